@@ -1,0 +1,244 @@
+//! What time it is: cheap on the hit path, exact for stamps, settable in tests.
+//!
+//! A lock reads its clock in two places. On every access it asks whether the deadline has passed; that reading must cost
+//! next to nothing, and may lag. When a creation ends it stamps the value; that reading is exact. Since the lagging
+//! reading is never ahead of the exact one, a deadline counted from an exact stamp is never seen early (L11).
+
+use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
+use std::time::Duration;
+
+/// A monotonic clock that a [`Dogpile`](crate::Dogpile) expires its value by.
+///
+/// Times are nanoseconds since an origin of the clock's own choosing; 64 bits of them last 584 years. Both readings
+/// belong to one time line, on all threads: neither goes back, and `now_coarse()` is never ahead of a `now()` that is
+/// called later. Readings below 3 are taken as 3.
+///
+/// The methods are called outside every lock of this crate; a panic in one reaches the caller of the access and leaves
+/// the lock as it was.
+pub trait Clock: Send + Sync {
+    /// The exact time, in nanoseconds.
+    fn now(&self) -> u64;
+
+    /// A cheap time, in nanoseconds, that may lag behind [`now`](Self::now) but is never ahead of it.
+    ///
+    /// Locks that expire after a second or more use it on their hit path. By default it is the exact time.
+    #[inline]
+    fn now_coarse(&self) -> u64 {
+        self.now()
+    }
+}
+
+impl<C: Clock + ?Sized> Clock for &C {
+    #[inline]
+    fn now(&self) -> u64 {
+        (**self).now()
+    }
+
+    #[inline]
+    fn now_coarse(&self) -> u64 {
+        (**self).now_coarse()
+    }
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    #[inline]
+    fn now(&self) -> u64 {
+        (**self).now()
+    }
+
+    #[inline]
+    fn now_coarse(&self) -> u64 {
+        (**self).now_coarse()
+    }
+}
+
+/// The default clock: monotonic, standing still while the machine is suspended.
+///
+/// On Linux this is `CLOCK_MONOTONIC`, and `CLOCK_MONOTONIC_COARSE` on the hit path: about 3 ns a reading, at most one
+/// scheduler tick behind (1 to 10 ms, as the kernel is configured). Elsewhere it is [`std::time::Instant`] for both.
+/// Neither enters the kernel where the system offers its clocks in user space (on Linux: the vDSO).
+///
+/// A value that must not outlive its time in the real world, such as a token, wants a clock that counts suspended time:
+/// `BoottimeClock`, on Linux.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MonotonicClock;
+
+#[cfg(all(target_os = "linux", not(dogpile_portable)))]
+mod os {
+    use super::{Clock, MonotonicClock};
+    use rustix::time::{ClockId, clock_gettime};
+
+    #[inline]
+    #[allow(clippy::cast_sign_loss)] // these clocks count up from the boot
+    fn read(id: ClockId) -> u64 {
+        let time = clock_gettime(id);
+        (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+    }
+
+    impl Clock for MonotonicClock {
+        #[inline]
+        fn now(&self) -> u64 {
+            read(ClockId::Monotonic)
+        }
+
+        #[inline]
+        fn now_coarse(&self) -> u64 {
+            read(ClockId::MonotonicCoarse)
+        }
+    }
+
+    /// A monotonic clock that goes on while the machine is suspended (`CLOCK_BOOTTIME`; Linux only).
+    ///
+    /// For values that age in the real world, such as tokens. It has no coarse form: a reading costs about 20 ns.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct BoottimeClock;
+
+    impl Clock for BoottimeClock {
+        #[inline]
+        fn now(&self) -> u64 {
+            read(ClockId::Boottime)
+        }
+    }
+}
+#[cfg(all(target_os = "linux", not(dogpile_portable)))]
+pub use os::BoottimeClock;
+
+#[cfg(any(dogpile_portable, not(target_os = "linux")))]
+impl Clock for MonotonicClock {
+    fn now(&self) -> u64 {
+        portable::now()
+    }
+}
+
+/// The clock for platforms that rustix is not used on.
+#[cfg(any(test, dogpile_portable, not(target_os = "linux")))]
+mod portable {
+    use super::{ORIGIN, nanoseconds};
+    use crate::sync::OnceLock;
+    use std::time::Instant;
+
+    pub(super) fn now() -> u64 {
+        static START: OnceLock<Instant> = OnceLock::new();
+        ORIGIN.saturating_add(nanoseconds(START.get_or_init(Instant::now).elapsed()))
+    }
+}
+
+/// Where clocks begin that may choose: past the few small numbers that a deadline word reserves.
+const ORIGIN: u64 = 1_000_000_000;
+
+/// A duration in whole nanoseconds, `u64::MAX` if it is longer than 584 years.
+pub(crate) const fn nanoseconds(duration: Duration) -> u64 {
+    let exact = duration.as_nanos();
+    if exact > u64::MAX as u128 {
+        u64::MAX
+    } else {
+        #[allow(clippy::cast_possible_truncation)] // just compared
+        let exact = exact as u64;
+        exact
+    }
+}
+
+/// A clock that goes only when told to, for tests of whatever depends on expiry.
+///
+/// Share it as `&'static ManualClock` or `Arc<ManualClock>`: both are clocks themselves.
+///
+/// # Memory ordering
+///
+/// A reading that sees an [`advance`](Self::advance) happens after it.
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::{Dogpile, ManualClock, Outcome};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let clock = Arc::new(ManualClock::new());
+/// let lock = Dogpile::with_clock(Duration::from_secs(60), Arc::clone(&clock));
+/// assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+/// clock.advance(Duration::from_secs(59));
+/// assert_eq!(lock.acquire_or_create(|| ()), Outcome::Fresh);
+/// clock.advance(Duration::from_secs(1));
+/// assert!(lock.is_expired());
+/// ```
+#[derive(Debug)]
+pub struct ManualClock(AtomicU64);
+
+impl ManualClock {
+    const_fn! {
+        /// A clock that stands still.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self(AtomicU64::new(ORIGIN))
+        }
+    }
+
+    /// Moves the clock on, by whole nanoseconds; it stops at the end of time, 584 years on.
+    pub fn advance(&self, by: Duration) {
+        let by = nanoseconds(by);
+        // AcqRel: pairs with the load in `now`, and with earlier calls of this on other threads.
+        let moved = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(now.saturating_add(by)));
+        debug_assert!(moved.is_ok());
+    }
+
+    /// How far the clock has been moved since it was made.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.now() - ORIGIN)
+    }
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> u64 {
+        // Acquire: pairs with `advance`, so that a test which moves the clock is seen whole.
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(all(test, not(dogpile_loom)))]
+mod tests {
+    use super::*;
+
+    fn never_goes_back(now: impl Fn() -> u64) {
+        let mut last = now();
+        assert!(last >= 3, "the small numbers are reserved");
+        for _ in 0..10_000 {
+            let next = now();
+            assert!(next >= last);
+            last = next;
+        }
+    }
+
+    #[test]
+    fn l11_clocks_never_go_back() {
+        never_goes_back(|| MonotonicClock.now());
+        never_goes_back(|| MonotonicClock.now_coarse());
+        never_goes_back(portable::now);
+        #[cfg(all(target_os = "linux", not(dogpile_portable)))]
+        never_goes_back(|| BoottimeClock.now());
+    }
+
+    #[test]
+    fn l11_a_coarse_reading_is_never_ahead_of_an_exact_one() {
+        for _ in 0..10_000 {
+            let coarse = MonotonicClock.now_coarse();
+            assert!(coarse <= MonotonicClock.now());
+        }
+    }
+
+    #[test]
+    fn l11_nanoseconds_saturate() {
+        assert_eq!(nanoseconds(Duration::ZERO), 0);
+        assert_eq!(nanoseconds(Duration::from_nanos(u64::MAX - 1)), u64::MAX - 1);
+        assert_eq!(nanoseconds(Duration::MAX), u64::MAX);
+        let clock = ManualClock::new();
+        clock.advance(Duration::MAX);
+        clock.advance(Duration::MAX);
+        assert_eq!(clock.now(), u64::MAX);
+    }
+}

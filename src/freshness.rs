@@ -1,0 +1,281 @@
+//! Is the value missing, stale or fresh? Two words, no waiting.
+//!
+//! The deadline word answers "fresh?" with one compare against the clock:
+//!
+//! | deadline word | the value is |
+//! |---|---|
+//! | 0 (`MISSING`) | missing: never created, or invalidated |
+//! | 1 (`BORN`) | fresh, but not stamped yet: a `static` cannot read a clock, so the first access stamps it |
+//! | 2 (`STALE`) | stale because somebody said so |
+//! | 3 ..= MAX-1 | fresh before that time, stale from then on |
+//! | MAX (`NEVER`) | fresh for good |
+//!
+//! Since clock readings are at least 3, `now < deadline` is false for the first three: whatever is not plainly fresh
+//! takes the slow path and is sorted out there. The stamp word beside it is when the value was created; only
+//! [`age`](Expiry::age) reads it.
+//!
+//! Who writes: the deadline is stored by creations, invalidations and marks, which exclude each other (they run under
+//! the mutex of [`creation`](crate::creation), see there), and by the one compare-and-swap that stamps a born value.
+//! Who reads: everybody, at any time, without a lock. The generation, which orders all this without a clock, shares a
+//! word with the election, because an access is elected only if it has not moved meanwhile, and one compare-and-swap
+//! must see both.
+
+use crate::clock::{Clock, nanoseconds};
+use crate::sync::{AtomicU64, Mutant, Ordering, const_fn, mutant};
+use std::time::Duration;
+
+const MISSING: u64 = 0;
+const BORN: u64 = 1;
+const STALE: u64 = 2;
+const NEVER: u64 = u64::MAX;
+/// What a reading is raised to, so that the words above stay apart from times.
+const EARLIEST: u64 = 3;
+
+/// From here on the hit path reads the coarse clock, whose lag is then lost in the lifetime.
+const COARSE_FROM: u64 = 1_000_000_000;
+
+/// Whether there is a value, and whether it is still good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Freshness {
+    /// There is a value and it has not expired.
+    Fresh,
+    /// There is a value; it has expired but may still be used.
+    Stale,
+    /// There is no value: none was created yet, or it was invalidated.
+    Missing,
+}
+
+/// What a look at the deadline word tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Sorted out.
+    Known(Freshness),
+    /// Born fresh; the first access is to call [`Expiry::stamp_born`] and look again.
+    Unstamped,
+}
+
+/// The deadline, the stamp, and how far apart they lie.
+#[derive(Debug)]
+pub struct Expiry {
+    deadline: AtomicU64,
+    stamp: AtomicU64,
+    /// Nanoseconds; `NEVER` if the value does not expire.
+    lifetime: u64,
+}
+
+impl Expiry {
+    const_fn! {
+        /// With no value yet.
+        pub const fn missing(expires_after: Duration) -> Self {
+            Self {
+                deadline: AtomicU64::new(MISSING),
+                stamp: AtomicU64::new(0),
+                lifetime: nanoseconds(expires_after),
+            }
+        }
+    }
+
+    const_fn! {
+        /// There is a value already; it counts as created when it is first accessed.
+        pub const fn be_born(&mut self) {
+            self.deadline = AtomicU64::new(BORN);
+        }
+    }
+
+    /// The lifetime of a value; `Duration::MAX` if it never expires.
+    pub fn lifetime(&self) -> Duration {
+        if self.lifetime == NEVER { Duration::MAX } else { Duration::from_nanos(self.lifetime) }
+    }
+
+    /// The reading that every question about this lock is answered by: coarse if the lifetime is long enough.
+    #[inline]
+    pub fn now(&self, clock: &impl Clock) -> u64 {
+        let now = if self.lifetime >= COARSE_FROM { clock.now_coarse() } else { clock.now() };
+        now.max(EARLIEST)
+    }
+
+    /// The hit path: `None` if the value is plainly fresh, else the time that was read, for [`look`](Self::look).
+    #[inline]
+    pub fn unless_fresh(&self, clock: &impl Clock) -> Option<u64> {
+        // Acquire: pairs with the release in `renew`, so that who sees a creation's deadline sees its writes (L4).
+        let deadline = self.deadline.load(Ordering::Acquire);
+        if deadline == NEVER {
+            return None;
+        }
+        let now = self.now(clock);
+        if now < deadline { None } else { Some(now) }
+    }
+
+    /// Looks at the value as of `now`.
+    pub fn look(&self, now: u64) -> Look {
+        // Acquire: as in `unless_fresh`. What a stale value's creator wrote is used as well.
+        match self.deadline.load(Ordering::Acquire) {
+            MISSING => Look::Known(Freshness::Missing),
+            BORN => Look::Unstamped,
+            NEVER => Look::Known(Freshness::Fresh),
+            deadline if now < deadline => Look::Known(Freshness::Fresh),
+            _ => Look::Known(Freshness::Stale),
+        }
+    }
+
+    /// As [`look`](Self::look), for questions that change nothing: a value that nobody has accessed yet does not age.
+    pub fn peek(&self, clock: &impl Clock) -> Freshness {
+        match self.look(self.now(clock)) {
+            Look::Known(freshness) => freshness,
+            Look::Unstamped if self.lifetime == 0 => Freshness::Stale,
+            Look::Unstamped => Freshness::Fresh,
+        }
+    }
+
+    /// How long ago the value was created; `None` if it is missing.
+    pub fn age(&self, clock: &impl Clock) -> Option<Duration> {
+        match self.look(EARLIEST) {
+            Look::Known(Freshness::Missing) => None,
+            Look::Unstamped => Some(Duration::ZERO),
+            Look::Known(_) => {
+                // Relaxed: the stamp was stored before the deadline that `look` acquired, or is being stored by
+                // whoever stamps a born value (0, and the value has no age yet).
+                match self.stamp.load(Ordering::Relaxed) {
+                    0 => Some(Duration::ZERO),
+                    stamp => Some(Duration::from_nanos(self.now(clock).saturating_sub(stamp))),
+                }
+            }
+        }
+    }
+
+    /// When a value that is created at `now` expires. `lifetime == NEVER` saturates to `NEVER`.
+    fn deadline_from(&self, now: u64) -> u64 {
+        now.max(EARLIEST).saturating_add(self.lifetime)
+    }
+
+    /// Starts the life of a value that was born fresh, unless somebody else has. `now` is exact.
+    pub fn stamp_born(&self, now: u64) {
+        // AcqRel: no weaker than the stores of the deadline that it stands among. Those run under the mutex and this
+        // does not: if it comes first they overwrite it, if it comes second it fails.
+        let stamped =
+            self.deadline.compare_exchange(BORN, self.deadline_from(now), Ordering::AcqRel, Ordering::Relaxed);
+        if stamped.is_ok() {
+            // Only if no creation has stamped the value meanwhile. Relaxed: see `age`.
+            let _later = self.stamp.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// A value was created at `now` (exact). Under the mutex.
+    pub fn renew(&self, now: u64) {
+        self.store(now, self.deadline_from(now));
+    }
+
+    /// A value was created at `now` (exact), and is stale already. Under the mutex.
+    pub fn renew_stale(&self, now: u64) {
+        self.store(now, STALE);
+    }
+
+    fn store(&self, now: u64, deadline: u64) {
+        // Relaxed: the release below carries it.
+        self.stamp.store(now.max(EARLIEST), Ordering::Relaxed);
+        // Release: pairs with the acquire in `unless_fresh` and `look` (L4).
+        let release = if mutant(Mutant::UnreleasedDeadline) { Ordering::Relaxed } else { Ordering::Release };
+        self.deadline.store(deadline, release);
+    }
+
+    /// The value, if there is one, is stale from now on. Under the mutex.
+    pub fn mark_stale(&self) {
+        // Relaxed: the mutex orders this after all other stores but the stamping of a born value, which then fails.
+        if self.deadline.load(Ordering::Relaxed) != MISSING {
+            // Release: who reads `STALE` still sees the writes of the value's creator, which the mutex has ordered
+            // before this.
+            self.deadline.store(STALE, Ordering::Release);
+        }
+    }
+
+    /// There is no value any more. Under the mutex.
+    pub fn forget(&self) {
+        // Release: what the caller did before it invalidated is seen by who finds the value missing.
+        self.deadline.store(MISSING, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(dogpile_loom)))]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use Freshness::{Fresh, Missing, Stale};
+
+    fn born_fresh(expires_after: Duration) -> Expiry {
+        let mut expiry = Expiry::missing(expires_after);
+        expiry.be_born();
+        expiry
+    }
+
+    #[test]
+    fn l11_a_deadline_is_kept_to_the_nanosecond() {
+        let (clock, expiry) = (ManualClock::new(), Expiry::missing(Duration::from_nanos(10)));
+        assert_eq!(expiry.peek(&clock), Missing);
+        expiry.renew(clock.now());
+        clock.advance(Duration::from_nanos(9));
+        assert_eq!(expiry.peek(&clock), Fresh);
+        assert_eq!(expiry.unless_fresh(&clock), None);
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(expiry.peek(&clock), Stale);
+        assert_eq!(expiry.unless_fresh(&clock), Some(clock.now()));
+        assert_eq!(expiry.age(&clock), Some(Duration::from_nanos(10)));
+    }
+
+    #[test]
+    fn l11_zero_and_max_lifetimes() {
+        let clock = ManualClock::new();
+        let never = Expiry::missing(Duration::MAX);
+        never.renew(clock.now());
+        let zero = Expiry::missing(Duration::ZERO);
+        zero.renew(clock.now());
+        assert_eq!(zero.peek(&clock), Stale);
+        clock.advance(Duration::MAX);
+        assert_eq!(never.peek(&clock), Fresh);
+        assert_eq!(never.lifetime(), Duration::MAX);
+    }
+
+    #[test]
+    fn a_clock_that_starts_at_zero_does_not_meet_the_reserved_words() {
+        struct Dawn(u64);
+        impl Clock for Dawn {
+            fn now(&self) -> u64 {
+                self.0
+            }
+        }
+        let expiry = Expiry::missing(Duration::from_nanos(5));
+        expiry.renew(0);
+        expiry.mark_stale();
+        for early in 0..4 {
+            assert_eq!(expiry.peek(&Dawn(early)), Stale, "{early}");
+            assert!(expiry.unless_fresh(&Dawn(early)).is_some(), "{early}");
+        }
+        expiry.renew(0);
+        assert_eq!(expiry.peek(&Dawn(0)), Fresh);
+    }
+
+    #[test]
+    fn a_born_value_lives_from_its_first_access() {
+        let (clock, expiry) = (ManualClock::new(), born_fresh(Duration::from_secs(1)));
+        clock.advance(Duration::from_secs(100));
+        assert_eq!(expiry.peek(&clock), Fresh);
+        assert_eq!(expiry.look(clock.now()), Look::Unstamped);
+        expiry.stamp_born(clock.now());
+        expiry.stamp_born(clock.now() + 1);
+        clock.advance(Duration::from_nanos(999_999_999));
+        assert_eq!(expiry.peek(&clock), Fresh);
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(expiry.peek(&clock), Stale);
+        assert_eq!(expiry.age(&clock), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_was_marked_or_forgotten_before_its_first_access_is_not_stamped_back() {
+        let expiry = born_fresh(Duration::from_secs(1));
+        expiry.mark_stale();
+        expiry.stamp_born(10);
+        assert_eq!(expiry.look(10), Look::Known(Stale));
+        expiry.forget();
+        expiry.mark_stale();
+        assert_eq!(expiry.look(10), Look::Known(Missing));
+    }
+}

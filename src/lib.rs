@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Where to go from here
+//!
+//! [`Dogpile`] is the lock; its documentation says who runs, who waits and who carries on. [`Turn`] is what an access is
+//! given, [`Creation`] the right to create. [`Clock`] is what time it is.
+
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!("dogpile keeps deadlines and generations in 64-bit atomics, which this target does not have");
+
+mod clock;
+mod creation;
+mod dogpile;
+mod error;
+mod freshness;
+mod running;
+mod sync;
+mod turn;
+
+#[cfg(all(target_os = "linux", not(dogpile_portable)))]
+pub use crate::clock::BoottimeClock;
+pub use crate::clock::{Clock, ManualClock, MonotonicClock};
+pub use crate::creation::Generation;
+pub use crate::dogpile::Dogpile;
+pub use crate::error::{AcquireError, CreateError, PublishError, WouldBlock};
+pub use crate::freshness::Freshness;
+pub use crate::turn::{Creation, Finished, Outcome, Turn};
+
+/// The layers below [`Dogpile`], open to the models of `loom-tests` and to nobody else.
+#[cfg(dogpile_loom)]
+#[doc(hidden)]
+pub mod model {
+    pub use crate::creation::{Election, State, Verdict, Waiter};
+    pub use crate::freshness::{Expiry, Look};
+    pub use crate::sync::{Deadline, Mutant, block_until, plant};
+}

@@ -1,0 +1,243 @@
+//! The shim: the only file that names std, `parking_lot`, crossbeam and loom primitives.
+//!
+//! Normally these are std's atomics, `parking_lot`'s mutex and crossbeam's `Parker`. Under `cfg(dogpile_loom)` they are
+//! twins that the model checker sees. Two things differ there:
+//!
+//! - a time-out has no clock: a wait that may time out does so at its first chance. Since loom runs the other threads
+//!   in every order up to that moment, this covers a time-out before, during and after whatever they do;
+//! - a model can [plant](plant) a [`Mutant`], a fault on purpose, and must then fail. It shows that the model looks at
+//!   the code it claims to look at.
+
+use std::task::{Poll, Waker};
+
+pub(crate) use imp::{AtomicBool, AtomicU64, Mutex, Ordering, thread_local};
+#[cfg(not(dogpile_loom))]
+pub(crate) use imp::{Deadline, block_until};
+#[cfg(dogpile_loom)]
+pub use imp::{Deadline, block_until, plant};
+pub(crate) use imp::{mutant, unique};
+pub(crate) use std::sync::Arc;
+#[cfg(any(test, dogpile_portable, not(target_os = "linux")))]
+pub(crate) use std::sync::OnceLock;
+
+/// Makes a `const fn`, or a plain one where loom's constructors forbid it.
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $vis:vis const fn $($rest:tt)+) => {
+        #[cfg(not(dogpile_loom))]
+        $(#[$meta])*
+        $vis const fn $($rest)+
+
+        #[cfg(dogpile_loom)]
+        $(#[$meta])*
+        #[allow(clippy::missing_const_for_fn)]
+        $vis fn $($rest)+
+    };
+}
+pub(crate) use const_fn;
+
+/// A fault that a model may plant to see itself fail. Each names the line of code that it breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// `Expiry` stores a new deadline without release ordering (L4).
+    UnreleasedDeadline,
+    /// A waiter queues without looking again whether the creation still runs (C16).
+    NoRecheck,
+    /// A waiter that leaves after it was woken keeps the baton (L5).
+    BatonKept,
+    /// `finish` publishes although the generation has moved (L6).
+    LateFinishPublishes,
+}
+
+/// The loop by which a thread waits: poll; where that is pending, park until woken or out of time.
+fn park_until_ready<T>(poll: &mut impl FnMut(&Waker) -> Poll<T>, waker: &Waker, park: impl Fn() -> bool) -> Option<T> {
+    loop {
+        if let Poll::Ready(ready) = poll(waker) {
+            return Some(ready);
+        }
+        if !park() {
+            return None;
+        }
+    }
+}
+
+#[cfg(not(dogpile_loom))]
+mod imp {
+    use super::{Arc, Mutant, park_until_ready};
+    use crossbeam_utils::sync::{Parker, Unparker};
+    use std::task::{Poll, Wake, Waker};
+    use std::time::{Duration, Instant};
+
+    pub(crate) use parking_lot::Mutex;
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    pub(crate) use std::thread_local;
+
+    /// When a wait ends for want of time; a deadline past the end of `Instant` never comes.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Deadline(Option<Instant>);
+
+    impl Deadline {
+        pub(crate) fn after(timeout: Duration) -> Self {
+            Self(Instant::now().checked_add(timeout))
+        }
+    }
+
+    struct Unpark(Unparker);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    /// A thread as a task: its parker, and the waker that unparks it.
+    struct Parking {
+        parker: Parker,
+        waker: Waker,
+    }
+
+    impl Parking {
+        fn new() -> Self {
+            let parker = Parker::new();
+            let waker = Waker::from(Arc::new(Unpark(parker.unparker().clone())));
+            Self { parker, waker }
+        }
+
+        fn block_until<T>(&self, deadline: Deadline, poll: &mut impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
+            park_until_ready(poll, &self.waker, || match deadline.0 {
+                None => {
+                    self.parker.park();
+                    true
+                }
+                Some(at) if Instant::now() < at => {
+                    self.parker.park_deadline(at);
+                    true
+                }
+                Some(_) => false,
+            })
+        }
+    }
+
+    thread_local! {
+        // Made once per thread that ever waits. A token left over from an earlier wait only costs one more poll.
+        static PARKING: Parking = Parking::new();
+    }
+
+    /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
+    /// least, once more after the deadline, and must arrange for its waker to be woken whenever it is pending.
+    pub(crate) fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
+        match PARKING.try_with(|parking| parking.block_until(deadline, &mut poll)) {
+            Ok(ended) => ended,
+            // This thread's locals are already gone: it is waiting inside a destructor of one of them.
+            Err(_) => Parking::new().block_until(deadline, &mut poll),
+        }
+    }
+
+    /// A number that no other call in this process returns, larger than those before it in this thread's view.
+    pub(crate) fn unique() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: only the count itself is asked for.
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// No faults outside the models.
+    pub(crate) const fn mutant(_: Mutant) -> bool {
+        false
+    }
+}
+
+#[cfg(dogpile_loom)]
+mod imp {
+    use super::{Arc, Mutant, park_until_ready};
+    use loom::sync::{Condvar, MutexGuard};
+    use std::task::{Poll, Wake, Waker};
+    use std::time::Duration;
+
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    pub(crate) use loom::thread_local;
+
+    /// `loom::sync::Mutex` with parking_lot's signature: no poisoning.
+    #[derive(Debug)]
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().expect("loom's mutex is not poisoned: a model that panics is over")
+        }
+    }
+
+    /// Either never, or at the first chance.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Deadline(bool);
+
+    impl Deadline {
+        /// At the first chance, unless the time-out is without an end.
+        pub fn after(timeout: Duration) -> Self {
+            Self(timeout != Duration::MAX)
+        }
+    }
+
+    /// A parker made of loom's parts: `loom::thread::park` shares its token with `Condvar`, so it will not do.
+    struct Token {
+        given: loom::sync::Mutex<bool>,
+        changed: Condvar,
+    }
+
+    impl Token {
+        fn take(&self) {
+            let mut given = self.given.lock().unwrap();
+            while !*given {
+                given = self.changed.wait(given).unwrap();
+            }
+            *given = false;
+        }
+    }
+
+    impl Wake for Token {
+        fn wake(self: Arc<Self>) {
+            self.wake_by_ref();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            *self.given.lock().unwrap() = true;
+            self.changed.notify_one();
+        }
+    }
+
+    /// As its namesake.
+    pub fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
+        let token = Arc::new(Token { given: loom::sync::Mutex::new(false), changed: Condvar::new() });
+        let waker = Waker::from(Arc::clone(&token));
+        park_until_ready(&mut poll, &waker, || {
+            if deadline.0 {
+                return false;
+            }
+            token.take();
+            true
+        })
+    }
+
+    // A ticket counter outside the model's view: it orders nothing and only has to be unique.
+    pub(crate) fn unique() -> u64 {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    static PLANTED: std::sync::Mutex<Option<Mutant>> = std::sync::Mutex::new(None);
+
+    /// Plants a fault in all models of this process, or takes it out.
+    pub fn plant(fault: Option<Mutant>) {
+        *PLANTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
+    }
+
+    pub(crate) fn mutant(fault: Mutant) -> bool {
+        *PLANTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) == Some(fault)
+    }
+}

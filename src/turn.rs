@@ -1,0 +1,231 @@
+//! What an access is given: a [`Turn`], and with it perhaps the right to create, a [`Creation`].
+
+use crate::clock::{Clock, MonotonicClock};
+use crate::creation::{Election, Generation};
+use crate::dogpile::Dogpile;
+use crate::error::PublishError;
+use crate::running::Running;
+use crate::sync::{Arc, AtomicBool, Ordering};
+use std::fmt;
+use std::ops::Deref;
+
+pub use crate::creation::Finished;
+
+/// What an access that creates for itself met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The value was fresh.
+    Fresh,
+    /// The value has expired; somebody else is already creating a new one, or is about to.
+    Stale,
+    /// This access was elected, and its creator has run.
+    Created,
+    /// There was no value; this access waited until somebody else had created one.
+    Waited,
+}
+
+/// What an access is to do next.
+///
+/// `Turn<'static>` comes from [`acquire_owned`](Dogpile::acquire_owned) and from locks in a `static`.
+#[must_use = "a dropped `Turn::Create` gives up the creation it was elected for"]
+pub enum Turn<'a, C: Clock = MonotonicClock> {
+    /// Use the value: it is fresh.
+    Fresh,
+    /// Use the value: it has expired, but somebody else is creating a new one.
+    Stale,
+    /// Create the value: this access is the one.
+    Create(Creation<'a, C>),
+}
+
+impl<C: Clock> fmt::Debug for Turn<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fresh => f.write_str("Fresh"),
+            Self::Stale => f.write_str("Stale"),
+            Self::Create(creation) => f.debug_tuple("Create").field(creation).finish(),
+        }
+    }
+}
+
+/// How a creation holds on to its lock.
+pub(crate) enum Keeper<'a, C: Clock> {
+    Borrowed(&'a Dogpile<C>),
+    Shared(Arc<Dogpile<C>>),
+}
+
+impl<C: Clock> Deref for Keeper<'_, C> {
+    type Target = Dogpile<C>;
+
+    fn deref(&self) -> &Dogpile<C> {
+        match self {
+            Self::Borrowed(lock) => lock,
+            Self::Shared(lock) => lock,
+        }
+    }
+}
+
+/// The right to create: while it exists, nobody else is elected (L1).
+///
+/// It is `Send`: whoever was elected may hand it to another thread, which runs the creator there and finishes it.
+/// `Creation<'static>`, from [`Dogpile::acquire_owned`] or from a lock in a `static`, may outlive the caller, in a thread
+/// pool, a queue or a timer.
+///
+/// Dropping it unfinished, because the creator failed or panicked, the job never ran or the caller gave up, leaves the
+/// value as it was and hands on to exactly one of those who wait (L5). Leaking it with [`std::mem::forget`] holds the
+/// lock for ever: stale values go on being served, and those who wait for a missing one wait until their time is out.
+///
+/// # Deadlocks
+///
+/// While a creator runs inside [`run`](Self::run), or in any form that takes the creator as a closure, its thread is
+/// known, and waiting for itself is found at once (L7). A `Creation` that is merely held may be on its way to another
+/// thread, so this is *not* found, and waits for ever:
+///
+/// ```text
+/// one thread
+///
+/// let Turn::Create(creation) = lock.acquire() else { … };
+/// lock.acquire();     // no value yet: waits for `creation`,
+/// creation.finish();  // which would be finished after the wait
+/// ```
+///
+/// # Examples
+///
+/// Readers go on with the old value while a thread of its own makes the new one:
+///
+/// ```
+/// use dogpile::{Dogpile, Turn};
+/// use std::{sync::Arc, thread, time::Duration};
+///
+/// let lock = Arc::new(Dogpile::new(Duration::from_secs(60)));
+/// if let Turn::Create(creation) = lock.acquire_owned() {
+///     thread::spawn(move || creation.run(|_| { /* rebuild */ }));
+/// }
+/// assert!(matches!(lock.acquire(), Turn::Fresh)); // no value before: this waited
+/// ```
+#[must_use = "dropping a creation gives it up; `finish` or `run` it"]
+pub struct Creation<'a, C: Clock = MonotonicClock> {
+    lock: Keeper<'a, C>,
+    born: Generation,
+    /// A `publish` was refused: what was created lies where nobody finds it.
+    kept_back: AtomicBool,
+    open: bool,
+}
+
+impl<'a, C: Clock> Creation<'a, C> {
+    /// `born` must come from an election of that lock which nobody else has answered for.
+    pub(crate) fn new(lock: Keeper<'a, C>, born: Generation) -> Self {
+        Self { lock, born, kept_back: AtomicBool::new(false), open: true }
+    }
+
+    fn election(&self) -> &Election {
+        self.lock.election()
+    }
+
+    /// Ends the creation: the value is made, and stamped now. Never blocks.
+    ///
+    /// Everybody who waited is served. If the creation was [superseded](Self::is_superseded), freshness stays as the
+    /// invalidation left it; the value then counts for those only who were already waiting when that happened, and one of
+    /// the others creates anew. If a [`publish`](Self::publish) was refused, it counts for nobody.
+    ///
+    /// # Memory ordering
+    ///
+    /// All that was written before `finish` happens before whatever an access does that sees this creation (L4).
+    #[allow(clippy::must_use_candidate)] // most callers do not mind how it ended
+    pub fn finish(mut self) -> Finished {
+        // The clock first: it is the user's, and if it panics the creation is dropped and frees the lock.
+        let now = self.lock.clock().now();
+        self.open = false;
+        // Relaxed: whoever set it gave the creation back to this thread since.
+        let kept_back = self.kept_back.load(Ordering::Relaxed);
+        self.election().finish(self.born, kept_back, |finished| match finished {
+            Finished::PublishedStale => self.lock.expiry().renew_stale(now),
+            _ => self.lock.expiry().renew(now),
+        })
+    }
+
+    /// Runs `store` unless the creation was superseded. Blocks no longer than `store` takes.
+    ///
+    /// Put here what makes the new value the current one (the write to memcached, the rename of the file): then a value
+    /// that was invalidated while it was being created never overwrites what came after it (L6). The creation goes on;
+    /// [`finish`](Self::finish) it afterwards.
+    ///
+    /// An invalidation that comes while `store` runs does not wait for it. It holds for what `store` stores: the value is
+    /// missing from that moment on, and the next access creates a new one once this creation has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Superseded`] if the value was invalidated after this creation began; `store` is dropped unrun.
+    /// Have it borrow what is to be kept.
+    ///
+    /// # Memory ordering
+    ///
+    /// A refusal happens after what the invalidating thread did before it invalidated.
+    pub fn publish<R>(&self, store: impl FnOnce() -> R) -> Result<R, PublishError> {
+        if self.is_superseded() {
+            // Relaxed: see `finish`.
+            self.kept_back.store(true, Ordering::Relaxed);
+            return Err(PublishError::Superseded);
+        }
+        Ok(store())
+    }
+
+    /// Whether the value was invalidated after this creation began. Never blocks.
+    ///
+    /// A long creator may ask now and then, and stop early. Once true it stays true. A value that was only
+    /// [marked stale](Dogpile::mark_stale) meanwhile is published all the same.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        !self.election().is_current(self.born)
+    }
+
+    /// Runs the creator on this thread and [finishes](Self::finish). Blocks no longer than `creator` takes.
+    ///
+    /// If `creator` may fail, see [`run_fallible`](Self::run_fallible): here a returned `Err` is a value like any other.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` panics, the panic goes on, and the creation is given up.
+    pub fn run<R>(self, creator: impl FnOnce(&Self) -> R) -> R {
+        let created = self.enter(creator);
+        self.finish();
+        created
+    }
+
+    /// Runs a creator that can fail on this thread, and [finishes](Self::finish) if it did not. Blocks no longer than
+    /// `creator` takes.
+    ///
+    /// # Errors
+    ///
+    /// The creator's own; the creation is given up.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` panics, the panic goes on, and the creation is given up.
+    pub fn run_fallible<R, E>(self, creator: impl FnOnce(&Self) -> Result<R, E>) -> Result<R, E> {
+        let created = self.enter(creator)?;
+        self.finish();
+        Ok(created)
+    }
+
+    fn enter<R>(&self, creator: impl FnOnce(&Self) -> R) -> R {
+        let _running = Running::enter(self.election());
+        creator(self)
+    }
+}
+
+impl<C: Clock> Drop for Creation<'_, C> {
+    fn drop(&mut self) {
+        if self.open {
+            self.election().abandon();
+        }
+    }
+}
+
+impl<C: Clock> fmt::Debug for Creation<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Creation")
+            .field("born", &self.born)
+            .field("superseded", &self.is_superseded())
+            .finish_non_exhaustive()
+    }
+}
