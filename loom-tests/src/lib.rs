@@ -1,2 +1,116 @@
 //! The models of `dogpile`, checked by loom. They are in `tests/`, one file for each module modelled, and exist only under
-//! `--cfg dogpile_loom`; `../test.sh` runs them.
+//! `--cfg dogpile_loom`; `../test.sh` runs them. Here is what they share.
+//!
+//! The threads of a model run in every order that takes at most two preemptions, or as many as the environment variable
+//! `LOOM_MAX_PREEMPTIONS` says. A model fails if an assertion does, if two accesses to a [`Slot`] are not ordered, or if
+//! all its threads wait: a lost wake-up is a deadlock.
+#![cfg(dogpile_loom)]
+
+use loom::cell::UnsafeCell;
+use loom::model::Builder;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+
+/// Checks a model: runs it in every order of its threads, within the bound.
+pub fn check(model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = Builder::new();
+    builder.preemption_bound.get_or_insert(2);
+    builder.check(model);
+}
+
+/// An interleaving that a model must come across, so that what it asserts there is not said of nothing.
+///
+/// It is outside the model's view and outlives its runs: make it a `static` of the test.
+#[derive(Debug, Default)]
+pub struct Reached(AtomicBool);
+
+impl Reached {
+    /// Not reached yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Inside the model: here it is.
+    pub fn here(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Inside the model: here it is, if `condition` holds.
+    pub fn here_if(&self, condition: bool) {
+        if condition {
+            self.here();
+        }
+    }
+
+    /// After the model: it was met in one run at the least.
+    ///
+    /// # Panics
+    ///
+    /// If it was not.
+    #[track_caller]
+    pub fn at_least_once(&self) {
+        assert!(self.0.load(Ordering::Relaxed), "the model never came here: it shows less than it claims");
+    }
+}
+
+/// Memory of the model's user, plain and not synchronized. Loom fails the model if two accesses to it, one of them a
+/// write, are not ordered by happens-before: so it checks visibility (L4) and the exclusion of creators (L1) at once.
+#[derive(Debug)]
+pub struct Slot(UnsafeCell<usize>);
+
+// SAFETY: it is not; every model is a claim that it is used as if it were, and loom checks each access for that before
+// it happens.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    /// Holds 0.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(UnsafeCell::new(0))
+    }
+
+    /// A plain read.
+    #[must_use]
+    pub fn read(&self) -> usize {
+        // SAFETY: loom has just checked that no write is concurrent, and runs one thread at a time.
+        self.0.with(|value| unsafe { *value })
+    }
+
+    /// A plain write.
+    pub fn write(&self, new: usize) {
+        // SAFETY: loom has just checked that no access is concurrent, and runs one thread at a time.
+        self.0.with_mut(|value| unsafe { *value = new });
+    }
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The waker of a task that nobody drives: it counts how often it was woken. It is outside the model's view, so look at
+/// it when the thread that wakes has been joined.
+#[derive(Debug, Default)]
+pub struct Wakes(AtomicUsize);
+
+impl Wakes {
+    /// Since it was made.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The waker that counts here.
+    #[must_use]
+    pub fn waker(self: &std::sync::Arc<Self>) -> Waker {
+        Waker::from(std::sync::Arc::clone(self))
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,664 @@
+//! The election without a value: who creates, who waits, who is called.
+#![cfg(dogpile_loom)]
+
+use Verdict::{Elected, Moved, Served};
+use dogpile::model::{Deadline, Election, State, Verdict, block_until};
+use dogpile::{Finished, Generation};
+use dogpile_loom_tests::{Reached, Slot, Wakes, check};
+use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use loom::sync::{Condvar, Mutex};
+use loom::thread;
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
+use std::time::Duration;
+
+/// What the threads of a model share: the election and what its creators write.
+struct Shared {
+    election: Election,
+    slot: Slot,
+}
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { election: Election::new(), slot: Slot::new() })
+    }
+
+    /// As well, with a creation that runs already.
+    fn creating() -> (Arc<Self>, State, Generation) {
+        let shared = Self::new();
+        let born = shared.elect().expect("nobody else creates");
+        let seen = shared.election.look();
+        (shared, seen, born)
+    }
+
+    fn elect(&self) -> Option<Generation> {
+        self.election.elect(self.election.look())
+    }
+
+    /// Waits as a thread does, for that creation only.
+    fn wait(&self, seen: State) -> Verdict {
+        self.wait_until(Deadline::after(Duration::MAX), seen).expect("a wait without an end")
+    }
+
+    fn wait_until(&self, deadline: Deadline, seen: State) -> Option<Verdict> {
+        let mut waiter = self.election.wait(seen);
+        block_until(deadline, |waker| waiter.poll(waker))
+    }
+
+    /// Waits or is elected, whichever comes first, as an access to a missing value.
+    fn turn(&self) -> Option<Generation> {
+        loop {
+            let seen = self.election.look();
+            if seen.is_creating() {
+                match self.wait(seen) {
+                    Served => return None,
+                    Elected(born) => return Some(born),
+                    Moved => {}
+                }
+            } else if let Some(born) = self.election.elect(seen) {
+                return Some(born);
+            }
+        }
+    }
+
+    /// Creates, with success.
+    fn create(&self, born: Generation) -> Finished {
+        self.slot.write(self.slot.read() + 1);
+        self.election.finish(born, false, |_| ())
+    }
+
+    /// Creates and fails, leaving traces.
+    fn fail(&self) {
+        self.slot.write(self.slot.read() + 1);
+        self.election.abandon();
+    }
+
+    /// For the end of a model: nothing runs and nobody was left behind.
+    fn is_at_rest(&self) -> bool {
+        !self.election.look().is_creating() && self.election.waiting() == 0
+    }
+}
+
+fn spawn<T: 'static>(shared: &Arc<Shared>, run: impl FnOnce(&Shared) -> T + 'static) -> thread::JoinHandle<T> {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || run(&shared))
+}
+
+#[test]
+fn l1_of_three_who_saw_the_same_word_exactly_one_is_elected() {
+    check(|| {
+        let shared = Shared::new();
+        let seen = shared.election.look();
+        let others = [(); 2].map(|()| spawn(&shared, move |shared| shared.election.elect(seen).is_some()));
+        let here = shared.election.elect(seen).is_some();
+        let elected = others.map(|other| other.join().unwrap()).into_iter().chain([here]).filter(|elected| *elected);
+        assert_eq!(elected.count(), 1);
+    });
+}
+
+/// One creation at a time, whether they fail or not; each sees what the ones before it wrote.
+#[test]
+fn l1_creations_exclude_each_other_and_are_ordered() {
+    static BOTH: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::new();
+        let other = spawn(&shared, |shared| shared.elect().map(|_| shared.fail()).is_some());
+        let here = shared.elect().map(|born| assert_eq!(shared.create(born), Finished::Published)).is_some();
+        let there = other.join().unwrap();
+        assert!(here || there, "the first to come is elected");
+        BOTH.here_if(here && there);
+        assert_eq!(shared.slot.read(), usize::from(here) + usize::from(there));
+        assert!(shared.is_at_rest());
+    });
+    BOTH.at_least_once();
+}
+
+#[test]
+fn l1_failures_of_three_exclude_each_other_and_are_ordered() {
+    check(|| {
+        let shared = Shared::new();
+        let others = [(); 2].map(|()| spawn(&shared, |shared| shared.elect().map(|_| shared.fail()).is_some()));
+        let here = shared.elect().map(|_| shared.fail()).is_some();
+        let created = others.map(|other| usize::from(other.join().unwrap()));
+        assert_eq!(shared.slot.read(), created[0] + created[1] + usize::from(here));
+    });
+}
+
+/// Two accesses: each creates or is served, and sees what was created.
+#[test]
+fn l1_l4_of_two_accesses_each_creates_or_is_served() {
+    static SERVED: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::new();
+        let access = |shared: &Shared| match shared.turn() {
+            Some(born) => assert_eq!(shared.create(born), Finished::Published),
+            None => {
+                SERVED.here();
+                assert_eq!(shared.slot.read(), 1);
+            }
+        };
+        let other = spawn(&shared, access);
+        access(&shared);
+        other.join().unwrap();
+        assert!(shared.is_at_rest());
+    });
+    SERVED.at_least_once();
+}
+
+#[test]
+fn l3_one_creation_serves_all_who_wait_for_it() {
+    static ALL: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, born) = Shared::creating();
+        let others = [(); 2].map(|()| {
+            spawn(&shared, move |shared| {
+                let verdict = shared.wait(seen);
+                if verdict == Served {
+                    assert_eq!(shared.slot.read(), 1);
+                }
+                verdict
+            })
+        });
+        assert_eq!(shared.create(born), Finished::Published);
+        let verdicts = others.map(|other| other.join().unwrap());
+        assert!(verdicts.iter().all(|verdict| matches!(verdict, Served | Moved)), "{verdicts:?}");
+        ALL.here_if(verdicts == [Served; 2]);
+        assert!(shared.is_at_rest());
+    });
+    ALL.at_least_once();
+}
+
+/// The end of a creation between an access's look and its queueing: it does not queue, and is not left behind.
+#[test]
+fn c16_a_creation_that_ends_before_one_queues_is_not_waited_for() {
+    static QUEUED: Reached = Reached::new();
+    static LATE: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, born) = Shared::creating();
+        let waiter = spawn(&shared, move |shared| shared.wait(seen));
+        shared.create(born);
+        match waiter.join().unwrap() {
+            Served => QUEUED.here(),
+            Moved => LATE.here(),
+            Elected(_) => panic!("a creation that did not fail elects nobody"),
+        }
+        assert!(shared.is_at_rest());
+    });
+    QUEUED.at_least_once();
+    LATE.at_least_once();
+}
+
+#[test]
+fn c16_a_creation_that_fails_before_one_queues_is_not_waited_for() {
+    static QUEUED: Reached = Reached::new();
+    static LATE: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, first) = Shared::creating();
+        let waiter = spawn(&shared, move |shared| match shared.wait(seen) {
+            Elected(born) => {
+                QUEUED.here();
+                assert_eq!(born, first, "a failure does not move the generation");
+                assert_eq!(shared.slot.read(), 1);
+                shared.create(born);
+            }
+            Moved => LATE.here(),
+            Served => panic!("there was nothing to be served with"),
+        });
+        shared.fail();
+        waiter.join().unwrap();
+        assert!(shared.is_at_rest());
+    });
+    QUEUED.at_least_once();
+    LATE.at_least_once();
+}
+
+/// A failure wakes one, who creates; that serves the other. (C3, for two.)
+#[test]
+fn l5_a_failure_hands_on_to_exactly_one_of_two_waiters() {
+    static HANDED_ON: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, _) = Shared::creating();
+        let waiters = [(); 2].map(|()| {
+            spawn(&shared, move |shared| {
+                let verdict = shared.wait(seen);
+                match verdict {
+                    Elected(born) => assert_eq!(shared.create(born), Finished::Published),
+                    Served => assert_eq!(shared.slot.read(), 2),
+                    Moved => {}
+                }
+                verdict
+            })
+        });
+        shared.fail();
+        let verdicts = waiters.map(|waiter| waiter.join().unwrap());
+        let elected = verdicts.iter().filter(|verdict| matches!(verdict, Elected(_))).count();
+        let served = verdicts.iter().filter(|verdict| **verdict == Served).count();
+        assert!(elected <= 1 && served <= elected, "{verdicts:?}");
+        HANDED_ON.here_if(served == 1);
+        assert!(shared.is_at_rest());
+    });
+    HANDED_ON.at_least_once();
+}
+
+/// Both queued for certain, as tasks: one waker is woken by the failure, the other by the creation that follows.
+#[test]
+fn l5_a_failure_wakes_exactly_one_waker() {
+    check(|| {
+        let (shared, seen, _) = Shared::creating();
+        let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
+        let mut waiters = [(); 2].map(|()| shared.election.wait(seen));
+        for (waiter, wakes) in waiters.iter_mut().zip(&wakes) {
+            assert_eq!(waiter.poll(&wakes.waker()), Poll::Pending);
+        }
+        let creator = spawn(&shared, Shared::fail);
+        // Looks too early or just in time, but is not the one who is called.
+        assert_eq!(waiters[1].poll(&wakes[1].waker()), Poll::Pending);
+        creator.join().unwrap();
+        assert_eq!([wakes[0].count(), wakes[1].count()], [1, 0]);
+        assert_eq!(waiters[1].poll(&wakes[1].waker()), Poll::Pending);
+        let Poll::Ready(Elected(born)) = waiters[0].poll(&wakes[0].waker()) else { panic!("called, yet not elected") };
+        shared.create(born);
+        assert_eq!([wakes[0].count(), wakes[1].count()], [1, 1]);
+        assert_eq!(waiters[1].poll(&wakes[1].waker()), Poll::Ready(Served));
+        assert!(shared.is_at_rest());
+    });
+}
+
+/// One of two waiters runs out of time before it is called, just after, or is not queued at all; the creator fails.
+#[test]
+fn c4_a_waiter_that_gives_up_passes_the_baton_on() {
+    static GAVE_UP: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, _) = Shared::creating();
+        let impatient = spawn(&shared, move |shared| shared.wait_until(Deadline::after(Duration::ZERO), seen));
+        let patient = spawn(&shared, move |shared| {
+            let verdict = shared.wait(seen);
+            if let Elected(born) = verdict {
+                shared.create(born);
+            }
+            verdict
+        });
+        shared.fail();
+        let impatient = impatient.join().unwrap();
+        let patient = patient.join().unwrap();
+        assert!(matches!(impatient, None | Some(Moved)));
+        assert!(matches!(patient, Elected(_) | Moved));
+        GAVE_UP.here_if(impatient.is_none() && matches!(patient, Elected(_)));
+        assert!(shared.is_at_rest());
+    });
+    GAVE_UP.at_least_once();
+}
+
+/// The first in line, queued for certain, leaves while the creation fails: the second is called, by one or the other.
+#[test]
+fn c4_the_first_in_line_leaves_while_the_creation_fails() {
+    static WAS_CALLED: Reached = Reached::new();
+    static WAS_NOT: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, _) = Shared::creating();
+        let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
+        let [mut first, mut second] = [(); 2].map(|()| shared.election.wait(seen));
+        assert_eq!(first.poll(&wakes[0].waker()), Poll::Pending);
+        assert_eq!(second.poll(&wakes[1].waker()), Poll::Pending);
+        let creator = spawn(&shared, Shared::fail);
+        drop(first);
+        creator.join().unwrap();
+        if wakes[0].count() == 0 {
+            WAS_NOT.here()
+        } else {
+            WAS_CALLED.here()
+        }
+        assert_eq!(wakes[1].count(), 1);
+        assert!(matches!(second.poll(&wakes[1].waker()), Poll::Ready(Elected(_))));
+        shared.election.abandon();
+        assert!(shared.is_at_rest());
+    });
+    WAS_CALLED.at_least_once();
+    WAS_NOT.at_least_once();
+}
+
+/// One who has the baton leaves while a newcomer is elected: the second in line is served, or called at the latest when
+/// the newcomer fails.
+#[test]
+fn c4_the_one_who_is_called_leaves_while_a_newcomer_creates() {
+    static OVERTAKEN: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, _) = Shared::creating();
+        let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
+        let [mut first, mut second] = [(); 2].map(|()| shared.election.wait(seen));
+        assert_eq!(first.poll(&wakes[0].waker()), Poll::Pending);
+        assert_eq!(second.poll(&wakes[1].waker()), Poll::Pending);
+        shared.fail();
+        let newcomer = spawn(&shared, |shared| {
+            OVERTAKEN.here_if(shared.elect().map(|_| shared.fail()).is_some());
+        });
+        drop(first);
+        newcomer.join().unwrap();
+        assert!(wakes[1].count() >= 1);
+        assert!(matches!(second.poll(&wakes[1].waker()), Poll::Ready(Elected(_))));
+        shared.election.abandon();
+        assert!(shared.is_at_rest());
+    });
+    OVERTAKEN.at_least_once();
+}
+
+/// The waiter is called, but somebody who has just come is faster: his creation serves the waiter.
+#[test]
+fn l5_a_newcomer_who_overtakes_the_one_called_serves_it() {
+    static ELECTED: Reached = Reached::new();
+    static OVERTAKEN: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, _) = Shared::creating();
+        let waiter = spawn(&shared, move |shared| {
+            let verdict = shared.wait(seen);
+            if let Elected(born) = verdict {
+                ELECTED.here();
+                shared.create(born);
+            }
+            verdict
+        });
+        shared.fail();
+        let newcomer = shared.elect().map(|born| shared.create(born));
+        let verdict = waiter.join().unwrap();
+        match verdict {
+            Elected(_) | Moved => {}
+            Served => {
+                OVERTAKEN.here();
+                assert_eq!(newcomer, Some(Finished::Published));
+            }
+        }
+        assert!(shared.is_at_rest());
+    });
+    ELECTED.at_least_once();
+    OVERTAKEN.at_least_once();
+}
+
+/// As before, but the newcomer fails too, perhaps twice: the waiter kept its place, and is called again.
+#[test]
+fn l5_the_one_called_is_called_again_if_newcomers_fail() {
+    static TWICE: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, _) = Shared::creating();
+        let waiter = spawn(&shared, move |shared| {
+            let verdict = shared.wait(seen);
+            if let Elected(born) = verdict {
+                shared.create(born);
+            }
+            verdict
+        });
+        shared.fail();
+        let overtaking = [(); 2].map(|()| shared.elect().map(|_| shared.fail()).is_some());
+        let verdict = waiter.join().unwrap();
+        assert!(matches!(verdict, Elected(_) | Moved), "{verdict:?}");
+        TWICE.here_if(overtaking == [true; 2] && verdict != Moved);
+        assert!(shared.is_at_rest());
+    });
+    TWICE.at_least_once();
+}
+
+/// The queue is first come, first served, also for one who was called and overtaken.
+#[test]
+fn l5_the_one_overtaken_stays_first_in_line() {
+    static OVERTAKEN: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, _) = Shared::creating();
+        let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
+        let [mut first, mut second] = [(); 2].map(|()| shared.election.wait(seen));
+        assert_eq!(first.poll(&wakes[0].waker()), Poll::Pending);
+        assert_eq!(second.poll(&wakes[1].waker()), Poll::Pending);
+        shared.fail();
+        let newcomer = spawn(&shared, |shared| {
+            if shared.elect().is_some() {
+                shared.fail();
+            }
+        });
+        let elected = match first.poll(&wakes[0].waker()) {
+            Poll::Ready(elected) => elected,
+            Poll::Pending => {
+                newcomer.join().unwrap();
+                OVERTAKEN.here();
+                assert_eq!([wakes[0].count(), wakes[1].count()], [2, 0]);
+                let Poll::Ready(elected) = first.poll(&wakes[0].waker()) else { panic!("lost its place") };
+                elected
+            }
+        };
+        let Elected(born) = elected else { panic!("{elected:?}") };
+        shared.create(born);
+        assert_eq!(second.poll(&wakes[1].waker()), Poll::Ready(Served));
+    });
+    OVERTAKEN.at_least_once();
+}
+
+/// Whoever waited before an invalidation is served by the creation it superseded. Whoever asks after it is not: he
+/// creates anew once that creation has ended.
+#[test]
+fn l6_a_superseded_creation_serves_those_from_before_only() {
+    static SUPERSEDED: Reached = Reached::new();
+    static PUBLISHED: Reached = Reached::new();
+    static WAITED: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, born) = Shared::creating();
+        let wakes = Arc::new(Wakes::default());
+        let mut before = shared.election.wait(seen);
+        assert_eq!(before.poll(&wakes.waker()), Poll::Pending);
+        let after = spawn(&shared, |shared| {
+            assert!(shared.election.invalidate(None, || ()));
+            let seen = shared.election.look();
+            let born = if seen.is_creating() {
+                match shared.wait(seen) {
+                    Elected(born) => {
+                        WAITED.here();
+                        born
+                    }
+                    Moved => shared.elect().expect("nobody else creates"),
+                    Served => panic!("served with old news"),
+                }
+            } else {
+                shared.election.elect(seen).expect("nobody else creates")
+            };
+            assert_eq!(shared.create(born), Finished::Published);
+        });
+        match shared.create(born) {
+            Finished::Published => PUBLISHED.here(),
+            Finished::Superseded => SUPERSEDED.here(),
+            Finished::PublishedStale => panic!("nobody marked"),
+        }
+        after.join().unwrap();
+        assert_eq!(wakes.count(), 1);
+        assert_eq!(before.poll(&wakes.waker()), Poll::Ready(Served));
+        assert!(shared.is_at_rest());
+    });
+    SUPERSEDED.at_least_once();
+    PUBLISHED.at_least_once();
+    WAITED.at_least_once();
+}
+
+/// One waits from before the invalidation, one from after it, both queued for certain: the first is served, the second
+/// called. A creation that has kept its value back serves neither, and calls the first.
+#[test]
+fn l6_the_queue_is_split_at_the_invalidation() {
+    static KEPT_BACK: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, born) = Shared::creating();
+        let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
+        let mut before = shared.election.wait(seen);
+        assert_eq!(before.poll(&wakes[0].waker()), Poll::Pending);
+        let creator = spawn(&shared, move |shared| {
+            while shared.election.waiting() < 2 {
+                thread::yield_now();
+            }
+            // As a refused `publish` does, or as a creator that does not ask.
+            let kept_back = !shared.election.is_current(born);
+            assert_eq!(shared.election.finish(born, kept_back, |_| panic!("superseded")), Finished::Superseded);
+            kept_back
+        });
+        assert!(shared.election.invalidate(None, || ()));
+        let mut after = shared.election.wait(shared.election.look());
+        assert_eq!(after.poll(&wakes[1].waker()), Poll::Pending);
+        if creator.join().unwrap() {
+            KEPT_BACK.here();
+            assert_eq!([wakes[0].count(), wakes[1].count()], [1, 0]);
+            assert!(matches!(before.poll(&wakes[0].waker()), Poll::Ready(Elected(_))));
+            shared.election.abandon();
+        } else {
+            assert_eq!(before.poll(&wakes[0].waker()), Poll::Ready(Served));
+        }
+        assert_eq!([wakes[0].count(), wakes[1].count()], [1, 1]);
+        let Poll::Ready(Elected(born)) = after.poll(&wakes[1].waker()) else { panic!("called, yet not elected") };
+        assert_eq!(shared.create(born), Finished::Published);
+        assert!(shared.is_at_rest());
+    });
+    KEPT_BACK.at_least_once();
+}
+
+/// The waker of a task on an executor of its own: the poll loop below sleeps until it is woken.
+struct Task {
+    woken: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        *self.woken.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
+}
+
+/// Polls `poll` as an executor does: with a new waker each time, and only when the newest one was woken.
+fn drive<T>(mut poll: impl FnMut(&Waker) -> Poll<T>) -> T {
+    loop {
+        let task = Arc::new(Task { woken: Mutex::new(false), changed: Condvar::new() });
+        if let Poll::Ready(ready) = poll(&Waker::from(Arc::clone(&task))) {
+            return ready;
+        }
+        let mut woken = task.woken.lock().unwrap();
+        while !*woken {
+            woken = task.changed.wait(woken).unwrap();
+        }
+    }
+}
+
+/// A thread and a task in one queue. The creator fails; one of the two creates, the other is served.
+#[test]
+fn l5_threads_and_tasks_wait_in_one_queue() {
+    static THREAD: Reached = Reached::new();
+    static TASK: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, _) = Shared::creating();
+        let then = |shared: &Shared, verdict| {
+            if let Elected(born) = verdict {
+                shared.create(born);
+            }
+            verdict
+        };
+        let threaded = spawn(&shared, move |shared| then(shared, shared.wait(seen)));
+        let task = spawn(&shared, move |shared| {
+            let mut waiter = shared.election.wait(seen);
+            then(shared, drive(|waker| waiter.poll(waker)))
+        });
+        shared.fail();
+        let (threaded, task) = (threaded.join().unwrap(), task.join().unwrap());
+        THREAD.here_if(matches!((threaded, task), (Elected(_), Served)));
+        TASK.here_if(matches!((threaded, task), (Served, Elected(_))));
+        assert!(!matches!((threaded, task), (Elected(_), Elected(_))));
+        assert!(shared.is_at_rest());
+    });
+    THREAD.at_least_once();
+    TASK.at_least_once();
+}
+
+/// A task that is polled for its own reasons, each time with another waker, while the creation ends: the newest is
+/// woken, or the poll is ready.
+#[test]
+fn c5_the_newest_waker_is_woken() {
+    static NEWEST: Reached = Reached::new();
+    static OLD: Reached = Reached::new();
+    for fails in [false, true] {
+        check(move || {
+            let (shared, seen, born) = Shared::creating();
+            let [old, new] = [(); 2].map(|()| Arc::new(Wakes::default()));
+            let mut waiter = shared.election.wait(seen);
+            assert_eq!(waiter.poll(&old.waker()), Poll::Pending);
+            let creator = spawn(&shared, move |shared| {
+                if fails {
+                    shared.fail();
+                } else {
+                    shared.create(born);
+                }
+            });
+            let verdict = waiter.poll(&new.waker());
+            creator.join().unwrap();
+            let verdict = match verdict {
+                Poll::Ready(verdict) => {
+                    OLD.here();
+                    assert_eq!([old.count(), new.count()], [1, 0]);
+                    verdict
+                }
+                Poll::Pending => {
+                    NEWEST.here();
+                    assert_eq!([old.count(), new.count()], [0, 1]);
+                    let Poll::Ready(verdict) = waiter.poll(&new.waker()) else { panic!("woken for nothing") };
+                    verdict
+                }
+            };
+            assert_eq!(verdict, if fails { Elected(born) } else { Served });
+        });
+    }
+    NEWEST.at_least_once();
+    OLD.at_least_once();
+}
+
+/// Of two invalidations from one generation exactly one goes through.
+#[test]
+fn l6_of_two_conditional_invalidations_one_goes_through() {
+    check(|| {
+        let shared = Shared::new();
+        let seen = shared.election.look().generation();
+        let there = spawn(&shared, move |shared| shared.election.invalidate(Some(seen), || ()));
+        let here = shared.election.invalidate(Some(seen), || ());
+        assert_ne!(there.join().unwrap(), here);
+    });
+}
+
+/// Either a mark finds the creation, which then carries it, or the creation was elected after the mark and sees what was
+/// done before it. The same for an invalidation and a creation that it does not supersede.
+#[test]
+fn l6_a_creation_carries_a_mark_or_sees_what_came_before_it() {
+    static CARRIED: Reached = Reached::new();
+    static SAW: Reached = Reached::new();
+    for by_mark in [true, false] {
+        check(move || {
+            let shared = Shared::new();
+            let told = Arc::new(AtomicBool::new(false));
+            // Read and written under the election's mutex, as the deadline is.
+            let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+            let teller = {
+                let (told, ended) = (Arc::clone(&told), Arc::clone(&ended));
+                spawn(&shared, move |shared| {
+                    told.store(true, Relaxed);
+                    let mut too_late = false;
+                    let look = || too_late = ended.load(Relaxed);
+                    if by_mark {
+                        shared.election.mark(look);
+                    } else {
+                        assert!(shared.election.invalidate(None, look));
+                    }
+                    too_late
+                })
+            };
+            // The word moves once at the most between a look and the election.
+            let born = shared.elect().or_else(|| shared.elect()).expect("nobody else creates");
+            let saw = told.load(Relaxed);
+            let finished = shared.election.finish(born, false, |_| ended.store(true, Relaxed));
+            let too_late = teller.join().unwrap();
+            if finished == Finished::Published && !too_late {
+                SAW.here();
+                assert!(saw, "neither carried the mark nor saw what came before it");
+            } else {
+                CARRIED.here_if(finished != Finished::Published);
+            }
+        });
+    }
+    CARRIED.at_least_once();
+    SAW.at_least_once();
+}

@@ -1,0 +1,260 @@
+//! The deadline word: stamping what was born fresh, and what its readers see.
+#![cfg(dogpile_loom)]
+
+use dogpile::model::{Expiry, Look};
+use dogpile::{Clock, Freshness};
+use dogpile_loom_tests::{Reached, Slot, check};
+use loom::sync::Mutex;
+use loom::thread;
+use std::sync::Arc;
+// Outside the model's view: in which order things happened.
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+const LIFETIME: u64 = 5;
+const FRESH: Look = Look::Known(Freshness::Fresh);
+const STALE: Look = Look::Known(Freshness::Stale);
+const MISSING: Look = Look::Known(Freshness::Missing);
+
+/// A clock that shows this.
+struct At(u64);
+
+impl Clock for At {
+    fn now(&self) -> u64 {
+        self.0
+    }
+}
+
+struct Shared {
+    expiry: Expiry,
+    /// What the layer above holds while it stores a deadline.
+    mutex: Mutex<()>,
+    slot: Slot,
+}
+
+impl Shared {
+    fn with(expiry: Expiry) -> Arc<Self> {
+        Arc::new(Self { expiry, mutex: Mutex::new(()), slot: Slot::new() })
+    }
+
+    fn missing() -> Arc<Self> {
+        Self::with(Expiry::missing(Duration::from_nanos(LIFETIME)))
+    }
+
+    fn born() -> Arc<Self> {
+        let mut expiry = Expiry::missing(Duration::from_nanos(LIFETIME));
+        expiry.be_born();
+        Self::with(expiry)
+    }
+
+    fn locked(&self, change: impl FnOnce(&Expiry)) {
+        let _guard = self.mutex.lock().unwrap();
+        change(&self.expiry);
+    }
+
+    /// A creation: writes the value, then the deadline.
+    fn create(&self, now: u64) {
+        self.slot.write(1);
+        self.locked(|expiry| expiry.renew(now));
+    }
+}
+
+fn spawn<T: 'static>(shared: &Arc<Shared>, run: impl FnOnce(&Shared) -> T + 'static) -> thread::JoinHandle<T> {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || run(&shared))
+}
+
+/// Two first accesses, at 10 and at 20: one stamps, and from then on both see that one's deadline. The stamp is the same
+/// one's, once both have carried on.
+#[test]
+fn l11_exactly_one_stamps_a_born_value() {
+    static FIRST: Reached = Reached::new();
+    static SECOND: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::born();
+        let stamp = |shared: &Shared, now| {
+            shared.expiry.stamp_born(now);
+            shared.expiry.look(10 + LIFETIME)
+        };
+        let there = spawn(&shared, move |shared| stamp(shared, 20));
+        let here = stamp(&shared, 10);
+        let there = there.join().unwrap();
+        assert_eq!(here, there, "the deadline was stored twice");
+        assert_eq!(shared.expiry.look(20 + LIFETIME), STALE);
+        let since = if here == STALE { 10 } else { 20 };
+        assert_eq!(shared.expiry.age(&At(30)), Some(Duration::from_nanos(30 - since)));
+        if here == STALE { FIRST.here() } else { SECOND.here() }
+    });
+    FIRST.at_least_once();
+    SECOND.at_least_once();
+}
+
+/// What somebody said under the mutex stands: a first access that stamps later fails to.
+///
+/// Loom does not know that a store which overtakes a compare-and-swap cannot come before it in the word's order, so the
+/// model says nothing of a stamp that comes first: there, both would seem possible in the end.
+#[test]
+fn l6_a_late_stamp_does_not_undo_a_mark_or_an_invalidation() {
+    static LATE: Reached = Reached::new();
+    for (change, left) in [(Expiry::mark_stale as fn(&Expiry), STALE), (Expiry::forget, MISSING)] {
+        check(move || {
+            let shared = Shared::born();
+            let changed = Arc::new(AtomicBool::new(false));
+            let other = {
+                let changed = Arc::clone(&changed);
+                spawn(&shared, move |shared| {
+                    shared.locked(change);
+                    changed.store(true, Relaxed);
+                })
+            };
+            let stamper = spawn(&shared, move |shared| {
+                let late = changed.load(Relaxed);
+                shared.expiry.stamp_born(10);
+                let seen = shared.expiry.look(10);
+                if late {
+                    LATE.here();
+                    assert_eq!(seen, left);
+                }
+                late
+            });
+            other.join().unwrap();
+            if stamper.join().unwrap() {
+                assert_eq!(shared.expiry.look(10), left);
+                assert_eq!(shared.expiry.age(&At(20)).unwrap_or_default(), Duration::ZERO);
+            }
+        });
+    }
+    LATE.at_least_once();
+}
+
+/// An invalidation and a creation, and a first access from before both that stamps late: deadline and stamp are the
+/// creation's. (The restriction above holds here too.)
+#[test]
+fn l6_a_late_stamp_does_not_touch_what_was_created_since() {
+    static LATE: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::born();
+        let changed = Arc::new(AtomicBool::new(false));
+        let other = {
+            let changed = Arc::clone(&changed);
+            spawn(&shared, move |shared| {
+                shared.locked(Expiry::forget);
+                changed.store(true, Relaxed);
+                shared.locked(|expiry| expiry.renew(20));
+            })
+        };
+        let stamper = spawn(&shared, move |shared| {
+            let late = changed.load(Relaxed);
+            shared.expiry.stamp_born(10);
+            late
+        });
+        other.join().unwrap();
+        if stamper.join().unwrap() {
+            LATE.here();
+            assert_eq!(shared.expiry.look(20 + LIFETIME - 1), FRESH);
+            assert_eq!(shared.expiry.look(20 + LIFETIME), STALE);
+            assert_eq!(shared.expiry.age(&At(30)), Some(Duration::from_nanos(10)));
+        }
+    });
+    LATE.at_least_once();
+}
+
+#[test]
+fn l4_who_sees_a_fresh_deadline_sees_the_value() {
+    static SEEN: Reached = Reached::new();
+    for lifetime in [Duration::from_nanos(LIFETIME), Duration::MAX] {
+        check(move || {
+            let shared = Shared::with(Expiry::missing(lifetime));
+            let creator = spawn(&shared, |shared| shared.create(10));
+            if shared.expiry.unless_fresh(&At(12)).is_none() {
+                SEEN.here();
+                assert_eq!(shared.slot.read(), 1);
+            }
+            creator.join().unwrap();
+        });
+    }
+    SEEN.at_least_once();
+}
+
+#[test]
+fn l4_who_sees_a_stale_deadline_sees_the_value() {
+    static FRESH_ONCE: Reached = Reached::new();
+    static STALE_ONCE: Reached = Reached::new();
+    for renew in [Expiry::renew as fn(&Expiry, u64), Expiry::renew_stale] {
+        for now in [12, 20] {
+            check(move || {
+                let shared = Shared::missing();
+                let creator = spawn(&shared, move |shared| {
+                    shared.slot.write(1);
+                    shared.locked(|expiry| renew(expiry, 10));
+                });
+                let seen = shared.expiry.look(now);
+                if seen != MISSING {
+                    assert_eq!(shared.slot.read(), 1);
+                }
+                FRESH_ONCE.here_if(seen == FRESH);
+                STALE_ONCE.here_if(seen == STALE);
+                creator.join().unwrap();
+            });
+        }
+    }
+    FRESH_ONCE.at_least_once();
+    STALE_ONCE.at_least_once();
+}
+
+/// The mark is a third thread's, which has not looked at the value itself.
+#[test]
+fn l4_who_sees_a_value_marked_stale_sees_the_value() {
+    static SEEN: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::missing();
+        let creator = spawn(&shared, |shared| shared.create(10));
+        let marker = spawn(&shared, |shared| shared.locked(Expiry::mark_stale));
+        let reader = spawn(&shared, |shared| match shared.expiry.look(12) {
+            MISSING => {}
+            seen => {
+                SEEN.here_if(seen == STALE);
+                assert_eq!(shared.slot.read(), 1);
+            }
+        });
+        for thread in [creator, marker, reader] {
+            thread.join().unwrap();
+        }
+    });
+    SEEN.at_least_once();
+}
+
+#[test]
+fn l4_who_finds_the_value_missing_sees_why() {
+    static SEEN: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::missing();
+        shared.locked(|expiry| expiry.renew(10));
+        let other = spawn(&shared, |shared| {
+            shared.slot.write(1);
+            shared.locked(Expiry::forget);
+        });
+        if shared.expiry.look(12) == MISSING {
+            SEEN.here();
+            assert_eq!(shared.slot.read(), 1);
+        }
+        other.join().unwrap();
+    });
+    SEEN.at_least_once();
+}
+
+/// Once the stamp is there, an age is of the creation that the deadline is of, or of a later one.
+#[test]
+fn l4_an_age_is_not_older_than_the_value() {
+    check(|| {
+        let shared = Shared::missing();
+        shared.locked(|expiry| expiry.renew(10));
+        let creator = spawn(&shared, |shared| shared.locked(|expiry| expiry.renew(20)));
+        let renewed = shared.expiry.look(10 + LIFETIME) == FRESH;
+        let age = shared.expiry.age(&At(30)).expect("there is a value");
+        if renewed {
+            assert_eq!(age, Duration::from_nanos(10));
+        }
+        creator.join().unwrap();
+    });
+}

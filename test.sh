@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# The one test command: installs what is missing, then checks everything. Under ten minutes on two cores.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+say() { printf '\n== %s\n' "$*"; }
+give_up() {
+    printf '\ntest.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+# --- what must be on the machine ------------------------------------------------------------------------------------
+
+command -v cargo >/dev/null || give_up "no cargo on the PATH; install a Rust toolchain (rustup.rs) and run this again"
+for part in fmt clippy; do
+    cargo "$part" --version >/dev/null 2>&1 || give_up "cargo $part is missing: rustup component add ${part/fmt/rustfmt}"
+done
+
+# install COMMAND PACKAGE: unless the command is there.
+install() {
+    command -v "$1" >/dev/null && return
+    say "installing $2, for $1"
+    if command -v apt-get >/dev/null; then
+        local sudo=""
+        [ "$(id -u)" = 0 ] || sudo="sudo"
+        $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq "$2"
+    elif command -v brew >/dev/null; then
+        brew install "$2"
+    else
+        give_up "$1 is missing, and there is neither apt-get nor brew to install $2 with"
+    fi
+    command -v "$1" >/dev/null || give_up "$2 is installed but $1 is not on the PATH"
+}
+command -v cc >/dev/null || install gcc gcc # build scripts are linked with it
+# valgrind exists for Linux only on the machines that brew knows.
+[ "$(uname)" = Linux ] && install valgrind valgrind
+
+# --- the checks -----------------------------------------------------------------------------------------------------
+
+# Flags of the caller's would build everything once more, or hide a warning.
+unset RUSTFLAGS CARGO_TARGET_DIR CARGO_ENCODED_RUSTFLAGS
+target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+
+say "format"
+cargo fmt --all --check
+
+say "clippy, warnings denied"
+cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+say "clippy over the models, warnings denied"
+RUSTFLAGS="--cfg dogpile_loom" CARGO_TARGET_DIR="$target/loom" \
+    cargo clippy --release -p dogpile-loom-tests --tests --locked -- -D warnings
+
+say "documentation, warnings denied"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --document-private-items --locked
+
+say "tests and doctests"
+cargo test --workspace --all-features --locked
+
+say "tests with the clocks of other platforms"
+RUSTFLAGS="--cfg dogpile_portable" CARGO_TARGET_DIR="$target/portable" \
+    cargo test -p dogpile --lib --test contract --test dogpile --locked --quiet
+
+say "loom models (LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-2, the default})"
+models=$(mktemp)
+trap 'rm -f "$models"' EXIT
+RUSTFLAGS="--cfg dogpile_loom" CARGO_TARGET_DIR="$target/loom" \
+    cargo test --release -p dogpile-loom-tests --locked 2>&1 | tee "$models"
+ran=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$models" | awk '{ n += $1 } END { print n + 0 }')
+[ "$ran" -gt 0 ] || give_up "no loom model ran"
+echo "$ran loom models ran"
+
+if [ "$(uname)" = Linux ]; then
+    say "instructions of a hit, counted by callgrind"
+    cargo bench --bench instructions --locked
+fi
+
+if cargo +nightly --version >/dev/null 2>&1; then
+    say "ThreadSanitizer over the concurrent tests"
+    host=$(rustc +nightly -vV | sed -n 's/^host: //p')
+    RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR="$target/tsan" \
+        cargo +nightly test -p dogpile --target "$host" --test contract --test dogpile --locked
+else
+    say "ThreadSanitizer: left out, there is no nightly toolchain"
+fi
+
+say "all is well"

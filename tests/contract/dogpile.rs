@@ -1,0 +1,145 @@
+//! `Dogpile` in lock mode joins the contract, by each way of creating.
+
+use crate::laws::{Access, Elects, FOREVER, Failure};
+use dogpile::{Clock, CreateError, Creation, Dogpile, Freshness, Generation, ManualClock, Outcome, Turn};
+use std::marker::PhantomData;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// A way of using the lock, with a value beside it.
+pub struct Beside<W> {
+    lock: Arc<Dogpile<Arc<ManualClock>>>,
+    slot: AtomicU64,
+    way: PhantomData<fn() -> W>,
+}
+
+/// One way to create when the lock says so.
+pub trait Way: 'static {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Result<Outcome, CreateError<Failure>>
+    where
+        Self: Sized;
+}
+
+impl<W: Way> Elects for Beside<W> {
+    type Generation = Generation;
+
+    fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self {
+        let lock = Arc::new(Dogpile::with_clock(expires_after, clock));
+        Self { lock, slot: AtomicU64::new(0), way: PhantomData }
+    }
+
+    fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+        let mut created = None;
+        let outcome = W::access(self, timeout, || {
+            let value = creator()?;
+            self.slot.store(value, Ordering::SeqCst);
+            created = Some(value);
+            Ok(value)
+        })?;
+        Ok((outcome, created.unwrap_or_else(|| self.slot.load(Ordering::SeqCst))))
+    }
+
+    fn invalidate(&self) {
+        self.lock.invalidate();
+    }
+
+    fn invalidate_if(&self, seen: Generation) -> bool {
+        self.lock.invalidate_if(seen)
+    }
+
+    fn mark_stale(&self) {
+        self.lock.mark_stale();
+    }
+
+    fn freshness(&self) -> Freshness {
+        self.lock.freshness()
+    }
+
+    fn age(&self) -> Option<Duration> {
+        self.lock.age()
+    }
+
+    fn generation(&self) -> Generation {
+        self.lock.generation()
+    }
+
+    fn is_creating(&self) -> bool {
+        self.lock.is_creating()
+    }
+
+    fn waiting(&self) -> usize {
+        self.lock.waiting()
+    }
+}
+
+/// `acquire_or_try_create_timeout`.
+pub struct Closure;
+
+impl Way for Closure {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Result<Outcome, CreateError<Failure>> {
+        if timeout == FOREVER {
+            return beside.lock.acquire_or_try_create(|| creator().map(drop));
+        }
+        beside.lock.acquire_or_try_create_timeout(timeout, || creator().map(drop))
+    }
+}
+
+/// A turn does not tell who has waited: whoever came when there was no value, and got one without creating it.
+fn outcome_of_turn<C: Clock>(
+    turn: Turn<'_, C>,
+    was_missing: bool,
+    create: impl FnOnce(Creation<'_, C>) -> Result<u64, Failure>,
+) -> Result<Outcome, CreateError<Failure>> {
+    match turn {
+        Turn::Fresh | Turn::Stale if was_missing => Ok(Outcome::Waited),
+        Turn::Fresh => Ok(Outcome::Fresh),
+        Turn::Stale => Ok(Outcome::Stale),
+        Turn::Create(creation) => create(creation).map(|_| Outcome::Created).map_err(CreateError::Failed),
+    }
+}
+
+/// `acquire_timeout`, and the turn taken on the same thread.
+pub struct ByTurn;
+
+impl Way for ByTurn {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Result<Outcome, CreateError<Failure>> {
+        let was_missing = !beside.lock.has_value();
+        let turn = beside.lock.acquire_timeout(timeout)?;
+        outcome_of_turn(turn, was_missing, |creation| creation.run_fallible(|_| creator()))
+    }
+}
+
+/// `acquire_owned_timeout`, and the creation carried to another thread, which runs it.
+pub struct Elsewhere;
+
+impl Way for Elsewhere {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Result<Outcome, CreateError<Failure>> {
+        let was_missing = !beside.lock.has_value();
+        let turn = beside.lock.acquire_owned_timeout(timeout)?;
+        outcome_of_turn(turn, was_missing, |creation| {
+            thread::scope(|scope| {
+                let job = scope.spawn(|| creation.run_fallible(|_| creator()));
+                job.join().unwrap_or_else(|panic| resume_unwind(panic))
+            })
+        })
+    }
+}

@@ -1,0 +1,654 @@
+//! The laws as functions over anything that elects.
+//!
+//! [`contract!`](crate::contract) makes one test of each law for each type. No test sleeps: a creator is held at a [`Gate`], and others are waited for by their state ([`until`]).
+
+use dogpile::{CreateError, Freshness, ManualClock, Outcome};
+use parking_lot::{Condvar, Mutex};
+use std::cell::UnsafeCell;
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// The error that the creators of these tests fail with.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure;
+
+/// What an access brings: how it came out, and the value that it would use.
+pub type Access = Result<(Outcome, u64), CreateError<Failure>>;
+
+/// Something that elects: a lock with a place for its value.
+pub trait Elects: Send + Sync + 'static {
+    /// How the type tells its generations.
+    type Generation: Copy + PartialOrd + Debug + Send + Sync;
+
+    /// No value yet.
+    fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self;
+
+    /// Uses the value, or creates it; waits for others for `timeout` at most.
+    fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access;
+
+    fn invalidate(&self);
+    fn invalidate_if(&self, seen: Self::Generation) -> bool;
+    fn mark_stale(&self);
+    fn freshness(&self) -> Freshness;
+    fn age(&self) -> Option<Duration>;
+    fn generation(&self) -> Self::Generation;
+    fn is_creating(&self) -> bool;
+    fn waiting(&self) -> usize;
+}
+
+pub const FOREVER: Duration = Duration::MAX;
+pub const MINUTE: Duration = Duration::from_secs(60);
+pub const ALMOST_A_MINUTE: Duration = Duration::from_nanos(59_999_999_999);
+
+/// Waits for a state that another thread brings about.
+pub fn until(state: impl Fn() -> bool) {
+    while !state() {
+        thread::yield_now();
+    }
+}
+
+/// Two sides of a door: one thread comes and waits, the other sees it come and opens.
+pub fn gate() -> (Gate, Keeper) {
+    let door = Arc::new(Door { at: Mutex::new(At::Away), moved: Condvar::new() });
+    (Gate(Arc::clone(&door)), Keeper(door))
+}
+
+pub struct Gate(Arc<Door>);
+pub struct Keeper(Arc<Door>);
+
+// Of parking_lot's parts, not std's: those are built without ThreadSanitizer, which then takes them for no locks at all.
+struct Door {
+    at: Mutex<At>,
+    moved: Condvar,
+}
+
+#[derive(PartialEq)]
+enum At {
+    Away,
+    Waiting,
+    Through,
+}
+
+impl Door {
+    fn move_to(&self, at: At) {
+        *self.at.lock() = at;
+        self.moved.notify_all();
+    }
+
+    fn wait_for(&self, at: &At) {
+        self.moved.wait_while(&mut self.at.lock(), |now| now != at);
+    }
+}
+
+impl Gate {
+    pub fn pass(&self) {
+        self.0.move_to(At::Waiting);
+        self.0.wait_for(&At::Through);
+    }
+}
+
+impl Keeper {
+    pub fn see_arrival(&self) {
+        self.0.wait_for(&At::Waiting);
+    }
+
+    pub fn open(&self) {
+        self.0.move_to(At::Through);
+    }
+}
+
+/// Threads that line up here start at once.
+struct StartLine(AtomicUsize);
+
+impl StartLine {
+    fn of(threads: usize) -> Self {
+        Self(AtomicUsize::new(threads))
+    }
+
+    fn wait(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+        until(|| self.0.load(Ordering::Relaxed) == 0);
+    }
+}
+
+fn lock<S: Elects>(expires_after: Duration) -> (Arc<S>, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new());
+    (Arc::new(S::new(expires_after, Arc::clone(&clock))), clock)
+}
+
+fn make<S: Elects>(lock: &S, value: u64) -> Access {
+    lock.access(FOREVER, || Ok(value))
+}
+
+fn never() -> Result<u64, Failure> {
+    panic!("this access must not be elected")
+}
+
+/// A creation on a thread of its own, held at its gate inside the creator, which ends as `result` says.
+struct Held {
+    thread: thread::JoinHandle<Access>,
+    keeper: Keeper,
+}
+
+impl Held {
+    fn start<S: Elects>(lock: &Arc<S>, result: impl FnOnce() -> Result<u64, Failure> + Send + 'static) -> Self {
+        let (gate, keeper) = gate();
+        let lock = Arc::clone(lock);
+        let thread = thread::spawn(move || {
+            lock.access(FOREVER, move || {
+                gate.pass();
+                result()
+            })
+        });
+        keeper.see_arrival();
+        Self { thread, keeper }
+    }
+
+    fn end(self) -> thread::Result<Access> {
+        self.keeper.open();
+        self.thread.join()
+    }
+}
+
+/// Accesses on threads of their own, known to wait.
+struct Waiters(Vec<thread::JoinHandle<Access>>);
+
+impl Waiters {
+    fn start<S: Elects>(
+        lock: &Arc<S>,
+        count: usize,
+        creator: impl Fn() -> Result<u64, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        let (before, creator) = (lock.waiting(), Arc::new(creator));
+        let threads = (0..count).map(|_| {
+            let (lock, creator) = (Arc::clone(lock), Arc::clone(&creator));
+            thread::spawn(move || lock.access(FOREVER, || creator()))
+        });
+        let waiters = Self(threads.collect());
+        until(|| lock.waiting() == before + count);
+        waiters
+    }
+
+    fn end(self) -> Vec<Access> {
+        self.0.into_iter().map(|thread| thread.join().expect("a waiter does not panic")).collect()
+    }
+}
+
+pub fn l1_one_creator<S: Elects>() {
+    let (lock, _) = lock::<S>(Duration::ZERO);
+    let (inside, runs) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let created: usize = thread::scope(|scope| {
+        let threads: Vec<_> = (0..4u64)
+            .map(|thread| {
+                let (lock, inside, runs) = (&lock, &inside, &runs);
+                scope.spawn(move || {
+                    let outcomes = (0..500u64).map(|turn| {
+                        if turn % 50 == thread {
+                            lock.invalidate();
+                        }
+                        lock.access(FOREVER, || {
+                            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two creators at once");
+                            runs.fetch_add(1, Ordering::SeqCst);
+                            thread::yield_now();
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                            if turn % 7 == 0 { Err(Failure) } else { Ok(turn) }
+                        })
+                    });
+                    let elected =
+                        |access: &Access| matches!(access, Ok((Outcome::Created, _)) | Err(CreateError::Failed(_)));
+                    outcomes.filter(elected).count()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(created, runs.into_inner(), "every creator that ran belongs to one access that says so");
+    assert!(created > 0);
+}
+
+pub fn l1_a_fresh_value_is_not_created_again<S: Elects>() {
+    for round in 0..200 {
+        let (lock, clock) = lock::<S>(MINUTE);
+        if round % 2 == 0 {
+            make(&*lock, 1).unwrap();
+            clock.advance(MINUTE);
+        }
+        let runs = AtomicUsize::new(0);
+        let start = StartLine::of(3);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    start.wait();
+                    let access = lock.access(FOREVER, || {
+                        runs.fetch_add(1, Ordering::Relaxed);
+                        Ok(2)
+                    });
+                    access.unwrap();
+                });
+            }
+        });
+        assert_eq!(runs.into_inner(), 1);
+    }
+}
+
+pub fn l2_a_stale_value_is_not_waited_for<S: Elects>() {
+    let (lock, clock) = lock::<S>(MINUTE);
+    assert_eq!(make(&*lock, 1), Ok((Outcome::Created, 1)));
+    assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 1)));
+    clock.advance(MINUTE);
+    let creation = Held::start(&lock, || Ok(2));
+    for _ in 0..100 {
+        assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 1)));
+    }
+    assert_eq!(lock.waiting(), 0);
+    assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 2)));
+    assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 2)));
+}
+
+pub fn l3_one_creation_serves_all_who_wait<S: Elects>() {
+    for expires_after in [MINUTE, Duration::ZERO] {
+        let (lock, _) = lock::<S>(expires_after);
+        let creation = Held::start(&lock, || Ok(1));
+        let waiters = Waiters::start(&lock, 8, never);
+        assert!(lock.is_creating());
+        assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 1)));
+        for access in waiters.end() {
+            assert_eq!(access, Ok((Outcome::Waited, 1)), "expires after {expires_after:?}");
+        }
+        assert!(!lock.is_creating());
+    }
+}
+
+/// Plain memory that only the lock orders. `ThreadSanitizer` and the assertion watch over it.
+#[derive(Default)]
+struct Plain(UnsafeCell<[u64; 4]>);
+
+// SAFETY: it is written by creators only, one at a time (L1), and read after them (L4); that is what is tested.
+unsafe impl Sync for Plain {}
+
+impl Plain {
+    fn write(&self, value: u64) {
+        // SAFETY: see above.
+        unsafe { *self.0.get() = [value; 4] }
+    }
+
+    fn read(&self) -> [u64; 4] {
+        // SAFETY: see above.
+        unsafe { *self.0.get() }
+    }
+}
+
+pub fn l4_who_sees_a_creation_sees_its_writes<S: Elects>() {
+    for round in 1..200 {
+        let (lock, _) = lock::<S>(MINUTE);
+        let (plain, start) = (Plain::default(), StartLine::of(4));
+        thread::scope(|scope| {
+            for thread in 0..4 {
+                let (lock, plain, start) = (&lock, &plain, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    // The first to come fails after writing: the next creator overwrites what it left.
+                    let access = lock.access(FOREVER, || {
+                        let first = plain.read() == [0; 4];
+                        plain.write(round);
+                        if thread == 0 && first { Err(Failure) } else { Ok(round) }
+                    });
+                    match access {
+                        Ok((_, value)) => {
+                            assert_eq!(value, round);
+                            assert_eq!(plain.read(), [round; 4]);
+                        }
+                        Err(error) => assert_eq!(error, CreateError::Failed(Failure)),
+                    }
+                });
+            }
+        });
+    }
+}
+
+pub fn l5_a_failure_leaves_everything_as_it_was<S: Elects>() {
+    let (lock, clock) = lock::<S>(MINUTE);
+    make(&*lock, 1).unwrap();
+    clock.advance(MINUTE * 2);
+    let generation = lock.generation();
+    assert_eq!(lock.access(FOREVER, || Err(Failure)), Err(CreateError::Failed(Failure)));
+    let panicked = catch_unwind(AssertUnwindSafe(|| lock.access(FOREVER, || panic!("a creator panics on purpose"))));
+    assert!(panicked.is_err());
+    assert_eq!(lock.freshness(), Freshness::Stale);
+    assert_eq!(lock.age(), Some(MINUTE * 2));
+    assert_eq!(lock.generation(), generation);
+    assert!(!lock.is_creating());
+    // C10: what failed once is tried again, and does not pin the old value.
+    assert_eq!(make(&*lock, 2), Ok((Outcome::Created, 2)));
+}
+
+fn hands_on<S: Elects>(fail: impl FnOnce() -> Result<u64, Failure> + Send + 'static) -> thread::Result<Access> {
+    let (lock, _) = lock::<S>(MINUTE);
+    let first = Held::start(&lock, fail);
+    let (gate, keeper) = gate();
+    let gate = Mutex::new(gate);
+    let runs = Arc::new(AtomicUsize::new(0));
+    let waiters = Waiters::start(&lock, 4, {
+        let runs = Arc::clone(&runs);
+        move || {
+            runs.fetch_add(1, Ordering::SeqCst);
+            gate.lock().pass();
+            Ok(2)
+        }
+    });
+    let first = first.end();
+    // One of them creates; the others have not been let go.
+    keeper.see_arrival();
+    assert_eq!(lock.waiting(), 3);
+    keeper.open();
+    let mut outcomes = waiters.end();
+    outcomes.sort_by_key(|access| access.as_ref().map(|(outcome, _)| *outcome != Outcome::Created).unwrap());
+    assert_eq!(outcomes[0], Ok((Outcome::Created, 2)));
+    assert!(outcomes[1..].iter().all(|access| *access == Ok((Outcome::Waited, 2))), "{outcomes:?}");
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    first
+}
+
+pub fn l5_c3_an_error_hands_on_to_exactly_one<S: Elects>() {
+    assert_eq!(hands_on::<S>(|| Err(Failure)).unwrap(), Err(CreateError::Failed(Failure)));
+}
+
+pub fn l5_c1_c17_a_panic_hands_on_to_exactly_one<S: Elects>() {
+    let panicked = hands_on::<S>(|| panic!("a creator panics on purpose"));
+    assert!(panicked.is_err(), "the panic reaches the caller of the access");
+}
+
+pub fn c1_the_old_value_serves_while_creators_panic<S: Elects>() {
+    let (lock, clock) = lock::<S>(MINUTE);
+    make(&*lock, 1).unwrap();
+    clock.advance(MINUTE);
+    let creation = Held::start(&lock, || panic!("a creator panics on purpose"));
+    assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 1)));
+    assert!(creation.end().is_err());
+    assert_eq!(lock.freshness(), Freshness::Stale);
+    assert_eq!(make(&*lock, 2), Ok((Outcome::Created, 2)));
+}
+
+pub fn l6_c8_an_invalidation_wins_over_a_creation<S: Elects>() {
+    let (lock, _) = lock::<S>(MINUTE);
+    let creation = Held::start(&lock, || Ok(1));
+    let before = Waiters::start(&lock, 2, never);
+    lock.invalidate();
+    let after = Waiters::start(&lock, 2, || Ok(2));
+    // The value still goes to who made it and to who waited for it before the invalidation, to nobody else.
+    assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 1)));
+    let mut after: Vec<_> = after.end().into_iter().map(Result::unwrap).collect();
+    after.sort_by_key(|(outcome, _)| *outcome != Outcome::Created);
+    assert_eq!(after, [(Outcome::Created, 2), (Outcome::Waited, 2)]);
+    for access in before.end() {
+        let (outcome, value) = access.unwrap();
+        assert_eq!(outcome, Outcome::Waited);
+        assert!(value == 1 || value == 2, "at least as new as what it waited for");
+    }
+    assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 2)));
+}
+
+pub fn l6_a_superseded_value_never_becomes_fresh<S: Elects>() {
+    for stale in [false, true] {
+        let (lock, clock) = lock::<S>(MINUTE);
+        if stale {
+            make(&*lock, 1).unwrap();
+            clock.advance(MINUTE);
+        }
+        let creation = Held::start(&lock, || Ok(2));
+        lock.invalidate();
+        assert_eq!(lock.freshness(), Freshness::Missing, "at once, not when the creation ends");
+        let generation = lock.generation();
+        assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 2)));
+        assert_eq!(lock.freshness(), Freshness::Missing);
+        assert_eq!(lock.generation(), generation);
+        assert_eq!(make(&*lock, 3), Ok((Outcome::Created, 3)));
+        assert_eq!(lock.freshness(), Freshness::Fresh);
+    }
+}
+
+pub fn l6_what_was_marked_while_created_is_published_as_stale<S: Elects>() {
+    let (lock, clock) = lock::<S>(MINUTE);
+    make(&*lock, 1).unwrap();
+    clock.advance(MINUTE);
+    let creation = Held::start(&lock, || Ok(2));
+    lock.mark_stale();
+    assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 1)));
+    assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 2)));
+    assert_eq!(lock.freshness(), Freshness::Stale);
+    // The next creates, the others carry on; and the mark is used up.
+    let creation = Held::start(&lock, || Ok(3));
+    assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 2)));
+    assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 3)));
+    assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 3)));
+}
+
+pub fn l6_a_mark_does_not_starve_those_who_wait<S: Elects>() {
+    let (lock, _) = lock::<S>(MINUTE);
+    lock.mark_stale();
+    assert_eq!(lock.freshness(), Freshness::Missing, "nothing to be stale");
+    let creation = Held::start(&lock, || Ok(1));
+    lock.mark_stale();
+    let waiters = Waiters::start(&lock, 2, never);
+    assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 1)));
+    assert!(waiters.end().iter().all(|access| *access == Ok((Outcome::Waited, 1))));
+    assert_eq!(lock.freshness(), Freshness::Stale);
+}
+
+pub fn l6_marks_and_invalidations_reach_the_next_access<S: Elects>() {
+    let (lock, _) = lock::<S>(MINUTE);
+    make(&*lock, 1).unwrap();
+    lock.mark_stale();
+    assert_eq!(lock.freshness(), Freshness::Stale);
+    assert_eq!(make(&*lock, 2), Ok((Outcome::Created, 2)));
+    lock.invalidate();
+    assert_eq!(lock.freshness(), Freshness::Missing);
+    assert_eq!(lock.age(), None);
+    assert_eq!(make(&*lock, 3), Ok((Outcome::Created, 3)));
+}
+
+pub fn l6_one_invalidation_for_all_who_saw_the_same<S: Elects>() {
+    let (lock, _) = lock::<S>(MINUTE);
+    make(&*lock, 1).unwrap();
+    let (seen, start, runs) = (lock.generation(), StartLine::of(64), AtomicUsize::new(0));
+    let invalidated: usize = thread::scope(|scope| {
+        let threads: Vec<_> = (0..64)
+            .map(|_| {
+                scope.spawn(|| {
+                    start.wait();
+                    let invalidated = lock.invalidate_if(seen);
+                    let renewed = lock.access(FOREVER, || {
+                        runs.fetch_add(1, Ordering::Relaxed);
+                        Ok(2)
+                    });
+                    assert_eq!(renewed.unwrap().1, 2);
+                    usize::from(invalidated)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!((invalidated, runs.into_inner()), (1, 1));
+    assert!(lock.generation() > seen);
+}
+
+pub fn l7_c13_a_creator_that_asks_for_its_own_value_is_told<S: Elects>() {
+    let (lock, clock) = lock::<S>(MINUTE);
+    let created = lock.access(FOREVER, || {
+        assert_eq!(lock.access(FOREVER, never), Err(CreateError::WouldDeadlock));
+        assert_eq!(lock.access(Duration::ZERO, never), Err(CreateError::WouldDeadlock));
+        // Another lock is not its own.
+        let (other, _) = self::lock::<S>(MINUTE);
+        assert_eq!(make(&*other, 7), Ok((Outcome::Created, 7)));
+        Ok(1)
+    });
+    assert_eq!(created, Ok((Outcome::Created, 1)));
+    // With an old value it carries on with that like everybody else.
+    clock.advance(MINUTE);
+    let created = lock.access(FOREVER, || {
+        assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 1)));
+        // Once the value is invalidated there is nothing to carry on with, and it would wait for itself again.
+        lock.invalidate();
+        assert_eq!(lock.access(FOREVER, never), Err(CreateError::WouldDeadlock));
+        Ok(2)
+    });
+    assert_eq!(created, Ok((Outcome::Created, 2)));
+    // Nothing is left of it.
+    assert_eq!(make(&*lock, 3), Ok((Outcome::Created, 3)));
+}
+
+pub fn l10_c12_a_wait_ends_and_the_creation_goes_on<S: Elects>() {
+    let (lock, _) = lock::<S>(MINUTE);
+    let creation = Held::start(&lock, || Ok(1));
+    for timeout in [Duration::ZERO, Duration::from_millis(2)] {
+        assert_eq!(lock.access(timeout, never), Err(CreateError::TimedOut));
+    }
+    assert_eq!(lock.waiting(), 0, "who gave up has left the queue");
+    assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 1)));
+    assert_eq!(lock.access(Duration::ZERO, never), Ok((Outcome::Fresh, 1)));
+}
+
+pub fn l10_who_gives_up_does_not_take_the_turn_of_another<S: Elects>() {
+    for _ in 0..50 {
+        let (lock, _) = lock::<S>(MINUTE);
+        let creation = Held::start(&lock, || Err(Failure));
+        let impatient: Vec<_> = (0..3)
+            .map(|_| {
+                let lock = Arc::clone(&lock);
+                thread::spawn(move || lock.access(Duration::from_micros(100), || Err(Failure)))
+            })
+            .collect();
+        let patient = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.access(FOREVER, || Ok(2)))
+        };
+        creation.end().unwrap().unwrap_err();
+        // Whoever of them was elected, failed or timed out, in whichever order: this one is not forgotten.
+        assert_eq!(patient.join().unwrap(), Ok((Outcome::Created, 2)));
+        for thread in impatient {
+            match thread.join().unwrap() {
+                Ok((_, value)) => assert_eq!(value, 2),
+                Err(error) => assert!(matches!(error, CreateError::TimedOut | CreateError::Failed(_)), "{error:?}"),
+            }
+        }
+    }
+}
+
+pub fn l11_expiry_is_exact_and_never_early<S: Elects>() {
+    let (lock, clock) = lock::<S>(MINUTE);
+    make(&*lock, 1).unwrap();
+    clock.advance(ALMOST_A_MINUTE);
+    assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 1)));
+    assert_eq!(lock.freshness(), Freshness::Fresh);
+    clock.advance(Duration::from_nanos(1));
+    assert_eq!(lock.freshness(), Freshness::Stale);
+    assert_eq!(lock.age(), Some(MINUTE));
+    assert_eq!(make(&*lock, 2), Ok((Outcome::Created, 2)));
+    assert_eq!(lock.age(), Some(Duration::ZERO));
+}
+
+pub fn l11_zero_and_max<S: Elects>() {
+    let (zero, _) = lock::<S>(Duration::ZERO);
+    for value in 1..4 {
+        assert_eq!(make(&*zero, value), Ok((Outcome::Created, value)));
+        assert_eq!(zero.freshness(), Freshness::Stale);
+    }
+    let creation = Held::start(&zero, || Ok(4));
+    assert_eq!(zero.access(FOREVER, never), Ok((Outcome::Stale, 3)), "nobody waits when there is a value");
+    assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 4)));
+
+    for forever in [Duration::MAX, Duration::from_nanos(u64::MAX)] {
+        let (lock, clock) = lock::<S>(forever);
+        make(&*lock, 1).unwrap();
+        clock.advance(Duration::MAX);
+        assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 1)));
+    }
+}
+
+pub fn c16_no_wake_up_is_lost<S: Elects>() {
+    for round in 0..1_000 {
+        let (lock, _) = lock::<S>(MINUTE);
+        let start = StartLine::of(2);
+        let access = |fails: bool| {
+            start.wait();
+            lock.access(FOREVER, || if fails { Err(Failure) } else { Ok(round) })
+        };
+        thread::scope(|scope| {
+            let fails = scope.spawn(|| access(true));
+            assert_eq!(access(false).unwrap().1, round);
+            if let Err(error) = fails.join().unwrap() {
+                assert_eq!(error, CreateError::Failed(Failure));
+            }
+        });
+    }
+}
+
+pub fn c18_the_stamp_is_taken_when_the_creator_returns<S: Elects>() {
+    let (lock, clock) = lock::<S>(MINUTE);
+    let slow = lock.access(FOREVER, || {
+        clock.advance(MINUTE * 10);
+        Ok(1)
+    });
+    assert_eq!(slow, Ok((Outcome::Created, 1)));
+    assert_eq!(lock.age(), Some(Duration::ZERO));
+    assert_eq!(lock.freshness(), Freshness::Fresh);
+}
+
+pub fn c22_creators_run_outside_every_lock<S: Elects>() {
+    let (lock, _) = lock::<S>(MINUTE);
+    let created = lock.access(FOREVER, || {
+        // Whatever takes the inner mutex can be called from a creator, and from elsewhere while it runs.
+        let elsewhere = Arc::clone(&lock);
+        thread::spawn(move || elsewhere.mark_stale()).join().unwrap();
+        assert_eq!(lock.waiting(), 0);
+        assert!(lock.is_creating());
+        lock.mark_stale();
+        assert!(lock.invalidate_if(lock.generation()));
+        Ok(1)
+    });
+    assert_eq!(created, Ok((Outcome::Created, 1)));
+}
+
+/// Makes one test of each law for a type.
+#[macro_export]
+macro_rules! contract {
+    ($($module:ident: $subject:ty),+ $(,)?) => {
+        $($crate::contract!(@laws $module, $subject,
+            l1_one_creator,
+            l1_a_fresh_value_is_not_created_again,
+            l2_a_stale_value_is_not_waited_for,
+            l3_one_creation_serves_all_who_wait,
+            l4_who_sees_a_creation_sees_its_writes,
+            l5_a_failure_leaves_everything_as_it_was,
+            l5_c3_an_error_hands_on_to_exactly_one,
+            l5_c1_c17_a_panic_hands_on_to_exactly_one,
+            c1_the_old_value_serves_while_creators_panic,
+            l6_c8_an_invalidation_wins_over_a_creation,
+            l6_a_superseded_value_never_becomes_fresh,
+            l6_what_was_marked_while_created_is_published_as_stale,
+            l6_a_mark_does_not_starve_those_who_wait,
+            l6_marks_and_invalidations_reach_the_next_access,
+            l6_one_invalidation_for_all_who_saw_the_same,
+            l7_c13_a_creator_that_asks_for_its_own_value_is_told,
+            l10_c12_a_wait_ends_and_the_creation_goes_on,
+            l10_who_gives_up_does_not_take_the_turn_of_another,
+            l11_expiry_is_exact_and_never_early,
+            l11_zero_and_max,
+            c16_no_wake_up_is_lost,
+            c18_the_stamp_is_taken_when_the_creator_returns,
+            c22_creators_run_outside_every_lock,
+        );)+
+    };
+    (@laws $module:ident, $subject:ty, $($law:ident),+ $(,)?) => {
+        mod $module {
+            $(#[test]
+            fn $law() {
+                $crate::laws::$law::<$subject>();
+            })+
+        }
+    };
+}

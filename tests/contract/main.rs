@@ -1,0 +1,16 @@
+//! The contract: one suite of laws, run over everything that elects.
+//!
+//! A type joins by implementing [`laws::Elects`] in a file of its own here and naming itself below. What only one type can
+//! do is tested in `tests/<type>.rs`.
+
+mod dogpile;
+mod laws;
+mod naive;
+mod script;
+
+contract! {
+    naive_reference: crate::naive::Naive,
+    dogpile_by_closure: crate::dogpile::Beside<crate::dogpile::Closure>,
+    dogpile_by_turn: crate::dogpile::Beside<crate::dogpile::ByTurn>,
+    dogpile_elsewhere: crate::dogpile::Beside<crate::dogpile::Elsewhere>,
+}
