@@ -5,13 +5,13 @@
 //! reading is never ahead of the exact one, a deadline counted from an exact stamp is never seen early (L11).
 
 use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A monotonic clock that a [`Dogpile`](crate::Dogpile) expires its value by.
 ///
 /// Times are nanoseconds since an origin of the clock's own choosing; 64 bits of them last 584 years. Both readings
 /// belong to one time line, on all threads: neither goes back, and `now_coarse()` is never ahead of a `now()` that is
-/// called later. Readings below 3 are taken as 3.
+/// called later. Readings below 5 are taken as 5.
 ///
 /// The methods are called outside every lock of this crate; a panic in one reaches the caller of the access and leaves
 /// the lock as it was.
@@ -26,6 +26,13 @@ pub trait Clock: Send + Sync {
     fn now_coarse(&self) -> u64 {
         self.now()
     }
+
+    /// The time of day, which other processes and machines understand, and which may be set back.
+    ///
+    /// Only stamped getter mode reads it. By default it is [`SystemTime::now`].
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for &C {
@@ -38,6 +45,10 @@ impl<C: Clock + ?Sized> Clock for &C {
     fn now_coarse(&self) -> u64 {
         (**self).now_coarse()
     }
+
+    fn wall(&self) -> SystemTime {
+        (**self).wall()
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
@@ -49,6 +60,10 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     #[inline]
     fn now_coarse(&self) -> u64 {
         (**self).now_coarse()
+    }
+
+    fn wall(&self) -> SystemTime {
+        (**self).wall()
     }
 }
 
@@ -140,6 +155,8 @@ pub(crate) const fn nanoseconds(duration: Duration) -> u64 {
 
 /// A clock that goes only when told to, for tests of whatever depends on expiry.
 ///
+/// Its time of day begins in the year 2000 and moves along; [`set_wall`](Self::set_wall) sets it apart.
+///
 /// Share it as `&'static ManualClock` or `Arc<ManualClock>`: both are clocks themselves.
 ///
 /// # Memory ordering
@@ -161,23 +178,44 @@ pub(crate) const fn nanoseconds(duration: Duration) -> u64 {
 /// assert!(lock.is_expired());
 /// ```
 #[derive(Debug)]
-pub struct ManualClock(AtomicU64);
+pub struct ManualClock {
+    now: AtomicU64,
+    /// Nanoseconds since 1970.
+    wall: AtomicU64,
+}
+
+/// Where a manual clock's time of day begins: 2000-01-01 00:00 UTC.
+const WALL_ORIGIN: u64 = 946_684_800_000_000_000;
 
 impl ManualClock {
     const_fn! {
         /// A clock that stands still.
         #[must_use]
         pub const fn new() -> Self {
-            Self(AtomicU64::new(ORIGIN))
+            Self { now: AtomicU64::new(ORIGIN), wall: AtomicU64::new(WALL_ORIGIN) }
         }
     }
 
-    /// Moves the clock on, by whole nanoseconds; it stops at the end of time, 584 years on.
+    /// Moves the clock on, and the time of day with it, by whole nanoseconds; it stops at the end of time, 584 years on.
     pub fn advance(&self, by: Duration) {
         let by = nanoseconds(by);
         // AcqRel: pairs with the load in `now`, and with earlier calls of this on other threads.
-        let moved = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(now.saturating_add(by)));
-        debug_assert!(moved.is_ok());
+        for time in [&self.now, &self.wall] {
+            let moved = time.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(now.saturating_add(by)));
+            debug_assert!(moved.is_ok());
+        }
+    }
+
+    /// Sets the time of day, forward or back, as an administrator or a time server would. [`now`](Clock::now) stays.
+    ///
+    /// # Panics
+    ///
+    /// If `to` lies before 1970 or more than 584 years after it.
+    pub fn set_wall(&self, to: SystemTime) {
+        let since = to.duration_since(SystemTime::UNIX_EPOCH).map_or(u64::MAX, nanoseconds);
+        assert!(since != u64::MAX, "a manual clock's time of day lies between 1970 and 2554");
+        // Release: pairs with the load in `wall`.
+        self.wall.store(since, Ordering::Release);
     }
 
     /// How far the clock has been moved since it was made.
@@ -196,7 +234,12 @@ impl Default for ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> u64 {
         // Acquire: pairs with `advance`, so that a test which moves the clock is seen whole.
-        self.0.load(Ordering::Acquire)
+        self.now.load(Ordering::Acquire)
+    }
+
+    fn wall(&self) -> SystemTime {
+        // Acquire: pairs with `advance` and `set_wall`.
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.wall.load(Ordering::Acquire))
     }
 }
 
@@ -206,7 +249,7 @@ mod tests {
 
     fn never_goes_back(now: impl Fn() -> u64) {
         let mut last = now();
-        assert!(last >= 3, "the small numbers are reserved");
+        assert!(last >= 5, "the small numbers are reserved");
         for _ in 0..10_000 {
             let next = now();
             assert!(next >= last);

@@ -1,5 +1,6 @@
 //! What can go wrong, one small type per kind of operation.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 
@@ -41,21 +42,24 @@ impl fmt::Display for AcquireError {
 
 impl Error for AcquireError {}
 
-/// Why an access with a creator that can fail, failed.
+/// Why an access with a creator or a getter that can fail, failed.
 ///
-/// `E` is the creator's own error, which comes back untouched. More reasons arise as the crate grows.
+/// `E` is the creator's own error and `G` the getter's, which come back untouched; in lock mode, and with a getter that
+/// cannot fail, `G` is [`Infallible`]. More reasons arise as the crate grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CreateError<E> {
+pub enum CreateError<E, G = Infallible> {
     /// This access was elected, and its creator returned this error.
     Failed(E),
+    /// The getter returned this error. It is not taken for a miss: nothing was created.
+    GetterFailed(G),
     /// There was no value, and the creation that runs did not end in time. It goes on, and serves the others.
     TimedOut,
     /// This thread is running the creator that it would have waited for.
     WouldDeadlock,
 }
 
-impl<E> From<AcquireError> for CreateError<E> {
+impl<E, G> From<AcquireError> for CreateError<E, G> {
     fn from(error: AcquireError) -> Self {
         match error {
             AcquireError::TimedOut => Self::TimedOut,
@@ -64,21 +68,89 @@ impl<E> From<AcquireError> for CreateError<E> {
     }
 }
 
-impl<E> fmt::Display for CreateError<E> {
+impl CreateError<Infallible> {
+    /// What is left where neither creator nor getter can fail.
+    pub(crate) fn of_a_wait(self) -> AcquireError {
+        match self {
+            Self::Failed(never) | Self::GetterFailed(never) => match never {},
+            Self::TimedOut => AcquireError::TimedOut,
+            Self::WouldDeadlock => AcquireError::WouldDeadlock,
+        }
+    }
+}
+
+impl<E, G> fmt::Display for CreateError<E, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Failed(_) => "the creator failed",
+            Self::GetterFailed(_) => "the getter failed",
             Self::TimedOut => TIMED_OUT,
             Self::WouldDeadlock => WOULD_DEADLOCK,
         })
     }
 }
 
-impl<E: Error + 'static> Error for CreateError<E> {
+impl<E: Error + 'static, G: Error + 'static> Error for CreateError<E, G> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed(error) => Some(error),
+            Self::GetterFailed(error) => Some(error),
             Self::TimedOut | Self::WouldDeadlock => None,
+        }
+    }
+}
+
+/// What a getter says when it finds nothing: the value has to be created anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NeedRegeneration;
+
+impl fmt::Display for NeedRegeneration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the getter found no value")
+    }
+}
+
+impl Error for NeedRegeneration {}
+
+/// Why a getter that can fail brought no value.
+///
+/// Made from the getter's own error by `?`:
+///
+/// ```
+/// use dogpile::GetError;
+///
+/// # fn look_up(_: &str) -> Result<Option<u64>, std::io::Error> { Ok(None) }
+/// let getter = || look_up("key")?.ok_or(GetError::NeedRegeneration);
+/// # assert!(matches!(getter(), Err(GetError::NeedRegeneration)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GetError<G> {
+    /// There is no value: it has to be created anew.
+    NeedRegeneration,
+    /// It is not known whether there is a value. The access fails with this.
+    Failed(G),
+}
+
+impl<G> From<G> for GetError<G> {
+    fn from(error: G) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl<G> fmt::Display for GetError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeedRegeneration => NeedRegeneration.fmt(f),
+            Self::Failed(_) => f.write_str("the getter failed"),
+        }
+    }
+}
+
+impl<G: Error + 'static> Error for GetError<G> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NeedRegeneration => None,
+            Self::Failed(error) => Some(error),
         }
     }
 }

@@ -4,15 +4,21 @@
 //!
 //! | deadline word | the value is |
 //! |---|---|
-//! | 0 (`MISSING`) | missing: never created, or invalidated |
+//! | 0 (`UNKNOWN`) | missing: this lock has seen none. A store that several processes share may hold one |
 //! | 1 (`BORN`) | fresh, but not stamped yet: a `static` cannot read a clock, so the first access stamps it |
 //! | 2 (`STALE`) | stale because somebody said so |
-//! | 3 ..= MAX-1 | fresh before that time, stale from then on |
+//! | 3 (`GONE`) | missing because somebody said so: what a store may still hold does not count |
+//! | 4 (`UNKNOWN_STALE`) | as `UNKNOWN`, and what a store may hold is stale because somebody said so |
+//! | 5 ..= MAX-1 | fresh before that time, stale from then on |
 //! | MAX (`NEVER`) | fresh for good |
 //!
-//! Since clock readings are at least 3, `now < deadline` is false for the first three: whatever is not plainly fresh
+//! Since clock readings are at least 5, `now < deadline` is false for the first five: whatever is not plainly fresh
 //! takes the slow path and is sorted out there. The stamp word beside it is when the value was created; only
 //! [`age`](Expiry::age) reads it.
+//!
+//! In stamped getter mode the value brings its own time, and of this word only what somebody *said* counts
+//! ([`told`](Expiry::told)): `GONE`, `STALE` and `UNKNOWN_STALE`. How a foreign stamp is read is in
+//! [`of_stamp`](Expiry::of_stamp).
 //!
 //! Who writes: the deadline is stored by creations, invalidations and marks, which exclude each other (they run under
 //! the mutex of [`creation`](crate::creation), see there), and by the one compare-and-swap that stamps a born value.
@@ -22,17 +28,22 @@
 
 use crate::clock::{Clock, nanoseconds};
 use crate::sync::{AtomicU64, Mutant, Ordering, const_fn, mutant};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-const MISSING: u64 = 0;
+const UNKNOWN: u64 = 0;
 const BORN: u64 = 1;
 const STALE: u64 = 2;
+const GONE: u64 = 3;
+const UNKNOWN_STALE: u64 = 4;
 const NEVER: u64 = u64::MAX;
 /// What a reading is raised to, so that the words above stay apart from times.
-const EARLIEST: u64 = 3;
+const EARLIEST: u64 = 5;
 
 /// From here on the hit path reads the coarse clock, whose lag is then lost in the lifetime.
 const COARSE_FROM: u64 = 1_000_000_000;
+
+/// What machines that keep their clocks by NTP stay well within.
+const DEFAULT_MAX_SKEW: u64 = 1_000_000_000;
 
 /// Whether there is a value, and whether it is still good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +72,8 @@ pub struct Expiry {
     stamp: AtomicU64,
     /// Nanoseconds; `NEVER` if the value does not expire.
     lifetime: u64,
+    /// Nanoseconds by which a foreign stamp may lie ahead of our wall clock.
+    max_skew: u64,
 }
 
 impl Expiry {
@@ -68,9 +81,10 @@ impl Expiry {
         /// With no value yet.
         pub const fn missing(expires_after: Duration) -> Self {
             Self {
-                deadline: AtomicU64::new(MISSING),
+                deadline: AtomicU64::new(UNKNOWN),
                 stamp: AtomicU64::new(0),
                 lifetime: nanoseconds(expires_after),
+                max_skew: DEFAULT_MAX_SKEW,
             }
         }
     }
@@ -79,6 +93,13 @@ impl Expiry {
         /// There is a value already; it counts as created when it is first accessed.
         pub const fn be_born(&mut self) {
             self.deadline = AtomicU64::new(BORN);
+        }
+    }
+
+    const_fn! {
+        /// Sets how far ahead of our wall clock a foreign stamp may lie.
+        pub const fn allow_skew(&mut self, max_skew: Duration) {
+            self.max_skew = nanoseconds(max_skew);
         }
     }
 
@@ -110,12 +131,33 @@ impl Expiry {
     pub fn look(&self, now: u64) -> Look {
         // Acquire: as in `unless_fresh`. What a stale value's creator wrote is used as well.
         match self.deadline.load(Ordering::Acquire) {
-            MISSING => Look::Known(Freshness::Missing),
+            UNKNOWN | GONE | UNKNOWN_STALE => Look::Known(Freshness::Missing),
             BORN => Look::Unstamped,
             NEVER => Look::Known(Freshness::Fresh),
             deadline if now < deadline => Look::Known(Freshness::Fresh),
             _ => Look::Known(Freshness::Stale),
         }
+    }
+
+    /// What somebody said of the value, whatever the time: missing, stale, or nothing (`Fresh`).
+    pub fn told(&self) -> Freshness {
+        // Acquire: as in `look`; here it is the invalidation or the mark that is seen.
+        match self.deadline.load(Ordering::Acquire) {
+            GONE => Freshness::Missing,
+            STALE | UNKNOWN_STALE => Freshness::Stale,
+            _ => Freshness::Fresh,
+        }
+    }
+
+    /// Whether a value that was created at `created`, by the wall clock of whoever created it, is fresh at `now`.
+    pub fn of_stamp(&self, created: SystemTime, now: SystemTime) -> Freshness {
+        let age = match now.duration_since(created) {
+            Ok(age) => nanoseconds(age),
+            // Clocks of two machines never agree quite; but what lies far ahead would not expire for as long (C23).
+            Err(ahead) if nanoseconds(ahead.duration()) > self.max_skew => return Freshness::Stale,
+            Err(_) => 0,
+        };
+        if age < self.lifetime || self.lifetime == NEVER { Freshness::Fresh } else { Freshness::Stale }
     }
 
     /// As [`look`](Self::look), for questions that change nothing: a value that nobody has accessed yet does not age.
@@ -181,17 +223,20 @@ impl Expiry {
     /// The value, if there is one, is stale from now on. Under the mutex.
     pub fn mark_stale(&self) {
         // Relaxed: the mutex orders this after all other stores but the stamping of a born value, which then fails.
-        if self.deadline.load(Ordering::Relaxed) != MISSING {
-            // Release: who reads `STALE` still sees the writes of the value's creator, which the mutex has ordered
-            // before this.
-            self.deadline.store(STALE, Ordering::Release);
-        }
+        let marked = match self.deadline.load(Ordering::Relaxed) {
+            GONE => return,
+            UNKNOWN | UNKNOWN_STALE => UNKNOWN_STALE,
+            _ => STALE,
+        };
+        // Release: who reads `STALE` still sees the writes of the value's creator, which the mutex has ordered before
+        // this.
+        self.deadline.store(marked, Ordering::Release);
     }
 
     /// There is no value any more. Under the mutex.
     pub fn forget(&self) {
         // Release: what the caller did before it invalidated is seen by who finds the value missing.
-        self.deadline.store(MISSING, Ordering::Release);
+        self.deadline.store(GONE, Ordering::Release);
     }
 }
 
@@ -245,12 +290,46 @@ mod tests {
         let expiry = Expiry::missing(Duration::from_nanos(5));
         expiry.renew(0);
         expiry.mark_stale();
-        for early in 0..4 {
+        for early in 0..6 {
             assert_eq!(expiry.peek(&Dawn(early)), Stale, "{early}");
             assert!(expiry.unless_fresh(&Dawn(early)).is_some(), "{early}");
         }
         expiry.renew(0);
         assert_eq!(expiry.peek(&Dawn(0)), Fresh);
+    }
+
+    #[test]
+    fn c23_a_stamp_from_the_future_counts_as_now_or_as_stale() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let mut expiry = Expiry::missing(Duration::from_secs(60));
+        let at = |expiry: &Expiry, created| expiry.of_stamp(created, now);
+        assert_eq!(at(&expiry, now), Fresh);
+        assert_eq!(at(&expiry, now - Duration::from_nanos(59_999_999_999)), Fresh);
+        assert_eq!(at(&expiry, now - Duration::from_secs(60)), Stale);
+        assert_eq!(at(&expiry, now + Duration::from_secs(1)), Fresh);
+        assert_eq!(at(&expiry, now + Duration::from_nanos(1_000_000_001)), Stale);
+        expiry.allow_skew(Duration::ZERO);
+        assert_eq!(at(&expiry, now + Duration::from_nanos(1)), Stale);
+        expiry.allow_skew(Duration::MAX);
+        assert_eq!(at(&expiry, now + Duration::from_secs(1_000_000_000)), Fresh);
+        let never = Expiry::missing(Duration::MAX);
+        assert_eq!(at(&never, SystemTime::UNIX_EPOCH), Fresh);
+        assert_eq!(at(&Expiry::missing(Duration::ZERO), now), Stale);
+    }
+
+    #[test]
+    fn what_was_said_is_kept_apart_from_what_was_never_known() {
+        let expiry = Expiry::missing(Duration::MAX);
+        assert_eq!(expiry.told(), Fresh);
+        expiry.mark_stale();
+        assert_eq!((expiry.told(), expiry.look(10)), (Stale, Look::Known(Missing)));
+        expiry.forget();
+        expiry.mark_stale();
+        assert_eq!((expiry.told(), expiry.look(10)), (Missing, Look::Known(Missing)));
+        expiry.renew(10);
+        assert_eq!(expiry.told(), Fresh);
+        expiry.mark_stale();
+        assert_eq!((expiry.told(), expiry.look(10)), (Stale, Look::Known(Stale)));
     }
 
     #[test]

@@ -21,8 +21,8 @@ mod turn;
 pub use crate::clock::BoottimeClock;
 pub use crate::clock::{Clock, ManualClock, MonotonicClock};
 pub use crate::creation::Generation;
-pub use crate::dogpile::Dogpile;
-pub use crate::error::{AcquireError, CreateError, PublishError, WouldBlock};
+pub use crate::dogpile::{Dogpile, Stamped};
+pub use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, PublishError, WouldBlock};
 pub use crate::freshness::Freshness;
 pub use crate::turn::{Creation, Finished, Outcome, Turn};
 

@@ -207,7 +207,8 @@ impl<'a, C: Clock> Creation<'a, C> {
         Ok(created)
     }
 
-    fn enter<R>(&self, creator: impl FnOnce(&Self) -> R) -> R {
+    /// Runs something on this thread as part of the creation: who waits for it meanwhile is told (L7).
+    pub(crate) fn enter<R>(&self, creator: impl FnOnce(&Self) -> R) -> R {
         let _running = Running::enter(self.election());
         creator(self)
     }

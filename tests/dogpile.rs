@@ -384,7 +384,7 @@ fn errors_say_what_happened_and_keep_their_source() {
         }
     }
     impl Error for Upstream {}
-    let failed = CreateError::Failed(Upstream);
+    let failed: CreateError<Upstream> = CreateError::Failed(Upstream);
     assert_eq!(failed.to_string(), "the creator failed");
     assert_eq!(failed.source().unwrap().to_string(), "upstream is down");
     assert!(CreateError::<Upstream>::TimedOut.source().is_none());

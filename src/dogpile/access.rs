@@ -1,0 +1,125 @@
+//! How an access that found no fresh value comes to its turn: elected, carrying on, or waiting.
+
+use super::Dogpile;
+use crate::clock::Clock;
+use crate::creation::{Generation, State, Verdict};
+use crate::error::AcquireError;
+use crate::running::is_running_here;
+use crate::sync::{Deadline, block_until};
+use std::time::Duration;
+
+/// What an access has seen, short of a fresh value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// An old value: a new one is due, but not worth waiting for.
+    Stale,
+    /// No value.
+    Missing,
+}
+
+/// What an access is to do about it.
+pub(super) enum Settled {
+    /// Create; `waited` if it queued before it was elected.
+    Elected { born: Generation, waited: bool },
+    /// Use the old value: somebody else creates.
+    CarryOn,
+    /// Use the value that was waited for.
+    Served,
+    /// Look at the value again: it is no longer the one that was seen.
+    Moved,
+}
+
+/// How long an access will wait.
+#[derive(Clone, Copy)]
+pub(super) enum Patience {
+    None,
+    For(Duration),
+}
+
+pub(super) const FOREVER: Patience = Patience::For(Duration::MAX);
+
+/// The waits of one access, which share a deadline (L10). It is set when the first of them begins.
+pub(super) struct Wait {
+    patience: Patience,
+    deadline: Option<Deadline>,
+}
+
+impl Wait {
+    pub(super) fn new(patience: Patience) -> Self {
+        Self { patience, deadline: None }
+    }
+
+    fn deadline(&mut self) -> Option<Deadline> {
+        match self.patience {
+            Patience::None => None,
+            Patience::For(timeout) => Some(*self.deadline.get_or_insert_with(|| Deadline::after(timeout))),
+        }
+    }
+}
+
+/// Why an access got no turn.
+pub(super) enum Refused {
+    WouldBlock,
+    TimedOut,
+    WouldDeadlock,
+}
+
+impl Refused {
+    pub(super) fn of_a_wait(self) -> AcquireError {
+        match self {
+            Self::TimedOut => AcquireError::TimedOut,
+            Self::WouldDeadlock => AcquireError::WouldDeadlock,
+            Self::WouldBlock => unreachable!("only an access without patience would rather not block"),
+        }
+    }
+}
+
+impl<C: Clock> Dogpile<C> {
+    /// The primitive under every form: what is an access to do that has `seen` the word, and found after that what it
+    /// needs? All modes judge the value for themselves; this knows no value and no freshness.
+    ///
+    /// It holds as long as the generation stands. Once that has moved, what was found may be out of date.
+    pub(super) fn settle(&self, seen: State, need: Need, wait: &mut Wait) -> Result<Settled, Refused> {
+        let mut now = seen;
+        while now.generation() == seen.generation() {
+            if !now.is_creating() {
+                if let Some(born) = self.election.elect(now) {
+                    return Ok(Settled::Elected { born, waited: false });
+                }
+            } else if need == Need::Stale {
+                return Ok(Settled::CarryOn);
+            } else {
+                let Some(deadline) = wait.deadline() else {
+                    return Err(Refused::WouldBlock);
+                };
+                if is_running_here(&self.election) {
+                    return Err(Refused::WouldDeadlock);
+                }
+                let mut waiter = self.election.wait(now);
+                match block_until(deadline, |waker| waiter.poll(waker)) {
+                    None => return Err(Refused::TimedOut),
+                    Some(Verdict::Served) => return Ok(Settled::Served),
+                    Some(Verdict::Elected(born)) => return Ok(Settled::Elected { born, waited: true }),
+                    Some(Verdict::Moved) => {}
+                }
+            }
+            now = self.election.look();
+        }
+        Ok(Settled::Moved)
+    }
+
+    /// Starts the life of a value that was born fresh; returns the time to look at it again.
+    pub(super) fn stamp_born(&self) -> u64 {
+        self.expiry.stamp_born(self.clock.now());
+        self.expiry.now(&self.clock)
+    }
+}
+
+#[cold]
+#[track_caller]
+pub(super) fn would_deadlock(error: AcquireError) -> ! {
+    match error {
+        AcquireError::WouldDeadlock => panic!("{error}"),
+        AcquireError::TimedOut => unreachable!("a wait without an end does not time out"),
+    }
+}

@@ -1,0 +1,427 @@
+//! Getter mode: a getter fetches the value from where it lives, and may find that it is gone.
+//!
+//! # One access
+//!
+//! 1. It looks at the lock. Missing: it settles its turn without asking the getter, since what a store may still hold was
+//!    invalidated, or was never known here. Stale, and nobody creates: likewise, and most often it is elected.
+//! 2. Otherwise it asks the getter. A value is what it came for. `NeedRegeneration` makes the value missing for this
+//!    access, whatever the lock thinks of it: it settles its turn.
+//! 3. The turn holds only in the generation that stood before the getter was called. If a creation has finished since,
+//!    the value that the getter missed may be there by now: back to 1. So those who found it gone together do not create
+//!    one after the other: one does, and the others ask again.
+//! 4. Elected: it creates. If it queued before, it asks once more first, for the store is not ours alone.
+//!    Served: it asks once more.
+//!
+//! The getter is called twice at most (L8): whoever was told twice that there is nothing waits until it is elected, and
+//! creates. Nobody calls it after having created.
+
+use super::Dogpile;
+use super::access::{FOREVER, Need, Patience, Refused, Settled, Wait, would_deadlock};
+use crate::clock::Clock;
+use crate::creation::State;
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
+use crate::freshness::{Freshness, Look};
+use crate::turn::{Creation, Keeper};
+use std::convert::Infallible;
+use std::time::Duration;
+
+/// How often one access calls its getter at the most (L8).
+const CALLS: u32 = 2;
+
+/// How a look-up came out.
+pub(super) enum Fetched<'a, T, C: Clock> {
+    Value(T),
+    Create(Creation<'a, C>),
+}
+
+/// Has a getter that cannot fail speak as one that can.
+pub(super) fn never_fails<T>(
+    mut getter: impl FnMut() -> Result<T, NeedRegeneration>,
+) -> impl FnMut() -> Result<T, GetError<Infallible>> {
+    move || getter().map_err(|NeedRegeneration| GetError::NeedRegeneration)
+}
+
+/// Has a creator that cannot fail speak as one that can.
+#[allow(clippy::unnecessary_wraps)] // that is what it is for
+pub(super) fn never<T>(created: T) -> Result<T, Infallible> {
+    Ok(created)
+}
+
+/// What an access without an end to its wait may still come to.
+#[track_caller]
+pub(super) fn or_deadlock<T>(got: Result<T, CreateError<Infallible>>) -> T {
+    match got {
+        Ok(value) => value,
+        Err(error) => would_deadlock(error.of_a_wait()),
+    }
+}
+
+/// The creator of the forms with a setter apart: what it makes is stored unless the creation was superseded.
+pub(super) fn and_set<'a, T, E, C: Clock>(
+    creator: impl FnOnce(&Creation<'a, C>) -> Result<T, E>,
+    setter: impl FnOnce(&T) -> Result<(), E>,
+) -> impl FnOnce(&Creation<'a, C>) -> Result<T, E> {
+    move |creation| {
+        let value = creator(creation)?;
+        match creation.publish(|| setter(&value)) {
+            Ok(stored) => stored?,
+            Err(_superseded) => {} // the value is still its caller's
+        }
+        Ok(value)
+    }
+}
+
+impl<C: Clock> Dogpile<C> {
+    /// Gets the value by `getter`, or makes it by `creator`, which also stores it. Returns when there is a value.
+    ///
+    /// - Fresh: `getter` is called once, and its value returned.
+    /// - Stale: one access is elected and runs `creator`; the others get the old value by `getter`, without waiting.
+    /// - Missing, to the lock or to the getter: one access is elected and runs `creator`; the others wait, and get its
+    ///   value by `getter`.
+    ///
+    /// `getter` is called at most twice in one access, and never after `creator`. It is not called for a value that is
+    /// missing to the lock: start with [`born_fresh`](Self::born_fresh) if a store may hold one from before.
+    ///
+    /// Blocks as long as its own creator runs, or while there is no value and somebody else creates it.
+    ///
+    /// # Panics
+    ///
+    /// If this thread is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the
+    /// caller; the creation, if there is one, is given up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, NeedRegeneration};
+    /// use std::{collections::HashMap, sync::Mutex, time::Duration};
+    ///
+    /// let store = Mutex::new(HashMap::new()); // may lose entries when it likes
+    /// let lock = Dogpile::new(Duration::from_secs(60)).born_fresh();
+    /// let access = || {
+    ///     lock.get_or_create(
+    ///         || store.lock().unwrap().get("answer").copied().ok_or(NeedRegeneration),
+    ///         || {
+    ///             let answer = 42; // slow
+    ///             store.lock().unwrap().insert("answer", answer);
+    ///             answer
+    ///         },
+    ///     )
+    /// };
+    /// assert_eq!(access(), 42);
+    /// store.lock().unwrap().clear();
+    /// assert_eq!(access(), 42);
+    /// ```
+    #[track_caller]
+    pub fn get_or_create<T>(
+        &self,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+    ) -> T {
+        self.get_or_create_with(getter, |_| creator())
+    }
+
+    /// As [`get_or_create`](Self::get_or_create); the creator is handed its [`Creation`], to
+    /// [publish](Creation::publish) through it or to ask whether it is still wanted.
+    ///
+    /// # Panics
+    ///
+    /// As `get_or_create`.
+    #[track_caller]
+    pub fn get_or_create_with<T>(
+        &self,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce(&Creation<'_, C>) -> T,
+    ) -> T {
+        or_deadlock(self.get(FOREVER, never_fails(getter), |creation| never(creator(creation))))
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. Neither `getter` nor the
+    /// creator of this access is interrupted.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it
+    /// would wait for.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_create_timeout<T>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+    ) -> Result<T, AcquireError> {
+        self.get_or_create_with_timeout(timeout, getter, |_| creator())
+    }
+
+    /// [`get_or_create_timeout`](Self::get_or_create_timeout) with the creator of
+    /// [`get_or_create_with`](Self::get_or_create_with).
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_create_timeout`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_create_with_timeout<T>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce(&Creation<'_, C>) -> T,
+    ) -> Result<T, AcquireError> {
+        let got = self.get(Patience::For(timeout), never_fails(getter), |creation| never(creator(creation)));
+        got.map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), with the storing apart: `setter` stores what `creator` made, unless the
+    /// creation was superseded meanwhile. It runs inside [`Creation::publish`].
+    ///
+    /// So a value that was invalidated while it was being made never overwrites a newer one (L6). Its own caller gets it.
+    ///
+    /// # Panics
+    ///
+    /// As `get_or_create`, and if `setter` does.
+    #[track_caller]
+    pub fn get_or_create_and_set<T>(
+        &self,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+        setter: impl FnOnce(&T),
+    ) -> T {
+        let setter = |made: &T| {
+            setter(made);
+            Ok(())
+        };
+        let creator = and_set(|_: &Creation<'_, C>| never(creator()), setter);
+        or_deadlock(self.get(FOREVER, never_fails(getter), creator))
+    }
+
+    /// As [`get_or_create_and_set`](Self::get_or_create_and_set), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_create_timeout`](Self::get_or_create_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub fn get_or_create_and_set_timeout<T>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+        setter: impl FnOnce(&T),
+    ) -> Result<T, AcquireError> {
+        let setter = |made: &T| {
+            setter(made);
+            Ok(())
+        };
+        let creator = and_set(|_: &Creation<'_, C>| never(creator()), setter);
+        self.get(Patience::For(timeout), never_fails(getter), creator).map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), with a getter and a creator that can fail.
+    ///
+    /// A failure of either is the caller's own. A getter that fails is not taken for one that finds nothing: the access
+    /// ends, and nothing is created. A getter that would rather create then says [`GetError::NeedRegeneration`].
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::GetterFailed`] and [`CreateError::Failed`] with the getter's and the creator's own;
+    /// [`CreateError::WouldDeadlock`] if this thread is running the creator that it would wait for.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create<T, E, G>(
+        &self,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, CreateError<E, G>> {
+        self.get_or_try_create_with(getter, |_| creator())
+    }
+
+    /// As [`get_or_try_create`](Self::get_or_try_create); the creator is handed its [`Creation`].
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create_with<T, E, G>(
+        &self,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'_, C>) -> Result<T, E>,
+    ) -> Result<T, CreateError<E, G>> {
+        self.get(FOREVER, getter, creator)
+    }
+
+    /// As [`get_or_try_create`](Self::get_or_try_create), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create_timeout<T, E, G>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, CreateError<E, G>> {
+        self.get_or_try_create_with_timeout(timeout, getter, |_| creator())
+    }
+
+    /// [`get_or_try_create_timeout`](Self::get_or_try_create_timeout) with the creator of
+    /// [`get_or_try_create_with`](Self::get_or_try_create_with).
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_timeout`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create_with_timeout<T, E, G>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'_, C>) -> Result<T, E>,
+    ) -> Result<T, CreateError<E, G>> {
+        self.get(Patience::For(timeout), getter, creator)
+    }
+
+    /// [`get_or_create_and_set`](Self::get_or_create_and_set) with a getter, a creator and a setter that can fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_try_create`](Self::get_or_try_create). A setter that fails fails the creation, with
+    /// [`CreateError::Failed`].
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub fn get_or_try_create_and_set<T, E, G>(
+        &self,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+        setter: impl FnOnce(&T) -> Result<(), E>,
+    ) -> Result<T, CreateError<E, G>> {
+        self.get(FOREVER, getter, and_set(|_: &Creation<'_, C>| creator(), setter))
+    }
+
+    /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_and_set`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub fn get_or_try_create_and_set_timeout<T, E, G>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+        setter: impl FnOnce(&T) -> Result<(), E>,
+    ) -> Result<T, CreateError<E, G>> {
+        self.get(Patience::For(timeout), getter, and_set(|_: &Creation<'_, C>| creator(), setter))
+    }
+
+    fn get<'a, T, E, G>(
+        &'a self,
+        patience: Patience,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'a, C>) -> Result<T, E>,
+    ) -> Result<T, CreateError<E, G>> {
+        match self.fetch(patience, |seen| self.need(seen), |_| Freshness::Fresh, getter)? {
+            Fetched::Value(value) => Ok(value),
+            Fetched::Create(creation) => creation.run_fallible(creator).map_err(CreateError::Failed),
+        }
+    }
+
+    /// What the lock alone says is needed, if it can say so without asking the getter.
+    fn need(&self, seen: State) -> Option<Need> {
+        let mut now = self.expiry.now(&self.clock);
+        loop {
+            match self.expiry.look(now) {
+                Look::Known(Freshness::Fresh) => return None,
+                Look::Known(Freshness::Stale) if seen.is_creating() => return None,
+                Look::Known(Freshness::Stale) => return Some(Need::Stale),
+                Look::Known(Freshness::Missing) => return Some(Need::Missing),
+                Look::Unstamped => now = self.stamp_born(),
+            }
+        }
+    }
+
+    /// The access described in the [module docs](self). `known` says what is needed if the lock knows without the getter;
+    /// `judge` says what to think of the getter's value. Both are called after the word was read.
+    pub(super) fn fetch<T, E, G>(
+        &self,
+        patience: Patience,
+        known: impl Fn(State) -> Option<Need>,
+        judge: impl Fn(&T) -> Freshness,
+        mut getter: impl FnMut() -> Result<T, GetError<G>>,
+    ) -> Result<Fetched<'_, T, C>, CreateError<E, G>> {
+        let mut ask = || match getter() {
+            Ok(value) => Ok(Some(value)),
+            Err(GetError::NeedRegeneration) => Ok(None),
+            Err(GetError::Failed(error)) => Err(CreateError::GetterFailed(error)),
+        };
+        let mut calls = 0;
+        let mut served = false;
+        let mut wait = Wait::new(patience);
+        loop {
+            let seen = self.election.look();
+            // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
+            let known = if served { None } else { known(seen) };
+            let mut old = None;
+            let need = match known {
+                Some(need) => need,
+                None if calls == CALLS => Need::Missing,
+                None => {
+                    calls += 1;
+                    match ask()? {
+                        Some(value) if served => return Ok(Fetched::Value(value)),
+                        Some(value) => match judge(&value) {
+                            Freshness::Fresh => return Ok(Fetched::Value(value)),
+                            Freshness::Stale => {
+                                old = Some(value);
+                                Need::Stale
+                            }
+                            Freshness::Missing => Need::Missing,
+                        },
+                        None => Need::Missing,
+                    }
+                }
+            };
+            served = false;
+            match self.settle(seen, need, &mut wait).map_err(Refused::of_a_wait)? {
+                Settled::Elected { born, waited } => {
+                    let creation = Creation::new(Keeper::Borrowed(self), born);
+                    if waited && known.is_none() && calls < CALLS {
+                        let value = creation.enter(|_| ask())?;
+                        if let Some(value) = value.filter(|value| judge(value) == Freshness::Fresh) {
+                            return Ok(Fetched::Value(value));
+                        }
+                    }
+                    return Ok(Fetched::Create(creation));
+                }
+                Settled::Served => served = true,
+                Settled::CarryOn | Settled::Moved => {
+                    // An old value is good enough when somebody else creates, or just did so twice in this access.
+                    if let Some(old) = old.filter(|_| need == Need::Stale) {
+                        return Ok(Fetched::Value(old));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Stamped getter mode: the value brings the time it was created, so the lock need not live between uses and several
+//! processes agree on what is fresh.
+//!
+//! The steps of an access are those of [`getter_mode`](super::getter_mode). What differs is who judges: the getter is
+//! asked first, and its stamp says whether the value is fresh. The lock's own deadline counts for nothing; what counts is
+//! what somebody *said* to this lock, for as long as it lives: after [`invalidate`](Dogpile::invalidate) a value must be
+//! created through it, whatever the store still holds (L6), and after [`mark_stale`](Dogpile::mark_stale) any value is
+//! stale.
+
+use super::Dogpile;
+use super::access::{FOREVER, Need, Patience};
+use super::getter_mode::{Fetched, and_set, never, never_fails, or_deadlock};
+use crate::clock::Clock;
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
+use crate::freshness::Freshness;
+use crate::turn::Creation;
+use std::time::{Duration, SystemTime};
+
+/// A value and when it was created, by the wall clock of the machine that created it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamped<T> {
+    /// The value.
+    pub value: T,
+    /// When its creator returned.
+    pub created: SystemTime,
+}
+
+impl<C: Clock> Dogpile<C> {
+    /// Gets the value and its stamp by `getter`, or makes it by `creator`. Returns when there is a value.
+    ///
+    /// `getter` is always asked first, so this lock need not know of the value: it may have been created by another
+    /// process. A stamp younger than [`expires_after`](Self::expires_after) is fresh, an older one stale. A stamp ahead of
+    /// this machine's clock counts as now, but as stale if it is ahead by more than [`max_skew`](Self::max_skew). For the
+    /// rest, who is elected, who waits and how often `getter` is called, see [`get_or_create`](Self::get_or_create).
+    ///
+    /// What is created is stamped when `creator` returns. `creator` stores it too, or see
+    /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), whose setter is given the stamp to store.
+    ///
+    /// The stamp counts for nothing after [`invalidate`](Self::invalidate), until something was created through this
+    /// lock: what the store still holds may be what was invalidated.
+    ///
+    /// Blocks as long as its own creator runs, or while there is no value and somebody else creates it.
+    ///
+    /// # Panics
+    ///
+    /// As `get_or_create`.
+    #[track_caller]
+    pub fn get_or_create_stamped<T>(
+        &self,
+        getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+    ) -> Stamped<T> {
+        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), || never(creator()), |_| Ok(())))
+    }
+
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_create_timeout`](Self::get_or_create_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_create_stamped_timeout<T>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+    ) -> Result<Stamped<T>, AcquireError> {
+        let got = self.get_stamped(Patience::For(timeout), never_fails(getter), || never(creator()), |_| Ok(()));
+        got.map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with the storing apart: `setter` stores what `creator`
+    /// made, with its stamp, unless the creation was superseded meanwhile. It runs inside [`Creation::publish`].
+    ///
+    /// # Panics
+    ///
+    /// As `get_or_create`, and if `setter` does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, NeedRegeneration, Stamped};
+    /// use std::{sync::Mutex, time::Duration};
+    ///
+    /// let store = Mutex::new(None::<Stamped<u64>>); // a server that several processes share
+    /// let access = || {
+    ///     let lock = Dogpile::new(Duration::from_secs(60)); // need not outlive the access
+    ///     lock.get_or_create_stamped_and_set(
+    ///         || store.lock().unwrap().ok_or(NeedRegeneration),
+    ///         || 42, // slow
+    ///         |made| *store.lock().unwrap() = Some(*made),
+    ///     )
+    /// };
+    /// let made = access();
+    /// assert_eq!(made.value, 42);
+    /// assert_eq!(access(), made);
+    /// ```
+    #[track_caller]
+    pub fn get_or_create_stamped_and_set<T>(
+        &self,
+        getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+        setter: impl FnOnce(&Stamped<T>),
+    ) -> Stamped<T> {
+        let setter = |made: &Stamped<T>| {
+            setter(made);
+            Ok(())
+        };
+        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), || never(creator()), setter))
+    }
+
+    /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), but waits for others for `timeout` at
+    /// most.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_create_timeout`](Self::get_or_create_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub fn get_or_create_stamped_and_set_timeout<T>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+        setter: impl FnOnce(&Stamped<T>),
+    ) -> Result<Stamped<T>, AcquireError> {
+        let setter = |made: &Stamped<T>| {
+            setter(made);
+            Ok(())
+        };
+        let got = self.get_stamped(Patience::For(timeout), never_fails(getter), || never(creator()), setter);
+        got.map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with a getter and a creator that can fail, as
+    /// [`get_or_try_create`](Self::get_or_try_create) has them.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create_stamped<T, E, G>(
+        &self,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        self.get_stamped(FOREVER, getter, creator, |_| Ok(()))
+    }
+
+    /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create_stamped_timeout<T, E, G>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        self.get_stamped(Patience::For(timeout), getter, creator, |_| Ok(()))
+    }
+
+    /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set) with a getter, a creator and a setter that
+    /// can fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set).
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub fn get_or_try_create_stamped_and_set<T, E, G>(
+        &self,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+        setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        self.get_stamped(FOREVER, getter, creator, setter)
+    }
+
+    /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), but waits for others for
+    /// `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_and_set`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub fn get_or_try_create_stamped_and_set_timeout<T, E, G>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+        setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        self.get_stamped(Patience::For(timeout), getter, creator, setter)
+    }
+
+    fn get_stamped<T, E, G>(
+        &self,
+        patience: Patience,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+        setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        let known = |_| (self.expiry.told() == Freshness::Missing).then_some(Need::Missing);
+        let judge = |got: &Stamped<T>| match self.expiry.told() {
+            Freshness::Fresh => self.expiry.of_stamp(got.created, self.clock.wall()),
+            told => told,
+        };
+        let creation = match self.fetch(patience, known, judge, getter)? {
+            Fetched::Value(value) => return Ok(value),
+            Fetched::Create(creation) => creation,
+        };
+        let stamped = |_: &Creation<'_, C>| {
+            let value = creator()?;
+            // After the creator: a slow one does not yield a value born stale (C18).
+            Ok(Stamped { value, created: self.clock.wall() })
+        };
+        creation.run_fallible(and_set(stamped, setter)).map_err(CreateError::Failed)
+    }
+}

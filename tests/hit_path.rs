@@ -1,0 +1,304 @@
+//! What a hit, and a stale access during a creation, do not do: allocate, write, enter the kernel.
+//!
+//! The kernel is the witness: the lock lies in a page that may only be read, or the thread may make no system call but
+//! `read` and `write`. Such a test ends its process when it fails, so it runs in a child, which is this program again,
+//! told by an environment variable which part to play. Each has a twin that does what is forbidden and must end so.
+
+#![cfg(all(target_os = "linux", not(dogpile_loom)))]
+
+use dogpile::{Clock, Dogpile, ManualClock, MonotonicClock, Outcome, Turn};
+use rustix::mm::{MprotectFlags, mprotect};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::thread::{SecureComputingMode, set_secure_computing_mode};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::io::stdout;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What a child writes when it has done all that it was told to.
+const DONE: &str = "nothing forbidden was done";
+const PART: &str = "DOGPILE_TEST_PART";
+
+/// The part that this process plays, if it is a child.
+fn part() -> Option<String> {
+    env::var(PART).ok()
+}
+
+/// Runs one test of this program as a child.
+fn play(part: &str, test: &str) -> Output {
+    let program = env::current_exe().expect("a test knows its own program");
+    let mut child = Command::new(program);
+    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(PART, part);
+    child.output().expect("a test can run itself")
+}
+
+fn is_done(child: &Output) -> bool {
+    String::from_utf8_lossy(&child.stdout).contains(DONE)
+}
+
+/// Every access there is, through a lock that somebody else has in an `Arc` as well.
+fn access<C: Clock + 'static>(lock: &Arc<Dogpile<C>>, expected: Outcome) {
+    let same = |turn: &Turn<'_, C>| match turn {
+        Turn::Fresh => expected == Outcome::Fresh,
+        Turn::Stale => expected == Outcome::Stale,
+        Turn::Create(_) => false,
+    };
+    assert!(same(&lock.acquire()));
+    assert!(same(&lock.try_acquire().unwrap()));
+    assert!(same(&lock.acquire_timeout(HOUR).unwrap()));
+    assert!(same(&lock.acquire_owned()));
+    assert!(same(&lock.try_acquire_owned().unwrap()));
+    assert!(same(&lock.acquire_owned_timeout(HOUR).unwrap()));
+    assert_eq!(lock.acquire_or_create(|| unreachable!("nobody is elected")), expected);
+    assert_eq!(lock.acquire_or_create_timeout(HOUR, || unreachable!("nobody is elected")), Ok(expected));
+    assert_eq!(lock.acquire_or_try_create(|| Err("nobody is elected")), Ok(expected));
+    assert_eq!(lock.is_expired(), expected == Outcome::Stale);
+    assert!(lock.has_value());
+}
+
+// Allocations.
+
+/// The system's allocator, which counts what each thread asks it for.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+}
+
+// SAFETY: all is passed on to `System` as it came. The counter needs neither memory nor a destructor, so counting does
+// not come back here.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the promises of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the promises of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the promises of `realloc`, and `memory` came from `System`.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the promises of `dealloc`, and `memory` came from `System`.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations_of(run: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    run();
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn l12_a_hit_allocates_nothing() {
+    let lock = Arc::new(Dogpile::new(HOUR));
+    lock.acquire_or_create(|| ());
+    let on_manual_clock = Arc::new(Dogpile::with_clock(HOUR, ManualClock::new()));
+    on_manual_clock.acquire_or_create(|| ());
+    assert_eq!(allocations_of(|| access(&lock, Outcome::Fresh)), 0);
+    assert_eq!(allocations_of(|| access(&on_manual_clock, Outcome::Fresh)), 0);
+    assert_eq!(allocations_of(|| drop(black_box(Box::new(1)))), 1, "the counter counts");
+}
+
+#[test]
+fn l2_a_stale_access_during_a_creation_allocates_nothing() {
+    let lock = Arc::new(Dogpile::new(HOUR));
+    lock.acquire_or_create(|| ());
+    lock.mark_stale();
+    let Turn::Create(creation) = lock.acquire() else { panic!("a stale value elects the first to come") };
+    assert_eq!(allocations_of(|| access(&lock, Outcome::Stale)), 0);
+    creation.finish();
+}
+
+// Writes.
+
+/// At least the size of a page wherever Linux runs, so that what is aligned to it shares no page with others.
+const PAGE: usize = 1 << 16;
+
+/// A clock in pages of its own; so is a lock that contains it, and the pages before it hold the counters of its `Arc`.
+#[repr(align(65536))]
+struct InPages<C>(C);
+
+impl<C: Clock> Clock for InPages<C> {
+    fn now(&self) -> u64 {
+        self.0.now()
+    }
+
+    fn now_coarse(&self) -> u64 {
+        self.0.now_coarse()
+    }
+}
+
+/// Sets what may be done with the lock and the counters of its `Arc`.
+fn protect<C: Clock>(lock: &Arc<Dogpile<InPages<C>>>, flags: MprotectFlags) {
+    let start = Arc::as_ptr(lock).cast_mut().cast::<u8>();
+    assert_eq!(start.addr() % PAGE, 0);
+    // SAFETY: an `Arc` allocates its counters before the value and with the alignment of the value, so the page before
+    // `start` is part of this allocation.
+    let start = unsafe { start.sub(PAGE) };
+    // SAFETY: the pages hold nothing but this allocation. Whoever writes to it while it may only be read ends this
+    // process, which is what the test waits for.
+    unsafe { mprotect(start.cast(), PAGE + size_of::<Dogpile<InPages<C>>>(), flags) }.expect("our own pages");
+}
+
+/// Accesses a lock that may only be read; or, as the `part` says, writes to it.
+fn only_read<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
+    let lock = Arc::new(Dogpile::with_clock(HOUR, InPages(clock)));
+    lock.acquire_or_create(|| ());
+    let creation = (expected == Outcome::Stale).then(|| {
+        lock.mark_stale();
+        lock.acquire()
+    });
+    protect(&lock, MprotectFlags::READ);
+    match part {
+        "write" => lock.invalidate(),
+        "share" => drop(Arc::clone(&lock)),
+        _ => access(&lock, expected),
+    }
+    protect(&lock, MprotectFlags::READ | MprotectFlags::WRITE);
+    drop(creation);
+}
+
+static MANUAL_CLOCK: ManualClock = ManualClock::new();
+
+fn writes_nothing(expected: Outcome, test: &str) {
+    const SEGMENTATION_FAULT: i32 = 11;
+    if let Some(part) = part() {
+        // The faults are part of the test: no core files.
+        setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).expect("less is always allowed");
+        only_read(MonotonicClock, expected, &part);
+        only_read(&MANUAL_CLOCK, expected, &part);
+        println!("{DONE}");
+        return;
+    }
+    let child = play("access", test);
+    assert!(child.status.success() && is_done(&child), "an access wrote to the lock or failed: {child:?}");
+    for part in ["write", "share"] {
+        let child = play(part, test);
+        assert_eq!(child.status.signal(), Some(SEGMENTATION_FAULT), "{part}: a write goes unnoticed: {child:?}");
+    }
+}
+
+#[test]
+fn l12_a_hit_writes_nothing() {
+    writes_nothing(Outcome::Fresh, "l12_a_hit_writes_nothing");
+}
+
+#[test]
+fn l2_a_stale_access_during_a_creation_only_loads() {
+    writes_nothing(Outcome::Stale, "l2_a_stale_access_during_a_creation_only_loads");
+}
+
+// System calls.
+
+/// Runs `sandboxed` on a thread that is ended, it alone, by its first system call other than `read` and `write`. Then says
+/// whether it came through: by a plain `write`, since printing may do more.
+fn sandbox(sandboxed: impl FnOnce() + Send + 'static) {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let out = stdout();
+        tell.send(rustix::thread::gettid()).expect("the other end waits");
+        if set_secure_computing_mode(SecureComputingMode::Strict).is_err() {
+            println!("{REFUSED}");
+            return;
+        }
+        sandboxed();
+        let _written = rustix::io::write(out.as_fd(), DONE.as_bytes());
+        // Here at the latest the thread ends: to return it would have to give its stack back.
+    });
+    let thread = told.recv().expect("the thread runs").as_raw_nonzero();
+    // It cannot be joined: what is ended by the kernel leaves no result.
+    while Path::new(&format!("/proc/self/task/{thread}")).exists() {
+        thread::yield_now();
+    }
+}
+
+/// The kernel does not offer this sandbox, or this process is in another one already, as in many containers.
+const REFUSED: &str = "no sandbox";
+
+/// A thousand hits; sub-second locks may expire meanwhile, and are then renewed.
+fn hit<C: Clock + Send + 'static>(lock: Dogpile<C>) -> impl FnOnce() + Send {
+    lock.acquire_or_create(|| ());
+    move || {
+        let mut hits = 0;
+        while hits < 1000 {
+            if lock.acquire_or_create(|| ()) == Outcome::Fresh {
+                hits += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn l12_a_hit_does_not_enter_the_kernel() {
+    const TEST: &str = "l12_a_hit_does_not_enter_the_kernel";
+    if let Some(part) = part() {
+        match &*part {
+            "nothing" => sandbox(|| ()),
+            "call" => sandbox(|| {
+                rustix::thread::sched_yield();
+            }),
+            "std" => sandbox(|| {
+                black_box(Instant::now());
+            }),
+            "coarse" => sandbox(hit(Dogpile::new(HOUR))),
+            "manual" => sandbox(hit(Dogpile::with_clock(HOUR, ManualClock::new()))),
+            "never" => sandbox(hit(Dogpile::never_expires())),
+            "exact" => sandbox(hit(Dogpile::new(Duration::from_millis(900)))),
+            #[cfg(not(dogpile_portable))]
+            "boottime" => sandbox(hit(Dogpile::with_clock(HOUR, dogpile::BoottimeClock))),
+            other => panic!("no such part: {other}"),
+        }
+        return;
+    }
+    let child = play("nothing", TEST);
+    if String::from_utf8_lossy(&child.stdout).contains(REFUSED) {
+        println!("not tested: the kernel refuses the sandbox");
+        return;
+    }
+    assert!(is_done(&child), "the sandbox ends what does nothing: {child:?}");
+    assert!(!is_done(&play("call", TEST)), "a system call goes unnoticed");
+
+    let mut parts = vec!["manual", "never"];
+    if !cfg!(dogpile_portable) {
+        parts.push("coarse");
+    }
+    // Whether the exact clock can be read without the kernel is up to the machine's clock source.
+    if is_done(&play("std", TEST)) {
+        parts.extend(["coarse", "exact"]);
+        if !cfg!(dogpile_portable) {
+            parts.push("boottime");
+        }
+    } else {
+        println!("not tested with the exact clock: on this machine, reading it enters the kernel");
+    }
+    for part in parts {
+        let child = play(part, TEST);
+        assert!(is_done(&child), "{part}: a hit enters the kernel, or failed: {child:?}");
+    }
+}
