@@ -11,9 +11,11 @@ mod stamped_mode;
 pub use stamped_mode::Stamped;
 
 use crate::clock::{Clock, MonotonicClock};
-use crate::creation::{Election, Generation};
+use crate::creation::{Election, Generation, StoreEnd};
+use crate::error::StillStoring;
 use crate::freshness::{Expiry, Freshness};
-use crate::sync::const_fn;
+use crate::running::{Doing, is_running_here};
+use crate::sync::{Deadline, block_until, const_fn};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
@@ -48,7 +50,7 @@ use std::time::Duration;
 ///
 /// A creator that asks for its own value when there is none would wait for itself. Where the lock knows who runs the
 /// creator it says so instead of waiting: fallible and `_timeout` forms with an error, the others with a panic. See
-/// [`Creation`] for when it cannot know. Creators of two locks that wait for each other are not found:
+/// [`Creation`](crate::Creation) for when it cannot know. Creators of two locks that wait for each other are not found:
 ///
 /// ```text
 /// thread 1                            thread 2
@@ -202,13 +204,13 @@ impl<C: Clock> Dogpile<C> {
         self.election.waiting()
     }
 
-    /// The current generation, for [`invalidate_if`](Self::invalidate_if). Never blocks.
+    /// The current generation, for [`invalidate_if`](Self::invalidate_if). Blocks only for the moments in which it moves.
     ///
     /// Take it before the access whose value it is to stand for. The value is then of that generation or a later one,
     /// and `invalidate_if` never throws away a newer value than the one that was seen.
     #[must_use]
     pub fn generation(&self) -> Generation {
-        self.election.look().generation()
+        self.election.generation()
     }
 
     /// How long a value lives; `Duration::MAX` if it never expires.
@@ -217,16 +219,37 @@ impl<C: Clock> Dogpile<C> {
         self.expiry.lifetime()
     }
 
-    /// Forgets the value: the next access creates, the others wait for it. Never blocks on a creation.
+    /// Forgets the value: the next access creates, the others wait for it.
+    ///
+    /// It takes effect at once. Does not wait for a running creation; blocks only while one is inside
+    /// [`publish`](crate::Creation::publish), so that nothing older is stored once this has returned.
     ///
     /// A creation that is running is superseded: its value does not become the current one (L6), and whoever asks from
     /// now on waits until it has ended and a new one is made.
+    ///
+    /// # Deadlocks
+    ///
+    /// See [`Creation::publish`](crate::Creation::publish).
     ///
     /// # Memory ordering
     ///
     /// What this thread did before happens before whatever the next creator does.
     pub fn invalidate(&self) {
-        self.election.invalidate(None, || self.expiry.forget());
+        let waited = self.invalidate_timeout(Duration::MAX);
+        debug_assert!(waited.is_ok());
+    }
+
+    /// As [`invalidate`](Self::invalidate), but blocks for `timeout` at most; zero does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`StillStoring`] if a creation that is now superseded was still inside [`publish`](crate::Creation::publish) when the
+    /// time was out. The value is invalidated, and missing to this lock, but its store may yet be written to.
+    pub fn invalidate_timeout(&self, timeout: Duration) -> Result<(), StillStoring> {
+        match self.election.invalidate(None, || self.expiry.forget()) {
+            Some(end) => self.wait_for(end, timeout),
+            None => unreachable!("it was not asked to depend on a generation"),
+        }
     }
 
     /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did.
@@ -234,17 +257,41 @@ impl<C: Clock> Dogpile<C> {
     /// For many threads that find the same value useless at the same moment: 64 of them that were refused with one token
     /// cause one renewal, not 64.
     ///
+    /// A thread that created the value itself or waited for it saw the generation before that, and gets `false`: it is to
+    /// look again, and have seen the value before it condemns it. A renewal that is already running on a stale value is
+    /// superseded, since it may have begun before the value went bad.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use dogpile::Dogpile;
     ///
-    /// let lock = Dogpile::never_expires();
-    /// lock.acquire_or_create(|| ());
-    /// let seen = lock.generation();
-    /// assert!(lock.invalidate_if(seen));
-    /// assert!(!lock.invalidate_if(seen)); // the second thread comes too late
+    /// static TOKEN_FRESH: Dogpile = Dogpile::never_expires();
+    /// # fn call() -> bool { true }
+    /// loop {
+    ///     let seen = TOKEN_FRESH.generation(); // before the access
+    ///     TOKEN_FRESH.acquire_or_create(|| { /* get a token */ });
+    ///     if call() {
+    ///         break;
+    ///     }
+    ///     TOKEN_FRESH.invalidate_if(seen); // refused with that token, unless another thread was quicker
+    /// }
     /// ```
     pub fn invalidate_if(&self, seen: Generation) -> bool {
-        self.election.invalidate(Some(seen), || self.expiry.forget())
+        let Some(end) = self.election.invalidate(Some(seen), || self.expiry.forget()) else {
+            return false;
+        };
+        let waited = self.wait_for(end, Duration::MAX);
+        debug_assert!(waited.is_ok());
+        true
+    }
+
+    fn wait_for(&self, mut end: StoreEnd<'_>, timeout: Duration) -> Result<(), StillStoring> {
+        // Who invalidates from inside the store does not wait for itself.
+        if end.is_over() || is_running_here(&self.election, Doing::Storing) {
+            return Ok(());
+        }
+        block_until(Deadline::after(timeout), |waker| end.poll(waker)).ok_or(StillStoring)
     }
 
     /// Makes the value stale: the next access creates, the others carry on with it. Never blocks on a creation.
@@ -256,7 +303,9 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// What this thread did before happens before whatever a creator does that is elected afterwards.
     pub fn mark_stale(&self) {
-        self.election.mark(|| self.expiry.mark_stale());
+        // The clock first: it is the user's, and stays outside the mutex.
+        let now = self.clock.now();
+        self.election.mark(|| self.expiry.mark_stale(now));
     }
 }
 

@@ -18,7 +18,7 @@ impl fmt::Display for WouldBlock {
 impl Error for WouldBlock {}
 
 /// Why a bounded access gave no turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcquireError {
     /// There was no value, and the creation that runs did not end in time. It goes on, and serves the others.
@@ -46,7 +46,7 @@ impl Error for AcquireError {}
 ///
 /// `E` is the creator's own error and `G` the getter's, which come back untouched; in lock mode, and with a getter that
 /// cannot fail, `G` is [`Infallible`]. More reasons arise as the crate grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CreateError<E, G = Infallible> {
     /// This access was elected, and its creator returned this error.
@@ -154,6 +154,19 @@ impl<G: Error + 'static> Error for GetError<G> {
         }
     }
 }
+
+/// Why a bounded invalidation did not wait for the end of what was being stored. It has taken effect all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct StillStoring;
+
+impl fmt::Display for StillStoring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the value is invalidated, but an older one is still being stored")
+    }
+}
+
+impl Error for StillStoring {}
 
 /// Why [`Creation::publish`](crate::Creation::publish) did not run its closure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

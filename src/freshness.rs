@@ -185,9 +185,14 @@ impl Expiry {
         }
     }
 
-    /// When a value that is created at `now` expires. `lifetime == NEVER` saturates to `NEVER`.
+    /// When a value that is created at `now` expires.
     fn deadline_from(&self, now: u64) -> u64 {
-        now.max(EARLIEST).saturating_add(self.lifetime)
+        match self.lifetime {
+            // Not `now`: whoever has read the clock a little before would find it fresh.
+            0 => STALE,
+            NEVER => NEVER,
+            lifetime => now.max(EARLIEST).saturating_add(lifetime).min(NEVER - 1),
+        }
     }
 
     /// Starts the life of a value that was born fresh, unless somebody else has. `now` is exact.
@@ -198,8 +203,12 @@ impl Expiry {
             self.deadline.compare_exchange(BORN, self.deadline_from(now), Ordering::AcqRel, Ordering::Relaxed);
         if stamped.is_ok() {
             // Only if no creation has stamped the value meanwhile. Relaxed: see `age`.
-            let _later = self.stamp.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+            self.stamp_unless_stamped(now);
         }
+    }
+
+    fn stamp_unless_stamped(&self, now: u64) {
+        let _later = self.stamp.compare_exchange(0, now.max(EARLIEST), Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// A value was created at `now` (exact). Under the mutex.
@@ -217,26 +226,36 @@ impl Expiry {
         self.stamp.store(now.max(EARLIEST), Ordering::Relaxed);
         // Release: pairs with the acquire in `unless_fresh` and `look` (L4).
         let release = if mutant(Mutant::UnreleasedDeadline) { Ordering::Relaxed } else { Ordering::Release };
-        self.deadline.store(deadline, release);
+        self.set_deadline(deadline, release);
     }
 
-    /// The value, if there is one, is stale from now on. Under the mutex.
-    pub fn mark_stale(&self) {
+    fn set_deadline(&self, deadline: u64, order: Ordering) {
+        // A swap where a store would do: loom 0.7 lets a compare-and-swap (that of `stamp_born`) overtake a plain store,
+        // which the memory model forbids. It happens once a creation.
+        let _old = self.deadline.swap(deadline, order);
+    }
+
+    /// The value, if there is one, is stale from `now` on. Under the mutex.
+    pub fn mark_stale(&self, now: u64) {
         // Relaxed: the mutex orders this after all other stores but the stamping of a born value, which then fails.
         let marked = match self.deadline.load(Ordering::Relaxed) {
             GONE => return,
             UNKNOWN | UNKNOWN_STALE => UNKNOWN_STALE,
-            _ => STALE,
+            _ => {
+                // A value that was born fresh and never accessed begins to age at least now.
+                self.stamp_unless_stamped(now);
+                STALE
+            }
         };
         // Release: who reads `STALE` still sees the writes of the value's creator, which the mutex has ordered before
         // this.
-        self.deadline.store(marked, Ordering::Release);
+        self.set_deadline(marked, Ordering::Release);
     }
 
     /// There is no value any more. Under the mutex.
     pub fn forget(&self) {
         // Release: what the caller did before it invalidated is seen by who finds the value missing.
-        self.deadline.store(GONE, Ordering::Release);
+        self.set_deadline(GONE, Ordering::Release);
     }
 }
 
@@ -277,6 +296,19 @@ mod tests {
         clock.advance(Duration::MAX);
         assert_eq!(never.peek(&clock), Fresh);
         assert_eq!(never.lifetime(), Duration::MAX);
+        // Past the end of time everything that can expire has.
+        for lifetime in [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(1)] {
+            let late = Expiry::missing(lifetime);
+            late.renew(clock.now());
+            assert_eq!(late.peek(&clock), Stale, "{lifetime:?}");
+        }
+    }
+
+    #[test]
+    fn l11_a_value_with_no_lifetime_is_stale_even_to_a_late_look() {
+        let expiry = Expiry::missing(Duration::ZERO);
+        expiry.renew(1_000);
+        assert_eq!(expiry.look(999), Look::Known(Stale));
     }
 
     #[test]
@@ -289,13 +321,16 @@ mod tests {
         }
         let expiry = Expiry::missing(Duration::from_nanos(5));
         expiry.renew(0);
-        expiry.mark_stale();
+        expiry.mark_stale(10);
         for early in 0..6 {
             assert_eq!(expiry.peek(&Dawn(early)), Stale, "{early}");
             assert!(expiry.unless_fresh(&Dawn(early)).is_some(), "{early}");
         }
         expiry.renew(0);
         assert_eq!(expiry.peek(&Dawn(0)), Fresh);
+        let born = born_fresh(Duration::from_secs(1));
+        born.stamp_born(0);
+        assert_eq!(born.age(&Dawn(100)), Some(Duration::from_nanos(95)));
     }
 
     #[test]
@@ -321,14 +356,14 @@ mod tests {
     fn what_was_said_is_kept_apart_from_what_was_never_known() {
         let expiry = Expiry::missing(Duration::MAX);
         assert_eq!(expiry.told(), Fresh);
-        expiry.mark_stale();
+        expiry.mark_stale(10);
         assert_eq!((expiry.told(), expiry.look(10)), (Stale, Look::Known(Missing)));
         expiry.forget();
-        expiry.mark_stale();
+        expiry.mark_stale(10);
         assert_eq!((expiry.told(), expiry.look(10)), (Missing, Look::Known(Missing)));
         expiry.renew(10);
         assert_eq!(expiry.told(), Fresh);
-        expiry.mark_stale();
+        expiry.mark_stale(10);
         assert_eq!((expiry.told(), expiry.look(10)), (Stale, Look::Known(Stale)));
     }
 
@@ -350,11 +385,16 @@ mod tests {
     #[test]
     fn what_was_marked_or_forgotten_before_its_first_access_is_not_stamped_back() {
         let expiry = born_fresh(Duration::from_secs(1));
-        expiry.mark_stale();
+        expiry.mark_stale(10);
         expiry.stamp_born(10);
         assert_eq!(expiry.look(10), Look::Known(Stale));
+        let clock = ManualClock::new();
+        let marked = born_fresh(Duration::from_secs(1));
+        marked.mark_stale(clock.now());
+        clock.advance(Duration::from_secs(7));
+        assert_eq!(marked.age(&clock), Some(Duration::from_secs(7)), "its age is counted from the mark");
         expiry.forget();
-        expiry.mark_stale();
+        expiry.mark_stale(10);
         assert_eq!(expiry.look(10), Look::Known(Missing));
     }
 }

@@ -22,7 +22,7 @@ pub use crate::clock::BoottimeClock;
 pub use crate::clock::{Clock, ManualClock, MonotonicClock};
 pub use crate::creation::Generation;
 pub use crate::dogpile::{Dogpile, Stamped};
-pub use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, PublishError, WouldBlock};
+pub use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, PublishError, StillStoring, WouldBlock};
 pub use crate::freshness::Freshness;
 pub use crate::turn::{Creation, Finished, Outcome, Turn};
 
@@ -30,7 +30,7 @@ pub use crate::turn::{Creation, Finished, Outcome, Turn};
 #[cfg(dogpile_loom)]
 #[doc(hidden)]
 pub mod model {
-    pub use crate::creation::{Election, State, Verdict, Waiter};
+    pub use crate::creation::{Election, State, StoreEnd, Verdict, Waiter};
     pub use crate::freshness::{Expiry, Look};
     pub use crate::sync::{Deadline, Mutant, block_until, plant};
 }

@@ -10,7 +10,7 @@
 
 use std::task::{Poll, Waker};
 
-pub(crate) use imp::{AtomicBool, AtomicU64, Mutex, Ordering, thread_local};
+pub(crate) use imp::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, thread_local};
 #[cfg(not(dogpile_loom))]
 pub(crate) use imp::{Deadline, block_until};
 #[cfg(dogpile_loom)]
@@ -67,7 +67,7 @@ mod imp {
     use std::task::{Poll, Wake, Waker};
     use std::time::{Duration, Instant};
 
-    pub(crate) use parking_lot::Mutex;
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(crate) use std::thread_local;
 
@@ -78,6 +78,10 @@ mod imp {
     impl Deadline {
         pub(crate) fn after(timeout: Duration) -> Self {
             Self(Instant::now().checked_add(timeout))
+        }
+
+        pub(crate) fn has_passed(self) -> bool {
+            self.0.is_some_and(|at| Instant::now() >= at)
         }
     }
 
@@ -112,11 +116,11 @@ mod imp {
                     self.parker.park();
                     true
                 }
-                Some(at) if Instant::now() < at => {
+                Some(_) if deadline.has_passed() => false,
+                Some(at) => {
                     self.parker.park_deadline(at);
                     true
                 }
-                Some(_) => false,
             })
         }
     }
@@ -152,10 +156,11 @@ mod imp {
 #[cfg(dogpile_loom)]
 mod imp {
     use super::{Arc, Mutant, park_until_ready};
-    use loom::sync::{Condvar, MutexGuard};
+    use loom::sync::Condvar;
     use std::task::{Poll, Wake, Waker};
     use std::time::Duration;
 
+    pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(crate) use loom::thread_local;
 
@@ -181,6 +186,11 @@ mod imp {
         /// At the first chance, unless the time-out is without an end.
         pub fn after(timeout: Duration) -> Self {
             Self(timeout != Duration::MAX)
+        }
+
+        /// Whether it may have passed, that is, whether there is one.
+        pub fn has_passed(self) -> bool {
+            self.0
         }
     }
 
@@ -216,7 +226,7 @@ mod imp {
         let token = Arc::new(Token { given: loom::sync::Mutex::new(false), changed: Condvar::new() });
         let waker = Waker::from(Arc::clone(&token));
         park_until_ready(&mut poll, &waker, || {
-            if deadline.0 {
+            if deadline.has_passed() {
                 return false;
             }
             token.take();

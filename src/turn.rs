@@ -4,15 +4,18 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::creation::{Election, Generation};
 use crate::dogpile::Dogpile;
 use crate::error::PublishError;
-use crate::running::Running;
-use crate::sync::{Arc, AtomicBool, Ordering};
+use crate::running::{Doing, Running};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 use std::fmt;
 use std::ops::Deref;
 
 pub use crate::creation::Finished;
 
 /// What an access that creates for itself met.
+///
+/// More outcomes arise as the crate grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Outcome {
     /// The value was fresh.
     Fresh,
@@ -106,15 +109,17 @@ impl<C: Clock> Deref for Keeper<'_, C> {
 pub struct Creation<'a, C: Clock = MonotonicClock> {
     lock: Keeper<'a, C>,
     born: Generation,
-    /// A `publish` was refused: what was created lies where nobody finds it.
+    /// It knows that it is superseded: what was created, if anything, lies where nobody finds it.
     kept_back: AtomicBool,
+    /// How many `publish` are running.
+    stores: AtomicU64,
     open: bool,
 }
 
 impl<'a, C: Clock> Creation<'a, C> {
     /// `born` must come from an election of that lock which nobody else has answered for.
     pub(crate) fn new(lock: Keeper<'a, C>, born: Generation) -> Self {
-        Self { lock, born, kept_back: AtomicBool::new(false), open: true }
+        Self { lock, born, kept_back: AtomicBool::new(false), stores: AtomicU64::new(0), open: true }
     }
 
     fn election(&self) -> &Election {
@@ -125,7 +130,8 @@ impl<'a, C: Clock> Creation<'a, C> {
     ///
     /// Everybody who waited is served. If the creation was [superseded](Self::is_superseded), freshness stays as the
     /// invalidation left it; the value then counts for those only who were already waiting when that happened, and one of
-    /// the others creates anew. If a [`publish`](Self::publish) was refused, it counts for nobody.
+    /// the others creates anew. If the creator knew, because a [`publish`](Self::publish) was refused or
+    /// [`is_superseded`](Self::is_superseded) said so, it counts for nobody.
     ///
     /// # Memory ordering
     ///
@@ -143,39 +149,75 @@ impl<'a, C: Clock> Creation<'a, C> {
         })
     }
 
-    /// Runs `store` unless the creation was superseded. Blocks no longer than `store` takes.
-    ///
-    /// Put here what makes the new value the current one (the write to memcached, the rename of the file): then a value
-    /// that was invalidated while it was being created never overwrites what came after it (L6). The creation goes on;
+    /// Runs `store` unless the creation was superseded. Blocks no longer than `store` takes. The creation goes on:
     /// [`finish`](Self::finish) it afterwards.
     ///
-    /// An invalidation that comes while `store` runs does not wait for it. It holds for what `store` stores: the value is
-    /// missing from that moment on, and the next access creates a new one once this creation has ended.
+    /// Put here what makes the new value the current one (the write to memcached, the rename of the file): then a value
+    /// that was invalidated while it was being created never overwrites what came after it (L6).
+    ///
+    /// An invalidation that comes while `store` runs takes effect at once, and holds for what `store` stores; but
+    /// [`invalidate`](Dogpile::invalidate) returns only after `store` has. So once a value is invalidated, nothing older
+    /// is written any more, and whoever invalidated may clean up the store.
     ///
     /// # Errors
     ///
     /// [`PublishError::Superseded`] if the value was invalidated after this creation began; `store` is dropped unrun.
     /// Have it borrow what is to be kept.
     ///
+    /// # Panics
+    ///
+    /// If `store` does; the creation can still be used.
+    ///
+    /// # Deadlocks
+    ///
+    /// `store` may invalidate on its own thread, which does not wait for itself. It must not wait for another thread that
+    /// invalidates:
+    ///
+    /// ```text
+    /// thread 1                             thread 2
+    ///
+    /// creation.publish(|| {
+    ///                                      let entry = entries.lock();
+    ///     entries.lock();                  lock.invalidate();
+    ///     // waits for thread 2            // waits for thread 1
+    /// });
+    /// ```
+    ///
     /// # Memory ordering
     ///
-    /// A refusal happens after what the invalidating thread did before it invalidated.
+    /// A refusal happens after what the invalidating thread did before it invalidated. What `store` wrote happens before
+    /// the return of an `invalidate` that waited for it.
     pub fn publish<R>(&self, store: impl FnOnce() -> R) -> Result<R, PublishError> {
-        if self.is_superseded() {
+        if !self.election().begin_store(self.born, &self.stores) {
             // Relaxed: see `finish`.
             self.kept_back.store(true, Ordering::Relaxed);
             return Err(PublishError::Superseded);
         }
+        let _store = Store(self);
+        let _running = Running::enter(self.election(), Doing::Storing);
         Ok(store())
     }
 
     /// Whether the value was invalidated after this creation began. Never blocks.
     ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true. A value that was only
-    /// [marked stale](Dogpile::mark_stale) meanwhile is published all the same.
+    /// A long creator may ask now and then, and stop early. Once true it stays true. It is then taken that the creator does
+    /// stop: its value serves nobody else, not even those who have waited for it since before.
+    ///
+    /// A value that was only [marked stale](Dogpile::mark_stale) meanwhile is published all the same.
     #[must_use]
     pub fn is_superseded(&self) -> bool {
-        !self.election().is_current(self.born)
+        let superseded = !self.election().is_current(self.born);
+        if superseded {
+            // Relaxed: see `finish`.
+            self.kept_back.store(true, Ordering::Relaxed);
+        }
+        superseded
+    }
+
+    /// Ends the creation without a value: what was to be created was found where it lives.
+    pub(crate) fn stand_down(mut self) {
+        self.open = false;
+        self.election().stand_down(self.born);
     }
 
     /// Runs the creator on this thread and [finishes](Self::finish). Blocks no longer than `creator` takes.
@@ -209,8 +251,17 @@ impl<'a, C: Clock> Creation<'a, C> {
 
     /// Runs something on this thread as part of the creation: who waits for it meanwhile is told (L7).
     pub(crate) fn enter<R>(&self, creator: impl FnOnce(&Self) -> R) -> R {
-        let _running = Running::enter(self.election());
+        let _running = Running::enter(self.election(), Doing::Creating);
         creator(self)
+    }
+}
+
+/// A store that runs; it ends however its closure ends.
+struct Store<'a, 'l, C: Clock>(&'a Creation<'l, C>);
+
+impl<C: Clock> Drop for Store<'_, '_, C> {
+    fn drop(&mut self) {
+        self.0.election().end_store(&self.0.stores);
     }
 }
 
@@ -226,7 +277,7 @@ impl<C: Clock> fmt::Debug for Creation<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Creation")
             .field("born", &self.born)
-            .field("superseded", &self.is_superseded())
+            .field("superseded", &!self.election().is_current(self.born))
             .finish_non_exhaustive()
     }
 }

@@ -229,6 +229,74 @@ fn l6_an_invalidation_during_publish_does_not_wait_and_holds_for_what_is_stored(
 }
 
 #[test]
+fn l6_who_invalidates_waits_for_the_store_that_is_under_way() {
+    let (lock, _) = manual(MINUTE);
+    let stored = AtomicBool::new(false);
+    let creation = elected(lock.acquire());
+    thread::scope(|scope| {
+        let invalidating = creation.publish(|| {
+            let invalidating = scope.spawn(|| {
+                lock.invalidate();
+                assert!(stored.load(Ordering::SeqCst), "nothing older is stored once it has returned");
+            });
+            until(|| lock.freshness() == Freshness::Missing && creation.is_superseded());
+            // Whoever will not wait is told that it has taken effect all the same.
+            let seen = lock.generation();
+            assert!(lock.invalidate_timeout(Duration::ZERO).is_ok(), "this thread would wait for itself");
+            let bounded = scope.spawn(|| lock.invalidate_timeout(Duration::from_millis(1)));
+            assert!(bounded.join().unwrap().unwrap_err().to_string().contains("still being stored"));
+            assert!(lock.generation() > seen);
+            stored.store(true, Ordering::SeqCst);
+            invalidating
+        });
+        invalidating.unwrap().join().unwrap();
+    });
+    assert_eq!(creation.finish(), Finished::Superseded);
+    elected(lock.acquire()).finish();
+    lock.invalidate(); // nothing is left to wait for
+}
+
+#[test]
+fn l5_a_store_that_panics_lets_go_those_who_invalidated() {
+    let (lock, _) = manual(MINUTE);
+    let creation = elected(lock.acquire());
+    thread::scope(|scope| {
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            creation.publish(|| {
+                scope.spawn(|| lock.invalidate());
+                until(|| lock.generation() != Dogpile::never_expires().generation());
+                panic!("a store panics on purpose")
+            })
+        }));
+        assert!(panicked.is_err());
+    });
+    drop(creation);
+    assert!(!lock.is_creating());
+}
+
+#[test]
+fn l3_a_creator_that_stops_early_serves_nobody() {
+    let (lock, _) = manual(MINUTE);
+    let value = OnceLock::new();
+    thread::scope(|scope| {
+        let creation = elected(lock.acquire());
+        let waiter = scope.spawn(|| {
+            let outcome = lock.acquire_or_create(|| value.set(2).unwrap());
+            assert_eq!(value.get(), Some(&2));
+            outcome
+        });
+        until(|| lock.waiting() == 1);
+        lock.invalidate();
+        creation.run(|creation| {
+            if !creation.is_superseded() {
+                value.set(1).unwrap();
+            }
+        });
+        assert_eq!(waiter.join().unwrap(), Outcome::Created);
+    });
+}
+
+#[test]
 fn l6_finish_tells_what_became_of_the_value() {
     let (lock, _) = manual(MINUTE);
     let first = lock.generation();
@@ -320,7 +388,11 @@ fn a_thread_may_wait_and_create_while_its_locals_are_destroyed() {
         fn drop(&mut self) {
             assert_eq!(self.0.acquire_or_create(|| ()), Outcome::Waited);
             self.0.invalidate();
-            assert_eq!(self.0.acquire_or_create(|| ()), Outcome::Created);
+            // L7 holds even here, where a stack with a destructor would be gone.
+            let created = self.0.acquire_or_create(|| {
+                assert_eq!(self.0.acquire_timeout(Duration::MAX).unwrap_err(), AcquireError::WouldDeadlock);
+            });
+            assert_eq!(created, Outcome::Created);
         }
     }
     thread_local! {

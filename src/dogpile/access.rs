@@ -4,7 +4,7 @@ use super::Dogpile;
 use crate::clock::Clock;
 use crate::creation::{Generation, State, Verdict};
 use crate::error::AcquireError;
-use crate::running::is_running_here;
+use crate::running::{Doing, is_running_here};
 use crate::sync::{Deadline, block_until};
 use std::time::Duration;
 
@@ -49,10 +49,13 @@ impl Wait {
         Self { patience, deadline: None }
     }
 
-    fn deadline(&mut self) -> Option<Deadline> {
-        match self.patience {
-            Patience::None => None,
-            Patience::For(timeout) => Some(*self.deadline.get_or_insert_with(|| Deadline::after(timeout))),
+    /// The deadline for one more wait, unless it has passed in an earlier one.
+    fn begin(&mut self) -> Result<Deadline, Refused> {
+        match (self.patience, self.deadline) {
+            (Patience::None, _) => Err(Refused::WouldBlock),
+            (Patience::For(_), Some(deadline)) if deadline.has_passed() => Err(Refused::TimedOut),
+            (Patience::For(_), Some(deadline)) => Ok(deadline),
+            (Patience::For(timeout), None) => Ok(*self.deadline.insert(Deadline::after(timeout))),
         }
     }
 }
@@ -89,10 +92,8 @@ impl<C: Clock> Dogpile<C> {
             } else if need == Need::Stale {
                 return Ok(Settled::CarryOn);
             } else {
-                let Some(deadline) = wait.deadline() else {
-                    return Err(Refused::WouldBlock);
-                };
-                if is_running_here(&self.election) {
+                let deadline = wait.begin()?;
+                if is_running_here(&self.election, Doing::Creating) {
                     return Err(Refused::WouldDeadlock);
                 }
                 let mut waiter = self.election.wait(now);
@@ -117,7 +118,7 @@ impl<C: Clock> Dogpile<C> {
 
 #[cold]
 #[track_caller]
-pub(super) fn would_deadlock(error: AcquireError) -> ! {
+pub(super) fn would_deadlock(error: &AcquireError) -> ! {
     match error {
         AcquireError::WouldDeadlock => panic!("{error}"),
         AcquireError::TimedOut => unreachable!("a wait without an end does not time out"),

@@ -52,7 +52,7 @@ pub(super) fn never<T>(created: T) -> Result<T, Infallible> {
 pub(super) fn or_deadlock<T>(got: Result<T, CreateError<Infallible>>) -> T {
     match got {
         Ok(value) => value,
-        Err(error) => would_deadlock(error.of_a_wait()),
+        Err(error) => would_deadlock(&error.of_a_wait()),
     }
 }
 
@@ -406,9 +406,11 @@ impl<C: Clock> Dogpile<C> {
             match self.settle(seen, need, &mut wait).map_err(Refused::of_a_wait)? {
                 Settled::Elected { born, waited } => {
                     let creation = Creation::new(Keeper::Borrowed(self), born);
-                    if waited && known.is_none() && calls < CALLS {
+                    // Nothing was created through this lock meanwhile, but the store is not ours alone.
+                    if waited && known.is_none() && calls < CALLS && born == seen.generation() {
                         let value = creation.enter(|_| ask())?;
                         if let Some(value) = value.filter(|value| judge(value) == Freshness::Fresh) {
+                            creation.stand_down();
                             return Ok(Fetched::Value(value));
                         }
                     }

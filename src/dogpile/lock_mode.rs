@@ -23,8 +23,9 @@ enum Access {
 impl<C: Clock> Dogpile<C> {
     /// What this access is to do: use the value, or create it.
     ///
-    /// Blocks while there is no value and somebody else creates it; then the turn is [`Turn::Fresh`], or
-    /// [`Turn::Stale`] if the value that was waited for has expired or was invalidated already.
+    /// Blocks while there is no value and somebody else creates it. If that creation succeeds, the turn is
+    /// [`Turn::Fresh`], or [`Turn::Stale`] if the value that was waited for has expired or was invalidated already; if it
+    /// fails, one of those who wait gets [`Turn::Create`].
     ///
     /// # Panics
     ///
@@ -35,7 +36,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn acquire(&self) -> Turn<'_, C> {
         match self.access(FOREVER) {
             Ok(access) => turn(access, Keeper::Borrowed(self)),
-            Err(refused) => would_deadlock(refused.of_a_wait()),
+            Err(refused) => would_deadlock(&refused.of_a_wait()),
         }
     }
 
@@ -82,7 +83,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn acquire_owned(self: &Arc<Self>) -> Turn<'static, C> {
         match self.access(FOREVER) {
             Ok(access) => turn(access, Keeper::Shared(Arc::clone(self))),
-            Err(refused) => would_deadlock(refused.of_a_wait()),
+            Err(refused) => would_deadlock(&refused.of_a_wait()),
         }
     }
 
@@ -137,7 +138,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn acquire_or_create_with(&self, creator: impl FnOnce(&Creation<'_, C>)) -> Outcome {
         match self.create_infallibly(FOREVER, creator) {
             Ok(outcome) => outcome,
-            Err(error) => would_deadlock(error),
+            Err(error) => would_deadlock(&error),
         }
     }
 

@@ -50,7 +50,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
         creator: impl FnOnce() -> T,
     ) -> Stamped<T> {
-        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), || never(creator()), |_| Ok(())))
+        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), self.stamping(|| never(creator()))))
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), but waits for others for `timeout` at most.
@@ -68,7 +68,8 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
         creator: impl FnOnce() -> T,
     ) -> Result<Stamped<T>, AcquireError> {
-        let got = self.get_stamped(Patience::For(timeout), never_fails(getter), || never(creator()), |_| Ok(()));
+        let creator = self.stamping(|| never(creator()));
+        let got = self.get_stamped(Patience::For(timeout), never_fails(getter), creator);
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -109,7 +110,8 @@ impl<C: Clock> Dogpile<C> {
             setter(made);
             Ok(())
         };
-        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), || never(creator()), setter))
+        let creator = and_set(self.stamping(|| never(creator())), setter);
+        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), creator))
     }
 
     /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), but waits for others for `timeout` at
@@ -133,7 +135,8 @@ impl<C: Clock> Dogpile<C> {
             setter(made);
             Ok(())
         };
-        let got = self.get_stamped(Patience::For(timeout), never_fails(getter), || never(creator()), setter);
+        let creator = and_set(self.stamping(|| never(creator())), setter);
+        let got = self.get_stamped(Patience::For(timeout), never_fails(getter), creator);
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -152,7 +155,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped(FOREVER, getter, creator, |_| Ok(()))
+        self.get_stamped(FOREVER, getter, self.stamping(creator))
     }
 
     /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped), but waits for others for `timeout` at most.
@@ -170,7 +173,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped(Patience::For(timeout), getter, creator, |_| Ok(()))
+        self.get_stamped(Patience::For(timeout), getter, self.stamping(creator))
     }
 
     /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set) with a getter, a creator and a setter that
@@ -189,7 +192,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped(FOREVER, getter, creator, setter)
+        self.get_stamped(FOREVER, getter, and_set(self.stamping(creator), setter))
     }
 
     /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), but waits for others for
@@ -209,30 +212,31 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped(Patience::For(timeout), getter, creator, setter)
+        self.get_stamped(Patience::For(timeout), getter, and_set(self.stamping(creator), setter))
     }
 
-    fn get_stamped<T, E, G>(
-        &self,
+    /// Stamps what a creator makes once it has made it: a slow one does not yield a value born stale (C18).
+    fn stamping<'a, T, E>(
+        &'a self,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> impl FnOnce(&Creation<'a, C>) -> Result<Stamped<T>, E> {
+        |_| Ok(Stamped { value: creator()?, created: self.clock.wall() })
+    }
+
+    fn get_stamped<'a, T, E, G>(
+        &'a self,
         patience: Patience,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
-        creator: impl FnOnce() -> Result<T, E>,
-        setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
+        creator: impl FnOnce(&Creation<'a, C>) -> Result<Stamped<T>, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         let known = |_| (self.expiry.told() == Freshness::Missing).then_some(Need::Missing);
         let judge = |got: &Stamped<T>| match self.expiry.told() {
             Freshness::Fresh => self.expiry.of_stamp(got.created, self.clock.wall()),
             told => told,
         };
-        let creation = match self.fetch(patience, known, judge, getter)? {
-            Fetched::Value(value) => return Ok(value),
-            Fetched::Create(creation) => creation,
-        };
-        let stamped = |_: &Creation<'_, C>| {
-            let value = creator()?;
-            // After the creator: a slow one does not yield a value born stale (C18).
-            Ok(Stamped { value, created: self.clock.wall() })
-        };
-        creation.run_fallible(and_set(stamped, setter)).map_err(CreateError::Failed)
+        match self.fetch(patience, known, judge, getter)? {
+            Fetched::Value(value) => Ok(value),
+            Fetched::Create(creation) => creation.run_fallible(creator).map_err(CreateError::Failed),
+        }
     }
 }

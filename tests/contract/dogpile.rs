@@ -1,18 +1,24 @@
-//! `Dogpile` in lock mode joins the contract, by each way of creating.
+//! `Dogpile` joins the contract, by each mode and each way of creating.
 
 use crate::laws::{Access, Elects, FOREVER, Failure};
-use dogpile::{Clock, CreateError, Creation, Dogpile, Freshness, Generation, ManualClock, Outcome, Turn};
+use dogpile::{
+    Clock, CreateError, Creation, Dogpile, Freshness, Generation, GetError, ManualClock, Outcome, Stamped, Turn,
+};
+use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A way of using the lock, with a value beside it.
 pub struct Beside<W> {
     lock: Arc<Dogpile<Arc<ManualClock>>>,
+    clock: Arc<ManualClock>,
     slot: AtomicU64,
+    /// When the value in the slot was created, in nanoseconds since 1970.
+    stamp: AtomicU64,
     way: PhantomData<fn() -> W>,
 }
 
@@ -31,8 +37,8 @@ impl<W: Way> Elects for Beside<W> {
     type Generation = Generation;
 
     fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self {
-        let lock = Arc::new(Dogpile::with_clock(expires_after, clock));
-        Self { lock, slot: AtomicU64::new(0), way: PhantomData }
+        let lock = Arc::new(Dogpile::with_clock(expires_after, Arc::clone(&clock)));
+        Self { lock, clock, slot: AtomicU64::new(0), stamp: AtomicU64::new(0), way: PhantomData }
     }
 
     fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
@@ -141,5 +147,72 @@ impl Way for Elsewhere {
                 job.join().unwrap_or_else(|panic| resume_unwind(panic))
             })
         })
+    }
+}
+
+/// What the getter forms leave to be told from outside: who has created, and what the others found.
+fn outcome_of_value(created: bool, before: Freshness) -> Outcome {
+    match before {
+        _ if created => Outcome::Created,
+        Freshness::Fresh => Outcome::Fresh,
+        Freshness::Stale => Outcome::Stale,
+        Freshness::Missing => Outcome::Waited,
+    }
+}
+
+/// Getters fail only on purpose; here none does.
+fn no_getter_failed(error: CreateError<Failure, Infallible>) -> CreateError<Failure> {
+    error
+}
+
+/// `get_or_try_create_timeout`; what was never stored the getter does not find.
+pub struct ByGetter;
+
+impl Way for ByGetter {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Result<Outcome, CreateError<Failure>> {
+        let (mut created, before) = (false, beside.lock.freshness());
+        let getter = || match beside.slot.load(Ordering::SeqCst) {
+            0 => Err(GetError::NeedRegeneration),
+            value => Ok(value),
+        };
+        let creator = || {
+            created = true;
+            creator()
+        };
+        beside.lock.get_or_try_create_timeout(timeout, getter, creator).map_err(no_getter_failed)?;
+        Ok(outcome_of_value(created, before))
+    }
+}
+
+/// `get_or_try_create_stamped_timeout`, with a stamp beside the value.
+pub struct ByStampedGetter;
+
+impl Way for ByStampedGetter {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Result<Outcome, CreateError<Failure>> {
+        let (mut created, before) = (false, beside.lock.freshness());
+        let getter = || match beside.stamp.load(Ordering::SeqCst) {
+            0 => Err(GetError::NeedRegeneration),
+            stamp => Ok(Stamped {
+                value: beside.slot.load(Ordering::SeqCst),
+                created: SystemTime::UNIX_EPOCH + Duration::from_nanos(stamp),
+            }),
+        };
+        let creator = || {
+            created = true;
+            let value = creator()?;
+            let now = beside.clock.wall().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+            beside.stamp.store(u64::try_from(now.as_nanos()).expect("before 2554"), Ordering::SeqCst);
+            Ok(value)
+        };
+        beside.lock.get_or_try_create_stamped_timeout(timeout, getter, creator).map_err(no_getter_failed)?;
+        Ok(outcome_of_value(created, before))
     }
 }

@@ -13,4 +13,6 @@ contract! {
     dogpile_by_closure: crate::dogpile::Beside<crate::dogpile::Closure>,
     dogpile_by_turn: crate::dogpile::Beside<crate::dogpile::ByTurn>,
     dogpile_elsewhere: crate::dogpile::Beside<crate::dogpile::Elsewhere>,
+    dogpile_by_getter: crate::dogpile::Beside<crate::dogpile::ByGetter>,
+    dogpile_by_stamped_getter: crate::dogpile::Beside<crate::dogpile::ByStampedGetter>,
 }
