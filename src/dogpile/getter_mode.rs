@@ -29,7 +29,7 @@ use std::time::Duration;
 const CALLS: u32 = 2;
 
 /// How a look-up came out.
-pub(super) enum Fetched<'a, T, C: Clock> {
+enum Fetched<'a, T, C: Clock> {
     Value(T),
     Create(Creation<'a, C>),
 }
@@ -341,10 +341,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, C>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
-        match self.fetch(patience, |seen| self.need(seen), |_| Freshness::Fresh, getter)? {
-            Fetched::Value(value) => Ok(value),
-            Fetched::Create(creation) => creation.run_fallible(creator).map_err(CreateError::Failed),
-        }
+        self.fetch_or_create(patience, |seen| self.need(seen), |_| Freshness::Fresh, getter, creator)
     }
 
     /// What the lock alone says is needed, if it can say so without asking the getter.
@@ -361,9 +358,24 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// The access described in the [module docs](self). `known` says what is needed if the lock knows without the getter;
+    /// The access described in the [module docs](self). `known` and `judge` are what the modes differ in: see `fetch`.
+    pub(super) fn fetch_or_create<'a, T, E, G>(
+        &'a self,
+        patience: Patience,
+        known: impl Fn(State) -> Option<Need>,
+        judge: impl Fn(&T) -> Freshness,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'a, C>) -> Result<T, E>,
+    ) -> Result<T, CreateError<E, G>> {
+        match self.fetch(patience, known, judge, getter)? {
+            Fetched::Value(value) => Ok(value),
+            Fetched::Create(creation) => creation.run_fallible(creator).map_err(CreateError::Failed),
+        }
+    }
+
+    /// All of an access up to its creator. `known` says what is needed if the lock knows without the getter;
     /// `judge` says what to think of the getter's value. Both are called after the word was read.
-    pub(super) fn fetch<T, E, G>(
+    fn fetch<T, E, G>(
         &self,
         patience: Patience,
         known: impl Fn(State) -> Option<Need>,

@@ -9,7 +9,7 @@
 
 use super::Dogpile;
 use super::access::{FOREVER, Need, Patience};
-use super::getter_mode::{Fetched, and_set, never, never_fails, or_deadlock};
+use super::getter_mode::{and_set, never, never_fails, or_deadlock};
 use crate::clock::Clock;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::Freshness;
@@ -234,9 +234,6 @@ impl<C: Clock> Dogpile<C> {
             Freshness::Fresh => self.expiry.of_stamp(got.created, self.clock.wall()),
             told => told,
         };
-        match self.fetch(patience, known, judge, getter)? {
-            Fetched::Value(value) => Ok(value),
-            Fetched::Create(creation) => creation.run_fallible(creator).map_err(CreateError::Failed),
-        }
+        self.fetch_or_create(patience, known, judge, getter, creator)
     }
 }

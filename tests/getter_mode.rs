@@ -1,0 +1,463 @@
+//! Getter mode: how often the getter is called on each path (L8), and what a store that loses values does to it.
+
+use dogpile::{
+    AcquireError, CreateError, Dogpile, Freshness, GetError, ManualClock, NeedRegeneration, PublishError, Turn,
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Lock = Dogpile<Arc<ManualClock>>;
+
+fn until(state: impl Fn() -> bool) {
+    while !state() {
+        thread::yield_now();
+    }
+}
+
+/// A lock, and a store that may lose its value. 0 is none.
+struct Cache {
+    lock: Lock,
+    clock: Arc<ManualClock>,
+    store: AtomicU64,
+}
+
+/// What one access did.
+#[derive(Debug, PartialEq, Eq)]
+struct Access {
+    value: u64,
+    getter_calls: usize,
+    created: bool,
+}
+
+const fn got(value: u64, getter_calls: usize) -> Access {
+    Access { value, getter_calls, created: false }
+}
+
+const fn created(value: u64, getter_calls: usize) -> Access {
+    Access { value, getter_calls, created: true }
+}
+
+impl Cache {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::new());
+        let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock));
+        Self { lock, clock, store: AtomicU64::new(0) }
+    }
+
+    fn with(value: u64) -> Self {
+        let cache = Self::new();
+        assert_eq!(cache.access(value), created(value, 0));
+        cache
+    }
+
+    fn look_up(&self) -> Result<u64, NeedRegeneration> {
+        match self.store.load(Ordering::SeqCst) {
+            0 => Err(NeedRegeneration),
+            value => Ok(value),
+        }
+    }
+
+    fn lose(&self) {
+        self.store.store(0, Ordering::SeqCst);
+    }
+
+    fn access(&self, value: u64) -> Access {
+        self.access_by(|_| self.look_up(), value)
+    }
+
+    /// An access whose getter is told how often it has been called before, and whose creator makes `value`.
+    fn access_by(&self, mut getter: impl FnMut(usize) -> Result<u64, NeedRegeneration>, value: u64) -> Access {
+        let (mut getter_calls, mut has_created) = (0, false);
+        let value = self.lock.get_or_create(
+            || {
+                getter_calls += 1;
+                getter(getter_calls - 1)
+            },
+            || {
+                has_created = true;
+                self.store.store(value, Ordering::SeqCst);
+                value
+            },
+        );
+        Access { value, getter_calls, created: has_created }
+    }
+
+    fn elect(&self) -> dogpile::Creation<'_, Arc<ManualClock>> {
+        match self.lock.acquire() {
+            Turn::Create(creation) => creation,
+            turn => panic!("expected to be elected, got {turn:?}"),
+        }
+    }
+
+    /// Runs an access on another thread until it waits, then `meanwhile`, then tells how the access ended.
+    fn while_it_waits(&self, access: impl FnOnce() -> Access + Send, meanwhile: impl FnOnce()) -> Access {
+        thread::scope(|scope| {
+            let before = self.lock.waiting();
+            let access = scope.spawn(access);
+            until(|| self.lock.waiting() == before + 1);
+            meanwhile();
+            access.join().unwrap()
+        })
+    }
+}
+
+#[test]
+fn l8_hit() {
+    let cache = Cache::with(1);
+    assert_eq!(cache.access(9), got(1, 1));
+}
+
+#[test]
+fn l8_stale_and_elected() {
+    let cache = Cache::with(1);
+    cache.clock.advance(MINUTE);
+    assert_eq!(cache.access(2), created(2, 0));
+    assert_eq!(cache.access(9), got(2, 1));
+}
+
+#[test]
+fn l8_stale_and_not_elected() {
+    let cache = Cache::with(1);
+    cache.clock.advance(MINUTE);
+    let creation = cache.elect();
+    assert_eq!(cache.access(9), got(1, 1));
+    drop(creation);
+}
+
+#[test]
+fn l8_stale_not_elected_and_lost() {
+    let cache = Cache::with(1);
+    cache.clock.advance(MINUTE);
+    let creation = cache.elect();
+    cache.lose();
+    let access = cache.while_it_waits(
+        || cache.access(9),
+        || {
+            cache.store.store(2, Ordering::SeqCst);
+            creation.finish();
+        },
+    );
+    assert_eq!(access, got(2, 2));
+}
+
+#[test]
+fn l8_missing_and_elected() {
+    let cache = Cache::new();
+    assert_eq!(cache.access(1), created(1, 0));
+}
+
+#[test]
+fn l8_missing_and_waited() {
+    let cache = Cache::new();
+    let creation = cache.elect();
+    let access = cache.while_it_waits(
+        || cache.access(9),
+        || {
+            cache.store.store(1, Ordering::SeqCst);
+            creation.finish();
+        },
+    );
+    assert_eq!(access, got(1, 1));
+}
+
+#[test]
+fn l8_missing_again_after_the_wait() {
+    let cache = Cache::new();
+    let creation = cache.elect();
+    // What was waited for is lost at once: asked once after the wait, then it creates.
+    let access = cache.while_it_waits(
+        || cache.access(2),
+        || {
+            creation.finish();
+        },
+    );
+    assert_eq!(access, created(2, 1));
+}
+
+#[test]
+fn l8_told_twice_that_there_is_nothing_it_waits_to_be_elected_and_asks_no_more() {
+    let cache = Cache::with(1);
+    let access = cache.access_by(
+        |calls| {
+            // Each time, somebody else creates meanwhile, and the store loses that too.
+            cache.lock.mark_stale();
+            cache.elect().finish();
+            assert!(calls < 2);
+            Err(NeedRegeneration)
+        },
+        2,
+    );
+    assert_eq!(access, created(2, 2));
+}
+
+#[test]
+fn l8_told_twice_and_another_creates_it_waits_without_asking_and_creates() {
+    let cache = Cache::with(1);
+    let other = std::sync::Mutex::new(None);
+    let access = cache.while_it_waits(
+        || {
+            cache.access_by(
+                |calls| {
+                    if calls == 0 {
+                        cache.lock.mark_stale();
+                        cache.elect().finish();
+                    } else {
+                        cache.lock.mark_stale();
+                        *other.lock().unwrap() = Some(cache.elect());
+                    }
+                    Err(NeedRegeneration)
+                },
+                3,
+            )
+        },
+        || {
+            other.lock().unwrap().take().unwrap().finish();
+        },
+    );
+    assert_eq!(access, created(3, 2));
+}
+
+#[test]
+fn l8_lost_before_it_expired() {
+    let cache = Cache::with(1);
+    cache.lose();
+    assert_eq!(cache.access(2), created(2, 1));
+    assert_eq!(cache.access(9), got(2, 1));
+}
+
+#[test]
+fn l8_found_gone_but_created_meanwhile_it_asks_once_more() {
+    let cache = Cache::with(1);
+    let access = cache.access_by(
+        |calls| {
+            if calls == 0 {
+                // Between this thread's look-up and its election another finds it gone too, and creates.
+                cache.lose();
+                thread::scope(|scope| {
+                    assert_eq!(scope.spawn(|| cache.access(2)).join().unwrap(), created(2, 1));
+                });
+                return Err(NeedRegeneration);
+            }
+            cache.look_up()
+        },
+        9,
+    );
+    assert_eq!(access, got(2, 2));
+}
+
+#[test]
+fn l8_a_herd_that_finds_it_gone_does_not_run_in_series() {
+    for _ in 0..50 {
+        let cache = Cache::with(1);
+        cache.lose();
+        let (missed, creations) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let access = cache.access_by(
+                        |calls| {
+                            if calls > 0 {
+                                return cache.look_up();
+                            }
+                            // All of them have found nothing before the first of them creates.
+                            missed.fetch_add(1, Ordering::SeqCst);
+                            until(|| missed.load(Ordering::SeqCst) == 8);
+                            Err(NeedRegeneration)
+                        },
+                        2,
+                    );
+                    assert_eq!(access.value, 2);
+                    assert!(access.getter_calls <= 2);
+                    creations.fetch_add(usize::from(access.created), Ordering::SeqCst);
+                });
+            }
+        });
+        assert_eq!(creations.into_inner(), 1);
+    }
+}
+
+#[test]
+fn l8_waited_and_elected_it_asks_once_more_for_the_store_may_have_it_by_now() {
+    let cache = Cache::with(1);
+    cache.clock.advance(MINUTE);
+    let creation = cache.elect();
+    cache.lose();
+    let second = thread::scope(|scope| {
+        let first = scope.spawn(|| cache.access(9));
+        until(|| cache.lock.waiting() == 1);
+        let second = scope.spawn(|| cache.access(9));
+        until(|| cache.lock.waiting() == 2);
+        cache.store.store(5, Ordering::SeqCst); // by another process
+        drop(creation);
+        assert_eq!(first.join().unwrap(), got(5, 2));
+        second.join().unwrap()
+    });
+    assert_eq!(second, got(5, 2), "who waited behind is let look too, not elected in turn");
+    assert!(!cache.lock.is_creating());
+    assert_eq!(cache.lock.freshness(), Freshness::Stale, "nothing was published");
+}
+
+#[test]
+fn l6_what_was_invalidated_is_not_asked_for() {
+    let cache = Cache::with(1);
+    cache.lock.invalidate();
+    assert_eq!(cache.access(2), created(2, 0), "the store still holds the old one");
+    // Nor by one who is elected after a wait.
+    cache.lock.invalidate();
+    let creation = cache.elect();
+    assert_eq!(cache.while_it_waits(|| cache.access(3), || drop(creation)), created(3, 0));
+}
+
+#[test]
+fn l6_a_superseded_value_is_not_set_but_reaches_its_caller() {
+    let cache = Cache::new();
+    let value = cache.lock.get_or_create_and_set(
+        || Err(NeedRegeneration),
+        || {
+            cache.lock.invalidate();
+            1
+        },
+        |_| panic!("superseded"),
+    );
+    assert_eq!(value, 1);
+    assert!(!cache.lock.has_value());
+    let value =
+        cache.lock.get_or_create_and_set(|| cache.look_up(), || 2, |value| cache.store.store(*value, Ordering::SeqCst));
+    assert_eq!((value, cache.access(9)), (2, got(2, 1)));
+    cache.clock.advance(MINUTE);
+    let set = |value: &u64| cache.store.store(*value, Ordering::SeqCst);
+    assert_eq!(cache.lock.get_or_create_and_set_timeout(MINUTE, || cache.look_up(), || 3, set), Ok(3));
+    assert_eq!(cache.access(9), got(3, 1));
+}
+
+#[test]
+fn the_with_forms_hand_out_the_creation() {
+    let cache = Cache::new();
+    let value = cache.lock.get_or_create_with(
+        || cache.look_up(),
+        |creation| {
+            cache.lock.invalidate();
+            assert_eq!(creation.publish(|| ()), Err(PublishError::Superseded));
+            1
+        },
+    );
+    assert_eq!(value, 1);
+    let value = cache.lock.get_or_create_with_timeout(
+        MINUTE,
+        || cache.look_up(),
+        |creation| {
+            creation.publish(|| cache.store.store(2, Ordering::SeqCst)).unwrap();
+            2
+        },
+    );
+    assert_eq!((value, cache.access(9)), (Ok(2), got(2, 1)));
+}
+
+#[test]
+fn errors_of_getter_creator_and_setter_reach_the_caller_as_such() {
+    #[derive(Debug, PartialEq)]
+    struct Refused;
+    let lock = Dogpile::new(MINUTE).born_fresh();
+    let refuse = || Err::<u64, _>(GetError::from(Refused));
+    let untouched = || -> Result<u64, &str> { panic!("a failing getter is not taken for a miss") };
+    assert_eq!(lock.get_or_try_create(refuse, untouched), Err(CreateError::GetterFailed(Refused)));
+    assert_eq!(lock.get_or_try_create_timeout(MINUTE, refuse, untouched), Err(CreateError::GetterFailed(Refused)));
+    assert!(!lock.is_creating());
+
+    let miss = || Err::<u64, _>(GetError::<Refused>::NeedRegeneration);
+    assert_eq!(lock.get_or_try_create(miss, || Err("down")), Err(CreateError::Failed("down")));
+    assert_eq!(lock.get_or_try_create_with(miss, |_| Err("down")), Err(CreateError::Failed("down")));
+    let set = lock.get_or_try_create_and_set(miss, || Ok(1), |_| Err("full"));
+    assert_eq!(set, Err(CreateError::Failed("full")));
+    assert!(!lock.is_creating());
+    let set = lock.get_or_try_create_and_set_timeout(MINUTE, miss, || Ok::<_, &str>(1), |_| Ok(()));
+    assert_eq!(set, Ok(1));
+    let set = lock.get_or_try_create_with_timeout(MINUTE, || Ok::<_, GetError<Refused>>(3), |_| Ok::<_, &str>(1));
+    assert_eq!(set, Ok(3));
+    assert_eq!(CreateError::<Refused, Refused>::GetterFailed(Refused).to_string(), "the getter failed");
+    assert_eq!(GetError::<Refused>::NeedRegeneration.to_string(), NeedRegeneration.to_string());
+}
+
+#[test]
+fn l5_a_getter_that_panics_or_fails_after_its_election_frees_the_lock() {
+    for panics in [false, true] {
+        let cache = Cache::with(1);
+        cache.clock.advance(MINUTE);
+        let creation = cache.elect();
+        cache.lose();
+        let calls = AtomicUsize::new(0);
+        let getter = || match calls.fetch_add(1, Ordering::SeqCst) {
+            0 => Err(GetError::NeedRegeneration),
+            _ if panics => panic!("a getter panics on purpose"),
+            _ => Err::<u64, _>(GetError::Failed("down")),
+        };
+        thread::scope(|scope| {
+            let access = scope
+                .spawn(|| catch_unwind(AssertUnwindSafe(|| cache.lock.get_or_try_create(getter, || Ok::<u64, ()>(9)))));
+            until(|| cache.lock.waiting() == 1);
+            drop(creation);
+            match access.join().unwrap() {
+                Ok(failed) => assert_eq!(failed, Err(CreateError::GetterFailed("down"))),
+                Err(_) => assert!(panics),
+            }
+        });
+        assert!(!cache.lock.is_creating());
+        assert_eq!(cache.access(2).value, 2);
+    }
+}
+
+#[test]
+fn l7_l10_waits_of_getters_are_bounded_and_never_for_oneself() {
+    let cache = Cache::new();
+    let creation = cache.elect();
+    let timed_out = cache.lock.get_or_create_timeout(Duration::ZERO, || cache.look_up(), || 9);
+    assert_eq!(timed_out, Err(AcquireError::TimedOut));
+    creation.run(|_| {
+        let own = cache.lock.get_or_create_timeout(Duration::MAX, || cache.look_up(), || 9);
+        assert_eq!(own, Err(AcquireError::WouldDeadlock));
+        let panicked = catch_unwind(AssertUnwindSafe(|| cache.lock.get_or_create(|| cache.look_up(), || 9)));
+        assert!(panicked.is_err());
+    });
+    // A getter that is asked again after its election asks its own lock: it would wait for itself as well.
+    let cache = Cache::with(1);
+    cache.clock.advance(MINUTE);
+    let creation = cache.elect();
+    cache.lose();
+    let access = cache.while_it_waits(
+        || {
+            cache.access_by(
+                |calls| {
+                    if calls == 1 {
+                        cache.lock.invalidate();
+                        assert_eq!(cache.lock.acquire_timeout(MINUTE).unwrap_err(), AcquireError::WouldDeadlock);
+                    }
+                    Err(NeedRegeneration)
+                },
+                2,
+            )
+        },
+        || drop(creation),
+    );
+    assert_eq!(access, created(2, 2));
+}
+
+#[test]
+fn born_fresh_lets_the_getter_decide() {
+    let clock = Arc::new(ManualClock::new());
+    let cache =
+        Cache { lock: Dogpile::with_clock(MINUTE, Arc::clone(&clock)).born_fresh(), clock, store: AtomicU64::new(7) };
+    assert_eq!(cache.access(9), got(7, 1));
+    cache.clock.advance(MINUTE);
+    assert_eq!(cache.access(8), created(8, 0));
+    let empty = Cache {
+        lock: Dogpile::with_clock(MINUTE, Arc::clone(&cache.clock)).born_fresh(),
+        clock: Arc::clone(&cache.clock),
+        store: AtomicU64::new(0),
+    };
+    assert_eq!(empty.access(1), created(1, 1));
+}
