@@ -1,0 +1,207 @@
+//! The worked examples of the origin (Python's `dogpile`): ten threads use one value many times, while it expires, is slow
+//! to make, or is lost by its store.
+//!
+//! Time is the settable clock: a use takes some of it, and so does a creation, which gives way to the other threads at
+//! each tick. Watched in every example: one creator at a time, no creation before the value could have expired or been
+//! lost, and a value for everybody.
+
+use dogpile::{Clock, Dogpile, ManualClock, NeedRegeneration};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// How one example is set up. All durations are on the settable clock.
+struct Example {
+    expires_after: Duration,
+    creation: Duration,
+    uses: usize,
+    /// How long one thread keeps the value before it asks again.
+    use_time: Duration,
+    /// The store loses a value this long after it was put in.
+    lost_after: Duration,
+}
+
+const THREADS: usize = 10;
+const TICK: Duration = ms(1);
+
+/// What was seen of an example.
+struct Seen {
+    creations: usize,
+    /// Creations by accesses that had twice found nothing (L8): they may come at any time.
+    told_twice: usize,
+}
+
+impl Example {
+    fn run(&self) -> Seen {
+        let clock = Arc::new(ManualClock::new());
+        let lock = Dogpile::with_clock(self.expires_after, Arc::clone(&clock));
+        // The value is the time of its creation, and so tells its age.
+        let store = Mutex::new(None::<Duration>);
+        let creating = AtomicBool::new(false);
+        let (creations, told_twice) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let last = AtomicU64::new(0);
+        let get = || {
+            let found = store.lock().unwrap().filter(|made| clock.elapsed().saturating_sub(*made) < self.lost_after);
+            found.ok_or(NeedRegeneration)
+        };
+        let create = |calls: usize| {
+            assert!(!creating.swap(true, Ordering::SeqCst), "one creator at a time (L1)");
+            if calls == 2 {
+                told_twice.fetch_add(1, Ordering::SeqCst);
+            } else if creations.load(Ordering::SeqCst) > 0 {
+                let age = Duration::from_nanos(clock.now() - last.load(Ordering::SeqCst));
+                assert!(age >= self.expires_after.min(self.lost_after), "created again after {age:?}");
+            }
+            creations.fetch_add(1, Ordering::SeqCst);
+            pass(&clock, self.creation);
+            let made = clock.elapsed();
+            last.store(clock.now(), Ordering::SeqCst);
+            *store.lock().unwrap() = Some(made);
+            creating.store(false, Ordering::SeqCst);
+            made
+        };
+        let access = || {
+            let calls = Cell::new(0);
+            let counted = || {
+                calls.set(calls.get() + 1);
+                assert!(calls.get() <= 2, "never a third time (L8)");
+                get()
+            };
+            lock.get_or_create(counted, || create(calls.get()))
+        };
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    for _ in 0..self.uses {
+                        assert!(access() <= clock.elapsed());
+                        // The threads share the clock: together they take as long as one of them.
+                        pass(&clock, self.use_time / u32::try_from(THREADS).unwrap());
+                    }
+                });
+            }
+        });
+        assert!(!lock.is_creating());
+        assert_eq!(lock.waiting(), 0);
+        Seen { creations: creations.into_inner(), told_twice: told_twice.into_inner() }
+    }
+}
+
+/// Lets time pass, in ticks, and the other threads run.
+fn pass(clock: &ManualClock, time: Duration) {
+    let mut left = time;
+    while !left.is_zero() {
+        let tick = left.min(TICK);
+        clock.advance(tick);
+        left = left.saturating_sub(tick);
+        thread::yield_now();
+    }
+}
+
+/// How often a value of that lifetime can have expired while all uses and creations took their time.
+fn at_most(example: &Example, seen: &Seen) -> usize {
+    let used = example.use_time * u32::try_from(example.uses).unwrap();
+    let spent = used + example.creation * u32::try_from(seen.creations).unwrap();
+    let lifetime = example.expires_after.min(example.lost_after);
+    1 + seen.told_twice + usize::try_from(spent.as_nanos() / lifetime.as_nanos()).unwrap()
+}
+
+#[test]
+fn single_creation() {
+    let example =
+        Example { expires_after: ms(10_000), creation: ms(100), uses: 10, use_time: ms(10), lost_after: Duration::MAX };
+    assert_eq!(example.run().creations, 1);
+}
+
+#[test]
+fn no_expiration() {
+    let example = Example {
+        expires_after: Duration::MAX,
+        creation: ms(1_000),
+        uses: 100,
+        use_time: ms(1_000),
+        lost_after: Duration::MAX,
+    };
+    assert_eq!(example.run().creations, 1);
+}
+
+#[test]
+fn quick() {
+    let example =
+        Example { expires_after: ms(200), creation: ms(10), uses: 100, use_time: ms(20), lost_after: Duration::MAX };
+    let seen = example.run();
+    assert!(seen.creations > 1 && seen.creations <= at_most(&example, &seen), "{}", seen.creations);
+}
+
+#[test]
+fn slow() {
+    let example =
+        Example { expires_after: ms(1_000), creation: ms(200), uses: 50, use_time: ms(500), lost_after: Duration::MAX };
+    let seen = example.run();
+    assert!(seen.creations > 1 && seen.creations <= at_most(&example, &seen), "{}", seen.creations);
+}
+
+#[test]
+fn long_creation() {
+    // It takes longer to make than it lives: creations follow each other.
+    let example =
+        Example { expires_after: ms(50), creation: ms(500), uses: 50, use_time: ms(20), lost_after: Duration::MAX };
+    let seen = example.run();
+    assert!(seen.creations > 1 && seen.creations <= at_most(&example, &seen), "{}", seen.creations);
+}
+
+#[test]
+fn quick_and_lost_before_it_expires() {
+    let example =
+        Example { expires_after: ms(200), creation: ms(10), uses: 100, use_time: ms(20), lost_after: ms(150) };
+    let seen = example.run();
+    assert!(seen.creations > 1 && seen.creations <= at_most(&example, &seen), "{}", seen.creations);
+}
+
+#[test]
+fn quick_and_lost_after_it_expired() {
+    let example =
+        Example { expires_after: ms(200), creation: ms(10), uses: 100, use_time: ms(20), lost_after: ms(210) };
+    let seen = example.run();
+    assert!(seen.creations > 1 && seen.creations <= at_most(&example, &seen), "{}", seen.creations);
+}
+
+#[test]
+fn slow_and_lost_before_it_expires() {
+    let example =
+        Example { expires_after: ms(1_000), creation: ms(200), uses: 50, use_time: ms(500), lost_after: ms(900) };
+    let seen = example.run();
+    assert!(seen.creations > 1 && seen.creations <= at_most(&example, &seen), "{}", seen.creations);
+}
+
+#[test]
+fn returning_while_in_progress() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = Dogpile::with_clock(ms(50), Arc::clone(&clock));
+    let store = AtomicUsize::new(0);
+    let get = || match store.load(Ordering::SeqCst) {
+        0 => Err(NeedRegeneration),
+        value => Ok(value),
+    };
+    let make = |value| {
+        store.store(value, Ordering::SeqCst);
+        value
+    };
+    assert_eq!(lock.get_or_create(get, || make(1)), 1);
+    clock.advance(ms(50));
+    let created = lock.get_or_create(get, || {
+        thread::scope(|scope| {
+            let others: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| lock.get_or_create(get, || 99))).collect();
+            // They all return while this creator is still at it.
+            assert!(others.into_iter().all(|other| other.join().unwrap() == 1));
+        });
+        make(2)
+    });
+    assert_eq!(created, 2);
+    assert_eq!(lock.get_or_create(get, || 99), 2);
+}
