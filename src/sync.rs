@@ -5,7 +5,7 @@
 //!
 //! - a time-out has no clock: a wait that may time out does so at its first chance. Since loom runs the other threads
 //!   in every order up to that moment, this covers a time-out before, during and after whatever they do;
-//! - a model can [plant](plant) a [`Mutant`], a fault on purpose, and must then fail. It shows that the model looks at
+//! - a model can `plant` a [`Mutant`], a fault on purpose, and must then fail. It shows that the model looks at
 //!   the code it claims to look at.
 
 use std::task::{Poll, Waker};
