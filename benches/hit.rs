@@ -7,6 +7,8 @@
 //! After the groups comes the figure that has a goal: the ratio of a hit to the floor, both taken in turn in many short
 //! rounds, so that whatever else the machine does falls on both.
 
+#![allow(clippy::inline_always)] // the subjects: see `Subject`
+
 mod interleaved;
 
 use criterion::Criterion;

@@ -4,6 +4,8 @@
 //! long after the creator's end the last of those who waited for it has returned, beside std's `OnceLock`. Both are taken
 //! in turn with what they are compared to, so that whatever else the machine does falls on both.
 
+#![allow(clippy::inline_always)] // the subjects: see `Subject`
+
 mod interleaved;
 
 use criterion::Criterion;

@@ -65,7 +65,7 @@
 //! it has moved: one word makes that one compare-and-swap. The mutex guards the queue and orders the rare transitions;
 //! neither a hit nor a stale access during a creation takes it or writes the word (L2, L12).
 
-use crate::sync::{AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
+use crate::sync::{AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, together, unique};
 use std::collections::BTreeMap;
 use std::collections::btree_map::IntoValues;
 use std::fmt;
@@ -103,6 +103,7 @@ impl State {
     }
 
     /// Whether a creation runs.
+    #[inline]
     pub const fn is_creating(self) -> bool {
         self.0 & CREATING != 0
     }
@@ -181,7 +182,7 @@ struct Wake {
 
 impl Wake {
     fn now(mut self) {
-        self.wake();
+        together(|| self.wake());
     }
 
     fn wake(&mut self) {
@@ -219,6 +220,7 @@ impl Election {
     }
 
     /// The word as it is now.
+    #[inline]
     pub fn look(&self) -> State {
         // Acquire: pairs with the releases of every transition. The deadline that is read next is at least as new as a
         // creation that is seen finished here; an invalidation that is seen here may still be about to clear it.

@@ -1,12 +1,16 @@
-//! The shim: the only file that names std, `parking_lot`, crossbeam and loom primitives.
+//! The shim: the only module that names std, `parking_lot`, crossbeam, kernel and loom primitives.
 //!
-//! Normally these are std's atomics, `parking_lot`'s mutex and crossbeam's `Parker`. Under `cfg(dogpile_loom)` they are
+//! Normally these are std's atomics, `parking_lot`'s mutex and a place for each thread to park: see [`parking`]. Under `cfg(dogpile_loom)` they are
 //! twins that the model checker sees. Two things differ there:
 //!
 //! - a time-out has no clock: a wait that may time out does so at its first chance. Since loom runs the other threads
 //!   in every order up to that moment, this covers a time-out before, during and after whatever they do;
 //! - a model can `plant` a [`Mutant`], a fault on purpose, and must then fail. It shows that the model looks at
 //!   the code it claims to look at.
+
+#[cfg(not(dogpile_loom))]
+#[cfg_attr(all(target_os = "linux", not(dogpile_portable)), path = "sync/parking_linux.rs")]
+mod parking;
 
 use std::task::{Poll, Waker};
 
@@ -15,7 +19,7 @@ pub(crate) use imp::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, thread_
 pub(crate) use imp::{Deadline, block_until};
 #[cfg(dogpile_loom)]
 pub use imp::{Deadline, block_until, plant};
-pub(crate) use imp::{mutant, unique};
+pub(crate) use imp::{mutant, together, unique};
 pub(crate) use std::sync::Arc;
 #[cfg(any(test, dogpile_portable, not(target_os = "linux")))]
 pub(crate) use std::sync::OnceLock;
@@ -62,14 +66,15 @@ fn park_until_ready<T>(poll: &mut impl FnMut(&Waker) -> Poll<T>, waker: &Waker, 
 
 #[cfg(not(dogpile_loom))]
 mod imp {
-    use super::{Arc, Mutant, park_until_ready};
-    use crossbeam_utils::sync::{Parker, Unparker};
-    use std::task::{Poll, Wake, Waker};
+    use super::{Mutant, park_until_ready, parking};
+    use std::task::{Poll, Waker};
     use std::time::{Duration, Instant};
 
     pub(crate) use parking_lot::{Mutex, MutexGuard};
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(crate) use std::thread_local;
+
+    pub(crate) use parking::together;
 
     /// When a wait ends for want of time; a deadline past the end of `Instant` never comes.
     #[derive(Clone, Copy, Debug)]
@@ -80,48 +85,31 @@ mod imp {
             Self(Instant::now().checked_add(timeout))
         }
 
+        /// How long until then; `None` if it never comes.
+        pub(super) fn left(self) -> Option<Duration> {
+            self.0.map(|at| at.saturating_duration_since(Instant::now()))
+        }
+
         pub(crate) fn has_passed(self) -> bool {
-            self.0.is_some_and(|at| Instant::now() >= at)
+            self.left().is_some_and(|left| left.is_zero())
         }
     }
 
-    struct Unpark(Unparker);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-
-        fn wake_by_ref(self: &Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    /// A thread as a task: its parker, and the waker that unparks it.
+    /// A thread as a task: where it parks, and the waker that unparks it.
     struct Parking {
-        parker: Parker,
+        place: parking::Place,
         waker: Waker,
     }
 
     impl Parking {
         fn new() -> Self {
-            let parker = Parker::new();
-            let waker = Waker::from(Arc::new(Unpark(parker.unparker().clone())));
-            Self { parker, waker }
+            let place = parking::Place::new();
+            let waker = place.waker();
+            Self { place, waker }
         }
 
         fn block_until<T>(&self, deadline: Deadline, poll: &mut impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
-            park_until_ready(poll, &self.waker, || match deadline.0 {
-                None => {
-                    self.parker.park();
-                    true
-                }
-                Some(_) if deadline.has_passed() => false,
-                Some(at) => {
-                    self.parker.park_deadline(at);
-                    true
-                }
-            })
+            park_until_ready(poll, &self.waker, || self.place.park(deadline))
         }
     }
 
@@ -131,7 +119,7 @@ mod imp {
     }
 
     /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
-    /// least, once more after the deadline, and must arrange for its waker to be woken whenever it is pending.
+    /// least, and must arrange for its waker to be woken whenever it is pending.
     pub(crate) fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
         match PARKING.try_with(|parking| parking.block_until(deadline, &mut poll)) {
             Ok(ended) => ended,
@@ -232,6 +220,11 @@ mod imp {
             token.take();
             true
         })
+    }
+
+    /// No calls into a kernel to save here.
+    pub(crate) fn together(wake: impl FnOnce()) {
+        wake();
     }
 
     // A ticket counter outside the model's view: it orders nothing and only has to be unique.

@@ -35,7 +35,7 @@ impl<C: Clock> Dogpile<C> {
     #[track_caller]
     pub fn acquire(&self) -> Turn<'_, C> {
         match self.access(FOREVER) {
-            Ok(access) => turn(access, Keeper::Borrowed(self)),
+            Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
             Err(refused) => would_deadlock(&refused.of_a_wait()),
         }
     }
@@ -48,7 +48,7 @@ impl<C: Clock> Dogpile<C> {
     #[inline]
     pub fn try_acquire(&self) -> Result<Turn<'_, C>, WouldBlock> {
         match self.access(Patience::None) {
-            Ok(access) => Ok(turn(access, Keeper::Borrowed(self))),
+            Ok(access) => Ok(self.turn(access, || Keeper::Borrowed(self))),
             Err(_) => Err(WouldBlock),
         }
     }
@@ -65,7 +65,7 @@ impl<C: Clock> Dogpile<C> {
     #[inline]
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<Turn<'_, C>, AcquireError> {
         match self.access(Patience::For(timeout)) {
-            Ok(access) => Ok(turn(access, Keeper::Borrowed(self))),
+            Ok(access) => Ok(self.turn(access, || Keeper::Borrowed(self))),
             Err(refused) => Err(refused.of_a_wait()),
         }
     }
@@ -82,7 +82,7 @@ impl<C: Clock> Dogpile<C> {
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> Turn<'static, C> {
         match self.access(FOREVER) {
-            Ok(access) => turn(access, Keeper::Shared(Arc::clone(self))),
+            Ok(access) => self.turn(access, || Keeper::Shared(Arc::clone(self))),
             Err(refused) => would_deadlock(&refused.of_a_wait()),
         }
     }
@@ -94,7 +94,7 @@ impl<C: Clock> Dogpile<C> {
     /// [`WouldBlock`] if there is no value and somebody else creates it.
     pub fn try_acquire_owned(self: &Arc<Self>) -> Result<Turn<'static, C>, WouldBlock> {
         match self.access(Patience::None) {
-            Ok(access) => Ok(turn(access, Keeper::Shared(Arc::clone(self)))),
+            Ok(access) => Ok(self.turn(access, || Keeper::Shared(Arc::clone(self)))),
             Err(_) => Err(WouldBlock),
         }
     }
@@ -108,7 +108,7 @@ impl<C: Clock> Dogpile<C> {
     /// would wait for.
     pub fn acquire_owned_timeout(self: &Arc<Self>, timeout: Duration) -> Result<Turn<'static, C>, AcquireError> {
         match self.access(Patience::For(timeout)) {
-            Ok(access) => Ok(turn(access, Keeper::Shared(Arc::clone(self)))),
+            Ok(access) => Ok(self.turn(access, || Keeper::Shared(Arc::clone(self)))),
             Err(refused) => Err(refused.of_a_wait()),
         }
     }
@@ -264,12 +264,21 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// The hit path: all that a fresh value costs.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     fn access(&self, patience: Patience) -> Result<Access, Refused> {
         match self.expiry.unless_fresh(&self.clock) {
             None => Ok(Access::Fresh),
+            Some(now) if self.is_being_renewed(now) => Ok(Access::Stale),
             Some(now) => self.access_unless_fresh(now, patience),
         }
+    }
+
+    /// The second shortest path: there is a stale value, and somebody else is creating a new one.
+    #[inline]
+    fn is_being_renewed(&self, now: u64) -> bool {
+        // In this order: the word first, the deadline second. See `creation`.
+        self.election.look().is_creating() && self.expiry.look(now) == Look::Known(Freshness::Stale)
     }
 
     #[cold]
@@ -293,6 +302,30 @@ impl<C: Clock> Dogpile<C> {
                 Settled::Served => return Ok(Access::Waited),
                 Settled::Moved => {}
             }
+        }
+    }
+
+    /// Turns what an access met into what its caller is given.
+    #[inline]
+    fn turn<'a>(&self, access: Access, keeper: impl FnOnce() -> Keeper<'a, C>) -> Turn<'a, C> {
+        match access {
+            Access::Fresh => Turn::Fresh,
+            access => self.turn_unless_fresh(access, keeper),
+        }
+    }
+
+    /// Only a creation needs the `keeper`: to share the lock is to write beside it, which a hit and a stale access must
+    /// not do (L2, L12).
+    #[inline(never)]
+    fn turn_unless_fresh<'a>(&self, access: Access, keeper: impl FnOnce() -> Keeper<'a, C>) -> Turn<'a, C> {
+        match access {
+            Access::Fresh => Turn::Fresh,
+            Access::Stale => Turn::Stale,
+            Access::Waited => match self.freshness() {
+                Freshness::Fresh => Turn::Fresh,
+                Freshness::Stale | Freshness::Missing => Turn::Stale,
+            },
+            Access::Elected(born) => Turn::Create(Creation::new(keeper(), born)),
         }
     }
 
@@ -325,18 +358,5 @@ impl<C: Clock> Dogpile<C> {
             Ok::<(), Infallible>(())
         });
         created.map_err(CreateError::of_a_wait)
-    }
-}
-
-/// Turns what an access met into what its caller is given.
-fn turn<C: Clock>(access: Access, lock: Keeper<'_, C>) -> Turn<'_, C> {
-    match access {
-        Access::Fresh => Turn::Fresh,
-        Access::Stale => Turn::Stale,
-        Access::Waited => match lock.freshness() {
-            Freshness::Fresh => Turn::Fresh,
-            Freshness::Stale | Freshness::Missing => Turn::Stale,
-        },
-        Access::Elected(born) => Turn::Create(Creation::new(lock, born)),
     }
 }
