@@ -9,13 +9,14 @@
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
+mod floor;
 mod interleaved;
 
 use criterion::Criterion;
 use dogpile::Dogpile;
+use floor::Floor;
 use interleaved::{Subject, bench, compare, is_measuring, verdict};
 use parking_lot::RwLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How much a hit may cost, in floors.
@@ -23,39 +24,12 @@ const GOAL: f64 = 1.25;
 const HOUR: Duration = Duration::from_secs(3600);
 const THREADS: [usize; 2] = [1, 2];
 
-/// The clock of the floor: what the lock reads on its hit path.
-#[cfg(target_os = "linux")]
-#[inline]
-#[allow(clippy::cast_sign_loss)] // the clock counts up from the boot
-fn now() -> u64 {
-    use rustix::time::{ClockId, clock_gettime};
-    let time = clock_gettime(ClockId::MonotonicCoarse);
-    (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn now() -> u64 {
-    use dogpile::{Clock, MonotonicClock};
-    MonotonicClock.now_coarse()
-}
-
-/// The least that an expiring value can cost.
-struct Floor(AtomicU64);
-
-impl Floor {
-    fn fresh_for(lifetime: Duration) -> Self {
-        Self(AtomicU64::new(now() + lifetime.as_secs() * 1_000_000_000))
-    }
-}
-
 impl Subject for Floor {
     type Seen = bool;
 
     #[inline(always)]
     fn hit(&self) -> bool {
-        // Acquire: as in the lock, whose value was written before its deadline.
-        let deadline = self.0.load(Ordering::Acquire);
-        now() < deadline
+        self.is_fresh()
     }
 }
 

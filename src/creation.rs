@@ -319,8 +319,8 @@ impl Election {
     /// which may overlap. Whoever is let in owes an `end_store`.
     pub fn begin_store(&self, born: Generation, stores: &AtomicU64) -> bool {
         let _queue = self.queue.lock();
-        // Acquire: pairs with the release in `invalidate`: a creation that is refused sees why.
-        if State(self.state.load(Ordering::Acquire)).generation() != born {
+        // Relaxed: the generation moves only under the mutex that we hold, which also orders a refusal after its reason.
+        if State(self.state.load(Ordering::Relaxed)).generation() != born {
             return false;
         }
         // Relaxed, both: under the mutex.

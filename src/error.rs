@@ -45,7 +45,8 @@ impl Error for AcquireError {}
 /// Why an access with a creator or a getter that can fail, failed.
 ///
 /// `E` is the creator's own error and `G` the getter's, which come back untouched; in lock mode, and with a getter that
-/// cannot fail, `G` is [`Infallible`]. More reasons arise as the crate grows.
+/// cannot fail, `G` is [`Infallible`]. `Display` says what failed; the cause is the [`source`](Error::source). More reasons
+/// arise as the crate grows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CreateError<E, G = Infallible> {
@@ -114,7 +115,7 @@ impl Error for NeedRegeneration {}
 
 /// Why a getter that can fail brought no value.
 ///
-/// Made from the getter's own error by `?`:
+/// Made from the getter's own error by `?`, which converts once: an error that is not `G` itself is to be mapped first.
 ///
 /// ```
 /// use dogpile::GetError;

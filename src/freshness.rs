@@ -232,8 +232,8 @@ impl Expiry {
     }
 
     fn store(&self, now: u64, deadline: u64) {
-        // Relaxed: the release below carries it.
-        self.stamp.store(now.max(EARLIEST), Ordering::Relaxed);
+        // Relaxed: the release below carries it. A swap: see `set_deadline`.
+        let _old = self.stamp.swap(now.max(EARLIEST), Ordering::Relaxed);
         // Release: pairs with the acquire in `unless_fresh` and `look` (L4).
         let release = if mutant(Mutant::UnreleasedDeadline) { Ordering::Relaxed } else { Ordering::Release };
         self.set_deadline(deadline, release);
@@ -257,8 +257,7 @@ impl Expiry {
                 STALE
             }
         };
-        // Release: who reads `STALE` still sees the writes of the value's creator, which the mutex has ordered before
-        // this.
+        // Release: who reads this still sees the writes of the value's creator, which the mutex has ordered before it.
         self.set_deadline(marked, Ordering::Release);
     }
 

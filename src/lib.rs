@@ -5,6 +5,9 @@
 //! [`Dogpile`] is the lock; its documentation says who runs, who waits and who carries on. [`Turn`] is what an access is
 //! given, [`Creation`] the right to create. [`Clock`] is what time it is.
 
+// What the models are shown beyond the public interface need not be as polished.
+#![cfg_attr(dogpile_loom, allow(clippy::must_use_candidate, clippy::new_without_default))]
+
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("dogpile keeps deadlines and generations in 64-bit atomics, which this target does not have");
 

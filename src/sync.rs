@@ -152,7 +152,7 @@ mod imp {
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(crate) use loom::thread_local;
 
-    /// `loom::sync::Mutex` with parking_lot's signature: no poisoning.
+    /// `loom::sync::Mutex` with `parking_lot`'s signature: no poisoning.
     #[derive(Debug)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 

@@ -303,6 +303,38 @@ fn l8_waited_and_elected_it_asks_once_more_for_the_store_may_have_it_by_now() {
 }
 
 #[test]
+fn l5_a_store_that_is_down_fails_all_who_wait_at_once() {
+    let cache = Cache::with(1);
+    cache.clock.advance(MINUTE);
+    let creation = cache.elect();
+    let down = AtomicUsize::new(0);
+    let access = || {
+        let mut calls = 0;
+        let getter = || {
+            calls += 1;
+            if calls == 1 {
+                return Err(GetError::NeedRegeneration);
+            }
+            // The one who is called finds out; then the other three do, in here together.
+            if down.fetch_add(1, Ordering::SeqCst) > 0 {
+                until(|| down.load(Ordering::SeqCst) == 4);
+            }
+            Err::<u64, _>(GetError::Failed("down"))
+        };
+        cache.lock.get_or_try_create(getter, || -> Result<u64, ()> { panic!("nothing is known to be missing") })
+    };
+    thread::scope(|scope| {
+        let accesses: Vec<_> = (0..4).map(|_| scope.spawn(access)).collect();
+        until(|| cache.lock.waiting() == 4);
+        drop(creation);
+        for access in accesses {
+            assert_eq!(access.join().unwrap(), Err(CreateError::GetterFailed("down")));
+        }
+    });
+    assert!(!cache.lock.is_creating());
+}
+
+#[test]
 fn l6_what_was_invalidated_is_not_asked_for() {
     let cache = Cache::with(1);
     cache.lock.invalidate();

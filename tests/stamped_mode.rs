@@ -242,3 +242,13 @@ fn the_default_clock_tells_the_time_of_day() {
     let made = Dogpile::new(MINUTE).get_or_create_stamped(|| Err(NeedRegeneration), || 1);
     assert!(before <= made.created && made.created <= SystemTime::now());
 }
+
+#[test]
+fn stamps_are_stored_as_numbers() {
+    let stamped = Stamped::from_unix_nanos("value", 1_234_567_890_123_456_789);
+    assert_eq!(stamped.created, SystemTime::UNIX_EPOCH + Duration::from_nanos(1_234_567_890_123_456_789));
+    assert_eq!(stamped.unix_nanos(), 1_234_567_890_123_456_789);
+    let before = Stamped { value: (), created: SystemTime::UNIX_EPOCH - SECOND };
+    assert_eq!(before.unix_nanos(), 0);
+    assert_eq!(Stamped::from_unix_nanos((), u64::MAX).unix_nanos(), u64::MAX);
+}

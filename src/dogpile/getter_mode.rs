@@ -9,7 +9,8 @@
 //! 3. The turn holds only in the generation that stood before the getter was called. If a creation has finished since,
 //!    the value that the getter missed may be there by now: back to 1. So those who found it gone together do not create
 //!    one after the other: one does, and the others ask again.
-//! 4. Elected: it creates. If it queued before, it asks once more first, for the store is not ours alone.
+//! 4. Elected: it creates. If it queued before, it asks once more first, for the store is not ours alone; if it finds the
+//!    value there, or the getter fails, there is nothing to create, and it lets all who wait ask again, at once.
 //!    Served: it asks once more.
 //!
 //! The getter is called twice at most (L8): whoever was told twice that there is nothing waits until it is elected, and
@@ -135,8 +136,8 @@ impl<C: Clock> Dogpile<C> {
         or_deadlock(self.get(FOREVER, never_fails(getter), |creation| never(creator(creation))))
     }
 
-    /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. Neither `getter` nor the
-    /// creator of this access is interrupted.
+    /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits alone:
+    /// neither `getter` nor the creator of this access is interrupted, nor a setter.
     ///
     /// # Errors
     ///
@@ -302,7 +303,8 @@ impl<C: Clock> Dogpile<C> {
     /// # Errors
     ///
     /// As [`get_or_try_create`](Self::get_or_try_create). A setter that fails fails the creation, with
-    /// [`CreateError::Failed`].
+    /// [`CreateError::Failed`], and what was created is lost. A setter that would rather have it served returns `Ok`; then
+    /// the creation has succeeded, and the getter of the next access may find nothing.
     ///
     /// # Panics
     ///
@@ -420,10 +422,17 @@ impl<C: Clock> Dogpile<C> {
                     let creation = Creation::new(Keeper::Borrowed(self), born);
                     // Nothing was created through this lock meanwhile, but the store is not ours alone.
                     if waited && known.is_none() && calls < CALLS && born == seen.generation() {
-                        let value = creation.enter(|_| ask())?;
-                        if let Some(value) = value.filter(|value| judge(value) == Freshness::Fresh) {
-                            creation.stand_down();
-                            return Ok(Fetched::Value(value));
+                        match creation.enter(|_| ask()) {
+                            Ok(Some(value)) if judge(&value) == Freshness::Fresh => {
+                                creation.stand_down();
+                                return Ok(Fetched::Value(value));
+                            }
+                            Ok(_) => {}
+                            // Those who wait behind find out for themselves, all at once, not each after the other.
+                            Err(error) => {
+                                creation.stand_down();
+                                return Err(error);
+                            }
                         }
                     }
                     return Ok(Fetched::Create(creation));

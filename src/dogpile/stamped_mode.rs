@@ -10,7 +10,7 @@
 use super::Dogpile;
 use super::access::{FOREVER, Need, Patience};
 use super::getter_mode::{and_set, never, never_fails, or_deadlock};
-use crate::clock::Clock;
+use crate::clock::{Clock, nanoseconds};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::Freshness;
 use crate::turn::Creation;
@@ -25,6 +25,20 @@ pub struct Stamped<T> {
     pub created: SystemTime,
 }
 
+impl<T> Stamped<T> {
+    /// A value and when it was created, in nanoseconds since 1970-01-01 00:00 UTC: the form in which a stamp is stored.
+    #[must_use]
+    pub fn from_unix_nanos(value: T, nanoseconds: u64) -> Self {
+        Self { value, created: SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds) }
+    }
+
+    /// When it was created, in nanoseconds since 1970-01-01 00:00 UTC; 0 if before, `u64::MAX` if after the year 2554.
+    #[must_use]
+    pub fn unix_nanos(&self) -> u64 {
+        self.created.duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanoseconds)
+    }
+}
+
 impl<C: Clock> Dogpile<C> {
     /// Gets the value and its stamp by `getter`, or makes it by `creator`. Returns when there is a value.
     ///
@@ -32,6 +46,10 @@ impl<C: Clock> Dogpile<C> {
     /// process. A stamp younger than [`expires_after`](Self::expires_after) is fresh, an older one stale. A stamp ahead of
     /// this machine's clock counts as now, but as stale if it is ahead by more than [`max_skew`](Self::max_skew). For the
     /// rest, who is elected, who waits and how often `getter` is called, see [`get_or_create`](Self::get_or_create).
+    ///
+    /// One of the accesses through *this lock* is elected: those that run at the same time must share it. In between, while
+    /// nobody uses it, the lock may go and another take its place. Each process elects for itself; what one has created the
+    /// others find by its stamp.
     ///
     /// What is created is stamped when `creator` returns. `creator` stores it too, or see
     /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), whose setter is given the stamp to store.
@@ -86,18 +104,22 @@ impl<C: Clock> Dogpile<C> {
     /// use dogpile::{Dogpile, NeedRegeneration, Stamped};
     /// use std::{sync::Mutex, time::Duration};
     ///
-    /// let store = Mutex::new(None::<Stamped<u64>>); // a server that several processes share
+    /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60)); // each process has its own
+    /// let store = Mutex::new(None::<(u64, u64)>); // and all of them share a server
+    ///
     /// let access = || {
-    ///     let lock = Dogpile::new(Duration::from_secs(60)); // need not outlive the access
-    ///     lock.get_or_create_stamped_and_set(
-    ///         || store.lock().unwrap().ok_or(NeedRegeneration),
+    ///     LOCK.get_or_create_stamped_and_set(
+    ///         || {
+    ///             let (value, stamp) = store.lock().unwrap().ok_or(NeedRegeneration)?;
+    ///             Ok(Stamped::from_unix_nanos(value, stamp))
+    ///         },
     ///         || 42, // slow
-    ///         |made| *store.lock().unwrap() = Some(*made),
+    ///         |made| *store.lock().unwrap() = Some((made.value, made.unix_nanos())),
     ///     )
     /// };
     /// let made = access();
     /// assert_eq!(made.value, 42);
-    /// assert_eq!(access(), made);
+    /// assert_eq!(access().value, 42);
     /// ```
     #[track_caller]
     pub fn get_or_create_stamped_and_set<T>(

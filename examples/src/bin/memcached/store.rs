@@ -1,0 +1,185 @@
+//! The value, as memcached keeps it, and the client.
+//!
+//! An item is the creation time (8 bytes, nanoseconds since 1970), who made it (4), a checksum of all the rest (8) and the
+//! text; numbers are little-endian.
+//!
+//! The client pools connections. Whatever it does is bounded: [`CONNECT`] for a connection, [`ANSWER`] for a read or write.
+//! It tries each connection with a round trip before it lends it out, and this must stay so: its pool does not notice
+//! otherwise that a connection is broken, and would lend a dead one for ever. Broken ones are replaced in the background,
+//! with pauses that double from 0.2 s.
+
+use dogpile::Stamped;
+use memcache::{Client, ConnectionManager, MemcacheError, Pool, Url};
+use std::error::Error;
+use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long the client waits for a connection that works. While there is no server, each look-up takes as long to fail.
+pub const CONNECT: Duration = Duration::from_millis(400);
+
+/// How long it waits for an answer on a connection that works.
+pub const ANSWER: Duration = Duration::from_secs(1);
+
+/// After which the server may drop the key, in seconds: so that a run leaves nothing behind. No run lasts as long.
+const FORGOTTEN_AFTER: u32 = 3600;
+
+/// The number of items in a document: enough for several packets.
+const ITEMS: u64 = 1000;
+
+const STAMP: usize = 8;
+const MAKER: usize = STAMP + 4;
+const HEADER: usize = MAKER + 8;
+
+/// What is expensive to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The process that made it.
+    pub maker: u32,
+    /// Some JSON.
+    pub text: String,
+}
+
+impl Document {
+    /// The document `number` of `maker`.
+    pub fn new(maker: u32, number: u64) -> Self {
+        let items: Vec<_> = (number..number + ITEMS).map(|item| item.to_string()).collect();
+        Self { maker, text: format!(r#"{{"maker":{maker},"number":{number},"items":[{}]}}"#, items.join(",")) }
+    }
+}
+
+/// Why the store gave no answer.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The client failed, or could not reach the server.
+    Client(MemcacheError),
+    /// There is an item, but not as it was stored.
+    Damaged,
+}
+
+impl From<MemcacheError> for StoreError {
+    fn from(error: MemcacheError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client(_) => "no answer from the store",
+            Self::Damaged => "the item is damaged",
+        })
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Client(error) => Some(error),
+            Self::Damaged => None,
+        }
+    }
+}
+
+/// One key of a memcached server.
+pub struct Store {
+    client: Client,
+    key: String,
+}
+
+impl Store {
+    /// Connects when it is first used, by `connections` at most. Never blocks.
+    pub fn new(server: SocketAddr, key: &str, connections: u16) -> Result<Self, MemcacheError> {
+        // Not `Client::builder()`: its timeouts reach the first connection only, and it wants the server to be there.
+        let url = format!("memcache://{server}?protocol=ascii&timeout={}", ANSWER.as_secs_f64());
+        let pool = Pool::builder()
+            .max_size(connections.into())
+            .min_idle(Some(0))
+            .connection_timeout(CONNECT)
+            .build_unchecked(ConnectionManager::new(Url::parse(&url)?));
+        Ok(Self { client: Client::with_pool(pool)?, key: key.to_owned() })
+    }
+
+    /// The version of the server.
+    pub fn version(&self) -> Result<String, MemcacheError> {
+        Ok(self.client.version()?.swap_remove(0).1)
+    }
+
+    /// The value and when it was created; `None` if the server has none.
+    pub fn look_up(&self) -> Result<Option<Stamped<Document>>, StoreError> {
+        match self.client.get::<Vec<u8>>(&self.key)? {
+            Some(item) => decode(item).map(Some).ok_or(StoreError::Damaged),
+            None => Ok(None),
+        }
+    }
+
+    /// Stores the value. After an error it is not known whether it is stored.
+    pub fn keep(&self, made: &Stamped<Document>) -> Result<(), MemcacheError> {
+        self.client.set(&self.key, &encode(made)[..], FORGOTTEN_AFTER)
+    }
+
+    /// Loses the value, as the server may at any time.
+    pub fn lose(&self) -> Result<(), MemcacheError> {
+        self.client.delete(&self.key).map(drop)
+    }
+}
+
+fn encode(made: &Stamped<Document>) -> Vec<u8> {
+    let stamp = made.created.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let stamp = u64::try_from(stamp).unwrap_or(u64::MAX).to_le_bytes();
+    let maker = made.value.maker.to_le_bytes();
+    let text = made.value.text.as_bytes();
+    let checksum = checksum(&stamp, &maker, text).to_le_bytes();
+    [&stamp[..], &maker, &checksum, text].concat()
+}
+
+fn decode(mut item: Vec<u8>) -> Option<Stamped<Document>> {
+    if item.len() < HEADER {
+        return None;
+    }
+    let text = item.split_off(HEADER);
+    let (stamp, maker, written) = (&item[..STAMP], &item[STAMP..MAKER], &item[MAKER..]);
+    if written != checksum(stamp, maker, &text).to_le_bytes() {
+        return None;
+    }
+    Some(Stamped {
+        created: UNIX_EPOCH + Duration::from_nanos(u64::from_le_bytes(stamp.try_into().ok()?)),
+        value: Document { maker: u32::from_le_bytes(maker.try_into().ok()?), text: String::from_utf8(text).ok()? },
+    })
+}
+
+/// Std's hash: it need not be the same in another build, for both processes run this one.
+fn checksum(stamp: &[u8], maker: &[u8], text: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for part in [stamp, maker, text] {
+        hasher.write(part);
+    }
+    hasher.finish()
+}
+
+/// The key of one run: no other run, now or before, has used it.
+pub fn key() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("dogpile-example-{}-{}", std::process::id(), now.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_comes_back_as_it_was_stored_or_is_known_to_be_damaged() {
+        let created = UNIX_EPOCH + Duration::from_nanos(1_700_000_000_123_456_789);
+        let made = Stamped { value: Document::new(7, 3), created };
+        let item = encode(&made);
+        assert_eq!(decode(item.clone()), Some(made));
+        assert_eq!(decode(item[..item.len() - 1].to_vec()), None);
+        assert_eq!(decode(item[..HEADER - 1].to_vec()), None);
+        for place in [0, STAMP, MAKER, HEADER, item.len() - 1] {
+            let mut damaged = item.clone();
+            damaged[place] ^= 1;
+            assert_eq!(decode(damaged), None);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! One of the two processes that share the value: one lock, many threads.
+//!
+//! It takes orders on its standard input and reports on its standard output, a line each:
+//!
+//! | it is told | it says | |
+//! |---|---|---|
+//! | | `ready` | every thread has got a value |
+//! | `down` | `told down` | from now on errors are to be expected |
+//! | | `lost <error>` | every thread has got an error; the last of them |
+//! | `up` | `told up` | from now on values are to be expected again |
+//! | | `back` | every thread has got a value since |
+//! | (end of input) | `report <counts>` | it has ended |
+//! | | `violation <what>` | at any time |
+//!
+//! The end of its input is the order to end, so that it does not outlive who started it.
+//!
+//! When the server dies under a creation, the creation fails, and the lock hands it to one of those who wait (L5). That
+//! one asks the server first, and learns that there is none; then the next one does. So the last of the threads has its
+//! error after as many times the client's patience. Who finds that too long gives the access a shorter time-out.
+
+use crate::audit::Audit;
+use crate::counts::Counts;
+use crate::options::Options;
+use crate::store::{Document, Store, StoreError};
+use dogpile::{CreateError, Dogpile, GetError, Stamped};
+use memcache::MemcacheError;
+use std::error::Error;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long an access waits for others' creations.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Between two accesses of a thread.
+const PAUSE: Duration = Duration::from_micros(500);
+
+const UP: u8 = 0;
+const DOWN: u8 = 1;
+const UP_AGAIN: u8 = 2;
+
+type AccessError = CreateError<MemcacheError, StoreError>;
+
+struct Worker<'a> {
+    options: &'a Options,
+    lock: Dogpile,
+    store: Store,
+    audit: Audit,
+    numbers: AtomicU64,
+    stop: AtomicBool,
+    /// `UP`, `DOWN` or `UP_AGAIN`, as it was told.
+    phase: AtomicU8,
+    ready: Gate,
+    lost: Gate,
+    back: Gate,
+}
+
+/// Works until the input ends.
+pub fn work(options: &Options, server: SocketAddr, key: &str) -> Result<(), Box<dyn Error>> {
+    let worker = Worker {
+        options,
+        lock: Dogpile::new(options.expires_after()),
+        store: Store::new(server, key, options.threads)?,
+        audit: Audit::new(options.expires_after()),
+        numbers: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+        phase: AtomicU8::new(UP),
+        ready: Gate::new(options.threads),
+        lost: Gate::new(options.threads),
+        back: Gate::new(options.threads),
+    };
+    let mut counts = Counts::default();
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..options.threads).map(|_| scope.spawn(|| worker.run())).collect();
+        for line in io::stdin().lines() {
+            match line.as_deref() {
+                Ok("down") => worker.enter(DOWN, "told down"),
+                Ok("up") => worker.enter(UP_AGAIN, "told up"),
+                _ => break,
+            }
+        }
+        worker.stop.store(true, Ordering::Relaxed);
+        for thread in threads {
+            match thread.join() {
+                Ok(counted) => counts.absorb(&counted),
+                Err(_) => tell("violation a thread panicked"),
+            }
+        }
+    });
+    tell(&format!("report {counts}"));
+    Ok(())
+}
+
+impl Worker<'_> {
+    fn enter(&self, phase: u8, answer: &str) {
+        // Release: pairs with the acquire in `run`; what a thread meets after it has seen this, it meets in that phase.
+        self.phase.store(phase, Ordering::Release);
+        tell(answer);
+    }
+
+    /// One thread: access, pause, access.
+    fn run(&self) -> Counts {
+        let mut sum = Counts::default();
+        let (mut ready, mut lost, mut back) = (false, false, false);
+        while !self.stop.load(Ordering::Relaxed) {
+            let begun_in = self.phase.load(Ordering::Acquire);
+            let (counts, got) = self.watched();
+            let ended_in = self.phase.load(Ordering::Acquire);
+            sum.absorb(&counts);
+            match got {
+                Ok(()) => {
+                    self.ready.pass(&mut ready, || "ready".into());
+                    if begun_in == UP_AGAIN {
+                        sum.after_restart += 1;
+                        self.back.pass(&mut back, || "back".into());
+                    }
+                }
+                Err(error) => {
+                    let text = chain(&error);
+                    if ended_in == UP {
+                        sum.early_errors += 1;
+                        tell(&format!("violation an error while the server was up: {text}"));
+                    }
+                    self.lost.pass(&mut lost, || format!("lost {text}"));
+                }
+            }
+            thread::sleep(PAUSE);
+        }
+        sum
+    }
+
+    /// One access, and what there is to say about it.
+    fn watched(&self) -> (Counts, Result<(), AccessError>) {
+        let access = self.audit.access();
+        let begun = Instant::now();
+        let got = self.lock.get_or_try_create_stamped_and_set_timeout(
+            PATIENCE,
+            || access.ask(|| self.store.look_up())?.ok_or(GetError::NeedRegeneration),
+            || {
+                access.create();
+                thread::sleep(self.options.creation()); // as for a query
+                Ok(Document::new(process::id(), self.numbers.fetch_add(1, Ordering::Relaxed)))
+            },
+            |made| {
+                let stored = self.store.keep(made);
+                access.end(stored.is_ok());
+                stored
+            },
+        );
+        let took = begun.elapsed();
+
+        let created = access.has_created();
+        let (mut counts, violations) = access.conclude();
+        for violation in violations {
+            tell(&format!("violation {violation}"));
+        }
+        counts.longest = took.as_micros().try_into().unwrap_or(u64::MAX);
+        let got = match got {
+            Ok(value) => {
+                self.classify(&value, created, &mut counts);
+                Ok(())
+            }
+            Err(error) => {
+                blame(&error, &mut counts);
+                Err(error)
+            }
+        };
+        (counts, got)
+    }
+
+    fn classify(&self, got: &Stamped<Document>, created: bool, counts: &mut Counts) {
+        // What was fresh when the lock looked may have expired since; this is for the statistics only.
+        let age = SystemTime::now().duration_since(got.created).unwrap_or_default();
+        counts.foreign = (got.value.maker != process::id()).into();
+        counts.created = created.into();
+        counts.stale = (!created && age >= self.lock.expires_after()).into();
+        counts.fresh = (!created && age < self.lock.expires_after()).into();
+    }
+}
+
+/// Sorts an error, and looks for the client's own in it.
+fn blame(error: &AccessError, counts: &mut Counts) {
+    match error {
+        CreateError::GetterFailed(error) => {
+            counts.getter_failed = 1;
+            counts.damaged = matches!(error, StoreError::Damaged).into();
+        }
+        CreateError::Failed(_) => counts.creator_failed = 1,
+        CreateError::TimedOut => counts.timed_out = 1,
+        CreateError::WouldDeadlock => counts.would_deadlock = 1,
+        _ => tell(&format!("violation an error of no known kind: {}", chain(error))),
+    }
+    counts.kept_cause = sources(error).any(<dyn Error>::is::<MemcacheError>).into();
+}
+
+fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes: Vec<_> = sources(error).map(|error| error.to_string().replace('\n', " ")).collect();
+    causes.join(": ")
+}
+
+/// Reports a line. If nobody listens any more the input has ended too, and so will this process.
+fn tell(line: &str) {
+    let _unheard = writeln!(io::stdout(), "{line}");
+}
+
+/// Says something once, when all threads have passed.
+struct Gate {
+    missing: AtomicU16,
+}
+
+impl Gate {
+    fn new(threads: u16) -> Self {
+        Self { missing: AtomicU16::new(threads) }
+    }
+
+    fn pass(&self, passed: &mut bool, line: impl FnOnce() -> String) {
+        if !*passed {
+            *passed = true;
+            if self.missing.fetch_sub(1, Ordering::Relaxed) == 1 {
+                tell(&line());
+            }
+        }
+    }
+}

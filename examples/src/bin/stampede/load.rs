@@ -1,0 +1,146 @@
+//! The load: reader threads that use one strategy until the time is up.
+
+use crate::measure::{Gauge, Read, Record};
+use crate::options::{Creator, Options};
+use crate::resource::{ITEMS, Index, Log};
+use crate::strategy::{Strategy, Value};
+use indicatif::ProgressBar;
+use std::sync::{Arc, Barrier, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often the progress line moves.
+const REFRESH: Duration = Duration::from_millis(50);
+
+/// Where values come from.
+#[derive(Debug)]
+pub struct Source {
+    /// The log that is indexed.
+    pub log: Log,
+    /// An index made before, the answer of a creator that only waits.
+    pub prepared: Arc<Index>,
+    /// How a value is made.
+    pub creator: Creator,
+}
+
+impl Source {
+    /// Makes a value. Panics if the log has become unreadable: no strategy could go on from there.
+    pub fn create(&self) -> Arc<Value> {
+        let index = match self.creator {
+            Creator::Parse => match self.log.index() {
+                Ok(index) => Arc::new(index),
+                Err(error) => panic!("cannot read {} any more: {error}", self.log.path().display()),
+            },
+            Creator::Wait(time) => {
+                thread::sleep(time);
+                Arc::clone(&self.prepared)
+            }
+        };
+        Arc::new(Value { index, ready: Instant::now() })
+    }
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Seen {
+    /// The strategy's name.
+    pub name: &'static str,
+    /// How many creations there were.
+    pub creations: u64,
+    /// How many of them ran at once, at most.
+    pub most_at_once: u64,
+    /// From the start until the last read had ended.
+    pub elapsed: Duration,
+    /// All readers' records.
+    pub record: Record,
+}
+
+/// Runs one strategy under the load of `options`. The error says which answer was wrong.
+pub fn run(
+    strategy: &dyn Strategy,
+    source: &Source,
+    options: &Options,
+    progress: &ProgressBar,
+) -> Result<Seen, String> {
+    let gauge = Gauge::default();
+    let mut record = Record::new(nanoseconds(options.seconds));
+    let together = Barrier::new(usize::from(options.threads) + 1);
+    let start = OnceLock::new();
+    let elapsed = thread::scope(|scope| {
+        let readers: Vec<_> = (0..u64::from(options.threads))
+            .map(|number| {
+                let mut reader = Reader { strategy, source, gauge: &gauge, record: record.clone(), random: number };
+                let (together, start) = (&together, &start);
+                scope.spawn(move || {
+                    together.wait();
+                    let start = *start.get_or_init(Instant::now);
+                    while start.elapsed() < options.seconds {
+                        reader.read(start)?;
+                        if !options.rest().is_zero() {
+                            thread::sleep(options.rest());
+                        }
+                    }
+                    Ok(reader.record)
+                })
+            })
+            .collect();
+        together.wait();
+        let start = *start.get_or_init(Instant::now);
+        while start.elapsed() < options.seconds {
+            progress.set_position(nanoseconds(start.elapsed()));
+            thread::sleep(REFRESH);
+        }
+        for reader in readers {
+            let seen: Result<Record, String> = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            record.merge(&seen?);
+        }
+        Ok::<_, String>(start.elapsed())
+    })?;
+    Ok(Seen {
+        name: strategy.name(),
+        creations: gauge.creations(),
+        most_at_once: gauge.most_at_once(),
+        elapsed,
+        record,
+    })
+}
+
+struct Reader<'a> {
+    strategy: &'a dyn Strategy,
+    source: &'a Source,
+    gauge: &'a Gauge,
+    record: Record,
+    random: u64,
+}
+
+impl Reader<'_> {
+    /// One read: gets the value, looks an item up, checks the answer.
+    fn read(&mut self, start: Instant) -> Result<(), String> {
+        // Knuth's generator: which item matters little, that it is not always the same does.
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let item = (self.random >> 33) % ITEMS;
+        let warm = self.gauge.is_warm();
+        let mut created = false;
+
+        let began = start.elapsed();
+        let value = self.strategy.get(&mut || {
+            created = true;
+            self.gauge.count(|| self.source.create())
+        });
+        if !warm {
+            self.gauge.warm_up();
+        }
+        let answer = self.source.log.check(&value.index, item);
+        let ended = start.elapsed();
+
+        answer.map_err(|wrong| format!("{}: a wrong answer: {wrong}", self.strategy.name()))?;
+        let (began, ended) = (nanoseconds(began), nanoseconds(ended));
+        self.record.add(Read { began, ended, age: nanoseconds(value.ready.elapsed()), warm, created });
+        Ok(())
+    }
+}
+
+/// In whole nanoseconds; runs are far shorter than the 584 years that fit.
+pub fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,142 @@
+//! What is measured: one record a reader, merged when all are done.
+
+use hdrhistogram::{Counter, Histogram};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Into how many bins a run is cut for the picture.
+pub const BINS: usize = 500;
+
+/// Counts the creations of one run, as they go on.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    begun: AtomicU64,
+    running: AtomicU64,
+    most: AtomicU64,
+    warm: AtomicBool,
+}
+
+// SeqCst throughout: a few operations a creation; nothing to be gained by a proof for less.
+impl Gauge {
+    /// Runs a creation, and counts it.
+    pub fn count<R>(&self, create: impl FnOnce() -> R) -> R {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(running, Ordering::SeqCst);
+        let made = create();
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        made
+    }
+
+    /// Tells that a read was given a value: from now on there is one, fresh or expired.
+    pub fn warm_up(&self) {
+        self.warm.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether there is a value.
+    pub fn is_warm(&self) -> bool {
+        self.warm.load(Ordering::SeqCst)
+    }
+
+    /// How many creations there were.
+    pub fn creations(&self) -> u64 {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// How many ran at once, at most.
+    pub fn most_at_once(&self) -> u64 {
+        self.most.load(Ordering::SeqCst)
+    }
+}
+
+/// One read; times in nanoseconds since the start of the run.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    /// When it began.
+    pub began: u64,
+    /// When it had its answer.
+    pub ended: u64,
+    /// How old the value was then.
+    pub age: u64,
+    /// Whether there was a value, fresh or expired, when it began.
+    pub warm: bool,
+    /// Whether it ran the creator.
+    pub created: bool,
+}
+
+/// What happened in one stretch of the time axis. A read counts in every bin that it was under way in.
+#[derive(Clone, Debug)]
+pub struct Bin {
+    /// The latencies of all reads, to one digit.
+    pub all: Histogram<u32>,
+    /// The slowest read that ran the creator; 0 if there was none.
+    pub creating: u64,
+    /// The slowest of the others; 0 if there was none.
+    pub other: u64,
+}
+
+/// What one reader saw, or all of them together. Times are nanoseconds.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The latencies of all reads, to three digits.
+    pub all: Histogram<u64>,
+    /// The slowest read that did not run the creator although there was a value when it began.
+    pub slowest_other: u64,
+    /// The age of the oldest value that a read was given.
+    pub oldest: u64,
+    /// The run, cut into [`BINS`].
+    pub bins: Vec<Bin>,
+    bin_width: u64,
+}
+
+fn histogram<Count: Counter>(digits: u8) -> Histogram<Count> {
+    // Resizes itself: short latencies need little memory.
+    Histogram::new(digits).expect("up to five digits are allowed")
+}
+
+impl Record {
+    /// An empty record of a run of that many nanoseconds.
+    pub fn new(duration: u64) -> Self {
+        let bin = Bin { all: histogram(1), creating: 0, other: 0 };
+        Self {
+            all: histogram(3),
+            slowest_other: 0,
+            oldest: 0,
+            bins: vec![bin; BINS],
+            bin_width: (duration / BINS as u64).max(1),
+        }
+    }
+
+    /// Enters a read.
+    pub fn add(&mut self, read: Read) {
+        // Zero is "none" in the bins.
+        let latency = (read.ended - read.began).max(1);
+        self.all += latency;
+        self.oldest = self.oldest.max(read.age);
+        if read.warm && !read.created {
+            self.slowest_other = self.slowest_other.max(latency);
+        }
+        let bin = |time: u64| usize::try_from(time / self.bin_width).unwrap_or(BINS);
+        let (first, after) = (bin(read.began).min(BINS), (bin(read.ended) + 1).min(BINS));
+        for bin in &mut self.bins[first..after] {
+            bin.all += latency;
+            let slowest = if read.created { &mut bin.creating } else { &mut bin.other };
+            *slowest = latency.max(*slowest);
+        }
+    }
+
+    /// Adds what another reader of the same run saw.
+    pub fn merge(&mut self, other: &Self) {
+        add(&mut self.all, &other.all);
+        self.slowest_other = self.slowest_other.max(other.slowest_other);
+        self.oldest = self.oldest.max(other.oldest);
+        for (mine, theirs) in self.bins.iter_mut().zip(&other.bins) {
+            add(&mut mine.all, &theirs.all);
+            mine.creating = mine.creating.max(theirs.creating);
+            mine.other = mine.other.max(theirs.other);
+        }
+    }
+}
+
+fn add<Count: Counter>(sum: &mut Histogram<Count>, more: &Histogram<Count>) {
+    sum.add(more).expect("these histograms resize themselves");
+}

@@ -1,0 +1,135 @@
+//! Models that must fail: each runs with a fault planted in the crate, is expected to find it, and passes without.
+//!
+//! They prove that the shim is live and that loom looks at the code the other models claim to look at.
+//!
+//! The faulty half runs in a process of its own: a fault belongs to the whole process, and loom aborts it on a deadlock
+//! (a panic in the scheduler, then another one in whatever is dropped).
+#![cfg(dogpile_loom)]
+
+use dogpile::model::{Deadline, Election, Mutant, Verdict, block_until, plant};
+use dogpile::{Dogpile, Finished, Freshness, ManualClock, Outcome, Turn};
+use dogpile_loom_tests::{Slot, Wakes, check};
+use loom::thread;
+use std::env;
+use std::process::Command;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// Set in the process that runs the faulty half of a test.
+const FAULTY: &str = "DOGPILE_LOOM_FAULTY";
+
+/// Runs `model` with `fault` planted, and expects it to fail with a message that contains `symptom`; then without.
+/// `test` is the name of the calling test.
+#[track_caller]
+fn finds(test: &str, fault: Mutant, symptom: &str, model: fn()) {
+    if env::var_os(FAULTY).is_some() {
+        plant(Some(fault));
+        return check(model);
+    }
+    let mut faulty = Command::new(env::current_exe().unwrap());
+    let faulty = faulty.args([test, "--exact", "--nocapture"]).env(FAULTY, "1").output().unwrap();
+    let message = String::from_utf8_lossy(&faulty.stderr);
+    assert!(!faulty.status.success(), "the model does not see the fault");
+    assert!(message.contains(symptom), "it failed otherwise: {message}");
+
+    check(model);
+}
+
+type Lock = Dogpile<ManualClock>;
+
+fn lock() -> Arc<Lock> {
+    Arc::new(Dogpile::with_clock(Duration::from_secs(1), ManualClock::new()))
+}
+
+/// Without release ordering on the deadline, who finds the value fresh does not see it.
+#[test]
+fn l4_unreleased_deadline() {
+    finds("l4_unreleased_deadline", Mutant::UnreleasedDeadline, "Causality violation", || {
+        let shared = Arc::new((lock(), Slot::new()));
+        let creator = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.0.acquire_or_create(|| shared.1.write(1)))
+        };
+        let reader = thread::spawn(move || {
+            if shared.0.freshness() == Freshness::Fresh {
+                assert_eq!(shared.1.read(), 1);
+            }
+        });
+        assert_eq!(creator.join().unwrap(), Outcome::Created);
+        reader.join().unwrap();
+    });
+}
+
+/// Without the second look, who queues when the creation has just ended waits for ever.
+#[test]
+fn c16_no_recheck() {
+    finds("c16_no_recheck", Mutant::NoRecheck, "deadlock", || {
+        let lock = lock();
+        let other = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.acquire_or_create(|| ()))
+        };
+        let outcomes = [lock.acquire_or_create(|| ()), other.join().unwrap()];
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Created).count(), 1);
+    });
+}
+
+/// If who leaves keeps the baton, the next in line waits for ever.
+#[test]
+fn c4_baton_kept() {
+    finds("c4_baton_kept", Mutant::BatonKept, "deadlock", || {
+        let lock = lock();
+        let Turn::Create(creation) = lock.acquire_owned() else { panic!("nobody else creates") };
+        let impatient = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || drop(lock.acquire_timeout(Duration::ZERO)))
+        };
+        let patient = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.acquire_or_create(|| ()))
+        };
+        drop(creation);
+        impatient.join().unwrap();
+        assert_eq!(patient.join().unwrap(), Outcome::Created);
+    });
+}
+
+/// The same seen from the queue: the waker of the next one is not woken.
+#[test]
+fn c4_baton_kept_by_a_task() {
+    finds("c4_baton_kept_by_a_task", Mutant::BatonKept, "the baton", || {
+        let election = Arc::new(Election::new());
+        let _born = election.elect(election.look()).expect("nobody else creates");
+        let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
+        let [mut first, mut second] = [(); 2].map(|()| election.wait(election.look()));
+        assert_eq!(first.poll(&wakes[0].waker()), Poll::Pending);
+        assert_eq!(second.poll(&wakes[1].waker()), Poll::Pending);
+        let creator = {
+            let election = Arc::clone(&election);
+            thread::spawn(move || election.abandon())
+        };
+        drop(first);
+        creator.join().unwrap();
+        assert_eq!(wakes[1].count(), 1, "the baton was kept");
+        let verdict = block_until(Deadline::after(Duration::MAX), |waker| second.poll(waker));
+        assert!(matches!(verdict, Some(Verdict::Elected(_))));
+    });
+}
+
+/// If a creation is published that was superseded, its old news counts as fresh.
+#[test]
+fn l6_late_finish_publishes() {
+    finds("l6_late_finish_publishes", Mutant::LateFinishPublishes, "old news", || {
+        let lock = lock();
+        let Turn::Create(creation) = lock.acquire_owned() else { panic!("nobody else creates") };
+        let other = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.invalidate())
+        };
+        let finished = creation.finish();
+        other.join().unwrap();
+        assert_eq!(lock.freshness(), Freshness::Missing, "old news counts as fresh");
+        assert!(matches!(finished, Finished::Published | Finished::Superseded));
+    });
+}
