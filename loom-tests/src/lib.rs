@@ -2,13 +2,13 @@
 //! `--cfg dogpile_loom`; `../test.sh` runs them. Here is what they share.
 //!
 //! The threads of a model run in every order that takes at most two preemptions, or as many as the environment variable
-//! `LOOM_MAX_PREEMPTIONS` says. A model fails if an assertion does, if two accesses to a [`Slot`] are not ordered, or if
+//! `LOOM_MAX_PREEMPTIONS` says. A model fails if an assertion does, if two accesses to a `Slot` are not ordered, or if
 //! all its threads wait: a lost wake-up is a deadlock.
 //!
 //! "Every order" is loom's: of the accesses to an atomic it remembers the last one only. A thread that reads a word and
 //! then writes it, as an invalidation does, is not tried in front of a read that came before both. So spawn the writers
 //! before the readers, and let the main thread join: then loom begins with the writes, and moves the reads forward. A
-//! [`Reached`] tells when an order was lost.
+//! `Reached` tells when an order was lost.
 #![cfg(dogpile_loom)]
 
 use loom::cell::UnsafeCell;
