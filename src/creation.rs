@@ -24,7 +24,7 @@
 //! | elect | idle → creating | stays | compare-and-swap from the word the access saw | - |
 //! | finish | creating → idle | + 1 | mutex | new deadline; every waiter is served |
 //! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served; then as abandon |
-//! | stand down | creating → idle | stays | mutex | as finish, superseded |
+//! | stand down | creating → idle | stays | mutex | every waiter is told to look again |
 //! | abandon | creating → idle | stays | mutex | the first waiter is given the baton |
 //! | begin store | creating → storing | stays | mutex, refused if superseded | - |
 //! | end store | storing → creating | stays | mutex | those who invalidated meanwhile are let go |
@@ -53,7 +53,8 @@
 //! - *The baton.* While nobody creates and somebody waits, exactly one waiter is *called*: woken, and to elect itself
 //!   when it looks. It stays in its place meanwhile. If a newcomer was faster, it is no longer called but still the first
 //!   in line, and the newcomer's creation, when it ends, serves it or calls it again. If it leaves instead, it calls the
-//!   next.
+//!   next. After *stand down* all of them are awake and will look, so nobody needs to be called; who then comes to wait
+//!   finds a creation running.
 //! - *Nobody is elected for having waited (L3).* A waiter that is served is taken out of the queue by whoever serves it.
 //!   So to be called it must not have been served: no creation since it queued has finished that it could have used.
 //! - *Old news is not served (L6).* Who queued in generation `g` asked after the invalidation that made it `g`; a creation
@@ -141,8 +142,10 @@ pub enum Verdict {
     Served,
     /// It is elected, in this generation, and has to create.
     Elected(Generation),
-    /// The word is no longer what the access saw: look at everything again.
+    /// The creation that the access saw has ended before it could queue.
     Moved,
+    /// The creation that it waited for has stood down: look at everything again.
+    LookAgain,
 }
 
 struct Waiting {
@@ -150,6 +153,8 @@ struct Waiting {
     since: Generation,
     /// Has the baton: was woken to elect itself and has not looked yet.
     called: bool,
+    /// Was woken to look at the value once more, and has not yet.
+    again: bool,
 }
 
 /// Those who wait, by ticket. Tickets are never used twice in a process, and grow with the order of arrival. Whoever
@@ -177,6 +182,7 @@ type Lazy = Option<Box<Queue>>;
 struct Wake {
     served: IntoValues<u64, Waiting>,
     called: Option<Waker>,
+    again: Vec<Waker>,
     let_go: IntoValues<u64, Waker>,
 }
 
@@ -188,6 +194,9 @@ impl Wake {
     fn wake(&mut self) {
         if let Some(called) = self.called.take() {
             called.wake();
+        }
+        while let Some(again) = self.again.pop() {
+            again.wake();
         }
         for waiting in self.served.by_ref() {
             waiting.waker.wake();
@@ -278,17 +287,16 @@ impl Election {
         // Release: pairs with the acquires in `look` and `elect`. It comes after the deadline: who sees this word idle
         // in the new generation sees the new deadline too.
         self.state.store((state.0 & !(CREATING | MARKED)) + moved, Ordering::Release);
-        self.release(queue, wake);
+        release(queue, wake);
         finished
     }
 
-    /// Ends a creation that need not run after all, since the value was found where it lives: those who have waited since
-    /// `born` or before may look for it too.
-    pub fn stand_down(&self, born: Generation) {
+    /// Ends a creation that need not run after all, since the value was found where it lives, or nothing can be found out
+    /// there: all who wait are to look for themselves.
+    pub fn stand_down(&self) {
         let mut queue = self.queue.lock();
         let mut wake = Wake::default();
-        wake.served = take_until(&mut queue, born);
-        wake.called = call_next(&mut queue);
+        wake.again = all_again(&mut queue);
         self.free(queue, wake);
     }
 
@@ -303,16 +311,7 @@ impl Election {
     fn free(&self, queue: MutexGuard<'_, Lazy>, wake: Wake) {
         // Release: pairs with the acquire in `elect`: the next creator sees what this one left behind.
         self.state.fetch_and(!(CREATING | MARKED), Ordering::Release);
-        self.release(queue, wake);
-    }
-
-    /// Releases the mutex, gives memory back, and wakes, in this order.
-    #[allow(clippy::unused_self)] // it belongs to the mutex
-    fn release(&self, mut queue: MutexGuard<'_, Lazy>, wake: Wake) {
-        let empty = queue.take_if(|queue| queue.is_empty());
-        drop(queue);
-        drop(empty);
-        wake.now();
+        release(queue, wake);
     }
 
     /// Begins a store of the creation born in `born`, unless it was superseded. `stores` counts that creation's stores,
@@ -340,7 +339,7 @@ impl Election {
                 wake.let_go = mem::take(&mut queue.invalidations).into_values();
             }
         }
-        self.release(queue, wake);
+        release(queue, wake);
     }
 
     /// Moves the generation and runs `forget` under the mutex; with `only_if`, only from that generation (else `None`).
@@ -395,7 +394,7 @@ impl Election {
         if left.called && idle && !mutant(Mutant::BatonKept) {
             wake.called = call_next(&mut queue);
         }
-        self.release(queue, wake);
+        release(queue, wake);
     }
 }
 
@@ -409,6 +408,14 @@ impl fmt::Debug for Election {
     }
 }
 
+/// Releases the mutex, gives memory back, and wakes, in this order.
+fn release(mut queue: MutexGuard<'_, Lazy>, wake: Wake) {
+    let empty = queue.take_if(|queue| queue.is_empty());
+    drop(queue);
+    drop(empty);
+    wake.now();
+}
+
 /// Takes out all accesses.
 fn take_all(queue: &mut Lazy) -> IntoValues<u64, Waiting> {
     queue.as_mut().map(|queue| mem::take(&mut queue.accesses)).unwrap_or_default().into_values()
@@ -420,6 +427,17 @@ fn take_until(queue: &mut Lazy, born: Generation) -> IntoValues<u64, Waiting> {
     let later = queue.accesses.iter().find(|(_, waiting)| waiting.since > born).map(|(ticket, _)| *ticket);
     let later = later.map(|ticket| queue.accesses.split_off(&ticket)).unwrap_or_default();
     mem::replace(&mut queue.accesses, later).into_values()
+}
+
+/// Tells all accesses to look again. They stay in their places until they do, so that whoever creates first serves them.
+fn all_again(queue: &mut Lazy) -> Vec<Waker> {
+    let accesses = queue.iter_mut().flat_map(|queue| queue.accesses.values_mut());
+    let wakers = accesses.map(|waiting| {
+        waiting.again = true;
+        // As in `call_next`.
+        mem::replace(&mut waiting.waker, Waker::noop().clone())
+    });
+    wakers.collect()
 }
 
 /// Gives the first in line the baton; returns its waker unless it has been woken already.
@@ -463,7 +481,7 @@ impl Waiter<'_> {
             return Poll::Ready(Verdict::Moved);
         }
         let ticket = unique();
-        let waiting = Waiting { waker, since: state.generation(), called: false };
+        let waiting = Waiting { waker, since: state.generation(), called: false, again: false };
         queue.get_or_insert_default().accesses.insert(ticket, waiting);
         self.ticket = Some(ticket);
         Poll::Pending
@@ -479,12 +497,18 @@ impl Waiter<'_> {
         if waiting.called {
             if let Some(born) = self.election.elect(self.election.look()) {
                 let _left = queue.as_mut().and_then(|queue| queue.accesses.remove(&ticket));
-                self.election.release(queue, Wake::default());
+                release(queue, Wake::default());
                 self.ticket = None;
                 return Poll::Ready(Verdict::Elected(born));
             }
             // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us.
             waiting.called = false;
+        }
+        if waiting.again {
+            let _left = queue.as_mut().and_then(|queue| queue.accesses.remove(&ticket));
+            release(queue, Wake::default());
+            self.ticket = None;
+            return Poll::Ready(Verdict::LookAgain);
         }
         mem::swap(&mut waiting.waker, &mut waker);
         drop(queue);
@@ -537,7 +561,7 @@ impl Drop for StoreEnd<'_> {
         if let Some(ticket) = self.ticket.take() {
             let mut queue = self.election.queue.lock();
             let left = queue.as_mut().and_then(|queue| queue.invalidations.remove(&ticket));
-            self.election.release(queue, Wake::default());
+            release(queue, Wake::default());
             drop(left); // a waker
         }
     }

@@ -14,7 +14,7 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::creation::{Election, Generation, StoreEnd};
 use crate::error::StillStoring;
 use crate::freshness::{Expiry, Freshness};
-use crate::running::{Doing, is_running_here};
+use crate::running::is_storing_here;
 use crate::sync::{Deadline, block_until, const_fn};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -108,7 +108,8 @@ impl Dogpile {
 
     const_fn! {
         /// A lock without a value yet, which does not expire: it is created once, and again when
-        /// [invalidated](Self::invalidate) or [marked stale](Self::mark_stale).
+        /// [invalidated](Self::invalidate) or [marked stale](Self::mark_stale). (A stamp from the future is not trusted even
+        /// so: see [`max_skew`](Self::max_skew).)
         #[must_use]
         pub const fn never_expires() -> Self {
             Self::new(Duration::MAX)
@@ -222,7 +223,8 @@ impl<C: Clock> Dogpile<C> {
     /// Forgets the value: the next access creates, the others wait for it.
     ///
     /// It takes effect at once. Does not wait for a running creation; blocks only while one is inside
-    /// [`publish`](crate::Creation::publish), so that nothing older is stored once this has returned.
+    /// [`publish`](crate::Creation::publish), so that nothing older is stored once this has returned. (Called from inside
+    /// such a store, on its thread, it does not wait.)
     ///
     /// A creation that is running is superseded: its value does not become the current one (L6), and whoever asks from
     /// now on waits until it has ended and a new one is made.
@@ -252,7 +254,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did.
+    /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did. Blocks as
+    /// `invalidate` does, and not at all if it did not.
     ///
     /// For many threads that find the same value useless at the same moment: 64 of them that were refused with one token
     /// cause one renewal, not 64.
@@ -278,17 +281,25 @@ impl<C: Clock> Dogpile<C> {
     /// }
     /// ```
     pub fn invalidate_if(&self, seen: Generation) -> bool {
-        let Some(end) = self.election.invalidate(Some(seen), || self.expiry.forget()) else {
-            return false;
-        };
-        let waited = self.wait_for(end, Duration::MAX);
-        debug_assert!(waited.is_ok());
-        true
+        // Without an end to the wait it only ends well.
+        self.invalidate_if_timeout(seen, Duration::MAX).unwrap_or(true)
+    }
+
+    /// As [`invalidate_if`](Self::invalidate_if), but blocks for `timeout` at most; zero does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`StillStoring`], as [`invalidate_timeout`](Self::invalidate_timeout): it did invalidate.
+    pub fn invalidate_if_timeout(&self, seen: Generation, timeout: Duration) -> Result<bool, StillStoring> {
+        match self.election.invalidate(Some(seen), || self.expiry.forget()) {
+            Some(end) => self.wait_for(end, timeout).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     fn wait_for(&self, mut end: StoreEnd<'_>, timeout: Duration) -> Result<(), StillStoring> {
         // Who invalidates from inside the store does not wait for itself.
-        if end.is_over() || is_running_here(&self.election, Doing::Storing) {
+        if end.is_over() || is_storing_here(&self.election) {
             return Ok(());
         }
         block_until(Deadline::after(timeout), |waker| end.poll(waker)).ok_or(StillStoring)

@@ -362,6 +362,21 @@ mod tests {
     }
 
     #[test]
+    fn l11_below_a_second_the_clock_is_read_exactly() {
+        struct Lagging;
+        impl Clock for Lagging {
+            fn now(&self) -> u64 {
+                1_000
+            }
+            fn now_coarse(&self) -> u64 {
+                900
+            }
+        }
+        assert_eq!(Expiry::missing(Duration::from_nanos(999_999_999)).now(&Lagging), 1_000);
+        assert_eq!(Expiry::missing(Duration::from_secs(1)).now(&Lagging), 900);
+    }
+
+    #[test]
     fn what_was_said_is_kept_apart_from_what_was_never_known() {
         let expiry = Expiry::missing(Duration::MAX);
         assert_eq!(expiry.told(), Fresh);

@@ -64,7 +64,17 @@ impl Drop for Running {
     }
 }
 
-/// Whether this thread is in the middle of that, and would wait for itself.
-pub(crate) fn is_running_here(election: &Election, doing: Doing) -> bool {
+/// Whether this thread is in the middle of anything that keeps a creation of that lock from ending: to wait for that end
+/// would be to wait for itself.
+pub(crate) fn is_creating_here(election: &Election) -> bool {
+    is_here(election, Doing::Creating) || is_here(election, Doing::Storing)
+}
+
+/// Whether this thread is in the middle of a store of that lock.
+pub(crate) fn is_storing_here(election: &Election) -> bool {
+    is_here(election, Doing::Storing)
+}
+
+fn is_here(election: &Election, doing: Doing) -> bool {
     RUNNING.with(|running| running.borrow().contains(&entry(election, doing)))
 }

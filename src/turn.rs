@@ -34,7 +34,8 @@ pub enum Outcome {
 pub enum Turn<'a, C: Clock = MonotonicClock> {
     /// Use the value: it is fresh.
     Fresh,
-    /// Use the value: it has expired, but somebody else is creating a new one.
+    /// Use the value: it has expired, but somebody else is creating a new one; or it is what this access has waited for,
+    /// and has expired or was invalidated since.
     Stale,
     /// Create the value: this access is the one.
     Create(Creation<'a, C>),
@@ -79,8 +80,8 @@ impl<C: Clock> Deref for Keeper<'_, C> {
 ///
 /// # Deadlocks
 ///
-/// While a creator runs inside [`run`](Self::run), or in any form that takes the creator as a closure, its thread is
-/// known, and waiting for itself is found at once (L7). A `Creation` that is merely held may be on its way to another
+/// While a creator runs inside [`run`](Self::run), in any form that takes the creator as a closure, or while a closure
+/// runs inside [`publish`](Self::publish), its thread is known, and waiting for itself is found at once (L7). A `Creation` that is merely held may be on its way to another
 /// thread, so this is *not* found, and waits for ever:
 ///
 /// ```text
@@ -170,8 +171,9 @@ impl<'a, C: Clock> Creation<'a, C> {
     ///
     /// # Deadlocks
     ///
-    /// `store` may invalidate on its own thread, which does not wait for itself. It must not wait for another thread that
-    /// invalidates:
+    /// `store` may invalidate this lock on its own thread, which does not wait for itself; and if it asks for the value that
+    /// it is part of, it is told (L7). It must not wait for another thread that invalidates, be it for a mutex as here or
+    /// because two stores invalidate each other's locks:
     ///
     /// ```text
     /// thread 1                             thread 2
@@ -214,10 +216,10 @@ impl<'a, C: Clock> Creation<'a, C> {
         superseded
     }
 
-    /// Ends the creation without a value: what was to be created was found where it lives.
+    /// Ends the creation without a value; all who wait look for themselves.
     pub(crate) fn stand_down(mut self) {
         self.open = false;
-        self.election().stand_down(self.born);
+        self.election().stand_down();
     }
 
     /// Runs the creator on this thread and [finishes](Self::finish). Blocks no longer than `creator` takes.

@@ -1,8 +1,8 @@
 //! What `Dogpile` and its creations do beyond the contract (`tests/contract`).
 
 use dogpile::{
-    AcquireError, Clock, CreateError, Creation, Dogpile, Finished, Freshness, Generation, ManualClock, MonotonicClock,
-    Outcome, PublishError, Turn, WouldBlock,
+    AcquireError, Clock, CreateError, Creation, Dogpile, Finished, Freshness, Generation, GetError, ManualClock,
+    MonotonicClock, NeedRegeneration, Outcome, PublishError, Stamped, StillStoring, Turn, WouldBlock,
 };
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
@@ -257,6 +257,62 @@ fn l6_who_invalidates_waits_for_the_store_that_is_under_way() {
 }
 
 #[test]
+fn l6_invalidate_if_waits_for_the_store_as_well() {
+    let (lock, _) = manual(MINUTE);
+    lock.acquire_or_create(|| ());
+    lock.mark_stale();
+    let (creation, seen, stored) = (elected(lock.acquire()), lock.generation(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let invalidating = creation.publish(|| {
+            let invalidating = scope.spawn(|| {
+                let invalidated = lock.invalidate_if(seen);
+                assert!(stored.load(Ordering::SeqCst), "nothing older is stored once it has returned");
+                invalidated
+            });
+            until(|| lock.generation() != seen);
+            assert!(!lock.invalidate_if(seen), "too late: nothing to wait for");
+            let bounded = scope.spawn(|| lock.invalidate_if_timeout(lock.generation(), Duration::ZERO));
+            assert!(bounded.join().unwrap().is_err());
+            stored.store(true, Ordering::SeqCst);
+            invalidating
+        });
+        assert!(invalidating.unwrap().join().unwrap());
+    });
+    drop(creation);
+}
+
+#[test]
+fn l6_overlapping_stores_are_all_waited_for() {
+    let (lock, _) = manual(MINUTE);
+    let creation = elected(lock.acquire());
+    let stored = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let outer = creation.publish(|| {
+            creation.publish(|| ()).unwrap();
+            let before = lock.generation();
+            let invalidating = scope.spawn(|| {
+                lock.invalidate();
+                assert!(stored.load(Ordering::SeqCst), "the outer store still runs");
+            });
+            until(|| lock.generation() != before);
+            stored.store(true, Ordering::SeqCst);
+            invalidating
+        });
+        outer.unwrap().join().unwrap();
+    });
+    assert_eq!(creation.finish(), Finished::Superseded);
+}
+
+#[test]
+fn l7_a_store_that_asks_for_its_own_value_is_told() {
+    let (lock, _) = manual(MINUTE);
+    let creation = elected(lock.acquire());
+    let asked = creation.publish(|| lock.acquire_timeout(Duration::MAX).unwrap_err());
+    assert_eq!(asked, Ok(AcquireError::WouldDeadlock));
+    creation.finish();
+}
+
+#[test]
 fn l5_a_store_that_panics_lets_go_those_who_invalidated() {
     let (lock, _) = manual(MINUTE);
     let (creation, before) = (elected(lock.acquire()), lock.generation());
@@ -359,7 +415,8 @@ fn c22_the_clock_is_read_outside_the_inner_mutex() {
     lock.acquire_or_create(|| ());
     elected(lock.acquire_owned()).finish();
     assert!(lock.is_expired() && lock.age().is_some());
-    assert!(clock.asked.load(Ordering::SeqCst) >= 6);
+    lock.mark_stale();
+    assert!(clock.asked.load(Ordering::SeqCst) >= 7);
 }
 
 #[test]
@@ -437,7 +494,19 @@ fn types_cross_threads_and_panics_as_decided() {
     sends::<ManualClock>();
     sends::<Outcome>();
     sends::<Generation>();
-    sends::<CreateError<Failure>>();
+    sends::<CreateError<Failure, Failure>>();
+    sends::<AcquireError>();
+    sends::<GetError<Failure>>();
+    sends::<NeedRegeneration>();
+    sends::<PublishError>();
+    sends::<StillStoring>();
+    sends::<WouldBlock>();
+    sends::<Freshness>();
+    sends::<Finished>();
+    sends::<Stamped<u64>>();
+    sends::<MonotonicClock>();
+    #[cfg(all(target_os = "linux", not(dogpile_portable)))]
+    sends::<dogpile::BoottimeClock>();
     // A creation that is caught with a panic can only be dropped or finished, and either is sound.
     sends::<Creation<'static>>();
     sends::<Turn<'static>>();

@@ -346,6 +346,22 @@ fn l6_what_was_invalidated_is_not_asked_for() {
 }
 
 #[test]
+fn l6_who_is_elected_after_a_wait_does_not_ask_for_what_was_invalidated_meanwhile() {
+    let cache = Cache::with(1);
+    cache.clock.advance(MINUTE);
+    let creation = cache.elect();
+    let first = |calls| if calls == 0 { Err(NeedRegeneration) } else { cache.look_up() };
+    let access = cache.while_it_waits(
+        || cache.access_by(first, 2),
+        || {
+            cache.lock.invalidate();
+            drop(creation);
+        },
+    );
+    assert_eq!(access, created(2, 1), "the store still holds the old one");
+}
+
+#[test]
 fn l6_a_superseded_value_is_not_set_but_reaches_its_caller() {
     let cache = Cache::new();
     let value = cache.lock.get_or_create_and_set(

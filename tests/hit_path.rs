@@ -6,7 +6,7 @@
 
 #![cfg(all(target_os = "linux", not(dogpile_loom)))]
 
-use dogpile::{Clock, Dogpile, ManualClock, MonotonicClock, Outcome, Turn};
+use dogpile::{Clock, Dogpile, ManualClock, MonotonicClock, Outcome, Stamped, Turn};
 use rustix::mm::{MprotectFlags, mprotect};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{SecureComputingMode, set_secure_computing_mode};
@@ -19,7 +19,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use std::{env, thread};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -61,6 +61,11 @@ fn access<C: Clock + 'static>(lock: &Arc<Dogpile<C>>, expected: Outcome) {
     assert_eq!(lock.acquire_or_create(|| unreachable!("nobody is elected")), expected);
     assert_eq!(lock.acquire_or_create_timeout(HOUR, || unreachable!("nobody is elected")), Ok(expected));
     assert_eq!(lock.acquire_or_try_create(|| Err("nobody is elected")), Ok(expected));
+    // The getter modes write no more than their getters do. (The stamp is from the future to a manual clock.)
+    assert_eq!(lock.get_or_create(|| Ok(1), || unreachable!("nobody is elected")), 1);
+    let now = SystemTime::now();
+    let stamped = || Ok(Stamped { value: 1, created: now });
+    assert_eq!(lock.get_or_create_stamped(stamped, || unreachable!("nobody is elected")).value, 1);
     assert_eq!(lock.is_expired(), expected == Outcome::Stale);
     assert!(lock.has_value());
 }
@@ -116,9 +121,9 @@ fn allocations_of(run: impl FnOnce()) -> usize {
 
 #[test]
 fn l12_a_hit_allocates_nothing() {
-    let lock = Arc::new(Dogpile::new(HOUR));
+    let lock = Arc::new(Dogpile::new(HOUR).max_skew(Duration::MAX));
     lock.acquire_or_create(|| ());
-    let on_manual_clock = Arc::new(Dogpile::with_clock(HOUR, ManualClock::new()));
+    let on_manual_clock = Arc::new(Dogpile::with_clock(HOUR, ManualClock::new()).max_skew(Duration::MAX));
     on_manual_clock.acquire_or_create(|| ());
     assert_eq!(allocations_of(|| access(&lock, Outcome::Fresh)), 0);
     assert_eq!(allocations_of(|| access(&on_manual_clock, Outcome::Fresh)), 0);
@@ -127,7 +132,7 @@ fn l12_a_hit_allocates_nothing() {
 
 #[test]
 fn l2_a_stale_access_during_a_creation_allocates_nothing() {
-    let lock = Arc::new(Dogpile::new(HOUR));
+    let lock = Arc::new(Dogpile::new(HOUR).max_skew(Duration::MAX));
     lock.acquire_or_create(|| ());
     lock.mark_stale();
     let Turn::Create(creation) = lock.acquire() else { panic!("a stale value elects the first to come") };
@@ -168,7 +173,7 @@ fn protect<C: Clock>(lock: &Arc<Dogpile<InPages<C>>>, flags: MprotectFlags) {
 
 /// Accesses a lock that may only be read; or, as the `part` says, writes to it.
 fn only_read<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
-    let lock = Arc::new(Dogpile::with_clock(HOUR, InPages(clock)));
+    let lock = Arc::new(Dogpile::with_clock(HOUR, InPages(clock)).max_skew(Duration::MAX));
     lock.acquire_or_create(|| ());
     let creation = (expected == Outcome::Stale).then(|| {
         lock.mark_stale();

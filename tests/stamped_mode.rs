@@ -1,6 +1,9 @@
 //! Stamped getter mode: the value brings its time, the lock need not live between uses.
 
-use dogpile::{AcquireError, Clock, CreateError, Dogpile, GetError, ManualClock, NeedRegeneration, Stamped, Turn};
+use dogpile::{
+    AcquireError, Clock, CreateError, Dogpile, GetError, ManualClock, NeedRegeneration, Outcome, Stamped, Turn,
+};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -212,6 +215,113 @@ fn l8_lost_missed_and_waited_for() {
         );
         assert_eq!(waiter.unwrap().join().unwrap(), (created, 2));
     });
+}
+
+/// Runs an access on another thread until it waits for `creation`, then `meanwhile`, then gives the creation up.
+fn after_a_wait(lock: &Lock, store: &Store, value: u64, meanwhile: impl FnOnce()) -> (Stamped<u64>, usize) {
+    let Turn::Create(creation) = lock.acquire() else { panic!("missing") };
+    thread::scope(|scope| {
+        let access = scope.spawn(|| store.access(lock, value));
+        until(|| lock.waiting() == 1);
+        meanwhile();
+        drop(creation);
+        access.join().unwrap()
+    })
+}
+
+#[test]
+fn l8_who_is_elected_after_a_wait_judges_what_it_finds_then() {
+    let ((lock, clock), store) = (process(), Store::default());
+    let fresh = Stamped { value: 5, created: clock.wall() };
+    assert_eq!(after_a_wait(&lock, &store, 9, || store.set(&fresh)), (fresh, 2), "by another process");
+    let ((lock, _), store) = (process(), Store::default());
+    let old = Stamped { value: 5, created: clock.wall() - MINUTE };
+    let (made, calls) = after_a_wait(&lock, &store, 2, || store.set(&old));
+    assert_eq!((made.value, calls), (2, 2), "elected, and what it found is stale");
+}
+
+#[test]
+fn l3_who_waits_in_lock_mode_is_not_served_by_a_getter() {
+    for finds in [false, true] {
+        let ((lock, clock), calls) = (process(), AtomicUsize::new(0));
+        let getter = || match calls.fetch_add(1, Ordering::SeqCst) {
+            0 => Err(GetError::NeedRegeneration),
+            _ if finds => Ok(Stamped { value: 5, created: clock.wall() }),
+            _ => Err(GetError::Failed("down")),
+        };
+        let Turn::Create(creation) = lock.acquire() else { panic!("missing") };
+        thread::scope(|scope| {
+            let by_getter = scope.spawn(|| {
+                lock.get_or_try_create_stamped(getter, || -> Result<u64, ()> { panic!("there is nothing to create") })
+            });
+            until(|| lock.waiting() == 1);
+            let in_lock_mode = scope.spawn(|| lock.acquire_or_create(|| ()));
+            until(|| lock.waiting() == 2);
+            drop(creation);
+            match by_getter.join().unwrap() {
+                Ok(got) => assert!(finds && got.value == 5),
+                Err(error) => assert!(!finds && error == CreateError::GetterFailed("down")),
+            }
+            // The lock has seen no value. It must not say that there is one.
+            assert_eq!(in_lock_mode.join().unwrap(), Outcome::Created);
+        });
+    }
+}
+
+#[test]
+fn l8_stale_and_created_by_another_meanwhile_asks_once_more() {
+    let ((lock, clock), store) = (process(), Store::default());
+    let old = store.access(&lock, 1).0;
+    clock.advance(MINUTE);
+    let mut calls = 0;
+    let got = lock.get_or_create_stamped(
+        || {
+            calls += 1;
+            if calls == 1 {
+                // After this look-up, and before this access is elected.
+                thread::scope(|scope| assert_eq!(scope.spawn(|| store.access(&lock, 2)).join().unwrap().0.value, 2));
+                return Ok(old);
+            }
+            store.get()
+        },
+        || panic!("it was just created"),
+    );
+    assert_eq!((got.value, calls), (2, 2));
+}
+
+#[test]
+fn l6_an_invalidation_while_the_getter_runs_counts() {
+    let ((lock, _), store) = (process(), Store::default());
+    store.access(&lock, 1);
+    let got = lock.get_or_create_stamped(
+        || {
+            let found = store.get();
+            lock.invalidate();
+            found
+        },
+        || 2,
+    );
+    assert_eq!(got.value, 2);
+}
+
+#[test]
+fn the_with_forms_hand_out_the_creation() {
+    let (lock, clock) = process();
+    let miss = || Err::<Stamped<u64>, _>(NeedRegeneration);
+    let may_fail = || Err::<Stamped<u64>, _>(GetError::<()>::NeedRegeneration);
+    let made = lock.get_or_create_stamped_with(miss, |creation| u64::from(!creation.is_superseded()));
+    assert_eq!(made, Stamped { value: 1, created: clock.wall() });
+    lock.mark_stale();
+    let made = lock.get_or_create_stamped_with_timeout(MINUTE, miss, |creation| creation.publish(|| 2).unwrap());
+    assert_eq!(made.unwrap().value, 2);
+    lock.mark_stale();
+    let made = lock.get_or_try_create_stamped_with(may_fail, |creation| creation.publish(|| 3));
+    assert_eq!(made.unwrap().value, 3);
+    lock.mark_stale();
+    let made = lock.get_or_try_create_stamped_with_timeout(MINUTE, may_fail, |_| Err::<u64, _>("down"));
+    assert_eq!(made, Err(CreateError::Failed("down")));
+    let made = lock.get_or_try_create_stamped_timeout(MINUTE, may_fail, || Ok::<_, ()>(4));
+    assert_eq!(made.unwrap().value, 4);
 }
 
 #[test]

@@ -180,6 +180,14 @@ fn slow_and_lost_before_it_expires() {
 }
 
 #[test]
+fn slow_and_lost_after_it_expired() {
+    let example =
+        Example { expires_after: ms(1_000), creation: ms(200), uses: 50, use_time: ms(500), lost_after: ms(1_100) };
+    let seen = example.run();
+    assert!(seen.creations > 1 && seen.creations <= at_most(&example, &seen), "{}", seen.creations);
+}
+
+#[test]
 fn returning_while_in_progress() {
     let clock = Arc::new(ManualClock::new());
     let lock = Dogpile::with_clock(ms(50), Arc::clone(&clock));

@@ -4,7 +4,7 @@ use super::Dogpile;
 use crate::clock::Clock;
 use crate::creation::{Generation, State, Verdict};
 use crate::error::AcquireError;
-use crate::running::{Doing, is_running_here};
+use crate::running::is_creating_here;
 use crate::sync::{Deadline, block_until};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub(super) enum Settled {
     Served,
     /// Look at the value again: it is no longer the one that was seen.
     Moved,
+    /// Look at the value again: whoever was waited for has not created one.
+    LookAgain,
 }
 
 /// How long an access will wait.
@@ -93,7 +95,7 @@ impl<C: Clock> Dogpile<C> {
                 return Ok(Settled::CarryOn);
             } else {
                 let deadline = wait.begin()?;
-                if is_running_here(&self.election, Doing::Creating) {
+                if is_creating_here(&self.election) {
                     return Err(Refused::WouldDeadlock);
                 }
                 let mut waiter = self.election.wait(now);
@@ -101,6 +103,7 @@ impl<C: Clock> Dogpile<C> {
                     None => return Err(Refused::TimedOut),
                     Some(Verdict::Served) => return Ok(Settled::Served),
                     Some(Verdict::Elected(born)) => return Ok(Settled::Elected { born, waited: true }),
+                    Some(Verdict::LookAgain) => return Ok(Settled::LookAgain),
                     Some(Verdict::Moved) => {}
                 }
             }
@@ -122,5 +125,21 @@ pub(super) fn would_deadlock(error: &AcquireError) -> ! {
     match error {
         AcquireError::WouldDeadlock => panic!("{error}"),
         AcquireError::TimedOut => unreachable!("a wait without an end does not time out"),
+    }
+}
+
+#[cfg(all(test, not(dogpile_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l10_one_deadline_covers_all_waits_of_an_access() {
+        let mut none = Wait::new(Patience::None);
+        assert!(matches!(none.begin(), Err(Refused::WouldBlock)));
+        let mut zero = Wait::new(Patience::For(Duration::ZERO));
+        assert!(zero.begin().is_ok(), "it looks once");
+        assert!(matches!(zero.begin(), Err(Refused::TimedOut)));
+        let mut forever = Wait::new(FOREVER);
+        assert!(forever.begin().is_ok() && forever.begin().is_ok());
     }
 }

@@ -80,7 +80,9 @@ impl<C: Clock> Dogpile<C> {
     /// - Missing, to the lock or to the getter: one access is elected and runs `creator`; the others wait, and get its
     ///   value by `getter`.
     ///
-    /// `getter` is called at most twice in one access, and never after `creator`. It is not called for a value that is
+    /// `getter` is called at most twice in one access, and never after `creator`. An access that is told twice that there is
+    /// nothing creates, when its turn comes. So a getter must not say so of a store that it cannot reach, or all accesses
+    /// create one after the other: see [`get_or_try_create`](Self::get_or_try_create). It is not called for a value that is
     /// missing to the lock: start with [`born_fresh`](Self::born_fresh) if a store may hold one from before.
     ///
     /// Blocks as long as its own creator runs, or while there is no value and somebody else creates it.
@@ -390,18 +392,24 @@ impl<C: Clock> Dogpile<C> {
             Err(GetError::Failed(error)) => Err(CreateError::GetterFailed(error)),
         };
         let mut calls = 0;
-        let mut served = false;
+        let (mut served, mut again) = (false, false);
+        let mut old = None;
         let mut wait = Wait::new(patience);
         loop {
             let seen = self.election.look();
-            // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
-            let known = if served { None } else { known(seen) };
-            let mut old = None;
+            let known = match known(seen) {
+                // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
+                _ if served => None,
+                // Who has waited asks once more, unless what there may be to find was invalidated.
+                Some(Need::Stale) if again => None,
+                known => known,
+            };
             let need = match known {
                 Some(need) => need,
                 None if calls == CALLS => Need::Missing,
                 None => {
                     calls += 1;
+                    old = None;
                     match ask()? {
                         Some(value) if served => return Ok(Fetched::Value(value)),
                         Some(value) => match judge(&value) {
@@ -416,7 +424,7 @@ impl<C: Clock> Dogpile<C> {
                     }
                 }
             };
-            served = false;
+            (served, again) = (false, false);
             match self.settle(seen, need, &mut wait).map_err(Refused::of_a_wait)? {
                 Settled::Elected { born, waited } => {
                     let creation = Creation::new(Keeper::Borrowed(self), born);
@@ -438,9 +446,16 @@ impl<C: Clock> Dogpile<C> {
                     return Ok(Fetched::Create(creation));
                 }
                 Settled::Served => served = true,
-                Settled::CarryOn | Settled::Moved => {
-                    // An old value is good enough when somebody else creates, or just did so twice in this access.
-                    if let Some(old) = old.filter(|_| need == Need::Stale) {
+                Settled::LookAgain => again = true,
+                // Somebody else creates: an old value is good enough.
+                Settled::CarryOn => {
+                    if let Some(old) = old.take() {
+                        return Ok(Fetched::Value(old));
+                    }
+                }
+                // Somebody else has created: ask once more, or else an old value is good enough.
+                Settled::Moved => {
+                    if let Some(old) = old.take_if(|_| calls == CALLS) {
                         return Ok(Fetched::Value(old));
                     }
                 }

@@ -300,7 +300,7 @@ impl<C: Clock> Dogpile<C> {
                 Settled::Elected { born, .. } => return Ok(Access::Elected(born)),
                 Settled::CarryOn => return Ok(Access::Stale),
                 Settled::Served => return Ok(Access::Waited),
-                Settled::Moved => {}
+                Settled::Moved | Settled::LookAgain => {}
             }
         }
     }

@@ -68,7 +68,44 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
         creator: impl FnOnce() -> T,
     ) -> Stamped<T> {
-        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), self.stamping(|| never(creator()))))
+        self.get_or_create_stamped_with(getter, |_| creator())
+    }
+
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped); the creator is handed its [`Creation`], as by
+    /// [`get_or_create_with`](Self::get_or_create_with).
+    ///
+    /// # Panics
+    ///
+    /// As `get_or_create`.
+    #[track_caller]
+    pub fn get_or_create_stamped_with<T>(
+        &self,
+        getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
+        creator: impl FnOnce(&Creation<'_, C>) -> T,
+    ) -> Stamped<T> {
+        let creator = self.stamping(|creation| never(creator(creation)));
+        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), creator))
+    }
+
+    /// [`get_or_create_stamped_timeout`](Self::get_or_create_stamped_timeout) with the creator of
+    /// [`get_or_create_stamped_with`](Self::get_or_create_stamped_with).
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_create_timeout`](Self::get_or_create_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_create_stamped_with_timeout<T>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
+        creator: impl FnOnce(&Creation<'_, C>) -> T,
+    ) -> Result<Stamped<T>, AcquireError> {
+        let creator = self.stamping(|creation| never(creator(creation)));
+        let got = self.get_stamped(Patience::For(timeout), never_fails(getter), creator);
+        got.map_err(CreateError::of_a_wait)
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), but waits for others for `timeout` at most.
@@ -86,9 +123,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
         creator: impl FnOnce() -> T,
     ) -> Result<Stamped<T>, AcquireError> {
-        let creator = self.stamping(|| never(creator()));
-        let got = self.get_stamped(Patience::For(timeout), never_fails(getter), creator);
-        got.map_err(CreateError::of_a_wait)
+        self.get_or_create_stamped_with_timeout(timeout, getter, |_| creator())
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with the storing apart: `setter` stores what `creator`
@@ -132,7 +167,7 @@ impl<C: Clock> Dogpile<C> {
             setter(made);
             Ok(())
         };
-        let creator = and_set(self.stamping(|| never(creator())), setter);
+        let creator = and_set(self.stamping(|_| never(creator())), setter);
         or_deadlock(self.get_stamped(FOREVER, never_fails(getter), creator))
     }
 
@@ -157,7 +192,7 @@ impl<C: Clock> Dogpile<C> {
             setter(made);
             Ok(())
         };
-        let creator = and_set(self.stamping(|| never(creator())), setter);
+        let creator = and_set(self.stamping(|_| never(creator())), setter);
         let got = self.get_stamped(Patience::For(timeout), never_fails(getter), creator);
         got.map_err(CreateError::of_a_wait)
     }
@@ -177,7 +212,43 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
+        self.get_or_try_create_stamped_with(getter, |_| creator())
+    }
+
+    /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped); the creator is handed its [`Creation`].
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create_stamped_with<T, E, G>(
+        &self,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce(&Creation<'_, C>) -> Result<T, E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
         self.get_stamped(FOREVER, getter, self.stamping(creator))
+    }
+
+    /// As [`get_or_try_create_stamped_with`](Self::get_or_try_create_stamped_with), but waits for others for `timeout` at
+    /// most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create_stamped_with_timeout<T, E, G>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce(&Creation<'_, C>) -> Result<T, E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        self.get_stamped(Patience::For(timeout), getter, self.stamping(creator))
     }
 
     /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped), but waits for others for `timeout` at most.
@@ -195,7 +266,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped(Patience::For(timeout), getter, self.stamping(creator))
+        self.get_or_try_create_stamped_with_timeout(timeout, getter, |_| creator())
     }
 
     /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set) with a getter, a creator and a setter that
@@ -214,7 +285,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped(FOREVER, getter, and_set(self.stamping(creator), setter))
+        self.get_stamped(FOREVER, getter, and_set(self.stamping(|_| creator()), setter))
     }
 
     /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), but waits for others for
@@ -234,15 +305,15 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped(Patience::For(timeout), getter, and_set(self.stamping(creator), setter))
+        self.get_stamped(Patience::For(timeout), getter, and_set(self.stamping(|_| creator()), setter))
     }
 
     /// Stamps what a creator makes once it has made it: a slow one does not yield a value born stale (C18).
     fn stamping<'a, T, E>(
         &'a self,
-        creator: impl FnOnce() -> Result<T, E>,
+        creator: impl FnOnce(&Creation<'a, C>) -> Result<T, E>,
     ) -> impl FnOnce(&Creation<'a, C>) -> Result<Stamped<T>, E> {
-        |_| Ok(Stamped { value: creator()?, created: self.clock.wall() })
+        |creation| Ok(Stamped { value: creator(creation)?, created: self.clock.wall() })
     }
 
     fn get_stamped<'a, T, E, G>(

@@ -22,13 +22,19 @@ pub struct Beside<W> {
     way: PhantomData<fn() -> W>,
 }
 
+impl<W> Beside<W> {
+    fn value(&self) -> u64 {
+        self.slot.load(Ordering::SeqCst)
+    }
+}
+
 /// One way to create when the lock says so.
 pub trait Way: 'static {
     fn access(
         beside: &Beside<Self>,
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Result<Outcome, CreateError<Failure>>
+    ) -> Access
     where
         Self: Sized;
 }
@@ -42,14 +48,11 @@ impl<W: Way> Elects for Beside<W> {
     }
 
     fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
-        let mut created = None;
-        let outcome = W::access(self, timeout, || {
+        W::access(self, timeout, || {
             let value = creator()?;
             self.slot.store(value, Ordering::SeqCst);
-            created = Some(value);
             Ok(value)
-        })?;
-        Ok((outcome, created.unwrap_or_else(|| self.slot.load(Ordering::SeqCst))))
+        })
     }
 
     fn invalidate(&self) {
@@ -93,26 +96,37 @@ impl Way for Closure {
         beside: &Beside<Self>,
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Result<Outcome, CreateError<Failure>> {
-        if timeout == FOREVER {
-            return beside.lock.acquire_or_try_create(|| creator().map(drop));
-        }
-        beside.lock.acquire_or_try_create_timeout(timeout, || creator().map(drop))
+    ) -> Access {
+        let mut created = None;
+        let creator = || {
+            created = Some(creator()?);
+            Ok(())
+        };
+        let outcome = if timeout == FOREVER {
+            beside.lock.acquire_or_try_create(creator)?
+        } else {
+            beside.lock.acquire_or_try_create_timeout(timeout, creator)?
+        };
+        Ok((outcome, created.unwrap_or_else(|| beside.value())))
     }
 }
 
 /// A turn does not tell who has waited: whoever came when there was no value, and got one without creating it.
-fn outcome_of_turn<C: Clock>(
+fn take_turn<W: Way, C: Clock>(
+    beside: &Beside<W>,
     turn: Turn<'_, C>,
     was_missing: bool,
     create: impl FnOnce(Creation<'_, C>) -> Result<u64, Failure>,
-) -> Result<Outcome, CreateError<Failure>> {
-    match turn {
-        Turn::Fresh | Turn::Stale if was_missing => Ok(Outcome::Waited),
-        Turn::Fresh => Ok(Outcome::Fresh),
-        Turn::Stale => Ok(Outcome::Stale),
-        Turn::Create(creation) => create(creation).map(|_| Outcome::Created).map_err(CreateError::Failed),
-    }
+) -> Access {
+    let outcome = match turn {
+        Turn::Fresh | Turn::Stale if was_missing => Outcome::Waited,
+        Turn::Fresh => Outcome::Fresh,
+        Turn::Stale => Outcome::Stale,
+        Turn::Create(creation) => {
+            return create(creation).map(|value| (Outcome::Created, value)).map_err(CreateError::Failed);
+        }
+    };
+    Ok((outcome, beside.value()))
 }
 
 /// `acquire_timeout`, and the turn taken on the same thread.
@@ -123,10 +137,10 @@ impl Way for ByTurn {
         beside: &Beside<Self>,
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Result<Outcome, CreateError<Failure>> {
+    ) -> Access {
         let was_missing = !beside.lock.has_value();
         let turn = beside.lock.acquire_timeout(timeout)?;
-        outcome_of_turn(turn, was_missing, |creation| creation.run_fallible(|_| creator()))
+        take_turn(beside, turn, was_missing, |creation| creation.run_fallible(|_| creator()))
     }
 }
 
@@ -138,10 +152,10 @@ impl Way for Elsewhere {
         beside: &Beside<Self>,
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Result<Outcome, CreateError<Failure>> {
+    ) -> Access {
         let was_missing = !beside.lock.has_value();
         let turn = beside.lock.acquire_owned_timeout(timeout)?;
-        outcome_of_turn(turn, was_missing, |creation| {
+        take_turn(beside, turn, was_missing, |creation| {
             thread::scope(|scope| {
                 let job = scope.spawn(|| creation.run_fallible(|_| creator()));
                 job.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -173,7 +187,7 @@ impl Way for ByGetter {
         beside: &Beside<Self>,
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Result<Outcome, CreateError<Failure>> {
+    ) -> Access {
         let (mut created, before) = (false, beside.lock.freshness());
         let getter = || match beside.slot.load(Ordering::SeqCst) {
             0 => Err(GetError::NeedRegeneration),
@@ -183,8 +197,8 @@ impl Way for ByGetter {
             created = true;
             creator()
         };
-        beside.lock.get_or_try_create_timeout(timeout, getter, creator).map_err(no_getter_failed)?;
-        Ok(outcome_of_value(created, before))
+        let value = beside.lock.get_or_try_create_timeout(timeout, getter, creator).map_err(no_getter_failed)?;
+        Ok((outcome_of_value(created, before), value))
     }
 }
 
@@ -196,7 +210,7 @@ impl Way for ByStampedGetter {
         beside: &Beside<Self>,
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Result<Outcome, CreateError<Failure>> {
+    ) -> Access {
         let (mut created, before) = (false, beside.lock.freshness());
         let getter = || match beside.stamp.load(Ordering::SeqCst) {
             0 => Err(GetError::NeedRegeneration),
@@ -212,7 +226,7 @@ impl Way for ByStampedGetter {
             beside.stamp.store(u64::try_from(now.as_nanos()).expect("before 2554"), Ordering::SeqCst);
             Ok(value)
         };
-        beside.lock.get_or_try_create_stamped_timeout(timeout, getter, creator).map_err(no_getter_failed)?;
-        Ok(outcome_of_value(created, before))
+        let got = beside.lock.get_or_try_create_stamped_timeout(timeout, getter, creator).map_err(no_getter_failed)?;
+        Ok((outcome_of_value(created, before), got.value))
     }
 }
