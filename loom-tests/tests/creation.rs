@@ -1,7 +1,7 @@
 //! The election without a value: who creates, who waits, who is called.
 #![cfg(dogpile_loom)]
 
-use Verdict::{Elected, Moved, Served};
+use Verdict::{Elected, LookAgain, Moved, Served};
 use dogpile::model::{Deadline, Election, State, Verdict, block_until};
 use dogpile::{Finished, Generation};
 use dogpile_loom_tests::{Reached, Slot, Wakes, check};
@@ -53,7 +53,7 @@ impl Shared {
                 match self.wait(seen) {
                     Served => return None,
                     Elected(born) => return Some(born),
-                    Moved => {}
+                    Moved | LookAgain => {}
                 }
             } else if let Some(born) = self.election.elect(seen) {
                 return Some(born);
@@ -180,7 +180,7 @@ fn c16_a_creation_that_ends_before_one_queues_is_not_waited_for() {
         shared.create(born);
         match waiter.join().unwrap() {
             Served => QUEUED.here(),
-            Moved => LATE.here(),
+            Moved | LookAgain => LATE.here(),
             Elected(_) => panic!("a creation that did not fail elects nobody"),
         }
         assert!(shared.is_at_rest());
@@ -201,7 +201,7 @@ fn l2_who_saw_one_creation_does_not_wait_for_the_next() {
         let next = shared.elect().expect("nobody else creates");
         match waiter.join().unwrap() {
             Served => {}
-            Moved => LATE.here(),
+            Moved | LookAgain => LATE.here(),
             Elected(_) => panic!("a creation that did not fail elects nobody"),
         }
         shared.create(next);
@@ -223,7 +223,7 @@ fn c16_a_creation_that_fails_before_one_queues_is_not_waited_for() {
                 assert_eq!(shared.slot.read(), 1);
                 shared.create(born);
             }
-            Moved => LATE.here(),
+            Moved | LookAgain => LATE.here(),
             Served => panic!("there was nothing to be served with"),
         });
         shared.fail();
@@ -246,7 +246,7 @@ fn l5_a_failure_hands_on_to_exactly_one_of_two_waiters() {
                 match verdict {
                     Elected(born) => assert_eq!(shared.create(born), Finished::Published),
                     Served => assert_eq!(shared.slot.read(), 2),
-                    Moved => {}
+                    Moved | LookAgain => {}
                 }
                 verdict
             })
@@ -383,7 +383,7 @@ fn l5_a_newcomer_who_overtakes_the_one_called_serves_it() {
         let newcomer = shared.elect().map(|born| shared.create(born));
         let verdict = waiter.join().unwrap();
         match verdict {
-            Elected(_) | Moved => {}
+            Elected(_) | Moved | LookAgain => {}
             Served => {
                 OVERTAKEN.here();
                 assert_eq!(newcomer, Some(Finished::Published));
@@ -472,7 +472,7 @@ fn l6_a_superseded_creation_serves_those_from_before_only() {
                         WAITED.here();
                         born
                     }
-                    Moved => shared.elect().expect("nobody else creates"),
+                    Moved | LookAgain => shared.elect().expect("nobody else creates"),
                     Served => panic!("served with old news"),
                 }
             } else {
@@ -683,4 +683,55 @@ fn l6_a_creation_carries_a_mark_or_sees_what_came_before_it() {
     }
     CARRIED.at_least_once();
     SAW.at_least_once();
+}
+
+/// A creation that stands down lets all who wait look again, and elects none of them.
+#[test]
+fn l5_who_stands_down_lets_all_look_again() {
+    static BOTH_QUEUED: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, _) = Shared::creating();
+        let waiters = [(); 2].map(|()| spawn(&shared, move |shared| shared.wait(seen)));
+        shared.election.stand_down();
+        let verdicts = waiters.map(|waiter| waiter.join().unwrap());
+        assert!(verdicts.iter().all(|verdict| matches!(verdict, Moved | LookAgain)), "{verdicts:?}");
+        BOTH_QUEUED.here_if(verdicts == [LookAgain; 2]);
+        assert!(shared.is_at_rest());
+    });
+    BOTH_QUEUED.at_least_once();
+}
+
+/// Before they have looked, a newcomer creates, and serves them; or fails, and hands on.
+#[test]
+fn l5_a_newcomer_after_a_stand_down_leaves_nobody_behind() {
+    static SERVED: Reached = Reached::new();
+    static ELECTED: Reached = Reached::new();
+    for fails in [false, true] {
+        check(move || {
+            let (shared, seen, _) = Shared::creating();
+            let waiters = [(); 2].map(|()| {
+                spawn(&shared, move |shared| {
+                    let verdict = shared.wait(seen);
+                    if let Elected(born) = verdict {
+                        shared.create(born);
+                    }
+                    verdict
+                })
+            });
+            shared.election.stand_down();
+            if let Some(born) = shared.elect() {
+                if fails {
+                    shared.fail();
+                } else {
+                    shared.create(born);
+                }
+            }
+            let verdicts = waiters.map(|waiter| waiter.join().unwrap());
+            SERVED.here_if(!fails && verdicts == [Served; 2]);
+            ELECTED.here_if(fails && verdicts.iter().any(|verdict| matches!(verdict, Elected(_))));
+            assert!(shared.is_at_rest());
+        });
+    }
+    SERVED.at_least_once();
+    ELECTED.at_least_once();
 }

@@ -143,6 +143,29 @@ fn l5_l8_who_is_elected_after_a_wait_looks_first() {
     BOTH_WAITED.iter().for_each(Reached::at_least_once);
 }
 
+/// A creation fails, the store was filled by another process, and somebody invalidates: those who let each other look for
+/// what the store holds do not give it to one who came after the invalidation.
+#[test]
+fn l6_who_came_after_an_invalidation_is_not_let_look_for_what_was_before() {
+    static FOUND: Reached = Reached::new();
+    check(|| {
+        let cache = Cache::fresh(0);
+        cache.lock.mark_stale();
+        let Turn::Create(creation) = cache.lock.acquire() else { panic!("it is stale") };
+        let invalidates = spawn(&cache, |cache| {
+            cache.lock.invalidate();
+            cache.access().value
+        });
+        let before = spawn(&cache, Cache::access);
+        cache.store.store(5, Relaxed);
+        drop(creation);
+        assert_eq!(invalidates.join().unwrap(), MADE);
+        FOUND.here_if(before.join().unwrap().value == 5);
+        assert!(cache.is_at_rest());
+    });
+    FOUND.at_least_once();
+}
+
 /// C8: whoever invalidates and then clears the store leaves nothing of an older creation in it.
 #[test]
 fn l6_nothing_older_is_stored_after_an_invalidation() {
