@@ -36,6 +36,11 @@ install memcached memcached # the example of that name
 # valgrind exists for Linux only on the machines that brew knows.
 [ "$(uname)" = Linux ] && install valgrind valgrind
 
+# What waits for a wake-up that was lost waits for ever: no step may take longer than this. (macOS has no timeout command.)
+limit() {
+    if command -v timeout >/dev/null; then timeout -k 10 1200 "$@"; else "$@"; fi
+}
+
 # --- the checks -----------------------------------------------------------------------------------------------------
 
 # Flags of the caller's would build everything once more, or hide a warning.
@@ -57,24 +62,24 @@ say "documentation, warnings denied"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --document-private-items --locked
 
 say "tests and doctests"
-cargo test --workspace --all-features --locked
+limit cargo test --workspace --all-features --locked
 
 say "tests with the clocks of other platforms"
 RUSTFLAGS="--cfg dogpile_portable" CARGO_TARGET_DIR="$target/portable" \
-    cargo test -p dogpile --lib --tests --locked --quiet
+    limit cargo test -p dogpile --lib --tests --locked --quiet
 
 say "loom models (LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-2, the default})"
 models=$(mktemp)
 trap 'rm -f "$models"' EXIT
 RUSTFLAGS="$loom" CARGO_TARGET_DIR="$target/loom" \
-    cargo test --release -p dogpile-loom-tests --locked 2>&1 | tee "$models"
+    limit cargo test --release -p dogpile-loom-tests --locked 2>&1 | tee "$models"
 ran=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$models" | awk '{ n += $1 } END { print n + 0 }')
 [ "$ran" -gt 0 ] || give_up "no loom model ran"
 echo "$ran loom models ran"
 
 if [ "$(uname)" = Linux ]; then
     say "instructions of a hit, counted by callgrind"
-    cargo bench --bench instructions --locked
+    limit cargo bench --bench instructions --locked
 fi
 
 if cargo +nightly --version >/dev/null 2>&1; then
@@ -83,7 +88,7 @@ if cargo +nightly --version >/dev/null 2>&1; then
     # No backtraces: the standard library prints them under locks that the sanitizer does not see.
     TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp" RUST_BACKTRACE=0 \
         RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR="$target/tsan" \
-        cargo +nightly test -p dogpile --target "$host" --locked \
+        limit cargo +nightly test -p dogpile --target "$host" --locked \
         --test contract --test dogpile --test getter_mode --test stamped_mode --test waiters --test worked_examples
 else
     say "ThreadSanitizer: left out, there is no nightly toolchain"

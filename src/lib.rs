@@ -35,5 +35,5 @@ pub use crate::turn::{Creation, Finished, Outcome, Turn};
 pub mod model {
     pub use crate::creation::{Election, State, StoreEnd, Verdict, Waiter};
     pub use crate::freshness::{Expiry, Look};
-    pub use crate::sync::{Deadline, Mutant, block_until, plant};
+    pub use crate::sync::{Deadline, Mutant, Room, block_until, plant};
 }

@@ -1,6 +1,7 @@
-//! The shim: the only module that names std, `parking_lot`, crossbeam, kernel and loom primitives.
+//! The shim: this module, with those below it, is the only one to name std's, `parking_lot`'s, crossbeam's, the kernel's and
+//! loom's primitives of synchronization.
 //!
-//! Normally these are std's atomics, `parking_lot`'s mutex and a place for each thread to park: see [`parking`]. Under `cfg(dogpile_loom)` they are
+//! Normally these are std's atomics, `parking_lot`'s mutex and a place for each thread to park (`sync/parking…`). Under `cfg(dogpile_loom)` they are
 //! twins that the model checker sees. Two things differ there:
 //!
 //! - a time-out has no clock: a wait that may time out does so at its first chance. Since loom runs the other threads
@@ -11,15 +12,21 @@
 #[cfg(not(dogpile_loom))]
 #[cfg_attr(all(target_os = "linux", not(dogpile_portable)), path = "sync/parking_linux.rs")]
 mod parking;
+#[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
+mod room;
 
 use std::task::{Poll, Waker};
 
 pub(crate) use imp::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, thread_local};
+#[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
+use imp::{AtomicU32, Bell};
 #[cfg(not(dogpile_loom))]
 pub(crate) use imp::{Deadline, block_until};
 #[cfg(dogpile_loom)]
 pub use imp::{Deadline, block_until, plant};
 pub(crate) use imp::{mutant, together, unique};
+#[cfg(dogpile_loom)]
+pub use room::Room;
 pub(crate) use std::sync::Arc;
 #[cfg(any(test, dogpile_portable, not(target_os = "linux")))]
 pub(crate) use std::sync::OnceLock;
@@ -50,6 +57,10 @@ pub enum Mutant {
     BatonKept,
     /// `finish` publishes although the generation has moved (L6).
     LateFinishPublishes,
+    /// `settle` elects although the generation has moved since the access looked (L8).
+    ElectedOnOldNews,
+    /// `park` looks for its token before it reads the bell.
+    LooksBeforeItListens,
 }
 
 /// The loop by which a thread waits: poll; where that is pending, park until woken or out of time.
@@ -75,6 +86,8 @@ mod imp {
     pub(crate) use std::thread_local;
 
     pub(crate) use parking::together;
+    #[cfg(all(target_os = "linux", not(dogpile_portable)))]
+    pub(super) use {parking::Bell, std::sync::atomic::AtomicU32};
 
     /// When a wait ends for want of time; a deadline past the end of `Instant` never comes.
     #[derive(Clone, Copy, Debug)]
@@ -149,6 +162,7 @@ mod imp {
     use std::time::Duration;
 
     pub(crate) use loom::sync::MutexGuard;
+    pub(super) use loom::sync::atomic::AtomicU32;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(crate) use loom::thread_local;
 
@@ -179,6 +193,42 @@ mod imp {
         /// Whether it may have passed, that is, whether there is one.
         pub fn has_passed(self) -> bool {
             self.0
+        }
+    }
+
+    /// The word of a room, and the kernel that its sleepers are asleep in: who sleeps is a bit in `asleep`.
+    #[derive(Debug)]
+    pub struct Bell {
+        word: AtomicU32,
+        asleep: loom::sync::Mutex<u32>,
+        changed: Condvar,
+    }
+
+    impl Bell {
+        pub(super) fn new() -> Self {
+            Self { word: AtomicU32::new(0), asleep: loom::sync::Mutex::new(0), changed: Condvar::new() }
+        }
+
+        pub(super) fn heard(&self) -> u32 {
+            self.word.load(Ordering::Acquire)
+        }
+
+        pub(super) fn ring(&self, bits: u32) {
+            self.word.fetch_add(1, Ordering::Release);
+            *self.asleep.lock().unwrap() &= !bits;
+            self.changed.notify_all();
+        }
+
+        /// Sleeps until its bit is rung, unless the word has moved. (The bit is the sleeper's alone.)
+        pub(super) fn sleep(&self, heard: u32, bit: u32, _: Deadline) {
+            let mut asleep = self.asleep.lock().unwrap();
+            if self.word.load(Ordering::Relaxed) != heard {
+                return;
+            }
+            *asleep |= bit;
+            while *asleep & bit != 0 {
+                asleep = self.changed.wait(asleep).unwrap();
+            }
         }
     }
 

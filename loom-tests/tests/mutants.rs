@@ -6,9 +6,10 @@
 //! (a panic in the scheduler, then another one in whatever is dropped).
 #![cfg(dogpile_loom)]
 
-use dogpile::model::{Deadline, Election, Mutant, Verdict, block_until, plant};
-use dogpile::{Dogpile, Finished, Freshness, ManualClock, Outcome, Turn};
+use dogpile::model::{Deadline, Election, Mutant, Room, Verdict, block_until, plant};
+use dogpile::{Dogpile, Finished, Freshness, ManualClock, NeedRegeneration, Outcome, Turn};
 use dogpile_loom_tests::{Slot, Wakes, check};
+use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
 use std::env;
 use std::process::Command;
@@ -131,5 +132,41 @@ fn l6_late_finish_publishes() {
         other.join().unwrap();
         assert_eq!(lock.freshness(), Freshness::Missing, "old news counts as fresh");
         assert!(matches!(finished, Finished::Published | Finished::Superseded));
+    });
+}
+
+/// If a turn outlives the generation it was settled in, those who found the value gone together create one after the other.
+#[test]
+fn l8_elected_on_old_news() {
+    finds("l8_elected_on_old_news", Mutant::ElectedOnOldNews, "created twice", || {
+        let shared = Arc::new((lock(), AtomicUsize::new(0)));
+        shared.0.acquire_or_create(|| ()); // and the store has lost it
+        let access = |shared: &(Arc<Lock>, AtomicUsize)| {
+            let get = || if shared.1.load(Relaxed) == 0 { Err(NeedRegeneration) } else { Ok(()) };
+            shared.0.get_or_create(get, || assert_eq!(shared.1.fetch_add(1, Relaxed), 0, "created twice"));
+        };
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || access(&shared))
+        };
+        access(&shared);
+        other.join().unwrap();
+    });
+}
+
+/// Who looks for its token before it listens to the bell sleeps through its call.
+#[test]
+fn c16_looks_before_it_listens() {
+    finds("c16_looks_before_it_listens", Mutant::LooksBeforeItListens, "deadlock", || {
+        let room = Arc::new(Room::new());
+        let waker = {
+            let room = Arc::clone(&room);
+            thread::spawn(move || {
+                room.give_tokens(1);
+                room.ring(1);
+            })
+        };
+        assert!(room.park(1, Deadline::after(Duration::MAX)));
+        waker.join().unwrap();
     });
 }

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::creation::{Generation, State, Verdict};
 use crate::error::AcquireError;
 use crate::running::is_creating_here;
-use crate::sync::{Deadline, block_until};
+use crate::sync::{Deadline, Mutant, block_until, mutant};
 use std::time::Duration;
 
 /// What an access has seen, short of a fresh value.
@@ -86,7 +86,7 @@ impl<C: Clock> Dogpile<C> {
     /// It holds as long as the generation stands. Once that has moved, what was found may be out of date.
     pub(super) fn settle(&self, seen: State, need: Need, wait: &mut Wait) -> Result<Settled, Refused> {
         let mut now = seen;
-        while now.generation() == seen.generation() {
+        while now.generation() == seen.generation() || mutant(Mutant::ElectedOnOldNews) {
             if !now.is_creating() {
                 if let Some(born) = self.election.elect(now) {
                     return Ok(Settled::Elected { born, waited: false });
