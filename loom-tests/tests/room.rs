@@ -56,7 +56,9 @@ fn c16_two_are_woken_one_by_one() {
         let other = spawn(&shared, |shared| shared.park(1));
         shared.park(0);
         other.join().unwrap();
-        wakers.into_iter().for_each(|waker| waker.join().unwrap());
+        for waker in wakers {
+            waker.join().unwrap();
+        }
     });
 }
 
