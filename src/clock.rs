@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 ///
 /// Times are nanoseconds since an origin of the clock's own choosing; 64 bits of them last 584 years. Both readings
 /// belong to one time line, on all threads: neither goes back, and `now_coarse()` is never ahead of a `now()` that is
-/// called later. Readings below 5 are taken as 5.
+/// called later. Readings below 5 are taken as 5, since the lock has other uses
+/// for those.
 ///
 /// The methods are called outside every lock of this crate; a panic in one reaches the caller of the access and leaves
 /// the lock as it was.
@@ -157,7 +158,8 @@ pub(crate) const fn nanoseconds(duration: Duration) -> u64 {
 ///
 /// Its time of day begins in the year 2000 and moves along; [`set_wall`](Self::set_wall) sets it apart.
 ///
-/// Share it as `&'static ManualClock` or `Arc<ManualClock>`: both are clocks themselves.
+/// Share it as `&'static ManualClock` or `Arc<ManualClock>`: both are clocks themselves. Code under test takes any clock if
+/// its lock is a `Dogpile<C>`, or a `Dogpile<Arc<dyn Clock>>`.
 ///
 /// # Memory ordering
 ///

@@ -38,7 +38,8 @@ use std::time::Duration;
 ///
 /// # Cost
 ///
-/// A hit is a load, a look at the clock and a compare: about 3 ns, on any number of threads at once. It takes no lock,
+/// A hit is a load, a look at the clock and a compare: about 3 ns, on any number of threads at once. Below a lifetime of one
+/// second the clock is read exactly, which takes about 20 ns; without expiry it is not read at all. A hit takes no lock,
 /// writes nothing and does not enter the kernel. The lock itself is small, `const`, and has nothing to clean up.
 ///
 /// # Memory ordering
@@ -237,8 +238,8 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// What this thread did before happens before whatever the next creator does.
     pub fn invalidate(&self) {
-        let waited = self.invalidate_timeout(Duration::MAX);
-        debug_assert!(waited.is_ok());
+        // Without an end to the wait it only ends well.
+        self.invalidate_timeout(Duration::MAX).unwrap_or(());
     }
 
     /// As [`invalidate`](Self::invalidate), but blocks for `timeout` at most; zero does not block.
@@ -248,10 +249,7 @@ impl<C: Clock> Dogpile<C> {
     /// [`StillStoring`] if a creation that is now superseded was still inside [`publish`](crate::Creation::publish) when the
     /// time was out. The value is invalidated, and missing to this lock, but its store may yet be written to.
     pub fn invalidate_timeout(&self, timeout: Duration) -> Result<(), StillStoring> {
-        match self.election.invalidate(None, || self.expiry.forget()) {
-            Some(end) => self.wait_for(end, timeout),
-            None => unreachable!("it was not asked to depend on a generation"),
-        }
+        self.election.invalidate(None, || self.expiry.forget()).map_or(Ok(()), |end| self.wait_for(end, timeout))
     }
 
     /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did. Blocks as
@@ -260,8 +258,8 @@ impl<C: Clock> Dogpile<C> {
     /// For many threads that find the same value useless at the same moment: 64 of them that were refused with one token
     /// cause one renewal, not 64.
     ///
-    /// A thread that created the value itself or waited for it saw the generation before that, and gets `false`: it is to
-    /// look again, and have seen the value before it condemns it. A renewal that is already running on a stale value is
+    /// A thread that created the value itself or waited for it took the generation before that, and gets `false`: it must
+    /// take the generation anew, access again, and only then invalidate. A renewal that is already running on a stale value is
     /// superseded, since it may have begun before the value went bad.
     ///
     /// # Examples
@@ -277,7 +275,8 @@ impl<C: Clock> Dogpile<C> {
     ///     if call() {
     ///         break;
     ///     }
-    ///     TOKEN_FRESH.invalidate_if(seen); // refused with that token, unless another thread was quicker
+    ///     // Refused with that token, unless another thread was quicker. (Give up after a few.)
+    ///     TOKEN_FRESH.invalidate_if(seen);
     /// }
     /// ```
     pub fn invalidate_if(&self, seen: Generation) -> bool {
@@ -307,8 +306,9 @@ impl<C: Clock> Dogpile<C> {
 
     /// Makes the value stale: the next access creates, the others carry on with it. Never blocks on a creation.
     ///
-    /// A creation that is running publishes its value as stale, so that the next access creates once more. If there is
-    /// no value and none is being created, nothing happens.
+    /// A creation that is running publishes its value as stale, so that the next access creates once more. A value that is
+    /// missing stays missing; but in [stamped getter mode](Self::get_or_create_stamped) a value that the store holds, and
+    /// this lock has not seen, counts as stale too.
     ///
     /// # Memory ordering
     ///
@@ -326,7 +326,7 @@ impl<C: Clock> fmt::Debug for Dogpile<C> {
             .field("freshness", &self.freshness())
             .field("generation", &self.generation())
             .field("creating", &self.is_creating())
-            .field("expires_after", &self.expires_after())
+            .field("expires_after", &Some(self.expires_after()).filter(|lifetime| *lifetime != Duration::MAX))
             .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ pub struct WouldBlock;
 
 impl fmt::Display for WouldBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("there is no value yet and another creation is running")
+        f.write_str("there is no value, and a creation is running")
     }
 }
 
@@ -44,8 +44,8 @@ impl Error for AcquireError {}
 
 /// Why an access with a creator or a getter that can fail, failed.
 ///
-/// `E` is the creator's own error and `G` the getter's, which come back untouched; in lock mode, and with a getter that
-/// cannot fail, `G` is [`Infallible`]. `Display` says what failed; the cause is the [`source`](Error::source). More reasons
+/// `E` is the creator's own error and `G` the getter's, which come back untouched. In lock mode `G` is [`Infallible`]; with a
+/// getter that cannot fail, say `CreateError<E>` in a signature, since the compiler does not guess `G`. `Display` says what failed; the cause is the [`source`](Error::source). More reasons
 /// arise as the crate grows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -115,14 +115,19 @@ impl Error for NeedRegeneration {}
 
 /// Why a getter that can fail brought no value.
 ///
-/// Made from the getter's own error by `?`, which converts once: an error that is not `G` itself is to be mapped first.
+/// A miss may be said by `?` from [`NeedRegeneration`]; an error of the store is to be named as what it is, so that neither
+/// is taken for the other:
 ///
 /// ```
-/// use dogpile::GetError;
+/// use dogpile::{GetError, NeedRegeneration};
 ///
 /// # fn look_up(_: &str) -> Result<Option<u64>, std::io::Error> { Ok(None) }
-/// let getter = || look_up("key")?.ok_or(GetError::NeedRegeneration);
-/// # assert!(matches!(getter(), Err(GetError::NeedRegeneration)));
+/// let getter = || {
+///     let found = look_up("key").map_err(GetError::Failed)?;
+///     Ok(found.ok_or(NeedRegeneration)?)
+/// };
+/// # let got: Result<u64, _> = getter();
+/// # assert!(matches!(got, Err(GetError::NeedRegeneration)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GetError<G> {
@@ -132,9 +137,9 @@ pub enum GetError<G> {
     Failed(G),
 }
 
-impl<G> From<G> for GetError<G> {
-    fn from(error: G) -> Self {
-        Self::Failed(error)
+impl<G> From<NeedRegeneration> for GetError<G> {
+    fn from(NeedRegeneration: NeedRegeneration) -> Self {
+        Self::NeedRegeneration
     }
 }
 
@@ -156,7 +161,7 @@ impl<G: Error + 'static> Error for GetError<G> {
     }
 }
 
-/// Why a bounded invalidation did not wait for the end of what was being stored. It has taken effect all the same.
+/// The invalidation took effect, but an older value was still being stored when the time ran out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct StillStoring;

@@ -29,6 +29,8 @@ pub enum Outcome {
 
 /// What an access is to do next.
 ///
+/// A turn that is only matched against (`matches!(lock.acquire(), Turn::Create(_))`) gives its creation up.
+///
 /// `Turn<'static>` comes from [`acquire_owned`](Dogpile::acquire_owned) and from locks in a `static`.
 #[must_use = "a dropped `Turn::Create` gives up the creation it was elected for"]
 pub enum Turn<'a, C: Clock = MonotonicClock> {
@@ -104,7 +106,9 @@ impl<C: Clock> Deref for Keeper<'_, C> {
 /// if let Turn::Create(creation) = lock.acquire_owned() {
 ///     thread::spawn(move || creation.run(|_| { /* rebuild */ }));
 /// }
-/// assert!(matches!(lock.acquire(), Turn::Fresh)); // no value before: this waited
+/// if !lock.has_value() {
+///     assert!(matches!(lock.acquire(), Turn::Fresh)); // nothing to go on with: this waits
+/// }
 /// ```
 #[must_use = "dropping a creation gives it up; `finish` or `run` it"]
 pub struct Creation<'a, C: Clock = MonotonicClock> {
@@ -127,12 +131,12 @@ impl<'a, C: Clock> Creation<'a, C> {
         self.lock.election()
     }
 
-    /// Ends the creation: the value is made, and stamped now. Never blocks.
+    /// Ends the creation: the value is made, and stamped now. Blocks only for moments.
     ///
     /// Everybody who waited is served. If the creation was [superseded](Self::is_superseded), freshness stays as the
-    /// invalidation left it; the value then counts for those only who were already waiting when that happened, and one of
-    /// the others creates anew. If the creator knew, because a [`publish`](Self::publish) was refused or
-    /// [`is_superseded`](Self::is_superseded) said so, it counts for nobody.
+    /// invalidation left it: those who were waiting before the invalidation are given this value, and one of those who came
+    /// later creates anew. If the creation has learned of it, because a [`publish`](Self::publish) was refused or
+    /// [`is_superseded`](Self::is_superseded) said so, nobody is given it.
     ///
     /// # Memory ordering
     ///
@@ -162,8 +166,8 @@ impl<'a, C: Clock> Creation<'a, C> {
     ///
     /// # Errors
     ///
-    /// [`PublishError::Superseded`] if the value was invalidated after this creation began; `store` is dropped unrun.
-    /// Have it borrow what is to be kept.
+    /// [`PublishError::Superseded`] if the value was invalidated after this creation began. `store` is dropped without
+    /// running, so let it borrow what is still needed.
     ///
     /// # Panics
     ///
@@ -202,8 +206,8 @@ impl<'a, C: Clock> Creation<'a, C> {
 
     /// Whether the value was invalidated after this creation began. Never blocks.
     ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true. It is then taken that the creator does
-    /// stop: its value serves nobody else, not even those who have waited for it since before.
+    /// A long creator may ask now and then, and stop early. Once true it stays true. From then on the lock assumes that the
+    /// creator stops: its value serves nobody else, not even those who have waited for it since before.
     ///
     /// A value that was only [marked stale](Dogpile::mark_stale) meanwhile is published all the same.
     #[must_use]

@@ -96,10 +96,7 @@ fn l7_infallible_forms_panic_and_name_the_mistake() {
             assert!(message.contains("waited for itself"), "{message}");
         }
         // Forms that never block have nothing to panic about.
-        assert_eq!(
-            inner.try_acquire().unwrap_err().to_string(),
-            "there is no value yet and another creation is running"
-        );
+        assert_eq!(inner.try_acquire().unwrap_err().to_string(), "there is no value, and a creation is running");
     });
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Fresh);
 }
@@ -542,7 +539,7 @@ fn debug_shows_the_state() {
     let (lock, _) = manual(MINUTE);
     assert_eq!(
         format!("{lock:?}"),
-        "Dogpile { freshness: Missing, generation: Generation(0), creating: false, expires_after: 60s, .. }"
+        "Dogpile { freshness: Missing, generation: Generation(0), creating: false, expires_after: Some(60s), .. }"
     );
     let turn = lock.acquire();
     assert_eq!(format!("{turn:?}"), "Create(Creation { born: Generation(0), superseded: false, .. })");

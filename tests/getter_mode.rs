@@ -411,13 +411,13 @@ fn errors_of_getter_creator_and_setter_reach_the_caller_as_such() {
     #[derive(Debug, PartialEq)]
     struct Refused;
     let lock = Dogpile::new(MINUTE).born_fresh();
-    let refuse = || Err::<u64, _>(GetError::from(Refused));
+    let refuse = || Err::<u64, _>(GetError::Failed(Refused));
     let untouched = || -> Result<u64, &str> { panic!("a failing getter is not taken for a miss") };
     assert_eq!(lock.get_or_try_create(refuse, untouched), Err(CreateError::GetterFailed(Refused)));
     assert_eq!(lock.get_or_try_create_timeout(MINUTE, refuse, untouched), Err(CreateError::GetterFailed(Refused)));
     assert!(!lock.is_creating());
 
-    let miss = || Err::<u64, _>(GetError::<Refused>::NeedRegeneration);
+    let miss = || Err::<u64, GetError<Refused>>(NeedRegeneration.into());
     assert_eq!(lock.get_or_try_create(miss, || Err("down")), Err(CreateError::Failed("down")));
     assert_eq!(lock.get_or_try_create_with(miss, |_| Err("down")), Err(CreateError::Failed("down")));
     let set = lock.get_or_try_create_and_set(miss, || Ok(1), |_| Err("full"));

@@ -1,4 +1,12 @@
 //! How an access that found no fresh value comes to its turn: elected, carrying on, or waiting.
+//!
+//! | what | is said by | to |
+//! |---|---|---|
+//! | `Freshness` | the deadline word, or the getter's stamp | the mode |
+//! | [`Need`] | the mode: what the access has seen, short of a fresh value | [`settle`](Dogpile::settle) |
+//! | [`Verdict`] | the queue, if the access waited | `settle` |
+//! | [`Settled`] | `settle` | the mode |
+//! | `Turn`, `Outcome`, a value | the mode | the user |
 
 use super::Dogpile;
 use crate::clock::Clock;
@@ -31,7 +39,7 @@ pub(super) enum Settled {
     LookAgain,
 }
 
-/// How long an access will wait.
+/// How long an access will wait. Without patience it is out of time at once, before it queues.
 #[derive(Clone, Copy)]
 pub(super) enum Patience {
     None,
@@ -52,29 +60,12 @@ impl Wait {
     }
 
     /// The deadline for one more wait, unless it has passed in an earlier one.
-    fn begin(&mut self) -> Result<Deadline, Refused> {
+    fn begin(&mut self) -> Result<Deadline, AcquireError> {
         match (self.patience, self.deadline) {
-            (Patience::None, _) => Err(Refused::WouldBlock),
-            (Patience::For(_), Some(deadline)) if deadline.has_passed() => Err(Refused::TimedOut),
+            (Patience::None, _) => Err(AcquireError::TimedOut),
+            (Patience::For(_), Some(deadline)) if deadline.has_passed() => Err(AcquireError::TimedOut),
             (Patience::For(_), Some(deadline)) => Ok(deadline),
             (Patience::For(timeout), None) => Ok(*self.deadline.insert(Deadline::after(timeout))),
-        }
-    }
-}
-
-/// Why an access got no turn.
-pub(super) enum Refused {
-    WouldBlock,
-    TimedOut,
-    WouldDeadlock,
-}
-
-impl Refused {
-    pub(super) fn of_a_wait(self) -> AcquireError {
-        match self {
-            Self::TimedOut => AcquireError::TimedOut,
-            Self::WouldDeadlock => AcquireError::WouldDeadlock,
-            Self::WouldBlock => unreachable!("only an access without patience would rather not block"),
         }
     }
 }
@@ -84,7 +75,7 @@ impl<C: Clock> Dogpile<C> {
     /// needs? All modes judge the value for themselves; this knows no value and no freshness.
     ///
     /// It holds as long as the generation stands. Once that has moved, what was found may be out of date.
-    pub(super) fn settle(&self, seen: State, need: Need, wait: &mut Wait) -> Result<Settled, Refused> {
+    pub(super) fn settle(&self, seen: State, need: Need, wait: &mut Wait) -> Result<Settled, AcquireError> {
         let mut now = seen;
         while now.generation() == seen.generation() || mutant(Mutant::ElectedOnOldNews) {
             if !now.is_creating() {
@@ -94,13 +85,13 @@ impl<C: Clock> Dogpile<C> {
             } else if need == Need::Stale {
                 return Ok(Settled::CarryOn);
             } else {
-                let deadline = wait.begin()?;
                 if is_creating_here(&self.election) {
-                    return Err(Refused::WouldDeadlock);
+                    return Err(AcquireError::WouldDeadlock);
                 }
+                let deadline = wait.begin()?;
                 let mut waiter = self.election.wait(now);
                 match block_until(deadline, |waker| waiter.poll(waker)) {
-                    None => return Err(Refused::TimedOut),
+                    None => return Err(AcquireError::TimedOut),
                     Some(Verdict::Served) => return Ok(Settled::Served),
                     Some(Verdict::Elected(born)) => return Ok(Settled::Elected { born, waited: true }),
                     Some(Verdict::LookAgain) => return Ok(Settled::LookAgain),
@@ -135,10 +126,10 @@ mod tests {
     #[test]
     fn l10_one_deadline_covers_all_waits_of_an_access() {
         let mut none = Wait::new(Patience::None);
-        assert!(matches!(none.begin(), Err(Refused::WouldBlock)));
+        assert!(matches!(none.begin(), Err(AcquireError::TimedOut)));
         let mut zero = Wait::new(Patience::For(Duration::ZERO));
         assert!(zero.begin().is_ok(), "it looks once");
-        assert!(matches!(zero.begin(), Err(Refused::TimedOut)));
+        assert!(matches!(zero.begin(), Err(AcquireError::TimedOut)));
         let mut forever = Wait::new(FOREVER);
         assert!(forever.begin().is_ok() && forever.begin().is_ok());
     }

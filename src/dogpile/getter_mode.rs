@@ -17,7 +17,7 @@
 //! creates. Nobody calls it after having created.
 
 use super::Dogpile;
-use super::access::{FOREVER, Need, Patience, Refused, Settled, Wait, would_deadlock};
+use super::access::{FOREVER, Need, Patience, Settled, Wait, would_deadlock};
 use crate::clock::Clock;
 use crate::creation::State;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
@@ -72,6 +72,9 @@ pub(super) fn and_set<'a, T, E, C: Clock>(
     }
 }
 
+/// # Getter mode
+///
+/// A getter fetches the value from where it lives, and may find it gone.
 impl<C: Clock> Dogpile<C> {
     /// Gets the value by `getter`, or makes it by `creator`, which also stores it. Returns when there is a value.
     ///
@@ -81,9 +84,11 @@ impl<C: Clock> Dogpile<C> {
     ///   value by `getter`.
     ///
     /// `getter` is called at most twice in one access, and never after `creator`. An access that is told twice that there is
-    /// nothing creates, when its turn comes. So a getter must not say so of a store that it cannot reach, or all accesses
-    /// create one after the other: see [`get_or_try_create`](Self::get_or_try_create). It is not called for a value that is
-    /// missing to the lock: start with [`born_fresh`](Self::born_fresh) if a store may hold one from before.
+    /// nothing creates, when its turn comes. Say [`NeedRegeneration`] of a miss only, not of a store that is down, or all
+    /// accesses create one after the other: that is an error, for [`get_or_try_create`](Self::get_or_try_create).
+    ///
+    /// **`getter` is not called for a value that is missing to the lock**, as it is at first: start with
+    /// [`born_fresh`](Self::born_fresh) if the store may hold one from before.
     ///
     /// Blocks as long as its own creator runs, or while there is no value and somebody else creates it.
     ///
@@ -238,6 +243,33 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{CreateError, Dogpile, GetError, NeedRegeneration};
+    /// use std::{io, num::ParseIntError, time::Duration};
+    ///
+    /// # fn ask_server(_: &str) -> Result<Option<u64>, io::Error> { Ok(None) }
+    /// # fn tell_server(_: &str, _: u64) {}
+    /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60)).born_fresh();
+    ///
+    /// fn answer() -> Result<u64, CreateError<ParseIntError, io::Error>> {
+    ///     LOCK.get_or_try_create(
+    ///         || {
+    ///             let found = ask_server("answer").map_err(GetError::Failed)?;
+    ///             Ok(found.ok_or(NeedRegeneration)?)
+    ///         },
+    ///         || {
+    ///             let made = "42".parse()?; // slow, and may fail
+    ///             tell_server("answer", made);
+    ///             Ok(made)
+    ///         },
+    ///     )
+    /// }
+    /// assert_eq!(answer()?, 42);
+    /// # Ok::<(), CreateError<ParseIntError, io::Error>>(())
+    /// ```
     pub fn get_or_try_create<T, E, G>(
         &self,
         getter: impl FnMut() -> Result<T, GetError<G>>,
@@ -425,7 +457,7 @@ impl<C: Clock> Dogpile<C> {
                 }
             };
             (served, again) = (false, false);
-            match self.settle(seen, need, &mut wait).map_err(Refused::of_a_wait)? {
+            match self.settle(seen, need, &mut wait)? {
                 Settled::Elected { born, waited } => {
                     let creation = Creation::new(Keeper::Borrowed(self), born);
                     // Nothing was created through this lock meanwhile, but the store is not ours alone.

@@ -1,7 +1,7 @@
 //! Lock mode: the value lives wherever the user keeps it, and the lock alone says whether it is fresh.
 
 use super::Dogpile;
-use super::access::{FOREVER, Need, Patience, Refused, Settled, Wait, would_deadlock};
+use super::access::{FOREVER, Need, Patience, Settled, Wait, would_deadlock};
 use crate::clock::Clock;
 use crate::creation::Generation;
 use crate::error::{AcquireError, CreateError, WouldBlock};
@@ -20,6 +20,9 @@ enum Access {
     Elected(Generation),
 }
 
+/// # Lock mode
+///
+/// The value lives wherever the user keeps it.
 impl<C: Clock> Dogpile<C> {
     /// What this access is to do: use the value, or create it.
     ///
@@ -36,7 +39,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn acquire(&self) -> Turn<'_, C> {
         match self.access(FOREVER) {
             Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
-            Err(refused) => would_deadlock(&refused.of_a_wait()),
+            Err(error) => would_deadlock(&error),
         }
     }
 
@@ -47,10 +50,8 @@ impl<C: Clock> Dogpile<C> {
     /// [`WouldBlock`] if there is no value and somebody else creates it.
     #[inline]
     pub fn try_acquire(&self) -> Result<Turn<'_, C>, WouldBlock> {
-        match self.access(Patience::None) {
-            Ok(access) => Ok(self.turn(access, || Keeper::Borrowed(self))),
-            Err(_) => Err(WouldBlock),
-        }
+        let access = self.access(Patience::None).map_err(|_| WouldBlock)?;
+        Ok(self.turn(access, || Keeper::Borrowed(self)))
     }
 
     /// As [`acquire`](Self::acquire), but blocks for `timeout` at most.
@@ -64,16 +65,14 @@ impl<C: Clock> Dogpile<C> {
     /// would wait for.
     #[inline]
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<Turn<'_, C>, AcquireError> {
-        match self.access(Patience::For(timeout)) {
-            Ok(access) => Ok(self.turn(access, || Keeper::Borrowed(self))),
-            Err(refused) => Err(refused.of_a_wait()),
-        }
+        self.access(Patience::For(timeout)).map(|access| self.turn(access, || Keeper::Borrowed(self)))
     }
 
     /// As [`acquire`](Self::acquire), with a [`Creation`] that shares the lock and may outlive the caller.
     ///
-    /// So a caller may return the old value at once and let a thread pool, a queue or a timer run the creator. The right
-    /// to create exists before the job does: a job that is lost or dropped unrun gives it back. A lock in a `static`
+    /// So a caller may return the old value at once and let a thread pool, a queue or a timer run the creator. If there is no
+    /// old value ([`has_value`](Self::has_value)), it may [`acquire`](Self::acquire) once more, to wait for that creator as
+    /// everybody does. The right to create exists before the job does: a job that is lost or dropped unrun gives it back. A lock in a `static`
     /// needs no `Arc`: its `acquire` gives a `Turn<'static>` as it is.
     ///
     /// # Panics
@@ -83,7 +82,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn acquire_owned(self: &Arc<Self>) -> Turn<'static, C> {
         match self.access(FOREVER) {
             Ok(access) => self.turn(access, || Keeper::Shared(Arc::clone(self))),
-            Err(refused) => would_deadlock(&refused.of_a_wait()),
+            Err(error) => would_deadlock(&error),
         }
     }
 
@@ -93,10 +92,8 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// [`WouldBlock`] if there is no value and somebody else creates it.
     pub fn try_acquire_owned(self: &Arc<Self>) -> Result<Turn<'static, C>, WouldBlock> {
-        match self.access(Patience::None) {
-            Ok(access) => Ok(self.turn(access, || Keeper::Shared(Arc::clone(self)))),
-            Err(_) => Err(WouldBlock),
-        }
+        let access = self.access(Patience::None).map_err(|_| WouldBlock)?;
+        Ok(self.turn(access, || Keeper::Shared(Arc::clone(self))))
     }
 
     /// As [`acquire_owned`](Self::acquire_owned), but blocks for `timeout` at most, as
@@ -107,13 +104,11 @@ impl<C: Clock> Dogpile<C> {
     /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it
     /// would wait for.
     pub fn acquire_owned_timeout(self: &Arc<Self>, timeout: Duration) -> Result<Turn<'static, C>, AcquireError> {
-        match self.access(Patience::For(timeout)) {
-            Ok(access) => Ok(self.turn(access, || Keeper::Shared(Arc::clone(self)))),
-            Err(refused) => Err(refused.of_a_wait()),
-        }
+        self.access(Patience::For(timeout)).map(|access| self.turn(access, || Keeper::Shared(Arc::clone(self))))
     }
 
-    /// Runs `creator` if the value needs creating and this access is the one elected. Returns when there is a value.
+    /// Runs `creator` if the value needs creating and this access is the one elected. When it returns a value has been
+    /// created: keep it where `creator` put it, and look there.
     ///
     /// Blocks as long as its own creator runs, or while there is no value and somebody else creates it.
     ///
@@ -183,7 +178,11 @@ impl<C: Clock> Dogpile<C> {
 
     /// As [`acquire_or_create`](Self::acquire_or_create), with a creator that can fail.
     ///
-    /// A failure is the caller's own: those who wait do not get it. One of them is elected, and calls its own creator.
+    /// A failure is the caller's own: those who wait do not get it. One of them is elected, and calls its own creator; if the
+    /// source is down they fail one after the other, which the `_timeout` form bounds.
+    ///
+    /// The caller that was elected gets the error even if there is an old value, which all others go on using. It may use it
+    /// as well: [`has_value`](Self::has_value) says whether there is one.
     ///
     /// # Errors
     ///
@@ -266,7 +265,7 @@ impl<C: Clock> Dogpile<C> {
     /// The hit path: all that a fresh value costs.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn access(&self, patience: Patience) -> Result<Access, Refused> {
+    fn access(&self, patience: Patience) -> Result<Access, AcquireError> {
         match self.expiry.unless_fresh(&self.clock) {
             None => Ok(Access::Fresh),
             Some(now) if self.is_being_renewed(now) => Ok(Access::Stale),
@@ -282,7 +281,7 @@ impl<C: Clock> Dogpile<C> {
     }
 
     #[cold]
-    fn access_unless_fresh(&self, mut now: u64, patience: Patience) -> Result<Access, Refused> {
+    fn access_unless_fresh(&self, mut now: u64, patience: Patience) -> Result<Access, AcquireError> {
         let mut wait = Wait::new(patience);
         loop {
             // In this order: the word first, the deadline second. See `creation`.
@@ -343,7 +342,7 @@ impl<C: Clock> Dogpile<C> {
                 Ok(()) => Ok(Outcome::Created),
                 Err(error) => Err(CreateError::Failed(error)),
             },
-            Err(refused) => Err(refused.of_a_wait().into()),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -39,6 +39,10 @@ impl<T> Stamped<T> {
     }
 }
 
+/// # Stamped getter mode
+///
+/// The value brings the time it was created. A lock in this mode remembers nothing of it: [`freshness`](Self::freshness),
+/// [`age`](Self::age) and the like tell of what was created and said through this lock, not of what the store holds.
 impl<C: Clock> Dogpile<C> {
     /// Gets the value and its stamp by `getter`, or makes it by `creator`. Returns when there is a value.
     ///

@@ -22,7 +22,7 @@ use crate::audit::Audit;
 use crate::counts::Counts;
 use crate::options::Options;
 use crate::store::{Document, Store, StoreError};
-use dogpile::{CreateError, Dogpile, GetError, Stamped};
+use dogpile::{CreateError, Dogpile, GetError, NeedRegeneration, Stamped};
 use memcache::MemcacheError;
 use std::error::Error;
 use std::io::{self, Write};
@@ -138,7 +138,7 @@ impl Worker<'_> {
         let begun = Instant::now();
         let got = self.lock.get_or_try_create_stamped_and_set_timeout(
             PATIENCE,
-            || access.ask(|| self.store.look_up())?.ok_or(GetError::NeedRegeneration),
+            || Ok(access.ask(|| self.store.look_up()).map_err(GetError::Failed)?.ok_or(NeedRegeneration)?),
             || {
                 access.create();
                 thread::sleep(self.options.creation()); // as for a query
