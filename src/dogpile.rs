@@ -1,4 +1,4 @@
-//! The lock: [`freshness`](crate::freshness) and [`creation`](crate::creation) together.
+//! The lock: [`freshness`](crate::freshness) and [`election`](crate::election) together.
 //!
 //! Here are the type, its questions and its invalidations. How an access comes to its turn is in [`access`]; the forms
 //! that accesses take are in [`lock_mode`], [`getter_mode`] and [`stamped_mode`].
@@ -11,7 +11,7 @@ mod stamped_mode;
 pub use stamped_mode::Stamped;
 
 use crate::clock::{Clock, MonotonicClock};
-use crate::creation::{Election, Generation, StoreEnd};
+use crate::election::{Election, Generation, StoreEnd};
 use crate::error::StillStoring;
 use crate::freshness::{Expiry, Freshness};
 use crate::running::is_storing_here;

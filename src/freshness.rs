@@ -21,7 +21,7 @@
 //! [`of_stamp`](Expiry::of_stamp).
 //!
 //! Who writes: the deadline is stored by creations, invalidations and marks, which exclude each other (they run under
-//! the mutex of [`creation`](crate::creation), see there), and by the one compare-and-swap that stamps a born value.
+//! the mutex of [`election`](crate::election), see there), and by the one compare-and-swap that stamps a born value.
 //! Who reads: everybody, at any time, without a lock. The generation, which orders all this without a clock, shares a
 //! word with the election, because an access is elected only if it has not moved meanwhile, and one compare-and-swap
 //! must see both.

@@ -14,6 +14,7 @@ compile_error!("dogpile keeps deadlines and generations in 64-bit atomics, which
 mod clock;
 mod creation;
 mod dogpile;
+mod election;
 mod error;
 mod freshness;
 mod running;
@@ -23,17 +24,18 @@ mod turn;
 #[cfg(all(target_os = "linux", not(dogpile_portable)))]
 pub use crate::clock::BoottimeClock;
 pub use crate::clock::{Clock, ManualClock, MonotonicClock};
-pub use crate::creation::Generation;
+pub use crate::creation::Creation;
 pub use crate::dogpile::{Dogpile, Stamped};
+pub use crate::election::{Finished, Generation};
 pub use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, PublishError, StillStoring, WouldBlock};
 pub use crate::freshness::Freshness;
-pub use crate::turn::{Creation, Finished, Outcome, Turn};
+pub use crate::turn::{Outcome, Turn};
 
 /// The layers below [`Dogpile`], open to the models of `loom-tests` and to nobody else.
 #[cfg(dogpile_loom)]
 #[doc(hidden)]
 pub mod model {
-    pub use crate::creation::{Election, State, StoreEnd, Verdict, Waiter};
+    pub use crate::election::{Election, State, StoreEnd, Verdict, Waiter};
     pub use crate::freshness::{Expiry, Look};
     pub use crate::sync::{Deadline, Mutant, Room, block_until, plant};
 }

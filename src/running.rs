@@ -7,7 +7,7 @@
 //! The stack has no destructor, and so is still there while other locals of an ending thread are destroyed; its memory is
 //! given back whenever it is empty.
 
-use crate::creation::Election;
+use crate::election::Election;
 use crate::sync::thread_local;
 use std::cell::RefCell;
 use std::marker::PhantomData;

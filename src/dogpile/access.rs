@@ -10,7 +10,7 @@
 
 use super::Dogpile;
 use crate::clock::Clock;
-use crate::creation::{Generation, State, Verdict};
+use crate::election::{Generation, State, Verdict};
 use crate::error::AcquireError;
 use crate::running::is_creating_here;
 use crate::sync::{Deadline, Mutant, block_until, mutant};

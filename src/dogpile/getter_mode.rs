@@ -19,10 +19,10 @@
 use super::Dogpile;
 use super::access::{FOREVER, Need, Patience, Settled, Wait, would_deadlock};
 use crate::clock::Clock;
-use crate::creation::State;
+use crate::creation::{Creation, Keeper};
+use crate::election::State;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::{Freshness, Look};
-use crate::turn::{Creation, Keeper};
 use std::convert::Infallible;
 use std::time::Duration;
 

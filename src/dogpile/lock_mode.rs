@@ -3,11 +3,12 @@
 use super::Dogpile;
 use super::access::{FOREVER, Need, Patience, Settled, Wait, would_deadlock};
 use crate::clock::Clock;
-use crate::creation::Generation;
+use crate::creation::{Creation, Keeper};
+use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, WouldBlock};
 use crate::freshness::{Freshness, Look};
 use crate::sync::Arc;
-use crate::turn::{Creation, Keeper, Outcome, Turn};
+use crate::turn::{Outcome, Turn};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -276,7 +277,7 @@ impl<C: Clock> Dogpile<C> {
     /// The second shortest path: there is a stale value, and somebody else is creating a new one.
     #[inline]
     fn is_being_renewed(&self, now: u64) -> bool {
-        // In this order: the word first, the deadline second. See `creation`.
+        // In this order: the word first, the deadline second. See `election`.
         self.election.look().is_creating() && self.expiry.look(now) == Look::Known(Freshness::Stale)
     }
 
@@ -284,7 +285,7 @@ impl<C: Clock> Dogpile<C> {
     fn access_unless_fresh(&self, mut now: u64, patience: Patience) -> Result<Access, AcquireError> {
         let mut wait = Wait::new(patience);
         loop {
-            // In this order: the word first, the deadline second. See `creation`.
+            // In this order: the word first, the deadline second. See `election`.
             let seen = self.election.look();
             let need = match self.expiry.look(now) {
                 Look::Known(Freshness::Fresh) => return Ok(Access::Fresh),
