@@ -300,7 +300,8 @@ impl<C: Clock> Dogpile<C> {
                 Settled::Elected { born, .. } => return Ok(Access::Elected(born)),
                 Settled::CarryOn => return Ok(Access::Stale),
                 Settled::Served => return Ok(Access::Waited),
-                Settled::Moved | Settled::LookAgain => {}
+                // Time may have passed: look at it as of now.
+                Settled::Moved | Settled::LookAgain => now = self.expiry.now(&self.clock),
             }
         }
     }
