@@ -454,15 +454,17 @@ fn a_thread_may_wait_and_create_while_its_locals_are_destroyed() {
     }
     let (lock, _) = manual(MINUTE);
     let creation = elected(lock.acquire());
+    let ending = Arc::new(AtomicBool::new(false));
     let thread = {
-        let lock = Arc::clone(&lock);
+        let (lock, ending) = (Arc::clone(&lock), Arc::clone(&ending));
         // Registered before this thread's own locals of the crate are, so destroyed after them.
         thread::spawn(move || {
             AT_EXIT.with(|at_exit| *at_exit.borrow_mut() = Some(AtExit(Arc::clone(&lock))));
             assert_eq!(lock.acquire_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
+            ending.store(true, Ordering::SeqCst);
         })
     };
-    until(|| lock.waiting() == 1);
+    until(|| ending.load(Ordering::SeqCst) && lock.waiting() == 1);
     creation.finish();
     thread.join().unwrap();
     assert!(matches!(lock.acquire(), Turn::Fresh));

@@ -257,25 +257,25 @@ fn l8_a_herd_that_finds_it_gone_does_not_run_in_series() {
         cache.lose();
         let (missed, creations) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    let access = cache.access_by(
-                        |calls| {
-                            if calls > 0 {
-                                return cache.look_up();
-                            }
-                            // All of them have found nothing before the first of them creates.
-                            missed.fetch_add(1, Ordering::SeqCst);
-                            until(|| missed.load(Ordering::SeqCst) == 8);
-                            Err(NeedRegeneration)
-                        },
-                        2,
-                    );
-                    assert_eq!(access.value, 2);
-                    assert!(access.getter_calls <= 2);
-                    creations.fetch_add(usize::from(access.created), Ordering::SeqCst);
-                });
-            }
+            let access = || {
+                let access = cache.access_by(
+                    |calls| {
+                        if calls > 0 {
+                            return cache.look_up();
+                        }
+                        // All of them have found nothing before the first of them creates.
+                        missed.fetch_add(1, Ordering::SeqCst);
+                        until(|| missed.load(Ordering::SeqCst) == 8);
+                        Err(NeedRegeneration)
+                    },
+                    2,
+                );
+                assert_eq!(access.value, 2);
+                assert!(access.getter_calls <= 2);
+                creations.fetch_add(usize::from(access.created), Ordering::SeqCst);
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(access)).collect();
+            assert!(threads.into_iter().all(|thread| thread.join().is_ok()));
         });
         assert_eq!(creations.into_inner(), 1);
     }

@@ -3,8 +3,9 @@
 use dogpile::{
     AcquireError, Clock, CreateError, Dogpile, GetError, ManualClock, NeedRegeneration, Outcome, Stamped, Turn,
 };
+use parking_lot::Mutex; // not std's: see `tests/contract/laws.rs`
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -25,11 +26,11 @@ struct Store(Mutex<Option<Stamped<u64>>>);
 
 impl Store {
     fn get(&self) -> Result<Stamped<u64>, NeedRegeneration> {
-        self.0.lock().unwrap().ok_or(NeedRegeneration)
+        self.0.lock().ok_or(NeedRegeneration)
     }
 
     fn set(&self, made: &Stamped<u64>) {
-        *self.0.lock().unwrap() = Some(*made);
+        *self.0.lock() = Some(*made);
     }
 
     /// An access that would create `value`: what it got, and how often it asked.
@@ -187,7 +188,7 @@ fn l6_a_value_that_is_stored_while_invalidated_can_be_cleaned_up() {
             |made| {
                 scope.spawn(|| {
                     lock.invalidate();
-                    *store.0.lock().unwrap() = None; // after the return nothing older is stored
+                    *store.0.lock() = None; // after the return nothing older is stored
                 });
                 until(|| lock.generation() != before);
                 store.set(made);

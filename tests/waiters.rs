@@ -55,7 +55,8 @@ fn all_wait(lock: &Arc<Dogpile>, count: usize) -> usize {
 #[test]
 fn l3_c24_a_thousand_threads_are_served_by_one_creation_and_leave_no_memory_behind() {
     let lock = Arc::new(Dogpile::new(Duration::from_secs(60)));
-    // What leaks, leaks in every round. What is kept for good, such as parking_lot's table of threads, is not.
+    // What leaks, leaks in every round, and a word at least for each who waited. What is kept for good, such as parking_lot's
+    // table of threads, grows now and then.
     let grown = (0..4).map(|_| {
         let before = LIVE.load(Ordering::Relaxed);
         let waiting = all_wait(&lock, 1_000);
@@ -64,5 +65,8 @@ fn l3_c24_a_thousand_threads_are_served_by_one_creation_and_leave_no_memory_behi
         after.saturating_sub(before)
     });
     let grown: Vec<_> = grown.collect();
-    assert!(grown.iter().any(|bytes| *bytes < 1_000), "memory is given back, but for {grown:?} bytes a round");
+    assert!(
+        grown.iter().any(|bytes| *bytes < 1_000 * size_of::<usize>()),
+        "memory is given back, but for {grown:?} bytes a round"
+    );
 }

@@ -6,9 +6,10 @@
 //! lost, and a value for everybody.
 
 use dogpile::{Clock, Dogpile, ManualClock, NeedRegeneration};
+use parking_lot::Mutex; // not std's: see `tests/contract/laws.rs`
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ impl Example {
         let (creations, told_twice) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let last = AtomicU64::new(0);
         let get = || {
-            let found = store.lock().unwrap().filter(|made| clock.elapsed().saturating_sub(*made) < self.lost_after);
+            let found = store.lock().filter(|made| clock.elapsed().saturating_sub(*made) < self.lost_after);
             found.ok_or(NeedRegeneration)
         };
         let create = |calls: usize| {
@@ -62,7 +63,7 @@ impl Example {
             pass(&clock, self.creation);
             let made = clock.elapsed();
             last.store(clock.now(), Ordering::SeqCst);
-            *store.lock().unwrap() = Some(made);
+            *store.lock() = Some(made);
             creating.store(false, Ordering::SeqCst);
             made
         };
@@ -76,15 +77,15 @@ impl Example {
             lock.get_or_create(counted, || create(calls.get()))
         };
         thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    for _ in 0..self.uses {
-                        assert!(access() <= clock.elapsed());
-                        // The threads share the clock: together they take as long as one of them.
-                        pass(&clock, self.use_time / u32::try_from(THREADS).unwrap());
-                    }
-                });
-            }
+            let use_it = || {
+                for _ in 0..self.uses {
+                    assert!(access() <= clock.elapsed());
+                    // The threads share the clock: together they take as long as one of them.
+                    pass(&clock, self.use_time / u32::try_from(THREADS).unwrap());
+                }
+            };
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(use_it)).collect();
+            assert!(threads.into_iter().all(|thread| thread.join().is_ok()));
         });
         assert!(!lock.is_creating());
         assert_eq!(lock.waiting(), 0);

@@ -6,7 +6,7 @@ use dogpile::{CreateError, Freshness, ManualClock, Outcome};
 use parking_lot::{Condvar, Mutex};
 use std::cell::UnsafeCell;
 use std::fmt::Debug;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -98,6 +98,13 @@ impl Keeper {
 
     pub fn open(&self) {
         self.0.move_to(At::Through);
+    }
+}
+
+/// Joins each thread: the end of a scope alone is an order that ThreadSanitizer does not see.
+fn join<'scope>(threads: impl IntoIterator<Item = thread::ScopedJoinHandle<'scope, ()>>) {
+    for thread in threads {
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic));
     }
 }
 
@@ -220,16 +227,15 @@ pub fn l1_a_fresh_value_is_not_created_again<S: Elects>() {
         let runs = AtomicUsize::new(0);
         let start = StartLine::of(3);
         thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    start.wait();
-                    let access = lock.access(FOREVER, || {
-                        runs.fetch_add(1, Ordering::Relaxed);
-                        Ok(2)
-                    });
-                    access.unwrap();
+            let access = || {
+                start.wait();
+                let access = lock.access(FOREVER, || {
+                    runs.fetch_add(1, Ordering::Relaxed);
+                    Ok(2)
                 });
-            }
+                access.unwrap();
+            };
+            join([scope.spawn(access), scope.spawn(access), scope.spawn(access)]);
         });
         assert_eq!(runs.into_inner(), 1);
     }
@@ -287,7 +293,12 @@ pub fn l4_who_sees_a_creation_sees_its_writes<S: Elects>() {
         let (lock, _) = lock::<S>(MINUTE);
         let (plain, start) = (Plain::default(), StartLine::of(4));
         thread::scope(|scope| {
-            for thread in 0..4 {
+            // One that only sees it fresh, and has met the creator nowhere else.
+            let fresh = scope.spawn(|| {
+                until(|| lock.freshness() == Freshness::Fresh);
+                assert_eq!(plain.read(), [round; 4]);
+            });
+            let accesses = [0, 1, 2, 3].map(|thread| {
                 let (lock, plain, start) = (&lock, &plain, &start);
                 scope.spawn(move || {
                     start.wait();
@@ -304,8 +315,9 @@ pub fn l4_who_sees_a_creation_sees_its_writes<S: Elects>() {
                         }
                         Err(error) => assert_eq!(error, CreateError::Failed(Failure)),
                     }
-                });
-            }
+                })
+            });
+            join(accesses.into_iter().chain([fresh]));
         });
     }
 }
