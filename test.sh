@@ -64,7 +64,9 @@ RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --docu
 say "tests and doctests"
 limit cargo test --workspace --all-features --locked
 
-say "tests with the clocks of other platforms"
+say "clippy and tests with the clocks and the parking of other platforms"
+RUSTFLAGS="--cfg dogpile_portable" CARGO_TARGET_DIR="$target/portable" \
+    cargo clippy -p dogpile --all-targets --locked -- -D warnings
 RUSTFLAGS="--cfg dogpile_portable" CARGO_TARGET_DIR="$target/portable" \
     limit cargo test -p dogpile --lib --tests --locked --quiet
 

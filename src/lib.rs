@@ -5,6 +5,7 @@
 //! [`Dogpile`] is the lock; its documentation says who runs, who waits and who carries on. [`Turn`] is what an access is
 //! given, [`Creation`] the right to create. [`Clock`] is what time it is.
 
+#![cfg_attr(not(dogpile_loom), forbid(unsafe_code))]
 // What the models are shown beyond the public interface need not be as polished.
 #![cfg_attr(dogpile_loom, allow(clippy::must_use_candidate, clippy::new_without_default))]
 

@@ -60,6 +60,7 @@ pub enum Mutant {
     /// `settle` elects although the generation has moved since the access looked (L8).
     ElectedOnOldNews,
     /// `park` looks for its token before it reads the bell.
+    #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
     LooksBeforeItListens,
 }
 
