@@ -496,24 +496,27 @@ impl Waiter<'_> {
         };
         if waiting.called {
             if let Some(born) = self.election.elect(self.election.look()) {
-                let _left = queue.as_mut().and_then(|queue| queue.accesses.remove(&ticket));
-                release(queue, Wake::default());
-                self.ticket = None;
-                return Poll::Ready(Verdict::Elected(born));
+                return self.go(queue, ticket, Verdict::Elected(born));
             }
             // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us.
             waiting.called = false;
         }
         if waiting.again {
-            let _left = queue.as_mut().and_then(|queue| queue.accesses.remove(&ticket));
-            release(queue, Wake::default());
-            self.ticket = None;
-            return Poll::Ready(Verdict::LookAgain);
+            return self.go(queue, ticket, Verdict::LookAgain);
         }
         mem::swap(&mut waiting.waker, &mut waker);
         drop(queue);
         drop(waker); // the old one
         Poll::Pending
+    }
+
+    /// Takes itself out of the queue with a verdict.
+    fn go(&mut self, mut queue: MutexGuard<'_, Lazy>, ticket: u64, verdict: Verdict) -> Poll<Verdict> {
+        let left = queue.as_mut().and_then(|queue| queue.accesses.remove(&ticket));
+        release(queue, Wake::default());
+        drop(left); // a waker
+        self.ticket = None;
+        Poll::Ready(verdict)
     }
 }
 

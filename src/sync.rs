@@ -1,8 +1,8 @@
 //! The shim: this module, with those below it, is the only one to name std's, `parking_lot`'s, crossbeam's, the kernel's and
 //! loom's primitives of synchronization.
 //!
-//! Normally these are std's atomics, `parking_lot`'s mutex and a place for each thread to park (`sync/parking…`). Under `cfg(dogpile_loom)` they are
-//! twins that the model checker sees. Two things differ there:
+//! Normally these are std's atomics, `parking_lot`'s mutex and a place for each thread to park (`sync/parking…`). Under
+//! `cfg(dogpile_loom)` they are twins that the model checker sees. Two things differ there:
 //!
 //! - a time-out has no clock: a wait that may time out does so at its first chance. Since loom runs the other threads
 //!   in every order up to that moment, this covers a time-out before, during and after whatever they do;

@@ -306,7 +306,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// Turns what an access met into what its caller is given.
+    /// Turns what an access met into what its caller is given. All but a hit is apart: inlined, it would cost a hit more
+    /// than the goal allows (`benches/instructions.rs`).
     #[inline]
     fn turn<'a>(&self, access: Access, keeper: impl FnOnce() -> Keeper<'a, C>) -> Turn<'a, C> {
         match access {

@@ -4,13 +4,12 @@ use crate::laws::{Access, Elects, FOREVER, Failure};
 use dogpile::{
     Clock, CreateError, Creation, Dogpile, Freshness, Generation, GetError, ManualClock, Outcome, Stamped, Turn,
 };
-use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// A way of using the lock, with a value beside it.
 pub struct Beside<W> {
@@ -175,11 +174,6 @@ fn outcome_of_value(created: bool, before: Freshness) -> Outcome {
     }
 }
 
-/// Getters fail only on purpose; here none does.
-fn no_getter_failed(error: CreateError<Failure, Infallible>) -> CreateError<Failure> {
-    error
-}
-
 /// `get_or_try_create_timeout`; what was never stored the getter does not find.
 pub struct ByGetter;
 
@@ -198,8 +192,8 @@ impl Way for ByGetter {
             created = true;
             creator()
         };
-        let value = beside.lock.get_or_try_create_timeout(timeout, getter, creator).map_err(no_getter_failed)?;
-        Ok((outcome_of_value(created, before), value))
+        let got: Result<_, CreateError<Failure>> = beside.lock.get_or_try_create_timeout(timeout, getter, creator);
+        Ok((outcome_of_value(created, before), got?))
     }
 }
 
@@ -215,19 +209,16 @@ impl Way for ByStampedGetter {
         let (mut created, before) = (false, beside.lock.freshness());
         let getter = || match beside.stamp.load(Ordering::SeqCst) {
             0 => Err(GetError::NeedRegeneration),
-            stamp => Ok(Stamped {
-                value: beside.slot.load(Ordering::Relaxed),
-                created: SystemTime::UNIX_EPOCH + Duration::from_nanos(stamp),
-            }),
+            stamp => Ok(Stamped::from_unix_nanos(beside.slot.load(Ordering::Relaxed), stamp)),
         };
         let creator = || {
             created = true;
             let value = creator()?;
-            let now = beside.clock.wall().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-            beside.stamp.store(u64::try_from(now.as_nanos()).expect("before 2554"), Ordering::SeqCst);
+            beside.stamp.store(Stamped { value, created: beside.clock.wall() }.unix_nanos(), Ordering::SeqCst);
             Ok(value)
         };
-        let got = beside.lock.get_or_try_create_stamped_timeout(timeout, getter, creator).map_err(no_getter_failed)?;
-        Ok((outcome_of_value(created, before), got.value))
+        let got: Result<_, CreateError<Failure>> =
+            beside.lock.get_or_try_create_stamped_timeout(timeout, getter, creator);
+        Ok((outcome_of_value(created, before), got?.value))
     }
 }

@@ -126,8 +126,7 @@ impl Store {
 }
 
 fn encode(made: &Stamped<Document>) -> Vec<u8> {
-    let stamp = made.created.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let stamp = u64::try_from(stamp).unwrap_or(u64::MAX).to_le_bytes();
+    let stamp = made.unix_nanos().to_le_bytes();
     let maker = made.value.maker.to_le_bytes();
     let text = made.value.text.as_bytes();
     let checksum = checksum(&stamp, &maker, text).to_le_bytes();
@@ -143,10 +142,8 @@ fn decode(mut item: Vec<u8>) -> Option<Stamped<Document>> {
     if written != checksum(stamp, maker, &text).to_le_bytes() {
         return None;
     }
-    Some(Stamped {
-        created: UNIX_EPOCH + Duration::from_nanos(u64::from_le_bytes(stamp.try_into().ok()?)),
-        value: Document { maker: u32::from_le_bytes(maker.try_into().ok()?), text: String::from_utf8(text).ok()? },
-    })
+    let value = Document { maker: u32::from_le_bytes(maker.try_into().ok()?), text: String::from_utf8(text).ok()? };
+    Some(Stamped::from_unix_nanos(value, u64::from_le_bytes(stamp.try_into().ok()?)))
 }
 
 /// Std's hash: it need not be the same in another build, for both processes run this one.
@@ -170,8 +167,7 @@ mod tests {
 
     #[test]
     fn an_item_comes_back_as_it_was_stored_or_is_known_to_be_damaged() {
-        let created = UNIX_EPOCH + Duration::from_nanos(1_700_000_000_123_456_789);
-        let made = Stamped { value: Document::new(7, 3), created };
+        let made = Stamped::from_unix_nanos(Document::new(7, 3), 1_700_000_000_123_456_789);
         let item = encode(&made);
         assert_eq!(decode(item.clone()), Some(made));
         assert_eq!(decode(item[..item.len() - 1].to_vec()), None);
