@@ -4,7 +4,7 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::Dogpile;
 use crate::election::{Election, Finished, Generation};
 use crate::error::PublishError;
-use crate::running::{Doing, Running};
+use crate::running::{Doing, Running, address_of};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 use std::fmt;
 use std::ops::Deref;
@@ -156,7 +156,7 @@ impl<'a, C: Clock> Creation<'a, C> {
             return Err(PublishError::Superseded);
         }
         let _store = Store(self);
-        let _running = Running::enter(self.election(), Doing::Storing);
+        let _running = Running::enter(address_of(self.election()), Doing::Storing);
         Ok(store())
     }
 
@@ -213,7 +213,7 @@ impl<'a, C: Clock> Creation<'a, C> {
 
     /// Runs something on this thread as part of the creation: who waits for it meanwhile is told (L7).
     pub(crate) fn enter<R>(&self, creator: impl FnOnce(&Self) -> R) -> R {
-        let _running = Running::enter(self.election(), Doing::Creating);
+        let _running = Running::enter(address_of(self.election()), Doing::Creating);
         creator(self)
     }
 }

@@ -17,6 +17,48 @@ impl fmt::Display for WouldBlock {
 
 impl Error for WouldBlock {}
 
+/// Why a lock that readers share was not to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Those who hold it did not let go in time.
+    TimedOut,
+    /// This thread is reading, and asked for the write lock: it would have waited for itself.
+    ReadLockHeld,
+    /// This thread holds the write lock, and asked to read or to write: it would have waited for itself.
+    WriteLockHeld,
+}
+
+const READ_LOCK_HELD: &str = "this thread asked for the write lock while it holds a read guard of the same lock, and would \
+     have waited for itself for ever; drop the guard first";
+const WRITE_LOCK_HELD: &str = "this thread asked to read or to write while it holds the write lock of the same lock, and \
+     would have waited for itself for ever";
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "timed out while others held the lock",
+            Self::ReadLockHeld => READ_LOCK_HELD,
+            Self::WriteLockHeld => WRITE_LOCK_HELD,
+        })
+    }
+}
+
+impl Error for LockError {}
+
+/// Why [`force_full_fences`](crate::force_full_fences) came too late: somebody has read or written already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct FencesDecided;
+
+impl fmt::Display for FencesDecided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("readers of this process count on the kernel for their fences already")
+    }
+}
+
+impl Error for FencesDecided {}
+
 /// Why a bounded access gave no turn.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

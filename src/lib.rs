@@ -5,7 +5,8 @@
 //! [`Dogpile`] is the lock; its documentation says who runs, who waits and who carries on. [`Turn`] is what an access is
 //! given, [`Creation`] the right to create. [`Clock`] is what time it is.
 
-#![cfg_attr(not(dogpile_loom), forbid(unsafe_code))]
+// But for the lock that hands out what it holds: see `rm_lock`.
+#![deny(unsafe_code)]
 // What the models are shown beyond the public interface need not be as polished.
 #![cfg_attr(dogpile_loom, allow(clippy::must_use_candidate, clippy::new_without_default))]
 
@@ -18,9 +19,13 @@ mod dogpile;
 mod election;
 mod error;
 mod freshness;
+mod readers;
+#[allow(unsafe_code)]
+mod rm_lock;
 mod running;
 mod sync;
 mod turn;
+mod wait;
 
 #[cfg(all(target_os = "linux", not(dogpile_portable)))]
 pub use crate::clock::BoottimeClock;
@@ -28,8 +33,15 @@ pub use crate::clock::{Clock, ManualClock, MonotonicClock};
 pub use crate::creation::Creation;
 pub use crate::dogpile::{Dogpile, Stamped};
 pub use crate::election::{Finished, Generation};
-pub use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, PublishError, StillStoring, WouldBlock};
+pub use crate::error::{
+    AcquireError, CreateError, FencesDecided, GetError, LockError, NeedRegeneration, PublishError, StillStoring,
+    WouldBlock,
+};
 pub use crate::freshness::Freshness;
+pub use crate::readers::Owner;
+#[cfg(not(dogpile_loom))]
+pub use crate::readers::force_full_fences;
+pub use crate::rm_lock::{OwnedRmLockReadGuard, RmLock, RmLockReadGuard, RmLockWriteGuard};
 pub use crate::turn::{Outcome, Turn};
 
 /// The layers below [`Dogpile`], open to the models of `loom-tests` and to nobody else.

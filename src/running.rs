@@ -1,14 +1,20 @@
 //! What this thread is in the middle of: what it takes to see that it would wait for itself (L7).
 //!
-//! A stack per thread, pushed around each run of a creator and each store. It is asked only by who is about to wait, so
-//! neither hits nor stale accesses know of it. A lock's identity is the address of its election: whoever runs a creation
-//! borrows or holds the lock, so the address stays taken as long as the entry is on the stack.
+//! A stack per thread, pushed around each run of a creator, each store and each write lock. It is asked only by who is
+//! about to wait, so neither hits nor stale accesses know of it.
+//!
+//! | doing | of what | how it is named |
+//! |---|---|---|
+//! | creating, storing | a lock's election | by its [address](address_of): whoever runs a creation borrows or holds the lock, and a closure ends before that |
+//! | writing, reading | a lock's readers | by a number given once: a leaked guard must not haunt the next lock at its address |
+//!
+//! (Of those who read, only they are here whom their thread's record cannot hold: see [`readers`](crate::readers).)
 //!
 //! The stack has no destructor, and so is still there while other locals of an ending thread are destroyed; its memory is
 //! given back whenever it is empty.
 
 use crate::election::Election;
-use crate::sync::thread_local;
+use crate::sync::local;
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, take};
@@ -21,21 +27,50 @@ pub(crate) enum Doing {
     Creating,
     /// Running what a creator gave to `publish`.
     Storing,
+    /// Reading, and its record does not say so.
+    Reading,
+    /// Holding the write lock.
+    Writing,
 }
 
-type Entry = (usize, Doing);
+/// Of what.
+pub(crate) type Subject = u64;
 
-thread_local! {
-    // loom's macro takes no `const` initializer.
-    #[allow(clippy::missing_const_for_thread_local)]
-    static RUNNING: RefCell<ManuallyDrop<Vec<Entry>>> = RefCell::new(ManuallyDrop::new(Vec::new()));
+type Entry = (Subject, Doing);
+
+local! {
+    static RUNNING: RefCell<ManuallyDrop<Vec<Entry>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }
 
-fn entry(election: &Election, doing: Doing) -> Entry {
-    (ptr::from_ref(election).addr(), doing)
+/// The subject that lives at that address.
+pub(crate) fn address_of<T>(subject: &T) -> Subject {
+    ptr::from_ref(subject).addr() as Subject
 }
 
-/// While it lives, this thread is known to be doing that for that lock. It stays on its thread.
+/// This thread begins to do that.
+pub(crate) fn begin(subject: Subject, doing: Doing) {
+    RUNNING.with(|running| running.borrow_mut().push((subject, doing)));
+}
+
+/// This thread has done it, once.
+pub(crate) fn end(subject: Subject, doing: Doing) {
+    RUNNING.with(|running| {
+        let mut running = running.borrow_mut();
+        if let Some(at) = running.iter().rposition(|entry| *entry == (subject, doing)) {
+            running.remove(at);
+        }
+        if running.is_empty() {
+            drop(take(&mut **running));
+        }
+    });
+}
+
+/// Whether this thread is in the middle of that.
+pub(crate) fn is_here(subject: Subject, doing: Doing) -> bool {
+    RUNNING.with(|running| running.borrow().contains(&(subject, doing)))
+}
+
+/// While it lives, this thread is known to be doing that. It stays on its thread.
 #[derive(Debug)]
 pub(crate) struct Running {
     entry: Entry,
@@ -43,38 +78,26 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn enter(election: &Election, doing: Doing) -> Self {
-        let entry = entry(election, doing);
-        RUNNING.with(|running| running.borrow_mut().push(entry));
-        Self { entry, not_send: PhantomData }
+    pub(crate) fn enter(subject: Subject, doing: Doing) -> Self {
+        begin(subject, doing);
+        Self { entry: (subject, doing), not_send: PhantomData }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        RUNNING.with(|running| {
-            let mut running = running.borrow_mut();
-            if let Some(at) = running.iter().rposition(|entry| *entry == self.entry) {
-                running.remove(at);
-            }
-            if running.is_empty() {
-                drop(take(&mut **running));
-            }
-        });
+        end(self.entry.0, self.entry.1);
     }
 }
 
-/// Whether this thread is in the middle of anything that keeps a creation of that lock from ending: to wait for that end
-/// would be to wait for itself.
+/// Whether this thread is in the middle of anything that keeps the creation of that election from ending: to wait for that
+/// end would be to wait for itself.
 pub(crate) fn is_creating_here(election: &Election) -> bool {
-    is_here(election, Doing::Creating) || is_here(election, Doing::Storing)
+    let subject = address_of(election);
+    is_here(subject, Doing::Creating) || is_here(subject, Doing::Storing)
 }
 
-/// Whether this thread is in the middle of a store of that lock.
+/// Whether this thread is in the middle of a store of that election.
 pub(crate) fn is_storing_here(election: &Election) -> bool {
-    is_here(election, Doing::Storing)
-}
-
-fn is_here(election: &Election, doing: Doing) -> bool {
-    RUNNING.with(|running| running.borrow().contains(&entry(election, doing)))
+    is_here(address_of(election), Doing::Storing)
 }

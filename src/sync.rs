@@ -9,6 +9,7 @@
 //! - a model can `plant` a [`Mutant`], a fault on purpose, and must then fail. It shows that the model looks at
 //!   the code it claims to look at.
 
+pub(crate) mod fences;
 #[cfg(not(dogpile_loom))]
 #[cfg_attr(all(target_os = "linux", not(dogpile_portable)), path = "sync/parking_linux.rs")]
 mod parking;
@@ -17,9 +18,9 @@ mod room;
 
 use std::task::{Poll, Waker};
 
-pub(crate) use imp::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, thread_local};
 #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
-use imp::{AtomicU32, Bell};
+use imp::Bell;
+pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, global, local};
 #[cfg(not(dogpile_loom))]
 pub(crate) use imp::{Deadline, block_until};
 #[cfg(dogpile_loom)]
@@ -28,7 +29,7 @@ pub(crate) use imp::{mutant, together, unique};
 #[cfg(dogpile_loom)]
 pub use room::Room;
 pub(crate) use std::sync::Arc;
-#[cfg(any(test, dogpile_portable, not(target_os = "linux")))]
+#[cfg(not(dogpile_loom))]
 pub(crate) use std::sync::OnceLock;
 
 /// Makes a `const fn`, or a plain one where loom's constructors forbid it.
@@ -59,6 +60,13 @@ pub enum Mutant {
     LateFinishPublishes,
     /// `settle` elects although the generation has moved since the access looked (L8).
     ElectedOnOldNews,
+    /// A reader looks for a writer without a fence behind the mark that it has left (L9).
+    #[cfg(dogpile_loom)]
+    NoReaderFence,
+    /// A reader that leaves does not look for a writer that waits for it.
+    LeavesSilently,
+    /// Who is let in while a writer drains is not waited for.
+    NestedNotWaitedFor,
     /// `park` looks for its token before it reads the bell.
     #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
     LooksBeforeItListens,
@@ -83,12 +91,21 @@ mod imp {
     use std::time::{Duration, Instant};
 
     pub(crate) use parking_lot::{Mutex, MutexGuard};
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-    pub(crate) use std::thread_local;
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+    pub(crate) use std::thread_local as local;
 
-    pub(crate) use parking::together;
+    /// A `static`, as it is.
+    macro_rules! global {
+        ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
+            $(#[$meta])*
+            static $name: $type = $init;
+        };
+    }
+    pub(crate) use global;
+
     #[cfg(all(target_os = "linux", not(dogpile_portable)))]
-    pub(super) use {parking::Bell, std::sync::atomic::AtomicU32};
+    pub(super) use parking::Bell;
+    pub(crate) use parking::together;
 
     /// When a wait ends for want of time; a deadline past the end of `Instant` never comes.
     #[derive(Clone, Copy, Debug)]
@@ -127,7 +144,7 @@ mod imp {
         }
     }
 
-    thread_local! {
+    std::thread_local! {
         // Made once per thread that ever waits. A token left over from an earlier wait only costs one more poll.
         static PARKING: Parking = Parking::new();
     }
@@ -163,9 +180,23 @@ mod imp {
     use std::time::Duration;
 
     pub(crate) use loom::sync::MutexGuard;
-    pub(super) use loom::sync::atomic::AtomicU32;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-    pub(crate) use loom::thread_local;
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+    /// `loom::thread_local!`, which does not know `const` initializers.
+    macro_rules! local {
+        ($($(#[$meta:meta])* static $name:ident: $type:ty = const $init:block;)+) => {
+            loom::thread_local! { $($(#[$meta])* static $name: $type = $init;)+ }
+        };
+    }
+    pub(crate) use local;
+
+    /// A `static` that each run of a model finds as it was in the beginning.
+    macro_rules! global {
+        ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
+            loom::lazy_static! { $(#[$meta])* static ref $name: $type = $init; }
+        };
+    }
+    pub(crate) use global;
 
     /// `loom::sync::Mutex` with `parking_lot`'s signature: no poisoning.
     #[derive(Debug)]

@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::election::{Generation, State, Verdict};
 use crate::error::AcquireError;
 use crate::running::is_creating_here;
-use crate::sync::{Deadline, Mutant, block_until, mutant};
-use std::time::Duration;
+use crate::sync::{Mutant, block_until, mutant};
+use crate::wait::Wait;
 
 /// What an access has seen, short of a fresh value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,37 +39,6 @@ pub(super) enum Settled {
     LookAgain,
 }
 
-/// How long an access will wait. Without patience it is out of time at once, before it queues.
-#[derive(Clone, Copy)]
-pub(super) enum Patience {
-    None,
-    For(Duration),
-}
-
-pub(super) const FOREVER: Patience = Patience::For(Duration::MAX);
-
-/// The waits of one access, which share a deadline (L10). It is set when the first of them begins.
-pub(super) struct Wait {
-    patience: Patience,
-    deadline: Option<Deadline>,
-}
-
-impl Wait {
-    pub(super) fn new(patience: Patience) -> Self {
-        Self { patience, deadline: None }
-    }
-
-    /// The deadline for one more wait, unless it has passed in an earlier one.
-    fn begin(&mut self) -> Result<Deadline, AcquireError> {
-        match (self.patience, self.deadline) {
-            (Patience::None, _) => Err(AcquireError::TimedOut),
-            (Patience::For(_), Some(deadline)) if deadline.has_passed() => Err(AcquireError::TimedOut),
-            (Patience::For(_), Some(deadline)) => Ok(deadline),
-            (Patience::For(timeout), None) => Ok(*self.deadline.insert(Deadline::after(timeout))),
-        }
-    }
-}
-
 impl<C: Clock> Dogpile<C> {
     /// The primitive under every form: what is an access to do that has `seen` the word, and found after that what it
     /// needs? All modes judge the value for themselves; this knows no value and no freshness.
@@ -88,7 +57,7 @@ impl<C: Clock> Dogpile<C> {
                 if is_creating_here(&self.election) {
                     return Err(AcquireError::WouldDeadlock);
                 }
-                let deadline = wait.begin()?;
+                let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
                 let mut waiter = self.election.wait(now);
                 match block_until(deadline, |waker| waiter.poll(waker)) {
                     None => return Err(AcquireError::TimedOut),
@@ -116,21 +85,5 @@ pub(super) fn would_deadlock(error: &AcquireError) -> ! {
     match error {
         AcquireError::WouldDeadlock => panic!("{error}"),
         AcquireError::TimedOut => unreachable!("a wait without an end does not time out"),
-    }
-}
-
-#[cfg(all(test, not(dogpile_loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn l10_one_deadline_covers_all_waits_of_an_access() {
-        let mut none = Wait::new(Patience::None);
-        assert!(matches!(none.begin(), Err(AcquireError::TimedOut)));
-        let mut zero = Wait::new(Patience::For(Duration::ZERO));
-        assert!(zero.begin().is_ok(), "it looks once");
-        assert!(matches!(zero.begin(), Err(AcquireError::TimedOut)));
-        let mut forever = Wait::new(FOREVER);
-        assert!(forever.begin().is_ok() && forever.begin().is_ok());
     }
 }

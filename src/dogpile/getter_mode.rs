@@ -17,12 +17,13 @@
 //! creates. Nobody calls it after having created.
 
 use super::Dogpile;
-use super::access::{FOREVER, Need, Patience, Settled, Wait, would_deadlock};
+use super::access::{Need, Settled, would_deadlock};
 use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
 use crate::election::State;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::{Freshness, Look};
+use crate::wait::{FOREVER, Patience, Wait};
 use std::convert::Infallible;
 use std::time::Duration;
 

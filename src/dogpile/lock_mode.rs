@@ -1,7 +1,7 @@
 //! Lock mode: the value lives wherever the user keeps it, and the lock alone says whether it is fresh.
 
 use super::Dogpile;
-use super::access::{FOREVER, Need, Patience, Settled, Wait, would_deadlock};
+use super::access::{Need, Settled, would_deadlock};
 use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
 use crate::election::Generation;
@@ -9,6 +9,7 @@ use crate::error::{AcquireError, CreateError, WouldBlock};
 use crate::freshness::{Freshness, Look};
 use crate::sync::Arc;
 use crate::turn::{Outcome, Turn};
+use crate::wait::{FOREVER, Patience, Wait};
 use std::convert::Infallible;
 use std::time::Duration;
 

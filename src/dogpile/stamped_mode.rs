@@ -8,12 +8,13 @@
 //! stale.
 
 use super::Dogpile;
-use super::access::{FOREVER, Need, Patience};
+use super::access::Need;
 use super::getter_mode::{and_set, never, never_fails, or_deadlock};
 use crate::clock::{Clock, nanoseconds};
 use crate::creation::Creation;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::Freshness;
+use crate::wait::{FOREVER, Patience};
 use std::time::{Duration, SystemTime};
 
 /// A value and when it was created, by the wall clock of the machine that created it.

@@ -1,0 +1,438 @@
+//! Who is reading: enter, leave, drain. Nothing here knows what is read.
+//!
+//! Readers come often and writers rarely, so readers pay next to nothing and a writer pays for all: a reader marks a seat
+//! of its own and looks for a writer; a writer closes the gate, has the kernel put a fence into every running thread, looks
+//! at all seats, and sleeps until those that were taken have been left.
+//!
+//! # Seats
+//!
+//! | seat | whose | how it is marked |
+//! |---|---|---|
+//! | an entry of a thread's [`record`] | guards that stay on their thread | plain stores, by that thread alone |
+//! | a counter of the lock's own, one of a few | guards that may move to another thread; nesting deeper than a record; threads whose locals are gone | read-modify-writes |
+//!
+//! A lock is known to the records by a number that is given once in a process, when its first reader or writer comes. Guards
+//! that stay on their thread but have to use a counter are noted in [`running`](crate::running), so that "does this
+//! thread read?" has an answer.
+//!
+//! # States
+//!
+//! The gate is one word, the lock's number and a flag; the rest is under the mutex.
+//!
+//! | phase | gate | state |
+//! |---|---|---|
+//! | `Idle` | open | no writer. (Readers whom the last one kept waiting may still be on their way: they are *admitted*) |
+//! | `Idle` | closed | writers queue; the first of them is about to begin, or waits for the admitted to go in |
+//! | `Closing` | closed | a writer has its turn, and has not looked at the seats yet |
+//! | `Draining` | closed | it waits for the seats that are listed in `inside` |
+//! | `Writing` | closed | it is in |
+//!
+//! # Transitions
+//!
+//! | name | from → to | how |
+//! |---|---|---|
+//! | enter | gate open | mark a seat, fence, look at the gate: open, and it is in; closed, and it leaves again and *asks* |
+//! | ask | any | under the mutex: let in if the gate is open, if its thread reads already, or if it is admitted and nobody writes; else it queues. Let in while somebody drains, its seat is added to `inside` |
+//! | leave | any | clear the seat, fence, look at the gate; closed: under the mutex, out of `inside`; whoever empties it wakes the writer |
+//! | queue | any | under the mutex: the gate is closed |
+//! | begin | `Idle` → `Closing` | under the mutex: the first in line, once nobody is admitted any more |
+//! | look | `Closing` → `Draining` or `Writing` | heavy fence, then under the mutex: list the seats that are taken; none: it is in |
+//! | go in | `Draining` → `Writing` | under the mutex, `inside` is empty |
+//! | end | any but `Idle` → `Idle` | written or given up, under the mutex: all readers who wait are admitted and woken; without another writer the gate opens |
+//!
+//! # Why it holds
+//!
+//! - *The write guard excludes every read guard (L9).* Take a reader that entered by the gate and a writer that looks. The
+//!   reader marked, fenced, and read the gate; the writer closed the gate, fenced, and read the mark.
+//!   1. The writer reads the mark: it lists the seat, and waits for it.
+//!   2. The writer does not read the mark. Then, by the fences, the reader read the gate as that writer left it or later. Closed: it is
+//!      not in. Open: then that writer has ended, and the reader sees what it wrote (the gate is opened by a release).
+//!
+//!   A reader that was let in under the mutex had marked its seat before it released the mutex: a look that comes after finds
+//!   it, and where the look came before, the seat was added to what the look found.
+//! - *No reader is forgotten.* A seat is taken off the list by whoever left it, once it is clear. By the same argument as above, a
+//!   reader that leaves a seat which the look has found sees the gate closed: its mark was cleared after the look, hence after the
+//!   fence. It then comes for the mutex. A reader that finds the gate closed although its seat was not found takes nothing off.
+//! - *No lost wake-up (C16).* Lists and wakers are changed under the mutex, and whoever is to wait looks again under it.
+//! - *A thread that reads gets in (C15).* It is let in under the mutex at once. Its outer guard holds a seat, so nobody can be
+//!   writing.
+//! - *Nobody starves.* New readers wait for a writer that waits (the gate is closed), and the next writer waits for the readers
+//!   whom this one kept waiting: phase-fair, after Brandenburg and Anderson, "Spin-based reader-writer synchronization
+//!   for multiprocessor real-time systems" (2010).
+//! - *Memory ordering.* What a reader did is carried to the next writer by release and acquire of its seat or by the mutex, what a
+//!   writer did to the next reader by release and acquire of the gate or by the mutex; never by the fences, which order
+//!   marks and gate only.
+//!
+//! # What a writer relies on
+//!
+//! A child process made by fork(2) sees the records of its parent's threads, none of which run in it: a lock that they were
+//! reading is never free to write there.
+
+mod ask;
+mod drain;
+mod line;
+mod owned;
+mod record;
+
+pub use drain::Hold;
+pub use owned::Owner;
+pub(crate) use owned::{HasReaders, OwnedPass};
+
+#[cfg(not(dogpile_loom))]
+use crate::error::FencesDecided;
+use crate::error::LockError;
+use crate::running::{Doing, end, is_here};
+use crate::sync::{AtomicU64, Mutant, Mutex, Ordering, const_fn, fences, local, mutant, unique};
+use crate::wait::{FOREVER, Wait};
+use line::{Inner, Phase, Wake, release};
+use record::Record;
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr;
+
+/// Has readers pay for their own fences from now on, so that no writer interrupts the other threads of the process.
+///
+/// On Linux a writer of an [`RmLock`](crate::RmLock) or a [`SyncReaderDogpile`](crate::SyncReaderDogpile) asks the kernel to
+/// put a fence into every running thread of the process, which is what makes reading nearly free. A program with threads
+/// that must not be interrupted, on isolated cores for instance, may rather have all readers pay some ten nanoseconds. It is
+/// how these locks work where the kernel refuses and on other platforms.
+///
+/// Call it first thing in `main`: it is decided once for the whole process, before the first read or write.
+///
+/// # Errors
+///
+/// [`FencesDecided`] if readers count on the kernel already.
+#[cfg(not(dogpile_loom))]
+pub fn force_full_fences() -> Result<(), FencesDecided> {
+    if fences::force_full() { Ok(()) } else { Err(FencesDecided) }
+}
+
+/// In the gate: a writer is in, or waits. The rest is the lock's number, 0 if it has none yet.
+const CLOSED: u64 = 1 << 63;
+
+/// Counters of a lock. More of them would make it larger, and their users write shared memory anyway.
+const COUNTERS: usize = if cfg!(dogpile_loom) { 1 } else { 4 };
+
+/// On a cache line of its own, on most machines.
+#[repr(align(64))]
+#[derive(Debug)]
+struct Counter(AtomicU64);
+
+impl Counter {
+    const_fn! {
+        const fn new() -> Self {
+            Self(AtomicU64::new(0))
+        }
+    }
+}
+
+/// Who reads, and who would write.
+pub struct Readers {
+    gate: AtomicU64,
+    inner: Mutex<Inner>,
+    counters: [Counter; COUNTERS],
+}
+
+/// Where a reader is marked. (Not an enum with fields: that would go through memory, and cost a hit three times as much.)
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    /// Whose entry; `None` for a counter.
+    record: Option<&'static Record>,
+    /// Which entry of the record, or which counter of the lock. (A full word, for the same reason.)
+    at: usize,
+}
+
+impl Seat {
+    const fn entry(record: &'static Record, at: usize) -> Self {
+        Self { record: Some(record), at }
+    }
+
+    const fn counter(at: usize) -> Self {
+        Self { record: None, at }
+    }
+}
+
+/// What a reader's seat must be good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It is left by the thread that took it.
+    Bound,
+    /// It may be left by any thread.
+    Loose,
+}
+
+local! {
+    /// The counter that this thread uses, once it is known.
+    static COUNTER: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+fn counter_here() -> usize {
+    COUNTER.with(|here| {
+        let at = here.get().unwrap_or_else(|| usize::try_from(unique() % COUNTERS as u64).expect("there are few"));
+        here.set(Some(at));
+        at
+    })
+}
+
+impl Readers {
+    const_fn! {
+        /// Nobody reads.
+        pub const fn new() -> Self {
+            Self {
+                gate: AtomicU64::new(0),
+                inner: Mutex::new(Inner { phase: Phase::Idle, line: None }),
+                #[cfg(not(dogpile_loom))]
+                counters: [Counter::new(), Counter::new(), Counter::new(), Counter::new()],
+                #[cfg(dogpile_loom)]
+                counters: [Counter::new()],
+            }
+        }
+    }
+
+    /// Enters, unless a writer is there or this thread has no record yet: the hit path.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
+    pub fn enter_at_once(&self) -> Option<Pass<'_>> {
+        self.sit_at_once().map(|seat| self.pass(seat))
+    }
+
+    /// Enters. Blocks while a writer is in, or waits, unless this thread reads already.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
+    pub fn enter(&self, wait: &mut Wait) -> Result<Pass<'_>, LockError> {
+        match self.sit_at_once() {
+            Some(seat) => Ok(self.pass(seat)),
+            None => self.ask_bound(wait).map(|seat| self.pass(seat)),
+        }
+    }
+
+    /// As [`enter`](Self::enter), for as long as it takes. What cannot be helped is a panic.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
+    #[track_caller]
+    pub fn enter_or_panic(&self) -> Pass<'_> {
+        // Only the seat comes back from the long way, in registers.
+        let seat = match self.sit_at_once() {
+            Some(seat) => seat,
+            None => self.ask_or_panic(),
+        };
+        self.pass(seat)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
+    fn sit_at_once(&self) -> Option<Seat> {
+        // Relaxed: only for the number. What it says of writers is looked at again.
+        let gate = self.gate.load(Ordering::Relaxed);
+        if gate == 0 || gate & CLOSED != 0 {
+            return None;
+        }
+        let record = Record::here()?;
+        let entry = record.enter(gate)?;
+        // Acquire: pairs with the release in `next`: what the last writer did is seen (L9).
+        if self.gate.load(Ordering::Acquire) == gate {
+            return Some(Seat::entry(record, entry));
+        }
+        self.leave_entry(record, entry);
+        None
+    }
+
+    #[cold]
+    #[track_caller]
+    fn ask_or_panic(&self) -> Seat {
+        self.ask_bound(&mut Wait::new(FOREVER)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Leaves, having come at the wrong time.
+    #[cold]
+    fn leave_entry(&self, record: &'static Record, entry: usize) {
+        record.leave(entry, || self.number());
+        self.look_for_a_writer(Seat::entry(record, entry));
+    }
+
+    /// As [`enter`](Self::enter), by a counter, which any thread may leave.
+    fn enter_counter(&self, wait: &mut Wait) -> Result<usize, LockError> {
+        let counter = counter_here();
+        self.count(counter);
+        // Acquire: as in `enter_at_once`.
+        if self.gate.load(Ordering::Acquire) & CLOSED == 0 {
+            return Ok(counter);
+        }
+        self.leave_counter(counter);
+        self.ask(Kind::Loose, wait).map(|seat| seat.at)
+    }
+
+    /// Enters by a counter that is in use.
+    fn enter_counter_again(&self, counter: usize) {
+        // Relaxed: the counter is not 0, and does not become 0 before this one is left too.
+        self.counters[counter].0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Enters by a counter, beside a pass.
+    fn enter_counter_beside(&self, held: &Pass<'_>) -> usize {
+        debug_assert!(ptr::eq(held.readers, self));
+        let counter = counter_here();
+        self.count(counter);
+        // Relaxed: nobody writes as long as `held` is held.
+        if self.gate.load(Ordering::Relaxed) & CLOSED != 0 {
+            // A writer that has looked already must wait for this one as well.
+            let mut inner = self.inner.lock();
+            self.list(&mut inner, Seat::counter(counter));
+        }
+        counter
+    }
+
+    fn count(&self, counter: usize) {
+        // Relaxed: going in is ordered by the gate. The fence: see `Why it holds`.
+        self.counters[counter].0.fetch_add(1, Ordering::Relaxed);
+        fences::light(false);
+    }
+
+    fn leave_counter(&self, counter: usize) {
+        // Release: pairs with the acquire in `counted`, through all the read-modify-writes that follow.
+        self.counters[counter].0.fetch_sub(1, Ordering::Release);
+        fences::light(false);
+        self.look_for_a_writer(Seat::counter(counter));
+    }
+
+    #[cold]
+    fn leave_bound_counter(&self, counter: usize) {
+        end(self.number(), Doing::Reading);
+        self.leave_counter(counter);
+    }
+
+    fn counted(&self, counter: usize) -> bool {
+        // Acquire: pairs with the release in `leave_counter`.
+        self.counters[counter].0.load(Ordering::Acquire) != 0
+    }
+
+    /// After a seat was left: whether somebody waits for just that.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
+    fn look_for_a_writer(&self, seat: Seat) {
+        // Relaxed: what it leads to happens under the mutex.
+        if self.gate.load(Ordering::Relaxed) & CLOSED != 0 && !mutant(Mutant::LeavesSilently) {
+            self.tell_the_writer(seat);
+        }
+    }
+
+    #[cold]
+    fn tell_the_writer(&self, seat: Seat) {
+        let mut inner = self.inner.lock();
+        let mut wake = Wake::default();
+        let number = self.number();
+        let is_taken = match seat.record {
+            Some(record) => record.is_in(seat.at, number),
+            None => self.counted(seat.at),
+        };
+        if let (Phase::Draining, false, Some(line)) = (inner.phase, is_taken, &mut inner.line) {
+            if line.inside.remove(&self.address(seat)) && line.inside.is_empty() {
+                wake.0.extend(line.drains.take());
+            }
+        }
+        release(inner, wake);
+    }
+
+    fn address(&self, seat: Seat) -> usize {
+        match seat.record {
+            Some(record) => record.address(seat.at),
+            None => ptr::from_ref(&self.counters[seat.at]).addr(),
+        }
+    }
+
+    /// Adds a seat that was taken under the mutex to those that a writer waits for.
+    fn list(&self, inner: &mut Inner, seat: Seat) {
+        if inner.phase == Phase::Draining && !mutant(Mutant::NestedNotWaitedFor) {
+            inner.line.get_or_insert_default().inside.insert(self.address(seat));
+        }
+    }
+
+    #[inline(always)]
+    fn pass(&self, seat: Seat) -> Pass<'_> {
+        Pass { readers: self, seat, not_send: PhantomData }
+    }
+
+    /// The lock's number, or 0.
+    fn number(&self) -> u64 {
+        // Relaxed: it is written once, and whoever needs it has seen to that.
+        self.gate.load(Ordering::Relaxed) & !CLOSED
+    }
+
+    /// Sees to it that there is a number. Under the mutex.
+    fn be_numbered(&self) {
+        if self.number() == 0 {
+            // Relaxed: the number by itself says nothing; the flag changes under the mutex, which is held.
+            self.gate.fetch_or(unique() + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether this thread holds a [`Pass`].
+    pub fn is_reading_here(&self) -> bool {
+        match self.number() {
+            0 => false,
+            number => Record::here().is_some_and(|record| record.holds(number)) || is_here(number, Doing::Reading),
+        }
+    }
+
+    /// Whether this thread holds a [`Hold`].
+    pub fn is_writing_here(&self) -> bool {
+        is_here(self.number(), Doing::Writing)
+    }
+
+    /// How many readers wait.
+    pub fn waiting_readers(&self) -> usize {
+        self.inner.lock().line.as_ref().map_or(0, |line| line.readers.len())
+    }
+
+    /// How many writers wait.
+    pub fn waiting_writers(&self) -> usize {
+        let inner = self.inner.lock();
+        let drains = matches!(inner.phase, Phase::Closing | Phase::Draining);
+        inner.line.as_ref().map_or(0, |line| line.writers.len()) + usize::from(drains)
+    }
+}
+
+// A panic can leave nothing half-done in here: user code runs between the transitions, never within one.
+impl UnwindSafe for Readers {}
+impl RefUnwindSafe for Readers {}
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = self.inner.lock().phase;
+        f.debug_struct("Readers").field("phase", &phase).finish_non_exhaustive()
+    }
+}
+
+/// Marks what belongs to its thread, though others may look at it.
+type NotSend = PhantomData<std::sync::MutexGuard<'static, ()>>;
+
+/// This thread reads. Dropping it leaves.
+#[must_use]
+#[derive(Debug)]
+pub struct Pass<'a> {
+    readers: &'a Readers,
+    seat: Seat,
+    not_send: NotSend,
+}
+
+impl<'a> Pass<'a> {
+    /// Whom it is of.
+    pub fn readers(&self) -> &'a Readers {
+        self.readers
+    }
+}
+
+impl Drop for Pass<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        match self.seat.record {
+            Some(record) => {
+                record.leave(self.seat.at, || self.readers.number());
+                self.readers.look_for_a_writer(self.seat);
+            }
+            None => self.readers.leave_bound_counter(self.seat.at),
+        }
+    }
+}

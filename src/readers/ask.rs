@@ -1,0 +1,121 @@
+//! The long way in for readers: there is a writer, or no number, record or free entry yet.
+
+use super::line::{Asking, Inner, Wake, release};
+use super::{CLOSED, Kind, Readers, Record, Seat, counter_here};
+use crate::error::LockError;
+use crate::running::{Doing, begin};
+use crate::sync::{Ordering, block_until, unique};
+use crate::wait::Wait;
+use std::mem;
+use std::task::{Poll, Waker};
+
+impl Readers {
+    /// The long way to a pass.
+    #[cold]
+    pub(super) fn ask_bound(&self, wait: &mut Wait) -> Result<Seat, LockError> {
+        let seat = self.ask(Kind::Bound, wait)?;
+        if seat.record.is_none() {
+            begin(self.number(), Doing::Reading);
+        }
+        Ok(seat)
+    }
+
+    /// The long way in: there is a writer, or no number, record or free entry yet.
+    #[cold]
+    pub(super) fn ask(&self, kind: Kind, wait: &mut Wait) -> Result<Seat, LockError> {
+        if self.is_writing_here() {
+            return Err(LockError::WriteLockHeld);
+        }
+        // Before the mutex: it may take another one, and memory.
+        let record = if kind == Kind::Bound { Record::here_or_taken() } else { None };
+        let mut asking = Ask { readers: self, record, nested: self.is_reading_here(), ticket: None };
+        if let Poll::Ready(seat) = asking.poll(Waker::noop()) {
+            return Ok(seat);
+        }
+        let deadline = wait.begin().ok_or(LockError::TimedOut)?;
+        block_until(deadline, |waker| asking.poll(waker)).ok_or(LockError::TimedOut)
+    }
+}
+
+/// A reader on the long way in. Dropping it gives up.
+#[derive(Debug)]
+struct Ask<'a> {
+    readers: &'a Readers,
+    /// Where to sit, if possible.
+    record: Option<&'static Record>,
+    /// Its thread reads already.
+    nested: bool,
+    ticket: Option<u64>,
+}
+
+impl Ask<'_> {
+    fn poll(&mut self, waker: &Waker) -> Poll<Seat> {
+        // Before the mutex: cloning a waker is user code.
+        let mut waker = waker.clone();
+        let mut inner = self.readers.inner.lock();
+        self.readers.be_numbered();
+        // Relaxed: the flag changes under the mutex, which is held.
+        let open = self.readers.gate.load(Ordering::Relaxed) & CLOSED == 0;
+        if open || self.nested || self.is_admitted(&inner) {
+            let seat = self.sit(&mut inner);
+            let mut wake = Wake::default();
+            let left = self.leave_line(&mut inner, &mut wake);
+            release(inner, wake);
+            drop(left);
+            return Poll::Ready(seat);
+        }
+        let line = inner.line.get_or_insert_default();
+        let old = match self.ticket {
+            Some(ticket) => {
+                line.readers.get_mut(&ticket).map(|asking| mem::swap(&mut asking.waker, &mut waker)).map(|()| waker)
+            }
+            None => {
+                let ticket = unique();
+                self.ticket = Some(ticket);
+                line.readers.insert(ticket, Asking { waker, admitted: false }).map(|asking| asking.waker)
+            }
+        };
+        drop(inner);
+        drop(old);
+        Poll::Pending
+    }
+
+    fn is_admitted(&self, inner: &Inner) -> bool {
+        let (Some(ticket), Some(line)) = (self.ticket, &inner.line) else { return false };
+        line.readers.get(&ticket).is_some_and(|asking| asking.admitted)
+    }
+
+    /// Takes a seat under the mutex: who looks at the seats does so under it too, before or after.
+    fn sit(&self, inner: &mut Inner) -> Seat {
+        let number = self.readers.number();
+        let entry = self.record.and_then(|record| record.enter(number).map(|entry| Seat::entry(record, entry)));
+        let seat = entry.unwrap_or_else(|| {
+            let counter = counter_here();
+            self.readers.count(counter);
+            Seat::counter(counter)
+        });
+        self.readers.list(inner, seat);
+        seat
+    }
+
+    /// Out of the line, if it is in it.
+    fn leave_line(&mut self, inner: &mut Inner, wake: &mut Wake) -> Option<Waker> {
+        let left = inner.line.as_mut()?.readers.remove(&self.ticket.take()?)?;
+        if left.admitted {
+            self.readers.one_less_admitted(inner, wake);
+        }
+        Some(left.waker)
+    }
+}
+
+impl Drop for Ask<'_> {
+    fn drop(&mut self) {
+        if self.ticket.is_some() {
+            let mut inner = self.readers.inner.lock();
+            let mut wake = Wake::default();
+            let left = self.leave_line(&mut inner, &mut wake);
+            release(inner, wake);
+            drop(left);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The way in for writers: a turn, a look at all seats, and a wait for those that are taken.
+
+use super::line::{Inner, Line, Phase, Wake, release};
+use super::{CLOSED, COUNTERS, NotSend, Readers, Seat, record};
+use crate::error::LockError;
+use crate::running::{Doing, begin, end};
+use crate::sync::{MutexGuard, Ordering, block_until, fences, unique};
+use crate::wait::Wait;
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+use std::mem;
+use std::task::{Poll, Waker};
+
+impl Readers {
+    /// Waits until nobody reads or writes, keeps new readers out meanwhile, and goes in. Blocks until then.
+    pub fn write(&self, wait: &mut Wait) -> Result<Hold<'_>, LockError> {
+        if self.is_reading_here() {
+            return Err(LockError::ReadLockHeld);
+        }
+        if self.is_writing_here() {
+            return Err(LockError::WriteLockHeld);
+        }
+        let mut drain = Drain { readers: self, stage: Stage::Outside };
+        if drain.poll(Waker::noop()).is_pending() {
+            let deadline = wait.begin().ok_or(LockError::TimedOut)?;
+            block_until(deadline, |waker| drain.poll(waker)).ok_or(LockError::TimedOut)?;
+        }
+        begin(self.number(), Doing::Writing);
+        Ok(Hold { readers: self, not_send: PhantomData })
+    }
+}
+
+/// This thread writes. Dropping it ends that.
+#[must_use]
+#[derive(Debug)]
+pub struct Hold<'a> {
+    readers: &'a Readers,
+    not_send: NotSend,
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        end(self.readers.number(), Doing::Writing);
+        self.readers.end_turn();
+    }
+}
+
+/// How far a writer has come.
+#[derive(Debug)]
+enum Stage {
+    Outside,
+    InLine(u64),
+    /// It has the turn, and has not looked yet.
+    Closing,
+    Draining,
+    /// In; or it has given the turn back.
+    Done,
+}
+
+/// A writer on its way in. Dropping it gives up, and readers go on as if it had never come.
+#[derive(Debug)]
+struct Drain<'a> {
+    readers: &'a Readers,
+    stage: Stage,
+}
+
+impl Drain<'_> {
+    fn poll(&mut self, waker: &Waker) -> Poll<()> {
+        loop {
+            match self.stage {
+                Stage::Outside | Stage::InLine(_) => {
+                    if self.begin(waker.clone()).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                Stage::Closing => {
+                    // May panic, and then the turn is given back.
+                    fences::heavy();
+                    return self.look(waker.clone());
+                }
+                Stage::Draining => return self.go_in(waker.clone()),
+                Stage::Done => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Takes the turn, or a place in line.
+    fn begin(&mut self, waker: Waker) -> Poll<()> {
+        let readers = self.readers;
+        let mut inner = readers.inner.lock();
+        readers.be_numbered();
+        // Relaxed: the heavy fence puts it before the look, and readers in line take the mutex.
+        readers.gate.fetch_or(CLOSED, Ordering::Relaxed);
+        let phase = inner.phase;
+        let is_first = |line: &Line| {
+            let first = line.writers.first_key_value().map(|(ticket, _)| *ticket);
+            line.admitted == 0
+                && match self.stage {
+                    Stage::InLine(ticket) => first == Some(ticket),
+                    _ => first.is_none(),
+                }
+        };
+        if phase == Phase::Idle && inner.line.as_deref().is_none_or(is_first) {
+            inner.phase = Phase::Closing;
+            let left = match (mem::replace(&mut self.stage, Stage::Closing), &mut inner.line) {
+                (Stage::InLine(ticket), Some(line)) => line.writers.remove(&ticket),
+                _ => None,
+            };
+            release(inner, Wake::default());
+            drop(left);
+            return Poll::Ready(());
+        }
+        let ticket = match self.stage {
+            Stage::InLine(ticket) => ticket,
+            _ => unique(),
+        };
+        self.stage = Stage::InLine(ticket);
+        let old = inner.line.get_or_insert_default().writers.insert(ticket, waker);
+        drop(inner);
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Lists the seats that are taken; goes in if there are none.
+    fn look(&mut self, waker: Waker) -> Poll<()> {
+        let readers = self.readers;
+        let mut inner = readers.inner.lock();
+        let mut inside = BTreeSet::new();
+        record::walk(readers.number(), |entry| {
+            inside.insert(entry);
+        });
+        let counters = (0..COUNTERS).filter(|counter| readers.counted(*counter));
+        inside.extend(counters.map(|counter| readers.address(Seat::counter(counter))));
+        if inside.is_empty() {
+            return self.done(inner);
+        }
+        inner.phase = Phase::Draining;
+        self.stage = Stage::Draining;
+        let line = inner.line.get_or_insert_default();
+        line.inside = inside;
+        line.drains = Some(waker);
+        Poll::Pending
+    }
+
+    fn go_in(&mut self, waker: Waker) -> Poll<()> {
+        let mut inner = self.readers.inner.lock();
+        match &mut inner.line {
+            Some(line) if !line.inside.is_empty() => {
+                let old = line.drains.replace(waker);
+                drop(inner);
+                drop(old);
+                Poll::Pending
+            }
+            _ => self.done(inner),
+        }
+    }
+
+    fn done(&mut self, mut inner: MutexGuard<'_, Inner>) -> Poll<()> {
+        inner.phase = Phase::Writing;
+        self.stage = Stage::Done;
+        let old = inner.line.as_mut().and_then(|line| line.drains.take());
+        release(inner, Wake::default());
+        drop(old);
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Drain<'_> {
+    fn drop(&mut self) {
+        match self.stage {
+            Stage::InLine(ticket) => {
+                let mut inner = self.readers.inner.lock();
+                let mut wake = Wake::default();
+                let left = inner.line.as_mut().and_then(|line| line.writers.remove(&ticket));
+                if inner.phase == Phase::Idle {
+                    self.readers.next(&mut inner, &mut wake);
+                }
+                release(inner, wake);
+                drop(left);
+            }
+            Stage::Closing | Stage::Draining => self.readers.end_turn(),
+            Stage::Outside | Stage::Done => {}
+        }
+    }
+}

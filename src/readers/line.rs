@@ -1,0 +1,127 @@
+//! Those who wait, and whose turn it is.
+
+use super::{CLOSED, Readers};
+use crate::sync::{MutexGuard, Ordering, together};
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::task::Waker;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Idle,
+    Closing,
+    Draining,
+    Writing,
+}
+
+pub(super) struct Inner {
+    pub(super) phase: Phase,
+    /// In a box that exists only while somebody waits.
+    pub(super) line: Option<Box<Line>>,
+}
+
+/// Those who wait, by ticket: tickets grow with the order of arrival.
+#[derive(Default)]
+pub(super) struct Line {
+    /// The seats that the writer whose turn it is waits for, by their addresses.
+    pub(super) inside: BTreeSet<usize>,
+    /// That writer.
+    pub(super) drains: Option<Waker>,
+    pub(super) writers: BTreeMap<u64, Waker>,
+    pub(super) readers: BTreeMap<u64, Asking>,
+    /// How many of the readers are admitted.
+    pub(super) admitted: usize,
+}
+
+pub(super) struct Asking {
+    pub(super) waker: Waker,
+    pub(super) admitted: bool,
+}
+
+impl Line {
+    fn is_empty(&self) -> bool {
+        self.inside.is_empty() && self.drains.is_none() && self.writers.is_empty() && self.readers.is_empty()
+    }
+}
+
+/// Who is to be woken once the mutex is released: a waker is user code.
+#[must_use = "wake them, after the mutex"]
+#[derive(Default)]
+pub(super) struct Wake(pub(super) Vec<Waker>);
+
+impl Wake {
+    fn wake(&mut self) {
+        while let Some(waker) = self.0.pop() {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Wake {
+    /// After a waker that panicked, the others are woken all the same.
+    fn drop(&mut self) {
+        self.wake();
+    }
+}
+
+/// Releases the mutex, gives memory back, and wakes, in this order.
+pub(super) fn release(mut inner: MutexGuard<'_, Inner>, mut wake: Wake) {
+    let empty = inner.line.take_if(|line| line.is_empty());
+    drop(inner);
+    drop(empty);
+    if !wake.0.is_empty() {
+        together(|| wake.wake());
+    }
+}
+
+impl Readers {
+    /// Ends a writer's turn, written or not.
+    pub(super) fn end_turn(&self) {
+        let mut inner = self.inner.lock();
+        let mut wake = Wake::default();
+        inner.phase = Phase::Idle;
+        if let Some(line) = &mut inner.line {
+            line.inside.clear();
+            line.drains = None;
+            for asking in line.readers.values_mut() {
+                asking.admitted = true;
+                wake.0.push(mem::replace(&mut asking.waker, Waker::noop().clone()));
+            }
+            line.admitted = line.readers.len();
+        }
+        self.next(&mut inner, &mut wake);
+        release(inner, wake);
+    }
+
+    /// Nobody has the turn: calls the first writer in line, or opens the gate.
+    pub(super) fn next(&self, inner: &mut Inner, wake: &mut Wake) {
+        debug_assert_eq!(inner.phase, Phase::Idle);
+        match &mut inner.line {
+            Some(line) if !line.writers.is_empty() => {
+                if let (0, Some(mut first)) = (line.admitted, line.writers.first_entry()) {
+                    // Whoever is called polls again before it waits again, and brings a new one.
+                    wake.0.push(mem::replace(first.get_mut(), Waker::noop().clone()));
+                }
+            }
+            line => {
+                // Release: pairs with the acquire in `enter_at_once`: who finds it open sees what was written.
+                self.gate.fetch_and(!CLOSED, Ordering::Release);
+                // Who waits for a writer that gave up before its turn.
+                if let Some(line) = line {
+                    for asking in line.readers.values_mut().filter(|asking| !asking.admitted) {
+                        wake.0.push(mem::replace(&mut asking.waker, Waker::noop().clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// An admitted reader has gone in or away.
+    pub(super) fn one_less_admitted(&self, inner: &mut Inner, wake: &mut Wake) {
+        let Some(line) = &mut inner.line else { return };
+        line.admitted -= 1;
+        if line.admitted == 0 && !line.writers.is_empty() {
+            self.next(inner, wake);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Readers that are no thread's: they own their lock, or a share of it, and may be left anywhere.
+
+use super::{Pass, Readers};
+use crate::error::LockError;
+use crate::sync::Arc;
+use crate::wait::Wait;
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr;
+
+/// A lock that has readers.
+pub(crate) trait HasReaders: Send + Sync {
+    fn readers(&self) -> &Readers;
+}
+
+/// What an owned guard holds its lock by: a share (`Arc`), or for ever (`&'static`). Made from either by `into`.
+///
+/// An `Arc` is cloned once for each owned guard that is made, which writes shared memory; a `&'static` costs nothing.
+#[derive(Clone)]
+pub struct Owner(Holds);
+
+#[derive(Clone)]
+enum Holds {
+    Static(&'static Readers),
+    Shared(Arc<dyn HasReaders>),
+}
+
+// Nothing can be reached through it but the readers, which no panic leaves half-done.
+impl UnwindSafe for Owner {}
+impl RefUnwindSafe for Owner {}
+
+impl Owner {
+    pub(crate) fn shared(lock: Arc<impl HasReaders + 'static>) -> Self {
+        Self(Holds::Shared(lock))
+    }
+
+    pub(crate) fn for_ever(readers: &'static Readers) -> Self {
+        Self(Holds::Static(readers))
+    }
+
+    fn readers(&self) -> &Readers {
+        match &self.0 {
+            Holds::Static(readers) => readers,
+            Holds::Shared(lock) => lock.readers(),
+        }
+    }
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Holds::Static(_) => "Owner::Static",
+            Holds::Shared(_) => "Owner::Shared",
+        })
+    }
+}
+
+/// Somebody reads. Dropping it leaves, on any thread.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct OwnedPass {
+    owner: Owner,
+    counter: usize,
+}
+
+impl OwnedPass {
+    /// Blocks as [`Readers::enter`] does.
+    pub(crate) fn enter(owner: Owner, wait: &mut Wait) -> Result<Self, LockError> {
+        let counter = owner.readers().enter_counter(wait)?;
+        Ok(Self { owner, counter })
+    }
+
+    /// Enters beside a guard of this thread, which is why it need not wait.
+    ///
+    /// # Panics
+    ///
+    /// If `owner` is of another lock.
+    #[track_caller]
+    pub(crate) fn beside(held: &Pass<'_>, owner: Owner) -> Self {
+        assert!(
+            ptr::eq(held.readers(), owner.readers()),
+            "a read guard can be owned through its own lock only, and this is the owner of another"
+        );
+        let counter = owner.readers().enter_counter_beside(held);
+        Self { owner, counter }
+    }
+
+    /// Enters once more. Never blocks.
+    pub(crate) fn again(&self) -> Self {
+        self.owner.readers().enter_counter_again(self.counter);
+        Self { owner: self.owner.clone(), counter: self.counter }
+    }
+}
+
+impl Drop for OwnedPass {
+    fn drop(&mut self) {
+        self.owner.readers().leave_counter(self.counter);
+    }
+}

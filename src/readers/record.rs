@@ -1,0 +1,215 @@
+//! Who reads on this thread: one record for each thread, shared by all locks.
+//!
+//! A record has a few entries. To enter, its thread stores the lock's number into a free one; to leave, 0. Nobody else
+//! writes there, so both are plain stores. Writers walk all records and look for their number.
+//!
+//! # Whose a record is
+//!
+//! | `taken` | its entries | |
+//! |---|---|---|
+//! | true | any | it belongs to a thread that runs |
+//! | false | one is not 0 | its thread has ended, or is ending, and a guard has outlived it (in another thread-local, or leaked) |
+//! | false | all are 0 | free: the next thread that comes takes it |
+//!
+//! So records are as many as it took for the threads that read at the same time, at the time when they were most, and
+//! those that leaked guards have spoilt. They are never freed, and an entry's address names it for good.
+//!
+//! A thread gives its record up while its thread-locals are destroyed, in an order that nobody knows. A guard that is
+//! dropped after that finds the record marked `LATE`, and leaves its entry; what the thread enters after that, the record
+//! does not hold. That this thread reads must not be forgotten in between (L9), so the numbers that are left in the record
+//! then are noted in [`running`](crate::running) as well.
+
+use crate::running::{Doing, begin, end};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fences, global, local};
+use crossbeam_utils::CachePadded;
+use std::array;
+use std::cell::Cell;
+use std::ptr;
+
+/// Deeper nesting than this goes to the counters. (Two in models, so that they get there.)
+pub(super) const ENTRIES: usize = if cfg!(dogpile_loom) { 2 } else { 8 };
+
+/// What leaving takes beside clearing the entry.
+///
+/// | its value | |
+/// |---|---|
+/// | `ASYMMETRIC` | no fence: the kernel helps ([`fences`]) |
+/// | `FULL` | a full fence |
+/// | `LATE` | the thread has given the record up, and notes elsewhere what is left in it |
+type Leaving = u32;
+
+const ASYMMETRIC: Leaving = 0;
+const FULL: Leaving = 1;
+const LATE: Leaving = 2;
+
+#[derive(Debug)]
+pub(super) struct Record {
+    /// Its thread's alone: atomic, and always relaxed, because Rust has no other word that a `static` may hold and one
+    /// thread may write without a lock.
+    leaving: AtomicU32,
+    taken: AtomicBool,
+    entries: [AtomicU64; ENTRIES],
+}
+
+/// What a thread may come to cost.
+#[cfg(not(dogpile_loom))]
+const _: () = assert!(size_of::<CachePadded<Record>>() + size_of::<&Record>() <= 256);
+
+global! {
+    /// All records there are.
+    static RECORDS: Mutex<Vec<&'static Record>> = Mutex::new(Vec::new());
+}
+
+local! {
+    // Without a destructor: an access to it is an access to memory.
+    static RECORD: Cell<Option<&'static Record>> = const { Cell::new(None) };
+    static GIVEN_UP_ON_EXIT: GivenUpOnExit = const { GivenUpOnExit };
+}
+
+struct GivenUpOnExit;
+
+impl Drop for GivenUpOnExit {
+    fn drop(&mut self) {
+        if let Some(record) = RECORD.with(Cell::take) {
+            record.give_up();
+        }
+    }
+}
+
+impl Record {
+    fn new() -> Self {
+        Self {
+            leaving: AtomicU32::new(LATE),
+            taken: AtomicBool::new(false),
+            entries: array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    /// This thread's record, if it has one.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path
+    pub(super) fn here() -> Option<&'static Self> {
+        RECORD.with(Cell::get)
+    }
+
+    /// This thread's record; `None` if its thread-locals are already gone.
+    pub(super) fn here_or_taken() -> Option<&'static Self> {
+        Self::here().or_else(Self::take)
+    }
+
+    #[cold]
+    fn take() -> Option<&'static Self> {
+        // It exists from now on, and its destructor will run.
+        GIVEN_UP_ON_EXIT.try_with(|_| ()).ok()?;
+        let leaving = if fences::is_asymmetric() { ASYMMETRIC } else { FULL };
+        let mut records = RECORDS.lock();
+        let free = records.iter().copied().find(|record| record.is_free());
+        let record = free.unwrap_or_else(|| {
+            let record: &'static Self = Box::leak(Box::new(CachePadded::new(Self::new())));
+            records.push(record);
+            record
+        });
+        // Relaxed, both: records are taken under the mutex, and how they are left is read by their thread only.
+        record.taken.store(true, Ordering::Relaxed);
+        record.leaving.store(leaving, Ordering::Relaxed);
+        RECORD.with(|here| here.set(Some(record)));
+        Some(record)
+    }
+
+    fn is_free(&self) -> bool {
+        // Acquire, both: pair with the releases in `give_up` and `leave`, so that all that the thread before us did with
+        // this record lies behind us. The last thing it does is one of these two.
+        !self.taken.load(Ordering::Acquire) && self.entries.iter().all(|entry| entry.load(Ordering::Acquire) == 0)
+    }
+
+    #[cold]
+    fn give_up(&self) {
+        // Relaxed, both: this thread is the only one to write them.
+        self.leaving.store(LATE, Ordering::Relaxed);
+        for entry in &self.entries {
+            match entry.load(Ordering::Relaxed) {
+                0 => {}
+                number => begin(number, Doing::Reading),
+            }
+        }
+        // Release: pairs with the acquire in `is_free`.
+        self.taken.store(false, Ordering::Release);
+    }
+
+    /// Enters the lock of that number; returns the entry, with a fence behind it. `None` if all entries are taken.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path
+    pub(super) fn enter(&self, number: u64) -> Option<usize> {
+        // Relaxed, both: ours alone.
+        let entry = if self.entries[0].load(Ordering::Relaxed) == 0 { 0 } else { self.free_beside_the_first()? };
+        let leaving = self.leaving.load(Ordering::Relaxed);
+        // Release: who reads the number here has acquired whatever this thread did before, and so all that it did under
+        // the numbers that stood here before.
+        self.word(entry).store(number, Ordering::Release);
+        fences::light(leaving == ASYMMETRIC);
+        Some(entry)
+    }
+
+    #[inline(never)]
+    fn free_beside_the_first(&self) -> Option<usize> {
+        // Relaxed: ours alone.
+        (1..ENTRIES).find(|entry| self.entries[*entry].load(Ordering::Relaxed) == 0)
+    }
+
+    /// Leaves the lock of that number; there is a fence behind it.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path
+    pub(super) fn leave(&self, entry: usize, number: impl FnOnce() -> u64) {
+        // Relaxed: ours alone.
+        let leaving = self.leaving.load(Ordering::Relaxed);
+        if leaving == LATE {
+            return self.leave_late(entry, number());
+        }
+        // Release: pairs with the acquire in `walk`. What was read under this guard was read before a writer goes in (L9).
+        self.word(entry).store(0, Ordering::Release);
+        fences::light(leaving == ASYMMETRIC);
+    }
+
+    #[cold]
+    fn leave_late(&self, entry: usize, number: u64) {
+        end(number, Doing::Reading);
+        // Release: as in `leave`, and pairs with the acquire in `is_free`: the last that we do with the record.
+        self.word(entry).store(0, Ordering::Release);
+        fences::light(fences::is_asymmetric());
+    }
+
+    fn word(&self, entry: usize) -> &AtomicU64 {
+        // The remainder is the entry itself, and spares a look at the bounds.
+        &self.entries[entry % ENTRIES]
+    }
+
+    /// Whether one of the entries has that number. On its own thread.
+    pub(super) fn holds(&self, number: u64) -> bool {
+        // Relaxed: ours alone.
+        self.entries.iter().any(|entry| entry.load(Ordering::Relaxed) == number)
+    }
+
+    /// What the entry is known by among all.
+    pub(super) fn address(&self, entry: usize) -> usize {
+        ptr::from_ref(self.word(entry)).addr()
+    }
+
+    /// Whether that entry has that number, as any thread may ask.
+    pub(super) fn is_in(&self, entry: usize, number: u64) -> bool {
+        // Acquire: as in `walk`.
+        self.word(entry).load(Ordering::Acquire) == number
+    }
+}
+
+/// Calls `found` with the address of each entry of any thread that has that number.
+pub(super) fn walk(number: u64, mut found: impl FnMut(usize)) {
+    for record in RECORDS.lock().iter() {
+        for entry in &record.entries {
+            // Acquire: pairs with the releases in `leave` and `enter`. If the number is not there, all who had it have left
+            // before this, and what they read they have read.
+            if entry.load(Ordering::Acquire) == number {
+                found(ptr::from_ref(entry).addr());
+            }
+        }
+    }
+}
