@@ -1,24 +1,25 @@
 //! The right to create, as its owner holds it.
 
-use crate::clock::{Clock, MonotonicClock};
+use crate::clock::Clock;
 use crate::dogpile::Dogpile;
 use crate::election::{Election, Finished, Generation};
 use crate::error::PublishError;
+use crate::lock::Lock;
 use crate::running::{Doing, Running, address_of};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 use std::fmt;
 use std::ops::Deref;
 
 /// How a creation holds on to its lock.
-pub(crate) enum Keeper<'a, C: Clock> {
-    Borrowed(&'a Dogpile<C>),
-    Shared(Arc<Dogpile<C>>),
+pub(crate) enum Keeper<'a, L> {
+    Borrowed(&'a L),
+    Shared(Arc<L>),
 }
 
-impl<C: Clock> Deref for Keeper<'_, C> {
-    type Target = Dogpile<C>;
+impl<L> Deref for Keeper<'_, L> {
+    type Target = L;
 
-    fn deref(&self) -> &Dogpile<C> {
+    fn deref(&self) -> &L {
         match self {
             Self::Borrowed(lock) => lock,
             Self::Shared(lock) => lock,
@@ -27,6 +28,8 @@ impl<C: Clock> Deref for Keeper<'_, C> {
 }
 
 /// The right to create: while it exists, nobody else is elected (L1).
+///
+/// `L` is the lock it is of: a [`Dogpile`], unless said otherwise.
 ///
 /// It is `Send`: whoever was elected may hand it to another thread, which runs the creator there and finishes it.
 /// `Creation<'static>`, from [`Dogpile::acquire_owned`] or from a lock in a `static`, may outlive the caller, in a thread
@@ -67,8 +70,8 @@ impl<C: Clock> Deref for Keeper<'_, C> {
 /// }
 /// ```
 #[must_use = "dropping a creation gives it up; `finish` or `run` it"]
-pub struct Creation<'a, C: Clock = MonotonicClock> {
-    lock: Keeper<'a, C>,
+pub struct Creation<'a, L: Lock = Dogpile> {
+    lock: Keeper<'a, L>,
     born: Generation,
     /// It knows that it is superseded: what was created, if anything, lies where nobody finds it.
     kept_back: AtomicBool,
@@ -77,14 +80,19 @@ pub struct Creation<'a, C: Clock = MonotonicClock> {
     open: bool,
 }
 
-impl<'a, C: Clock> Creation<'a, C> {
+impl<'a, L: Lock> Creation<'a, L> {
     /// `born` must come from an election of that lock which nobody else has answered for.
-    pub(crate) fn new(lock: Keeper<'a, C>, born: Generation) -> Self {
+    pub(crate) fn new(lock: Keeper<'a, L>, born: Generation) -> Self {
         Self { lock, born, kept_back: AtomicBool::new(false), stores: AtomicU64::new(0), open: true }
     }
 
+    /// What it is of.
+    pub(crate) fn lock(&self) -> &L {
+        &self.lock
+    }
+
     fn election(&self) -> &Election {
-        self.lock.election()
+        self.lock.dogpile().election()
     }
 
     /// Ends the creation: the value is made, and stamped now. Blocks only for moments.
@@ -100,13 +108,14 @@ impl<'a, C: Clock> Creation<'a, C> {
     #[allow(clippy::must_use_candidate)] // most callers do not mind how it ended
     pub fn finish(mut self) -> Finished {
         // The clock first: it is the user's, and if it panics the creation is dropped and frees the lock.
-        let now = self.lock.clock().now();
+        let lock = self.lock.dogpile();
+        let now = lock.clock().now();
         self.open = false;
         // Relaxed: whoever set it gave the creation back to this thread since.
         let kept_back = self.kept_back.load(Ordering::Relaxed);
-        self.election().finish(self.born, kept_back, |finished| match finished {
-            Finished::PublishedStale => self.lock.expiry().renew_stale(now),
-            _ => self.lock.expiry().renew(now),
+        lock.election().finish(self.born, kept_back, |finished| match finished {
+            Finished::PublishedStale => lock.expiry().renew_stale(now),
+            _ => lock.expiry().renew(now),
         })
     }
 
@@ -150,14 +159,20 @@ impl<'a, C: Clock> Creation<'a, C> {
     /// A refusal happens after what the invalidating thread did before it invalidated. What `store` wrote happens before
     /// the return of an `invalidate` that waited for it.
     pub fn publish<R>(&self, store: impl FnOnce() -> R) -> Result<R, PublishError> {
-        if !self.election().begin_store(self.born, &self.stores) {
-            // Relaxed: see `finish`.
-            self.kept_back.store(true, Ordering::Relaxed);
-            return Err(PublishError::Superseded);
-        }
-        let _store = Store(self);
+        let _store = self.begin_store()?;
         let _running = Running::enter(address_of(self.election()), Doing::Storing);
         Ok(store())
+    }
+
+    /// Whatever is stored until it is dropped is stored before any later invalidation returns.
+    pub(crate) fn begin_store(&self) -> Result<Store<'_>, PublishError> {
+        let election = self.election();
+        if election.begin_store(self.born, &self.stores) {
+            return Ok(Store { election, stores: &self.stores });
+        }
+        // Relaxed: see `finish`.
+        self.kept_back.store(true, Ordering::Relaxed);
+        Err(PublishError::Superseded)
     }
 
     /// Whether the value was invalidated after this creation began. Never blocks.
@@ -219,15 +234,19 @@ impl<'a, C: Clock> Creation<'a, C> {
 }
 
 /// A store that runs; it ends however its closure ends.
-struct Store<'a, 'l, C: Clock>(&'a Creation<'l, C>);
+#[derive(Debug)]
+pub(crate) struct Store<'a> {
+    election: &'a Election,
+    stores: &'a AtomicU64,
+}
 
-impl<C: Clock> Drop for Store<'_, '_, C> {
+impl Drop for Store<'_> {
     fn drop(&mut self) {
-        self.0.election().end_store(&self.0.stores);
+        self.election.end_store(self.stores);
     }
 }
 
-impl<C: Clock> Drop for Creation<'_, C> {
+impl<L: Lock> Drop for Creation<'_, L> {
     fn drop(&mut self) {
         if self.open {
             self.election().abandon();
@@ -235,7 +254,7 @@ impl<C: Clock> Drop for Creation<'_, C> {
     }
 }
 
-impl<C: Clock> fmt::Debug for Creation<'_, C> {
+impl<L: Lock> fmt::Debug for Creation<'_, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Creation")
             .field("born", &self.born)

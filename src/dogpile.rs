@@ -8,6 +8,8 @@ mod getter_mode;
 mod lock_mode;
 mod stamped_mode;
 
+pub(crate) use access::{Need, Settled, would_deadlock};
+pub(crate) use getter_mode::{Fetched, found, never, never_fails, or_deadlock};
 pub use stamped_mode::Stamped;
 
 use crate::clock::{Clock, MonotonicClock};
@@ -141,8 +143,20 @@ impl<C: Clock> Dogpile<C> {
         /// ```
         #[must_use]
         pub const fn born_fresh(mut self) -> Self {
-            self.expiry.be_born();
+            self.be_born();
             self
+        }
+    }
+
+    const_fn! {
+        pub(crate) const fn be_born(&mut self) {
+            self.expiry.be_born();
+        }
+    }
+
+    const_fn! {
+        pub(crate) const fn allow_skew(&mut self, max_skew: Duration) {
+            self.expiry.allow_skew(max_skew);
         }
     }
 
@@ -152,7 +166,7 @@ impl<C: Clock> Dogpile<C> {
         /// stale. Zero trusts nobody's clock but one's own; `Duration::MAX` trusts everybody's.
         #[must_use]
         pub const fn max_skew(mut self, max_skew: Duration) -> Self {
-            self.expiry.allow_skew(max_skew);
+            self.allow_skew(max_skew);
             self
         }
     }
@@ -249,7 +263,12 @@ impl<C: Clock> Dogpile<C> {
     /// [`StillStoring`] if a creation that is now superseded was still inside [`publish`](crate::Creation::publish) when the
     /// time was out. The value is invalidated, and missing to this lock, but its store may yet be written to.
     pub fn invalidate_timeout(&self, timeout: Duration) -> Result<(), StillStoring> {
-        self.election.invalidate(None, || self.expiry.forget()).map_or(Ok(()), |end| self.wait_for(end, timeout))
+        self.forget(None).map_or(Ok(()), |end| self.wait_for(end, timeout))
+    }
+
+    /// The part of an invalidation that takes effect at once; with `only_if`, only in that generation.
+    pub(crate) fn forget(&self, only_if: Option<Generation>) -> Option<StoreEnd<'_>> {
+        self.election.invalidate(only_if, || self.expiry.forget())
     }
 
     /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did. Blocks as
@@ -290,13 +309,13 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// [`StillStoring`], as [`invalidate_timeout`](Self::invalidate_timeout): it did invalidate.
     pub fn invalidate_if_timeout(&self, seen: Generation, timeout: Duration) -> Result<bool, StillStoring> {
-        match self.election.invalidate(Some(seen), || self.expiry.forget()) {
+        match self.forget(Some(seen)) {
             Some(end) => self.wait_for(end, timeout).map(|()| true),
             None => Ok(false),
         }
     }
 
-    fn wait_for(&self, mut end: StoreEnd<'_>, timeout: Duration) -> Result<(), StillStoring> {
+    pub(crate) fn wait_for(&self, mut end: StoreEnd<'_>, timeout: Duration) -> Result<(), StillStoring> {
         // Who invalidates from inside the store does not wait for itself.
         if end.is_over() || is_storing_here(&self.election) {
             return Ok(());

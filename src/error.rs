@@ -4,14 +4,15 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 
-/// Why [`try_acquire`](crate::Dogpile::try_acquire) gave no turn: there is no value, and somebody else is creating it.
+/// Why a `try_` form gave nothing: it would have had to wait. There is no value, and somebody else is creating it; or somebody
+/// else holds the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct WouldBlock;
 
 impl fmt::Display for WouldBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("there is no value, and a creation is running")
+        f.write_str("it would have had to wait for another thread")
     }
 }
 
@@ -30,6 +31,8 @@ pub enum LockError {
 }
 
 const READ_LOCK_HELD: &str = "this thread asked for the write lock while it holds a read guard of the same lock, and would \
+     have waited for itself for ever; drop the guard first";
+const NOTHING_TO_READ: &str = "this thread would have to create while it holds a read guard of the same lock, and would \
      have waited for itself for ever; drop the guard first";
 const WRITE_LOCK_HELD: &str = "this thread asked to read or to write while it holds the write lock of the same lock, and \
      would have waited for itself for ever";
@@ -67,9 +70,14 @@ pub enum AcquireError {
     TimedOut,
     /// This thread is running the creator that it would have waited for.
     WouldDeadlock,
+    /// This thread holds a read guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile), and its getter found nothing: to
+    /// create would take the write lock, which would wait for that guard.
+    ReadLockHeld,
+    /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): it would have waited for itself.
+    WriteLockHeld,
 }
 
-const TIMED_OUT: &str = "timed out while another creation was running";
+const TIMED_OUT: &str = "timed out while another thread was creating or writing";
 const WOULD_DEADLOCK: &str =
     "a creator asked for the value that it is creating itself, and would have waited for itself for ever";
 
@@ -78,11 +86,23 @@ impl fmt::Display for AcquireError {
         f.write_str(match self {
             Self::TimedOut => TIMED_OUT,
             Self::WouldDeadlock => WOULD_DEADLOCK,
+            Self::ReadLockHeld => NOTHING_TO_READ,
+            Self::WriteLockHeld => WRITE_LOCK_HELD,
         })
     }
 }
 
 impl Error for AcquireError {}
+
+impl From<LockError> for AcquireError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::TimedOut => Self::TimedOut,
+            LockError::ReadLockHeld => Self::ReadLockHeld,
+            LockError::WriteLockHeld => Self::WriteLockHeld,
+        }
+    }
+}
 
 /// Why an access with a creator or a getter that can fail, failed.
 ///
@@ -100,6 +120,11 @@ pub enum CreateError<E, G = Infallible> {
     TimedOut,
     /// This thread is running the creator that it would have waited for.
     WouldDeadlock,
+    /// This thread holds a read guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile), and would have to create, or to
+    /// store what it has created: that takes the write lock, which would wait for that guard.
+    ReadLockHeld,
+    /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): it would have waited for itself.
+    WriteLockHeld,
 }
 
 impl<E, G> From<AcquireError> for CreateError<E, G> {
@@ -107,7 +132,15 @@ impl<E, G> From<AcquireError> for CreateError<E, G> {
         match error {
             AcquireError::TimedOut => Self::TimedOut,
             AcquireError::WouldDeadlock => Self::WouldDeadlock,
+            AcquireError::ReadLockHeld => Self::ReadLockHeld,
+            AcquireError::WriteLockHeld => Self::WriteLockHeld,
         }
+    }
+}
+
+impl<E, G> From<LockError> for CreateError<E, G> {
+    fn from(error: LockError) -> Self {
+        AcquireError::from(error).into()
     }
 }
 
@@ -118,6 +151,8 @@ impl CreateError<Infallible> {
             Self::Failed(never) | Self::GetterFailed(never) => match never {},
             Self::TimedOut => AcquireError::TimedOut,
             Self::WouldDeadlock => AcquireError::WouldDeadlock,
+            Self::ReadLockHeld => AcquireError::ReadLockHeld,
+            Self::WriteLockHeld => AcquireError::WriteLockHeld,
         }
     }
 }
@@ -129,6 +164,8 @@ impl<E, G> fmt::Display for CreateError<E, G> {
             Self::GetterFailed(_) => "the getter failed",
             Self::TimedOut => TIMED_OUT,
             Self::WouldDeadlock => WOULD_DEADLOCK,
+            Self::ReadLockHeld => NOTHING_TO_READ,
+            Self::WriteLockHeld => WRITE_LOCK_HELD,
         })
     }
 }
@@ -138,7 +175,7 @@ impl<E: Error + 'static, G: Error + 'static> Error for CreateError<E, G> {
         match self {
             Self::Failed(error) => Some(error),
             Self::GetterFailed(error) => Some(error),
-            Self::TimedOut | Self::WouldDeadlock => None,
+            Self::TimedOut | Self::WouldDeadlock | Self::ReadLockHeld | Self::WriteLockHeld => None,
         }
     }
 }
@@ -215,6 +252,51 @@ impl fmt::Display for StillStoring {
 }
 
 impl Error for StillStoring {}
+
+/// Why [`Creation::write_lock`](crate::Creation::write_lock) was not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WriteLockError {
+    /// The creation was overtaken by an invalidation: what it made must not become the current value.
+    Superseded,
+    /// Those who read did not stop in time.
+    TimedOut,
+    /// This thread is reading: it would have waited for itself.
+    ReadLockHeld,
+    /// This thread holds the write lock already: it would have waited for itself.
+    WriteLockHeld,
+}
+
+impl fmt::Display for WriteLockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Superseded => PublishError::Superseded.fmt(f),
+            Self::TimedOut => LockError::TimedOut.fmt(f),
+            Self::ReadLockHeld => LockError::ReadLockHeld.fmt(f),
+            Self::WriteLockHeld => LockError::WriteLockHeld.fmt(f),
+        }
+    }
+}
+
+impl Error for WriteLockError {}
+
+impl From<PublishError> for WriteLockError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Superseded => Self::Superseded,
+        }
+    }
+}
+
+impl From<LockError> for WriteLockError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::TimedOut => Self::TimedOut,
+            LockError::ReadLockHeld => Self::ReadLockHeld,
+            LockError::WriteLockHeld => Self::WriteLockHeld,
+        }
+    }
+}
 
 /// Why [`Creation::publish`](crate::Creation::publish) did not run its closure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

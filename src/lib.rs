@@ -19,11 +19,13 @@ mod dogpile;
 mod election;
 mod error;
 mod freshness;
+mod lock;
 mod readers;
 #[allow(unsafe_code)]
 mod rm_lock;
 mod running;
 mod sync;
+mod sync_reader;
 mod turn;
 mod wait;
 
@@ -35,13 +37,15 @@ pub use crate::dogpile::{Dogpile, Stamped};
 pub use crate::election::{Finished, Generation};
 pub use crate::error::{
     AcquireError, CreateError, FencesDecided, GetError, LockError, NeedRegeneration, PublishError, StillStoring,
-    WouldBlock,
+    WouldBlock, WriteLockError,
 };
 pub use crate::freshness::Freshness;
+pub use crate::lock::Lock;
 pub use crate::readers::Owner;
 #[cfg(not(dogpile_loom))]
 pub use crate::readers::force_full_fences;
 pub use crate::rm_lock::{OwnedRmLockReadGuard, RmLock, RmLockReadGuard, RmLockWriteGuard};
+pub use crate::sync_reader::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile, WriteGuard};
 pub use crate::turn::{Outcome, Turn};
 
 /// The layers below [`Dogpile`], open to the models of `loom-tests` and to nobody else.

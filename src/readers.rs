@@ -350,6 +350,7 @@ impl Readers {
     }
 
     #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
     fn pass(&self, seat: Seat) -> Pass<'_> {
         Pass { readers: self, seat, not_send: PhantomData }
     }
@@ -426,6 +427,7 @@ impl<'a> Pass<'a> {
 
 impl Drop for Pass<'_> {
     #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
     fn drop(&mut self) {
         match self.seat.record {
             Some(record) => {

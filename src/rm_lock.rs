@@ -197,7 +197,7 @@ impl<T: ?Sized> RmLock<T> {
 
     fn write_within(&self, patience: Patience) -> Result<RmLockWriteGuard<'_, T>, LockError> {
         let hold = self.readers.write(&mut Wait::new(patience))?;
-        Ok(RmLockWriteGuard { data: self.data(), _hold: hold, owns: PhantomData })
+        Ok(RmLockWriteGuard { data: self.data(), hold, owns: PhantomData })
     }
 
     /// The data. Nobody can be reading it.
@@ -363,8 +363,8 @@ impl<'a, T: ?Sized> RmLockReadGuard<'a, T> {
     /// ```
     #[track_caller]
     pub fn into_owned(guard: Self, owner: impl Into<Owner>) -> OwnedRmLockReadGuard<T> {
-        let pass = OwnedPass::beside(&guard.pass, owner.into());
-        OwnedRmLockReadGuard { data: guard.data, pass, shares: PhantomData }
+        let Self { data, pass: held, .. } = guard;
+        OwnedRmLockReadGuard { data, pass: OwnedPass::beside(&held, owner.into()), shares: PhantomData }
     }
 }
 
@@ -404,7 +404,8 @@ impl<T: ?Sized + fmt::Display> fmt::Display for RmLockReadGuard<'_, T> {
 #[must_use = "a guard that is dropped at once guards nothing"]
 pub struct RmLockWriteGuard<'a, T: ?Sized> {
     data: NonNull<T>,
-    _hold: Hold<'a>,
+    #[allow(dead_code)] // it is there to be dropped
+    hold: Hold<'a>,
     owns: PhantomData<&'a mut T>,
 }
 
@@ -419,7 +420,7 @@ impl<'a, T: ?Sized> RmLockWriteGuard<'a, T> {
     /// An associated function, so as not to hide a method of the data.
     pub fn map<U: ?Sized>(mut guard: Self, part: impl FnOnce(&mut T) -> &mut U) -> RmLockWriteGuard<'a, U> {
         let data = NonNull::from(part(&mut guard));
-        RmLockWriteGuard { data, _hold: guard._hold, owns: PhantomData }
+        RmLockWriteGuard { data, hold: guard.hold, owns: PhantomData }
     }
 }
 
@@ -436,8 +437,8 @@ impl<T: ?Sized> Deref for RmLockWriteGuard<'_, T> {
 impl<T: ?Sized> DerefMut for RmLockWriteGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: it points into the data of the lock that `_hold` is of, or to what a part of that data gave out for as long
-        // as nobody else has it; and as long as `_hold` lives nobody does. The guard itself is borrowed exclusively.
+        // SAFETY: it points into the data of the lock that `hold` is of, or to what a part of that data gave out for as long
+        // as nobody else has it; and as long as `hold` lives nobody does. The guard itself is borrowed exclusively.
         unsafe { self.data.as_mut() }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::clock::{Clock, MonotonicClock};
 use crate::creation::Creation;
+use crate::dogpile::Dogpile;
 use std::fmt;
 
 /// What an access that creates for itself met.
@@ -33,7 +34,7 @@ pub enum Turn<'a, C: Clock = MonotonicClock> {
     /// and has expired or was invalidated since.
     Stale,
     /// Create the value: this access is the one.
-    Create(Creation<'a, C>),
+    Create(Creation<'a, Dogpile<C>>),
 }
 
 impl<C: Clock> fmt::Debug for Turn<'_, C> {

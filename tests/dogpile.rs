@@ -32,7 +32,7 @@ fn manual(expires_after: Duration) -> (Arc<Lock>, Arc<ManualClock>) {
     (Arc::new(Dogpile::with_clock(expires_after, Arc::clone(&clock))), clock)
 }
 
-fn elected<C: Clock>(turn: Turn<'_, C>) -> Creation<'_, C> {
+fn elected<C: Clock>(turn: Turn<'_, C>) -> Creation<'_, Dogpile<C>> {
     match turn {
         Turn::Create(creation) => creation,
         turn => panic!("expected to be elected, got {turn:?}"),
@@ -96,7 +96,7 @@ fn l7_infallible_forms_panic_and_name_the_mistake() {
             assert!(message.contains("waited for itself"), "{message}");
         }
         // Forms that never block have nothing to panic about.
-        assert_eq!(inner.try_acquire().unwrap_err().to_string(), "there is no value, and a creation is running");
+        assert_eq!(inner.try_acquire().unwrap_err().to_string(), "it would have had to wait for another thread");
     });
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Fresh);
 }
@@ -509,7 +509,7 @@ fn types_cross_threads_and_panics_as_decided() {
     // A creation that is caught with a panic can only be dropped or finished, and either is sound.
     sends::<Creation<'static>>();
     sends::<Turn<'static>>();
-    sends_only::<Creation<'static, Arc<ManualClock>>>();
+    sends_only::<Creation<'static, Dogpile<Arc<ManualClock>>>>();
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Cache {
         Access { value, getter_calls, created: has_created }
     }
 
-    fn elect(&self) -> dogpile::Creation<'_, Arc<ManualClock>> {
+    fn elect(&self) -> dogpile::Creation<'_, Dogpile<Arc<ManualClock>>> {
         match self.lock.acquire() {
             Turn::Create(creation) => creation,
             turn => panic!("expected to be elected, got {turn:?}"),

@@ -66,7 +66,7 @@ impl Shared {
     }
 
     /// The creation that the model begins with.
-    fn elected(&self) -> Creation<'static, ManualClock> {
+    fn elected(&self) -> Creation<'static, Dogpile<ManualClock>> {
         match self.lock.acquire_owned() {
             Turn::Create(creation) => creation,
             turn => panic!("{turn:?}"),

@@ -12,13 +12,14 @@ use super::Dogpile;
 use crate::clock::Clock;
 use crate::election::{Generation, State, Verdict};
 use crate::error::AcquireError;
+use crate::freshness::{Freshness, Look};
 use crate::running::is_creating_here;
 use crate::sync::{Mutant, block_until, mutant};
 use crate::wait::Wait;
 
 /// What an access has seen, short of a fresh value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(crate) enum Need {
     /// An old value: a new one is due, but not worth waiting for.
     Stale,
     /// No value.
@@ -26,7 +27,7 @@ pub(super) enum Need {
 }
 
 /// What an access is to do about it.
-pub(super) enum Settled {
+pub(crate) enum Settled {
     /// Create; `waited` if it queued before it was elected.
     Elected { born: Generation, waited: bool },
     /// Use the old value: somebody else creates.
@@ -44,7 +45,7 @@ impl<C: Clock> Dogpile<C> {
     /// needs? All modes judge the value for themselves; this knows no value and no freshness.
     ///
     /// It holds as long as the generation stands. Once that has moved, what was found may be out of date.
-    pub(super) fn settle(&self, seen: State, need: Need, wait: &mut Wait) -> Result<Settled, AcquireError> {
+    pub(crate) fn settle(&self, seen: State, need: Need, wait: &mut Wait) -> Result<Settled, AcquireError> {
         let mut now = seen;
         while now.generation() == seen.generation() || mutant(Mutant::ElectedOnOldNews) {
             if !now.is_creating() {
@@ -72,8 +73,19 @@ impl<C: Clock> Dogpile<C> {
         Ok(Settled::Moved)
     }
 
+    /// Whether the value is fresh, stale or missing now, to an access: one that was born fresh begins to live.
+    pub(crate) fn look(&self) -> Freshness {
+        let mut now = self.expiry.now(&self.clock);
+        loop {
+            match self.expiry.look(now) {
+                Look::Known(freshness) => return freshness,
+                Look::Unstamped => now = self.stamp_born(),
+            }
+        }
+    }
+
     /// Starts the life of a value that was born fresh; returns the time to look at it again.
-    pub(super) fn stamp_born(&self) -> u64 {
+    pub(crate) fn stamp_born(&self) -> u64 {
         self.expiry.stamp_born(self.clock.now());
         self.expiry.now(&self.clock)
     }
@@ -81,9 +93,9 @@ impl<C: Clock> Dogpile<C> {
 
 #[cold]
 #[track_caller]
-pub(super) fn would_deadlock(error: &AcquireError) -> ! {
+pub(crate) fn would_deadlock(error: &AcquireError) -> ! {
     match error {
-        AcquireError::WouldDeadlock => panic!("{error}"),
+        AcquireError::WouldDeadlock | AcquireError::ReadLockHeld | AcquireError::WriteLockHeld => panic!("{error}"),
         AcquireError::TimedOut => unreachable!("a wait without an end does not time out"),
     }
 }

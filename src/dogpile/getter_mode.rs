@@ -20,9 +20,10 @@ use super::Dogpile;
 use super::access::{Need, Settled, would_deadlock};
 use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
-use crate::election::State;
+use crate::election::{Generation, State};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
-use crate::freshness::{Freshness, Look};
+use crate::freshness::Freshness;
+use crate::lock::Lock;
 use crate::wait::{FOREVER, Patience, Wait};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -31,13 +32,22 @@ use std::time::Duration;
 const CALLS: u32 = 2;
 
 /// How a look-up came out.
-enum Fetched<'a, T, C: Clock> {
+pub(crate) enum Fetched<'a, T, L: Lock> {
     Value(T),
-    Create(Creation<'a, C>),
+    Create(Creation<'a, L>),
+}
+
+/// What a getter brought, if anything.
+pub(crate) fn found<T, E, G>(got: Result<T, GetError<G>>) -> Result<Option<T>, CreateError<E, G>> {
+    match got {
+        Ok(value) => Ok(Some(value)),
+        Err(GetError::NeedRegeneration) => Ok(None),
+        Err(GetError::Failed(error)) => Err(CreateError::GetterFailed(error)),
+    }
 }
 
 /// Has a getter that cannot fail speak as one that can.
-pub(super) fn never_fails<T>(
+pub(crate) fn never_fails<T>(
     mut getter: impl FnMut() -> Result<T, NeedRegeneration>,
 ) -> impl FnMut() -> Result<T, GetError<Infallible>> {
     move || getter().map_err(|NeedRegeneration| GetError::NeedRegeneration)
@@ -45,13 +55,13 @@ pub(super) fn never_fails<T>(
 
 /// Has a creator that cannot fail speak as one that can.
 #[allow(clippy::unnecessary_wraps)] // that is what it is for
-pub(super) fn never<T>(created: T) -> Result<T, Infallible> {
+pub(crate) fn never<T>(created: T) -> Result<T, Infallible> {
     Ok(created)
 }
 
 /// What an access without an end to its wait may still come to.
 #[track_caller]
-pub(super) fn or_deadlock<T>(got: Result<T, CreateError<Infallible>>) -> T {
+pub(crate) fn or_deadlock<T>(got: Result<T, CreateError<Infallible>>) -> T {
     match got {
         Ok(value) => value,
         Err(error) => would_deadlock(&error.of_a_wait()),
@@ -60,9 +70,9 @@ pub(super) fn or_deadlock<T>(got: Result<T, CreateError<Infallible>>) -> T {
 
 /// The creator of the forms with a setter apart: what it makes is stored unless the creation was superseded.
 pub(super) fn and_set<'a, T, E, C: Clock>(
-    creator: impl FnOnce(&Creation<'a, C>) -> Result<T, E>,
+    creator: impl FnOnce(&Creation<'a, Dogpile<C>>) -> Result<T, E>,
     setter: impl FnOnce(&T) -> Result<(), E>,
-) -> impl FnOnce(&Creation<'a, C>) -> Result<T, E> {
+) -> impl FnOnce(&Creation<'a, Dogpile<C>>) -> Result<T, E> {
     move |creation| {
         let value = creator(creation)?;
         match creation.publish(|| setter(&value)) {
@@ -139,7 +149,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn get_or_create_with<T>(
         &self,
         getter: impl FnMut() -> Result<T, NeedRegeneration>,
-        creator: impl FnOnce(&Creation<'_, C>) -> T,
+        creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> T {
         or_deadlock(self.get(FOREVER, never_fails(getter), |creation| never(creator(creation))))
     }
@@ -178,7 +188,7 @@ impl<C: Clock> Dogpile<C> {
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<T, NeedRegeneration>,
-        creator: impl FnOnce(&Creation<'_, C>) -> T,
+        creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Result<T, AcquireError> {
         let got = self.get(Patience::For(timeout), never_fails(getter), |creation| never(creator(creation)));
         got.map_err(CreateError::of_a_wait)
@@ -203,7 +213,7 @@ impl<C: Clock> Dogpile<C> {
             setter(made);
             Ok(())
         };
-        let creator = and_set(|_: &Creation<'_, C>| never(creator()), setter);
+        let creator = and_set(|_: &Creation<'_, Self>| never(creator()), setter);
         or_deadlock(self.get(FOREVER, never_fails(getter), creator))
     }
 
@@ -227,7 +237,7 @@ impl<C: Clock> Dogpile<C> {
             setter(made);
             Ok(())
         };
-        let creator = and_set(|_: &Creation<'_, C>| never(creator()), setter);
+        let creator = and_set(|_: &Creation<'_, Self>| never(creator()), setter);
         self.get(Patience::For(timeout), never_fails(getter), creator).map_err(CreateError::of_a_wait)
     }
 
@@ -291,7 +301,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn get_or_try_create_with<T, E, G>(
         &self,
         getter: impl FnMut() -> Result<T, GetError<G>>,
-        creator: impl FnOnce(&Creation<'_, C>) -> Result<T, E>,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
         self.get(FOREVER, getter, creator)
     }
@@ -328,7 +338,7 @@ impl<C: Clock> Dogpile<C> {
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<T, GetError<G>>,
-        creator: impl FnOnce(&Creation<'_, C>) -> Result<T, E>,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
         self.get(Patience::For(timeout), getter, creator)
     }
@@ -350,7 +360,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&T) -> Result<(), E>,
     ) -> Result<T, CreateError<E, G>> {
-        self.get(FOREVER, getter, and_set(|_: &Creation<'_, C>| creator(), setter))
+        self.get(FOREVER, getter, and_set(|_: &Creation<'_, Self>| creator(), setter))
     }
 
     /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set), but waits for others for `timeout` at most.
@@ -369,29 +379,25 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&T) -> Result<(), E>,
     ) -> Result<T, CreateError<E, G>> {
-        self.get(Patience::For(timeout), getter, and_set(|_: &Creation<'_, C>| creator(), setter))
+        self.get(Patience::For(timeout), getter, and_set(|_: &Creation<'_, Self>| creator(), setter))
     }
 
     fn get<'a, T, E, G>(
         &'a self,
         patience: Patience,
         getter: impl FnMut() -> Result<T, GetError<G>>,
-        creator: impl FnOnce(&Creation<'a, C>) -> Result<T, E>,
+        creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
         self.fetch_or_create(patience, |seen| self.need(seen), |_| Freshness::Fresh, getter, creator)
     }
 
     /// What the lock alone says is needed, if it can say so without asking the getter.
-    fn need(&self, seen: State) -> Option<Need> {
-        let mut now = self.expiry.now(&self.clock);
-        loop {
-            match self.expiry.look(now) {
-                Look::Known(Freshness::Fresh) => return None,
-                Look::Known(Freshness::Stale) if seen.is_creating() => return None,
-                Look::Known(Freshness::Stale) => return Some(Need::Stale),
-                Look::Known(Freshness::Missing) => return Some(Need::Missing),
-                Look::Unstamped => now = self.stamp_born(),
-            }
+    pub(crate) fn need(&self, seen: State) -> Option<Need> {
+        match self.look() {
+            Freshness::Fresh => None,
+            Freshness::Stale if seen.is_creating() => None,
+            Freshness::Stale => Some(Need::Stale),
+            Freshness::Missing => Some(Need::Missing),
         }
     }
 
@@ -401,33 +407,31 @@ impl<C: Clock> Dogpile<C> {
         patience: Patience,
         known: impl Fn(State) -> Option<Need>,
         judge: impl Fn(&T) -> Freshness,
-        getter: impl FnMut() -> Result<T, GetError<G>>,
-        creator: impl FnOnce(&Creation<'a, C>) -> Result<T, E>,
+        mut getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
-        match self.fetch(patience, known, judge, getter)? {
+        let getter = |_: &mut Wait| found(getter());
+        let elected = |born| Creation::new(Keeper::Borrowed(self), born);
+        match self.fetch(&mut Wait::new(patience), known, judge, getter, elected)? {
             Fetched::Value(value) => Ok(value),
             Fetched::Create(creation) => creation.run_fallible(creator).map_err(CreateError::Failed),
         }
     }
 
     /// All of an access up to its creator. `known` says what is needed if the lock knows without the getter;
-    /// `judge` says what to think of the getter's value. Both are called after the word was read.
-    fn fetch<T, E, G>(
+    /// `judge` says what to think of the getter's value. Both are called after the word was read. The getter shares the
+    /// access's deadline, if it has to wait. Nothing that it brought is kept while the access waits or creates.
+    pub(crate) fn fetch<'a, L: Lock, T, E, G>(
         &self,
-        patience: Patience,
+        wait: &mut Wait,
         known: impl Fn(State) -> Option<Need>,
         judge: impl Fn(&T) -> Freshness,
-        mut getter: impl FnMut() -> Result<T, GetError<G>>,
-    ) -> Result<Fetched<'_, T, C>, CreateError<E, G>> {
-        let mut ask = || match getter() {
-            Ok(value) => Ok(Some(value)),
-            Err(GetError::NeedRegeneration) => Ok(None),
-            Err(GetError::Failed(error)) => Err(CreateError::GetterFailed(error)),
-        };
+        mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
+        elected: impl Fn(Generation) -> Creation<'a, L>,
+    ) -> Result<Fetched<'a, T, L>, CreateError<E, G>> {
         let mut calls = 0;
         let (mut served, mut again) = (false, false);
         let mut old = None;
-        let mut wait = Wait::new(patience);
         loop {
             let seen = self.election.look();
             let known = match known(seen) {
@@ -443,7 +447,7 @@ impl<C: Clock> Dogpile<C> {
                 None => {
                     calls += 1;
                     old = None;
-                    match ask()? {
+                    match getter(wait)? {
                         Some(value) if served => return Ok(Fetched::Value(value)),
                         Some(value) => match judge(&value) {
                             Freshness::Fresh => return Ok(Fetched::Value(value)),
@@ -458,12 +462,15 @@ impl<C: Clock> Dogpile<C> {
                 }
             };
             (served, again) = (false, false);
-            match self.settle(seen, need, &mut wait)? {
+            if need == Need::Missing {
+                old = None;
+            }
+            match self.settle(seen, need, wait)? {
                 Settled::Elected { born, waited } => {
-                    let creation = Creation::new(Keeper::Borrowed(self), born);
+                    let creation = elected(born);
                     // Nothing was created through this lock meanwhile, but the store is not ours alone.
                     if waited && known.is_none() && calls < CALLS && born == seen.generation() {
-                        match creation.enter(|_| ask()) {
+                        match creation.enter(|_| getter(wait)) {
                             Ok(Some(value)) if judge(&value) == Freshness::Fresh => {
                                 creation.stand_down();
                                 return Ok(Fetched::Value(value));

@@ -132,7 +132,7 @@ impl<C: Clock> Dogpile<C> {
     /// As `acquire_or_create`.
     #[inline]
     #[track_caller]
-    pub fn acquire_or_create_with(&self, creator: impl FnOnce(&Creation<'_, C>)) -> Outcome {
+    pub fn acquire_or_create_with(&self, creator: impl FnOnce(&Creation<'_, Self>)) -> Outcome {
         match self.create_infallibly(FOREVER, creator) {
             Ok(outcome) => outcome,
             Err(error) => would_deadlock(&error),
@@ -173,7 +173,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn acquire_or_create_with_timeout(
         &self,
         timeout: Duration,
-        creator: impl FnOnce(&Creation<'_, C>),
+        creator: impl FnOnce(&Creation<'_, Self>),
     ) -> Result<Outcome, AcquireError> {
         self.create_infallibly(Patience::For(timeout), creator)
     }
@@ -222,7 +222,7 @@ impl<C: Clock> Dogpile<C> {
     #[inline]
     pub fn acquire_or_try_create_with<E>(
         &self,
-        creator: impl FnOnce(&Creation<'_, C>) -> Result<(), E>,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
         self.create(FOREVER, creator)
     }
@@ -259,7 +259,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn acquire_or_try_create_with_timeout<E>(
         &self,
         timeout: Duration,
-        creator: impl FnOnce(&Creation<'_, C>) -> Result<(), E>,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
         self.create(Patience::For(timeout), creator)
     }
@@ -310,7 +310,7 @@ impl<C: Clock> Dogpile<C> {
     /// Turns what an access met into what its caller is given. All but a hit is apart: inlined, it would cost a hit more
     /// than the goal allows (`benches/instructions.rs`).
     #[inline]
-    fn turn<'a>(&self, access: Access, keeper: impl FnOnce() -> Keeper<'a, C>) -> Turn<'a, C> {
+    fn turn<'a>(&self, access: Access, keeper: impl FnOnce() -> Keeper<'a, Self>) -> Turn<'a, C> {
         match access {
             Access::Fresh => Turn::Fresh,
             access => self.turn_unless_fresh(access, keeper),
@@ -320,7 +320,7 @@ impl<C: Clock> Dogpile<C> {
     /// Only a creation needs the `keeper`: to share the lock is to write beside it, which a hit and a stale access must
     /// not do (L2, L12).
     #[inline(never)]
-    fn turn_unless_fresh<'a>(&self, access: Access, keeper: impl FnOnce() -> Keeper<'a, C>) -> Turn<'a, C> {
+    fn turn_unless_fresh<'a>(&self, access: Access, keeper: impl FnOnce() -> Keeper<'a, Self>) -> Turn<'a, C> {
         match access {
             Access::Fresh => Turn::Fresh,
             Access::Stale => Turn::Stale,
@@ -336,7 +336,7 @@ impl<C: Clock> Dogpile<C> {
     fn create<E>(
         &self,
         patience: Patience,
-        creator: impl FnOnce(&Creation<'_, C>) -> Result<(), E>,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
         match self.access(patience) {
             Ok(Access::Fresh) => Ok(Outcome::Fresh),
@@ -354,7 +354,7 @@ impl<C: Clock> Dogpile<C> {
     fn create_infallibly(
         &self,
         patience: Patience,
-        creator: impl FnOnce(&Creation<'_, C>),
+        creator: impl FnOnce(&Creation<'_, Self>),
     ) -> Result<Outcome, AcquireError> {
         let created = self.create(patience, |creation| {
             creator(creation);

@@ -86,7 +86,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn get_or_create_stamped_with<T>(
         &self,
         getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
-        creator: impl FnOnce(&Creation<'_, C>) -> T,
+        creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Stamped<T> {
         let creator = self.stamping(|creation| never(creator(creation)));
         or_deadlock(self.get_stamped(FOREVER, never_fails(getter), creator))
@@ -106,7 +106,7 @@ impl<C: Clock> Dogpile<C> {
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
-        creator: impl FnOnce(&Creation<'_, C>) -> T,
+        creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Result<Stamped<T>, AcquireError> {
         let creator = self.stamping(|creation| never(creator(creation)));
         let got = self.get_stamped(Patience::For(timeout), never_fails(getter), creator);
@@ -232,7 +232,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn get_or_try_create_stamped_with<T, E, G>(
         &self,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
-        creator: impl FnOnce(&Creation<'_, C>) -> Result<T, E>,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<T, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         self.get_stamped(FOREVER, getter, self.stamping(creator))
     }
@@ -251,7 +251,7 @@ impl<C: Clock> Dogpile<C> {
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
-        creator: impl FnOnce(&Creation<'_, C>) -> Result<T, E>,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<T, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         self.get_stamped(Patience::For(timeout), getter, self.stamping(creator))
     }
@@ -316,8 +316,8 @@ impl<C: Clock> Dogpile<C> {
     /// Stamps what a creator makes once it has made it: a slow one does not yield a value born stale (C18).
     fn stamping<'a, T, E>(
         &'a self,
-        creator: impl FnOnce(&Creation<'a, C>) -> Result<T, E>,
-    ) -> impl FnOnce(&Creation<'a, C>) -> Result<Stamped<T>, E> {
+        creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
+    ) -> impl FnOnce(&Creation<'a, Self>) -> Result<Stamped<T>, E> {
         |creation| Ok(Stamped { value: creator(creation)?, created: self.clock.wall() })
     }
 
@@ -325,13 +325,22 @@ impl<C: Clock> Dogpile<C> {
         &'a self,
         patience: Patience,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
-        creator: impl FnOnce(&Creation<'a, C>) -> Result<Stamped<T>, E>,
+        creator: impl FnOnce(&Creation<'a, Self>) -> Result<Stamped<T>, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        let known = |_| (self.expiry.told() == Freshness::Missing).then_some(Need::Missing);
-        let judge = |got: &Stamped<T>| match self.expiry.told() {
-            Freshness::Fresh => self.expiry.of_stamp(got.created, self.clock.wall()),
+        let judge = |got: &Stamped<T>| self.judge_stamp(got.created);
+        self.fetch_or_create(patience, |_| self.need_told(), judge, getter, creator)
+    }
+
+    /// What somebody said to this lock alone says is needed.
+    pub(crate) fn need_told(&self) -> Option<Need> {
+        (self.expiry.told() == Freshness::Missing).then_some(Need::Missing)
+    }
+
+    /// What to think of a value that was created then.
+    pub(crate) fn judge_stamp(&self, created: SystemTime) -> Freshness {
+        match self.expiry.told() {
+            Freshness::Fresh => self.expiry.of_stamp(created, self.clock.wall()),
             told => told,
-        };
-        self.fetch_or_create(patience, known, judge, getter, creator)
+        }
     }
 }

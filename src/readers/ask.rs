@@ -51,7 +51,7 @@ struct Ask<'a> {
 impl Ask<'_> {
     fn poll(&mut self, waker: &Waker) -> Poll<Seat> {
         // Before the mutex: cloning a waker is user code.
-        let mut waker = waker.clone();
+        let waker = waker.clone();
         let mut inner = self.readers.inner.lock();
         self.readers.be_numbered();
         // Relaxed: the flag changes under the mutex, which is held.
@@ -65,16 +65,10 @@ impl Ask<'_> {
             return Poll::Ready(seat);
         }
         let line = inner.line.get_or_insert_default();
-        let old = match self.ticket {
-            Some(ticket) => {
-                line.readers.get_mut(&ticket).map(|asking| mem::swap(&mut asking.waker, &mut waker)).map(|()| waker)
-            }
-            None => {
-                let ticket = unique();
-                self.ticket = Some(ticket);
-                line.readers.insert(ticket, Asking { waker, admitted: false }).map(|asking| asking.waker)
-            }
-        };
+        let ticket = *self.ticket.get_or_insert_with(unique);
+        let asking =
+            line.readers.entry(ticket).or_insert_with(|| Asking { waker: Waker::noop().clone(), admitted: false });
+        let old = mem::replace(&mut asking.waker, waker);
         drop(inner);
         drop(old);
         Poll::Pending

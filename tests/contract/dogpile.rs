@@ -116,7 +116,7 @@ fn take_turn<W: Way, C: Clock>(
     beside: &Beside<W>,
     turn: Turn<'_, C>,
     was_missing: bool,
-    create: impl FnOnce(Creation<'_, C>) -> Result<u64, Failure>,
+    create: impl FnOnce(Creation<'_, Dogpile<C>>) -> Result<u64, Failure>,
 ) -> Access {
     let outcome = match turn {
         Turn::Fresh | Turn::Stale if was_missing => Outcome::Waited,
@@ -165,7 +165,7 @@ impl Way for Elsewhere {
 }
 
 /// What the getter forms leave to be told from outside: who has created, and what the others found.
-fn outcome_of_value(created: bool, before: Freshness) -> Outcome {
+pub fn outcome_of_value(created: bool, before: Freshness) -> Outcome {
     match before {
         _ if created => Outcome::Created,
         Freshness::Fresh => Outcome::Fresh,

@@ -7,6 +7,7 @@ mod dogpile;
 mod laws;
 mod naive;
 mod script;
+mod sync_reader;
 
 contract! {
     naive_reference: crate::naive::Naive,
@@ -15,4 +16,9 @@ contract! {
     dogpile_elsewhere: crate::dogpile::Beside<crate::dogpile::Elsewhere>,
     dogpile_by_getter: crate::dogpile::Beside<crate::dogpile::ByGetter>,
     dogpile_by_stamped_getter: crate::dogpile::Beside<crate::dogpile::ByStampedGetter>,
+    sync_reader_by_closure: crate::sync_reader::Swapped<crate::sync_reader::Closure>,
+    sync_reader_by_turn: crate::sync_reader::Swapped<crate::sync_reader::ByTurn>,
+    sync_reader_elsewhere: crate::sync_reader::Swapped<crate::sync_reader::Elsewhere>,
+    sync_reader_by_getter: crate::sync_reader::Swapped<crate::sync_reader::ByGetter>,
+    sync_reader_by_stamped_getter: crate::sync_reader::Swapped<crate::sync_reader::ByStampedGetter>,
 }

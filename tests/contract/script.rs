@@ -63,7 +63,7 @@ struct Held {
 struct Pair<'a> {
     real: &'a Dogpile<Arc<ManualClock>>,
     naive: &'a Naive,
-    held: Option<(Creation<'a, Arc<ManualClock>>, Held)>,
+    held: Option<(Creation<'a, Dogpile<Arc<ManualClock>>>, Held)>,
     noted: Option<(Generation, u64)>,
 }
 

@@ -1,0 +1,398 @@
+//! The lock whose creator may swap what readers are reading: [`Dogpile`] and [`readers`](crate::readers) together.
+//!
+//! Here are the type, its questions, its write lock, and how an access comes to its guard; the forms that accesses take
+//! are in [`lock_mode`], [`getter_mode`] and [`stamped_mode`], the guards in [`guard`].
+//!
+//! # One access
+//!
+//! 1. It enters as a reader, which waits for a writer that is in or waits.
+//! 2. As a reader it looks at the value, so that what it sees of the freshness holds as long as its guard does: whoever
+//!    invalidates, takes the write lock and clears the resource away is either seen, or waits.
+//! 3. Fresh, or stale while somebody else creates: that is its turn, and it keeps its place as a reader.
+//! 4. Elected, or to wait because there is no value: it leaves first. So nobody who creates or waits keeps a writer out.
+//! 5. When it has created or waited, it enters again.
+//!
+//! A thread that reads already is let in at step 1 whoever waits, and stays: it neither creates nor waits (L9).
+//!
+//! # The write lock of a creation
+//!
+//! It is had first, and only then does the store begin (`STORING`, see [`election`](crate::election)), unless the creation
+//! was superseded meanwhile. So an invalidation waits for a swap that has begun, but not for the readers that a swap waits for:
+//! a reader may invalidate what it reads. The other way round, `publish` with the write lock inside, would have it wait for
+//! itself.
+
+mod getter_mode;
+mod guard;
+mod lock_mode;
+mod stamped_mode;
+
+pub use guard::{OwnedReadGuard, ReadGuard, ReadTurn, WriteGuard};
+
+use crate::clock::{Clock, MonotonicClock};
+use crate::creation::Creation;
+use crate::dogpile::Dogpile;
+use crate::election::Generation;
+use crate::error::{LockError, StillStoring, WouldBlock, WriteLockError};
+use crate::freshness::Freshness;
+use crate::lock::{Elects, Lock};
+use crate::readers::{HasReaders, Owner, Readers};
+use crate::sync::{Arc, const_fn};
+use crate::wait::{FOREVER, Patience, Wait};
+use std::fmt;
+use std::time::Duration;
+
+/// A [`Dogpile`] whose creator may swap what readers are reading: a datafile, an index, a memory map.
+///
+/// Each access yields a [`ReadGuard`], to be held while the resource is in use. While the creator prepares the new resource,
+/// readers carry on with the old one; for its last step it takes the write lock, which waits until every reader has left and
+/// keeps new ones waiting.
+///
+/// It holds no resource. Put what is swapped beside it, or, if it is a value in memory, into an [`RmLock`](crate::RmLock)
+/// with a [`Dogpile`] beside that.
+///
+/// # Several threads at once
+///
+/// | the value is | the first to come | the others, until its creation ends |
+/// |---|---|---|
+/// | fresh | carries on, with a guard | carry on, with a guard |
+/// | stale | is elected and creates, without a guard | carry on with the old value, without waiting; but wait while the write lock is held or waited for |
+/// | missing | is elected and creates, without a guard | wait; that one creation serves them all |
+///
+/// A thread that holds a guard gets another at once, whatever the freshness and whoever waits, and is never elected: its
+/// outer guard keeps the resource where it is.
+///
+/// # Cost
+///
+/// A hit with its guard costs some nanoseconds more than one of [`Dogpile`], on any number of threads at once; a write lock a
+/// call to the kernel, a look at each thread that reads, and an interruption of all running threads of the process. See
+/// [`RmLock`](crate::RmLock), which has the same readers. The lock takes 384 bytes.
+///
+/// # Panics and poisoning
+///
+/// A panic of a creator gives the creation up, and a panic under the write lock releases that as well. Nothing is poisoned:
+/// readers go on with whatever was left there. Let the creator prepare all that may fail before it takes the write lock, or
+/// [invalidate](Self::invalidate) what it left half-done.
+///
+/// # Deadlocks
+///
+/// What is found at once, as an error of the fallible and `_timeout` forms and as a panic of the others: a creator that asks for
+/// its own value; the write lock asked for by a thread that holds a [`ReadGuard`]; reading or writing under the write lock.
+///
+/// Whose an [`OwnedReadGuard`] is, nobody knows. Who holds one and accesses the lock once more may wait for a writer that
+/// waits for that guard:
+///
+/// ```text
+/// thread or task 1                        thread 2
+///
+/// let guard = ReadGuard::into_owned(…);
+///                                         creation.write_lock();
+///                                         // waits for `guard`
+/// lock.acquire();
+/// // waits for thread 2
+/// ```
+///
+/// Use [`OwnedReadGuard::again`] there. The `_timeout` forms bound what cannot be found.
+///
+/// # Memory ordering
+///
+/// As [`Dogpile`]; and what was done under the write lock happens before whatever a later guard does, and what was done under a
+/// guard before whatever a later write lock does.
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::SyncReaderDogpile;
+/// use std::{fs, time::Duration};
+///
+/// static LOCK: SyncReaderDogpile = SyncReaderDogpile::new(Duration::from_secs(600));
+/// # let folder = std::env::temp_dir().join(format!("dogpile-doc-{}", std::process::id()));
+/// # fs::create_dir_all(&folder)?;
+/// let (file, next) = (folder.join("table"), folder.join("table.next"));
+///
+/// let guard = LOCK.acquire_or_try_create_with(|creation| {
+///     fs::write(&next, "slow to make")?; // readers carry on with the old one
+///     if let Ok(_alone) = creation.write_lock() {
+///         fs::rename(&next, &file)?; // nobody is reading it
+///     }
+///     Ok::<_, std::io::Error>(())
+/// })?;
+/// assert_eq!(fs::read_to_string(&file)?, "slow to make"); // nobody swaps it while `guard` lives
+/// drop(guard);
+/// # fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SyncReaderDogpile<C: Clock = MonotonicClock> {
+    dogpile: Dogpile<C>,
+    readers: Readers,
+}
+
+impl SyncReaderDogpile {
+    const_fn! {
+        /// A lock without a value yet, which expires `expires_after` its creation ended. As [`Dogpile::new`].
+        #[must_use]
+        pub const fn new(expires_after: Duration) -> Self {
+            Self::with_clock(expires_after, MonotonicClock)
+        }
+    }
+
+    const_fn! {
+        /// A lock without a value yet, which does not expire. As [`Dogpile::never_expires`].
+        #[must_use]
+        pub const fn never_expires() -> Self {
+            Self::new(Duration::MAX)
+        }
+    }
+}
+
+/// Questions that are the `Dogpile`'s to answer.
+macro_rules! ask_the_dogpile {
+    ($($(#[$meta:meta])* fn $name:ident() -> $answer:ty;)+) => {
+        $(
+            $(#[$meta])*
+            #[must_use]
+            pub fn $name(&self) -> $answer {
+                self.dogpile.$name()
+            }
+        )+
+    };
+}
+
+impl<C: Clock> SyncReaderDogpile<C> {
+    const_fn! {
+        /// As [`new`](SyncReaderDogpile::new), on a clock of one's own.
+        #[must_use]
+        pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
+            Self { dogpile: Dogpile::with_clock(expires_after, clock), readers: Readers::new() }
+        }
+    }
+
+    const_fn! {
+        /// Starts as if the value had just been created: for a resource that is there before the lock is. As
+        /// [`Dogpile::born_fresh`].
+        #[must_use]
+        pub const fn born_fresh(mut self) -> Self {
+            self.dogpile.be_born();
+            self
+        }
+    }
+
+    const_fn! {
+        /// Sets how far ahead of this machine's time of day a stamp from elsewhere may lie. As [`Dogpile::max_skew`].
+        #[must_use]
+        pub const fn max_skew(mut self, max_skew: Duration) -> Self {
+            self.dogpile.allow_skew(max_skew);
+            self
+        }
+    }
+
+    ask_the_dogpile! {
+        /// Whether the value is fresh, stale or missing. Never blocks.
+        fn freshness() -> Freshness;
+        /// Whether the value has expired or is missing. Never blocks.
+        fn is_expired() -> bool;
+        /// Whether there is a value, fresh or stale. Never blocks.
+        fn has_value() -> bool;
+        /// How long ago the value was created, as [`Dogpile::age`]; `None` if it is missing. Never blocks.
+        fn age() -> Option<Duration>;
+        /// Whether a creation is running. Never blocks.
+        fn is_creating() -> bool;
+        /// How many threads wait for a creation right now. Blocks only for the moments in which the queue changes.
+        fn waiting() -> usize;
+        /// The current generation, for [`invalidate_if`](Self::invalidate_if). As [`Dogpile::generation`].
+        fn generation() -> Generation;
+        /// How long a value lives; `Duration::MAX` if it never expires.
+        fn expires_after() -> Duration;
+    }
+
+    /// How many readers wait for a writer right now. Blocks only for the moments in which that changes.
+    #[must_use]
+    pub fn waiting_readers(&self) -> usize {
+        self.readers.waiting_readers()
+    }
+
+    /// How many writers wait for readers or for each other right now. Blocks only for the moments in which that changes.
+    #[must_use]
+    pub fn waiting_writers(&self) -> usize {
+        self.readers.waiting_writers()
+    }
+
+    /// Forgets the value: the next access creates, the others wait for it. As [`Dogpile::invalidate`].
+    ///
+    /// It does not take the resource away: those who read it go on until they let go. A creation that is running cannot swap any
+    /// more ([`Creation::write_lock`] is refused); one that has begun to is waited for, but not the readers that it waits
+    /// for, so that a thread which reads may invalidate, too. Called under the write lock it does not wait.
+    pub fn invalidate(&self) {
+        // Without an end to the wait it only ends well.
+        self.invalidate_timeout(Duration::MAX).unwrap_or(());
+    }
+
+    /// As [`invalidate`](Self::invalidate), but blocks for `timeout` at most; zero does not block.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dogpile::invalidate_timeout`].
+    pub fn invalidate_timeout(&self, timeout: Duration) -> Result<(), StillStoring> {
+        self.forget(None, timeout).map(|_| ())
+    }
+
+    /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did. As
+    /// [`Dogpile::invalidate_if`].
+    pub fn invalidate_if(&self, seen: Generation) -> bool {
+        // Without an end to the wait it only ends well.
+        self.invalidate_if_timeout(seen, Duration::MAX).unwrap_or(true)
+    }
+
+    /// As [`invalidate_if`](Self::invalidate_if), but blocks for `timeout` at most; zero does not block.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dogpile::invalidate_if_timeout`].
+    pub fn invalidate_if_timeout(&self, seen: Generation, timeout: Duration) -> Result<bool, StillStoring> {
+        self.forget(Some(seen), timeout)
+    }
+
+    fn forget(&self, only_if: Option<Generation>, timeout: Duration) -> Result<bool, StillStoring> {
+        match self.dogpile.forget(only_if) {
+            None => Ok(false),
+            // The store is this thread's own.
+            Some(_) if self.readers.is_writing_here() => Ok(true),
+            Some(end) => self.dogpile.wait_for(end, timeout).map(|()| true),
+        }
+    }
+
+    /// Makes the value stale: the next access creates, the others carry on with it. As [`Dogpile::mark_stale`].
+    pub fn mark_stale(&self) {
+        self.dogpile.mark_stale();
+    }
+
+    /// Takes the write lock, for the creator's last step. Blocks until every reader has let go and nobody else has it; new
+    /// readers wait meanwhile.
+    ///
+    /// It is given whatever has become of the creation. [`Creation::write_lock`] is refused if the value was invalidated
+    /// meanwhile, and is the one to use where there is a creation.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds a [`ReadGuard`] or the write lock already; or if the kernel's help, with which readers have been
+    /// counting so far, fails (a system-call filter that forbids membarrier and was installed after the first read).
+    ///
+    /// # Deadlocks
+    ///
+    /// Do not ask for it inside [`Creation::publish`]: a reader that invalidates waits for that, and this waits for the reader.
+    #[track_caller]
+    pub fn acquire_write_lock(&self) -> WriteGuard<'_> {
+        self.write(Patience::For(Duration::MAX)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`acquire_write_lock`](Self::acquire_write_lock), but never blocks on anybody.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`] if it would have to.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel's help fails.
+    pub fn try_acquire_write_lock(&self) -> Result<WriteGuard<'_>, WouldBlock> {
+        self.write(Patience::None).map_err(|_| WouldBlock)
+    }
+
+    /// As [`acquire_write_lock`](Self::acquire_write_lock), but blocks for `timeout` at most. Zero does not wait, and
+    /// `Duration::MAX` waits without an end. Once it has given up, readers go on as if it had never come.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::TimedOut`]; [`LockError::ReadLockHeld`] or [`LockError::WriteLockHeld`] if this thread holds a
+    /// [`ReadGuard`] or the write lock already.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel's help fails.
+    pub fn acquire_write_lock_timeout(&self, timeout: Duration) -> Result<WriteGuard<'_>, LockError> {
+        self.write(Patience::For(timeout))
+    }
+
+    fn write(&self, patience: Patience) -> Result<WriteGuard<'_>, LockError> {
+        Ok(WriteGuard::new(self.readers.write(&mut Wait::new(patience))?, None))
+    }
+}
+
+/// # The write lock
+impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
+    /// Takes the write lock, to make what was created the current one. Blocks until every reader has let go and nobody else has
+    /// it; new readers wait meanwhile.
+    ///
+    /// As inside [`publish`](Creation::publish), nothing older becomes current once an invalidation has returned (L6): one that
+    /// comes while the guard is held takes effect at once, and returns when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteLockError::Superseded`] if the value was invalidated after this creation began; then its value serves nobody but
+    /// its own caller. [`WriteLockError::ReadLockHeld`] or [`WriteLockError::WriteLockHeld`] if this thread holds a
+    /// [`ReadGuard`] or the write lock already.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel's help fails: see [`SyncReaderDogpile::acquire_write_lock`].
+    pub fn write_lock(&self) -> Result<WriteGuard<'_>, WriteLockError> {
+        self.write(&mut Wait::new(FOREVER))
+    }
+
+    /// As [`write_lock`](Self::write_lock), but blocks for `timeout` at most. Zero does not wait, and `Duration::MAX` waits
+    /// without an end.
+    ///
+    /// # Errors
+    ///
+    /// As `write_lock`, and [`WriteLockError::TimedOut`]; then readers go on as if it had never been asked for.
+    ///
+    /// # Panics
+    ///
+    /// As `write_lock`.
+    pub fn write_lock_timeout(&self, timeout: Duration) -> Result<WriteGuard<'_>, WriteLockError> {
+        self.write(&mut Wait::new(Patience::For(timeout)))
+    }
+
+    pub(crate) fn write(&self, wait: &mut Wait) -> Result<WriteGuard<'_>, WriteLockError> {
+        // Before any reader is made to wait for nothing.
+        if self.is_superseded() {
+            return Err(WriteLockError::Superseded);
+        }
+        let hold = self.lock().readers.write(wait)?;
+        let store = self.begin_store()?;
+        Ok(WriteGuard::new(hold, Some(store)))
+    }
+}
+
+impl<C: Clock> Lock for SyncReaderDogpile<C> {}
+
+impl<C: Clock> Elects for SyncReaderDogpile<C> {
+    type Clock = C;
+
+    fn dogpile(&self) -> &Dogpile<C> {
+        &self.dogpile
+    }
+}
+
+impl<C: Clock> HasReaders for SyncReaderDogpile<C> {
+    fn readers(&self) -> &Readers {
+        &self.readers
+    }
+}
+
+impl<C: Clock + 'static> From<Arc<SyncReaderDogpile<C>>> for Owner {
+    fn from(lock: Arc<SyncReaderDogpile<C>>) -> Self {
+        Self::shared(lock)
+    }
+}
+
+impl<C: Clock> From<&'static SyncReaderDogpile<C>> for Owner {
+    fn from(lock: &'static SyncReaderDogpile<C>) -> Self {
+        Self::for_ever(&lock.readers)
+    }
+}
+
+impl<C: Clock> fmt::Debug for SyncReaderDogpile<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyncReaderDogpile").field("dogpile", &self.dogpile).field("readers", &self.readers).finish()
+    }
+}

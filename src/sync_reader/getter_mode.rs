@@ -1,0 +1,334 @@
+//! Getter mode, with guards: the getter runs as a reader, and what it brings is returned in its guard.
+
+use super::{ReadGuard, SyncReaderDogpile};
+use crate::clock::Clock;
+use crate::creation::{Creation, Keeper};
+use crate::dogpile::{Fetched, Need, found, never, never_fails, or_deadlock};
+use crate::election::State;
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, WriteLockError};
+use crate::freshness::Freshness;
+use crate::wait::{FOREVER, Patience, Wait};
+use std::time::Duration;
+
+/// A creator as the engine runs it: it shares the deadline of its access, if it has to wait for readers.
+pub(super) fn making<'a, T, E, G, C: Clock>(
+    creator: impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>) -> Result<T, E>,
+) -> impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &mut Wait) -> Result<T, CreateError<E, G>> {
+    |creation, _| creator(creation).map_err(CreateError::Failed)
+}
+
+/// The creator of the forms with a setter apart: what it makes is stored under the write lock, unless it was superseded.
+pub(super) fn and_set<'a, T, E, G, C: Clock>(
+    creator: impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &mut Wait) -> Result<T, CreateError<E, G>>,
+    setter: impl FnOnce(&T) -> Result<(), E>,
+) -> impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &mut Wait) -> Result<T, CreateError<E, G>> {
+    |creation, wait| {
+        let value = creator(creation, wait)?;
+        match creation.write(wait) {
+            Ok(_alone) => setter(&value).map_err(CreateError::Failed)?,
+            Err(WriteLockError::Superseded) => {} // the value is still its caller's
+            Err(WriteLockError::TimedOut) => return Err(CreateError::TimedOut),
+            Err(WriteLockError::ReadLockHeld) => return Err(CreateError::ReadLockHeld),
+            Err(WriteLockError::WriteLockHeld) => return Err(CreateError::WriteLockHeld),
+        }
+        Ok(value)
+    }
+}
+
+/// # Getter mode
+///
+/// As [`Dogpile`](crate::Dogpile)'s, the getter's value in a guard for as long as it is in use.
+impl<C: Clock> SyncReaderDogpile<C> {
+    /// Gets the value by `getter`, called under the guard that it is returned in, or makes it by `creator`. As
+    /// [`Dogpile::get_or_create`](crate::Dogpile::get_or_create): who creates, who waits, and how often `getter` is called.
+    ///
+    /// `creator` runs without a guard, and what it made is returned in one. A thread that holds a guard already is never
+    /// elected: for it, `getter` is called once.
+    ///
+    /// Blocks as long as its own creator runs, while there is no value and somebody else creates it, and while a writer is in or
+    /// waits.
+    ///
+    /// # Panics
+    ///
+    /// If this thread is running the creator that it would wait for, or holds the write lock; or if it holds a guard and
+    /// `getter` finds nothing. A panic of `getter` or `creator` goes on to the caller; the creation, if there is one, is given up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{NeedRegeneration, SyncReaderDogpile};
+    /// use std::sync::RwLock;
+    ///
+    /// static TABLE: RwLock<Vec<u32>> = RwLock::new(Vec::new()); // say, a file
+    /// static LOCK: SyncReaderDogpile = SyncReaderDogpile::never_expires();
+    ///
+    /// let sum = LOCK.get_or_create_and_set(
+    ///     || TABLE.read().unwrap().iter().copied().reduce(|a, b| a + b).ok_or(NeedRegeneration),
+    ///     || 42,
+    ///     |made| *TABLE.write().unwrap() = vec![*made], // under the write lock: no other getter runs
+    /// );
+    /// assert_eq!(*sum, 42);
+    /// ```
+    #[track_caller]
+    pub fn get_or_create<T>(
+        &self,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+    ) -> ReadGuard<'_, T> {
+        self.get_or_create_with(getter, |_| creator())
+    }
+
+    /// As [`get_or_create`](Self::get_or_create); the creator is handed its [`Creation`], whose
+    /// [`write_lock`](Creation::write_lock) it takes for its last step.
+    ///
+    /// # Panics
+    ///
+    /// As `get_or_create`.
+    #[track_caller]
+    pub fn get_or_create_with<T>(
+        &self,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce(&Creation<'_, Self>) -> T,
+    ) -> ReadGuard<'_, T> {
+        or_deadlock(self.get(FOREVER, never_fails(getter), making(|creation| never(creator(creation)))))
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits alone:
+    /// neither `getter` nor the creator of this access is interrupted, nor a setter.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would wait
+    /// for; [`AcquireError::WriteLockHeld`] if it holds the write lock; [`AcquireError::ReadLockHeld`] if it holds a guard and
+    /// `getter` finds nothing.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_create_timeout<T>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+    ) -> Result<ReadGuard<'_, T>, AcquireError> {
+        self.get_or_create_with_timeout(timeout, getter, |_| creator())
+    }
+
+    /// [`get_or_create_timeout`](Self::get_or_create_timeout) with the creator of
+    /// [`get_or_create_with`](Self::get_or_create_with).
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_create_timeout`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_create_with_timeout<T>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce(&Creation<'_, Self>) -> T,
+    ) -> Result<ReadGuard<'_, T>, AcquireError> {
+        let creator = making(|creation: &Creation<'_, Self>| never(creator(creation)));
+        self.get(Patience::For(timeout), never_fails(getter), creator).map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), with the storing apart: `setter` stores what `creator` made, under
+    /// the write lock, unless the creation was superseded meanwhile: see [`Creation::write_lock`].
+    ///
+    /// # Panics
+    ///
+    /// As `get_or_create`, and if `setter` does; or if this thread holds a guard when its turn to set comes.
+    #[track_caller]
+    pub fn get_or_create_and_set<T>(
+        &self,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+        setter: impl FnOnce(&T),
+    ) -> ReadGuard<'_, T> {
+        let creator = making(|_: &Creation<'_, Self>| never(creator()));
+        let setter = |made: &T| {
+            setter(made);
+            Ok(())
+        };
+        or_deadlock(self.get(FOREVER, never_fails(getter), and_set(creator, setter)))
+    }
+
+    /// As [`get_or_create_and_set`](Self::get_or_create_and_set), but waits for others, and for readers to let go, for
+    /// `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_create_timeout`](Self::get_or_create_timeout). If it is the setter that had no time left, the creation is given up.
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub fn get_or_create_and_set_timeout<T>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+        setter: impl FnOnce(&T),
+    ) -> Result<ReadGuard<'_, T>, AcquireError> {
+        let creator = making(|_: &Creation<'_, Self>| never(creator()));
+        let setter = |made: &T| {
+            setter(made);
+            Ok(())
+        };
+        let got = self.get(Patience::For(timeout), never_fails(getter), and_set(creator, setter));
+        got.map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), with a getter and a creator that can fail. As
+    /// [`Dogpile::get_or_try_create`](crate::Dogpile::get_or_try_create).
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::GetterFailed`] and [`CreateError::Failed`] with the getter's and the creator's own;
+    /// [`CreateError::WouldDeadlock`] if this thread is running the creator that it would wait for; [`CreateError::WriteLockHeld`]
+    /// if it holds the write lock; [`CreateError::ReadLockHeld`] if it holds a guard and `getter` finds nothing.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create<T, E, G>(
+        &self,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<ReadGuard<'_, T>, CreateError<E, G>> {
+        self.get_or_try_create_with(getter, |_| creator())
+    }
+
+    /// As [`get_or_try_create`](Self::get_or_try_create); the creator is handed its [`Creation`].
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create_with<T, E, G>(
+        &self,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<T, E>,
+    ) -> Result<ReadGuard<'_, T>, CreateError<E, G>> {
+        self.get(FOREVER, getter, making(creator))
+    }
+
+    /// As [`get_or_try_create`](Self::get_or_try_create), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create_timeout<T, E, G>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<ReadGuard<'_, T>, CreateError<E, G>> {
+        self.get_or_try_create_with_timeout(timeout, getter, |_| creator())
+    }
+
+    /// [`get_or_try_create_timeout`](Self::get_or_try_create_timeout) with the creator of
+    /// [`get_or_try_create_with`](Self::get_or_try_create_with).
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_timeout`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create_with_timeout<T, E, G>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<T, E>,
+    ) -> Result<ReadGuard<'_, T>, CreateError<E, G>> {
+        self.get(Patience::For(timeout), getter, making(creator))
+    }
+
+    /// [`get_or_create_and_set`](Self::get_or_create_and_set) with a getter, a creator and a setter that can fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_try_create`](Self::get_or_try_create). A setter that fails fails the creation, with [`CreateError::Failed`];
+    /// [`CreateError::ReadLockHeld`] if this thread holds a guard when its turn to set comes.
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub fn get_or_try_create_and_set<T, E, G>(
+        &self,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+        setter: impl FnOnce(&T) -> Result<(), E>,
+    ) -> Result<ReadGuard<'_, T>, CreateError<E, G>> {
+        self.get(FOREVER, getter, and_set(making(|_: &Creation<'_, Self>| creator()), setter))
+    }
+
+    /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set), but waits for others, and for readers to let go,
+    /// for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_and_set`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub fn get_or_try_create_and_set_timeout<T, E, G>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+        setter: impl FnOnce(&T) -> Result<(), E>,
+    ) -> Result<ReadGuard<'_, T>, CreateError<E, G>> {
+        self.get(Patience::For(timeout), getter, and_set(making(|_: &Creation<'_, Self>| creator()), setter))
+    }
+
+    fn get<'a, T, E, G>(
+        &'a self,
+        patience: Patience,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
+    ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
+        self.fetch_or_create(patience, |seen| self.dogpile.need(seen), |_| Freshness::Fresh, getter, creator)
+    }
+
+    /// The access of [`Dogpile`](crate::Dogpile)'s getter mode, its getter run as a reader.
+    pub(super) fn fetch_or_create<'a, T, E, G>(
+        &'a self,
+        patience: Patience,
+        known: impl Fn(State) -> Option<Need>,
+        judge: impl Fn(&T) -> Freshness,
+        mut getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
+    ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
+        let mut wait = Wait::new(patience);
+        let mut getter = |wait: &mut Wait| {
+            let pass = self.readers.enter(wait)?;
+            let got: Result<_, CreateError<E, G>> = found(getter());
+            Ok(got?.map(|value| ReadGuard::new(value, pass)))
+        };
+        if self.readers.is_reading_here() {
+            return getter(&mut wait)?.ok_or(CreateError::ReadLockHeld);
+        }
+        let judge = |guard: &ReadGuard<'_, T>| judge(guard);
+        let elected = |born| Creation::new(Keeper::Borrowed(self), born);
+        match self.dogpile.fetch(&mut wait, known, judge, getter, elected)? {
+            Fetched::Value(guard) => Ok(guard),
+            Fetched::Create(creation) => {
+                let value = creation.run_fallible(|creation| creator(creation, &mut wait))?;
+                Ok(ReadGuard::new(value, self.readers.enter(&mut wait)?))
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What an access to a [`SyncReaderDogpile`] is given: a turn, a guard for as long as it reads, a guard to swap.
+
+use super::SyncReaderDogpile;
+use crate::clock::{Clock, MonotonicClock};
+use crate::creation::{Creation, Store};
+use crate::readers::{Hold, OwnedPass, Owner, Pass};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+/// Keeps the resource of a [`SyncReaderDogpile`] where it is, on its own thread. Dropping it lets go.
+///
+/// It brings what the access was for: `T` is the [`Outcome`](crate::Outcome) in lock mode and the getter's value in getter
+/// mode, dropped with the guard and just before it lets go.
+///
+/// It is not `Send`: its thread has marked it in a place of its own. See [`into_owned`](Self::into_owned).
+///
+/// ```compile_fail,E0277
+/// # use dogpile::SyncReaderDogpile;
+/// static LOCK: SyncReaderDogpile = SyncReaderDogpile::never_expires();
+/// let guard = LOCK.acquire_or_create(|| ());
+/// std::thread::spawn(move || drop(guard));
+/// ```
+#[must_use = "a guard that is dropped at once guards nothing"]
+pub struct ReadGuard<'a, T = ()> {
+    // In this order: the value may need what the pass guards when it is dropped.
+    value: T,
+    pass: Pass<'a>,
+}
+
+impl<'a, T> ReadGuard<'a, T> {
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path
+    pub(super) fn new(value: T, pass: Pass<'a>) -> Self {
+        Self { value, pass }
+    }
+
+    /// Makes something else of what it brings, still guarded: opens the file, looks up the record.
+    ///
+    /// An associated function, so as not to hide a method of the value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{ReadGuard, SyncReaderDogpile};
+    ///
+    /// let lock = SyncReaderDogpile::never_expires();
+    /// # fn open() -> &'static str { "a file" }
+    /// let file = ReadGuard::map(lock.acquire_or_create(|| ()), |_outcome| open());
+    /// assert_eq!(*file, "a file");
+    /// ```
+    pub fn map<U>(guard: Self, make: impl FnOnce(T) -> U) -> ReadGuard<'a, U> {
+        let Self { value, pass } = guard;
+        ReadGuard { value: make(value), pass }
+    }
+
+    /// Turns it into one that may be sent to another thread or held by a task. Never blocks on anybody.
+    ///
+    /// # Panics
+    ///
+    /// If `owner` is of another lock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{ReadGuard, SyncReaderDogpile};
+    /// use std::{sync::Arc, thread};
+    ///
+    /// let lock = Arc::new(SyncReaderDogpile::never_expires());
+    /// let guard = lock.acquire_or_create(|| ());
+    /// let guard = ReadGuard::into_owned(guard, Arc::clone(&lock)); // or `&LOCK`, if it is a `static`
+    /// thread::spawn(move || drop(guard)).join().unwrap();
+    /// ```
+    #[track_caller]
+    pub fn into_owned(guard: Self, owner: impl Into<Owner>) -> OwnedReadGuard<T> {
+        let pass = OwnedPass::beside(&guard.pass, owner.into());
+        OwnedReadGuard { value: guard.value, pass }
+    }
+}
+
+impl<T> Deref for ReadGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for ReadGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+/// Keeps the resource of a [`SyncReaderDogpile`] where it is, wherever it goes itself: it owns a share of its lock. For tasks,
+/// and to be handed over.
+///
+/// It writes memory that other such guards write too, and so costs more than one that stays on its thread.
+///
+/// # Deadlocks
+///
+/// The lock does not know whose it is: see [`SyncReaderDogpile`]. Read once more by [`again`](Self::again), which never waits.
+#[must_use = "a guard that is dropped at once guards nothing"]
+pub struct OwnedReadGuard<T = ()> {
+    // In this order: as in `ReadGuard`.
+    value: T,
+    pass: OwnedPass,
+}
+
+impl<T> OwnedReadGuard<T> {
+    /// Reads once more, whoever waits. Never blocks.
+    pub fn again(&self) -> OwnedReadGuard {
+        OwnedReadGuard { value: (), pass: self.pass.again() }
+    }
+
+    /// Makes something else of what it brings, still guarded.
+    ///
+    /// An associated function, so as not to hide a method of the value.
+    pub fn map<U>(guard: Self, make: impl FnOnce(T) -> U) -> OwnedReadGuard<U> {
+        let Self { value, pass } = guard;
+        OwnedReadGuard { value: make(value), pass }
+    }
+}
+
+impl<T> Deref for OwnedReadGuard<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for OwnedReadGuard<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for OwnedReadGuard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+/// Keeps every reader of a [`SyncReaderDogpile`] out, and every other writer. Dropping it lets go, also in a panic.
+///
+/// It is not `Send`: its thread is known, so that waiting for itself is found.
+///
+/// ```compile_fail,E0277
+/// # use dogpile::SyncReaderDogpile;
+/// static LOCK: SyncReaderDogpile = SyncReaderDogpile::never_expires();
+/// let guard = LOCK.acquire_write_lock();
+/// std::thread::spawn(move || drop(guard));
+/// ```
+#[must_use = "a guard that is dropped at once guards nothing"]
+#[derive(Debug)]
+pub struct WriteGuard<'a> {
+    // In this order, so that who has waited for the store to end finds the lock free.
+    _hold: Hold<'a>,
+    _store: Option<Store<'a>>,
+}
+
+impl<'a> WriteGuard<'a> {
+    pub(super) fn new(hold: Hold<'a>, store: Option<Store<'a>>) -> Self {
+        Self { _hold: hold, _store: store }
+    }
+}
+
+/// What an access to a [`SyncReaderDogpile`] is to do next: as [`Turn`](crate::Turn), with a guard for those who read.
+///
+/// `G` is the guard: [`ReadGuard`], or [`OwnedReadGuard`] from
+/// [`acquire_owned`](SyncReaderDogpile::acquire_owned).
+#[must_use = "a dropped `ReadTurn::Create` gives up the creation it was elected for"]
+pub enum ReadTurn<'a, C: Clock = MonotonicClock, G = ReadGuard<'a>> {
+    /// Use the value: it is fresh.
+    Fresh(G),
+    /// Use the value: it has expired, but somebody else is creating a new one; or it is what this access has waited for, and
+    /// has expired or was invalidated since; or this thread holds a guard already, and so is never elected.
+    Stale(G),
+    /// Create the value: this access is the one. It holds no guard.
+    Create(Creation<'a, SyncReaderDogpile<C>>),
+}
+
+impl<C: Clock, G: fmt::Debug> fmt::Debug for ReadTurn<'_, C, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fresh(guard) => f.debug_tuple("Fresh").field(guard).finish(),
+            Self::Stale(guard) => f.debug_tuple("Stale").field(guard).finish(),
+            Self::Create(creation) => f.debug_tuple("Create").field(creation).finish(),
+        }
+    }
+}

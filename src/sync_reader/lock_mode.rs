@@ -1,0 +1,364 @@
+//! Lock mode, with guards: the forms of [`Dogpile`](crate::Dogpile), and the engine under them.
+
+use super::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile};
+use crate::clock::Clock;
+use crate::creation::{Creation, Keeper};
+use crate::dogpile::{Need, Settled, would_deadlock};
+use crate::election::Generation;
+use crate::error::{AcquireError, CreateError, WouldBlock};
+use crate::freshness::Freshness;
+use crate::readers::Pass;
+use crate::sync::Arc;
+use crate::turn::Outcome;
+use crate::wait::{FOREVER, Patience, Wait};
+use std::convert::Infallible;
+use std::time::Duration;
+
+/// How an access came out.
+enum Access<'a> {
+    /// In, and this is what it met.
+    In(Outcome, Pass<'a>),
+    /// To create, and not in.
+    Elected(Generation),
+}
+
+/// # Lock mode
+///
+/// As [`Dogpile`](crate::Dogpile)'s, each access with a guard for as long as the resource is in use.
+impl<C: Clock> SyncReaderDogpile<C> {
+    /// What this access is to do: use the value under its guard, or create it. As [`Dogpile::acquire`](crate::Dogpile::acquire).
+    ///
+    /// Blocks while there is no value and somebody else creates it, and while a writer is in or waits; a thread that holds a
+    /// guard already never blocks, and is never elected.
+    ///
+    /// # Panics
+    ///
+    /// If this thread is running the creator that it would wait for, or holds the write lock.
+    #[inline]
+    #[track_caller]
+    pub fn acquire(&self) -> ReadTurn<'_, C> {
+        match self.access(&mut Wait::new(FOREVER)) {
+            Ok(access) => self.turn(access),
+            Err(error) => would_deadlock(&error),
+        }
+    }
+
+    /// As [`acquire`](Self::acquire), but never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`] if it would have to.
+    #[inline]
+    pub fn try_acquire(&self) -> Result<ReadTurn<'_, C>, WouldBlock> {
+        self.access(&mut Wait::new(Patience::None)).map(|access| self.turn(access)).map_err(|_| WouldBlock)
+    }
+
+    /// As [`acquire`](Self::acquire), but blocks for `timeout` at most. Zero does not wait, and `Duration::MAX` waits without
+    /// an end.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would wait
+    /// for; [`AcquireError::WriteLockHeld`] if it holds the write lock.
+    #[inline]
+    pub fn acquire_timeout(&self, timeout: Duration) -> Result<ReadTurn<'_, C>, AcquireError> {
+        self.access(&mut Wait::new(Patience::For(timeout))).map(|access| self.turn(access))
+    }
+
+    /// Runs `creator` if the value needs creating and this access is the one elected; returns a guard, and what the access
+    /// met. As [`Dogpile::acquire_or_create`](crate::Dogpile::acquire_or_create).
+    ///
+    /// Blocks as long as its own creator runs, while there is no value and somebody else creates it, and while a writer is in or
+    /// waits.
+    ///
+    /// # Panics
+    ///
+    /// If this thread is running the creator that it would wait for, or holds the write lock. A panic of `creator` goes on to
+    /// the caller; the creation is given up.
+    #[inline]
+    #[track_caller]
+    pub fn acquire_or_create(&self, creator: impl FnOnce()) -> ReadGuard<'_, Outcome> {
+        self.acquire_or_create_with(|_| creator())
+    }
+
+    /// As [`acquire_or_create`](Self::acquire_or_create); the creator is handed its [`Creation`], whose
+    /// [`write_lock`](Creation::write_lock) it takes for its last step.
+    ///
+    /// # Panics
+    ///
+    /// As `acquire_or_create`.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    #[track_caller]
+    pub fn acquire_or_create_with(&self, creator: impl FnOnce(&Creation<'_, Self>)) -> ReadGuard<'_, Outcome> {
+        match self.create_infallibly(FOREVER, creator) {
+            Ok(guard) => guard,
+            Err(error) => would_deadlock(&error),
+        }
+    }
+
+    /// As [`acquire_or_create`](Self::acquire_or_create), but waits for others for `timeout` at most. The creator of this
+    /// access, if it is elected, is not interrupted; if the time is out when it returns and a writer is in, the access ends with
+    /// an error although its creation has succeeded.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_timeout`](Self::acquire_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn acquire_or_create_timeout(
+        &self,
+        timeout: Duration,
+        creator: impl FnOnce(),
+    ) -> Result<ReadGuard<'_, Outcome>, AcquireError> {
+        self.acquire_or_create_with_timeout(timeout, |_| creator())
+    }
+
+    /// [`acquire_or_create_timeout`](Self::acquire_or_create_timeout) with the creator of
+    /// [`acquire_or_create_with`](Self::acquire_or_create_with).
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_or_create_timeout`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn acquire_or_create_with_timeout(
+        &self,
+        timeout: Duration,
+        creator: impl FnOnce(&Creation<'_, Self>),
+    ) -> Result<ReadGuard<'_, Outcome>, AcquireError> {
+        self.create_infallibly(Patience::For(timeout), creator)
+    }
+
+    /// As [`acquire_or_create`](Self::acquire_or_create), with a creator that can fail. As
+    /// [`Dogpile::acquire_or_try_create`](crate::Dogpile::acquire_or_try_create).
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the
+    /// creator that it would wait for; [`CreateError::WriteLockHeld`] if it holds the write lock.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn acquire_or_try_create<E>(
+        &self,
+        creator: impl FnOnce() -> Result<(), E>,
+    ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
+        self.acquire_or_try_create_with(|_| creator())
+    }
+
+    /// As [`acquire_or_try_create`](Self::acquire_or_try_create); the creator is handed its [`Creation`].
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn acquire_or_try_create_with<E>(
+        &self,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
+    ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
+        self.create(FOREVER, creator)
+    }
+
+    /// As [`acquire_or_try_create`](Self::acquire_or_try_create), but waits for others for `timeout` at most, as
+    /// [`acquire_or_create_timeout`](Self::acquire_or_create_timeout) does.
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_or_try_create`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn acquire_or_try_create_timeout<E>(
+        &self,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<(), E>,
+    ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
+        self.acquire_or_try_create_with_timeout(timeout, |_| creator())
+    }
+
+    /// [`acquire_or_try_create_timeout`](Self::acquire_or_try_create_timeout) with the creator of
+    /// [`acquire_or_try_create_with`](Self::acquire_or_try_create_with).
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_or_try_create_timeout`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn acquire_or_try_create_with_timeout<E>(
+        &self,
+        timeout: Duration,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
+    ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
+        self.create(Patience::For(timeout), creator)
+    }
+
+    /// The hit path: all that a fresh value costs.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    fn access(&self, wait: &mut Wait) -> Result<Access<'_>, AcquireError> {
+        match self.hit() {
+            Some(pass) => Ok(Access::In(Outcome::Fresh, pass)),
+            None => self.access_slowly(wait),
+        }
+    }
+
+    /// In this order: as a reader it looks whether the value is fresh. See the module docs.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    fn hit(&self) -> Option<Pass<'_>> {
+        let pass = self.readers.enter_at_once()?;
+        match self.dogpile.expiry().unless_fresh(self.dogpile.clock()) {
+            None => Some(pass),
+            Some(_) => None,
+        }
+    }
+
+    #[cold]
+    fn access_slowly(&self, wait: &mut Wait) -> Result<Access<'_>, AcquireError> {
+        let (lock, nested) = (&self.dogpile, self.readers.is_reading_here());
+        loop {
+            let pass = self.readers.enter(wait)?;
+            // In this order: the word first, the deadline second. See `election`.
+            let seen = lock.election().look();
+            let need = match lock.look() {
+                Freshness::Fresh => return Ok(Access::In(Outcome::Fresh, pass)),
+                _ if nested => return Ok(Access::In(Outcome::Stale, pass)),
+                Freshness::Stale => Need::Stale,
+                Freshness::Missing => Need::Missing,
+            };
+            // Who finds the value stale does not wait, and may stay; whoever is to create must not.
+            let pass = (need == Need::Stale).then_some(pass);
+            match (lock.settle(seen, need, wait)?, pass) {
+                (Settled::Elected { born, .. }, _) => return Ok(Access::Elected(born)),
+                (Settled::CarryOn, Some(pass)) => return Ok(Access::In(Outcome::Stale, pass)),
+                (Settled::Served, _) => return Ok(Access::In(Outcome::Waited, self.readers.enter(wait)?)),
+                (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
+            }
+        }
+    }
+
+    #[inline]
+    fn turn<'a>(&'a self, access: Access<'a>) -> ReadTurn<'a, C> {
+        self.turn_as(access, || Keeper::Borrowed(self), |pass| ReadGuard::new((), pass))
+    }
+
+    fn turn_as<'a, 'l, G>(
+        &self,
+        access: Access<'a>,
+        keeper: impl FnOnce() -> Keeper<'l, Self>,
+        guard: impl FnOnce(Pass<'a>) -> G,
+    ) -> ReadTurn<'l, C, G> {
+        match access {
+            Access::In(Outcome::Fresh, pass) => ReadTurn::Fresh(guard(pass)),
+            Access::In(Outcome::Waited, pass) if !self.is_expired() => ReadTurn::Fresh(guard(pass)),
+            Access::In(_, pass) => ReadTurn::Stale(guard(pass)),
+            Access::Elected(born) => ReadTurn::Create(Creation::new(keeper(), born)),
+        }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    fn create<E>(
+        &self,
+        patience: Patience,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
+    ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
+        match self.hit() {
+            Some(pass) => Ok(ReadGuard::new(Outcome::Fresh, pass)),
+            None => self.create_slowly(patience, creator),
+        }
+    }
+
+    #[inline(never)]
+    fn create_slowly<E>(
+        &self,
+        patience: Patience,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
+    ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
+        let mut wait = Wait::new(patience);
+        match self.access_slowly(&mut wait)? {
+            Access::In(outcome, pass) => Ok(ReadGuard::new(outcome, pass)),
+            Access::Elected(born) => {
+                let creation = Creation::new(Keeper::Borrowed(self), born);
+                creation.run_fallible(creator).map_err(CreateError::Failed)?;
+                Ok(ReadGuard::new(Outcome::Created, self.readers.enter(&mut wait)?))
+            }
+        }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    fn create_infallibly(
+        &self,
+        patience: Patience,
+        creator: impl FnOnce(&Creation<'_, Self>),
+    ) -> Result<ReadGuard<'_, Outcome>, AcquireError> {
+        let created = self.create(patience, |creation| {
+            creator(creation);
+            Ok::<(), Infallible>(())
+        });
+        created.map_err(CreateError::of_a_wait)
+    }
+}
+
+/// # Lock mode, owned
+impl<C: Clock + 'static> SyncReaderDogpile<C> {
+    /// As [`acquire`](Self::acquire), with a guard or a [`Creation`] that shares the lock and may outlive the caller. As
+    /// [`Dogpile::acquire_owned`](crate::Dogpile::acquire_owned).
+    ///
+    /// # Panics
+    ///
+    /// As `acquire`.
+    #[track_caller]
+    pub fn acquire_owned(self: &Arc<Self>) -> ReadTurn<'static, C, OwnedReadGuard> {
+        match self.access(&mut Wait::new(FOREVER)) {
+            Ok(access) => self.turn_owned(access),
+            Err(error) => would_deadlock(&error),
+        }
+    }
+
+    /// As [`acquire_owned`](Self::acquire_owned), but never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`] if it would have to.
+    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<ReadTurn<'static, C, OwnedReadGuard>, WouldBlock> {
+        self.access(&mut Wait::new(Patience::None)).map(|access| self.turn_owned(access)).map_err(|_| WouldBlock)
+    }
+
+    /// As [`acquire_owned`](Self::acquire_owned), but blocks for `timeout` at most, as
+    /// [`acquire_timeout`](Self::acquire_timeout) does.
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_timeout`.
+    pub fn acquire_owned_timeout(
+        self: &Arc<Self>,
+        timeout: Duration,
+    ) -> Result<ReadTurn<'static, C, OwnedReadGuard>, AcquireError> {
+        self.access(&mut Wait::new(Patience::For(timeout))).map(|access| self.turn_owned(access))
+    }
+
+    fn turn_owned(self: &Arc<Self>, access: Access<'_>) -> ReadTurn<'static, C, OwnedReadGuard> {
+        let owned = |pass| ReadGuard::into_owned(ReadGuard::new((), pass), Arc::clone(self));
+        self.turn_as(access, || Keeper::Shared(Arc::clone(self)), owned)
+    }
+}

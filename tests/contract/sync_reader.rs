@@ -1,0 +1,234 @@
+//! `SyncReaderDogpile` joins the contract, by each mode, with a value that is swapped under its write lock.
+//!
+//! The value is two words, which a swap writes one after the other: whoever reads under a guard must find them a pair (L9).
+
+use crate::dogpile::outcome_of_value;
+use crate::laws::{Access, Elects, Failure};
+use dogpile::{
+    Clock, CreateError, Creation, Freshness, Generation, GetError, ManualClock, Outcome, OwnedReadGuard, ReadTurn,
+    Stamped, SyncReaderDogpile,
+};
+use std::marker::PhantomData;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+type Lock = SyncReaderDogpile<Arc<ManualClock>>;
+
+/// Relaxed: the lock alone orders them.
+#[derive(Default)]
+struct Pair(AtomicU64, AtomicU64);
+
+impl Pair {
+    fn read(&self) -> u64 {
+        let (first, second) = (self.0.load(Ordering::Relaxed), self.1.load(Ordering::Relaxed));
+        assert_eq!(first, second, "torn: read while it was swapped");
+        first
+    }
+
+    fn write(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+        thread::yield_now();
+        self.1.store(value, Ordering::Relaxed);
+    }
+}
+
+/// A way of using the lock, with a value beside it.
+pub struct Swapped<W> {
+    lock: Arc<Lock>,
+    clock: Arc<ManualClock>,
+    value: Pair,
+    /// When the value was created, in nanoseconds since 1970; 0 if it was not.
+    stamp: AtomicU64,
+    way: PhantomData<fn() -> W>,
+}
+
+impl<W> Swapped<W> {
+    /// A creator's last step. (Whatever has become of the creation: those who wait for a superseded value want it.)
+    fn swap(&self, value: u64) -> u64 {
+        let _alone = self.lock.acquire_write_lock();
+        self.value.write(value);
+        self.stamp.store(Stamped { value, created: self.clock.wall() }.unix_nanos(), Ordering::Relaxed);
+        value
+    }
+}
+
+/// One way to create when the lock says so.
+pub trait Way: 'static {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access
+    where
+        Self: Sized;
+}
+
+impl<W: Way> Elects for Swapped<W> {
+    type Generation = Generation;
+
+    fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self {
+        let lock = Arc::new(SyncReaderDogpile::with_clock(expires_after, Arc::clone(&clock)));
+        Self { lock, clock, value: Pair::default(), stamp: AtomicU64::new(0), way: PhantomData }
+    }
+
+    fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+        W::access(self, timeout, || Ok(self.swap(creator()?)))
+    }
+
+    fn invalidate(&self) {
+        self.lock.invalidate();
+    }
+
+    fn invalidate_if(&self, seen: Generation) -> bool {
+        self.lock.invalidate_if(seen)
+    }
+
+    fn mark_stale(&self) {
+        self.lock.mark_stale();
+    }
+
+    fn freshness(&self) -> Freshness {
+        self.lock.freshness()
+    }
+
+    fn age(&self) -> Option<Duration> {
+        self.lock.age()
+    }
+
+    fn generation(&self) -> Generation {
+        self.lock.generation()
+    }
+
+    fn is_creating(&self) -> bool {
+        self.lock.is_creating()
+    }
+
+    fn waiting(&self) -> usize {
+        self.lock.waiting()
+    }
+}
+
+/// `acquire_or_try_create_timeout`.
+pub struct Closure;
+
+impl Way for Closure {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let mut created = None;
+        let guard = swapped.lock.acquire_or_try_create_timeout(timeout, || {
+            created = Some(creator()?);
+            Ok(())
+        })?;
+        let read = swapped.value.read();
+        Ok((*guard, created.unwrap_or(read)))
+    }
+}
+
+/// `acquire_timeout`, and the turn taken on the same thread.
+pub struct ByTurn;
+
+impl Way for ByTurn {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let was_missing = !swapped.lock.has_value();
+        let turn = swapped.lock.acquire_timeout(timeout)?;
+        take_turn(swapped, turn, was_missing, |creation| creation.run_fallible(|_| creator()))
+    }
+}
+
+/// `acquire_owned_timeout`, and the creation carried to another thread, which runs it.
+pub struct Elsewhere;
+
+impl Way for Elsewhere {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let was_missing = !swapped.lock.has_value();
+        let turn: ReadTurn<'_, _, OwnedReadGuard> = swapped.lock.acquire_owned_timeout(timeout)?;
+        take_turn(swapped, turn, was_missing, |creation| {
+            thread::scope(|scope| {
+                let job = scope.spawn(|| creation.run_fallible(|_| creator()));
+                job.join().unwrap_or_else(|panic| resume_unwind(panic))
+            })
+        })
+    }
+}
+
+/// A turn does not tell who has waited: whoever came when there was no value, and got one without creating it.
+fn take_turn<W: Way, G>(
+    swapped: &Swapped<W>,
+    turn: ReadTurn<'_, Arc<ManualClock>, G>,
+    was_missing: bool,
+    create: impl FnOnce(Creation<'_, Lock>) -> Result<u64, Failure>,
+) -> Access {
+    // The value is read before the guard goes.
+    match turn {
+        ReadTurn::Fresh(_guard) if was_missing => Ok((Outcome::Waited, swapped.value.read())),
+        ReadTurn::Stale(_guard) if was_missing => Ok((Outcome::Waited, swapped.value.read())),
+        ReadTurn::Fresh(_guard) => Ok((Outcome::Fresh, swapped.value.read())),
+        ReadTurn::Stale(_guard) => Ok((Outcome::Stale, swapped.value.read())),
+        ReadTurn::Create(creation) => {
+            create(creation).map(|value| (Outcome::Created, value)).map_err(CreateError::Failed)
+        }
+    }
+}
+
+/// `get_or_try_create_timeout`; what was never stored the getter does not find.
+pub struct ByGetter;
+
+impl Way for ByGetter {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let (mut created, before) = (false, swapped.lock.freshness());
+        let getter = || match swapped.value.read() {
+            0 => Err(GetError::NeedRegeneration),
+            value => Ok(value),
+        };
+        let creator = || {
+            created = true;
+            creator()
+        };
+        let got: Result<_, CreateError<Failure>> = swapped.lock.get_or_try_create_timeout(timeout, getter, creator);
+        let value = *got?;
+        Ok((outcome_of_value(created, before), value))
+    }
+}
+
+/// `get_or_try_create_stamped_timeout`, with a stamp beside the value.
+pub struct ByStampedGetter;
+
+impl Way for ByStampedGetter {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let (mut created, before) = (false, swapped.lock.freshness());
+        let getter = || match swapped.stamp.load(Ordering::Relaxed) {
+            0 => Err(GetError::NeedRegeneration),
+            stamp => Ok(Stamped::from_unix_nanos(swapped.value.read(), stamp)),
+        };
+        let creator = || {
+            created = true;
+            creator()
+        };
+        let got: Result<_, CreateError<Failure>> =
+            swapped.lock.get_or_try_create_stamped_timeout(timeout, getter, creator);
+        let value = got?.value;
+        Ok((outcome_of_value(created, before), value))
+    }
+}
