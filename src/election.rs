@@ -71,6 +71,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::IntoValues;
 use std::fmt;
 use std::mem;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::{Poll, Waker};
 
 /// A counter that moves with every published creation and every invalidation of a lock.
@@ -397,6 +398,10 @@ impl Election {
         release(queue, wake);
     }
 }
+
+// A panic can leave nothing half-done in here: user code runs between the transitions, never within one.
+impl UnwindSafe for Election {}
+impl RefUnwindSafe for Election {}
 
 impl fmt::Debug for Election {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

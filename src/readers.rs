@@ -89,6 +89,7 @@ use record::Record;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 
@@ -135,12 +136,16 @@ pub struct Readers {
     counters: [Counter; COUNTERS],
 }
 
-/// Where a reader is marked. (Not an enum with fields: that would go through memory, and cost a hit three times as much.)
+/// Where a reader is marked.
+///
+/// On the hit path it is two words in registers, and becomes a [`Pass`] at the end. What the long way brings is taken apart
+/// and put together again there, because a pass that comes from either way goes through memory, in pieces of other sizes than
+/// it is read in, and a hit costs three times as much.
 #[derive(Clone, Copy, Debug)]
-struct Seat {
+pub struct Seat {
     /// Whose entry; `None` for a counter.
     record: Option<&'static Record>,
-    /// Which entry of the record, or which counter of the lock. (A full word, for the same reason.)
+    /// Which entry of the record, or which counter of the lock. (A full word: no padding to be copied.)
     at: usize,
 }
 
@@ -191,13 +196,6 @@ impl Readers {
         }
     }
 
-    /// Enters, unless a writer is there or this thread has no record yet: the hit path.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
-    pub fn enter_at_once(&self) -> Option<Pass<'_>> {
-        self.sit_at_once().map(|seat| self.pass(seat))
-    }
-
     /// Enters. Blocks while a writer is in, or waits, unless this thread reads already.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
@@ -221,9 +219,11 @@ impl Readers {
         self.pass(seat)
     }
 
+    /// Enters, unless a writer is there or this thread has no record yet: the hit path. Whoever has the seat owes a
+    /// [`pass`](Self::pass).
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
-    fn sit_at_once(&self) -> Option<Seat> {
+    pub fn sit_at_once(&self) -> Option<Seat> {
         // Relaxed: only for the number. What it says of writers is looked at again.
         let gate = self.gate.load(Ordering::Relaxed);
         if gate == 0 || gate & CLOSED != 0 {
@@ -349,9 +349,10 @@ impl Readers {
         }
     }
 
+    /// What holds a seat, and leaves it.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
-    fn pass(&self, seat: Seat) -> Pass<'_> {
+    pub fn pass(&self, seat: Seat) -> Pass<'_> {
         Pass { readers: self, seat, not_send: PhantomData }
     }
 
@@ -422,6 +423,13 @@ impl<'a> Pass<'a> {
     /// Whom it is of.
     pub fn readers(&self) -> &'a Readers {
         self.readers
+    }
+
+    /// Its seat, which is not left.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
+    pub fn into_seat(self) -> Seat {
+        ManuallyDrop::new(self).seat
     }
 }
 

@@ -3,9 +3,9 @@
 //!
 //! Time is the settable clock: a use takes some of it, and so does a creation, which gives way to the other threads at
 //! each tick. Watched in every example: one creator at a time, no creation before the value could have expired or been
-//! lost, and a value for everybody.
+//! lost, and a value for everybody. In those of the reader lock the resource is emptied and slowly refilled in its place.
 
-use dogpile::{Clock, Dogpile, ManualClock, NeedRegeneration};
+use dogpile::{Clock, Dogpile, ManualClock, NeedRegeneration, ReadGuard, SyncReaderDogpile};
 use parking_lot::Mutex; // not std's: see `tests/contract/laws.rs`
 use std::cell::Cell;
 use std::sync::Arc;
@@ -90,6 +90,70 @@ impl Example {
         assert!(!lock.is_creating());
         assert_eq!(lock.waiting(), 0);
         Seen { creations: creations.into_inner(), told_twice: told_twice.into_inner() }
+    }
+}
+
+/// A resource that lies in one place, and is emptied and refilled there. Relaxed: the lock alone orders it.
+#[derive(Default)]
+struct Resource([AtomicU64; 2]);
+
+impl Resource {
+    const EMPTY: u64 = 0;
+
+    /// What a reader finds: an error, if it comes while it is being refilled.
+    fn read(&self) -> Result<u64, &'static str> {
+        match [0, 1].map(|half: usize| self.0[half].load(Ordering::Relaxed)) {
+            [Self::EMPTY, _] | [_, Self::EMPTY] => Err("it is empty"),
+            [first, second] if first != second => Err("it is torn"),
+            [edition, _] => Ok(edition),
+        }
+    }
+
+    fn refill(&self, edition: u64, mut slowly: impl FnMut()) {
+        self.0.iter().for_each(|half| half.store(Self::EMPTY, Ordering::Relaxed));
+        for half in &self.0 {
+            slowly();
+            half.store(edition, Ordering::Relaxed);
+        }
+    }
+}
+
+type Swapped = SyncReaderDogpile<Arc<ManualClock>>;
+
+/// One access to such a resource, which is prepared and refilled as the last two say.
+trait Access: for<'a> Fn(&'a Swapped, &Resource, &dyn Fn() -> u64, &dyn Fn(u64)) -> ReadGuard<'a, u64> + Sync {}
+impl<F: for<'a> Fn(&'a Swapped, &Resource, &dyn Fn() -> u64, &dyn Fn(u64)) -> ReadGuard<'a, u64> + Sync> Access for F {}
+
+impl Example {
+    /// The example with a resource that is swapped in its place, which takes `write`.
+    fn swap(&self, write: Duration, access: impl Access) -> Seen {
+        let clock = Arc::new(ManualClock::new());
+        let lock = SyncReaderDogpile::with_clock(self.expires_after, Arc::clone(&clock));
+        let resource = Resource::default();
+        let (creating, creations) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let prepare = || {
+            assert!(!creating.swap(true, Ordering::SeqCst), "one creator at a time (L1)");
+            pass(&clock, self.creation);
+            creations.fetch_add(1, Ordering::SeqCst) as u64 + 1
+        };
+        let refill = |edition| {
+            resource.refill(edition, || pass(&clock, write / 2));
+            creating.store(false, Ordering::SeqCst);
+        };
+        thread::scope(|scope| {
+            let use_it = || {
+                for _ in 0..self.uses {
+                    let guard = access(&lock, &resource, &prepare, &refill);
+                    assert_eq!(resource.read(), Ok(*guard));
+                    pass(&clock, self.use_time / u32::try_from(THREADS).unwrap());
+                    assert_eq!(resource.read(), Ok(*guard), "it stays as it is under a guard (L9)");
+                }
+            };
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(use_it)).collect();
+            assert!(threads.into_iter().all(|thread| thread.join().is_ok()));
+        });
+        assert!(!lock.is_creating() && lock.try_acquire_write_lock().is_ok());
+        Seen { creations: creations.into_inner(), told_twice: 0 }
     }
 }
 
@@ -213,4 +277,39 @@ fn returning_while_in_progress() {
     });
     assert_eq!(created, 2);
     assert_eq!(lock.get_or_create(get, || 99), 2);
+}
+
+const SWAPPED: Example =
+    Example { expires_after: ms(200), creation: ms(10), uses: 50, use_time: ms(20), lost_after: Duration::MAX };
+
+const WRITE: Duration = ms(50);
+
+fn assert_swapped(seen: &Seen) {
+    let example = Example { creation: SWAPPED.creation + WRITE, ..SWAPPED };
+    assert!(seen.creations > 1 && seen.creations <= at_most(&example, seen), "{}", seen.creations);
+}
+
+#[test]
+fn slow_writes_under_readers_in_lock_mode() {
+    let seen = SWAPPED.swap(WRITE, |lock, resource, prepare, refill| {
+        let guard = lock.acquire_or_create_with(|creation| {
+            let edition = prepare();
+            let _alone = creation.write_lock().unwrap();
+            refill(edition);
+        });
+        ReadGuard::map(guard, |_outcome| resource.read().unwrap())
+    });
+    assert_swapped(&seen);
+}
+
+#[test]
+fn slow_writes_under_readers_in_getter_mode() {
+    let seen = SWAPPED.swap(WRITE, |lock, resource, prepare, refill| {
+        let getter = || {
+            // What is there is whole: it is called under the guard.
+            resource.read().map_err(|error| panic!("{error}"))
+        };
+        lock.get_or_create_and_set(getter, prepare, |edition| refill(*edition))
+    });
+    assert_swapped(&seen);
 }

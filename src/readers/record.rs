@@ -63,14 +63,17 @@ global! {
 local! {
     // Without a destructor: an access to it is an access to memory.
     static RECORD: Cell<Option<&'static Record>> = const { Cell::new(None) };
-    static GIVEN_UP_ON_EXIT: GivenUpOnExit = const { GivenUpOnExit };
+    static GIVEN_UP_ON_EXIT: GivenUpOnExit = const { GivenUpOnExit(Cell::new(None)) };
 }
 
-struct GivenUpOnExit;
+/// The same record again, with a destructor.
+struct GivenUpOnExit(Cell<Option<&'static Record>>);
 
 impl Drop for GivenUpOnExit {
     fn drop(&mut self) {
-        if let Some(record) = RECORD.with(Cell::take) {
+        // (It is gone only in models, where every local has a destructor.)
+        let _gone = RECORD.try_with(Cell::take);
+        if let Some(record) = self.0.take() {
             record.give_up();
         }
     }
@@ -112,6 +115,7 @@ impl Record {
         // Relaxed, both: records are taken under the mutex, and how they are left is read by their thread only.
         record.taken.store(true, Ordering::Relaxed);
         record.leaving.store(leaving, Ordering::Relaxed);
+        let _set = GIVEN_UP_ON_EXIT.try_with(|here| here.0.set(Some(record)));
         RECORD.with(|here| here.set(Some(record)));
         Some(record)
     }

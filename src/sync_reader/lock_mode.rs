@@ -7,19 +7,24 @@ use crate::dogpile::{Need, Settled, would_deadlock};
 use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, WouldBlock};
 use crate::freshness::Freshness;
-use crate::readers::Pass;
+use crate::readers::{Pass, Seat};
 use crate::sync::Arc;
 use crate::turn::Outcome;
 use crate::wait::{FOREVER, Patience, Wait};
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// How an access came out.
-enum Access<'a> {
+/// How an access came out. In pieces: see [`Seat`].
+#[derive(Clone, Copy)]
+enum Access {
     /// In, and this is what it met.
-    In(Outcome, Pass<'a>),
+    In(Outcome, Seat),
     /// To create, and not in.
     Elected(Generation),
+}
+
+fn within(outcome: Outcome, pass: Pass<'_>) -> Access {
+    Access::In(outcome, pass.into_seat())
 }
 
 /// # Lock mode
@@ -37,7 +42,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> ReadTurn<'_, C> {
-        match self.access(&mut Wait::new(FOREVER)) {
+        match self.access(FOREVER) {
             Ok(access) => self.turn(access),
             Err(error) => would_deadlock(&error),
         }
@@ -50,7 +55,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// [`WouldBlock`] if it would have to.
     #[inline]
     pub fn try_acquire(&self) -> Result<ReadTurn<'_, C>, WouldBlock> {
-        self.access(&mut Wait::new(Patience::None)).map(|access| self.turn(access)).map_err(|_| WouldBlock)
+        self.access(Patience::None).map(|access| self.turn(access)).map_err(|_| WouldBlock)
     }
 
     /// As [`acquire`](Self::acquire), but blocks for `timeout` at most. Zero does not wait, and `Duration::MAX` waits without
@@ -62,7 +67,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// for; [`AcquireError::WriteLockHeld`] if it holds the write lock.
     #[inline]
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<ReadTurn<'_, C>, AcquireError> {
-        self.access(&mut Wait::new(Patience::For(timeout))).map(|access| self.turn(access))
+        self.access(Patience::For(timeout)).map(|access| self.turn(access))
     }
 
     /// Runs `creator` if the value needs creating and this access is the one elected; returns a guard, and what the access
@@ -210,37 +215,38 @@ impl<C: Clock> SyncReaderDogpile<C> {
         self.create(Patience::For(timeout), creator)
     }
 
-    /// The hit path: all that a fresh value costs.
+    /// The hit path: all that a fresh value costs. In this order: as a reader it looks whether the value is fresh.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn access(&self, wait: &mut Wait) -> Result<Access<'_>, AcquireError> {
-        match self.hit() {
-            Some(pass) => Ok(Access::In(Outcome::Fresh, pass)),
-            None => self.access_slowly(wait),
-        }
-    }
-
-    /// In this order: as a reader it looks whether the value is fresh. See the module docs.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn hit(&self) -> Option<Pass<'_>> {
-        let pass = self.readers.enter_at_once()?;
+    fn hit(&self) -> Option<Seat> {
+        let seat = self.readers.sit_at_once()?;
+        // The clock is the user's: if it panics, the seat is left.
+        let pass = self.readers.pass(seat);
         match self.dogpile.expiry().unless_fresh(self.dogpile.clock()) {
-            None => Some(pass),
+            None => Some(pass.into_seat()),
             Some(_) => None,
         }
     }
 
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    fn access(&self, patience: Patience) -> Result<Access, AcquireError> {
+        match self.hit() {
+            Some(seat) => Ok(Access::In(Outcome::Fresh, seat)),
+            None => self.access_slowly(&mut Wait::new(patience)),
+        }
+    }
+
     #[cold]
-    fn access_slowly(&self, wait: &mut Wait) -> Result<Access<'_>, AcquireError> {
+    fn access_slowly(&self, wait: &mut Wait) -> Result<Access, AcquireError> {
         let (lock, nested) = (&self.dogpile, self.readers.is_reading_here());
         loop {
             let pass = self.readers.enter(wait)?;
             // In this order: the word first, the deadline second. See `election`.
             let seen = lock.election().look();
             let need = match lock.look() {
-                Freshness::Fresh => return Ok(Access::In(Outcome::Fresh, pass)),
-                _ if nested => return Ok(Access::In(Outcome::Stale, pass)),
+                Freshness::Fresh => return Ok(within(Outcome::Fresh, pass)),
+                _ if nested => return Ok(within(Outcome::Stale, pass)),
                 Freshness::Stale => Need::Stale,
                 Freshness::Missing => Need::Missing,
             };
@@ -248,28 +254,35 @@ impl<C: Clock> SyncReaderDogpile<C> {
             let pass = (need == Need::Stale).then_some(pass);
             match (lock.settle(seen, need, wait)?, pass) {
                 (Settled::Elected { born, .. }, _) => return Ok(Access::Elected(born)),
-                (Settled::CarryOn, Some(pass)) => return Ok(Access::In(Outcome::Stale, pass)),
-                (Settled::Served, _) => return Ok(Access::In(Outcome::Waited, self.readers.enter(wait)?)),
+                (Settled::CarryOn, Some(pass)) => return Ok(within(Outcome::Stale, pass)),
+                (Settled::Served, _) => return Ok(within(Outcome::Waited, self.readers.enter(wait)?)),
                 (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
             }
         }
     }
 
     #[inline]
-    fn turn<'a>(&'a self, access: Access<'a>) -> ReadTurn<'a, C> {
+    fn turn(&self, access: Access) -> ReadTurn<'_, C> {
         self.turn_as(access, || Keeper::Borrowed(self), |pass| ReadGuard::new((), pass))
     }
 
+    #[inline]
     fn turn_as<'a, 'l, G>(
-        &self,
-        access: Access<'a>,
+        &'a self,
+        access: Access,
         keeper: impl FnOnce() -> Keeper<'l, Self>,
         guard: impl FnOnce(Pass<'a>) -> G,
     ) -> ReadTurn<'l, C, G> {
         match access {
-            Access::In(Outcome::Fresh, pass) => ReadTurn::Fresh(guard(pass)),
-            Access::In(Outcome::Waited, pass) if !self.is_expired() => ReadTurn::Fresh(guard(pass)),
-            Access::In(_, pass) => ReadTurn::Stale(guard(pass)),
+            Access::In(Outcome::Fresh, seat) => ReadTurn::Fresh(guard(self.readers.pass(seat))),
+            Access::In(outcome, seat) => {
+                // First of all: the clock, below, is the user's.
+                let pass = self.readers.pass(seat);
+                match outcome {
+                    Outcome::Waited if !self.is_expired() => ReadTurn::Fresh(guard(pass)),
+                    _ => ReadTurn::Stale(guard(pass)),
+                }
+            }
             Access::Elected(born) => ReadTurn::Create(Creation::new(keeper(), born)),
         }
     }
@@ -281,25 +294,26 @@ impl<C: Clock> SyncReaderDogpile<C> {
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
-        match self.hit() {
-            Some(pass) => Ok(ReadGuard::new(Outcome::Fresh, pass)),
-            None => self.create_slowly(patience, creator),
-        }
+        let (outcome, seat) = match self.hit() {
+            Some(seat) => (Outcome::Fresh, seat),
+            None => self.create_slowly(patience, creator)?,
+        };
+        Ok(ReadGuard::new(outcome, self.readers.pass(seat)))
     }
 
-    #[inline(never)]
+    #[cold]
     fn create_slowly<E>(
         &self,
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
-    ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
+    ) -> Result<(Outcome, Seat), CreateError<E>> {
         let mut wait = Wait::new(patience);
         match self.access_slowly(&mut wait)? {
-            Access::In(outcome, pass) => Ok(ReadGuard::new(outcome, pass)),
+            Access::In(outcome, seat) => Ok((outcome, seat)),
             Access::Elected(born) => {
                 let creation = Creation::new(Keeper::Borrowed(self), born);
                 creation.run_fallible(creator).map_err(CreateError::Failed)?;
-                Ok(ReadGuard::new(Outcome::Created, self.readers.enter(&mut wait)?))
+                Ok((Outcome::Created, self.readers.enter(&mut wait)?.into_seat()))
             }
         }
     }
@@ -329,7 +343,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// As `acquire`.
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> ReadTurn<'static, C, OwnedReadGuard> {
-        match self.access(&mut Wait::new(FOREVER)) {
+        match self.access(FOREVER) {
             Ok(access) => self.turn_owned(access),
             Err(error) => would_deadlock(&error),
         }
@@ -341,7 +355,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ///
     /// [`WouldBlock`] if it would have to.
     pub fn try_acquire_owned(self: &Arc<Self>) -> Result<ReadTurn<'static, C, OwnedReadGuard>, WouldBlock> {
-        self.access(&mut Wait::new(Patience::None)).map(|access| self.turn_owned(access)).map_err(|_| WouldBlock)
+        self.access(Patience::None).map(|access| self.turn_owned(access)).map_err(|_| WouldBlock)
     }
 
     /// As [`acquire_owned`](Self::acquire_owned), but blocks for `timeout` at most, as
@@ -354,10 +368,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         self: &Arc<Self>,
         timeout: Duration,
     ) -> Result<ReadTurn<'static, C, OwnedReadGuard>, AcquireError> {
-        self.access(&mut Wait::new(Patience::For(timeout))).map(|access| self.turn_owned(access))
+        self.access(Patience::For(timeout)).map(|access| self.turn_owned(access))
     }
 
-    fn turn_owned(self: &Arc<Self>, access: Access<'_>) -> ReadTurn<'static, C, OwnedReadGuard> {
+    fn turn_owned(self: &Arc<Self>, access: Access) -> ReadTurn<'static, C, OwnedReadGuard> {
         let owned = |pass| ReadGuard::into_owned(ReadGuard::new((), pass), Arc::clone(self));
         self.turn_as(access, || Keeper::Shared(Arc::clone(self)), owned)
     }

@@ -1,0 +1,273 @@
+//! The lock whose creator swaps what readers are reading: swaps under readers, and what an invalidation, a removal and a
+//! reader's own invalidation may do to them. The readers by themselves are in `readers.rs`.
+#![cfg(dogpile_loom)]
+
+use dogpile::{Finished, ManualClock, Outcome, OwnedReadGuard, ReadTurn, Stamped, SyncReaderDogpile, WriteLockError};
+use dogpile_loom_tests::{Reached, Slot, check};
+use loom::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+type Lock = SyncReaderDogpile<ManualClock>;
+
+/// A lock, and the file that it guards: its edition, 0 if there is none. Plain memory.
+struct Datafile {
+    lock: Arc<Lock>,
+    edition: Slot,
+}
+
+const OLD: usize = 1;
+const NEW: usize = 2;
+
+impl Datafile {
+    fn missing() -> Arc<Self> {
+        let lock = SyncReaderDogpile::with_clock(Duration::from_secs(1), ManualClock::new());
+        Arc::new(Self { lock: Arc::new(lock), edition: Slot::new() })
+    }
+
+    /// With the old edition, not expired.
+    fn fresh() -> Arc<Self> {
+        let file = Self::missing();
+        file.edition.write(OLD);
+        drop(file.lock.acquire_or_create(|| ()));
+        file
+    }
+
+    fn stale() -> Arc<Self> {
+        let file = Self::fresh();
+        file.lock.mark_stale();
+        file
+    }
+
+    /// An access whose creator swaps, if it may; what it met and what it read.
+    fn access(&self) -> (Outcome, usize) {
+        let guard = self.lock.acquire_or_create_with(|creation| {
+            if let Ok(_alone) = creation.write_lock() {
+                self.edition.write(NEW);
+            }
+        });
+        (*guard, self.edition.read())
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let lock = &self.lock;
+        !lock.is_creating()
+            && (lock.waiting(), lock.waiting_readers(), lock.waiting_writers()) == (0, 0, 0)
+            && lock.try_acquire_write_lock().is_ok()
+    }
+}
+
+fn spawn<T: 'static>(file: &Arc<Datafile>, run: impl FnOnce(&Datafile) -> T + 'static) -> JoinHandle<T> {
+    let file = Arc::clone(file);
+    thread::spawn(move || run(&file))
+}
+
+/// The turn of a thread that does not read, and has ended.
+fn elsewhere(file: &Arc<Datafile>) -> ReadTurn<'static, ManualClock, OwnedReadGuard> {
+    spawn(file, |file| file.lock.acquire_owned()).join().unwrap()
+}
+
+/// Two accesses to a stale value: one swaps while the other reads the old edition, waits for the swap, or comes after it.
+#[test]
+fn l9_a_swap_under_a_reader() {
+    static CARRIED_ON: Reached = Reached::new();
+    static AFTERWARDS: Reached = Reached::new();
+    check(|| {
+        let file = Datafile::stale();
+        let accesses = [spawn(&file, Datafile::access), spawn(&file, Datafile::access)];
+        for (outcome, read) in accesses.map(|access| access.join().unwrap()) {
+            match outcome {
+                Outcome::Created | Outcome::Fresh => assert_eq!(read, NEW),
+                Outcome::Stale => assert!(read == OLD || read == NEW),
+                outcome => panic!("nobody waits when there is a value: {outcome:?}"),
+            }
+            CARRIED_ON.here_if((outcome, read) == (Outcome::Stale, OLD));
+            AFTERWARDS.here_if(outcome == Outcome::Fresh);
+        }
+        assert!(file.is_at_rest());
+    });
+    CARRIED_ON.at_least_once();
+    AFTERWARDS.at_least_once();
+}
+
+/// A creation with a swap under two readers, one of whom holds its guard already, and who let go in either order.
+#[test]
+fn l9_a_swap_waits_for_two_readers() {
+    static AFTERWARDS: Reached = Reached::new();
+    check(|| {
+        let file = Datafile::fresh();
+        let ReadTurn::Fresh(guard) = file.lock.acquire() else { panic!("it is fresh") };
+        file.lock.mark_stale();
+        let ReadTurn::Create(creation) = elsewhere(&file) else { panic!("it is stale") };
+        let swap = spawn(&file, move |file| {
+            let alone = creation.write_lock().unwrap();
+            file.edition.write(NEW);
+            drop(alone);
+            creation.finish()
+        });
+        let reader = spawn(&file, |file| {
+            let (ReadTurn::Fresh(_guard) | ReadTurn::Stale(_guard)) = file.lock.acquire() else {
+                panic!("somebody creates")
+            };
+            AFTERWARDS.here_if(file.edition.read() == NEW);
+        });
+        // The file stays as it is under a guard.
+        assert_eq!(file.edition.read(), OLD);
+        drop(guard);
+        assert_eq!(swap.join().unwrap(), Finished::Published);
+        reader.join().unwrap();
+        assert!(file.is_at_rest());
+    });
+    AFTERWARDS.at_least_once();
+}
+
+/// A file that is missing: one makes it, and the other waits for that, be it for the creation or for the write lock.
+#[test]
+fn l3_who_waits_for_a_missing_file_reads_it() {
+    static WAITED: Reached = Reached::new();
+    check(|| {
+        let file = Datafile::missing();
+        let accesses = [spawn(&file, Datafile::access), spawn(&file, Datafile::access)];
+        let outcomes = accesses.map(|access| {
+            let (outcome, read) = access.join().unwrap();
+            assert_eq!(read, NEW);
+            outcome
+        });
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Created).count(), 1);
+        WAITED.here_if(outcomes.contains(&Outcome::Waited));
+        assert!(file.is_at_rest());
+    });
+    WAITED.at_least_once();
+}
+
+/// Somebody invalidates, takes the write lock and removes the file: whoever finds the value fresh or stale has the file for
+/// as long as it holds its guard.
+#[test]
+fn l9_what_a_reader_finds_is_there_while_it_reads() {
+    static FOUND: Reached = Reached::new();
+    static GONE: Reached = Reached::new();
+    check(|| {
+        let file = Datafile::fresh();
+        let remove = spawn(&file, |file| {
+            file.lock.invalidate();
+            let _alone = file.lock.acquire_write_lock();
+            file.edition.write(0);
+        });
+        let read = spawn(&file, |file| match file.lock.acquire() {
+            ReadTurn::Fresh(_guard) | ReadTurn::Stale(_guard) => {
+                FOUND.here();
+                assert_eq!(file.edition.read(), OLD);
+            }
+            ReadTurn::Create(_given_up) => GONE.here(),
+        });
+        remove.join().unwrap();
+        read.join().unwrap();
+    });
+    FOUND.at_least_once();
+    GONE.at_least_once();
+}
+
+/// Once an invalidation has returned, nothing older is swapped in.
+#[test]
+fn l6_a_swap_against_an_invalidation() {
+    static SWAPPED_BEFORE: Reached = Reached::new();
+    static REFUSED: Reached = Reached::new();
+    check(|| {
+        let file = Datafile::stale();
+        let ReadTurn::Create(creation) = file.lock.acquire_owned() else { panic!("it is stale") };
+        let swap = spawn(&file, move |file| {
+            match creation.write_lock() {
+                Ok(_alone) => {
+                    SWAPPED_BEFORE.here();
+                    file.edition.write(NEW);
+                }
+                Err(error) => {
+                    REFUSED.here();
+                    assert_eq!(error, WriteLockError::Superseded);
+                }
+            };
+            creation.finish();
+        });
+        file.lock.invalidate();
+        // No write lock is needed to write here: whoever was swapping has ended, and whoever comes is refused. (Nobody reads.)
+        file.edition.write(0);
+        swap.join().unwrap();
+        assert_eq!(file.edition.read(), 0);
+        assert!(file.is_at_rest());
+    });
+    SWAPPED_BEFORE.at_least_once();
+    REFUSED.at_least_once();
+}
+
+/// A reader invalidates what it reads, while a swap waits for that reader: neither waits for the other.
+#[test]
+fn l7_a_reader_that_invalidates_does_not_wait_for_the_swap_that_waits_for_it() {
+    static REFUSED: Reached = Reached::new();
+    check(|| {
+        let file = Datafile::stale();
+        let swap = spawn(&file, |file| {
+            let ReadTurn::Create(creation) = file.lock.acquire() else { return };
+            REFUSED.here_if(creation.write_lock().is_err());
+        });
+        if let Ok(ReadTurn::Stale(_guard)) = file.lock.try_acquire() {
+            file.lock.invalidate();
+        }
+        swap.join().unwrap();
+        assert!(file.is_at_rest());
+    });
+    REFUSED.at_least_once();
+}
+
+/// A thread that reads accesses once more, whatever becomes of the value and of the writer meanwhile.
+#[test]
+fn l9_c15_a_nested_access_while_a_swap_waits() {
+    static NESTED: Reached = Reached::new();
+    check(|| {
+        let file = Datafile::stale();
+        let swap = spawn(&file, |file| {
+            let ReadTurn::Create(creation) = file.lock.acquire() else { return };
+            if let Ok(_alone) = creation.write_lock() {
+                file.edition.write(NEW);
+            }
+            creation.finish();
+        });
+        if let Ok(ReadTurn::Stale(outer)) = file.lock.try_acquire() {
+            let read = file.edition.read();
+            NESTED.here_if(file.lock.waiting_writers() == 1);
+            let inner = file.lock.acquire_or_create(|| unreachable!("never elected"));
+            drop(outer);
+            assert_eq!(file.edition.read(), read);
+            drop(inner);
+        }
+        swap.join().unwrap();
+        assert!(file.is_at_rest());
+    });
+    NESTED.at_least_once();
+}
+
+/// In stamped mode the getter brings an old value in its guard. The access must let go of it before it waits for another's
+/// creation, whose swap would wait for that guard.
+#[test]
+fn l7_nobody_waits_or_creates_with_an_old_value_in_hand() {
+    static ASKED_TWICE: Reached = Reached::new();
+    check(|| {
+        let file = Datafile::missing();
+        file.edition.write(OLD);
+        let access = |file: &Datafile| {
+            let mut calls = 0;
+            let getter = || {
+                calls += 1;
+                Ok(Stamped { value: file.edition.read(), created: SystemTime::UNIX_EPOCH })
+            };
+            drop(file.lock.get_or_create_stamped_and_set(getter, || NEW, |new| file.edition.write(new.value)));
+            calls
+        };
+        let other = spawn(&file, access);
+        access(&file);
+        file.lock.invalidate();
+        access(&file);
+        ASKED_TWICE.here_if(other.join().unwrap() == 2);
+        assert!(file.is_at_rest());
+    });
+    ASKED_TWICE.at_least_once();
+}

@@ -1,0 +1,661 @@
+//! What `SyncReaderDogpile` does beyond the contract (`tests/contract`) and beyond its readers (`tests/rm_lock.rs`).
+
+use dogpile::{
+    AcquireError, CreateError, Creation, Finished, Freshness, GetError, LockError, ManualClock, NeedRegeneration,
+    Outcome, OwnedReadGuard, Owner, PublishError, ReadGuard, ReadTurn, RmLock, Stamped, StillStoring,
+    SyncReaderDogpile, WouldBlock, WriteGuard, WriteLockError,
+};
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Lock = SyncReaderDogpile<Arc<ManualClock>>;
+
+/// The error that creators here fail with.
+#[derive(Debug, PartialEq, Eq)]
+struct Failure;
+
+/// Waits for a state that another thread brings about.
+fn until(state: impl Fn() -> bool) {
+    while !state() {
+        thread::yield_now();
+    }
+}
+
+/// Runs it on a thread of its own, to its end.
+fn elsewhere<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| resume_unwind(panic)))
+}
+
+fn manual() -> (Arc<Lock>, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new());
+    (Arc::new(SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock))), clock)
+}
+
+/// With a value that is fresh.
+fn made() -> (Arc<Lock>, Arc<ManualClock>) {
+    let (lock, clock) = manual();
+    assert_eq!(*lock.acquire_or_create(|| ()), Outcome::Created);
+    (lock, clock)
+}
+
+fn elected<G: Debug>(turn: ReadTurn<'_, Arc<ManualClock>, G>) -> Creation<'_, Lock> {
+    match turn {
+        ReadTurn::Create(creation) => creation,
+        turn => panic!("expected to be elected, got {turn:?}"),
+    }
+}
+
+/// What a panic says.
+fn message_of<T>(run: impl FnOnce() -> T) -> String {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(run)) else { panic!("it should panic") };
+    *panic.downcast::<String>().expect("the message is made from an error")
+}
+
+fn is_free(lock: &Lock) -> bool {
+    elsewhere(|| lock.try_acquire_write_lock().is_ok())
+}
+
+#[test]
+fn l9_every_access_holds_a_guard_until_it_is_dropped() {
+    let (lock, clock) = manual();
+    let writer_is_kept_out = |guard: &dyn Debug| {
+        assert!(!is_free(&lock), "{guard:?}");
+    };
+    let guard = lock.acquire_or_create(|| ());
+    assert_eq!(*guard, Outcome::Created);
+    writer_is_kept_out(&guard);
+    drop(guard);
+    assert!(is_free(&lock));
+
+    let ReadTurn::Fresh(guard) = lock.acquire() else { panic!("it is fresh") };
+    writer_is_kept_out(&guard);
+    drop(guard);
+    let guard = lock.get_or_create(|| Ok(7), || unreachable!("it is fresh"));
+    assert_eq!(*guard, 7);
+    writer_is_kept_out(&guard);
+    drop(guard);
+    let guard = lock.acquire_or_create_timeout(Duration::ZERO, || ()).unwrap();
+    assert_eq!(*guard, Outcome::Fresh);
+    writer_is_kept_out(&guard);
+    drop(guard);
+
+    clock.advance(MINUTE);
+    let creation = elected(lock.acquire());
+    let ReadTurn::Stale(guard) = lock.acquire() else { panic!("somebody else creates") };
+    writer_is_kept_out(&guard);
+    drop(guard);
+    creation.finish();
+    assert!(is_free(&lock));
+}
+
+#[test]
+fn l9_who_is_elected_holds_no_guard_and_the_others_carry_on_while_it_prepares() {
+    let (lock, clock) = made();
+    clock.advance(MINUTE);
+    let guard = lock.acquire_or_create_with(|creation| {
+        assert!(is_free(&lock), "whoever creates does not read");
+        // While it prepares, they carry on with the old value,
+        let outcome = elsewhere(|| *lock.acquire_or_create(|| unreachable!("somebody else creates")));
+        assert_eq!(outcome, Outcome::Stale);
+        let alone = creation.write_lock().unwrap();
+        // and only while it swaps do they wait.
+        let WouldBlock { .. } = elsewhere(|| lock.try_acquire().unwrap_err());
+        assert_eq!(elsewhere(|| lock.acquire_timeout(Duration::ZERO).unwrap_err()), AcquireError::TimedOut);
+        drop(alone);
+        assert!(elsewhere(|| lock.try_acquire().is_ok()));
+    });
+    assert_eq!(*guard, Outcome::Created);
+}
+
+#[test]
+fn l9_the_write_lock_waits_for_readers_and_new_readers_wait_behind_it() {
+    let (lock, clock) = made();
+    let ReadTurn::Fresh(guard) = lock.acquire() else { panic!("it is fresh") };
+    clock.advance(MINUTE);
+    let swapped = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let creator = scope.spawn(|| {
+            let creation = elected(lock.acquire());
+            let alone = creation.write_lock().unwrap();
+            swapped.store(1, Ordering::Relaxed);
+            drop(alone);
+            creation.finish()
+        });
+        until(|| lock.waiting_writers() == 1);
+        let reader = scope.spawn(|| {
+            let (ReadTurn::Fresh(guard) | ReadTurn::Stale(guard)) = lock.acquire() else { panic!("there is a value") };
+            assert_eq!(swapped.load(Ordering::Relaxed), 1, "it waited for the writer");
+            drop(guard);
+        });
+        until(|| lock.waiting_readers() == 1);
+        assert_eq!(swapped.load(Ordering::Relaxed), 0);
+        drop(guard);
+        assert_eq!(creator.join().unwrap(), Finished::Published);
+        reader.join().unwrap();
+    });
+    assert_eq!((lock.waiting_readers(), lock.waiting_writers()), (0, 0));
+}
+
+#[test]
+fn l9_c15_a_thread_that_reads_is_let_in_at_once_and_never_elected() {
+    let (lock, clock) = made();
+    let outer = lock.acquire_or_create(|| ());
+    let nested = || {
+        let ReadTurn::Stale(inner) = lock.try_acquire().unwrap() else { panic!("stale, whatever it is") };
+        drop(inner);
+        let inner = lock.acquire_or_create(|| unreachable!("never elected"));
+        assert_eq!(*inner, Outcome::Stale);
+        let inner = lock.get_or_create(|| Ok(1), || unreachable!("never elected"));
+        assert_eq!(*inner, 1);
+        let found = Stamped { value: 2, created: SystemTime::UNIX_EPOCH };
+        let inner = lock.get_or_create_stamped(|| Ok(found), || unreachable!("never elected"));
+        assert_eq!(inner.value, 2);
+    };
+    // It has expired, and nobody creates;
+    clock.advance(MINUTE);
+    nested();
+    // somebody creates, and waits for this thread to let go;
+    thread::scope(|scope| {
+        let creator = scope.spawn(|| {
+            let guard = lock.acquire_or_create_with(|creation| drop(creation.write_lock()));
+            assert_eq!(*guard, Outcome::Created);
+        });
+        until(|| lock.waiting_writers() == 1);
+        nested();
+        // it is gone,
+        lock.invalidate();
+        assert_eq!(lock.freshness(), Freshness::Missing);
+        nested();
+        drop(outer);
+        creator.join().unwrap();
+    });
+    // and with no guard held, this thread is elected like any other.
+    drop(elected(lock.acquire()));
+}
+
+#[test]
+fn l9_a_thread_that_reads_and_finds_nothing_is_told() {
+    let (lock, _) = made();
+    let outer = lock.acquire_or_create(|| ());
+    let calls = AtomicUsize::new(0);
+    let nothing = || {
+        calls.fetch_add(1, Ordering::Relaxed);
+        Err::<(), _>(NeedRegeneration)
+    };
+    let timed = lock.get_or_create_timeout(MINUTE, nothing, || unreachable!("never elected"));
+    assert_eq!(timed.unwrap_err(), AcquireError::ReadLockHeld);
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    let fallible: Result<_, CreateError<Failure, Failure>> =
+        lock.get_or_try_create(|| Err::<(), _>(GetError::NeedRegeneration), || unreachable!("never elected"));
+    assert_eq!(fallible.unwrap_err(), CreateError::ReadLockHeld);
+    let failed: Result<_, CreateError<Failure, Failure>> =
+        lock.get_or_try_create(|| Err::<(), _>(GetError::Failed(Failure)), || unreachable!("never elected"));
+    assert_eq!(failed.unwrap_err(), CreateError::GetterFailed(Failure));
+    let message = message_of(|| lock.get_or_create(nothing, || unreachable!("never elected")));
+    assert!(message.contains("while it holds a read guard"), "{message}");
+    drop(outer);
+    assert_eq!(*lock.get_or_create(|| Err(NeedRegeneration), || 3), 3);
+}
+
+#[test]
+fn l7_c25_the_write_lock_asked_for_while_reading_is_found_and_named() {
+    let (lock, clock) = made();
+    let guard = lock.acquire_or_create(|| ());
+    assert_eq!(lock.acquire_write_lock_timeout(MINUTE).unwrap_err(), LockError::ReadLockHeld);
+    let WouldBlock { .. } = lock.try_acquire_write_lock().unwrap_err();
+    let message = message_of(|| lock.acquire_write_lock());
+    assert!(message.contains("asked for the write lock while it holds a read guard"), "{message}");
+    // Another lock is not affected.
+    assert!(is_free(&made().0) && made().0.acquire_write_lock_timeout(Duration::ZERO).is_ok());
+    drop(guard);
+
+    // A creator that reads the old value, and would swap it under its own feet.
+    clock.advance(MINUTE);
+    let creation = elected(lock.acquire());
+    let old = lock.acquire_or_create(|| ());
+    assert_eq!(creation.write_lock().unwrap_err(), WriteLockError::ReadLockHeld);
+    assert_eq!(creation.write_lock_timeout(MINUTE).unwrap_err(), WriteLockError::ReadLockHeld);
+    drop(old);
+    drop(creation.write_lock().unwrap());
+    creation.finish();
+
+    // In the forms that take the write lock themselves.
+    let mut kept = None;
+    clock.advance(MINUTE);
+    let creator = || {
+        kept = Some(lock.acquire_or_create(|| ()));
+        Ok(1)
+    };
+    let got: Result<_, CreateError<Failure>> = lock.get_or_try_create_and_set(
+        || Err(GetError::NeedRegeneration),
+        creator,
+        |_| unreachable!("it has no write lock"),
+    );
+    assert_eq!(got.unwrap_err(), CreateError::ReadLockHeld);
+    assert!(!lock.is_creating());
+    drop(kept);
+}
+
+#[test]
+fn l7_reading_or_writing_under_the_write_lock_is_found_and_named() {
+    let (lock, _) = made();
+    let alone = lock.acquire_write_lock();
+    assert_eq!(lock.acquire_timeout(MINUTE).unwrap_err(), AcquireError::WriteLockHeld);
+    let WouldBlock { .. } = lock.try_acquire().unwrap_err();
+    assert_eq!(lock.acquire_or_create_timeout(MINUTE, || ()).unwrap_err(), AcquireError::WriteLockHeld);
+    let fallible = lock.acquire_or_try_create(|| Ok::<(), Failure>(()));
+    assert_eq!(fallible.unwrap_err(), CreateError::WriteLockHeld);
+    let got: Result<ReadGuard<'_, ()>, CreateError<Failure, Failure>> =
+        lock.get_or_try_create(|| unreachable!("it is not let in"), || unreachable!("it is not let in"));
+    assert_eq!(got.unwrap_err(), CreateError::WriteLockHeld);
+    assert_eq!(lock.acquire_write_lock_timeout(MINUTE).unwrap_err(), LockError::WriteLockHeld);
+    for message in [
+        message_of(|| lock.acquire()),
+        message_of(|| lock.acquire_or_create(|| ())),
+        message_of(|| lock.get_or_create(|| Ok(()), || ())),
+        message_of(|| lock.acquire_owned()),
+        message_of(|| lock.acquire_write_lock()),
+    ] {
+        assert!(message.contains("while it holds the write lock"), "{message}");
+    }
+    drop(alone);
+    assert_eq!(*lock.acquire_or_create(|| ()), Outcome::Fresh);
+    assert!(is_free(&lock));
+
+    lock.mark_stale();
+    let creation = elected(lock.acquire());
+    let alone = creation.write_lock().unwrap();
+    assert_eq!(creation.write_lock().unwrap_err(), WriteLockError::WriteLockHeld);
+    drop(alone);
+    creation.finish();
+}
+
+#[test]
+fn l7_a_leaked_write_guard_does_not_haunt_another_lock() {
+    // One place, one lock after the other.
+    let mut place = Box::new(SyncReaderDogpile::never_expires());
+    std::mem::forget(place.acquire_write_lock());
+    *place = SyncReaderDogpile::never_expires();
+    std::mem::forget(place.acquire_or_create(|| ()));
+    *place = SyncReaderDogpile::never_expires();
+    let ReadTurn::Create(creation) = place.acquire() else { panic!("nobody reads it") };
+    drop(creation.write_lock().unwrap());
+    creation.finish();
+    drop(place.acquire_write_lock());
+    // A leaked guard of a creation's swap leaves the creation as it was.
+    let mut other = Box::new(SyncReaderDogpile::never_expires());
+    let ReadTurn::Create(creation) = other.acquire() else { panic!("there is no value") };
+    std::mem::forget(creation.write_lock());
+    drop(creation);
+    *other = SyncReaderDogpile::never_expires();
+    assert_eq!(*other.acquire_or_create(|| ()), Outcome::Created);
+}
+
+#[test]
+fn l6_a_superseded_creation_does_not_get_the_write_lock() {
+    let (lock, clock) = made();
+    clock.advance(MINUTE);
+    let creation = elected(lock.acquire());
+    lock.invalidate();
+    assert_eq!(creation.write_lock().unwrap_err(), WriteLockError::Superseded);
+    assert_eq!(creation.write_lock_timeout(MINUTE).unwrap_err(), WriteLockError::Superseded);
+    assert_eq!(creation.finish(), Finished::Superseded);
+
+    // Nobody is given what was not swapped in: whoever waited creates.
+    let creation = elected(lock.acquire());
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| *lock.acquire_or_create(|| ()));
+        until(|| lock.waiting() == 1);
+        lock.invalidate();
+        assert_eq!(creation.write_lock().unwrap_err(), WriteLockError::Superseded);
+        creation.finish();
+        assert_eq!(waiter.join().unwrap(), Outcome::Created);
+    });
+}
+
+#[test]
+fn l6_a_creation_that_is_superseded_while_it_waits_for_readers_does_not_swap() {
+    let (lock, clock) = made();
+    let guard = lock.acquire_or_create(|| ());
+    clock.advance(MINUTE);
+    thread::scope(|scope| {
+        let creator = scope.spawn(|| {
+            let creation = elected(lock.acquire());
+            creation.write_lock().map(drop).unwrap_err()
+        });
+        until(|| lock.waiting_writers() == 1);
+        // A reader may invalidate what it reads: it does not wait for the swap that waits for it.
+        lock.invalidate();
+        drop(guard);
+        assert_eq!(creator.join().unwrap(), WriteLockError::Superseded);
+    });
+    assert!(is_free(&lock));
+}
+
+#[test]
+fn l6_an_invalidation_waits_for_a_swap_that_has_begun() {
+    let (lock, clock) = made();
+    clock.advance(MINUTE);
+    let creation = elected(lock.acquire());
+    let alone = creation.write_lock().unwrap();
+    assert!(matches!(elsewhere(|| lock.invalidate_timeout(Duration::ZERO)), Err(StillStoring { .. })));
+    assert_eq!(lock.freshness(), Freshness::Missing, "it has taken effect all the same");
+    let generation = lock.generation();
+    assert!(matches!(elsewhere(|| lock.invalidate_if_timeout(generation, Duration::ZERO)), Err(StillStoring { .. })));
+    let swapped = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            lock.invalidate();
+            assert_eq!(swapped.load(Ordering::Relaxed), 1);
+        });
+        let before = generation;
+        until(|| lock.generation() > before);
+        // On its own thread it does not wait for itself.
+        lock.invalidate();
+        let now = lock.generation();
+        assert!(lock.invalidate_if(now));
+        swapped.store(1, Ordering::Relaxed);
+        drop(alone);
+        waits.join().unwrap();
+    });
+    assert_eq!(creation.finish(), Finished::Superseded);
+}
+
+#[test]
+fn l5_c17_a_panic_under_the_write_lock_releases_it_and_the_creation() {
+    let (lock, clock) = made();
+    clock.advance(MINUTE);
+    thread::scope(|scope| {
+        let creator = scope.spawn(|| {
+            lock.acquire_or_create_with(|creation| {
+                let _alone = creation.write_lock().unwrap();
+                until(|| lock.waiting_readers() == 2);
+                panic!("a creator panics on purpose");
+            });
+        });
+        until(|| elsewhere(|| lock.try_acquire().is_err()));
+        // They wait for the write lock, and go on with what is there; one of them creates.
+        let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| *lock.acquire_or_create(|| ()))).collect();
+        assert!(creator.join().is_err());
+        let outcomes: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
+        assert!(outcomes.contains(&Outcome::Created), "{outcomes:?}");
+    });
+    assert_eq!(lock.freshness(), Freshness::Fresh);
+    assert!(is_free(&lock));
+    // C22 and L6: nor is the store, which would hold up invalidations.
+    assert_eq!(lock.invalidate_timeout(Duration::ZERO), Ok(()));
+}
+
+#[test]
+fn a_getter_runs_under_the_guard_and_a_setter_under_the_write_lock() {
+    let (lock, _) = manual();
+    let got = lock.get_or_create_and_set(
+        || -> Result<u32, _> { unreachable!("the lock knows of no value") },
+        || {
+            assert!(is_free(&lock));
+            5
+        },
+        |made| {
+            assert_eq!(*made, 5);
+            let WouldBlock { .. } = elsewhere(|| lock.try_acquire().unwrap_err());
+        },
+    );
+    assert_eq!(*got, 5);
+    drop(got);
+    let calls = AtomicUsize::new(0);
+    let getter = || {
+        calls.fetch_add(1, Ordering::Relaxed);
+        assert!(!is_free(&lock), "it runs as a reader");
+        Ok(5)
+    };
+    assert_eq!(*lock.get_or_create(getter, || unreachable!("it is fresh")), 5);
+    assert_eq!(calls.load(Ordering::Relaxed), 1, "L8");
+    assert!(is_free(&lock));
+
+    // Told that there is nothing: it creates, and the getter is not asked again.
+    let found = AtomicUsize::new(0);
+    let getter = || {
+        found.fetch_add(1, Ordering::Relaxed);
+        Err::<Stamped<u32>, _>(NeedRegeneration)
+    };
+    let stamped = lock.get_or_create_stamped_and_set(getter, || 6, |made| assert_eq!(made.value, 6));
+    assert_eq!((stamped.value, found.load(Ordering::Relaxed)), (6, 1));
+    drop(stamped);
+
+    // Superseded while it was made: its caller gets it, and it is not stored.
+    lock.mark_stale();
+    let got = lock.get_or_create_and_set(
+        || Err(NeedRegeneration),
+        || {
+            lock.invalidate();
+            7
+        },
+        |_| unreachable!("superseded"),
+    );
+    assert_eq!(*got, 7);
+    assert_eq!(lock.freshness(), Freshness::Missing);
+}
+
+#[test]
+fn a_setter_that_fails_or_panics_gives_the_creation_up() {
+    let (lock, _) = manual();
+    let set = |result: fn() -> Result<(), Failure>| {
+        lock.get_or_try_create_and_set(|| Err(GetError::<Failure>::NeedRegeneration), || Ok(1), |_| result())
+    };
+    assert_eq!(set(|| Err(Failure)).unwrap_err(), CreateError::Failed(Failure));
+    assert!(catch_unwind(AssertUnwindSafe(|| set(|| panic!("a setter panics on purpose")))).is_err());
+    assert!(!lock.is_creating() && is_free(&lock));
+    assert_eq!(*set(|| Ok(())).unwrap(), 1);
+    let stamped = lock.get_or_try_create_stamped_and_set(
+        || Err(GetError::<Failure>::NeedRegeneration),
+        || Ok(2),
+        |_: &Stamped<u32>| Err(Failure),
+    );
+    assert_eq!(stamped.unwrap_err(), CreateError::Failed(Failure));
+}
+
+#[test]
+fn l10_one_time_out_covers_readers_writers_and_creations() {
+    let (lock, _) = manual();
+    // A creation that is running.
+    let creation = elected(lock.acquire());
+    for timeout in [Duration::ZERO, Duration::from_millis(2)] {
+        assert_eq!(lock.acquire_timeout(timeout).unwrap_err(), AcquireError::TimedOut);
+        let got = lock.get_or_create_timeout(timeout, || Ok(1), || 1);
+        assert_eq!(got.unwrap_err(), AcquireError::TimedOut);
+    }
+    // A writer that is in.
+    let alone = creation.write_lock().unwrap();
+    elsewhere(|| {
+        for timeout in [Duration::ZERO, Duration::from_millis(2)] {
+            assert_eq!(lock.acquire_timeout(timeout).unwrap_err(), AcquireError::TimedOut);
+            let got = lock.acquire_or_try_create_timeout(timeout, || Ok::<(), Failure>(()));
+            assert_eq!(got.unwrap_err(), CreateError::TimedOut);
+            assert_eq!(lock.acquire_write_lock_timeout(timeout).unwrap_err(), LockError::TimedOut);
+        }
+    });
+    drop(alone);
+    creation.finish();
+    // A reader that does not let go: neither a creator nor a setter waits for ever, and the others go on.
+    let guard = lock.acquire_or_create(|| ());
+    lock.mark_stale();
+    elsewhere(|| {
+        let creation = elected(lock.acquire());
+        for timeout in [Duration::ZERO, Duration::from_millis(2)] {
+            assert_eq!(creation.write_lock_timeout(timeout).unwrap_err(), WriteLockError::TimedOut);
+        }
+        drop(creation);
+        let getter = || Err(NeedRegeneration);
+        let got = lock.get_or_create_and_set_timeout(Duration::from_millis(2), getter, || 1, |_| unreachable!());
+        assert_eq!(got.unwrap_err(), AcquireError::TimedOut);
+        assert!(!lock.is_creating(), "it was given up");
+        assert!(lock.try_acquire().is_ok());
+    });
+    drop(guard);
+    assert_eq!((lock.waiting(), lock.waiting_readers(), lock.waiting_writers()), (0, 0, 0));
+}
+
+#[test]
+fn owned_guards_and_creations_may_go_elsewhere() {
+    let (lock, clock) = made();
+    let ReadTurn::Fresh(guard) = lock.acquire_owned() else { panic!("it is fresh") };
+    let again = guard.again();
+    thread::spawn(move || drop(guard)).join().unwrap();
+    assert!(!is_free(&lock), "one is left");
+    // Once more, although a writer waits.
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| drop(lock.acquire_write_lock()));
+        until(|| lock.waiting_writers() == 1);
+        let third = again.again();
+        drop(again);
+        assert_eq!(lock.waiting_writers(), 1);
+        drop(third);
+        writer.join().unwrap();
+    });
+    clock.advance(MINUTE);
+    let creation = elected(lock.try_acquire_owned().unwrap());
+    let ReadTurn::Stale(guard) = lock.acquire_owned_timeout(MINUTE).unwrap() else { panic!("somebody creates") };
+    drop(guard);
+    let finished = thread::spawn(move || {
+        drop(creation.write_lock().unwrap());
+        creation.finish()
+    });
+    assert_eq!(finished.join().unwrap(), Finished::Published);
+
+    // By a lock that is there for good, and by a share.
+    static FOR_GOOD: SyncReaderDogpile = SyncReaderDogpile::never_expires().born_fresh();
+    let guard = ReadGuard::into_owned(FOR_GOOD.acquire_or_create(|| ()), &FOR_GOOD);
+    thread::spawn(move || assert_eq!(*guard, Outcome::Fresh)).join().unwrap();
+    drop(FOR_GOOD.acquire_write_lock());
+    let guard = ReadGuard::into_owned(lock.get_or_create(|| Ok(1), || 1), Arc::clone(&lock));
+    let guard = OwnedReadGuard::map(guard, |one| one + 1);
+    drop(lock); // the guard keeps it
+    thread::spawn(move || assert_eq!(*guard, 2)).join().unwrap();
+    let other = made().0;
+    let message = catch_unwind(|| ReadGuard::into_owned(FOR_GOOD.acquire_or_create(|| ()), other)).unwrap_err();
+    assert!(message.downcast::<&str>().unwrap().contains("the owner of another"));
+    assert!(FOR_GOOD.try_acquire_write_lock().is_ok(), "the guard that was refused is gone");
+}
+
+#[test]
+fn a_guard_brings_its_value_and_drops_it_before_it_lets_go() {
+    struct Watch<'a>(&'a Lock);
+    impl Drop for Watch<'_> {
+        fn drop(&mut self) {
+            assert!(!is_free(self.0), "still guarded");
+        }
+    }
+    let (lock, _) = made();
+    let guard = ReadGuard::map(lock.acquire_or_create(|| ()), |outcome| (outcome, Watch(&lock)));
+    assert_eq!(guard.0, Outcome::Fresh);
+    drop(guard);
+    assert!(is_free(&lock));
+    let mut guard = lock.get_or_create(|| Ok(vec![1]), Vec::new);
+    guard.push(2);
+    assert_eq!(*guard, [1, 2]);
+    assert_eq!(format!("{guard:?}"), "[1, 2]");
+}
+
+#[test]
+fn every_form_yields_a_guard() {
+    let (lock, _) = manual();
+    let stale = || lock.mark_stale();
+    let never = || -> Result<u32, Failure> { unreachable!("it is made by another form") };
+    assert_eq!(*lock.acquire_or_create_with(|creation| assert!(!creation.is_superseded())), Outcome::Created);
+    stale();
+    assert_eq!(*lock.acquire_or_create_with_timeout(MINUTE, |_| ()).unwrap(), Outcome::Created);
+    stale();
+    assert_eq!(lock.acquire_or_try_create_with(|_| Err(Failure)).unwrap_err(), CreateError::Failed(Failure));
+    let made = lock.acquire_or_try_create_with_timeout(MINUTE, |_| Ok::<(), Failure>(())).unwrap();
+    assert_eq!(*made, Outcome::Created);
+    drop(made);
+
+    let missing = || Err::<u32, _>(NeedRegeneration);
+    let gone = || Err::<u32, _>(GetError::<Infallible>::NeedRegeneration);
+    assert_eq!(*lock.get_or_create_with(missing, |_| 1), 1);
+    assert_eq!(*lock.get_or_create_with_timeout(MINUTE, missing, |_| 2).unwrap(), 2);
+    assert_eq!(*lock.get_or_create_and_set_timeout(MINUTE, missing, || 3, |_| ()).unwrap(), 3);
+    assert_eq!(*lock.get_or_try_create_with(gone, |_| Ok::<_, Failure>(4)).unwrap(), 4);
+    assert_eq!(*lock.get_or_try_create_with_timeout(MINUTE, gone, |_| Ok::<_, Failure>(5)).unwrap(), 5);
+    let set = |_: &u32| Ok::<(), Failure>(());
+    assert_eq!(*lock.get_or_try_create_and_set_timeout(MINUTE, gone, || Ok(6), set).unwrap(), 6);
+    assert_eq!(*lock.get_or_try_create_timeout(MINUTE, || Ok::<_, GetError<Failure>>(7), never).unwrap(), 7);
+
+    let stamped = |value| Stamped { value, created: SystemTime::UNIX_EPOCH };
+    let missing = || Err::<Stamped<u32>, _>(NeedRegeneration);
+    let gone = || Err::<Stamped<u32>, _>(GetError::<Infallible>::NeedRegeneration);
+    assert_eq!(lock.get_or_create_stamped_with(missing, |_| 1).value, 1);
+    assert_eq!(lock.get_or_create_stamped_timeout(MINUTE, missing, || 2).unwrap().value, 2);
+    assert_eq!(lock.get_or_create_stamped_with_timeout(MINUTE, missing, |_| 3).unwrap().value, 3);
+    assert_eq!(lock.get_or_create_stamped_and_set_timeout(MINUTE, missing, || 4, |_| ()).unwrap().value, 4);
+    assert_eq!(lock.get_or_try_create_stamped(gone, || Ok::<_, Failure>(5)).unwrap().value, 5);
+    assert_eq!(lock.get_or_try_create_stamped_with(gone, |_| Ok::<_, Failure>(6)).unwrap().value, 6);
+    assert_eq!(lock.get_or_try_create_stamped_timeout(MINUTE, gone, || Ok::<_, Failure>(7)).unwrap().value, 7);
+    let made = lock.get_or_try_create_stamped_with_timeout(MINUTE, gone, |_| Ok::<_, Failure>(8)).unwrap();
+    assert_eq!(made.value, 8);
+    drop(made);
+    let set = |_: &Stamped<u32>| Ok::<(), Failure>(());
+    assert_eq!(lock.get_or_try_create_stamped_and_set_timeout(MINUTE, gone, || Ok(9), set).unwrap().value, 9);
+    // A stamp that is long past is stale: whoever comes first creates, and the others are given the old one.
+    let guard = lock.get_or_create_stamped(
+        || Ok(stamped(1)),
+        || {
+            assert_eq!(elsewhere(|| lock.get_or_create_stamped(|| Ok(stamped(1)), || 0).value), 1);
+            10
+        },
+    );
+    assert_eq!(guard.value, 10);
+    drop(guard);
+    assert!(is_free(&lock));
+}
+
+#[test]
+fn born_fresh_and_the_questions() {
+    static LOCK: SyncReaderDogpile = SyncReaderDogpile::new(MINUTE).born_fresh().max_skew(Duration::MAX);
+    assert_eq!(LOCK.freshness(), Freshness::Fresh);
+    assert_eq!(*LOCK.acquire_or_create(|| ()), Outcome::Fresh);
+    assert!(LOCK.has_value() && !LOCK.is_expired() && !LOCK.is_creating());
+    assert_eq!((LOCK.expires_after(), LOCK.waiting()), (MINUTE, 0));
+    assert!(LOCK.age().is_some());
+    let shown = format!("{LOCK:?}");
+    assert!(shown.starts_with("SyncReaderDogpile { dogpile: Dogpile {"), "{shown}");
+    assert!(shown.contains("readers: Readers { phase: Idle"), "{shown}");
+    let alone = LOCK.acquire_write_lock();
+    assert!(format!("{LOCK:?}").contains("Writing"));
+    drop(alone);
+}
+
+#[test]
+fn types_cross_threads_and_panics_as_decided() {
+    fn sends<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
+    fn stays<T: Sync + UnwindSafe + RefUnwindSafe>() {} // and is not `Send`: shown where it is documented
+    fn is_error<E: Error + Send + Sync + 'static>() {}
+    sends::<SyncReaderDogpile>();
+    sends::<Lock>();
+    sends::<OwnedReadGuard<u8>>();
+    sends::<Owner>();
+    sends::<Creation<'static, SyncReaderDogpile>>();
+    sends::<ReadTurn<'static, dogpile::MonotonicClock, OwnedReadGuard>>();
+    stays::<ReadGuard<'static, u8>>();
+    stays::<WriteGuard<'static>>();
+    fn sends_data<T: Send + Sync>() {}
+    sends_data::<RmLock<Vec<u8>>>();
+    is_error::<LockError>();
+    is_error::<WriteLockError>();
+    assert_eq!(WriteLockError::Superseded.to_string(), PublishError::Superseded.to_string());
+    for (write, lock) in [
+        (WriteLockError::TimedOut, LockError::TimedOut),
+        (WriteLockError::ReadLockHeld, LockError::ReadLockHeld),
+        (WriteLockError::WriteLockHeld, LockError::WriteLockHeld),
+    ] {
+        assert_eq!(write.to_string(), lock.to_string());
+    }
+}
