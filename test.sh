@@ -91,7 +91,8 @@ if cargo +nightly --version >/dev/null 2>&1; then
     TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp" RUST_BACKTRACE=0 \
         RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR="$target/tsan" \
         limit cargo +nightly test -p dogpile --target "$host" --locked \
-        --test contract --test dogpile --test getter_mode --test stamped_mode --test waiters --test worked_examples
+        --test contract --test dogpile --test getter_mode --test stamped_mode --test waiters --test worked_examples \
+        --test rm_lock --test full_fences --test sync_reader
 else
     say "ThreadSanitizer: left out, there is no nightly toolchain"
 fi

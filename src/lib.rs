@@ -3,7 +3,8 @@
 //! # Where to go from here
 //!
 //! [`Dogpile`] is the lock; its documentation says who runs, who waits and who carries on. [`Turn`] is what an access is
-//! given, [`Creation`] the right to create. [`Clock`] is what time it is.
+//! given, [`Creation`] the right to create. [`SyncReaderDogpile`] is the lock for what readers hold on to while it is swapped, and
+//! [`RmLock`] its readers by themselves. [`Clock`] is what time it is.
 
 // But for the lock that hands out what it holds: see `rm_lock`.
 #![deny(unsafe_code)]
