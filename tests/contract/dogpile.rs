@@ -55,37 +55,7 @@ impl<W: Way> Elects for Beside<W> {
         })
     }
 
-    fn invalidate(&self) {
-        self.lock.invalidate();
-    }
-
-    fn invalidate_if(&self, seen: Generation) -> bool {
-        self.lock.invalidate_if(seen)
-    }
-
-    fn mark_stale(&self) {
-        self.lock.mark_stale();
-    }
-
-    fn freshness(&self) -> Freshness {
-        self.lock.freshness()
-    }
-
-    fn age(&self) -> Option<Duration> {
-        self.lock.age()
-    }
-
-    fn generation(&self) -> Generation {
-        self.lock.generation()
-    }
-
-    fn is_creating(&self) -> bool {
-        self.lock.is_creating()
-    }
-
-    fn waiting(&self) -> usize {
-        self.lock.waiting()
-    }
+    crate::asks_its_lock!();
 }
 
 /// `acquire_or_try_create_timeout`.

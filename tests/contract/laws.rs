@@ -40,6 +40,44 @@ pub trait Elects: Send + Sync + 'static {
     fn waiting(&self) -> usize;
 }
 
+/// The part of [`Elects`] that a `lock` of the crate answers by itself.
+#[macro_export]
+macro_rules! asks_its_lock {
+    () => {
+        fn invalidate(&self) {
+            self.lock.invalidate();
+        }
+
+        fn invalidate_if(&self, seen: dogpile::Generation) -> bool {
+            self.lock.invalidate_if(seen)
+        }
+
+        fn mark_stale(&self) {
+            self.lock.mark_stale();
+        }
+
+        fn freshness(&self) -> dogpile::Freshness {
+            self.lock.freshness()
+        }
+
+        fn age(&self) -> Option<std::time::Duration> {
+            self.lock.age()
+        }
+
+        fn generation(&self) -> dogpile::Generation {
+            self.lock.generation()
+        }
+
+        fn is_creating(&self) -> bool {
+            self.lock.is_creating()
+        }
+
+        fn waiting(&self) -> usize {
+            self.lock.waiting()
+        }
+    };
+}
+
 pub const FOREVER: Duration = Duration::MAX;
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const ALMOST_A_MINUTE: Duration = Duration::from_nanos(59_999_999_999);
