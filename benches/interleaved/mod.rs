@@ -10,9 +10,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Rounds of a comparison, and hits of each subject in a round: some 50 µs.
-const ROUNDS: u32 = 4_000;
-const HITS: u64 = 16_384;
+/// How much a comparison takes.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    pub rounds: u32,
+    /// Of each subject, in each round, on each thread.
+    pub hits: u64,
+}
+
+/// Rounds of some 50 µs: for hits of a few nanoseconds.
+const MANY_SHORT: Effort = Effort { rounds: 4_000, hits: 16_384 };
 
 /// What is measured. All are inlined into the same loop, so that no subject pays for a call that another does not.
 pub trait Subject: Sync {
@@ -81,6 +88,15 @@ impl Spin {
 
 /// Nanoseconds per hit of both subjects and the ratio of the second to the first, each the median of all rounds.
 pub fn compare(threads: usize, first: &impl Subject, second: &impl Subject) -> [f64; 3] {
+    compare_in(MANY_SHORT, threads, first, second)
+}
+
+/// As [`compare`], in other rounds.
+///
+/// There may be more threads than cores: each times only its own loop, which is over before the next one is given its core
+/// in nearly all rounds, and the median knows nothing of the others.
+pub fn compare_in(effort: Effort, threads: usize, first: &impl Subject, second: &impl Subject) -> [f64; 3] {
+    let Effort { rounds, hits } = effort;
     let spin = Spin { threads, arrived: AtomicUsize::new(0) };
     let on_one_thread = || {
         let mut step = 0;
@@ -88,15 +104,15 @@ pub fn compare(threads: usize, first: &impl Subject, second: &impl Subject) -> [
             step += 1;
             spin.wait(step);
         };
-        let rounds = (0..ROUNDS).map(|round| {
+        let rounds = (0..rounds).map(|round| {
             // Each goes first as often as the other.
             let (mut one, mut two) = (Duration::ZERO, Duration::ZERO);
             for turn in 0..2 {
                 start();
                 if (round + turn) % 2 == 0 {
-                    one = time(HITS, first);
+                    one = time(hits, first);
                 } else {
-                    two = time(HITS, second);
+                    two = time(hits, second);
                 }
             }
             (one, two)
@@ -108,7 +124,7 @@ pub fn compare(threads: usize, first: &impl Subject, second: &impl Subject) -> [
         running.into_iter().flat_map(|thread| thread.join().expect("no subject panics")).collect::<Vec<_>>()
     });
     #[allow(clippy::cast_precision_loss)] // far below 2^53
-    let each = |time: Duration| time.as_nanos() as f64 / HITS as f64;
+    let each = |time: Duration| time.as_nanos() as f64 / hits as f64;
     [
         median(times.iter().map(|times| each(times.0))),
         median(times.iter().map(|times| each(times.1))),

@@ -5,7 +5,7 @@
 use crate::dogpile::outcome_of_value;
 use crate::laws::{Access, Elects, Failure};
 use dogpile::{
-    Clock, CreateError, Creation, Freshness, Generation, GetError, ManualClock, Outcome, OwnedReadGuard, ReadTurn,
+    Clock, CreateError, Creation, Generation, GetError, ManualClock, Outcome, OwnedReadGuard, ReadTurn,
     Stamped, SyncReaderDogpile,
 };
 use std::marker::PhantomData;
