@@ -47,8 +47,10 @@ use std::time::Duration;
 /// readers carry on with the old one; for its last step it takes the write lock, which waits until every reader has left and
 /// keeps new ones waiting.
 ///
-/// It holds no resource. Put what is swapped beside it, or, if it is a value in memory, into an [`RmLock`](crate::RmLock)
-/// with a [`Dogpile`] beside that.
+/// It holds no resource, and does not know which one a guard is for: keep the two together in a type of your own, whose methods
+/// take the guard. A handle to the resource that has to be replaced with it (a map, a file that is opened anew) goes into an
+/// [`RmLock`](crate::RmLock) beside this lock, where nobody ever waits for it, since it is replaced under the write lock of
+/// this one. The example `swap_datafile` does that.
 ///
 /// # Several threads at once
 ///
@@ -67,11 +69,27 @@ use std::time::Duration;
 /// call to the kernel, a look at each thread that reads, and an interruption of all running threads of the process. See
 /// [`RmLock`](crate::RmLock), which has the same readers. The lock takes 384 bytes.
 ///
-/// # Panics and poisoning
+/// # Panics, errors and half-done swaps
 ///
-/// A panic of a creator gives the creation up, and a panic under the write lock releases that as well. Nothing is poisoned:
-/// readers go on with whatever was left there. Let the creator prepare all that may fail before it takes the write lock, or
-/// [invalidate](Self::invalidate) what it left half-done.
+/// A panic of a creator gives the creation up, and a panic under the write lock releases that as well; so does an error that
+/// leaves by `?`. Nothing is poisoned, and the value is what it was: readers go on with whatever was left there. So prepare all
+/// that may fail before taking the write lock; and where the swap itself may fail, [invalidate](Self::invalidate) before letting
+/// go of it, so that nobody reads what is half-done:
+///
+/// ```
+/// # use dogpile::SyncReaderDogpile;
+/// # static LOCK: SyncReaderDogpile = SyncReaderDogpile::never_expires();
+/// # fn prepare() -> std::io::Result<()> { Ok(()) }
+/// # fn swap_in_place() -> std::io::Result<()> { Err(std::io::Error::other("no space left")) }
+/// let swapped = LOCK.acquire_or_try_create_with(|creation| {
+///     prepare()?;
+///     match creation.write_lock() {
+///         Ok(_alone) => swap_in_place().inspect_err(|_| LOCK.invalidate()),
+///         Err(refused) => Err(std::io::Error::other(refused)), // invalidated meanwhile: what was prepared is out of date
+///     }
+/// });
+/// assert!(swapped.is_err() && !LOCK.has_value());
+/// ```
 ///
 /// # Deadlocks
 ///
@@ -113,7 +131,7 @@ use std::time::Duration;
 ///     fs::write(&next, "slow to make")?; // readers carry on with the old one
 ///     if let Ok(_alone) = creation.write_lock() {
 ///         fs::rename(&next, &file)?; // nobody is reading it
-///     }
+///     } // refused if the value was invalidated meanwhile: whoever comes next creates anew
 ///     Ok::<_, std::io::Error>(())
 /// })?;
 /// assert_eq!(fs::read_to_string(&file)?, "slow to make"); // nobody swaps it while `guard` lives
