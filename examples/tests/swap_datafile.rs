@@ -1,34 +1,18 @@
 //! Runs the example `swap_datafile` on small files, with the lock and without.
 
-use std::fmt;
+mod common;
+
+use common::Ran;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
-/// No run takes nearly as long: who does hangs.
-const HANGS: Duration = Duration::from_secs(180);
-
-/// A process that does not outlive its test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _gone = self.0.wait();
-    }
+fn run(arguments: &[&str]) -> Ran {
+    common::run(env!("CARGO_BIN_EXE_swap_datafile"), arguments)
 }
 
-struct Ran {
-    status: ExitStatus,
-    output: String,
-    errors: String,
-}
-
+/// The table that it prints.
 impl Ran {
-    /// The row of the table, without its name.
+    /// The row, without its name.
     fn row(&self, name: &str) -> &str {
         let row = self.output.lines().find_map(|line| line.strip_prefix(name));
         row.unwrap_or_else(|| panic!("no \"{name}\" in: {self}")).trim()
@@ -41,41 +25,6 @@ impl Ran {
         let first = numbers.into_iter().find(|digits| !digits.is_empty());
         first.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no number in \"{name}\" of: {self}"))
     }
-}
-
-impl fmt::Display for Ran {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n--- stdout\n{}--- stderr\n{}", self.status, self.output, self.errors)
-    }
-}
-
-fn run(arguments: &[&str]) -> Ran {
-    let process = Command::new(env!("CARGO_BIN_EXE_swap_datafile"))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut process = Running(process.unwrap());
-    let output = read(process.0.stdout.take().unwrap());
-    let errors = read(process.0.stderr.take().unwrap());
-    let begun = Instant::now();
-    let status = loop {
-        if let Some(status) = process.0.try_wait().unwrap() {
-            break status;
-        }
-        assert!(begun.elapsed() < HANGS, "`swap_datafile {}` hangs", arguments.join(" "));
-        thread::sleep(Duration::from_millis(10));
-    };
-    Ran { status, output: output.join().unwrap(), errors: errors.join().unwrap() }
-}
-
-fn read(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut text = String::new();
-        from.read_to_string(&mut text).unwrap();
-        text
-    })
 }
 
 /// An empty directory.

@@ -1,0 +1,62 @@
+//! Running an example to its end, from outside.
+
+use std::fmt;
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// No run takes nearly as long: who does hangs.
+pub const HANGS: Duration = Duration::from_secs(180);
+
+/// A process that does not outlive its test.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _gone = self.0.wait();
+    }
+}
+
+/// What came of it.
+pub struct Ran {
+    pub status: ExitStatus,
+    pub output: String,
+    pub errors: String,
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n--- stdout\n{}--- stderr\n{}", self.status, self.output, self.errors)
+    }
+}
+
+pub fn run(program: &str, arguments: &[&str]) -> Ran {
+    let process = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut process = Running(process.unwrap());
+    let output = read(process.0.stdout.take().unwrap());
+    let errors = read(process.0.stderr.take().unwrap());
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = process.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begun.elapsed() < HANGS, "`{program} {}` hangs", arguments.join(" "));
+        thread::sleep(Duration::from_millis(10));
+    };
+    Ran { status, output: output.join().unwrap(), errors: errors.join().unwrap() }
+}
+
+fn read(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    })
+}
