@@ -142,20 +142,25 @@ pub struct Readers {
 /// and put together again there, because a pass that comes from either way goes through memory, in pieces of other sizes than
 /// it is read in, and a hit costs three times as much.
 #[derive(Clone, Copy, Debug)]
-pub struct Seat {
+pub struct Seat<'a> {
     /// Whose entry; `None` for a counter.
     record: Option<&'static Record>,
-    /// Which entry of the record, or which counter of the lock. (A full word: no padding to be copied.)
-    at: usize,
+    /// The entry of the record, or the counter of the lock.
+    mark: &'a AtomicU64,
 }
 
-impl Seat {
-    const fn entry(record: &'static Record, at: usize) -> Self {
-        Self { record: Some(record), at }
+impl<'a> Seat<'a> {
+    const fn entry(record: &'static Record, mark: &'static AtomicU64) -> Self {
+        Self { record: Some(record), mark }
     }
 
-    const fn counter(at: usize) -> Self {
-        Self { record: None, at }
+    const fn counter(mark: &'a AtomicU64) -> Self {
+        Self { record: None, mark }
+    }
+
+    /// What it is known by among all seats, as long as its lock lives.
+    fn address(self) -> usize {
+        ptr::from_ref(self.mark).addr()
     }
 }
 
@@ -223,7 +228,7 @@ impl Readers {
     /// [`pass`](Self::pass).
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
-    pub fn sit_at_once(&self) -> Option<Seat> {
+    pub fn sit_at_once(&self) -> Option<Seat<'_>> {
         // Relaxed: only for the number. What it says of writers is looked at again.
         let gate = self.gate.load(Ordering::Relaxed);
         if gate == 0 || gate & CLOSED != 0 {
@@ -241,13 +246,13 @@ impl Readers {
 
     #[cold]
     #[track_caller]
-    fn ask_or_panic(&self) -> Seat {
+    fn ask_or_panic(&self) -> Seat<'_> {
         self.ask_bound(&mut Wait::new(FOREVER)).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Leaves, having come at the wrong time.
     #[cold]
-    fn leave_entry(&self, record: &'static Record, entry: usize) {
+    fn leave_entry(&self, record: &'static Record, entry: &'static AtomicU64) {
         record.leave(entry, || self.number());
         self.look_for_a_writer(Seat::entry(record, entry));
     }
@@ -261,7 +266,8 @@ impl Readers {
             return Ok(counter);
         }
         self.leave_counter(counter);
-        self.ask(Kind::Loose, wait).map(|seat| seat.at)
+        // It sits at the same one.
+        self.ask(Kind::Loose, wait).map(|_seat| counter)
     }
 
     /// Enters by a counter that is in use.
@@ -279,7 +285,7 @@ impl Readers {
         if self.gate.load(Ordering::Relaxed) & CLOSED != 0 {
             // A writer that has looked already must wait for this one as well.
             let mut inner = self.inner.lock();
-            self.list(&mut inner, Seat::counter(counter));
+            inner.list(self.seat_at(counter));
         }
         counter
     }
@@ -290,17 +296,25 @@ impl Readers {
         fences::light(false);
     }
 
+    fn seat_at(&self, counter: usize) -> Seat<'_> {
+        Seat::counter(&self.counters[counter].0)
+    }
+
     fn leave_counter(&self, counter: usize) {
+        self.leave_seat_at(self.seat_at(counter));
+    }
+
+    fn leave_seat_at(&self, seat: Seat<'_>) {
         // Release: pairs with the acquire in `counted`, through all the read-modify-writes that follow.
-        self.counters[counter].0.fetch_sub(1, Ordering::Release);
+        seat.mark.fetch_sub(1, Ordering::Release);
         fences::light(false);
-        self.look_for_a_writer(Seat::counter(counter));
+        self.look_for_a_writer(seat);
     }
 
     #[cold]
-    fn leave_bound_counter(&self, counter: usize) {
+    fn leave_bound_counter(&self, seat: Seat<'_>) {
         end(self.number(), Doing::Reading);
-        self.leave_counter(counter);
+        self.leave_seat_at(seat);
     }
 
     fn counted(&self, counter: usize) -> bool {
@@ -311,7 +325,7 @@ impl Readers {
     /// After a seat was left: whether somebody waits for just that.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
-    fn look_for_a_writer(&self, seat: Seat) {
+    fn look_for_a_writer(&self, seat: Seat<'_>) {
         // Relaxed: what it leads to happens under the mutex.
         if self.gate.load(Ordering::Relaxed) & CLOSED != 0 && !mutant(Mutant::LeavesSilently) {
             self.tell_the_writer(seat);
@@ -319,41 +333,42 @@ impl Readers {
     }
 
     #[cold]
-    fn tell_the_writer(&self, seat: Seat) {
+    fn tell_the_writer(&self, seat: Seat<'_>) {
         let mut inner = self.inner.lock();
         let mut wake = Wake::default();
         let number = self.number();
         let is_taken = match seat.record {
-            Some(record) => record.is_in(seat.at, number),
-            None => self.counted(seat.at),
+            // Acquire: as in `walk`.
+            Some(_) => seat.mark.load(Ordering::Acquire) == number,
+            None => seat.mark.load(Ordering::Acquire) != 0,
         };
         if let (Phase::Draining, false, Some(line)) = (inner.phase, is_taken, &mut inner.line) {
-            if line.inside.remove(&self.address(seat)) && line.inside.is_empty() {
+            if line.inside.remove(&seat.address()) && line.inside.is_empty() {
                 wake.0.extend(line.drains.take());
             }
         }
         release(inner, wake);
     }
 
-    fn address(&self, seat: Seat) -> usize {
-        match seat.record {
-            Some(record) => record.address(seat.at),
-            None => ptr::from_ref(&self.counters[seat.at]).addr(),
-        }
-    }
-
-    /// Adds a seat that was taken under the mutex to those that a writer waits for.
-    fn list(&self, inner: &mut Inner, seat: Seat) {
-        if inner.phase == Phase::Draining && !mutant(Mutant::NestedNotWaitedFor) {
-            inner.line.get_or_insert_default().inside.insert(self.address(seat));
-        }
-    }
-
     /// What holds a seat, and leaves it.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
-    pub fn pass(&self, seat: Seat) -> Pass<'_> {
+    pub fn pass<'a>(&'a self, seat: Seat<'a>) -> Pass<'a> {
         Pass { readers: self, seat, not_send: PhantomData }
+    }
+
+    /// What holds a seat while the user's clock is read.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
+    pub fn taken<'a>(&'a self, seat: Seat<'a>) -> Taken<'a> {
+        Taken { readers: self, seat }
+    }
+
+    /// Leaves, where that is not the rule.
+    #[cold]
+    #[inline(never)]
+    pub fn leave_seat(&self, seat: Seat<'_>) {
+        drop(self.pass(seat));
     }
 
     /// The lock's number, or 0.
@@ -407,6 +422,31 @@ impl fmt::Debug for Readers {
     }
 }
 
+/// A seat that is left if what comes next panics. Not a [`Pass`]: it is left by a call, with its arguments in registers, so that
+/// the way without a panic keeps nothing in memory for it.
+#[derive(Debug)]
+pub struct Taken<'a> {
+    readers: &'a Readers,
+    seat: Seat<'a>,
+}
+
+impl<'a> Taken<'a> {
+    /// The seat, which is not left.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
+    pub fn into_seat(self) -> Seat<'a> {
+        ManuallyDrop::new(self).seat
+    }
+}
+
+impl Drop for Taken<'_> {
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
+    fn drop(&mut self) {
+        self.readers.leave_seat(self.seat);
+    }
+}
+
 /// Marks what belongs to its thread, though others may look at it.
 type NotSend = PhantomData<std::sync::MutexGuard<'static, ()>>;
 
@@ -415,7 +455,7 @@ type NotSend = PhantomData<std::sync::MutexGuard<'static, ()>>;
 #[derive(Debug)]
 pub struct Pass<'a> {
     readers: &'a Readers,
-    seat: Seat,
+    seat: Seat<'a>,
     not_send: NotSend,
 }
 
@@ -428,7 +468,7 @@ impl<'a> Pass<'a> {
     /// Its seat, which is not left.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
-    pub fn into_seat(self) -> Seat {
+    pub fn into_seat(self) -> Seat<'a> {
         ManuallyDrop::new(self).seat
     }
 }
@@ -439,10 +479,10 @@ impl Drop for Pass<'_> {
     fn drop(&mut self) {
         match self.seat.record {
             Some(record) => {
-                record.leave(self.seat.at, || self.readers.number());
+                record.leave(self.seat.mark, || self.readers.number());
                 self.readers.look_for_a_writer(self.seat);
             }
-            None => self.readers.leave_bound_counter(self.seat.at),
+            None => self.readers.leave_bound_counter(self.seat),
         }
     }
 }

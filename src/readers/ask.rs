@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 impl Readers {
     /// The long way to a pass.
     #[cold]
-    pub(super) fn ask_bound(&self, wait: &mut Wait) -> Result<Seat, LockError> {
+    pub(super) fn ask_bound(&self, wait: &mut Wait) -> Result<Seat<'_>, LockError> {
         let seat = self.ask(Kind::Bound, wait)?;
         if seat.record.is_none() {
             begin(self.number(), Doing::Reading);
@@ -22,7 +22,7 @@ impl Readers {
 
     /// The long way in: there is a writer, or no number, record or free entry yet.
     #[cold]
-    pub(super) fn ask(&self, kind: Kind, wait: &mut Wait) -> Result<Seat, LockError> {
+    pub(super) fn ask(&self, kind: Kind, wait: &mut Wait) -> Result<Seat<'_>, LockError> {
         if self.is_writing_here() {
             return Err(LockError::WriteLockHeld);
         }
@@ -48,8 +48,8 @@ struct Ask<'a> {
     ticket: Option<u64>,
 }
 
-impl Ask<'_> {
-    fn poll(&mut self, waker: &Waker) -> Poll<Seat> {
+impl<'a> Ask<'a> {
+    fn poll(&mut self, waker: &Waker) -> Poll<Seat<'a>> {
         // Before the mutex: cloning a waker is user code.
         let waker = waker.clone();
         let mut inner = self.readers.inner.lock();
@@ -80,15 +80,15 @@ impl Ask<'_> {
     }
 
     /// Takes a seat under the mutex: who looks at the seats does so under it too, before or after.
-    fn sit(&self, inner: &mut Inner) -> Seat {
+    fn sit(&self, inner: &mut Inner) -> Seat<'a> {
         let number = self.readers.number();
         let entry = self.record.and_then(|record| record.enter(number).map(|entry| Seat::entry(record, entry)));
         let seat = entry.unwrap_or_else(|| {
             let counter = counter_here();
             self.readers.count(counter);
-            Seat::counter(counter)
+            self.readers.seat_at(counter)
         });
-        self.readers.list(inner, seat);
+        inner.list(seat);
         seat
     }
 

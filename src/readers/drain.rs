@@ -1,7 +1,7 @@
 //! The way in for writers: a turn, a look at all seats, and a wait for those that are taken.
 
 use super::line::{Inner, Line, Phase, Wake, release};
-use super::{CLOSED, COUNTERS, NotSend, Readers, Seat, record};
+use super::{CLOSED, COUNTERS, NotSend, Readers, record};
 use crate::error::LockError;
 use crate::running::{Doing, begin, end};
 use crate::sync::{MutexGuard, Ordering, block_until, fences, unique};
@@ -130,7 +130,7 @@ impl Drain<'_> {
             inside.insert(entry);
         });
         let counters = (0..COUNTERS).filter(|counter| readers.counted(*counter));
-        inside.extend(counters.map(|counter| readers.address(Seat::counter(counter))));
+        inside.extend(counters.map(|counter| readers.seat_at(counter).address()));
         if inside.is_empty() {
             return self.done(inner);
         }

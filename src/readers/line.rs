@@ -1,7 +1,7 @@
 //! Those who wait, and whose turn it is.
 
-use super::{CLOSED, Readers};
-use crate::sync::{MutexGuard, Ordering, together};
+use super::{CLOSED, Readers, Seat};
+use crate::sync::{Mutant, MutexGuard, Ordering, mutant, together};
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::task::Waker;
@@ -18,6 +18,15 @@ pub(super) struct Inner {
     pub(super) phase: Phase,
     /// In a box that exists only while somebody waits.
     pub(super) line: Option<Box<Line>>,
+}
+
+impl Inner {
+    /// Adds a seat that was taken under the mutex to those that a writer waits for.
+    pub(super) fn list(&mut self, seat: Seat<'_>) {
+        if self.phase == Phase::Draining && !mutant(Mutant::NestedNotWaitedFor) {
+            self.line.get_or_insert_default().inside.insert(seat.address());
+        }
+    }
 }
 
 /// Those who wait, by ticket: tickets grow with the order of arrival.

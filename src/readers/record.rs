@@ -44,11 +44,11 @@ const LATE: Leaving = 2;
 
 #[derive(Debug)]
 pub(super) struct Record {
+    entries: [AtomicU64; ENTRIES],
     /// Its thread's alone: atomic, and always relaxed, because Rust has no other word that a `static` may hold and one
     /// thread may write without a lock.
     leaving: AtomicU32,
     taken: AtomicBool,
-    entries: [AtomicU64; ENTRIES],
 }
 
 /// What a thread may come to cost.
@@ -143,48 +143,44 @@ impl Record {
     /// Enters the lock of that number; returns the entry, with a fence behind it. `None` if all entries are taken.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path
-    pub(super) fn enter(&self, number: u64) -> Option<usize> {
+    pub(super) fn enter(&self, number: u64) -> Option<&AtomicU64> {
         // Relaxed, both: ours alone.
-        let entry = if self.entries[0].load(Ordering::Relaxed) == 0 { 0 } else { self.free_beside_the_first()? };
+        let entry =
+            if self.entries[0].load(Ordering::Relaxed) == 0 { &self.entries[0] } else { self.free_beside_the_first()? };
         let leaving = self.leaving.load(Ordering::Relaxed);
         // Release: who reads the number here has acquired whatever this thread did before, and so all that it did under
         // the numbers that stood here before.
-        self.word(entry).store(number, Ordering::Release);
+        entry.store(number, Ordering::Release);
         fences::light(leaving == ASYMMETRIC);
         Some(entry)
     }
 
     #[inline(never)]
-    fn free_beside_the_first(&self) -> Option<usize> {
+    fn free_beside_the_first(&self) -> Option<&AtomicU64> {
         // Relaxed: ours alone.
-        (1..ENTRIES).find(|entry| self.entries[*entry].load(Ordering::Relaxed) == 0)
+        self.entries[1..].iter().find(|entry| entry.load(Ordering::Relaxed) == 0)
     }
 
     /// Leaves the lock of that number; there is a fence behind it.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path
-    pub(super) fn leave(&self, entry: usize, number: impl FnOnce() -> u64) {
+    pub(super) fn leave(&self, entry: &AtomicU64, number: impl FnOnce() -> u64) {
         // Relaxed: ours alone.
         let leaving = self.leaving.load(Ordering::Relaxed);
-        if leaving == LATE {
-            return self.leave_late(entry, number());
+        match leaving {
+            ASYMMETRIC => {
+                // Release: pairs with the acquire in `walk`. What was read under this guard was read before a writer goes
+                // in (L9).
+                entry.store(0, Ordering::Release);
+                fences::light(true);
+            }
+            FULL => {
+                // Release: likewise.
+                entry.store(0, Ordering::Release);
+                fences::light(false);
+            }
+            _ => leave_late(entry, number()),
         }
-        // Release: pairs with the acquire in `walk`. What was read under this guard was read before a writer goes in (L9).
-        self.word(entry).store(0, Ordering::Release);
-        fences::light(leaving == ASYMMETRIC);
-    }
-
-    #[cold]
-    fn leave_late(&self, entry: usize, number: u64) {
-        end(number, Doing::Reading);
-        // Release: as in `leave`, and pairs with the acquire in `is_free`: the last that we do with the record.
-        self.word(entry).store(0, Ordering::Release);
-        fences::light(fences::is_asymmetric());
-    }
-
-    fn word(&self, entry: usize) -> &AtomicU64 {
-        // The remainder is the entry itself, and spares a look at the bounds.
-        &self.entries[entry % ENTRIES]
     }
 
     /// Whether one of the entries has that number. On its own thread.
@@ -192,17 +188,15 @@ impl Record {
         // Relaxed: ours alone.
         self.entries.iter().any(|entry| entry.load(Ordering::Relaxed) == number)
     }
+}
 
-    /// What the entry is known by among all.
-    pub(super) fn address(&self, entry: usize) -> usize {
-        ptr::from_ref(self.word(entry)).addr()
-    }
-
-    /// Whether that entry has that number, as any thread may ask.
-    pub(super) fn is_in(&self, entry: usize, number: u64) -> bool {
-        // Acquire: as in `walk`.
-        self.word(entry).load(Ordering::Acquire) == number
-    }
+/// Leaves a record that its thread has given up.
+#[cold]
+fn leave_late(entry: &AtomicU64, number: u64) {
+    end(number, Doing::Reading);
+    // Release: as in `leave`, and pairs with the acquire in `is_free`: the last that we do with the record.
+    entry.store(0, Ordering::Release);
+    fences::light(fences::is_asymmetric());
 }
 
 /// Calls `found` with the address of each entry of any thread that has that number.

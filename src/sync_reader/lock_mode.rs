@@ -16,14 +16,14 @@ use std::time::Duration;
 
 /// How an access came out. In pieces: see [`Seat`].
 #[derive(Clone, Copy)]
-enum Access {
+enum Access<'a> {
     /// In, and this is what it met.
-    In(Outcome, Seat),
+    In(Outcome, Seat<'a>),
     /// To create, and not in.
     Elected(Generation),
 }
 
-fn within(outcome: Outcome, pass: Pass<'_>) -> Access {
+fn within(outcome: Outcome, pass: Pass<'_>) -> Access<'_> {
     Access::In(outcome, pass.into_seat())
 }
 
@@ -218,19 +218,22 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// The hit path: all that a fresh value costs. In this order: as a reader it looks whether the value is fresh.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn hit(&self) -> Option<Seat> {
+    fn hit(&self) -> Option<Seat<'_>> {
         let seat = self.readers.sit_at_once()?;
         // The clock is the user's: if it panics, the seat is left.
-        let pass = self.readers.pass(seat);
-        match self.dogpile.expiry().unless_fresh(self.dogpile.clock()) {
-            None => Some(pass.into_seat()),
-            Some(_) => None,
+        let taken = self.readers.taken(seat);
+        let seen = self.dogpile.expiry().unless_fresh(self.dogpile.clock());
+        let seat = taken.into_seat();
+        if seen.is_none() {
+            return Some(seat);
         }
+        self.readers.leave_seat(seat);
+        None
     }
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn access(&self, patience: Patience) -> Result<Access, AcquireError> {
+    fn access(&self, patience: Patience) -> Result<Access<'_>, AcquireError> {
         match self.hit() {
             Some(seat) => Ok(Access::In(Outcome::Fresh, seat)),
             None => self.access_slowly(&mut Wait::new(patience)),
@@ -238,7 +241,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     #[cold]
-    fn access_slowly(&self, wait: &mut Wait) -> Result<Access, AcquireError> {
+    fn access_slowly(&self, wait: &mut Wait) -> Result<Access<'_>, AcquireError> {
         let (lock, nested) = (&self.dogpile, self.readers.is_reading_here());
         loop {
             let pass = self.readers.enter(wait)?;
@@ -262,14 +265,14 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     #[inline]
-    fn turn(&self, access: Access) -> ReadTurn<'_, C> {
+    fn turn<'a>(&'a self, access: Access<'a>) -> ReadTurn<'a, C> {
         self.turn_as(access, || Keeper::Borrowed(self), |pass| ReadGuard::new((), pass))
     }
 
     #[inline]
     fn turn_as<'a, 'l, G>(
         &'a self,
-        access: Access,
+        access: Access<'a>,
         keeper: impl FnOnce() -> Keeper<'l, Self>,
         guard: impl FnOnce(Pass<'a>) -> G,
     ) -> ReadTurn<'l, C, G> {
@@ -306,7 +309,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         &self,
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
-    ) -> Result<(Outcome, Seat), CreateError<E>> {
+    ) -> Result<(Outcome, Seat<'_>), CreateError<E>> {
         let mut wait = Wait::new(patience);
         match self.access_slowly(&mut wait)? {
             Access::In(outcome, seat) => Ok((outcome, seat)),
@@ -371,7 +374,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         self.access(Patience::For(timeout)).map(|access| self.turn_owned(access))
     }
 
-    fn turn_owned(self: &Arc<Self>, access: Access) -> ReadTurn<'static, C, OwnedReadGuard> {
+    fn turn_owned<'a>(self: &'a Arc<Self>, access: Access<'a>) -> ReadTurn<'static, C, OwnedReadGuard> {
         let owned = |pass| ReadGuard::into_owned(ReadGuard::new((), pass), Arc::clone(self));
         self.turn_as(access, || Keeper::Shared(Arc::clone(self)), owned)
     }
