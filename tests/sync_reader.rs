@@ -378,7 +378,7 @@ fn l5_c17_a_panic_under_the_write_lock_releases_it_and_the_creation() {
     clock.advance(MINUTE);
     thread::scope(|scope| {
         let creator = scope.spawn(|| {
-            lock.acquire_or_create_with(|creation| {
+            let _guard = lock.acquire_or_create_with(|creation| {
                 let _alone = creation.write_lock().unwrap();
                 until(|| lock.waiting_readers() == 2);
                 panic!("a creator panics on purpose");
@@ -388,7 +388,9 @@ fn l5_c17_a_panic_under_the_write_lock_releases_it_and_the_creation() {
         // They wait for the write lock, and go on with what is there.
         let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| drop(lock.acquire_or_create(|| ())))).collect();
         assert!(creator.join().is_err());
-        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        for reader in readers {
+            reader.join().unwrap();
+        }
     });
     // Whoever came first has created, or does so now.
     drop(lock.acquire_or_create(|| ()));
@@ -509,6 +511,7 @@ fn l10_one_time_out_covers_readers_writers_and_creations() {
 
 #[test]
 fn owned_guards_and_creations_may_go_elsewhere() {
+    static FOR_GOOD: SyncReaderDogpile = SyncReaderDogpile::never_expires().born_fresh();
     let (lock, clock) = made();
     let ReadTurn::Fresh(guard) = lock.acquire_owned() else { panic!("it is fresh") };
     let again = guard.again();
@@ -535,7 +538,6 @@ fn owned_guards_and_creations_may_go_elsewhere() {
     assert_eq!(finished.join().unwrap(), Finished::Published);
 
     // By a lock that is there for good, and by a share.
-    static FOR_GOOD: SyncReaderDogpile = SyncReaderDogpile::never_expires().born_fresh();
     let guard = ReadGuard::into_owned(FOR_GOOD.acquire_or_create(|| ()), &FOR_GOOD);
     thread::spawn(move || assert_eq!(*guard, Outcome::Fresh)).join().unwrap();
     drop(FOR_GOOD.acquire_write_lock());
@@ -641,6 +643,7 @@ fn born_fresh_and_the_questions() {
 fn types_cross_threads_and_panics_as_decided() {
     fn sends<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
     fn stays<T: Sync + UnwindSafe + RefUnwindSafe>() {} // and is not `Send`: shown where it is documented
+    fn sends_data<T: Send + Sync>() {}
     fn is_error<E: Error + Send + Sync + 'static>() {}
     sends::<SyncReaderDogpile>();
     sends::<Lock>();
@@ -650,7 +653,6 @@ fn types_cross_threads_and_panics_as_decided() {
     sends::<ReadTurn<'static, dogpile::MonotonicClock, OwnedReadGuard>>();
     stays::<ReadGuard<'static, u8>>();
     stays::<WriteGuard<'static>>();
-    fn sends_data<T: Send + Sync>() {}
     sends_data::<RmLock<Vec<u8>>>();
     is_error::<LockError>();
     is_error::<WriteLockError>();
