@@ -1,0 +1,96 @@
+//! Threads that read and end leave no memory behind, on an allocator that counts.
+
+#![cfg(not(dogpile_loom))]
+
+use dogpile::{RmLock, RmLockReadGuard};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged; only sizes are counted.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+static LOCKS: [RmLock<u8>; 2] = [const { RmLock::new(0) }; 2];
+
+/// Reads some more when it is destroyed, and then lets go.
+struct Late {
+    _guard: RmLockReadGuard<'static, u8>,
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        let _nested: Vec<_> = (0..20).map(|at| LOCKS[at % 2].read()).collect();
+    }
+}
+
+thread_local! {
+    static LATE: RefCell<Option<Late>> = const { RefCell::new(None) };
+}
+
+/// All that a reader can do to need memory: nest too deep for its record, wait, and outlive its record.
+fn read(late_first: bool) {
+    if late_first {
+        LATE.with(|_| ());
+    }
+    drop(LOCKS[0].read());
+    let _guards: Vec<_> = (0..20).map(|at| LOCKS[at % 2].read()).collect();
+    LATE.set(Some(Late { _guard: LOCKS[0].read() }));
+}
+
+/// Some at a time, so that they take each other's records, and a writer for each handful of them.
+fn threads(count: usize) {
+    const AT_ONCE: usize = 5;
+    for _ in 0..count / AT_ONCE {
+        thread::scope(|scope| {
+            let writes = LOCKS[0].write();
+            let threads: [_; AT_ONCE] = std::array::from_fn(|at| scope.spawn(move || read(at % 2 == 0)));
+            while LOCKS[0].waiting_readers() != AT_ONCE {
+                thread::yield_now();
+            }
+            drop(writes);
+            // Not the end of the scope alone: that comes before the thread's own end.
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn ten_times_as_many_readers_need_no_more_memory() {
+    let live = || LIVE.load(Ordering::Relaxed);
+    threads(1_000);
+    let after_some = live();
+    threads(10_000);
+    let after_many = live();
+    // What is kept for good grows with those who are there at once, and some may take longer to go than others.
+    assert!(after_many < after_some + 10_000, "{after_some} -> {after_many} bytes: more than one for each thread");
+
+    let leaks = || {
+        for _ in 0..1_000 {
+            thread::spawn(|| std::mem::forget(LOCKS[0].read())).join().unwrap();
+        }
+    };
+    leaks();
+    assert!(live() > after_many + 1_000 * 64, "the count sees what each thread leaves behind if it does");
+}
