@@ -29,7 +29,7 @@ pub(crate) use imp::{mutant, together, unique};
 #[cfg(dogpile_loom)]
 pub use room::Room;
 pub(crate) use std::sync::Arc;
-#[cfg(not(dogpile_loom))]
+#[cfg(any(test, dogpile_portable, not(target_os = "linux")))]
 pub(crate) use std::sync::OnceLock;
 
 /// Makes a `const fn`, or a plain one where loom's constructors forbid it.

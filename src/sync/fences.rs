@@ -16,17 +16,34 @@ pub(crate) use native::{force_full, heavy, is_asymmetric, light};
 
 #[cfg(not(dogpile_loom))]
 mod native {
-    use crate::sync::OnceLock;
-    use std::sync::atomic::{Ordering, compiler_fence, fence};
+    use std::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
 
     #[cfg(all(target_os = "linux", not(dogpile_portable)))]
     use rustix::thread::{MembarrierCommand, membarrier};
 
-    static ASYMMETRIC: OnceLock<bool> = OnceLock::new();
+    const UNDECIDED: u8 = 0;
+    const ASYMMETRIC: u8 = 1;
+    const FULL: u8 = 2;
+
+    static KIND: AtomicU8 = AtomicU8::new(UNDECIDED);
+
+    /// Decides for that kind, unless it is decided already; returns what it is.
+    fn decide(kind: u8) -> u8 {
+        // Relaxed, both: the word by itself is all that is asked for; what the kernel was told holds for all threads.
+        match KIND.compare_exchange(UNDECIDED, kind, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => kind,
+            Err(decided) => decided,
+        }
+    }
 
     /// Whether the kernel helps. The first call in a process asks it, which may take it some milliseconds.
     pub(crate) fn is_asymmetric() -> bool {
-        *ASYMMETRIC.get_or_init(ask)
+        // Relaxed: as in `decide`.
+        let kind = match KIND.load(Ordering::Relaxed) {
+            UNDECIDED => decide(if ask() { ASYMMETRIC } else { FULL }),
+            decided => decided,
+        };
+        kind == ASYMMETRIC
     }
 
     #[cfg(all(target_os = "linux", not(dogpile_portable)))]
@@ -42,7 +59,7 @@ mod native {
 
     /// Decides for full fences; false if it was decided otherwise before.
     pub(crate) fn force_full() -> bool {
-        !ASYMMETRIC.get_or_init(|| false)
+        decide(FULL) == FULL
     }
 
     /// The side of those who come often; `asymmetric` as [`is_asymmetric`] has said.

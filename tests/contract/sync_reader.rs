@@ -5,8 +5,8 @@
 use crate::dogpile::outcome_of_value;
 use crate::laws::{Access, Elects, Failure};
 use dogpile::{
-    Clock, CreateError, Creation, Generation, GetError, ManualClock, Outcome, OwnedReadGuard, ReadTurn,
-    Stamped, SyncReaderDogpile,
+    Clock, CreateError, Creation, Generation, GetError, ManualClock, Outcome, OwnedReadGuard, ReadTurn, Stamped,
+    SyncReaderDogpile,
 };
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
