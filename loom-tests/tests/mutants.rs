@@ -7,7 +7,7 @@
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Deadline, Election, Mutant, Room, Verdict, block_until, plant};
-use dogpile::{Dogpile, Finished, Freshness, ManualClock, NeedRegeneration, Outcome, Turn};
+use dogpile::{Dogpile, Finished, Freshness, ManualClock, NeedRegeneration, Outcome, RmLock, Turn};
 use dogpile_loom_tests::{Slot, Wakes, check};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
@@ -169,4 +169,38 @@ fn c16_looks_before_it_listens() {
         assert!(room.park(1, Deadline::after(Duration::MAX)));
         waker.join().unwrap();
     });
+}
+
+/// What the next three look at: a reader, who holds a guard already if `outer` says so, and a writer.
+fn reader_and_writer(outer: bool) {
+    let lock = Arc::new(RmLock::new(Slot::new()));
+    drop(lock.read());
+    let outer = outer.then(|| lock.read());
+    let writer = {
+        let lock = Arc::clone(&lock);
+        thread::spawn(move || lock.write().write(1))
+    };
+    let inner = lock.read();
+    drop(outer);
+    assert!(inner.read() <= 1);
+    drop(inner);
+    writer.join().unwrap();
+}
+
+/// Without the reader's fence, neither sees the other: both are in.
+#[test]
+fn l9_no_reader_fence() {
+    finds("l9_no_reader_fence", Mutant::NoReaderFence, "Causality violation", || reader_and_writer(false));
+}
+
+/// Whoever leaves without a look at the gate leaves the writer asleep.
+#[test]
+fn l9_leaves_silently() {
+    finds("l9_leaves_silently", Mutant::LeavesSilently, "deadlock", || reader_and_writer(false));
+}
+
+/// A writer that waits for the outer guard alone comes in under the inner one.
+#[test]
+fn l9_nested_not_waited_for() {
+    finds("l9_nested_not_waited_for", Mutant::NestedNotWaitedFor, "Causality violation", || reader_and_writer(true));
 }

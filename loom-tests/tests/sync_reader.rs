@@ -185,7 +185,7 @@ fn l6_a_swap_against_an_invalidation() {
                     REFUSED.here();
                     assert_eq!(error, WriteLockError::Superseded);
                 }
-            };
+            }
             creation.finish();
         });
         file.lock.invalidate();
