@@ -5,7 +5,7 @@
 //! - A creation without a cause. The cause is what the last getter call of the access found: nothing, or a value that has
 //!   expired. An error is no cause.
 //! - A creation whose cause was out of date: that getter call began before this process's last creation had ended, so the
-//!   access cannot have known of it. It should have looked again. L8 excuses who was told twice that there is nothing.
+//!   access cannot have known of it. It should have looked again. L8 excuses who has asked twice, and found nothing the second time.
 //! - Two creations that were stored for one expired value. The first has overwritten it, so it was never seen again.
 //!
 //! Each holds whatever the timing, and from them follows how many creations there may be in a process: one for each
@@ -122,7 +122,7 @@ impl Access<'_> {
                 }
             }
         }
-        if self.is_late() && !self.was_told_twice() {
+        if self.is_late() && !self.must_not_ask_again() {
             self.violation("created for what was seen before the last creation of this process had ended");
         }
     }
@@ -164,8 +164,8 @@ impl Access<'_> {
         all.last.is_some_and(|last| self.asked.get() < last)
     }
 
-    fn was_told_twice(&self) -> bool {
-        self.calls.get() == 2 && self.counts.borrow().misses == 2
+    fn must_not_ask_again(&self) -> bool {
+        self.calls.get() == 2 && matches!(self.found.get(), Found::Nothing)
     }
 
     fn violation(&self, what: &str) {

@@ -64,7 +64,7 @@ counts! {
     /// Creations that were stored, because there was no value.
     for_loss,
     /// Of `for_loss`, those whose last look-up began before this process's last creation had ended. L8 has them, for an
-    /// access that was told twice that there is nothing.
+    /// access that had asked twice.
     for_loss_unseen,
 
     /// The most creations at once.

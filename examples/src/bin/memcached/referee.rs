@@ -80,7 +80,7 @@ impl Verdict {
                 ),
             );
             if count.for_loss_unseen > 0 {
-                self.check(true, format!("{name}: {} stored by who twice found nothing (L8)", count.for_loss_unseen));
+                self.check(true, format!("{name}: {} stored by who had asked twice (L8)", count.for_loss_unseen));
             }
         }
         // The first, and the one after the outage: whatever the timing, somebody made those.
