@@ -13,7 +13,7 @@
 //!    value there, or the getter fails, there is nothing to create, and it lets all who wait ask again, at once.
 //!    Served: it asks once more.
 //!
-//! The getter is called twice at most (L8): whoever was told twice that there is nothing waits until it is elected, and
+//! The getter is called twice at most (L8): whoever has asked twice, and found nothing at last, waits until it is elected, and
 //! creates. Nobody calls it after having created.
 
 use super::Dogpile;
