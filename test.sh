@@ -85,14 +85,18 @@ if [ "$(uname)" = Linux ]; then
 fi
 
 if cargo +nightly --version >/dev/null 2>&1; then
-    say "ThreadSanitizer over the concurrent tests"
     host=$(rustc +nightly -vV | sed -n 's/^host: //p')
-    # No backtraces: the standard library prints them under locks that the sanitizer does not see.
-    TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp" RUST_BACKTRACE=0 \
-        RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR="$target/tsan" \
-        limit cargo +nightly test -p dogpile --target "$host" --locked \
-        --test contract --test dogpile --test getter_mode --test stamped_mode --test waiters --test worked_examples \
-        --test rm_lock --test full_fences --test sync_reader
+    # sanitize CFG DIRECTORY TESTS…. No backtraces: the standard library prints them under locks that the sanitizer does not see.
+    sanitize() {
+        TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp" RUST_BACKTRACE=0 \
+            RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer $1" CARGO_TARGET_DIR="$target/$2" \
+            limit cargo +nightly test -p dogpile --target "$host" --locked "${@:3}"
+    }
+    say "ThreadSanitizer over the concurrent tests"
+    sanitize "" tsan --test contract --test dogpile --test getter_mode --test stamped_mode --test waiters \
+        --test worked_examples --test rm_lock --test full_fences --test sync_reader
+    say "ThreadSanitizer over the readers, with full fences"
+    sanitize "--cfg dogpile_portable" tsan-portable --test contract --test worked_examples --test sync_reader
 else
     say "ThreadSanitizer: left out, there is no nightly toolchain"
 fi
