@@ -12,7 +12,7 @@ pub struct WouldBlock;
 
 impl fmt::Display for WouldBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it would have had to wait for another thread")
+        f.write_str("it would have had to wait")
     }
 }
 
@@ -28,14 +28,19 @@ pub enum LockError {
     ReadLockHeld,
     /// This thread holds the write lock, and asked to read or to write: it would have waited for itself.
     WriteLockHeld,
+    /// The write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) was asked for inside
+    /// [`Creation::publish`](crate::Creation::publish): it would wait for readers, of whom one that invalidates waits for it.
+    InsidePublish,
 }
 
+const INSIDE_PUBLISH: &str = "the write lock was asked for inside `Creation::publish`, and readers that invalidate would have \
+     waited for it for ever; take it by `Creation::write_lock`, instead of `publish`";
 const READ_LOCK_HELD: &str = "this thread asked for the write lock while it holds a read guard of the same lock, and would \
      have waited for itself for ever; drop the guard first";
-const NOTHING_TO_READ: &str = "this thread would have to create while it holds a read guard of the same lock, and would \
+const NOTHING_TO_READ: &str = "this thread would have to create, or to store, while it holds a read guard of the same lock, and would \
      have waited for itself for ever; drop the guard first";
 const WRITE_LOCK_HELD: &str = "this thread asked to read or to write while it holds the write lock of the same lock, and \
-     would have waited for itself for ever";
+     would have waited for itself for ever; drop that first";
 
 impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,6 +48,7 @@ impl fmt::Display for LockError {
             Self::TimedOut => "timed out while others held the lock",
             Self::ReadLockHeld => READ_LOCK_HELD,
             Self::WriteLockHeld => WRITE_LOCK_HELD,
+            Self::InsidePublish => INSIDE_PUBLISH,
         })
     }
 }
@@ -66,7 +72,8 @@ impl Error for FencesDecided {}
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcquireError {
-    /// There was no value, and the creation that runs did not end in time. It goes on, and serves the others.
+    /// There was no value, and the creation that runs did not end in time: it goes on, and serves the others. Or, under a
+    /// guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given up.
     TimedOut,
     /// This thread is running the creator that it would have waited for.
     WouldDeadlock,
@@ -77,7 +84,7 @@ pub enum AcquireError {
     WriteLockHeld,
 }
 
-const TIMED_OUT: &str = "timed out while another thread was creating or writing";
+const TIMED_OUT: &str = "timed out while waiting for other threads";
 const WOULD_DEADLOCK: &str =
     "a creator asked for the value that it is creating itself, and would have waited for itself for ever";
 
@@ -100,6 +107,7 @@ impl From<LockError> for AcquireError {
             LockError::TimedOut => Self::TimedOut,
             LockError::ReadLockHeld => Self::ReadLockHeld,
             LockError::WriteLockHeld => Self::WriteLockHeld,
+            LockError::InsidePublish => Self::WouldDeadlock,
         }
     }
 }
@@ -116,7 +124,8 @@ pub enum CreateError<E, G = Infallible> {
     Failed(E),
     /// The getter returned this error. It is not taken for a miss: nothing was created.
     GetterFailed(G),
-    /// There was no value, and the creation that runs did not end in time. It goes on, and serves the others.
+    /// There was no value, and the creation that runs did not end in time: it goes on, and serves the others. Or, under a
+    /// guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given up.
     TimedOut,
     /// This thread is running the creator that it would have waited for.
     WouldDeadlock,
@@ -265,6 +274,8 @@ pub enum WriteLockError {
     ReadLockHeld,
     /// This thread holds the write lock already: it would have waited for itself.
     WriteLockHeld,
+    /// It was asked for inside [`Creation::publish`](crate::Creation::publish), which it stands for.
+    InsidePublish,
 }
 
 impl fmt::Display for WriteLockError {
@@ -274,6 +285,7 @@ impl fmt::Display for WriteLockError {
             Self::TimedOut => LockError::TimedOut.fmt(f),
             Self::ReadLockHeld => LockError::ReadLockHeld.fmt(f),
             Self::WriteLockHeld => LockError::WriteLockHeld.fmt(f),
+            Self::InsidePublish => LockError::InsidePublish.fmt(f),
         }
     }
 }
@@ -294,6 +306,7 @@ impl From<LockError> for WriteLockError {
             LockError::TimedOut => Self::TimedOut,
             LockError::ReadLockHeld => Self::ReadLockHeld,
             LockError::WriteLockHeld => Self::WriteLockHeld,
+            LockError::InsidePublish => Self::InsidePublish,
         }
     }
 }

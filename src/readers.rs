@@ -247,7 +247,10 @@ impl Readers {
     #[cold]
     #[track_caller]
     fn ask_or_panic(&self) -> Seat<'_> {
-        self.ask_bound(&mut Wait::new(FOREVER)).unwrap_or_else(|error| panic!("{error}"))
+        match self.ask_bound(&mut Wait::new(FOREVER)) {
+            Ok(seat) => seat,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Leaves, having come at the wrong time.
@@ -354,7 +357,7 @@ impl Readers {
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
     pub fn pass<'a>(&'a self, seat: Seat<'a>) -> Pass<'a> {
-        Pass { readers: self, seat, not_send: PhantomData }
+        Pass { readers: self, seat, _stays: StaysOnItsThread(PhantomData) }
     }
 
     /// What holds a seat while the user's clock is read.
@@ -448,7 +451,8 @@ impl Drop for Taken<'_> {
 }
 
 /// Marks what belongs to its thread, though others may look at it.
-type NotSend = PhantomData<std::sync::MutexGuard<'static, ()>>;
+#[derive(Debug)]
+struct StaysOnItsThread(PhantomData<std::sync::MutexGuard<'static, ()>>);
 
 /// This thread reads. Dropping it leaves.
 #[must_use]
@@ -456,7 +460,7 @@ type NotSend = PhantomData<std::sync::MutexGuard<'static, ()>>;
 pub struct Pass<'a> {
     readers: &'a Readers,
     seat: Seat<'a>,
-    not_send: NotSend,
+    _stays: StaysOnItsThread,
 }
 
 impl<'a> Pass<'a> {

@@ -219,7 +219,8 @@ impl<T: ?Sized> RmLock<T> {
 }
 
 impl<T: Send + Sync + 'static> RmLock<T> {
-    /// As [`read`](Self::read), with a guard that shares the lock, and may be sent to another thread.
+    /// As [`read`](Self::read), with a guard that shares the lock, and may be sent to another thread. For a lock in a `static`
+    /// see [`RmLockReadGuard::into_owned`].
     ///
     /// # Panics
     ///
@@ -345,6 +346,32 @@ impl<'a, T: ?Sized> RmLockReadGuard<'a, T> {
         RmLockReadGuard { data, pass: guard.pass, shares: PhantomData }
     }
 
+    /// As [`map`](Self::map), to a part that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, if `part` finds nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{RmLock, RmLockReadGuard};
+    ///
+    /// let lock = RmLock::new(vec![1]);
+    /// let first = RmLockReadGuard::filter_map(lock.read(), |all| all.first()).unwrap();
+    /// assert_eq!(*first, 1);
+    /// assert!(RmLockReadGuard::filter_map(lock.read(), |all| all.get(1)).is_err());
+    /// ```
+    pub fn filter_map<U: ?Sized>(
+        guard: Self,
+        part: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<RmLockReadGuard<'a, U>, Self> {
+        match part(&guard).map(NonNull::from) {
+            Some(data) => Ok(RmLockReadGuard { data, pass: guard.pass, shares: PhantomData }),
+            None => Err(guard),
+        }
+    }
+
     /// Turns it into one that may be sent to another thread. Never blocks on anybody.
     ///
     /// # Panics
@@ -421,6 +448,21 @@ impl<'a, T: ?Sized> RmLockWriteGuard<'a, T> {
     pub fn map<U: ?Sized>(mut guard: Self, part: impl FnOnce(&mut T) -> &mut U) -> RmLockWriteGuard<'a, U> {
         let data = NonNull::from(part(&mut guard));
         RmLockWriteGuard { data, hold: guard.hold, owns: PhantomData }
+    }
+
+    /// As [`map`](Self::map), to a part that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, if `part` finds nothing.
+    pub fn filter_map<U: ?Sized>(
+        mut guard: Self,
+        part: impl FnOnce(&mut T) -> Option<&mut U>,
+    ) -> Result<RmLockWriteGuard<'a, U>, Self> {
+        match part(&mut guard).map(NonNull::from) {
+            Some(data) => Ok(RmLockWriteGuard { data, hold: guard.hold, owns: PhantomData }),
+            None => Err(guard),
+        }
     }
 }
 
@@ -503,6 +545,21 @@ impl<T: ?Sized> OwnedRmLockReadGuard<T> {
     pub fn map<U: ?Sized>(guard: Self, part: impl FnOnce(&T) -> &U) -> OwnedRmLockReadGuard<U> {
         let data = NonNull::from(part(&guard));
         OwnedRmLockReadGuard { data, pass: guard.pass, shares: PhantomData }
+    }
+
+    /// As [`map`](Self::map), to a part that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, if `part` finds nothing.
+    pub fn filter_map<U: ?Sized>(
+        guard: Self,
+        part: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<OwnedRmLockReadGuard<U>, Self> {
+        match part(&guard).map(NonNull::from) {
+            Some(data) => Ok(OwnedRmLockReadGuard { data, pass: guard.pass, shares: PhantomData }),
+            None => Err(guard),
+        }
     }
 }
 

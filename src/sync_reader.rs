@@ -35,7 +35,8 @@ use crate::election::Generation;
 use crate::error::{LockError, StillStoring, WouldBlock, WriteLockError};
 use crate::freshness::Freshness;
 use crate::lock::{Elects, Lock};
-use crate::readers::{HasReaders, Owner, Readers};
+use crate::readers::{HasReaders, Hold, Owner, Readers};
+use crate::running::is_storing_here;
 use crate::sync::{Arc, const_fn};
 use crate::wait::{FOREVER, Patience, Wait};
 use std::fmt;
@@ -83,10 +84,8 @@ use std::time::Duration;
 /// # fn swap_in_place() -> std::io::Result<()> { Err(std::io::Error::other("no space left")) }
 /// let swapped = LOCK.acquire_or_try_create_with(|creation| {
 ///     prepare()?;
-///     match creation.write_lock() {
-///         Ok(_alone) => swap_in_place().inspect_err(|_| LOCK.invalidate()),
-///         Err(refused) => Err(std::io::Error::other(refused)), // invalidated meanwhile: what was prepared is out of date
-///     }
+///     let _alone = creation.write_lock().map_err(std::io::Error::other)?;
+///     swap_in_place().inspect_err(|_| LOCK.invalidate())
 /// });
 /// assert!(swapped.is_err() && !LOCK.has_value());
 /// ```
@@ -94,10 +93,12 @@ use std::time::Duration;
 /// # Deadlocks
 ///
 /// What is found at once, as an error of the fallible and `_timeout` forms and as a panic of the others: a creator that asks for
-/// its own value; the write lock asked for by a thread that holds a [`ReadGuard`]; reading or writing under the write lock.
+/// its own value; the write lock asked for by a thread that holds a [`ReadGuard`], or inside [`Creation::publish`]; reading or
+/// writing under the write lock. (The forms that cannot return an error have a `_timeout` twin that can; with `Duration::MAX` it
+/// waits as long. A `try_` form says [`WouldBlock`] in these cases as in others.)
 ///
-/// Whose an [`OwnedReadGuard`] is, nobody knows. Who holds one and accesses the lock once more may wait for a writer that
-/// waits for that guard:
+/// Whose an [`OwnedReadGuard`] is, nobody knows. Who holds one and accesses the lock once more may be elected, and then wait for
+/// its own guard in [`Creation::write_lock`]; or it may wait for a writer that waits for that guard:
 ///
 /// ```text
 /// thread or task 1                        thread 2
@@ -109,7 +110,8 @@ use std::time::Duration;
 /// // waits for thread 2
 /// ```
 ///
-/// Use [`OwnedReadGuard::again`] there. The `_timeout` forms bound what cannot be found.
+/// Use [`OwnedReadGuard::again`] there. The `_timeout` forms bound what cannot be found. Guards of either kind that are held for
+/// long keep the next swap waiting, and with it all new readers.
 ///
 /// # Memory ordering
 ///
@@ -120,7 +122,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use dogpile::SyncReaderDogpile;
-/// use std::{fs, time::Duration};
+/// use std::{fs, io, time::Duration};
 ///
 /// static LOCK: SyncReaderDogpile = SyncReaderDogpile::new(Duration::from_secs(600));
 /// # let folder = std::env::temp_dir().join(format!("dogpile-doc-{}", std::process::id()));
@@ -129,10 +131,8 @@ use std::time::Duration;
 ///
 /// let guard = LOCK.acquire_or_try_create_with(|creation| {
 ///     fs::write(&next, "slow to make")?; // readers carry on with the old one
-///     if let Ok(_alone) = creation.write_lock() {
-///         fs::rename(&next, &file)?; // nobody is reading it
-///     } // refused if the value was invalidated meanwhile: whoever comes next creates anew
-///     Ok::<_, std::io::Error>(())
+///     let _alone = creation.write_lock().map_err(io::Error::other)?; // refused if invalidated meanwhile
+///     fs::rename(&next, &file) // nobody is reading it
 /// })?;
 /// assert_eq!(fs::read_to_string(&file)?, "slow to make"); // nobody swaps it while `guard` lives
 /// drop(guard);
@@ -291,15 +291,15 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// # Panics
     ///
-    /// If this thread holds a [`ReadGuard`] or the write lock already; or if the kernel's help, with which readers have been
+    /// If this thread holds a [`ReadGuard`] or the write lock already, or is inside [`Creation::publish`] (a reader that
+    /// invalidates waits for that, and this would wait for the reader); or if the kernel's help, with which readers have been
     /// counting so far, fails (a system-call filter that forbids membarrier and was installed after the first read).
-    ///
-    /// # Deadlocks
-    ///
-    /// Do not ask for it inside [`Creation::publish`]: a reader that invalidates waits for that, and this waits for the reader.
     #[track_caller]
     pub fn acquire_write_lock(&self) -> WriteGuard<'_> {
-        self.write(Patience::For(Duration::MAX)).unwrap_or_else(|error| panic!("{error}"))
+        match self.write(FOREVER) {
+            Ok(guard) => guard,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// As [`acquire_write_lock`](Self::acquire_write_lock), but never blocks on anybody.
@@ -321,7 +321,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Errors
     ///
     /// [`LockError::TimedOut`]; [`LockError::ReadLockHeld`] or [`LockError::WriteLockHeld`] if this thread holds a
-    /// [`ReadGuard`] or the write lock already.
+    /// [`ReadGuard`] or the write lock already; [`LockError::InsidePublish`].
     ///
     /// # Panics
     ///
@@ -331,7 +331,14 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     fn write(&self, patience: Patience) -> Result<WriteGuard<'_>, LockError> {
-        Ok(WriteGuard::new(self.readers.write(&mut Wait::new(patience))?, None))
+        Ok(WriteGuard::new(self.hold(&mut Wait::new(patience))?, None))
+    }
+
+    fn hold(&self, wait: &mut Wait) -> Result<Hold<'_>, LockError> {
+        if is_storing_here(self.dogpile.election()) {
+            return Err(LockError::InsidePublish);
+        }
+        self.readers.write(wait)
     }
 }
 
@@ -340,6 +347,8 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
     /// Takes the write lock, to make what was created the current one. Blocks until every reader has let go and nobody else has
     /// it; new readers wait meanwhile.
     ///
+    /// Where it is refused, fail: whoever returns `Ok` all the same is given a guard for what was not swapped in.
+    ///
     /// As inside [`publish`](Creation::publish), nothing older becomes current once an invalidation has returned (L6): one that
     /// comes while the guard is held takes effect at once, and returns when it is dropped.
     ///
@@ -347,7 +356,8 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
     ///
     /// [`WriteLockError::Superseded`] if the value was invalidated after this creation began; then its value serves nobody but
     /// its own caller. [`WriteLockError::ReadLockHeld`] or [`WriteLockError::WriteLockHeld`] if this thread holds a
-    /// [`ReadGuard`] or the write lock already.
+    /// [`ReadGuard`] or the write lock already; [`WriteLockError::InsidePublish`] inside [`publish`](Creation::publish), which
+    /// this stands for.
     ///
     /// # Panics
     ///
@@ -375,7 +385,7 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
         if self.is_superseded() {
             return Err(WriteLockError::Superseded);
         }
-        let hold = self.lock().readers.write(wait)?;
+        let hold = self.lock().hold(wait)?;
         let store = self.begin_store()?;
         Ok(WriteGuard::new(hold, Some(store)))
     }

@@ -5,10 +5,11 @@ use dogpile::{
     Outcome, OwnedReadGuard, Owner, PublishError, ReadGuard, ReadTurn, RmLock, Stamped, StillStoring,
     SyncReaderDogpile, WouldBlock, WriteGuard, WriteLockError,
 };
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::Debug;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -276,6 +277,57 @@ fn l7_reading_or_writing_under_the_write_lock_is_found_and_named() {
     assert_eq!(creation.write_lock().unwrap_err(), WriteLockError::WriteLockHeld);
     drop(alone);
     creation.finish();
+}
+
+#[test]
+fn l7_the_write_lock_asked_for_inside_publish_is_found_and_named() {
+    let (lock, _) = manual();
+    let creation = elected(lock.acquire());
+    let published = creation.publish(|| {
+        assert_eq!(creation.write_lock().unwrap_err(), WriteLockError::InsidePublish);
+        assert_eq!(creation.write_lock_timeout(MINUTE).unwrap_err(), WriteLockError::InsidePublish);
+        assert_eq!(lock.acquire_write_lock_timeout(MINUTE).unwrap_err(), LockError::InsidePublish);
+        let message = message_of(|| lock.acquire_write_lock());
+        assert!(message.contains("inside `Creation::publish`"), "{message}");
+        // Another lock is not affected.
+        drop(made().0.acquire_write_lock());
+    });
+    assert_eq!(published, Ok(()));
+    drop(creation.write_lock().unwrap());
+    creation.finish();
+}
+
+#[test]
+fn l7_a_panic_names_the_place_of_the_mistake() {
+    thread_local! {
+        static FILE: RefCell<String> = const { RefCell::new(String::new()) };
+    }
+    let before = take_hook();
+    set_hook(Box::new(move |panic| {
+        FILE.set(panic.location().map(|at| at.file().to_owned()).unwrap_or_default());
+        before(panic);
+    }));
+    let here = |mistake: &dyn Fn()| {
+        assert!(catch_unwind(AssertUnwindSafe(mistake)).is_err());
+        FILE.with_borrow(|file| assert!(file.ends_with("sync_reader.rs") && file.contains("tests"), "{file}"));
+    };
+    let (lock, _) = made();
+    let alone = lock.acquire_write_lock();
+    here(&|| drop(lock.acquire()));
+    here(&|| drop(lock.acquire_owned()));
+    here(&|| drop(lock.acquire_or_create(|| ())));
+    here(&|| drop(lock.acquire_or_create_with(|_| ())));
+    here(&|| drop(lock.get_or_create(|| Ok(()), || ())));
+    here(&|| drop(lock.acquire_write_lock()));
+    drop(alone);
+    let data = Arc::new(RmLock::new(0));
+    let alone = data.write();
+    here(&|| drop(data.read()));
+    here(&|| drop(data.read_owned()));
+    here(&|| drop(data.write()));
+    drop(alone);
+    let _reading = data.read();
+    here(&|| drop(data.write()));
 }
 
 #[test]

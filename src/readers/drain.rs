@@ -1,7 +1,7 @@
 //! The way in for writers: a turn, a look at all seats, and a wait for those that are taken.
 
 use super::line::{Inner, Line, Phase, Wake, release};
-use super::{CLOSED, COUNTERS, NotSend, Readers, record};
+use super::{CLOSED, COUNTERS, Readers, StaysOnItsThread, record};
 use crate::error::LockError;
 use crate::running::{Doing, begin, end};
 use crate::sync::{MutexGuard, Ordering, block_until, fences, unique};
@@ -26,7 +26,7 @@ impl Readers {
             block_until(deadline, |waker| drain.poll(waker)).ok_or(LockError::TimedOut)?;
         }
         begin(self.number(), Doing::Writing);
-        Ok(Hold { readers: self, not_send: PhantomData })
+        Ok(Hold { readers: self, _stays: StaysOnItsThread(PhantomData) })
     }
 }
 
@@ -35,7 +35,7 @@ impl Readers {
 #[derive(Debug)]
 pub struct Hold<'a> {
     readers: &'a Readers,
-    not_send: NotSend,
+    _stays: StaysOnItsThread,
 }
 
 impl Drop for Hold<'_> {

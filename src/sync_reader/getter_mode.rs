@@ -30,6 +30,7 @@ pub(super) fn and_set<'a, T, E, G, C: Clock>(
             Err(WriteLockError::TimedOut) => return Err(CreateError::TimedOut),
             Err(WriteLockError::ReadLockHeld) => return Err(CreateError::ReadLockHeld),
             Err(WriteLockError::WriteLockHeld) => return Err(CreateError::WriteLockHeld),
+            Err(WriteLockError::InsidePublish) => return Err(CreateError::WouldDeadlock),
         }
         Ok(value)
     }

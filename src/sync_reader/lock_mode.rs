@@ -123,7 +123,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     /// [`acquire_or_create_timeout`](Self::acquire_or_create_timeout) with the creator of
-    /// [`acquire_or_create_with`](Self::acquire_or_create_with).
+    /// [`acquire_or_create_with`](Self::acquire_or_create_with), which bounds its own wait for readers by
+    /// [`write_lock_timeout`](Creation::write_lock_timeout).
     ///
     /// # Errors
     ///
@@ -339,7 +340,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
 /// # Lock mode, owned
 impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// As [`acquire`](Self::acquire), with a guard or a [`Creation`] that shares the lock and may outlive the caller. As
-    /// [`Dogpile::acquire_owned`](crate::Dogpile::acquire_owned).
+    /// [`Dogpile::acquire_owned`](crate::Dogpile::acquire_owned). For a lock in a `static` see [`ReadGuard::into_owned`].
     ///
     /// # Panics
     ///

@@ -234,6 +234,22 @@ pub fn every_guard_can_be_narrowed_down() {
     drop(guard);
     assert_eq!(lock.try_read().unwrap().0, [9, 2, 3]);
 
+    // To what may not be there: the guard comes back as it was.
+    let guard = RmLockReadGuard::filter_map(lock.read(), |data| data.0.get(7)).unwrap_err();
+    let guard = RmLockReadGuard::filter_map(guard, |data| data.0.first()).unwrap();
+    assert_eq!((*guard, lock.try_write().is_err()), (9, true));
+    drop(guard);
+    let guard = OwnedRmLockReadGuard::filter_map(lock.read_owned(), |data| data.0.get(7)).unwrap_err();
+    let guard = OwnedRmLockReadGuard::filter_map(guard, |data| data.0.last()).unwrap();
+    assert_eq!((*guard, lock.try_write().is_err()), (3, true));
+    drop(guard);
+    let guard = RmLockWriteGuard::filter_map(lock.write(), |data| data.0.get_mut(7)).unwrap_err();
+    let mut guard = RmLockWriteGuard::filter_map(guard, |data| data.0.get_mut(1)).unwrap();
+    *guard = 8;
+    assert!(lock.try_read().is_err());
+    drop(guard);
+    assert_eq!(lock.try_read().unwrap().0, [9, 8, 3]);
+
     // A panic on the way lets go.
     let panics = [
         message(|| drop(RmLockReadGuard::map(lock.read(), |data| panicking(data)))),
