@@ -86,6 +86,11 @@ impl<'a, L: Lock> Creation<'a, L> {
         Self { lock, born, kept_back: AtomicBool::new(false), stores: AtomicU64::new(0), open: true }
     }
 
+    /// The generation it was elected in.
+    pub(crate) fn born(&self) -> Generation {
+        self.born
+    }
+
     /// What it is of.
     pub(crate) fn lock(&self) -> &L {
         &self.lock
@@ -106,17 +111,28 @@ impl<'a, L: Lock> Creation<'a, L> {
     ///
     /// All that was written before `finish` happens before whatever an access does that sees this creation (L4).
     #[allow(clippy::must_use_candidate)] // most callers do not mind how it ended
-    pub fn finish(mut self) -> Finished {
+    pub fn finish(self) -> Finished {
+        self.end(|lock, finished, _, now| {
+            let expiry = lock.dogpile().expiry();
+            match finished {
+                Finished::Published => expiry.renew(now),
+                Finished::PublishedStale => expiry.renew_stale(now),
+                Finished::Superseded => {}
+            }
+        })
+    }
+
+    /// Ends the creation with success. `publish` runs within the transition, see [`Election::finish`]; it is also told the
+    /// lock and the time, which is read before.
+    pub(crate) fn end(mut self, publish: impl FnOnce(&L, Finished, Generation, u64)) -> Finished {
         // The clock first: it is the user's, and if it panics the creation is dropped and frees the lock.
-        let lock = self.lock.dogpile();
-        let now = lock.clock().now();
+        let dogpile = self.lock.dogpile();
+        let now = dogpile.clock().now();
         self.open = false;
         // Relaxed: whoever set it gave the creation back to this thread since.
         let kept_back = self.kept_back.load(Ordering::Relaxed);
-        lock.election().finish(self.born, kept_back, |finished| match finished {
-            Finished::PublishedStale => lock.expiry().renew_stale(now),
-            _ => lock.expiry().renew(now),
-        })
+        let publish = |finished, generation| publish(&self.lock, finished, generation, now);
+        dogpile.election().finish(self.born, kept_back, publish)
     }
 
     /// Runs `store` unless the creation was superseded. Blocks no longer than `store` takes. The creation goes on:

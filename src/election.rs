@@ -24,6 +24,7 @@
 //! | elect | idle → creating | stays | compare-and-swap from the word the access saw | - |
 //! | finish | creating → idle | + 1 | mutex | new deadline; every waiter is served |
 //! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served; then as abandon |
+//! | set | idle or creating → same | + 1 | mutex | new deadline; every waiter is served |
 //! | stand down | creating → idle | stays | mutex | every waiter is told to look again |
 //! | abandon | creating → idle | stays | mutex | the first waiter is given the baton |
 //! | begin store | creating → storing | stays | mutex, refused if superseded | - |
@@ -33,13 +34,14 @@
 //! | queue | creating → creating | stays | mutex | a waiter is added, if a creation still runs in the generation it saw |
 //!
 //! Everything but *elect* holds the mutex, so while a creation runs the word changes under the mutex only; while nobody
-//! creates, only *elect* can come in between, which is why *invalidate* and *mark* are read-modify-writes.
+//! creates, only *elect* can come in between, which is why *set*, *invalidate* and *mark* are read-modify-writes.
 //!
 //! # Why it holds
 //!
 //! - *One creator (L1).* `CREATING` is set by a compare-and-swap from a word without it and cleared only by its owner.
 //! - *No creation of a fresh value.* An access reads the word first and the deadline second, and is elected only from
-//!   that same word. Had a creation finished in between, the generation would have moved.
+//!   that same word. Had a creation finished in between, or a value been set, the generation would have moved. (Both store
+//!   the deadline first: who is elected before the word moves began before, and is superseded by a set.)
 //! - *Invalidation wins (L6).* Invalidate moves the generation and clears the deadline under the mutex; finish compares
 //!   the generation and stores the deadline under the mutex. Whichever comes second knows of the first. A creation that
 //!   is elected between the two steps of an invalidation was born in the new generation, and began after it.
@@ -57,6 +59,8 @@
 //!   finds a creation running.
 //! - *Nobody is elected for having waited (L3).* A waiter that is served is taken out of the queue by whoever serves it.
 //!   So to be called it must not have been served: no creation since it queued has finished that it could have used.
+//! - *A set value stays (C6).* Set moves the generation as an invalidation does, so a creation from before it does not
+//!   publish; it serves everybody as a finish does, since nobody who waits could want a newer value.
 //! - *Old news is not served (L6).* Who queued in generation `g` asked after the invalidation that made it `g`; a creation
 //!   born in an older one does not answer it. An ordinary finish is born in the current one and answers everybody.
 //!
@@ -81,6 +85,22 @@ use std::task::{Poll, Waker};
 /// does [`mark_stale`](crate::Dogpile::mark_stale): the value stays the one it was.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u64);
+
+impl Generation {
+    /// The one that comes after it.
+    const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// As a number that an atomic holds.
+    pub(crate) const fn as_number(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 impl fmt::Debug for Generation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -262,10 +282,11 @@ impl Election {
         self.look().generation() == born
     }
 
-    /// Ends a creation with success. `publish` runs under the mutex unless it was superseded, and is told whether the
-    /// value is stale already. `kept_back` says that the creation knows itself superseded and has left its value where
-    /// nobody finds it: then it serves nobody either.
-    pub fn finish(&self, born: Generation, kept_back: bool, publish: impl FnOnce(Finished)) -> Finished {
+    /// Ends a creation with success. `publish` runs under the mutex and is told how it ended, and in which generation; what
+    /// was superseded is to be given to those who are served, and is not to become the current value. `kept_back` says
+    /// that the creation knows itself superseded and has left its value where nobody finds it: then it serves nobody, and
+    /// `publish` does not run.
+    pub fn finish(&self, born: Generation, kept_back: bool, publish: impl FnOnce(Finished, Generation)) -> Finished {
         let mut queue = self.queue.lock();
         // Relaxed: while we are creating the word changes only under the mutex that we hold.
         let state = State(self.state.load(Ordering::Relaxed));
@@ -274,13 +295,14 @@ impl Election {
         let mut wake = Wake::default();
         let finished = if superseded {
             if !kept_back {
+                publish(Finished::Superseded, born);
                 wake.served = take_until(&mut queue, born);
             }
             wake.called = call_next(&mut queue);
             Finished::Superseded
         } else {
             let finished = if state.is_marked() { Finished::PublishedStale } else { Finished::Published };
-            publish(finished);
+            publish(finished, born.next());
             wake.served = take_all(&mut queue);
             finished
         };
@@ -364,10 +386,31 @@ impl Election {
         Some(StoreEnd { election: self, ticket })
     }
 
+    /// A value came from elsewhere: `publish` makes it the current one under the mutex, in the generation that it is told.
+    /// Whatever is being created is superseded, and everybody who waits is served. For locks whose creations store nothing
+    /// by themselves.
+    pub fn set(&self, publish: impl FnOnce(Generation)) {
+        let mut queue = self.queue.lock();
+        // Relaxed: as in `invalidate`.
+        let state = State(self.state.load(Ordering::Relaxed));
+        debug_assert!(!state.is_storing());
+        publish(state.generation().next());
+        // After the deadline, as in `finish`, and a read-modify-write, as in `invalidate`. Release: as in both.
+        self.state.fetch_add(GENERATION, Ordering::Release);
+        let mut wake = Wake::default();
+        wake.served = take_all(&mut queue);
+        release(queue, wake);
+    }
+
+    /// Runs `look` while no transition is half-way.
+    pub fn still<R>(&self, look: impl FnOnce() -> R) -> R {
+        let _queue = self.queue.lock();
+        look()
+    }
+
     /// The generation, with what went before it: an invalidation that has moved it has taken effect.
     pub fn generation(&self) -> Generation {
-        let _queue = self.queue.lock();
-        self.look().generation()
+        self.still(|| self.look().generation())
     }
 
     /// Marks the creation that runs, if any, as making a stale value, and runs `mark` under the mutex.

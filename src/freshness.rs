@@ -195,9 +195,9 @@ impl Expiry {
         }
     }
 
-    /// When a value that is created at `now` expires.
-    fn deadline_from(&self, now: u64) -> u64 {
-        match self.lifetime {
+    /// When a value that is created at `now` and lives for `lifetime` (nanoseconds, or `NEVER`) expires.
+    fn deadline_from(now: u64, lifetime: u64) -> u64 {
+        match lifetime {
             // Not `now`: whoever has read the clock a little before would find it fresh.
             0 => STALE,
             NEVER => NEVER,
@@ -209,8 +209,12 @@ impl Expiry {
     pub fn stamp_born(&self, now: u64) {
         // AcqRel: no weaker than the stores of the deadline that it stands among. Those run under the mutex and this
         // does not: if it comes first they overwrite it, if it comes second it fails.
-        let stamped =
-            self.deadline.compare_exchange(BORN, self.deadline_from(now), Ordering::AcqRel, Ordering::Relaxed);
+        let stamped = self.deadline.compare_exchange(
+            BORN,
+            Self::deadline_from(now, self.lifetime),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
         if stamped.is_ok() {
             // Only if no creation has stamped the value meanwhile. Relaxed: see `age`.
             self.stamp_unless_stamped(now);
@@ -223,7 +227,12 @@ impl Expiry {
 
     /// A value was created at `now` (exact). Under the mutex.
     pub fn renew(&self, now: u64) {
-        self.store(now, self.deadline_from(now));
+        self.store(now, Self::deadline_from(now, self.lifetime));
+    }
+
+    /// As [`renew`](Self::renew), for a value that says itself how long it lives.
+    pub fn renew_for(&self, now: u64, lifetime: Duration) {
+        self.store(now, Self::deadline_from(now, nanoseconds(lifetime)));
     }
 
     /// A value was created at `now` (exact), and is stale already. Under the mutex.

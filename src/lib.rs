@@ -14,6 +14,8 @@
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("dogpile keeps deadlines and generations in 64-bit atomics, which this target does not have");
 
+mod cached;
+mod cached_fn;
 mod clock;
 mod creation;
 mod dogpile;
@@ -30,6 +32,10 @@ mod sync_reader;
 mod turn;
 mod wait;
 
+pub use crate::cached::{Cached, CachedGuard, Made, Renewal};
+#[doc(hidden)]
+pub use crate::cached_fn::kind;
+pub use crate::cached_fn::{CachedFn, Creator, cached};
 #[cfg(all(target_os = "linux", not(dogpile_portable)))]
 pub use crate::clock::BoottimeClock;
 pub use crate::clock::{Clock, ManualClock, MonotonicClock};

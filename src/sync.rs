@@ -9,6 +9,7 @@
 //! - a model can `plant` a [`Mutant`], a fault on purpose, and must then fail. It shows that the model looks at
 //!   the code it claims to look at.
 
+pub(crate) mod cell;
 pub(crate) mod fences;
 #[cfg(not(dogpile_loom))]
 #[cfg_attr(all(target_os = "linux", not(dogpile_portable)), path = "sync/parking_linux.rs")]
@@ -28,9 +29,7 @@ pub use imp::{Deadline, block_until, plant};
 pub(crate) use imp::{mutant, together, unique};
 #[cfg(dogpile_loom)]
 pub use room::Room;
-pub(crate) use std::sync::Arc;
-#[cfg(any(test, dogpile_portable, not(target_os = "linux")))]
-pub(crate) use std::sync::OnceLock;
+pub(crate) use std::sync::{Arc, OnceLock, Weak};
 
 /// Makes a `const fn`, or a plain one where loom's constructors forbid it.
 macro_rules! const_fn {

@@ -64,7 +64,7 @@ impl Shared {
     /// Creates, with success.
     fn create(&self, born: Generation) -> Finished {
         self.slot.write(self.slot.read() + 1);
-        self.election.finish(born, false, |_| ())
+        self.election.finish(born, false, |_, _| ())
     }
 
     /// Creates and fails, leaving traces.
@@ -511,7 +511,12 @@ fn l6_the_queue_is_split_at_the_invalidation() {
             }
             // As a refused `publish` does, or as a creator that does not ask.
             let kept_back = !shared.election.is_current(born);
-            assert_eq!(shared.election.finish(born, kept_back, |_| panic!("superseded")), Finished::Superseded);
+            assert_eq!(
+                shared
+                    .election
+                    .finish(born, kept_back, |ended, _| assert_eq!((ended, kept_back), (Finished::Superseded, false))),
+                Finished::Superseded
+            );
             kept_back
         });
         assert!(shared.election.invalidate(None, || ()).is_some());
@@ -671,7 +676,7 @@ fn l6_a_creation_carries_a_mark_or_sees_what_came_before_it() {
             // The word moves once at the most between a look and the election.
             let born = shared.elect().or_else(|| shared.elect()).expect("nobody else creates");
             let saw = told.load(Relaxed);
-            let finished = shared.election.finish(born, false, |_| ended.store(true, Relaxed));
+            let finished = shared.election.finish(born, false, |_, _| ended.store(true, Relaxed));
             let too_late = teller.join().unwrap();
             if finished == Finished::Published && !too_late {
                 SAW.here();

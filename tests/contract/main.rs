@@ -3,6 +3,7 @@
 //! A type joins by implementing [`laws::Elects`] in a file of its own here and naming itself below. What only one type can
 //! do is tested in `tests/<type>.rs`.
 
+mod cached;
 mod dogpile;
 mod laws;
 mod naive;
@@ -16,6 +17,8 @@ contract! {
     dogpile_elsewhere: crate::dogpile::Beside<crate::dogpile::Elsewhere>,
     dogpile_by_getter: crate::dogpile::Beside<crate::dogpile::ByGetter>,
     dogpile_by_stamped_getter: crate::dogpile::Beside<crate::dogpile::ByStampedGetter>,
+    cached_by_closure: crate::cached::Owning<crate::cached::Closure>,
+    cached_by_renewal: crate::cached::Owning<crate::cached::ByRenewal>,
     sync_reader_by_closure: crate::sync_reader::Swapped<crate::sync_reader::Closure>,
     sync_reader_by_turn: crate::sync_reader::Swapped<crate::sync_reader::ByTurn>,
     sync_reader_elsewhere: crate::sync_reader::Swapped<crate::sync_reader::Elsewhere>,

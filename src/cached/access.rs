@@ -1,0 +1,294 @@
+//! How an access comes to its guard.
+
+use super::{Cached, CachedGuard, Made, Renewal};
+use crate::clock::Clock;
+use crate::dogpile::{Need, Settled, never, or_deadlock};
+use crate::election::{Generation, State};
+use crate::error::{AcquireError, CreateError};
+use crate::freshness::Freshness;
+use crate::turn::Outcome;
+use crate::wait::{FOREVER, Patience, Wait};
+use std::time::Duration;
+
+/// How an access came out.
+enum Access<T> {
+    Got(CachedGuard<T>),
+    Elected(Generation),
+}
+
+/// # Getting the value
+impl<T, C: Clock> Cached<T, C> {
+    /// Gets the value, or makes it by `creator`.
+    ///
+    /// Blocks as long as its own creator runs, or while there is no value and somebody else creates it.
+    ///
+    /// # Panics
+    ///
+    /// If this thread is running the creator that it would wait for. A panic of `creator` goes on to the caller; the
+    /// creation is given up, and the next access or one who waits takes over.
+    #[inline]
+    #[track_caller]
+    pub fn get_or_create(&self, creator: impl FnOnce() -> T) -> CachedGuard<T> {
+        self.get_or_create_with(|_| Made::new(creator()))
+    }
+
+    /// As [`get_or_create`](Self::get_or_create); the creator is handed its [`Renewal`], to look at the old value or to ask
+    /// whether it is still wanted, and may answer that the old value is [unchanged](Renewal::unchanged), or how long the new
+    /// one [lives](Made::expires_after).
+    ///
+    /// # Panics
+    ///
+    /// As `get_or_create`.
+    #[inline]
+    #[track_caller]
+    pub fn get_or_create_with(&self, creator: impl FnOnce(&Renewal<'_, T, C>) -> Made<T>) -> CachedGuard<T> {
+        match self.hit() {
+            Some(guard) => guard,
+            None => or_deadlock(self.get_unless_fresh(FOREVER, |renewal| never(creator(renewal)))),
+        }
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. The creator of this access, if
+    /// it is elected, is not interrupted.
+    ///
+    /// The time-out is real time, on whatever clock values expire; zero does not wait, and `Duration::MAX` waits without an
+    /// end.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would wait
+    /// for.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn get_or_create_timeout(
+        &self,
+        timeout: Duration,
+        creator: impl FnOnce() -> T,
+    ) -> Result<CachedGuard<T>, AcquireError> {
+        self.get_or_create_with_timeout(timeout, |_| Made::new(creator()))
+    }
+
+    /// [`get_or_create_timeout`](Self::get_or_create_timeout) with the creator of
+    /// [`get_or_create_with`](Self::get_or_create_with).
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_create_timeout`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn get_or_create_with_timeout(
+        &self,
+        timeout: Duration,
+        creator: impl FnOnce(&Renewal<'_, T, C>) -> Made<T>,
+    ) -> Result<CachedGuard<T>, AcquireError> {
+        self.get(Patience::For(timeout), |renewal| never(creator(renewal))).map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), with a creator that can fail.
+    ///
+    /// A failure is the caller's own: those who wait do not get it. One of them is elected, and calls its own creator; if the
+    /// source is down they fail one after the other, which the `_timeout` form bounds.
+    ///
+    /// The caller that was elected gets the error even if there is an old value, which all others go on using. It may use it as
+    /// well: see [`get_stale`](Self::get_stale).
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the creator
+    /// that it would wait for.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn get_or_try_create<E>(
+        &self,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        self.get_or_try_create_with(|_| creator().map(Made::new))
+    }
+
+    /// As [`get_or_try_create`](Self::get_or_try_create), with the creator of
+    /// [`get_or_create_with`](Self::get_or_create_with).
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn get_or_try_create_with<E>(
+        &self,
+        creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        self.get(FOREVER, creator)
+    }
+
+    /// As [`get_or_try_create`](Self::get_or_try_create), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn get_or_try_create_timeout<E>(
+        &self,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        self.get_or_try_create_with_timeout(timeout, |_| creator().map(Made::new))
+    }
+
+    /// [`get_or_try_create_timeout`](Self::get_or_try_create_timeout) with the creator of
+    /// [`get_or_try_create_with`](Self::get_or_try_create_with).
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_timeout`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn get_or_try_create_with_timeout<E>(
+        &self,
+        timeout: Duration,
+        creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        self.get(Patience::For(timeout), creator)
+    }
+
+    /// The value, if it is fresh. Never blocks, never creates.
+    #[inline]
+    #[must_use]
+    pub fn try_get(&self) -> Option<CachedGuard<T>> {
+        self.hit()
+    }
+
+    /// The value, however old; `None` if it is missing. Never blocks, never creates.
+    ///
+    /// Its [outcome](CachedGuard::outcome) says whether it is fresh.
+    #[must_use]
+    pub fn get_stale(&self) -> Option<CachedGuard<T>> {
+        let outcome = match self.freshness() {
+            Freshness::Fresh => Outcome::Fresh,
+            Freshness::Stale => Outcome::Stale,
+            Freshness::Missing => return None,
+        };
+        CachedGuard::of(self.cell.load(), outcome)
+    }
+
+    /// The hit path: all that a fresh value costs.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    fn hit(&self) -> Option<CachedGuard<T>> {
+        match self.dogpile.expiry().unless_fresh(self.dogpile.clock()) {
+            // In this order: the deadline first, the cell second.
+            None => CachedGuard::of(self.cell.load(), Outcome::Fresh),
+            Some(_) => None,
+        }
+    }
+
+    #[inline]
+    fn get<E>(
+        &self,
+        patience: Patience,
+        creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        match self.hit() {
+            Some(guard) => Ok(guard),
+            None => self.get_unless_fresh(patience, creator),
+        }
+    }
+
+    #[cold]
+    fn get_unless_fresh<E>(
+        &self,
+        patience: Patience,
+        creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        match self.settle(&mut Wait::new(patience))? {
+            Access::Got(guard) => Ok(guard),
+            Access::Elected(born) => Renewal::new(self, born).run(creator).map_err(CreateError::Failed),
+        }
+    }
+
+    fn settle(&self, wait: &mut Wait) -> Result<Access<T>, AcquireError> {
+        loop {
+            // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
+            let seen = self.dogpile.election().look();
+            let carry_on = || CachedGuard::of(self.cell.load(), Outcome::Stale).map(Access::Got);
+            let got = match self.freshness() {
+                Freshness::Fresh => CachedGuard::of(self.cell.load(), Outcome::Fresh).map(Access::Got),
+                Freshness::Stale if seen.is_creating() => carry_on(),
+                Freshness::Stale => match self.dogpile.settle(seen, Need::Stale, wait)? {
+                    Settled::Elected { born, .. } => Some(Access::Elected(born)),
+                    Settled::CarryOn => carry_on(),
+                    Settled::Served | Settled::Moved | Settled::LookAgain => None,
+                },
+                Freshness::Missing => self.wait(seen, wait)?,
+            };
+            // Otherwise something has moved: look again.
+            if let Some(got) = got {
+                return Ok(got);
+            }
+        }
+    }
+
+    /// What an access is to do that finds no value, or does not content itself with the one there is.
+    fn wait(&self, seen: State, wait: &mut Wait) -> Result<Option<Access<T>>, AcquireError> {
+        // Before it queues: see `tray`.
+        let tray = self.trays.share();
+        match self.dogpile.settle(seen, Need::Missing, wait)? {
+            Settled::Elected { born, .. } => Ok(Some(Access::Elected(born))),
+            Settled::Served => {
+                let served = tray.lock().clone();
+                Ok(served.map(|node| Access::Got(CachedGuard::owning(node, Outcome::Waited))))
+            }
+            Settled::CarryOn | Settled::Moved | Settled::LookAgain => Ok(None),
+        }
+    }
+
+    /// Gets a value whose creation began after this call did: marks the one there is as stale, and either creates or waits for
+    /// who does. (Who is served by a creation that was running already is served by the next one at the latest.)
+    pub(crate) fn renewed<E>(
+        &self,
+        patience: Patience,
+        creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        self.mark_stale();
+        let wait = &mut Wait::new(patience);
+        let mut served = false;
+        loop {
+            let seen = self.dogpile.election().look();
+            let got = match self.freshness() {
+                Freshness::Fresh => CachedGuard::of(self.cell.load(), Outcome::Fresh),
+                Freshness::Stale | Freshness::Missing => match self.wait(seen, wait)? {
+                    Some(Access::Elected(born)) => {
+                        return Renewal::new(self, born).run(creator).map_err(CreateError::Failed);
+                    }
+                    Some(Access::Got(guard)) if served => Some(guard),
+                    Some(Access::Got(_)) => {
+                        served = true;
+                        None
+                    }
+                    None => None,
+                },
+            };
+            if let Some(guard) = got {
+                return Ok(guard);
+            }
+        }
+    }
+}

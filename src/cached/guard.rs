@@ -1,0 +1,122 @@
+//! What a read yields.
+
+use super::Node;
+use crate::election::Generation;
+use crate::sync::Arc;
+use crate::sync::cell::{Loaded, loaded};
+use crate::turn::Outcome;
+use std::fmt;
+use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+/// A value that was read from a [`Cached`](crate::Cached). Derefs to it.
+///
+/// It keeps the value that was read, also when another has taken its place. It may be held for as long as one likes, and be
+/// sent to another thread; for many that are held at once, and for collections of them, prefer
+/// [`into_arc`](CachedGuard::into_arc).
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::{Cached, CachedGuard, Outcome};
+///
+/// let cached = Cached::never_expires();
+/// let guard = cached.get_or_create(|| String::from("one"));
+/// cached.set(String::from("two"));
+/// assert_eq!(*guard, "one");
+/// assert_eq!(CachedGuard::outcome(&guard), Outcome::Created);
+/// assert!(CachedGuard::generation(&guard) < cached.generation());
+/// ```
+#[must_use = "the value is read, and then not looked at"]
+pub struct CachedGuard<T> {
+    node: Loaded<Node<T>>,
+    outcome: Outcome,
+}
+
+impl<T> CachedGuard<T> {
+    /// `None` if there is nothing in it.
+    #[inline]
+    pub(super) fn of(node: Loaded<Node<T>>, outcome: Outcome) -> Option<Self> {
+        if node.is_some() { Some(Self { node, outcome }) } else { None }
+    }
+
+    pub(super) fn owning(node: Arc<Node<T>>, outcome: Outcome) -> Self {
+        Self { node: loaded(node), outcome }
+    }
+
+    #[inline]
+    fn node(&self) -> &Node<T> {
+        self.node.as_deref().expect("a guard is made of a value")
+    }
+
+    /// What the read met: a fresh value, a stale one, one that it created or one that it waited for.
+    ///
+    /// A value that took the place of the one which was found fresh or stale, in just that moment, may be what the guard
+    /// has: it is at least as new.
+    #[inline]
+    #[must_use]
+    pub fn outcome(this: &Self) -> Outcome {
+        this.outcome
+    }
+
+    /// The latest generation in which this value is known to be the current one: what
+    /// [`invalidate_if`](crate::Cached::invalidate_if) asks for. Never blocks.
+    ///
+    /// It moves when the value is found unchanged. That of a value which was superseded before it was finished is older than
+    /// the current one.
+    #[must_use]
+    pub fn generation(this: &Self) -> Generation {
+        this.node().generation()
+    }
+
+    /// The value, shared: no copy of it is made.
+    #[must_use]
+    pub fn into_arc(this: Self) -> Arc<T> {
+        let value = Self::to_arc(&this);
+        drop(this);
+        value
+    }
+
+    /// As [`into_arc`](Self::into_arc), beside the guard.
+    #[must_use]
+    pub fn to_arc(this: &Self) -> Arc<T> {
+        Arc::clone(&this.node().value)
+    }
+}
+
+// As an `Arc<T>`.
+impl<T: RefUnwindSafe> UnwindSafe for CachedGuard<T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for CachedGuard<T> {}
+
+impl<T> Deref for CachedGuard<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.node().value
+    }
+}
+
+impl<T> AsRef<T> for CachedGuard<T> {
+    fn as_ref(&self) -> &T {
+        self
+    }
+}
+
+impl<T> From<CachedGuard<T>> for Arc<T> {
+    fn from(guard: CachedGuard<T>) -> Self {
+        CachedGuard::into_arc(guard)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for CachedGuard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for CachedGuard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

@@ -1,0 +1,171 @@
+//! What a creator is handed, and what it hands back.
+
+use super::{Cached, CachedGuard, Node};
+use crate::clock::{Clock, MonotonicClock};
+use crate::creation::{Creation, Keeper};
+use crate::election::{Finished, Generation};
+use crate::sync::{Arc, OnceLock};
+use crate::turn::Outcome;
+use std::fmt;
+use std::time::Duration;
+
+/// What a creator has made, if it is handed its [`Renewal`]: a new value, or the finding that the old one still holds.
+///
+/// # Examples
+///
+/// A file that is parsed again only if it has changed:
+///
+/// ```
+/// use dogpile::{Cached, Made};
+/// use std::{fs, io, time::{Duration, SystemTime}};
+///
+/// struct Table {
+///     modified: SystemTime,
+///     lines: Vec<String>,
+/// }
+/// static TABLE: Cached<Table> = Cached::new(Duration::from_secs(1));
+/// # let path = std::env::temp_dir().join(format!("dogpile-made-{}", std::process::id()));
+/// # fs::write(&path, "a\nb")?;
+///
+/// let table = TABLE.get_or_try_create_with(|renewal| {
+///     let modified = fs::metadata(&path)?.modified()?;
+///     if renewal.old().is_some_and(|old| old.modified == modified) {
+///         if let Some(unchanged) = renewal.unchanged() {
+///             return Ok(unchanged);
+///         }
+///     }
+///     let lines = fs::read_to_string(&path)?.lines().map(str::to_owned).collect();
+///     Ok::<_, io::Error>(Made::new(Table { modified, lines }))
+/// })?;
+/// assert_eq!(table.lines.len(), 2);
+/// # fs::remove_file(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "it is what the creator returns"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made<T> {
+    value: What<T>,
+    lifetime: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What<T> {
+    New(T),
+    Unchanged,
+}
+
+impl<T> Made<T> {
+    /// A new value.
+    pub const fn new(value: T) -> Self {
+        Self { value: What::New(value), lifetime: None }
+    }
+
+    /// Says how long it lives, in place of what the [`Cached`] says: counted from the return of the creator, precise as
+    /// [`Dogpile::new`](crate::Dogpile::new) says of the lifetime that the `Cached` was made with (of a second or more, or none:
+    /// it may live longer by the lag of the clock's cheap form, never shorter).
+    ///
+    /// Zero, as for a value that arrives expired: its own caller gets it, and so do all who waited; the others carry on with it
+    /// as with a stale one, while the next access creates again. Each of them calls its creator once at the most (C19).
+    /// `Duration::MAX` never expires.
+    pub const fn expires_after(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+}
+
+/// The right to renew the value of a [`Cached`], as its creator is handed it by the forms that end in `_with`.
+///
+/// It tells what there is to go by, and whether the value is still wanted.
+pub struct Renewal<'a, T, C: Clock = MonotonicClock> {
+    creation: Creation<'a, Cached<T, C>>,
+    /// The value that is renewed, once somebody has asked for it.
+    old: OnceLock<Option<Arc<Node<T>>>>,
+}
+
+impl<'a, T, C: Clock> Renewal<'a, T, C> {
+    /// `born` must come from an election of that lock which nobody else has answered for.
+    pub(super) fn new(cached: &'a Cached<T, C>, born: Generation) -> Self {
+        Self { creation: Creation::new(Keeper::Borrowed(cached), born), old: OnceLock::new() }
+    }
+
+    fn old_node(&self) -> Option<&Arc<Node<T>>> {
+        let read = || {
+            let cached = self.creation.lock();
+            let election = cached.dogpile.election();
+            // Under the mutex: an invalidation moves the generation first, and empties the cell second.
+            election.still(|| {
+                let current = election.is_current(self.creation.born());
+                current.then(|| cached.cell.load().as_ref().map(Arc::clone)).flatten()
+            })
+        };
+        self.old.get_or_init(read).as_ref()
+    }
+
+    /// The value that is to be renewed, if there is one: stale, but not invalidated. Blocks only for moments.
+    #[must_use]
+    pub fn old(&self) -> Option<&T> {
+        self.old_node().map(|node| &*node.value)
+    }
+
+    /// The old value once more: it still holds (an HTTP 304, an unchanged file). `None` if there is [no old](Self::old) one.
+    ///
+    /// Its life begins anew, and nothing is allocated.
+    pub fn unchanged(&self) -> Option<Made<T>> {
+        self.old_node().map(|_| Made { value: What::Unchanged, lifetime: None })
+    }
+
+    /// Whether the value was invalidated or [set](Cached::set) after this creation began. Never blocks.
+    ///
+    /// A long creator may ask now and then, and stop early. Once true it stays true. From then on the value that it makes
+    /// serves nobody else, not even those who have waited for it since before.
+    ///
+    /// A value that was only [marked stale](Cached::mark_stale) meanwhile is published all the same.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.creation.is_superseded()
+    }
+
+    /// Runs the creator, and makes what it has made the current value.
+    pub(super) fn run<E>(self, creator: impl FnOnce(&Self) -> Result<Made<T>, E>) -> Result<CachedGuard<T>, E> {
+        let made = self.creation.enter(|_| creator(&self))?;
+        Ok(self.finish(made))
+    }
+
+    fn finish(self, made: Made<T>) -> CachedGuard<T> {
+        let unchanged = matches!(made.value, What::Unchanged);
+        let node = match made.value {
+            What::New(value) => Node::new(value),
+            What::Unchanged => match self.old_node() {
+                Some(old) => Arc::clone(old),
+                None => panic!(
+                    "a creator returned the `unchanged` of another renewal, and in this one there is no old value"
+                ),
+            },
+        };
+        let born = self.creation.born();
+        let mut old = (None, None);
+        self.creation.end(|cached, finished, generation, now| {
+            if finished == Finished::Superseded {
+                if !unchanged {
+                    node.renew(born);
+                }
+                old.1 = Some(cached.trays.serve(&node));
+                return;
+            }
+            old.0 = Some(cached.publish(&node, generation));
+            if finished == Finished::PublishedStale {
+                cached.dogpile.expiry().renew_stale(now);
+            } else {
+                cached.renew(now, made.lifetime);
+            }
+        });
+        drop(old);
+        CachedGuard::owning(node, Outcome::Created)
+    }
+}
+
+impl<T, C: Clock> fmt::Debug for Renewal<'_, T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Renewal").field(&self.creation).finish()
+    }
+}

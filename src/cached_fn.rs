@@ -1,0 +1,296 @@
+//! A function that keeps its result: [`Cached`] with its creator.
+
+use crate::cached::{Cached, CachedGuard, Made, Renewal};
+use crate::clock::{Clock, MonotonicClock};
+use crate::dogpile::or_deadlock;
+use crate::error::{AcquireError, CreateError};
+use crate::sync::const_fn;
+use crate::wait::{FOREVER, Patience};
+use std::convert::Infallible;
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+/// What a [`CachedFn`] can be made of. `Kind` tells the four apart and is never named.
+///
+/// | a function | which |
+/// |---|---|
+/// | `Fn() -> T` | makes the value |
+/// | `Fn() -> Result<T, E>` | can fail |
+/// | `Fn(&Renewal<'_, T, C>) -> Made<T>` | looks at the old value, answers "unchanged", or how long the new one lives |
+/// | `Fn(&Renewal<'_, T, C>) -> Result<Made<T>, E>` | all of that |
+pub trait Creator<T, C: Clock, Kind> {
+    /// What it can fail with: [`Infallible`], for those that cannot.
+    type Error;
+
+    #[doc(hidden)]
+    #[allow(clippy::missing_errors_doc)]
+    fn create(&self, renewal: &Renewal<'_, T, C>) -> Result<Made<T>, Self::Error>;
+}
+
+/// The kinds of [`Creator`].
+#[doc(hidden)]
+pub mod kind {
+    use std::marker::PhantomData;
+
+    #[derive(Debug)]
+    pub enum Plain {}
+    #[derive(Debug)]
+    pub struct Fallible<E>(PhantomData<E>);
+    #[derive(Debug)]
+    pub enum With {}
+    #[derive(Debug)]
+    pub struct FallibleWith<E>(PhantomData<E>);
+}
+
+impl<T, C: Clock, F: Fn() -> T> Creator<T, C, kind::Plain> for F {
+    type Error = Infallible;
+
+    fn create(&self, _: &Renewal<'_, T, C>) -> Result<Made<T>, Infallible> {
+        Ok(Made::new(self()))
+    }
+}
+
+impl<T, C: Clock, E, F: Fn() -> Result<T, E>> Creator<T, C, kind::Fallible<E>> for F {
+    type Error = E;
+
+    fn create(&self, _: &Renewal<'_, T, C>) -> Result<Made<T>, E> {
+        self().map(Made::new)
+    }
+}
+
+impl<T, C: Clock, F: Fn(&Renewal<'_, T, C>) -> Made<T>> Creator<T, C, kind::With> for F {
+    type Error = Infallible;
+
+    fn create(&self, renewal: &Renewal<'_, T, C>) -> Result<Made<T>, Infallible> {
+        Ok(self(renewal))
+    }
+}
+
+impl<T, C: Clock, E, F> Creator<T, C, kind::FallibleWith<E>> for F
+where
+    F: Fn(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
+{
+    type Error = E;
+
+    fn create(&self, renewal: &Renewal<'_, T, C>) -> Result<Made<T>, E> {
+        self(renewal)
+    }
+}
+
+/// A function that keeps its result, and is run again when that has expired: a [`Cached`] that knows its creator.
+///
+/// It derefs to its [`Cached`], for everything that does not create: `try_get`, `get_stale`, `set`, `take`, `invalidate`,
+/// `invalidate_if`, `mark_stale`, `age` and so on. Who runs the function, who waits and who gets the old value when several
+/// threads come at once, is said there.
+///
+/// What it can be made of is listed at [`Creator`]. For functions with arguments see [`cached_by_key`](crate::cached_by_key).
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::{CachedFn, CreateError};
+/// use std::{fs, io, time::Duration};
+///
+/// static HOSTS: CachedFn<String, fn() -> io::Result<String>> =
+///     CachedFn::new(Duration::from_secs(60), || fs::read_to_string("/etc/hosts"));
+///
+/// fn knows(host: &str) -> Result<bool, CreateError<io::Error>> {
+///     Ok(HOSTS.get_fallible()?.contains(host))
+/// }
+/// # let _ = knows("localhost");
+/// # assert!(HOSTS.age().is_some() || fs::metadata("/etc/hosts").is_err());
+/// HOSTS.invalidate();
+/// assert!(!HOSTS.has_value());
+/// ```
+pub struct CachedFn<T, F = fn() -> T, C: Clock = MonotonicClock> {
+    cached: Cached<T, C>,
+    creator: F,
+}
+
+const_fn! {
+    /// Has a function keep its result for `expires_after`: short for [`CachedFn::new`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::cached;
+    /// use std::time::Duration;
+    ///
+    /// let base = 40;
+    /// let answer = cached(Duration::from_secs(60), move || base + 2 /* slow */);
+    /// assert_eq!(*answer.get(), 42);
+    /// ```
+    ///
+    /// One that can fail says what of: its errors are not kept.
+    ///
+    /// ```
+    /// use dogpile::{CachedFn, cached};
+    /// use std::time::Duration;
+    ///
+    /// let port: CachedFn<u16, _> = cached(Duration::from_secs(60), || "80".parse::<u16>());
+    /// assert_eq!(*port.get_fallible()?, 80);
+    /// # Ok::<(), dogpile::CreateError<std::num::ParseIntError>>(())
+    /// ```
+    #[must_use]
+    pub const fn cached<T, F: Creator<T, MonotonicClock, Kind>, Kind>(
+        expires_after: Duration,
+        function: F,
+    ) -> CachedFn<T, F> {
+        CachedFn::new(expires_after, function)
+    }
+}
+
+impl<T, F> CachedFn<T, F> {
+    const_fn! {
+        /// Has `creator` keep its result for `expires_after`, as [`Cached::new`] does. `Duration::MAX` never expires.
+        #[must_use]
+        pub const fn new(expires_after: Duration, creator: F) -> Self {
+            Self::with_clock(expires_after, MonotonicClock, creator)
+        }
+    }
+}
+
+impl<T, F, C: Clock> CachedFn<T, F, C> {
+    const_fn! {
+        /// As [`new`](CachedFn::new), on a clock of one's own.
+        #[must_use]
+        pub const fn with_clock(expires_after: Duration, clock: C, creator: F) -> Self {
+            Self { cached: Cached::with_clock(expires_after, clock), creator }
+        }
+    }
+
+    /// The value, made if need be. As [`Cached::get_or_create`].
+    ///
+    /// Blocks as long as the function runs, if this access is elected, or while there is no value and somebody else makes it.
+    ///
+    /// # Panics
+    ///
+    /// If this thread is running the function already and would wait for itself; if the function does.
+    #[inline]
+    #[track_caller]
+    pub fn get<K>(&self) -> CachedGuard<T>
+    where
+        F: Creator<T, C, K, Error = Infallible>,
+    {
+        match self.cached.try_get() {
+            Some(guard) => guard,
+            None => or_deadlock(self.cached.get_or_try_create_with(|renewal| self.creator.create(renewal))),
+        }
+    }
+
+    /// As [`get`](Self::get), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cached::get_or_create_timeout`].
+    ///
+    /// # Panics
+    ///
+    /// If the function does.
+    pub fn get_timeout<K>(&self, timeout: Duration) -> Result<CachedGuard<T>, AcquireError>
+    where
+        F: Creator<T, C, K, Error = Infallible>,
+    {
+        self.get_fallible_timeout(timeout).map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get`](Self::get), of a function that can fail. Its errors are its caller's, and not kept. As
+    /// [`Cached::get_or_try_create`].
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If the function does.
+    #[inline]
+    pub fn get_fallible<K>(&self) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: Creator<T, C, K>,
+    {
+        self.cached.get_or_try_create_with(|renewal| self.creator.create(renewal))
+    }
+
+    /// As [`get_fallible`](Self::get_fallible), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_fallible`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If the function does.
+    pub fn get_fallible_timeout<K>(&self, timeout: Duration) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: Creator<T, C, K>,
+    {
+        self.cached.get_or_try_create_with_timeout(timeout, |renewal| self.creator.create(renewal))
+    }
+
+    /// Makes the value anew, though it be fresh, and returns one whose making began after this call did.
+    ///
+    /// Readers carry on with the old one meanwhile. If somebody else is making a value already, waits for that to end, and
+    /// then makes another, or gets the one that yet somebody else has begun to make since. So of many that refresh at once few
+    /// run the function, one at a time (L1).
+    ///
+    /// # Panics
+    ///
+    /// If this thread is running the function already and would wait for itself; if the function does.
+    #[track_caller]
+    pub fn refresh<K>(&self) -> CachedGuard<T>
+    where
+        F: Creator<T, C, K, Error = Infallible>,
+    {
+        or_deadlock(self.cached.renewed(FOREVER, |renewal| self.creator.create(renewal)))
+    }
+
+    /// As [`refresh`](Self::refresh), but waits for others for `timeout` at most, and of a function that may fail. If it does
+    /// not come to it in time, the value is stale all the same, for the next access to make anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_fallible`](Self::get_fallible), and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If the function does.
+    pub fn refresh_timeout<K>(&self, timeout: Duration) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: Creator<T, C, K>,
+    {
+        self.cached.renewed(Patience::For(timeout), |renewal| self.creator.create(renewal))
+    }
+
+    /// As [`refresh`](Self::refresh), of a function that can fail. If it fails, the value stays, and is stale.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_fallible`](Self::get_fallible).
+    ///
+    /// # Panics
+    ///
+    /// If the function does.
+    pub fn refresh_fallible<K>(&self) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: Creator<T, C, K>,
+    {
+        self.cached.renewed(FOREVER, |renewal| self.creator.create(renewal))
+    }
+}
+
+impl<T, F, C: Clock> Deref for CachedFn<T, F, C> {
+    type Target = Cached<T, C>;
+
+    #[inline]
+    fn deref(&self) -> &Cached<T, C> {
+        &self.cached
+    }
+}
+
+impl<T: fmt::Debug, F, C: Clock> fmt::Debug for CachedFn<T, F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CachedFn").field(&self.cached).finish()
+    }
+}

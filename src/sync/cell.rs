@@ -1,0 +1,96 @@
+//! A place for a shared value that is read without waiting and replaced as a whole.
+//!
+//! Normally it is arc-swap's: a reader marks a slot of its own thread, so it writes no memory that other threads write. Under
+//! `cfg(dogpile_loom)` it is a number in one of loom's atomics, with the orderings that arc-swap documents and no stronger
+//! ones; what the number stands for lies outside the model's view. That arc-swap keeps what is being read alive is its own
+//! business, and not modelled.
+
+#[cfg(not(dogpile_loom))]
+mod imp {
+    use crate::sync::Arc;
+    use arc_swap::ArcSwapOption;
+
+    /// A shared value, or none.
+    #[derive(Debug)]
+    pub(crate) struct ArcCell<T>(ArcSwapOption<T>);
+
+    /// What was read.
+    pub(crate) type Loaded<T> = arc_swap::Guard<Option<Arc<T>>>;
+
+    impl<T> ArcCell<T> {
+        pub(crate) const fn new() -> Self {
+            Self(ArcSwapOption::const_empty())
+        }
+
+        /// What is there. (Acquire: pairs with [`swap`](Self::swap).)
+        #[inline]
+        pub(crate) fn load(&self) -> Loaded<T> {
+            self.0.load()
+        }
+
+        /// Puts something else there; returns what was there, with every reader's share of it accounted for. (Release.)
+        pub(crate) fn swap(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
+            self.0.swap(new)
+        }
+    }
+
+    pub(crate) fn loaded<T>(value: Arc<T>) -> Loaded<T> {
+        Loaded::from_inner(Some(value))
+    }
+}
+
+#[cfg(dogpile_loom)]
+mod imp {
+    use crate::sync::{Arc, AtomicU64, Ordering};
+    use std::ops::Deref;
+    use std::sync::{Mutex, PoisonError};
+
+    /// A shared value, or none: number 0 is none, number n the n-th that was ever put here.
+    #[derive(Debug)]
+    pub(crate) struct ArcCell<T> {
+        number: AtomicU64,
+        values: Mutex<Vec<Arc<T>>>,
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Loaded<T>(Option<Arc<T>>);
+
+    impl<T> Deref for Loaded<T> {
+        type Target = Option<Arc<T>>;
+
+        fn deref(&self) -> &Option<Arc<T>> {
+            &self.0
+        }
+    }
+
+    impl<T> ArcCell<T> {
+        pub(crate) fn new() -> Self {
+            Self { number: AtomicU64::new(0), values: Mutex::new(Vec::new()) }
+        }
+
+        fn value(&self, number: u64) -> Option<Arc<T>> {
+            let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+            let index = usize::try_from(number).unwrap().checked_sub(1)?;
+            Some(Arc::clone(&values[index]))
+        }
+
+        pub(crate) fn load(&self) -> Loaded<T> {
+            Loaded(self.value(self.number.load(Ordering::Acquire)))
+        }
+
+        pub(crate) fn swap(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
+            let number = new.map_or(0, |new| {
+                let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+                values.push(new);
+                values.len() as u64
+            });
+            self.value(self.number.swap(number, Ordering::AcqRel))
+        }
+    }
+
+    pub(crate) fn loaded<T>(value: Arc<T>) -> Loaded<T> {
+        Loaded(Some(value))
+    }
+}
+
+pub(crate) use imp::{ArcCell, Loaded, loaded};

@@ -1,0 +1,70 @@
+//! `Cached` joins the contract, by its plain creators, by those that are handed their `Renewal`, and by its function.
+
+use crate::laws::{Access, Elects, FOREVER, Failure};
+use dogpile::{Cached, CachedGuard, CreateError, Generation, Made, ManualClock};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The lock with its value.
+pub struct Owning<W> {
+    lock: Cached<u64, Arc<ManualClock>>,
+    way: PhantomData<fn() -> W>,
+}
+
+/// One way to get the value.
+pub trait Way: 'static {
+    fn access(
+        lock: &Cached<u64, Arc<ManualClock>>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure>,
+    ) -> Result<CachedGuard<u64>, CreateError<Failure>>;
+}
+
+impl<W: Way> Elects for Owning<W> {
+    type Generation = Generation;
+
+    fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self {
+        Self { lock: Cached::with_clock(expires_after, clock), way: PhantomData }
+    }
+
+    fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+        W::access(&self.lock, timeout, creator).map(|guard| (CachedGuard::outcome(&guard), *guard))
+    }
+
+    crate::asks_its_lock!();
+}
+
+/// `get_or_try_create`.
+pub struct Closure;
+
+impl Way for Closure {
+    fn access(
+        lock: &Cached<u64, Arc<ManualClock>>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure>,
+    ) -> Result<CachedGuard<u64>, CreateError<Failure>> {
+        if timeout == FOREVER {
+            lock.get_or_try_create(creator)
+        } else {
+            lock.get_or_try_create_timeout(timeout, creator)
+        }
+    }
+}
+
+/// `get_or_try_create_with`; a value that turns out to be the old one is said to be unchanged.
+pub struct ByRenewal;
+
+impl Way for ByRenewal {
+    fn access(
+        lock: &Cached<u64, Arc<ManualClock>>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure>,
+    ) -> Result<CachedGuard<u64>, CreateError<Failure>> {
+        lock.get_or_try_create_with_timeout(timeout, |renewal| {
+            let value = creator()?;
+            let same = renewal.old() == Some(&value);
+            Ok(renewal.unchanged().filter(|_| same).unwrap_or_else(|| Made::new(value)))
+        })
+    }
+}
