@@ -9,12 +9,19 @@ use crate::running::{Doing, Running, address_of};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 use std::fmt;
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// How a creation holds on to its lock.
 pub(crate) enum Keeper<'a, L> {
     Borrowed(&'a L),
     Shared(Arc<L>),
+    /// By what a registry keeps it for, whatever its key is.
+    Held(Box<dyn Deref<Target = L> + Send + Sync + 'a>),
 }
+
+// Nothing can be reached through it but the lock.
+impl<L: RefUnwindSafe> UnwindSafe for Keeper<'_, L> {}
+impl<L: RefUnwindSafe> RefUnwindSafe for Keeper<'_, L> {}
 
 impl<L> Deref for Keeper<'_, L> {
     type Target = L;
@@ -23,6 +30,7 @@ impl<L> Deref for Keeper<'_, L> {
         match self {
             Self::Borrowed(lock) => lock,
             Self::Shared(lock) => lock,
+            Self::Held(held) => held,
         }
     }
 }

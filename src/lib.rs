@@ -24,6 +24,7 @@ mod error;
 mod freshness;
 mod lock;
 mod readers;
+mod registry;
 #[allow(unsafe_code)]
 mod rm_lock;
 mod running;
@@ -51,6 +52,7 @@ pub use crate::lock::Lock;
 pub use crate::readers::Owner;
 #[cfg(not(dogpile_loom))]
 pub use crate::readers::force_full_fences;
+pub use crate::registry::{Held, Iter, Registry};
 pub use crate::rm_lock::{OwnedRmLockReadGuard, RmLock, RmLockReadGuard, RmLockWriteGuard};
 pub use crate::sync_reader::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile, WriteGuard};
 pub use crate::turn::{Outcome, Turn};

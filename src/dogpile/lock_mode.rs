@@ -82,8 +82,8 @@ impl<C: Clock> Dogpile<C> {
     /// If this thread is running the creator that it would wait for.
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> Turn<'static, C> {
-        match self.access(FOREVER) {
-            Ok(access) => self.turn(access, || Keeper::Shared(Arc::clone(self))),
+        match self.acquire_kept(FOREVER, || Keeper::Shared(Arc::clone(self))) {
+            Ok(turn) => turn,
             Err(error) => would_deadlock(&error),
         }
     }
@@ -94,8 +94,7 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// [`WouldBlock`] if there is no value and somebody else creates it.
     pub fn try_acquire_owned(self: &Arc<Self>) -> Result<Turn<'static, C>, WouldBlock> {
-        let access = self.access(Patience::None).map_err(|_| WouldBlock)?;
-        Ok(self.turn(access, || Keeper::Shared(Arc::clone(self))))
+        self.acquire_kept(Patience::None, || Keeper::Shared(Arc::clone(self))).map_err(|_| WouldBlock)
     }
 
     /// As [`acquire_owned`](Self::acquire_owned), but blocks for `timeout` at most, as
@@ -106,7 +105,7 @@ impl<C: Clock> Dogpile<C> {
     /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it
     /// would wait for.
     pub fn acquire_owned_timeout(self: &Arc<Self>, timeout: Duration) -> Result<Turn<'static, C>, AcquireError> {
-        self.access(Patience::For(timeout)).map(|access| self.turn(access, || Keeper::Shared(Arc::clone(self))))
+        self.acquire_kept(Patience::For(timeout), || Keeper::Shared(Arc::clone(self)))
     }
 
     /// Runs `creator` if the value needs creating and this access is the one elected. When it returns a value has been
@@ -262,6 +261,15 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
         self.create(Patience::For(timeout), creator)
+    }
+
+    /// An access whose creation, if it comes to one, holds on to the lock by a keeper of its own.
+    pub(crate) fn acquire_kept<'a>(
+        &self,
+        patience: Patience,
+        keeper: impl FnOnce() -> Keeper<'a, Self>,
+    ) -> Result<Turn<'a, C>, AcquireError> {
+        self.access(patience).map(|access| self.turn(access, keeper))
     }
 
     /// The hit path: all that a fresh value costs.

@@ -7,7 +7,7 @@ use crate::dogpile::{Need, Settled, would_deadlock};
 use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, WouldBlock};
 use crate::freshness::Freshness;
-use crate::readers::{Pass, Seat};
+use crate::readers::{Owner, Pass, Seat};
 use crate::sync::Arc;
 use crate::turn::Outcome;
 use crate::wait::{FOREVER, Patience, Wait};
@@ -347,8 +347,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// As `acquire`.
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> ReadTurn<'static, C, OwnedReadGuard> {
-        match self.access(FOREVER) {
-            Ok(access) => self.turn_owned(access),
+        match self.acquire_shared(FOREVER) {
+            Ok(turn) => turn,
             Err(error) => would_deadlock(&error),
         }
     }
@@ -359,7 +359,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ///
     /// [`WouldBlock`] if it would have to.
     pub fn try_acquire_owned(self: &Arc<Self>) -> Result<ReadTurn<'static, C, OwnedReadGuard>, WouldBlock> {
-        self.access(Patience::None).map(|access| self.turn_owned(access)).map_err(|_| WouldBlock)
+        self.acquire_shared(Patience::None).map_err(|_| WouldBlock)
     }
 
     /// As [`acquire_owned`](Self::acquire_owned), but blocks for `timeout` at most, as
@@ -372,11 +372,24 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         self: &Arc<Self>,
         timeout: Duration,
     ) -> Result<ReadTurn<'static, C, OwnedReadGuard>, AcquireError> {
-        self.access(Patience::For(timeout)).map(|access| self.turn_owned(access))
+        self.acquire_shared(Patience::For(timeout))
     }
 
-    fn turn_owned<'a>(self: &'a Arc<Self>, access: Access<'a>) -> ReadTurn<'static, C, OwnedReadGuard> {
-        let owned = |pass| ReadGuard::into_owned(ReadGuard::new((), pass), Arc::clone(self));
-        self.turn_as(access, || Keeper::Shared(Arc::clone(self)), owned)
+    fn acquire_shared(
+        self: &Arc<Self>,
+        patience: Patience,
+    ) -> Result<ReadTurn<'static, C, OwnedReadGuard>, AcquireError> {
+        self.acquire_kept(patience, || Keeper::Shared(Arc::clone(self)), || Arc::clone(self).into())
+    }
+
+    /// An access whose creation, if it comes to one, holds on to the lock by a keeper of its own, and its guard by an owner.
+    pub(crate) fn acquire_kept(
+        &self,
+        patience: Patience,
+        keeper: impl FnOnce() -> Keeper<'static, Self>,
+        owner: impl FnOnce() -> Owner,
+    ) -> Result<ReadTurn<'static, C, OwnedReadGuard>, AcquireError> {
+        let guard = |pass| ReadGuard::into_owned(ReadGuard::new((), pass), owner());
+        self.access(patience).map(|access| self.turn_as(access, keeper, guard))
     }
 }

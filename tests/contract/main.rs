@@ -7,6 +7,7 @@ mod cached;
 mod dogpile;
 mod laws;
 mod naive;
+mod registry;
 mod script;
 mod sync_reader;
 
@@ -19,6 +20,10 @@ contract! {
     dogpile_by_stamped_getter: crate::dogpile::Beside<crate::dogpile::ByStampedGetter>,
     cached_by_closure: crate::cached::Owning<crate::cached::Closure>,
     cached_by_renewal: crate::cached::Owning<crate::cached::ByRenewal>,
+    registered_dogpile: crate::registry::OfDogpile<crate::registry::Closure>,
+    registered_dogpile_elsewhere: crate::registry::OfDogpile<crate::registry::Elsewhere>,
+    registered_sync_reader: crate::registry::OfSyncReader<crate::registry::Closure>,
+    registered_cached: crate::registry::OfCached<crate::registry::Closure>,
     sync_reader_by_closure: crate::sync_reader::Swapped<crate::sync_reader::Closure>,
     sync_reader_by_turn: crate::sync_reader::Swapped<crate::sync_reader::ByTurn>,
     sync_reader_elsewhere: crate::sync_reader::Swapped<crate::sync_reader::Elsewhere>,

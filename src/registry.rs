@@ -1,0 +1,239 @@
+//! One lock per key, alive while in use.
+//!
+//! Here are the type and its forms. What an entry goes through is in [`shard`], how it is looked up and let go in [`root`],
+//! and what holds it in [`held`].
+
+mod held;
+mod root;
+mod shard;
+
+pub use held::{Held, Iter};
+
+use crate::clock::nanoseconds;
+use crate::dogpile::Dogpile;
+use crate::lock::Lock;
+use crate::sync::{Arc, const_fn};
+use root::Root;
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::Hash;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::time::Duration;
+
+/// A lock for each key: made on first use, the same one for all who ask while anybody holds it, gone when the last one lets
+/// go.
+///
+/// For values that are many and live elsewhere (rows, pages, users in memcached), each with its own election:
+/// [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) or [`Cached`](crate::Cached). A look-up yields a [`Held`],
+/// which derefs to the lock; while one exists, so does the lock. A creation in flight holds it as well, since it borrows the
+/// `Held` or, [owned](Held::acquire_owned), has one of its own.
+///
+/// The lock goes with its last holder, and with it whatever it knew: its deadline, its generation, what somebody said to it,
+/// and the value of a [`Cached`](crate::Cached). That suits [stamped getter mode](Dogpile::get_or_create_stamped), where the
+/// store keeps all of that. For the others have the registry [keep them](Self::keep_idle) for a while.
+///
+/// It is no cache: it has no bound but the keys in use and those that `keep_idle` keeps.
+///
+/// # Cost
+///
+/// A look-up hashes the key and takes the mutex of one of 64 shards, letting go takes it once more, so unrelated keys seldom
+/// meet; about 50 ns together, and 200 ns where the lock has to be made. Memory is per key that lives, and follows their number
+/// down as well as up. The registry itself takes 8 KB.
+///
+/// # Two threads at once
+///
+/// They get the same lock. If both find none, both call the maker, outside every lock, and one of the two locks made is
+/// dropped unused.
+///
+/// # Deadlocks
+///
+/// Keys are compared under the mutex of their shard: `Eq` of a key must not use the registry. All else that is the user's
+/// (hashing, cloning and dropping keys, making and dropping locks, clocks) runs outside it.
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::{Dogpile, Registry};
+/// use std::time::Duration;
+///
+/// static LOCKS: Registry<String> = Registry::new(|_| Dogpile::new(Duration::from_secs(60)));
+///
+/// let one = LOCKS.get("user:1"); // no `String` is made if it is there
+/// let same = LOCKS.get("user:1");
+/// assert!(std::ptr::eq(&*one, &*same));
+/// assert_eq!(LOCKS.len(), 1);
+/// drop((one, same));
+/// assert!(LOCKS.is_empty());
+/// ```
+///
+/// With values, kept for five minutes after they were last asked for:
+///
+/// ```
+/// use dogpile::{Cached, Registry};
+/// use std::time::Duration;
+///
+/// static PAGES: Registry<u64, Cached<String>> =
+///     Registry::new(|_| Cached::new(Duration::from_secs(60))).keep_idle(Duration::from_secs(300));
+///
+/// fn page(number: u64) -> String {
+///     PAGES.get(&number).get_or_create(|| format!("page {number}") /* slow */).clone()
+/// }
+/// assert_eq!(page(7), "page 7");
+/// assert_eq!(PAGES.get(&7).try_get().as_deref(), Some(&page(7)));
+/// ```
+pub struct Registry<K, L = Dogpile, F = fn(&K) -> L> {
+    root: Root<K, L>,
+    maker: F,
+}
+
+// As for a map of locks behind a mutex that does not poison: a panic leaves nothing half-done in here. A key may be seen
+// from outside, and so may what a lock holds.
+impl<K: RefUnwindSafe, L: RefUnwindSafe, F: UnwindSafe> UnwindSafe for Registry<K, L, F> {}
+impl<K: RefUnwindSafe, L: RefUnwindSafe, F: RefUnwindSafe> RefUnwindSafe for Registry<K, L, F> {}
+
+impl<K, L> Registry<K, L> {
+    const_fn! {
+        /// An empty registry, which makes locks by `maker`: a function, or a closure that captures nothing. For others see
+        /// [`with_maker`](Self::with_maker).
+        #[must_use]
+        pub const fn new(maker: fn(&K) -> L) -> Self {
+            Self::with_maker(maker)
+        }
+    }
+}
+
+impl<K, L, F> Registry<K, L, F> {
+    const_fn! {
+        /// An empty registry, which makes locks by a `maker` of any kind: `Fn(&K) -> L`.
+        ///
+        /// ```
+        /// use dogpile::{Dogpile, ManualClock, Registry};
+        /// use std::{sync::Arc, time::Duration};
+        ///
+        /// let clock = Arc::new(ManualClock::new());
+        /// let maker = |_: &u64| Dogpile::with_clock(Duration::from_secs(60), Arc::clone(&clock));
+        /// let locks = Registry::with_maker(maker);
+        /// assert!(!locks.get(&7).has_value());
+        /// ```
+        #[must_use]
+        pub const fn with_maker(maker: F) -> Self {
+            Self { root: Root::new(), maker }
+        }
+    }
+
+    const_fn! {
+        /// Keeps locks, with their values and state, for that long after they were last used: until `idle_for` after the last
+        /// holder has let go. Zero, the default, does not; `Duration::MAX` keeps them for good.
+        ///
+        /// The time is that of the locks' own clock: give all of them the same. Whoever lets go of a lock removes a few that
+        /// have been idle for too long, in its own shard and in one other in turn. So entries may stay somewhat longer, and in a
+        /// registry that is not used at all any more they stay: see [`sweep`](Self::sweep).
+        #[must_use]
+        pub const fn keep_idle(mut self, idle_for: Duration) -> Self {
+            self.root.keep_idle(nanoseconds(idle_for));
+            self
+        }
+    }
+}
+
+impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
+    /// The lock of that key, made if there is none. Blocks only for moments.
+    ///
+    /// Through a registry in a `static` this yields a `Held<'static, …>`.
+    ///
+    /// # Panics
+    ///
+    /// If hashing, comparing or cloning the key does, or the maker. The registry is as before.
+    #[inline]
+    pub fn get<Q: Hash + Eq + ToOwned<Owned = K> + ?Sized>(&self, key: &Q) -> Held<'_, K, L>
+    where
+        K: Borrow<Q>,
+    {
+        self.root.get(key, &self.maker)
+    }
+
+    /// As [`get`](Self::get), with a [`Held`] that shares the registry and may outlive the caller.
+    ///
+    /// # Panics
+    ///
+    /// As `get`.
+    pub fn get_owned<Q: Hash + Eq + ToOwned<Owned = K> + ?Sized>(self: &Arc<Self>, key: &Q) -> Held<'static, K, L>
+    where
+        K: Borrow<Q> + Send + Sync + 'static,
+        L: Send + Sync + 'static,
+        F: Send + Sync + 'static,
+    {
+        self.get(key).owned(Arc::clone(self))
+    }
+}
+
+impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
+    /// The lock of that key, if there is one. Blocks only for moments.
+    ///
+    /// # Panics
+    ///
+    /// If hashing or comparing the key does.
+    pub fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Held<'_, K, L>>
+    where
+        K: Borrow<Q>,
+    {
+        self.root.find(key)
+    }
+
+    /// Whether a creation is running for that key. Makes no lock, and is no use of it. Blocks only for moments.
+    ///
+    /// # Panics
+    ///
+    /// If hashing or comparing the key does.
+    pub fn is_creating<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.root.ask(key, |lock| lock.dogpile().is_creating()).unwrap_or(false)
+    }
+}
+
+impl<K, L: Lock, F> Registry<K, L, F> {
+    /// How many keys live: held ones, and idle ones that are kept. Blocks only for moments.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.root.len()
+    }
+
+    /// Whether no key lives. Blocks only for moments.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The keys that live, each [held](Held) while it is looked at, in no order. Blocks only for moments.
+    ///
+    /// A key that lives all the while is seen once; one that comes or goes meanwhile may be seen or not. To be looked at is no
+    /// use: an idle one goes when it would have gone.
+    pub fn iter(&self) -> Iter<'_, K, L> {
+        Iter::new(&self.root)
+    }
+
+    /// Removes all that have been [idle](Self::keep_idle) for too long; returns how many. Blocks only for moments, and nobody
+    /// else for longer: it removes a few at a time.
+    ///
+    /// For a registry that may come to lie unused: those who use it do this for it.
+    pub fn sweep(&self) -> usize {
+        self.root.sweep()
+    }
+}
+
+impl<'a, K, L: Lock, F> IntoIterator for &'a Registry<K, L, F> {
+    type Item = Held<'a, K, L>;
+    type IntoIter = Iter<'a, K, L>;
+
+    fn into_iter(self) -> Iter<'a, K, L> {
+        self.iter()
+    }
+}
+
+impl<K, L: Lock, F> fmt::Debug for Registry<K, L, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("len", &self.len()).finish_non_exhaustive()
+    }
+}

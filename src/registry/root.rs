@@ -1,0 +1,160 @@
+//! A registry but for its maker: what all who hold an entry need of it.
+
+use super::held::Held;
+use super::shard::{Entry, Shard, Table};
+use crate::clock::Clock;
+use crate::lock::Lock;
+use crate::sync::{Arc, MutexGuard, OnceLock, const_fn};
+use crossbeam_utils::CachePadded;
+use std::borrow::Borrow;
+use std::hash::{BuildHasher, Hash};
+
+/// How many shards: enough that a few dozen threads seldom meet in one.
+const SHARDS: usize = if cfg!(dogpile_loom) { 2 } else { 64 };
+
+/// How many idle entries each of the two shards that one who lets go looks after may lose at once.
+const SWEPT_AT_ONCE: usize = 4;
+
+/// How many [`sweep`](Root::sweep) removes before it lets others in.
+const SWEPT_IN_A_ROW: usize = 64;
+
+/// Keys come from outside, so their hashes must not be foreseen. A model is to be the same in each of its runs.
+#[cfg(not(dogpile_loom))]
+type Hashes = std::hash::RandomState;
+#[cfg(dogpile_loom)]
+type Hashes = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
+
+pub(super) struct Root<K, L> {
+    shards: [CachePadded<Shard<K, L>>; SHARDS],
+    /// How long entries are kept that nobody holds, in nanoseconds.
+    keep_idle: u64,
+    /// Made on first use: a `static` cannot draw random numbers.
+    hashes: OnceLock<Hashes>,
+}
+
+impl<K, L> Root<K, L> {
+    #[cfg(not(dogpile_loom))]
+    pub(super) const fn new() -> Self {
+        Self { shards: [const { CachePadded::new(Shard::new()) }; SHARDS], keep_idle: 0, hashes: OnceLock::new() }
+    }
+
+    #[cfg(dogpile_loom)]
+    pub(super) fn new() -> Self {
+        let shards = std::array::from_fn(|_| CachePadded::new(Shard::new()));
+        Self { shards, keep_idle: 0, hashes: OnceLock::new() }
+    }
+
+    const_fn! {
+        pub(super) const fn keep_idle(&mut self, nanoseconds: u64) {
+            self.keep_idle = nanoseconds;
+        }
+    }
+
+    fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        self.hashes.get_or_init(Hashes::default).hash_one(key)
+    }
+
+    fn table(&self, hash: u64) -> MutexGuard<'_, Table<K, L>> {
+        // Not the lowest bits, which are the place in the table, nor the highest seven, by which the table tells neighbours apart.
+        #[allow(clippy::cast_possible_truncation)] // a few bits are asked for
+        let shard = (hash >> 48) as usize % SHARDS;
+        self.shards[shard].lock()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    /// Asks the lock of that key, without holding it. `ask` runs under the mutex.
+    pub(super) fn ask<Q: Hash + Eq + ?Sized, A>(&self, key: &Q, ask: impl FnOnce(&L) -> A) -> Option<A>
+    where
+        K: Borrow<Q>,
+    {
+        let hash = self.hash(key);
+        let table = self.table(hash);
+        table.find(hash, key).map(|entry| ask(&entry.lock))
+    }
+}
+
+impl<K: Hash + Eq, L: Lock> Root<K, L> {
+    pub(super) fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Held<'_, K, L>>
+    where
+        K: Borrow<Q>,
+    {
+        let hash = self.hash(key);
+        let found = self.table(hash).look_up(hash, key);
+        found.map(|entry| Held::new(self, entry))
+    }
+
+    pub(super) fn get<Q: Hash + Eq + ToOwned<Owned = K> + ?Sized>(
+        &self,
+        key: &Q,
+        maker: impl FnOnce(&K) -> L,
+    ) -> Held<'_, K, L>
+    where
+        K: Borrow<Q>,
+    {
+        let hash = self.hash(key);
+        let found = self.table(hash).look_up(hash, key);
+        let entry = found.unwrap_or_else(|| {
+            let key = key.to_owned();
+            let lock = maker(&key);
+            let made = Entry::new(key, lock, hash);
+            let there = self.table(hash).insert(&made);
+            // If somebody else was faster, what was made is dropped here.
+            there.unwrap_or(made)
+        });
+        Held::new(self, entry)
+    }
+}
+
+impl<K, L: Lock> Root<K, L> {
+    /// One holder of that entry fewer. `looking` says that it was not in use, only looked at.
+    pub(super) fn let_go(&self, entry: &Arc<Entry<K, L>>, looking: bool) {
+        if entry.let_go_unless_last() {
+            return;
+        }
+        if self.keep_idle == 0 {
+            let gone = self.table(entry.hash).let_go(entry);
+            drop(gone); // after the mutex
+            return;
+        }
+        // The clock is the user's: it stays outside the mutex.
+        let now = entry.lock.dogpile().clock().now();
+        let mut gone = Vec::new();
+        let mut table = self.table(entry.hash);
+        table.let_go_and_keep(entry, now.saturating_add(self.keep_idle), looking);
+        table.sweep(now, SWEPT_AT_ONCE, &mut gone);
+        table.next_to_visit = (table.next_to_visit + 1) % SHARDS;
+        let next = table.next_to_visit;
+        drop(table);
+        self.shards[next].lock().sweep(now, SWEPT_AT_ONCE, &mut gone);
+        drop(gone);
+    }
+
+    pub(super) fn sweep(&self) -> usize {
+        self.shards.iter().map(|shard| Self::sweep_shard(shard)).sum()
+    }
+
+    fn sweep_shard(shard: &Shard<K, L>) -> usize {
+        let Some(idle) = shard.lock().any_idle() else { return 0 };
+        // Outside the mutex, as above.
+        let now = idle.lock.dogpile().clock().now();
+        drop(idle);
+        let mut swept = 0;
+        loop {
+            let mut gone = Vec::with_capacity(SWEPT_IN_A_ROW);
+            shard.lock().sweep(now, SWEPT_IN_A_ROW, &mut gone);
+            swept += gone.len();
+            if gone.len() < SWEPT_IN_A_ROW {
+                return swept;
+            }
+        }
+    }
+
+    /// Holds the entries of that shard, to look at them; `None` past the last shard.
+    pub(super) fn hold_shard(&self, shard: usize) -> Option<Vec<Held<'_, K, L>>> {
+        let entries = self.shards.get(shard)?.lock().hold_all();
+        Some(entries.into_iter().map(|entry| Held::looking(self, entry)).collect())
+    }
+}

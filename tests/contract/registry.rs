@@ -1,0 +1,171 @@
+//! The locks of a `Registry` join the contract: each access looks its key up anew.
+
+use crate::dogpile::outcome_of_value;
+use crate::laws::{Access, Elects, Failure};
+use dogpile::{
+    Cached, CachedGuard, CreateError, Dogpile, Generation, Held, Lock, ManualClock, Outcome, Registry,
+    SyncReaderDogpile, Turn,
+};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+type Clock = Arc<ManualClock>;
+type Maker<L> = Box<dyn Fn(&String) -> L + Send + Sync>;
+
+/// A registry with one key of interest, whose lock is asked its questions through one holder, and accessed through others.
+pub struct Registered<L: Lock + Send + Sync + 'static, W> {
+    registry: Arc<Registry<String, L, Maker<L>>>,
+    lock: Held<'static, String, L>,
+    /// Relaxed: the lock alone orders it. For the locks that hold no value.
+    slot: AtomicU64,
+    _way: W,
+}
+
+pub type OfDogpile<W> = Registered<Dogpile<Clock>, W>;
+pub type OfSyncReader<W> = Registered<SyncReaderDogpile<Clock>, W>;
+pub type OfCached<W> = Registered<Cached<u64, Clock>, W>;
+
+/// One way to use a lock that was looked up.
+pub trait Way<L: Lock>: Default + Send + Sync + 'static {
+    fn make(expires_after: Duration, clock: Clock) -> L;
+
+    fn access(
+        lock: &Held<'_, String, L>,
+        slot: &AtomicU64,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access;
+}
+
+macro_rules! joins {
+    ($lock:ty) => {
+        impl<W: Way<$lock>> Elects for Registered<$lock, W> {
+            type Generation = Generation;
+
+            fn new(expires_after: Duration, clock: Clock) -> Self {
+                let maker: Maker<$lock> = Box::new(move |_| W::make(expires_after, Arc::clone(&clock)));
+                let registry = Arc::new(Registry::with_maker(maker));
+                let lock = registry.get_owned("key");
+                Self { registry, lock, slot: AtomicU64::new(0), _way: W::default() }
+            }
+
+            fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+                let held = self.registry.get("key");
+                assert!(std::ptr::eq(&*held, &*self.lock), "the same lock for all who ask");
+                let access = W::access(&held, &self.slot, timeout, || {
+                    assert!(self.registry.is_creating("key"));
+                    creator()
+                });
+                drop(held);
+                assert_eq!(self.registry.len(), 1);
+                access
+            }
+
+            crate::asks_its_lock!();
+        }
+    };
+}
+joins!(Dogpile<Clock>);
+joins!(SyncReaderDogpile<Clock>);
+joins!(Cached<u64, Clock>);
+
+/// By closure.
+#[derive(Default)]
+pub struct Closure;
+
+impl Way<Dogpile<Clock>> for Closure {
+    fn make(expires_after: Duration, clock: Clock) -> Dogpile<Clock> {
+        Dogpile::with_clock(expires_after, clock)
+    }
+
+    fn access(
+        lock: &Held<'_, String, Dogpile<Clock>>,
+        slot: &AtomicU64,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let mut created = None;
+        let outcome = lock.acquire_or_try_create_timeout(timeout, || {
+            let value = creator()?;
+            slot.store(value, Ordering::Relaxed);
+            created = Some(value);
+            Ok(())
+        })?;
+        Ok((outcome, created.unwrap_or_else(|| slot.load(Ordering::Relaxed))))
+    }
+}
+
+impl Way<SyncReaderDogpile<Clock>> for Closure {
+    fn make(expires_after: Duration, clock: Clock) -> SyncReaderDogpile<Clock> {
+        SyncReaderDogpile::with_clock(expires_after, clock)
+    }
+
+    fn access(
+        lock: &Held<'_, String, SyncReaderDogpile<Clock>>,
+        slot: &AtomicU64,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let mut created = None;
+        let guard = lock.acquire_or_try_create_timeout(timeout, || {
+            let value = creator()?;
+            let _alone = lock.acquire_write_lock();
+            slot.store(value, Ordering::Relaxed);
+            created = Some(value);
+            Ok(())
+        })?;
+        Ok((*guard, created.unwrap_or_else(|| slot.load(Ordering::Relaxed))))
+    }
+}
+
+impl Way<Cached<u64, Clock>> for Closure {
+    fn make(expires_after: Duration, clock: Clock) -> Cached<u64, Clock> {
+        Cached::with_clock(expires_after, clock)
+    }
+
+    fn access(
+        lock: &Held<'_, String, Cached<u64, Clock>>,
+        _: &AtomicU64,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let guard = lock.get_or_try_create_timeout(timeout, creator)?;
+        Ok((CachedGuard::outcome(&guard), *guard))
+    }
+}
+
+/// By an owned creation, carried to another thread, which runs it: its holder is the last one that the access has.
+#[derive(Default)]
+pub struct Elsewhere;
+
+impl Way<Dogpile<Clock>> for Elsewhere {
+    fn make(expires_after: Duration, clock: Clock) -> Dogpile<Clock> {
+        Dogpile::with_clock(expires_after, clock)
+    }
+
+    fn access(
+        lock: &Held<'_, String, Dogpile<Clock>>,
+        slot: &AtomicU64,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let before = lock.freshness();
+        let Turn::Create(creation) = lock.acquire_owned_timeout(timeout)? else {
+            return Ok((outcome_of_value(false, before), slot.load(Ordering::Relaxed)));
+        };
+        let value = thread::scope(|scope| {
+            let job = scope.spawn(|| {
+                creation.run_fallible(|_| {
+                    let value = creator()?;
+                    slot.store(value, Ordering::Relaxed);
+                    Ok(value)
+                })
+            });
+            job.join().unwrap_or_else(|panic| resume_unwind(panic))
+        });
+        value.map(|value| (Outcome::Created, value)).map_err(CreateError::Failed)
+    }
+}
