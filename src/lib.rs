@@ -15,6 +15,7 @@
 compile_error!("dogpile keeps deadlines and generations in 64-bit atomics, which this target does not have");
 
 mod cached;
+mod cached_by_key;
 mod cached_fn;
 mod clock;
 mod creation;
@@ -34,6 +35,7 @@ mod turn;
 mod wait;
 
 pub use crate::cached::{Cached, CachedGuard, Made, Renewal};
+pub use crate::cached_by_key::{CachedByKey, Store, cached_by_key};
 #[doc(hidden)]
 pub use crate::cached_fn::kind;
 pub use crate::cached_fn::{CachedFn, Creator, cached};

@@ -168,6 +168,14 @@ impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
 }
 
 impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
+    /// The lock of that key, made by another maker if there is none.
+    pub(crate) fn get_or(&self, key: &K, maker: impl FnOnce(&K) -> L) -> Held<'_, K, L>
+    where
+        K: Clone,
+    {
+        self.root.get(key, maker)
+    }
+
     /// The lock of that key, if there is one. Blocks only for moments.
     ///
     /// # Panics

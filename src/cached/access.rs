@@ -267,26 +267,16 @@ impl<T, C: Clock> Cached<T, C> {
         patience: Patience,
         creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
-        self.mark_stale();
         let wait = &mut Wait::new(patience);
-        let mut served = false;
         loop {
-            let seen = self.dogpile.election().look();
-            let got = match self.freshness() {
-                Freshness::Fresh => CachedGuard::of(self.cell.load(), Outcome::Fresh),
-                Freshness::Stale | Freshness::Missing => match self.wait(seen, wait)? {
-                    Some(Access::Elected(born)) => {
-                        return Renewal::new(self, born).run(creator).map_err(CreateError::Failed);
-                    }
-                    Some(Access::Got(guard)) if served => Some(guard),
-                    Some(Access::Got(_)) => {
-                        served = true;
-                        None
-                    }
-                    None => None,
-                },
-            };
-            if let Some(guard) = got {
+            // Before it queues: see `tray`.
+            let tray = self.trays.share();
+            if let Some(born) = self.dogpile.elect_anew(wait)? {
+                return Renewal::new(self, born).run(creator).map_err(CreateError::Failed);
+            }
+            let served = || tray.lock().clone().map(|node| CachedGuard::owning(node, Outcome::Waited));
+            // Neither, if it was there and has been invalidated since: once more.
+            if let Some(guard) = self.hit().or_else(served) {
                 return Ok(guard);
             }
         }

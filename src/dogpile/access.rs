@@ -73,6 +73,27 @@ impl<C: Clock> Dogpile<C> {
         Ok(Settled::Moved)
     }
 
+    /// For an access that wants a value whose creation begins after this call: marks the one there is as stale, and waits for
+    /// whoever creates already. `None`: such a value has been created by somebody else.
+    pub(crate) fn elect_anew(&self, wait: &mut Wait) -> Result<Option<Generation>, AcquireError> {
+        self.mark_stale();
+        let mut served = false;
+        loop {
+            let seen = self.election.look();
+            // Nothing but a creation that began after the mark takes it back.
+            if self.expiry.told() == Freshness::Fresh {
+                return Ok(None);
+            }
+            match self.settle(seen, Need::Missing, wait)? {
+                Settled::Elected { born, .. } => return Ok(Some(born)),
+                // The first may have begun before the mark; the second began after the first had ended.
+                Settled::Served if served => return Ok(None),
+                Settled::Served => served = true,
+                Settled::CarryOn | Settled::Moved | Settled::LookAgain => {}
+            }
+        }
+    }
+
     /// Whether the value is fresh, stale or missing now, to an access: one that was born fresh begins to live.
     pub(crate) fn look(&self) -> Freshness {
         let mut now = self.expiry.now(&self.clock);

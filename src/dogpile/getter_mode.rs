@@ -388,7 +388,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
-        self.fetch_or_create(patience, |seen| self.need(seen), |_| Freshness::Fresh, getter, creator)
+        self.fetch_or_create(&mut Wait::new(patience), |seen| self.need(seen), |_| Freshness::Fresh, getter, creator)
     }
 
     /// What the lock alone says is needed, if it can say so without asking the getter.
@@ -404,7 +404,7 @@ impl<C: Clock> Dogpile<C> {
     /// The access described in the [module docs](self). `known` and `judge` are what the modes differ in: see `fetch`.
     pub(super) fn fetch_or_create<'a, T, E, G>(
         &'a self,
-        patience: Patience,
+        wait: &mut Wait,
         known: impl Fn(State) -> Option<Need>,
         judge: impl Fn(&T) -> Freshness,
         mut getter: impl FnMut() -> Result<T, GetError<G>>,
@@ -412,7 +412,7 @@ impl<C: Clock> Dogpile<C> {
     ) -> Result<T, CreateError<E, G>> {
         let getter = |_: &mut Wait| found(getter());
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        match self.fetch(&mut Wait::new(patience), known, judge, getter, elected)? {
+        match self.fetch(wait, known, judge, getter, elected)? {
             Fetched::Value(value) => Ok(value),
             Fetched::Create(creation) => creation.run_fallible(creator).map_err(CreateError::Failed),
         }

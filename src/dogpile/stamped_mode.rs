@@ -11,10 +11,11 @@ use super::Dogpile;
 use super::access::Need;
 use super::getter_mode::{and_set, never, never_fails, or_deadlock};
 use crate::clock::{Clock, nanoseconds};
-use crate::creation::Creation;
+use crate::creation::{Creation, Keeper};
+use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::Freshness;
-use crate::wait::{FOREVER, Patience};
+use crate::wait::{FOREVER, Patience, Wait};
 use std::time::{Duration, SystemTime};
 
 /// A value and when it was created, by the wall clock of the machine that created it.
@@ -290,7 +291,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped(FOREVER, getter, and_set(self.stamping(|_| creator()), setter))
+        self.get_stamped_and_set(&mut Wait::new(FOREVER), getter, creator, setter)
     }
 
     /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), but waits for others for
@@ -310,7 +311,28 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped(Patience::For(timeout), getter, and_set(self.stamping(|_| creator()), setter))
+        self.get_stamped_and_set(&mut Wait::new(Patience::For(timeout)), getter, creator, setter)
+    }
+
+    pub(crate) fn get_stamped_and_set<T, E, G>(
+        &self,
+        wait: &mut Wait,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+        setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        self.get_stamped_within(wait, getter, and_set(self.stamping(|_| creator()), setter))
+    }
+
+    /// `born` must come from an election of this lock which nobody else has answered for.
+    pub(crate) fn create_stamped_and_set<T, E, G>(
+        &self,
+        born: Generation,
+        creator: impl FnOnce() -> Result<T, E>,
+        setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        let creation = Creation::new(Keeper::Borrowed(self), born);
+        creation.run_fallible(and_set(self.stamping(|_| creator()), setter)).map_err(CreateError::Failed)
     }
 
     /// Stamps what a creator makes once it has made it: a slow one does not yield a value born stale (C18).
@@ -327,8 +349,17 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<Stamped<T>, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
+        self.get_stamped_within(&mut Wait::new(patience), getter, creator)
+    }
+
+    fn get_stamped_within<'a, T, E, G>(
+        &'a self,
+        wait: &mut Wait,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce(&Creation<'a, Self>) -> Result<Stamped<T>, E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
         let judge = |got: &Stamped<T>| self.judge_stamp(got.created);
-        self.fetch_or_create(patience, |_| self.need_told(), judge, getter, creator)
+        self.fetch_or_create(wait, |_| self.need_told(), judge, getter, creator)
     }
 
     /// What somebody said to this lock alone says is needed.

@@ -1,0 +1,448 @@
+//! A function with arguments that keeps its results in a store: [`Dogpile`]'s stamped getter mode, with a [`Registry`] of locks.
+
+use crate::clock::{Clock, MonotonicClock};
+use crate::dogpile::{Dogpile, Stamped, never, or_deadlock};
+use crate::error::{AcquireError, CreateError, GetError};
+use crate::registry::{Held, Registry};
+use crate::wait::{FOREVER, Patience, Wait};
+use std::convert::Infallible;
+use std::fmt;
+use std::hash::Hash;
+use std::time::Duration;
+
+/// Where a [`CachedByKey`] keeps its results: three closures. Wherever that is (memcached, a cache in this process, a map
+/// behind a lock), it may lose what it likes when it likes.
+///
+/// | | infallible | fallible |
+/// |---|---|---|
+/// | `get` | `Fn(&K) -> Option<Stamped<V>>` | `Fn(&K) -> Result<Option<Stamped<V>>, G>` |
+/// | `set` | `Fn(&K, &Stamped<V>)` | `Fn(&K, &Stamped<V>) -> Result<(), E>` |
+/// | `remove` | `Fn(&K)` | `Fn(&K) -> Result<(), R>` |
+#[derive(Clone, Copy, Debug)]
+pub struct Store<Get, Set, Remove> {
+    /// Gets the value and its stamp; nothing, if there is none.
+    pub get: Get,
+    /// Stores the value and its stamp.
+    pub set: Set,
+    /// Removes the value, if there is one.
+    pub remove: Remove,
+}
+
+/// A function that keeps its results, each under a key made from its arguments, and makes one anew when it has expired: see
+/// [`cached_by_key`].
+///
+/// For each key that is in use there is a [`Dogpile`], in [stamped getter mode](Dogpile::get_or_create_stamped): who runs the
+/// function, who waits and who gets the old value when several threads come at once, and how often `get` is called, is said
+/// there. Calls with other keys have nothing to do with each other.
+///
+/// The forms that end in `_fallible` are for a function and a store that can fail, and for those that block there are
+/// `_timeout` forms.
+pub struct CachedByKey<K, Key, F, Get, Set, Remove, C: Clock = MonotonicClock> {
+    locks: Registry<K, Dogpile<C>, ()>,
+    expires_after: Duration,
+    max_skew: Option<Duration>,
+    clock: C,
+    key: Key,
+    function: F,
+    store: Store<Get, Set, Remove>,
+}
+
+/// Has a function with arguments keep its results, each for `expires_after`, in a store.
+///
+/// `key` makes the key under which the result is kept from the arguments, which are one value: a tuple if there are several.
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::{Stamped, Store, cached_by_key};
+/// use std::{collections::HashMap, sync::Mutex, time::Duration};
+///
+/// // May be any store, shared with other processes or not.
+/// let entries: Mutex<HashMap<String, Stamped<String>>> = Mutex::default();
+///
+/// let greeting = cached_by_key(
+///     Duration::from_secs(60),
+///     |(name, language): &(&str, &str)| format!("greeting:{language}:{name}"),
+///     |(name, language): &(&str, &str)| match *language {
+///         "de" => format!("Hallo {name}"), // slow
+///         _ => format!("Hello {name}"),
+///     },
+///     Store {
+///         get: |key: &String| entries.lock().unwrap().get(key).cloned(),
+///         set: |key: &String, value: &Stamped<String>| {
+///             entries.lock().unwrap().insert(key.clone(), value.clone());
+///         },
+///         remove: |key: &String| {
+///             entries.lock().unwrap().remove(key);
+///         },
+///     },
+/// );
+/// assert_eq!(greeting.get(&("Ada", "de")).value, "Hallo Ada");
+/// assert!(entries.lock().unwrap().contains_key("greeting:de:Ada"));
+/// greeting.invalidate(&("Ada", "de"));
+/// assert_eq!(greeting.get_stale(&("Ada", "de")), None);
+/// ```
+#[must_use]
+pub fn cached_by_key<A: ?Sized, K, V, Key, F, Get, Set, Remove>(
+    expires_after: Duration,
+    key: Key,
+    function: F,
+    store: Store<Get, Set, Remove>,
+) -> CachedByKey<K, Key, F, Get, Set, Remove>
+where
+    Key: Fn(&A) -> K,
+    F: Fn(&A) -> V,
+{
+    let locks = Registry::with_maker(());
+    CachedByKey { locks, expires_after, max_skew: None, clock: MonotonicClock, key, function, store }
+}
+
+impl<K, Key, F, Get, Set, Remove, C: Clock> CachedByKey<K, Key, F, Get, Set, Remove, C> {
+    /// The same on a clock of one's own.
+    #[must_use]
+    pub fn with_clock<D: Clock + Clone>(self, clock: D) -> CachedByKey<K, Key, F, Get, Set, Remove, D> {
+        let Self { expires_after, max_skew, key, function, store, .. } = self;
+        CachedByKey { locks: Registry::with_maker(()), expires_after, max_skew, clock, key, function, store }
+    }
+
+    /// Sets how far ahead of this machine's time of day a stamp from elsewhere may lie, as [`Dogpile::max_skew`].
+    #[must_use]
+    pub fn max_skew(mut self, max_skew: Duration) -> Self {
+        self.max_skew = Some(max_skew);
+        self
+    }
+
+    /// How long a result is kept.
+    #[must_use]
+    pub fn expires_after(&self) -> Duration {
+        self.expires_after
+    }
+}
+
+impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByKey<K, Key, F, Get, Set, Remove, C> {
+    fn lock(&self, key: &K) -> Held<'_, K, Dogpile<C>> {
+        self.locks.get_or(key, |_| {
+            let lock = Dogpile::with_clock(self.expires_after, self.clock.clone());
+            match self.max_skew {
+                Some(max_skew) => lock.max_skew(max_skew),
+                None => lock,
+            }
+        })
+    }
+
+    /// Whether the function is being run for those arguments. Blocks only for moments.
+    pub fn is_creating<A: ?Sized>(&self, arguments: &A) -> bool
+    where
+        Key: Fn(&A) -> K,
+    {
+        self.locks.is_creating(&(self.key)(arguments))
+    }
+
+    /// All accesses: by a getter, a creator and a setter that may fail.
+    fn get_as<V, E, G>(
+        &self,
+        key: &K,
+        patience: Patience,
+        getter: impl Fn(&K) -> Result<Stamped<V>, GetError<G>>,
+        creator: impl FnOnce() -> Result<V, E>,
+        setter: impl FnOnce(&K, &Stamped<V>) -> Result<(), E>,
+    ) -> Result<Stamped<V>, CreateError<E, G>> {
+        self.lock(key).get_stamped_and_set(&mut Wait::new(patience), || getter(key), creator, |made| setter(key, made))
+    }
+
+    /// All refreshes.
+    fn refresh_as<V, E, G>(
+        &self,
+        key: &K,
+        patience: Patience,
+        getter: impl Fn(&K) -> Result<Stamped<V>, GetError<G>>,
+        creator: impl FnOnce() -> Result<V, E>,
+        setter: impl FnOnce(&K, &Stamped<V>) -> Result<(), E>,
+    ) -> Result<Stamped<V>, CreateError<E, G>> {
+        let lock = self.lock(key);
+        let wait = &mut Wait::new(patience);
+        match lock.elect_anew(wait)? {
+            Some(born) => lock.create_stamped_and_set(born, creator, |made| setter(key, made)),
+            // Somebody else has made it: it is in the store, or was.
+            None => lock.get_stamped_and_set(wait, || getter(key), creator, |made| setter(key, made)),
+        }
+    }
+}
+
+/// # Of a function and a store that cannot fail
+impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByKey<K, Key, F, Get, Set, Remove, C> {
+    /// The result for those arguments, from the store or made by the function, with the time when it was made. As
+    /// [`Dogpile::get_or_create_stamped_and_set`].
+    ///
+    /// Blocks as long as the function runs, if this call is elected, or while there is no result and somebody else makes it.
+    ///
+    /// # Panics
+    ///
+    /// If this thread is running the function for the same key already and would wait for itself; if the key, the function or
+    /// the store does.
+    #[track_caller]
+    pub fn get<A: ?Sized, V>(&self, arguments: &A) -> Stamped<V>
+    where
+        Key: Fn(&A) -> K,
+        F: Fn(&A) -> V,
+        Get: Fn(&K) -> Option<Stamped<V>>,
+        Set: Fn(&K, &Stamped<V>),
+    {
+        or_deadlock(self.get_infallibly(arguments, FOREVER))
+    }
+
+    /// As [`get`](Self::get), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dogpile::get_or_create_timeout`].
+    ///
+    /// # Panics
+    ///
+    /// If the key, the function or the store does.
+    pub fn get_timeout<A: ?Sized, V>(&self, arguments: &A, timeout: Duration) -> Result<Stamped<V>, AcquireError>
+    where
+        Key: Fn(&A) -> K,
+        F: Fn(&A) -> V,
+        Get: Fn(&K) -> Option<Stamped<V>>,
+        Set: Fn(&K, &Stamped<V>),
+    {
+        self.get_infallibly(arguments, Patience::For(timeout)).map_err(CreateError::of_a_wait)
+    }
+
+    fn get_infallibly<A: ?Sized, V>(
+        &self,
+        arguments: &A,
+        patience: Patience,
+    ) -> Result<Stamped<V>, CreateError<Infallible>>
+    where
+        Key: Fn(&A) -> K,
+        F: Fn(&A) -> V,
+        Get: Fn(&K) -> Option<Stamped<V>>,
+        Set: Fn(&K, &Stamped<V>),
+    {
+        let key = (self.key)(arguments);
+        let creator = || never((self.function)(arguments));
+        self.get_as(&key, patience, self.getter(), creator, self.setter())
+    }
+
+    fn getter<V>(&self) -> impl Fn(&K) -> Result<Stamped<V>, GetError<Infallible>>
+    where
+        Get: Fn(&K) -> Option<Stamped<V>>,
+    {
+        |key| (self.store.get)(key).ok_or(GetError::NeedRegeneration)
+    }
+
+    fn setter<V>(&self) -> impl Fn(&K, &Stamped<V>) -> Result<(), Infallible>
+    where
+        Set: Fn(&K, &Stamped<V>),
+    {
+        |key, made| {
+            (self.store.set)(key, made);
+            Ok(())
+        }
+    }
+
+    /// What the store has for those arguments, however old. Never blocks, never runs the function.
+    ///
+    /// # Panics
+    ///
+    /// If the key or the store does.
+    pub fn get_stale<A: ?Sized, V>(&self, arguments: &A) -> Option<Stamped<V>>
+    where
+        Key: Fn(&A) -> K,
+        Get: Fn(&K) -> Option<Stamped<V>>,
+    {
+        (self.store.get)(&(self.key)(arguments))
+    }
+
+    /// Forgets the result for those arguments, and removes it from the store: the next call makes it anew.
+    ///
+    /// A result that is being made is superseded: its own caller gets it, and it is not stored (L6). If it is being stored
+    /// just now, this waits for that before it removes it.
+    ///
+    /// Other processes that share the store find it gone, but what they are making is theirs to store.
+    ///
+    /// # Panics
+    ///
+    /// If the key or the store does.
+    pub fn invalidate<A: ?Sized>(&self, arguments: &A)
+    where
+        Key: Fn(&A) -> K,
+        Remove: Fn(&K),
+    {
+        let key = (self.key)(arguments);
+        // Held until the store has lost it: who comes later, to another lock, finds nothing there.
+        let lock = self.lock(&key);
+        lock.invalidate();
+        (self.store.remove)(&key);
+    }
+
+    /// Runs the function for those arguments though its result be fresh, and returns one whose making began after this call
+    /// did.
+    ///
+    /// Others carry on with the old one meanwhile. If somebody else is making one already, waits for that to end, and then makes
+    /// another, or gets the one that yet somebody else has begun to make since.
+    ///
+    /// # Panics
+    ///
+    /// As [`get`](Self::get).
+    #[track_caller]
+    pub fn refresh<A: ?Sized, V>(&self, arguments: &A) -> Stamped<V>
+    where
+        Key: Fn(&A) -> K,
+        F: Fn(&A) -> V,
+        Get: Fn(&K) -> Option<Stamped<V>>,
+        Set: Fn(&K, &Stamped<V>),
+    {
+        let key = (self.key)(arguments);
+        let creator = || never((self.function)(arguments));
+        or_deadlock(self.refresh_as(&key, FOREVER, self.getter(), creator, self.setter()))
+    }
+}
+
+/// # Of a function and a store that can fail
+///
+/// A call that fails leaves the store as it was, unless `set` failed half-way. The errors are the caller's, and not kept.
+impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByKey<K, Key, F, Get, Set, Remove, C> {
+    /// As [`get`](Self::get). As [`Dogpile::get_or_try_create_stamped_and_set`].
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Failed`] with the error of the function or of `set`; [`CreateError::GetterFailed`] with that of `get`;
+    /// [`CreateError::WouldDeadlock`] if this thread is running the function for the same key already.
+    ///
+    /// # Panics
+    ///
+    /// If the key, the function or the store does.
+    pub fn get_fallible<A: ?Sized, V, E, G>(&self, arguments: &A) -> Result<Stamped<V>, CreateError<E, G>>
+    where
+        Key: Fn(&A) -> K,
+        F: Fn(&A) -> Result<V, E>,
+        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
+        Set: Fn(&K, &Stamped<V>) -> Result<(), E>,
+    {
+        self.get_fallible_timeout(arguments, Duration::MAX)
+    }
+
+    /// As [`get_fallible`](Self::get_fallible), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_fallible`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If the key, the function or the store does.
+    pub fn get_fallible_timeout<A: ?Sized, V, E, G>(
+        &self,
+        arguments: &A,
+        timeout: Duration,
+    ) -> Result<Stamped<V>, CreateError<E, G>>
+    where
+        Key: Fn(&A) -> K,
+        F: Fn(&A) -> Result<V, E>,
+        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
+        Set: Fn(&K, &Stamped<V>) -> Result<(), E>,
+    {
+        let (key, patience) = ((self.key)(arguments), Patience::For(timeout));
+        self.get_as(&key, patience, self.fallible_getter(), || (self.function)(arguments), &self.store.set)
+    }
+
+    fn fallible_getter<V, G>(&self) -> impl Fn(&K) -> Result<Stamped<V>, GetError<G>>
+    where
+        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
+    {
+        |key| (self.store.get)(key).map_err(GetError::Failed)?.ok_or(GetError::NeedRegeneration)
+    }
+
+    /// As [`get_stale`](Self::get_stale).
+    ///
+    /// # Errors
+    ///
+    /// That of the store.
+    ///
+    /// # Panics
+    ///
+    /// If the key or the store does.
+    pub fn get_stale_fallible<A: ?Sized, V, G>(&self, arguments: &A) -> Result<Option<Stamped<V>>, G>
+    where
+        Key: Fn(&A) -> K,
+        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
+    {
+        (self.store.get)(&(self.key)(arguments))
+    }
+
+    /// As [`invalidate`](Self::invalidate).
+    ///
+    /// # Errors
+    ///
+    /// That of the store, which may still have the result then: try again.
+    ///
+    /// # Panics
+    ///
+    /// If the key or the store does.
+    pub fn invalidate_fallible<A: ?Sized, R>(&self, arguments: &A) -> Result<(), R>
+    where
+        Key: Fn(&A) -> K,
+        Remove: Fn(&K) -> Result<(), R>,
+    {
+        let key = (self.key)(arguments);
+        // As in `invalidate`.
+        let lock = self.lock(&key);
+        lock.invalidate();
+        (self.store.remove)(&key)
+    }
+
+    /// As [`refresh`](Self::refresh). If it fails, the old result stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_fallible`](Self::get_fallible).
+    ///
+    /// # Panics
+    ///
+    /// If the key, the function or the store does.
+    pub fn refresh_fallible<A: ?Sized, V, E, G>(&self, arguments: &A) -> Result<Stamped<V>, CreateError<E, G>>
+    where
+        Key: Fn(&A) -> K,
+        F: Fn(&A) -> Result<V, E>,
+        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
+        Set: Fn(&K, &Stamped<V>) -> Result<(), E>,
+    {
+        self.refresh_fallible_timeout(arguments, Duration::MAX)
+    }
+
+    /// As [`refresh_fallible`](Self::refresh_fallible), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `refresh_fallible`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If the key, the function or the store does.
+    pub fn refresh_fallible_timeout<A: ?Sized, V, E, G>(
+        &self,
+        arguments: &A,
+        timeout: Duration,
+    ) -> Result<Stamped<V>, CreateError<E, G>>
+    where
+        Key: Fn(&A) -> K,
+        F: Fn(&A) -> Result<V, E>,
+        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
+        Set: Fn(&K, &Stamped<V>) -> Result<(), E>,
+    {
+        let (key, patience) = ((self.key)(arguments), Patience::For(timeout));
+        self.refresh_as(&key, patience, self.fallible_getter(), || (self.function)(arguments), &self.store.set)
+    }
+}
+
+impl<K, Key, F, Get, Set, Remove, C: Clock> fmt::Debug for CachedByKey<K, Key, F, Get, Set, Remove, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedByKey")
+            .field("expires_after", &self.expires_after)
+            .field("in_use", &self.locks.len())
+            .finish_non_exhaustive()
+    }
+}
