@@ -49,7 +49,8 @@ pub struct CachedByKey<K, Key, F, Get, Set, Remove, C: Clock = MonotonicClock> {
 
 /// Has a function with arguments keep its results, each for `expires_after`, in a store.
 ///
-/// `key` makes the key under which the result is kept from the arguments, which are one value: a tuple if there are several.
+/// `key` (`Fn(&A) -> K`) makes the key under which the result is kept from the arguments, which are one value: a tuple if there
+/// are several. `function` is `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>` for the fallible forms.
 ///
 /// # Examples
 ///
@@ -83,16 +84,12 @@ pub struct CachedByKey<K, Key, F, Get, Set, Remove, C: Clock = MonotonicClock> {
 /// assert_eq!(greeting.get_stale(&("Ada", "de")), None);
 /// ```
 #[must_use]
-pub fn cached_by_key<A: ?Sized, K, V, Key, F, Get, Set, Remove>(
+pub fn cached_by_key<K, Key, F, Get, Set, Remove>(
     expires_after: Duration,
     key: Key,
     function: F,
     store: Store<Get, Set, Remove>,
-) -> CachedByKey<K, Key, F, Get, Set, Remove>
-where
-    Key: Fn(&A) -> K,
-    F: Fn(&A) -> V,
-{
+) -> CachedByKey<K, Key, F, Get, Set, Remove> {
     let locks = Registry::with_maker(());
     CachedByKey { locks, expires_after, max_skew: None, clock: MonotonicClock, key, function, store }
 }

@@ -4,6 +4,8 @@
 
 #[macro_use]
 mod rm_lock_laws;
+#[macro_use]
+mod traits;
 
 use dogpile::{
     FencesDecided, LockError, OwnedRmLockReadGuard, Owner, RmLock, RmLockReadGuard, RmLockWriteGuard, WouldBlock,
@@ -13,11 +15,10 @@ use std::cell::Cell;
 use std::env;
 use std::error::Error;
 use std::fmt::Debug;
-use std::marker::PhantomData;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::process::{Command, Output};
 use std::rc::Rc;
 use std::sync::{Arc, MutexGuard};
+use traits::Otherwise;
 
 laws!();
 
@@ -61,32 +62,6 @@ fn what_is_shown() {
     drop(guard);
     let owners: [Owner; 2] = [Arc::clone(&lock).into(), Owner::from(Box::leak(Box::new(RmLock::new(0))) as &_)];
     assert_eq!(format!("{owners:?}"), "[Owner::Shared, Owner::Static]");
-}
-
-/// What holds for every type, and gives way to what a type has of its own.
-trait Otherwise {
-    const IT_IS: bool = false;
-}
-
-impl<T: ?Sized> Otherwise for T {}
-
-/// Whether the type has that trait.
-macro_rules! is {
-    ($type:ty: $bound:path) => {{
-        struct Asked<T: ?Sized>(PhantomData<T>);
-        #[allow(dead_code)] // where the answer is no
-        impl<T: ?Sized + $bound> Asked<T> {
-            const IT_IS: bool = true;
-        }
-        Asked::<$type>::IT_IS
-    }};
-}
-
-/// `Send`, `Sync`, `UnwindSafe`, `RefUnwindSafe`.
-macro_rules! traits {
-    ($type:ty) => {
-        [is!($type: Send), is!($type: Sync), is!($type: UnwindSafe), is!($type: RefUnwindSafe)]
-    };
 }
 
 /// `Sync` and not `Send`.

@@ -27,7 +27,6 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 /// assert_eq!(CachedGuard::outcome(&guard), Outcome::Created);
 /// assert!(CachedGuard::generation(&guard) < cached.generation());
 /// ```
-#[must_use = "the value is read, and then not looked at"]
 pub struct CachedGuard<T> {
     node: Loaded<Node<T>>,
     outcome: Outcome,

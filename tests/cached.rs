@@ -1,0 +1,647 @@
+//! What `Cached` and `CachedFn` do beyond the contract (`tests/contract`).
+
+#[macro_use]
+mod traits;
+
+use dogpile::{
+    AcquireError, Cached, CachedFn, CachedGuard, CreateError, Freshness, Generation, Made, ManualClock, MonotonicClock,
+    Outcome, Renewal, cached,
+};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, MutexGuard, Weak, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use traits::Otherwise;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Clock = Arc<ManualClock>;
+
+/// The error that creators here fail with.
+#[derive(Debug, PartialEq, Eq)]
+struct Failure;
+
+/// Waits for a state that another thread brings about.
+fn until(state: impl Fn() -> bool) {
+    while !state() {
+        thread::yield_now();
+    }
+}
+
+fn manual<T>(expires_after: Duration) -> (Arc<Cached<T, Clock>>, Clock) {
+    let clock = Arc::new(ManualClock::new());
+    (Arc::new(Cached::with_clock(expires_after, Arc::clone(&clock))), clock)
+}
+
+fn told<T: Copy>(guard: &CachedGuard<T>) -> (Outcome, T) {
+    (CachedGuard::outcome(guard), **guard)
+}
+
+/// A creation on a thread of its own, held inside its creator until it is told what to return.
+struct Running<T> {
+    thread: JoinHandle<CachedGuard<T>>,
+    result: mpsc::Sender<T>,
+}
+
+impl<T: Send + Sync + 'static> Running<T> {
+    fn start(cached: &Arc<Cached<T, Clock>>) -> Self {
+        let (result, results) = mpsc::channel();
+        let cached_there = Arc::clone(cached);
+        let thread = thread::spawn(move || cached_there.get_or_create(|| results.recv().unwrap()));
+        until(|| cached.is_creating());
+        Self { thread, result }
+    }
+
+    fn end(self, value: T) -> CachedGuard<T> {
+        self.result.send(value).unwrap();
+        self.thread.join().unwrap()
+    }
+}
+
+/// Accesses on threads of their own, known to wait.
+fn waiting<T: Send + Sync + 'static>(cached: &Arc<Cached<T, Clock>>, count: usize) -> Vec<JoinHandle<CachedGuard<T>>> {
+    let before = cached.waiting();
+    let waiters = (0..count).map(|_| {
+        let cached = Arc::clone(cached);
+        thread::spawn(move || cached.get_or_create(|| panic!("this access must not be elected")))
+    });
+    let waiters = waiters.collect();
+    until(|| cached.waiting() == before + count);
+    waiters
+}
+
+#[test]
+fn every_form_tells_its_outcome() {
+    let (cached, clock) = manual(MINUTE);
+    assert!(cached.try_get().is_none() && cached.get_stale().is_none());
+    assert_eq!(told(&cached.get_or_create(|| 1)), (Outcome::Created, 1));
+    assert_eq!(told(&cached.get_or_create(|| panic!("fresh"))), (Outcome::Fresh, 1));
+    assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, 1));
+    assert_eq!(told(&cached.get_stale().unwrap()), (Outcome::Fresh, 1));
+    clock.advance(MINUTE);
+    assert!(cached.try_get().is_none());
+    assert_eq!(told(&cached.get_stale().unwrap()), (Outcome::Stale, 1));
+    assert_eq!(told(&cached.get_or_create_with(|_| Made::new(2))), (Outcome::Created, 2));
+    cached.mark_stale();
+    assert_eq!(told(&cached.get_or_create_timeout(MINUTE, || 3).unwrap()), (Outcome::Created, 3));
+    cached.mark_stale();
+    assert_eq!(told(&cached.get_or_create_with_timeout(MINUTE, |_| Made::new(4)).unwrap()), (Outcome::Created, 4));
+    cached.mark_stale();
+    let failed = CreateError::Failed(Failure);
+    assert_eq!(cached.get_or_try_create(|| Err(Failure)).unwrap_err(), failed);
+    assert_eq!(cached.get_or_try_create_with(|_| Err(Failure)).unwrap_err(), failed);
+    assert_eq!(cached.get_or_try_create_timeout(MINUTE, || Err(Failure)).unwrap_err(), failed);
+    assert_eq!(cached.get_or_try_create_with_timeout(MINUTE, |_| Err(Failure)).unwrap_err(), failed);
+    assert_eq!(told(&cached.get_stale().unwrap()), (Outcome::Stale, 4), "L5: a failure leaves what there is");
+    assert_eq!(told(&cached.get_or_try_create(|| Ok::<_, Failure>(5)).unwrap()), (Outcome::Created, 5));
+}
+
+#[test]
+fn l10_every_bounded_form_gives_up() {
+    let (cached, _) = manual(MINUTE);
+    let running = Running::start(&cached);
+    let zero = Duration::ZERO;
+    assert_eq!(cached.get_or_create_timeout(zero, || 9).unwrap_err(), AcquireError::TimedOut);
+    assert_eq!(cached.get_or_create_with_timeout(zero, |_| Made::new(9)).unwrap_err(), AcquireError::TimedOut);
+    assert_eq!(cached.get_or_try_create_timeout(zero, || Err(Failure)).unwrap_err(), CreateError::TimedOut);
+    assert_eq!(cached.get_or_try_create_with_timeout(zero, |_| Err(Failure)).unwrap_err(), CreateError::TimedOut);
+    assert!(cached.try_get().is_none() && cached.get_stale().is_none());
+    assert_eq!(cached.waiting(), 0);
+    assert_eq!(told(&running.end(1)), (Outcome::Created, 1));
+}
+
+#[test]
+fn l7_c13_a_creator_that_asks_for_its_own_value_is_told() {
+    let (cached, _) = manual::<u64>(MINUTE);
+    let inner = catch_unwind(AssertUnwindSafe(|| cached.get_or_create(|| *cached.get_or_create(|| 1))));
+    let message = inner.unwrap_err().downcast::<String>().unwrap();
+    assert!(message.contains("asked for the value that it is creating itself"), "{message}");
+    assert!(!cached.is_creating());
+    let inner = cached.get_or_create(|| {
+        assert_eq!(cached.get_or_create_timeout(MINUTE, || 1).unwrap_err(), AcquireError::WouldDeadlock);
+        2
+    });
+    assert_eq!(*inner, 2);
+}
+
+#[test]
+fn c6_set_serves_who_waits_at_once_and_supersedes_what_is_being_created() {
+    let (cached, _) = manual(MINUTE);
+    let running = Running::start(&cached);
+    let waiters = waiting(&cached, 3);
+    cached.set(7);
+    // While the creation is still running.
+    for waiter in waiters {
+        assert_eq!(told(&waiter.join().unwrap()), (Outcome::Waited, 7));
+    }
+    assert!(cached.is_creating());
+    assert_eq!(told(&cached.get_or_create(|| panic!("fresh"))), (Outcome::Fresh, 7));
+    let generation = cached.generation();
+    let late = running.end(1);
+    assert_eq!(told(&late), (Outcome::Created, 1), "its own caller still gets it");
+    assert!(CachedGuard::generation(&late) < generation);
+    assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, 7));
+    assert_eq!(cached.generation(), generation);
+}
+
+#[test]
+fn c6_whatever_the_order_the_value_that_was_set_stays() {
+    for round in 0..500 {
+        let (cached, _) = manual(MINUTE);
+        let running = Running::start(&cached);
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                cached.set(round);
+            });
+            start.wait();
+            running.end(u64::MAX);
+        });
+        assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, round));
+    }
+}
+
+#[test]
+fn set_begins_a_life_and_moves_the_generation() {
+    let (cached, clock) = manual(MINUTE);
+    let before = cached.generation();
+    cached.set(1);
+    assert!(cached.generation() > before);
+    assert_eq!(CachedGuard::generation(&cached.try_get().unwrap()), cached.generation());
+    clock.advance(MINUTE);
+    assert_eq!(cached.freshness(), Freshness::Stale);
+    assert_eq!(cached.age(), Some(MINUTE));
+    cached.set_expiring(2, MINUTE * 3);
+    assert_eq!(cached.age(), Some(Duration::ZERO));
+    clock.advance((MINUTE * 3).saturating_sub(Duration::from_nanos(1)));
+    assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, 2));
+    clock.advance(Duration::from_nanos(1));
+    assert!(cached.try_get().is_none());
+}
+
+#[test]
+fn l6_take_is_an_invalidation() {
+    let (cached, _) = manual(MINUTE);
+    assert!(cached.take().is_none());
+    cached.set(1);
+    let (guard, generation) = (cached.try_get().unwrap(), cached.generation());
+    let taken = cached.take().unwrap();
+    assert!(ptr::eq(ptr::from_ref(&*guard), Arc::as_ptr(&taken)), "it is not copied");
+    assert!(cached.generation() > generation);
+    assert_eq!(cached.freshness(), Freshness::Missing);
+    assert!(cached.get_stale().is_none() && cached.take().is_none());
+    let running = Running::start(&cached);
+    assert!(cached.take().is_none());
+    assert_eq!(*running.end(2), 2);
+    assert!(cached.get_stale().is_none(), "it began before it was taken");
+}
+
+#[test]
+fn l6_who_waited_for_a_superseded_value_gets_it_and_nobody_else() {
+    let (cached, _) = manual(MINUTE);
+    let running = Running::start(&cached);
+    let before = waiting(&cached, 2);
+    cached.invalidate();
+    let after = {
+        let cached = Arc::clone(&cached);
+        thread::spawn(move || cached.get_or_create(|| 2))
+    };
+    until(|| cached.waiting() == 3);
+    let made = running.end(1);
+    for waiter in before {
+        // What it waited for, or what was made after it, if that was quicker than its waking.
+        let got = waiter.join().unwrap();
+        assert_eq!(CachedGuard::outcome(&got), Outcome::Waited);
+        assert!([1, 2].contains(&*got));
+        // Neither can be taken for a newer one than it is.
+        assert!(CachedGuard::generation(&got) >= CachedGuard::generation(&made));
+    }
+    assert_eq!(told(&after.join().unwrap()), (Outcome::Created, 2));
+    assert!(!cached.invalidate_if(CachedGuard::generation(&made)), "it is another generation's value");
+    assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, 2));
+}
+
+#[test]
+fn l3_a_value_that_is_invalidated_as_soon_as_it_is_made_still_serves_who_waited() {
+    for _ in 0..200 {
+        let (cached, _) = manual(MINUTE);
+        let running = Running::start(&cached);
+        let waiters = waiting(&cached, 2);
+        assert_eq!(*running.end(1), 1);
+        cached.invalidate(); // before they have looked, more often than not
+        for waiter in waiters {
+            assert_eq!(told(&waiter.join().unwrap()), (Outcome::Waited, 1));
+        }
+    }
+}
+
+#[test]
+fn a_guard_keeps_its_value_and_delays_nobody() {
+    let (cached, _) = manual(MINUTE);
+    let first = cached.get_or_create(|| String::from("one"));
+    let generation = CachedGuard::generation(&first);
+    let (share, weak) = (CachedGuard::to_arc(&first), Arc::downgrade(&CachedGuard::to_arc(&first)));
+    cached.set("two".into());
+    cached.invalidate();
+    cached.get_or_create(|| "three".into());
+    assert_eq!((first.as_str(), format!("{first} {first:?}").as_str()), ("one", "one \"one\""));
+    assert_eq!(CachedGuard::generation(&first), generation);
+    assert!(Arc::ptr_eq(&share, &CachedGuard::into_arc(first)));
+    assert_eq!(weak.strong_count(), 1);
+    drop(share);
+    assert!(weak.upgrade().is_none(), "nothing keeps it any more");
+    // It may go to another thread, and outlive the `Cached`.
+    let last = cached.try_get().unwrap();
+    drop(cached);
+    assert_eq!(thread::spawn(move || String::from(&*last)).join().unwrap(), "three");
+}
+
+#[test]
+fn more_guards_than_a_thread_has_slots_for() {
+    let (cached, _) = manual(MINUTE);
+    let weak = Arc::downgrade(&CachedGuard::into_arc(cached.get_or_create(|| 1)));
+    let guards: Vec<_> = (0..100).map(|_| cached.try_get().unwrap()).collect();
+    cached.set(2);
+    assert!(guards.iter().all(|guard| **guard == 1));
+    drop(guards);
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
+fn a_creator_may_look_at_the_old_value_and_find_it_unchanged() {
+    let (cached, clock) = manual::<String>(MINUTE);
+    let first = cached.get_or_create_with(|renewal| {
+        assert!(renewal.old().is_none() && renewal.unchanged().is_none());
+        Made::new("one".into())
+    });
+    clock.advance(MINUTE);
+    let before = (cached.generation(), CachedGuard::generation(&first));
+    let again = cached.get_or_create_with(|renewal| {
+        assert_eq!(renewal.old().map(String::as_str), Some("one"));
+        renewal.unchanged().unwrap()
+    });
+    assert_eq!(CachedGuard::outcome(&again), Outcome::Created);
+    assert!(ptr::eq(ptr::from_ref(&*first), ptr::from_ref(&*again)), "nothing is allocated");
+    assert_eq!(cached.age(), Some(Duration::ZERO));
+    assert_eq!(cached.freshness(), Freshness::Fresh);
+    // A finished creation moves the generation, also that of the value, whoever has it.
+    assert!(cached.generation() > before.0);
+    assert_eq!((CachedGuard::generation(&first), before.0), (cached.generation(), before.1));
+    assert!(cached.invalidate_if(CachedGuard::generation(&first)));
+    // What was invalidated is not there to be found unchanged.
+    let second = cached.get_or_create_with(|renewal| {
+        assert!(renewal.old().is_none() && renewal.unchanged().is_none());
+        Made::new("two".into())
+    });
+    assert_eq!(*second, "two");
+}
+
+#[test]
+fn l6_what_is_invalidated_while_it_is_found_unchanged_does_not_come_back() {
+    let (cached, clock) = manual(MINUTE);
+    cached.set(1);
+    clock.advance(MINUTE);
+    let got = cached.get_or_create_with(|renewal| {
+        let unchanged = renewal.unchanged().unwrap();
+        assert!(!renewal.is_superseded());
+        cached.invalidate();
+        assert!(renewal.is_superseded());
+        assert_eq!(renewal.old(), Some(&1), "what was seen once is not taken away");
+        unchanged
+    });
+    assert_eq!(told(&got), (Outcome::Created, 1));
+    assert_eq!(cached.freshness(), Freshness::Missing);
+    assert!(CachedGuard::generation(&got) < cached.generation());
+    // It is not there for one who asks only afterwards.
+    cached.set(2);
+    clock.advance(MINUTE);
+    cached.get_or_create_with(|renewal| {
+        cached.invalidate();
+        assert_eq!(renewal.old(), None);
+        Made::new(3)
+    });
+}
+
+#[test]
+fn an_unchanged_of_another_renewal_is_refused_by_name() {
+    let (one, clock) = manual(MINUTE);
+    one.set(1);
+    clock.advance(MINUTE);
+    let mut stolen = None;
+    one.get_or_create_with(|renewal| {
+        stolen = renewal.unchanged();
+        Made::new(2)
+    });
+    let (other, _) = manual::<u64>(MINUTE);
+    let refused = catch_unwind(AssertUnwindSafe(|| other.get_or_create_with(|_| stolen.unwrap())));
+    let message = refused.unwrap_err().downcast::<&str>().unwrap();
+    assert!(message.contains("`unchanged` of another renewal"), "{message}");
+    assert!(!other.is_creating(), "L5");
+    assert_eq!(*other.get_or_create(|| 3), 3);
+}
+
+#[test]
+fn l11_a_value_may_say_itself_how_long_it_lives() {
+    let (cached, clock) = manual(MINUTE);
+    let nanosecond = Duration::from_nanos(1);
+    for lifetime in [nanosecond, MINUTE / 2, MINUTE * 7] {
+        cached.invalidate();
+        cached.get_or_create_with(|_| Made::new(1).expires_after(lifetime));
+        clock.advance(lifetime.saturating_sub(nanosecond));
+        assert_eq!(cached.freshness(), Freshness::Fresh, "{lifetime:?}");
+        clock.advance(nanosecond);
+        assert_eq!(cached.freshness(), Freshness::Stale, "{lifetime:?}");
+    }
+    cached.get_or_create_with(|renewal| renewal.unchanged().unwrap().expires_after(Duration::MAX));
+    clock.advance(Duration::MAX);
+    assert_eq!(cached.freshness(), Freshness::Fresh);
+    assert_eq!(cached.expires_after(), MINUTE);
+    // And the next one lives as long as all do.
+    let (cached, clock) = manual(MINUTE);
+    cached.set_expiring(1, MINUTE * 2);
+    cached.set(2);
+    clock.advance(MINUTE);
+    assert_eq!(cached.freshness(), Freshness::Stale);
+}
+
+#[test]
+fn c19_a_value_that_arrives_expired_is_used_and_not_looped_over() {
+    let (cached, _) = manual(MINUTE);
+    let expired = |value: u64| move |_: &Renewal<'_, u64, Clock>| Made::new(value).expires_after(Duration::ZERO);
+    let (go, gone) = mpsc::channel();
+    let first = {
+        let cached = Arc::clone(&cached);
+        thread::spawn(move || {
+            cached.get_or_create_with(|renewal| {
+                gone.recv().unwrap();
+                expired(1)(renewal)
+            })
+        })
+    };
+    until(|| cached.is_creating());
+    let waiters = waiting(&cached, 3); // none of which is elected for having waited
+    go.send(()).unwrap();
+    assert_eq!(told(&first.join().unwrap()), (Outcome::Created, 1));
+    for waiter in waiters {
+        assert_eq!(told(&waiter.join().unwrap()), (Outcome::Waited, 1));
+    }
+    assert_eq!(told(&cached.get_stale().unwrap()), (Outcome::Stale, 1));
+    // Each access creates once, and carries on while another one does.
+    let runs = Cell::new(0);
+    let again = cached.get_or_create_with(|renewal| {
+        runs.set(runs.get() + 1);
+        assert_eq!(told(&cached.get_or_create(|| panic!("one is creating"))), (Outcome::Stale, 1));
+        expired(2)(renewal)
+    });
+    assert_eq!((told(&again), runs.get()), ((Outcome::Created, 2), 1));
+}
+
+/// A value that, when it is dropped, asks its `Cached` for all that takes the inner mutex.
+struct Nosy {
+    home: Weak<Cached<Nosy, Clock>>,
+    dropped: Arc<AtomicUsize>,
+}
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        self.dropped.fetch_add(1, Ordering::SeqCst);
+        if let Some(home) = self.home.upgrade() {
+            home.mark_stale();
+            let _all_of_them = (home.waiting(), home.generation(), home.get_stale().is_some());
+        }
+    }
+}
+
+#[test]
+fn c22_old_values_are_dropped_outside_every_lock() {
+    let (cached, clock) = manual::<Nosy>(MINUTE);
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let nosy = || Nosy { home: Arc::downgrade(&cached), dropped: Arc::clone(&dropped) };
+    let count = || dropped.load(Ordering::SeqCst);
+    cached.set(nosy());
+    cached.set(nosy());
+    assert_eq!(count(), 1, "by `set`");
+    cached.set(nosy());
+    drop(cached.take());
+    assert_eq!(count(), 3);
+    cached.set(nosy());
+    cached.invalidate();
+    assert_eq!(count(), 4);
+    cached.set(nosy());
+    assert!(cached.invalidate_if(cached.generation()));
+    assert_eq!(count(), 5);
+    cached.set(nosy());
+    clock.advance(MINUTE);
+    drop(cached.get_or_create(nosy)); // replaces
+    assert_eq!(count(), 6, "by a creation");
+    // What those who waited were served with: a superseded value that was never anywhere else, and one that a later one replaces.
+    cached.invalidate();
+    assert_eq!(count(), 7);
+    let running = Running::start(&cached);
+    let waiters = waiting(&cached, 2);
+    cached.invalidate();
+    drop(running.end(nosy()));
+    for waiter in waiters {
+        drop(waiter.join().unwrap());
+    }
+    assert_eq!(count(), 8);
+    // As the last thing, and by whoever still has it.
+    cached.set(nosy());
+    let kept = cached.try_get();
+    drop(cached);
+    assert_eq!(count(), 8);
+    drop(kept);
+    assert_eq!(count(), 9);
+}
+
+#[test]
+fn c7_c24_nothing_is_left_of_those_who_waited_or_gave_up() {
+    let (cached, _) = manual(MINUTE);
+    // Given up: by an error, by a panic, by who had no time.
+    cached.get_or_try_create(|| Err(Failure)).unwrap_err();
+    assert!(catch_unwind(AssertUnwindSafe(|| cached.get_or_create(|| panic!("on purpose")))).is_err());
+    let running = Running::start(&cached);
+    for _ in 0..100 {
+        cached.get_or_create_timeout(Duration::ZERO, || unreachable!()).unwrap_err();
+    }
+    let waiters = waiting(&cached, 200);
+    let weak = Arc::downgrade(&CachedGuard::into_arc(running.end(1)));
+    let guards: Vec<_> = waiters.into_iter().map(|waiter| waiter.join().unwrap()).collect();
+    assert!(guards.iter().all(|guard| told(guard) == (Outcome::Waited, 1)));
+    drop(guards);
+    assert_eq!(weak.strong_count(), 1, "the one in the cell");
+    cached.invalidate();
+    assert!(weak.upgrade().is_none());
+    assert_eq!((cached.waiting(), cached.is_creating()), (0, false));
+}
+
+#[test]
+fn l6_one_invalidation_for_all_who_were_refused_with_the_same_value() {
+    let (cached, _) = manual(MINUTE);
+    let (runs, start) = (AtomicU64::new(0), Barrier::new(64));
+    let make = || runs.fetch_add(1, Ordering::SeqCst);
+    cached.get_or_create(make);
+    thread::scope(|scope| {
+        for _ in 0..64 {
+            scope.spawn(|| {
+                let token = cached.get_or_create(make);
+                start.wait();
+                if *token == 0 {
+                    cached.invalidate_if(CachedGuard::generation(&token));
+                }
+                assert_eq!(*cached.get_or_create(make), 1, "each gets the one new value");
+            });
+        }
+    });
+    assert_eq!(runs.into_inner(), 2);
+}
+
+#[test]
+fn it_works_in_a_static_and_by_default_clocks() {
+    static TOKEN: Cached<String> = Cached::new(Duration::from_secs(600));
+    static FOREVER: Cached<u8, MonotonicClock> = Cached::never_expires();
+    assert_eq!(*TOKEN.get_or_create(|| "secret".into()), "secret");
+    assert_eq!(CachedGuard::outcome(&TOKEN.get_or_create(|| unreachable!())), Outcome::Fresh);
+    assert_eq!((TOKEN.expires_after(), FOREVER.expires_after()), (Duration::from_secs(600), Duration::MAX));
+    assert!(!FOREVER.has_value() && FOREVER.is_expired());
+    let zero = Cached::new(Duration::ZERO);
+    assert_eq!((*zero.get_or_create(|| 1), *zero.get_or_create(|| 2)), (1, 2), "always stale");
+}
+
+#[test]
+fn debug_shows_value_and_state() {
+    let (cached, _) = manual(MINUTE);
+    cached.set(7);
+    assert_eq!(
+        format!("{cached:?}"),
+        "Cached { value: Some(7), freshness: Fresh, generation: Generation(1), creating: false, .. }"
+    );
+    cached.mark_stale();
+    cached.get_or_create_with(|renewal| {
+        assert_eq!(format!("{renewal:?}"), "Renewal(Creation { born: Generation(1), superseded: false, .. })");
+        Made::new(8)
+    });
+    assert!(format!("{:?}", dogpile::cached(MINUTE, || 1)).starts_with("CachedFn(Cached { value: None"));
+}
+
+#[test]
+fn a_function_of_any_kind_keeps_its_result() {
+    let clock = Arc::new(ManualClock::new());
+    let runs = Cell::new(0);
+    let plain = CachedFn::with_clock(MINUTE, Arc::clone(&clock), || {
+        runs.set(runs.get() + 1);
+        runs.get()
+    });
+    assert_eq!((told(&plain.get()), told(&plain.get())), ((Outcome::Created, 1), (Outcome::Fresh, 1)));
+    clock.advance(MINUTE);
+    assert_eq!(*plain.get_timeout(Duration::ZERO).unwrap(), 2);
+    assert_eq!(*plain.get_fallible().unwrap(), 2);
+
+    let fails = Cell::new(true);
+    let fallible: CachedFn<u8, _> = cached(MINUTE, || if fails.get() { Err(Failure) } else { Ok(1) });
+    assert_eq!(fallible.get_fallible().unwrap_err(), CreateError::Failed(Failure));
+    fails.set(false);
+    assert_eq!(*fallible.get_fallible().unwrap(), 1, "errors are not kept");
+    fails.set(true);
+    assert_eq!(*fallible.get_fallible_timeout(Duration::ZERO).unwrap(), 1);
+
+    let with = CachedFn::with_clock(MINUTE, Arc::clone(&clock), |renewal: &Renewal<'_, u64, Clock>| {
+        Made::new(renewal.old().map_or(0, |old| old + 1)).expires_after(MINUTE * 2)
+    });
+    assert_eq!(*with.get(), 0);
+    clock.advance(MINUTE);
+    assert_eq!(*with.get(), 0);
+    clock.advance(MINUTE);
+    assert_eq!(*with.get(), 1);
+
+    let all = CachedFn::new(MINUTE, |renewal: &Renewal<'_, u64>| renewal.unchanged().ok_or(Failure));
+    assert_eq!(all.get_fallible().unwrap_err(), CreateError::Failed(Failure));
+    all.set(3);
+    all.mark_stale();
+    assert_eq!(told(&all.get_fallible().unwrap()), (Outcome::Created, 3));
+    // All the rest is its `Cached`'s.
+    assert_eq!(*all.try_get().unwrap(), 3);
+    all.invalidate();
+    assert!(all.get_stale().is_none());
+}
+
+#[test]
+fn refresh_makes_the_value_anew_though_it_is_fresh() {
+    let runs = Cell::new(0);
+    let counting = cached(MINUTE, || {
+        runs.set(runs.get() + 1);
+        runs.get()
+    });
+    assert_eq!(told(&counting.refresh()), (Outcome::Created, 1), "also where there is none");
+    assert_eq!(told(&counting.refresh()), (Outcome::Created, 2));
+    assert_eq!(told(&counting.get()), (Outcome::Fresh, 2));
+
+    let fails = Cell::new(false);
+    let fallible: CachedFn<u8, _> = cached(MINUTE, || if fails.get() { Err(Failure) } else { Ok(1) });
+    assert_eq!(*fallible.refresh_fallible().unwrap(), 1);
+    fails.set(true);
+    assert_eq!(fallible.refresh_fallible().unwrap_err(), CreateError::Failed(Failure));
+    assert_eq!(told(&fallible.get_stale().unwrap()), (Outcome::Stale, 1), "the old one stays");
+    assert_eq!(fallible.refresh_timeout(Duration::ZERO).unwrap_err(), CreateError::Failed(Failure));
+}
+
+#[test]
+fn refresh_is_not_content_with_what_was_begun_before_it() {
+    let (go, gone) = mpsc::channel();
+    let (gone, runs) = (parking_lot::Mutex::new(gone), AtomicU64::new(0));
+    let slow = cached(MINUTE, || {
+        let run = runs.fetch_add(1, Ordering::SeqCst);
+        gone.lock().recv().unwrap();
+        run
+    });
+    thread::scope(|scope| {
+        let before = scope.spawn(|| *slow.get());
+        until(|| slow.is_creating());
+        assert_eq!(slow.refresh_timeout(Duration::ZERO).unwrap_err(), CreateError::TimedOut);
+        let refreshes: Vec<_> = (0..4).map(|_| scope.spawn(|| *slow.refresh())).collect();
+        until(|| slow.waiting() == 4);
+        // The one that runs, and one more for all of them.
+        go.send(()).unwrap();
+        go.send(()).unwrap();
+        assert_eq!(before.join().unwrap(), 0);
+        for refresh in refreshes {
+            assert_eq!(refresh.join().unwrap(), 1);
+        }
+    });
+    assert_eq!(runs.into_inner(), 2);
+}
+
+#[test]
+fn refresh_of_a_value_that_never_lives_ends() {
+    let runs = AtomicU64::new(0);
+    let zero = cached(Duration::ZERO, || runs.fetch_add(1, Ordering::SeqCst));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    let before = runs.load(Ordering::SeqCst);
+                    assert!(*zero.refresh() >= before);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn types_cross_threads_and_panics_as_an_arc_of_their_value_does() {
+    const YES: [bool; 4] = [true; 4];
+    const NO: [bool; 4] = [false; 4];
+    assert_eq!([traits!(Cached<u8>), traits!(CachedGuard<u8>), traits!(CachedFn<u8>), traits!(Made<u8>)], [YES; 4]);
+    assert_eq!([traits!(Renewal<'static, u8>), traits!(Generation)], [YES; 2]);
+    // Shared by all and dropped by any, so it must be both `Send` and `Sync` to be either; and it is seen through a panic.
+    assert_eq!([traits!(Cached<Cell<u8>>), traits!(CachedGuard<Cell<u8>>), traits!(CachedFn<Cell<u8>>)], [NO; 3]);
+    assert_eq!(traits!(Renewal<'static, Cell<u8>>), NO);
+    assert_eq!(traits!(Cached<MutexGuard<'static, u8>>)[..2], [false; 2]);
+    assert_eq!(traits!(CachedGuard<MutexGuard<'static, u8>>)[..2], [false; 2]);
+    assert_eq!(traits!(CachedFn<u8, Rc<u8>>), [false, false, true, true]);
+}

@@ -1,0 +1,308 @@
+//! What `cached_by_key` makes of a function, a store and the stamped getter mode (`tests/stamped_mode.rs`).
+
+use dogpile::{AcquireError, Clock as _, CreateError, ManualClock, Stamped, Store, cached_by_key};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The error of a function or a `set`.
+#[derive(Debug, PartialEq, Eq)]
+struct Failure;
+
+/// The error of a `get` or a `remove`.
+#[derive(Debug, PartialEq, Eq)]
+struct Down;
+
+/// Waits for a state that another thread brings about.
+fn until(state: impl Fn() -> bool) {
+    while !state() {
+        thread::yield_now();
+    }
+}
+
+/// A store, how it is doing, and what was asked of it.
+#[derive(Default)]
+struct Entries {
+    values: Mutex<HashMap<String, Stamped<usize>>>,
+    gets: AtomicUsize,
+    sets: AtomicUsize,
+    is_down: AtomicBool,
+}
+
+impl Entries {
+    fn get(&self, key: &str) -> Option<Stamped<usize>> {
+        self.gets.fetch_add(1, Ordering::SeqCst);
+        self.values.lock().get(key).copied()
+    }
+
+    fn set(&self, key: &str, value: &Stamped<usize>) {
+        self.sets.fetch_add(1, Ordering::SeqCst);
+        self.values.lock().insert(key.to_owned(), *value);
+    }
+
+    fn remove(&self, key: &str) {
+        self.values.lock().remove(key);
+    }
+
+    fn has(&self, key: &str) -> Option<usize> {
+        self.values.lock().get(key).map(|stamped| stamped.value)
+    }
+
+    fn gets(&self) -> usize {
+        self.gets.swap(0, Ordering::SeqCst)
+    }
+
+    fn up(&self) -> Result<&Self, Down> {
+        if self.is_down.load(Ordering::SeqCst) { Err(Down) } else { Ok(self) }
+    }
+}
+
+/// The key of a name and a number.
+#[allow(clippy::trivially_copy_pass_by_ref)] // that is how keys are made
+fn key(&(name, number): &(&str, u32)) -> String {
+    format!("{name}:{number}")
+}
+
+/// A function of a name and a number, over a store that cannot fail.
+macro_rules! infallible {
+    ($entries:ident, $clock:ident, $function:expr) => {
+        cached_by_key(
+            MINUTE,
+            key,
+            $function,
+            Store {
+                get: |key: &String| $entries.get(key),
+                set: |key: &String, value: &Stamped<usize>| $entries.set(key, value),
+                remove: |key: &String| $entries.remove(key),
+            },
+        )
+        .with_clock(Arc::clone(&$clock))
+    };
+}
+
+/// The same, over one that can.
+macro_rules! fallible {
+    ($entries:ident, $clock:ident, $function:expr) => {
+        cached_by_key(
+            MINUTE,
+            key,
+            $function,
+            Store {
+                get: |key: &String| $entries.up().map(|up| up.get(key)),
+                set: |key: &String, value: &Stamped<usize>| {
+                    $entries.up().map(|up| up.set(key, value)).map_err(|_| Failure)
+                },
+                remove: |key: &String| $entries.up().map(|up| up.remove(key)),
+            },
+        )
+        .with_clock(Arc::clone(&$clock))
+    };
+}
+
+#[test]
+fn results_are_kept_by_key_and_made_anew_when_they_expire() {
+    let (entries, clock, runs) = (Entries::default(), Arc::new(ManualClock::new()), AtomicUsize::new(0));
+    let double = infallible!(entries, clock, |&(_, number): &(&str, u32)| {
+        runs.fetch_add(1, Ordering::SeqCst);
+        number as usize * 2
+    });
+    assert_eq!(double.get(&("a", 1)), Stamped { value: 2, created: clock.wall() });
+    assert_eq!(double.get(&("a", 1)).value, 2);
+    assert_eq!(double.get(&("b", 1)).value, 2);
+    assert_eq!(double.get(&("a", 3)).value, 6);
+    assert_eq!(runs.load(Ordering::SeqCst), 3);
+    assert_eq!(entries.has("a:3"), Some(6));
+    clock.advance(MINUTE);
+    assert_eq!(double.get_stale(&("a", 1)).map(|stamped| stamped.value), Some(2), "however old");
+    assert_eq!(double.get_timeout(&("a", 1), Duration::ZERO).unwrap().value, 2);
+    assert_eq!(runs.load(Ordering::SeqCst), 4);
+    // What another process has stored counts as well.
+    entries.set("a:3", &Stamped { value: 70, created: clock.wall() });
+    assert_eq!(double.get(&("a", 3)).value, 70);
+    // And what the store has lost is made anew.
+    entries.remove("a:3");
+    assert_eq!(double.get_stale(&("a", 3)), None);
+    assert_eq!(double.get(&("a", 3)).value, 6);
+    assert_eq!(double.expires_after(), MINUTE);
+    assert_eq!(format!("{double:?}"), "CachedByKey { expires_after: 60s, in_use: 0, .. }", "no lock outlives its use");
+}
+
+#[test]
+fn l1_l2_l3_one_runs_the_function_and_nobody_waits_for_an_old_result() {
+    let (entries, clock, runs) = (Entries::default(), Arc::new(ManualClock::new()), AtomicUsize::new(0));
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = Mutex::new(gone);
+    let slow = infallible!(entries, clock, |_: &(&str, u32)| {
+        gone.lock().recv().unwrap();
+        runs.fetch_add(1, Ordering::SeqCst)
+    });
+    let start = Barrier::new(8);
+    thread::scope(|scope| {
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    start.wait();
+                    slow.get(&("a", 1)).value
+                })
+            })
+            .collect();
+        until(|| slow.is_creating(&("a", 1)));
+        assert_eq!(slow.get_timeout(&("a", 1), Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
+        assert!(!slow.is_creating(&("a", 2)));
+        go.send(()).unwrap();
+        assert!(calls.into_iter().all(|call| call.join().unwrap() == 0));
+        // With an old one, the others carry on.
+        clock.advance(MINUTE);
+        let renewal = scope.spawn(|| slow.get(&("a", 1)).value);
+        until(|| slow.is_creating(&("a", 1)));
+        entries.gets();
+        for _ in 0..10 {
+            assert_eq!(slow.get(&("a", 1)).value, 0);
+        }
+        assert_eq!(entries.gets(), 10, "L8: once on a hit");
+        go.send(()).unwrap();
+        assert_eq!(renewal.join().unwrap(), 1);
+    });
+    assert_eq!(runs.into_inner(), 2);
+}
+
+#[test]
+fn l6_invalidate_takes_it_out_of_the_store_and_what_is_being_made_stays_out() {
+    let (entries, clock, runs) = (Entries::default(), Arc::new(ManualClock::new()), AtomicUsize::new(0));
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = Mutex::new(gone);
+    let slow = infallible!(entries, clock, |_: &(&str, u32)| {
+        gone.lock().recv().unwrap();
+        runs.fetch_add(1, Ordering::SeqCst)
+    });
+    thread::scope(|scope| {
+        let first = scope.spawn(|| slow.get(&("a", 1)).value);
+        until(|| slow.is_creating(&("a", 1)));
+        slow.invalidate(&("a", 1));
+        go.send(()).unwrap();
+        assert_eq!(first.join().unwrap(), 0, "its own caller gets it");
+        assert_eq!((entries.has("a:1"), entries.sets.load(Ordering::SeqCst)), (None, 0), "and nobody else");
+        go.send(()).unwrap();
+        assert_eq!(slow.get(&("a", 1)).value, 1);
+        assert_eq!(entries.has("a:1"), Some(1));
+        slow.invalidate(&("a", 1));
+        assert_eq!((entries.has("a:1"), slow.get_stale(&("a", 1))), (None, None));
+    });
+}
+
+#[test]
+fn refresh_makes_it_anew_though_it_is_fresh_and_is_not_content_with_what_was_begun_before() {
+    let (entries, clock, runs) = (Entries::default(), Arc::new(ManualClock::new()), AtomicUsize::new(0));
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = Mutex::new(gone);
+    let slow = infallible!(entries, clock, |_: &(&str, u32)| {
+        let run = runs.fetch_add(1, Ordering::SeqCst);
+        gone.lock().recv().unwrap();
+        run
+    });
+    let arguments = ("a", 1);
+    let [sent, also_sent] = [(); 2].map(|()| go.send(()).unwrap());
+    assert_eq!((sent, also_sent), ((), ()));
+    assert_eq!(slow.get(&arguments).value, 0);
+    assert_eq!(slow.refresh(&arguments).value, 1);
+    assert_eq!(entries.has("a:1"), Some(1));
+    clock.advance(MINUTE);
+    thread::scope(|scope| {
+        let before = scope.spawn(|| slow.get(&arguments).value);
+        until(|| slow.is_creating(&arguments));
+        let refreshes: Vec<_> = (0..4).map(|_| scope.spawn(|| slow.refresh(&arguments).value)).collect();
+        // The others carry on with the old one meanwhile.
+        assert_eq!(slow.get(&arguments).value, 1);
+        let held = entries.gets();
+        assert!(held >= 1);
+        go.send(()).unwrap();
+        go.send(()).unwrap();
+        assert_eq!(before.join().unwrap(), 2);
+        // Some may have come only after the first had ended: then more runs are needed.
+        until(|| {
+            let all = refreshes.iter().all(thread::ScopedJoinHandle::is_finished);
+            let _more = (!all && slow.is_creating(&arguments)).then(|| go.send(()));
+            all
+        });
+        for refresh in refreshes {
+            assert!(refresh.join().unwrap() >= 3);
+        }
+    });
+}
+
+#[test]
+fn errors_are_their_callers_and_tell_whose_they_are() {
+    let (entries, clock) = (Entries::default(), Arc::new(ManualClock::new()));
+    let (fails, runs) = (AtomicBool::new(true), AtomicUsize::new(0));
+    let call = fallible!(entries, clock, |_: &(&str, u32)| {
+        let run = runs.fetch_add(1, Ordering::SeqCst);
+        if fails.load(Ordering::SeqCst) { Err(Failure) } else { Ok(run) }
+    });
+    let arguments = ("a", 1);
+    assert_eq!(call.get_fallible(&arguments), Err(CreateError::Failed(Failure)));
+    assert_eq!(call.refresh_fallible(&arguments), Err(CreateError::Failed(Failure)));
+    fails.store(false, Ordering::SeqCst);
+    assert_eq!(call.get_fallible(&arguments).unwrap().value, 2, "errors are not kept");
+    fails.store(true, Ordering::SeqCst);
+    assert_eq!(call.refresh_fallible(&arguments), Err(CreateError::Failed(Failure)));
+    assert_eq!(call.get_fallible(&arguments).unwrap().value, 2, "the old one stays");
+    fails.store(false, Ordering::SeqCst);
+    assert_eq!(call.refresh_fallible(&arguments).unwrap().value, 4);
+    entries.is_down.store(true, Ordering::SeqCst);
+    assert_eq!(call.get_fallible(&arguments), Err(CreateError::GetterFailed(Down)), "not taken for a miss");
+    assert_eq!(call.get_fallible_timeout(&arguments, Duration::ZERO), Err(CreateError::GetterFailed(Down)));
+    assert_eq!(call.get_stale_fallible(&arguments), Err(Down));
+    assert_eq!(call.invalidate_fallible(&arguments), Err(Down));
+    assert_eq!(call.refresh_fallible(&arguments), Err(CreateError::Failed(Failure)), "from `set`");
+    entries.is_down.store(false, Ordering::SeqCst);
+    assert_eq!(call.get_stale_fallible(&arguments).unwrap().unwrap().value, 4);
+    assert_eq!(call.invalidate_fallible(&arguments), Ok(()));
+    assert_eq!(call.get_stale_fallible(&arguments), Ok(None));
+    assert!(!call.is_creating(&arguments));
+}
+
+/// A function of a name and a number, as a function of the kind sees itself.
+type Call<'a> = &'a (dyn Fn(&(&str, u32)) -> usize + Sync);
+
+#[test]
+fn l7_c13_a_function_that_calls_itself_for_its_own_key_is_told() {
+    let (entries, clock) = (Entries::default(), Arc::new(ManualClock::new()));
+    let itself: Mutex<Option<Call<'_>>> = Mutex::new(None);
+    let call = || itself.lock().unwrap();
+    let told = AtomicUsize::new(0);
+    let factorial = infallible!(entries, clock, |&(name, number): &(&str, u32)| match number {
+        0 => 1,
+        // Another key is another lock.
+        _ if name == "fine" => number as usize * call()(&(name, number - 1)),
+        _ => {
+            let mistake = catch_unwind(AssertUnwindSafe(|| call()(&(name, number))));
+            let message = mistake.unwrap_err().downcast::<String>().unwrap();
+            told.fetch_add(
+                usize::from(message.contains("asked for the value that it is creating itself")),
+                Ordering::SeqCst,
+            );
+            7
+        }
+    });
+    let call = |arguments: &(&str, u32)| factorial.get(arguments).value;
+    *itself.lock() = Some(&call);
+    assert_eq!(call(&("fine", 5)), 120);
+    assert_eq!(entries.has("fine:4"), Some(24));
+    assert_eq!((call(&("itself", 1)), told.load(Ordering::SeqCst)), (7, 1));
+}
+
+#[test]
+fn c23_a_stamp_from_the_future_is_trusted_as_far_as_it_is_said() {
+    let (entries, clock) = (Entries::default(), Arc::new(ManualClock::new()));
+    let strict = infallible!(entries, clock, |_: &(&str, u32)| 1).max_skew(Duration::ZERO);
+    let lenient = infallible!(entries, clock, |_: &(&str, u32)| 2).max_skew(Duration::MAX);
+    entries.set("a:1", &Stamped { value: 0, created: clock.wall() + MINUTE });
+    assert_eq!(lenient.get(&("a", 1)).value, 0);
+    assert_eq!(strict.get(&("a", 1)).value, 1);
+}

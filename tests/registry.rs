@@ -1,0 +1,351 @@
+//! What `Registry` does with its entries. That its locks keep the laws: `tests/contract`.
+
+#[macro_use]
+mod traits;
+
+use dogpile::{
+    AcquireError, Cached, CachedGuard, Dogpile, Held, ManualClock, Outcome, ReadTurn, Registry, SyncReaderDogpile, Turn,
+};
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
+use std::time::Duration;
+use traits::Otherwise;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const ALMOST_A_MINUTE: Duration = Duration::from_nanos(59_999_999_999);
+
+type Clock = Arc<ManualClock>;
+type Lock = Dogpile<Clock>;
+
+fn same<L>(one: &L, other: &L) -> bool {
+    ptr::eq(one, other)
+}
+
+/// A registry of locks on one clock, and that clock.
+fn manual(idle_for: Duration) -> (Registry<u64, Lock, impl Fn(&u64) -> Lock>, Clock) {
+    let clock = Arc::new(ManualClock::new());
+    let its = Arc::clone(&clock);
+    (Registry::with_maker(move |_: &u64| Dogpile::with_clock(MINUTE, Arc::clone(&its))).keep_idle(idle_for), clock)
+}
+
+#[test]
+fn one_lock_for_all_who_hold_it_and_gone_with_the_last() {
+    let (locks, _) = manual(Duration::ZERO);
+    assert!(locks.is_empty() && locks.find(&1).is_none());
+    let one = locks.get(&1);
+    let again = locks.get(&1);
+    let found = locks.find(&1).unwrap();
+    let other = locks.get(&2);
+    assert!(same(&*one, &*again) && same(&*one, &*found) && !same(&*one, &*other));
+    assert_eq!((Held::key(&one), Held::key(&other), locks.len()), (&1, &2, 2));
+    one.acquire_or_create(|| ());
+    drop((one, again, other));
+    assert_eq!(locks.len(), 1);
+    assert!(found.has_value());
+    let clone = found.clone();
+    drop(found);
+    assert!(locks.get(&1).has_value());
+    drop(clone);
+    assert!(locks.is_empty() && locks.find(&1).is_none());
+    assert!(!locks.get(&1).has_value(), "another one");
+}
+
+#[test]
+fn keys_are_looked_up_by_what_they_borrow_as() {
+    static WORDS: Registry<String> = Registry::new(|_| Dogpile::never_expires());
+    static BYTES: Registry<Vec<u8>> = Registry::new(|_| Dogpile::never_expires());
+    let (word, bytes) = (WORDS.get("word"), BYTES.get(&[1, 2][..]));
+    assert!(same(&*word, &*WORDS.get(&String::from("word"))));
+    assert!(same(&*bytes, &*BYTES.get(&vec![1, 2])));
+    assert!(!WORDS.is_creating("word") && !WORDS.is_creating("never seen"));
+    word.acquire_or_create(|| assert!(WORDS.is_creating("word")));
+    assert_eq!((WORDS.len(), BYTES.len()), (1, 1));
+    // From a `static`, it may go anywhere.
+    let elsewhere: Held<'static, String> = word.clone();
+    thread::spawn(move || assert!(elsewhere.has_value())).join().unwrap();
+}
+
+#[test]
+fn two_threads_that_ask_at_once_get_the_same_lock() {
+    for round in 0..300 {
+        let (made, dropped) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+        let registry = Registry::with_maker(|_: &u64| {
+            made.fetch_add(1, Ordering::SeqCst);
+            Cached::<Counted>::never_expires()
+        });
+        let start = Barrier::new(3);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    start.wait();
+                    let held = registry.get(&round);
+                    start.wait();
+                    held.get_or_create(|| Counted(Arc::clone(&dropped)));
+                    start.wait();
+                });
+            }
+        });
+        assert!(registry.is_empty());
+        assert!((1..=3).contains(&made.into_inner()));
+        assert_eq!(dropped.load(Ordering::SeqCst), 1, "they shared one lock, so one value was created");
+    }
+}
+
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_release_that_races_a_look_up_never_yields_two_locks() {
+    for idle_for in [Duration::ZERO, Duration::from_nanos(1), MINUTE] {
+        let (locks, clock) = manual(idle_for);
+        let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for round in 0..2_000 {
+                        let held = locks.get(&7);
+                        if let Ok(Turn::Create(creation)) = held.try_acquire() {
+                            // One creation for the key, whatever comes and goes.
+                            let now = inside.fetch_add(1, Ordering::SeqCst) + 1;
+                            most.fetch_max(now, Ordering::SeqCst);
+                            thread::yield_now();
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                            drop(creation);
+                        }
+                        if round % 50 == 0 {
+                            clock.advance(Duration::from_nanos(1));
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(most.into_inner(), 1, "idle for {idle_for:?}");
+    }
+}
+
+#[test]
+fn c7_a_creation_in_flight_holds_its_lock_and_nothing_is_left_of_it() {
+    let clock = Arc::new(ManualClock::new());
+    let its = Arc::clone(&clock);
+    let locks = Arc::new(Registry::with_maker(move |_: &u64| Dogpile::with_clock(MINUTE, Arc::clone(&its))));
+    let Turn::Create(creation) = locks.get_owned(&1).acquire_owned() else { panic!("nobody else creates") };
+    // Nobody has a `Held` any more.
+    assert!(locks.is_creating(&1));
+    assert_eq!(locks.len(), 1);
+    assert!(locks.get(&1).try_acquire().is_err(), "L1: the same lock, in which somebody creates");
+    assert_eq!(locks.get(&1).acquire_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
+    let elsewhere = Arc::clone(&locks);
+    thread::spawn(move || {
+        creation.run(|_| assert!(elsewhere.is_creating(&1)));
+        assert!(elsewhere.is_empty());
+    })
+    .join()
+    .unwrap();
+    // Given up, by dropping, by a panic, by an error.
+    for give_up in 0..3 {
+        let Turn::Create(creation) = locks.get_owned(&2).acquire_owned_timeout(MINUTE).unwrap() else { panic!() };
+        assert_eq!(locks.len(), 1);
+        match give_up {
+            0 => drop(creation),
+            1 => assert!(catch_unwind(AssertUnwindSafe(|| creation.run(|_| panic!("on purpose")))).is_err()),
+            _ => assert_eq!(creation.run_fallible(|_| Err::<(), _>("no")), Err("no")),
+        }
+        assert!(locks.is_empty());
+    }
+    // By closure, it borrows the `Held`, wherever that is.
+    locks.get(&3).acquire_or_create(|| assert_eq!(locks.len(), 1));
+    assert!(catch_unwind(AssertUnwindSafe(|| locks.get(&3).acquire_or_create(|| panic!("on purpose")))).is_err());
+    assert!(locks.is_empty());
+    let Ok(Turn::Create(creation)) = locks.get(&4).try_acquire_owned() else { panic!("nobody else creates") };
+    assert!(locks.is_creating(&4));
+    drop(creation);
+    assert!(locks.is_empty());
+}
+
+#[test]
+fn guards_that_own_their_lock_hold_it() {
+    static FILES: Registry<u64, SyncReaderDogpile> = Registry::new(|_| SyncReaderDogpile::new(MINUTE));
+    let ReadTurn::Create(creation) = FILES.get(&1).acquire_owned() else { panic!("nobody else creates") };
+    assert!(FILES.is_creating(&1));
+    let held = FILES.get(&1);
+    assert_eq!(FILES.get(&1).acquire_owned_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
+    assert!(FILES.get(&1).try_acquire_owned().is_err());
+    creation.run(|creation| drop(creation.write_lock().unwrap()));
+    let ReadTurn::Fresh(guard) = held.acquire_owned() else { panic!("just created") };
+    drop(held);
+    assert_eq!(FILES.len(), 1, "the guard has a share");
+    assert!(FILES.get(&1).acquire_write_lock_timeout(Duration::ZERO).is_err(), "L9: it is the same lock");
+    thread::spawn(move || drop(guard)).join().unwrap();
+    assert!(FILES.is_empty());
+}
+
+#[test]
+fn what_is_idle_is_kept_with_its_value_until_its_time_is_up() {
+    let clock = Arc::new(ManualClock::new());
+    let its = Arc::clone(&clock);
+    let pages =
+        Registry::with_maker(move |_: &u64| Cached::with_clock(Duration::MAX, Arc::clone(&its))).keep_idle(MINUTE);
+    assert_eq!(*pages.get(&1).get_or_create(|| 10), 10);
+    clock.advance(ALMOST_A_MINUTE);
+    assert_eq!(CachedGuard::outcome(&pages.get(&1).get_or_create(|| 11)), Outcome::Fresh);
+    // That was a use, and its time begins anew.
+    clock.advance(ALMOST_A_MINUTE);
+    assert_eq!(pages.sweep(), 0);
+    assert_eq!(pages.len(), 1);
+    // While it is held its time does not run.
+    let held = pages.get(&1);
+    clock.advance(MINUTE * 5);
+    assert_eq!(pages.sweep(), 0);
+    assert!(same(&*held, &*pages.find(&1).unwrap()));
+    drop(held);
+    clock.advance(ALMOST_A_MINUTE);
+    assert_eq!(pages.sweep(), 0);
+    clock.advance(Duration::from_nanos(1));
+    assert_eq!((pages.sweep(), pages.len()), (1, 0));
+    assert_eq!(CachedGuard::outcome(&pages.get(&1).get_or_create(|| 12)), Outcome::Created);
+}
+
+#[test]
+fn the_idle_are_swept_by_whoever_uses_the_registry() {
+    let (locks, clock) = manual(MINUTE);
+    for key in 0..10_000 {
+        drop(locks.get(&key));
+    }
+    assert_eq!(locks.len(), 10_000);
+    clock.advance(MINUTE);
+    // One key, whose shard is one of many: each use also looks after another shard in turn, and removes a few there.
+    let mut uses = 0;
+    while locks.len() > 1 {
+        drop(locks.get(&u64::MAX));
+        uses += 1;
+        assert!(uses <= 10_000, "{} left", locks.len());
+    }
+    // All at once, by hand.
+    for key in 0..10_000 {
+        drop(locks.get(&key));
+    }
+    clock.advance(MINUTE);
+    assert_eq!((locks.sweep(), locks.len()), (10_001, 0));
+}
+
+#[test]
+fn kept_for_good() {
+    let (locks, clock) = manual(Duration::MAX);
+    drop(locks.get(&1));
+    clock.advance(Duration::from_secs(1 << 33));
+    assert_eq!((locks.sweep(), locks.len()), (0, 1));
+}
+
+#[test]
+fn to_look_at_the_keys_is_no_use_of_them() {
+    let (locks, clock) = manual(MINUTE);
+    let held = locks.get(&0);
+    for key in 1..1_000 {
+        locks.get(&key).acquire_or_create(|| ());
+    }
+    clock.advance(MINUTE / 2);
+    let seen: HashSet<u64> = locks.iter().map(|held| *Held::key(&held)).collect();
+    assert_eq!(seen, (0..1_000).collect());
+    assert_eq!((&locks).into_iter().filter(|held| held.has_value()).count(), 999);
+    // One that is looked at is there while it is, and a half-done look keeps nothing.
+    let mut looking = locks.iter();
+    let looked_at = looking.find(|held| *Held::key(held) != 0).unwrap();
+    clock.advance(MINUTE / 2);
+    locks.sweep();
+    assert!(locks.find(Held::key(&looked_at)).is_some());
+    drop(locks.find(&0));
+    drop((looked_at, looking));
+    locks.sweep();
+    assert_eq!(locks.len(), 2, "the one that is held, and the one that was found just now");
+    drop(held);
+    clock.advance(MINUTE);
+    assert_eq!(locks.sweep(), 2);
+    assert!(locks.is_empty());
+}
+
+/// A key that, when it is made, cloned or dropped, uses the registry.
+#[derive(PartialEq, Eq, Hash)]
+struct Nosy(u64);
+
+static NOSY: Registry<Nosy, Cached<Nosy>> = Registry::new(|key| {
+    NOSY.find(&Nosy(key.0 + 1000));
+    Cached::never_expires()
+});
+
+impl Clone for Nosy {
+    fn clone(&self) -> Self {
+        drop(NOSY.find(self));
+        Self(self.0)
+    }
+}
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        // Whatever shard it is in.
+        assert!(NOSY.len() < usize::MAX);
+        NOSY.is_creating(&PLAIN);
+    }
+}
+
+static PLAIN: Nosy = Nosy(u64::MAX);
+
+#[test]
+fn c22_keys_locks_and_values_are_made_and_dropped_outside_the_shards() {
+    let (done, is_done) = mpsc::channel();
+    let user = thread::spawn(move || {
+        for key in 0..200 {
+            let held = NOSY.get(&Nosy(key));
+            held.get_or_create(|| Nosy(key));
+        }
+        done.send(()).unwrap();
+    });
+    is_done.recv().expect("it would hang if it did so inside");
+    user.join().unwrap();
+    assert!(NOSY.is_empty());
+}
+
+#[test]
+fn a_maker_that_panics_leaves_the_registry_as_it_was() {
+    let fails = Cell::new(true);
+    let registry = Registry::with_maker(|_: &u64| {
+        assert!(!fails.get(), "a maker panics on purpose");
+        Dogpile::never_expires()
+    });
+    assert!(catch_unwind(AssertUnwindSafe(|| registry.get(&1))).is_err());
+    assert!(registry.is_empty());
+    fails.set(false);
+    drop(registry.get(&1));
+    assert!(registry.is_empty());
+}
+
+#[test]
+fn debug_shows_what_lives() {
+    let (locks, _) = manual(Duration::ZERO);
+    let held = locks.get(&5);
+    assert_eq!(format!("{locks:?}"), "Registry { len: 1, .. }");
+    assert!(format!("{held:?}").starts_with("Held { key: 5, lock: Dogpile {"), "{held:?}");
+    assert_eq!(format!("{:?}", locks.iter()), "Iter { .. }");
+}
+
+#[test]
+fn types_cross_threads_and_panics_as_their_parts_do() {
+    assert_eq!([traits!(Registry<u64>), traits!(Held<'static, u64>)], [[true; 4]; 2]);
+    assert_eq!(traits!(Registry<u64, Cached<u64>>), [true; 4]);
+    // Keys and locks are dropped by whoever lets go last.
+    assert_eq!(traits!(Registry<Cell<u64>>)[..2], [false; 2]);
+    assert_eq!(traits!(Held<'static, Cell<u64>>), [false; 4]);
+    assert_eq!(traits!(Held<'static, u64, Cached<Cell<u64>>>), [false; 4]);
+    assert_eq!(traits!(Registry<u64, Cached<Cell<u64>>>), [false; 4]);
+    assert_eq!(traits!(Registry<u64, Dogpile, Rc<u8>>), [false, false, true, true]);
+}
