@@ -66,6 +66,12 @@ pub enum Mutant {
     LeavesSilently,
     /// Who is let in while a writer drains is not waited for.
     NestedNotWaitedFor,
+    /// `Cached` stores the deadline before the value.
+    DeadlineBeforeValue,
+    /// `Renewal` reads the old value without the mutex.
+    OldOutsideMutex,
+    /// Who lets go of an entry of a registry takes itself for the last without another look under the mutex.
+    LastWithoutALook,
     /// `park` looks for its token before it reads the bell.
     #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
     LooksBeforeItListens,

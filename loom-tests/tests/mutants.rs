@@ -7,7 +7,9 @@
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Deadline, Election, Mutant, Room, Verdict, block_until, plant};
-use dogpile::{Dogpile, Finished, Freshness, ManualClock, NeedRegeneration, Outcome, RmLock, Turn};
+use dogpile::{
+    Cached, Dogpile, Finished, Freshness, Made, ManualClock, NeedRegeneration, Outcome, Registry, RmLock, Turn,
+};
 use dogpile_loom_tests::{Slot, Wakes, check};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
@@ -203,4 +205,60 @@ fn l9_leaves_silently() {
 #[test]
 fn l9_nested_not_waited_for() {
     finds("l9_nested_not_waited_for", Mutant::NestedNotWaitedFor, "Causality violation", || reader_and_writer(true));
+}
+
+/// With the deadline before the value, a reader finds the old one and takes it for fresh.
+#[test]
+fn l4_deadline_before_value() {
+    finds("l4_deadline_before_value", Mutant::DeadlineBeforeValue, "an old value is fresh", || {
+        let cached = Arc::new(Cached::with_clock(Duration::from_secs(1), ManualClock::new()));
+        cached.set(1);
+        cached.mark_stale();
+        let creator = {
+            let cached = Arc::clone(&cached);
+            thread::spawn(move || *cached.get_or_create(|| 2))
+        };
+        let reader = thread::spawn(move || {
+            assert!(cached.try_get().is_none_or(|hit| *hit == 2), "an old value is fresh");
+        });
+        assert_eq!(creator.join().unwrap(), 2);
+        reader.join().unwrap();
+    });
+}
+
+/// Outside the mutex, what is being invalidated is found unchanged in the generation that comes after it.
+#[test]
+fn l6_old_value_outside_the_mutex() {
+    finds("l6_old_value_outside_the_mutex", Mutant::OldOutsideMutex, "it came back", || {
+        let cached = Arc::new(Cached::with_clock(Duration::from_secs(1), ManualClock::new()));
+        cached.set(1);
+        cached.mark_stale();
+        let invalidator = {
+            let cached = Arc::clone(&cached);
+            thread::spawn(move || cached.invalidate())
+        };
+        let _renewed = cached.get_or_create_with(|renewal| renewal.unchanged().unwrap_or_else(|| Made::new(2)));
+        invalidator.join().unwrap();
+        assert!(cached.get_stale().is_none_or(|left| *left == 2), "it came back");
+    });
+}
+
+/// Who takes itself for the last holder takes the entry from under who has looked it up meanwhile.
+#[test]
+fn last_without_a_look() {
+    finds("last_without_a_look", Mutant::LastWithoutALook, "two locks for one key", || {
+        let registry: Arc<Registry<u8>> = Arc::new(Registry::new(|_| Dogpile::never_expires()));
+        let held = registry.get(&1);
+        let other = {
+            let registry = Arc::clone(&registry);
+            thread::spawn(move || {
+                let held = registry.get(&1);
+                thread::yield_now();
+                let there = registry.get(&1);
+                assert!(std::ptr::eq(&raw const *held, &raw const *there), "two locks for one key");
+            })
+        };
+        drop(held);
+        other.join().unwrap();
+    });
 }

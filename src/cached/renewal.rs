@@ -4,7 +4,7 @@ use super::{Cached, CachedGuard, Node};
 use crate::clock::{Clock, MonotonicClock};
 use crate::creation::{Creation, Keeper};
 use crate::election::{Finished, Generation};
-use crate::sync::{Arc, OnceLock};
+use crate::sync::{Arc, Mutant, OnceLock, mutant};
 use crate::turn::Outcome;
 use std::fmt;
 use std::time::Duration;
@@ -92,11 +92,12 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
         let read = || {
             let cached = self.creation.lock();
             let election = cached.dogpile.election();
-            // Under the mutex: an invalidation moves the generation first, and empties the cell second.
-            election.still(|| {
+            let look = || {
                 let current = election.is_current(self.creation.born());
                 current.then(|| cached.cell.load().as_ref().map(Arc::clone)).flatten()
-            })
+            };
+            // Under the mutex: an invalidation moves the generation first, and empties the cell second.
+            if mutant(Mutant::OldOutsideMutex) { look() } else { election.still(look) }
         };
         self.old.get_or_init(read).as_ref()
     }
@@ -152,12 +153,13 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
                 old.1 = Some(cached.trays.serve(&node));
                 return;
             }
+            let renew = || match finished {
+                Finished::PublishedStale => cached.dogpile.expiry().renew_stale(now),
+                _ => cached.renew(now, made.lifetime),
+            };
+            let early = mutant(Mutant::DeadlineBeforeValue).then(renew);
             old.0 = Some(cached.publish(&node, generation));
-            if finished == Finished::PublishedStale {
-                cached.dogpile.expiry().renew_stale(now);
-            } else {
-                cached.renew(now, made.lifetime);
-            }
+            early.unwrap_or_else(renew);
         });
         drop(old);
         CachedGuard::owning(node, Outcome::Created)

@@ -28,7 +28,7 @@
 //! - *No user code under the mutex (C22),* but for the comparison of keys: keys are hashed, cloned and dropped, locks made
 //!   and dropped, and clocks read, before or after. What leaves the table is carried out and dropped after the mutex.
 
-use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, const_fn, unique};
+use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
 use hashbrown::HashTable;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -153,7 +153,7 @@ impl<K, L> Table<K, L> {
     /// One holder fewer; if it was the last, the entry goes, and is returned to be dropped outside the mutex.
     #[must_use]
     pub(super) fn let_go(&mut self, entry: &Arc<Entry<K, L>>) -> Option<Arc<Entry<K, L>>> {
-        if entry.was_the_last() { self.remove(entry) } else { None }
+        if entry.was_the_last() || mutant(Mutant::LastWithoutALook) { self.remove(entry) } else { None }
     }
 
     /// One holder fewer; if it was the last, the entry stays until its time is `up`. `looking` says that it was not in use,

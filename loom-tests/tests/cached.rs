@@ -1,0 +1,260 @@
+//! The lock that owns its value: publishing against reading, setting against creating, finding unchanged against
+//! invalidating, and what those get who have waited.
+//!
+//! The value is a [`Slot`], written by its creator, so each read of it is checked for what it must come after.
+#![cfg(dogpile_loom)]
+
+use Outcome::{Created, Fresh, Stale, Waited};
+use dogpile::{Cached, CachedGuard, Freshness, Made, ManualClock, Outcome};
+use dogpile_loom_tests::{Reached, Slot, check};
+use loom::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::time::Duration;
+
+type Value = Cached<Slot, ManualClock>;
+
+fn missing() -> Arc<Value> {
+    Arc::new(Cached::with_clock(Duration::from_secs(1), ManualClock::new()))
+}
+
+/// 1, and expired.
+fn stale() -> Arc<Value> {
+    let cached = fresh();
+    cached.mark_stale();
+    cached
+}
+
+/// 1.
+fn fresh() -> Arc<Value> {
+    let cached = missing();
+    cached.set(slot(1));
+    cached
+}
+
+fn slot(value: usize) -> Slot {
+    let slot = Slot::new();
+    slot.write(value);
+    slot
+}
+
+fn told(guard: &CachedGuard<Slot>) -> (Outcome, usize) {
+    (CachedGuard::outcome(guard), guard.read())
+}
+
+fn get(cached: &Value, create: usize) -> (Outcome, usize) {
+    told(&cached.get_or_create(|| slot(create)))
+}
+
+fn spawn<T: 'static>(cached: &Arc<Value>, run: impl FnOnce(&Value) -> T + 'static) -> JoinHandle<T> {
+    let cached = Arc::clone(cached);
+    thread::spawn(move || run(&cached))
+}
+
+fn is_at_rest(cached: &Value) -> bool {
+    !cached.is_creating() && cached.waiting() == 0
+}
+
+/// One creates, the other waits or comes late; both read what was written.
+#[test]
+fn l4_two_threads_and_no_value() {
+    static HIT: Reached = Reached::new();
+    static WAITED: Reached = Reached::new();
+    check(|| {
+        let cached = missing();
+        let other = spawn(&cached, |cached| get(cached, 1));
+        let (mine, others) = (get(&cached, 1), other.join().unwrap());
+        HIT.here_if([mine.0, others.0].contains(&Fresh));
+        WAITED.here_if([mine.0, others.0].contains(&Waited));
+        assert_eq!((mine.1, others.1), (1, 1));
+        assert!((mine.0 == Created) != (others.0 == Created));
+        assert!(is_at_rest(&cached));
+    });
+    HIT.at_least_once();
+    WAITED.at_least_once();
+}
+
+/// Who finds the value fresh reads the new one: it is there before its deadline is.
+#[test]
+fn l4_publish_against_read() {
+    static OLD: Reached = Reached::new();
+    static NEW: Reached = Reached::new();
+    check(|| {
+        let cached = stale();
+        let creator = spawn(&cached, |cached| get(cached, 2));
+        // The writer first, and the reader no less spawned: see the crate's docs.
+        let reader = spawn(&cached, |cached| {
+            let read = cached.get_stale().map(|guard| told(&guard));
+            (read, cached.try_get().map(|guard| told(&guard)))
+        });
+        let made = creator.join().unwrap();
+        let (read, hit) = reader.join().unwrap();
+        assert!([(Stale, 1), (Stale, 2), (Fresh, 2)].contains(&read.unwrap()), "{read:?}");
+        assert!(hit.is_none_or(|hit| hit == (Fresh, 2)), "{hit:?}");
+        OLD.here_if(read == Some((Stale, 1)) && hit.is_none());
+        NEW.here_if(hit.is_some());
+        assert_eq!(made, (Created, 2));
+    });
+    OLD.at_least_once();
+    NEW.at_least_once();
+}
+
+/// Readers of an old value carry on with it or find the new one; none of them waits, and one at the most creates at a time.
+#[test]
+fn l2_two_readers_of_an_old_value() {
+    static CARRIED_ON: Reached = Reached::new();
+    check(|| {
+        let cached = stale();
+        let others = [2, 3].map(|value| spawn(&cached, move |cached| get(cached, value)));
+        let got = others.map(|other| other.join().unwrap());
+        CARRIED_ON.here_if(got.contains(&(Stale, 1)));
+        for (reader, got) in got.into_iter().enumerate() {
+            let own = reader + 2;
+            // (In the very moment of publishing, the new value may be found by who had found the old one's deadline.)
+            assert!([(Stale, 1), (Created, own), (Fresh, 5 - own), (Stale, 5 - own)].contains(&got), "{got:?}");
+        }
+        assert!(is_at_rest(&cached));
+    });
+    CARRIED_ON.at_least_once();
+}
+
+/// What is invalidated is not read by whoever begins after that.
+#[test]
+fn l6_invalidate_against_read() {
+    static OVERTAKEN: Reached = Reached::new();
+    check(|| {
+        let cached = fresh();
+        let invalidator = spawn(&cached, |cached| {
+            cached.invalidate();
+            get(cached, 2)
+        });
+        let hit = cached.try_get().map(|guard| told(&guard));
+        let got = get(&cached, 3);
+        OVERTAKEN.here_if(hit.is_none() && got != (Fresh, 1));
+        assert!(hit.is_none_or(|hit| [(Fresh, 1), (Fresh, 2)].contains(&hit)), "{hit:?}");
+        let after = invalidator.join().unwrap();
+        assert!([(Created, 2), (Waited, 3), (Fresh, 3)].contains(&after), "{after:?}");
+        assert!([(Fresh, 1), (Fresh, 2), (Waited, 2), (Created, 3)].contains(&got), "{got:?}");
+        assert!(is_at_rest(&cached));
+    });
+    OVERTAKEN.at_least_once();
+}
+
+/// Of what is set and what is created, the set one stays (C6), and whoever waits is served by either. Loom loses some orders
+/// if the one is spawned first, and some if the other is.
+fn set_against_creation(setter_first: bool, reached: impl Fn((Outcome, usize), bool) + Copy + Send + Sync + 'static) {
+    check(move || {
+        let cached = missing();
+        let set = || spawn(&cached, |cached| cached.set(slot(7)));
+        let early = setter_first.then(set);
+        let creator = spawn(&cached, |cached| {
+            let made = cached.get_or_create(|| slot(1));
+            (told(&made), CachedGuard::generation(&made) < cached.generation())
+        });
+        let setter = early.unwrap_or_else(set);
+        let got = get(&cached, 2);
+        let (made, is_old) = creator.join().unwrap();
+        setter.join().unwrap();
+        reached(got, made == (Created, 1) && is_old);
+        assert_eq!(cached.try_get().map(|guard| told(&guard)), Some((Fresh, 7)));
+        assert!([(Waited, 7), (Waited, 1), (Fresh, 7), (Fresh, 1), (Created, 2)].contains(&got), "{got:?}");
+        assert!(is_at_rest(&cached));
+    });
+}
+
+#[test]
+fn c6_set_before_or_during_a_creation() {
+    static SERVED_BY_SET: Reached = Reached::new();
+    static SUPERSEDED: Reached = Reached::new();
+    set_against_creation(true, |got, superseded| {
+        SERVED_BY_SET.here_if(got == (Waited, 7));
+        SUPERSEDED.here_if(superseded);
+    });
+    SERVED_BY_SET.at_least_once();
+    SUPERSEDED.at_least_once();
+}
+
+#[test]
+fn c6_set_during_or_after_a_creation() {
+    static SERVED_BY_CREATION: Reached = Reached::new();
+    set_against_creation(false, |got, _| SERVED_BY_CREATION.here_if(got == (Waited, 1)));
+    SERVED_BY_CREATION.at_least_once();
+}
+
+/// A value that is set where nobody creates is not created over: who is elected has seen none, and is superseded.
+#[test]
+fn c6_set_against_election() {
+    static ELECTED: Reached = Reached::new();
+    check(|| {
+        let cached = stale();
+        let setter = spawn(&cached, |cached| cached.set(slot(7)));
+        let got = get(&cached, 2);
+        ELECTED.here_if(got == (Created, 2));
+        setter.join().unwrap();
+        // Elected after the set it would have had no reason.
+        assert_eq!(cached.try_get().map(|guard| told(&guard)), Some((Fresh, 7)));
+    });
+    ELECTED.at_least_once();
+}
+
+/// What is invalidated before or while it is found unchanged does not come back.
+#[test]
+fn l6_unchanged_against_invalidation() {
+    static UNCHANGED: Reached = Reached::new();
+    static ANEW: Reached = Reached::new();
+    check(|| {
+        let cached = stale();
+        let invalidator = spawn(&cached, |cached| cached.invalidate());
+        let renewed = cached.get_or_create_with(|renewal| renewal.unchanged().unwrap_or_else(|| Made::new(slot(2))));
+        invalidator.join().unwrap();
+        UNCHANGED.here_if(renewed.read() == 1);
+        ANEW.here_if(renewed.read() == 2);
+        // In whatever order: the old value is not there any more.
+        if let Some(left) = cached.get_stale() {
+            assert_eq!(left.read(), 2);
+        }
+        assert!(is_at_rest(&cached));
+    });
+    UNCHANGED.at_least_once();
+    ANEW.at_least_once();
+}
+
+/// Who waits is served, though the value be superseded before it is finished or invalidated before the waiter has looked.
+#[test]
+fn l3_who_waited_is_served_whatever_has_become_of_the_value() {
+    static SUPERSEDED: Reached = Reached::new();
+    static GONE: Reached = Reached::new();
+    check(|| {
+        let cached = missing();
+        let invalidator = spawn(&cached, |cached| cached.invalidate());
+        let creator = spawn(&cached, |cached| get(cached, 1));
+        let guard = cached.get_or_create(|| slot(2));
+        let got = told(&guard);
+        SUPERSEDED.here_if(got == (Waited, 1) && CachedGuard::generation(&guard) < cached.generation());
+        GONE.here_if(got == (Waited, 1) && cached.freshness() == Freshness::Missing);
+        assert!([(Waited, 1), (Fresh, 1), (Created, 2)].contains(&got), "{got:?}");
+        creator.join().unwrap();
+        invalidator.join().unwrap();
+        assert!(is_at_rest(&cached));
+    });
+    SUPERSEDED.at_least_once();
+    GONE.at_least_once();
+}
+
+/// A refresh is not content with a creation that may have begun before it.
+#[test]
+fn mark_and_create_anew_against_a_creation() {
+    static WAITED_FOR: Reached = Reached::new();
+    check(|| {
+        let function = Arc::new(dogpile::CachedFn::with_clock(Duration::from_secs(1), ManualClock::new(), || slot(0)));
+        let other = {
+            let function = Arc::clone(&function);
+            thread::spawn(move || CachedGuard::outcome(&function.get()))
+        };
+        let refreshed = CachedGuard::outcome(&function.refresh());
+        let other = other.join().unwrap();
+        WAITED_FOR.here_if(refreshed == Created && other == Created);
+        assert!([Created, Fresh].contains(&refreshed), "{refreshed:?}");
+        assert!(!function.is_creating());
+    });
+    WAITED_FOR.at_least_once();
+}

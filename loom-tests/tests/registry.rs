@@ -1,0 +1,151 @@
+//! One lock a key: a release against look-ups, with and without idle entries.
+//!
+//! Two locks for one key would elect two creators, so that is what is looked for.
+#![cfg(dogpile_loom)]
+
+use dogpile::{Dogpile, Held, ManualClock, Registry, Turn};
+use dogpile_loom_tests::{Reached, check};
+use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use loom::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::time::Duration;
+
+type Lock = Dogpile<Arc<ManualClock>>;
+type Locks = Registry<u64, Lock, Box<dyn Fn(&u64) -> Lock + Send + Sync>>;
+
+struct Shared {
+    locks: Arc<Locks>,
+    clock: Arc<ManualClock>,
+    creating: AtomicUsize,
+    made: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+fn shared(idle_for: Duration) -> Arc<Shared> {
+    let clock = Arc::new(ManualClock::new());
+    let made = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let maker = {
+        let (clock, made) = (Arc::clone(&clock), Arc::clone(&made));
+        move |_: &u64| {
+            made.fetch_add(1, Relaxed);
+            Dogpile::with_clock(Duration::from_secs(1), Arc::clone(&clock))
+        }
+    };
+    let maker: Box<dyn Fn(&u64) -> Lock + Send + Sync> = Box::new(maker);
+    let locks = Arc::new(Registry::with_maker(maker).keep_idle(idle_for));
+    Arc::new(Shared { locks, clock, creating: AtomicUsize::new(0), made })
+}
+
+fn spawn<T: 'static>(shared: &Arc<Shared>, run: impl FnOnce(&Shared) -> T + 'static) -> JoinHandle<T> {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || run(&shared))
+}
+
+impl Shared {
+    /// Creates, if nobody else does, and gives that up.
+    fn create(&self, held: &Held<'_, u64, Lock>) -> bool {
+        let Ok(Turn::Create(creation)) = held.try_acquire() else { return false };
+        assert_eq!(self.creating.fetch_add(1, Relaxed), 0, "two locks for one key");
+        thread::yield_now();
+        self.creating.fetch_sub(1, Relaxed);
+        drop(creation);
+        true
+    }
+
+    fn look_up_and_create(&self) -> bool {
+        self.create(&self.locks.get(&1))
+    }
+}
+
+/// Two threads that look a key up, and a holder that leaves meanwhile.
+fn two_look_up_while_a_holder_leaves(idle_for: Duration, again: &'static Reached, kept: &'static Reached) {
+    check(move || {
+        let shared = shared(idle_for);
+        let held = shared.locks.get(&1);
+        let others = [(); 2].map(|()| spawn(&shared, Shared::look_up_and_create));
+        drop(held);
+        let created = others.map(|other| other.join().unwrap());
+        assert!(created.contains(&true));
+        let made = shared.made.load(Relaxed);
+        again.here_if(made > 1);
+        kept.here_if(made == 1);
+        shared.clock.advance(idle_for);
+        shared.locks.sweep();
+        assert_eq!(shared.locks.len(), 0);
+    });
+}
+
+#[test]
+fn a_release_against_two_look_ups() {
+    static AGAIN: Reached = Reached::new();
+    static KEPT: Reached = Reached::new();
+    two_look_up_while_a_holder_leaves(Duration::ZERO, &AGAIN, &KEPT);
+    AGAIN.at_least_once();
+    KEPT.at_least_once();
+}
+
+#[test]
+fn a_release_against_two_look_ups_with_idle_entries() {
+    static AGAIN: Reached = Reached::new();
+    static KEPT: Reached = Reached::new();
+    two_look_up_while_a_holder_leaves(Duration::from_secs(1), &AGAIN, &KEPT);
+    KEPT.at_least_once();
+}
+
+/// An idle entry is held again, or swept, but not both.
+#[test]
+fn a_sweep_against_a_look_up() {
+    static SWEPT: Reached = Reached::new();
+    static REVIVED: Reached = Reached::new();
+    check(|| {
+        let shared = shared(Duration::from_secs(1));
+        drop(shared.locks.get(&1));
+        shared.clock.advance(Duration::from_secs(1));
+        let sweeper = spawn(&shared, |shared| shared.locks.sweep());
+        let held = shared.locks.get(&1);
+        let other = spawn(&shared, Shared::look_up_and_create);
+        let mine = shared.create(&held);
+        let swept = sweeper.join().unwrap();
+        assert!(other.join().unwrap() || mine);
+        SWEPT.here_if(swept == 1);
+        REVIVED.here_if(swept == 0);
+        assert_eq!(shared.made.load(Relaxed), swept + 1);
+        drop(held);
+        assert_eq!(shared.locks.len(), 1);
+    });
+    SWEPT.at_least_once();
+    REVIVED.at_least_once();
+}
+
+/// Two holders who leave at once: one of them is the last, and removes the entry.
+#[test]
+fn two_releases_at_once() {
+    check(|| {
+        let shared = shared(Duration::ZERO);
+        let held = shared.locks.get_owned(&1);
+        let clone = held.clone();
+        let other = thread::spawn(move || drop(clone));
+        drop(held);
+        other.join().unwrap();
+        assert_eq!(shared.locks.len(), 0);
+    });
+}
+
+/// A creation that owns its holder, and ends elsewhere, against who looks its key up.
+#[test]
+fn c7_an_owned_creation_ends_while_its_key_is_looked_up() {
+    static BESIDE: Reached = Reached::new();
+    check(|| {
+        let shared = shared(Duration::ZERO);
+        let Turn::Create(creation) = shared.locks.get_owned(&1).acquire_owned() else { panic!("nobody else creates") };
+        shared.creating.fetch_add(1, Relaxed);
+        let other = spawn(&shared, |shared| {
+            shared.creating.fetch_sub(1, Relaxed);
+            drop(creation);
+        });
+        let created = shared.look_up_and_create();
+        BESIDE.here_if(!created);
+        other.join().unwrap();
+        assert_eq!(shared.locks.len(), 0);
+    });
+    BESIDE.at_least_once();
+}
