@@ -9,7 +9,8 @@
 
 mod floor;
 
-use dogpile::{Dogpile, RmLock, SyncReaderDogpile, Turn};
+use arc_swap::ArcSwap;
+use dogpile::{Cached, Dogpile, RmLock, SyncReaderDogpile, Turn};
 use floor::Floor;
 use floor::guarded::GuardedFloor;
 use std::env;
@@ -55,6 +56,15 @@ fn run(subject: &str, iterations: u64) {
         "rm_lock_read" => {
             let lock = RmLock::new(0_u64);
             repeat(iterations, &lock, |lock| *lock.read());
+        }
+        "cached" => {
+            let cached = Cached::new(HOUR);
+            cached.set(0_u64);
+            repeat(iterations, &cached, |cached| *cached.get_or_create(|| 1));
+        }
+        "arc_swap_by_hand" => {
+            let by_hand = (Floor::fresh_for(HOUR), ArcSwap::from_pointee(0_u64));
+            repeat(iterations, &by_hand, |(floor, value)| floor.is_fresh().then(|| **value.load()));
         }
         other => panic!("no such subject: {other}"),
     }
@@ -102,7 +112,9 @@ fn compare() -> Result<bool, Box<dyn Error>> {
             met &= beyond <= most;
         }
     }
-    // It reads no clock and has no goal of its own.
+    // These have no goal of their own. (Their time has: `benches/peers`.)
+    println!("instructions/cached/1: {}", count("cached")?);
+    println!("instructions/arc_swap_by_hand/1: {}", count("arc_swap_by_hand")?);
     println!("instructions/rm_lock_read/1: {}", count("rm_lock_read")?);
     Ok(met)
 }

@@ -6,7 +6,7 @@
 
 #![cfg(all(target_os = "linux", not(dogpile_loom)))]
 
-use dogpile::{Clock, Dogpile, ManualClock, MonotonicClock, Outcome, Stamped, Turn};
+use dogpile::{Cached, CachedGuard, Clock, Dogpile, ManualClock, MonotonicClock, Outcome, Stamped, Turn};
 use rustix::mm::{MprotectFlags, mprotect};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{SecureComputingMode, set_secure_computing_mode};
@@ -68,6 +68,19 @@ fn access<C: Clock + 'static>(lock: &Arc<Dogpile<C>>, expected: Outcome) {
     assert_eq!(lock.get_or_create_stamped(stamped, || unreachable!("nobody is elected")).value, 1);
     assert_eq!(lock.is_expired(), expected == Outcome::Stale);
     assert!(lock.has_value());
+}
+
+/// Every read there is, of a value that is there.
+fn read<C: Clock>(cached: &Cached<u64, C>, expected: Outcome) {
+    let same = |guard: CachedGuard<u64>| (*guard, CachedGuard::outcome(&guard)) == (1, expected);
+    assert!(same(cached.get_or_create(|| unreachable!("nobody is elected"))));
+    assert!(same(cached.get_or_create_timeout(HOUR, || unreachable!("nobody is elected")).unwrap()));
+    assert!(same(cached.get_or_try_create(|| Err("nobody is elected")).unwrap()));
+    assert!(same(cached.get_stale().unwrap()));
+    assert_eq!(cached.try_get().is_some(), expected == Outcome::Fresh);
+    // Held for a while, and several at once, as long as the thread has slots.
+    let guards = [(); 4].map(|()| cached.get_stale());
+    assert!(guards.into_iter().flatten().all(same));
 }
 
 // Allocations.
@@ -140,6 +153,20 @@ fn l2_a_stale_access_during_a_creation_allocates_nothing() {
     creation.finish();
 }
 
+#[test]
+fn l12_l2_a_read_of_a_cached_value_allocates_nothing_but_once_a_thread() {
+    let cached = Arc::new(Cached::new(HOUR));
+    cached.set(1);
+    let reads = |cached: &Cached<u64>, expected| allocations_of(|| read(cached, expected));
+    let _first = reads(&cached, Outcome::Fresh);
+    assert_eq!(reads(&cached, Outcome::Fresh), 0);
+    cached.mark_stale();
+    cached.get_or_create_with(|renewal| {
+        assert_eq!(reads(&cached, Outcome::Stale), 0);
+        renewal.unchanged().unwrap()
+    });
+}
+
 // Writes.
 
 /// At least the size of a page wherever Linux runs, so that what is aligned to it shares no page with others.
@@ -159,8 +186,8 @@ impl<C: Clock> Clock for InPages<C> {
     }
 }
 
-/// Sets what may be done with the lock and the counters of its `Arc`.
-fn protect<C: Clock>(lock: &Arc<Dogpile<InPages<C>>>, flags: MprotectFlags) {
+/// Sets what may be done with the lock, which contains an `InPages`, and the counters of its `Arc`.
+fn protect<L>(lock: &Arc<L>, flags: MprotectFlags) {
     let start = Arc::as_ptr(lock).cast_mut().cast::<u8>();
     assert_eq!(start.addr() % PAGE, 0);
     // SAFETY: an `Arc` allocates its counters before the value and with the alignment of the value, so the page before
@@ -168,7 +195,7 @@ fn protect<C: Clock>(lock: &Arc<Dogpile<InPages<C>>>, flags: MprotectFlags) {
     let start = unsafe { start.sub(PAGE) };
     // SAFETY: the pages hold nothing but this allocation. Whoever writes to it while it may only be read ends this
     // process, which is what the test waits for.
-    unsafe { mprotect(start.cast(), PAGE + size_of::<Dogpile<InPages<C>>>(), flags) }.expect("our own pages");
+    unsafe { mprotect(start.cast(), PAGE + size_of::<L>(), flags) }.expect("our own pages");
 }
 
 /// Accesses a lock that may only be read; or, as the `part` says, writes to it.
@@ -189,15 +216,38 @@ fn only_read<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
     drop(creation);
 }
 
+/// Reads a value whose `Cached` may only be read; or, as the `part` says, writes to that.
+fn only_read_cached<C: Clock>(clock: C, expected: Outcome, part: &str) {
+    let cached = Arc::new(Cached::with_clock(HOUR, InPages(clock)));
+    cached.set(1);
+    let protected = || {
+        protect(&cached, MprotectFlags::READ);
+        match part {
+            "write" => cached.set(2),
+            "share" => drop(Arc::clone(&cached)),
+            _ => read(&cached, expected),
+        }
+        protect(&cached, MprotectFlags::READ | MprotectFlags::WRITE);
+    };
+    if expected == Outcome::Stale {
+        cached.mark_stale();
+        cached.get_or_create_with(|renewal| {
+            protected();
+            renewal.unchanged().expect("it is only stale")
+        });
+    } else {
+        protected();
+    }
+}
+
 static MANUAL_CLOCK: ManualClock = ManualClock::new();
 
-fn writes_nothing(expected: Outcome, test: &str) {
+fn writes_nothing(expected: Outcome, test: &str, act: fn(Outcome, &str)) {
     const SEGMENTATION_FAULT: i32 = 11;
     if let Some(part) = part() {
         // The faults are part of the test: no core files.
         setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).expect("less is always allowed");
-        only_read(MonotonicClock, expected, &part);
-        only_read(&MANUAL_CLOCK, expected, &part);
+        act(expected, &part);
         println!("{DONE}");
         return;
     }
@@ -209,14 +259,34 @@ fn writes_nothing(expected: Outcome, test: &str) {
     }
 }
 
+fn access_only(expected: Outcome, part: &str) {
+    only_read(MonotonicClock, expected, part);
+    only_read(&MANUAL_CLOCK, expected, part);
+}
+
+fn read_only(expected: Outcome, part: &str) {
+    only_read_cached(MonotonicClock, expected, part);
+    only_read_cached(&MANUAL_CLOCK, expected, part);
+}
+
 #[test]
 fn l12_a_hit_writes_nothing() {
-    writes_nothing(Outcome::Fresh, "l12_a_hit_writes_nothing");
+    writes_nothing(Outcome::Fresh, "l12_a_hit_writes_nothing", access_only);
 }
 
 #[test]
 fn l2_a_stale_access_during_a_creation_only_loads() {
-    writes_nothing(Outcome::Stale, "l2_a_stale_access_during_a_creation_only_loads");
+    writes_nothing(Outcome::Stale, "l2_a_stale_access_during_a_creation_only_loads", access_only);
+}
+
+#[test]
+fn l12_a_read_of_a_fresh_value_writes_nothing_to_its_cached() {
+    writes_nothing(Outcome::Fresh, "l12_a_read_of_a_fresh_value_writes_nothing_to_its_cached", read_only);
+}
+
+#[test]
+fn l2_a_read_of_a_stale_value_writes_nothing_to_its_cached() {
+    writes_nothing(Outcome::Stale, "l2_a_read_of_a_stale_value_writes_nothing_to_its_cached", read_only);
 }
 
 // System calls.
@@ -224,9 +294,15 @@ fn l2_a_stale_access_during_a_creation_only_loads() {
 /// Runs `sandboxed` on a thread that is ended, it alone, by its first system call other than `read` and `write`. Then says
 /// whether it came through: by a plain `write`, since printing may do more.
 fn sandbox(sandboxed: impl FnOnce() + Send + 'static) {
+    sandbox_after(|| sandboxed);
+}
+
+/// As [`sandbox`], of what `prepare` prepares on that thread before.
+fn sandbox_after<S: FnOnce()>(prepare: impl FnOnce() -> S + Send + 'static) {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let out = stdout();
+        let sandboxed = prepare();
         tell.send(rustix::thread::gettid()).expect("the other end waits");
         if set_secure_computing_mode(SecureComputingMode::Strict).is_err() {
             println!("{REFUSED}");
@@ -259,6 +335,18 @@ fn hit<C: Clock + Send + 'static>(lock: Dogpile<C>) -> impl FnOnce() + Send {
     }
 }
 
+/// A thousand reads of a cached value, by a thread that has read before.
+fn reads() -> impl FnOnce() {
+    let cached = Cached::new(HOUR);
+    cached.set(1);
+    read(&cached, Outcome::Fresh);
+    move || {
+        for _ in 0..1000 {
+            read(&cached, Outcome::Fresh);
+        }
+    }
+}
+
 #[test]
 fn l12_a_hit_does_not_enter_the_kernel() {
     const TEST: &str = "l12_a_hit_does_not_enter_the_kernel";
@@ -273,6 +361,7 @@ fn l12_a_hit_does_not_enter_the_kernel() {
             }),
             "coarse" => sandbox(hit(Dogpile::new(HOUR))),
             "manual" => sandbox(hit(Dogpile::with_clock(HOUR, ManualClock::new()))),
+            "cached" => sandbox_after(reads),
             "never" => sandbox(hit(Dogpile::never_expires())),
             "exact" => sandbox(hit(Dogpile::new(Duration::from_millis(900)))),
             #[cfg(not(dogpile_portable))]
@@ -291,11 +380,11 @@ fn l12_a_hit_does_not_enter_the_kernel() {
 
     let mut parts = vec!["manual", "never"];
     if !cfg!(dogpile_portable) {
-        parts.push("coarse");
+        parts.extend(["coarse", "cached"]);
     }
     // Whether the exact clock can be read without the kernel is up to the machine's clock source.
     if is_done(&play("std", TEST)) {
-        parts.extend(["coarse", "exact"]);
+        parts.extend(["coarse", "cached", "exact"]);
         if !cfg!(dogpile_portable) {
             parts.push("boottime");
         }

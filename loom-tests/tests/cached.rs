@@ -203,7 +203,7 @@ fn l6_unchanged_against_invalidation() {
     static ANEW: Reached = Reached::new();
     check(|| {
         let cached = stale();
-        let invalidator = spawn(&cached, |cached| cached.invalidate());
+        let invalidator = spawn(&cached, Value::invalidate);
         let renewed = cached.get_or_create_with(|renewal| renewal.unchanged().unwrap_or_else(|| Made::new(slot(2))));
         invalidator.join().unwrap();
         UNCHANGED.here_if(renewed.read() == 1);
@@ -225,7 +225,7 @@ fn l3_who_waited_is_served_whatever_has_become_of_the_value() {
     static GONE: Reached = Reached::new();
     check(|| {
         let cached = missing();
-        let invalidator = spawn(&cached, |cached| cached.invalidate());
+        let invalidator = spawn(&cached, Value::invalidate);
         let creator = spawn(&cached, |cached| get(cached, 1));
         let guard = cached.get_or_create(|| slot(2));
         let got = told(&guard);

@@ -90,7 +90,7 @@ pub(super) struct Table<K, L> {
 }
 
 /// A table with less room than that is not worth shrinking.
-const SMALL: usize = 64;
+const SMALL: usize = 14;
 
 impl<K, L> Shard<K, L> {
     const_fn! {
