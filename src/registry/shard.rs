@@ -90,7 +90,7 @@ pub(super) struct Table<K, L> {
 }
 
 /// A table with less room than that is not worth shrinking.
-const SMALL: usize = 14;
+const SMALL: usize = 16;
 
 impl<K, L> Shard<K, L> {
     const_fn! {
@@ -178,9 +178,10 @@ impl<K, L> Table<K, L> {
         let found = self.entries.find_entry(entry.hash, |(_, there)| Arc::ptr_eq(there, entry));
         let removed = found.ok().map(|found| found.remove().0.1);
         // Memory follows the entries that live. Growing doubles and this halves, so it is paid for by what came between.
-        let room = self.entries.capacity();
-        if room > SMALL && self.entries.len() < room / 4 {
-            self.entries.shrink_to(room / 2, |(hash, _)| *hash);
+        // (Not `capacity`, which counts places that lie waste after a removal as taken.)
+        let room = self.entries.num_buckets();
+        if room > SMALL && self.entries.len() < room / 8 {
+            self.entries.shrink_to(room / 4, |(hash, _)| *hash);
         }
         removed
     }
@@ -188,9 +189,12 @@ impl<K, L> Table<K, L> {
     /// Removes at most that many whose time is up; they are to be dropped outside the mutex.
     pub(super) fn sweep(&mut self, now: u64, at_most: usize, gone: &mut Vec<Arc<Entry<K, L>>>) {
         for _ in 0..at_most {
-            let Some(first) = self.idle.first_entry().filter(|first| first.key().0 <= now) else { return };
+            let Some(first) = self.idle.first_entry().filter(|first| first.key().0 <= now) else { break };
             let idle = first.remove();
             gone.extend(self.remove(&idle));
+        }
+        if self.idle.is_empty() {
+            self.idle = BTreeMap::new(); // an emptied one keeps a node
         }
     }
 

@@ -25,7 +25,7 @@ use interleaved::{Effort, Subject, bench, compare_in, is_measuring};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -39,11 +39,12 @@ const EFFORT: Effort = Effort { rounds: 1_000, hits: 1_024 };
 /// The system's allocator, which knows how much is in use.
 struct Counting;
 
-static IN_USE: AtomicIsize = AtomicIsize::new(0);
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
 fn count(more: usize, less: usize) {
-    // Relaxed: read when all is quiet.
-    IN_USE.fetch_add(more.cast_signed() - less.cast_signed(), Ordering::Relaxed);
+    // Relaxed, both: read when all is quiet.
+    IN_USE.fetch_add(more, Ordering::Relaxed);
+    IN_USE.fetch_sub(less, Ordering::Relaxed);
 }
 
 // SAFETY: all is passed on to `System` as it came.
@@ -166,7 +167,7 @@ struct LookUp<L>(L, u64);
 
 impl<L: Locks> LookUp<L> {
     /// The maps keep what they are told to; of ours somebody has to hold it.
-    fn among<'a>(locks: &'a L, count: u64) -> Vec<L::Seen<'a>> {
+    fn among(locks: &L, count: u64) -> Vec<L::Seen<'_>> {
         (0..count).map(|key| locks.get(key)).collect()
     }
 }
@@ -208,11 +209,11 @@ fn among(count: u64) -> (LookUp<&'static Ours>, LookUp<&'static Dash>, LookUp<&'
 }
 
 /// Bytes per key while `count` live, and bytes in use after many have come and gone.
-fn memory<L: Locks>(count: u64) -> (f64, isize) {
+fn memory<L: Locks>(count: u64) -> (f64, usize) {
     let empty = IN_USE.load(Ordering::Relaxed);
     let locks = L::new();
     let held: Vec<_> = LookUp::<L>::among(&locks, count);
-    let lives = IN_USE.load(Ordering::Relaxed) - empty - size_of_val(&held[..]).cast_signed();
+    let lives = IN_USE.load(Ordering::Relaxed) - empty - size_of_val(&held[..]);
     drop(held);
     for key in 0..count {
         locks.let_go(key);
@@ -221,7 +222,7 @@ fn memory<L: Locks>(count: u64) -> (f64, isize) {
         drop(locks.get(key));
         locks.let_go(key);
     }
-    let left = IN_USE.load(Ordering::Relaxed) - empty;
+    let left = IN_USE.load(Ordering::Relaxed).saturating_sub(empty);
     #[allow(clippy::cast_precision_loss)] // far below 2^53
     let per_key = lives as f64 / count as f64;
     (per_key, left)

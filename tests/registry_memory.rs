@@ -1,0 +1,79 @@
+//! A registry's memory follows the keys that live: after many have come and gone it is back where it was.
+//!
+//! A process of its own, since it counts what all threads of it allocate. (Ten million keys, in time and beside others:
+//! `benches/peers/benches/registry.rs`.)
+
+use dogpile::{Cached, Dogpile, ManualClock, Registry};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const MANY: u64 = 100_000;
+
+/// What an empty registry may hold on to: a small table in each of its shards.
+const NEXT_TO_NOTHING: usize = 64 * 300;
+
+/// The system's allocator, which knows how much is in use.
+struct Counting;
+
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: all is passed on to `System` as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller keeps the promises of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller keeps the promises of `dealloc`, and `memory` came from `System`.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn in_use() -> usize {
+    IN_USE.load(Ordering::Relaxed)
+}
+
+// One test, so that nothing else allocates meanwhile.
+#[test]
+fn memory_is_given_back_with_the_keys() {
+    // Held all at once, and one after the other.
+    let locks: Registry<String> = Registry::new(|_| Dogpile::new(MINUTE));
+    let empty = in_use();
+    let held: Vec<_> = (0..MANY).map(|key| locks.get(&*format!("key {key}"))).collect();
+    let full = in_use() - empty;
+    assert!(full > 100_000 * 100, "the counter counts");
+    drop(held);
+    for key in 0..MANY {
+        drop(locks.get(&*format!("key {key}")));
+    }
+    assert!(locks.is_empty());
+    let left = in_use().saturating_sub(empty);
+    assert!(left <= NEXT_TO_NOTHING, "{left} of {full} bytes are left");
+
+    // Idle ones, with their values: all go, and the queue of the idle does not grow with the uses of one key.
+    let clock = Arc::new(ManualClock::new());
+    let its = Arc::clone(&clock);
+    let pages = Registry::with_maker(move |_: &u64| Cached::with_clock(MINUTE, Arc::clone(&its))).keep_idle(MINUTE);
+    let empty = in_use();
+    for key in 0..MANY {
+        pages.get(&key).get_or_create(|| vec![0_u8; 100]);
+    }
+    let full = in_use() - empty;
+    for _ in 0..MANY {
+        drop(pages.get(&0));
+    }
+    assert!(in_use() - empty <= full);
+    clock.advance(MINUTE);
+    assert_eq!(pages.sweep() as u64, MANY);
+    let left = in_use().saturating_sub(empty);
+    assert!(left <= NEXT_TO_NOTHING, "{left} of {full} bytes are left");
+}
