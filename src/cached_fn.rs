@@ -84,7 +84,7 @@ where
 /// `invalidate_if`, `mark_stale`, `age` and so on. Who runs the function, who waits and who gets the old value when several
 /// threads come at once, is said there.
 ///
-/// What it can be made of is listed at [`Creator`]. For functions with arguments see [`cached_by_key`](crate::cached_by_key).
+/// What it can be made of is listed at [`Creator`]. For functions with arguments see [`cached_by_key`](crate::cached_by_key()).
 ///
 /// # Examples
 ///

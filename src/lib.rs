@@ -2,8 +2,9 @@
 //!
 //! # Where to go from here
 //!
-//! [`Dogpile`] is the lock; its documentation says who runs, who waits and who carries on. [`Turn`] is what an access is
-//! given, [`Creation`] the right to create. [`SyncReaderDogpile`] is the lock for what readers hold on to while it is swapped, and
+//! [`Cached`] keeps one value fresh, [`CachedFn`] a function's, and [`cached_by_key`](cached_by_key()) the results of a function with arguments, in
+//! a store. [`Dogpile`] is the lock under all of them; its documentation says who runs, who waits and who carries on.
+//! [`Turn`] is what an access is given, [`Creation`] the right to create. [`Registry`] has a lock for each key. [`SyncReaderDogpile`] is the lock for what readers hold on to while it is swapped, and
 //! [`RmLock`] its readers by themselves. [`Clock`] is what time it is.
 
 // But for the lock that hands out what it holds: see `rm_lock`.

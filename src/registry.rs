@@ -36,9 +36,9 @@ use std::time::Duration;
 ///
 /// # Cost
 ///
-/// A look-up hashes the key and takes the mutex of one of 64 shards, letting go takes it once more, so unrelated keys seldom
-/// meet; about 50 ns together, and 200 ns where the lock has to be made. Memory is per key that lives, and follows their number
-/// down as well as up. The registry itself takes 8 KB.
+/// A look-up hashes the key and takes the mutex of one of 64 shards, for which unrelated keys seldom meet; so does the last
+/// who lets go. That is some 35 ns together, and 60 ns where the lock has to be made. Memory is per key that lives (150 bytes
+/// with a number for a key and a `Dogpile`), and follows their number down as well as up. The registry itself takes 8 KB.
 ///
 /// # Two threads at once
 ///
