@@ -13,7 +13,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 use traits::Otherwise;
 
@@ -22,6 +22,13 @@ const ALMOST_A_MINUTE: Duration = Duration::from_nanos(59_999_999_999);
 
 type Clock = Arc<ManualClock>;
 type Lock = Dogpile<Clock>;
+
+/// Joins each thread: the end of a scope alone is an order that ThreadSanitizer does not see.
+fn join(threads: Vec<ScopedJoinHandle<'_, ()>>) {
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
 
 fn same<L>(one: &L, other: &L) -> bool {
     ptr::eq(one, other)
@@ -81,15 +88,14 @@ fn two_threads_that_ask_at_once_get_the_same_lock() {
         });
         let start = Barrier::new(3);
         thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    start.wait();
-                    let held = registry.get(&round);
-                    start.wait();
-                    held.get_or_create(|| Counted(Arc::clone(&dropped)));
-                    start.wait();
-                });
-            }
+            let ask = || {
+                start.wait();
+                let held = registry.get(&round);
+                start.wait();
+                held.get_or_create(|| Counted(Arc::clone(&dropped)));
+                start.wait();
+            };
+            join((0..3).map(|_| scope.spawn(ask)).collect());
         });
         assert!(registry.is_empty());
         assert!((1..=3).contains(&made.into_inner()));
@@ -111,24 +117,23 @@ fn a_release_that_races_a_look_up_never_yields_two_locks() {
         let (locks, clock) = manual(idle_for);
         let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for round in 0..2_000 {
-                        let held = locks.get(&7);
-                        if let Ok(Turn::Create(creation)) = held.try_acquire() {
-                            // One creation for the key, whatever comes and goes.
-                            let now = inside.fetch_add(1, Ordering::SeqCst) + 1;
-                            most.fetch_max(now, Ordering::SeqCst);
-                            thread::yield_now();
-                            inside.fetch_sub(1, Ordering::SeqCst);
-                            drop(creation);
-                        }
-                        if round % 50 == 0 {
-                            clock.advance(Duration::from_nanos(1));
-                        }
+            let come_and_go = || {
+                for round in 0..2_000 {
+                    let held = locks.get(&7);
+                    if let Ok(Turn::Create(creation)) = held.try_acquire() {
+                        // One creation for the key, whatever comes and goes.
+                        let now = inside.fetch_add(1, Ordering::SeqCst) + 1;
+                        most.fetch_max(now, Ordering::SeqCst);
+                        thread::yield_now();
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        drop(creation);
                     }
-                });
-            }
+                    if round % 50 == 0 {
+                        clock.advance(Duration::from_nanos(1));
+                    }
+                }
+            };
+            join((0..4).map(|_| scope.spawn(come_and_go)).collect());
         });
         assert_eq!(most.into_inner(), 1, "idle for {idle_for:?}");
     }
