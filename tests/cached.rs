@@ -235,6 +235,32 @@ fn l6_who_waited_for_a_superseded_value_gets_it_and_nobody_else() {
 }
 
 #[test]
+fn l6_a_creator_that_was_told_that_it_is_superseded_serves_nobody_else() {
+    let (cached, _) = manual(MINUTE);
+    let (go, gone) = mpsc::channel();
+    let first = {
+        let cached = Arc::clone(&cached);
+        thread::spawn(move || {
+            cached.get_or_create_with(|renewal| {
+                gone.recv().unwrap();
+                assert!(renewal.is_superseded());
+                Made::new(1)
+            })
+        })
+    };
+    until(|| cached.is_creating());
+    let waiter = {
+        let cached = Arc::clone(&cached);
+        thread::spawn(move || cached.get_or_create(|| 2))
+    };
+    until(|| cached.waiting() == 1);
+    cached.invalidate();
+    go.send(()).unwrap();
+    assert_eq!(told(&first.join().unwrap()), (Outcome::Created, 1));
+    assert_eq!(told(&waiter.join().unwrap()), (Outcome::Created, 2), "though it has waited for that since before");
+}
+
+#[test]
 fn l3_a_value_that_is_invalidated_as_soon_as_it_is_made_still_serves_who_waited() {
     for _ in 0..200 {
         let (cached, _) = manual(MINUTE);

@@ -1,13 +1,19 @@
 //! What `cached_by_key` makes of a function, a store and the stamped getter mode (`tests/stamped_mode.rs`).
 
-use dogpile::{AcquireError, Clock as _, CreateError, ManualClock, Stamped, Store, cached_by_key};
+#[macro_use]
+mod traits;
+
+use dogpile::{AcquireError, CachedByKey, Clock as _, CreateError, ManualClock, Stamped, Store, cached_by_key};
 use parking_lot::Mutex;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
+use traits::Otherwise;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -305,4 +311,13 @@ fn c23_a_stamp_from_the_future_is_trusted_as_far_as_it_is_said() {
     entries.set("a:1", &Stamped { value: 0, created: clock.wall() + MINUTE });
     assert_eq!(lenient.get(&("a", 1)).value, 0);
     assert_eq!(strict.get(&("a", 1)).value, 1);
+}
+
+#[test]
+fn it_crosses_threads_and_panics_as_its_parts_do() {
+    type By<K, F> = CachedByKey<K, fn(&u8) -> K, F, fn(&K) -> Option<Stamped<u8>>, fn(&K, &Stamped<u8>), fn(&K)>;
+    assert_eq!(traits!(By<String, fn(&u8) -> u8>), [true; 4]);
+    assert_eq!(traits!(By<Cell<u8>, fn(&u8) -> u8>), [false; 4]);
+    assert_eq!(traits!(By<String, Rc<u8>>), [false, false, true, true]);
+    assert_eq!(traits!(Store<u8, u8, Cell<u8>>), [true, false, true, false]);
 }
