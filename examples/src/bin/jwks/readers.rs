@@ -1,0 +1,155 @@
+//! The readers: threads that read a key, use it, and are refused with it now and then.
+
+use crate::client::Client;
+use crate::key_set;
+use crate::keys::{Keys, Own, Shared, Trouble};
+use crate::options::Options;
+use crate::random::Random;
+use crate::server::{Seen, Server};
+use std::panic;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether the keys are to be rotated, or the run to end.
+const REFRESH: Duration = Duration::from_millis(5);
+/// So many calls a reader makes at a stretch. The last of them takes its time, and the reader holds its key meanwhile:
+/// so most of them hold the old one when the keys are rotated, and are refused at once. And the server needs a
+/// processor as well.
+const STRETCH: u64 = 64;
+/// How long that call takes.
+const CALL: Duration = Duration::from_millis(1);
+/// How long after its time a run is given up in which something has not happened that should have.
+const GRACE: Duration = Duration::from_secs(45);
+
+/// What readers have seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Reads of the key set.
+    pub reads: u64,
+    /// How often the key was refused.
+    pub refusals: u64,
+    /// And of those, how often that had the key set fetched anew.
+    pub invalidations: u64,
+    /// Reads that began after such an invalidation, and got what had been refused, or still older.
+    pub outdated: u64,
+    /// How often one reader was refused with the keys of one edition, at the most.
+    pub most_in_a_row: u64,
+}
+
+impl Tally {
+    fn add(&mut self, more: &Self) {
+        self.reads += more.reads;
+        self.refusals += more.refusals;
+        self.invalidations += more.invalidations;
+        self.outdated += more.outdated;
+        self.most_in_a_row = self.most_in_a_row.max(more.most_in_a_row);
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran {
+    /// What all readers have seen.
+    pub tally: Tally,
+    /// What the server has seen.
+    pub seen: Seen,
+    /// How often the keys were rotated.
+    pub rotations: u64,
+    /// From before the first read until the last reader had ended.
+    pub elapsed: Duration,
+}
+
+/// What the readers have in common.
+struct Crew<'a> {
+    server: &'a Server,
+    all: Mutex<Tally>,
+    /// The oldest edition that may still be read by who begins now.
+    oldest: AtomicU64,
+    stop: AtomicBool,
+}
+
+/// Lets the readers read until the time is up and all has happened that they are to cope with. Rotates the keys
+/// meanwhile.
+pub fn run(server: &Server, options: &Options) -> Result<Ran, Trouble> {
+    let client = &Client::new(server.url());
+    let (all, oldest, stop) = (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
+    let crew = &Crew { server, all, oldest, stop };
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        let readers: Vec<_> = (0..u64::from(options.threads))
+            .map(|number| {
+                // From the other end: the server numbers its requests.
+                let random = Random::new(options.seed, u64::MAX - number);
+                scope.spawn(move || {
+                    if options.no_lock {
+                        crew.read(Own::new(client), random)
+                    } else {
+                        crew.read(Shared(client), random)
+                    }
+                })
+            })
+            .collect();
+        let mut rotation = options.rotate_every;
+        loop {
+            thread::sleep(REFRESH);
+            let time = begun.elapsed();
+            if time >= rotation {
+                server.rotate();
+                rotation += options.rotate_every;
+            }
+            let enough = time >= options.seconds && crew.has_seen_all(options) || time >= options.seconds + GRACE;
+            // None ends by itself unless it failed.
+            if enough || readers.iter().any(thread::ScopedJoinHandle::is_finished) {
+                break;
+            }
+        }
+        crew.stop.store(true, Ordering::Relaxed);
+        let mut readers = readers.into_iter();
+        readers.try_for_each(|reader| reader.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+    })?;
+    Ok(Ran { tally: crew.tally(), seen: server.seen(), rotations: server.rotations(), elapsed: begun.elapsed() })
+}
+
+impl Crew<'_> {
+    fn tally(&self) -> Tally {
+        *self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_seen_all(&self, options: &Options) -> bool {
+        let seen = self.server.seen();
+        seen.unchanged > 0 && (seen.failed > 0 || options.failures == 0) && self.tally().refusals > 0
+    }
+
+    /// One reader.
+    fn read(&self, mut keys: impl Keys, mut random: Random) -> Result<(), Trouble> {
+        let mut seen = Tally::default();
+        let (mut refused, mut in_a_row) = (0, 0);
+        while !self.stop.load(Ordering::Relaxed) {
+            // Before the keys are read. Acquire: pairs with the Release below, after which this read begins then.
+            let oldest = self.oldest.load(Ordering::Acquire);
+            let held = keys.get()?;
+            seen.reads += 1;
+            seen.outdated += u64::from(held.edition() < oldest);
+            if seen.reads == STRETCH {
+                self.all.lock().unwrap_or_else(PoisonError::into_inner).add(&std::mem::take(&mut seen));
+                thread::sleep(CALL);
+            }
+            if self.server.accepts(&held, random.below(key_set::KEYS)) {
+                continue;
+            }
+            seen.refusals += 1;
+            in_a_row = if held.edition() == refused { in_a_row + 1 } else { 1 };
+            refused = held.edition();
+            seen.most_in_a_row = seen.most_in_a_row.max(in_a_row);
+            if keys.refuse(&held) {
+                seen.invalidations += 1;
+                // Release: who reads it begins after the invalidation.
+                self.oldest.fetch_max(held.edition() + 1, Ordering::Release);
+            }
+        }
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).add(&seen);
+        Ok(())
+    }
+}
