@@ -301,6 +301,11 @@ impl<T, C: Clock> Cached<T, C> {
     /// With the [generation of the guard](CachedGuard::generation) whose value was found useless: of 64 threads that were
     /// refused with one token, one causes a renewal, and none throws away a newer one than it has seen.
     ///
+    /// If not, there is most often another value by now: read again. It may be the same one once more, if it was found
+    /// [unchanged](Renewal::unchanged) just before this call, by a creator who asked before it went bad; then the next round has
+    /// it invalidated. The value of a creation that was superseded, which only its own caller and those who waited have, cannot be
+    /// invalidated, since it is not there.
+    ///
     /// A renewal that is already running on a stale value is superseded, since it may have begun before the value went bad.
     pub fn invalidate_if(&self, seen: Generation) -> bool {
         self.forget(Some(seen)).0

@@ -96,7 +96,21 @@ impl<T, C: Clock> Cached<T, C> {
     /// source is down they fail one after the other, which the `_timeout` form bounds.
     ///
     /// The caller that was elected gets the error even if there is an old value, which all others go on using. It may use it as
-    /// well: see [`get_stale`](Self::get_stale).
+    /// well:
+    ///
+    /// ```
+    /// # use dogpile::{Cached, CachedGuard, CreateError};
+    /// # fn fetch() -> std::io::Result<u32> { Err(std::io::Error::other("no answer")) }
+    /// # fn read(cached: &Cached<u32>) -> Result<CachedGuard<u32>, CreateError<std::io::Error>> {
+    /// cached.get_or_try_create(fetch).or_else(|error| cached.get_stale().ok_or(error))
+    /// # }
+    /// # let cached = Cached::never_expires();
+    /// # cached.set(1);
+    /// # cached.mark_stale();
+    /// # assert_eq!(*read(&cached).unwrap(), 1);
+    /// ```
+    ///
+    /// (The next access is elected at once, and asks the source again; see [`Renewal::unchanged`] for how to leave it in peace.)
     ///
     /// # Errors
     ///

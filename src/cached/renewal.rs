@@ -102,15 +102,37 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
         self.old.get_or_init(read).as_ref()
     }
 
-    /// The value that is to be renewed, if there is one: stale, but not invalidated. Blocks only for moments.
+    /// The value that is to be renewed, if there is one: stale, but not invalidated. Blocks only for moments. Once it has been
+    /// seen it stays, for this creator.
     #[must_use]
     pub fn old(&self) -> Option<&T> {
         self.old_node().map(|node| &*node.value)
     }
 
-    /// The old value once more: it still holds (an HTTP 304, an unchanged file). `None` if there is [no old](Self::old) one.
+    /// The old value once more: it still holds (an HTTP 304, an unchanged file). `None` if there is [no old](Self::old) one;
+    /// whoever has seen one gets this, whatever happens meanwhile.
     ///
-    /// Its life begins anew, and nothing is allocated.
+    /// Its life begins anew, and nothing is allocated. It lives as long as the `Cached` says, not as long as it said itself
+    /// the last time; [`expires_after`](Made::expires_after) says so anew.
+    ///
+    /// It is also the way to go on with an old value when the source fails, without asking that again at once:
+    ///
+    /// ```
+    /// # use dogpile::{Cached, Made};
+    /// # use std::time::Duration;
+    /// # fn fetch() -> std::io::Result<u32> { Err(std::io::Error::other("no answer")) }
+    /// # let cached = Cached::new(Duration::from_secs(600));
+    /// # cached.set(1);
+    /// # cached.mark_stale();
+    /// let value = cached.get_or_try_create_with(|renewal| match (fetch(), renewal.unchanged()) {
+    ///     (Ok(value), _) => Ok(Made::new(value)),
+    ///     (Err(_), Some(old)) => Ok(old.expires_after(Duration::from_secs(5))), // and then once more
+    ///     (Err(error), None) => Err(error),
+    /// })?;
+    /// # assert_eq!(*value, 1);
+    /// # assert!(!cached.is_expired());
+    /// # Ok::<(), dogpile::CreateError<std::io::Error>>(())
+    /// ```
     pub fn unchanged(&self) -> Option<Made<T>> {
         self.old_node().map(|_| Made { value: What::Unchanged, lifetime: None })
     }
