@@ -359,6 +359,15 @@ fn l6_what_is_invalidated_while_it_is_found_unchanged_does_not_come_back() {
         assert_eq!(renewal.old(), None);
         Made::new(3)
     });
+    // Nor is one that was set meanwhile: it is not old.
+    cached.set(4);
+    clock.advance(MINUTE);
+    cached.get_or_create_with(|renewal| {
+        cached.set(5);
+        assert!(renewal.old().is_none() && renewal.unchanged().is_none());
+        Made::new(6)
+    });
+    assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, 5));
 }
 
 #[test]

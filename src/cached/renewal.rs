@@ -155,7 +155,6 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     }
 
     fn finish(self, made: Made<T>) -> CachedGuard<T> {
-        let unchanged = matches!(made.value, What::Unchanged);
         let node = match made.value {
             What::New(value) => Node::new(value),
             What::Unchanged => match self.old_node() {
@@ -169,9 +168,8 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
         let mut old = (None, None);
         self.creation.end(|cached, finished, generation, now| {
             if finished == Finished::Superseded {
-                if !unchanged {
-                    node.renew(born);
-                }
+                // An old one was current in that generation.
+                node.renew(born);
                 old.1 = Some(cached.trays.serve(&node));
                 return;
             }
