@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 use traits::Otherwise;
@@ -279,45 +279,70 @@ fn to_look_at_the_keys_is_no_use_of_them() {
     assert!(locks.is_empty());
 }
 
-/// A key that, when it is made, cloned or dropped, uses the registry.
+/// A key, and a value, that uses its registry when it is cloned or dropped; so does the maker.
 #[derive(PartialEq, Eq, Hash)]
-struct Nosy(u64);
+struct Nosy(u64, Home);
 
-static NOSY: Registry<Nosy, Cached<Nosy>> = Registry::new(|key| {
-    NOSY.find(&Nosy(key.0 + 1000));
+type Home = &'static NosyRegistry;
+
+#[derive(PartialEq, Eq, Hash)]
+enum NosyRegistry {
+    Plain,
+    Idle,
+}
+
+type OfNosy = Registry<Nosy, Cached<Nosy>>;
+
+static PLAIN: OfNosy = Registry::new(make_nosily);
+/// What nobody holds is swept by the next one who lets go.
+static IDLE: OfNosy = Registry::new(make_nosily).keep_idle(Duration::from_nanos(1));
+
+fn make_nosily(key: &Nosy) -> Cached<Nosy> {
+    key.pry();
     Cached::never_expires()
-});
+}
+
+impl Nosy {
+    fn registry(&self) -> &'static OfNosy {
+        match self.1 {
+            NosyRegistry::Plain => &PLAIN,
+            NosyRegistry::Idle => &IDLE,
+        }
+    }
+
+    /// Asks every shard for something.
+    fn pry(&self) {
+        assert!(self.registry().len() < usize::MAX);
+    }
+}
 
 impl Clone for Nosy {
     fn clone(&self) -> Self {
-        drop(NOSY.find(self));
-        Self(self.0)
+        self.pry();
+        Self(self.0, self.1)
     }
 }
 
 impl Drop for Nosy {
     fn drop(&mut self) {
-        // Whatever shard it is in.
-        assert!(NOSY.len() < usize::MAX);
-        NOSY.is_creating(&PLAIN);
+        self.pry();
     }
 }
 
-static PLAIN: Nosy = Nosy(u64::MAX);
-
 #[test]
 fn c22_keys_locks_and_values_are_made_and_dropped_outside_the_shards() {
-    let (done, is_done) = mpsc::channel();
-    let user = thread::spawn(move || {
-        for key in 0..200 {
-            let held = NOSY.get(&Nosy(key));
-            held.get_or_create(|| Nosy(key));
+    for home in [&NosyRegistry::Plain, &NosyRegistry::Idle] {
+        for key in 0..500 {
+            let nosy = Nosy(key, home);
+            let held = nosy.registry().get(&nosy);
+            held.get_or_create(|| Nosy(key, home));
         }
-        done.send(()).unwrap();
-    });
-    is_done.recv().expect("it would hang if it did so inside");
-    user.join().unwrap();
-    assert!(NOSY.is_empty());
+    }
+    assert!(PLAIN.is_empty());
+    // The last few may have been let go in the nanosecond before.
+    while !IDLE.is_empty() {
+        IDLE.sweep();
+    }
 }
 
 #[test]
