@@ -1,7 +1,8 @@
-//! Watches one process's accesses from inside their closures, and finds what the laws of the lock forbid.
+//! Watches this process's accesses from inside their closures, and finds what the laws of the lock forbid.
 //!
 //! - L1: a creation begins while another runs.
 //! - L8: the getter is called a third time, or after this access has created.
+//! - An access that ends without a call of the getter on its own thread: the audit would have seen nothing of it.
 //! - A creation without a cause. The cause is what the last getter call of the access found: nothing, or a value that has
 //!   expired. An error is no cause.
 //! - A creation whose cause was out of date: that getter call began before this process's last creation had ended, so the
@@ -12,163 +13,147 @@
 //! value that expired and one for each time that the server lost the value, not counting the excused.
 
 use crate::counts::Counts;
-use crate::store::{Document, StoreError};
-use dogpile::Stamped;
-use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use crate::store::LookUp;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// What one process knows of its creations.
-pub struct Audit {
-    expires_after: Duration,
-    running: AtomicU64,
-    stored: Mutex<Stored>,
+/// How many creations run in this process.
+static RUNNING: AtomicU64 = AtomicU64::new(0);
+
+/// What this process has stored.
+static STORED: Mutex<Stored> = Mutex::new(Stored { last: None, replaced: BTreeSet::new() });
+
+thread_local! {
+    /// The access that this thread is in: getter, creator and setter run on the thread that has called.
+    static ACCESS: RefCell<Access> = RefCell::default();
 }
 
-#[derive(Default)]
 struct Stored {
     /// When the last creation was stored.
     last: Option<Instant>,
     /// The stamps of the expired values that were replaced.
-    replaced: HashSet<SystemTime>,
+    replaced: BTreeSet<SystemTime>,
+}
+
+#[derive(Default)]
+struct Access {
+    /// When it last called the getter, and what that found.
+    asked: Option<Instant>,
+    found: Found,
+    counts: Counts,
+    violations: Vec<String>,
 }
 
 /// What the last getter call of an access found.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 enum Found {
+    #[default]
     NotAsked,
     Nothing,
     Value(SystemTime),
     Error,
 }
 
-impl Audit {
-    /// Of values that live so long.
-    pub fn new(expires_after: Duration) -> Self {
-        Self { expires_after, running: AtomicU64::new(0), stored: Mutex::default() }
-    }
-
-    /// Begins to watch an access.
-    pub fn access(&self) -> Access<'_> {
-        Access {
-            audit: self,
-            calls: Cell::new(0),
-            asked: Cell::new(Instant::now()),
-            found: Cell::new(Found::NotAsked),
-            created: Cell::new(false),
-            counts: RefCell::default(),
-            violations: RefCell::default(),
+/// Runs the getter.
+pub fn get(look_up: impl FnOnce() -> LookUp) -> LookUp {
+    ACCESS.with_borrow_mut(|access| {
+        if access.counts.creations > 0 {
+            access.violation("L8: the getter was called after this access had created");
         }
-    }
-}
-
-/// One access. Cells, for its getter, creator and setter all report to it.
-pub struct Access<'a> {
-    audit: &'a Audit,
-    calls: Cell<u64>,
-    asked: Cell<Instant>,
-    found: Cell<Found>,
-    created: Cell<bool>,
-    counts: RefCell<Counts>,
-    violations: RefCell<Vec<String>>,
-}
-
-impl Access<'_> {
-    /// Runs the getter.
-    pub fn ask(
-        &self,
-        look_up: impl FnOnce() -> Result<Option<Stamped<Document>>, StoreError>,
-    ) -> Result<Option<Stamped<Document>>, StoreError> {
-        if self.created.get() {
-            self.violation("L8: the getter was called after this access had created");
+        access.counts.most_calls += 1;
+        if access.counts.most_calls > 2 {
+            access.violation("L8: the getter was called a third time");
         }
-        self.calls.set(self.calls.get() + 1);
-        if self.calls.get() > 2 {
-            self.violation("L8: the getter was called a third time");
-        }
-        self.asked.set(Instant::now());
+        access.asked = Some(Instant::now());
         let found = look_up();
-        self.found.set(match &found {
+        access.found = match &found {
             Ok(Some(value)) => Found::Value(value.created),
             Ok(None) => Found::Nothing,
             Err(_) => Found::Error,
-        });
-        self.counts.borrow_mut().misses += u64::from(matches!(found, Ok(None)));
+        };
+        access.counts.misses += u64::from(matches!(found, Ok(None)));
         found
-    }
+    })
+}
 
-    /// The creator begins.
-    pub fn create(&self) {
-        // Relaxed, here and in `end`: to order one creation's end before the next one's beginning is for the lock.
-        let at_once = self.audit.running.fetch_add(1, Ordering::Relaxed) + 1;
+/// The creator begins; a value lives so long.
+pub fn create(expires_after: Duration) {
+    // Relaxed, here and in `set`: to order one creation's end before the next one's beginning is for the lock.
+    let at_once = RUNNING.fetch_add(1, Ordering::Relaxed) + 1;
+    ACCESS.with_borrow_mut(|access| {
         if at_once > 1 {
-            self.violation(&format!("L1: {at_once} creations at once"));
+            access.violation(&format!("L1: {at_once} creations at once"));
         }
-        self.created.set(true);
-        let mut counts = self.counts.borrow_mut();
-        counts.creations = 1;
-        counts.most_at_once = at_once;
-        drop(counts);
-        match self.found.get() {
-            Found::NotAsked => self.violation("created without asking the getter"),
-            Found::Error => self.violation("created because the getter failed"),
+        access.counts.creations += 1;
+        access.counts.most_at_once = at_once;
+        match access.found {
+            Found::NotAsked => access.violation("created without asking the getter"),
+            Found::Error => access.violation("created because the getter failed"),
             Found::Nothing => {}
             Found::Value(stamp) => {
                 let age = SystemTime::now().duration_since(stamp).unwrap_or_default();
-                if age < self.audit.expires_after {
-                    self.violation(&format!("created although the value was only {age:?} old"));
+                if age < expires_after {
+                    access.violation(&format!("created although the value was only {age:?} old"));
                 }
             }
         }
-        if self.is_late() && !self.must_not_ask_again() {
-            self.violation("created for what was seen before the last creation of this process had ended");
+        if access.is_late(&stored()) && !access.must_not_ask_again() {
+            access.violation("created for what was seen before the last creation of this process had ended");
         }
-    }
+    });
+}
 
-    /// The setter has ended, and the creation is as good as over.
-    pub fn end(&self, stored: bool) {
-        let late = self.is_late();
-        if stored {
-            let mut all = self.audit.stored.lock().unwrap_or_else(PoisonError::into_inner);
-            all.last = Some(Instant::now());
-            let mut counts = self.counts.borrow_mut();
-            if let Found::Value(stamp) = self.found.get() {
-                counts.for_expiry = 1;
-                if !all.replaced.insert(stamp) {
-                    self.violation("created twice for one expired value");
-                }
-            } else {
-                counts.for_loss = 1;
-                counts.for_loss_unseen = late.into();
+/// Runs the setter, after which the creation is as good as over.
+pub fn set<E>(store: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    let ended = store();
+    if ended.is_ok() {
+        ACCESS.with_borrow_mut(|access| access.has_stored(&mut stored()));
+    }
+    RUNNING.fetch_sub(1, Ordering::Relaxed);
+    ended
+}
+
+/// Ends an access: what was counted, and what was found to be wrong.
+pub fn conclude() -> (Counts, Vec<String>) {
+    let mut access = ACCESS.take();
+    if access.counts.most_calls == 0 {
+        access.violation("ended without asking the getter");
+    }
+    (Counts { accesses: 1, ..access.counts }, access.violations)
+}
+
+fn stored() -> MutexGuard<'static, Stored> {
+    STORED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Access {
+    fn has_stored(&mut self, all: &mut Stored) {
+        let late = self.is_late(all);
+        all.last = Some(Instant::now());
+        if let Found::Value(stamp) = self.found {
+            self.counts.for_expiry += 1;
+            if !all.replaced.insert(stamp) {
+                self.violation("created twice for one expired value");
             }
+        } else {
+            self.counts.for_loss += 1;
+            self.counts.for_loss_unseen += u64::from(late);
         }
-        self.audit.running.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Whether this access has run its creator.
-    pub fn has_created(&self) -> bool {
-        self.created.get()
-    }
-
-    /// What was counted, and what was found to be wrong.
-    pub fn conclude(self) -> (Counts, Vec<String>) {
-        let counts = Counts { accesses: 1, most_calls: self.calls.get(), ..self.counts.into_inner() };
-        (counts, self.violations.into_inner())
     }
 
     /// Whether the last getter call began before the last creation was stored.
-    fn is_late(&self) -> bool {
-        let all = self.audit.stored.lock().unwrap_or_else(PoisonError::into_inner);
-        all.last.is_some_and(|last| self.asked.get() < last)
+    fn is_late(&self, all: &Stored) -> bool {
+        self.asked < all.last
     }
 
     fn must_not_ask_again(&self) -> bool {
-        self.calls.get() == 2 && matches!(self.found.get(), Found::Nothing)
+        self.counts.most_calls == 2 && matches!(self.found, Found::Nothing)
     }
 
-    fn violation(&self, what: &str) {
-        self.violations.borrow_mut().push(what.to_owned());
+    fn violation(&mut self, what: &str) {
+        self.violations.push(what.to_owned());
     }
 }

@@ -16,7 +16,7 @@ use crate::crew::Hand;
 use crate::options::Options;
 use crate::referee::{Losses, Verdict};
 use crate::server::Server;
-use crate::store::Store;
+use crate::store::Memcached;
 use clap::Parser;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
 
     fn lose(&mut self) -> Result<(), String> {
         self.losses.deleted += 1;
-        let lost = Store::new(self.address, &self.key, 1).and_then(|store| store.lose());
+        let lost = Memcached::new(self.address, 1).and_then(|memcached| memcached.remove(&self.key));
         lost.map_err(|error| format!("the value could not be deleted: {error}"))
     }
 

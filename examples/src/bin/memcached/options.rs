@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Two processes share one value in memcached; it expires, it is deleted, and the server dies and comes back.
 ///
-/// Each process has one `Dogpile` and many threads, which get the value or create it. In mid-run the server is killed
+/// Each process has one `CachedByKey` and many threads, which get the value or create it. In mid-run the server is killed
 /// while a value is being created, and started again, empty, when every thread has met an error. At the end the laws of
 /// the lock are checked.
 ///
@@ -20,7 +20,7 @@ pub struct Options {
     pub threads: u16,
 
     /// Run time in seconds, without the outage; fractions are allowed. The outage ends when every thread has met an
-    /// error, which takes 0.4 s a thread, one after another.
+    /// error, which takes a second or a few.
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub seconds: Duration,
 

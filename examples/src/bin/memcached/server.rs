@@ -2,7 +2,7 @@
 //!
 //! Ctrl-C at a terminal reaches it as well. Only who kills the example alone, with no time to clean up, leaves it behind.
 
-use crate::store::{self, Store};
+use crate::store::{self, Memcached};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -129,7 +129,7 @@ fn wait_for(process: &mut Child, address: SocketAddr) -> Result<(), String> {
 
 /// The version of the memcached that listens there. Blocks for the client's patience at most.
 pub fn version(address: SocketAddr) -> Result<String, String> {
-    let answer = Store::new(address, "", 1).and_then(|store| store.version());
+    let answer = Memcached::new(address, 1).and_then(|memcached| memcached.version());
     answer.map_err(|error| format!("no memcached answers at {address}: {error}"))
 }
 

@@ -82,15 +82,15 @@ impl Error for StoreError {
     }
 }
 
-/// One key of a memcached server.
-pub struct Store {
-    client: Client,
-    key: String,
-}
+/// What a look-up yields.
+pub type LookUp = Result<Option<Stamped<Document>>, StoreError>;
 
-impl Store {
+/// The client of a memcached server.
+pub struct Memcached(Client);
+
+impl Memcached {
     /// Connects when it is first used, by `connections` at most. Never blocks.
-    pub fn new(server: SocketAddr, key: &str, connections: u16) -> Result<Self, MemcacheError> {
+    pub fn new(server: SocketAddr, connections: u16) -> Result<Self, MemcacheError> {
         // Not `Client::builder()`: its timeouts reach the first connection only, and it wants the server to be there.
         let url = format!("memcache://{server}?protocol=ascii&timeout={}", ANSWER.as_secs_f64());
         let pool = Pool::builder()
@@ -98,30 +98,30 @@ impl Store {
             .min_idle(Some(0))
             .connection_timeout(CONNECT)
             .build_unchecked(ConnectionManager::new(Url::parse(&url)?));
-        Ok(Self { client: Client::with_pool(pool)?, key: key.to_owned() })
+        Client::with_pool(pool).map(Self)
     }
 
     /// The version of the server.
     pub fn version(&self) -> Result<String, MemcacheError> {
-        Ok(self.client.version()?.swap_remove(0).1)
+        Ok(self.0.version()?.swap_remove(0).1)
     }
 
     /// The value and when it was created; `None` if the server has none.
-    pub fn look_up(&self) -> Result<Option<Stamped<Document>>, StoreError> {
-        match self.client.get::<Vec<u8>>(&self.key)? {
+    pub fn get(&self, key: &str) -> LookUp {
+        match self.0.get::<Vec<u8>>(key)? {
             Some(item) => decode(item).map(Some).ok_or(StoreError::Damaged),
             None => Ok(None),
         }
     }
 
     /// Stores the value. After an error it is not known whether it is stored.
-    pub fn keep(&self, made: &Stamped<Document>) -> Result<(), MemcacheError> {
-        self.client.set(&self.key, &encode(made)[..], FORGOTTEN_AFTER)
+    pub fn set(&self, key: &str, made: &Stamped<Document>) -> Result<(), MemcacheError> {
+        self.0.set(key, &encode(made)[..], FORGOTTEN_AFTER)
     }
 
-    /// Loses the value, as the server may at any time.
-    pub fn lose(&self) -> Result<(), MemcacheError> {
-        self.client.delete(&self.key).map(drop)
+    /// Removes the value, as the server may at any time.
+    pub fn remove(&self, key: &str) -> Result<(), MemcacheError> {
+        self.0.delete(key).map(drop)
     }
 }
 

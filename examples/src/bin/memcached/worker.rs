@@ -1,4 +1,4 @@
-//! One of the two processes that share the value: one lock, many threads.
+//! One of the two processes that share the value: one function that keeps its result, many threads that call it.
 //!
 //! It takes orders on its standard input and reports on its standard output, a line each:
 //!
@@ -15,14 +15,14 @@
 //! The end of its input is the order to end, so that it does not outlive who started it.
 //!
 //! When the server dies under a creation, the creation fails, and the lock hands it to one of those who wait (L5). That
-//! one asks the server first, and learns that there is none; then the next one does. So the last of the threads has its
-//! error after as many times the client's patience. Who finds that too long gives the access a shorter time-out.
+//! one asks the server first, and learns that there is none; then the others ask, all at once. So most have their error
+//! after three times the client's patience. Only who had asked twice already creates, and fails to store, each in turn.
 
-use crate::audit::Audit;
+use crate::audit;
 use crate::counts::Counts;
 use crate::options::Options;
-use crate::store::{Document, Store, StoreError};
-use dogpile::{CreateError, Dogpile, GetError, NeedRegeneration, Stamped};
+use crate::store::{Document, Memcached, StoreError};
+use dogpile::{CreateError, Stamped, Store, cached_by_key};
 use memcache::MemcacheError;
 use std::error::Error;
 use std::io::{self, Write};
@@ -43,13 +43,12 @@ const DOWN: u8 = 1;
 const UP_AGAIN: u8 = 2;
 
 type AccessError = CreateError<MemcacheError, StoreError>;
+type Got = Result<Stamped<Document>, AccessError>;
 
 struct Worker<'a> {
-    options: &'a Options,
-    lock: Dogpile,
-    store: Store,
-    audit: Audit,
-    numbers: AtomicU64,
+    expires_after: Duration,
+    /// The function that keeps its result.
+    document: &'a (dyn Fn() -> Got + Sync),
     stop: AtomicBool,
     /// `UP`, `DOWN` or `UP_AGAIN`, as it was told.
     phase: AtomicU8,
@@ -60,12 +59,25 @@ struct Worker<'a> {
 
 /// Works until the input ends.
 pub fn work(options: &Options, server: SocketAddr, key: &str) -> Result<(), Box<dyn Error>> {
+    let memcached = Memcached::new(server, options.threads)?;
+    let numbers = AtomicU64::new(0);
+    let document = cached_by_key(
+        options.expires_after(),
+        |key: &str| key.to_owned(),
+        |_: &str| {
+            audit::create(options.expires_after());
+            thread::sleep(options.creation()); // as for a query
+            Ok(Document::new(process::id(), numbers.fetch_add(1, Ordering::Relaxed)))
+        },
+        Store {
+            get: |key: &String| audit::get(|| memcached.get(key)),
+            set: |key: &String, made: &Stamped<Document>| audit::set(|| memcached.set(key, made)),
+            remove: |key: &String| memcached.remove(key),
+        },
+    );
     let worker = Worker {
-        options,
-        lock: Dogpile::new(options.expires_after()),
-        store: Store::new(server, key, options.threads)?,
-        audit: Audit::new(options.expires_after()),
-        numbers: AtomicU64::new(0),
+        expires_after: options.expires_after(),
+        document: &|| document.get_fallible_timeout(key, PATIENCE),
         stop: AtomicBool::new(false),
         phase: AtomicU8::new(UP),
         ready: Gate::new(options.threads),
@@ -111,7 +123,7 @@ impl Worker<'_> {
             let ended_in = self.phase.load(Ordering::Acquire);
             sum.absorb(&counts);
             match got {
-                Ok(()) => {
+                Ok(_) => {
                     self.ready.pass(&mut ready, || "ready".into());
                     if begun_in == UP_AGAIN {
                         sum.after_restart += 1;
@@ -133,51 +145,30 @@ impl Worker<'_> {
     }
 
     /// One access, and what there is to say about it.
-    fn watched(&self) -> (Counts, Result<(), AccessError>) {
-        let access = self.audit.access();
+    fn watched(&self) -> (Counts, Got) {
         let begun = Instant::now();
-        let got = self.lock.get_or_try_create_stamped_and_set_timeout(
-            PATIENCE,
-            || Ok(access.ask(|| self.store.look_up()).map_err(GetError::Failed)?.ok_or(NeedRegeneration)?),
-            || {
-                access.create();
-                thread::sleep(self.options.creation()); // as for a query
-                Ok(Document::new(process::id(), self.numbers.fetch_add(1, Ordering::Relaxed)))
-            },
-            |made| {
-                let stored = self.store.keep(made);
-                access.end(stored.is_ok());
-                stored
-            },
-        );
+        let got = (self.document)();
         let took = begun.elapsed();
-
-        let created = access.has_created();
-        let (mut counts, violations) = access.conclude();
+        let (mut counts, violations) = audit::conclude();
         for violation in violations {
             tell(&format!("violation {violation}"));
         }
         counts.longest = took.as_micros().try_into().unwrap_or(u64::MAX);
-        let got = match got {
-            Ok(value) => {
-                self.classify(&value, created, &mut counts);
-                Ok(())
-            }
-            Err(error) => {
-                blame(&error, &mut counts);
-                Err(error)
-            }
-        };
+        match &got {
+            Ok(value) => self.classify(value, &mut counts),
+            Err(error) => blame(error, &mut counts),
+        }
         (counts, got)
     }
 
-    fn classify(&self, got: &Stamped<Document>, created: bool, counts: &mut Counts) {
+    fn classify(&self, got: &Stamped<Document>, counts: &mut Counts) {
         // What was fresh when the lock looked may have expired since; this is for the statistics only.
-        let age = SystemTime::now().duration_since(got.created).unwrap_or_default();
+        let stale = SystemTime::now().duration_since(got.created).unwrap_or_default() >= self.expires_after;
+        let created = counts.creations > 0;
         counts.foreign = (got.value.maker != process::id()).into();
         counts.created = created.into();
-        counts.stale = (!created && age >= self.lock.expires_after()).into();
-        counts.fresh = (!created && age < self.lock.expires_after()).into();
+        counts.stale = (!created && stale).into();
+        counts.fresh = (!created && !stale).into();
     }
 }
 
