@@ -4,6 +4,7 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::{Dogpile, Stamped, never, or_deadlock};
 use crate::error::{AcquireError, CreateError, GetError};
 use crate::registry::{Held, Registry};
+use crate::sync::const_fn;
 use crate::wait::{FOREVER, Patience, Wait};
 use std::convert::Infallible;
 use std::fmt;
@@ -16,8 +17,10 @@ use std::time::Duration;
 /// | | infallible | fallible |
 /// |---|---|---|
 /// | `get` | `Fn(&K) -> Option<Stamped<V>>` | `Fn(&K) -> Result<Option<Stamped<V>>, G>` |
-/// | `set` | `Fn(&K, &Stamped<V>)` | `Fn(&K, &Stamped<V>) -> Result<(), E>` |
+/// | `set` | `Fn(&K, &Stamped<V>)` | `Fn(&K, &Stamped<V>) -> Result<(), E>`, where `E` is also what the function fails with |
 /// | `remove` | `Fn(&K)` | `Fn(&K) -> Result<(), R>` |
+///
+/// Each form asks for those that it calls: who never invalidates may say `remove: ()`.
 #[derive(Clone, Copy, Debug)]
 pub struct Store<Get, Set, Remove> {
     /// Gets the value and its stamp; nothing, if there is none.
@@ -36,7 +39,33 @@ pub struct Store<Get, Set, Remove> {
 /// there. Calls with other keys have nothing to do with each other.
 ///
 /// The forms that end in `_fallible` are for a function and a store that can fail, and for those that block there are
-/// `_timeout` forms.
+/// `_timeout` forms. Key, function and store run on the thread of the call that they are for.
+///
+/// # Examples
+///
+/// With functions, or closures that capture nothing, the type can be named, for a `static` or a field:
+///
+/// ```
+/// use dogpile::{CachedByKey, Stamped, Store, cached_by_key};
+/// use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+///
+/// type Squares = CachedByKey<u64, fn(&u64) -> u64, fn(&u64) -> u64, Get, Set, fn(&u64)>;
+/// type Get = fn(&u64) -> Option<Stamped<u64>>;
+/// type Set = fn(&u64, &Stamped<u64>);
+///
+/// static ENTRIES: Mutex<BTreeMap<u64, Stamped<u64>>> = Mutex::new(BTreeMap::new());
+/// static SQUARES: Squares = cached_by_key(
+///     Duration::from_secs(60),
+///     |number| *number,
+///     |number| number * number, // slow
+///     Store {
+///         get: |key| ENTRIES.lock().unwrap().get(key).copied(),
+///         set: |key, value| drop(ENTRIES.lock().unwrap().insert(*key, *value)),
+///         remove: |key| drop(ENTRIES.lock().unwrap().remove(key)),
+///     },
+/// );
+/// assert_eq!(SQUARES.get(&12).value, 144);
+/// ```
 pub struct CachedByKey<K, Key, F, Get, Set, Remove, C: Clock = MonotonicClock> {
     locks: Registry<K, Dogpile<C>, ()>,
     expires_after: Duration,
@@ -47,51 +76,54 @@ pub struct CachedByKey<K, Key, F, Get, Set, Remove, C: Clock = MonotonicClock> {
     store: Store<Get, Set, Remove>,
 }
 
-/// Has a function with arguments keep its results, each for `expires_after`, in a store.
-///
-/// `key` (`Fn(&A) -> K`) makes the key under which the result is kept from the arguments, which are one value: a tuple if there
-/// are several. `function` is `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>` for the fallible forms.
-///
-/// # Examples
-///
-/// ```
-/// use dogpile::{Stamped, Store, cached_by_key};
-/// use std::{collections::HashMap, sync::Mutex, time::Duration};
-///
-/// // May be any store, shared with other processes or not.
-/// let entries: Mutex<HashMap<String, Stamped<String>>> = Mutex::default();
-///
-/// let greeting = cached_by_key(
-///     Duration::from_secs(60),
-///     |(name, language): &(&str, &str)| format!("greeting:{language}:{name}"),
-///     |(name, language): &(&str, &str)| match *language {
-///         "de" => format!("Hallo {name}"), // slow
-///         _ => format!("Hello {name}"),
-///     },
-///     Store {
-///         get: |key: &String| entries.lock().unwrap().get(key).cloned(),
-///         set: |key: &String, value: &Stamped<String>| {
-///             entries.lock().unwrap().insert(key.clone(), value.clone());
-///         },
-///         remove: |key: &String| {
-///             entries.lock().unwrap().remove(key);
-///         },
-///     },
-/// );
-/// assert_eq!(greeting.get(&("Ada", "de")).value, "Hallo Ada");
-/// assert!(entries.lock().unwrap().contains_key("greeting:de:Ada"));
-/// greeting.invalidate(&("Ada", "de"));
-/// assert_eq!(greeting.get_stale(&("Ada", "de")), None);
-/// ```
-#[must_use]
-pub fn cached_by_key<K, Key, F, Get, Set, Remove>(
-    expires_after: Duration,
-    key: Key,
-    function: F,
-    store: Store<Get, Set, Remove>,
-) -> CachedByKey<K, Key, F, Get, Set, Remove> {
-    let locks = Registry::with_maker(());
-    CachedByKey { locks, expires_after, max_skew: None, clock: MonotonicClock, key, function, store }
+const_fn! {
+    /// Has a function with arguments keep its results, each for `expires_after`, in a store.
+    ///
+    /// `key` (`Fn(&A) -> K`) makes the key under which the result is kept from the arguments, which are one value: a tuple if there
+    /// are several. `function` is `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>` for the fallible forms. Closures say what they take
+    /// (`|key: &String|`), since what is asked of them is asked by the forms that call them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Stamped, Store, cached_by_key};
+    /// use std::{collections::HashMap, sync::Mutex, time::Duration};
+    ///
+    /// // May be any store, shared with other processes or not.
+    /// let entries: Mutex<HashMap<String, Stamped<String>>> = Mutex::default();
+    ///
+    /// let greeting = cached_by_key(
+    ///     Duration::from_secs(60),
+    ///     |(name, language): &(&str, &str)| format!("greeting:{language}:{name}"),
+    ///     |(name, language): &(&str, &str)| match *language {
+    ///         "de" => format!("Hallo {name}"), // slow
+    ///         _ => format!("Hello {name}"),
+    ///     },
+    ///     Store {
+    ///         get: |key: &String| entries.lock().unwrap().get(key).cloned(),
+    ///         set: |key: &String, value: &Stamped<String>| {
+    ///             entries.lock().unwrap().insert(key.clone(), value.clone());
+    ///         },
+    ///         remove: |key: &String| {
+    ///             entries.lock().unwrap().remove(key);
+    ///         },
+    ///     },
+    /// );
+    /// assert_eq!(greeting.get(&("Ada", "de")).value, "Hallo Ada");
+    /// assert!(entries.lock().unwrap().contains_key("greeting:de:Ada"));
+    /// greeting.invalidate(&("Ada", "de"));
+    /// assert_eq!(greeting.get_stale(&("Ada", "de")), None);
+    /// ```
+    #[must_use]
+    pub const fn cached_by_key<K, Key, F, Get, Set, Remove>(
+        expires_after: Duration,
+        key: Key,
+        function: F,
+        store: Store<Get, Set, Remove>,
+    ) -> CachedByKey<K, Key, F, Get, Set, Remove> {
+        let locks = Registry::with_maker(());
+        CachedByKey { locks, expires_after, max_skew: None, clock: MonotonicClock, key, function, store }
+    }
 }
 
 impl<K, Key, F, Get, Set, Remove, C: Clock> CachedByKey<K, Key, F, Get, Set, Remove, C> {
@@ -102,11 +134,13 @@ impl<K, Key, F, Get, Set, Remove, C: Clock> CachedByKey<K, Key, F, Get, Set, Rem
         CachedByKey { locks: Registry::with_maker(()), expires_after, max_skew, clock, key, function, store }
     }
 
-    /// Sets how far ahead of this machine's time of day a stamp from elsewhere may lie, as [`Dogpile::max_skew`].
-    #[must_use]
-    pub fn max_skew(mut self, max_skew: Duration) -> Self {
-        self.max_skew = Some(max_skew);
-        self
+    const_fn! {
+        /// Sets how far ahead of this machine's time of day a stamp from elsewhere may lie, as [`Dogpile::max_skew`].
+        #[must_use]
+        pub const fn max_skew(mut self, max_skew: Duration) -> Self {
+            self.max_skew = Some(max_skew);
+            self
+        }
     }
 
     /// How long a result is kept.

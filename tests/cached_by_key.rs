@@ -314,6 +314,21 @@ fn c23_a_stamp_from_the_future_is_trusted_as_far_as_it_is_said() {
 }
 
 #[test]
+fn it_asks_only_for_what_it_calls() {
+    // A function and a store in a `static`, the store without a way to remove anything.
+    type Get = fn(&u64) -> Option<Stamped<u64>>;
+    type Squares = CachedByKey<u64, fn(&u64) -> u64, fn(&u64) -> u64, Get, fn(&u64, &Stamped<u64>), ()>;
+    static SQUARES: Squares = cached_by_key(
+        MINUTE,
+        |number| *number,
+        |number| number * number,
+        Store { get: |_| None, set: |_, _| (), remove: () },
+    );
+    assert_eq!(SQUARES.get(&12).value, 144);
+    assert_eq!(SQUARES.get_stale(&12), None);
+}
+
+#[test]
 fn it_crosses_threads_and_panics_as_its_parts_do() {
     type By<K, F> = CachedByKey<K, fn(&u8) -> K, F, fn(&K) -> Option<Stamped<u8>>, fn(&K, &Stamped<u8>), fn(&K)>;
     assert_eq!(traits!(By<String, fn(&u8) -> u8>), [true; 4]);
