@@ -43,7 +43,7 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::Dogpile;
 use crate::election::Generation;
 use crate::freshness::Freshness;
-use crate::lock::{Elects, Lock};
+use crate::lock::{Elects, Lock, ask_the_dogpile};
 use crate::sync::cell::ArcCell;
 use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
 use std::fmt;
@@ -191,19 +191,6 @@ impl<T> Cached<T> {
             Self::new(Duration::MAX)
         }
     }
-}
-
-/// Questions that are the `Dogpile`'s to answer.
-macro_rules! ask_the_dogpile {
-    ($($(#[$meta:meta])* fn $name:ident() -> $answer:ty;)+) => {
-        $(
-            $(#[$meta])*
-            #[must_use]
-            pub fn $name(&self) -> $answer {
-                self.dogpile.$name()
-            }
-        )+
-    };
 }
 
 impl<T, C: Clock> Cached<T, C> {

@@ -3,7 +3,8 @@
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
 
-/// A lock that elects: [`Dogpile`] or [`SyncReaderDogpile`](crate::SyncReaderDogpile). A [`Creation`](crate::Creation) is of one.
+/// A lock that elects: [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) or [`Cached`](crate::Cached). A
+/// [`Creation`](crate::Creation) is of one, and a [`Registry`](crate::Registry) has many.
 ///
 /// It cannot be implemented elsewhere.
 pub trait Lock: Elects {}
@@ -26,3 +27,17 @@ impl<C: Clock> Elects for Dogpile<C> {
         self
     }
 }
+
+/// Questions to a lock that are its `dogpile`'s to answer.
+macro_rules! ask_the_dogpile {
+    ($($(#[$meta:meta])* fn $name:ident() -> $answer:ty;)+) => {
+        $(
+            $(#[$meta])*
+            #[must_use]
+            pub fn $name(&self) -> $answer {
+                self.dogpile.$name()
+            }
+        )+
+    };
+}
+pub(crate) use ask_the_dogpile;

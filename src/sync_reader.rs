@@ -34,7 +34,7 @@ use crate::dogpile::Dogpile;
 use crate::election::Generation;
 use crate::error::{LockError, StillStoring, WouldBlock, WriteLockError};
 use crate::freshness::Freshness;
-use crate::lock::{Elects, Lock};
+use crate::lock::{Elects, Lock, ask_the_dogpile};
 use crate::readers::{HasReaders, Hold, Owner, Readers};
 use crate::running::is_storing_here;
 use crate::sync::{Arc, const_fn};
@@ -160,19 +160,6 @@ impl SyncReaderDogpile {
             Self::new(Duration::MAX)
         }
     }
-}
-
-/// Questions that are the `Dogpile`'s to answer.
-macro_rules! ask_the_dogpile {
-    ($($(#[$meta:meta])* fn $name:ident() -> $answer:ty;)+) => {
-        $(
-            $(#[$meta])*
-            #[must_use]
-            pub fn $name(&self) -> $answer {
-                self.dogpile.$name()
-            }
-        )+
-    };
 }
 
 impl<C: Clock> SyncReaderDogpile<C> {

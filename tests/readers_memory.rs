@@ -2,33 +2,12 @@
 
 #![cfg(not(dogpile_loom))]
 
+mod memory;
+
 use dogpile::{RmLock, RmLockReadGuard};
-use std::alloc::{GlobalAlloc, Layout, System};
+use memory::in_use;
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged; only sizes are counted.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 static LOCKS: [RmLock<u8>; 2] = [const { RmLock::new(0) }; 2];
 
@@ -78,7 +57,7 @@ fn threads(count: usize) {
 
 #[test]
 fn ten_times_as_many_readers_need_no_more_memory() {
-    let live = || LIVE.load(Ordering::Relaxed);
+    let live = || in_use();
     threads(1_000);
     let after_some = live();
     threads(10_000);

@@ -3,10 +3,11 @@
 //! A process of its own, since it counts what all threads of it allocate. (Ten million keys, in time and beside others:
 //! `benches/peers/benches/registry.rs`.)
 
+mod memory;
+
 use dogpile::{Cached, Dogpile, ManualClock, Registry};
-use std::alloc::{GlobalAlloc, Layout, System};
+use memory::in_use;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -14,33 +15,6 @@ const MANY: u64 = 100_000;
 
 /// What an empty registry may hold on to: a small table in each of its shards.
 const NEXT_TO_NOTHING: usize = 64 * 300;
-
-/// The system's allocator, which knows how much is in use.
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: all is passed on to `System` as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the promises of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the promises of `dealloc`, and `memory` came from `System`.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn in_use() -> usize {
-    IN_USE.load(Ordering::Relaxed)
-}
 
 // One test, so that nothing else allocates meanwhile.
 #[test]

@@ -1,33 +1,12 @@
 //! A thousand threads wait for one missing value (C24), on an allocator that counts.
 
+mod memory;
+
 use dogpile::{Dogpile, Outcome, Turn};
-use std::alloc::{GlobalAlloc, Layout, System};
+use memory::in_use;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged; only sizes are counted.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Lets `count` threads wait for one creation; returns how much memory was in use while they all did.
 fn all_wait(lock: &Arc<Dogpile>, count: usize) -> usize {
@@ -42,7 +21,7 @@ fn all_wait(lock: &Arc<Dogpile>, count: usize) -> usize {
     while lock.waiting() != count {
         thread::yield_now();
     }
-    let waiting = LIVE.load(Ordering::Relaxed);
+    let waiting = in_use();
     creation.finish();
     for thread in threads {
         assert_eq!(thread.join().unwrap(), Outcome::Waited);
@@ -58,9 +37,9 @@ fn l3_c24_a_thousand_threads_are_served_by_one_creation_and_leave_no_memory_behi
     // What leaks, leaks in every round, and a word at least for each who waited. What is kept for good, such as parking_lot's
     // table of threads, grows now and then.
     let grown = (0..4).map(|_| {
-        let before = LIVE.load(Ordering::Relaxed);
+        let before = in_use();
         let waiting = all_wait(&lock, 1_000);
-        let after = LIVE.load(Ordering::Relaxed);
+        let after = in_use();
         assert!(waiting >= before + 1_000 * 48, "the count sees the queue: {before} -> {waiting}");
         after.saturating_sub(before)
     });
