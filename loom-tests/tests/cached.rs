@@ -258,3 +258,25 @@ fn mark_and_create_anew_against_a_creation() {
     });
     WAITED_FOR.at_least_once();
 }
+
+/// Who asks after an invalidation, waits, and is served by a value that is set, does not get what was superseded by the
+/// invalidation and is finished before it has looked.
+#[test]
+fn l6_a_superseded_value_does_not_take_the_place_of_the_one_that_served() {
+    static SERVED_BY_SET: Reached = Reached::new();
+    check(|| {
+        let cached = missing();
+        let setter = spawn(&cached, |cached| cached.set(slot(8)));
+        let creator = spawn(&cached, |cached| get(cached, 1));
+        cached.invalidate();
+        let since = cached.generation();
+        let guard = cached.get_or_create(|| slot(2));
+        SERVED_BY_SET.here_if(told(&guard) == (Waited, 8));
+        creator.join().unwrap();
+        setter.join().unwrap();
+        // Its own is older than that if another value was set while it was created.
+        let (outcome, value) = told(&guard);
+        assert!(outcome == Created || CachedGuard::generation(&guard) >= since, "{outcome:?}, {value}");
+    });
+    SERVED_BY_SET.at_least_once();
+}

@@ -5,14 +5,16 @@
 //!
 //! 1. An access takes its share before it queues. All who wait at a time share one tray.
 //! 2. A creation that serves puts its value there within its transition, before those who are served are out of the queue.
-//! 3. Who is served reads it. It may find the value of a later creation than the one that served it, but never of an older
-//!    one: creations follow each other (L1). A later one was born no earlier, so it too answers whoever the first did.
-//! 4. With the last share the tray goes, and the value with it, if nobody else has it.
+//! 3. There the newer of two stays, by their generations: a creation that was superseded by a value that was set may end after
+//!    that has served somebody who must not get the older one (L6).
+//! 4. Who is served reads it. It may find a newer value than the one that served it, which answers it too: it was born no
+//!    earlier.
+//! 5. With the last share the tray goes, and the value with it, if nobody else has it.
 
 use super::Node;
 use crate::sync::{Arc, Mutex, Weak, const_fn};
 
-/// The value of the last creation that served anybody.
+/// The newest value that has served anybody.
 pub(super) type Tray<T> = Mutex<Option<Arc<Node<T>>>>;
 
 /// Where the tray is found, while somebody has a share of it.
@@ -36,10 +38,15 @@ impl<T> Trays<T> {
         tray
     }
 
-    /// Puts it on the tray, if somebody has a share of that. What is returned is to be dropped outside every lock.
+    /// Puts it on the tray, if somebody has a share of that and there is no newer one. What is returned is to be dropped
+    /// outside every lock.
     pub(super) fn serve(&self, node: &Arc<Node<T>>) -> impl Sized + use<T> {
         let tray = self.0.lock().upgrade();
-        let old = tray.as_ref().and_then(|tray| tray.lock().replace(Arc::clone(node)));
+        let old = tray.as_ref().and_then(|tray| {
+            let mut served = tray.lock();
+            let is_newer = served.as_ref().is_some_and(|there| there.generation() > node.generation());
+            if is_newer { None } else { served.replace(Arc::clone(node)) }
+        });
         (old, tray)
     }
 }
