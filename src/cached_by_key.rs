@@ -1,7 +1,7 @@
 //! A function with arguments that keeps its results in a store: [`Dogpile`]'s stamped getter mode, with a [`Registry`] of locks.
 
 use crate::clock::{Clock, MonotonicClock};
-use crate::dogpile::{Dogpile, Stamped, never, or_deadlock};
+use crate::dogpile::{Anew, Dogpile, Stamped, never, or_deadlock};
 use crate::error::{AcquireError, CreateError, GetError};
 use crate::registry::{Held, Registry};
 use crate::sync::const_fn;
@@ -193,9 +193,11 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         let lock = self.lock(key);
         let wait = &mut Wait::new(patience);
         match lock.elect_anew(wait)? {
-            Some(born) => lock.create_stamped_and_set(born, creator, |made| setter(key, made)),
+            Anew::Elected(born) => lock.create_stamped_and_set(born, creator, |made| setter(key, made)),
             // Somebody else has made it: it is in the store, or was.
-            None => lock.get_stamped_and_set(wait, || getter(key), creator, |made| setter(key, made)),
+            Anew::Created | Anew::Served => {
+                lock.get_stamped_and_set(wait, || getter(key), creator, |made| setter(key, made))
+            }
         }
     }
 }

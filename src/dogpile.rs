@@ -8,7 +8,7 @@ mod getter_mode;
 mod lock_mode;
 mod stamped_mode;
 
-pub(crate) use access::{Need, Settled, would_deadlock};
+pub(crate) use access::{Anew, Need, Settled, would_deadlock};
 pub(crate) use getter_mode::{Fetched, found, never, never_fails, or_deadlock};
 pub use stamped_mode::Stamped;
 

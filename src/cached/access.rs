@@ -1,8 +1,9 @@
 //! How an access comes to its guard.
 
+use super::tray::Tray;
 use super::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::Clock;
-use crate::dogpile::{Need, Settled, never, or_deadlock};
+use crate::dogpile::{Anew, Need, Settled, never, or_deadlock};
 use crate::election::{Generation, State};
 use crate::error::{AcquireError, CreateError};
 use crate::freshness::Freshness;
@@ -266,12 +267,15 @@ impl<T, C: Clock> Cached<T, C> {
         let tray = self.trays.share();
         match self.dogpile.settle(seen, Need::Missing, wait)? {
             Settled::Elected { born, .. } => Ok(Some(Access::Elected(born))),
-            Settled::Served => {
-                let served = tray.lock().clone();
-                Ok(served.map(|node| Access::Got(CachedGuard::owning(node, Outcome::Waited))))
-            }
+            Settled::Served => Ok(Self::served(&tray).map(Access::Got)),
             Settled::CarryOn | Settled::Moved | Settled::LookAgain => Ok(None),
         }
+    }
+
+    /// What those who were served find.
+    fn served(tray: &Tray<T>) -> Option<CachedGuard<T>> {
+        let served = tray.lock().clone();
+        served.map(|node| CachedGuard::owning(node, Outcome::Waited))
     }
 
     /// Gets a value whose creation began after this call did: marks the one there is as stale, and either creates or waits for
@@ -285,12 +289,15 @@ impl<T, C: Clock> Cached<T, C> {
         loop {
             // Before it queues: see `tray`.
             let tray = self.trays.share();
-            if let Some(born) = self.dogpile.elect_anew(wait)? {
-                return Renewal::new(self, born).run(creator).map_err(CreateError::Failed);
-            }
-            let served = || tray.lock().clone().map(|node| CachedGuard::owning(node, Outcome::Waited));
-            // Neither, if it was there and has been invalidated since: once more.
-            if let Some(guard) = self.hit().or_else(served) {
+            let got = match self.dogpile.elect_anew(wait)? {
+                Anew::Elected(born) => {
+                    return Renewal::new(self, born).run(creator).map_err(CreateError::Failed);
+                }
+                // Fresh, or expired already; unless it has been invalidated since: then once more.
+                Anew::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),
+                Anew::Served => Self::served(&tray),
+            };
+            if let Some(guard) = got {
                 return Ok(guard);
             }
         }

@@ -40,6 +40,16 @@ pub(crate) enum Settled {
     LookAgain,
 }
 
+/// How an access comes to a value that is created anew.
+pub(crate) enum Anew {
+    /// Create it.
+    Elected(Generation),
+    /// Look: somebody else has created it.
+    Created,
+    /// Use the value that was waited for.
+    Served,
+}
+
 impl<C: Clock> Dogpile<C> {
     /// The primitive under every form: what is an access to do that has `seen` the word, and found after that what it
     /// needs? All modes judge the value for themselves; this knows no value and no freshness.
@@ -74,20 +84,20 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// For an access that wants a value whose creation begins after this call: marks the one there is as stale, and waits for
-    /// whoever creates already. `None`: such a value has been created by somebody else.
-    pub(crate) fn elect_anew(&self, wait: &mut Wait) -> Result<Option<Generation>, AcquireError> {
+    /// whoever creates already.
+    pub(crate) fn elect_anew(&self, wait: &mut Wait) -> Result<Anew, AcquireError> {
         self.mark_stale();
         let mut served = false;
         loop {
             let seen = self.election.look();
             // Nothing but a creation that began after the mark takes it back.
             if self.expiry.told() == Freshness::Fresh {
-                return Ok(None);
+                return Ok(Anew::Created);
             }
             match self.settle(seen, Need::Missing, wait)? {
-                Settled::Elected { born, .. } => return Ok(Some(born)),
+                Settled::Elected { born, .. } => return Ok(Anew::Elected(born)),
                 // The first may have begun before the mark; the second began after the first had ended.
-                Settled::Served if served => return Ok(None),
+                Settled::Served if served => return Ok(Anew::Served),
                 Settled::Served => served = true,
                 Settled::CarryOn | Settled::Moved | Settled::LookAgain => {}
             }
