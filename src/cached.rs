@@ -13,7 +13,7 @@
 //! |---|---|---|---|---|
 //! | finish, set | the new value into the cell | the deadline, released | + 1 | the new value |
 //! | finish unchanged | - | the deadline, released | + 1, also that of the value | the old value |
-//! | finish, superseded | - | - | stays | the value that was made |
+//! | finish, superseded | - | - | stays | the value that was made, unless there is a newer one |
 //! | invalidate, take | the deadline: missing | the cell: empty | + 1 | - |
 //! | mark | - | the deadline: stale | stays | - |
 //!
