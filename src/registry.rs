@@ -188,6 +188,19 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
         self.root.find(key)
     }
 
+    /// Removes the lock of that key, with its value and state, if it is [idle](Self::keep_idle); returns whether it was. One that
+    /// somebody holds stays as it is: to have its value made anew, invalidate it. Blocks only for moments.
+    ///
+    /// # Panics
+    ///
+    /// If hashing or comparing the key does, or the drop of what is removed.
+    pub fn remove_idle<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.root.remove_idle(key)
+    }
+
     /// Whether a creation is running for that key. Makes no lock, and is no use of it. Blocks only for moments.
     ///
     /// # Panics

@@ -253,6 +253,25 @@ fn kept_for_good() {
 }
 
 #[test]
+fn what_is_idle_can_be_removed_and_what_is_held_cannot() {
+    let (locks, clock) = manual(Duration::MAX);
+    assert!(!locks.remove_idle(&1), "there is none");
+    let held = locks.get(&1);
+    held.acquire_or_create(|| ());
+    assert!(!locks.remove_idle(&1));
+    assert!(locks.get(&1).has_value());
+    drop(held);
+    locks.get(&2).acquire_or_create(|| ());
+    assert!(locks.remove_idle(&1));
+    assert!(!locks.remove_idle(&1));
+    assert_eq!(locks.len(), 1);
+    assert!(!locks.get(&1).has_value(), "another one");
+    // Nothing of it is left for a sweep.
+    clock.advance(Duration::MAX);
+    assert_eq!((locks.sweep(), locks.len()), (2, 0));
+}
+
+#[test]
 fn to_look_at_the_keys_is_no_use_of_them() {
     let (locks, clock) = manual(MINUTE);
     let held = locks.get(&0);

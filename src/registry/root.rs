@@ -86,6 +86,15 @@ impl<K: Hash + Eq, L: Lock> Root<K, L> {
         found.map(|entry| Held::new(self, entry))
     }
 
+    pub(super) fn remove_idle<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        let hash = self.hash(key);
+        let removed = self.table(hash).remove_idle(hash, key);
+        removed.is_some() // and dropped after the mutex
+    }
+
     pub(super) fn get<Q: Hash + Eq + ToOwned<Owned = K> + ?Sized>(
         &self,
         key: &Q,

@@ -18,6 +18,7 @@
 //! | let go, one of several | held → held | - 1 | no mutex: a compare-and-swap from 2 or more |
 //! | let go, the last | held → idle, held → gone | 0 | mutex |
 //! | sweep | idle → gone | 0 | mutex, when its time is up |
+//! | remove | idle → gone | 0 | mutex |
 //!
 //! # Why it holds
 //!
@@ -66,6 +67,12 @@ impl<K, L> Entry<K, L> {
         // Release: pairs with the acquire of the last one, in `was_the_last`: what was done while holding it happens before the
         // entry goes. Relaxed: the others only try again.
         self.holders.fetch_update(Ordering::Release, Ordering::Relaxed, fewer).is_ok()
+    }
+
+    /// Where it is in the queue of the idle, if it is. Under the mutex.
+    fn place(&self) -> (u64, u64) {
+        // Relaxed: under the mutex.
+        (self.until.load(Ordering::Relaxed), self.ticket.load(Ordering::Relaxed))
     }
 
     /// One holder fewer, under the mutex; returns whether it was the last.
@@ -133,8 +140,7 @@ impl<K, L> Table<K, L> {
     fn hold(&mut self, entry: &Entry<K, L>) {
         // Relaxed: under the mutex, as all decisions.
         if entry.holders.fetch_add(1, Ordering::Relaxed) == 0 {
-            let place = (entry.until.load(Ordering::Relaxed), entry.ticket.load(Ordering::Relaxed));
-            self.idle.remove(&place);
+            self.idle.remove(&entry.place());
         }
     }
 
@@ -196,6 +202,17 @@ impl<K, L> Table<K, L> {
         if self.idle.is_empty() {
             self.idle = BTreeMap::new(); // an emptied one keeps a node
         }
+    }
+
+    /// Removes what there is under a key, if it is idle; it is to be dropped outside the mutex.
+    #[must_use]
+    pub(super) fn remove_idle<Q: Eq + ?Sized>(&mut self, hash: u64, key: &Q) -> Option<Arc<Entry<K, L>>>
+    where
+        K: Borrow<Q>,
+    {
+        let entry = Arc::clone(self.find(hash, key)?);
+        let idle = self.idle.remove(&entry.place())?;
+        self.remove(&idle)
     }
 
     /// One of the idle, if there is any.
