@@ -103,6 +103,21 @@ where
 /// HOSTS.invalidate();
 /// assert!(!HOSTS.has_value());
 /// ```
+///
+/// In a field, with a closure that captures something:
+///
+/// ```
+/// use dogpile::CachedFn;
+/// use std::time::Duration;
+///
+/// struct Service {
+///     limits: CachedFn<Vec<u32>, Box<dyn Fn() -> Vec<u32> + Send + Sync>>,
+/// }
+///
+/// let base = 10;
+/// let service = Service { limits: CachedFn::new(Duration::from_secs(60), Box::new(move || vec![base, base * 2])) };
+/// assert_eq!(service.limits.get()[1], 20);
+/// ```
 pub struct CachedFn<T, F = fn() -> T, C: Clock = MonotonicClock> {
     cached: Cached<T, C>,
     creator: F,

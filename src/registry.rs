@@ -104,7 +104,8 @@ impl<K, L> Registry<K, L> {
 
 impl<K, L, F> Registry<K, L, F> {
     const_fn! {
-        /// An empty registry, which makes locks by a `maker` of any kind: `Fn(&K) -> L`.
+        /// An empty registry, which makes locks by a `maker` of any kind: `Fn(&K) -> L`. (For a field whose type has to be
+        /// named: a `Box<dyn Fn(&K) -> L + Send + Sync>`.)
         ///
         /// ```
         /// use dogpile::{Dogpile, ManualClock, Registry};
