@@ -114,8 +114,8 @@ use tray::Trays;
 /// loop {
 ///     let token = TOKEN.get_or_try_create_with(|_| {
 ///         let (token, lifetime) = fetch()?;
-///         // A little less than it says, for the way to the server.
-///         Ok::<_, std::io::Error>(Made::new(token).expires_after(lifetime - Duration::from_secs(10)))
+///         // Before it really ends, so that the one who fetches the next is done by then.
+///         Ok::<_, std::io::Error>(Made::new(token).expires_after(lifetime * 9 / 10))
 ///     })?;
 ///     if call(&token) {
 ///         break;
@@ -124,6 +124,31 @@ use tray::Trays;
 ///     TOKEN.invalidate_if(CachedGuard::generation(&token));
 /// }
 /// # Ok::<(), dogpile::CreateError<std::io::Error>>(())
+/// ```
+///
+/// How old a stale value may get has no bound: after an idle night the first to come fetches the next token, and whoever comes
+/// meanwhile is given the old one, dead as it is. Who cannot have that keeps the time of its end in the value, and looks.
+///
+/// On a clock of one's own, for tests:
+///
+/// ```
+/// use dogpile::{Cached, Clock, ManualClock, MonotonicClock};
+/// use std::{sync::Arc, time::Duration};
+///
+/// struct Client<C: Clock = MonotonicClock> {
+///     token: Cached<String, C>,
+/// }
+/// impl<C: Clock> Client<C> {
+///     fn with_clock(clock: C) -> Self {
+///         Self { token: Cached::with_clock(Duration::from_secs(300), clock) } // `Duration::MAX`: it never expires
+///     }
+/// }
+///
+/// let clock = Arc::new(ManualClock::new());
+/// let client = Client::with_clock(Arc::clone(&clock));
+/// client.token.set("secret".into());
+/// clock.advance(Duration::from_secs(300));
+/// assert!(client.token.is_expired());
 /// ```
 ///
 /// `Send` and `Sync` if `T` is both, as for an `Arc<T>`:

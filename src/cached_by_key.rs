@@ -20,7 +20,8 @@ use std::time::Duration;
 /// | `set` | `Fn(&K, &Stamped<V>)` | `Fn(&K, &Stamped<V>) -> Result<(), E>`, where `E` is also what the function fails with |
 /// | `remove` | `Fn(&K)` | `Fn(&K) -> Result<(), R>` |
 ///
-/// Each form asks for those that it calls: who never invalidates may say `remove: ()`.
+/// Each form asks for those that it calls: who never invalidates may say `remove: ()`. What `set` and `remove` return is looked
+/// at: an infallible one returns `()`, so end it with a semicolon.
 #[derive(Clone, Copy, Debug)]
 pub struct Store<Get, Set, Remove> {
     /// Gets the value and its stamp; nothing, if there is none.
@@ -43,7 +44,10 @@ pub struct Store<Get, Set, Remove> {
 ///
 /// # Examples
 ///
-/// With functions, or closures that capture nothing, the type can be named, for a `static` or a field:
+/// All results live equally long; where each says itself how long, see [`Registry`] with [`Cached`](crate::Cached).
+///
+/// With functions, or closures that capture nothing, the type can be named, for a `static` or a field. (For others, name the
+/// closures in a field as boxes: `Box<dyn Fn(&K) -> Option<Stamped<V>> + Send + Sync>` and so on.)
 ///
 /// ```
 /// use dogpile::{CachedByKey, Stamped, Store, cached_by_key};

@@ -19,6 +19,13 @@ use std::time::Duration;
 /// | `Fn() -> Result<T, E>` | can fail |
 /// | `Fn(&Renewal<'_, T, C>) -> Made<T>` | looks at the old value, answers "unchanged", or how long the new one lives |
 /// | `Fn(&Renewal<'_, T, C>) -> Result<Made<T>, E>` | all of that |
+///
+/// The argument of a closure has to be written out: `|renewal: &Renewal<'_, Keys>|`.
+#[diagnostic::on_unimplemented(
+    message = "a `CachedFn` of `{T}` cannot be made of this",
+    label = "not `Fn() -> {T}`, `Fn() -> Result<{T}, E>`, `Fn(&Renewal<'_, {T}, C>) -> Made<{T}>` or that in a `Result`",
+    note = "write the argument of a closure out, as in `|renewal: &Renewal<'_, {T}>|`; one that can fail is asked by `get_fallible`"
+)]
 pub trait Creator<T, C: Clock, Kind> {
     /// What it can fail with: [`Infallible`], for those that cannot.
     type Error;
@@ -137,7 +144,7 @@ const_fn! {
     /// assert_eq!(*answer.get(), 42);
     /// ```
     ///
-    /// One that can fail says what of: its errors are not kept.
+    /// One that can fail says what of (or the compiler cannot tell whether its `Result` is the value): its errors are not kept.
     ///
     /// ```
     /// use dogpile::{CachedFn, cached};
@@ -175,7 +182,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         }
     }
 
-    /// The value, made if need be. As [`Cached::get_or_create`].
+    /// The value, made if need be. As [`Cached::get_or_create`]. Of a function that can fail: [`get_fallible`](Self::get_fallible).
     ///
     /// Blocks as long as the function runs, if this access is elected, or while there is no value and somebody else makes it.
     ///
@@ -261,21 +268,21 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         or_deadlock(self.cached.renewed(FOREVER, |renewal| self.creator.create(renewal)))
     }
 
-    /// As [`refresh`](Self::refresh), but waits for others for `timeout` at most, and of a function that may fail. If it does
-    /// not come to it in time, the value is stale all the same, for the next access to make anew.
+    /// As [`refresh`](Self::refresh), but waits for others for `timeout` at most. If it does not come to it in time, the value is
+    /// stale all the same, for the next access to make anew.
     ///
     /// # Errors
     ///
-    /// As [`get_fallible`](Self::get_fallible), and [`CreateError::TimedOut`].
+    /// As [`get_timeout`](Self::get_timeout).
     ///
     /// # Panics
     ///
     /// If the function does.
-    pub fn refresh_timeout<K>(&self, timeout: Duration) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    pub fn refresh_timeout<K>(&self, timeout: Duration) -> Result<CachedGuard<T>, AcquireError>
     where
-        F: Creator<T, C, K>,
+        F: Creator<T, C, K, Error = Infallible>,
     {
-        self.cached.renewed(Patience::For(timeout), |renewal| self.creator.create(renewal))
+        self.refresh_fallible_timeout(timeout).map_err(CreateError::of_a_wait)
     }
 
     /// As [`refresh`](Self::refresh), of a function that can fail. If it fails, the value stays, and is stale.
@@ -292,6 +299,23 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         F: Creator<T, C, K>,
     {
         self.cached.renewed(FOREVER, |renewal| self.creator.create(renewal))
+    }
+
+    /// As [`refresh_fallible`](Self::refresh_fallible), but waits for others for `timeout` at most, as
+    /// [`refresh_timeout`](Self::refresh_timeout) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_fallible`](Self::get_fallible), and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If the function does.
+    pub fn refresh_fallible_timeout<K>(&self, timeout: Duration) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: Creator<T, C, K>,
+    {
+        self.cached.renewed(Patience::For(timeout), |renewal| self.creator.create(renewal))
     }
 }
 

@@ -105,7 +105,7 @@ impl<K, L> Registry<K, L> {
 impl<K, L, F> Registry<K, L, F> {
     const_fn! {
         /// An empty registry, which makes locks by a `maker` of any kind: `Fn(&K) -> L`. (For a field whose type has to be
-        /// named: a `Box<dyn Fn(&K) -> L + Send + Sync>`.)
+        /// named: a `Box<dyn Fn(&K) -> L + Send + Sync>`, made by `Box::new(…) as Box<_>`.)
         ///
         /// ```
         /// use dogpile::{Dogpile, ManualClock, Registry};
@@ -140,7 +140,8 @@ impl<K, L, F> Registry<K, L, F> {
 impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
     /// The lock of that key, made if there is none. Blocks only for moments.
     ///
-    /// Through a registry in a `static` this yields a `Held<'static, …>`.
+    /// Through a registry in a `static` this yields a `Held<'static, …>`. A key may be looked up by what it is the owned form of
+    /// (`str` for `String`, a slice for a `Vec`), or else by a reference to a whole key.
     ///
     /// # Panics
     ///
@@ -177,7 +178,8 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
         self.root.get(key, maker)
     }
 
-    /// The lock of that key, if there is one. Blocks only for moments.
+    /// The lock of that key, if there is one. It is then in use: its time of being [idle](Self::keep_idle) begins anew when it is
+    /// let go. Blocks only for moments.
     ///
     /// # Panics
     ///
@@ -190,7 +192,8 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
     }
 
     /// Removes the lock of that key, with its value and state, if it is [idle](Self::keep_idle); returns whether it was. One that
-    /// somebody holds stays as it is: to have its value made anew, invalidate it. Blocks only for moments.
+    /// somebody holds stays as it is, also if only the loop around this does, over [`iter`](Self::iter): collect the keys first.
+    /// To have its value made anew, invalidate it. Blocks only for moments.
     ///
     /// # Panics
     ///

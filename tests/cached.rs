@@ -629,7 +629,7 @@ fn refresh_makes_the_value_anew_though_it_is_fresh() {
     fails.set(true);
     assert_eq!(fallible.refresh_fallible().unwrap_err(), CreateError::Failed(Failure));
     assert_eq!(told(&fallible.get_stale().unwrap()), (Outcome::Stale, 1), "the old one stays");
-    assert_eq!(fallible.refresh_timeout(Duration::ZERO).unwrap_err(), CreateError::Failed(Failure));
+    assert_eq!(fallible.refresh_fallible_timeout(Duration::ZERO).unwrap_err(), CreateError::Failed(Failure));
 }
 
 #[test]
@@ -644,7 +644,8 @@ fn refresh_is_not_content_with_what_was_begun_before_it() {
     thread::scope(|scope| {
         let before = scope.spawn(|| *slow.get());
         until(|| slow.is_creating());
-        assert_eq!(slow.refresh_timeout(Duration::ZERO).unwrap_err(), CreateError::TimedOut);
+        assert_eq!(slow.refresh_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
+        assert_eq!(slow.refresh_fallible_timeout(Duration::ZERO).unwrap_err(), CreateError::TimedOut);
         let refreshes: Vec<_> = (0..4).map(|_| scope.spawn(|| *slow.refresh())).collect();
         until(|| slow.waiting() == 4);
         // The one that runs, and one more for all of them.

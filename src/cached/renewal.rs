@@ -113,7 +113,9 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     /// whoever has seen one gets this, whatever happens meanwhile.
     ///
     /// Its life begins anew, and nothing is allocated. It lives as long as the `Cached` says, not as long as it said itself
-    /// the last time; [`expires_after`](Made::expires_after) says so anew.
+    /// the last time; [`expires_after`](Made::expires_after) says so anew. Its [age](Cached::age) begins anew as well, and the
+    /// [outcome](CachedGuard::outcome) is [`Outcome::Created`] though nothing was made: whoever watches how old the data is keeps
+    /// a time in the value.
     ///
     /// It is also the way to go on with an old value when the source fails, without asking that again at once:
     ///

@@ -125,7 +125,19 @@ impl<K: fmt::Debug, L: Lock + fmt::Debug> fmt::Debug for Held<'_, K, L> {
 ///
 /// Each has a [`Held`] of its own: while it is in flight the lock stays, whoever else lets go.
 impl<'a, K: Send + Sync + 'a, C: Clock + 'a> Held<'a, K, Dogpile<C>> {
-    /// As [`Dogpile::acquire_owned`], without an `Arc`: the [`Creation`](crate::Creation) holds the lock of this key.
+    /// As [`Dogpile::acquire_owned`], without an `Arc`: the [`Creation`](crate::Creation) holds the lock of this key. To send it
+    /// to another thread, ask through a registry in a `static`, or by [`Registry::get_owned`].
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, Registry, Turn};
+    /// use std::{sync::Arc, thread, time::Duration};
+    ///
+    /// let locks: Arc<Registry<u64>> = Arc::new(Registry::new(|_| Dogpile::new(Duration::from_secs(60))));
+    /// if let Turn::Create(creation) = locks.get_owned(&7).acquire_owned() {
+    ///     let job = thread::spawn(move || creation.run(|_| { /* rebuild */ }));
+    ///     # job.join().unwrap();
+    /// }
+    /// ```
     ///
     /// # Panics
     ///
