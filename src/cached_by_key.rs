@@ -185,6 +185,19 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         self.lock(key).get_stamped_and_set(&mut Wait::new(patience), || getter(key), creator, |made| setter(key, made))
     }
 
+    /// All invalidations.
+    fn forget<A: ?Sized, R>(&self, arguments: &A) -> R
+    where
+        Key: Fn(&A) -> K,
+        Remove: Fn(&K) -> R,
+    {
+        let key = (self.key)(arguments);
+        // Held until the store has lost it: who comes later, to another lock, finds nothing there.
+        let lock = self.lock(&key);
+        lock.invalidate();
+        (self.store.remove)(&key)
+    }
+
     /// All refreshes.
     fn refresh_as<V, E, G>(
         &self,
@@ -308,11 +321,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         Key: Fn(&A) -> K,
         Remove: Fn(&K),
     {
-        let key = (self.key)(arguments);
-        // Held until the store has lost it: who comes later, to another lock, finds nothing there.
-        let lock = self.lock(&key);
-        lock.invalidate();
-        (self.store.remove)(&key);
+        self.forget(arguments);
     }
 
     /// Runs the function for those arguments though its result be fresh, and returns one whose making began after this call
@@ -424,11 +433,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         Key: Fn(&A) -> K,
         Remove: Fn(&K) -> Result<(), R>,
     {
-        let key = (self.key)(arguments);
-        // As in `invalidate`.
-        let lock = self.lock(&key);
-        lock.invalidate();
-        (self.store.remove)(&key)
+        self.forget(arguments)
     }
 
     /// As [`refresh`](Self::refresh). If it fails, the old result stays.

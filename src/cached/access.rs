@@ -243,13 +243,11 @@ impl<T, C: Clock> Cached<T, C> {
         loop {
             // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
             let seen = self.dogpile.election().look();
-            let carry_on = || CachedGuard::of(self.cell.load(), Outcome::Stale).map(Access::Got);
             let got = match self.freshness() {
                 Freshness::Fresh => CachedGuard::of(self.cell.load(), Outcome::Fresh).map(Access::Got),
-                Freshness::Stale if seen.is_creating() => carry_on(),
                 Freshness::Stale => match self.dogpile.settle(seen, Need::Stale, wait)? {
                     Settled::Elected { born, .. } => Some(Access::Elected(born)),
-                    Settled::CarryOn => carry_on(),
+                    Settled::CarryOn => CachedGuard::of(self.cell.load(), Outcome::Stale).map(Access::Got),
                     Settled::Served | Settled::Moved | Settled::LookAgain => None,
                 },
                 Freshness::Missing => self.wait(seen, wait)?,

@@ -285,7 +285,7 @@ impl<C: Clock> Dogpile<C> {
 
     /// The second shortest path: there is a stale value, and somebody else is creating a new one.
     #[inline]
-    pub(crate) fn is_being_renewed(&self, now: u64) -> bool {
+    fn is_being_renewed(&self, now: u64) -> bool {
         // In this order: the word first, the deadline second. See `election`.
         self.election.look().is_creating() && self.expiry.look(now) == Look::Known(Freshness::Stale)
     }
