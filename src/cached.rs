@@ -43,7 +43,8 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::Dogpile;
 use crate::election::Generation;
 use crate::freshness::Freshness;
-use crate::lock::{Elects, Lock, ask_the_dogpile};
+use crate::lock::{Elects, Lock, ask_the_dogpile, ruled_as_the_dogpile};
+use crate::policy::Policy;
 use crate::sync::cell::ArcCell;
 use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
 use std::fmt;
@@ -227,6 +228,8 @@ impl<T, C: Clock> Cached<T, C> {
         }
     }
 
+    ruled_as_the_dogpile! {}
+
     ask_the_dogpile! {
         /// Whether the value is fresh, stale or missing. Never blocks.
         fn freshness() -> Freshness;
@@ -247,6 +250,12 @@ impl<T, C: Clock> Cached<T, C> {
         fn generation() -> Generation;
         /// How long a value lives that does not say so itself; `Duration::MAX` if it never expires.
         fn expires_after() -> Duration;
+    }
+
+    const_fn! {
+        pub(crate) const fn rule(&mut self, policy: &'static Policy) {
+            self.dogpile.rule(policy);
+        }
     }
 
     /// Puts a value there, which counts as a finished creation: it is fresh from now on. Blocks only for moments.
@@ -353,6 +362,10 @@ impl<T, C: Clock> Elects for Cached<T, C> {
 
     fn dogpile(&self) -> &Dogpile<C> {
         &self.dogpile
+    }
+
+    fn dogpile_mut(&mut self) -> &mut Dogpile<C> {
+        &mut self.dogpile
     }
 }
 

@@ -3,11 +3,12 @@
 use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::{Anew, Dogpile, Stamped, never, or_deadlock};
 use crate::error::{AcquireError, CreateError, GetError};
+use crate::policy::Policy;
 use crate::registry::{Held, Registry};
-use crate::sync::const_fn;
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::sync::{Arc, const_fn};
+use crate::wait::{Patience, Wait};
 use std::convert::Infallible;
-use std::fmt;
+use std::fmt::{self, Display};
 use std::hash::Hash;
 use std::time::Duration;
 
@@ -73,7 +74,6 @@ pub struct Store<Get, Set, Remove> {
 pub struct CachedByKey<K, Key, F, Get, Set, Remove, C: Clock = MonotonicClock> {
     locks: Registry<K, Dogpile<C>, ()>,
     expires_after: Duration,
-    max_skew: Option<Duration>,
     clock: C,
     key: Key,
     function: F,
@@ -126,7 +126,7 @@ const_fn! {
         store: Store<Get, Set, Remove>,
     ) -> CachedByKey<K, Key, F, Get, Set, Remove> {
         let locks = Registry::with_maker(());
-        CachedByKey { locks, expires_after, max_skew: None, clock: MonotonicClock, key, function, store }
+        CachedByKey { locks, expires_after, clock: MonotonicClock, key, function, store }
     }
 }
 
@@ -134,17 +134,26 @@ impl<K, Key, F, Get, Set, Remove, C: Clock> CachedByKey<K, Key, F, Get, Set, Rem
     /// The same on a clock of one's own.
     #[must_use]
     pub fn with_clock<D: Clock + Clone>(self, clock: D) -> CachedByKey<K, Key, F, Get, Set, Remove, D> {
-        let Self { expires_after, max_skew, key, function, store, .. } = self;
-        CachedByKey { locks: Registry::with_maker(()), expires_after, max_skew, clock, key, function, store }
+        let Self { locks, expires_after, key, function, store, .. } = self;
+        let locks = Registry::with_maker(()).ruled_as(&locks);
+        CachedByKey { locks, expires_after, clock, key, function, store }
     }
 
     const_fn! {
-        /// Sets how far ahead of this machine's time of day a stamp from elsewhere may lie, as [`Dogpile::max_skew`].
+        /// Has the lock of each key do as `policy` says when the function fails or hangs, in place of the
+        /// [defaults](crate::Policy).
         #[must_use]
-        pub const fn max_skew(mut self, max_skew: Duration) -> Self {
-            self.max_skew = Some(max_skew);
+        pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
+            self.locks.rule(policy);
             self
         }
+    }
+
+    /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
+    #[must_use]
+    pub fn with_shared_policy(mut self, policy: Arc<Policy>) -> Self {
+        self.locks = self.locks.with_shared_policy(policy);
+        self
     }
 
     /// How long a result is kept.
@@ -156,13 +165,7 @@ impl<K, Key, F, Get, Set, Remove, C: Clock> CachedByKey<K, Key, F, Get, Set, Rem
 
 impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByKey<K, Key, F, Get, Set, Remove, C> {
     fn lock(&self, key: &K) -> Held<'_, K, Dogpile<C>> {
-        self.locks.get_or(key, |_| {
-            let lock = Dogpile::with_clock(self.expires_after, self.clock.clone());
-            match self.max_skew {
-                Some(max_skew) => lock.max_skew(max_skew),
-                None => lock,
-            }
-        })
+        self.locks.get_or(key, |_| Dogpile::with_clock(self.expires_after, self.clock.clone()))
     }
 
     /// Whether the function is being run for those arguments. Blocks only for moments.
@@ -174,7 +177,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     }
 
     /// All accesses: by a getter, a creator and a setter that may fail.
-    fn get_as<V, E, G>(
+    fn get_as<V, E: Display, G>(
         &self,
         key: &K,
         patience: Patience,
@@ -199,7 +202,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     }
 
     /// All refreshes.
-    fn refresh_as<V, E, G>(
+    fn refresh_as<V, E: Display, G>(
         &self,
         key: &K,
         patience: Patience,
@@ -238,7 +241,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         Get: Fn(&K) -> Option<Stamped<V>>,
         Set: Fn(&K, &Stamped<V>),
     {
-        or_deadlock(self.get_infallibly(arguments, FOREVER))
+        or_deadlock(self.get_infallibly(arguments, Patience::Endless))
     }
 
     /// As [`get`](Self::get), but waits for others for `timeout` at most.
@@ -343,7 +346,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     {
         let key = (self.key)(arguments);
         let creator = || never((self.function)(arguments));
-        or_deadlock(self.refresh_as(&key, FOREVER, self.getter(), creator, self.setter()))
+        or_deadlock(self.refresh_as(&key, Patience::Endless, self.getter(), creator, self.setter()))
     }
 }
 
@@ -361,7 +364,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Panics
     ///
     /// If the key, the function or the store does.
-    pub fn get_fallible<A: ?Sized, V, E, G>(&self, arguments: &A) -> Result<Stamped<V>, CreateError<E, G>>
+    pub fn get_fallible<A: ?Sized, V, E: Display, G>(&self, arguments: &A) -> Result<Stamped<V>, CreateError<E, G>>
     where
         Key: Fn(&A) -> K,
         F: Fn(&A) -> Result<V, E>,
@@ -380,7 +383,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Panics
     ///
     /// If the key, the function or the store does.
-    pub fn get_fallible_timeout<A: ?Sized, V, E, G>(
+    pub fn get_fallible_timeout<A: ?Sized, V, E: Display, G>(
         &self,
         arguments: &A,
         timeout: Duration,
@@ -445,7 +448,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Panics
     ///
     /// If the key, the function or the store does.
-    pub fn refresh_fallible<A: ?Sized, V, E, G>(&self, arguments: &A) -> Result<Stamped<V>, CreateError<E, G>>
+    pub fn refresh_fallible<A: ?Sized, V, E: Display, G>(&self, arguments: &A) -> Result<Stamped<V>, CreateError<E, G>>
     where
         Key: Fn(&A) -> K,
         F: Fn(&A) -> Result<V, E>,
@@ -464,7 +467,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Panics
     ///
     /// If the key, the function or the store does.
-    pub fn refresh_fallible_timeout<A: ?Sized, V, E, G>(
+    pub fn refresh_fallible_timeout<A: ?Sized, V, E: Display, G>(
         &self,
         arguments: &A,
         timeout: Duration,

@@ -4,10 +4,12 @@ use crate::cached::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::or_deadlock;
 use crate::error::{AcquireError, CreateError};
-use crate::sync::const_fn;
+use crate::lock::Elects;
+use crate::policy::Policy;
+use crate::sync::{Arc, const_fn};
 use crate::wait::{FOREVER, Patience};
 use std::convert::Infallible;
-use std::fmt;
+use std::fmt::{self, Display};
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ use std::time::Duration;
 )]
 pub trait Creator<T, C: Clock, Kind> {
     /// What it can fail with: [`Infallible`], for those that cannot.
-    type Error;
+    type Error: Display;
 
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc)]
@@ -58,7 +60,7 @@ impl<T, C: Clock, F: Fn() -> T> Creator<T, C, kind::Plain> for F {
     }
 }
 
-impl<T, C: Clock, E, F: Fn() -> Result<T, E>> Creator<T, C, kind::Fallible<E>> for F {
+impl<T, C: Clock, E: Display, F: Fn() -> Result<T, E>> Creator<T, C, kind::Fallible<E>> for F {
     type Error = E;
 
     fn create(&self, _: &Renewal<'_, T, C>) -> Result<Made<T>, E> {
@@ -74,7 +76,7 @@ impl<T, C: Clock, F: Fn(&Renewal<'_, T, C>) -> Made<T>> Creator<T, C, kind::With
     }
 }
 
-impl<T, C: Clock, E, F> Creator<T, C, kind::FallibleWith<E>> for F
+impl<T, C: Clock, E: Display, F> Creator<T, C, kind::FallibleWith<E>> for F
 where
     F: Fn(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
 {
@@ -182,6 +184,22 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         }
     }
 
+    const_fn! {
+        /// Has it do as `policy` says when the function fails or hangs, in place of the [defaults](crate::Policy).
+        #[must_use]
+        pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
+            self.cached.rule(policy);
+            self
+        }
+    }
+
+    /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
+    #[must_use]
+    pub fn with_shared_policy(mut self, policy: Arc<Policy>) -> Self {
+        self.cached.dogpile_mut().share_rule(policy);
+        self
+    }
+
     /// The value, made if need be. As [`Cached::get_or_create`]. Of a function that can fail: [`get_fallible`](Self::get_fallible).
     ///
     /// Blocks as long as the function runs, if this access is elected, or while there is no value and somebody else makes it.
@@ -197,7 +215,9 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     {
         match self.cached.try_get() {
             Some(guard) => guard,
-            None => or_deadlock(self.cached.get_or_try_create_with(|renewal| self.creator.create(renewal))),
+            None => {
+                or_deadlock(self.cached.get_unless_fresh(Patience::Endless, |renewal| self.creator.create(renewal)))
+            }
         }
     }
 
@@ -265,7 +285,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: Creator<T, C, K, Error = Infallible>,
     {
-        or_deadlock(self.cached.renewed(FOREVER, |renewal| self.creator.create(renewal)))
+        or_deadlock(self.cached.renewed(Patience::Endless, |renewal| self.creator.create(renewal)))
     }
 
     /// As [`refresh`](Self::refresh), but waits for others for `timeout` at most. If it does not come to it in time, the value is

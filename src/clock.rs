@@ -4,7 +4,10 @@
 //! next to nothing, and may lag. When a creation ends it stamps the value; that reading is exact. Since the lagging
 //! reading is never ahead of the exact one, a deadline counted from an exact stamp is never seen early (L11).
 
-use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, const_fn};
+use std::mem::{replace, take};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
 /// A monotonic clock that a [`Dogpile`](crate::Dogpile) expires its value by.
@@ -28,6 +31,17 @@ pub trait Clock: Send + Sync {
         self.now()
     }
 
+    /// Has `waker` woken once [`now`](Self::now) has reached `at`, or at any time before; at once, if it has already. Returns
+    /// whether it will be.
+    ///
+    /// Whoever waits for a creation asks for this, where that has a [time-out](crate::PolicyBuilder::creation_timeout). By default
+    /// it returns `false`, which says that the clock goes at the pace of real time: then the waiting thread sleeps for as long as
+    /// there is left, and looks again. A clock that is moved by somebody keeps the waker, and wakes it when it is moved.
+    fn wake_at(&self, at: u64, waker: &Waker) -> bool {
+        let _ = (at, waker);
+        false
+    }
+
     /// The time of day, which other processes and machines understand, and which may be set back.
     ///
     /// Only stamped getter mode reads it. By default it is [`SystemTime::now`].
@@ -47,6 +61,10 @@ impl<C: Clock + ?Sized> Clock for &C {
         (**self).now_coarse()
     }
 
+    fn wake_at(&self, at: u64, waker: &Waker) -> bool {
+        (**self).wake_at(at, waker)
+    }
+
     fn wall(&self) -> SystemTime {
         (**self).wall()
     }
@@ -61,6 +79,10 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     #[inline]
     fn now_coarse(&self) -> u64 {
         (**self).now_coarse()
+    }
+
+    fn wake_at(&self, at: u64, waker: &Waker) -> bool {
+        (**self).wake_at(at, waker)
     }
 
     fn wall(&self) -> SystemTime {
@@ -184,7 +206,13 @@ pub struct ManualClock {
     now: AtomicU64,
     /// Nanoseconds since 1970.
     wall: AtomicU64,
+    /// Whom to wake, and when; one thread is there once.
+    alarms: Mutex<Vec<(u64, Waker)>>,
 }
+
+// A panic can leave nothing half-done in here: a waker is woken after the mutex.
+impl UnwindSafe for ManualClock {}
+impl RefUnwindSafe for ManualClock {}
 
 /// Where a manual clock's time of day begins: 2000-01-01 00:00 UTC.
 const WALL_ORIGIN: u64 = 946_684_800_000_000_000;
@@ -194,7 +222,8 @@ impl ManualClock {
         /// A clock that stands still.
         #[must_use]
         pub const fn new() -> Self {
-            Self { now: AtomicU64::new(ORIGIN), wall: AtomicU64::new(WALL_ORIGIN) }
+            let (now, wall) = (AtomicU64::new(ORIGIN), AtomicU64::new(WALL_ORIGIN));
+            Self { now, wall, alarms: Mutex::new(Vec::new()) }
         }
     }
 
@@ -205,6 +234,22 @@ impl ManualClock {
         for time in [&self.now, &self.wall] {
             let moved = time.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(now.saturating_add(by)));
             debug_assert!(moved.is_ok());
+        }
+        self.ring();
+    }
+
+    /// Wakes those whose time has come.
+    fn ring(&self) {
+        let now = self.now();
+        // Whoever sets an alarm looks at the clock under this mutex: before this, and is found here, or after it, and sees
+        // that the clock has been moved.
+        let mut alarms = self.alarms.lock();
+        let (due, later) = take(&mut *alarms).into_iter().partition(|(at, _)| *at <= now);
+        *alarms = later;
+        drop(alarms);
+        let due: Vec<(u64, Waker)> = due;
+        for (_, waker) in due {
+            waker.wake();
         }
     }
 
@@ -237,6 +282,26 @@ impl Clock for ManualClock {
     fn now(&self) -> u64 {
         // Acquire: pairs with `advance`, so that a test which moves the clock is seen whole.
         self.now.load(Ordering::Acquire)
+    }
+
+    fn wake_at(&self, at: u64, waker: &Waker) -> bool {
+        // Before the mutex: cloning a waker is user code.
+        let alarm = (at, waker.clone());
+        let mut alarms = self.alarms.lock();
+        if self.now() >= at {
+            drop(alarms);
+            waker.wake_by_ref();
+            return true;
+        }
+        let old = if let Some(same) = alarms.iter_mut().find(|(_, other)| other.will_wake(waker)) {
+            Some(replace(same, alarm))
+        } else {
+            alarms.push(alarm);
+            None
+        };
+        drop(alarms);
+        drop(old);
+        true
     }
 
     fn wall(&self) -> SystemTime {

@@ -2,14 +2,15 @@
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
-use crate::election::{Election, Finished, Generation};
+use crate::election::{Birth, Election, Failure, Finished, Generation};
 use crate::error::PublishError;
 use crate::lock::Lock;
-use crate::running::{Doing, Running, address_of};
+use crate::running::{Doing, Running};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 use std::fmt;
 use std::ops::Deref;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
 
 /// How a creation holds on to its lock.
 pub(crate) enum Keeper<'a, L> {
@@ -44,8 +45,10 @@ impl<L> Deref for Keeper<'_, L> {
 /// pool, a queue or a timer.
 ///
 /// Dropping it unfinished, because the creator failed or panicked, the job never ran or the caller gave up, leaves the
-/// value as it was and hands on to exactly one of those who wait (L5). Leaking it with [`std::mem::forget`] holds the
-/// lock for ever: stale values go on being served, and those who wait for a missing one wait until their time is out.
+/// value as it was and hands on to exactly one of those who wait (L5); or, if the [policy](crate::PolicyBuilder::retry_after) wants
+/// a pause after a failure, to nobody for a while. Leaking it with [`std::mem::forget`] holds the
+/// lock for ever: stale values go on being served, and those who wait for a missing one wait until their time is out; unless a
+/// creation has a [time-out](crate::PolicyBuilder::creation_timeout), after which another is elected.
 ///
 /// # Deadlocks
 ///
@@ -80,7 +83,7 @@ impl<L> Deref for Keeper<'_, L> {
 #[must_use = "dropping a creation gives it up; `finish` or `run` it"]
 pub struct Creation<'a, L: Lock = Dogpile> {
     lock: Keeper<'a, L>,
-    born: Generation,
+    born: Birth,
     /// It knows that it is superseded: what was created, if anything, lies where nobody finds it.
     kept_back: AtomicBool,
     /// How many `publish` are running.
@@ -90,12 +93,12 @@ pub struct Creation<'a, L: Lock = Dogpile> {
 
 impl<'a, L: Lock> Creation<'a, L> {
     /// `born` must come from an election of that lock which nobody else has answered for.
-    pub(crate) fn new(lock: Keeper<'a, L>, born: Generation) -> Self {
+    pub(crate) fn new(lock: Keeper<'a, L>, born: Birth) -> Self {
         Self { lock, born, kept_back: AtomicBool::new(false), stores: AtomicU64::new(0), open: true }
     }
 
-    /// The generation it was elected in.
-    pub(crate) fn born(&self) -> Generation {
+    /// When it was elected, and which one it is.
+    pub(crate) fn born(&self) -> Birth {
         self.born
     }
 
@@ -120,27 +123,54 @@ impl<'a, L: Lock> Creation<'a, L> {
     /// All that was written before `finish` happens before whatever an access does that sees this creation (L4).
     #[allow(clippy::must_use_candidate)] // most callers do not mind how it ended
     pub fn finish(self) -> Finished {
-        self.end(|lock, finished, _, now| {
+        self.end(None, |lock, finished, _, now| {
             let expiry = lock.dogpile().expiry();
             match finished {
                 Finished::Published => expiry.renew(now),
                 Finished::PublishedStale => expiry.renew_stale(now),
-                Finished::Superseded => {}
+                Finished::Superseded | Finished::Dead => {}
             }
         })
     }
 
     /// Ends the creation with success. `publish` runs within the transition, see [`Election::finish`]; it is also told the
-    /// lock and the time, which is read before.
-    pub(crate) fn end(mut self, publish: impl FnOnce(&L, Finished, Generation, u64)) -> Finished {
+    /// lock and the time, which is read before. A `flaw` has it count as a failure as well.
+    pub(crate) fn end(mut self, flaw: Option<&str>, publish: impl FnOnce(&L, Finished, Generation, u64)) -> Finished {
+        let Self { lock, open, born, kept_back, .. } = &mut self;
         // The clock first: it is the user's, and if it panics the creation is dropped and frees the lock.
-        let dogpile = self.lock.dogpile();
+        let dogpile = lock.dogpile();
         let now = dogpile.clock().now();
-        self.open = false;
-        // Relaxed: whoever set it gave the creation back to this thread since.
-        let kept_back = self.kept_back.load(Ordering::Relaxed);
-        let publish = |finished, generation| publish(&self.lock, finished, generation, now);
-        dogpile.election().finish(self.born, kept_back, publish)
+        let publish = |finished, generation| publish(lock, finished, generation, now);
+        let end = |failure: Option<Failure<'_>>| {
+            *open = false;
+            // Relaxed: whoever set it gave the creation back to this thread since.
+            dogpile.election().finish(*born, kept_back.load(Ordering::Relaxed), failure, publish)
+        };
+        match flaw {
+            None => end(None),
+            Some(flaw) => dogpile.as_failed(&flaw, end),
+        }
+    }
+
+    /// Gives the creation up, saying why: those who hear of the [pause](crate::PolicyBuilder::retry_after) that may follow are told.
+    /// Blocks only for moments.
+    ///
+    /// As dropping it, but for the cause. [`run_fallible`](Self::run_fallible) does it with the creator's error.
+    ///
+    /// # Panics
+    ///
+    /// If `cause` panics on being displayed; the creation is given up all the same.
+    pub fn fail(mut self, cause: impl fmt::Display) {
+        self.fail_with(&cause);
+    }
+
+    fn fail_with(&mut self, cause: &dyn fmt::Display) {
+        let Self { lock, open, born, .. } = self;
+        let dogpile = lock.dogpile();
+        dogpile.as_failed(cause, |failure| {
+            *open = false;
+            dogpile.election().abandon(*born, failure);
+        });
     }
 
     /// Runs `store` unless the creation was superseded. Blocks no longer than `store` takes. The creation goes on:
@@ -155,8 +185,9 @@ impl<'a, L: Lock> Creation<'a, L> {
     ///
     /// # Errors
     ///
-    /// [`PublishError::Superseded`] if the value was invalidated after this creation began. `store` is dropped without
-    /// running, so let it borrow what is still needed.
+    /// [`PublishError::Superseded`] if the value was invalidated after this creation began; [`PublishError::Dead`] if it took too
+    /// long, and another was elected in its place. `store` is dropped without running, so let it borrow what is still needed.
+    /// (While it runs, nobody is elected in its place.)
     ///
     /// # Panics
     ///
@@ -184,19 +215,22 @@ impl<'a, L: Lock> Creation<'a, L> {
     /// the return of an `invalidate` that waited for it.
     pub fn publish<R>(&self, store: impl FnOnce() -> R) -> Result<R, PublishError> {
         let _store = self.begin_store()?;
-        let _running = Running::enter(address_of(self.election()), Doing::Storing);
+        let _running = self.running(Doing::Storing);
         Ok(store())
     }
 
     /// Whatever is stored until it is dropped is stored before any later invalidation returns.
     pub(crate) fn begin_store(&self) -> Result<Store<'_>, PublishError> {
         let election = self.election();
-        if election.begin_store(self.born, &self.stores) {
-            return Ok(Store { election, stores: &self.stores });
+        match election.begin_store(self.born, &self.stores) {
+            Ok(()) => Ok(Store { election, stores: &self.stores }),
+            Err(Finished::Dead) => Err(PublishError::Dead),
+            Err(_superseded) => {
+                // Relaxed: see `end`.
+                self.kept_back.store(true, Ordering::Relaxed);
+                Err(PublishError::Superseded)
+            }
         }
-        // Relaxed: see `finish`.
-        self.kept_back.store(true, Ordering::Relaxed);
-        Err(PublishError::Superseded)
     }
 
     /// Whether the value was invalidated after this creation began. Never blocks.
@@ -209,16 +243,25 @@ impl<'a, L: Lock> Creation<'a, L> {
     pub fn is_superseded(&self) -> bool {
         let superseded = !self.election().is_current(self.born);
         if superseded {
-            // Relaxed: see `finish`.
+            // Relaxed: see `end`.
             self.kept_back.store(true, Ordering::Relaxed);
         }
         superseded
     }
 
+    /// Whether another was elected in its place, since this one took longer than its
+    /// [time-out](crate::PolicyBuilder::creation_timeout). Blocks only for moments.
+    ///
+    /// A long creator may ask now and then, and stop early. Once true it stays true: whatever it makes is its own caller's alone.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        !self.election().is_live(self.born.ticket)
+    }
+
     /// Ends the creation without a value; all who wait look for themselves.
     pub(crate) fn stand_down(mut self) {
         self.open = false;
-        self.election().stand_down();
+        self.election().stand_down(self.born);
     }
 
     /// Runs the creator on this thread and [finishes](Self::finish). Blocks no longer than `creator` takes.
@@ -239,21 +282,32 @@ impl<'a, L: Lock> Creation<'a, L> {
     ///
     /// # Errors
     ///
-    /// The creator's own; the creation is given up.
+    /// The creator's own; the creation is given up, with that for a [cause](Self::fail).
     ///
     /// # Panics
     ///
     /// If `creator` panics, the panic goes on, and the creation is given up.
-    pub fn run_fallible<R, E>(self, creator: impl FnOnce(&Self) -> Result<R, E>) -> Result<R, E> {
-        let created = self.enter(creator)?;
-        self.finish();
-        Ok(created)
+    pub fn run_fallible<R, E: fmt::Display>(self, creator: impl FnOnce(&Self) -> Result<R, E>) -> Result<R, E> {
+        match self.enter(creator) {
+            Ok(created) => {
+                self.finish();
+                Ok(created)
+            }
+            Err(error) => {
+                self.fail(&error);
+                Err(error)
+            }
+        }
     }
 
     /// Runs something on this thread as part of the creation: who waits for it meanwhile is told (L7).
     pub(crate) fn enter<R>(&self, creator: impl FnOnce(&Self) -> R) -> R {
-        let _running = Running::enter(address_of(self.election()), Doing::Creating);
+        let _running = self.running(Doing::Creating);
         creator(self)
+    }
+
+    fn running(&self, doing: Doing) -> Running {
+        Running::enter(self.election(), self.born, self.lock.dogpile().policy().name(), doing)
     }
 }
 
@@ -272,8 +326,19 @@ impl Drop for Store<'_> {
 
 impl<L: Lock> Drop for Creation<'_, L> {
     fn drop(&mut self) {
-        if self.open {
-            self.election().abandon();
+        if !self.open {
+            return;
+        }
+        let panicking = thread::panicking();
+        let cause = if panicking { "the creator panicked" } else { "the creation was dropped unfinished" };
+        // The clock of a pause is the user's. If it panics, too, there is no pause; and no panic beside another.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.fail_with(&cause))) {
+            if self.open {
+                self.election().abandon(self.born, None);
+            }
+            if !panicking {
+                resume_unwind(panic);
+            }
         }
     }
 }
@@ -281,8 +346,9 @@ impl<L: Lock> Drop for Creation<'_, L> {
 impl<L: Lock> fmt::Debug for Creation<'_, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Creation")
-            .field("born", &self.born)
+            .field("born", &self.born.generation)
             .field("superseded", &!self.election().is_current(self.born))
+            .field("dead", &self.is_dead())
             .finish_non_exhaustive()
     }
 }

@@ -1,12 +1,13 @@
 //! The lock: [`freshness`](crate::freshness) and [`election`](crate::election) together.
 //!
 //! Here are the type, its questions and its invalidations. How an access comes to its turn is in [`access`]; the forms
-//! that accesses take are in [`lock_mode`], [`getter_mode`] and [`stamped_mode`].
+//! that accesses take are in [`lock_mode`], [`getter_mode`] and [`stamped_mode`]. What its policy means to it is in [`terms`].
 
 mod access;
 mod getter_mode;
 mod lock_mode;
 mod stamped_mode;
+mod terms;
 
 pub(crate) use access::{Anew, Need, Settled, would_deadlock};
 pub(crate) use getter_mode::{Fetched, found, never, never_fails, or_deadlock};
@@ -21,6 +22,7 @@ use crate::sync::{Deadline, block_until, const_fn};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
+use terms::Terms;
 
 /// A lock that elects one thread to rebuild an expired value while the others carry on with the old one.
 ///
@@ -36,7 +38,8 @@ use std::time::Duration;
 /// | missing | is elected and creates | wait; that one creation serves them all |
 ///
 /// If the creation fails, the value stays what it was. With a stale one, the next access is elected; with none, exactly
-/// one of those who wait is, and the others go on waiting.
+/// one of those who wait is, and the others go on waiting. A [`Policy`](crate::Policy) can have it otherwise: pause after a failure,
+/// and declare dead what takes too long.
 ///
 /// # Cost
 ///
@@ -53,14 +56,17 @@ use std::time::Duration;
 ///
 /// A creator that asks for its own value when there is none would wait for itself. Where the lock knows who runs the
 /// creator it says so instead of waiting: fallible and `_timeout` forms with an error, the others with a panic. See
-/// [`Creation`](crate::Creation) for when it cannot know. Creators of two locks that wait for each other are not found:
+/// [`Creation`](crate::Creation) for when it cannot know. In the same way it finds creators that wait for each other's values, in
+/// a circle of any length, over any threads and locks; whoever would close the circle is told, and which
+/// [locks](crate::PolicyBuilder::name) are in it:
 ///
 /// ```text
 /// thread 1                            thread 2
 ///
 /// a.acquire_or_create(|| {            b.acquire_or_create(|| {
-///     b.acquire_or_create(…);             a.acquire_or_create(…);
-///     // waits for thread 2               // waits for thread 1
+///     b.acquire_or_create(…);
+///     // waits for thread 2               a.acquire_or_create(…);
+///                                         // panics: it would wait for thread 1
 /// });                                 });
 /// ```
 ///
@@ -85,12 +91,13 @@ use std::time::Duration;
 pub struct Dogpile<C: Clock = MonotonicClock> {
     expiry: Expiry,
     election: Election,
+    terms: Terms,
     clock: C,
 }
 
-/// What a lock may weigh, and what the pointer to a policy, still to come, will.
+/// A cache line.
 #[cfg(all(not(dogpile_loom), target_pointer_width = "64"))]
-const _: () = assert!(size_of::<Dogpile>() + size_of::<*const ()>() <= 64);
+const _: () = assert!(size_of::<Dogpile>() <= 64);
 
 // A panic can leave nothing half-done in here: user code runs between the transitions, never within one.
 impl<C: Clock + UnwindSafe> UnwindSafe for Dogpile<C> {}
@@ -112,7 +119,7 @@ impl Dogpile {
     const_fn! {
         /// A lock without a value yet, which does not expire: it is created once, and again when
         /// [invalidated](Self::invalidate) or [marked stale](Self::mark_stale). (A stamp from the future is not trusted even
-        /// so: see [`max_skew`](Self::max_skew).)
+        /// so: see [`max_skew`](crate::PolicyBuilder::max_skew).)
         #[must_use]
         pub const fn never_expires() -> Self {
             Self::new(Duration::MAX)
@@ -125,7 +132,7 @@ impl<C: Clock> Dogpile<C> {
         /// As [`new`](Dogpile::new), on a clock of one's own.
         #[must_use]
         pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
-            Self { expiry: Expiry::missing(expires_after), election: Election::new(), clock }
+            Self { expiry: Expiry::missing(expires_after), election: Election::new(), terms: Terms::none(), clock }
         }
     }
 
@@ -151,23 +158,6 @@ impl<C: Clock> Dogpile<C> {
     const_fn! {
         pub(crate) const fn be_born(&mut self) {
             self.expiry.be_born();
-        }
-    }
-
-    const_fn! {
-        pub(crate) const fn allow_skew(&mut self, max_skew: Duration) {
-            self.expiry.allow_skew(max_skew);
-        }
-    }
-
-    const_fn! {
-        /// Sets how far ahead of this machine's time of day a stamp from elsewhere may lie, in [stamped getter
-        /// mode](Self::get_or_create_stamped): one second unless set. A stamp within it counts as now, one beyond it as
-        /// stale. Zero trusts nobody's clock but one's own; `Duration::MAX` trusts everybody's.
-        #[must_use]
-        pub const fn max_skew(mut self, max_skew: Duration) -> Self {
-            self.allow_skew(max_skew);
-            self
         }
     }
 

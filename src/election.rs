@@ -1,44 +1,55 @@
 //! Who creates: the election, the queue of those who wait, the hand-over on failure.
 //!
 //! Nothing here knows a value, a clock or a user's closure. The layers above pass in what must happen at the same moment
-//! as a transition (storing a deadline) as a small closure of their own.
+//! as a transition (storing a deadline) as a small closure of their own, and the time as a number. Here are the states and the
+//! transitions; [`queue`] has what is kept behind the mutex, [`waiter`] those who wait.
 //!
 //! # States
 //!
-//! One word: three flags and the generation.
+//! One word: four flags and the generation.
 //!
-//! | `CREATING` | `MARKED` | `STORING` | state |
-//! |---|---|---|---|
-//! | 0 | 0 or 1 | 0 | idle: nobody creates (a mark left here means nothing; the next election clears it) |
-//! | 1 | 0 | 0 | a creation runs |
-//! | 1 | 1 | 0 | a creation runs, and what it makes is stale already (`mark_stale` came after it began) |
-//! | 1 | 0 or 1 | 1 | it is inside `publish`: its user's closure writes to a store |
+//! | `CREATING` | `MARKED` | `STORING` | `TIMED` | state |
+//! |---|---|---|---|---|
+//! | 0 | 0 or 1 | 0 | 0 | idle: nobody creates (a mark left here means nothing; the next election clears it) |
+//! | 0 | 0 or 1 | 0 | 1 | paused until `hold`: as idle, but whoever can do without a new value is not to be elected before that |
+//! | 1 | 0 | 0 | 0 or 1 | a creation runs |
+//! | 1 | 1 | 0 | 0 or 1 | a creation runs, and what it makes is stale already (`mark_stale` came after it began) |
+//! | 1 | 0 or 1 | 1 | 0 or 1 | it is inside `publish`: its user's closure writes to a store |
 //!
-//! A creation remembers the generation it was elected in, its `born`. It is *superseded* once the word's generation has
-//! moved on from that.
+//! `hold` is a word beside this one, for locks whose policy needs it. While a creation runs and `TIMED` is set, it says from when on
+//! that creation is *overdue*: it may be declared dead, unless it is storing. Without `TIMED` it says nothing.
+//!
+//! A creation remembers its [`Birth`]: the generation that it was elected in, and a ticket if it may die. It is *superseded* once
+//! the word's generation has moved on, and *dead* once the ticket of the one that runs is another (it may be both). What is dead
+//! has no transitions: each of them is refused, or does nothing.
 //!
 //! # Transitions
 //!
 //! | name | from → to | generation | how | and, under the same mutex |
 //! |---|---|---|---|---|
-//! | elect | idle → creating | stays | compare-and-swap from the word the access saw | - |
-//! | finish | creating → idle | + 1 | mutex | new deadline; every waiter is served |
-//! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served; then as abandon |
-//! | set | idle or creating → same | + 1 | mutex | new deadline; every waiter is served |
+//! | elect | idle or paused → creating | stays | compare-and-swap from the word the access saw; if creations may die, under the mutex | new ticket, `hold` |
+//! | take over | creating, overdue → creating | stays | mutex | new ticket, `hold`; the old creation is dead from here on |
+//! | finish | creating → idle | + 1 | mutex | new deadline; every waiter is served; failures are forgotten |
+//! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served; then as abandon; failures are forgotten |
+//! | finish, expired at once | creating → paused | + 1 | mutex | as finish, but it counts as a failure |
+//! | set | any → same, paused → idle | + 1 | mutex | new deadline; every waiter is served; failures are forgotten |
 //! | stand down | creating → idle | stays | mutex | every waiter is told to look again |
 //! | abandon | creating → idle | stays | mutex | the first waiter is given the baton |
+//! | fail | creating → paused | stays | mutex | `hold`; who can hear of the pause is told, the first of the others is given the baton |
 //! | begin store | creating → storing | stays | mutex, refused if superseded | - |
-//! | end store | storing → creating | stays | mutex | those who invalidated meanwhile are let go |
+//! | end store | storing → creating | stays | mutex | those who invalidated meanwhile are let go; who found the creation overdue is woken |
 //! | invalidate | any → same | + 1 | mutex | deadline: missing; then waits while a store runs |
 //! | mark | any → `MARKED` | stays | mutex | deadline: stale, if there is a value |
-//! | queue | creating → creating | stays | mutex | a waiter is added, if a creation still runs in the generation it saw |
+//! | queue | creating → creating | stays | mutex | a waiter is added, if a creation still runs in the generation it saw, and unless they would wait for each other ([`cycle`]) |
 //!
 //! Everything but *elect* holds the mutex, so while a creation runs the word changes under the mutex only; while nobody
-//! creates, only *elect* can come in between, which is why *set*, *invalidate* and *mark* are read-modify-writes.
+//! creates, only *elect* can come in between, which is why *set*, *invalidate* and *mark* are read-modify-writes. Where
+//! creations may die *elect* holds it as well, and nothing comes in between at all.
 //!
 //! # Why it holds
 //!
-//! - *One creator (L1).* `CREATING` is set by a compare-and-swap from a word without it and cleared only by its owner.
+//! - *One creator (L1).* `CREATING` is set by a compare-and-swap from a word without it and cleared only by its owner, or by whoever
+//!   takes over, after which the old owner owns nothing: ownership is compared by ticket, under the mutex, in each transition.
 //! - *No creation of a fresh value.* An access reads the word first and the deadline second, and is elected only from
 //!   that same word. Had a creation finished in between, or a value been set, the generation would have moved. (Both store
 //!   the deadline first: who is elected before the word moves began before, and is superseded by a set.)
@@ -48,17 +59,23 @@
 //! - *No store after an invalidation (L6).* Begin store checks the generation under the mutex. A store that began before an
 //!   invalidation is waited for by whoever invalidates, though not its effect on the lock: that is there at once. Who
 //!   invalidates from inside the store itself, on the storing thread, does not wait for itself (L7).
+//! - *No store by the dead (C11).* Begin store checks the ticket, too, and while a store runs nobody takes over.
 //! - *A mark is not lost.* Mark is a read-modify-write of the word that elect swaps: either it sees `CREATING`, or the
 //!   creation was elected after it and sees what was done before it.
 //! - *No lost wake-up (C16).* A waiter queues under the mutex only while a creation runs; whoever ends that creation takes
 //!   the mutex afterwards and finds it.
-//! - *The baton.* While nobody creates and somebody waits, exactly one waiter is *called*: woken, and to elect itself
-//!   when it looks. It stays in its place meanwhile. If a newcomer was faster, it is no longer called but still the first
-//!   in line, and the newcomer's creation, when it ends, serves it or calls it again. If it leaves instead, it calls the
+//! - *The dead are found.* Whoever waits where creations may die sleeps no longer than until `hold` as it last saw it, or, where
+//!   nobody created just then, than a creation takes that begins now. No creation that it may come to wait for is overdue before
+//!   that. If it wakes while an overdue creation stores, it says so under the mutex, and the end of that store wakes it.
+//! - *The baton.* While nobody creates and somebody waits who is not about to hear of a pause, exactly one waiter is *called*: woken,
+//!   and to elect itself when it looks. It stays in its place meanwhile. If a newcomer was faster, it is no longer called but still
+//!   the first in line, and the newcomer's creation, when it ends, serves it or calls it again. If it leaves instead, it calls the
 //!   next. After *stand down* all of them are awake and will look, so nobody needs to be called; who then comes to wait
 //!   finds a creation running.
 //! - *Nobody is elected for having waited (L3).* A waiter that is served is taken out of the queue by whoever serves it.
 //!   So to be called it must not have been served: no creation since it queued has finished that it could have used.
+//! - *A failure is shared once.* Who is told of a pause stays in its place until it looks; if a newcomer's creation has served it by
+//!   then, it has a value instead.
 //! - *A set value stays (C6).* Set moves the generation as an invalidation does, so a creation from before it does not
 //!   publish; it serves everybody as a finish does, since nobody who waits could want a newer value.
 //! - *Old news is not served (L6).* Who queued in generation `g` asked after the invalidation that made it `g`; a creation
@@ -68,15 +85,20 @@
 //!
 //! The generation is kept here, not with the deadline in [`freshness`](crate::freshness), because elect must fail when
 //! it has moved: one word makes that one compare-and-swap. The mutex guards the queue and orders the rare transitions;
-//! neither a hit nor a stale access during a creation takes it or writes the word (L2, L12).
+//! neither a hit nor a stale access during a creation or a pause takes it or writes the word (L2, L12).
 
-use crate::sync::{AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, together, unique};
-use std::collections::BTreeMap;
-use std::collections::btree_map::IntoValues;
+mod queue;
+mod waiter;
+
+pub use queue::Pause;
+pub use waiter::{StoreEnd, Verdict, Waiter};
+
+use crate::cycle;
+use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
+use queue::{Lazy, Streak, Wake, all_again, call_next, release, take_all, take_until};
 use std::fmt;
-use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 /// A counter that moves with every published creation and every invalidation of a lock.
 ///
@@ -108,11 +130,12 @@ impl fmt::Debug for Generation {
     }
 }
 
-const CREATING: u64 = 0b001;
-const MARKED: u64 = 0b010;
-const STORING: u64 = 0b100;
-/// The generation takes the other 61 bits: at one invalidation a nanosecond, 73 years.
-const GENERATION: u64 = 0b1000;
+const CREATING: u64 = 0b0001;
+const MARKED: u64 = 0b0010;
+const STORING: u64 = 0b0100;
+const TIMED: u64 = 0b1000;
+/// The generation takes the other 60 bits: at one invalidation a nanosecond, 36 years.
+const GENERATION: u64 = 0b1_0000;
 
 /// The word as somebody saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +153,18 @@ impl State {
         self.0 & CREATING != 0
     }
 
-    /// Whether this is the running creation that was `seen`, in the same generation; marks and stores aside.
+    /// Whether `hold` has something to say: when the creation is overdue, or until when there is a pause.
+    #[inline]
+    pub const fn is_timed(self) -> bool {
+        self.0 & TIMED != 0
+    }
+
+    /// Whether the creation that runs is inside `publish`.
+    pub const fn is_storing(self) -> bool {
+        self.0 & STORING != 0
+    }
+
+    /// Whether this is a creation that runs in the generation that was `seen`; marks and stores aside.
     const fn is_the_creation(self, seen: Self) -> bool {
         self.is_creating() && self.0 / GENERATION == seen.0 / GENERATION
     }
@@ -138,10 +172,36 @@ impl State {
     const fn is_marked(self) -> bool {
         self.0 & MARKED != 0
     }
+}
 
-    const fn is_storing(self) -> bool {
-        self.0 & STORING != 0
-    }
+/// When a creation was elected, and which one it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Birth {
+    /// The generation.
+    pub generation: Generation,
+    /// A number of its own, if it may be declared dead; else 0.
+    pub ticket: u64,
+}
+
+/// What it takes to elect where creations may die: times are those of the lock's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Timer<'a> {
+    /// See the [module docs](self).
+    pub hold: &'a AtomicU64,
+    /// What time it is.
+    pub now: u64,
+    /// For how long a creation is not overdue.
+    pub timeout: u64,
+}
+
+/// What it takes to pause after a failure.
+pub struct Failure<'a> {
+    /// See the [module docs](self).
+    pub hold: &'a AtomicU64,
+    /// What it failed with.
+    pub cause: Arc<str>,
+    /// Until when to pause after so many failures in a row, on the lock's clock.
+    pub until: &'a dyn Fn(u32) -> u64,
 }
 
 /// How a creation ended that was finished. More ways arise as the crate grows.
@@ -154,98 +214,22 @@ pub enum Finished {
     PublishedStale,
     /// It was overtaken by an invalidation: its value did not become the current one.
     Superseded,
-}
-
-/// What became of a waiter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// A creation that it could wait for has finished.
-    Served,
-    /// It is elected, in this generation, and has to create.
-    Elected(Generation),
-    /// The creation that the access saw has ended before it could queue.
-    Moved,
-    /// The creation that it waited for has stood down: look at everything again.
-    LookAgain,
-}
-
-struct Waiting {
-    waker: Waker,
-    since: Generation,
-    /// Has the baton: was woken to elect itself and has not looked yet.
-    called: bool,
-    /// Was woken to look at the value once more, and has not yet.
-    again: bool,
-}
-
-/// Those who wait, by ticket. Tickets are never used twice in a process, and grow with the order of arrival. Whoever
-/// ends a wait takes its ticket out.
-#[derive(Default)]
-struct Queue {
-    /// For a creation.
-    accesses: BTreeMap<u64, Waiting>,
-    /// For the end of a store, having invalidated while it ran.
-    invalidations: BTreeMap<u64, Waker>,
-}
-
-impl Queue {
-    fn is_empty(&self) -> bool {
-        self.accesses.is_empty() && self.invalidations.is_empty()
-    }
-}
-
-/// The queue, in a box that exists only while somebody waits: memory is given back, and the lock stays small.
-type Lazy = Option<Box<Queue>>;
-
-/// Who is to be woken once the mutex is released: a waker is user code, and neither run, cloned nor dropped under it (C22).
-#[must_use = "wake them, after the mutex"]
-#[derive(Default)]
-struct Wake {
-    served: IntoValues<u64, Waiting>,
-    called: Option<Waker>,
-    again: Vec<Waker>,
-    let_go: IntoValues<u64, Waker>,
-}
-
-impl Wake {
-    fn now(mut self) {
-        together(|| self.wake());
-    }
-
-    fn wake(&mut self) {
-        if let Some(called) = self.called.take() {
-            called.wake();
-        }
-        while let Some(again) = self.again.pop() {
-            again.wake();
-        }
-        for waiting in self.served.by_ref() {
-            waiting.waker.wake();
-        }
-        for invalidation in self.let_go.by_ref() {
-            invalidation.wake();
-        }
-    }
-}
-
-impl Drop for Wake {
-    /// After a waker that panicked, the others are woken all the same.
-    fn drop(&mut self) {
-        self.wake();
-    }
+    /// It took longer than its [time-out](crate::PolicyBuilder::creation_timeout), and another was elected in its place: its
+    /// value did not become the current one.
+    Dead,
 }
 
 /// The election of one lock.
 pub struct Election {
     state: AtomicU64,
-    queue: Mutex<Lazy>,
+    book: Mutex<Lazy>,
 }
 
 impl Election {
     const_fn! {
         /// Nobody creates, nobody waits.
         pub const fn new() -> Self {
-            Self { state: AtomicU64::new(0), queue: Mutex::new(None) }
+            Self { state: AtomicU64::new(0), book: Mutex::new(None) }
         }
     }
 
@@ -253,124 +237,248 @@ impl Election {
     #[inline]
     pub fn look(&self) -> State {
         // Acquire: pairs with the releases of every transition. The deadline that is read next is at least as new as a
-        // creation that is seen finished here; an invalidation that is seen here may still be about to clear it.
+        // creation that is seen finished here; an invalidation that is seen here may still be about to clear it. `hold`, if
+        // the word says to read it, is at least as new as the word.
         State(self.state.load(Ordering::Acquire))
     }
 
-    /// Elects the caller if nobody creates and nothing has moved since `seen`. It owes a `finish` or an `abandon`.
-    pub fn elect(&self, seen: State) -> Option<Generation> {
+    /// The word, to somebody who holds the mutex. (Unless creations may die, who is elected does not take it.)
+    fn look_locked(&self) -> State {
+        // Relaxed: whatever moves the generation, or ends a creation, holds the mutex.
+        State(self.state.load(Ordering::Relaxed))
+    }
+
+    /// Elects the caller if nobody creates and nothing has moved since `seen`; with a timer, also in place of a creation
+    /// that is overdue, in the generation that was `seen`. It owes a `finish`, a `stand_down` or an `abandon`.
+    ///
+    /// The timer goes by the lock: either all elections have one or none.
+    pub fn elect(&self, seen: State, timer: Option<Timer<'_>>) -> Option<Birth> {
+        if timer.is_none() {
+            return self.elect_at_once(seen);
+        }
+        let mut book = self.book.lock();
+        self.elect_locked(&mut book, seen, timer)
+    }
+
+    fn elect_at_once(&self, seen: State) -> Option<Birth> {
         if seen.is_creating() {
             return None;
         }
-        let creating = (seen.0 & !MARKED) | CREATING;
+        let creating = (seen.0 & !(MARKED | TIMED)) | CREATING;
         // Acquire: pairs with the releases in `finish`, `abandon`, `invalidate` and `mark`, so that the creator sees what
         // earlier creators wrote and what was done before an invalidation or a mark. Nothing is released: nobody
         // reads anything on the strength of a creation having begun.
         self.state
             .compare_exchange(seen.0, creating, Ordering::Acquire, Ordering::Relaxed)
             .ok()
-            .map(|_| seen.generation())
+            .map(|_| Birth { generation: seen.generation(), ticket: 0 })
     }
 
-    /// Prepares to wait for the creation that was `seen`. The first poll queues.
-    pub fn wait(&self, seen: State) -> Waiter<'_> {
-        Waiter { election: self, seen, ticket: None }
+    /// As [`elect`](Self::elect), for whoever holds the mutex.
+    fn elect_locked(&self, book: &mut Lazy, seen: State, timer: Option<Timer<'_>>) -> Option<Birth> {
+        let Some(timer) = timer else { return self.elect_at_once(seen) };
+        let state = self.look_locked();
+        if state.is_creating() {
+            // Relaxed: under the mutex.
+            let overdue = state.is_timed() && timer.hold.load(Ordering::Relaxed) <= timer.now;
+            if !overdue || state.generation() != seen.generation() {
+                return None;
+            }
+            let book = book.get_or_insert_default();
+            if state.is_storing() && !mutant(Mutant::StorerTakenOver) {
+                book.overdue = true;
+                return None;
+            }
+            if let Some(dead) = book.running.take() {
+                cycle::bury(self, dead);
+            }
+        } else if state != seen {
+            return None;
+        }
+        let ticket = unique() + 1;
+        book.get_or_insert_default().running = Some(ticket);
+        // Relaxed: the release below carries it.
+        timer.hold.store(timer.now.saturating_add(timer.timeout), Ordering::Relaxed);
+        // Release: pairs with the acquire in `look`, for `hold`. What `elect_at_once` acquires the mutex has brought: where
+        // creations may die, whoever changes the word holds it.
+        self.state.store((state.0 & !MARKED) | CREATING | TIMED, Ordering::Release);
+        Some(Birth { generation: state.generation(), ticket })
     }
 
-    /// Whether a creation born in `born` may still publish.
-    pub fn is_current(&self, born: Generation) -> bool {
-        self.look().generation() == born
+    /// Prepares to wait for the creation that was `seen`. The first poll queues. Who `hears_of_pauses` need not create after a
+    /// failure that others pause for.
+    pub fn wait(&self, seen: State, hears_of_pauses: bool) -> Waiter<'_> {
+        Waiter::new(self, seen, hears_of_pauses)
+    }
+
+    /// Whether a creation born then may still publish, as far as invalidations go.
+    pub fn is_current(&self, born: Birth) -> bool {
+        self.look().generation() == born.generation
+    }
+
+    /// Whether the creation with that ticket has not been declared dead. While it runs.
+    pub fn is_live(&self, ticket: u64) -> bool {
+        ticket == 0 || self.book.lock().as_ref().and_then(|book| book.running) == Some(ticket)
+    }
+
+    /// Takes the creation born then out of the book, at its end; returns whether it was live.
+    fn strike_out(book: &mut Lazy, born: Birth) -> bool {
+        if born.ticket == 0 || mutant(Mutant::DeadIsLive) {
+            return true;
+        }
+        let live = book.as_mut().and_then(|book| book.running.take_if(|running| *running == born.ticket)).is_some();
+        if !live {
+            cycle::forget(born.ticket);
+        }
+        live
     }
 
     /// Ends a creation with success. `publish` runs under the mutex and is told how it ended, and in which generation; what
     /// was superseded is to be given to those who are served, and is not to become the current value. `kept_back` says
     /// that the creation knows itself superseded and has left its value where nobody finds it: then it serves nobody, and
-    /// `publish` does not run.
-    pub fn finish(&self, born: Generation, kept_back: bool, publish: impl FnOnce(Finished, Generation)) -> Finished {
-        let mut queue = self.queue.lock();
-        // Relaxed: while we are creating the word changes only under the mutex that we hold.
-        let state = State(self.state.load(Ordering::Relaxed));
+    /// `publish` does not run; nor does it if the creation is dead. With a `failure` the value counts as one all the same.
+    pub fn finish(
+        &self,
+        born: Birth,
+        kept_back: bool,
+        failure: Option<Failure<'_>>,
+        publish: impl FnOnce(Finished, Generation),
+    ) -> Finished {
+        let mut book = self.book.lock();
+        if !Self::strike_out(&mut book, born) {
+            return Finished::Dead;
+        }
+        let state = self.look_locked();
         debug_assert!(state.is_creating() && !state.is_storing());
-        let superseded = state.generation() != born && !mutant(Mutant::LateFinishPublishes);
+        let superseded = state.generation() != born.generation && !mutant(Mutant::LateFinishPublishes);
         let mut wake = Wake::default();
         let finished = if superseded {
             if !kept_back {
-                publish(Finished::Superseded, born);
-                wake.served = take_until(&mut queue, born);
+                publish(Finished::Superseded, born.generation);
+                wake.served = take_until(&mut book, born.generation);
             }
-            wake.called = call_next(&mut queue);
             Finished::Superseded
         } else {
             let finished = if state.is_marked() { Finished::PublishedStale } else { Finished::Published };
-            publish(finished, born.next());
-            wake.served = take_all(&mut queue);
+            publish(finished, born.generation.next());
+            wake.served = take_all(&mut book);
             finished
         };
+        let paused = Self::count(&mut book, failure, &mut wake);
+        if superseded {
+            wake.called = call_next(&mut book);
+        }
         let moved = if superseded { 0 } else { GENERATION };
         // Release: pairs with the acquires in `look` and `elect`. It comes after the deadline: who sees this word idle
         // in the new generation sees the new deadline too.
-        self.state.store((state.0 & !(CREATING | MARKED)) + moved, Ordering::Release);
-        release(queue, wake);
+        self.state.store((state.0 & !(CREATING | MARKED | TIMED) | paused) + moved, Ordering::Release);
+        release(book, wake);
         finished
+    }
+
+    /// Counts a failure, and tells of the pause it causes; or else forgets all earlier ones. Returns the flag that goes with it.
+    fn count(book: &mut Lazy, failure: Option<Failure<'_>>, wake: &mut Wake) -> u64 {
+        let Some(failure) = failure else {
+            if let Some(book) = book {
+                book.streak = None;
+            }
+            return 0;
+        };
+        let book = book.get_or_insert_default();
+        let failures = book.streak.as_ref().map_or(0, |streak| streak.failures).saturating_add(1);
+        let until = (failure.until)(failures);
+        // Relaxed: the release of the word that says to read it carries it.
+        failure.hold.store(until, Ordering::Relaxed);
+        book.streak = Some(Streak { failures, cause: Arc::clone(&failure.cause) });
+        wake.again = book.tell_of_pause(&Pause { cause: failure.cause, until });
+        TIMED
     }
 
     /// Ends a creation that need not run after all, since the value was found where it lives, or nothing can be found out
     /// there: all who wait are to look for themselves.
-    pub fn stand_down(&self) {
-        let mut queue = self.queue.lock();
-        let mut wake = Wake::default();
-        wake.again = all_again(&mut queue);
-        self.free(queue, wake);
+    pub fn stand_down(&self, born: Birth) {
+        let mut book = self.book.lock();
+        if Self::strike_out(&mut book, born) {
+            let mut wake = Wake::default();
+            wake.again = all_again(&mut book);
+            self.free(book, wake, 0);
+        }
     }
 
-    /// Ends a creation that failed, was dropped or never ran: one waiter is called.
-    pub fn abandon(&self) {
-        let mut queue = self.queue.lock();
-        let mut wake = Wake::default();
-        wake.called = call_next(&mut queue);
-        self.free(queue, wake);
+    /// Ends a creation that failed, was dropped or never ran. Without a pause one waiter is called; with one, those who can be
+    /// told of it are, and one of the others is called.
+    pub fn abandon(&self, born: Birth, failure: Option<Failure<'_>>) {
+        let mut book = self.book.lock();
+        if Self::strike_out(&mut book, born) {
+            let mut wake = Wake::default();
+            let paused = match failure {
+                None => 0,
+                failure => Self::count(&mut book, failure, &mut wake),
+            };
+            wake.called = call_next(&mut book);
+            self.free(book, wake, paused);
+        }
     }
 
-    fn free(&self, queue: MutexGuard<'_, Lazy>, wake: Wake) {
+    fn free(&self, book: MutexGuard<'_, Lazy>, wake: Wake, paused: u64) {
+        let state = self.look_locked();
         // Release: pairs with the acquire in `elect`: the next creator sees what this one left behind.
-        self.state.fetch_and(!(CREATING | MARKED), Ordering::Release);
-        release(queue, wake);
+        self.state.store(state.0 & !(CREATING | MARKED | TIMED) | paused, Ordering::Release);
+        release(book, wake);
     }
 
-    /// Begins a store of the creation born in `born`, unless it was superseded. `stores` counts that creation's stores,
-    /// which may overlap. Whoever is let in owes an `end_store`.
-    pub fn begin_store(&self, born: Generation, stores: &AtomicU64) -> bool {
-        let _queue = self.queue.lock();
-        // Relaxed: the generation moves only under the mutex that we hold, which also orders a refusal after its reason.
-        if State(self.state.load(Ordering::Relaxed)).generation() != born {
-            return false;
+    /// Why nobody creates just now, if that is so.
+    pub fn pause(&self, hold: &AtomicU64) -> Option<Pause> {
+        let book = self.book.lock();
+        let state = self.look_locked();
+        if state.is_creating() || !state.is_timed() {
+            return None;
+        }
+        let cause = Arc::clone(&book.as_ref()?.streak.as_ref()?.cause);
+        // Relaxed: under the mutex.
+        Some(Pause { cause, until: hold.load(Ordering::Relaxed) })
+    }
+
+    /// Begins a store of the creation born then, unless it was superseded or is dead. `stores` counts that creation's
+    /// stores, which may overlap. Whoever is let in owes an `end_store`.
+    pub fn begin_store(&self, born: Birth, stores: &AtomicU64) -> Result<(), Finished> {
+        let book = self.book.lock();
+        if born.ticket != 0
+            && book.as_ref().and_then(|book| book.running) != Some(born.ticket)
+            && !mutant(Mutant::DeadIsLive)
+        {
+            return Err(Finished::Dead);
+        }
+        // The mutex also orders a refusal after its reason.
+        if self.look_locked().generation() != born.generation {
+            return Err(Finished::Superseded);
         }
         // Relaxed, both: under the mutex.
         stores.fetch_add(1, Ordering::Relaxed);
         self.state.fetch_or(STORING, Ordering::Relaxed);
-        true
+        Ok(())
     }
 
     /// Ends a store: once no other runs, those who invalidated meanwhile are let go.
     pub fn end_store(&self, stores: &AtomicU64) {
-        let mut queue = self.queue.lock();
+        let mut book = self.book.lock();
         let mut wake = Wake::default();
         // Relaxed, both: under the mutex, which also carries what was stored to those who are let go.
         if stores.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.state.fetch_and(!STORING, Ordering::Relaxed);
-            if let Some(queue) = queue.as_mut() {
-                wake.let_go = mem::take(&mut queue.invalidations).into_values();
+            if let Some(book) = book.as_mut() {
+                wake.let_go = std::mem::take(&mut book.invalidations).into_values();
+                wake.again = book.wake_overdue();
             }
         }
-        release(queue, wake);
+        release(book, wake);
     }
 
     /// Moves the generation and runs `forget` under the mutex; with `only_if`, only from that generation (else `None`).
     /// It has taken effect when this returns; what is returned waits for a store that was under way.
     pub fn invalidate(&self, only_if: Option<Generation>, forget: impl FnOnce()) -> Option<StoreEnd<'_>> {
-        let mut queue = self.queue.lock();
-        // Relaxed: the generation moves only under the mutex that we hold, and so does `STORING`.
-        let state = State(self.state.load(Ordering::Relaxed));
+        let mut book = self.book.lock();
+        let state = self.look_locked();
         if only_if.is_some_and(|seen| seen != state.generation()) {
             return None;
         }
@@ -380,9 +488,9 @@ impl Election {
         forget();
         let ticket = state.is_storing().then(unique);
         if let Some(ticket) = ticket {
-            queue.get_or_insert_default().invalidations.insert(ticket, Waker::noop().clone());
+            book.get_or_insert_default().invalidations.insert(ticket, Waker::noop().clone());
         }
-        drop(queue);
+        drop(book);
         Some(StoreEnd { election: self, ticket })
     }
 
@@ -390,21 +498,26 @@ impl Election {
     /// Whatever is being created is superseded, and everybody who waits is served. For locks whose creations store nothing
     /// by themselves.
     pub fn set(&self, publish: impl FnOnce(Generation)) {
-        let mut queue = self.queue.lock();
-        // Relaxed: as in `invalidate`.
-        let state = State(self.state.load(Ordering::Relaxed));
+        let mut book = self.book.lock();
+        let state = self.look_locked();
         debug_assert!(!state.is_storing());
         publish(state.generation().next());
         // After the deadline, as in `finish`, and a read-modify-write, as in `invalidate`. Release: as in both.
         self.state.fetch_add(GENERATION, Ordering::Release);
         let mut wake = Wake::default();
-        wake.served = take_all(&mut queue);
-        release(queue, wake);
+        if !state.is_creating() {
+            // The end of a pause. Relaxed: it tells nothing but that. (Whoever is elected in between, without the mutex, has
+            // cleared the flag already.)
+            self.state.fetch_and(!TIMED, Ordering::Relaxed);
+        }
+        Self::count(&mut book, None, &mut wake);
+        wake.served = take_all(&mut book);
+        release(book, wake);
     }
 
     /// Runs `look` while no transition is half-way.
     pub fn still<R>(&self, look: impl FnOnce() -> R) -> R {
-        let _queue = self.queue.lock();
+        let _book = self.book.lock();
         look()
     }
 
@@ -415,7 +528,7 @@ impl Election {
 
     /// Marks the creation that runs, if any, as making a stale value, and runs `mark` under the mutex.
     pub fn mark(&self, mark: impl FnOnce()) {
-        let _queue = self.queue.lock();
+        let _book = self.book.lock();
         // A read-modify-write even if nobody creates. Release: pairs with the acquire in `elect`: a creation that does
         // not carry the mark was elected after it, and sees what was done before it.
         self.state.fetch_or(MARKED, Ordering::Release);
@@ -424,27 +537,33 @@ impl Election {
 
     /// How many wait for a creation.
     pub fn waiting(&self) -> usize {
-        self.queue.lock().as_ref().map_or(0, |queue| queue.accesses.len())
+        self.book.lock().as_ref().map_or(0, |book| book.accesses.len())
     }
 
     fn leave(&self, ticket: u64) {
-        let mut queue = self.queue.lock();
-        let Some(left) = queue.as_mut().and_then(|queue| queue.accesses.remove(&ticket)) else {
+        let mut book = self.book.lock();
+        let Some(left) = book.as_mut().and_then(|book| book.remove(ticket)) else {
             return; // served: whoever served us took us out
         };
-        // Relaxed: an election that is missed here ends under the mutex, after us, and sees to the queue itself.
-        let idle = !State(self.state.load(Ordering::Relaxed)).is_creating();
+        // An election that is missed here ends under the mutex, after us, and sees to the queue itself.
+        let idle = !self.look_locked().is_creating();
         let mut wake = Wake::default();
         if left.called && idle && !mutant(Mutant::BatonKept) {
-            wake.called = call_next(&mut queue);
+            wake.called = call_next(&mut book);
         }
-        release(queue, wake);
+        release(book, wake);
     }
 }
 
 // A panic can leave nothing half-done in here: user code runs between the transitions, never within one.
 impl UnwindSafe for Election {}
 impl RefUnwindSafe for Election {}
+
+impl fmt::Debug for Failure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure").field("cause", &self.cause).finish_non_exhaustive()
+    }
+}
 
 impl fmt::Debug for Election {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -453,167 +572,5 @@ impl fmt::Debug for Election {
             .field("generation", &state.generation().0)
             .field("creating", &state.is_creating())
             .finish_non_exhaustive()
-    }
-}
-
-/// Releases the mutex, gives memory back, and wakes, in this order.
-fn release(mut queue: MutexGuard<'_, Lazy>, wake: Wake) {
-    let empty = queue.take_if(|queue| queue.is_empty());
-    drop(queue);
-    drop(empty);
-    wake.now();
-}
-
-/// Takes out all accesses.
-fn take_all(queue: &mut Lazy) -> IntoValues<u64, Waiting> {
-    queue.as_mut().map(|queue| mem::take(&mut queue.accesses)).unwrap_or_default().into_values()
-}
-
-/// Takes out the accesses that have waited since `born` or before. Tickets and generations grow together.
-fn take_until(queue: &mut Lazy, born: Generation) -> IntoValues<u64, Waiting> {
-    let Some(queue) = queue.as_mut() else { return IntoValues::default() };
-    let later = queue.accesses.iter().find(|(_, waiting)| waiting.since > born).map(|(ticket, _)| *ticket);
-    let later = later.map(|ticket| queue.accesses.split_off(&ticket)).unwrap_or_default();
-    mem::replace(&mut queue.accesses, later).into_values()
-}
-
-/// Tells all accesses to look again. They stay in their places until they do, so that whoever creates first serves them.
-fn all_again(queue: &mut Lazy) -> Vec<Waker> {
-    let accesses = queue.iter_mut().flat_map(|queue| queue.accesses.values_mut());
-    let wakers = accesses.map(|waiting| {
-        waiting.again = true;
-        // As in `call_next`.
-        mem::replace(&mut waiting.waker, Waker::noop().clone())
-    });
-    wakers.collect()
-}
-
-/// Gives the first in line the baton; returns its waker unless it has been woken already.
-fn call_next(queue: &mut Lazy) -> Option<Waker> {
-    let mut first = queue.as_mut()?.accesses.first_entry()?;
-    let first = first.get_mut();
-    if first.called {
-        return None;
-    }
-    first.called = true;
-    // Whoever is called polls again before it waits again, and brings a new one.
-    Some(mem::replace(&mut first.waker, Waker::noop().clone()))
-}
-
-/// One who waits for a creation, thread or task. Dropping it leaves the queue, and passes the baton on.
-#[must_use = "a waiter waits only while it is polled"]
-#[derive(Debug)]
-pub struct Waiter<'a> {
-    election: &'a Election,
-    seen: State,
-    ticket: Option<u64>,
-}
-
-impl Waiter<'_> {
-    /// Queues at first; then tells what became of it. The newest waker is the one that is woken (C5).
-    pub fn poll(&mut self, waker: &Waker) -> Poll<Verdict> {
-        // Before the mutex: cloning a waker is user code.
-        let waker = waker.clone();
-        match self.ticket {
-            None => self.queue(waker),
-            Some(ticket) => self.check(ticket, waker),
-        }
-    }
-
-    fn queue(&mut self, waker: Waker) -> Poll<Verdict> {
-        let mut queue = self.election.queue.lock();
-        // Relaxed: a running creation's word changes only under the mutex that we hold.
-        let state = State(self.election.state.load(Ordering::Relaxed));
-        if !state.is_the_creation(self.seen) && !mutant(Mutant::NoRecheck) {
-            drop(queue);
-            return Poll::Ready(Verdict::Moved);
-        }
-        let ticket = unique();
-        let waiting = Waiting { waker, since: state.generation(), called: false, again: false };
-        queue.get_or_insert_default().accesses.insert(ticket, waiting);
-        self.ticket = Some(ticket);
-        Poll::Pending
-    }
-
-    fn check(&mut self, ticket: u64, mut waker: Waker) -> Poll<Verdict> {
-        let mut queue = self.election.queue.lock();
-        let Some(waiting) = queue.as_mut().and_then(|queue| queue.accesses.get_mut(&ticket)) else {
-            drop(queue);
-            self.ticket = None;
-            return Poll::Ready(Verdict::Served);
-        };
-        if waiting.called {
-            if let Some(born) = self.election.elect(self.election.look()) {
-                return self.go(queue, ticket, Verdict::Elected(born));
-            }
-            // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us.
-            waiting.called = false;
-        }
-        if waiting.again {
-            return self.go(queue, ticket, Verdict::LookAgain);
-        }
-        mem::swap(&mut waiting.waker, &mut waker);
-        drop(queue);
-        drop(waker); // the old one
-        Poll::Pending
-    }
-
-    /// Takes itself out of the queue with a verdict.
-    fn go(&mut self, mut queue: MutexGuard<'_, Lazy>, ticket: u64, verdict: Verdict) -> Poll<Verdict> {
-        let left = queue.as_mut().and_then(|queue| queue.accesses.remove(&ticket));
-        release(queue, Wake::default());
-        drop(left); // a waker
-        self.ticket = None;
-        Poll::Ready(verdict)
-    }
-}
-
-impl Drop for Waiter<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.election.leave(ticket);
-        }
-    }
-}
-
-/// The end of a store that was under way when somebody invalidated. Dropping it stops waiting for that.
-#[must_use = "it waits only while it is polled"]
-#[derive(Debug)]
-pub struct StoreEnd<'a> {
-    election: &'a Election,
-    ticket: Option<u64>,
-}
-
-impl StoreEnd<'_> {
-    /// Whether there is nothing to wait for, as far as has been seen.
-    pub fn is_over(&self) -> bool {
-        self.ticket.is_none()
-    }
-
-    /// Ready once no store runs that began before the invalidation.
-    pub fn poll(&mut self, waker: &Waker) -> Poll<()> {
-        let Some(ticket) = self.ticket else { return Poll::Ready(()) };
-        let mut waker = waker.clone();
-        let mut queue = self.election.queue.lock();
-        let Some(waiting) = queue.as_mut().and_then(|queue| queue.invalidations.get_mut(&ticket)) else {
-            drop(queue);
-            self.ticket = None;
-            return Poll::Ready(());
-        };
-        mem::swap(waiting, &mut waker);
-        drop(queue);
-        drop(waker); // the old one
-        Poll::Pending
-    }
-}
-
-impl Drop for StoreEnd<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            let mut queue = self.election.queue.lock();
-            let left = queue.as_mut().and_then(|queue| queue.invalidations.remove(&ticket));
-            release(queue, Wake::default());
-            drop(left); // a waker
-        }
     }
 }

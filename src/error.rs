@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a `try_` form gave nothing: it would have had to wait. There is no value, and somebody else is creating it; or somebody
 /// else holds the lock.
@@ -68,6 +70,42 @@ impl fmt::Display for FencesDecided {
 
 impl Error for FencesDecided {}
 
+/// The locks whose creations would have waited for each other, in a circle: each for the next one, and the last for the first.
+///
+/// The first is the one whose creator made the access that fails, the second the one that it asked for, and so on. There is one
+/// alone if a creator asked for the value that it is creating itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WaitCycle(Arc<[Option<&'static str>]>);
+
+impl WaitCycle {
+    pub(crate) fn of(names: Vec<Option<&'static str>>) -> Self {
+        Self(names.into())
+    }
+
+    /// The [names](crate::PolicyBuilder::name) of the locks, for those that have one.
+    #[must_use]
+    pub fn names(&self) -> impl ExactSizeIterator<Item = Option<&'static str>> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+impl fmt::Display for WaitCycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |name: Option<&str>| name.map_or("a lock without a name".to_owned(), |name| format!("`{name}`"));
+        match &*self.0 {
+            [] | [None] => f.write_str(WOULD_DEADLOCK),
+            [Some(only)] => write!(f, "{WOULD_DEADLOCK}: `{only}`"),
+            all => {
+                f.write_str("creators would have waited for each other's values for ever: ")?;
+                for lock in all {
+                    write!(f, "{} waits for ", name(*lock))?;
+                }
+                f.write_str(&name(all[0]))
+            }
+        }
+    }
+}
+
 /// Why a bounded access gave no turn.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -75,8 +113,15 @@ pub enum AcquireError {
     /// There was no value, and the creation that runs did not end in time: it goes on, and serves the others. Or, under a
     /// guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given up.
     TimedOut,
-    /// This thread is running the creator that it would have waited for.
-    WouldDeadlock,
+    /// This thread is running the creator that it would have waited for, or one that the other waits for already.
+    WouldDeadlock(WaitCycle),
+    /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and nobody is to try again so soon.
+    Paused {
+        /// How long the pause still is, on the lock's clock.
+        retry_in: Duration,
+        /// What the last creation failed with, as text.
+        cause: Arc<str>,
+    },
     /// This thread holds a read guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile), and its getter found nothing: to
     /// create would take the write lock, which would wait for that guard.
     ReadLockHeld,
@@ -92,11 +137,16 @@ impl fmt::Display for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TimedOut => TIMED_OUT,
-            Self::WouldDeadlock => WOULD_DEADLOCK,
+            Self::WouldDeadlock(cycle) => return cycle.fmt(f),
+            Self::Paused { retry_in, cause } => return paused(f, *retry_in, cause),
             Self::ReadLockHeld => NOTHING_TO_READ,
             Self::WriteLockHeld => WRITE_LOCK_HELD,
         })
     }
+}
+
+fn paused(f: &mut fmt::Formatter<'_>, retry_in: Duration, cause: &str) -> fmt::Result {
+    write!(f, "there is no value, and none is made for another {retry_in:?}, after a failure: {cause}")
 }
 
 impl Error for AcquireError {}
@@ -107,7 +157,7 @@ impl From<LockError> for AcquireError {
             LockError::TimedOut => Self::TimedOut,
             LockError::ReadLockHeld => Self::ReadLockHeld,
             LockError::WriteLockHeld => Self::WriteLockHeld,
-            LockError::InsidePublish => Self::WouldDeadlock,
+            LockError::InsidePublish => Self::WouldDeadlock(WaitCycle::of(vec![None])),
         }
     }
 }
@@ -127,8 +177,15 @@ pub enum CreateError<E, G = Infallible> {
     /// There was no value, and the creation that runs did not end in time: it goes on, and serves the others. Or, under a
     /// guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given up.
     TimedOut,
-    /// This thread is running the creator that it would have waited for.
-    WouldDeadlock,
+    /// This thread is running the creator that it would have waited for, or one that the other waits for already.
+    WouldDeadlock(WaitCycle),
+    /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and nobody is to try again so soon.
+    Paused {
+        /// How long the pause still is, on the lock's clock.
+        retry_in: Duration,
+        /// What the last creation failed with, as text.
+        cause: Arc<str>,
+    },
     /// This thread holds a read guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile), and would have to create, or to
     /// store what it has created: that takes the write lock, which would wait for that guard.
     ReadLockHeld,
@@ -140,7 +197,8 @@ impl<E, G> From<AcquireError> for CreateError<E, G> {
     fn from(error: AcquireError) -> Self {
         match error {
             AcquireError::TimedOut => Self::TimedOut,
-            AcquireError::WouldDeadlock => Self::WouldDeadlock,
+            AcquireError::WouldDeadlock(cycle) => Self::WouldDeadlock(cycle),
+            AcquireError::Paused { retry_in, cause } => Self::Paused { retry_in, cause },
             AcquireError::ReadLockHeld => Self::ReadLockHeld,
             AcquireError::WriteLockHeld => Self::WriteLockHeld,
         }
@@ -159,7 +217,8 @@ impl CreateError<Infallible> {
         match self {
             Self::Failed(never) | Self::GetterFailed(never) => match never {},
             Self::TimedOut => AcquireError::TimedOut,
-            Self::WouldDeadlock => AcquireError::WouldDeadlock,
+            Self::WouldDeadlock(cycle) => AcquireError::WouldDeadlock(cycle),
+            Self::Paused { retry_in, cause } => AcquireError::Paused { retry_in, cause },
             Self::ReadLockHeld => AcquireError::ReadLockHeld,
             Self::WriteLockHeld => AcquireError::WriteLockHeld,
         }
@@ -172,7 +231,8 @@ impl<E, G> fmt::Display for CreateError<E, G> {
             Self::Failed(_) => "the creator failed",
             Self::GetterFailed(_) => "the getter failed",
             Self::TimedOut => TIMED_OUT,
-            Self::WouldDeadlock => WOULD_DEADLOCK,
+            Self::WouldDeadlock(cycle) => return cycle.fmt(f),
+            Self::Paused { retry_in, cause } => return paused(f, *retry_in, cause),
             Self::ReadLockHeld => NOTHING_TO_READ,
             Self::WriteLockHeld => WRITE_LOCK_HELD,
         })
@@ -184,7 +244,11 @@ impl<E: Error + 'static, G: Error + 'static> Error for CreateError<E, G> {
         match self {
             Self::Failed(error) => Some(error),
             Self::GetterFailed(error) => Some(error),
-            Self::TimedOut | Self::WouldDeadlock | Self::ReadLockHeld | Self::WriteLockHeld => None,
+            Self::TimedOut
+            | Self::WouldDeadlock(_)
+            | Self::Paused { .. }
+            | Self::ReadLockHeld
+            | Self::WriteLockHeld => None,
         }
     }
 }
@@ -268,6 +332,8 @@ impl Error for StillStoring {}
 pub enum WriteLockError {
     /// The creation was overtaken by an invalidation: what it made must not become the current value.
     Superseded,
+    /// The creation took too long, and another was elected in its place: what it made must not become the current value.
+    Dead,
     /// Those who read did not stop in time.
     TimedOut,
     /// This thread is reading: it would have waited for itself.
@@ -282,6 +348,7 @@ impl fmt::Display for WriteLockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Superseded => PublishError::Superseded.fmt(f),
+            Self::Dead => PublishError::Dead.fmt(f),
             Self::TimedOut => LockError::TimedOut.fmt(f),
             Self::ReadLockHeld => LockError::ReadLockHeld.fmt(f),
             Self::WriteLockHeld => LockError::WriteLockHeld.fmt(f),
@@ -296,6 +363,7 @@ impl From<PublishError> for WriteLockError {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Superseded => Self::Superseded,
+            PublishError::Dead => Self::Dead,
         }
     }
 }
@@ -317,12 +385,16 @@ impl From<LockError> for WriteLockError {
 pub enum PublishError {
     /// The creation was overtaken by an invalidation: what it made must not become the current value.
     Superseded,
+    /// The creation took longer than its [time-out](crate::PolicyBuilder::creation_timeout), and another was elected in its place:
+    /// what it made must not become the current value.
+    Dead,
 }
 
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Superseded => "the creation was superseded by an invalidation",
+            Self::Dead => "the creation took too long, and another was elected in its place",
         })
     }
 }

@@ -42,9 +42,6 @@ const EARLIEST: u64 = 5;
 /// From here on the hit path reads the coarse clock, whose lag is then lost in the lifetime.
 const COARSE_FROM: u64 = 1_000_000_000;
 
-/// What machines that keep their clocks by NTP stay well within.
-const DEFAULT_MAX_SKEW: u64 = 1_000_000_000;
-
 /// Whether there is a value, and whether it is still good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Freshness {
@@ -72,8 +69,6 @@ pub struct Expiry {
     stamp: AtomicU64,
     /// Nanoseconds; `NEVER` if the value does not expire.
     lifetime: u64,
-    /// Nanoseconds by which a foreign stamp may lie ahead of our wall clock.
-    max_skew: u64,
 }
 
 /// The exact time, out of line: beside what it takes to read it the call is nothing, and the coarse reading, which stands
@@ -91,7 +86,6 @@ impl Expiry {
                 deadline: AtomicU64::new(UNKNOWN),
                 stamp: AtomicU64::new(0),
                 lifetime: nanoseconds(expires_after),
-                max_skew: DEFAULT_MAX_SKEW,
             }
         }
     }
@@ -100,13 +94,6 @@ impl Expiry {
         /// There is a value already; it counts as created when it is first accessed.
         pub const fn be_born(&mut self) {
             self.deadline = AtomicU64::new(BORN);
-        }
-    }
-
-    const_fn! {
-        /// Sets how far ahead of our wall clock a foreign stamp may lie.
-        pub const fn allow_skew(&mut self, max_skew: Duration) {
-            self.max_skew = nanoseconds(max_skew);
         }
     }
 
@@ -159,12 +146,13 @@ impl Expiry {
         }
     }
 
-    /// Whether a value that was created at `created`, by the wall clock of whoever created it, is fresh at `now`.
-    pub fn of_stamp(&self, created: SystemTime, now: SystemTime) -> Freshness {
+    /// Whether a value that was created at `created`, by the wall clock of whoever created it, is fresh at `now`. That clock
+    /// may be ahead of ours by `max_skew`.
+    pub fn of_stamp(&self, created: SystemTime, now: SystemTime, max_skew: Duration) -> Freshness {
         let age = match now.duration_since(created) {
             Ok(age) => nanoseconds(age),
             // Clocks of two machines never agree quite; but what lies far ahead would not expire for as long (C23).
-            Err(ahead) if nanoseconds(ahead.duration()) > self.max_skew => return Freshness::Stale,
+            Err(ahead) if ahead.duration() > max_skew => return Freshness::Stale,
             Err(_) => 0,
         };
         if age < self.lifetime || self.lifetime == NEVER { Freshness::Fresh } else { Freshness::Stale }
@@ -354,17 +342,15 @@ mod tests {
     #[test]
     fn c23_a_stamp_from_the_future_counts_as_now_or_as_stale() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let mut expiry = Expiry::missing(Duration::from_secs(60));
-        let at = |expiry: &Expiry, created| expiry.of_stamp(created, now);
+        let expiry = Expiry::missing(Duration::from_secs(60));
+        let at = |expiry: &Expiry, created| expiry.of_stamp(created, now, Duration::from_secs(1));
         assert_eq!(at(&expiry, now), Fresh);
         assert_eq!(at(&expiry, now - Duration::from_nanos(59_999_999_999)), Fresh);
         assert_eq!(at(&expiry, now - Duration::from_secs(60)), Stale);
         assert_eq!(at(&expiry, now + Duration::from_secs(1)), Fresh);
         assert_eq!(at(&expiry, now + Duration::from_nanos(1_000_000_001)), Stale);
-        expiry.allow_skew(Duration::ZERO);
-        assert_eq!(at(&expiry, now + Duration::from_nanos(1)), Stale);
-        expiry.allow_skew(Duration::MAX);
-        assert_eq!(at(&expiry, now + Duration::from_secs(1_000_000_000)), Fresh);
+        assert_eq!(expiry.of_stamp(now + Duration::from_nanos(1), now, Duration::ZERO), Stale);
+        assert_eq!(expiry.of_stamp(now + Duration::from_secs(1_000_000_000), now, Duration::MAX), Fresh);
         let never = Expiry::missing(Duration::MAX);
         assert_eq!(at(&never, SystemTime::UNIX_EPOCH), Fresh);
         assert_eq!(at(&Expiry::missing(Duration::ZERO), now), Stale);

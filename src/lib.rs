@@ -20,11 +20,13 @@ mod cached_by_key;
 mod cached_fn;
 mod clock;
 mod creation;
+mod cycle;
 mod dogpile;
 mod election;
 mod error;
 mod freshness;
 mod lock;
+mod policy;
 mod readers;
 mod registry;
 #[allow(unsafe_code)]
@@ -48,10 +50,11 @@ pub use crate::dogpile::{Dogpile, Stamped};
 pub use crate::election::{Finished, Generation};
 pub use crate::error::{
     AcquireError, CreateError, FencesDecided, GetError, LockError, NeedRegeneration, PublishError, StillStoring,
-    WouldBlock, WriteLockError,
+    WaitCycle, WouldBlock, WriteLockError,
 };
 pub use crate::freshness::Freshness;
 pub use crate::lock::Lock;
+pub use crate::policy::{Backoff, OnError, Policy, PolicyBuilder, PolicyError};
 pub use crate::readers::Owner;
 #[cfg(not(dogpile_loom))]
 pub use crate::readers::force_full_fences;
@@ -64,7 +67,7 @@ pub use crate::turn::{Outcome, Turn};
 #[cfg(dogpile_loom)]
 #[doc(hidden)]
 pub mod model {
-    pub use crate::election::{Election, State, StoreEnd, Verdict, Waiter};
+    pub use crate::election::{Birth, Election, Failure, Pause, State, StoreEnd, Timer, Verdict, Waiter};
     pub use crate::freshness::{Expiry, Look};
     pub use crate::sync::{Deadline, Mutant, Room, block_until, plant};
 }

@@ -16,6 +16,9 @@ pub trait Elects {
 
     /// Its election and its freshness.
     fn dogpile(&self) -> &Dogpile<Self::Clock>;
+
+    /// The same, before it is shared.
+    fn dogpile_mut(&mut self) -> &mut Dogpile<Self::Clock>;
 }
 
 impl<C: Clock> Lock for Dogpile<C> {}
@@ -24,6 +27,10 @@ impl<C: Clock> Elects for Dogpile<C> {
     type Clock = C;
 
     fn dogpile(&self) -> &Self {
+        self
+    }
+
+    fn dogpile_mut(&mut self) -> &mut Self {
         self
     }
 }
@@ -41,3 +48,37 @@ macro_rules! ask_the_dogpile {
     };
 }
 pub(crate) use ask_the_dogpile;
+
+/// A lock is ruled as its `dogpile` is.
+macro_rules! ruled_as_the_dogpile {
+    () => {
+        const_fn! {
+            /// Has the lock do as `policy` says when creating goes wrong, in place of the [defaults](crate::Policy).
+            #[must_use]
+            pub const fn with_policy(mut self, policy: &'static crate::Policy) -> Self {
+                self.dogpile.rule(policy);
+                self
+            }
+        }
+
+        /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
+        #[must_use]
+        pub fn with_shared_policy(mut self, policy: std::sync::Arc<crate::Policy>) -> Self {
+            self.dogpile.share_rule(policy);
+            self
+        }
+
+        $crate::lock::ask_the_dogpile! {
+            /// How long nobody is to create yet, since the last creation has [failed](crate::PolicyBuilder::retry_after); `None`
+            /// if there is no pause. On the lock's own clock. Never blocks.
+            fn paused_for() -> Option<std::time::Duration>;
+        }
+
+        /// The policy that rules this lock.
+        #[must_use]
+        pub fn policy(&self) -> &crate::Policy {
+            self.dogpile.policy()
+        }
+    };
+}
+pub(crate) use ruled_as_the_dogpile;

@@ -12,6 +12,7 @@ pub use held::{Held, Iter};
 use crate::clock::nanoseconds;
 use crate::dogpile::Dogpile;
 use crate::lock::Lock;
+use crate::policy::Policy;
 use crate::sync::{Arc, const_fn};
 use root::Root;
 use std::borrow::Borrow;
@@ -83,6 +84,8 @@ use std::time::Duration;
 /// ```
 pub struct Registry<K, L = Dogpile, F = fn(&K) -> L> {
     root: Root<K, L>,
+    policy: Option<&'static Policy>,
+    shared_policy: Option<Arc<Policy>>,
     maker: F,
 }
 
@@ -118,7 +121,7 @@ impl<K, L, F> Registry<K, L, F> {
         /// ```
         #[must_use]
         pub const fn with_maker(maker: F) -> Self {
-            Self { root: Root::new(), maker }
+            Self { root: Root::new(), policy: None, shared_policy: None, maker }
         }
     }
 
@@ -134,6 +137,51 @@ impl<K, L, F> Registry<K, L, F> {
             self.root.keep_idle(nanoseconds(idle_for));
             self
         }
+    }
+
+    const_fn! {
+        /// Has each lock do as `policy` says when creating goes wrong, unless its maker gave it a policy of its own.
+        ///
+        /// A lock that [pauses](crate::PolicyBuilder::retry_after) after a failure is kept at least until the pause is over, though
+        /// nobody hold it, as by [`keep_idle`](Self::keep_idle).
+        #[must_use]
+        pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
+            self.rule(policy);
+            self
+        }
+    }
+
+    const_fn! {
+        pub(crate) const fn rule(&mut self, policy: &'static Policy) {
+            self.policy = Some(policy);
+        }
+    }
+
+    /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
+    #[must_use]
+    pub fn with_shared_policy(mut self, policy: Arc<Policy>) -> Self {
+        (self.policy, self.shared_policy) = (None, Some(policy));
+        self
+    }
+
+    /// With the policy of another.
+    pub(crate) fn ruled_as<J, M, G>(mut self, other: &Registry<J, M, G>) -> Self {
+        (self.policy, self.shared_policy) = (other.policy, other.shared_policy.clone());
+        self
+    }
+}
+
+impl<K, L: Lock, F> Registry<K, L, F> {
+    /// Gives a lock that was just made the policy of all.
+    fn ruled(&self, mut lock: L) -> L {
+        if !lock.dogpile().is_ruled() {
+            match (self.policy, &self.shared_policy) {
+                (Some(policy), _) => lock.dogpile_mut().rule(policy),
+                (None, Some(policy)) => lock.dogpile_mut().share_rule(Arc::clone(policy)),
+                (None, None) => {}
+            }
+        }
+        lock
     }
 }
 
@@ -151,7 +199,7 @@ impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
     where
         K: Borrow<Q>,
     {
-        self.root.get(key, &self.maker)
+        self.root.get(key, |key| self.ruled((self.maker)(key)))
     }
 
     /// As [`get`](Self::get), with a [`Held`] that shares the registry and may outlive the caller.
@@ -175,7 +223,7 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
     where
         K: Clone,
     {
-        self.root.get(key, maker)
+        self.root.get(key, |key| self.ruled(maker(key)))
     }
 
     /// The lock of that key, if there is one. It is then in use: its time of being [idle](Self::keep_idle) begins anew when it is

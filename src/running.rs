@@ -8,12 +8,14 @@
 //! | creating, storing | a lock's election | by its [address](address_of): whoever runs a creation borrows or holds the lock, and a closure ends before that |
 //! | writing, reading | a lock's readers | by a number given once: a leaked guard must not haunt the next lock at its address |
 //!
-//! (Of those who read, only they are here whom their thread's record cannot hold: see [`readers`](crate::readers).)
+//! (Of those who read, only they are here whom their thread's record cannot hold: see [`readers`](crate::readers).) A creation
+//! that can be declared dead is told apart by its ticket, since what it runs may go on, and then keeps nobody waiting. For
+//! what several threads are in the middle of together see [`cycle`](crate::cycle).
 //!
 //! The stack has no destructor, and so is still there while other locals of an ending thread are destroyed; its memory is
 //! given back whenever it is empty.
 
-use crate::election::Election;
+use crate::election::{Birth, Election};
 use crate::sync::local;
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -36,7 +38,23 @@ pub(crate) enum Doing {
 /// Of what.
 pub(crate) type Subject = u64;
 
-type Entry = (Subject, Doing);
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    subject: Subject,
+    doing: Doing,
+    creation: Option<Work>,
+}
+
+/// A creation that a thread is in the middle of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    /// Of which lock.
+    pub(crate) subject: Subject,
+    /// As in [`Birth`].
+    pub(crate) ticket: u64,
+    /// What the lock is called.
+    pub(crate) name: Option<&'static str>,
+}
 
 local! {
     static RUNNING: RefCell<ManuallyDrop<Vec<Entry>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
@@ -47,16 +65,20 @@ pub(crate) fn address_of<T>(subject: &T) -> Subject {
     ptr::from_ref(subject).addr() as Subject
 }
 
+fn push(entry: Entry) {
+    RUNNING.with(|running| running.borrow_mut().push(entry));
+}
+
 /// This thread begins to do that.
 pub(crate) fn begin(subject: Subject, doing: Doing) {
-    RUNNING.with(|running| running.borrow_mut().push((subject, doing)));
+    push(Entry { subject, doing, creation: None });
 }
 
 /// This thread has done it, once.
 pub(crate) fn end(subject: Subject, doing: Doing) {
     RUNNING.with(|running| {
         let mut running = running.borrow_mut();
-        if let Some(at) = running.iter().rposition(|entry| *entry == (subject, doing)) {
+        if let Some(at) = running.iter().rposition(|entry| (entry.subject, entry.doing) == (subject, doing)) {
             running.remove(at);
         }
         if running.is_empty() {
@@ -67,26 +89,34 @@ pub(crate) fn end(subject: Subject, doing: Doing) {
 
 /// Whether this thread is in the middle of that.
 pub(crate) fn is_here(subject: Subject, doing: Doing) -> bool {
-    RUNNING.with(|running| running.borrow().contains(&(subject, doing)))
+    RUNNING.with(|running| running.borrow().iter().any(|entry| (entry.subject, entry.doing) == (subject, doing)))
 }
 
-/// While it lives, this thread is known to be doing that. It stays on its thread.
+/// The creations that this thread is in the middle of, outermost first.
+pub(crate) fn creations_here() -> Vec<Work> {
+    RUNNING.with(|running| running.borrow().iter().filter_map(|entry| entry.creation).collect())
+}
+
+/// While it lives, this thread is known to be in the middle of a creation. It stays on its thread.
 #[derive(Debug)]
 pub(crate) struct Running {
-    entry: Entry,
+    subject: Subject,
+    doing: Doing,
     not_send: PhantomData<*const ()>,
 }
 
 impl Running {
-    pub(crate) fn enter(subject: Subject, doing: Doing) -> Self {
-        begin(subject, doing);
-        Self { entry: (subject, doing), not_send: PhantomData }
+    /// A part of that creation.
+    pub(crate) fn enter(election: &Election, born: Birth, name: Option<&'static str>, doing: Doing) -> Self {
+        let subject = address_of(election);
+        push(Entry { subject, doing, creation: Some(Work { subject, ticket: born.ticket, name }) });
+        Self { subject, doing, not_send: PhantomData }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        end(self.entry.0, self.entry.1);
+        end(self.subject, self.doing);
     }
 }
 
@@ -94,7 +124,7 @@ impl Drop for Running {
 /// end would be to wait for itself.
 pub(crate) fn is_creating_here(election: &Election) -> bool {
     let subject = address_of(election);
-    is_here(subject, Doing::Creating) || is_here(subject, Doing::Storing)
+    creations_here().iter().any(|work| work.subject == subject && election.is_live(work.ticket))
 }
 
 /// Whether this thread is in the middle of a store of that election.

@@ -11,6 +11,7 @@
 
 pub(crate) mod cell;
 pub(crate) mod fences;
+pub(crate) mod once;
 #[cfg(not(dogpile_loom))]
 #[cfg_attr(all(target_os = "linux", not(dogpile_portable)), path = "sync/parking_linux.rs")]
 mod parking;
@@ -23,9 +24,9 @@ use std::task::{Poll, Waker};
 use imp::Bell;
 pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, global, local};
 #[cfg(not(dogpile_loom))]
-pub(crate) use imp::{Deadline, block_until};
+pub(crate) use imp::{Deadline, block_by};
 #[cfg(dogpile_loom)]
-pub use imp::{Deadline, block_until, plant};
+pub use imp::{Deadline, block_by, plant};
 pub(crate) use imp::{mutant, together, unique};
 #[cfg(dogpile_loom)]
 pub use room::Room;
@@ -57,6 +58,10 @@ pub enum Mutant {
     BatonKept,
     /// `finish` publishes although the generation has moved (L6).
     LateFinishPublishes,
+    /// Whoever finds a creation overdue takes over though it is storing (C11).
+    StorerTakenOver,
+    /// A creation that was declared dead is taken for the one that runs (L1).
+    DeadIsLive,
     /// `settle` elects although the generation has moved since the access looked (L8).
     ElectedOnOldNews,
     /// A reader looks for a writer without a fence behind the mark that it has left (L9).
@@ -77,14 +82,32 @@ pub enum Mutant {
     LooksBeforeItListens,
 }
 
-/// The loop by which a thread waits: poll; where that is pending, park until woken or out of time.
-fn park_until_ready<T>(poll: &mut impl FnMut(&Waker) -> Poll<T>, waker: &Waker, park: impl Fn() -> bool) -> Option<T> {
+/// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
+/// least, and must arrange for its waker to be woken whenever it is pending.
+pub fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
+    block_by(deadline, |waker| match poll(waker) {
+        Poll::Ready(ready) => Ok(ready),
+        Poll::Pending => Err(None),
+    })
+}
+
+/// The loop by which a thread waits: poll; where that is pending, park until woken, or until it is to poll again, or until
+/// out of time.
+fn park_until_ready<T>(
+    deadline: Deadline,
+    poll: &mut impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
+    waker: &Waker,
+    park: impl Fn(Deadline) -> bool,
+) -> Option<T> {
     loop {
-        if let Poll::Ready(ready) = poll(waker) {
-            return Some(ready);
-        }
-        if !park() {
-            return None;
+        match poll(waker) {
+            Ok(ready) => return Some(ready),
+            Err(nap) => {
+                let until = nap.map_or(deadline, |nap| nap.sooner(deadline));
+                if !park(until) && deadline.has_passed() {
+                    return None;
+                }
+            }
         }
     }
 }
@@ -92,7 +115,7 @@ fn park_until_ready<T>(poll: &mut impl FnMut(&Waker) -> Poll<T>, waker: &Waker, 
 #[cfg(not(dogpile_loom))]
 mod imp {
     use super::{Mutant, park_until_ready, parking};
-    use std::task::{Poll, Waker};
+    use std::task::Waker;
     use std::time::{Duration, Instant};
 
     pub(crate) use parking_lot::{Mutex, MutexGuard};
@@ -129,6 +152,11 @@ mod imp {
         pub(crate) fn has_passed(self) -> bool {
             self.left().is_some_and(|left| left.is_zero())
         }
+
+        /// The one of the two that comes first.
+        pub(super) fn sooner(self, other: Self) -> Self {
+            Self(self.0.into_iter().chain(other.0).min())
+        }
     }
 
     /// A thread as a task: where it parks, and the waker that unparks it.
@@ -144,8 +172,12 @@ mod imp {
             Self { place, waker }
         }
 
-        fn block_until<T>(&self, deadline: Deadline, poll: &mut impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
-            park_until_ready(poll, &self.waker, || self.place.park(deadline))
+        fn block_by<T>(
+            &self,
+            deadline: Deadline,
+            poll: &mut impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
+        ) -> Option<T> {
+            park_until_ready(deadline, poll, &self.waker, |until| self.place.park(until))
         }
     }
 
@@ -154,13 +186,15 @@ mod imp {
         static PARKING: Parking = Parking::new();
     }
 
-    /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
-    /// least, and must arrange for its waker to be woken whenever it is pending.
-    pub(crate) fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
-        match PARKING.try_with(|parking| parking.block_until(deadline, &mut poll)) {
+    /// As [`block_until`](super::block_until); a `poll` that is pending may say when it is to be called again at the latest.
+    pub(crate) fn block_by<T>(
+        deadline: Deadline,
+        mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
+    ) -> Option<T> {
+        match PARKING.try_with(|parking| parking.block_by(deadline, &mut poll)) {
             Ok(ended) => ended,
             // This thread's locals are already gone: it is waiting inside a destructor of one of them.
-            Err(_) => Parking::new().block_until(deadline, &mut poll),
+            Err(_) => Parking::new().block_by(deadline, &mut poll),
         }
     }
 
@@ -181,7 +215,7 @@ mod imp {
 mod imp {
     use super::{Arc, Mutant, park_until_ready};
     use loom::sync::Condvar;
-    use std::task::{Poll, Wake, Waker};
+    use std::task::{Wake, Waker};
     use std::time::Duration;
 
     pub(crate) use loom::sync::MutexGuard;
@@ -230,6 +264,10 @@ mod imp {
         /// Whether it may have passed, that is, whether there is one.
         pub fn has_passed(self) -> bool {
             self.0
+        }
+
+        pub(super) fn sooner(self, other: Self) -> Self {
+            Self(self.0 || other.0)
         }
     }
 
@@ -296,11 +334,11 @@ mod imp {
         }
     }
 
-    /// As its namesake.
-    pub fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
+    /// As its namesake. A nap is for a clock that goes by itself, which no model has: there it ends by a wake-up or not at all.
+    pub fn block_by<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>) -> Option<T> {
         let token = Arc::new(Token { given: loom::sync::Mutex::new(false), changed: Condvar::new() });
         let waker = Waker::from(Arc::clone(&token));
-        park_until_ready(&mut poll, &waker, || {
+        park_until_ready(deadline, &mut poll, &waker, |_| {
             if deadline.has_passed() {
                 return false;
             }

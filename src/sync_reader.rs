@@ -34,7 +34,7 @@ use crate::dogpile::Dogpile;
 use crate::election::Generation;
 use crate::error::{LockError, StillStoring, WouldBlock, WriteLockError};
 use crate::freshness::Freshness;
-use crate::lock::{Elects, Lock, ask_the_dogpile};
+use crate::lock::{Elects, Lock, ask_the_dogpile, ruled_as_the_dogpile};
 use crate::readers::{HasReaders, Hold, Owner, Readers};
 use crate::running::is_storing_here;
 use crate::sync::{Arc, const_fn};
@@ -181,14 +181,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         }
     }
 
-    const_fn! {
-        /// Sets how far ahead of this machine's time of day a stamp from elsewhere may lie. As [`Dogpile::max_skew`].
-        #[must_use]
-        pub const fn max_skew(mut self, max_skew: Duration) -> Self {
-            self.dogpile.allow_skew(max_skew);
-            self
-        }
-    }
+    ruled_as_the_dogpile! {}
 
     ask_the_dogpile! {
         /// Whether the value is fresh, stale or missing. Never blocks.
@@ -342,7 +335,7 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
     /// # Errors
     ///
     /// [`WriteLockError::Superseded`] if the value was invalidated after this creation began; then its value serves nobody but
-    /// its own caller. [`WriteLockError::ReadLockHeld`] or [`WriteLockError::WriteLockHeld`] if this thread holds a
+    /// its own caller. [`WriteLockError::Dead`] if it took too long, and another was elected in its place. [`WriteLockError::ReadLockHeld`] or [`WriteLockError::WriteLockHeld`] if this thread holds a
     /// [`ReadGuard`] or the write lock already; [`WriteLockError::InsidePublish`] inside [`publish`](Creation::publish), which
     /// this stands for.
     ///
@@ -372,6 +365,9 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
         if self.is_superseded() {
             return Err(WriteLockError::Superseded);
         }
+        if self.is_dead() {
+            return Err(WriteLockError::Dead);
+        }
         let hold = self.lock().hold(wait)?;
         let store = self.begin_store()?;
         Ok(WriteGuard::new(hold, Some(store)))
@@ -385,6 +381,10 @@ impl<C: Clock> Elects for SyncReaderDogpile<C> {
 
     fn dogpile(&self) -> &Dogpile<C> {
         &self.dogpile
+    }
+
+    fn dogpile_mut(&mut self) -> &mut Dogpile<C> {
+        &mut self.dogpile
     }
 }
 

@@ -13,12 +13,16 @@ use std::fmt;
 pub enum Outcome {
     /// The value was fresh.
     Fresh,
-    /// The value has expired; somebody else is already creating a new one, or is about to.
+    /// The value has expired; somebody else is already creating a new one, or is about to; or nobody is to
+    /// [for a while](crate::PolicyBuilder::retry_after).
     Stale,
     /// This access was elected, and its creator has run.
     Created,
     /// There was no value; this access waited until somebody else had created one.
     Waited,
+    /// This access was elected, and its creator has failed; this is the old value, as the
+    /// [policy](crate::OnError::ServeStale) wants it.
+    StaleOnError,
 }
 
 /// What an access is to do next.
@@ -30,8 +34,9 @@ pub enum Outcome {
 pub enum Turn<'a, C: Clock = MonotonicClock> {
     /// Use the value: it is fresh.
     Fresh,
-    /// Use the value: it has expired, but somebody else is creating a new one; or it is what this access has waited for,
-    /// and has expired or was invalidated since.
+    /// Use the value: it has expired, but somebody else is creating a new one, or nobody is to [for a
+    /// while](crate::PolicyBuilder::retry_after); or it is what this access has waited for, and has expired or was
+    /// invalidated since.
     Stale,
     /// Create the value: this access is the one.
     Create(Creation<'a, Dogpile<C>>),

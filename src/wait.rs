@@ -3,13 +3,18 @@
 use crate::sync::Deadline;
 use std::time::Duration;
 
-/// How long an access will wait. Without patience it is out of time at once, before it queues.
+/// How long an access will wait, and whether it has an error to say by what it has met instead of a value.
 #[derive(Clone, Copy)]
 pub(crate) enum Patience {
+    /// It is out of time at once, before it queues; and can say no more than that.
     None,
+    /// It waits without an end, and has no error.
+    Endless,
+    /// It waits for that long at most, and has an error.
     For(Duration),
 }
 
+/// It waits without an end, and has an error.
 pub(crate) const FOREVER: Patience = Patience::For(Duration::MAX);
 
 /// The waits of one access, which share a deadline. It is set when the first of them begins.
@@ -23,11 +28,17 @@ impl Wait {
         Self { patience, deadline: None }
     }
 
+    /// Whether this access can say that it was told of a pause. If not, it creates when it is elected.
+    pub(crate) fn hears_of_pauses(&self) -> bool {
+        matches!(self.patience, Patience::For(_))
+    }
+
     /// The deadline for one more wait, unless it has passed in an earlier one.
     pub(crate) fn begin(&mut self) -> Option<Deadline> {
         match (self.patience, self.deadline) {
             (Patience::None, _) => None,
-            (Patience::For(_), Some(deadline)) => (!deadline.has_passed()).then_some(deadline),
+            (_, Some(deadline)) => (!deadline.has_passed()).then_some(deadline),
+            (Patience::Endless, None) => Some(*self.deadline.insert(Deadline::after(Duration::MAX))),
             (Patience::For(timeout), None) => Some(*self.deadline.insert(Deadline::after(timeout))),
         }
     }
@@ -45,5 +56,8 @@ mod tests {
         assert!(zero.begin().is_none());
         let mut forever = Wait::new(FOREVER);
         assert!(forever.begin().is_some() && forever.begin().is_some());
+        let mut endless = Wait::new(Patience::Endless);
+        assert!(endless.begin().is_some() && endless.begin().is_some());
+        assert!(forever.hears_of_pauses() && !endless.hears_of_pauses());
     }
 }

@@ -25,6 +25,12 @@ type Clock = Arc<ManualClock>;
 #[derive(Debug, PartialEq, Eq)]
 struct Failure;
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it failed on purpose")
+    }
+}
+
 /// Waits for a state that another thread brings about.
 fn until(state: impl Fn() -> bool) {
     while !state() {
@@ -129,7 +135,7 @@ fn l7_c13_a_creator_that_asks_for_its_own_value_is_told() {
     assert!(message.contains("asked for the value that it is creating itself"), "{message}");
     assert!(!cached.is_creating());
     let inner = cached.get_or_create(|| {
-        assert_eq!(cached.get_or_create_timeout(MINUTE, || 1).unwrap_err(), AcquireError::WouldDeadlock);
+        assert!(matches!(cached.get_or_create_timeout(MINUTE, || 1), Err(AcquireError::WouldDeadlock(_))));
         2
     });
     assert_eq!(*inner, 2);
@@ -565,7 +571,10 @@ fn debug_shows_value_and_state() {
     );
     cached.mark_stale();
     cached.get_or_create_with(|renewal| {
-        assert_eq!(format!("{renewal:?}"), "Renewal(Creation { born: Generation(1), superseded: false, .. })");
+        assert_eq!(
+            format!("{renewal:?}"),
+            "Renewal(Creation { born: Generation(1), superseded: false, dead: false, .. })"
+        );
         Made::new(8)
     });
     assert!(format!("{:?}", dogpile::cached(MINUTE, || 1)).starts_with("CachedFn(Cached { value: None"));

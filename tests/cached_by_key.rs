@@ -3,7 +3,7 @@
 #[macro_use]
 mod traits;
 
-use dogpile::{AcquireError, CachedByKey, Clock as _, CreateError, ManualClock, Stamped, Store, cached_by_key};
+use dogpile::{AcquireError, CachedByKey, Clock as _, CreateError, ManualClock, Policy, Stamped, Store, cached_by_key};
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -16,10 +16,20 @@ use std::time::Duration;
 use traits::Otherwise;
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Trusts whatever stamp.
+static TRUSTING: Policy = Policy::builder().max_skew(Duration::MAX).build_const();
+/// Trusts nobody's clock but its own.
+static STRICT: Policy = Policy::builder().max_skew(Duration::ZERO).build_const();
 
 /// The error of a function or a `set`.
 #[derive(Debug, PartialEq, Eq)]
 struct Failure;
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it failed on purpose")
+    }
+}
 
 /// The error of a `get` or a `remove`.
 #[derive(Debug, PartialEq, Eq)]
@@ -306,8 +316,8 @@ fn l7_c13_a_function_that_calls_itself_for_its_own_key_is_told() {
 #[test]
 fn c23_a_stamp_from_the_future_is_trusted_as_far_as_it_is_said() {
     let (entries, clock) = (Entries::default(), Arc::new(ManualClock::new()));
-    let strict = infallible!(entries, clock, |_: &(&str, u32)| 1).max_skew(Duration::ZERO);
-    let lenient = infallible!(entries, clock, |_: &(&str, u32)| 2).max_skew(Duration::MAX);
+    let strict = infallible!(entries, clock, |_: &(&str, u32)| 1).with_policy(&STRICT);
+    let lenient = infallible!(entries, clock, |_: &(&str, u32)| 2).with_policy(&TRUSTING);
     entries.set("a:1", &Stamped { value: 0, created: clock.wall() + MINUTE });
     assert_eq!(lenient.get(&("a", 1)).value, 0);
     assert_eq!(strict.get(&("a", 1)).value, 1);

@@ -6,7 +6,7 @@
 
 #![cfg(all(target_os = "linux", not(dogpile_loom)))]
 
-use dogpile::{Cached, CachedGuard, Clock, Dogpile, ManualClock, MonotonicClock, Outcome, Stamped, Turn};
+use dogpile::{Cached, CachedGuard, Clock, Dogpile, ManualClock, MonotonicClock, Outcome, Policy, Stamped, Turn};
 use rustix::mm::{MprotectFlags, mprotect};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{SecureComputingMode, set_secure_computing_mode};
@@ -23,6 +23,8 @@ use std::time::{Duration, Instant, SystemTime};
 use std::{env, thread};
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// Trusts whatever stamp.
+static TRUSTING: Policy = Policy::builder().max_skew(Duration::MAX).build_const();
 
 /// What a child writes when it has done all that it was told to.
 const DONE: &str = "nothing forbidden was done";
@@ -134,9 +136,9 @@ fn allocations_of(run: impl FnOnce()) -> usize {
 
 #[test]
 fn l12_a_hit_allocates_nothing() {
-    let lock = Arc::new(Dogpile::new(HOUR).max_skew(Duration::MAX));
+    let lock = Arc::new(Dogpile::new(HOUR).with_policy(&TRUSTING));
     lock.acquire_or_create(|| ());
-    let on_manual_clock = Arc::new(Dogpile::with_clock(HOUR, ManualClock::new()).max_skew(Duration::MAX));
+    let on_manual_clock = Arc::new(Dogpile::with_clock(HOUR, ManualClock::new()).with_policy(&TRUSTING));
     on_manual_clock.acquire_or_create(|| ());
     assert_eq!(allocations_of(|| access(&lock, Outcome::Fresh)), 0);
     assert_eq!(allocations_of(|| access(&on_manual_clock, Outcome::Fresh)), 0);
@@ -145,7 +147,7 @@ fn l12_a_hit_allocates_nothing() {
 
 #[test]
 fn l2_a_stale_access_during_a_creation_allocates_nothing() {
-    let lock = Arc::new(Dogpile::new(HOUR).max_skew(Duration::MAX));
+    let lock = Arc::new(Dogpile::new(HOUR).with_policy(&TRUSTING));
     lock.acquire_or_create(|| ());
     lock.mark_stale();
     let Turn::Create(creation) = lock.acquire() else { panic!("a stale value elects the first to come") };
@@ -200,7 +202,7 @@ fn protect<L>(lock: &Arc<L>, flags: MprotectFlags) {
 
 /// Accesses a lock that may only be read; or, as the `part` says, writes to it.
 fn only_read<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
-    let lock = Arc::new(Dogpile::with_clock(HOUR, InPages(clock)).max_skew(Duration::MAX));
+    let lock = Arc::new(Dogpile::with_clock(HOUR, InPages(clock)).with_policy(&TRUSTING));
     lock.acquire_or_create(|| ());
     let creation = (expected == Outcome::Stale).then(|| {
         lock.mark_stale();

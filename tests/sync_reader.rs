@@ -2,7 +2,7 @@
 
 use dogpile::{
     AcquireError, CreateError, Creation, Finished, Freshness, GetError, LockError, ManualClock, NeedRegeneration,
-    Outcome, OwnedReadGuard, Owner, PublishError, ReadGuard, ReadTurn, RmLock, Stamped, StillStoring,
+    Outcome, OwnedReadGuard, Owner, Policy, PublishError, ReadGuard, ReadTurn, RmLock, Stamped, StillStoring,
     SyncReaderDogpile, WouldBlock, WriteGuard, WriteLockError,
 };
 use std::cell::RefCell;
@@ -16,12 +16,20 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Trusts whatever stamp.
+static TRUSTING: Policy = Policy::builder().max_skew(Duration::MAX).build_const();
 
 type Lock = SyncReaderDogpile<Arc<ManualClock>>;
 
 /// The error that creators here fail with.
 #[derive(Debug, PartialEq, Eq)]
 struct Failure;
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it failed on purpose")
+    }
+}
 
 /// Waits for a state that another thread brings about.
 fn until(state: impl Fn() -> bool) {
@@ -677,7 +685,7 @@ fn every_form_yields_a_guard() {
 
 #[test]
 fn born_fresh_and_the_questions() {
-    static LOCK: SyncReaderDogpile = SyncReaderDogpile::new(MINUTE).born_fresh().max_skew(Duration::MAX);
+    static LOCK: SyncReaderDogpile = SyncReaderDogpile::new(MINUTE).born_fresh().with_policy(&TRUSTING);
     assert_eq!(LOCK.freshness(), Freshness::Fresh);
     assert_eq!(*LOCK.acquire_or_create(|| ()), Outcome::Fresh);
     assert!(LOCK.has_value() && !LOCK.is_expired() && !LOCK.is_creating());

@@ -53,10 +53,10 @@ impl Shared {
     }
 
     /// An access whose creator fails, having added to the value.
-    fn fail(&self) -> Result<Outcome, CreateError<()>> {
+    fn fail(&self) -> Result<Outcome, CreateError<&'static str>> {
         self.lock.acquire_or_try_create(|| {
             self.add();
-            Err(())
+            Err("on purpose")
         })
     }
 
@@ -238,7 +238,7 @@ fn l5_an_error_hands_on_to_the_one_who_waits() {
         let failed = failing.join().unwrap();
         assert_eq!(other.join().unwrap(), Created);
         match failed {
-            Err(CreateError::Failed(())) => FAILED.here(),
+            Err(CreateError::Failed(_)) => FAILED.here(),
             Ok(Waited | Fresh) => SPARED.here(),
             failed => panic!("{failed:?}"),
         }
@@ -256,7 +256,7 @@ fn l5_an_error_leaves_a_stale_value_stale() {
         let shared = Shared::stale();
         let outcomes = join(spawn_each::<_, 2>(&shared, Shared::fail));
         for outcome in &outcomes {
-            assert!(matches!(outcome, Ok(Stale) | Err(CreateError::Failed(()))), "{outcome:?}");
+            assert!(matches!(outcome, Ok(Stale) | Err(CreateError::Failed(_))), "{outcome:?}");
         }
         assert!(outcomes.iter().any(Result::is_err));
         assert_eq!(shared.lock.freshness(), Freshness::Stale);
@@ -299,7 +299,7 @@ fn l5_failures_are_handed_on_until_one_succeeds() {
         drop(creation);
         let failed = failing.join().unwrap();
         assert_eq!(other.join().unwrap(), Created);
-        assert!(matches!(failed, Err(CreateError::Failed(())) | Ok(Waited)), "{failed:?}");
+        assert!(matches!(failed, Err(CreateError::Failed(_)) | Ok(Waited)), "{failed:?}");
         TWICE.here_if(failed.is_err());
         assert!(shared.is_at_rest());
     });
@@ -840,7 +840,7 @@ fn l7_only_the_thread_that_runs_the_creator_is_told_so() {
         let outcomes = join(spawn_each::<_, 2>(&shared, |shared| {
             let created = shared.lock.acquire_or_create_with(|_| {
                 let again = shared.lock.acquire_timeout(Duration::MAX);
-                assert!(matches!(again, Err(AcquireError::WouldDeadlock)), "{again:?}");
+                assert!(matches!(again, Err(AcquireError::WouldDeadlock(_))), "{again:?}");
                 shared.add();
             });
             assert_eq!(shared.slot.read(), 1);

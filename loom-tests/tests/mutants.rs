@@ -103,19 +103,19 @@ fn c4_baton_kept() {
 fn c4_baton_kept_by_a_task() {
     finds("c4_baton_kept_by_a_task", Mutant::BatonKept, "the baton", || {
         let election = Arc::new(Election::new());
-        let _born = election.elect(election.look()).expect("nobody else creates");
+        let born = election.elect(election.look(), None).expect("nobody else creates");
         let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
-        let [mut first, mut second] = [(); 2].map(|()| election.wait(election.look()));
-        assert_eq!(first.poll(&wakes[0].waker()), Poll::Pending);
-        assert_eq!(second.poll(&wakes[1].waker()), Poll::Pending);
+        let [mut first, mut second] = [(); 2].map(|()| election.wait(election.look(), false));
+        assert_eq!(first.poll(&wakes[0].waker(), None), Poll::Pending);
+        assert_eq!(second.poll(&wakes[1].waker(), None), Poll::Pending);
         let creator = {
             let election = Arc::clone(&election);
-            thread::spawn(move || election.abandon())
+            thread::spawn(move || election.abandon(born, None))
         };
         drop(first);
         creator.join().unwrap();
         assert_eq!(wakes[1].count(), 1, "the baton was kept");
-        let verdict = block_until(Deadline::after(Duration::MAX), |waker| second.poll(waker));
+        let verdict = block_until(Deadline::after(Duration::MAX), |waker| second.poll(waker, None));
         assert!(matches!(verdict, Some(Verdict::Elected(_))));
     });
 }

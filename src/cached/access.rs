@@ -4,17 +4,18 @@ use super::tray::Tray;
 use super::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::Clock;
 use crate::dogpile::{Anew, Need, Settled, never, or_deadlock};
-use crate::election::{Generation, State};
+use crate::election::{Birth, State};
 use crate::error::{AcquireError, CreateError};
 use crate::freshness::Freshness;
 use crate::turn::Outcome;
 use crate::wait::{FOREVER, Patience, Wait};
+use std::fmt::Display;
 use std::time::Duration;
 
 /// How an access came out.
 enum Access<T> {
     Got(CachedGuard<T>),
-    Elected(Generation),
+    Elected(Birth),
 }
 
 /// # Getting the value
@@ -45,7 +46,7 @@ impl<T, C: Clock> Cached<T, C> {
     pub fn get_or_create_with(&self, creator: impl FnOnce(&Renewal<'_, T, C>) -> Made<T>) -> CachedGuard<T> {
         match self.hit() {
             Some(guard) => guard,
-            None => or_deadlock(self.get_unless_fresh(FOREVER, |renewal| never(creator(renewal)))),
+            None => or_deadlock(self.get_unless_fresh(Patience::Endless, |renewal| never(creator(renewal)))),
         }
     }
 
@@ -122,7 +123,7 @@ impl<T, C: Clock> Cached<T, C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn get_or_try_create<E>(
+    pub fn get_or_try_create<E: Display>(
         &self,
         creator: impl FnOnce() -> Result<T, E>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
@@ -140,7 +141,7 @@ impl<T, C: Clock> Cached<T, C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn get_or_try_create_with<E>(
+    pub fn get_or_try_create_with<E: Display>(
         &self,
         creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
@@ -157,7 +158,7 @@ impl<T, C: Clock> Cached<T, C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn get_or_try_create_timeout<E>(
+    pub fn get_or_try_create_timeout<E: Display>(
         &self,
         timeout: Duration,
         creator: impl FnOnce() -> Result<T, E>,
@@ -176,7 +177,7 @@ impl<T, C: Clock> Cached<T, C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn get_or_try_create_with_timeout<E>(
+    pub fn get_or_try_create_with_timeout<E: Display>(
         &self,
         timeout: Duration,
         creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
@@ -216,7 +217,7 @@ impl<T, C: Clock> Cached<T, C> {
     }
 
     #[inline]
-    fn get<E>(
+    fn get<E: Display>(
         &self,
         patience: Patience,
         creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
@@ -228,15 +229,27 @@ impl<T, C: Clock> Cached<T, C> {
     }
 
     #[cold]
-    fn get_unless_fresh<E>(
+    pub(crate) fn get_unless_fresh<E: Display>(
         &self,
         patience: Patience,
         creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
         match self.settle(&mut Wait::new(patience))? {
             Access::Got(guard) => Ok(guard),
-            Access::Elected(born) => Renewal::new(self, born).run(creator).map_err(CreateError::Failed),
+            Access::Elected(born) => self.create(born, creator),
         }
+    }
+
+    /// Creates, or has the old value if that fails and the policy wants it.
+    fn create<E: Display>(
+        &self,
+        born: Birth,
+        creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        Renewal::new(self, born).run(creator).or_else(|error| {
+            let old = self.dogpile.serves_stale().then(|| CachedGuard::of(self.cell.load(), Outcome::StaleOnError));
+            old.flatten().ok_or(CreateError::Failed(error))
+        })
     }
 
     fn settle(&self, wait: &mut Wait) -> Result<Access<T>, AcquireError> {
@@ -278,7 +291,7 @@ impl<T, C: Clock> Cached<T, C> {
 
     /// Gets a value whose creation began after this call did: marks the one there is as stale, and either creates or waits for
     /// who does. (Who is served by a creation that was running already is served by the next one at the latest.)
-    pub(crate) fn renewed<E>(
+    pub(crate) fn renewed<E: Display>(
         &self,
         patience: Patience,
         creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
@@ -289,7 +302,7 @@ impl<T, C: Clock> Cached<T, C> {
             let tray = self.trays.share();
             let got = match self.dogpile.elect_anew(wait)? {
                 Anew::Elected(born) => {
-                    return Renewal::new(self, born).run(creator).map_err(CreateError::Failed);
+                    return self.create(born, creator);
                 }
                 // Fresh, or expired already; unless it has been invalidated since: then once more.
                 Anew::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),

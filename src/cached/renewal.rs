@@ -3,10 +3,10 @@
 use super::{Cached, CachedGuard, Node};
 use crate::clock::{Clock, MonotonicClock};
 use crate::creation::{Creation, Keeper};
-use crate::election::{Finished, Generation};
+use crate::election::{Birth, Finished};
 use crate::sync::{Arc, Mutant, OnceLock, mutant};
 use crate::turn::Outcome;
-use std::fmt;
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 /// What a creator has made, if it is handed its [`Renewal`]: a new value, or the finding that the old one still holds.
@@ -65,7 +65,8 @@ impl<T> Made<T> {
     /// it may live longer by the lag of the clock's cheap form, never shorter).
     ///
     /// Zero, as for a value that arrives expired: its own caller gets it, and so do all who waited; the others carry on with it
-    /// as with a stale one, while the next access creates again. Each of them calls its creator once at the most (C19).
+    /// as with a stale one, while the next access creates again. Each of them calls its creator once at the most (C19). To a
+    /// [policy](crate::PolicyBuilder::retry_after) that pauses after failures it counts as one.
     /// `Duration::MAX` never expires.
     pub const fn expires_after(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
@@ -84,7 +85,7 @@ pub struct Renewal<'a, T, C: Clock = MonotonicClock> {
 
 impl<'a, T, C: Clock> Renewal<'a, T, C> {
     /// `born` must come from an election of that lock which nobody else has answered for.
-    pub(super) fn new(cached: &'a Cached<T, C>, born: Generation) -> Self {
+    pub(super) fn new(cached: &'a Cached<T, C>, born: Birth) -> Self {
         Self { creation: Creation::new(Keeper::Borrowed(cached), born), old: OnceLock::new() }
     }
 
@@ -150,13 +151,31 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
         self.creation.is_superseded()
     }
 
+    /// Whether another was elected in its place, since this one took longer than its
+    /// [time-out](crate::PolicyBuilder::creation_timeout). Blocks only for moments.
+    ///
+    /// A long creator may ask now and then, and stop early. Once true it stays true: whatever it makes is its own caller's alone.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.creation.is_dead()
+    }
+
     /// Runs the creator, and makes what it has made the current value.
-    pub(super) fn run<E>(self, creator: impl FnOnce(&Self) -> Result<Made<T>, E>) -> Result<CachedGuard<T>, E> {
-        let made = self.creation.enter(|_| creator(&self))?;
-        Ok(self.finish(made))
+    pub(super) fn run<E: Display>(
+        self,
+        creator: impl FnOnce(&Self) -> Result<Made<T>, E>,
+    ) -> Result<CachedGuard<T>, E> {
+        match self.creation.enter(|_| creator(&self)) {
+            Ok(made) => Ok(self.finish(made)),
+            Err(error) => {
+                self.creation.fail(&error);
+                Err(error)
+            }
+        }
     }
 
     fn finish(self, made: Made<T>) -> CachedGuard<T> {
+        let is_new = matches!(made.value, What::New(_));
         let node = match made.value {
             What::New(value) => Node::new(value),
             What::Unchanged => match self.old_node() {
@@ -166,9 +185,13 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
                 ),
             },
         };
-        let born = self.creation.born();
+        let born = self.creation.born().generation;
+        if is_new {
+            node.renew(born);
+        }
+        let flaw = (made.lifetime == Some(Duration::ZERO)).then_some("the value had expired as it arrived");
         let mut old = (None, None);
-        self.creation.end(|cached, finished, generation, now| {
+        self.creation.end(flaw, |cached, finished, generation, now| {
             if finished == Finished::Superseded {
                 // An old one was current in that generation.
                 node.renew(born);

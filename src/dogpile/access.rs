@@ -10,12 +10,13 @@
 
 use super::Dogpile;
 use crate::clock::Clock;
-use crate::election::{Generation, State, Verdict};
-use crate::error::AcquireError;
+use crate::election::{Birth, State, Verdict};
+use crate::error::{AcquireError, WaitCycle};
 use crate::freshness::{Freshness, Look};
 use crate::running::is_creating_here;
-use crate::sync::{Mutant, block_until, mutant};
+use crate::sync::{Mutant, block_by, mutant};
 use crate::wait::Wait;
+use std::task::Poll;
 
 /// What an access has seen, short of a fresh value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub(crate) enum Need {
 /// What an access is to do about it.
 pub(crate) enum Settled {
     /// Create; `waited` if it queued before it was elected.
-    Elected { born: Generation, waited: bool },
-    /// Use the old value: somebody else creates.
+    Elected { born: Birth, waited: bool },
+    /// Use the old value: somebody else creates, or nobody is to for a while.
     CarryOn,
     /// Use the value that was waited for.
     Served,
@@ -43,7 +44,7 @@ pub(crate) enum Settled {
 /// How an access comes to a value that is created anew.
 pub(crate) enum Anew {
     /// Create it.
-    Elected(Generation),
+    Elected(Birth),
     /// Look: somebody else has created it.
     Created,
     /// Use the value that was waited for.
@@ -58,29 +59,42 @@ impl<C: Clock> Dogpile<C> {
     pub(crate) fn settle(&self, seen: State, need: Need, wait: &mut Wait) -> Result<Settled, AcquireError> {
         let mut now = seen;
         while now.generation() == seen.generation() || mutant(Mutant::ElectedOnOldNews) {
-            if !now.is_creating() {
-                if let Some(born) = self.election.elect(now) {
-                    return Ok(Settled::Elected { born, waited: false });
-                }
-            } else if need == Need::Stale {
+            let closed = self.is_closed_now(now);
+            if closed && need == Need::Stale {
                 return Ok(Settled::CarryOn);
-            } else {
-                if is_creating_here(&self.election) {
-                    return Err(AcquireError::WouldDeadlock);
+            }
+            if closed && now.is_creating() {
+                match self.wait_for_creation(now, wait)? {
+                    Verdict::Served => return Ok(Settled::Served),
+                    Verdict::Elected(born) => return Ok(Settled::Elected { born, waited: true }),
+                    Verdict::LookAgain => return Ok(Settled::LookAgain),
+                    Verdict::Paused(pause) => return Err(self.paused(pause)),
+                    Verdict::WouldDeadlock(cycle) => return Err(AcquireError::WouldDeadlock(cycle)),
+                    Verdict::Moved => {}
                 }
-                let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
-                let mut waiter = self.election.wait(now);
-                match block_until(deadline, |waker| waiter.poll(waker)) {
-                    None => return Err(AcquireError::TimedOut),
-                    Some(Verdict::Served) => return Ok(Settled::Served),
-                    Some(Verdict::Elected(born)) => return Ok(Settled::Elected { born, waited: true }),
-                    Some(Verdict::LookAgain) => return Ok(Settled::LookAgain),
-                    Some(Verdict::Moved) => {}
+            } else if closed && wait.hears_of_pauses() {
+                if let Some(pause) = self.pause() {
+                    return Err(self.paused(pause));
                 }
+            } else if let Some(born) = self.election.elect(now, self.timer()) {
+                return Ok(Settled::Elected { born, waited: false });
             }
             now = self.election.look();
         }
         Ok(Settled::Moved)
+    }
+
+    fn wait_for_creation(&self, seen: State, wait: &mut Wait) -> Result<Verdict, AcquireError> {
+        if is_creating_here(&self.election) {
+            return Err(AcquireError::WouldDeadlock(WaitCycle::of(vec![self.policy().name()])));
+        }
+        let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
+        let mut waiter = self.election.wait(seen, wait.hears_of_pauses());
+        let verdict = block_by(deadline, |waker| match waiter.poll(waker, self.timer()) {
+            Poll::Ready(verdict) => Ok(verdict),
+            Poll::Pending => Err(self.nap(waker)),
+        });
+        verdict.ok_or(AcquireError::TimedOut)
     }
 
     /// For an access that wants a value whose creation begins after this call: marks the one there is as stale, and waits for
@@ -126,7 +140,8 @@ impl<C: Clock> Dogpile<C> {
 #[track_caller]
 pub(crate) fn would_deadlock(error: &AcquireError) -> ! {
     match error {
-        AcquireError::WouldDeadlock | AcquireError::ReadLockHeld | AcquireError::WriteLockHeld => panic!("{error}"),
+        AcquireError::WouldDeadlock(_) | AcquireError::ReadLockHeld | AcquireError::WriteLockHeld => panic!("{error}"),
         AcquireError::TimedOut => unreachable!("a wait without an end does not time out"),
+        AcquireError::Paused { .. } => unreachable!("who cannot say so is not told of a pause"),
     }
 }

@@ -20,12 +20,13 @@ use super::Dogpile;
 use super::access::{Need, Settled, would_deadlock};
 use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
-use crate::election::{Generation, State};
+use crate::election::{Birth, State};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::Freshness;
 use crate::lock::Lock;
 use crate::wait::{FOREVER, Patience, Wait};
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::time::Duration;
 
 /// How often one access calls its getter at the most (L8).
@@ -34,7 +35,8 @@ const CALLS: u32 = 2;
 /// How a look-up came out.
 pub(crate) enum Fetched<'a, T, L: Lock> {
     Value(T),
-    Create(Creation<'a, L>),
+    /// The getter has been called so often.
+    Create(Creation<'a, L>, u32),
 }
 
 /// What a getter brought, if anything.
@@ -77,7 +79,7 @@ pub(super) fn and_set<'a, T, E, C: Clock>(
         let value = creator(creation)?;
         match creation.publish(|| setter(&value)) {
             Ok(stored) => stored?,
-            Err(_superseded) => {} // the value is still its caller's
+            Err(_superseded_or_dead) => {} // the value is still its caller's
         }
         Ok(value)
     }
@@ -151,7 +153,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<T, NeedRegeneration>,
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> T {
-        or_deadlock(self.get(FOREVER, never_fails(getter), |creation| never(creator(creation))))
+        or_deadlock(self.get(Patience::Endless, never_fails(getter), |creation| never(creator(creation))))
     }
 
     /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits alone:
@@ -214,7 +216,7 @@ impl<C: Clock> Dogpile<C> {
             Ok(())
         };
         let creator = and_set(|_: &Creation<'_, Self>| never(creator()), setter);
-        or_deadlock(self.get(FOREVER, never_fails(getter), creator))
+        or_deadlock(self.get(Patience::Endless, never_fails(getter), creator))
     }
 
     /// As [`get_or_create_and_set`](Self::get_or_create_and_set), but waits for others for `timeout` at most.
@@ -281,7 +283,7 @@ impl<C: Clock> Dogpile<C> {
     /// assert_eq!(answer()?, 42);
     /// # Ok::<(), CreateError<ParseIntError, io::Error>>(())
     /// ```
-    pub fn get_or_try_create<T, E, G>(
+    pub fn get_or_try_create<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
@@ -298,7 +300,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_with<T, E, G>(
+    pub fn get_or_try_create_with<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<T, E>,
@@ -315,7 +317,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_timeout<T, E, G>(
+    pub fn get_or_try_create_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<T, GetError<G>>,
@@ -334,7 +336,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_with_timeout<T, E, G>(
+    pub fn get_or_try_create_with_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<T, GetError<G>>,
@@ -354,7 +356,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub fn get_or_try_create_and_set<T, E, G>(
+    pub fn get_or_try_create_and_set<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
@@ -372,7 +374,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub fn get_or_try_create_and_set_timeout<T, E, G>(
+    pub fn get_or_try_create_and_set_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<T, GetError<G>>,
@@ -382,7 +384,7 @@ impl<C: Clock> Dogpile<C> {
         self.get(Patience::For(timeout), getter, and_set(|_: &Creation<'_, Self>| creator(), setter))
     }
 
-    fn get<'a, T, E, G>(
+    fn get<'a, T, E: Display, G>(
         &'a self,
         patience: Patience,
         getter: impl FnMut() -> Result<T, GetError<G>>,
@@ -395,14 +397,14 @@ impl<C: Clock> Dogpile<C> {
     pub(crate) fn need(&self, seen: State) -> Option<Need> {
         match self.look() {
             Freshness::Fresh => None,
-            Freshness::Stale if seen.is_creating() => None,
+            Freshness::Stale if self.is_closed_now(seen) => None,
             Freshness::Stale => Some(Need::Stale),
             Freshness::Missing => Some(Need::Missing),
         }
     }
 
     /// The access described in the [module docs](self). `known` and `judge` are what the modes differ in: see `fetch`.
-    pub(super) fn fetch_or_create<'a, T, E, G>(
+    pub(super) fn fetch_or_create<'a, T, E: Display, G>(
         &'a self,
         wait: &mut Wait,
         known: impl Fn(State) -> Option<Need>,
@@ -410,12 +412,33 @@ impl<C: Clock> Dogpile<C> {
         mut getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
-        let getter = |_: &mut Wait| found(getter());
+        let mut getter = |_: &mut Wait| found(getter());
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        match self.fetch(wait, known, judge, getter, elected)? {
+        match self.fetch(wait, &known, &judge, &mut getter, elected)? {
             Fetched::Value(value) => Ok(value),
-            Fetched::Create(creation) => creation.run_fallible(creator).map_err(CreateError::Failed),
+            Fetched::Create(creation, calls) => match creation.run_fallible(creator) {
+                Ok(created) => Ok(created),
+                Err(error) => {
+                    let old = self.fetch_old(calls, known, judge, || getter(wait));
+                    old.ok_or(CreateError::Failed(error))
+                }
+            },
         }
+    }
+
+    /// The old value, for an access whose creator has failed: if it is to have one, and the getter still has a call to bring it by.
+    pub(crate) fn fetch_old<T, E>(
+        &self,
+        calls: u32,
+        known: impl Fn(State) -> Option<Need>,
+        judge: impl Fn(&T) -> Freshness,
+        getter: impl FnOnce() -> Result<Option<T>, E>,
+    ) -> Option<T> {
+        if !self.serves_stale() || calls == CALLS || known(self.election.look()) == Some(Need::Missing) {
+            return None;
+        }
+        // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
+        getter().ok().flatten().filter(|old| judge(old) != Freshness::Missing)
     }
 
     /// All of an access up to its creator. `known` says what is needed if the lock knows without the getter;
@@ -427,7 +450,7 @@ impl<C: Clock> Dogpile<C> {
         known: impl Fn(State) -> Option<Need>,
         judge: impl Fn(&T) -> Freshness,
         mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
-        elected: impl Fn(Generation) -> Creation<'a, L>,
+        elected: impl Fn(Birth) -> Creation<'a, L>,
     ) -> Result<Fetched<'a, T, L>, CreateError<E, G>> {
         let mut calls = 0;
         let (mut served, mut again) = (false, false);
@@ -469,7 +492,8 @@ impl<C: Clock> Dogpile<C> {
                 Settled::Elected { born, waited } => {
                     let creation = elected(born);
                     // Nothing was created through this lock meanwhile, but the store is not ours alone.
-                    if waited && known.is_none() && calls < CALLS && born == seen.generation() {
+                    if waited && known.is_none() && calls < CALLS && born.generation == seen.generation() {
+                        calls += 1;
                         match creation.enter(|_| getter(wait)) {
                             Ok(Some(value)) if judge(&value) == Freshness::Fresh => {
                                 creation.stand_down();
@@ -483,7 +507,7 @@ impl<C: Clock> Dogpile<C> {
                             }
                         }
                     }
-                    return Ok(Fetched::Create(creation));
+                    return Ok(Fetched::Create(creation, calls));
                 }
                 Settled::Served => served = true,
                 Settled::LookAgain => again = true,

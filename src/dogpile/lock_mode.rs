@@ -4,13 +4,15 @@ use super::Dogpile;
 use super::access::{Need, Settled, would_deadlock};
 use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
-use crate::election::Generation;
+use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, WouldBlock};
 use crate::freshness::{Freshness, Look};
+use crate::policy::OnError;
 use crate::sync::Arc;
 use crate::turn::{Outcome, Turn};
 use crate::wait::{FOREVER, Patience, Wait};
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::time::Duration;
 
 /// How an access came out: a [`Turn`] that does not hold its lock yet, and tells who has waited.
@@ -19,7 +21,7 @@ enum Access {
     Fresh,
     Stale,
     Waited,
-    Elected(Generation),
+    Elected(Birth),
 }
 
 /// # Lock mode
@@ -39,7 +41,17 @@ impl<C: Clock> Dogpile<C> {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> Turn<'_, C> {
-        match self.access(FOREVER) {
+        match self.at_once() {
+            Ok(Access::Fresh) => Turn::Fresh,
+            Ok(_) => Turn::Stale,
+            Err(now) => self.acquire_unless_fresh(now),
+        }
+    }
+
+    #[cold]
+    #[track_caller]
+    fn acquire_unless_fresh(&self, now: u64) -> Turn<'_, C> {
+        match self.access_unless_fresh(now, Patience::Endless) {
             Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
             Err(error) => would_deadlock(&error),
         }
@@ -82,7 +94,7 @@ impl<C: Clock> Dogpile<C> {
     /// If this thread is running the creator that it would wait for.
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> Turn<'static, C> {
-        match self.acquire_kept(FOREVER, || Keeper::Shared(Arc::clone(self))) {
+        match self.acquire_kept(Patience::Endless, || Keeper::Shared(Arc::clone(self))) {
             Ok(turn) => turn,
             Err(error) => would_deadlock(&error),
         }
@@ -132,7 +144,7 @@ impl<C: Clock> Dogpile<C> {
     #[inline]
     #[track_caller]
     pub fn acquire_or_create_with(&self, creator: impl FnOnce(&Creation<'_, Self>)) -> Outcome {
-        match self.create_infallibly(FOREVER, creator) {
+        match self.create_infallibly(Patience::Endless, creator) {
             Ok(outcome) => outcome,
             Err(error) => would_deadlock(&error),
         }
@@ -180,15 +192,17 @@ impl<C: Clock> Dogpile<C> {
     /// As [`acquire_or_create`](Self::acquire_or_create), with a creator that can fail.
     ///
     /// A failure is the caller's own: those who wait do not get it. One of them is elected, and calls its own creator; if the
-    /// source is down they fail one after the other, which the `_timeout` form bounds.
+    /// source is down they fail one after the other, which the `_timeout` form bounds. A policy that
+    /// [pauses](crate::PolicyBuilder::retry_after) after a failure has all of them told at once.
     ///
     /// The caller that was elected gets the error even if there is an old value, which all others go on using. It may use it
-    /// as well: [`has_value`](Self::has_value) says whether there is one.
+    /// as well: [`has_value`](Self::has_value) says whether there is one, and the policy can [say](crate::OnError::ServeStale) that it
+    /// is to, with [`Outcome::StaleOnError`].
     ///
     /// # Errors
     ///
     /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the
-    /// creator that it would wait for.
+    /// creator that it would wait for, or one that the other waits for; [`CreateError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///
@@ -202,10 +216,13 @@ impl<C: Clock> Dogpile<C> {
     /// let lock = Dogpile::never_expires();
     /// assert_eq!(lock.acquire_or_try_create(|| Err("no answer")), Err(CreateError::Failed("no answer")));
     /// assert!(!lock.has_value());
-    /// assert_eq!(lock.acquire_or_try_create(|| Ok::<(), ()>(())), Ok(Outcome::Created));
+    /// assert_eq!(lock.acquire_or_try_create(|| Ok::<(), String>(())), Ok(Outcome::Created));
     /// ```
     #[inline]
-    pub fn acquire_or_try_create<E>(&self, creator: impl FnOnce() -> Result<(), E>) -> Result<Outcome, CreateError<E>> {
+    pub fn acquire_or_try_create<E: Display>(
+        &self,
+        creator: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Outcome, CreateError<E>> {
         self.acquire_or_try_create_with(|_| creator())
     }
 
@@ -219,7 +236,7 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn acquire_or_try_create_with<E>(
+    pub fn acquire_or_try_create_with<E: Display>(
         &self,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
@@ -236,7 +253,7 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn acquire_or_try_create_timeout<E>(
+    pub fn acquire_or_try_create_timeout<E: Display>(
         &self,
         timeout: Duration,
         creator: impl FnOnce() -> Result<(), E>,
@@ -255,7 +272,7 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn acquire_or_try_create_with_timeout<E>(
+    pub fn acquire_or_try_create_with_timeout<E: Display>(
         &self,
         timeout: Duration,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
@@ -276,18 +293,28 @@ impl<C: Clock> Dogpile<C> {
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     fn access(&self, patience: Patience) -> Result<Access, AcquireError> {
-        match self.expiry.unless_fresh(&self.clock) {
-            None => Ok(Access::Fresh),
-            Some(now) if self.is_being_renewed(now) => Ok(Access::Stale),
-            Some(now) => self.access_unless_fresh(now, patience),
+        match self.at_once() {
+            Ok(access) => Ok(access),
+            Err(now) => self.access_unless_fresh(now, patience),
         }
     }
 
-    /// The second shortest path: there is a stale value, and somebody else is creating a new one.
+    /// What needs no more than to load: else the time that was read.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    fn at_once(&self) -> Result<Access, u64> {
+        match self.expiry.unless_fresh(&self.clock) {
+            None => Ok(Access::Fresh),
+            Some(now) if self.is_usable(now) => Ok(Access::Stale),
+            Some(now) => Err(now),
+        }
+    }
+
+    /// The second shortest path: there is a stale value, and somebody else is creating a new one, or nobody is to.
     #[inline]
-    fn is_being_renewed(&self, now: u64) -> bool {
+    fn is_usable(&self, now: u64) -> bool {
         // In this order: the word first, the deadline second. See `election`.
-        self.election.look().is_creating() && self.expiry.look(now) == Look::Known(Freshness::Stale)
+        self.is_closed(self.election.look(), || now) && self.expiry.look(now) == Look::Known(Freshness::Stale)
     }
 
     #[cold]
@@ -340,8 +367,13 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
+    /// Whether an access whose creator has failed is to use the old value.
+    pub(crate) fn serves_stale(&self) -> bool {
+        self.policy().on_error() == OnError::ServeStale
+    }
+
     #[inline]
-    fn create<E>(
+    fn create<E: Display>(
         &self,
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
@@ -352,6 +384,7 @@ impl<C: Clock> Dogpile<C> {
             Ok(Access::Waited) => Ok(Outcome::Waited),
             Ok(Access::Elected(born)) => match Creation::new(Keeper::Borrowed(self), born).run_fallible(creator) {
                 Ok(()) => Ok(Outcome::Created),
+                Err(_) if self.serves_stale() && self.has_value() => Ok(Outcome::StaleOnError),
                 Err(error) => Err(CreateError::Failed(error)),
             },
             Err(error) => Err(error.into()),

@@ -12,10 +12,11 @@ use super::access::Need;
 use super::getter_mode::{and_set, never, never_fails, or_deadlock};
 use crate::clock::{Clock, nanoseconds};
 use crate::creation::{Creation, Keeper};
-use crate::election::Generation;
+use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::Freshness;
 use crate::wait::{FOREVER, Patience, Wait};
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
 /// A value and when it was created, by the wall clock of the machine that created it.
@@ -50,7 +51,7 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// `getter` is always asked first, so this lock need not know of the value: it may have been created by another
     /// process. A stamp younger than [`expires_after`](Self::expires_after) is fresh, an older one stale. A stamp ahead of
-    /// this machine's clock counts as now, but as stale if it is ahead by more than [`max_skew`](Self::max_skew). For the
+    /// this machine's clock counts as now, but as stale if it is ahead by more than [`max_skew`](crate::PolicyBuilder::max_skew). For the
     /// rest, who is elected, who waits and how often `getter` is called, see [`get_or_create`](Self::get_or_create).
     ///
     /// One of the accesses through *this lock* is elected: those that run at the same time must share it. In between, while
@@ -90,7 +91,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Stamped<T> {
         let creator = self.stamping(|creation| never(creator(creation)));
-        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), creator))
+        or_deadlock(self.get_stamped(Patience::Endless, never_fails(getter), creator))
     }
 
     /// [`get_or_create_stamped_timeout`](Self::get_or_create_stamped_timeout) with the creator of
@@ -174,7 +175,7 @@ impl<C: Clock> Dogpile<C> {
             Ok(())
         };
         let creator = and_set(self.stamping(|_| never(creator())), setter);
-        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), creator))
+        or_deadlock(self.get_stamped(Patience::Endless, never_fails(getter), creator))
     }
 
     /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), but waits for others for `timeout` at
@@ -213,7 +214,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_stamped<T, E, G>(
+    pub fn get_or_try_create_stamped<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
@@ -230,7 +231,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_stamped_with<T, E, G>(
+    pub fn get_or_try_create_stamped_with<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<T, E>,
@@ -248,7 +249,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_stamped_with_timeout<T, E, G>(
+    pub fn get_or_try_create_stamped_with_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
@@ -266,7 +267,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_stamped_timeout<T, E, G>(
+    pub fn get_or_try_create_stamped_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
@@ -285,7 +286,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub fn get_or_try_create_stamped_and_set<T, E, G>(
+    pub fn get_or_try_create_stamped_and_set<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
@@ -304,7 +305,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub fn get_or_try_create_stamped_and_set_timeout<T, E, G>(
+    pub fn get_or_try_create_stamped_and_set_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
@@ -314,7 +315,7 @@ impl<C: Clock> Dogpile<C> {
         self.get_stamped_and_set(&mut Wait::new(Patience::For(timeout)), getter, creator, setter)
     }
 
-    pub(crate) fn get_stamped_and_set<T, E, G>(
+    pub(crate) fn get_stamped_and_set<T, E: Display, G>(
         &self,
         wait: &mut Wait,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
@@ -325,9 +326,9 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// `born` must come from an election of this lock which nobody else has answered for.
-    pub(crate) fn create_stamped_and_set<T, E, G>(
+    pub(crate) fn create_stamped_and_set<T, E: Display, G>(
         &self,
-        born: Generation,
+        born: Birth,
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
@@ -343,7 +344,7 @@ impl<C: Clock> Dogpile<C> {
         |creation| Ok(Stamped { value: creator(creation)?, created: self.clock.wall() })
     }
 
-    fn get_stamped<'a, T, E, G>(
+    fn get_stamped<'a, T, E: Display, G>(
         &'a self,
         patience: Patience,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
@@ -352,7 +353,7 @@ impl<C: Clock> Dogpile<C> {
         self.get_stamped_within(&mut Wait::new(patience), getter, creator)
     }
 
-    fn get_stamped_within<'a, T, E, G>(
+    fn get_stamped_within<'a, T, E: Display, G>(
         &'a self,
         wait: &mut Wait,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
@@ -370,7 +371,7 @@ impl<C: Clock> Dogpile<C> {
     /// What to think of a value that was created then.
     pub(crate) fn judge_stamp(&self, created: SystemTime) -> Freshness {
         match self.expiry.told() {
-            Freshness::Fresh => self.expiry.of_stamp(created, self.clock.wall()),
+            Freshness::Fresh => self.expiry.of_stamp(created, self.clock.wall(), self.policy().max_skew()),
             told => told,
         }
     }

@@ -12,7 +12,7 @@ use crate::readers::{HasReaders, Owner, Readers};
 use crate::sync::Arc;
 use crate::sync_reader::{OwnedReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::turn::Turn;
-use crate::wait::{FOREVER, Patience};
+use crate::wait::Patience;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -144,7 +144,7 @@ impl<'a, K: Send + Sync + 'a, C: Clock + 'a> Held<'a, K, Dogpile<C>> {
     /// As `Dogpile::acquire_owned`.
     #[track_caller]
     pub fn acquire_owned(&self) -> Turn<'a, C> {
-        match self.acquire_kept(FOREVER, || self.keeper()) {
+        match self.acquire_kept(Patience::Endless, || self.keeper()) {
             Ok(turn) => turn,
             Err(error) => would_deadlock(&error),
         }
@@ -180,7 +180,7 @@ impl<K: Send + Sync + 'static, C: Clock + 'static> Held<'static, K, SyncReaderDo
     /// As [`SyncReaderDogpile::acquire`].
     #[track_caller]
     pub fn acquire_owned(&self) -> ReadTurn<'static, C, OwnedReadGuard> {
-        match self.acquire_kept(FOREVER, || self.keeper(), || self.clone().into()) {
+        match self.acquire_kept(Patience::Endless, || self.keeper(), || self.clone().into()) {
             Ok(turn) => turn,
             Err(error) => would_deadlock(&error),
         }

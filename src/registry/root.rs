@@ -123,16 +123,32 @@ impl<K, L: Lock> Root<K, L> {
         if entry.let_go_unless_last() {
             return;
         }
-        if self.keep_idle == 0 {
-            let gone = self.table(entry.hash).let_go(entry);
+        let lock = entry.lock.dogpile();
+        // Whoever has failed began the pause before it let go.
+        let paused_until = lock.paused_until();
+        // The clock is the user's: it stays outside the mutex.
+        let now = || lock.clock().now();
+        if self.keep_idle == 0 && paused_until.is_none_or(|until| until <= now()) {
+            let mut table = self.table(entry.hash);
+            let gone = table.let_go(entry);
+            let swept = table.is_all_held();
+            drop(table);
             drop(gone); // after the mutex
+            if !swept {
+                let now = now();
+                self.sweep_some(self.table(entry.hash), now);
+            }
             return;
         }
-        // The clock is the user's: it stays outside the mutex.
-        let now = entry.lock.dogpile().clock().now();
-        let mut gone = Vec::new();
+        let now = now();
         let mut table = self.table(entry.hash);
-        table.let_go_and_keep(entry, now.saturating_add(self.keep_idle), looking);
+        table.let_go_and_keep(entry, now.saturating_add(self.keep_idle).max(paused_until.unwrap_or(0)), looking);
+        self.sweep_some(table, now);
+    }
+
+    /// Removes a few that have been idle for too long, in that shard and in one other in turn.
+    fn sweep_some(&self, mut table: MutexGuard<'_, Table<K, L>>, now: u64) {
+        let mut gone = Vec::new();
         table.sweep(now, SWEPT_AT_ONCE, &mut gone);
         table.next_to_visit = (table.next_to_visit + 1) % SHARDS;
         let next = table.next_to_visit;

@@ -5,7 +5,7 @@
 //! | state | in the table | holders | in the queue of the idle |
 //! |---|---|---|---|
 //! | held | yes | 1 or more | no |
-//! | idle (`keep_idle`) | yes | 0 | yes, until its time is up |
+//! | idle (`keep_idle`, or paused after a failure) | yes | 0 | yes, until its time is up |
 //! | gone | no | 0 | no |
 //!
 //! # Transitions
@@ -114,6 +114,11 @@ impl<K, L> Shard<K, L> {
 impl<K, L> Table<K, L> {
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether none of them is idle.
+    pub(super) fn is_all_held(&self) -> bool {
+        self.idle.is_empty()
     }
 
     pub(super) fn find<Q: Eq + ?Sized>(&self, hash: u64, key: &Q) -> Option<&Arc<Entry<K, L>>>

@@ -5,9 +5,10 @@ use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
 use crate::dogpile::{Fetched, Need, found, never, never_fails, or_deadlock};
 use crate::election::State;
-use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, WriteLockError};
+use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
 use crate::freshness::Freshness;
 use crate::wait::{FOREVER, Patience, Wait};
+use std::fmt::Display;
 use std::time::Duration;
 
 /// A creator as the engine runs it: it shares the deadline of its access, if it has to wait for readers.
@@ -26,11 +27,11 @@ pub(super) fn and_set<'a, T, E, G, C: Clock>(
         let value = creator(creation, wait)?;
         match creation.write(wait) {
             Ok(_alone) => setter(&value).map_err(CreateError::Failed)?,
-            Err(WriteLockError::Superseded) => {} // the value is still its caller's
+            Err(WriteLockError::Superseded | WriteLockError::Dead) => {} // the value is still its caller's
             Err(WriteLockError::TimedOut) => return Err(CreateError::TimedOut),
             Err(WriteLockError::ReadLockHeld) => return Err(CreateError::ReadLockHeld),
             Err(WriteLockError::WriteLockHeld) => return Err(CreateError::WriteLockHeld),
-            Err(WriteLockError::InsidePublish) => return Err(CreateError::WouldDeadlock),
+            Err(WriteLockError::InsidePublish) => return Err(LockError::InsidePublish.into()),
         }
         Ok(value)
     }
@@ -91,7 +92,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<T, NeedRegeneration>,
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> ReadGuard<'_, T> {
-        or_deadlock(self.get(FOREVER, never_fails(getter), making(|creation| never(creator(creation)))))
+        or_deadlock(self.get(Patience::Endless, never_fails(getter), making(|creation| never(creator(creation)))))
     }
 
     /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits alone:
@@ -153,7 +154,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
             setter(made);
             Ok(())
         };
-        or_deadlock(self.get(FOREVER, never_fails(getter), and_set(creator, setter)))
+        or_deadlock(self.get(Patience::Endless, never_fails(getter), and_set(creator, setter)))
     }
 
     /// As [`get_or_create_and_set`](Self::get_or_create_and_set), but waits for others, and for readers to let go, for
@@ -194,7 +195,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create<T, E, G>(
+    pub fn get_or_try_create<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
@@ -211,7 +212,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_with<T, E, G>(
+    pub fn get_or_try_create_with<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<T, E>,
@@ -228,7 +229,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_timeout<T, E, G>(
+    pub fn get_or_try_create_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<T, GetError<G>>,
@@ -247,7 +248,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_with_timeout<T, E, G>(
+    pub fn get_or_try_create_with_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<T, GetError<G>>,
@@ -266,7 +267,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub fn get_or_try_create_and_set<T, E, G>(
+    pub fn get_or_try_create_and_set<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
@@ -285,7 +286,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub fn get_or_try_create_and_set_timeout<T, E, G>(
+    pub fn get_or_try_create_and_set_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<T, GetError<G>>,
@@ -295,7 +296,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         self.get(Patience::For(timeout), getter, and_set(making(|_: &Creation<'_, Self>| creator()), setter))
     }
 
-    fn get<'a, T, E, G>(
+    fn get<'a, T, E: Display, G>(
         &'a self,
         patience: Patience,
         getter: impl FnMut() -> Result<T, GetError<G>>,
@@ -305,7 +306,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     /// The access of [`Dogpile`](crate::Dogpile)'s getter mode, its getter run as a reader.
-    pub(super) fn fetch_or_create<'a, T, E, G>(
+    pub(super) fn fetch_or_create<'a, T, E: Display, G>(
         &'a self,
         patience: Patience,
         known: impl Fn(State) -> Option<Need>,
@@ -324,12 +325,23 @@ impl<C: Clock> SyncReaderDogpile<C> {
         }
         let judge = |guard: &ReadGuard<'_, T>| judge(guard);
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        match self.dogpile.fetch(&mut wait, known, judge, getter, elected)? {
+        match self.dogpile.fetch(&mut wait, &known, judge, &mut getter, elected)? {
             Fetched::Value(guard) => Ok(guard),
-            Fetched::Create(creation) => {
-                let value = creation.run_fallible(|creation| creator(creation, &mut wait))?;
-                Ok(ReadGuard::new(value, self.readers.enter(&mut wait)?))
-            }
+            Fetched::Create(creation, calls) => match creation.enter(|creation| creator(creation, &mut wait)) {
+                Ok(value) => {
+                    creation.finish();
+                    Ok(ReadGuard::new(value, self.readers.enter(&mut wait)?))
+                }
+                Err(CreateError::Failed(error)) => {
+                    creation.fail(&error);
+                    let old = self.dogpile.fetch_old(calls, known, judge, || getter(&mut wait));
+                    old.ok_or(CreateError::Failed(error))
+                }
+                Err(error) => {
+                    creation.fail(&error);
+                    Err(error)
+                }
+            },
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
 use crate::dogpile::{Need, Settled, would_deadlock};
-use crate::election::Generation;
+use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, WouldBlock};
 use crate::freshness::Freshness;
 use crate::readers::{Owner, Pass, Seat};
@@ -12,6 +12,7 @@ use crate::sync::Arc;
 use crate::turn::Outcome;
 use crate::wait::{FOREVER, Patience, Wait};
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::time::Duration;
 
 /// How an access came out. In pieces: see [`Seat`].
@@ -20,7 +21,7 @@ enum Access<'a> {
     /// In, and this is what it met.
     In(Outcome, Seat<'a>),
     /// To create, and not in.
-    Elected(Generation),
+    Elected(Birth),
 }
 
 fn within(outcome: Outcome, pass: Pass<'_>) -> Access<'_> {
@@ -42,7 +43,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> ReadTurn<'_, C> {
-        match self.access(FOREVER) {
+        match self.access(Patience::Endless) {
             Ok(access) => self.turn(access),
             Err(error) => would_deadlock(&error),
         }
@@ -96,7 +97,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     #[track_caller]
     pub fn acquire_or_create_with(&self, creator: impl FnOnce(&Creation<'_, Self>)) -> ReadGuard<'_, Outcome> {
-        match self.create_infallibly(FOREVER, creator) {
+        match self.create_infallibly(Patience::Endless, creator) {
             Ok(guard) => guard,
             Err(error) => would_deadlock(&error),
         }
@@ -154,7 +155,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn acquire_or_try_create<E>(
+    pub fn acquire_or_try_create<E: Display>(
         &self,
         creator: impl FnOnce() -> Result<(), E>,
     ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
@@ -171,7 +172,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn acquire_or_try_create_with<E>(
+    pub fn acquire_or_try_create_with<E: Display>(
         &self,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
@@ -189,7 +190,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn acquire_or_try_create_timeout<E>(
+    pub fn acquire_or_try_create_timeout<E: Display>(
         &self,
         timeout: Duration,
         creator: impl FnOnce() -> Result<(), E>,
@@ -208,7 +209,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn acquire_or_try_create_with_timeout<E>(
+    pub fn acquire_or_try_create_with_timeout<E: Display>(
         &self,
         timeout: Duration,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
@@ -293,7 +294,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn create<E>(
+    fn create<E: Display>(
         &self,
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
@@ -306,7 +307,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     #[cold]
-    fn create_slowly<E>(
+    fn create_slowly<E: Display>(
         &self,
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
@@ -316,8 +317,17 @@ impl<C: Clock> SyncReaderDogpile<C> {
             Access::In(outcome, seat) => Ok((outcome, seat)),
             Access::Elected(born) => {
                 let creation = Creation::new(Keeper::Borrowed(self), born);
-                creation.run_fallible(creator).map_err(CreateError::Failed)?;
-                Ok((Outcome::Created, self.readers.enter(&mut wait)?.into_seat()))
+                let created = creation.run_fallible(creator);
+                if created.is_err() && !self.dogpile.serves_stale() {
+                    return created.map(|()| unreachable!("it has failed")).map_err(CreateError::Failed);
+                }
+                let pass = self.readers.enter(&mut wait)?;
+                match created {
+                    Ok(()) => Ok((Outcome::Created, pass.into_seat())),
+                    // As a reader: see the module's docs.
+                    Err(_) if self.has_value() => Ok((Outcome::StaleOnError, pass.into_seat())),
+                    Err(error) => Err(CreateError::Failed(error)),
+                }
             }
         }
     }
@@ -347,7 +357,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// As `acquire`.
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> ReadTurn<'static, C, OwnedReadGuard> {
-        match self.acquire_shared(FOREVER) {
+        match self.acquire_shared(Patience::Endless) {
             Ok(turn) => turn,
             Err(error) => would_deadlock(&error),
         }

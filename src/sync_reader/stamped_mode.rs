@@ -7,6 +7,7 @@ use crate::creation::Creation;
 use crate::dogpile::{Stamped, never, never_fails, or_deadlock};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::wait::{FOREVER, Patience, Wait};
+use std::fmt::Display;
 use std::time::Duration;
 
 /// # Stamped getter mode
@@ -42,7 +43,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> ReadGuard<'_, Stamped<T>> {
         let creator = self.stamping(making(|creation: &Creation<'_, Self>| never(creator(creation))));
-        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), creator))
+        or_deadlock(self.get_stamped(Patience::Endless, never_fails(getter), creator))
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), but waits for others for `timeout` at most.
@@ -101,7 +102,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
             setter(made);
             Ok(())
         };
-        or_deadlock(self.get_stamped(FOREVER, never_fails(getter), and_set(creator, setter)))
+        or_deadlock(self.get_stamped(Patience::Endless, never_fails(getter), and_set(creator, setter)))
     }
 
     /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), but waits for others, and for readers to let go, for
@@ -139,7 +140,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_stamped<T, E, G>(
+    pub fn get_or_try_create_stamped<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
@@ -156,7 +157,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_stamped_with<T, E, G>(
+    pub fn get_or_try_create_stamped_with<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<T, E>,
@@ -173,7 +174,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_stamped_timeout<T, E, G>(
+    pub fn get_or_try_create_stamped_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
@@ -192,7 +193,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub fn get_or_try_create_stamped_with_timeout<T, E, G>(
+    pub fn get_or_try_create_stamped_with_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
@@ -211,7 +212,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub fn get_or_try_create_stamped_and_set<T, E, G>(
+    pub fn get_or_try_create_stamped_and_set<T, E: Display, G>(
         &self,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
@@ -230,7 +231,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub fn get_or_try_create_stamped_and_set_timeout<T, E, G>(
+    pub fn get_or_try_create_stamped_and_set_timeout<T, E: Display, G>(
         &self,
         timeout: Duration,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
@@ -252,7 +253,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         |creation, wait| Ok(Stamped { value: creator(creation, wait)?, created: self.dogpile.clock().wall() })
     }
 
-    fn get_stamped<'a, T, E, G>(
+    fn get_stamped<'a, T, E: Display, G>(
         &'a self,
         patience: Patience,
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,

@@ -2,7 +2,7 @@
 //!
 //! [`contract!`](crate::contract) makes one test of each law for each type. No test sleeps: a creator is held at a [`Gate`], and others are waited for by their state ([`until`]).
 
-use dogpile::{CreateError, Freshness, ManualClock, Outcome};
+use dogpile::{CreateError, Dogpile, Freshness, ManualClock, Outcome};
 use parking_lot::{Condvar, Mutex};
 use std::cell::UnsafeCell;
 use std::fmt::Debug;
@@ -15,6 +15,12 @@ use std::time::Duration;
 /// The error that the creators of these tests fail with.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure;
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it failed on purpose")
+    }
+}
 
 /// What an access brings: how it came out, and the value that it would use.
 pub type Access = Result<(Outcome, u64), CreateError<Failure>>;
@@ -81,6 +87,14 @@ macro_rules! asks_its_lock {
 pub const FOREVER: Duration = Duration::MAX;
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const ALMOST_A_MINUTE: Duration = Duration::from_nanos(59_999_999_999);
+
+/// What an access is told that would wait for itself.
+pub fn would_deadlock() -> CreateError<Failure> {
+    let lock = Dogpile::never_expires();
+    let mut told = None;
+    lock.acquire_or_create(|| told = lock.acquire_or_try_create(|| Err(Failure)).err());
+    told.expect("a real lock tells it")
+}
 
 /// Waits for a state that another thread brings about.
 pub fn until(state: impl Fn() -> bool) {
@@ -529,8 +543,8 @@ pub fn l6_one_invalidation_for_all_who_saw_the_same<S: Elects>() {
 pub fn l7_c13_a_creator_that_asks_for_its_own_value_is_told<S: Elects>() {
     let (lock, clock) = lock::<S>(MINUTE);
     let created = lock.access(FOREVER, || {
-        assert_eq!(lock.access(FOREVER, never), Err(CreateError::WouldDeadlock));
-        assert_eq!(lock.access(Duration::ZERO, never), Err(CreateError::WouldDeadlock));
+        assert_eq!(lock.access(FOREVER, never), Err(would_deadlock()));
+        assert_eq!(lock.access(Duration::ZERO, never), Err(would_deadlock()));
         // Another lock is not its own.
         let (other, _) = self::lock::<S>(MINUTE);
         assert_eq!(make(&*other, 7), Ok((Outcome::Created, 7)));
@@ -543,7 +557,7 @@ pub fn l7_c13_a_creator_that_asks_for_its_own_value_is_told<S: Elects>() {
         assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 1)));
         // Once the value is invalidated there is nothing to carry on with, and it would wait for itself again.
         lock.invalidate();
-        assert_eq!(lock.access(FOREVER, never), Err(CreateError::WouldDeadlock));
+        assert_eq!(lock.access(FOREVER, never), Err(would_deadlock()));
         Ok(2)
     });
     assert_eq!(created, Ok((Outcome::Created, 2)));

@@ -3,7 +3,7 @@
 //! It keeps the laws by being simple. The contract suite runs over it to show that the suite asks for the laws and not
 //! for this crate's way of keeping them, and random scripts are compared with it step by step.
 
-use crate::laws::{Access, Elects, Failure};
+use crate::laws::{Access, Elects, Failure, would_deadlock};
 use dogpile::{Clock, CreateError, Finished, Freshness, ManualClock, Outcome};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -140,7 +140,7 @@ impl Elects for Naive {
             NaiveTurn::Stale => Outcome::Stale,
             NaiveTurn::Waited => Outcome::Waited,
             NaiveTurn::TimedOut => return Err(CreateError::TimedOut),
-            NaiveTurn::WouldDeadlock => return Err(CreateError::WouldDeadlock),
+            NaiveTurn::WouldDeadlock => return Err(would_deadlock()),
             NaiveTurn::Elected { .. } => match catch_unwind(AssertUnwindSafe(creator)) {
                 Ok(Ok(value)) => {
                     self.state().slot = value;

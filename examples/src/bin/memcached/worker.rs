@@ -181,7 +181,7 @@ fn blame(error: &AccessError, counts: &mut Counts) {
         }
         CreateError::Failed(_) => counts.creator_failed = 1,
         CreateError::TimedOut => counts.timed_out = 1,
-        CreateError::WouldDeadlock => counts.would_deadlock = 1,
+        CreateError::WouldDeadlock(_) => counts.would_deadlock = 1,
         _ => tell(&format!("violation an error of no known kind: {}", chain(error))),
     }
     counts.kept_cause = sources(error).any(<dyn Error>::is::<MemcacheError>).into();

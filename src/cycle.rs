@@ -1,0 +1,137 @@
+//! Creations that wait for each other: finds the cycle when the last of them would begin to wait (L7, C14).
+//!
+//! One table for the process says of each lock whose creation waits, for which lock. Only a thread that is creating, and that is
+//! about to wait for somebody else's creation, comes here, and whoever ends its wait.
+//!
+//! # States of a wait
+//!
+//! | the waiter, in the queue of the lock that it waits for | its edges, one for each creation that its thread runs |
+//! |---|---|
+//! | waits, and it is for others to end that | in the table |
+//! | was served, called, told something, or has left | not in the table |
+//!
+//! # Transitions
+//!
+//! | name | edges | under the mutex of |
+//! |---|---|---|
+//! | begin to wait | added, unless that closes a cycle: then it does not wait, and fails | the queue, then the table |
+//! | served, called, told; left | removed | the queue, then the table |
+//! | called, but a newcomer was faster: waits again | as begin | the queue, then the table |
+//! | a creation is declared dead | those of that creation are removed, and it gets no more | its own queue, then the table |
+//!
+//! # Why it holds
+//!
+//! - *Every cycle is found.* An edge is there from the moment at which its thread can no longer but wait. Edges are added under one
+//!   mutex, so of those that make up a cycle one is the last, and finds the others.
+//! - *Nothing else is.* When the last one looks, all of the edges that it follows are there at the same time. Each says that the thread
+//!   which runs this creation is in a queue, to be taken out of it by others alone; so that creation does not end before the next one
+//!   in the cycle does. An edge is gone before whoever ends that wait lets go of its queue, and so before anything can come of
+//!   it.
+//! - *A lock has one edge at most,* since it has one live creation, which one thread runs. (What a dead one waits for keeps nobody from
+//!   anything.)
+//! - *No deadlock of its own.* The table is locked last, and nothing is done under it but this.
+//!
+//! What is not known is not found: who runs a [`Creation`](crate::Creation) that was moved about, or which threads a creator
+//! waits for by other means.
+
+use crate::election::Election;
+use crate::error::WaitCycle;
+use crate::running::{Subject, Work, address_of, creations_here};
+use crate::sync::{Mutex, global};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The creation of a lock waits.
+#[derive(Debug)]
+struct Edge {
+    /// For that lock.
+    to: Subject,
+    /// Which wait it is.
+    wait: u64,
+    /// What the lock is called whose creation waits.
+    name: Option<&'static str>,
+}
+
+#[derive(Debug)]
+struct Table {
+    edges: BTreeMap<Subject, Edge>,
+    /// The tickets of creations that were declared dead and have not come back yet.
+    dead: BTreeSet<u64>,
+}
+
+global! {
+    static TABLE: Mutex<Table> = Mutex::new(Table { edges: BTreeMap::new(), dead: BTreeSet::new() });
+}
+
+/// The edges of one wait. To be taken back by [`end`](Self::end) under the mutex of the queue that it is in.
+#[derive(Debug, Default)]
+pub(crate) struct Edges {
+    wait: u64,
+    from: Vec<Subject>,
+}
+
+impl Edges {
+    /// This thread begins to wait for a creation of that lock. Under the mutex of its queue; `wait` is a number of its own.
+    pub(crate) fn begin(wait: u64, on: &Election) -> Result<Self, WaitCycle> {
+        let here = creations_here();
+        if here.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut table = TABLE.lock();
+        let here: Vec<Work> = here.into_iter().filter(|work| !table.dead.contains(&work.ticket)).collect();
+        let to = address_of(on);
+        if let Some(cycle) = table.cycle(&here, to) {
+            return Err(cycle);
+        }
+        for work in &here {
+            table.edges.insert(work.subject, Edge { to, wait, name: work.name });
+        }
+        Ok(Self { wait, from: here.iter().map(|work| work.subject).collect() })
+    }
+
+    /// Whether anything is to be taken back.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.from.is_empty()
+    }
+
+    /// The wait is over, or is going to be.
+    pub(crate) fn end(&mut self) {
+        if self.is_empty() {
+            return;
+        }
+        let mut table = TABLE.lock();
+        for from in self.from.drain(..) {
+            if table.edges.get(&from).is_some_and(|edge| edge.wait == self.wait) {
+                table.edges.remove(&from);
+            }
+        }
+    }
+}
+
+impl Table {
+    /// The locks of the cycle that a wait for `to` would close, if their creations are run `here`.
+    fn cycle(&self, here: &[Work], to: Subject) -> Option<WaitCycle> {
+        let (mut at, mut names) = (to, Vec::new());
+        loop {
+            if let Some(work) = here.iter().rfind(|work| work.subject == at) {
+                names.push(work.name);
+                names.rotate_right(1);
+                return Some(WaitCycle::of(names));
+            }
+            let edge = self.edges.get(&at)?;
+            names.push(edge.name);
+            at = edge.to;
+        }
+    }
+}
+
+/// A creation of that lock was declared dead: whatever it waits for keeps nobody. Under the mutex of its queue.
+pub(crate) fn bury(of: &Election, ticket: u64) {
+    let mut table = TABLE.lock();
+    table.edges.remove(&address_of(of));
+    table.dead.insert(ticket);
+}
+
+/// A dead creation has come to its end.
+pub(crate) fn forget(ticket: u64) {
+    TABLE.lock().dead.remove(&ticket);
+}

@@ -1,0 +1,174 @@
+//! What its policy means to a lock: who is elected in a pause or in place of an overdue creation, and how a failure ends.
+//!
+//! A lock that was given no policy has two empty pointers here, and never reads them on a hit. One points to a policy that lives for
+//! ever. The other is filled when it is first needed, with a policy that is shared, and with the word `hold`, whose meaning is
+//! told in [`election`](crate::election): until when there is a pause, or from when on a creation is overdue.
+
+use super::Dogpile;
+use crate::clock::{Clock, nanoseconds};
+use crate::election::{Failure, Pause, State, Timer};
+use crate::error::AcquireError;
+use crate::policy::Policy;
+use crate::sync::once::OnceBox;
+use crate::sync::{Arc, AtomicU64, Deadline, Ordering, const_fn};
+use std::fmt;
+use std::task::Waker;
+use std::time::Duration;
+
+/// A lock's policy, and what it keeps because of it.
+pub(super) struct Terms {
+    policy: Option<&'static Policy>,
+    more: OnceBox<More>,
+}
+
+struct More {
+    policy: Option<Arc<Policy>>,
+    hold: AtomicU64,
+}
+
+impl Terms {
+    const_fn! {
+        pub(super) const fn none() -> Self {
+            Self { policy: None, more: OnceBox::new() }
+        }
+    }
+
+    const_fn! {
+        const fn set(&mut self, policy: &'static Policy) {
+            self.policy = Some(policy);
+        }
+    }
+
+    fn share(&mut self, policy: Arc<Policy>) {
+        self.policy = None;
+        self.more = OnceBox::with_value(Box::new(More { policy: Some(policy), hold: AtomicU64::new(0) }));
+    }
+
+    fn find(&self) -> Option<&Policy> {
+        self.policy.or_else(|| self.more.get()?.policy.as_deref())
+    }
+
+    fn hold(&self) -> &AtomicU64 {
+        &self.more.get_or_init(|| Box::new(More { policy: None, hold: AtomicU64::new(0) })).hold
+    }
+
+    fn held_until(&self) -> u64 {
+        // Acquire: pairs with the release of the word that says to read this, by which it was made, too. (The word was
+        // acquired before; a `hold` that is newer than it is as good.)
+        self.more.get().map_or(0, |more| more.hold.load(Ordering::Acquire))
+    }
+}
+
+#[cfg(not(dogpile_loom))]
+fn random() -> f64 {
+    fastrand::Rng::new().f64()
+}
+
+/// A model is to be the same in each of its runs.
+#[cfg(dogpile_loom)]
+fn random() -> f64 {
+    0.0
+}
+
+/// # Policy
+impl<C: Clock> Dogpile<C> {
+    const_fn! {
+        /// Has the lock do as `policy` says when creating goes wrong, in place of the [defaults](Policy).
+        #[must_use]
+        pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
+            self.rule(policy);
+            self
+        }
+    }
+
+    const_fn! {
+        pub(crate) const fn rule(&mut self, policy: &'static Policy) {
+            self.terms.set(policy);
+        }
+    }
+
+    /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
+    #[must_use]
+    pub fn with_shared_policy(mut self, policy: Arc<Policy>) -> Self {
+        self.share_rule(policy);
+        self
+    }
+
+    pub(crate) fn share_rule(&mut self, policy: Arc<Policy>) {
+        self.terms.share(policy);
+    }
+
+    /// Whether it was given a policy of its own.
+    pub(crate) fn is_ruled(&self) -> bool {
+        self.terms.find().is_some()
+    }
+
+    /// The policy that rules this lock.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        self.terms.find().unwrap_or(const { &Policy::DEFAULT })
+    }
+
+    /// How long nobody is to create yet, since the last creation has [failed](crate::PolicyBuilder::retry_after); `None` if there is
+    /// no pause. On the lock's own clock. Never blocks.
+    #[must_use]
+    pub fn paused_for(&self) -> Option<Duration> {
+        let until = self.paused_until()?;
+        until.checked_sub(self.clock.now()).filter(|left| *left != 0).map(Duration::from_nanos)
+    }
+
+    /// Until when nobody is to create, on the lock's clock, be that over or not.
+    pub(crate) fn paused_until(&self) -> Option<u64> {
+        let state = self.election.look();
+        (state.is_timed() && !state.is_creating()).then(|| self.terms.held_until())
+    }
+
+    /// Whether nobody is to be elected who can do without: somebody creates who is not overdue, or there is a pause.
+    #[inline]
+    pub(crate) fn is_closed(&self, state: State, now: impl FnOnce() -> u64) -> bool {
+        if state.is_timed() { state.is_storing() || now() < self.terms.held_until() } else { state.is_creating() }
+    }
+
+    pub(super) fn is_closed_now(&self, state: State) -> bool {
+        self.is_closed(state, || self.clock.now())
+    }
+
+    /// What elections need here, as of now.
+    pub(crate) fn timer(&self) -> Option<Timer<'_>> {
+        let timeout = nanoseconds(self.policy().creation_timeout()?);
+        Some(Timer { hold: self.terms.hold(), now: self.clock.now(), timeout })
+    }
+
+    /// For one who is about to sleep until a creation ends, which may be overdue before that: has it wake up by then. Returns
+    /// until when it is to sleep at the most, if its clock does not see to that.
+    pub(super) fn nap(&self, waker: &Waker) -> Option<Deadline> {
+        let timer = self.timer()?;
+        let state = self.election.look();
+        let at = if state.is_creating() { self.terms.held_until() } else { timer.now.saturating_add(timer.timeout) };
+        if at <= timer.now && state.is_storing() {
+            return None; // the end of the store is what it waits for: see `election`
+        }
+        let woken = self.clock.wake_at(at, waker);
+        (!woken).then(|| Deadline::after(Duration::from_nanos(at.saturating_sub(timer.now))))
+    }
+
+    /// Why nobody creates just now, if that is so.
+    pub(super) fn pause(&self) -> Option<Pause> {
+        self.election.pause(self.terms.hold())
+    }
+
+    /// What is said of a pause, to an access that has no value to go on with.
+    pub(super) fn paused(&self, pause: Pause) -> AcquireError {
+        let retry_in = Duration::from_nanos(pause.until.saturating_sub(self.clock.now()));
+        AcquireError::Paused { retry_in, cause: pause.cause }
+    }
+
+    /// Has a creation `end` as failed. All that is the user's (`cause`, the clock) runs before that.
+    pub(crate) fn as_failed<R>(&self, cause: &dyn fmt::Display, end: impl FnOnce(Option<Failure<'_>>) -> R) -> R {
+        let Some(backoff) = self.policy().retry_after() else { return end(None) };
+        let cause = cause.to_string().into();
+        let (now, random) = (self.clock.now(), random());
+        let until = |failures| now.saturating_add(backoff.pause(failures, random));
+        end(Some(Failure { hold: self.terms.hold(), cause, until: &until }))
+    }
+}

@@ -1,0 +1,209 @@
+//! What an election keeps behind its mutex: those who wait, by ticket, and what there is to say of creations.
+
+use super::Generation;
+use crate::cycle::Edges;
+use crate::sync::{Arc, MutexGuard, together};
+use std::collections::BTreeMap;
+use std::collections::btree_map::IntoValues;
+use std::mem;
+use std::task::Waker;
+
+pub(super) struct Waiting {
+    pub(super) waker: Waker,
+    pub(super) since: Generation,
+    /// Can be told of a pause, and then need not create.
+    pub(super) hears_of_pauses: bool,
+    /// Has the baton: was woken to elect itself and has not looked yet.
+    pub(super) called: bool,
+    /// Was woken to look at the value once more, and has not yet.
+    pub(super) again: bool,
+    /// Was woken to hear of a pause, and has not yet.
+    pub(super) paused: Option<Pause>,
+    /// Who else waits for this thread's creations waits for this. There only while others are to end this wait.
+    pub(super) edges: Edges,
+}
+
+/// Why nobody creates for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// What the last creation failed with.
+    pub cause: Arc<str>,
+    /// When it is over, on the lock's clock.
+    pub until: u64,
+}
+
+/// Failures in a row.
+pub(super) struct Streak {
+    pub(super) failures: u32,
+    pub(super) cause: Arc<str>,
+}
+
+/// Tickets are never used twice in a process, and grow with the order of arrival. Whoever ends a wait takes its ticket out.
+#[derive(Default)]
+pub(super) struct Book {
+    /// Who waits for a creation.
+    pub(super) accesses: BTreeMap<u64, Waiting>,
+    /// How many of them may have edges.
+    pub(super) with_edges: usize,
+    /// Who waits for the end of a store, having invalidated while it ran.
+    pub(super) invalidations: BTreeMap<u64, Waker>,
+    /// The ticket of the creation that runs, if it can be declared dead.
+    pub(super) running: Option<u64>,
+    /// Somebody would have declared it dead, but for its store.
+    pub(super) overdue: bool,
+    pub(super) streak: Option<Streak>,
+}
+
+impl Book {
+    fn is_empty(&self) -> bool {
+        self.accesses.is_empty()
+            && self.invalidations.is_empty()
+            && self.running.is_none()
+            && !self.overdue
+            && self.streak.is_none()
+    }
+
+    /// Takes the edges out of those waits that end; there are hardly ever any.
+    fn end_edges<'a>(with_edges: &mut usize, waits: impl Iterator<Item = &'a mut Waiting>) {
+        if *with_edges == 0 {
+            return;
+        }
+        for waiting in waits.filter(|waiting| !waiting.edges.is_empty()) {
+            waiting.edges.end();
+            *with_edges -= 1;
+        }
+    }
+
+    /// Takes an access out.
+    pub(super) fn remove(&mut self, ticket: u64) -> Option<Waiting> {
+        let mut left = self.accesses.remove(&ticket)?;
+        Self::end_edges(&mut self.with_edges, [&mut left].into_iter());
+        Some(left)
+    }
+
+    /// Takes out all accesses.
+    fn take_all(&mut self) -> IntoValues<u64, Waiting> {
+        Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
+        mem::take(&mut self.accesses).into_values()
+    }
+
+    /// Takes out the accesses that have waited since `born` or before. Tickets and generations grow together.
+    fn take_until(&mut self, born: Generation) -> IntoValues<u64, Waiting> {
+        let later = self.accesses.iter().find(|(_, waiting)| waiting.since > born).map(|(ticket, _)| *ticket);
+        let later = later.map(|ticket| self.accesses.split_off(&ticket)).unwrap_or_default();
+        Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
+        mem::replace(&mut self.accesses, later).into_values()
+    }
+
+    /// Tells all accesses to look again. They stay in their places until they do, so that whoever creates first serves them.
+    fn all_again(&mut self) -> Vec<Waker> {
+        Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
+        let wakers = self.accesses.values_mut().map(|waiting| {
+            waiting.again = true;
+            take_waker(waiting)
+        });
+        wakers.collect()
+    }
+
+    /// Wakes all accesses, to see what has become of an overdue creation.
+    pub(super) fn wake_overdue(&mut self) -> Vec<Waker> {
+        if mem::take(&mut self.overdue) { self.accesses.values_mut().map(take_waker).collect() } else { Vec::new() }
+    }
+
+    /// Tells those of a pause who can be told. They too stay in their places until they look.
+    pub(super) fn tell_of_pause(&mut self, pause: &Pause) -> Vec<Waker> {
+        let tell = |waiting: &mut Waiting| {
+            waiting.paused = Some(pause.clone());
+            take_waker(waiting)
+        };
+        let hears = |waiting: &&mut Waiting| waiting.hears_of_pauses;
+        Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(hears));
+        self.accesses.values_mut().filter(hears).map(tell).collect()
+    }
+
+    /// Gives the first in line the baton, leaving out those who were told of a pause; returns its waker unless it has been woken
+    /// already.
+    fn call_next(&mut self) -> Option<Waker> {
+        let first = self.accesses.values_mut().find(|waiting| waiting.paused.is_none())?;
+        if first.called {
+            return None;
+        }
+        first.called = true;
+        let waker = take_waker(first);
+        if !first.edges.is_empty() {
+            first.edges.end();
+            self.with_edges -= 1;
+        }
+        Some(waker)
+    }
+}
+
+/// Whoever is woken polls again before it waits again, and brings a new one.
+fn take_waker(waiting: &mut Waiting) -> Waker {
+    mem::replace(&mut waiting.waker, Waker::noop().clone())
+}
+
+/// The book, in a box that exists only while there is something in it: memory is given back, and the lock stays small.
+pub(super) type Lazy = Option<Box<Book>>;
+
+/// Who is to be woken once the mutex is released: a waker is user code, and neither run, cloned nor dropped under it (C22).
+#[must_use = "wake them, after the mutex"]
+#[derive(Default)]
+pub(super) struct Wake {
+    pub(super) served: IntoValues<u64, Waiting>,
+    pub(super) called: Option<Waker>,
+    pub(super) again: Vec<Waker>,
+    pub(super) let_go: IntoValues<u64, Waker>,
+}
+
+impl Wake {
+    fn now(mut self) {
+        together(|| self.wake());
+    }
+
+    fn wake(&mut self) {
+        if let Some(called) = self.called.take() {
+            called.wake();
+        }
+        while let Some(again) = self.again.pop() {
+            again.wake();
+        }
+        for waiting in self.served.by_ref() {
+            waiting.waker.wake();
+        }
+        for invalidation in self.let_go.by_ref() {
+            invalidation.wake();
+        }
+    }
+}
+
+impl Drop for Wake {
+    /// After a waker that panicked, the others are woken all the same.
+    fn drop(&mut self) {
+        self.wake();
+    }
+}
+
+/// Releases the mutex, gives memory back, and wakes, in this order.
+pub(super) fn release(mut book: MutexGuard<'_, Lazy>, wake: Wake) {
+    let empty = book.take_if(|book| book.is_empty());
+    drop(book);
+    drop(empty);
+    wake.now();
+}
+
+pub(super) fn take_all(book: &mut Lazy) -> IntoValues<u64, Waiting> {
+    book.as_mut().map(|book| book.take_all()).unwrap_or_default()
+}
+
+pub(super) fn take_until(book: &mut Lazy, born: Generation) -> IntoValues<u64, Waiting> {
+    book.as_mut().map(|book| book.take_until(born)).unwrap_or_default()
+}
+
+pub(super) fn all_again(book: &mut Lazy) -> Vec<Waker> {
+    book.as_mut().map(|book| book.all_again()).unwrap_or_default()
+}
+
+pub(super) fn call_next(book: &mut Lazy) -> Option<Waker> {
+    book.as_mut()?.call_next()
+}

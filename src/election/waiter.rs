@@ -1,0 +1,189 @@
+//! Those who wait: for a creation, or for the end of a store.
+
+use super::queue::{Lazy, Pause, Waiting, Wake, release};
+use super::{Birth, Election, State, Timer};
+use crate::cycle::Edges;
+use crate::error::WaitCycle;
+use crate::sync::{Mutant, MutexGuard, Ordering, mutant, unique};
+use std::fmt;
+use std::mem;
+use std::task::{Poll, Waker};
+
+/// What became of a waiter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A creation that it could wait for has finished.
+    Served,
+    /// It is elected, and has to create.
+    Elected(Birth),
+    /// The creation that the access saw has ended before it could queue.
+    Moved,
+    /// The creation that it waited for has stood down: look at everything again.
+    LookAgain,
+    /// The creation that it waited for has failed, and nobody is to create for a while.
+    Paused(Pause),
+    /// The creation that it would have waited for waits for one that this thread runs.
+    WouldDeadlock(WaitCycle),
+}
+
+/// One who waits for a creation, thread or task. Dropping it leaves the queue, and passes the baton on.
+#[must_use = "a waiter waits only while it is polled"]
+pub struct Waiter<'a> {
+    election: &'a Election,
+    seen: State,
+    hears_of_pauses: bool,
+    ticket: Option<u64>,
+}
+
+impl<'a> Waiter<'a> {
+    pub(super) fn new(election: &'a Election, seen: State, hears_of_pauses: bool) -> Self {
+        Self { election, seen, hears_of_pauses, ticket: None }
+    }
+
+    /// Queues at first; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that of
+    /// [`Election::elect`], as of now.
+    pub fn poll(&mut self, waker: &Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
+        // Before the mutex: cloning a waker is user code.
+        let waker = waker.clone();
+        match self.ticket {
+            None => self.queue(waker),
+            Some(ticket) => self.check(ticket, waker, timer),
+        }
+    }
+
+    fn queue(&mut self, waker: Waker) -> Poll<Verdict> {
+        let mut book = self.election.book.lock();
+        // Relaxed: a running creation's word changes only under the mutex that we hold.
+        let state = State(self.election.state.load(Ordering::Relaxed));
+        if !state.is_the_creation(self.seen) && !mutant(Mutant::NoRecheck) {
+            drop(book);
+            return Poll::Ready(Verdict::Moved);
+        }
+        let ticket = unique();
+        let edges = match Edges::begin(ticket, self.election) {
+            Ok(edges) => edges,
+            Err(cycle) => {
+                drop(book);
+                return Poll::Ready(Verdict::WouldDeadlock(cycle));
+            }
+        };
+        let entries = book.get_or_insert_default();
+        entries.with_edges += usize::from(!edges.is_empty());
+        let waiting = Waiting {
+            waker,
+            since: state.generation(),
+            hears_of_pauses: self.hears_of_pauses,
+            called: false,
+            again: false,
+            paused: None,
+            edges,
+        };
+        entries.accesses.insert(ticket, waiting);
+        self.ticket = Some(ticket);
+        Poll::Pending
+    }
+
+    fn check(&mut self, ticket: u64, mut waker: Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
+        let mut guard = self.election.book.lock();
+        let Some(book) = guard.as_mut().filter(|book| book.accesses.contains_key(&ticket)) else {
+            drop(guard);
+            self.ticket = None;
+            return Poll::Ready(Verdict::Served);
+        };
+        let waiting = book.accesses.get_mut(&ticket).expect("it was just seen");
+        if let Some(pause) = waiting.paused.take() {
+            return self.go(guard, ticket, Verdict::Paused(pause));
+        }
+        let (called, again) = (mem::take(&mut waiting.called), waiting.again);
+        let state = self.election.look();
+        if called || (timer.is_some() && state.is_creating()) {
+            if let Some(born) = self.election.elect_locked(&mut guard, state, timer) {
+                return self.go(guard, ticket, Verdict::Elected(born));
+            }
+        }
+        if again {
+            return self.go(guard, ticket, Verdict::LookAgain);
+        }
+        let book = guard.as_mut().expect("it was just seen");
+        let waiting = book.accesses.get_mut(&ticket).expect("it was just seen");
+        if called {
+            // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us.
+            match Edges::begin(ticket, self.election) {
+                Ok(edges) => {
+                    book.with_edges += usize::from(!edges.is_empty());
+                    waiting.edges = edges;
+                }
+                Err(cycle) => return self.go(guard, ticket, Verdict::WouldDeadlock(cycle)),
+            }
+        }
+        mem::swap(&mut waiting.waker, &mut waker);
+        drop(guard);
+        drop(waker); // the old one
+        Poll::Pending
+    }
+
+    /// Takes itself out of the queue with a verdict.
+    fn go(&mut self, mut book: MutexGuard<'_, Lazy>, ticket: u64, verdict: Verdict) -> Poll<Verdict> {
+        let left = book.as_mut().and_then(|book| book.remove(ticket));
+        release(book, Wake::default());
+        drop(left); // a waker
+        self.ticket = None;
+        Poll::Ready(verdict)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.election.leave(ticket);
+        }
+    }
+}
+
+impl fmt::Debug for Waiter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiter").field("seen", &self.seen).field("ticket", &self.ticket).finish_non_exhaustive()
+    }
+}
+
+/// The end of a store that was under way when somebody invalidated. Dropping it stops waiting for that.
+#[must_use = "it waits only while it is polled"]
+#[derive(Debug)]
+pub struct StoreEnd<'a> {
+    pub(super) election: &'a Election,
+    pub(super) ticket: Option<u64>,
+}
+
+impl StoreEnd<'_> {
+    /// Whether there is nothing to wait for, as far as has been seen.
+    pub fn is_over(&self) -> bool {
+        self.ticket.is_none()
+    }
+
+    /// Ready once no store runs that began before the invalidation.
+    pub fn poll(&mut self, waker: &Waker) -> Poll<()> {
+        let Some(ticket) = self.ticket else { return Poll::Ready(()) };
+        let mut waker = waker.clone();
+        let mut book = self.election.book.lock();
+        let Some(waiting) = book.as_mut().and_then(|book| book.invalidations.get_mut(&ticket)) else {
+            drop(book);
+            self.ticket = None;
+            return Poll::Ready(());
+        };
+        mem::swap(waiting, &mut waker);
+        drop(book);
+        drop(waker); // the old one
+        Poll::Pending
+    }
+}
+
+impl Drop for StoreEnd<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            let mut book = self.election.book.lock();
+            let left = book.as_mut().and_then(|book| book.invalidations.remove(&ticket));
+            release(book, Wake::default());
+            drop(left); // a waker
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! What happens when creating goes wrong: the settings of a lock, and how long it pauses after a failure.
+//!
+//! Nothing here waits or knows a lock; what the settings mean for one is in [`terms`](crate::dogpile).
+
+use crate::clock::nanoseconds;
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// What a lock does when creating goes wrong.
+///
+/// One policy may rule any number of locks. A lock holds it as one pointer: `with_policy(&POLICY)` on each type takes a
+/// `static` one, and is `const`; `with_shared_policy(Arc::new(policy))` one that is made at run time. What is not set costs
+/// nothing, and what is set costs a hit nothing.
+///
+/// | setting | default | which is |
+/// |---|---|---|
+/// | [`retry_after`](PolicyBuilder::retry_after) | no pause | each access that finds no fresh value may be elected, as in the origin |
+/// | [`on_error`](PolicyBuilder::on_error) | [`OnError::Propagate`] | whoever was elected learns that it has failed, as in the origin |
+/// | [`creation_timeout`](PolicyBuilder::creation_timeout) | none | a creation may take as long as it likes, as in the origin |
+/// | [`max_skew`](PolicyBuilder::max_skew) | one second | what machines that keep their clocks by NTP stay well within |
+/// | [`name`](PolicyBuilder::name) | none | it is only for messages |
+///
+/// # Examples
+///
+/// In a `static` a contradiction is an error of the compiler:
+///
+/// ```
+/// use dogpile::{Backoff, Cached, OnError, Policy};
+/// use std::time::Duration;
+///
+/// static POLICY: Policy = Policy::builder()
+///     .retry_after(Backoff::new(Duration::from_millis(100), Duration::from_secs(30)))
+///     .on_error(OnError::ServeStale)
+///     .creation_timeout(Duration::from_secs(5))
+///     .build_const();
+/// static RATES: Cached<Vec<f64>> = Cached::new(Duration::from_secs(600)).with_policy(&POLICY);
+///
+/// RATES.set(vec![1.0, 1.09]);
+/// RATES.mark_stale();
+/// let rates = RATES.get_or_try_create(|| Err("no answer")).unwrap(); // the old ones
+/// assert_eq!(rates[1], 1.09);
+/// ```
+///
+/// ```compile_fail,E0080
+/// # use dogpile::{Backoff, Policy};
+/// # use std::time::Duration;
+/// static POLICY: Policy =
+///     Policy::builder().retry_after(Backoff::new(Duration::from_secs(30), Duration::from_secs(1))).build_const();
+/// ```
+///
+/// At run time it is an error of its own:
+///
+/// ```
+/// use dogpile::{Cached, Policy, PolicyError};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let timeout = Duration::from_secs(5); // from a file
+/// let policy = Policy::builder().creation_timeout(timeout).build()?;
+/// let rates: Cached<Vec<f64>> = Cached::new(Duration::from_secs(600)).with_shared_policy(Arc::new(policy));
+///
+/// let none = Policy::builder().creation_timeout(Duration::ZERO).build();
+/// assert_eq!(none, Err(PolicyError::NoTimeToCreate));
+/// # Ok::<(), PolicyError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    name: Option<&'static str>,
+    retry_after: Option<Backoff>,
+    on_error: OnError,
+    creation_timeout: Option<Duration>,
+    max_skew: Duration,
+}
+
+impl Policy {
+    /// What a lock does that has been given none.
+    pub(crate) const DEFAULT: Self = Self {
+        name: None,
+        retry_after: None,
+        on_error: OnError::Propagate,
+        creation_timeout: None,
+        max_skew: Duration::from_secs(1),
+    };
+
+    /// Starts from the defaults.
+    pub const fn builder() -> PolicyBuilder {
+        PolicyBuilder(Self::DEFAULT)
+    }
+
+    /// The same with another [name](PolicyBuilder::name): for a lock that is otherwise ruled as others are.
+    ///
+    /// ```
+    /// # use dogpile::{Dogpile, Policy};
+    /// # use std::time::Duration;
+    /// const UPSTREAM: Policy = Policy::builder().creation_timeout(Duration::from_secs(5)).build_const();
+    /// static RATES: Dogpile = Dogpile::never_expires().with_policy(&UPSTREAM.named("rates"));
+    /// static USERS: Dogpile = Dogpile::never_expires().with_policy(&UPSTREAM.named("users"));
+    /// ```
+    #[must_use]
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// See [`PolicyBuilder::name`].
+    #[must_use]
+    pub const fn name(&self) -> Option<&'static str> {
+        self.name
+    }
+
+    /// See [`PolicyBuilder::retry_after`].
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Backoff> {
+        self.retry_after
+    }
+
+    /// See [`PolicyBuilder::on_error`].
+    #[must_use]
+    pub const fn on_error(&self) -> OnError {
+        self.on_error
+    }
+
+    /// See [`PolicyBuilder::creation_timeout`].
+    #[must_use]
+    pub const fn creation_timeout(&self) -> Option<Duration> {
+        self.creation_timeout
+    }
+
+    /// See [`PolicyBuilder::max_skew`].
+    #[must_use]
+    pub const fn max_skew(&self) -> Duration {
+        self.max_skew
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Settings that are still to be found free of contradictions: see [`Policy`].
+#[derive(Clone, Copy, Debug)]
+#[must_use = "`build` makes a policy of it"]
+pub struct PolicyBuilder(Policy);
+
+impl PolicyBuilder {
+    /// Pauses after a failed creation, instead of electing the next at once.
+    ///
+    /// A creation has failed that ended with an error or a panic, or was dropped unfinished; and one whose value has
+    /// [expired as it arrives](crate::Made::expires_after). The pause is counted from that end, on the lock's own clock.
+    /// Until it is over
+    ///
+    /// - an old value is served, as [`Stale`](crate::Outcome::Stale), without calling any creator;
+    /// - where there is none, all who have waited and all who come get [`CreateError::Paused`](crate::CreateError::Paused)
+    ///   with the cause and the time left, in place of one attempt each. So do those who ask for one to be made though it be
+    ///   fresh. Forms that have no error to say so by (`acquire`, `acquire_or_create`, `get_or_create`, and `try_acquire`)
+    ///   create when elected, one at a time.
+    ///
+    /// The pauses grow from failure to failure as [`Backoff`] says, until a creation succeeds or a value is
+    /// [set](crate::Cached::set). Invalidations do not end a pause: they say nothing of the source.
+    ///
+    /// A [`Registry`](crate::Registry) keeps a key's lock at least until its pause is over.
+    pub const fn retry_after(mut self, backoff: Backoff) -> Self {
+        self.0.retry_after = Some(backoff);
+        self
+    }
+
+    /// What the access is given that was elected, and whose creator has failed.
+    pub const fn on_error(mut self, on_error: OnError) -> Self {
+        self.0.on_error = on_error;
+        self
+    }
+
+    /// How long a creation may take before another access may be elected in its place. Counted from its election, on the
+    /// lock's own clock. `Duration::MAX` is no limit; zero is a contradiction.
+    ///
+    /// Once it is older than this, the next access that finds no fresh value *declares it dead*, and is elected; those who
+    /// wait wake up for that by themselves, and one of them does. From then on the dead one can do nothing to the lock: what it
+    /// makes goes to its own caller, [`publish`](crate::Creation::publish) and `write_lock` are refused, and it counts neither as
+    /// a failure nor as a success. (Its thread is not interrupted; a long creator may ask
+    /// [`is_dead`](crate::Creation::is_dead).) Inside `publish`, or while it holds the write lock, it cannot be declared dead:
+    /// that waits until the store has ended, so what hangs in there holds up the others.
+    ///
+    /// An old creation that nobody was elected in place of is not dead: when it ends after all, its value is as good as any.
+    pub const fn creation_timeout(mut self, timeout: Duration) -> Self {
+        self.0.creation_timeout = Some(timeout);
+        self
+    }
+
+    /// How far ahead of this machine's time of day a stamp from elsewhere may lie, in [stamped getter
+    /// mode](crate::Dogpile::get_or_create_stamped). A stamp within it counts as now, one beyond it as stale. Zero trusts
+    /// nobody's clock but one's own; `Duration::MAX` trusts everybody's. Precise to the nanosecond.
+    pub const fn max_skew(mut self, max_skew: Duration) -> Self {
+        self.0.max_skew = max_skew;
+        self
+    }
+
+    /// What the lock is called in messages, such as that of a [`WaitCycle`](crate::WaitCycle).
+    pub const fn name(mut self, name: &'static str) -> Self {
+        self.0 = self.0.named(name);
+        self
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`], if its settings contradict each other or themselves.
+    pub const fn build(self) -> Result<Policy, PolicyError> {
+        if let Some(backoff) = self.0.retry_after {
+            if let Err(error) = backoff.check() {
+                return Err(error);
+            }
+        }
+        match self.0.creation_timeout {
+            Some(Duration::ZERO) => Err(PolicyError::NoTimeToCreate),
+            _ => Ok(self.0),
+        }
+    }
+
+    /// The policy, for a `const` or a `static`, where a contradiction is an error of the compiler.
+    ///
+    /// # Panics
+    ///
+    /// If its settings contradict each other or themselves. Where they are not known before the program runs, use
+    /// [`build`](Self::build).
+    #[must_use]
+    #[track_caller]
+    pub const fn build_const(self) -> Policy {
+        match self.build() {
+            Ok(policy) => policy,
+            Err(error) => panic!("{}", error.message()),
+        }
+    }
+}
+
+/// What the access is given that was elected, and whose creator has returned an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnError {
+    /// The error, even if there is an old value, which all others go on using.
+    #[default]
+    Propagate,
+    /// The old value, if there is one: the outcome is then [`Outcome::StaleOnError`](crate::Outcome::StaleOnError), and the
+    /// error is dropped. (What HTTP calls `stale-if-error`, RFC 5861.) If there is none, the error.
+    ///
+    /// In getter modes the old value is the getter's, which is asked for it after the creator has failed; unless it has been
+    /// asked twice already (L8), or finds nothing now: then it is the error, too. Panics are passed on in any case.
+    ServeStale,
+}
+
+/// How long the pauses after failures are, and how they grow: the first pause, doubled from failure to failure, up to the
+/// longest; each then shortened by a random part, so that those who failed together do not come back together.
+///
+/// See [`PolicyBuilder::retry_after`]. The n-th pause in a row is drawn evenly from `p - jitter * p ..= p`, where
+/// `p = min(longest, first * multiplier^(n - 1))` (M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015,
+/// which calls a jitter of 0.5 "equal" and one of 1 "full").
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
+    multiplier: u32,
+    jitter: f64,
+}
+
+impl Backoff {
+    /// Pauses from `first` up to `longest`, precise to the nanosecond. If the two are the same, they do not grow.
+    #[must_use]
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, multiplier: 2, jitter: 0.5 }
+    }
+
+    /// By what each pause exceeds the one before it: 2 unless set. With 1 they do not grow.
+    #[must_use]
+    pub const fn multiplier(mut self, multiplier: u32) -> Self {
+        self.multiplier = multiplier;
+        self
+    }
+
+    /// By what part of itself a pause may be shortened, from 0 (not at all) to 1 (to nothing): 0.5 unless set, so that the
+    /// source is left in peace for at least half of the pause.
+    #[must_use]
+    pub const fn jitter(mut self, part: f64) -> Self {
+        self.jitter = part;
+        self
+    }
+
+    const fn check(&self) -> Result<(), PolicyError> {
+        if self.first.is_zero() {
+            Err(PolicyError::PauseOfZero)
+        } else if self.longest.as_nanos() < self.first.as_nanos() {
+            Err(PolicyError::PausesShrink)
+        } else if self.multiplier == 0 {
+            Err(PolicyError::MultiplierOfZero)
+        } else if !(self.jitter >= 0.0 && self.jitter <= 1.0) {
+            Err(PolicyError::JitterOutOfRange)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The pause after so many failures in a row, in nanoseconds; `random` is from 0 up to 1.
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    // a jitter to 53 bits is random enough; what is cast back lies between 0 and a u64
+    pub(crate) fn pause(&self, failures: u32, random: f64) -> u64 {
+        let growth = u64::from(self.multiplier).saturating_pow(failures.saturating_sub(1));
+        let pause = nanoseconds(self.first).saturating_mul(growth).min(nanoseconds(self.longest));
+        pause - ((pause as f64 * self.jitter * random) as u64).min(pause)
+    }
+}
+
+/// What contradicts itself in a [`Policy`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// The first pause of a [`Backoff`] is zero: then there are none.
+    PauseOfZero,
+    /// The longest pause of a [`Backoff`] is shorter than the first.
+    PausesShrink,
+    /// The multiplier of a [`Backoff`] is zero.
+    MultiplierOfZero,
+    /// The jitter of a [`Backoff`] is not between 0 and 1.
+    JitterOutOfRange,
+    /// The creation time-out is zero: every creation would be dead at once.
+    NoTimeToCreate,
+}
+
+impl PolicyError {
+    const fn message(self) -> &'static str {
+        match self {
+            Self::PauseOfZero => "the first pause of a backoff is zero, which is no pause",
+            Self::PausesShrink => "the longest pause of a backoff is shorter than the first",
+            Self::MultiplierOfZero => "the multiplier of a backoff is zero, and there would be no second pause",
+            Self::JitterOutOfRange => "the jitter of a backoff is not between 0 and 1",
+            Self::NoTimeToCreate => "the creation time-out is zero, and every creation would be dead at once",
+        }
+    }
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl Error for PolicyError {}
+
+#[cfg(all(test, not(dogpile_loom)))]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let backoff = Backoff::new(MS * 100, SECOND).jitter(0.0);
+        let pauses = [1, 2, 3, 4, 5, 6, 1_000].map(|failures| Duration::from_nanos(backoff.pause(failures, 0.9)));
+        assert_eq!(pauses, [MS * 100, MS * 200, MS * 400, MS * 800, SECOND, SECOND, SECOND]);
+        let constant = backoff.multiplier(1);
+        assert_eq!(constant.pause(50, 0.0), nanoseconds(MS * 100));
+        // Nothing overflows.
+        assert_eq!(Backoff::new(MS, Duration::MAX).pause(u32::MAX, 0.0), u64::MAX);
+    }
+
+    #[test]
+    fn jitter_shortens_within_its_part() {
+        let backoff = Backoff::new(SECOND, SECOND);
+        assert_eq!(backoff.pause(1, 0.0), nanoseconds(SECOND));
+        assert_eq!(backoff.pause(1, 0.5), nanoseconds(MS * 750));
+        let least = backoff.pause(1, 1.0 - f64::EPSILON);
+        assert!((nanoseconds(MS * 500)..nanoseconds(MS * 501)).contains(&least), "{least}");
+        assert!(backoff.jitter(1.0).pause(1, 1.0 - f64::EPSILON) < 1_000);
+    }
+
+    #[test]
+    fn contradictions_are_told_apart() {
+        let build = |backoff| Policy::builder().retry_after(backoff).build().map(|_| ());
+        assert_eq!(build(Backoff::new(MS, MS)), Ok(()));
+        assert_eq!(build(Backoff::new(Duration::ZERO, MS)), Err(PolicyError::PauseOfZero));
+        assert_eq!(build(Backoff::new(MS * 2, MS)), Err(PolicyError::PausesShrink));
+        assert_eq!(build(Backoff::new(MS, MS).multiplier(0)), Err(PolicyError::MultiplierOfZero));
+        for part in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+            assert_eq!(build(Backoff::new(MS, MS).jitter(part)), Err(PolicyError::JitterOutOfRange));
+        }
+        let hasty = Policy::builder().creation_timeout(Duration::ZERO).build();
+        assert_eq!(hasty, Err(PolicyError::NoTimeToCreate));
+    }
+}

@@ -1,0 +1,43 @@
+//! A place for something that is made when it is first needed, found by one pointer.
+//!
+//! Normally it is `once_cell`'s. Under `cfg(dogpile_loom)` it is std's `OnceLock`, seen by the model as one of loom's atomics with
+//! the same orderings; which of two makers is faster is outside the model's view.
+
+#[cfg(not(dogpile_loom))]
+pub(crate) use once_cell::race::OnceBox;
+
+#[cfg(dogpile_loom)]
+mod imp {
+    use crate::sync::{AtomicBool, Ordering};
+    use std::sync::OnceLock;
+
+    #[derive(Debug)]
+    pub(crate) struct OnceBox<T> {
+        made: AtomicBool,
+        place: OnceLock<Box<T>>,
+    }
+
+    impl<T> OnceBox<T> {
+        pub(crate) fn new() -> Self {
+            Self { made: AtomicBool::new(false), place: OnceLock::new() }
+        }
+
+        pub(crate) fn with_value(value: Box<T>) -> Self {
+            Self { made: AtomicBool::new(true), place: OnceLock::from(value) }
+        }
+
+        pub(crate) fn get(&self) -> Option<&T> {
+            // Acquire: pairs with the release in `get_or_init`.
+            self.made.load(Ordering::Acquire).then(|| self.place.get()).flatten().map(|made| &**made)
+        }
+
+        pub(crate) fn get_or_init(&self, make: impl FnOnce() -> Box<T>) -> &T {
+            let made = self.place.get_or_init(make);
+            // Release, and acquire for whoever finds it made: pairs with `get` and with itself.
+            self.made.swap(true, Ordering::AcqRel);
+            made
+        }
+    }
+}
+#[cfg(dogpile_loom)]
+pub(crate) use imp::OnceBox;
