@@ -4,8 +4,8 @@
 mod traits;
 
 use dogpile::{
-    AcquireError, Cached, CachedFn, CachedGuard, CreateError, Freshness, Generation, Made, ManualClock, MonotonicClock,
-    Outcome, Renewal, cached,
+    AcquireError, Backoff, Cached, CachedFn, CachedGuard, CreateError, Freshness, Generation, Made, ManualClock,
+    MonotonicClock, Outcome, Policy, PolicyError, Renewal, WaitCycle, cached,
 };
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -689,6 +689,8 @@ fn types_cross_threads_and_panics_as_an_arc_of_their_value_does() {
     const NO: [bool; 4] = [false; 4];
     assert_eq!([traits!(Cached<u8>), traits!(CachedGuard<u8>), traits!(CachedFn<u8>), traits!(Made<u8>)], [YES; 4]);
     assert_eq!([traits!(Renewal<'static, u8>), traits!(Generation)], [YES; 2]);
+    assert_eq!([traits!(Policy), traits!(Backoff), traits!(PolicyError), traits!(WaitCycle)], [YES; 4]);
+    assert_eq!(traits!(ManualClock), YES);
     // Shared by all and dropped by any, so it must be both `Send` and `Sync` to be either; and it is seen through a panic.
     assert_eq!([traits!(Cached<Cell<u8>>), traits!(CachedGuard<Cell<u8>>), traits!(CachedFn<Cell<u8>>)], [NO; 3]);
     assert_eq!(traits!(Renewal<'static, Cell<u8>>), NO);

@@ -1,0 +1,182 @@
+//! Policies on every type, in a `static` or shared; what they say of themselves; panics on the way.
+
+use crate::{ALMOST_A_SECOND, MINUTE, MORTAL, NANO, PAUSING, PAUSING_AND_SERVING, SECOND, STEADY, elected, paused};
+use dogpile::{
+    Cached, CachedFn, Clock, CreateError, Dogpile, ManualClock, OnError, Outcome, Policy, PolicyError, Registry,
+    Stamped, Store, SyncReaderDogpile, cached_by_key,
+};
+use std::convert::Infallible;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+#[test]
+fn every_type_takes_a_policy_in_a_static_or_shared() {
+    static LOCK: Dogpile = Dogpile::new(MINUTE).with_policy(&PAUSING);
+    static READERS: SyncReaderDogpile = SyncReaderDogpile::new(MINUTE).with_policy(&PAUSING).born_fresh();
+    static CACHED: Cached<u8> = Cached::new(MINUTE).with_policy(&PAUSING);
+    static FUNCTION: CachedFn<u8> = <CachedFn<u8>>::new(MINUTE, || 1).with_policy(&PAUSING);
+    static LOCKS: Registry<u8> = Registry::new(|_| Dogpile::new(MINUTE)).with_policy(&PAUSING);
+    let shared = Arc::new(Policy::builder().retry_after(STEADY).name("shared").build().unwrap());
+    let share = || Arc::clone(&shared);
+    assert_eq!(*LOCK.policy(), PAUSING);
+    assert_eq!(*READERS.policy(), PAUSING);
+    assert_eq!(*CACHED.policy(), PAUSING);
+    assert_eq!(*FUNCTION.policy(), PAUSING);
+    assert_eq!(*LOCKS.get(&1).policy(), PAUSING);
+    assert_eq!(*Dogpile::new(MINUTE).policy(), Policy::default());
+    let ruled = Dogpile::new(MINUTE).with_shared_policy(share());
+    assert_eq!(ruled.policy().name(), Some("shared"));
+    assert_eq!(ruled.with_policy(&MORTAL).policy().creation_timeout(), Some(SECOND), "the last one counts");
+    assert_eq!(Dogpile::new(MINUTE).with_policy(&MORTAL).with_shared_policy(share()).policy().name(), Some("shared"));
+    assert_eq!(SyncReaderDogpile::new(MINUTE).with_shared_policy(share()).policy().name(), Some("shared"));
+    assert_eq!(Cached::<u8>::new(MINUTE).with_shared_policy(share()).policy().name(), Some("shared"));
+    assert_eq!(CachedFn::<u8, _>::new(MINUTE, || 1_u8).with_shared_policy(share()).policy().name(), Some("shared"));
+    // The maker's own comes first.
+    let locks: Registry<u8> = Registry::new(|key| match key {
+        0 => Dogpile::new(MINUTE),
+        _ => Dogpile::new(MINUTE).with_policy(&MORTAL),
+    });
+    let locks = locks.with_shared_policy(share());
+    assert_eq!([0, 1].map(|key| locks.get(&key).policy().name()), [Some("shared"), None]);
+    drop(locks);
+    assert_eq!(Arc::strong_count(&shared), 1, "nothing is left of them");
+}
+
+#[test]
+fn a_function_by_key_takes_a_policy() {
+    let clock = Arc::new(ManualClock::new());
+    let calls = AtomicUsize::new(0);
+    let stored = parking_lot::Mutex::new(None::<Stamped<u8>>);
+    let function = cached_by_key(
+        MINUTE,
+        |key: &u8| *key,
+        |_: &u8| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            Err::<u8, _>("no answer")
+        },
+        Store {
+            get: |_: &u8| Ok::<_, Infallible>(*stored.lock()),
+            set: |_: &u8, value: &Stamped<u8>| {
+                *stored.lock() = Some(*value);
+                Ok(())
+            },
+            remove: (),
+        },
+    )
+    .with_policy(&PAUSING_AND_SERVING)
+    .with_clock(Arc::clone(&clock));
+    assert_eq!(function.get_fallible(&1), Err(CreateError::Failed("no answer")));
+    // Nobody holds that lock, but the pause is remembered.
+    assert_eq!(function.get_fallible(&1), Err(paused(SECOND)));
+    clock.advance(SECOND);
+    *stored.lock() = Some(Stamped { value: 7, created: clock.wall() - MINUTE });
+    assert_eq!(function.get_fallible(&1).unwrap().value, 7);
+    assert_eq!(calls.load(Ordering::Relaxed), 2, "it has failed once more, and the old one serves");
+    assert_eq!(function.get_fallible(&1).unwrap().value, 7);
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_registry_keeps_a_paused_key_until_its_pause_is_over() {
+    let clock = Arc::new(ManualClock::new());
+    let locks = Registry::with_maker(|_: &u8| Dogpile::with_clock(MINUTE, Arc::clone(&clock))).with_policy(&PAUSING);
+    assert_eq!(locks.get(&1).acquire_or_try_create(|| Err("no answer")), Err(CreateError::Failed("no answer")));
+    assert_eq!(locks.len(), 1);
+    assert_eq!(locks.get(&1).acquire_or_try_create(|| Err("unwanted")), Err(paused(SECOND)));
+    clock.advance(ALMOST_A_SECOND);
+    assert_eq!(locks.sweep(), 0);
+    assert_eq!(locks.get(&1).acquire_or_try_create(|| Err("unwanted")), Err(paused(NANO)));
+    clock.advance(NANO);
+    assert_eq!(locks.sweep(), 1);
+    assert!(locks.is_empty());
+    // Whoever lets go when it is over takes it along, and so does whoever lets go of another key in the same shard.
+    locks.get(&1).acquire_or_try_create(|| Err("no answer")).unwrap_err();
+    clock.advance(SECOND);
+    drop(locks.get(&1));
+    assert!(locks.is_empty());
+    for key in 0..=255 {
+        locks.get(&key).acquire_or_try_create(|| Err("no answer")).unwrap_err();
+    }
+    assert_eq!(locks.len(), 256);
+    clock.advance(SECOND);
+    for key in 0..=255 {
+        drop(locks.get(&key));
+    }
+    assert!(locks.is_empty());
+    assert_eq!(locks.get(&1).acquire_or_try_create(|| Ok::<_, &str>(())), Ok(Outcome::Created));
+    assert!(locks.is_empty(), "it succeeded: nothing to remember");
+}
+
+/// An error that cannot be told.
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("an error panics on purpose")
+    }
+}
+
+/// A clock that can be broken.
+struct Breakable(ManualClock, Arc<AtomicBool>);
+
+impl Clock for Breakable {
+    fn now(&self) -> u64 {
+        assert!(!self.1.load(Ordering::SeqCst), "a clock panics on purpose");
+        self.0.now()
+    }
+}
+
+#[test]
+fn l5_panics_of_errors_and_clocks_free_the_lock() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let lock = Dogpile::with_clock(MINUTE, Breakable(ManualClock::new(), Arc::clone(&broken))).with_policy(&PAUSING);
+    let error = catch_unwind(AssertUnwindSafe(|| lock.acquire_or_try_create(|| Err(Unspeakable)).is_ok()));
+    assert!(error.is_err());
+    assert!(!lock.is_creating());
+    assert_eq!(lock.paused_for(), Some(SECOND));
+    for in_a_panic in [false, true] {
+        let creation = elected(lock.acquire());
+        broken.store(true, Ordering::SeqCst);
+        let dropped = catch_unwind(AssertUnwindSafe(|| {
+            let _creation = creation;
+            assert!(!in_a_panic, "a creator panics on purpose");
+        }));
+        broken.store(false, Ordering::SeqCst);
+        let said = *dropped.unwrap_err().downcast_ref::<&str>().unwrap();
+        assert_eq!(said, if in_a_panic { "a creator panics on purpose" } else { "a clock panics on purpose" });
+        assert!(!lock.is_creating(), "given up, without a pause");
+    }
+    // A creation that is timed by it is not elected.
+    broken.store(true, Ordering::SeqCst);
+    let mortal = Dogpile::with_clock(MINUTE, Breakable(ManualClock::new(), broken)).with_policy(&MORTAL);
+    assert!(catch_unwind(AssertUnwindSafe(|| mortal.try_acquire().is_ok())).is_err());
+    assert!(!mortal.is_creating());
+}
+
+#[test]
+fn policies_say_what_they_say() {
+    let policy = Policy::builder()
+        .retry_after(STEADY)
+        .on_error(OnError::ServeStale)
+        .creation_timeout(SECOND)
+        .max_skew(MINUTE)
+        .name("all")
+        .build()
+        .unwrap();
+    assert_eq!(policy.retry_after(), Some(STEADY));
+    assert_eq!(policy.on_error(), OnError::ServeStale);
+    assert_eq!(policy.creation_timeout(), Some(SECOND));
+    assert_eq!(policy.max_skew(), MINUTE);
+    assert_eq!(policy.named("other").name(), Some("other"));
+    assert_eq!(
+        Policy::builder().creation_timeout(Duration::ZERO).build().unwrap_err().to_string(),
+        "the creation time-out is zero, and every creation would be dead at once"
+    );
+    let panic = catch_unwind(|| Policy::builder().creation_timeout(Duration::ZERO).build_const()).unwrap_err();
+    assert_eq!(panic.downcast_ref::<String>().unwrap(), &PolicyError::NoTimeToCreate.to_string());
+    let paused = paused::<Infallible, Infallible>(SECOND);
+    assert_eq!(paused.to_string(), "there is no value, and none is made for another 1s, after a failure: no answer");
+}

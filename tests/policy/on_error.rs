@@ -1,0 +1,101 @@
+//! What the one is given that was elected, and whose creator failed.
+
+use crate::{MINUTE, PAUSING_AND_SERVING, SECOND, SERVING, fail, ruled, ruled_and_stale};
+use dogpile::{
+    Cached, CachedFn, CachedGuard, Clock as _, CreateError, Freshness, GetError, ManualClock, Outcome, Stamped,
+    SyncReaderDogpile,
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[test]
+fn the_elected_one_is_served_the_old_value_if_the_policy_says_so() {
+    let (lock, _) = ruled_and_stale(&SERVING);
+    assert_eq!(fail(&lock), Ok(Outcome::StaleOnError));
+    assert_eq!(fail(&lock), Ok(Outcome::StaleOnError), "nobody pauses");
+    assert_eq!(lock.freshness(), Freshness::Stale);
+    let panicked =
+        catch_unwind(AssertUnwindSafe(|| lock.acquire_or_try_create(|| -> Result<(), &str> { panic!("on purpose") })));
+    assert!(panicked.is_err());
+    lock.invalidate();
+    assert_eq!(fail(&lock), Err(CreateError::Failed("no answer")));
+    let (lock, _) = ruled(&SERVING);
+    assert_eq!(fail(&lock), Err(CreateError::Failed("no answer")));
+    // Invalidated while it was creating: there is nothing to go on with.
+    let (lock, _) = ruled_and_stale(&SERVING);
+    let invalidated = lock.acquire_or_try_create(|| {
+        lock.invalidate();
+        Err("no answer")
+    });
+    assert_eq!(invalidated, Err(CreateError::Failed("no answer")));
+}
+
+#[test]
+fn a_cached_value_serves_the_elected_one_on_error() {
+    let clock = Arc::new(ManualClock::new());
+    let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSING_AND_SERVING);
+    assert_eq!(cached.get_or_try_create(|| Err("no answer")).unwrap_err(), CreateError::Failed("no answer"));
+    cached.set(7);
+    clock.advance(MINUTE);
+    let told = |guard: &CachedGuard<u8>| (**guard, CachedGuard::outcome(guard));
+    assert_eq!(told(&cached.get_or_try_create(|| Err("no answer")).unwrap()), (7, Outcome::StaleOnError));
+    assert_eq!(told(&cached.get_or_try_create(|| Err("unwanted")).unwrap()), (7, Outcome::Stale));
+    clock.advance(SECOND);
+    let invalidated = cached.get_or_try_create_with(|_| {
+        cached.invalidate();
+        Err("no answer")
+    });
+    assert_eq!(invalidated.unwrap_err(), CreateError::Failed("no answer"));
+    let fails: CachedFn<u8, _> = dogpile::cached(MINUTE, || Err("no answer")).with_policy(&SERVING);
+    fails.set(7);
+    assert_eq!(told(&fails.refresh_fallible().unwrap()), (7, Outcome::StaleOnError));
+}
+
+#[test]
+fn getters_bring_the_old_value_on_error_and_are_not_called_a_third_time() {
+    let (lock, clock) = ruled_and_stale(&SERVING);
+    let gets = AtomicUsize::new(0);
+    let getter = || {
+        gets.fetch_add(1, Ordering::Relaxed);
+        Ok(7)
+    };
+    let got: Result<u8, CreateError<_, ()>> = lock.get_or_try_create(getter, || Err("no answer"));
+    assert_eq!((got, gets.swap(0, Ordering::Relaxed)), (Ok(7), 1));
+    let gone = || Err::<u8, GetError<()>>(GetError::NeedRegeneration);
+    assert_eq!(lock.get_or_try_create(gone, || Err("no answer")), Err(CreateError::Failed("no answer")));
+    let down = || Err::<u8, _>(GetError::Failed("the store is down"));
+    assert_eq!(lock.get_or_try_create(down, || Err("no answer")), Err(CreateError::Failed("no answer")));
+    // Stamped: it brought a stale value once before.
+    let stale = || {
+        gets.fetch_add(1, Ordering::Relaxed);
+        Ok(Stamped { value: 8, created: clock.wall() - MINUTE })
+    };
+    let got: Result<_, CreateError<_, ()>> = lock.get_or_try_create_stamped(stale, || Err("no answer"));
+    assert_eq!((got.map(|got| got.value), gets.swap(0, Ordering::Relaxed)), (Ok(8), 2));
+    lock.invalidate();
+    let got: Result<_, CreateError<_, ()>> = lock.get_or_try_create_stamped(stale, || Err("no answer"));
+    assert_eq!((got, gets.load(Ordering::Relaxed)), (Err(CreateError::Failed("no answer")), 0), "what was invalidated");
+}
+
+#[test]
+fn readers_are_served_the_old_resource_on_error() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SERVING);
+    assert_eq!(lock.acquire_or_try_create(|| Err("no answer")).map(|_| ()), Err(CreateError::Failed("no answer")));
+    assert_eq!(*lock.acquire_or_create(|| ()), Outcome::Created);
+    clock.advance(MINUTE);
+    let guard = lock.acquire_or_try_create(|| Err("no answer")).unwrap();
+    assert_eq!(*guard, Outcome::StaleOnError);
+    assert!(lock.try_acquire_write_lock().is_err(), "it is a guard");
+    drop(guard);
+    let guard = lock.get_or_try_create(|| Ok::<_, GetError<()>>(7), || Err("no answer")).unwrap();
+    assert_eq!(*guard, 7);
+    assert!(lock.try_acquire_write_lock().is_err(), "it is a guard");
+    drop(guard);
+    let invalidated = lock.acquire_or_try_create(|| {
+        lock.invalidate();
+        Err("no answer")
+    });
+    assert_eq!(invalidated.map(|_| ()), Err(CreateError::Failed("no answer")));
+}

@@ -1,0 +1,310 @@
+//! A pause after each failure: who carries on, who is told, who creates.
+
+use crate::{
+    ALMOST_A_SECOND, MINUTE, NANO, PAUSING, SECOND, elected, fail, paused, ruled, ruled_and_stale, succeed, until,
+    unwanted,
+};
+use dogpile::{
+    AcquireError, Backoff, Cached, CachedFn, CachedGuard, Clock as _, CreateError, Finished, Freshness, GetError, Made,
+    ManualClock, Outcome, Policy, Stamped, SyncReaderDogpile, Turn,
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn after_a_failure_the_old_value_is_served_until_the_pause_is_over() {
+    let (lock, clock) = ruled_and_stale(&PAUSING);
+    assert_eq!(lock.paused_for(), None);
+    assert_eq!(fail(&lock), Err(CreateError::Failed("no answer")));
+    assert_eq!(lock.paused_for(), Some(SECOND));
+    for _ in 0..3 {
+        assert_eq!(unwanted(&lock), Ok(Outcome::Stale));
+        assert_eq!(lock.acquire_or_create(|| panic!("nobody is to create")), Outcome::Stale);
+        assert!(matches!(lock.acquire(), Turn::Stale));
+        assert!(matches!(lock.acquire_owned(), Turn::Stale));
+        assert!(matches!(lock.try_acquire(), Ok(Turn::Stale)));
+    }
+    assert_eq!(lock.freshness(), Freshness::Stale);
+    assert!(!lock.is_creating());
+    clock.advance(ALMOST_A_SECOND);
+    assert_eq!(unwanted(&lock), Ok(Outcome::Stale));
+    assert_eq!(lock.paused_for(), Some(NANO));
+    clock.advance(NANO);
+    assert_eq!(lock.paused_for(), None);
+    // C10: it is tried again, and the old value is not pinned.
+    assert_eq!(succeed(&lock), Ok(Outcome::Created));
+    assert_eq!(unwanted(&lock), Ok(Outcome::Fresh));
+}
+
+#[test]
+fn pauses_grow_from_failure_to_failure_and_begin_anew_after_a_success() {
+    let (lock, clock) = ruled_and_stale(&PAUSING);
+    for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+        assert_eq!(fail(&lock), Err(CreateError::Failed("no answer")));
+        assert_eq!(lock.paused_for(), Some(SECOND * pause));
+        clock.advance(SECOND * pause);
+    }
+    assert_eq!(succeed(&lock), Ok(Outcome::Created));
+    assert_eq!(lock.paused_for(), None);
+    clock.advance(MINUTE);
+    fail(&lock).unwrap_err();
+    assert_eq!(lock.paused_for(), Some(SECOND));
+}
+
+#[test]
+fn jitter_shortens_pauses() {
+    static JITTERY: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE).jitter(0.5)).build_const();
+    let mut pauses: Vec<_> = (0..200)
+        .map(|_| {
+            let (lock, _) = ruled(&JITTERY);
+            fail(&lock).unwrap_err();
+            lock.paused_for().unwrap()
+        })
+        .collect();
+    pauses.sort();
+    pauses.dedup();
+    assert!(pauses.len() > 190, "they differ");
+    assert!(pauses[0] >= MINUTE / 2 && *pauses.last().unwrap() <= MINUTE);
+    // Of 200 even draws, one in each outer quarter: missed once in 10^24 runs.
+    assert!(pauses[0] < MINUTE * 5 / 8 && *pauses.last().unwrap() > MINUTE * 7 / 8);
+}
+
+#[test]
+fn without_a_value_all_who_can_hear_of_it_are_told_of_the_pause() {
+    let (lock, clock) = ruled(&PAUSING);
+    assert_eq!(fail(&lock), Err(CreateError::Failed("no answer")));
+    clock.advance(SECOND / 4);
+    let left = SECOND * 3 / 4;
+    assert_eq!(unwanted(&lock), Err(paused(left)));
+    assert_eq!(lock.acquire_or_try_create_timeout(Duration::ZERO, || Err("unwanted")), Err(paused(left)));
+    let told = Err(AcquireError::Paused { retry_in: left, cause: "no answer".into() });
+    assert_eq!(lock.acquire_or_create_timeout(MINUTE, || panic!("unwanted")), told);
+    assert_eq!(lock.acquire_timeout(MINUTE).map(|_| ()), told.map(|_| ()));
+    let getter = || -> Result<u8, _> { panic!("what may be there is not known here") };
+    assert_eq!(lock.get_or_try_create(getter, || Err::<_, &str>("unwanted")), Err(paused::<_, ()>(left)));
+    assert_eq!(
+        lock.get_or_create_timeout(MINUTE, || Ok(1), || panic!("unwanted")).map_err(|error| error.to_string()),
+        Err("there is no value, and none is made for another 750ms, after a failure: no answer".into())
+    );
+    // Forms that cannot say so create when elected, one at a time, and a failure of theirs counts.
+    let failed = catch_unwind(AssertUnwindSafe(|| lock.acquire_or_create(|| panic!("on purpose"))));
+    assert!(failed.is_err());
+    assert_eq!(lock.paused_for(), Some(SECOND * 2));
+    let cause = "the creator panicked".into();
+    assert_eq!(unwanted(&lock), Err(CreateError::Paused { retry_in: SECOND * 2, cause }));
+    drop(elected(lock.try_acquire().unwrap()));
+    assert_eq!(lock.paused_for(), Some(SECOND * 4));
+    let cause = "the creation was dropped unfinished".into();
+    assert_eq!(unwanted(&lock), Err(CreateError::Paused { retry_in: SECOND * 4, cause }));
+    assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+    assert_eq!(lock.paused_for(), None);
+    assert_eq!(unwanted(&lock), Ok(Outcome::Fresh));
+}
+
+#[test]
+fn a_creation_can_say_why_it_is_given_up() {
+    let (lock, _) = ruled(&PAUSING);
+    elected(lock.acquire()).fail("the pool is gone");
+    let cause = "the pool is gone".into();
+    assert_eq!(unwanted(&lock), Err(CreateError::Paused { retry_in: SECOND, cause }));
+    elected(lock.acquire()).run_fallible(|_| Err::<(), _>("no answer")).unwrap_err();
+    assert_eq!(unwanted(&lock), Err(paused(SECOND * 2)));
+}
+
+#[test]
+fn those_who_wait_share_one_failure() {
+    let (lock, _) = ruled(&PAUSING);
+    let creation = elected(lock.acquire_owned());
+    let calls = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let waiters = [(); 8].map(|()| {
+            scope.spawn(|| {
+                lock.acquire_or_try_create(|| {
+                    calls.fetch_add(1, Ordering::Relaxed);
+                    Err("once more")
+                })
+            })
+        });
+        until(|| lock.waiting() == 8);
+        creation.fail("no answer");
+        for waiter in waiters {
+            assert_eq!(waiter.join().unwrap(), Err(paused(SECOND)));
+        }
+    });
+    assert_eq!(calls.into_inner(), 0, "not one attempt each");
+    assert_eq!(lock.waiting(), 0);
+}
+
+/// Of those who wait, who can say so is told, and of the others exactly one creates.
+#[test]
+fn who_cannot_hear_of_a_pause_creates_instead() {
+    let (lock, _) = ruled(&PAUSING);
+    let creation = elected(lock.acquire_owned());
+    let calls = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let hear: Vec<_> = (0..4).map(|_| scope.spawn(|| unwanted(&lock))).collect();
+        until(|| lock.waiting() == 4);
+        let create: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    lock.acquire_or_create(|| {
+                        calls.fetch_add(1, Ordering::Relaxed);
+                    })
+                })
+            })
+            .collect();
+        until(|| lock.waiting() == 7);
+        creation.fail("no answer");
+        for waiter in hear {
+            // Or it looked only when one of the others had created already.
+            let told = waiter.join().unwrap();
+            assert!(told == Err(paused(SECOND)) || told == Ok(Outcome::Waited), "{told:?}");
+        }
+        let outcomes: Vec<_> = create.into_iter().map(|waiter| waiter.join().unwrap()).collect();
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Created).count(), 1, "{outcomes:?}");
+    });
+    assert_eq!(calls.into_inner(), 1);
+    assert_eq!(lock.freshness(), Freshness::Fresh);
+}
+
+#[test]
+fn only_a_success_ends_a_pause_early() {
+    let (lock, clock) = ruled_and_stale(&PAUSING);
+    fail(&lock).unwrap_err();
+    lock.mark_stale();
+    assert_eq!(unwanted(&lock), Ok(Outcome::Stale));
+    lock.invalidate();
+    assert_eq!(unwanted(&lock), Err(paused(SECOND)));
+    assert!(lock.invalidate_if(lock.generation()));
+    assert_eq!(unwanted(&lock), Err(paused(SECOND)));
+    clock.advance(SECOND);
+    assert_eq!(succeed(&lock), Ok(Outcome::Created));
+
+    let clock = Arc::new(ManualClock::new());
+    let cached = Cached::with_clock(MINUTE, clock).with_policy(&PAUSING);
+    cached.get_or_try_create(|| Err("no answer")).unwrap_err();
+    assert_eq!(cached.paused_for(), Some(SECOND));
+    cached.set(7);
+    assert_eq!(cached.paused_for(), None);
+    cached.mark_stale();
+    assert_eq!(*cached.get_or_try_create(|| Ok::<_, &str>(8)).unwrap(), 8);
+    cached.get_or_try_create(|| Ok::<_, &str>(8)).unwrap();
+}
+
+#[test]
+fn a_superseded_creation_that_succeeds_ends_the_streak() {
+    let (lock, clock) = ruled(&PAUSING);
+    fail(&lock).unwrap_err();
+    clock.advance(SECOND);
+    let creation = elected(lock.acquire());
+    lock.invalidate();
+    assert_eq!(creation.finish(), Finished::Superseded);
+    fail(&lock).unwrap_err();
+    assert_eq!(lock.paused_for(), Some(SECOND));
+}
+
+#[test]
+fn who_asks_for_a_new_value_is_told_of_the_pause() {
+    let clock = Arc::new(ManualClock::new());
+    let fails = AtomicBool::new(true);
+    let creator = || if fails.load(Ordering::Relaxed) { Err("no answer") } else { Ok(1) };
+    let value: CachedFn<u8, _, _> = CachedFn::with_clock(MINUTE, Arc::clone(&clock), creator).with_policy(&PAUSING);
+    value.set(7);
+    assert_eq!(value.refresh_fallible().unwrap_err(), CreateError::Failed("no answer"));
+    assert_eq!(value.refresh_fallible().unwrap_err(), paused(SECOND));
+    assert_eq!((*value.get_fallible().unwrap(), value.paused_for()), (7, Some(SECOND)));
+    clock.advance(SECOND);
+    fails.store(false, Ordering::Relaxed);
+    assert_eq!(*value.refresh_fallible().unwrap(), 1);
+}
+
+/// C19: the value arrives expired. Its caller has it, the others carry on with it; nobody asks again before the pause is over.
+#[test]
+fn c19_a_value_that_arrives_expired_counts_as_a_failure() {
+    let clock = Arc::new(ManualClock::new());
+    let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSING);
+    let calls = AtomicUsize::new(0);
+    let read = || {
+        cached.get_or_create_with(|_| {
+            let call = calls.fetch_add(1, Ordering::Relaxed);
+            Made::new(call).expires_after(if call < 2 { Duration::ZERO } else { MINUTE })
+        })
+    };
+    let told = |guard: &CachedGuard<usize>| (**guard, CachedGuard::outcome(guard));
+    assert_eq!(told(&read()), (0, Outcome::Created));
+    assert_eq!(cached.paused_for(), Some(SECOND));
+    for _ in 0..3 {
+        assert_eq!(told(&read()), (0, Outcome::Stale));
+    }
+    clock.advance(SECOND);
+    assert_eq!(told(&read()), (1, Outcome::Created));
+    assert_eq!(cached.paused_for(), Some(SECOND * 2));
+    clock.advance(SECOND * 2);
+    assert_eq!(told(&read()), (2, Outcome::Created));
+    assert_eq!(cached.paused_for(), None);
+    assert_eq!(told(&read()), (2, Outcome::Fresh));
+    // Where no value ever lives, that is not a failure.
+    let zero = Cached::new(Duration::ZERO).with_policy(&PAUSING);
+    assert_eq!((*zero.get_or_create(|| 1), *zero.get_or_create(|| 2)), (1, 2));
+}
+
+#[test]
+fn getters_go_on_getting_in_a_pause() {
+    let (lock, clock) = ruled_and_stale(&PAUSING);
+    let gets = AtomicUsize::new(0);
+    let getter = || {
+        gets.fetch_add(1, Ordering::Relaxed);
+        Ok(7)
+    };
+    let get = |creator: fn() -> Result<u8, &'static str>| -> Result<u8, CreateError<&'static str, ()>> {
+        lock.get_or_try_create(getter, creator)
+    };
+    assert_eq!(get(|| Err("no answer")), Err(CreateError::Failed("no answer")));
+    assert_eq!(gets.load(Ordering::Relaxed), 0);
+    assert_eq!(get(|| panic!("unwanted")), Ok(7));
+    assert_eq!(lock.get_or_create(|| Ok(8), || panic!("unwanted")), 8);
+    assert_eq!(gets.load(Ordering::Relaxed), 1, "L8");
+    // Gone from the store: there is no value for this access.
+    let gone = lock.get_or_try_create(|| Err::<u8, GetError<()>>(GetError::NeedRegeneration), || Err("unwanted"));
+    assert_eq!(gone, Err(paused(SECOND)));
+    clock.advance(SECOND);
+    assert_eq!(get(|| Ok(9)), Ok(9));
+}
+
+#[test]
+fn stamped_getters_bring_their_stale_values_in_a_pause() {
+    let (lock, clock) = ruled(&PAUSING);
+    let stale = Stamped { value: 7, created: clock.wall() - MINUTE };
+    let get = |creator: fn() -> Result<u8, &'static str>| -> Result<u8, CreateError<&'static str, ()>> {
+        lock.get_or_try_create_stamped(|| Ok(stale), creator).map(|got| got.value)
+    };
+    assert_eq!(get(|| Err("no answer")), Err(CreateError::Failed("no answer")));
+    assert_eq!(get(|| panic!("unwanted")), Ok(7));
+    clock.advance(SECOND);
+    assert_eq!(get(|| Ok(8)), Ok(8));
+}
+
+#[test]
+fn readers_under_guards_carry_on_in_a_pause() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSING);
+    assert_eq!(*lock.acquire_or_create(|| ()), Outcome::Created);
+    clock.advance(MINUTE);
+    assert_eq!(lock.acquire_or_try_create(|| Err("no answer")).map(|_| ()), Err(CreateError::Failed("no answer")));
+    assert_eq!(*lock.acquire_or_create(|| panic!("unwanted")), Outcome::Stale);
+    lock.invalidate();
+    assert_eq!(lock.acquire_or_try_create(|| Err("unwanted")).map(|_| ()), Err(paused(SECOND)));
+    let gotten = lock.get_or_try_create(|| Ok::<u8, GetError<()>>(1), || Err("no answer")).map(|_| ());
+    assert_eq!(gotten, Err(paused(SECOND)));
+    clock.advance(SECOND);
+    let gotten = lock.get_or_try_create(|| Ok::<u8, GetError<()>>(1), || Err("no answer")).map(|_| ());
+    assert_eq!(gotten, Err(CreateError::Failed("no answer")));
+    assert_eq!(
+        lock.acquire_or_try_create(|| Err("unwanted")).map(|_| ()),
+        Err(paused(SECOND * 2)),
+        "with its own words"
+    );
+}

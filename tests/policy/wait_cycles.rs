@@ -1,0 +1,211 @@
+//! Creations that wait for each other.
+
+use crate::{Lock, MORTAL, SECOND, elected, ruled, until};
+use dogpile::{AcquireError, Cached, CreateError, Finished, Outcome, Policy, Registry, SyncReaderDogpile, WaitCycle};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+static ALPHA: Policy = Policy::builder().name("alpha").build_const();
+static BETA: Policy = ALPHA.named("beta");
+static GAMMA: Policy = ALPHA.named("gamma");
+
+fn names(cycle: &WaitCycle) -> Vec<Option<&'static str>> {
+    cycle.names().collect()
+}
+
+#[test]
+fn c14_creations_that_wait_for_each_other_are_found() {
+    let [(alpha, _), (beta, _)] = [ruled(&ALPHA), ruled(&BETA)];
+    thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            beta.acquire_or_create(|| {
+                until(|| alpha.is_creating());
+                assert_eq!(alpha.acquire_or_create(|| panic!("unwanted")), Outcome::Waited);
+            })
+        });
+        let outcome = alpha.acquire_or_create(|| {
+            until(|| alpha.waiting() == 1);
+            let error = beta.acquire_timeout(Duration::MAX).unwrap_err();
+            let AcquireError::WouldDeadlock(cycle) = &error else { panic!("{error}") };
+            assert_eq!(names(cycle), [Some("alpha"), Some("beta")]);
+            assert_eq!(
+                error.to_string(),
+                "creators would have waited for each other's values for ever: `alpha` waits for `beta` waits for `alpha`"
+            );
+            let fallible = beta.acquire_or_try_create(|| Err("unwanted"));
+            assert_eq!(fallible, Err(CreateError::WouldDeadlock(cycle.clone())));
+            let panic = catch_unwind(AssertUnwindSafe(|| beta.acquire_or_create(|| ()))).unwrap_err();
+            assert_eq!(panic.downcast_ref::<String>(), Some(&error.to_string()));
+            assert_eq!(beta.waiting(), 0, "nobody is left behind");
+        });
+        assert_eq!(outcome, Outcome::Created);
+        assert_eq!(other.join().unwrap(), Outcome::Created);
+    });
+    // All is forgotten.
+    beta.invalidate();
+    alpha.invalidate();
+    assert_eq!(
+        alpha.acquire_or_create(|| assert_eq!(beta.acquire_or_create(|| ()), Outcome::Created)),
+        Outcome::Created
+    );
+}
+
+/// Over three threads, with locks of three types, one in a registry and one nested in another creation.
+#[test]
+fn c14_a_longer_cycle_over_other_types_is_found() {
+    let cached: Cached<u8> = Cached::never_expires().with_policy(&ALPHA);
+    let registry: Registry<u8, SyncReaderDogpile> =
+        Registry::new(|_| SyncReaderDogpile::never_expires()).with_policy(&BETA);
+    let (lock, _) = ruled(&GAMMA);
+    let (outer, _) = ruled(&MORTAL);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            *cached.get_or_create(|| {
+                let held = registry.get(&1);
+                until(|| held.is_creating());
+                assert_eq!(*held.acquire_or_create(|| panic!("unwanted")), Outcome::Waited);
+                1
+            })
+        });
+        let second = scope.spawn(|| {
+            let held = registry.get(&1);
+            drop(held.acquire_or_create(|| {
+                until(|| lock.is_creating());
+                assert_eq!(lock.acquire_or_create(|| panic!("unwanted")), Outcome::Waited);
+            }));
+        });
+        lock.acquire_or_create(|| {
+            outer.acquire_or_create(|| {
+                until(|| lock.waiting() == 1 && registry.get(&1).waiting() == 1);
+                let error = cached.get_or_create_timeout(Duration::MAX, || 2).unwrap_err();
+                let AcquireError::WouldDeadlock(cycle) = &error else { panic!("{error}") };
+                assert_eq!(names(cycle), [Some("gamma"), Some("alpha"), Some("beta")]);
+            });
+        });
+        assert_eq!(first.join().unwrap(), 1);
+        second.join().unwrap();
+    });
+}
+
+#[test]
+fn l7_a_creator_that_asks_for_its_own_value_is_told_its_name() {
+    let (lock, _) = ruled(&ALPHA);
+    lock.acquire_or_create(|| {
+        let error = lock.acquire_timeout(Duration::MAX).unwrap_err();
+        let AcquireError::WouldDeadlock(cycle) = &error else { panic!("{error}") };
+        assert_eq!(names(cycle), [Some("alpha")]);
+        assert!(error.to_string().ends_with("for ever: `alpha`"), "{error}");
+    });
+}
+
+#[test]
+fn c14_locks_without_names_are_told_as_such() {
+    let [(one, _), (other, _)] = [ruled(&MORTAL), ruled(&ALPHA)];
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            other.acquire_or_create(|| {
+                until(|| one.is_creating());
+                one.acquire_or_create(|| ());
+            })
+        });
+        one.acquire_or_create(|| {
+            until(|| one.waiting() == 1);
+            let error = other.acquire_timeout(Duration::MAX).unwrap_err().to_string();
+            assert!(
+                error.ends_with("a lock without a name waits for `alpha` waits for a lock without a name"),
+                "{error}"
+            );
+        });
+        waits.join().unwrap();
+    });
+}
+
+/// Creates that lock's value, and within it that of the next one, and so on: all in one order, so that there can be no circle.
+fn nested(locks: &[Arc<Lock>], from: usize) {
+    if let Some(lock) = locks.get(from) {
+        lock.acquire_or_create(|| nested(locks, from + 1));
+    }
+}
+
+/// Many creators wait for one, over and over, one waits behind the other: no circle, and none is reported.
+#[test]
+fn c14_what_is_no_cycle_is_not_taken_for_one() {
+    let locks: Vec<Arc<Lock>> = (0..4).map(|_| ruled(&ALPHA).0).collect();
+    thread::scope(|scope| {
+        for thread in 0..4_usize {
+            let locks = &locks;
+            scope.spawn(move || {
+                for round in 0..300_usize {
+                    let from = (thread + round) % 4;
+                    nested(locks, from);
+                    locks[from].invalidate();
+                }
+            });
+        }
+    });
+}
+
+/// A waits for B, and B finishes; B is then created anew by a thread that asks for A's lock: A's creator may not have woken up yet,
+/// but it waits no longer.
+#[test]
+fn c14_who_was_served_waits_no_longer() {
+    for _ in 0..200 {
+        let [(alpha, _), (beta, _)] = [ruled(&ALPHA), ruled(&BETA)];
+        thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                alpha.acquire_or_create(|| {
+                    beta.acquire_or_create(|| ());
+                })
+            });
+            beta.acquire_or_create(|| {
+                until(|| alpha.is_creating());
+                for _ in 0..10 {
+                    thread::yield_now(); // most often the other one waits by now
+                }
+            });
+            beta.invalidate();
+            // Its creator is served, or creates B itself; if B is free it is created here, and waits for A.
+            beta.acquire_or_create(|| {
+                alpha.acquire_or_create(|| ());
+            });
+            other.join().unwrap();
+        });
+    }
+}
+
+/// A dead creation keeps nobody from anything, whatever it waits for.
+#[test]
+fn c14_the_dead_close_no_circle() {
+    let [(alpha, clock), (beta, _)] = [ruled(&MORTAL), ruled(&BETA)];
+    let (go_on, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    thread::scope(|scope| {
+        // It creates alpha and waits for beta, dead in the end.
+        let hangs = scope.spawn(|| {
+            alpha.acquire_or_create(|| {
+                until(|| beta.is_creating());
+                assert_eq!(beta.acquire_or_create(|| panic!("unwanted")), Outcome::Waited);
+            })
+        });
+        let creates_beta = scope.spawn(|| {
+            beta.acquire_or_create(|| {
+                until(|| beta.waiting() == 1);
+                until(|| go_on.load(Ordering::SeqCst));
+                // Alpha is created by somebody else now, who waits for nobody.
+                assert_eq!(alpha.acquire_timeout(Duration::MAX).map(|_| ()), Ok(()));
+                done.store(true, Ordering::SeqCst);
+            })
+        });
+        until(|| beta.waiting() == 1);
+        clock.advance(SECOND);
+        let takes_over = elected(alpha.acquire());
+        go_on.store(true, Ordering::SeqCst);
+        until(|| alpha.waiting() == 1);
+        assert!(!done.load(Ordering::SeqCst));
+        assert_eq!(takes_over.finish(), Finished::Published);
+        creates_beta.join().unwrap();
+        hangs.join().unwrap();
+    });
+}
