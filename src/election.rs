@@ -66,7 +66,8 @@
 //!   the mutex afterwards and finds it.
 //! - *The dead are found.* Whoever waits where creations may die sleeps no longer than until `hold` as it last saw it, or, where
 //!   nobody created just then, than a creation takes that begins now. No creation that it may come to wait for is overdue before
-//!   that. If it wakes while an overdue creation stores, it says so under the mutex, and the end of that store wakes it.
+//!   that. If it queues or looks again while an overdue creation stores, it says so under the mutex, and the end of that store wakes
+//!   it. Whether it does, and until when it sleeps, go by one reading of the clock.
 //! - *The baton.* While nobody creates and somebody waits who is not about to hear of a pause, exactly one waiter is *called*: woken,
 //!   and to elect itself when it looks. It stays in its place meanwhile. If a newcomer was faster, it is no longer called but still
 //!   the first in line, and the newcomer's creation, when it ends, serves it or calls it again. If it leaves instead, it calls the
@@ -194,6 +195,14 @@ pub struct Timer<'a> {
     pub timeout: u64,
 }
 
+impl Timer<'_> {
+    /// Whether the creation that runs could be declared dead, but for its store. Under the mutex.
+    fn finds_overdue(&self, state: State) -> bool {
+        // Relaxed: under the mutex.
+        state.is_timed() && self.hold.load(Ordering::Relaxed) <= self.now
+    }
+}
+
 /// What it takes to pause after a failure.
 pub struct Failure<'a> {
     /// See the [module docs](self).
@@ -279,9 +288,7 @@ impl Election {
         let Some(timer) = timer else { return self.elect_at_once(seen) };
         let state = self.look_locked();
         if state.is_creating() {
-            // Relaxed: under the mutex.
-            let overdue = state.is_timed() && timer.hold.load(Ordering::Relaxed) <= timer.now;
-            if !overdue || state.generation() != seen.generation() {
+            if !timer.finds_overdue(state) || state.generation() != seen.generation() {
                 return None;
             }
             let book = book.get_or_insert_default();

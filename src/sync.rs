@@ -62,6 +62,10 @@ pub enum Mutant {
     StorerTakenOver,
     /// A creation that was declared dead is taken for the one that runs (L1).
     DeadIsLive,
+    /// Who comes to wait while an overdue creation stores does not say so (C16).
+    OverdueUntold,
+    /// Who is served stays in the table of those who wait for each other (C14).
+    EdgesStay,
     /// `settle` elects although the generation has moved since the access looked (L8).
     ElectedOnOldNews,
     /// A reader looks for a writer without a fence behind the mark that it has left (L9).

@@ -8,7 +8,7 @@
 
 use dogpile::model::{Deadline, Election, Mutant, Room, Verdict, block_until, plant};
 use dogpile::{
-    Cached, Dogpile, Finished, Freshness, Made, ManualClock, NeedRegeneration, Outcome, Registry, RmLock, Turn,
+    Cached, Dogpile, Finished, Freshness, Made, ManualClock, NeedRegeneration, Outcome, Policy, Registry, RmLock, Turn,
 };
 use dogpile_loom_tests::{Slot, Wakes, check};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -260,5 +260,74 @@ fn last_without_a_look() {
         };
         drop(held);
         other.join().unwrap();
+    });
+}
+
+static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
+
+/// A creation that the clock of its lock makes overdue while it stores, and one who waits for it.
+fn store_and_time_out() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = Dogpile::with_clock(Duration::from_secs(60), Arc::clone(&clock)).with_policy(&MORTAL);
+    let shared = Arc::new((Arc::new(lock), Slot::new()));
+    let Turn::Create(creation) = shared.0.acquire_owned() else { panic!("nobody else creates") };
+    let waiter = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            shared.0.acquire_or_create_with(|creation| {
+                creation.publish(|| shared.1.write(2)).expect("it has all the time");
+            })
+        })
+    };
+    let stored = creation.publish(|| {
+        clock.advance(Duration::from_secs(1));
+        shared.1.write(1);
+    });
+    assert_eq!(stored, Ok(()), "nobody takes over before that");
+    assert_eq!(waiter.join().unwrap(), Outcome::Created);
+    assert_eq!(creation.finish(), Finished::Dead, "it is another's turn");
+}
+
+/// Who takes over while the other stores, stores as well.
+#[test]
+fn c11_a_storer_taken_over() {
+    finds("c11_a_storer_taken_over", Mutant::StorerTakenOver, "Causality violation", store_and_time_out);
+}
+
+/// Who has found the store overdue, and told nobody, is not woken by its end.
+#[test]
+fn c16_overdue_untold() {
+    finds("c16_overdue_untold", Mutant::OverdueUntold, "deadlock", store_and_time_out);
+}
+
+/// What was declared dead publishes all the same.
+#[test]
+fn c11_the_dead_taken_for_live() {
+    finds("c11_the_dead_taken_for_live", Mutant::DeadIsLive, "state.is_creating()", store_and_time_out);
+}
+
+/// Who was served, and has not woken up, is taken for one who waits.
+#[test]
+fn c14_edges_stay() {
+    finds("c14_edges_stay", Mutant::EdgesStay, "would have waited", || {
+        let [alpha, beta] = [lock(), lock()];
+        let Turn::Create(creation) = beta.acquire_owned() else { panic!("nobody else creates") };
+        let other = {
+            let (alpha, beta) = (Arc::clone(&alpha), Arc::clone(&beta));
+            thread::spawn(move || {
+                alpha.acquire_or_create(|| {
+                    beta.acquire_or_create(|| ());
+                })
+            })
+        };
+        let here = thread::spawn(move || {
+            creation.run(|_| ());
+            beta.mark_stale();
+            beta.acquire_or_create(|| {
+                alpha.acquire_or_create(|| ());
+            })
+        });
+        other.join().unwrap();
+        here.join().unwrap();
     });
 }

@@ -90,9 +90,12 @@ impl<C: Clock> Dogpile<C> {
         }
         let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
         let mut waiter = self.election.wait(seen, wait.hears_of_pauses());
-        let verdict = block_by(deadline, |waker| match waiter.poll(waker, self.timer()) {
-            Poll::Ready(verdict) => Ok(verdict),
-            Poll::Pending => Err(self.nap(waker)),
+        let verdict = block_by(deadline, |waker| {
+            let timer = self.timer();
+            match waiter.poll(waker, timer) {
+                Poll::Ready(verdict) => Ok(verdict),
+                Poll::Pending => Err(self.nap(waker, timer)),
+            }
         });
         verdict.ok_or(AcquireError::TimedOut)
     }

@@ -140,9 +140,10 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// For one who is about to sleep until a creation ends, which may be overdue before that: has it wake up by then. Returns
-    /// until when it is to sleep at the most, if its clock does not see to that.
-    pub(super) fn nap(&self, waker: &Waker) -> Option<Deadline> {
-        let timer = self.timer()?;
+    /// until when it is to sleep at the most, if its clock does not see to that. The timer is the one that it has just polled
+    /// with: what it would have found at a later time it has not told anybody.
+    pub(super) fn nap(&self, waker: &Waker, timer: Option<Timer<'_>>) -> Option<Deadline> {
+        let timer = timer?;
         let state = self.election.look();
         let at = if state.is_creating() { self.terms.held_until() } else { timer.now.saturating_add(timer.timeout) };
         if at <= timer.now && state.is_storing() {

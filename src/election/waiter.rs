@@ -46,12 +46,12 @@ impl<'a> Waiter<'a> {
         // Before the mutex: cloning a waker is user code.
         let waker = waker.clone();
         match self.ticket {
-            None => self.queue(waker),
+            None => self.queue(waker, timer),
             Some(ticket) => self.check(ticket, waker, timer),
         }
     }
 
-    fn queue(&mut self, waker: Waker) -> Poll<Verdict> {
+    fn queue(&mut self, waker: Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         let mut book = self.election.book.lock();
         // Relaxed: a running creation's word changes only under the mutex that we hold.
         let state = State(self.election.state.load(Ordering::Relaxed));
@@ -69,6 +69,9 @@ impl<'a> Waiter<'a> {
         };
         let entries = book.get_or_insert_default();
         entries.with_edges += usize::from(!edges.is_empty());
+        // Whoever is to wait for the end of a store says so. (Were it overdue and not storing, it would be taken over next.)
+        let overdue = timer.is_some_and(|timer| timer.finds_overdue(state));
+        entries.overdue |= overdue && state.is_storing() && !mutant(Mutant::OverdueUntold);
         let waiting = Waiting {
             waker,
             since: state.generation(),

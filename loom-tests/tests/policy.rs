@@ -1,0 +1,447 @@
+//! Creations that fail, hang or wait for each other: time-outs against ends, stores and each other, failures that are shared,
+//! circles that would close.
+//!
+//! The clock is moved by a thread of the model, so a time-out comes before, between and after all that the others do.
+#![cfg(dogpile_loom)]
+
+use dogpile::{
+    Backoff, Cached, CachedGuard, CreateError, Creation, Dogpile, Finished, ManualClock, Outcome, Policy, PublishError,
+    Turn,
+};
+use dogpile_loom_tests::{Reached, Slot, check};
+use loom::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+static MORTAL: Policy = Policy::builder().creation_timeout(SECOND).build_const();
+static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(SECOND, SECOND)).build_const();
+static BOTH: Policy =
+    Policy::builder().creation_timeout(SECOND).retry_after(Backoff::new(SECOND, SECOND)).build_const();
+static ALPHA: Policy = Policy::builder().name("alpha").build_const();
+
+type Clock = Arc<ManualClock>;
+type Lock = Dogpile<Clock>;
+
+/// What the threads of a model share: a lock, its clock, and two values.
+struct Shared {
+    lock: Arc<Lock>,
+    clock: Clock,
+    slot: Slot,
+    other: Slot,
+}
+
+impl Shared {
+    fn ruled(policy: &'static Policy) -> Arc<Self> {
+        let clock = Arc::new(ManualClock::new());
+        let lock = Arc::new(Dogpile::with_clock(SECOND * 60, Arc::clone(&clock)).with_policy(policy));
+        Arc::new(Self { lock, clock, slot: Slot::new(), other: Slot::new() })
+    }
+
+    fn stale(policy: &'static Policy) -> Arc<Self> {
+        let shared = Self::ruled(policy);
+        assert_eq!(shared.lock.acquire_or_create(|| ()), Outcome::Created);
+        shared.lock.mark_stale();
+        shared
+    }
+
+    fn elected(&self) -> Creation<'static, Lock> {
+        match self.lock.acquire_owned() {
+            Turn::Create(creation) => creation,
+            turn => panic!("{turn:?}"),
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        !self.lock.is_creating() && self.lock.waiting() == 0
+    }
+}
+
+fn spawn<T: 'static>(shared: &Arc<Shared>, run: impl FnOnce(&Shared) -> T + 'static) -> JoinHandle<T> {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || run(&shared))
+}
+
+/// The first creation ends at about the time at which it may be declared dead, and one waits for it.
+#[test]
+fn c11_a_time_out_against_finish() {
+    static PUBLISHED: Reached = Reached::new();
+    static DEAD: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::ruled(&MORTAL);
+        let creation = shared.elected();
+        let waiter = spawn(&shared, |shared| {
+            let outcome = shared.lock.acquire_or_create(|| shared.other.write(2));
+            match outcome {
+                Outcome::Created => assert_eq!(shared.other.read(), 2),
+                Outcome::Waited | Outcome::Fresh => assert_eq!(shared.slot.read(), 1, "L4"),
+                other => panic!("{other:?}"),
+            }
+            outcome
+        });
+        let time = spawn(&shared, |shared| shared.clock.advance(SECOND));
+        let slow = spawn(&shared, |shared| {
+            shared.slot.write(1);
+            creation.finish()
+        });
+        let (waiter, slow) = (waiter.join().unwrap(), slow.join().unwrap());
+        time.join().unwrap();
+        match slow {
+            Finished::Published => PUBLISHED.here(),
+            Finished::Dead => DEAD.here(),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(waiter == Outcome::Created, slow == Finished::Dead);
+        assert!(shared.lock.has_value() && shared.is_at_rest());
+    });
+    PUBLISHED.at_least_once();
+    DEAD.at_least_once();
+}
+
+/// As well, with a creation that fails or is dropped: then the waiter creates in any case.
+#[test]
+fn c11_a_time_out_against_a_failure() {
+    check(|| {
+        let shared = Shared::ruled(&MORTAL);
+        let creation = shared.elected();
+        let waiter = spawn(&shared, |shared| shared.lock.acquire_or_create(|| ()));
+        let time = spawn(&shared, |shared| shared.clock.advance(SECOND));
+        drop(creation);
+        assert_eq!(waiter.join().unwrap(), Outcome::Created);
+        time.join().unwrap();
+        assert!(shared.is_at_rest());
+    });
+}
+
+/// A store is not overtaken: whatever comes second sees the first, and what is dead does not begin one.
+#[test]
+fn c11_a_time_out_against_publish() {
+    static REFUSED: Reached = Reached::new();
+    static STORED: Reached = Reached::new();
+    static DIED_BEHIND_IT: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::ruled(&MORTAL);
+        let creation = shared.elected();
+        let waiter = spawn(&shared, |shared| {
+            shared.lock.acquire_or_create_with(|creation| {
+                creation.publish(|| shared.slot.write(shared.slot.read() + 2)).expect("it has all the time");
+            })
+        });
+        let time = spawn(&shared, |shared| shared.clock.advance(SECOND));
+        let slow = spawn(&shared, |shared| {
+            let stored = creation.publish(|| shared.slot.write(shared.slot.read() + 1));
+            (stored, creation.finish())
+        });
+        let (waiter, slow) = (waiter.join().unwrap(), slow.join().unwrap());
+        time.join().unwrap();
+        let stored = match slow {
+            (Ok(()), Finished::Published) => {
+                STORED.here();
+                assert_ne!(waiter, Outcome::Created);
+                1
+            }
+            (Ok(()), Finished::Dead) => {
+                DIED_BEHIND_IT.here();
+                3
+            }
+            (Err(PublishError::Dead), Finished::Dead) => {
+                REFUSED.here();
+                2
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(shared.slot.read(), stored);
+        assert!(shared.is_at_rest());
+    });
+    REFUSED.at_least_once();
+    STORED.at_least_once();
+    DIED_BEHIND_IT.at_least_once();
+}
+
+/// The time passes within the store: the end of that wakes who waits, and nothing else does.
+#[test]
+fn c11_the_end_of_a_store_wakes_who_found_it_overdue() {
+    static TOOK_OVER: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::ruled(&MORTAL);
+        let creation = shared.elected();
+        let waiter = spawn(&shared, |shared| shared.lock.acquire_or_create(|| ()));
+        creation.publish(|| shared.clock.advance(SECOND)).expect("nobody takes over before that");
+        let waiter = waiter.join().unwrap();
+        assert_eq!(waiter, Outcome::Created);
+        TOOK_OVER.here_if(creation.is_dead());
+        assert_eq!(creation.finish(), Finished::Dead);
+        assert!(shared.is_at_rest());
+    });
+    TOOK_OVER.at_least_once();
+}
+
+/// Of two who find it overdue one takes over; the other waits for that one, or carries on.
+#[test]
+fn l1_one_takes_over() {
+    check(|| {
+        let shared = Shared::ruled(&MORTAL);
+        let dead = shared.elected();
+        shared.clock.advance(SECOND);
+        let accesses = [(); 2].map(|()| {
+            spawn(&shared, |shared| shared.lock.acquire_or_create(|| shared.slot.write(shared.slot.read() + 1)))
+        });
+        let outcomes = accesses.map(|access| access.join().unwrap());
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Created).count(), 1, "{outcomes:?}");
+        assert_eq!(shared.slot.read(), 1);
+        assert_eq!(dead.finish(), Finished::Dead);
+        assert!(shared.is_at_rest());
+    });
+}
+
+/// With an old value: whoever finds the creation overdue takes over, without having waited.
+#[test]
+fn c11_a_stale_access_takes_over() {
+    static TOOK_OVER: Reached = Reached::new();
+    static CARRIED_ON: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::stale(&MORTAL);
+        let creation = shared.elected();
+        let time = spawn(&shared, |shared| shared.clock.advance(SECOND));
+        let slow = spawn(&shared, |_| creation.finish());
+        let other = spawn(&shared, |shared| shared.lock.acquire_or_create(|| ()));
+        time.join().unwrap();
+        match (slow.join().unwrap(), other.join().unwrap()) {
+            (Finished::Dead, Outcome::Created) => TOOK_OVER.here(),
+            (Finished::Published, Outcome::Stale) => CARRIED_ON.here(),
+            (Finished::Published, Outcome::Fresh) => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(shared.is_at_rest());
+    });
+    TOOK_OVER.at_least_once();
+    CARRIED_ON.at_least_once();
+}
+
+/// An invalidation on top: once it has returned nothing from before it is stored, neither by the dead nor by the one in its place.
+#[test]
+fn l6_an_invalidation_against_a_take_over() {
+    static DEAD: Reached = Reached::new();
+    static SUPERSEDED: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::ruled(&MORTAL);
+        let creation = shared.elected();
+        shared.clock.advance(SECOND);
+        let invalidates = spawn(&shared, |shared| {
+            shared.lock.invalidate();
+            let waits_for_nobody = shared.lock.try_acquire().is_ok();
+            shared.other.write(usize::from(waits_for_nobody));
+        });
+        let takes_over = spawn(&shared, |shared| {
+            shared.lock.acquire_or_create_with(|creation| {
+                _ = creation.publish(|| shared.slot.write(2));
+            })
+        });
+        let slow = spawn(&shared, |shared| {
+            _ = creation.publish(|| shared.slot.write(1));
+            creation.finish()
+        });
+        invalidates.join().unwrap();
+        match slow.join().unwrap() {
+            Finished::Dead => DEAD.here(),
+            Finished::Superseded => SUPERSEDED.here(),
+            _ => {}
+        }
+        takes_over.join().unwrap();
+        assert!(shared.slot.read() <= 2 && shared.is_at_rest());
+    });
+    DEAD.at_least_once();
+    SUPERSEDED.at_least_once();
+}
+
+/// One waits and one has just come, when the creation fails: both are told, and neither creates.
+#[test]
+fn a_shared_failure_against_a_newcomer() {
+    static QUEUED: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::ruled(&PAUSING);
+        let creation = shared.elected();
+        let accesses = [(); 2].map(|()| {
+            spawn(&shared, |shared| shared.lock.acquire_or_try_create(|| -> Result<(), &str> { panic!("unwanted") }))
+        });
+        QUEUED.here_if(shared.lock.waiting() == 2);
+        creation.fail("no answer");
+        for access in accesses {
+            let told = access.join().unwrap();
+            assert!(
+                matches!(&told, Err(CreateError::Paused { retry_in: SECOND, cause }) if **cause == *"no answer"),
+                "{told:?}"
+            );
+        }
+        assert!(shared.is_at_rest());
+    });
+    QUEUED.at_least_once();
+}
+
+/// The newcomer cannot be told, and creates: who waited is told, or has its value.
+#[test]
+fn a_shared_failure_against_a_newcomer_who_creates() {
+    static TOLD: Reached = Reached::new();
+    static SERVED: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::ruled(&BOTH);
+        let creation = shared.elected();
+        let waiter =
+            spawn(&shared, |shared| shared.lock.acquire_or_try_create(|| -> Result<(), &str> { panic!("unwanted") }));
+        let newcomer = spawn(&shared, |shared| shared.lock.acquire_or_create(|| shared.slot.write(1)));
+        creation.fail("no answer");
+        assert_eq!(newcomer.join().unwrap(), Outcome::Created);
+        match waiter.join().unwrap() {
+            Ok(_) => {
+                SERVED.here();
+                assert_eq!(shared.slot.read(), 1);
+            }
+            Err(CreateError::Paused { .. }) => TOLD.here(),
+            Err(other) => panic!("{other:?}"),
+        }
+        assert!(shared.is_at_rest());
+        assert_eq!(shared.lock.paused_for(), None);
+    });
+    TOLD.at_least_once();
+    SERVED.at_least_once();
+}
+
+/// In a pause with an old value nobody writes, waits or creates; when it is over one creates.
+#[test]
+fn the_end_of_a_pause_elects_one() {
+    check(|| {
+        let shared = Shared::stale(&PAUSING);
+        shared.elected().fail("no answer");
+        let accesses = [(); 2].map(|()| {
+            spawn(&shared, |shared| shared.lock.acquire_or_create(|| shared.slot.write(shared.slot.read() + 1)))
+        });
+        shared.clock.advance(SECOND);
+        let outcomes = accesses.map(|access| access.join().unwrap());
+        let created = outcomes.iter().filter(|outcome| **outcome == Outcome::Created).count();
+        assert!(created <= 1, "{outcomes:?}");
+        assert_eq!(shared.slot.read(), created);
+        assert!(shared.is_at_rest());
+    });
+}
+
+/// A dead creation of a cached value ends while the one in its place serves who waits: nobody is served by the dead one.
+#[test]
+fn c11_the_dead_serve_nobody() {
+    static DEAD: Reached = Reached::new();
+    check(|| {
+        let clock = Arc::new(ManualClock::new());
+        let cached = Cached::with_clock(SECOND * 60, Arc::clone(&clock)).with_policy(&MORTAL);
+        let cached = Arc::new(cached);
+        let access = |value: u8| {
+            let cached = Arc::clone(&cached);
+            thread::spawn(move || {
+                let guard = cached.get_or_create(|| value);
+                (*guard, CachedGuard::outcome(&guard))
+            })
+        };
+        let accesses = [1, 2].map(access);
+        clock.advance(SECOND);
+        let got = accesses.map(|access| access.join().unwrap());
+        let current = *cached.get_stale().expect("one of them was published");
+        for (number, (value, outcome)) in [1, 2].into_iter().zip(got) {
+            if outcome == Outcome::Created {
+                assert_eq!(value, number, "its own");
+                DEAD.here_if(value != current);
+            } else {
+                assert_eq!(value, current);
+            }
+        }
+    });
+    DEAD.at_least_once();
+}
+
+/// Two locks, two creators, each asks for the other's value: nobody hangs, and only one is told.
+#[test]
+fn c14_a_circle_of_two() {
+    static TOLD: Reached = Reached::new();
+    static NONE: Reached = Reached::new();
+    check(|| {
+        let locks = [(); 2].map(|()| Arc::new(Dogpile::with_clock(SECOND, ManualClock::new()).with_policy(&ALPHA)));
+        let creates = |own: usize| {
+            let locks = locks.clone();
+            thread::spawn(move || {
+                let mut told = false;
+                locks[own].acquire_or_create(|| {
+                    let other = locks[1 - own].acquire_or_try_create(|| Ok::<_, &str>(()));
+                    told = matches!(other, Err(CreateError::WouldDeadlock(_)));
+                    assert!(told || other.is_ok(), "{other:?}");
+                });
+                told
+            })
+        };
+        let told = [0, 1].map(creates).map(|thread| thread.join().unwrap());
+        assert!(told != [true; 2]);
+        if told == [false; 2] {
+            NONE.here()
+        } else {
+            TOLD.here()
+        }
+        assert!(locks.iter().all(|lock| lock.waiting() == 0 && !lock.is_creating()));
+    });
+    TOLD.at_least_once();
+    NONE.at_least_once();
+}
+
+/// Who waits for a creation that ends waits no longer, though it may not have woken up: whoever creates that one anew, and
+/// waits for its creation, is not told of a circle.
+#[test]
+fn c14_who_was_served_is_in_no_circle() {
+    check(|| {
+        let [alpha, beta] =
+            [(); 2].map(|()| Arc::new(Dogpile::with_clock(SECOND, ManualClock::new()).with_policy(&ALPHA)));
+        let Turn::Create(creation) = beta.acquire_owned() else { panic!("nobody else creates") };
+        let other = {
+            let (alpha, beta) = (Arc::clone(&alpha), Arc::clone(&beta));
+            thread::spawn(move || {
+                alpha.acquire_or_create(|| {
+                    // With whatever is there it is content.
+                    beta.acquire_or_create(|| ());
+                })
+            })
+        };
+        let here = thread::spawn(move || {
+            creation.run(|_| ());
+            beta.mark_stale();
+            beta.acquire_or_create(|| {
+                alpha.acquire_or_create(|| ());
+            })
+        });
+        other.join().unwrap();
+        here.join().unwrap();
+    });
+}
+
+/// The creation that one waits for fails, and a newcomer is faster than it; that one waits for its creation then.
+#[test]
+fn c14_a_circle_that_a_newcomer_closes() {
+    static TOLD: Reached = Reached::new();
+    check(|| {
+        let [alpha, beta] =
+            [(); 2].map(|()| Arc::new(Dogpile::with_clock(SECOND, ManualClock::new()).with_policy(&ALPHA)));
+        let Turn::Create(creation) = beta.acquire_owned() else { panic!("nobody else creates") };
+        let nested = |outer: &Arc<Dogpile<ManualClock>>, inner: &Arc<Dogpile<ManualClock>>| {
+            let (outer, inner) = (Arc::clone(outer), Arc::clone(inner));
+            thread::spawn(move || {
+                let mut told = false;
+                outer.acquire_or_create(|| {
+                    let inner = inner.acquire_or_try_create(|| Ok::<_, &str>(()));
+                    told = inner.is_err();
+                });
+                told
+            })
+        };
+        let waits = nested(&alpha, &beta);
+        let newcomer = nested(&beta, &alpha);
+        drop(creation);
+        let told = [waits, newcomer].map(|thread| thread.join().unwrap());
+        assert!(told != [true; 2]);
+        TOLD.here_if(told != [false; 2]);
+    });
+    TOLD.at_least_once();
+}
