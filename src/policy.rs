@@ -242,8 +242,9 @@ pub enum OnError {
     /// The error, even if there is an old value, which all others go on using.
     #[default]
     Propagate,
-    /// The old value, if there is one: the outcome is then [`Outcome::StaleOnError`](crate::Outcome::StaleOnError), and the
-    /// error is dropped. (What HTTP calls `stale-if-error`, RFC 5861.) If there is none, the error.
+    /// The old value, if there is one (or a newer one, if another has made it since): the outcome is then
+    /// [`Outcome::StaleOnError`](crate::Outcome::StaleOnError), and the error is dropped. (What HTTP calls `stale-if-error`, RFC
+    /// 5861.) If there is none, the error.
     ///
     /// In getter modes the old value is the getter's, which is asked for it after the creator has failed; unless it has been
     /// asked twice already (L8), or finds nothing now: then it is the error, too. Panics are passed on in any case.

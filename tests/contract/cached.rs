@@ -1,7 +1,7 @@
 //! `Cached` joins the contract, by its plain creators, by those that are handed their `Renewal`, and by its function.
 
 use crate::laws::{Access, Elects, FOREVER, Failure};
-use dogpile::{Cached, CachedGuard, CreateError, Generation, Made, ManualClock};
+use dogpile::{Cached, CachedGuard, CreateError, Generation, Made, ManualClock, Policy};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +24,8 @@ pub trait Way: 'static {
 impl<W: Way> Elects for Owning<W> {
     type Generation = Generation;
 
-    fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self {
-        Self { lock: Cached::with_clock(expires_after, clock), way: PhantomData }
+    fn ruled(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
+        Self { lock: Cached::with_clock(expires_after, clock).with_policy(policy), way: PhantomData }
     }
 
     fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {

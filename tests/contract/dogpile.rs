@@ -2,7 +2,7 @@
 
 use crate::laws::{Access, Elects, FOREVER, Failure};
 use dogpile::{
-    Clock, CreateError, Creation, Dogpile, Freshness, Generation, GetError, ManualClock, Outcome, Stamped, Turn,
+    Clock, CreateError, Creation, Dogpile, Freshness, Generation, GetError, ManualClock, Outcome, Policy, Stamped, Turn,
 };
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
@@ -42,8 +42,8 @@ pub trait Way: 'static {
 impl<W: Way> Elects for Beside<W> {
     type Generation = Generation;
 
-    fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self {
-        let lock = Arc::new(Dogpile::with_clock(expires_after, Arc::clone(&clock)));
+    fn ruled(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
+        let lock = Arc::new(Dogpile::with_clock(expires_after, Arc::clone(&clock)).with_policy(policy));
         Self { lock, clock, slot: AtomicU64::new(0), stamp: AtomicU64::new(0), way: PhantomData }
     }
 
@@ -134,13 +134,14 @@ impl Way for Elsewhere {
     }
 }
 
-/// What the getter forms leave to be told from outside: who has created, and what the others found.
-pub fn outcome_of_value(created: bool, before: Freshness) -> Outcome {
-    match before {
-        _ if created => Outcome::Created,
-        Freshness::Fresh => Outcome::Fresh,
-        Freshness::Stale => Outcome::Stale,
-        Freshness::Missing => Outcome::Waited,
+/// What the getter forms leave to be told from outside: who has `created`, or failed to, and what the others found.
+pub fn outcome_of_value(created: Option<bool>, before: Freshness) -> Outcome {
+    match (created, before) {
+        (Some(true), _) => Outcome::Created,
+        (Some(false), _) => Outcome::StaleOnError,
+        (None, Freshness::Fresh) => Outcome::Fresh,
+        (None, Freshness::Stale) => Outcome::Stale,
+        (None, Freshness::Missing) => Outcome::Waited,
     }
 }
 
@@ -153,14 +154,16 @@ impl Way for ByGetter {
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
-        let (mut created, before) = (false, beside.lock.freshness());
+        let (mut created, before) = (None, beside.lock.freshness());
         let getter = || match beside.slot.load(Ordering::Relaxed) {
             0 => Err(GetError::NeedRegeneration),
             value => Ok(value),
         };
         let creator = || {
-            created = true;
-            creator()
+            created = Some(false);
+            let value = creator()?;
+            created = Some(true);
+            Ok(value)
         };
         let got: Result<_, CreateError<Failure>> = beside.lock.get_or_try_create_timeout(timeout, getter, creator);
         Ok((outcome_of_value(created, before), got?))
@@ -176,14 +179,15 @@ impl Way for ByStampedGetter {
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
-        let (mut created, before) = (false, beside.lock.freshness());
+        let (mut created, before) = (None, beside.lock.freshness());
         let getter = || match beside.stamp.load(Ordering::SeqCst) {
             0 => Err(GetError::NeedRegeneration),
             stamp => Ok(Stamped::from_unix_nanos(beside.slot.load(Ordering::Relaxed), stamp)),
         };
         let creator = || {
-            created = true;
+            created = Some(false);
             let value = creator()?;
+            created = Some(true);
             beside.stamp.store(Stamped { value, created: beside.clock.wall() }.unix_nanos(), Ordering::SeqCst);
             Ok(value)
         };

@@ -2,7 +2,7 @@
 //!
 //! [`contract!`](crate::contract) makes one test of each law for each type. No test sleeps: a creator is held at a [`Gate`], and others are waited for by their state ([`until`]).
 
-use dogpile::{CreateError, Dogpile, Freshness, ManualClock, Outcome};
+use dogpile::{CreateError, Dogpile, Freshness, ManualClock, Outcome, Policy};
 use parking_lot::{Condvar, Mutex};
 use std::cell::UnsafeCell;
 use std::fmt::Debug;
@@ -31,7 +31,18 @@ pub trait Elects: Send + Sync + 'static {
     type Generation: Copy + PartialOrd + Debug + Send + Sync;
 
     /// No value yet.
-    fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self;
+    fn ruled(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self
+    where
+        Self: Sized;
+
+    /// Under the policy of a lock that was given none.
+    fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self
+    where
+        Self: Sized,
+    {
+        static DEFAULT: Policy = Policy::builder().build_const();
+        Self::ruled(expires_after, clock, &DEFAULT)
+    }
 
     /// Uses the value, or creates it; waits for others for `timeout` at most.
     fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access;
@@ -174,27 +185,27 @@ impl StartLine {
     }
 }
 
-fn lock<S: Elects>(expires_after: Duration) -> (Arc<S>, Arc<ManualClock>) {
+pub fn lock<S: Elects>(expires_after: Duration) -> (Arc<S>, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new());
     (Arc::new(S::new(expires_after, Arc::clone(&clock))), clock)
 }
 
-fn make<S: Elects>(lock: &S, value: u64) -> Access {
+pub fn make<S: Elects>(lock: &S, value: u64) -> Access {
     lock.access(FOREVER, || Ok(value))
 }
 
-fn never() -> Result<u64, Failure> {
+pub fn never() -> Result<u64, Failure> {
     panic!("this access must not be elected")
 }
 
 /// A creation on a thread of its own, held at its gate inside the creator, which ends as `result` says.
-struct Held {
+pub struct Held {
     thread: thread::JoinHandle<Access>,
     keeper: Keeper,
 }
 
 impl Held {
-    fn start<S: Elects>(lock: &Arc<S>, result: impl FnOnce() -> Result<u64, Failure> + Send + 'static) -> Self {
+    pub fn start<S: Elects>(lock: &Arc<S>, result: impl FnOnce() -> Result<u64, Failure> + Send + 'static) -> Self {
         let (gate, keeper) = gate();
         let lock = Arc::clone(lock);
         let thread = thread::spawn(move || {
@@ -207,17 +218,17 @@ impl Held {
         Self { thread, keeper }
     }
 
-    fn end(self) -> thread::Result<Access> {
+    pub fn end(self) -> thread::Result<Access> {
         self.keeper.open();
         self.thread.join()
     }
 }
 
 /// Accesses on threads of their own, known to wait.
-struct Waiters(Vec<thread::JoinHandle<Access>>);
+pub struct Waiters(Vec<thread::JoinHandle<Access>>);
 
 impl Waiters {
-    fn start<S: Elects>(
+    pub fn start<S: Elects>(
         lock: &Arc<S>,
         count: usize,
         creator: impl Fn() -> Result<u64, Failure> + Send + Sync + 'static,
@@ -232,7 +243,7 @@ impl Waiters {
         waiters
     }
 
-    fn end(self) -> Vec<Access> {
+    pub fn end(self) -> Vec<Access> {
         self.0.into_iter().map(|thread| thread.join().expect("a waiter does not panic")).collect()
     }
 }
@@ -709,10 +720,13 @@ macro_rules! contract {
     };
     (@laws $module:ident, $subject:ty, $($law:ident),+ $(,)?) => {
         mod $module {
-            $(#[test]
-            fn $law() {
-                $crate::laws::$law::<$subject>();
-            })+
+            $($crate::contract!(@test laws, $law, ($subject));)+
+        }
+    };
+    (@test $laws:ident, $law:ident, ($($subject:ty),+)) => {
+        #[test]
+        fn $law() {
+            $crate::$laws::$law::<$($subject),+>();
         }
     };
 }

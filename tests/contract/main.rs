@@ -8,6 +8,7 @@ mod dogpile;
 mod laws;
 mod naive;
 mod registry;
+mod rules;
 mod script;
 mod sync_reader;
 
@@ -29,4 +30,16 @@ contract! {
     sync_reader_elsewhere: crate::sync_reader::Swapped<crate::sync_reader::Elsewhere>,
     sync_reader_by_getter: crate::sync_reader::Swapped<crate::sync_reader::ByGetter>,
     sync_reader_by_stamped_getter: crate::sync_reader::Swapped<crate::sync_reader::ByStampedGetter>,
+}
+
+under_each_policy_and_each_pair! {
+    dogpile_by_closure: crate::dogpile::Beside<crate::dogpile::Closure>,
+    dogpile_by_getter: crate::dogpile::Beside<crate::dogpile::ByGetter>,
+    dogpile_by_stamped_getter: crate::dogpile::Beside<crate::dogpile::ByStampedGetter>,
+    cached_by_closure: crate::cached::Owning<crate::cached::Closure>,
+    cached_by_renewal: crate::cached::Owning<crate::cached::ByRenewal>,
+    sync_reader_by_closure: crate::sync_reader::Swapped<crate::sync_reader::Closure>,
+    sync_reader_by_getter: crate::sync_reader::Swapped<crate::sync_reader::ByGetter>,
+    registered_dogpile: crate::registry::OfDogpile<crate::registry::Closure>,
+    registered_cached: crate::registry::OfCached<crate::registry::Closure>,
 }

@@ -4,7 +4,7 @@
 //! for this crate's way of keeping them, and random scripts are compared with it step by step.
 
 use crate::laws::{Access, Elects, Failure, would_deadlock};
-use dogpile::{Clock, CreateError, Finished, Freshness, ManualClock, Outcome};
+use dogpile::{Clock, CreateError, Finished, Freshness, ManualClock, Outcome, Policy};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -130,7 +130,7 @@ impl Naive {
 impl Elects for Naive {
     type Generation = u64;
 
-    fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self {
+    fn ruled(expires_after: Duration, clock: Arc<ManualClock>, _none: &'static Policy) -> Self {
         Self { expires_after, clock, state: Mutex::default(), changed: Condvar::new() }
     }
 

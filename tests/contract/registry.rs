@@ -3,7 +3,7 @@
 use crate::dogpile::outcome_of_value;
 use crate::laws::{Access, Elects, Failure};
 use dogpile::{
-    Cached, CachedGuard, CreateError, Dogpile, Generation, Held, Lock, ManualClock, Outcome, Registry,
+    Cached, CachedGuard, CreateError, Dogpile, Generation, Held, Lock, ManualClock, Outcome, Policy, Registry,
     SyncReaderDogpile, Turn,
 };
 use std::panic::resume_unwind;
@@ -45,9 +45,9 @@ macro_rules! joins {
         impl<W: Way<$lock>> Elects for Registered<$lock, W> {
             type Generation = Generation;
 
-            fn new(expires_after: Duration, clock: Clock) -> Self {
+            fn ruled(expires_after: Duration, clock: Clock, policy: &'static Policy) -> Self {
                 let maker: Maker<$lock> = Box::new(move |_| W::make(expires_after, Arc::clone(&clock)));
-                let registry = Arc::new(Registry::with_maker(maker));
+                let registry = Arc::new(Registry::with_maker(maker).with_policy(policy));
                 let lock = registry.get_owned("key");
                 Self { registry, lock, slot: AtomicU64::new(0), _way: W::default() }
             }
@@ -154,7 +154,7 @@ impl Way<Dogpile<Clock>> for Elsewhere {
     ) -> Access {
         let before = lock.freshness();
         let Turn::Create(creation) = lock.acquire_owned_timeout(timeout)? else {
-            return Ok((outcome_of_value(false, before), slot.load(Ordering::Relaxed)));
+            return Ok((outcome_of_value(None, before), slot.load(Ordering::Relaxed)));
         };
         let value = thread::scope(|scope| {
             let job = scope.spawn(|| {

@@ -5,8 +5,8 @@
 use crate::dogpile::outcome_of_value;
 use crate::laws::{Access, Elects, Failure};
 use dogpile::{
-    Clock, CreateError, Creation, Generation, GetError, ManualClock, Outcome, OwnedReadGuard, ReadTurn, Stamped,
-    SyncReaderDogpile,
+    Clock, CreateError, Creation, Generation, GetError, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
+    Stamped, SyncReaderDogpile,
 };
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
@@ -69,8 +69,8 @@ pub trait Way: 'static {
 impl<W: Way> Elects for Swapped<W> {
     type Generation = Generation;
 
-    fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self {
-        let lock = Arc::new(SyncReaderDogpile::with_clock(expires_after, Arc::clone(&clock)));
+    fn ruled(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
+        let lock = Arc::new(SyncReaderDogpile::with_clock(expires_after, Arc::clone(&clock)).with_policy(policy));
         Self { lock, clock, value: Pair::default(), stamp: AtomicU64::new(0), way: PhantomData }
     }
 
@@ -163,14 +163,16 @@ impl Way for ByGetter {
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
-        let (mut created, before) = (false, swapped.lock.freshness());
+        let (mut created, before) = (None, swapped.lock.freshness());
         let getter = || match swapped.value.read() {
             0 => Err(GetError::NeedRegeneration),
             value => Ok(value),
         };
         let creator = || {
-            created = true;
-            creator()
+            created = Some(false);
+            let value = creator()?;
+            created = Some(true);
+            Ok(value)
         };
         let got: Result<_, CreateError<Failure>> = swapped.lock.get_or_try_create_timeout(timeout, getter, creator);
         let value = *got?;
@@ -187,14 +189,16 @@ impl Way for ByStampedGetter {
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
-        let (mut created, before) = (false, swapped.lock.freshness());
+        let (mut created, before) = (None, swapped.lock.freshness());
         let getter = || match swapped.stamp.load(Ordering::Relaxed) {
             0 => Err(GetError::NeedRegeneration),
             stamp => Ok(Stamped::from_unix_nanos(swapped.value.read(), stamp)),
         };
         let creator = || {
-            created = true;
-            creator()
+            created = Some(false);
+            let value = creator()?;
+            created = Some(true);
+            Ok(value)
         };
         let got: Result<_, CreateError<Failure>> =
             swapped.lock.get_or_try_create_stamped_timeout(timeout, getter, creator);
