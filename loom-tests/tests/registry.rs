@@ -3,7 +3,7 @@
 //! Two locks for one key would elect two creators, so that is what is looked for.
 #![cfg(dogpile_loom)]
 
-use dogpile::{Dogpile, Held, ManualClock, Registry, Turn};
+use dogpile::{Backoff, CreateError, Dogpile, Held, ManualClock, Policy, Registry, Turn};
 use dogpile_loom_tests::{Reached, check};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread::{self, JoinHandle};
@@ -148,4 +148,29 @@ fn c7_an_owned_creation_ends_while_its_key_is_looked_up() {
         assert_eq!(shared.locks.len(), 0);
     });
     BESIDE.at_least_once();
+}
+
+/// One lets go, and may be the last, while another looks the key up, fails and lets go too: the pause is kept, and so is the lock.
+#[test]
+fn a_release_against_a_failure() {
+    static PAUSING: Policy =
+        Policy::builder().retry_after(Backoff::new(Duration::from_secs(1), Duration::from_secs(1))).build_const();
+    check(|| {
+        let clock = Arc::new(ManualClock::new());
+        let maker = move |_: &u64| Dogpile::with_clock(Duration::from_secs(1), Arc::clone(&clock));
+        let locks = Arc::new(Registry::with_maker(maker).with_policy(&PAUSING));
+        let held = locks.get_owned(&1);
+        let fails = {
+            let locks = Arc::clone(&locks);
+            thread::spawn(move || {
+                let failed = locks.get(&1).acquire_or_try_create(|| Err("no answer"));
+                assert_eq!(failed, Err(CreateError::Failed("no answer")));
+            })
+        };
+        let lets_go = thread::spawn(move || drop(held));
+        fails.join().unwrap();
+        lets_go.join().unwrap();
+        assert_eq!(locks.len(), 1, "the pause is forgotten");
+        assert!(locks.get(&1).paused_for().is_some());
+    });
 }

@@ -124,26 +124,22 @@ impl<K, L: Lock> Root<K, L> {
             return;
         }
         let lock = entry.lock.dogpile();
-        // Whoever has failed began the pause before it let go.
-        let paused_until = lock.paused_until();
         // The clock is the user's: it stays outside the mutex.
-        let now = || lock.clock().now();
-        if self.keep_idle == 0 && paused_until.is_none_or(|until| until <= now()) {
-            let mut table = self.table(entry.hash);
-            let gone = table.let_go(entry);
-            let swept = table.is_all_held();
-            drop(table);
-            drop(gone); // after the mutex
-            if !swept {
-                let now = now();
-                self.sweep_some(self.table(entry.hash), now);
-            }
-            return;
-        }
-        let now = now();
+        let now = (self.keep_idle != 0).then(|| lock.clock().now());
+        let idle_until = now.map(|now| now.saturating_add(self.keep_idle));
         let mut table = self.table(entry.hash);
-        table.let_go_and_keep(entry, now.saturating_add(self.keep_idle).max(paused_until.unwrap_or(0)), looking);
-        self.sweep_some(table, now);
+        // Only now, since a holder may have come and gone meanwhile, and have failed.
+        let gone = table.let_go(entry, looking, || idle_until.max(lock.paused_until()));
+        if let Some(now) = now {
+            self.sweep_some(table, now);
+        } else if table.has_idle() {
+            drop(table);
+            let now = lock.clock().now();
+            self.sweep_some(self.table(entry.hash), now);
+        } else {
+            drop(table);
+        }
+        drop(gone); // after the mutex
     }
 
     /// Removes a few that have been idle for too long, in that shard and in one other in turn.

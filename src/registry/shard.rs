@@ -16,7 +16,7 @@
 //! | insert | - → held | 1 | mutex, unless somebody else was faster; what was made in vain is dropped after it |
 //! | clone | held → held | + 1 | no mutex: whoever clones is a holder |
 //! | let go, one of several | held → held | - 1 | no mutex: a compare-and-swap from 2 or more |
-//! | let go, the last | held → idle, held → gone | 0 | mutex |
+//! | let go, the last | held → idle, if it is to be kept or its lock is paused; else held → gone | 0 | mutex |
 //! | sweep | idle → gone | 0 | mutex, when its time is up |
 //! | remove | idle → gone | 0 | mutex |
 //!
@@ -25,6 +25,8 @@
 //! - *One lock a key.* An entry leaves the table under the mutex, and only while it has no holder; it gets its first
 //!   holder anew under the mutex, and only while it is in the table. So who looks a key up finds the entry that others
 //!   hold, and who holds one that is gone does not exist.
+//! - *A pause is not forgotten.* Whether its lock is paused is asked when its last holder has let go, under the mutex; whoever failed
+//!   began the pause while it was a holder.
 //! - *Nothing is left.* From 1 to 0 the count goes under the mutex alone, and whoever takes it there sees to the entry.
 //! - *No user code under the mutex (C22),* but for the comparison of keys: keys are hashed, cloned and dropped, locks made
 //!   and dropped, and clocks read, before or after. What leaves the table is carried out and dropped after the mutex.
@@ -116,9 +118,9 @@ impl<K, L> Table<K, L> {
         self.entries.len()
     }
 
-    /// Whether none of them is idle.
-    pub(super) fn is_all_held(&self) -> bool {
-        self.idle.is_empty()
+    /// Whether any of them is idle.
+    pub(super) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
     }
 
     pub(super) fn find<Q: Eq + ?Sized>(&self, hash: u64, key: &Q) -> Option<&Arc<Entry<K, L>>>
@@ -161,27 +163,30 @@ impl<K, L> Table<K, L> {
         there
     }
 
-    /// One holder fewer; if it was the last, the entry goes, and is returned to be dropped outside the mutex.
+    /// One holder fewer. If it was the last, the entry stays until the time that `keep` says, which is asked then; or else it goes,
+    /// and is returned to be dropped outside the mutex. `looking` says that it was not in use, only looked at: then it keeps the
+    /// time that it had.
     #[must_use]
-    pub(super) fn let_go(&mut self, entry: &Arc<Entry<K, L>>) -> Option<Arc<Entry<K, L>>> {
-        if entry.was_the_last() || mutant(Mutant::LastWithoutALook) { self.remove(entry) } else { None }
-    }
-
-    /// One holder fewer; if it was the last, the entry stays until its time is `up`. `looking` says that it was not in use,
-    /// only looked at: then it keeps the time that it had.
-    pub(super) fn let_go_and_keep(&mut self, entry: &Arc<Entry<K, L>>, up: u64, looking: bool) {
-        if !entry.was_the_last() {
-            return;
+    pub(super) fn let_go(
+        &mut self,
+        entry: &Arc<Entry<K, L>>,
+        looking: bool,
+        keep: impl FnOnce() -> Option<u64>,
+    ) -> Option<Arc<Entry<K, L>>> {
+        if !entry.was_the_last() && !mutant(Mutant::LastWithoutALook) {
+            return None;
         }
+        let Some(until) = keep() else { return self.remove(entry) };
         // Relaxed, all: under the mutex.
         let until = match entry.until.load(Ordering::Relaxed) {
             before if looking && before != 0 => before,
-            _ => up.max(1),
+            _ => until.max(1),
         };
         let ticket = unique();
         entry.until.store(until, Ordering::Relaxed);
         entry.ticket.store(ticket, Ordering::Relaxed);
         self.idle.insert((until, ticket), Arc::clone(entry));
+        None
     }
 
     #[must_use]

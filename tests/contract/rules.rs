@@ -15,6 +15,8 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 /// Longer than any creation of the laws that do not mean to hang.
 const HOUR: Duration = Duration::from_secs(3600);
+const ALMOST_AN_HOUR: Duration = Duration::from_secs(3599);
+const ALMOST_A_SECOND: Duration = Duration::from_nanos(999_999_999);
 
 /// A policy, as a type.
 pub trait Rule: Send + Sync + 'static {
@@ -132,7 +134,7 @@ pub fn l1_one_creator_whatever_fails<S: Elects<Generation = Generation>, R: Rule
 pub fn l1_c11_what_hangs_is_overtaken_or_not<S: Elects<Generation = Generation>, R: Rule>() {
     let (lock, clock) = lock::<S, R>(MINUTE);
     let hangs = Held::start(&lock, || Ok(1));
-    clock.advance(HOUR - SECOND);
+    clock.advance(ALMOST_AN_HOUR);
     assert_eq!(lock.access(Duration::ZERO, never), Err(CreateError::TimedOut));
     clock.advance(SECOND);
     if !<Under<S, R> as Ruled>::MORTAL {
@@ -200,7 +202,7 @@ pub fn l5_c10_a_failure_leaves_the_old_value<S: Elects<Generation = Generation>,
         }
         assert_eq!((lock.freshness(), lock.generation(), lock.is_creating()), (Freshness::Stale, generation, false));
         if <Under<S, R> as Ruled>::PAUSES {
-            clock.advance(SECOND - Duration::from_nanos(1));
+            clock.advance(ALMOST_A_SECOND);
             assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 1)), "L11: not a nanosecond early");
             clock.advance(Duration::from_nanos(1));
         }
@@ -278,15 +280,15 @@ pub fn l10_a_wait_ends_whatever_rules<S: Elects<Generation = Generation>, R: Rul
     let waiter = Waiters::start(&lock, 1, || Ok(2));
     assert_eq!(lock.access(Duration::ZERO, never), Err(CreateError::TimedOut));
     has_failed::<S, R>(&creation.end().unwrap());
-    let [waited] = &waiter.end()[..] else { unreachable!("there is one") };
+    let [told] = &waiter.end()[..] else { unreachable!("there is one") };
     if <Under<S, R> as Ruled>::PAUSES {
-        assert!(told_of_a_pause(waited, FAILED), "{waited:?}");
+        assert!(told_of_a_pause(told, FAILED), "{told:?}");
         let told = lock.access(Duration::ZERO, never);
         assert!(told_of_a_pause(&told, FAILED), "{told:?}");
         clock.advance(SECOND);
         assert_eq!(lock.access(Duration::ZERO, || Ok(2)), Ok((Outcome::Created, 2)));
     } else {
-        assert_eq!(*waited, Ok((Outcome::Created, 2)));
+        assert_eq!(*told, Ok((Outcome::Created, 2)));
     }
     clock.advance(ALMOST_A_MINUTE);
     assert_eq!(lock.access(Duration::ZERO, never), Ok((Outcome::Fresh, 2)), "L11");

@@ -1,0 +1,559 @@
+//! Every type and mode, as the chaos uses them.
+
+use crate::observer::Form;
+use crate::{Failure, Round, Seen, Value, Whim};
+use dogpile::{
+    AcquireError, Cached, CachedByKey, CachedGuard, Clock as _, CreateError, Creation, Dogpile, GetError, Made,
+    ManualClock, NeedRegeneration, Outcome, Policy, ReadTurn, Registry, Stamped, Store, SyncReaderDogpile, Turn,
+    cached_by_key,
+};
+use parking_lot::Mutex;
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+type Clock = Arc<ManualClock>;
+
+pub trait Subject: Send + Sync {
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self;
+
+    /// One access, of whatever form comes up.
+    fn access(&self, whim: &mut Whim, round: &Round) -> Seen;
+
+    fn invalidate(&self);
+    fn mark_stale(&self);
+    fn is_at_rest(&self) -> bool;
+}
+
+/// How an access with a getter or a value came out. A panic says more than an error: it is the caller's to judge.
+fn seen<T, G>(created: bool, got: Result<T, CreateError<Failure, G>>, value: impl FnOnce(T) -> Value) -> Seen {
+    match got {
+        Ok(got) if created => Seen::Created(value(got)),
+        Ok(got) => Seen::Used(value(got)),
+        Err(CreateError::Failed(Failure)) => Seen::Failed,
+        Err(_) => Seen::Told,
+    }
+}
+
+/// What a creator finds that asks for its own value: nothing to wait for, unless it is dead.
+fn asked_again<T>(told: &Result<T, AcquireError>) {
+    assert!(!matches!(told, Err(AcquireError::ReadLockHeld | AcquireError::WriteLockHeld)), "it holds nothing");
+}
+
+/// The forms: with an error and without an end, without an error, with an error and an end.
+const FORMS: u32 = 3;
+
+/// A creator that cannot fail panics instead.
+fn or_panic(made: Result<Value, Failure>) -> Value {
+    made.unwrap_or_else(|Failure| std::panic::resume_unwind(Box::new(crate::OnPurpose)))
+}
+
+fn patience(whim: &mut Whim) -> Duration {
+    [Duration::ZERO, Duration::from_micros(50), Duration::MAX][whim.draw(3) as usize]
+}
+
+macro_rules! asks_its_lock {
+    () => {
+        fn invalidate(&self) {
+            self.lock.invalidate();
+        }
+
+        fn mark_stale(&self) {
+            self.lock.mark_stale();
+        }
+
+        fn is_at_rest(&self) -> bool {
+            !self.lock.is_creating() && self.lock.waiting() == 0
+        }
+    };
+}
+
+/// The lock, and the value beside it, written through `publish` only.
+pub struct LockMode {
+    lock: Arc<Dogpile<Clock>>,
+    slot: Mutex<Option<Value>>,
+}
+
+impl LockMode {
+    fn used(&self) -> Seen {
+        Seen::Used(self.slot.lock().expect("somebody has created"))
+    }
+
+    fn create(
+        &self,
+        creation: &Creation<'_, Dogpile<Clock>>,
+        whim: &mut Whim,
+        round: &Round,
+        of: Form,
+        since: u64,
+    ) -> Result<Value, Failure> {
+        let value = round.create(whim, of, since, || asked_again(&self.lock.acquire_timeout(Duration::ZERO)))?;
+        // Refused or not: it is its own caller's all the same.
+        _ = creation.publish(|| *self.slot.lock() = Some(value));
+        Ok(value)
+    }
+}
+
+impl Subject for LockMode {
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
+        let lock = Arc::new(Dogpile::with_clock(lifetime, clock).with_shared_policy(policy));
+        Self { lock, slot: Mutex::new(None) }
+    }
+
+    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+        let since = round.clock.now();
+        let mut made = None;
+        let outcome = match whim.draw(FORMS) {
+            0 => self.lock.acquire_or_try_create_with(|creation| {
+                made = Some(self.create(creation, whim, round, Form::Fallible, since)?);
+                Ok(())
+            }),
+            1 => Ok(self.lock.acquire_or_create_with(|creation| {
+                made = Some(or_panic(self.create(creation, whim, round, Form::Infallible, since)));
+            })),
+            _ => self.lock.acquire_or_try_create_with_timeout(patience(whim), |creation| {
+                made = Some(self.create(creation, whim, round, Form::Fallible, since)?);
+                Ok(())
+            }),
+        };
+        match (outcome, made) {
+            (Ok(Outcome::Created), Some(made)) => Seen::Created(made),
+            (Ok(Outcome::Created), None) => panic!("created without a creator"),
+            (Ok(_), _) => self.used(),
+            (Err(CreateError::Failed(Failure)), _) => Seen::Failed,
+            (Err(_), _) => Seen::Told,
+        }
+    }
+
+    asks_its_lock!();
+}
+
+/// The same by turns: the creation is run here, sent to another thread, or dropped.
+pub struct ByTurn(LockMode);
+
+impl Subject for ByTurn {
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
+        Self(LockMode::new(lifetime, clock, policy))
+    }
+
+    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+        let since = round.clock.now();
+        let (turn, form) = match whim.draw(FORMS) {
+            0 => (self.0.lock.acquire_owned_timeout(Duration::MAX), Form::Fallible),
+            1 => (Ok(self.0.lock.acquire_owned()), Form::Infallible),
+            _ => (self.0.lock.acquire_owned_timeout(patience(whim)), Form::Fallible),
+        };
+        let creation = match turn {
+            Ok(Turn::Create(creation)) => creation,
+            Ok(Turn::Fresh | Turn::Stale) => return self.0.used(),
+            Err(_) => return Seen::Told,
+        };
+        let run = |whim: &mut Whim| creation.run_fallible(|creation| self.0.create(creation, whim, round, form, since));
+        let made = match whim.draw(4) {
+            1 => return Seen::Failed, // dropped
+            2 => thread::scope(|scope| {
+                let job = scope.spawn(|| run(whim));
+                job.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }),
+            _ => run(whim),
+        };
+        made.map_or(Seen::Failed, Seen::Created)
+    }
+
+    fn invalidate(&self) {
+        self.0.lock.invalidate();
+    }
+
+    fn mark_stale(&self) {
+        self.0.lock.mark_stale();
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.0.lock.waiting() == 0 && !self.0.lock.is_creating()
+    }
+}
+
+/// How often a getter was called by one access, and whether the creator had run by then (L8).
+#[derive(Default)]
+struct Calls {
+    gets: Cell<u32>,
+    made: Cell<bool>,
+}
+
+impl Calls {
+    fn get(&self) {
+        self.gets.set(self.gets.get() + 1);
+        assert!(self.gets.get() <= 2, "L8: a third call");
+        assert!(!self.made.get(), "L8: after having created");
+    }
+
+    fn made(&self) {
+        self.made.set(true);
+    }
+}
+
+/// A getter that finds what is in the slot, or, now and then, nothing; and the creator's setter.
+pub struct GetterMode {
+    lock: Dogpile<Clock>,
+    slot: Mutex<Option<Value>>,
+}
+
+impl Subject for GetterMode {
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
+        Self { lock: Dogpile::with_clock(lifetime, clock).with_shared_policy(policy), slot: Mutex::new(None) }
+    }
+
+    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+        let (since, calls) = (round.clock.now(), Calls::default());
+        let (form, loses, patience) = (whim.draw(FORMS), whim.draw(20) == 1, patience(whim));
+        let get = || {
+            calls.get();
+            if loses {
+                *self.slot.lock() = None;
+            }
+            self.slot.lock().ok_or(NeedRegeneration)
+        };
+        let mut create = |of: Form| {
+            let again = || asked_again(&self.lock.acquire_timeout(Duration::ZERO));
+            let made = round.create(whim, of, since, again);
+            if made.is_ok() {
+                calls.made();
+            }
+            made
+        };
+        let set = |value: &Value| *self.slot.lock() = Some(*value);
+        let get_fallibly = || get().map_err(GetError::<Infallible>::from);
+        let try_set = |value: &Value| {
+            set(value);
+            Ok(())
+        };
+        let got = match form {
+            0 => self.lock.get_or_try_create_and_set(get_fallibly, || create(Form::Fallible), try_set),
+            1 => Ok(self.lock.get_or_create_and_set(get, || or_panic(create(Form::Infallible)), set)),
+            _ => {
+                let create = || create(Form::Fallible);
+                self.lock.get_or_try_create_and_set_timeout(patience, get_fallibly, create, try_set)
+            }
+        };
+        seen(calls.made.get(), got, |value| value)
+    }
+
+    asks_its_lock!();
+}
+
+/// The same with stamps.
+pub struct StampedMode {
+    lock: Dogpile<Clock>,
+    slot: Mutex<Option<Stamped<Value>>>,
+}
+
+impl Subject for StampedMode {
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
+        Self { lock: Dogpile::with_clock(lifetime, clock).with_shared_policy(policy), slot: Mutex::new(None) }
+    }
+
+    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+        let (since, calls) = (round.clock.now(), Calls::default());
+        let (form, loses, patience) = (whim.draw(FORMS), whim.draw(20) == 1, patience(whim));
+        let get = || {
+            calls.get();
+            if loses {
+                *self.slot.lock() = None;
+            }
+            self.slot.lock().ok_or(NeedRegeneration)
+        };
+        let mut create = |of: Form| {
+            let again = || asked_again(&self.lock.acquire_timeout(Duration::ZERO));
+            let made = round.create(whim, of, since, again);
+            if made.is_ok() {
+                calls.made();
+            }
+            made
+        };
+        let set = |value: &Stamped<Value>| *self.slot.lock() = Some(*value);
+        let get_fallibly = || get().map_err(GetError::<Infallible>::from);
+        let try_set = |value: &Stamped<Value>| {
+            set(value);
+            Ok(())
+        };
+        let got = match form {
+            0 => self.lock.get_or_try_create_stamped_and_set(get_fallibly, || create(Form::Fallible), try_set),
+            1 => Ok(self.lock.get_or_create_stamped_and_set(get, || or_panic(create(Form::Infallible)), set)),
+            _ => {
+                let create = || create(Form::Fallible);
+                self.lock.get_or_try_create_stamped_and_set_timeout(patience, get_fallibly, create, try_set)
+            }
+        };
+        seen(calls.made.get(), got, |stamped| stamped.value)
+    }
+
+    asks_its_lock!();
+}
+
+/// A value of two halves, swapped under the write lock, read under the guard.
+#[derive(Default)]
+struct Swapped([Mutex<u64>; 2]);
+
+impl Swapped {
+    fn read(&self) -> Value {
+        let [first, second] = [0, 1].map(|half| *self.0[half].lock());
+        Value(first, second)
+    }
+
+    fn write(&self, value: Value) {
+        *self.0[0].lock() = value.0;
+        thread::yield_now();
+        *self.0[1].lock() = value.1;
+    }
+}
+
+pub struct Readers {
+    lock: SyncReaderDogpile<Clock>,
+    value: Swapped,
+}
+
+impl Readers {
+    fn create(
+        &self,
+        creation: &Creation<'_, SyncReaderDogpile<Clock>>,
+        whim: &mut Whim,
+        round: &Round,
+        of: Form,
+        since: u64,
+    ) -> Result<Value, Failure> {
+        let again =
+            || asked_again(&self.lock.acquire_timeout(Duration::ZERO).map(|turn| matches!(turn, ReadTurn::Fresh(_))));
+        let value = round.create(whim, of, since, again)?;
+        if let Ok(_alone) = creation.write_lock() {
+            self.value.write(value);
+        }
+        Ok(value)
+    }
+}
+
+impl Subject for Readers {
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
+        let lock = SyncReaderDogpile::with_clock(lifetime, clock).with_shared_policy(policy);
+        Self { lock, value: Swapped::default() }
+    }
+
+    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+        let since = round.clock.now();
+        let mut made = None;
+        let guard = match whim.draw(FORMS) {
+            0 => self.lock.acquire_or_try_create_with(|creation| {
+                made = Some(self.create(creation, whim, round, Form::Fallible, since)?);
+                Ok(())
+            }),
+            1 => Ok(self.lock.acquire_or_create_with(|creation| {
+                made = Some(or_panic(self.create(creation, whim, round, Form::Infallible, since)));
+            })),
+            _ => self.lock.acquire_or_try_create_with_timeout(patience(whim), |creation| {
+                made = Some(self.create(creation, whim, round, Form::Fallible, since)?);
+                Ok(())
+            }),
+        };
+        match guard {
+            Ok(guard) if *guard == Outcome::Created => Seen::Created(made.expect("its creator has run")),
+            Ok(_guard) => Seen::Used(self.value.read()),
+            Err(CreateError::Failed(Failure)) => Seen::Failed,
+            Err(_) => Seen::Told,
+        }
+    }
+
+    asks_its_lock!();
+}
+
+pub struct ReadersByGetter {
+    lock: SyncReaderDogpile<Clock>,
+    value: Swapped,
+}
+
+impl Subject for ReadersByGetter {
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
+        let lock = SyncReaderDogpile::with_clock(lifetime, clock).with_shared_policy(policy);
+        Self { lock, value: Swapped::default() }
+    }
+
+    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+        let (since, calls) = (round.clock.now(), Calls::default());
+        let (form, patience) = (whim.draw(FORMS), patience(whim));
+        let get = || {
+            calls.get();
+            Ok::<_, NeedRegeneration>(self.value.read())
+                .and_then(|value| if value.0 == 0 { Err(NeedRegeneration) } else { Ok(value) })
+        };
+        let mut create = |of: Form| {
+            let again = || asked_again(&self.lock.acquire_timeout(Duration::ZERO).map(drop));
+            let made = round.create(whim, of, since, again);
+            if made.is_ok() {
+                calls.made();
+            }
+            made
+        };
+        let set = |value: &Value| self.value.write(*value);
+        let get_fallibly = || get().map_err(GetError::<Infallible>::from);
+        let try_set = |value: &Value| {
+            set(value);
+            Ok(())
+        };
+        let got = match form {
+            0 => self.lock.get_or_try_create_and_set(get_fallibly, || create(Form::Fallible), try_set),
+            1 => Ok(self.lock.get_or_create_and_set(get, || or_panic(create(Form::Infallible)), set)),
+            _ => {
+                let create = || create(Form::Fallible);
+                self.lock.get_or_try_create_and_set_timeout(patience, get_fallibly, create, try_set)
+            }
+        };
+        seen(calls.made.get(), got, |guard| *guard)
+    }
+
+    asks_its_lock!();
+}
+
+fn of_guard(guard: &CachedGuard<Value>) -> Seen {
+    match CachedGuard::outcome(guard) {
+        Outcome::Created => Seen::Created(**guard),
+        _ => Seen::Used(**guard),
+    }
+}
+
+fn access_cached(lock: &Cached<Value, Clock>, whim: &mut Whim, round: &Round) -> Seen {
+    let since = round.clock.now();
+    let (form, patience) = (whim.draw(FORMS), patience(whim));
+    let mut create = |of: Form| {
+        // If it is dead, it may be elected once more; and then fails at once.
+        let again = || drop(lock.get_or_try_create_timeout(Duration::ZERO, || Err(Failure)));
+        round.create(whim, of, since, again)
+    };
+    let got = match form {
+        0 => lock.get_or_try_create(|| create(Form::Fallible)),
+        1 => Ok(lock.get_or_create_with(|_| Made::new(or_panic(create(Form::Infallible))))),
+        _ => lock.get_or_try_create_timeout(patience, || create(Form::Fallible)),
+    };
+    match got {
+        Ok(guard) => of_guard(&guard),
+        Err(CreateError::Failed(Failure)) => Seen::Failed,
+        Err(_) => Seen::Told,
+    }
+}
+
+pub struct OfCached {
+    lock: Cached<Value, Clock>,
+}
+
+impl Subject for OfCached {
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
+        Self { lock: Cached::with_clock(lifetime, clock).with_shared_policy(policy) }
+    }
+
+    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+        access_cached(&self.lock, whim, round)
+    }
+
+    asks_its_lock!();
+}
+
+type Maker = Box<dyn Fn(&u8) -> Cached<Value, Clock> + Send + Sync>;
+
+/// One key of a registry that keeps nothing idle: its lock goes and comes with those who use it.
+pub struct Registered {
+    locks: Registry<u8, Cached<Value, Clock>, Maker>,
+}
+
+impl Subject for Registered {
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
+        let maker: Maker = Box::new(move |_| Cached::with_clock(lifetime, Arc::clone(&clock)));
+        Self { locks: Registry::with_maker(maker).with_shared_policy(policy) }
+    }
+
+    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+        access_cached(&self.locks.get(&1), whim, round)
+    }
+
+    fn invalidate(&self) {
+        self.locks.get(&1).invalidate();
+    }
+
+    fn mark_stale(&self) {
+        self.locks.get(&1).mark_stale();
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let held = self.locks.get(&1);
+        held.waiting() == 0 && !held.is_creating()
+    }
+}
+
+/// What a function by key is asked with: by an access, or not.
+type Arguments<'a> = Option<&'a Asking<'a>>;
+
+struct Asking<'a> {
+    whim: RefCell<&'a mut Whim>,
+    round: &'a Round,
+    since: u64,
+    calls: Calls,
+}
+
+type Key = for<'a, 'b> fn(&'a Arguments<'b>) -> u8;
+type Function = for<'a, 'b> fn(&'a Arguments<'b>) -> Result<Value, Failure>;
+type Get = Box<dyn Fn(&u8) -> Result<Option<Stamped<Value>>, Infallible> + Send + Sync>;
+type Set = Box<dyn Fn(&u8, &Stamped<Value>) -> Result<(), Failure> + Send + Sync>;
+type Remove = Box<dyn Fn(&u8) -> Result<(), Infallible> + Send + Sync>;
+
+pub struct ByKey {
+    function: CachedByKey<u8, Key, Function, Get, Set, Remove, Clock>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as a function by key is called
+fn make(arguments: &Arguments<'_>) -> Result<Value, Failure> {
+    let asking = arguments.expect("only accesses make anything");
+    let made = asking.round.create(&mut asking.whim.borrow_mut(), Form::Fallible, asking.since, || ());
+    if made.is_ok() {
+        asking.calls.made();
+    }
+    made
+}
+
+impl Subject for ByKey {
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
+        let slot = Arc::new(Mutex::new(None));
+        let [of_get, of_set, of_remove] = [(); 3].map(|()| Arc::clone(&slot));
+        let store: Store<Get, Set, Remove> = Store {
+            get: Box::new(move |_| Ok(*of_get.lock())),
+            set: Box::new(move |_, value| {
+                *of_set.lock() = Some(*value);
+                Ok(())
+            }),
+            remove: Box::new(move |_| {
+                *of_remove.lock() = None;
+                Ok(())
+            }),
+        };
+        let function: CachedByKey<_, Key, Function, _, _, _> = cached_by_key(lifetime, |_| 1, make, store);
+        Self { function: function.with_shared_policy(policy).with_clock(clock) }
+    }
+
+    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+        let (form, patience) = (whim.draw(FORMS), patience(whim));
+        let (whim, since) = (RefCell::new(whim), round.clock.now());
+        let asking = Asking { whim, round, since, calls: Calls::default() };
+        let got = match form {
+            0 | 1 => self.function.get_fallible(&Some(&asking)),
+            _ => self.function.get_fallible_timeout(&Some(&asking), patience),
+        };
+        seen(asking.calls.made.get(), got, |stamped| stamped.value)
+    }
+
+    fn invalidate(&self) {
+        self.function.invalidate_fallible(&None).unwrap_or_else(|never| match never {});
+    }
+
+    fn mark_stale(&self) {} // it cannot
+
+    fn is_at_rest(&self) -> bool {
+        !self.function.is_creating(&None)
+    }
+}
