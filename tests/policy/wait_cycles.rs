@@ -161,13 +161,10 @@ fn c14_who_was_served_waits_no_longer() {
                 })
             });
             beta.acquire_or_create(|| {
-                until(|| alpha.is_creating());
-                for _ in 0..10 {
-                    thread::yield_now(); // most often the other one waits by now
-                }
+                until(|| beta.waiting() == 1);
             });
+            // The other one is served, asleep or not.
             beta.invalidate();
-            // Its creator is served, or creates B itself; if B is free it is created here, and waits for A.
             beta.acquire_or_create(|| {
                 alpha.acquire_or_create(|| ());
             });
