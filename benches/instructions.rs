@@ -10,7 +10,7 @@
 mod floor;
 
 use arc_swap::ArcSwap;
-use dogpile::{Cached, Dogpile, RmLock, SyncReaderDogpile, Turn};
+use dogpile::{Backoff, Cached, Dogpile, OnError, Policy, RmLock, SyncReaderDogpile, Turn};
 use floor::Floor;
 use floor::guarded::GuardedFloor;
 use std::env;
@@ -32,6 +32,30 @@ fn repeat<S, R>(iterations: u64, subject: &S, hit: impl Fn(&S) -> R) {
     for _ in 0..iterations {
         black_box(hit(black_box(subject)));
     }
+}
+
+/// Each setting of a policy, and all of them: none costs a hit anything.
+const POLICIES: [(&str, Policy); 4] = [
+    ("retry_after", Policy::builder().retry_after(BACKOFF).build_const()),
+    ("on_error", Policy::builder().on_error(OnError::ServeStale).build_const()),
+    ("creation_timeout", Policy::builder().creation_timeout(HOUR).build_const()),
+    (
+        "all",
+        Policy::builder()
+            .retry_after(BACKOFF)
+            .on_error(OnError::ServeStale)
+            .creation_timeout(HOUR)
+            .max_skew(HOUR)
+            .name("all")
+            .build_const(),
+    ),
+];
+const BACKOFF: Backoff = Backoff::new(HOUR, HOUR);
+
+/// The lock under that policy, if the subject is one.
+fn ruled(subject: &str) -> Option<Dogpile> {
+    let named = POLICIES.iter().find(|(name, _)| subject == format!("under_{name}"));
+    named.map(|(_, policy)| Dogpile::new(HOUR).with_policy(policy))
 }
 
 /// What callgrind watches.
@@ -66,7 +90,11 @@ fn run(subject: &str, iterations: u64) {
             let by_hand = (Floor::fresh_for(HOUR), ArcSwap::from_pointee(0_u64));
             repeat(iterations, &by_hand, |(floor, value)| floor.is_fresh().then(|| **value.load()));
         }
-        other => panic!("no such subject: {other}"),
+        other => {
+            let lock = ruled(other).unwrap_or_else(|| panic!("no such subject: {other}"));
+            lock.acquire_or_create(|| ());
+            repeat(iterations, &lock, |lock| lock.acquire_or_create(|| ()));
+        }
     }
 }
 
@@ -111,6 +139,13 @@ fn compare() -> Result<bool, Box<dyn Error>> {
             println!("instructions/{subject}/1: {hit}, {beyond:+} beyond the floor (goal: at most {most}, {goal})");
             met &= beyond <= most;
         }
+    }
+    let plain = count("acquire_or_create")?;
+    for (name, _) in &POLICIES {
+        let hit = count(&format!("under_{name}"))?;
+        let goal = if (hit - plain).abs() < 1.0 { "met" } else { "MISSED" };
+        println!("instructions/under_{name}/1: {hit} (goal: as without a policy, {plain}, {goal})");
+        met &= goal == "met";
     }
     // These have no goal of their own. (Their time has: `benches/peers`.)
     println!("instructions/cached/1: {}", count("cached")?);

@@ -186,6 +186,17 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
 
     const_fn! {
         /// Has it do as `policy` says when the function fails or hangs, in place of the [defaults](crate::Policy).
+        ///
+        /// In a `static`, say the type before the function, which is a closure of its own otherwise:
+        ///
+        /// ```
+        /// use dogpile::{CachedFn, Policy};
+        /// use std::time::Duration;
+        ///
+        /// static POLICY: Policy = Policy::builder().creation_timeout(Duration::from_secs(5)).build_const();
+        /// static ANSWER: CachedFn<u8> = <CachedFn<u8>>::new(Duration::from_secs(60), || 42).with_policy(&POLICY);
+        /// assert_eq!(*ANSWER.get(), 42);
+        /// ```
         #[must_use]
         pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
             self.cached.rule(policy);

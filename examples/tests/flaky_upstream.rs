@@ -8,7 +8,7 @@ fn run(arguments: &[&str]) -> Ran {
     common::run(env!("CARGO_BIN_EXE_flaky_upstream"), arguments)
 }
 
-const SHORT: [&str; 4] = ["--threads=8", "--answers=0.5", "--fails=1", "--hangs=1"];
+const SHORT: [&str; 4] = ["--threads=8", "--answers=0.5", "--fails=1", "--hangs=1.5"];
 
 impl Ran {
     /// The numbers in the line of the verdict that says so.
@@ -21,7 +21,7 @@ impl Ran {
     /// The rows of the timeline, each in words.
     fn timeline(&self) -> Vec<Vec<&str>> {
         let rows = self.output.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        rows.filter(|words| words.len() > 5 && words[0].parse::<f64>().is_ok()).collect()
+        rows.filter(|words| words.len() > 5 && words[0].contains('.') && words[0].parse::<f64>().is_ok()).collect()
     }
 }
 
@@ -32,21 +32,19 @@ fn readers_do_not_notice_and_the_upstream_is_spared() {
     assert!(ran.output.ends_with("\nAll as it should be.\n") && !ran.output.contains("VIOLATED"), "{ran}");
     let [errors, reads] = ran.numbers("ended with an error")[..] else { panic!("{ran}") };
     assert!(errors == 0 && reads > 100, "{ran}");
-    for (kind, least) in [("answered", 2), ("failed", 1), ("hung", 2)] {
+    for (kind, least) in [("answered", 2), ("failed", 1), ("hung", 1)] {
         let [calls, allowed] = ran.numbers(&format!("calls {kind}"))[..] else { panic!("{ran}") };
         assert!((least..=allowed).contains(&calls), "{kind}: {ran}");
     }
     // While it was down there were reads all the time, of old quotes.
     let timeline = ran.timeline();
-    let moods: Vec<_> = timeline.iter().map(|row| row[1]).collect();
-    assert_eq!(
-        moods,
-        [
-            "answers", "answers", "fails", "fails", "fails", "fails", "hangs", "hangs", "hangs", "hangs", "answers",
-            "answers"
-        ]
-    );
-    assert!(ran.output.contains('x') && ran.output.contains('?'), "{ran}");
+    let mut moods: Vec<_> = timeline.iter().map(|row| row[1]).collect();
+    moods.dedup();
+    assert_eq!(moods, ["answers", "fails", "hangs", "answers"], "{ran}");
+    for row in timeline.iter().filter(|row| row[1] != "answers").skip(1) {
+        let [_, stale, errors] = row[row.len() - 5..row.len() - 2] else { panic!("{ran}") };
+        assert!(stale != "0" && errors == "0", "{row:?} in {ran}");
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn draw(calls: &[Call]) -> String {
 pub fn picture(ran: &Ran, upstream: &Upstream) -> String {
     let calls = upstream.calls();
     let mut rows = vec![format!(
-        "{:>6}  {:<8}{:<20}{:>8}{:>8}{:>8}{:>9}",
+        "{:>6}  {:<10}{:<18}{:>8}{:>8}{:>8}{:>9}",
         "s", "upstream", "calls", "fresh", "stale", "errors", "oldest"
     )];
     let mut from = std::time::Duration::ZERO;
@@ -36,7 +36,7 @@ pub fn picture(ran: &Ran, upstream: &Upstream) -> String {
             Mood::Hangs => "hangs",
         };
         rows.push(format!(
-            "{:>6.2}  {mood:<8}{:<20}{:>8}{:>8}{:>8}{:>6} ms",
+            "{:>6.2}  {mood:<10}{:<18}{:>8}{:>8}{:>8}{:>6} ms",
             from.as_secs_f64(),
             draw(&within),
             step.fresh,

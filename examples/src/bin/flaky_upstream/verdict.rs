@@ -72,7 +72,7 @@ impl Verdict {
         }
         if !options.no_policy {
             lines.push((
-                count(Mood::Fails) > 0 && count(Mood::Hangs) > 1,
+                count(Mood::Fails) > 0 && count(Mood::Hangs) > 0,
                 "the upstream was tried while it was down".into(),
             ));
         }
