@@ -86,8 +86,8 @@ use tray::Trays;
 ///
 /// # Deadlocks
 ///
-/// As for [`Dogpile`]: a creator that asks for the value that it is making, where there is none, is told so; creators of two
-/// locks that wait for each other are not found.
+/// As for [`Dogpile`]: a creator that asks for the value that it is making, where there is none, is told so, and so is the last of
+/// several that would wait for each other.
 ///
 /// # Examples
 ///

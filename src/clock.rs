@@ -180,6 +180,9 @@ pub(crate) const fn nanoseconds(duration: Duration) -> u64 {
 ///
 /// Its time of day begins in the year 2000 and moves along; [`set_wall`](Self::set_wall) sets it apart.
 ///
+/// Who waits for a creation that has a [time-out](crate::PolicyBuilder::creation_timeout) is woken when the clock is moved there. (The
+/// clock keeps a waker for each thread that has, until then.)
+///
 /// Share it as `&'static ManualClock` or `Arc<ManualClock>`: both are clocks themselves. Code under test takes any clock if
 /// its lock is a `Dogpile<C>`, or a `Dogpile<Arc<dyn Clock>>`.
 ///

@@ -261,7 +261,7 @@ impl<'a, L: Lock> Creation<'a, L> {
     /// Ends the creation without a value; all who wait look for themselves.
     pub(crate) fn stand_down(mut self) {
         self.open = false;
-        self.election().stand_down(self.born);
+        self.lock.dogpile().stand_down(self.born);
     }
 
     /// Runs the creator on this thread and [finishes](Self::finish). Blocks no longer than `creator` takes.

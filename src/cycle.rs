@@ -23,13 +23,15 @@
 //!
 //! - *Every cycle is found.* An edge is there from the moment at which its thread can no longer but wait. Edges are added under one
 //!   mutex, so of those that make up a cycle one is the last, and finds the others.
-//! - *Nothing else is.* When the last one looks, all of the edges that it follows are there at the same time. Each says that the thread
-//!   which runs this creation is in a queue, to be taken out of it by others alone; so that creation does not end before the next one
-//!   in the cycle does. An edge is gone before whoever ends that wait lets go of its queue, and so before anything can come of
-//!   it.
-//! - *A lock has one edge at most,* since it has one live creation, which one thread runs. (What a dead one waits for keeps nobody from
-//!   anything.)
+//! - *Nothing else is.* When the last one looks, all of the edges that it follows are there at the same time. Each says that a thread
+//!   which runs this creation, or stores for it, is in a queue; so that creation does not end before the next one in the cycle
+//!   does, or somebody loses patience. An edge is gone before whoever ends that wait lets go of its queue, and so before anything
+//!   can come of it. What a dead creation waits for keeps nobody from anything.
+//! - *A circle is a mistake even where it would break.* A wait with a time-out, or a creation that may be declared dead, would end it in
+//!   time; until then nobody in it gets anywhere. It is told as any other, and as a wait for oneself is.
 //! - *No deadlock of its own.* The table is locked last, and nothing is done under it but this.
+//!
+//! A dead creation that never comes back leaves its ticket here, eight bytes beside the thread that hangs.
 //!
 //! What is not known is not found: who runs a [`Creation`](crate::Creation) that was moved about, or which threads a creator
 //! waits for by other means.
@@ -45,15 +47,14 @@ use std::collections::{BTreeMap, BTreeSet};
 struct Edge {
     /// For that lock.
     to: Subject,
-    /// Which wait it is.
-    wait: u64,
     /// What the lock is called whose creation waits.
     name: Option<&'static str>,
 }
 
 #[derive(Debug)]
 struct Table {
-    edges: BTreeMap<Subject, Edge>,
+    /// By the lock whose creation waits, and the wait. (It may wait in several places: a creation can store on several threads.)
+    edges: BTreeMap<(Subject, u64), Edge>,
     /// The tickets of creations that were declared dead and have not come back yet.
     dead: BTreeSet<u64>,
 }
@@ -83,7 +84,7 @@ impl Edges {
             return Err(cycle);
         }
         for work in &here {
-            table.edges.insert(work.subject, Edge { to, wait, name: work.name });
+            table.edges.insert((work.subject, wait), Edge { to, name: work.name });
         }
         Ok(Self { wait, from: here.iter().map(|work| work.subject).collect() })
     }
@@ -100,26 +101,39 @@ impl Edges {
         }
         let mut table = TABLE.lock();
         for from in self.from.drain(..) {
-            if table.edges.get(&from).is_some_and(|edge| edge.wait == self.wait) {
-                table.edges.remove(&from);
-            }
+            table.edges.remove(&(from, self.wait));
         }
     }
 }
 
 impl Table {
+    /// The waits of that lock's creation.
+    fn edges_from(&self, subject: Subject) -> impl Iterator<Item = (&(Subject, u64), &Edge)> {
+        self.edges.range((subject, 0)..=(subject, u64::MAX))
+    }
+
     /// The locks of the cycle that a wait for `to` would close, if their creations are run `here`.
     fn cycle(&self, here: &[Work], to: Subject) -> Option<WaitCycle> {
-        let (mut at, mut names) = (to, Vec::new());
+        // Depth first. On the way: each lock, what it is called, and which of the locks that it waits for are still to be looked at.
+        let mut path: Vec<(Option<&'static str>, Vec<&Edge>)> = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut at = to;
         loop {
             if let Some(work) = here.iter().rfind(|work| work.subject == at) {
-                names.push(work.name);
-                names.rotate_right(1);
-                return Some(WaitCycle::of(names));
+                let on_the_way = path.iter().map(|(name, _)| *name);
+                return Some(WaitCycle::of([work.name].into_iter().chain(on_the_way).collect()));
             }
-            let edge = self.edges.get(&at)?;
-            names.push(edge.name);
-            at = edge.to;
+            if seen.insert(at) {
+                let waits: Vec<_> = self.edges_from(at).map(|(_, edge)| edge).collect();
+                path.extend(waits.first().map(|edge| edge.name).map(|name| (name, waits)));
+            }
+            // The next one to look at, of the last lock on the way that has any left.
+            at = loop {
+                match path.last_mut()?.1.pop() {
+                    Some(edge) => break edge.to,
+                    None => path.pop(),
+                };
+            };
         }
     }
 }
@@ -127,7 +141,10 @@ impl Table {
 /// A creation of that lock was declared dead: whatever it waits for keeps nobody. Under the mutex of its queue.
 pub(crate) fn bury(of: &Election, ticket: u64) {
     let mut table = TABLE.lock();
-    table.edges.remove(&address_of(of));
+    let gone: Vec<_> = table.edges_from(address_of(of)).map(|(key, _)| *key).collect();
+    for key in gone {
+        table.edges.remove(&key);
+    }
     table.dead.insert(ticket);
 }
 

@@ -30,10 +30,10 @@
 //! | elect | idle or paused → creating | stays | compare-and-swap from the word the access saw; if creations may die, under the mutex | new ticket, `hold` |
 //! | take over | creating, overdue → creating | stays | mutex | new ticket, `hold`; the old creation is dead from here on |
 //! | finish | creating → idle | + 1 | mutex | new deadline; every waiter is served; failures are forgotten |
-//! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served; then as abandon; failures are forgotten |
+//! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served; then as abandon; failures are forgotten (or counted, as below) |
 //! | finish, expired at once | creating → paused | + 1 | mutex | as finish, but it counts as a failure |
 //! | set | any → same, paused → idle | + 1 | mutex | new deadline; every waiter is served; failures are forgotten |
-//! | stand down | creating → idle | stays | mutex | every waiter is told to look again |
+//! | stand down | creating → idle, or paused as it was | stays | mutex | every waiter is told to look again |
 //! | abandon | creating → idle | stays | mutex | the first waiter is given the baton |
 //! | fail | creating → paused | stays | mutex | `hold`; who can hear of the pause is told, the first of the others is given the baton |
 //! | begin store | creating → storing | stays | mutex, refused if superseded | - |
@@ -64,10 +64,11 @@
 //!   creation was elected after it and sees what was done before it.
 //! - *No lost wake-up (C16).* A waiter queues under the mutex only while a creation runs; whoever ends that creation takes
 //!   the mutex afterwards and finds it.
-//! - *The dead are found.* Whoever waits where creations may die sleeps no longer than until `hold` as it last saw it, or, where
-//!   nobody created just then, than a creation takes that begins now. No creation that it may come to wait for is overdue before
-//!   that. If it queues or looks again while an overdue creation stores, it says so under the mutex, and the end of that store wakes
-//!   it. Whether it does, and until when it sleeps, go by one reading of the clock.
+//! - *The dead are found.* Whoever waits where creations may die sleeps no longer than a creation takes that begins now, nor, if one
+//!   runs, than until `hold` as it last saw it. No creation that it may come to wait for is overdue before that (but one whose
+//!   owner read the clock and was then slow to come to the mutex, which is found that much later). If it queues or looks again
+//!   while an overdue creation stores, it says so under the mutex, and the end of that store wakes it. Whether it does, and until
+//!   when it sleeps, go by one reading of the clock.
 //! - *The baton.* While nobody creates and somebody waits who is not about to hear of a pause, exactly one waiter is *called*: woken,
 //!   and to elect itself when it looks. It stays in its place meanwhile. If a newcomer was faster, it is no longer called but still
 //!   the first in line, and the newcomer's creation, when it ends, serves it or calls it again. If it leaves instead, it calls the
@@ -396,19 +397,25 @@ impl Election {
         let until = (failure.until)(failures);
         // Relaxed: the release of the word that says to read it carries it.
         failure.hold.store(until, Ordering::Relaxed);
-        book.streak = Some(Streak { failures, cause: Arc::clone(&failure.cause) });
+        book.streak = Some(Streak { failures, until, cause: Arc::clone(&failure.cause) });
         wake.again = book.tell_of_pause(&Pause { cause: failure.cause, until });
         TIMED
     }
 
     /// Ends a creation that need not run after all, since the value was found where it lives, or nothing can be found out
-    /// there: all who wait are to look for themselves.
-    pub fn stand_down(&self, born: Birth) {
+    /// there: all who wait are to look for themselves. If it was elected in a pause, that goes on (with `hold`).
+    pub fn stand_down(&self, born: Birth, hold: Option<&AtomicU64>) {
         let mut book = self.book.lock();
         if Self::strike_out(&mut book, born) {
             let mut wake = Wake::default();
             wake.again = all_again(&mut book);
-            self.free(book, wake, 0);
+            let streak = book.as_ref().and_then(|book| book.streak.as_ref());
+            let paused = hold.zip(streak).map_or(0, |(hold, streak)| {
+                // Relaxed: the release of the word that says to read it carries it.
+                hold.store(streak.until, Ordering::Relaxed);
+                TIMED
+            });
+            self.free(book, wake, paused);
         }
     }
 

@@ -96,7 +96,7 @@ impl fmt::Display for WaitCycle {
             [] | [None] => f.write_str(WOULD_DEADLOCK),
             [Some(only)] => write!(f, "{WOULD_DEADLOCK}: `{only}`"),
             all => {
-                f.write_str("creators would have waited for each other's values for ever: ")?;
+                f.write_str("creators would have waited for each other's values: ")?;
                 for lock in all {
                     write!(f, "{} waits for ", name(*lock))?;
                 }

@@ -148,7 +148,7 @@ impl PolicyBuilder {
     /// Pauses after a failed creation, instead of electing the next at once.
     ///
     /// A creation has failed that ended with an error or a panic, or was dropped unfinished; and one whose value has
-    /// [expired as it arrives](crate::Made::expires_after). The pause is counted from that end, on the lock's own clock.
+    /// [expired as it arrives](crate::Made::expires_after). (A getter that fails is not one.) The pause is counted from that end, on the lock's own clock.
     /// Until it is over
     ///
     /// - an old value is served, as [`Stale`](crate::Outcome::Stale), without calling any creator;
@@ -172,15 +172,16 @@ impl PolicyBuilder {
         self
     }
 
-    /// How long a creation may take before another access may be elected in its place. Counted from its election, on the
-    /// lock's own clock. `Duration::MAX` is no limit; zero is a contradiction.
+    /// How long a creation may take before another access may be elected in its place. Counted from its election (from the reading
+    /// of the clock that goes before it), on the lock's own clock. `Duration::MAX` is no limit; zero is a contradiction.
     ///
     /// Once it is older than this, the next access that finds no fresh value *declares it dead*, and is elected; those who
     /// wait wake up for that by themselves, and one of them does. From then on the dead one can do nothing to the lock: what it
     /// makes goes to its own caller, [`publish`](crate::Creation::publish) and `write_lock` are refused, and it counts neither as
     /// a failure nor as a success. (Its thread is not interrupted; a long creator may ask
     /// [`is_dead`](crate::Creation::is_dead).) Inside `publish`, or while it holds the write lock, it cannot be declared dead:
-    /// that waits until the store has ended, so what hangs in there holds up the others.
+    /// that waits until the store has ended, so what hangs in there holds up the others. So does one that waits for the write lock,
+    /// since new readers wait behind it: bound that by [`write_lock_timeout`](crate::Creation::write_lock_timeout).
     ///
     /// An old creation that nobody was elected in place of is not dead: when it ends after all, its value is as good as any.
     pub const fn creation_timeout(mut self, timeout: Duration) -> Self {

@@ -143,7 +143,8 @@ impl<K, L, F> Registry<K, L, F> {
         /// Has each lock do as `policy` says when creating goes wrong, unless its maker gave it a policy of its own.
         ///
         /// A lock that [pauses](crate::PolicyBuilder::retry_after) after a failure is kept at least until the pause is over, though
-        /// nobody hold it, as by [`keep_idle`](Self::keep_idle).
+        /// nobody hold it, as by [`keep_idle`](Self::keep_idle). For the next pause to be longer it has to be there when the next
+        /// failure comes: have `keep_idle` see to that for keys that are seldom used.
         #[must_use]
         pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
             self.rule(policy);

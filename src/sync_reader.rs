@@ -362,11 +362,11 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
 
     pub(crate) fn write(&self, wait: &mut Wait) -> Result<WriteGuard<'_>, WriteLockError> {
         // Before any reader is made to wait for nothing.
-        if self.is_superseded() {
-            return Err(WriteLockError::Superseded);
-        }
         if self.is_dead() {
             return Err(WriteLockError::Dead);
+        }
+        if self.is_superseded() {
+            return Err(WriteLockError::Superseded);
         }
         let hold = self.lock().hold(wait)?;
         let store = self.begin_store()?;

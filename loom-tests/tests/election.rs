@@ -705,7 +705,7 @@ fn l5_who_stands_down_lets_all_look_again() {
     check(|| {
         let (shared, seen, _) = Shared::creating();
         let waiters = [(); 2].map(|()| spawn(&shared, move |shared| shared.wait(seen)));
-        shared.election.stand_down(shared.immortal());
+        shared.election.stand_down(shared.immortal(), None);
         let verdicts = waiters.map(|waiter| waiter.join().unwrap());
         assert!(
             verdicts.iter().all(|verdict| matches!(verdict, Moved | LookAgain | Paused(_) | WouldDeadlock(_))),
@@ -734,7 +734,7 @@ fn l5_a_newcomer_after_a_stand_down_leaves_nobody_behind() {
                     verdict
                 })
             });
-            shared.election.stand_down(shared.immortal());
+            shared.election.stand_down(shared.immortal(), None);
             if let Some(born) = shared.elect() {
                 if fails {
                     shared.fail();

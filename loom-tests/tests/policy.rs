@@ -21,6 +21,11 @@ static BOTH: Policy =
     Policy::builder().creation_timeout(SECOND).retry_after(Backoff::new(SECOND, SECOND)).build_const();
 static ALPHA: Policy = Policy::builder().name("alpha").build_const();
 
+static LONG_PAUSE: Policy = Policy::builder()
+    .creation_timeout(SECOND)
+    .retry_after(Backoff::new(SECOND.saturating_mul(60), SECOND.saturating_mul(60)))
+    .build_const();
+
 type Clock = Arc<ManualClock>;
 type Lock = Dogpile<Clock>;
 
@@ -444,4 +449,29 @@ fn c14_a_circle_that_a_newcomer_closes() {
         TOLD.here_if(told != [false; 2]);
     });
     TOLD.at_least_once();
+}
+
+/// A creation fails, and the one in its place hangs: who waited for the first finds the second dead in time, not when the pause is
+/// over.
+#[test]
+fn a_pause_does_not_put_off_a_death() {
+    static TOOK_OVER: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::ruled(&LONG_PAUSE);
+        let creation = shared.elected();
+        let waiter = spawn(&shared, |shared| shared.lock.acquire_or_create(|| ()));
+        creation.fail("no answer");
+        // It cannot hear of the pause, and is elected; unless the other one was faster.
+        let hangs = shared.lock.acquire_owned();
+        shared.clock.advance(SECOND);
+        let waited = waiter.join().unwrap();
+        if let Turn::Create(hangs) = hangs {
+            if waited == Outcome::Created {
+                TOOK_OVER.here_if(hangs.is_dead());
+            }
+        }
+        assert_eq!(waited, Outcome::Created);
+        assert!(shared.is_at_rest());
+    });
+    TOOK_OVER.at_least_once();
 }

@@ -59,7 +59,8 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Errors
     ///
     /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would wait
-    /// for.
+    /// for; or [`AcquireError::Paused`] after a
+    /// failure, if there is no value.
     ///
     /// # Panics
     ///
@@ -117,7 +118,7 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Errors
     ///
     /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the creator
-    /// that it would wait for.
+    /// that it would wait for; [`CreateError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///

@@ -39,6 +39,30 @@ pub(crate) enum Fetched<'a, T, L: Lock> {
     Create(Creation<'a, L>, u32),
 }
 
+/// A creation that is not to run unless it [goes on](Self::goes_on).
+struct StandsDown<'a, L: Lock>(Option<Creation<'a, L>>);
+
+impl<'a, L: Lock> StandsDown<'a, L> {
+    fn enter<R>(&self, getter: impl FnOnce() -> R) -> R {
+        match &self.0 {
+            Some(creation) => creation.enter(|_| getter()),
+            None => getter(),
+        }
+    }
+
+    fn goes_on(mut self) -> Creation<'a, L> {
+        self.0.take().expect("it goes on once")
+    }
+}
+
+impl<L: Lock> Drop for StandsDown<'_, L> {
+    fn drop(&mut self) {
+        if let Some(creation) = self.0.take() {
+            creation.stand_down();
+        }
+    }
+}
+
 /// What a getter brought, if anything.
 pub(crate) fn found<T, E, G>(got: Result<T, GetError<G>>) -> Result<Option<T>, CreateError<E, G>> {
     match got {
@@ -162,7 +186,8 @@ impl<C: Clock> Dogpile<C> {
     /// # Errors
     ///
     /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it
-    /// would wait for.
+    /// would wait for; or [`AcquireError::Paused`] after a
+    /// failure, if there is no value.
     ///
     /// # Panics
     ///
@@ -494,17 +519,12 @@ impl<C: Clock> Dogpile<C> {
                     // Nothing was created through this lock meanwhile, but the store is not ours alone.
                     if waited && known.is_none() && calls < CALLS && born.generation == seen.generation() {
                         calls += 1;
-                        match creation.enter(|_| getter(wait)) {
-                            Ok(Some(value)) if judge(&value) == Freshness::Fresh => {
-                                creation.stand_down();
-                                return Ok(Fetched::Value(value));
-                            }
-                            Ok(_) => {}
-                            // Those who wait behind find out for themselves, all at once, not each after the other.
-                            Err(error) => {
-                                creation.stand_down();
-                                return Err(error);
-                            }
+                        // If the getter fails or panics, those who wait behind find out for themselves, all at once, not each
+                        // after the other.
+                        let asking = StandsDown(Some(creation));
+                        match asking.enter(|| getter(wait))? {
+                            Some(value) if judge(&value) == Freshness::Fresh => return Ok(Fetched::Value(value)),
+                            _ => return Ok(Fetched::Create(asking.goes_on(), calls)),
                         }
                     }
                     return Ok(Fetched::Create(creation, calls));

@@ -6,9 +6,10 @@
 
 use super::Dogpile;
 use crate::clock::{Clock, nanoseconds};
-use crate::election::{Failure, Pause, State, Timer};
+use crate::election::{Birth, Failure, Pause, State, Timer};
 use crate::error::AcquireError;
 use crate::policy::Policy;
+use crate::running::is_creating_here;
 use crate::sync::once::OnceBox;
 use crate::sync::{Arc, AtomicU64, Deadline, Ordering, const_fn};
 use std::fmt;
@@ -129,13 +130,14 @@ impl<C: Clock> Dogpile<C> {
         if state.is_timed() { state.is_storing() || now() < self.terms.held_until() } else { state.is_creating() }
     }
 
+    /// The same as of now; and nobody takes over from himself, however overdue he is.
     pub(super) fn is_closed_now(&self, state: State) -> bool {
-        self.is_closed(state, || self.clock.now())
+        self.is_closed(state, || self.clock.now()) || (state.is_creating() && is_creating_here(&self.election))
     }
 
     /// What elections need here, as of now.
     pub(crate) fn timer(&self) -> Option<Timer<'_>> {
-        let timeout = nanoseconds(self.policy().creation_timeout()?);
+        let timeout = self.policy().creation_timeout().map(nanoseconds).filter(|timeout| *timeout != u64::MAX)?;
         Some(Timer { hold: self.terms.hold(), now: self.clock.now(), timeout })
     }
 
@@ -145,7 +147,9 @@ impl<C: Clock> Dogpile<C> {
     pub(super) fn nap(&self, waker: &Waker, timer: Option<Timer<'_>>) -> Option<Deadline> {
         let timer = timer?;
         let state = self.election.look();
-        let at = if state.is_creating() { self.terms.held_until() } else { timer.now.saturating_add(timer.timeout) };
+        // What `hold` says may be of a pause that has begun since: no creation that it may come to wait for has longer than this.
+        let at = timer.now.saturating_add(timer.timeout);
+        let at = if state.is_creating() { self.terms.held_until().min(at) } else { at };
         if at <= timer.now && state.is_storing() {
             return None; // the end of the store is what it waits for: see `election`
         }
@@ -162,6 +166,12 @@ impl<C: Clock> Dogpile<C> {
     pub(super) fn paused(&self, pause: Pause) -> AcquireError {
         let retry_in = Duration::from_nanos(pause.until.saturating_sub(self.clock.now()));
         AcquireError::Paused { retry_in, cause: pause.cause }
+    }
+
+    /// Ends a creation that need not run after all: a pause that it was elected in goes on.
+    pub(crate) fn stand_down(&self, born: Birth) {
+        let hold = self.policy().retry_after().map(|_| self.terms.hold());
+        self.election.stand_down(born, hold);
     }
 
     /// Has a creation `end` as failed. All that is the user's (`cause`, the clock) runs before that.

@@ -35,6 +35,8 @@ pub struct Pause {
 /// Failures in a row.
 pub(super) struct Streak {
     pub(super) failures: u32,
+    /// When the pause after the last one is over.
+    pub(super) until: u64,
     pub(super) cause: Arc<str>,
 }
 

@@ -317,19 +317,22 @@ impl<C: Clock> SyncReaderDogpile<C> {
             Access::In(outcome, seat) => Ok((outcome, seat)),
             Access::Elected(born) => {
                 let creation = Creation::new(Keeper::Borrowed(self), born);
-                let created = creation.run_fallible(creator);
-                if created.is_err() && !self.dogpile.serves_stale() {
-                    return created.map(|()| unreachable!("it has failed")).map_err(CreateError::Failed);
-                }
-                let pass = self.readers.enter(&mut wait)?;
-                match created {
-                    Ok(()) => Ok((Outcome::Created, pass.into_seat())),
-                    // As a reader: see the module's docs.
-                    Err(_) if self.has_value() => Ok((Outcome::StaleOnError, pass.into_seat())),
-                    Err(error) => Err(CreateError::Failed(error)),
+                match creation.run_fallible(creator) {
+                    Ok(()) => Ok((Outcome::Created, self.readers.enter(&mut wait)?.into_seat())),
+                    Err(error) => self.old(&mut wait).ok_or(CreateError::Failed(error)),
                 }
             }
         }
+    }
+
+    /// The old resource, for an access whose creator has failed: if it is to have it, and there is one, as a reader sees it.
+    fn old(&self, wait: &mut Wait) -> Option<(Outcome, Seat<'_>)> {
+        if !self.dogpile.serves_stale() {
+            return None;
+        }
+        // What comes first is the creator's error: that there was no time left to read has nothing to add to it.
+        let pass = self.readers.enter(wait).ok()?;
+        self.has_value().then(|| (Outcome::StaleOnError, pass.into_seat()))
     }
 
     #[inline(always)]

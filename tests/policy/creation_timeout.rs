@@ -6,7 +6,7 @@ use crate::{
 };
 use dogpile::{
     AcquireError, Backoff, Cached, CachedGuard, CreateError, Creation, Dogpile, Finished, Freshness, Made, ManualClock,
-    Outcome, Policy, PublishError, ReadTurn, Renewal, SyncReaderDogpile, WriteLockError,
+    Outcome, Policy, PublishError, ReadTurn, Renewal, SyncReaderDogpile, Turn, WriteLockError,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -207,7 +207,8 @@ fn c11_a_setter_of_a_dead_creation_does_not_run() {
     let (lock, clock) = ruled(&MORTAL);
     let kill = || {
         clock.advance(SECOND);
-        assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+        let other = thread::scope(|scope| scope.spawn(|| lock.acquire_or_create(|| ())).join().unwrap());
+        assert_eq!(other, Outcome::Created);
     };
     let unasked = || -> Result<u8, _> { panic!("there is nothing yet") };
     let made = lock.get_or_create_and_set(
@@ -351,4 +352,64 @@ fn a_pause_does_not_delay_a_death() {
             assert_eq!(waiter.join().unwrap(), Outcome::Created);
         }
     });
+}
+
+/// At the end of time, too.
+#[test]
+fn l11_no_limit_is_none_at_the_end_of_time() {
+    static PATIENT: Policy = Policy::builder().creation_timeout(Duration::MAX).build_const();
+    let (lock, clock) = ruled(&PATIENT);
+    let slow = elected(lock.acquire());
+    clock.advance(Duration::MAX);
+    assert!(lock.try_acquire().is_err(), "L1");
+    assert_eq!(slow.finish(), Finished::Published);
+}
+
+/// Nobody takes over from himself: an overdue creator that asks for its own value is told what one is told in time.
+#[test]
+fn l7_an_overdue_creator_does_not_take_over_from_itself() {
+    for stale in [false, true] {
+        let (lock, clock) = if stale { ruled_and_stale(&MORTAL) } else { ruled(&MORTAL) };
+        let outcome = lock.acquire_or_create(|| {
+            clock.advance(MINUTE);
+            let told = lock.acquire_timeout(Duration::MAX);
+            if stale {
+                assert!(matches!(told, Ok(Turn::Stale)));
+                assert_eq!(lock.get_or_create(|| Ok(7), || panic!("unwanted")), 7);
+            } else {
+                assert!(matches!(told, Err(AcquireError::WouldDeadlock(_))));
+            }
+        });
+        assert_eq!(outcome, Outcome::Created);
+    }
+}
+
+/// It comes while the store runs that has made the creation overdue, and queues: the end of the store wakes it, though the creation
+/// then hangs.
+#[test]
+fn c11_who_comes_during_an_overdue_store_takes_over_after_it() {
+    let (lock, clock) = ruled(&MORTAL);
+    let hangs = elected(lock.acquire_owned());
+    thread::scope(|scope| {
+        let waiter = hangs.publish(|| {
+            clock.advance(MINUTE);
+            let waiter = scope.spawn(|| lock.acquire_or_create(|| ()));
+            until(|| lock.waiting() == 1);
+            waiter
+        });
+        assert_eq!(waiter.unwrap().join().unwrap(), Outcome::Created);
+    });
+    assert!(hangs.is_dead());
+}
+
+/// Whatever has become of the lock since: what is dead is told so first.
+#[test]
+fn c11_the_dead_are_told_that_they_are_dead() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = Arc::new(SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL));
+    let ReadTurn::Create(dead) = lock.acquire_owned() else { panic!("nobody else creates") };
+    clock.advance(SECOND);
+    drop(lock.acquire_or_create(|| ()));
+    assert_eq!(dead.publish(|| ()), Err(PublishError::Dead));
+    assert_eq!(dead.write_lock().map(|_| ()), Err(WriteLockError::Dead));
 }

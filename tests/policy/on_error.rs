@@ -1,13 +1,15 @@
 //! What the one is given that was elected, and whose creator failed.
 
-use crate::{MINUTE, PAUSING_AND_SERVING, SECOND, SERVING, fail, ruled, ruled_and_stale};
+use crate::{MINUTE, PAUSING_AND_SERVING, SECOND, SERVING, fail, ruled, ruled_and_stale, until};
 use dogpile::{
     Cached, CachedFn, CachedGuard, Clock as _, CreateError, Freshness, GetError, ManualClock, Outcome, Stamped,
     SyncReaderDogpile,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 #[test]
 fn the_elected_one_is_served_the_old_value_if_the_policy_says_so() {
@@ -98,4 +100,25 @@ fn readers_are_served_the_old_resource_on_error() {
         Err("no answer")
     });
     assert_eq!(invalidated.map(|_| ()), Err(CreateError::Failed("no answer")));
+}
+
+/// There is no time left to read: the error is the creator's all the same.
+#[test]
+fn a_time_out_does_not_hide_the_error() {
+    let lock = SyncReaderDogpile::never_expires().with_policy(&SERVING);
+    let (writes, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let (writes, done, lock) = (&writes, &done, &lock);
+        let failed = lock.acquire_or_try_create_timeout(Duration::ZERO, || {
+            scope.spawn(move || {
+                let _alone = lock.acquire_write_lock();
+                writes.store(true, Ordering::SeqCst);
+                until(|| done.load(Ordering::SeqCst));
+            });
+            until(|| writes.load(Ordering::SeqCst));
+            Err("no answer")
+        });
+        done.store(true, Ordering::SeqCst);
+        assert_eq!(failed.map(|_| ()), Err(CreateError::Failed("no answer")));
+    });
 }

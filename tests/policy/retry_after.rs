@@ -1,12 +1,12 @@
 //! A pause after each failure: who carries on, who is told, who creates.
 
 use crate::{
-    ALMOST_A_SECOND, MINUTE, NANO, PAUSING, SECOND, elected, fail, paused, ruled, ruled_and_stale, succeed, until,
-    unwanted,
+    ALMOST_A_SECOND, MINUTE, MORTAL_AND_PAUSING, NANO, PAUSING, SECOND, elected, fail, paused, ruled, ruled_and_stale,
+    succeed, until, unwanted,
 };
 use dogpile::{
-    AcquireError, Backoff, Cached, CachedFn, CachedGuard, Clock as _, CreateError, Finished, Freshness, GetError, Made,
-    ManualClock, Outcome, Policy, Stamped, SyncReaderDogpile, Turn,
+    AcquireError, Backoff, Cached, CachedFn, CachedGuard, Clock as _, CreateError, Dogpile, Finished, Freshness,
+    GetError, Made, ManualClock, NeedRegeneration, Outcome, Policy, Stamped, SyncReaderDogpile, Turn,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -307,4 +307,39 @@ fn readers_under_guards_carry_on_in_a_pause() {
         Err(paused(SECOND * 2)),
         "with its own words"
     );
+}
+
+/// One who cannot hear of pauses is elected in one, asks its getter once more, and finds a value: nothing has been created, and the
+/// pause goes on.
+#[test]
+fn a_value_that_was_found_after_all_does_not_end_a_pause() {
+    for policy in [&PAUSING, &MORTAL_AND_PAUSING] {
+        for getter_panics in [false, true] {
+            let clock = Arc::new(ManualClock::new());
+            let lock = Arc::new(Dogpile::with_clock(MINUTE, clock).with_policy(policy).born_fresh());
+            let gone = || Err::<u8, GetError<()>>(GetError::NeedRegeneration);
+            thread::scope(|scope| {
+                let fails = scope.spawn(|| {
+                    lock.get_or_try_create(gone, || {
+                        until(|| lock.waiting() == 1);
+                        Err("no answer")
+                    })
+                });
+                until(|| lock.is_creating());
+                let mut gets = 0;
+                let got = catch_unwind(AssertUnwindSafe(|| {
+                    let getter = || {
+                        gets += 1;
+                        assert!(gets == 1 || !getter_panics, "a getter panics on purpose");
+                        if gets == 1 { Err(NeedRegeneration) } else { Ok(7) }
+                    };
+                    lock.get_or_create(getter, || panic!("unwanted"))
+                }));
+                assert_eq!(got.ok(), (!getter_panics).then_some(7));
+                assert_eq!(fails.join().unwrap(), Err(CreateError::Failed("no answer")));
+            });
+            assert_eq!(lock.paused_for(), Some(SECOND));
+            assert_eq!(lock.get_or_try_create(gone, || Err("unwanted")), Err(paused(SECOND)));
+        }
+    }
 }

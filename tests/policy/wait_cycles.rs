@@ -33,7 +33,7 @@ fn c14_creations_that_wait_for_each_other_are_found() {
             assert_eq!(names(cycle), [Some("alpha"), Some("beta")]);
             assert_eq!(
                 error.to_string(),
-                "creators would have waited for each other's values for ever: `alpha` waits for `beta` waits for `alpha`"
+                "creators would have waited for each other's values: `alpha` waits for `beta` waits for `alpha`"
             );
             let fallible = beta.acquire_or_try_create(|| Err("unwanted"));
             assert_eq!(fallible, Err(CreateError::WouldDeadlock(cycle.clone())));
@@ -204,5 +204,51 @@ fn c14_the_dead_close_no_circle() {
         assert_eq!(takes_over.finish(), Finished::Published);
         creates_beta.join().unwrap();
         hangs.join().unwrap();
+    });
+}
+
+/// A creation may store on two threads, which wait for two others; the end of one wait does not hide the other.
+#[test]
+fn c14_a_creation_that_waits_in_two_places_is_found() {
+    let [(lock, _), (one, _), (other, _)] = [ruled(&ALPHA), ruled(&BETA), ruled(&GAMMA)];
+    let (held_one, held_other) = (elected(one.acquire_owned()), elected(other.acquire_owned()));
+    thread::scope(|scope| {
+        let creation = elected(lock.acquire_owned());
+        let stores = scope.spawn(|| {
+            thread::scope(|scope| {
+                scope.spawn(|| creation.publish(|| one.acquire_or_create(|| ())));
+                scope.spawn(|| creation.publish(|| other.acquire_or_create(|| ())));
+            });
+            creation.finish()
+        });
+        until(|| one.waiting() == 1 && other.waiting() == 1);
+        held_other.finish();
+        until(|| other.waiting() == 0);
+        held_one.run(|_| {
+            let error = lock.acquire_timeout(Duration::MAX).unwrap_err();
+            let AcquireError::WouldDeadlock(cycle) = &error else { panic!("{error}") };
+            assert_eq!(names(cycle), [Some("beta"), Some("alpha")]);
+        });
+        assert_eq!(stores.join().unwrap(), Finished::Published);
+    });
+}
+
+/// A circle is told even where a time-out would break it in time: nobody in it gets anywhere until then.
+#[test]
+fn c14_a_circle_with_a_time_out_in_it_is_one() {
+    let [(alpha, _), (beta, _)] = [ruled(&ALPHA), ruled(&BETA)];
+    thread::scope(|scope| {
+        let bounded = scope.spawn(|| {
+            alpha.acquire_or_create(|| {
+                until(|| beta.is_creating());
+                let hour = Duration::from_secs(3600);
+                assert_eq!(beta.acquire_or_create_timeout(hour, || panic!("unwanted")), Ok(Outcome::Waited));
+            })
+        });
+        beta.acquire_or_create(|| {
+            until(|| beta.waiting() == 1);
+            assert!(matches!(alpha.acquire_timeout(Duration::MAX), Err(AcquireError::WouldDeadlock(_))));
+        });
+        bounded.join().unwrap();
     });
 }
