@@ -194,6 +194,37 @@ impl Calls {
     }
 }
 
+/// One access by a getter, with its setter apart: how the value is got and set, what it is, and the forms.
+macro_rules! by_getter {
+    ($self:ident, $whim:ident, $round:ident, $get:expr, $set:expr, $value:expr, [$fallible:ident, $infallible:ident, $timeout:ident]) => {{
+        let (since, calls) = ($round.clock.now(), Calls::default());
+        let (form, patience) = ($whim.draw(FORMS), patience($whim));
+        let get = || {
+            calls.get();
+            $get
+        };
+        let mut create = |of: Form| {
+            let again = || asked_again(&$self.lock.acquire_timeout(Duration::ZERO).map(|_| ()));
+            let made = $round.create($whim, of, since, again);
+            if made.is_ok() {
+                calls.made();
+            }
+            made
+        };
+        let get_fallibly = || get().map_err(GetError::<Infallible>::from);
+        let try_set = |value: &_| {
+            $set(value);
+            Ok(())
+        };
+        let got = match form {
+            0 => $self.lock.$fallible(get_fallibly, || create(Form::Fallible), try_set),
+            1 => Ok($self.lock.$infallible(get, || or_panic(create(Form::Infallible)), $set)),
+            _ => $self.lock.$timeout(patience, get_fallibly, || create(Form::Fallible), try_set),
+        };
+        seen(calls.made.get(), got, $value)
+    }};
+}
+
 /// A getter that finds what is in the slot, or, now and then, nothing; and the creator's setter.
 pub struct GetterMode {
     lock: Dogpile<Clock>,
@@ -206,38 +237,22 @@ impl Subject for GetterMode {
     }
 
     fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
-        let (since, calls) = (round.clock.now(), Calls::default());
-        let (form, loses, patience) = (whim.draw(FORMS), whim.draw(20) == 1, patience(whim));
+        let loses = whim.draw(20) == 1;
         let get = || {
-            calls.get();
-            if loses {
-                *self.slot.lock() = None;
-            }
-            self.slot.lock().ok_or(NeedRegeneration)
-        };
-        let mut create = |of: Form| {
-            let again = || asked_again(&self.lock.acquire_timeout(Duration::ZERO));
-            let made = round.create(whim, of, since, again);
-            if made.is_ok() {
-                calls.made();
-            }
-            made
+            let mut slot = self.slot.lock();
+            slot.take_if(|_| loses);
+            slot.ok_or(NeedRegeneration)
         };
         let set = |value: &Value| *self.slot.lock() = Some(*value);
-        let get_fallibly = || get().map_err(GetError::<Infallible>::from);
-        let try_set = |value: &Value| {
-            set(value);
-            Ok(())
-        };
-        let got = match form {
-            0 => self.lock.get_or_try_create_and_set(get_fallibly, || create(Form::Fallible), try_set),
-            1 => Ok(self.lock.get_or_create_and_set(get, || or_panic(create(Form::Infallible)), set)),
-            _ => {
-                let create = || create(Form::Fallible);
-                self.lock.get_or_try_create_and_set_timeout(patience, get_fallibly, create, try_set)
-            }
-        };
-        seen(calls.made.get(), got, |value| value)
+        by_getter!(
+            self,
+            whim,
+            round,
+            get(),
+            set,
+            |value| value,
+            [get_or_try_create_and_set, get_or_create_and_set, get_or_try_create_and_set_timeout]
+        )
     }
 
     asks_its_lock!();
@@ -255,38 +270,26 @@ impl Subject for StampedMode {
     }
 
     fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
-        let (since, calls) = (round.clock.now(), Calls::default());
-        let (form, loses, patience) = (whim.draw(FORMS), whim.draw(20) == 1, patience(whim));
+        let loses = whim.draw(20) == 1;
         let get = || {
-            calls.get();
-            if loses {
-                *self.slot.lock() = None;
-            }
-            self.slot.lock().ok_or(NeedRegeneration)
-        };
-        let mut create = |of: Form| {
-            let again = || asked_again(&self.lock.acquire_timeout(Duration::ZERO));
-            let made = round.create(whim, of, since, again);
-            if made.is_ok() {
-                calls.made();
-            }
-            made
+            let mut slot = self.slot.lock();
+            slot.take_if(|_| loses);
+            slot.ok_or(NeedRegeneration)
         };
         let set = |value: &Stamped<Value>| *self.slot.lock() = Some(*value);
-        let get_fallibly = || get().map_err(GetError::<Infallible>::from);
-        let try_set = |value: &Stamped<Value>| {
-            set(value);
-            Ok(())
-        };
-        let got = match form {
-            0 => self.lock.get_or_try_create_stamped_and_set(get_fallibly, || create(Form::Fallible), try_set),
-            1 => Ok(self.lock.get_or_create_stamped_and_set(get, || or_panic(create(Form::Infallible)), set)),
-            _ => {
-                let create = || create(Form::Fallible);
-                self.lock.get_or_try_create_stamped_and_set_timeout(patience, get_fallibly, create, try_set)
-            }
-        };
-        seen(calls.made.get(), got, |stamped| stamped.value)
+        by_getter!(
+            self,
+            whim,
+            round,
+            get(),
+            set,
+            |stamped| stamped.value,
+            [
+                get_or_try_create_stamped_and_set,
+                get_or_create_stamped_and_set,
+                get_or_try_create_stamped_and_set_timeout
+            ]
+        )
     }
 
     asks_its_lock!();
@@ -378,36 +381,17 @@ impl Subject for ReadersByGetter {
     }
 
     fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
-        let (since, calls) = (round.clock.now(), Calls::default());
-        let (form, patience) = (whim.draw(FORMS), patience(whim));
-        let get = || {
-            calls.get();
-            Ok::<_, NeedRegeneration>(self.value.read())
-                .and_then(|value| if value.0 == 0 { Err(NeedRegeneration) } else { Ok(value) })
-        };
-        let mut create = |of: Form| {
-            let again = || asked_again(&self.lock.acquire_timeout(Duration::ZERO).map(drop));
-            let made = round.create(whim, of, since, again);
-            if made.is_ok() {
-                calls.made();
-            }
-            made
-        };
+        let get = || Some(self.value.read()).filter(|value| value.0 != 0).ok_or(NeedRegeneration);
         let set = |value: &Value| self.value.write(*value);
-        let get_fallibly = || get().map_err(GetError::<Infallible>::from);
-        let try_set = |value: &Value| {
-            set(value);
-            Ok(())
-        };
-        let got = match form {
-            0 => self.lock.get_or_try_create_and_set(get_fallibly, || create(Form::Fallible), try_set),
-            1 => Ok(self.lock.get_or_create_and_set(get, || or_panic(create(Form::Infallible)), set)),
-            _ => {
-                let create = || create(Form::Fallible);
-                self.lock.get_or_try_create_and_set_timeout(patience, get_fallibly, create, try_set)
-            }
-        };
-        seen(calls.made.get(), got, |guard| *guard)
+        by_getter!(
+            self,
+            whim,
+            round,
+            get(),
+            set,
+            |guard| *guard,
+            [get_or_try_create_and_set, get_or_create_and_set, get_or_try_create_and_set_timeout]
+        )
     }
 
     asks_its_lock!();

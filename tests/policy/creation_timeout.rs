@@ -128,6 +128,15 @@ fn c11_a_waiter_takes_the_place_of_the_one_that_took_the_place() {
     assert_eq!(second.finish(), Finished::Dead);
 }
 
+/// Creates when elected; the first creator hangs until it is dead.
+fn create_or_hang(lock: &Lock, hangs: &AtomicBool) -> Outcome {
+    lock.acquire_or_create_with(|creation| {
+        if hangs.swap(false, Ordering::SeqCst) {
+            until(|| creation.is_dead());
+        }
+    })
+}
+
 /// A failure hands on to one waiter, who hangs; another has to take over though it was queued before that one began.
 #[test]
 fn c11_who_was_elected_from_the_queue_can_die_as_well() {
@@ -135,15 +144,7 @@ fn c11_who_was_elected_from_the_queue_can_die_as_well() {
     let first = elected(lock.acquire());
     let hangs = AtomicBool::new(true);
     thread::scope(|scope| {
-        let waiters = [(); 2].map(|()| {
-            scope.spawn(|| {
-                lock.acquire_or_create_with(|creation| {
-                    if hangs.swap(false, Ordering::SeqCst) {
-                        until(|| creation.is_dead());
-                    }
-                })
-            })
-        });
+        let waiters = [(); 2].map(|()| scope.spawn(|| create_or_hang(&lock, &hangs)));
         until(|| lock.waiting() == 2);
         clock.advance(SECOND / 4);
         drop(first);
@@ -335,15 +336,7 @@ fn a_pause_does_not_delay_a_death() {
     let first = elected(lock.acquire());
     let hangs = AtomicBool::new(true);
     thread::scope(|scope| {
-        let waiters = [(); 2].map(|()| {
-            scope.spawn(|| {
-                lock.acquire_or_create_with(|creation| {
-                    if hangs.swap(false, Ordering::SeqCst) {
-                        until(|| creation.is_dead());
-                    }
-                })
-            })
-        });
+        let waiters = [(); 2].map(|()| scope.spawn(|| create_or_hang(&lock, &hangs)));
         until(|| lock.waiting() == 2);
         first.fail("no answer");
         until(|| lock.waiting() == 1 && lock.is_creating());
