@@ -213,7 +213,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         let lock = self.lock(key);
         let wait = &mut Wait::new(patience);
         match lock.elect_anew(wait)? {
-            Anew::Elected(born) => lock.create_stamped_and_set(born, creator, |made| setter(key, made)),
+            Anew::Elected(born) => lock.create_stamped_and_set(born, || getter(key), creator, |made| setter(key, made)),
             // Somebody else has made it: it is in the store, or was.
             Anew::Created | Anew::Served => {
                 lock.get_stamped_and_set(wait, || getter(key), creator, |made| setter(key, made))
@@ -439,7 +439,8 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         self.forget(arguments)
     }
 
-    /// As [`refresh`](Self::refresh). If it fails, the old result stays.
+    /// As [`refresh`](Self::refresh). If it fails, the old result stays; and is returned, if the policy
+    /// [says so](crate::OnError::ServeStale).
     ///
     /// # Errors
     ///

@@ -316,7 +316,8 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         self.refresh_fallible_timeout(timeout).map_err(CreateError::of_a_wait)
     }
 
-    /// As [`refresh`](Self::refresh), of a function that can fail. If it fails, the value stays, and is stale.
+    /// As [`refresh`](Self::refresh), of a function that can fail. If it fails, the value stays, and is stale; and is returned, if
+    /// the policy [says so](crate::OnError::ServeStale).
     ///
     /// # Errors
     ///

@@ -33,12 +33,12 @@ use std::time::Duration;
 /// and the value of a [`Cached`](crate::Cached). That suits [stamped getter mode](Dogpile::get_or_create_stamped), where the
 /// store keeps all of that. For the others have the registry [keep them](Self::keep_idle) for a while.
 ///
-/// It is no cache: it has no bound but the keys in use and those that `keep_idle` keeps.
+/// It is no cache: it has no bound but the keys in use and those that `keep_idle`, or a [pause](Self::with_policy), keeps.
 ///
 /// # Cost
 ///
 /// A look-up hashes the key and takes the mutex of one of 64 shards, for which unrelated keys seldom meet; so does the last
-/// who lets go. That is some 35 ns together, and 60 ns where the lock has to be made. Memory is per key that lives (150 bytes
+/// who lets go. That is some 35 ns together, and 60 ns where the lock has to be made. Memory is per key that lives (160 bytes
 /// with a number for a key and a `Dogpile`), and follows their number down as well as up. The registry itself takes 8 KB.
 ///
 /// # Two threads at once

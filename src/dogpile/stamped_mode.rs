@@ -9,7 +9,7 @@
 
 use super::Dogpile;
 use super::access::Need;
-use super::getter_mode::{and_set, never, never_fails, or_deadlock};
+use super::getter_mode::{and_set, found, never, never_fails, or_deadlock};
 use crate::clock::{Clock, nanoseconds};
 use crate::creation::{Creation, Keeper};
 use crate::election::Birth;
@@ -329,11 +329,16 @@ impl<C: Clock> Dogpile<C> {
     pub(crate) fn create_stamped_and_set<T, E: Display, G>(
         &self,
         born: Birth,
+        getter: impl FnOnce() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         let creation = Creation::new(Keeper::Borrowed(self), born);
-        creation.run_fallible(and_set(self.stamping(|_| creator()), setter)).map_err(CreateError::Failed)
+        creation.run_fallible(and_set(self.stamping(|_| creator()), setter)).or_else(|error| {
+            let judge = |got: &Stamped<T>| self.judge_stamp(got.created);
+            let old = self.fetch_old(0, |_| self.need_told(), judge, || found::<_, E, G>(getter()));
+            old.ok_or(CreateError::Failed(error))
+        })
     }
 
     /// Stamps what a creator makes once it has made it: a slow one does not yield a value born stale (C18).

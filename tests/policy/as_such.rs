@@ -77,6 +77,10 @@ fn a_function_by_key_takes_a_policy() {
     assert_eq!(calls.load(Ordering::Relaxed), 2, "it has failed once more, and the old one serves");
     assert_eq!(function.get_fallible(&1).unwrap().value, 7);
     assert_eq!(calls.load(Ordering::Relaxed), 2);
+    clock.advance(SECOND * 2);
+    assert_eq!(function.refresh_fallible(&1).unwrap().value, 7);
+    assert_eq!(calls.load(Ordering::Relaxed), 3, "as well if a new one was asked for");
+    assert_eq!(function.refresh_fallible(&1), Err(paused(SECOND * 4)));
 }
 
 #[test]

@@ -10,7 +10,7 @@
 //! answers each time. Keys are numbers, in no order. Each thread runs its own loop over the same object.
 //!
 //! After the groups come ratios, both sides taken in turn in many short rounds of one run, and then the memory: bytes for each
-//! key that lives, and what is left when ten million keys have come and gone. All have a lock of 56 bytes and a key of 8.
+//! key that lives, and what is left when ten million keys have come and gone. All have a lock of 64 bytes and a key of 8.
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
