@@ -422,6 +422,36 @@ fn c14_who_was_served_is_in_no_circle() {
     });
 }
 
+/// Who was told of a pause waits no longer either, though it may not have woken up.
+#[test]
+fn c14_who_was_told_is_in_no_circle() {
+    check(|| {
+        let (alpha, beta) = (Shared::ruled(&ALPHA), Shared::ruled(&PAUSING));
+        let creation = beta.elected();
+        let told = {
+            let (alpha, beta) = (Arc::clone(&alpha), Arc::clone(&beta));
+            thread::spawn(move || {
+                alpha.lock.acquire_or_create(|| {
+                    let told = beta.lock.acquire_or_try_create(|| Ok::<_, &str>(()));
+                    assert!(matches!(told, Err(CreateError::Paused { .. })), "{told:?}");
+                })
+            })
+        };
+        let creates = thread::spawn(move || {
+            while beta.lock.waiting() == 0 {
+                thread::yield_now();
+            }
+            creation.fail("no answer");
+            // It cannot hear of the pause, and creates.
+            beta.lock.acquire_or_create(|| {
+                alpha.lock.acquire_or_create(|| ());
+            })
+        });
+        assert_eq!(told.join().unwrap(), Outcome::Created);
+        assert_eq!(creates.join().unwrap(), Outcome::Created);
+    });
+}
+
 /// The creation that one waits for fails, and a newcomer is faster than it; that one waits for its creation then.
 #[test]
 fn c14_a_circle_that_a_newcomer_closes() {
