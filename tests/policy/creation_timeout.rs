@@ -1,8 +1,8 @@
 //! Creations that hang: who is elected in their place, and what they can still do.
 
 use crate::{
-    ALMOST_A_SECOND, Lock, MINUTE, MORTAL, MORTAL_AND_PAUSING, NANO, SECOND, elected, fail, ruled, ruled_and_stale,
-    succeed, until, unwanted,
+    ALMOST_A_SECOND, Lock, MINUTE, MORTAL, MORTAL_AND_LONG_PAUSING, MORTAL_AND_PAUSING, NANO, SECOND, elected, fail,
+    ruled, ruled_and_stale, succeed, until, unwanted,
 };
 use dogpile::{
     AcquireError, Backoff, Cached, CachedGuard, CreateError, Creation, Dogpile, Finished, Freshness, Made, ManualClock,
@@ -330,9 +330,7 @@ fn deaths_and_pauses_together() {
 /// pause is over.
 #[test]
 fn a_pause_does_not_delay_a_death() {
-    static LONG: Policy =
-        Policy::builder().creation_timeout(SECOND).retry_after(Backoff::new(MINUTE, MINUTE).jitter(0.0)).build_const();
-    let (lock, clock) = ruled(&LONG);
+    let (lock, clock) = ruled(&MORTAL_AND_LONG_PAUSING);
     let first = elected(lock.acquire());
     let hangs = AtomicBool::new(true);
     thread::scope(|scope| {

@@ -25,6 +25,10 @@ static PAUSING_AND_SERVING: Policy = Policy::builder().retry_after(STEADY).on_er
 static MORTAL: Policy = Policy::builder().creation_timeout(SECOND).build_const();
 static MORTAL_AND_PAUSING: Policy = Policy::builder().creation_timeout(SECOND).retry_after(STEADY).build_const();
 
+/// A second to create, a minute of pause.
+static MORTAL_AND_LONG_PAUSING: Policy =
+    Policy::builder().creation_timeout(SECOND).retry_after(Backoff::new(MINUTE, MINUTE).jitter(0.0)).build_const();
+
 type Lock = Dogpile<Arc<ManualClock>>;
 
 fn ruled(policy: &'static Policy) -> (Arc<Lock>, Arc<ManualClock>) {

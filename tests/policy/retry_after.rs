@@ -1,8 +1,8 @@
 //! A pause after each failure: who carries on, who is told, who creates.
 
 use crate::{
-    ALMOST_A_SECOND, MINUTE, MORTAL_AND_PAUSING, NANO, PAUSING, SECOND, elected, fail, paused, ruled, ruled_and_stale,
-    succeed, until, unwanted,
+    ALMOST_A_SECOND, MINUTE, MORTAL_AND_LONG_PAUSING, NANO, PAUSING, SECOND, elected, fail, paused, ruled,
+    ruled_and_stale, succeed, until, unwanted,
 };
 use dogpile::{
     AcquireError, Backoff, Cached, CachedFn, CachedGuard, Clock as _, CreateError, Dogpile, Finished, Freshness,
@@ -313,7 +313,7 @@ fn readers_under_guards_carry_on_in_a_pause() {
 /// pause goes on.
 #[test]
 fn a_value_that_was_found_after_all_does_not_end_a_pause() {
-    for policy in [&PAUSING, &MORTAL_AND_PAUSING] {
+    for (policy, pause) in [(&PAUSING, SECOND), (&MORTAL_AND_LONG_PAUSING, MINUTE)] {
         for getter_panics in [false, true] {
             let clock = Arc::new(ManualClock::new());
             let lock = Arc::new(Dogpile::with_clock(MINUTE, clock).with_policy(policy).born_fresh());
@@ -338,8 +338,8 @@ fn a_value_that_was_found_after_all_does_not_end_a_pause() {
                 assert_eq!(got.ok(), (!getter_panics).then_some(7));
                 assert_eq!(fails.join().unwrap(), Err(CreateError::Failed("no answer")));
             });
-            assert_eq!(lock.paused_for(), Some(SECOND));
-            assert_eq!(lock.get_or_try_create(gone, || Err("unwanted")), Err(paused(SECOND)));
+            assert_eq!(lock.paused_for(), Some(pause));
+            assert_eq!(lock.get_or_try_create(gone, || Err("unwanted")), Err(paused(pause)));
         }
     }
 }
