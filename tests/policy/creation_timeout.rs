@@ -5,8 +5,8 @@ use crate::{
     ruled, ruled_and_stale, succeed, until, unwanted,
 };
 use dogpile::{
-    AcquireError, Backoff, Cached, CachedGuard, CreateError, Creation, Dogpile, Finished, Freshness, Made, ManualClock,
-    Outcome, Policy, PublishError, ReadTurn, Renewal, SyncReaderDogpile, Turn, WriteLockError,
+    AcquireError, Cached, CachedGuard, CreateError, Creation, Dogpile, Finished, Freshness, Made, ManualClock, Outcome,
+    Policy, PublishError, ReadTurn, Renewal, SyncReaderDogpile, Turn, WriteLockError,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
