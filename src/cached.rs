@@ -278,7 +278,7 @@ impl<T, C: Clock> Cached<T, C> {
         let mut old = None;
         self.dogpile.election().set(|generation| {
             old = Some(self.publish(&node, generation));
-            self.renew(now, lifetime);
+            self.dogpile.renew(now, lifetime, None);
         });
         drop(old);
     }
@@ -288,13 +288,6 @@ impl<T, C: Clock> Cached<T, C> {
     fn publish(&self, node: &Arc<Node<T>>, generation: Generation) -> impl Sized + use<T, C> {
         node.renew(generation);
         (self.cell.swap(Some(Arc::clone(node))), self.trays.serve(node))
-    }
-
-    fn renew(&self, now: u64, lifetime: Option<Duration>) {
-        match lifetime {
-            None => self.dogpile.expiry().renew(now),
-            Some(lifetime) => self.dogpile.expiry().renew_for(now, lifetime),
-        }
     }
 
     /// Takes the value out, and [invalidates](Self::invalidate). Blocks only for moments.

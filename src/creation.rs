@@ -123,13 +123,11 @@ impl<'a, L: Lock> Creation<'a, L> {
     /// All that was written before `finish` happens before whatever an access does that sees this creation (L4).
     #[allow(clippy::must_use_candidate)] // most callers do not mind how it ended
     pub fn finish(self) -> Finished {
-        self.end(None, |lock, finished, _, now| {
-            let expiry = lock.dogpile().expiry();
-            match finished {
-                Finished::Published => expiry.renew(now),
-                Finished::PublishedStale => expiry.renew_stale(now),
-                Finished::Superseded | Finished::Dead => {}
-            }
+        let born = self.born;
+        self.end(None, |lock, finished, _, now| match finished {
+            Finished::Published => lock.dogpile().renew(now, None, Some(born)),
+            Finished::PublishedStale => lock.dogpile().renew_stale(now),
+            Finished::Superseded | Finished::Dead => {}
         })
     }
 

@@ -12,6 +12,7 @@ mod terms;
 pub(crate) use access::{Anew, Need, Settled, would_deadlock};
 pub(crate) use getter_mode::{Fetched, found, never, never_fails, or_deadlock};
 pub use stamped_mode::Stamped;
+pub(crate) use terms::Sight;
 
 use crate::clock::{Clock, MonotonicClock};
 use crate::election::{Election, Generation, StoreEnd};
@@ -176,7 +177,8 @@ impl<C: Clock> Dogpile<C> {
     /// Whether the value is fresh, stale or missing. Never blocks.
     #[must_use]
     pub fn freshness(&self) -> Freshness {
-        self.expiry.peek(&self.clock)
+        let now = self.expiry.now(&self.clock);
+        self.sight(self.expiry.peek(now), now).freshness()
     }
 
     /// Whether the value has expired or is missing. Never blocks.
@@ -325,7 +327,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn mark_stale(&self) {
         // The clock first: it is the user's, and stays outside the mutex.
         let now = self.clock.now();
-        self.election.mark(|| self.expiry.mark_stale(now));
+        self.election.mark(|| self.be_stale(now));
     }
 }
 

@@ -183,6 +183,8 @@ pub struct Birth {
     pub generation: Generation,
     /// A number of its own, if it may be declared dead; else 0.
     pub ticket: u64,
+    /// When it began, on the lock's clock, if the layers above measure that; else 0.
+    pub started: u64,
 }
 
 /// What it takes to elect where creations may die: times are those of the lock's clock.
@@ -278,10 +280,11 @@ impl Election {
         // Acquire: pairs with the releases in `finish`, `abandon`, `invalidate` and `mark`, so that the creator sees what
         // earlier creators wrote and what was done before an invalidation or a mark. Nothing is released: nobody
         // reads anything on the strength of a creation having begun.
-        self.state
-            .compare_exchange(seen.0, creating, Ordering::Acquire, Ordering::Relaxed)
-            .ok()
-            .map(|_| Birth { generation: seen.generation(), ticket: 0 })
+        self.state.compare_exchange(seen.0, creating, Ordering::Acquire, Ordering::Relaxed).ok().map(|_| Birth {
+            generation: seen.generation(),
+            ticket: 0,
+            started: 0,
+        })
     }
 
     /// As [`elect`](Self::elect), for whoever holds the mutex.
@@ -310,7 +313,7 @@ impl Election {
         // Release: pairs with the acquire in `look`, for `hold`. What `elect_at_once` acquires the mutex has brought: where
         // creations may die, whoever changes the word holds it.
         self.state.store((state.0 & !MARKED) | CREATING | TIMED, Ordering::Release);
-        Some(Birth { generation: state.generation(), ticket })
+        Some(Birth { generation: state.generation(), ticket, started: 0 })
     }
 
     /// Prepares to wait for the creation that was `seen`. The first poll queues. Who `hears_of_pauses` need not create after a

@@ -18,7 +18,7 @@
 //!
 //! In stamped getter mode the value brings its own time, and of this word only what somebody *said* counts
 //! ([`told`](Expiry::told)): `GONE`, `STALE` and `UNKNOWN_STALE`. How a foreign stamp is read is in
-//! [`of_stamp`](Expiry::of_stamp).
+//! [`age_of_stamp`](Expiry::age_of_stamp).
 //!
 //! Who writes: the deadline is stored by creations, invalidations and marks, which exclude each other (they run under
 //! the mutex of [`election`](crate::election), see there), and by the one compare-and-swap that stamps a born value.
@@ -58,6 +58,8 @@ pub enum Freshness {
 pub enum Look {
     /// Sorted out.
     Known(Freshness),
+    /// Its time has passed. That makes it stale, unless its policy had it looked at before it expires (see [`Policy`](crate::Policy)).
+    Passed,
     /// Born fresh; the first access is to call [`Expiry::stamp_born`] and look again.
     Unstamped,
 }
@@ -131,9 +133,18 @@ impl Expiry {
             UNKNOWN | GONE | UNKNOWN_STALE => Look::Known(Freshness::Missing),
             BORN => Look::Unstamped,
             NEVER => Look::Known(Freshness::Fresh),
+            STALE => Look::Known(Freshness::Stale),
             deadline if now < deadline => Look::Known(Freshness::Fresh),
-            _ => Look::Known(Freshness::Stale),
+            _ => Look::Passed,
         }
+    }
+
+    /// Whether there is a value that is not plainly fresh: its time has passed, or somebody said so.
+    #[inline]
+    pub fn has_passed(&self, now: u64) -> bool {
+        // Acquire: as in `look`.
+        let deadline = self.deadline.load(Ordering::Acquire);
+        deadline == STALE || (EARLIEST..=now).contains(&deadline)
     }
 
     /// What somebody said of the value, whatever the time: missing, stale, or nothing (`Fresh`).
@@ -146,24 +157,23 @@ impl Expiry {
         }
     }
 
-    /// Whether a value that was created at `created`, by the wall clock of whoever created it, is fresh at `now`. That clock
-    /// may be ahead of ours by `max_skew`.
-    pub fn of_stamp(&self, created: SystemTime, now: SystemTime, max_skew: Duration) -> Freshness {
-        let age = match now.duration_since(created) {
-            Ok(age) => nanoseconds(age),
+    /// How old a value is that was created at `created`, by the wall clock of whoever created it, in nanoseconds; `None` if that
+    /// cannot be believed, since that clock may be ahead of ours by `max_skew` only.
+    pub fn age_of_stamp(created: SystemTime, now: SystemTime, max_skew: Duration) -> Option<u64> {
+        match now.duration_since(created) {
+            Ok(age) => Some(nanoseconds(age)),
             // Clocks of two machines never agree quite; but what lies far ahead would not expire for as long (C23).
-            Err(ahead) if ahead.duration() > max_skew => return Freshness::Stale,
-            Err(_) => 0,
-        };
-        if age < self.lifetime || self.lifetime == NEVER { Freshness::Fresh } else { Freshness::Stale }
+            Err(ahead) if ahead.duration() > max_skew => None,
+            Err(_) => Some(0),
+        }
     }
 
     /// As [`look`](Self::look), for questions that change nothing: a value that nobody has accessed yet does not age.
-    pub fn peek(&self, clock: &impl Clock) -> Freshness {
-        match self.look(self.now(clock)) {
-            Look::Known(freshness) => freshness,
-            Look::Unstamped if self.lifetime == 0 => Freshness::Stale,
-            Look::Unstamped => Freshness::Fresh,
+    pub fn peek(&self, now: u64) -> Look {
+        match self.look(now) {
+            Look::Unstamped if self.lifetime == 0 => Look::Known(Freshness::Stale),
+            Look::Unstamped => Look::Known(Freshness::Fresh),
+            look => look,
         }
     }
 
@@ -172,7 +182,7 @@ impl Expiry {
         match self.look(EARLIEST) {
             Look::Known(Freshness::Missing) => None,
             Look::Unstamped => Some(Duration::ZERO),
-            Look::Known(_) => {
+            Look::Known(_) | Look::Passed => {
                 // Relaxed: the stamp was stored before the deadline that `look` acquired, or is being stored by
                 // whoever stamps a born value (0, and the value has no age yet).
                 match self.stamp.load(Ordering::Relaxed) {
@@ -184,7 +194,7 @@ impl Expiry {
     }
 
     /// When a value that is created at `now` and lives for `lifetime` (nanoseconds, or `NEVER`) expires.
-    fn deadline_from(now: u64, lifetime: u64) -> u64 {
+    pub fn deadline_from(now: u64, lifetime: u64) -> u64 {
         match lifetime {
             // Not `now`: whoever has read the clock a little before would find it fresh.
             0 => STALE,
@@ -195,14 +205,20 @@ impl Expiry {
 
     /// Starts the life of a value that was born fresh, unless somebody else has. `now` is exact.
     pub fn stamp_born(&self, now: u64) {
+        self.stamp_born_until(now, Self::deadline_from(now, self.lifetime));
+    }
+
+    /// Whether it was born fresh, and nobody has started its life.
+    pub fn is_unstamped(&self) -> bool {
+        // Relaxed: under the mutex, by whoever is about to change it.
+        self.deadline.load(Ordering::Relaxed) == BORN
+    }
+
+    /// As [`stamp_born`](Self::stamp_born), with a deadline that was computed elsewhere.
+    pub fn stamp_born_until(&self, now: u64, deadline: u64) {
         // AcqRel: no weaker than the stores of the deadline that it stands among. Those run under the mutex and this
-        // does not: if it comes first they overwrite it, if it comes second it fails.
-        let stamped = self.deadline.compare_exchange(
-            BORN,
-            Self::deadline_from(now, self.lifetime),
-            Ordering::AcqRel,
-            Ordering::Relaxed,
-        );
+        // need not: if it comes first they overwrite it, if it comes second it fails.
+        let stamped = self.deadline.compare_exchange(BORN, deadline, Ordering::AcqRel, Ordering::Relaxed);
         if stamped.is_ok() {
             // Only if no creation has stamped the value meanwhile. Relaxed: see `age`.
             self.stamp_unless_stamped(now);
@@ -221,6 +237,11 @@ impl Expiry {
     /// As [`renew`](Self::renew), for a value that says itself how long it lives.
     pub fn renew_for(&self, now: u64, lifetime: Duration) {
         self.store(now, Self::deadline_from(now, nanoseconds(lifetime)));
+    }
+
+    /// As [`renew`](Self::renew), with a deadline that was computed elsewhere, from [`deadline_from`](Self::deadline_from).
+    pub fn renew_until(&self, now: u64, deadline: u64) {
+        self.store(now, deadline);
     }
 
     /// A value was created at `now` (exact), and is stale already. Under the mutex.
@@ -271,6 +292,15 @@ mod tests {
     use crate::clock::ManualClock;
     use Freshness::{Fresh, Missing, Stale};
 
+    /// With no plan beside the deadline.
+    fn peek(expiry: &Expiry, clock: &impl Clock) -> Freshness {
+        match expiry.peek(expiry.now(clock)) {
+            Look::Known(freshness) => freshness,
+            Look::Passed => Stale,
+            Look::Unstamped => unreachable!("sorted out"),
+        }
+    }
+
     fn born_fresh(expires_after: Duration) -> Expiry {
         let mut expiry = Expiry::missing(expires_after);
         expiry.be_born();
@@ -280,13 +310,13 @@ mod tests {
     #[test]
     fn l11_a_deadline_is_kept_to_the_nanosecond() {
         let (clock, expiry) = (ManualClock::new(), Expiry::missing(Duration::from_nanos(10)));
-        assert_eq!(expiry.peek(&clock), Missing);
+        assert_eq!(peek(&expiry, &clock), Missing);
         expiry.renew(clock.now());
         clock.advance(Duration::from_nanos(9));
-        assert_eq!(expiry.peek(&clock), Fresh);
+        assert_eq!(peek(&expiry, &clock), Fresh);
         assert_eq!(expiry.unless_fresh(&clock), None);
         clock.advance(Duration::from_nanos(1));
-        assert_eq!(expiry.peek(&clock), Stale);
+        assert_eq!(peek(&expiry, &clock), Stale);
         assert_eq!(expiry.unless_fresh(&clock), Some(clock.now()));
         assert_eq!(expiry.age(&clock), Some(Duration::from_nanos(10)));
     }
@@ -298,15 +328,15 @@ mod tests {
         never.renew(clock.now());
         let zero = Expiry::missing(Duration::ZERO);
         zero.renew(clock.now());
-        assert_eq!(zero.peek(&clock), Stale);
+        assert_eq!(peek(&zero, &clock), Stale);
         clock.advance(Duration::MAX);
-        assert_eq!(never.peek(&clock), Fresh);
+        assert_eq!(peek(&never, &clock), Fresh);
         assert_eq!(never.lifetime(), Duration::MAX);
         // Past the end of time everything that can expire has.
         for lifetime in [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(1)] {
             let late = Expiry::missing(lifetime);
             late.renew(clock.now());
-            assert_eq!(late.peek(&clock), Stale, "{lifetime:?}");
+            assert_eq!(peek(&late, &clock), Stale, "{lifetime:?}");
         }
     }
 
@@ -329,31 +359,27 @@ mod tests {
         expiry.renew(0);
         expiry.mark_stale(10);
         for early in 0..6 {
-            assert_eq!(expiry.peek(&Dawn(early)), Stale, "{early}");
+            assert_eq!(peek(&expiry, &Dawn(early)), Stale, "{early}");
             assert!(expiry.unless_fresh(&Dawn(early)).is_some(), "{early}");
         }
         expiry.renew(0);
-        assert_eq!(expiry.peek(&Dawn(0)), Fresh);
+        assert_eq!(peek(&expiry, &Dawn(0)), Fresh);
         let born = born_fresh(Duration::from_secs(1));
         born.stamp_born(0);
         assert_eq!(born.age(&Dawn(100)), Some(Duration::from_nanos(95)));
     }
 
     #[test]
-    fn c23_a_stamp_from_the_future_counts_as_now_or_as_stale() {
+    fn c23_a_stamp_from_the_future_counts_as_now_or_as_none() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let expiry = Expiry::missing(Duration::from_secs(60));
-        let at = |expiry: &Expiry, created| expiry.of_stamp(created, now, Duration::from_secs(1));
-        assert_eq!(at(&expiry, now), Fresh);
-        assert_eq!(at(&expiry, now - Duration::from_nanos(59_999_999_999)), Fresh);
-        assert_eq!(at(&expiry, now - Duration::from_secs(60)), Stale);
-        assert_eq!(at(&expiry, now + Duration::from_secs(1)), Fresh);
-        assert_eq!(at(&expiry, now + Duration::from_nanos(1_000_000_001)), Stale);
-        assert_eq!(expiry.of_stamp(now + Duration::from_nanos(1), now, Duration::ZERO), Stale);
-        assert_eq!(expiry.of_stamp(now + Duration::from_secs(1_000_000_000), now, Duration::MAX), Fresh);
-        let never = Expiry::missing(Duration::MAX);
-        assert_eq!(at(&never, SystemTime::UNIX_EPOCH), Fresh);
-        assert_eq!(at(&Expiry::missing(Duration::ZERO), now), Stale);
+        let age = |created, max_skew| Expiry::age_of_stamp(created, now, max_skew);
+        let second = Duration::from_secs(1);
+        assert_eq!(age(now, second), Some(0));
+        assert_eq!(age(now - second, second), Some(1_000_000_000));
+        assert_eq!(age(now + second, second), Some(0));
+        assert_eq!(age(now + Duration::from_nanos(1_000_000_001), second), None);
+        assert_eq!(age(now + Duration::from_nanos(1), Duration::ZERO), None);
+        assert_eq!(age(now + Duration::from_secs(1_000_000_000), Duration::MAX), Some(0));
     }
 
     #[test]
@@ -390,14 +416,14 @@ mod tests {
     fn a_born_value_lives_from_its_first_access() {
         let (clock, expiry) = (ManualClock::new(), born_fresh(Duration::from_secs(1)));
         clock.advance(Duration::from_secs(100));
-        assert_eq!(expiry.peek(&clock), Fresh);
+        assert_eq!(peek(&expiry, &clock), Fresh);
         assert_eq!(expiry.look(clock.now()), Look::Unstamped);
         expiry.stamp_born(clock.now());
         expiry.stamp_born(clock.now() + 1);
         clock.advance(Duration::from_nanos(999_999_999));
-        assert_eq!(expiry.peek(&clock), Fresh);
+        assert_eq!(peek(&expiry, &clock), Fresh);
         clock.advance(Duration::from_nanos(1));
-        assert_eq!(expiry.peek(&clock), Stale);
+        assert_eq!(peek(&expiry, &clock), Stale);
         assert_eq!(expiry.age(&clock), Some(Duration::from_secs(1)));
     }
 

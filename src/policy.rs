@@ -1,13 +1,14 @@
-//! What happens when creating goes wrong: the settings of a lock, and how long it pauses after a failure.
+//! The settings of a lock: what happens as a value ages, and when creating goes wrong. With the arithmetic that goes with them.
 //!
 //! Nothing here waits or knows a lock; what the settings mean for one is in [`terms`](crate::dogpile).
 
 use crate::clock::nanoseconds;
+use crate::freshness::Expiry;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// What a lock does when creating goes wrong.
+/// What a lock does when a value ages, and when creating goes wrong.
 ///
 /// One policy may rule any number of locks. A lock holds it as one pointer: `with_policy(&POLICY)` on each type takes a
 /// `static` one, and is `const`; `with_shared_policy(Arc::new(policy))` one that is made at run time. What is not set costs
@@ -18,6 +19,9 @@ use std::time::Duration;
 /// | [`retry_after`](PolicyBuilder::retry_after) | no pause | each access that finds no fresh value may be elected, as in the origin |
 /// | [`on_error`](PolicyBuilder::on_error) | [`OnError::Propagate`] | whoever was elected learns that it has failed, as in the origin |
 /// | [`creation_timeout`](PolicyBuilder::creation_timeout) | none | a creation may take as long as it likes, as in the origin |
+/// | [`max_stale`](PolicyBuilder::max_stale) | no limit | an old value serves, however old, as in the origin |
+/// | [`refresh_at`](PolicyBuilder::refresh_at), [`refresh_early`](PolicyBuilder::refresh_early) | neither | a value is renewed when it has expired, as in the origin |
+/// | [`jitter`](PolicyBuilder::jitter) | none | a value lives exactly as long as it is said to, as in the origin |
 /// | [`max_skew`](PolicyBuilder::max_skew) | one second | what machines that keep their clocks by NTP stay well within |
 /// | [`name`](PolicyBuilder::name) | none | it is only for messages |
 ///
@@ -69,8 +73,32 @@ pub struct Policy {
     retry_after: Option<Backoff>,
     on_error: OnError,
     creation_timeout: Option<Duration>,
+    max_stale: Option<Duration>,
+    early: Option<Early>,
+    jitter: f64,
     max_skew: Duration,
 }
+
+/// When a value is renewed that has not expired.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Early {
+    /// Once it has lived for that part of its lifetime.
+    At(f64),
+    /// At random: see [`PolicyBuilder::refresh_early`].
+    Perhaps(f64),
+}
+
+/// When a value is to be looked at more closely, and when it expires: as the word of a deadline, each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) due: u64,
+    pub(crate) expires: u64,
+    /// For [`Early::Perhaps`]: how long a creation takes, times beta.
+    pub(crate) lead: u64,
+}
+
+/// Of 2^53 draws none lies further from 0 than this, in units of the lead: the negative logarithm of the smallest.
+const FURTHEST: u64 = 37;
 
 impl Policy {
     /// What a lock does that has been given none.
@@ -79,6 +107,9 @@ impl Policy {
         retry_after: None,
         on_error: OnError::Propagate,
         creation_timeout: None,
+        max_stale: None,
+        early: None,
+        jitter: 0.0,
         max_skew: Duration::from_secs(1),
     };
 
@@ -126,11 +157,98 @@ impl Policy {
         self.creation_timeout
     }
 
+    /// See [`PolicyBuilder::max_stale`].
+    #[must_use]
+    pub const fn max_stale(&self) -> Option<Duration> {
+        self.max_stale
+    }
+
+    /// See [`PolicyBuilder::refresh_at`].
+    #[must_use]
+    pub const fn refresh_at(&self) -> Option<f64> {
+        match self.early {
+            Some(Early::At(fraction)) => Some(fraction),
+            _ => None,
+        }
+    }
+
+    /// See [`PolicyBuilder::refresh_early`].
+    #[must_use]
+    pub const fn refresh_early(&self) -> Option<f64> {
+        match self.early {
+            Some(Early::Perhaps(beta)) => Some(beta),
+            _ => None,
+        }
+    }
+
+    /// See [`PolicyBuilder::jitter`].
+    #[must_use]
+    pub const fn jitter(&self) -> f64 {
+        self.jitter
+    }
+
+    /// Whether the deadline word alone does not say it all.
+    pub(crate) const fn plans(&self) -> bool {
+        self.max_stale.is_some() || self.early.is_some() || self.jitter > 0.0
+    }
+
+    /// Whether it matters how long a creation takes.
+    pub(crate) const fn measures(&self) -> bool {
+        matches!(self.early, Some(Early::Perhaps(_)))
+    }
+
+    /// The life of a value that is there from `now` on, for that lifetime, and took that `cost` to create; all in nanoseconds.
+    /// `random` is from 0 up to 1.
+    pub(crate) fn plan(&self, now: u64, lifetime: u64, cost: u64, random: f64) -> Plan {
+        if lifetime == 0 || lifetime == u64::MAX {
+            let never = Expiry::deadline_from(now, lifetime);
+            return Plan { due: never, expires: if lifetime == 0 { now } else { never }, lead: 0 };
+        }
+        let lifetime = (lifetime - part_of(lifetime, self.jitter * random)).max(1);
+        let expires = Expiry::deadline_from(now, lifetime);
+        let (due, lead) = match self.early {
+            None => (expires, 0),
+            Some(Early::At(fraction)) => (Expiry::deadline_from(now, part_of(lifetime, fraction).max(1)), 0),
+            Some(Early::Perhaps(beta)) => {
+                let lead = part_of(cost, beta);
+                (expires.saturating_sub(lead.saturating_mul(FURTHEST)).max(Expiry::deadline_from(now, 1)), lead)
+            }
+        };
+        Plan { due: due.min(expires), expires, lead }
+    }
+
+    /// Whether this access is to renew a value that expires in so many nanoseconds, and was planned with that lead: now and then,
+    /// by a `random` number above 0 and up to 1; or in any case.
+    pub(crate) fn is_due(&self, expires_in: u64, lead: u64, random: f64) -> bool {
+        match self.early {
+            None => false,
+            Some(Early::At(_)) => true,
+            #[allow(clippy::cast_precision_loss)] // to 53 bits
+            Some(Early::Perhaps(_)) => -random.ln() * lead as f64 >= expires_in as f64,
+        }
+    }
+
+    /// Whether a value is to be renewed that has lived for so long, of that lifetime, in nanoseconds: where the lock has no plan for
+    /// it, since it comes from elsewhere.
+    pub(crate) fn is_due_at_age(&self, age: u64, lifetime: u64, lead: u64, random: f64) -> bool {
+        match self.early {
+            Some(Early::At(fraction)) => age >= part_of(lifetime, fraction),
+            _ => self.is_due(lifetime.saturating_sub(age), lead, random),
+        }
+    }
+
     /// See [`PolicyBuilder::max_skew`].
     #[must_use]
     pub const fn max_skew(&self) -> Duration {
         self.max_skew
     }
+}
+
+/// That part of so many nanoseconds. A part above 1 is more, up to all that there are.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+// to 53 bits; what is cast back is not negative, and saturates
+fn part_of(nanoseconds: u64, part: f64) -> u64 {
+    (nanoseconds as f64 * part) as u64
 }
 
 impl Default for Policy {
@@ -189,6 +307,52 @@ impl PolicyBuilder {
         self
     }
 
+    /// How old a value may get beyond its expiry: once it has been stale for this long it is treated as missing, and accesses wait for
+    /// a new one (C21: after an idle night nobody is served what is a night old). Zero has nobody served a stale value;
+    /// `Duration::MAX` is no limit. Counted on the lock's own clock, as precisely as expiry; from the call of
+    /// [`mark_stale`](crate::Dogpile::mark_stale), if that came before. In stamped getter mode it goes by the stamp.
+    pub const fn max_stale(mut self, max_stale: Duration) -> Self {
+        self.0.max_stale = Some(max_stale);
+        self
+    }
+
+    /// Renews a value before it expires: once it has lived for this part of its lifetime, above 0 and below 1, the next access is
+    /// elected, and creates; the others go on with the value, which is fresh. So a value that is in use never expires in anyone's
+    /// hands, if creating takes no longer than the rest of the lifetime.
+    ///
+    /// If the creation fails, the next access is elected, or the one after the [pause](Self::retry_after).
+    pub const fn refresh_at(mut self, fraction: f64) -> Self {
+        self.0.early = match self.0.early {
+            Some(Early::Perhaps(_)) => Some(Early::At(f64::NAN)), // for `build` to find
+            _ => Some(Early::At(fraction)),
+        };
+        self
+    }
+
+    /// Renews a value before it expires, at random: an access is elected, and creates, with a probability that grows as the expiry
+    /// comes near, and the more so the longer the last creation took. 1 is a good `beta`; more is earlier. Where several processes
+    /// share a store, and each elects for itself, they do not all renew at the same moment.
+    ///
+    /// The optimal form of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015: an
+    /// access renews when `now - delta * beta * ln(rand) >= expiry`, where `delta` is how long the last creation of this lock
+    /// took, and `rand` is drawn evenly from above 0 up to 1, once for each access that comes near the expiry. Of those who
+    /// would, one is elected. Until a creation of this lock has been measured, it does not renew early.
+    pub const fn refresh_early(mut self, beta: f64) -> Self {
+        self.0.early = match self.0.early {
+            Some(Early::At(_)) => Some(Early::At(f64::NAN)), // for `build` to find
+            _ => Some(Early::Perhaps(beta)),
+        };
+        self
+    }
+
+    /// Shortens each lifetime by a random part of it, up to this one, from 0 and below 1: values that were created together do not
+    /// expire together. The time in which a value is [renewed early](Self::refresh_at) shrinks with the lifetime, and so is never
+    /// lost (C20). Stamps that come from elsewhere are judged by the whole lifetime.
+    pub const fn jitter(mut self, part: f64) -> Self {
+        self.0.jitter = part;
+        self
+    }
+
     /// How far ahead of this machine's time of day a stamp from elsewhere may lie, in [stamped getter
     /// mode](crate::Dogpile::get_or_create_stamped). A stamp within it counts as now, one beyond it as stale. Zero trusts
     /// nobody's clock but one's own; `Duration::MAX` trusts everybody's. Precise to the nanosecond.
@@ -214,8 +378,16 @@ impl PolicyBuilder {
                 return Err(error);
             }
         }
-        match self.0.creation_timeout {
-            Some(Duration::ZERO) => Err(PolicyError::NoTimeToCreate),
+        if let Some(Duration::ZERO) = self.0.creation_timeout {
+            return Err(PolicyError::NoTimeToCreate);
+        }
+        if !(self.0.jitter >= 0.0 && self.0.jitter < 1.0) {
+            return Err(PolicyError::NothingLeftOfALifetime);
+        }
+        match self.0.early {
+            Some(Early::At(fraction)) if fraction.is_nan() => Err(PolicyError::TwoWaysToRefresh),
+            Some(Early::At(fraction)) if !(fraction > 0.0 && fraction < 1.0) => Err(PolicyError::RefreshOutOfLifetime),
+            Some(Early::Perhaps(beta)) if !(beta > 0.0 && beta < f64::INFINITY) => Err(PolicyError::BetaOutOfRange),
             _ => Ok(self.0),
         }
     }
@@ -326,6 +498,14 @@ pub enum PolicyError {
     JitterOutOfRange,
     /// The creation time-out is zero: every creation would be dead at once.
     NoTimeToCreate,
+    /// The jitter of lifetimes is not from 0 and below 1.
+    NothingLeftOfALifetime,
+    /// The fraction at which to refresh is not above 0 and below 1.
+    RefreshOutOfLifetime,
+    /// The beta of early refreshes is not above 0, or not finite.
+    BetaOutOfRange,
+    /// Both `refresh_at` and `refresh_early` are set (or the fraction is not a number).
+    TwoWaysToRefresh,
 }
 
 impl PolicyError {
@@ -336,6 +516,12 @@ impl PolicyError {
             Self::MultiplierOfZero => "the multiplier of a backoff is zero, and there would be no second pause",
             Self::JitterOutOfRange => "the jitter of a backoff is not between 0 and 1",
             Self::NoTimeToCreate => "the creation time-out is zero, and every creation would be dead at once",
+            Self::NothingLeftOfALifetime => "the jitter of lifetimes is not from 0 and below 1",
+            Self::RefreshOutOfLifetime => "the fraction of the lifetime at which to refresh is not above 0 and below 1",
+            Self::BetaOutOfRange => "the beta of early refreshes is not above 0, or not finite",
+            Self::TwoWaysToRefresh => {
+                "both `refresh_at` and `refresh_early` are set, and a value is renewed in one way"
+            }
         }
     }
 }

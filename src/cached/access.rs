@@ -3,7 +3,7 @@
 use super::tray::Tray;
 use super::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::Clock;
-use crate::dogpile::{Anew, Need, Settled, never, or_deadlock};
+use crate::dogpile::{Anew, Need, Settled, Sight, never, or_deadlock};
 use crate::election::{Birth, State};
 use crate::error::{AcquireError, CreateError};
 use crate::freshness::Freshness;
@@ -190,7 +190,8 @@ impl<T, C: Clock> Cached<T, C> {
     #[inline]
     #[must_use]
     pub fn try_get(&self) -> Option<CachedGuard<T>> {
-        self.hit()
+        // A value that is due to be renewed is fresh as well.
+        self.hit().or_else(|| self.get_stale().filter(|guard| CachedGuard::outcome(guard) == Outcome::Fresh))
     }
 
     /// The value, however old; `None` if it is missing. Never blocks, never creates.
@@ -257,14 +258,21 @@ impl<T, C: Clock> Cached<T, C> {
         loop {
             // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
             let seen = self.dogpile.election().look();
-            let got = match self.freshness() {
-                Freshness::Fresh => CachedGuard::of(self.cell.load(), Outcome::Fresh).map(Access::Got),
-                Freshness::Stale => match self.dogpile.settle(seen, Need::Stale, wait)? {
+            let (need, outcome) = match self.dogpile.look() {
+                Sight::Fresh => (None, Outcome::Fresh),
+                Sight::Due => (Some(Need::Due), Outcome::Fresh),
+                Sight::Stale => (Some(Need::Stale), Outcome::Stale),
+                Sight::Missing => (Some(Need::Missing), Outcome::Waited),
+            };
+            let carry_on = || CachedGuard::of(self.cell.load(), outcome).map(Access::Got);
+            let got = match need {
+                None => carry_on(),
+                Some(Need::Missing) => self.wait(seen, wait)?,
+                Some(need) => match self.dogpile.settle(seen, need, wait)? {
                     Settled::Elected { born, .. } => Some(Access::Elected(born)),
-                    Settled::CarryOn => CachedGuard::of(self.cell.load(), Outcome::Stale).map(Access::Got),
+                    Settled::CarryOn => carry_on(),
                     Settled::Served | Settled::Moved | Settled::LookAgain => None,
                 },
-                Freshness::Missing => self.wait(seen, wait)?,
             };
             // Otherwise something has moved: look again.
             if let Some(got) = got {

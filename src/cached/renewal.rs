@@ -185,22 +185,22 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
                 ),
             },
         };
-        let born = self.creation.born().generation;
+        let born = self.creation.born();
         if is_new {
-            node.renew(born);
+            node.renew(born.generation);
         }
         let flaw = (made.lifetime == Some(Duration::ZERO)).then_some("the value had expired as it arrived");
         let mut old = (None, None);
         self.creation.end(flaw, |cached, finished, generation, now| {
             if finished == Finished::Superseded {
                 // An old one was current in that generation.
-                node.renew(born);
+                node.renew(born.generation);
                 old.1 = Some(cached.trays.serve(&node));
                 return;
             }
             let renew = || match finished {
-                Finished::PublishedStale => cached.dogpile.expiry().renew_stale(now),
-                _ => cached.renew(now, made.lifetime),
+                Finished::PublishedStale => cached.dogpile.renew_stale(now),
+                _ => cached.dogpile.renew(now, made.lifetime, Some(born)),
             };
             let early = mutant(Mutant::DeadlineBeforeValue).then(renew);
             old.0 = Some(cached.publish(&node, generation));

@@ -9,6 +9,7 @@
 //! | `Turn`, `Outcome`, a value | the mode | the user |
 
 use super::Dogpile;
+use super::terms::Sight;
 use crate::clock::Clock;
 use crate::election::{Birth, State, Verdict};
 use crate::error::{AcquireError, WaitCycle};
@@ -21,6 +22,8 @@ use std::task::Poll;
 /// What an access has seen, short of a fresh value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
+    /// A fresh value that is to be renewed early.
+    Due,
     /// An old value: a new one is due, but not worth waiting for.
     Stale,
     /// No value.
@@ -60,13 +63,13 @@ impl<C: Clock> Dogpile<C> {
         let mut now = seen;
         while now.generation() == seen.generation() || mutant(Mutant::ElectedOnOldNews) {
             let closed = self.is_closed_now(now);
-            if closed && need == Need::Stale {
+            if closed && need != Need::Missing {
                 return Ok(Settled::CarryOn);
             }
             if closed && now.is_creating() {
                 match self.wait_for_creation(now, wait)? {
                     Verdict::Served => return Ok(Settled::Served),
-                    Verdict::Elected(born) => return Ok(Settled::Elected { born, waited: true }),
+                    Verdict::Elected(born) => return Ok(Settled::Elected { born: self.begun(born), waited: true }),
                     Verdict::LookAgain => return Ok(Settled::LookAgain),
                     Verdict::Paused(pause) => return Err(self.paused(pause)),
                     Verdict::WouldDeadlock(cycle) => return Err(AcquireError::WouldDeadlock(cycle)),
@@ -77,7 +80,7 @@ impl<C: Clock> Dogpile<C> {
                     return Err(self.paused(pause));
                 }
             } else if let Some(born) = self.election.elect(now, self.timer()) {
-                return Ok(Settled::Elected { born, waited: false });
+                return Ok(Settled::Elected { born: self.begun(born), waited: false });
             }
             now = self.election.look();
         }
@@ -121,21 +124,23 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// Whether the value is fresh, stale or missing now, to an access: one that was born fresh begins to live.
-    pub(crate) fn look(&self) -> Freshness {
-        let mut now = self.expiry.now(&self.clock);
-        loop {
-            match self.expiry.look(now) {
-                Look::Known(freshness) => return freshness,
-                Look::Unstamped => now = self.stamp_born(),
-            }
-        }
+    /// What an access finds now: a value that was born fresh begins to live. One that is due is told of as fresh to all who are
+    /// not to renew it.
+    pub(crate) fn look(&self) -> Sight {
+        self.look_at(self.expiry.now(&self.clock))
     }
 
-    /// Starts the life of a value that was born fresh; returns the time to look at it again.
-    pub(crate) fn stamp_born(&self) -> u64 {
-        self.expiry.stamp_born(self.clock.now());
-        self.expiry.now(&self.clock)
+    /// The same, as of that time.
+    pub(super) fn look_at(&self, mut now: u64) -> Sight {
+        let mut look = self.expiry.look(now);
+        if look == Look::Unstamped {
+            now = self.stamp_born();
+            look = self.expiry.look(now);
+        }
+        match self.sight(look, now) {
+            Sight::Due if !self.is_due(now) => Sight::Fresh,
+            sight => sight,
+        }
     }
 }
 

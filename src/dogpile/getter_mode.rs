@@ -18,6 +18,7 @@
 
 use super::Dogpile;
 use super::access::{Need, Settled, would_deadlock};
+use super::terms::Sight;
 use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
 use crate::election::{Birth, State};
@@ -421,10 +422,11 @@ impl<C: Clock> Dogpile<C> {
     /// What the lock alone says is needed, if it can say so without asking the getter.
     pub(crate) fn need(&self, seen: State) -> Option<Need> {
         match self.look() {
-            Freshness::Fresh => None,
-            Freshness::Stale if self.is_closed_now(seen) => None,
-            Freshness::Stale => Some(Need::Stale),
-            Freshness::Missing => Some(Need::Missing),
+            Sight::Fresh => None,
+            Sight::Missing => Some(Need::Missing),
+            Sight::Due | Sight::Stale if self.is_closed_now(seen) => None,
+            Sight::Due => Some(Need::Due),
+            Sight::Stale => Some(Need::Stale),
         }
     }
 
@@ -486,7 +488,7 @@ impl<C: Clock> Dogpile<C> {
                 // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
                 _ if served => None,
                 // Who has waited asks once more, unless what there may be to find was invalidated.
-                Some(Need::Stale) if again => None,
+                Some(Need::Due | Need::Stale) if again => None,
                 known => known,
             };
             let need = match known {

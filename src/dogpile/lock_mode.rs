@@ -2,6 +2,7 @@
 
 use super::Dogpile;
 use super::access::{Need, Settled, would_deadlock};
+use super::terms::Sight;
 use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
 use crate::election::Birth;
@@ -24,6 +25,13 @@ enum Access {
     Elected(Birth),
 }
 
+/// What an access is given that needs no more than to load.
+#[derive(Clone, Copy)]
+enum AtOnce {
+    Fresh,
+    Stale,
+}
+
 /// # Lock mode
 ///
 /// The value lives wherever the user keeps it.
@@ -42,8 +50,8 @@ impl<C: Clock> Dogpile<C> {
     #[track_caller]
     pub fn acquire(&self) -> Turn<'_, C> {
         match self.at_once() {
-            Ok(Access::Fresh) => Turn::Fresh,
-            Ok(_) => Turn::Stale,
+            Ok(AtOnce::Fresh) => Turn::Fresh,
+            Ok(AtOnce::Stale) => Turn::Stale,
             Err(now) => self.acquire_unless_fresh(now),
         }
     }
@@ -297,7 +305,8 @@ impl<C: Clock> Dogpile<C> {
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     fn access(&self, patience: Patience) -> Result<Access, AcquireError> {
         match self.at_once() {
-            Ok(access) => Ok(access),
+            Ok(AtOnce::Fresh) => Ok(Access::Fresh),
+            Ok(AtOnce::Stale) => Ok(Access::Stale),
             Err(now) => self.access_unless_fresh(now, patience),
         }
     }
@@ -305,19 +314,34 @@ impl<C: Clock> Dogpile<C> {
     /// What needs no more than to load: else the time that was read.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn at_once(&self) -> Result<Access, u64> {
+    fn at_once(&self) -> Result<AtOnce, u64> {
         match self.expiry.unless_fresh(&self.clock) {
-            None => Ok(Access::Fresh),
-            Some(now) if self.is_usable(now) => Ok(Access::Stale),
-            Some(now) => Err(now),
+            None => Ok(AtOnce::Fresh),
+            Some(now) => self.usable(now).ok_or(now),
         }
     }
 
-    /// The second shortest path: there is a stale value, and somebody else is creating a new one, or nobody is to.
+    /// The second shortest path: there is a value, and somebody else is creating a new one, or nobody is to.
     #[inline]
-    fn is_usable(&self, now: u64) -> bool {
+    fn usable(&self, now: u64) -> Option<AtOnce> {
         // In this order: the word first, the deadline second. See `election`.
-        self.is_closed(self.election.look(), || now) && self.expiry.look(now) == Look::Known(Freshness::Stale)
+        if !self.is_closed(self.election.look(), || now) || !self.expiry.has_passed(now) {
+            None
+        } else if self.is_ruled() {
+            self.usable_by_rule(now)
+        } else {
+            Some(AtOnce::Stale)
+        }
+    }
+
+    /// Apart, as all that a plain lock has no need of.
+    #[cold]
+    fn usable_by_rule(&self, now: u64) -> Option<AtOnce> {
+        match self.sight(self.expiry.look(now), now) {
+            Sight::Fresh | Sight::Due => Some(AtOnce::Fresh),
+            Sight::Stale => Some(AtOnce::Stale),
+            Sight::Missing => None,
+        }
     }
 
     #[cold]
@@ -326,17 +350,15 @@ impl<C: Clock> Dogpile<C> {
         loop {
             // In this order: the word first, the deadline second. See `election`.
             let seen = self.election.look();
-            let need = match self.expiry.look(now) {
-                Look::Known(Freshness::Fresh) => return Ok(Access::Fresh),
-                Look::Known(Freshness::Stale) => Need::Stale,
-                Look::Known(Freshness::Missing) => Need::Missing,
-                Look::Unstamped => {
-                    now = self.stamp_born();
-                    continue;
-                }
+            let need = match self.look_at(now) {
+                Sight::Fresh => return Ok(Access::Fresh),
+                Sight::Due => Need::Due,
+                Sight::Stale => Need::Stale,
+                Sight::Missing => Need::Missing,
             };
             match self.settle(seen, need, &mut wait)? {
                 Settled::Elected { born, .. } => return Ok(Access::Elected(born)),
+                Settled::CarryOn if need == Need::Due => return Ok(Access::Fresh),
                 Settled::CarryOn => return Ok(Access::Stale),
                 Settled::Served => return Ok(Access::Waited),
                 // Time may have passed: look at it as of now.
@@ -381,16 +403,29 @@ impl<C: Clock> Dogpile<C> {
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
-        match self.access(patience) {
-            Ok(Access::Fresh) => Ok(Outcome::Fresh),
-            Ok(Access::Stale) => Ok(Outcome::Stale),
-            Ok(Access::Waited) => Ok(Outcome::Waited),
-            Ok(Access::Elected(born)) => match Creation::new(Keeper::Borrowed(self), born).run_fallible(creator) {
+        match self.at_once() {
+            Ok(AtOnce::Fresh) => Ok(Outcome::Fresh),
+            Ok(AtOnce::Stale) => Ok(Outcome::Stale),
+            Err(now) => self.create_unless_fresh(now, patience, creator),
+        }
+    }
+
+    #[cold]
+    fn create_unless_fresh<E: Display>(
+        &self,
+        now: u64,
+        patience: Patience,
+        creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
+    ) -> Result<Outcome, CreateError<E>> {
+        match self.access_unless_fresh(now, patience)? {
+            Access::Fresh => Ok(Outcome::Fresh),
+            Access::Stale => Ok(Outcome::Stale),
+            Access::Waited => Ok(Outcome::Waited),
+            Access::Elected(born) => match Creation::new(Keeper::Borrowed(self), born).run_fallible(creator) {
                 Ok(()) => Ok(Outcome::Created),
                 Err(_) if self.serves_stale() && self.has_value() => Ok(Outcome::StaleOnError),
                 Err(error) => Err(CreateError::Failed(error)),
             },
-            Err(error) => Err(error.into()),
         }
     }
 

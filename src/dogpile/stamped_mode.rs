@@ -14,7 +14,7 @@ use crate::clock::{Clock, nanoseconds};
 use crate::creation::{Creation, Keeper};
 use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
-use crate::freshness::Freshness;
+use crate::freshness::{Expiry, Freshness};
 use crate::wait::{FOREVER, Patience, Wait};
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
@@ -376,7 +376,9 @@ impl<C: Clock> Dogpile<C> {
     /// What to think of a value that was created then.
     pub(crate) fn judge_stamp(&self, created: SystemTime) -> Freshness {
         match self.expiry.told() {
-            Freshness::Fresh => self.expiry.of_stamp(created, self.clock.wall(), self.policy().max_skew()),
+            Freshness::Fresh => {
+                self.judge_age(Expiry::age_of_stamp(created, self.clock.wall(), self.policy().max_skew()))
+            }
             told => told,
         }
     }

@@ -3,10 +3,9 @@
 use super::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
-use crate::dogpile::{Need, Settled, would_deadlock};
+use crate::dogpile::{Need, Settled, Sight, would_deadlock};
 use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, WouldBlock};
-use crate::freshness::Freshness;
 use crate::readers::{Owner, Pass, Seat};
 use crate::sync::Arc;
 use crate::turn::Outcome;
@@ -249,17 +248,19 @@ impl<C: Clock> SyncReaderDogpile<C> {
             let pass = self.readers.enter(wait)?;
             // In this order: the word first, the deadline second. See `election`.
             let seen = lock.election().look();
-            let need = match lock.look() {
-                Freshness::Fresh => return Ok(within(Outcome::Fresh, pass)),
+            let (need, outcome) = match lock.look() {
+                Sight::Fresh => return Ok(within(Outcome::Fresh, pass)),
+                Sight::Due if nested => return Ok(within(Outcome::Fresh, pass)),
                 _ if nested => return Ok(within(Outcome::Stale, pass)),
-                Freshness::Stale => Need::Stale,
-                Freshness::Missing => Need::Missing,
+                Sight::Due => (Need::Due, Outcome::Fresh),
+                Sight::Stale => (Need::Stale, Outcome::Stale),
+                Sight::Missing => (Need::Missing, Outcome::Waited),
             };
-            // Who finds the value stale does not wait, and may stay; whoever is to create must not.
-            let pass = (need == Need::Stale).then_some(pass);
+            // Who has a value to go on with does not wait, and may stay; whoever is to create must not.
+            let pass = (need != Need::Missing).then_some(pass);
             match (lock.settle(seen, need, wait)?, pass) {
                 (Settled::Elected { born, .. }, _) => return Ok(Access::Elected(born)),
-                (Settled::CarryOn, Some(pass)) => return Ok(within(Outcome::Stale, pass)),
+                (Settled::CarryOn, Some(pass)) => return Ok(within(outcome, pass)),
                 (Settled::Served, _) => return Ok(within(Outcome::Waited, self.readers.enter(wait)?)),
                 (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
             }
