@@ -9,6 +9,7 @@ use dogpile::{
     Turn,
 };
 use dogpile_loom_tests::{Reached, Slot, check};
+use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::time::Duration;
@@ -481,26 +482,37 @@ fn c14_a_circle_that_a_newcomer_closes() {
     TOLD.at_least_once();
 }
 
-/// A creation fails, and the one in its place hangs: who waited for the first finds the second dead in time, not when the pause is
-/// over.
+/// A creation fails, which hands on to the first of two who wait, and that one hangs: the second finds it dead in time, not when the
+/// pause is over that began when it was about to sleep.
 #[test]
 fn a_pause_does_not_put_off_a_death() {
     static TOOK_OVER: Reached = Reached::new();
     check(|| {
         let shared = Shared::ruled(&LONG_PAUSE);
         let creation = shared.elected();
-        let waiter = spawn(&shared, |shared| shared.lock.acquire_or_create(|| ()));
-        creation.fail("no answer");
-        // It cannot hear of the pause, and is elected; unless the other one was faster.
-        let hangs = shared.lock.acquire_owned();
-        shared.clock.advance(SECOND);
-        let waited = waiter.join().unwrap();
-        if let Turn::Create(hangs) = hangs {
-            if waited == Outcome::Created {
-                TOOK_OVER.here_if(hangs.is_dead());
-            }
+        let hangs = Arc::new(AtomicBool::new(true));
+        let waiters = [(); 2].map(|()| {
+            let hangs = Arc::clone(&hangs);
+            spawn(&shared, move |shared| {
+                shared.lock.acquire_or_create_with(|creation| {
+                    if hangs.swap(false, Relaxed) {
+                        while !creation.is_dead() {
+                            thread::yield_now();
+                        }
+                        TOOK_OVER.here();
+                    }
+                })
+            })
+        });
+        while shared.lock.waiting() < 2 {
+            thread::yield_now();
         }
-        assert_eq!(waited, Outcome::Created);
+        creation.fail("no answer");
+        while hangs.load(Relaxed) {
+            thread::yield_now();
+        }
+        shared.clock.advance(SECOND);
+        assert_eq!(waiters.map(|waiter| waiter.join().unwrap()), [Outcome::Created; 2]);
         assert!(shared.is_at_rest());
     });
     TOOK_OVER.at_least_once();

@@ -404,3 +404,23 @@ fn c11_the_dead_are_told_that_they_are_dead() {
     assert_eq!(dead.publish(|| ()), Err(PublishError::Dead));
     assert_eq!(dead.write_lock().map(|_| ()), Err(WriteLockError::Dead));
 }
+
+/// A dead one that found the old value unchanged does not make that look older than the one in its place has made it.
+#[test]
+fn c11_the_dead_do_not_touch_a_value_that_was_found_unchanged() {
+    let clock = Arc::new(ManualClock::new());
+    let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL);
+    cached.set(7);
+    clock.advance(MINUTE);
+    let unchanged = |renewal: &Renewal<'_, u8, _>| renewal.unchanged().expect("there is an old one");
+    let dead = cached.get_or_create_with(|renewal| {
+        assert_eq!(renewal.old(), Some(&7));
+        clock.advance(SECOND);
+        thread::scope(|scope| scope.spawn(|| drop(cached.get_or_create_with(unchanged))).join().unwrap());
+        unchanged(renewal)
+    });
+    assert_eq!(*dead, 7);
+    let current = cached.try_get().expect("it was renewed");
+    assert_eq!(CachedGuard::generation(&current), cached.generation());
+    assert!(cached.invalidate_if(CachedGuard::generation(&current)));
+}

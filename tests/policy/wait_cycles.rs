@@ -252,3 +252,25 @@ fn c14_a_circle_with_a_time_out_in_it_is_one() {
         bounded.join().unwrap();
     });
 }
+
+/// Who has lost patience waits no longer.
+#[test]
+fn c14_who_has_left_is_in_no_circle() {
+    let [(alpha, _), (beta, _)] = [ruled(&ALPHA), ruled(&BETA)];
+    thread::scope(|scope| {
+        let leaves = scope.spawn(|| {
+            alpha.acquire_or_create(|| {
+                until(|| beta.is_creating());
+                let bounded = beta.acquire_timeout(Duration::from_millis(1));
+                assert_eq!(bounded.map(|_| ()), Err(AcquireError::TimedOut));
+                until(|| alpha.waiting() == 1);
+            })
+        });
+        beta.acquire_or_create(|| {
+            until(|| beta.waiting() == 1);
+            until(|| beta.waiting() == 0);
+            assert_eq!(alpha.acquire_or_create(|| panic!("unwanted")), Outcome::Waited);
+        });
+        leaves.join().unwrap();
+    });
+}
