@@ -6,7 +6,7 @@
 //!
 //! # States
 //!
-//! One word: four flags and the generation.
+//! One word: four flags and the generation (and a bit that never changes, which says whether the lock has a policy).
 //!
 //! | `CREATING` | `MARKED` | `STORING` | `TIMED` | state |
 //! |---|---|---|---|---|
@@ -136,8 +136,10 @@ const CREATING: u64 = 0b0001;
 const MARKED: u64 = 0b0010;
 const STORING: u64 = 0b0100;
 const TIMED: u64 = 0b1000;
-/// The generation takes the other 60 bits: at one invalidation a nanosecond, 36 years.
-const GENERATION: u64 = 0b1_0000;
+/// There is a policy. It never changes; it is kept here because this word is read where nothing else is to be.
+const RULED: u64 = 0b1_0000;
+/// The generation takes the other 59 bits: at one invalidation a nanosecond, 18 years.
+const GENERATION: u64 = 0b10_0000;
 
 /// The word as somebody saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +161,12 @@ impl State {
     #[inline]
     pub const fn is_timed(self) -> bool {
         self.0 & TIMED != 0
+    }
+
+    /// Whether there is a policy.
+    #[inline]
+    pub const fn is_ruled(self) -> bool {
+        self.0 & RULED != 0
     }
 
     /// Whether the creation that runs is inside `publish`.
@@ -242,6 +250,13 @@ impl Election {
         /// Nobody creates, nobody waits.
         pub const fn new() -> Self {
             Self { state: AtomicU64::new(0), book: Mutex::new(None) }
+        }
+    }
+
+    const_fn! {
+        /// There is a policy. Before anybody is elected.
+        pub const fn be_ruled(&mut self) {
+            self.state = AtomicU64::new(RULED);
         }
     }
 

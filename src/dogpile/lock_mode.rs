@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
 use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, WouldBlock};
-use crate::freshness::{Freshness, Look};
+use crate::freshness::Freshness;
 use crate::policy::OnError;
 use crate::sync::Arc;
 use crate::turn::{Outcome, Turn};
@@ -325,9 +325,10 @@ impl<C: Clock> Dogpile<C> {
     #[inline]
     fn usable(&self, now: u64) -> Option<AtOnce> {
         // In this order: the word first, the deadline second. See `election`.
-        if !self.is_closed(self.election.look(), || now) || !self.expiry.has_passed(now) {
+        let state = self.election.look();
+        if !self.is_closed(state, || now) || !self.expiry.has_passed(now) {
             None
-        } else if self.is_ruled() {
+        } else if state.is_ruled() {
             self.usable_by_rule(now)
         } else {
             Some(AtOnce::Stale)

@@ -253,6 +253,7 @@ impl<C: Clock> Dogpile<C> {
     const_fn! {
         pub(crate) const fn rule(&mut self, policy: &'static Policy) {
             self.terms.set(policy);
+            self.election.be_ruled();
         }
     }
 
@@ -265,6 +266,7 @@ impl<C: Clock> Dogpile<C> {
 
     pub(crate) fn share_rule(&mut self, policy: Arc<Policy>) {
         self.terms.share(policy);
+        self.election.be_ruled();
     }
 
     /// Whether it was given a policy of its own.

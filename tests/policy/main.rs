@@ -1,5 +1,6 @@
 //! Policies: what becomes of a creation that fails or hangs, told from outside and on a clock that the tests move.
 
+mod aging;
 mod as_such;
 mod creation_timeout;
 mod on_error;

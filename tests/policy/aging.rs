@@ -1,0 +1,338 @@
+//! How a value ages: renewed early, expired at random, too old to be used.
+
+use crate::{Lock, MINUTE, NANO, SECOND, elected, paused, ruled, succeed, until, unwanted};
+use dogpile::{
+    Backoff, Cached, CachedGuard, Clock as _, CreateError, Dogpile, Freshness, GetError, Made, ManualClock, Outcome,
+    Policy, PolicyError, ReadTurn, Stamped, SyncReaderDogpile, Turn,
+};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+static SHORT_LIVED: Policy = Policy::builder().max_stale(SECOND).build_const();
+static NEVER_STALE: Policy = Policy::builder().max_stale(Duration::ZERO).build_const();
+static AT_HALF: Policy = Policy::builder().refresh_at(0.5).build_const();
+static AT_HALF_PAUSING: Policy =
+    Policy::builder().refresh_at(0.5).retry_after(Backoff::new(SECOND, SECOND).jitter(0.0)).build_const();
+static EARLY: Policy = Policy::builder().refresh_early(1.0).build_const();
+static JITTERY: Policy = Policy::builder().jitter(0.5).build_const();
+
+const HALF: Duration = Duration::from_secs(30);
+const ALMOST_HALF: Duration = Duration::from_nanos(29_999_999_999);
+
+fn created(policy: &'static Policy) -> (Arc<Lock>, Arc<ManualClock>) {
+    let (lock, clock) = ruled(policy);
+    assert_eq!(succeed(&lock), Ok(Outcome::Created));
+    (lock, clock)
+}
+
+// --- max_stale
+
+#[test]
+fn c21_what_is_too_old_is_missing() {
+    let (lock, clock) = created(&SHORT_LIVED);
+    clock.advance(MINUTE);
+    assert_eq!(lock.freshness(), Freshness::Stale);
+    let creation = elected(lock.acquire_owned());
+    assert_eq!(unwanted(&lock), Ok(Outcome::Stale));
+    clock.advance(Duration::from_nanos(999_999_999));
+    assert_eq!(unwanted(&lock), Ok(Outcome::Stale), "L11: not a nanosecond early");
+    assert!(matches!(lock.try_acquire(), Ok(Turn::Stale)));
+    clock.advance(NANO);
+    assert_eq!((lock.freshness(), lock.has_value(), lock.age()), (Freshness::Missing, false, None));
+    assert!(lock.try_acquire().is_err());
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| unwanted(&lock));
+        until(|| lock.waiting() == 1);
+        creation.finish();
+        assert_eq!(waits.join().unwrap(), Ok(Outcome::Waited));
+    });
+    assert_eq!(lock.freshness(), Freshness::Fresh);
+}
+
+#[test]
+fn c21_a_marked_value_is_as_old_as_its_mark() {
+    let (lock, clock) = created(&SHORT_LIVED);
+    clock.advance(HALF);
+    lock.mark_stale();
+    clock.advance(Duration::from_nanos(999_999_999));
+    assert_eq!(lock.freshness(), Freshness::Stale);
+    clock.advance(NANO);
+    assert_eq!(lock.freshness(), Freshness::Missing);
+    // Marked again, it is no younger.
+    let (lock, clock) = created(&SHORT_LIVED);
+    clock.advance(MINUTE + SECOND / 2);
+    lock.mark_stale();
+    clock.advance(SECOND / 2);
+    assert_eq!(lock.freshness(), Freshness::Missing);
+    // Marked while it was created: published as stale, from then on.
+    let creation = elected(lock.acquire());
+    lock.mark_stale();
+    clock.advance(MINUTE);
+    creation.finish();
+    assert_eq!(lock.freshness(), Freshness::Stale);
+    clock.advance(SECOND);
+    assert_eq!(lock.freshness(), Freshness::Missing);
+}
+
+#[test]
+fn c21_zero_serves_nobody_a_stale_value() {
+    let (lock, clock) = created(&NEVER_STALE);
+    clock.advance(MINUTE);
+    assert_eq!(lock.freshness(), Freshness::Missing);
+    let _creation = elected(lock.acquire());
+    assert!(lock.try_acquire().is_err());
+    // One that was born fresh, too.
+    let clock = Arc::new(ManualClock::new());
+    let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&NEVER_STALE).born_fresh();
+    assert_eq!(lock.acquire_or_create(|| panic!("unwanted")), Outcome::Fresh);
+    clock.advance(MINUTE);
+    assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+}
+
+#[test]
+fn c21_on_every_type() {
+    let clock = Arc::new(ManualClock::new());
+    let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SHORT_LIVED);
+    cached.set(7);
+    // A value that says itself how long it lives.
+    cached.set_expiring(8, SECOND);
+    clock.advance(SECOND);
+    assert_eq!(cached.get_stale().as_deref(), Some(&8));
+    clock.advance(SECOND);
+    assert!(cached.get_stale().is_none() && !cached.has_value());
+    assert_eq!(*cached.get_or_create(|| 9), 9);
+
+    let readers = SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SHORT_LIVED);
+    drop(readers.acquire_or_create(|| ()));
+    clock.advance(MINUTE + SECOND);
+    let ReadTurn::Create(_creation) = readers.acquire() else { panic!("there is nothing to use") };
+    assert!(readers.try_acquire().is_err());
+
+    let (lock, clock) = ruled(&SHORT_LIVED);
+    let stamp = |age: Duration| Ok::<_, GetError<Infallible>>(Stamped { value: 7, created: clock.wall() - age });
+    let creation = elected(lock.acquire_owned());
+    let get = |age: Duration| lock.get_or_try_create_stamped_timeout(Duration::ZERO, || stamp(age), || Err("unwanted"));
+    assert_eq!(get(MINUTE).map(|got| got.value), Ok(7), "stale");
+    assert_eq!(get(MINUTE + SECOND).map(|got| got.value), Err(CreateError::TimedOut), "too old");
+    drop(creation);
+}
+
+// --- refresh_at
+
+#[test]
+fn a_value_is_renewed_before_it_expires() {
+    let (lock, clock) = created(&AT_HALF);
+    clock.advance(ALMOST_HALF);
+    assert_eq!(unwanted(&lock), Ok(Outcome::Fresh));
+    clock.advance(NANO);
+    assert_eq!(lock.freshness(), Freshness::Fresh, "to all who ask");
+    assert!(!lock.is_expired());
+    let creation = elected(lock.acquire());
+    for _ in 0..3 {
+        assert_eq!(unwanted(&lock), Ok(Outcome::Fresh), "L1, L2");
+        assert!(matches!(lock.acquire(), Turn::Fresh));
+    }
+    clock.advance(HALF);
+    assert_eq!(unwanted(&lock), Ok(Outcome::Stale), "L11: it expires when it would have");
+    creation.finish();
+    assert_eq!(unwanted(&lock), Ok(Outcome::Fresh));
+    clock.advance(HALF);
+    assert_eq!(succeed(&lock), Ok(Outcome::Created));
+}
+
+#[test]
+fn a_failed_renewal_leaves_a_fresh_value_and_pauses() {
+    let (lock, clock) = created(&AT_HALF_PAUSING);
+    clock.advance(HALF);
+    let failed = lock.acquire_or_try_create(|| Err("no answer"));
+    assert_eq!(failed, Err(CreateError::Failed("no answer")));
+    assert_eq!(unwanted(&lock), Ok(Outcome::Fresh));
+    clock.advance(SECOND);
+    assert_eq!(succeed(&lock), Ok(Outcome::Created));
+    lock.invalidate();
+    lock.acquire_or_try_create(|| Err("no answer")).unwrap_err();
+    assert_eq!(unwanted(&lock), Err(paused(SECOND)));
+}
+
+#[test]
+fn refresh_at_on_every_type() {
+    let told = |guard: &CachedGuard<u8>| (**guard, CachedGuard::outcome(guard));
+    let clock = Arc::new(ManualClock::new());
+    let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&AT_HALF);
+    cached.set(1);
+    clock.advance(HALF);
+    assert_eq!(told(&cached.try_get().expect("it is fresh")), (1, Outcome::Fresh));
+    let renewed = cached.get_or_create(|| {
+        assert_eq!(told(&cached.get_or_create(|| panic!("unwanted"))), (1, Outcome::Fresh));
+        2
+    });
+    assert_eq!(told(&renewed), (2, Outcome::Created));
+    // It goes by the lifetime that a value says itself.
+    let made = cached.get_or_create_with(|_| panic!("it is fresh"));
+    assert_eq!(*made, 2);
+    cached.mark_stale();
+    let made = cached.get_or_create_with(|_| Made::new(3).expires_after(SECOND));
+    assert_eq!(*made, 3);
+    clock.advance(SECOND / 2);
+    assert_eq!(told(&cached.get_or_create(|| 4)), (4, Outcome::Created));
+
+    let readers = SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&AT_HALF);
+    drop(readers.acquire_or_create(|| ()));
+    clock.advance(HALF);
+    let ReadTurn::Create(creation) = readers.acquire() else { panic!("it is due") };
+    let guard = readers.acquire_or_create(|| panic!("unwanted"));
+    assert_eq!(*guard, Outcome::Fresh);
+    drop(creation);
+    assert_eq!(*readers.acquire_or_create(|| panic!("who reads already is not elected")), Outcome::Fresh);
+    drop(guard);
+    assert_eq!(*readers.acquire_or_create(|| ()), Outcome::Created);
+}
+
+#[test]
+fn getters_renew_early_without_asking_twice() {
+    let (lock, clock) = created(&AT_HALF);
+    let gets = AtomicUsize::new(0);
+    let getter = || {
+        gets.fetch_add(1, Ordering::Relaxed);
+        Ok(7)
+    };
+    assert_eq!(lock.get_or_create(getter, || panic!("unwanted")), 7);
+    clock.advance(HALF);
+    let made = lock.get_or_create(getter, || {
+        assert_eq!(lock.get_or_create(getter, || panic!("unwanted")), 7);
+        8
+    });
+    assert_eq!((made, gets.load(Ordering::Relaxed)), (8, 2));
+    // By a stamp.
+    let (lock, clock) = ruled(&AT_HALF);
+    let stamped = |age: Duration| Ok(Stamped { value: 7, created: clock.wall() - age });
+    let get = |age: Duration| lock.get_or_create_stamped(|| stamped(age), || 8).value;
+    assert_eq!([get(ALMOST_HALF), get(HALF), get(MINUTE)], [7, 8, 8]);
+    let _creation = elected(lock.acquire());
+    assert_eq!([get(HALF), get(MINUTE)], [7, 7]);
+}
+
+// --- refresh_early
+
+/// How early a value is renewed that took `cost` to create, if it is asked for every second.
+fn renewed_before(cost: Duration) -> Duration {
+    let (lock, clock) = ruled(&EARLY);
+    lock.acquire_or_create(|| clock.advance(cost));
+    let mut left = MINUTE;
+    loop {
+        match lock.acquire_or_create(|| ()) {
+            Outcome::Fresh => {
+                assert!(!left.is_zero(), "it has expired");
+                clock.advance(SECOND);
+                left -= SECOND;
+            }
+            Outcome::Created => return left,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_takes_long_is_renewed_earlier() {
+    // A minute, and creations that take no time, a second, and ten. On the average they are renewed 0, some 1 and some 10
+    // seconds before: of 200 the sums are far apart.
+    let sum = |cost: Duration| (0..200).map(|_| renewed_before(cost)).sum::<Duration>().as_secs();
+    let (none, short, long) = (sum(Duration::ZERO), sum(SECOND), sum(SECOND * 10));
+    assert_eq!(none, 0, "what takes no time is renewed when it expires");
+    assert!(short > 50 && long > 4 * short && long < 200 * 40, "{short} {long}");
+}
+
+/// Whoever draws it, one is elected at a time, and the others go on with a fresh value.
+#[test]
+fn l1_early_renewals_are_elected() {
+    let (lock, clock) = ruled(&EARLY);
+    lock.acquire_or_create(|| clock.advance(SECOND * 30));
+    clock.advance(Duration::from_nanos(59_999_999_999));
+    let creation = loop {
+        if let Turn::Create(creation) = lock.acquire() {
+            break creation;
+        }
+    };
+    for _ in 0..100 {
+        assert_eq!(unwanted(&lock), Ok(Outcome::Fresh));
+    }
+    drop(creation);
+    assert_eq!(lock.freshness(), Freshness::Fresh);
+}
+
+// --- jitter
+
+#[test]
+fn c20_jitter_spreads_expiries_and_leaves_a_window() {
+    let lifetime = |policy: &'static Policy| {
+        let (lock, clock) = created(policy);
+        while !lock.is_expired() {
+            clock.advance(SECOND / 10);
+        }
+        clock.elapsed()
+    };
+    let mut lifetimes: Vec<_> = (0..100).map(|_| lifetime(&JITTERY)).collect();
+    lifetimes.sort();
+    assert!(lifetimes[0] >= HALF && lifetimes[99] <= MINUTE, "{lifetimes:?}");
+    lifetimes.dedup();
+    assert!(lifetimes.len() > 50, "they differ: {lifetimes:?}");
+    // The window for early renewals is as large a part of each.
+    static BOTH: Policy = Policy::builder().jitter(0.9).refresh_at(0.5).build_const();
+    for _ in 0..100 {
+        let (lock, clock) = created(&BOTH);
+        while !matches!(lock.acquire(), Turn::Create(_)) {
+            clock.advance(SECOND / 100);
+        }
+        assert!(!lock.is_expired(), "C20");
+        let due = clock.elapsed();
+        while !lock.is_expired() {
+            clock.advance(SECOND / 100);
+        }
+        let expires = clock.elapsed();
+        assert!(due >= expires / 2 && due <= expires / 2 + SECOND / 50, "{due:?} of {expires:?}");
+    }
+}
+
+// --- contradictions
+
+#[test]
+fn contradictions_of_ages_are_told() {
+    let builder = Policy::builder;
+    for fraction in [0.0, 1.0, -1.0, 2.0] {
+        assert_eq!(builder().refresh_at(fraction).build(), Err(PolicyError::RefreshOutOfLifetime), "{fraction}");
+    }
+    for beta in [0.0, -1.0, f64::INFINITY, f64::NAN] {
+        assert_eq!(builder().refresh_early(beta).build(), Err(PolicyError::BetaOutOfRange), "{beta}");
+    }
+    for part in [1.0, -0.1, f64::NAN] {
+        assert_eq!(builder().jitter(part).build(), Err(PolicyError::NothingLeftOfALifetime), "{part}");
+    }
+    assert_eq!(builder().refresh_at(0.5).refresh_early(1.0).build(), Err(PolicyError::TwoWaysToRefresh));
+    assert_eq!(builder().refresh_early(1.0).refresh_at(0.5).build(), Err(PolicyError::TwoWaysToRefresh));
+    let all = builder().refresh_early(2.0).max_stale(SECOND).jitter(0.1).build().unwrap();
+    assert_eq!(
+        (all.refresh_early(), all.refresh_at(), all.max_stale(), all.jitter()),
+        (Some(2.0), None, Some(SECOND), 0.1)
+    );
+}
+
+/// At both ends of what there is.
+#[test]
+fn l11_zero_and_max_lifetimes_under_every_plan() {
+    for policy in [&SHORT_LIVED, &AT_HALF, &EARLY, &JITTERY] {
+        let clock = Arc::new(ManualClock::new());
+        let never = Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(policy);
+        never.acquire_or_create(|| ());
+        let zero = Dogpile::with_clock(Duration::ZERO, Arc::clone(&clock)).with_policy(policy);
+        assert_eq!(zero.acquire_or_create(|| ()), Outcome::Created);
+        assert_eq!(zero.freshness(), Freshness::Stale);
+        let nano = Dogpile::with_clock(NANO, Arc::clone(&clock)).with_policy(policy);
+        nano.acquire_or_create(|| ());
+        assert_eq!(nano.freshness(), Freshness::Fresh);
+        clock.advance(Duration::MAX);
+        assert_eq!(never.acquire_or_create(|| panic!("unwanted")), Outcome::Fresh);
+    }
+}
