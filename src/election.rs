@@ -473,6 +473,10 @@ impl Election {
 
     /// Begins a store of the creation born then, unless it was superseded or is dead. `stores` counts that creation's
     /// stores, which may overlap. Whoever is let in owes an `end_store`.
+    ///
+    /// # Errors
+    ///
+    /// [`Finished::Superseded`] or [`Finished::Dead`], as which it will end.
     pub fn begin_store(&self, born: Birth, stores: &AtomicU64) -> Result<(), Finished> {
         let book = self.book.lock();
         if born.ticket != 0

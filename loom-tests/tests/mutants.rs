@@ -268,7 +268,7 @@ static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_secs(1
 /// A creation that the clock of its lock makes overdue while it stores, and one who waits for it.
 fn store_and_time_out() {
     let clock = Arc::new(ManualClock::new());
-    let lock = Dogpile::with_clock(Duration::from_secs(60), Arc::clone(&clock)).with_policy(&MORTAL);
+    let lock = Dogpile::with_clock(Duration::from_mins(1), Arc::clone(&clock)).with_policy(&MORTAL);
     let shared = Arc::new((Arc::new(lock), Slot::new()));
     let Turn::Create(creation) = shared.0.acquire_owned() else { panic!("nobody else creates") };
     let waiter = {

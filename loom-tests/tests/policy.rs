@@ -384,9 +384,9 @@ fn c14_a_circle_of_two() {
         let told = [0, 1].map(creates).map(|thread| thread.join().unwrap());
         assert!(told != [true; 2]);
         if told == [false; 2] {
-            NONE.here()
+            NONE.here();
         } else {
-            TOLD.here()
+            TOLD.here();
         }
         assert!(locks.iter().all(|lock| lock.waiting() == 0 && !lock.is_creating()));
     });

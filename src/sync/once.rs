@@ -31,8 +31,8 @@ mod imp {
             self.made.load(Ordering::Acquire).then(|| self.place.get()).flatten().map(|made| &**made)
         }
 
-        pub(crate) fn get_or_init(&self, make: impl FnOnce() -> Box<T>) -> &T {
-            let made = self.place.get_or_init(make);
+        pub(crate) fn get_or_init(&self, maker: impl FnOnce() -> Box<T>) -> &T {
+            let made = self.place.get_or_init(maker);
             // Release, and acquire for whoever finds it made: pairs with `get` and with itself.
             self.made.swap(true, Ordering::AcqRel);
             made
