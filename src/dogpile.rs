@@ -197,7 +197,7 @@ impl<C: Clock> Dogpile<C> {
     /// is missing. Never blocks.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
-        self.expiry.age(&self.clock)
+        self.expiry.age(&self.clock).filter(|_| self.has_value())
     }
 
     /// Whether a creation is running. Never blocks.

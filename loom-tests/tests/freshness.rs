@@ -80,10 +80,10 @@ fn l11_exactly_one_stamps_a_born_value() {
         let here = stamp(&shared, 10);
         let there = there.join().unwrap();
         assert_eq!(here, there, "the deadline was stored twice");
-        assert_eq!(shared.expiry.look(20 + LIFETIME), STALE);
-        let since = if here == STALE { 10 } else { 20 };
+        assert_eq!(shared.expiry.look(20 + LIFETIME), Look::Passed);
+        let since = if here == Look::Passed { 10 } else { 20 };
         assert_eq!(shared.expiry.age(&At(30)), Some(Duration::from_nanos(30 - since)));
-        if here == STALE { FIRST.here() } else { SECOND.here() }
+        if here == Look::Passed { FIRST.here() } else { SECOND.here() }
     });
     FIRST.at_least_once();
     SECOND.at_least_once();
@@ -142,7 +142,7 @@ fn l6_a_late_stamp_does_not_touch_what_was_created_since() {
         other.join().unwrap();
         let late = stamper.join().unwrap();
         assert_eq!(shared.expiry.look(20 + LIFETIME - 1), FRESH);
-        assert_eq!(shared.expiry.look(20 + LIFETIME), STALE);
+        assert_eq!(shared.expiry.look(20 + LIFETIME), Look::Passed);
         assert_eq!(shared.expiry.age(&At(30)), Some(Duration::from_nanos(10)));
         LATE.here_if(late);
     });

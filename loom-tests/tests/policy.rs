@@ -517,3 +517,56 @@ fn a_pause_does_not_put_off_a_death() {
     });
     TOOK_OVER.at_least_once();
 }
+
+/// A value that is due expires meanwhile: one access at a time renews it, the other goes on with what there is.
+#[test]
+fn an_early_renewal_against_the_expiry() {
+    static EARLY: Reached = Reached::new();
+    static LATE: Reached = Reached::new();
+    static AT_HALF: Policy = Policy::builder().refresh_at(0.5).build_const();
+    check(|| {
+        let shared = Shared::ruled(&AT_HALF);
+        assert_eq!(shared.lock.acquire_or_create(|| shared.slot.write(1)), Outcome::Created);
+        shared.clock.advance(SECOND * 30);
+        let time = spawn(&shared, |shared| shared.clock.advance(SECOND * 30));
+        let accesses = [(); 2].map(|()| {
+            spawn(&shared, |shared| {
+                let outcome = shared.lock.acquire_or_create(|| shared.other.write(shared.other.read() + 1));
+                (outcome, shared.slot.read())
+            })
+        });
+        let outcomes = accesses.map(|access| access.join().unwrap());
+        time.join().unwrap();
+        let created = outcomes.iter().filter(|(outcome, _)| *outcome == Outcome::Created).count();
+        assert!((1..=2).contains(&created), "{outcomes:?}");
+        assert_eq!(shared.other.read(), created, "L1");
+        assert!(outcomes.iter().all(|(outcome, value)| *outcome != Outcome::Waited && *value == 1), "L2: {outcomes:?}");
+        EARLY.here_if(outcomes.iter().any(|(outcome, _)| *outcome == Outcome::Fresh));
+        LATE.here_if(outcomes.iter().any(|(outcome, _)| *outcome == Outcome::Stale));
+        assert!(shared.is_at_rest());
+    });
+    EARLY.at_least_once();
+    LATE.at_least_once();
+}
+
+/// Whoever finds a value fresh, or due, or stale by what is planned beside the deadline, sees what its creator wrote.
+#[test]
+fn l4_a_plan_is_seen_with_its_value() {
+    static FRESH: Reached = Reached::new();
+    static FORGETFUL: Policy = Policy::builder().max_stale(SECOND).refresh_at(0.5).build_const();
+    check(|| {
+        let shared = Shared::ruled(&FORGETFUL);
+        let creator = spawn(&shared, |shared| shared.lock.acquire_or_create(|| shared.slot.write(1)));
+        let reader = spawn(&shared, |shared| {
+            if shared.lock.has_value() {
+                FRESH.here();
+                assert_eq!(shared.slot.read(), 1);
+            }
+        });
+        let time = spawn(&shared, |shared| shared.clock.advance(SECOND * 45));
+        assert_eq!(creator.join().unwrap(), Outcome::Created);
+        reader.join().unwrap();
+        time.join().unwrap();
+    });
+    FRESH.at_least_once();
+}

@@ -44,7 +44,16 @@ rules! {
     PausingServing = retry_after(STEADY), on_error(OnError::ServeStale);
     PausingMortal = retry_after(STEADY), creation_timeout(HOUR);
     ServingMortal = on_error(OnError::ServeStale), creation_timeout(HOUR);
-    All = retry_after(STEADY), on_error(OnError::ServeStale), creation_timeout(HOUR);
+    Aging = max_stale(HOUR);
+    Early = refresh_early(1.0);
+    AgingEarly = max_stale(HOUR), refresh_early(1.0);
+    PausingAging = retry_after(STEADY), max_stale(HOUR);
+    PausingEarly = retry_after(STEADY), refresh_early(1.0);
+    ServingAging = on_error(OnError::ServeStale), max_stale(HOUR);
+    ServingEarly = on_error(OnError::ServeStale), refresh_early(1.0);
+    MortalAging = creation_timeout(HOUR), max_stale(HOUR);
+    MortalEarly = creation_timeout(HOUR), refresh_early(1.0);
+    All = max_stale(HOUR), refresh_early(1.0), retry_after(STEADY), on_error(OnError::ServeStale), creation_timeout(HOUR);
 }
 
 /// A lock under that rule.
@@ -304,6 +313,15 @@ macro_rules! under_each_policy_and_each_pair {
         $crate::under_each_policy_and_each_pair!(@rule pausing_serving, PausingServing, $($module: $subject),+);
         $crate::under_each_policy_and_each_pair!(@rule pausing_mortal, PausingMortal, $($module: $subject),+);
         $crate::under_each_policy_and_each_pair!(@rule serving_mortal, ServingMortal, $($module: $subject),+);
+        $crate::under_each_policy_and_each_pair!(@rule aging, Aging, $($module: $subject),+);
+        $crate::under_each_policy_and_each_pair!(@rule early, Early, $($module: $subject),+);
+        $crate::under_each_policy_and_each_pair!(@rule aging_early, AgingEarly, $($module: $subject),+);
+        $crate::under_each_policy_and_each_pair!(@rule pausing_aging, PausingAging, $($module: $subject),+);
+        $crate::under_each_policy_and_each_pair!(@rule pausing_early, PausingEarly, $($module: $subject),+);
+        $crate::under_each_policy_and_each_pair!(@rule serving_aging, ServingAging, $($module: $subject),+);
+        $crate::under_each_policy_and_each_pair!(@rule serving_early, ServingEarly, $($module: $subject),+);
+        $crate::under_each_policy_and_each_pair!(@rule mortal_aging, MortalAging, $($module: $subject),+);
+        $crate::under_each_policy_and_each_pair!(@rule mortal_early, MortalEarly, $($module: $subject),+);
         $crate::under_each_policy_and_each_pair!(@rule all, All, $($module: $subject),+);
     };
     (@rule $name:ident, $rule:ident, $($module:ident: $subject:ty),+) => {

@@ -211,8 +211,14 @@ fn getters_renew_early_without_asking_twice() {
     let stamped = |age: Duration| Ok(Stamped { value: 7, created: clock.wall() - age });
     let get = |age: Duration| lock.get_or_create_stamped(|| stamped(age), || 8).value;
     assert_eq!([get(ALMOST_HALF), get(HALF), get(MINUTE)], [7, 8, 8]);
-    let _creation = elected(lock.acquire());
-    assert_eq!([get(HALF), get(MINUTE)], [7, 7]);
+    let made = lock.get_or_create_stamped(
+        || stamped(HALF),
+        || {
+            assert_eq!([get(ALMOST_HALF), get(HALF), get(MINUTE)], [7; 3], "L1, L2");
+            8
+        },
+    );
+    assert_eq!(made.value, 8);
 }
 
 // --- refresh_early
