@@ -127,8 +127,8 @@ use tray::Trays;
 /// # Ok::<(), dogpile::CreateError<std::io::Error>>(())
 /// ```
 ///
-/// How old a stale value may get has no bound: after an idle night the first to come fetches the next token, and whoever comes
-/// meanwhile is given the old one, dead as it is. Who cannot have that keeps the time of its end in the value, and looks.
+/// How old a stale value may get has no bound unless a policy [sets one](crate::PolicyBuilder::max_stale): after an idle night the
+/// first to come fetches the next token, and whoever comes meanwhile is given the old one, dead as it is.
 ///
 /// On a clock of one's own, for tests:
 ///

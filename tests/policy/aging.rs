@@ -17,6 +17,7 @@ static AT_HALF: Policy = Policy::builder().refresh_at(0.5).build_const();
 static AT_HALF_PAUSING: Policy =
     Policy::builder().refresh_at(0.5).retry_after(Backoff::new(SECOND, SECOND).jitter(0.0)).build_const();
 static EARLY: Policy = Policy::builder().refresh_early(1.0).build_const();
+static JITTERY_AT_HALF: Policy = Policy::builder().jitter(0.9).refresh_at(0.5).build_const();
 static JITTERY: Policy = Policy::builder().jitter(0.5).build_const();
 
 const HALF: Duration = Duration::from_secs(30);
@@ -286,9 +287,8 @@ fn c20_jitter_spreads_expiries_and_leaves_a_window() {
     lifetimes.dedup();
     assert!(lifetimes.len() > 50, "they differ: {lifetimes:?}");
     // The window for early renewals is as large a part of each.
-    static BOTH: Policy = Policy::builder().jitter(0.9).refresh_at(0.5).build_const();
     for _ in 0..100 {
-        let (lock, clock) = created(&BOTH);
+        let (lock, clock) = created(&JITTERY_AT_HALF);
         while !matches!(lock.acquire(), Turn::Create(_)) {
             clock.advance(SECOND / 100);
         }
