@@ -35,16 +35,23 @@ fn repeat<S, R>(iterations: u64, subject: &S, hit: impl Fn(&S) -> R) {
 }
 
 /// Each setting of a policy, and all of them: none costs a hit anything.
-const POLICIES: [(&str, Policy); 4] = [
+const POLICIES: [(&str, Policy); 8] = [
     ("retry_after", Policy::builder().retry_after(BACKOFF).build_const()),
     ("on_error", Policy::builder().on_error(OnError::ServeStale).build_const()),
     ("creation_timeout", Policy::builder().creation_timeout(HOUR).build_const()),
+    ("max_stale", Policy::builder().max_stale(HOUR).build_const()),
+    ("refresh_at", Policy::builder().refresh_at(0.9).build_const()),
+    ("refresh_early", Policy::builder().refresh_early(1.0).build_const()),
+    ("jitter", Policy::builder().jitter(0.1).build_const()),
     (
         "all",
         Policy::builder()
             .retry_after(BACKOFF)
             .on_error(OnError::ServeStale)
             .creation_timeout(HOUR)
+            .max_stale(HOUR)
+            .refresh_early(1.0)
+            .jitter(0.1)
             .max_skew(HOUR)
             .name("all")
             .build_const(),

@@ -168,6 +168,17 @@ fn policy(rng: &mut Rng) -> Policy {
     if rng.bool() {
         policy = policy.creation_timeout(SECOND);
     }
+    if rng.bool() {
+        policy = policy.max_stale(TICK * rng.u32(0..4));
+    }
+    match rng.u32(0..4) {
+        0 => policy = policy.refresh_at(0.5),
+        1 => policy = policy.refresh_early(1.0),
+        _ => {}
+    }
+    if rng.bool() {
+        policy = policy.jitter(0.5);
+    }
     policy.build().unwrap()
 }
 
