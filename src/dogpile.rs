@@ -1,18 +1,20 @@
 //! The lock: [`freshness`](crate::freshness) and [`election`](crate::election) together.
 //!
 //! Here are the type, its questions and its invalidations. How an access comes to its turn is in [`access`]; the forms
-//! that accesses take are in [`lock_mode`], [`getter_mode`] and [`stamped_mode`]. What its policy means to it is in [`terms`].
+//! that accesses take are in [`lock_mode`], [`getter_mode`] and [`stamped_mode`]. What its policy means to it is in
+//! [`terms`] and [`aging`].
 
 mod access;
+mod aging;
 mod getter_mode;
 mod lock_mode;
 mod stamped_mode;
 mod terms;
 
 pub(crate) use access::{Anew, Need, Settled, would_deadlock};
+pub(crate) use aging::Sight;
 pub(crate) use getter_mode::{Fetched, found, never, never_fails, or_deadlock};
 pub use stamped_mode::Stamped;
-pub(crate) use terms::Sight;
 
 use crate::clock::{Clock, MonotonicClock};
 use crate::election::{Election, Generation, StoreEnd};

@@ -1,9 +1,14 @@
-//! The settings of a lock: what happens as a value ages, and when creating goes wrong. With the arithmetic that goes with them.
+//! The settings of a lock: what happens as a value ages, and when creating goes wrong.
 //!
 //! Nothing here waits or knows a lock; what the settings mean for one is in [`terms`](crate::dogpile).
 
-use crate::clock::nanoseconds;
-use crate::freshness::Expiry;
+mod backoff;
+mod plan;
+
+pub use backoff::Backoff;
+pub(crate) use plan::Plan;
+
+use plan::Early;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -78,27 +83,6 @@ pub struct Policy {
     jitter: f64,
     max_skew: Duration,
 }
-
-/// When a value is renewed that has not expired.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Early {
-    /// Once it has lived for that part of its lifetime.
-    At(f64),
-    /// At random: see [`PolicyBuilder::refresh_early`].
-    Perhaps(f64),
-}
-
-/// When a value is to be looked at more closely, and when it expires: as the word of a deadline, each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) due: u64,
-    pub(crate) expires: u64,
-    /// For [`Early::Perhaps`]: how long a creation takes, times beta.
-    pub(crate) lead: u64,
-}
-
-/// Of 2^53 draws none lies further from 0 than this, in units of the lead: the negative logarithm of the smallest.
-const FURTHEST: u64 = 37;
 
 impl Policy {
     /// What a lock does that has been given none.
@@ -187,68 +171,11 @@ impl Policy {
         self.jitter
     }
 
-    /// Whether the deadline word alone does not say it all.
-    pub(crate) const fn plans(&self) -> bool {
-        self.max_stale.is_some() || self.early.is_some() || self.jitter > 0.0
-    }
-
-    /// Whether it matters how long a creation takes.
-    pub(crate) const fn measures(&self) -> bool {
-        matches!(self.early, Some(Early::Perhaps(_)))
-    }
-
-    /// The life of a value that is there from `now` on, for that lifetime, and took that `cost` to create; all in nanoseconds.
-    /// `random` is from 0 up to 1.
-    pub(crate) fn plan(&self, now: u64, lifetime: u64, cost: u64, random: f64) -> Plan {
-        if lifetime == 0 || lifetime == u64::MAX {
-            let never = Expiry::deadline_from(now, lifetime);
-            return Plan { due: never, expires: if lifetime == 0 { now } else { never }, lead: 0 };
-        }
-        let lifetime = (lifetime - part_of(lifetime, self.jitter * random)).max(1);
-        let expires = Expiry::deadline_from(now, lifetime);
-        let (due, lead) = match self.early {
-            None => (expires, 0),
-            Some(Early::At(fraction)) => (Expiry::deadline_from(now, part_of(lifetime, fraction).max(1)), 0),
-            Some(Early::Perhaps(beta)) => {
-                let lead = part_of(cost, beta);
-                (expires.saturating_sub(lead.saturating_mul(FURTHEST)).max(Expiry::deadline_from(now, 1)), lead)
-            }
-        };
-        Plan { due: due.min(expires), expires, lead }
-    }
-
-    /// Whether this access is to renew a value that expires in so many nanoseconds, and was planned with that lead: now and then,
-    /// by a `random` number above 0 and up to 1; or in any case.
-    pub(crate) fn is_due(&self, expires_in: u64, lead: u64, random: f64) -> bool {
-        match self.early {
-            None => false,
-            Some(Early::At(_)) => true,
-            #[allow(clippy::cast_precision_loss)] // to 53 bits
-            Some(Early::Perhaps(_)) => -random.ln() * lead as f64 >= expires_in as f64,
-        }
-    }
-
-    /// Whether a value is to be renewed that has lived for so long, of that lifetime, in nanoseconds: where the lock has no plan for
-    /// it, since it comes from elsewhere.
-    pub(crate) fn is_due_at_age(&self, age: u64, lifetime: u64, lead: u64, random: f64) -> bool {
-        match self.early {
-            Some(Early::At(fraction)) => age >= part_of(lifetime, fraction),
-            _ => self.is_due(lifetime.saturating_sub(age), lead, random),
-        }
-    }
-
     /// See [`PolicyBuilder::max_skew`].
     #[must_use]
     pub const fn max_skew(&self) -> Duration {
         self.max_skew
     }
-}
-
-/// That part of so many nanoseconds. A part above 1 is more, up to all that there are.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-// to 53 bits; what is cast back is not negative, and saturates
-fn part_of(nanoseconds: u64, part: f64) -> u64 {
-    (nanoseconds as f64 * part) as u64
 }
 
 impl Default for Policy {
@@ -424,66 +351,6 @@ pub enum OnError {
     ServeStale,
 }
 
-/// How long the pauses after failures are, and how they grow: the first pause, doubled from failure to failure, up to the
-/// longest; each then shortened by a random part, so that those who failed together do not come back together.
-///
-/// See [`PolicyBuilder::retry_after`]. The n-th pause in a row is drawn evenly from `p - jitter * p ..= p`, where
-/// `p = min(longest, first * multiplier^(n - 1))` (M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015,
-/// which calls a jitter of 0.5 "equal" and one of 1 "full").
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Backoff {
-    first: Duration,
-    longest: Duration,
-    multiplier: u32,
-    jitter: f64,
-}
-
-impl Backoff {
-    /// Pauses from `first` up to `longest`, precise to the nanosecond. If the two are the same, they do not grow.
-    #[must_use]
-    pub const fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, multiplier: 2, jitter: 0.5 }
-    }
-
-    /// By what each pause exceeds the one before it: 2 unless set. With 1 they do not grow.
-    #[must_use]
-    pub const fn multiplier(mut self, multiplier: u32) -> Self {
-        self.multiplier = multiplier;
-        self
-    }
-
-    /// By what part of itself a pause may be shortened, from 0 (not at all) to 1 (to nothing): 0.5 unless set, so that the
-    /// source is left in peace for at least half of the pause.
-    #[must_use]
-    pub const fn jitter(mut self, part: f64) -> Self {
-        self.jitter = part;
-        self
-    }
-
-    const fn check(&self) -> Result<(), PolicyError> {
-        if self.first.is_zero() {
-            Err(PolicyError::PauseOfZero)
-        } else if self.longest.as_nanos() < self.first.as_nanos() {
-            Err(PolicyError::PausesShrink)
-        } else if self.multiplier == 0 {
-            Err(PolicyError::MultiplierOfZero)
-        } else if !(self.jitter >= 0.0 && self.jitter <= 1.0) {
-            Err(PolicyError::JitterOutOfRange)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The pause after so many failures in a row, in nanoseconds; `random` is from 0 up to 1.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    // a jitter to 53 bits is random enough; what is cast back lies between 0 and a u64
-    pub(crate) fn pause(&self, failures: u32, random: f64) -> u64 {
-        let growth = u64::from(self.multiplier).saturating_pow(failures.saturating_sub(1));
-        let pause = nanoseconds(self.first).saturating_mul(growth).min(nanoseconds(self.longest));
-        pause - ((pause as f64 * self.jitter * random) as u64).min(pause)
-    }
-}
-
 /// What contradicts itself in a [`Policy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -533,71 +400,3 @@ impl fmt::Display for PolicyError {
 }
 
 impl Error for PolicyError {}
-
-#[cfg(all(test, not(dogpile_loom)))]
-mod tests {
-    use super::*;
-
-    const MS: Duration = Duration::from_millis(1);
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn pauses_double_up_to_the_longest() {
-        let backoff = Backoff::new(MS * 100, SECOND).jitter(0.0);
-        let pauses = [1, 2, 3, 4, 5, 6, 1_000].map(|failures| Duration::from_nanos(backoff.pause(failures, 0.9)));
-        assert_eq!(pauses, [MS * 100, MS * 200, MS * 400, MS * 800, SECOND, SECOND, SECOND]);
-        let constant = backoff.multiplier(1);
-        assert_eq!(constant.pause(50, 0.0), nanoseconds(MS * 100));
-        // Nothing overflows.
-        assert_eq!(Backoff::new(MS, Duration::MAX).pause(u32::MAX, 0.0), u64::MAX);
-    }
-
-    #[test]
-    fn jitter_shortens_within_its_part() {
-        let backoff = Backoff::new(SECOND, SECOND);
-        assert_eq!(backoff.pause(1, 0.0), nanoseconds(SECOND));
-        assert_eq!(backoff.pause(1, 0.5), nanoseconds(MS * 750));
-        let least = backoff.pause(1, 1.0 - f64::EPSILON);
-        assert!((nanoseconds(MS * 500)..nanoseconds(MS * 501)).contains(&least), "{least}");
-        assert!(backoff.jitter(1.0).pause(1, 1.0 - f64::EPSILON) < 1_000);
-    }
-
-    /// Of 100,000 draws as many are due as the formula says, at each of several distances from the expiry, within five standard
-    /// deviations: by chance one would lie outside in six of ten million tries. The seed is fixed.
-    #[test]
-    fn early_refreshes_are_distributed_as_the_formula_says() {
-        const DRAWS: u32 = 100_000;
-        let policy = Policy::builder().refresh_early(1.5).build_const();
-        let mut random = fastrand::Rng::with_seed(7);
-        let plan = policy.plan(nanoseconds(SECOND), nanoseconds(SECOND * 600), nanoseconds(SECOND), 0.5);
-        assert_eq!(plan.lead, nanoseconds(MS * 1_500), "delta * beta");
-        assert_eq!(plan.expires, nanoseconds(SECOND * 601));
-        for tenths in [0, 1, 5, 10, 20, 40_u32] {
-            let expires_in = nanoseconds(MS * 100) * u64::from(tenths);
-            let due =
-                (0..DRAWS).map(|_| u32::from(policy.is_due(expires_in, plan.lead, 1.0 - random.f64()))).sum::<u32>();
-            // P(-delta * beta * ln(rand) >= expires_in)
-            let expected = (-f64::from(tenths) / 15.0).exp();
-            let deviation = (expected * (1.0 - expected) / f64::from(DRAWS)).sqrt();
-            let frequency = f64::from(due) / f64::from(DRAWS);
-            assert!((frequency - expected).abs() <= 5.0 * deviation, "{tenths}: {frequency}, not {expected}");
-        }
-        // Nobody draws anything before the plan has it looked at.
-        let earliest = plan.expires - plan.due;
-        assert!(!policy.is_due(earliest, plan.lead, f64::EPSILON / 2.0));
-    }
-
-    #[test]
-    fn contradictions_are_told_apart() {
-        let build = |backoff| Policy::builder().retry_after(backoff).build().map(|_| ());
-        assert_eq!(build(Backoff::new(MS, MS)), Ok(()));
-        assert_eq!(build(Backoff::new(Duration::ZERO, MS)), Err(PolicyError::PauseOfZero));
-        assert_eq!(build(Backoff::new(MS * 2, MS)), Err(PolicyError::PausesShrink));
-        assert_eq!(build(Backoff::new(MS, MS).multiplier(0)), Err(PolicyError::MultiplierOfZero));
-        for part in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
-            assert_eq!(build(Backoff::new(MS, MS).jitter(part)), Err(PolicyError::JitterOutOfRange));
-        }
-        let hasty = Policy::builder().creation_timeout(Duration::ZERO).build();
-        assert_eq!(hasty, Err(PolicyError::NoTimeToCreate));
-    }
-}

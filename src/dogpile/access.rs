@@ -9,7 +9,7 @@
 //! | `Turn`, `Outcome`, a value | the mode | the user |
 
 use super::Dogpile;
-use super::terms::Sight;
+use super::aging::Sight;
 use crate::clock::Clock;
 use crate::election::{Birth, State, Verdict};
 use crate::error::{AcquireError, WaitCycle};

@@ -2,7 +2,7 @@
 
 use super::Dogpile;
 use super::access::{Need, Settled, would_deadlock};
-use super::terms::Sight;
+use super::aging::Sight;
 use crate::clock::Clock;
 use crate::creation::{Creation, Keeper};
 use crate::election::Birth;

@@ -1,0 +1,161 @@
+//! How a value ages: what the deadline word means where the policy has something to say of that.
+//!
+//! | the value is | what is told | an access |
+//! |---|---|---|
+//! | fresh | fresh | goes on |
+//! | due: fresh, and its policy may have it renewed by now | fresh | may be elected; the others go on |
+//! | stale | stale | is elected, if nobody is; the others go on |
+//! | missing, or stale for too long | missing | is elected, if nobody is; the others wait |
+//!
+//! Without such a policy the deadline word says it all. With one, that word says from when on to look here: when the value is due, or
+//! expires. So a hit costs the same. What else there is to know was planned when the value was published ([`Plan`]) and lies in two
+//! words beside the lock. `expires` is stored before the deadline, under the same mutex, released, and read after it, acquired:
+//! whoever reads a newer one than the deadline that it has seen has seen that newer creation, with all that it wrote (L4).
+
+use super::Dogpile;
+use super::terms::random;
+use crate::clock::{Clock, nanoseconds};
+use crate::election::Birth;
+use crate::freshness::{Freshness, Look};
+use crate::policy::Plan;
+use crate::sync::Ordering;
+use std::time::Duration;
+
+/// What an access finds that looks at the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    Fresh,
+    /// Fresh, and may be renewed early.
+    Due,
+    Stale,
+    /// Missing, or too old to be used.
+    Missing,
+}
+
+impl Sight {
+    /// What is told of it.
+    pub(crate) fn freshness(self) -> Freshness {
+        match self {
+            Self::Fresh | Self::Due => Freshness::Fresh,
+            Self::Stale => Freshness::Stale,
+            Self::Missing => Freshness::Missing,
+        }
+    }
+}
+
+impl<C: Clock> Dogpile<C> {
+    /// What the deadline word means at that time. (One that was born fresh, and is still unstamped, is fresh.)
+    pub(crate) fn sight(&self, look: Look, now: u64) -> Sight {
+        match look {
+            Look::Known(Freshness::Fresh) | Look::Unstamped => Sight::Fresh,
+            Look::Known(Freshness::Missing) => Sight::Missing,
+            Look::Known(Freshness::Stale) => self.aged(now),
+            Look::Passed => match self.terms.planned().map(|more| more.expires.load(Ordering::Acquire)) {
+                // Acquire: pairs with the release in `carry_out`.
+                Some(expires) if now < expires => Sight::Due,
+                _ => self.aged(now),
+            },
+        }
+    }
+
+    fn aged(&self, now: u64) -> Sight {
+        let too_old = self.terms.planned().is_some_and(|more| {
+            let max_stale = self.policy().max_stale().map_or(u64::MAX, nanoseconds);
+            // Acquire: as in `sight`.
+            now >= more.expires.load(Ordering::Acquire).saturating_add(max_stale) && max_stale != u64::MAX
+        });
+        if too_old { Sight::Missing } else { Sight::Stale }
+    }
+
+    /// Whether this access is to renew a value that is due: to be asked once.
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        self.terms.planned().is_some_and(|more| {
+            // Relaxed, both: what is drawn from them is random anyway.
+            let (expires, lead) = (more.expires.load(Ordering::Relaxed), more.lead.load(Ordering::Relaxed));
+            self.policy().is_due(expires.saturating_sub(now), lead, 1.0 - random())
+        })
+    }
+
+    /// Notes when a creation begins, if that matters.
+    pub(super) fn begun(&self, born: Birth) -> Birth {
+        let started = if self.policy().measures() { self.clock.now() } else { 0 };
+        Birth { started, ..born }
+    }
+
+    /// A value is there from `now` on (exact), of a creation that was born then, if of any. Under the mutex.
+    pub(crate) fn renew(&self, now: u64, lifetime: Option<Duration>, born: Option<Birth>) {
+        if !self.policy().plans() {
+            match lifetime {
+                None => self.expiry.renew(now),
+                Some(lifetime) => self.expiry.renew_for(now, lifetime),
+            }
+            return;
+        }
+        let started = born.map_or(0, |born| born.started);
+        let cost = if started == 0 { 0 } else { now.saturating_sub(started) };
+        let due = self.carry_out(now, nanoseconds(lifetime.unwrap_or(self.expiry.lifetime())), cost);
+        self.expiry.renew_until(now, due);
+    }
+
+    /// Plans the life of a value, and stores all of that but the deadline, which it returns. Under the mutex.
+    fn carry_out(&self, now: u64, lifetime: u64, cost: u64) -> u64 {
+        let Plan { due, expires, lead } = self.policy().plan(now, lifetime, cost, random());
+        let more = self.terms.more();
+        more.lead.store(lead, Ordering::Relaxed); // see `is_due`
+        // Release: see above.
+        more.expires.store(expires, Ordering::Release);
+        due
+    }
+
+    /// As [`renew`](Self::renew), of a value that is stale already. Under the mutex.
+    pub(crate) fn renew_stale(&self, now: u64) {
+        if self.policy().plans() {
+            // Release: see above.
+            self.terms.more().expires.store(now, Ordering::Release);
+        }
+        self.expiry.renew_stale(now);
+    }
+
+    /// The value, if there is one, is stale from `now` on. Under the mutex.
+    pub(super) fn be_stale(&self, now: u64) {
+        if self.policy().plans() {
+            // Release: see above.
+            self.terms.more().expires.fetch_min(now, Ordering::Release);
+        }
+        self.expiry.mark_stale(now);
+    }
+
+    /// Starts the life of a value that was born fresh; returns the time to look at it again.
+    pub(crate) fn stamp_born(&self) -> u64 {
+        let now = self.clock.now();
+        if self.policy().plans() {
+            self.election.still(|| {
+                if self.expiry.is_unstamped() {
+                    let due = self.carry_out(now, nanoseconds(self.expiry.lifetime()), 0);
+                    self.expiry.stamp_born_until(now, due);
+                }
+            });
+        } else {
+            self.expiry.stamp_born(now);
+        }
+        self.expiry.now(&self.clock)
+    }
+
+    /// What to think of a value from elsewhere, of that age in nanoseconds. What is due counts as stale: whoever is elected renews it,
+    /// and the others go on with it.
+    pub(super) fn judge_age(&self, age: Option<u64>) -> Freshness {
+        let (policy, lifetime) = (self.policy(), nanoseconds(self.expiry.lifetime()));
+        let Some(age) = age else { return Freshness::Stale };
+        if lifetime == u64::MAX {
+            return Freshness::Fresh;
+        }
+        let max_stale = policy.max_stale().map_or(u64::MAX, nanoseconds);
+        if max_stale != u64::MAX && age >= lifetime.saturating_add(max_stale) {
+            return Freshness::Missing;
+        }
+        // Relaxed: as in `is_due`.
+        let lead = self.terms.planned().map_or(0, |more| more.lead.load(Ordering::Relaxed));
+        let due = age >= lifetime || (policy.plans() && policy.is_due_at_age(age, lifetime, lead, 1.0 - random()));
+        if due { Freshness::Stale } else { Freshness::Fresh }
+    }
+}

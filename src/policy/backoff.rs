@@ -1,0 +1,107 @@
+//! How long a lock pauses after failures.
+
+use super::PolicyError;
+use crate::clock::nanoseconds;
+use std::time::Duration;
+
+/// How long the pauses after failures are, and how they grow: the first pause, doubled from failure to failure, up to the
+/// longest; each then shortened by a random part, so that those who failed together do not come back together.
+///
+/// See [`PolicyBuilder::retry_after`](super::PolicyBuilder::retry_after). The n-th pause in a row is drawn evenly from `p - jitter * p ..= p`, where
+/// `p = min(longest, first * multiplier^(n - 1))` (M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015,
+/// which calls a jitter of 0.5 "equal" and one of 1 "full").
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
+    multiplier: u32,
+    jitter: f64,
+}
+
+impl Backoff {
+    /// Pauses from `first` up to `longest`, precise to the nanosecond. If the two are the same, they do not grow.
+    #[must_use]
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, multiplier: 2, jitter: 0.5 }
+    }
+
+    /// By what each pause exceeds the one before it: 2 unless set. With 1 they do not grow.
+    #[must_use]
+    pub const fn multiplier(mut self, multiplier: u32) -> Self {
+        self.multiplier = multiplier;
+        self
+    }
+
+    /// By what part of itself a pause may be shortened, from 0 (not at all) to 1 (to nothing): 0.5 unless set, so that the
+    /// source is left in peace for at least half of the pause.
+    #[must_use]
+    pub const fn jitter(mut self, part: f64) -> Self {
+        self.jitter = part;
+        self
+    }
+
+    pub(super) const fn check(&self) -> Result<(), PolicyError> {
+        if self.first.is_zero() {
+            Err(PolicyError::PauseOfZero)
+        } else if self.longest.as_nanos() < self.first.as_nanos() {
+            Err(PolicyError::PausesShrink)
+        } else if self.multiplier == 0 {
+            Err(PolicyError::MultiplierOfZero)
+        } else if !(self.jitter >= 0.0 && self.jitter <= 1.0) {
+            Err(PolicyError::JitterOutOfRange)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The pause after so many failures in a row, in nanoseconds; `random` is from 0 up to 1.
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    // a jitter to 53 bits is random enough; what is cast back lies between 0 and a u64
+    pub(crate) fn pause(&self, failures: u32, random: f64) -> u64 {
+        let growth = u64::from(self.multiplier).saturating_pow(failures.saturating_sub(1));
+        let pause = nanoseconds(self.first).saturating_mul(growth).min(nanoseconds(self.longest));
+        pause - ((pause as f64 * self.jitter * random) as u64).min(pause)
+    }
+}
+
+#[cfg(all(test, not(dogpile_loom)))]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+
+    const MS: Duration = Duration::from_millis(1);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let backoff = Backoff::new(MS * 100, SECOND).jitter(0.0);
+        let pauses = [1, 2, 3, 4, 5, 6, 1_000].map(|failures| Duration::from_nanos(backoff.pause(failures, 0.9)));
+        assert_eq!(pauses, [MS * 100, MS * 200, MS * 400, MS * 800, SECOND, SECOND, SECOND]);
+        let constant = backoff.multiplier(1);
+        assert_eq!(constant.pause(50, 0.0), nanoseconds(MS * 100));
+        // Nothing overflows.
+        assert_eq!(Backoff::new(MS, Duration::MAX).pause(u32::MAX, 0.0), u64::MAX);
+    }
+
+    #[test]
+    fn jitter_shortens_within_its_part() {
+        let backoff = Backoff::new(SECOND, SECOND);
+        assert_eq!(backoff.pause(1, 0.0), nanoseconds(SECOND));
+        assert_eq!(backoff.pause(1, 0.5), nanoseconds(MS * 750));
+        let least = backoff.pause(1, 1.0 - f64::EPSILON);
+        assert!((nanoseconds(MS * 500)..nanoseconds(MS * 501)).contains(&least), "{least}");
+        assert!(backoff.jitter(1.0).pause(1, 1.0 - f64::EPSILON) < 1_000);
+    }
+
+    #[test]
+    fn contradictions_are_told_apart() {
+        let build = |backoff| Policy::builder().retry_after(backoff).build().map(|_| ());
+        assert_eq!(build(Backoff::new(MS, MS)), Ok(()));
+        assert_eq!(build(Backoff::new(Duration::ZERO, MS)), Err(PolicyError::PauseOfZero));
+        assert_eq!(build(Backoff::new(MS * 2, MS)), Err(PolicyError::PausesShrink));
+        assert_eq!(build(Backoff::new(MS, MS).multiplier(0)), Err(PolicyError::MultiplierOfZero));
+        for part in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+            assert_eq!(build(Backoff::new(MS, MS).jitter(part)), Err(PolicyError::JitterOutOfRange));
+        }
+    }
+}
