@@ -359,7 +359,8 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Errors
     ///
     /// [`CreateError::Failed`] with the error of the function or of `set`; [`CreateError::GetterFailed`] with that of `get`;
-    /// [`CreateError::WouldDeadlock`] if this thread is running the function for the same key already.
+    /// [`CreateError::WouldDeadlock`] if this thread is running the function for the same key already; [`CreateError::Paused`] after a
+    /// failure, if there is no value.
     ///
     /// # Panics
     ///

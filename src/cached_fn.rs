@@ -317,7 +317,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     }
 
     /// As [`refresh`](Self::refresh), of a function that can fail. If it fails, the value stays, and is stale; and is returned, if
-    /// the policy [says so](crate::OnError::ServeStale).
+    /// the policy [says so](crate::OnError::ServeStale). In a [pause](crate::PolicyBuilder::retry_after) it is told of that.
     ///
     /// # Errors
     ///

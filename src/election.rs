@@ -66,8 +66,8 @@
 //!   the mutex afterwards and finds it.
 //! - *The dead are found.* Whoever waits where creations may die sleeps no longer than a creation takes that begins now, nor, if one
 //!   runs, than until `hold` as it last saw it. No creation that it may come to wait for is overdue before that (but one whose
-//!   owner read the clock and was then slow to come to the mutex, which is found that much later). If it queues or looks again
-//!   while an overdue creation stores, it says so under the mutex, and the end of that store wakes it. Whether it does, and until
+//!   owner read the clock and was then slow to come to the mutex, which is found that much later). If it queues behind an
+//!   overdue creation, or looks again while one stores, it says so under the mutex, and the end of a store wakes it. Whether it does, and until
 //!   when it sleeps, go by one reading of the clock.
 //! - *The baton.* While nobody creates and somebody waits who is not about to hear of a pause, exactly one waiter is *called*: woken,
 //!   and to elect itself when it looks. It stays in its place meanwhile. If a newcomer was faster, it is no longer called but still
@@ -315,6 +315,7 @@ impl Election {
                 book.overdue = true;
                 return None;
             }
+            book.overdue = false;
             if let Some(dead) = book.running.take() {
                 cycle::bury(self, dead);
             }
@@ -352,11 +353,12 @@ impl Election {
         if born.ticket == 0 || mutant(Mutant::DeadIsLive) {
             return true;
         }
-        let live = book.as_mut().and_then(|book| book.running.take_if(|running| *running == born.ticket)).is_some();
-        if !live {
+        let Some(book) = book.as_mut().filter(|book| book.running == Some(born.ticket)) else {
             cycle::forget(born.ticket);
-        }
-        live
+            return false;
+        };
+        (book.running, book.overdue) = (None, false);
+        true
     }
 
     /// Ends a creation with success. `publish` runs under the mutex and is told how it ended, and in which generation; what

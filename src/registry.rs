@@ -144,7 +144,8 @@ impl<K, L, F> Registry<K, L, F> {
         ///
         /// A lock that [pauses](crate::PolicyBuilder::retry_after) after a failure is kept at least until the pause is over, though
         /// nobody hold it, as by [`keep_idle`](Self::keep_idle). For the next pause to be longer it has to be there when the next
-        /// failure comes: have `keep_idle` see to that for keys that are seldom used.
+        /// failure comes: have `keep_idle` see to that for keys that are seldom used. (And for an old value to be
+        /// [served](crate::OnError::ServeStale) there has to be one.)
         #[must_use]
         pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
             self.rule(policy);

@@ -96,10 +96,11 @@ impl<T, C: Clock> Cached<T, C> {
     /// As [`get_or_create`](Self::get_or_create), with a creator that can fail.
     ///
     /// A failure is the caller's own: those who wait do not get it. One of them is elected, and calls its own creator; if the
-    /// source is down they fail one after the other, which the `_timeout` form bounds.
+    /// source is down they fail one after the other, which the `_timeout` form bounds. A [`Policy`](crate::Policy) that
+    /// [pauses](crate::PolicyBuilder::retry_after) has all of them told at once, and leaves the source in peace.
     ///
     /// The caller that was elected gets the error even if there is an old value, which all others go on using. It may use it as
-    /// well:
+    /// well, as a policy can [say](crate::OnError::ServeStale) once and for all:
     ///
     /// ```
     /// # use dogpile::{Cached, CachedGuard, CreateError};
@@ -112,8 +113,6 @@ impl<T, C: Clock> Cached<T, C> {
     /// # cached.mark_stale();
     /// # assert_eq!(*read(&cached).unwrap(), 1);
     /// ```
-    ///
-    /// (The next access is elected at once, and asks the source again; see [`Renewal::unchanged`] for how to leave it in peace.)
     ///
     /// # Errors
     ///

@@ -118,7 +118,8 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     /// [outcome](CachedGuard::outcome) is [`Outcome::Created`] though nothing was made: whoever watches how old the data is keeps
     /// a time in the value.
     ///
-    /// It is also the way to go on with an old value when the source fails, without asking that again at once:
+    /// It is also a way to go on with an old value when the source fails, without asking that again at once (for the usual ones, see
+    /// [`Policy`](crate::Policy)):
     ///
     /// ```
     /// # use dogpile::{Cached, Made};

@@ -277,7 +277,8 @@ impl<C: Clock> Dogpile<C> {
     /// # Errors
     ///
     /// [`CreateError::GetterFailed`] and [`CreateError::Failed`] with the getter's and the creator's own;
-    /// [`CreateError::WouldDeadlock`] if this thread is running the creator that it would wait for.
+    /// [`CreateError::WouldDeadlock`] if this thread is running the creator that it would wait for, or one that the other waits for;
+    /// [`CreateError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///
@@ -526,10 +527,17 @@ impl<C: Clock> Dogpile<C> {
                         let asking = StandsDown(Some(creation));
                         match asking.enter(|| getter(wait))? {
                             Some(value) if judge(&value) == Freshness::Fresh => return Ok(Fetched::Value(value)),
-                            _ => return Ok(Fetched::Create(asking.goes_on(), calls)),
+                            _ => {
+                                let creation = asking.goes_on();
+                                // If the getter took so long that another was elected, it is the other's to create.
+                                if !creation.is_dead() {
+                                    return Ok(Fetched::Create(creation, calls));
+                                }
+                            }
                         }
+                    } else {
+                        return Ok(Fetched::Create(creation, calls));
                     }
-                    return Ok(Fetched::Create(creation, calls));
                 }
                 Settled::Served => served = true,
                 Settled::LookAgain => again = true,

@@ -51,7 +51,7 @@ pub(super) struct Book {
     pub(super) invalidations: BTreeMap<u64, Waker>,
     /// The ticket of the creation that runs, if it can be declared dead.
     pub(super) running: Option<u64>,
-    /// Somebody would have declared it dead, but for its store.
+    /// Somebody would have declared it dead, but for its store, or may come to find it storing.
     pub(super) overdue: bool,
     pub(super) streak: Option<Streak>,
 }

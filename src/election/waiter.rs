@@ -69,9 +69,9 @@ impl<'a> Waiter<'a> {
         };
         let entries = book.get_or_insert_default();
         entries.with_edges += usize::from(!edges.is_empty());
-        // Whoever is to wait for the end of a store says so. (Were it overdue and not storing, it would be taken over next.)
+        // Whoever may come to wait for the end of a store says so, of one that begins after this as well.
         let overdue = timer.is_some_and(|timer| timer.finds_overdue(state));
-        entries.overdue |= overdue && state.is_storing() && !mutant(Mutant::OverdueUntold);
+        entries.overdue |= overdue && !mutant(Mutant::OverdueUntold);
         let waiting = Waiting {
             waker,
             since: state.generation(),

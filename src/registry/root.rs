@@ -8,6 +8,8 @@ use crate::sync::{Arc, MutexGuard, OnceLock, const_fn};
 use crossbeam_utils::CachePadded;
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
 
 /// How many shards: enough that a few dozen threads seldom meet in one.
 const SHARDS: usize = if cfg!(dogpile_loom) { 2 } else { 64 };
@@ -124,22 +126,33 @@ impl<K, L: Lock> Root<K, L> {
             return;
         }
         let lock = entry.lock.dogpile();
-        // The clock is the user's: it stays outside the mutex.
-        let now = (self.keep_idle != 0).then(|| lock.clock().now());
-        let idle_until = now.map(|now| now.saturating_add(self.keep_idle));
+        // The clock is the user's: it stays outside the mutex, and if it panics the entry is let go all the same.
+        let now = || catch_unwind(AssertUnwindSafe(|| lock.clock().now()));
+        let read = if self.keep_idle == 0 { Ok(None) } else { now().map(Some) };
+        let idle_until = read.as_ref().ok().copied().flatten().map(|now| now.saturating_add(self.keep_idle));
         let mut table = self.table(entry.hash);
-        // Only now, since a holder may have come and gone meanwhile, and have failed.
-        let gone = table.let_go(entry, looking, || idle_until.max(lock.paused_until()));
-        if let Some(now) = now {
-            self.sweep_some(table, now);
-        } else if table.has_idle() {
-            drop(table);
-            let now = lock.clock().now();
-            self.sweep_some(self.table(entry.hash), now);
-        } else {
-            drop(table);
+        // A pause is asked for only now, since a holder may have come and gone meanwhile, and have failed.
+        let gone = table.let_go(entry, looking, idle_until, || lock.paused_until());
+        let read = match read {
+            Ok(None) if table.has_idle() => {
+                drop(table);
+                let read = now();
+                table = self.table(entry.hash);
+                read.map(Some)
+            }
+            read => read,
+        };
+        match read {
+            Ok(Some(now)) => self.sweep_some(table, now),
+            _ => drop(table),
         }
         drop(gone); // after the mutex
+        if let Err(panic) = read {
+            // Beside another panic it would end the process.
+            if !thread::panicking() {
+                resume_unwind(panic);
+            }
+        }
     }
 
     /// Removes a few that have been idle for too long, in that shard and in one other in turn.

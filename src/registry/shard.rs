@@ -163,25 +163,26 @@ impl<K, L> Table<K, L> {
         there
     }
 
-    /// One holder fewer. If it was the last, the entry stays until the time that `keep` says, which is asked then; or else it goes,
-    /// and is returned to be dropped outside the mutex. `looking` says that it was not in use, only looked at: then it keeps the
-    /// time that it had.
+    /// One holder fewer. If it was the last, the entry stays as long as it is to be idle or its lock is paused, which is asked then;
+    /// or else it goes, and is returned to be dropped outside the mutex. `looking` says that it was not in use, only looked at: then
+    /// it is not idle for any longer than it would have been.
     #[must_use]
     pub(super) fn let_go(
         &mut self,
         entry: &Arc<Entry<K, L>>,
         looking: bool,
-        keep: impl FnOnce() -> Option<u64>,
+        idle_until: Option<u64>,
+        paused_until: impl FnOnce() -> Option<u64>,
     ) -> Option<Arc<Entry<K, L>>> {
         if !entry.was_the_last() && !mutant(Mutant::LastWithoutALook) {
             return None;
         }
-        let Some(until) = keep() else { return self.remove(entry) };
         // Relaxed, all: under the mutex.
-        let until = match entry.until.load(Ordering::Relaxed) {
-            before if looking && before != 0 => before,
-            _ => until.max(1),
+        let idle_until = match entry.until.load(Ordering::Relaxed) {
+            before if looking && before != 0 => Some(before),
+            _ => idle_until,
         };
+        let Some(until) = idle_until.max(paused_until()).map(|until| until.max(1)) else { return self.remove(entry) };
         let ticket = unique();
         entry.until.store(until, Ordering::Relaxed);
         entry.ticket.store(ticket, Ordering::Relaxed);

@@ -190,7 +190,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// [`CreateError::GetterFailed`] and [`CreateError::Failed`] with the getter's and the creator's own;
     /// [`CreateError::WouldDeadlock`] if this thread is running the creator that it would wait for; [`CreateError::WriteLockHeld`]
-    /// if it holds the write lock; [`CreateError::ReadLockHeld`] if it holds a guard and `getter` finds nothing.
+    /// if it holds the write lock; [`CreateError::ReadLockHeld`] if it holds a guard and `getter` finds nothing; [`CreateError::Paused`] after a
+    /// failure, if there is no value.
     ///
     /// # Panics
     ///

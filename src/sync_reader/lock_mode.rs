@@ -148,7 +148,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Errors
     ///
     /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the
-    /// creator that it would wait for; [`CreateError::WriteLockHeld`] if it holds the write lock.
+    /// creator that it would wait for; [`CreateError::WriteLockHeld`] if it holds the write lock; [`CreateError::Paused`] after a
+    /// failure, if there is no value.
     ///
     /// # Panics
     ///

@@ -160,6 +160,46 @@ fn l5_panics_of_errors_and_clocks_free_the_lock() {
     assert!(!mortal.is_creating());
 }
 
+/// Whoever only looks at what there is may use it all the same, and fail: that pause is kept as well.
+#[test]
+fn a_registry_keeps_a_pause_that_began_while_it_was_looked_at() {
+    for idle_for in [Duration::ZERO, SECOND] {
+        let clock = Arc::new(ManualClock::new());
+        let locks = Registry::with_maker(|_: &u8| Dogpile::with_clock(MINUTE, Arc::clone(&clock)))
+            .with_policy(&PAUSING)
+            .keep_idle(idle_for);
+        locks.get(&1).acquire_or_try_create(|| Err("no answer")).unwrap_err();
+        clock.advance(SECOND);
+        for held in &locks {
+            held.acquire_or_try_create(|| Err("no answer")).unwrap_err();
+            assert_eq!(held.paused_for(), Some(SECOND * 2));
+        }
+        clock.advance(SECOND);
+        locks.sweep();
+        assert_eq!(locks.get(&1).acquire_or_try_create(|| Err("unwanted")), Err(paused(SECOND)));
+    }
+}
+
+/// Also if another panic is on its way: no entry is held for good, and the process goes on.
+#[test]
+fn a_clock_that_panics_as_a_key_is_let_go_leaves_nothing() {
+    for (idle_for, in_a_panic) in [(SECOND, false), (SECOND, true), (Duration::ZERO, true)] {
+        let broken = Arc::new(AtomicBool::new(false));
+        let clock = Arc::new(Breakable(ManualClock::new(), Arc::clone(&broken)));
+        let locks = Registry::with_maker(|_: &u8| Dogpile::with_clock(MINUTE, Arc::clone(&clock))).keep_idle(idle_for);
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let held = locks.get(&1);
+            broken.store(true, Ordering::SeqCst);
+            if in_a_panic {
+                held.acquire_or_create(|| ());
+            }
+        }));
+        broken.store(false, Ordering::SeqCst);
+        assert!(panicked.is_err());
+        assert!(locks.is_empty(), "{idle_for:?}");
+    }
+}
+
 #[test]
 fn policies_say_what_they_say() {
     let policy = Policy::builder()

@@ -5,8 +5,9 @@ use crate::{
     ruled, ruled_and_stale, succeed, until, unwanted,
 };
 use dogpile::{
-    AcquireError, Cached, CachedGuard, CreateError, Creation, Dogpile, Finished, Freshness, Made, ManualClock, Outcome,
-    Policy, PublishError, ReadTurn, Renewal, SyncReaderDogpile, Turn, WriteLockError,
+    AcquireError, Cached, CachedGuard, CreateError, Creation, Dogpile, Finished, Freshness, GetError, Made,
+    ManualClock, NeedRegeneration, Outcome, Policy, PublishError, ReadTurn, Renewal, SyncReaderDogpile, Turn,
+    WriteLockError,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -423,4 +424,46 @@ fn c11_the_dead_do_not_touch_a_value_that_was_found_unchanged() {
     let current = cached.try_get().expect("it was renewed");
     assert_eq!(CachedGuard::generation(&current), cached.generation());
     assert!(cached.invalidate_if(CachedGuard::generation(&current)));
+}
+
+/// It waited, is elected, asks once more, and that takes too long: by then another creates, and it does not begin as well.
+#[test]
+fn l1_who_died_while_asking_does_not_begin_to_create() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL).born_fresh());
+    let (asks, go_on) = (AtomicBool::new(false), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let fails = scope.spawn(|| {
+            let creator = || {
+                until(|| lock.waiting() == 1);
+                Err("no answer")
+            };
+            lock.get_or_try_create(|| Err::<u8, GetError<()>>(GetError::NeedRegeneration), creator)
+        });
+        until(|| lock.is_creating());
+        let slow = scope.spawn(|| {
+            let mut gets = 0;
+            let getter = || {
+                gets += 1;
+                if gets == 2 {
+                    asks.store(true, Ordering::SeqCst);
+                    until(|| go_on.load(Ordering::SeqCst));
+                }
+                Err(NeedRegeneration)
+            };
+            lock.get_or_create(getter, || {
+                assert!(!lock.is_expired(), "L1: the other has finished by now");
+                7
+            })
+        });
+        assert_eq!(fails.join().unwrap(), Err(CreateError::Failed("no answer")));
+        until(|| asks.load(Ordering::SeqCst));
+        clock.advance(MINUTE);
+        let takes_over = elected(lock.acquire_owned());
+        go_on.store(true, Ordering::SeqCst);
+        until(|| lock.waiting() == 1);
+        assert_eq!(takes_over.finish(), Finished::Published);
+        // It has asked twice, and found nothing: it creates when its turn comes (L8).
+        assert_eq!(slow.join().unwrap(), 7);
+    });
 }

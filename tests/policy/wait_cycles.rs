@@ -135,7 +135,7 @@ fn nested(locks: &[Arc<Lock>], from: usize) {
 fn c14_what_is_no_cycle_is_not_taken_for_one() {
     let locks: Vec<Arc<Lock>> = (0..4).map(|_| ruled(&ALPHA).0).collect();
     thread::scope(|scope| {
-        for thread in 0..4_usize {
+        let threads = [0, 1, 2, 3_usize].map(|thread| {
             let locks = &locks;
             scope.spawn(move || {
                 for round in 0..300_usize {
@@ -143,7 +143,10 @@ fn c14_what_is_no_cycle_is_not_taken_for_one() {
                     nested(locks, from);
                     locks[from].invalidate();
                 }
-            });
+            })
+        });
+        for thread in threads {
+            thread.join().unwrap();
         }
     });
 }
@@ -216,8 +219,9 @@ fn c14_a_creation_that_waits_in_two_places_is_found() {
         let creation = elected(lock.acquire_owned());
         let stores = scope.spawn(|| {
             thread::scope(|scope| {
-                scope.spawn(|| creation.publish(|| one.acquire_or_create(|| ())));
-                scope.spawn(|| creation.publish(|| other.acquire_or_create(|| ())));
+                let one = scope.spawn(|| creation.publish(|| one.acquire_or_create(|| ())));
+                let other = scope.spawn(|| creation.publish(|| other.acquire_or_create(|| ())));
+                assert_eq!([one, other].map(|store| store.join().unwrap()), [Ok(Outcome::Waited); 2]);
             });
             creation.finish()
         });
