@@ -3,9 +3,9 @@
 
 use Verdict::{Elected, LookAgain, Moved, Paused, Served, WouldDeadlock};
 use dogpile::Finished;
-use dogpile::model::{Birth, Deadline, Election, State, Verdict, block_until};
+use dogpile::model::{Birth, Deadline, Election, State, Timer, Verdict, block_until};
 use dogpile_loom_tests::{Reached, Slot, Wakes, check};
-use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use std::sync::Arc;
@@ -750,4 +750,26 @@ fn l5_a_newcomer_after_a_stand_down_leaves_nobody_behind() {
     }
     SERVED.at_least_once();
     ELECTED.at_least_once();
+}
+
+/// It queues behind a creation that is overdue, and before it sleeps a store begins: it sleeps until that ends, which wakes it.
+#[test]
+fn c16_a_store_that_begins_behind_a_waiter_wakes_it() {
+    check(|| {
+        let shared = Shared::new();
+        let hold = AtomicU64::new(0);
+        let timer = |now| Some(Timer { hold: &hold, now, timeout: 10 });
+        let born = shared.election.elect(shared.election.look(), timer(0)).expect("nobody else creates");
+        let (wakes, stores) = (Arc::new(Wakes::default()), AtomicU64::new(0));
+        let mut waiter = shared.election.wait(shared.election.look(), false);
+        assert_eq!(waiter.poll(&wakes.waker(), timer(10)), Poll::Pending, "it queues");
+        shared.election.begin_store(born, &stores).expect("it lives");
+        shared.election.end_store(&stores);
+        assert_eq!(wakes.count(), 1);
+        let Poll::Ready(Elected(other)) = waiter.poll(&wakes.waker(), timer(10)) else { panic!("it takes over") };
+        let rest = spawn(&shared, move |shared| shared.election.finish(born, false, None, |_, _| ()));
+        assert_eq!(rest.join().unwrap(), Finished::Dead);
+        assert_eq!(shared.create(other), Finished::Published);
+        assert!(shared.is_at_rest());
+    });
 }

@@ -183,27 +183,6 @@ fn c11_the_end_of_a_store_wakes_who_found_it_overdue() {
     TOOK_OVER.at_least_once();
 }
 
-/// The time passes before the store, or while somebody queues who found nothing wrong yet, or within it; and the creation hangs after
-/// it: who waits takes over all the same.
-#[test]
-fn c11_a_store_that_begins_late_hides_nothing() {
-    static TOOK_OVER: Reached = Reached::new();
-    check(|| {
-        let shared = Shared::ruled(&MORTAL);
-        let creation = shared.elected();
-        let time = spawn(&shared, |shared| shared.clock.advance(SECOND));
-        let waiter = spawn(&shared, |shared| shared.lock.acquire_or_create(|| ()));
-        // One store has it wait without a look at the clock, the other comes as it is about to sleep.
-        let stored = [creation.publish(|| ()), creation.publish(|| ())];
-        time.join().unwrap();
-        assert_eq!(waiter.join().unwrap(), Outcome::Created);
-        TOOK_OVER.here_if(stored == [Ok(()); 2]);
-        assert_eq!(creation.finish(), Finished::Dead);
-        assert!(shared.is_at_rest());
-    });
-    TOOK_OVER.at_least_once();
-}
-
 /// Of two who find it overdue one takes over; the other waits for that one, or carries on.
 #[test]
 fn l1_one_takes_over() {
