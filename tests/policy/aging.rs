@@ -91,6 +91,10 @@ fn c21_zero_serves_nobody_a_stale_value() {
     assert_eq!(lock.acquire_or_create(|| panic!("unwanted")), Outcome::Fresh);
     clock.advance(MINUTE);
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+    let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SHORT_LIVED).born_fresh();
+    assert_eq!(lock.acquire_or_create(|| panic!("unwanted")), Outcome::Fresh);
+    clock.advance(MINUTE);
+    assert_eq!(lock.freshness(), Freshness::Stale, "for a second");
 }
 
 #[test]
