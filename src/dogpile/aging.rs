@@ -15,10 +15,11 @@
 use super::Dogpile;
 use super::terms::random;
 use crate::clock::{Clock, nanoseconds};
-use crate::election::Birth;
+use crate::election::{Birth, Election};
 use crate::freshness::{Freshness, Look};
 use crate::policy::Plan;
 use crate::sync::Ordering;
+use std::mem;
 use std::time::Duration;
 
 /// What an access finds that looks at the lock.
@@ -40,6 +41,18 @@ impl Sight {
             Self::Stale => Freshness::Stale,
             Self::Missing => Freshness::Missing,
         }
+    }
+}
+
+/// A creation that nobody has yet.
+struct Unbegun<'a> {
+    election: &'a Election,
+    born: Birth,
+}
+
+impl Drop for Unbegun<'_> {
+    fn drop(&mut self) {
+        self.election.abandon(self.born, None);
     }
 }
 
@@ -78,7 +91,13 @@ impl<C: Clock> Dogpile<C> {
 
     /// Notes when a creation begins, if that matters.
     pub(super) fn begun(&self, born: Birth) -> Birth {
-        let started = if self.policy().measures() { self.clock.now() } else { 0 };
+        if !self.policy().measures() {
+            return born;
+        }
+        // The clock is the user's: if it panics, the election that was won is given up.
+        let unbegun = Unbegun { election: &self.election, born };
+        let started = self.clock.now();
+        mem::forget(unbegun);
         Birth { started, ..born }
     }
 

@@ -180,6 +180,51 @@ fn a_registry_keeps_a_pause_that_began_while_it_was_looked_at() {
     }
 }
 
+/// A clock that panics at its n-th reading, whichever that is.
+struct PanicsAt(ManualClock, AtomicUsize);
+
+impl Clock for PanicsAt {
+    fn now(&self) -> u64 {
+        assert_ne!(self.1.fetch_sub(1, Ordering::SeqCst), 1, "a clock panics on purpose");
+        self.0.now()
+    }
+}
+
+/// Whatever it is read for: the lock is left as it was, or free.
+#[test]
+fn l5_a_clock_that_panics_at_any_reading_leaves_the_lock_free() {
+    static ALL: Policy = Policy::builder()
+        .retry_after(STEADY)
+        .creation_timeout(SECOND)
+        .refresh_early(1.0)
+        .max_stale(MINUTE)
+        .jitter(0.1)
+        .build_const();
+    static EARLY: Policy = Policy::builder().refresh_early(1.0).build_const();
+    for policy in [&ALL, &EARLY, &PAUSING, &MORTAL] {
+        let mut panics = 0;
+        for reading in 1..20 {
+            let clock = Arc::new(PanicsAt(ManualClock::new(), AtomicUsize::new(0)));
+            let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(policy);
+            clock.1.store(reading, Ordering::SeqCst);
+            let access = || {
+                lock.acquire_or_create(|| ());
+                lock.mark_stale();
+                drop(lock.acquire_or_try_create(|| Err("no answer")));
+                assert!(lock.paused_for() <= Some(SECOND));
+                clock.0.advance(MINUTE);
+                lock.acquire_or_create(|| ());
+            };
+            panics += usize::from(catch_unwind(AssertUnwindSafe(access)).is_err());
+            clock.1.store(0, Ordering::SeqCst);
+            assert!(!lock.is_creating(), "{reading}");
+            clock.0.advance(MINUTE * 5);
+            assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created, "{reading}");
+        }
+        assert!(panics > 3, "it is read so often at the least");
+    }
+}
+
 /// Also if another panic is on its way: no entry is held for good, and the process goes on.
 #[test]
 fn a_clock_that_panics_as_a_key_is_let_go_leaves_nothing() {
