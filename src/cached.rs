@@ -33,6 +33,7 @@
 
 mod access;
 mod guard;
+mod in_background;
 mod renewal;
 mod tray;
 

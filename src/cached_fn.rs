@@ -4,8 +4,10 @@ use crate::cached::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::or_deadlock;
 use crate::error::{AcquireError, CreateError};
+use crate::keeper::{Keep, Keeper};
 use crate::lock::Elects;
 use crate::policy::Policy;
+use crate::runner::Runner;
 use crate::sync::{Arc, const_fn};
 use crate::wait::{FOREVER, Patience};
 use std::convert::Infallible;
@@ -224,7 +226,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: Creator<T, C, K, Error = Infallible>,
     {
-        match self.cached.try_get() {
+        match self.cached.hit() {
             Some(guard) => guard,
             None => {
                 or_deadlock(self.cached.get_unless_fresh(Patience::Endless, |renewal| self.creator.create(renewal)))
@@ -348,6 +350,143 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         F: Creator<T, C, K>,
     {
         self.cached.renewed(Patience::For(timeout), |renewal| self.creator.create(renewal))
+    }
+}
+
+/// # In the background
+///
+/// As the forms without that suffix, but an access that is elected and has an old value hands the function's run over to a
+/// [`Runner`], and returns that value at once. If there is none, it runs the function on its own thread.
+///
+/// They are given what the function is [kept](Keep) by: a `static` or an `Arc`.
+impl<T, F, C> CachedFn<T, F, C>
+where
+    T: Send + Sync + 'static,
+    F: Send + Sync + 'static,
+    C: Clock + 'static,
+{
+    /// As [`get`](Self::get), in the background: with this and [`refresh_at`](crate::PolicyBuilder::refresh_at) nobody waits
+    /// for a value that is in use, nor sees it expired, as long as making it takes no longer than the rest of its lifetime.
+    ///
+    /// Blocks until the runner has taken the job; if there is no value, as `get` does.
+    ///
+    /// # Panics
+    ///
+    /// As `get`; if the runner does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{CachedFn, Policy, Pool};
+    /// use std::time::Duration;
+    ///
+    /// static POOL: Pool = Pool::new(2, 100);
+    /// static POLICY: Policy = Policy::builder().refresh_at(0.8).build_const();
+    /// static RATES: CachedFn<Vec<f64>> =
+    ///     <CachedFn<Vec<f64>>>::new(Duration::from_secs(600), || vec![1.0, 1.09] /* slow */).with_policy(&POLICY);
+    ///
+    /// fn rate(currency: usize) -> f64 {
+    ///     CachedFn::get_in_background(&RATES, &POOL)[currency]
+    /// }
+    /// assert_eq!(rate(1), 1.09);
+    /// ```
+    #[track_caller]
+    pub fn get_in_background<'a, K>(function: impl Keep<'a, Self>, runner: &(impl Runner + ?Sized)) -> CachedGuard<T>
+    where
+        F: Creator<T, C, K, Error = Infallible>,
+    {
+        or_deadlock(Self::hand_over(function, runner, Patience::Endless))
+    }
+
+    /// As [`get_in_background`](Self::get_in_background), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_timeout`](Self::get_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If the function does on this thread, or the runner.
+    pub fn get_in_background_timeout<'a, K>(
+        function: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        timeout: Duration,
+    ) -> Result<CachedGuard<T>, AcquireError>
+    where
+        F: Creator<T, C, K, Error = Infallible>,
+    {
+        Self::hand_over(function, runner, Patience::For(timeout)).map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get_in_background`](Self::get_in_background), of a function that can fail. In a job its error has no caller: it is what the
+    /// [pause](crate::PolicyBuilder::retry_after) that may follow and an [`Observer`](crate::Observer) are told.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_fallible`](Self::get_fallible).
+    ///
+    /// # Panics
+    ///
+    /// If the function does on this thread, or the runner.
+    pub fn get_fallible_in_background<'a, K>(
+        function: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+    ) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: Creator<T, C, K>,
+    {
+        Self::hand_over(function, runner, FOREVER)
+    }
+
+    /// As [`get_fallible_in_background`](Self::get_fallible_in_background), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_fallible_in_background`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If the function does on this thread, or the runner.
+    pub fn get_fallible_in_background_timeout<'a, K>(
+        function: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        timeout: Duration,
+    ) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: Creator<T, C, K>,
+    {
+        Self::hand_over(function, runner, Patience::For(timeout))
+    }
+
+    fn hand_over<'a, K>(
+        function: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        patience: Patience,
+    ) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: Creator<T, C, K>,
+    {
+        let cached = &function.kept().cached;
+        if let Some(guard) = cached.hit() {
+            return Ok(guard);
+        }
+        cached.get_in_background(runner, patience, || {
+            // One hold for the creation, one for its creator.
+            let (keeper, kept) = (CachedOf(function.keeper()), function.keeper());
+            let creator = move |renewal: &Renewal<'static, T, C>| kept.creator.create(renewal);
+            (Keeper::Held(Box::new(keeper)), creator)
+        })
+    }
+}
+
+/// What a function that is kept keeps.
+struct CachedOf<T: 'static, F: 'static, C: Clock + 'static>(Keeper<'static, CachedFn<T, F, C>>);
+
+impl<T, F, C: Clock> Deref for CachedOf<T, F, C> {
+    type Target = Cached<T, C>;
+
+    fn deref(&self) -> &Cached<T, C> {
+        &self.0.cached
     }
 }
 

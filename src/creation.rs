@@ -4,37 +4,16 @@ use crate::clock::Clock;
 use crate::dogpile::Dogpile;
 use crate::election::{Birth, Election, Failure, Finished, Generation};
 use crate::error::PublishError;
+use crate::keeper::Keeper;
 use crate::lock::Lock;
+use crate::observer::End;
+use crate::runner::{Job, Runner};
 use crate::running::{Doing, Running};
-use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use std::convert::Infallible;
 use std::fmt;
-use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
-
-/// How a creation holds on to its lock.
-pub(crate) enum Keeper<'a, L> {
-    Borrowed(&'a L),
-    Shared(Arc<L>),
-    /// By what a registry keeps it for, whatever its key is.
-    Held(Box<dyn Deref<Target = L> + Send + Sync + 'a>),
-}
-
-// Nothing can be reached through it but the lock.
-impl<L: RefUnwindSafe> UnwindSafe for Keeper<'_, L> {}
-impl<L: RefUnwindSafe> RefUnwindSafe for Keeper<'_, L> {}
-
-impl<L> Deref for Keeper<'_, L> {
-    type Target = L;
-
-    fn deref(&self) -> &L {
-        match self {
-            Self::Borrowed(lock) => lock,
-            Self::Shared(lock) => lock,
-            Self::Held(held) => held,
-        }
-    }
-}
 
 /// The right to create: while it exists, nobody else is elected (L1).
 ///
@@ -138,16 +117,27 @@ impl<'a, L: Lock> Creation<'a, L> {
         // The clock first: it is the user's, and if it panics the creation is dropped and frees the lock.
         let dogpile = lock.dogpile();
         let now = dogpile.clock().now();
-        let publish = |finished, generation| publish(lock, finished, generation, now);
+        let took = now.saturating_sub(born.started);
+        let mut counted = false;
+        let publish = |finished, generation| {
+            dogpile.count(&End::Finished(finished), took);
+            counted = true;
+            publish(lock, finished, generation, now);
+        };
         let end = |failure: Option<Failure<'_>>| {
             *open = false;
             // Relaxed: whoever set it gave the creation back to this thread since.
             dogpile.election().finish(*born, kept_back.load(Ordering::Relaxed), failure, publish)
         };
-        match flaw {
+        let finished = match flaw {
             None => end(None),
-            Some(flaw) => dogpile.as_failed(&flaw, end),
+            Some(flaw) => dogpile.as_failed(&flaw, now, end),
+        };
+        if !counted {
+            dogpile.count(&End::Finished(finished), took);
         }
+        dogpile.tell(&End::Finished(finished), took);
+        finished
     }
 
     /// Gives the creation up, saying why: those who hear of the [pause](crate::PolicyBuilder::retry_after) that may follow are told.
@@ -165,10 +155,16 @@ impl<'a, L: Lock> Creation<'a, L> {
     fn fail_with(&mut self, cause: &dyn fmt::Display) {
         let Self { lock, open, born, .. } = self;
         let dogpile = lock.dogpile();
-        dogpile.as_failed(cause, |failure| {
+        let now = dogpile.clock().now();
+        let live = dogpile.as_failed(cause, now, |failure| {
             *open = false;
-            dogpile.election().abandon(*born, failure);
+            dogpile.election().abandon(*born, failure)
         });
+        if live {
+            let (end, took) = (End::Failed(cause), now.saturating_sub(born.started));
+            dogpile.count(&end, took);
+            dogpile.tell(&end, took);
+        }
     }
 
     /// Runs `store` unless the creation was superseded. Blocks no longer than `store` takes. The creation goes on:
@@ -309,6 +305,53 @@ impl<'a, L: Lock> Creation<'a, L> {
     }
 }
 
+/// # In the background
+impl<L: Lock + Send + Sync> Creation<'static, L> {
+    /// Has a `runner` [run](Self::run) it. Blocks until the runner has taken the job, or refused it; then the creation is given up.
+    ///
+    /// The creator has nobody to return a value to: it keeps what it makes. For accesses that do all of this, see the forms that
+    /// end in `_in_background`.
+    ///
+    /// # Panics
+    ///
+    /// If the runner does. A panic of `creator` ends in the job.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, ThreadPerJob, Turn};
+    /// use std::time::Duration;
+    ///
+    /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60));
+    /// if let Turn::Create(creation) = LOCK.acquire() {
+    ///     creation.run_in_background(&ThreadPerJob, |_| { /* rebuild */ });
+    /// }
+    /// ```
+    pub fn run_in_background(self, runner: &(impl Runner + ?Sized), creator: impl FnOnce(&Self) + Send + 'static) {
+        self.run_fallible_in_background(runner, |creation| Ok::<_, Infallible>(creator(creation)));
+    }
+
+    /// As [`run_in_background`](Self::run_in_background), with a creator that can fail: its error is what the creation is given up
+    /// [with](Self::fail).
+    ///
+    /// # Panics
+    ///
+    /// If the runner does.
+    pub fn run_fallible_in_background<R, E: fmt::Display>(
+        self,
+        runner: &(impl Runner + ?Sized),
+        creator: impl FnOnce(&Self) -> Result<R, E> + Send + 'static,
+    ) {
+        runner.run(job(move || drop(self.run_fallible(creator))));
+    }
+}
+
+/// A job that does not panic.
+pub(crate) fn job(run: impl FnOnce() + Send + 'static) -> Job {
+    // What a panic could leave half-done is the creation, which it gives up.
+    Box::new(|| drop(catch_unwind(AssertUnwindSafe(run))))
+}
+
 /// A store that runs; it ends however its closure ends.
 #[derive(Debug)]
 pub(crate) struct Store<'a> {
@@ -329,10 +372,10 @@ impl<L: Lock> Drop for Creation<'_, L> {
         }
         let panicking = thread::panicking();
         let cause = if panicking { "the creator panicked" } else { "the creation was dropped unfinished" };
-        // The clock of a pause is the user's. If it panics, too, there is no pause; and no panic beside another.
+        // The clock and the observer are the user's. If they panic, too, there is no pause; and no panic beside another.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.fail_with(&cause))) {
-            if self.open {
-                self.election().abandon(self.born, None);
+            if self.open && self.election().abandon(self.born, None) {
+                self.lock.dogpile().count(&End::Failed(&cause), 0);
             }
             if !panicking {
                 resume_unwind(panic);

@@ -2,18 +2,20 @@
 //!
 //! Here are the type, its questions and its invalidations. How an access comes to its turn is in [`access`]; the forms
 //! that accesses take are in [`lock_mode`], [`getter_mode`] and [`stamped_mode`]. What its policy means to it is in
-//! [`terms`] and [`aging`].
+//! [`terms`] and [`aging`]; what is counted and told of it, in [`seen`].
 
 mod access;
 mod aging;
 mod getter_mode;
+mod in_background;
 mod lock_mode;
+mod seen;
 mod stamped_mode;
 mod terms;
 
 pub(crate) use access::{Anew, Need, Settled, would_deadlock};
 pub(crate) use aging::Sight;
-pub(crate) use getter_mode::{Fetched, found, never, never_fails, or_deadlock};
+pub(crate) use getter_mode::{Fetched, Known, Spared, found, never, never_fails, or_deadlock};
 pub use stamped_mode::Stamped;
 
 use crate::clock::{Clock, MonotonicClock};

@@ -191,8 +191,10 @@ pub struct Birth {
     pub generation: Generation,
     /// A number of its own, if it may be declared dead; else 0.
     pub ticket: u64,
-    /// When it began, on the lock's clock, if the layers above measure that; else 0.
+    /// When it began, on the lock's clock: noted by the layers above.
     pub started: u64,
+    /// For how long the one had run that was declared dead for this, if one was.
+    pub buried: Option<u64>,
 }
 
 /// What it takes to elect where creations may die: times are those of the lock's clock.
@@ -299,6 +301,7 @@ impl Election {
             generation: seen.generation(),
             ticket: 0,
             started: 0,
+            buried: None,
         })
     }
 
@@ -306,6 +309,7 @@ impl Election {
     fn elect_locked(&self, book: &mut Lazy, seen: State, timer: Option<Timer<'_>>) -> Option<Birth> {
         let Some(timer) = timer else { return self.elect_at_once(seen) };
         let state = self.look_locked();
+        let mut buried = None;
         if state.is_creating() {
             if !timer.finds_overdue(state) || state.generation() != seen.generation() {
                 return None;
@@ -319,6 +323,9 @@ impl Election {
             if let Some(dead) = book.running.take() {
                 cycle::bury(self, dead);
             }
+            // Relaxed: under the mutex.
+            let overdue_since = timer.hold.load(Ordering::Relaxed);
+            buried = Some(timer.now.saturating_sub(overdue_since).saturating_add(timer.timeout));
         } else if state != seen {
             return None;
         }
@@ -329,7 +336,7 @@ impl Election {
         // Release: pairs with the acquire in `look`, for `hold`. What `elect_at_once` acquires the mutex has brought: where
         // creations may die, whoever changes the word holds it.
         self.state.store((state.0 & !MARKED) | CREATING | TIMED, Ordering::Release);
-        Some(Birth { generation: state.generation(), ticket, started: 0 })
+        Some(Birth { generation: state.generation(), ticket, started: 0, buried })
     }
 
     /// Prepares to wait for the creation that was `seen`. The first poll queues. Who `hears_of_pauses` need not create after a
@@ -441,9 +448,12 @@ impl Election {
 
     /// Ends a creation that failed, was dropped or never ran. Without a pause one waiter is called; with one, those who can be
     /// told of it are, and one of the others is called.
-    pub fn abandon(&self, born: Birth, failure: Option<Failure<'_>>) {
+    ///
+    /// Returns whether it was live until then.
+    pub fn abandon(&self, born: Birth, failure: Option<Failure<'_>>) -> bool {
         let mut book = self.book.lock();
-        if Self::strike_out(&mut book, born) {
+        let live = Self::strike_out(&mut book, born);
+        if live {
             let mut wake = Wake::default();
             let paused = match failure {
                 None => 0,
@@ -452,6 +462,7 @@ impl Election {
             wake.called = call_next(&mut book);
             self.free(book, wake, paused);
         }
+        live
     }
 
     fn free(&self, book: MutexGuard<'_, Lazy>, wake: Wake, paused: u64) {

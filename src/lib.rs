@@ -25,12 +25,15 @@ mod dogpile;
 mod election;
 mod error;
 mod freshness;
+mod keeper;
 mod lock;
+mod observer;
 mod policy;
 mod readers;
 mod registry;
 #[allow(unsafe_code)]
 mod rm_lock;
+mod runner;
 mod running;
 mod sync;
 mod sync_reader;
@@ -53,13 +56,22 @@ pub use crate::error::{
     WaitCycle, WouldBlock, WriteLockError,
 };
 pub use crate::freshness::Freshness;
+pub use crate::keeper::Keep;
 pub use crate::lock::Lock;
+#[cfg(feature = "metrics")]
+pub use crate::observer::Metrics;
+#[cfg(feature = "tracing")]
+pub use crate::observer::Tracing;
+pub use crate::observer::{Observer, Source, Stats};
 pub use crate::policy::{Backoff, OnError, Policy, PolicyBuilder, PolicyError};
 pub use crate::readers::Owner;
 #[cfg(not(dogpile_loom))]
 pub use crate::readers::force_full_fences;
 pub use crate::registry::{Held, Iter, Registry};
 pub use crate::rm_lock::{OwnedRmLockReadGuard, RmLock, RmLockReadGuard, RmLockWriteGuard};
+#[cfg(not(dogpile_loom))]
+pub use crate::runner::Pool;
+pub use crate::runner::{Job, Runner, ThreadPerJob};
 pub use crate::sync_reader::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile, WriteGuard};
 pub use crate::turn::{Outcome, Turn};
 

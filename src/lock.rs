@@ -74,6 +74,11 @@ macro_rules! ruled_as_the_dogpile {
             fn paused_for() -> Option<std::time::Duration>;
         }
 
+        $crate::lock::ask_the_dogpile! {
+            /// What this lock has done so far. As [`Dogpile::stats`](crate::Dogpile::stats). Never blocks.
+            fn stats() -> crate::Stats;
+        }
+
         /// The policy that rules this lock.
         #[must_use]
         pub fn policy(&self) -> &crate::Policy {

@@ -8,9 +8,11 @@ mod plan;
 pub use backoff::Backoff;
 pub(crate) use plan::Plan;
 
+use crate::observer::Observer;
 use plan::Early;
 use std::error::Error;
 use std::fmt;
+use std::ptr;
 use std::time::Duration;
 
 /// What a lock does when a value ages, and when creating goes wrong.
@@ -28,7 +30,8 @@ use std::time::Duration;
 /// | [`refresh_at`](PolicyBuilder::refresh_at), [`refresh_early`](PolicyBuilder::refresh_early) | neither | a value is renewed when it has expired, as in the origin |
 /// | [`jitter`](PolicyBuilder::jitter) | none | a value lives exactly as long as it is said to, as in the origin |
 /// | [`max_skew`](PolicyBuilder::max_skew) | one second | what machines that keep their clocks by NTP stay well within |
-/// | [`name`](PolicyBuilder::name) | none | it is only for messages |
+/// | [`observer`](PolicyBuilder::observer) | none | a lock counts, but tells nobody |
+/// | [`name`](PolicyBuilder::name) | none | it is only for messages and observers |
 ///
 /// # Examples
 ///
@@ -82,6 +85,7 @@ pub struct Policy {
     early: Option<Early>,
     jitter: f64,
     max_skew: Duration,
+    seen_by: SeenBy,
 }
 
 impl Policy {
@@ -95,6 +99,7 @@ impl Policy {
         early: None,
         jitter: 0.0,
         max_skew: Duration::from_secs(1),
+        seen_by: SeenBy(None),
     };
 
     /// Starts from the defaults.
@@ -175,6 +180,23 @@ impl Policy {
     #[must_use]
     pub const fn max_skew(&self) -> Duration {
         self.max_skew
+    }
+
+    /// See [`PolicyBuilder::observer`].
+    #[must_use]
+    pub const fn observer(&self) -> Option<&'static dyn Observer> {
+        self.seen_by.0
+    }
+}
+
+/// Whom a policy's locks tell what happens; the same if it is the same one.
+#[derive(Clone, Copy, Debug)]
+struct SeenBy(Option<&'static dyn Observer>);
+
+impl PartialEq for SeenBy {
+    fn eq(&self, other: &Self) -> bool {
+        let address = |seen_by: &Self| seen_by.0.map(|observer| ptr::from_ref(observer).cast::<()>());
+        address(self) == address(other)
     }
 }
 
@@ -288,7 +310,14 @@ impl PolicyBuilder {
         self
     }
 
-    /// What the lock is called in messages, such as that of a [`WaitCycle`](crate::WaitCycle).
+    /// Who is told what happens to the lock. By default nobody is; what it [counts](crate::Dogpile::stats) it counts anyway.
+    pub const fn observer(mut self, observer: &'static dyn Observer) -> Self {
+        self.0.seen_by = SeenBy(Some(observer));
+        self
+    }
+
+    /// What the lock is called in messages, such as that of a [`WaitCycle`](crate::WaitCycle), and where it is
+    /// [observed](Self::observer).
     pub const fn name(mut self, name: &'static str) -> Self {
         self.0 = self.0.named(name);
         self

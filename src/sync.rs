@@ -28,9 +28,14 @@ pub(crate) use imp::{Deadline, block_by};
 #[cfg(dogpile_loom)]
 pub use imp::{Deadline, block_by, plant};
 pub(crate) use imp::{mutant, together, unique};
+#[cfg(not(dogpile_loom))]
+pub(crate) use parking_lot::Condvar;
 #[cfg(dogpile_loom)]
 pub use room::Room;
 pub(crate) use std::sync::{Arc, OnceLock, Weak};
+
+/// A number that orders nothing: the models need not see it.
+pub(crate) type Counter = std::sync::atomic::AtomicU64;
 
 /// Makes a `const fn`, or a plain one where loom's constructors forbid it.
 macro_rules! const_fn {

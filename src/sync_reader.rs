@@ -23,6 +23,7 @@
 
 mod getter_mode;
 mod guard;
+mod in_background;
 mod lock_mode;
 mod stamped_mode;
 

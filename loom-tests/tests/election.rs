@@ -37,7 +37,7 @@ impl Shared {
 
     /// The creation that runs, if it cannot be declared dead.
     fn immortal(&self) -> Birth {
-        Birth { generation: self.election.look().generation(), ticket: 0, started: 0 }
+        Birth { generation: self.election.look().generation(), ticket: 0, started: 0, buried: None }
     }
 
     /// Waits as a thread does, for that creation only.

@@ -7,6 +7,8 @@ use crate::dogpile::{Anew, Need, Settled, Sight, never, or_deadlock};
 use crate::election::{Birth, State};
 use crate::error::{AcquireError, CreateError};
 use crate::freshness::Freshness;
+use crate::keeper::Keeper;
+use crate::runner::Runner;
 use crate::turn::Outcome;
 use crate::wait::{FOREVER, Patience, Wait};
 use std::fmt::Display;
@@ -15,7 +17,8 @@ use std::time::Duration;
 /// How an access came out.
 enum Access<T> {
     Got(CachedGuard<T>),
-    Elected(Birth),
+    /// To meet what it needs.
+    Elected(Birth, Need),
 }
 
 /// # Getting the value
@@ -209,7 +212,7 @@ impl<T, C: Clock> Cached<T, C> {
     /// The hit path: all that a fresh value costs.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn hit(&self) -> Option<CachedGuard<T>> {
+    pub(crate) fn hit(&self) -> Option<CachedGuard<T>> {
         match self.dogpile.expiry().unless_fresh(self.dogpile.clock()) {
             // In this order: the deadline first, the cell second.
             None => CachedGuard::of(self.cell.load(), Outcome::Fresh),
@@ -237,19 +240,54 @@ impl<T, C: Clock> Cached<T, C> {
     ) -> Result<CachedGuard<T>, CreateError<E>> {
         match self.settle(&mut Wait::new(patience))? {
             Access::Got(guard) => Ok(guard),
-            Access::Elected(born) => self.create(born, creator),
+            Access::Elected(born, _) => self.create(Renewal::new(Keeper::Borrowed(self), born), creator),
+        }
+    }
+
+    /// As [`get`](Self::get), by a creator that a runner may be given.
+    /// What `elected` gives is needed only then: to share the lock is to write beside it, which others must not do (L2, L12).
+    pub(crate) fn get_in_background<E: Display, F>(
+        &self,
+        runner: &(impl Runner + ?Sized),
+        patience: Patience,
+        elected: impl FnOnce() -> (Keeper<'static, Self>, F),
+    ) -> Result<CachedGuard<T>, CreateError<E>>
+    where
+        F: FnOnce(&Renewal<'static, T, C>) -> Result<Made<T>, E> + Send + 'static,
+        T: Send + Sync + 'static,
+        C: 'static,
+    {
+        if let Some(guard) = self.hit() {
+            return Ok(guard);
+        }
+        let (born, need) = match self.settle(&mut Wait::new(patience))? {
+            Access::Got(guard) => return Ok(guard),
+            Access::Elected(born, need) => (born, need),
+        };
+        let (keeper, creator) = elected();
+        let renewal = Renewal::new(keeper, born);
+        let outcome = if need == Need::Due { Outcome::Fresh } else { Outcome::Stale };
+        match CachedGuard::of(self.cell.load(), outcome).filter(|_| need != Need::Missing) {
+            None => self.create(renewal, creator),
+            Some(old) => {
+                renewal.run_in_background(runner, creator);
+                self.dogpile.goes_on(need);
+                Ok(old)
+            }
         }
     }
 
     /// Creates, or has the old value if that fails and the policy wants it.
-    fn create<E: Display>(
+    fn create<'l, E: Display>(
         &self,
-        born: Birth,
-        creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
+        renewal: Renewal<'l, T, C>,
+        creator: impl FnOnce(&Renewal<'l, T, C>) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
-        Renewal::new(self, born).run(creator).or_else(|error| {
+        renewal.run(creator).or_else(|error| {
             let old = self.dogpile.serves_stale().then(|| CachedGuard::of(self.cell.load(), Outcome::StaleOnError));
-            old.flatten().ok_or(CreateError::Failed(error))
+            let old = old.flatten().ok_or(CreateError::Failed(error))?;
+            self.dogpile.tell_stale();
+            Ok(old)
         })
     }
 
@@ -268,8 +306,13 @@ impl<T, C: Clock> Cached<T, C> {
                 None => carry_on(),
                 Some(Need::Missing) => self.wait(seen, wait)?,
                 Some(need) => match self.dogpile.settle(seen, need, wait)? {
-                    Settled::Elected { born, .. } => Some(Access::Elected(born)),
-                    Settled::CarryOn => carry_on(),
+                    Settled::Elected { born, .. } => Some(Access::Elected(born, need)),
+                    Settled::CarryOn => {
+                        if need == Need::Stale {
+                            self.dogpile.tell_stale();
+                        }
+                        carry_on()
+                    }
                     Settled::Served | Settled::Moved | Settled::LookAgain => None,
                 },
             };
@@ -285,7 +328,7 @@ impl<T, C: Clock> Cached<T, C> {
         // Before it queues: see `tray`.
         let tray = self.trays.share();
         match self.dogpile.settle(seen, Need::Missing, wait)? {
-            Settled::Elected { born, .. } => Ok(Some(Access::Elected(born))),
+            Settled::Elected { born, .. } => Ok(Some(Access::Elected(born, Need::Missing))),
             Settled::Served => Ok(Self::served(&tray).map(Access::Got)),
             Settled::CarryOn | Settled::Moved | Settled::LookAgain => Ok(None),
         }
@@ -310,7 +353,7 @@ impl<T, C: Clock> Cached<T, C> {
             let tray = self.trays.share();
             let got = match self.dogpile.elect_anew(wait)? {
                 Anew::Elected(born) => {
-                    return self.create(born, creator);
+                    return self.create(Renewal::new(Keeper::Borrowed(self), born), creator);
                 }
                 // Fresh, or expired already; unless it has been invalidated since: then once more.
                 Anew::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),

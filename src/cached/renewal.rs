@@ -2,8 +2,10 @@
 
 use super::{Cached, CachedGuard, Node};
 use crate::clock::{Clock, MonotonicClock};
-use crate::creation::{Creation, Keeper};
+use crate::creation::{Creation, job};
 use crate::election::{Birth, Finished};
+use crate::keeper::Keeper;
+use crate::runner::Runner;
 use crate::sync::{Arc, Mutant, OnceLock, mutant};
 use crate::turn::Outcome;
 use std::fmt::{self, Display};
@@ -85,8 +87,8 @@ pub struct Renewal<'a, T, C: Clock = MonotonicClock> {
 
 impl<'a, T, C: Clock> Renewal<'a, T, C> {
     /// `born` must come from an election of that lock which nobody else has answered for.
-    pub(super) fn new(cached: &'a Cached<T, C>, born: Birth) -> Self {
-        Self { creation: Creation::new(Keeper::Borrowed(cached), born), old: OnceLock::new() }
+    pub(super) fn new(keeper: Keeper<'a, Cached<T, C>>, born: Birth) -> Self {
+        Self { creation: Creation::new(keeper, born), old: OnceLock::new() }
     }
 
     fn old_node(&self) -> Option<&Arc<Node<T>>> {
@@ -173,6 +175,17 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
                 Err(error)
             }
         }
+    }
+
+    /// Has a runner run the creator.
+    pub(super) fn run_in_background<E: Display>(
+        self,
+        runner: &(impl Runner + ?Sized),
+        creator: impl FnOnce(&Self) -> Result<Made<T>, E> + Send + 'static,
+    ) where
+        Self: Send + 'static,
+    {
+        runner.run(job(move || drop(self.run(creator))));
     }
 
     fn finish(self, made: Made<T>) -> CachedGuard<T> {

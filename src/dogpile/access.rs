@@ -92,6 +92,7 @@ impl<C: Clock> Dogpile<C> {
             return Err(AcquireError::WouldDeadlock(WaitCycle::of(vec![self.policy().name()])));
         }
         let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
+        let since = self.clock.now();
         let mut waiter = self.election.wait(seen, wait.hears_of_pauses());
         let verdict = block_by(deadline, |waker| {
             let timer = self.timer();
@@ -100,6 +101,11 @@ impl<C: Clock> Dogpile<C> {
                 Poll::Pending => Err(self.nap(waker, timer)),
             }
         });
+        match &verdict {
+            Some(Verdict::Moved | Verdict::WouldDeadlock(_)) => {}
+            Some(Verdict::Elected(born)) => self.waited(since, Some(*born)),
+            _ => self.waited(since, None),
+        }
         verdict.ok_or(AcquireError::TimedOut)
     }
 

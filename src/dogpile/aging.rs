@@ -15,11 +15,10 @@
 use super::Dogpile;
 use super::terms::random;
 use crate::clock::{Clock, nanoseconds};
-use crate::election::{Birth, Election};
+use crate::election::Birth;
 use crate::freshness::{Freshness, Look};
 use crate::policy::Plan;
 use crate::sync::Ordering;
-use std::mem;
 use std::time::Duration;
 
 /// What an access finds that looks at the lock.
@@ -41,18 +40,6 @@ impl Sight {
             Self::Stale => Freshness::Stale,
             Self::Missing => Freshness::Missing,
         }
-    }
-}
-
-/// A creation that nobody has yet.
-struct Unbegun<'a> {
-    election: &'a Election,
-    born: Birth,
-}
-
-impl Drop for Unbegun<'_> {
-    fn drop(&mut self) {
-        self.election.abandon(self.born, None);
     }
 }
 
@@ -89,18 +76,6 @@ impl<C: Clock> Dogpile<C> {
         })
     }
 
-    /// Notes when a creation begins, if that matters.
-    pub(super) fn begun(&self, born: Birth) -> Birth {
-        if !self.policy().measures() {
-            return born;
-        }
-        // The clock is the user's: if it panics, the election that was won is given up.
-        let unbegun = Unbegun { election: &self.election, born };
-        let started = self.clock.now();
-        mem::forget(unbegun);
-        Birth { started, ..born }
-    }
-
     /// A value is there from `now` on (exact), of a creation that was born then, if of any. Under the mutex.
     pub(crate) fn renew(&self, now: u64, lifetime: Option<Duration>, born: Option<Birth>) {
         if !self.policy().plans() {
@@ -110,8 +85,7 @@ impl<C: Clock> Dogpile<C> {
             }
             return;
         }
-        let started = born.map_or(0, |born| born.started);
-        let cost = if started == 0 { 0 } else { now.saturating_sub(started) };
+        let cost = born.map_or(0, |born| now.saturating_sub(born.started));
         let due = self.carry_out(now, nanoseconds(lifetime.unwrap_or(self.expiry.lifetime())), cost);
         self.expiry.renew_until(now, due);
     }

@@ -20,11 +20,13 @@ use super::Dogpile;
 use super::access::{Need, Settled, would_deadlock};
 use super::aging::Sight;
 use crate::clock::Clock;
-use crate::creation::{Creation, Keeper};
+use crate::creation::Creation;
 use crate::election::{Birth, State};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::Freshness;
+use crate::keeper::{Keep, Keeper};
 use crate::lock::Lock;
+use crate::runner::Runner;
 use crate::wait::{FOREVER, Patience, Wait};
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -33,11 +35,46 @@ use std::time::Duration;
 /// How often one access calls its getter at the most (L8).
 const CALLS: u32 = 2;
 
+/// What the lock says before the getter is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// What is needed.
+    Need(Need),
+    /// Nothing: ask the getter.
+    Ask,
+    /// As well; but what it brings has expired, and somebody else creates, or nobody is to.
+    AskForOld,
+}
+
 /// How a look-up came out.
 pub(crate) enum Fetched<'a, T, L: Lock> {
     Value(T),
-    /// The getter has been called so often.
-    Create(Creation<'a, L>, u32),
+    Create(ToCreate<'a, T, L>),
+}
+
+/// A creation that a look-up has come to.
+pub(crate) struct ToCreate<'a, T, L: Lock> {
+    pub(crate) creation: Creation<'a, L>,
+    /// How often the getter was called.
+    pub(crate) calls: u32,
+    pub(crate) need: Need,
+    /// The old value, if the getter was asked and brought it.
+    old: Option<T>,
+}
+
+impl<'a, T, L: Lock> ToCreate<'a, T, L> {
+    /// For an access that creates here and now, and keeps nothing meanwhile.
+    pub(crate) fn here(self) -> (Creation<'a, L>, u32) {
+        (self.creation, self.calls)
+    }
+}
+
+/// How a look-up came out that need not create on its own thread.
+pub(crate) enum Spared<T, L: Lock + 'static> {
+    Value(T),
+    /// To be handed over; and this is the value to go on with.
+    HandOver(Creation<'static, L>, Need, T),
+    Create(Creation<'static, L>, u32),
 }
 
 /// A creation that is not to run unless it [goes on](Self::goes_on).
@@ -417,17 +454,18 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
-        self.fetch_or_create(&mut Wait::new(patience), |seen| self.need(seen), |_| Freshness::Fresh, getter, creator)
+        self.fetch_or_create(&mut Wait::new(patience), |seen| self.known(seen), |_| Freshness::Fresh, getter, creator)
     }
 
     /// What the lock alone says is needed, if it can say so without asking the getter.
-    pub(crate) fn need(&self, seen: State) -> Option<Need> {
+    pub(crate) fn known(&self, seen: State) -> Known {
         match self.look() {
-            Sight::Fresh => None,
-            Sight::Missing => Some(Need::Missing),
-            Sight::Due | Sight::Stale if self.is_closed_now(seen) => None,
-            Sight::Due => Some(Need::Due),
-            Sight::Stale => Some(Need::Stale),
+            Sight::Fresh => Known::Ask,
+            Sight::Missing => Known::Need(Need::Missing),
+            Sight::Due if self.is_closed_now(seen) => Known::Ask,
+            Sight::Stale if self.is_closed_now(seen) => Known::AskForOld,
+            Sight::Due => Known::Need(Need::Due),
+            Sight::Stale => Known::Need(Need::Stale),
         }
     }
 
@@ -435,7 +473,7 @@ impl<C: Clock> Dogpile<C> {
     pub(super) fn fetch_or_create<'a, T, E: Display, G>(
         &'a self,
         wait: &mut Wait,
-        known: impl Fn(State) -> Option<Need>,
+        known: impl Fn(State) -> Known,
         judge: impl Fn(&T) -> Freshness,
         mut getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
@@ -444,13 +482,72 @@ impl<C: Clock> Dogpile<C> {
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
         match self.fetch(wait, &known, &judge, &mut getter, elected)? {
             Fetched::Value(value) => Ok(value),
-            Fetched::Create(creation, calls) => match creation.run_fallible(creator) {
-                Ok(created) => Ok(created),
-                Err(error) => {
+            Fetched::Create(create) => {
+                let (creation, calls) = create.here();
+                creation.run_fallible(creator).or_else(|error| {
                     let old = self.fetch_old(calls, known, judge, || getter(wait));
                     old.ok_or(CreateError::Failed(error))
-                }
-            },
+                })
+            }
+        }
+    }
+
+    /// As [`fetch_or_create`](Self::fetch_or_create), by a creator that a runner may be given.
+    pub(super) fn fetch_or_hand_over<'a, T, E: Display, G>(
+        kept: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        patience: Patience,
+        known: impl Fn(State) -> Known,
+        judge: impl Fn(&T) -> Freshness,
+        mut getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, CreateError<E, G>>
+    where
+        C: 'static,
+    {
+        let (lock, wait) = (kept.kept(), &mut Wait::new(patience));
+        let mut getter = |_: &mut Wait| found(getter());
+        let elected = |born| Creation::new(kept.keeper(), born);
+        match lock.fetch_sparing(wait, &known, &judge, &mut getter, elected)? {
+            Spared::Value(value) => Ok(value),
+            Spared::HandOver(creation, need, old) => {
+                creation.run_fallible_in_background(runner, creator);
+                lock.goes_on(need);
+                Ok(old)
+            }
+            Spared::Create(creation, calls) => creation.run_fallible(creator).or_else(|error| {
+                let old = lock.fetch_old(calls, known, judge, || getter(wait));
+                old.ok_or(CreateError::Failed(error))
+            }),
+        }
+    }
+
+    /// As [`fetch`](Self::fetch), for an access that would rather go on with the old value than create.
+    pub(crate) fn fetch_sparing<L: Lock + 'static, T, E, G>(
+        &self,
+        wait: &mut Wait,
+        known: impl Fn(State) -> Known,
+        judge: impl Fn(&T) -> Freshness,
+        mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
+        elected: impl Fn(Birth) -> Creation<'static, L>,
+    ) -> Result<Spared<T, L>, CreateError<E, G>> {
+        let ToCreate { creation, calls, need, old } = match self.fetch(wait, known, &judge, &mut getter, elected)? {
+            Fetched::Value(value) => return Ok(Spared::Value(value)),
+            Fetched::Create(create) => create,
+        };
+        let (creation, calls, old) = match old {
+            // What the lock alone could say, it has said without the getter.
+            None if need != Need::Missing && calls < CALLS => {
+                let asking = StandsDown(Some(creation));
+                let old = asking.enter(|| getter(wait))?.filter(|old| judge(old) != Freshness::Missing);
+                (asking.goes_on(), calls + 1, old)
+            }
+            old => (creation, calls, old),
+        };
+        match old {
+            Some(old) if creation.is_dead() => Ok(Spared::Value(old)),
+            Some(old) => Ok(Spared::HandOver(creation, need, old)),
+            None => Ok(Spared::Create(creation, calls)),
         }
     }
 
@@ -458,24 +555,26 @@ impl<C: Clock> Dogpile<C> {
     pub(crate) fn fetch_old<T, E>(
         &self,
         calls: u32,
-        known: impl Fn(State) -> Option<Need>,
+        known: impl Fn(State) -> Known,
         judge: impl Fn(&T) -> Freshness,
         getter: impl FnOnce() -> Result<Option<T>, E>,
     ) -> Option<T> {
-        if !self.serves_stale() || calls == CALLS || known(self.election.look()) == Some(Need::Missing) {
+        if !self.serves_stale() || calls == CALLS || known(self.election.look()) == Known::Need(Need::Missing) {
             return None;
         }
         // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
-        getter().ok().flatten().filter(|old| judge(old) != Freshness::Missing)
+        let old = getter().ok().flatten().filter(|old| judge(old) != Freshness::Missing)?;
+        self.tell_stale();
+        Some(old)
     }
 
     /// All of an access up to its creator. `known` says what is needed if the lock knows without the getter;
     /// `judge` says what to think of the getter's value. Both are called after the word was read. The getter shares the
-    /// access's deadline, if it has to wait. Nothing that it brought is kept while the access waits or creates.
+    /// access's deadline, if it has to wait. Nothing that it brought is kept while the access waits.
     pub(crate) fn fetch<'a, L: Lock, T, E, G>(
         &self,
         wait: &mut Wait,
-        known: impl Fn(State) -> Option<Need>,
+        known: impl Fn(State) -> Known,
         judge: impl Fn(&T) -> Freshness,
         mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
         elected: impl Fn(Birth) -> Creation<'a, L>,
@@ -487,21 +586,26 @@ impl<C: Clock> Dogpile<C> {
             let seen = self.election.look();
             let known = match known(seen) {
                 // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
-                _ if served => None,
+                _ if served => Known::Ask,
                 // Who has waited asks once more, unless what there may be to find was invalidated.
-                Some(Need::Due | Need::Stale) if again => None,
+                Known::Need(Need::Due | Need::Stale) if again => Known::Ask,
                 known => known,
             };
             let need = match known {
-                Some(need) => need,
-                None if calls == CALLS => Need::Missing,
-                None => {
+                Known::Need(need) => need,
+                Known::Ask | Known::AskForOld if calls == CALLS => Need::Missing,
+                Known::Ask | Known::AskForOld => {
                     calls += 1;
                     old = None;
                     match getter(wait)? {
                         Some(value) if served => return Ok(Fetched::Value(value)),
                         Some(value) => match judge(&value) {
-                            Freshness::Fresh => return Ok(Fetched::Value(value)),
+                            Freshness::Fresh => {
+                                if known == Known::AskForOld {
+                                    self.tell_stale();
+                                }
+                                return Ok(Fetched::Value(value));
+                            }
                             Freshness::Stale => {
                                 old = Some(value);
                                 Need::Stale
@@ -520,7 +624,11 @@ impl<C: Clock> Dogpile<C> {
                 Settled::Elected { born, waited } => {
                     let creation = elected(born);
                     // Nothing was created through this lock meanwhile, but the store is not ours alone.
-                    if waited && known.is_none() && calls < CALLS && born.generation == seen.generation() {
+                    if waited
+                        && !matches!(known, Known::Need(_))
+                        && calls < CALLS
+                        && born.generation == seen.generation()
+                    {
                         calls += 1;
                         // If the getter fails or panics, those who wait behind find out for themselves, all at once, not each
                         // after the other.
@@ -531,12 +639,12 @@ impl<C: Clock> Dogpile<C> {
                                 let creation = asking.goes_on();
                                 // If the getter took so long that another was elected, it is the other's to create.
                                 if !creation.is_dead() {
-                                    return Ok(Fetched::Create(creation, calls));
+                                    return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
                                 }
                             }
                         }
                     } else {
-                        return Ok(Fetched::Create(creation, calls));
+                        return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
                     }
                 }
                 Settled::Served => served = true,
@@ -544,12 +652,14 @@ impl<C: Clock> Dogpile<C> {
                 // Somebody else creates: an old value is good enough.
                 Settled::CarryOn => {
                     if let Some(old) = old.take() {
+                        self.tell_stale();
                         return Ok(Fetched::Value(old));
                     }
                 }
                 // Somebody else has created: ask once more, or else an old value is good enough.
                 Settled::Moved => {
                     if let Some(old) = old.take_if(|_| calls == CALLS) {
+                        self.tell_stale();
                         return Ok(Fetched::Value(old));
                     }
                 }

@@ -4,11 +4,13 @@ use super::Dogpile;
 use super::access::{Need, Settled, would_deadlock};
 use super::aging::Sight;
 use crate::clock::Clock;
-use crate::creation::{Creation, Keeper};
+use crate::creation::Creation;
 use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, WouldBlock};
 use crate::freshness::Freshness;
+use crate::keeper::{Keep, Keeper};
 use crate::policy::OnError;
+use crate::runner::Runner;
 use crate::sync::Arc;
 use crate::turn::{Outcome, Turn};
 use crate::wait::{FOREVER, Patience, Wait};
@@ -22,7 +24,8 @@ enum Access {
     Fresh,
     Stale,
     Waited,
-    Elected(Birth),
+    /// To meet what it needs.
+    Elected(Birth, Need),
 }
 
 /// What an access is given that needs no more than to load.
@@ -340,7 +343,10 @@ impl<C: Clock> Dogpile<C> {
     fn usable_by_rule(&self, now: u64) -> Option<AtOnce> {
         match self.sight(self.expiry.look(now), now) {
             Sight::Fresh | Sight::Due => Some(AtOnce::Fresh),
-            Sight::Stale => Some(AtOnce::Stale),
+            Sight::Stale => {
+                self.tell_stale_by_rule();
+                Some(AtOnce::Stale)
+            }
             Sight::Missing => None,
         }
     }
@@ -358,9 +364,12 @@ impl<C: Clock> Dogpile<C> {
                 Sight::Missing => Need::Missing,
             };
             match self.settle(seen, need, &mut wait)? {
-                Settled::Elected { born, .. } => return Ok(Access::Elected(born)),
+                Settled::Elected { born, .. } => return Ok(Access::Elected(born, need)),
                 Settled::CarryOn if need == Need::Due => return Ok(Access::Fresh),
-                Settled::CarryOn => return Ok(Access::Stale),
+                Settled::CarryOn => {
+                    self.tell_stale();
+                    return Ok(Access::Stale);
+                }
                 Settled::Served => return Ok(Access::Waited),
                 // Time may have passed: look at it as of now.
                 Settled::Moved | Settled::LookAgain => now = self.expiry.now(&self.clock),
@@ -389,7 +398,7 @@ impl<C: Clock> Dogpile<C> {
                 Freshness::Fresh => Turn::Fresh,
                 Freshness::Stale | Freshness::Missing => Turn::Stale,
             },
-            Access::Elected(born) => Turn::Create(Creation::new(keeper(), born)),
+            Access::Elected(born, _) => Turn::Create(Creation::new(keeper(), born)),
         }
     }
 
@@ -422,11 +431,22 @@ impl<C: Clock> Dogpile<C> {
             Access::Fresh => Ok(Outcome::Fresh),
             Access::Stale => Ok(Outcome::Stale),
             Access::Waited => Ok(Outcome::Waited),
-            Access::Elected(born) => match Creation::new(Keeper::Borrowed(self), born).run_fallible(creator) {
-                Ok(()) => Ok(Outcome::Created),
-                Err(_) if self.serves_stale() && self.has_value() => Ok(Outcome::StaleOnError),
-                Err(error) => Err(CreateError::Failed(error)),
-            },
+            Access::Elected(born, _) => self.create_here(Creation::new(Keeper::Borrowed(self), born), creator),
+        }
+    }
+
+    fn create_here<'a, E: Display>(
+        &self,
+        creation: Creation<'a, Self>,
+        creator: impl FnOnce(&Creation<'a, Self>) -> Result<(), E>,
+    ) -> Result<Outcome, CreateError<E>> {
+        match creation.run_fallible(creator) {
+            Ok(()) => Ok(Outcome::Created),
+            Err(_) if self.serves_stale() && self.has_value() => {
+                self.tell_stale();
+                Ok(Outcome::StaleOnError)
+            }
+            Err(error) => Err(CreateError::Failed(error)),
         }
     }
 
@@ -441,5 +461,40 @@ impl<C: Clock> Dogpile<C> {
             Ok::<(), Infallible>(())
         });
         created.map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`create`](Self::create), by a creator that a runner may be given.
+    pub(super) fn create_in_background<'a, E: Display>(
+        kept: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        patience: Patience,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<(), E> + Send + 'static,
+    ) -> Result<Outcome, CreateError<E>>
+    where
+        C: 'static,
+    {
+        let lock = kept.kept();
+        match lock.access(patience)? {
+            Access::Fresh => Ok(Outcome::Fresh),
+            Access::Stale => Ok(Outcome::Stale),
+            Access::Waited => Ok(Outcome::Waited),
+            Access::Elected(born, need) => {
+                let creation = Creation::new(kept.keeper(), born);
+                if need == Need::Missing {
+                    return lock.create_here(creation, creator);
+                }
+                creation.run_fallible_in_background(runner, creator);
+                Ok(lock.goes_on(need))
+            }
+        }
+    }
+
+    /// What an access meets that needs something, and has handed it over.
+    pub(crate) fn goes_on(&self, need: Need) -> Outcome {
+        if need == Need::Due {
+            return Outcome::Fresh;
+        }
+        self.tell_stale();
+        Outcome::Stale
     }
 }

@@ -9,12 +9,13 @@
 
 use super::Dogpile;
 use super::access::Need;
-use super::getter_mode::{and_set, found, never, never_fails, or_deadlock};
+use super::getter_mode::{Known, and_set, found, never, never_fails, or_deadlock};
 use crate::clock::{Clock, nanoseconds};
-use crate::creation::{Creation, Keeper};
+use crate::creation::Creation;
 use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::{Expiry, Freshness};
+use crate::keeper::Keeper;
 use crate::wait::{FOREVER, Patience, Wait};
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
@@ -336,7 +337,7 @@ impl<C: Clock> Dogpile<C> {
         let creation = Creation::new(Keeper::Borrowed(self), born);
         creation.run_fallible(and_set(self.stamping(|_| creator()), setter)).or_else(|error| {
             let judge = |got: &Stamped<T>| self.judge_stamp(got.created);
-            let old = self.fetch_old(0, |_| self.need_told(), judge, || found::<_, E, G>(getter()));
+            let old = self.fetch_old(0, |_| self.told(), judge, || found::<_, E, G>(getter()));
             old.ok_or(CreateError::Failed(error))
         })
     }
@@ -346,7 +347,12 @@ impl<C: Clock> Dogpile<C> {
         &'a self,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
     ) -> impl FnOnce(&Creation<'a, Self>) -> Result<Stamped<T>, E> {
-        |creation| Ok(Stamped { value: creator(creation)?, created: self.clock.wall() })
+        |creation| creator(creation).map(|value| self.stamp(value))
+    }
+
+    /// Stamps what has just been made.
+    pub(crate) fn stamp<T>(&self, value: T) -> Stamped<T> {
+        Stamped { value, created: self.clock.wall() }
     }
 
     fn get_stamped<'a, T, E: Display, G>(
@@ -365,12 +371,15 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<Stamped<T>, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         let judge = |got: &Stamped<T>| self.judge_stamp(got.created);
-        self.fetch_or_create(wait, |_| self.need_told(), judge, getter, creator)
+        self.fetch_or_create(wait, |_| self.told(), judge, getter, creator)
     }
 
     /// What somebody said to this lock alone says is needed.
-    pub(crate) fn need_told(&self) -> Option<Need> {
-        (self.expiry.told() == Freshness::Missing).then_some(Need::Missing)
+    pub(crate) fn told(&self) -> Known {
+        match self.expiry.told() {
+            Freshness::Missing => Known::Need(Need::Missing),
+            _ => Known::Ask,
+        }
     }
 
     /// What to think of a value that was created then.

@@ -9,6 +9,7 @@ use super::Dogpile;
 use crate::clock::{Clock, nanoseconds};
 use crate::election::{Birth, Failure, Pause, State, Timer};
 use crate::error::AcquireError;
+use crate::observer::Tally;
 use crate::policy::Policy;
 use crate::running::is_creating_here;
 use crate::sync::once::OnceBox;
@@ -30,12 +31,13 @@ pub(super) struct More {
     pub(super) expires: AtomicU64,
     /// See [`Plan`](crate::policy::Plan).
     pub(super) lead: AtomicU64,
+    pub(super) tally: Tally,
 }
 
 impl More {
     fn new(policy: Option<Arc<Policy>>) -> Self {
         let [hold, expires, lead] = [0; 3].map(AtomicU64::new);
-        Self { policy, hold, expires, lead }
+        Self { policy, hold, expires, lead, tally: Tally::default() }
     }
 }
 
@@ -67,6 +69,11 @@ impl Terms {
 
     pub(super) fn more(&self) -> &More {
         self.more.get_or_init(|| Box::new(More::new(None)))
+    }
+
+    /// What was counted, if anything.
+    pub(super) fn tally(&self) -> Option<&Tally> {
+        self.more.get().map(|more| &more.tally)
     }
 
     /// What was planned, if the policy plans.
@@ -197,11 +204,16 @@ impl<C: Clock> Dogpile<C> {
         self.election.stand_down(born, hold);
     }
 
-    /// Has a creation `end` as failed. All that is the user's (`cause`, the clock) runs before that.
-    pub(crate) fn as_failed<R>(&self, cause: &dyn fmt::Display, end: impl FnOnce(Option<Failure<'_>>) -> R) -> R {
+    /// Has a creation `end` as failed, as of `now`. All that is the user's (`cause`) runs before that.
+    pub(crate) fn as_failed<R>(
+        &self,
+        cause: &dyn fmt::Display,
+        now: u64,
+        end: impl FnOnce(Option<Failure<'_>>) -> R,
+    ) -> R {
         let Some(backoff) = self.policy().retry_after() else { return end(None) };
         let cause = cause.to_string().into();
-        let (now, random) = (self.clock.now(), random());
+        let random = random();
         let until = |failures| now.saturating_add(backoff.pause(failures, random));
         end(Some(Failure { hold: self.terms.hold(), cause, until: &until }))
     }

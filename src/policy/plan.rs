@@ -32,11 +32,6 @@ impl Policy {
         self.max_stale.is_some() || self.early.is_some() || self.jitter > 0.0
     }
 
-    /// Whether it matters how long a creation takes.
-    pub(crate) const fn measures(&self) -> bool {
-        matches!(self.early, Some(Early::Perhaps(_)))
-    }
-
     /// The life of a value that is there from `now` on, for that lifetime, and took that `cost` to create; all in nanoseconds.
     /// `random` is from 0 up to 1.
     pub(crate) fn plan(&self, now: u64, lifetime: u64, cost: u64, random: f64) -> Plan {

@@ -4,9 +4,9 @@ use super::Registry;
 use super::root::Root;
 use super::shard::Entry;
 use crate::clock::Clock;
-use crate::creation::Keeper;
 use crate::dogpile::{Dogpile, would_deadlock};
 use crate::error::{AcquireError, WouldBlock};
+use crate::keeper::{Keep, Keeper, Keeps};
 use crate::lock::Lock;
 use crate::readers::{HasReaders, Owner, Readers};
 use crate::sync::Arc;
@@ -213,6 +213,17 @@ impl<'a, K: Send + Sync + 'a, L: Lock + Send + Sync + 'a> Held<'a, K, L> {
     /// How a creation holds on to the lock beside this.
     fn keeper(&self) -> Keeper<'a, L> {
         Keeper::Held(Box::new(self.clone()))
+    }
+}
+
+impl<'h, K: Send + Sync + 'static, L: Lock + Send + Sync + 'static> Keep<'h, L> for &'h Held<'static, K, L> {}
+impl<'h, K: Send + Sync + 'static, L: Lock + Send + Sync + 'static> Keeps<'h, L> for &'h Held<'static, K, L> {
+    fn kept(self) -> &'h L {
+        self
+    }
+
+    fn keeper(self) -> Keeper<'static, L> {
+        Held::keeper(self)
     }
 }
 

@@ -2,11 +2,13 @@
 
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
-use crate::creation::{Creation, Keeper};
-use crate::dogpile::{Fetched, Need, found, never, never_fails, or_deadlock};
+use crate::creation::Creation;
+use crate::dogpile::{Fetched, Known, Spared, found, never, never_fails, or_deadlock};
 use crate::election::State;
 use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
 use crate::freshness::Freshness;
+use crate::keeper::Keeper;
+use crate::runner::Runner;
 use crate::wait::{FOREVER, Patience, Wait};
 use std::fmt::Display;
 use std::time::Duration;
@@ -303,46 +305,99 @@ impl<C: Clock> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
-        self.fetch_or_create(patience, |seen| self.dogpile.need(seen), |_| Freshness::Fresh, getter, creator)
+        self.fetch_or_create(patience, |seen| self.dogpile.known(seen), |_| Freshness::Fresh, getter, creator)
     }
 
     /// The access of [`Dogpile`](crate::Dogpile)'s getter mode, its getter run as a reader.
     pub(super) fn fetch_or_create<'a, T, E: Display, G>(
         &'a self,
         patience: Patience,
-        known: impl Fn(State) -> Option<Need>,
+        known: impl Fn(State) -> Known,
         judge: impl Fn(&T) -> Freshness,
         mut getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
         let mut wait = Wait::new(patience);
-        let mut getter = |wait: &mut Wait| {
-            let pass = self.readers.enter(wait)?;
-            let got: Result<_, CreateError<E, G>> = found(getter());
-            Ok(got?.map(|value| ReadGuard::new(value, pass)))
-        };
+        let mut getter = |wait: &mut Wait| self.get_within(wait, &mut getter);
         if self.readers.is_reading_here() {
             return getter(&mut wait)?.ok_or(CreateError::ReadLockHeld);
         }
         let judge = |guard: &ReadGuard<'_, T>| judge(guard);
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        match self.dogpile.fetch(&mut wait, &known, judge, &mut getter, elected)? {
-            Fetched::Value(guard) => Ok(guard),
-            Fetched::Create(creation, calls) => match creation.enter(|creation| creator(creation, &mut wait)) {
-                Ok(value) => {
-                    creation.finish();
-                    Ok(ReadGuard::new(value, self.readers.enter(&mut wait)?))
-                }
-                Err(CreateError::Failed(error)) => {
-                    creation.fail(&error);
-                    let old = self.dogpile.fetch_old(calls, known, judge, || getter(&mut wait));
-                    old.ok_or(CreateError::Failed(error))
-                }
-                Err(error) => {
-                    creation.fail(&error);
-                    Err(error)
-                }
-            },
+        let (creation, calls) = match self.dogpile.fetch(&mut wait, &known, &judge, &mut getter, elected)? {
+            Fetched::Value(guard) => return Ok(guard),
+            Fetched::Create(create) => create.here(),
+        };
+        self.make_here(creation, &mut wait, creator, |wait| {
+            self.dogpile.fetch_old(calls, known, judge, || getter(wait))
+        })
+    }
+
+    /// As [`fetch_or_create`](Self::fetch_or_create), by a creator that a runner may be given.
+    #[allow(clippy::too_many_arguments)] // as many as an access has parts
+    pub(super) fn fetch_or_hand_over<'a, T, E: Display, G>(
+        &'a self,
+        keeper: impl Fn() -> Keeper<'static, Self>,
+        runner: &(impl Runner + ?Sized),
+        patience: Patience,
+        known: impl Fn(State) -> Known,
+        judge: impl Fn(&T) -> Freshness,
+        mut getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
+    ) -> Result<ReadGuard<'a, T>, CreateError<E, G>>
+    where
+        C: 'static,
+    {
+        let mut wait = Wait::new(patience);
+        let mut getter = |wait: &mut Wait| self.get_within(wait, &mut getter);
+        if self.readers.is_reading_here() {
+            return getter(&mut wait)?.ok_or(CreateError::ReadLockHeld);
+        }
+        let judge = |guard: &ReadGuard<'_, T>| judge(guard);
+        let elected = |born| Creation::new(keeper(), born);
+        match self.dogpile.fetch_sparing(&mut wait, &known, judge, &mut getter, elected)? {
+            Spared::Value(guard) => Ok(guard),
+            Spared::HandOver(creation, need, guard) => {
+                creation.run_fallible_in_background(runner, creator);
+                self.dogpile.goes_on(need);
+                Ok(guard)
+            }
+            Spared::Create(creation, calls) => self.make_here(creation, &mut wait, making(creator), |wait| {
+                self.dogpile.fetch_old(calls, known, judge, || getter(wait))
+            }),
+        }
+    }
+
+    /// Asks a getter as a reader.
+    fn get_within<'a, T, E, G>(
+        &'a self,
+        wait: &mut Wait,
+        getter: &mut impl FnMut() -> Result<T, GetError<G>>,
+    ) -> Result<Option<ReadGuard<'a, T>>, CreateError<E, G>> {
+        let pass = self.readers.enter(wait)?;
+        Ok(found(getter())?.map(|value| ReadGuard::new(value, pass)))
+    }
+
+    fn make_here<'a, 'l, T, E: Display, G>(
+        &'a self,
+        creation: Creation<'l, Self>,
+        wait: &mut Wait,
+        creator: impl FnOnce(&Creation<'l, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
+        old: impl FnOnce(&mut Wait) -> Option<ReadGuard<'a, T>>,
+    ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
+        match creation.enter(|creation| creator(creation, wait)) {
+            Ok(value) => {
+                creation.finish();
+                Ok(ReadGuard::new(value, self.readers.enter(wait)?))
+            }
+            Err(CreateError::Failed(error)) => {
+                creation.fail(&error);
+                old(wait).ok_or(CreateError::Failed(error))
+            }
+            Err(error) => {
+                creation.fail(&error);
+                Err(error)
+            }
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use super::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
-use crate::creation::{Creation, Keeper};
+use crate::creation::Creation;
 use crate::dogpile::{Need, Settled, Sight, would_deadlock};
 use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, WouldBlock};
+use crate::keeper::Keeper;
 use crate::readers::{Owner, Pass, Seat};
+use crate::runner::Runner;
 use crate::sync::Arc;
 use crate::turn::Outcome;
 use crate::wait::{FOREVER, Patience, Wait};
@@ -25,6 +27,11 @@ enum Access<'a> {
 
 fn within(outcome: Outcome, pass: Pass<'_>) -> Access<'_> {
     Access::In(outcome, pass.into_seat())
+}
+
+/// What an access does that is elected and creates for itself.
+fn leave(_: Need, pass: Option<Pass<'_>>) {
+    drop(pass);
 }
 
 /// # Lock mode
@@ -238,12 +245,17 @@ impl<C: Clock> SyncReaderDogpile<C> {
     fn access(&self, patience: Patience) -> Result<Access<'_>, AcquireError> {
         match self.hit() {
             Some(seat) => Ok(Access::In(Outcome::Fresh, seat)),
-            None => self.access_slowly(&mut Wait::new(patience)),
+            None => self.access_slowly(&mut Wait::new(patience), leave),
         }
     }
 
     #[cold]
-    fn access_slowly(&self, wait: &mut Wait) -> Result<Access<'_>, AcquireError> {
+    /// What may be read until the new one is there, `elected` is given: an access that creates for itself has to leave it.
+    fn access_slowly<'a>(
+        &'a self,
+        wait: &mut Wait,
+        elected: impl FnOnce(Need, Option<Pass<'a>>),
+    ) -> Result<Access<'a>, AcquireError> {
         let (lock, nested) = (&self.dogpile, self.readers.is_reading_here());
         loop {
             let pass = self.readers.enter(wait)?;
@@ -252,7 +264,12 @@ impl<C: Clock> SyncReaderDogpile<C> {
             let (need, outcome) = match lock.look() {
                 Sight::Fresh => return Ok(within(Outcome::Fresh, pass)),
                 Sight::Due if nested => return Ok(within(Outcome::Fresh, pass)),
-                _ if nested => return Ok(within(Outcome::Stale, pass)),
+                sight if nested => {
+                    if sight == Sight::Stale {
+                        lock.tell_stale();
+                    }
+                    return Ok(within(Outcome::Stale, pass));
+                }
                 Sight::Due => (Need::Due, Outcome::Fresh),
                 Sight::Stale => (Need::Stale, Outcome::Stale),
                 Sight::Missing => (Need::Missing, Outcome::Waited),
@@ -260,8 +277,16 @@ impl<C: Clock> SyncReaderDogpile<C> {
             // Who has a value to go on with does not wait, and may stay; whoever is to create must not.
             let pass = (need != Need::Missing).then_some(pass);
             match (lock.settle(seen, need, wait)?, pass) {
-                (Settled::Elected { born, .. }, _) => return Ok(Access::Elected(born)),
-                (Settled::CarryOn, Some(pass)) => return Ok(within(outcome, pass)),
+                (Settled::Elected { born, .. }, pass) => {
+                    elected(need, pass);
+                    return Ok(Access::Elected(born));
+                }
+                (Settled::CarryOn, Some(pass)) => {
+                    if need == Need::Stale {
+                        lock.tell_stale();
+                    }
+                    return Ok(within(outcome, pass));
+                }
                 (Settled::Served, _) => return Ok(within(Outcome::Waited, self.readers.enter(wait)?)),
                 (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
             }
@@ -315,14 +340,49 @@ impl<C: Clock> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<(Outcome, Seat<'_>), CreateError<E>> {
         let mut wait = Wait::new(patience);
-        match self.access_slowly(&mut wait)? {
+        match self.access_slowly(&mut wait, leave)? {
             Access::In(outcome, seat) => Ok((outcome, seat)),
+            Access::Elected(born) => self.create_here(Creation::new(Keeper::Borrowed(self), born), &mut wait, creator),
+        }
+    }
+
+    fn create_here<'l, E: Display>(
+        &self,
+        creation: Creation<'l, Self>,
+        wait: &mut Wait,
+        creator: impl FnOnce(&Creation<'l, Self>) -> Result<(), E>,
+    ) -> Result<(Outcome, Seat<'_>), CreateError<E>> {
+        match creation.run_fallible(creator) {
+            Ok(()) => Ok((Outcome::Created, self.readers.enter(wait)?.into_seat())),
+            Err(error) => self.old(wait).ok_or(CreateError::Failed(error)),
+        }
+    }
+
+    /// As [`create`](Self::create), by a creator that a runner may be given.
+    pub(super) fn create_in_background<'a, E: Display>(
+        &'a self,
+        keeper: impl FnOnce() -> Keeper<'static, Self>,
+        runner: &(impl Runner + ?Sized),
+        patience: Patience,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<(), E> + Send + 'static,
+    ) -> Result<ReadGuard<'a, Outcome>, CreateError<E>>
+    where
+        C: 'static,
+    {
+        let within = |(outcome, seat)| ReadGuard::new(outcome, self.readers.pass(seat));
+        if let Some(seat) = self.hit() {
+            return Ok(within((Outcome::Fresh, seat)));
+        }
+        let (mut wait, mut old) = (Wait::new(patience), None);
+        match self.access_slowly(&mut wait, |need, pass| old = pass.map(|pass| (need, pass)))? {
+            Access::In(outcome, seat) => Ok(within((outcome, seat))),
             Access::Elected(born) => {
-                let creation = Creation::new(Keeper::Borrowed(self), born);
-                match creation.run_fallible(creator) {
-                    Ok(()) => Ok((Outcome::Created, self.readers.enter(&mut wait)?.into_seat())),
-                    Err(error) => self.old(&mut wait).ok_or(CreateError::Failed(error)),
-                }
+                let creation = Creation::new(keeper(), born);
+                let Some((need, pass)) = old else {
+                    return self.create_here(creation, &mut wait, creator).map(within);
+                };
+                creation.run_fallible_in_background(runner, creator);
+                Ok(ReadGuard::new(self.dogpile.goes_on(need), pass))
             }
         }
     }
@@ -334,7 +394,11 @@ impl<C: Clock> SyncReaderDogpile<C> {
         }
         // What comes first is the creator's error: that there was no time left to read has nothing to add to it.
         let pass = self.readers.enter(wait).ok()?;
-        self.has_value().then(|| (Outcome::StaleOnError, pass.into_seat()))
+        if !self.has_value() {
+            return None;
+        }
+        self.dogpile.tell_stale();
+        Some((Outcome::StaleOnError, pass.into_seat()))
     }
 
     #[inline(always)]

@@ -250,7 +250,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         &'a self,
         creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
     ) -> impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<Stamped<T>, CreateError<E, G>> {
-        |creation, wait| Ok(Stamped { value: creator(creation, wait)?, created: self.dogpile.clock().wall() })
+        |creation, wait| creator(creation, wait).map(|value| self.dogpile.stamp(value))
     }
 
     fn get_stamped<'a, T, E: Display, G>(
@@ -260,6 +260,6 @@ impl<C: Clock> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<Stamped<T>, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, Stamped<T>>, CreateError<E, G>> {
         let judge = |got: &Stamped<T>| self.dogpile.judge_stamp(got.created);
-        self.fetch_or_create(patience, |_| self.dogpile.need_told(), judge, getter, creator)
+        self.fetch_or_create(patience, |_| self.dogpile.told(), judge, getter, creator)
     }
 }

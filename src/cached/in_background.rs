@@ -1,0 +1,108 @@
+//! The forms that hand their creation over to a runner: see [`runner`](crate::runner).
+
+use super::{Cached, CachedGuard, Made, Renewal};
+use crate::clock::Clock;
+use crate::dogpile::{never, or_deadlock};
+use crate::error::{AcquireError, CreateError};
+use crate::keeper::Keep;
+use crate::runner::Runner;
+use crate::wait::{FOREVER, Patience};
+use std::fmt::Display;
+use std::time::Duration;
+
+/// # In the background
+///
+/// As the forms without that suffix, but an access that is elected and has an old value hands its creation over to a
+/// [`Runner`], and returns that value at once. If there is none, it creates on its own thread.
+///
+/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc` or a [`Held`](crate::Held). Where there is only
+/// one creator, [`CachedFn`](crate::CachedFn) knows it.
+impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
+    /// As [`get_or_create_with`](Self::get_or_create_with), in the background: if the creation is handed over, the old value is
+    /// returned, with [`Outcome::Stale`](crate::Outcome::Stale) (or [`Outcome::Fresh`](crate::Outcome::Fresh), if it is only
+    /// [due](crate::PolicyBuilder::refresh_at)).
+    ///
+    /// Blocks until the runner has taken the job; if there is no value, as `get_or_create` does.
+    ///
+    /// # Panics
+    ///
+    /// As `get_or_create`; if the runner does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Cached, Made, ThreadPerJob};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let rates = Arc::new(Cached::new(Duration::from_secs(600)));
+    /// let access = || Cached::get_or_create_in_background(&rates, &ThreadPerJob, |_| Made::new(vec![1.0, 1.09]));
+    /// assert_eq!(access()[1], 1.09, "made here, since there was nothing to go on with");
+    /// rates.mark_stale();
+    /// assert_eq!(access()[1], 1.09, "the old one");
+    /// ```
+    #[track_caller]
+    pub fn get_or_create_in_background<'a>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        creator: impl FnOnce(&Renewal<'static, T, C>) -> Made<T> + Send + 'static,
+    ) -> CachedGuard<T> {
+        let creator = |renewal: &Renewal<'static, T, C>| never(creator(renewal));
+        or_deadlock(lock.kept().get_in_background(runner, Patience::Endless, || (lock.keeper(), creator)))
+    }
+
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_create_timeout`](Self::get_or_create_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does on this thread, or the runner.
+    pub fn get_or_create_in_background_timeout<'a>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        timeout: Duration,
+        creator: impl FnOnce(&Renewal<'static, T, C>) -> Made<T> + Send + 'static,
+    ) -> Result<CachedGuard<T>, AcquireError> {
+        let creator = |renewal: &Renewal<'static, T, C>| never(creator(renewal));
+        let got = lock.kept().get_in_background(runner, Patience::For(timeout), || (lock.keeper(), creator));
+        got.map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), with a creator that can fail. In a job its error has no
+    /// caller: it is what the [pause](crate::PolicyBuilder::retry_after) that may follow and an [`Observer`](crate::Observer) are told.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_try_create`](Self::get_or_try_create).
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does on this thread, or the runner.
+    pub fn get_or_try_create_in_background<'a, E: Display>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        creator: impl FnOnce(&Renewal<'static, T, C>) -> Result<Made<T>, E> + Send + 'static,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        lock.kept().get_in_background(runner, FOREVER, || (lock.keeper(), creator))
+    }
+
+    /// As [`get_or_try_create_in_background`](Self::get_or_try_create_in_background), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_in_background`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does on this thread, or the runner.
+    pub fn get_or_try_create_in_background_timeout<'a, E: Display>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        timeout: Duration,
+        creator: impl FnOnce(&Renewal<'static, T, C>) -> Result<Made<T>, E> + Send + 'static,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        lock.kept().get_in_background(runner, Patience::For(timeout), || (lock.keeper(), creator))
+    }
+}

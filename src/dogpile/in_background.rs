@@ -1,0 +1,302 @@
+//! The forms that hand their creation over to a runner: see [`runner`](crate::runner).
+//!
+//! They are associated functions, since they are given the lock as what it is [kept](crate::Keep) by. Each creator is handed its
+//! [`Creation`], since in a job it has more need to ask whether it is still wanted; the `_with` twins would say nothing more.
+
+use super::Dogpile;
+use super::getter_mode::{never, never_fails, or_deadlock};
+use crate::clock::Clock;
+use crate::creation::Creation;
+use crate::dogpile::Stamped;
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
+use crate::freshness::Freshness;
+use crate::keeper::Keep;
+use crate::runner::Runner;
+use crate::turn::Outcome;
+use crate::wait::{FOREVER, Patience};
+use std::fmt::Display;
+use std::time::Duration;
+
+/// # In the background
+///
+/// As the forms without that suffix, but an access that is elected and has an old value hands its creation over to a
+/// [`Runner`], and goes on with that value at once. If there is none, it creates on its own thread.
+///
+/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc` or a [`Held`](crate::Held).
+impl<C: Clock + 'static> Dogpile<C> {
+    /// As [`acquire_or_create`](Self::acquire_or_create), in the background: the outcome is [`Outcome::Stale`] if the creation was
+    /// handed over (or [`Outcome::Fresh`], if the value is only [due](crate::PolicyBuilder::refresh_at)).
+    ///
+    /// Blocks until the runner has taken the job; if there is no value, as `acquire_or_create` does.
+    ///
+    /// # Panics
+    ///
+    /// As `acquire_or_create`; if the runner does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, Outcome, Pool};
+    /// use std::{sync::{Arc, RwLock}, time::Duration};
+    ///
+    /// static POOL: Pool = Pool::new(2, 100);
+    ///
+    /// let rates = Arc::new(RwLock::new(vec![]));
+    /// let fresh = Arc::new(Dogpile::new(Duration::from_secs(600)));
+    /// let access = || {
+    ///     let rates = Arc::clone(&rates); // the job's
+    ///     Dogpile::acquire_or_create_in_background(&fresh, &POOL, move |creation| {
+    ///         let made = vec![1.0, 1.09]; // slow
+    ///         let _superseded = creation.publish(|| *rates.write().unwrap() = made);
+    ///     })
+    /// };
+    /// assert_eq!(access(), Outcome::Created, "there was nothing to go on with");
+    /// fresh.mark_stale();
+    /// assert_eq!(access(), Outcome::Stale);
+    /// assert_eq!(rates.read().unwrap()[1], 1.09);
+    /// ```
+    #[track_caller]
+    pub fn acquire_or_create_in_background<'a>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        creator: impl FnOnce(&Creation<'static, Self>) + Send + 'static,
+    ) -> Outcome {
+        let creator = |creation: &Creation<'static, Self>| never(creator(creation));
+        or_deadlock(Self::create_in_background(lock, runner, Patience::Endless, creator))
+    }
+
+    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_or_create_timeout`](Self::acquire_or_create_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does on this thread, or the runner.
+    pub fn acquire_or_create_in_background_timeout<'a>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        timeout: Duration,
+        creator: impl FnOnce(&Creation<'static, Self>) + Send + 'static,
+    ) -> Result<Outcome, AcquireError> {
+        let creator = |creation: &Creation<'static, Self>| never(creator(creation));
+        let created = Self::create_in_background(lock, runner, Patience::For(timeout), creator);
+        created.map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), with a creator that can fail. In a job its
+    /// error has no caller: it is the creation's [cause](Creation::fail).
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_or_try_create`](Self::acquire_or_try_create).
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does on this thread, or the runner.
+    pub fn acquire_or_try_create_in_background<'a, E: Display>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<(), E> + Send + 'static,
+    ) -> Result<Outcome, CreateError<E>> {
+        Self::create_in_background(lock, runner, FOREVER, creator)
+    }
+
+    /// As [`acquire_or_try_create_in_background`](Self::acquire_or_try_create_in_background), but waits for others for `timeout` at
+    /// most.
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_or_try_create_in_background`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does on this thread, or the runner.
+    pub fn acquire_or_try_create_in_background_timeout<'a, E: Display>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        timeout: Duration,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<(), E> + Send + 'static,
+    ) -> Result<Outcome, CreateError<E>> {
+        Self::create_in_background(lock, runner, Patience::For(timeout), creator)
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), in the background: if the creation is handed over, the old value that `getter` brings is
+    /// returned.
+    ///
+    /// What the creator returns in a job is dropped: it stores it itself.
+    ///
+    /// # Panics
+    ///
+    /// As `get_or_create`; if the runner does.
+    #[track_caller]
+    pub fn get_or_create_in_background<'a, T>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
+    ) -> T {
+        let creator = |creation: &Creation<'static, Self>| never(creator(creation));
+        or_deadlock(Self::fetch_in_background(lock, runner, Patience::Endless, never_fails(getter), creator))
+    }
+
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_create_timeout`](Self::get_or_create_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If `getter` does, `creator` on this thread, or the runner.
+    pub fn get_or_create_in_background_timeout<'a, T>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, NeedRegeneration>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
+    ) -> Result<T, AcquireError> {
+        let creator = |creation: &Creation<'static, Self>| never(creator(creation));
+        let got = Self::fetch_in_background(lock, runner, Patience::For(timeout), never_fails(getter), creator);
+        got.map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), with a getter and a creator that can fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_try_create`](Self::get_or_try_create).
+    ///
+    /// # Panics
+    ///
+    /// If `getter` does, `creator` on this thread, or the runner.
+    pub fn get_or_try_create_in_background<'a, T, E: Display, G>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, CreateError<E, G>> {
+        Self::fetch_in_background(lock, runner, FOREVER, getter, creator)
+    }
+
+    /// As [`get_or_try_create_in_background`](Self::get_or_try_create_in_background), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_in_background`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `getter` does, `creator` on this thread, or the runner.
+    pub fn get_or_try_create_in_background_timeout<'a, T, E: Display, G>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        timeout: Duration,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, CreateError<E, G>> {
+        Self::fetch_in_background(lock, runner, Patience::For(timeout), getter, creator)
+    }
+
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), in the background: if the creation is handed over, the old value that `getter` brings is
+    /// returned.
+    ///
+    /// What the creator returns in a job is dropped: it stores it itself.
+    ///
+    /// # Panics
+    ///
+    /// As `get_or_create_stamped`; if the runner does.
+    #[track_caller]
+    pub fn get_or_create_stamped_in_background<'a, T>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
+    ) -> Stamped<T> {
+        let creator = |creation: &Creation<'static, Self>| never(creator(creation));
+        or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Endless, never_fails(getter), creator))
+    }
+
+    /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_create_stamped_timeout`](Self::get_or_create_stamped_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If `getter` does, `creator` on this thread, or the runner.
+    pub fn get_or_create_stamped_in_background_timeout<'a, T>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        timeout: Duration,
+        getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
+    ) -> Result<Stamped<T>, AcquireError> {
+        let creator = |creation: &Creation<'static, Self>| never(creator(creation));
+        let got = Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), never_fails(getter), creator);
+        got.map_err(CreateError::of_a_wait)
+    }
+
+    /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), with a getter and a creator that can fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped).
+    ///
+    /// # Panics
+    ///
+    /// If `getter` does, `creator` on this thread, or the runner.
+    pub fn get_or_try_create_stamped_in_background<'a, T, E: Display, G>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        Self::fetch_stamped_in_background(lock, runner, FOREVER, getter, creator)
+    }
+
+    /// As [`get_or_try_create_stamped_in_background`](Self::get_or_try_create_stamped_in_background), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_stamped_in_background`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `getter` does, `creator` on this thread, or the runner.
+    pub fn get_or_try_create_stamped_in_background_timeout<'a, T, E: Display, G>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        timeout: Duration,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), getter, creator)
+    }
+
+    fn fetch_in_background<'a, T, E: Display, G>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        patience: Patience,
+        getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, CreateError<E, G>> {
+        let (dogpile, fresh) = (lock.kept(), |_: &T| Freshness::Fresh);
+        Self::fetch_or_hand_over(lock, runner, patience, |seen| dogpile.known(seen), fresh, getter, creator)
+    }
+
+    fn fetch_stamped_in_background<'a, T, E: Display, G>(
+        lock: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        patience: Patience,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        let dogpile = lock.kept();
+        let judge = |got: &Stamped<T>| dogpile.judge_stamp(got.created);
+        let stamped = |creation: &Creation<'static, Self>| creator(creation).map(|value| creation.lock().stamp(value));
+        Self::fetch_or_hand_over(lock, runner, patience, |_| dogpile.told(), judge, getter, stamped)
+    }
+}
