@@ -1,38 +1,42 @@
 //! `Cached` joins the contract, by its plain creators, by those that are handed their `Renewal`, and by its function.
 
 use crate::laws::{Access, Elects, FOREVER, Failure};
-use dogpile::{Cached, CachedGuard, CreateError, Generation, Made, ManualClock, Policy};
+use dogpile::{Cached, CachedGuard, Generation, Made, ManualClock, Outcome, Policy};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The lock with its value.
 pub struct Owning<W> {
-    lock: Cached<u64, Arc<ManualClock>>,
+    lock: Arc<Cached<u64, Arc<ManualClock>>>,
     way: PhantomData<fn() -> W>,
 }
 
 /// One way to get the value.
 pub trait Way: 'static {
     fn access(
-        lock: &Cached<u64, Arc<ManualClock>>,
+        lock: &Arc<Cached<u64, Arc<ManualClock>>>,
         timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure>,
-    ) -> Result<CachedGuard<u64>, CreateError<Failure>>;
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access;
 }
 
 impl<W: Way> Elects for Owning<W> {
     type Generation = Generation;
 
     fn ruled(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
-        Self { lock: Cached::with_clock(expires_after, clock).with_policy(policy), way: PhantomData }
+        Self { lock: Arc::new(Cached::with_clock(expires_after, clock).with_policy(policy)), way: PhantomData }
     }
 
     fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
-        W::access(&self.lock, timeout, creator).map(|guard| (CachedGuard::outcome(&guard), *guard))
+        W::access(&self.lock, timeout, creator)
     }
 
     crate::asks_its_lock!();
+}
+
+pub fn told(guard: &CachedGuard<u64>) -> (Outcome, u64) {
+    (CachedGuard::outcome(guard), **guard)
 }
 
 /// `get_or_try_create`.
@@ -40,15 +44,16 @@ pub struct Closure;
 
 impl Way for Closure {
     fn access(
-        lock: &Cached<u64, Arc<ManualClock>>,
+        lock: &Arc<Cached<u64, Arc<ManualClock>>>,
         timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure>,
-    ) -> Result<CachedGuard<u64>, CreateError<Failure>> {
-        if timeout == FOREVER {
-            lock.get_or_try_create(creator)
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let guard = if timeout == FOREVER {
+            lock.get_or_try_create(creator)?
         } else {
-            lock.get_or_try_create_timeout(timeout, creator)
-        }
+            lock.get_or_try_create_timeout(timeout, creator)?
+        };
+        Ok(told(&guard))
     }
 }
 
@@ -57,14 +62,15 @@ pub struct ByRenewal;
 
 impl Way for ByRenewal {
     fn access(
-        lock: &Cached<u64, Arc<ManualClock>>,
+        lock: &Arc<Cached<u64, Arc<ManualClock>>>,
         timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure>,
-    ) -> Result<CachedGuard<u64>, CreateError<Failure>> {
-        lock.get_or_try_create_with_timeout(timeout, |renewal| {
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let guard = lock.get_or_try_create_with_timeout(timeout, |renewal| {
             let value = creator()?;
             let same = renewal.old() == Some(&value);
             Ok(renewal.unchanged().filter(|_| same).unwrap_or_else(|| Made::new(value)))
-        })
+        })?;
+        Ok(told(&guard))
     }
 }

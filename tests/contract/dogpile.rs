@@ -13,18 +13,22 @@ use std::time::Duration;
 
 /// A way of using the lock, with a value beside it.
 pub struct Beside<W> {
-    lock: Arc<Dogpile<Arc<ManualClock>>>,
+    pub lock: Arc<Dogpile<Arc<ManualClock>>>,
     clock: Arc<ManualClock>,
     /// Relaxed: the lock alone orders it, so that ThreadSanitizer sees whether it does.
-    slot: AtomicU64,
+    pub slot: AtomicU64,
     /// When the value in the slot was created, in nanoseconds since 1970.
-    stamp: AtomicU64,
+    pub stamp: AtomicU64,
     way: PhantomData<fn() -> W>,
 }
 
 impl<W> Beside<W> {
-    fn value(&self) -> u64 {
+    pub fn value(&self) -> u64 {
         self.slot.load(Ordering::Relaxed)
+    }
+
+    pub fn stamp(&self, value: u64) {
+        self.stamp.store(Stamped { value, created: self.clock.wall() }.unix_nanos(), Ordering::SeqCst);
     }
 }
 
@@ -188,7 +192,7 @@ impl Way for ByStampedGetter {
             created = Some(false);
             let value = creator()?;
             created = Some(true);
-            beside.stamp.store(Stamped { value, created: beside.clock.wall() }.unix_nanos(), Ordering::SeqCst);
+            beside.stamp(value);
             Ok(value)
         };
         let got: Result<_, CreateError<Failure>> =

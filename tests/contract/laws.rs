@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 /// The error that the creators of these tests fail with.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure;
 
 impl std::fmt::Display for Failure {

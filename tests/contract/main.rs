@@ -5,6 +5,7 @@
 
 mod cached;
 mod dogpile;
+mod in_background;
 mod laws;
 mod naive;
 mod registry;
@@ -30,6 +31,15 @@ contract! {
     sync_reader_elsewhere: crate::sync_reader::Swapped<crate::sync_reader::Elsewhere>,
     sync_reader_by_getter: crate::sync_reader::Swapped<crate::sync_reader::ByGetter>,
     sync_reader_by_stamped_getter: crate::sync_reader::Swapped<crate::sync_reader::ByStampedGetter>,
+    dogpile_in_background: crate::dogpile::Beside<crate::in_background::InBackground>,
+    dogpile_by_getter_in_background: crate::dogpile::Beside<crate::in_background::ByGetter>,
+    dogpile_by_stamped_getter_in_background: crate::dogpile::Beside<crate::in_background::ByStampedGetter>,
+    cached_in_background: crate::cached::Owning<crate::in_background::InBackground>,
+    registered_dogpile_in_background: crate::registry::OfDogpile<crate::in_background::InBackground>,
+    registered_cached_in_background: crate::registry::OfCached<crate::in_background::InBackground>,
+    sync_reader_in_background: crate::sync_reader::Swapped<crate::in_background::InBackground>,
+    sync_reader_by_getter_in_background: crate::sync_reader::Swapped<crate::in_background::ByGetter>,
+    sync_reader_by_stamped_getter_in_background: crate::sync_reader::Swapped<crate::in_background::ByStampedGetter>,
 }
 
 under_each_policy_and_each_pair! {
@@ -42,4 +52,8 @@ under_each_policy_and_each_pair! {
     sync_reader_by_getter: crate::sync_reader::Swapped<crate::sync_reader::ByGetter>,
     registered_dogpile: crate::registry::OfDogpile<crate::registry::Closure>,
     registered_cached: crate::registry::OfCached<crate::registry::Closure>,
+    dogpile_in_background: crate::dogpile::Beside<crate::in_background::InBackground>,
+    dogpile_by_getter_in_background: crate::dogpile::Beside<crate::in_background::ByGetter>,
+    cached_in_background: crate::cached::Owning<crate::in_background::InBackground>,
+    sync_reader_in_background: crate::sync_reader::Swapped<crate::in_background::InBackground>,
 }

@@ -14,10 +14,11 @@ use std::time::Duration;
 
 type Clock = Arc<ManualClock>;
 type Maker<L> = Box<dyn Fn(&String) -> L + Send + Sync>;
+pub type Locks<L> = Arc<Registry<String, L, Maker<L>>>;
 
 /// A registry with one key of interest, whose lock is asked its questions through one holder, and accessed through others.
 pub struct Registered<L: Lock + Send + Sync + 'static, W> {
-    registry: Arc<Registry<String, L, Maker<L>>>,
+    registry: Locks<L>,
     lock: Held<'static, String, L>,
     /// Relaxed: the lock alone orders it. For the locks that hold no value.
     slot: AtomicU64,
@@ -32,8 +33,9 @@ pub type OfCached<W> = Registered<Cached<u64, Clock>, W>;
 pub trait Way<L: Lock>: Default + Send + Sync + 'static {
     fn make(expires_after: Duration, clock: Clock) -> L;
 
+    /// Of the one key.
     fn access(
-        lock: &Held<'_, String, L>,
+        locks: &Locks<L>,
         slot: &AtomicU64,
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
@@ -55,7 +57,7 @@ macro_rules! joins {
             fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
                 let held = self.registry.get("key");
                 assert!(std::ptr::eq(&*held, &*self.lock), "the same lock for all who ask");
-                let access = W::access(&held, &self.slot, timeout, || {
+                let access = W::access(&self.registry, &self.slot, timeout, || {
                     assert!(self.registry.is_creating("key"));
                     creator()
                 });
@@ -82,12 +84,12 @@ impl Way<Dogpile<Clock>> for Closure {
     }
 
     fn access(
-        lock: &Held<'_, String, Dogpile<Clock>>,
+        locks: &Locks<Dogpile<Clock>>,
         slot: &AtomicU64,
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
-        let mut created = None;
+        let (lock, mut created) = (locks.get("key"), None);
         let outcome = lock.acquire_or_try_create_timeout(timeout, || {
             let value = creator()?;
             slot.store(value, Ordering::Relaxed);
@@ -104,12 +106,12 @@ impl Way<SyncReaderDogpile<Clock>> for Closure {
     }
 
     fn access(
-        lock: &Held<'_, String, SyncReaderDogpile<Clock>>,
+        locks: &Locks<SyncReaderDogpile<Clock>>,
         slot: &AtomicU64,
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
-        let mut created = None;
+        let (lock, mut created) = (locks.get("key"), None);
         let guard = lock.acquire_or_try_create_timeout(timeout, || {
             let value = creator()?;
             let _alone = lock.acquire_write_lock();
@@ -127,12 +129,12 @@ impl Way<Cached<u64, Clock>> for Closure {
     }
 
     fn access(
-        lock: &Held<'_, String, Cached<u64, Clock>>,
+        locks: &Locks<Cached<u64, Clock>>,
         _: &AtomicU64,
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
-        let guard = lock.get_or_try_create_timeout(timeout, creator)?;
+        let guard = locks.get("key").get_or_try_create_timeout(timeout, creator)?;
         Ok((CachedGuard::outcome(&guard), *guard))
     }
 }
@@ -147,11 +149,12 @@ impl Way<Dogpile<Clock>> for Elsewhere {
     }
 
     fn access(
-        lock: &Held<'_, String, Dogpile<Clock>>,
+        locks: &Locks<Dogpile<Clock>>,
         slot: &AtomicU64,
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
+        let lock = locks.get("key");
         let before = lock.freshness();
         let Turn::Create(creation) = lock.acquire_owned_timeout(timeout)? else {
             return Ok((outcome_of_value(None, before), slot.load(Ordering::Relaxed)));

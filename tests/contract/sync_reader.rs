@@ -19,10 +19,10 @@ type Lock = SyncReaderDogpile<Arc<ManualClock>>;
 
 /// Relaxed: the lock alone orders them.
 #[derive(Default)]
-struct Pair(AtomicU64, AtomicU64);
+pub struct Pair(AtomicU64, AtomicU64);
 
 impl Pair {
-    fn read(&self) -> u64 {
+    pub fn read(&self) -> u64 {
         let (first, second) = (self.0.load(Ordering::Relaxed), self.1.load(Ordering::Relaxed));
         assert_eq!(first, second, "torn: read while it was swapped");
         first
@@ -37,11 +37,11 @@ impl Pair {
 
 /// A way of using the lock, with a value beside it.
 pub struct Swapped<W> {
-    lock: Arc<Lock>,
+    pub lock: Arc<Lock>,
     clock: Arc<ManualClock>,
-    value: Pair,
+    pub value: Pair,
     /// When the value was created, in nanoseconds since 1970; 0 if it was not.
-    stamp: AtomicU64,
+    pub stamp: AtomicU64,
     way: PhantomData<fn() -> W>,
 }
 

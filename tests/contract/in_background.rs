@@ -1,0 +1,300 @@
+//! The forms that hand their creations over join the contract, on each type.
+//!
+//! The runner runs each job in a thread of its own, and waits for it: so an access that hands over has created when it returns,
+//! as the laws expect of one that was elected, though it returns the old value. What its creator came to is told beside that.
+
+use crate::cached::told;
+use crate::dogpile::{Beside, outcome_of_value};
+use crate::laws::{Access, Failure};
+use crate::registry::Locks;
+use crate::sync_reader::Swapped;
+use crate::{cached, dogpile as lock, registry, sync_reader};
+use dogpile::{
+    Cached, CreateError, Dogpile, GetError, Job, Made, ManualClock, OnError, Outcome, Policy, Runner, Stamped,
+    SyncReaderDogpile,
+};
+use parking_lot::Mutex;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+type Creator = Box<dyn FnOnce() -> Result<u64, Failure> + Send>;
+type Clock = Arc<ManualClock>;
+
+/// Accesses by a creator that may be handed over, and says what has become of it.
+fn access_by(
+    policy: &Policy,
+    creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    access: impl FnOnce(Creator, &dyn Runner) -> Access,
+) -> Access {
+    let made = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&made);
+    let creator: Box<dyn FnOnce() -> Result<u64, Failure> + Send + '_> = Box::new(move || {
+        let ran = catch_unwind(AssertUnwindSafe(creator));
+        let result = match &ran {
+            Ok(Ok(value)) => Ok(*value),
+            Ok(Err(Failure)) => Err(Failure),
+            Err(_) => {
+                *told.lock() = Some(ran);
+                resume_unwind(Box::new("told beside it"));
+            }
+        };
+        *told.lock() = Some(ran);
+        result
+    });
+    // SAFETY: it is gone when `access` returns or unwinds: it runs there, is dropped there, or in the job, which the runner
+    // waits for.
+    let creator: Creator =
+        unsafe { mem::transmute::<Box<dyn FnOnce() -> Result<u64, Failure> + Send + '_>, Creator>(creator) };
+    let runner = |job: Job| {
+        let ran = thread::spawn(job).join();
+        ran.unwrap_or_else(|_| panic!("a job does not panic"));
+    };
+    let access = catch_unwind(AssertUnwindSafe(|| access(creator, &runner)));
+    let made = made.lock().take();
+    match (made, access) {
+        (Some(Err(panic)), _) | (None, Err(panic)) => resume_unwind(panic),
+        (Some(Ok(Ok(value))), Ok(Ok(_))) => Ok((Outcome::Created, value)),
+        (Some(Ok(Err(Failure))), Ok(Ok((_, old)))) if policy.on_error() == OnError::ServeStale => {
+            Ok((Outcome::StaleOnError, old))
+        }
+        (Some(Ok(Err(Failure))), Ok(Ok(_))) => Err(CreateError::Failed(Failure)),
+        (_, Ok(access)) => access,
+        (Some(Ok(_)), Err(panic)) => resume_unwind(panic),
+    }
+}
+
+/// In lock mode.
+#[derive(Default)]
+pub struct InBackground;
+
+/// In getter mode.
+pub struct ByGetter;
+
+/// In stamped getter mode.
+pub struct ByStampedGetter;
+
+impl lock::Way for InBackground {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        access_by(beside.lock.policy(), creator, |creator, runner| {
+            let creator = move |_: &_| creator().map(|_| ());
+            let outcome = Dogpile::acquire_or_try_create_in_background_timeout(&beside.lock, runner, timeout, creator)?;
+            Ok((outcome, beside.value()))
+        })
+    }
+}
+
+impl lock::Way for ByGetter {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let before = beside.lock.freshness();
+        let getter = || match beside.slot.load(Ordering::Relaxed) {
+            0 => Err(GetError::NeedRegeneration),
+            value => Ok(value),
+        };
+        access_by(beside.lock.policy(), creator, |creator, runner| {
+            let creator = move |_: &_| creator();
+            let got: Result<_, CreateError<Failure>> =
+                Dogpile::get_or_try_create_in_background_timeout(&beside.lock, runner, timeout, getter, creator);
+            Ok((outcome_of_value(None, before), got?))
+        })
+    }
+}
+
+impl lock::Way for ByStampedGetter {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let before = beside.lock.freshness();
+        let getter = || match beside.stamp.load(Ordering::SeqCst) {
+            0 => Err(GetError::NeedRegeneration),
+            stamp => Ok(Stamped::from_unix_nanos(beside.slot.load(Ordering::Relaxed), stamp)),
+        };
+        let creator = || {
+            let value = creator()?;
+            beside.stamp(value);
+            Ok(value)
+        };
+        access_by(beside.lock.policy(), creator, |creator, runner| {
+            let creator = move |_: &_| creator();
+            let got: Result<_, CreateError<Failure>> = Dogpile::get_or_try_create_stamped_in_background_timeout(
+                &beside.lock,
+                runner,
+                timeout,
+                getter,
+                creator,
+            );
+            Ok((outcome_of_value(None, before), got?.value))
+        })
+    }
+}
+
+impl sync_reader::Way for InBackground {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
+            let creator = move |_: &_| creator().map(|_| ());
+            let guard = SyncReaderDogpile::acquire_or_try_create_in_background_timeout(
+                &swapped.lock,
+                runner,
+                timeout,
+                creator,
+            )?;
+            let read = (*guard, swapped.value.read());
+            drop(guard);
+            handed();
+            Ok(read)
+        })
+    }
+}
+
+impl sync_reader::Way for ByGetter {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let before = swapped.lock.freshness();
+        let getter = || match swapped.value.read() {
+            0 => Err(GetError::NeedRegeneration),
+            value => Ok(value),
+        };
+        leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
+            let creator = move |_: &_| creator();
+            let got: Result<_, CreateError<Failure>> = SyncReaderDogpile::get_or_try_create_in_background_timeout(
+                &swapped.lock,
+                runner,
+                timeout,
+                getter,
+                creator,
+            );
+            let value = *got?;
+            handed();
+            Ok((outcome_of_value(None, before), value))
+        })
+    }
+}
+
+impl sync_reader::Way for ByStampedGetter {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let before = swapped.lock.freshness();
+        let getter = || match swapped.stamp.load(Ordering::Relaxed) {
+            0 => Err(GetError::NeedRegeneration),
+            stamp => Ok(Stamped::from_unix_nanos(swapped.value.read(), stamp)),
+        };
+        leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
+            let creator = move |_: &_| creator();
+            let got: Result<_, CreateError<Failure>> =
+                SyncReaderDogpile::get_or_try_create_stamped_in_background_timeout(
+                    &swapped.lock,
+                    runner,
+                    timeout,
+                    getter,
+                    creator,
+                );
+            let value = got?.value;
+            handed();
+            Ok((outcome_of_value(None, before), value))
+        })
+    }
+}
+
+/// As [`access_by`], where the job waits for the guard of who handed it over: it is waited for once that guard is gone, by
+/// what `access` is given besides.
+fn leaving(
+    policy: &Policy,
+    creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    access: impl FnOnce(Creator, &dyn Runner, &dyn Fn()) -> Access,
+) -> Access {
+    access_by(policy, creator, |creator, _| {
+        let at_work = Mutex::new(None);
+        let join = || {
+            let job: Option<thread::JoinHandle<()>> = at_work.lock().take();
+            if let Some(job) = job {
+                job.join().unwrap_or_else(|_| panic!("a job does not panic"));
+            }
+        };
+        let runner = |job: Job| *at_work.lock() = Some(thread::spawn(job));
+        let access = catch_unwind(AssertUnwindSafe(|| access(creator, &runner, &join)));
+        join();
+        access.unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+impl cached::Way for InBackground {
+    fn access(
+        lock: &Arc<Cached<u64, Clock>>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        access_by(lock.policy(), creator, |creator, runner| {
+            let creator = move |_: &_| creator().map(Made::new);
+            let guard = Cached::get_or_try_create_in_background_timeout(lock, runner, timeout, creator)?;
+            Ok(told(&guard))
+        })
+    }
+}
+
+impl registry::Way<Dogpile<Clock>> for InBackground {
+    fn make(expires_after: Duration, clock: Clock) -> Dogpile<Clock> {
+        Dogpile::with_clock(expires_after, clock)
+    }
+
+    fn access(
+        locks: &Locks<Dogpile<Clock>>,
+        slot: &AtomicU64,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let lock = locks.get_owned("key");
+        let creator = || {
+            let value = creator()?;
+            slot.store(value, Ordering::Relaxed);
+            Ok(value)
+        };
+        access_by(lock.policy(), creator, |creator, runner| {
+            let creator = move |_: &_| creator().map(|_| ());
+            let outcome = Dogpile::acquire_or_try_create_in_background_timeout(&lock, runner, timeout, creator)?;
+            Ok((outcome, slot.load(Ordering::Relaxed)))
+        })
+    }
+}
+
+impl registry::Way<Cached<u64, Clock>> for InBackground {
+    fn make(expires_after: Duration, clock: Clock) -> Cached<u64, Clock> {
+        Cached::with_clock(expires_after, clock)
+    }
+
+    fn access(
+        locks: &Locks<Cached<u64, Clock>>,
+        _: &AtomicU64,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        let lock = locks.get_owned("key");
+        access_by(lock.policy(), creator, |creator, runner| {
+            let creator = move |_: &_| creator().map(Made::new);
+            let guard = Cached::get_or_try_create_in_background_timeout(&lock, runner, timeout, creator)?;
+            Ok(told(&guard))
+        })
+    }
+}
