@@ -328,7 +328,7 @@ impl<L: Lock + Send + Sync> Creation<'static, L> {
     /// }
     /// ```
     pub fn run_in_background(self, runner: &(impl Runner + ?Sized), creator: impl FnOnce(&Self) + Send + 'static) {
-        self.run_fallible_in_background(runner, |creation| Ok::<_, Infallible>(creator(creation)));
+        self.run_fallible_in_background(runner, infallibly(creator));
     }
 
     /// As [`run_in_background`](Self::run_in_background), with a creator that can fail: its error is what the creation is given up
@@ -343,6 +343,16 @@ impl<L: Lock + Send + Sync> Creation<'static, L> {
         creator: impl FnOnce(&Self) -> Result<R, E> + Send + 'static,
     ) {
         runner.run(job(move || drop(self.run_fallible(creator))));
+    }
+}
+
+/// Has a creator that cannot fail, and returns nothing, speak as one that can.
+pub(crate) fn infallibly<'l, L: Lock>(
+    creator: impl FnOnce(&Creation<'l, L>),
+) -> impl FnOnce(&Creation<'l, L>) -> Result<(), Infallible> {
+    |creation| {
+        creator(creation);
+        Ok(())
     }
 }
 

@@ -545,7 +545,10 @@ impl<C: Clock> Dogpile<C> {
             old => (creation, calls, old),
         };
         match old {
-            Some(old) if creation.is_dead() => Ok(Spared::Value(old)),
+            Some(old) if creation.is_dead() => {
+                self.goes_on(need);
+                Ok(Spared::Value(old))
+            }
             Some(old) => Ok(Spared::HandOver(creation, need, old)),
             None => Ok(Spared::Create(creation, calls)),
         }

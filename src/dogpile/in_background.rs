@@ -6,7 +6,7 @@
 use super::Dogpile;
 use super::getter_mode::{never, never_fails, or_deadlock};
 use crate::clock::Clock;
-use crate::creation::Creation;
+use crate::creation::{Creation, infallibly};
 use crate::dogpile::Stamped;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::Freshness;
@@ -61,7 +61,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         runner: &(impl Runner + ?Sized),
         creator: impl FnOnce(&Creation<'static, Self>) + Send + 'static,
     ) -> Outcome {
-        let creator = |creation: &Creation<'static, Self>| never(creator(creation));
+        let creator = infallibly(creator);
         or_deadlock(Self::create_in_background(lock, runner, Patience::Endless, creator))
     }
 
@@ -80,7 +80,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         timeout: Duration,
         creator: impl FnOnce(&Creation<'static, Self>) + Send + 'static,
     ) -> Result<Outcome, AcquireError> {
-        let creator = |creation: &Creation<'static, Self>| never(creator(creation));
+        let creator = infallibly(creator);
         let created = Self::create_in_background(lock, runner, Patience::For(timeout), creator);
         created.map_err(CreateError::of_a_wait)
     }

@@ -3,7 +3,7 @@
 use super::Dogpile;
 use crate::clock::Clock;
 use crate::election::{Birth, Election};
-use crate::observer::{End, Observer, Source, Stats, tell};
+use crate::observer::{End, Observer, Source, Stats, Tally, tell};
 use std::mem;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl<C: Clock> Dogpile<C> {
     /// [`Observer`].
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.terms.tally().map(|tally| tally.stats()).unwrap_or_default()
+        self.terms.tally().map(Tally::stats).unwrap_or_default()
     }
 
     fn observer(&self) -> Option<(&'static dyn Observer, Source)> {

@@ -158,6 +158,6 @@ impl fmt::Debug for Pool {
             .field("threads", &self.threads)
             .field("places", &self.places)
             .field("waiting", &self.waiting())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -324,7 +324,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         }
         let judge = |guard: &ReadGuard<'_, T>| judge(guard);
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        let (creation, calls) = match self.dogpile.fetch(&mut wait, &known, &judge, &mut getter, elected)? {
+        let (creation, calls) = match self.dogpile.fetch(&mut wait, &known, judge, &mut getter, elected)? {
             Fetched::Value(guard) => return Ok(guard),
             Fetched::Create(create) => create.here(),
         };

@@ -2,7 +2,7 @@
 
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
-use crate::creation::Creation;
+use crate::creation::{Creation, infallibly};
 use crate::dogpile::{Stamped, never, never_fails, or_deadlock};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::Freshness;
@@ -36,7 +36,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         runner: &(impl Runner + ?Sized),
         creator: impl FnOnce(&Creation<'static, Self>) + Send + 'static,
     ) -> ReadGuard<'a, Outcome> {
-        let creator = |creation: &Creation<'static, Self>| never(creator(creation));
+        let creator = infallibly(creator);
         or_deadlock(lock.kept().create_in_background(|| lock.keeper(), runner, Patience::Endless, creator))
     }
 
@@ -55,7 +55,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         timeout: Duration,
         creator: impl FnOnce(&Creation<'static, Self>) + Send + 'static,
     ) -> Result<ReadGuard<'a, Outcome>, AcquireError> {
-        let creator = |creation: &Creation<'static, Self>| never(creator(creation));
+        let creator = infallibly(creator);
         let created = lock.kept().create_in_background(|| lock.keeper(), runner, Patience::For(timeout), creator);
         created.map_err(CreateError::of_a_wait)
     }

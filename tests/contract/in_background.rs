@@ -55,15 +55,18 @@ fn access_by(
     };
     let access = catch_unwind(AssertUnwindSafe(|| access(creator, &runner)));
     let made = made.lock().take();
-    match (made, access) {
-        (Some(Err(panic)), _) | (None, Err(panic)) => resume_unwind(panic),
-        (Some(Ok(Ok(value))), Ok(Ok(_))) => Ok((Outcome::Created, value)),
-        (Some(Ok(Err(Failure))), Ok(Ok((_, old)))) if policy.on_error() == OnError::ServeStale => {
+    let access = match (made, access) {
+        (Some(Err(panic)), _) | (_, Err(panic)) => resume_unwind(panic),
+        (Some(Ok(made)), Ok(access)) => (Some(made), access),
+        (None, Ok(access)) => (None, access),
+    };
+    match access {
+        (Some(Ok(value)), Ok(_)) => Ok((Outcome::Created, value)),
+        (Some(Err(Failure)), Ok((_, old))) if policy.on_error() == OnError::ServeStale => {
             Ok((Outcome::StaleOnError, old))
         }
-        (Some(Ok(Err(Failure))), Ok(Ok(_))) => Err(CreateError::Failed(Failure)),
-        (_, Ok(access)) => access,
-        (Some(Ok(_)), Err(panic)) => resume_unwind(panic),
+        (Some(Err(Failure)), Ok(_)) => Err(CreateError::Failed(Failure)),
+        (_, access) => access,
     }
 }
 

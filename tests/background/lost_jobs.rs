@@ -1,0 +1,138 @@
+//! Jobs that are refused, lost, leaked or run to a bad end (C9, C10).
+
+use crate::{MINUTE, MORTAL, PAUSING, SECOND, Shelf, hand_over, lock, stale, unwanted};
+use dogpile::{AcquireError, Dogpile, Freshness, Job, Outcome};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn c9_a_runner_that_refuses_frees_the_lock() {
+    let (lock, _) = stale(&MORTAL);
+    assert_eq!(hand_over(&lock, &|job: Job| drop(job)), Outcome::Stale);
+    assert!(!lock.is_creating());
+    assert_eq!((lock.freshness(), lock.age()), (Freshness::Stale, Some(MINUTE)), "L5: as it was");
+    let shelf = Shelf::default();
+    assert_eq!(hand_over(&lock, &shelf), Outcome::Stale, "the next one is elected");
+    shelf.take()();
+    assert_eq!(unwanted(&lock), Outcome::Fresh);
+    assert_eq!((lock.stats().failures, lock.stats().creations), (1, 2));
+}
+
+#[test]
+fn c9_a_refusal_is_a_failure_to_pause_after() {
+    let (lock, clock) = stale(&PAUSING);
+    assert_eq!(hand_over(&lock, &|job: Job| drop(job)), Outcome::Stale);
+    assert_eq!(lock.paused_for(), Some(SECOND));
+    assert_eq!(unwanted(&lock), Outcome::Stale);
+    lock.invalidate();
+    let Err(AcquireError::Paused { cause, .. }) = lock.acquire_timeout(Duration::MAX) else { panic!("no pause") };
+    assert_eq!(&*cause, "the creation was dropped unfinished");
+    clock.advance(SECOND);
+    assert_eq!(Dogpile::acquire_or_create_in_background(&lock, &crate::nobody, |_| ()), Outcome::Created);
+}
+
+#[test]
+fn c9_a_runner_that_loses_its_jobs_frees_the_lock() {
+    let (lock, _) = stale(&MORTAL);
+    let shelf = Shelf::default();
+    assert_eq!(hand_over(&lock, &shelf), Outcome::Stale);
+    assert!(lock.is_creating(), "it may yet run");
+    lock.invalidate();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| lock.acquire_or_create(|| ()));
+        while lock.waiting() == 0 {
+            thread::yield_now();
+        }
+        drop(shelf);
+        assert_eq!(waits.join().unwrap(), Outcome::Created, "L5: handed on to the one who waits");
+    });
+}
+
+#[test]
+fn c9_a_runner_that_panics_frees_the_lock() {
+    let (lock, _) = stale(&MORTAL);
+    let panics = |_: Job| panic!("no threads");
+    let panic = catch_unwind(AssertUnwindSafe(|| hand_over(&lock, &panics))).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"no threads"));
+    assert!(!lock.is_creating());
+    assert_eq!(lock.freshness(), Freshness::Stale);
+}
+
+#[test]
+fn c10_a_creator_that_panics_in_its_job_frees_the_lock_and_no_more() {
+    let (lock, _) = stale(&PAUSING);
+    let shelf = Shelf::default();
+    Dogpile::acquire_or_create_in_background(&lock, &shelf, |_| panic!("on purpose"));
+    shelf.take()(); // and does not panic
+    assert!(!lock.is_creating());
+    assert_eq!(lock.freshness(), Freshness::Stale);
+    lock.invalidate();
+    let Err(AcquireError::Paused { cause, .. }) = lock.acquire_timeout(Duration::MAX) else { panic!("no pause") };
+    assert_eq!(&*cause, "the creator panicked");
+}
+
+#[test]
+fn c10_a_creator_that_fails_in_its_job_does_not_pin_the_old_value() {
+    let (lock, clock) = stale(&PAUSING);
+    let (shelf, tried) = (Shelf::default(), Arc::new(AtomicUsize::new(0)));
+    for pause in [SECOND, SECOND * 2, SECOND * 4] {
+        let counts = Arc::clone(&tried);
+        let outcome = Dogpile::acquire_or_try_create_in_background(&lock, &shelf, move |_| {
+            counts.fetch_add(1, Ordering::SeqCst);
+            Err::<(), _>("no answer")
+        });
+        assert_eq!(outcome, Ok(Outcome::Stale));
+        shelf.take()();
+        assert_eq!(lock.paused_for(), Some(pause));
+        clock.advance(pause);
+    }
+    assert_eq!(tried.load(Ordering::SeqCst), 3);
+    assert_eq!(hand_over(&lock, &shelf), Outcome::Stale);
+    shelf.take()();
+    assert_eq!(unwanted(&lock), Outcome::Fresh);
+}
+
+#[test]
+fn c11_what_is_leaked_is_declared_dead() {
+    let (lock, clock) = stale(&MORTAL);
+    let shelf = Shelf::default();
+    hand_over(&lock, &shelf);
+    let late = shelf.take();
+    clock.advance(SECOND);
+    assert_eq!(hand_over(&lock, &shelf), Outcome::Stale, "another in its place");
+    shelf.take()();
+    let generation = lock.generation();
+    late(); // and does nothing to the lock
+    assert_eq!((lock.generation(), lock.freshness()), (generation, Freshness::Fresh));
+    let stats = lock.stats();
+    assert_eq!((stats.creations, stats.dead, stats.failures), (2, 1, 0));
+}
+
+#[test]
+fn c9_a_lock_outlives_its_owners_while_its_job_waits() {
+    let (lock, _) = stale(&MORTAL);
+    let (shelf, weak) = (Shelf::default(), Arc::downgrade(&lock));
+    hand_over(&lock, &shelf);
+    drop(lock);
+    assert!(weak.upgrade().is_some());
+    shelf.take()();
+    assert!(weak.upgrade().is_none(), "C7: nothing is left of it");
+}
+
+#[test]
+fn c12_all_time_out_and_the_job_goes_on() {
+    let (lock, _) = lock(&MORTAL);
+    lock.acquire_or_create(|| ());
+    lock.mark_stale();
+    let shelf = Shelf::default();
+    hand_over(&lock, &shelf);
+    lock.invalidate();
+    let told = Dogpile::acquire_or_create_in_background_timeout(&lock, &crate::nobody, Duration::ZERO, |_| ());
+    assert_eq!(told, Err(AcquireError::TimedOut));
+    shelf.take()();
+    let outcome = Dogpile::acquire_or_create_in_background_timeout(&lock, &crate::nobody, Duration::ZERO, |_| ());
+    assert_eq!(outcome, Ok(Outcome::Created), "what the job made was invalidated before");
+}

@@ -1,0 +1,168 @@
+//! The bounded pool.
+
+use crate::{MORTAL, hand_over, lock, stale};
+use dogpile::{Dogpile, Job, Outcome, Pool, Runner};
+use parking_lot::Mutex;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+/// A job that says that it has begun, and waits until it is let go.
+fn held() -> (Job, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let ((begun, begins), (let_go, goes)) = (mpsc::channel(), mpsc::channel::<()>());
+    let job = move || {
+        begun.send(()).unwrap();
+        goes.recv().unwrap_or(());
+    };
+    (Box::new(job), begins, let_go)
+}
+
+#[test]
+fn as_many_threads_as_it_may_and_no_more() {
+    let pool = Pool::new(3, 100);
+    let together = Arc::new(Barrier::new(4));
+    for _ in 0..3 {
+        let together = Arc::clone(&together);
+        pool.run(Box::new(move || {
+            together.wait();
+            together.wait();
+        }));
+    }
+    together.wait(); // three at once
+    let (job, begins, let_go) = held();
+    pool.run(job);
+    assert_eq!(pool.waiting(), 1);
+    assert!(begins.try_recv().is_err(), "no fourth");
+    together.wait();
+    begins.recv().unwrap();
+    let_go.send(()).unwrap();
+}
+
+#[test]
+fn jobs_run_in_the_order_in_which_they_came() {
+    let pool = Pool::new(1, 100);
+    let (job, begins, let_go) = held();
+    pool.run(job);
+    begins.recv().unwrap();
+    let (done, order) = mpsc::channel();
+    for number in 0..10 {
+        let done = done.clone();
+        pool.run(Box::new(move || done.send(number).unwrap()));
+    }
+    let_go.send(()).unwrap();
+    drop(done);
+    assert_eq!(order.iter().collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn c9_what_has_no_place_frees_its_lock() {
+    let pool = Pool::new(1, 1);
+    let (job, begins, let_go) = held();
+    pool.run(job);
+    begins.recv().unwrap();
+    let [(first, _), (second, _)] = [(); 2].map(|()| stale(&MORTAL));
+    assert_eq!(hand_over(&first, &pool), Outcome::Stale);
+    assert_eq!(hand_over(&second, &pool), Outcome::Stale);
+    assert_eq!((first.is_creating(), second.is_creating()), (true, false), "one place, one refused");
+    let_go.send(()).unwrap();
+    while first.is_expired() {
+        thread::yield_now();
+    }
+    let mut elected = 0;
+    while second.is_expired() {
+        elected += u32::from(!second.is_creating());
+        hand_over(&second, &pool);
+        thread::yield_now();
+    }
+    assert!(elected > 0);
+}
+
+#[test]
+fn without_places_a_thread_that_is_free_takes_a_job() {
+    let pool = Pool::new(1, 0);
+    for _ in 0..100 {
+        let (job, begins, let_go) = held();
+        let job = Mutex::new(Some(job));
+        // The thread may not have come back for more yet: then it is refused, and dropped.
+        let (done, is_done) = mpsc::channel();
+        while is_done.try_recv().is_err() {
+            let (taken, done) = (job.lock().take(), done.clone());
+            let Some(taken) = taken else { break };
+            let put_back = Arc::new(Mutex::new(Some(taken)));
+            let in_job = Arc::clone(&put_back);
+            pool.run(Box::new(move || {
+                let run = in_job.lock().take();
+                drop(in_job);
+                done.send(()).unwrap();
+                run.unwrap()();
+            }));
+            if let Some(back) = Arc::into_inner(put_back).and_then(Mutex::into_inner) {
+                *job.lock() = Some(back);
+            }
+        }
+        begins.recv().unwrap();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&ran);
+        pool.run(Box::new(move || {
+            counts.fetch_add(1, Ordering::SeqCst);
+        }));
+        assert_eq!(Arc::strong_count(&ran), 1, "refused, and dropped at once");
+        let_go.send(()).unwrap();
+    }
+}
+
+#[test]
+fn c9_a_pool_that_is_dropped_frees_the_locks_of_what_waits() {
+    let (lock, _) = lock(&MORTAL);
+    lock.acquire_or_create(|| ());
+    lock.mark_stale();
+    let pool = Pool::new(1, 1);
+    let (job, begins, let_go) = held();
+    pool.run(job);
+    begins.recv().unwrap();
+    hand_over(&lock, &pool);
+    assert!(lock.is_creating());
+    drop(pool);
+    assert!(!lock.is_creating());
+    let_go.send(()).unwrap();
+}
+
+#[test]
+fn a_job_that_panics_takes_no_thread_with_it() {
+    let pool = Pool::new(1, 10);
+    pool.run(Box::new(|| panic!("on purpose")));
+    let (job, begins, let_go) = held();
+    pool.run(job);
+    begins.recv().unwrap();
+    let_go.send(()).unwrap();
+}
+
+#[test]
+fn many_locks_one_pool() {
+    static POOL: Pool = Pool::new(2, 1000);
+    let locks: Vec<_> = (0..200).map(|_| stale(&MORTAL).0).collect();
+    let together = Arc::new(AtomicUsize::new(0));
+    for lock in &locks {
+        let together = Arc::clone(&together);
+        Dogpile::acquire_or_create_in_background(lock, &POOL, move |_| {
+            assert!(together.fetch_add(1, Ordering::SeqCst) < 2);
+            thread::yield_now();
+            together.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+    for lock in &locks {
+        while lock.is_expired() {
+            thread::yield_now();
+        }
+        assert_eq!(lock.stats().failures, 0);
+    }
+}
+
+#[test]
+fn a_pool_without_threads_is_a_mistake() {
+    assert!(catch_unwind(|| Pool::new(0, 1)).is_err());
+    assert_eq!(format!("{:?}", Pool::new(2, 3)), "Pool { threads: 2, places: 3, waiting: 0, .. }");
+}

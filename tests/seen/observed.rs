@@ -1,0 +1,319 @@
+//! Who is told, and when.
+
+use crate::{Clock, Lock, MINUTE, SECOND, all_that_happens, lock, seen_by, until};
+use dogpile::{
+    Cached, CachedGuard, Dogpile, GetError, NeedRegeneration, Observer, OnError, Outcome, Policy, Source, Stamped,
+    SyncReaderDogpile, Turn,
+};
+use parking_lot::Mutex;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// Keeps what it is told, as text.
+#[derive(Debug, Default)]
+struct Diary(Mutex<Vec<String>>);
+
+impl RefUnwindSafe for Diary {}
+
+impl Diary {
+    /// One that lives for ever, as an observer has to.
+    fn new() -> &'static Self {
+        Box::leak(Box::default())
+    }
+
+    fn note(&self, of: Source, what: impl fmt::Display) {
+        self.0.lock().push(format!("{}: {what}", of.name.unwrap_or("-")));
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
+impl Observer for Diary {
+    fn created(&self, of: Source, took: Duration) {
+        self.note(of, format_args!("created in {took:?}"));
+    }
+
+    fn failed(&self, of: Source, took: Duration, cause: &dyn fmt::Display) {
+        self.note(of, format_args!("failed in {took:?}, {cause}"));
+    }
+
+    fn superseded(&self, of: Source, took: Duration) {
+        self.note(of, format_args!("superseded in {took:?}"));
+    }
+
+    fn dead(&self, of: Source, after: Duration) {
+        self.note(of, format_args!("dead after {after:?}"));
+    }
+
+    fn waited(&self, of: Source, took: Duration) {
+        self.note(of, format_args!("waited for {took:?}"));
+    }
+
+    fn served_stale(&self, of: Source) {
+        self.note(of, "served stale");
+    }
+}
+
+#[test]
+fn all_that_happens_is_told_once() {
+    let diary = Diary::new();
+    let (lock, clock) = lock(seen_by(diary).build().unwrap());
+    all_that_happens(&lock, &clock);
+    let mut told = diary.take();
+    told[5..=6].sort(); // of two threads
+    let expected = [
+        "rates: created in 2s",
+        "rates: served stale",
+        "rates: served stale",
+        "rates: failed in 3s, no answer",
+        "rates: superseded in 4s",
+        "rates: created in 5s",
+        "rates: waited for 5s",
+        "rates: dead after 10s",
+        "rates: created in 0ns",
+    ];
+    assert_eq!(told, expected);
+    lock.acquire_or_create(|| ());
+    assert!(diary.take().is_empty(), "nothing is told of a hit");
+}
+
+#[test]
+fn bad_ends_are_told_with_their_cause() {
+    let diary = Diary::new();
+    let policy: &'static Policy = Box::leak(Box::new(Policy::builder().observer(diary).build().unwrap()));
+    let lock = Dogpile::never_expires().with_policy(policy);
+    drop(lock.acquire());
+    assert!(catch_unwind(AssertUnwindSafe(|| lock.acquire_or_create(|| panic!("on purpose")))).is_err());
+    let told = diary.take();
+    assert!(told[0].starts_with("-: failed in ") && told[0].ends_with(", the creation was dropped unfinished"));
+    assert!(told[1].starts_with("-: failed in ") && told[1].ends_with(", the creator panicked"));
+}
+
+/// Each type and mode tells of the stale values that it serves: to who is not elected, and on error.
+#[test]
+fn stale_values_are_told_of_by_every_type() {
+    let diary = Diary::new();
+    let policy = seen_by(diary).on_error(OnError::ServeStale).build().unwrap();
+    let policy: &'static Policy = Box::leak(Box::new(policy));
+    let stale = |times: usize| {
+        let told = diary.take();
+        assert_eq!(told.iter().filter(|told| **told == "rates: served stale").count(), times, "{told:?}");
+    };
+
+    let lock = Dogpile::never_expires().with_policy(policy);
+    lock.acquire_or_create(|| ());
+    lock.mark_stale();
+    let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
+    assert!(matches!(lock.acquire(), Turn::Stale));
+    assert_eq!(lock.acquire_or_create(|| ()), Outcome::Stale);
+    assert_eq!(lock.get_or_create(|| Ok(1), || 2), 1);
+    assert_eq!(lock.get_or_create_stamped(|| Ok(Stamped::from_unix_nanos(1, 1)), || 2).value, 1);
+    drop(creation);
+    stale(4);
+    assert_eq!(lock.acquire_or_try_create(|| Err("no answer")), Ok(Outcome::StaleOnError));
+    assert_eq!(lock.get_or_try_create(|| Ok::<_, GetError<&str>>(1), || Err("no answer")), Ok(1));
+    stale(2);
+    // What the getter does not find is not served, whatever the lock thinks of it.
+    lock.get_or_create(|| Err(NeedRegeneration), || 1);
+    stale(0);
+
+    let cached = Cached::never_expires().with_policy(policy);
+    cached.set(1);
+    cached.mark_stale();
+    cached.get_or_create(|| {
+        assert_eq!(CachedGuard::outcome(&cached.get_or_create(|| 3)), Outcome::Stale);
+        2
+    });
+    cached.mark_stale();
+    assert_eq!(cached.get_or_try_create(|| Err("no answer")).as_deref(), Ok(&2));
+    stale(2);
+
+    let readers = SyncReaderDogpile::never_expires().with_policy(policy);
+    drop(readers.acquire_or_create(|| ()));
+    readers.mark_stale();
+    drop(readers.acquire_or_create(|| {
+        assert_eq!(*readers.acquire_or_create(|| ()), Outcome::Stale);
+        assert_eq!(*readers.get_or_create(|| Ok(1), || 2), 1);
+    }));
+    stale(2);
+    readers.mark_stale();
+    assert_eq!(readers.acquire_or_try_create(|| Err("no answer")).as_deref(), Ok(&Outcome::StaleOnError));
+    stale(1);
+    let outer = readers.try_acquire().map(|turn| matches!(turn, dogpile::ReadTurn::Create(_)));
+    assert_eq!(outer, Ok(true));
+    stale(0);
+}
+
+#[test]
+fn stale_values_in_the_background_are_told_of() {
+    let diary = Diary::new();
+    let (lock, _) = lock(seen_by(diary).build().unwrap());
+    lock.acquire_or_create(|| ());
+    lock.mark_stale();
+    diary.take();
+    assert_eq!(Dogpile::acquire_or_create_in_background(&lock, &|job: dogpile::Job| job(), |_| ()), Outcome::Stale);
+    assert_eq!(diary.take(), ["rates: created in 0ns", "rates: served stale"]);
+}
+
+#[test]
+fn observers_belong_to_policies() {
+    let (one, other) = (Diary::new(), Diary::new());
+    let policy = |observer| seen_by(observer).build().unwrap();
+    assert_eq!(policy(one), policy(one));
+    assert_ne!(policy(one), policy(other));
+    assert_ne!(policy(one), Policy::default());
+    assert!(policy(one).observer().is_some() && Policy::default().observer().is_none());
+}
+
+/// Uses the lock that it is told of, in each way that it could stumble over.
+struct Nosy(Mutex<Option<Arc<Lock>>>, Mutex<u32>);
+
+impl fmt::Debug for Nosy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Nosy")
+    }
+}
+
+impl RefUnwindSafe for Nosy {}
+
+impl Nosy {
+    fn pry(&self) {
+        let lock = self.0.lock().clone().unwrap();
+        *self.1.lock() += 1;
+        _ = (lock.generation(), lock.waiting(), lock.stats(), lock.is_expired(), format!("{lock:?}"));
+        lock.mark_stale();
+        lock.invalidate_timeout(Duration::ZERO).unwrap();
+        _ = lock.try_acquire().map(|turn| matches!(turn, Turn::Fresh));
+    }
+}
+
+#[allow(unused_variables)]
+impl Observer for Nosy {
+    fn created(&self, of: Source, took: Duration) {
+        self.pry();
+    }
+
+    fn superseded(&self, of: Source, took: Duration) {
+        self.pry();
+    }
+
+    fn dead(&self, of: Source, after: Duration) {
+        self.pry();
+    }
+
+    fn waited(&self, of: Source, took: Duration) {
+        self.pry();
+    }
+
+    fn served_stale(&self, of: Source) {
+        self.pry();
+    }
+}
+
+#[test]
+fn c22_observers_are_called_outside_every_lock() {
+    let nosy: &'static Nosy = Box::leak(Box::new(Nosy(Mutex::new(None), Mutex::new(0))));
+    let (lock, clock) = lock(seen_by(nosy).build().unwrap());
+    *nosy.0.lock() = Some(Arc::clone(&lock));
+    lock.acquire_or_create(|| ()); // created
+    lock.acquire_or_create(|| lock.invalidate()); // superseded
+    thread::scope(|scope| {
+        let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
+        let waits = scope.spawn(|| lock.acquire_or_create(|| ()));
+        until(|| lock.waiting() == 1);
+        creation.finish();
+        waits.join().unwrap(); // waited
+    });
+    lock.acquire_or_create(|| ());
+    let Turn::Create(dead) = lock.acquire() else { panic!("not elected") };
+    clock.advance(SECOND * 10);
+    lock.acquire_or_create(|| ()); // dead
+    drop(dead);
+    assert!(*nosy.1.lock() >= 6, "{:?}", nosy.1.lock());
+}
+
+/// Panics at whatever it is told of.
+#[derive(Debug)]
+struct Touchy;
+
+#[allow(unused_variables)]
+impl Observer for Touchy {
+    fn created(&self, of: Source, took: Duration) {
+        panic!("told");
+    }
+
+    fn failed(&self, of: Source, took: Duration, cause: &dyn fmt::Display) {
+        panic!("told");
+    }
+
+    fn superseded(&self, of: Source, took: Duration) {
+        panic!("told");
+    }
+
+    fn dead(&self, of: Source, after: Duration) {
+        panic!("told");
+    }
+
+    fn waited(&self, of: Source, took: Duration) {
+        panic!("told");
+    }
+
+    fn served_stale(&self, of: Source) {
+        panic!("told");
+    }
+}
+
+fn touches(access: impl FnOnce()) {
+    let panic = catch_unwind(AssertUnwindSafe(access)).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"told"));
+}
+
+#[test]
+fn an_observer_that_panics_changes_nothing() {
+    let (lock, clock): (Arc<Lock>, Clock) = lock(seen_by(&Touchy).build().unwrap());
+    touches(|| _ = lock.acquire_or_create(|| ()));
+    assert!(!lock.is_expired() && !lock.is_creating(), "it was created");
+    clock.advance(MINUTE);
+    touches(|| drop(lock.acquire_or_try_create(|| Err("no answer"))));
+    assert!(!lock.is_creating() && lock.has_value());
+    // Beside another panic.
+    let panic = catch_unwind(AssertUnwindSafe(|| lock.acquire_or_create(|| panic!("the creator's")))).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"the creator's"));
+    let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
+    touches(|| _ = lock.acquire_or_create(|| ()));
+    touches(|| drop(lock.acquire()));
+    // Who waited, and is elected.
+    lock.invalidate();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| touches(|| drop(lock.acquire())));
+        until(|| lock.waiting() == 1);
+        touches(|| drop(creation));
+        waits.join().unwrap();
+    });
+    assert!(!lock.is_creating() && lock.waiting() == 0, "what it was elected to it has given up");
+    // Who takes the place of the dead.
+    let Turn::Create(dead) = lock.acquire() else { panic!("not elected") };
+    clock.advance(SECOND * 10);
+    touches(|| drop(lock.acquire()));
+    assert!(!lock.is_creating() && dead.is_dead());
+    touches(|| _ = lock.acquire_or_create(|| lock.invalidate()));
+    let stats = lock.stats();
+    assert_eq!([stats.creations, stats.failures, stats.superseded, stats.dead, stats.waits], [1, 3, 1, 1, 1]);
+}
+
+#[test]
+fn functions_of_registries_and_the_like_are_seen_too() {
+    let diary = Diary::new();
+    let policy: &'static Policy = Box::leak(Box::new(seen_by(diary).build().unwrap()));
+    let locks: dogpile::Registry<u32> = dogpile::Registry::new(|_| Dogpile::never_expires()).with_policy(policy);
+    locks.get(&1).acquire_or_create(|| ());
+    let function = dogpile::CachedFn::<u32>::new(MINUTE, || 1).with_policy(policy);
+    assert_eq!(*function.get(), 1);
+    let told = diary.take();
+    assert!(told.len() == 2 && told.iter().all(|told| told.starts_with("rates: created in ")), "{told:?}");
+}

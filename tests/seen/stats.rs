@@ -1,0 +1,138 @@
+//! What is counted.
+
+use crate::{MINUTE, PAUSING, SECOND, SERVING, all_that_happens, cached, lock, until};
+use dogpile::{Cached, CreateError, Dogpile, GetError, Made, NeedRegeneration, Policy, Stats, SyncReaderDogpile};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Duration;
+
+/// The counts alone, in the order of the fields.
+fn counts(stats: Stats) -> [u64; 5] {
+    [stats.creations, stats.failures, stats.superseded, stats.dead, stats.waits]
+}
+
+#[test]
+fn all_that_happens_is_counted_with_its_time() {
+    let policy = Policy::builder().creation_timeout(SECOND * 10).build().unwrap();
+    let (lock, clock) = lock(policy);
+    assert_eq!(lock.stats(), Stats::default());
+    all_that_happens(&lock, &clock);
+    let stats = lock.stats();
+    assert_eq!(counts(stats), [3, 1, 1, 1, 1]);
+    assert_eq!(stats.creating, SECOND * (2 + 3 + 4 + 5 + 10));
+    assert_eq!(stats.waiting, SECOND * 5);
+}
+
+#[test]
+fn a_lock_without_a_policy_counts_too() {
+    let lock = SyncReaderDogpile::never_expires();
+    drop(lock.acquire_or_create(|| ()));
+    drop(lock.acquire_or_create(|| ()));
+    assert_eq!(counts(lock.stats()), [1, 0, 0, 0, 0]);
+    let cached = Cached::never_expires();
+    cached.get_or_create(|| 1);
+    cached.set(2);
+    cached.mark_stale();
+    assert!(cached.get_or_try_create(|| Err("no answer")).is_err());
+    assert_eq!(counts(cached.stats()), [1, 1, 0, 0, 0], "what is set is not created");
+}
+
+#[test]
+fn each_bad_end_is_counted_once() {
+    let lock = Dogpile::never_expires();
+    drop(lock.acquire()); // a creation
+    assert_eq!(lock.stats().failures, 1);
+    let panics = AssertUnwindSafe(|| lock.acquire_or_create(|| panic!("on purpose")));
+    assert!(catch_unwind(panics).is_err());
+    assert_eq!(lock.stats().failures, 2);
+    let dogpile::Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
+    creation.fail("no answer");
+    assert_eq!(counts(lock.stats()), [0, 3, 0, 0, 0]);
+    // One that knows itself superseded.
+    let dogpile::Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
+    lock.invalidate();
+    assert!(creation.is_superseded());
+    creation.finish();
+    assert_eq!(counts(lock.stats()), [0, 3, 1, 0, 0]);
+}
+
+#[test]
+fn who_stands_down_has_neither_created_nor_failed() {
+    let lock = Dogpile::never_expires().born_fresh();
+    let got: Result<u32, CreateError<&str, &str>> = thread::scope(|scope| {
+        // Somebody else creates, fails, and the one who waits is elected, and finds it after all.
+        lock.get_or_try_create(
+            || Err::<u32, _>(GetError::<&str>::NeedRegeneration),
+            || {
+                let waits = scope.spawn(|| {
+                    let mut finds = [Err(GetError::<&str>::NeedRegeneration), Ok(1)].into_iter();
+                    lock.get_or_try_create(|| finds.next().unwrap(), || Err("unwanted"))
+                });
+                until(|| lock.waiting() == 1);
+                drop(waits);
+                Err("no answer")
+            },
+        )
+    });
+    assert_eq!(got, Err(CreateError::Failed("no answer")));
+    assert_eq!(counts(lock.stats()), [0, 1, 0, 0, 1]);
+}
+
+#[test]
+fn a_value_that_had_expired_as_it_arrived_is_a_creation() {
+    let (lock, _) = cached(&PAUSING);
+    lock.get_or_create_with(|_| Made::new(1).expires_after(Duration::ZERO));
+    assert!(lock.paused_for().is_some());
+    assert_eq!(counts(lock.stats()), [1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn old_values_that_are_served_on_error_are_failures() {
+    let (lock, clock) = cached(&SERVING);
+    lock.get_or_create(|| 1);
+    clock.advance(MINUTE);
+    assert!(lock.get_or_try_create(|| Err("no answer")).is_ok());
+    assert_eq!(counts(lock.stats()), [1, 1, 0, 0, 0]);
+}
+
+#[test]
+fn waits_that_end_without_a_value_are_counted() {
+    let lock = Dogpile::never_expires().born_fresh();
+    lock.invalidate();
+    let dogpile::Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
+    assert!(lock.try_acquire().is_err());
+    assert_eq!(lock.stats().waits, 0, "it did not wait");
+    assert!(lock.acquire_timeout(Duration::ZERO).is_err());
+    assert_eq!(lock.stats().waits, 1, "it queued");
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| lock.get_or_create(|| Err(NeedRegeneration), || 1));
+        until(|| lock.waiting() == 1);
+        drop(creation);
+        assert_eq!(waits.join().unwrap(), 1);
+    });
+    assert_eq!(counts(lock.stats()), [1, 1, 0, 0, 2]);
+}
+
+#[test]
+fn whoever_sees_a_value_sees_it_counted() {
+    for _ in 0..200 {
+        let lock = Dogpile::never_expires();
+        thread::scope(|scope| {
+            let readers = [(); 2].map(|()| {
+                scope.spawn(|| {
+                    until(|| !lock.is_expired());
+                    assert_eq!(lock.stats().creations, 1);
+                })
+            });
+            let waits = scope.spawn(|| {
+                lock.acquire_or_create(|| ());
+                assert_eq!(lock.stats().creations, 1);
+            });
+            lock.acquire_or_create(|| ());
+            waits.join().unwrap();
+            for reader in readers {
+                reader.join().unwrap();
+            }
+        });
+    }
+}
