@@ -3,7 +3,7 @@
 use crate::measure::{Gauge, Read, Record};
 use crate::options::{Creator, Options};
 use crate::resource::{ITEMS, Index, Log};
-use crate::strategy::{Strategy, Value};
+use crate::strategy::{Got, Strategy, Value};
 use indicatif::ProgressBar;
 use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
@@ -40,13 +40,27 @@ impl Source {
     }
 }
 
+/// Makes values for one run, and counts them.
+#[derive(Debug)]
+pub struct Maker {
+    source: Arc<Source>,
+    gauge: Gauge,
+}
+
+impl Maker {
+    /// Makes a value.
+    pub fn make(&self) -> Arc<Value> {
+        self.gauge.count(|| self.source.create())
+    }
+}
+
 /// What a run came to.
 #[derive(Debug)]
 pub struct Seen {
     /// The strategy's name.
     pub name: &'static str,
-    /// How many creations there were.
-    pub creations: u64,
+    /// When each creation began and ended, in nanoseconds since the start.
+    pub creations: Vec<(u64, u64)>,
     /// How many of them ran at once, at most.
     pub most_at_once: u64,
     /// From the start until the last read had ended.
@@ -57,19 +71,20 @@ pub struct Seen {
 
 /// Runs one strategy under the load of `options`. The error says which answer was wrong.
 pub fn run(
-    strategy: &dyn Strategy,
-    source: &Source,
+    (name, strategy): (&'static str, impl FnOnce(Duration, Arc<Maker>) -> Box<dyn Strategy>),
+    source: &Arc<Source>,
     options: &Options,
     progress: &ProgressBar,
 ) -> Result<Seen, String> {
-    let gauge = Gauge::default();
-    let mut record = Record::new(nanoseconds(options.seconds));
+    let maker = Arc::new(Maker { source: Arc::clone(source), gauge: Gauge::default() });
+    let strategy = &*strategy(options.expires_after(), Arc::clone(&maker));
+    let mut record = Record::new(nanoseconds(options.seconds), nanoseconds(options.expires_after()));
     let together = Barrier::new(usize::from(options.threads) + 1);
     let start = OnceLock::new();
     let elapsed = thread::scope(|scope| {
         let readers: Vec<_> = (0..u64::from(options.threads))
             .map(|number| {
-                let mut reader = Reader { strategy, source, gauge: &gauge, record: record.clone(), random: number };
+                let mut reader = Reader { name, strategy, maker: &maker, record: record.clone(), random: number };
                 let (together, start) = (&together, &start);
                 scope.spawn(move || {
                     together.wait();
@@ -96,19 +111,20 @@ pub fn run(
         }
         Ok::<_, String>(start.elapsed())
     })?;
-    Ok(Seen {
-        name: strategy.name(),
-        creations: gauge.creations(),
-        most_at_once: gauge.most_at_once(),
-        elapsed,
-        record,
-    })
+    // What was handed over may still run, and would be in the way of the next.
+    while maker.gauge.is_running() {
+        thread::sleep(REFRESH);
+    }
+    let start = *start.get_or_init(Instant::now);
+    let since = |time: Instant| nanoseconds(time.saturating_duration_since(start));
+    let creations = maker.gauge.spans().into_iter().map(|(began, ended)| (since(began), since(ended))).collect();
+    Ok(Seen { name, creations, most_at_once: maker.gauge.most_at_once(), elapsed, record })
 }
 
 struct Reader<'a> {
+    name: &'static str,
     strategy: &'a dyn Strategy,
-    source: &'a Source,
-    gauge: &'a Gauge,
+    maker: &'a Maker,
     record: Record,
     random: u64,
 }
@@ -119,23 +135,20 @@ impl Reader<'_> {
         // Knuth's generator: which item matters little, that it is not always the same does.
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let item = (self.random >> 33) % ITEMS;
-        let warm = self.gauge.is_warm();
-        let mut created = false;
+        let warm = self.maker.gauge.is_warm();
 
         let began = start.elapsed();
-        let value = self.strategy.get(&mut || {
-            created = true;
-            self.gauge.count(|| self.source.create())
-        });
+        let Got { value, created } = self.strategy.get();
+        let age = value.ready.elapsed();
         if !warm {
-            self.gauge.warm_up();
+            self.maker.gauge.warm_up();
         }
-        let answer = self.source.log.check(&value.index, item);
+        let answer = self.maker.source.log.check(&value.index, item);
         let ended = start.elapsed();
 
-        answer.map_err(|wrong| format!("{}: a wrong answer: {wrong}", self.strategy.name()))?;
+        answer.map_err(|wrong| format!("{}: a wrong answer: {wrong}", self.name))?;
         let (began, ended) = (nanoseconds(began), nanoseconds(ended));
-        self.record.add(Read { began, ended, age: nanoseconds(value.ready.elapsed()), warm, created });
+        self.record.add(Read { began, ended, age: nanoseconds(age), warm, created });
         Ok(())
     }
 }

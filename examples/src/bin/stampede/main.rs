@@ -1,4 +1,4 @@
-//! A value that is expensive to make expires under many readers: four ways to cope, measured and drawn.
+//! A value that is expensive to make expires under many readers: six ways to cope, measured and drawn.
 //!
 //! `cargo run --release -p dogpile-examples --bin stampede`, and `-- --help` for the options.
 
@@ -47,12 +47,11 @@ fn stampede(options: &Options) -> Result<(), Box<dyn Error>> {
     let alone = begun.elapsed();
     progress.suspend(|| println!("{}\n{}", report::heading(options, short(log.path()), alone), report::header()));
 
-    let source = Source { log, prepared, creator: options.creator };
-    let strategies = strategy::all(options.expires_after());
+    let source = Arc::new(Source { log, prepared, creator: options.creator });
     let mut all = Vec::new();
-    for (number, strategy) in (1..).zip(&strategies) {
-        progress.set_message(format!("{number} of {}: {}", strategies.len(), strategy.name()));
-        let seen = load::run(&**strategy, &source, options, &progress)?;
+    for (number, strategy) in (1..).zip(strategy::ALL) {
+        progress.set_message(format!("{number} of {}: {}", strategy::ALL.len(), strategy.0));
+        let seen = load::run(strategy, &source, options, &progress)?;
         progress.suspend(|| println!("{}", report::row(&seen)));
         all.push(seen);
     }

@@ -2,6 +2,8 @@
 
 use hdrhistogram::{Counter, Histogram};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// Into how many bins a run is cut for the picture.
 pub const BINS: usize = 500;
@@ -9,7 +11,7 @@ pub const BINS: usize = 500;
 /// Counts the creations of one run, as they go on.
 #[derive(Debug, Default)]
 pub struct Gauge {
-    begun: AtomicU64,
+    spans: Mutex<Vec<(Instant, Instant)>>,
     running: AtomicU64,
     most: AtomicU64,
     warm: AtomicBool,
@@ -19,10 +21,11 @@ pub struct Gauge {
 impl Gauge {
     /// Runs a creation, and counts it.
     pub fn count<R>(&self, create: impl FnOnce() -> R) -> R {
-        self.begun.fetch_add(1, Ordering::SeqCst);
+        let began = Instant::now();
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(running, Ordering::SeqCst);
         let made = create();
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner).push((began, Instant::now()));
         self.running.fetch_sub(1, Ordering::SeqCst);
         made
     }
@@ -37,9 +40,14 @@ impl Gauge {
         self.warm.load(Ordering::SeqCst)
     }
 
-    /// How many creations there were.
-    pub fn creations(&self) -> u64 {
-        self.begun.load(Ordering::SeqCst)
+    /// When each creation began and ended that has.
+    pub fn spans(&self) -> Vec<(Instant, Instant)> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether one is running.
+    pub fn is_running(&self) -> bool {
+        self.running.load(Ordering::SeqCst) > 0
     }
 
     /// How many ran at once, at most.
@@ -55,7 +63,7 @@ pub struct Read {
     pub began: u64,
     /// When it had its answer.
     pub ended: u64,
-    /// How old the value was then.
+    /// How old the value was when it was given it.
     pub age: u64,
     /// Whether there was a value, fresh or expired, when it began.
     pub warm: bool,
@@ -72,6 +80,8 @@ pub struct Bin {
     pub creating: u64,
     /// The slowest of the others; 0 if there was none.
     pub other: u64,
+    /// How many were given a value that had expired.
+    pub expired: u64,
 }
 
 /// What one reader saw, or all of them together. Times are nanoseconds.
@@ -83,9 +93,14 @@ pub struct Record {
     pub slowest_other: u64,
     /// The age of the oldest value that a read was given.
     pub oldest: u64,
+    /// How many reads were given a value that had expired.
+    pub expired: u64,
+    /// How many ran the creator although there was a value when they began.
+    pub delayed: u64,
     /// The run, cut into [`BINS`].
     pub bins: Vec<Bin>,
     bin_width: u64,
+    expires_after: u64,
 }
 
 fn histogram<Count: Counter>(digits: u8) -> Histogram<Count> {
@@ -94,15 +109,18 @@ fn histogram<Count: Counter>(digits: u8) -> Histogram<Count> {
 }
 
 impl Record {
-    /// An empty record of a run of that many nanoseconds.
-    pub fn new(duration: u64) -> Self {
-        let bin = Bin { all: histogram(1), creating: 0, other: 0 };
+    /// An empty record of a run of that many nanoseconds, with values that live for so many.
+    pub fn new(duration: u64, expires_after: u64) -> Self {
+        let bin = Bin { all: histogram(1), creating: 0, other: 0, expired: 0 };
         Self {
             all: histogram(3),
             slowest_other: 0,
             oldest: 0,
+            expired: 0,
+            delayed: 0,
             bins: vec![bin; BINS],
             bin_width: (duration / BINS as u64).max(1),
+            expires_after,
         }
     }
 
@@ -112,6 +130,9 @@ impl Record {
         let latency = (read.ended - read.began).max(1);
         self.all += latency;
         self.oldest = self.oldest.max(read.age);
+        let expired = u64::from(read.age > self.expires_after);
+        self.expired += expired;
+        self.delayed += u64::from(read.warm && read.created);
         if read.warm && !read.created {
             self.slowest_other = self.slowest_other.max(latency);
         }
@@ -119,6 +140,7 @@ impl Record {
         let (first, after) = (bin(read.began).min(BINS), (bin(read.ended) + 1).min(BINS));
         for bin in &mut self.bins[first..after] {
             bin.all += latency;
+            bin.expired += expired;
             let slowest = if read.created { &mut bin.creating } else { &mut bin.other };
             *slowest = latency.max(*slowest);
         }
@@ -129,10 +151,13 @@ impl Record {
         add(&mut self.all, &other.all);
         self.slowest_other = self.slowest_other.max(other.slowest_other);
         self.oldest = self.oldest.max(other.oldest);
+        self.expired += other.expired;
+        self.delayed += other.delayed;
         for (mine, theirs) in self.bins.iter_mut().zip(&other.bins) {
             add(&mut mine.all, &theirs.all);
             mine.creating = mine.creating.max(theirs.creating);
             mine.other = mine.other.max(theirs.other);
+            mine.expired += theirs.expired;
         }
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// A value that is expensive to make expires again and again under many readers: who rebuilds it, and who waits?
 ///
 /// The value is an index of a log file of some tens of megabytes. The same load runs with no protection, with a mutex
-/// and double check, with moka's `get_with` and with `Dogpile`. Each run begins with nothing there: the cold start is
+/// and double check, with moka's `get_with`, with `Dogpile`, with `Dogpile` renewing values early, at half of their life,
+/// and with that in the background. Each run begins with nothing there: the cold start is
 /// part of the stampede. Each reader pauses, reads, pauses, reads; a read fetches the value, looks up an item and
 /// checks the answer. Every read's latency counts, the rebuilding included if the read does it. Reads that have begun
 /// when the time is up are finished, and count.
@@ -19,8 +20,8 @@ pub struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = value_parser!(u16).range(1..=256))]
     pub threads: u16,
 
-    /// Run time of each of the four strategies, in seconds; fractions are allowed.
-    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
+    /// Run time of each of the six strategies, in seconds; fractions are allowed.
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub seconds: Duration,
 
     /// Life of a value, counted from the end of its creation, in milliseconds.

@@ -19,7 +19,7 @@ type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64
 
 const WIDTH: u32 = 1200;
 const HEAD: u32 = 96;
-const PANEL: u32 = 266;
+const PANEL: u32 = 250;
 const TITLE: u32 = 36;
 const MARGIN: i32 = 24;
 /// How many labels the latency axis has room for.
@@ -31,6 +31,7 @@ const FAINT: RGBColor = RGBColor(225, 228, 232);
 const CREATING: RGBColor = RGBColor(214, 93, 14);
 const OTHER: RGBColor = RGBColor(69, 133, 190);
 const MEDIAN: RGBColor = RGBColor(20, 40, 90);
+const EXPIRED: RGBColor = RGBColor(180, 20, 40);
 const SHADE: f64 = 0.16;
 const FILL: f64 = 0.3;
 /// The median is drawn over the creator's read, which shows on both sides of it where they are one.
@@ -94,6 +95,9 @@ fn heading(area: &Area<'_>, options: &Options) -> Drawn<()> {
     let x = x + 260;
     area.draw(&stroke(x, y, MEDIAN.stroke_width(FINE)))?;
     area.draw(&entry(x, "median of all reads"))?;
+    let x = x + 200;
+    area.draw(&stroke(x, y, EXPIRED.stroke_width(BOLD)))?;
+    area.draw(&entry(x, "expired values are read"))?;
     Ok(())
 }
 
@@ -101,10 +105,11 @@ fn panel(area: &Area<'_>, seconds: f64, latencies: &Range<f64>, seen: &Seen) -> 
     let (title, body) = area.split_vertically(TITLE);
     title.draw(&Text::new(seen.name, (MARGIN, 13), (FONT, 18).into_font().style(FontStyle::Bold).color(&INK)))?;
     let facts = format!(
-        "{}, {} at once at most; {} reads/s; slowest other read, once there is a value: {}",
-        report::count(seen.creations, "creation"),
+        "{}, {} at once at most; {} reads/s, {} of an expired value; slowest other read, once there is a value: {}",
+        report::count(seen.creations.len() as u64, "creation"),
         seen.most_at_once,
         report::reads_per_second(seen),
+        seen.record.expired,
         report::slowest_other(seen),
     );
     title.draw(&Text::new(facts, (MARGIN + 215, 15), (FONT, 15).into_font().color(&INK)))?;
@@ -131,13 +136,18 @@ fn panel(area: &Area<'_>, seconds: f64, latencies: &Range<f64>, seen: &Seen) -> 
         .draw()?;
 
     let bins = &seen.record.bins;
-    shade(&mut chart, seconds, latencies, bins)?;
+    shade(&mut chart, seconds, latencies, &seen.creations)?;
     let slowest = |bin: &Bin| (bin.other > 0).then_some(bin.other);
     for run in runs(seconds, bins, slowest) {
         chart.draw_series(AreaSeries::new(run, latencies.start, OTHER.mix(FILL)).border_style(OTHER))?;
     }
     for run in runs(seconds, bins, |bin| (bin.creating > 0).then_some(bin.creating)) {
         chart.draw_series(LineSeries::new(run, CREATING.stroke_width(BOLD)))?;
+    }
+    // Along the axis, where a line of zero width would be.
+    for run in runs(seconds, bins, |bin| (bin.expired > 0).then_some(1)) {
+        let along = run.into_iter().map(|(at, _)| (at, latencies.start));
+        chart.draw_series(LineSeries::new(along, EXPIRED.stroke_width(BOLD)))?;
     }
     for run in runs(seconds, bins, |bin| (!bin.all.is_empty()).then(|| bin.all.value_at_quantile(0.5))) {
         chart.draw_series(LineSeries::new(run, MEDIAN.stroke_width(FINE)))?;
@@ -146,12 +156,12 @@ fn panel(area: &Area<'_>, seconds: f64, latencies: &Range<f64>, seen: &Seen) -> 
 }
 
 /// The stretches in which a creator ran.
-fn shade(chart: &mut Chart<'_, '_>, seconds: f64, latencies: &Range<f64>, bins: &[Bin]) -> Drawn<()> {
-    for run in runs(seconds, bins, |bin| (bin.creating > 0).then_some(bin.creating)) {
-        if let (Some((from, _)), Some((to, _))) = (run.first(), run.last()) {
-            let corners = [(*from, latencies.start), (*to, latencies.end)];
-            chart.draw_series([Rectangle::new(corners, CREATING.mix(SHADE).filled())])?;
-        }
+#[allow(clippy::cast_precision_loss)] // a pixel is coarser
+fn shade(chart: &mut Chart<'_, '_>, seconds: f64, latencies: &Range<f64>, creations: &[(u64, u64)]) -> Drawn<()> {
+    for (began, ended) in creations {
+        let [from, to] = [began, ended].map(|time| (*time as f64 / 1e9).min(seconds));
+        let corners = [(from, latencies.start), (to, latencies.end)];
+        chart.draw_series([Rectangle::new(corners, CREATING.mix(SHADE).filled())])?;
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ pub fn heading(options: &Options, log: &Path, alone: Duration) -> String {
     )
 }
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "strategy",
     "creations",
     "most at once",
@@ -64,6 +64,7 @@ const COLUMNS: [&str; 9] = [
     "maximum",
     "slowest other*",
     "oldest value",
+    "expired**",
 ];
 
 /// The table's first line.
@@ -75,7 +76,7 @@ pub fn header() -> String {
 pub fn row(seen: &Seen) -> String {
     let all = &seen.record.all;
     let cells = [
-        seen.creations.to_string(),
+        seen.creations.len().to_string(),
         seen.most_at_once.to_string(),
         reads_per_second(seen).to_string(),
         time(all.value_at_quantile(0.5)),
@@ -83,6 +84,7 @@ pub fn row(seen: &Seen) -> String {
         time(all.max()),
         slowest_other(seen),
         time(seen.record.oldest),
+        seen.record.expired.to_string(),
     ];
     let mut row = [seen.name; COLUMNS.len()];
     for (place, cell) in row[1..].iter_mut().zip(&cells) {
@@ -99,7 +101,7 @@ pub fn reads_per_second(seen: &Seen) -> u64 {
 
 /// Columns are two spaces apart or more; cells hold single spaces only.
 fn line(cells: [&str; COLUMNS.len()]) -> String {
-    let mut line = format!("{:<18}", cells[0]);
+    let mut line = format!("{:<19}", cells[0]);
     for (cell, title) in cells.iter().zip(COLUMNS).skip(1) {
         let width = title.len().max(8) + 2;
         // Writing to a string cannot fail.
@@ -112,15 +114,18 @@ fn line(cells: [&str; COLUMNS.len()]) -> String {
 pub fn closing(all: &[Seen]) -> String {
     let mut text =
         "* of reads that began when there was a value, fresh or expired, and did not run the creator themselves;\n\
-                    \x20 delays by the scheduler count, too\n"
+                    \x20 delays by the scheduler count, too\n\
+                    ** reads that were given an expired value\n"
             .to_owned();
-    if let [unprotected, queued @ .., dogpile] = all {
+    if let [unprotected, queued @ .., dogpile, early, background] = all {
         let queued: Vec<_> = queued.iter().map(|seen| format!("{} ({})", slowest_other(seen), seen.name)).collect();
         let _ = write!(
             text,
             "\nWith {}, up to {} ran at once, and a read took up to {}.\n\
              Once there was a value, reads that left the creating to others took up to {},\n\
-             and up to {} ({}), whose readers carry on with the old value: it was up to {} old.",
+             and up to {} ({}), whose readers carry on with the old value: it was up to {} old.\n\
+             Renewed early, an expired one was given to {}, and {} ran the creator once there was a value;\n\
+             in the background, too, to {}, and {} ran the creator.",
             unprotected.name,
             count(unprotected.most_at_once, "creator"),
             time(unprotected.record.all.max()),
@@ -128,6 +133,10 @@ pub fn closing(all: &[Seen]) -> String {
             slowest_other(dogpile),
             dogpile.name,
             time(dogpile.record.oldest),
+            count(early.record.expired, "read"),
+            early.record.delayed,
+            count(background.record.expired, "read"),
+            background.record.delayed,
         );
     }
     text

@@ -1,8 +1,9 @@
-//! The four ways to share an expiring value. Only the protection differs.
+//! The ways to share an expiring value. Only the protection differs.
 
+use crate::load::Maker;
 use crate::resource::Index;
 use arc_swap::ArcSwapOption;
-use dogpile::Dogpile;
+use dogpile::{CachedFn, CachedGuard, Dogpile, Outcome, Policy, Pool};
 use moka::sync::Cache;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,27 +17,51 @@ pub struct Value {
     pub ready: Instant,
 }
 
-/// A creator: makes the value, at whatever cost.
-pub type Create<'a> = &'a mut dyn FnMut() -> Arc<Value>;
+/// What a read is given.
+pub struct Got {
+    /// The value.
+    pub value: Arc<Value>,
+    /// Whether this read has made it.
+    pub created: bool,
+}
+
+impl Got {
+    fn made(value: Arc<Value>) -> Self {
+        Self { value, created: true }
+    }
+
+    fn found(value: Arc<Value>) -> Self {
+        Self { value, created: false }
+    }
+}
 
 /// A way to get the value, and to make it when need be.
 pub trait Strategy: Sync {
-    /// What the table and the picture call it.
-    fn name(&self) -> &'static str;
-
     /// The value, as this strategy sees fit.
-    fn get(&self, create: Create<'_>) -> Arc<Value>;
+    fn get(&self) -> Got;
 }
 
-/// The four, each with nothing there yet.
-pub fn all(expires_after: Duration) -> [Box<dyn Strategy>; 4] {
-    [
-        Box::new(Unprotected { slot: Slot::new(expires_after) }),
-        Box::new(DoubleCheck { slot: Slot::new(expires_after), lock: Mutex::new(()) }),
-        Box::new(Moka(Cache::builder().max_capacity(1).time_to_live(expires_after).build())),
-        Box::new(Protected { value: ArcSwapOption::empty(), lock: Dogpile::new(expires_after) }),
-    ]
-}
+/// A strategy with nothing there yet, by the lifetime of values and by what makes them.
+type New = fn(Duration, Arc<Maker>) -> Box<dyn Strategy>;
+
+/// All of them, with what the table and the picture call them.
+pub const ALL: [(&str, New); 6] = [
+    ("no protection", |expires_after, maker| Box::new(Unprotected { slot: Slot::new(expires_after), maker })),
+    ("mutex, check twice", |expires_after, maker| {
+        Box::new(DoubleCheck { slot: Slot::new(expires_after), lock: Mutex::new(()), maker })
+    }),
+    ("moka get_with", |expires_after, maker| {
+        Box::new(Moka { cache: Cache::builder().max_capacity(1).time_to_live(expires_after).build(), maker })
+    }),
+    ("Dogpile", |expires_after, maker| Box::new(Protected::by(Dogpile::new(expires_after), maker))),
+    ("Dogpile, early", |expires_after, maker| {
+        Box::new(Protected::by(Dogpile::new(expires_after).with_policy(&EARLY), maker))
+    }),
+    ("Dogpile, background", |expires_after, maker| Box::new(InBackground::new(expires_after, maker))),
+];
+
+/// Values are renewed when they have lived for half of their time.
+static EARLY: Policy = Policy::builder().refresh_at(0.5).build_const();
 
 /// A value that knows when it expires, for the strategies without a lock that does.
 struct Slot {
@@ -53,25 +78,22 @@ impl Slot {
         self.value.load_full().filter(|value| value.ready.elapsed() < self.expires_after)
     }
 
-    fn renew(&self, create: Create<'_>) -> Arc<Value> {
-        let value = create();
+    fn renew(&self, maker: &Maker) -> Got {
+        let value = maker.make();
         self.value.store(Some(Arc::clone(&value)));
-        value
+        Got::made(value)
     }
 }
 
 /// Whoever finds the value expired or missing makes a new one.
 struct Unprotected {
     slot: Slot,
+    maker: Arc<Maker>,
 }
 
 impl Strategy for Unprotected {
-    fn name(&self) -> &'static str {
-        "no protection"
-    }
-
-    fn get(&self, create: Create<'_>) -> Arc<Value> {
-        self.slot.unless_expired().unwrap_or_else(|| self.slot.renew(create))
+    fn get(&self) -> Got {
+        self.slot.unless_expired().map_or_else(|| self.slot.renew(&self.maker), Got::found)
     }
 }
 
@@ -79,31 +101,33 @@ impl Strategy for Unprotected {
 struct DoubleCheck {
     slot: Slot,
     lock: Mutex<()>,
+    maker: Arc<Maker>,
 }
 
 impl Strategy for DoubleCheck {
-    fn name(&self) -> &'static str {
-        "mutex, check twice"
-    }
-
-    fn get(&self, create: Create<'_>) -> Arc<Value> {
-        self.slot.unless_expired().unwrap_or_else(|| {
+    fn get(&self) -> Got {
+        let slowly = || {
             let _turn = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-            self.slot.unless_expired().unwrap_or_else(|| self.slot.renew(create))
-        })
+            self.slot.unless_expired().map_or_else(|| self.slot.renew(&self.maker), Got::found)
+        };
+        self.slot.unless_expired().map_or_else(slowly, Got::found)
     }
 }
 
 /// A cache with one hot key: one of those who find it expired makes it, the others wait for that one.
-struct Moka(Cache<(), Arc<Value>>);
+struct Moka {
+    cache: Cache<(), Arc<Value>>,
+    maker: Arc<Maker>,
+}
 
 impl Strategy for Moka {
-    fn name(&self) -> &'static str {
-        "moka get_with"
-    }
-
-    fn get(&self, create: Create<'_>) -> Arc<Value> {
-        self.0.get_with((), create)
+    fn get(&self) -> Got {
+        let mut created = false;
+        let value = self.cache.get_with((), || {
+            created = true;
+            self.maker.make()
+        });
+        Got { value, created }
     }
 }
 
@@ -111,15 +135,41 @@ impl Strategy for Moka {
 struct Protected {
     value: ArcSwapOption<Value>,
     lock: Dogpile,
+    maker: Arc<Maker>,
+}
+
+impl Protected {
+    fn by(lock: Dogpile, maker: Arc<Maker>) -> Self {
+        Self { value: ArcSwapOption::empty(), lock, maker }
+    }
 }
 
 impl Strategy for Protected {
-    fn name(&self) -> &'static str {
-        "Dogpile"
+    fn get(&self) -> Got {
+        let outcome = self.lock.acquire_or_create(|| self.value.store(Some(self.maker.make())));
+        let value = self.value.load_full().expect("`acquire_or_create` returns when there is a value");
+        Got { value, created: outcome == Outcome::Created }
     }
+}
 
-    fn get(&self, create: Create<'_>) -> Arc<Value> {
-        self.lock.acquire_or_create(|| self.value.store(Some(create())));
-        self.value.load_full().expect("`acquire_or_create` returns when there is a value")
+type Function = Box<dyn Fn() -> Arc<Value> + Send + Sync>;
+
+/// The same, early, by a thread of its own: whoever finds it due carries on, too.
+struct InBackground {
+    value: Arc<CachedFn<Arc<Value>, Function>>,
+    pool: Pool,
+}
+
+impl InBackground {
+    fn new(expires_after: Duration, maker: Arc<Maker>) -> Self {
+        let value = CachedFn::new(expires_after, Box::new(move || maker.make()) as Function).with_policy(&EARLY);
+        Self { value: Arc::new(value), pool: Pool::new(1, 1) }
+    }
+}
+
+impl Strategy for InBackground {
+    fn get(&self) -> Got {
+        let guard = CachedFn::get_in_background(&self.value, &self.pool);
+        Got { value: Arc::clone(&guard), created: CachedGuard::outcome(&guard) == Outcome::Created }
     }
 }
