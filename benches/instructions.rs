@@ -10,7 +10,7 @@
 mod floor;
 
 use arc_swap::ArcSwap;
-use dogpile::{Backoff, Cached, Dogpile, OnError, Policy, RmLock, SyncReaderDogpile, Turn};
+use dogpile::{Backoff, Cached, Dogpile, Observer, OnError, Policy, RmLock, SyncReaderDogpile, Turn};
 use floor::Floor;
 use floor::guarded::GuardedFloor;
 use std::env;
@@ -34,8 +34,14 @@ fn repeat<S, R>(iterations: u64, subject: &S, hit: impl Fn(&S) -> R) {
     }
 }
 
+/// Is told, and does nothing.
+#[derive(Debug)]
+struct Nobody;
+
+impl Observer for Nobody {}
+
 /// Each setting of a policy, and all of them: none costs a hit anything.
-const POLICIES: [(&str, Policy); 8] = [
+const POLICIES: [(&str, Policy); 9] = [
     ("retry_after", Policy::builder().retry_after(BACKOFF).build_const()),
     ("on_error", Policy::builder().on_error(OnError::ServeStale).build_const()),
     ("creation_timeout", Policy::builder().creation_timeout(HOUR).build_const()),
@@ -43,6 +49,7 @@ const POLICIES: [(&str, Policy); 8] = [
     ("refresh_at", Policy::builder().refresh_at(0.9).build_const()),
     ("refresh_early", Policy::builder().refresh_early(1.0).build_const()),
     ("jitter", Policy::builder().jitter(0.1).build_const()),
+    ("observer", Policy::builder().observer(&Nobody).build_const()),
     (
         "all",
         Policy::builder()
@@ -53,6 +60,7 @@ const POLICIES: [(&str, Policy); 8] = [
             .refresh_early(1.0)
             .jitter(0.1)
             .max_skew(HOUR)
+            .observer(&Nobody)
             .name("all")
             .build_const(),
     ),

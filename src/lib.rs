@@ -6,6 +6,8 @@
 //! a store. [`Dogpile`] is the lock under all of them; its documentation says who runs, who waits and who carries on.
 //! [`Turn`] is what an access is given, [`Creation`] the right to create. [`Registry`] has a lock for each key. [`SyncReaderDogpile`] is the lock for what readers hold on to while it is swapped, and
 //! [`RmLock`] its readers by themselves. [`Clock`] is what time it is.
+//! [`Policy`] is what happens as a value ages and when creating goes wrong, [`Runner`] who creates in the background, and [`Observer`]
+//! who is told.
 
 // But for the lock that hands out what it holds: see `rm_lock`.
 #![deny(unsafe_code)]

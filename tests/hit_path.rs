@@ -6,7 +6,9 @@
 
 #![cfg(all(target_os = "linux", not(dogpile_loom)))]
 
-use dogpile::{Cached, CachedGuard, Clock, Dogpile, ManualClock, MonotonicClock, Outcome, Policy, Stamped, Turn};
+use dogpile::{
+    CachedFn, CachedGuard, Clock, Dogpile, Job, ManualClock, MonotonicClock, Outcome, Policy, Stamped, Turn,
+};
 use rustix::mm::{MprotectFlags, mprotect};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{SecureComputingMode, set_secure_computing_mode};
@@ -68,17 +70,33 @@ fn access<C: Clock + 'static>(lock: &Arc<Dogpile<C>>, expected: Outcome) {
     let now = SystemTime::now();
     let stamped = || Ok(Stamped { value: 1, created: now });
     assert_eq!(lock.get_or_create_stamped(stamped, || unreachable!("nobody is elected")).value, 1);
+    // Nobody needs a share of the lock but who hands it over.
+    let in_background = Dogpile::acquire_or_create_in_background(lock, &nobody, |_| unreachable!("nobody is elected"));
+    assert_eq!(in_background, expected);
+    let got = Dogpile::get_or_create_in_background(lock, &nobody, || Ok(1), |_| unreachable!("nobody is elected"));
+    assert_eq!(got, 1);
+    let unelected = |_: &_| unreachable!("nobody is elected");
+    assert_eq!(Dogpile::get_or_create_stamped_in_background(lock, &nobody, stamped, unelected).value, 1);
     assert_eq!(lock.is_expired(), expected == Outcome::Stale);
     assert!(lock.has_value());
 }
 
+fn nobody(_: Job) {
+    unreachable!("nothing is handed over");
+}
+
+/// A function that keeps its result; here it is not run.
+type Function<C> = Arc<CachedFn<u64, fn() -> u64, C>>;
+
 /// Every read there is, of a value that is there.
-fn read<C: Clock>(cached: &Cached<u64, C>, expected: Outcome) {
+fn read<C: Clock + 'static>(cached: &Function<C>, expected: Outcome) {
     let same = |guard: CachedGuard<u64>| (*guard, CachedGuard::outcome(&guard)) == (1, expected);
     assert!(same(cached.get_or_create(|| unreachable!("nobody is elected"))));
     assert!(same(cached.get_or_create_timeout(HOUR, || unreachable!("nobody is elected")).unwrap()));
     assert!(same(cached.get_or_try_create(|| Err("nobody is elected")).unwrap()));
     assert!(same(cached.get_stale().unwrap()));
+    assert!(same(cached.get()));
+    assert!(same(CachedFn::get_in_background(cached, &nobody)));
     assert_eq!(cached.try_get().is_some(), expected == Outcome::Fresh);
     // Held for a while, and several at once, as long as the thread has slots.
     let guards = [(); 4].map(|()| cached.get_stale());
@@ -157,9 +175,9 @@ fn l2_a_stale_access_during_a_creation_allocates_nothing() {
 
 #[test]
 fn l12_l2_a_read_of_a_cached_value_allocates_nothing_but_once_a_thread() {
-    let cached = Arc::new(Cached::new(HOUR));
+    let cached: Function<MonotonicClock> = Arc::new(CachedFn::new(HOUR, || unreachable!("nobody is elected")));
     cached.set(1);
-    let reads = |cached: &Cached<u64>, expected| allocations_of(|| read(cached, expected));
+    let reads = |cached: &Function<_>, expected| allocations_of(|| read(cached, expected));
     let _first = reads(&cached, Outcome::Fresh);
     assert_eq!(reads(&cached, Outcome::Fresh), 0);
     cached.mark_stale();
@@ -219,8 +237,9 @@ fn only_read<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
 }
 
 /// Reads a value whose `Cached` may only be read; or, as the `part` says, writes to that.
-fn only_read_cached<C: Clock>(clock: C, expected: Outcome, part: &str) {
-    let cached = Arc::new(Cached::with_clock(HOUR, InPages(clock)));
+fn only_read_cached<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
+    let unelected = || unreachable!("nobody is elected");
+    let cached: Function<_> = Arc::new(CachedFn::with_clock(HOUR, InPages(clock), unelected));
     cached.set(1);
     let protected = || {
         protect(&cached, MprotectFlags::READ);
@@ -339,7 +358,7 @@ fn hit<C: Clock + Send + 'static>(lock: Dogpile<C>) -> impl FnOnce() + Send {
 
 /// A thousand reads of a cached value, by a thread that has read before.
 fn reads() -> impl FnOnce() {
-    let cached = Cached::new(HOUR);
+    let cached: Function<MonotonicClock> = Arc::new(CachedFn::new(HOUR, || unreachable!("nobody is elected")));
     cached.set(1);
     read(&cached, Outcome::Fresh);
     move || {

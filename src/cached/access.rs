@@ -196,7 +196,8 @@ impl<T, C: Clock> Cached<T, C> {
         self.hit().or_else(|| self.get_stale().filter(|guard| CachedGuard::outcome(guard) == Outcome::Fresh))
     }
 
-    /// The value, however old; `None` if it is missing. Never blocks, never creates.
+    /// The value, fresh or stale; `None` if it is missing (as one is that is too old for the
+    /// [policy](crate::PolicyBuilder::max_stale)). Never blocks, never creates.
     ///
     /// Its [outcome](CachedGuard::outcome) says whether it is fresh.
     #[must_use]

@@ -101,6 +101,14 @@ impl Whim {
         }
     }
 
+    /// Another, to be taken elsewhere.
+    fn fork(&mut self) -> Self {
+        match self {
+            Self::Chaos(rng) => Self::Chaos(rng.fork()),
+            Self::Calm => Self::Calm,
+        }
+    }
+
     /// A number below `of`; 0, if all goes well.
     pub fn draw(&mut self, of: u32) -> u32 {
         match self {
@@ -115,6 +123,8 @@ struct Round {
     clock: Arc<ManualClock>,
     observer: Observer,
     policy: Policy,
+    /// How many jobs were handed over that have not ended.
+    jobs: AtomicUsize,
 }
 
 impl Round {
@@ -199,7 +209,8 @@ fn chaos<S: Subject>() {
 
 fn round<S: Subject>(rng: &mut Rng, policy: Policy) {
     let clock = Arc::new(ManualClock::new());
-    let round = Round { clock: Arc::clone(&clock), observer: Observer::of(policy), policy };
+    let (observer, jobs) = (Observer::of(policy), AtomicUsize::new(0));
+    let round = Arc::new(Round { clock: Arc::clone(&clock), observer, policy, jobs });
     let subject = S::new(LIFETIME, Arc::clone(&clock), Arc::new(round.policy));
     let at_work = AtomicUsize::new(THREADS);
     thread::scope(|scope| {
@@ -214,7 +225,7 @@ fn round<S: Subject>(rng: &mut Rng, policy: Policy) {
                 })
             })
             .collect();
-        while at_work.load(Ordering::SeqCst) > 0 {
+        while at_work.load(Ordering::SeqCst) > 0 || round.jobs.load(Ordering::SeqCst) > 0 {
             for _ in 0..50 {
                 thread::yield_now();
             }
@@ -228,11 +239,19 @@ fn round<S: Subject>(rng: &mut Rng, policy: Policy) {
     assert!(subject.is_at_rest(), "somebody was left behind");
     clock.advance(SECOND * 10);
     let last = subject.access(&mut Whim::Calm, &round);
-    assert!(matches!(last, Seen::Created(_)), "{last:?}");
+    if let (Seen::Used(old), true) = (last, S::HANDS_OVER) {
+        while round.jobs.load(Ordering::SeqCst) > 0 {
+            thread::yield_now();
+        }
+        let new = subject.access(&mut Whim::Calm, &round);
+        assert!(matches!(new, Seen::Used(new) if new.run() > old.run()), "{new:?} after {old:?}");
+    } else {
+        assert!(matches!(last, Seen::Created(_)), "{last:?}");
+    }
     assert!(subject.is_at_rest());
 }
 
-fn work<S: Subject>(whim: &mut Whim, round: &Round, subject: &S) {
+fn work<S: Subject>(whim: &mut Whim, round: &Arc<Round>, subject: &S) {
     for _ in 0..ACCESSES {
         match whim.draw(20) {
             1 => {
@@ -272,6 +291,8 @@ on_every_type! {
     sync_reader_dogpile: subjects::Readers,
     sync_reader_dogpile_in_getter_mode: subjects::ReadersByGetter,
     cached: subjects::OfCached,
+    cached_in_background: subjects::InBackground,
+    sync_reader_dogpile_in_background: subjects::ReadersInBackground,
     registered_cached: subjects::Registered,
     function_by_key: subjects::ByKey,
 }

@@ -3,24 +3,28 @@
 use crate::observer::Form;
 use crate::{Failure, Round, Seen, Value, Whim};
 use dogpile::{
-    AcquireError, Cached, CachedByKey, CachedGuard, Clock as _, CreateError, Creation, Dogpile, GetError, Made,
+    AcquireError, Cached, CachedByKey, CachedGuard, Clock as _, CreateError, Creation, Dogpile, GetError, Job, Made,
     ManualClock, NeedRegeneration, Outcome, Policy, ReadTurn, Registry, Stamped, Store, SyncReaderDogpile, Turn,
-    cached_by_key,
+    WriteLockError, cached_by_key,
 };
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 type Clock = Arc<ManualClock>;
 
 pub trait Subject: Send + Sync {
+    /// Who is elected may go on with the old value.
+    const HANDS_OVER: bool = false;
+
     fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self;
 
     /// One access, of whatever form comes up.
-    fn access(&self, whim: &mut Whim, round: &Round) -> Seen;
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen;
 
     fn invalidate(&self);
     fn mark_stale(&self);
@@ -102,7 +106,7 @@ impl Subject for LockMode {
         Self { lock, slot: Mutex::new(None) }
     }
 
-    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         let since = round.clock.now();
         let mut made = None;
         let outcome = match whim.draw(FORMS) {
@@ -138,7 +142,7 @@ impl Subject for ByTurn {
         Self(LockMode::new(lifetime, clock, policy))
     }
 
-    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         let since = round.clock.now();
         let (turn, form) = match whim.draw(FORMS) {
             0 => (self.0.lock.acquire_owned_timeout(Duration::MAX), Form::Fallible),
@@ -236,7 +240,7 @@ impl Subject for GetterMode {
         Self { lock: Dogpile::with_clock(lifetime, clock).with_shared_policy(policy), slot: Mutex::new(None) }
     }
 
-    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         let loses = whim.draw(20) == 1;
         let get = || {
             let mut slot = self.slot.lock();
@@ -269,7 +273,7 @@ impl Subject for StampedMode {
         Self { lock: Dogpile::with_clock(lifetime, clock).with_shared_policy(policy), slot: Mutex::new(None) }
     }
 
-    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         let loses = whim.draw(20) == 1;
         let get = || {
             let mut slot = self.slot.lock();
@@ -342,7 +346,7 @@ impl Subject for Readers {
         Self { lock, value: Swapped::default() }
     }
 
-    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         let since = round.clock.now();
         let mut made = None;
         let guard = match whim.draw(FORMS) {
@@ -380,7 +384,7 @@ impl Subject for ReadersByGetter {
         Self { lock, value: Swapped::default() }
     }
 
-    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         let get = || Some(self.value.read()).filter(|value| value.0 != 0).ok_or(NeedRegeneration);
         let set = |value: &Value| self.value.write(*value);
         by_getter!(
@@ -433,8 +437,125 @@ impl Subject for OfCached {
         Self { lock: Cached::with_clock(lifetime, clock).with_shared_policy(policy) }
     }
 
-    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         access_cached(&self.lock, whim, round)
+    }
+
+    asks_its_lock!();
+}
+
+/// A runner that runs its jobs elsewhere, here, or not at all.
+fn run_somehow(whim: u32, round: &Arc<Round>, job: Job) {
+    struct Ends(Arc<Round>);
+
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.jobs.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    match whim {
+        1 => drop(job),
+        2 => job(),
+        3 => {
+            let _dropped_by_the_panic = job;
+            std::panic::resume_unwind(Box::new(crate::OnPurpose));
+        }
+        _ => {
+            round.jobs.fetch_add(1, Ordering::SeqCst);
+            let ends = Ends(Arc::clone(round));
+            drop(thread::spawn(move || {
+                let _ends = ends;
+                job();
+            }));
+        }
+    }
+}
+
+/// A `Cached` whose creations are handed over, if there is an old value.
+pub struct InBackground {
+    lock: Arc<Cached<Value, Clock>>,
+}
+
+impl Subject for InBackground {
+    const HANDS_OVER: bool = true;
+
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
+        Self { lock: Arc::new(Cached::with_clock(lifetime, clock).with_shared_policy(policy)) }
+    }
+
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
+        let since = round.clock.now();
+        let (form, patience, runs) = (whim.draw(FORMS), patience(whim), whim.draw(12));
+        let (mut whims, of_creator, of_job) = (whim.fork(), Arc::clone(round), Arc::clone(&self.lock));
+        let mut create = move |of: Form| {
+            let again = || drop(of_job.get_or_try_create_timeout(Duration::ZERO, || Err(Failure)));
+            of_creator.create(&mut whims, of, since, again)
+        };
+        let runner = |job: Job| run_somehow(runs, round, job);
+        let got = match form {
+            0 => Cached::get_or_try_create_in_background(&self.lock, &runner, move |_| {
+                create(Form::Fallible).map(Made::new)
+            }),
+            1 => Ok(Cached::get_or_create_in_background(&self.lock, &runner, move |_| {
+                Made::new(or_panic(create(Form::Infallible)))
+            })),
+            _ => Cached::get_or_try_create_in_background_timeout(&self.lock, &runner, patience, move |_| {
+                create(Form::Fallible).map(Made::new)
+            }),
+        };
+        match got {
+            Ok(guard) => of_guard(&guard),
+            Err(CreateError::Failed(Failure)) => Seen::Failed,
+            Err(_) => Seen::Told,
+        }
+    }
+
+    asks_its_lock!();
+}
+
+/// A resource that is swapped by jobs.
+pub struct ReadersInBackground {
+    lock: Arc<SyncReaderDogpile<Clock>>,
+    value: Arc<Swapped>,
+}
+
+impl Subject for ReadersInBackground {
+    const HANDS_OVER: bool = true;
+
+    fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
+        let lock = Arc::new(SyncReaderDogpile::with_clock(lifetime, clock).with_shared_policy(policy));
+        Self { lock, value: Arc::default() }
+    }
+
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
+        let since = round.clock.now();
+        let (form, patience, runs) = (whim.draw(2), patience(whim), whim.draw(12));
+        let (mut whims, of_creator, value) = (whim.fork(), Arc::clone(round), Arc::clone(&self.value));
+        let made = Arc::new(Mutex::new(None));
+        let tell = Arc::clone(&made);
+        let creator = move |creation: &Creation<'_, SyncReaderDogpile<Clock>>| {
+            let new = of_creator.create(&mut whims, Form::Fallible, since, || ())?;
+            match creation.write_lock() {
+                Ok(_alone) => value.write(new),
+                // Run where it was handed over, by a thread that reads: nothing was swapped in.
+                Err(WriteLockError::ReadLockHeld) => return Err(Failure),
+                Err(_superseded_or_dead) => {}
+            }
+            *tell.lock() = Some(new);
+            Ok(())
+        };
+        let runner = |job: Job| run_somehow(runs, round, job);
+        let guard = match form {
+            0 => SyncReaderDogpile::acquire_or_try_create_in_background(&self.lock, &runner, creator),
+            _ => SyncReaderDogpile::acquire_or_try_create_in_background_timeout(&self.lock, &runner, patience, creator),
+        };
+        match guard {
+            Ok(guard) if *guard == Outcome::Created => Seen::Created(made.lock().expect("its creator has run")),
+            Ok(_guard) => Seen::Used(self.value.read()),
+            Err(CreateError::Failed(Failure)) => Seen::Failed,
+            Err(_) => Seen::Told,
+        }
     }
 
     asks_its_lock!();
@@ -453,7 +574,7 @@ impl Subject for Registered {
         Self { locks: Registry::with_maker(maker).with_shared_policy(policy) }
     }
 
-    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         access_cached(&self.locks.get(&1), whim, round)
     }
 
@@ -520,7 +641,7 @@ impl Subject for ByKey {
         Self { function: function.with_shared_policy(policy).with_clock(clock) }
     }
 
-    fn access(&self, whim: &mut Whim, round: &Round) -> Seen {
+    fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         let (form, patience) = (whim.draw(FORMS), patience(whim));
         let (whim, since) = (RefCell::new(whim), round.clock.now());
         let asking = Asking { whim, round, since, calls: Calls::default() };

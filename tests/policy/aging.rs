@@ -2,8 +2,8 @@
 
 use crate::{Lock, MINUTE, NANO, SECOND, elected, paused, ruled, succeed, until, unwanted};
 use dogpile::{
-    Backoff, Cached, CachedGuard, Clock as _, CreateError, Dogpile, Freshness, GetError, Made, ManualClock, Outcome,
-    Policy, PolicyError, ReadTurn, Stamped, SyncReaderDogpile, Turn,
+    Backoff, Cached, CachedFn, CachedGuard, Clock as _, CreateError, Dogpile, Freshness, GetError, Made, ManualClock,
+    Outcome, Policy, PolicyError, ReadTurn, Stamped, SyncReaderDogpile, Turn,
 };
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -194,6 +194,25 @@ fn refresh_at_on_every_type() {
     assert_eq!(*readers.acquire_or_create(|| panic!("who reads already is not elected")), Outcome::Fresh);
     drop(guard);
     assert_eq!(*readers.acquire_or_create(|| ()), Outcome::Created);
+}
+
+#[test]
+fn functions_renew_early_in_each_of_their_forms() {
+    let (clock, runs) = (Arc::new(ManualClock::new()), AtomicUsize::new(0));
+    let function = move || runs.fetch_add(1, Ordering::SeqCst);
+    let function = CachedFn::<usize, _, _>::with_clock(MINUTE, Arc::clone(&clock), function).with_policy(&AT_HALF);
+    let outcome = |guard: &CachedGuard<usize>| (**guard, CachedGuard::outcome(guard));
+    assert_eq!(outcome(&function.get()), (0, Outcome::Created));
+    clock.advance(HALF);
+    assert_eq!(function.try_get().as_deref(), Some(&0), "it is fresh, and this never creates");
+    assert_eq!(outcome(&function.get()), (1, Outcome::Created));
+    assert_eq!(outcome(&function.get()), (1, Outcome::Fresh));
+    clock.advance(HALF);
+    assert_eq!(outcome(&function.get_timeout(Duration::ZERO).unwrap()), (2, Outcome::Created));
+    clock.advance(HALF);
+    assert_eq!(outcome(&function.get_fallible().unwrap()), (3, Outcome::Created));
+    clock.advance(HALF);
+    assert_eq!(outcome(&function.get_fallible_timeout(Duration::ZERO).unwrap()), (4, Outcome::Created));
 }
 
 #[test]

@@ -158,8 +158,17 @@ fn panel(area: &Area<'_>, seconds: f64, latencies: &Range<f64>, seen: &Seen) -> 
 /// The stretches in which a creator ran.
 #[allow(clippy::cast_precision_loss)] // a pixel is coarser
 fn shade(chart: &mut Chart<'_, '_>, seconds: f64, latencies: &Range<f64>, creations: &[(u64, u64)]) -> Drawn<()> {
-    for (began, ended) in creations {
-        let [from, to] = [began, ended].map(|time| (*time as f64 / 1e9).min(seconds));
+    let mut sorted = creations.to_vec();
+    sorted.sort_unstable();
+    let mut stretches: Vec<(u64, u64)> = Vec::new();
+    for (began, ended) in sorted {
+        match stretches.last_mut() {
+            Some(last) if began <= last.1 => last.1 = last.1.max(ended),
+            _ => stretches.push((began, ended)),
+        }
+    }
+    for (began, ended) in stretches {
+        let [from, to] = [began, ended].map(|time| (time as f64 / 1e9).min(seconds));
         let corners = [(from, latencies.start), (to, latencies.end)];
         chart.draw_series([Rectangle::new(corners, CREATING.mix(SHADE).filled())])?;
     }
