@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
@@ -56,6 +56,10 @@ struct Jobs {
     idle: usize,
     closed: bool,
 }
+
+// A panic can leave nothing half-done in here: jobs run, and are dropped, outside the mutex.
+impl UnwindSafe for Pool {}
+impl RefUnwindSafe for Pool {}
 
 impl Pool {
     /// A pool of at most so many `threads`, and `places` for jobs that wait for one. Starts nothing yet.

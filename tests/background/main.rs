@@ -1,6 +1,10 @@
 //! Creating in the background, told from outside: what is handed over, to whom, and what becomes of it. (The laws hold as for all
 //! other forms: `tests/contract/in_background.rs`.)
 
+#[macro_use]
+#[path = "../traits/mod.rs"]
+mod traits;
+
 mod each_type;
 mod lost_jobs;
 mod pool;

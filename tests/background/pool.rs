@@ -1,7 +1,8 @@
 //! The bounded pool.
 
+use crate::traits::Otherwise as _;
 use crate::{MORTAL, hand_over, lock, stale};
-use dogpile::{Dogpile, Job, Outcome, Pool, Runner};
+use dogpile::{Dogpile, Job, Outcome, Pool, Runner, ThreadPerJob};
 use parking_lot::Mutex;
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -159,6 +160,13 @@ fn many_locks_one_pool() {
         }
         assert_eq!(lock.stats().failures, 0);
     }
+}
+
+#[test]
+fn types_cross_threads_and_panics_as_decided() {
+    assert_eq!(traits!(Pool), [true; 4]);
+    assert_eq!(traits!(ThreadPerJob), [true; 4]);
+    assert_eq!(traits!(Job), [true, false, false, false], "it owns a creator, which may be anything that is `Send`");
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! What a lock counts, and whom it tells what happened.
 
+#[macro_use]
+#[path = "../traits/mod.rs"]
+mod traits;
+
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observed;

@@ -1,5 +1,6 @@
 //! Who is told, and when.
 
+use crate::traits::Otherwise as _;
 use crate::{Clock, Lock, MINUTE, SECOND, all_that_happens, lock, seen_by, until};
 use dogpile::{
     Cached, CachedGuard, Dogpile, GetError, NeedRegeneration, Observer, OnError, Outcome, Policy, Source, Stamped,
@@ -158,6 +159,15 @@ fn stale_values_in_the_background_are_told_of() {
     diary.take();
     assert_eq!(Dogpile::acquire_or_create_in_background(&lock, &|job: dogpile::Job| job(), |_| ()), Outcome::Stale);
     assert_eq!(diary.take(), ["rates: created in 0ns", "rates: served stale"]);
+}
+
+#[test]
+fn types_cross_threads_and_panics_as_decided() {
+    assert_eq!(traits!(dyn Observer), [true, true, false, true]);
+    assert_eq!(traits!(&'static dyn Observer), [true; 4]);
+    assert_eq!(traits!(Policy), [true; 4], "observer and all");
+    assert_eq!(traits!(Source), [true; 4]);
+    assert_eq!(traits!(dogpile::Stats), [true; 4]);
 }
 
 #[test]
