@@ -7,7 +7,7 @@ use crate::error::PublishError;
 use crate::keeper::Keeper;
 use crate::lock::Lock;
 use crate::observer::End;
-use crate::runner::{Job, Runner};
+use crate::runner::{Job, Runner, quietly};
 use crate::running::{Doing, Running};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use std::convert::Infallible;
@@ -65,6 +65,8 @@ pub struct Creation<'a, L: Lock = Dogpile> {
     born: Birth,
     /// It knows that it is superseded: what was created, if anything, lies where nobody finds it.
     kept_back: AtomicBool,
+    /// Its creator has been run, or a part of it.
+    entered: AtomicBool,
     /// How many `publish` are running.
     stores: AtomicU64,
     open: bool,
@@ -73,7 +75,8 @@ pub struct Creation<'a, L: Lock = Dogpile> {
 impl<'a, L: Lock> Creation<'a, L> {
     /// `born` must come from an election of that lock which nobody else has answered for.
     pub(crate) fn new(lock: Keeper<'a, L>, born: Birth) -> Self {
-        Self { lock, born, kept_back: AtomicBool::new(false), stores: AtomicU64::new(0), open: true }
+        let [kept_back, entered] = [false; 2].map(AtomicBool::new);
+        Self { lock, born, kept_back, entered, stores: AtomicU64::new(0), open: true }
     }
 
     /// When it was elected, and which one it is.
@@ -296,6 +299,8 @@ impl<'a, L: Lock> Creation<'a, L> {
 
     /// Runs something on this thread as part of the creation: who waits for it meanwhile is told (L7).
     pub(crate) fn enter<R>(&self, creator: impl FnOnce(&Self) -> R) -> R {
+        // Relaxed: see `end`.
+        self.entered.store(true, Ordering::Relaxed);
         let _running = self.running(Doing::Creating);
         creator(self)
     }
@@ -359,7 +364,7 @@ pub(crate) fn infallibly<'l, L: Lock>(
 /// A job that does not panic.
 pub(crate) fn job(run: impl FnOnce() + Send + 'static) -> Job {
     // What a panic could leave half-done is the creation, which it gives up. (A model is to see its panics.)
-    if cfg!(dogpile_loom) { Box::new(run) } else { Box::new(|| drop(catch_unwind(AssertUnwindSafe(run)))) }
+    if cfg!(dogpile_loom) { Box::new(run) } else { Box::new(|| quietly(run)) }
 }
 
 /// A store that runs; it ends however its closure ends.
@@ -381,7 +386,8 @@ impl<L: Lock> Drop for Creation<'_, L> {
             return;
         }
         let panicking = thread::panicking();
-        let cause = if panicking { "the creator panicked" } else { "the creation was dropped unfinished" };
+        let ran = *self.entered.get_mut();
+        let cause = if panicking && ran { "the creator panicked" } else { "the creation was dropped unfinished" };
         // The clock and the observer are the user's. If they panic, too, there is no pause; and no panic beside another.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.fail_with(&cause))) {
             if self.open && self.election().abandon(self.born, None) {

@@ -54,8 +54,8 @@ pub struct Source {
 /// # Panics
 ///
 /// A panic goes on to the caller whose access it was, or into the thread that ended the creation; the lock is then as it
-/// would be without: what happened has happened. An access that was elected just then gives that up. A panic beside another
-/// one ends here.
+/// would be without: what happened has happened. An access that was elected just then creates nothing, and those who wait look
+/// again. A panic beside another one ends here.
 ///
 /// # Examples
 ///

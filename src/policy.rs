@@ -75,6 +75,9 @@ use std::time::Duration;
 /// assert_eq!(none, Err(PolicyError::NoTimeToCreate));
 /// # Ok::<(), PolicyError>(())
 /// ```
+///
+/// Two policies are equal if their settings are. Of observers it is asked whether they are the same one, by their address: any two
+/// without fields may seem to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
     name: Option<&'static str>,
@@ -189,7 +192,7 @@ impl Policy {
     }
 }
 
-/// Whom a policy's locks tell what happens; the same if it is the same one.
+/// Whom a policy's locks tell what happens.
 #[derive(Clone, Copy, Debug)]
 struct SeenBy(Option<&'static dyn Observer>);
 

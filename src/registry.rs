@@ -39,7 +39,7 @@ use std::time::Duration;
 ///
 /// A look-up hashes the key and takes the mutex of one of 64 shards, for which unrelated keys seldom meet; so does the last
 /// who lets go. That is some 35 ns together, and 60 ns where the lock has to be made. Memory is per key that lives (160 bytes
-/// with a number for a key and a `Dogpile`), and follows their number down as well as up. The registry itself takes 8 KB.
+/// with a number for a key and a `Dogpile`; 88 more once that has created something, for its [`stats`](Dogpile::stats)), and follows their number down as well as up. The registry itself takes 8 KB.
 ///
 /// # Two threads at once
 ///

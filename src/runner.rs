@@ -24,6 +24,8 @@ mod pool;
 #[cfg(not(dogpile_loom))]
 pub use pool::Pool;
 
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 /// A creation to be run, once, on any thread: call it. Dropping it gives the creation up.
@@ -47,8 +49,13 @@ pub type Job = Box<dyn FnOnce() + Send>;
 ///
 /// The access that hands over waits until the runner returns. One that cannot take the job drops it, and frees the lock: the next
 /// access is elected, or the one after the [pause](crate::PolicyBuilder::retry_after). A panic of the runner goes on to that
-/// access, and frees the lock, too. A job that is run at once, on the thread that hands it over, works but for
-/// [`SyncReaderDogpile`](crate::SyncReaderDogpile), where that thread reads: the write lock is refused.
+/// access, and frees the lock, too.
+///
+/// # Deadlocks
+///
+/// With a [`SyncReaderDogpile`](crate::SyncReaderDogpile) the thread that hands over reads meanwhile, and the job's write lock waits
+/// for it. A runner that waits for its job (joins it, or waits for a place in a queue that only the job can free) waits for itself. A
+/// job that is run at once, on that thread, has the write lock refused. With the other locks both will do.
 pub trait Runner {
     /// Has the job run, soon.
     fn run(&self, job: Job);
@@ -60,10 +67,20 @@ impl<F: Fn(Job) + ?Sized> Runner for F {
     }
 }
 
+/// Runs something, and lets no panic out: not that of what the panic brings, when it is dropped, either.
+pub(crate) fn quietly(run: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            mem::forget(another);
+        }
+    }
+}
+
 /// Runs each job in a new thread.
 ///
-/// A thread takes some 20 µs to start, and there are as many as there are creations at once: one for each lock at the most. If
-/// the system has no more threads, the job is dropped. For a bound see [`Pool`].
+/// A thread takes some 20 µs to start, and there are as many as there are creations at once: one for each lock, and those that were
+/// [declared dead](crate::PolicyBuilder::creation_timeout) and run on. If the system has no more threads, the job is dropped. For a
+/// bound see [`Pool`].
 ///
 /// # Examples
 ///

@@ -285,9 +285,11 @@ impl<T, C: Clock> Cached<T, C> {
         creator: impl FnOnce(&Renewal<'l, T, C>) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
         renewal.run(creator).or_else(|error| {
-            let old = self.dogpile.serves_stale().then(|| CachedGuard::of(self.cell.load(), Outcome::StaleOnError));
+            // Too old is as good as none.
+            let serves_stale = self.dogpile.serves_stale() && self.has_value();
+            let old = serves_stale.then(|| CachedGuard::of(self.cell.load(), Outcome::StaleOnError));
             let old = old.flatten().ok_or(CreateError::Failed(error))?;
-            self.dogpile.tell_stale();
+            self.dogpile.tell_if_stale();
             Ok(old)
         })
     }
@@ -329,7 +331,11 @@ impl<T, C: Clock> Cached<T, C> {
         // Before it queues: see `tray`.
         let tray = self.trays.share();
         match self.dogpile.settle(seen, Need::Missing, wait)? {
-            Settled::Elected { born, .. } => Ok(Some(Access::Elected(born, Need::Missing))),
+            Settled::Elected { born, .. } => {
+                // With the last value that was served by it, perhaps, whose drop is the user's.
+                self.dogpile.meanwhile(born, || drop(tray));
+                Ok(Some(Access::Elected(born, Need::Missing)))
+            }
             Settled::Served => Ok(Self::served(&tray).map(Access::Got)),
             Settled::CarryOn | Settled::Moved | Settled::LookAgain => Ok(None),
         }

@@ -69,7 +69,7 @@ impl<C: Clock> Dogpile<C> {
             if closed && now.is_creating() {
                 match self.wait_for_creation(now, wait)? {
                     Verdict::Served => return Ok(Settled::Served),
-                    Verdict::Elected(born) => return Ok(Settled::Elected { born: self.begun(born), waited: true }),
+                    Verdict::Elected(born) => return Ok(Settled::Elected { born, waited: true }),
                     Verdict::LookAgain => return Ok(Settled::LookAgain),
                     Verdict::Paused(pause) => return Err(self.paused(pause)),
                     Verdict::WouldDeadlock(cycle) => return Err(AcquireError::WouldDeadlock(cycle)),
@@ -80,7 +80,7 @@ impl<C: Clock> Dogpile<C> {
                     return Err(self.paused(pause));
                 }
             } else if let Some(born) = self.election.elect(now, self.timer()) {
-                return Ok(Settled::Elected { born: self.begun(born), waited: false });
+                return Ok(Settled::Elected { born: self.begun(born, None), waited: false });
             }
             now = self.election.look();
         }
@@ -94,17 +94,21 @@ impl<C: Clock> Dogpile<C> {
         let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
         let since = self.clock.now();
         let mut waiter = self.election.wait(seen, wait.hears_of_pauses());
+        let mut queued = false;
         let verdict = block_by(deadline, |waker| {
             let timer = self.timer();
             match waiter.poll(waker, timer) {
                 Poll::Ready(verdict) => Ok(verdict),
-                Poll::Pending => Err(self.nap(waker, timer)),
+                Poll::Pending => {
+                    queued = true;
+                    Err(self.nap(waker, timer))
+                }
             }
         });
-        match &verdict {
-            Some(Verdict::Moved | Verdict::WouldDeadlock(_)) => {}
-            Some(Verdict::Elected(born)) => self.waited(since, Some(*born)),
-            _ => self.waited(since, None),
+        match verdict {
+            Some(Verdict::Elected(born)) => return Ok(Verdict::Elected(self.begun(born, Some(since)))),
+            _ if queued => self.waited(since),
+            _ => {}
         }
         verdict.ok_or(AcquireError::TimedOut)
     }

@@ -61,8 +61,9 @@ impl<C: Clock> Dogpile<C> {
     fn aged(&self, now: u64) -> Sight {
         let too_old = self.terms.planned().is_some_and(|more| {
             let max_stale = self.policy().max_stale().map_or(u64::MAX, nanoseconds);
-            // Acquire: as in `sight`.
-            now >= more.expires.load(Ordering::Acquire).saturating_add(max_stale) && max_stale != u64::MAX
+            // Acquire: as in `sight`. Zero in any case: `now` may be a coarse reading, and lag behind a mark.
+            max_stale == 0
+                || (max_stale != u64::MAX && now >= more.expires.load(Ordering::Acquire).saturating_add(max_stale))
         });
         if too_old { Sight::Missing } else { Sight::Stale }
     }
@@ -71,8 +72,8 @@ impl<C: Clock> Dogpile<C> {
     pub(crate) fn is_due(&self, now: u64) -> bool {
         self.terms.planned().is_some_and(|more| {
             // Relaxed, both: what is drawn from them is random anyway.
-            let (expires, lead) = (more.expires.load(Ordering::Relaxed), more.lead.load(Ordering::Relaxed));
-            self.policy().is_due(expires.saturating_sub(now), lead, 1.0 - random())
+            let (expires, cost) = (more.expires.load(Ordering::Relaxed), more.cost.load(Ordering::Relaxed));
+            self.policy().is_due(expires.saturating_sub(now), cost, 1.0 - random())
         })
     }
 
@@ -85,16 +86,18 @@ impl<C: Clock> Dogpile<C> {
             }
             return;
         }
-        let cost = born.map_or(0, |born| now.saturating_sub(born.started));
-        let due = self.carry_out(now, nanoseconds(lifetime.unwrap_or(self.expiry.lifetime())), cost);
+        if let Some(born) = born {
+            self.terms.more().cost.store(now.saturating_sub(born.started), Ordering::Relaxed); // see `is_due`
+        }
+        let due = self.carry_out(now, nanoseconds(lifetime.unwrap_or(self.expiry.lifetime())));
         self.expiry.renew_until(now, due);
     }
 
     /// Plans the life of a value, and stores all of that but the deadline, which it returns. Under the mutex.
-    fn carry_out(&self, now: u64, lifetime: u64, cost: u64) -> u64 {
-        let Plan { due, expires, lead } = self.policy().plan(now, lifetime, cost, random());
+    fn carry_out(&self, now: u64, lifetime: u64) -> u64 {
         let more = self.terms.more();
-        more.lead.store(lead, Ordering::Relaxed); // see `is_due`
+        // Relaxed: under the mutex.
+        let Plan { due, expires } = self.policy().plan(now, lifetime, more.cost.load(Ordering::Relaxed), random());
         // Release: see above.
         more.expires.store(expires, Ordering::Release);
         due
@@ -124,7 +127,7 @@ impl<C: Clock> Dogpile<C> {
         if self.policy().plans() {
             self.election.still(|| {
                 if self.expiry.is_unstamped() {
-                    let due = self.carry_out(now, nanoseconds(self.expiry.lifetime()), 0);
+                    let due = self.carry_out(now, nanoseconds(self.expiry.lifetime()));
                     self.expiry.stamp_born_until(now, due);
                 }
             });
@@ -134,21 +137,23 @@ impl<C: Clock> Dogpile<C> {
         self.expiry.now(&self.clock)
     }
 
-    /// What to think of a value from elsewhere, of that age in nanoseconds. What is due counts as stale: whoever is elected renews it,
-    /// and the others go on with it.
-    pub(super) fn judge_age(&self, age: Option<u64>) -> Freshness {
+    /// What to think of a value from elsewhere, of that age in nanoseconds, if that can be believed.
+    pub(super) fn judge_age(&self, age: Option<u64>) -> Sight {
         let (policy, lifetime) = (self.policy(), nanoseconds(self.expiry.lifetime()));
-        let Some(age) = age else { return Freshness::Stale };
-        if lifetime == u64::MAX {
-            return Freshness::Fresh;
-        }
         let max_stale = policy.max_stale().map_or(u64::MAX, nanoseconds);
+        let Some(age) = age else { return if max_stale == 0 { Sight::Missing } else { Sight::Stale } };
+        if lifetime == u64::MAX {
+            return Sight::Fresh;
+        }
         if max_stale != u64::MAX && age >= lifetime.saturating_add(max_stale) {
-            return Freshness::Missing;
+            return Sight::Missing;
+        }
+        if age >= lifetime {
+            return Sight::Stale;
         }
         // Relaxed: as in `is_due`.
-        let lead = self.terms.planned().map_or(0, |more| more.lead.load(Ordering::Relaxed));
-        let due = age >= lifetime || (policy.plans() && policy.is_due_at_age(age, lifetime, lead, 1.0 - random()));
-        if due { Freshness::Stale } else { Freshness::Fresh }
+        let cost = self.terms.planned().map_or(0, |more| more.cost.load(Ordering::Relaxed));
+        let due = policy.plans() && policy.is_due_at_age(age, lifetime, cost, 1.0 - random());
+        if due { Sight::Due } else { Sight::Fresh }
     }
 }

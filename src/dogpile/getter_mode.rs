@@ -23,7 +23,6 @@ use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::election::{Birth, State};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
-use crate::freshness::Freshness;
 use crate::keeper::{Keep, Keeper};
 use crate::lock::Lock;
 use crate::runner::Runner;
@@ -65,7 +64,10 @@ pub(crate) struct ToCreate<'a, T, L: Lock> {
 impl<'a, T, L: Lock> ToCreate<'a, T, L> {
     /// For an access that creates here and now, and keeps nothing meanwhile.
     pub(crate) fn here(self) -> (Creation<'a, L>, u32) {
-        (self.creation, self.calls)
+        let Self { creation, calls, old, .. } = self;
+        // Its drop is the user's: what is being returned would be leaked if it panicked.
+        drop(old);
+        (creation, calls)
     }
 }
 
@@ -454,7 +456,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
-        self.fetch_or_create(&mut Wait::new(patience), |seen| self.known(seen), |_| Freshness::Fresh, getter, creator)
+        self.fetch_or_create(&mut Wait::new(patience), |seen| self.known(seen), |_| Sight::Fresh, getter, creator)
     }
 
     /// What the lock alone says is needed, if it can say so without asking the getter.
@@ -474,13 +476,13 @@ impl<C: Clock> Dogpile<C> {
         &'a self,
         wait: &mut Wait,
         known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Freshness,
+        judge: impl Fn(&T) -> Sight,
         mut getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
         let mut getter = |_: &mut Wait| found(getter());
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        match self.fetch(wait, &known, &judge, &mut getter, elected)? {
+        match self.fetch(0, wait, &known, &judge, &mut getter, elected)? {
             Fetched::Value(value) => Ok(value),
             Fetched::Create(create) => {
                 let (creation, calls) = create.here();
@@ -498,7 +500,7 @@ impl<C: Clock> Dogpile<C> {
         runner: &(impl Runner + ?Sized),
         patience: Patience,
         known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Freshness,
+        judge: impl Fn(&T) -> Sight,
         mut getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>>
@@ -527,30 +529,35 @@ impl<C: Clock> Dogpile<C> {
         &self,
         wait: &mut Wait,
         known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Freshness,
+        judge: impl Fn(&T) -> Sight,
         mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
         elected: impl Fn(Birth) -> Creation<'static, L>,
     ) -> Result<Spared<T, L>, CreateError<E, G>> {
-        let ToCreate { creation, calls, need, old } = match self.fetch(wait, known, &judge, &mut getter, elected)? {
-            Fetched::Value(value) => return Ok(Spared::Value(value)),
-            Fetched::Create(create) => create,
-        };
-        let (creation, calls, old) = match old {
-            // What the lock alone could say, it has said without the getter.
-            None if need != Need::Missing && calls < CALLS => {
+        let mut calls = 0;
+        loop {
+            let create = match self.fetch(calls, wait, &known, &judge, &mut getter, &elected)? {
+                Fetched::Value(value) => return Ok(Spared::Value(value)),
+                Fetched::Create(create) => create,
+            };
+            let (mut creation, need, mut old) = (create.creation, create.need, create.old);
+            calls = create.calls;
+            if old.is_none() && need != Need::Missing && calls < CALLS {
+                // What the lock alone could say, it has said without the getter.
+                calls += 1;
                 let asking = StandsDown(Some(creation));
-                let old = asking.enter(|| getter(wait))?.filter(|old| judge(old) != Freshness::Missing);
-                (asking.goes_on(), calls + 1, old)
+                old = asking.enter(|| getter(wait))?.filter(|old| judge(old) != Sight::Missing);
+                creation = asking.goes_on();
             }
-            old => (creation, calls, old),
-        };
-        match old {
-            Some(old) if creation.is_dead() => {
-                self.goes_on(need);
-                Ok(Spared::Value(old))
+            match old {
+                Some(old) if creation.is_dead() => {
+                    self.goes_on(need);
+                    return Ok(Spared::Value(old));
+                }
+                Some(old) => return Ok(Spared::HandOver(creation, need, old)),
+                // If the getter took so long that another was elected, it is the other's to create.
+                None if creation.is_dead() => {}
+                None => return Ok(Spared::Create(creation, calls)),
             }
-            Some(old) => Ok(Spared::HandOver(creation, need, old)),
-            None => Ok(Spared::Create(creation, calls)),
         }
     }
 
@@ -559,16 +566,29 @@ impl<C: Clock> Dogpile<C> {
         &self,
         calls: u32,
         known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Freshness,
+        judge: impl Fn(&T) -> Sight,
         getter: impl FnOnce() -> Result<Option<T>, E>,
     ) -> Option<T> {
-        if !self.serves_stale() || calls == CALLS || known(self.election.look()) == Known::Need(Need::Missing) {
+        if !self.serves_stale() || calls == CALLS {
+            return None;
+        }
+        let known = known(self.election.look());
+        if known == Known::Need(Need::Missing) {
             return None;
         }
         // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
-        let old = getter().ok().flatten().filter(|old| judge(old) != Freshness::Missing)?;
-        self.tell_stale();
-        Some(old)
+        let old = getter().ok().flatten()?;
+        let sight = judge(&old);
+        self.tell_of(known, sight);
+        (sight != Sight::Missing).then_some(old)
+    }
+
+    /// Tells of a value that an access goes on with, if it is a stale one.
+    pub(crate) fn tell_of(&self, known: Known, sight: Sight) {
+        let known_stale = matches!(known, Known::AskForOld | Known::Need(Need::Stale));
+        if sight == Sight::Stale || (known_stale && sight != Sight::Missing) {
+            self.tell_stale();
+        }
     }
 
     /// All of an access up to its creator. `known` says what is needed if the lock knows without the getter;
@@ -576,13 +596,13 @@ impl<C: Clock> Dogpile<C> {
     /// access's deadline, if it has to wait. Nothing that it brought is kept while the access waits.
     pub(crate) fn fetch<'a, L: Lock, T, E, G>(
         &self,
+        mut calls: u32,
         wait: &mut Wait,
         known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Freshness,
+        judge: impl Fn(&T) -> Sight,
         mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
         elected: impl Fn(Birth) -> Creation<'a, L>,
     ) -> Result<Fetched<'a, T, L>, CreateError<E, G>> {
-        let mut calls = 0;
         let (mut served, mut again) = (false, false);
         let mut old = None;
         loop {
@@ -603,17 +623,19 @@ impl<C: Clock> Dogpile<C> {
                     match getter(wait)? {
                         Some(value) if served => return Ok(Fetched::Value(value)),
                         Some(value) => match judge(&value) {
-                            Freshness::Fresh => {
-                                if known == Known::AskForOld {
-                                    self.tell_stale();
-                                }
+                            sight @ Sight::Fresh => {
+                                self.tell_of(known, sight);
                                 return Ok(Fetched::Value(value));
                             }
-                            Freshness::Stale => {
+                            Sight::Due => {
+                                old = Some(value);
+                                Need::Due
+                            }
+                            Sight::Stale => {
                                 old = Some(value);
                                 Need::Stale
                             }
-                            Freshness::Missing => Need::Missing,
+                            Sight::Missing => Need::Missing,
                         },
                         None => Need::Missing,
                     }
@@ -637,8 +659,11 @@ impl<C: Clock> Dogpile<C> {
                         // after the other.
                         let asking = StandsDown(Some(creation));
                         match asking.enter(|| getter(wait))? {
-                            Some(value) if judge(&value) == Freshness::Fresh => return Ok(Fetched::Value(value)),
-                            _ => {
+                            Some(value) if judge(&value) == Sight::Fresh => return Ok(Fetched::Value(value)),
+                            found => {
+                                // Its drop is the user's, and comes before anything is returned: what is being returned would be
+                                // leaked if it panicked.
+                                drop(found);
                                 let creation = asking.goes_on();
                                 // If the getter took so long that another was elected, it is the other's to create.
                                 if !creation.is_dead() {
@@ -655,14 +680,18 @@ impl<C: Clock> Dogpile<C> {
                 // Somebody else creates: an old value is good enough.
                 Settled::CarryOn => {
                     if let Some(old) = old.take() {
-                        self.tell_stale();
+                        if need == Need::Stale {
+                            self.tell_stale();
+                        }
                         return Ok(Fetched::Value(old));
                     }
                 }
                 // Somebody else has created: ask once more, or else an old value is good enough.
                 Settled::Moved => {
                     if let Some(old) = old.take_if(|_| calls == CALLS) {
-                        self.tell_stale();
+                        if need == Need::Stale {
+                            self.tell_stale();
+                        }
                         return Ok(Fetched::Value(old));
                     }
                 }

@@ -7,9 +7,8 @@ use super::Dogpile;
 use super::getter_mode::{never, never_fails, or_deadlock};
 use crate::clock::Clock;
 use crate::creation::{Creation, infallibly};
-use crate::dogpile::Stamped;
+use crate::dogpile::{Sight, Stamped};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
-use crate::freshness::Freshness;
 use crate::keeper::Keep;
 use crate::runner::Runner;
 use crate::turn::Outcome;
@@ -283,7 +282,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>> {
-        let (dogpile, fresh) = (lock.kept(), |_: &T| Freshness::Fresh);
+        let (dogpile, fresh) = (lock.kept(), |_: &T| Sight::Fresh);
         Self::fetch_or_hand_over(lock, runner, patience, |seen| dogpile.known(seen), fresh, getter, creator)
     }
 

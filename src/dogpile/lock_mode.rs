@@ -443,7 +443,7 @@ impl<C: Clock> Dogpile<C> {
         match creation.run_fallible(creator) {
             Ok(()) => Ok(Outcome::Created),
             Err(_) if self.serves_stale() && self.has_value() => {
-                self.tell_stale();
+                self.tell_if_stale();
                 Ok(Outcome::StaleOnError)
             }
             Err(error) => Err(CreateError::Failed(error)),

@@ -2,20 +2,21 @@
 
 use super::Dogpile;
 use crate::clock::Clock;
-use crate::election::{Birth, Election};
+use crate::election::Birth;
 use crate::observer::{End, Observer, Source, Stats, Tally, tell};
+use crate::running::{Doing, Running};
 use std::mem;
 use std::time::Duration;
 
 /// A creation that nobody has yet.
-struct Unbegun<'a> {
-    election: &'a Election,
+struct Unbegun<'a, C: Clock> {
+    of: &'a Dogpile<C>,
     born: Birth,
 }
 
-impl Drop for Unbegun<'_> {
+impl<C: Clock> Drop for Unbegun<'_, C> {
     fn drop(&mut self) {
-        self.election.abandon(self.born, None);
+        self.of.stand_down(self.born);
     }
 }
 
@@ -56,6 +57,13 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
+    /// As well, unless it is fresh: the renewal that failed was an early one.
+    pub(crate) fn tell_if_stale(&self) {
+        if self.is_expired() {
+            self.tell_stale();
+        }
+    }
+
     #[cold]
     pub(super) fn tell_stale_by_rule(&self) {
         if let Some((observer, of)) = self.observer() {
@@ -63,28 +71,49 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// Notes when a creation begins, and tells of the one that it takes the place of. The clock and the observer are the user's: if
-    /// they panic, the election that was won is given up.
-    pub(super) fn begun(&self, born: Birth) -> Birth {
-        let unbegun = Unbegun { election: &self.election, born };
-        let started = self.clock.now();
-        let tally = &self.terms.more().tally; // made here, where nobody holds the mutex
-        if let Some(after) = born.buried {
-            tally.ended(&End::Buried, after);
-            self.tell(&End::Buried, after);
-        }
+    /// Runs what is the user's between an election and whatever answers for it. If it panics, the creation stands down, and a
+    /// pause goes on; if it comes to wait for that creation, it is told (L7).
+    pub(crate) fn meanwhile<R>(&self, born: Birth, run: impl FnOnce() -> R) -> R {
+        let _running = Running::enter(&self.election, born, self.policy().name(), Doing::Creating);
+        let unbegun = Unbegun { of: self, born };
+        let ran = run();
         mem::forget(unbegun);
-        Birth { started, ..born }
+        ran
     }
 
-    /// Notes that an access has waited since then, and was `elected`, if that is so; which it gives up if it panics.
-    pub(super) fn waited(&self, since: u64, elected: Option<Birth>) {
-        let unbegun = elected.map(|born| Unbegun { election: &self.election, born });
-        let took = self.clock.now().saturating_sub(since);
+    /// Notes when a creation begins, and tells of the one that it takes the place of; and of the wait since then, if there was one.
+    pub(super) fn begun(&self, born: Birth, waited_since: Option<u64>) -> Birth {
+        if let Some(after) = born.buried {
+            self.count(&End::Buried, after);
+        }
+        self.meanwhile(born, || {
+            let started = self.clock.now();
+            let waited = waited_since.map(|since| self.count_wait(since, started));
+            if let Some(after) = born.buried {
+                self.tell(&End::Buried, after);
+            }
+            if let Some(took) = waited {
+                self.tell_wait(took);
+            }
+            Birth { started, ..born }
+        })
+    }
+
+    /// Notes that an access has waited since then.
+    pub(super) fn waited(&self, since: u64) {
+        let took = self.count_wait(since, self.clock.now());
+        self.tell_wait(took);
+    }
+
+    fn count_wait(&self, since: u64, now: u64) -> u64 {
+        let took = now.saturating_sub(since);
         self.terms.more().tally.waited(took);
+        took
+    }
+
+    fn tell_wait(&self, took: u64) {
         if let Some((observer, of)) = self.observer() {
             observer.waited(of, Duration::from_nanos(took));
         }
-        mem::forget(unbegun);
     }
 }

@@ -9,6 +9,7 @@
 
 use super::Dogpile;
 use super::access::Need;
+use super::aging::Sight;
 use super::getter_mode::{Known, and_set, found, never, never_fails, or_deadlock};
 use crate::clock::{Clock, nanoseconds};
 use crate::creation::Creation;
@@ -382,13 +383,20 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// What to think of a value that was created then.
-    pub(crate) fn judge_stamp(&self, created: SystemTime) -> Freshness {
-        match self.expiry.told() {
-            Freshness::Fresh => {
-                self.judge_age(Expiry::age_of_stamp(created, self.clock.wall(), self.policy().max_skew()))
+    /// What to think of a value that was created then. Whoever said something to this lock has made no value younger.
+    pub(crate) fn judge_stamp(&self, created: SystemTime) -> Sight {
+        let told = self.expiry.told();
+        if told == Freshness::Missing {
+            return Sight::Missing;
+        }
+        match self.judge_age(Expiry::age_of_stamp(created, self.clock.wall(), self.policy().max_skew())) {
+            Sight::Fresh | Sight::Due
+                if told == Freshness::Stale && self.policy().max_stale() == Some(Duration::ZERO) =>
+            {
+                Sight::Missing
             }
-            told => told,
+            Sight::Fresh | Sight::Due if told == Freshness::Stale => Sight::Stale,
+            sight => sight,
         }
     }
 }

@@ -29,15 +29,19 @@ pub(super) struct More {
     hold: AtomicU64,
     /// When the value expires, if its policy [plans](Policy::plans); or since when it has been stale, if somebody said so.
     pub(super) expires: AtomicU64,
-    /// See [`Plan`](crate::policy::Plan).
-    pub(super) lead: AtomicU64,
+    /// How long the last creation took, if the policy plans.
+    pub(super) cost: AtomicU64,
     pub(super) tally: Tally,
 }
 
+#[cfg(all(not(dogpile_loom), target_pointer_width = "64"))]
+const _: () = assert!(size_of::<More>() <= 88);
+
 impl More {
     fn new(policy: Option<Arc<Policy>>) -> Self {
-        let [hold, expires, lead] = [0; 3].map(AtomicU64::new);
-        Self { policy, hold, expires, lead, tally: Tally::default() }
+        // Of a value that was born fresh, and nobody has looked at, it is not known yet when it expires.
+        let [hold, expires, cost] = [0, u64::MAX, 0].map(AtomicU64::new);
+        Self { policy, hold, expires, cost, tally: Tally::default() }
     }
 }
 

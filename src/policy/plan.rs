@@ -19,11 +19,9 @@ pub(crate) enum Early {
 pub(crate) struct Plan {
     pub(crate) due: u64,
     pub(crate) expires: u64,
-    /// For [`Early::Perhaps`]: how long a creation takes, times beta.
-    pub(crate) lead: u64,
 }
 
-/// Of 2^53 draws none lies further from 0 than this, in units of the lead: the negative logarithm of the smallest.
+/// Of 2^53 draws none lies further from 0 than this, in units of cost times beta: the negative logarithm of the smallest.
 const FURTHEST: u64 = 37;
 
 impl Policy {
@@ -32,43 +30,43 @@ impl Policy {
         self.max_stale.is_some() || self.early.is_some() || self.jitter > 0.0
     }
 
-    /// The life of a value that is there from `now` on, for that lifetime, and took that `cost` to create; all in nanoseconds.
+    /// The life of a value that is there from `now` on, for that lifetime, where creating takes that long; all in nanoseconds.
     /// `random` is from 0 up to 1.
     pub(crate) fn plan(&self, now: u64, lifetime: u64, cost: u64, random: f64) -> Plan {
         if lifetime == 0 || lifetime == u64::MAX {
             let never = Expiry::deadline_from(now, lifetime);
-            return Plan { due: never, expires: if lifetime == 0 { now } else { never }, lead: 0 };
+            return Plan { due: never, expires: if lifetime == 0 { now } else { never } };
         }
         let lifetime = (lifetime - part_of(lifetime, self.jitter * random)).max(1);
         let expires = Expiry::deadline_from(now, lifetime);
-        let (due, lead) = match self.early {
-            None => (expires, 0),
-            Some(Early::At(fraction)) => (Expiry::deadline_from(now, part_of(lifetime, fraction).max(1)), 0),
+        let due = match self.early {
+            None => expires,
+            Some(Early::At(fraction)) => Expiry::deadline_from(now, part_of(lifetime, fraction).max(1)),
             Some(Early::Perhaps(beta)) => {
-                let lead = part_of(cost, beta);
-                (expires.saturating_sub(lead.saturating_mul(FURTHEST)).max(Expiry::deadline_from(now, 1)), lead)
+                let earliest = expires.saturating_sub(part_of(cost, beta).saturating_mul(FURTHEST));
+                earliest.max(Expiry::deadline_from(now, 1))
             }
         };
-        Plan { due: due.min(expires), expires, lead }
+        Plan { due: due.min(expires), expires }
     }
 
-    /// Whether this access is to renew a value that expires in so many nanoseconds, and was planned with that lead: now and then,
-    /// by a `random` number above 0 and up to 1; or in any case.
-    pub(crate) fn is_due(&self, expires_in: u64, lead: u64, random: f64) -> bool {
+    /// Whether this access is to renew a value that expires in so many nanoseconds, where creating takes that long: now and then, by a
+    /// `random` number above 0 and up to 1; or in any case.
+    pub(crate) fn is_due(&self, expires_in: u64, cost: u64, random: f64) -> bool {
         match self.early {
             None => false,
             Some(Early::At(_)) => true,
             #[allow(clippy::cast_precision_loss)] // to 53 bits
-            Some(Early::Perhaps(_)) => -random.ln() * lead as f64 >= expires_in as f64,
+            Some(Early::Perhaps(beta)) => cost as f64 * beta * -random.ln() >= expires_in as f64,
         }
     }
 
     /// Whether a value is to be renewed that has lived for so long, of that lifetime, in nanoseconds: where the lock has no plan for
     /// it, since it comes from elsewhere.
-    pub(crate) fn is_due_at_age(&self, age: u64, lifetime: u64, lead: u64, random: f64) -> bool {
+    pub(crate) fn is_due_at_age(&self, age: u64, lifetime: u64, cost: u64, random: f64) -> bool {
         match self.early {
             Some(Early::At(fraction)) => age >= part_of(lifetime, fraction),
-            _ => self.is_due(lifetime.saturating_sub(age), lead, random),
+            _ => self.is_due(lifetime.saturating_sub(age), cost, random),
         }
     }
 }
@@ -97,12 +95,12 @@ mod tests {
         let policy = Policy::builder().refresh_early(1.5).build_const();
         let mut random = fastrand::Rng::with_seed(7);
         let plan = policy.plan(nanoseconds(SECOND), nanoseconds(SECOND * 600), nanoseconds(SECOND), 0.5);
-        assert_eq!(plan.lead, nanoseconds(MS * 1_500), "delta * beta");
         assert_eq!(plan.expires, nanoseconds(SECOND * 601));
         for tenths in [0, 1, 5, 10, 20, 40_u32] {
             let expires_in = nanoseconds(MS * 100) * u64::from(tenths);
-            let due =
-                (0..DRAWS).map(|_| u32::from(policy.is_due(expires_in, plan.lead, 1.0 - random.f64()))).sum::<u32>();
+            let due = (0..DRAWS)
+                .map(|_| u32::from(policy.is_due(expires_in, nanoseconds(SECOND), 1.0 - random.f64())))
+                .sum::<u32>();
             // P(-delta * beta * ln(rand) >= expires_in)
             let expected = (-f64::from(tenths) / 15.0).exp();
             let deviation = (expected * (1.0 - expected) / f64::from(DRAWS)).sqrt();
@@ -111,6 +109,6 @@ mod tests {
         }
         // Nobody draws anything before the plan has it looked at.
         let earliest = plan.expires - plan.due;
-        assert!(!policy.is_due(earliest, plan.lead, f64::EPSILON / 2.0));
+        assert!(!policy.is_due(earliest, nanoseconds(SECOND), f64::EPSILON / 2.0));
     }
 }

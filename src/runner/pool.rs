@@ -1,12 +1,12 @@
 //! A bounded pool of threads.
 
-use super::{Job, Runner};
+use super::{Job, Runner, quietly};
 use crate::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::thread;
 use std::time::Duration;
 
@@ -21,9 +21,11 @@ const IDLE: Duration = Duration::from_secs(10);
 ///
 /// # Deadlocks
 ///
-/// A creator that waits for another value may wait for a creation whose job stands behind it in this pool. That happens only to
-/// values that were invalidated while their job was waiting, and ends with a
-/// [`creation_timeout`](crate::PolicyBuilder::creation_timeout); or have such creators run in a pool of their own.
+/// A creator that waits for another value may wait for a creation whose job stands behind it in this pool, which nobody can know.
+/// A value that has a job in the pool is waited for if it was invalidated, lost by its store or has become [too
+/// old](crate::PolicyBuilder::max_stale) meanwhile, and by who [refreshes](crate::CachedFn::refresh) it. Have creators that need each
+/// other's values run in pools of their own, bound their waits, or have a
+/// [`creation_timeout`](crate::PolicyBuilder::creation_timeout) end them.
 ///
 /// # Examples
 ///
@@ -116,7 +118,7 @@ impl Shared {
             if let Some(job) = jobs.waiting.pop_front() {
                 drop(jobs);
                 // Ours do not panic; somebody else's may.
-                drop(catch_unwind(AssertUnwindSafe(job)));
+                quietly(job);
                 jobs = self.jobs.lock();
                 continue;
             }

@@ -1,12 +1,12 @@
 //! Getter mode, with guards: the getter runs as a reader, and what it brings is returned in its guard.
 
+use super::guard::after;
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::Creation;
-use crate::dogpile::{Fetched, Known, Spared, found, never, never_fails, or_deadlock};
+use crate::dogpile::{Fetched, Known, Sight, Spared, found, never, never_fails, or_deadlock};
 use crate::election::State;
 use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
-use crate::freshness::Freshness;
 use crate::keeper::Keeper;
 use crate::runner::Runner;
 use crate::wait::{FOREVER, Patience, Wait};
@@ -305,7 +305,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
-        self.fetch_or_create(patience, |seen| self.dogpile.known(seen), |_| Freshness::Fresh, getter, creator)
+        self.fetch_or_create(patience, |seen| self.dogpile.known(seen), |_| Sight::Fresh, getter, creator)
     }
 
     /// The access of [`Dogpile`](crate::Dogpile)'s getter mode, its getter run as a reader.
@@ -313,19 +313,20 @@ impl<C: Clock> SyncReaderDogpile<C> {
         &'a self,
         patience: Patience,
         known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Freshness,
-        mut getter: impl FnMut() -> Result<T, GetError<G>>,
+        judge: impl Fn(&T) -> Sight,
+        mut get: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
         let mut wait = Wait::new(patience);
-        let mut getter = |wait: &mut Wait| self.get_within(wait, &mut getter);
+        let mut getter = |wait: &mut Wait| self.get_within(wait, &mut get);
         if self.readers.is_reading_here() {
-            return getter(&mut wait)?.ok_or(CreateError::ReadLockHeld);
+            let guard = self.read_on(known, judge, getter(&mut wait)?)?;
+            return Ok(after((creator, get), guard));
         }
         let judge = |guard: &ReadGuard<'_, T>| judge(guard);
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        let (creation, calls) = match self.dogpile.fetch(&mut wait, &known, judge, &mut getter, elected)? {
-            Fetched::Value(guard) => return Ok(guard),
+        let (creation, calls) = match self.dogpile.fetch(0, &mut wait, &known, judge, &mut getter, elected)? {
+            Fetched::Value(guard) => return Ok(after((creator, get), guard)),
             Fetched::Create(create) => create.here(),
         };
         self.make_here(creation, &mut wait, creator, |wait| {
@@ -341,31 +342,44 @@ impl<C: Clock> SyncReaderDogpile<C> {
         runner: &(impl Runner + ?Sized),
         patience: Patience,
         known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Freshness,
-        mut getter: impl FnMut() -> Result<T, GetError<G>>,
+        judge: impl Fn(&T) -> Sight,
+        mut get: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>>
     where
         C: 'static,
     {
         let mut wait = Wait::new(patience);
-        let mut getter = |wait: &mut Wait| self.get_within(wait, &mut getter);
+        let mut getter = |wait: &mut Wait| self.get_within(wait, &mut get);
         if self.readers.is_reading_here() {
-            return getter(&mut wait)?.ok_or(CreateError::ReadLockHeld);
+            let guard = self.read_on(known, judge, getter(&mut wait)?)?;
+            return Ok(after((creator, get), guard));
         }
         let judge = |guard: &ReadGuard<'_, T>| judge(guard);
         let elected = |born| Creation::new(keeper(), born);
         match self.dogpile.fetch_sparing(&mut wait, &known, judge, &mut getter, elected)? {
-            Spared::Value(guard) => Ok(guard),
+            Spared::Value(guard) => Ok(after((creator, get), guard)),
             Spared::HandOver(creation, need, guard) => {
                 creation.run_fallible_in_background(runner, creator);
                 self.dogpile.goes_on(need);
-                Ok(guard)
+                Ok(after(get, guard))
             }
             Spared::Create(creation, calls) => self.make_here(creation, &mut wait, making(creator), |wait| {
                 self.dogpile.fetch_old(calls, known, judge, || getter(wait))
             }),
         }
+    }
+
+    /// What an access is given that reads already: it is never elected.
+    fn read_on<'a, T, E, G>(
+        &'a self,
+        known: impl Fn(State) -> Known,
+        judge: impl Fn(&T) -> Sight,
+        got: Option<ReadGuard<'a, T>>,
+    ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
+        let guard = got.ok_or(CreateError::ReadLockHeld)?;
+        self.dogpile.tell_of(known(self.dogpile.election().look()), judge(&guard));
+        Ok(guard)
     }
 
     /// Asks a getter as a reader.
@@ -392,7 +406,10 @@ impl<C: Clock> SyncReaderDogpile<C> {
             }
             Err(CreateError::Failed(error)) => {
                 creation.fail(&error);
-                old(wait).ok_or(CreateError::Failed(error))
+                match old(wait) {
+                    Some(guard) => Ok(after(error, guard)),
+                    None => Err(CreateError::Failed(error)),
+                }
             }
             Err(error) => {
                 creation.fail(&error);

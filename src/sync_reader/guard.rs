@@ -77,6 +77,15 @@ impl<'a, T> ReadGuard<'a, T> {
     }
 }
 
+/// A guard, after the `rest` of its access was dropped, which is the user's. (What a function returns is leaked if one of its own
+/// variables panics on being dropped; and a leaked guard keeps writers out for ever.)
+#[inline(always)]
+#[allow(clippy::inline_always)] // a part of the hit path
+pub(super) fn after<G>(rest: impl Sized, guard: G) -> G {
+    drop(rest);
+    guard
+}
+
 impl<T> Deref for ReadGuard<'_, T> {
     type Target = T;
 

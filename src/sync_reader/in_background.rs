@@ -3,9 +3,8 @@
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::{Creation, infallibly};
-use crate::dogpile::{Stamped, never, never_fails, or_deadlock};
+use crate::dogpile::{Sight, Stamped, never, never_fails, or_deadlock};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
-use crate::freshness::Freshness;
 use crate::keeper::Keep;
 use crate::runner::Runner;
 use crate::turn::Outcome;
@@ -258,7 +257,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
-        let (this, fresh) = (lock.kept(), |_: &T| Freshness::Fresh);
+        let (this, fresh) = (lock.kept(), |_: &T| Sight::Fresh);
         let known = |seen| this.dogpile.known(seen);
         this.fetch_or_hand_over(|| lock.keeper(), runner, patience, known, fresh, getter, creator)
     }

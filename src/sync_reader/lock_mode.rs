@@ -1,5 +1,6 @@
 //! Lock mode, with guards: the forms of [`Dogpile`](crate::Dogpile), and the engine under them.
 
+use super::guard::after;
 use super::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::Creation;
@@ -326,11 +327,10 @@ impl<C: Clock> SyncReaderDogpile<C> {
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
-        let (outcome, seat) = match self.hit() {
-            Some(seat) => (Outcome::Fresh, seat),
-            None => self.create_slowly(patience, creator)?,
-        };
-        Ok(ReadGuard::new(outcome, self.readers.pass(seat)))
+        match self.hit() {
+            Some(seat) => Ok(after(creator, self.guard(Outcome::Fresh, seat))),
+            None => self.create_slowly(patience, creator),
+        }
     }
 
     #[cold]
@@ -338,10 +338,10 @@ impl<C: Clock> SyncReaderDogpile<C> {
         &self,
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
-    ) -> Result<(Outcome, Seat<'_>), CreateError<E>> {
+    ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
         let mut wait = Wait::new(patience);
         match self.access_slowly(&mut wait, leave)? {
-            Access::In(outcome, seat) => Ok((outcome, seat)),
+            Access::In(outcome, seat) => Ok(after(creator, self.guard(outcome, seat))),
             Access::Elected(born) => self.create_here(Creation::new(Keeper::Borrowed(self), born), &mut wait, creator),
         }
     }
@@ -351,10 +351,13 @@ impl<C: Clock> SyncReaderDogpile<C> {
         creation: Creation<'l, Self>,
         wait: &mut Wait,
         creator: impl FnOnce(&Creation<'l, Self>) -> Result<(), E>,
-    ) -> Result<(Outcome, Seat<'_>), CreateError<E>> {
+    ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
         match creation.run_fallible(creator) {
-            Ok(()) => Ok((Outcome::Created, self.readers.enter(wait)?.into_seat())),
-            Err(error) => self.old(wait).ok_or(CreateError::Failed(error)),
+            Ok(()) => Ok(ReadGuard::new(Outcome::Created, self.readers.enter(wait)?)),
+            Err(error) => match self.old(wait) {
+                Some(guard) => Ok(after(error, guard)),
+                None => Err(CreateError::Failed(error)),
+            },
         }
     }
 
@@ -369,17 +372,16 @@ impl<C: Clock> SyncReaderDogpile<C> {
     where
         C: 'static,
     {
-        let within = |(outcome, seat)| ReadGuard::new(outcome, self.readers.pass(seat));
         if let Some(seat) = self.hit() {
-            return Ok(within((Outcome::Fresh, seat)));
+            return Ok(after(creator, self.guard(Outcome::Fresh, seat)));
         }
         let (mut wait, mut old) = (Wait::new(patience), None);
         match self.access_slowly(&mut wait, |need, pass| old = pass.map(|pass| (need, pass)))? {
-            Access::In(outcome, seat) => Ok(within((outcome, seat))),
+            Access::In(outcome, seat) => Ok(after(creator, self.guard(outcome, seat))),
             Access::Elected(born) => {
                 let creation = Creation::new(keeper(), born);
                 let Some((need, pass)) = old else {
-                    return self.create_here(creation, &mut wait, creator).map(within);
+                    return self.create_here(creation, &mut wait, creator);
                 };
                 creation.run_fallible_in_background(runner, creator);
                 Ok(ReadGuard::new(self.dogpile.goes_on(need), pass))
@@ -387,8 +389,14 @@ impl<C: Clock> SyncReaderDogpile<C> {
         }
     }
 
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    fn guard<'a>(&'a self, outcome: Outcome, seat: Seat<'a>) -> ReadGuard<'a, Outcome> {
+        ReadGuard::new(outcome, self.readers.pass(seat))
+    }
+
     /// The old resource, for an access whose creator has failed: if it is to have it, and there is one, as a reader sees it.
-    fn old(&self, wait: &mut Wait) -> Option<(Outcome, Seat<'_>)> {
+    fn old(&self, wait: &mut Wait) -> Option<ReadGuard<'_, Outcome>> {
         if !self.dogpile.serves_stale() {
             return None;
         }
@@ -397,8 +405,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         if !self.has_value() {
             return None;
         }
-        self.dogpile.tell_stale();
-        Some((Outcome::StaleOnError, pass.into_seat()))
+        self.dogpile.tell_if_stale();
+        Some(ReadGuard::new(Outcome::StaleOnError, pass))
     }
 
     #[inline(always)]

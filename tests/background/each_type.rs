@@ -1,6 +1,6 @@
 //! Each type and mode, and each way to hold a lock.
 
-use crate::{AT_HALF, Clock, HALF, MINUTE, MORTAL, PAUSING, Shelf, nobody};
+use crate::{AT_HALF, Clock, HALF, MINUTE, MORTAL, PAUSING, SECOND, SHORT_LIVED, Shelf, nobody};
 use dogpile::{
     AcquireError, Cached, CachedFn, CachedGuard, CreateError, Dogpile, GetError, Made, ManualClock, MonotonicClock,
     NeedRegeneration, Outcome, ReadGuard, Registry, Renewal, Stamped, SyncReaderDogpile, WriteLockError,
@@ -35,6 +35,24 @@ fn cached_returns_the_old_value_and_publishes_the_new() {
     assert_eq!(told(&get(5)), (2, Outcome::Fresh), "renewed early");
     shelf.take()();
     assert_eq!(told(&get(6)), (5, Outcome::Fresh));
+}
+
+#[test]
+fn c21_what_is_too_old_is_created_here_on_every_type() {
+    let clock = clock();
+    let cached = Arc::new(Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SHORT_LIVED));
+    let readers = Arc::new(SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SHORT_LIVED));
+    let stamped = Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SHORT_LIVED));
+    cached.set(1);
+    drop(readers.acquire_or_create(|| ()));
+    let old = Stamped { value: 1, created: dogpile::Clock::wall(&*clock) };
+    clock.advance(MINUTE + SECOND);
+    let got = Cached::get_or_create_in_background(&cached, &nobody, |_| Made::new(2));
+    assert_eq!((*got, CachedGuard::outcome(&got)), (2, Outcome::Created));
+    let guard = SyncReaderDogpile::acquire_or_create_in_background(&readers, &nobody, |_| ());
+    assert_eq!(*guard, Outcome::Created);
+    let got = Dogpile::get_or_create_stamped_in_background(&stamped, &nobody, || Ok(old), |_| 2);
+    assert_eq!(got.value, 2);
 }
 
 #[test]
@@ -165,6 +183,17 @@ fn a_getter_brings_the_old_value_once() {
     assert!(!lock.is_expired());
     let got = Dogpile::get_or_create_in_background_timeout(&lock, &nobody, Duration::ZERO, finds(2), |_| 3);
     assert_eq!(got, Ok(2));
+}
+
+#[test]
+fn l6_what_was_invalidated_is_not_what_the_store_still_holds() {
+    let lock = Arc::new(Dogpile::never_expires().born_fresh());
+    lock.invalidate();
+    let getter = || -> Result<u32, NeedRegeneration> { panic!("what it finds was invalidated") };
+    assert_eq!(Dogpile::get_or_create_in_background(&lock, &nobody, getter, |_| 2), 2);
+    let readers = resource();
+    readers.invalidate();
+    assert_eq!(*SyncReaderDogpile::get_or_create_in_background(&readers, &nobody, getter, |_| 2), 2);
 }
 
 #[test]
@@ -352,4 +381,28 @@ fn stamped_resources_are_renewed_in_the_background() {
     assert_eq!(got.map(|guard| guard.value), Ok(1), "somebody creates already");
     shelf.take()();
     assert_eq!(lock.stats().failures, 1);
+}
+
+#[test]
+fn c11_a_getter_that_takes_too_long_and_finds_nothing_leaves_it_to_the_other() {
+    let clock = clock();
+    let lock = Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).born_fresh().with_policy(&MORTAL));
+    lock.mark_stale();
+    let other = std::cell::RefCell::new(None);
+    let getter = || {
+        if other.borrow().is_none() {
+            clock.advance(MINUTE);
+            let elected = || match lock.acquire_owned() {
+                dogpile::Turn::Create(creation) => creation,
+                turn => panic!("{turn:?}"),
+            };
+            *other.borrow_mut() = Some(std::thread::scope(|scope| scope.spawn(elected).join().unwrap()));
+        }
+        Err::<u32, _>(NeedRegeneration)
+    };
+    let unwanted = |_: &_| panic!("the other creates");
+    let told = Dogpile::get_or_create_in_background_timeout(&lock, &nobody, Duration::ZERO, getter, unwanted);
+    assert_eq!(told, Err(AcquireError::TimedOut), "L8: twice is enough; then it waits");
+    other.take().unwrap().finish();
+    assert!(!lock.is_expired());
 }

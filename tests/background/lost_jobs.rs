@@ -1,10 +1,11 @@
 //! Jobs that are refused, lost, leaked or run to a bad end (C9, C10).
 
 use crate::{MINUTE, MORTAL, PAUSING, SECOND, Shelf, hand_over, lock, stale, unwanted};
-use dogpile::{AcquireError, Dogpile, Freshness, Job, Outcome};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use dogpile::{AcquireError, Dogpile, Freshness, Job, Outcome, Pool, Runner as _};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -135,4 +136,39 @@ fn c12_all_time_out_and_the_job_goes_on() {
     shelf.take()();
     let outcome = Dogpile::acquire_or_create_in_background_timeout(&lock, &crate::nobody, Duration::ZERO, |_| ());
     assert_eq!(outcome, Ok(Outcome::Created), "what the job made was invalidated before");
+}
+
+#[test]
+fn c9_a_runner_that_panics_has_not_run_the_creator() {
+    let (lock, _) = stale(&PAUSING);
+    let panics = |_: Job| panic!("no threads");
+    assert!(catch_unwind(AssertUnwindSafe(|| hand_over(&lock, &panics))).is_err());
+    lock.invalidate();
+    let Err(AcquireError::Paused { cause, .. }) = lock.acquire_timeout(Duration::MAX) else { panic!("no pause") };
+    assert_eq!(&*cause, "the creation was dropped unfinished");
+}
+
+/// What a panic brings that panics in turn when it is dropped, so many times.
+struct Chain(u32);
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        if self.0 > 0 && !thread::panicking() {
+            panic_any(Chain(self.0 - 1));
+        }
+    }
+}
+
+#[test]
+fn c10_what_a_panic_brings_may_panic_too() {
+    let (lock, _) = stale(&MORTAL);
+    let shelf = Shelf::default();
+    Dogpile::acquire_or_create_in_background(&lock, &shelf, |_| panic_any(Chain(3)));
+    shelf.take()(); // and does not panic
+    assert!(!lock.is_creating());
+    let pool = Pool::new(1, 10);
+    pool.run(Box::new(|| panic_any(Chain(3))));
+    let (ran, runs) = mpsc::channel();
+    pool.run(Box::new(move || ran.send(()).unwrap()));
+    runs.recv().unwrap();
 }

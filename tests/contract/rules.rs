@@ -4,7 +4,10 @@
 //! each policy has something to say, so there the laws are said anew, with what the policy makes of them.
 
 use crate::laws::{ALMOST_A_MINUTE, Access, Elects, FOREVER, Failure, Held, MINUTE, Waiters, make, never, until};
-use dogpile::{Backoff, CreateError, Freshness, Generation, ManualClock, OnError, Outcome, Policy};
+use dogpile::{
+    Backoff, CreateError, Dogpile, Freshness, Generation, ManualClock, Observer, OnError, Outcome, Policy, Source,
+};
+use std::fmt::Display;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -37,6 +40,49 @@ macro_rules! rules {
 
 const STEADY: Backoff = Backoff::new(SECOND, SECOND).jitter(0.0);
 
+/// Looks at what it is told, and at another lock, which would hang if it were called in the middle of anything.
+#[derive(Debug)]
+struct Nosy;
+
+static NOSY: Nosy = Nosy;
+static OTHER: Dogpile = Dogpile::never_expires();
+
+impl Nosy {
+    fn pry(of: Source) {
+        assert_eq!(of.name, None);
+        OTHER.acquire_or_create(|| ());
+        OTHER.mark_stale();
+    }
+}
+
+impl Observer for Nosy {
+    fn created(&self, of: Source, _: Duration) {
+        Self::pry(of);
+    }
+
+    fn failed(&self, of: Source, _: Duration, cause: &dyn Display) {
+        assert!(!cause.to_string().is_empty());
+        Self::pry(of);
+    }
+
+    fn superseded(&self, of: Source, _: Duration) {
+        Self::pry(of);
+    }
+
+    fn dead(&self, of: Source, after: Duration) {
+        assert!(after >= HOUR);
+        Self::pry(of);
+    }
+
+    fn waited(&self, of: Source, _: Duration) {
+        Self::pry(of);
+    }
+
+    fn served_stale(&self, of: Source) {
+        Self::pry(of);
+    }
+}
+
 rules! {
     Pausing = retry_after(STEADY);
     Serving = on_error(OnError::ServeStale);
@@ -53,7 +99,8 @@ rules! {
     ServingEarly = on_error(OnError::ServeStale), refresh_early(1.0);
     MortalAging = creation_timeout(HOUR), max_stale(HOUR);
     MortalEarly = creation_timeout(HOUR), refresh_early(1.0);
-    All = max_stale(HOUR), refresh_early(1.0), retry_after(STEADY), on_error(OnError::ServeStale), creation_timeout(HOUR);
+    Seen = observer(&NOSY);
+    All = observer(&NOSY), max_stale(HOUR), refresh_early(1.0), retry_after(STEADY), on_error(OnError::ServeStale), creation_timeout(HOUR);
 }
 
 /// A lock under that rule.
@@ -322,6 +369,7 @@ macro_rules! under_each_policy_and_each_pair {
         $crate::under_each_policy_and_each_pair!(@rule serving_early, ServingEarly, $($module: $subject),+);
         $crate::under_each_policy_and_each_pair!(@rule mortal_aging, MortalAging, $($module: $subject),+);
         $crate::under_each_policy_and_each_pair!(@rule mortal_early, MortalEarly, $($module: $subject),+);
+        $crate::under_each_policy_and_each_pair!(@rule seen, Seen, $($module: $subject),+);
         $crate::under_each_policy_and_each_pair!(@rule all, All, $($module: $subject),+);
     };
     (@rule $name:ident, $rule:ident, $($module:ident: $subject:ty),+) => {

@@ -3,7 +3,7 @@
 use crate::{Lock, MINUTE, NANO, SECOND, elected, paused, ruled, succeed, until, unwanted};
 use dogpile::{
     Backoff, Cached, CachedFn, CachedGuard, Clock as _, CreateError, Dogpile, Freshness, GetError, Made, ManualClock,
-    Outcome, Policy, PolicyError, ReadTurn, Stamped, SyncReaderDogpile, Turn,
+    OnError, Outcome, Policy, PolicyError, ReadTurn, Stamped, SyncReaderDogpile, Turn,
 };
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -364,4 +364,105 @@ fn l11_zero_and_max_lifetimes_under_every_plan() {
         clock.advance(Duration::MAX);
         assert_eq!(never.acquire_or_create(|| panic!("unwanted")), Outcome::Fresh);
     }
+}
+
+// --- at the edges
+
+#[test]
+fn l2_what_was_born_fresh_and_marked_is_as_old_as_its_mark() {
+    let born = |lifetime, shared: bool| {
+        let clock = Arc::new(ManualClock::new());
+        let lock = Dogpile::with_clock(lifetime, Arc::clone(&clock)).born_fresh();
+        let lock = if shared { lock.with_shared_policy(Arc::new(SHORT_LIVED)) } else { lock.with_policy(&SHORT_LIVED) };
+        (lock, clock)
+    };
+    for shared in [false, true] {
+        let (lock, clock) = born(MINUTE, shared);
+        clock.advance(MINUTE);
+        lock.mark_stale();
+        assert_eq!(lock.freshness(), Freshness::Stale, "for a second from the mark on");
+        clock.advance(SECOND);
+        assert_eq!(lock.freshness(), Freshness::Missing);
+        let (lock, _) = born(Duration::ZERO, shared);
+        assert_eq!(lock.freshness(), Freshness::Stale);
+    }
+}
+
+#[test]
+fn c21_too_old_is_not_served_on_error() {
+    static SERVING: Policy = Policy::builder().max_stale(SECOND).on_error(OnError::ServeStale).build_const();
+    let clock = Arc::new(ManualClock::new());
+    let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SERVING);
+    cached.set(1);
+    clock.advance(MINUTE);
+    assert_eq!(cached.get_or_try_create(|| Err("no answer")).as_deref(), Ok(&1));
+    clock.advance(SECOND);
+    let failed = cached.get_or_try_create(|| Err("no answer"));
+    assert_eq!(failed.as_deref(), Err(&CreateError::Failed("no answer")));
+}
+
+#[test]
+fn c21_a_mark_makes_no_stamped_value_younger() {
+    let get = |lock: &Lock, stamped| {
+        let getter = || Ok::<_, GetError<Infallible>>(stamped);
+        lock.get_or_try_create_stamped_timeout(Duration::ZERO, getter, || Err("unwanted")).map(|got| got.value)
+    };
+    for (policy, age, ahead) in [
+        (&SHORT_LIVED, MINUTE + SECOND, Duration::ZERO),
+        (&NEVER_STALE, MINUTE, Duration::ZERO),
+        (&NEVER_STALE, Duration::ZERO, MINUTE),
+    ] {
+        let (lock, clock) = ruled(policy);
+        let stamped = Stamped { value: 7, created: clock.wall() + ahead };
+        clock.advance(age);
+        let creation = elected(lock.acquire_owned());
+        assert_eq!(get(&lock, stamped), Err(CreateError::TimedOut), "{policy:?}");
+        lock.mark_stale();
+        assert_eq!(get(&lock, stamped), Err(CreateError::TimedOut), "{policy:?}");
+        drop(creation);
+    }
+    let (lock, clock) = ruled(&NEVER_STALE);
+    let young = Stamped { value: 7, created: clock.wall() };
+    let _creation = elected(lock.acquire_owned());
+    assert_eq!(get(&lock, young), Ok(7));
+    lock.mark_stale();
+    assert_eq!(get(&lock, young), Err(CreateError::TimedOut), "zero has nobody served a stale value");
+}
+
+/// A clock whose cheap form lags, as that of Linux does.
+#[derive(Debug)]
+struct Lagging(ManualClock);
+
+impl dogpile::Clock for Lagging {
+    fn now(&self) -> u64 {
+        self.0.now()
+    }
+
+    fn now_coarse(&self) -> u64 {
+        self.0.now() - 4_000_000
+    }
+}
+
+#[test]
+fn c21_zero_is_zero_on_a_clock_that_lags() {
+    let lock = Dogpile::with_clock(MINUTE, Lagging(ManualClock::new())).with_policy(&NEVER_STALE);
+    lock.acquire_or_create(|| ());
+    lock.mark_stale();
+    assert_eq!(lock.freshness(), Freshness::Missing);
+    lock.acquire_or_create(|| lock.mark_stale());
+    assert_eq!(lock.freshness(), Freshness::Missing, "published as stale");
+}
+
+#[test]
+fn what_is_set_is_renewed_as_early_as_what_was_created() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&EARLY);
+    lock.get_or_create(|| {
+        clock.advance(HALF);
+        1
+    });
+    lock.set(2);
+    clock.advance(Duration::from_nanos(59_999_999_999));
+    // With a probability of all but one in 30 thousand million.
+    assert_eq!(CachedGuard::outcome(&lock.get_or_create(|| 3)), Outcome::Created);
 }

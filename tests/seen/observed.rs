@@ -3,8 +3,8 @@
 use crate::traits::Otherwise as _;
 use crate::{Clock, Lock, MINUTE, SECOND, all_that_happens, lock, seen_by, until};
 use dogpile::{
-    Cached, CachedGuard, Dogpile, GetError, NeedRegeneration, Observer, OnError, Outcome, Policy, Source, Stamped,
-    SyncReaderDogpile, Turn,
+    AcquireError, Backoff, Cached, CachedGuard, Dogpile, GetError, NeedRegeneration, Observer, OnError, Outcome,
+    Policy, Source, Stamped, SyncReaderDogpile, Turn,
 };
 use parking_lot::Mutex;
 use std::fmt;
@@ -145,9 +145,18 @@ fn stale_values_are_told_of_by_every_type() {
     readers.mark_stale();
     assert_eq!(readers.acquire_or_try_create(|| Err("no answer")).as_deref(), Ok(&Outcome::StaleOnError));
     stale(1);
-    let outer = readers.try_acquire().map(|turn| matches!(turn, dogpile::ReadTurn::Create(_)));
-    assert_eq!(outer, Ok(true));
+    // Who reads already is never elected, and served all the same.
+    drop(readers.acquire_or_create(|| ()));
+    let outer = readers.acquire_or_create(|| ());
+    readers.mark_stale();
     stale(0);
+    assert_eq!(*readers.acquire_or_create(|| ()), Outcome::Stale);
+    assert_eq!(*readers.get_or_create(|| Ok(1), || 2), 1);
+    stale(2);
+    readers.invalidate();
+    assert_eq!(*readers.acquire_or_create(|| ()), Outcome::Stale);
+    stale(0);
+    drop(outer);
 }
 
 #[test]
@@ -326,4 +335,116 @@ fn functions_of_registries_and_the_like_are_seen_too() {
     assert_eq!(*function.get(), 1);
     let told = diary.take();
     assert!(told.len() == 2 && told.iter().all(|told| told.starts_with("rates: created in ")), "{told:?}");
+}
+
+#[test]
+fn a_value_that_is_only_due_is_no_stale_one() {
+    let diary = Diary::new();
+    let policy = seen_by(diary).refresh_at(0.5).on_error(OnError::ServeStale).build().unwrap();
+    let policy: &'static Policy = Box::leak(Box::new(policy));
+    let clock = Arc::new(dogpile::ManualClock::new());
+    let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(policy);
+    let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(policy);
+    let readers = SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(policy);
+    lock.acquire_or_create(|| ());
+    cached.set(1);
+    drop(readers.acquire_or_create(|| ()));
+    let stamped = Stamped { value: 1, created: dogpile::Clock::wall(&*clock) };
+    clock.advance(MINUTE / 2);
+    let failed = lock.acquire_or_try_create(|| {
+        assert_eq!(lock.acquire_or_create(|| ()), Outcome::Fresh);
+        Err("no answer")
+    });
+    assert_eq!(failed, Ok(Outcome::StaleOnError));
+    assert_eq!(lock.get_or_try_create(|| Ok::<_, GetError<&str>>(1), || Err("no answer")), Ok(1));
+    lock.get_or_create_stamped(|| Ok(stamped), || lock.get_or_create_stamped(|| Ok(stamped), || 2).value);
+    let failed = cached.get_or_try_create(|| {
+        assert_eq!(CachedGuard::outcome(&cached.get_or_create(|| 2)), Outcome::Fresh);
+        Err("no answer")
+    });
+    assert_eq!(failed.as_deref(), Ok(&1));
+    let failed = readers.acquire_or_try_create(|| {
+        assert_eq!(*readers.acquire_or_create(|| ()), Outcome::Fresh);
+        Err("no answer")
+    });
+    assert_eq!(failed.as_deref(), Ok(&Outcome::StaleOnError));
+    let told = diary.take();
+    assert!(!told.contains(&"rates: served stale".to_owned()), "{told:?}");
+    assert_eq!(told.iter().filter(|told| told.starts_with("rates: failed")).count(), 4, "{told:?}");
+}
+
+/// Asks for the value that its thread was elected to create.
+struct Eager(Mutex<Option<Arc<Lock>>>, Mutex<Vec<bool>>);
+
+impl fmt::Debug for Eager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Eager")
+    }
+}
+
+impl RefUnwindSafe for Eager {}
+
+impl Eager {
+    fn ask(&self) {
+        let lock = self.0.lock().clone().unwrap();
+        let told = lock.acquire_timeout(Duration::MAX);
+        self.1.lock().push(matches!(told, Err(AcquireError::WouldDeadlock(_))));
+    }
+}
+
+#[allow(unused_variables)]
+impl Observer for Eager {
+    fn waited(&self, of: Source, took: Duration) {
+        self.ask();
+    }
+
+    fn dead(&self, of: Source, after: Duration) {
+        self.ask();
+    }
+}
+
+#[test]
+fn l7_an_observer_that_would_wait_for_its_own_thread_is_told() {
+    let eager: &'static Eager = Box::leak(Box::new(Eager(Mutex::new(None), Mutex::default())));
+    let (lock, clock) = lock(seen_by(eager).build().unwrap());
+    *eager.0.lock() = Some(Arc::clone(&lock));
+    thread::scope(|scope| {
+        let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
+        let waits = scope.spawn(|| lock.acquire_or_create(|| ()));
+        until(|| lock.waiting() == 1);
+        drop(creation);
+        assert_eq!(waits.join().unwrap(), Outcome::Created);
+    });
+    lock.invalidate();
+    let Turn::Create(dead) = lock.acquire() else { panic!("not elected") };
+    clock.advance(SECOND * 10);
+    assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+    drop(dead);
+    assert_eq!(*eager.1.lock(), [true, true]);
+}
+
+#[test]
+fn what_has_happened_is_counted_and_a_pause_goes_on_whoever_panics() {
+    let policy = seen_by(&Touchy).retry_after(Backoff::new(SECOND, MINUTE).jitter(0.0)).build().unwrap();
+    let (ruled, _) = lock(policy);
+    let Turn::Create(creation) = ruled.acquire() else { panic!("not elected") };
+    thread::scope(|scope| {
+        // It cannot hear of pauses, and so is elected.
+        let waits = scope.spawn(|| touches(|| drop(ruled.acquire())));
+        until(|| ruled.waiting() == 1);
+        touches(|| creation.fail("no answer"));
+        waits.join().unwrap();
+    });
+    assert_eq!(ruled.paused_for(), Some(SECOND), "it is not ended by who did not create");
+
+    let (ruled, clock) = lock(seen_by(&Touchy).build().unwrap());
+    let Turn::Create(dead) = ruled.acquire() else { panic!("not elected") };
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| touches(|| drop(ruled.acquire())));
+        until(|| ruled.waiting() == 1);
+        clock.advance(SECOND * 10);
+        waits.join().unwrap();
+    });
+    assert!(dead.is_dead());
+    assert_eq!((ruled.stats().dead, ruled.stats().waits), (1, 1));
 }

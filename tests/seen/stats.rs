@@ -1,8 +1,13 @@
 //! What is counted.
 
 use crate::{MINUTE, PAUSING, SECOND, SERVING, all_that_happens, cached, lock, until};
-use dogpile::{Cached, CreateError, Dogpile, GetError, Made, NeedRegeneration, Policy, Stats, SyncReaderDogpile};
+use dogpile::{
+    AcquireError, Cached, Clock, CreateError, Dogpile, GetError, Made, ManualClock, NeedRegeneration, Policy, Stats,
+    SyncReaderDogpile,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -135,4 +140,59 @@ fn whoever_sees_a_value_sees_it_counted() {
             }
         });
     }
+}
+
+#[test]
+fn who_is_told_before_it_queues_has_not_waited() {
+    let lock = Dogpile::never_expires();
+    lock.acquire_or_create(|| {
+        assert!(matches!(lock.acquire_timeout(Duration::MAX), Err(AcquireError::WouldDeadlock(_))));
+    });
+    let [a, b] = [(); 2].map(|()| Dogpile::never_expires());
+    thread::scope(|scope| {
+        a.acquire_or_create(|| {
+            let waits = scope.spawn(|| b.acquire_or_create(|| _ = a.acquire()));
+            until(|| a.waiting() == 1);
+            assert!(matches!(b.acquire_timeout(Duration::MAX), Err(AcquireError::WouldDeadlock(_))));
+            drop(waits);
+        });
+    });
+    assert_eq!([lock.stats().waits, a.stats().waits, b.stats().waits], [0, 1, 0]);
+}
+
+/// A clock that panics at one reading.
+#[derive(Debug)]
+struct Fuse(ManualClock, AtomicU32);
+
+impl Clock for Fuse {
+    fn now(&self) -> u64 {
+        let left = self.1.load(Ordering::SeqCst);
+        if left > 0 {
+            self.1.store(left - 1, Ordering::SeqCst);
+            assert_ne!(left, 1, "the clock's");
+        }
+        self.0.now()
+    }
+
+    fn now_coarse(&self) -> u64 {
+        self.0.now()
+    }
+}
+
+#[test]
+fn the_dead_are_counted_though_the_clock_panic() {
+    static MORTAL: Policy = Policy::builder().creation_timeout(SECOND).build_const();
+    let mut deaths = 0;
+    for fuse in 1..10 {
+        let clock = Arc::new(Fuse(ManualClock::new(), AtomicU32::new(0)));
+        let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL);
+        let dogpile::Turn::Create(dead) = lock.acquire() else { panic!("not elected") };
+        clock.0.advance(SECOND);
+        clock.1.store(fuse, Ordering::SeqCst);
+        let panicked = catch_unwind(AssertUnwindSafe(|| drop(lock.acquire()))).is_err();
+        clock.1.store(0, Ordering::SeqCst);
+        assert_eq!(lock.stats().dead, u64::from(dead.is_dead()), "at reading {fuse}");
+        deaths += u64::from(panicked && dead.is_dead());
+    }
+    assert!(deaths > 0, "one of them panicked after the election");
 }

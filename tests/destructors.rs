@@ -1,0 +1,176 @@
+//! Destructors of the user's that panic, wherever a lock runs one: creations are given up (L5), readers leave (L9).
+
+use dogpile::{
+    Cached, Clock as _, CreateError, Dogpile, ManualClock, NeedRegeneration, Observer, OnError, Policy, ReadTurn,
+    Source, Stamped, SyncReaderDogpile, ThreadPerJob, Turn,
+};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Panics when it is dropped, if it is to.
+#[derive(Debug)]
+struct Bomb(bool);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(!self.0 || thread::panicking(), "the destructor's");
+    }
+}
+
+impl fmt::Display for Bomb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a bomb")
+    }
+}
+
+fn explodes<T>(access: impl FnOnce() -> T) {
+    let panic = catch_unwind(AssertUnwindSafe(|| drop(access()))).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"the destructor's"));
+}
+
+fn until(state: impl Fn() -> bool) {
+    while !state() {
+        thread::yield_now();
+    }
+}
+
+// --- of creators, getters and errors, under guards
+
+fn resource() -> Arc<SyncReaderDogpile> {
+    Arc::new(SyncReaderDogpile::never_expires().born_fresh())
+}
+
+/// Nobody reads, nobody creates.
+fn is_free(lock: &SyncReaderDogpile) {
+    assert!(lock.try_acquire_write_lock().is_ok());
+    assert!(!lock.is_creating());
+}
+
+#[test]
+fn l9_of_a_creator_that_is_not_needed() {
+    let lock = resource();
+    let bomb = Bomb(true);
+    explodes(|| lock.acquire_or_create(move || drop(bomb)));
+    is_free(&lock);
+    let bomb = Bomb(true);
+    explodes(|| SyncReaderDogpile::acquire_or_create_in_background(&lock, &ThreadPerJob, move |_| drop(bomb)));
+    is_free(&lock);
+    lock.mark_stale();
+    let ReadTurn::Create(creation) = lock.acquire() else { panic!("not elected") };
+    let bomb = Bomb(true);
+    explodes(|| lock.acquire_or_create(move || drop(bomb)));
+    let bomb = Bomb(true);
+    explodes(|| SyncReaderDogpile::acquire_or_create_in_background(&lock, &ThreadPerJob, move |_| drop(bomb)));
+    let bomb = Bomb(true);
+    explodes(|| lock.get_or_create(|| Ok(()), move || drop(bomb)));
+    let bomb = Bomb(true);
+    let got = |bomb| {
+        SyncReaderDogpile::get_or_create_in_background(&lock, &ThreadPerJob, || Ok(()), move |_| drop::<Bomb>(bomb))
+    };
+    explodes(|| got(bomb));
+    drop(creation);
+    is_free(&lock);
+}
+
+#[test]
+fn l9_of_a_getter() {
+    let lock = resource();
+    let bomb = Bomb(true);
+    let getter = move || Ok(_ = &bomb);
+    explodes(|| lock.get_or_create(getter, || ()));
+    is_free(&lock);
+}
+
+#[test]
+fn l9_of_an_error_in_place_of_which_the_old_value_is_served() {
+    static SERVING: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
+    let lock = SyncReaderDogpile::never_expires().born_fresh().with_policy(&SERVING);
+    lock.mark_stale();
+    explodes(|| lock.acquire_or_try_create(|| Err(Bomb(true))));
+    is_free(&lock);
+    explodes(|| {
+        let got: Result<_, CreateError<Bomb>> = lock.get_or_try_create(|| Ok(1), || Err(Bomb(true)));
+        got
+    });
+    is_free(&lock);
+}
+
+// --- of values
+
+#[test]
+fn l5_of_an_old_value_that_is_created_anew() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock));
+    let long_ago = clock.wall();
+    clock.advance(MINUTE);
+    let old = || Stamped { value: Bomb(true), created: long_ago };
+    explodes(|| lock.get_or_create_stamped(|| Ok(old()), || Bomb(false)));
+    assert!(!lock.is_creating());
+    // And of one that is found by who has waited and was elected.
+    let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let mut first = true;
+            let getter = || if std::mem::take(&mut first) { Err(NeedRegeneration) } else { Ok(old()) };
+            explodes(|| lock.get_or_create_stamped(getter, || Bomb(false)));
+        });
+        until(|| lock.waiting() == 1);
+        drop(creation);
+        waits.join().unwrap();
+    });
+    assert!(!lock.is_creating());
+}
+
+/// Holds the thread `third` where it tells that it has waited.
+#[derive(Debug)]
+struct Gate;
+
+static AT_THE_GATE: AtomicBool = AtomicBool::new(false);
+static OPEN: AtomicBool = AtomicBool::new(false);
+
+impl Observer for Gate {
+    fn waited(&self, _: Source, _: Duration) {
+        if thread::current().name() == Some("third") {
+            AT_THE_GATE.store(true, Ordering::SeqCst);
+            until(|| OPEN.load(Ordering::SeqCst));
+        }
+    }
+}
+
+/// The last one who holds the value that a tray was served drops it, after it was elected.
+#[test]
+fn l5_of_a_value_that_others_were_served() {
+    static HELD: Policy = Policy::builder().observer(&Gate).build_const();
+    let lock = Cached::<Bomb>::never_expires().with_policy(&HELD);
+    let (make, makes) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let lock = &lock;
+        let first = scope.spawn(move || {
+            lock.get_or_create(|| {
+                makes.recv().unwrap();
+                Bomb(true)
+            })
+        });
+        until(|| lock.is_creating());
+        let second = scope.spawn(|| lock.get_or_create(|| Bomb(false)));
+        until(|| lock.waiting() == 1);
+        lock.invalidate();
+        let third = thread::Builder::new().name("third".to_owned());
+        let third = third.spawn_scoped(scope, || explodes(|| lock.get_or_create(|| Bomb(false)))).unwrap();
+        until(|| lock.waiting() == 2);
+        make.send(()).unwrap();
+        let served = [first.join().unwrap(), second.join().unwrap()];
+        until(|| AT_THE_GATE.load(Ordering::SeqCst));
+        drop(served);
+        OPEN.store(true, Ordering::SeqCst);
+        third.join().unwrap();
+    });
+    assert!(!lock.is_creating(), "what it was elected to it has given up");
+    assert!(!lock.get_or_create(|| Bomb(false)).0);
+}
