@@ -9,7 +9,7 @@ use crate::lock::Lock;
 use crate::observer::End;
 use crate::runner::{Job, Runner, quietly};
 use crate::running::{Doing, Running};
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Flag, Ordering};
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -66,7 +66,7 @@ pub struct Creation<'a, L: Lock = Dogpile> {
     /// It knows that it is superseded: what was created, if anything, lies where nobody finds it.
     kept_back: AtomicBool,
     /// Its creator has been run, or a part of it.
-    entered: AtomicBool,
+    entered: Flag,
     /// How many `publish` are running.
     stores: AtomicU64,
     open: bool,
@@ -75,8 +75,8 @@ pub struct Creation<'a, L: Lock = Dogpile> {
 impl<'a, L: Lock> Creation<'a, L> {
     /// `born` must come from an election of that lock which nobody else has answered for.
     pub(crate) fn new(lock: Keeper<'a, L>, born: Birth) -> Self {
-        let [kept_back, entered] = [false; 2].map(AtomicBool::new);
-        Self { lock, born, kept_back, entered, stores: AtomicU64::new(0), open: true }
+        let (kept_back, entered, stores) = (AtomicBool::new(false), Flag::new(false), AtomicU64::new(0));
+        Self { lock, born, kept_back, entered, stores, open: true }
     }
 
     /// When it was elected, and which one it is.

@@ -36,6 +36,8 @@ pub(crate) use std::sync::{Arc, OnceLock, Weak};
 
 /// A number that orders nothing: the models need not see it.
 pub(crate) type Counter = std::sync::atomic::AtomicU64;
+/// As well, a flag.
+pub(crate) type Flag = std::sync::atomic::AtomicBool;
 
 /// Makes a `const fn`, or a plain one where loom's constructors forbid it.
 macro_rules! const_fn {
