@@ -85,32 +85,21 @@ fn c9_what_has_no_place_frees_its_lock() {
 fn without_places_a_thread_that_is_free_takes_a_job() {
     let pool = Pool::new(1, 0);
     for _ in 0..100 {
-        let (job, begins, let_go) = held();
-        let job = Mutex::new(Some(job));
-        // The thread may not have come back for more yet: then it is refused, and dropped.
-        let (done, is_done) = mpsc::channel();
-        while is_done.try_recv().is_err() {
-            let (taken, done) = (job.lock().take(), done.clone());
-            let Some(taken) = taken else { break };
-            let put_back = Arc::new(Mutex::new(Some(taken)));
-            let in_job = Arc::clone(&put_back);
+        let ((begun, begins), (let_go, goes)) = (mpsc::channel(), mpsc::channel());
+        let goes = Arc::new(Mutex::new(goes));
+        // The thread may not have come back for more yet: then it is refused.
+        while begins.try_recv().is_err() {
+            let (begun, goes) = (begun.clone(), Arc::clone(&goes));
             pool.run(Box::new(move || {
-                let run = in_job.lock().take();
-                drop(in_job);
-                done.send(()).unwrap();
-                run.unwrap()();
+                begun.send(()).unwrap();
+                goes.lock().recv().unwrap();
             }));
-            if let Some(back) = Arc::into_inner(put_back).and_then(Mutex::into_inner) {
-                *job.lock() = Some(back);
-            }
+            thread::yield_now();
         }
-        begins.recv().unwrap();
-        let ran = Arc::new(AtomicUsize::new(0));
-        let counts = Arc::clone(&ran);
-        pool.run(Box::new(move || {
-            counts.fetch_add(1, Ordering::SeqCst);
-        }));
-        assert_eq!(Arc::strong_count(&ran), 1, "refused, and dropped at once");
+        let unwanted = Arc::new(());
+        let in_job = Arc::clone(&unwanted);
+        pool.run(Box::new(move || unreachable!("there is no thread for it: {in_job:?}")));
+        assert_eq!(Arc::strong_count(&unwanted), 1, "refused, and dropped at once");
         let_go.send(()).unwrap();
     }
 }

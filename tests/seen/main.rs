@@ -54,12 +54,13 @@ fn all_that_happens(lock: &Arc<Lock>, clock: &Clock) {
         clock.advance(SECOND * 4);
     });
     thread::scope(|scope| {
+        let mut waits = None;
         lock.acquire_or_create(|| {
-            let waits = scope.spawn(|| drop(lock.acquire()));
+            waits = Some(scope.spawn(|| drop(lock.acquire())));
             until(|| lock.waiting() == 1);
             clock.advance(SECOND * 5);
-            drop(waits);
         });
+        waits.unwrap().join().unwrap();
     });
     lock.mark_stale();
     let dogpile::Turn::Create(dead) = lock.acquire() else { panic!("not elected") };

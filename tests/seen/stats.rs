@@ -2,8 +2,8 @@
 
 use crate::{MINUTE, PAUSING, SECOND, SERVING, all_that_happens, cached, lock, until};
 use dogpile::{
-    AcquireError, Cached, Clock, CreateError, Dogpile, GetError, Made, ManualClock, NeedRegeneration, Policy, Stats,
-    SyncReaderDogpile,
+    AcquireError, Cached, Clock, CreateError, Dogpile, GetError, Made, ManualClock, NeedRegeneration, Outcome, Policy,
+    Stats, SyncReaderDogpile,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -66,18 +66,20 @@ fn who_stands_down_has_neither_created_nor_failed() {
     let lock = Dogpile::never_expires().born_fresh();
     let got: Result<u32, CreateError<&str, &str>> = thread::scope(|scope| {
         // Somebody else creates, fails, and the one who waits is elected, and finds it after all.
-        lock.get_or_try_create(
+        let mut waits = None;
+        let got = lock.get_or_try_create(
             || Err::<u32, _>(GetError::<&str>::NeedRegeneration),
             || {
-                let waits = scope.spawn(|| {
+                waits = Some(scope.spawn(|| {
                     let mut finds = [Err(GetError::<&str>::NeedRegeneration), Ok(1)].into_iter();
                     lock.get_or_try_create(|| finds.next().unwrap(), || Err("unwanted"))
-                });
+                }));
                 until(|| lock.waiting() == 1);
-                drop(waits);
                 Err("no answer")
             },
-        )
+        );
+        assert_eq!(waits.unwrap().join().unwrap(), Ok(1));
+        got
     });
     assert_eq!(got, Err(CreateError::Failed("no answer")));
     assert_eq!(counts(lock.stats()), [0, 1, 0, 0, 1]);
@@ -150,12 +152,13 @@ fn who_is_told_before_it_queues_has_not_waited() {
     });
     let [a, b] = [(); 2].map(|()| Dogpile::never_expires());
     thread::scope(|scope| {
+        let mut waits = None;
         a.acquire_or_create(|| {
-            let waits = scope.spawn(|| b.acquire_or_create(|| _ = a.acquire()));
+            waits = Some(scope.spawn(|| b.acquire_or_create(|| _ = a.acquire())));
             until(|| a.waiting() == 1);
             assert!(matches!(b.acquire_timeout(Duration::MAX), Err(AcquireError::WouldDeadlock(_))));
-            drop(waits);
         });
+        assert_eq!(waits.unwrap().join().unwrap(), Outcome::Created);
     });
     assert_eq!([lock.stats().waits, a.stats().waits, b.stats().waits], [0, 1, 0]);
 }
