@@ -1,11 +1,13 @@
 //! The lock: [`freshness`](crate::freshness) and [`election`](crate::election) together.
 //!
 //! Here are the type, its questions and its invalidations. How an access comes to its turn is in [`access`]; the forms
-//! that accesses take are in [`lock_mode`], [`getter_mode`] and [`stamped_mode`]. What its policy means to it is in
+//! that accesses take are in [`lock_mode`], [`getter_mode`] and [`stamped_mode`], by those who hand over in
+//! [`in_background`]; what a getter is asked, in [`fetch`]. What its policy means to it is in
 //! [`terms`] and [`aging`]; what is counted and told of it, in [`seen`].
 
 mod access;
 mod aging;
+mod fetch;
 mod getter_mode;
 mod in_background;
 mod lock_mode;
@@ -15,7 +17,8 @@ mod terms;
 
 pub(crate) use access::{Anew, Need, Settled, would_deadlock};
 pub(crate) use aging::Sight;
-pub(crate) use getter_mode::{Fetched, Known, Spared, found, never, never_fails, or_deadlock};
+pub(crate) use fetch::{Fetched, Known, Spared, found};
+pub(crate) use getter_mode::{never, never_fails, or_deadlock};
 pub use stamped_mode::Stamped;
 
 use crate::clock::{Clock, MonotonicClock};

@@ -1,7 +1,7 @@
 //! Stamped getter mode: the value brings the time it was created, so the lock need not live between uses and several
 //! processes agree on what is fresh.
 //!
-//! The steps of an access are those of [`getter_mode`](super::getter_mode). What differs is who judges: the getter is
+//! The steps of an access are those of [`fetch`](super::fetch). What differs is who judges: the getter is
 //! asked first, and its stamp says whether the value is fresh. The lock's own deadline counts for nothing; what counts is
 //! what somebody *said* to this lock, for as long as it lives: after [`invalidate`](Dogpile::invalidate) a value must be
 //! created through it, whatever the store still holds (L6), and after [`mark_stale`](Dogpile::mark_stale) any value is
@@ -10,7 +10,8 @@
 use super::Dogpile;
 use super::access::Need;
 use super::aging::Sight;
-use super::getter_mode::{Known, and_set, found, never, never_fails, or_deadlock};
+use super::fetch::{Known, found};
+use super::getter_mode::{and_set, never, never_fails, or_deadlock};
 use crate::clock::{Clock, nanoseconds};
 use crate::creation::Creation;
 use crate::election::Birth;

@@ -1,0 +1,354 @@
+//! One access of the getter modes, as far as its creator.
+//!
+//! 1. It looks at the lock. Missing: it settles its turn without asking the getter, since what a store may still hold was
+//!    invalidated, or was never known here. Stale, and nobody creates: likewise, and most often it is elected.
+//! 2. Otherwise it asks the getter. A value is what it came for. `NeedRegeneration` makes the value missing for this
+//!    access, whatever the lock thinks of it: it settles its turn.
+//! 3. The turn holds only in the generation that stood before the getter was called. If a creation has finished since,
+//!    the value that the getter missed may be there by now: back to 1. So those who found it gone together do not create
+//!    one after the other: one does, and the others ask again.
+//! 4. Elected: it creates. If it queued before, it asks once more first, for the store is not ours alone; if it finds the
+//!    value there, or the getter fails, there is nothing to create, and it lets all who wait ask again, at once.
+//!    Served: it asks once more.
+//!
+//! The getter is called twice at most (L8): whoever has asked twice, and found nothing at last, waits until it is elected, and
+//! creates. Nobody calls it after having created.
+//!
+//! An access that ends in `_in_background`, and was elected at 1 with a stale value, asks the getter for that before it hands the
+//! creation over. If there is none, it creates by itself; if the getter fails, nobody does, and all who wait ask again.
+
+use super::Dogpile;
+use super::access::{Need, Settled};
+use super::aging::Sight;
+use crate::clock::Clock;
+use crate::creation::Creation;
+use crate::election::{Birth, State};
+use crate::error::{CreateError, GetError};
+use crate::keeper::{Keep, Keeper};
+use crate::lock::Lock;
+use crate::runner::Runner;
+use crate::wait::{Patience, Wait};
+use std::fmt::Display;
+
+/// How often one access calls its getter at the most (L8).
+const CALLS: u32 = 2;
+
+/// What the lock says before the getter is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// What is needed.
+    Need(Need),
+    /// Nothing: ask the getter.
+    Ask,
+    /// As well; but what it brings has expired, and somebody else creates, or nobody is to.
+    AskForOld,
+}
+
+/// How a look-up came out.
+pub(crate) enum Fetched<'a, T, L: Lock> {
+    Value(T),
+    Create(ToCreate<'a, T, L>),
+}
+
+/// A creation that a look-up has come to.
+pub(crate) struct ToCreate<'a, T, L: Lock> {
+    pub(crate) creation: Creation<'a, L>,
+    /// How often the getter was called.
+    pub(crate) calls: u32,
+    pub(crate) need: Need,
+    /// The old value, if the getter was asked and brought it.
+    old: Option<T>,
+}
+
+impl<'a, T, L: Lock> ToCreate<'a, T, L> {
+    /// For an access that creates here and now, and keeps nothing meanwhile.
+    pub(crate) fn here(self) -> (Creation<'a, L>, u32) {
+        let Self { creation, calls, old, .. } = self;
+        // Its drop is the user's: what is being returned would be leaked if it panicked.
+        drop(old);
+        (creation, calls)
+    }
+}
+
+/// How a look-up came out that need not create on its own thread.
+pub(crate) enum Spared<T, L: Lock + 'static> {
+    Value(T),
+    /// To be handed over; and this is the value to go on with.
+    HandOver(Creation<'static, L>, Need, T),
+    Create(Creation<'static, L>, u32),
+}
+
+/// A creation that is not to run unless it [goes on](Self::goes_on).
+struct StandsDown<'a, L: Lock>(Option<Creation<'a, L>>);
+
+impl<'a, L: Lock> StandsDown<'a, L> {
+    fn enter<R>(&self, getter: impl FnOnce() -> R) -> R {
+        match &self.0 {
+            Some(creation) => creation.enter(|_| getter()),
+            None => getter(),
+        }
+    }
+
+    fn goes_on(mut self) -> Creation<'a, L> {
+        self.0.take().expect("it goes on once")
+    }
+}
+
+impl<L: Lock> Drop for StandsDown<'_, L> {
+    fn drop(&mut self) {
+        if let Some(creation) = self.0.take() {
+            creation.stand_down();
+        }
+    }
+}
+
+/// What a getter brought, if anything.
+pub(crate) fn found<T, E, G>(got: Result<T, GetError<G>>) -> Result<Option<T>, CreateError<E, G>> {
+    match got {
+        Ok(value) => Ok(Some(value)),
+        Err(GetError::NeedRegeneration) => Ok(None),
+        Err(GetError::Failed(error)) => Err(CreateError::GetterFailed(error)),
+    }
+}
+
+impl<C: Clock> Dogpile<C> {
+    /// What the lock alone says is needed, if it can say so without asking the getter.
+    pub(crate) fn known(&self, seen: State) -> Known {
+        match self.look() {
+            Sight::Fresh => Known::Ask,
+            Sight::Missing => Known::Need(Need::Missing),
+            Sight::Due if self.is_closed_now(seen) => Known::Ask,
+            Sight::Stale if self.is_closed_now(seen) => Known::AskForOld,
+            Sight::Due => Known::Need(Need::Due),
+            Sight::Stale => Known::Need(Need::Stale),
+        }
+    }
+
+    /// The access described in the [module docs](self). `known` and `judge` are what the modes differ in: see `fetch`.
+    pub(super) fn fetch_or_create<'a, T, E: Display, G>(
+        &'a self,
+        wait: &mut Wait,
+        known: impl Fn(State) -> Known,
+        judge: impl Fn(&T) -> Sight,
+        mut getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
+    ) -> Result<T, CreateError<E, G>> {
+        let mut getter = |_: &mut Wait| found(getter());
+        let elected = |born| Creation::new(Keeper::Borrowed(self), born);
+        match self.fetch(0, wait, &known, &judge, &mut getter, elected)? {
+            Fetched::Value(value) => Ok(value),
+            Fetched::Create(create) => {
+                let (creation, calls) = create.here();
+                creation.run_fallible(creator).or_else(|error| {
+                    let old = self.fetch_old(calls, known, judge, || getter(wait));
+                    old.ok_or(CreateError::Failed(error))
+                })
+            }
+        }
+    }
+
+    /// As [`fetch_or_create`](Self::fetch_or_create), by a creator that a runner may be given.
+    pub(super) fn fetch_or_hand_over<'a, T, E: Display, G>(
+        kept: impl Keep<'a, Self>,
+        runner: &(impl Runner + ?Sized),
+        patience: Patience,
+        known: impl Fn(State) -> Known,
+        judge: impl Fn(&T) -> Sight,
+        mut getter: impl FnMut() -> Result<T, GetError<G>>,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, CreateError<E, G>>
+    where
+        C: 'static,
+    {
+        let (lock, wait) = (kept.kept(), &mut Wait::new(patience));
+        let mut getter = |_: &mut Wait| found(getter());
+        let elected = |born| Creation::new(kept.keeper(), born);
+        match lock.fetch_sparing(wait, &known, &judge, &mut getter, elected)? {
+            Spared::Value(value) => Ok(value),
+            Spared::HandOver(creation, need, old) => {
+                creation.run_fallible_in_background(runner, creator);
+                lock.goes_on(need);
+                Ok(old)
+            }
+            Spared::Create(creation, calls) => creation.run_fallible(creator).or_else(|error| {
+                let old = lock.fetch_old(calls, known, judge, || getter(wait));
+                old.ok_or(CreateError::Failed(error))
+            }),
+        }
+    }
+
+    /// As [`fetch`](Self::fetch), for an access that would rather go on with the old value than create.
+    pub(crate) fn fetch_sparing<L: Lock + 'static, T, E, G>(
+        &self,
+        wait: &mut Wait,
+        known: impl Fn(State) -> Known,
+        judge: impl Fn(&T) -> Sight,
+        mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
+        elected: impl Fn(Birth) -> Creation<'static, L>,
+    ) -> Result<Spared<T, L>, CreateError<E, G>> {
+        let mut calls = 0;
+        loop {
+            let create = match self.fetch(calls, wait, &known, &judge, &mut getter, &elected)? {
+                Fetched::Value(value) => return Ok(Spared::Value(value)),
+                Fetched::Create(create) => create,
+            };
+            let (mut creation, need, mut old) = (create.creation, create.need, create.old);
+            calls = create.calls;
+            if old.is_none() && need != Need::Missing && calls < CALLS {
+                // What the lock alone could say, it has said without the getter.
+                calls += 1;
+                let asking = StandsDown(Some(creation));
+                old = asking.enter(|| getter(wait))?.filter(|old| judge(old) != Sight::Missing);
+                creation = asking.goes_on();
+            }
+            match old {
+                Some(old) if creation.is_dead() => {
+                    self.goes_on(need);
+                    return Ok(Spared::Value(old));
+                }
+                Some(old) => return Ok(Spared::HandOver(creation, need, old)),
+                // If the getter took so long that another was elected, it is the other's to create.
+                None if creation.is_dead() => {}
+                None => return Ok(Spared::Create(creation, calls)),
+            }
+        }
+    }
+
+    /// The old value, for an access whose creator has failed: if it is to have one, and the getter still has a call to bring it by.
+    pub(crate) fn fetch_old<T, E>(
+        &self,
+        calls: u32,
+        known: impl Fn(State) -> Known,
+        judge: impl Fn(&T) -> Sight,
+        getter: impl FnOnce() -> Result<Option<T>, E>,
+    ) -> Option<T> {
+        if !self.serves_stale() || calls == CALLS {
+            return None;
+        }
+        let known = known(self.election.look());
+        if known == Known::Need(Need::Missing) {
+            return None;
+        }
+        // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
+        let old = getter().ok().flatten()?;
+        let sight = judge(&old);
+        self.tell_of(known, sight);
+        (sight != Sight::Missing).then_some(old)
+    }
+
+    /// Tells of a value that an access goes on with, if it is a stale one.
+    pub(crate) fn tell_of(&self, known: Known, sight: Sight) {
+        let known_stale = matches!(known, Known::AskForOld | Known::Need(Need::Stale));
+        if sight == Sight::Stale || (known_stale && sight != Sight::Missing) {
+            self.tell_stale();
+        }
+    }
+
+    /// All of an access up to its creator. `known` says what is needed if the lock knows without the getter;
+    /// `judge` says what to think of the getter's value. Both are called after the word was read. The getter shares the
+    /// access's deadline, if it has to wait. Nothing that it brought is kept while the access waits.
+    pub(crate) fn fetch<'a, L: Lock, T, E, G>(
+        &self,
+        mut calls: u32,
+        wait: &mut Wait,
+        known: impl Fn(State) -> Known,
+        judge: impl Fn(&T) -> Sight,
+        mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
+        elected: impl Fn(Birth) -> Creation<'a, L>,
+    ) -> Result<Fetched<'a, T, L>, CreateError<E, G>> {
+        let (mut served, mut again) = (false, false);
+        let mut old = None;
+        loop {
+            let seen = self.election.look();
+            let known = match known(seen) {
+                // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
+                _ if served => Known::Ask,
+                // Who has waited asks once more, unless what there may be to find was invalidated.
+                Known::Need(Need::Due | Need::Stale) if again => Known::Ask,
+                known => known,
+            };
+            let need = match known {
+                Known::Need(need) => need,
+                Known::Ask | Known::AskForOld if calls == CALLS => Need::Missing,
+                Known::Ask | Known::AskForOld => {
+                    calls += 1;
+                    old = None;
+                    match getter(wait)? {
+                        Some(value) if served => return Ok(Fetched::Value(value)),
+                        Some(value) => match judge(&value) {
+                            sight @ Sight::Fresh => {
+                                self.tell_of(known, sight);
+                                return Ok(Fetched::Value(value));
+                            }
+                            Sight::Due => {
+                                old = Some(value);
+                                Need::Due
+                            }
+                            Sight::Stale => {
+                                old = Some(value);
+                                Need::Stale
+                            }
+                            Sight::Missing => Need::Missing,
+                        },
+                        None => Need::Missing,
+                    }
+                }
+            };
+            (served, again) = (false, false);
+            if need == Need::Missing {
+                old = None;
+            }
+            match self.settle(seen, need, wait)? {
+                Settled::Elected { born, waited } => {
+                    let creation = elected(born);
+                    // Nothing was created through this lock meanwhile, but the store is not ours alone.
+                    if waited
+                        && !matches!(known, Known::Need(_))
+                        && calls < CALLS
+                        && born.generation == seen.generation()
+                    {
+                        calls += 1;
+                        // If the getter fails or panics, those who wait behind find out for themselves, all at once, not each
+                        // after the other.
+                        let asking = StandsDown(Some(creation));
+                        match asking.enter(|| getter(wait))? {
+                            Some(value) if judge(&value) == Sight::Fresh => return Ok(Fetched::Value(value)),
+                            found => {
+                                // Its drop is the user's, and comes before anything is returned: what is being returned would be
+                                // leaked if it panicked.
+                                drop(found);
+                                let creation = asking.goes_on();
+                                // If the getter took so long that another was elected, it is the other's to create.
+                                if !creation.is_dead() {
+                                    return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
+                                }
+                            }
+                        }
+                    } else {
+                        return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
+                    }
+                }
+                Settled::Served => served = true,
+                Settled::LookAgain => again = true,
+                // Somebody else creates: an old value is good enough.
+                Settled::CarryOn => {
+                    if let Some(old) = old.take() {
+                        if need == Need::Stale {
+                            self.tell_stale();
+                        }
+                        return Ok(Fetched::Value(old));
+                    }
+                }
+                // Somebody else has created: ask once more, or else an old value is good enough.
+                Settled::Moved => {
+                    if let Some(old) = old.take_if(|_| calls == CALLS) {
+                        if need == Need::Stale {
+                            self.tell_stale();
+                        }
+                        return Ok(Fetched::Value(old));
+                    }
+                }
+            }
+        }
+    }
+}
