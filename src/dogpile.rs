@@ -1,7 +1,7 @@
 //! The lock: [`freshness`](crate::freshness) and [`election`](crate::election) together.
 //!
 //! Here are the type, its questions and its invalidations. How an access comes to its turn is in [`access`]; the forms
-//! that accesses take are in [`lock_mode`], [`getter_mode`] and [`stamped_mode`], by those who hand over in
+//! that accesses take are in [`lock_mode`], [`getter_mode`], [`stamped_mode`] and, where the creation is handed over,
 //! [`in_background`]; what a getter is asked, in [`fetch`]. What its policy means to it is in
 //! [`terms`] and [`aging`]; what is counted and told of it, in [`seen`].
 
