@@ -6,7 +6,7 @@ use crate::error::{AcquireError, CreateError, GetError};
 use crate::policy::Policy;
 use crate::registry::{Held, Registry};
 use crate::sync::{Arc, const_fn};
-use crate::wait::{Patience, Wait};
+use crate::wait::{Patience, Wait, at_once};
 use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::hash::Hash;
@@ -212,7 +212,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     ) -> Result<Stamped<V>, CreateError<E, G>> {
         let lock = self.lock(key);
         let wait = &mut Wait::new(patience);
-        match lock.elect_anew(wait)? {
+        match at_once(lock.elect_anew(wait))? {
             Anew::Elected(born) => lock.create_stamped_and_set(born, || getter(key), creator, |made| setter(key, made)),
             // Somebody else has made it: it is in the store, or was.
             Anew::Created | Anew::Served => {

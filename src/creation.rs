@@ -12,7 +12,9 @@ use crate::running::{Doing, Running};
 use crate::sync::{AtomicBool, AtomicU64, Flag, Ordering};
 use std::convert::Infallible;
 use std::fmt;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::thread;
 
 /// The right to create: while it exists, nobody else is elected (L1).
@@ -295,6 +297,47 @@ impl<'a, L: Lock> Creation<'a, L> {
                 Err(error)
             }
         }
+    }
+
+    /// As [`run_fallible`](Self::run_fallible), for a task. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// As `run_fallible`.
+    ///
+    /// # Panics
+    ///
+    /// As `run_fallible`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while `creator` runs, that is dropped, and then the creation is given up.
+    pub async fn run_fallible_async<R, E: fmt::Display>(
+        self,
+        creator: impl Future<Output = Result<R, E>>,
+    ) -> Result<R, E> {
+        match self.enter_async(creator).await {
+            Ok(created) => {
+                self.finish();
+                Ok(created)
+            }
+            Err(error) => {
+                self.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Polls something as part of the creation: who waits for it meanwhile, in that poll, is told (L7).
+    async fn enter_async<R>(&self, running: impl Future<Output = R>) -> R {
+        // Relaxed: see `end`.
+        self.entered.store(true, Ordering::Relaxed);
+        let mut running = pin!(running);
+        poll_fn(|context| {
+            let _running = self.running(Doing::Creating);
+            running.as_mut().poll(context)
+        })
+        .await
     }
 
     /// Runs something on this thread as part of the creation: who waits for it meanwhile is told (L7).

@@ -13,6 +13,7 @@ mod in_background;
 mod lock_mode;
 mod seen;
 mod stamped_mode;
+mod tasks;
 mod terms;
 
 pub(crate) use access::{Anew, Need, Settled, would_deadlock};

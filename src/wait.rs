@@ -1,6 +1,18 @@
-//! How long an access will wait, and the one deadline that covers all its waits (L10).
+//! How an access waits: as a thread or as a task, for how long, and the one deadline that covers all its waits (L10).
+//!
+//! Each access is written once, as a future, whoever makes it:
+//!
+//! | the access of | its waits | so it |
+//! |---|---|---|
+//! | a thread | [park](crate::sync::block_by) that thread | is ready when it is polled for the first time, by [`at_once`] |
+//! | a task | leave its waker in the queue, and are pending | is polled again, by whatever executor; dropping it leaves the queue |
+//!
+//! A hit does not come here at all: it is looked for before there is anything to poll.
 
-use crate::sync::Deadline;
+use crate::sync::{Deadline, block_by};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// How long an access will wait, and whether it has an error to say by what it has met instead of a value.
@@ -21,11 +33,42 @@ pub(crate) const FOREVER: Patience = Patience::For(Duration::MAX);
 pub(crate) struct Wait {
     patience: Patience,
     deadline: Option<Deadline>,
+    is_task: bool,
+}
+
+/// Runs an access of a thread.
+pub(crate) fn at_once<A: Future>(access: A) -> A::Output {
+    match pin!(access).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => unreachable!("a thread parks where a task is pending"),
+    }
 }
 
 impl Wait {
     pub(crate) fn new(patience: Patience) -> Self {
-        Self { patience, deadline: None }
+        Self { patience, deadline: None, is_task: false }
+    }
+
+    /// Those of a task.
+    pub(crate) fn of_a_task(patience: Patience) -> Self {
+        Self { patience, deadline: None, is_task: true }
+    }
+
+    /// One of them: until `poll` is ready, or the deadline has passed (`None`). Where it is pending, it has arranged for its waker
+    /// to be woken, and may say until when it is to be polled again in any case.
+    pub(crate) async fn until<T>(
+        &self,
+        deadline: Deadline,
+        mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
+    ) -> Option<T> {
+        if !self.is_task {
+            return block_by(deadline, poll);
+        }
+        poll_fn(|context| match poll(context.waker()) {
+            Ok(ready) => Poll::Ready(Some(ready)),
+            Err(_nap) => Poll::Pending,
+        })
+        .await
     }
 
     /// Whether this access can say that it was told of a pause. If not, it creates when it is elected.

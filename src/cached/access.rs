@@ -10,7 +10,7 @@ use crate::freshness::Freshness;
 use crate::keeper::Keeper;
 use crate::runner::Runner;
 use crate::turn::Outcome;
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{FOREVER, Patience, Wait, at_once};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -308,7 +308,7 @@ impl<T, C: Clock> Cached<T, C> {
             let got = match need {
                 None => carry_on(),
                 Some(Need::Missing) => self.wait(seen, wait)?,
-                Some(need) => match self.dogpile.settle(seen, need, wait)? {
+                Some(need) => match at_once(self.dogpile.settle(seen, need, wait))? {
                     Settled::Elected { born, .. } => Some(Access::Elected(born, need)),
                     Settled::CarryOn => {
                         if need == Need::Stale {
@@ -330,7 +330,7 @@ impl<T, C: Clock> Cached<T, C> {
     fn wait(&self, seen: State, wait: &mut Wait) -> Result<Option<Access<T>>, AcquireError> {
         // Before it queues: see `tray`.
         let tray = self.trays.share();
-        match self.dogpile.settle(seen, Need::Missing, wait)? {
+        match at_once(self.dogpile.settle(seen, Need::Missing, wait))? {
             Settled::Elected { born, .. } => {
                 // With the last value that was served by it, perhaps, whose drop is the user's.
                 self.dogpile.meanwhile(born, || drop(tray));
@@ -358,7 +358,7 @@ impl<T, C: Clock> Cached<T, C> {
         loop {
             // Before it queues: see `tray`.
             let tray = self.trays.share();
-            let got = match self.dogpile.elect_anew(wait)? {
+            let got = match at_once(self.dogpile.elect_anew(wait))? {
                 Anew::Elected(born) => {
                     return self.create(Renewal::new(Keeper::Borrowed(self), born), creator);
                 }

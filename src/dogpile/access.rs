@@ -15,9 +15,9 @@ use crate::election::{Birth, State, Verdict};
 use crate::error::{AcquireError, WaitCycle};
 use crate::freshness::{Freshness, Look};
 use crate::running::is_creating_here;
-use crate::sync::{Mutant, block_by, mutant};
+use crate::sync::{Mutant, mutant};
 use crate::wait::Wait;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 /// What an access has seen, short of a fresh value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl<C: Clock> Dogpile<C> {
     /// needs? All modes judge the value for themselves; this knows no value and no freshness.
     ///
     /// It holds as long as the generation stands. Once that has moved, what was found may be out of date.
-    pub(crate) fn settle(&self, seen: State, need: Need, wait: &mut Wait) -> Result<Settled, AcquireError> {
+    pub(crate) async fn settle(&self, seen: State, need: Need, wait: &mut Wait) -> Result<Settled, AcquireError> {
         let mut now = seen;
         while now.generation() == seen.generation() || mutant(Mutant::ElectedOnOldNews) {
             let closed = self.is_closed_now(now);
@@ -67,7 +67,7 @@ impl<C: Clock> Dogpile<C> {
                 return Ok(Settled::CarryOn);
             }
             if closed && now.is_creating() {
-                match self.wait_for_creation(now, wait)? {
+                match self.wait_for_creation(now, wait).await? {
                     Verdict::Served => return Ok(Settled::Served),
                     Verdict::Elected(born) => return Ok(Settled::Elected { born, waited: true }),
                     Verdict::LookAgain => return Ok(Settled::LookAgain),
@@ -87,7 +87,7 @@ impl<C: Clock> Dogpile<C> {
         Ok(Settled::Moved)
     }
 
-    fn wait_for_creation(&self, seen: State, wait: &mut Wait) -> Result<Verdict, AcquireError> {
+    async fn wait_for_creation(&self, seen: State, wait: &mut Wait) -> Result<Verdict, AcquireError> {
         if is_creating_here(&self.election) {
             return Err(AcquireError::WouldDeadlock(WaitCycle::of(vec![self.policy().name()])));
         }
@@ -95,7 +95,7 @@ impl<C: Clock> Dogpile<C> {
         let since = self.clock.now();
         let mut waiter = self.election.wait(seen, wait.hears_of_pauses());
         let mut queued = false;
-        let verdict = block_by(deadline, |waker| {
+        let poll = |waker: &Waker| {
             let timer = self.timer();
             match waiter.poll(waker, timer) {
                 Poll::Ready(verdict) => Ok(verdict),
@@ -104,7 +104,8 @@ impl<C: Clock> Dogpile<C> {
                     Err(self.nap(waker, timer))
                 }
             }
-        });
+        };
+        let verdict = wait.until(deadline, poll).await;
         match verdict {
             Some(Verdict::Elected(born)) => return Ok(Verdict::Elected(self.begun(born, Some(since)))),
             _ if queued => self.waited(since),
@@ -115,7 +116,7 @@ impl<C: Clock> Dogpile<C> {
 
     /// For an access that wants a value whose creation begins after this call: marks the one there is as stale, and waits for
     /// whoever creates already.
-    pub(crate) fn elect_anew(&self, wait: &mut Wait) -> Result<Anew, AcquireError> {
+    pub(crate) async fn elect_anew(&self, wait: &mut Wait) -> Result<Anew, AcquireError> {
         self.mark_stale();
         let mut served = false;
         loop {
@@ -124,7 +125,7 @@ impl<C: Clock> Dogpile<C> {
             if self.expiry.told() == Freshness::Fresh {
                 return Ok(Anew::Created);
             }
-            match self.settle(seen, Need::Missing, wait)? {
+            match self.settle(seen, Need::Missing, wait).await? {
                 Settled::Elected { born, .. } => return Ok(Anew::Elected(born)),
                 // The first may have begun before the mark; the second began after the first had ended.
                 Settled::Served if served => return Ok(Anew::Served),

@@ -27,7 +27,7 @@ use crate::error::{CreateError, GetError};
 use crate::keeper::{Keep, Keeper};
 use crate::lock::Lock;
 use crate::runner::Runner;
-use crate::wait::{Patience, Wait};
+use crate::wait::{Patience, Wait, at_once};
 use std::fmt::Display;
 
 /// How often one access calls its getter at the most (L8).
@@ -298,7 +298,7 @@ impl<C: Clock> Dogpile<C> {
             if need == Need::Missing {
                 old = None;
             }
-            match self.settle(seen, need, wait)? {
+            match at_once(self.settle(seen, need, wait))? {
                 Settled::Elected { born, waited } => {
                     let creation = elected(born);
                     // Nothing was created through this lock meanwhile, but the store is not ours alone.

@@ -12,7 +12,7 @@ use crate::readers::{Owner, Pass, Seat};
 use crate::runner::Runner;
 use crate::sync::Arc;
 use crate::turn::Outcome;
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{FOREVER, Patience, Wait, at_once};
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::time::Duration;
@@ -277,7 +277,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
             };
             // Who has a value to go on with does not wait, and may stay; whoever is to create must not.
             let pass = (need != Need::Missing).then_some(pass);
-            match (lock.settle(seen, need, wait)?, pass) {
+            match (at_once(lock.settle(seen, need, wait))?, pass) {
                 (Settled::Elected { born, .. }, pass) => {
                     elected(need, pass);
                     return Ok(Access::Elected(born));
