@@ -140,7 +140,7 @@ impl<K, Key, F, Get, Set, Remove, C: Clock> CachedByKey<K, Key, F, Get, Set, Rem
     }
 
     const_fn! {
-        /// Has the lock of each key do as `policy` says when the function fails or hangs, in place of the
+        /// Has the lock of each key do as `policy` says as a result ages and when the function fails or hangs, in place of the
         /// [defaults](crate::Policy).
         #[must_use]
         pub const fn with_policy(mut self, policy: &'static Policy) -> Self {

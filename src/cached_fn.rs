@@ -187,16 +187,17 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     }
 
     const_fn! {
-        /// Has it do as `policy` says when the function fails or hangs, in place of the [defaults](crate::Policy).
+        /// Has it do as `policy` says as a result ages and when the function fails or hangs, in place of the [defaults](crate::Policy).
         ///
-        /// In a `static`, say the type before the function, which is a closure of its own otherwise:
+        /// Say the type before the function (`CachedFn::<u8>::new`), which is a closure of its own otherwise. In a field, where it is
+        /// boxed, `Box::new(…) as _` will do.
         ///
         /// ```
         /// use dogpile::{CachedFn, Policy};
         /// use std::time::Duration;
         ///
         /// static POLICY: Policy = Policy::builder().creation_timeout(Duration::from_secs(5)).build_const();
-        /// static ANSWER: CachedFn<u8> = <CachedFn<u8>>::new(Duration::from_secs(60), || 42).with_policy(&POLICY);
+        /// static ANSWER: CachedFn<u8> = CachedFn::<u8>::new(Duration::from_secs(60), || 42).with_policy(&POLICY);
         /// assert_eq!(*ANSWER.get(), 42);
         /// ```
         #[must_use]
@@ -358,7 +359,8 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
 /// As the forms without that suffix, but an access that is elected and has an old value hands the function's run over to a
 /// [`Runner`], and returns that value at once. If there is none, it runs the function on its own thread.
 ///
-/// They are given what the function is [kept](Keep) by: a `static` or an `Arc`.
+/// They are given what the function itself is [kept](Keep) by: a `static`, or an `Arc` (a field `Arc<CachedFn<…>>`: that of the struct
+/// around it will not do). To have a fresh result made anew, [mark it stale](Cached::mark_stale) before.
 impl<T, F, C> CachedFn<T, F, C>
 where
     T: Send + Sync + 'static,
@@ -383,7 +385,7 @@ where
     /// static POOL: Pool = Pool::new(2, 100);
     /// static POLICY: Policy = Policy::builder().refresh_at(0.8).build_const();
     /// static RATES: CachedFn<Vec<f64>> =
-    ///     <CachedFn<Vec<f64>>>::new(Duration::from_secs(600), || vec![1.0, 1.09] /* slow */).with_policy(&POLICY);
+    ///     CachedFn::<Vec<f64>>::new(Duration::from_secs(600), || vec![1.0, 1.09] /* slow */).with_policy(&POLICY);
     ///
     /// fn rate(currency: usize) -> f64 {
     ///     CachedFn::get_in_background(&RATES, &POOL)[currency]
@@ -470,7 +472,7 @@ where
         if let Some(guard) = cached.hit() {
             return Ok(guard);
         }
-        cached.get_in_background(runner, patience, || {
+        cached.get_or_hand_over(runner, patience, || {
             // One hold for the creation, one for its creator.
             let (keeper, kept) = (CachedOf(function.keeper()), function.keeper());
             let creator = move |renewal: &Renewal<'static, T, C>| kept.creator.create(renewal);

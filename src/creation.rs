@@ -186,7 +186,8 @@ impl<'a, L: Lock> Creation<'a, L> {
     ///
     /// [`PublishError::Superseded`] if the value was invalidated after this creation began; [`PublishError::Dead`] if it took too
     /// long, and another was elected in its place. `store` is dropped without running, so let it borrow what is still needed.
-    /// (While it runs, nobody is elected in its place.)
+    /// (While it runs, nobody is elected in its place.) What was made is then this creation's own: a creator that has nothing to return
+    /// it by does best to fail.
     ///
     /// # Panics
     ///
@@ -390,7 +391,12 @@ impl<L: Lock + Send + Sync> Creation<'static, L> {
         runner: &(impl Runner + ?Sized),
         creator: impl FnOnce(&Self) -> Result<R, E> + Send + 'static,
     ) {
-        runner.run(job(move || drop(self.run_fallible(creator))));
+        runner.run(job(move || {
+            // What was replaced while it waited has nobody to create for.
+            if !self.is_dead() {
+                drop(self.run_fallible(creator));
+            }
+        }));
     }
 }
 

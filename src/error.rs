@@ -165,8 +165,9 @@ impl From<LockError> for AcquireError {
 /// Why an access with a creator or a getter that can fail, failed.
 ///
 /// `E` is the creator's own error and `G` the getter's, which come back untouched. In lock mode `G` is [`Infallible`]; with a
-/// getter that cannot fail, say `CreateError<E>` in a signature, since the compiler does not guess `G`. `Display` says what failed; the cause is the [`source`](Error::source). More reasons
-/// arise as the crate grows.
+/// getter that cannot fail, say `CreateError<E>` in a signature, since the compiler does not guess `G`. `Display` says what failed; the cause is the [`source`](Error::source). It is an
+/// [`Error`] if `E` and `G` are: of a creator's `String`, `&str` or boxed error, go on with its `to_string()`. More reasons arise as the
+/// crate grows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CreateError<E, G = Infallible> {

@@ -49,7 +49,7 @@ pub enum Freshness {
     Fresh,
     /// There is a value; it has expired but may still be used.
     Stale,
-    /// There is no value: none was created yet, or it was invalidated.
+    /// There is no value: none was created yet, it was invalidated, or it is [too old](crate::PolicyBuilder::max_stale).
     Missing,
 }
 

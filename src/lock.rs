@@ -53,7 +53,7 @@ pub(crate) use ask_the_dogpile;
 macro_rules! ruled_as_the_dogpile {
     () => {
         const_fn! {
-            /// Has the lock do as `policy` says when creating goes wrong, in place of the [defaults](crate::Policy).
+            /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the [defaults](crate::Policy).
             #[must_use]
             pub const fn with_policy(mut self, policy: &'static crate::Policy) -> Self {
                 self.dogpile.rule(policy);

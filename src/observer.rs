@@ -80,7 +80,7 @@ pub struct Source {
 /// assert_eq!(LONGEST.0.load(Ordering::Relaxed), 0);
 /// ```
 ///
-/// An observer that is made at run time lives for ever by [`Box::leak`].
+/// A pair of observers is one, which tells both. One that is made at run time lives for ever by [`Box::leak`].
 pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
     /// A creation has ended, and its value is the current one (though it may have been marked stale meanwhile, or have expired as it
     /// arrived). It took that long, from its election on.
@@ -88,7 +88,8 @@ pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
         let _ = (of, took);
     }
 
-    /// A creation has ended without a value after that long: with an error, a panic, or by being dropped.
+    /// A creation has ended without a value after that long: with an error, a panic, or by being dropped. The `cause` is the error, or
+    /// says that it was one of the others. (What was panicked with, only the panic hook knows.)
     fn failed(&self, of: Source, took: Duration, cause: &dyn fmt::Display) {
         let _ = (of, took, cause);
     }
@@ -115,7 +116,7 @@ pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
     }
 }
 
-/// What a lock has done since it was made. Times are on its own clock.
+/// What a lock has done since it was made. Times are on its own clock. A value that is [set](crate::Cached::set) is no creation.
 ///
 /// More is counted as the crate grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,6 +136,38 @@ pub struct Stats {
     pub creating: Duration,
     /// How long all those waits took together.
     pub waiting: Duration,
+}
+
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn created(&self, of: Source, took: Duration) {
+        self.0.created(of, took);
+        self.1.created(of, took);
+    }
+
+    fn failed(&self, of: Source, took: Duration, cause: &dyn fmt::Display) {
+        self.0.failed(of, took, cause);
+        self.1.failed(of, took, cause);
+    }
+
+    fn superseded(&self, of: Source, took: Duration) {
+        self.0.superseded(of, took);
+        self.1.superseded(of, took);
+    }
+
+    fn dead(&self, of: Source, after: Duration) {
+        self.0.dead(of, after);
+        self.1.dead(of, after);
+    }
+
+    fn waited(&self, of: Source, took: Duration) {
+        self.0.waited(of, took);
+        self.1.waited(of, took);
+    }
+
+    fn served_stale(&self, of: Source) {
+        self.0.served_stale(of);
+        self.1.served_stale(of);
+    }
 }
 
 /// How a creation came to its end, as it is counted and told.

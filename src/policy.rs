@@ -218,13 +218,13 @@ impl PolicyBuilder {
     /// Pauses after a failed creation, instead of electing the next at once.
     ///
     /// A creation has failed that ended with an error or a panic, or was dropped unfinished; and one whose value has
-    /// [expired as it arrives](crate::Made::expires_after). (A getter that fails is not one.) The pause is counted from that end, on the lock's own clock.
+    /// [expired as it arrives](crate::Made::expires_after) (though that is counted as a creation). (A getter that fails is not one.) The pause is counted from that end, on the lock's own clock.
     /// Until it is over
     ///
     /// - an old value is served, as [`Stale`](crate::Outcome::Stale), without calling any creator;
     /// - where there is none, all who have waited and all who come get [`CreateError::Paused`](crate::CreateError::Paused)
     ///   with the cause and the time left, in place of one attempt each. So do those who ask for one to be made though it be
-    ///   fresh. Forms that have no error to say so by (`acquire`, `acquire_or_create`, `get_or_create`, and `try_acquire`)
+    ///   fresh. Forms that have no error to say so by (`acquire`, `acquire_or_create`, `get_or_create`, `get`, `refresh` and `try_acquire`)
     ///   create when elected, one at a time.
     ///
     /// The pauses grow from failure to failure as [`Backoff`] says, until a creation succeeds or a value is
@@ -244,6 +244,8 @@ impl PolicyBuilder {
 
     /// How long a creation may take before another access may be elected in its place. Counted from its election (from the reading
     /// of the clock that goes before it), on the lock's own clock. `Duration::MAX` is no limit; zero is a contradiction.
+    ///
+    /// The time that a job [waits for its thread](crate::Pool) is part of it; one that is dead before it begins runs nothing.
     ///
     /// Once it is older than this, the next access that finds no fresh value *declares it dead*, and is elected; those who
     /// wait wake up for that by themselves, and one of them does. From then on the dead one can do nothing to the lock: what it
@@ -275,7 +277,7 @@ impl PolicyBuilder {
     /// If the creation fails, the next access is elected, or the one after the [pause](Self::retry_after).
     pub const fn refresh_at(mut self, fraction: f64) -> Self {
         self.0.early = match self.0.early {
-            Some(Early::Perhaps(_)) => Some(Early::At(f64::NAN)), // for `build` to find
+            Some(Early::Perhaps(_) | Early::Both) => Some(Early::Both),
             _ => Some(Early::At(fraction)),
         };
         self
@@ -291,7 +293,7 @@ impl PolicyBuilder {
     /// would, one is elected. Until a creation of this lock has been measured, it does not renew early.
     pub const fn refresh_early(mut self, beta: f64) -> Self {
         self.0.early = match self.0.early {
-            Some(Early::At(_)) => Some(Early::At(f64::NAN)), // for `build` to find
+            Some(Early::At(_) | Early::Both) => Some(Early::Both),
             _ => Some(Early::Perhaps(beta)),
         };
         self
@@ -313,13 +315,14 @@ impl PolicyBuilder {
         self
     }
 
-    /// Who is told what happens to the lock. By default nobody is; what it [counts](crate::Dogpile::stats) it counts anyway.
+    /// Who is told what happens to the lock. By default nobody is; what it [counts](crate::Dogpile::stats) it counts anyway. There is
+    /// one: two are a pair, `&(Tracing, Metrics)`.
     pub const fn observer(mut self, observer: &'static dyn Observer) -> Self {
         self.0.seen_by = SeenBy(Some(observer));
         self
     }
 
-    /// What the lock is called in messages, such as that of a [`WaitCycle`](crate::WaitCycle), and where it is
+    /// What the lock is called (a name made at run time is leaked, by [`String::leak`]) in messages, such as that of a [`WaitCycle`](crate::WaitCycle), and where it is
     /// [observed](Self::observer).
     pub const fn name(mut self, name: &'static str) -> Self {
         self.0 = self.0.named(name);
@@ -344,7 +347,7 @@ impl PolicyBuilder {
             return Err(PolicyError::NothingLeftOfALifetime);
         }
         match self.0.early {
-            Some(Early::At(fraction)) if fraction.is_nan() => Err(PolicyError::TwoWaysToRefresh),
+            Some(Early::Both) => Err(PolicyError::TwoWaysToRefresh),
             Some(Early::At(fraction)) if !(fraction > 0.0 && fraction < 1.0) => Err(PolicyError::RefreshOutOfLifetime),
             Some(Early::Perhaps(beta)) if !(beta > 0.0 && beta < f64::INFINITY) => Err(PolicyError::BetaOutOfRange),
             _ => Ok(self.0),
@@ -379,7 +382,8 @@ pub enum OnError {
     /// 5861.) If there is none, the error.
     ///
     /// In getter modes the old value is the getter's, which is asked for it after the creator has failed; unless it has been
-    /// asked twice already (L8), or finds nothing now: then it is the error, too. Panics are passed on in any case.
+    /// asked twice already (L8), or finds nothing now: then it is the error, too. Panics are passed on in any case. A creation that was
+    /// [handed over](crate::Runner) has no access to be served.
     ServeStale,
 }
 
@@ -393,7 +397,7 @@ pub enum PolicyError {
     PausesShrink,
     /// The multiplier of a [`Backoff`] is zero.
     MultiplierOfZero,
-    /// The jitter of a [`Backoff`] is not between 0 and 1.
+    /// The jitter of a [`Backoff`] is not between 0 and 1. (That of [lifetimes](PolicyBuilder::jitter) is another.)
     JitterOutOfRange,
     /// The creation time-out is zero: every creation would be dead at once.
     NoTimeToCreate,
@@ -403,7 +407,7 @@ pub enum PolicyError {
     RefreshOutOfLifetime,
     /// The beta of early refreshes is not above 0, or not finite.
     BetaOutOfRange,
-    /// Both `refresh_at` and `refresh_early` are set (or the fraction is not a number).
+    /// Both `refresh_at` and `refresh_early` are set.
     TwoWaysToRefresh,
 }
 

@@ -29,7 +29,7 @@ use std::time::Duration;
 /// which derefs to the lock; while one exists, so does the lock. A creation in flight holds it as well, since it borrows the
 /// `Held` or, [owned](Held::acquire_owned), has one of its own.
 ///
-/// The lock goes with its last holder, and with it whatever it knew: its deadline, its generation, what somebody said to it,
+/// **Unless the registry [keeps what is idle](Self::keep_idle), a lock goes with its last holder,** and with it whatever it knew: its deadline, its generation, what somebody said to it,
 /// and the value of a [`Cached`](crate::Cached). That suits [stamped getter mode](Dogpile::get_or_create_stamped), where the
 /// store keeps all of that. For the others have the registry [keep them](Self::keep_idle) for a while.
 ///
@@ -140,7 +140,7 @@ impl<K, L, F> Registry<K, L, F> {
     }
 
     const_fn! {
-        /// Has each lock do as `policy` says when creating goes wrong, unless its maker gave it a policy of its own.
+        /// Has each lock do as `policy` says as a value ages and when creating goes wrong, unless its maker gave it a policy of its own.
         ///
         /// A lock that [pauses](crate::PolicyBuilder::retry_after) after a failure is kept at least until the pause is over, though
         /// nobody hold it, as by [`keep_idle`](Self::keep_idle). For the next pause to be longer it has to be there when the next

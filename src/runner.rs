@@ -12,7 +12,8 @@
 //! 1. The access is elected. The right to create exists from here on, as a [`Creation`](crate::Creation).
 //! 2. It makes a [`Job`] that owns the creation and the creator. No mutex of ours is held, nor is anything half-done.
 //! 3. It calls the runner with the job, and returns with the value it has when the runner does.
-//! 4. The job runs the creator, and ends the creation. A panic of the creator ends there, as a failed creation.
+//! 4. The job runs the creator, and ends the creation. A panic of the creator ends there, as a failed creation. If it was declared
+//!    dead before it came to run, it runs nothing.
 //!
 //! Wherever the job is dropped, or unwound, the creation in it is given up (L5, C9). So a runner that refuses the job, loses it with
 //! its queue, or panics has freed the lock. Only what is leaked, or hangs, holds it: for that there is
@@ -30,7 +31,8 @@ use std::thread;
 
 /// A creation to be run, once, on any thread: call it. Dropping it gives the creation up.
 ///
-/// It does not panic: a panic of the creator is reported by the panic hook, as any, and ends the creation as failed.
+/// If its creation was declared [dead](crate::PolicyBuilder::creation_timeout) while it waited, it does nothing: another has been
+/// elected since. It does not panic: a panic of the creator is reported by the panic hook, as any, and ends the creation as failed.
 pub type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs jobs somewhere else: in a thread of their own, a pool, the runtime of a framework.
@@ -48,7 +50,8 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// and [`Pool`] come with this crate.
 ///
 /// The access that hands over waits until the runner returns. One that cannot take the job drops it, and frees the lock: the next
-/// access is elected, or the one after the [pause](crate::PolicyBuilder::retry_after). A panic of the runner goes on to that
+/// access is elected. That is a failed creation, as any that is dropped: under a policy that
+/// [pauses](crate::PolicyBuilder::retry_after) after those, nobody is before the pause is over. A panic of the runner goes on to that
 /// access, and frees the lock, too.
 ///
 /// # Deadlocks

@@ -247,7 +247,7 @@ impl<T, C: Clock> Cached<T, C> {
 
     /// As [`get`](Self::get), by a creator that a runner may be given.
     /// What `elected` gives is needed only then: to share the lock is to write beside it, which others must not do (L2, L12).
-    pub(crate) fn get_in_background<E: Display, F>(
+    pub(crate) fn get_or_hand_over<E: Display, F>(
         &self,
         runner: &(impl Runner + ?Sized),
         patience: Patience,

@@ -15,7 +15,9 @@ use std::time::Duration;
 /// As the forms without that suffix, but an access that is elected and has an old value hands its creation over to a
 /// [`Runner`], and returns that value at once. If there is none, it creates on its own thread.
 ///
-/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc` or a [`Held`](crate::Held). Where there is only
+/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc`, or a [`Held<'static, …>`](crate::Held) (from a registry
+/// in a `static`, or by [`get_owned`](crate::Registry::get_owned); and unless that registry
+/// [keeps what is idle](crate::Registry::keep_idle), there is an old value only while somebody holds the lock). Where there is only
 /// one creator, [`CachedFn`](crate::CachedFn) knows it.
 impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
     /// As [`get_or_create_with`](Self::get_or_create_with), in the background: if the creation is handed over, the old value is
@@ -47,7 +49,7 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         creator: impl FnOnce(&Renewal<'static, T, C>) -> Made<T> + Send + 'static,
     ) -> CachedGuard<T> {
         let creator = |renewal: &Renewal<'static, T, C>| never(creator(renewal));
-        or_deadlock(lock.kept().get_in_background(runner, Patience::Endless, || (lock.keeper(), creator)))
+        or_deadlock(lock.kept().get_or_hand_over(runner, Patience::Endless, || (lock.keeper(), creator)))
     }
 
     /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
@@ -66,7 +68,7 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         creator: impl FnOnce(&Renewal<'static, T, C>) -> Made<T> + Send + 'static,
     ) -> Result<CachedGuard<T>, AcquireError> {
         let creator = |renewal: &Renewal<'static, T, C>| never(creator(renewal));
-        let got = lock.kept().get_in_background(runner, Patience::For(timeout), || (lock.keeper(), creator));
+        let got = lock.kept().get_or_hand_over(runner, Patience::For(timeout), || (lock.keeper(), creator));
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -85,7 +87,7 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         runner: &(impl Runner + ?Sized),
         creator: impl FnOnce(&Renewal<'static, T, C>) -> Result<Made<T>, E> + Send + 'static,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
-        lock.kept().get_in_background(runner, FOREVER, || (lock.keeper(), creator))
+        lock.kept().get_or_hand_over(runner, FOREVER, || (lock.keeper(), creator))
     }
 
     /// As [`get_or_try_create_in_background`](Self::get_or_try_create_in_background), but waits for others for `timeout` at most.
@@ -103,6 +105,6 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         timeout: Duration,
         creator: impl FnOnce(&Renewal<'static, T, C>) -> Result<Made<T>, E> + Send + 'static,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
-        lock.kept().get_in_background(runner, Patience::For(timeout), || (lock.keeper(), creator))
+        lock.kept().get_or_hand_over(runner, Patience::For(timeout), || (lock.keeper(), creator))
     }
 }

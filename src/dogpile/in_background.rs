@@ -21,7 +21,9 @@ use std::time::Duration;
 /// As the forms without that suffix, but an access that is elected and has an old value hands its creation over to a
 /// [`Runner`], and goes on with that value at once. If there is none, it creates on its own thread.
 ///
-/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc` or a [`Held`](crate::Held).
+/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc`, or a [`Held<'static, …>`](crate::Held) (from a registry
+/// in a `static`, or by [`get_owned`](crate::Registry::get_owned); and unless that registry
+/// [keeps what is idle](crate::Registry::keep_idle), there is an old value only while somebody holds the lock).
 impl<C: Clock + 'static> Dogpile<C> {
     /// As [`acquire_or_create`](Self::acquire_or_create), in the background: the outcome is [`Outcome::Stale`] if the creation was
     /// handed over (or [`Outcome::Fresh`], if the value is only [due](crate::PolicyBuilder::refresh_at)).
@@ -44,14 +46,14 @@ impl<C: Clock + 'static> Dogpile<C> {
     /// let fresh = Arc::new(Dogpile::new(Duration::from_secs(600)));
     /// let access = || {
     ///     let rates = Arc::clone(&rates); // the job's
-    ///     Dogpile::acquire_or_create_in_background(&fresh, &POOL, move |creation| {
+    ///     Dogpile::acquire_or_try_create_in_background(&fresh, &POOL, move |creation| {
     ///         let made = vec![1.0, 1.09]; // slow
-    ///         let _superseded = creation.publish(|| *rates.write().unwrap() = made);
+    ///         creation.publish(|| *rates.write().unwrap() = made) // or it fails: it was invalidated meanwhile
     ///     })
     /// };
-    /// assert_eq!(access(), Outcome::Created, "there was nothing to go on with");
+    /// assert_eq!(access(), Ok(Outcome::Created), "there was nothing to go on with");
     /// fresh.mark_stale();
-    /// assert_eq!(access(), Outcome::Stale);
+    /// assert_eq!(access(), Ok(Outcome::Stale));
     /// assert_eq!(rates.read().unwrap()[1], 1.09);
     /// ```
     #[track_caller]

@@ -106,7 +106,7 @@ pub(super) fn random() -> f64 {
 /// # Policy
 impl<C: Clock> Dogpile<C> {
     const_fn! {
-        /// Has the lock do as `policy` says when creating goes wrong, in place of the [defaults](Policy).
+        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the [defaults](Policy).
         #[must_use]
         pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
             self.rule(policy);

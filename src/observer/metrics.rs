@@ -17,7 +17,7 @@ use std::time::Duration;
 ///
 /// `lock` is the [name](crate::PolicyBuilder::name), and is not there if there is none; `end` is `created`, `failed`,
 /// `superseded` or `dead` (then the time is that until it was declared dead). They go to the recorder that is current when they
-/// happen.
+/// happen, without units or descriptions.
 ///
 /// # Examples
 ///

@@ -12,6 +12,8 @@ pub(crate) enum Early {
     At(f64),
     /// At random: see [`PolicyBuilder::refresh_early`](super::PolicyBuilder::refresh_early).
     Perhaps(f64),
+    /// Said both: a contradiction, which no policy that was built has.
+    Both,
 }
 
 /// When a value is to be looked at more closely, and when it expires: as the word of a deadline, each.
@@ -40,7 +42,7 @@ impl Policy {
         let lifetime = (lifetime - part_of(lifetime, self.jitter * random)).max(1);
         let expires = Expiry::deadline_from(now, lifetime);
         let due = match self.early {
-            None => expires,
+            None | Some(Early::Both) => expires,
             Some(Early::At(fraction)) => Expiry::deadline_from(now, part_of(lifetime, fraction).max(1)),
             Some(Early::Perhaps(beta)) => {
                 let earliest = expires.saturating_sub(part_of(cost, beta).saturating_mul(FURTHEST));
@@ -54,7 +56,7 @@ impl Policy {
     /// `random` number above 0 and up to 1; or in any case.
     pub(crate) fn is_due(&self, expires_in: u64, cost: u64, random: f64) -> bool {
         match self.early {
-            None => false,
+            None | Some(Early::Both) => false,
             Some(Early::At(_)) => true,
             #[allow(clippy::cast_precision_loss)] // to 53 bits
             Some(Early::Perhaps(beta)) => cost as f64 * beta * -random.ln() >= expires_in as f64,

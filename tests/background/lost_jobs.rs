@@ -1,7 +1,7 @@
 //! Jobs that are refused, lost, leaked or run to a bad end (C9, C10).
 
 use crate::{MINUTE, MORTAL, PAUSING, SECOND, Shelf, hand_over, lock, stale, unwanted};
-use dogpile::{AcquireError, Dogpile, Freshness, Job, Outcome, Pool, Runner as _};
+use dogpile::{AcquireError, Cached, Dogpile, Freshness, Job, Made, Outcome, Pool, Runner as _};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -100,13 +100,13 @@ fn c10_a_creator_that_fails_in_its_job_does_not_pin_the_old_value() {
 fn c11_what_is_leaked_is_declared_dead() {
     let (lock, clock) = stale(&MORTAL);
     let shelf = Shelf::default();
-    hand_over(&lock, &shelf);
+    Dogpile::acquire_or_create_in_background(&lock, &shelf, |_| unreachable!("it was dead before it began"));
     let late = shelf.take();
     clock.advance(SECOND);
     assert_eq!(hand_over(&lock, &shelf), Outcome::Stale, "another in its place");
     shelf.take()();
     let generation = lock.generation();
-    late(); // and does nothing to the lock
+    late(); // and does nothing
     assert_eq!((lock.generation(), lock.freshness()), (generation, Freshness::Fresh));
     let stats = lock.stats();
     assert_eq!((stats.creations, stats.dead, stats.failures), (2, 1, 0));
@@ -171,4 +171,37 @@ fn c10_what_a_panic_brings_may_panic_too() {
     let (ran, runs) = mpsc::channel();
     pool.run(Box::new(move || ran.send(()).unwrap()));
     runs.recv().unwrap();
+}
+
+#[test]
+fn c11_jobs_that_were_replaced_while_they_waited_run_nothing() {
+    let (lock, clock) = stale(&MORTAL);
+    let (shelf, ran) = (Shelf::default(), Arc::new(AtomicUsize::new(0)));
+    for _ in 0..5 {
+        let counts = Arc::clone(&ran);
+        let creator = move |_: &_| {
+            counts.fetch_add(1, Ordering::SeqCst);
+        };
+        assert_eq!(Dogpile::acquire_or_create_in_background(&lock, &shelf, creator), Outcome::Stale);
+        clock.advance(SECOND);
+    }
+    while !shelf.is_empty() {
+        shelf.take()();
+    }
+    assert_eq!((ran.load(Ordering::SeqCst), lock.stats().dead), (1, 4), "the last one");
+    let cached = Arc::new(Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL));
+    cached.set(0);
+    cached.mark_stale();
+    for value in 1..3 {
+        let old = Cached::get_or_create_in_background(&cached, &shelf, move |_| match value {
+            1 => unreachable!("it was replaced"),
+            value => Made::new(value),
+        });
+        assert_eq!(*old, 0);
+        clock.advance(SECOND);
+    }
+    while !shelf.is_empty() {
+        shelf.take()();
+    }
+    assert_eq!(cached.try_get().as_deref(), Some(&2));
 }

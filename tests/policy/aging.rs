@@ -330,7 +330,7 @@ fn c20_jitter_spreads_expiries_and_leaves_a_window() {
 #[test]
 fn contradictions_of_ages_are_told() {
     let builder = Policy::builder;
-    for fraction in [0.0, 1.0, -1.0, 2.0] {
+    for fraction in [0.0, 1.0, f64::NAN, -1.0, 2.0] {
         assert_eq!(builder().refresh_at(fraction).build(), Err(PolicyError::RefreshOutOfLifetime), "{fraction}");
     }
     for beta in [0.0, -1.0, f64::INFINITY, f64::NAN] {

@@ -245,12 +245,13 @@ fn c11_a_dead_creator_of_a_cached_value_serves_its_caller_alone() {
         clock.advance(SECOND);
         thread::scope(|scope| {
             let takes_over = scope.spawn(|| {
+                let mut waits = None;
                 cached.get_or_create_with(|_| {
-                    let waiter = scope.spawn(|| *cached.get_or_create(|| panic!("unwanted")));
+                    waits = Some(scope.spawn(|| *cached.get_or_create(|| panic!("unwanted"))));
                     until(|| cached.waiting() == 1);
-                    _ = waiter;
                     Made::new(2)
                 });
+                assert_eq!(waits.unwrap().join().unwrap(), 2);
             });
             takes_over.join().unwrap();
         });

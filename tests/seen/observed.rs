@@ -7,6 +7,7 @@ use dogpile::{
     Policy, Source, Stamped, SyncReaderDogpile, Turn,
 };
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -447,4 +448,14 @@ fn what_has_happened_is_counted_and_a_pause_goes_on_whoever_panics() {
     });
     assert!(dead.is_dead());
     assert_eq!((ruled.stats().dead, ruled.stats().waits), (1, 1));
+}
+
+#[test]
+fn a_pair_tells_both() {
+    let pair: &'static (Diary, Diary) = Box::leak(Box::default());
+    let (lock, clock) = lock(seen_by(pair).build().unwrap());
+    all_that_happens(&lock, &clock);
+    let told = pair.0.take();
+    assert_eq!(told.len(), 9);
+    assert_eq!(told.iter().collect::<BTreeSet<_>>(), pair.1.take().iter().collect(), "(two threads tell)");
 }
