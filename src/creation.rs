@@ -391,12 +391,7 @@ impl<L: Lock + Send + Sync> Creation<'static, L> {
         runner: &(impl Runner + ?Sized),
         creator: impl FnOnce(&Self) -> Result<R, E> + Send + 'static,
     ) {
-        runner.run(job(move || {
-            // What was replaced while it waited has nobody to create for.
-            if !self.is_dead() {
-                drop(self.run_fallible(creator));
-            }
-        }));
+        runner.run(job(self, Self::is_dead, |creation| drop(creation.run_fallible(creator))));
     }
 }
 
@@ -410,8 +405,18 @@ pub(crate) fn infallibly<'l, L: Lock>(
     }
 }
 
-/// A job that does not panic.
-pub(crate) fn job(run: impl FnOnce() + Send + 'static) -> Job {
+/// A job that runs that creation, unless it is dead by then: what was replaced while it waited has nobody to create for. It does not
+/// panic.
+pub(crate) fn job<N: Send + 'static>(
+    creation: N,
+    is_dead: fn(&N) -> bool,
+    run: impl FnOnce(N) + Send + 'static,
+) -> Job {
+    let run = move || {
+        if !is_dead(&creation) {
+            run(creation);
+        }
+    };
     // What a panic could leave half-done is the creation, which it gives up. (A model is to see its panics.)
     if cfg!(dogpile_loom) { Box::new(run) } else { Box::new(|| quietly(run)) }
 }

@@ -298,24 +298,19 @@ impl<T, C: Clock> Cached<T, C> {
         loop {
             // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
             let seen = self.dogpile.election().look();
-            let (need, outcome) = match self.dogpile.look() {
-                Sight::Fresh => (None, Outcome::Fresh),
-                Sight::Due => (Some(Need::Due), Outcome::Fresh),
-                Sight::Stale => (Some(Need::Stale), Outcome::Stale),
-                Sight::Missing => (Some(Need::Missing), Outcome::Waited),
+            let need = match self.dogpile.look() {
+                Sight::Fresh => None,
+                Sight::Due => Some(Need::Due),
+                Sight::Stale => Some(Need::Stale),
+                Sight::Missing => Some(Need::Missing),
             };
-            let carry_on = || CachedGuard::of(self.cell.load(), outcome).map(Access::Got);
+            let carry_on = |outcome| CachedGuard::of(self.cell.load(), outcome).map(Access::Got);
             let got = match need {
-                None => carry_on(),
+                None => carry_on(Outcome::Fresh),
                 Some(Need::Missing) => self.wait(seen, wait)?,
                 Some(need) => match at_once(self.dogpile.settle(seen, need, wait))? {
                     Settled::Elected { born, .. } => Some(Access::Elected(born, need)),
-                    Settled::CarryOn => {
-                        if need == Need::Stale {
-                            self.dogpile.tell_stale();
-                        }
-                        carry_on()
-                    }
+                    Settled::CarryOn => carry_on(self.dogpile.goes_on(need)),
                     Settled::Served | Settled::Moved | Settled::LookAgain => None,
                 },
             };

@@ -185,12 +185,7 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     ) where
         Self: Send + 'static,
     {
-        runner.run(job(move || {
-            // What was replaced while it waited has nobody to create for.
-            if !self.is_dead() {
-                drop(self.run(creator));
-            }
-        }));
+        runner.run(job(self, Self::is_dead, |renewal| drop(renewal.run(creator))));
     }
 
     fn finish(self, made: Made<T>) -> CachedGuard<T> {

@@ -333,18 +333,14 @@ impl<C: Clock> Dogpile<C> {
                 // Somebody else creates: an old value is good enough.
                 Settled::CarryOn => {
                     if let Some(old) = old.take() {
-                        if need == Need::Stale {
-                            self.tell_stale();
-                        }
+                        self.goes_on(need);
                         return Ok(Fetched::Value(old));
                     }
                 }
                 // Somebody else has created: ask once more, or else an old value is good enough.
                 Settled::Moved => {
                     if let Some(old) = old.take_if(|_| calls == CALLS) {
-                        if need == Need::Stale {
-                            self.tell_stale();
-                        }
+                        self.goes_on(need);
                         return Ok(Fetched::Value(old));
                     }
                 }

@@ -7,7 +7,7 @@ use crate::creation::Creation;
 use crate::dogpile::{Fetched, Known, Sight, Spared, found, never, never_fails, or_deadlock};
 use crate::election::State;
 use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
-use crate::keeper::Keeper;
+use crate::keeper::{Keep, Keeper};
 use crate::runner::Runner;
 use crate::wait::{FOREVER, Patience, Wait};
 use std::fmt::Display;
@@ -335,10 +335,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     /// As [`fetch_or_create`](Self::fetch_or_create), by a creator that a runner may be given.
-    #[allow(clippy::too_many_arguments)] // as many as an access has parts
     pub(super) fn fetch_or_hand_over<'a, T, E: Display, G>(
-        &'a self,
-        keeper: impl Fn() -> Keeper<'static, Self>,
+        kept: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
         known: impl Fn(State) -> Known,
@@ -349,23 +347,23 @@ impl<C: Clock> SyncReaderDogpile<C> {
     where
         C: 'static,
     {
-        let mut wait = Wait::new(patience);
-        let mut getter = |wait: &mut Wait| self.get_within(wait, &mut get);
-        if self.readers.is_reading_here() {
-            let guard = self.read_on(known, judge, getter(&mut wait)?)?;
+        let (this, mut wait) = (kept.kept(), Wait::new(patience));
+        let mut getter = |wait: &mut Wait| this.get_within(wait, &mut get);
+        if this.readers.is_reading_here() {
+            let guard = this.read_on(known, judge, getter(&mut wait)?)?;
             return Ok(after((creator, get), guard));
         }
         let judge = |guard: &ReadGuard<'_, T>| judge(guard);
-        let elected = |born| Creation::new(keeper(), born);
-        match self.dogpile.fetch_sparing(&mut wait, &known, judge, &mut getter, elected)? {
+        let elected = |born| Creation::new(kept.keeper(), born);
+        match this.dogpile.fetch_sparing(&mut wait, &known, judge, &mut getter, elected)? {
             Spared::Value(guard) => Ok(after((creator, get), guard)),
             Spared::HandOver(creation, need, guard) => {
                 creation.run_fallible_in_background(runner, creator);
-                self.dogpile.goes_on(need);
+                this.dogpile.goes_on(need);
                 Ok(after(get, guard))
             }
-            Spared::Create(creation, calls) => self.make_here(creation, &mut wait, making(creator), |wait| {
-                self.dogpile.fetch_old(calls, known, judge, || getter(wait))
+            Spared::Create(creation, calls) => this.make_here(creation, &mut wait, making(creator), |wait| {
+                this.dogpile.fetch_old(calls, known, judge, || getter(wait))
             }),
         }
     }

@@ -36,7 +36,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) + Send + 'static,
     ) -> ReadGuard<'a, Outcome> {
         let creator = infallibly(creator);
-        or_deadlock(lock.kept().create_in_background(|| lock.keeper(), runner, Patience::Endless, creator))
+        or_deadlock(Self::create_in_background(lock, runner, Patience::Endless, creator))
     }
 
     /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), but waits for others for `timeout` at most.
@@ -55,7 +55,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) + Send + 'static,
     ) -> Result<ReadGuard<'a, Outcome>, AcquireError> {
         let creator = infallibly(creator);
-        let created = lock.kept().create_in_background(|| lock.keeper(), runner, Patience::For(timeout), creator);
+        let created = Self::create_in_background(lock, runner, Patience::For(timeout), creator);
         created.map_err(CreateError::of_a_wait)
     }
 
@@ -74,7 +74,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         runner: &(impl Runner + ?Sized),
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<(), E> + Send + 'static,
     ) -> Result<ReadGuard<'a, Outcome>, CreateError<E>> {
-        lock.kept().create_in_background(|| lock.keeper(), runner, FOREVER, creator)
+        Self::create_in_background(lock, runner, FOREVER, creator)
     }
 
     /// As [`acquire_or_try_create_in_background`](Self::acquire_or_try_create_in_background), but waits for others for `timeout` at
@@ -93,7 +93,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         timeout: Duration,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<(), E> + Send + 'static,
     ) -> Result<ReadGuard<'a, Outcome>, CreateError<E>> {
-        lock.kept().create_in_background(|| lock.keeper(), runner, Patience::For(timeout), creator)
+        Self::create_in_background(lock, runner, Patience::For(timeout), creator)
     }
 
     /// As [`get_or_create`](Self::get_or_create), in the background: if the creation is handed over, the old value that `getter` brings is
@@ -257,9 +257,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<T, GetError<G>>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
-        let (this, fresh) = (lock.kept(), |_: &T| Sight::Fresh);
-        let known = |seen| this.dogpile.known(seen);
-        this.fetch_or_hand_over(|| lock.keeper(), runner, patience, known, fresh, getter, creator)
+        let (dogpile, fresh) = (&lock.kept().dogpile, |_: &T| Sight::Fresh);
+        Self::fetch_or_hand_over(lock, runner, patience, |seen| dogpile.known(seen), fresh, getter, creator)
     }
 
     fn fetch_stamped_in_background<'a, T, E: Display, G>(
@@ -269,10 +268,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<ReadGuard<'a, Stamped<T>>, CreateError<E, G>> {
-        let this = lock.kept();
-        let judge = |got: &Stamped<T>| this.dogpile.judge_stamp(got.created);
+        let dogpile = &lock.kept().dogpile;
+        let judge = |got: &Stamped<T>| dogpile.judge_stamp(got.created);
         let stamped =
             |creation: &Creation<'static, Self>| creator(creation).map(|value| creation.lock().dogpile.stamp(value));
-        this.fetch_or_hand_over(|| lock.keeper(), runner, patience, |_| this.dogpile.told(), judge, getter, stamped)
+        Self::fetch_or_hand_over(lock, runner, patience, |_| dogpile.told(), judge, getter, stamped)
     }
 }

@@ -7,7 +7,7 @@ use crate::creation::Creation;
 use crate::dogpile::{Need, Settled, Sight, would_deadlock};
 use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, WouldBlock};
-use crate::keeper::Keeper;
+use crate::keeper::{Keep, Keeper};
 use crate::readers::{Owner, Pass, Seat};
 use crate::runner::Runner;
 use crate::sync::Arc;
@@ -250,8 +250,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         }
     }
 
-    #[cold]
     /// What may be read until the new one is there, `elected` is given: an access that creates for itself has to leave it.
+    #[cold]
     fn access_slowly<'a>(
         &'a self,
         wait: &mut Wait,
@@ -262,7 +262,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
             let pass = self.readers.enter(wait)?;
             // In this order: the word first, the deadline second. See `election`.
             let seen = lock.election().look();
-            let (need, outcome) = match lock.look() {
+            let need = match lock.look() {
                 Sight::Fresh => return Ok(within(Outcome::Fresh, pass)),
                 Sight::Due if nested => return Ok(within(Outcome::Fresh, pass)),
                 sight if nested => {
@@ -271,9 +271,9 @@ impl<C: Clock> SyncReaderDogpile<C> {
                     }
                     return Ok(within(Outcome::Stale, pass));
                 }
-                Sight::Due => (Need::Due, Outcome::Fresh),
-                Sight::Stale => (Need::Stale, Outcome::Stale),
-                Sight::Missing => (Need::Missing, Outcome::Waited),
+                Sight::Due => Need::Due,
+                Sight::Stale => Need::Stale,
+                Sight::Missing => Need::Missing,
             };
             // Who has a value to go on with does not wait, and may stay; whoever is to create must not.
             let pass = (need != Need::Missing).then_some(pass);
@@ -282,12 +282,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
                     elected(need, pass);
                     return Ok(Access::Elected(born));
                 }
-                (Settled::CarryOn, Some(pass)) => {
-                    if need == Need::Stale {
-                        lock.tell_stale();
-                    }
-                    return Ok(within(outcome, pass));
-                }
+                (Settled::CarryOn, Some(pass)) => return Ok(within(lock.goes_on(need), pass)),
                 (Settled::Served, _) => return Ok(within(Outcome::Waited, self.readers.enter(wait)?)),
                 (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
             }
@@ -363,8 +358,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
 
     /// As [`create`](Self::create), by a creator that a runner may be given.
     pub(super) fn create_in_background<'a, E: Display>(
-        &'a self,
-        keeper: impl FnOnce() -> Keeper<'static, Self>,
+        kept: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<(), E> + Send + 'static,
@@ -372,19 +366,20 @@ impl<C: Clock> SyncReaderDogpile<C> {
     where
         C: 'static,
     {
-        if let Some(seat) = self.hit() {
-            return Ok(after(creator, self.guard(Outcome::Fresh, seat)));
+        let this = kept.kept();
+        if let Some(seat) = this.hit() {
+            return Ok(after(creator, this.guard(Outcome::Fresh, seat)));
         }
         let (mut wait, mut old) = (Wait::new(patience), None);
-        match self.access_slowly(&mut wait, |need, pass| old = pass.map(|pass| (need, pass)))? {
-            Access::In(outcome, seat) => Ok(after(creator, self.guard(outcome, seat))),
+        match this.access_slowly(&mut wait, |need, pass| old = pass.map(|pass| (need, pass)))? {
+            Access::In(outcome, seat) => Ok(after(creator, this.guard(outcome, seat))),
             Access::Elected(born) => {
-                let creation = Creation::new(keeper(), born);
+                let creation = Creation::new(kept.keeper(), born);
                 let Some((need, pass)) = old else {
-                    return self.create_here(creation, &mut wait, creator);
+                    return this.create_here(creation, &mut wait, creator);
                 };
                 creation.run_fallible_in_background(runner, creator);
-                Ok(ReadGuard::new(self.dogpile.goes_on(need), pass))
+                Ok(ReadGuard::new(this.dogpile.goes_on(need), pass))
             }
         }
     }

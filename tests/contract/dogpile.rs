@@ -4,6 +4,7 @@ use crate::laws::{Access, Elects, FOREVER, Failure};
 use dogpile::{
     Clock, CreateError, Creation, Dogpile, Freshness, Generation, GetError, ManualClock, Outcome, Policy, Stamped, Turn,
 };
+use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -25,6 +26,16 @@ pub struct Beside<W> {
 impl<W> Beside<W> {
     pub fn value(&self) -> u64 {
         self.slot.load(Ordering::Relaxed)
+    }
+
+    /// What was never stored is not found.
+    pub fn get(&self) -> Result<u64, GetError<Infallible>> {
+        Some(self.value()).filter(|value| *value != 0).ok_or(GetError::NeedRegeneration)
+    }
+
+    pub fn get_stamped(&self) -> Result<Stamped<u64>, GetError<Infallible>> {
+        let stamp = Some(self.stamp.load(Ordering::SeqCst)).filter(|stamp| *stamp != 0);
+        Ok(Stamped::from_unix_nanos(self.value(), stamp.ok_or(GetError::NeedRegeneration)?))
     }
 
     pub fn stamp(&self, value: u64) {
@@ -159,10 +170,7 @@ impl Way for ByGetter {
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
         let (mut created, before) = (None, beside.lock.freshness());
-        let getter = || match beside.slot.load(Ordering::Relaxed) {
-            0 => Err(GetError::NeedRegeneration),
-            value => Ok(value),
-        };
+        let getter = || beside.get();
         let creator = || {
             created = Some(false);
             let value = creator()?;
@@ -184,10 +192,7 @@ impl Way for ByStampedGetter {
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
         let (mut created, before) = (None, beside.lock.freshness());
-        let getter = || match beside.stamp.load(Ordering::SeqCst) {
-            0 => Err(GetError::NeedRegeneration),
-            stamp => Ok(Stamped::from_unix_nanos(beside.slot.load(Ordering::Relaxed), stamp)),
-        };
+        let getter = || beside.get_stamped();
         let creator = || {
             created = Some(false);
             let value = creator()?;

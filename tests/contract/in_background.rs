@@ -10,8 +10,7 @@ use crate::registry::Locks;
 use crate::sync_reader::Swapped;
 use crate::{cached, dogpile as lock, registry, sync_reader};
 use dogpile::{
-    Cached, CreateError, Dogpile, GetError, Job, Made, ManualClock, OnError, Outcome, Policy, Runner, Stamped,
-    SyncReaderDogpile,
+    Cached, CreateError, Dogpile, Job, Made, ManualClock, OnError, Outcome, Policy, Runner, SyncReaderDogpile,
 };
 use parking_lot::Mutex;
 use std::mem;
@@ -101,10 +100,7 @@ impl lock::Way for ByGetter {
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
         let before = beside.lock.freshness();
-        let getter = || match beside.slot.load(Ordering::Relaxed) {
-            0 => Err(GetError::NeedRegeneration),
-            value => Ok(value),
-        };
+        let getter = || beside.get();
         access_by(beside.lock.policy(), creator, |creator, runner| {
             let creator = move |_: &_| creator();
             let got: Result<_, CreateError<Failure>> =
@@ -121,10 +117,7 @@ impl lock::Way for ByStampedGetter {
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
         let before = beside.lock.freshness();
-        let getter = || match beside.stamp.load(Ordering::SeqCst) {
-            0 => Err(GetError::NeedRegeneration),
-            stamp => Ok(Stamped::from_unix_nanos(beside.slot.load(Ordering::Relaxed), stamp)),
-        };
+        let getter = || beside.get_stamped();
         let creator = || {
             let value = creator()?;
             beside.stamp(value);
@@ -173,10 +166,7 @@ impl sync_reader::Way for ByGetter {
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
         let before = swapped.lock.freshness();
-        let getter = || match swapped.value.read() {
-            0 => Err(GetError::NeedRegeneration),
-            value => Ok(value),
-        };
+        let getter = || swapped.get();
         leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
             let creator = move |_: &_| creator();
             let got: Result<_, CreateError<Failure>> = SyncReaderDogpile::get_or_try_create_in_background_timeout(
@@ -200,10 +190,7 @@ impl sync_reader::Way for ByStampedGetter {
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
         let before = swapped.lock.freshness();
-        let getter = || match swapped.stamp.load(Ordering::Relaxed) {
-            0 => Err(GetError::NeedRegeneration),
-            stamp => Ok(Stamped::from_unix_nanos(swapped.value.read(), stamp)),
-        };
+        let getter = || swapped.get_stamped();
         leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
             let creator = move |_: &_| creator();
             let got: Result<_, CreateError<Failure>> =

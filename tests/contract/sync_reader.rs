@@ -8,6 +8,7 @@ use dogpile::{
     Clock, CreateError, Creation, Generation, GetError, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
     Stamped, SyncReaderDogpile,
 };
+use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -46,6 +47,17 @@ pub struct Swapped<W> {
 }
 
 impl<W> Swapped<W> {
+    /// What was never stored is not found.
+    pub fn get(&self) -> Result<u64, GetError<Infallible>> {
+        Some(self.value.read()).filter(|value| *value != 0).ok_or(GetError::NeedRegeneration)
+    }
+
+    pub fn get_stamped(&self) -> Result<Stamped<u64>, GetError<Infallible>> {
+        let stamp = Some(self.stamp.load(Ordering::Relaxed)).filter(|stamp| *stamp != 0);
+        let stamp = stamp.ok_or(GetError::NeedRegeneration)?;
+        Ok(Stamped::from_unix_nanos(self.value.read(), stamp))
+    }
+
     /// A creator's last step. (Whatever has become of the creation: those who wait for a superseded value want it.)
     fn swap(&self, value: u64) -> u64 {
         let _alone = self.lock.acquire_write_lock();
@@ -164,10 +176,7 @@ impl Way for ByGetter {
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
         let (mut created, before) = (None, swapped.lock.freshness());
-        let getter = || match swapped.value.read() {
-            0 => Err(GetError::NeedRegeneration),
-            value => Ok(value),
-        };
+        let getter = || swapped.get();
         let creator = || {
             created = Some(false);
             let value = creator()?;
@@ -190,10 +199,7 @@ impl Way for ByStampedGetter {
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
         let (mut created, before) = (None, swapped.lock.freshness());
-        let getter = || match swapped.stamp.load(Ordering::Relaxed) {
-            0 => Err(GetError::NeedRegeneration),
-            stamp => Ok(Stamped::from_unix_nanos(swapped.value.read(), stamp)),
-        };
+        let getter = || swapped.get_stamped();
         let creator = || {
             created = Some(false);
             let value = creator()?;
