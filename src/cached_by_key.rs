@@ -9,6 +9,7 @@ use crate::sync::{Arc, const_fn};
 use crate::wait::{Patience, Wait, at_once};
 use std::convert::Infallible;
 use std::fmt::{self, Display};
+use std::future::ready;
 use std::hash::Hash;
 use std::time::Duration;
 
@@ -185,7 +186,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         creator: impl FnOnce() -> Result<V, E>,
         setter: impl FnOnce(&K, &Stamped<V>) -> Result<(), E>,
     ) -> Result<Stamped<V>, CreateError<E, G>> {
-        self.lock(key).get_stamped_and_set(&mut Wait::new(patience), || getter(key), creator, |made| setter(key, made))
+        self.lock(key).get_stamped_and_set(&Wait::new(patience), || getter(key), creator, |made| setter(key, made))
     }
 
     /// All invalidations.
@@ -211,9 +212,12 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         setter: impl FnOnce(&K, &Stamped<V>) -> Result<(), E>,
     ) -> Result<Stamped<V>, CreateError<E, G>> {
         let lock = self.lock(key);
-        let wait = &mut Wait::new(patience);
+        let wait = &Wait::new(patience);
         match at_once(lock.elect_anew(wait))? {
-            Anew::Elected(born) => lock.create_stamped_and_set(born, || getter(key), creator, |made| setter(key, made)),
+            Anew::Elected(born) => {
+                let run = |creation| ready(lock.run_and_set(creation, creator, |made| setter(key, made)));
+                at_once(lock.create_stamped_by(born, || ready(getter(key)), run))
+            }
             // Somebody else has made it: it is in the store, or was.
             Anew::Created | Anew::Served => {
                 lock.get_stamped_and_set(wait, || getter(key), creator, |made| setter(key, made))

@@ -1,4 +1,8 @@
-//! The right to create, as its owner holds it.
+//! The right to create, as its owner holds it. What of it is for tasks is in [`tasks`].
+
+mod tasks;
+
+pub(crate) use tasks::Stored;
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
@@ -12,9 +16,7 @@ use crate::running::{Doing, Running};
 use crate::sync::{AtomicBool, AtomicU64, Flag, Ordering};
 use std::convert::Infallible;
 use std::fmt;
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::pin;
 use std::thread;
 
 /// The right to create: while it exists, nobody else is elected (L1).
@@ -288,57 +290,17 @@ impl<'a, L: Lock> Creation<'a, L> {
     ///
     /// If `creator` panics, the panic goes on, and the creation is given up.
     pub fn run_fallible<R, E: fmt::Display>(self, creator: impl FnOnce(&Self) -> Result<R, E>) -> Result<R, E> {
-        match self.enter(creator) {
-            Ok(created) => {
-                self.finish();
-                Ok(created)
-            }
-            Err(error) => {
-                self.fail(&error);
-                Err(error)
-            }
-        }
+        let made = self.enter(creator);
+        self.end_as(made)
     }
 
-    /// As [`run_fallible`](Self::run_fallible), for a task. Does not block.
-    ///
-    /// # Errors
-    ///
-    /// As `run_fallible`.
-    ///
-    /// # Panics
-    ///
-    /// As `run_fallible`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while `creator` runs, that is dropped, and then the creation is given up.
-    pub async fn run_fallible_async<R, E: fmt::Display>(
-        self,
-        creator: impl Future<Output = Result<R, E>>,
-    ) -> Result<R, E> {
-        match self.enter_async(creator).await {
-            Ok(created) => {
-                self.finish();
-                Ok(created)
-            }
-            Err(error) => {
-                self.fail(&error);
-                Err(error)
-            }
+    /// Finishes it, or gives it up.
+    pub(crate) fn end_as<R, E: fmt::Display>(self, made: Result<R, E>) -> Result<R, E> {
+        match &made {
+            Ok(_) => drop(self.finish()),
+            Err(error) => self.fail(error),
         }
-    }
-
-    /// Polls something as part of the creation: who waits for it meanwhile, in that poll, is told (L7).
-    async fn enter_async<R>(&self, running: impl Future<Output = R>) -> R {
-        // Relaxed: see `end`.
-        self.entered.store(true, Ordering::Relaxed);
-        let mut running = pin!(running);
-        poll_fn(|context| {
-            let _running = self.running(Doing::Creating);
-            running.as_mut().poll(context)
-        })
-        .await
+        made
     }
 
     /// Runs something on this thread as part of the creation: who waits for it meanwhile is told (L7).

@@ -46,7 +46,7 @@ pub use crate::cached::{Cached, CachedGuard, Made, Renewal};
 pub use crate::cached_by_key::{CachedByKey, Store, cached_by_key};
 #[doc(hidden)]
 pub use crate::cached_fn::kind;
-pub use crate::cached_fn::{CachedFn, Creator, cached};
+pub use crate::cached_fn::{AsyncCreator, CachedFn, Creator, cached, cached_async};
 #[cfg(all(target_os = "linux", not(dogpile_portable)))]
 pub use crate::clock::BoottimeClock;
 pub use crate::clock::{Clock, ManualClock, MonotonicClock};
@@ -74,7 +74,7 @@ pub use crate::rm_lock::{OwnedRmLockReadGuard, RmLock, RmLockReadGuard, RmLockWr
 #[cfg(not(dogpile_loom))]
 pub use crate::runner::Pool;
 pub use crate::runner::{Job, Runner, ThreadPerJob};
-pub use crate::sync_reader::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile, WriteGuard};
+pub use crate::sync_reader::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile, WriteGuard};
 pub use crate::turn::{Outcome, Turn};
 
 /// The layers below [`Dogpile`], open to the models of `loom-tests` and to nobody else.

@@ -75,8 +75,10 @@ mod owned;
 mod record;
 
 pub use drain::Hold;
+pub(crate) use drain::LooseHold;
 pub use owned::Owner;
-pub(crate) use owned::{HasReaders, OwnedPass};
+pub use owned::HasReaders;
+pub(crate) use owned::OwnedPass;
 
 #[cfg(not(dogpile_loom))]
 use crate::error::FencesDecided;
@@ -204,7 +206,7 @@ impl Readers {
     /// Enters. Blocks while a writer is in, or waits, unless this thread reads already.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
-    pub fn enter(&self, wait: &mut Wait) -> Result<Pass<'_>, LockError> {
+    pub(crate) fn enter(&self, wait: &Wait) -> Result<Pass<'_>, LockError> {
         match self.sit_at_once() {
             Some(seat) => Ok(self.pass(seat)),
             None => self.ask_bound(wait).map(|seat| self.pass(seat)),
@@ -247,7 +249,7 @@ impl Readers {
     #[cold]
     #[track_caller]
     fn ask_or_panic(&self) -> Seat<'_> {
-        match self.ask_bound(&mut Wait::new(FOREVER)) {
+        match self.ask_bound(&Wait::new(FOREVER)) {
             Ok(seat) => seat,
             Err(error) => panic!("{error}"),
         }
@@ -261,7 +263,7 @@ impl Readers {
     }
 
     /// As [`enter`](Self::enter), by a counter, which any thread may leave.
-    fn enter_counter(&self, wait: &mut Wait) -> Result<usize, LockError> {
+    async fn enter_counter(&self, wait: &Wait) -> Result<usize, LockError> {
         let counter = counter_here();
         self.count(counter);
         // Acquire: as in `enter_at_once`.
@@ -269,8 +271,10 @@ impl Readers {
             return Ok(counter);
         }
         self.leave_counter(counter);
-        // It sits at the same one.
-        self.ask(Kind::Loose, wait).map(|_seat| counter)
+        // A task may come to sit down on another thread than it asked on.
+        let seat = self.ask(Kind::Loose, wait).await?;
+        let at = |counter: &usize| ptr::eq(&raw const self.counters[*counter].0, seat.mark);
+        Ok((0..COUNTERS).find(at).expect("who may leave anywhere sits at a counter"))
     }
 
     /// Enters by a counter that is in use.

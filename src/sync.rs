@@ -9,6 +9,7 @@
 //! - a model can `plant` a [`Mutant`], a fault on purpose, and must then fail. It shows that the model looks at
 //!   the code it claims to look at.
 
+pub(crate) mod alarm;
 pub(crate) mod cell;
 pub(crate) mod fences;
 pub(crate) mod once;
@@ -18,7 +19,9 @@ mod parking;
 #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
 mod room;
 
-use std::task::{Poll, Waker};
+#[cfg(any(test, dogpile_loom))]
+use std::task::Poll;
+use std::task::Waker;
 
 #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
 use imp::Bell;
@@ -95,6 +98,7 @@ pub enum Mutant {
 
 /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
 /// least, and must arrange for its waker to be woken whenever it is pending.
+#[cfg(any(test, dogpile_loom))]
 pub fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
     block_by(deadline, |waker| match poll(waker) {
         Poll::Ready(ready) => Ok(ready),
@@ -162,6 +166,11 @@ mod imp {
 
         pub(crate) fn has_passed(self) -> bool {
             self.left().is_some_and(|left| left.is_zero())
+        }
+
+        /// The moment, if it ever comes.
+        pub(super) fn at(self) -> Option<Instant> {
+            self.0
         }
 
         /// The one of the two that comes first.

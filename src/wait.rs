@@ -7,9 +7,16 @@
 //! | a thread | [park](crate::sync::block_by) that thread | is ready when it is polled for the first time, by [`at_once`] |
 //! | a task | leave its waker in the queue, and are pending | is polled again, by whatever executor; dropping it leaves the queue |
 //!
-//! A hit does not come here at all: it is looked for before there is anything to poll.
+//! So what an access does between its waits is one and the same code, and so is the queue. What differs is handed in: a getter or a
+//! creator is a future to this crate, which is [ready](std::future::ready) at once where a thread has called a closure. A hit does
+//! not come here at all: it is looked for before there is anything to poll.
+//!
+//! A task has no time-outs of its own: whoever polls it can race it with a timer. Only where a creation may be [declared
+//! dead](crate::PolicyBuilder::creation_timeout), and the clock does not wake those who wait for that, an
+//! [alarm](crate::sync::alarm) does.
 
-use crate::sync::{Deadline, block_by};
+use crate::sync::alarm::Alarm;
+use crate::sync::{Deadline, OnceLock, block_by};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -32,7 +39,7 @@ pub(crate) const FOREVER: Patience = Patience::For(Duration::MAX);
 /// The waits of one access, which share a deadline. It is set when the first of them begins.
 pub(crate) struct Wait {
     patience: Patience,
-    deadline: Option<Deadline>,
+    deadline: OnceLock<Deadline>,
     is_task: bool,
 }
 
@@ -46,12 +53,12 @@ pub(crate) fn at_once<A: Future>(access: A) -> A::Output {
 
 impl Wait {
     pub(crate) fn new(patience: Patience) -> Self {
-        Self { patience, deadline: None, is_task: false }
+        Self { patience, deadline: OnceLock::new(), is_task: false }
     }
 
     /// Those of a task.
     pub(crate) fn of_a_task(patience: Patience) -> Self {
-        Self { patience, deadline: None, is_task: true }
+        Self { is_task: true, ..Self::new(patience) }
     }
 
     /// One of them: until `poll` is ready, or the deadline has passed (`None`). Where it is pending, it has arranged for its waker
@@ -64,11 +71,24 @@ impl Wait {
         if !self.is_task {
             return block_by(deadline, poll);
         }
-        poll_fn(|context| match poll(context.waker()) {
+        let mut alarm = Alarm::default();
+        poll_fn(move |context| match poll(context.waker()) {
             Ok(ready) => Poll::Ready(Some(ready)),
-            Err(_nap) => Poll::Pending,
+            Err(nap) => {
+                alarm.set(nap, context.waker());
+                Poll::Pending
+            }
         })
         .await
+    }
+
+    /// As [`until`](Self::until), for what need not be polled before it is woken.
+    pub(crate) async fn for_<T>(&self, deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
+        let poll = |waker: &Waker| match poll(waker) {
+            Poll::Ready(ready) => Ok(ready),
+            Poll::Pending => Err(None),
+        };
+        self.until(deadline, poll).await
     }
 
     /// Whether this access can say that it was told of a pause. If not, it creates when it is elected.
@@ -77,12 +97,15 @@ impl Wait {
     }
 
     /// The deadline for one more wait, unless it has passed in an earlier one.
-    pub(crate) fn begin(&mut self) -> Option<Deadline> {
-        match (self.patience, self.deadline) {
-            (Patience::None, _) => None,
-            (_, Some(deadline)) => (!deadline.has_passed()).then_some(deadline),
-            (Patience::Endless, None) => Some(*self.deadline.insert(Deadline::after(Duration::MAX))),
-            (Patience::For(timeout), None) => Some(*self.deadline.insert(Deadline::after(timeout))),
+    pub(crate) fn begin(&self) -> Option<Deadline> {
+        let timeout = match self.patience {
+            Patience::None => return None,
+            Patience::Endless => Duration::MAX,
+            Patience::For(timeout) => timeout,
+        };
+        match self.deadline.get() {
+            Some(deadline) => (!deadline.has_passed()).then_some(*deadline),
+            None => Some(*self.deadline.get_or_init(|| Deadline::after(timeout))),
         }
     }
 }
@@ -94,12 +117,12 @@ mod tests {
     #[test]
     fn l10_one_deadline_covers_all_waits_of_an_access() {
         assert!(Wait::new(Patience::None).begin().is_none());
-        let mut zero = Wait::new(Patience::For(Duration::ZERO));
+        let zero = Wait::new(Patience::For(Duration::ZERO));
         assert!(zero.begin().is_some(), "it looks once");
         assert!(zero.begin().is_none());
-        let mut forever = Wait::new(FOREVER);
+        let forever = Wait::new(FOREVER);
         assert!(forever.begin().is_some() && forever.begin().is_some());
-        let mut endless = Wait::new(Patience::Endless);
+        let endless = Wait::new(Patience::Endless);
         assert!(endless.begin().is_some() && endless.begin().is_some());
         assert!(forever.hears_of_pauses() && !endless.hears_of_pauses());
     }

@@ -12,6 +12,7 @@ use crate::runner::Runner;
 use crate::turn::Outcome;
 use crate::wait::{FOREVER, Patience, Wait, at_once};
 use std::fmt::Display;
+use std::future::ready;
 use std::time::Duration;
 
 /// How an access came out.
@@ -239,9 +240,18 @@ impl<T, C: Clock> Cached<T, C> {
         patience: Patience,
         creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
-        match self.settle(&mut Wait::new(patience))? {
+        at_once(self.get_by(&Wait::new(patience), |renewal| ready(renewal.run(creator))))
+    }
+
+    /// The access of each form, after the hit path. `run` runs a creation to its end.
+    pub(crate) async fn get_by<'a, E, R: Future<Output = Result<CachedGuard<T>, E>>>(
+        &'a self,
+        wait: &Wait,
+        run: impl FnOnce(Renewal<'a, T, C>) -> R,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        match self.settle(wait).await? {
             Access::Got(guard) => Ok(guard),
-            Access::Elected(born, _) => self.create(Renewal::new(Keeper::Borrowed(self), born), creator),
+            Access::Elected(born, _) => self.created(run(Renewal::new(Keeper::Borrowed(self), born)).await),
         }
     }
 
@@ -261,7 +271,7 @@ impl<T, C: Clock> Cached<T, C> {
         if let Some(guard) = self.hit() {
             return Ok(guard);
         }
-        let (born, need) = match self.settle(&mut Wait::new(patience))? {
+        let (born, need) = match at_once(self.settle(&Wait::new(patience)))? {
             Access::Got(guard) => return Ok(guard),
             Access::Elected(born, need) => (born, need),
         };
@@ -269,7 +279,7 @@ impl<T, C: Clock> Cached<T, C> {
         let renewal = Renewal::new(keeper, born);
         let outcome = if need == Need::Due { Outcome::Fresh } else { Outcome::Stale };
         match CachedGuard::of(self.cell.load(), outcome).filter(|_| need != Need::Missing) {
-            None => self.create(renewal, creator),
+            None => self.created(renewal.run(creator)),
             Some(old) => {
                 renewal.run_in_background(runner, creator);
                 self.dogpile.goes_on(need);
@@ -278,13 +288,9 @@ impl<T, C: Clock> Cached<T, C> {
         }
     }
 
-    /// Creates, or has the old value if that fails and the policy wants it.
-    fn create<'l, E: Display>(
-        &self,
-        renewal: Renewal<'l, T, C>,
-        creator: impl FnOnce(&Renewal<'l, T, C>) -> Result<Made<T>, E>,
-    ) -> Result<CachedGuard<T>, CreateError<E>> {
-        renewal.run(creator).or_else(|error| {
+    /// What an access gets that was elected: the old value, if its creator has failed, and the policy wants it.
+    fn created<E>(&self, created: Result<CachedGuard<T>, E>) -> Result<CachedGuard<T>, CreateError<E>> {
+        created.or_else(|error| {
             // Too old is as good as none.
             let serves_stale = self.dogpile.serves_stale() && self.has_value();
             let old = serves_stale.then(|| CachedGuard::of(self.cell.load(), Outcome::StaleOnError));
@@ -294,7 +300,7 @@ impl<T, C: Clock> Cached<T, C> {
         })
     }
 
-    fn settle(&self, wait: &mut Wait) -> Result<Access<T>, AcquireError> {
+    async fn settle(&self, wait: &Wait) -> Result<Access<T>, AcquireError> {
         loop {
             // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
             let seen = self.dogpile.election().look();
@@ -307,8 +313,8 @@ impl<T, C: Clock> Cached<T, C> {
             let carry_on = |outcome| CachedGuard::of(self.cell.load(), outcome).map(Access::Got);
             let got = match need {
                 None => carry_on(Outcome::Fresh),
-                Some(Need::Missing) => self.wait(seen, wait)?,
-                Some(need) => match at_once(self.dogpile.settle(seen, need, wait))? {
+                Some(Need::Missing) => self.wait(seen, wait).await?,
+                Some(need) => match self.dogpile.settle(seen, need, wait).await? {
                     Settled::Elected { born, .. } => Some(Access::Elected(born, need)),
                     Settled::CarryOn => carry_on(self.dogpile.goes_on(need)),
                     Settled::Served | Settled::Moved | Settled::LookAgain => None,
@@ -322,10 +328,10 @@ impl<T, C: Clock> Cached<T, C> {
     }
 
     /// What an access is to do that finds no value, or does not content itself with the one there is.
-    fn wait(&self, seen: State, wait: &mut Wait) -> Result<Option<Access<T>>, AcquireError> {
+    async fn wait(&self, seen: State, wait: &Wait) -> Result<Option<Access<T>>, AcquireError> {
         // Before it queues: see `tray`.
         let tray = self.trays.share();
-        match at_once(self.dogpile.settle(seen, Need::Missing, wait))? {
+        match self.dogpile.settle(seen, Need::Missing, wait).await? {
             Settled::Elected { born, .. } => {
                 // With the last value that was served by it, perhaps, whose drop is the user's.
                 self.dogpile.meanwhile(born, || drop(tray));
@@ -344,18 +350,17 @@ impl<T, C: Clock> Cached<T, C> {
 
     /// Gets a value whose creation began after this call did: marks the one there is as stale, and either creates or waits for
     /// who does. (Who is served by a creation that was running already is served by the next one at the latest.)
-    pub(crate) fn renewed<E: Display>(
-        &self,
-        patience: Patience,
-        creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
+    pub(crate) async fn renewed<'a, E, R: Future<Output = Result<CachedGuard<T>, E>>>(
+        &'a self,
+        wait: &Wait,
+        run: impl FnOnce(Renewal<'a, T, C>) -> R,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
-        let wait = &mut Wait::new(patience);
         loop {
             // Before it queues: see `tray`.
             let tray = self.trays.share();
-            let got = match at_once(self.dogpile.elect_anew(wait))? {
+            let got = match self.dogpile.elect_anew(wait).await? {
                 Anew::Elected(born) => {
-                    return self.create(Renewal::new(Keeper::Borrowed(self), born), creator);
+                    return self.created(run(Renewal::new(Keeper::Borrowed(self), born)).await);
                 }
                 // Fresh, or expired already; unless it has been invalidated since: then once more.
                 Anew::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),

@@ -164,11 +164,42 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     }
 
     /// Runs the creator, and makes what it has made the current value.
-    pub(super) fn run<E: Display>(
+    pub(crate) fn run<E: Display>(
         self,
         creator: impl FnOnce(&Self) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, E> {
-        match self.creation.enter(|_| creator(&self)) {
+        let made = self.creation.enter(|_| creator(&self));
+        self.end_as(made)
+    }
+
+    /// As [`run`](Self::run), for a task; `made` says what the creator has made.
+    pub(super) async fn run_closure<V, E: Display>(
+        self,
+        creator: impl AsyncFnOnce(&Self) -> V,
+        made: impl FnOnce(V) -> Result<Made<T>, E>,
+    ) -> Result<CachedGuard<T>, E> {
+        let made = self.enter_async(async { made(creator(&self).await) }).await;
+        self.end_as(made)
+    }
+
+    /// The same, of a creator that needs nothing.
+    pub(super) async fn run_future<V, E: Display>(
+        self,
+        creator: impl Future<Output = V>,
+        made: impl FnOnce(V) -> Result<Made<T>, E>,
+    ) -> Result<CachedGuard<T>, E> {
+        let made = self.enter_async(async { made(creator.await) }).await;
+        self.end_as(made)
+    }
+
+    /// Polls something as part of the creation.
+    pub(crate) async fn enter_async<R>(&self, running: impl Future<Output = R>) -> R {
+        self.creation.enter_async(running).await
+    }
+
+    /// Makes what was made the current value, or gives the creation up.
+    pub(crate) fn end_as<E: Display>(self, made: Result<Made<T>, E>) -> Result<CachedGuard<T>, E> {
+        match made {
             Ok(made) => Ok(self.finish(made)),
             Err(error) => {
                 self.creation.fail(&error);

@@ -59,7 +59,7 @@ impl<C: Clock> Dogpile<C> {
     /// needs? All modes judge the value for themselves; this knows no value and no freshness.
     ///
     /// It holds as long as the generation stands. Once that has moved, what was found may be out of date.
-    pub(crate) async fn settle(&self, seen: State, need: Need, wait: &mut Wait) -> Result<Settled, AcquireError> {
+    pub(crate) async fn settle(&self, seen: State, need: Need, wait: &Wait) -> Result<Settled, AcquireError> {
         let mut now = seen;
         while now.generation() == seen.generation() || mutant(Mutant::ElectedOnOldNews) {
             let closed = self.is_closed_now(now);
@@ -87,7 +87,7 @@ impl<C: Clock> Dogpile<C> {
         Ok(Settled::Moved)
     }
 
-    async fn wait_for_creation(&self, seen: State, wait: &mut Wait) -> Result<Verdict, AcquireError> {
+    async fn wait_for_creation(&self, seen: State, wait: &Wait) -> Result<Verdict, AcquireError> {
         if is_creating_here(&self.election) {
             return Err(AcquireError::WouldDeadlock(WaitCycle::of(vec![self.policy().name()])));
         }
@@ -116,7 +116,7 @@ impl<C: Clock> Dogpile<C> {
 
     /// For an access that wants a value whose creation begins after this call: marks the one there is as stale, and waits for
     /// whoever creates already.
-    pub(crate) async fn elect_anew(&self, wait: &mut Wait) -> Result<Anew, AcquireError> {
+    pub(crate) async fn elect_anew(&self, wait: &Wait) -> Result<Anew, AcquireError> {
         self.mark_stale();
         let mut served = false;
         loop {

@@ -29,6 +29,7 @@ use crate::lock::Lock;
 use crate::runner::Runner;
 use crate::wait::{Patience, Wait, at_once};
 use std::fmt::Display;
+use std::future::ready;
 
 /// How often one access calls its getter at the most (L8).
 const CALLS: u32 = 2;
@@ -82,10 +83,11 @@ pub(crate) enum Spared<T, L: Lock + 'static> {
 struct StandsDown<'a, L: Lock>(Option<Creation<'a, L>>);
 
 impl<'a, L: Lock> StandsDown<'a, L> {
-    fn enter<R>(&self, getter: impl FnOnce() -> R) -> R {
+    /// As a part of the creation.
+    async fn ask<T>(&self, getter: impl Future<Output = T>) -> T {
         match &self.0 {
-            Some(creation) => creation.enter(|_| getter()),
-            None => getter(),
+            Some(creation) => creation.enter_async(getter).await,
+            None => getter.await,
         }
     }
 
@@ -103,8 +105,8 @@ impl<L: Lock> Drop for StandsDown<'_, L> {
 }
 
 /// What a getter brought, if anything.
-pub(crate) fn found<T, E, G>(got: Result<T, GetError<G>>) -> Result<Option<T>, CreateError<E, G>> {
-    match got {
+pub(crate) fn found<T, E, G>(got: Result<T, impl Into<GetError<G>>>) -> Result<Option<T>, CreateError<E, G>> {
+    match got.map_err(Into::into) {
         Ok(value) => Ok(Some(value)),
         Err(GetError::NeedRegeneration) => Ok(None),
         Err(GetError::Failed(error)) => Err(CreateError::GetterFailed(error)),
@@ -124,46 +126,57 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// The access described in the [module docs](self). `known` and `judge` are what the modes differ in: see `fetch`.
-    pub(super) fn fetch_or_create<'a, T, E: Display, G>(
+    /// The access described in the [module docs](self). `known` and `judge` are what the modes differ in: see `fetch`. `run` runs a
+    /// creation to its end.
+    pub(super) async fn fetch_or_create<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         &'a self,
-        wait: &mut Wait,
+        wait: &Wait,
         known: impl Fn(State) -> Known,
         judge: impl Fn(&T) -> Sight,
-        mut getter: impl FnMut() -> Result<T, GetError<G>>,
-        creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
-    ) -> Result<T, CreateError<E, G>> {
-        let mut getter = |_: &mut Wait| found(getter());
+        mut getter: impl FnMut() -> F,
+        run: impl FnOnce(Creation<'a, Self>) -> R,
+    ) -> Result<T, CreateError<E, G>>
+    where
+        F: Future<Output = Result<T, N>>,
+        R: Future<Output = Result<T, E>>,
+    {
+        let mut getter = || {
+            let got = getter();
+            async { found(got.await) }
+        };
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        match self.fetch(0, wait, &known, &judge, &mut getter, elected)? {
+        match self.fetch(0, wait, &known, &judge, &mut getter, elected).await? {
             Fetched::Value(value) => Ok(value),
             Fetched::Create(create) => {
                 let (creation, calls) = create.here();
-                creation.run_fallible(creator).or_else(|error| {
-                    let old = self.fetch_old(calls, known, judge, || getter(wait));
-                    old.ok_or(CreateError::Failed(error))
-                })
+                match run(creation).await {
+                    Ok(value) => Ok(value),
+                    Err(error) => {
+                        let old = self.fetch_old(calls, known, judge, getter).await;
+                        old.ok_or(CreateError::Failed(error))
+                    }
+                }
             }
         }
     }
 
     /// As [`fetch_or_create`](Self::fetch_or_create), by a creator that a runner may be given.
-    pub(super) fn fetch_or_hand_over<'a, T, E: Display, G>(
+    pub(super) fn fetch_or_hand_over<'a, T, E: Display, G, N: Into<GetError<G>>>(
         kept: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
         known: impl Fn(State) -> Known,
         judge: impl Fn(&T) -> Sight,
-        mut getter: impl FnMut() -> Result<T, GetError<G>>,
+        mut getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>>
     where
         C: 'static,
     {
-        let (lock, wait) = (kept.kept(), &mut Wait::new(patience));
-        let mut getter = |_: &mut Wait| found(getter());
+        let (lock, wait) = (kept.kept(), &Wait::new(patience));
+        let mut getter = || ready(found(getter()));
         let elected = |born| Creation::new(kept.keeper(), born);
-        match lock.fetch_sparing(wait, &known, &judge, &mut getter, elected)? {
+        match at_once(lock.fetch_sparing(wait, &known, &judge, &mut getter, elected))? {
             Spared::Value(value) => Ok(value),
             Spared::HandOver(creation, need, old) => {
                 creation.run_fallible_in_background(runner, creator);
@@ -171,24 +184,27 @@ impl<C: Clock> Dogpile<C> {
                 Ok(old)
             }
             Spared::Create(creation, calls) => creation.run_fallible(creator).or_else(|error| {
-                let old = lock.fetch_old(calls, known, judge, || getter(wait));
+                let old = at_once(lock.fetch_old(calls, known, judge, getter));
                 old.ok_or(CreateError::Failed(error))
             }),
         }
     }
 
     /// As [`fetch`](Self::fetch), for an access that would rather go on with the old value than create.
-    pub(crate) fn fetch_sparing<L: Lock + 'static, T, E, G>(
+    pub(crate) async fn fetch_sparing<L: Lock + 'static, T, E, G, F>(
         &self,
-        wait: &mut Wait,
+        wait: &Wait,
         known: impl Fn(State) -> Known,
         judge: impl Fn(&T) -> Sight,
-        mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
+        mut getter: impl FnMut() -> F,
         elected: impl Fn(Birth) -> Creation<'static, L>,
-    ) -> Result<Spared<T, L>, CreateError<E, G>> {
+    ) -> Result<Spared<T, L>, CreateError<E, G>>
+    where
+        F: Future<Output = Result<Option<T>, CreateError<E, G>>>,
+    {
         let mut calls = 0;
         loop {
-            let create = match self.fetch(calls, wait, &known, &judge, &mut getter, &elected)? {
+            let create = match self.fetch(calls, wait, &known, &judge, &mut getter, &elected).await? {
                 Fetched::Value(value) => return Ok(Spared::Value(value)),
                 Fetched::Create(create) => create,
             };
@@ -198,7 +214,7 @@ impl<C: Clock> Dogpile<C> {
                 // What the lock alone could say, it has said without the getter.
                 calls += 1;
                 let asking = StandsDown(Some(creation));
-                old = asking.enter(|| getter(wait))?.filter(|old| judge(old) != Sight::Missing);
+                old = asking.ask(async { getter().await }).await?.filter(|old| judge(old) != Sight::Missing);
                 creation = asking.goes_on();
             }
             match old {
@@ -215,12 +231,12 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// The old value, for an access whose creator has failed: if it is to have one, and the getter still has a call to bring it by.
-    pub(crate) fn fetch_old<T, E>(
+    pub(crate) async fn fetch_old<T, E, F: Future<Output = Result<Option<T>, E>>>(
         &self,
         calls: u32,
         known: impl Fn(State) -> Known,
         judge: impl Fn(&T) -> Sight,
-        getter: impl FnOnce() -> Result<Option<T>, E>,
+        getter: impl FnOnce() -> F,
     ) -> Option<T> {
         if !self.serves_stale() || calls == CALLS {
             return None;
@@ -230,7 +246,7 @@ impl<C: Clock> Dogpile<C> {
             return None;
         }
         // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
-        let old = getter().ok().flatten()?;
+        let old = getter().await.ok().flatten()?;
         let sight = judge(&old);
         self.tell_of(known, sight);
         (sight != Sight::Missing).then_some(old)
@@ -245,17 +261,20 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// All of an access up to its creator. `known` says what is needed if the lock knows without the getter;
-    /// `judge` says what to think of the getter's value. Both are called after the word was read. The getter shares the
-    /// access's deadline, if it has to wait. Nothing that it brought is kept while the access waits.
-    pub(crate) fn fetch<'a, L: Lock, T, E, G>(
+    /// `judge` says what to think of the getter's value. Both are called after the word was read. Nothing that the getter brought is kept
+    /// while the access waits.
+    pub(crate) async fn fetch<'a, L: Lock + 'a, T, E, G, F>(
         &self,
         mut calls: u32,
-        wait: &mut Wait,
+        wait: &Wait,
         known: impl Fn(State) -> Known,
         judge: impl Fn(&T) -> Sight,
-        mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
+        getter: &mut impl FnMut() -> F,
         elected: impl Fn(Birth) -> Creation<'a, L>,
-    ) -> Result<Fetched<'a, T, L>, CreateError<E, G>> {
+    ) -> Result<Fetched<'a, T, L>, CreateError<E, G>>
+    where
+        F: Future<Output = Result<Option<T>, CreateError<E, G>>>,
+    {
         let (mut served, mut again) = (false, false);
         let mut old = None;
         loop {
@@ -273,7 +292,7 @@ impl<C: Clock> Dogpile<C> {
                 Known::Ask | Known::AskForOld => {
                     calls += 1;
                     old = None;
-                    match getter(wait)? {
+                    match getter().await? {
                         Some(value) if served => return Ok(Fetched::Value(value)),
                         Some(value) => match judge(&value) {
                             sight @ Sight::Fresh => {
@@ -298,7 +317,7 @@ impl<C: Clock> Dogpile<C> {
             if need == Need::Missing {
                 old = None;
             }
-            match at_once(self.settle(seen, need, wait))? {
+            match self.settle(seen, need, wait).await? {
                 Settled::Elected { born, waited } => {
                     let creation = elected(born);
                     // Nothing was created through this lock meanwhile, but the store is not ours alone.
@@ -311,7 +330,7 @@ impl<C: Clock> Dogpile<C> {
                         // If the getter fails or panics, those who wait behind find out for themselves, all at once, not each
                         // after the other.
                         let asking = StandsDown(Some(creation));
-                        match asking.enter(|| getter(wait))? {
+                        match asking.ask(async { getter().await }).await? {
                             Some(value) if judge(&value) == Sight::Fresh => return Ok(Fetched::Value(value)),
                             found => {
                                 // Its drop is the user's, and comes before anything is returned: what is being returned would be

@@ -4,7 +4,7 @@
 //! [`Creation`], since in a job it has more need to ask whether it is still wanted; the `_with` twins would say nothing more.
 
 use super::Dogpile;
-use super::getter_mode::{never, never_fails, or_deadlock};
+use super::getter_mode::{never, or_deadlock};
 use crate::clock::Clock;
 use crate::creation::{Creation, infallibly};
 use crate::dogpile::{Sight, Stamped};
@@ -139,7 +139,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> T {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        or_deadlock(Self::fetch_in_background(lock, runner, Patience::Endless, never_fails(getter), creator))
+        or_deadlock(Self::fetch_in_background(lock, runner, Patience::Endless, getter, creator))
     }
 
     /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
@@ -159,7 +159,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> Result<T, AcquireError> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        let got = Self::fetch_in_background(lock, runner, Patience::For(timeout), never_fails(getter), creator);
+        let got = Self::fetch_in_background(lock, runner, Patience::For(timeout), getter, creator);
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -216,7 +216,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> Stamped<T> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Endless, never_fails(getter), creator))
+        or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Endless, getter, creator))
     }
 
     /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), but waits for others for `timeout` at most.
@@ -236,7 +236,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> Result<Stamped<T>, AcquireError> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        let got = Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), never_fails(getter), creator);
+        let got = Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), getter, creator);
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -277,22 +277,22 @@ impl<C: Clock + 'static> Dogpile<C> {
         Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), getter, creator)
     }
 
-    fn fetch_in_background<'a, T, E: Display, G>(
+    fn fetch_in_background<'a, T, E: Display, G, N: Into<GetError<G>>>(
         lock: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        getter: impl FnMut() -> Result<T, GetError<G>>,
+        getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>> {
         let (dogpile, fresh) = (lock.kept(), |_: &T| Sight::Fresh);
         Self::fetch_or_hand_over(lock, runner, patience, |seen| dogpile.known(seen), fresh, getter, creator)
     }
 
-    fn fetch_stamped_in_background<'a, T, E: Display, G>(
+    fn fetch_stamped_in_background<'a, T, E: Display, G, N: Into<GetError<G>>>(
         lock: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        getter: impl FnMut() -> Result<Stamped<T>, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         let dogpile = lock.kept();

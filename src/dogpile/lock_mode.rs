@@ -62,7 +62,7 @@ impl<C: Clock> Dogpile<C> {
     #[cold]
     #[track_caller]
     fn acquire_unless_fresh(&self, now: u64) -> Turn<'_, C> {
-        match at_once(self.access_unless_fresh(now, &mut Wait::new(Patience::Endless))) {
+        match at_once(self.access_unless_fresh(now, &Wait::new(Patience::Endless))) {
             Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
             Err(error) => would_deadlock(&error),
         }
@@ -310,7 +310,7 @@ impl<C: Clock> Dogpile<C> {
         match self.at_once() {
             Ok(AtOnce::Fresh) => Ok(Access::Fresh),
             Ok(AtOnce::Stale) => Ok(Access::Stale),
-            Err(now) => at_once(self.access_unless_fresh(now, &mut Wait::new(patience))),
+            Err(now) => at_once(self.access_unless_fresh(now, &Wait::new(patience))),
         }
     }
 
@@ -352,7 +352,7 @@ impl<C: Clock> Dogpile<C> {
     }
 
     #[cold]
-    pub(super) async fn access_unless_fresh(&self, mut now: u64, wait: &mut Wait) -> Result<Access, AcquireError> {
+    pub(super) async fn access_unless_fresh(&self, mut now: u64, wait: &Wait) -> Result<Access, AcquireError> {
         loop {
             // In this order: the word first, the deadline second. See `election`.
             let seen = self.election.look();
@@ -426,7 +426,7 @@ impl<C: Clock> Dogpile<C> {
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
-        match at_once(self.access_unless_fresh(now, &mut Wait::new(patience)))? {
+        match at_once(self.access_unless_fresh(now, &Wait::new(patience)))? {
             Access::Fresh => Ok(Outcome::Fresh),
             Access::Stale => Ok(Outcome::Stale),
             Access::Waited => Ok(Outcome::Waited),
@@ -439,7 +439,12 @@ impl<C: Clock> Dogpile<C> {
         creation: Creation<'a, Self>,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
-        match creation.run_fallible(creator) {
+        self.created(creation.run_fallible(creator))
+    }
+
+    /// What an access meets that was elected.
+    pub(super) fn created<E>(&self, created: Result<(), E>) -> Result<Outcome, CreateError<E>> {
+        match created {
             Ok(()) => Ok(Outcome::Created),
             Err(_) if self.serves_stale() && self.has_value() => {
                 self.tell_if_stale();

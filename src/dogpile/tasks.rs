@@ -1,37 +1,96 @@
-//! Lock mode for tasks: the accesses of [`lock_mode`](super::lock_mode), made by who may not block.
+//! The forms for tasks: see [`wait`](crate::wait) for what has one code serve both.
+//!
+//! There are no twins that end in `_timeout`: whoever polls a future can race it with a timer.
 
 use super::Dogpile;
 use super::access::would_deadlock;
+use super::getter_mode::{never, or_deadlock};
 use super::lock_mode::{Access, AtOnce};
+use super::stamped_mode::Stamped;
 use crate::clock::Clock;
-use crate::creation::Creation;
-use crate::error::{AcquireError, CreateError};
+use crate::creation::{Creation, Stored};
+use crate::election::Generation;
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::keeper::Keeper;
+use crate::sync::Arc;
 use crate::turn::{Outcome, Turn};
 use crate::wait::{FOREVER, Patience, Wait};
-use std::convert::Infallible;
+use std::convert::identity;
 use std::fmt::Display;
 
-/// # Lock mode, for tasks
+/// # For tasks
 ///
 /// The same lock may be used by threads and by tasks at once: a creation of either wakes those who wait of both. Nothing here
-/// blocks its thread. A hit does not even suspend its task.
+/// blocks its thread, on any executor; a hit, or a stale value that somebody else renews, does not even suspend its task.
 ///
-/// To bound the wait, race the future with a timer of your runtime: to drop it is safe at any time.
+/// A future does nothing before it is polled. It is `Send` if the closures that it is given are, and their futures.
+///
+/// # Time-outs
+///
+/// To bound the wait, race the future with a timer of your runtime, and drop it: that is safe at any time. It bounds the getter and
+/// the creator as well. (One that is to go on is spawned: see [`Creation::run_async`].)
+///
+/// ```
+/// use dogpile::{Dogpile, Outcome};
+/// use std::time::Duration;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let lock = Dogpile::new(Duration::from_secs(60));
+/// let access = lock.acquire_or_create_async(async || { /* rebuild */ });
+/// match tokio::time::timeout(Duration::from_secs(1), access).await {
+///     Ok(outcome) => assert_eq!(outcome, Outcome::Created),
+///     Err(_elapsed) => { /* go on without */ }
+/// }
+/// # });
+/// ```
+///
+/// # Cancel safety
+///
+/// A future that is dropped while it waits leaves the queue; if it had just been called to create, the next one is. Dropped while
+/// its own creator or getter runs, it drops that first, and then gives its creation up: exactly one of those who wait is elected
+/// (L5). What it has not returned by then is lost, and nothing else.
+///
+/// # Deadlocks
+///
+/// While a creator's future is polled, its creation is known to be that task's (L7): if the same poll comes to wait for it, that is
+/// told, and so is a circle of creations. What it waits for by other means is not known:
+///
+/// ```text
+/// task 1                                  task 2
+///
+/// lock.acquire_or_create_async(async || {
+///     task2.await;                        lock.acquire_async().await;
+///     // waits for task 2                 // no value yet: waits for task 1
+/// })
+/// ```
+///
+/// And a future that is neither polled nor dropped holds on to what it has: its creation, if its creator runs; or its place in the
+/// queue, and then, if the creation that it waited for fails, the turn of all who queue behind it. (Whoever comes anew is elected past
+/// it.) So do not keep one unpolled beside something else that you wait for.
 impl<C: Clock> Dogpile<C> {
     /// As [`acquire`](Self::acquire), for a task.
     ///
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Once it is ready it has
-    /// nothing to lose but the turn that it returns.
     pub async fn acquire_async(&self) -> Turn<'_, C> {
         match self.access_async(Patience::Endless).await {
             Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
+            Err(error) => would_deadlock(&error),
+        }
+    }
+
+    /// As [`acquire_owned`](Self::acquire_owned), for a task.
+    ///
+    /// # Panics
+    ///
+    /// If this task is running the creator that it would wait for.
+    pub async fn acquire_owned_async(self: &Arc<Self>) -> Turn<'static, C>
+    where
+        C: 'static,
+    {
+        match self.access_async(Patience::Endless).await {
+            Ok(access) => self.turn(access, || Keeper::Shared(Arc::clone(self))),
             Err(error) => would_deadlock(&error),
         }
     }
@@ -41,20 +100,19 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for. A panic of `creator` goes on to the caller.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits, as [`acquire_async`](Self::acquire_async). Dropped while `creator` runs, that is dropped, and the
-    /// creation is given up: exactly one of those who wait is elected.
     pub async fn acquire_or_create_async(&self, creator: impl AsyncFnOnce()) -> Outcome {
-        let creator = async || {
-            creator().await;
-            Ok::<(), Infallible>(())
-        };
-        match self.create_async(Patience::Endless, creator).await.map_err(CreateError::of_a_wait) {
-            Ok(outcome) => outcome,
-            Err(error) => would_deadlock(&error),
-        }
+        or_deadlock(
+            self.create_by(Patience::Endless, |creation| creation.run_future(async { creator().await }, never)).await,
+        )
+    }
+
+    /// As [`acquire_or_create_with`](Self::acquire_or_create_with), for a task.
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
+    pub async fn acquire_or_create_with_async(&self, creator: impl AsyncFnOnce(&Creation<'_, Self>)) -> Outcome {
+        or_deadlock(self.create_by(Patience::Endless, |creation| creation.run_closure(creator, never)).await)
     }
 
     /// As [`acquire_or_try_create`](Self::acquire_or_try_create), for a task.
@@ -63,44 +121,350 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// As `acquire_or_try_create`.
     ///
-    /// # Cancel safety
+    /// # Panics
     ///
-    /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
+    /// If `creator` does.
     pub async fn acquire_or_try_create_async<E: Display>(
         &self,
         creator: impl AsyncFnOnce() -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
-        self.create_async(FOREVER, creator).await
+        self.create_by(FOREVER, |creation| creation.run_future(async { creator().await }, identity)).await
+    }
+
+    /// As [`acquire_or_try_create_with`](Self::acquire_or_try_create_with), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    pub async fn acquire_or_try_create_with_async<E: Display>(
+        &self,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<(), E>,
+    ) -> Result<Outcome, CreateError<E>> {
+        self.create_by(FOREVER, |creation| creation.run_closure(creator, identity)).await
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), for a task, with a getter and a creator that give futures.
+    ///
+    /// # Panics
+    ///
+    /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the caller.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, NeedRegeneration};
+    /// use std::time::Duration;
+    ///
+    /// # struct Client;
+    /// # impl Client {
+    /// #     async fn get(&self, _: &str) -> Option<u64> { None }
+    /// #     async fn set(&self, _: &str, _: u64) {}
+    /// # }
+    /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60)).born_fresh();
+    ///
+    /// async fn answer(memcached: &Client) -> u64 {
+    ///     LOCK.get_or_create_and_set_async(
+    ///         || async { memcached.get("answer").await.ok_or(NeedRegeneration) },
+    ///         async || 42, // slow
+    ///         async |made| memcached.set("answer", *made).await,
+    ///     )
+    ///     .await
+    /// }
+    /// # assert_eq!(tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer(&Client)), 42);
+    /// ```
+    pub async fn get_or_create_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> T,
+    ) -> T {
+        or_deadlock(
+            self.get_by(&Wait::of_a_task(Patience::Endless), getter, |creation| {
+                creation.run_future(async { creator().await }, never)
+            })
+            .await,
+        )
+    }
+
+    /// As [`get_or_create_with`](Self::get_or_create_with), for a task.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
+    pub async fn get_or_create_with_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>) -> T,
+    ) -> T {
+        or_deadlock(
+            self.get_by(&Wait::of_a_task(Patience::Endless), getter, |creation| creation.run_closure(creator, never))
+                .await,
+        )
+    }
+
+    /// As [`get_or_create_and_set`](Self::get_or_create_and_set), for a task. The setter runs inside
+    /// [`Creation::publish_async`].
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
+    pub async fn get_or_create_and_set_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> T,
+        setter: impl AsyncFnOnce(&T),
+    ) -> T {
+        or_deadlock(
+            self.get_by(&Wait::of_a_task(Patience::Endless), getter, |creation| {
+                creation.run_and_set(async { creator().await }, never, setter)
+            })
+            .await,
+        )
+    }
+
+    /// As [`get_or_try_create`](Self::get_or_try_create), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub async fn get_or_try_create_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, CreateError<E, G>> {
+        self.get_by(&Wait::of_a_task(FOREVER), getter, |creation| {
+            creation.run_future(async { creator().await }, identity)
+        })
+        .await
+    }
+
+    /// As [`get_or_try_create_with`](Self::get_or_try_create_with), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub async fn get_or_try_create_with_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<T, E>,
+    ) -> Result<T, CreateError<E, G>> {
+        self.get_by(&Wait::of_a_task(FOREVER), getter, |creation| creation.run_closure(creator, identity)).await
+    }
+
+    /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set), for a task. The setter runs inside
+    /// [`Creation::publish_async`].
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_and_set`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub async fn get_or_try_create_and_set_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> Result<T, E>,
+        setter: impl AsyncFnOnce(&T) -> Result<(), E>,
+    ) -> Result<T, CreateError<E, G>> {
+        self.get_by(&Wait::of_a_task(FOREVER), getter, |creation| {
+            creation.run_and_set(async { creator().await }, identity, setter)
+        })
+        .await
+    }
+
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), for a task.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
+    pub async fn get_or_create_stamped_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> T,
+    ) -> Stamped<T> {
+        let stamp = |value| never(self.stamp(value));
+        or_deadlock(
+            self.get_stamped_by(&Wait::of_a_task(Patience::Endless), getter, |creation| {
+                creation.run_future(async { creator().await }, stamp)
+            })
+            .await,
+        )
+    }
+
+    /// As [`get_or_create_stamped_with`](Self::get_or_create_stamped_with), for a task.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
+    pub async fn get_or_create_stamped_with_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>) -> T,
+    ) -> Stamped<T> {
+        let stamp = |value| never(self.stamp(value));
+        or_deadlock(
+            self.get_stamped_by(&Wait::of_a_task(Patience::Endless), getter, |creation| {
+                creation.run_closure(creator, stamp)
+            })
+            .await,
+        )
+    }
+
+    /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), for a task. The setter runs inside
+    /// [`Creation::publish_async`].
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
+    pub async fn get_or_create_stamped_and_set_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> T,
+        setter: impl AsyncFnOnce(&Stamped<T>),
+    ) -> Stamped<T> {
+        let stamp = |value| never(self.stamp(value));
+        or_deadlock(
+            self.get_stamped_by(&Wait::of_a_task(Patience::Endless), getter, |creation| {
+                creation.run_and_set(async { creator().await }, stamp, setter)
+            })
+            .await,
+        )
+    }
+
+    /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_stamped`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub async fn get_or_try_create_stamped_async<
+        T,
+        E: Display,
+        G,
+        F: Future<Output = Result<Stamped<T>, GetError<G>>>,
+    >(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        let stamp = |made: Result<T, E>| made.map(|value| self.stamp(value));
+        self.get_stamped_by(&Wait::of_a_task(FOREVER), getter, |creation| {
+            creation.run_future(async { creator().await }, stamp)
+        })
+        .await
+    }
+
+    /// As [`get_or_try_create_stamped_with`](Self::get_or_try_create_stamped_with), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_stamped`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub async fn get_or_try_create_stamped_with_async<
+        T,
+        E: Display,
+        G,
+        F: Future<Output = Result<Stamped<T>, GetError<G>>>,
+    >(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<T, E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        let stamp = |made: Result<T, E>| made.map(|value| self.stamp(value));
+        self.get_stamped_by(&Wait::of_a_task(FOREVER), getter, |creation| creation.run_closure(creator, stamp)).await
+    }
+
+    /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), for a task. The setter runs inside
+    /// [`Creation::publish_async`].
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_stamped_and_set`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub async fn get_or_try_create_stamped_and_set_async<
+        T,
+        E: Display,
+        G,
+        F: Future<Output = Result<Stamped<T>, GetError<G>>>,
+    >(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> Result<T, E>,
+        setter: impl AsyncFnOnce(&Stamped<T>) -> Result<(), E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        self.get_stamped_and_set_async(getter, async { creator().await }, identity, setter).await
+    }
+
+    /// The last, with a creator and a setter that may be fallible or not.
+    pub(crate) async fn get_stamped_and_set_async<T, V, E: Display, G, N: Into<GetError<G>>, F, S: Stored<E>>(
+        &self,
+        getter: impl FnMut() -> F,
+        creator: impl Future<Output = V>,
+        made: impl FnOnce(V) -> Result<T, E>,
+        setter: impl AsyncFnOnce(&Stamped<T>) -> S,
+    ) -> Result<Stamped<T>, CreateError<E, G>>
+    where
+        F: Future<Output = Result<Stamped<T>, N>>,
+    {
+        let stamp = |value| made(value).map(|value| self.stamp(value));
+        self.get_stamped_by(&Wait::of_a_task(FOREVER), getter, |creation| creation.run_and_set(creator, stamp, setter))
+            .await
+    }
+
+    /// As [`invalidate`](Self::invalidate), for a task: takes effect when it is first polled, and waits while a creation is inside
+    /// [`publish`](Creation::publish), so that nothing older is stored once this is ready. Dropped before that, it has invalidated.
+    pub async fn invalidate_async(&self) {
+        if let Some(end) = self.forget(None) {
+            // Without an end to the wait it only ends well.
+            self.wait_for(end, &Wait::of_a_task(FOREVER)).await.unwrap_or(());
+        }
+    }
+
+    /// As [`invalidate_if`](Self::invalidate_if), for a task; otherwise as [`invalidate_async`](Self::invalidate_async).
+    pub async fn invalidate_if_async(&self, seen: Generation) -> bool {
+        let Some(end) = self.forget(Some(seen)) else { return false };
+        self.wait_for(end, &Wait::of_a_task(FOREVER)).await.is_ok()
     }
 
     async fn access_async(&self, patience: Patience) -> Result<Access, AcquireError> {
         match self.at_once() {
             Ok(AtOnce::Fresh) => Ok(Access::Fresh),
             Ok(AtOnce::Stale) => Ok(Access::Stale),
-            Err(now) => self.access_unless_fresh(now, &mut Wait::of_a_task(patience)).await,
+            Err(now) => self.access_unless_fresh(now, &Wait::of_a_task(patience)).await,
         }
     }
 
-    async fn create_async<E: Display>(
-        &self,
+    async fn create_by<'a, E, R: Future<Output = Result<(), E>>>(
+        &'a self,
         patience: Patience,
-        creator: impl AsyncFnOnce() -> Result<(), E>,
+        run: impl FnOnce(Creation<'a, Self>) -> R,
     ) -> Result<Outcome, CreateError<E>> {
         match self.access_async(patience).await? {
             Access::Fresh => Ok(Outcome::Fresh),
             Access::Stale => Ok(Outcome::Stale),
             Access::Waited => Ok(Outcome::Waited),
-            Access::Elected(born, _) => {
-                let creation = Creation::new(Keeper::Borrowed(self), born);
-                match creation.run_fallible_async(async { creator().await }).await {
-                    Ok(()) => Ok(Outcome::Created),
-                    Err(_) if self.serves_stale() && self.has_value() => {
-                        self.tell_if_stale();
-                        Ok(Outcome::StaleOnError)
-                    }
-                    Err(error) => Err(CreateError::Failed(error)),
-                }
-            }
+            Access::Elected(born, _) => self.created(run(Creation::new(Keeper::Borrowed(self), born)).await),
         }
     }
 }

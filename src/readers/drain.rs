@@ -4,8 +4,8 @@ use super::line::{Inner, Line, Phase, Wake, release};
 use super::{CLOSED, COUNTERS, Readers, StaysOnItsThread, record};
 use crate::error::LockError;
 use crate::running::{Doing, begin, end};
-use crate::sync::{MutexGuard, Ordering, block_until, fences, unique};
-use crate::wait::Wait;
+use crate::sync::{MutexGuard, Ordering, fences, unique};
+use crate::wait::{Wait, at_once};
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::mem;
@@ -13,7 +13,14 @@ use std::task::{Poll, Waker};
 
 impl Readers {
     /// Waits until nobody reads or writes, keeps new readers out meanwhile, and goes in. Blocks until then.
-    pub fn write(&self, wait: &mut Wait) -> Result<Hold<'_>, LockError> {
+    pub(crate) fn write(&self, wait: &Wait) -> Result<Hold<'_>, LockError> {
+        let hold = at_once(self.write_loosely(wait))?;
+        begin(self.number(), Doing::Writing);
+        Ok(Hold { hold, _stays: StaysOnItsThread(PhantomData) })
+    }
+
+    /// As [`write`](Self::write), for a thread or a task, which nobody knows of.
+    pub(crate) async fn write_loosely(&self, wait: &Wait) -> Result<LooseHold<'_>, LockError> {
         if self.is_reading_here() {
             return Err(LockError::ReadLockHeld);
         }
@@ -23,10 +30,22 @@ impl Readers {
         let mut drain = Drain { readers: self, stage: Stage::Outside };
         if drain.poll(Waker::noop()).is_pending() {
             let deadline = wait.begin().ok_or(LockError::TimedOut)?;
-            block_until(deadline, |waker| drain.poll(waker)).ok_or(LockError::TimedOut)?;
+            wait.for_(deadline, |waker| drain.poll(waker)).await.ok_or(LockError::TimedOut)?;
         }
-        begin(self.number(), Doing::Writing);
-        Ok(Hold { readers: self, _stays: StaysOnItsThread(PhantomData) })
+        Ok(LooseHold { readers: self })
+    }
+}
+
+/// Somebody writes. Dropping it ends that, on any thread.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct LooseHold<'a> {
+    readers: &'a Readers,
+}
+
+impl Drop for LooseHold<'_> {
+    fn drop(&mut self) {
+        self.readers.end_turn();
     }
 }
 
@@ -34,14 +53,13 @@ impl Readers {
 #[must_use]
 #[derive(Debug)]
 pub struct Hold<'a> {
-    readers: &'a Readers,
+    hold: LooseHold<'a>,
     _stays: StaysOnItsThread,
 }
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        end(self.readers.number(), Doing::Writing);
-        self.readers.end_turn();
+        end(self.hold.readers.number(), Doing::Writing);
     }
 }
 

@@ -9,7 +9,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 
 /// A lock that has readers.
-pub(crate) trait HasReaders: Send + Sync {
+pub trait HasReaders: Send + Sync {
     fn readers(&self) -> &Readers;
 }
 
@@ -64,9 +64,9 @@ pub(crate) struct OwnedPass {
 }
 
 impl OwnedPass {
-    /// Blocks as [`Readers::enter`] does.
-    pub(crate) fn enter(owner: Owner, wait: &mut Wait) -> Result<Self, LockError> {
-        let counter = owner.readers().enter_counter(wait)?;
+    /// Waits as [`Readers::enter`] does.
+    pub(crate) async fn enter(owner: Owner, wait: &Wait) -> Result<Self, LockError> {
+        let counter = owner.readers().enter_counter(wait).await?;
         Ok(Self { owner, counter })
     }
 

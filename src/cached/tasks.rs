@@ -1,0 +1,111 @@
+//! The forms for tasks: see [`wait`](crate::wait).
+
+use super::{Cached, CachedGuard, Made, Renewal};
+use crate::clock::Clock;
+use crate::dogpile::{never, or_deadlock};
+use crate::error::CreateError;
+use crate::wait::{FOREVER, Patience, Wait};
+use std::convert::identity;
+use std::fmt::Display;
+
+/// # For tasks
+///
+/// The same value may be used by threads and by tasks at once: a creation of either wakes those who wait of both. What holds for
+/// the [tasks of a `Dogpile`](crate::Dogpile#for-tasks) holds here: nothing blocks, a hit does not suspend, a future may be dropped at
+/// any time, and to race it with a timer is how to bound it.
+impl<T, C: Clock> Cached<T, C> {
+    /// As [`get_or_create`](Self::get_or_create), for a task.
+    ///
+    /// # Panics
+    ///
+    /// If this task is running the creator that it would wait for. A panic of `creator` goes on to the caller.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::Cached;
+    /// use std::time::Duration;
+    ///
+    /// static RATES: Cached<Vec<f64>> = Cached::new(Duration::from_secs(600));
+    ///
+    /// async fn fetch() -> Vec<f64> {
+    ///     vec![1.0, 1.09] // slow
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert_eq!(RATES.get_or_create_async(fetch).await[1], 1.09);
+    /// # });
+    /// ```
+    pub async fn get_or_create_async(&self, creator: impl AsyncFnOnce() -> T) -> CachedGuard<T> {
+        match self.hit() {
+            Some(guard) => guard,
+            None => {
+                let wait = Wait::of_a_task(Patience::Endless);
+                let made = |value| never(Made::new(value));
+                or_deadlock(self.get_by(&wait, |renewal| renewal.run_future(async { creator().await }, made)).await)
+            }
+        }
+    }
+
+    /// As [`get_or_create_with`](Self::get_or_create_with), for a task.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
+    pub async fn get_or_create_with_async(
+        &self,
+        creator: impl AsyncFnOnce(&Renewal<'_, T, C>) -> Made<T>,
+    ) -> CachedGuard<T> {
+        match self.hit() {
+            Some(guard) => guard,
+            None => {
+                let wait = Wait::of_a_task(Patience::Endless);
+                or_deadlock(self.get_by(&wait, |renewal| renewal.run_closure(creator, never)).await)
+            }
+        }
+    }
+
+    /// As [`get_or_try_create`](Self::get_or_try_create), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    pub async fn get_or_try_create_async<E: Display>(
+        &self,
+        creator: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        match self.hit() {
+            Some(guard) => Ok(guard),
+            None => {
+                let made = |made: Result<T, E>| made.map(Made::new);
+                let wait = Wait::of_a_task(FOREVER);
+                self.get_by(&wait, |renewal| renewal.run_future(async { creator().await }, made)).await
+            }
+        }
+    }
+
+    /// As [`get_or_try_create_with`](Self::get_or_try_create_with), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    pub async fn get_or_try_create_with_async<E: Display>(
+        &self,
+        creator: impl AsyncFnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        match self.hit() {
+            Some(guard) => Ok(guard),
+            None => {
+                let wait = Wait::of_a_task(FOREVER);
+                self.get_by(&wait, |renewal| renewal.run_closure(creator, identity)).await
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A function that gives futures, and keeps their result.
+
+use super::{CachedFn, kind};
+use crate::cached::{CachedGuard, Made, Renewal};
+use crate::clock::{Clock, MonotonicClock};
+use crate::dogpile::or_deadlock;
+use crate::error::CreateError;
+use crate::sync::const_fn;
+use crate::wait::{FOREVER, Patience, Wait};
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::time::Duration;
+
+/// A function that tasks may have a [`CachedFn`] call: as [`Creator`](super::Creator), but one that gives a future, as an `async fn` does.
+///
+/// | | what it makes |
+/// |---|---|
+/// | `Fn() -> impl Future<Output = T>` | the value |
+/// | `Fn() -> impl Future<Output = Result<T, E>>` | the same, or it fails |
+/// | `AsyncFn(&Renewal<'_, T, C>) -> Made<T>` | it is handed its [`Renewal`] |
+/// | `AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>` | the same, or it fails |
+///
+/// It cannot be implemented elsewhere: `Kind` says which of these it is, and is always inferred.
+#[diagnostic::on_unimplemented(
+    message = "tasks cannot have a `CachedFn` of `{T}` call this",
+    label = "its future does not give `{T}`, `Result<{T}, E>`, or `Made<{T}>` for an argument `&Renewal<'_, {T}, C>`, or that in a `Result`",
+    note = "one that can fail is asked by `get_fallible_async`"
+)]
+pub trait AsyncCreator<T, C: Clock, Kind> {
+    /// What it fails with; `Infallible` if it does not.
+    type Error: Display;
+
+    #[doc(hidden)]
+    #[allow(clippy::missing_errors_doc)]
+    fn create_async(&self, renewal: &Renewal<'_, T, C>) -> impl Future<Output = Result<Made<T>, Self::Error>>;
+}
+
+impl<T, C: Clock, R: Future<Output = T>, F: Fn() -> R> AsyncCreator<T, C, kind::Plain> for F {
+    type Error = Infallible;
+
+    fn create_async(&self, _: &Renewal<'_, T, C>) -> impl Future<Output = Result<Made<T>, Infallible>> {
+        let made = self();
+        async { Ok(Made::new(made.await)) }
+    }
+}
+
+impl<T, C: Clock, E: Display, R: Future<Output = Result<T, E>>, F: Fn() -> R> AsyncCreator<T, C, kind::Fallible<E>>
+    for F
+{
+    type Error = E;
+
+    fn create_async(&self, _: &Renewal<'_, T, C>) -> impl Future<Output = Result<Made<T>, E>> {
+        let made = self();
+        async { made.await.map(Made::new) }
+    }
+}
+
+impl<T, C: Clock, F: AsyncFn(&Renewal<'_, T, C>) -> Made<T>> AsyncCreator<T, C, kind::With> for F {
+    type Error = Infallible;
+
+    async fn create_async(&self, renewal: &Renewal<'_, T, C>) -> Result<Made<T>, Infallible> {
+        Ok(self(renewal).await)
+    }
+}
+
+impl<T, C: Clock, E: Display, F> AsyncCreator<T, C, kind::FallibleWith<E>> for F
+where
+    F: AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
+{
+    type Error = E;
+
+    async fn create_async(&self, renewal: &Renewal<'_, T, C>) -> Result<Made<T>, E> {
+        self(renewal).await
+    }
+}
+
+const_fn! {
+    /// As [`cached`](super::cached()), of a function that gives futures, for tasks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::cached_async;
+    /// use std::time::Duration;
+    ///
+    /// async fn fetch() -> Vec<f64> {
+    ///     vec![1.0, 1.09] // slow
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let rates = cached_async(Duration::from_secs(600), fetch);
+    /// assert_eq!(rates.get_async().await[1], 1.09);
+    /// # });
+    /// ```
+    #[must_use]
+    pub const fn cached_async<T, F: AsyncCreator<T, MonotonicClock, Kind>, Kind>(
+        expires_after: Duration,
+        function: F,
+    ) -> CachedFn<T, F> {
+        CachedFn::new(expires_after, function)
+    }
+}
+
+/// # For tasks
+///
+/// Of a function that gives futures (see [`AsyncCreator`]; made by [`cached_async`], or [`new`](CachedFn::new)). What holds for the [tasks
+/// of a `Dogpile`](crate::Dogpile#for-tasks) holds here. Where the function is a plain one, or both are wanted,
+/// [`get_or_create_async`](crate::Cached::get_or_create_async) of the [`Cached`](crate::Cached) that this derefs to says how tasks are to
+/// create.
+impl<T, F, C: Clock> CachedFn<T, F, C> {
+    /// As [`get`](Self::get), for a task.
+    ///
+    /// # Panics
+    ///
+    /// As `get`; the task is what runs the function.
+    pub async fn get_async<K>(&self) -> CachedGuard<T>
+    where
+        F: AsyncCreator<T, C, K, Error = Infallible>,
+    {
+        or_deadlock(self.get_as_task(Patience::Endless).await)
+    }
+
+    /// As [`get_fallible`](Self::get_fallible), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `get_fallible`.
+    ///
+    /// # Panics
+    ///
+    /// If the function does.
+    pub async fn get_fallible_async<K>(&self) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: AsyncCreator<T, C, K>,
+    {
+        self.get_as_task(FOREVER).await
+    }
+
+    /// As [`refresh`](Self::refresh), for a task.
+    ///
+    /// # Panics
+    ///
+    /// As `refresh`; the task is what runs the function.
+    pub async fn refresh_async<K>(&self) -> CachedGuard<T>
+    where
+        F: AsyncCreator<T, C, K, Error = Infallible>,
+    {
+        or_deadlock(self.refresh_as_task(Patience::Endless).await)
+    }
+
+    /// As [`refresh_fallible`](Self::refresh_fallible), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `refresh_fallible`.
+    ///
+    /// # Panics
+    ///
+    /// If the function does.
+    pub async fn refresh_fallible_async<K>(&self) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: AsyncCreator<T, C, K>,
+    {
+        self.refresh_as_task(FOREVER).await
+    }
+
+    async fn get_as_task<K>(&self, patience: Patience) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: AsyncCreator<T, C, K>,
+    {
+        match self.cached.hit() {
+            Some(guard) => Ok(guard),
+            None => self.cached.get_by(&Wait::of_a_task(patience), |renewal| self.run_as_task(renewal)).await,
+        }
+    }
+
+    async fn refresh_as_task<K>(&self, patience: Patience) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: AsyncCreator<T, C, K>,
+    {
+        self.cached.renewed(&Wait::of_a_task(patience), |renewal| self.run_as_task(renewal)).await
+    }
+
+    async fn run_as_task<K>(&self, renewal: Renewal<'_, T, C>) -> Result<CachedGuard<T>, F::Error>
+    where
+        F: AsyncCreator<T, C, K>,
+    {
+        let made = renewal.enter_async(async { self.creator.create_async(&renewal).await }).await;
+        renewal.end_as(made)
+    }
+}

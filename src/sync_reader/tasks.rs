@@ -1,0 +1,563 @@
+//! The forms for tasks: see [`wait`](crate::wait).
+//!
+//! Their guards own a share of their lock, and are marked by its counters (see [`readers`](crate::readers)): a task may be polled by
+//! one thread and then by another. So they are given the lock as what it is [kept](crate::Keep) by.
+
+use super::getter_mode::{ended, or_kept};
+use super::guard::after;
+use super::lock_mode::{Access, leave};
+use super::{AsyncWriteGuard, OwnedReadGuard, ReadTurn, SyncReaderDogpile};
+use crate::clock::Clock;
+use crate::creation::{Creation, Stored};
+use crate::dogpile::{Known, Sight, Stamped, found, never, or_deadlock, would_deadlock};
+use crate::election::{Generation, State};
+use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
+use crate::keeper::Keep;
+use crate::readers::{LooseHold, OwnedPass};
+use crate::sync::Mutex;
+use crate::turn::Outcome;
+use crate::wait::{FOREVER, Patience, Wait};
+use std::convert::identity;
+use std::fmt::Display;
+
+/// # For tasks
+///
+/// The same lock may be used by threads and by tasks at once. What holds for the [tasks of a `Dogpile`](crate::Dogpile#for-tasks)
+/// holds here: nothing blocks, a future may be dropped at any time, and to race it with a timer is how to bound it. So is a guard, which
+/// may be held across an `.await`.
+///
+/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc`, or a [`Held<'static, …>`](crate::Held).
+///
+/// # Deadlocks
+///
+/// Whose guards these are the lock does not know: a task that holds one is not known to read (L9), and may wait for itself. It reads once
+/// more by [`again`](OwnedReadGuard::again), and lets go before it creates or writes.
+impl<C: Clock + 'static> SyncReaderDogpile<C> {
+    /// As [`acquire`](Self::acquire), for a task.
+    ///
+    /// # Panics
+    ///
+    /// If this task is running the creator that it would wait for.
+    pub async fn acquire_async<'a>(lock: impl Keep<'a, Self>) -> ReadTurn<'static, C, OwnedReadGuard> {
+        let wait = Wait::of_a_task(Patience::Endless);
+        match Self::access_as_task(lock, &wait).await {
+            Ok(Access::In(outcome, pass)) => {
+                let guard = OwnedReadGuard::new((), pass);
+                match outcome {
+                    Outcome::Fresh => ReadTurn::Fresh(guard),
+                    Outcome::Waited if !lock.kept().is_expired() => ReadTurn::Fresh(guard),
+                    _ => ReadTurn::Stale(guard),
+                }
+            }
+            Ok(Access::Elected(born)) => ReadTurn::Create(Creation::new(lock.keeper(), born)),
+            Err(error) => would_deadlock(&error),
+        }
+    }
+
+    /// As [`acquire_or_create`](Self::acquire_or_create), for a task.
+    ///
+    /// # Panics
+    ///
+    /// If this task is running the creator that it would wait for. A panic of `creator` goes on to the caller.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::SyncReaderDogpile;
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// # async fn download() {}
+    /// # async fn swap() {}
+    /// # async fn read() -> u32 { 42 }
+    /// async fn look_up(lock: &Arc<SyncReaderDogpile>) -> u32 {
+    ///     let _guard = SyncReaderDogpile::acquire_or_create_with_async(lock, async |creation| {
+    ///         download().await; // slow: readers carry on with the old one
+    ///         if let Ok(_alone) = creation.write_lock_async().await {
+    ///             swap().await; // nobody reads
+    ///         }
+    ///     })
+    ///     .await;
+    ///     read().await // stays as it is as long as the guard lives
+    /// }
+    /// # let lock = Arc::new(SyncReaderDogpile::new(Duration::from_secs(600)));
+    /// # assert_eq!(tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(look_up(&lock)), 42);
+    /// ```
+    pub async fn acquire_or_create_async<'a>(
+        lock: impl Keep<'a, Self>,
+        creator: impl AsyncFnOnce(),
+    ) -> OwnedReadGuard<Outcome> {
+        let wait = Wait::of_a_task(Patience::Endless);
+        or_deadlock(
+            Self::create_by(lock, &wait, |creation| creation.run_future(async { creator().await }, never)).await,
+        )
+    }
+
+    /// As [`acquire_or_create_with`](Self::acquire_or_create_with), for a task.
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
+    pub async fn acquire_or_create_with_async<'a>(
+        lock: impl Keep<'a, Self>,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>),
+    ) -> OwnedReadGuard<Outcome> {
+        let wait = Wait::of_a_task(Patience::Endless);
+        or_deadlock(Self::create_by(lock, &wait, |creation| creation.run_closure(creator, never)).await)
+    }
+
+    /// As [`acquire_or_try_create`](Self::acquire_or_try_create), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    pub async fn acquire_or_try_create_async<'a, E: Display>(
+        lock: impl Keep<'a, Self>,
+        creator: impl AsyncFnOnce() -> Result<(), E>,
+    ) -> Result<OwnedReadGuard<Outcome>, CreateError<E>> {
+        let wait = Wait::of_a_task(FOREVER);
+        Self::create_by(lock, &wait, |creation| creation.run_future(async { creator().await }, identity)).await
+    }
+
+    /// As [`acquire_or_try_create_with`](Self::acquire_or_try_create_with), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `acquire_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    pub async fn acquire_or_try_create_with_async<'a, E: Display>(
+        lock: impl Keep<'a, Self>,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<(), E>,
+    ) -> Result<OwnedReadGuard<Outcome>, CreateError<E>> {
+        let wait = Wait::of_a_task(FOREVER);
+        Self::create_by(lock, &wait, |creation| creation.run_closure(creator, identity)).await
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), for a task.
+    ///
+    /// # Panics
+    ///
+    /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the caller.
+    pub async fn get_or_create_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> T,
+    ) -> OwnedReadGuard<T> {
+        let wait = Wait::of_a_task(Patience::Endless);
+        let run = |creation: Creation<'static, Self>| making(creation.run_future(async { creator().await }, never));
+        or_deadlock(Self::get_by(lock, &wait, getter, run).await)
+    }
+
+    /// As [`get_or_create_with`](Self::get_or_create_with), for a task.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
+    pub async fn get_or_create_with_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>) -> T,
+    ) -> OwnedReadGuard<T> {
+        let wait = Wait::of_a_task(Patience::Endless);
+        let run = |creation: Creation<'static, Self>| making(creation.run_closure(creator, never));
+        or_deadlock(Self::get_by(lock, &wait, getter, run).await)
+    }
+
+    /// As [`get_or_create_and_set`](Self::get_or_create_and_set), for a task. The setter runs under
+    /// [`write_lock_async`](Creation::write_lock_async).
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
+    pub async fn get_or_create_and_set_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> T,
+        setter: impl AsyncFnOnce(&T),
+    ) -> OwnedReadGuard<T> {
+        let wait = Wait::of_a_task(Patience::Endless);
+        let run = |creation: Creation<'static, Self>| make_and_set(creation, async { creator().await }, never, setter);
+        or_deadlock(Self::get_by(lock, &wait, getter, run).await)
+    }
+
+    /// As [`get_or_try_create`](Self::get_or_try_create), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub async fn get_or_try_create_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<OwnedReadGuard<T>, CreateError<E, G>> {
+        let wait = Wait::of_a_task(FOREVER);
+        let run = |creation: Creation<'static, Self>| making(creation.run_future(async { creator().await }, identity));
+        Self::get_by(lock, &wait, getter, run).await
+    }
+
+    /// As [`get_or_try_create_with`](Self::get_or_try_create_with), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub async fn get_or_try_create_with_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<T, E>,
+    ) -> Result<OwnedReadGuard<T>, CreateError<E, G>> {
+        let wait = Wait::of_a_task(FOREVER);
+        let run = |creation: Creation<'static, Self>| making(creation.run_closure(creator, identity));
+        Self::get_by(lock, &wait, getter, run).await
+    }
+
+    /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set), for a task. The setter runs under
+    /// [`write_lock_async`](Creation::write_lock_async).
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_and_set`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub async fn get_or_try_create_and_set_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> Result<T, E>,
+        setter: impl AsyncFnOnce(&T) -> Result<(), E>,
+    ) -> Result<OwnedReadGuard<T>, CreateError<E, G>> {
+        let wait = Wait::of_a_task(FOREVER);
+        let run =
+            |creation: Creation<'static, Self>| make_and_set(creation, async { creator().await }, identity, setter);
+        Self::get_by(lock, &wait, getter, run).await
+    }
+
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), for a task.
+    ///
+    /// # Panics
+    ///
+    /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the caller.
+    pub async fn get_or_create_stamped_async<'a, T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> T,
+    ) -> OwnedReadGuard<Stamped<T>> {
+        let wait = Wait::of_a_task(Patience::Endless);
+        let stamp = |value| never(lock.kept().dogpile.stamp(value));
+        let run = |creation: Creation<'static, Self>| making(creation.run_future(async { creator().await }, stamp));
+        or_deadlock(Self::get_stamped_by(lock, &wait, getter, run).await)
+    }
+
+    /// As [`get_or_create_stamped_with`](Self::get_or_create_stamped_with), for a task.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
+    pub async fn get_or_create_stamped_with_async<'a, T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>) -> T,
+    ) -> OwnedReadGuard<Stamped<T>> {
+        let wait = Wait::of_a_task(Patience::Endless);
+        let stamp = |value| never(lock.kept().dogpile.stamp(value));
+        let run = |creation: Creation<'static, Self>| making(creation.run_closure(creator, stamp));
+        or_deadlock(Self::get_stamped_by(lock, &wait, getter, run).await)
+    }
+
+    /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), for a task. The setter runs under
+    /// [`write_lock_async`](Creation::write_lock_async).
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
+    pub async fn get_or_create_stamped_and_set_async<
+        'a,
+        T,
+        F: Future<Output = Result<Stamped<T>, NeedRegeneration>>,
+    >(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> T,
+        setter: impl AsyncFnOnce(&Stamped<T>),
+    ) -> OwnedReadGuard<Stamped<T>> {
+        let wait = Wait::of_a_task(Patience::Endless);
+        let stamp = |value| never(lock.kept().dogpile.stamp(value));
+        let run = |creation: Creation<'static, Self>| make_and_set(creation, async { creator().await }, stamp, setter);
+        or_deadlock(Self::get_stamped_by(lock, &wait, getter, run).await)
+    }
+
+    /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_stamped`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub async fn get_or_try_create_stamped_async<
+        'a,
+        T,
+        E: Display,
+        G,
+        F: Future<Output = Result<Stamped<T>, GetError<G>>>,
+    >(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>> {
+        let wait = Wait::of_a_task(FOREVER);
+        let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
+        let run = |creation: Creation<'static, Self>| making(creation.run_future(async { creator().await }, stamp));
+        Self::get_stamped_by(lock, &wait, getter, run).await
+    }
+
+    /// As [`get_or_try_create_stamped_with`](Self::get_or_try_create_stamped_with), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_stamped`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub async fn get_or_try_create_stamped_with_async<
+        'a,
+        T,
+        E: Display,
+        G,
+        F: Future<Output = Result<Stamped<T>, GetError<G>>>,
+    >(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<T, E>,
+    ) -> Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>> {
+        let wait = Wait::of_a_task(FOREVER);
+        let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
+        let run = |creation: Creation<'static, Self>| making(creation.run_closure(creator, stamp));
+        Self::get_stamped_by(lock, &wait, getter, run).await
+    }
+
+    /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), for a task. The setter runs under
+    /// [`write_lock_async`](Creation::write_lock_async).
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create_stamped_and_set`.
+    ///
+    /// # Panics
+    ///
+    /// If `getter`, `creator` or `setter` does.
+    pub async fn get_or_try_create_stamped_and_set_async<
+        'a,
+        T,
+        E: Display,
+        G,
+        F: Future<Output = Result<Stamped<T>, GetError<G>>>,
+    >(
+        lock: impl Keep<'a, Self>,
+        getter: impl FnMut() -> F,
+        creator: impl AsyncFnOnce() -> Result<T, E>,
+        setter: impl AsyncFnOnce(&Stamped<T>) -> Result<(), E>,
+    ) -> Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>> {
+        let wait = Wait::of_a_task(FOREVER);
+        let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
+        let run = |creation: Creation<'static, Self>| make_and_set(creation, async { creator().await }, stamp, setter);
+        Self::get_stamped_by(lock, &wait, getter, run).await
+    }
+
+    async fn access_as_task<'a>(lock: impl Keep<'a, Self>, wait: &Wait) -> Result<Access<OwnedPass>, AcquireError> {
+        lock.kept().access_by(wait, false, || OwnedPass::enter(lock.owner(), wait), leave).await
+    }
+
+    async fn create_by<'a, E, R: Future<Output = Result<(), E>>>(
+        lock: impl Keep<'a, Self>,
+        wait: &Wait,
+        run: impl FnOnce(Creation<'static, Self>) -> R,
+    ) -> Result<OwnedReadGuard<Outcome>, CreateError<E>> {
+        let born = match Self::access_as_task(lock, wait).await? {
+            Access::In(outcome, pass) => return Ok(after(run, OwnedReadGuard::new(outcome, pass))),
+            Access::Elected(born) => born,
+        };
+        match run(Creation::new(lock.keeper(), born)).await {
+            Ok(()) => Ok(OwnedReadGuard::new(Outcome::Created, OwnedPass::enter(lock.owner(), wait).await?)),
+            Err(error) => match Self::old_as_task(lock, wait).await {
+                Some(guard) => Ok(after(error, guard)),
+                None => Err(CreateError::Failed(error)),
+            },
+        }
+    }
+
+    /// The old value, for an access whose creator has failed.
+    async fn old_as_task<'a>(lock: impl Keep<'a, Self>, wait: &Wait) -> Option<OwnedReadGuard<Outcome>> {
+        let this = lock.kept();
+        if !this.dogpile.serves_stale() {
+            return None;
+        }
+        // What comes first is the creator's error: that it may not read has nothing to add to it.
+        let pass = OwnedPass::enter(lock.owner(), wait).await.ok()?;
+        this.old_within(pass, OwnedReadGuard::new)
+    }
+
+    async fn get_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+        lock: impl Keep<'a, Self>,
+        wait: &Wait,
+        getter: impl FnMut() -> F,
+        run: impl FnOnce(Creation<'static, Self>) -> R,
+    ) -> Result<OwnedReadGuard<T>, CreateError<E, G>>
+    where
+        F: Future<Output = Result<T, N>>,
+        R: Future<Output = Result<T, CreateError<E, G>>>,
+    {
+        let dogpile = &lock.kept().dogpile;
+        Self::fetch_as_task(lock, wait, |seen| dogpile.known(seen), |_| Sight::Fresh, getter, run).await
+    }
+
+    async fn get_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+        lock: impl Keep<'a, Self>,
+        wait: &Wait,
+        getter: impl FnMut() -> F,
+        run: impl FnOnce(Creation<'static, Self>) -> R,
+    ) -> Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>>
+    where
+        F: Future<Output = Result<Stamped<T>, N>>,
+        R: Future<Output = Result<Stamped<T>, CreateError<E, G>>>,
+    {
+        let dogpile = &lock.kept().dogpile;
+        let judge = |got: &Stamped<T>| dogpile.judge_stamp(got.created);
+        Self::fetch_as_task(lock, wait, |_| dogpile.told(), judge, getter, run).await
+    }
+
+    async fn fetch_as_task<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+        lock: impl Keep<'a, Self>,
+        wait: &Wait,
+        known: impl Fn(State) -> Known,
+        judge: impl Fn(&T) -> Sight,
+        getter: impl FnMut() -> F,
+        run: impl FnOnce(Creation<'static, Self>) -> R,
+    ) -> Result<OwnedReadGuard<T>, CreateError<E, G>>
+    where
+        F: Future<Output = Result<T, N>>,
+        R: Future<Output = Result<T, CreateError<E, G>>>,
+    {
+        // It is called as a reader, and so not before one has come in: what `fetch` calls only gives a future. The mutex is what
+        // that may call it through; nobody else does.
+        let getter = Mutex::new(getter);
+        let ask = || async {
+            let pass = OwnedPass::enter(lock.owner(), wait).await?;
+            let got = getter.lock()();
+            Ok(found(got.await)?.map(|value| OwnedReadGuard::new(value, pass)))
+        };
+        let elected = |born| Creation::new(lock.keeper(), born);
+        let run = |creation| async {
+            let value = run(creation).await?;
+            Ok(OwnedReadGuard::new(value, OwnedPass::enter(lock.owner(), wait).await?))
+        };
+        let guard = lock.kept().fetch_by(wait, known, judge, ask, elected, run).await?;
+        Ok(after(getter, guard))
+    }
+}
+
+/// What a creator makes that stores it by itself.
+async fn making<T, E, G>(made: impl Future<Output = Result<T, E>>) -> Result<T, CreateError<E, G>> {
+    made.await.map_err(CreateError::Failed)
+}
+
+/// Creates, and has a setter store it under the write lock unless it was superseded.
+async fn make_and_set<C: Clock, V, T, E: Display, G, S: Stored<E>>(
+    creation: Creation<'static, SyncReaderDogpile<C>>,
+    creator: impl Future<Output = V>,
+    made: impl FnOnce(V) -> Result<T, E>,
+    setter: impl AsyncFnOnce(&T) -> S,
+) -> Result<T, CreateError<E, G>> {
+    let creator = async {
+        let made = made(creator.await).map_err(CreateError::Failed)?;
+        if let Some(_alone) = or_kept(creation.write_lock_async().await)? {
+            setter(&made).await.stored().map_err(CreateError::Failed)?;
+        }
+        Ok(made)
+    };
+    let made = creation.enter_async(creator).await;
+    ended(creation, made)
+}
+
+/// # For tasks
+impl<C: Clock> SyncReaderDogpile<C> {
+    /// As [`acquire_write_lock`](Self::acquire_write_lock), for a task, with a guard that may cross an `.await`.
+    ///
+    /// # Panics
+    ///
+    /// As `acquire_write_lock`, of the thread that polls this.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, readers go on as if it had never come.
+    ///
+    /// # Deadlocks
+    ///
+    /// A task that holds a guard of this lock waits for itself: see [`AsyncWriteGuard`]. And a future of this that is neither polled nor
+    /// dropped keeps all others out who come anew.
+    pub async fn acquire_write_lock_async(&self) -> AsyncWriteGuard<'_> {
+        match self.hold_loosely().await {
+            Ok(hold) => AsyncWriteGuard::new(hold, None),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    async fn hold_loosely(&self) -> Result<LooseHold<'_>, LockError> {
+        self.not_inside_publish()?;
+        self.readers.write_loosely(&Wait::of_a_task(FOREVER)).await
+    }
+
+    /// As [`invalidate`](Self::invalidate), for a task: as [`Dogpile::invalidate_async`](crate::Dogpile::invalidate_async).
+    pub async fn invalidate_async(&self) {
+        self.forget_async(None).await;
+    }
+
+    /// As [`invalidate_if`](Self::invalidate_if), for a task: as [`Dogpile::invalidate_if_async`](crate::Dogpile::invalidate_if_async).
+    pub async fn invalidate_if_async(&self, seen: Generation) -> bool {
+        self.forget_async(Some(seen)).await
+    }
+
+    async fn forget_async(&self, only_if: Option<Generation>) -> bool {
+        // Without an end to the wait it only ends well.
+        self.forget(only_if, &Wait::of_a_task(FOREVER)).await.unwrap_or(true)
+    }
+}
+
+/// # The write lock, for tasks
+impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
+    /// As [`write_lock`](Self::write_lock), for a task, with a guard that may cross an `.await`.
+    ///
+    /// # Errors
+    ///
+    /// As `write_lock`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, readers go on as if it had never come.
+    ///
+    /// # Deadlocks
+    ///
+    /// As [`acquire_write_lock_async`](SyncReaderDogpile::acquire_write_lock_async).
+    pub async fn write_lock_async(&self) -> Result<AsyncWriteGuard<'_>, WriteLockError> {
+        self.before_readers_wait()?;
+        let hold = self.lock().hold_loosely().await?;
+        let store = self.begin_store()?;
+        Ok(AsyncWriteGuard::new(hold, Some(store)))
+    }
+}
