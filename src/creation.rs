@@ -2,7 +2,7 @@
 
 mod tasks;
 
-pub(crate) use tasks::Stored;
+pub(crate) use tasks::{Once, Stored};
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;

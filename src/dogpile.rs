@@ -18,8 +18,9 @@ mod terms;
 
 pub(crate) use access::{Anew, Need, Settled, would_deadlock};
 pub(crate) use aging::Sight;
-pub(crate) use fetch::{Fetched, Known, Spared, found};
+pub(crate) use fetch::{ByLock, Fetched, Getter, Guarded, Judge, Spared, found};
 pub(crate) use getter_mode::{never, or_deadlock};
+pub(crate) use stamped_mode::ByStamp;
 pub use stamped_mode::Stamped;
 
 use crate::clock::{Clock, MonotonicClock};

@@ -76,9 +76,9 @@ mod record;
 
 pub use drain::Hold;
 pub(crate) use drain::LooseHold;
-pub use owned::Owner;
 pub use owned::HasReaders;
 pub(crate) use owned::OwnedPass;
+pub use owned::Owner;
 
 #[cfg(not(dogpile_loom))]
 use crate::error::FencesDecided;

@@ -63,32 +63,36 @@ impl Wait {
 
     /// One of them: until `poll` is ready, or the deadline has passed (`None`). Where it is pending, it has arranged for its waker
     /// to be woken, and may say until when it is to be polled again in any case.
-    pub(crate) async fn until<T>(
+    pub(crate) fn until<T>(
         &self,
         deadline: Deadline,
         mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
-    ) -> Option<T> {
-        if !self.is_task {
-            return block_by(deadline, poll);
-        }
+    ) -> impl Future<Output = Option<T>> {
         let mut alarm = Alarm::default();
-        poll_fn(move |context| match poll(context.waker()) {
-            Ok(ready) => Poll::Ready(Some(ready)),
-            Err(nap) => {
-                alarm.set(nap, context.waker());
-                Poll::Pending
+        poll_fn(move |context| {
+            if !self.is_task {
+                return Poll::Ready(block_by(deadline, &mut poll));
+            }
+            match poll(context.waker()) {
+                Ok(ready) => Poll::Ready(Some(ready)),
+                Err(nap) => {
+                    alarm.set(nap, context.waker());
+                    Poll::Pending
+                }
             }
         })
-        .await
     }
 
     /// As [`until`](Self::until), for what need not be polled before it is woken.
-    pub(crate) async fn for_<T>(&self, deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
-        let poll = |waker: &Waker| match poll(waker) {
+    pub(crate) fn for_<T>(
+        &self,
+        deadline: Deadline,
+        mut poll: impl FnMut(&Waker) -> Poll<T>,
+    ) -> impl Future<Output = Option<T>> {
+        self.until(deadline, move |waker| match poll(waker) {
             Poll::Ready(ready) => Ok(ready),
             Poll::Pending => Err(None),
-        };
-        self.until(deadline, poll).await
+        })
     }
 
     /// Whether this access can say that it was told of a pause. If not, it creates when it is elected.

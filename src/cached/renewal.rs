@@ -2,7 +2,7 @@
 
 use super::{Cached, CachedGuard, Node};
 use crate::clock::{Clock, MonotonicClock};
-use crate::creation::{Creation, job};
+use crate::creation::{Creation, Once, job};
 use crate::election::{Birth, Finished};
 use crate::keeper::Keeper;
 use crate::runner::Runner;
@@ -173,28 +173,34 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     }
 
     /// As [`run`](Self::run), for a task; `made` says what the creator has made.
-    pub(super) async fn run_closure<V, E: Display>(
+    #[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
+    pub(super) fn run_closure<V, E: Display>(
         self,
-        creator: impl AsyncFnOnce(&Self) -> V,
+        creator: &mut Once<impl AsyncFnOnce(&Self) -> V>,
         made: impl FnOnce(V) -> Result<Made<T>, E>,
-    ) -> Result<CachedGuard<T>, E> {
-        let made = self.enter_async(async { made(creator(&self).await) }).await;
-        self.end_as(made)
+    ) -> impl Future<Output = Result<CachedGuard<T>, E>> {
+        async move {
+            let made = made(self.enter_async(|| creator.take()(&self)).await);
+            self.end_as(made)
+        }
     }
 
     /// The same, of a creator that needs nothing.
-    pub(super) async fn run_future<V, E: Display>(
+    #[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
+    pub(super) fn run_plain<V, E: Display>(
         self,
-        creator: impl Future<Output = V>,
+        creator: &mut Once<impl AsyncFnOnce() -> V>,
         made: impl FnOnce(V) -> Result<Made<T>, E>,
-    ) -> Result<CachedGuard<T>, E> {
-        let made = self.enter_async(async { made(creator.await) }).await;
-        self.end_as(made)
+    ) -> impl Future<Output = Result<CachedGuard<T>, E>> {
+        async move {
+            let made = made(self.enter_async(|| creator.take()()).await);
+            self.end_as(made)
+        }
     }
 
-    /// Polls something as part of the creation.
-    pub(crate) async fn enter_async<R>(&self, running: impl Future<Output = R>) -> R {
-        self.creation.enter_async(running).await
+    /// Makes and polls a future as part of the creation.
+    pub(crate) fn enter_async<F: Future>(&self, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+        self.creation.enter_async(make)
     }
 
     /// Makes what was made the current value, or gives the creation up.

@@ -2,6 +2,7 @@
 
 use super::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::Clock;
+use crate::creation::Once;
 use crate::dogpile::{never, or_deadlock};
 use crate::error::CreateError;
 use crate::wait::{FOREVER, Patience, Wait};
@@ -35,13 +36,16 @@ impl<T, C: Clock> Cached<T, C> {
     /// assert_eq!(RATES.get_or_create_async(fetch).await[1], 1.09);
     /// # });
     /// ```
-    pub async fn get_or_create_async(&self, creator: impl AsyncFnOnce() -> T) -> CachedGuard<T> {
-        match self.hit() {
-            Some(guard) => guard,
-            None => {
-                let wait = Wait::of_a_task(Patience::Endless);
-                let made = |value| never(Made::new(value));
-                or_deadlock(self.get_by(&wait, |renewal| renewal.run_future(async { creator().await }, made)).await)
+    pub fn get_or_create_async(&self, creator: impl AsyncFnOnce() -> T) -> impl Future<Output = CachedGuard<T>> {
+        let mut creator = Once::new(creator);
+        async move {
+            match self.hit() {
+                Some(guard) => guard,
+                None => {
+                    let wait = Wait::of_a_task(Patience::Endless);
+                    let made = |value| never(Made::new(value));
+                    or_deadlock(self.get_by(&wait, |renewal| renewal.run_plain(&mut creator, made)).await)
+                }
             }
         }
     }
@@ -51,15 +55,18 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
-    pub async fn get_or_create_with_async(
+    pub fn get_or_create_with_async(
         &self,
         creator: impl AsyncFnOnce(&Renewal<'_, T, C>) -> Made<T>,
-    ) -> CachedGuard<T> {
-        match self.hit() {
-            Some(guard) => guard,
-            None => {
-                let wait = Wait::of_a_task(Patience::Endless);
-                or_deadlock(self.get_by(&wait, |renewal| renewal.run_closure(creator, never)).await)
+    ) -> impl Future<Output = CachedGuard<T>> {
+        let mut creator = Once::new(creator);
+        async move {
+            match self.hit() {
+                Some(guard) => guard,
+                None => {
+                    let wait = Wait::of_a_task(Patience::Endless);
+                    or_deadlock(self.get_by(&wait, |renewal| renewal.run_closure(&mut creator, never)).await)
+                }
             }
         }
     }
@@ -73,16 +80,19 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Panics
     ///
     /// If `creator` does.
-    pub async fn get_or_try_create_async<E: Display>(
+    pub fn get_or_try_create_async<E: Display>(
         &self,
         creator: impl AsyncFnOnce() -> Result<T, E>,
-    ) -> Result<CachedGuard<T>, CreateError<E>> {
-        match self.hit() {
-            Some(guard) => Ok(guard),
-            None => {
-                let made = |made: Result<T, E>| made.map(Made::new);
-                let wait = Wait::of_a_task(FOREVER);
-                self.get_by(&wait, |renewal| renewal.run_future(async { creator().await }, made)).await
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            match self.hit() {
+                Some(guard) => Ok(guard),
+                None => {
+                    let made = |made: Result<T, E>| made.map(Made::new);
+                    let wait = Wait::of_a_task(FOREVER);
+                    self.get_by(&wait, |renewal| renewal.run_plain(&mut creator, made)).await
+                }
             }
         }
     }
@@ -96,15 +106,18 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Panics
     ///
     /// If `creator` does.
-    pub async fn get_or_try_create_with_async<E: Display>(
+    pub fn get_or_try_create_with_async<E: Display>(
         &self,
         creator: impl AsyncFnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
-    ) -> Result<CachedGuard<T>, CreateError<E>> {
-        match self.hit() {
-            Some(guard) => Ok(guard),
-            None => {
-                let wait = Wait::of_a_task(FOREVER);
-                self.get_by(&wait, |renewal| renewal.run_closure(creator, identity)).await
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            match self.hit() {
+                Some(guard) => Ok(guard),
+                None => {
+                    let wait = Wait::of_a_task(FOREVER);
+                    self.get_by(&wait, |renewal| renewal.run_closure(&mut creator, identity)).await
+                }
             }
         }
     }

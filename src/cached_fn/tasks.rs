@@ -184,7 +184,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: AsyncCreator<T, C, K>,
     {
-        let made = renewal.enter_async(async { self.creator.create_async(&renewal).await }).await;
+        let made = renewal.enter_async(|| self.creator.create_async(&renewal)).await;
         renewal.end_as(made)
     }
 }

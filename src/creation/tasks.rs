@@ -13,20 +13,35 @@ use std::convert::identity;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
-/// A part of a creation that is a future: polled and dropped as such.
+/// A closure of the user's, until it is called. Futures are handed around by what they will be made of, and that by reference: each
+/// future that is moved into another takes its place there twice.
+pub(crate) struct Once<F>(Option<F>);
+
+impl<F> Once<F> {
+    pub(crate) fn new(closure: F) -> Self {
+        Self(Some(closure))
+    }
+
+    pub(crate) fn take(&mut self) -> F {
+        self.0.take().expect("it is called once")
+    }
+}
+
+/// A part of a creation that is a future: made, polled and dropped as such.
 struct Part<'p, F, R: Fn() -> Running> {
     future: Pin<&'p mut Option<F>>,
     running: R,
 }
 
 impl<F: Future, R: Fn() -> Running> Part<'_, F, R> {
-    async fn run(&mut self) -> F::Output {
-        poll_fn(|context| {
-            let _running = (self.running)();
-            self.future.as_mut().as_pin_mut().expect("it is there until it is dropped").poll(context)
-        })
-        .await
+    fn poll(&mut self, make: &mut Once<impl FnOnce() -> F>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let _running = (self.running)();
+        if self.future.is_none() {
+            self.future.set(Some(make.take()()));
+        }
+        self.future.as_mut().as_pin_mut().expect("it was just made").poll(context)
     }
 }
 
@@ -77,9 +92,12 @@ impl<L: Lock> Creation<'_, L> {
     /// }
     /// # }
     /// ```
-    pub async fn run_async<R>(self, creator: impl AsyncFnOnce(&Self) -> R) -> R {
-        let Ok(created) = self.run_closure(creator, never).await;
-        created
+    pub fn run_async<R>(self, creator: impl AsyncFnOnce(&Self) -> R) -> impl Future<Output = R> {
+        let mut creator = Once::new(creator);
+        async move {
+            let Ok(created) = self.run_closure(&mut creator, never).await;
+            created
+        }
     }
 
     /// As [`run_fallible`](Self::run_fallible), for a task. Does not block.
@@ -95,18 +113,19 @@ impl<L: Lock> Creation<'_, L> {
     /// # Cancel safety
     ///
     /// As [`run_async`](Self::run_async).
-    pub async fn run_fallible_async<R, E: fmt::Display>(
+    pub fn run_fallible_async<R, E: fmt::Display>(
         self,
         creator: impl AsyncFnOnce(&Self) -> Result<R, E>,
-    ) -> Result<R, E> {
-        self.run_closure(creator, identity).await
+    ) -> impl Future<Output = Result<R, E>> {
+        let mut creator = Once::new(creator);
+        async move { self.run_closure(&mut creator, identity).await }
     }
 
-    /// As [`publish`](Self::publish), with a store that is a future. Does not block.
+    /// As [`publish`](Self::publish), with a store that gives a future. Does not block.
     ///
     /// # Errors
     ///
-    /// As `publish`; then `store` was never polled.
+    /// As `publish`; then `store` was not called.
     ///
     /// # Panics
     ///
@@ -122,60 +141,76 @@ impl<L: Lock> Creation<'_, L> {
     /// As `publish`: between two polls of `store` as well, whoever invalidates waits for it. On the executor's threads that is for
     /// [`invalidate_async`](crate::Dogpile::invalidate_async) to do: a thread that blocks in `invalidate` may be the one that is to
     /// poll the store.
-    pub async fn publish_async<R>(&self, store: impl Future<Output = R>) -> Result<R, PublishError> {
-        let _store = self.begin_store()?;
-        Ok(self.part(store, Doing::Storing).await)
+    pub fn publish_async<R>(&self, store: impl AsyncFnOnce() -> R) -> impl Future<Output = Result<R, PublishError>> {
+        let mut store = Once::new(store);
+        async move {
+            let _store = self.begin_store()?;
+            Ok(self.part(Doing::Storing, || store.take()()).await)
+        }
     }
 
     /// Runs a creator to the end of the creation, which is the failure of what `made` says so of.
-    pub(crate) async fn run_closure<V, R, E: fmt::Display>(
+    #[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
+    pub(crate) fn run_closure<V, R, E: fmt::Display>(
         self,
-        creator: impl AsyncFnOnce(&Self) -> V,
+        creator: &mut Once<impl AsyncFnOnce(&Self) -> V>,
         made: impl FnOnce(V) -> Result<R, E>,
-    ) -> Result<R, E> {
-        // Its call is a part of it, too. (A closure of our own around that of the user would not be `Send`.)
-        let made = self.enter_async(async { made(creator(&self).await) }).await;
-        self.end_as(made)
+    ) -> impl Future<Output = Result<R, E>> {
+        // (A closure of our own around that of the user would not be `Send`.)
+        async move {
+            let made = made(self.enter_async(|| creator.take()(&self)).await);
+            self.end_as(made)
+        }
     }
 
     /// The same, of a creator that needs nothing.
-    pub(crate) async fn run_future<V, R, E: fmt::Display>(
+    #[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
+    pub(crate) fn run_plain<V, R, E: fmt::Display>(
         self,
-        creator: impl Future<Output = V>,
+        creator: &mut Once<impl AsyncFnOnce() -> V>,
         made: impl FnOnce(V) -> Result<R, E>,
-    ) -> Result<R, E> {
-        let made = self.enter_async(async { made(creator.await) }).await;
-        self.end_as(made)
+    ) -> impl Future<Output = Result<R, E>> {
+        async move {
+            let made = made(self.enter_async(|| creator.take()()).await);
+            self.end_as(made)
+        }
     }
 
     /// The same, with a setter that stores what was made unless the creation was superseded.
-    pub(crate) async fn run_and_set<V, R, E: fmt::Display, S: Stored<E>>(
+    #[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
+    pub(crate) fn run_and_set<V, R, E: fmt::Display, S: Stored<E>>(
         self,
-        creator: impl Future<Output = V>,
+        creator: &mut Once<impl AsyncFnOnce() -> V>,
         made: impl FnOnce(V) -> Result<R, E>,
-        setter: impl AsyncFnOnce(&R) -> S,
-    ) -> Result<R, E> {
-        let creator = async {
-            let made = made(creator.await)?;
-            match self.publish_async(async { setter(&made).await }).await {
-                Ok(stored) => stored.stored()?,
-                Err(_superseded_or_dead) => {} // the value is still its caller's
-            }
-            Ok(made)
-        };
-        let made = self.enter_async(creator).await;
-        self.end_as(made)
+        setter: &mut Once<impl AsyncFnOnce(&R) -> S>,
+    ) -> impl Future<Output = Result<R, E>> {
+        async move {
+            let creating = self.enter_async(|| async {
+                let made = made(creator.take()().await)?;
+                let _store = match self.begin_store() {
+                    Ok(store) => store,
+                    Err(_superseded_or_dead) => return Ok(made), // the value is still its caller's
+                };
+                self.part(Doing::Storing, || setter.take()(&made)).await.stored()?;
+                Ok(made)
+            });
+            let made = creating.await;
+            self.end_as(made)
+        }
     }
 
-    /// Polls something as part of the creation.
-    pub(crate) async fn enter_async<R>(&self, running: impl Future<Output = R>) -> R {
-        // Relaxed: see `end`.
-        self.entered.store(true, Ordering::Relaxed);
-        self.part(running, Doing::Creating).await
+    /// Makes and polls a future as part of the creation.
+    pub(crate) fn enter_async<F: Future>(&self, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+        self.part(Doing::Creating, make)
     }
 
-    async fn part<R>(&self, future: impl Future<Output = R>, doing: Doing) -> R {
-        let future = pin!(Some(future));
-        Part { future, running: || self.running(doing) }.run().await
+    fn part<F: Future>(&self, doing: Doing, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+        let mut make = Once::new(make);
+        async move {
+            // Relaxed: see `end`.
+            self.entered.store(true, Ordering::Relaxed);
+            let mut part = Part { future: pin!(None), running: || self.running(doing) };
+            poll_fn(|context| part.poll(&mut make, context)).await
+        }
     }
 }

@@ -30,6 +30,7 @@ use crate::runner::Runner;
 use crate::wait::{Patience, Wait, at_once};
 use std::fmt::Display;
 use std::future::ready;
+use std::ops::Deref;
 
 /// How often one access calls its getter at the most (L8).
 const CALLS: u32 = 2;
@@ -43,6 +44,63 @@ pub(crate) enum Known {
     Ask,
     /// As well; but what it brings has expired, and somebody else creates, or nobody is to.
     AskForOld,
+}
+
+/// A getter, and how to read what its future brings.
+pub(crate) struct Getter<A, R> {
+    pub(crate) ask: A,
+    pub(crate) read: R,
+}
+
+impl<F: Future, A: FnMut() -> F, R> Getter<A, R> {
+    async fn get<T, E, G>(&mut self) -> Result<Option<T>, CreateError<E, G>>
+    where
+        R: Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>,
+    {
+        (self.read)((self.ask)().await)
+    }
+}
+
+/// What the modes differ in. Both are asked after the word was read.
+pub(crate) trait Judge<T> {
+    /// What is needed, if the lock knows without the getter.
+    fn known(&self, seen: State) -> Known;
+
+    /// What to think of the getter's value.
+    fn judge(&self, value: &T) -> Sight;
+}
+
+/// Getter mode: the lock alone knows how old the value is.
+pub(crate) struct ByLock<'a, C: Clock>(pub(crate) &'a Dogpile<C>);
+
+impl<T, C: Clock> Judge<T> for ByLock<'_, C> {
+    fn known(&self, seen: State) -> Known {
+        match self.0.look() {
+            Sight::Fresh => Known::Ask,
+            Sight::Missing => Known::Need(Need::Missing),
+            Sight::Due if self.0.is_closed_now(seen) => Known::Ask,
+            Sight::Stale if self.0.is_closed_now(seen) => Known::AskForOld,
+            Sight::Due => Known::Need(Need::Due),
+            Sight::Stale => Known::Need(Need::Stale),
+        }
+    }
+
+    fn judge(&self, _: &T) -> Sight {
+        Sight::Fresh
+    }
+}
+
+/// A value in a guard is judged as the value is.
+pub(crate) struct Guarded<J>(pub(crate) J);
+
+impl<T, W: Deref<Target = T>, J: Judge<T>> Judge<W> for Guarded<J> {
+    fn known(&self, seen: State) -> Known {
+        self.0.known(seen)
+    }
+
+    fn judge(&self, guard: &W) -> Sight {
+        self.0.judge(guard)
+    }
 }
 
 /// How a look-up came out.
@@ -83,12 +141,8 @@ pub(crate) enum Spared<T, L: Lock + 'static> {
 struct StandsDown<'a, L: Lock>(Option<Creation<'a, L>>);
 
 impl<'a, L: Lock> StandsDown<'a, L> {
-    /// As a part of the creation.
-    async fn ask<T>(&self, getter: impl Future<Output = T>) -> T {
-        match &self.0 {
-            Some(creation) => creation.enter_async(getter).await,
-            None => getter.await,
-        }
+    fn creation(&self) -> &Creation<'a, L> {
+        self.0.as_ref().expect("it is there until it goes on")
     }
 
     fn goes_on(mut self) -> Creation<'a, L> {
@@ -114,49 +168,27 @@ pub(crate) fn found<T, E, G>(got: Result<T, impl Into<GetError<G>>>) -> Result<O
 }
 
 impl<C: Clock> Dogpile<C> {
-    /// What the lock alone says is needed, if it can say so without asking the getter.
-    pub(crate) fn known(&self, seen: State) -> Known {
-        match self.look() {
-            Sight::Fresh => Known::Ask,
-            Sight::Missing => Known::Need(Need::Missing),
-            Sight::Due if self.is_closed_now(seen) => Known::Ask,
-            Sight::Stale if self.is_closed_now(seen) => Known::AskForOld,
-            Sight::Due => Known::Need(Need::Due),
-            Sight::Stale => Known::Need(Need::Stale),
-        }
-    }
-
-    /// The access described in the [module docs](self). `known` and `judge` are what the modes differ in: see `fetch`. `run` runs a
-    /// creation to its end.
+    /// The access described in the [module docs](self). `run` runs a creation to its end.
     pub(super) async fn fetch_or_create<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         &'a self,
         wait: &Wait,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        mut getter: impl FnMut() -> F,
+        judge: &impl Judge<T>,
+        ask: impl FnMut() -> F,
         run: impl FnOnce(Creation<'a, Self>) -> R,
     ) -> Result<T, CreateError<E, G>>
     where
         F: Future<Output = Result<T, N>>,
         R: Future<Output = Result<T, E>>,
     {
-        let mut getter = || {
-            let got = getter();
-            async { found(got.await) }
-        };
+        let mut getter = Getter { ask, read: found };
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        match self.fetch(0, wait, &known, &judge, &mut getter, elected).await? {
-            Fetched::Value(value) => Ok(value),
-            Fetched::Create(create) => {
-                let (creation, calls) = create.here();
-                match run(creation).await {
-                    Ok(value) => Ok(value),
-                    Err(error) => {
-                        let old = self.fetch_old(calls, known, judge, getter).await;
-                        old.ok_or(CreateError::Failed(error))
-                    }
-                }
-            }
+        let (creation, calls) = match self.fetch(0, wait, judge, &mut getter, elected).await? {
+            Fetched::Value(value) => return Ok(value),
+            Fetched::Create(create) => create.here(),
+        };
+        match run(creation).await {
+            Ok(value) => Ok(value),
+            Err(error) => self.fetch_old(calls, judge, &mut getter).await.ok_or(CreateError::Failed(error)),
         }
     }
 
@@ -165,8 +197,7 @@ impl<C: Clock> Dogpile<C> {
         kept: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
+        judge: &impl Judge<T>,
         mut getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>>
@@ -174,9 +205,9 @@ impl<C: Clock> Dogpile<C> {
         C: 'static,
     {
         let (lock, wait) = (kept.kept(), &Wait::new(patience));
-        let mut getter = || ready(found(getter()));
+        let mut getter = Getter { ask: || ready(getter()), read: found };
         let elected = |born| Creation::new(kept.keeper(), born);
-        match at_once(lock.fetch_sparing(wait, &known, &judge, &mut getter, elected))? {
+        match at_once(lock.fetch_sparing(wait, judge, &mut getter, elected))? {
             Spared::Value(value) => Ok(value),
             Spared::HandOver(creation, need, old) => {
                 creation.run_fallible_in_background(runner, creator);
@@ -184,27 +215,23 @@ impl<C: Clock> Dogpile<C> {
                 Ok(old)
             }
             Spared::Create(creation, calls) => creation.run_fallible(creator).or_else(|error| {
-                let old = at_once(lock.fetch_old(calls, known, judge, getter));
+                let old = at_once(lock.fetch_old(calls, judge, &mut getter));
                 old.ok_or(CreateError::Failed(error))
             }),
         }
     }
 
     /// As [`fetch`](Self::fetch), for an access that would rather go on with the old value than create.
-    pub(crate) async fn fetch_sparing<L: Lock + 'static, T, E, G, F>(
+    pub(crate) async fn fetch_sparing<L: Lock + 'static, T, E, G, F: Future>(
         &self,
         wait: &Wait,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        mut getter: impl FnMut() -> F,
+        judge: &impl Judge<T>,
+        getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>>,
         elected: impl Fn(Birth) -> Creation<'static, L>,
-    ) -> Result<Spared<T, L>, CreateError<E, G>>
-    where
-        F: Future<Output = Result<Option<T>, CreateError<E, G>>>,
-    {
+    ) -> Result<Spared<T, L>, CreateError<E, G>> {
         let mut calls = 0;
         loop {
-            let create = match self.fetch(calls, wait, &known, &judge, &mut getter, &elected).await? {
+            let create = match self.fetch(calls, wait, judge, getter, &elected).await? {
                 Fetched::Value(value) => return Ok(Spared::Value(value)),
                 Fetched::Create(create) => create,
             };
@@ -214,7 +241,8 @@ impl<C: Clock> Dogpile<C> {
                 // What the lock alone could say, it has said without the getter.
                 calls += 1;
                 let asking = StandsDown(Some(creation));
-                old = asking.ask(async { getter().await }).await?.filter(|old| judge(old) != Sight::Missing);
+                let got = asking.creation().enter_async(|| getter.get()).await?;
+                old = got.filter(|old| judge.judge(old) != Sight::Missing);
                 creation = asking.goes_on();
             }
             match old {
@@ -231,23 +259,22 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// The old value, for an access whose creator has failed: if it is to have one, and the getter still has a call to bring it by.
-    pub(crate) async fn fetch_old<T, E, F: Future<Output = Result<Option<T>, E>>>(
+    pub(crate) async fn fetch_old<T, E, G, F: Future>(
         &self,
         calls: u32,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        getter: impl FnOnce() -> F,
+        judge: &impl Judge<T>,
+        getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>>,
     ) -> Option<T> {
         if !self.serves_stale() || calls == CALLS {
             return None;
         }
-        let known = known(self.election.look());
+        let known = judge.known(self.election.look());
         if known == Known::Need(Need::Missing) {
             return None;
         }
         // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
-        let old = getter().await.ok().flatten()?;
-        let sight = judge(&old);
+        let old = getter.get().await.ok().flatten()?;
+        let sight = judge.judge(&old);
         self.tell_of(known, sight);
         (sight != Sight::Missing).then_some(old)
     }
@@ -260,26 +287,20 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// All of an access up to its creator. `known` says what is needed if the lock knows without the getter;
-    /// `judge` says what to think of the getter's value. Both are called after the word was read. Nothing that the getter brought is kept
-    /// while the access waits.
-    pub(crate) async fn fetch<'a, L: Lock + 'a, T, E, G, F>(
+    /// All of an access up to its creator. Nothing that the getter brought is kept while the access waits.
+    pub(crate) async fn fetch<'a, L: Lock + 'a, T, E, G, F: Future>(
         &self,
         mut calls: u32,
         wait: &Wait,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        getter: &mut impl FnMut() -> F,
+        judge: &impl Judge<T>,
+        getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>>,
         elected: impl Fn(Birth) -> Creation<'a, L>,
-    ) -> Result<Fetched<'a, T, L>, CreateError<E, G>>
-    where
-        F: Future<Output = Result<Option<T>, CreateError<E, G>>>,
-    {
+    ) -> Result<Fetched<'a, T, L>, CreateError<E, G>> {
         let (mut served, mut again) = (false, false);
         let mut old = None;
         loop {
             let seen = self.election.look();
-            let known = match known(seen) {
+            let known = match judge.known(seen) {
                 // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
                 _ if served => Known::Ask,
                 // Who has waited asks once more, unless what there may be to find was invalidated.
@@ -292,9 +313,9 @@ impl<C: Clock> Dogpile<C> {
                 Known::Ask | Known::AskForOld => {
                     calls += 1;
                     old = None;
-                    match getter().await? {
+                    match getter.get().await? {
                         Some(value) if served => return Ok(Fetched::Value(value)),
-                        Some(value) => match judge(&value) {
+                        Some(value) => match judge.judge(&value) {
                             sight @ Sight::Fresh => {
                                 self.tell_of(known, sight);
                                 return Ok(Fetched::Value(value));
@@ -330,8 +351,8 @@ impl<C: Clock> Dogpile<C> {
                         // If the getter fails or panics, those who wait behind find out for themselves, all at once, not each
                         // after the other.
                         let asking = StandsDown(Some(creation));
-                        match asking.ask(async { getter().await }).await? {
-                            Some(value) if judge(&value) == Sight::Fresh => return Ok(Fetched::Value(value)),
+                        match asking.creation().enter_async(|| getter.get()).await? {
+                            Some(value) if judge.judge(&value) == Sight::Fresh => return Ok(Fetched::Value(value)),
                             found => {
                                 // Its drop is the user's, and comes before anything is returned: what is being returned would be
                                 // leaked if it panicked.

@@ -3,7 +3,7 @@
 
 use super::Dogpile;
 use super::access::would_deadlock;
-use super::aging::Sight;
+use super::fetch::ByLock;
 use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
@@ -365,6 +365,6 @@ impl<C: Clock> Dogpile<C> {
         F: Future<Output = Result<T, N>>,
         R: Future<Output = Result<T, E>>,
     {
-        self.fetch_or_create(wait, |seen| self.known(seen), |_| Sight::Fresh, getter, run).await
+        self.fetch_or_create(wait, &ByLock(self), getter, run).await
     }
 }

@@ -7,7 +7,7 @@ use super::Dogpile;
 use super::getter_mode::{never, or_deadlock};
 use crate::clock::Clock;
 use crate::creation::{Creation, infallibly};
-use crate::dogpile::{Sight, Stamped};
+use crate::dogpile::{ByLock, ByStamp, Stamped};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::keeper::Keep;
 use crate::runner::Runner;
@@ -284,8 +284,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>> {
-        let (dogpile, fresh) = (lock.kept(), |_: &T| Sight::Fresh);
-        Self::fetch_or_hand_over(lock, runner, patience, |seen| dogpile.known(seen), fresh, getter, creator)
+        Self::fetch_or_hand_over(lock, runner, patience, &ByLock(lock.kept()), getter, creator)
     }
 
     fn fetch_stamped_in_background<'a, T, E: Display, G, N: Into<GetError<G>>>(
@@ -295,9 +294,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        let dogpile = lock.kept();
-        let judge = |got: &Stamped<T>| dogpile.judge_stamp(got.created);
         let stamped = |creation: &Creation<'static, Self>| creator(creation).map(|value| creation.lock().stamp(value));
-        Self::fetch_or_hand_over(lock, runner, patience, |_| dogpile.told(), judge, getter, stamped)
+        Self::fetch_or_hand_over(lock, runner, patience, &ByStamp(lock.kept()), getter, stamped)
     }
 }

@@ -10,11 +10,11 @@
 use super::Dogpile;
 use super::access::Need;
 use super::aging::Sight;
-use super::fetch::{Known, found};
+use super::fetch::{Getter, Judge, Known, found};
 use super::getter_mode::{and_set, never, or_deadlock};
 use crate::clock::{Clock, nanoseconds};
 use crate::creation::Creation;
-use crate::election::Birth;
+use crate::election::{Birth, State};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::{Expiry, Freshness};
 use crate::keeper::Keeper;
@@ -343,7 +343,7 @@ impl<C: Clock> Dogpile<C> {
     pub(crate) async fn create_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         &'a self,
         born: Birth,
-        getter: impl FnOnce() -> F,
+        getter: impl FnMut() -> F,
         run: impl FnOnce(Creation<'a, Self>) -> R,
     ) -> Result<Stamped<T>, CreateError<E, G>>
     where
@@ -354,12 +354,8 @@ impl<C: Clock> Dogpile<C> {
             Ok(made) => return Ok(made),
             Err(error) => error,
         };
-        let judge = |got: &Stamped<T>| self.judge_stamp(got.created);
-        let getter = || {
-            let got = getter();
-            async { found::<_, E, G>(got.await) }
-        };
-        self.fetch_old(0, |_| self.told(), judge, getter).await.ok_or(CreateError::Failed(error))
+        let mut getter = Getter { ask: getter, read: found::<_, E, G> };
+        self.fetch_old(0, &ByStamp(self), &mut getter).await.ok_or(CreateError::Failed(error))
     }
 
     /// Stamps what a creator makes once it has made it: a slow one does not yield a value born stale (C18).
@@ -396,28 +392,30 @@ impl<C: Clock> Dogpile<C> {
         F: Future<Output = Result<Stamped<T>, N>>,
         R: Future<Output = Result<Stamped<T>, E>>,
     {
-        let judge = |got: &Stamped<T>| self.judge_stamp(got.created);
-        self.fetch_or_create(wait, |_| self.told(), judge, getter, run).await
+        self.fetch_or_create(wait, &ByStamp(self), getter, run).await
     }
+}
 
-    /// What somebody said to this lock alone says is needed.
-    pub(crate) fn told(&self) -> Known {
-        match self.expiry.told() {
+/// The getter's stamp says how old the value is, and the lock what somebody said of it.
+pub(crate) struct ByStamp<'a, C: Clock>(pub(crate) &'a Dogpile<C>);
+
+impl<T, C: Clock> Judge<Stamped<T>> for ByStamp<'_, C> {
+    fn known(&self, _: State) -> Known {
+        match self.0.expiry.told() {
             Freshness::Missing => Known::Need(Need::Missing),
             _ => Known::Ask,
         }
     }
 
-    /// What to think of a value that was created then. Whoever said something to this lock has made no value younger.
-    pub(crate) fn judge_stamp(&self, created: SystemTime) -> Sight {
-        let told = self.expiry.told();
+    /// Whoever said something to this lock has made no value younger.
+    fn judge(&self, got: &Stamped<T>) -> Sight {
+        let (lock, policy) = (self.0, self.0.policy());
+        let told = lock.expiry.told();
         if told == Freshness::Missing {
             return Sight::Missing;
         }
-        match self.judge_age(Expiry::age_of_stamp(created, self.clock.wall(), self.policy().max_skew())) {
-            Sight::Fresh | Sight::Due
-                if told == Freshness::Stale && self.policy().max_stale() == Some(Duration::ZERO) =>
-            {
+        match lock.judge_age(Expiry::age_of_stamp(got.created, lock.clock.wall(), policy.max_skew())) {
+            Sight::Fresh | Sight::Due if told == Freshness::Stale && policy.max_stale() == Some(Duration::ZERO) => {
                 Sight::Missing
             }
             Sight::Fresh | Sight::Due if told == Freshness::Stale => Sight::Stale,

@@ -8,7 +8,7 @@ use super::getter_mode::{never, or_deadlock};
 use super::lock_mode::{Access, AtOnce};
 use super::stamped_mode::Stamped;
 use crate::clock::Clock;
-use crate::creation::{Creation, Stored};
+use crate::creation::{Creation, Once, Stored};
 use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::keeper::Keeper;
@@ -100,10 +100,11 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for. A panic of `creator` goes on to the caller.
-    pub async fn acquire_or_create_async(&self, creator: impl AsyncFnOnce()) -> Outcome {
-        or_deadlock(
-            self.create_by(Patience::Endless, |creation| creation.run_future(async { creator().await }, never)).await,
-        )
+    pub fn acquire_or_create_async(&self, creator: impl AsyncFnOnce()) -> impl Future<Output = Outcome> {
+        let mut creator = Once::new(creator);
+        async move {
+            or_deadlock(self.create_by(Patience::Endless, |creation| creation.run_plain(&mut creator, never)).await)
+        }
     }
 
     /// As [`acquire_or_create_with`](Self::acquire_or_create_with), for a task.
@@ -111,8 +112,14 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
-    pub async fn acquire_or_create_with_async(&self, creator: impl AsyncFnOnce(&Creation<'_, Self>)) -> Outcome {
-        or_deadlock(self.create_by(Patience::Endless, |creation| creation.run_closure(creator, never)).await)
+    pub fn acquire_or_create_with_async(
+        &self,
+        creator: impl AsyncFnOnce(&Creation<'_, Self>),
+    ) -> impl Future<Output = Outcome> {
+        let mut creator = Once::new(creator);
+        async move {
+            or_deadlock(self.create_by(Patience::Endless, |creation| creation.run_closure(&mut creator, never)).await)
+        }
     }
 
     /// As [`acquire_or_try_create`](Self::acquire_or_try_create), for a task.
@@ -124,11 +131,12 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `creator` does.
-    pub async fn acquire_or_try_create_async<E: Display>(
+    pub fn acquire_or_try_create_async<E: Display>(
         &self,
         creator: impl AsyncFnOnce() -> Result<(), E>,
-    ) -> Result<Outcome, CreateError<E>> {
-        self.create_by(FOREVER, |creation| creation.run_future(async { creator().await }, identity)).await
+    ) -> impl Future<Output = Result<Outcome, CreateError<E>>> {
+        let mut creator = Once::new(creator);
+        async move { self.create_by(FOREVER, |creation| creation.run_plain(&mut creator, identity)).await }
     }
 
     /// As [`acquire_or_try_create_with`](Self::acquire_or_try_create_with), for a task.
@@ -140,11 +148,12 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `creator` does.
-    pub async fn acquire_or_try_create_with_async<E: Display>(
+    pub fn acquire_or_try_create_with_async<E: Display>(
         &self,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<(), E>,
-    ) -> Result<Outcome, CreateError<E>> {
-        self.create_by(FOREVER, |creation| creation.run_closure(creator, identity)).await
+    ) -> impl Future<Output = Result<Outcome, CreateError<E>>> {
+        let mut creator = Once::new(creator);
+        async move { self.create_by(FOREVER, |creation| creation.run_closure(&mut creator, identity)).await }
     }
 
     /// As [`get_or_create`](Self::get_or_create), for a task, with a getter and a creator that give futures.
@@ -176,17 +185,20 @@ impl<C: Clock> Dogpile<C> {
     /// }
     /// # assert_eq!(tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer(&Client)), 42);
     /// ```
-    pub async fn get_or_create_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
+    pub fn get_or_create_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
-    ) -> T {
-        or_deadlock(
-            self.get_by(&Wait::of_a_task(Patience::Endless), getter, |creation| {
-                creation.run_future(async { creator().await }, never)
-            })
-            .await,
-        )
+    ) -> impl Future<Output = T> {
+        let mut creator = Once::new(creator);
+        async move {
+            or_deadlock(
+                self.get_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
+                    creation.run_plain(&mut creator, never)
+                })
+                .await,
+            )
+        }
     }
 
     /// As [`get_or_create_with`](Self::get_or_create_with), for a task.
@@ -194,15 +206,20 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
-    pub async fn get_or_create_with_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
+    pub fn get_or_create_with_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> T,
-    ) -> T {
-        or_deadlock(
-            self.get_by(&Wait::of_a_task(Patience::Endless), getter, |creation| creation.run_closure(creator, never))
+    ) -> impl Future<Output = T> {
+        let mut creator = Once::new(creator);
+        async move {
+            or_deadlock(
+                self.get_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
+                    creation.run_closure(&mut creator, never)
+                })
                 .await,
-        )
+            )
+        }
     }
 
     /// As [`get_or_create_and_set`](Self::get_or_create_and_set), for a task. The setter runs inside
@@ -211,18 +228,21 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
-    pub async fn get_or_create_and_set_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
+    pub fn get_or_create_and_set_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
         setter: impl AsyncFnOnce(&T),
-    ) -> T {
-        or_deadlock(
-            self.get_by(&Wait::of_a_task(Patience::Endless), getter, |creation| {
-                creation.run_and_set(async { creator().await }, never, setter)
-            })
-            .await,
-        )
+    ) -> impl Future<Output = T> {
+        let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
+        async move {
+            or_deadlock(
+                self.get_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
+                    creation.run_and_set(&mut creator, never, &mut setter)
+                })
+                .await,
+            )
+        }
     }
 
     /// As [`get_or_try_create`](Self::get_or_try_create), for a task.
@@ -234,15 +254,16 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub async fn get_or_try_create_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+    pub fn get_or_try_create_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
-    ) -> Result<T, CreateError<E, G>> {
-        self.get_by(&Wait::of_a_task(FOREVER), getter, |creation| {
-            creation.run_future(async { creator().await }, identity)
-        })
-        .await
+    ) -> impl Future<Output = Result<T, CreateError<E, G>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            self.get_by(&Wait::of_a_task(FOREVER), &mut getter, |creation| creation.run_plain(&mut creator, identity))
+                .await
+        }
     }
 
     /// As [`get_or_try_create_with`](Self::get_or_try_create_with), for a task.
@@ -254,12 +275,16 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub async fn get_or_try_create_with_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+    pub fn get_or_try_create_with_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<T, E>,
-    ) -> Result<T, CreateError<E, G>> {
-        self.get_by(&Wait::of_a_task(FOREVER), getter, |creation| creation.run_closure(creator, identity)).await
+    ) -> impl Future<Output = Result<T, CreateError<E, G>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            self.get_by(&Wait::of_a_task(FOREVER), &mut getter, |creation| creation.run_closure(&mut creator, identity))
+                .await
+        }
     }
 
     /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set), for a task. The setter runs inside
@@ -272,16 +297,19 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub async fn get_or_try_create_and_set_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+    pub fn get_or_try_create_and_set_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
         setter: impl AsyncFnOnce(&T) -> Result<(), E>,
-    ) -> Result<T, CreateError<E, G>> {
-        self.get_by(&Wait::of_a_task(FOREVER), getter, |creation| {
-            creation.run_and_set(async { creator().await }, identity, setter)
-        })
-        .await
+    ) -> impl Future<Output = Result<T, CreateError<E, G>>> {
+        let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
+        async move {
+            self.get_by(&Wait::of_a_task(FOREVER), &mut getter, |creation| {
+                creation.run_and_set(&mut creator, identity, &mut setter)
+            })
+            .await
+        }
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), for a task.
@@ -289,18 +317,21 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
-    pub async fn get_or_create_stamped_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
+    pub fn get_or_create_stamped_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
-    ) -> Stamped<T> {
-        let stamp = |value| never(self.stamp(value));
-        or_deadlock(
-            self.get_stamped_by(&Wait::of_a_task(Patience::Endless), getter, |creation| {
-                creation.run_future(async { creator().await }, stamp)
-            })
-            .await,
-        )
+    ) -> impl Future<Output = Stamped<T>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let stamp = |value| never(self.stamp(value));
+            or_deadlock(
+                self.get_stamped_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
+                    creation.run_plain(&mut creator, stamp)
+                })
+                .await,
+            )
+        }
     }
 
     /// As [`get_or_create_stamped_with`](Self::get_or_create_stamped_with), for a task.
@@ -308,18 +339,21 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
-    pub async fn get_or_create_stamped_with_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
+    pub fn get_or_create_stamped_with_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> T,
-    ) -> Stamped<T> {
-        let stamp = |value| never(self.stamp(value));
-        or_deadlock(
-            self.get_stamped_by(&Wait::of_a_task(Patience::Endless), getter, |creation| {
-                creation.run_closure(creator, stamp)
-            })
-            .await,
-        )
+    ) -> impl Future<Output = Stamped<T>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let stamp = |value| never(self.stamp(value));
+            or_deadlock(
+                self.get_stamped_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
+                    creation.run_closure(&mut creator, stamp)
+                })
+                .await,
+            )
+        }
     }
 
     /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), for a task. The setter runs inside
@@ -328,19 +362,22 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
-    pub async fn get_or_create_stamped_and_set_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
+    pub fn get_or_create_stamped_and_set_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
         setter: impl AsyncFnOnce(&Stamped<T>),
-    ) -> Stamped<T> {
-        let stamp = |value| never(self.stamp(value));
-        or_deadlock(
-            self.get_stamped_by(&Wait::of_a_task(Patience::Endless), getter, |creation| {
-                creation.run_and_set(async { creator().await }, stamp, setter)
-            })
-            .await,
-        )
+    ) -> impl Future<Output = Stamped<T>> {
+        let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
+        async move {
+            let stamp = |value| never(self.stamp(value));
+            or_deadlock(
+                self.get_stamped_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
+                    creation.run_and_set(&mut creator, stamp, &mut setter)
+                })
+                .await,
+            )
+        }
     }
 
     /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped), for a task.
@@ -352,21 +389,19 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub async fn get_or_try_create_stamped_async<
-        T,
-        E: Display,
-        G,
-        F: Future<Output = Result<Stamped<T>, GetError<G>>>,
-    >(
+    pub fn get_or_try_create_stamped_async<T, E: Display, G, F: Future<Output = Result<Stamped<T>, GetError<G>>>>(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
-    ) -> Result<Stamped<T>, CreateError<E, G>> {
-        let stamp = |made: Result<T, E>| made.map(|value| self.stamp(value));
-        self.get_stamped_by(&Wait::of_a_task(FOREVER), getter, |creation| {
-            creation.run_future(async { creator().await }, stamp)
-        })
-        .await
+    ) -> impl Future<Output = Result<Stamped<T>, CreateError<E, G>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let stamp = |made: Result<T, E>| made.map(|value| self.stamp(value));
+            self.get_stamped_by(&Wait::of_a_task(FOREVER), &mut getter, |creation| {
+                creation.run_plain(&mut creator, stamp)
+            })
+            .await
+        }
     }
 
     /// As [`get_or_try_create_stamped_with`](Self::get_or_try_create_stamped_with), for a task.
@@ -378,18 +413,24 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub async fn get_or_try_create_stamped_with_async<
+    pub fn get_or_try_create_stamped_with_async<
         T,
         E: Display,
         G,
         F: Future<Output = Result<Stamped<T>, GetError<G>>>,
     >(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<T, E>,
-    ) -> Result<Stamped<T>, CreateError<E, G>> {
-        let stamp = |made: Result<T, E>| made.map(|value| self.stamp(value));
-        self.get_stamped_by(&Wait::of_a_task(FOREVER), getter, |creation| creation.run_closure(creator, stamp)).await
+    ) -> impl Future<Output = Result<Stamped<T>, CreateError<E, G>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let stamp = |made: Result<T, E>| made.map(|value| self.stamp(value));
+            self.get_stamped_by(&Wait::of_a_task(FOREVER), &mut getter, |creation| {
+                creation.run_closure(&mut creator, stamp)
+            })
+            .await
+        }
     }
 
     /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), for a task. The setter runs inside
@@ -402,34 +443,35 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub async fn get_or_try_create_stamped_and_set_async<
+    pub fn get_or_try_create_stamped_and_set_async<
         T,
         E: Display,
         G,
         F: Future<Output = Result<Stamped<T>, GetError<G>>>,
     >(
         &self,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
         setter: impl AsyncFnOnce(&Stamped<T>) -> Result<(), E>,
-    ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped_and_set_async(getter, async { creator().await }, identity, setter).await
+    ) -> impl Future<Output = Result<Stamped<T>, CreateError<E, G>>> {
+        let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
+        async move { self.get_stamped_and_set_by(&mut getter, &mut creator, identity, &mut setter).await }
     }
 
     /// The last, with a creator and a setter that may be fallible or not.
-    pub(crate) async fn get_stamped_and_set_async<T, V, E: Display, G, N: Into<GetError<G>>, F, S: Stored<E>>(
+    pub(crate) async fn get_stamped_and_set_by<T, V, E: Display, G, N: Into<GetError<G>>, F, S: Stored<E>>(
         &self,
-        getter: impl FnMut() -> F,
-        creator: impl Future<Output = V>,
+        getter: &mut impl FnMut() -> F,
+        creator: &mut Once<impl AsyncFnOnce() -> V>,
         made: impl FnOnce(V) -> Result<T, E>,
-        setter: impl AsyncFnOnce(&Stamped<T>) -> S,
+        setter: &mut Once<impl AsyncFnOnce(&Stamped<T>) -> S>,
     ) -> Result<Stamped<T>, CreateError<E, G>>
     where
         F: Future<Output = Result<Stamped<T>, N>>,
     {
         let stamp = |value| made(value).map(|value| self.stamp(value));
-        self.get_stamped_by(&Wait::of_a_task(FOREVER), getter, |creation| creation.run_and_set(creator, stamp, setter))
-            .await
+        let wait = Wait::of_a_task(FOREVER);
+        self.get_stamped_by(&wait, getter, |creation| creation.run_and_set(creator, stamp, setter)).await
     }
 
     /// As [`invalidate`](Self::invalidate), for a task: takes effect when it is first polled, and waits while a creation is inside

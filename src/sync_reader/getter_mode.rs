@@ -4,12 +4,13 @@ use super::guard::after;
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::Creation;
-use crate::dogpile::{Fetched, Known, Sight, Spared, found, never, or_deadlock};
-use crate::election::{Birth, State};
+use crate::dogpile::{ByLock, Fetched, Getter, Guarded, Judge, Spared, found, never, or_deadlock};
+use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
 use crate::keeper::{Keep, Keeper};
 use crate::runner::Runner;
 use crate::wait::{FOREVER, Patience, Wait, at_once};
+use std::convert::identity;
 use std::fmt::Display;
 use std::future::ready;
 use std::ops::Deref;
@@ -314,27 +315,26 @@ impl<C: Clock> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'a, Self>, &Wait) -> Result<T, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
-        self.fetch_or_create(patience, |seen| self.dogpile.known(seen), |_| Sight::Fresh, getter, creator)
+        self.fetch_or_create(patience, ByLock(&self.dogpile), getter, creator)
     }
 
     /// As [`Dogpile`](crate::Dogpile)'s: the getter takes its guard first, and whoever reads already does no more than that.
     pub(super) fn fetch_or_create<'a, T, E: Display, G, N: Into<GetError<G>>>(
         &'a self,
         patience: Patience,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
+        judge: impl Judge<T>,
         mut get: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'a, Self>, &Wait) -> Result<T, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
         let wait = &Wait::new(patience);
         let mut getter = || self.get_within(wait, &mut get);
         if self.readers.is_reading_here() {
-            let guard = self.read_on(known, judge, getter()?)?;
+            let guard = self.read_on(judge, getter()?)?;
             return Ok(after((creator, get), guard));
         }
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
         let run = |creation| ready(self.make_here(creation, wait, creator));
-        let guard = at_once(self.fetch_by(wait, known, judge, || ready(getter()), elected, run))?;
+        let guard = at_once(self.fetch_by(wait, judge, || ready(getter()), elected, run))?;
         Ok(after(get, guard))
     }
 
@@ -342,9 +342,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     pub(super) async fn fetch_by<'l, T, W: Deref<Target = T>, E, G, F, R>(
         &self,
         wait: &Wait,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        mut getter: impl FnMut() -> F,
+        judge: impl Judge<T>,
+        ask: impl FnMut() -> F,
         elected: impl Fn(Birth) -> Creation<'l, Self>,
         run: impl FnOnce(Creation<'l, Self>) -> R,
     ) -> Result<W, CreateError<E, G>>
@@ -353,13 +352,13 @@ impl<C: Clock> SyncReaderDogpile<C> {
         R: Future<Output = Result<W, CreateError<E, G>>>,
         C: 'l,
     {
-        let judge = |guard: &W| judge(guard);
-        let (creation, calls) = match self.dogpile.fetch(0, wait, &known, judge, &mut getter, elected).await? {
+        let (judge, mut getter) = (&Guarded(judge), Getter { ask, read: identity });
+        let (creation, calls) = match self.dogpile.fetch(0, wait, judge, &mut getter, elected).await? {
             Fetched::Value(guard) => return Ok(after((run, getter), guard)),
             Fetched::Create(create) => create.here(),
         };
         match run(creation).await {
-            Err(CreateError::Failed(error)) => match self.dogpile.fetch_old(calls, known, judge, &mut getter).await {
+            Err(CreateError::Failed(error)) => match self.dogpile.fetch_old(calls, judge, &mut getter).await {
                 Some(guard) => Ok(after((error, getter), guard)),
                 None => Err(CreateError::Failed(error)),
             },
@@ -372,8 +371,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         kept: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
+        judge: impl Judge<T>,
         mut get: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>>
@@ -383,13 +381,12 @@ impl<C: Clock> SyncReaderDogpile<C> {
         let (this, wait) = (kept.kept(), &Wait::new(patience));
         let mut getter = || this.get_within(wait, &mut get);
         if this.readers.is_reading_here() {
-            let guard = this.read_on(known, judge, getter()?)?;
+            let guard = this.read_on(judge, getter()?)?;
             return Ok(after((creator, get), guard));
         }
-        let mut getter = || ready(getter());
-        let judge = |guard: &ReadGuard<'_, T>| judge(guard);
+        let (judge, mut getter) = (&Guarded(judge), Getter { ask: || ready(getter()), read: identity });
         let elected = |born| Creation::new(kept.keeper(), born);
-        match at_once(this.dogpile.fetch_sparing(wait, &known, judge, &mut getter, elected))? {
+        match at_once(this.dogpile.fetch_sparing(wait, judge, &mut getter, elected))? {
             Spared::Value(guard) => Ok(after((creator, get), guard)),
             Spared::HandOver(creation, need, guard) => {
                 creation.run_fallible_in_background(runner, creator);
@@ -397,12 +394,10 @@ impl<C: Clock> SyncReaderDogpile<C> {
                 Ok(after(get, guard))
             }
             Spared::Create(creation, calls) => match this.make_here(creation, wait, making(creator)) {
-                Err(CreateError::Failed(error)) => {
-                    match at_once(this.dogpile.fetch_old(calls, known, judge, &mut getter)) {
-                        Some(guard) => Ok(after((error, get), guard)),
-                        None => Err(CreateError::Failed(error)),
-                    }
-                }
+                Err(CreateError::Failed(error)) => match at_once(this.dogpile.fetch_old(calls, judge, &mut getter)) {
+                    Some(guard) => Ok(after((error, get), guard)),
+                    None => Err(CreateError::Failed(error)),
+                },
                 made => Ok(after(get, made?)),
             },
         }
@@ -411,12 +406,11 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// An access of whoever reads already, whatever the freshness.
     fn read_on<'a, T, E, G>(
         &'a self,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
+        judge: impl Judge<T>,
         got: Option<ReadGuard<'a, T>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
         let guard = got.ok_or(CreateError::ReadLockHeld)?;
-        self.dogpile.tell_of(known(self.dogpile.election().look()), judge(&guard));
+        self.dogpile.tell_of(judge.known(self.dogpile.election().look()), judge.judge(&guard));
         Ok(guard)
     }
 

@@ -3,7 +3,7 @@
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::{Creation, infallibly};
-use crate::dogpile::{Sight, Stamped, never, or_deadlock};
+use crate::dogpile::{ByLock, ByStamp, Stamped, never, or_deadlock};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::keeper::Keep;
 use crate::runner::Runner;
@@ -257,8 +257,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
-        let (dogpile, fresh) = (&lock.kept().dogpile, |_: &T| Sight::Fresh);
-        Self::fetch_or_hand_over(lock, runner, patience, |seen| dogpile.known(seen), fresh, getter, creator)
+        Self::fetch_or_hand_over(lock, runner, patience, ByLock(&lock.kept().dogpile), getter, creator)
     }
 
     fn fetch_stamped_in_background<'a, T, E: Display, G, N: Into<GetError<G>>>(
@@ -268,10 +267,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<ReadGuard<'a, Stamped<T>>, CreateError<E, G>> {
-        let dogpile = &lock.kept().dogpile;
-        let judge = |got: &Stamped<T>| dogpile.judge_stamp(got.created);
         let stamped =
             |creation: &Creation<'static, Self>| creator(creation).map(|value| creation.lock().dogpile.stamp(value));
-        Self::fetch_or_hand_over(lock, runner, patience, |_| dogpile.told(), judge, getter, stamped)
+        Self::fetch_or_hand_over(lock, runner, patience, ByStamp(&lock.kept().dogpile), getter, stamped)
     }
 }

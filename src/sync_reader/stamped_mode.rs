@@ -4,7 +4,7 @@ use super::getter_mode::{and_set, making};
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::Creation;
-use crate::dogpile::{Stamped, never, or_deadlock};
+use crate::dogpile::{ByStamp, Stamped, never, or_deadlock};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::wait::{FOREVER, Patience, Wait};
 use std::fmt::Display;
@@ -259,7 +259,6 @@ impl<C: Clock> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<Stamped<T>, N>,
         creator: impl FnOnce(&Creation<'a, Self>, &Wait) -> Result<Stamped<T>, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, Stamped<T>>, CreateError<E, G>> {
-        let judge = |got: &Stamped<T>| self.dogpile.judge_stamp(got.created);
-        self.fetch_or_create(patience, |_| self.dogpile.told(), judge, getter, creator)
+        self.fetch_or_create(patience, ByStamp(&self.dogpile), getter, creator)
     }
 }

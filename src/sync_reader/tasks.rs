@@ -8,9 +8,9 @@ use super::guard::after;
 use super::lock_mode::{Access, leave};
 use super::{AsyncWriteGuard, OwnedReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
-use crate::creation::{Creation, Stored};
-use crate::dogpile::{Known, Sight, Stamped, found, never, or_deadlock, would_deadlock};
-use crate::election::{Generation, State};
+use crate::creation::{Creation, Once, Stored};
+use crate::dogpile::{ByLock, ByStamp, Judge, Stamped, found, never, or_deadlock, would_deadlock};
+use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
 use crate::keeper::Keep;
 use crate::readers::{LooseHold, OwnedPass};
@@ -82,14 +82,15 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # let lock = Arc::new(SyncReaderDogpile::new(Duration::from_secs(600)));
     /// # assert_eq!(tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(look_up(&lock)), 42);
     /// ```
-    pub async fn acquire_or_create_async<'a>(
+    pub fn acquire_or_create_async<'a>(
         lock: impl Keep<'a, Self>,
         creator: impl AsyncFnOnce(),
-    ) -> OwnedReadGuard<Outcome> {
-        let wait = Wait::of_a_task(Patience::Endless);
-        or_deadlock(
-            Self::create_by(lock, &wait, |creation| creation.run_future(async { creator().await }, never)).await,
-        )
+    ) -> impl Future<Output = OwnedReadGuard<Outcome>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(Patience::Endless);
+            or_deadlock(Self::create_by(lock, &wait, |creation| creation.run_plain(&mut creator, never)).await)
+        }
     }
 
     /// As [`acquire_or_create_with`](Self::acquire_or_create_with), for a task.
@@ -97,12 +98,15 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
-    pub async fn acquire_or_create_with_async<'a>(
+    pub fn acquire_or_create_with_async<'a>(
         lock: impl Keep<'a, Self>,
         creator: impl AsyncFnOnce(&Creation<'_, Self>),
-    ) -> OwnedReadGuard<Outcome> {
-        let wait = Wait::of_a_task(Patience::Endless);
-        or_deadlock(Self::create_by(lock, &wait, |creation| creation.run_closure(creator, never)).await)
+    ) -> impl Future<Output = OwnedReadGuard<Outcome>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(Patience::Endless);
+            or_deadlock(Self::create_by(lock, &wait, |creation| creation.run_closure(&mut creator, never)).await)
+        }
     }
 
     /// As [`acquire_or_try_create`](Self::acquire_or_try_create), for a task.
@@ -114,12 +118,15 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `creator` does.
-    pub async fn acquire_or_try_create_async<'a, E: Display>(
+    pub fn acquire_or_try_create_async<'a, E: Display>(
         lock: impl Keep<'a, Self>,
         creator: impl AsyncFnOnce() -> Result<(), E>,
-    ) -> Result<OwnedReadGuard<Outcome>, CreateError<E>> {
-        let wait = Wait::of_a_task(FOREVER);
-        Self::create_by(lock, &wait, |creation| creation.run_future(async { creator().await }, identity)).await
+    ) -> impl Future<Output = Result<OwnedReadGuard<Outcome>, CreateError<E>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(FOREVER);
+            Self::create_by(lock, &wait, |creation| creation.run_plain(&mut creator, identity)).await
+        }
     }
 
     /// As [`acquire_or_try_create_with`](Self::acquire_or_try_create_with), for a task.
@@ -131,12 +138,15 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `creator` does.
-    pub async fn acquire_or_try_create_with_async<'a, E: Display>(
+    pub fn acquire_or_try_create_with_async<'a, E: Display>(
         lock: impl Keep<'a, Self>,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<(), E>,
-    ) -> Result<OwnedReadGuard<Outcome>, CreateError<E>> {
-        let wait = Wait::of_a_task(FOREVER);
-        Self::create_by(lock, &wait, |creation| creation.run_closure(creator, identity)).await
+    ) -> impl Future<Output = Result<OwnedReadGuard<Outcome>, CreateError<E>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(FOREVER);
+            Self::create_by(lock, &wait, |creation| creation.run_closure(&mut creator, identity)).await
+        }
     }
 
     /// As [`get_or_create`](Self::get_or_create), for a task.
@@ -144,14 +154,16 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the caller.
-    pub async fn get_or_create_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
+    pub fn get_or_create_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
-    ) -> OwnedReadGuard<T> {
-        let wait = Wait::of_a_task(Patience::Endless);
-        let run = |creation: Creation<'static, Self>| making(creation.run_future(async { creator().await }, never));
-        or_deadlock(Self::get_by(lock, &wait, getter, run).await)
+    ) -> impl Future<Output = OwnedReadGuard<T>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(Patience::Endless);
+            or_deadlock(Self::get_by(lock, &wait, &mut getter, |creation| make(creation, &mut creator, never)).await)
+        }
     }
 
     /// As [`get_or_create_with`](Self::get_or_create_with), for a task.
@@ -159,14 +171,18 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
-    pub async fn get_or_create_with_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
+    pub fn get_or_create_with_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> T,
-    ) -> OwnedReadGuard<T> {
-        let wait = Wait::of_a_task(Patience::Endless);
-        let run = |creation: Creation<'static, Self>| making(creation.run_closure(creator, never));
-        or_deadlock(Self::get_by(lock, &wait, getter, run).await)
+    ) -> impl Future<Output = OwnedReadGuard<T>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(Patience::Endless);
+            or_deadlock(
+                Self::get_by(lock, &wait, &mut getter, |creation| make_with(creation, &mut creator, never)).await,
+            )
+        }
     }
 
     /// As [`get_or_create_and_set`](Self::get_or_create_and_set), for a task. The setter runs under
@@ -175,15 +191,22 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
-    pub async fn get_or_create_and_set_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
+    pub fn get_or_create_and_set_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
         setter: impl AsyncFnOnce(&T),
-    ) -> OwnedReadGuard<T> {
-        let wait = Wait::of_a_task(Patience::Endless);
-        let run = |creation: Creation<'static, Self>| make_and_set(creation, async { creator().await }, never, setter);
-        or_deadlock(Self::get_by(lock, &wait, getter, run).await)
+    ) -> impl Future<Output = OwnedReadGuard<T>> {
+        let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
+        async move {
+            let wait = Wait::of_a_task(Patience::Endless);
+            or_deadlock(
+                Self::get_by(lock, &wait, &mut getter, |creation| {
+                    make_and_set(creation, &mut creator, never, &mut setter)
+                })
+                .await,
+            )
+        }
     }
 
     /// As [`get_or_try_create`](Self::get_or_try_create), for a task.
@@ -195,14 +218,16 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub async fn get_or_try_create_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+    pub fn get_or_try_create_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
-    ) -> Result<OwnedReadGuard<T>, CreateError<E, G>> {
-        let wait = Wait::of_a_task(FOREVER);
-        let run = |creation: Creation<'static, Self>| making(creation.run_future(async { creator().await }, identity));
-        Self::get_by(lock, &wait, getter, run).await
+    ) -> impl Future<Output = Result<OwnedReadGuard<T>, CreateError<E, G>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(FOREVER);
+            Self::get_by(lock, &wait, &mut getter, |creation| make(creation, &mut creator, identity)).await
+        }
     }
 
     /// As [`get_or_try_create_with`](Self::get_or_try_create_with), for a task.
@@ -214,14 +239,16 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub async fn get_or_try_create_with_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+    pub fn get_or_try_create_with_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<T, E>,
-    ) -> Result<OwnedReadGuard<T>, CreateError<E, G>> {
-        let wait = Wait::of_a_task(FOREVER);
-        let run = |creation: Creation<'static, Self>| making(creation.run_closure(creator, identity));
-        Self::get_by(lock, &wait, getter, run).await
+    ) -> impl Future<Output = Result<OwnedReadGuard<T>, CreateError<E, G>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(FOREVER);
+            Self::get_by(lock, &wait, &mut getter, |creation| make_with(creation, &mut creator, identity)).await
+        }
     }
 
     /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set), for a task. The setter runs under
@@ -234,16 +261,20 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub async fn get_or_try_create_and_set_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
+    pub fn get_or_try_create_and_set_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
         setter: impl AsyncFnOnce(&T) -> Result<(), E>,
-    ) -> Result<OwnedReadGuard<T>, CreateError<E, G>> {
-        let wait = Wait::of_a_task(FOREVER);
-        let run =
-            |creation: Creation<'static, Self>| make_and_set(creation, async { creator().await }, identity, setter);
-        Self::get_by(lock, &wait, getter, run).await
+    ) -> impl Future<Output = Result<OwnedReadGuard<T>, CreateError<E, G>>> {
+        let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
+        async move {
+            let wait = Wait::of_a_task(FOREVER);
+            Self::get_by(lock, &wait, &mut getter, |creation| {
+                make_and_set(creation, &mut creator, identity, &mut setter)
+            })
+            .await
+        }
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), for a task.
@@ -251,15 +282,19 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the caller.
-    pub async fn get_or_create_stamped_async<'a, T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
+    pub fn get_or_create_stamped_async<'a, T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
-    ) -> OwnedReadGuard<Stamped<T>> {
-        let wait = Wait::of_a_task(Patience::Endless);
-        let stamp = |value| never(lock.kept().dogpile.stamp(value));
-        let run = |creation: Creation<'static, Self>| making(creation.run_future(async { creator().await }, stamp));
-        or_deadlock(Self::get_stamped_by(lock, &wait, getter, run).await)
+    ) -> impl Future<Output = OwnedReadGuard<Stamped<T>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(Patience::Endless);
+            let stamp = |value| never(lock.kept().dogpile.stamp(value));
+            or_deadlock(
+                Self::get_stamped_by(lock, &wait, &mut getter, |creation| make(creation, &mut creator, stamp)).await,
+            )
+        }
     }
 
     /// As [`get_or_create_stamped_with`](Self::get_or_create_stamped_with), for a task.
@@ -267,15 +302,20 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
-    pub async fn get_or_create_stamped_with_async<'a, T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
+    pub fn get_or_create_stamped_with_async<'a, T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> T,
-    ) -> OwnedReadGuard<Stamped<T>> {
-        let wait = Wait::of_a_task(Patience::Endless);
-        let stamp = |value| never(lock.kept().dogpile.stamp(value));
-        let run = |creation: Creation<'static, Self>| making(creation.run_closure(creator, stamp));
-        or_deadlock(Self::get_stamped_by(lock, &wait, getter, run).await)
+    ) -> impl Future<Output = OwnedReadGuard<Stamped<T>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(Patience::Endless);
+            let stamp = |value| never(lock.kept().dogpile.stamp(value));
+            or_deadlock(
+                Self::get_stamped_by(lock, &wait, &mut getter, |creation| make_with(creation, &mut creator, stamp))
+                    .await,
+            )
+        }
     }
 
     /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), for a task. The setter runs under
@@ -284,20 +324,23 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
-    pub async fn get_or_create_stamped_and_set_async<
-        'a,
-        T,
-        F: Future<Output = Result<Stamped<T>, NeedRegeneration>>,
-    >(
+    pub fn get_or_create_stamped_and_set_async<'a, T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
         setter: impl AsyncFnOnce(&Stamped<T>),
-    ) -> OwnedReadGuard<Stamped<T>> {
-        let wait = Wait::of_a_task(Patience::Endless);
-        let stamp = |value| never(lock.kept().dogpile.stamp(value));
-        let run = |creation: Creation<'static, Self>| make_and_set(creation, async { creator().await }, stamp, setter);
-        or_deadlock(Self::get_stamped_by(lock, &wait, getter, run).await)
+    ) -> impl Future<Output = OwnedReadGuard<Stamped<T>>> {
+        let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
+        async move {
+            let wait = Wait::of_a_task(Patience::Endless);
+            let stamp = |value| never(lock.kept().dogpile.stamp(value));
+            or_deadlock(
+                Self::get_stamped_by(lock, &wait, &mut getter, |creation| {
+                    make_and_set(creation, &mut creator, stamp, &mut setter)
+                })
+                .await,
+            )
+        }
     }
 
     /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped), for a task.
@@ -309,7 +352,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub async fn get_or_try_create_stamped_async<
+    pub fn get_or_try_create_stamped_async<
         'a,
         T,
         E: Display,
@@ -317,13 +360,15 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         F: Future<Output = Result<Stamped<T>, GetError<G>>>,
     >(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
-    ) -> Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>> {
-        let wait = Wait::of_a_task(FOREVER);
-        let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
-        let run = |creation: Creation<'static, Self>| making(creation.run_future(async { creator().await }, stamp));
-        Self::get_stamped_by(lock, &wait, getter, run).await
+    ) -> impl Future<Output = Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(FOREVER);
+            let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
+            Self::get_stamped_by(lock, &wait, &mut getter, |creation| make(creation, &mut creator, stamp)).await
+        }
     }
 
     /// As [`get_or_try_create_stamped_with`](Self::get_or_try_create_stamped_with), for a task.
@@ -335,7 +380,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
-    pub async fn get_or_try_create_stamped_with_async<
+    pub fn get_or_try_create_stamped_with_async<
         'a,
         T,
         E: Display,
@@ -343,13 +388,15 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         F: Future<Output = Result<Stamped<T>, GetError<G>>>,
     >(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<T, E>,
-    ) -> Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>> {
-        let wait = Wait::of_a_task(FOREVER);
-        let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
-        let run = |creation: Creation<'static, Self>| making(creation.run_closure(creator, stamp));
-        Self::get_stamped_by(lock, &wait, getter, run).await
+    ) -> impl Future<Output = Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>>> {
+        let mut creator = Once::new(creator);
+        async move {
+            let wait = Wait::of_a_task(FOREVER);
+            let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
+            Self::get_stamped_by(lock, &wait, &mut getter, |creation| make_with(creation, &mut creator, stamp)).await
+        }
     }
 
     /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), for a task. The setter runs under
@@ -362,7 +409,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
-    pub async fn get_or_try_create_stamped_and_set_async<
+    pub fn get_or_try_create_stamped_and_set_async<
         'a,
         T,
         E: Display,
@@ -370,14 +417,19 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         F: Future<Output = Result<Stamped<T>, GetError<G>>>,
     >(
         lock: impl Keep<'a, Self>,
-        getter: impl FnMut() -> F,
+        mut getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
         setter: impl AsyncFnOnce(&Stamped<T>) -> Result<(), E>,
-    ) -> Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>> {
-        let wait = Wait::of_a_task(FOREVER);
-        let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
-        let run = |creation: Creation<'static, Self>| make_and_set(creation, async { creator().await }, stamp, setter);
-        Self::get_stamped_by(lock, &wait, getter, run).await
+    ) -> impl Future<Output = Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>>> {
+        let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
+        async move {
+            let wait = Wait::of_a_task(FOREVER);
+            let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
+            Self::get_stamped_by(lock, &wait, &mut getter, |creation| {
+                make_and_set(creation, &mut creator, stamp, &mut setter)
+            })
+            .await
+        }
     }
 
     async fn access_as_task<'a>(lock: impl Keep<'a, Self>, wait: &Wait) -> Result<Access<OwnedPass>, AcquireError> {
@@ -416,38 +468,34 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     async fn get_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         lock: impl Keep<'a, Self>,
         wait: &Wait,
-        getter: impl FnMut() -> F,
+        getter: &mut impl FnMut() -> F,
         run: impl FnOnce(Creation<'static, Self>) -> R,
     ) -> Result<OwnedReadGuard<T>, CreateError<E, G>>
     where
         F: Future<Output = Result<T, N>>,
         R: Future<Output = Result<T, CreateError<E, G>>>,
     {
-        let dogpile = &lock.kept().dogpile;
-        Self::fetch_as_task(lock, wait, |seen| dogpile.known(seen), |_| Sight::Fresh, getter, run).await
+        Self::fetch_as_task(lock, wait, ByLock(&lock.kept().dogpile), getter, run).await
     }
 
     async fn get_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         lock: impl Keep<'a, Self>,
         wait: &Wait,
-        getter: impl FnMut() -> F,
+        getter: &mut impl FnMut() -> F,
         run: impl FnOnce(Creation<'static, Self>) -> R,
     ) -> Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>>
     where
         F: Future<Output = Result<Stamped<T>, N>>,
         R: Future<Output = Result<Stamped<T>, CreateError<E, G>>>,
     {
-        let dogpile = &lock.kept().dogpile;
-        let judge = |got: &Stamped<T>| dogpile.judge_stamp(got.created);
-        Self::fetch_as_task(lock, wait, |_| dogpile.told(), judge, getter, run).await
+        Self::fetch_as_task(lock, wait, ByStamp(&lock.kept().dogpile), getter, run).await
     }
 
     async fn fetch_as_task<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         lock: impl Keep<'a, Self>,
         wait: &Wait,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        getter: impl FnMut() -> F,
+        judge: impl Judge<T>,
+        getter: &mut impl FnMut() -> F,
         run: impl FnOnce(Creation<'static, Self>) -> R,
     ) -> Result<OwnedReadGuard<T>, CreateError<E, G>>
     where
@@ -467,32 +515,56 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
             let value = run(creation).await?;
             Ok(OwnedReadGuard::new(value, OwnedPass::enter(lock.owner(), wait).await?))
         };
-        let guard = lock.kept().fetch_by(wait, known, judge, ask, elected, run).await?;
+        let guard = lock.kept().fetch_by(wait, judge, ask, elected, run).await?;
         Ok(after(getter, guard))
     }
 }
 
-/// What a creator makes that stores it by itself.
-async fn making<T, E, G>(made: impl Future<Output = Result<T, E>>) -> Result<T, CreateError<E, G>> {
-    made.await.map_err(CreateError::Failed)
+/// Runs a creator that stores by itself to the end of its creation.
+#[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
+fn make<C: Clock, V, T, E: Display, G>(
+    creation: Creation<'static, SyncReaderDogpile<C>>,
+    creator: &mut Once<impl AsyncFnOnce() -> V>,
+    made: impl FnOnce(V) -> Result<T, E>,
+) -> impl Future<Output = Result<T, CreateError<E, G>>> {
+    async move {
+        let made = made(creation.enter_async(|| creator.take()()).await);
+        ended(creation, made.map_err(CreateError::Failed))
+    }
 }
 
-/// Creates, and has a setter store it under the write lock unless it was superseded.
-async fn make_and_set<C: Clock, V, T, E: Display, G, S: Stored<E>>(
+/// The same, of one that is handed its creation.
+#[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
+fn make_with<C: Clock, V, T, E: Display, G>(
     creation: Creation<'static, SyncReaderDogpile<C>>,
-    creator: impl Future<Output = V>,
+    creator: &mut Once<impl AsyncFnOnce(&Creation<'_, SyncReaderDogpile<C>>) -> V>,
     made: impl FnOnce(V) -> Result<T, E>,
-    setter: impl AsyncFnOnce(&T) -> S,
-) -> Result<T, CreateError<E, G>> {
-    let creator = async {
-        let made = made(creator.await).map_err(CreateError::Failed)?;
-        if let Some(_alone) = or_kept(creation.write_lock_async().await)? {
-            setter(&made).await.stored().map_err(CreateError::Failed)?;
-        }
-        Ok(made)
-    };
-    let made = creation.enter_async(creator).await;
-    ended(creation, made)
+) -> impl Future<Output = Result<T, CreateError<E, G>>> {
+    async move {
+        let made = made(creation.enter_async(|| creator.take()(&creation)).await);
+        ended(creation, made.map_err(CreateError::Failed))
+    }
+}
+
+/// The same, of one whose setter stores under the write lock, unless it was superseded.
+#[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
+fn make_and_set<C: Clock, V, T, E: Display, G, S: Stored<E>>(
+    creation: Creation<'static, SyncReaderDogpile<C>>,
+    creator: &mut Once<impl AsyncFnOnce() -> V>,
+    made: impl FnOnce(V) -> Result<T, E>,
+    setter: &mut Once<impl AsyncFnOnce(&T) -> S>,
+) -> impl Future<Output = Result<T, CreateError<E, G>>> {
+    async move {
+        let creating = creation.enter_async(|| async {
+            let made = made(creator.take()().await).map_err(CreateError::Failed)?;
+            if let Some(_alone) = or_kept(creation.write_lock_async().await)? {
+                setter.take()(&made).await.stored().map_err(CreateError::Failed)?;
+            }
+            Ok(made)
+        });
+        let made = creating.await;
+        ended(creation, made)
+    }
 }
 
 /// # For tasks
