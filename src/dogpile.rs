@@ -317,13 +317,19 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    pub(crate) async fn wait_for(&self, mut end: StoreEnd<'_>, wait: &Wait) -> Result<(), StillStoring> {
-        // Who invalidates from inside the store does not wait for itself.
-        if end.is_over() || is_storing_here(&self.election) {
-            return Ok(());
+    pub(crate) fn wait_for(
+        &self,
+        mut end: StoreEnd<'_>,
+        wait: &Wait,
+    ) -> impl Future<Output = Result<(), StillStoring>> {
+        async move {
+            // Who invalidates from inside the store does not wait for itself.
+            if end.is_over() || is_storing_here(&self.election) {
+                return Ok(());
+            }
+            let deadline = wait.begin().ok_or(StillStoring)?;
+            wait.for_(deadline, |waker| end.poll(waker)).await.ok_or(StillStoring)
         }
-        let deadline = wait.begin().ok_or(StillStoring)?;
-        wait.for_(deadline, |waker| end.poll(waker)).await.ok_or(StillStoring)
     }
 
     /// Makes the value stale: the next access creates, the others carry on with it. Never blocks on a creation.

@@ -263,18 +263,20 @@ impl Readers {
     }
 
     /// As [`enter`](Self::enter), by a counter, which any thread may leave.
-    async fn enter_counter(&self, wait: &Wait) -> Result<usize, LockError> {
-        let counter = counter_here();
-        self.count(counter);
-        // Acquire: as in `enter_at_once`.
-        if self.gate.load(Ordering::Acquire) & CLOSED == 0 {
-            return Ok(counter);
+    fn enter_counter(&self, wait: &Wait) -> impl Future<Output = Result<usize, LockError>> {
+        async move {
+            let counter = counter_here();
+            self.count(counter);
+            // Acquire: as in `enter_at_once`.
+            if self.gate.load(Ordering::Acquire) & CLOSED == 0 {
+                return Ok(counter);
+            }
+            self.leave_counter(counter);
+            // A task may come to sit down on another thread than it asked on.
+            let seat = self.ask(Kind::Loose, wait).await?;
+            let at = |counter: &usize| ptr::eq(&raw const self.counters[*counter].0, seat.mark);
+            Ok((0..COUNTERS).find(at).expect("who may leave anywhere sits at a counter"))
         }
-        self.leave_counter(counter);
-        // A task may come to sit down on another thread than it asked on.
-        let seat = self.ask(Kind::Loose, wait).await?;
-        let at = |counter: &usize| ptr::eq(&raw const self.counters[*counter].0, seat.mark);
-        Ok((0..COUNTERS).find(at).expect("who may leave anywhere sits at a counter"))
     }
 
     /// Enters by a counter that is in use.

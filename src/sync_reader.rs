@@ -251,12 +251,14 @@ impl<C: Clock> SyncReaderDogpile<C> {
         at_once(self.forget(Some(seen), &Wait::new(Patience::For(timeout))))
     }
 
-    async fn forget(&self, only_if: Option<Generation>, wait: &Wait) -> Result<bool, StillStoring> {
-        match self.dogpile.forget(only_if) {
-            None => Ok(false),
-            // The store is this thread's own.
-            Some(_) if self.readers.is_writing_here() => Ok(true),
-            Some(end) => self.dogpile.wait_for(end, wait).await.map(|()| true),
+    fn forget(&self, only_if: Option<Generation>, wait: &Wait) -> impl Future<Output = Result<bool, StillStoring>> {
+        async move {
+            match self.dogpile.forget(only_if) {
+                None => Ok(false),
+                // The store is this thread's own.
+                Some(_) if self.readers.is_writing_here() => Ok(true),
+                Some(end) => self.dogpile.wait_for(end, wait).await.map(|()| true),
+            }
         }
     }
 

@@ -244,14 +244,16 @@ impl<T, C: Clock> Cached<T, C> {
     }
 
     /// The access of each form, after the hit path. `run` runs a creation to its end.
-    pub(crate) async fn get_by<'a, E, R: Future<Output = Result<CachedGuard<T>, E>>>(
+    pub(crate) fn get_by<'a, E, R: Future<Output = Result<CachedGuard<T>, E>>>(
         &'a self,
         wait: &Wait,
         run: impl FnOnce(Renewal<'a, T, C>) -> R,
-    ) -> Result<CachedGuard<T>, CreateError<E>> {
-        match self.settle(wait).await? {
-            Access::Got(guard) => Ok(guard),
-            Access::Elected(born, _) => self.created(run(Renewal::new(Keeper::Borrowed(self), born)).await),
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
+        async move {
+            match self.settle(wait).await? {
+                Access::Got(guard) => Ok(guard),
+                Access::Elected(born, _) => self.created(run(Renewal::new(Keeper::Borrowed(self), born)).await),
+            }
         }
     }
 
@@ -300,45 +302,49 @@ impl<T, C: Clock> Cached<T, C> {
         })
     }
 
-    async fn settle(&self, wait: &Wait) -> Result<Access<T>, AcquireError> {
-        loop {
-            // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
-            let seen = self.dogpile.election().look();
-            let need = match self.dogpile.look() {
-                Sight::Fresh => None,
-                Sight::Due => Some(Need::Due),
-                Sight::Stale => Some(Need::Stale),
-                Sight::Missing => Some(Need::Missing),
-            };
-            let carry_on = |outcome| CachedGuard::of(self.cell.load(), outcome).map(Access::Got);
-            let got = match need {
-                None => carry_on(Outcome::Fresh),
-                Some(Need::Missing) => self.wait(seen, wait).await?,
-                Some(need) => match self.dogpile.settle(seen, need, wait).await? {
-                    Settled::Elected { born, .. } => Some(Access::Elected(born, need)),
-                    Settled::CarryOn => carry_on(self.dogpile.goes_on(need)),
-                    Settled::Served | Settled::Moved | Settled::LookAgain => None,
-                },
-            };
-            // Otherwise something has moved: look again.
-            if let Some(got) = got {
-                return Ok(got);
+    fn settle(&self, wait: &Wait) -> impl Future<Output = Result<Access<T>, AcquireError>> {
+        async move {
+            loop {
+                // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
+                let seen = self.dogpile.election().look();
+                let need = match self.dogpile.look() {
+                    Sight::Fresh => None,
+                    Sight::Due => Some(Need::Due),
+                    Sight::Stale => Some(Need::Stale),
+                    Sight::Missing => Some(Need::Missing),
+                };
+                let carry_on = |outcome| CachedGuard::of(self.cell.load(), outcome).map(Access::Got);
+                let got = match need {
+                    None => carry_on(Outcome::Fresh),
+                    Some(Need::Missing) => self.wait(seen, wait).await?,
+                    Some(need) => match self.dogpile.settle(seen, need, wait).await? {
+                        Settled::Elected { born, .. } => Some(Access::Elected(born, need)),
+                        Settled::CarryOn => carry_on(self.dogpile.goes_on(need)),
+                        Settled::Served | Settled::Moved | Settled::LookAgain => None,
+                    },
+                };
+                // Otherwise something has moved: look again.
+                if let Some(got) = got {
+                    return Ok(got);
+                }
             }
         }
     }
 
     /// What an access is to do that finds no value, or does not content itself with the one there is.
-    async fn wait(&self, seen: State, wait: &Wait) -> Result<Option<Access<T>>, AcquireError> {
-        // Before it queues: see `tray`.
-        let tray = self.trays.share();
-        match self.dogpile.settle(seen, Need::Missing, wait).await? {
-            Settled::Elected { born, .. } => {
-                // With the last value that was served by it, perhaps, whose drop is the user's.
-                self.dogpile.meanwhile(born, || drop(tray));
-                Ok(Some(Access::Elected(born, Need::Missing)))
+    fn wait(&self, seen: State, wait: &Wait) -> impl Future<Output = Result<Option<Access<T>>, AcquireError>> {
+        async move {
+            // Before it queues: see `tray`.
+            let tray = self.trays.share();
+            match self.dogpile.settle(seen, Need::Missing, wait).await? {
+                Settled::Elected { born, .. } => {
+                    // With the last value that was served by it, perhaps, whose drop is the user's.
+                    self.dogpile.meanwhile(born, || drop(tray));
+                    Ok(Some(Access::Elected(born, Need::Missing)))
+                }
+                Settled::Served => Ok(Self::served(&tray).map(Access::Got)),
+                Settled::CarryOn | Settled::Moved | Settled::LookAgain => Ok(None),
             }
-            Settled::Served => Ok(Self::served(&tray).map(Access::Got)),
-            Settled::CarryOn | Settled::Moved | Settled::LookAgain => Ok(None),
         }
     }
 
@@ -350,24 +356,26 @@ impl<T, C: Clock> Cached<T, C> {
 
     /// Gets a value whose creation began after this call did: marks the one there is as stale, and either creates or waits for
     /// who does. (Who is served by a creation that was running already is served by the next one at the latest.)
-    pub(crate) async fn renewed<'a, E, R: Future<Output = Result<CachedGuard<T>, E>>>(
+    pub(crate) fn renewed<'a, E, R: Future<Output = Result<CachedGuard<T>, E>>>(
         &'a self,
         wait: &Wait,
         run: impl FnOnce(Renewal<'a, T, C>) -> R,
-    ) -> Result<CachedGuard<T>, CreateError<E>> {
-        loop {
-            // Before it queues: see `tray`.
-            let tray = self.trays.share();
-            let got = match self.dogpile.elect_anew(wait).await? {
-                Anew::Elected(born) => {
-                    return self.created(run(Renewal::new(Keeper::Borrowed(self), born)).await);
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
+        async move {
+            loop {
+                // Before it queues: see `tray`.
+                let tray = self.trays.share();
+                let got = match self.dogpile.elect_anew(wait).await? {
+                    Anew::Elected(born) => {
+                        return self.created(run(Renewal::new(Keeper::Borrowed(self), born)).await);
+                    }
+                    // Fresh, or expired already; unless it has been invalidated since: then once more.
+                    Anew::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),
+                    Anew::Served => Self::served(&tray),
+                };
+                if let Some(guard) = got {
+                    return Ok(guard);
                 }
-                // Fresh, or expired already; unless it has been invalidated since: then once more.
-                Anew::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),
-                Anew::Served => Self::served(&tray),
-            };
-            if let Some(guard) = got {
-                return Ok(guard);
             }
         }
     }

@@ -58,8 +58,8 @@ impl<T, C: Clock, E: Display, R: Future<Output = Result<T, E>>, F: Fn() -> R> As
 impl<T, C: Clock, F: AsyncFn(&Renewal<'_, T, C>) -> Made<T>> AsyncCreator<T, C, kind::With> for F {
     type Error = Infallible;
 
-    async fn create_async(&self, renewal: &Renewal<'_, T, C>) -> Result<Made<T>, Infallible> {
-        Ok(self(renewal).await)
+    fn create_async(&self, renewal: &Renewal<'_, T, C>) -> impl Future<Output = Result<Made<T>, Infallible>> {
+        async move { Ok(self(renewal).await) }
     }
 }
 
@@ -69,8 +69,8 @@ where
 {
     type Error = E;
 
-    async fn create_async(&self, renewal: &Renewal<'_, T, C>) -> Result<Made<T>, E> {
-        self(renewal).await
+    fn create_async(&self, renewal: &Renewal<'_, T, C>) -> impl Future<Output = Result<Made<T>, E>> {
+        async move { self(renewal).await }
     }
 }
 
@@ -112,11 +112,11 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// # Panics
     ///
     /// As `get`; the task is what runs the function.
-    pub async fn get_async<K>(&self) -> CachedGuard<T>
+    pub fn get_async<K>(&self) -> impl Future<Output = CachedGuard<T>>
     where
         F: AsyncCreator<T, C, K, Error = Infallible>,
     {
-        or_deadlock(self.get_as_task(Patience::Endless).await)
+        async move { or_deadlock(self.get_as_task(Patience::Endless).await) }
     }
 
     /// As [`get_fallible`](Self::get_fallible), for a task.
@@ -128,11 +128,11 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// # Panics
     ///
     /// If the function does.
-    pub async fn get_fallible_async<K>(&self) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    pub fn get_fallible_async<K>(&self) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
     where
         F: AsyncCreator<T, C, K>,
     {
-        self.get_as_task(FOREVER).await
+        async move { self.get_as_task(FOREVER).await }
     }
 
     /// As [`refresh`](Self::refresh), for a task.
@@ -140,11 +140,11 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// # Panics
     ///
     /// As `refresh`; the task is what runs the function.
-    pub async fn refresh_async<K>(&self) -> CachedGuard<T>
+    pub fn refresh_async<K>(&self) -> impl Future<Output = CachedGuard<T>>
     where
         F: AsyncCreator<T, C, K, Error = Infallible>,
     {
-        or_deadlock(self.refresh_as_task(Patience::Endless).await)
+        async move { or_deadlock(self.refresh_as_task(Patience::Endless).await) }
     }
 
     /// As [`refresh_fallible`](Self::refresh_fallible), for a task.
@@ -156,35 +156,42 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// # Panics
     ///
     /// If the function does.
-    pub async fn refresh_fallible_async<K>(&self) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    pub fn refresh_fallible_async<K>(&self) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
     where
         F: AsyncCreator<T, C, K>,
     {
-        self.refresh_as_task(FOREVER).await
+        async move { self.refresh_as_task(FOREVER).await }
     }
 
-    async fn get_as_task<K>(&self, patience: Patience) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    fn get_as_task<K>(&self, patience: Patience) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
     where
         F: AsyncCreator<T, C, K>,
     {
-        match self.cached.hit() {
-            Some(guard) => Ok(guard),
-            None => self.cached.get_by(&Wait::of_a_task(patience), |renewal| self.run_as_task(renewal)).await,
+        async move {
+            match self.cached.hit() {
+                Some(guard) => Ok(guard),
+                None => self.cached.get_by(&Wait::of_a_task(patience), |renewal| self.run_as_task(renewal)).await,
+            }
         }
     }
 
-    async fn refresh_as_task<K>(&self, patience: Patience) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    fn refresh_as_task<K>(
+        &self,
+        patience: Patience,
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
     where
         F: AsyncCreator<T, C, K>,
     {
-        self.cached.renewed(&Wait::of_a_task(patience), |renewal| self.run_as_task(renewal)).await
+        async move { self.cached.renewed(&Wait::of_a_task(patience), |renewal| self.run_as_task(renewal)).await }
     }
 
-    async fn run_as_task<K>(&self, renewal: Renewal<'_, T, C>) -> Result<CachedGuard<T>, F::Error>
+    fn run_as_task<K>(&self, renewal: Renewal<'_, T, C>) -> impl Future<Output = Result<CachedGuard<T>, F::Error>>
     where
         F: AsyncCreator<T, C, K>,
     {
-        let made = renewal.enter_async(|| self.creator.create_async(&renewal)).await;
-        renewal.end_as(made)
+        async move {
+            let made = renewal.enter_async(|| self.creator.create_async(&renewal)).await;
+            renewal.end_as(made)
+        }
     }
 }

@@ -53,11 +53,11 @@ pub(crate) struct Getter<A, R> {
 }
 
 impl<F: Future, A: FnMut() -> F, R> Getter<A, R> {
-    async fn get<T, E, G>(&mut self) -> Result<Option<T>, CreateError<E, G>>
+    fn get<T, E, G>(&mut self) -> impl Future<Output = Result<Option<T>, CreateError<E, G>>>
     where
         R: Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>,
     {
-        (self.read)((self.ask)().await)
+        async move { (self.read)((self.ask)().await) }
     }
 }
 
@@ -169,26 +169,28 @@ pub(crate) fn found<T, E, G>(got: Result<T, impl Into<GetError<G>>>) -> Result<O
 
 impl<C: Clock> Dogpile<C> {
     /// The access described in the [module docs](self). `run` runs a creation to its end.
-    pub(super) async fn fetch_or_create<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+    pub(super) fn fetch_or_create<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         &'a self,
         wait: &Wait,
         judge: &impl Judge<T>,
         ask: impl FnMut() -> F,
         run: impl FnOnce(Creation<'a, Self>) -> R,
-    ) -> Result<T, CreateError<E, G>>
+    ) -> impl Future<Output = Result<T, CreateError<E, G>>>
     where
         F: Future<Output = Result<T, N>>,
         R: Future<Output = Result<T, E>>,
     {
-        let mut getter = Getter { ask, read: found };
-        let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        let (creation, calls) = match self.fetch(0, wait, judge, &mut getter, elected).await? {
-            Fetched::Value(value) => return Ok(value),
-            Fetched::Create(create) => create.here(),
-        };
-        match run(creation).await {
-            Ok(value) => Ok(value),
-            Err(error) => self.fetch_old(calls, judge, &mut getter).await.ok_or(CreateError::Failed(error)),
+        async move {
+            let mut getter = Getter { ask, read: found };
+            let elected = |born| Creation::new(Keeper::Borrowed(self), born);
+            let (creation, calls) = match self.fetch(0, wait, judge, &mut getter, elected).await? {
+                Fetched::Value(value) => return Ok(value),
+                Fetched::Create(create) => create.here(),
+            };
+            match run(creation).await {
+                Ok(value) => Ok(value),
+                Err(error) => self.fetch_old(calls, judge, &mut getter).await.ok_or(CreateError::Failed(error)),
+            }
         }
     }
 
@@ -222,61 +224,65 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// As [`fetch`](Self::fetch), for an access that would rather go on with the old value than create.
-    pub(crate) async fn fetch_sparing<L: Lock + 'static, T, E, G, F: Future>(
+    pub(crate) fn fetch_sparing<L: Lock + 'static, T, E, G, F: Future>(
         &self,
         wait: &Wait,
         judge: &impl Judge<T>,
         getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>>,
         elected: impl Fn(Birth) -> Creation<'static, L>,
-    ) -> Result<Spared<T, L>, CreateError<E, G>> {
-        let mut calls = 0;
-        loop {
-            let create = match self.fetch(calls, wait, judge, getter, &elected).await? {
-                Fetched::Value(value) => return Ok(Spared::Value(value)),
-                Fetched::Create(create) => create,
-            };
-            let (mut creation, need, mut old) = (create.creation, create.need, create.old);
-            calls = create.calls;
-            if old.is_none() && need != Need::Missing && calls < CALLS {
-                // What the lock alone could say, it has said without the getter.
-                calls += 1;
-                let asking = StandsDown(Some(creation));
-                let got = asking.creation().enter_async(|| getter.get()).await?;
-                old = got.filter(|old| judge.judge(old) != Sight::Missing);
-                creation = asking.goes_on();
-            }
-            match old {
-                Some(old) if creation.is_dead() => {
-                    self.goes_on(need);
-                    return Ok(Spared::Value(old));
+    ) -> impl Future<Output = Result<Spared<T, L>, CreateError<E, G>>> {
+        async move {
+            let mut calls = 0;
+            loop {
+                let create = match self.fetch(calls, wait, judge, getter, &elected).await? {
+                    Fetched::Value(value) => return Ok(Spared::Value(value)),
+                    Fetched::Create(create) => create,
+                };
+                let (mut creation, need, mut old) = (create.creation, create.need, create.old);
+                calls = create.calls;
+                if old.is_none() && need != Need::Missing && calls < CALLS {
+                    // What the lock alone could say, it has said without the getter.
+                    calls += 1;
+                    let asking = StandsDown(Some(creation));
+                    let got = asking.creation().enter_async(|| getter.get()).await?;
+                    old = got.filter(|old| judge.judge(old) != Sight::Missing);
+                    creation = asking.goes_on();
                 }
-                Some(old) => return Ok(Spared::HandOver(creation, need, old)),
-                // If the getter took so long that another was elected, it is the other's to create.
-                None if creation.is_dead() => {}
-                None => return Ok(Spared::Create(creation, calls)),
+                match old {
+                    Some(old) if creation.is_dead() => {
+                        self.goes_on(need);
+                        return Ok(Spared::Value(old));
+                    }
+                    Some(old) => return Ok(Spared::HandOver(creation, need, old)),
+                    // If the getter took so long that another was elected, it is the other's to create.
+                    None if creation.is_dead() => {}
+                    None => return Ok(Spared::Create(creation, calls)),
+                }
             }
         }
     }
 
     /// The old value, for an access whose creator has failed: if it is to have one, and the getter still has a call to bring it by.
-    pub(crate) async fn fetch_old<T, E, G, F: Future>(
+    pub(crate) fn fetch_old<T, E, G, F: Future>(
         &self,
         calls: u32,
         judge: &impl Judge<T>,
         getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>>,
-    ) -> Option<T> {
-        if !self.serves_stale() || calls == CALLS {
-            return None;
+    ) -> impl Future<Output = Option<T>> {
+        async move {
+            if !self.serves_stale() || calls == CALLS {
+                return None;
+            }
+            let known = judge.known(self.election.look());
+            if known == Known::Need(Need::Missing) {
+                return None;
+            }
+            // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
+            let old = getter.get().await.ok().flatten()?;
+            let sight = judge.judge(&old);
+            self.tell_of(known, sight);
+            (sight != Sight::Missing).then_some(old)
         }
-        let known = judge.known(self.election.look());
-        if known == Known::Need(Need::Missing) {
-            return None;
-        }
-        // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
-        let old = getter.get().await.ok().flatten()?;
-        let sight = judge.judge(&old);
-        self.tell_of(known, sight);
-        (sight != Sight::Missing).then_some(old)
     }
 
     /// Tells of a value that an access goes on with, if it is a stale one.
@@ -288,100 +294,102 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// All of an access up to its creator. Nothing that the getter brought is kept while the access waits.
-    pub(crate) async fn fetch<'a, L: Lock + 'a, T, E, G, F: Future>(
+    pub(crate) fn fetch<'a, L: Lock + 'a, T, E, G, F: Future>(
         &self,
         mut calls: u32,
         wait: &Wait,
         judge: &impl Judge<T>,
         getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>>,
         elected: impl Fn(Birth) -> Creation<'a, L>,
-    ) -> Result<Fetched<'a, T, L>, CreateError<E, G>> {
-        let (mut served, mut again) = (false, false);
-        let mut old = None;
-        loop {
-            let seen = self.election.look();
-            let known = match judge.known(seen) {
-                // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
-                _ if served => Known::Ask,
-                // Who has waited asks once more, unless what there may be to find was invalidated.
-                Known::Need(Need::Due | Need::Stale) if again => Known::Ask,
-                known => known,
-            };
-            let need = match known {
-                Known::Need(need) => need,
-                Known::Ask | Known::AskForOld if calls == CALLS => Need::Missing,
-                Known::Ask | Known::AskForOld => {
-                    calls += 1;
-                    old = None;
-                    match getter.get().await? {
-                        Some(value) if served => return Ok(Fetched::Value(value)),
-                        Some(value) => match judge.judge(&value) {
-                            sight @ Sight::Fresh => {
-                                self.tell_of(known, sight);
-                                return Ok(Fetched::Value(value));
-                            }
-                            Sight::Due => {
-                                old = Some(value);
-                                Need::Due
-                            }
-                            Sight::Stale => {
-                                old = Some(value);
-                                Need::Stale
-                            }
-                            Sight::Missing => Need::Missing,
-                        },
-                        None => Need::Missing,
-                    }
-                }
-            };
-            (served, again) = (false, false);
-            if need == Need::Missing {
-                old = None;
-            }
-            match self.settle(seen, need, wait).await? {
-                Settled::Elected { born, waited } => {
-                    let creation = elected(born);
-                    // Nothing was created through this lock meanwhile, but the store is not ours alone.
-                    if waited
-                        && !matches!(known, Known::Need(_))
-                        && calls < CALLS
-                        && born.generation == seen.generation()
-                    {
+    ) -> impl Future<Output = Result<Fetched<'a, T, L>, CreateError<E, G>>> {
+        async move {
+            let (mut served, mut again) = (false, false);
+            let mut old = None;
+            loop {
+                let seen = self.election.look();
+                let known = match judge.known(seen) {
+                    // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
+                    _ if served => Known::Ask,
+                    // Who has waited asks once more, unless what there may be to find was invalidated.
+                    Known::Need(Need::Due | Need::Stale) if again => Known::Ask,
+                    known => known,
+                };
+                let need = match known {
+                    Known::Need(need) => need,
+                    Known::Ask | Known::AskForOld if calls == CALLS => Need::Missing,
+                    Known::Ask | Known::AskForOld => {
                         calls += 1;
-                        // If the getter fails or panics, those who wait behind find out for themselves, all at once, not each
-                        // after the other.
-                        let asking = StandsDown(Some(creation));
-                        match asking.creation().enter_async(|| getter.get()).await? {
-                            Some(value) if judge.judge(&value) == Sight::Fresh => return Ok(Fetched::Value(value)),
-                            found => {
-                                // Its drop is the user's, and comes before anything is returned: what is being returned would be
-                                // leaked if it panicked.
-                                drop(found);
-                                let creation = asking.goes_on();
-                                // If the getter took so long that another was elected, it is the other's to create.
-                                if !creation.is_dead() {
-                                    return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
+                        old = None;
+                        match getter.get().await? {
+                            Some(value) if served => return Ok(Fetched::Value(value)),
+                            Some(value) => match judge.judge(&value) {
+                                sight @ Sight::Fresh => {
+                                    self.tell_of(known, sight);
+                                    return Ok(Fetched::Value(value));
+                                }
+                                Sight::Due => {
+                                    old = Some(value);
+                                    Need::Due
+                                }
+                                Sight::Stale => {
+                                    old = Some(value);
+                                    Need::Stale
+                                }
+                                Sight::Missing => Need::Missing,
+                            },
+                            None => Need::Missing,
+                        }
+                    }
+                };
+                (served, again) = (false, false);
+                if need == Need::Missing {
+                    old = None;
+                }
+                match self.settle(seen, need, wait).await? {
+                    Settled::Elected { born, waited } => {
+                        let creation = elected(born);
+                        // Nothing was created through this lock meanwhile, but the store is not ours alone.
+                        if waited
+                            && !matches!(known, Known::Need(_))
+                            && calls < CALLS
+                            && born.generation == seen.generation()
+                        {
+                            calls += 1;
+                            // If the getter fails or panics, those who wait behind find out for themselves, all at once, not each
+                            // after the other.
+                            let asking = StandsDown(Some(creation));
+                            match asking.creation().enter_async(|| getter.get()).await? {
+                                Some(value) if judge.judge(&value) == Sight::Fresh => return Ok(Fetched::Value(value)),
+                                found => {
+                                    // Its drop is the user's, and comes before anything is returned: what is being returned would be
+                                    // leaked if it panicked.
+                                    drop(found);
+                                    let creation = asking.goes_on();
+                                    // If the getter took so long that another was elected, it is the other's to create.
+                                    if !creation.is_dead() {
+                                        return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
+                                    }
                                 }
                             }
+                        } else {
+                            return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
                         }
-                    } else {
-                        return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
                     }
-                }
-                Settled::Served => served = true,
-                Settled::LookAgain => again = true,
-                // Somebody else creates: an old value is good enough.
-                Settled::CarryOn => {
-                    if let Some(old) = old.take() {
-                        self.goes_on(need);
-                        return Ok(Fetched::Value(old));
+                    Settled::Served => served = true,
+                    Settled::LookAgain => again = true,
+                    // Somebody else creates: an old value is good enough.
+                    Settled::CarryOn => {
+                        if let Some(old) = old.take() {
+                            self.goes_on(need);
+                            return Ok(Fetched::Value(old));
+                        }
                     }
-                }
-                // Somebody else has created: ask once more, or else an old value is good enough.
-                Settled::Moved => {
-                    if let Some(old) = old.take_if(|_| calls == CALLS) {
-                        self.goes_on(need);
-                        return Ok(Fetched::Value(old));
+                    // Somebody else has created: ask once more, or else an old value is good enough.
+                    Settled::Moved => {
+                        if let Some(old) = old.take_if(|_| calls == CALLS) {
+                            self.goes_on(need);
+                            return Ok(Fetched::Value(old));
+                        }
                     }
                 }
             }

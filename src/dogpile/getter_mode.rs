@@ -355,16 +355,16 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// The access of each form: see [`fetch`](super::fetch).
-    pub(super) async fn get_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+    pub(super) fn get_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         &'a self,
         wait: &Wait,
         getter: impl FnMut() -> F,
         run: impl FnOnce(Creation<'a, Self>) -> R,
-    ) -> Result<T, CreateError<E, G>>
+    ) -> impl Future<Output = Result<T, CreateError<E, G>>>
     where
         F: Future<Output = Result<T, N>>,
         R: Future<Output = Result<T, E>>,
     {
-        self.fetch_or_create(wait, &ByLock(self), getter, run).await
+        async move { self.fetch_or_create(wait, &ByLock(self), getter, run).await }
     }
 }

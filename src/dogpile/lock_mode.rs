@@ -352,26 +352,32 @@ impl<C: Clock> Dogpile<C> {
     }
 
     #[cold]
-    pub(super) async fn access_unless_fresh(&self, mut now: u64, wait: &Wait) -> Result<Access, AcquireError> {
-        loop {
-            // In this order: the word first, the deadline second. See `election`.
-            let seen = self.election.look();
-            let need = match self.look_at(now) {
-                Sight::Fresh => return Ok(Access::Fresh),
-                Sight::Due => Need::Due,
-                Sight::Stale => Need::Stale,
-                Sight::Missing => Need::Missing,
-            };
-            match self.settle(seen, need, wait).await? {
-                Settled::Elected { born, .. } => return Ok(Access::Elected(born, need)),
-                Settled::CarryOn if need == Need::Due => return Ok(Access::Fresh),
-                Settled::CarryOn => {
-                    self.tell_stale();
-                    return Ok(Access::Stale);
+    pub(super) fn access_unless_fresh(
+        &self,
+        mut now: u64,
+        wait: &Wait,
+    ) -> impl Future<Output = Result<Access, AcquireError>> {
+        async move {
+            loop {
+                // In this order: the word first, the deadline second. See `election`.
+                let seen = self.election.look();
+                let need = match self.look_at(now) {
+                    Sight::Fresh => return Ok(Access::Fresh),
+                    Sight::Due => Need::Due,
+                    Sight::Stale => Need::Stale,
+                    Sight::Missing => Need::Missing,
+                };
+                match self.settle(seen, need, wait).await? {
+                    Settled::Elected { born, .. } => return Ok(Access::Elected(born, need)),
+                    Settled::CarryOn if need == Need::Due => return Ok(Access::Fresh),
+                    Settled::CarryOn => {
+                        self.tell_stale();
+                        return Ok(Access::Stale);
+                    }
+                    Settled::Served => return Ok(Access::Waited),
+                    // Time may have passed: look at it as of now.
+                    Settled::Moved | Settled::LookAgain => now = self.expiry.now(&self.clock),
                 }
-                Settled::Served => return Ok(Access::Waited),
-                // Time may have passed: look at it as of now.
-                Settled::Moved | Settled::LookAgain => now = self.expiry.now(&self.clock),
             }
         }
     }

@@ -340,22 +340,24 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// `born` must come from an election of this lock which nobody else has answered for.
-    pub(crate) async fn create_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+    pub(crate) fn create_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         &'a self,
         born: Birth,
         getter: impl FnMut() -> F,
         run: impl FnOnce(Creation<'a, Self>) -> R,
-    ) -> Result<Stamped<T>, CreateError<E, G>>
+    ) -> impl Future<Output = Result<Stamped<T>, CreateError<E, G>>>
     where
         F: Future<Output = Result<Stamped<T>, N>>,
         R: Future<Output = Result<Stamped<T>, E>>,
     {
-        let error = match run(Creation::new(Keeper::Borrowed(self), born)).await {
-            Ok(made) => return Ok(made),
-            Err(error) => error,
-        };
-        let mut getter = Getter { ask: getter, read: found::<_, E, G> };
-        self.fetch_old(0, &ByStamp(self), &mut getter).await.ok_or(CreateError::Failed(error))
+        async move {
+            let error = match run(Creation::new(Keeper::Borrowed(self), born)).await {
+                Ok(made) => return Ok(made),
+                Err(error) => error,
+            };
+            let mut getter = Getter { ask: getter, read: found::<_, E, G> };
+            self.fetch_old(0, &ByStamp(self), &mut getter).await.ok_or(CreateError::Failed(error))
+        }
     }
 
     /// Stamps what a creator makes once it has made it: a slow one does not yield a value born stale (C18).
@@ -382,17 +384,17 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// The access of each form: see [`fetch`](super::fetch).
-    pub(crate) async fn get_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+    pub(crate) fn get_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         &'a self,
         wait: &Wait,
         getter: impl FnMut() -> F,
         run: impl FnOnce(Creation<'a, Self>) -> R,
-    ) -> Result<Stamped<T>, CreateError<E, G>>
+    ) -> impl Future<Output = Result<Stamped<T>, CreateError<E, G>>>
     where
         F: Future<Output = Result<Stamped<T>, N>>,
         R: Future<Output = Result<Stamped<T>, E>>,
     {
-        self.fetch_or_create(wait, &ByStamp(self), getter, run).await
+        async move { self.fetch_or_create(wait, &ByStamp(self), getter, run).await }
     }
 }
 

@@ -73,10 +73,12 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for.
-    pub async fn acquire_async(&self) -> Turn<'_, C> {
-        match self.access_async(Patience::Endless).await {
-            Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
-            Err(error) => would_deadlock(&error),
+    pub fn acquire_async(&self) -> impl Future<Output = Turn<'_, C>> {
+        async move {
+            match self.access_async(Patience::Endless).await {
+                Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
+                Err(error) => would_deadlock(&error),
+            }
         }
     }
 
@@ -85,13 +87,15 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for.
-    pub async fn acquire_owned_async(self: &Arc<Self>) -> Turn<'static, C>
+    pub fn acquire_owned_async(self: &Arc<Self>) -> impl Future<Output = Turn<'static, C>>
     where
         C: 'static,
     {
-        match self.access_async(Patience::Endless).await {
-            Ok(access) => self.turn(access, || Keeper::Shared(Arc::clone(self))),
-            Err(error) => would_deadlock(&error),
+        async move {
+            match self.access_async(Patience::Endless).await {
+                Ok(access) => self.turn(access, || Keeper::Shared(Arc::clone(self))),
+                Err(error) => would_deadlock(&error),
+            }
         }
     }
 
@@ -459,54 +463,64 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// The last, with a creator and a setter that may be fallible or not.
-    pub(crate) async fn get_stamped_and_set_by<T, V, E: Display, G, N: Into<GetError<G>>, F, S: Stored<E>>(
+    pub(crate) fn get_stamped_and_set_by<T, V, E: Display, G, N: Into<GetError<G>>, F, S: Stored<E>>(
         &self,
         getter: &mut impl FnMut() -> F,
         creator: &mut Once<impl AsyncFnOnce() -> V>,
         made: impl FnOnce(V) -> Result<T, E>,
         setter: &mut Once<impl AsyncFnOnce(&Stamped<T>) -> S>,
-    ) -> Result<Stamped<T>, CreateError<E, G>>
+    ) -> impl Future<Output = Result<Stamped<T>, CreateError<E, G>>>
     where
         F: Future<Output = Result<Stamped<T>, N>>,
     {
-        let stamp = |value| made(value).map(|value| self.stamp(value));
-        let wait = Wait::of_a_task(FOREVER);
-        self.get_stamped_by(&wait, getter, |creation| creation.run_and_set(creator, stamp, setter)).await
+        async move {
+            let stamp = |value| made(value).map(|value| self.stamp(value));
+            let wait = Wait::of_a_task(FOREVER);
+            self.get_stamped_by(&wait, getter, |creation| creation.run_and_set(creator, stamp, setter)).await
+        }
     }
 
     /// As [`invalidate`](Self::invalidate), for a task: takes effect when it is first polled, and waits while a creation is inside
     /// [`publish`](Creation::publish), so that nothing older is stored once this is ready. Dropped before that, it has invalidated.
-    pub async fn invalidate_async(&self) {
-        if let Some(end) = self.forget(None) {
-            // Without an end to the wait it only ends well.
-            self.wait_for(end, &Wait::of_a_task(FOREVER)).await.unwrap_or(());
+    pub fn invalidate_async(&self) -> impl Future<Output = ()> {
+        async move {
+            if let Some(end) = self.forget(None) {
+                // Without an end to the wait it only ends well.
+                self.wait_for(end, &Wait::of_a_task(FOREVER)).await.unwrap_or(());
+            }
         }
     }
 
     /// As [`invalidate_if`](Self::invalidate_if), for a task; otherwise as [`invalidate_async`](Self::invalidate_async).
-    pub async fn invalidate_if_async(&self, seen: Generation) -> bool {
-        let Some(end) = self.forget(Some(seen)) else { return false };
-        self.wait_for(end, &Wait::of_a_task(FOREVER)).await.is_ok()
-    }
-
-    async fn access_async(&self, patience: Patience) -> Result<Access, AcquireError> {
-        match self.at_once() {
-            Ok(AtOnce::Fresh) => Ok(Access::Fresh),
-            Ok(AtOnce::Stale) => Ok(Access::Stale),
-            Err(now) => self.access_unless_fresh(now, &Wait::of_a_task(patience)).await,
+    pub fn invalidate_if_async(&self, seen: Generation) -> impl Future<Output = bool> {
+        async move {
+            let Some(end) = self.forget(Some(seen)) else { return false };
+            self.wait_for(end, &Wait::of_a_task(FOREVER)).await.is_ok()
         }
     }
 
-    async fn create_by<'a, E, R: Future<Output = Result<(), E>>>(
+    fn access_async(&self, patience: Patience) -> impl Future<Output = Result<Access, AcquireError>> {
+        async move {
+            match self.at_once() {
+                Ok(AtOnce::Fresh) => Ok(Access::Fresh),
+                Ok(AtOnce::Stale) => Ok(Access::Stale),
+                Err(now) => self.access_unless_fresh(now, &Wait::of_a_task(patience)).await,
+            }
+        }
+    }
+
+    fn create_by<'a, E, R: Future<Output = Result<(), E>>>(
         &'a self,
         patience: Patience,
         run: impl FnOnce(Creation<'a, Self>) -> R,
-    ) -> Result<Outcome, CreateError<E>> {
-        match self.access_async(patience).await? {
-            Access::Fresh => Ok(Outcome::Fresh),
-            Access::Stale => Ok(Outcome::Stale),
-            Access::Waited => Ok(Outcome::Waited),
-            Access::Elected(born, _) => self.created(run(Creation::new(Keeper::Borrowed(self), born)).await),
+    ) -> impl Future<Output = Result<Outcome, CreateError<E>>> {
+        async move {
+            match self.access_async(patience).await? {
+                Access::Fresh => Ok(Outcome::Fresh),
+                Access::Stale => Ok(Outcome::Stale),
+                Access::Waited => Ok(Outcome::Waited),
+                Access::Elected(born, _) => self.created(run(Creation::new(Keeper::Borrowed(self), born)).await),
+            }
         }
     }
 }

@@ -22,18 +22,20 @@ impl Readers {
 
     /// The long way in: there is a writer, or no number, record or free entry yet.
     #[cold]
-    pub(super) async fn ask(&self, kind: Kind, wait: &Wait) -> Result<Seat<'_>, LockError> {
-        if self.is_writing_here() {
-            return Err(LockError::WriteLockHeld);
+    pub(super) fn ask(&self, kind: Kind, wait: &Wait) -> impl Future<Output = Result<Seat<'_>, LockError>> {
+        async move {
+            if self.is_writing_here() {
+                return Err(LockError::WriteLockHeld);
+            }
+            // Before the mutex: it may take another one, and memory.
+            let record = if kind == Kind::Bound { Record::here_or_taken() } else { None };
+            let mut asking = Ask { readers: self, record, nested: self.is_reading_here(), ticket: None };
+            if let Poll::Ready(seat) = asking.poll(Waker::noop()) {
+                return Ok(seat);
+            }
+            let deadline = wait.begin().ok_or(LockError::TimedOut)?;
+            wait.for_(deadline, |waker| asking.poll(waker)).await.ok_or(LockError::TimedOut)
         }
-        // Before the mutex: it may take another one, and memory.
-        let record = if kind == Kind::Bound { Record::here_or_taken() } else { None };
-        let mut asking = Ask { readers: self, record, nested: self.is_reading_here(), ticket: None };
-        if let Poll::Ready(seat) = asking.poll(Waker::noop()) {
-            return Ok(seat);
-        }
-        let deadline = wait.begin().ok_or(LockError::TimedOut)?;
-        wait.for_(deadline, |waker| asking.poll(waker)).await.ok_or(LockError::TimedOut)
     }
 }
 

@@ -20,19 +20,21 @@ impl Readers {
     }
 
     /// As [`write`](Self::write), for a thread or a task, which nobody knows of.
-    pub(crate) async fn write_loosely(&self, wait: &Wait) -> Result<LooseHold<'_>, LockError> {
-        if self.is_reading_here() {
-            return Err(LockError::ReadLockHeld);
+    pub(crate) fn write_loosely(&self, wait: &Wait) -> impl Future<Output = Result<LooseHold<'_>, LockError>> {
+        async move {
+            if self.is_reading_here() {
+                return Err(LockError::ReadLockHeld);
+            }
+            if self.is_writing_here() {
+                return Err(LockError::WriteLockHeld);
+            }
+            let mut drain = Drain { readers: self, stage: Stage::Outside };
+            if drain.poll(Waker::noop()).is_pending() {
+                let deadline = wait.begin().ok_or(LockError::TimedOut)?;
+                wait.for_(deadline, |waker| drain.poll(waker)).await.ok_or(LockError::TimedOut)?;
+            }
+            Ok(LooseHold { readers: self })
         }
-        if self.is_writing_here() {
-            return Err(LockError::WriteLockHeld);
-        }
-        let mut drain = Drain { readers: self, stage: Stage::Outside };
-        if drain.poll(Waker::noop()).is_pending() {
-            let deadline = wait.begin().ok_or(LockError::TimedOut)?;
-            wait.for_(deadline, |waker| drain.poll(waker)).await.ok_or(LockError::TimedOut)?;
-        }
-        Ok(LooseHold { readers: self })
     }
 }
 

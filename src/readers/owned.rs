@@ -65,9 +65,11 @@ pub(crate) struct OwnedPass {
 
 impl OwnedPass {
     /// Waits as [`Readers::enter`] does.
-    pub(crate) async fn enter(owner: Owner, wait: &Wait) -> Result<Self, LockError> {
-        let counter = owner.readers().enter_counter(wait).await?;
-        Ok(Self { owner, counter })
+    pub(crate) fn enter(owner: Owner, wait: &Wait) -> impl Future<Output = Result<Self, LockError>> {
+        async move {
+            let counter = owner.readers().enter_counter(wait).await?;
+            Ok(Self { owner, counter })
+        }
     }
 
     /// Enters beside a guard of this thread, which is why it need not wait.

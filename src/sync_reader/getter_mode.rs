@@ -339,30 +339,32 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     /// The access of each form, of a thread or a task, whose guards are `W`. `run` runs a creation to its end, and takes a guard.
-    pub(super) async fn fetch_by<'l, T, W: Deref<Target = T>, E, G, F, R>(
+    pub(super) fn fetch_by<'l, T, W: Deref<Target = T>, E, G, F, R>(
         &self,
         wait: &Wait,
         judge: impl Judge<T>,
         ask: impl FnMut() -> F,
         elected: impl Fn(Birth) -> Creation<'l, Self>,
         run: impl FnOnce(Creation<'l, Self>) -> R,
-    ) -> Result<W, CreateError<E, G>>
+    ) -> impl Future<Output = Result<W, CreateError<E, G>>>
     where
         F: Future<Output = Result<Option<W>, CreateError<E, G>>>,
         R: Future<Output = Result<W, CreateError<E, G>>>,
         C: 'l,
     {
-        let (judge, mut getter) = (&Guarded(judge), Getter { ask, read: identity });
-        let (creation, calls) = match self.dogpile.fetch(0, wait, judge, &mut getter, elected).await? {
-            Fetched::Value(guard) => return Ok(after((run, getter), guard)),
-            Fetched::Create(create) => create.here(),
-        };
-        match run(creation).await {
-            Err(CreateError::Failed(error)) => match self.dogpile.fetch_old(calls, judge, &mut getter).await {
-                Some(guard) => Ok(after((error, getter), guard)),
-                None => Err(CreateError::Failed(error)),
-            },
-            made => made,
+        async move {
+            let (judge, mut getter) = (&Guarded(judge), Getter { ask, read: identity });
+            let (creation, calls) = match self.dogpile.fetch(0, wait, judge, &mut getter, elected).await? {
+                Fetched::Value(guard) => return Ok(after((run, getter), guard)),
+                Fetched::Create(create) => create.here(),
+            };
+            match run(creation).await {
+                Err(CreateError::Failed(error)) => match self.dogpile.fetch_old(calls, judge, &mut getter).await {
+                    Some(guard) => Ok(after((error, getter), guard)),
+                    None => Err(CreateError::Failed(error)),
+                },
+                made => made,
+            }
         }
     }
 

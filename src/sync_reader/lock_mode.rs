@@ -263,41 +263,43 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// An access of a thread or a task, which is in by a `P`. `nested`: it is in already, whatever it does here.
     ///
     /// What may be read until the new one is there, `elected` is given: an access that creates for itself has to leave it.
-    pub(super) async fn access_by<P, F: Future<Output = Result<P, LockError>>>(
+    pub(super) fn access_by<P, F: Future<Output = Result<P, LockError>>>(
         &self,
         wait: &Wait,
         nested: bool,
         enter: impl Fn() -> F,
         elected: impl FnOnce(Need, Option<P>),
-    ) -> Result<Access<P>, AcquireError> {
-        let lock = &self.dogpile;
-        loop {
-            let pass = enter().await?;
-            // In this order: the word first, the deadline second. See `election`.
-            let seen = lock.election().look();
-            let need = match lock.look() {
-                Sight::Fresh => return Ok(Access::In(Outcome::Fresh, pass)),
-                Sight::Due if nested => return Ok(Access::In(Outcome::Fresh, pass)),
-                sight if nested => {
-                    if sight == Sight::Stale {
-                        lock.tell_stale();
+    ) -> impl Future<Output = Result<Access<P>, AcquireError>> {
+        async move {
+            let lock = &self.dogpile;
+            loop {
+                let pass = enter().await?;
+                // In this order: the word first, the deadline second. See `election`.
+                let seen = lock.election().look();
+                let need = match lock.look() {
+                    Sight::Fresh => return Ok(Access::In(Outcome::Fresh, pass)),
+                    Sight::Due if nested => return Ok(Access::In(Outcome::Fresh, pass)),
+                    sight if nested => {
+                        if sight == Sight::Stale {
+                            lock.tell_stale();
+                        }
+                        return Ok(Access::In(Outcome::Stale, pass));
                     }
-                    return Ok(Access::In(Outcome::Stale, pass));
+                    Sight::Due => Need::Due,
+                    Sight::Stale => Need::Stale,
+                    Sight::Missing => Need::Missing,
+                };
+                // Who has a value to go on with does not wait, and may stay; whoever is to create must not.
+                let pass = (need != Need::Missing).then_some(pass);
+                match (lock.settle(seen, need, wait).await?, pass) {
+                    (Settled::Elected { born, .. }, pass) => {
+                        elected(need, pass);
+                        return Ok(Access::Elected(born));
+                    }
+                    (Settled::CarryOn, Some(pass)) => return Ok(Access::In(lock.goes_on(need), pass)),
+                    (Settled::Served, _) => return Ok(Access::In(Outcome::Waited, enter().await?)),
+                    (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
                 }
-                Sight::Due => Need::Due,
-                Sight::Stale => Need::Stale,
-                Sight::Missing => Need::Missing,
-            };
-            // Who has a value to go on with does not wait, and may stay; whoever is to create must not.
-            let pass = (need != Need::Missing).then_some(pass);
-            match (lock.settle(seen, need, wait).await?, pass) {
-                (Settled::Elected { born, .. }, pass) => {
-                    elected(need, pass);
-                    return Ok(Access::Elected(born));
-                }
-                (Settled::CarryOn, Some(pass)) => return Ok(Access::In(lock.goes_on(need), pass)),
-                (Settled::Served, _) => return Ok(Access::In(Outcome::Waited, enter().await?)),
-                (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
             }
         }
     }

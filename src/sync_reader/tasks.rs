@@ -38,19 +38,21 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for.
-    pub async fn acquire_async<'a>(lock: impl Keep<'a, Self>) -> ReadTurn<'static, C, OwnedReadGuard> {
-        let wait = Wait::of_a_task(Patience::Endless);
-        match Self::access_as_task(lock, &wait).await {
-            Ok(Access::In(outcome, pass)) => {
-                let guard = OwnedReadGuard::new((), pass);
-                match outcome {
-                    Outcome::Fresh => ReadTurn::Fresh(guard),
-                    Outcome::Waited if !lock.kept().is_expired() => ReadTurn::Fresh(guard),
-                    _ => ReadTurn::Stale(guard),
+    pub fn acquire_async<'a>(lock: impl Keep<'a, Self>) -> impl Future<Output = ReadTurn<'static, C, OwnedReadGuard>> {
+        async move {
+            let wait = Wait::of_a_task(Patience::Endless);
+            match Self::access_as_task(lock, &wait).await {
+                Ok(Access::In(outcome, pass)) => {
+                    let guard = OwnedReadGuard::new((), pass);
+                    match outcome {
+                        Outcome::Fresh => ReadTurn::Fresh(guard),
+                        Outcome::Waited if !lock.kept().is_expired() => ReadTurn::Fresh(guard),
+                        _ => ReadTurn::Stale(guard),
+                    }
                 }
+                Ok(Access::Elected(born)) => ReadTurn::Create(Creation::new(lock.keeper(), born)),
+                Err(error) => would_deadlock(&error),
             }
-            Ok(Access::Elected(born)) => ReadTurn::Create(Creation::new(lock.keeper(), born)),
-            Err(error) => would_deadlock(&error),
         }
     }
 
@@ -432,91 +434,103 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         }
     }
 
-    async fn access_as_task<'a>(lock: impl Keep<'a, Self>, wait: &Wait) -> Result<Access<OwnedPass>, AcquireError> {
-        lock.kept().access_by(wait, false, || OwnedPass::enter(lock.owner(), wait), leave).await
+    fn access_as_task<'a>(
+        lock: impl Keep<'a, Self>,
+        wait: &Wait,
+    ) -> impl Future<Output = Result<Access<OwnedPass>, AcquireError>> {
+        async move { lock.kept().access_by(wait, false, || OwnedPass::enter(lock.owner(), wait), leave).await }
     }
 
-    async fn create_by<'a, E, R: Future<Output = Result<(), E>>>(
+    fn create_by<'a, E, R: Future<Output = Result<(), E>>>(
         lock: impl Keep<'a, Self>,
         wait: &Wait,
         run: impl FnOnce(Creation<'static, Self>) -> R,
-    ) -> Result<OwnedReadGuard<Outcome>, CreateError<E>> {
-        let born = match Self::access_as_task(lock, wait).await? {
-            Access::In(outcome, pass) => return Ok(after(run, OwnedReadGuard::new(outcome, pass))),
-            Access::Elected(born) => born,
-        };
-        match run(Creation::new(lock.keeper(), born)).await {
-            Ok(()) => Ok(OwnedReadGuard::new(Outcome::Created, OwnedPass::enter(lock.owner(), wait).await?)),
-            Err(error) => match Self::old_as_task(lock, wait).await {
-                Some(guard) => Ok(after(error, guard)),
-                None => Err(CreateError::Failed(error)),
-            },
+    ) -> impl Future<Output = Result<OwnedReadGuard<Outcome>, CreateError<E>>> {
+        async move {
+            let born = match Self::access_as_task(lock, wait).await? {
+                Access::In(outcome, pass) => return Ok(after(run, OwnedReadGuard::new(outcome, pass))),
+                Access::Elected(born) => born,
+            };
+            match run(Creation::new(lock.keeper(), born)).await {
+                Ok(()) => Ok(OwnedReadGuard::new(Outcome::Created, OwnedPass::enter(lock.owner(), wait).await?)),
+                Err(error) => match Self::old_as_task(lock, wait).await {
+                    Some(guard) => Ok(after(error, guard)),
+                    None => Err(CreateError::Failed(error)),
+                },
+            }
         }
     }
 
     /// The old value, for an access whose creator has failed.
-    async fn old_as_task<'a>(lock: impl Keep<'a, Self>, wait: &Wait) -> Option<OwnedReadGuard<Outcome>> {
-        let this = lock.kept();
-        if !this.dogpile.serves_stale() {
-            return None;
+    fn old_as_task<'a>(
+        lock: impl Keep<'a, Self>,
+        wait: &Wait,
+    ) -> impl Future<Output = Option<OwnedReadGuard<Outcome>>> {
+        async move {
+            let this = lock.kept();
+            if !this.dogpile.serves_stale() {
+                return None;
+            }
+            // What comes first is the creator's error: that it may not read has nothing to add to it.
+            let pass = OwnedPass::enter(lock.owner(), wait).await.ok()?;
+            this.old_within(pass, OwnedReadGuard::new)
         }
-        // What comes first is the creator's error: that it may not read has nothing to add to it.
-        let pass = OwnedPass::enter(lock.owner(), wait).await.ok()?;
-        this.old_within(pass, OwnedReadGuard::new)
     }
 
-    async fn get_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+    fn get_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         lock: impl Keep<'a, Self>,
         wait: &Wait,
         getter: &mut impl FnMut() -> F,
         run: impl FnOnce(Creation<'static, Self>) -> R,
-    ) -> Result<OwnedReadGuard<T>, CreateError<E, G>>
+    ) -> impl Future<Output = Result<OwnedReadGuard<T>, CreateError<E, G>>>
     where
         F: Future<Output = Result<T, N>>,
         R: Future<Output = Result<T, CreateError<E, G>>>,
     {
-        Self::fetch_as_task(lock, wait, ByLock(&lock.kept().dogpile), getter, run).await
+        async move { Self::fetch_as_task(lock, wait, ByLock(&lock.kept().dogpile), getter, run).await }
     }
 
-    async fn get_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+    fn get_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         lock: impl Keep<'a, Self>,
         wait: &Wait,
         getter: &mut impl FnMut() -> F,
         run: impl FnOnce(Creation<'static, Self>) -> R,
-    ) -> Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>>
+    ) -> impl Future<Output = Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>>>
     where
         F: Future<Output = Result<Stamped<T>, N>>,
         R: Future<Output = Result<Stamped<T>, CreateError<E, G>>>,
     {
-        Self::fetch_as_task(lock, wait, ByStamp(&lock.kept().dogpile), getter, run).await
+        async move { Self::fetch_as_task(lock, wait, ByStamp(&lock.kept().dogpile), getter, run).await }
     }
 
-    async fn fetch_as_task<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+    fn fetch_as_task<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         lock: impl Keep<'a, Self>,
         wait: &Wait,
         judge: impl Judge<T>,
         getter: &mut impl FnMut() -> F,
         run: impl FnOnce(Creation<'static, Self>) -> R,
-    ) -> Result<OwnedReadGuard<T>, CreateError<E, G>>
+    ) -> impl Future<Output = Result<OwnedReadGuard<T>, CreateError<E, G>>>
     where
         F: Future<Output = Result<T, N>>,
         R: Future<Output = Result<T, CreateError<E, G>>>,
     {
-        // It is called as a reader, and so not before one has come in: what `fetch` calls only gives a future. The mutex is what
-        // that may call it through; nobody else does.
-        let getter = Mutex::new(getter);
-        let ask = || async {
-            let pass = OwnedPass::enter(lock.owner(), wait).await?;
-            let got = getter.lock()();
-            Ok(found(got.await)?.map(|value| OwnedReadGuard::new(value, pass)))
-        };
-        let elected = |born| Creation::new(lock.keeper(), born);
-        let run = |creation| async {
-            let value = run(creation).await?;
-            Ok(OwnedReadGuard::new(value, OwnedPass::enter(lock.owner(), wait).await?))
-        };
-        let guard = lock.kept().fetch_by(wait, judge, ask, elected, run).await?;
-        Ok(after(getter, guard))
+        async move {
+            // It is called as a reader, and so not before one has come in: what `fetch` calls only gives a future. The mutex is what
+            // that may call it through; nobody else does.
+            let getter = Mutex::new(getter);
+            let ask = || async {
+                let pass = OwnedPass::enter(lock.owner(), wait).await?;
+                let got = getter.lock()();
+                Ok(found(got.await)?.map(|value| OwnedReadGuard::new(value, pass)))
+            };
+            let elected = |born| Creation::new(lock.keeper(), born);
+            let run = |creation| async {
+                let value = run(creation).await?;
+                Ok(OwnedReadGuard::new(value, OwnedPass::enter(lock.owner(), wait).await?))
+            };
+            let guard = lock.kept().fetch_by(wait, judge, ask, elected, run).await?;
+            Ok(after(getter, guard))
+        }
     }
 }
 
@@ -583,31 +597,39 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// A task that holds a guard of this lock waits for itself: see [`AsyncWriteGuard`]. And a future of this that is neither polled nor
     /// dropped keeps all others out who come anew.
-    pub async fn acquire_write_lock_async(&self) -> AsyncWriteGuard<'_> {
-        match self.hold_loosely().await {
-            Ok(hold) => AsyncWriteGuard::new(hold, None),
-            Err(error) => panic!("{error}"),
+    pub fn acquire_write_lock_async(&self) -> impl Future<Output = AsyncWriteGuard<'_>> {
+        async move {
+            match self.hold_loosely().await {
+                Ok(hold) => AsyncWriteGuard::new(hold, None),
+                Err(error) => panic!("{error}"),
+            }
         }
     }
 
-    async fn hold_loosely(&self) -> Result<LooseHold<'_>, LockError> {
-        self.not_inside_publish()?;
-        self.readers.write_loosely(&Wait::of_a_task(FOREVER)).await
+    fn hold_loosely(&self) -> impl Future<Output = Result<LooseHold<'_>, LockError>> {
+        async move {
+            self.not_inside_publish()?;
+            self.readers.write_loosely(&Wait::of_a_task(FOREVER)).await
+        }
     }
 
     /// As [`invalidate`](Self::invalidate), for a task: as [`Dogpile::invalidate_async`](crate::Dogpile::invalidate_async).
-    pub async fn invalidate_async(&self) {
-        self.forget_async(None).await;
+    pub fn invalidate_async(&self) -> impl Future<Output = ()> {
+        async move {
+            self.forget_async(None).await;
+        }
     }
 
     /// As [`invalidate_if`](Self::invalidate_if), for a task: as [`Dogpile::invalidate_if_async`](crate::Dogpile::invalidate_if_async).
-    pub async fn invalidate_if_async(&self, seen: Generation) -> bool {
-        self.forget_async(Some(seen)).await
+    pub fn invalidate_if_async(&self, seen: Generation) -> impl Future<Output = bool> {
+        async move { self.forget_async(Some(seen)).await }
     }
 
-    async fn forget_async(&self, only_if: Option<Generation>) -> bool {
-        // Without an end to the wait it only ends well.
-        self.forget(only_if, &Wait::of_a_task(FOREVER)).await.unwrap_or(true)
+    fn forget_async(&self, only_if: Option<Generation>) -> impl Future<Output = bool> {
+        async move {
+            // Without an end to the wait it only ends well.
+            self.forget(only_if, &Wait::of_a_task(FOREVER)).await.unwrap_or(true)
+        }
     }
 }
 
@@ -626,10 +648,12 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
     /// # Deadlocks
     ///
     /// As [`acquire_write_lock_async`](SyncReaderDogpile::acquire_write_lock_async).
-    pub async fn write_lock_async(&self) -> Result<AsyncWriteGuard<'_>, WriteLockError> {
-        self.before_readers_wait()?;
-        let hold = self.lock().hold_loosely().await?;
-        let store = self.begin_store()?;
-        Ok(AsyncWriteGuard::new(hold, Some(store)))
+    pub fn write_lock_async(&self) -> impl Future<Output = Result<AsyncWriteGuard<'_>, WriteLockError>> {
+        async move {
+            self.before_readers_wait()?;
+            let hold = self.lock().hold_loosely().await?;
+            let store = self.begin_store()?;
+            Ok(AsyncWriteGuard::new(hold, Some(store)))
+        }
     }
 }
