@@ -85,7 +85,7 @@ use crate::error::FencesDecided;
 use crate::error::LockError;
 use crate::running::{Doing, end, is_here};
 use crate::sync::{AtomicU64, Mutant, Mutex, Ordering, const_fn, fences, local, mutant, unique};
-use crate::wait::{FOREVER, Wait};
+use crate::wait::{FOREVER, Wait, apart};
 use line::{Inner, Phase, Wake, release};
 use record::Record;
 use std::cell::Cell;
@@ -273,7 +273,7 @@ impl Readers {
             }
             self.leave_counter(counter);
             // A task may come to sit down on another thread than it asked on.
-            let seat = self.ask(Kind::Loose, wait).await?;
+            let seat = apart!(wait, self.ask(Kind::Loose, wait))?;
             let at = |counter: &usize| ptr::eq(&raw const self.counters[*counter].0, seat.mark);
             Ok((0..COUNTERS).find(at).expect("who may leave anywhere sits at a counter"))
         }

@@ -155,6 +155,10 @@ mod imp {
     pub(crate) struct Deadline(Option<Instant>);
 
     impl Deadline {
+        pub(crate) const fn never() -> Self {
+            Self(None)
+        }
+
         pub(crate) fn after(timeout: Duration) -> Self {
             Self(Instant::now().checked_add(timeout))
         }
@@ -276,6 +280,10 @@ mod imp {
     pub struct Deadline(bool);
 
     impl Deadline {
+        pub(crate) const fn never() -> Self {
+            Self(false)
+        }
+
         /// At the first chance, unless the time-out is without an end.
         pub fn after(timeout: Duration) -> Self {
             Self(timeout != Duration::MAX)

@@ -43,6 +43,12 @@ pub(crate) struct Wait {
     is_task: bool,
 }
 
+/// The waits of a task. They have no deadline, and so all tasks share it.
+pub(crate) static TASK: Wait = Wait { patience: FOREVER, deadline: OnceLock::new(), is_task: true };
+
+/// As [`TASK`], without an error.
+pub(crate) static ENDLESS_TASK: Wait = Wait { patience: Patience::Endless, deadline: OnceLock::new(), is_task: true };
+
 /// Runs an access of a thread.
 pub(crate) fn at_once<A: Future>(access: A) -> A::Output {
     match pin!(access).poll(&mut Context::from_waker(Waker::noop())) {
@@ -51,14 +57,18 @@ pub(crate) fn at_once<A: Future>(access: A) -> A::Output {
     }
 }
 
+/// Awaits a part of an access that is rare, so that it takes no place in the future of the access: a thread's is done at once, and a
+/// task's lies in a box. (A macro, since a function would have to keep what comes of it.)
+macro_rules! apart {
+    ($wait:expr, $part:expr) => {
+        if $wait.is_a_tasks() { Box::pin($part).await } else { $crate::wait::at_once($part) }
+    };
+}
+pub(crate) use apart;
+
 impl Wait {
     pub(crate) fn new(patience: Patience) -> Self {
         Self { patience, deadline: OnceLock::new(), is_task: false }
-    }
-
-    /// Those of a task.
-    pub(crate) fn of_a_task(patience: Patience) -> Self {
-        Self { is_task: true, ..Self::new(patience) }
     }
 
     /// One of them: until `poll` is ready, or the deadline has passed (`None`). Where it is pending, it has arranged for its waker
@@ -95,6 +105,11 @@ impl Wait {
         })
     }
 
+    /// Whether they are those of a task.
+    pub(crate) fn is_a_tasks(&self) -> bool {
+        self.is_task
+    }
+
     /// Whether this access can say that it was told of a pause. If not, it creates when it is elected.
     pub(crate) fn hears_of_pauses(&self) -> bool {
         matches!(self.patience, Patience::For(_))
@@ -102,6 +117,9 @@ impl Wait {
 
     /// The deadline for one more wait, unless it has passed in an earlier one.
     pub(crate) fn begin(&self) -> Option<Deadline> {
+        if self.is_task {
+            return Some(Deadline::never());
+        }
         let timeout = match self.patience {
             Patience::None => return None,
             Patience::Endless => Duration::MAX,

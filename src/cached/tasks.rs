@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::creation::Once;
 use crate::dogpile::{never, or_deadlock};
 use crate::error::CreateError;
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{ENDLESS_TASK, TASK};
 use std::convert::identity;
 use std::fmt::Display;
 
@@ -42,9 +42,10 @@ impl<T, C: Clock> Cached<T, C> {
             match self.hit() {
                 Some(guard) => guard,
                 None => {
-                    let wait = Wait::of_a_task(Patience::Endless);
                     let made = |value| never(Made::new(value));
-                    or_deadlock(self.get_by(&wait, |renewal| renewal.run_plain(&mut creator, made)).await)
+                    or_deadlock(
+                        self.get_by(&ENDLESS_TASK, |renewal| Box::pin(renewal.run_plain(&mut creator, made))).await,
+                    )
                 }
             }
         }
@@ -63,10 +64,9 @@ impl<T, C: Clock> Cached<T, C> {
         async move {
             match self.hit() {
                 Some(guard) => guard,
-                None => {
-                    let wait = Wait::of_a_task(Patience::Endless);
-                    or_deadlock(self.get_by(&wait, |renewal| renewal.run_closure(&mut creator, never)).await)
-                }
+                None => or_deadlock(
+                    self.get_by(&ENDLESS_TASK, |renewal| Box::pin(renewal.run_closure(&mut creator, never))).await,
+                ),
             }
         }
     }
@@ -90,8 +90,7 @@ impl<T, C: Clock> Cached<T, C> {
                 Some(guard) => Ok(guard),
                 None => {
                     let made = |made: Result<T, E>| made.map(Made::new);
-                    let wait = Wait::of_a_task(FOREVER);
-                    self.get_by(&wait, |renewal| renewal.run_plain(&mut creator, made)).await
+                    self.get_by(&TASK, |renewal| Box::pin(renewal.run_plain(&mut creator, made))).await
                 }
             }
         }
@@ -114,10 +113,7 @@ impl<T, C: Clock> Cached<T, C> {
         async move {
             match self.hit() {
                 Some(guard) => Ok(guard),
-                None => {
-                    let wait = Wait::of_a_task(FOREVER);
-                    self.get_by(&wait, |renewal| renewal.run_closure(&mut creator, identity)).await
-                }
+                None => self.get_by(&TASK, |renewal| Box::pin(renewal.run_closure(&mut creator, identity))).await,
             }
         }
     }

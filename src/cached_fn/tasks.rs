@@ -6,7 +6,7 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::or_deadlock;
 use crate::error::CreateError;
 use crate::sync::const_fn;
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{ENDLESS_TASK, TASK, Wait};
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::time::Duration;
@@ -116,7 +116,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: AsyncCreator<T, C, K, Error = Infallible>,
     {
-        async move { or_deadlock(self.get_as_task(Patience::Endless).await) }
+        async move { or_deadlock(self.get_as_task(&ENDLESS_TASK).await) }
     }
 
     /// As [`get_fallible`](Self::get_fallible), for a task.
@@ -132,7 +132,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: AsyncCreator<T, C, K>,
     {
-        async move { self.get_as_task(FOREVER).await }
+        async move { self.get_as_task(&TASK).await }
     }
 
     /// As [`refresh`](Self::refresh), for a task.
@@ -144,7 +144,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: AsyncCreator<T, C, K, Error = Infallible>,
     {
-        async move { or_deadlock(self.refresh_as_task(Patience::Endless).await) }
+        async move { or_deadlock(self.refresh_as_task(&ENDLESS_TASK).await) }
     }
 
     /// As [`refresh_fallible`](Self::refresh_fallible), for a task.
@@ -160,29 +160,26 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: AsyncCreator<T, C, K>,
     {
-        async move { self.refresh_as_task(FOREVER).await }
+        async move { self.refresh_as_task(&TASK).await }
     }
 
-    fn get_as_task<K>(&self, patience: Patience) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
+    fn get_as_task<K>(&self, wait: &Wait) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
     where
         F: AsyncCreator<T, C, K>,
     {
         async move {
             match self.cached.hit() {
                 Some(guard) => Ok(guard),
-                None => self.cached.get_by(&Wait::of_a_task(patience), |renewal| self.run_as_task(renewal)).await,
+                None => self.cached.get_by(wait, |renewal| Box::pin(self.run_as_task(renewal))).await,
             }
         }
     }
 
-    fn refresh_as_task<K>(
-        &self,
-        patience: Patience,
-    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
+    fn refresh_as_task<K>(&self, wait: &Wait) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
     where
         F: AsyncCreator<T, C, K>,
     {
-        async move { self.cached.renewed(&Wait::of_a_task(patience), |renewal| self.run_as_task(renewal)).await }
+        async move { self.cached.renewed(wait, |renewal| Box::pin(self.run_as_task(renewal))).await }
     }
 
     fn run_as_task<K>(&self, renewal: Renewal<'_, T, C>) -> impl Future<Output = Result<CachedGuard<T>, F::Error>>

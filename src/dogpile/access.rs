@@ -16,7 +16,7 @@ use crate::error::{AcquireError, WaitCycle};
 use crate::freshness::{Freshness, Look};
 use crate::running::is_creating_here;
 use crate::sync::{Mutant, mutant};
-use crate::wait::Wait;
+use crate::wait::{Wait, apart};
 use std::task::{Poll, Waker};
 
 /// What an access has seen, short of a fresh value.
@@ -73,7 +73,7 @@ impl<C: Clock> Dogpile<C> {
                     return Ok(Settled::CarryOn);
                 }
                 if closed && now.is_creating() {
-                    match self.wait_for_creation(now, wait).await? {
+                    match apart!(wait, self.wait_for_creation(now, wait))? {
                         Verdict::Served => return Ok(Settled::Served),
                         Verdict::Elected(born) => return Ok(Settled::Elected { born, waited: true }),
                         Verdict::LookAgain => return Ok(Settled::LookAgain),

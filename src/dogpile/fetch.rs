@@ -27,7 +27,7 @@ use crate::error::{CreateError, GetError};
 use crate::keeper::{Keep, Keeper};
 use crate::lock::Lock;
 use crate::runner::Runner;
-use crate::wait::{Patience, Wait, at_once};
+use crate::wait::{Patience, Wait, apart, at_once};
 use std::fmt::Display;
 use std::future::ready;
 use std::ops::Deref;
@@ -137,12 +137,36 @@ pub(crate) enum Spared<T, L: Lock + 'static> {
     Create(Creation<'static, L>, u32),
 }
 
+/// What a getter had to say to who was elected.
+enum Asked<'a, T, L: Lock> {
+    Found(T),
+    GoesOn(Creation<'a, L>),
+}
+
 /// A creation that is not to run unless it [goes on](Self::goes_on).
 struct StandsDown<'a, L: Lock>(Option<Creation<'a, L>>);
 
 impl<'a, L: Lock> StandsDown<'a, L> {
     fn creation(&self) -> &Creation<'a, L> {
         self.0.as_ref().expect("it is there until it goes on")
+    }
+
+    /// Asks the getter once more. If that fails or panics, those who wait behind find out for themselves, all at once, not each after
+    /// the other.
+    async fn ask<T, E, G, F: Future>(
+        self,
+        judge: &impl Judge<T>,
+        getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>>,
+    ) -> Result<Asked<'a, T, L>, CreateError<E, G>> {
+        match self.creation().enter_async(|| getter.get()).await? {
+            Some(value) if judge.judge(&value) == Sight::Fresh => Ok(Asked::Found(value)),
+            found => {
+                // Its drop is the user's, and comes before anything is returned: what is being returned would be leaked if it
+                // panicked.
+                drop(found);
+                Ok(Asked::GoesOn(self.goes_on()))
+            }
+        }
     }
 
     fn goes_on(mut self) -> Creation<'a, L> {
@@ -172,7 +196,7 @@ impl<C: Clock> Dogpile<C> {
     pub(super) fn fetch_or_create<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         &'a self,
         wait: &Wait,
-        judge: &impl Judge<T>,
+        judge: impl Judge<T>,
         ask: impl FnMut() -> F,
         run: impl FnOnce(Creation<'a, Self>) -> R,
     ) -> impl Future<Output = Result<T, CreateError<E, G>>>
@@ -183,13 +207,13 @@ impl<C: Clock> Dogpile<C> {
         async move {
             let mut getter = Getter { ask, read: found };
             let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-            let (creation, calls) = match self.fetch(0, wait, judge, &mut getter, elected).await? {
+            let (creation, calls) = match self.fetch(0, wait, &judge, &mut getter, elected).await? {
                 Fetched::Value(value) => return Ok(value),
                 Fetched::Create(create) => create.here(),
             };
             match run(creation).await {
                 Ok(value) => Ok(value),
-                Err(error) => self.fetch_old(calls, judge, &mut getter).await.ok_or(CreateError::Failed(error)),
+                Err(error) => self.fetch_old(calls, &judge, &mut getter).await.ok_or(CreateError::Failed(error)),
             }
         }
     }
@@ -199,7 +223,7 @@ impl<C: Clock> Dogpile<C> {
         kept: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        judge: &impl Judge<T>,
+        judge: impl Judge<T>,
         mut getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>>
@@ -209,7 +233,7 @@ impl<C: Clock> Dogpile<C> {
         let (lock, wait) = (kept.kept(), &Wait::new(patience));
         let mut getter = Getter { ask: || ready(getter()), read: found };
         let elected = |born| Creation::new(kept.keeper(), born);
-        match at_once(lock.fetch_sparing(wait, judge, &mut getter, elected))? {
+        match at_once(lock.fetch_sparing(wait, &judge, &mut getter, elected))? {
             Spared::Value(value) => Ok(value),
             Spared::HandOver(creation, need, old) => {
                 creation.run_fallible_in_background(runner, creator);
@@ -217,7 +241,7 @@ impl<C: Clock> Dogpile<C> {
                 Ok(old)
             }
             Spared::Create(creation, calls) => creation.run_fallible(creator).or_else(|error| {
-                let old = at_once(lock.fetch_old(calls, judge, &mut getter));
+                let old = at_once(lock.fetch_old(calls, &judge, &mut getter));
                 old.ok_or(CreateError::Failed(error))
             }),
         }
@@ -349,30 +373,21 @@ impl<C: Clock> Dogpile<C> {
                     Settled::Elected { born, waited } => {
                         let creation = elected(born);
                         // Nothing was created through this lock meanwhile, but the store is not ours alone.
-                        if waited
+                        let once_more = waited
                             && !matches!(known, Known::Need(_))
                             && calls < CALLS
-                            && born.generation == seen.generation()
-                        {
-                            calls += 1;
-                            // If the getter fails or panics, those who wait behind find out for themselves, all at once, not each
-                            // after the other.
-                            let asking = StandsDown(Some(creation));
-                            match asking.creation().enter_async(|| getter.get()).await? {
-                                Some(value) if judge.judge(&value) == Sight::Fresh => return Ok(Fetched::Value(value)),
-                                found => {
-                                    // Its drop is the user's, and comes before anything is returned: what is being returned would be
-                                    // leaked if it panicked.
-                                    drop(found);
-                                    let creation = asking.goes_on();
-                                    // If the getter took so long that another was elected, it is the other's to create.
-                                    if !creation.is_dead() {
-                                        return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
-                                    }
-                                }
-                            }
-                        } else {
+                            && born.generation == seen.generation();
+                        if !once_more {
                             return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
+                        }
+                        calls += 1;
+                        match apart!(wait, StandsDown(Some(creation)).ask(judge, getter))? {
+                            Asked::Found(value) => return Ok(Fetched::Value(value)),
+                            // If the getter took so long that another was elected, it is the other's to create.
+                            Asked::GoesOn(creation) if creation.is_dead() => {}
+                            Asked::GoesOn(creation) => {
+                                return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
+                            }
                         }
                     }
                     Settled::Served => served = true,

@@ -365,6 +365,6 @@ impl<C: Clock> Dogpile<C> {
         F: Future<Output = Result<T, N>>,
         R: Future<Output = Result<T, E>>,
     {
-        async move { self.fetch_or_create(wait, &ByLock(self), getter, run).await }
+        self.fetch_or_create(wait, ByLock(self), getter, run)
     }
 }

@@ -284,7 +284,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>> {
-        Self::fetch_or_hand_over(lock, runner, patience, &ByLock(lock.kept()), getter, creator)
+        Self::fetch_or_hand_over(lock, runner, patience, ByLock(lock.kept()), getter, creator)
     }
 
     fn fetch_stamped_in_background<'a, T, E: Display, G, N: Into<GetError<G>>>(
@@ -295,6 +295,6 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         let stamped = |creation: &Creation<'static, Self>| creator(creation).map(|value| creation.lock().stamp(value));
-        Self::fetch_or_hand_over(lock, runner, patience, &ByStamp(lock.kept()), getter, stamped)
+        Self::fetch_or_hand_over(lock, runner, patience, ByStamp(lock.kept()), getter, stamped)
     }
 }

@@ -394,7 +394,7 @@ impl<C: Clock> Dogpile<C> {
         F: Future<Output = Result<Stamped<T>, N>>,
         R: Future<Output = Result<Stamped<T>, E>>,
     {
-        async move { self.fetch_or_create(wait, &ByStamp(self), getter, run).await }
+        self.fetch_or_create(wait, ByStamp(self), getter, run)
     }
 }
 

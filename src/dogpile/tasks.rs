@@ -14,7 +14,7 @@ use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::keeper::Keeper;
 use crate::sync::Arc;
 use crate::turn::{Outcome, Turn};
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{ENDLESS_TASK, TASK, Wait};
 use std::convert::identity;
 use std::fmt::Display;
 
@@ -75,7 +75,7 @@ impl<C: Clock> Dogpile<C> {
     /// If this task is running the creator that it would wait for.
     pub fn acquire_async(&self) -> impl Future<Output = Turn<'_, C>> {
         async move {
-            match self.access_async(Patience::Endless).await {
+            match self.access_async(&ENDLESS_TASK).await {
                 Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
                 Err(error) => would_deadlock(&error),
             }
@@ -92,7 +92,7 @@ impl<C: Clock> Dogpile<C> {
         C: 'static,
     {
         async move {
-            match self.access_async(Patience::Endless).await {
+            match self.access_async(&ENDLESS_TASK).await {
                 Ok(access) => self.turn(access, || Keeper::Shared(Arc::clone(self))),
                 Err(error) => would_deadlock(&error),
             }
@@ -107,7 +107,9 @@ impl<C: Clock> Dogpile<C> {
     pub fn acquire_or_create_async(&self, creator: impl AsyncFnOnce()) -> impl Future<Output = Outcome> {
         let mut creator = Once::new(creator);
         async move {
-            or_deadlock(self.create_by(Patience::Endless, |creation| creation.run_plain(&mut creator, never)).await)
+            or_deadlock(
+                self.create_by(&ENDLESS_TASK, |creation| Box::pin(creation.run_plain(&mut creator, never))).await,
+            )
         }
     }
 
@@ -122,7 +124,9 @@ impl<C: Clock> Dogpile<C> {
     ) -> impl Future<Output = Outcome> {
         let mut creator = Once::new(creator);
         async move {
-            or_deadlock(self.create_by(Patience::Endless, |creation| creation.run_closure(&mut creator, never)).await)
+            or_deadlock(
+                self.create_by(&ENDLESS_TASK, |creation| Box::pin(creation.run_closure(&mut creator, never))).await,
+            )
         }
     }
 
@@ -140,7 +144,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl AsyncFnOnce() -> Result<(), E>,
     ) -> impl Future<Output = Result<Outcome, CreateError<E>>> {
         let mut creator = Once::new(creator);
-        async move { self.create_by(FOREVER, |creation| creation.run_plain(&mut creator, identity)).await }
+        async move { self.create_by(&TASK, |creation| Box::pin(creation.run_plain(&mut creator, identity))).await }
     }
 
     /// As [`acquire_or_try_create_with`](Self::acquire_or_try_create_with), for a task.
@@ -157,7 +161,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> impl Future<Output = Result<Outcome, CreateError<E>>> {
         let mut creator = Once::new(creator);
-        async move { self.create_by(FOREVER, |creation| creation.run_closure(&mut creator, identity)).await }
+        async move { self.create_by(&TASK, |creation| Box::pin(creation.run_closure(&mut creator, identity))).await }
     }
 
     /// As [`get_or_create`](Self::get_or_create), for a task, with a getter and a creator that give futures.
@@ -197,10 +201,8 @@ impl<C: Clock> Dogpile<C> {
         let mut creator = Once::new(creator);
         async move {
             or_deadlock(
-                self.get_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
-                    creation.run_plain(&mut creator, never)
-                })
-                .await,
+                self.get_by(&ENDLESS_TASK, &mut getter, |creation| Box::pin(creation.run_plain(&mut creator, never)))
+                    .await,
             )
         }
     }
@@ -218,10 +220,8 @@ impl<C: Clock> Dogpile<C> {
         let mut creator = Once::new(creator);
         async move {
             or_deadlock(
-                self.get_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
-                    creation.run_closure(&mut creator, never)
-                })
-                .await,
+                self.get_by(&ENDLESS_TASK, &mut getter, |creation| Box::pin(creation.run_closure(&mut creator, never)))
+                    .await,
             )
         }
     }
@@ -241,8 +241,8 @@ impl<C: Clock> Dogpile<C> {
         let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
         async move {
             or_deadlock(
-                self.get_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
-                    creation.run_and_set(&mut creator, never, &mut setter)
+                self.get_by(&ENDLESS_TASK, &mut getter, |creation| {
+                    Box::pin(creation.run_and_set(&mut creator, never, &mut setter))
                 })
                 .await,
             )
@@ -264,10 +264,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl AsyncFnOnce() -> Result<T, E>,
     ) -> impl Future<Output = Result<T, CreateError<E, G>>> {
         let mut creator = Once::new(creator);
-        async move {
-            self.get_by(&Wait::of_a_task(FOREVER), &mut getter, |creation| creation.run_plain(&mut creator, identity))
-                .await
-        }
+        async move { self.get_by(&TASK, &mut getter, |creation| Box::pin(creation.run_plain(&mut creator, identity))).await }
     }
 
     /// As [`get_or_try_create_with`](Self::get_or_try_create_with), for a task.
@@ -286,8 +283,7 @@ impl<C: Clock> Dogpile<C> {
     ) -> impl Future<Output = Result<T, CreateError<E, G>>> {
         let mut creator = Once::new(creator);
         async move {
-            self.get_by(&Wait::of_a_task(FOREVER), &mut getter, |creation| creation.run_closure(&mut creator, identity))
-                .await
+            self.get_by(&TASK, &mut getter, |creation| Box::pin(creation.run_closure(&mut creator, identity))).await
         }
     }
 
@@ -309,8 +305,8 @@ impl<C: Clock> Dogpile<C> {
     ) -> impl Future<Output = Result<T, CreateError<E, G>>> {
         let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
         async move {
-            self.get_by(&Wait::of_a_task(FOREVER), &mut getter, |creation| {
-                creation.run_and_set(&mut creator, identity, &mut setter)
+            self.get_by(&TASK, &mut getter, |creation| {
+                Box::pin(creation.run_and_set(&mut creator, identity, &mut setter))
             })
             .await
         }
@@ -330,8 +326,8 @@ impl<C: Clock> Dogpile<C> {
         async move {
             let stamp = |value| never(self.stamp(value));
             or_deadlock(
-                self.get_stamped_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
-                    creation.run_plain(&mut creator, stamp)
+                self.get_stamped_by(&ENDLESS_TASK, &mut getter, |creation| {
+                    Box::pin(creation.run_plain(&mut creator, stamp))
                 })
                 .await,
             )
@@ -352,8 +348,8 @@ impl<C: Clock> Dogpile<C> {
         async move {
             let stamp = |value| never(self.stamp(value));
             or_deadlock(
-                self.get_stamped_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
-                    creation.run_closure(&mut creator, stamp)
+                self.get_stamped_by(&ENDLESS_TASK, &mut getter, |creation| {
+                    Box::pin(creation.run_closure(&mut creator, stamp))
                 })
                 .await,
             )
@@ -376,8 +372,8 @@ impl<C: Clock> Dogpile<C> {
         async move {
             let stamp = |value| never(self.stamp(value));
             or_deadlock(
-                self.get_stamped_by(&Wait::of_a_task(Patience::Endless), &mut getter, |creation| {
-                    creation.run_and_set(&mut creator, stamp, &mut setter)
+                self.get_stamped_by(&ENDLESS_TASK, &mut getter, |creation| {
+                    Box::pin(creation.run_and_set(&mut creator, stamp, &mut setter))
                 })
                 .await,
             )
@@ -401,10 +397,7 @@ impl<C: Clock> Dogpile<C> {
         let mut creator = Once::new(creator);
         async move {
             let stamp = |made: Result<T, E>| made.map(|value| self.stamp(value));
-            self.get_stamped_by(&Wait::of_a_task(FOREVER), &mut getter, |creation| {
-                creation.run_plain(&mut creator, stamp)
-            })
-            .await
+            self.get_stamped_by(&TASK, &mut getter, |creation| Box::pin(creation.run_plain(&mut creator, stamp))).await
         }
     }
 
@@ -430,10 +423,8 @@ impl<C: Clock> Dogpile<C> {
         let mut creator = Once::new(creator);
         async move {
             let stamp = |made: Result<T, E>| made.map(|value| self.stamp(value));
-            self.get_stamped_by(&Wait::of_a_task(FOREVER), &mut getter, |creation| {
-                creation.run_closure(&mut creator, stamp)
-            })
-            .await
+            self.get_stamped_by(&TASK, &mut getter, |creation| Box::pin(creation.run_closure(&mut creator, stamp)))
+                .await
         }
     }
 
@@ -475,8 +466,7 @@ impl<C: Clock> Dogpile<C> {
     {
         async move {
             let stamp = |value| made(value).map(|value| self.stamp(value));
-            let wait = Wait::of_a_task(FOREVER);
-            self.get_stamped_by(&wait, getter, |creation| creation.run_and_set(creator, stamp, setter)).await
+            self.get_stamped_by(&TASK, getter, |creation| Box::pin(creation.run_and_set(creator, stamp, setter))).await
         }
     }
 
@@ -486,7 +476,7 @@ impl<C: Clock> Dogpile<C> {
         async move {
             if let Some(end) = self.forget(None) {
                 // Without an end to the wait it only ends well.
-                self.wait_for(end, &Wait::of_a_task(FOREVER)).await.unwrap_or(());
+                self.wait_for(end, &TASK).await.unwrap_or(());
             }
         }
     }
@@ -495,27 +485,27 @@ impl<C: Clock> Dogpile<C> {
     pub fn invalidate_if_async(&self, seen: Generation) -> impl Future<Output = bool> {
         async move {
             let Some(end) = self.forget(Some(seen)) else { return false };
-            self.wait_for(end, &Wait::of_a_task(FOREVER)).await.is_ok()
+            self.wait_for(end, &TASK).await.is_ok()
         }
     }
 
-    fn access_async(&self, patience: Patience) -> impl Future<Output = Result<Access, AcquireError>> {
+    fn access_async(&self, wait: &Wait) -> impl Future<Output = Result<Access, AcquireError>> {
         async move {
             match self.at_once() {
                 Ok(AtOnce::Fresh) => Ok(Access::Fresh),
                 Ok(AtOnce::Stale) => Ok(Access::Stale),
-                Err(now) => self.access_unless_fresh(now, &Wait::of_a_task(patience)).await,
+                Err(now) => self.access_unless_fresh(now, wait).await,
             }
         }
     }
 
     fn create_by<'a, E, R: Future<Output = Result<(), E>>>(
         &'a self,
-        patience: Patience,
+        wait: &Wait,
         run: impl FnOnce(Creation<'a, Self>) -> R,
     ) -> impl Future<Output = Result<Outcome, CreateError<E>>> {
         async move {
-            match self.access_async(patience).await? {
+            match self.access_async(wait).await? {
                 Access::Fresh => Ok(Outcome::Fresh),
                 Access::Stale => Ok(Outcome::Stale),
                 Access::Waited => Ok(Outcome::Waited),

@@ -3,20 +3,20 @@
 //! Their guards own a share of their lock, and are marked by its counters (see [`readers`](crate::readers)): a task may be polled by
 //! one thread and then by another. So they are given the lock as what it is [kept](crate::Keep) by.
 
-use super::getter_mode::{ended, or_kept};
+use super::getter_mode::{GuardGetter, ended, or_kept};
 use super::guard::after;
 use super::lock_mode::{Access, leave};
 use super::{AsyncWriteGuard, OwnedReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::{Creation, Once, Stored};
-use crate::dogpile::{ByLock, ByStamp, Judge, Stamped, found, never, or_deadlock, would_deadlock};
+use crate::dogpile::{ByLock, ByStamp, Guarded, Judge, Stamped, found, never, or_deadlock, would_deadlock};
 use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
 use crate::keeper::Keep;
 use crate::readers::{LooseHold, OwnedPass};
 use crate::sync::Mutex;
 use crate::turn::Outcome;
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{ENDLESS_TASK, TASK, Wait};
 use std::convert::identity;
 use std::fmt::Display;
 
@@ -40,8 +40,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// If this task is running the creator that it would wait for.
     pub fn acquire_async<'a>(lock: impl Keep<'a, Self>) -> impl Future<Output = ReadTurn<'static, C, OwnedReadGuard>> {
         async move {
-            let wait = Wait::of_a_task(Patience::Endless);
-            match Self::access_as_task(lock, &wait).await {
+            match Self::access_as_task(lock, &ENDLESS_TASK).await {
                 Ok(Access::In(outcome, pass)) => {
                     let guard = OwnedReadGuard::new((), pass);
                     match outcome {
@@ -90,8 +89,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = OwnedReadGuard<Outcome>> {
         let mut creator = Once::new(creator);
         async move {
-            let wait = Wait::of_a_task(Patience::Endless);
-            or_deadlock(Self::create_by(lock, &wait, |creation| creation.run_plain(&mut creator, never)).await)
+            or_deadlock(
+                Self::create_by(lock, &ENDLESS_TASK, |creation| Box::pin(creation.run_plain(&mut creator, never)))
+                    .await,
+            )
         }
     }
 
@@ -106,8 +107,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = OwnedReadGuard<Outcome>> {
         let mut creator = Once::new(creator);
         async move {
-            let wait = Wait::of_a_task(Patience::Endless);
-            or_deadlock(Self::create_by(lock, &wait, |creation| creation.run_closure(&mut creator, never)).await)
+            or_deadlock(
+                Self::create_by(lock, &ENDLESS_TASK, |creation| Box::pin(creation.run_closure(&mut creator, never)))
+                    .await,
+            )
         }
     }
 
@@ -125,10 +128,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl AsyncFnOnce() -> Result<(), E>,
     ) -> impl Future<Output = Result<OwnedReadGuard<Outcome>, CreateError<E>>> {
         let mut creator = Once::new(creator);
-        async move {
-            let wait = Wait::of_a_task(FOREVER);
-            Self::create_by(lock, &wait, |creation| creation.run_plain(&mut creator, identity)).await
-        }
+        async move { Self::create_by(lock, &TASK, |creation| Box::pin(creation.run_plain(&mut creator, identity))).await }
     }
 
     /// As [`acquire_or_try_create_with`](Self::acquire_or_try_create_with), for a task.
@@ -145,10 +145,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> impl Future<Output = Result<OwnedReadGuard<Outcome>, CreateError<E>>> {
         let mut creator = Once::new(creator);
-        async move {
-            let wait = Wait::of_a_task(FOREVER);
-            Self::create_by(lock, &wait, |creation| creation.run_closure(&mut creator, identity)).await
-        }
+        async move { Self::create_by(lock, &TASK, |creation| Box::pin(creation.run_closure(&mut creator, identity))).await }
     }
 
     /// As [`get_or_create`](Self::get_or_create), for a task.
@@ -163,8 +160,9 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = OwnedReadGuard<T>> {
         let mut creator = Once::new(creator);
         async move {
-            let wait = Wait::of_a_task(Patience::Endless);
-            or_deadlock(Self::get_by(lock, &wait, &mut getter, |creation| make(creation, &mut creator, never)).await)
+            or_deadlock(
+                Self::get_by(lock, &ENDLESS_TASK, &mut getter, |creation| make(creation, &mut creator, never)).await,
+            )
         }
     }
 
@@ -180,9 +178,9 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = OwnedReadGuard<T>> {
         let mut creator = Once::new(creator);
         async move {
-            let wait = Wait::of_a_task(Patience::Endless);
             or_deadlock(
-                Self::get_by(lock, &wait, &mut getter, |creation| make_with(creation, &mut creator, never)).await,
+                Self::get_by(lock, &ENDLESS_TASK, &mut getter, |creation| make_with(creation, &mut creator, never))
+                    .await,
             )
         }
     }
@@ -201,9 +199,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = OwnedReadGuard<T>> {
         let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
         async move {
-            let wait = Wait::of_a_task(Patience::Endless);
             or_deadlock(
-                Self::get_by(lock, &wait, &mut getter, |creation| {
+                Self::get_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
                     make_and_set(creation, &mut creator, never, &mut setter)
                 })
                 .await,
@@ -226,10 +223,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl AsyncFnOnce() -> Result<T, E>,
     ) -> impl Future<Output = Result<OwnedReadGuard<T>, CreateError<E, G>>> {
         let mut creator = Once::new(creator);
-        async move {
-            let wait = Wait::of_a_task(FOREVER);
-            Self::get_by(lock, &wait, &mut getter, |creation| make(creation, &mut creator, identity)).await
-        }
+        async move { Self::get_by(lock, &TASK, &mut getter, |creation| make(creation, &mut creator, identity)).await }
     }
 
     /// As [`get_or_try_create_with`](Self::get_or_try_create_with), for a task.
@@ -247,10 +241,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<T, E>,
     ) -> impl Future<Output = Result<OwnedReadGuard<T>, CreateError<E, G>>> {
         let mut creator = Once::new(creator);
-        async move {
-            let wait = Wait::of_a_task(FOREVER);
-            Self::get_by(lock, &wait, &mut getter, |creation| make_with(creation, &mut creator, identity)).await
-        }
+        async move { Self::get_by(lock, &TASK, &mut getter, |creation| make_with(creation, &mut creator, identity)).await }
     }
 
     /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set), for a task. The setter runs under
@@ -271,8 +262,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = Result<OwnedReadGuard<T>, CreateError<E, G>>> {
         let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
         async move {
-            let wait = Wait::of_a_task(FOREVER);
-            Self::get_by(lock, &wait, &mut getter, |creation| {
+            Self::get_by(lock, &TASK, &mut getter, |creation| {
                 make_and_set(creation, &mut creator, identity, &mut setter)
             })
             .await
@@ -291,10 +281,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = OwnedReadGuard<Stamped<T>>> {
         let mut creator = Once::new(creator);
         async move {
-            let wait = Wait::of_a_task(Patience::Endless);
             let stamp = |value| never(lock.kept().dogpile.stamp(value));
             or_deadlock(
-                Self::get_stamped_by(lock, &wait, &mut getter, |creation| make(creation, &mut creator, stamp)).await,
+                Self::get_stamped_by(lock, &ENDLESS_TASK, &mut getter, |creation| make(creation, &mut creator, stamp))
+                    .await,
             )
         }
     }
@@ -311,11 +301,12 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = OwnedReadGuard<Stamped<T>>> {
         let mut creator = Once::new(creator);
         async move {
-            let wait = Wait::of_a_task(Patience::Endless);
             let stamp = |value| never(lock.kept().dogpile.stamp(value));
             or_deadlock(
-                Self::get_stamped_by(lock, &wait, &mut getter, |creation| make_with(creation, &mut creator, stamp))
-                    .await,
+                Self::get_stamped_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
+                    make_with(creation, &mut creator, stamp)
+                })
+                .await,
             )
         }
     }
@@ -334,10 +325,9 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = OwnedReadGuard<Stamped<T>>> {
         let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
         async move {
-            let wait = Wait::of_a_task(Patience::Endless);
             let stamp = |value| never(lock.kept().dogpile.stamp(value));
             or_deadlock(
-                Self::get_stamped_by(lock, &wait, &mut getter, |creation| {
+                Self::get_stamped_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
                     make_and_set(creation, &mut creator, stamp, &mut setter)
                 })
                 .await,
@@ -367,9 +357,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>>> {
         let mut creator = Once::new(creator);
         async move {
-            let wait = Wait::of_a_task(FOREVER);
             let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
-            Self::get_stamped_by(lock, &wait, &mut getter, |creation| make(creation, &mut creator, stamp)).await
+            Self::get_stamped_by(lock, &TASK, &mut getter, |creation| make(creation, &mut creator, stamp)).await
         }
     }
 
@@ -395,9 +384,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>>> {
         let mut creator = Once::new(creator);
         async move {
-            let wait = Wait::of_a_task(FOREVER);
             let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
-            Self::get_stamped_by(lock, &wait, &mut getter, |creation| make_with(creation, &mut creator, stamp)).await
+            Self::get_stamped_by(lock, &TASK, &mut getter, |creation| make_with(creation, &mut creator, stamp)).await
         }
     }
 
@@ -425,9 +413,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ) -> impl Future<Output = Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>>> {
         let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
         async move {
-            let wait = Wait::of_a_task(FOREVER);
             let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
-            Self::get_stamped_by(lock, &wait, &mut getter, |creation| {
+            Self::get_stamped_by(lock, &TASK, &mut getter, |creation| {
                 make_and_set(creation, &mut creator, stamp, &mut setter)
             })
             .await
@@ -487,7 +474,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         F: Future<Output = Result<T, N>>,
         R: Future<Output = Result<T, CreateError<E, G>>>,
     {
-        async move { Self::fetch_as_task(lock, wait, ByLock(&lock.kept().dogpile), getter, run).await }
+        Self::fetch_as_task(lock, wait, ByLock(&lock.kept().dogpile), getter, run)
     }
 
     fn get_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
@@ -500,7 +487,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         F: Future<Output = Result<Stamped<T>, N>>,
         R: Future<Output = Result<Stamped<T>, CreateError<E, G>>>,
     {
-        async move { Self::fetch_as_task(lock, wait, ByStamp(&lock.kept().dogpile), getter, run).await }
+        Self::fetch_as_task(lock, wait, ByStamp(&lock.kept().dogpile), getter, run)
     }
 
     fn fetch_as_task<'a, T, E, G, N: Into<GetError<G>>, F, R>(
@@ -524,12 +511,14 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
                 Ok(found(got.await)?.map(|value| OwnedReadGuard::new(value, pass)))
             };
             let elected = |born| Creation::new(lock.keeper(), born);
-            let run = |creation| async {
-                let value = run(creation).await?;
-                Ok(OwnedReadGuard::new(value, OwnedPass::enter(lock.owner(), wait).await?))
+            let run = |creation| {
+                Box::pin(async {
+                    let value = run(creation).await?;
+                    Ok(OwnedReadGuard::new(value, OwnedPass::enter(lock.owner(), wait).await?))
+                })
             };
-            let guard = lock.kept().fetch_by(wait, judge, ask, elected, run).await?;
-            Ok(after(getter, guard))
+            let mut ask = GuardGetter { ask, read: identity };
+            lock.kept().fetch_by(wait, &Guarded(judge), &mut ask, elected, run).await
         }
     }
 }
@@ -609,7 +598,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     fn hold_loosely(&self) -> impl Future<Output = Result<LooseHold<'_>, LockError>> {
         async move {
             self.not_inside_publish()?;
-            self.readers.write_loosely(&Wait::of_a_task(FOREVER)).await
+            self.readers.write_loosely(&TASK).await
         }
     }
 
@@ -628,7 +617,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     fn forget_async(&self, only_if: Option<Generation>) -> impl Future<Output = bool> {
         async move {
             // Without an end to the wait it only ends well.
-            self.forget(only_if, &Wait::of_a_task(FOREVER)).await.unwrap_or(true)
+            self.forget(only_if, &TASK).await.unwrap_or(true)
         }
     }
 }
