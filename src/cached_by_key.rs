@@ -1,4 +1,7 @@
-//! A function with arguments that keeps its results in a store: [`Dogpile`]'s stamped getter mode, with a [`Registry`] of locks.
+//! A function with arguments that keeps its results in a store: [`Dogpile`]'s stamped getter mode, with a [`Registry`] of locks. What
+//! of it is for tasks is in [`tasks`].
+
+mod tasks;
 
 use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::{Anew, Dogpile, Stamped, never, or_deadlock};
@@ -21,6 +24,8 @@ use std::time::Duration;
 /// | `get` | `Fn(&K) -> Option<Stamped<V>>` | `Fn(&K) -> Result<Option<Stamped<V>>, G>` |
 /// | `set` | `Fn(&K, &Stamped<V>)` | `Fn(&K, &Stamped<V>) -> Result<(), E>`, where `E` is also what the function fails with |
 /// | `remove` | `Fn(&K)` | `Fn(&K) -> Result<(), R>` |
+///
+/// To the forms that end in `_async` they give futures of those.
 ///
 /// Each form asks for those that it calls: who never invalidates may say `remove: ()`. What `set` and `remove` return is looked
 /// at: an infallible one returns `()`, so end it with a semicolon.

@@ -37,6 +37,7 @@ mod registry;
 mod rm_lock;
 mod runner;
 mod running;
+mod spawner;
 mod sync;
 mod sync_reader;
 mod turn;
@@ -74,6 +75,7 @@ pub use crate::rm_lock::{OwnedRmLockReadGuard, RmLock, RmLockReadGuard, RmLockWr
 #[cfg(not(dogpile_loom))]
 pub use crate::runner::Pool;
 pub use crate::runner::{Job, Runner, ThreadPerJob};
+pub use crate::spawner::{Spawner, Task};
 pub use crate::sync_reader::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile, WriteGuard};
 pub use crate::turn::{Outcome, Turn};
 

@@ -234,5 +234,42 @@ fn sends() {
             drop(g)
         }),
     ));
+    #[derive(Clone, Default)]
+    struct Client(Arc<std::sync::Mutex<std::collections::HashMap<u64, Stamped<u64>>>>);
+    impl Client {
+        async fn get(&self, key: u64) -> Option<Stamped<u64>> {
+            step().await;
+            self.0.lock().unwrap().get(&key).copied()
+        }
+        async fn set(&self, key: u64, value: Stamped<u64>) {
+            step().await;
+            self.0.lock().unwrap().insert(key, value);
+        }
+    }
+    let client = Client::default();
+    let (a, b) = (client.clone(), client.clone());
+    let squares = Arc::new(cached_by_key(
+        Duration::MAX,
+        |n: &u64| *n,
+        async |n: &u64| {
+            step().await;
+            n * n
+        },
+        Store {
+            get: async move |key: &u64| a.get(*key).await,
+            set: async move |key: &u64, value: &Stamped<u64>| b.set(*key, *value).await,
+            remove: async |_: &u64| step().await,
+        },
+    ));
+    let s2 = squares.clone();
+    all.push(("by key", is_send(async move { s2.get_async(&1).await })));
+    let s2 = squares.clone();
+    all.push((
+        "by key r",
+        is_send(async move {
+            s2.refresh_async(&1).await;
+            s2.invalidate_async(&1).await
+        }),
+    ));
     println!("{all:#?}");
 }

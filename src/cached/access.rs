@@ -9,8 +9,9 @@ use crate::error::{AcquireError, CreateError};
 use crate::freshness::Freshness;
 use crate::keeper::Keeper;
 use crate::runner::Runner;
+use crate::spawner::{Spawner, spawn};
 use crate::turn::Outcome;
-use crate::wait::{FOREVER, Patience, Wait, at_once};
+use crate::wait::{FOREVER, Patience, Wait, apart, at_once};
 use std::fmt::Display;
 use std::future::ready;
 use std::time::Duration;
@@ -279,8 +280,7 @@ impl<T, C: Clock> Cached<T, C> {
         };
         let (keeper, creator) = elected();
         let renewal = Renewal::new(keeper, born);
-        let outcome = if need == Need::Due { Outcome::Fresh } else { Outcome::Stale };
-        match CachedGuard::of(self.cell.load(), outcome).filter(|_| need != Need::Missing) {
+        match self.old(need) {
             None => self.created(renewal.run(creator)),
             Some(old) => {
                 renewal.run_in_background(runner, creator);
@@ -288,6 +288,53 @@ impl<T, C: Clock> Cached<T, C> {
                 Ok(old)
             }
         }
+    }
+
+    /// As [`get_or_hand_over`](Self::get_or_hand_over), by a creator that a spawner is given, also where there is no value.
+    pub(crate) fn get_or_spawn<M, E: Display + Send + 'static, F>(
+        &self,
+        wait: &Wait,
+        spawner: &(impl Spawner + ?Sized),
+        elected: impl FnOnce() -> (Keeper<'static, Self>, M),
+        made: fn(F::Output) -> Result<Made<T>, E>,
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output: Send> + Send + 'static,
+        T: Send + Sync + 'static,
+        C: 'static,
+    {
+        async move {
+            if let Some(guard) = self.hit() {
+                return Ok(guard);
+            }
+            let (born, need) = match self.settle(wait).await? {
+                Access::Got(guard) => return Ok(guard),
+                Access::Elected(born, need) => (born, need),
+            };
+            let (keeper, creator) = elected();
+            let spawned = spawn(spawner, Renewal::new(keeper, born), Renewal::is_dead, async move |renewal| {
+                let made = made(renewal.enter_async(creator).await);
+                renewal.end_as(made)
+            });
+            match self.old(need) {
+                None => self.created(apart!(wait, self.dogpile.spawned(spawned))?),
+                Some(old) => {
+                    self.dogpile.goes_on(need);
+                    Ok(old)
+                }
+            }
+        }
+    }
+
+    /// What an access goes on with that hands its creation over, if it can.
+    fn old(&self, need: Need) -> Option<CachedGuard<T>> {
+        let outcome = match need {
+            Need::Due => Outcome::Fresh,
+            Need::Stale => Outcome::Stale,
+            Need::Missing => return None,
+        };
+        CachedGuard::of(self.cell.load(), outcome)
     }
 
     /// What an access gets that was elected: the old value, if its creator has failed, and the policy wants it.

@@ -1,10 +1,12 @@
 //! A function that gives futures, and keeps their result.
 
-use super::{CachedFn, kind};
+use super::{CachedFn, CachedOf, kind};
 use crate::cached::{CachedGuard, Made, Renewal};
 use crate::clock::{Clock, MonotonicClock};
-use crate::dogpile::or_deadlock;
+use crate::dogpile::{never, or_deadlock};
 use crate::error::CreateError;
+use crate::keeper::{Keep, Keeper};
+use crate::spawner::Spawner;
 use crate::sync::const_fn;
 use crate::wait::{ENDLESS_TASK, TASK, Wait};
 use std::convert::Infallible;
@@ -190,5 +192,67 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
             let made = renewal.enter_async(|| self.creator.create_async(&renewal)).await;
             renewal.end_as(made)
         }
+    }
+}
+
+/// # In the background, for tasks
+impl<T: Send + Sync + 'static, F: Send + Sync + 'static, C: Clock + 'static> CachedFn<T, F, C> {
+    /// As [`get_in_background`](Self::get_in_background), for a task, as
+    /// [`Cached::get_or_create_in_background_async`](crate::Cached::get_or_create_in_background_async).
+    ///
+    /// # Panics
+    ///
+    /// As that.
+    pub fn get_in_background_async<'a, R>(
+        function: impl Keep<'a, Self>,
+        spawner: &(impl Spawner + ?Sized),
+    ) -> impl Future<Output = CachedGuard<T>>
+    where
+        F: Fn() -> R,
+        R: Future<Output = T> + Send + 'static,
+    {
+        async move {
+            let made = |value| never(Made::new(value));
+            or_deadlock(Self::get_spawned(function, &ENDLESS_TASK, spawner, made).await)
+        }
+    }
+
+    /// As [`get_fallible_in_background`](Self::get_fallible_in_background), for a task, as
+    /// [`Cached::get_or_try_create_in_background_async`](crate::Cached::get_or_try_create_in_background_async).
+    ///
+    /// # Errors
+    ///
+    /// As that.
+    ///
+    /// # Panics
+    ///
+    /// As that.
+    pub fn get_fallible_in_background_async<'a, E, R>(
+        function: impl Keep<'a, Self>,
+        spawner: &(impl Spawner + ?Sized),
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>>
+    where
+        E: Display + Send + 'static,
+        F: Fn() -> R,
+        R: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        Self::get_spawned(function, &TASK, spawner, |made: Result<T, E>| made.map(Made::new))
+    }
+
+    fn get_spawned<'a, E: Display + Send + 'static, R: Future<Output: Send> + Send + 'static>(
+        function: impl Keep<'a, Self>,
+        wait: &Wait,
+        spawner: &(impl Spawner + ?Sized),
+        made: fn(R::Output) -> Result<Made<T>, E>,
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>>
+    where
+        F: Fn() -> R,
+    {
+        let elected = move || {
+            // One hold for the creation, one for its creator.
+            let (keeper, kept) = (CachedOf(function.keeper()), function.keeper());
+            (Keeper::Held(Box::new(keeper)), move || (kept.creator)())
+        };
+        function.kept().cached.get_or_spawn(wait, spawner, elected, made)
     }
 }

@@ -187,15 +187,23 @@ impl<L: Lock> Creation<'_, L> {
         async move {
             let creating = self.enter_async(|| async {
                 let made = made(creator.take()().await)?;
-                let _store = match self.begin_store() {
-                    Ok(store) => store,
-                    Err(_superseded_or_dead) => return Ok(made), // the value is still its caller's
-                };
-                self.part(Doing::Storing, || setter.take()(&made)).await.stored()?;
+                self.set_async(|| setter.take()(&made)).await?;
                 Ok(made)
             });
             let made = creating.await;
             self.end_as(made)
+        }
+    }
+
+    /// Stores what was made, unless the creation was superseded or is dead: then it is its caller's alone.
+    pub(crate) fn set_async<E, F: Future<Output: Stored<E>>>(
+        &self,
+        setter: impl FnOnce() -> F,
+    ) -> impl Future<Output = Result<(), E>> {
+        let mut setter = Once::new(setter);
+        async move {
+            let Ok(_store) = self.begin_store() else { return Ok(()) };
+            self.part(Doing::Storing, || setter.take()()).await.stored()
         }
     }
 

@@ -489,7 +489,7 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    fn access_async(&self, wait: &Wait) -> impl Future<Output = Result<Access, AcquireError>> {
+    pub(super) fn access_async(&self, wait: &Wait) -> impl Future<Output = Result<Access, AcquireError>> {
         async move {
             match self.at_once() {
                 Ok(AtOnce::Fresh) => Ok(Access::Fresh),

@@ -1,0 +1,178 @@
+//! Creating in a task of its own: what a [`Runner`](crate::Runner) is to threads, a [`Spawner`] is to tasks.
+//!
+//! | the value is | an access that ends in `_in_background_async` |
+//! |---|---|
+//! | fresh | goes on |
+//! | due to be renewed early, or stale | if elected, spawns the creation, and goes on with the old value |
+//! | missing | if elected, spawns the creation, and waits for it; else waits |
+//!
+//! So no creation is a part of the task that asks, and dropping that stops none (C12): the work goes on, once, and is kept.
+//!
+//! # The one who waits for its own creation
+//!
+//! It is in the queue of its lock, as everybody who waits: so a circle of creations is found (L7). But it is not elected a second time,
+//! since its creator is gone; what its own creation has come to it is told by a [`Slip`], whoever is served or called meanwhile:
+//!
+//! | the task | the slip says | the access |
+//! |---|---|---|
+//! | has created | the value | has it |
+//! | has failed | the error | has that; its place in the queue goes to the next |
+//! | has panicked, or was dropped | lost | [`Lost`](crate::CreateError::Lost); as well |
+//!
+//! The slip is filled in after the creation has ended; whoever is called before that, in the queue, passes the baton on at once.
+
+use crate::clock::Clock;
+use crate::dogpile::Dogpile;
+use crate::election::Verdict;
+use crate::error::CreateError;
+use crate::sync::{Arc, Mutex};
+use std::future::poll_fn;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+/// A creation to be polled to its end, by any executor. Dropping it gives the creation up.
+///
+/// It does not panic: a panic of the creator is reported by the panic hook, as any, and ends the creation as failed.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Has tasks polled somewhere else: spawns them.
+///
+/// Any `Fn(Task)` is one: `|task| drop(tokio::spawn(task))`, or `|task| smol::spawn(task).detach()`. One that cannot take the task
+/// drops it, and frees the lock; who waits for it is told, by [`CreateError::Lost`].
+pub trait Spawner {
+    /// Has the task polled, soon.
+    fn spawn(&self, task: Task);
+}
+
+impl<F: Fn(Task) + ?Sized> Spawner for F {
+    fn spawn(&self, task: Task) {
+        self(task);
+    }
+}
+
+/// What has become of a creation, for the one that has spawned it.
+enum Slip<R> {
+    Blank(Waker),
+    Filled(R),
+    Lost,
+    /// Nobody asks any more.
+    Read,
+}
+
+struct Fill<R>(Arc<Mutex<Slip<R>>>);
+
+impl<R> Fill<R> {
+    fn fill(&self, with: Slip<R>) {
+        let mut slip = self.0.lock();
+        if !matches!(*slip, Slip::Blank(_)) {
+            return;
+        }
+        let blank = mem::replace(&mut *slip, with);
+        drop(slip);
+        if let Slip::Blank(waker) = blank {
+            waker.wake();
+        }
+    }
+}
+
+impl<R> Drop for Fill<R> {
+    fn drop(&mut self) {
+        self.fill(Slip::Lost);
+    }
+}
+
+/// One that waits for what it has spawned.
+pub(crate) struct Spawned<R>(Arc<Mutex<Slip<R>>>);
+
+impl<R> Drop for Spawned<R> {
+    fn drop(&mut self) {
+        // What is in it is the user's, and dropped outside the mutex.
+        let left = mem::replace(&mut *self.0.lock(), Slip::Read);
+        drop(left);
+    }
+}
+
+impl<R> Spawned<R> {
+    fn poll(&self, waker: &Waker) -> Poll<Option<R>> {
+        let mut waker = waker.clone();
+        let mut slip = self.0.lock();
+        match &mut *slip {
+            Slip::Blank(old) => {
+                mem::swap(old, &mut waker);
+                drop(slip);
+                drop(waker); // the old one
+                Poll::Pending
+            }
+            _ => match mem::replace(&mut *slip, Slip::Read) {
+                Slip::Filled(with) => Poll::Ready(Some(with)),
+                _ => Poll::Ready(None),
+            },
+        }
+    }
+}
+
+/// Spawns what runs a creation to its end, unless that is dead by then: what was replaced has nobody to create for.
+pub(crate) fn spawn<N: Send + 'static, R: Send + 'static, F: Future<Output = R> + Send>(
+    spawner: &(impl Spawner + ?Sized),
+    creation: N,
+    is_dead: fn(&N) -> bool,
+    run: impl FnOnce(N) -> F + Send + 'static,
+) -> Spawned<R> {
+    let slip = Arc::new(Mutex::new(Slip::Blank(Waker::noop().clone())));
+    let fill = Fill(Arc::clone(&slip));
+    let run = async move {
+        if is_dead(&creation) {
+            return;
+        }
+        let ended = run(creation).await;
+        fill.fill(Slip::Filled(ended));
+    };
+    spawner.spawn(Box::pin(quietly(run)));
+    Spawned(slip)
+}
+
+/// Polls something, and lets no panic out.
+async fn quietly(run: impl Future<Output = ()>) {
+    let mut run = pin!(run);
+    poll_fn(|context: &mut Context<'_>| {
+        let polled = catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(context)));
+        polled.unwrap_or_else(|panic| {
+            crate::runner::quietly(|| drop(panic));
+            Poll::Ready(())
+        })
+    })
+    .await;
+}
+
+impl<C: Clock> Dogpile<C> {
+    /// Waits for a creation that was spawned for this access.
+    pub(crate) async fn spawned<R, E, G>(&self, spawned: Spawned<R>) -> Result<R, CreateError<E, G>> {
+        let mut waiter = Some(self.election().wait(self.election().look(), true));
+        poll_fn(|context| {
+            // In this order: who is told by both has come to its end.
+            let queued = waiter.as_mut().map(|waiter| waiter.poll(context.waker(), self.timer()));
+            if let Poll::Ready(ended) = spawned.poll(context.waker()) {
+                waiter = None;
+                return Poll::Ready(ended.ok_or(CreateError::Lost));
+            }
+            match queued {
+                None | Some(Poll::Pending) => return Poll::Pending,
+                Some(Poll::Ready(Verdict::WouldDeadlock(cycle))) => {
+                    waiter = None;
+                    return Poll::Ready(Err(CreateError::WouldDeadlock(cycle)));
+                }
+                // Its creator is gone: it is for the next one to create.
+                Some(Poll::Ready(Verdict::Elected(born))) => {
+                    let born = self.begun(born, None);
+                    self.election().abandon(born, None);
+                }
+                Some(Poll::Ready(_)) => {}
+            }
+            waiter = None;
+            Poll::Pending
+        })
+        .await
+    }
+}
