@@ -57,6 +57,15 @@ pub mod kind {
     pub enum With {}
     #[derive(Debug)]
     pub struct FallibleWith<E>(PhantomData<E>);
+
+    // Without the error's type: with its lifetimes in it, a future would hardly ever be `Send`.
+    /// `Fn() -> impl Future<Output = Result<T, E>>`.
+    #[derive(Debug)]
+    pub enum FallibleFuture {}
+
+    /// `AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>`.
+    #[derive(Debug)]
+    pub enum FallibleFutureWith {}
 }
 
 impl<T, C: Clock, F: Fn() -> T> Creator<T, C, kind::Plain> for F {

@@ -151,27 +151,23 @@ impl<C: Clock> Dogpile<C> {
     pub(crate) async fn spawned<R, E, G>(&self, spawned: Spawned<R>) -> Result<R, CreateError<E, G>> {
         let mut waiter = Some(self.election().wait(self.election().look(), true));
         poll_fn(|context| {
-            // In this order: who is told by both has come to its end.
             let queued = waiter.as_mut().map(|waiter| waiter.poll(context.waker(), self.timer()));
+            if let Some(Poll::Ready(verdict)) = &queued {
+                waiter = None;
+                // Its creator is gone: it is for the next one to create.
+                if let Verdict::Elected(born) = verdict {
+                    let born = self.begun(*born, None);
+                    self.election().abandon(born, None);
+                }
+            }
             if let Poll::Ready(ended) = spawned.poll(context.waker()) {
                 waiter = None;
                 return Poll::Ready(ended.ok_or(CreateError::Lost));
             }
             match queued {
-                None | Some(Poll::Pending) => return Poll::Pending,
-                Some(Poll::Ready(Verdict::WouldDeadlock(cycle))) => {
-                    waiter = None;
-                    return Poll::Ready(Err(CreateError::WouldDeadlock(cycle)));
-                }
-                // Its creator is gone: it is for the next one to create.
-                Some(Poll::Ready(Verdict::Elected(born))) => {
-                    let born = self.begun(born, None);
-                    self.election().abandon(born, None);
-                }
-                Some(Poll::Ready(_)) => {}
+                Some(Poll::Ready(Verdict::WouldDeadlock(cycle))) => Poll::Ready(Err(CreateError::WouldDeadlock(cycle))),
+                _ => Poll::Pending,
             }
-            waiter = None;
-            Poll::Pending
         })
         .await
     }

@@ -46,7 +46,7 @@ impl<T, C: Clock, R: Future<Output = T>, F: Fn() -> R> AsyncCreator<T, C, kind::
     }
 }
 
-impl<T, C: Clock, E: Display, R: Future<Output = Result<T, E>>, F: Fn() -> R> AsyncCreator<T, C, kind::Fallible<E>>
+impl<T, C: Clock, E: Display, R: Future<Output = Result<T, E>>, F: Fn() -> R> AsyncCreator<T, C, kind::FallibleFuture>
     for F
 {
     type Error = E;
@@ -65,7 +65,7 @@ impl<T, C: Clock, F: AsyncFn(&Renewal<'_, T, C>) -> Made<T>> AsyncCreator<T, C, 
     }
 }
 
-impl<T, C: Clock, E: Display, F> AsyncCreator<T, C, kind::FallibleWith<E>> for F
+impl<T, C: Clock, E: Display, F> AsyncCreator<T, C, kind::FallibleFutureWith> for F
 where
     F: AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
 {

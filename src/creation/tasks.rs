@@ -92,7 +92,7 @@ impl<L: Lock> Creation<'_, L> {
     /// }
     /// # }
     /// ```
-    pub fn run_async<R>(self, creator: impl AsyncFnOnce(&Self) -> R) -> impl Future<Output = R> {
+    pub fn run_async<R>(self, creator: impl AsyncFnOnce(&Creation<'_, L>) -> R) -> impl Future<Output = R> {
         let mut creator = Once::new(creator);
         async move {
             let Ok(created) = self.run_closure(&mut creator, never).await;
@@ -115,7 +115,7 @@ impl<L: Lock> Creation<'_, L> {
     /// As [`run_async`](Self::run_async).
     pub fn run_fallible_async<R, E: fmt::Display>(
         self,
-        creator: impl AsyncFnOnce(&Self) -> Result<R, E>,
+        creator: impl AsyncFnOnce(&Creation<'_, L>) -> Result<R, E>,
     ) -> impl Future<Output = Result<R, E>> {
         let mut creator = Once::new(creator);
         async move { self.run_closure(&mut creator, identity).await }
@@ -153,7 +153,7 @@ impl<L: Lock> Creation<'_, L> {
     #[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
     pub(crate) fn run_closure<V, R, E: fmt::Display>(
         self,
-        creator: &mut Once<impl AsyncFnOnce(&Self) -> V>,
+        creator: &mut Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>,
         made: impl FnOnce(V) -> Result<R, E>,
     ) -> impl Future<Output = Result<R, E>> {
         // (A closure of our own around that of the user would not be `Send`.)

@@ -334,8 +334,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         }
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
         let run = |creation| ready(self.make_here(creation, wait, creator));
-        let mut getter = GuardGetter { ask: || ready(getter()), read: identity };
-        let guard = at_once(self.fetch_by(wait, &Guarded(judge), &mut getter, elected, run))?;
+        let mut getter = Getter { ask: || ready(getter()), read: identity };
+        let guard = at_once(self.fetch_by(wait, Guarded(judge), &mut getter, elected, run))?;
         Ok(after(get, guard))
     }
 
@@ -343,8 +343,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     pub(super) fn fetch_by<'l, T, W: Deref<Target = T>, E, G, F, R>(
         &self,
         wait: &Wait,
-        judge: &Guarded<impl Judge<T>>,
-        getter: &mut GuardGetter<impl FnMut() -> F, W, E, G>,
+        judge: Guarded<impl Judge<T>>,
+        getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<W>, CreateError<E, G>>>,
         elected: impl Fn(Birth) -> Creation<'l, Self>,
         run: impl FnOnce(Creation<'l, Self>) -> R,
     ) -> impl Future<Output = Result<W, CreateError<E, G>>>
@@ -354,12 +354,12 @@ impl<C: Clock> SyncReaderDogpile<C> {
         C: 'l,
     {
         async move {
-            let (creation, calls) = match self.dogpile.fetch(0, wait, judge, getter, elected).await? {
+            let (creation, calls) = match self.dogpile.fetch(0, wait, &judge, getter, elected).await? {
                 Fetched::Value(guard) => return Ok(after(run, guard)),
                 Fetched::Create(create) => create.here(),
             };
             match run(creation).await {
-                Err(CreateError::Failed(error)) => match self.dogpile.fetch_old(calls, judge, getter).await {
+                Err(CreateError::Failed(error)) => match self.dogpile.fetch_old(calls, &judge, getter).await {
                     Some(guard) => Ok(after(error, guard)),
                     None => Err(CreateError::Failed(error)),
                 },
@@ -437,10 +437,6 @@ impl<C: Clock> SyncReaderDogpile<C> {
         Ok(ReadGuard::new(value, self.readers.enter(wait)?))
     }
 }
-
-/// A getter that brings its value in a guard.
-pub(super) type GuardGetter<A, W, E, G> = Getter<A, fn(Came<W, E, G>) -> Came<W, E, G>>;
-type Came<W, E, G> = Result<Option<W>, CreateError<E, G>>;
 
 /// Finishes a creation, or gives it up.
 pub(super) fn ended<T, E: Display, G, C: Clock>(

@@ -3,13 +3,13 @@
 //! Their guards own a share of their lock, and are marked by its counters (see [`readers`](crate::readers)): a task may be polled by
 //! one thread and then by another. So they are given the lock as what it is [kept](crate::Keep) by.
 
-use super::getter_mode::{GuardGetter, ended, or_kept};
+use super::getter_mode::{ended, or_kept};
 use super::guard::after;
 use super::lock_mode::{Access, leave};
 use super::{AsyncWriteGuard, OwnedReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::{Creation, Once, Stored};
-use crate::dogpile::{ByLock, ByStamp, Guarded, Judge, Stamped, found, never, or_deadlock, would_deadlock};
+use crate::dogpile::{ByLock, ByStamp, Getter, Guarded, Judge, Stamped, found, never, or_deadlock, would_deadlock};
 use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
 use crate::keeper::Keep;
@@ -517,8 +517,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
                     Ok(OwnedReadGuard::new(value, OwnedPass::enter(lock.owner(), wait).await?))
                 })
             };
-            let mut ask = GuardGetter { ask, read: identity };
-            lock.kept().fetch_by(wait, &Guarded(judge), &mut ask, elected, run).await
+            let mut ask = Getter { ask, read: identity };
+            lock.kept().fetch_by(wait, Guarded(judge), &mut ask, elected, run).await
         }
     }
 }

@@ -1,72 +1,12 @@
-//! Tasks and threads share one lock.
+//! Lock mode by tasks that are polled by hand.
 
+use crate::executor::{Woken, block_on, poll, step, until};
 use dogpile::{CreateError, Dogpile, Outcome, Turn};
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
-
-/// Drives a future on this thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(done) => return done,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
-/// Counts how often a task was woken that nobody drives.
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Woken {
-    fn times(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>, woken: &Arc<Woken>) -> Poll<F::Output> {
-    future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(woken))))
-}
-
-/// Pending once, and woken at once.
-async fn step() {
-    let mut stepped = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut stepped, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
-}
+use std::task::Poll;
+use std::thread;
 
 #[test]
 fn a_hit_is_ready_at_once() {
@@ -176,21 +116,4 @@ fn l7_a_task_that_waits_for_itself_is_told() {
         told = lock.acquire_or_try_create_async(async || Err("unwanted")).await.err();
     }));
     assert!(matches!(told, Some(CreateError::WouldDeadlock(_))), "{told:?}");
-}
-
-#[test]
-fn futures_are_small_and_cross_threads() {
-    fn is_send<T: Send>(future: T) -> usize {
-        let size = size_of_val(&future);
-        drop(future);
-        size
-    }
-    let lock = Dogpile::never_expires();
-    let sizes = [
-        is_send(lock.acquire_async()),
-        is_send(lock.acquire_or_create_async(async || ())),
-        is_send(lock.acquire_or_try_create_async(async || Err("no answer"))),
-    ];
-    println!("acquire_async, acquire_or_create_async, acquire_or_try_create_async: {sizes:?} bytes");
-    assert!(sizes.iter().all(|size| *size < 512), "{sizes:?}");
 }

@@ -1,0 +1,9 @@
+//! Tasks and threads share one lock: what the contract does not say of tasks.
+
+mod background;
+mod cancellation;
+mod deaths;
+mod executor;
+mod lock_mode;
+mod sizes;
+mod together;
