@@ -18,6 +18,7 @@ use crate::running::is_creating_here;
 use crate::sync::{Mutant, mutant};
 use crate::wait::{Wait, apart};
 use std::task::{Poll, Waker};
+use std::thread;
 
 /// What an access has seen, short of a fresh value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,22 @@ pub(crate) enum Anew {
     Created,
     /// Use the value that was waited for.
     Served,
+}
+
+/// A wait, which is counted and told when it ends, also by being dropped.
+struct Queued<'a, C: Clock> {
+    of: &'a Dogpile<C>,
+    since: u64,
+    waits: bool,
+}
+
+impl<C: Clock> Drop for Queued<'_, C> {
+    fn drop(&mut self) {
+        // (The clock and the observer are the user's: no panic of theirs beside another.)
+        if self.waits && !thread::panicking() {
+            self.of.waited(self.since);
+        }
+    }
 }
 
 impl<C: Clock> Dogpile<C> {
@@ -100,25 +117,24 @@ impl<C: Clock> Dogpile<C> {
                 return Err(AcquireError::WouldDeadlock(WaitCycle::of(vec![self.policy().name()])));
             }
             let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
-            let since = self.clock.now();
+            let mut queued = Queued { of: self, since: self.clock.now(), waits: false };
             let mut waiter = self.election.wait(seen, wait.hears_of_pauses());
-            let mut queued = false;
             let poll = |waker: &Waker| {
                 let timer = self.timer();
                 match waiter.poll(waker, timer) {
                     Poll::Ready(verdict) => Ok(verdict),
                     Poll::Pending => {
-                        queued = true;
+                        queued.waits = true;
                         Err(self.nap(waker, timer))
                     }
                 }
             };
             let verdict = wait.until(deadline, poll).await;
-            match verdict {
-                Some(Verdict::Elected(born)) => return Ok(Verdict::Elected(self.begun(born, Some(since)))),
-                _ if queued => self.waited(since),
-                _ => {}
+            if let Some(Verdict::Elected(born)) = verdict {
+                queued.waits = false;
+                return Ok(Verdict::Elected(self.begun(born, Some(queued.since))));
             }
+            drop(queued);
             verdict.ok_or(AcquireError::TimedOut)
         }
     }
