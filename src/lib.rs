@@ -6,11 +6,15 @@
 //! a store. [`Dogpile`] is the lock under all of them; its documentation says who runs, who waits and who carries on.
 //! [`Turn`] is what an access is given, [`Creation`] the right to create. [`Registry`] has a lock for each key. [`SyncReaderDogpile`] is the lock for what readers hold on to while it is swapped, and
 //! [`RmLock`] its readers by themselves. [`Clock`] is what time it is.
-//! [`Policy`] is what happens as a value ages and when creating goes wrong, [`Runner`] who creates in the background, and [`Observer`]
-//! who is told.
+//! [`Policy`] is what happens as a value ages and when creating goes wrong, [`Runner`] and [`Spawner`] who creates in the background, and
+//! [`Observer`] who is told. Each type has its forms for tasks under a heading of that name; what holds for all of them is said at
+//! [`Dogpile`](Dogpile#for-tasks).
 
 // But for the lock that hands out what it holds: see `rm_lock`.
 #![deny(unsafe_code)]
+// The future of an `async fn` has room for its arguments twice, once as they came and once as they are used, and so has each future that
+// it is a part of: `tests/tasks/sizes.rs` would fail. Where they are more than references, a function gives an `async move` block.
+#![allow(clippy::manual_async_fn)]
 // What the models are shown beyond the public interface need not be as polished.
 #![cfg_attr(dogpile_loom, allow(clippy::must_use_candidate, clippy::new_without_default))]
 

@@ -10,21 +10,25 @@
 //!
 //! # The one who waits for its own creation
 //!
-//! It is in the queue of its lock, as everybody who waits: so a circle of creations is found (L7). But it is not elected a second time,
-//! since its creator is gone; what its own creation has come to it is told by a [`Slip`], whoever is served or called meanwhile:
+//! It is in the queue of its lock, as everybody who waits: so a circle of creations is found (L7), and whoever creates or sets a value in
+//! its place serves it (L3). But its creator is gone, so it is never elected, and never declares a creation dead. What its own one has
+//! come to it is told by a [`Slip`]:
 //!
 //! | the task | the slip says | the access |
 //! |---|---|---|
 //! | has created | the value | has it |
-//! | has failed | the error | has that; its place in the queue goes to the next |
-//! | has panicked, or was dropped | lost | [`Lost`](crate::CreateError::Lost); as well |
+//! | has failed | the error | has that |
+//! | has panicked, was dropped, or found itself dead | lost | goes on waiting while somebody else creates; then it is served, or it is [`Lost`](crate::CreateError::Lost) |
 //!
-//! The slip is filled in after the creation has ended; whoever is called before that, in the queue, passes the baton on at once.
+//! What the slip brings counts for more than what the queue says. It is filled in after the creation has ended, so who is told first by the
+//! queue that nobody has created waits for the slip. A creation that hangs is declared dead by others who wait, or come: where there are
+//! none, its access hangs with it.
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
 use crate::election::Verdict;
 use crate::error::CreateError;
+use crate::runner;
 use crate::sync::{Arc, Mutex};
 use std::future::poll_fn;
 use std::mem;
@@ -57,30 +61,40 @@ enum Slip<R> {
     Blank(Waker),
     Filled(R),
     Lost,
-    /// Nobody asks any more.
+    /// Nobody asks any more, or it has been told.
     Read,
 }
 
 struct Fill<R>(Arc<Mutex<Slip<R>>>);
 
 impl<R> Fill<R> {
-    fn fill(&self, with: Slip<R>) {
+    /// Returns whom to wake.
+    fn fill(&self, with: Slip<R>) -> Option<Waker> {
         let mut slip = self.0.lock();
         if !matches!(*slip, Slip::Blank(_)) {
-            return;
+            return None;
         }
         let blank = mem::replace(&mut *slip, with);
         drop(slip);
-        if let Slip::Blank(waker) = blank {
-            waker.wake();
-        }
+        if let Slip::Blank(waker) = blank { Some(waker) } else { None }
     }
 }
 
 impl<R> Drop for Fill<R> {
     fn drop(&mut self) {
-        self.fill(Slip::Lost);
+        if let Some(waker) = self.fill(Slip::Lost) {
+            // It may be a panic that drops this, and a waker is user code.
+            runner::quietly(|| waker.wake());
+        }
     }
+}
+
+/// What has come of a wait for it.
+pub(crate) enum Came<R> {
+    /// Its own, or its error.
+    Made(R),
+    /// Somebody else's.
+    Served,
 }
 
 /// One that waits for what it has spawned.
@@ -127,7 +141,8 @@ pub(crate) fn spawn<N: Send + 'static, R: Send + 'static, F: Future<Output = R> 
             return;
         }
         let ended = run(creation).await;
-        fill.fill(Slip::Filled(ended));
+        let waker = fill.fill(Slip::Filled(ended));
+        waker.into_iter().for_each(Waker::wake);
     };
     spawner.spawn(Box::pin(quietly(run)));
     Spawned(slip)
@@ -139,7 +154,7 @@ async fn quietly(run: impl Future<Output = ()>) {
     poll_fn(|context: &mut Context<'_>| {
         let polled = catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(context)));
         polled.unwrap_or_else(|panic| {
-            crate::runner::quietly(|| drop(panic));
+            runner::quietly(|| drop(panic));
             Poll::Ready(())
         })
     })
@@ -148,25 +163,34 @@ async fn quietly(run: impl Future<Output = ()>) {
 
 impl<C: Clock> Dogpile<C> {
     /// Waits for a creation that was spawned for this access.
-    pub(crate) async fn spawned<R, E, G>(&self, spawned: Spawned<R>) -> Result<R, CreateError<E, G>> {
-        let mut waiter = Some(self.election().wait(self.election().look(), true));
+    pub(crate) async fn spawned<R, E, G>(&self, spawned: Spawned<R>) -> Result<Came<R>, CreateError<E, G>> {
+        let mut waiter = Some(self.election().wait_without_creator(self.election().look()));
+        let mut lost = false;
         poll_fn(|context| {
-            let queued = waiter.as_mut().map(|waiter| waiter.poll(context.waker(), self.timer()));
-            if let Some(Poll::Ready(verdict)) = &queued {
-                waiter = None;
-                // Its creator is gone: it is for the next one to create.
-                if let Verdict::Elected(born) = verdict {
-                    let born = self.begun(*born, None);
-                    self.election().abandon(born, None);
+            loop {
+                let queued = waiter.as_mut().map(|waiter| waiter.poll(context.waker(), None));
+                match spawned.poll(context.waker()) {
+                    Poll::Ready(Some(made)) => return Poll::Ready(Ok(Came::Made(made))),
+                    Poll::Ready(None) => lost = true,
+                    Poll::Pending => {}
                 }
-            }
-            if let Poll::Ready(ended) = spawned.poll(context.waker()) {
-                waiter = None;
-                return Poll::Ready(ended.ok_or(CreateError::Lost));
-            }
-            match queued {
-                Some(Poll::Ready(Verdict::WouldDeadlock(cycle))) => Poll::Ready(Err(CreateError::WouldDeadlock(cycle))),
-                _ => Poll::Pending,
+                match queued {
+                    Some(Poll::Pending) => return Poll::Pending,
+                    Some(Poll::Ready(Verdict::Served)) => return Poll::Ready(Ok(Came::Served)),
+                    Some(Poll::Ready(Verdict::WouldDeadlock(cycle))) => {
+                        return Poll::Ready(Err(CreateError::WouldDeadlock(cycle)));
+                    }
+                    // The creation that it has waited for has ended without a value, or had before it could queue.
+                    Some(Poll::Ready(_)) | None => {}
+                }
+                let seen = self.election().look();
+                if self.has_value() {
+                    return Poll::Ready(Ok(Came::Served));
+                }
+                waiter = seen.is_creating().then(|| self.election().wait_without_creator(seen));
+                if waiter.is_none() {
+                    return if lost { Poll::Ready(Err(CreateError::Lost)) } else { Poll::Pending };
+                }
             }
         })
         .await

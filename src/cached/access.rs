@@ -9,7 +9,7 @@ use crate::error::{AcquireError, CreateError};
 use crate::freshness::Freshness;
 use crate::keeper::Keeper;
 use crate::runner::Runner;
-use crate::spawner::{Spawner, spawn};
+use crate::spawner::{Came, Spawned, Spawner, spawn};
 use crate::turn::Outcome;
 use crate::wait::{FOREVER, Patience, Wait, apart, at_once};
 use std::fmt::Display;
@@ -313,17 +313,39 @@ impl<T, C: Clock> Cached<T, C> {
                 Access::Elected(born, need) => (born, need),
             };
             let (keeper, creator) = elected();
-            let spawned = spawn(spawner, Renewal::new(keeper, born), Renewal::is_dead, async move |renewal| {
+            let renewal = Renewal::new(keeper, born);
+            // Before it queues: see `tray`.
+            let tray = (need == Need::Missing).then(|| self.trays.share());
+            let in_flight = spawn(spawner, renewal, Renewal::is_dead, async move |renewal| {
                 let made = made(renewal.enter_async(creator).await);
                 renewal.end_as(made)
             });
-            match self.old(need) {
-                None => self.created(apart!(wait, self.dogpile.spawned(spawned))?),
-                Some(old) => {
-                    self.dogpile.goes_on(need);
-                    Ok(old)
-                }
-            }
+            let Some(tray) = tray else {
+                // (Only what is missing has none to go on with; unless it was invalidated just now.)
+                return match self.old(need) {
+                    Some(old) => {
+                        self.dogpile.goes_on(need);
+                        Ok(old)
+                    }
+                    None => self.spawned(wait, in_flight, &self.trays.share()).await,
+                };
+            };
+            self.spawned(wait, in_flight, &tray).await
+        }
+    }
+
+    async fn spawned<E>(
+        &self,
+        wait: &Wait,
+        in_flight: Spawned<Result<CachedGuard<T>, E>>,
+        tray: &Tray<T>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        match apart!(wait, self.dogpile.spawned(in_flight))? {
+            Came::Made(created) => self.created(created),
+            // What it was served may have been invalidated since; then there is nobody left to create for it.
+            Came::Served => Self::served(tray)
+                .or_else(|| CachedGuard::of(self.cell.load(), Outcome::Waited))
+                .ok_or(CreateError::Lost),
         }
     }
 

@@ -173,7 +173,6 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     }
 
     /// As [`run`](Self::run), for a task; `made` says what the creator has made.
-    #[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
     pub(super) fn run_closure<V, E: Display>(
         self,
         creator: &mut Once<impl AsyncFnOnce(&Self) -> V>,
@@ -186,7 +185,6 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     }
 
     /// The same, of a creator that needs nothing.
-    #[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
     pub(super) fn run_plain<V, E: Display>(
         self,
         creator: &mut Once<impl AsyncFnOnce() -> V>,

@@ -39,15 +39,11 @@ impl<T, C: Clock> Cached<T, C> {
     pub fn get_or_create_async(&self, creator: impl AsyncFnOnce() -> T) -> impl Future<Output = CachedGuard<T>> {
         let mut creator = Once::new(creator);
         async move {
-            match self.hit() {
-                Some(guard) => guard,
-                None => {
-                    let made = |value| never(Made::new(value));
-                    or_deadlock(
-                        self.get_by(&ENDLESS_TASK, |renewal| Box::pin(renewal.run_plain(&mut creator, made))).await,
-                    )
-                }
+            if let Some(guard) = self.hit() {
+                return guard;
             }
+            let made = |value| never(Made::new(value));
+            or_deadlock(self.get_by(&ENDLESS_TASK, |renewal| Box::pin(renewal.run_plain(&mut creator, made))).await)
         }
     }
 
@@ -86,13 +82,11 @@ impl<T, C: Clock> Cached<T, C> {
     ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
         let mut creator = Once::new(creator);
         async move {
-            match self.hit() {
-                Some(guard) => Ok(guard),
-                None => {
-                    let made = |made: Result<T, E>| made.map(Made::new);
-                    self.get_by(&TASK, |renewal| Box::pin(renewal.run_plain(&mut creator, made))).await
-                }
+            if let Some(guard) = self.hit() {
+                return Ok(guard);
             }
+            let made = |made: Result<T, E>| made.map(Made::new);
+            self.get_by(&TASK, |renewal| Box::pin(renewal.run_plain(&mut creator, made))).await
         }
     }
 

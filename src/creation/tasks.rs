@@ -7,7 +7,7 @@ use super::Creation;
 use crate::dogpile::never;
 use crate::error::PublishError;
 use crate::lock::Lock;
-use crate::running::{Doing, Running};
+use crate::running::Doing;
 use crate::sync::Ordering;
 use std::convert::identity;
 use std::fmt;
@@ -29,13 +29,13 @@ impl<F> Once<F> {
     }
 }
 
-/// A part of a creation that is a future: made, polled and dropped as such.
-struct Part<'p, F, R: Fn() -> Running> {
+/// A part of a creation that is a future: made, polled and dropped as such. `running` notes that it is, as long as what it gives lives.
+struct Part<'p, F, N, R: Fn() -> N> {
     future: Pin<&'p mut Option<F>>,
     running: R,
 }
 
-impl<F: Future, R: Fn() -> Running> Part<'_, F, R> {
+impl<F: Future, N, R: Fn() -> N> Part<'_, F, N, R> {
     fn poll(&mut self, make: &mut Once<impl FnOnce() -> F>, context: &mut Context<'_>) -> Poll<F::Output> {
         let _running = (self.running)();
         if self.future.is_none() {
@@ -45,7 +45,7 @@ impl<F: Future, R: Fn() -> Running> Part<'_, F, R> {
     }
 }
 
-impl<F, R: Fn() -> Running> Drop for Part<'_, F, R> {
+impl<F, N, R: Fn() -> N> Drop for Part<'_, F, N, R> {
     fn drop(&mut self) {
         let _running = (self.running)();
         self.future.set(None);
@@ -136,6 +136,9 @@ impl<L: Lock> Creation<'_, L> {
     /// Dropped before it is ready, it drops `store` wherever that is, and then lets those go who invalidated meanwhile. Whether a store
     /// that is dropped half-way has stored anything is its own affair.
     ///
+    /// While it runs, the creation is not declared dead, however [overdue](crate::PolicyBuilder::creation_timeout) it is. So a store that
+    /// may hang is best raced with a timer inside of `store`; so is the setter of the forms that take one.
+    ///
     /// # Deadlocks
     ///
     /// As `publish`: between two polls of `store` as well, whoever invalidates waits for it. On the executor's threads that is for
@@ -150,7 +153,6 @@ impl<L: Lock> Creation<'_, L> {
     }
 
     /// Runs a creator to the end of the creation, which is the failure of what `made` says so of.
-    #[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
     pub(crate) fn run_closure<V, R, E: fmt::Display>(
         self,
         creator: &mut Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>,
@@ -164,7 +166,6 @@ impl<L: Lock> Creation<'_, L> {
     }
 
     /// The same, of a creator that needs nothing.
-    #[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
     pub(crate) fn run_plain<V, R, E: fmt::Display>(
         self,
         creator: &mut Once<impl AsyncFnOnce() -> V>,
@@ -177,7 +178,6 @@ impl<L: Lock> Creation<'_, L> {
     }
 
     /// The same, with a setter that stores what was made unless the creation was superseded.
-    #[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
     pub(crate) fn run_and_set<V, R, E: fmt::Display, S: Stored<E>>(
         self,
         creator: &mut Once<impl AsyncFnOnce() -> V>,
@@ -213,12 +213,25 @@ impl<L: Lock> Creation<'_, L> {
     }
 
     fn part<F: Future>(&self, doing: Doing, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
-        let mut make = Once::new(make);
-        async move {
-            // Relaxed: see `end`.
-            self.entered.store(true, Ordering::Relaxed);
-            let mut part = Part { future: pin!(None), running: || self.running(doing) };
-            poll_fn(|context| part.poll(&mut make, context)).await
-        }
+        // Relaxed: see `end`.
+        self.entered.store(true, Ordering::Relaxed);
+        part(move || self.running(doing), make)
+    }
+
+    /// Makes and polls what stores, as part of the creation that has the write lock: nobody else is to be in, nor is it by itself.
+    pub(crate) fn store_alone<F: Future, N>(
+        &self,
+        alone: impl Fn() -> N,
+        make: impl FnOnce() -> F,
+    ) -> impl Future<Output = F::Output> {
+        part(move || (self.running(Doing::Storing), alone()), make)
+    }
+}
+
+fn part<F: Future, N>(running: impl Fn() -> N, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+    let mut make = Once::new(make);
+    async move {
+        let mut part = Part { future: pin!(None), running };
+        poll_fn(|context| part.poll(&mut make, context)).await
     }
 }

@@ -223,7 +223,7 @@ impl<C: Clock> Dogpile<C> {
         kept: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        judge: impl Judge<T>,
+        judge: &impl Judge<T>,
         mut getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>>
@@ -233,7 +233,7 @@ impl<C: Clock> Dogpile<C> {
         let (lock, wait) = (kept.kept(), &Wait::new(patience));
         let mut getter = Getter { ask: || ready(getter()), read: found };
         let elected = |born| Creation::new(kept.keeper(), born);
-        match at_once(lock.fetch_sparing(wait, &judge, &mut getter, elected))? {
+        match at_once(lock.fetch_sparing(wait, judge, &mut getter, elected))? {
             Spared::Value(value) => Ok(value),
             Spared::HandOver(creation, need, old) => {
                 creation.run_fallible_in_background(runner, creator);
@@ -241,7 +241,7 @@ impl<C: Clock> Dogpile<C> {
                 Ok(old)
             }
             Spared::Create(creation, calls) => creation.run_fallible(creator).or_else(|error| {
-                let old = at_once(lock.fetch_old(calls, &judge, &mut getter));
+                let old = at_once(lock.fetch_old(calls, judge, &mut getter));
                 old.ok_or(CreateError::Failed(error))
             }),
         }

@@ -13,7 +13,7 @@ use crate::dogpile::{ByLock, ByStamp, Stamped};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::keeper::Keep;
 use crate::runner::Runner;
-use crate::spawner::{Spawner, spawn};
+use crate::spawner::{Came, Spawner, spawn};
 use crate::turn::Outcome;
 use crate::wait::{ENDLESS_TASK, FOREVER, Patience, TASK, Wait, apart};
 use std::convert::identity;
@@ -204,12 +204,15 @@ impl<C: Clock + 'static> Dogpile<C> {
                 Access::Elected(born, need) => (born, need),
             };
             let creation = Creation::new(kept.keeper(), born);
-            let spawned = spawn(spawner, creation, Creation::is_dead, async move |creation| {
+            let in_flight = spawn(spawner, creation, Creation::is_dead, async move |creation| {
                 let made = made(creation.enter_async(creator).await);
                 creation.end_as(made)
             });
             match need {
-                Need::Missing => lock.created(apart!(wait, lock.spawned(spawned))?),
+                Need::Missing => match apart!(wait, lock.spawned(in_flight))? {
+                    Came::Made(created) => lock.created(created),
+                    Came::Served => Ok(Outcome::Waited),
+                },
                 need => Ok(lock.goes_on(need)),
             }
         }
@@ -376,7 +379,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>> {
-        Self::fetch_or_hand_over(lock, runner, patience, ByLock(lock.kept()), getter, creator)
+        Self::fetch_or_hand_over(lock, runner, patience, &ByLock(lock.kept()), getter, creator)
     }
 
     fn fetch_stamped_in_background<'a, T, E: Display, G, N: Into<GetError<G>>>(
@@ -387,6 +390,6 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         let stamped = |creation: &Creation<'static, Self>| creator(creation).map(|value| creation.lock().stamp(value));
-        Self::fetch_or_hand_over(lock, runner, patience, ByStamp(lock.kept()), getter, stamped)
+        Self::fetch_or_hand_over(lock, runner, patience, &ByStamp(lock.kept()), getter, stamped)
     }
 }

@@ -64,6 +64,10 @@ use std::fmt::Display;
 /// })
 /// ```
 ///
+/// Who waits is whoever polls: what is polled on a thread in the midst of a creator of that thread, or in the poll of another, is taken
+/// for a part of that creation, and told so, though as a task it could have waited. That is so of the tasks of a runtime that a
+/// blocking creator blocks on, and of a waker that polls its task at once.
+///
 /// And a future that is neither polled nor dropped holds on to what it has: its creation, if its creator runs; or its place in the
 /// queue, and then, if the creation that it waited for fails, the turn of all who queue behind it. (Whoever comes anew is elected past
 /// it.) So do not keep one unpolled beside something else that you wait for.

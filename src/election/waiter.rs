@@ -32,12 +32,13 @@ pub struct Waiter<'a> {
     election: &'a Election,
     seen: State,
     hears_of_pauses: bool,
+    creates: bool,
     ticket: Option<u64>,
 }
 
 impl<'a> Waiter<'a> {
-    pub(super) fn new(election: &'a Election, seen: State, hears_of_pauses: bool) -> Self {
-        Self { election, seen, hears_of_pauses, ticket: None }
+    pub(super) fn new(election: &'a Election, seen: State, hears_of_pauses: bool, creates: bool) -> Self {
+        Self { election, seen, hears_of_pauses, creates, ticket: None }
     }
 
     /// Queues at first; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that of
@@ -69,6 +70,7 @@ impl<'a> Waiter<'a> {
         };
         let entries = book.get_or_insert_default();
         entries.with_edges += usize::from(!edges.is_empty());
+        entries.without_creator += usize::from(!self.creates);
         // Whoever may come to wait for the end of a store says so, of one that begins after this as well.
         let overdue = timer.is_some_and(|timer| timer.finds_overdue(state));
         entries.overdue |= overdue && !mutant(Mutant::OverdueUntold);
@@ -76,6 +78,7 @@ impl<'a> Waiter<'a> {
             waker,
             since: state.generation(),
             hears_of_pauses: self.hears_of_pauses,
+            creates: self.creates,
             called: false,
             again: false,
             paused: None,
@@ -99,7 +102,7 @@ impl<'a> Waiter<'a> {
         }
         let (called, again) = (mem::take(&mut waiting.called), waiting.again);
         let state = self.election.look();
-        if called || (timer.is_some() && state.is_creating()) {
+        if called || (self.creates && timer.is_some() && state.is_creating()) {
             if let Some(born) = self.election.elect_locked(&mut guard, state, timer) {
                 return self.go(guard, ticket, Verdict::Elected(born));
             }
@@ -109,8 +112,11 @@ impl<'a> Waiter<'a> {
         }
         let book = guard.as_mut().expect("it was just seen");
         let waiting = book.accesses.get_mut(&ticket).expect("it was just seen");
-        if called {
-            // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us.
+        // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us. Or a task is polled by
+        // another creator now than before.
+        if !waiting.edges.are_of_here() {
+            book.with_edges -= usize::from(!waiting.edges.is_empty());
+            waiting.edges.end();
             match Edges::begin(ticket, self.election) {
                 Ok(edges) => {
                     book.with_edges += usize::from(!edges.is_empty());

@@ -15,8 +15,7 @@ impl Readers {
     /// Waits until nobody reads or writes, keeps new readers out meanwhile, and goes in. Blocks until then.
     pub(crate) fn write(&self, wait: &Wait) -> Result<Hold<'_>, LockError> {
         let hold = at_once(self.write_loosely(wait))?;
-        begin(self.number(), Doing::Writing);
-        Ok(Hold { hold, _stays: StaysOnItsThread(PhantomData) })
+        Ok(Hold { _here: hold.here(), _hold: hold })
     }
 
     /// As [`write`](Self::write), for a thread or a task, which nobody knows of.
@@ -51,18 +50,35 @@ impl Drop for LooseHold<'_> {
     }
 }
 
+/// As long as it lives, this thread is known to write, by whatever hold.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct WritesHere<'a> {
+    readers: &'a Readers,
+    _stays: StaysOnItsThread,
+}
+
+impl<'a> LooseHold<'a> {
+    /// Notes that what goes on on this thread has this hold.
+    pub(crate) fn here(&self) -> WritesHere<'a> {
+        begin(self.readers.number(), Doing::Writing);
+        WritesHere { readers: self.readers, _stays: StaysOnItsThread(PhantomData) }
+    }
+}
+
+impl Drop for WritesHere<'_> {
+    fn drop(&mut self) {
+        end(self.readers.number(), Doing::Writing);
+    }
+}
+
 /// This thread writes. Dropping it ends that.
 #[must_use]
 #[derive(Debug)]
 pub struct Hold<'a> {
-    hold: LooseHold<'a>,
-    _stays: StaysOnItsThread,
-}
-
-impl Drop for Hold<'_> {
-    fn drop(&mut self) {
-        end(self.hold.readers.number(), Doing::Writing);
-    }
+    // In this order: who is let in, and polled at once, does not find this thread writing.
+    _here: WritesHere<'a>,
+    _hold: LooseHold<'a>,
 }
 
 /// How far a writer has come.

@@ -11,6 +11,8 @@
 //! | an alarm that is set | an entry: a moment, a number of its own, a waker | it is set anew, or dropped; or it has gone off |
 //! | the thread | asleep until the first moment | there has been no entry for [`IDLE`] |
 //!
+//! (A child process made by fork(2) has the entries without the thread: no alarm goes off there.)
+//!
 //! Whoever adds an entry that is the first, or finds no thread, wakes or starts it, under the mutex that it goes to sleep under.
 //! Wakers are run, cloned and dropped outside it.
 
@@ -120,8 +122,8 @@ mod real {
         use crate::sync::block_until;
         use std::task::Poll;
 
-        fn after(milliseconds: u64) -> Option<Deadline> {
-            Some(Deadline::after(Duration::from_millis(milliseconds)))
+        fn after(milliseconds: u64) -> Deadline {
+            Deadline::after(Duration::from_millis(milliseconds))
         }
 
         /// Waits for as many wake-ups, and nothing else.
@@ -142,8 +144,8 @@ mod real {
         fn it_wakes_however_often_it_is_set() {
             let mut alarm = Alarm::default();
             wait_for(3, |waker| {
-                alarm.set(after(3_600_000), waker);
-                alarm.set(after(1), waker);
+                alarm.set(Some(after(3_600_000)), waker);
+                alarm.set(Some(after(1)), waker);
             });
         }
 
@@ -151,8 +153,8 @@ mod real {
         fn the_sooner_of_two_wakes_first() {
             let (mut late, mut soon) = (Alarm::default(), Alarm::default());
             wait_for(1, |waker| {
-                late.set(after(3_600_000), Waker::noop());
-                soon.set(after(1), waker);
+                late.set(Some(after(3_600_000)), Waker::noop());
+                soon.set(Some(after(1)), waker);
             });
             assert!(CLOCKWORK.entries.lock().by_time.contains_key(&late.0.unwrap()));
         }
@@ -160,9 +162,9 @@ mod real {
         #[test]
         fn what_is_dropped_or_set_to_never_leaves_nothing() {
             let mut alarm = Alarm::default();
-            alarm.set(after(3_600_000), Waker::noop());
+            alarm.set(Some(after(3_600_000)), Waker::noop());
             let (first, mut other) = (alarm.0.unwrap(), Alarm::default());
-            other.set(after(3_600_000), Waker::noop());
+            other.set(Some(after(3_600_000)), Waker::noop());
             let second = other.0.unwrap();
             drop(alarm);
             other.set(None, Waker::noop());

@@ -329,7 +329,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         let wait = &Wait::new(patience);
         let mut getter = || self.get_within(wait, &mut get);
         if self.readers.is_reading_here() {
-            let guard = self.read_on(judge, getter()?)?;
+            let guard = self.read_on(&judge, getter()?)?;
             return Ok(after((creator, get), guard));
         }
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
@@ -383,7 +383,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         let (this, wait) = (kept.kept(), &Wait::new(patience));
         let mut getter = || this.get_within(wait, &mut get);
         if this.readers.is_reading_here() {
-            let guard = this.read_on(judge, getter()?)?;
+            let guard = this.read_on(&judge, getter()?)?;
             return Ok(after((creator, get), guard));
         }
         let (judge, mut getter) = (&Guarded(judge), Getter { ask: || ready(getter()), read: identity });
@@ -408,7 +408,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// An access of whoever reads already, whatever the freshness.
     fn read_on<'a, T, E, G>(
         &'a self,
-        judge: impl Judge<T>,
+        judge: &impl Judge<T>,
         got: Option<ReadGuard<'a, T>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
         let guard = got.ok_or(CreateError::ReadLockHeld)?;

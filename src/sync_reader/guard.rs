@@ -192,19 +192,24 @@ impl<'a> WriteGuard<'a> {
 ///
 /// # Deadlocks
 ///
-/// The lock does not know whose it is: a task that asks for a guard while it holds this waits for itself, be it in the midst of
-/// its creation.
+/// The lock does not know whose it is: a task that asks for a guard while it holds this waits for itself, and so does one that invalidates
+/// while it has it of its [creation](crate::Creation::write_lock_async). (A setter of the forms that take one is known to have it.)
 #[must_use = "a guard that is dropped at once guards nothing"]
 #[derive(Debug)]
 pub struct AsyncWriteGuard<'a> {
     // In this order: as in `WriteGuard`.
-    _hold: LooseHold<'a>,
+    hold: LooseHold<'a>,
     _store: Option<Store<'a>>,
 }
 
 impl<'a> AsyncWriteGuard<'a> {
     pub(super) fn new(hold: LooseHold<'a>, store: Option<Store<'a>>) -> Self {
-        Self { _hold: hold, _store: store }
+        Self { hold, _store: store }
+    }
+
+    /// Notes that what goes on on this thread has it.
+    pub(super) fn here(&self) -> impl Sized + use<'a> {
+        self.hold.here()
     }
 }
 

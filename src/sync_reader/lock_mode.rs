@@ -293,7 +293,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
                 let pass = (need != Need::Missing).then_some(pass);
                 match (lock.settle(seen, need, wait).await?, pass) {
                     (Settled::Elected { born, .. }, pass) => {
-                        elected(need, pass);
+                        // A writer may be waiting for just that pass, and wakers are the user's.
+                        lock.meanwhile(born, || elected(need, pass));
                         return Ok(Access::Elected(born));
                     }
                     (Settled::CarryOn, Some(pass)) => return Ok(Access::In(lock.goes_on(need), pass)),

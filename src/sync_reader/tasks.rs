@@ -32,6 +32,12 @@ use std::fmt::Display;
 ///
 /// Whose guards these are the lock does not know: a task that holds one is not known to read (L9), and may wait for itself. It reads once
 /// more by [`again`](OwnedReadGuard::again), and lets go before it creates or writes.
+///
+/// The guards of a thread, on the other hand, are known to be that thread's: while it holds one across an `.await`, as a task that does
+/// not change threads could, the other tasks that it polls are told that they would wait for themselves. Hold these there.
+///
+/// A future that has waited for a writer and is neither polled nor dropped keeps all others out, once another writer comes: that one
+/// waits for it to go in. As any that waits, it should not be kept unpolled.
 impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// As [`acquire`](Self::acquire), for a task.
     ///
@@ -524,7 +530,6 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
 }
 
 /// Runs a creator that stores by itself to the end of its creation.
-#[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
 fn make<C: Clock, V, T, E: Display, G>(
     creation: Creation<'static, SyncReaderDogpile<C>>,
     creator: &mut Once<impl AsyncFnOnce() -> V>,
@@ -537,7 +542,6 @@ fn make<C: Clock, V, T, E: Display, G>(
 }
 
 /// The same, of one that is handed its creation.
-#[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
 fn make_with<C: Clock, V, T, E: Display, G>(
     creation: Creation<'static, SyncReaderDogpile<C>>,
     creator: &mut Once<impl AsyncFnOnce(&Creation<'_, SyncReaderDogpile<C>>) -> V>,
@@ -550,7 +554,6 @@ fn make_with<C: Clock, V, T, E: Display, G>(
 }
 
 /// The same, of one whose setter stores under the write lock, unless it was superseded.
-#[allow(clippy::manual_async_fn)] // an `async fn` keeps its arguments twice
 fn make_and_set<C: Clock, V, T, E: Display, G, S: Stored<E>>(
     creation: Creation<'static, SyncReaderDogpile<C>>,
     creator: &mut Once<impl AsyncFnOnce() -> V>,
@@ -560,8 +563,9 @@ fn make_and_set<C: Clock, V, T, E: Display, G, S: Stored<E>>(
     async move {
         let creating = creation.enter_async(|| async {
             let made = made(creator.take()().await).map_err(CreateError::Failed)?;
-            if let Some(_alone) = or_kept(creation.write_lock_async().await)? {
-                setter.take()(&made).await.stored().map_err(CreateError::Failed)?;
+            if let Some(alone) = or_kept(creation.write_lock_async().await)? {
+                let stored = creation.store_alone(|| alone.here(), || setter.take()(&made)).await;
+                stored.stored().map_err(CreateError::Failed)?;
             }
             Ok(made)
         });

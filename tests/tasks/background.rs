@@ -3,9 +3,10 @@
 use crate::executor::{Woken, block_on, poll, step};
 use dogpile::{Backoff, Cached, CachedFn, CreateError, Dogpile, ManualClock, Outcome, Policy, Task};
 use std::cell::RefCell;
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 /// Keeps what it is given.
@@ -119,7 +120,7 @@ fn c11_what_is_dead_by_then_runs_nothing() {
     clock.advance(Duration::from_secs(60));
     assert_eq!(*cached.get_or_create(|| 2), 2);
     block_on(shelf.take());
-    assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut late, &woken).is_ready())).is_err(), "lost");
+    assert!(matches!(poll(&mut late, &woken), Poll::Ready(guard) if *guard == 2), "it is served by what replaced it");
     assert_eq!((cached.get_stale().as_deref(), cached.stats().dead), (Some(&2), 1));
 }
 
@@ -168,4 +169,71 @@ fn a_function_is_called_in_what_is_spawned() {
     assert!(poll(&mut access, &woken).is_pending());
     block_on(shelf.take());
     assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == 7));
+}
+
+/// A poll for some other reason than a wake-up, as in a `select!`, after the time that a creation may take: it is not replaced by one
+/// that nobody could create.
+#[test]
+fn c12_a_poll_too_many_buries_nothing() {
+    static SECOND: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
+    let clock = Arc::new(ManualClock::new());
+    let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&SECOND));
+    let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
+    let slow = || async {
+        step().await;
+        7
+    };
+    let mut access = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, slow));
+    assert!(poll(&mut access, &woken).is_pending());
+    let mut task = shelf.take();
+    assert!(poll(&mut task, &Arc::default()).is_pending());
+    clock.advance(Duration::from_secs(2));
+    assert!(poll(&mut access, &woken).is_pending());
+    assert!(poll(&mut task, &Arc::default()).is_ready());
+    assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == 7));
+    assert_eq!((cached.get_stale().as_deref(), cached.stats().dead), (Some(&7), 0));
+}
+
+/// Whoever creates or sets a value meanwhile serves it as well as all others who wait.
+#[test]
+fn l3_c11_who_has_spawned_what_hangs_is_served_by_others() {
+    static SECOND: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
+    let clock = Arc::new(ManualClock::new());
+    let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&SECOND));
+    let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
+    let hang = |expected: u64, other: &dyn Fn()| {
+        let mut access = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, pending::<u64>));
+        assert!(poll(&mut access, &woken).is_pending());
+        let mut task = shelf.take();
+        assert!(poll(&mut task, &Arc::default()).is_pending());
+        other();
+        assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == expected));
+        drop(task);
+        cached.invalidate();
+    };
+    hang(1, &|| {
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(*cached.get_or_create(|| 1), 1);
+    });
+    hang(2, &|| cached.set(2));
+}
+
+/// No panic beside another.
+#[test]
+fn a_creator_and_a_waker_that_panic() {
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker, on purpose")
+        }
+    }
+
+    let (lock, shelf) = (Arc::new(Dogpile::never_expires()), Shelf::default());
+    let creator = || async { panic!("a creator, on purpose") };
+    let mut access = Box::pin(Dogpile::acquire_or_create_in_background_async(&lock, &shelf, creator));
+    let waker = Waker::from(Arc::new(Panics));
+    assert!(access.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    block_on(shelf.take());
+    assert!(!lock.is_creating());
 }

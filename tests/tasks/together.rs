@@ -2,13 +2,14 @@
 
 use crate::executor::{Woken, block_on, poll, step, until};
 use dogpile::{
-    Cached, CreateError, Creation, Dogpile, NeedRegeneration, Outcome, OwnedReadGuard, SyncReaderDogpile, Turn,
+    Cached, Clock, CreateError, Creation, Dogpile, NeedRegeneration, Outcome, OwnedReadGuard, SyncReaderDogpile, Turn,
 };
+use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
-use std::task::Poll;
+use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder;
@@ -141,6 +142,161 @@ fn l7_a_circle_of_tasks_is_told() {
     assert_eq!(poll(&mut first, &woken[0]), Poll::Ready(Outcome::Created));
     drop((first, second));
     assert!(matches!(&told, Some(CreateError::WouldDeadlock(cycle)) if cycle.names().len() == 2), "{told:?}");
+}
+
+/// A wait that is handed on is of whoever polls it now.
+#[test]
+fn l7_a_wait_that_another_creator_polls_now() {
+    fn asks(lock: &Dogpile) -> Pin<Box<dyn Future<Output = Result<Outcome, CreateError<&str>>> + '_>> {
+        Box::pin(lock.acquire_or_try_create_async(async || Err("unwanted")))
+    }
+
+    let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
+    let woken = Arc::<Woken>::default();
+
+    // A's creator has only looked whether B is there. A's next one depends on nothing.
+    let of_a = Mutex::new(None);
+    let goes_on = Notify::new();
+    let mut creates_b = Box::pin(b.acquire_or_create_async(async || {
+        goes_on.notified().await;
+        *of_a.lock().unwrap() = Some(asks(&a).await);
+    }));
+    assert!(poll(&mut creates_b, &woken).is_pending());
+    let mut wants_b = asks(&b);
+    block_on(a.acquire_or_create_async(async || {
+        poll_fn(|context| Poll::Ready(assert!(wants_b.as_mut().poll(context).is_pending()))).await;
+    }));
+    a.invalidate();
+    let mut creates_a = Box::pin(a.acquire_or_create_async(async || step().await));
+    assert!(poll(&mut creates_a, &woken).is_pending());
+    goes_on.notify_one();
+    assert!(poll(&mut creates_b, &woken).is_pending() && of_a.lock().unwrap().is_none(), "no circle");
+    assert!(poll(&mut creates_a, &woken).is_ready() && poll(&mut creates_b, &woken).is_ready());
+    assert_eq!(poll(&mut wants_b, &woken), Poll::Ready(Ok(Outcome::Waited)));
+    drop((creates_a, creates_b, wants_b));
+    assert_eq!(of_a.lock().unwrap().take(), Some(Ok(Outcome::Waited)));
+
+    // It was first polled by nobody's creator, and is awaited by A's: that is a circle.
+    a.invalidate();
+    b.invalidate();
+    let mut creates_b = Box::pin(b.acquire_or_create_async(async || {
+        goes_on.notified().await;
+        *of_a.lock().unwrap() = Some(asks(&a).await);
+    }));
+    assert!(poll(&mut creates_b, &woken).is_pending());
+    let mut wants_b = asks(&b);
+    assert!(poll(&mut wants_b, &woken).is_pending());
+    let mut creates_a = Box::pin(a.acquire_or_create_async(async || _ = wants_b.await));
+    assert!(poll(&mut creates_a, &woken).is_pending());
+    goes_on.notify_one();
+    assert!(poll(&mut creates_b, &woken).is_ready() && poll(&mut creates_a, &woken).is_ready());
+    let told = of_a.lock().unwrap().take();
+    assert!(matches!(told, Some(Err(CreateError::WouldDeadlock(_)))), "{told:?}");
+
+    // Or by its own.
+    a.invalidate();
+    let wants_a = Mutex::new(None);
+    let mut creates_a = Box::pin(a.acquire_or_create_async(async || {
+        goes_on.notified().await;
+        let wants_a: Pin<Box<dyn Future<Output = _>>> = wants_a.lock().unwrap().take().unwrap();
+        *of_a.lock().unwrap() = Some(wants_a.await);
+    }));
+    assert!(poll(&mut creates_a, &woken).is_pending());
+    let mut asked = asks(&a);
+    assert!(poll(&mut asked, &woken).is_pending());
+    *wants_a.lock().unwrap() = Some(asked);
+    goes_on.notify_one();
+    assert!(poll(&mut creates_a, &woken).is_ready());
+    let told = of_a.lock().unwrap().take();
+    assert!(matches!(told, Some(Err(CreateError::WouldDeadlock(_)))), "{told:?}");
+}
+
+/// A setter of a task has the write lock, and is known to, as that of a thread is.
+#[test]
+fn l7_a_setter_that_comes_back_to_its_own_lock() {
+    let lock = Arc::new(SyncReaderDogpile::never_expires());
+    let invalidates = SyncReaderDogpile::get_or_create_and_set_async(
+        &lock,
+        || async { Err(NeedRegeneration) },
+        async || 1,
+        async |_| {
+            step().await;
+            lock.invalidate_async().await;
+        },
+    );
+    assert_eq!(*block_on(invalidates), 1);
+    let told = Mutex::new(None);
+    let reads = SyncReaderDogpile::get_or_create_and_set_async(
+        &lock,
+        || async { Err(NeedRegeneration) },
+        async || 2,
+        async |_| {
+            step().await;
+            let asked = SyncReaderDogpile::acquire_or_try_create_async(&lock, async || Err("unwanted")).await;
+            *told.lock().unwrap() = asked.err();
+        },
+    );
+    assert_eq!(*block_on(reads), 2);
+    assert!(matches!(&*told.lock().unwrap(), Some(CreateError::WriteLockHeld)), "{told:?}");
+}
+
+/// A store that is leaked ends with its creation.
+#[test]
+fn l6_a_store_that_is_leaked_keeps_nobody_waiting() {
+    let lock = Dogpile::never_expires();
+    let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
+    let mut store = Box::pin(creation.publish_async(async || pending::<()>().await));
+    assert!(poll(&mut store, &Arc::default()).is_pending());
+    std::mem::forget(store);
+    let woken = Arc::<Woken>::default();
+    let mut invalidates = Box::pin(lock.invalidate_async());
+    assert!(poll(&mut invalidates, &woken).is_pending());
+    creation.finish();
+    assert!(woken.times() == 1 && poll(&mut invalidates, &woken).is_ready());
+    block_on(lock.invalidate_async());
+}
+
+/// An access that is elected leaves its seat first, which lets a writer in whose waker panics: nobody holds the election then.
+#[test]
+fn l5_a_writers_waker_that_panics() {
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose")
+        }
+    }
+
+    /// A clock on which a writer comes just as an access has been elected.
+    #[derive(Default)]
+    struct Brings {
+        lock: OnceLock<Weak<SyncReaderDogpile<Arc<Brings>>>>,
+        writer: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    }
+
+    impl Clock for Brings {
+        fn now(&self) -> u64 {
+            let lock = self.lock.get().and_then(Weak::upgrade).filter(|lock| lock.is_creating());
+            if let Some((lock, mut writer)) =
+                lock.zip(self.writer.try_lock().ok()).filter(|(_, writer)| writer.is_none())
+            {
+                let mut writes: Pin<Box<dyn Future<Output = ()> + Send>> =
+                    Box::pin(async move { drop(lock.acquire_write_lock_async().await) });
+                assert!(writes.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::new(Panics)))).is_pending());
+                *writer = Some(writes);
+            }
+            5
+        }
+    }
+
+    let clock = Arc::new(Brings::default());
+    let lock = Arc::new(SyncReaderDogpile::with_clock(Duration::MAX, Arc::clone(&clock)));
+    drop(lock.acquire_or_create(|| ()));
+    lock.mark_stale();
+    clock.lock.set(Arc::downgrade(&lock)).unwrap();
+    let elected = catch_unwind(AssertUnwindSafe(|| drop(block_on(SyncReaderDogpile::acquire_async(&lock)))));
+    assert!(elected.is_err() && clock.writer.lock().unwrap().take().is_some());
+    assert!(!lock.is_creating());
 }
 
 /// What a creator's future does as it is dropped is a part of the creation, too.
