@@ -43,7 +43,7 @@
 use crate::election::Election;
 use crate::error::WaitCycle;
 use crate::running::{Subject, Work, address_of, creations_here};
-use crate::sync::{Counter, Mutant, Mutex, Ordering, global, mutant};
+use crate::sync::{AtomicU64, Mutant, Mutex, Ordering, global, mutant};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The creation of a lock waits.
@@ -67,8 +67,10 @@ global! {
     static TABLE: Mutex<Table> = Mutex::new(Table { edges: BTreeMap::new(), dead: BTreeSet::new() });
 }
 
-/// How many edges there are, those aside that were taken from their waits: so that the end of a creation need hardly ever look.
-static EDGES: Counter = Counter::new(0);
+global! {
+    /// How many edges there are, and have been taken from their waits: so that the end of a creation need hardly ever look.
+    static EDGES: AtomicU64 = AtomicU64::new(0);
+}
 
 /// The edges of one wait. To be taken back by [`end`](Self::end) under the mutex of the queue that it is in.
 #[derive(Debug, Default)]

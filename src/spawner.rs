@@ -20,8 +20,8 @@
 //! | has failed | the error | has that |
 //! | has panicked, was dropped, or found itself dead | lost | goes on waiting while somebody else creates; then it is served, or it is [`Lost`](crate::CreateError::Lost) |
 //!
-//! What the slip brings counts for more than what the queue says. It is filled in after the creation has ended, so who is told first by the
-//! queue that nobody has created waits for the slip. A creation that hangs is declared dead by others who wait, or come: where there are
+//! What the slip brings counts for more than what the queue says. It is filled in after the creation has ended, and says before that that
+//! it is going to be; so who is told first by the queue waits for the slip. A creation that hangs is declared dead by others who wait, or come: where there are
 //! none, its access hangs with it.
 
 use crate::clock::Clock;
@@ -58,7 +58,11 @@ impl<F: Fn(Task) + ?Sized> Spawner for F {
 
 /// What has become of a creation, for the one that has spawned it.
 enum Slip<R> {
-    Blank(Waker),
+    Blank {
+        waker: Waker,
+        /// It is about to be filled in, come what may.
+        ending: bool,
+    },
     Filled(R),
     Lost,
     /// Nobody asks any more, or it has been told.
@@ -71,12 +75,23 @@ impl<R> Fill<R> {
     /// Returns whom to wake.
     fn fill(&self, with: Slip<R>) -> Option<Waker> {
         let mut slip = self.0.lock();
-        if !matches!(*slip, Slip::Blank(_)) {
+        if !matches!(*slip, Slip::Blank { .. }) {
             return None;
         }
         let blank = mem::replace(&mut *slip, with);
         drop(slip);
-        if let Slip::Blank(waker) = blank { Some(waker) } else { None }
+        if let Slip::Blank { waker, .. } = blank { Some(waker) } else { None }
+    }
+}
+
+/// To be said before the creation is ended.
+pub(crate) struct Ending<R>(Arc<Mutex<Slip<R>>>);
+
+impl<R> Ending<R> {
+    pub(crate) fn now(self) {
+        if let Slip::Blank { ending, .. } = &mut *self.0.lock() {
+            *ending = true;
+        }
     }
 }
 
@@ -97,6 +112,13 @@ pub(crate) enum Came<R> {
     Served,
 }
 
+/// What a slip says.
+enum Told<R> {
+    NotYet { ending: bool },
+    Made(R),
+    Lost,
+}
+
 /// One that waits for what it has spawned.
 pub(crate) struct Spawned<R>(Arc<Mutex<Slip<R>>>);
 
@@ -109,19 +131,20 @@ impl<R> Drop for Spawned<R> {
 }
 
 impl<R> Spawned<R> {
-    fn poll(&self, waker: &Waker) -> Poll<Option<R>> {
+    fn poll(&self, waker: &Waker) -> Told<R> {
         let mut waker = waker.clone();
         let mut slip = self.0.lock();
         match &mut *slip {
-            Slip::Blank(old) => {
+            Slip::Blank { waker: old, ending } => {
+                let ending = *ending;
                 mem::swap(old, &mut waker);
                 drop(slip);
                 drop(waker); // the old one
-                Poll::Pending
+                Told::NotYet { ending }
             }
             _ => match mem::replace(&mut *slip, Slip::Read) {
-                Slip::Filled(with) => Poll::Ready(Some(with)),
-                _ => Poll::Ready(None),
+                Slip::Filled(with) => Told::Made(with),
+                _ => Told::Lost,
             },
         }
     }
@@ -132,15 +155,15 @@ pub(crate) fn spawn<N: Send + 'static, R: Send + 'static, F: Future<Output = R> 
     spawner: &(impl Spawner + ?Sized),
     creation: N,
     is_dead: fn(&N) -> bool,
-    run: impl FnOnce(N) -> F + Send + 'static,
+    run: impl FnOnce(N, Ending<R>) -> F + Send + 'static,
 ) -> Spawned<R> {
-    let slip = Arc::new(Mutex::new(Slip::Blank(Waker::noop().clone())));
-    let fill = Fill(Arc::clone(&slip));
+    let slip = Arc::new(Mutex::new(Slip::Blank { waker: Waker::noop().clone(), ending: false }));
+    let (fill, ending) = (Fill(Arc::clone(&slip)), Ending(Arc::clone(&slip)));
     let run = async move {
         if is_dead(&creation) {
             return;
         }
-        let ended = run(creation).await;
+        let ended = run(creation, ending).await;
         let waker = fill.fill(Slip::Filled(ended));
         waker.into_iter().for_each(Waker::wake);
     };
@@ -170,9 +193,16 @@ impl<C: Clock> Dogpile<C> {
             loop {
                 let queued = waiter.as_mut().map(|waiter| waiter.poll(context.waker(), None));
                 match spawned.poll(context.waker()) {
-                    Poll::Ready(Some(made)) => return Poll::Ready(Ok(Came::Made(made))),
-                    Poll::Ready(None) => lost = true,
-                    Poll::Pending => {}
+                    Told::Made(made) => return Poll::Ready(Ok(Came::Made(made))),
+                    Told::Lost => lost = true,
+                    // The queue may have told of just that end.
+                    Told::NotYet { ending: true } => {
+                        if let Some(Poll::Ready(_)) = queued {
+                            waiter = None;
+                        }
+                        return Poll::Pending;
+                    }
+                    Told::NotYet { ending: false } => {}
                 }
                 match queued {
                     Some(Poll::Pending) => return Poll::Pending,

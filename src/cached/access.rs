@@ -316,8 +316,9 @@ impl<T, C: Clock> Cached<T, C> {
             let renewal = Renewal::new(keeper, born);
             // Before it queues: see `tray`.
             let tray = (need == Need::Missing).then(|| self.trays.share());
-            let in_flight = spawn(spawner, renewal, Renewal::is_dead, async move |renewal| {
+            let in_flight = spawn(spawner, renewal, Renewal::is_dead, async move |renewal, ending| {
                 let made = made(renewal.enter_async(creator).await);
+                ending.now();
                 renewal.end_as(made)
             });
             let Some(tray) = tray else {

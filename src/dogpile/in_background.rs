@@ -204,8 +204,9 @@ impl<C: Clock + 'static> Dogpile<C> {
                 Access::Elected(born, need) => (born, need),
             };
             let creation = Creation::new(kept.keeper(), born);
-            let in_flight = spawn(spawner, creation, Creation::is_dead, async move |creation| {
+            let in_flight = spawn(spawner, creation, Creation::is_dead, async move |creation, ending| {
                 let made = made(creation.enter_async(creator).await);
+                ending.now();
                 creation.end_as(made)
             });
             match need {
