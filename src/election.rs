@@ -97,7 +97,7 @@ pub use waiter::{StoreEnd, Verdict, Waiter};
 
 use crate::cycle;
 use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
-use queue::{Lazy, Streak, Wake, all_again, call_next, release, take_all, take_until, tell_the_others};
+use queue::{Lazy, Role, Streak, Wake, all_again, call_next, release, take_all, take_until, tell_the_others};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::Waker;
@@ -342,12 +342,12 @@ impl Election {
     /// Prepares to wait for the creation that was `seen`. The first poll queues. Who `hears_of_pauses` need not create after a
     /// failure that others pause for.
     pub fn wait(&self, seen: State, hears_of_pauses: bool) -> Waiter<'_> {
-        Waiter::new(self, seen, hears_of_pauses, true)
+        Waiter::new(self, seen, if hears_of_pauses { Role::CreatesOrPauses } else { Role::Creates })
     }
 
     /// The same for one who cannot create: it is never called, and looks again when nobody else has created.
     pub fn wait_without_creator(&self, seen: State) -> Waiter<'_> {
-        Waiter::new(self, seen, false, false)
+        Waiter::new(self, seen, Role::Waits)
     }
 
     /// Whether a creation born then may still publish, as far as invalidations go.

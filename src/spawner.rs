@@ -29,7 +29,7 @@ use crate::dogpile::Dogpile;
 use crate::election::Verdict;
 use crate::error::CreateError;
 use crate::runner;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutant, Mutex, mutant};
 use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -90,7 +90,7 @@ pub(crate) struct Ending<R>(Arc<Mutex<Slip<R>>>);
 impl<R> Ending<R> {
     pub(crate) fn now(self) {
         if let Slip::Blank { ending, .. } = &mut *self.0.lock() {
-            *ending = true;
+            *ending = !mutant(Mutant::EndingUnsaid);
         }
     }
 }

@@ -76,6 +76,10 @@ pub enum Mutant {
     OverdueUntold,
     /// Who is served stays in the table of those who wait for each other (C14).
     EdgesStay,
+    /// Who has given its creator away is called all the same (L5).
+    CalledWithoutCreator,
+    /// A spawned creation ends without a word before.
+    EndingUnsaid,
     /// `settle` elects although the generation has moved since the access looked (L8).
     ElectedOnOldNews,
     /// A reader looks for a writer without a fence behind the mark that it has left (L9).

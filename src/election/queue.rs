@@ -2,19 +2,27 @@
 
 use super::Generation;
 use crate::cycle::Edges;
-use crate::sync::{Arc, MutexGuard, together};
+use crate::sync::{Arc, Mutant, MutexGuard, mutant, together};
 use std::collections::BTreeMap;
 use std::collections::btree_map::IntoValues;
 use std::mem;
 use std::task::Waker;
 
+/// What a waiter is there for, beside being served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It creates, if it is called.
+    Creates,
+    /// As well; but if there is a pause, it can be told of that, and then need not create.
+    CreatesOrPauses,
+    /// Nothing: its creator was given away.
+    Waits,
+}
+
 pub(super) struct Waiting {
     pub(super) waker: Waker,
     pub(super) since: Generation,
-    /// Can be told of a pause, and then need not create.
-    pub(super) hears_of_pauses: bool,
-    /// Can be elected. (Its creator may have been given away.)
-    pub(super) creates: bool,
+    pub(super) role: Role,
     /// Has the baton: was woken to elect itself and has not looked yet.
     pub(super) called: bool,
     /// Was woken to look at the value once more, and has not yet.
@@ -83,7 +91,7 @@ impl Book {
     /// Takes an access out.
     pub(super) fn remove(&mut self, ticket: u64) -> Option<Waiting> {
         let mut left = self.accesses.remove(&ticket)?;
-        self.without_creator -= usize::from(!left.creates);
+        self.without_creator -= usize::from(left.role == Role::Waits);
         Self::end_edges(&mut self.with_edges, [&mut left].into_iter());
         Some(left)
     }
@@ -101,7 +109,7 @@ impl Book {
         let later = later.map(|ticket| self.accesses.split_off(&ticket)).unwrap_or_default();
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
         if self.without_creator != 0 {
-            self.without_creator = later.values().filter(|waiting| !waiting.creates).count();
+            self.without_creator = later.values().filter(|waiting| waiting.role == Role::Waits).count();
         }
         mem::replace(&mut self.accesses, later).into_values()
     }
@@ -132,7 +140,7 @@ impl Book {
             waiting.paused = Some(pause.clone());
             take_waker(waiting)
         };
-        let hears = |waiting: &&mut Waiting| waiting.hears_of_pauses;
+        let hears = |waiting: &&mut Waiting| waiting.role == Role::CreatesOrPauses;
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(hears));
         self.accesses.values_mut().filter(hears).map(tell).collect()
     }
@@ -142,7 +150,7 @@ impl Book {
         if self.without_creator == 0 {
             return Vec::new();
         }
-        let others = |waiting: &&mut Waiting| !waiting.creates;
+        let others = |waiting: &&mut Waiting| waiting.role == Role::Waits;
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(others));
         let wakers = self.accesses.values_mut().filter(others).map(|waiting| {
             waiting.again = true;
@@ -154,7 +162,8 @@ impl Book {
     /// Gives the first in line the baton, leaving out those who were told of a pause or cannot be elected; returns its waker unless it
     /// has been woken already.
     fn call_next(&mut self) -> Option<Waker> {
-        let first = self.accesses.values_mut().find(|waiting| waiting.creates && waiting.paused.is_none())?;
+        let can = |waiting: &Waiting| waiting.role != Role::Waits || mutant(Mutant::CalledWithoutCreator);
+        let first = self.accesses.values_mut().find(|waiting| can(waiting) && waiting.paused.is_none())?;
         if first.called {
             return None;
         }

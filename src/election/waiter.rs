@@ -1,6 +1,6 @@
 //! Those who wait: for a creation, or for the end of a store.
 
-use super::queue::{Lazy, Pause, Waiting, Wake, release};
+use super::queue::{Lazy, Pause, Role, Waiting, Wake, release};
 use super::{Birth, Election, State, Timer};
 use crate::cycle::Edges;
 use crate::error::WaitCycle;
@@ -31,14 +31,13 @@ pub enum Verdict {
 pub struct Waiter<'a> {
     election: &'a Election,
     seen: State,
-    hears_of_pauses: bool,
-    creates: bool,
+    role: Role,
     ticket: Option<u64>,
 }
 
 impl<'a> Waiter<'a> {
-    pub(super) fn new(election: &'a Election, seen: State, hears_of_pauses: bool, creates: bool) -> Self {
-        Self { election, seen, hears_of_pauses, creates, ticket: None }
+    pub(super) fn new(election: &'a Election, seen: State, role: Role) -> Self {
+        Self { election, seen, role, ticket: None }
     }
 
     /// Queues at first; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that of
@@ -70,15 +69,14 @@ impl<'a> Waiter<'a> {
         };
         let entries = book.get_or_insert_default();
         entries.with_edges += usize::from(!edges.is_empty());
-        entries.without_creator += usize::from(!self.creates);
+        entries.without_creator += usize::from(self.role == Role::Waits);
         // Whoever may come to wait for the end of a store says so, of one that begins after this as well.
         let overdue = timer.is_some_and(|timer| timer.finds_overdue(state));
         entries.overdue |= overdue && !mutant(Mutant::OverdueUntold);
         let waiting = Waiting {
             waker,
             since: state.generation(),
-            hears_of_pauses: self.hears_of_pauses,
-            creates: self.creates,
+            role: self.role,
             called: false,
             again: false,
             paused: None,
@@ -102,7 +100,7 @@ impl<'a> Waiter<'a> {
         }
         let (called, again) = (mem::take(&mut waiting.called), waiting.again);
         let state = self.election.look();
-        if called || (self.creates && timer.is_some() && state.is_creating()) {
+        if called || (self.role != Role::Waits && timer.is_some() && state.is_creating()) {
             if let Some(born) = self.election.elect_locked(&mut guard, state, timer) {
                 return self.go(guard, ticket, Verdict::Elected(born));
             }

@@ -144,7 +144,7 @@ fn a_pause_is_for_those_who_have_not_spawned() {
 #[test]
 fn l7_a_circle_with_what_was_spawned_is_told() {
     let (a, b) = (Arc::new(Dogpile::never_expires()), Arc::new(Dogpile::never_expires()));
-    let (shelf, woken) = (Arc::new(Shelf::default()), Arc::<Woken>::default());
+    let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
     let told = Arc::new(std::sync::Mutex::new(None));
     let of_b = {
         let (a, told) = (Arc::clone(&a), Arc::clone(&told));
@@ -153,7 +153,7 @@ fn l7_a_circle_with_what_was_spawned_is_told() {
         }
     };
     let mut first = Box::pin(a.acquire_or_create_async(async || {
-        Dogpile::acquire_or_create_in_background_async(&b, &*shelf, of_b).await;
+        Dogpile::acquire_or_create_in_background_async(&b, &shelf, of_b).await;
     }));
     assert!(poll(&mut first, &woken).is_pending());
     block_on(shelf.take());

@@ -28,44 +28,44 @@ async fn creator<const N: usize>() -> u64 {
 /// Of each form, with a getter and a setter that are next to nothing.
 #[rustfmt::skip]
 fn sizes<const N: usize>() -> Vec<(&'static str, usize)> {
-    let (d, c) = (Arc::new(Dogpile::never_expires()), Arc::new(Cached::<u64>::never_expires()));
-    let s = Arc::new(SyncReaderDogpile::never_expires());
-    let f = cached_async(Duration::MAX, creator::<N>);
+    let (lock, cached) = (Arc::new(Dogpile::never_expires()), Arc::new(Cached::<u64>::never_expires()));
+    let readers = Arc::new(SyncReaderDogpile::never_expires());
+    let function = cached_async(Duration::MAX, creator::<N>);
     let store = Store {
         get: async |_: &u64| None::<Stamped<u64>>,
         set: async |_: &u64, _: &Stamped<u64>| (),
         remove: (),
     };
-    let k = cached_by_key(Duration::MAX, |key: &u64| *key, async |_: &u64| creator::<N>().await, store);
+    let by_key = cached_by_key(Duration::MAX, |key: &u64| *key, async |_: &u64| creator::<N>().await, store);
     let spawn = |_: Task| ();
     vec![
-        ("Dogpile::acquire_async", size(d.acquire_async())),
-        ("Dogpile::acquire_owned_async", size(d.acquire_owned_async())),
-        ("Dogpile::acquire_or_create_async", size(d.acquire_or_create_async(async || { creator::<N>().await; }))),
-        ("Dogpile::acquire_or_create_with_async", size(d.acquire_or_create_with_async(async |_| { creator::<N>().await; }))),
-        ("Dogpile::acquire_or_try_create_async", size(d.acquire_or_try_create_async(async || { creator::<N>().await; Err("") }))),
-        ("Dogpile::acquire_or_try_create_with_async", size(d.acquire_or_try_create_with_async(async |_| { creator::<N>().await; Err("") }))),
-        ("Dogpile::get_or_create_async", size(d.get_or_create_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await))),
-        ("Dogpile::get_or_create_and_set_async", size(d.get_or_create_and_set_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await, async |_| ()))),
-        ("Dogpile::get_or_try_create_with_async", size(d.get_or_try_create_with_async(|| async { Err(GetError::<u8>::NeedRegeneration) }, async |_| Ok::<_, u8>(creator::<N>().await)))),
-        ("Dogpile::get_or_create_stamped_async", size(d.get_or_create_stamped_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await))),
-        ("Dogpile::get_or_try_create_stamped_and_set_async", size(d.get_or_try_create_stamped_and_set_async(|| async { Err(GetError::<u8>::NeedRegeneration) }, async || Ok::<_, u8>(creator::<N>().await), async |_| Ok(())))),
-        ("Dogpile::acquire_or_create_in_background_async", size(Dogpile::acquire_or_create_in_background_async(&d, &spawn, || async { creator::<N>().await; }))),
-        ("Dogpile::invalidate_async", size(d.invalidate_async())),
-        ("Cached::get_or_create_async", size(c.get_or_create_async(async || creator::<N>().await))),
-        ("Cached::get_or_create_with_async", size(c.get_or_create_with_async(async |_| Made::new(creator::<N>().await)))),
-        ("Cached::get_or_try_create_async", size(c.get_or_try_create_async(async || Ok::<_, u8>(creator::<N>().await)))),
-        ("Cached::get_or_create_in_background_async", size(Cached::get_or_create_in_background_async(&c, &spawn, || async { creator::<N>().await }))),
-        ("CachedFn::get_async", size(f.get_async())),
-        ("CachedFn::refresh_async", size(f.refresh_async())),
-        ("SyncReaderDogpile::acquire_async", size(SyncReaderDogpile::acquire_async(&s))),
-        ("SyncReaderDogpile::acquire_or_create_async", size(SyncReaderDogpile::acquire_or_create_async(&s, async || { creator::<N>().await; }))),
-        ("SyncReaderDogpile::acquire_or_try_create_with_async", size(SyncReaderDogpile::acquire_or_try_create_with_async(&s, async |_| { creator::<N>().await; Err("") }))),
-        ("SyncReaderDogpile::get_or_create_async", size(SyncReaderDogpile::get_or_create_async(&s, || async { Err(NeedRegeneration) }, async || creator::<N>().await))),
-        ("SyncReaderDogpile::get_or_create_stamped_and_set_async", size(SyncReaderDogpile::get_or_create_stamped_and_set_async(&s, || async { Err(NeedRegeneration) }, async || creator::<N>().await, async |_| ()))),
-        ("SyncReaderDogpile::acquire_write_lock_async", size(s.acquire_write_lock_async())),
-        ("CachedByKey::get_async", size(k.get_async(&1))),
-        ("CachedByKey::refresh_async", size(k.refresh_async(&1))),
+        ("Dogpile::acquire_async", size(lock.acquire_async())),
+        ("Dogpile::acquire_owned_async", size(lock.acquire_owned_async())),
+        ("Dogpile::acquire_or_create_async", size(lock.acquire_or_create_async(async || { creator::<N>().await; }))),
+        ("Dogpile::acquire_or_create_with_async", size(lock.acquire_or_create_with_async(async |_| { creator::<N>().await; }))),
+        ("Dogpile::acquire_or_try_create_async", size(lock.acquire_or_try_create_async(async || { creator::<N>().await; Err("") }))),
+        ("Dogpile::acquire_or_try_create_with_async", size(lock.acquire_or_try_create_with_async(async |_| { creator::<N>().await; Err("") }))),
+        ("Dogpile::get_or_create_async", size(lock.get_or_create_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await))),
+        ("Dogpile::get_or_create_and_set_async", size(lock.get_or_create_and_set_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await, async |_| ()))),
+        ("Dogpile::get_or_try_create_with_async", size(lock.get_or_try_create_with_async(|| async { Err(GetError::<u8>::NeedRegeneration) }, async |_| Ok::<_, u8>(creator::<N>().await)))),
+        ("Dogpile::get_or_create_stamped_async", size(lock.get_or_create_stamped_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await))),
+        ("Dogpile::get_or_try_create_stamped_and_set_async", size(lock.get_or_try_create_stamped_and_set_async(|| async { Err(GetError::<u8>::NeedRegeneration) }, async || Ok::<_, u8>(creator::<N>().await), async |_| Ok(())))),
+        ("Dogpile::acquire_or_create_in_background_async", size(Dogpile::acquire_or_create_in_background_async(&lock, &spawn, || async { creator::<N>().await; }))),
+        ("Dogpile::invalidate_async", size(lock.invalidate_async())),
+        ("Cached::get_or_create_async", size(cached.get_or_create_async(async || creator::<N>().await))),
+        ("Cached::get_or_create_with_async", size(cached.get_or_create_with_async(async |_| Made::new(creator::<N>().await)))),
+        ("Cached::get_or_try_create_async", size(cached.get_or_try_create_async(async || Ok::<_, u8>(creator::<N>().await)))),
+        ("Cached::get_or_create_in_background_async", size(Cached::get_or_create_in_background_async(&cached, &spawn, || async { creator::<N>().await }))),
+        ("CachedFn::get_async", size(function.get_async())),
+        ("CachedFn::refresh_async", size(function.refresh_async())),
+        ("SyncReaderDogpile::acquire_async", size(SyncReaderDogpile::acquire_async(&readers))),
+        ("SyncReaderDogpile::acquire_or_create_async", size(SyncReaderDogpile::acquire_or_create_async(&readers, async || { creator::<N>().await; }))),
+        ("SyncReaderDogpile::acquire_or_try_create_with_async", size(SyncReaderDogpile::acquire_or_try_create_with_async(&readers, async |_| { creator::<N>().await; Err("") }))),
+        ("SyncReaderDogpile::get_or_create_async", size(SyncReaderDogpile::get_or_create_async(&readers, || async { Err(NeedRegeneration) }, async || creator::<N>().await))),
+        ("SyncReaderDogpile::get_or_create_stamped_and_set_async", size(SyncReaderDogpile::get_or_create_stamped_and_set_async(&readers, || async { Err(NeedRegeneration) }, async || creator::<N>().await, async |_| ()))),
+        ("SyncReaderDogpile::acquire_write_lock_async", size(readers.acquire_write_lock_async())),
+        ("CachedByKey::get_async", size(by_key.get_async(&1))),
+        ("CachedByKey::refresh_async", size(by_key.refresh_async(&1))),
     ]
 }
 

@@ -147,7 +147,9 @@ fn l7_a_circle_of_tasks_is_told() {
 /// A wait that is handed on is of whoever polls it now.
 #[test]
 fn l7_a_wait_that_another_creator_polls_now() {
-    fn asks(lock: &Dogpile) -> Pin<Box<dyn Future<Output = Result<Outcome, CreateError<&str>>> + '_>> {
+    type Asked = Result<Outcome, CreateError<&'static str>>;
+
+    fn asks(lock: &Dogpile) -> Pin<Box<dyn Future<Output = Asked> + '_>> {
         Box::pin(lock.acquire_or_try_create_async(async || Err("unwanted")))
     }
 
@@ -164,7 +166,8 @@ fn l7_a_wait_that_another_creator_polls_now() {
     assert!(poll(&mut creates_b, &woken).is_pending());
     let mut wants_b = asks(&b);
     block_on(a.acquire_or_create_async(async || {
-        poll_fn(|context| Poll::Ready(assert!(wants_b.as_mut().poll(context).is_pending()))).await;
+        let looked = poll_fn(|context| Poll::Ready(wants_b.as_mut().poll(context))).await;
+        assert!(looked.is_pending());
     }));
     a.invalidate();
     let mut creates_a = Box::pin(a.acquire_or_create_async(async || step().await));
@@ -314,7 +317,7 @@ fn l7_a_creator_that_waits_for_itself_as_it_is_dropped_is_told() {
     let lock = Dogpile::never_expires();
     let mut elected = Box::pin(lock.acquire_or_create_async(async || {
         let _asks = Asks(&lock);
-        std::future::pending().await
+        pending::<()>().await;
     }));
     assert!(poll(&mut elected, &Arc::default()).is_pending());
     drop(elected);
