@@ -100,8 +100,7 @@ pub enum Mutant {
     LooksBeforeItListens,
 }
 
-/// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
-/// least, and must arrange for its waker to be woken whenever it is pending.
+/// As `block_by`, with a `poll` that need not be called before it is woken: for tests and models.
 #[cfg(any(test, dogpile_loom))]
 pub fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
     block_by(deadline, |waker| match poll(waker) {
@@ -214,7 +213,8 @@ mod imp {
         static PARKING: Parking = Parking::new();
     }
 
-    /// As [`block_until`](super::block_until); a `poll` that is pending may say when it is to be called again at the latest.
+    /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the least. Where it is
+    /// pending, it has arranged for its waker to be woken, and may say when it is to be called again at the latest.
     pub(crate) fn block_by<T>(
         deadline: Deadline,
         mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>,

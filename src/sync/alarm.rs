@@ -9,7 +9,7 @@
 //! | what | is | until |
 //! |---|---|---|
 //! | an alarm that is set | an entry: a moment, a number of its own, a waker | it is set anew, or dropped; or it has gone off |
-//! | the thread | asleep until the first moment | there has been no entry for [`IDLE`] |
+//! | the thread | asleep until the first moment | there has been no entry for ten seconds |
 //!
 //! (A child process made by fork(2) has the entries without the thread: no alarm goes off there.)
 //!
@@ -177,7 +177,7 @@ mod real {
 /// No model has a clock that goes by itself.
 #[cfg(dogpile_loom)]
 #[derive(Debug, Default)]
-pub(crate) struct Alarm;
+pub(crate) struct Alarm(());
 
 #[cfg(dogpile_loom)]
 impl Alarm {

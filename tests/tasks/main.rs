@@ -3,6 +3,7 @@
 mod background;
 mod cancellation;
 mod deaths;
+mod each_type;
 mod executor;
 mod lock_mode;
 mod sizes;
