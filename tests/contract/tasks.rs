@@ -88,8 +88,11 @@ thread_local! {
     static CREATES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A creator of the laws as a future: suspended once, and then run in one poll.
-async fn creating(timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure>) -> Result<u64, Failure> {
+/// A creator of the laws. In a box, since each would have the compiler make all that is under it anew.
+type Creator<'a> = Box<dyn FnOnce() -> Result<u64, Failure> + Send + 'a>;
+
+/// It as a future: suspended once, and then run in one poll.
+async fn creating(timeout: Duration, creator: Creator<'_>) -> Result<u64, Failure> {
     struct Midst(bool);
 
     impl Drop for Midst {
@@ -113,6 +116,10 @@ async fn creating(timeout: Duration, creator: impl FnOnce() -> Result<u64, Failu
 }
 
 fn access_by<X: Executor>(timeout: Duration, access: impl Future<Output = Access> + Send) -> Access {
+    run::<X>(timeout, Box::pin(access))
+}
+
+fn run<X: Executor>(timeout: Duration, access: Pin<Box<dyn Future<Output = Access> + Send + '_>>) -> Access {
     if CREATES.get() {
         // A poll within a poll, as of a task that its creator has come to wait for.
         return smol::block_on(access);
@@ -143,6 +150,66 @@ impl<X: Executor> lock::Way for AsTask<X> {
         timeout: Duration,
         creator: impl FnOnce() -> Result<u64, Failure> + Send,
     ) -> Access {
+        Self::of_dogpile(beside, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> lock::Way for ByGetter<X> {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        Self::of_dogpile(beside, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> lock::Way for ByStampedGetter<X> {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        Self::of_dogpile(beside, timeout, Box::new(creator))
+    }
+}
+
+type Value = Arc<Cached<u64, Arc<ManualClock>>>;
+
+impl<X: Executor> cached::Way for AsTask<X> {
+    fn access(lock: &Value, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+        Self::of_cached(lock, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> cached::Way for ByRenewal<X> {
+    fn access(lock: &Value, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+        Self::of_cached(lock, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> sync_reader::Way for AsTask<X> {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        Self::of_readers(swapped, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> sync_reader::Way for ByGetter<X> {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        Self::of_readers(swapped, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> AsTask<X> {
+    fn of_dogpile(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let mut created = None;
         access_by::<X>(timeout, async {
             let creator = async || {
@@ -155,12 +222,8 @@ impl<X: Executor> lock::Way for AsTask<X> {
     }
 }
 
-impl<X: Executor> lock::Way for ByGetter<X> {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+impl<X: Executor> ByGetter<X> {
+    fn of_dogpile(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, beside.lock.freshness());
         access_by::<X>(timeout, async {
             let getter = || async { beside.get() };
@@ -176,12 +239,8 @@ impl<X: Executor> lock::Way for ByGetter<X> {
     }
 }
 
-impl<X: Executor> lock::Way for ByStampedGetter<X> {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+impl<X: Executor> ByStampedGetter<X> {
+    fn of_dogpile(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, beside.lock.freshness());
         access_by::<X>(timeout, async {
             let getter = || async { beside.get_stamped() };
@@ -199,18 +258,16 @@ impl<X: Executor> lock::Way for ByStampedGetter<X> {
     }
 }
 
-type Value = Arc<Cached<u64, Arc<ManualClock>>>;
-
-impl<X: Executor> cached::Way for AsTask<X> {
-    fn access(lock: &Value, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+impl<X: Executor> AsTask<X> {
+    fn of_cached(lock: &Value, timeout: Duration, creator: Creator<'_>) -> Access {
         access_by::<X>(timeout, async {
             Ok(told(&lock.get_or_try_create_async(async || creating(timeout, creator).await).await?))
         })
     }
 }
 
-impl<X: Executor> cached::Way for ByRenewal<X> {
-    fn access(lock: &Value, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+impl<X: Executor> ByRenewal<X> {
+    fn of_cached(lock: &Value, timeout: Duration, creator: Creator<'_>) -> Access {
         access_by::<X>(timeout, async {
             let creator = async |renewal: &dogpile::Renewal<'_, u64, Arc<ManualClock>>| {
                 let value = creating(timeout, creator).await?;
@@ -222,12 +279,8 @@ impl<X: Executor> cached::Way for ByRenewal<X> {
     }
 }
 
-impl<X: Executor> sync_reader::Way for AsTask<X> {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+impl<X: Executor> AsTask<X> {
+    fn of_readers(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let mut created = None;
         access_by::<X>(timeout, async {
             let creator = async || {
@@ -241,12 +294,8 @@ impl<X: Executor> sync_reader::Way for AsTask<X> {
     }
 }
 
-impl<X: Executor> sync_reader::Way for ByGetter<X> {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+impl<X: Executor> ByGetter<X> {
+    fn of_readers(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, swapped.lock.freshness());
         access_by::<X>(timeout, async {
             let getter = || async { swapped.get() };
