@@ -118,7 +118,12 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: AsyncCreator<T, C, K, Error = Infallible>,
     {
-        async move { or_deadlock(self.get_as_task(&ENDLESS_TASK).await) }
+        async move {
+            if let Some(guard) = self.cached.hit() {
+                return guard;
+            }
+            or_deadlock(self.get_as_task(&ENDLESS_TASK).await)
+        }
     }
 
     /// As [`get_fallible`](Self::get_fallible), for a task.
@@ -134,7 +139,12 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: AsyncCreator<T, C, K>,
     {
-        async move { self.get_as_task(&TASK).await }
+        async move {
+            if let Some(guard) = self.cached.hit() {
+                return Ok(guard);
+            }
+            self.get_as_task(&TASK).await
+        }
     }
 
     /// As [`refresh`](Self::refresh), for a task.
@@ -165,16 +175,12 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         async move { self.refresh_as_task(&TASK).await }
     }
 
+    /// Of who has met no hit. (Looked for here, it would cost another future.)
     fn get_as_task<K>(&self, wait: &Wait) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
     where
         F: AsyncCreator<T, C, K>,
     {
-        async move {
-            match self.cached.hit() {
-                Some(guard) => Ok(guard),
-                None => self.cached.get_by(wait, |renewal| Box::pin(self.run_as_task(renewal))).await,
-            }
-        }
+        async move { self.cached.get_by(wait, |renewal| Box::pin(self.run_as_task(renewal))).await }
     }
 
     fn refresh_as_task<K>(&self, wait: &Wait) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>

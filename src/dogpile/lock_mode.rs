@@ -35,6 +35,16 @@ pub(super) enum AtOnce {
     Stale,
 }
 
+impl From<AtOnce> for Outcome {
+    #[inline]
+    fn from(seen: AtOnce) -> Self {
+        match seen {
+            AtOnce::Fresh => Self::Fresh,
+            AtOnce::Stale => Self::Stale,
+        }
+    }
+}
+
 /// # Lock mode
 ///
 /// The value lives wherever the user keeps it.

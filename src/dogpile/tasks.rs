@@ -111,9 +111,13 @@ impl<C: Clock> Dogpile<C> {
     pub fn acquire_or_create_async(&self, creator: impl AsyncFnOnce()) -> impl Future<Output = Outcome> {
         let mut creator = Once::new(creator);
         async move {
-            or_deadlock(
-                self.create_by(&ENDLESS_TASK, |creation| Box::pin(creation.run_plain(&mut creator, never))).await,
-            )
+            match self.at_once() {
+                Ok(seen) => seen.into(),
+                Err(now) => or_deadlock(
+                    self.create_by(now, &ENDLESS_TASK, |creation| Box::pin(creation.run_plain(&mut creator, never)))
+                        .await,
+                ),
+            }
         }
     }
 
@@ -128,9 +132,13 @@ impl<C: Clock> Dogpile<C> {
     ) -> impl Future<Output = Outcome> {
         let mut creator = Once::new(creator);
         async move {
-            or_deadlock(
-                self.create_by(&ENDLESS_TASK, |creation| Box::pin(creation.run_closure(&mut creator, never))).await,
-            )
+            match self.at_once() {
+                Ok(seen) => seen.into(),
+                Err(now) => or_deadlock(
+                    self.create_by(now, &ENDLESS_TASK, |creation| Box::pin(creation.run_closure(&mut creator, never)))
+                        .await,
+                ),
+            }
         }
     }
 
@@ -148,7 +156,14 @@ impl<C: Clock> Dogpile<C> {
         creator: impl AsyncFnOnce() -> Result<(), E>,
     ) -> impl Future<Output = Result<Outcome, CreateError<E>>> {
         let mut creator = Once::new(creator);
-        async move { self.create_by(&TASK, |creation| Box::pin(creation.run_plain(&mut creator, identity))).await }
+        async move {
+            match self.at_once() {
+                Ok(seen) => Ok(seen.into()),
+                Err(now) => {
+                    self.create_by(now, &TASK, |creation| Box::pin(creation.run_plain(&mut creator, identity))).await
+                }
+            }
+        }
     }
 
     /// As [`acquire_or_try_create_with`](Self::acquire_or_try_create_with), for a task.
@@ -165,7 +180,14 @@ impl<C: Clock> Dogpile<C> {
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> impl Future<Output = Result<Outcome, CreateError<E>>> {
         let mut creator = Once::new(creator);
-        async move { self.create_by(&TASK, |creation| Box::pin(creation.run_closure(&mut creator, identity))).await }
+        async move {
+            match self.at_once() {
+                Ok(seen) => Ok(seen.into()),
+                Err(now) => {
+                    self.create_by(now, &TASK, |creation| Box::pin(creation.run_closure(&mut creator, identity))).await
+                }
+            }
+        }
     }
 
     /// As [`get_or_create`](Self::get_or_create), for a task, with a getter and a creator that give futures.
@@ -503,13 +525,15 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
+    /// Of who has found nothing to use at once, at that time. (Looked for here, what is there would cost a hit another future.)
     fn create_by<'a, E, R: Future<Output = Result<(), E>>>(
         &'a self,
+        now: u64,
         wait: &Wait,
         run: impl FnOnce(Creation<'a, Self>) -> R,
     ) -> impl Future<Output = Result<Outcome, CreateError<E>>> {
         async move {
-            match self.access_async(wait).await? {
+            match self.access_unless_fresh(now, wait).await? {
                 Access::Fresh => Ok(Outcome::Fresh),
                 Access::Stale => Ok(Outcome::Stale),
                 Access::Waited => Ok(Outcome::Waited),
