@@ -79,7 +79,12 @@ impl<C: Clock> Dogpile<C> {
     /// If this task is running the creator that it would wait for.
     pub fn acquire_async(&self) -> impl Future<Output = Turn<'_, C>> {
         async move {
-            match self.access_async(&ENDLESS_TASK).await {
+            let now = match self.at_once() {
+                Ok(AtOnce::Fresh) => return Turn::Fresh,
+                Ok(AtOnce::Stale) => return Turn::Stale,
+                Err(now) => now,
+            };
+            match self.access_unless_fresh(now, &ENDLESS_TASK).await {
                 Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
                 Err(error) => would_deadlock(&error),
             }
@@ -96,7 +101,12 @@ impl<C: Clock> Dogpile<C> {
         C: 'static,
     {
         async move {
-            match self.access_async(&ENDLESS_TASK).await {
+            let now = match self.at_once() {
+                Ok(AtOnce::Fresh) => return Turn::Fresh,
+                Ok(AtOnce::Stale) => return Turn::Stale,
+                Err(now) => now,
+            };
+            match self.access_unless_fresh(now, &ENDLESS_TASK).await {
                 Ok(access) => self.turn(access, || Keeper::Shared(Arc::clone(self))),
                 Err(error) => would_deadlock(&error),
             }

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -114,12 +115,20 @@ fn c11_what_is_dead_by_then_runs_nothing() {
     let clock = Arc::new(ManualClock::new());
     let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MINUTE));
     let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
-    let unwanted = || async { unreachable!("it is dead") };
+    let ran = Arc::new(AtomicBool::new(false));
+    let unwanted = {
+        let ran = Arc::clone(&ran);
+        move || async move {
+            ran.store(true, Ordering::SeqCst);
+            1
+        }
+    };
     let mut late = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, unwanted));
     assert!(poll(&mut late, &woken).is_pending());
     clock.advance(Duration::from_secs(60));
     assert_eq!(*cached.get_or_create(|| 2), 2);
     block_on(shelf.take());
+    assert!(!ran.load(Ordering::SeqCst));
     assert!(matches!(poll(&mut late, &woken), Poll::Ready(guard) if *guard == 2), "it is served by what replaced it");
     assert_eq!((cached.get_stale().as_deref(), cached.stats().dead), (Some(&2), 1));
 }
