@@ -56,7 +56,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         async move {
             let key = &(self.key)(arguments);
             let getter = || async { (self.store.get)(key).await.ok_or(NeedRegeneration) };
-            or_deadlock(self.get_as_task(&ENDLESS_TASK, key, arguments, getter, never::<V>).await)
+            or_deadlock(self.access_as_task(&ENDLESS_TASK, false, key, arguments, getter, never::<V>).await)
         }
     }
 
@@ -101,7 +101,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         async move {
             let key = &(self.key)(arguments);
             let getter = || async { (self.store.get)(key).await.ok_or(NeedRegeneration) };
-            or_deadlock(self.refresh_as_task(&ENDLESS_TASK, key, arguments, getter, never::<V>).await)
+            or_deadlock(self.access_as_task(&ENDLESS_TASK, true, key, arguments, getter, never::<V>).await)
         }
     }
 }
@@ -130,7 +130,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         async move {
             let key = &(self.key)(arguments);
             let getter = || async { brought((self.store.get)(key).await) };
-            self.get_as_task(&TASK, key, arguments, getter, identity).await
+            self.access_as_task(&TASK, false, key, arguments, getter, identity).await
         }
     }
 
@@ -193,13 +193,16 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         async move {
             let key = &(self.key)(arguments);
             let getter = || async { brought((self.store.get)(key).await) };
-            self.refresh_as_task(&TASK, key, arguments, getter, identity).await
+            self.access_as_task(&TASK, true, key, arguments, getter, identity).await
         }
     }
 
-    fn get_as_task<A: ?Sized, M, V, E: Display, G, N: Into<GetError<G>>, R, S: Stored<E>>(
+    /// All accesses, and all refreshes: what those want began to be made `anew` after they did.
+    #[allow(clippy::too_many_arguments)] // they are those of the forms, and what the forms differ in
+    fn access_as_task<A: ?Sized, M, V, E: Display, G, N: Into<GetError<G>>, R, S: Stored<E>>(
         &self,
         wait: &Wait,
+        anew: bool,
         key: &K,
         arguments: &A,
         getter: impl FnMut() -> R,
@@ -213,31 +216,13 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         async move {
             let lock = self.lock(key);
             let run = |creation| Box::pin(self.run_as_task(creation, key, arguments, &made));
-            lock.get_stamped_by(wait, getter, run).await
-        }
-    }
-
-    fn refresh_as_task<A: ?Sized, M, V, E: Display, G, N: Into<GetError<G>>, R, S: Stored<E>>(
-        &self,
-        wait: &Wait,
-        key: &K,
-        arguments: &A,
-        getter: impl FnMut() -> R,
-        made: impl Fn(M) -> Result<V, E>,
-    ) -> impl Future<Output = Result<Stamped<V>, CreateError<E, G>>>
-    where
-        F: AsyncFn(&A) -> M,
-        Set: AsyncFn(&K, &Stamped<V>) -> S,
-        R: Future<Output = Result<Stamped<V>, N>>,
-    {
-        async move {
-            let lock = self.lock(key);
-            let run = |creation| Box::pin(self.run_as_task(creation, key, arguments, &made));
-            match lock.elect_anew(wait).await? {
-                Anew::Elected(born) => lock.create_stamped_by(born, getter, run).await,
+            if anew {
+                if let Anew::Elected(born) = lock.elect_anew(wait).await? {
+                    return lock.create_stamped_by(born, getter, run).await;
+                }
                 // Somebody else has made it: it is in the store, or was.
-                Anew::Created | Anew::Served => lock.get_stamped_by(wait, getter, run).await,
             }
+            lock.get_stamped_by(wait, getter, run).await
         }
     }
 

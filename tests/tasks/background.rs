@@ -246,3 +246,20 @@ fn a_creator_and_a_waker_that_panic() {
     block_on(shelf.take());
     assert!(!lock.is_creating());
 }
+
+/// The old value is thrown away as the creation of the new one is spawned: there is nothing to go on with, so that is waited for.
+#[test]
+fn l6_an_old_value_that_goes_as_the_new_one_is_spawned() {
+    let (cached, shelf, woken) = (Arc::new(Cached::never_expires()), Shelf::default(), Arc::<Woken>::default());
+    cached.set(1);
+    cached.mark_stale();
+    let spawner = |task: Task| {
+        cached.invalidate();
+        shelf.0.borrow_mut().push(task);
+    };
+    let mut access = Box::pin(Cached::get_or_create_in_background_async(&cached, &spawner, || async { 2 }));
+    assert!(poll(&mut access, &woken).is_pending());
+    block_on(shelf.take());
+    assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == 2));
+    assert!(!cached.has_value());
+}
