@@ -43,7 +43,7 @@
 use crate::election::Election;
 use crate::error::WaitCycle;
 use crate::running::{Subject, Work, address_of, creations_here};
-use crate::sync::{AtomicU64, Mutant, Mutex, Ordering, global, mutant};
+use crate::sync::{Mutant, Mutex, Ordering, count, global, mutant};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The creation of a lock waits.
@@ -67,9 +67,9 @@ global! {
     static TABLE: Mutex<Table> = Mutex::new(Table { edges: BTreeMap::new(), dead: BTreeSet::new() });
 }
 
-global! {
-    /// How many edges there are, and have been taken from their waits: so that the end of a creation need hardly ever look.
-    static EDGES: AtomicU64 = AtomicU64::new(0);
+count! {
+    /// How many edges there are, or were taken from waits that go on: so that the end of a creation need hardly ever look.
+    fn edges;
 }
 
 /// The edges of one wait. To be taken back by [`end`](Self::end) under the mutex of the queue that it is in.
@@ -95,7 +95,7 @@ impl Edges {
         for work in &here {
             table.edges.insert((work.subject, wait), Edge { to, name: work.name });
         }
-        EDGES.fetch_add(here.len() as u64, Ordering::Relaxed);
+        edges(|count| count.fetch_add(here.len() as u64, Ordering::Relaxed));
         Ok(Self { wait, from: here })
     }
 
@@ -119,7 +119,7 @@ impl Edges {
             return;
         }
         let mut table = TABLE.lock();
-        EDGES.fetch_sub(self.from.len() as u64, Ordering::Relaxed);
+        edges(|count| count.fetch_sub(self.from.len() as u64, Ordering::Relaxed));
         for from in self.from.drain(..) {
             table.edges.remove(&(from.subject, self.wait));
         }
@@ -169,7 +169,7 @@ impl Table {
 /// The live creation of that lock has ended. Under the mutex of its queue.
 pub(crate) fn ended(of: &Election) {
     // Relaxed: what is left of this creation was counted on its own way here.
-    if EDGES.load(Ordering::Relaxed) != 0 {
+    if edges(|count| count.load(Ordering::Relaxed)) != 0 {
         TABLE.lock().take(of);
     }
 }

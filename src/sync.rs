@@ -25,7 +25,7 @@ use std::task::Waker;
 
 #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
 use imp::Bell;
-pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, global, local};
+pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, count, global, local};
 #[cfg(not(dogpile_loom))]
 pub(crate) use imp::{Deadline, block_by};
 #[cfg(dogpile_loom)]
@@ -149,6 +149,18 @@ mod imp {
     }
     pub(crate) use global;
 
+    /// A count of the whole process that orders nothing, by what is done with it.
+    macro_rules! count {
+        ($(#[$meta:meta])* fn $name:ident;) => {
+            $(#[$meta])*
+            fn $name<R>(with: impl FnOnce(&$crate::sync::Counter) -> R) -> R {
+                static COUNT: $crate::sync::Counter = $crate::sync::Counter::new(0);
+                with(&COUNT)
+            }
+        };
+    }
+    pub(crate) use count;
+
     #[cfg(all(target_os = "linux", not(dogpile_portable)))]
     pub(super) use parking::Bell;
     pub(crate) use parking::together;
@@ -264,6 +276,18 @@ mod imp {
         };
     }
     pub(crate) use global;
+
+    /// A count of each model by itself: all its threads are one of the system's, and others run beside it.
+    macro_rules! count {
+        ($(#[$meta:meta])* fn $name:ident;) => {
+            $(#[$meta])*
+            fn $name<R>(with: impl FnOnce(&$crate::sync::Counter) -> R) -> R {
+                std::thread_local! { static COUNT: $crate::sync::Counter = const { $crate::sync::Counter::new(0) }; }
+                COUNT.with(with)
+            }
+        };
+    }
+    pub(crate) use count;
 
     /// `loom::sync::Mutex` with `parking_lot`'s signature: no poisoning.
     #[derive(Debug)]

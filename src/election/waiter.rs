@@ -100,7 +100,7 @@ impl<'a> Waiter<'a> {
         }
         let (called, again) = (mem::take(&mut waiting.called), waiting.again);
         let state = self.election.look();
-        if called || (self.role != Role::Waits && timer.is_some() && state.is_creating()) {
+        if called || (timer.is_some() && state.is_creating()) {
             if let Some(born) = self.election.elect_locked(&mut guard, state, timer) {
                 return self.go(guard, ticket, Verdict::Elected(born));
             }
