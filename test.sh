@@ -99,7 +99,7 @@ if cargo +nightly --version >/dev/null 2>&1; then
     sanitize "" tsan --test contract --test dogpile --test getter_mode --test stamped_mode --test waiters \
         --test worked_examples --test rm_lock --test full_fences --test sync_reader --test cached --test registry \
         --test cached_by_key --test policy --test chaos --test background --test seen \
-        --test destructors
+        --test destructors --test tasks
     say "ThreadSanitizer over the readers, with full fences"
     sanitize "--cfg dogpile_portable" tsan-portable --test contract --test worked_examples --test sync_reader
 else

@@ -35,6 +35,7 @@ mod access;
 mod guard;
 mod in_background;
 mod renewal;
+mod tasks;
 mod tray;
 
 pub use guard::CachedGuard;

@@ -1,4 +1,7 @@
-//! A function with arguments that keeps its results in a store: [`Dogpile`]'s stamped getter mode, with a [`Registry`] of locks.
+//! A function with arguments that keeps its results in a store: [`Dogpile`]'s stamped getter mode, with a [`Registry`] of locks. What
+//! of it is for tasks is in [`tasks`].
+
+mod tasks;
 
 use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::{Anew, Dogpile, Stamped, never, or_deadlock};
@@ -6,9 +9,10 @@ use crate::error::{AcquireError, CreateError, GetError};
 use crate::policy::Policy;
 use crate::registry::{Held, Registry};
 use crate::sync::{Arc, const_fn};
-use crate::wait::{Patience, Wait};
+use crate::wait::{Patience, Wait, at_once};
 use std::convert::Infallible;
 use std::fmt::{self, Display};
+use std::future::ready;
 use std::hash::Hash;
 use std::time::Duration;
 
@@ -20,6 +24,8 @@ use std::time::Duration;
 /// | `get` | `Fn(&K) -> Option<Stamped<V>>` | `Fn(&K) -> Result<Option<Stamped<V>>, G>` |
 /// | `set` | `Fn(&K, &Stamped<V>)` | `Fn(&K, &Stamped<V>) -> Result<(), E>`, where `E` is also what the function fails with |
 /// | `remove` | `Fn(&K)` | `Fn(&K) -> Result<(), R>` |
+///
+/// To the forms that end in `_async` they give futures of those.
 ///
 /// Each form asks for those that it calls: who never invalidates may say `remove: ()`. What `set` and `remove` return is looked
 /// at: an infallible one returns `()`, so end it with a semicolon.
@@ -185,7 +191,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         creator: impl FnOnce() -> Result<V, E>,
         setter: impl FnOnce(&K, &Stamped<V>) -> Result<(), E>,
     ) -> Result<Stamped<V>, CreateError<E, G>> {
-        self.lock(key).get_stamped_and_set(&mut Wait::new(patience), || getter(key), creator, |made| setter(key, made))
+        self.lock(key).get_stamped_and_set(&Wait::new(patience), || getter(key), creator, |made| setter(key, made))
     }
 
     /// All invalidations.
@@ -211,9 +217,12 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         setter: impl FnOnce(&K, &Stamped<V>) -> Result<(), E>,
     ) -> Result<Stamped<V>, CreateError<E, G>> {
         let lock = self.lock(key);
-        let wait = &mut Wait::new(patience);
-        match lock.elect_anew(wait)? {
-            Anew::Elected(born) => lock.create_stamped_and_set(born, || getter(key), creator, |made| setter(key, made)),
+        let wait = &Wait::new(patience);
+        match at_once(lock.elect_anew(wait))? {
+            Anew::Elected(born) => {
+                let run = |creation| ready(lock.run_and_set(creation, creator, |made| setter(key, made)));
+                at_once(lock.create_stamped_by(born, || ready(getter(key)), run))
+            }
             // Somebody else has made it: it is in the store, or was.
             Anew::Created | Anew::Served => {
                 lock.get_stamped_and_set(wait, || getter(key), creator, |made| setter(key, made))

@@ -1,4 +1,8 @@
-//! A function that keeps its result: [`Cached`] with its creator.
+//! A function that keeps its result: [`Cached`] with its creator. What of it is for tasks is in [`tasks`].
+
+mod tasks;
+
+pub use tasks::{AsyncCreator, cached_async};
 
 use crate::cached::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::{Clock, MonotonicClock};
@@ -9,9 +13,10 @@ use crate::lock::Elects;
 use crate::policy::Policy;
 use crate::runner::Runner;
 use crate::sync::{Arc, const_fn};
-use crate::wait::{FOREVER, Patience};
+use crate::wait::{FOREVER, Patience, Wait, at_once};
 use std::convert::Infallible;
 use std::fmt::{self, Display};
+use std::future::ready;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -52,6 +57,15 @@ pub mod kind {
     pub enum With {}
     #[derive(Debug)]
     pub struct FallibleWith<E>(PhantomData<E>);
+
+    // Without the error's type: with its lifetimes in it, a future would hardly ever be `Send`.
+    /// `Fn() -> impl Future<Output = Result<T, E>>`.
+    #[derive(Debug)]
+    pub enum FallibleFuture {}
+
+    /// `AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>`.
+    #[derive(Debug)]
+    pub enum FallibleFutureWith {}
 }
 
 impl<T, C: Clock, F: Fn() -> T> Creator<T, C, kind::Plain> for F {
@@ -299,7 +313,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: Creator<T, C, K, Error = Infallible>,
     {
-        or_deadlock(self.cached.renewed(Patience::Endless, |renewal| self.creator.create(renewal)))
+        or_deadlock(self.renewed(Patience::Endless))
     }
 
     /// As [`refresh`](Self::refresh), but waits for others for `timeout` at most. If it does not come to it in time, the value is
@@ -333,7 +347,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: Creator<T, C, K>,
     {
-        self.cached.renewed(FOREVER, |renewal| self.creator.create(renewal))
+        self.renewed(FOREVER)
     }
 
     /// As [`refresh_fallible`](Self::refresh_fallible), but waits for others for `timeout` at most, as
@@ -350,7 +364,15 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: Creator<T, C, K>,
     {
-        self.cached.renewed(Patience::For(timeout), |renewal| self.creator.create(renewal))
+        self.renewed(Patience::For(timeout))
+    }
+
+    fn renewed<K>(&self, patience: Patience) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    where
+        F: Creator<T, C, K>,
+    {
+        let run = |renewal: Renewal<'_, T, C>| ready(renewal.run(|renewal| self.creator.create(renewal)));
+        at_once(self.cached.renewed(&Wait::new(patience), run))
     }
 }
 

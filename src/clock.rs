@@ -181,7 +181,7 @@ pub(crate) const fn nanoseconds(duration: Duration) -> u64 {
 /// Its time of day begins in the year 2000 and moves along; [`set_wall`](Self::set_wall) sets it apart.
 ///
 /// Who waits for a creation that has a [time-out](crate::PolicyBuilder::creation_timeout) is woken when the clock is moved there. (The
-/// clock keeps a waker for each thread that has, until then.)
+/// clock keeps a waker for each thread or task that has, until then.)
 ///
 /// Share it as `&'static ManualClock` or `Arc<ManualClock>`: both are clocks themselves. Code under test takes any clock if
 /// its lock is a `Dogpile<C>`, or a `Dogpile<Arc<dyn Clock>>`.
@@ -203,6 +203,33 @@ pub(crate) const fn nanoseconds(duration: Duration) -> u64 {
 /// assert_eq!(lock.acquire_or_create(|| ()), Outcome::Fresh);
 /// clock.advance(Duration::from_secs(1));
 /// assert!(lock.is_expired());
+/// ```
+///
+/// Beside the paused time of a runtime, both moved at once: values expire, and time-outs are over, while no time passes.
+///
+/// ```
+/// use dogpile::{Cached, ManualClock};
+/// use std::{sync::Arc, time::Duration};
+/// use tokio::time::{sleep, timeout};
+///
+/// # let paused = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+/// # paused.block_on(async { // or `#[tokio::test(start_paused = true)]`
+/// let clock = Arc::new(ManualClock::new());
+/// let advance = async |by| {
+///     clock.advance(by);
+///     tokio::time::advance(by).await;
+/// };
+/// let rates = Cached::with_clock(Duration::from_secs(60), Arc::clone(&clock));
+/// let fetch = async || {
+///     sleep(Duration::from_secs(2)).await; // slow, in production
+///     1.09
+/// };
+/// let in_a_second = timeout(Duration::from_secs(1), rates.get_or_create_async(fetch)).await;
+/// assert!(in_a_second.is_err() && !rates.is_creating(), "it was dropped, and its creation given up");
+/// assert_eq!(*rates.get_or_create_async(fetch).await, 1.09);
+/// advance(Duration::from_secs(60)).await;
+/// assert!(rates.is_expired());
+/// # });
 /// ```
 #[derive(Debug)]
 pub struct ManualClock {

@@ -1,4 +1,8 @@
-//! The right to create, as its owner holds it.
+//! The right to create, as its owner holds it. What of it is for tasks is in [`tasks`].
+
+mod tasks;
+
+pub(crate) use tasks::{Once, Stored};
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
@@ -286,16 +290,17 @@ impl<'a, L: Lock> Creation<'a, L> {
     ///
     /// If `creator` panics, the panic goes on, and the creation is given up.
     pub fn run_fallible<R, E: fmt::Display>(self, creator: impl FnOnce(&Self) -> Result<R, E>) -> Result<R, E> {
-        match self.enter(creator) {
-            Ok(created) => {
-                self.finish();
-                Ok(created)
-            }
-            Err(error) => {
-                self.fail(&error);
-                Err(error)
-            }
+        let made = self.enter(creator);
+        self.end_as(made)
+    }
+
+    /// Finishes it, or gives it up.
+    pub(crate) fn end_as<R, E: fmt::Display>(self, made: Result<R, E>) -> Result<R, E> {
+        match &made {
+            Ok(_) => drop(self.finish()),
+            Err(error) => self.fail(error),
         }
+        made
     }
 
     /// Runs something on this thread as part of the creation: who waits for it meanwhile is told (L7).

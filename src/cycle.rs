@@ -17,12 +17,16 @@
 //! | begin to wait | added, unless that closes a cycle: then it does not wait, and fails | the queue, then the table |
 //! | served, called, told; left | removed | the queue, then the table |
 //! | called, but a newcomer was faster: waits again | as begin | the queue, then the table |
+//! | a task waits on, polled by other creations than before | those of before are removed, then as begin | the queue, then the table |
+//! | a creation ends | those of it that are left are removed: futures that were polled in it, and have gone on elsewhere | its own queue, then the table |
 //! | a creation is declared dead | those of that creation are removed, and it gets no more | its own queue, then the table |
 //!
 //! # Why it holds
 //!
 //! - *Every cycle is found.* An edge is there from the moment at which its thread can no longer but wait. Edges are added under one
 //!   mutex, so of those that make up a cycle one is the last, and finds the others.
+//! - *A task's wait is its creator's only as long as that polls it.* So its edges are compared with who polls it at each poll, and none
+//!   outlives its creation.
 //! - *Nothing else is.* When the last one looks, all of the edges that it follows are there at the same time. Each says that a thread
 //!   which runs this creation, or stores for it, is in a queue; so that creation does not end before the next one in the cycle
 //!   does, or somebody loses patience. An edge is gone before whoever ends that wait lets go of its queue, and so before anything
@@ -39,7 +43,7 @@
 use crate::election::Election;
 use crate::error::WaitCycle;
 use crate::running::{Subject, Work, address_of, creations_here};
-use crate::sync::{Mutant, Mutex, global, mutant};
+use crate::sync::{Mutant, Mutex, Ordering, count, global, mutant};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The creation of a lock waits.
@@ -63,11 +67,16 @@ global! {
     static TABLE: Mutex<Table> = Mutex::new(Table { edges: BTreeMap::new(), dead: BTreeSet::new() });
 }
 
+count! {
+    /// How many edges there are, or were taken from waits that go on: so that the end of a creation need hardly ever look.
+    fn edges;
+}
+
 /// The edges of one wait. To be taken back by [`end`](Self::end) under the mutex of the queue that it is in.
 #[derive(Debug, Default)]
 pub(crate) struct Edges {
     wait: u64,
-    from: Vec<Subject>,
+    from: Vec<Work>,
 }
 
 impl Edges {
@@ -86,7 +95,17 @@ impl Edges {
         for work in &here {
             table.edges.insert((work.subject, wait), Edge { to, name: work.name });
         }
-        Ok(Self { wait, from: here.iter().map(|work| work.subject).collect() })
+        edges(|count| count.fetch_add(here.len() as u64, Ordering::Relaxed));
+        Ok(Self { wait, from: here })
+    }
+
+    /// Whether they are of the creations that this thread is in the middle of, dead ones aside.
+    pub(crate) fn are_of_here(&self) -> bool {
+        let here = creations_here();
+        if here.is_empty() || self.is_empty() {
+            return here.is_empty() && self.is_empty();
+        }
+        here == self.from
     }
 
     /// Whether anything is to be taken back.
@@ -100,8 +119,9 @@ impl Edges {
             return;
         }
         let mut table = TABLE.lock();
+        edges(|count| count.fetch_sub(self.from.len() as u64, Ordering::Relaxed));
         for from in self.from.drain(..) {
-            table.edges.remove(&(from, self.wait));
+            table.edges.remove(&(from.subject, self.wait));
         }
     }
 }
@@ -110,6 +130,14 @@ impl Table {
     /// The waits of that lock's creation.
     fn edges_from(&self, subject: Subject) -> impl Iterator<Item = (&(Subject, u64), &Edge)> {
         self.edges.range((subject, 0)..=(subject, u64::MAX))
+    }
+
+    /// Takes out all edges from that lock.
+    fn take(&mut self, of: &Election) {
+        let gone: Vec<_> = self.edges_from(address_of(of)).map(|(key, _)| *key).collect();
+        for key in gone {
+            self.edges.remove(&key);
+        }
     }
 
     /// The locks of the cycle that a wait for `to` would close, if their creations are run `here`.
@@ -138,13 +166,18 @@ impl Table {
     }
 }
 
+/// The live creation of that lock has ended. Under the mutex of its queue.
+pub(crate) fn ended(of: &Election) {
+    // Relaxed: what is left of this creation was counted on its own way here.
+    if edges(|count| count.load(Ordering::Relaxed)) != 0 {
+        TABLE.lock().take(of);
+    }
+}
+
 /// A creation of that lock was declared dead: whatever it waits for keeps nobody. Under the mutex of its queue.
 pub(crate) fn bury(of: &Election, ticket: u64) {
     let mut table = TABLE.lock();
-    let gone: Vec<_> = table.edges_from(address_of(of)).map(|(key, _)| *key).collect();
-    for key in gone {
-        table.edges.remove(&key);
-    }
+    table.take(of);
     table.dead.insert(ticket);
 }
 

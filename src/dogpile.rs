@@ -13,12 +13,14 @@ mod in_background;
 mod lock_mode;
 mod seen;
 mod stamped_mode;
+mod tasks;
 mod terms;
 
 pub(crate) use access::{Anew, Need, Settled, would_deadlock};
 pub(crate) use aging::Sight;
-pub(crate) use fetch::{Fetched, Known, Spared, found};
-pub(crate) use getter_mode::{never, never_fails, or_deadlock};
+pub(crate) use fetch::{ByLock, Fetched, Getter, Guarded, Judge, Spared, found};
+pub(crate) use getter_mode::{never, or_deadlock};
+pub(crate) use stamped_mode::ByStamp;
 pub use stamped_mode::Stamped;
 
 use crate::clock::{Clock, MonotonicClock};
@@ -26,7 +28,8 @@ use crate::election::{Election, Generation, StoreEnd};
 use crate::error::StillStoring;
 use crate::freshness::{Expiry, Freshness};
 use crate::running::is_storing_here;
-use crate::sync::{Deadline, block_until, const_fn};
+use crate::sync::const_fn;
+use crate::wait::{Patience, Wait, at_once};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
@@ -262,7 +265,7 @@ impl<C: Clock> Dogpile<C> {
     /// [`StillStoring`] if a creation that is now superseded was still inside [`publish`](crate::Creation::publish) when the
     /// time was out. The value is invalidated, and missing to this lock, but its store may yet be written to.
     pub fn invalidate_timeout(&self, timeout: Duration) -> Result<(), StillStoring> {
-        self.forget(None).map_or(Ok(()), |end| self.wait_for(end, timeout))
+        self.forget(None).map_or(Ok(()), |end| at_once(self.wait_for(end, &Wait::new(Patience::For(timeout)))))
     }
 
     /// The part of an invalidation that takes effect at once; with `only_if`, only in that generation.
@@ -309,17 +312,24 @@ impl<C: Clock> Dogpile<C> {
     /// [`StillStoring`], as [`invalidate_timeout`](Self::invalidate_timeout): it did invalidate.
     pub fn invalidate_if_timeout(&self, seen: Generation, timeout: Duration) -> Result<bool, StillStoring> {
         match self.forget(Some(seen)) {
-            Some(end) => self.wait_for(end, timeout).map(|()| true),
+            Some(end) => at_once(self.wait_for(end, &Wait::new(Patience::For(timeout)))).map(|()| true),
             None => Ok(false),
         }
     }
 
-    pub(crate) fn wait_for(&self, mut end: StoreEnd<'_>, timeout: Duration) -> Result<(), StillStoring> {
-        // Who invalidates from inside the store does not wait for itself.
-        if end.is_over() || is_storing_here(&self.election) {
-            return Ok(());
+    pub(crate) fn wait_for(
+        &self,
+        mut end: StoreEnd<'_>,
+        wait: &Wait,
+    ) -> impl Future<Output = Result<(), StillStoring>> {
+        async move {
+            // Who invalidates from inside the store does not wait for itself.
+            if end.is_over() || is_storing_here(&self.election) {
+                return Ok(());
+            }
+            let deadline = wait.begin().ok_or(StillStoring)?;
+            wait.for_(deadline, |waker| end.poll(waker)).await.ok_or(StillStoring)
         }
-        block_until(Deadline::after(timeout), |waker| end.poll(waker)).ok_or(StillStoring)
     }
 
     /// Makes the value stale: the next access creates, the others carry on with it. Never blocks on a creation.

@@ -34,7 +34,7 @@
 //! | finish, expired at once | creating → paused | + 1 | mutex | as finish, but it counts as a failure |
 //! | set | any → same, paused → idle | + 1 | mutex | new deadline; every waiter is served; failures are forgotten |
 //! | stand down | creating → idle, or paused as it was | stays | mutex | every waiter is told to look again |
-//! | abandon | creating → idle | stays | mutex | the first waiter is given the baton |
+//! | abandon | creating → idle | stays | mutex | the first waiter that can create is given the baton; who cannot is told to look again |
 //! | fail | creating → paused | stays | mutex | `hold`; who can hear of the pause is told, the first of the others is given the baton |
 //! | begin store | creating → storing | stays | mutex, refused if superseded | - |
 //! | end store | storing → creating | stays | mutex | those who invalidated meanwhile are let go; who found the creation overdue is woken |
@@ -69,7 +69,7 @@
 //!   owner read the clock and was then slow to come to the mutex, which is found that much later). If it queues behind an
 //!   overdue creation, or looks again while one stores, it says so under the mutex, and the end of a store wakes it. Whether it does, and until
 //!   when it sleeps, go by one reading of the clock.
-//! - *The baton.* While nobody creates and somebody waits who is not about to hear of a pause, exactly one waiter is *called*: woken,
+//! - *The baton.* While nobody creates and somebody waits who can, and is not about to hear of a pause, exactly one waiter is *called*: woken,
 //!   and to elect itself when it looks. It stays in its place meanwhile. If a newcomer was faster, it is no longer called but still
 //!   the first in line, and the newcomer's creation, when it ends, serves it or calls it again. If it leaves instead, it calls the
 //!   next. After *stand down* all of them are awake and will look, so nobody needs to be called; who then comes to wait
@@ -97,7 +97,7 @@ pub use waiter::{StoreEnd, Verdict, Waiter};
 
 use crate::cycle;
 use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
-use queue::{Lazy, Streak, Wake, all_again, call_next, release, take_all, take_until};
+use queue::{Lazy, Role, Streak, Wake, all_again, call_next, release, take_all, take_until, tell_the_others};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::Waker;
@@ -342,7 +342,12 @@ impl Election {
     /// Prepares to wait for the creation that was `seen`. The first poll queues. Who `hears_of_pauses` need not create after a
     /// failure that others pause for.
     pub fn wait(&self, seen: State, hears_of_pauses: bool) -> Waiter<'_> {
-        Waiter::new(self, seen, hears_of_pauses)
+        Waiter::new(self, seen, if hears_of_pauses { Role::CreatesOrPauses } else { Role::Creates })
+    }
+
+    /// The same for one who cannot create: it is never called, and looks again when nobody else has created.
+    pub fn wait_without_creator(&self, seen: State) -> Waiter<'_> {
+        Waiter::new(self, seen, Role::Waits)
     }
 
     /// Whether a creation born then may still publish, as far as invalidations go.
@@ -384,7 +389,7 @@ impl Election {
             return Finished::Dead;
         }
         let state = self.look_locked();
-        debug_assert!(state.is_creating() && !state.is_storing());
+        debug_assert!(state.is_creating());
         let superseded = state.generation() != born.generation && !mutant(Mutant::LateFinishPublishes);
         let mut wake = Wake::default();
         let finished = if superseded {
@@ -401,12 +406,14 @@ impl Election {
         };
         let paused = Self::count(&mut book, failure, &mut wake);
         if superseded {
-            wake.called = call_next(&mut book);
+            Self::hand_on(&mut book, &mut wake);
         }
+        Self::close_stores(state, &mut book, &mut wake);
+        cycle::ended(self);
         let moved = if superseded { 0 } else { GENERATION };
         // Release: pairs with the acquires in `look` and `elect`. It comes after the deadline: who sees this word idle
         // in the new generation sees the new deadline too.
-        self.state.store((state.0 & !(CREATING | MARKED | TIMED) | paused) + moved, Ordering::Release);
+        self.state.store((state.0 & !(CREATING | MARKED | TIMED | STORING) | paused) + moved, Ordering::Release);
         release(book, wake);
         finished
     }
@@ -459,16 +466,31 @@ impl Election {
                 None => 0,
                 failure => Self::count(&mut book, failure, &mut wake),
             };
-            wake.called = call_next(&mut book);
+            Self::hand_on(&mut book, &mut wake);
             self.free(book, wake, paused);
         }
         live
     }
 
-    fn free(&self, book: MutexGuard<'_, Lazy>, wake: Wake, paused: u64) {
+    /// Nobody creates any more: the first who can is called, and those look again who cannot.
+    fn hand_on(book: &mut Lazy, wake: &mut Wake) {
+        wake.called = call_next(book);
+        wake.again.extend(tell_the_others(book));
+    }
+
+    /// A creation has ended, and with it those of its stores that were leaked: nobody is to wait for them.
+    fn close_stores(state: State, book: &mut Lazy, wake: &mut Wake) {
+        if let Some(book) = book.as_mut().filter(|_| state.is_storing()) {
+            wake.let_go = book.let_go();
+        }
+    }
+
+    fn free(&self, mut book: MutexGuard<'_, Lazy>, mut wake: Wake, paused: u64) {
         let state = self.look_locked();
+        Self::close_stores(state, &mut book, &mut wake);
+        cycle::ended(self);
         // Release: pairs with the acquire in `elect`: the next creator sees what this one left behind.
-        self.state.store(state.0 & !(CREATING | MARKED | TIMED) | paused, Ordering::Release);
+        self.state.store(state.0 & !(CREATING | MARKED | TIMED | STORING) | paused, Ordering::Release);
         release(book, wake);
     }
 
@@ -516,7 +538,7 @@ impl Election {
         if stores.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.state.fetch_and(!STORING, Ordering::Relaxed);
             if let Some(book) = book.as_mut() {
-                wake.let_go = std::mem::take(&mut book.invalidations).into_values();
+                wake.let_go = book.let_go();
                 wake.again = book.wake_overdue();
             }
         }

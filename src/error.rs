@@ -129,6 +129,7 @@ pub enum AcquireError {
     WriteLockHeld,
 }
 
+const LOST: &str = "the task that was spawned to create the value has panicked, or was dropped";
 const TIMED_OUT: &str = "timed out while waiting for other threads";
 const WOULD_DEADLOCK: &str =
     "a creator asked for the value that it is creating itself, and would have waited for itself for ever";
@@ -192,6 +193,9 @@ pub enum CreateError<E, G = Infallible> {
     ReadLockHeld,
     /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): it would have waited for itself.
     WriteLockHeld,
+    /// There was no value, and the task that was [spawned](crate::Spawner) to create one for this access has ended without: its
+    /// creator panicked, or the runtime has dropped it.
+    Lost,
 }
 
 impl<E, G> From<AcquireError> for CreateError<E, G> {
@@ -213,7 +217,8 @@ impl<E, G> From<LockError> for CreateError<E, G> {
 }
 
 impl CreateError<Infallible> {
-    /// What is left where neither creator nor getter can fail.
+    /// What is left where neither creator nor getter can fail. A creation that was lost has failed all the same, and that is a panic.
+    #[track_caller]
     pub(crate) fn of_a_wait(self) -> AcquireError {
         match self {
             Self::Failed(never) | Self::GetterFailed(never) => match never {},
@@ -222,6 +227,7 @@ impl CreateError<Infallible> {
             Self::Paused { retry_in, cause } => AcquireError::Paused { retry_in, cause },
             Self::ReadLockHeld => AcquireError::ReadLockHeld,
             Self::WriteLockHeld => AcquireError::WriteLockHeld,
+            Self::Lost => panic!("{LOST}"),
         }
     }
 }
@@ -236,6 +242,7 @@ impl<E, G> fmt::Display for CreateError<E, G> {
             Self::Paused { retry_in, cause } => return paused(f, *retry_in, cause),
             Self::ReadLockHeld => NOTHING_TO_READ,
             Self::WriteLockHeld => WRITE_LOCK_HELD,
+            Self::Lost => LOST,
         })
     }
 }
@@ -249,7 +256,8 @@ impl<E: Error + 'static, G: Error + 'static> Error for CreateError<E, G> {
             | Self::WouldDeadlock(_)
             | Self::Paused { .. }
             | Self::ReadLockHeld
-            | Self::WriteLockHeld => None,
+            | Self::WriteLockHeld
+            | Self::Lost => None,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! How a creation holds on to its lock.
 
+use crate::readers::{HasReaders, Owner};
 use crate::sync::Arc;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// What a lock is held by that may outlive its caller: `&'static L`, `&'a Arc<L>`, or `&'a Held<'static, K, L>` from a
-/// [`Registry`](crate::Registry). The functions that end in `_in_background` take one.
+/// [`Registry`](crate::Registry). The functions that end in `_in_background`
+/// take one, and those of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) that end in `_async`.
 ///
 /// It cannot be implemented elsewhere.
 pub trait Keep<'a, L>: Keeps<'a, L> {}
@@ -18,6 +20,11 @@ pub trait Keeps<'a, L>: Copy {
 
     /// A hold of its own.
     fn keeper(self) -> Keeper<'static, L>;
+
+    /// The same, for a guard.
+    fn owner(self) -> Owner
+    where
+        L: HasReaders + 'static;
 }
 
 impl<L> Keep<'static, L> for &'static L {}
@@ -29,6 +36,13 @@ impl<L> Keeps<'static, L> for &'static L {
     fn keeper(self) -> Keeper<'static, L> {
         Keeper::Borrowed(self)
     }
+
+    fn owner(self) -> Owner
+    where
+        L: HasReaders,
+    {
+        Owner::for_ever(self.readers())
+    }
 }
 
 impl<'a, L> Keep<'a, L> for &'a Arc<L> {}
@@ -39,6 +53,13 @@ impl<'a, L> Keeps<'a, L> for &'a Arc<L> {
 
     fn keeper(self) -> Keeper<'static, L> {
         Keeper::Shared(Arc::clone(self))
+    }
+
+    fn owner(self) -> Owner
+    where
+        L: HasReaders + 'static,
+    {
+        Owner::shared(Arc::clone(self))
     }
 }
 

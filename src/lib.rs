@@ -6,11 +6,15 @@
 //! a store. [`Dogpile`] is the lock under all of them; its documentation says who runs, who waits and who carries on.
 //! [`Turn`] is what an access is given, [`Creation`] the right to create. [`Registry`] has a lock for each key. [`SyncReaderDogpile`] is the lock for what readers hold on to while it is swapped, and
 //! [`RmLock`] its readers by themselves. [`Clock`] is what time it is.
-//! [`Policy`] is what happens as a value ages and when creating goes wrong, [`Runner`] who creates in the background, and [`Observer`]
-//! who is told.
+//! [`Policy`] is what happens as a value ages and when creating goes wrong, [`Runner`] and [`Spawner`] who creates in the background, and
+//! [`Observer`] who is told. Each type has its forms for tasks under a heading of that name; what holds for all of them is said at
+//! [`Dogpile`](Dogpile#for-tasks).
 
 // But for the lock that hands out what it holds: see `rm_lock`.
 #![deny(unsafe_code)]
+// The future of an `async fn` has room for its arguments twice, once as they came and once as they are used, and so has each future that
+// it is a part of: `tests/tasks/sizes.rs` would fail. Where they are more than references, a function gives an `async move` block.
+#![allow(clippy::manual_async_fn)]
 // What the models are shown beyond the public interface need not be as polished.
 #![cfg_attr(dogpile_loom, allow(clippy::must_use_candidate, clippy::new_without_default))]
 
@@ -37,6 +41,7 @@ mod registry;
 mod rm_lock;
 mod runner;
 mod running;
+mod spawner;
 mod sync;
 mod sync_reader;
 mod turn;
@@ -46,7 +51,7 @@ pub use crate::cached::{Cached, CachedGuard, Made, Renewal};
 pub use crate::cached_by_key::{CachedByKey, Store, cached_by_key};
 #[doc(hidden)]
 pub use crate::cached_fn::kind;
-pub use crate::cached_fn::{CachedFn, Creator, cached};
+pub use crate::cached_fn::{AsyncCreator, CachedFn, Creator, cached, cached_async};
 #[cfg(all(target_os = "linux", not(dogpile_portable)))]
 pub use crate::clock::BoottimeClock;
 pub use crate::clock::{Clock, ManualClock, MonotonicClock};
@@ -74,7 +79,8 @@ pub use crate::rm_lock::{OwnedRmLockReadGuard, RmLock, RmLockReadGuard, RmLockWr
 #[cfg(not(dogpile_loom))]
 pub use crate::runner::Pool;
 pub use crate::runner::{Job, Runner, ThreadPerJob};
-pub use crate::sync_reader::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile, WriteGuard};
+pub use crate::spawner::{Spawner, Task};
+pub use crate::sync_reader::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile, WriteGuard};
 pub use crate::turn::{Outcome, Turn};
 
 /// The layers below [`Dogpile`], open to the models of `loom-tests` and to nobody else.

@@ -75,15 +75,17 @@ mod owned;
 mod record;
 
 pub use drain::Hold;
+pub(crate) use drain::LooseHold;
+pub use owned::HasReaders;
+pub(crate) use owned::OwnedPass;
 pub use owned::Owner;
-pub(crate) use owned::{HasReaders, OwnedPass};
 
 #[cfg(not(dogpile_loom))]
 use crate::error::FencesDecided;
 use crate::error::LockError;
 use crate::running::{Doing, end, is_here};
 use crate::sync::{AtomicU64, Mutant, Mutex, Ordering, const_fn, fences, local, mutant, unique};
-use crate::wait::{FOREVER, Wait};
+use crate::wait::{FOREVER, Wait, apart};
 use line::{Inner, Phase, Wake, release};
 use record::Record;
 use std::cell::Cell;
@@ -204,7 +206,7 @@ impl Readers {
     /// Enters. Blocks while a writer is in, or waits, unless this thread reads already.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
-    pub fn enter(&self, wait: &mut Wait) -> Result<Pass<'_>, LockError> {
+    pub(crate) fn enter(&self, wait: &Wait) -> Result<Pass<'_>, LockError> {
         match self.sit_at_once() {
             Some(seat) => Ok(self.pass(seat)),
             None => self.ask_bound(wait).map(|seat| self.pass(seat)),
@@ -247,7 +249,7 @@ impl Readers {
     #[cold]
     #[track_caller]
     fn ask_or_panic(&self) -> Seat<'_> {
-        match self.ask_bound(&mut Wait::new(FOREVER)) {
+        match self.ask_bound(&Wait::new(FOREVER)) {
             Ok(seat) => seat,
             Err(error) => panic!("{error}"),
         }
@@ -261,16 +263,20 @@ impl Readers {
     }
 
     /// As [`enter`](Self::enter), by a counter, which any thread may leave.
-    fn enter_counter(&self, wait: &mut Wait) -> Result<usize, LockError> {
-        let counter = counter_here();
-        self.count(counter);
-        // Acquire: as in `enter_at_once`.
-        if self.gate.load(Ordering::Acquire) & CLOSED == 0 {
-            return Ok(counter);
+    fn enter_counter(&self, wait: &Wait) -> impl Future<Output = Result<usize, LockError>> {
+        async move {
+            let counter = counter_here();
+            self.count(counter);
+            // Acquire: as in `enter_at_once`.
+            if self.gate.load(Ordering::Acquire) & CLOSED == 0 {
+                return Ok(counter);
+            }
+            self.leave_counter(counter);
+            // A task may come to sit down on another thread than it asked on.
+            let seat = apart!(wait, self.ask(Kind::Loose, wait))?;
+            let at = |counter: &usize| ptr::eq(&raw const self.counters[*counter].0, seat.mark);
+            Ok((0..COUNTERS).find(at).expect("who may leave anywhere sits at a counter"))
         }
-        self.leave_counter(counter);
-        // It sits at the same one.
-        self.ask(Kind::Loose, wait).map(|_seat| counter)
     }
 
     /// Enters by a counter that is in use.

@@ -10,7 +10,7 @@
 use crate::error::{LockError, WouldBlock};
 use crate::readers::{HasReaders, Hold, OwnedPass, Owner, Pass, Readers};
 use crate::sync::{Arc, const_fn};
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{FOREVER, Patience, Wait, at_once};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -142,7 +142,7 @@ impl<T: ?Sized> RmLock<T> {
 
     #[inline]
     fn read_within(&self, patience: Patience) -> Result<RmLockReadGuard<'_, T>, LockError> {
-        self.readers.enter(&mut Wait::new(patience)).map(|pass| self.read_guard(pass))
+        self.readers.enter(&Wait::new(patience)).map(|pass| self.read_guard(pass))
     }
 
     #[inline]
@@ -196,7 +196,7 @@ impl<T: ?Sized> RmLock<T> {
     }
 
     fn write_within(&self, patience: Patience) -> Result<RmLockWriteGuard<'_, T>, LockError> {
-        let hold = self.readers.write(&mut Wait::new(patience))?;
+        let hold = self.readers.write(&Wait::new(patience))?;
         Ok(RmLockWriteGuard { data: self.data(), hold, owns: PhantomData })
     }
 
@@ -249,7 +249,7 @@ impl<T: Send + Sync + 'static> RmLock<T> {
     }
 
     fn read_owned_within(self: &Arc<Self>, patience: Patience) -> Result<OwnedRmLockReadGuard<T>, LockError> {
-        let pass = OwnedPass::enter(Owner::from(Arc::clone(self)), &mut Wait::new(patience))?;
+        let pass = at_once(OwnedPass::enter(Owner::from(Arc::clone(self)), &Wait::new(patience)))?;
         Ok(OwnedRmLockReadGuard { data: self.data(), pass, shares: PhantomData })
     }
 }

@@ -46,7 +46,7 @@ struct Entry {
 }
 
 /// A creation that a thread is in the middle of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Work {
     /// Of which lock.
     pub(crate) subject: Subject,

@@ -9,6 +9,7 @@
 //! - a model can `plant` a [`Mutant`], a fault on purpose, and must then fail. It shows that the model looks at
 //!   the code it claims to look at.
 
+pub(crate) mod alarm;
 pub(crate) mod cell;
 pub(crate) mod fences;
 pub(crate) mod once;
@@ -18,11 +19,13 @@ mod parking;
 #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
 mod room;
 
-use std::task::{Poll, Waker};
+#[cfg(any(test, dogpile_loom))]
+use std::task::Poll;
+use std::task::Waker;
 
 #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
 use imp::Bell;
-pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, global, local};
+pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, count, global, local};
 #[cfg(not(dogpile_loom))]
 pub(crate) use imp::{Deadline, block_by};
 #[cfg(dogpile_loom)]
@@ -73,6 +76,10 @@ pub enum Mutant {
     OverdueUntold,
     /// Who is served stays in the table of those who wait for each other (C14).
     EdgesStay,
+    /// Who has given its creator away is called all the same (L5).
+    CalledWithoutCreator,
+    /// A spawned creation ends without a word before.
+    EndingUnsaid,
     /// `settle` elects although the generation has moved since the access looked (L8).
     ElectedOnOldNews,
     /// A reader looks for a writer without a fence behind the mark that it has left (L9).
@@ -93,8 +100,8 @@ pub enum Mutant {
     LooksBeforeItListens,
 }
 
-/// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
-/// least, and must arrange for its waker to be woken whenever it is pending.
+/// As `block_by`, with a `poll` that need not be called before it is woken: for tests and models.
+#[cfg(any(test, dogpile_loom))]
 pub fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
     block_by(deadline, |waker| match poll(waker) {
         Poll::Ready(ready) => Ok(ready),
@@ -142,6 +149,18 @@ mod imp {
     }
     pub(crate) use global;
 
+    /// A count of the whole process that orders nothing, by what is done with it.
+    macro_rules! count {
+        ($(#[$meta:meta])* fn $name:ident;) => {
+            $(#[$meta])*
+            fn $name<R>(with: impl FnOnce(&$crate::sync::Counter) -> R) -> R {
+                static COUNT: $crate::sync::Counter = $crate::sync::Counter::new(0);
+                with(&COUNT)
+            }
+        };
+    }
+    pub(crate) use count;
+
     #[cfg(all(target_os = "linux", not(dogpile_portable)))]
     pub(super) use parking::Bell;
     pub(crate) use parking::together;
@@ -151,6 +170,10 @@ mod imp {
     pub(crate) struct Deadline(Option<Instant>);
 
     impl Deadline {
+        pub(crate) const fn never() -> Self {
+            Self(None)
+        }
+
         pub(crate) fn after(timeout: Duration) -> Self {
             Self(Instant::now().checked_add(timeout))
         }
@@ -162,6 +185,11 @@ mod imp {
 
         pub(crate) fn has_passed(self) -> bool {
             self.left().is_some_and(|left| left.is_zero())
+        }
+
+        /// The moment, if it ever comes.
+        pub(super) fn at(self) -> Option<Instant> {
+            self.0
         }
 
         /// The one of the two that comes first.
@@ -197,7 +225,8 @@ mod imp {
         static PARKING: Parking = Parking::new();
     }
 
-    /// As [`block_until`](super::block_until); a `poll` that is pending may say when it is to be called again at the latest.
+    /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the least. Where it is
+    /// pending, it has arranged for its waker to be woken, and may say when it is to be called again at the latest.
     pub(crate) fn block_by<T>(
         deadline: Deadline,
         mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
@@ -248,6 +277,18 @@ mod imp {
     }
     pub(crate) use global;
 
+    /// A count of each model by itself: all its threads are one of the system's, and others run beside it.
+    macro_rules! count {
+        ($(#[$meta:meta])* fn $name:ident;) => {
+            $(#[$meta])*
+            fn $name<R>(with: impl FnOnce(&$crate::sync::Counter) -> R) -> R {
+                std::thread_local! { static COUNT: $crate::sync::Counter = const { $crate::sync::Counter::new(0) }; }
+                COUNT.with(with)
+            }
+        };
+    }
+    pub(crate) use count;
+
     /// `loom::sync::Mutex` with `parking_lot`'s signature: no poisoning.
     #[derive(Debug)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
@@ -267,6 +308,10 @@ mod imp {
     pub struct Deadline(bool);
 
     impl Deadline {
+        pub(crate) const fn never() -> Self {
+            Self(false)
+        }
+
         /// At the first chance, unless the time-out is without an end.
         pub fn after(timeout: Duration) -> Self {
             Self(timeout != Duration::MAX)

@@ -26,8 +26,9 @@ mod guard;
 mod in_background;
 mod lock_mode;
 mod stamped_mode;
+mod tasks;
 
-pub use guard::{OwnedReadGuard, ReadGuard, ReadTurn, WriteGuard};
+pub use guard::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, WriteGuard};
 
 use crate::clock::{Clock, MonotonicClock};
 use crate::creation::Creation;
@@ -39,7 +40,7 @@ use crate::lock::{Elects, Lock, ask_the_dogpile, ruled_as_the_dogpile};
 use crate::readers::{HasReaders, Hold, Owner, Readers};
 use crate::running::is_storing_here;
 use crate::sync::{Arc, const_fn};
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{FOREVER, Patience, Wait, at_once};
 use std::fmt;
 use std::time::Duration;
 
@@ -231,7 +232,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// As [`Dogpile::invalidate_timeout`].
     pub fn invalidate_timeout(&self, timeout: Duration) -> Result<(), StillStoring> {
-        self.forget(None, timeout).map(|_| ())
+        at_once(self.forget(None, &Wait::new(Patience::For(timeout)))).map(|_| ())
     }
 
     /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did. As
@@ -247,15 +248,17 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// As [`Dogpile::invalidate_if_timeout`].
     pub fn invalidate_if_timeout(&self, seen: Generation, timeout: Duration) -> Result<bool, StillStoring> {
-        self.forget(Some(seen), timeout)
+        at_once(self.forget(Some(seen), &Wait::new(Patience::For(timeout))))
     }
 
-    fn forget(&self, only_if: Option<Generation>, timeout: Duration) -> Result<bool, StillStoring> {
-        match self.dogpile.forget(only_if) {
-            None => Ok(false),
-            // The store is this thread's own.
-            Some(_) if self.readers.is_writing_here() => Ok(true),
-            Some(end) => self.dogpile.wait_for(end, timeout).map(|()| true),
+    fn forget(&self, only_if: Option<Generation>, wait: &Wait) -> impl Future<Output = Result<bool, StillStoring>> {
+        async move {
+            match self.dogpile.forget(only_if) {
+                None => Ok(false),
+                // The store is this thread's own.
+                Some(_) if self.readers.is_writing_here() => Ok(true),
+                Some(end) => self.dogpile.wait_for(end, wait).await.map(|()| true),
+            }
         }
     }
 
@@ -312,14 +315,16 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     fn write(&self, patience: Patience) -> Result<WriteGuard<'_>, LockError> {
-        Ok(WriteGuard::new(self.hold(&mut Wait::new(patience))?, None))
+        Ok(WriteGuard::new(self.hold(&Wait::new(patience))?, None))
     }
 
-    fn hold(&self, wait: &mut Wait) -> Result<Hold<'_>, LockError> {
-        if is_storing_here(self.dogpile.election()) {
-            return Err(LockError::InsidePublish);
-        }
+    fn hold(&self, wait: &Wait) -> Result<Hold<'_>, LockError> {
+        self.not_inside_publish()?;
         self.readers.write(wait)
+    }
+
+    fn not_inside_publish(&self) -> Result<(), LockError> {
+        if is_storing_here(self.dogpile.election()) { Err(LockError::InsidePublish) } else { Ok(()) }
     }
 }
 
@@ -344,7 +349,7 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
     ///
     /// If the kernel's help fails: see [`SyncReaderDogpile::acquire_write_lock`].
     pub fn write_lock(&self) -> Result<WriteGuard<'_>, WriteLockError> {
-        self.write(&mut Wait::new(FOREVER))
+        self.write(&Wait::new(FOREVER))
     }
 
     /// As [`write_lock`](Self::write_lock), but blocks for `timeout` at most. Zero does not wait, and `Duration::MAX` waits
@@ -358,20 +363,25 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
     ///
     /// As `write_lock`.
     pub fn write_lock_timeout(&self, timeout: Duration) -> Result<WriteGuard<'_>, WriteLockError> {
-        self.write(&mut Wait::new(Patience::For(timeout)))
+        self.write(&Wait::new(Patience::For(timeout)))
     }
 
-    pub(crate) fn write(&self, wait: &mut Wait) -> Result<WriteGuard<'_>, WriteLockError> {
-        // Before any reader is made to wait for nothing.
+    pub(crate) fn write(&self, wait: &Wait) -> Result<WriteGuard<'_>, WriteLockError> {
+        self.before_readers_wait()?;
+        let hold = self.lock().hold(wait)?;
+        let store = self.begin_store()?;
+        Ok(WriteGuard::new(hold, Some(store)))
+    }
+
+    /// Refuses the write lock before any reader is made to wait for nothing.
+    fn before_readers_wait(&self) -> Result<(), WriteLockError> {
         if self.is_dead() {
             return Err(WriteLockError::Dead);
         }
         if self.is_superseded() {
             return Err(WriteLockError::Superseded);
         }
-        let hold = self.lock().hold(wait)?;
-        let store = self.begin_store()?;
-        Ok(WriteGuard::new(hold, Some(store)))
+        Ok(())
     }
 }
 

@@ -1,6 +1,25 @@
-//! How long an access will wait, and the one deadline that covers all its waits (L10).
+//! How an access waits: as a thread or as a task, for how long, and the one deadline that covers all its waits (L10).
+//!
+//! Each access is written once, as a future, whoever makes it:
+//!
+//! | the access of | its waits | so it |
+//! |---|---|---|
+//! | a thread | [park](crate::sync::block_by) that thread | is ready when it is polled for the first time, by [`at_once`] |
+//! | a task | leave its waker in the queue, and are pending | is polled again, by whatever executor; dropping it leaves the queue |
+//!
+//! So what an access does between its waits is one and the same code, and so is the queue. What differs is handed in: a getter or a
+//! creator is a future to this crate, which is [ready](std::future::ready) at once where a thread has called a closure. A hit does
+//! not come here at all: it is looked for before there is anything to poll.
+//!
+//! A task has no time-outs of its own: whoever polls it can race it with a timer. Only where a creation may be [declared
+//! dead](crate::PolicyBuilder::creation_timeout), and the clock does not wake those who wait for that, an
+//! [alarm](crate::sync::alarm) does.
 
-use crate::sync::Deadline;
+use crate::sync::alarm::Alarm;
+use crate::sync::{Deadline, OnceLock, block_by};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// How long an access will wait, and whether it has an error to say by what it has met instead of a value.
@@ -20,12 +39,75 @@ pub(crate) const FOREVER: Patience = Patience::For(Duration::MAX);
 /// The waits of one access, which share a deadline. It is set when the first of them begins.
 pub(crate) struct Wait {
     patience: Patience,
-    deadline: Option<Deadline>,
+    deadline: OnceLock<Deadline>,
+    is_task: bool,
 }
+
+/// The waits of a task. They have no deadline, and so all tasks share it.
+pub(crate) static TASK: Wait = Wait { patience: FOREVER, deadline: OnceLock::new(), is_task: true };
+
+/// As [`TASK`], without an error.
+pub(crate) static ENDLESS_TASK: Wait = Wait { patience: Patience::Endless, deadline: OnceLock::new(), is_task: true };
+
+/// Runs an access of a thread.
+pub(crate) fn at_once<A: Future>(access: A) -> A::Output {
+    match pin!(access).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => unreachable!("a thread parks where a task is pending"),
+    }
+}
+
+/// Awaits a part of an access that is rare, so that it takes no place in the future of the access: a thread's is done at once, and a
+/// task's lies in a box. (A macro, since a function would have to keep what comes of it.)
+macro_rules! apart {
+    ($wait:expr, $part:expr) => {
+        if $wait.is_a_tasks() { Box::pin($part).await } else { $crate::wait::at_once($part) }
+    };
+}
+pub(crate) use apart;
 
 impl Wait {
     pub(crate) fn new(patience: Patience) -> Self {
-        Self { patience, deadline: None }
+        Self { patience, deadline: OnceLock::new(), is_task: false }
+    }
+
+    /// One of them: until `poll` is ready, or the deadline has passed (`None`). Where it is pending, it has arranged for its waker
+    /// to be woken, and may say until when it is to be polled again in any case.
+    pub(crate) fn until<T>(
+        &self,
+        deadline: Deadline,
+        mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
+    ) -> impl Future<Output = Option<T>> {
+        let mut alarm = Alarm::default();
+        poll_fn(move |context| {
+            if !self.is_task {
+                return Poll::Ready(block_by(deadline, &mut poll));
+            }
+            match poll(context.waker()) {
+                Ok(ready) => Poll::Ready(Some(ready)),
+                Err(nap) => {
+                    alarm.set(nap, context.waker());
+                    Poll::Pending
+                }
+            }
+        })
+    }
+
+    /// As [`until`](Self::until), for what need not be polled before it is woken.
+    pub(crate) fn for_<T>(
+        &self,
+        deadline: Deadline,
+        mut poll: impl FnMut(&Waker) -> Poll<T>,
+    ) -> impl Future<Output = Option<T>> {
+        self.until(deadline, move |waker| match poll(waker) {
+            Poll::Ready(ready) => Ok(ready),
+            Poll::Pending => Err(None),
+        })
+    }
+
+    /// Whether they are those of a task.
+    pub(crate) fn is_a_tasks(&self) -> bool {
+        self.is_task
     }
 
     /// Whether this access can say that it was told of a pause. If not, it creates when it is elected.
@@ -34,12 +116,18 @@ impl Wait {
     }
 
     /// The deadline for one more wait, unless it has passed in an earlier one.
-    pub(crate) fn begin(&mut self) -> Option<Deadline> {
-        match (self.patience, self.deadline) {
-            (Patience::None, _) => None,
-            (_, Some(deadline)) => (!deadline.has_passed()).then_some(deadline),
-            (Patience::Endless, None) => Some(*self.deadline.insert(Deadline::after(Duration::MAX))),
-            (Patience::For(timeout), None) => Some(*self.deadline.insert(Deadline::after(timeout))),
+    pub(crate) fn begin(&self) -> Option<Deadline> {
+        if self.is_task {
+            return Some(Deadline::never());
+        }
+        let timeout = match self.patience {
+            Patience::None => return None,
+            Patience::Endless => Duration::MAX,
+            Patience::For(timeout) => timeout,
+        };
+        match self.deadline.get() {
+            Some(deadline) => (!deadline.has_passed()).then_some(*deadline),
+            None => Some(*self.deadline.get_or_init(|| Deadline::after(timeout))),
         }
     }
 }
@@ -51,12 +139,12 @@ mod tests {
     #[test]
     fn l10_one_deadline_covers_all_waits_of_an_access() {
         assert!(Wait::new(Patience::None).begin().is_none());
-        let mut zero = Wait::new(Patience::For(Duration::ZERO));
+        let zero = Wait::new(Patience::For(Duration::ZERO));
         assert!(zero.begin().is_some(), "it looks once");
         assert!(zero.begin().is_none());
-        let mut forever = Wait::new(FOREVER);
+        let forever = Wait::new(FOREVER);
         assert!(forever.begin().is_some() && forever.begin().is_some());
-        let mut endless = Wait::new(Patience::Endless);
+        let endless = Wait::new(Patience::Endless);
         assert!(endless.begin().is_some() && endless.begin().is_some());
         assert!(forever.hears_of_pauses() && !endless.hears_of_pauses());
     }

@@ -37,26 +37,33 @@ impl Subject for Dogpile {
     }
 }
 
-/// The time that so many hits take.
-#[inline(never)]
-fn time<S: Subject>(hits: u64, subject: &S) -> Duration {
-    let start = Instant::now();
-    for _ in 0..hits {
-        black_box(black_box(subject).hit());
+/// What is timed: the hits of a [`Subject`] one by one, or those of whoever brings a loop of its own.
+pub trait Timed: Sync {
+    /// The time that so many hits take.
+    fn time(&self, hits: u64) -> Duration;
+}
+
+impl<S: Subject> Timed for S {
+    #[inline(never)]
+    fn time(&self, hits: u64) -> Duration {
+        let start = Instant::now();
+        for _ in 0..hits {
+            black_box(black_box(self).hit());
+        }
+        start.elapsed()
     }
-    start.elapsed()
 }
 
 /// The time that the slowest of the threads takes for so many hits of its own.
-fn time_on<S: Subject>(threads: usize, hits: u64, subject: &S) -> Duration {
+fn time_on(threads: usize, hits: u64, subject: &impl Timed) -> Duration {
     if threads == 1 {
-        return time(hits, subject);
+        return subject.time(hits);
     }
     let start = Barrier::new(threads);
     thread::scope(|scope| {
         let run = || {
             start.wait();
-            time(hits, subject)
+            subject.time(hits)
         };
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
         running.into_iter().map(|thread| thread.join().expect("no subject panics")).max().unwrap_or_default()
@@ -64,7 +71,7 @@ fn time_on<S: Subject>(threads: usize, hits: u64, subject: &S) -> Duration {
 }
 
 /// Adds `<name>/<threads>` to the group.
-pub fn bench<S: Subject>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, threads: usize, subject: &S) {
+pub fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, threads: usize, subject: &impl Timed) {
     let id = format!("{name}/{threads}");
     group.bench_function(id, |bencher| bencher.iter_custom(|hits| time_on(threads, hits, subject)));
 }
@@ -87,7 +94,7 @@ impl Spin {
 }
 
 /// Nanoseconds per hit of both subjects and the ratio of the second to the first, each the median of all rounds.
-pub fn compare(threads: usize, first: &impl Subject, second: &impl Subject) -> [f64; 3] {
+pub fn compare(threads: usize, first: &impl Timed, second: &impl Timed) -> [f64; 3] {
     compare_in(MANY_SHORT, threads, first, second)
 }
 
@@ -95,7 +102,7 @@ pub fn compare(threads: usize, first: &impl Subject, second: &impl Subject) -> [
 ///
 /// There may be more threads than cores: each times only its own loop, which is over before the next one is given its core
 /// in nearly all rounds, and the median knows nothing of the others.
-pub fn compare_in(effort: Effort, threads: usize, first: &impl Subject, second: &impl Subject) -> [f64; 3] {
+pub fn compare_in(effort: Effort, threads: usize, first: &impl Timed, second: &impl Timed) -> [f64; 3] {
     let Effort { rounds, hits } = effort;
     let spin = Spin { threads, arrived: AtomicUsize::new(0) };
     let on_one_thread = || {
@@ -110,9 +117,9 @@ pub fn compare_in(effort: Effort, threads: usize, first: &impl Subject, second: 
             for turn in 0..2 {
                 start();
                 if (round + turn) % 2 == 0 {
-                    one = time(hits, first);
+                    one = first.time(hits);
                 } else {
-                    two = time(hits, second);
+                    two = second.time(hits);
                 }
             }
             (one, two)

@@ -8,15 +8,16 @@
 
 use dogpile::model::{Deadline, Election, Mutant, Room, Verdict, block_until, plant};
 use dogpile::{
-    Cached, Dogpile, Finished, Freshness, Made, ManualClock, NeedRegeneration, Outcome, Policy, Registry, RmLock, Turn,
+    Cached, CreateError, Dogpile, Finished, Freshness, Made, ManualClock, NeedRegeneration, Outcome, Policy, Registry,
+    RmLock, Task, Turn,
 };
 use dogpile_loom_tests::{Slot, Wakes, check};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
 use std::env;
 use std::process::Command;
-use std::sync::Arc;
-use std::task::Poll;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// Set in the process that runs the faulty half of a test.
@@ -330,4 +331,45 @@ fn c14_edges_stay() {
         other.join().unwrap();
         here.join().unwrap();
     });
+}
+
+/// One has spawned its creation, and asks; another waits beside it.
+fn who_has_spawned(fails: bool) {
+    let lock = Arc::new(Dogpile::never_expires());
+    let task = Arc::new(Mutex::new(None));
+    let spawner = {
+        let task = Arc::clone(&task);
+        move |spawned: Task| *task.lock().unwrap() = Some(spawned)
+    };
+    let creator = move || async move { if fails { Err("on purpose") } else { Ok(()) } };
+    let mut asks = Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, creator));
+    assert!(asks.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let mut task = task.lock().unwrap().take().expect("it was spawned");
+    let polls = thread::spawn(move || {
+        assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    });
+    let other = fails.then(|| {
+        let lock = Arc::clone(&lock);
+        thread::spawn(move || lock.acquire_or_create(|| ()))
+    });
+    let asked =
+        block_until(Deadline::after(Duration::MAX), |waker| asks.as_mut().poll(&mut Context::from_waker(waker)));
+    let expected = if fails { Err(CreateError::Failed("on purpose")) } else { Ok(Outcome::Created) };
+    assert_eq!(asked, Some(expected), "what its own creation came to");
+    polls.join().unwrap();
+    if let Some(other) = other {
+        assert_eq!(other.join().unwrap(), Outcome::Created);
+    }
+}
+
+/// Who has given its creator away gets the baton, and nobody creates any more.
+#[test]
+fn l5_called_without_a_creator() {
+    finds("l5_called_without_a_creator", Mutant::CalledWithoutCreator, "deadlock", || who_has_spawned(true));
+}
+
+/// Who has spawned is served before it is told what its own creation came to.
+#[test]
+fn ending_unsaid() {
+    finds("ending_unsaid", Mutant::EndingUnsaid, "what its own creation came to", || who_has_spawned(false));
 }

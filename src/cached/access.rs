@@ -9,9 +9,11 @@ use crate::error::{AcquireError, CreateError};
 use crate::freshness::Freshness;
 use crate::keeper::Keeper;
 use crate::runner::Runner;
+use crate::spawner::{Came, Spawned, Spawner, spawn};
 use crate::turn::Outcome;
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{FOREVER, Patience, Wait, apart, at_once};
 use std::fmt::Display;
+use std::future::ready;
 use std::time::Duration;
 
 /// How an access came out.
@@ -239,9 +241,20 @@ impl<T, C: Clock> Cached<T, C> {
         patience: Patience,
         creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
-        match self.settle(&mut Wait::new(patience))? {
-            Access::Got(guard) => Ok(guard),
-            Access::Elected(born, _) => self.create(Renewal::new(Keeper::Borrowed(self), born), creator),
+        at_once(self.get_by(&Wait::new(patience), |renewal| ready(renewal.run(creator))))
+    }
+
+    /// The access of each form, after the hit path. `run` runs a creation to its end.
+    pub(crate) fn get_by<'a, E, R: Future<Output = Result<CachedGuard<T>, E>>>(
+        &'a self,
+        wait: &Wait,
+        run: impl FnOnce(Renewal<'a, T, C>) -> R,
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
+        async move {
+            match self.settle(wait).await? {
+                Access::Got(guard) => Ok(guard),
+                Access::Elected(born, _) => self.created(run(Renewal::new(Keeper::Borrowed(self), born)).await),
+            }
         }
     }
 
@@ -261,15 +274,14 @@ impl<T, C: Clock> Cached<T, C> {
         if let Some(guard) = self.hit() {
             return Ok(guard);
         }
-        let (born, need) = match self.settle(&mut Wait::new(patience))? {
+        let (born, need) = match at_once(self.settle(&Wait::new(patience)))? {
             Access::Got(guard) => return Ok(guard),
             Access::Elected(born, need) => (born, need),
         };
         let (keeper, creator) = elected();
         let renewal = Renewal::new(keeper, born);
-        let outcome = if need == Need::Due { Outcome::Fresh } else { Outcome::Stale };
-        match CachedGuard::of(self.cell.load(), outcome).filter(|_| need != Need::Missing) {
-            None => self.create(renewal, creator),
+        match self.old(need) {
+            None => self.created(renewal.run(creator)),
             Some(old) => {
                 renewal.run_in_background(runner, creator);
                 self.dogpile.goes_on(need);
@@ -278,13 +290,79 @@ impl<T, C: Clock> Cached<T, C> {
         }
     }
 
-    /// Creates, or has the old value if that fails and the policy wants it.
-    fn create<'l, E: Display>(
+    /// As [`get_or_hand_over`](Self::get_or_hand_over), by a creator that a spawner is given, also where there is no value.
+    pub(crate) fn get_or_spawn<M, E: Display + Send + 'static, F>(
         &self,
-        renewal: Renewal<'l, T, C>,
-        creator: impl FnOnce(&Renewal<'l, T, C>) -> Result<Made<T>, E>,
+        wait: &Wait,
+        spawner: &(impl Spawner + ?Sized),
+        elected: impl FnOnce() -> (Keeper<'static, Self>, M),
+        made: fn(F::Output) -> Result<Made<T>, E>,
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output: Send> + Send + 'static,
+        T: Send + Sync + 'static,
+        C: 'static,
+    {
+        async move {
+            if let Some(guard) = self.hit() {
+                return Ok(guard);
+            }
+            let (born, need) = match self.settle(wait).await? {
+                Access::Got(guard) => return Ok(guard),
+                Access::Elected(born, need) => (born, need),
+            };
+            let (keeper, creator) = elected();
+            let renewal = Renewal::new(keeper, born);
+            // Before it queues: see `tray`.
+            let tray = (need == Need::Missing).then(|| self.trays.share());
+            let in_flight = spawn(spawner, renewal, Renewal::is_dead, async move |renewal, ending| {
+                let made = made(renewal.enter_async(creator).await);
+                ending.now();
+                renewal.end_as(made)
+            });
+            let Some(tray) = tray else {
+                // (Only what is missing has none to go on with; unless it was invalidated just now.)
+                return match self.old(need) {
+                    Some(old) => {
+                        self.dogpile.goes_on(need);
+                        Ok(old)
+                    }
+                    None => self.spawned(wait, in_flight, &self.trays.share()).await,
+                };
+            };
+            self.spawned(wait, in_flight, &tray).await
+        }
+    }
+
+    async fn spawned<E>(
+        &self,
+        wait: &Wait,
+        in_flight: Spawned<Result<CachedGuard<T>, E>>,
+        tray: &Tray<T>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
-        renewal.run(creator).or_else(|error| {
+        match apart!(wait, self.dogpile.spawned(in_flight))? {
+            Came::Made(created) => self.created(created),
+            // What it was served may have been invalidated since; then there is nobody left to create for it.
+            Came::Served => Self::served(tray)
+                .or_else(|| CachedGuard::of(self.cell.load(), Outcome::Waited))
+                .ok_or(CreateError::Lost),
+        }
+    }
+
+    /// What an access goes on with that hands its creation over, if it can.
+    fn old(&self, need: Need) -> Option<CachedGuard<T>> {
+        let outcome = match need {
+            Need::Due => Outcome::Fresh,
+            Need::Stale => Outcome::Stale,
+            Need::Missing => return None,
+        };
+        CachedGuard::of(self.cell.load(), outcome)
+    }
+
+    /// What an access gets that was elected: the old value, if its creator has failed, and the policy wants it.
+    fn created<E>(&self, created: Result<CachedGuard<T>, E>) -> Result<CachedGuard<T>, CreateError<E>> {
+        created.or_else(|error| {
             // Too old is as good as none.
             let serves_stale = self.dogpile.serves_stale() && self.has_value();
             let old = serves_stale.then(|| CachedGuard::of(self.cell.load(), Outcome::StaleOnError));
@@ -294,45 +372,49 @@ impl<T, C: Clock> Cached<T, C> {
         })
     }
 
-    fn settle(&self, wait: &mut Wait) -> Result<Access<T>, AcquireError> {
-        loop {
-            // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
-            let seen = self.dogpile.election().look();
-            let need = match self.dogpile.look() {
-                Sight::Fresh => None,
-                Sight::Due => Some(Need::Due),
-                Sight::Stale => Some(Need::Stale),
-                Sight::Missing => Some(Need::Missing),
-            };
-            let carry_on = |outcome| CachedGuard::of(self.cell.load(), outcome).map(Access::Got);
-            let got = match need {
-                None => carry_on(Outcome::Fresh),
-                Some(Need::Missing) => self.wait(seen, wait)?,
-                Some(need) => match self.dogpile.settle(seen, need, wait)? {
-                    Settled::Elected { born, .. } => Some(Access::Elected(born, need)),
-                    Settled::CarryOn => carry_on(self.dogpile.goes_on(need)),
-                    Settled::Served | Settled::Moved | Settled::LookAgain => None,
-                },
-            };
-            // Otherwise something has moved: look again.
-            if let Some(got) = got {
-                return Ok(got);
+    fn settle(&self, wait: &Wait) -> impl Future<Output = Result<Access<T>, AcquireError>> {
+        async move {
+            loop {
+                // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
+                let seen = self.dogpile.election().look();
+                let need = match self.dogpile.look() {
+                    Sight::Fresh => None,
+                    Sight::Due => Some(Need::Due),
+                    Sight::Stale => Some(Need::Stale),
+                    Sight::Missing => Some(Need::Missing),
+                };
+                let carry_on = |outcome| CachedGuard::of(self.cell.load(), outcome).map(Access::Got);
+                let got = match need {
+                    None => carry_on(Outcome::Fresh),
+                    Some(Need::Missing) => self.wait(seen, wait).await?,
+                    Some(need) => match self.dogpile.settle(seen, need, wait).await? {
+                        Settled::Elected { born, .. } => Some(Access::Elected(born, need)),
+                        Settled::CarryOn => carry_on(self.dogpile.goes_on(need)),
+                        Settled::Served | Settled::Moved | Settled::LookAgain => None,
+                    },
+                };
+                // Otherwise something has moved: look again.
+                if let Some(got) = got {
+                    return Ok(got);
+                }
             }
         }
     }
 
     /// What an access is to do that finds no value, or does not content itself with the one there is.
-    fn wait(&self, seen: State, wait: &mut Wait) -> Result<Option<Access<T>>, AcquireError> {
-        // Before it queues: see `tray`.
-        let tray = self.trays.share();
-        match self.dogpile.settle(seen, Need::Missing, wait)? {
-            Settled::Elected { born, .. } => {
-                // With the last value that was served by it, perhaps, whose drop is the user's.
-                self.dogpile.meanwhile(born, || drop(tray));
-                Ok(Some(Access::Elected(born, Need::Missing)))
+    fn wait(&self, seen: State, wait: &Wait) -> impl Future<Output = Result<Option<Access<T>>, AcquireError>> {
+        async move {
+            // Before it queues: see `tray`.
+            let tray = self.trays.share();
+            match self.dogpile.settle(seen, Need::Missing, wait).await? {
+                Settled::Elected { born, .. } => {
+                    // With the last value that was served by it, perhaps, whose drop is the user's.
+                    self.dogpile.meanwhile(born, || drop(tray));
+                    Ok(Some(Access::Elected(born, Need::Missing)))
+                }
+                Settled::Served => Ok(Self::served(&tray).map(Access::Got)),
+                Settled::CarryOn | Settled::Moved | Settled::LookAgain => Ok(None),
             }
-            Settled::Served => Ok(Self::served(&tray).map(Access::Got)),
-            Settled::CarryOn | Settled::Moved | Settled::LookAgain => Ok(None),
         }
     }
 
@@ -344,25 +426,26 @@ impl<T, C: Clock> Cached<T, C> {
 
     /// Gets a value whose creation began after this call did: marks the one there is as stale, and either creates or waits for
     /// who does. (Who is served by a creation that was running already is served by the next one at the latest.)
-    pub(crate) fn renewed<E: Display>(
-        &self,
-        patience: Patience,
-        creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
-    ) -> Result<CachedGuard<T>, CreateError<E>> {
-        let wait = &mut Wait::new(patience);
-        loop {
-            // Before it queues: see `tray`.
-            let tray = self.trays.share();
-            let got = match self.dogpile.elect_anew(wait)? {
-                Anew::Elected(born) => {
-                    return self.create(Renewal::new(Keeper::Borrowed(self), born), creator);
+    pub(crate) fn renewed<'a, E, R: Future<Output = Result<CachedGuard<T>, E>>>(
+        &'a self,
+        wait: &Wait,
+        run: impl FnOnce(Renewal<'a, T, C>) -> R,
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
+        async move {
+            loop {
+                // Before it queues: see `tray`.
+                let tray = self.trays.share();
+                let got = match self.dogpile.elect_anew(wait).await? {
+                    Anew::Elected(born) => {
+                        return self.created(run(Renewal::new(Keeper::Borrowed(self), born)).await);
+                    }
+                    // Fresh, or expired already; unless it has been invalidated since: then once more.
+                    Anew::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),
+                    Anew::Served => Self::served(&tray),
+                };
+                if let Some(guard) = got {
+                    return Ok(guard);
                 }
-                // Fresh, or expired already; unless it has been invalidated since: then once more.
-                Anew::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),
-                Anew::Served => Self::served(&tray),
-            };
-            if let Some(guard) = got {
-                return Ok(guard);
             }
         }
     }

@@ -6,7 +6,8 @@ use crate::dogpile::{never, or_deadlock};
 use crate::error::{AcquireError, CreateError};
 use crate::keeper::Keep;
 use crate::runner::Runner;
-use crate::wait::{FOREVER, Patience};
+use crate::spawner::Spawner;
+use crate::wait::{ENDLESS_TASK, FOREVER, Patience, TASK};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -106,5 +107,71 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         creator: impl FnOnce(&Renewal<'static, T, C>) -> Result<Made<T>, E> + Send + 'static,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
         lock.kept().get_or_hand_over(runner, Patience::For(timeout), || (lock.keeper(), creator))
+    }
+
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), for a task: the creation is spawned, also where there is no
+    /// value; then this waits for it.
+    ///
+    /// # Panics
+    ///
+    /// If this task is running a creator that it would wait for; if it is to wait and the creation is [lost](CreateError::Lost); if the
+    /// spawner does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it leaves the creation to itself: that serves the others, and is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Cached, Task};
+    /// use std::time::Duration;
+    ///
+    /// static RATES: Cached<Vec<f64>> = Cached::new(Duration::from_secs(600));
+    ///
+    /// async fn rates() -> f64 {
+    ///     let spawner = |task: Task| drop(tokio::spawn(task));
+    ///     Cached::get_or_create_in_background_async(&RATES, &spawner, || async { vec![1.0, 1.09] }).await[1]
+    /// }
+    /// # assert_eq!(tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(rates()), 1.09);
+    /// ```
+    pub fn get_or_create_in_background_async<'a, F: Future<Output = T> + Send + 'static>(
+        lock: impl Keep<'a, Self>,
+        spawner: &(impl Spawner + ?Sized),
+        creator: impl FnOnce() -> F + Send + 'static,
+    ) -> impl Future<Output = CachedGuard<T>> {
+        async move {
+            let elected = || (lock.keeper(), creator);
+            let made = |value| never(Made::new(value));
+            or_deadlock(lock.kept().get_or_spawn(&ENDLESS_TASK, spawner, elected, made).await)
+        }
+    }
+
+    /// As [`get_or_create_in_background_async`](Self::get_or_create_in_background_async), with a creator that can fail. Where nobody
+    /// waits for it, its error is what the [pause](crate::PolicyBuilder::retry_after) that may follow and an
+    /// [`Observer`](crate::Observer) are told.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_try_create`](Self::get_or_try_create); [`CreateError::Lost`].
+    ///
+    /// # Panics
+    ///
+    /// If the spawner does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `get_or_create_in_background_async`.
+    pub fn get_or_try_create_in_background_async<'a, E, F>(
+        lock: impl Keep<'a, Self>,
+        spawner: &(impl Spawner + ?Sized),
+        creator: impl FnOnce() -> F + Send + 'static,
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>>
+    where
+        E: Display + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let made = |made: Result<T, E>| made.map(Made::new);
+        lock.kept().get_or_spawn(&TASK, spawner, move || (lock.keeper(), creator), made)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Cached, CachedGuard, Node};
 use crate::clock::{Clock, MonotonicClock};
-use crate::creation::{Creation, job};
+use crate::creation::{Creation, Once, job};
 use crate::election::{Birth, Finished};
 use crate::keeper::Keeper;
 use crate::runner::Runner;
@@ -164,11 +164,46 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     }
 
     /// Runs the creator, and makes what it has made the current value.
-    pub(super) fn run<E: Display>(
+    pub(crate) fn run<E: Display>(
         self,
         creator: impl FnOnce(&Self) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, E> {
-        match self.creation.enter(|_| creator(&self)) {
+        let made = self.creation.enter(|_| creator(&self));
+        self.end_as(made)
+    }
+
+    /// As [`run`](Self::run), for a task; `made` says what the creator has made.
+    pub(super) fn run_closure<V, E: Display>(
+        self,
+        creator: &mut Once<impl AsyncFnOnce(&Self) -> V>,
+        made: impl FnOnce(V) -> Result<Made<T>, E>,
+    ) -> impl Future<Output = Result<CachedGuard<T>, E>> {
+        async move {
+            let made = made(self.enter_async(|| creator.take()(&self)).await);
+            self.end_as(made)
+        }
+    }
+
+    /// The same, of a creator that needs nothing.
+    pub(super) fn run_plain<V, E: Display>(
+        self,
+        creator: &mut Once<impl AsyncFnOnce() -> V>,
+        made: impl FnOnce(V) -> Result<Made<T>, E>,
+    ) -> impl Future<Output = Result<CachedGuard<T>, E>> {
+        async move {
+            let made = made(self.enter_async(|| creator.take()()).await);
+            self.end_as(made)
+        }
+    }
+
+    /// Makes and polls a future as part of the creation.
+    pub(crate) fn enter_async<F: Future>(&self, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+        self.creation.enter_async(make)
+    }
+
+    /// Makes what was made the current value, or gives the creation up.
+    pub(crate) fn end_as<E: Display>(self, made: Result<Made<T>, E>) -> Result<CachedGuard<T>, E> {
+        match made {
             Ok(made) => Ok(self.finish(made)),
             Err(error) => {
                 self.creation.fail(&error);

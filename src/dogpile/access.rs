@@ -15,9 +15,10 @@ use crate::election::{Birth, State, Verdict};
 use crate::error::{AcquireError, WaitCycle};
 use crate::freshness::{Freshness, Look};
 use crate::running::is_creating_here;
-use crate::sync::{Mutant, block_by, mutant};
-use crate::wait::Wait;
-use std::task::Poll;
+use crate::sync::{Mutant, mutant};
+use crate::wait::{Wait, apart};
+use std::task::{Poll, Waker};
+use std::thread;
 
 /// What an access has seen, short of a fresh value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,82 +55,109 @@ pub(crate) enum Anew {
     Served,
 }
 
+/// A wait, which is counted and told when it ends, also by being dropped.
+struct Queued<'a, C: Clock> {
+    of: &'a Dogpile<C>,
+    since: u64,
+    waits: bool,
+}
+
+impl<C: Clock> Drop for Queued<'_, C> {
+    fn drop(&mut self) {
+        // (The clock and the observer are the user's: no panic of theirs beside another.)
+        if self.waits && !thread::panicking() {
+            self.of.waited(self.since);
+        }
+    }
+}
+
 impl<C: Clock> Dogpile<C> {
     /// The primitive under every form: what is an access to do that has `seen` the word, and found after that what it
     /// needs? All modes judge the value for themselves; this knows no value and no freshness.
     ///
     /// It holds as long as the generation stands. Once that has moved, what was found may be out of date.
-    pub(crate) fn settle(&self, seen: State, need: Need, wait: &mut Wait) -> Result<Settled, AcquireError> {
-        let mut now = seen;
-        while now.generation() == seen.generation() || mutant(Mutant::ElectedOnOldNews) {
-            let closed = self.is_closed_now(now);
-            if closed && need != Need::Missing {
-                return Ok(Settled::CarryOn);
-            }
-            if closed && now.is_creating() {
-                match self.wait_for_creation(now, wait)? {
-                    Verdict::Served => return Ok(Settled::Served),
-                    Verdict::Elected(born) => return Ok(Settled::Elected { born, waited: true }),
-                    Verdict::LookAgain => return Ok(Settled::LookAgain),
-                    Verdict::Paused(pause) => return Err(self.paused(pause)),
-                    Verdict::WouldDeadlock(cycle) => return Err(AcquireError::WouldDeadlock(cycle)),
-                    Verdict::Moved => {}
+    pub(crate) fn settle(
+        &self,
+        seen: State,
+        need: Need,
+        wait: &Wait,
+    ) -> impl Future<Output = Result<Settled, AcquireError>> {
+        async move {
+            let mut now = seen;
+            while now.generation() == seen.generation() || mutant(Mutant::ElectedOnOldNews) {
+                let closed = self.is_closed_now(now);
+                if closed && need != Need::Missing {
+                    return Ok(Settled::CarryOn);
                 }
-            } else if closed && wait.hears_of_pauses() {
-                if let Some(pause) = self.pause() {
-                    return Err(self.paused(pause));
+                if closed && now.is_creating() {
+                    match apart!(wait, self.wait_for_creation(now, wait))? {
+                        Verdict::Served => return Ok(Settled::Served),
+                        Verdict::Elected(born) => return Ok(Settled::Elected { born, waited: true }),
+                        Verdict::LookAgain => return Ok(Settled::LookAgain),
+                        Verdict::Paused(pause) => return Err(self.paused(pause)),
+                        Verdict::WouldDeadlock(cycle) => return Err(AcquireError::WouldDeadlock(cycle)),
+                        Verdict::Moved => {}
+                    }
+                } else if closed && wait.hears_of_pauses() {
+                    if let Some(pause) = self.pause() {
+                        return Err(self.paused(pause));
+                    }
+                } else if let Some(born) = self.election.elect(now, self.timer()) {
+                    return Ok(Settled::Elected { born: self.begun(born, None), waited: false });
                 }
-            } else if let Some(born) = self.election.elect(now, self.timer()) {
-                return Ok(Settled::Elected { born: self.begun(born, None), waited: false });
+                now = self.election.look();
             }
-            now = self.election.look();
+            Ok(Settled::Moved)
         }
-        Ok(Settled::Moved)
     }
 
-    fn wait_for_creation(&self, seen: State, wait: &mut Wait) -> Result<Verdict, AcquireError> {
-        if is_creating_here(&self.election) {
-            return Err(AcquireError::WouldDeadlock(WaitCycle::of(vec![self.policy().name()])));
-        }
-        let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
-        let since = self.clock.now();
-        let mut waiter = self.election.wait(seen, wait.hears_of_pauses());
-        let mut queued = false;
-        let verdict = block_by(deadline, |waker| {
-            let timer = self.timer();
-            match waiter.poll(waker, timer) {
-                Poll::Ready(verdict) => Ok(verdict),
-                Poll::Pending => {
-                    queued = true;
-                    Err(self.nap(waker, timer))
-                }
+    fn wait_for_creation(&self, seen: State, wait: &Wait) -> impl Future<Output = Result<Verdict, AcquireError>> {
+        async move {
+            if is_creating_here(&self.election) {
+                return Err(AcquireError::WouldDeadlock(WaitCycle::of(vec![self.policy().name()])));
             }
-        });
-        match verdict {
-            Some(Verdict::Elected(born)) => return Ok(Verdict::Elected(self.begun(born, Some(since)))),
-            _ if queued => self.waited(since),
-            _ => {}
+            let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
+            let mut queued = Queued { of: self, since: self.clock.now(), waits: false };
+            let mut waiter = self.election.wait(seen, wait.hears_of_pauses());
+            let poll = |waker: &Waker| {
+                let timer = self.timer();
+                match waiter.poll(waker, timer) {
+                    Poll::Ready(verdict) => Ok(verdict),
+                    Poll::Pending => {
+                        queued.waits = true;
+                        Err(self.nap(waker, timer))
+                    }
+                }
+            };
+            let verdict = wait.until(deadline, poll).await;
+            if let Some(Verdict::Elected(born)) = verdict {
+                queued.waits = false;
+                return Ok(Verdict::Elected(self.begun(born, Some(queued.since))));
+            }
+            drop(queued);
+            verdict.ok_or(AcquireError::TimedOut)
         }
-        verdict.ok_or(AcquireError::TimedOut)
     }
 
     /// For an access that wants a value whose creation begins after this call: marks the one there is as stale, and waits for
     /// whoever creates already.
-    pub(crate) fn elect_anew(&self, wait: &mut Wait) -> Result<Anew, AcquireError> {
-        self.mark_stale();
-        let mut served = false;
-        loop {
-            let seen = self.election.look();
-            // Nothing but a creation that began after the mark takes it back.
-            if self.expiry.told() == Freshness::Fresh {
-                return Ok(Anew::Created);
-            }
-            match self.settle(seen, Need::Missing, wait)? {
-                Settled::Elected { born, .. } => return Ok(Anew::Elected(born)),
-                // The first may have begun before the mark; the second began after the first had ended.
-                Settled::Served if served => return Ok(Anew::Served),
-                Settled::Served => served = true,
-                Settled::CarryOn | Settled::Moved | Settled::LookAgain => {}
+    pub(crate) fn elect_anew(&self, wait: &Wait) -> impl Future<Output = Result<Anew, AcquireError>> {
+        async move {
+            self.mark_stale();
+            let mut served = false;
+            loop {
+                let seen = self.election.look();
+                // Nothing but a creation that began after the mark takes it back.
+                if self.expiry.told() == Freshness::Fresh {
+                    return Ok(Anew::Created);
+                }
+                match self.settle(seen, Need::Missing, wait).await? {
+                    Settled::Elected { born, .. } => return Ok(Anew::Elected(born)),
+                    // The first may have begun before the mark; the second began after the first had ended.
+                    Settled::Served if served => return Ok(Anew::Served),
+                    Settled::Served => served = true,
+                    Settled::CarryOn | Settled::Moved | Settled::LookAgain => {}
+                }
             }
         }
     }

@@ -27,8 +27,10 @@ use crate::error::{CreateError, GetError};
 use crate::keeper::{Keep, Keeper};
 use crate::lock::Lock;
 use crate::runner::Runner;
-use crate::wait::{Patience, Wait};
+use crate::wait::{Patience, Wait, apart, at_once};
 use std::fmt::Display;
+use std::future::ready;
+use std::ops::Deref;
 
 /// How often one access calls its getter at the most (L8).
 const CALLS: u32 = 2;
@@ -42,6 +44,63 @@ pub(crate) enum Known {
     Ask,
     /// As well; but what it brings has expired, and somebody else creates, or nobody is to.
     AskForOld,
+}
+
+/// A getter, and how to read what its future brings.
+pub(crate) struct Getter<A, R> {
+    pub(crate) ask: A,
+    pub(crate) read: R,
+}
+
+impl<F: Future, A: FnMut() -> F, R> Getter<A, R> {
+    fn get<T, E, G>(&mut self) -> impl Future<Output = Result<Option<T>, CreateError<E, G>>>
+    where
+        R: Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>,
+    {
+        async move { (self.read)((self.ask)().await) }
+    }
+}
+
+/// What the modes differ in. Both are asked after the word was read.
+pub(crate) trait Judge<T> {
+    /// What is needed, if the lock knows without the getter.
+    fn known(&self, seen: State) -> Known;
+
+    /// What to think of the getter's value.
+    fn judge(&self, value: &T) -> Sight;
+}
+
+/// Getter mode: the lock alone knows how old the value is.
+pub(crate) struct ByLock<'a, C: Clock>(pub(crate) &'a Dogpile<C>);
+
+impl<T, C: Clock> Judge<T> for ByLock<'_, C> {
+    fn known(&self, seen: State) -> Known {
+        match self.0.look() {
+            Sight::Fresh => Known::Ask,
+            Sight::Missing => Known::Need(Need::Missing),
+            Sight::Due if self.0.is_closed_now(seen) => Known::Ask,
+            Sight::Stale if self.0.is_closed_now(seen) => Known::AskForOld,
+            Sight::Due => Known::Need(Need::Due),
+            Sight::Stale => Known::Need(Need::Stale),
+        }
+    }
+
+    fn judge(&self, _: &T) -> Sight {
+        Sight::Fresh
+    }
+}
+
+/// A value in a guard is judged as the value is.
+pub(crate) struct Guarded<J>(pub(crate) J);
+
+impl<T, W: Deref<Target = T>, J: Judge<T>> Judge<W> for Guarded<J> {
+    fn known(&self, seen: State) -> Known {
+        self.0.known(seen)
+    }
+
+    fn judge(&self, guard: &W) -> Sight {
+        self.0.judge(guard)
+    }
 }
 
 /// How a look-up came out.
@@ -78,14 +137,35 @@ pub(crate) enum Spared<T, L: Lock + 'static> {
     Create(Creation<'static, L>, u32),
 }
 
+/// What a getter had to say to who was elected.
+enum Asked<'a, T, L: Lock> {
+    Found(T),
+    GoesOn(Creation<'a, L>),
+}
+
 /// A creation that is not to run unless it [goes on](Self::goes_on).
 struct StandsDown<'a, L: Lock>(Option<Creation<'a, L>>);
 
 impl<'a, L: Lock> StandsDown<'a, L> {
-    fn enter<R>(&self, getter: impl FnOnce() -> R) -> R {
-        match &self.0 {
-            Some(creation) => creation.enter(|_| getter()),
-            None => getter(),
+    fn creation(&self) -> &Creation<'a, L> {
+        self.0.as_ref().expect("it is there until it goes on")
+    }
+
+    /// Asks the getter once more. If that fails or panics, those who wait behind find out for themselves, all at once, not each after
+    /// the other.
+    async fn ask<T, E, G, F: Future>(
+        self,
+        judge: &impl Judge<T>,
+        getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>>,
+    ) -> Result<Asked<'a, T, L>, CreateError<E, G>> {
+        match self.creation().enter_async(|| getter.get()).await? {
+            Some(value) if judge.judge(&value) == Sight::Fresh => Ok(Asked::Found(value)),
+            found => {
+                // Its drop is the user's, and comes before anything is returned: what is being returned would be leaked if it
+                // panicked.
+                drop(found);
+                Ok(Asked::GoesOn(self.goes_on()))
+            }
         }
     }
 
@@ -103,8 +183,8 @@ impl<L: Lock> Drop for StandsDown<'_, L> {
 }
 
 /// What a getter brought, if anything.
-pub(crate) fn found<T, E, G>(got: Result<T, GetError<G>>) -> Result<Option<T>, CreateError<E, G>> {
-    match got {
+pub(crate) fn found<T, E, G>(got: Result<T, impl Into<GetError<G>>>) -> Result<Option<T>, CreateError<E, G>> {
+    match got.map_err(Into::into) {
         Ok(value) => Ok(Some(value)),
         Err(GetError::NeedRegeneration) => Ok(None),
         Err(GetError::Failed(error)) => Err(CreateError::GetterFailed(error)),
@@ -112,58 +192,48 @@ pub(crate) fn found<T, E, G>(got: Result<T, GetError<G>>) -> Result<Option<T>, C
 }
 
 impl<C: Clock> Dogpile<C> {
-    /// What the lock alone says is needed, if it can say so without asking the getter.
-    pub(crate) fn known(&self, seen: State) -> Known {
-        match self.look() {
-            Sight::Fresh => Known::Ask,
-            Sight::Missing => Known::Need(Need::Missing),
-            Sight::Due if self.is_closed_now(seen) => Known::Ask,
-            Sight::Stale if self.is_closed_now(seen) => Known::AskForOld,
-            Sight::Due => Known::Need(Need::Due),
-            Sight::Stale => Known::Need(Need::Stale),
-        }
-    }
-
-    /// The access described in the [module docs](self). `known` and `judge` are what the modes differ in: see `fetch`.
-    pub(super) fn fetch_or_create<'a, T, E: Display, G>(
+    /// The access described in the [module docs](self). `run` runs a creation to its end.
+    pub(super) fn fetch_or_create<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         &'a self,
-        wait: &mut Wait,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        mut getter: impl FnMut() -> Result<T, GetError<G>>,
-        creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
-    ) -> Result<T, CreateError<E, G>> {
-        let mut getter = |_: &mut Wait| found(getter());
-        let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        match self.fetch(0, wait, &known, &judge, &mut getter, elected)? {
-            Fetched::Value(value) => Ok(value),
-            Fetched::Create(create) => {
-                let (creation, calls) = create.here();
-                creation.run_fallible(creator).or_else(|error| {
-                    let old = self.fetch_old(calls, known, judge, || getter(wait));
-                    old.ok_or(CreateError::Failed(error))
-                })
+        wait: &Wait,
+        judge: impl Judge<T>,
+        ask: impl FnMut() -> F,
+        run: impl FnOnce(Creation<'a, Self>) -> R,
+    ) -> impl Future<Output = Result<T, CreateError<E, G>>>
+    where
+        F: Future<Output = Result<T, N>>,
+        R: Future<Output = Result<T, E>>,
+    {
+        async move {
+            let mut getter = Getter { ask, read: found };
+            let elected = |born| Creation::new(Keeper::Borrowed(self), born);
+            let (creation, calls) = match self.fetch(0, wait, &judge, &mut getter, elected).await? {
+                Fetched::Value(value) => return Ok(value),
+                Fetched::Create(create) => create.here(),
+            };
+            match run(creation).await {
+                Ok(value) => Ok(value),
+                Err(error) => self.fetch_old(calls, &judge, &mut getter).await.ok_or(CreateError::Failed(error)),
             }
         }
     }
 
     /// As [`fetch_or_create`](Self::fetch_or_create), by a creator that a runner may be given.
-    pub(super) fn fetch_or_hand_over<'a, T, E: Display, G>(
+    pub(super) fn fetch_or_hand_over<'a, T, E: Display, G, N: Into<GetError<G>>>(
         kept: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        mut getter: impl FnMut() -> Result<T, GetError<G>>,
+        judge: &impl Judge<T>,
+        mut getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>>
     where
         C: 'static,
     {
-        let (lock, wait) = (kept.kept(), &mut Wait::new(patience));
-        let mut getter = |_: &mut Wait| found(getter());
+        let (lock, wait) = (kept.kept(), &Wait::new(patience));
+        let mut getter = Getter { ask: || ready(getter()), read: found };
         let elected = |born| Creation::new(kept.keeper(), born);
-        match lock.fetch_sparing(wait, &known, &judge, &mut getter, elected)? {
+        match at_once(lock.fetch_sparing(wait, judge, &mut getter, elected))? {
             Spared::Value(value) => Ok(value),
             Spared::HandOver(creation, need, old) => {
                 creation.run_fallible_in_background(runner, creator);
@@ -171,69 +241,72 @@ impl<C: Clock> Dogpile<C> {
                 Ok(old)
             }
             Spared::Create(creation, calls) => creation.run_fallible(creator).or_else(|error| {
-                let old = lock.fetch_old(calls, known, judge, || getter(wait));
+                let old = at_once(lock.fetch_old(calls, judge, &mut getter));
                 old.ok_or(CreateError::Failed(error))
             }),
         }
     }
 
     /// As [`fetch`](Self::fetch), for an access that would rather go on with the old value than create.
-    pub(crate) fn fetch_sparing<L: Lock + 'static, T, E, G>(
+    pub(crate) fn fetch_sparing<L: Lock + 'static, T, E, G, F: Future>(
         &self,
-        wait: &mut Wait,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
+        wait: &Wait,
+        judge: &impl Judge<T>,
+        getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>>,
         elected: impl Fn(Birth) -> Creation<'static, L>,
-    ) -> Result<Spared<T, L>, CreateError<E, G>> {
-        let mut calls = 0;
-        loop {
-            let create = match self.fetch(calls, wait, &known, &judge, &mut getter, &elected)? {
-                Fetched::Value(value) => return Ok(Spared::Value(value)),
-                Fetched::Create(create) => create,
-            };
-            let (mut creation, need, mut old) = (create.creation, create.need, create.old);
-            calls = create.calls;
-            if old.is_none() && need != Need::Missing && calls < CALLS {
-                // What the lock alone could say, it has said without the getter.
-                calls += 1;
-                let asking = StandsDown(Some(creation));
-                old = asking.enter(|| getter(wait))?.filter(|old| judge(old) != Sight::Missing);
-                creation = asking.goes_on();
-            }
-            match old {
-                Some(old) if creation.is_dead() => {
-                    self.goes_on(need);
-                    return Ok(Spared::Value(old));
+    ) -> impl Future<Output = Result<Spared<T, L>, CreateError<E, G>>> {
+        async move {
+            let mut calls = 0;
+            loop {
+                let create = match self.fetch(calls, wait, judge, getter, &elected).await? {
+                    Fetched::Value(value) => return Ok(Spared::Value(value)),
+                    Fetched::Create(create) => create,
+                };
+                let (mut creation, need, mut old) = (create.creation, create.need, create.old);
+                calls = create.calls;
+                if old.is_none() && need != Need::Missing && calls < CALLS {
+                    // What the lock alone could say, it has said without the getter.
+                    calls += 1;
+                    let asking = StandsDown(Some(creation));
+                    let got = asking.creation().enter_async(|| getter.get()).await?;
+                    old = got.filter(|old| judge.judge(old) != Sight::Missing);
+                    creation = asking.goes_on();
                 }
-                Some(old) => return Ok(Spared::HandOver(creation, need, old)),
-                // If the getter took so long that another was elected, it is the other's to create.
-                None if creation.is_dead() => {}
-                None => return Ok(Spared::Create(creation, calls)),
+                match old {
+                    Some(old) if creation.is_dead() => {
+                        self.goes_on(need);
+                        return Ok(Spared::Value(old));
+                    }
+                    Some(old) => return Ok(Spared::HandOver(creation, need, old)),
+                    // If the getter took so long that another was elected, it is the other's to create.
+                    None if creation.is_dead() => {}
+                    None => return Ok(Spared::Create(creation, calls)),
+                }
             }
         }
     }
 
     /// The old value, for an access whose creator has failed: if it is to have one, and the getter still has a call to bring it by.
-    pub(crate) fn fetch_old<T, E>(
+    pub(crate) fn fetch_old<T, E, G, F: Future>(
         &self,
         calls: u32,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        getter: impl FnOnce() -> Result<Option<T>, E>,
-    ) -> Option<T> {
-        if !self.serves_stale() || calls == CALLS {
-            return None;
+        judge: &impl Judge<T>,
+        getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>>,
+    ) -> impl Future<Output = Option<T>> {
+        async move {
+            if !self.serves_stale() || calls == CALLS {
+                return None;
+            }
+            let known = judge.known(self.election.look());
+            if known == Known::Need(Need::Missing) {
+                return None;
+            }
+            // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
+            let old = getter.get().await.ok().flatten()?;
+            let sight = judge.judge(&old);
+            self.tell_of(known, sight);
+            (sight != Sight::Missing).then_some(old)
         }
-        let known = known(self.election.look());
-        if known == Known::Need(Need::Missing) {
-            return None;
-        }
-        // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
-        let old = getter().ok().flatten()?;
-        let sight = judge(&old);
-        self.tell_of(known, sight);
-        (sight != Sight::Missing).then_some(old)
     }
 
     /// Tells of a value that an access goes on with, if it is a stale one.
@@ -244,104 +317,94 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// All of an access up to its creator. `known` says what is needed if the lock knows without the getter;
-    /// `judge` says what to think of the getter's value. Both are called after the word was read. The getter shares the
-    /// access's deadline, if it has to wait. Nothing that it brought is kept while the access waits.
-    pub(crate) fn fetch<'a, L: Lock, T, E, G>(
+    /// All of an access up to its creator. Nothing that the getter brought is kept while the access waits.
+    pub(crate) fn fetch<'a, L: Lock + 'a, T, E, G, F: Future>(
         &self,
         mut calls: u32,
-        wait: &mut Wait,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        mut getter: impl FnMut(&mut Wait) -> Result<Option<T>, CreateError<E, G>>,
+        wait: &Wait,
+        judge: &impl Judge<T>,
+        getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<T>, CreateError<E, G>>>,
         elected: impl Fn(Birth) -> Creation<'a, L>,
-    ) -> Result<Fetched<'a, T, L>, CreateError<E, G>> {
-        let (mut served, mut again) = (false, false);
-        let mut old = None;
-        loop {
-            let seen = self.election.look();
-            let known = match known(seen) {
-                // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
-                _ if served => Known::Ask,
-                // Who has waited asks once more, unless what there may be to find was invalidated.
-                Known::Need(Need::Due | Need::Stale) if again => Known::Ask,
-                known => known,
-            };
-            let need = match known {
-                Known::Need(need) => need,
-                Known::Ask | Known::AskForOld if calls == CALLS => Need::Missing,
-                Known::Ask | Known::AskForOld => {
-                    calls += 1;
-                    old = None;
-                    match getter(wait)? {
-                        Some(value) if served => return Ok(Fetched::Value(value)),
-                        Some(value) => match judge(&value) {
-                            sight @ Sight::Fresh => {
-                                self.tell_of(known, sight);
-                                return Ok(Fetched::Value(value));
-                            }
-                            Sight::Due => {
-                                old = Some(value);
-                                Need::Due
-                            }
-                            Sight::Stale => {
-                                old = Some(value);
-                                Need::Stale
-                            }
-                            Sight::Missing => Need::Missing,
-                        },
-                        None => Need::Missing,
-                    }
-                }
-            };
-            (served, again) = (false, false);
-            if need == Need::Missing {
-                old = None;
-            }
-            match self.settle(seen, need, wait)? {
-                Settled::Elected { born, waited } => {
-                    let creation = elected(born);
-                    // Nothing was created through this lock meanwhile, but the store is not ours alone.
-                    if waited
-                        && !matches!(known, Known::Need(_))
-                        && calls < CALLS
-                        && born.generation == seen.generation()
-                    {
+    ) -> impl Future<Output = Result<Fetched<'a, T, L>, CreateError<E, G>>> {
+        async move {
+            let (mut served, mut again) = (false, false);
+            let mut old = None;
+            loop {
+                let seen = self.election.look();
+                let known = match judge.known(seen) {
+                    // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
+                    _ if served => Known::Ask,
+                    // Who has waited asks once more, unless what there may be to find was invalidated.
+                    Known::Need(Need::Due | Need::Stale) if again => Known::Ask,
+                    known => known,
+                };
+                let need = match known {
+                    Known::Need(need) => need,
+                    Known::Ask | Known::AskForOld if calls == CALLS => Need::Missing,
+                    Known::Ask | Known::AskForOld => {
                         calls += 1;
-                        // If the getter fails or panics, those who wait behind find out for themselves, all at once, not each
-                        // after the other.
-                        let asking = StandsDown(Some(creation));
-                        match asking.enter(|| getter(wait))? {
-                            Some(value) if judge(&value) == Sight::Fresh => return Ok(Fetched::Value(value)),
-                            found => {
-                                // Its drop is the user's, and comes before anything is returned: what is being returned would be
-                                // leaked if it panicked.
-                                drop(found);
-                                let creation = asking.goes_on();
-                                // If the getter took so long that another was elected, it is the other's to create.
-                                if !creation.is_dead() {
-                                    return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
+                        old = None;
+                        match getter.get().await? {
+                            Some(value) if served => return Ok(Fetched::Value(value)),
+                            Some(value) => match judge.judge(&value) {
+                                sight @ Sight::Fresh => {
+                                    self.tell_of(known, sight);
+                                    return Ok(Fetched::Value(value));
                                 }
+                                Sight::Due => {
+                                    old = Some(value);
+                                    Need::Due
+                                }
+                                Sight::Stale => {
+                                    old = Some(value);
+                                    Need::Stale
+                                }
+                                Sight::Missing => Need::Missing,
+                            },
+                            None => Need::Missing,
+                        }
+                    }
+                };
+                (served, again) = (false, false);
+                if need == Need::Missing {
+                    old = None;
+                }
+                match self.settle(seen, need, wait).await? {
+                    Settled::Elected { born, waited } => {
+                        let creation = elected(born);
+                        // Nothing was created through this lock meanwhile, but the store is not ours alone.
+                        let once_more = waited
+                            && !matches!(known, Known::Need(_))
+                            && calls < CALLS
+                            && born.generation == seen.generation();
+                        if !once_more {
+                            return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
+                        }
+                        calls += 1;
+                        match apart!(wait, StandsDown(Some(creation)).ask(judge, getter))? {
+                            Asked::Found(value) => return Ok(Fetched::Value(value)),
+                            // If the getter took so long that another was elected, it is the other's to create.
+                            Asked::GoesOn(creation) if creation.is_dead() => {}
+                            Asked::GoesOn(creation) => {
+                                return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
                             }
                         }
-                    } else {
-                        return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
                     }
-                }
-                Settled::Served => served = true,
-                Settled::LookAgain => again = true,
-                // Somebody else creates: an old value is good enough.
-                Settled::CarryOn => {
-                    if let Some(old) = old.take() {
-                        self.goes_on(need);
-                        return Ok(Fetched::Value(old));
+                    Settled::Served => served = true,
+                    Settled::LookAgain => again = true,
+                    // Somebody else creates: an old value is good enough.
+                    Settled::CarryOn => {
+                        if let Some(old) = old.take() {
+                            self.goes_on(need);
+                            return Ok(Fetched::Value(old));
+                        }
                     }
-                }
-                // Somebody else has created: ask once more, or else an old value is good enough.
-                Settled::Moved => {
-                    if let Some(old) = old.take_if(|_| calls == CALLS) {
-                        self.goes_on(need);
-                        return Ok(Fetched::Value(old));
+                    // Somebody else has created: ask once more, or else an old value is good enough.
+                    Settled::Moved => {
+                        if let Some(old) = old.take_if(|_| calls == CALLS) {
+                            self.goes_on(need);
+                            return Ok(Fetched::Value(old));
+                        }
                     }
                 }
             }

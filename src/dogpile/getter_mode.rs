@@ -3,21 +3,15 @@
 
 use super::Dogpile;
 use super::access::would_deadlock;
-use super::aging::Sight;
+use super::fetch::ByLock;
 use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{FOREVER, Patience, Wait, at_once};
 use std::convert::Infallible;
 use std::fmt::Display;
+use std::future::ready;
 use std::time::Duration;
-
-/// Has a getter that cannot fail speak as one that can.
-pub(crate) fn never_fails<T>(
-    mut getter: impl FnMut() -> Result<T, NeedRegeneration>,
-) -> impl FnMut() -> Result<T, GetError<Infallible>> {
-    move || getter().map_err(|NeedRegeneration| GetError::NeedRegeneration)
-}
 
 /// Has a creator that cannot fail speak as one that can.
 #[allow(clippy::unnecessary_wraps)] // that is what it is for
@@ -117,7 +111,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<T, NeedRegeneration>,
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> T {
-        or_deadlock(self.get(Patience::Endless, never_fails(getter), |creation| never(creator(creation))))
+        or_deadlock(self.get(Patience::Endless, getter, |creation| never(creator(creation))))
     }
 
     /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits alone:
@@ -157,7 +151,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<T, NeedRegeneration>,
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Result<T, AcquireError> {
-        let got = self.get(Patience::For(timeout), never_fails(getter), |creation| never(creator(creation)));
+        let got = self.get(Patience::For(timeout), getter, |creation| never(creator(creation)));
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -181,7 +175,7 @@ impl<C: Clock> Dogpile<C> {
             Ok(())
         };
         let creator = and_set(|_: &Creation<'_, Self>| never(creator()), setter);
-        or_deadlock(self.get(Patience::Endless, never_fails(getter), creator))
+        or_deadlock(self.get(Patience::Endless, getter, creator))
     }
 
     /// As [`get_or_create_and_set`](Self::get_or_create_and_set), but waits for others for `timeout` at most.
@@ -205,7 +199,7 @@ impl<C: Clock> Dogpile<C> {
             Ok(())
         };
         let creator = and_set(|_: &Creation<'_, Self>| never(creator()), setter);
-        self.get(Patience::For(timeout), never_fails(getter), creator).map_err(CreateError::of_a_wait)
+        self.get(Patience::For(timeout), getter, creator).map_err(CreateError::of_a_wait)
     }
 
     /// As [`get_or_create`](Self::get_or_create), with a getter and a creator that can fail.
@@ -350,12 +344,27 @@ impl<C: Clock> Dogpile<C> {
         self.get(Patience::For(timeout), getter, and_set(|_: &Creation<'_, Self>| creator(), setter))
     }
 
-    fn get<'a, T, E: Display, G>(
+    fn get<'a, T, E: Display, G, N: Into<GetError<G>>>(
         &'a self,
         patience: Patience,
-        getter: impl FnMut() -> Result<T, GetError<G>>,
+        mut getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
-        self.fetch_or_create(&mut Wait::new(patience), |seen| self.known(seen), |_| Sight::Fresh, getter, creator)
+        let run = |creation: Creation<'a, Self>| ready(creation.run_fallible(creator));
+        at_once(self.get_by(&Wait::new(patience), || ready(getter()), run))
+    }
+
+    /// The access of each form: see [`fetch`](super::fetch).
+    pub(super) fn get_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+        &'a self,
+        wait: &Wait,
+        getter: impl FnMut() -> F,
+        run: impl FnOnce(Creation<'a, Self>) -> R,
+    ) -> impl Future<Output = Result<T, CreateError<E, G>>>
+    where
+        F: Future<Output = Result<T, N>>,
+        R: Future<Output = Result<T, E>>,
+    {
+        self.fetch_or_create(wait, ByLock(self), getter, run)
     }
 }

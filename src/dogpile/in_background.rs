@@ -4,15 +4,19 @@
 //! [`Creation`], since in a job it has more need to ask whether it is still wanted; the `_with` twins would say nothing more.
 
 use super::Dogpile;
-use super::getter_mode::{never, never_fails, or_deadlock};
+use super::access::Need;
+use super::getter_mode::{never, or_deadlock};
+use super::lock_mode::Access;
 use crate::clock::Clock;
 use crate::creation::{Creation, infallibly};
-use crate::dogpile::{Sight, Stamped};
+use crate::dogpile::{ByLock, ByStamp, Stamped};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::keeper::Keep;
 use crate::runner::Runner;
+use crate::spawner::{Came, Spawner, spawn};
 use crate::turn::Outcome;
-use crate::wait::{FOREVER, Patience};
+use crate::wait::{ENDLESS_TASK, FOREVER, Patience, TASK, Wait, apart};
+use std::convert::identity;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -123,6 +127,98 @@ impl<C: Clock + 'static> Dogpile<C> {
         Self::create_in_background(lock, runner, Patience::For(timeout), creator)
     }
 
+    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), for a task: the creation is spawned, also where
+    /// there is no value; then this waits for it.
+    ///
+    /// # Panics
+    ///
+    /// If this task is running a creator that it would wait for; if it is to wait and the creation is [lost](CreateError::Lost); if the
+    /// spawner does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it leaves the creation to itself: that serves the others, and is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, Outcome, Task};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let fresh = Arc::new(Dogpile::new(Duration::from_secs(600)));
+    /// let spawner = |task: Task| drop(tokio::spawn(task));
+    /// let access = || Dogpile::acquire_or_create_in_background_async(&fresh, &spawner, || async { /* rebuild */ });
+    /// assert_eq!(access().await, Outcome::Created);
+    /// fresh.mark_stale();
+    /// assert_eq!(access().await, Outcome::Stale);
+    /// # });
+    /// ```
+    pub fn acquire_or_create_in_background_async<'a, F: Future<Output = ()> + Send + 'static>(
+        lock: impl Keep<'a, Self>,
+        spawner: &(impl Spawner + ?Sized),
+        creator: impl FnOnce() -> F + Send + 'static,
+    ) -> impl Future<Output = Outcome> {
+        async move { or_deadlock(Self::create_spawned(lock, &ENDLESS_TASK, spawner, creator, never).await) }
+    }
+
+    /// As [`acquire_or_create_in_background_async`](Self::acquire_or_create_in_background_async), with a creator that can fail. Where
+    /// nobody waits for it, its error is the creation's [cause](Creation::fail) alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_or_try_create`](Self::acquire_or_try_create); [`CreateError::Lost`].
+    ///
+    /// # Panics
+    ///
+    /// If the spawner does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `acquire_or_create_in_background_async`.
+    pub fn acquire_or_try_create_in_background_async<'a, E, F>(
+        lock: impl Keep<'a, Self>,
+        spawner: &(impl Spawner + ?Sized),
+        creator: impl FnOnce() -> F + Send + 'static,
+    ) -> impl Future<Output = Result<Outcome, CreateError<E>>>
+    where
+        E: Display + Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        Self::create_spawned(lock, &TASK, spawner, creator, identity)
+    }
+
+    fn create_spawned<'a, E: Display + Send + 'static, F: Future<Output: Send> + Send + 'static>(
+        kept: impl Keep<'a, Self>,
+        wait: &Wait,
+        spawner: &(impl Spawner + ?Sized),
+        creator: impl FnOnce() -> F + Send + 'static,
+        made: fn(F::Output) -> Result<(), E>,
+    ) -> impl Future<Output = Result<Outcome, CreateError<E>>> {
+        async move {
+            let lock = kept.kept();
+            let (born, need) = match lock.access_async(wait).await? {
+                Access::Fresh => return Ok(Outcome::Fresh),
+                Access::Stale => return Ok(Outcome::Stale),
+                Access::Waited => return Ok(Outcome::Waited),
+                Access::Elected(born, need) => (born, need),
+            };
+            let creation = Creation::new(kept.keeper(), born);
+            let in_flight = spawn(spawner, creation, Creation::is_dead, async move |creation, ending| {
+                let made = made(creation.enter_async(creator).await);
+                ending.now();
+                creation.end_as(made)
+            });
+            match need {
+                Need::Missing => match apart!(wait, lock.spawned(in_flight))? {
+                    Came::Made(created) => lock.created(created),
+                    Came::Served => Ok(Outcome::Waited),
+                },
+                need => Ok(lock.goes_on(need)),
+            }
+        }
+    }
+
     /// As [`get_or_create`](Self::get_or_create), in the background: if the creation is handed over, the old value that `getter` brings is
     /// returned.
     ///
@@ -139,7 +235,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> T {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        or_deadlock(Self::fetch_in_background(lock, runner, Patience::Endless, never_fails(getter), creator))
+        or_deadlock(Self::fetch_in_background(lock, runner, Patience::Endless, getter, creator))
     }
 
     /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
@@ -159,7 +255,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> Result<T, AcquireError> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        let got = Self::fetch_in_background(lock, runner, Patience::For(timeout), never_fails(getter), creator);
+        let got = Self::fetch_in_background(lock, runner, Patience::For(timeout), getter, creator);
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -216,7 +312,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> Stamped<T> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Endless, never_fails(getter), creator))
+        or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Endless, getter, creator))
     }
 
     /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), but waits for others for `timeout` at most.
@@ -236,7 +332,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> Result<Stamped<T>, AcquireError> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        let got = Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), never_fails(getter), creator);
+        let got = Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), getter, creator);
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -277,27 +373,24 @@ impl<C: Clock + 'static> Dogpile<C> {
         Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), getter, creator)
     }
 
-    fn fetch_in_background<'a, T, E: Display, G>(
+    fn fetch_in_background<'a, T, E: Display, G, N: Into<GetError<G>>>(
         lock: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        getter: impl FnMut() -> Result<T, GetError<G>>,
+        getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, CreateError<E, G>> {
-        let (dogpile, fresh) = (lock.kept(), |_: &T| Sight::Fresh);
-        Self::fetch_or_hand_over(lock, runner, patience, |seen| dogpile.known(seen), fresh, getter, creator)
+        Self::fetch_or_hand_over(lock, runner, patience, &ByLock(lock.kept()), getter, creator)
     }
 
-    fn fetch_stamped_in_background<'a, T, E: Display, G>(
+    fn fetch_stamped_in_background<'a, T, E: Display, G, N: Into<GetError<G>>>(
         lock: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        getter: impl FnMut() -> Result<Stamped<T>, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        let dogpile = lock.kept();
-        let judge = |got: &Stamped<T>| dogpile.judge_stamp(got.created);
         let stamped = |creation: &Creation<'static, Self>| creator(creation).map(|value| creation.lock().stamp(value));
-        Self::fetch_or_hand_over(lock, runner, patience, |_| dogpile.told(), judge, getter, stamped)
+        Self::fetch_or_hand_over(lock, runner, patience, &ByStamp(lock.kept()), getter, stamped)
     }
 }

@@ -13,14 +13,14 @@ use crate::policy::OnError;
 use crate::runner::Runner;
 use crate::sync::Arc;
 use crate::turn::{Outcome, Turn};
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{FOREVER, Patience, Wait, at_once};
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::time::Duration;
 
 /// How an access came out: a [`Turn`] that does not hold its lock yet, and tells who has waited.
 #[derive(Clone, Copy)]
-enum Access {
+pub(super) enum Access {
     Fresh,
     Stale,
     Waited,
@@ -30,9 +30,19 @@ enum Access {
 
 /// What an access is given that needs no more than to load.
 #[derive(Clone, Copy)]
-enum AtOnce {
+pub(super) enum AtOnce {
     Fresh,
     Stale,
+}
+
+impl From<AtOnce> for Outcome {
+    #[inline]
+    fn from(seen: AtOnce) -> Self {
+        match seen {
+            AtOnce::Fresh => Self::Fresh,
+            AtOnce::Stale => Self::Stale,
+        }
+    }
 }
 
 /// # Lock mode
@@ -62,7 +72,7 @@ impl<C: Clock> Dogpile<C> {
     #[cold]
     #[track_caller]
     fn acquire_unless_fresh(&self, now: u64) -> Turn<'_, C> {
-        match self.access_unless_fresh(now, Patience::Endless) {
+        match at_once(self.access_unless_fresh(now, &Wait::new(Patience::Endless))) {
             Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
             Err(error) => would_deadlock(&error),
         }
@@ -310,14 +320,14 @@ impl<C: Clock> Dogpile<C> {
         match self.at_once() {
             Ok(AtOnce::Fresh) => Ok(Access::Fresh),
             Ok(AtOnce::Stale) => Ok(Access::Stale),
-            Err(now) => self.access_unless_fresh(now, patience),
+            Err(now) => at_once(self.access_unless_fresh(now, &Wait::new(patience))),
         }
     }
 
     /// What needs no more than to load: else the time that was read.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn at_once(&self) -> Result<AtOnce, u64> {
+    pub(super) fn at_once(&self) -> Result<AtOnce, u64> {
         match self.expiry.unless_fresh(&self.clock) {
             None => Ok(AtOnce::Fresh),
             Some(now) => self.usable(now).ok_or(now),
@@ -352,27 +362,32 @@ impl<C: Clock> Dogpile<C> {
     }
 
     #[cold]
-    fn access_unless_fresh(&self, mut now: u64, patience: Patience) -> Result<Access, AcquireError> {
-        let mut wait = Wait::new(patience);
-        loop {
-            // In this order: the word first, the deadline second. See `election`.
-            let seen = self.election.look();
-            let need = match self.look_at(now) {
-                Sight::Fresh => return Ok(Access::Fresh),
-                Sight::Due => Need::Due,
-                Sight::Stale => Need::Stale,
-                Sight::Missing => Need::Missing,
-            };
-            match self.settle(seen, need, &mut wait)? {
-                Settled::Elected { born, .. } => return Ok(Access::Elected(born, need)),
-                Settled::CarryOn if need == Need::Due => return Ok(Access::Fresh),
-                Settled::CarryOn => {
-                    self.tell_stale();
-                    return Ok(Access::Stale);
+    pub(super) fn access_unless_fresh(
+        &self,
+        mut now: u64,
+        wait: &Wait,
+    ) -> impl Future<Output = Result<Access, AcquireError>> {
+        async move {
+            loop {
+                // In this order: the word first, the deadline second. See `election`.
+                let seen = self.election.look();
+                let need = match self.look_at(now) {
+                    Sight::Fresh => return Ok(Access::Fresh),
+                    Sight::Due => Need::Due,
+                    Sight::Stale => Need::Stale,
+                    Sight::Missing => Need::Missing,
+                };
+                match self.settle(seen, need, wait).await? {
+                    Settled::Elected { born, .. } => return Ok(Access::Elected(born, need)),
+                    Settled::CarryOn if need == Need::Due => return Ok(Access::Fresh),
+                    Settled::CarryOn => {
+                        self.tell_stale();
+                        return Ok(Access::Stale);
+                    }
+                    Settled::Served => return Ok(Access::Waited),
+                    // Time may have passed: look at it as of now.
+                    Settled::Moved | Settled::LookAgain => now = self.expiry.now(&self.clock),
                 }
-                Settled::Served => return Ok(Access::Waited),
-                // Time may have passed: look at it as of now.
-                Settled::Moved | Settled::LookAgain => now = self.expiry.now(&self.clock),
             }
         }
     }
@@ -380,7 +395,7 @@ impl<C: Clock> Dogpile<C> {
     /// Turns what an access met into what its caller is given. All but a hit is apart: inlined, it would cost a hit more
     /// than the goal allows (`benches/instructions.rs`).
     #[inline]
-    fn turn<'a>(&self, access: Access, keeper: impl FnOnce() -> Keeper<'a, Self>) -> Turn<'a, C> {
+    pub(super) fn turn<'a>(&self, access: Access, keeper: impl FnOnce() -> Keeper<'a, Self>) -> Turn<'a, C> {
         match access {
             Access::Fresh => Turn::Fresh,
             access => self.turn_unless_fresh(access, keeper),
@@ -427,7 +442,7 @@ impl<C: Clock> Dogpile<C> {
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
-        match self.access_unless_fresh(now, patience)? {
+        match at_once(self.access_unless_fresh(now, &Wait::new(patience)))? {
             Access::Fresh => Ok(Outcome::Fresh),
             Access::Stale => Ok(Outcome::Stale),
             Access::Waited => Ok(Outcome::Waited),
@@ -440,7 +455,12 @@ impl<C: Clock> Dogpile<C> {
         creation: Creation<'a, Self>,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
-        match creation.run_fallible(creator) {
+        self.created(creation.run_fallible(creator))
+    }
+
+    /// What an access meets that was elected.
+    pub(super) fn created<E>(&self, created: Result<(), E>) -> Result<Outcome, CreateError<E>> {
+        match created {
             Ok(()) => Ok(Outcome::Created),
             Err(_) if self.serves_stale() && self.has_value() => {
                 self.tell_if_stale();

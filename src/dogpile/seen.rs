@@ -82,7 +82,7 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// Notes when a creation begins, and tells of the one that it takes the place of; and of the wait since then, if there was one.
-    pub(super) fn begun(&self, born: Birth, waited_since: Option<u64>) -> Birth {
+    pub(crate) fn begun(&self, born: Birth, waited_since: Option<u64>) -> Birth {
         if let Some(after) = born.buried {
             self.count(&End::Buried, after);
         }

@@ -10,16 +10,17 @@
 use super::Dogpile;
 use super::access::Need;
 use super::aging::Sight;
-use super::fetch::{Known, found};
-use super::getter_mode::{and_set, never, never_fails, or_deadlock};
+use super::fetch::{Getter, Judge, Known, found};
+use super::getter_mode::{and_set, never, or_deadlock};
 use crate::clock::{Clock, nanoseconds};
 use crate::creation::Creation;
-use crate::election::Birth;
+use crate::election::{Birth, State};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::{Expiry, Freshness};
 use crate::keeper::Keeper;
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{FOREVER, Patience, Wait, at_once};
 use std::fmt::Display;
+use std::future::ready;
 use std::time::{Duration, SystemTime};
 
 /// A value and when it was created, by the wall clock of the machine that created it.
@@ -94,7 +95,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Stamped<T> {
         let creator = self.stamping(|creation| never(creator(creation)));
-        or_deadlock(self.get_stamped(Patience::Endless, never_fails(getter), creator))
+        or_deadlock(self.get_stamped(Patience::Endless, getter, creator))
     }
 
     /// [`get_or_create_stamped_timeout`](Self::get_or_create_stamped_timeout) with the creator of
@@ -114,7 +115,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Result<Stamped<T>, AcquireError> {
         let creator = self.stamping(|creation| never(creator(creation)));
-        let got = self.get_stamped(Patience::For(timeout), never_fails(getter), creator);
+        let got = self.get_stamped(Patience::For(timeout), getter, creator);
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -178,7 +179,7 @@ impl<C: Clock> Dogpile<C> {
             Ok(())
         };
         let creator = and_set(self.stamping(|_| never(creator())), setter);
-        or_deadlock(self.get_stamped(Patience::Endless, never_fails(getter), creator))
+        or_deadlock(self.get_stamped(Patience::Endless, getter, creator))
     }
 
     /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), but waits for others for `timeout` at
@@ -203,7 +204,7 @@ impl<C: Clock> Dogpile<C> {
             Ok(())
         };
         let creator = and_set(self.stamping(|_| never(creator())), setter);
-        let got = self.get_stamped(Patience::For(timeout), never_fails(getter), creator);
+        let got = self.get_stamped(Patience::For(timeout), getter, creator);
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -295,7 +296,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped_and_set(&mut Wait::new(FOREVER), getter, creator, setter)
+        self.get_stamped_and_set(&Wait::new(FOREVER), getter, creator, setter)
     }
 
     /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), but waits for others for
@@ -315,33 +316,48 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped_and_set(&mut Wait::new(Patience::For(timeout)), getter, creator, setter)
+        self.get_stamped_and_set(&Wait::new(Patience::For(timeout)), getter, creator, setter)
     }
 
     pub(crate) fn get_stamped_and_set<T, E: Display, G>(
         &self,
-        wait: &mut Wait,
-        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        wait: &Wait,
+        mut getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
         setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped_within(wait, getter, and_set(self.stamping(|_| creator()), setter))
+        let run = |creation| ready(self.run_and_set(creation, creator, setter));
+        at_once(self.get_stamped_by(wait, || ready(getter()), run))
+    }
+
+    pub(crate) fn run_and_set<'a, T, E: Display>(
+        &'a self,
+        creation: Creation<'a, Self>,
+        creator: impl FnOnce() -> Result<T, E>,
+        setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
+    ) -> Result<Stamped<T>, E> {
+        creation.run_fallible(and_set(self.stamping(|_| creator()), setter))
     }
 
     /// `born` must come from an election of this lock which nobody else has answered for.
-    pub(crate) fn create_stamped_and_set<T, E: Display, G>(
-        &self,
+    pub(crate) fn create_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
+        &'a self,
         born: Birth,
-        getter: impl FnOnce() -> Result<Stamped<T>, GetError<G>>,
-        creator: impl FnOnce() -> Result<T, E>,
-        setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
-    ) -> Result<Stamped<T>, CreateError<E, G>> {
-        let creation = Creation::new(Keeper::Borrowed(self), born);
-        creation.run_fallible(and_set(self.stamping(|_| creator()), setter)).or_else(|error| {
-            let judge = |got: &Stamped<T>| self.judge_stamp(got.created);
-            let old = self.fetch_old(0, |_| self.told(), judge, || found::<_, E, G>(getter()));
-            old.ok_or(CreateError::Failed(error))
-        })
+        getter: impl FnMut() -> F,
+        run: impl FnOnce(Creation<'a, Self>) -> R,
+    ) -> impl Future<Output = Result<Stamped<T>, CreateError<E, G>>>
+    where
+        F: Future<Output = Result<Stamped<T>, N>>,
+        R: Future<Output = Result<Stamped<T>, E>>,
+    {
+        async move {
+            let error = match run(Creation::new(Keeper::Borrowed(self), born)).await {
+                Ok(made) => return Ok(made),
+                Err(error) => error,
+            };
+            let mut getter = Getter { ask: getter, read: found::<_, E, G> };
+            self.fetch_old(0, &ByStamp(self), &mut getter).await.ok_or(CreateError::Failed(error))
+        }
     }
 
     /// Stamps what a creator makes once it has made it: a slow one does not yield a value born stale (C18).
@@ -357,43 +373,51 @@ impl<C: Clock> Dogpile<C> {
         Stamped { value, created: self.clock.wall() }
     }
 
-    fn get_stamped<'a, T, E: Display, G>(
+    fn get_stamped<'a, T, E: Display, G, N: Into<GetError<G>>>(
         &'a self,
         patience: Patience,
-        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        mut getter: impl FnMut() -> Result<Stamped<T>, N>,
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<Stamped<T>, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_stamped_within(&mut Wait::new(patience), getter, creator)
+        let run = |creation: Creation<'a, Self>| ready(creation.run_fallible(creator));
+        at_once(self.get_stamped_by(&Wait::new(patience), || ready(getter()), run))
     }
 
-    fn get_stamped_within<'a, T, E: Display, G>(
+    /// The access of each form: see [`fetch`](super::fetch).
+    pub(crate) fn get_stamped_by<'a, T, E, G, N: Into<GetError<G>>, F, R>(
         &'a self,
-        wait: &mut Wait,
-        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
-        creator: impl FnOnce(&Creation<'a, Self>) -> Result<Stamped<T>, E>,
-    ) -> Result<Stamped<T>, CreateError<E, G>> {
-        let judge = |got: &Stamped<T>| self.judge_stamp(got.created);
-        self.fetch_or_create(wait, |_| self.told(), judge, getter, creator)
+        wait: &Wait,
+        getter: impl FnMut() -> F,
+        run: impl FnOnce(Creation<'a, Self>) -> R,
+    ) -> impl Future<Output = Result<Stamped<T>, CreateError<E, G>>>
+    where
+        F: Future<Output = Result<Stamped<T>, N>>,
+        R: Future<Output = Result<Stamped<T>, E>>,
+    {
+        self.fetch_or_create(wait, ByStamp(self), getter, run)
     }
+}
 
-    /// What somebody said to this lock alone says is needed.
-    pub(crate) fn told(&self) -> Known {
-        match self.expiry.told() {
+/// The getter's stamp says how old the value is, and the lock what somebody said of it.
+pub(crate) struct ByStamp<'a, C: Clock>(pub(crate) &'a Dogpile<C>);
+
+impl<T, C: Clock> Judge<Stamped<T>> for ByStamp<'_, C> {
+    fn known(&self, _: State) -> Known {
+        match self.0.expiry.told() {
             Freshness::Missing => Known::Need(Need::Missing),
             _ => Known::Ask,
         }
     }
 
-    /// What to think of a value that was created then. Whoever said something to this lock has made no value younger.
-    pub(crate) fn judge_stamp(&self, created: SystemTime) -> Sight {
-        let told = self.expiry.told();
+    /// Whoever said something to this lock has made no value younger.
+    fn judge(&self, got: &Stamped<T>) -> Sight {
+        let (lock, policy) = (self.0, self.0.policy());
+        let told = lock.expiry.told();
         if told == Freshness::Missing {
             return Sight::Missing;
         }
-        match self.judge_age(Expiry::age_of_stamp(created, self.clock.wall(), self.policy().max_skew())) {
-            Sight::Fresh | Sight::Due
-                if told == Freshness::Stale && self.policy().max_stale() == Some(Duration::ZERO) =>
-            {
+        match lock.judge_age(Expiry::age_of_stamp(got.created, lock.clock.wall(), policy.max_skew())) {
+            Sight::Fresh | Sight::Due if told == Freshness::Stale && policy.max_stale() == Some(Duration::ZERO) => {
                 Sight::Missing
             }
             Sight::Fresh | Sight::Due if told == Freshness::Stale => Sight::Stale,

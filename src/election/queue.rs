@@ -2,17 +2,27 @@
 
 use super::Generation;
 use crate::cycle::Edges;
-use crate::sync::{Arc, MutexGuard, together};
+use crate::sync::{Arc, Mutant, MutexGuard, mutant, together};
 use std::collections::BTreeMap;
 use std::collections::btree_map::IntoValues;
 use std::mem;
 use std::task::Waker;
 
+/// What a waiter is there for, beside being served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It creates, if it is called.
+    Creates,
+    /// As well; but if there is a pause, it can be told of that, and then need not create.
+    CreatesOrPauses,
+    /// Nothing: its creator was given away.
+    Waits,
+}
+
 pub(super) struct Waiting {
     pub(super) waker: Waker,
     pub(super) since: Generation,
-    /// Can be told of a pause, and then need not create.
-    pub(super) hears_of_pauses: bool,
+    pub(super) role: Role,
     /// Has the baton: was woken to elect itself and has not looked yet.
     pub(super) called: bool,
     /// Was woken to look at the value once more, and has not yet.
@@ -47,6 +57,8 @@ pub(super) struct Book {
     pub(super) accesses: BTreeMap<u64, Waiting>,
     /// How many of them may have edges.
     pub(super) with_edges: usize,
+    /// How many of them cannot be elected.
+    pub(super) without_creator: usize,
     /// Who waits for the end of a store, having invalidated while it ran.
     pub(super) invalidations: BTreeMap<u64, Waker>,
     /// The ticket of the creation that runs, if it can be declared dead.
@@ -79,6 +91,7 @@ impl Book {
     /// Takes an access out.
     pub(super) fn remove(&mut self, ticket: u64) -> Option<Waiting> {
         let mut left = self.accesses.remove(&ticket)?;
+        self.without_creator -= usize::from(left.role == Role::Waits);
         Self::end_edges(&mut self.with_edges, [&mut left].into_iter());
         Some(left)
     }
@@ -86,6 +99,7 @@ impl Book {
     /// Takes out all accesses.
     fn take_all(&mut self) -> IntoValues<u64, Waiting> {
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
+        self.without_creator = 0;
         mem::take(&mut self.accesses).into_values()
     }
 
@@ -94,6 +108,9 @@ impl Book {
         let later = self.accesses.iter().find(|(_, waiting)| waiting.since > born).map(|(ticket, _)| *ticket);
         let later = later.map(|ticket| self.accesses.split_off(&ticket)).unwrap_or_default();
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
+        if self.without_creator != 0 {
+            self.without_creator = later.values().filter(|waiting| waiting.role == Role::Waits).count();
+        }
         mem::replace(&mut self.accesses, later).into_values()
     }
 
@@ -107,6 +124,11 @@ impl Book {
         wakers.collect()
     }
 
+    /// Lets those go who wait for the end of a store.
+    pub(super) fn let_go(&mut self) -> IntoValues<u64, Waker> {
+        mem::take(&mut self.invalidations).into_values()
+    }
+
     /// Wakes all accesses, to see what has become of an overdue creation.
     pub(super) fn wake_overdue(&mut self) -> Vec<Waker> {
         if mem::take(&mut self.overdue) { self.accesses.values_mut().map(take_waker).collect() } else { Vec::new() }
@@ -118,15 +140,30 @@ impl Book {
             waiting.paused = Some(pause.clone());
             take_waker(waiting)
         };
-        let hears = |waiting: &&mut Waiting| waiting.hears_of_pauses;
+        let hears = |waiting: &&mut Waiting| waiting.role == Role::CreatesOrPauses;
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(hears));
         self.accesses.values_mut().filter(hears).map(tell).collect()
     }
 
-    /// Gives the first in line the baton, leaving out those who were told of a pause; returns its waker unless it has been woken
-    /// already.
+    /// Tells those to look again who cannot be elected. There are hardly ever any.
+    fn tell_the_others(&mut self) -> Vec<Waker> {
+        if self.without_creator == 0 {
+            return Vec::new();
+        }
+        let others = |waiting: &&mut Waiting| waiting.role == Role::Waits;
+        Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(others));
+        let wakers = self.accesses.values_mut().filter(others).map(|waiting| {
+            waiting.again = true;
+            take_waker(waiting)
+        });
+        wakers.collect()
+    }
+
+    /// Gives the first in line the baton, leaving out those who were told of a pause or cannot be elected; returns its waker unless it
+    /// has been woken already.
     fn call_next(&mut self) -> Option<Waker> {
-        let first = self.accesses.values_mut().find(|waiting| waiting.paused.is_none())?;
+        let can = |waiting: &Waiting| waiting.role != Role::Waits || mutant(Mutant::CalledWithoutCreator);
+        let first = self.accesses.values_mut().find(|waiting| can(waiting) && waiting.paused.is_none())?;
         if first.called {
             return None;
         }
@@ -208,4 +245,8 @@ pub(super) fn all_again(book: &mut Lazy) -> Vec<Waker> {
 
 pub(super) fn call_next(book: &mut Lazy) -> Option<Waker> {
     book.as_mut()?.call_next()
+}
+
+pub(super) fn tell_the_others(book: &mut Lazy) -> Vec<Waker> {
+    book.as_mut().map(|book| book.tell_the_others()).unwrap_or_default()
 }

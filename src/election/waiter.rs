@@ -1,6 +1,6 @@
 //! Those who wait: for a creation, or for the end of a store.
 
-use super::queue::{Lazy, Pause, Waiting, Wake, release};
+use super::queue::{Lazy, Pause, Role, Waiting, Wake, release};
 use super::{Birth, Election, State, Timer};
 use crate::cycle::Edges;
 use crate::error::WaitCycle;
@@ -31,13 +31,13 @@ pub enum Verdict {
 pub struct Waiter<'a> {
     election: &'a Election,
     seen: State,
-    hears_of_pauses: bool,
+    role: Role,
     ticket: Option<u64>,
 }
 
 impl<'a> Waiter<'a> {
-    pub(super) fn new(election: &'a Election, seen: State, hears_of_pauses: bool) -> Self {
-        Self { election, seen, hears_of_pauses, ticket: None }
+    pub(super) fn new(election: &'a Election, seen: State, role: Role) -> Self {
+        Self { election, seen, role, ticket: None }
     }
 
     /// Queues at first; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that of
@@ -69,13 +69,14 @@ impl<'a> Waiter<'a> {
         };
         let entries = book.get_or_insert_default();
         entries.with_edges += usize::from(!edges.is_empty());
+        entries.without_creator += usize::from(self.role == Role::Waits);
         // Whoever may come to wait for the end of a store says so, of one that begins after this as well.
         let overdue = timer.is_some_and(|timer| timer.finds_overdue(state));
         entries.overdue |= overdue && !mutant(Mutant::OverdueUntold);
         let waiting = Waiting {
             waker,
             since: state.generation(),
-            hears_of_pauses: self.hears_of_pauses,
+            role: self.role,
             called: false,
             again: false,
             paused: None,
@@ -109,8 +110,11 @@ impl<'a> Waiter<'a> {
         }
         let book = guard.as_mut().expect("it was just seen");
         let waiting = book.accesses.get_mut(&ticket).expect("it was just seen");
-        if called {
-            // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us.
+        // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us. Or a task is polled by
+        // another creator now than before.
+        if !waiting.edges.are_of_here() {
+            book.with_edges -= usize::from(!waiting.edges.is_empty());
+            waiting.edges.end();
             match Edges::begin(ticket, self.election) {
                 Ok(edges) => {
                     book.with_edges += usize::from(!edges.is_empty());

@@ -4,16 +4,16 @@ use super::line::{Asking, Inner, Wake, release};
 use super::{CLOSED, Kind, Readers, Record, Seat, counter_here};
 use crate::error::LockError;
 use crate::running::{Doing, begin};
-use crate::sync::{Ordering, block_until, unique};
-use crate::wait::Wait;
+use crate::sync::{Ordering, unique};
+use crate::wait::{Wait, at_once};
 use std::mem;
 use std::task::{Poll, Waker};
 
 impl Readers {
     /// The long way to a pass.
     #[cold]
-    pub(super) fn ask_bound(&self, wait: &mut Wait) -> Result<Seat<'_>, LockError> {
-        let seat = self.ask(Kind::Bound, wait)?;
+    pub(super) fn ask_bound(&self, wait: &Wait) -> Result<Seat<'_>, LockError> {
+        let seat = at_once(self.ask(Kind::Bound, wait))?;
         if seat.record.is_none() {
             begin(self.number(), Doing::Reading);
         }
@@ -22,18 +22,20 @@ impl Readers {
 
     /// The long way in: there is a writer, or no number, record or free entry yet.
     #[cold]
-    pub(super) fn ask(&self, kind: Kind, wait: &mut Wait) -> Result<Seat<'_>, LockError> {
-        if self.is_writing_here() {
-            return Err(LockError::WriteLockHeld);
+    pub(super) fn ask(&self, kind: Kind, wait: &Wait) -> impl Future<Output = Result<Seat<'_>, LockError>> {
+        async move {
+            if self.is_writing_here() {
+                return Err(LockError::WriteLockHeld);
+            }
+            // Before the mutex: it may take another one, and memory.
+            let record = if kind == Kind::Bound { Record::here_or_taken() } else { None };
+            let mut asking = Ask { readers: self, record, nested: self.is_reading_here(), ticket: None };
+            if let Poll::Ready(seat) = asking.poll(Waker::noop()) {
+                return Ok(seat);
+            }
+            let deadline = wait.begin().ok_or(LockError::TimedOut)?;
+            wait.for_(deadline, |waker| asking.poll(waker)).await.ok_or(LockError::TimedOut)
         }
-        // Before the mutex: it may take another one, and memory.
-        let record = if kind == Kind::Bound { Record::here_or_taken() } else { None };
-        let mut asking = Ask { readers: self, record, nested: self.is_reading_here(), ticket: None };
-        if let Poll::Ready(seat) = asking.poll(Waker::noop()) {
-            return Ok(seat);
-        }
-        let deadline = wait.begin().ok_or(LockError::TimedOut)?;
-        block_until(deadline, |waker| asking.poll(waker)).ok_or(LockError::TimedOut)
     }
 }
 

@@ -4,8 +4,8 @@ use super::line::{Inner, Line, Phase, Wake, release};
 use super::{CLOSED, COUNTERS, Readers, StaysOnItsThread, record};
 use crate::error::LockError;
 use crate::running::{Doing, begin, end};
-use crate::sync::{MutexGuard, Ordering, block_until, fences, unique};
-use crate::wait::Wait;
+use crate::sync::{MutexGuard, Ordering, fences, unique};
+use crate::wait::{Wait, at_once};
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::mem;
@@ -13,20 +13,62 @@ use std::task::{Poll, Waker};
 
 impl Readers {
     /// Waits until nobody reads or writes, keeps new readers out meanwhile, and goes in. Blocks until then.
-    pub fn write(&self, wait: &mut Wait) -> Result<Hold<'_>, LockError> {
-        if self.is_reading_here() {
-            return Err(LockError::ReadLockHeld);
+    pub(crate) fn write(&self, wait: &Wait) -> Result<Hold<'_>, LockError> {
+        let hold = at_once(self.write_loosely(wait))?;
+        Ok(Hold { _here: hold.here(), _hold: hold })
+    }
+
+    /// As [`write`](Self::write), for a thread or a task, which nobody knows of.
+    pub(crate) fn write_loosely(&self, wait: &Wait) -> impl Future<Output = Result<LooseHold<'_>, LockError>> {
+        async move {
+            if self.is_reading_here() {
+                return Err(LockError::ReadLockHeld);
+            }
+            if self.is_writing_here() {
+                return Err(LockError::WriteLockHeld);
+            }
+            let mut drain = Drain { readers: self, stage: Stage::Outside };
+            if drain.poll(Waker::noop()).is_pending() {
+                let deadline = wait.begin().ok_or(LockError::TimedOut)?;
+                wait.for_(deadline, |waker| drain.poll(waker)).await.ok_or(LockError::TimedOut)?;
+            }
+            Ok(LooseHold { readers: self })
         }
-        if self.is_writing_here() {
-            return Err(LockError::WriteLockHeld);
-        }
-        let mut drain = Drain { readers: self, stage: Stage::Outside };
-        if drain.poll(Waker::noop()).is_pending() {
-            let deadline = wait.begin().ok_or(LockError::TimedOut)?;
-            block_until(deadline, |waker| drain.poll(waker)).ok_or(LockError::TimedOut)?;
-        }
-        begin(self.number(), Doing::Writing);
-        Ok(Hold { readers: self, _stays: StaysOnItsThread(PhantomData) })
+    }
+}
+
+/// Somebody writes. Dropping it ends that, on any thread.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct LooseHold<'a> {
+    readers: &'a Readers,
+}
+
+impl Drop for LooseHold<'_> {
+    fn drop(&mut self) {
+        self.readers.end_turn();
+    }
+}
+
+/// As long as it lives, this thread is known to write, by whatever hold.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct WritesHere<'a> {
+    readers: &'a Readers,
+    _stays: StaysOnItsThread,
+}
+
+impl<'a> LooseHold<'a> {
+    /// Notes that what goes on on this thread has this hold.
+    pub(crate) fn here(&self) -> WritesHere<'a> {
+        begin(self.readers.number(), Doing::Writing);
+        WritesHere { readers: self.readers, _stays: StaysOnItsThread(PhantomData) }
+    }
+}
+
+impl Drop for WritesHere<'_> {
+    fn drop(&mut self) {
+        end(self.readers.number(), Doing::Writing);
     }
 }
 
@@ -34,15 +76,9 @@ impl Readers {
 #[must_use]
 #[derive(Debug)]
 pub struct Hold<'a> {
-    readers: &'a Readers,
-    _stays: StaysOnItsThread,
-}
-
-impl Drop for Hold<'_> {
-    fn drop(&mut self) {
-        end(self.readers.number(), Doing::Writing);
-        self.readers.end_turn();
-    }
+    // In this order: who is let in, and polled at once, does not find this thread writing.
+    _here: WritesHere<'a>,
+    _hold: LooseHold<'a>,
 }
 
 /// How far a writer has come.

@@ -9,7 +9,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 
 /// A lock that has readers.
-pub(crate) trait HasReaders: Send + Sync {
+pub trait HasReaders: Send + Sync {
     fn readers(&self) -> &Readers;
 }
 
@@ -64,10 +64,12 @@ pub(crate) struct OwnedPass {
 }
 
 impl OwnedPass {
-    /// Blocks as [`Readers::enter`] does.
-    pub(crate) fn enter(owner: Owner, wait: &mut Wait) -> Result<Self, LockError> {
-        let counter = owner.readers().enter_counter(wait)?;
-        Ok(Self { owner, counter })
+    /// Waits as [`Readers::enter`] does.
+    pub(crate) fn enter(owner: Owner, wait: &Wait) -> impl Future<Output = Result<Self, LockError>> {
+        async move {
+            let counter = owner.readers().enter_counter(wait).await?;
+            Ok(Self { owner, counter })
+        }
     }
 
     /// Enters beside a guard of this thread, which is why it need not wait.

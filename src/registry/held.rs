@@ -225,9 +225,16 @@ impl<'h, K: Send + Sync + 'static, L: Lock + Send + Sync + 'static> Keeps<'h, L>
     fn keeper(self) -> Keeper<'static, L> {
         Held::keeper(self)
     }
+
+    fn owner(self) -> Owner
+    where
+        L: HasReaders,
+    {
+        Owner::shared(Arc::new(self.clone()))
+    }
 }
 
-impl<K: Send + Sync, C: Clock> HasReaders for Held<'_, K, SyncReaderDogpile<C>> {
+impl<K: Send + Sync, L: Lock + HasReaders> HasReaders for Held<'_, K, L> {
     fn readers(&self) -> &Readers {
         (**self).readers()
     }

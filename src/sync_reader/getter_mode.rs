@@ -4,38 +4,48 @@ use super::guard::after;
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::Creation;
-use crate::dogpile::{Fetched, Known, Sight, Spared, found, never, never_fails, or_deadlock};
-use crate::election::State;
+use crate::dogpile::{ByLock, Fetched, Getter, Guarded, Judge, Spared, found, never, or_deadlock};
+use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
 use crate::keeper::{Keep, Keeper};
 use crate::runner::Runner;
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{FOREVER, Patience, Wait, at_once};
+use std::convert::identity;
 use std::fmt::Display;
+use std::future::ready;
+use std::ops::Deref;
 use std::time::Duration;
 
 /// A creator as the engine runs it: it shares the deadline of its access, if it has to wait for readers.
 pub(super) fn making<'a, T, E, G, C: Clock>(
     creator: impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>) -> Result<T, E>,
-) -> impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &mut Wait) -> Result<T, CreateError<E, G>> {
+) -> impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &Wait) -> Result<T, CreateError<E, G>> {
     |creation, _| creator(creation).map_err(CreateError::Failed)
 }
 
 /// The creator of the forms with a setter apart: what it makes is stored under the write lock, unless it was superseded.
 pub(super) fn and_set<'a, T, E, G, C: Clock>(
-    creator: impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &mut Wait) -> Result<T, CreateError<E, G>>,
+    creator: impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &Wait) -> Result<T, CreateError<E, G>>,
     setter: impl FnOnce(&T) -> Result<(), E>,
-) -> impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &mut Wait) -> Result<T, CreateError<E, G>> {
+) -> impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &Wait) -> Result<T, CreateError<E, G>> {
     |creation, wait| {
         let value = creator(creation, wait)?;
-        match creation.write(wait) {
-            Ok(_alone) => setter(&value).map_err(CreateError::Failed)?,
-            Err(WriteLockError::Superseded | WriteLockError::Dead) => {} // the value is still its caller's
-            Err(WriteLockError::TimedOut) => return Err(CreateError::TimedOut),
-            Err(WriteLockError::ReadLockHeld) => return Err(CreateError::ReadLockHeld),
-            Err(WriteLockError::WriteLockHeld) => return Err(CreateError::WriteLockHeld),
-            Err(WriteLockError::InsidePublish) => return Err(LockError::InsidePublish.into()),
+        if let Some(_alone) = or_kept(creation.write(wait))? {
+            setter(&value).map_err(CreateError::Failed)?;
         }
         Ok(value)
+    }
+}
+
+/// The write lock for a setter; `None` if its value is its caller's alone.
+pub(super) fn or_kept<W, E, G>(alone: Result<W, WriteLockError>) -> Result<Option<W>, CreateError<E, G>> {
+    match alone {
+        Ok(alone) => Ok(Some(alone)),
+        Err(WriteLockError::Superseded | WriteLockError::Dead) => Ok(None),
+        Err(WriteLockError::TimedOut) => Err(CreateError::TimedOut),
+        Err(WriteLockError::ReadLockHeld) => Err(CreateError::ReadLockHeld),
+        Err(WriteLockError::WriteLockHeld) => Err(CreateError::WriteLockHeld),
+        Err(WriteLockError::InsidePublish) => Err(LockError::InsidePublish.into()),
     }
 }
 
@@ -94,7 +104,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<T, NeedRegeneration>,
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> ReadGuard<'_, T> {
-        or_deadlock(self.get(Patience::Endless, never_fails(getter), making(|creation| never(creator(creation)))))
+        or_deadlock(self.get(Patience::Endless, getter, making(|creation| never(creator(creation)))))
     }
 
     /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits alone:
@@ -135,7 +145,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Result<ReadGuard<'_, T>, AcquireError> {
         let creator = making(|creation: &Creation<'_, Self>| never(creator(creation)));
-        self.get(Patience::For(timeout), never_fails(getter), creator).map_err(CreateError::of_a_wait)
+        self.get(Patience::For(timeout), getter, creator).map_err(CreateError::of_a_wait)
     }
 
     /// As [`get_or_create`](Self::get_or_create), with the storing apart: `setter` stores what `creator` made, under
@@ -156,7 +166,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
             setter(made);
             Ok(())
         };
-        or_deadlock(self.get(Patience::Endless, never_fails(getter), and_set(creator, setter)))
+        or_deadlock(self.get(Patience::Endless, getter, and_set(creator, setter)))
     }
 
     /// As [`get_or_create_and_set`](Self::get_or_create_and_set), but waits for others, and for readers to let go, for
@@ -181,7 +191,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
             setter(made);
             Ok(())
         };
-        let got = self.get(Patience::For(timeout), never_fails(getter), and_set(creator, setter));
+        let got = self.get(Patience::For(timeout), getter, and_set(creator, setter));
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -299,120 +309,142 @@ impl<C: Clock> SyncReaderDogpile<C> {
         self.get(Patience::For(timeout), getter, and_set(making(|_: &Creation<'_, Self>| creator()), setter))
     }
 
-    fn get<'a, T, E: Display, G>(
+    fn get<'a, T, E: Display, G, N: Into<GetError<G>>>(
         &'a self,
         patience: Patience,
-        getter: impl FnMut() -> Result<T, GetError<G>>,
-        creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
+        getter: impl FnMut() -> Result<T, N>,
+        creator: impl FnOnce(&Creation<'a, Self>, &Wait) -> Result<T, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
-        self.fetch_or_create(patience, |seen| self.dogpile.known(seen), |_| Sight::Fresh, getter, creator)
+        self.fetch_or_create(patience, ByLock(&self.dogpile), getter, creator)
     }
 
-    /// The access of [`Dogpile`](crate::Dogpile)'s getter mode, its getter run as a reader.
-    pub(super) fn fetch_or_create<'a, T, E: Display, G>(
+    /// As [`Dogpile`](crate::Dogpile)'s: the getter takes its guard first, and whoever reads already does no more than that.
+    pub(super) fn fetch_or_create<'a, T, E: Display, G, N: Into<GetError<G>>>(
         &'a self,
         patience: Patience,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        mut get: impl FnMut() -> Result<T, GetError<G>>,
-        creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
+        judge: impl Judge<T>,
+        mut get: impl FnMut() -> Result<T, N>,
+        creator: impl FnOnce(&Creation<'a, Self>, &Wait) -> Result<T, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
-        let mut wait = Wait::new(patience);
-        let mut getter = |wait: &mut Wait| self.get_within(wait, &mut get);
+        let wait = &Wait::new(patience);
+        let mut getter = || self.get_within(wait, &mut get);
         if self.readers.is_reading_here() {
-            let guard = self.read_on(known, judge, getter(&mut wait)?)?;
+            let guard = self.read_on(&judge, getter()?)?;
             return Ok(after((creator, get), guard));
         }
-        let judge = |guard: &ReadGuard<'_, T>| judge(guard);
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
-        let (creation, calls) = match self.dogpile.fetch(0, &mut wait, &known, judge, &mut getter, elected)? {
-            Fetched::Value(guard) => return Ok(after((creator, get), guard)),
-            Fetched::Create(create) => create.here(),
-        };
-        self.make_here(creation, &mut wait, creator, |wait| {
-            self.dogpile.fetch_old(calls, known, judge, || getter(wait))
-        })
+        let run = |creation| ready(self.make_here(creation, wait, creator));
+        let mut getter = Getter { ask: || ready(getter()), read: identity };
+        let guard = at_once(self.fetch_by(wait, Guarded(judge), &mut getter, elected, run))?;
+        Ok(after(get, guard))
+    }
+
+    /// The access of each form, of a thread or a task, whose guards are `W`. `run` runs a creation to its end, and takes a guard.
+    pub(super) fn fetch_by<'l, T, W: Deref<Target = T>, E, G, F, R>(
+        &self,
+        wait: &Wait,
+        judge: Guarded<impl Judge<T>>,
+        getter: &mut Getter<impl FnMut() -> F, impl Fn(F::Output) -> Result<Option<W>, CreateError<E, G>>>,
+        elected: impl Fn(Birth) -> Creation<'l, Self>,
+        run: impl FnOnce(Creation<'l, Self>) -> R,
+    ) -> impl Future<Output = Result<W, CreateError<E, G>>>
+    where
+        F: Future<Output = Result<Option<W>, CreateError<E, G>>>,
+        R: Future<Output = Result<W, CreateError<E, G>>>,
+        C: 'l,
+    {
+        async move {
+            let (creation, calls) = match self.dogpile.fetch(0, wait, &judge, getter, elected).await? {
+                Fetched::Value(guard) => return Ok(after(run, guard)),
+                Fetched::Create(create) => create.here(),
+            };
+            match run(creation).await {
+                Err(CreateError::Failed(error)) => match self.dogpile.fetch_old(calls, &judge, getter).await {
+                    Some(guard) => Ok(after(error, guard)),
+                    None => Err(CreateError::Failed(error)),
+                },
+                made => made,
+            }
+        }
     }
 
     /// As [`fetch_or_create`](Self::fetch_or_create), by a creator that a runner may be given.
-    pub(super) fn fetch_or_hand_over<'a, T, E: Display, G>(
+    pub(super) fn fetch_or_hand_over<'a, T, E: Display, G, N: Into<GetError<G>>>(
         kept: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
-        mut get: impl FnMut() -> Result<T, GetError<G>>,
+        judge: impl Judge<T>,
+        mut get: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>>
     where
         C: 'static,
     {
-        let (this, mut wait) = (kept.kept(), Wait::new(patience));
-        let mut getter = |wait: &mut Wait| this.get_within(wait, &mut get);
+        let (this, wait) = (kept.kept(), &Wait::new(patience));
+        let mut getter = || this.get_within(wait, &mut get);
         if this.readers.is_reading_here() {
-            let guard = this.read_on(known, judge, getter(&mut wait)?)?;
+            let guard = this.read_on(&judge, getter()?)?;
             return Ok(after((creator, get), guard));
         }
-        let judge = |guard: &ReadGuard<'_, T>| judge(guard);
+        let (judge, mut getter) = (&Guarded(judge), Getter { ask: || ready(getter()), read: identity });
         let elected = |born| Creation::new(kept.keeper(), born);
-        match this.dogpile.fetch_sparing(&mut wait, &known, judge, &mut getter, elected)? {
+        match at_once(this.dogpile.fetch_sparing(wait, judge, &mut getter, elected))? {
             Spared::Value(guard) => Ok(after((creator, get), guard)),
             Spared::HandOver(creation, need, guard) => {
                 creation.run_fallible_in_background(runner, creator);
                 this.dogpile.goes_on(need);
                 Ok(after(get, guard))
             }
-            Spared::Create(creation, calls) => this.make_here(creation, &mut wait, making(creator), |wait| {
-                this.dogpile.fetch_old(calls, known, judge, || getter(wait))
-            }),
+            Spared::Create(creation, calls) => match this.make_here(creation, wait, making(creator)) {
+                Err(CreateError::Failed(error)) => match at_once(this.dogpile.fetch_old(calls, judge, &mut getter)) {
+                    Some(guard) => Ok(after((error, get), guard)),
+                    None => Err(CreateError::Failed(error)),
+                },
+                made => Ok(after(get, made?)),
+            },
         }
     }
 
-    /// What an access is given that reads already: it is never elected.
+    /// An access of whoever reads already, whatever the freshness.
     fn read_on<'a, T, E, G>(
         &'a self,
-        known: impl Fn(State) -> Known,
-        judge: impl Fn(&T) -> Sight,
+        judge: &impl Judge<T>,
         got: Option<ReadGuard<'a, T>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
         let guard = got.ok_or(CreateError::ReadLockHeld)?;
-        self.dogpile.tell_of(known(self.dogpile.election().look()), judge(&guard));
+        self.dogpile.tell_of(judge.known(self.dogpile.election().look()), judge.judge(&guard));
         Ok(guard)
     }
 
-    /// Asks a getter as a reader.
-    fn get_within<'a, T, E, G>(
+    fn get_within<'a, T, E, G, N: Into<GetError<G>>>(
         &'a self,
-        wait: &mut Wait,
-        getter: &mut impl FnMut() -> Result<T, GetError<G>>,
+        wait: &Wait,
+        getter: &mut impl FnMut() -> Result<T, N>,
     ) -> Result<Option<ReadGuard<'a, T>>, CreateError<E, G>> {
         let pass = self.readers.enter(wait)?;
         Ok(found(getter())?.map(|value| ReadGuard::new(value, pass)))
     }
 
+    /// Creates on this thread, and takes a guard.
     fn make_here<'a, 'l, T, E: Display, G>(
         &'a self,
         creation: Creation<'l, Self>,
-        wait: &mut Wait,
-        creator: impl FnOnce(&Creation<'l, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
-        old: impl FnOnce(&mut Wait) -> Option<ReadGuard<'a, T>>,
+        wait: &Wait,
+        creator: impl FnOnce(&Creation<'l, Self>, &Wait) -> Result<T, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
-        match creation.enter(|creation| creator(creation, wait)) {
-            Ok(value) => {
-                creation.finish();
-                Ok(ReadGuard::new(value, self.readers.enter(wait)?))
-            }
-            Err(CreateError::Failed(error)) => {
-                creation.fail(&error);
-                match old(wait) {
-                    Some(guard) => Ok(after(error, guard)),
-                    None => Err(CreateError::Failed(error)),
-                }
-            }
-            Err(error) => {
-                creation.fail(&error);
-                Err(error)
-            }
-        }
+        let made = creation.enter(|creation| creator(creation, wait));
+        let value = ended(creation, made)?;
+        Ok(ReadGuard::new(value, self.readers.enter(wait)?))
+    }
+}
+
+/// Finishes a creation, or gives it up.
+pub(super) fn ended<T, E: Display, G, C: Clock>(
+    creation: Creation<'_, SyncReaderDogpile<C>>,
+    made: Result<T, CreateError<E, G>>,
+) -> Result<T, CreateError<E, G>> {
+    match made {
+        Err(CreateError::Failed(error)) => creation.end_as(Err(error)).map_err(CreateError::Failed),
+        made => creation.end_as(made),
     }
 }

@@ -3,7 +3,7 @@
 use super::SyncReaderDogpile;
 use crate::clock::{Clock, MonotonicClock};
 use crate::creation::{Creation, Store};
-use crate::readers::{Hold, OwnedPass, Owner, Pass};
+use crate::readers::{Hold, LooseHold, OwnedPass, Owner, Pass};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -124,6 +124,10 @@ pub struct OwnedReadGuard<T = ()> {
 }
 
 impl<T> OwnedReadGuard<T> {
+    pub(super) fn new(value: T, pass: OwnedPass) -> Self {
+        Self { value, pass }
+    }
+
     /// Reads once more, whoever waits. Never blocks.
     pub fn again(&self) -> OwnedReadGuard {
         OwnedReadGuard { value: (), pass: self.pass.again() }
@@ -181,6 +185,31 @@ pub struct WriteGuard<'a> {
 impl<'a> WriteGuard<'a> {
     pub(super) fn new(hold: Hold<'a>, store: Option<Store<'a>>) -> Self {
         Self { _hold: hold, _store: store }
+    }
+}
+
+/// As [`WriteGuard`], for a task: it may be held across an `.await`, and dropped on any thread.
+///
+/// # Deadlocks
+///
+/// The lock does not know whose it is: a task that asks for a guard while it holds this waits for itself, and so does one that invalidates
+/// while it has it of its [creation](crate::Creation::write_lock_async). (A setter of the forms that take one is known to have it.)
+#[must_use = "a guard that is dropped at once guards nothing"]
+#[derive(Debug)]
+pub struct AsyncWriteGuard<'a> {
+    // In this order: as in `WriteGuard`.
+    hold: LooseHold<'a>,
+    _store: Option<Store<'a>>,
+}
+
+impl<'a> AsyncWriteGuard<'a> {
+    pub(super) fn new(hold: LooseHold<'a>, store: Option<Store<'a>>) -> Self {
+        Self { hold, _store: store }
+    }
+
+    /// Notes that what goes on on this thread has it.
+    pub(super) fn here(&self) -> impl Sized + use<'a> {
+        self.hold.here()
     }
 }
 

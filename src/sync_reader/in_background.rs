@@ -3,7 +3,7 @@
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::{Creation, infallibly};
-use crate::dogpile::{Sight, Stamped, never, never_fails, or_deadlock};
+use crate::dogpile::{ByLock, ByStamp, Stamped, never, or_deadlock};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::keeper::Keep;
 use crate::runner::Runner;
@@ -112,7 +112,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> ReadGuard<'a, T> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        or_deadlock(Self::fetch_in_background(lock, runner, Patience::Endless, never_fails(getter), creator))
+        or_deadlock(Self::fetch_in_background(lock, runner, Patience::Endless, getter, creator))
     }
 
     /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
@@ -132,7 +132,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> Result<ReadGuard<'a, T>, AcquireError> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        let got = Self::fetch_in_background(lock, runner, Patience::For(timeout), never_fails(getter), creator);
+        let got = Self::fetch_in_background(lock, runner, Patience::For(timeout), getter, creator);
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -189,7 +189,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> ReadGuard<'a, Stamped<T>> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Endless, never_fails(getter), creator))
+        or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Endless, getter, creator))
     }
 
     /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), but waits for others for `timeout` at most.
@@ -209,7 +209,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> Result<ReadGuard<'a, Stamped<T>>, AcquireError> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        let got = Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), never_fails(getter), creator);
+        let got = Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), getter, creator);
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -250,28 +250,25 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), getter, creator)
     }
 
-    fn fetch_in_background<'a, T, E: Display, G>(
+    fn fetch_in_background<'a, T, E: Display, G, N: Into<GetError<G>>>(
         lock: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        getter: impl FnMut() -> Result<T, GetError<G>>,
+        getter: impl FnMut() -> Result<T, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<ReadGuard<'a, T>, CreateError<E, G>> {
-        let (dogpile, fresh) = (&lock.kept().dogpile, |_: &T| Sight::Fresh);
-        Self::fetch_or_hand_over(lock, runner, patience, |seen| dogpile.known(seen), fresh, getter, creator)
+        Self::fetch_or_hand_over(lock, runner, patience, ByLock(&lock.kept().dogpile), getter, creator)
     }
 
-    fn fetch_stamped_in_background<'a, T, E: Display, G>(
+    fn fetch_stamped_in_background<'a, T, E: Display, G, N: Into<GetError<G>>>(
         lock: impl Keep<'a, Self>,
         runner: &(impl Runner + ?Sized),
         patience: Patience,
-        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        getter: impl FnMut() -> Result<Stamped<T>, N>,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<T, E> + Send + 'static,
     ) -> Result<ReadGuard<'a, Stamped<T>>, CreateError<E, G>> {
-        let dogpile = &lock.kept().dogpile;
-        let judge = |got: &Stamped<T>| dogpile.judge_stamp(got.created);
         let stamped =
             |creation: &Creation<'static, Self>| creator(creation).map(|value| creation.lock().dogpile.stamp(value));
-        Self::fetch_or_hand_over(lock, runner, patience, |_| dogpile.told(), judge, getter, stamped)
+        Self::fetch_or_hand_over(lock, runner, patience, ByStamp(&lock.kept().dogpile), getter, stamped)
     }
 }

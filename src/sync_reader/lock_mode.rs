@@ -6,32 +6,29 @@ use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::dogpile::{Need, Settled, Sight, would_deadlock};
 use crate::election::Birth;
-use crate::error::{AcquireError, CreateError, WouldBlock};
+use crate::error::{AcquireError, CreateError, LockError, WouldBlock};
 use crate::keeper::{Keep, Keeper};
 use crate::readers::{Owner, Pass, Seat};
 use crate::runner::Runner;
 use crate::sync::Arc;
 use crate::turn::Outcome;
-use crate::wait::{FOREVER, Patience, Wait};
+use crate::wait::{FOREVER, Patience, Wait, at_once};
 use std::convert::Infallible;
 use std::fmt::Display;
+use std::future::ready;
 use std::time::Duration;
 
-/// How an access came out. In pieces: see [`Seat`].
+/// How an access came out. On a thread's hit path `P` is a pass in pieces: see [`Seat`].
 #[derive(Clone, Copy)]
-enum Access<'a> {
+pub(super) enum Access<P> {
     /// In, and this is what it met.
-    In(Outcome, Seat<'a>),
+    In(Outcome, P),
     /// To create, and not in.
     Elected(Birth),
 }
 
-fn within(outcome: Outcome, pass: Pass<'_>) -> Access<'_> {
-    Access::In(outcome, pass.into_seat())
-}
-
 /// What an access does that is elected and creates for itself.
-fn leave(_: Need, pass: Option<Pass<'_>>) {
+pub(super) fn leave<P>(_: Need, pass: Option<P>) {
     drop(pass);
 }
 
@@ -243,61 +240,80 @@ impl<C: Clock> SyncReaderDogpile<C> {
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn access(&self, patience: Patience) -> Result<Access<'_>, AcquireError> {
+    fn access(&self, patience: Patience) -> Result<Access<Seat<'_>>, AcquireError> {
         match self.hit() {
             Some(seat) => Ok(Access::In(Outcome::Fresh, seat)),
-            None => self.access_slowly(&mut Wait::new(patience), leave),
+            None => self.access_slowly(&Wait::new(patience), leave),
         }
     }
 
-    /// What may be read until the new one is there, `elected` is given: an access that creates for itself has to leave it.
     #[cold]
     fn access_slowly<'a>(
         &'a self,
-        wait: &mut Wait,
+        wait: &Wait,
         elected: impl FnOnce(Need, Option<Pass<'a>>),
-    ) -> Result<Access<'a>, AcquireError> {
-        let (lock, nested) = (&self.dogpile, self.readers.is_reading_here());
-        loop {
-            let pass = self.readers.enter(wait)?;
-            // In this order: the word first, the deadline second. See `election`.
-            let seen = lock.election().look();
-            let need = match lock.look() {
-                Sight::Fresh => return Ok(within(Outcome::Fresh, pass)),
-                Sight::Due if nested => return Ok(within(Outcome::Fresh, pass)),
-                sight if nested => {
-                    if sight == Sight::Stale {
-                        lock.tell_stale();
+    ) -> Result<Access<Seat<'a>>, AcquireError> {
+        let enter = || ready(self.readers.enter(wait));
+        Ok(match at_once(self.access_by(wait, self.readers.is_reading_here(), enter, elected))? {
+            Access::In(outcome, pass) => Access::In(outcome, pass.into_seat()),
+            Access::Elected(born) => Access::Elected(born),
+        })
+    }
+
+    /// An access of a thread or a task, which is in by a `P`. `nested`: it is in already, whatever it does here.
+    ///
+    /// What may be read until the new one is there, `elected` is given: an access that creates for itself has to leave it.
+    pub(super) fn access_by<P, F: Future<Output = Result<P, LockError>>>(
+        &self,
+        wait: &Wait,
+        nested: bool,
+        enter: impl Fn() -> F,
+        elected: impl FnOnce(Need, Option<P>),
+    ) -> impl Future<Output = Result<Access<P>, AcquireError>> {
+        async move {
+            let lock = &self.dogpile;
+            loop {
+                let pass = enter().await?;
+                // In this order: the word first, the deadline second. See `election`.
+                let seen = lock.election().look();
+                let need = match lock.look() {
+                    Sight::Fresh => return Ok(Access::In(Outcome::Fresh, pass)),
+                    Sight::Due if nested => return Ok(Access::In(Outcome::Fresh, pass)),
+                    sight if nested => {
+                        if sight == Sight::Stale {
+                            lock.tell_stale();
+                        }
+                        return Ok(Access::In(Outcome::Stale, pass));
                     }
-                    return Ok(within(Outcome::Stale, pass));
+                    Sight::Due => Need::Due,
+                    Sight::Stale => Need::Stale,
+                    Sight::Missing => Need::Missing,
+                };
+                // Who has a value to go on with does not wait, and may stay; whoever is to create must not.
+                let pass = (need != Need::Missing).then_some(pass);
+                match (lock.settle(seen, need, wait).await?, pass) {
+                    (Settled::Elected { born, .. }, pass) => {
+                        // A writer may be waiting for just that pass, and wakers are the user's.
+                        lock.meanwhile(born, || elected(need, pass));
+                        return Ok(Access::Elected(born));
+                    }
+                    (Settled::CarryOn, Some(pass)) => return Ok(Access::In(lock.goes_on(need), pass)),
+                    (Settled::Served, _) => return Ok(Access::In(Outcome::Waited, enter().await?)),
+                    (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
                 }
-                Sight::Due => Need::Due,
-                Sight::Stale => Need::Stale,
-                Sight::Missing => Need::Missing,
-            };
-            // Who has a value to go on with does not wait, and may stay; whoever is to create must not.
-            let pass = (need != Need::Missing).then_some(pass);
-            match (lock.settle(seen, need, wait)?, pass) {
-                (Settled::Elected { born, .. }, pass) => {
-                    elected(need, pass);
-                    return Ok(Access::Elected(born));
-                }
-                (Settled::CarryOn, Some(pass)) => return Ok(within(lock.goes_on(need), pass)),
-                (Settled::Served, _) => return Ok(within(Outcome::Waited, self.readers.enter(wait)?)),
-                (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
             }
         }
     }
 
     #[inline]
-    fn turn<'a>(&'a self, access: Access<'a>) -> ReadTurn<'a, C> {
+    fn turn<'a>(&'a self, access: Access<Seat<'a>>) -> ReadTurn<'a, C> {
         self.turn_as(access, || Keeper::Borrowed(self), |pass| ReadGuard::new((), pass))
     }
 
     #[inline]
     fn turn_as<'a, 'l, G>(
         &'a self,
-        access: Access<'a>,
+        access: Access<Seat<'a>>,
         keeper: impl FnOnce() -> Keeper<'l, Self>,
         guard: impl FnOnce(Pass<'a>) -> G,
     ) -> ReadTurn<'l, C, G> {
@@ -334,17 +350,17 @@ impl<C: Clock> SyncReaderDogpile<C> {
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
-        let mut wait = Wait::new(patience);
-        match self.access_slowly(&mut wait, leave)? {
+        let wait = Wait::new(patience);
+        match self.access_slowly(&wait, leave)? {
             Access::In(outcome, seat) => Ok(after(creator, self.guard(outcome, seat))),
-            Access::Elected(born) => self.create_here(Creation::new(Keeper::Borrowed(self), born), &mut wait, creator),
+            Access::Elected(born) => self.create_here(Creation::new(Keeper::Borrowed(self), born), &wait, creator),
         }
     }
 
     fn create_here<'l, E: Display>(
         &self,
         creation: Creation<'l, Self>,
-        wait: &mut Wait,
+        wait: &Wait,
         creator: impl FnOnce(&Creation<'l, Self>) -> Result<(), E>,
     ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
         match creation.run_fallible(creator) {
@@ -370,13 +386,13 @@ impl<C: Clock> SyncReaderDogpile<C> {
         if let Some(seat) = this.hit() {
             return Ok(after(creator, this.guard(Outcome::Fresh, seat)));
         }
-        let (mut wait, mut old) = (Wait::new(patience), None);
-        match this.access_slowly(&mut wait, |need, pass| old = pass.map(|pass| (need, pass)))? {
+        let (wait, mut old) = (Wait::new(patience), None);
+        match this.access_slowly(&wait, |need, pass| old = pass.map(|pass| (need, pass)))? {
             Access::In(outcome, seat) => Ok(after(creator, this.guard(outcome, seat))),
             Access::Elected(born) => {
                 let creation = Creation::new(kept.keeper(), born);
                 let Some((need, pass)) = old else {
-                    return this.create_here(creation, &mut wait, creator);
+                    return this.create_here(creation, &wait, creator);
                 };
                 creation.run_fallible_in_background(runner, creator);
                 Ok(ReadGuard::new(this.dogpile.goes_on(need), pass))
@@ -391,17 +407,21 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     /// The old resource, for an access whose creator has failed: if it is to have it, and there is one, as a reader sees it.
-    fn old(&self, wait: &mut Wait) -> Option<ReadGuard<'_, Outcome>> {
+    fn old(&self, wait: &Wait) -> Option<ReadGuard<'_, Outcome>> {
         if !self.dogpile.serves_stale() {
             return None;
         }
         // What comes first is the creator's error: that there was no time left to read has nothing to add to it.
         let pass = self.readers.enter(wait).ok()?;
+        self.old_within(pass, ReadGuard::new)
+    }
+
+    pub(super) fn old_within<P, W>(&self, pass: P, guard: impl FnOnce(Outcome, P) -> W) -> Option<W> {
         if !self.has_value() {
             return None;
         }
         self.dogpile.tell_if_stale();
-        Some(ReadGuard::new(Outcome::StaleOnError, pass))
+        Some(guard(Outcome::StaleOnError, pass))
     }
 
     #[inline(always)]

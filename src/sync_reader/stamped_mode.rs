@@ -4,7 +4,7 @@ use super::getter_mode::{and_set, making};
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::Creation;
-use crate::dogpile::{Stamped, never, never_fails, or_deadlock};
+use crate::dogpile::{ByStamp, Stamped, never, or_deadlock};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::wait::{FOREVER, Patience, Wait};
 use std::fmt::Display;
@@ -43,7 +43,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> ReadGuard<'_, Stamped<T>> {
         let creator = self.stamping(making(|creation: &Creation<'_, Self>| never(creator(creation))));
-        or_deadlock(self.get_stamped(Patience::Endless, never_fails(getter), creator))
+        or_deadlock(self.get_stamped(Patience::Endless, getter, creator))
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), but waits for others for `timeout` at most.
@@ -81,7 +81,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Result<ReadGuard<'_, Stamped<T>>, AcquireError> {
         let creator = self.stamping(making(|creation: &Creation<'_, Self>| never(creator(creation))));
-        self.get_stamped(Patience::For(timeout), never_fails(getter), creator).map_err(CreateError::of_a_wait)
+        self.get_stamped(Patience::For(timeout), getter, creator).map_err(CreateError::of_a_wait)
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with the storing apart: `setter` stores what `creator` made, with its stamp, under
@@ -102,7 +102,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
             setter(made);
             Ok(())
         };
-        or_deadlock(self.get_stamped(Patience::Endless, never_fails(getter), and_set(creator, setter)))
+        or_deadlock(self.get_stamped(Patience::Endless, getter, and_set(creator, setter)))
     }
 
     /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), but waits for others, and for readers to let go, for
@@ -127,7 +127,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
             setter(made);
             Ok(())
         };
-        let got = self.get_stamped(Patience::For(timeout), never_fails(getter), and_set(creator, setter));
+        let got = self.get_stamped(Patience::For(timeout), getter, and_set(creator, setter));
         got.map_err(CreateError::of_a_wait)
     }
 
@@ -248,18 +248,17 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// Stamps what a creator makes once it has made it (C18).
     fn stamping<'a, T, E, G>(
         &'a self,
-        creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<T, CreateError<E, G>>,
-    ) -> impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<Stamped<T>, CreateError<E, G>> {
+        creator: impl FnOnce(&Creation<'a, Self>, &Wait) -> Result<T, CreateError<E, G>>,
+    ) -> impl FnOnce(&Creation<'a, Self>, &Wait) -> Result<Stamped<T>, CreateError<E, G>> {
         |creation, wait| creator(creation, wait).map(|value| self.dogpile.stamp(value))
     }
 
-    fn get_stamped<'a, T, E: Display, G>(
+    fn get_stamped<'a, T, E: Display, G, N: Into<GetError<G>>>(
         &'a self,
         patience: Patience,
-        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
-        creator: impl FnOnce(&Creation<'a, Self>, &mut Wait) -> Result<Stamped<T>, CreateError<E, G>>,
+        getter: impl FnMut() -> Result<Stamped<T>, N>,
+        creator: impl FnOnce(&Creation<'a, Self>, &Wait) -> Result<Stamped<T>, CreateError<E, G>>,
     ) -> Result<ReadGuard<'a, Stamped<T>>, CreateError<E, G>> {
-        let judge = |got: &Stamped<T>| self.dogpile.judge_stamp(got.created);
-        self.fetch_or_create(patience, |_| self.dogpile.told(), judge, getter, creator)
+        self.fetch_or_create(patience, ByStamp(&self.dogpile), getter, creator)
     }
 }

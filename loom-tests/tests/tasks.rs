@@ -1,0 +1,375 @@
+//! Tasks beside threads, on one lock. A task of a model is a future that one of its threads polls, to its end or not so far.
+#![cfg(dogpile_loom)]
+
+use dogpile::model::{Deadline, block_until};
+use dogpile::{Cached, CreateError, Creation, Dogpile, Freshness, Outcome, SyncReaderDogpile, Task};
+use dogpile_loom_tests::{Reached, Slot, check};
+use loom::thread::{self, JoinHandle};
+use std::future::poll_fn;
+use std::mem;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Polls a future to its end, each time it is woken.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let polled =
+        block_until(Deadline::after(Duration::MAX), |waker| future.as_mut().poll(&mut Context::from_waker(waker)));
+    polled.expect("without an end")
+}
+
+/// Polls it once, by nobody who could be woken.
+fn once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Pending once, and woken at once.
+async fn step() {
+    let mut stepped = false;
+    poll_fn(|context| {
+        if mem::replace(&mut stepped, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+fn is_free(lock: &Dogpile) {
+    assert_eq!((lock.is_creating(), lock.waiting()), (false, 0));
+}
+
+/// Whoever creates, thread or task, wakes whoever waits, and what was written is seen (L3, L4).
+#[test]
+fn l3_l4_a_task_and_a_thread() {
+    static THREAD_WAITED: Reached = Reached::new();
+    static TASK_WAITED: Reached = Reached::new();
+    check(|| {
+        let (lock, slot) = (Arc::new(Dogpile::never_expires()), Arc::new(Slot::new()));
+        let task = {
+            let (lock, slot) = (Arc::clone(&lock), Arc::clone(&slot));
+            thread::spawn(move || {
+                let creator = async || {
+                    step().await;
+                    slot.write(1);
+                };
+                let outcome = block_on(lock.acquire_or_create_async(creator));
+                assert_ne!(slot.read(), 0);
+                outcome
+            })
+        };
+        let outcome = lock.acquire_or_create(|| slot.write(2));
+        assert_ne!(slot.read(), 0);
+        let of_task = task.join().unwrap();
+        THREAD_WAITED.here_if(outcome == Outcome::Waited);
+        TASK_WAITED.here_if(of_task == Outcome::Waited);
+        assert_eq!([outcome, of_task].iter().filter(|outcome| **outcome == Outcome::Created).count(), 1, "L1");
+        is_free(&lock);
+    });
+    THREAD_WAITED.at_least_once();
+    TASK_WAITED.at_least_once();
+}
+
+/// The elected future is dropped before, in the midst of, and just as its creator is done: another creates (C2).
+#[test]
+fn c2_the_elected_is_dropped() {
+    for polls in 1..=2 {
+        static CALLED: Reached = Reached::new();
+        check(move || {
+            let lock = Arc::new(Dogpile::never_expires());
+            let mut elected = Box::pin(lock.acquire_or_create_async(async || {
+                step().await;
+                step().await;
+                unreachable!("it is dropped")
+            }));
+            for _ in 0..polls {
+                assert!(once(elected.as_mut()).is_pending());
+            }
+            let other = {
+                let lock = Arc::clone(&lock);
+                thread::spawn(move || lock.acquire_or_create(|| ()))
+            };
+            drop(elected);
+            assert_eq!(other.join().unwrap(), Outcome::Created);
+            CALLED.here_if(lock.stats().waits == 1);
+            is_free(&lock);
+        });
+        CALLED.at_least_once();
+    }
+}
+
+/// The elected one gives up while a task and a thread wait: exactly one of them creates, and serves the other (C3).
+#[test]
+fn c3_the_elected_is_dropped_while_two_wait() {
+    static BY_TASK: Reached = Reached::new();
+    static BY_THREAD: Reached = Reached::new();
+    check(|| {
+        let lock = Arc::new(Dogpile::never_expires());
+        let mut elected = Box::pin(lock.acquire_or_create_async(async || std::future::pending().await));
+        assert!(once(elected.as_mut()).is_pending());
+        let task = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || block_on(lock.acquire_or_create_async(async || ())))
+        };
+        let other = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.acquire_or_create(|| ()))
+        };
+        drop(elected);
+        let outcomes = [task.join().unwrap(), other.join().unwrap()];
+        BY_TASK.here_if(outcomes[0] == Outcome::Created);
+        BY_THREAD.here_if(outcomes[1] == Outcome::Created);
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Created).count(), 1, "{outcomes:?}");
+        is_free(&lock);
+    });
+    BY_TASK.at_least_once();
+    BY_THREAD.at_least_once();
+}
+
+/// A task that waits is dropped, perhaps just as it is called: the baton goes on (C4).
+#[test]
+fn c4_a_waiter_is_dropped() {
+    static PASSED: Reached = Reached::new();
+    check(|| {
+        let lock = Arc::new(Dogpile::never_expires());
+        let elected = lock.acquire_owned();
+        let mut waits = {
+            let lock = Arc::clone(&lock);
+            Box::pin(async move { lock.acquire_or_create_async(async || unreachable!("it is dropped")).await })
+        };
+        assert!(once(waits.as_mut()).is_pending());
+        let gives_up = thread::spawn(move || drop(elected));
+        let other = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.acquire_or_create(|| ()))
+        };
+        drop(waits);
+        assert_eq!(other.join().unwrap(), Outcome::Created);
+        gives_up.join().unwrap();
+        PASSED.here_if(lock.stats().waits == 2);
+        is_free(&lock);
+    });
+    PASSED.at_least_once();
+}
+
+/// The waker changes between two polls, as the creation ends: the newest is woken, or it need not be (C5).
+#[test]
+fn c5_the_waker_changes() {
+    static CHANGED: Reached = Reached::new();
+    check(|| {
+        let lock = Arc::new(Dogpile::never_expires());
+        let dogpile::Turn::Create(creation) = lock.acquire_owned() else { panic!("not elected") };
+        let mut waits = Box::pin(lock.acquire_or_create_async(async || unreachable!("it is served")));
+        assert!(once(waits.as_mut()).is_pending());
+        let finishes = thread::spawn(move || creation.finish());
+        let mut polls = 0;
+        let outcome = block_on(poll_fn(|context| {
+            polls += 1;
+            waits.as_mut().poll(context)
+        }));
+        CHANGED.here_if(polls == 2);
+        assert_eq!(outcome, Outcome::Waited);
+        finishes.join().unwrap();
+        drop(waits);
+        is_free(&lock);
+    });
+    CHANGED.at_least_once();
+}
+
+/// Has a thread of the model poll each task; or drop it.
+struct Spawner {
+    runs: bool,
+    /// Outside the model's view.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Spawner {
+    fn new(runs: bool) -> Self {
+        Self { runs, threads: Mutex::new(Vec::new()) }
+    }
+
+    fn join(&self) {
+        for thread in mem::take(&mut *self.threads.lock().unwrap()) {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl dogpile::Spawner for Spawner {
+    fn spawn(&self, task: Task) {
+        let runs = self.runs;
+        let thread = thread::spawn(move || if runs { block_on(task) } else { drop(task) });
+        self.threads.lock().unwrap().push(thread);
+    }
+}
+
+/// Who has spawned goes away, and the work is done and kept all the same (C12).
+#[test]
+fn c12_who_has_spawned_is_dropped() {
+    static WAITED: Reached = Reached::new();
+    check(|| {
+        let (cached, spawner) = (Arc::new(Cached::never_expires()), Spawner::new(true));
+        let mut asks = Box::pin(Cached::get_or_create_in_background_async(&cached, &spawner, || async { 1 }));
+        let asked = once(asks.as_mut()).is_ready();
+        drop(asks);
+        assert_eq!(*cached.get_or_create(|| unreachable!("it is served")), 1);
+        WAITED.here_if(cached.stats().waits > 0 && !asked);
+        spawner.join();
+        assert_eq!((cached.freshness(), cached.waiting()), (Freshness::Fresh, 0));
+    });
+    WAITED.at_least_once();
+}
+
+/// Who has spawned waits, beside a thread: it is given its value or its error, and who else waits is not left behind (L5).
+#[test]
+fn l5_who_has_spawned_waits() {
+    for fails in [false, true] {
+        static SERVED: Reached = Reached::new();
+        static CREATED: Reached = Reached::new();
+        check(move || {
+            let (lock, spawner) = (Arc::new(Dogpile::never_expires()), Spawner::new(true));
+            let creator = move || async move { if fails { Err("on purpose") } else { Ok(()) } };
+            let mut asks = Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, creator));
+            let asked = once(asks.as_mut());
+            let other = {
+                let lock = Arc::clone(&lock);
+                thread::spawn(move || lock.acquire_or_create(|| ()))
+            };
+            let asked = match asked {
+                Poll::Ready(asked) => asked,
+                Poll::Pending => block_on(asks),
+            };
+            assert_eq!(asked, if fails { Err(CreateError::Failed("on purpose")) } else { Ok(Outcome::Created) });
+            let outcome = other.join().unwrap();
+            assert_eq!(outcome == Outcome::Created, fails, "{outcome:?}");
+            SERVED.here_if(outcome == Outcome::Waited);
+            CREATED.here_if(fails && lock.stats().waits == 1);
+            spawner.join();
+            is_free(&lock);
+        });
+        if fails { CREATED.at_least_once() } else { SERVED.at_least_once() }
+    }
+}
+
+/// What was spawned is dropped while its access waits: that is told, and somebody else creates (C9).
+#[test]
+fn c9_what_was_spawned_is_dropped() {
+    check(|| {
+        let (lock, spawner) = (Arc::new(Dogpile::never_expires()), Spawner::new(false));
+        let creator = || async { Err::<(), _>("unwanted") };
+        let asks = Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, creator);
+        assert_eq!(block_on(asks), Err(CreateError::Lost));
+        assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+        spawner.join();
+        is_free(&lock);
+    });
+}
+
+/// A store that is a future, dropped or not, against an invalidation by a task: that returns once nothing older is stored (L6).
+#[test]
+fn l6_a_store_of_a_task() {
+    static WAITED: Reached = Reached::new();
+    static REFUSED: Reached = Reached::new();
+    for ends in [false, true] {
+        check(move || {
+            let (lock, slot) = (Arc::new(Dogpile::never_expires()), Arc::new(Slot::new()));
+            let dogpile::Turn::Create(creation) = lock.acquire_owned() else { panic!("not elected") };
+            let stores = {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || {
+                    let mut store = Box::pin(creation.publish_async(async || {
+                        slot.write(1);
+                        step().await;
+                        slot.write(2);
+                    }));
+                    let stored = once(store.as_mut());
+                    REFUSED.here_if(stored.is_ready());
+                    if ends && stored.is_pending() {
+                        assert!(block_on(store).is_ok());
+                    }
+                })
+            };
+            let mut invalidates = Box::pin(lock.invalidate_async());
+            if once(invalidates.as_mut()).is_pending() {
+                WAITED.here();
+                block_on(invalidates);
+            }
+            // Not while it stores.
+            slot.write(3);
+            stores.join().unwrap();
+            assert!(!lock.has_value());
+            is_free(&lock);
+        });
+    }
+    WAITED.at_least_once();
+    REFUSED.at_least_once();
+}
+
+/// Tasks that read and one that writes exclude each other (L9); a writer that is dropped as it waits leaves no trace.
+#[test]
+fn l9_readers_and_a_writer() {
+    for gives_up in [false, true] {
+        static DRAINED: Reached = Reached::new();
+        check(move || {
+            let (lock, slot) = (Arc::new(SyncReaderDogpile::never_expires()), Arc::new(Slot::new()));
+            drop(lock.acquire_or_create(|| ()));
+            let reads = {
+                let (lock, slot) = (Arc::clone(&lock), Arc::clone(&slot));
+                thread::spawn(move || {
+                    let guard = block_on(SyncReaderDogpile::acquire_or_create_async(&lock, async || ()));
+                    assert_ne!(slot.read(), 1, "half-way");
+                    drop(guard);
+                })
+            };
+            let mut writes = Box::pin(lock.acquire_write_lock_async());
+            let written = once(writes.as_mut());
+            DRAINED.here_if(written.is_pending());
+            let alone = match written {
+                Poll::Ready(alone) => Some(alone),
+                Poll::Pending if gives_up => None,
+                Poll::Pending => Some(block_on(writes.as_mut())),
+            };
+            if alone.is_some() {
+                slot.write(1);
+                slot.write(2);
+            }
+            drop(alone);
+            drop(writes);
+            reads.join().unwrap();
+            assert!(lock.try_acquire_write_lock().is_ok());
+        });
+        DRAINED.at_least_once();
+    }
+}
+
+/// A creator that swaps under a guard that crosses its awaits, against a reader.
+#[test]
+fn l9_a_task_swaps() {
+    check(|| {
+        let (lock, slot) = (Arc::new(SyncReaderDogpile::never_expires()), Arc::new(Slot::new()));
+        let swaps = {
+            let (lock, slot) = (Arc::clone(&lock), Arc::clone(&slot));
+            thread::spawn(move || {
+                let creator = async |creation: &Creation<'_, SyncReaderDogpile>| {
+                    let _alone = creation.write_lock_async().await.expect("nobody invalidates");
+                    slot.write(1);
+                    step().await;
+                    slot.write(2);
+                };
+                drop(block_on(SyncReaderDogpile::acquire_or_create_with_async(&lock, creator)));
+            })
+        };
+        let guard = block_on(SyncReaderDogpile::acquire_or_create_with_async(&lock, async |creation| {
+            let _alone = creation.write_lock_async().await.expect("nobody invalidates");
+            slot.write(1);
+            slot.write(2);
+        }));
+        assert_eq!(slot.read(), 2);
+        drop(guard);
+        swaps.join().unwrap();
+        assert!(lock.try_acquire_write_lock().is_ok());
+    });
+}

@@ -1,0 +1,237 @@
+//! What of a creation is for tasks: a creator that is a future.
+//!
+//! What such a creator does is part of the creation while it is polled, and while it is dropped. So whoever comes to wait for that
+//! creation in the middle of it is told (L7): it would wait for itself. What it waits for by other means is not known.
+
+use super::Creation;
+use crate::dogpile::never;
+use crate::error::PublishError;
+use crate::lock::Lock;
+use crate::running::Doing;
+use crate::sync::Ordering;
+use std::convert::identity;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+/// A closure of the user's, until it is called. Futures are handed around by what they will be made of, and that by reference: each
+/// future that is moved into another takes its place there twice.
+pub(crate) struct Once<F>(Option<F>);
+
+impl<F> Once<F> {
+    pub(crate) fn new(closure: F) -> Self {
+        Self(Some(closure))
+    }
+
+    pub(crate) fn take(&mut self) -> F {
+        self.0.take().expect("it is called once")
+    }
+}
+
+/// A part of a creation that is a future: made, polled and dropped as such. `running` notes that it is, as long as what it gives lives.
+struct Part<'p, F, N, R: Fn() -> N> {
+    future: Pin<&'p mut Option<F>>,
+    running: R,
+}
+
+impl<F: Future, N, R: Fn() -> N> Part<'_, F, N, R> {
+    fn poll(&mut self, make: &mut Once<impl FnOnce() -> F>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let _running = (self.running)();
+        if self.future.is_none() {
+            self.future.set(Some(make.take()()));
+        }
+        self.future.as_mut().as_pin_mut().expect("it was just made").poll(context)
+    }
+}
+
+impl<F, N, R: Fn() -> N> Drop for Part<'_, F, N, R> {
+    fn drop(&mut self) {
+        let _running = (self.running)();
+        self.future.set(None);
+    }
+}
+
+/// What a setter returns, which may be able to fail.
+pub(crate) trait Stored<E> {
+    fn stored(self) -> Result<(), E>;
+}
+
+impl<E> Stored<E> for () {
+    fn stored(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+impl<E> Stored<E> for Result<(), E> {
+    fn stored(self) -> Self {
+        self
+    }
+}
+
+/// # For tasks
+impl<L: Lock> Creation<'_, L> {
+    /// As [`run`](Self::run), for a task. Does not block.
+    ///
+    /// # Panics
+    ///
+    /// As `run`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, it drops `creator`, and then gives the creation up (L5). To have the creation survive, spawn it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn access(lock: std::sync::Arc<dogpile::Dogpile>, spawn: impl Fn(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>)) {
+    /// use dogpile::Turn;
+    ///
+    /// if let Turn::Create(creation) = lock.acquire_owned_async().await {
+    ///     spawn(Box::pin(creation.run_async(async |_| { /* rebuild */ }))); // `tokio::spawn`, for instance
+    /// }
+    /// # }
+    /// ```
+    pub fn run_async<R>(self, creator: impl AsyncFnOnce(&Creation<'_, L>) -> R) -> impl Future<Output = R> {
+        let mut creator = Once::new(creator);
+        async move {
+            let Ok(created) = self.run_closure(&mut creator, never).await;
+            created
+        }
+    }
+
+    /// As [`run_fallible`](Self::run_fallible), for a task. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// As `run_fallible`.
+    ///
+    /// # Panics
+    ///
+    /// As `run_fallible`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run_async`](Self::run_async).
+    pub fn run_fallible_async<R, E: fmt::Display>(
+        self,
+        creator: impl AsyncFnOnce(&Creation<'_, L>) -> Result<R, E>,
+    ) -> impl Future<Output = Result<R, E>> {
+        let mut creator = Once::new(creator);
+        async move { self.run_closure(&mut creator, identity).await }
+    }
+
+    /// As [`publish`](Self::publish), with a store that gives a future. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// As `publish`; then `store` was not called.
+    ///
+    /// # Panics
+    ///
+    /// As `publish`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, it drops `store` wherever that is, and then lets those go who invalidated meanwhile. Whether a store
+    /// that is dropped half-way has stored anything is its own affair.
+    ///
+    /// While it runs, the creation is not declared dead, however [overdue](crate::PolicyBuilder::creation_timeout) it is. So a store that
+    /// may hang is best raced with a timer inside of `store`; so is the setter of the forms that take one.
+    ///
+    /// # Deadlocks
+    ///
+    /// As `publish`: between two polls of `store` as well, whoever invalidates waits for it. On the executor's threads that is for
+    /// [`invalidate_async`](crate::Dogpile::invalidate_async) to do: a thread that blocks in `invalidate` may be the one that is to
+    /// poll the store.
+    pub fn publish_async<R>(&self, store: impl AsyncFnOnce() -> R) -> impl Future<Output = Result<R, PublishError>> {
+        let mut store = Once::new(store);
+        async move {
+            let _store = self.begin_store()?;
+            Ok(self.part(Doing::Storing, || store.take()()).await)
+        }
+    }
+
+    /// Runs a creator to the end of the creation, which is the failure of what `made` says so of.
+    pub(crate) fn run_closure<V, R, E: fmt::Display>(
+        self,
+        creator: &mut Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>,
+        made: impl FnOnce(V) -> Result<R, E>,
+    ) -> impl Future<Output = Result<R, E>> {
+        // (A closure of our own around that of the user would not be `Send`.)
+        async move {
+            let made = made(self.enter_async(|| creator.take()(&self)).await);
+            self.end_as(made)
+        }
+    }
+
+    /// The same, of a creator that needs nothing.
+    pub(crate) fn run_plain<V, R, E: fmt::Display>(
+        self,
+        creator: &mut Once<impl AsyncFnOnce() -> V>,
+        made: impl FnOnce(V) -> Result<R, E>,
+    ) -> impl Future<Output = Result<R, E>> {
+        async move {
+            let made = made(self.enter_async(|| creator.take()()).await);
+            self.end_as(made)
+        }
+    }
+
+    /// The same, with a setter that stores what was made unless the creation was superseded.
+    pub(crate) fn run_and_set<V, R, E: fmt::Display, S: Stored<E>>(
+        self,
+        creator: &mut Once<impl AsyncFnOnce() -> V>,
+        made: impl FnOnce(V) -> Result<R, E>,
+        setter: &mut Once<impl AsyncFnOnce(&R) -> S>,
+    ) -> impl Future<Output = Result<R, E>> {
+        async move {
+            let creating = self.enter_async(|| async {
+                let made = made(creator.take()().await)?;
+                self.set_async(|| setter.take()(&made)).await?;
+                Ok(made)
+            });
+            let made = creating.await;
+            self.end_as(made)
+        }
+    }
+
+    /// Stores what was made, unless the creation was superseded or is dead: then it is its caller's alone.
+    pub(crate) fn set_async<E, F: Future<Output: Stored<E>>>(
+        &self,
+        setter: impl FnOnce() -> F,
+    ) -> impl Future<Output = Result<(), E>> {
+        let mut setter = Once::new(setter);
+        async move {
+            let Ok(_store) = self.begin_store() else { return Ok(()) };
+            self.part(Doing::Storing, || setter.take()()).await.stored()
+        }
+    }
+
+    /// Makes and polls a future as part of the creation.
+    pub(crate) fn enter_async<F: Future>(&self, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+        self.part(Doing::Creating, make)
+    }
+
+    fn part<F: Future>(&self, doing: Doing, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+        // Relaxed: see `end`.
+        self.entered.store(true, Ordering::Relaxed);
+        part(move || self.running(doing), make)
+    }
+
+    /// Makes and polls what stores, as part of the creation that has the write lock: nobody else is to be in, nor is it by itself.
+    pub(crate) fn store_alone<F: Future, N>(
+        &self,
+        alone: impl Fn() -> N,
+        make: impl FnOnce() -> F,
+    ) -> impl Future<Output = F::Output> {
+        part(move || (self.running(Doing::Storing), alone()), make)
+    }
+}
+
+fn part<F: Future, N>(running: impl Fn() -> N, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+    let mut make = Once::new(make);
+    async move {
+        let mut part = Part { future: pin!(None), running };
+        poll_fn(|context| part.poll(&mut make, context)).await
+    }
+}

@@ -1,0 +1,186 @@
+//! Wakes a task when it is time.
+//!
+//! A thread that waits sleeps until the moment at which a creation can be declared dead. A task cannot, and this crate does not know
+//! its runtime's timers. So there is one thread for all of them, while any task waits like that: where a policy has a
+//! [`creation_timeout`](crate::PolicyBuilder::creation_timeout), and the clock goes at the pace of real time. (One that
+//! [wakes](crate::Clock::wake_at) by itself, as a runtime's timer could, needs none.) The thread has some hundred lines and no
+//! dependency; with one, tasks would be a feature to switch on.
+//!
+//! | what | is | until |
+//! |---|---|---|
+//! | an alarm that is set | an entry: a moment, a number of its own, a waker | it is set anew, or dropped; or it has gone off |
+//! | the thread | asleep until the first moment | there has been no entry for ten seconds |
+//!
+//! (A child process made by fork(2) has the entries without the thread: no alarm goes off there.)
+//!
+//! Whoever adds an entry that is the first, or finds no thread, wakes or starts it, under the mutex that it goes to sleep under.
+//! Wakers are run, cloned and dropped outside it.
+
+#[cfg(not(dogpile_loom))]
+pub(crate) use real::Alarm;
+
+#[cfg(not(dogpile_loom))]
+mod real {
+    use crate::runner::quietly;
+    use crate::sync::{Condvar, Deadline, Mutex, unique};
+    use std::collections::BTreeMap;
+    use std::mem;
+    use std::task::Waker;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    /// For how long the thread stays without anything to do.
+    const IDLE: Duration = Duration::from_secs(10);
+
+    struct Clockwork {
+        entries: Mutex<Entries>,
+        changed: Condvar,
+    }
+
+    struct Entries {
+        by_time: BTreeMap<(Instant, u64), Waker>,
+        /// There is a thread.
+        runs: bool,
+    }
+
+    static CLOCKWORK: Clockwork =
+        Clockwork { entries: Mutex::new(Entries { by_time: BTreeMap::new(), runs: false }), changed: Condvar::new() };
+
+    /// Wakes a task once, unless it is set anew or dropped before.
+    #[derive(Debug, Default)]
+    pub(crate) struct Alarm(Option<(Instant, u64)>);
+
+    impl Alarm {
+        /// Sets it to that moment, if that ever comes, in place of any earlier one.
+        pub(crate) fn set(&mut self, at: Option<Deadline>, waker: &Waker) {
+            let old = mem::replace(&mut self.0, at.and_then(Deadline::at).map(|at| (at, unique())));
+            if old.is_none() && self.0.is_none() {
+                return;
+            }
+            let new = self.0.map(|key| (key, waker.clone()));
+            CLOCKWORK.replace(old, new);
+        }
+    }
+
+    impl Drop for Alarm {
+        fn drop(&mut self) {
+            if let Some(old) = self.0.take() {
+                CLOCKWORK.replace(Some(old), None);
+            }
+        }
+    }
+
+    impl Clockwork {
+        fn replace(&'static self, old: Option<(Instant, u64)>, new: Option<((Instant, u64), Waker)>) {
+            let mut entries = self.entries.lock();
+            let gone = old.and_then(|key| entries.by_time.remove(&key));
+            let mut unheard = None;
+            if let Some((key, waker)) = new {
+                entries.by_time.insert(key, waker);
+                if !entries.runs {
+                    entries.runs = thread::Builder::new().name("dogpile".to_owned()).spawn(|| self.run()).is_ok();
+                } else if entries.by_time.first_key_value().is_some_and(|(first, _)| *first == key) {
+                    self.changed.notify_one();
+                }
+                if !entries.runs {
+                    unheard = entries.by_time.remove(&key);
+                }
+            }
+            drop(entries);
+            drop(gone); // a waker
+            // There is no thread to be had: better it asks again and again than never.
+            if let Some(waker) = unheard {
+                waker.wake();
+            }
+        }
+
+        fn run(&self) {
+            let mut entries = self.entries.lock();
+            loop {
+                let later = entries.by_time.split_off(&(Instant::now(), u64::MAX));
+                let due = mem::replace(&mut entries.by_time, later);
+                if !due.is_empty() {
+                    drop(entries);
+                    for waker in due.into_values() {
+                        quietly(|| waker.wake());
+                    }
+                    entries = self.entries.lock();
+                } else if let Some(((first, _), _)) = entries.by_time.first_key_value() {
+                    let first = *first;
+                    self.changed.wait_until(&mut entries, first);
+                } else if self.changed.wait_for(&mut entries, IDLE).timed_out() && entries.by_time.is_empty() {
+                    entries.runs = false;
+                    return;
+                }
+            }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use crate::sync::block_until;
+        use std::task::Poll;
+
+        fn after(milliseconds: u64) -> Deadline {
+            Deadline::after(Duration::from_millis(milliseconds))
+        }
+
+        /// Waits for as many wake-ups, and nothing else.
+        fn wait_for(wakes: usize, mut set: impl FnMut(&Waker)) {
+            let mut polled = 0;
+            let waited = block_until(Deadline::after(Duration::MAX), |waker| {
+                polled += 1;
+                if polled > wakes {
+                    return Poll::Ready(());
+                }
+                set(waker);
+                Poll::Pending
+            });
+            assert!(waited.is_some());
+        }
+
+        #[test]
+        fn it_wakes_however_often_it_is_set() {
+            let mut alarm = Alarm::default();
+            wait_for(3, |waker| {
+                alarm.set(Some(after(3_600_000)), waker);
+                alarm.set(Some(after(1)), waker);
+            });
+        }
+
+        #[test]
+        fn the_sooner_of_two_wakes_first() {
+            let (mut late, mut soon) = (Alarm::default(), Alarm::default());
+            wait_for(1, |waker| {
+                late.set(Some(after(3_600_000)), Waker::noop());
+                soon.set(Some(after(1)), waker);
+            });
+            assert!(CLOCKWORK.entries.lock().by_time.contains_key(&late.0.unwrap()));
+        }
+
+        #[test]
+        fn what_is_dropped_or_set_to_never_leaves_nothing() {
+            let mut alarm = Alarm::default();
+            alarm.set(Some(after(3_600_000)), Waker::noop());
+            let (first, mut other) = (alarm.0.unwrap(), Alarm::default());
+            other.set(Some(after(3_600_000)), Waker::noop());
+            let second = other.0.unwrap();
+            drop(alarm);
+            other.set(None, Waker::noop());
+            let entries = CLOCKWORK.entries.lock();
+            assert!(!entries.by_time.contains_key(&first) && !entries.by_time.contains_key(&second));
+        }
+    }
+}
+
+/// No model has a clock that goes by itself.
+#[cfg(dogpile_loom)]
+#[derive(Debug, Default)]
+pub(crate) struct Alarm(());
+
+#[cfg(dogpile_loom)]
+impl Alarm {
+    #[allow(clippy::unused_self)]
+    pub(crate) fn set(&mut self, _: Option<super::Deadline>, _: &std::task::Waker) {}
+}

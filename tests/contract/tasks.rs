@@ -1,0 +1,314 @@
+//! The forms for tasks join the contract, on each type, by each executor.
+//!
+//! Each access is a task; the thread that makes it waits for it. A time-out is a race with the executor's timer. The creators of the
+//! laws block, at their gates, in the midst of a poll: so each executor has a thread for each of them.
+
+use crate::cached::{self, told};
+use crate::dogpile::{self as lock, Beside, outcome_of_value};
+use crate::laws::{Access, FOREVER, Failure};
+use crate::sync_reader::{self, Swapped};
+use dogpile::{Cached, CreateError, Made, ManualClock, SyncReaderDogpile};
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::mem;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// What polls tasks.
+pub trait Executor: Send + Sync + 'static {
+    /// Has a task polled to its end.
+    fn run<'a, T: Send + 'a>(task: impl Future<Output = T> + Send + 'a) -> T;
+
+    /// `None` if the time is out.
+    fn race<T: Send>(timeout: Duration, task: impl Future<Output = T> + Send)
+    -> impl Future<Output = Option<T>> + Send;
+}
+
+/// Threads that steal tasks from each other: one may be polled by any of them.
+pub struct TokioThreads;
+
+impl Executor for TokioThreads {
+    fn run<'a, T: Send + 'a>(task: impl Future<Output = T> + Send + 'a) -> T {
+        static RUNTIME: LazyLock<Runtime> =
+            LazyLock::new(|| Builder::new_multi_thread().worker_threads(24).enable_time().build().expect("it is made"));
+        let mut ended = None;
+        let task = async { ended = Some(task.await) };
+        let task: Pin<Box<dyn Future<Output = ()> + Send + '_>> = Box::pin(task);
+        // SAFETY: it is gone when this returns or unwinds, since the end of the task is waited for.
+        let task: Pin<Box<dyn Future<Output = ()> + Send>> = unsafe { mem::transmute(task) };
+        if let Err(error) = smol::block_on(RUNTIME.spawn(task)) {
+            resume_unwind(error.into_panic());
+        }
+        ended.expect("it has ended")
+    }
+
+    async fn race<T: Send>(timeout: Duration, task: impl Future<Output = T> + Send) -> Option<T> {
+        tokio::time::timeout(timeout, task).await.ok()
+    }
+}
+
+/// One thread, which blocks where there is nothing to poll.
+pub struct TokioThread;
+
+impl Executor for TokioThread {
+    fn run<'a, T: Send + 'a>(task: impl Future<Output = T> + Send + 'a) -> T {
+        Builder::new_current_thread().enable_time().build().expect("it is made").block_on(task)
+    }
+
+    async fn race<T: Send>(timeout: Duration, task: impl Future<Output = T> + Send) -> Option<T> {
+        tokio::time::timeout(timeout, task).await.ok()
+    }
+}
+
+/// As well.
+pub struct Smol;
+
+impl Executor for Smol {
+    fn run<'a, T: Send + 'a>(task: impl Future<Output = T> + Send + 'a) -> T {
+        let executor = smol::LocalExecutor::new();
+        smol::block_on(executor.run(executor.spawn(task)))
+    }
+
+    async fn race<T: Send>(timeout: Duration, task: impl Future<Output = T> + Send) -> Option<T> {
+        let timer = async {
+            smol::Timer::after(timeout).await;
+            None
+        };
+        smol::future::or(async { Some(task.await) }, timer).await
+    }
+}
+
+thread_local! {
+    /// This thread is in the midst of a creator, and so of a poll.
+    static CREATES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A creator of the laws. In a box, since each would have the compiler make all that is under it anew.
+type Creator<'a> = Box<dyn FnOnce() -> Result<u64, Failure> + Send + 'a>;
+
+/// It as a future: suspended once, and then run in one poll.
+async fn creating(timeout: Duration, creator: Creator<'_>) -> Result<u64, Failure> {
+    struct Midst(bool);
+
+    impl Drop for Midst {
+        fn drop(&mut self) {
+            CREATES.set(self.0);
+        }
+    }
+
+    // (Not where a time-out could end it here: it is to bound nothing but waits.)
+    let mut suspended = timeout != FOREVER;
+    poll_fn(|context| {
+        if mem::replace(&mut suspended, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    let _midst = Midst(CREATES.replace(true));
+    creator()
+}
+
+fn access_by<X: Executor>(timeout: Duration, access: impl Future<Output = Access> + Send) -> Access {
+    run::<X>(timeout, Box::pin(access))
+}
+
+fn run<X: Executor>(timeout: Duration, access: Pin<Box<dyn Future<Output = Access> + Send + '_>>) -> Access {
+    if CREATES.get() {
+        // A poll within a poll, as of a task that its creator has come to wait for.
+        return smol::block_on(access);
+    }
+    X::run(async {
+        if timeout == FOREVER {
+            return access.await;
+        }
+        X::race(timeout, access).await.unwrap_or(Err(CreateError::TimedOut))
+    })
+}
+
+/// In lock mode, or as it is.
+pub struct AsTask<X>(PhantomData<fn() -> X>);
+
+/// In getter mode.
+pub struct ByGetter<X>(PhantomData<fn() -> X>);
+
+/// In stamped getter mode.
+pub struct ByStampedGetter<X>(PhantomData<fn() -> X>);
+
+/// By what a creator is handed.
+pub struct ByRenewal<X>(PhantomData<fn() -> X>);
+
+impl<X: Executor> lock::Way for AsTask<X> {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        Self::of_dogpile(beside, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> lock::Way for ByGetter<X> {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        Self::of_dogpile(beside, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> lock::Way for ByStampedGetter<X> {
+    fn access(
+        beside: &Beside<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        Self::of_dogpile(beside, timeout, Box::new(creator))
+    }
+}
+
+type Value = Arc<Cached<u64, Arc<ManualClock>>>;
+
+impl<X: Executor> cached::Way for AsTask<X> {
+    fn access(lock: &Value, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+        Self::of_cached(lock, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> cached::Way for ByRenewal<X> {
+    fn access(lock: &Value, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+        Self::of_cached(lock, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> sync_reader::Way for AsTask<X> {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        Self::of_readers(swapped, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> sync_reader::Way for ByGetter<X> {
+    fn access(
+        swapped: &Swapped<Self>,
+        timeout: Duration,
+        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+    ) -> Access {
+        Self::of_readers(swapped, timeout, Box::new(creator))
+    }
+}
+
+impl<X: Executor> AsTask<X> {
+    fn of_dogpile(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+        let mut created = None;
+        access_by::<X>(timeout, async {
+            let creator = async || {
+                created = Some(creating(timeout, creator).await?);
+                Ok(())
+            };
+            let outcome = beside.lock.acquire_or_try_create_async(creator).await?;
+            Ok((outcome, created.unwrap_or_else(|| beside.value())))
+        })
+    }
+}
+
+impl<X: Executor> ByGetter<X> {
+    fn of_dogpile(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+        let (mut created, before) = (None, beside.lock.freshness());
+        access_by::<X>(timeout, async {
+            let getter = || async { beside.get() };
+            let creator = async || {
+                created = Some(false);
+                let value = creating(timeout, creator).await?;
+                created = Some(true);
+                Ok(value)
+            };
+            let got: Result<_, CreateError<Failure>> = beside.lock.get_or_try_create_async(getter, creator).await;
+            Ok((outcome_of_value(created, before), got?))
+        })
+    }
+}
+
+impl<X: Executor> ByStampedGetter<X> {
+    fn of_dogpile(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+        let (mut created, before) = (None, beside.lock.freshness());
+        access_by::<X>(timeout, async {
+            let getter = || async { beside.get_stamped() };
+            let creator = async || {
+                created = Some(false);
+                let value = creating(timeout, creator).await?;
+                created = Some(true);
+                beside.stamp(value);
+                Ok(value)
+            };
+            let got: Result<_, CreateError<Failure>> =
+                beside.lock.get_or_try_create_stamped_async(getter, creator).await;
+            Ok((outcome_of_value(created, before), got?.value))
+        })
+    }
+}
+
+impl<X: Executor> AsTask<X> {
+    fn of_cached(lock: &Value, timeout: Duration, creator: Creator<'_>) -> Access {
+        access_by::<X>(timeout, async {
+            Ok(told(&lock.get_or_try_create_async(async || creating(timeout, creator).await).await?))
+        })
+    }
+}
+
+impl<X: Executor> ByRenewal<X> {
+    fn of_cached(lock: &Value, timeout: Duration, creator: Creator<'_>) -> Access {
+        access_by::<X>(timeout, async {
+            let creator = async |renewal: &dogpile::Renewal<'_, u64, Arc<ManualClock>>| {
+                let value = creating(timeout, creator).await?;
+                let same = renewal.old() == Some(&value);
+                Ok(renewal.unchanged().filter(|_| same).unwrap_or_else(|| Made::new(value)))
+            };
+            Ok(told(&lock.get_or_try_create_with_async(creator).await?))
+        })
+    }
+}
+
+impl<X: Executor> AsTask<X> {
+    fn of_readers(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+        let mut created = None;
+        access_by::<X>(timeout, async {
+            let creator = async || {
+                created = Some(creating(timeout, creator).await?);
+                Ok(())
+            };
+            let guard = SyncReaderDogpile::acquire_or_try_create_async(&swapped.lock, creator).await?;
+            let read = swapped.value.read();
+            Ok((*guard, created.unwrap_or(read)))
+        })
+    }
+}
+
+impl<X: Executor> ByGetter<X> {
+    fn of_readers(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+        let (mut created, before) = (None, swapped.lock.freshness());
+        access_by::<X>(timeout, async {
+            let getter = || async { swapped.get() };
+            let creator = async || {
+                created = Some(false);
+                let value = creating(timeout, creator).await?;
+                created = Some(true);
+                Ok(value)
+            };
+            let got: Result<_, CreateError<Failure>> =
+                SyncReaderDogpile::get_or_try_create_async(&swapped.lock, getter, creator).await;
+            let value = *got?;
+            Ok((outcome_of_value(created, before), value))
+        })
+    }
+}

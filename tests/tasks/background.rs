@@ -1,0 +1,265 @@
+//! Creations that are spawned: they survive who asked for them (C12).
+
+use crate::executor::{Woken, block_on, poll, step};
+use dogpile::{Backoff, Cached, CachedFn, CreateError, Dogpile, ManualClock, Outcome, Policy, Task};
+use std::cell::RefCell;
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+/// Keeps what it is given.
+#[derive(Default)]
+struct Shelf(RefCell<Vec<Task>>);
+
+impl dogpile::Spawner for Shelf {
+    fn spawn(&self, task: Task) {
+        self.0.borrow_mut().push(task);
+    }
+}
+
+impl Shelf {
+    fn take(&self) -> Task {
+        self.0.borrow_mut().pop().expect("something was spawned")
+    }
+}
+
+#[test]
+fn c12_all_callers_give_up_and_the_work_is_done_once_and_kept() {
+    let (cached, shelf) = (Arc::new(Cached::never_expires()), Shelf::default());
+    let mut callers = [(); 3].map(|()| {
+        let creator = || async {
+            step().await;
+            42
+        };
+        Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, creator))
+    });
+    assert!(callers.iter_mut().all(|caller| poll(caller, &Arc::default()).is_pending()));
+    drop(callers);
+    assert_eq!((cached.is_creating(), cached.waiting()), (true, 0));
+    block_on(shelf.take());
+    assert!(shelf.0.borrow().is_empty(), "one creation for all");
+    assert_eq!(cached.get_stale().as_deref(), Some(&42));
+}
+
+#[test]
+fn who_has_a_value_does_not_wait_and_who_has_none_is_given_what_was_spawned() {
+    let (cached, shelf) = (Arc::new(Cached::never_expires()), Shelf::default());
+    let woken = Arc::<Woken>::default();
+    let mut first = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, || async { 1 }));
+    assert!(poll(&mut first, &woken).is_pending());
+    block_on(shelf.take());
+    let Poll::Ready(guard) = poll(&mut first, &woken) else { panic!("it has ended") };
+    assert_eq!((*guard, dogpile::CachedGuard::outcome(&guard)), (1, Outcome::Created));
+    cached.mark_stale();
+    let old = block_on(Cached::get_or_create_in_background_async(&cached, &shelf, || async { 2 }));
+    assert_eq!((*old, dogpile::CachedGuard::outcome(&old)), (1, Outcome::Stale));
+    block_on(shelf.take());
+    assert_eq!(cached.get_stale().as_deref(), Some(&2));
+}
+
+#[test]
+fn l5_its_error_is_its_callers_and_the_baton_goes_on() {
+    let (lock, shelf) = (Arc::new(Dogpile::never_expires()), Shelf::default());
+    let woken: [Arc<Woken>; 2] = Default::default();
+    let mut fails =
+        Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &shelf, || async { Err("no answer") }));
+    let mut waits = Box::pin(lock.acquire_or_create_async(async || ()));
+    assert!(poll(&mut fails, &woken[0]).is_pending() && poll(&mut waits, &woken[1]).is_pending());
+    block_on(shelf.take());
+    assert_eq!(poll(&mut fails, &woken[0]), Poll::Ready(Err(CreateError::Failed("no answer"))));
+    assert_eq!(poll(&mut waits, &woken[1]), Poll::Ready(Outcome::Created));
+}
+
+#[test]
+fn l5_c9_a_task_that_is_dropped_or_panics_frees_the_lock_and_says_so() {
+    type Fallible = Result<(), &'static str>;
+    let (lock, shelf) = (Arc::new(Dogpile::never_expires()), Shelf::default());
+    let woken = Arc::<Woken>::default();
+    let mut access =
+        Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &shelf, || async { Fallible::Ok(()) }));
+    assert!(poll(&mut access, &woken).is_pending());
+    drop(shelf.take());
+    assert_eq!(poll(&mut access, &woken), Poll::Ready(Err(CreateError::Lost)));
+
+    let panics = || async { if true { panic!("on purpose") } else { Fallible::Ok(()) } };
+    let mut access = Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &shelf, panics));
+    assert!(poll(&mut access, &woken).is_pending());
+    block_on(shelf.take());
+    assert_eq!(poll(&mut access, &woken), Poll::Ready(Err(CreateError::Lost)));
+
+    let refuses = |task: Task| drop(task);
+    let lost = Dogpile::acquire_or_create_in_background_async(&lock, &refuses, || async {});
+    let panic = catch_unwind(AssertUnwindSafe(|| block_on(lost))).unwrap_err();
+    assert!(panic.downcast_ref::<String>().unwrap().contains("spawned"), "{panic:?}");
+    assert_eq!((lock.is_creating(), lock.waiting(), lock.stats().failures), (false, 0, 3));
+}
+
+#[test]
+fn l6_an_invalidation_wins_and_its_own_caller_is_given_the_value() {
+    let (cached, shelf) = (Arc::new(Cached::never_expires()), Shelf::default());
+    let woken = Arc::<Woken>::default();
+    let mut access = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, || async { 1 }));
+    assert!(poll(&mut access, &woken).is_pending());
+    cached.invalidate();
+    block_on(shelf.take());
+    let Poll::Ready(guard) = poll(&mut access, &woken) else { panic!("it has ended") };
+    assert_eq!((*guard, cached.has_value()), (1, false));
+}
+
+#[test]
+fn c11_what_is_dead_by_then_runs_nothing() {
+    static MINUTE: Policy = Policy::builder().creation_timeout(Duration::from_secs(60)).build_const();
+    let clock = Arc::new(ManualClock::new());
+    let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MINUTE));
+    let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
+    let ran = Arc::new(AtomicBool::new(false));
+    let unwanted = {
+        let ran = Arc::clone(&ran);
+        move || async move {
+            ran.store(true, Ordering::SeqCst);
+            1
+        }
+    };
+    let mut late = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, unwanted));
+    assert!(poll(&mut late, &woken).is_pending());
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(*cached.get_or_create(|| 2), 2);
+    block_on(shelf.take());
+    assert!(!ran.load(Ordering::SeqCst));
+    assert!(matches!(poll(&mut late, &woken), Poll::Ready(guard) if *guard == 2), "it is served by what replaced it");
+    assert_eq!((cached.get_stale().as_deref(), cached.stats().dead), (Some(&2), 1));
+}
+
+#[test]
+fn a_pause_is_for_those_who_have_not_spawned() {
+    static PAUSES: Policy =
+        Policy::builder().retry_after(Backoff::new(Duration::from_secs(1), Duration::from_secs(1))).build_const();
+    let clock = Arc::new(ManualClock::new());
+    let lock = Arc::new(Dogpile::with_clock(Duration::MAX, clock).with_policy(&PAUSES));
+    let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
+    let mut fails =
+        Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &shelf, || async { Err("no answer") }));
+    let mut waits = Box::pin(lock.acquire_or_try_create_async(async || Err("unwanted")));
+    assert!(poll(&mut fails, &woken).is_pending() && poll(&mut waits, &woken).is_pending());
+    block_on(shelf.take());
+    assert_eq!(poll(&mut fails, &woken), Poll::Ready(Err(CreateError::Failed("no answer"))));
+    let Poll::Ready(Err(CreateError::Paused { cause, .. })) = poll(&mut waits, &woken) else { panic!("not told") };
+    assert_eq!(&*cause, "no answer");
+}
+
+#[test]
+fn l7_a_circle_with_what_was_spawned_is_told() {
+    let (a, b) = (Arc::new(Dogpile::never_expires()), Arc::new(Dogpile::never_expires()));
+    let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
+    let told = Arc::new(std::sync::Mutex::new(None));
+    let of_b = {
+        let (a, told) = (Arc::clone(&a), Arc::clone(&told));
+        move || async move {
+            *told.lock().unwrap() = a.acquire_or_try_create_async(async || Err("unwanted")).await.err();
+        }
+    };
+    let mut first = Box::pin(a.acquire_or_create_async(async || {
+        Dogpile::acquire_or_create_in_background_async(&b, &shelf, of_b).await;
+    }));
+    assert!(poll(&mut first, &woken).is_pending());
+    block_on(shelf.take());
+    assert!(matches!(*told.lock().unwrap(), Some(CreateError::WouldDeadlock(_))), "{told:?}");
+    assert_eq!(poll(&mut first, &woken), Poll::Ready(Outcome::Created));
+}
+
+#[test]
+fn a_function_is_called_in_what_is_spawned() {
+    let function = Arc::new(CachedFn::<u32, _>::new(Duration::MAX, || async { 7 }));
+    let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
+    let mut access = Box::pin(CachedFn::get_in_background_async(&function, &shelf));
+    assert!(poll(&mut access, &woken).is_pending());
+    block_on(shelf.take());
+    assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == 7));
+}
+
+/// A poll for some other reason than a wake-up, as in a `select!`, after the time that a creation may take: it is not replaced by one
+/// that nobody could create.
+#[test]
+fn c12_a_poll_too_many_buries_nothing() {
+    static SECOND: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
+    let clock = Arc::new(ManualClock::new());
+    let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&SECOND));
+    let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
+    let slow = || async {
+        step().await;
+        7
+    };
+    let mut access = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, slow));
+    assert!(poll(&mut access, &woken).is_pending());
+    let mut task = shelf.take();
+    assert!(poll(&mut task, &Arc::default()).is_pending());
+    clock.advance(Duration::from_secs(2));
+    assert!(poll(&mut access, &woken).is_pending());
+    assert!(poll(&mut task, &Arc::default()).is_ready());
+    assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == 7));
+    assert_eq!((cached.get_stale().as_deref(), cached.stats().dead), (Some(&7), 0));
+}
+
+/// Whoever creates or sets a value meanwhile serves it as well as all others who wait.
+#[test]
+fn l3_c11_who_has_spawned_what_hangs_is_served_by_others() {
+    static SECOND: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
+    let clock = Arc::new(ManualClock::new());
+    let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&SECOND));
+    let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
+    let hang = |expected: u64, other: &dyn Fn()| {
+        let mut access = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, pending::<u64>));
+        assert!(poll(&mut access, &woken).is_pending());
+        let mut task = shelf.take();
+        assert!(poll(&mut task, &Arc::default()).is_pending());
+        other();
+        assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == expected));
+        drop(task);
+        cached.invalidate();
+    };
+    hang(1, &|| {
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(*cached.get_or_create(|| 1), 1);
+    });
+    hang(2, &|| cached.set(2));
+}
+
+/// No panic beside another.
+#[test]
+fn a_creator_and_a_waker_that_panic() {
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker, on purpose")
+        }
+    }
+
+    let (lock, shelf) = (Arc::new(Dogpile::never_expires()), Shelf::default());
+    let creator = || async { panic!("a creator, on purpose") };
+    let mut access = Box::pin(Dogpile::acquire_or_create_in_background_async(&lock, &shelf, creator));
+    let waker = Waker::from(Arc::new(Panics));
+    assert!(access.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    block_on(shelf.take());
+    assert!(!lock.is_creating());
+}
+
+/// The old value is thrown away as the creation of the new one is spawned: there is nothing to go on with, so that is waited for.
+#[test]
+fn l6_an_old_value_that_goes_as_the_new_one_is_spawned() {
+    let (cached, shelf, woken) = (Arc::new(Cached::never_expires()), Shelf::default(), Arc::<Woken>::default());
+    cached.set(1);
+    cached.mark_stale();
+    let spawner = |task: Task| {
+        cached.invalidate();
+        shelf.0.borrow_mut().push(task);
+    };
+    let mut access = Box::pin(Cached::get_or_create_in_background_async(&cached, &spawner, || async { 2 }));
+    assert!(poll(&mut access, &woken).is_pending());
+    block_on(shelf.take());
+    assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == 2));
+    assert!(!cached.has_value());
+}

@@ -1,0 +1,530 @@
+//! Cancellation at every await point: three tasks share a lock, are polled in each order, and one of them is dropped after n polls, for
+//! each n that there is, of each form. After that everything must be as the laws say.
+//!
+//! A task is polled only once it was woken. So if none is left to be polled before all have ended, a wake-up was lost (C16).
+
+use crate::executor::{Woken, block_on, poll, step};
+use dogpile::{
+    Cached, CachedFn, Creation, Dogpile, Freshness, GetError, Made, NeedRegeneration, ReadTurn, Spawner, Stamped,
+    Store, SyncReaderDogpile, Turn, cached_by_key,
+};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What the creators and the store of one run have come to.
+#[derive(Default)]
+struct Work {
+    running: AtomicUsize,
+    /// The next one fails.
+    fails: AtomicBool,
+    /// Nobody else is to be in.
+    swaps: AtomicBool,
+    store: Mutex<Option<Stamped<u64>>>,
+    spawned: Mutex<Vec<Task>>,
+}
+
+/// A creator that runs.
+struct Runs<'a>(&'a Work);
+
+impl Drop for Runs<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Work {
+    /// Creates and stores, in several polls.
+    async fn create(&self) -> Result<u64, &'static str> {
+        let made = self.make().await?;
+        self.put(made);
+        Ok(made)
+    }
+
+    fn put(&self, made: u64) {
+        *self.store.lock().unwrap() = Some(Stamped { value: made, created: SystemTime::now() });
+    }
+
+    async fn make(&self) -> Result<u64, &'static str> {
+        assert_eq!(self.running.fetch_add(1, Ordering::SeqCst), 0, "L1");
+        let _runs = Runs(self);
+        step().await;
+        if self.fails.swap(false, Ordering::SeqCst) {
+            return Err("on purpose");
+        }
+        step().await;
+        Ok(42)
+    }
+
+    /// A setter.
+    async fn set(&self, made: u64) {
+        self.swap().await;
+        self.put(made);
+    }
+
+    async fn surely(&self) -> u64 {
+        self.create().await.expect("it was not to fail")
+    }
+
+    async fn get(&self) -> Result<u64, NeedRegeneration> {
+        self.get_stamped().await.map(|got| got.value)
+    }
+
+    async fn get_stamped(&self) -> Result<Stamped<u64>, NeedRegeneration> {
+        step().await;
+        assert!(!self.swaps.load(Ordering::SeqCst), "L9");
+        self.store.lock().unwrap().ok_or(NeedRegeneration)
+    }
+
+    /// The last step of a creator, which has to be alone.
+    async fn swap(&self) {
+        struct Swaps<'a>(&'a AtomicBool);
+
+        impl Drop for Swaps<'_> {
+            fn drop(&mut self) {
+                self.0.store(false, Ordering::SeqCst);
+            }
+        }
+
+        assert!(!self.swaps.swap(true, Ordering::SeqCst), "L9");
+        let _swaps = Swaps(&self.swaps);
+        step().await;
+    }
+
+    /// What it does with what it was given.
+    async fn read(&self) {
+        assert!(!self.swaps.load(Ordering::SeqCst), "L9");
+        step().await;
+        assert!(!self.swaps.load(Ordering::SeqCst), "L9");
+    }
+}
+
+/// A lock, and what may be asked of it whatever it is.
+trait Subject: Send + Sync + 'static {
+    fn new(work: &Arc<Work>) -> Self;
+    fn mark_stale(&self);
+    fn seen(&self) -> (bool, usize, Freshness);
+    /// How many creations have succeeded.
+    fn created(&self) -> u64;
+    fn is_left(&self) {}
+}
+
+macro_rules! asks {
+    () => {
+        fn mark_stale(&self) {
+            (**self).mark_stale();
+        }
+
+        fn seen(&self) -> (bool, usize, Freshness) {
+            (self.is_creating(), self.waiting(), self.freshness())
+        }
+
+        fn created(&self) -> u64 {
+            self.stats().creations
+        }
+    };
+}
+
+impl Subject for Arc<Dogpile> {
+    fn new(_: &Arc<Work>) -> Self {
+        Self::new(Dogpile::never_expires())
+    }
+
+    asks!();
+}
+
+impl Subject for Arc<Cached<u64>> {
+    fn new(_: &Arc<Work>) -> Self {
+        Self::new(Cached::never_expires())
+    }
+
+    asks!();
+}
+
+impl Subject for Arc<SyncReaderDogpile> {
+    fn new(_: &Arc<Work>) -> Self {
+        Self::new(SyncReaderDogpile::never_expires())
+    }
+
+    asks!();
+
+    fn is_left(&self) {
+        assert_eq!((self.waiting_readers(), self.waiting_writers()), (0, 0));
+        assert!(self.try_acquire_write_lock().is_ok(), "nobody reads or writes");
+    }
+}
+
+/// One of the tasks of a run.
+type Access<L> = fn(L, Arc<Work>) -> Task;
+
+/// In which state the lock is at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Missing,
+    Stale,
+    Fresh,
+}
+
+/// Polls tasks in the order given, each that was woken once a round, and drops the first of them after so many polls. Returns whether
+/// that one had ended before.
+fn drive(work: &Work, order: [usize; 3], polls: usize, tasks: [Task; 3]) -> bool {
+    let awake = |task| {
+        let woken = Arc::<Woken>::default();
+        woken.wake_up();
+        (Some(task), woken)
+    };
+    let mut tasks: Vec<_> = tasks.into_iter().map(awake).collect();
+    let (mut polled, mut ended) = (0, false);
+    loop {
+        if polled == polls {
+            tasks[0].0 = None;
+        }
+        let mut moved = false;
+        for at in order.into_iter().chain(3..tasks.len()) {
+            let (task, woken) = &mut tasks[at];
+            let Some(future) = task.as_mut().filter(|_| woken.take()) else { continue };
+            moved = true;
+            let is_ready = poll(future, woken).is_ready();
+            polled += usize::from(at == 0);
+            if is_ready || (at == 0 && polled == polls) {
+                ended |= at == 0 && is_ready;
+                *task = None;
+            }
+        }
+        let spawned: Vec<_> = work.spawned.lock().unwrap().drain(..).map(awake).collect();
+        if !moved && spawned.is_empty() {
+            break;
+        }
+        tasks.extend(spawned);
+    }
+    let left = tasks.iter().filter(|(task, _)| task.is_some()).count();
+    assert_eq!(left, 0, "C16: nobody is woken any more, and {left} have not ended");
+    ended
+}
+
+fn each_cancellation<L: Subject + Clone>(name: &str, can_fail: bool, accesses: [Access<L>; 3]) {
+    let mut runs = 0;
+    for at in [At::Missing, At::Stale, At::Fresh] {
+        for fails in [false, true].into_iter().filter(|fails| can_fail || !fails) {
+            for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [2, 1, 0]] {
+                for polls in 0.. {
+                    let work = Arc::<Work>::default();
+                    let lock = L::new(&work);
+                    if at != At::Missing {
+                        let idle = || -> Task { Box::pin(async {}) };
+                        let tasks = [accesses[2](lock.clone(), Arc::clone(&work)), idle(), idle()];
+                        assert!(drive(&work, [0, 1, 2], usize::MAX, tasks));
+                        assert_eq!((lock.seen().2, lock.created()), (Freshness::Fresh, 1));
+                    }
+                    let before = lock.created();
+                    if at == At::Stale {
+                        lock.mark_stale();
+                    }
+                    work.fails.store(fails, Ordering::SeqCst);
+                    let run = format!("{name}, {at:?}, fails: {fails}, {order:?}, {polls} polls");
+                    println!("{run}");
+                    runs += 1;
+                    let tasks = accesses.map(|access| access(lock.clone(), Arc::clone(&work)));
+                    let ended = drive(&work, order, polls, tasks);
+
+                    let (creating, waiting, freshness) = lock.seen();
+                    assert_eq!((creating, waiting, work.running.load(Ordering::SeqCst)), (false, 0, 0), "{run}");
+                    let completed = lock.created() - before;
+                    match at {
+                        At::Missing => assert_eq!((completed, freshness), (1, Freshness::Fresh), "{run}"),
+                        At::Stale => assert_eq!(completed == 1, freshness == Freshness::Fresh, "{run}"),
+                        At::Fresh => assert_eq!((completed, freshness), (0, Freshness::Fresh), "{run}"),
+                    }
+                    assert!(completed <= 1, "{run}");
+                    lock.is_left();
+                    if ended {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    assert!(runs > 20, "{name}: {runs} runs");
+}
+
+/// The same form three times; `$lock` and `$work` are what it is made of.
+macro_rules! forms {
+    ($type:ty: $($can_fail:literal $name:ident = |$lock:ident, $work:ident| $access:expr;)+) => {
+        $(
+            #[test]
+            fn $name() {
+                let access: Access<$type> = |$lock, $work| Box::pin(async move { _ = $access });
+                each_cancellation(stringify!($name), $can_fail, [access; 3]);
+            }
+        )+
+    };
+}
+
+mod dogpile_by {
+    use super::*;
+
+    forms! { Arc<Dogpile>:
+        false acquire = |lock, work| if let Turn::Create(creation) = lock.acquire_async().await {
+            creation.run_async(async |_| { _ = work.surely().await }).await;
+        };
+        true acquire_fallibly = |lock, work| if let Turn::Create(creation) = lock.acquire_async().await {
+            _ = creation.run_fallible_async(async |_| work.create().await).await;
+        };
+        false acquire_owned = |lock, work| if let Turn::Create(creation) = lock.acquire_owned_async().await {
+            creation.run_async(async |_| { _ = work.surely().await }).await;
+        };
+        false create = |lock, work| lock.acquire_or_create_async(async || { _ = work.surely().await }).await;
+        false create_with = |lock, work| lock.acquire_or_create_with_async(async |creation| {
+            work.surely().await;
+            creation.publish_async(async || work.swap().await).await.expect("nobody invalidates");
+        }).await;
+        true try_create = |lock, work| lock.acquire_or_try_create_async(async || work.create().await.map(drop)).await;
+        true try_create_with = |lock, work| lock.acquire_or_try_create_with_async(async |creation| {
+            work.create().await?;
+            creation.publish_async(async || work.swap().await).await.expect("nobody invalidates");
+            Ok::<_, &str>(())
+        }).await;
+        false get = |lock, work| lock.get_or_create_async(|| work.get(), async || work.surely().await).await;
+        false get_with = |lock, work| lock.get_or_create_with_async(|| work.get(), async |_| work.surely().await).await;
+        false get_and_set = |lock, work| {
+            lock.get_or_create_and_set_async(|| work.get(), async || work.make().await.expect("it was not to fail"), async |made| work.set(*made).await).await
+        };
+        true try_get = |lock, work| lock.get_or_try_create_async(
+            || async { work.get().await.map_err(GetError::<&str>::from) },
+            async || work.create().await,
+        ).await;
+        true try_get_with = |lock, work| lock.get_or_try_create_with_async(
+            || async { work.get().await.map_err(GetError::<&str>::from) },
+            async |_| work.create().await,
+        ).await;
+        true try_get_and_set = |lock, work| lock.get_or_try_create_and_set_async(
+            || async { work.get().await.map_err(GetError::<&str>::from) },
+            async || work.make().await,
+            async |made| { work.set(*made).await; Ok(()) },
+        ).await;
+        false stamped = |lock, work| {
+            lock.get_or_create_stamped_async(|| work.get_stamped(), async || work.surely().await).await
+        };
+        false stamped_with = |lock, work| {
+            lock.get_or_create_stamped_with_async(|| work.get_stamped(), async |_| work.surely().await).await
+        };
+        false stamped_and_set = |lock, work| lock.get_or_create_stamped_and_set_async(
+            || work.get_stamped(),
+            async || work.make().await.expect("it was not to fail"),
+            async |made| work.set(made.value).await,
+        ).await;
+        true try_stamped_and_set = |lock, work| lock.get_or_try_create_stamped_and_set_async(
+            || async { work.get_stamped().await.map_err(GetError::<&str>::from) },
+            async || work.make().await,
+            async |made| { work.set(made.value).await; Ok(()) },
+        ).await;
+        true in_background = |lock, work| {
+            let spawner = spawner(&work);
+            let creator = { let work = Arc::clone(&work); || async move { work.create().await.map(drop) } };
+            Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, creator).await
+        };
+    }
+
+    /// One stores, one invalidates meanwhile, one asks.
+    #[test]
+    fn invalidations() {
+        let stores: Access<Arc<Dogpile>> = |lock, work| {
+            Box::pin(async move {
+                let creator = async |creation: &Creation<'_, Dogpile>| {
+                    work.surely().await;
+                    _ = creation.publish_async(async || work.swap().await).await;
+                };
+                lock.acquire_or_create_with_async(creator).await;
+            })
+        };
+        let invalidates: Access<Arc<Dogpile>> = |lock, work| {
+            Box::pin(async move {
+                lock.invalidate_async().await;
+                assert!(!work.swaps.load(Ordering::SeqCst), "L6: nothing older is stored once it has returned");
+                lock.acquire_or_create_async(async || _ = work.surely().await).await;
+            })
+        };
+        for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [2, 1, 0], [0, 2, 1], [2, 0, 1]] {
+            for accesses in [[stores, invalidates, stores], [invalidates, stores, stores], [invalidates; 3]] {
+                for polls in 0.. {
+                    println!("{order:?}, {polls} polls");
+                    let (work, lock) = (Arc::<Work>::default(), <Arc<Dogpile> as Subject>::new(&Arc::default()));
+                    let tasks = accesses.map(|access| access(Arc::clone(&lock), Arc::clone(&work)));
+                    let ended = drive(&work, order, polls, tasks);
+                    assert_eq!((lock.is_creating(), lock.waiting()), (false, 0));
+                    let mut created = false;
+                    block_on(lock.acquire_or_create_async(async || created = true));
+                    assert!(!lock.is_expired());
+                    if ended {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Has the run poll what is spawned.
+fn spawner(work: &Arc<Work>) -> impl Spawner + Sync + use<> {
+    let work = Arc::clone(work);
+    move |task: dogpile::Task| work.spawned.lock().unwrap().push(task)
+}
+
+mod cached_by {
+    use super::*;
+
+    forms! { Arc<Cached<u64>>:
+        false create = |lock, work| lock.get_or_create_async(async || work.surely().await).await;
+        false create_with = |lock, work| lock.get_or_create_with_async(async |_| Made::new(work.surely().await)).await;
+        true try_create = |lock, work| lock.get_or_try_create_async(async || work.create().await).await;
+        true try_create_with = |lock, work| {
+            lock.get_or_try_create_with_async(async |_| work.create().await.map(Made::new)).await
+        };
+        true in_background = |lock, work| {
+            let spawner = spawner(&work);
+            let creator = { let work = Arc::clone(&work); || async move { work.create().await } };
+            Cached::get_or_try_create_in_background_async(&lock, &spawner, creator).await
+        };
+    }
+}
+
+mod sync_reader_by {
+    use super::*;
+
+    forms! { Arc<SyncReaderDogpile>:
+        false acquire = |lock, work| match SyncReaderDogpile::acquire_async(&lock).await {
+            ReadTurn::Create(creation) => creation.run_async(async |creation| {
+                work.surely().await;
+                let _alone = creation.write_lock_async().await.expect("nobody invalidates");
+                work.swap().await;
+            }).await,
+            ReadTurn::Fresh(_guard) | ReadTurn::Stale(_guard) => work.read().await,
+        };
+        false create = |lock, work| {
+            let _guard = SyncReaderDogpile::acquire_or_create_async(&lock, async || { _ = work.surely().await }).await;
+            work.read().await;
+        };
+        true try_create_with = |lock, work| {
+            let creator = async |creation: &Creation<'_, SyncReaderDogpile>| {
+                work.create().await?;
+                let _alone = creation.write_lock_async().await.expect("nobody invalidates");
+                work.swap().await;
+                Ok::<_, &str>(())
+            };
+            let _guard = SyncReaderDogpile::acquire_or_try_create_with_async(&lock, creator).await;
+            work.read().await;
+        };
+        false get = |lock, work| {
+            let _guard = SyncReaderDogpile::get_or_create_async(&lock, || work.get(), async || work.surely().await).await;
+            work.read().await;
+        };
+        false get_and_set = |lock, work| {
+            let _guard = SyncReaderDogpile::get_or_create_and_set_async(
+                &lock,
+                || work.get(),
+                async || work.make().await.expect("it was not to fail"),
+                async |made| work.set(*made).await,
+            ).await;
+            work.read().await;
+        };
+        true try_stamped_and_set = |lock, work| {
+            let _guard = SyncReaderDogpile::get_or_try_create_stamped_and_set_async(
+                &lock,
+                || async { work.get_stamped().await.map_err(GetError::<&str>::from) },
+                async || work.make().await,
+                async |made| { work.set(made.value).await; Ok(()) },
+            ).await;
+            work.read().await;
+        };
+    }
+
+    const READS: Access<Arc<SyncReaderDogpile>> = |lock, work| {
+        Box::pin(async move {
+            let creator = async || _ = work.surely().await;
+            let _guard = SyncReaderDogpile::acquire_or_create_async(&lock, creator).await;
+            work.read().await;
+        })
+    };
+
+    const WRITES: Access<Arc<SyncReaderDogpile>> = |lock, work| {
+        Box::pin(async move {
+            let _alone = lock.acquire_write_lock_async().await;
+            work.swap().await;
+        })
+    };
+
+    #[test]
+    fn readers_and_writers() {
+        each_cancellation("a writer goes", false, [WRITES, READS, READS]);
+        each_cancellation("a reader goes", false, [READS, WRITES, READS]);
+    }
+}
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A function, which has to have a name as a type.
+type Function = CachedFn<u64, Box<dyn Fn() -> Boxed<Result<u64, &'static str>> + Send + Sync>>;
+
+impl Subject for Arc<Function> {
+    fn new(work: &Arc<Work>) -> Self {
+        let work = Arc::clone(work);
+        let function = move || -> Boxed<_> {
+            let work = Arc::clone(&work);
+            Box::pin(async move { work.create().await })
+        };
+        Self::new(CachedFn::new(Duration::MAX, Box::new(function)))
+    }
+
+    asks!();
+}
+
+mod function_by {
+    use super::*;
+
+    forms! { Arc<Function>:
+        true get = |lock, _work| lock.get_fallible_async().await;
+        true in_background = |lock, work| CachedFn::get_fallible_in_background_async(&lock, &spawner(&work)).await;
+    }
+}
+
+/// Of each key there is a lock only while it is used; so what is seen of it is little.
+#[test]
+fn by_key() {
+    for fails in [false, true] {
+        for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [2, 1, 0]] {
+            for polls in 0.. {
+                let work = Arc::<Work>::default();
+                let [of_get, of_set, of_make] = [(); 3].map(|()| Arc::clone(&work));
+                let squares = Arc::new(cached_by_key(
+                    Duration::MAX,
+                    |key: &u64| *key,
+                    async move |_: &u64| of_make.create().await,
+                    Store {
+                        get: async move |_: &u64| Ok::<_, &str>(of_get.get_stamped().await.ok()),
+                        set: async move |_: &u64, _: &Stamped<u64>| {
+                            of_set.swap().await;
+                            Ok::<(), &str>(())
+                        },
+                        remove: (),
+                    },
+                ));
+                work.fails.store(fails, Ordering::SeqCst);
+                println!("fails: {fails}, {order:?}, {polls} polls");
+                let task = || -> Task {
+                    let squares = Arc::clone(&squares);
+                    Box::pin(async move { drop(squares.get_fallible_async(&7).await) })
+                };
+                let ended = drive(&work, order, polls, [task(), task(), task()]);
+                assert!(!squares.is_creating(&7));
+                assert!(format!("{squares:?}").contains("in_use: 0"), "{squares:?}");
+                assert!(work.store.lock().unwrap().is_some());
+                if ended {
+                    break;
+                }
+            }
+        }
+    }
+}

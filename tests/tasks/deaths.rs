@@ -1,0 +1,51 @@
+//! Tasks that wait for a creation which hangs (C11): on the real clock an alarm wakes them, on one that is moved its mover.
+
+use crate::executor::{Woken, block_on, poll};
+use dogpile::{Cached, Dogpile, Finished, ManualClock, Outcome, Policy, Turn};
+use std::future::pending;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+static SOON: Policy = Policy::builder().creation_timeout(Duration::from_millis(20)).build_const();
+static MINUTE: Policy = Policy::builder().creation_timeout(Duration::from_secs(60)).build_const();
+
+#[test]
+fn c11_a_task_that_waits_declares_a_hanging_creation_dead() {
+    let lock = Dogpile::never_expires().with_policy(&SOON);
+    let Turn::Create(hangs) = lock.acquire() else { panic!("not elected") };
+    // Nothing but the time wakes it.
+    assert_eq!(block_on(lock.acquire_or_create_async(async || ())), Outcome::Created);
+    assert_eq!(hangs.finish(), Finished::Dead);
+}
+
+#[test]
+fn c11_and_so_it_does_that_of_a_task() {
+    let cached = Cached::never_expires().with_policy(&SOON);
+    let mut hangs = Box::pin(cached.get_or_create_async(async || pending().await));
+    assert!(poll(&mut hangs, &Arc::default()).is_pending());
+    let waits = [(); 3].map(|()| cached.get_or_create_async(async || 2));
+    for waits in waits {
+        assert_eq!(*block_on(waits), 2);
+    }
+    drop(hangs);
+    assert_eq!(cached.stats().dead, 1);
+    assert_eq!(cached.get_stale().as_deref(), Some(&2));
+}
+
+#[test]
+fn c11_on_a_clock_that_is_moved() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MINUTE);
+    let Turn::Create(hangs) = lock.acquire() else { panic!("not elected") };
+    let woken = Arc::<Woken>::default();
+    let mut waits = Box::pin(lock.acquire_or_create_async(async || ()));
+    assert!(poll(&mut waits, &woken).is_pending());
+    clock.advance(Duration::from_secs(59));
+    assert!(poll(&mut waits, &woken).is_pending());
+    let before = woken.times();
+    clock.advance(Duration::from_secs(1));
+    assert!(woken.times() > before, "it is woken by the clock");
+    assert_eq!(poll(&mut waits, &woken), Poll::Ready(Outcome::Created));
+    assert!(hangs.is_dead());
+}

@@ -1,0 +1,10 @@
+//! Tasks and threads share one lock: what the contract does not say of tasks.
+
+mod background;
+mod cancellation;
+mod deaths;
+mod each_type;
+mod executor;
+mod lock_mode;
+mod sizes;
+mod together;

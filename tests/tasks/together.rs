@@ -1,0 +1,407 @@
+//! Tasks and threads on one lock, and executors with few threads.
+
+use crate::executor::{Woken, block_on, poll, step, until};
+use dogpile::{
+    Cached, Clock, CreateError, Creation, Dogpile, NeedRegeneration, Outcome, OwnedReadGuard, SyncReaderDogpile, Turn,
+};
+use std::future::{pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::Duration;
+use tokio::runtime::Builder;
+use tokio::sync::Notify;
+
+/// All threads of the executor but one stand still; what is spawned completes all the same, since nothing of it blocks the last one.
+#[test]
+fn one_thread_is_enough() {
+    const THREADS: usize = 4;
+    let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_time().build().unwrap();
+    let stopped = Arc::new(Barrier::new(THREADS));
+    let goes_on = Arc::new(Barrier::new(THREADS));
+    for _ in 1..THREADS {
+        let (stopped, goes_on) = (Arc::clone(&stopped), Arc::clone(&goes_on));
+        runtime.spawn(async move {
+            stopped.wait();
+            goes_on.wait();
+        });
+    }
+    stopped.wait();
+
+    let lock = Arc::new(Dogpile::never_expires());
+    let cached = Arc::new(Cached::never_expires());
+    let readers = Arc::new(SyncReaderDogpile::never_expires());
+    let created = Arc::new(AtomicUsize::new(0));
+    let tasks: Vec<_> = (0..100)
+        .map(|at| {
+            let (lock, cached, readers) = (Arc::clone(&lock), Arc::clone(&cached), Arc::clone(&readers));
+            let created = Arc::clone(&created);
+            runtime.spawn(async move {
+                let creator = async || {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    created.fetch_add(1, Ordering::SeqCst);
+                    at
+                };
+                match at % 4 {
+                    0 => _ = lock.acquire_or_create_async(async || _ = creator().await).await,
+                    1 => _ = cached.get_or_create_async(creator).await,
+                    2 => {
+                        let creator = async |creation: &Creation<'_, SyncReaderDogpile>| {
+                            creator().await;
+                            let _alone = creation.write_lock_async().await;
+                            step().await;
+                        };
+                        let _guard = SyncReaderDogpile::acquire_or_create_with_async(&readers, creator).await;
+                        step().await;
+                    }
+                    _ => {
+                        let _alone = readers.acquire_write_lock_async().await;
+                        step().await;
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        block_on(task).unwrap();
+    }
+    assert_eq!(created.load(Ordering::SeqCst), 3);
+    goes_on.wait();
+}
+
+/// A thread waits for a task's creation and a task for a thread's, over and over, until each has had its turn.
+#[test]
+fn l1_l3_threads_and_tasks_take_turns() {
+    let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let lock = Arc::new(Dogpile::never_expires());
+    let (by_tasks, by_threads) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    let running = Arc::new(AtomicUsize::new(0));
+    let rounds = 500;
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let (lock, by_tasks, running) = (Arc::clone(&lock), Arc::clone(&by_tasks), Arc::clone(&running));
+            runtime.spawn(async move {
+                for _ in 0..rounds {
+                    let creator = async || {
+                        assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "L1");
+                        tokio::task::yield_now().await;
+                        by_tasks.fetch_add(1, Ordering::SeqCst);
+                        running.fetch_sub(1, Ordering::SeqCst);
+                    };
+                    lock.acquire_or_create_async(creator).await;
+                    lock.invalidate_async().await;
+                }
+            })
+        })
+        .collect();
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..rounds {
+                        lock.acquire_or_create(|| {
+                            assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "L1");
+                            by_threads.fetch_add(1, Ordering::SeqCst);
+                            running.fetch_sub(1, Ordering::SeqCst);
+                        });
+                        lock.invalidate();
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+    for task in tasks {
+        block_on(task).unwrap();
+    }
+    assert!(by_tasks.load(Ordering::SeqCst) > 0 && by_threads.load(Ordering::SeqCst) > 0);
+    assert_eq!((lock.is_creating(), lock.waiting()), (false, 0));
+}
+
+#[test]
+fn l7_a_circle_of_tasks_is_told() {
+    let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
+    let woken: [Arc<Woken>; 2] = Default::default();
+    let mut told = None;
+    let mut first = Box::pin(a.acquire_or_create_async(async || {
+        step().await;
+        assert_eq!(b.acquire_or_create_async(async || unreachable!("it waits")).await, Outcome::Waited);
+    }));
+    let mut second = Box::pin(b.acquire_or_create_async(async || {
+        step().await;
+        told = a.acquire_or_try_create_async(async || Err("unwanted")).await.err();
+    }));
+    assert!(poll(&mut first, &woken[0]).is_pending() && poll(&mut second, &woken[1]).is_pending());
+    assert!(poll(&mut first, &woken[0]).is_pending(), "it waits for the second");
+    assert_eq!(poll(&mut second, &woken[1]), Poll::Ready(Outcome::Created));
+    assert_eq!(poll(&mut first, &woken[0]), Poll::Ready(Outcome::Created));
+    drop((first, second));
+    assert!(matches!(&told, Some(CreateError::WouldDeadlock(cycle)) if cycle.names().len() == 2), "{told:?}");
+}
+
+/// A wait that is handed on is of whoever polls it now.
+#[test]
+fn l7_a_wait_that_another_creator_polls_now() {
+    type Asked = Result<Outcome, CreateError<&'static str>>;
+
+    fn asks(lock: &Dogpile) -> Pin<Box<dyn Future<Output = Asked> + '_>> {
+        Box::pin(lock.acquire_or_try_create_async(async || Err("unwanted")))
+    }
+
+    let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
+    let woken = Arc::<Woken>::default();
+
+    // A's creator has only looked whether B is there. A's next one depends on nothing.
+    let of_a = Mutex::new(None);
+    let goes_on = Notify::new();
+    let mut creates_b = Box::pin(b.acquire_or_create_async(async || {
+        goes_on.notified().await;
+        *of_a.lock().unwrap() = Some(asks(&a).await);
+    }));
+    assert!(poll(&mut creates_b, &woken).is_pending());
+    let mut wants_b = asks(&b);
+    block_on(a.acquire_or_create_async(async || {
+        let looked = poll_fn(|context| Poll::Ready(wants_b.as_mut().poll(context))).await;
+        assert!(looked.is_pending());
+    }));
+    a.invalidate();
+    let mut creates_a = Box::pin(a.acquire_or_create_async(async || step().await));
+    assert!(poll(&mut creates_a, &woken).is_pending());
+    goes_on.notify_one();
+    assert!(poll(&mut creates_b, &woken).is_pending() && of_a.lock().unwrap().is_none(), "no circle");
+    assert!(poll(&mut creates_a, &woken).is_ready() && poll(&mut creates_b, &woken).is_ready());
+    assert_eq!(poll(&mut wants_b, &woken), Poll::Ready(Ok(Outcome::Waited)));
+    drop((creates_a, creates_b, wants_b));
+    assert_eq!(of_a.lock().unwrap().take(), Some(Ok(Outcome::Waited)));
+
+    // It was first polled by nobody's creator, and is awaited by A's: that is a circle.
+    a.invalidate();
+    b.invalidate();
+    let mut creates_b = Box::pin(b.acquire_or_create_async(async || {
+        goes_on.notified().await;
+        *of_a.lock().unwrap() = Some(asks(&a).await);
+    }));
+    assert!(poll(&mut creates_b, &woken).is_pending());
+    let mut wants_b = asks(&b);
+    assert!(poll(&mut wants_b, &woken).is_pending());
+    let mut creates_a = Box::pin(a.acquire_or_create_async(async || _ = wants_b.await));
+    assert!(poll(&mut creates_a, &woken).is_pending());
+    goes_on.notify_one();
+    assert!(poll(&mut creates_b, &woken).is_ready() && poll(&mut creates_a, &woken).is_ready());
+    let told = of_a.lock().unwrap().take();
+    assert!(matches!(told, Some(Err(CreateError::WouldDeadlock(_)))), "{told:?}");
+
+    // Or by its own.
+    a.invalidate();
+    let wants_a = Mutex::new(None);
+    let mut creates_a = Box::pin(a.acquire_or_create_async(async || {
+        goes_on.notified().await;
+        let wants_a: Pin<Box<dyn Future<Output = _>>> = wants_a.lock().unwrap().take().unwrap();
+        *of_a.lock().unwrap() = Some(wants_a.await);
+    }));
+    assert!(poll(&mut creates_a, &woken).is_pending());
+    let mut asked = asks(&a);
+    assert!(poll(&mut asked, &woken).is_pending());
+    *wants_a.lock().unwrap() = Some(asked);
+    goes_on.notify_one();
+    assert!(poll(&mut creates_a, &woken).is_ready());
+    let told = of_a.lock().unwrap().take();
+    assert!(matches!(told, Some(Err(CreateError::WouldDeadlock(_)))), "{told:?}");
+}
+
+/// A setter of a task has the write lock, and is known to, as that of a thread is.
+#[test]
+fn l7_a_setter_that_comes_back_to_its_own_lock() {
+    let lock = Arc::new(SyncReaderDogpile::never_expires());
+    let invalidates = SyncReaderDogpile::get_or_create_and_set_async(
+        &lock,
+        || async { Err(NeedRegeneration) },
+        async || 1,
+        async |_| {
+            step().await;
+            lock.invalidate_async().await;
+        },
+    );
+    assert_eq!(*block_on(invalidates), 1);
+    let told = Mutex::new(None);
+    let reads = SyncReaderDogpile::get_or_create_and_set_async(
+        &lock,
+        || async { Err(NeedRegeneration) },
+        async || 2,
+        async |_| {
+            step().await;
+            let asked = SyncReaderDogpile::acquire_or_try_create_async(&lock, async || Err("unwanted")).await;
+            *told.lock().unwrap() = asked.err();
+        },
+    );
+    assert_eq!(*block_on(reads), 2);
+    assert!(matches!(&*told.lock().unwrap(), Some(CreateError::WriteLockHeld)), "{told:?}");
+}
+
+/// A store that is leaked ends with its creation.
+#[test]
+fn l6_a_store_that_is_leaked_keeps_nobody_waiting() {
+    let lock = Dogpile::never_expires();
+    let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
+    let mut store = Box::pin(creation.publish_async(async || pending::<()>().await));
+    assert!(poll(&mut store, &Arc::default()).is_pending());
+    std::mem::forget(store);
+    let woken = Arc::<Woken>::default();
+    let mut invalidates = Box::pin(lock.invalidate_async());
+    assert!(poll(&mut invalidates, &woken).is_pending());
+    creation.finish();
+    assert!(woken.times() == 1 && poll(&mut invalidates, &woken).is_ready());
+    block_on(lock.invalidate_async());
+}
+
+/// An access that is elected leaves its seat first, which lets a writer in whose waker panics: nobody holds the election then.
+#[test]
+fn l5_a_writers_waker_that_panics() {
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose")
+        }
+    }
+
+    /// A clock on which a writer comes just as an access has been elected.
+    #[derive(Default)]
+    struct Brings {
+        lock: OnceLock<Weak<SyncReaderDogpile<Arc<Brings>>>>,
+        writer: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    }
+
+    impl Clock for Brings {
+        fn now(&self) -> u64 {
+            let lock = self.lock.get().and_then(Weak::upgrade).filter(|lock| lock.is_creating());
+            if let Some((lock, mut writer)) =
+                lock.zip(self.writer.try_lock().ok()).filter(|(_, writer)| writer.is_none())
+            {
+                let mut writes: Pin<Box<dyn Future<Output = ()> + Send>> =
+                    Box::pin(async move { drop(lock.acquire_write_lock_async().await) });
+                assert!(writes.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::new(Panics)))).is_pending());
+                *writer = Some(writes);
+            }
+            5
+        }
+    }
+
+    let clock = Arc::new(Brings::default());
+    let lock = Arc::new(SyncReaderDogpile::with_clock(Duration::MAX, Arc::clone(&clock)));
+    drop(lock.acquire_or_create(|| ()));
+    lock.mark_stale();
+    clock.lock.set(Arc::downgrade(&lock)).unwrap();
+    let elected = catch_unwind(AssertUnwindSafe(|| drop(block_on(SyncReaderDogpile::acquire_async(&lock)))));
+    assert!(elected.is_err() && clock.writer.lock().unwrap().take().is_some());
+    assert!(!lock.is_creating());
+}
+
+/// What a creator's future does as it is dropped is a part of the creation, too.
+#[test]
+fn l7_a_creator_that_waits_for_itself_as_it_is_dropped_is_told() {
+    struct Asks<'a>(&'a Dogpile);
+
+    impl Drop for Asks<'_> {
+        fn drop(&mut self) {
+            let asked = catch_unwind(AssertUnwindSafe(|| drop(self.0.acquire())));
+            assert!(asked.is_err(), "it was elected while its creation runs");
+        }
+    }
+
+    let lock = Dogpile::never_expires();
+    let mut elected = Box::pin(lock.acquire_or_create_async(async || {
+        let _asks = Asks(&lock);
+        pending::<()>().await;
+    }));
+    assert!(poll(&mut elected, &Arc::default()).is_pending());
+    drop(elected);
+    assert!(!lock.is_creating());
+}
+
+type Reads<'a> = Pin<Box<dyn Future<Output = OwnedReadGuard<Outcome>> + Send + 'a>>;
+
+/// A task that asks on one thread and is let in on another leaves where it came in.
+#[test]
+fn l9_a_reader_may_be_polled_by_several_threads() {
+    let lock = Arc::new(SyncReaderDogpile::never_expires());
+    drop(lock.acquire_or_create(|| ()));
+    for _ in 0..20 {
+        let writes = block_on(lock.acquire_write_lock_async());
+        let reads = || -> Reads<'_> { Box::pin(SyncReaderDogpile::acquire_or_create_async(&lock, async || ())) };
+        let mut all: Vec<_> = (0..4).map(|_| reads()).collect();
+        let woken = Arc::<Woken>::default();
+        assert!(all.iter_mut().all(|task| poll(task, &woken).is_pending()));
+        assert_eq!(lock.waiting_readers(), 4);
+        drop(writes);
+        let guards: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = all
+                .iter_mut()
+                .map(|task| {
+                    let woken = &woken;
+                    scope.spawn(move || match poll(task, woken) {
+                        Poll::Ready(guard) => guard,
+                        Poll::Pending => panic!("the writer has gone"),
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(lock.try_acquire_write_lock().is_err());
+        drop(guards);
+        assert!(lock.try_acquire_write_lock().is_ok(), "each has left the seat that it took");
+    }
+}
+
+/// Time-outs by any timer: who loses patience leaves, and the creation serves the others.
+#[test]
+fn l10_a_race_with_a_timer() {
+    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+        let lock = Arc::new(Cached::never_expires());
+        let finish = Arc::new(Notify::new());
+        let creates = {
+            let (lock, finish) = (Arc::clone(&lock), Arc::clone(&finish));
+            tokio::spawn(async move { *lock.get_or_create_async(async || finish.notified().await).await })
+        };
+        tokio::task::yield_now().await;
+        let waits = lock.get_or_create_async(async || unreachable!("it waits"));
+        assert!(tokio::time::timeout(Duration::from_secs(1), waits).await.is_err());
+        assert_eq!((lock.is_creating(), lock.waiting()), (true, 0));
+        finish.notify_one();
+        creates.await.unwrap();
+        assert_eq!(lock.stats().creations, 1);
+    });
+}
+
+/// What a getter says twice counts (L8), whoever is asked.
+#[test]
+fn l8_a_getter_is_asked_twice_at_most() {
+    let lock = Dogpile::never_expires().born_fresh();
+    let asked = AtomicUsize::new(0);
+    let getter = || {
+        asked.fetch_add(1, Ordering::SeqCst);
+        async {
+            step().await;
+            Err(NeedRegeneration)
+        }
+    };
+    let Turn::Create(creation) = ({
+        lock.mark_stale();
+        lock.acquire()
+    }) else {
+        panic!("not elected")
+    };
+    let woken = Arc::<Woken>::default();
+    let mut access = Box::pin(lock.get_or_create_async(getter, async || 1));
+    while poll(&mut access, &woken).is_pending() && lock.waiting() == 0 {}
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    drop(creation);
+    assert_eq!(block_on(access), 1);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    until(|| !lock.is_creating());
+}
