@@ -78,17 +78,7 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// If this task is running the creator that it would wait for.
     pub fn acquire_async(&self) -> impl Future<Output = Turn<'_, C>> {
-        async move {
-            let now = match self.at_once() {
-                Ok(AtOnce::Fresh) => return Turn::Fresh,
-                Ok(AtOnce::Stale) => return Turn::Stale,
-                Err(now) => now,
-            };
-            match self.access_unless_fresh(now, &ENDLESS_TASK).await {
-                Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
-                Err(error) => would_deadlock(&error),
-            }
-        }
+        self.acquire_kept_async(|| Keeper::Borrowed(self))
     }
 
     /// As [`acquire_owned`](Self::acquire_owned), for a task.
@@ -100,6 +90,17 @@ impl<C: Clock> Dogpile<C> {
     where
         C: 'static,
     {
+        self.acquire_kept_async(|| Keeper::Shared(Arc::clone(self)))
+    }
+
+    /// An access whose creation, if it comes to one, holds on to the lock by a keeper of its own.
+    pub(crate) fn acquire_kept_async<'a>(
+        &self,
+        keeper: impl FnOnce() -> Keeper<'a, Self>,
+    ) -> impl Future<Output = Turn<'a, C>>
+    where
+        C: 'a,
+    {
         async move {
             let now = match self.at_once() {
                 Ok(AtOnce::Fresh) => return Turn::Fresh,
@@ -107,7 +108,7 @@ impl<C: Clock> Dogpile<C> {
                 Err(now) => now,
             };
             match self.access_unless_fresh(now, &ENDLESS_TASK).await {
-                Ok(access) => self.turn(access, || Keeper::Shared(Arc::clone(self))),
+                Ok(access) => self.turn(access, keeper),
                 Err(error) => would_deadlock(&error),
             }
         }

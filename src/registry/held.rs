@@ -167,6 +167,15 @@ impl<'a, K: Send + Sync + 'a, C: Clock + 'a> Held<'a, K, Dogpile<C>> {
     pub fn acquire_owned_timeout(&self, timeout: Duration) -> Result<Turn<'a, C>, AcquireError> {
         self.acquire_kept(Patience::For(timeout), || self.keeper())
     }
+
+    /// As [`Dogpile::acquire_owned_async`], without an `Arc`.
+    ///
+    /// # Panics
+    ///
+    /// As `Dogpile::acquire_owned_async`.
+    pub fn acquire_owned_async(&self) -> impl Future<Output = Turn<'a, C>> {
+        self.acquire_kept_async(|| self.keeper())
+    }
 }
 
 /// # Owned guards and creations

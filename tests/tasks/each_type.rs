@@ -2,8 +2,8 @@
 
 use crate::executor::{Woken, block_on, poll, step};
 use dogpile::{
-    CachedGuard, CreateError, Dogpile, ManualClock, NeedRegeneration, OnError, Outcome, Policy, ReadTurn, Stamped,
-    Store, SyncReaderDogpile, Turn, WriteLockError, cached_async, cached_by_key,
+    CachedGuard, CreateError, Dogpile, ManualClock, NeedRegeneration, OnError, Outcome, Policy, ReadTurn, Registry,
+    Stamped, Store, SyncReaderDogpile, Turn, WriteLockError, cached_async, cached_by_key,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -143,4 +143,13 @@ fn one_invalidation_for_all_who_saw_the_same() {
     let seen = lock.generation();
     assert!(block_on(lock.invalidate_if_async(seen)));
     assert!(!block_on(lock.invalidate_if_async(seen)));
+}
+
+#[test]
+fn a_creation_keeps_the_lock_of_its_key() {
+    let locks: Arc<Registry<u64>> = Arc::new(Registry::new(|_| Dogpile::never_expires()));
+    let Turn::Create(creation) = block_on(locks.get_owned(&7).acquire_owned_async()) else { panic!("not elected") };
+    assert_eq!((locks.len(), locks.is_creating(&7)), (1, true));
+    block_on(creation.run_async(async |_| step().await));
+    assert!(locks.is_empty());
 }
