@@ -16,8 +16,8 @@ use std::fmt::Display;
 /// any time, and to race it with a timer is how to bound it. What changes the value from outside ([`set`](Self::set),
 /// [`invalidate`](Self::invalidate)) has no such forms, since here it never waits.
 ///
-/// A time-out may hit the one that was elected, and then its creation is given up, though there be an old value: that is still to be had, by
-/// [`get_stale`](Self::get_stale). Where time-outs are shorter than the creator takes, no creation would ever end so: then
+/// A time-out may hit the one that was elected, and then its creation is given up, though there be an old value: that is still to be
+/// had, by [`get_stale`](Self::get_stale). Where time-outs are shorter than the creator takes, no creation would ever end so: then
 /// [spawn it](Self::get_or_create_in_background_async).
 // A hit returns early: a guard that leaves a `match` beside one that was awaited is put together in memory and copied in other
 // pieces than it was written in, which costs more than the hit.
@@ -27,6 +27,11 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for. A panic of `creator` goes on to the caller.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while its creator
+    /// runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
     ///
     /// # Examples
     ///
@@ -59,6 +64,10 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_with_async(
         &self,
         creator: impl AsyncFnOnce(&Renewal<'_, T, C>) -> Made<T>,
@@ -81,6 +90,10 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Panics
     ///
     /// If `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_async<E: Display>(
         &self,
         creator: impl AsyncFnOnce() -> Result<T, E>,
@@ -104,6 +117,10 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Panics
     ///
     /// If `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_with_async<E: Display>(
         &self,
         creator: impl AsyncFnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,

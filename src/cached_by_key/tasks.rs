@@ -46,6 +46,11 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Panics
     ///
     /// As `get`; the task is what runs the function.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while the function or
+    /// the store runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
     pub fn get_async<A: ?Sized, V>(&self, arguments: &A) -> impl Future<Output = Stamped<V>>
     where
         Key: Fn(&A) -> K,
@@ -65,6 +70,10 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Panics
     ///
     /// As `get_stale`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it drops the future of the store.
     pub fn get_stale_async<A: ?Sized, V>(&self, arguments: &A) -> impl Future<Output = Option<Stamped<V>>>
     where
         Key: Fn(&A) -> K,
@@ -73,11 +82,15 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         async move { (self.store.get)(&(self.key)(arguments)).await }
     }
 
-    /// As [`invalidate`](Self::invalidate), for a task. Dropped while it waits, it has invalidated, but not removed.
+    /// As [`invalidate`](Self::invalidate), for a task.
     ///
     /// # Panics
     ///
     /// As `invalidate`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once it was polled, it has invalidated; dropped before it is ready, it may not have removed.
     pub fn invalidate_async<A: ?Sized>(&self, arguments: &A) -> impl Future<Output = ()>
     where
         Key: Fn(&A) -> K,
@@ -91,6 +104,10 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Panics
     ///
     /// As `refresh`; the task is what runs the function.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_async`](Self::get_async).
     pub fn refresh_async<A: ?Sized, V>(&self, arguments: &A) -> impl Future<Output = Stamped<V>>
     where
         Key: Fn(&A) -> K,
@@ -117,6 +134,10 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Panics
     ///
     /// As `get_fallible`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_async`](Self::get_async).
     pub fn get_fallible_async<A: ?Sized, V, E: Display, G>(
         &self,
         arguments: &A,
@@ -143,6 +164,10 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Panics
     ///
     /// As `get_stale_fallible`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it drops the future of the store.
     pub fn get_stale_fallible_async<A: ?Sized, V, G>(
         &self,
         arguments: &A,
@@ -154,7 +179,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         async move { (self.store.get)(&(self.key)(arguments)).await }
     }
 
-    /// As [`invalidate_fallible`](Self::invalidate_fallible), for a task. Dropped while it waits, it has invalidated, but not removed.
+    /// As [`invalidate_fallible`](Self::invalidate_fallible), for a task.
     ///
     /// # Errors
     ///
@@ -163,6 +188,10 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Panics
     ///
     /// As `invalidate_fallible`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once it was polled, it has invalidated; dropped before it is ready, it may not have removed.
     pub fn invalidate_fallible_async<A: ?Sized, R>(&self, arguments: &A) -> impl Future<Output = Result<(), R>>
     where
         Key: Fn(&A) -> K,
@@ -180,6 +209,10 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// # Panics
     ///
     /// As `refresh_fallible`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_async`](Self::get_async).
     pub fn refresh_fallible_async<A: ?Sized, V, E: Display, G>(
         &self,
         arguments: &A,

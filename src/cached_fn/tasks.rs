@@ -114,6 +114,11 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// # Panics
     ///
     /// As `get`; the task is what runs the function.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while the function
+    /// runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
     pub fn get_async<K>(&self) -> impl Future<Output = CachedGuard<T>>
     where
         F: AsyncCreator<T, C, K, Error = Infallible>,
@@ -135,6 +140,10 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// # Panics
     ///
     /// If the function does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_async`](Self::get_async).
     pub fn get_fallible_async<K>(&self) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
     where
         F: AsyncCreator<T, C, K>,
@@ -152,6 +161,10 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// # Panics
     ///
     /// As `refresh`; the task is what runs the function.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_async`](Self::get_async).
     pub fn refresh_async<K>(&self) -> impl Future<Output = CachedGuard<T>>
     where
         F: AsyncCreator<T, C, K, Error = Infallible>,
@@ -168,6 +181,10 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// # Panics
     ///
     /// If the function does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_async`](Self::get_async).
     pub fn refresh_fallible_async<K>(&self) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
     where
         F: AsyncCreator<T, C, K>,
@@ -209,6 +226,10 @@ impl<T: Send + Sync + 'static, F: Send + Sync + 'static, C: Clock + 'static> Cac
     /// # Panics
     ///
     /// As that.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Cached::get_or_create_in_background_async`](crate::Cached::get_or_create_in_background_async).
     pub fn get_in_background_async<'a, R>(
         function: impl Keep<'a, Self>,
         spawner: &(impl Spawner + ?Sized),
@@ -233,6 +254,10 @@ impl<T: Send + Sync + 'static, F: Send + Sync + 'static, C: Clock + 'static> Cac
     /// # Panics
     ///
     /// As that.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Cached::get_or_create_in_background_async`](crate::Cached::get_or_create_in_background_async).
     pub fn get_fallible_in_background_async<'a, E, R>(
         function: impl Keep<'a, Self>,
         spawner: &(impl Spawner + ?Sized),

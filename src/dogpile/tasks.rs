@@ -77,6 +77,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is.
     pub fn acquire_async(&self) -> impl Future<Output = Turn<'_, C>> {
         self.acquire_kept_async(|| Keeper::Borrowed(self))
     }
@@ -86,6 +90,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
     pub fn acquire_owned_async(self: &Arc<Self>) -> impl Future<Output = Turn<'static, C>>
     where
         C: 'static,
@@ -119,6 +127,11 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for. A panic of `creator` goes on to the caller.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while its creator
+    /// runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
     pub fn acquire_or_create_async(&self, creator: impl AsyncFnOnce()) -> impl Future<Output = Outcome> {
         let mut creator = Once::new(creator);
         async move {
@@ -135,6 +148,10 @@ impl<C: Clock> Dogpile<C> {
     /// As [`acquire_or_create_with`](Self::acquire_or_create_with), for a task.
     ///
     /// # Panics
+    ///
+    /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
+    ///
+    /// # Cancel safety
     ///
     /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
     pub fn acquire_or_create_with_async(
@@ -162,6 +179,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
     pub fn acquire_or_try_create_async<E: Display>(
         &self,
         creator: impl AsyncFnOnce() -> Result<(), E>,
@@ -186,6 +207,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
     pub fn acquire_or_try_create_with_async<E: Display>(
         &self,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<(), E>,
@@ -206,6 +231,11 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the caller.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while `getter`,
+    /// `creator` or a setter runs, it drops that, and then gives the creation up, if it had one: exactly one of those who wait is elected.
     ///
     /// # Examples
     ///
@@ -249,6 +279,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_with_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
         &self,
         mut getter: impl FnMut() -> F,
@@ -269,6 +303,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_and_set_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
         &self,
         mut getter: impl FnMut() -> F,
@@ -295,6 +333,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         &self,
         mut getter: impl FnMut() -> F,
@@ -313,6 +355,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_with_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         &self,
         mut getter: impl FnMut() -> F,
@@ -334,6 +380,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_and_set_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         &self,
         mut getter: impl FnMut() -> F,
@@ -352,6 +402,10 @@ impl<C: Clock> Dogpile<C> {
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), for a task.
     ///
     /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
+    ///
+    /// # Cancel safety
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_stamped_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
@@ -374,6 +428,10 @@ impl<C: Clock> Dogpile<C> {
     /// As [`get_or_create_stamped_with`](Self::get_or_create_stamped_with), for a task.
     ///
     /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
+    ///
+    /// # Cancel safety
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_stamped_with_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
@@ -399,6 +457,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_stamped_and_set_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
         &self,
         mut getter: impl FnMut() -> F,
@@ -426,6 +488,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_stamped_async<T, E: Display, G, F: Future<Output = Result<Stamped<T>, GetError<G>>>>(
         &self,
         mut getter: impl FnMut() -> F,
@@ -447,6 +513,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_stamped_with_async<
         T,
         E: Display,
@@ -475,6 +545,10 @@ impl<C: Clock> Dogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_stamped_and_set_async<
         T,
         E: Display,
@@ -508,7 +582,11 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// As [`invalidate`](Self::invalidate), for a task: takes effect when it is first polled, and waits while a creation is inside
-    /// [`publish`](Creation::publish), so that nothing older is stored once this is ready. Dropped before that, it has invalidated.
+    /// [`publish`](Creation::publish), so that nothing older is stored once this is ready.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once it was polled, it has invalidated. Dropped after that, it no longer waits.
     pub fn invalidate_async(&self) -> impl Future<Output = ()> {
         async move {
             if let Some(end) = self.forget(None) {
@@ -519,6 +597,10 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// As [`invalidate_if`](Self::invalidate_if), for a task; otherwise as [`invalidate_async`](Self::invalidate_async).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`invalidate_async`](Self::invalidate_async).
     pub fn invalidate_if_async(&self, seen: Generation) -> impl Future<Output = bool> {
         async move {
             let Some(end) = self.forget(Some(seen)) else { return false };

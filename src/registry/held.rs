@@ -173,6 +173,10 @@ impl<'a, K: Send + Sync + 'a, C: Clock + 'a> Held<'a, K, Dogpile<C>> {
     /// # Panics
     ///
     /// As `Dogpile::acquire_owned_async`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `Dogpile::acquire_owned_async`.
     pub fn acquire_owned_async(&self) -> impl Future<Output = Turn<'a, C>> {
         self.acquire_kept_async(|| self.keeper())
     }

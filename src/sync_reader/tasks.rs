@@ -44,6 +44,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is.
     pub fn acquire_async<'a>(lock: impl Keep<'a, Self>) -> impl Future<Output = ReadTurn<'static, C, OwnedReadGuard>> {
         async move {
             match Self::access_as_task(lock, &ENDLESS_TASK).await {
@@ -66,6 +70,11 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for. A panic of `creator` goes on to the caller.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while its creator
+    /// runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
     ///
     /// # Examples
     ///
@@ -107,6 +116,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
     pub fn acquire_or_create_with_async<'a>(
         lock: impl Keep<'a, Self>,
         creator: impl AsyncFnOnce(&Creation<'_, Self>),
@@ -129,6 +142,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
     pub fn acquire_or_try_create_async<'a, E: Display>(
         lock: impl Keep<'a, Self>,
         creator: impl AsyncFnOnce() -> Result<(), E>,
@@ -146,6 +163,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_or_create_async`](Self::acquire_or_create_async).
     pub fn acquire_or_try_create_with_async<'a, E: Display>(
         lock: impl Keep<'a, Self>,
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<(), E>,
@@ -159,6 +180,11 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the caller.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while `getter`,
+    /// `creator` or a setter runs, it drops that, and then gives the creation up, if it had one: exactly one of those who wait is elected.
     pub fn get_or_create_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
         mut getter: impl FnMut() -> F,
@@ -175,6 +201,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// As [`get_or_create_with`](Self::get_or_create_with), for a task.
     ///
     /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
+    ///
+    /// # Cancel safety
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_with_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
@@ -197,6 +227,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_and_set_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
         mut getter: impl FnMut() -> F,
@@ -223,6 +257,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         lock: impl Keep<'a, Self>,
         mut getter: impl FnMut() -> F,
@@ -241,6 +279,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_with_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         lock: impl Keep<'a, Self>,
         mut getter: impl FnMut() -> F,
@@ -260,6 +302,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_and_set_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         lock: impl Keep<'a, Self>,
         mut getter: impl FnMut() -> F,
@@ -280,6 +326,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the caller.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_stamped_async<'a, T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
         mut getter: impl FnMut() -> F,
@@ -298,6 +348,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// As [`get_or_create_stamped_with`](Self::get_or_create_stamped_with), for a task.
     ///
     /// # Panics
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
+    ///
+    /// # Cancel safety
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_stamped_with_async<'a, T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
@@ -323,6 +377,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async), and if `setter` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_stamped_and_set_async<'a, T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
         mut getter: impl FnMut() -> F,
@@ -350,6 +408,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_stamped_async<
         'a,
         T,
@@ -377,6 +439,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter` or `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_stamped_with_async<
         'a,
         T,
@@ -405,6 +471,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// # Panics
     ///
     /// If `getter`, `creator` or `setter` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_stamped_and_set_async<
         'a,
         T,
@@ -607,6 +677,10 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     /// As [`invalidate`](Self::invalidate), for a task: as [`Dogpile::invalidate_async`](crate::Dogpile::invalidate_async).
+    ///
+    /// # Cancel safety
+    ///
+    /// Once it was polled, it has invalidated. Dropped after that, it no longer waits.
     pub fn invalidate_async(&self) -> impl Future<Output = ()> {
         async move {
             self.forget_async(None).await;
@@ -614,6 +688,10 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     /// As [`invalidate_if`](Self::invalidate_if), for a task: as [`Dogpile::invalidate_if_async`](crate::Dogpile::invalidate_if_async).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`invalidate_async`](Self::invalidate_async).
     pub fn invalidate_if_async(&self, seen: Generation) -> impl Future<Output = bool> {
         async move { self.forget_async(Some(seen)).await }
     }
