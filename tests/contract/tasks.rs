@@ -41,7 +41,7 @@ impl Executor for TokioThreads {
         let task: Pin<Box<dyn Future<Output = ()> + Send + '_>> = Box::pin(task);
         // SAFETY: it is gone when this returns or unwinds, since the end of the task is waited for.
         let task: Pin<Box<dyn Future<Output = ()> + Send>> = unsafe { mem::transmute(task) };
-        if let Err(error) = smol::block_on(RUNTIME.spawn(task)) {
+        if let Err(error) = smol::future::block_on(RUNTIME.spawn(task)) {
             resume_unwind(error.into_panic());
         }
         ended.expect("it has ended")
@@ -71,7 +71,7 @@ pub struct Smol;
 impl Executor for Smol {
     fn run<'a, T: Send + 'a>(task: impl Future<Output = T> + Send + 'a) -> T {
         let executor = smol::LocalExecutor::new();
-        smol::block_on(executor.run(executor.spawn(task)))
+        smol::future::block_on(executor.run(executor.spawn(task)))
     }
 
     async fn race<T: Send>(timeout: Duration, task: impl Future<Output = T> + Send) -> Option<T> {
@@ -122,7 +122,7 @@ fn access_by<X: Executor>(timeout: Duration, access: impl Future<Output = Access
 fn run<X: Executor>(timeout: Duration, access: Pin<Box<dyn Future<Output = Access> + Send + '_>>) -> Access {
     if CREATES.get() {
         // A poll within a poll, as of a task that its creator has come to wait for.
-        return smol::block_on(access);
+        return smol::future::block_on(access);
     }
     X::run(async {
         if timeout == FOREVER {
