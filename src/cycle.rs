@@ -101,11 +101,7 @@ impl Edges {
 
     /// Whether they are of the creations that this thread is in the middle of, dead ones aside.
     pub(crate) fn are_of_here(&self) -> bool {
-        let here = creations_here();
-        if here.is_empty() || self.is_empty() {
-            return here.is_empty() && self.is_empty();
-        }
-        here == self.from
+        creations_here() == self.from
     }
 
     /// Whether anything is to be taken back.

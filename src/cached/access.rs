@@ -321,16 +321,12 @@ impl<T, C: Clock> Cached<T, C> {
                 ending.now();
                 renewal.end_as(made)
             });
-            let Some(tray) = tray else {
-                // (Only what is missing has none to go on with; unless it was invalidated just now.)
-                return match self.old(need) {
-                    Some(old) => {
-                        self.dogpile.goes_on(need);
-                        Ok(old)
-                    }
-                    None => self.spawned(wait, in_flight, &self.trays.share()).await,
-                };
-            };
+            if let Some(old) = self.old(need) {
+                self.dogpile.goes_on(need);
+                return Ok(old);
+            }
+            // What was stale has been invalidated just now, if there is none yet.
+            let tray = tray.unwrap_or_else(|| self.trays.share());
             self.spawned(wait, in_flight, &tray).await
         }
     }

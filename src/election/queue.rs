@@ -114,10 +114,10 @@ impl Book {
         mem::replace(&mut self.accesses, later).into_values()
     }
 
-    /// Tells all accesses to look again. They stay in their places until they do, so that whoever creates first serves them.
-    fn all_again(&mut self) -> Vec<Waker> {
-        Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
-        let wakers = self.accesses.values_mut().map(|waiting| {
+    /// Tells those accesses to look again. They stay in their places until they do, so that whoever creates first serves them.
+    fn tell_again(&mut self, whom: impl Fn(&&mut Waiting) -> bool) -> Vec<Waker> {
+        Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(&whom));
+        let wakers = self.accesses.values_mut().filter(whom).map(|waiting| {
             waiting.again = true;
             take_waker(waiting)
         });
@@ -150,13 +150,7 @@ impl Book {
         if self.without_creator == 0 {
             return Vec::new();
         }
-        let others = |waiting: &&mut Waiting| waiting.role == Role::Waits;
-        Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(others));
-        let wakers = self.accesses.values_mut().filter(others).map(|waiting| {
-            waiting.again = true;
-            take_waker(waiting)
-        });
-        wakers.collect()
+        self.tell_again(|waiting| waiting.role == Role::Waits)
     }
 
     /// Gives the first in line the baton, leaving out those who were told of a pause or cannot be elected; returns its waker unless it
@@ -240,7 +234,7 @@ pub(super) fn take_until(book: &mut Lazy, born: Generation) -> IntoValues<u64, W
 }
 
 pub(super) fn all_again(book: &mut Lazy) -> Vec<Waker> {
-    book.as_mut().map(|book| book.all_again()).unwrap_or_default()
+    book.as_mut().map(|book| book.tell_again(|_| true)).unwrap_or_default()
 }
 
 pub(super) fn call_next(book: &mut Lazy) -> Option<Waker> {
