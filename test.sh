@@ -90,10 +90,16 @@ fi
 if cargo +nightly --version >/dev/null 2>&1; then
     host=$(rustc +nightly -vV | sed -n 's/^host: //p')
     # sanitize CFG DIRECTORY TESTS…. No backtraces: the standard library prints them under locks that the sanitizer does not see.
+    # What it reports comes last, where whoever looks for it finds it, not in the midst of thousands of lines.
     sanitize() {
-        TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp" RUST_BACKTRACE=0 \
+        local report="$target/$2.report"
+        rm -f "$report".*
+        TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp log_path=$report" RUST_BACKTRACE=0 \
             RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer $1" CARGO_TARGET_DIR="$target/$2" \
-            limit cargo +nightly test -p dogpile --target "$host" --locked "${@:3}"
+            limit cargo +nightly test -p dogpile --target "$host" --locked "${@:3}" && return
+        cat "$report".* 2>/dev/null | cut -c 1-200 | head -n 300 >&2
+        give_up "ThreadSanitizer, $2: a test failed, or a race was seen:
+$(cat "$report".* 2>/dev/null | grep '^SUMMARY' | sort | uniq -c)"
     }
     say "ThreadSanitizer over the concurrent tests"
     sanitize "" tsan --test contract --test dogpile --test getter_mode --test stamped_mode --test waiters \
