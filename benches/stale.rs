@@ -7,6 +7,8 @@
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
 mod interleaved;
+#[cfg(target_os = "linux")]
+mod waiters;
 
 use criterion::Criterion;
 use dogpile::{Dogpile, Turn};
@@ -19,152 +21,52 @@ const HOUR: Duration = Duration::from_secs(3600);
 const THREADS: [usize; 2] = [1, 2];
 
 #[cfg(target_os = "linux")]
-mod waiters {
+mod waiting {
     use super::interleaved::{median, verdict};
+    use super::waiters::{Creator, Missing, Waiters};
     use dogpile::Dogpile;
-    use std::fs;
-    use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-    use std::sync::{Arc, Barrier, Mutex, OnceLock, PoisonError};
-    use std::thread;
-    use std::time::Instant;
+    use std::sync::OnceLock;
 
     /// How long the last waiter may take, beside `OnceLock`'s.
     const GOAL: f64 = 1.2;
 
-    /// What is waited for.
-    enum Missing {
-        Once(OnceLock<()>),
-        Lock(Dogpile),
-    }
+    struct Once(OnceLock<()>, Creator);
 
-    impl Missing {
-        fn get(&self, creator: impl FnOnce()) {
-            match self {
-                Self::Once(once) => {
-                    once.get_or_init(creator);
-                }
-                Self::Lock(lock) => {
-                    lock.acquire_or_create(creator);
-                }
-            }
+    impl Missing for Once {
+        fn get(&self) {
+            self.0.get_or_init(&self.1);
         }
     }
 
-    /// Threads that wait for one thing after another.
-    struct Pool {
-        missing: Mutex<Arc<Missing>>,
-        /// The ids of the threads, for the kernel's view of them.
-        threads: Mutex<Vec<i32>>,
-        start: Barrier,
-        done: Barrier,
-        /// Those who are about to wait.
-        coming: AtomicUsize,
-        /// When the last one returned, in nanoseconds since `origin`.
-        returned: AtomicU64,
-        origin: Instant,
-        over: AtomicBool,
-    }
+    struct Lock(Dogpile, Creator);
 
-    impl Pool {
-        fn new(waiters: usize) -> Self {
-            Self {
-                missing: Mutex::new(Arc::new(Missing::Once(OnceLock::new()))),
-                threads: Mutex::default(),
-                start: Barrier::new(waiters + 1),
-                done: Barrier::new(waiters + 1),
-                coming: AtomicUsize::new(0),
-                returned: AtomicU64::new(0),
-                origin: Instant::now(),
-                over: AtomicBool::new(false),
-            }
+    impl Missing for Lock {
+        fn get(&self) {
+            self.0.acquire_or_create(&self.1);
         }
 
-        fn now(&self) -> u64 {
-            u64::try_from(self.origin.elapsed().as_nanos()).expect("the bench does not last for centuries")
+        fn is_awaited_by(&self, waiters: usize) -> bool {
+            self.0.waiting() == waiters
         }
-
-        fn wait_in_turn(&self) {
-            let thread = rustix::thread::gettid().as_raw_nonzero().get();
-            self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-            loop {
-                self.start.wait();
-                if self.over.load(Ordering::Acquire) {
-                    return;
-                }
-                let missing = Arc::clone(&self.missing.lock().unwrap_or_else(PoisonError::into_inner));
-                self.coming.fetch_add(1, Ordering::AcqRel);
-                missing.get(|| unreachable!("another thread creates"));
-                self.returned.fetch_max(self.now(), Ordering::AcqRel);
-                self.done.wait();
-            }
-        }
-
-        /// Returns when all wait: they are past the last place where they could sleep for another reason, the lock (if
-        /// it can tell) has them queued, and the kernel has them asleep.
-        fn all_wait(&self, missing: &Missing) {
-            let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-            let queued = || match missing {
-                Missing::Once(_) => true,
-                Missing::Lock(lock) => lock.waiting() == threads.len(),
-            };
-            while self.coming.load(Ordering::Acquire) < threads.len() || !queued() {
-                thread::yield_now();
-            }
-            for thread in &*threads {
-                while !sleeps(*thread) {
-                    thread::yield_now();
-                }
-            }
-        }
-
-        /// Nanoseconds from the end of the creator to the return of the last waiter.
-        fn round(&self, missing: Missing) -> u64 {
-            let missing = Arc::new(missing);
-            *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&missing);
-            self.coming.store(0, Ordering::Release);
-            self.returned.store(0, Ordering::Release);
-            let mut created = 0;
-            missing.get(|| {
-                self.start.wait();
-                self.all_wait(&missing);
-                created = self.now();
-            });
-            self.done.wait();
-            self.returned.load(Ordering::Acquire) - created
-        }
-    }
-
-    fn sleeps(thread: i32) -> bool {
-        let stat = fs::read_to_string(format!("/proc/self/task/{thread}/stat")).expect("the thread lives");
-        // The state follows the name, which stands in parentheses and may hold any character.
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
     }
 
     /// Prints the figures for so many waiters.
     pub fn compare(waiters: usize, rounds: usize) {
-        let pool = Pool::new(waiters);
-        let times: Vec<[u64; 2]> = thread::scope(|scope| {
-            for _ in 0..waiters {
-                scope.spawn(|| pool.wait_in_turn());
+        let waiting = Waiters::new(waiters);
+        let once = || waiting.round(|creator| Once(OnceLock::new(), creator));
+        let lock = || waiting.round(|creator| Lock(Dogpile::never_expires(), creator));
+        // The first round of each is not counted: threads start, and make what they wait with.
+        let (_, _) = (once(), lock());
+        let times = (0..rounds).map(|round| {
+            // Each goes first as often as the other.
+            if round % 2 == 0 {
+                [once(), lock()]
+            } else {
+                let lock = lock();
+                [once(), lock]
             }
-            let once = || pool.round(Missing::Once(OnceLock::new()));
-            let lock = || pool.round(Missing::Lock(Dogpile::never_expires()));
-            // The first round of each is not counted: threads start, and make what they wait with.
-            let (_, _) = (once(), lock());
-            let times = (0..rounds).map(|round| {
-                // Each goes first as often as the other.
-                if round % 2 == 0 {
-                    [once(), lock()]
-                } else {
-                    let lock = lock();
-                    [once(), lock]
-                }
-            });
-            let times = times.collect();
-            pool.over.store(true, Ordering::Release);
-            pool.start.wait();
-            times
         });
+        let times: Vec<[u64; 2]> = times.collect();
         #[allow(clippy::cast_precision_loss)] // far below 2^53
         let micros = |subject: usize| median(times.iter().map(|times| times[subject] as f64 / 1e3));
         let (once, lock) = (micros(0), micros(1));
@@ -200,7 +102,7 @@ fn main() {
         }
         #[cfg(target_os = "linux")]
         for (waiters, rounds) in [(1, 2_000), (16, 600), (256, 100)] {
-            waiters::compare(waiters, rounds);
+            waiting::compare(waiters, rounds);
         }
     }
     creation.finish();

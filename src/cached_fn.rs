@@ -241,7 +241,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: Creator<T, C, K, Error = Infallible>,
     {
-        match self.cached.hit() {
+        match self.cached.at_once() {
             Some(guard) => guard,
             None => {
                 or_deadlock(self.cached.get_unless_fresh(Patience::Endless, |renewal| self.creator.create(renewal)))
@@ -491,7 +491,7 @@ where
         F: Creator<T, C, K>,
     {
         let cached = &function.kept().cached;
-        if let Some(guard) = cached.hit() {
+        if let Some(guard) = cached.at_once() {
             return Ok(guard);
         }
         cached.get_or_hand_over(runner, patience, || {

@@ -4,7 +4,8 @@
 mod traits;
 
 use dogpile::{
-    AcquireError, Cached, CachedGuard, Dogpile, Held, ManualClock, Outcome, ReadTurn, Registry, SyncReaderDogpile, Turn,
+    AcquireError, Backoff, Cached, CachedGuard, Dogpile, Held, ManualClock, Outcome, Policy, ReadTurn, Registry,
+    SyncReaderDogpile, Turn,
 };
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use traits::Otherwise;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
 const ALMOST_A_MINUTE: Duration = Duration::from_nanos(59_999_999_999);
 
 type Clock = Arc<ManualClock>;
@@ -269,6 +271,31 @@ fn what_is_idle_can_be_removed_and_what_is_held_cannot() {
     // Nothing of it is left for a sweep.
     clock.advance(Duration::MAX);
     assert_eq!((locks.sweep(), locks.len()), (2, 0));
+}
+
+#[test]
+fn what_was_used_again_while_idle_goes_when_its_new_time_is_up() {
+    let (locks, clock) = manual(MINUTE);
+    drop(locks.get(&1));
+    clock.advance(MINUTE / 2);
+    drop(locks.get(&1));
+    clock.advance(MINUTE / 2);
+    assert_eq!((locks.sweep(), locks.len()), (0, 1));
+    clock.advance(MINUTE / 2);
+    assert_eq!((locks.sweep(), locks.len()), (1, 0));
+}
+
+#[test]
+fn what_was_to_be_kept_for_a_long_pause_goes_sooner_once_that_is_over() {
+    static POLICY: Policy = Policy::builder().retry_after(Backoff::new(HOUR, HOUR)).build_const();
+    let (locks, clock) = manual(MINUTE);
+    let locks = locks.with_policy(&POLICY);
+    assert!(locks.get(&1).acquire_or_try_create(|| Err("no answer")).is_err());
+    clock.advance(MINUTE);
+    assert_eq!((locks.sweep(), locks.len()), (0, 1), "it pauses");
+    locks.get(&1).acquire_or_create(|| ());
+    clock.advance(MINUTE);
+    assert_eq!((locks.sweep(), locks.len()), (1, 0));
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl<S: Subject> Timed for S {
 }
 
 /// The time that the slowest of the threads takes for so many hits of its own.
-fn time_on(threads: usize, hits: u64, subject: &impl Timed) -> Duration {
+fn time_on(threads: usize, hits: u64, subject: &(impl Timed + ?Sized)) -> Duration {
     if threads == 1 {
         return subject.time(hits);
     }
@@ -71,7 +71,7 @@ fn time_on(threads: usize, hits: u64, subject: &impl Timed) -> Duration {
 }
 
 /// Adds `<name>/<threads>` to the group.
-pub fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, threads: usize, subject: &impl Timed) {
+pub fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, threads: usize, subject: &(impl Timed + ?Sized)) {
     let id = format!("{name}/{threads}");
     group.bench_function(id, |bencher| bencher.iter_custom(|hits| time_on(threads, hits, subject)));
 }
@@ -94,7 +94,7 @@ impl Spin {
 }
 
 /// Nanoseconds per hit of both subjects and the ratio of the second to the first, each the median of all rounds.
-pub fn compare(threads: usize, first: &impl Timed, second: &impl Timed) -> [f64; 3] {
+pub fn compare(threads: usize, first: &(impl Timed + ?Sized), second: &(impl Timed + ?Sized)) -> [f64; 3] {
     compare_in(MANY_SHORT, threads, first, second)
 }
 
@@ -102,7 +102,12 @@ pub fn compare(threads: usize, first: &impl Timed, second: &impl Timed) -> [f64;
 ///
 /// There may be more threads than cores: each times only its own loop, which is over before the next one is given its core
 /// in nearly all rounds, and the median knows nothing of the others.
-pub fn compare_in(effort: Effort, threads: usize, first: &impl Timed, second: &impl Timed) -> [f64; 3] {
+pub fn compare_in(
+    effort: Effort,
+    threads: usize,
+    first: &(impl Timed + ?Sized),
+    second: &(impl Timed + ?Sized),
+) -> [f64; 3] {
     let Effort { rounds, hits } = effort;
     let spin = Spin { threads, arrived: AtomicUsize::new(0) };
     let on_one_thread = || {

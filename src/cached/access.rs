@@ -49,7 +49,7 @@ impl<T, C: Clock> Cached<T, C> {
     #[inline]
     #[track_caller]
     pub fn get_or_create_with(&self, creator: impl FnOnce(&Renewal<'_, T, C>) -> Made<T>) -> CachedGuard<T> {
-        match self.hit() {
+        match self.at_once() {
             Some(guard) => guard,
             None => or_deadlock(self.get_unless_fresh(Patience::Endless, |renewal| never(creator(renewal)))),
         }
@@ -194,8 +194,7 @@ impl<T, C: Clock> Cached<T, C> {
     #[inline]
     #[must_use]
     pub fn try_get(&self) -> Option<CachedGuard<T>> {
-        // A value that is due to be renewed is fresh as well.
-        self.hit().or_else(|| self.get_stale().filter(|guard| CachedGuard::outcome(guard) == Outcome::Fresh))
+        self.get_stale().filter(|guard| CachedGuard::outcome(guard) == Outcome::Fresh)
     }
 
     /// The value, fresh or stale; `None` if it is missing (as one is that is too old for the
@@ -212,24 +211,32 @@ impl<T, C: Clock> Cached<T, C> {
         CachedGuard::of(self.cell.load(), outcome)
     }
 
-    /// The hit path: all that a fresh value costs.
+    /// What needs no more than to load: a fresh value, all that a hit costs; or an old one, of which somebody else is creating a
+    /// new one, or nobody is to.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    pub(crate) fn hit(&self) -> Option<CachedGuard<T>> {
-        match self.dogpile.expiry().unless_fresh(self.dogpile.clock()) {
-            // In this order: the deadline first, the cell second.
-            None => CachedGuard::of(self.cell.load(), Outcome::Fresh),
-            Some(_) => None,
-        }
+    pub(crate) fn at_once(&self) -> Option<CachedGuard<T>> {
+        let outcome = match self.dogpile.expiry().unless_fresh(self.dogpile.clock()) {
+            None => Outcome::Fresh,
+            Some(now) => self.usable(now)?,
+        };
+        // In this order: the deadline first, the cell second.
+        CachedGuard::of(self.cell.load(), outcome)
     }
 
-    #[inline]
+    #[cold]
+    fn usable(&self, now: u64) -> Option<Outcome> {
+        self.dogpile.usable(now).map(Outcome::from)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `at_once`
     fn get<E: Display>(
         &self,
         patience: Patience,
         creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
-        match self.hit() {
+        match self.at_once() {
             Some(guard) => Ok(guard),
             None => self.get_unless_fresh(patience, creator),
         }
@@ -271,7 +278,7 @@ impl<T, C: Clock> Cached<T, C> {
         T: Send + Sync + 'static,
         C: 'static,
     {
-        if let Some(guard) = self.hit() {
+        if let Some(guard) = self.at_once() {
             return Ok(guard);
         }
         let (born, need) = match at_once(self.settle(&Wait::new(patience)))? {
@@ -305,7 +312,7 @@ impl<T, C: Clock> Cached<T, C> {
         C: 'static,
     {
         async move {
-            if let Some(guard) = self.hit() {
+            if let Some(guard) = self.at_once() {
                 return Ok(guard);
             }
             let (born, need) = match self.settle(wait).await? {

@@ -51,7 +51,7 @@ impl<T, C: Clock> Cached<T, C> {
     pub fn get_or_create_async(&self, creator: impl AsyncFnOnce() -> T) -> impl Future<Output = CachedGuard<T>> {
         let mut creator = Once::new(creator);
         async move {
-            if let Some(guard) = self.hit() {
+            if let Some(guard) = self.at_once() {
                 return guard;
             }
             let made = |value| never(Made::new(value));
@@ -74,7 +74,7 @@ impl<T, C: Clock> Cached<T, C> {
     ) -> impl Future<Output = CachedGuard<T>> {
         let mut creator = Once::new(creator);
         async move {
-            if let Some(guard) = self.hit() {
+            if let Some(guard) = self.at_once() {
                 return guard;
             }
             or_deadlock(self.get_by(&ENDLESS_TASK, |renewal| Box::pin(renewal.run_closure(&mut creator, never))).await)
@@ -100,7 +100,7 @@ impl<T, C: Clock> Cached<T, C> {
     ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
         let mut creator = Once::new(creator);
         async move {
-            if let Some(guard) = self.hit() {
+            if let Some(guard) = self.at_once() {
                 return Ok(guard);
             }
             let made = |made: Result<T, E>| made.map(Made::new);
@@ -127,7 +127,7 @@ impl<T, C: Clock> Cached<T, C> {
     ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
         let mut creator = Once::new(creator);
         async move {
-            if let Some(guard) = self.hit() {
+            if let Some(guard) = self.at_once() {
                 return Ok(guard);
             }
             self.get_by(&TASK, |renewal| Box::pin(renewal.run_closure(&mut creator, identity))).await

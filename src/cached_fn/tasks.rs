@@ -124,7 +124,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         F: AsyncCreator<T, C, K, Error = Infallible>,
     {
         async move {
-            if let Some(guard) = self.cached.hit() {
+            if let Some(guard) = self.cached.at_once() {
                 return guard;
             }
             or_deadlock(self.get_as_task(&ENDLESS_TASK).await)
@@ -149,7 +149,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         F: AsyncCreator<T, C, K>,
     {
         async move {
-            if let Some(guard) = self.cached.hit() {
+            if let Some(guard) = self.cached.at_once() {
                 return Ok(guard);
             }
             self.get_as_task(&TASK).await

@@ -30,7 +30,7 @@ pub(super) enum Access {
 
 /// What an access is given that needs no more than to load.
 #[derive(Clone, Copy)]
-pub(super) enum AtOnce {
+pub(crate) enum AtOnce {
     Fresh,
     Stale,
 }
@@ -336,7 +336,7 @@ impl<C: Clock> Dogpile<C> {
 
     /// The second shortest path: there is a value, and somebody else is creating a new one, or nobody is to.
     #[inline]
-    fn usable(&self, now: u64) -> Option<AtOnce> {
+    pub(crate) fn usable(&self, now: u64) -> Option<AtOnce> {
         // In this order: the word first, the deadline second. See `election`.
         let state = self.election.look();
         if !self.is_closed(state, || now) || !self.expiry.has_passed(now) {

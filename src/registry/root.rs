@@ -14,10 +14,10 @@ use std::thread;
 /// How many shards: enough that a few dozen threads seldom meet in one.
 const SHARDS: usize = if cfg!(dogpile_loom) { 2 } else { 64 };
 
-/// How many idle entries each of the two shards that one who lets go looks after may lose at once.
+/// How many entries of each of two shards one who lets go looks at.
 const SWEPT_AT_ONCE: usize = 4;
 
-/// How many [`sweep`](Root::sweep) removes before it lets others in.
+/// How many [`sweep`](Root::sweep) looks at before it lets others in.
 const SWEPT_IN_A_ROW: usize = 64;
 
 /// Keys come from outside, so their hashes must not be foreseen. A model is to be the same in each of its runs.
@@ -134,7 +134,7 @@ impl<K, L: Lock> Root<K, L> {
         // A pause is asked for only now, since a holder may have come and gone meanwhile, and have failed.
         let gone = table.let_go(entry, looking, idle_until, || lock.paused_until());
         let read = match read {
-            Ok(None) if table.has_idle() => {
+            Ok(None) if table.has_queued() => {
                 drop(table);
                 let read = now();
                 table = self.table(entry.hash);
@@ -171,16 +171,16 @@ impl<K, L: Lock> Root<K, L> {
     }
 
     fn sweep_shard(shard: &Shard<K, L>) -> usize {
-        let Some(idle) = shard.lock().any_idle() else { return 0 };
+        let Some(queued) = shard.lock().any_queued() else { return 0 };
         // Outside the mutex, as above.
-        let now = idle.lock.dogpile().clock().now();
-        drop(idle);
+        let now = queued.lock.dogpile().clock().now();
+        drop(queued);
         let mut swept = 0;
         loop {
             let mut gone = Vec::with_capacity(SWEPT_IN_A_ROW);
-            shard.lock().sweep(now, SWEPT_IN_A_ROW, &mut gone);
+            let more = shard.lock().sweep(now, SWEPT_IN_A_ROW, &mut gone);
             swept += gone.len();
-            if gone.len() < SWEPT_IN_A_ROW {
+            if !more {
                 return swept;
             }
         }

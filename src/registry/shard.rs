@@ -2,10 +2,10 @@
 //!
 //! # States of an entry
 //!
-//! | state | in the table | holders | in the queue of the idle |
+//! | state | in the table | holders | in the queue of those to be looked at |
 //! |---|---|---|---|
-//! | held | yes | 1 or more | no |
-//! | idle (`keep_idle`, or paused after a failure) | yes | 0 | yes, until its time is up |
+//! | held | yes | 1 or more | perhaps, if it was idle before |
+//! | idle (`keep_idle`, or paused after a failure) | yes | 0 | yes, for when its time is up, or for earlier |
 //! | gone | no | 0 | no |
 //!
 //! # Transitions
@@ -17,7 +17,7 @@
 //! | clone | held → held | + 1 | no mutex: whoever clones is a holder |
 //! | let go, one of several | held → held | - 1 | no mutex: a compare-and-swap from 2 or more |
 //! | let go, the last | held → idle, if it is to be kept or its lock is paused; else held → gone | 0 | mutex |
-//! | sweep | idle → gone | 0 | mutex, when its time is up |
+//! | sweep | idle → gone, if its time is up; else idle → idle, queued anew; or held → held, not queued | as before | mutex, when it is to be looked at |
 //! | remove | idle → gone | 0 | mutex |
 //!
 //! # Why it holds
@@ -27,7 +27,10 @@
 //!   hold, and who holds one that is gone does not exist.
 //! - *A pause is not forgotten.* Whether its lock is paused is asked when its last holder has let go, under the mutex; whoever failed
 //!   began the pause while it was a holder.
-//! - *Nothing is left.* From 1 to 0 the count goes under the mutex alone, and whoever takes it there sees to the entry.
+//! - *Nothing is left.* From 1 to 0 the count goes under the mutex alone, and whoever takes it there sees to the entry: it goes, or
+//!   it is in the queue when he is done.
+//! - *A key in use costs no queueing.* Who holds an idle entry leaves it in the queue, and who lets it go finds it there, for a time
+//!   that is early enough. So it moves in the queue once in the time for which idle ones are kept, however often it is used.
 //! - *No user code under the mutex (C22),* but for the comparison of keys: keys are hashed, cloned and dropped, locks made
 //!   and dropped, and clocks read, before or after. What leaves the table is carried out and dropped after the mutex.
 
@@ -44,22 +47,24 @@ pub(super) struct Entry<K, L> {
     pub(super) hash: u64,
     holders: AtomicU64,
     /// Until when it is kept, as it was last idle, in nanoseconds of its lock's clock; 0 since it is in use. Under the
-    /// mutex, as `ticket`.
+    /// mutex, as the next two.
     until: AtomicU64,
-    /// Its place in the queue of the idle, behind `until`.
+    /// For when it is in the queue; 0 if it is not.
+    queued: AtomicU64,
+    /// Its place there, among those for the same time.
     ticket: AtomicU64,
 }
 
 impl<K, L> Entry<K, L> {
     /// Held once, by whoever makes it.
     pub(super) fn new(key: K, lock: L, hash: u64) -> Arc<Self> {
-        let [until, ticket] = [0, 0].map(AtomicU64::new);
-        Arc::new(Self { key, lock, hash, holders: AtomicU64::new(1), until, ticket })
+        let [until, queued, ticket] = [0; 3].map(AtomicU64::new);
+        Arc::new(Self { key, lock, hash, holders: AtomicU64::new(1), until, queued, ticket })
     }
 
-    /// One more holder, beside one.
+    /// One more holder: beside one, or under the mutex.
     pub(super) fn hold_once_more(&self) {
-        // Relaxed: a holder exists, so nothing is decided by this.
+        // Relaxed: where a holder exists nothing is decided by this, and the mutex orders the rest.
         self.holders.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -71,10 +76,10 @@ impl<K, L> Entry<K, L> {
         self.holders.fetch_update(Ordering::Release, Ordering::Relaxed, fewer).is_ok()
     }
 
-    /// Where it is in the queue of the idle, if it is. Under the mutex.
-    fn place(&self) -> (u64, u64) {
+    /// Whether nobody holds it. Under the mutex, under which it stays so.
+    fn is_idle(&self) -> bool {
         // Relaxed: under the mutex.
-        (self.until.load(Ordering::Relaxed), self.ticket.load(Ordering::Relaxed))
+        self.holders.load(Ordering::Relaxed) == 0
     }
 
     /// One holder fewer, under the mutex; returns whether it was the last.
@@ -92,8 +97,10 @@ pub(super) struct Shard<K, L>(Mutex<Table<K, L>>);
 pub(super) struct Table<K, L> {
     /// With their hashes, so that growing and shrinking look at nothing else.
     entries: HashTable<(u64, Arc<Entry<K, L>>)>,
-    /// Those without holders, by when they are to go.
-    idle: BTreeMap<(u64, u64), Arc<Entry<K, L>>>,
+    /// By when they are to be looked at: all that are idle, and some that were.
+    queue: BTreeMap<(u64, u64), Arc<Entry<K, L>>>,
+    /// When the first of them is, so that who finds it too early touches none; `u64::MAX` if there is none.
+    earliest: u64,
     /// Which shard is looked after next by one that lets go here.
     pub(super) next_to_visit: usize,
 }
@@ -104,7 +111,12 @@ const SMALL: usize = 16;
 impl<K, L> Shard<K, L> {
     const_fn! {
         pub(super) const fn new() -> Self {
-            Self(Mutex::new(Table { entries: HashTable::new(), idle: BTreeMap::new(), next_to_visit: 0 }))
+            Self(Mutex::new(Table {
+                entries: HashTable::new(),
+                queue: BTreeMap::new(),
+                earliest: u64::MAX,
+                next_to_visit: 0,
+            }))
         }
     }
 
@@ -118,9 +130,9 @@ impl<K, L> Table<K, L> {
         self.entries.len()
     }
 
-    /// Whether any of them is idle.
-    pub(super) fn has_idle(&self) -> bool {
-        !self.idle.is_empty()
+    /// Whether any of them is to be looked at some day.
+    pub(super) fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     pub(super) fn find<Q: Eq + ?Sized>(&self, hash: u64, key: &Q) -> Option<&Arc<Entry<K, L>>>
@@ -137,18 +149,10 @@ impl<K, L> Table<K, L> {
         K: Borrow<Q>,
     {
         let entry = Arc::clone(self.find(hash, key)?);
-        self.hold(&entry);
+        entry.hold_once_more();
         // Relaxed: under the mutex.
         entry.until.store(0, Ordering::Relaxed);
         Some(entry)
-    }
-
-    /// Holds it, and takes it out of the queue of the idle if it was there. It stays in the table, so that nothing is dropped here.
-    fn hold(&mut self, entry: &Entry<K, L>) {
-        // Relaxed: under the mutex, as all decisions.
-        if entry.holders.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.idle.remove(&entry.place());
-        }
     }
 
     /// Inserts what was made, and is held by its maker. If somebody else was faster it does not, and returns what is there, held.
@@ -182,12 +186,45 @@ impl<K, L> Table<K, L> {
             before if looking && before != 0 => Some(before),
             _ => idle_until,
         };
-        let Some(until) = idle_until.max(paused_until()).map(|until| until.max(1)) else { return self.remove(entry) };
-        let ticket = unique();
+        let Some(until) = idle_until.max(paused_until()).map(|until| until.max(1)) else {
+            self.unqueue(entry);
+            return self.remove(entry);
+        };
         entry.until.store(until, Ordering::Relaxed);
-        entry.ticket.store(ticket, Ordering::Relaxed);
-        self.idle.insert((until, ticket), Arc::clone(entry));
+        let queued = entry.queued.load(Ordering::Relaxed);
+        if queued == 0 || until < queued {
+            self.unqueue(entry);
+            self.queue_for(until, Arc::clone(entry));
+        }
         None
+    }
+
+    fn queue_for(&mut self, time: u64, entry: Arc<Entry<K, L>>) {
+        let ticket = unique();
+        // Relaxed, both: under the mutex.
+        entry.queued.store(time, Ordering::Relaxed);
+        entry.ticket.store(ticket, Ordering::Relaxed);
+        self.queue.insert((time, ticket), entry);
+        self.earliest = self.earliest.min(time);
+    }
+
+    /// Takes it out of the queue, if it is there. It is in the table as well, so that nothing is dropped here.
+    fn unqueue(&mut self, entry: &Entry<K, L>) {
+        // Relaxed, both: under the mutex.
+        let time = entry.queued.swap(0, Ordering::Relaxed);
+        if time != 0 {
+            self.queue.remove(&(time, entry.ticket.load(Ordering::Relaxed)));
+            self.look_for_the_earliest();
+        }
+    }
+
+    fn look_for_the_earliest(&mut self) {
+        if let Some((&(time, _), _)) = self.queue.first_key_value() {
+            self.earliest = time;
+        } else {
+            // An emptied one keeps a node.
+            (self.queue, self.earliest) = (BTreeMap::new(), u64::MAX);
+        }
     }
 
     #[must_use]
@@ -203,16 +240,26 @@ impl<K, L> Table<K, L> {
         removed
     }
 
-    /// Removes at most that many whose time is up; they are to be dropped outside the mutex.
-    pub(super) fn sweep(&mut self, now: u64, at_most: usize, gone: &mut Vec<Arc<Entry<K, L>>>) {
+    /// Looks at no more than that many of those that are to be looked at by `now`, and removes those whose time is up: they are to be
+    /// dropped outside the mutex. Returns whether any are left.
+    pub(super) fn sweep(&mut self, now: u64, at_most: usize, gone: &mut Vec<Arc<Entry<K, L>>>) -> bool {
         for _ in 0..at_most {
-            let Some(first) = self.idle.first_entry().filter(|first| first.key().0 <= now) else { break };
-            let idle = first.remove();
-            gone.extend(self.remove(&idle));
+            if now < self.earliest {
+                break;
+            }
+            let Some((_, entry)) = self.queue.pop_first() else { break };
+            // Relaxed, both: under the mutex.
+            entry.queued.store(0, Ordering::Relaxed);
+            let until = entry.until.load(Ordering::Relaxed);
+            if entry.is_idle() && until <= now {
+                gone.extend(self.remove(&entry));
+            } else if entry.is_idle() {
+                self.queue_for(until, entry);
+            }
+            self.look_for_the_earliest();
         }
-        if self.idle.is_empty() {
-            self.idle = BTreeMap::new(); // an emptied one keeps a node
-        }
+        // (Empty, it would seem to be due at the end of time.)
+        self.earliest <= now && !self.queue.is_empty()
     }
 
     /// Removes what there is under a key, if it is idle; it is to be dropped outside the mutex.
@@ -221,21 +268,21 @@ impl<K, L> Table<K, L> {
     where
         K: Borrow<Q>,
     {
-        let entry = Arc::clone(self.find(hash, key)?);
-        let idle = self.idle.remove(&entry.place())?;
-        self.remove(&idle)
+        let entry = Arc::clone(self.find(hash, key).filter(|entry| entry.is_idle())?);
+        self.unqueue(&entry);
+        self.remove(&entry)
     }
 
-    /// One of the idle, if there is any.
-    pub(super) fn any_idle(&self) -> Option<Arc<Entry<K, L>>> {
-        self.idle.first_key_value().map(|(_, entry)| Arc::clone(entry))
+    /// One of those that are to be looked at, if there is any.
+    pub(super) fn any_queued(&self) -> Option<Arc<Entry<K, L>>> {
+        self.queue.first_key_value().map(|(_, entry)| Arc::clone(entry))
     }
 
     /// Holds all there are, to look at them.
-    pub(super) fn hold_all(&mut self) -> Vec<Arc<Entry<K, L>>> {
+    pub(super) fn hold_all(&self) -> Vec<Arc<Entry<K, L>>> {
         let all: Vec<_> = self.entries.iter().map(|(_, entry)| Arc::clone(entry)).collect();
         for entry in &all {
-            self.hold(entry);
+            entry.hold_once_more();
         }
         all
     }

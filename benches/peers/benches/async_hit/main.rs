@@ -16,11 +16,9 @@
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
-#[path = "async_hit/herd.rs"]
 mod herd;
-#[path = "async_hit/hit.rs"]
 mod hit;
-#[path = "../../interleaved/mod.rs"]
+#[path = "../../../interleaved/mod.rs"]
 #[allow(dead_code)]
 mod interleaved;
 

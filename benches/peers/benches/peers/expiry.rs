@@ -1,0 +1,124 @@
+//! What do readers notice of expiry?
+//!
+//! A value lives for 50 ms, and takes 10 ms to create; beside it the same load, where nothing expires. With `Cached` the read
+//! that is elected takes as long as the creator, and no other does; in the background not even that one. What the peers cannot
+//! do is in the table; `once_cell` cannot take part.
+
+use crate::interleaved::{median, verdict};
+use crate::load::{Load, Seen};
+use crate::place::Source;
+use crate::subjects::{CACHED, IN_BACKGROUND, NO_EXPIRY, OTHERS, Peer};
+use crate::table::{self, digits, time};
+use crate::{CREATION, SHORT, STILL, picture};
+use std::time::Duration;
+
+/// How slow the slowest of a thousand reads may be, in those where nothing expires; in the background, the slowest of all.
+const GOAL: f64 = 1.2;
+
+const ROUNDS: usize = 7;
+
+/// One for each core of a small machine, as fast as they can.
+const FLAT_OUT: Load = Load { name: "flat out", readers: 2, pace: None };
+
+/// What a busy server does: 32,000 reads a second.
+pub const PACED: Load = Load { name: "paced", readers: 64, pace: Some(Duration::from_millis(2)) };
+
+/// What was seen of a peer.
+struct Compared {
+    peer: &'static Peer,
+    /// With expiry, and without, in each round.
+    rounds: Vec<[Seen; 2]>,
+    creations: u64,
+    at_once: u64,
+}
+
+impl Compared {
+    fn round(&mut self, load: &Load) {
+        let source = Source::taking(CREATION);
+        let of = |lifetime| load.run(&*(self.peer.make)(lifetime, &source));
+        let without = of(STILL);
+        let before = source.calls();
+        let with = of(SHORT);
+        self.creations += source.calls() - before;
+        self.at_once = self.at_once.max(source.at_once());
+        self.rounds.push([with, without]);
+    }
+
+    /// With and without, and how they compare: the medians of all rounds.
+    fn of(&self, figure: impl Fn(&Seen) -> f64) -> [f64; 3] {
+        let median = |of: &dyn Fn(&[Seen; 2]) -> f64| median(self.rounds.iter().map(of));
+        [
+            median(&|[with, _]| figure(with)),
+            median(&|[_, without]| figure(without)),
+            median(&|[with, without]| figure(with) / figure(without)),
+        ]
+    }
+
+    fn row(&self) -> Vec<String> {
+        let compared =
+            |[with, without, ratio]: [f64; 3]| format!("{} × ({} / {})", digits(ratio), time(with), time(without));
+        let [reads, _, of_without] = self.of(Seen::reads);
+        let [slow, slow_without, _] = self.of(Seen::slow);
+        vec![
+            self.peer.name.to_owned(),
+            format!("{}, {} at once", self.creations, self.at_once),
+            format!("{reads:.0} ({of_without:.2} ×)"),
+            compared(self.of(Seen::p999)),
+            compared(self.of(Seen::slowest)),
+            format!("{:.3} % ({:.3} %)", slow * 100.0, slow_without * 100.0),
+            self.peer.cannot.expire.to_owned(),
+        ]
+    }
+}
+
+pub fn compare() {
+    for load in [PACED, FLAT_OUT] {
+        let peers = [&CACHED, &IN_BACKGROUND].into_iter().chain(&OTHERS).filter(|peer| peer.cannot.expire != NO_EXPIRY);
+        let mut all: Vec<_> =
+            peers.map(|peer| Compared { peer, rounds: Vec::new(), creations: 0, at_once: 0 }).collect();
+        for _ in 0..ROUNDS {
+            for compared in &mut all {
+                compared.round(&load);
+            }
+        }
+        println!(
+            "\nexpiry/{}: {} readers{}; {ROUNDS} s; × and (…/…): beside the same load with nothing expiring\n",
+            load.name,
+            load.readers,
+            load.pace.map_or_else(String::new, |pace| format!(", each every {} ms", pace.as_millis())),
+        );
+        let head = ["", "creations", "reads/s", "99.9th percentile", "slowest of a second", "over 1 ms", "it cannot"];
+        table::print(&head, &all.iter().map(Compared::row).collect::<Vec<_>>());
+        println!();
+        goals(&load, &all);
+        if load.pace.is_some() {
+            picture::expiry(&all.iter().map(|compared| (compared.peer.name, sum(compared))).collect::<Vec<_>>());
+        }
+    }
+}
+
+fn sum(compared: &Compared) -> [Seen; 2] {
+    let of = |side: usize| {
+        let mut all = compared.rounds.iter().map(|round| &round[side]);
+        let mut sum = Seen::nothing();
+        all.by_ref().for_each(|seen| sum.add(seen));
+        sum
+    };
+    [of(0), of(1)]
+}
+
+fn goals(load: &Load, all: &[Compared]) {
+    let tell = |name: &str, what: &str, [with, without, ratio]: [f64; 3]| {
+        let goal = verdict(ratio, GOAL);
+        println!(
+            "expiry/{}/{name}: {what} {ratio:.2} of that with nothing expiring ({} / {}; {goal})",
+            load.name,
+            time(with),
+            time(without)
+        );
+    };
+    for ours in all.iter().take(2) {
+        tell(ours.peer.name, "99.9th percentile", ours.of(Seen::p999));
+    }
+    tell(IN_BACKGROUND.name, "maximum", all[1].of(Seen::slowest));
+}

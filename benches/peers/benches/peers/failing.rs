@@ -1,0 +1,44 @@
+//! What do readers notice if each second creation fails?
+//!
+//! The load is the paced one of `expiry`. Of the peers, `once_cell` cannot take part: it has no expiry.
+
+use crate::expiry::PACED;
+use crate::load::Seen;
+use crate::place::Source;
+use crate::subjects::{CACHED, IN_BACKGROUND, NO_EXPIRY, OTHERS, Peer, RULED};
+use crate::table::{self, time};
+use crate::{CREATION, SHORT};
+
+const ROUNDS: usize = 4;
+
+struct Failing {
+    peer: &'static Peer,
+    seen: Seen,
+    calls: u64,
+}
+
+pub fn compare() {
+    let peers = [&CACHED, &IN_BACKGROUND, &RULED].into_iter().chain(&OTHERS);
+    let peers = peers.filter(|peer| peer.cannot.fail != NO_EXPIRY);
+    let mut all: Vec<_> = peers.map(|peer| Failing { peer, seen: Seen::nothing(), calls: 0 }).collect();
+    for _ in 0..ROUNDS {
+        for Failing { peer, seen, calls } in &mut all {
+            let source = Source::failing_by_turns(CREATION);
+            seen.add(&PACED.run(&*(peer.make)(SHORT, &source)));
+            *calls += source.calls();
+        }
+    }
+    let rows = all.iter().map(|Failing { peer, seen, calls }| {
+        vec![
+            peer.name.to_owned(),
+            calls.to_string(),
+            format!("{}", seen.errors),
+            time(seen.p999()),
+            format!("{:.3} %", seen.slow() * 100.0),
+            peer.cannot.fail.to_owned(),
+        ]
+    });
+    println!("\nfailing: {} readers, each second call of the creator fails; {ROUNDS} s\n", PACED.readers);
+    let head = ["", "calls", "reads that fail", "99.9th percentile", "over 1 ms", "it cannot"];
+    table::print(&head, &rows.collect::<Vec<_>>());
+}

@@ -1,0 +1,111 @@
+//! Readers, and how long each of their reads takes.
+
+use crate::place::Place;
+use hdrhistogram::Histogram;
+use std::hint::black_box;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Who reads, and how often.
+#[derive(Clone, Copy)]
+pub struct Load {
+    pub name: &'static str,
+    pub readers: u32,
+    /// From a reader's read to his next one; `None`: no time.
+    ///
+    /// Where all read without a pause, a peer whose readers wait has fewer reads that might be slow: ten milliseconds in which
+    /// nobody reads are one slow read for each reader, of millions. The pace is what shows them.
+    pub pace: Option<Duration>,
+}
+
+/// How long a load lasts, after it has gone on for long enough that values have expired, and threads for that been started.
+const WARMS: Duration = Duration::from_millis(150);
+const LASTS: Duration = Duration::from_millis(750);
+
+/// What readers saw.
+pub struct Seen {
+    /// In nanoseconds, of each read.
+    pub latency: Histogram<u64>,
+    /// Reads that were told of a failure.
+    pub errors: u64,
+}
+
+impl Seen {
+    pub fn nothing() -> Self {
+        Self { latency: Histogram::new(3).expect("three digits can be kept"), errors: 0 }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.latency.add(&other.latency).expect("it grows by itself");
+        self.errors += other.errors;
+    }
+
+    fn sum(all: impl Iterator<Item = Self>) -> Self {
+        all.fold(Self::nothing(), |mut sum, one| {
+            sum.add(&one);
+            sum
+        })
+    }
+
+    /// Of a thousand reads, all but one were at least as fast as that.
+    #[allow(clippy::cast_precision_loss)] // far below 2^53, here and below
+    pub fn p999(&self) -> f64 {
+        self.latency.value_at_quantile(0.999) as f64
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    pub fn slowest(&self) -> f64 {
+        self.latency.max() as f64
+    }
+
+    /// Of all readers, in a second.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn reads(&self) -> f64 {
+        self.latency.len() as f64 / LASTS.as_secs_f64()
+    }
+
+    /// The share of the reads that took longer than a millisecond.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn slow(&self) -> f64 {
+        let slow = self.latency.iter_recorded().filter(|bucket| bucket.value_iterated_to() > 1_000_000);
+        slow.map(|bucket| bucket.count_at_value()).sum::<u64>() as f64 / self.latency.len() as f64
+    }
+}
+
+impl Load {
+    /// Reads for less than a second in all, after the first value is there.
+    pub fn run(&self, place: &dyn Place) -> Seen {
+        place.read().expect("the first call does not fail");
+        // By then all threads are there.
+        let start = Instant::now() + Duration::from_millis(20);
+        thread::scope(|scope| {
+            let running: Vec<_> =
+                (0..self.readers).map(|reader| scope.spawn(move || self.read(place, start, reader))).collect();
+            Seen::sum(running.into_iter().map(|thread| thread.join().expect("no subject panics")))
+        })
+    }
+
+    fn read(&self, place: &dyn Place, start: Instant, reader: u32) -> Seen {
+        let mut seen = Seen::nothing();
+        // Those with a pace begin one after the other.
+        let mut next = start + self.pace.map_or(Duration::ZERO, |pace| pace * reader / self.readers);
+        let mut now = Instant::now();
+        while now < start + WARMS + LASTS {
+            if let Some(wait) = next.checked_duration_since(now) {
+                thread::sleep(wait);
+            }
+            let began = Instant::now();
+            let told = black_box(place.read());
+            now = Instant::now();
+            if began >= start + WARMS {
+                seen.errors += u64::from(told.is_err());
+                let took = u64::try_from((now - began).as_nanos()).expect("nobody waits for centuries");
+                seen.latency.record(took).expect("it grows by itself");
+            }
+            if let Some(pace) = self.pace {
+                next += pace;
+            }
+        }
+        seen
+    }
+}

@@ -1,0 +1,88 @@
+//! A place for one value that expires, and where the value comes from.
+
+use crate::interleaved::{Subject, Timed};
+use std::error::Error;
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// Where a peer keeps the value. It holds an `Arc` of it, or what it has in its stead, and hands out what is cheapest for it.
+pub trait Place: Timed + Send + Sync {
+    /// The value, created if need be.
+    ///
+    /// # Errors
+    ///
+    /// If the creator fails and there is nothing else to give.
+    fn read(&self) -> Result<u64, Failed>;
+}
+
+impl<S: Subject<Seen = Result<u64, Failed>> + Send + Sync> Place for S {
+    fn read(&self) -> Result<u64, Failed> {
+        self.hit()
+    }
+}
+
+/// The creator had no value to give.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed;
+
+impl Display for Failed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("no value this time")
+    }
+}
+
+impl Error for Failed {}
+
+/// Where the value comes from: the creator, and how often it was called.
+pub struct Source {
+    /// Is told how many calls came before.
+    creator: Box<dyn Fn(u64) -> Result<u64, Failed> + Send + Sync>,
+    calls: AtomicU64,
+    running: AtomicU64,
+    at_once: AtomicU64,
+}
+
+impl Source {
+    pub fn new(creator: impl Fn(u64) -> Result<u64, Failed> + Send + Sync + 'static) -> Arc<Self> {
+        let (calls, running, at_once) = Default::default();
+        Arc::new(Self { creator: Box::new(creator), calls, running, at_once })
+    }
+
+    /// It takes that long, as one waits for a database: without a core.
+    pub fn taking(time: Duration) -> Arc<Self> {
+        Self::new(move |call| {
+            thread::sleep(time);
+            Ok(call)
+        })
+    }
+
+    /// As well, and each second call fails.
+    pub fn failing_by_turns(time: Duration) -> Arc<Self> {
+        Self::new(move |call| {
+            thread::sleep(time);
+            if call % 2 == 0 { Ok(call) } else { Err(Failed) }
+        })
+    }
+
+    pub fn fetch(&self) -> Result<u64, Failed> {
+        // Relaxed, all: they count.
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
+        self.at_once.fetch_max(running, Ordering::Relaxed);
+        let created = (self.creator)(call);
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        created
+    }
+
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// How many ran at one time, at the most.
+    pub fn at_once(&self) -> u64 {
+        self.at_once.load(Ordering::Relaxed)
+    }
+}
