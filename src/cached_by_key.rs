@@ -4,6 +4,7 @@
 mod tasks;
 
 use crate::clock::{Clock, MonotonicClock};
+use crate::creation::Stored;
 use crate::dogpile::{Anew, Dogpile, Stamped, never, or_deadlock};
 use crate::error::{AcquireError, CreateError, GetError};
 use crate::policy::Policy;
@@ -183,13 +184,13 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     }
 
     /// All accesses: by a getter, a creator and a setter that may fail.
-    fn get_as<V, E: Display, G>(
+    fn get_as<V, E: Display, G, S: Stored<E>>(
         &self,
         key: &K,
         patience: Patience,
         getter: impl Fn(&K) -> Result<Stamped<V>, GetError<G>>,
         creator: impl FnOnce() -> Result<V, E>,
-        setter: impl FnOnce(&K, &Stamped<V>) -> Result<(), E>,
+        setter: impl FnOnce(&K, &Stamped<V>) -> S,
     ) -> Result<Stamped<V>, CreateError<E, G>> {
         self.lock(key).get_stamped_and_set(&Wait::new(patience), || getter(key), creator, |made| setter(key, made))
     }
@@ -208,13 +209,13 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     }
 
     /// All refreshes.
-    fn refresh_as<V, E: Display, G>(
+    fn refresh_as<V, E: Display, G, S: Stored<E>>(
         &self,
         key: &K,
         patience: Patience,
         getter: impl Fn(&K) -> Result<Stamped<V>, GetError<G>>,
         creator: impl FnOnce() -> Result<V, E>,
-        setter: impl FnOnce(&K, &Stamped<V>) -> Result<(), E>,
+        setter: impl FnOnce(&K, &Stamped<V>) -> S,
     ) -> Result<Stamped<V>, CreateError<E, G>> {
         let lock = self.lock(key);
         let wait = &Wait::new(patience);
@@ -285,7 +286,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     {
         let key = (self.key)(arguments);
         let creator = || never((self.function)(arguments));
-        self.get_as(&key, patience, self.getter(), creator, self.setter())
+        self.get_as(&key, patience, self.getter(), creator, &self.store.set)
     }
 
     fn getter<V>(&self) -> impl Fn(&K) -> Result<Stamped<V>, GetError<Infallible>>
@@ -293,16 +294,6 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         Get: Fn(&K) -> Option<Stamped<V>>,
     {
         |key| (self.store.get)(key).ok_or(GetError::NeedRegeneration)
-    }
-
-    fn setter<V>(&self) -> impl Fn(&K, &Stamped<V>) -> Result<(), Infallible>
-    where
-        Set: Fn(&K, &Stamped<V>),
-    {
-        |key, made| {
-            (self.store.set)(key, made);
-            Ok(())
-        }
     }
 
     /// What the store has for those arguments, however old. Never blocks, never runs the function.
@@ -355,7 +346,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     {
         let key = (self.key)(arguments);
         let creator = || never((self.function)(arguments));
-        or_deadlock(self.refresh_as(&key, Patience::Endless, self.getter(), creator, self.setter()))
+        or_deadlock(self.refresh_as(&key, Patience::Endless, self.getter(), creator, &self.store.set))
     }
 }
 
@@ -412,7 +403,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     where
         Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
     {
-        |key| (self.store.get)(key).map_err(GetError::Failed)?.ok_or(GetError::NeedRegeneration)
+        |key| brought((self.store.get)(key))
     }
 
     /// As [`get_stale`](Self::get_stale).
@@ -492,6 +483,11 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         let (key, patience) = ((self.key)(arguments), Patience::For(timeout));
         self.refresh_as(&key, patience, self.fallible_getter(), || (self.function)(arguments), &self.store.set)
     }
+}
+
+/// What a store has brought that can fail.
+fn brought<V, G>(got: Result<Option<Stamped<V>>, G>) -> Result<Stamped<V>, GetError<G>> {
+    got.map_err(GetError::Failed)?.ok_or(GetError::NeedRegeneration)
 }
 
 impl<K, Key, F, Get, Set, Remove, C: Clock> fmt::Debug for CachedByKey<K, Key, F, Get, Set, Remove, C> {

@@ -50,45 +50,30 @@ pub trait Clock: Send + Sync {
     }
 }
 
-impl<C: Clock + ?Sized> Clock for &C {
-    #[inline]
-    fn now(&self) -> u64 {
-        (**self).now()
-    }
+macro_rules! clock_behind {
+    ($($pointer:ty),+) => {$(
+        impl<C: Clock + ?Sized> Clock for $pointer {
+            #[inline]
+            fn now(&self) -> u64 {
+                (**self).now()
+            }
 
-    #[inline]
-    fn now_coarse(&self) -> u64 {
-        (**self).now_coarse()
-    }
+            #[inline]
+            fn now_coarse(&self) -> u64 {
+                (**self).now_coarse()
+            }
 
-    fn wake_at(&self, at: u64, waker: &Waker) -> bool {
-        (**self).wake_at(at, waker)
-    }
+            fn wake_at(&self, at: u64, waker: &Waker) -> bool {
+                (**self).wake_at(at, waker)
+            }
 
-    fn wall(&self) -> SystemTime {
-        (**self).wall()
-    }
+            fn wall(&self) -> SystemTime {
+                (**self).wall()
+            }
+        }
+    )+};
 }
-
-impl<C: Clock + ?Sized> Clock for Arc<C> {
-    #[inline]
-    fn now(&self) -> u64 {
-        (**self).now()
-    }
-
-    #[inline]
-    fn now_coarse(&self) -> u64 {
-        (**self).now_coarse()
-    }
-
-    fn wake_at(&self, at: u64, waker: &Waker) -> bool {
-        (**self).wake_at(at, waker)
-    }
-
-    fn wall(&self) -> SystemTime {
-        (**self).wall()
-    }
-}
+clock_behind!(&C, Arc<C>);
 
 /// The default clock: monotonic, standing still while the machine is suspended.
 ///

@@ -2,7 +2,7 @@
 
 mod tasks;
 
-pub(crate) use tasks::{Once, Stored};
+pub(crate) use tasks::Once;
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
@@ -18,6 +18,23 @@ use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
+
+/// What a setter returns, which may be able to fail.
+pub(crate) trait Stored<E> {
+    fn stored(self) -> Result<(), E>;
+}
+
+impl<E> Stored<E> for () {
+    fn stored(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+impl<E> Stored<E> for Result<(), E> {
+    fn stored(self) -> Self {
+        self
+    }
+}
 
 /// The right to create: while it exists, nobody else is elected (L1).
 ///

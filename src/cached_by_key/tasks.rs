@@ -1,6 +1,6 @@
 //! A function, and a store, that give futures.
 
-use super::CachedByKey;
+use super::{CachedByKey, brought};
 use crate::clock::Clock;
 use crate::creation::{Creation, Stored};
 use crate::dogpile::{Anew, Dogpile, Stamped, never, or_deadlock};
@@ -295,9 +295,4 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
             (self.store.remove)(&key).await
         }
     }
-}
-
-/// What a store has brought that can fail.
-fn brought<V, G>(got: Result<Option<Stamped<V>>, G>) -> Result<Stamped<V>, GetError<G>> {
-    got.map_err(GetError::Failed)?.ok_or(GetError::NeedRegeneration)
 }

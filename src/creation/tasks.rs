@@ -3,7 +3,7 @@
 //! What such a creator does is part of the creation while it is polled, and while it is dropped. So whoever comes to wait for that
 //! creation in the middle of it is told (L7): it would wait for itself. What it waits for by other means is not known.
 
-use super::Creation;
+use super::{Creation, Stored};
 use crate::dogpile::never;
 use crate::error::PublishError;
 use crate::lock::Lock;
@@ -49,23 +49,6 @@ impl<F, N, R: Fn() -> N> Drop for Part<'_, F, N, R> {
     fn drop(&mut self) {
         let _running = (self.running)();
         self.future.set(None);
-    }
-}
-
-/// What a setter returns, which may be able to fail.
-pub(crate) trait Stored<E> {
-    fn stored(self) -> Result<(), E>;
-}
-
-impl<E> Stored<E> for () {
-    fn stored(self) -> Result<(), E> {
-        Ok(())
-    }
-}
-
-impl<E> Stored<E> for Result<(), E> {
-    fn stored(self) -> Self {
-        self
     }
 }
 

@@ -5,7 +5,7 @@ use super::Dogpile;
 use super::access::would_deadlock;
 use super::fetch::ByLock;
 use crate::clock::Clock;
-use crate::creation::Creation;
+use crate::creation::{Creation, Stored};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::wait::{FOREVER, Patience, Wait, at_once};
 use std::convert::Infallible;
@@ -29,14 +29,14 @@ pub(crate) fn or_deadlock<T>(got: Result<T, CreateError<Infallible>>) -> T {
 }
 
 /// The creator of the forms with a setter apart: what it makes is stored unless the creation was superseded.
-pub(super) fn and_set<'a, T, E, C: Clock>(
+pub(super) fn and_set<'a, T, E, S: Stored<E>, C: Clock>(
     creator: impl FnOnce(&Creation<'a, Dogpile<C>>) -> Result<T, E>,
-    setter: impl FnOnce(&T) -> Result<(), E>,
+    setter: impl FnOnce(&T) -> S,
 ) -> impl FnOnce(&Creation<'a, Dogpile<C>>) -> Result<T, E> {
     move |creation| {
         let value = creator(creation)?;
         match creation.publish(|| setter(&value)) {
-            Ok(stored) => stored?,
+            Ok(stored) => stored.stored()?,
             Err(_superseded_or_dead) => {} // the value is still its caller's
         }
         Ok(value)
@@ -170,10 +170,6 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> T,
         setter: impl FnOnce(&T),
     ) -> T {
-        let setter = |made: &T| {
-            setter(made);
-            Ok(())
-        };
         let creator = and_set(|_: &Creation<'_, Self>| never(creator()), setter);
         or_deadlock(self.get(Patience::Endless, getter, creator))
     }
@@ -194,10 +190,6 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> T,
         setter: impl FnOnce(&T),
     ) -> Result<T, AcquireError> {
-        let setter = |made: &T| {
-            setter(made);
-            Ok(())
-        };
         let creator = and_set(|_: &Creation<'_, Self>| never(creator()), setter);
         self.get(Patience::For(timeout), getter, creator).map_err(CreateError::of_a_wait)
     }

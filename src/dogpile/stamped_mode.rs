@@ -13,7 +13,7 @@ use super::aging::Sight;
 use super::fetch::{Getter, Judge, Known, found};
 use super::getter_mode::{and_set, never, or_deadlock};
 use crate::clock::{Clock, nanoseconds};
-use crate::creation::Creation;
+use crate::creation::{Creation, Stored};
 use crate::election::{Birth, State};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
 use crate::freshness::{Expiry, Freshness};
@@ -174,10 +174,6 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> T,
         setter: impl FnOnce(&Stamped<T>),
     ) -> Stamped<T> {
-        let setter = |made: &Stamped<T>| {
-            setter(made);
-            Ok(())
-        };
         let creator = and_set(self.stamping(|_| never(creator())), setter);
         or_deadlock(self.get_stamped(Patience::Endless, getter, creator))
     }
@@ -199,10 +195,6 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce() -> T,
         setter: impl FnOnce(&Stamped<T>),
     ) -> Result<Stamped<T>, AcquireError> {
-        let setter = |made: &Stamped<T>| {
-            setter(made);
-            Ok(())
-        };
         let creator = and_set(self.stamping(|_| never(creator())), setter);
         let got = self.get_stamped(Patience::For(timeout), getter, creator);
         got.map_err(CreateError::of_a_wait)
@@ -319,22 +311,22 @@ impl<C: Clock> Dogpile<C> {
         self.get_stamped_and_set(&Wait::new(Patience::For(timeout)), getter, creator, setter)
     }
 
-    pub(crate) fn get_stamped_and_set<T, E: Display, G>(
+    pub(crate) fn get_stamped_and_set<T, E: Display, G, S: Stored<E>>(
         &self,
         wait: &Wait,
         mut getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
         creator: impl FnOnce() -> Result<T, E>,
-        setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
+        setter: impl FnOnce(&Stamped<T>) -> S,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         let run = |creation| ready(self.run_and_set(creation, creator, setter));
         at_once(self.get_stamped_by(wait, || ready(getter()), run))
     }
 
-    pub(crate) fn run_and_set<'a, T, E: Display>(
+    pub(crate) fn run_and_set<'a, T, E: Display, S: Stored<E>>(
         &'a self,
         creation: Creation<'a, Self>,
         creator: impl FnOnce() -> Result<T, E>,
-        setter: impl FnOnce(&Stamped<T>) -> Result<(), E>,
+        setter: impl FnOnce(&Stamped<T>) -> S,
     ) -> Result<Stamped<T>, E> {
         creation.run_fallible(and_set(self.stamping(|_| creator()), setter))
     }

@@ -3,7 +3,7 @@
 use super::guard::after;
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
-use crate::creation::Creation;
+use crate::creation::{Creation, Stored};
 use crate::dogpile::{ByLock, Fetched, Getter, Guarded, Judge, Spared, found, never, or_deadlock};
 use crate::election::Birth;
 use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
@@ -24,14 +24,14 @@ pub(super) fn making<'a, T, E, G, C: Clock>(
 }
 
 /// The creator of the forms with a setter apart: what it makes is stored under the write lock, unless it was superseded.
-pub(super) fn and_set<'a, T, E, G, C: Clock>(
+pub(super) fn and_set<'a, T, E, G, S: Stored<E>, C: Clock>(
     creator: impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &Wait) -> Result<T, CreateError<E, G>>,
-    setter: impl FnOnce(&T) -> Result<(), E>,
+    setter: impl FnOnce(&T) -> S,
 ) -> impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &Wait) -> Result<T, CreateError<E, G>> {
     |creation, wait| {
         let value = creator(creation, wait)?;
         if let Some(_alone) = or_kept(creation.write(wait))? {
-            setter(&value).map_err(CreateError::Failed)?;
+            setter(&value).stored().map_err(CreateError::Failed)?;
         }
         Ok(value)
     }
@@ -162,10 +162,6 @@ impl<C: Clock> SyncReaderDogpile<C> {
         setter: impl FnOnce(&T),
     ) -> ReadGuard<'_, T> {
         let creator = making(|_: &Creation<'_, Self>| never(creator()));
-        let setter = |made: &T| {
-            setter(made);
-            Ok(())
-        };
         or_deadlock(self.get(Patience::Endless, getter, and_set(creator, setter)))
     }
 
@@ -187,10 +183,6 @@ impl<C: Clock> SyncReaderDogpile<C> {
         setter: impl FnOnce(&T),
     ) -> Result<ReadGuard<'_, T>, AcquireError> {
         let creator = making(|_: &Creation<'_, Self>| never(creator()));
-        let setter = |made: &T| {
-            setter(made);
-            Ok(())
-        };
         let got = self.get(Patience::For(timeout), getter, and_set(creator, setter));
         got.map_err(CreateError::of_a_wait)
     }

@@ -98,10 +98,6 @@ impl<C: Clock> SyncReaderDogpile<C> {
         setter: impl FnOnce(&Stamped<T>),
     ) -> ReadGuard<'_, Stamped<T>> {
         let creator = self.stamping(making(|_: &Creation<'_, Self>| never(creator())));
-        let setter = |made: &Stamped<T>| {
-            setter(made);
-            Ok(())
-        };
         or_deadlock(self.get_stamped(Patience::Endless, getter, and_set(creator, setter)))
     }
 
@@ -123,10 +119,6 @@ impl<C: Clock> SyncReaderDogpile<C> {
         setter: impl FnOnce(&Stamped<T>),
     ) -> Result<ReadGuard<'_, Stamped<T>>, AcquireError> {
         let creator = self.stamping(making(|_: &Creation<'_, Self>| never(creator())));
-        let setter = |made: &Stamped<T>| {
-            setter(made);
-            Ok(())
-        };
         let got = self.get_stamped(Patience::For(timeout), getter, and_set(creator, setter));
         got.map_err(CreateError::of_a_wait)
     }

@@ -193,7 +193,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         let mut creator = Once::new(creator);
         async move {
             or_deadlock(
-                Self::get_by(lock, &ENDLESS_TASK, &mut getter, |creation| make(creation, &mut creator, never)).await,
+                Self::get_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
+                    told(creation.run_plain(&mut creator, never))
+                })
+                .await,
             )
         }
     }
@@ -215,8 +218,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         let mut creator = Once::new(creator);
         async move {
             or_deadlock(
-                Self::get_by(lock, &ENDLESS_TASK, &mut getter, |creation| make_with(creation, &mut creator, never))
-                    .await,
+                Self::get_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
+                    told(creation.run_closure(&mut creator, never))
+                })
+                .await,
             )
         }
     }
@@ -267,7 +272,9 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl AsyncFnOnce() -> Result<T, E>,
     ) -> impl Future<Output = Result<OwnedReadGuard<T>, CreateError<E, G>>> {
         let mut creator = Once::new(creator);
-        async move { Self::get_by(lock, &TASK, &mut getter, |creation| make(creation, &mut creator, identity)).await }
+        async move {
+            Self::get_by(lock, &TASK, &mut getter, |creation| told(creation.run_plain(&mut creator, identity))).await
+        }
     }
 
     /// As [`get_or_try_create_with`](Self::get_or_try_create_with), for a task.
@@ -289,7 +296,9 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl AsyncFnOnce(&Creation<'_, Self>) -> Result<T, E>,
     ) -> impl Future<Output = Result<OwnedReadGuard<T>, CreateError<E, G>>> {
         let mut creator = Once::new(creator);
-        async move { Self::get_by(lock, &TASK, &mut getter, |creation| make_with(creation, &mut creator, identity)).await }
+        async move {
+            Self::get_by(lock, &TASK, &mut getter, |creation| told(creation.run_closure(&mut creator, identity))).await
+        }
     }
 
     /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set), for a task. The setter runs under
@@ -339,8 +348,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         async move {
             let stamp = |value| never(lock.kept().dogpile.stamp(value));
             or_deadlock(
-                Self::get_stamped_by(lock, &ENDLESS_TASK, &mut getter, |creation| make(creation, &mut creator, stamp))
-                    .await,
+                Self::get_stamped_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
+                    told(creation.run_plain(&mut creator, stamp))
+                })
+                .await,
             )
         }
     }
@@ -364,7 +375,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
             let stamp = |value| never(lock.kept().dogpile.stamp(value));
             or_deadlock(
                 Self::get_stamped_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
-                    make_with(creation, &mut creator, stamp)
+                    told(creation.run_closure(&mut creator, stamp))
                 })
                 .await,
             )
@@ -426,7 +437,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         let mut creator = Once::new(creator);
         async move {
             let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
-            Self::get_stamped_by(lock, &TASK, &mut getter, |creation| make(creation, &mut creator, stamp)).await
+            Self::get_stamped_by(lock, &TASK, &mut getter, |creation| told(creation.run_plain(&mut creator, stamp)))
+                .await
         }
     }
 
@@ -457,7 +469,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         let mut creator = Once::new(creator);
         async move {
             let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
-            Self::get_stamped_by(lock, &TASK, &mut getter, |creation| make_with(creation, &mut creator, stamp)).await
+            Self::get_stamped_by(lock, &TASK, &mut getter, |creation| told(creation.run_closure(&mut creator, stamp)))
+                .await
         }
     }
 
@@ -599,28 +612,9 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     }
 }
 
-/// Runs a creator that stores by itself to the end of its creation.
-fn make<C: Clock, V, T, E: Display, G>(
-    creation: Creation<'static, SyncReaderDogpile<C>>,
-    creator: &mut Once<impl AsyncFnOnce() -> V>,
-    made: impl FnOnce(V) -> Result<T, E>,
-) -> impl Future<Output = Result<T, CreateError<E, G>>> {
-    async move {
-        let made = made(creation.enter_async(|| creator.take()()).await);
-        ended(creation, made.map_err(CreateError::Failed))
-    }
-}
-
-/// The same, of one that is handed its creation.
-fn make_with<C: Clock, V, T, E: Display, G>(
-    creation: Creation<'static, SyncReaderDogpile<C>>,
-    creator: &mut Once<impl AsyncFnOnce(&Creation<'_, SyncReaderDogpile<C>>) -> V>,
-    made: impl FnOnce(V) -> Result<T, E>,
-) -> impl Future<Output = Result<T, CreateError<E, G>>> {
-    async move {
-        let made = made(creation.enter_async(|| creator.take()(&creation)).await);
-        ended(creation, made.map_err(CreateError::Failed))
-    }
+/// What a creator that stores by itself has come to, run to the end of its creation.
+async fn told<T, E, G>(run: impl Future<Output = Result<T, E>>) -> Result<T, CreateError<E, G>> {
+    run.await.map_err(CreateError::Failed)
 }
 
 /// The same, of one whose setter stores under the write lock, unless it was superseded.
