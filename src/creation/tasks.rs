@@ -141,21 +141,9 @@ impl<L: Lock> Creation<'_, L> {
         creator: &mut Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>,
         made: impl FnOnce(V) -> Result<R, E>,
     ) -> impl Future<Output = Result<R, E>> {
-        // (A closure of our own around that of the user would not be `Send`.)
+        // (An async closure of our own around that of the user would not be `Send`.)
         async move {
             let made = made(self.enter_async(|| creator.take()(&self)).await);
-            self.end_as(made)
-        }
-    }
-
-    /// The same, of a creator that needs nothing.
-    pub(crate) fn run_plain<V, R, E: fmt::Display>(
-        self,
-        creator: &mut Once<impl AsyncFnOnce() -> V>,
-        made: impl FnOnce(V) -> Result<R, E>,
-    ) -> impl Future<Output = Result<R, E>> {
-        async move {
-            let made = made(self.enter_async(|| creator.take()()).await);
             self.end_as(made)
         }
     }

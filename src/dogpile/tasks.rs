@@ -133,16 +133,7 @@ impl<C: Clock> Dogpile<C> {
     /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while its creator
     /// runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
     pub fn acquire_or_create_async(&self, creator: impl AsyncFnOnce()) -> impl Future<Output = Outcome> {
-        let mut creator = Once::new(creator);
-        async move {
-            match self.at_once() {
-                Ok(seen) => seen.into(),
-                Err(now) => or_deadlock(
-                    self.create_by(now, &ENDLESS_TASK, |creation| Box::pin(creation.run_plain(&mut creator, never)))
-                        .await,
-                ),
-            }
-        }
+        self.acquire_or_create_with_async(move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`acquire_or_create_with`](Self::acquire_or_create_with), for a task.
@@ -187,15 +178,7 @@ impl<C: Clock> Dogpile<C> {
         &self,
         creator: impl AsyncFnOnce() -> Result<(), E>,
     ) -> impl Future<Output = Result<Outcome, CreateError<E>>> {
-        let mut creator = Once::new(creator);
-        async move {
-            match self.at_once() {
-                Ok(seen) => Ok(seen.into()),
-                Err(now) => {
-                    self.create_by(now, &TASK, |creation| Box::pin(creation.run_plain(&mut creator, identity))).await
-                }
-            }
-        }
+        self.acquire_or_try_create_with_async(move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`acquire_or_try_create_with`](Self::acquire_or_try_create_with), for a task.
@@ -262,16 +245,10 @@ impl<C: Clock> Dogpile<C> {
     /// ```
     pub fn get_or_create_async<T, F: Future<Output = Result<T, NeedRegeneration>>>(
         &self,
-        mut getter: impl FnMut() -> F,
+        getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
     ) -> impl Future<Output = T> {
-        let mut creator = Once::new(creator);
-        async move {
-            or_deadlock(
-                self.get_by(&ENDLESS_TASK, &mut getter, |creation| Box::pin(creation.run_plain(&mut creator, never)))
-                    .await,
-            )
-        }
+        self.get_or_create_with_async(getter, move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`get_or_create_with`](Self::get_or_create_with), for a task.
@@ -339,11 +316,10 @@ impl<C: Clock> Dogpile<C> {
     /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_async<T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         &self,
-        mut getter: impl FnMut() -> F,
+        getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
     ) -> impl Future<Output = Result<T, CreateError<E, G>>> {
-        let mut creator = Once::new(creator);
-        async move { self.get_by(&TASK, &mut getter, |creation| Box::pin(creation.run_plain(&mut creator, identity))).await }
+        self.get_or_try_create_with_async(getter, move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`get_or_try_create_with`](Self::get_or_try_create_with), for a task.
@@ -410,19 +386,10 @@ impl<C: Clock> Dogpile<C> {
     /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_stamped_async<T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
         &self,
-        mut getter: impl FnMut() -> F,
+        getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
     ) -> impl Future<Output = Stamped<T>> {
-        let mut creator = Once::new(creator);
-        async move {
-            let stamp = |value| never(self.stamp(value));
-            or_deadlock(
-                self.get_stamped_by(&ENDLESS_TASK, &mut getter, |creation| {
-                    Box::pin(creation.run_plain(&mut creator, stamp))
-                })
-                .await,
-            )
-        }
+        self.get_or_create_stamped_with_async(getter, move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`get_or_create_stamped_with`](Self::get_or_create_stamped_with), for a task.
@@ -494,14 +461,10 @@ impl<C: Clock> Dogpile<C> {
     /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_stamped_async<T, E: Display, G, F: Future<Output = Result<Stamped<T>, GetError<G>>>>(
         &self,
-        mut getter: impl FnMut() -> F,
+        getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
     ) -> impl Future<Output = Result<Stamped<T>, CreateError<E, G>>> {
-        let mut creator = Once::new(creator);
-        async move {
-            let stamp = |made: Result<T, E>| made.map(|value| self.stamp(value));
-            self.get_stamped_by(&TASK, &mut getter, |creation| Box::pin(creation.run_plain(&mut creator, stamp))).await
-        }
+        self.get_or_try_create_stamped_with_async(getter, move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`get_or_try_create_stamped_with`](Self::get_or_try_create_stamped_with), for a task.

@@ -102,13 +102,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         lock: impl Keep<'a, Self>,
         creator: impl AsyncFnOnce(),
     ) -> impl Future<Output = OwnedReadGuard<Outcome>> {
-        let mut creator = Once::new(creator);
-        async move {
-            or_deadlock(
-                Self::create_by(lock, &ENDLESS_TASK, |creation| Box::pin(creation.run_plain(&mut creator, never)))
-                    .await,
-            )
-        }
+        Self::acquire_or_create_with_async(lock, move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`acquire_or_create_with`](Self::acquire_or_create_with), for a task.
@@ -150,8 +144,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         lock: impl Keep<'a, Self>,
         creator: impl AsyncFnOnce() -> Result<(), E>,
     ) -> impl Future<Output = Result<OwnedReadGuard<Outcome>, CreateError<E>>> {
-        let mut creator = Once::new(creator);
-        async move { Self::create_by(lock, &TASK, |creation| Box::pin(creation.run_plain(&mut creator, identity))).await }
+        Self::acquire_or_try_create_with_async(lock, move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`acquire_or_try_create_with`](Self::acquire_or_try_create_with), for a task.
@@ -187,18 +180,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// `creator` or a setter runs, it drops that, and then gives the creation up, if it had one: exactly one of those who wait is elected.
     pub fn get_or_create_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
-        mut getter: impl FnMut() -> F,
+        getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
     ) -> impl Future<Output = OwnedReadGuard<T>> {
-        let mut creator = Once::new(creator);
-        async move {
-            or_deadlock(
-                Self::get_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
-                    told(creation.run_plain(&mut creator, never))
-                })
-                .await,
-            )
-        }
+        Self::get_or_create_with_async(lock, getter, move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`get_or_create_with`](Self::get_or_create_with), for a task.
@@ -268,13 +253,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_try_create_async<'a, T, E: Display, G, F: Future<Output = Result<T, GetError<G>>>>(
         lock: impl Keep<'a, Self>,
-        mut getter: impl FnMut() -> F,
+        getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
     ) -> impl Future<Output = Result<OwnedReadGuard<T>, CreateError<E, G>>> {
-        let mut creator = Once::new(creator);
-        async move {
-            Self::get_by(lock, &TASK, &mut getter, |creation| told(creation.run_plain(&mut creator, identity))).await
-        }
+        Self::get_or_try_create_with_async(lock, getter, move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`get_or_try_create_with`](Self::get_or_try_create_with), for a task.
@@ -341,19 +323,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// As [`get_or_create_async`](Self::get_or_create_async).
     pub fn get_or_create_stamped_async<'a, T, F: Future<Output = Result<Stamped<T>, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
-        mut getter: impl FnMut() -> F,
+        getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> T,
     ) -> impl Future<Output = OwnedReadGuard<Stamped<T>>> {
-        let mut creator = Once::new(creator);
-        async move {
-            let stamp = |value| never(lock.kept().dogpile.stamp(value));
-            or_deadlock(
-                Self::get_stamped_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
-                    told(creation.run_plain(&mut creator, stamp))
-                })
-                .await,
-            )
-        }
+        Self::get_or_create_stamped_with_async(lock, getter, move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`get_or_create_stamped_with`](Self::get_or_create_stamped_with), for a task.
@@ -431,15 +404,10 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         F: Future<Output = Result<Stamped<T>, GetError<G>>>,
     >(
         lock: impl Keep<'a, Self>,
-        mut getter: impl FnMut() -> F,
+        getter: impl FnMut() -> F,
         creator: impl AsyncFnOnce() -> Result<T, E>,
     ) -> impl Future<Output = Result<OwnedReadGuard<Stamped<T>>, CreateError<E, G>>> {
-        let mut creator = Once::new(creator);
-        async move {
-            let stamp = |made: Result<T, E>| made.map(|value| lock.kept().dogpile.stamp(value));
-            Self::get_stamped_by(lock, &TASK, &mut getter, |creation| told(creation.run_plain(&mut creator, stamp)))
-                .await
-        }
+        Self::get_or_try_create_stamped_with_async(lock, getter, move |_: &Creation<'_, Self>| creator())
     }
 
     /// As [`get_or_try_create_stamped_with`](Self::get_or_try_create_stamped_with), for a task.
