@@ -3,13 +3,15 @@
 //! They must be read without the text beside them, on a dark page as well, and by the colour-blind: their own white ground, the
 //! colours of Okabe and Ito, and a name at the end of each bar and line.
 
-use crate::load::Seen;
+use crate::load::{Load, Seen};
 use crate::table::time;
 use crate::{CREATION, SHORT, THREADS};
 use plotters::prelude::*;
 use std::error::Error;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::thread;
 
 type Drawn = Result<(), Box<dyn Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
@@ -23,6 +25,10 @@ const FAINT: RGBColor = RGBColor(225, 228, 232);
 const OURS: RGBColor = RGBColor(0, 114, 178);
 /// One for each number of threads.
 const SHADES: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(86, 180, 233), RGBColor(0, 158, 115)];
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
 
 fn save(name: &str, title: &str, facts: &str, height: u32, body: impl FnOnce(&Area<'_>) -> Drawn) {
     let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -52,8 +58,9 @@ pub fn hot_hit(bars: &[(&str, [f64; THREADS.len()])]) {
     let highest = bars.iter().flat_map(|(_, times)| times).copied().fold(1.0, f64::max);
     let rows = i32::try_from(bars.len()).expect("there are few");
     let height = HEAD + u32::try_from(ROW * rows + 10).expect("it is positive");
-    let facts = "time of one read, with 1, 2 and 4 threads on 2 cores, by powers of ten; shorter is better";
-    save("peers-hot-hit.svg", "What does it cost to read one hot value that expires?", facts, height, |area| {
+    let facts =
+        format!("time of one read, with 1, 2 and 4 threads on {} cores, by powers of ten; shorter is better", cores());
+    save("peers-hot-hit.svg", "What does it cost to read one hot value that expires?", &facts, height, |area| {
         #[allow(clippy::cast_possible_truncation)] // pixels
         let length = |time: f64| (time.max(1.0).ln() / highest.ln() * f64::from(WIDTH - NAMES - 130)) as i32;
         let left = i32::try_from(NAMES)?;
@@ -75,7 +82,7 @@ pub fn hot_hit(bars: &[(&str, [f64; THREADS.len()])]) {
 }
 
 /// How slow the slowest of ten, of a hundred… reads are, with expiry; both axes by powers of ten.
-pub fn expiry(seen: &[(&str, [Seen; 2])]) {
+pub fn expiry(load: &Load, seen: &[(&str, [Seen; 2])]) {
     /// One in so many reads, at the right end.
     const RAREST: f64 = 1e5;
     const STEPS: i32 = 200;
@@ -89,7 +96,7 @@ pub fn expiry(seen: &[(&str, [Seen; 2])]) {
         RGBColor(0, 0, 0),
         RGBColor(140, 90, 40),
         RGBColor(120, 120, 120),
-        RGBColor(190, 195, 200),
+        RGBColor(150, 155, 160),
     ];
     let line = |seen: &Seen| -> Vec<(f64, f64)> {
         let at = |step: i32| {
@@ -105,9 +112,12 @@ pub fn expiry(seen: &[(&str, [Seen; 2])]) {
     let all = || lines.iter().flat_map(|(_, line)| line).map(|at| at.1);
     let (lowest, highest) = (all().fold(1e9, f64::min), all().fold(1.0, f64::max));
     let facts = format!(
-        "a value lives for {} ms and takes {} ms to create; 64 threads read it, 32,000 times a second in all, on 2 cores",
+        "a value lives for {} ms and takes {} ms to create; {} threads read it, each every {} ms, on {} cores",
         SHORT.as_millis(),
-        CREATION.as_millis()
+        CREATION.as_millis(),
+        load.readers,
+        load.pace.unwrap_or_default().as_millis(),
+        cores(),
     );
     save("peers-expiry.svg", "How slow are reads when the value expires?", &facts, 560, |area| {
         let mut chart = ChartBuilder::on(area)
