@@ -5,12 +5,12 @@ mod tasks;
 
 use crate::clock::{Clock, MonotonicClock};
 use crate::creation::Stored;
-use crate::dogpile::{Anew, Dogpile, Stamped, never, or_deadlock};
-use crate::error::{AcquireError, CreateError, GetError};
+use crate::dogpile::{Anew, Dogpile, Stamped};
+use crate::error::{AcquireError, CreateError, GetError, never, or_deadlock};
 use crate::policy::Policy;
 use crate::registry::{Held, Registry};
 use crate::sync::{Arc, const_fn};
-use crate::wait::{Patience, Wait, at_once};
+use crate::wait::{Patience, Wait, block_on};
 use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::future::ready;
@@ -219,10 +219,10 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     ) -> Result<Stamped<V>, CreateError<E, G>> {
         let lock = self.lock(key);
         let wait = &Wait::new(patience);
-        match at_once(lock.elect_anew(wait))? {
+        match block_on(lock.elect_anew(wait))? {
             Anew::Elected(born) => {
                 let run = |creation| ready(lock.run_and_set(creation, creator, |made| setter(key, made)));
-                at_once(lock.create_stamped_by(born, || ready(getter(key)), run))
+                block_on(lock.create_stamped_by(born, || ready(getter(key)), run))
             }
             // Somebody else has made it: it is in the store, or was.
             Anew::Created | Anew::Served => {
@@ -251,7 +251,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         Get: Fn(&K) -> Option<Stamped<V>>,
         Set: Fn(&K, &Stamped<V>),
     {
-        or_deadlock(self.get_infallibly(arguments, Patience::Endless))
+        or_deadlock(self.get_infallibly(arguments, Patience::Infallible))
     }
 
     /// As [`get`](Self::get), but waits for others for `timeout` at most.
@@ -346,7 +346,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     {
         let key = (self.key)(arguments);
         let creator = || never((self.function)(arguments));
-        or_deadlock(self.refresh_as(&key, Patience::Endless, self.getter(), creator, &self.store.set))
+        or_deadlock(self.refresh_as(&key, Patience::Infallible, self.getter(), creator, &self.store.set))
     }
 }
 

@@ -6,14 +6,13 @@ pub use tasks::{AsyncCreator, cached_async};
 
 use crate::cached::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::{Clock, MonotonicClock};
-use crate::dogpile::or_deadlock;
-use crate::error::{AcquireError, CreateError};
+use crate::error::{AcquireError, CreateError, or_deadlock};
 use crate::keeper::{Keep, Keeper};
 use crate::lock::Elects;
 use crate::policy::Policy;
 use crate::runner::Runner;
 use crate::sync::{Arc, const_fn};
-use crate::wait::{FOREVER, Patience, Wait, at_once};
+use crate::wait::{FOREVER, Patience, Wait, block_on};
 use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::future::ready;
@@ -244,7 +243,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         match self.cached.at_once() {
             Some(guard) => guard,
             None => {
-                or_deadlock(self.cached.get_unless_fresh(Patience::Endless, |renewal| self.creator.create(renewal)))
+                or_deadlock(self.cached.get_unless_fresh(Patience::Infallible, |renewal| self.creator.create(renewal)))
             }
         }
     }
@@ -313,7 +312,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: Creator<T, C, K, Error = Infallible>,
     {
-        or_deadlock(self.renewed(Patience::Endless))
+        or_deadlock(self.renewed(Patience::Infallible))
     }
 
     /// As [`refresh`](Self::refresh), but waits for others for `timeout` at most. If it does not come to it in time, the value is
@@ -372,7 +371,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         F: Creator<T, C, K>,
     {
         let run = |renewal: Renewal<'_, T, C>| ready(renewal.run(|renewal| self.creator.create(renewal)));
-        at_once(self.cached.renewed(&Wait::new(patience), run))
+        block_on(self.cached.renewed(&Wait::new(patience), run))
     }
 }
 
@@ -419,7 +418,7 @@ where
     where
         F: Creator<T, C, K, Error = Infallible>,
     {
-        or_deadlock(Self::hand_over(function, runner, Patience::Endless))
+        or_deadlock(Self::hand_over(function, runner, Patience::Infallible))
     }
 
     /// As [`get_in_background`](Self::get_in_background), but waits for others for `timeout` at most.

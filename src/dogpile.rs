@@ -16,10 +16,9 @@ mod stamped_mode;
 mod tasks;
 mod terms;
 
-pub(crate) use access::{Anew, Need, Settled, would_deadlock};
+pub(crate) use access::{Anew, Need, Settled};
 pub(crate) use aging::Sight;
 pub(crate) use fetch::{ByLock, Fetched, Getter, Guarded, Judge, Spared, found};
-pub(crate) use getter_mode::{never, or_deadlock};
 pub(crate) use stamped_mode::ByStamp;
 pub use stamped_mode::Stamped;
 
@@ -29,7 +28,7 @@ use crate::error::StillStoring;
 use crate::freshness::{Expiry, Freshness};
 use crate::running::is_storing_here;
 use crate::sync::const_fn;
-use crate::wait::{Patience, Wait, at_once};
+use crate::wait::{Patience, Wait, block_on};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
@@ -265,7 +264,7 @@ impl<C: Clock> Dogpile<C> {
     /// [`StillStoring`] if a creation that is now superseded was still inside [`publish`](crate::Creation::publish) when the
     /// time was out. The value is invalidated, and missing to this lock, but its store may yet be written to.
     pub fn invalidate_timeout(&self, timeout: Duration) -> Result<(), StillStoring> {
-        self.forget(None).map_or(Ok(()), |end| at_once(self.wait_for(end, &Wait::new(Patience::For(timeout)))))
+        self.forget(None).map_or(Ok(()), |end| block_on(self.wait_for(end, &Wait::new(Patience::For(timeout)))))
     }
 
     /// The part of an invalidation that takes effect at once; with `only_if`, only in that generation.
@@ -312,7 +311,7 @@ impl<C: Clock> Dogpile<C> {
     /// [`StillStoring`], as [`invalidate_timeout`](Self::invalidate_timeout): it did invalidate.
     pub fn invalidate_if_timeout(&self, seen: Generation, timeout: Duration) -> Result<bool, StillStoring> {
         match self.forget(Some(seen)) {
-            Some(end) => at_once(self.wait_for(end, &Wait::new(Patience::For(timeout)))).map(|()| true),
+            Some(end) => block_on(self.wait_for(end, &Wait::new(Patience::For(timeout)))).map(|()| true),
             None => Ok(false),
         }
     }

@@ -232,6 +232,31 @@ impl CreateError<Infallible> {
     }
 }
 
+/// Has a creator that cannot fail speak as one that can.
+#[allow(clippy::unnecessary_wraps)] // that is what it is for
+pub(crate) fn never<T>(created: T) -> Result<T, Infallible> {
+    Ok(created)
+}
+
+/// What an access without an end to its wait may still come to.
+#[track_caller]
+pub(crate) fn or_deadlock<T>(got: Result<T, CreateError<Infallible>>) -> T {
+    match got {
+        Ok(value) => value,
+        Err(error) => would_deadlock(&error.of_a_wait()),
+    }
+}
+
+#[cold]
+#[track_caller]
+pub(crate) fn would_deadlock(error: &AcquireError) -> ! {
+    match error {
+        AcquireError::WouldDeadlock(_) | AcquireError::ReadLockHeld | AcquireError::WriteLockHeld => panic!("{error}"),
+        AcquireError::TimedOut => unreachable!("a wait without an end does not time out"),
+        AcquireError::Paused { .. } => unreachable!("who cannot say so is not told of a pause"),
+    }
+}
+
 impl<E, G> fmt::Display for CreateError<E, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

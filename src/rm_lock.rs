@@ -10,7 +10,7 @@
 use crate::error::{LockError, WouldBlock};
 use crate::readers::{HasReaders, Hold, OwnedPass, Owner, Pass, Readers};
 use crate::sync::{Arc, const_fn};
-use crate::wait::{FOREVER, Patience, Wait, at_once};
+use crate::wait::{FOREVER, Patience, Wait, block_on};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -249,7 +249,7 @@ impl<T: Send + Sync + 'static> RmLock<T> {
     }
 
     fn read_owned_within(self: &Arc<Self>, patience: Patience) -> Result<OwnedRmLockReadGuard<T>, LockError> {
-        let pass = at_once(OwnedPass::enter(Owner::from(Arc::clone(self)), &Wait::new(patience)))?;
+        let pass = block_on(OwnedPass::enter(Owner::from(Arc::clone(self)), &Wait::new(patience)))?;
         Ok(OwnedRmLockReadGuard { data: self.data(), pass, shares: PhantomData })
     }
 }

@@ -40,7 +40,7 @@ use crate::lock::{Elects, Lock, ask_the_dogpile, ruled_as_the_dogpile};
 use crate::readers::{HasReaders, Hold, Owner, Readers};
 use crate::running::is_storing_here;
 use crate::sync::{Arc, const_fn};
-use crate::wait::{FOREVER, Patience, Wait, at_once};
+use crate::wait::{FOREVER, Patience, Wait, block_on};
 use std::fmt;
 use std::time::Duration;
 
@@ -232,7 +232,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// As [`Dogpile::invalidate_timeout`].
     pub fn invalidate_timeout(&self, timeout: Duration) -> Result<(), StillStoring> {
-        at_once(self.forget(None, &Wait::new(Patience::For(timeout)))).map(|_| ())
+        block_on(self.forget(None, &Wait::new(Patience::For(timeout)))).map(|_| ())
     }
 
     /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did. As
@@ -248,7 +248,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// As [`Dogpile::invalidate_if_timeout`].
     pub fn invalidate_if_timeout(&self, seen: Generation, timeout: Duration) -> Result<bool, StillStoring> {
-        at_once(self.forget(Some(seen), &Wait::new(Patience::For(timeout))))
+        block_on(self.forget(Some(seen), &Wait::new(Patience::For(timeout))))
     }
 
     fn forget(&self, only_if: Option<Generation>, wait: &Wait) -> impl Future<Output = Result<bool, StillStoring>> {

@@ -4,7 +4,7 @@
 //!
 //! | the access of | its waits | so it |
 //! |---|---|---|
-//! | a thread | [park](crate::sync::block_by) that thread | is ready when it is polled for the first time, by [`at_once`] |
+//! | a thread | [park](crate::sync::block_by) that thread | is ready when it is polled for the first time, by [`block_on`] |
 //! | a task | leave its waker in the queue, and are pending | is polled again, by whatever executor; dropping it leaves the queue |
 //!
 //! So what an access does between its waits is one and the same code, and so is the queue. What differs is handed in: a getter or a
@@ -28,7 +28,7 @@ pub(crate) enum Patience {
     /// It is out of time at once, before it queues; and can say no more than that.
     None,
     /// It waits without an end, and has no error.
-    Endless,
+    Infallible,
     /// It waits for that long at most, and has an error.
     For(Duration),
 }
@@ -47,10 +47,11 @@ pub(crate) struct Wait {
 pub(crate) static TASK: Wait = Wait { patience: FOREVER, deadline: OnceLock::new(), is_task: true };
 
 /// As [`TASK`], without an error.
-pub(crate) static ENDLESS_TASK: Wait = Wait { patience: Patience::Endless, deadline: OnceLock::new(), is_task: true };
+pub(crate) static INFALLIBLE_TASK: Wait =
+    Wait { patience: Patience::Infallible, deadline: OnceLock::new(), is_task: true };
 
 /// Runs an access of a thread.
-pub(crate) fn at_once<A: Future>(access: A) -> A::Output {
+pub(crate) fn block_on<A: Future>(access: A) -> A::Output {
     match pin!(access).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => done,
         Poll::Pending => unreachable!("a thread parks where a task is pending"),
@@ -61,7 +62,7 @@ pub(crate) fn at_once<A: Future>(access: A) -> A::Output {
 /// task's lies in a box. (A macro, since a function would have to keep what comes of it.)
 macro_rules! apart {
     ($wait:expr, $part:expr) => {
-        if $wait.is_a_tasks() { Box::pin($part).await } else { $crate::wait::at_once($part) }
+        if $wait.is_a_tasks() { Box::pin($part).await } else { $crate::wait::block_on($part) }
     };
 }
 pub(crate) use apart;
@@ -122,7 +123,7 @@ impl Wait {
         }
         let timeout = match self.patience {
             Patience::None => return None,
-            Patience::Endless => Duration::MAX,
+            Patience::Infallible => Duration::MAX,
             Patience::For(timeout) => timeout,
         };
         match self.deadline.get() {
@@ -144,7 +145,7 @@ mod tests {
         assert!(zero.begin().is_none());
         let forever = Wait::new(FOREVER);
         assert!(forever.begin().is_some() && forever.begin().is_some());
-        let endless = Wait::new(Patience::Endless);
+        let endless = Wait::new(Patience::Infallible);
         assert!(endless.begin().is_some() && endless.begin().is_some());
         assert!(forever.hears_of_pauses() && !endless.hears_of_pauses());
     }

@@ -3,15 +3,15 @@
 use super::tray::Tray;
 use super::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::Clock;
-use crate::dogpile::{Anew, Need, Settled, Sight, never, or_deadlock};
+use crate::dogpile::{Anew, Need, Settled, Sight};
 use crate::election::{Birth, State};
-use crate::error::{AcquireError, CreateError};
+use crate::error::{AcquireError, CreateError, never, or_deadlock};
 use crate::freshness::Freshness;
 use crate::keeper::Keeper;
 use crate::runner::Runner;
 use crate::spawner::{Came, Spawned, Spawner, spawn};
 use crate::turn::Outcome;
-use crate::wait::{FOREVER, Patience, Wait, apart, at_once};
+use crate::wait::{FOREVER, Patience, Wait, apart, block_on};
 use std::fmt::Display;
 use std::future::ready;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl<T, C: Clock> Cached<T, C> {
     pub fn get_or_create_with(&self, creator: impl FnOnce(&Renewal<'_, T, C>) -> Made<T>) -> CachedGuard<T> {
         match self.at_once() {
             Some(guard) => guard,
-            None => or_deadlock(self.get_unless_fresh(Patience::Endless, |renewal| never(creator(renewal)))),
+            None => or_deadlock(self.get_unless_fresh(Patience::Infallible, |renewal| never(creator(renewal)))),
         }
     }
 
@@ -248,7 +248,7 @@ impl<T, C: Clock> Cached<T, C> {
         patience: Patience,
         creator: impl FnOnce(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
-        at_once(self.get_by(&Wait::new(patience), |renewal| ready(renewal.run(creator))))
+        block_on(self.get_by(&Wait::new(patience), |renewal| ready(renewal.run(creator))))
     }
 
     /// The access of each form, after the hit path. `run` runs a creation to its end.
@@ -281,7 +281,7 @@ impl<T, C: Clock> Cached<T, C> {
         if let Some(guard) = self.at_once() {
             return Ok(guard);
         }
-        let (born, need) = match at_once(self.settle(&Wait::new(patience)))? {
+        let (born, need) = match block_on(self.settle(&Wait::new(patience)))? {
             Access::Got(guard) => return Ok(guard),
             Access::Elected(born, need) => (born, need),
         };

@@ -2,12 +2,11 @@
 
 use super::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::Clock;
-use crate::dogpile::{never, or_deadlock};
-use crate::error::{AcquireError, CreateError};
+use crate::error::{AcquireError, CreateError, never, or_deadlock};
 use crate::keeper::Keep;
 use crate::runner::Runner;
 use crate::spawner::Spawner;
-use crate::wait::{ENDLESS_TASK, FOREVER, Patience, TASK};
+use crate::wait::{FOREVER, INFALLIBLE_TASK, Patience, TASK};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -50,7 +49,7 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         creator: impl FnOnce(&Renewal<'static, T, C>) -> Made<T> + Send + 'static,
     ) -> CachedGuard<T> {
         let creator = |renewal: &Renewal<'static, T, C>| never(creator(renewal));
-        or_deadlock(lock.kept().get_or_hand_over(runner, Patience::Endless, || (lock.keeper(), creator)))
+        or_deadlock(lock.kept().get_or_hand_over(runner, Patience::Infallible, || (lock.keeper(), creator)))
     }
 
     /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
@@ -143,7 +142,7 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         async move {
             let elected = || (lock.keeper(), creator);
             let made = |value| never(Made::new(value));
-            or_deadlock(lock.kept().get_or_spawn(&ENDLESS_TASK, spawner, elected, made).await)
+            or_deadlock(lock.kept().get_or_spawn(&INFALLIBLE_TASK, spawner, elected, made).await)
         }
     }
 

@@ -3,9 +3,8 @@
 use super::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::Clock;
 use crate::creation::Once;
-use crate::dogpile::{never, or_deadlock};
-use crate::error::CreateError;
-use crate::wait::{ENDLESS_TASK, TASK};
+use crate::error::{CreateError, never, or_deadlock};
+use crate::wait::{INFALLIBLE_TASK, TASK};
 use std::convert::identity;
 use std::fmt::Display;
 
@@ -55,7 +54,7 @@ impl<T, C: Clock> Cached<T, C> {
                 return guard;
             }
             let made = |value| never(Made::new(value));
-            or_deadlock(self.get_by(&ENDLESS_TASK, |renewal| Box::pin(renewal.run_plain(&mut creator, made))).await)
+            or_deadlock(self.get_by(&INFALLIBLE_TASK, |renewal| Box::pin(renewal.run_plain(&mut creator, made))).await)
         }
     }
 
@@ -77,7 +76,9 @@ impl<T, C: Clock> Cached<T, C> {
             if let Some(guard) = self.at_once() {
                 return guard;
             }
-            or_deadlock(self.get_by(&ENDLESS_TASK, |renewal| Box::pin(renewal.run_closure(&mut creator, never))).await)
+            or_deadlock(
+                self.get_by(&INFALLIBLE_TASK, |renewal| Box::pin(renewal.run_closure(&mut creator, never))).await,
+            )
         }
     }
 

@@ -3,9 +3,9 @@
 use super::{CachedByKey, brought};
 use crate::clock::Clock;
 use crate::creation::{Creation, Stored};
-use crate::dogpile::{Anew, Dogpile, Stamped, never, or_deadlock};
-use crate::error::{CreateError, GetError, NeedRegeneration};
-use crate::wait::{ENDLESS_TASK, TASK, Wait};
+use crate::dogpile::{Anew, Dogpile, Stamped};
+use crate::error::{CreateError, GetError, NeedRegeneration, never, or_deadlock};
+use crate::wait::{INFALLIBLE_TASK, TASK, Wait};
 use std::convert::identity;
 use std::fmt::Display;
 use std::hash::Hash;
@@ -61,7 +61,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         async move {
             let key = &(self.key)(arguments);
             let getter = || async { (self.store.get)(key).await.ok_or(NeedRegeneration) };
-            or_deadlock(self.access_as_task(&ENDLESS_TASK, false, key, arguments, getter, never::<V>).await)
+            or_deadlock(self.access_as_task(&INFALLIBLE_TASK, false, key, arguments, getter, never::<V>).await)
         }
     }
 
@@ -118,7 +118,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         async move {
             let key = &(self.key)(arguments);
             let getter = || async { (self.store.get)(key).await.ok_or(NeedRegeneration) };
-            or_deadlock(self.access_as_task(&ENDLESS_TASK, true, key, arguments, getter, never::<V>).await)
+            or_deadlock(self.access_as_task(&INFALLIBLE_TASK, true, key, arguments, getter, never::<V>).await)
         }
     }
 }

@@ -3,12 +3,11 @@
 use super::{CachedFn, CachedOf, kind};
 use crate::cached::{CachedGuard, Made, Renewal};
 use crate::clock::{Clock, MonotonicClock};
-use crate::dogpile::{never, or_deadlock};
-use crate::error::CreateError;
+use crate::error::{CreateError, never, or_deadlock};
 use crate::keeper::{Keep, Keeper};
 use crate::spawner::Spawner;
 use crate::sync::const_fn;
-use crate::wait::{ENDLESS_TASK, TASK, Wait};
+use crate::wait::{INFALLIBLE_TASK, TASK, Wait};
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::time::Duration;
@@ -127,7 +126,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
             if let Some(guard) = self.cached.at_once() {
                 return guard;
             }
-            or_deadlock(self.get_as_task(&ENDLESS_TASK).await)
+            or_deadlock(self.get_as_task(&INFALLIBLE_TASK).await)
         }
     }
 
@@ -169,7 +168,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: AsyncCreator<T, C, K, Error = Infallible>,
     {
-        async move { or_deadlock(self.refresh_as_task(&ENDLESS_TASK).await) }
+        async move { or_deadlock(self.refresh_as_task(&INFALLIBLE_TASK).await) }
     }
 
     /// As [`refresh_fallible`](Self::refresh_fallible), for a task.
@@ -240,7 +239,7 @@ impl<T: Send + Sync + 'static, F: Send + Sync + 'static, C: Clock + 'static> Cac
     {
         async move {
             let made = |value| never(Made::new(value));
-            or_deadlock(Self::get_spawned(function, &ENDLESS_TASK, spawner, made).await)
+            or_deadlock(Self::get_spawned(function, &INFALLIBLE_TASK, spawner, made).await)
         }
     }
 

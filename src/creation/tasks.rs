@@ -4,8 +4,7 @@
 //! creation in the middle of it is told (L7): it would wait for itself. What it waits for by other means is not known.
 
 use super::{Creation, Stored};
-use crate::dogpile::never;
-use crate::error::PublishError;
+use crate::error::{PublishError, never};
 use crate::lock::Lock;
 use crate::running::Doing;
 use crate::sync::Ordering;

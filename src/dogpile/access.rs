@@ -181,13 +181,3 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 }
-
-#[cold]
-#[track_caller]
-pub(crate) fn would_deadlock(error: &AcquireError) -> ! {
-    match error {
-        AcquireError::WouldDeadlock(_) | AcquireError::ReadLockHeld | AcquireError::WriteLockHeld => panic!("{error}"),
-        AcquireError::TimedOut => unreachable!("a wait without an end does not time out"),
-        AcquireError::Paused { .. } => unreachable!("who cannot say so is not told of a pause"),
-    }
-}

@@ -27,7 +27,7 @@ use crate::error::{CreateError, GetError};
 use crate::keeper::{Keep, Keeper};
 use crate::lock::Lock;
 use crate::runner::Runner;
-use crate::wait::{Patience, Wait, apart, at_once};
+use crate::wait::{Patience, Wait, apart, block_on};
 use std::fmt::Display;
 use std::future::ready;
 use std::ops::Deref;
@@ -233,7 +233,7 @@ impl<C: Clock> Dogpile<C> {
         let (lock, wait) = (kept.kept(), &Wait::new(patience));
         let mut getter = Getter { ask: || ready(getter()), read: found };
         let elected = |born| Creation::new(kept.keeper(), born);
-        match at_once(lock.fetch_sparing(wait, judge, &mut getter, elected))? {
+        match block_on(lock.fetch_sparing(wait, judge, &mut getter, elected))? {
             Spared::Value(value) => Ok(value),
             Spared::HandOver(creation, need, old) => {
                 creation.run_fallible_in_background(runner, creator);
@@ -241,7 +241,7 @@ impl<C: Clock> Dogpile<C> {
                 Ok(old)
             }
             Spared::Create(creation, calls) => creation.run_fallible(creator).or_else(|error| {
-                let old = at_once(lock.fetch_old(calls, judge, &mut getter));
+                let old = block_on(lock.fetch_old(calls, judge, &mut getter));
                 old.ok_or(CreateError::Failed(error))
             }),
         }

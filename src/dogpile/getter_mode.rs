@@ -2,31 +2,14 @@
 //! [`fetch`](super::fetch).
 
 use super::Dogpile;
-use super::access::would_deadlock;
 use super::fetch::ByLock;
 use crate::clock::Clock;
 use crate::creation::{Creation, Stored};
-use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
-use crate::wait::{FOREVER, Patience, Wait, at_once};
-use std::convert::Infallible;
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, never, or_deadlock};
+use crate::wait::{FOREVER, Patience, Wait, block_on};
 use std::fmt::Display;
 use std::future::ready;
 use std::time::Duration;
-
-/// Has a creator that cannot fail speak as one that can.
-#[allow(clippy::unnecessary_wraps)] // that is what it is for
-pub(crate) fn never<T>(created: T) -> Result<T, Infallible> {
-    Ok(created)
-}
-
-/// What an access without an end to its wait may still come to.
-#[track_caller]
-pub(crate) fn or_deadlock<T>(got: Result<T, CreateError<Infallible>>) -> T {
-    match got {
-        Ok(value) => value,
-        Err(error) => would_deadlock(&error.of_a_wait()),
-    }
-}
 
 /// The creator of the forms with a setter apart: what it makes is stored unless the creation was superseded.
 pub(super) fn and_set<'a, T, E, S: Stored<E>, C: Clock>(
@@ -111,7 +94,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<T, NeedRegeneration>,
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> T {
-        or_deadlock(self.get(Patience::Endless, getter, |creation| never(creator(creation))))
+        or_deadlock(self.get(Patience::Infallible, getter, |creation| never(creator(creation))))
     }
 
     /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits alone:
@@ -171,7 +154,7 @@ impl<C: Clock> Dogpile<C> {
         setter: impl FnOnce(&T),
     ) -> T {
         let creator = and_set(|_: &Creation<'_, Self>| never(creator()), setter);
-        or_deadlock(self.get(Patience::Endless, getter, creator))
+        or_deadlock(self.get(Patience::Infallible, getter, creator))
     }
 
     /// As [`get_or_create_and_set`](Self::get_or_create_and_set), but waits for others for `timeout` at most.
@@ -343,7 +326,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<T, E>,
     ) -> Result<T, CreateError<E, G>> {
         let run = |creation: Creation<'a, Self>| ready(creation.run_fallible(creator));
-        at_once(self.get_by(&Wait::new(patience), || ready(getter()), run))
+        block_on(self.get_by(&Wait::new(patience), || ready(getter()), run))
     }
 
     /// The access of each form: see [`fetch`](super::fetch).

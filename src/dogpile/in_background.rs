@@ -5,17 +5,16 @@
 
 use super::Dogpile;
 use super::access::Need;
-use super::getter_mode::{never, or_deadlock};
 use super::lock_mode::Access;
 use crate::clock::Clock;
 use crate::creation::{Creation, infallibly};
 use crate::dogpile::{ByLock, ByStamp, Stamped};
-use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, never, or_deadlock};
 use crate::keeper::Keep;
 use crate::runner::Runner;
 use crate::spawner::{Came, Spawner, spawn};
 use crate::turn::Outcome;
-use crate::wait::{ENDLESS_TASK, FOREVER, Patience, TASK, Wait, apart};
+use crate::wait::{FOREVER, INFALLIBLE_TASK, Patience, TASK, Wait, apart};
 use std::convert::identity;
 use std::fmt::Display;
 use std::time::Duration;
@@ -67,7 +66,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) + Send + 'static,
     ) -> Outcome {
         let creator = infallibly(creator);
-        or_deadlock(Self::create_in_background(lock, runner, Patience::Endless, creator))
+        or_deadlock(Self::create_in_background(lock, runner, Patience::Infallible, creator))
     }
 
     /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), but waits for others for `timeout` at most.
@@ -159,7 +158,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         spawner: &(impl Spawner + ?Sized),
         creator: impl FnOnce() -> F + Send + 'static,
     ) -> impl Future<Output = Outcome> {
-        async move { or_deadlock(Self::create_spawned(lock, &ENDLESS_TASK, spawner, creator, never).await) }
+        async move { or_deadlock(Self::create_spawned(lock, &INFALLIBLE_TASK, spawner, creator, never).await) }
     }
 
     /// As [`acquire_or_create_in_background_async`](Self::acquire_or_create_in_background_async), with a creator that can fail. Where
@@ -235,7 +234,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> T {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        or_deadlock(Self::fetch_in_background(lock, runner, Patience::Endless, getter, creator))
+        or_deadlock(Self::fetch_in_background(lock, runner, Patience::Infallible, getter, creator))
     }
 
     /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
@@ -312,7 +311,7 @@ impl<C: Clock + 'static> Dogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> Stamped<T> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Endless, getter, creator))
+        or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Infallible, getter, creator))
     }
 
     /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), but waits for others for `timeout` at most.

@@ -1,19 +1,19 @@
 //! Lock mode: the value lives wherever the user keeps it, and the lock alone says whether it is fresh.
 
 use super::Dogpile;
-use super::access::{Need, Settled, would_deadlock};
+use super::access::{Need, Settled};
 use super::aging::Sight;
 use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::election::Birth;
-use crate::error::{AcquireError, CreateError, WouldBlock};
+use crate::error::{AcquireError, CreateError, WouldBlock, would_deadlock};
 use crate::freshness::Freshness;
 use crate::keeper::{Keep, Keeper};
 use crate::policy::OnError;
 use crate::runner::Runner;
 use crate::sync::Arc;
 use crate::turn::{Outcome, Turn};
-use crate::wait::{FOREVER, Patience, Wait, at_once};
+use crate::wait::{FOREVER, Patience, Wait, block_on};
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl<C: Clock> Dogpile<C> {
     #[cold]
     #[track_caller]
     fn acquire_unless_fresh(&self, now: u64) -> Turn<'_, C> {
-        match at_once(self.access_unless_fresh(now, &Wait::new(Patience::Endless))) {
+        match block_on(self.access_unless_fresh(now, &Wait::new(Patience::Infallible))) {
             Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
             Err(error) => would_deadlock(&error),
         }
@@ -116,7 +116,7 @@ impl<C: Clock> Dogpile<C> {
     /// If this thread is running the creator that it would wait for.
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> Turn<'static, C> {
-        match self.acquire_kept(Patience::Endless, || Keeper::Shared(Arc::clone(self))) {
+        match self.acquire_kept(Patience::Infallible, || Keeper::Shared(Arc::clone(self))) {
             Ok(turn) => turn,
             Err(error) => would_deadlock(&error),
         }
@@ -167,7 +167,7 @@ impl<C: Clock> Dogpile<C> {
     #[inline]
     #[track_caller]
     pub fn acquire_or_create_with(&self, creator: impl FnOnce(&Creation<'_, Self>)) -> Outcome {
-        match self.create_infallibly(Patience::Endless, creator) {
+        match self.create_infallibly(Patience::Infallible, creator) {
             Ok(outcome) => outcome,
             Err(error) => would_deadlock(&error),
         }
@@ -320,7 +320,7 @@ impl<C: Clock> Dogpile<C> {
         match self.at_once() {
             Ok(AtOnce::Fresh) => Ok(Access::Fresh),
             Ok(AtOnce::Stale) => Ok(Access::Stale),
-            Err(now) => at_once(self.access_unless_fresh(now, &Wait::new(patience))),
+            Err(now) => block_on(self.access_unless_fresh(now, &Wait::new(patience))),
         }
     }
 
@@ -442,7 +442,7 @@ impl<C: Clock> Dogpile<C> {
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {
-        match at_once(self.access_unless_fresh(now, &Wait::new(patience)))? {
+        match block_on(self.access_unless_fresh(now, &Wait::new(patience)))? {
             Access::Fresh => Ok(Outcome::Fresh),
             Access::Stale => Ok(Outcome::Stale),
             Access::Waited => Ok(Outcome::Waited),

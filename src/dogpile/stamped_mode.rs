@@ -11,14 +11,14 @@ use super::Dogpile;
 use super::access::Need;
 use super::aging::Sight;
 use super::fetch::{Getter, Judge, Known, found};
-use super::getter_mode::{and_set, never, or_deadlock};
+use super::getter_mode::and_set;
 use crate::clock::{Clock, nanoseconds};
 use crate::creation::{Creation, Stored};
 use crate::election::{Birth, State};
-use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, never, or_deadlock};
 use crate::freshness::{Expiry, Freshness};
 use crate::keeper::Keeper;
-use crate::wait::{FOREVER, Patience, Wait, at_once};
+use crate::wait::{FOREVER, Patience, Wait, block_on};
 use std::fmt::Display;
 use std::future::ready;
 use std::time::{Duration, SystemTime};
@@ -95,7 +95,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Stamped<T> {
         let creator = self.stamping(|creation| never(creator(creation)));
-        or_deadlock(self.get_stamped(Patience::Endless, getter, creator))
+        or_deadlock(self.get_stamped(Patience::Infallible, getter, creator))
     }
 
     /// [`get_or_create_stamped_timeout`](Self::get_or_create_stamped_timeout) with the creator of
@@ -175,7 +175,7 @@ impl<C: Clock> Dogpile<C> {
         setter: impl FnOnce(&Stamped<T>),
     ) -> Stamped<T> {
         let creator = and_set(self.stamping(|_| never(creator())), setter);
-        or_deadlock(self.get_stamped(Patience::Endless, getter, creator))
+        or_deadlock(self.get_stamped(Patience::Infallible, getter, creator))
     }
 
     /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), but waits for others for `timeout` at
@@ -319,7 +319,7 @@ impl<C: Clock> Dogpile<C> {
         setter: impl FnOnce(&Stamped<T>) -> S,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         let run = |creation| ready(self.run_and_set(creation, creator, setter));
-        at_once(self.get_stamped_by(wait, || ready(getter()), run))
+        block_on(self.get_stamped_by(wait, || ready(getter()), run))
     }
 
     pub(crate) fn run_and_set<'a, T, E: Display, S: Stored<E>>(
@@ -372,7 +372,7 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce(&Creation<'a, Self>) -> Result<Stamped<T>, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         let run = |creation: Creation<'a, Self>| ready(creation.run_fallible(creator));
-        at_once(self.get_stamped_by(&Wait::new(patience), || ready(getter()), run))
+        block_on(self.get_stamped_by(&Wait::new(patience), || ready(getter()), run))
     }
 
     /// The access of each form: see [`fetch`](super::fetch).

@@ -3,18 +3,16 @@
 //! There are no twins that end in `_timeout`: whoever polls a future can race it with a timer.
 
 use super::Dogpile;
-use super::access::would_deadlock;
-use super::getter_mode::{never, or_deadlock};
 use super::lock_mode::{Access, AtOnce};
 use super::stamped_mode::Stamped;
 use crate::clock::Clock;
 use crate::creation::{Creation, Once, Stored};
 use crate::election::Generation;
-use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, never, or_deadlock, would_deadlock};
 use crate::keeper::Keeper;
 use crate::sync::Arc;
 use crate::turn::{Outcome, Turn};
-use crate::wait::{ENDLESS_TASK, TASK, Wait};
+use crate::wait::{INFALLIBLE_TASK, TASK, Wait};
 use std::convert::identity;
 use std::fmt::Display;
 
@@ -115,7 +113,7 @@ impl<C: Clock> Dogpile<C> {
                 Ok(AtOnce::Stale) => return Turn::Stale,
                 Err(now) => now,
             };
-            match self.access_unless_fresh(now, &ENDLESS_TASK).await {
+            match self.access_unless_fresh(now, &INFALLIBLE_TASK).await {
                 Ok(access) => self.turn(access, keeper),
                 Err(error) => would_deadlock(&error),
             }
@@ -154,8 +152,10 @@ impl<C: Clock> Dogpile<C> {
             match self.at_once() {
                 Ok(seen) => seen.into(),
                 Err(now) => or_deadlock(
-                    self.create_by(now, &ENDLESS_TASK, |creation| Box::pin(creation.run_closure(&mut creator, never)))
-                        .await,
+                    self.create_by(now, &INFALLIBLE_TASK, |creation| {
+                        Box::pin(creation.run_closure(&mut creator, never))
+                    })
+                    .await,
                 ),
             }
         }
@@ -268,8 +268,10 @@ impl<C: Clock> Dogpile<C> {
         let mut creator = Once::new(creator);
         async move {
             or_deadlock(
-                self.get_by(&ENDLESS_TASK, &mut getter, |creation| Box::pin(creation.run_closure(&mut creator, never)))
-                    .await,
+                self.get_by(&INFALLIBLE_TASK, &mut getter, |creation| {
+                    Box::pin(creation.run_closure(&mut creator, never))
+                })
+                .await,
             )
         }
     }
@@ -293,7 +295,7 @@ impl<C: Clock> Dogpile<C> {
         let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
         async move {
             or_deadlock(
-                self.get_by(&ENDLESS_TASK, &mut getter, |creation| {
+                self.get_by(&INFALLIBLE_TASK, &mut getter, |creation| {
                     Box::pin(creation.run_and_set(&mut creator, never, &mut setter))
                 })
                 .await,
@@ -410,7 +412,7 @@ impl<C: Clock> Dogpile<C> {
         async move {
             let stamp = |value| never(self.stamp(value));
             or_deadlock(
-                self.get_stamped_by(&ENDLESS_TASK, &mut getter, |creation| {
+                self.get_stamped_by(&INFALLIBLE_TASK, &mut getter, |creation| {
                     Box::pin(creation.run_closure(&mut creator, stamp))
                 })
                 .await,
@@ -438,7 +440,7 @@ impl<C: Clock> Dogpile<C> {
         async move {
             let stamp = |value| never(self.stamp(value));
             or_deadlock(
-                self.get_stamped_by(&ENDLESS_TASK, &mut getter, |creation| {
+                self.get_stamped_by(&INFALLIBLE_TASK, &mut getter, |creation| {
                     Box::pin(creation.run_and_set(&mut creator, stamp, &mut setter))
                 })
                 .await,

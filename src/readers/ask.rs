@@ -5,7 +5,7 @@ use super::{CLOSED, Kind, Readers, Record, Seat, counter_here};
 use crate::error::LockError;
 use crate::running::{Doing, begin};
 use crate::sync::{Ordering, unique};
-use crate::wait::{Wait, at_once};
+use crate::wait::{Wait, block_on};
 use std::mem;
 use std::task::{Poll, Waker};
 
@@ -13,7 +13,7 @@ impl Readers {
     /// The long way to a pass.
     #[cold]
     pub(super) fn ask_bound(&self, wait: &Wait) -> Result<Seat<'_>, LockError> {
-        let seat = at_once(self.ask(Kind::Bound, wait))?;
+        let seat = block_on(self.ask(Kind::Bound, wait))?;
         if seat.record.is_none() {
             begin(self.number(), Doing::Reading);
         }

@@ -5,7 +5,7 @@ use super::{CLOSED, COUNTERS, Readers, StaysOnItsThread, record};
 use crate::error::LockError;
 use crate::running::{Doing, begin, end};
 use crate::sync::{MutexGuard, Ordering, fences, unique};
-use crate::wait::{Wait, at_once};
+use crate::wait::{Wait, block_on};
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::mem;
@@ -14,7 +14,7 @@ use std::task::{Poll, Waker};
 impl Readers {
     /// Waits until nobody reads or writes, keeps new readers out meanwhile, and goes in. Blocks until then.
     pub(crate) fn write(&self, wait: &Wait) -> Result<Hold<'_>, LockError> {
-        let hold = at_once(self.write_loosely(wait))?;
+        let hold = block_on(self.write_loosely(wait))?;
         Ok(Hold { _here: hold.here(), _hold: hold })
     }
 

@@ -4,8 +4,8 @@ use super::Registry;
 use super::root::Root;
 use super::shard::Entry;
 use crate::clock::Clock;
-use crate::dogpile::{Dogpile, would_deadlock};
-use crate::error::{AcquireError, WouldBlock};
+use crate::dogpile::Dogpile;
+use crate::error::{AcquireError, WouldBlock, would_deadlock};
 use crate::keeper::{Keep, Keeper, Keeps};
 use crate::lock::Lock;
 use crate::readers::{HasReaders, Owner, Readers};
@@ -144,7 +144,7 @@ impl<'a, K: Send + Sync + 'a, C: Clock + 'a> Held<'a, K, Dogpile<C>> {
     /// As `Dogpile::acquire_owned`.
     #[track_caller]
     pub fn acquire_owned(&self) -> Turn<'a, C> {
-        match self.acquire_kept(Patience::Endless, || self.keeper()) {
+        match self.acquire_kept(Patience::Infallible, || self.keeper()) {
             Ok(turn) => turn,
             Err(error) => would_deadlock(&error),
         }
@@ -193,7 +193,7 @@ impl<K: Send + Sync + 'static, C: Clock + 'static> Held<'static, K, SyncReaderDo
     /// As [`SyncReaderDogpile::acquire`].
     #[track_caller]
     pub fn acquire_owned(&self) -> ReadTurn<'static, C, OwnedReadGuard> {
-        match self.acquire_kept(Patience::Endless, || self.keeper(), || self.clone().into()) {
+        match self.acquire_kept(Patience::Infallible, || self.keeper(), || self.clone().into()) {
             Ok(turn) => turn,
             Err(error) => would_deadlock(&error),
         }

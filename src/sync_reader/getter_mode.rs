@@ -4,12 +4,14 @@ use super::guard::after;
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::{Creation, Stored};
-use crate::dogpile::{ByLock, Fetched, Getter, Guarded, Judge, Spared, found, never, or_deadlock};
+use crate::dogpile::{ByLock, Fetched, Getter, Guarded, Judge, Spared, found};
 use crate::election::Birth;
-use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
+use crate::error::{
+    AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError, never, or_deadlock,
+};
 use crate::keeper::{Keep, Keeper};
 use crate::runner::Runner;
-use crate::wait::{FOREVER, Patience, Wait, at_once};
+use crate::wait::{FOREVER, Patience, Wait, block_on};
 use std::convert::identity;
 use std::fmt::Display;
 use std::future::ready;
@@ -104,7 +106,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         getter: impl FnMut() -> Result<T, NeedRegeneration>,
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> ReadGuard<'_, T> {
-        or_deadlock(self.get(Patience::Endless, getter, making(|creation| never(creator(creation)))))
+        or_deadlock(self.get(Patience::Infallible, getter, making(|creation| never(creator(creation)))))
     }
 
     /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits alone:
@@ -162,7 +164,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         setter: impl FnOnce(&T),
     ) -> ReadGuard<'_, T> {
         let creator = making(|_: &Creation<'_, Self>| never(creator()));
-        or_deadlock(self.get(Patience::Endless, getter, and_set(creator, setter)))
+        or_deadlock(self.get(Patience::Infallible, getter, and_set(creator, setter)))
     }
 
     /// As [`get_or_create_and_set`](Self::get_or_create_and_set), but waits for others, and for readers to let go, for
@@ -327,7 +329,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         let elected = |born| Creation::new(Keeper::Borrowed(self), born);
         let run = |creation| ready(self.make_here(creation, wait, creator));
         let mut getter = Getter { ask: || ready(getter()), read: identity };
-        let guard = at_once(self.fetch_by(wait, Guarded(judge), &mut getter, elected, run))?;
+        let guard = block_on(self.fetch_by(wait, Guarded(judge), &mut getter, elected, run))?;
         Ok(after(get, guard))
     }
 
@@ -380,7 +382,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         }
         let (judge, mut getter) = (&Guarded(judge), Getter { ask: || ready(getter()), read: identity });
         let elected = |born| Creation::new(kept.keeper(), born);
-        match at_once(this.dogpile.fetch_sparing(wait, judge, &mut getter, elected))? {
+        match block_on(this.dogpile.fetch_sparing(wait, judge, &mut getter, elected))? {
             Spared::Value(guard) => Ok(after((creator, get), guard)),
             Spared::HandOver(creation, need, guard) => {
                 creation.run_fallible_in_background(runner, creator);
@@ -388,7 +390,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
                 Ok(after(get, guard))
             }
             Spared::Create(creation, calls) => match this.make_here(creation, wait, making(creator)) {
-                Err(CreateError::Failed(error)) => match at_once(this.dogpile.fetch_old(calls, judge, &mut getter)) {
+                Err(CreateError::Failed(error)) => match block_on(this.dogpile.fetch_old(calls, judge, &mut getter)) {
                     Some(guard) => Ok(after((error, get), guard)),
                     None => Err(CreateError::Failed(error)),
                 },

@@ -3,8 +3,8 @@
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::{Creation, infallibly};
-use crate::dogpile::{ByLock, ByStamp, Stamped, never, or_deadlock};
-use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
+use crate::dogpile::{ByLock, ByStamp, Stamped};
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, never, or_deadlock};
 use crate::keeper::Keep;
 use crate::runner::Runner;
 use crate::turn::Outcome;
@@ -36,7 +36,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) + Send + 'static,
     ) -> ReadGuard<'a, Outcome> {
         let creator = infallibly(creator);
-        or_deadlock(Self::create_in_background(lock, runner, Patience::Endless, creator))
+        or_deadlock(Self::create_in_background(lock, runner, Patience::Infallible, creator))
     }
 
     /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), but waits for others for `timeout` at most.
@@ -112,7 +112,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> ReadGuard<'a, T> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        or_deadlock(Self::fetch_in_background(lock, runner, Patience::Endless, getter, creator))
+        or_deadlock(Self::fetch_in_background(lock, runner, Patience::Infallible, getter, creator))
     }
 
     /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
@@ -189,7 +189,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> ReadGuard<'a, Stamped<T>> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Endless, getter, creator))
+        or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Infallible, getter, creator))
     }
 
     /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), but waits for others for `timeout` at most.

@@ -4,15 +4,15 @@ use super::guard::after;
 use super::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::Creation;
-use crate::dogpile::{Need, Settled, Sight, would_deadlock};
+use crate::dogpile::{Need, Settled, Sight};
 use crate::election::Birth;
-use crate::error::{AcquireError, CreateError, LockError, WouldBlock};
+use crate::error::{AcquireError, CreateError, LockError, WouldBlock, would_deadlock};
 use crate::keeper::{Keep, Keeper};
 use crate::readers::{Owner, Pass, Seat};
 use crate::runner::Runner;
 use crate::sync::Arc;
 use crate::turn::Outcome;
-use crate::wait::{FOREVER, Patience, Wait, at_once};
+use crate::wait::{FOREVER, Patience, Wait, block_on};
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::ready;
@@ -47,7 +47,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> ReadTurn<'_, C> {
-        match self.access(Patience::Endless) {
+        match self.access(Patience::Infallible) {
             Ok(access) => self.turn(access),
             Err(error) => would_deadlock(&error),
         }
@@ -101,7 +101,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     #[track_caller]
     pub fn acquire_or_create_with(&self, creator: impl FnOnce(&Creation<'_, Self>)) -> ReadGuard<'_, Outcome> {
-        match self.create_infallibly(Patience::Endless, creator) {
+        match self.create_infallibly(Patience::Infallible, creator) {
             Ok(guard) => guard,
             Err(error) => would_deadlock(&error),
         }
@@ -254,7 +254,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         elected: impl FnOnce(Need, Option<Pass<'a>>),
     ) -> Result<Access<Seat<'a>>, AcquireError> {
         let enter = || ready(self.readers.enter(wait));
-        Ok(match at_once(self.access_by(wait, self.readers.is_reading_here(), enter, elected))? {
+        Ok(match block_on(self.access_by(wait, self.readers.is_reading_here(), enter, elected))? {
             Access::In(outcome, pass) => Access::In(outcome, pass.into_seat()),
             Access::Elected(born) => Access::Elected(born),
         })
@@ -449,7 +449,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// As `acquire`.
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> ReadTurn<'static, C, OwnedReadGuard> {
-        match self.acquire_shared(Patience::Endless) {
+        match self.acquire_shared(Patience::Infallible) {
             Ok(turn) => turn,
             Err(error) => would_deadlock(&error),
         }

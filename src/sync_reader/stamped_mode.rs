@@ -4,8 +4,8 @@ use super::getter_mode::{and_set, making};
 use super::{ReadGuard, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::Creation;
-use crate::dogpile::{ByStamp, Stamped, never, or_deadlock};
-use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration};
+use crate::dogpile::{ByStamp, Stamped};
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, never, or_deadlock};
 use crate::wait::{FOREVER, Patience, Wait};
 use std::fmt::Display;
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> ReadGuard<'_, Stamped<T>> {
         let creator = self.stamping(making(|creation: &Creation<'_, Self>| never(creator(creation))));
-        or_deadlock(self.get_stamped(Patience::Endless, getter, creator))
+        or_deadlock(self.get_stamped(Patience::Infallible, getter, creator))
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), but waits for others for `timeout` at most.
@@ -98,7 +98,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         setter: impl FnOnce(&Stamped<T>),
     ) -> ReadGuard<'_, Stamped<T>> {
         let creator = self.stamping(making(|_: &Creation<'_, Self>| never(creator())));
-        or_deadlock(self.get_stamped(Patience::Endless, getter, and_set(creator, setter)))
+        or_deadlock(self.get_stamped(Patience::Infallible, getter, and_set(creator, setter)))
     }
 
     /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), but waits for others, and for readers to let go, for

@@ -9,14 +9,17 @@ use super::lock_mode::{Access, leave};
 use super::{AsyncWriteGuard, OwnedReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::{Creation, Once, Stored};
-use crate::dogpile::{ByLock, ByStamp, Getter, Guarded, Judge, Stamped, found, never, or_deadlock, would_deadlock};
+use crate::dogpile::{ByLock, ByStamp, Getter, Guarded, Judge, Stamped, found};
 use crate::election::Generation;
-use crate::error::{AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError};
+use crate::error::{
+    AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError, never, or_deadlock,
+    would_deadlock,
+};
 use crate::keeper::Keep;
 use crate::readers::{LooseHold, OwnedPass};
 use crate::sync::Mutex;
 use crate::turn::Outcome;
-use crate::wait::{ENDLESS_TASK, TASK, Wait};
+use crate::wait::{INFALLIBLE_TASK, TASK, Wait};
 use std::convert::identity;
 use std::fmt::Display;
 
@@ -50,7 +53,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is.
     pub fn acquire_async<'a>(lock: impl Keep<'a, Self>) -> impl Future<Output = ReadTurn<'static, C, OwnedReadGuard>> {
         async move {
-            match Self::access_as_task(lock, &ENDLESS_TASK).await {
+            match Self::access_as_task(lock, &INFALLIBLE_TASK).await {
                 Ok(Access::In(outcome, pass)) => {
                     let guard = OwnedReadGuard::new((), pass);
                     match outcome {
@@ -121,7 +124,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         let mut creator = Once::new(creator);
         async move {
             or_deadlock(
-                Self::create_by(lock, &ENDLESS_TASK, |creation| Box::pin(creation.run_closure(&mut creator, never)))
+                Self::create_by(lock, &INFALLIBLE_TASK, |creation| Box::pin(creation.run_closure(&mut creator, never)))
                     .await,
             )
         }
@@ -203,7 +206,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         let mut creator = Once::new(creator);
         async move {
             or_deadlock(
-                Self::get_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
+                Self::get_by(lock, &INFALLIBLE_TASK, &mut getter, |creation| {
                     told(creation.run_closure(&mut creator, never))
                 })
                 .await,
@@ -230,7 +233,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         let (mut creator, mut setter) = (Once::new(creator), Once::new(setter));
         async move {
             or_deadlock(
-                Self::get_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
+                Self::get_by(lock, &INFALLIBLE_TASK, &mut getter, |creation| {
                     make_and_set(creation, &mut creator, never, &mut setter)
                 })
                 .await,
@@ -347,7 +350,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         async move {
             let stamp = |value| never(lock.kept().dogpile.stamp(value));
             or_deadlock(
-                Self::get_stamped_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
+                Self::get_stamped_by(lock, &INFALLIBLE_TASK, &mut getter, |creation| {
                     told(creation.run_closure(&mut creator, stamp))
                 })
                 .await,
@@ -375,7 +378,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         async move {
             let stamp = |value| never(lock.kept().dogpile.stamp(value));
             or_deadlock(
-                Self::get_stamped_by(lock, &ENDLESS_TASK, &mut getter, |creation| {
+                Self::get_stamped_by(lock, &INFALLIBLE_TASK, &mut getter, |creation| {
                     make_and_set(creation, &mut creator, stamp, &mut setter)
                 })
                 .await,
