@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The one test command: installs what is missing, then checks everything. Some fifteen minutes on two cores, of which most goes into building everything five times.
+# The one test command: installs what is missing, then checks everything. Some fifteen minutes on two cores, of which
+# most goes into building everything five times.
 set -euo pipefail
 cd "$(dirname "$0")"
 

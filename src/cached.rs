@@ -1,8 +1,9 @@
 //! The lock that owns its value: [`Dogpile`] and a place for it.
 //!
 //! Here are the type, its questions, and what changes the value from outside; how an access comes to its guard is in
-//! [`access`], the guard in [`guard`], what a creator is handed and hands back in [`renewal`], and how those who waited get
-//! their value in [`tray`].
+//! [`access`], the forms where the creation is handed over in [`in_background`], those for tasks in [`tasks`], the
+//! guard in [`guard`], what a creator is handed and hands back in [`renewal`], and how those who waited get their value
+//! in [`tray`].
 //!
 //! # The value and its deadline
 //!
@@ -244,7 +245,8 @@ impl<T, C: Clock> Cached<T, C> {
         fn age() -> Option<Duration>;
         /// Whether a creation is running. Never blocks.
         fn is_creating() -> bool;
-        /// How many threads wait for a creation right now. Blocks only for the moments in which the queue changes.
+        /// How many threads and tasks wait for a creation right now. Blocks only for the moments in which the queue
+        /// changes.
         fn waiting() -> usize;
         /// The current generation. Blocks only for the moments in which it moves.
         ///

@@ -2,8 +2,8 @@
 //!
 //! Here are the type, its questions and its invalidations. How an access comes to its turn is in [`access`]; the forms
 //! that accesses take are in [`lock_mode`], [`getter_mode`], [`stamped_mode`] and, where the creation is handed over,
-//! [`in_background`]; what a getter is asked, in [`fetch`]. What its policy means to it is in
-//! [`terms`] and [`aging`]; what is counted and told of it, in [`seen`].
+//! [`in_background`]; those for tasks in [`tasks`]; what a getter is asked, in [`fetch`]. What its policy means to it
+//! is in [`terms`] and [`aging`]; what is counted and told of it, in [`seen`].
 
 mod access;
 mod aging;
@@ -215,7 +215,8 @@ impl<C: Clock> Dogpile<C> {
         self.election.look().is_creating()
     }
 
-    /// How many threads wait for a creation right now. Blocks only for the moments in which the queue changes.
+    /// How many threads and tasks wait for a creation right now. Blocks only for the moments in which the queue
+    /// changes.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.election.waiting()

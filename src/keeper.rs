@@ -7,8 +7,8 @@ use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// What a lock is held by that may outlive its caller: `&'static L`, `&'a Arc<L>`, or `&'a Held<'static, K, L>` from a
-/// [`Registry`](crate::Registry). The functions that end in `_in_background`
-/// take one, and those of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) that end in `_async`.
+/// [`Registry`](crate::Registry). The functions that end in `_in_background` take one, and those of a
+/// [`SyncReaderDogpile`](crate::SyncReaderDogpile) that end in `_async`.
 ///
 /// It cannot be implemented elsewhere.
 pub trait Keep<'a, L>: Keeps<'a, L> {}

@@ -2,12 +2,13 @@
 //!
 //! # Where to go from here
 //!
-//! [`Cached`] keeps one value fresh, [`CachedFn`] a function's, and [`cached_by_key`](cached_by_key()) the results of a function with arguments, in
-//! a store. [`Dogpile`] is the lock under all of them; its documentation says who runs, who waits and who carries on.
-//! [`Turn`] is what an access is given, [`Creation`] the right to create. [`Registry`] has a lock for each key. [`SyncReaderDogpile`] is the lock for what readers hold on to while it is swapped, and
-//! [`RmLock`] its readers by themselves. [`Clock`] is what time it is.
-//! [`Policy`] is what happens as a value ages and when creating goes wrong, [`Runner`] and [`Spawner`] who creates in the background, and
-//! [`Observer`] who is told. Each type has its forms for tasks under a heading of that name; what holds for all of them is said at
+//! [`Cached`] keeps one value fresh, [`CachedFn`] a function's, and [`cached_by_key`](cached_by_key()) the results of a
+//! function with arguments, in a store. [`Dogpile`] is the lock under all of them; its documentation says who runs, who
+//! waits and who carries on. [`Turn`] is what an access is given, [`Creation`] the right to create. [`Registry`] has a
+//! lock for each key. [`SyncReaderDogpile`] is the lock for what readers hold on to while it is swapped, and [`RmLock`]
+//! its readers by themselves. [`Clock`] is what time it is. [`Policy`] is what happens as a value ages and when
+//! creating goes wrong, [`Runner`] and [`Spawner`] who creates in the background, and [`Observer`] who is told. Each
+//! type has its forms for tasks under a heading of that name; what holds for all of them is said at
 //! [`Dogpile`](Dogpile#for-tasks).
 
 // But for the lock that hands out what it holds: see `rm_lock`.

@@ -1,6 +1,6 @@
 //! The settings of a lock: what happens as a value ages, and when creating goes wrong.
 //!
-//! Nothing here waits or knows a lock; what the settings mean for one is in [`terms`](crate::dogpile).
+//! Nothing here waits or knows a lock; what the settings mean for one is in `dogpile::{terms, aging}`.
 
 mod backoff;
 mod plan;
@@ -218,8 +218,8 @@ impl PolicyBuilder {
     /// Pauses after a failed creation, instead of electing the next at once.
     ///
     /// A creation has failed that ended with an error or a panic, or was dropped unfinished; and one whose value has
-    /// [expired as it arrives](crate::Made::expires_after) (though that is counted as a creation). (A getter that fails is not one.) The pause is counted from that end, on the lock's own clock.
-    /// Until it is over
+    /// [expired as it arrives](crate::Made::expires_after) (though that is counted as a creation). A getter that fails
+    /// is no failed creation. The pause is counted from that end, on the lock's own clock. Until it is over
     ///
     /// - an old value is served, as [`Stale`](crate::Outcome::Stale), without calling any creator;
     /// - where there is none, all who have waited and all who come get [`CreateError::Paused`](crate::CreateError::Paused)
@@ -322,8 +322,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// What the lock is called (a name made at run time is leaked, by [`String::leak`]) in messages, such as that of a [`WaitCycle`](crate::WaitCycle), and where it is
-    /// [observed](Self::observer).
+    /// What the lock is called (a name made at run time is leaked, by [`String::leak`]) in messages, such as that of a
+    /// [`WaitCycle`](crate::WaitCycle), and where it is [observed](Self::observer).
     pub const fn name(mut self, name: &'static str) -> Self {
         self.0 = self.0.named(name);
         self

@@ -267,7 +267,7 @@ impl Readers {
         async move {
             let counter = counter_here();
             self.count(counter);
-            // Acquire: as in `enter_at_once`.
+            // Acquire: as in `sit_at_once`.
             if self.gate.load(Ordering::Acquire) & CLOSED == 0 {
                 return Ok(counter);
             }
@@ -327,7 +327,7 @@ impl Readers {
     }
 
     fn counted(&self, counter: usize) -> bool {
-        // Acquire: pairs with the release in `leave_counter`.
+        // Acquire: pairs with the release in `leave_seat_at`.
         self.counters[counter].0.load(Ordering::Acquire) != 0
     }
 

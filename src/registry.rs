@@ -29,9 +29,10 @@ use std::time::Duration;
 /// which derefs to the lock; while one exists, so does the lock. A creation in flight holds it as well, since it borrows the
 /// `Held` or, [owned](Held::acquire_owned), has one of its own.
 ///
-/// **Unless the registry [keeps what is idle](Self::keep_idle), a lock goes with its last holder,** and with it whatever it knew: its deadline, its generation, what somebody said to it,
-/// and the value of a [`Cached`](crate::Cached). That suits [stamped getter mode](Dogpile::get_or_create_stamped), where the
-/// store keeps all of that. For the others have the registry [keep them](Self::keep_idle) for a while.
+/// **Unless the registry [keeps what is idle](Self::keep_idle), a lock goes with its last holder,** and with it
+/// whatever it knew: its deadline, its generation, what somebody said to it, and the value of a
+/// [`Cached`](crate::Cached). That suits [stamped getter mode](Dogpile::get_or_create_stamped), where the store keeps
+/// all of that. For the others have the registry [keep them](Self::keep_idle) for a while.
 ///
 /// It is no cache: it has no bound but the keys in use and those that `keep_idle`, or a [pause](Self::with_policy), keeps.
 ///
@@ -39,7 +40,8 @@ use std::time::Duration;
 ///
 /// A look-up hashes the key and takes the mutex of one of 64 shards, for which unrelated keys seldom meet; so does the last
 /// who lets go. That is some 35 ns together, and 60 ns where the lock has to be made. Memory is per key that lives (160 bytes
-/// with a number for a key and a `Dogpile`; 88 more once that has created something, for its [`stats`](Dogpile::stats)), and follows their number down as well as up. The registry itself takes 8 KB.
+/// with a number for a key and a `Dogpile`; 88 more once that has created something, for its
+/// [`stats`](Dogpile::stats)), and follows their number down as well as up. The registry itself takes 8 KB.
 ///
 /// # Two threads at once
 ///
@@ -255,7 +257,7 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
         self.root.remove_idle(key)
     }
 
-    /// Whether a creation is running for that key. Makes no lock, and is no use of it. Blocks only for moments.
+    /// Whether a creation is running for that key. Makes no lock, and does not count as use. Blocks only for moments.
     ///
     /// # Panics
     ///
@@ -283,8 +285,8 @@ impl<K, L: Lock, F> Registry<K, L, F> {
 
     /// The keys that live, each [held](Held) while it is looked at, in no order. Blocks only for moments.
     ///
-    /// A key that lives all the while is seen once; one that comes or goes meanwhile may be seen or not. To be looked at is no
-    /// use: an idle one goes when it would have gone.
+    /// A key that lives all the while is seen once; one that comes or goes meanwhile may be seen or not. Being looked
+    /// at does not count as use: an idle one goes when it would have gone.
     pub fn iter(&self) -> Iter<'_, K, L> {
         Iter::new(&self.root)
     }

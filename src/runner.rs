@@ -7,7 +7,7 @@
 //! | stale | if elected, hands the creation over, and goes on with the old value |
 //! | missing | if elected, creates on its own thread, since it would wait anyhow; else waits |
 //!
-//! So nobody waits for a creator who has a value, not even who was elected. What the job is made of:
+//! So nobody who has a value waits for a creator, not even the one that was elected. What the job is made of:
 //!
 //! 1. The access is elected. The right to create exists from here on, as a [`Creation`](crate::Creation).
 //! 2. It makes a [`Job`] that owns the creation and the creator. No mutex of ours is held, nor is anything half-done.

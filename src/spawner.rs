@@ -10,9 +10,9 @@
 //!
 //! # The one who waits for its own creation
 //!
-//! It is in the queue of its lock, as everybody who waits: so a circle of creations is found (L7), and whoever creates or sets a value in
-//! its place serves it (L3). But its creator is gone, so it is never elected, and never declares a creation dead. What its own one has
-//! come to it is told by a [`Slip`]:
+//! It is in the queue of its lock, as everybody who waits: so a circle of creations is found (L7), and whoever creates
+//! or sets a value in its place serves it (L3). But its creator is gone, so it is never elected, and never declares a
+//! creation dead. A [`Slip`] tells it what its own creation has come to:
 //!
 //! | the task | the slip says | the access |
 //! |---|---|---|
@@ -20,9 +20,9 @@
 //! | has failed | the error | has that |
 //! | has panicked, was dropped, or found itself dead | lost | goes on waiting while somebody else creates; then it is served, or it is [`Lost`](crate::CreateError::Lost) |
 //!
-//! What the slip brings counts for more than what the queue says. It is filled in after the creation has ended, and says before that that
-//! it is going to be; so who is told first by the queue waits for the slip. A creation that hangs is declared dead by others who wait, or come: where there are
-//! none, its access hangs with it.
+//! What the slip brings counts for more than what the queue says. It is filled in after the creation has ended, and
+//! says before that that it is going to be; so who is told first by the queue waits for the slip. A creation that hangs
+//! is declared dead by others who wait, or come: where there are none, its access hangs with it.
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;

@@ -1,7 +1,8 @@
 //! The lock whose creator may swap what readers are reading: [`Dogpile`] and [`readers`](crate::readers) together.
 //!
-//! Here are the type, its questions, its write lock, and how an access comes to its guard; the forms that accesses take
-//! are in [`lock_mode`], [`getter_mode`] and [`stamped_mode`], the guards in [`guard`].
+//! Here are the type, its questions and its write lock. How an access comes to its guard is in [`lock_mode`]; the forms
+//! that accesses take are there, in [`getter_mode`], [`stamped_mode`] and, where the creation is handed over,
+//! [`in_background`]; those for tasks are in [`tasks`], the guards in [`guard`].
 //!
 //! # One access
 //!
@@ -196,7 +197,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         fn age() -> Option<Duration>;
         /// Whether a creation is running. Never blocks.
         fn is_creating() -> bool;
-        /// How many threads wait for a creation right now. Blocks only for the moments in which the queue changes.
+        /// How many threads and tasks wait for a creation right now. Blocks only for the moments in which the queue
+        /// changes.
         fn waiting() -> usize;
         /// The current generation, for [`invalidate_if`](Self::invalidate_if). As [`Dogpile::generation`].
         fn generation() -> Generation;
@@ -341,9 +343,10 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
     /// # Errors
     ///
     /// [`WriteLockError::Superseded`] if the value was invalidated after this creation began; then its value serves nobody but
-    /// its own caller. [`WriteLockError::Dead`] if it took too long, and another was elected in its place. [`WriteLockError::ReadLockHeld`] or [`WriteLockError::WriteLockHeld`] if this thread holds a
-    /// [`ReadGuard`] or the write lock already; [`WriteLockError::InsidePublish`] inside [`publish`](Creation::publish), which
-    /// this stands for.
+    /// its own caller. [`WriteLockError::Dead`] if it took too long, and another was elected in its place.
+    /// [`WriteLockError::ReadLockHeld`] or [`WriteLockError::WriteLockHeld`] if this thread holds a [`ReadGuard`] or
+    /// the write lock already; [`WriteLockError::InsidePublish`] inside [`publish`](Creation::publish), which this
+    /// stands for.
     ///
     /// # Panics
     ///

@@ -23,7 +23,7 @@ impl Shared {
         Arc::new(Self { election: Election::new(), slot: Slot::new() })
     }
 
-    /// As well, with a creation that runs already.
+    /// The same, with a creation that runs already.
     fn creating() -> (Arc<Self>, State, Birth) {
         let shared = Self::new();
         let born = shared.elect().expect("nobody else creates");

@@ -64,8 +64,7 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Errors
     ///
     /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would wait
-    /// for; or [`AcquireError::Paused`] after a
-    /// failure, if there is no value.
+    /// for; or [`AcquireError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///

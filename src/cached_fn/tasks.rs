@@ -21,7 +21,7 @@ use std::time::Duration;
 /// | `AsyncFn(&Renewal<'_, T, C>) -> Made<T>` | it is handed its [`Renewal`] |
 /// | `AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>` | the same, or it fails |
 ///
-/// It cannot be implemented elsewhere: `Kind` says which of these it is, and is always inferred.
+/// `Kind` tells these four apart; it is always inferred.
 #[diagnostic::on_unimplemented(
     message = "tasks cannot have a `CachedFn` of `{T}` call this",
     label = "its future does not give `{T}`, `Result<{T}, E>`, or `Made<{T}>` for an argument `&Renewal<'_, {T}, C>`, or that in a `Result`",

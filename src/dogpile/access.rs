@@ -2,7 +2,8 @@
 //!
 //! | what | is said by | to |
 //! |---|---|---|
-//! | `Freshness` | the deadline word, or the getter's stamp | the mode |
+//! | [`Look`] | the deadline word | [`sight`](Dogpile::sight) |
+//! | [`Sight`] | `sight`, by the policy; or the getter's stamp | the mode |
 //! | [`Need`] | the mode: what the access has seen, short of a fresh value | [`settle`](Dogpile::settle) |
 //! | [`Verdict`] | the queue, if the access waited | `settle` |
 //! | [`Settled`] | `settle` | the mode |

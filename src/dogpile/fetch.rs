@@ -7,12 +7,14 @@
 //! 3. The turn holds only in the generation that stood before the getter was called. If a creation has finished since,
 //!    the value that the getter missed may be there by now: back to 1. So those who found it gone together do not create
 //!    one after the other: one does, and the others ask again.
-//! 4. Elected: it creates. If it queued before, it asks once more first, for the store is not ours alone; if it finds the
-//!    value there, or the getter fails, there is nothing to create, and it lets all who wait ask again, at once.
+//! 4. Elected: it creates. If it came by 2 and then queued, it asks once more first, unless it has asked twice or the
+//!    generation has moved: the store is not ours alone. If it finds the value there, or the getter fails, there is
+//!    nothing to create, and it lets all who wait ask again, at once.
 //!    Served: it asks once more.
 //!
 //! The getter is called twice at most (L8): whoever has asked twice, and found nothing at last, waits until it is elected, and
-//! creates. Nobody calls it after having created.
+//! creates. Nobody calls it after having created a value; whose creator has failed may ask for the old one, if that is
+//! to be [served](crate::OnError::ServeStale) and a call is left.
 //!
 //! An access that ends in `_in_background`, and was elected at 1 with a stale value, asks the getter for that before it hands the
 //! creation over. If there is none, it creates by itself; if the getter fails, nobody does, and all who wait ask again.
@@ -42,7 +44,7 @@ pub(crate) enum Known {
     Need(Need),
     /// Nothing: ask the getter.
     Ask,
-    /// As well; but what it brings has expired, and somebody else creates, or nobody is to.
+    /// Nothing either: ask the getter; but what it brings has expired, and somebody else creates, or nobody is to.
     AskForOld,
 }
 

@@ -37,9 +37,11 @@ impl<C: Clock> Dogpile<C> {
     /// - Missing, to the lock or to the getter: one access is elected and runs `creator`; the others wait, and get its
     ///   value by `getter`.
     ///
-    /// `getter` is called at most twice in one access, and never after `creator`. An access that is told twice that there is
-    /// nothing creates, when its turn comes. Say [`NeedRegeneration`] of a miss only, not of a store that is down, or all
-    /// accesses create one after the other: that is an error, for [`get_or_try_create`](Self::get_or_try_create).
+    /// `getter` is called at most twice in one access, and never after `creator` has made a value. (After one that
+    /// failed it may be asked for the old value: see [`OnError::ServeStale`](crate::OnError).) An access that is told
+    /// twice that there is nothing creates, when its turn comes. Say [`NeedRegeneration`] of a miss only, not of a
+    /// store that is down, or all accesses create one after the other: that is an error, for
+    /// [`get_or_try_create`](Self::get_or_try_create).
     ///
     /// **`getter` is not called for a value that is missing to the lock**, as it is at first: start with
     /// [`born_fresh`](Self::born_fresh) if the store may hold one from before.
@@ -103,8 +105,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Errors
     ///
     /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it
-    /// would wait for; or [`AcquireError::Paused`] after a
-    /// failure, if there is no value.
+    /// would wait for; or [`AcquireError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///

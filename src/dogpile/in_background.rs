@@ -295,8 +295,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         Self::fetch_in_background(lock, runner, Patience::For(timeout), getter, creator)
     }
 
-    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), in the background: if the creation is handed over, the old value that `getter` brings is
-    /// returned.
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), in the background: if the creation is handed over,
+    /// the old value that `getter` brings is returned.
     ///
     /// What the creator returns in a job is dropped: it stores it itself.
     ///

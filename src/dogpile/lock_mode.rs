@@ -97,8 +97,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Errors
     ///
     /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it
-    /// would wait for; or [`AcquireError::Paused`] after a
-    /// failure, if there is no value.
+    /// would wait for; or [`AcquireError::Paused`] after a failure, if there is no value.
     #[inline]
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<Turn<'_, C>, AcquireError> {
         self.access(Patience::For(timeout)).map(|access| self.turn(access, || Keeper::Borrowed(self)))
@@ -137,8 +136,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Errors
     ///
     /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it
-    /// would wait for; or [`AcquireError::Paused`] after a
-    /// failure, if there is no value.
+    /// would wait for; or [`AcquireError::Paused`] after a failure, if there is no value.
     pub fn acquire_owned_timeout(self: &Arc<Self>, timeout: Duration) -> Result<Turn<'static, C>, AcquireError> {
         self.acquire_kept(Patience::For(timeout), || Keeper::Shared(Arc::clone(self)))
     }
@@ -179,8 +177,7 @@ impl<C: Clock> Dogpile<C> {
     /// # Errors
     ///
     /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it
-    /// would wait for; or [`AcquireError::Paused`] after a
-    /// failure, if there is no value.
+    /// would wait for; or [`AcquireError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///

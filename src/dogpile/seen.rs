@@ -57,7 +57,7 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// As well, unless it is fresh: the renewal that failed was an early one.
+    /// The same, unless the value is fresh: the renewal that failed was an early one.
     pub(crate) fn tell_if_stale(&self) {
         if self.is_expired() {
             self.tell_stale();

@@ -13,7 +13,7 @@ use std::task::Waker;
 pub(super) enum Role {
     /// It creates, if it is called.
     Creates,
-    /// As well; but if there is a pause, it can be told of that, and then need not create.
+    /// The same; but if there is a pause, it can be told of that, and then need not create.
     CreatesOrPauses,
     /// Nothing: its creator was given away.
     Waits,

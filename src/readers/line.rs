@@ -113,7 +113,7 @@ impl Readers {
                 }
             }
             line => {
-                // Release: pairs with the acquire in `enter_at_once`: who finds it open sees what was written.
+                // Release: pairs with the acquire in `sit_at_once`: who finds it open sees what was written.
                 self.gate.fetch_and(!CLOSED, Ordering::Release);
                 // Who waits for a writer that gave up before its turn.
                 if let Some(line) = line {

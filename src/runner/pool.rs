@@ -15,9 +15,10 @@ const IDLE: Duration = Duration::from_secs(10);
 
 /// Runs jobs in at most so many threads, and keeps at most so many waiting.
 ///
-/// Threads are started as they are needed, and end after 10 seconds without a job. Jobs run in the order in which they came. A job
-/// for which there is no place is dropped, which frees its lock: its value stays as it is, and the next access tries again (or the one
-/// after the [pause](crate::PolicyBuilder::retry_after): to the lock that is a failed creation). Dropping the pool drops the jobs that wait; those that run are not waited for.
+/// Threads are started as they are needed, and end after 10 seconds without a job. Jobs run in the order in which they
+/// came. A job for which there is no place is dropped, which frees its lock: its value stays as it is, and the next
+/// access tries again (or the one after the [pause](crate::PolicyBuilder::retry_after): to the lock that is a failed
+/// creation). Dropping the pool drops the jobs that wait; those that run are not waited for.
 ///
 /// # Deadlocks
 ///

@@ -116,7 +116,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would wait
     /// for; [`AcquireError::WriteLockHeld`] if it holds the write lock; [`AcquireError::ReadLockHeld`] if it holds a guard and
-    /// `getter` finds nothing.
+    /// `getter` finds nothing; [`AcquireError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///

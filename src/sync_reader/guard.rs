@@ -192,8 +192,9 @@ impl<'a> WriteGuard<'a> {
 ///
 /// # Deadlocks
 ///
-/// The lock does not know whose it is: a task that asks for a guard while it holds this waits for itself, and so does one that invalidates
-/// while it has it of its [creation](crate::Creation::write_lock_async). (A setter of the forms that take one is known to have it.)
+/// The lock does not know whose it is: a task that asks for a guard while it holds this waits for itself, and so does
+/// one that invalidates while it holds the one of its [creation](crate::Creation::write_lock_async). (A setter of the
+/// forms that take one is known to have it.)
 #[must_use = "a guard that is dropped at once guards nothing"]
 #[derive(Debug)]
 pub struct AsyncWriteGuard<'a> {

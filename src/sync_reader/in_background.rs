@@ -173,8 +173,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         Self::fetch_in_background(lock, runner, Patience::For(timeout), getter, creator)
     }
 
-    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), in the background: if the creation is handed over, the old value that `getter` brings is
-    /// returned. (If the thread reads already, as there: it is not elected.)
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), in the background: if the creation is handed over,
+    /// the old value that `getter` brings is returned. (If the thread reads already, as there: it is not elected.)
     ///
     /// What the creator returns in a job is dropped: it stores it itself.
     ///

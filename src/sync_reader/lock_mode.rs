@@ -69,7 +69,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Errors
     ///
     /// [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would wait
-    /// for; [`AcquireError::WriteLockHeld`] if it holds the write lock.
+    /// for; [`AcquireError::WriteLockHeld`] if it holds the write lock; [`AcquireError::Paused`] after a failure, if
+    /// there is no value.
     #[inline]
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<ReadTurn<'_, C>, AcquireError> {
         self.access(Patience::For(timeout)).map(|access| self.turn(access))

@@ -1,6 +1,7 @@
 //! The laws as functions over anything that elects.
 //!
-//! [`contract!`](crate::contract) makes one test of each law for each type. No test sleeps: a creator is held at a [`Gate`], and others are waited for by their state ([`until`]).
+//! [`contract!`](crate::contract) makes one test of each law for each type. No test sleeps: a creator is held at a
+//! [`Gate`], and others are waited for by their state ([`until`]).
 
 use dogpile::{CreateError, Dogpile, Freshness, ManualClock, Outcome, Policy};
 use parking_lot::{Condvar, Mutex};

@@ -1,4 +1,4 @@
-//! The contract under each policy, each pair of policies, and all of them.
+//! The contract under five settings of a policy, each pair of those, an observer, and all of them.
 //!
 //! The laws that no policy touches are those of [`laws`](crate::laws), run as they are. Of failures and of creations that hang
 //! each policy has something to say, so there the laws are said anew, with what the policy makes of them.

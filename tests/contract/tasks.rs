@@ -65,7 +65,7 @@ impl Executor for TokioThread {
     }
 }
 
-/// As well.
+/// The same, by another runtime.
 pub struct Smol;
 
 impl Executor for Smol {

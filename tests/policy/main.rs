@@ -37,7 +37,7 @@ fn ruled(policy: &'static Policy) -> (Arc<Lock>, Arc<ManualClock>) {
     (Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(policy)), clock)
 }
 
-/// As well, with a value that has expired.
+/// The same, with a value that has expired.
 fn ruled_and_stale(policy: &'static Policy) -> (Arc<Lock>, Arc<ManualClock>) {
     let (lock, clock) = ruled(policy);
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
