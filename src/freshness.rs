@@ -193,7 +193,7 @@ impl Expiry {
         }
     }
 
-    /// When a value that is created at `now` and lives for `lifetime` (nanoseconds, or `NEVER`) expires.
+    /// When a value that is created at `now` and lives for `lifetime` (nanoseconds, or `NEVER`) expires (L11).
     pub fn deadline_from(now: u64, lifetime: u64) -> u64 {
         match lifetime {
             // Not `now`: whoever has read the clock a little before would find it fresh.

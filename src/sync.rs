@@ -39,7 +39,7 @@ pub(crate) use std::sync::{Arc, OnceLock, Weak};
 
 /// A number that orders nothing: the models need not see it.
 pub(crate) type Counter = std::sync::atomic::AtomicU64;
-/// As well, a flag.
+/// The same, a flag.
 pub(crate) type Flag = std::sync::atomic::AtomicBool;
 
 /// Makes a `const fn`, or a plain one where loom's constructors forbid it.
@@ -74,7 +74,7 @@ pub enum Mutant {
     DeadIsLive,
     /// Who comes to wait while an overdue creation stores does not say so (C16).
     OverdueUntold,
-    /// Who is served stays in the table of those who wait for each other (C14).
+    /// Who is served stays in the table of those who wait for each other (L7, C14).
     EdgesStay,
     /// Who has given its creator away is called all the same (L5).
     CalledWithoutCreator,
@@ -85,17 +85,17 @@ pub enum Mutant {
     /// A reader looks for a writer without a fence behind the mark that it has left (L9).
     #[cfg(dogpile_loom)]
     NoReaderFence,
-    /// A reader that leaves does not look for a writer that waits for it.
+    /// A reader that leaves does not look for a writer that waits for it (L9).
     LeavesSilently,
-    /// Who is let in while a writer drains is not waited for.
+    /// Who is let in while a writer drains is not waited for (L9).
     NestedNotWaitedFor,
-    /// `Cached` stores the deadline before the value.
+    /// `Cached` stores the deadline before the value (L4).
     DeadlineBeforeValue,
-    /// `Renewal` reads the old value without the mutex.
+    /// `Renewal` reads the old value without the mutex (L6).
     OldOutsideMutex,
-    /// Who lets go of an entry of a registry takes itself for the last without another look under the mutex.
+    /// Who lets go of an entry of a registry takes itself for the last without another look under the mutex (L1).
     LastWithoutALook,
-    /// `park` looks for its token before it reads the bell.
+    /// `park` looks for its token before it reads the bell (C16).
     #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
     LooksBeforeItListens,
 }

@@ -309,8 +309,8 @@ fn c11_the_dead_taken_for_live() {
 
 /// Who was served, and has not woken up, is taken for one who waits.
 #[test]
-fn c14_edges_stay() {
-    finds("c14_edges_stay", Mutant::EdgesStay, "would have waited", || {
+fn l7_c14_edges_stay() {
+    finds("l7_c14_edges_stay", Mutant::EdgesStay, "would have waited", || {
         let [alpha, beta] = [lock(), lock()];
         let Turn::Create(creation) = beta.acquire_owned() else { panic!("nobody else creates") };
         let other = {

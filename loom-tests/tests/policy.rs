@@ -105,7 +105,7 @@ fn c11_a_time_out_against_finish() {
     DEAD.at_least_once();
 }
 
-/// As well, with a creation that fails or is dropped: then the waiter creates in any case.
+/// The same, with a creation that fails or is dropped: then the waiter creates in any case.
 #[test]
 fn c11_a_time_out_against_a_failure() {
     check(|| {
@@ -364,7 +364,7 @@ fn c11_the_dead_serve_nobody() {
 
 /// Two locks, two creators, each asks for the other's value: nobody hangs, and only one is told.
 #[test]
-fn c14_a_circle_of_two() {
+fn l7_c14_a_circle_of_two() {
     static TOLD: Reached = Reached::new();
     static NONE: Reached = Reached::new();
     check(|| {
@@ -397,7 +397,7 @@ fn c14_a_circle_of_two() {
 /// Who waits for a creation that ends waits no longer, though it may not have woken up: whoever creates that one anew, and
 /// waits for its creation, is not told of a circle.
 #[test]
-fn c14_who_was_served_is_in_no_circle() {
+fn l7_c14_who_was_served_is_in_no_circle() {
     check(|| {
         let [alpha, beta] =
             [(); 2].map(|()| Arc::new(Dogpile::with_clock(SECOND, ManualClock::new()).with_policy(&ALPHA)));
@@ -425,7 +425,7 @@ fn c14_who_was_served_is_in_no_circle() {
 
 /// Who was told of a pause waits no longer either, though it may not have woken up.
 #[test]
-fn c14_who_was_told_is_in_no_circle() {
+fn l7_c14_who_was_told_is_in_no_circle() {
     check(|| {
         let (alpha, beta) = (Shared::ruled(&ALPHA), Shared::ruled(&PAUSING));
         let creation = beta.elected();
@@ -455,7 +455,7 @@ fn c14_who_was_told_is_in_no_circle() {
 
 /// The creation that one waits for fails, and a newcomer is faster than it; that one waits for its creation then.
 #[test]
-fn c14_a_circle_that_a_newcomer_closes() {
+fn l7_c14_a_circle_that_a_newcomer_closes() {
     static TOLD: Reached = Reached::new();
     check(|| {
         let [alpha, beta] =
