@@ -1,9 +1,9 @@
 //! What can go wrong, one small type per kind of operation.
 
+use crate::sync::Arc;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a `try_` form gave nothing: it would have had to wait. There is no value, and somebody else is creating it; or somebody
@@ -130,7 +130,7 @@ pub enum AcquireError {
 }
 
 const LOST: &str = "the task that was spawned to create the value has panicked, or was dropped";
-const TIMED_OUT: &str = "timed out while waiting for other threads";
+const TIMED_OUT: &str = "timed out while waiting for others";
 const WOULD_DEADLOCK: &str =
     "a creator asked for the value that it is creating itself, and would have waited for itself for ever";
 
@@ -166,9 +166,9 @@ impl From<LockError> for AcquireError {
 /// Why an access with a creator or a getter that can fail, failed.
 ///
 /// `E` is the creator's own error and `G` the getter's, which come back untouched. In lock mode `G` is [`Infallible`]; with a
-/// getter that cannot fail, say `CreateError<E>` in a signature, since the compiler does not guess `G`. `Display` says what failed; the cause is the [`source`](Error::source). It is an
-/// [`Error`] if `E` and `G` are: of a creator's `String`, `&str` or boxed error, go on with its `to_string()`. More reasons arise as the
-/// crate grows.
+/// getter that cannot fail, say `CreateError<E>` in a signature, since the compiler does not guess `G`. `Display` says
+/// what failed; the cause is the [`source`](Error::source). It is an [`Error`] if `E` and `G` are: of a creator's
+/// `String`, `&str` or boxed error, go on with its `to_string()`. More reasons arise as the crate grows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CreateError<E, G = Infallible> {

@@ -63,7 +63,7 @@ macro_rules! ruled_as_the_dogpile {
 
         /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
         #[must_use]
-        pub fn with_shared_policy(mut self, policy: std::sync::Arc<crate::Policy>) -> Self {
+        pub fn with_shared_policy(mut self, policy: $crate::sync::Arc<crate::Policy>) -> Self {
             self.dogpile.share_rule(policy);
             self
         }

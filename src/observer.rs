@@ -26,10 +26,9 @@ pub use metrics::Metrics;
 pub use tracing::Tracing;
 
 use crate::election::Finished;
-use crate::sync::Counter;
+use crate::sync::{Counter, Ordering};
 use std::fmt;
 use std::panic::RefUnwindSafe;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Which lock an event is of.

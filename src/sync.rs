@@ -1,4 +1,4 @@
-//! The shim: this module, with those below it, is the only one to name std's, `parking_lot`'s, crossbeam's, the kernel's and
+//! The shim: this module, with those below it, is the only one to use std's, `parking_lot`'s, crossbeam's, the kernel's and
 //! loom's primitives of synchronization.
 //!
 //! Normally these are std's atomics, `parking_lot`'s mutex and a place for each thread to park (`sync/parking…`). Under
