@@ -1,47 +1,29 @@
 //! The lock whose creator may swap what readers are reading: [`Dogpile`] and [`readers`](crate::readers) together.
 //!
-//! Here are the type, its questions and its write lock. How an access comes to its guard is in [`lock_mode`]; the forms
-//! that accesses take are there, in [`getter_mode`], [`stamped_mode`] and, where the creation is handed over,
-//! [`in_background`]; those for tasks are in [`tasks`], the guards in [`guard`].
-//!
-//! # One access
-//!
-//! 1. It enters as a reader, which waits for a writer that is in or waits.
-//! 2. As a reader it looks at the value, so that what it sees of the freshness holds as long as its guard does: whoever
-//!    invalidates, takes the write lock and clears the resource away is either seen, or waits.
-//! 3. Fresh, or stale while somebody else creates: that is its turn, and it keeps its place as a reader.
-//! 4. Elected, or to wait because there is no value: it leaves first. So nobody who creates or waits keeps a writer out.
-//! 5. When it has created or waited, it enters again.
-//!
-//! A thread that reads already is let in at step 1 whoever waits, and stays: it neither creates nor waits (L9).
-//!
-//! # The write lock of a creation
-//!
-//! It is had first, and only then does the store begin (`STORING`, see [`election`](crate::election)), unless the creation
-//! was superseded meanwhile. So an invalidation waits for a swap that has begun, but not for the readers that a swap waits for:
-//! a reader may invalidate what it reads. The other way round, `publish` with the write lock inside, would have it wait for
-//! itself.
+//! Here are the type and its questions. How an access comes to its guard is in [`access`], and how a writer comes to be alone in
+//! [`write_lock`]; the forms that accesses take are in [`lock_mode`], [`getter_mode`], [`stamped_mode`] and, where the creation is
+//! handed over, [`in_background`]; those for tasks are in [`tasks`], the guards in [`guard`].
 
+mod access;
 mod getter_mode;
 mod guard;
 mod in_background;
 mod lock_mode;
 mod stamped_mode;
 mod tasks;
+mod write_lock;
 
 pub use guard::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, WriteGuard};
 
 use crate::clock::{Clock, MonotonicClock};
-use crate::creation::Creation;
 use crate::dogpile::Dogpile;
 use crate::election::Generation;
-use crate::error::{LockError, StillStoring, WouldBlock, WriteLockError};
+use crate::error::StillStoring;
 use crate::freshness::Freshness;
 use crate::lock::{Elects, Lock, ask_the_dogpile, ruled_as_the_dogpile};
-use crate::readers::{HasReaders, Hold, Owner, Readers};
-use crate::running::is_storing_here;
+use crate::readers::{HasReaders, Owner, Readers};
 use crate::sync::{Arc, const_fn};
-use crate::wait::{FOREVER, Patience, Wait, block_on};
+use crate::wait::{Patience, Wait, block_on};
 use std::fmt;
 use std::time::Duration;
 
@@ -96,12 +78,12 @@ use std::time::Duration;
 /// # Deadlocks
 ///
 /// What is found at once, as an error of the fallible and `_timeout` forms and as a panic of the others: a creator that asks for
-/// its own value; the write lock asked for by a thread that holds a [`ReadGuard`], or inside [`Creation::publish`]; reading or
+/// its own value; the write lock asked for by a thread that holds a [`ReadGuard`], or inside [`Creation::publish`](crate::Creation::publish); reading or
 /// writing under the write lock. (The forms that cannot return an error have a `_timeout` twin that can; with `Duration::MAX` it
-/// waits as long. A `try_` form says [`WouldBlock`] in these cases as in others.)
+/// waits as long. A `try_` form says [`WouldBlock`](crate::WouldBlock) in these cases as in others.)
 ///
 /// Whose an [`OwnedReadGuard`] is, nobody knows. Who holds one and accesses the lock once more may be elected, and then wait for
-/// its own guard in [`Creation::write_lock`]; or it may wait for a writer that waits for that guard:
+/// its own guard in [`Creation::write_lock`](crate::Creation::write_lock); or it may wait for a writer that waits for that guard:
 ///
 /// ```text
 /// thread or task 1                        thread 2
@@ -221,7 +203,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// Forgets the value: the next access creates, the others wait for it. As [`Dogpile::invalidate`].
     ///
     /// It does not take the resource away: those who read it go on until they let go. A creation that is running cannot swap any
-    /// more ([`Creation::write_lock`] is refused); one that has begun to is waited for, but not the readers that it waits
+    /// more ([`Creation::write_lock`](crate::Creation::write_lock) is refused); one that has begun to is waited for, but not the readers that it waits
     /// for, so that a thread which reads may invalidate, too. Called under the write lock it does not wait.
     pub fn invalidate(&self) {
         // Without an end to the wait it only ends well.
@@ -267,124 +249,6 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// Makes the value stale: the next access creates, the others carry on with it. As [`Dogpile::mark_stale`].
     pub fn mark_stale(&self) {
         self.dogpile.mark_stale();
-    }
-
-    /// Takes the write lock, for the creator's last step. Blocks until every reader has let go and nobody else has it; new
-    /// readers wait meanwhile.
-    ///
-    /// It is given whatever has become of the creation. [`Creation::write_lock`] is refused if the value was invalidated
-    /// meanwhile, and is the one to use where there is a creation.
-    ///
-    /// # Panics
-    ///
-    /// If this thread holds a [`ReadGuard`] or the write lock already, or is inside [`Creation::publish`] (a reader that
-    /// invalidates waits for that, and this would wait for the reader); or if the kernel's help, with which readers have been
-    /// counting so far, fails (a system-call filter that forbids membarrier and was installed after the first read).
-    #[track_caller]
-    pub fn acquire_write_lock(&self) -> WriteGuard<'_> {
-        match self.write(FOREVER) {
-            Ok(guard) => guard,
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// As [`acquire_write_lock`](Self::acquire_write_lock), but never blocks on anybody.
-    ///
-    /// # Errors
-    ///
-    /// [`WouldBlock`] if it would have to.
-    ///
-    /// # Panics
-    ///
-    /// If the kernel's help fails.
-    pub fn try_acquire_write_lock(&self) -> Result<WriteGuard<'_>, WouldBlock> {
-        self.write(Patience::None).map_err(|_| WouldBlock)
-    }
-
-    /// As [`acquire_write_lock`](Self::acquire_write_lock), but blocks for `timeout` at most. Zero does not wait, and
-    /// `Duration::MAX` waits without an end. Once it has given up, readers go on as if it had never come.
-    ///
-    /// # Errors
-    ///
-    /// [`LockError::TimedOut`]; [`LockError::ReadLockHeld`] or [`LockError::WriteLockHeld`] if this thread holds a
-    /// [`ReadGuard`] or the write lock already; [`LockError::InsidePublish`].
-    ///
-    /// # Panics
-    ///
-    /// If the kernel's help fails.
-    pub fn acquire_write_lock_timeout(&self, timeout: Duration) -> Result<WriteGuard<'_>, LockError> {
-        self.write(Patience::For(timeout))
-    }
-
-    fn write(&self, patience: Patience) -> Result<WriteGuard<'_>, LockError> {
-        Ok(WriteGuard::new(self.hold(&Wait::new(patience))?, None))
-    }
-
-    fn hold(&self, wait: &Wait) -> Result<Hold<'_>, LockError> {
-        self.not_inside_publish()?;
-        self.readers.write(wait)
-    }
-
-    fn not_inside_publish(&self) -> Result<(), LockError> {
-        if is_storing_here(self.dogpile.election()) { Err(LockError::InsidePublish) } else { Ok(()) }
-    }
-}
-
-/// # The write lock
-impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
-    /// Takes the write lock, to make what was created the current one. Blocks until every reader has let go and nobody else has
-    /// it; new readers wait meanwhile.
-    ///
-    /// Where it is refused, fail: whoever returns `Ok` all the same is given a guard for what was not swapped in.
-    ///
-    /// As inside [`publish`](Creation::publish), nothing older becomes current once an invalidation has returned (L6): one that
-    /// comes while the guard is held takes effect at once, and returns when it is dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`WriteLockError::Superseded`] if the value was invalidated after this creation began; then its value serves nobody but
-    /// its own caller. [`WriteLockError::Dead`] if it took too long, and another was elected in its place.
-    /// [`WriteLockError::ReadLockHeld`] or [`WriteLockError::WriteLockHeld`] if this thread holds a [`ReadGuard`] or
-    /// the write lock already; [`WriteLockError::InsidePublish`] inside [`publish`](Creation::publish), which this
-    /// stands for.
-    ///
-    /// # Panics
-    ///
-    /// If the kernel's help fails: see [`SyncReaderDogpile::acquire_write_lock`].
-    pub fn write_lock(&self) -> Result<WriteGuard<'_>, WriteLockError> {
-        self.write(&Wait::new(FOREVER))
-    }
-
-    /// As [`write_lock`](Self::write_lock), but blocks for `timeout` at most. Zero does not wait, and `Duration::MAX` waits
-    /// without an end.
-    ///
-    /// # Errors
-    ///
-    /// As `write_lock`, and [`WriteLockError::TimedOut`]; then readers go on as if it had never been asked for.
-    ///
-    /// # Panics
-    ///
-    /// As `write_lock`.
-    pub fn write_lock_timeout(&self, timeout: Duration) -> Result<WriteGuard<'_>, WriteLockError> {
-        self.write(&Wait::new(Patience::For(timeout)))
-    }
-
-    pub(crate) fn write(&self, wait: &Wait) -> Result<WriteGuard<'_>, WriteLockError> {
-        self.before_readers_wait()?;
-        let hold = self.lock().hold(wait)?;
-        let store = self.begin_store()?;
-        Ok(WriteGuard::new(hold, Some(store)))
-    }
-
-    /// Refuses the write lock before any reader is made to wait for nothing.
-    fn before_readers_wait(&self) -> Result<(), WriteLockError> {
-        if self.is_dead() {
-            return Err(WriteLockError::Dead);
-        }
-        if self.is_superseded() {
-            return Err(WriteLockError::Superseded);
-        }
-        Ok(())
     }
 }
 

@@ -1,36 +1,20 @@
-//! Lock mode, with guards: the forms of [`Dogpile`](crate::Dogpile), and the engine under them.
+//! Lock mode, with guards: the forms of [`Dogpile`](crate::Dogpile).
 
+use super::access::{Access, leave};
 use super::guard::after;
 use super::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::Creation;
-use crate::dogpile::{Need, Settled, Sight};
-use crate::election::Birth;
-use crate::error::{AcquireError, CreateError, LockError, WouldBlock, would_deadlock};
+use crate::error::{AcquireError, CreateError, WouldBlock, would_deadlock};
 use crate::keeper::{Keep, Keeper};
-use crate::readers::{Owner, Pass, Seat};
+use crate::readers::{Owner, Seat};
 use crate::runner::Runner;
 use crate::sync::Arc;
 use crate::turn::Outcome;
-use crate::wait::{FOREVER, Patience, Wait, block_on};
+use crate::wait::{FOREVER, Patience, Wait};
 use std::convert::Infallible;
 use std::fmt::Display;
-use std::future::ready;
 use std::time::Duration;
-
-/// How an access came out. On a thread's hit path `P` is a pass in pieces: see [`Seat`].
-#[derive(Clone, Copy)]
-pub(super) enum Access<P> {
-    /// In, and this is what it met.
-    In(Outcome, P),
-    /// To create, and not in.
-    Elected(Birth),
-}
-
-/// What an access does that is elected and creates for itself.
-pub(super) fn leave<P>(_: Need, pass: Option<P>) {
-    drop(pass);
-}
 
 /// # Lock mode
 ///
@@ -221,115 +205,6 @@ impl<C: Clock> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<(), E>,
     ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
         self.create(Patience::For(timeout), creator)
-    }
-
-    /// The hit path: all that a fresh value costs. In this order: as a reader it looks whether the value is fresh.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn hit(&self) -> Option<Seat<'_>> {
-        let seat = self.readers.sit_at_once()?;
-        // The clock is the user's: if it panics, the seat is left.
-        let taken = self.readers.taken(seat);
-        let seen = self.dogpile.expiry().unless_fresh(self.dogpile.clock());
-        let seat = taken.into_seat();
-        if seen.is_none() {
-            return Some(seat);
-        }
-        self.readers.leave_seat(seat);
-        None
-    }
-
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn access(&self, patience: Patience) -> Result<Access<Seat<'_>>, AcquireError> {
-        match self.hit() {
-            Some(seat) => Ok(Access::In(Outcome::Fresh, seat)),
-            None => self.access_slowly(&Wait::new(patience), leave),
-        }
-    }
-
-    #[cold]
-    fn access_slowly<'a>(
-        &'a self,
-        wait: &Wait,
-        elected: impl FnOnce(Need, Option<Pass<'a>>),
-    ) -> Result<Access<Seat<'a>>, AcquireError> {
-        let enter = || ready(self.readers.enter(wait));
-        Ok(match block_on(self.access_by(wait, self.readers.is_reading_here(), enter, elected))? {
-            Access::In(outcome, pass) => Access::In(outcome, pass.into_seat()),
-            Access::Elected(born) => Access::Elected(born),
-        })
-    }
-
-    /// An access of a thread or a task, which is in by a `P`. `nested`: it is in already, whatever it does here.
-    ///
-    /// What may be read until the new one is there, `elected` is given: an access that creates for itself has to leave it.
-    pub(super) fn access_by<P, F: Future<Output = Result<P, LockError>>>(
-        &self,
-        wait: &Wait,
-        nested: bool,
-        enter: impl Fn() -> F,
-        elected: impl FnOnce(Need, Option<P>),
-    ) -> impl Future<Output = Result<Access<P>, AcquireError>> {
-        async move {
-            let lock = &self.dogpile;
-            loop {
-                let pass = enter().await?;
-                // In this order: the word first, the deadline second. See `election`.
-                let seen = lock.election().look();
-                let need = match lock.look() {
-                    Sight::Fresh => return Ok(Access::In(Outcome::Fresh, pass)),
-                    Sight::Due if nested => return Ok(Access::In(Outcome::Fresh, pass)),
-                    sight if nested => {
-                        if sight == Sight::Stale {
-                            lock.tell_stale();
-                        }
-                        return Ok(Access::In(Outcome::Stale, pass));
-                    }
-                    Sight::Due => Need::Due,
-                    Sight::Stale => Need::Stale,
-                    Sight::Missing => Need::Missing,
-                };
-                // Who has a value to go on with does not wait, and may stay; whoever is to create must not.
-                let pass = (need != Need::Missing).then_some(pass);
-                match (lock.settle(seen, need, wait).await?, pass) {
-                    (Settled::Elected { born, .. }, pass) => {
-                        // A writer may be waiting for just that pass, and wakers are the user's.
-                        lock.meanwhile(born, || elected(need, pass));
-                        return Ok(Access::Elected(born));
-                    }
-                    (Settled::CarryOn, Some(pass)) => return Ok(Access::In(lock.goes_on(need), pass)),
-                    (Settled::Served, _) => return Ok(Access::In(Outcome::Waited, enter().await?)),
-                    (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn turn<'a>(&'a self, access: Access<Seat<'a>>) -> ReadTurn<'a, C> {
-        self.turn_as(access, || Keeper::Borrowed(self), |pass| ReadGuard::new((), pass))
-    }
-
-    #[inline]
-    fn turn_as<'a, 'l, G>(
-        &'a self,
-        access: Access<Seat<'a>>,
-        keeper: impl FnOnce() -> Keeper<'l, Self>,
-        guard: impl FnOnce(Pass<'a>) -> G,
-    ) -> ReadTurn<'l, C, G> {
-        match access {
-            Access::In(Outcome::Fresh, seat) => ReadTurn::Fresh(guard(self.readers.pass(seat))),
-            Access::In(outcome, seat) => {
-                // First of all: the clock, below, is the user's.
-                let pass = self.readers.pass(seat);
-                match outcome {
-                    Outcome::Waited if !self.is_expired() => ReadTurn::Fresh(guard(pass)),
-                    _ => ReadTurn::Stale(guard(pass)),
-                }
-            }
-            Access::Elected(born) => ReadTurn::Create(Creation::new(keeper(), born)),
-        }
     }
 
     #[inline(always)]

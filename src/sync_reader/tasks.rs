@@ -3,20 +3,17 @@
 //! Their guards own a share of their lock, and are marked by its counters (see [`readers`](crate::readers)): a task may be polled by
 //! one thread and then by another. So they are given the lock as what it is [kept](crate::Keep) by.
 
+use super::access::{Access, leave};
 use super::getter_mode::{ended, or_kept};
 use super::guard::after;
-use super::lock_mode::{Access, leave};
-use super::{AsyncWriteGuard, OwnedReadGuard, ReadTurn, SyncReaderDogpile};
+use super::{OwnedReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::{Creation, Once, Stored};
 use crate::dogpile::{ByLock, ByStamp, Getter, Guarded, Judge, Stamped, found};
 use crate::election::Generation;
-use crate::error::{
-    AcquireError, CreateError, GetError, LockError, NeedRegeneration, WriteLockError, never, or_deadlock,
-    would_deadlock,
-};
+use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, never, or_deadlock, would_deadlock};
 use crate::keeper::Keep;
-use crate::readers::{LooseHold, OwnedPass};
+use crate::readers::OwnedPass;
 use crate::sync::Mutex;
 use crate::turn::Outcome;
 use crate::wait::{INFALLIBLE_TASK, TASK, Wait};
@@ -611,36 +608,6 @@ fn make_and_set<C: Clock, V, T, E: Display, G, S: Stored<E>>(
 
 /// # For tasks
 impl<C: Clock> SyncReaderDogpile<C> {
-    /// As [`acquire_write_lock`](Self::acquire_write_lock), for a task, with a guard that may cross an `.await`.
-    ///
-    /// # Panics
-    ///
-    /// As `acquire_write_lock`, of the thread that polls this.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits, readers go on as if it had never come.
-    ///
-    /// # Deadlocks
-    ///
-    /// A task that holds a guard of this lock waits for itself: see [`AsyncWriteGuard`]. And a future of this that is neither polled nor
-    /// dropped keeps all others out who come anew.
-    pub fn acquire_write_lock_async(&self) -> impl Future<Output = AsyncWriteGuard<'_>> {
-        async move {
-            match self.hold_loosely().await {
-                Ok(hold) => AsyncWriteGuard::new(hold, None),
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-
-    fn hold_loosely(&self) -> impl Future<Output = Result<LooseHold<'_>, LockError>> {
-        async move {
-            self.not_inside_publish()?;
-            self.readers.write_loosely(&TASK).await
-        }
-    }
-
     /// As [`invalidate`](Self::invalidate), for a task: as [`Dogpile::invalidate_async`](crate::Dogpile::invalidate_async).
     ///
     /// # Cancel safety
@@ -665,31 +632,6 @@ impl<C: Clock> SyncReaderDogpile<C> {
         async move {
             // Without an end to the wait it only ends well.
             self.forget(only_if, &TASK).await.unwrap_or(true)
-        }
-    }
-}
-
-/// # The write lock, for tasks
-impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
-    /// As [`write_lock`](Self::write_lock), for a task, with a guard that may cross an `.await`.
-    ///
-    /// # Errors
-    ///
-    /// As `write_lock`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits, readers go on as if it had never come.
-    ///
-    /// # Deadlocks
-    ///
-    /// As [`acquire_write_lock_async`](SyncReaderDogpile::acquire_write_lock_async).
-    pub fn write_lock_async(&self) -> impl Future<Output = Result<AsyncWriteGuard<'_>, WriteLockError>> {
-        async move {
-            self.before_readers_wait()?;
-            let hold = self.lock().hold_loosely().await?;
-            let store = self.begin_store()?;
-            Ok(AsyncWriteGuard::new(hold, Some(store)))
         }
     }
 }
