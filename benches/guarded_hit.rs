@@ -9,15 +9,15 @@
 //! | `rwlock_coarse` | the same job with `parking_lot::RwLock`, and the coarse clock too (`hit` has it with `Instant`) |
 //! | `rm_lock` | `RmLock::read` alone |
 //!
-//! Then come the figures that have a goal, each a ratio of two subjects taken in turn in many short rounds. The goal beside
-//! `ShardedLock` is given against both of its subjects: the same job is what a user would have instead; the bare one asks
-//! more, since a clock is on one side only. How the floor itself compares tells what is left for the lock: where locked
-//! operations are cheap the clock alone takes more than the goal allows, and no lock can meet it. What the locks themselves
-//! decide is then told by the last line, which has no clock on either side.
+//! Then come the figures that have a goal, each a ratio of two subjects taken in turn in many short rounds. The goal
+//! beside `ShardedLock` is given against both of its subjects: the same job is what a user would have instead; the bare
+//! one asks more, since a clock is on one side only. How the floor itself compares tells what is left for the lock:
+//! where locked operations are cheap the clock alone takes more than the goal allows, and no lock can meet it. What the
+//! locks themselves decide is then told by the last line, which has no clock on either side.
 //!
-//! `fallback` is the same with full fences, and `write` an uncontended write lock beside a bare membarrier and a walk over
-//! as many records as threads have read: each in a process of its own, since fences are decided once and records stay. What
-//! memory is allocated is for `tests/readers_memory.rs` to show; here are the sizes.
+//! `fallback` is the same with full fences, and `write` an uncontended write lock beside a bare membarrier and a walk
+//! over as many records as threads have read: each in a process of its own, since fences are decided once and records
+//! stay. What memory is allocated is for `tests/readers_memory.rs` to show; here are the sizes.
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 

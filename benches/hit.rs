@@ -1,8 +1,8 @@
 //! What does a fresh hit cost?
 //!
-//! Beside the lock stand the floor (load a deadline, read the coarse clock, compare: no expiring value can do with less)
-//! and what one would write without this crate (a read lock around the value and an `Instant`). At two threads each
-//! runs its own loop over the same object, and the slower one counts.
+//! Beside the lock stand the floor (load a deadline, read the coarse clock, compare: no expiring value can do with
+//! less) and what one would write without this crate (a read lock around the value and an `Instant`). At two threads
+//! each runs its own loop over the same object, and the slower one counts.
 //!
 //! After the groups comes the figure that has a goal: the ratio of a hit to the floor, both taken in turn in many short
 //! rounds, so that whatever else the machine does falls on both.

@@ -1,9 +1,9 @@
 //! How many instructions does a fresh hit cost beyond the floor?
 //!
-//! The benches in nanoseconds are at the mercy of the machine; this one counts, under callgrind, and so is exact: it runs
-//! itself with two numbers of loops for each subject and divides the difference. Both subjects are the same loop around
-//! another call. The clock is read by both in the same way (valgrind may hide the vDSO, and a reading is then a system
-//! call, whose instructions in the kernel are not counted), so it is not part of the difference.
+//! The benches in nanoseconds are at the mercy of the machine; this one counts, under callgrind, and so is exact: it
+//! runs itself with two numbers of loops for each subject and divides the difference. Both subjects are the same loop
+//! around another call. The clock is read by both in the same way (valgrind may hide the vDSO, and a reading is then a
+//! system call, whose instructions in the kernel are not counted), so it is not part of the difference.
 //!
 //! Exits with an error if the goal is missed, or if there is no valgrind.
 

@@ -1,8 +1,8 @@
 //! What does it cost to meet a creation that runs?
 //!
 //! `stale`: an access that finds the value stale and a creation running, beside one that finds it fresh. `waiters`: how
-//! long after the creator's end the last of those who waited for it has returned, beside std's `OnceLock`. Both are taken
-//! in turn with what they are compared to, so that whatever else the machine does falls on both.
+//! long after the creator's end the last of those who waited for it has returned, beside std's `OnceLock`. Both are
+//! taken in turn with what they are compared to, so that whatever else the machine does falls on both.
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 

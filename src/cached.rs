@@ -20,17 +20,19 @@
 //!
 //! # Why it holds
 //!
-//! - *A hit finds what it was told of, or newer (L4).* It acquires the deadline first and reads the cell second; the cell
-//!   was filled before that deadline was released.
+//! - *A hit finds what it was told of, or newer (L4).* It acquires the deadline first and reads the cell second; the
+//!   cell was filled before that deadline was released.
 //! - *What is missing is not read (L6).* An access that begins after an invalidation has returned finds the deadline
-//!   missing, or a newer one, and then what was put into the cell after it was emptied. One that found a deadline and then an
-//!   empty cell was overtaken by an invalidation, and looks again; the deadline that it finds then is at least as new.
+//!   missing, or a newer one, and then what was put into the cell after it was emptied. One that found a deadline and
+//!   then an empty cell was overtaken by an invalidation, and looks again; the deadline that it finds then is at least
+//!   as new.
 //! - *An old value is not brought back (L6).* What a creator may answer "unchanged" of is read under the mutex, in the
-//!   generation that it was elected in. While that stands the cell has not moved, and if it has moved at the end nothing is
-//!   published.
-//! - *Who waited is served (L3),* though the value may have been superseded or invalidated before it wakes: see [`tray`].
-//! - *No user code under the mutex (C22).* What is taken out of cell and tray is carried out of the transition and dropped
-//!   after it.
+//!   generation that it was elected in. While that stands the cell has not moved, and if it has moved at the end
+//!   nothing is published.
+//! - *Who waited is served (L3),* though the value may have been superseded or invalidated before it wakes: see
+//!   [`tray`].
+//! - *No user code under the mutex (C22).* What is taken out of cell and tray is carried out of the transition and
+//!   dropped after it.
 
 mod access;
 mod guard;
@@ -57,12 +59,12 @@ use tray::Trays;
 
 /// A value that is kept fresh: a [`Dogpile`] that owns it.
 ///
-/// For one expensive thing that many threads read and that ages: a token, a key set, a table of rates, a template, a model, a
-/// parsed file. Each read says how to make it anew; if it is fresh, that costs nothing. (To say it once, see
+/// For one expensive thing that many threads read and that ages: a token, a key set, a table of rates, a template, a
+/// model, a parsed file. Each read says how to make it anew; if it is fresh, that costs nothing. (To say it once, see
 /// [`CachedFn`](crate::CachedFn).)
 ///
-/// A read yields a [`CachedGuard`], which derefs to the value and keeps the one that was read, however long it is held: it
-/// delays nobody.
+/// A read yields a [`CachedGuard`], which derefs to the value and keeps the one that was read, however long it is held:
+/// it delays nobody.
 ///
 /// # Several threads at once
 ///
@@ -72,25 +74,25 @@ use tray::Trays;
 /// | stale | is elected, creates, and gets the new one | get the old one, without waiting |
 /// | missing | is elected, creates, and gets the new one | wait; that one creation serves them all |
 ///
-/// If a creation fails, the value stays what it was. With a stale one, the next access is elected; with none, exactly one of
-/// those who wait is, and the others go on waiting.
+/// If a creation fails, the value stays what it was. With a stale one, the next access is elected; with none, exactly
+/// one of those who wait is, and the others go on waiting.
 ///
 /// # Cost
 ///
-/// A hit reads the clock as one of [`Dogpile`] does, and marks the value as being read in memory of its own thread: about 8 ns
-/// in all, on any number of threads at once. It takes no lock, writes no shared memory, and allocates on a thread's first read
-/// only. A thread that holds more than eight guards (of this crate or of arc-swap, which they are made of) counts the others
-/// in the value itself, which readers share.
+/// A hit reads the clock as one of [`Dogpile`] does, and marks the value as being read in memory of its own thread:
+/// about 8 ns in all, on any number of threads at once. It takes no lock, writes no shared memory, and allocates on a
+/// thread's first read only. A thread that holds more than eight guards (of this crate or of arc-swap, which they are
+/// made of) counts the others in the value itself, which readers share.
 ///
 /// # Memory ordering
 ///
-/// What a creator did before it returned happens before whatever a reader of its value does, and before the next creator
-/// runs. What was done before [`set`](Self::set) happens before whatever a reader of that value does.
+/// What a creator did before it returned happens before whatever a reader of its value does, and before the next
+/// creator runs. What was done before [`set`](Self::set) happens before whatever a reader of that value does.
 ///
 /// # Deadlocks
 ///
-/// As for [`Dogpile`]: a creator that asks for the value that it is making, where there is none, is told so, and so is the last of
-/// several that would wait for each other.
+/// As for [`Dogpile`]: a creator that asks for the value that it is making, where there is none, is told so, and so is
+/// the last of several that would wait for each other.
 ///
 /// # Examples
 ///
@@ -130,8 +132,9 @@ use tray::Trays;
 /// # Ok::<(), dogpile::CreateError<std::io::Error>>(())
 /// ```
 ///
-/// How old a stale value may get has no bound unless a policy [sets one](crate::PolicyBuilder::max_stale): after an idle night the
-/// first to come fetches the next token, and whoever comes meanwhile is given the old one, dead as it is.
+/// How old a stale value may get has no bound unless a policy [sets one](crate::PolicyBuilder::max_stale): after an
+/// idle night the first to come fetches the next token, and whoever comes meanwhile is given the old one, dead as it
+/// is.
 ///
 /// On a clock of one's own, for tests:
 ///
@@ -196,14 +199,15 @@ impl<T> Node<T> {
     }
 }
 
-// As for an `Arc<T>`: a panic leaves nothing half-done in here, but `T` may be seen from outside. User code runs between the
-// transitions, never within one.
+// As for an `Arc<T>`: a panic leaves nothing half-done in here, but `T` may be seen from outside. User code runs
+// between the transitions, never within one.
 impl<T: RefUnwindSafe, C: Clock + UnwindSafe> UnwindSafe for Cached<T, C> {}
 impl<T: RefUnwindSafe, C: Clock + RefUnwindSafe> RefUnwindSafe for Cached<T, C> {}
 
 impl<T> Cached<T> {
     const_fn! {
-        /// No value yet; one expires `expires_after` its creator returned, unless it [says itself](Made::expires_after) when.
+        /// No value yet; one expires `expires_after` its creator returned, unless it [says itself](Made::expires_after)
+        /// when.
         ///
         /// Precision, zero and `Duration::MAX` are those of [`Dogpile::new`].
         #[must_use]
@@ -213,8 +217,8 @@ impl<T> Cached<T> {
     }
 
     const_fn! {
-        /// No value yet; it does not expire, unless it [says itself](Made::expires_after) when. It is created once, and again
-        /// when [invalidated](Self::invalidate) or [marked stale](Self::mark_stale).
+        /// No value yet; it does not expire, unless it [says itself](Made::expires_after) when. It is created once, and
+        /// again when [invalidated](Self::invalidate) or [marked stale](Self::mark_stale).
         #[must_use]
         pub const fn never_expires() -> Self {
             Self::new(Duration::MAX)
@@ -240,8 +244,8 @@ impl<T, C: Clock> Cached<T, C> {
         fn is_expired() -> bool;
         /// Whether there is a value, fresh or stale. Never blocks.
         fn has_value() -> bool;
-        /// How long ago the value was created, set, or found unchanged, as [`Dogpile::age`]; `None` if it is missing. Never
-        /// blocks.
+        /// How long ago the value was created, set, or found unchanged, as [`Dogpile::age`]; `None` if it is missing.
+        /// Never blocks.
         fn age() -> Option<Duration>;
         /// Whether a creation is running. Never blocks.
         fn is_creating() -> bool;
@@ -264,8 +268,8 @@ impl<T, C: Clock> Cached<T, C> {
 
     /// Puts a value there, which counts as a finished creation: it is fresh from now on. Blocks only for moments.
     ///
-    /// Whoever waits for a value is given this one at once. A creation that is running is superseded: its own caller gets
-    /// what it makes, and nobody else does (C6). The old value is dropped here, unless somebody reads it.
+    /// Whoever waits for a value is given this one at once. A creation that is running is superseded: its own caller
+    /// gets what it makes, and nobody else does (C6). The old value is dropped here, unless somebody reads it.
     pub fn set(&self, value: T) {
         self.put(value, None);
     }
@@ -287,8 +291,8 @@ impl<T, C: Clock> Cached<T, C> {
         drop(old);
     }
 
-    /// Makes that node the current one, and the one that whoever waits is served with. Under the mutex; what is returned
-    /// is to be dropped after it.
+    /// Makes that node the current one, and the one that whoever waits is served with. Under the mutex; what is
+    /// returned is to be dropped after it.
     fn publish(&self, node: &Arc<Node<T>>, generation: Generation) -> impl Sized + use<T, C> {
         node.renew(generation);
         (self.cell.swap(Some(Arc::clone(node))), self.trays.serve(node))
@@ -303,9 +307,9 @@ impl<T, C: Clock> Cached<T, C> {
 
     /// Forgets the value: the next access creates, the others wait for it. Blocks only for moments.
     ///
-    /// A creation that is running is superseded: its value does not become the current one (L6); those who waited for it
-    /// since before get it, whoever asks from now on waits until it has ended and a new one is made. The old value is
-    /// dropped here, unless somebody reads it.
+    /// A creation that is running is superseded: its value does not become the current one (L6); those who waited for
+    /// it since before get it, whoever asks from now on waits until it has ended and a new one is made. The old value
+    /// is dropped here, unless somebody reads it.
     ///
     /// # Memory ordering
     ///
@@ -316,15 +320,16 @@ impl<T, C: Clock> Cached<T, C> {
 
     /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did.
     ///
-    /// With the [generation of the guard](CachedGuard::generation) whose value was found useless: of 64 threads that were
-    /// refused with one token, one causes a renewal, and none throws away a newer one than it has seen.
+    /// With the [generation of the guard](CachedGuard::generation) whose value was found useless: of 64 threads that
+    /// were refused with one token, one causes a renewal, and none throws away a newer one than it has seen.
     ///
     /// If not, there is most often another value by now: read again. It may be the same one once more, if it was found
-    /// [unchanged](Renewal::unchanged) just before this call, by a creator who asked before it went bad; then the next round has
-    /// it invalidated. The value of a creation that was superseded, which only its own caller and those who waited have, cannot be
-    /// invalidated, since it is not there.
+    /// [unchanged](Renewal::unchanged) just before this call, by a creator who asked before it went bad; then the next
+    /// round has it invalidated. The value of a creation that was superseded, which only its own caller and those who
+    /// waited have, cannot be invalidated, since it is not there.
     ///
-    /// A renewal that is already running on a stale value is superseded, since it may have begun before the value went bad.
+    /// A renewal that is already running on a stale value is superseded, since it may have begun before the value went
+    /// bad.
     pub fn invalidate_if(&self, seen: Generation) -> bool {
         self.forget(Some(seen)).0
     }
@@ -341,8 +346,8 @@ impl<T, C: Clock> Cached<T, C> {
 
     /// Makes the value stale: the next access creates, the others carry on with it. Never blocks on a creation.
     ///
-    /// A creation that is running publishes its value as stale, so that the next access creates once more. A value that is
-    /// missing stays missing.
+    /// A creation that is running publishes its value as stale, so that the next access creates once more. A value that
+    /// is missing stays missing.
     ///
     /// # Memory ordering
     ///

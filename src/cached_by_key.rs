@@ -1,5 +1,5 @@
-//! A function with arguments that keeps its results in a store: [`Dogpile`]'s stamped getter mode, with a [`Registry`] of locks. What
-//! of it is for tasks is in [`tasks`].
+//! A function with arguments that keeps its results in a store: [`Dogpile`]'s stamped getter mode, with a [`Registry`]
+//! of locks. What of it is for tasks is in [`tasks`].
 
 mod tasks;
 
@@ -17,8 +17,8 @@ use std::future::ready;
 use std::hash::Hash;
 use std::time::Duration;
 
-/// Where a [`CachedByKey`] keeps its results: three closures. Wherever that is (memcached, a cache in this process, a map
-/// behind a lock), it may lose what it likes when it likes.
+/// Where a [`CachedByKey`] keeps its results: three closures. Wherever that is (memcached, a cache in this process, a
+/// map behind a lock), it may lose what it likes when it likes.
 ///
 /// | | infallible | fallible |
 /// |---|---|---|
@@ -28,8 +28,8 @@ use std::time::Duration;
 ///
 /// To the forms that end in `_async` they give futures of those.
 ///
-/// Each form asks for those that it calls: who never invalidates may say `remove: ()`. What `set` and `remove` return is looked
-/// at: an infallible one returns `()`, so end it with a semicolon.
+/// Each form asks for those that it calls: who never invalidates may say `remove: ()`. What `set` and `remove` return
+/// is looked at: an infallible one returns `()`, so end it with a semicolon.
 #[derive(Clone, Copy, Debug)]
 pub struct Store<Get, Set, Remove> {
     /// Gets the value and its stamp; nothing, if there is none.
@@ -40,12 +40,12 @@ pub struct Store<Get, Set, Remove> {
     pub remove: Remove,
 }
 
-/// A function that keeps its results, each under a key made from its arguments, and makes one anew when it has expired: see
-/// [`cached_by_key`].
+/// A function that keeps its results, each under a key made from its arguments, and makes one anew when it has expired:
+/// see [`cached_by_key`].
 ///
-/// For each key that is in use there is a [`Dogpile`], in [stamped getter mode](Dogpile::get_or_create_stamped): who runs the
-/// function, who waits and who gets the old value when several threads come at once, and how often `get` is called, is said
-/// there. Calls with other keys have nothing to do with each other.
+/// For each key that is in use there is a [`Dogpile`], in [stamped getter mode](Dogpile::get_or_create_stamped): who
+/// runs the function, who waits and who gets the old value when several threads come at once, and how often `get` is
+/// called, is said there. Calls with other keys have nothing to do with each other.
 ///
 /// The forms that end in `_fallible` are for a function and a store that can fail, and for those that block there are
 /// `_timeout` forms. Key, function and store run on the thread of the call that they are for.
@@ -54,8 +54,8 @@ pub struct Store<Get, Set, Remove> {
 ///
 /// All results live equally long; where each says itself how long, see [`Registry`] with [`Cached`](crate::Cached).
 ///
-/// With functions, or closures that capture nothing, the type can be named, for a `static` or a field. (For others, name the
-/// closures in a field as boxes: `Box<dyn Fn(&K) -> Option<Stamped<V>> + Send + Sync>` and so on.)
+/// With functions, or closures that capture nothing, the type can be named, for a `static` or a field. (For others,
+/// name the closures in a field as boxes: `Box<dyn Fn(&K) -> Option<Stamped<V>> + Send + Sync>` and so on.)
 ///
 /// ```
 /// use dogpile::{CachedByKey, Stamped, Store, cached_by_key};
@@ -90,9 +90,10 @@ pub struct CachedByKey<K, Key, F, Get, Set, Remove, C: Clock = MonotonicClock> {
 const_fn! {
     /// Has a function with arguments keep its results, each for `expires_after`, in a store.
     ///
-    /// `key` (`Fn(&A) -> K`) makes the key under which the result is kept from the arguments, which are one value: a tuple if there
-    /// are several. `function` is `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>` for the fallible forms. Closures say what they take
-    /// (`|key: &String|`), since what is asked of them is asked by the forms that call them.
+    /// `key` (`Fn(&A) -> K`) makes the key under which the result is kept from the arguments, which are one value: a
+    /// tuple if there are several. `function` is `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>` for the fallible forms.
+    /// Closures say what they take (`|key: &String|`), since what is asked of them is asked by the forms that call
+    /// them.
     ///
     /// # Examples
     ///
@@ -147,8 +148,8 @@ impl<K, Key, F, Get, Set, Remove, C: Clock> CachedByKey<K, Key, F, Get, Set, Rem
     }
 
     const_fn! {
-        /// Has the lock of each key do as `policy` says as a result ages and when the function fails or hangs, in place of the
-        /// [defaults](crate::Policy).
+        /// Has the lock of each key do as `policy` says as a result ages and when the function fails or hangs, in place
+        /// of the [defaults](crate::Policy).
         #[must_use]
         pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
             self.locks.rule(policy);
@@ -237,12 +238,13 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// The result for those arguments, from the store or made by the function, with the time when it was made. As
     /// [`Dogpile::get_or_create_stamped_and_set`].
     ///
-    /// Blocks as long as the function runs, if this call is elected, or while there is no result and somebody else makes it.
+    /// Blocks as long as the function runs, if this call is elected, or while there is no result and somebody else
+    /// makes it.
     ///
     /// # Panics
     ///
-    /// If this thread is running the function for the same key already and would wait for itself; if the key, the function or
-    /// the store does.
+    /// If this thread is running the function for the same key already and would wait for itself; if the key, the
+    /// function or the store does.
     #[track_caller]
     pub fn get<A: ?Sized, V>(&self, arguments: &A) -> Stamped<V>
     where
@@ -311,8 +313,8 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
 
     /// Forgets the result for those arguments, and removes it from the store: the next call makes it anew.
     ///
-    /// A result that is being made is superseded: its own caller gets it, and it is not stored (L6). If it is being stored
-    /// just now, this waits for that before it removes it.
+    /// A result that is being made is superseded: its own caller gets it, and it is not stored (L6). If it is being
+    /// stored just now, this waits for that before it removes it.
     ///
     /// Other processes that share the store find it gone, but what they are making is theirs to store.
     ///
@@ -327,11 +329,11 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         self.forget(arguments);
     }
 
-    /// Runs the function for those arguments though its result be fresh, and returns one whose making began after this call
-    /// did.
+    /// Runs the function for those arguments though its result be fresh, and returns one whose making began after this
+    /// call did.
     ///
-    /// Others carry on with the old one meanwhile. If somebody else is making one already, waits for that to end, and then makes
-    /// another, or gets the one that yet somebody else has begun to make since.
+    /// Others carry on with the old one meanwhile. If somebody else is making one already, waits for that to end, and
+    /// then makes another, or gets the one that yet somebody else has begun to make since.
     ///
     /// # Panics
     ///
@@ -352,15 +354,16 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
 
 /// # Of a function and a store that can fail
 ///
-/// A call that fails leaves the store as it was, unless `set` failed half-way. The errors are the caller's, and not kept.
+/// A call that fails leaves the store as it was, unless `set` failed half-way. The errors are the caller's, and not
+/// kept.
 impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByKey<K, Key, F, Get, Set, Remove, C> {
     /// As [`get`](Self::get). As [`Dogpile::get_or_try_create_stamped_and_set`].
     ///
     /// # Errors
     ///
-    /// [`CreateError::Failed`] with the error of the function or of `set`; [`CreateError::GetterFailed`] with that of `get`;
-    /// [`CreateError::WouldDeadlock`] if this thread is running the function for the same key already; [`CreateError::Paused`] after a
-    /// failure, if there is no value.
+    /// [`CreateError::Failed`] with the error of the function or of `set`; [`CreateError::GetterFailed`] with that of
+    /// `get`; [`CreateError::WouldDeadlock`] if this thread is running the function for the same key already;
+    /// [`CreateError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///

@@ -104,11 +104,12 @@ where
 
 /// A function that keeps its result, and is run again when that has expired: a [`Cached`] that knows its creator.
 ///
-/// It derefs to its [`Cached`], for everything that does not create: `try_get`, `get_stale`, `set`, `take`, `invalidate`,
-/// `invalidate_if`, `mark_stale`, `age` and so on. Who runs the function, who waits and who gets the old value when several
-/// threads come at once, is said there.
+/// It derefs to its [`Cached`], for everything that does not create: `try_get`, `get_stale`, `set`, `take`,
+/// `invalidate`, `invalidate_if`, `mark_stale`, `age` and so on. Who runs the function, who waits and who gets the old
+/// value when several threads come at once, is said there.
 ///
-/// What it can be made of is listed at [`Creator`]. For functions with arguments see [`cached_by_key`](crate::cached_by_key()).
+/// What it can be made of is listed at [`Creator`]. For functions with arguments see
+/// [`cached_by_key`](crate::cached_by_key()).
 ///
 /// # Examples
 ///
@@ -161,7 +162,8 @@ const_fn! {
     /// assert_eq!(*answer.get(), 42);
     /// ```
     ///
-    /// One that can fail says what of (or the compiler cannot tell whether its `Result` is the value): its errors are not kept.
+    /// One that can fail says what of (or the compiler cannot tell whether its `Result` is the value): its errors are
+    /// not kept.
     ///
     /// ```
     /// use dogpile::{CachedFn, cached};
@@ -200,10 +202,11 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     }
 
     const_fn! {
-        /// Has it do as `policy` says as a result ages and when the function fails or hangs, in place of the [defaults](crate::Policy).
+        /// Has it do as `policy` says as a result ages and when the function fails or hangs, in place of the
+        /// [defaults](crate::Policy).
         ///
-        /// Say the type before the function (`CachedFn::<u8>::new`), which is a closure of its own otherwise. In a field, where it is
-        /// boxed, `Box::new(…) as _` will do.
+        /// Say the type before the function (`CachedFn::<u8>::new`), which is a closure of its own otherwise. In a
+        /// field, where it is boxed, `Box::new(…) as _` will do.
         ///
         /// ```
         /// use dogpile::{CachedFn, Policy};
@@ -227,9 +230,11 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         self
     }
 
-    /// The value, made if need be. As [`Cached::get_or_create`]. Of a function that can fail: [`get_fallible`](Self::get_fallible).
+    /// The value, made if need be. As [`Cached::get_or_create`]. Of a function that can fail:
+    /// [`get_fallible`](Self::get_fallible).
     ///
-    /// Blocks as long as the function runs, if this access is elected, or while there is no value and somebody else makes it.
+    /// Blocks as long as the function runs, if this access is elected, or while there is no value and somebody else
+    /// makes it.
     ///
     /// # Panics
     ///
@@ -300,9 +305,9 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
 
     /// Makes the value anew, though it be fresh, and returns one whose making began after this call did.
     ///
-    /// Readers carry on with the old one meanwhile. If somebody else is making a value already, waits for that to end, and
-    /// then makes another, or gets the one that yet somebody else has begun to make since. So of many that refresh at once few
-    /// run the function, one at a time (L1).
+    /// Readers carry on with the old one meanwhile. If somebody else is making a value already, waits for that to end,
+    /// and then makes another, or gets the one that yet somebody else has begun to make since. So of many that refresh
+    /// at once few run the function, one at a time (L1).
     ///
     /// # Panics
     ///
@@ -315,8 +320,8 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         or_deadlock(self.renewed(Patience::Infallible))
     }
 
-    /// As [`refresh`](Self::refresh), but waits for others for `timeout` at most. If it does not come to it in time, the value is
-    /// stale all the same, for the next access to make anew.
+    /// As [`refresh`](Self::refresh), but waits for others for `timeout` at most. If it does not come to it in time,
+    /// the value is stale all the same, for the next access to make anew.
     ///
     /// # Errors
     ///
@@ -332,8 +337,9 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         self.refresh_fallible_timeout(timeout).map_err(CreateError::of_a_wait)
     }
 
-    /// As [`refresh`](Self::refresh), of a function that can fail. If it fails, the value stays, and is stale; and is returned, if
-    /// the policy [says so](crate::OnError::ServeStale). In a [pause](crate::PolicyBuilder::retry_after) it is told of that.
+    /// As [`refresh`](Self::refresh), of a function that can fail. If it fails, the value stays, and is stale; and is
+    /// returned, if the policy [says so](crate::OnError::ServeStale). In a [pause](crate::PolicyBuilder::retry_after)
+    /// it is told of that.
     ///
     /// # Errors
     ///
@@ -377,19 +383,21 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
 
 /// # In the background
 ///
-/// As the forms without that suffix, but an access that is elected and has an old value hands the function's run over to a
-/// [`Runner`], and returns that value at once. If there is none, it runs the function on its own thread.
+/// As the forms without that suffix, but an access that is elected and has an old value hands the function's run over
+/// to a [`Runner`], and returns that value at once. If there is none, it runs the function on its own thread.
 ///
-/// They are given what the function itself is [kept](Keep) by: a `static`, or an `Arc` (a field `Arc<CachedFn<…>>`: that of the struct
-/// around it will not do). To have a fresh result made anew, [mark it stale](Cached::mark_stale) before.
+/// They are given what the function itself is [kept](Keep) by: a `static`, or an `Arc` (a field `Arc<CachedFn<…>>`:
+/// that of the struct around it will not do). To have a fresh result made anew, [mark it stale](Cached::mark_stale)
+/// before.
 impl<T, F, C> CachedFn<T, F, C>
 where
     T: Send + Sync + 'static,
     F: Send + Sync + 'static,
     C: Clock + 'static,
 {
-    /// As [`get`](Self::get), in the background: with this and [`refresh_at`](crate::PolicyBuilder::refresh_at) nobody waits
-    /// for a value that is in use, nor sees it expired, as long as making it takes no longer than the rest of its lifetime.
+    /// As [`get`](Self::get), in the background: with this and [`refresh_at`](crate::PolicyBuilder::refresh_at) nobody
+    /// waits for a value that is in use, nor sees it expired, as long as making it takes no longer than the rest of its
+    /// lifetime.
     ///
     /// Blocks until the runner has taken the job; if there is no value, as `get` does.
     ///
@@ -441,8 +449,9 @@ where
         Self::hand_over(function, runner, Patience::For(timeout)).map_err(CreateError::of_a_wait)
     }
 
-    /// As [`get_in_background`](Self::get_in_background), of a function that can fail. In a job its error has no caller: it is what the
-    /// [pause](crate::PolicyBuilder::retry_after) that may follow and an [`Observer`](crate::Observer) are told.
+    /// As [`get_in_background`](Self::get_in_background), of a function that can fail. In a job its error has no
+    /// caller: it is what the [pause](crate::PolicyBuilder::retry_after) that may follow and an
+    /// [`Observer`](crate::Observer) are told.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! What time it is: cheap on the hit path, exact for stamps, settable in tests.
 //!
-//! A lock reads its clock in two places. On every access it asks whether the deadline has passed; that reading must cost
-//! next to nothing, and may lag. When a creation ends it stamps the value; that reading is exact. Since the lagging
-//! reading is never ahead of the exact one, a deadline counted from an exact stamp is never seen early (L11).
+//! A lock reads its clock in two places. On every access it asks whether the deadline has passed; that reading must
+//! cost next to nothing, and may lag. When a creation ends it stamps the value; that reading is exact. Since the
+//! lagging reading is never ahead of the exact one, a deadline counted from an exact stamp is never seen early (L11).
 
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, const_fn};
 use std::mem::{replace, take};
@@ -31,12 +31,13 @@ pub trait Clock: Send + Sync {
         self.now()
     }
 
-    /// Has `waker` woken once [`now`](Self::now) has reached `at`, or at any time before; at once, if it has already. Returns
-    /// whether it will be.
+    /// Has `waker` woken once [`now`](Self::now) has reached `at`, or at any time before; at once, if it has already.
+    /// Returns whether it will be.
     ///
-    /// Whoever waits for a creation asks for this, where that has a [time-out](crate::PolicyBuilder::creation_timeout). By default
-    /// it returns `false`, which says that the clock goes at the pace of real time: then the waiting thread sleeps for as long as
-    /// there is left, and looks again. A clock that is moved by somebody keeps the waker, and wakes it when it is moved.
+    /// Whoever waits for a creation asks for this, where that has a [time-out](crate::PolicyBuilder::creation_timeout).
+    /// By default it returns `false`, which says that the clock goes at the pace of real time: then the waiting thread
+    /// sleeps for as long as there is left, and looks again. A clock that is moved by somebody keeps the waker, and
+    /// wakes it when it is moved.
     fn wake_at(&self, at: u64, waker: &Waker) -> bool {
         let _ = (at, waker);
         false
@@ -165,11 +166,11 @@ pub(crate) const fn nanoseconds(duration: Duration) -> u64 {
 ///
 /// Its time of day begins in the year 2000 and moves along; [`set_wall`](Self::set_wall) sets it apart.
 ///
-/// Who waits for a creation that has a [time-out](crate::PolicyBuilder::creation_timeout) is woken when the clock is moved there. (The
-/// clock keeps a waker for each thread or task that has, until then.)
+/// Who waits for a creation that has a [time-out](crate::PolicyBuilder::creation_timeout) is woken when the clock is
+/// moved there. (The clock keeps a waker for each thread or task that has, until then.)
 ///
-/// Share it as `&'static ManualClock` or `Arc<ManualClock>`: both are clocks themselves. Code under test takes any clock if
-/// its lock is a `Dogpile<C>`, or a `Dogpile<Arc<dyn Clock>>`.
+/// Share it as `&'static ManualClock` or `Arc<ManualClock>`: both are clocks themselves. Code under test takes any
+/// clock if its lock is a `Dogpile<C>`, or a `Dogpile<Arc<dyn Clock>>`.
 ///
 /// # Memory ordering
 ///
@@ -190,7 +191,8 @@ pub(crate) const fn nanoseconds(duration: Duration) -> u64 {
 /// assert!(lock.is_expired());
 /// ```
 ///
-/// Beside the paused time of a runtime, both moved at once: values expire, and time-outs are over, while no time passes.
+/// Beside the paused time of a runtime, both moved at once: values expire, and time-outs are over, while no time
+/// passes.
 ///
 /// ```
 /// use dogpile::{Cached, ManualClock};
@@ -242,7 +244,8 @@ impl ManualClock {
         }
     }
 
-    /// Moves the clock on, and the time of day with it, by whole nanoseconds; it stops at the end of time, 584 years on.
+    /// Moves the clock on, and the time of day with it, by whole nanoseconds; it stops at the end of time, 584 years
+    /// on.
     pub fn advance(&self, by: Duration) {
         let by = nanoseconds(by);
         // AcqRel: pairs with the load in `now`, and with earlier calls of this on other threads.
@@ -256,8 +259,8 @@ impl ManualClock {
     /// Wakes those whose time has come.
     fn ring(&self) {
         let now = self.now();
-        // Whoever sets an alarm looks at the clock under this mutex: before this, and is found here, or after it, and sees
-        // that the clock has been moved.
+        // Whoever sets an alarm looks at the clock under this mutex: before this, and is found here, or after it, and
+        // sees that the clock has been moved.
         let mut alarms = self.alarms.lock();
         let (due, later) = take(&mut *alarms).into_iter().partition(|(at, _)| *at <= now);
         *alarms = later;

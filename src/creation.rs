@@ -41,20 +41,21 @@ impl<E> Stored<E> for Result<(), E> {
 /// `L` is the lock it is of: a [`Dogpile`], unless said otherwise.
 ///
 /// It is `Send`: whoever was elected may hand it to another thread, which runs the creator there and finishes it.
-/// `Creation<'static>`, from [`Dogpile::acquire_owned`] or from a lock in a `static`, may outlive the caller, in a thread
-/// pool, a queue or a timer.
+/// `Creation<'static>`, from [`Dogpile::acquire_owned`] or from a lock in a `static`, may outlive the caller, in a
+/// thread pool, a queue or a timer.
 ///
 /// Dropping it unfinished, because the creator failed or panicked, the job never ran or the caller gave up, leaves the
-/// value as it was and hands on to exactly one of those who wait (L5); or, if the [policy](crate::PolicyBuilder::retry_after) wants
-/// a pause after a failure, to nobody for a while. Leaking it with [`std::mem::forget`] holds the
-/// lock for ever: stale values go on being served, and those who wait for a missing one wait until their time is out; unless a
-/// creation has a [time-out](crate::PolicyBuilder::creation_timeout), after which another is elected.
+/// value as it was and hands on to exactly one of those who wait (L5); or, if the
+/// [policy](crate::PolicyBuilder::retry_after) wants a pause after a failure, to nobody for a while. Leaking it with
+/// [`std::mem::forget`] holds the lock for ever: stale values go on being served, and those who wait for a missing one
+/// wait until their time is out; unless a creation has a [time-out](crate::PolicyBuilder::creation_timeout), after
+/// which another is elected.
 ///
 /// # Deadlocks
 ///
 /// While a creator runs inside [`run`](Self::run), in any form that takes the creator as a closure, or while a closure
-/// runs inside [`publish`](Self::publish), its thread is known, and waiting for itself is found at once (L7). A `Creation`
-/// that is merely held may be on its way to another thread, so this is *not* found, and waits for ever:
+/// runs inside [`publish`](Self::publish), its thread is known, and waiting for itself is found at once (L7). A
+/// `Creation` that is merely held may be on its way to another thread, so this is *not* found, and waits for ever:
 ///
 /// ```text
 /// one thread
@@ -117,8 +118,8 @@ impl<'a, L: Lock> Creation<'a, L> {
     /// Ends the creation: the value is made, and stamped now. Blocks only for moments.
     ///
     /// Everybody who waited is served. If the creation was [superseded](Self::is_superseded), freshness stays as the
-    /// invalidation left it: those who were waiting before the invalidation are given this value, and one of those who came
-    /// later creates anew. If the creation has learned of it, because a [`publish`](Self::publish) was refused or
+    /// invalidation left it: those who were waiting before the invalidation are given this value, and one of those who
+    /// came later creates anew. If the creation has learned of it, because a [`publish`](Self::publish) was refused or
     /// [`is_superseded`](Self::is_superseded) said so, nobody is given it.
     ///
     /// # Memory ordering
@@ -134,8 +135,8 @@ impl<'a, L: Lock> Creation<'a, L> {
         })
     }
 
-    /// Ends the creation with success. `publish` runs within the transition, see [`Election::finish`]; it is also told the
-    /// lock and the time, which is read before. A `flaw` has it count as a failure as well.
+    /// Ends the creation with success. `publish` runs within the transition, see [`Election::finish`]; it is also told
+    /// the lock and the time, which is read before. A `flaw` has it count as a failure as well.
     pub(crate) fn end(mut self, flaw: Option<&str>, publish: impl FnOnce(&L, Finished, Generation, u64)) -> Finished {
         let Self { lock, open, born, kept_back, .. } = &mut self;
         // The clock first: it is the user's, and if it panics the creation is dropped and frees the lock.
@@ -164,8 +165,8 @@ impl<'a, L: Lock> Creation<'a, L> {
         finished
     }
 
-    /// Gives the creation up, saying why: those who hear of the [pause](crate::PolicyBuilder::retry_after) that may follow are told.
-    /// Blocks only for moments.
+    /// Gives the creation up, saying why: those who hear of the [pause](crate::PolicyBuilder::retry_after) that may
+    /// follow are told. Blocks only for moments.
     ///
     /// As dropping it, but for the cause. [`run_fallible`](Self::run_fallible) does it with the creator's error.
     ///
@@ -198,15 +199,15 @@ impl<'a, L: Lock> Creation<'a, L> {
     /// that was invalidated while it was being created never overwrites what came after it (L6).
     ///
     /// An invalidation that comes while `store` runs takes effect at once, and holds for what `store` stores; but
-    /// [`invalidate`](Dogpile::invalidate) returns only after `store` has. So once a value is invalidated, nothing older
-    /// is written any more, and whoever invalidated may clean up the store.
+    /// [`invalidate`](Dogpile::invalidate) returns only after `store` has. So once a value is invalidated, nothing
+    /// older is written any more, and whoever invalidated may clean up the store.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Superseded`] if the value was invalidated after this creation began; [`PublishError::Dead`] if it took too
-    /// long, and another was elected in its place. `store` is dropped without running, so let it borrow what is still needed.
-    /// (While it runs, nobody is elected in its place.) What was made is then this creation's own: a creator that has nothing to return
-    /// it by does best to fail.
+    /// [`PublishError::Superseded`] if the value was invalidated after this creation began; [`PublishError::Dead`] if
+    /// it took too long, and another was elected in its place. `store` is dropped without running, so let it borrow
+    /// what is still needed. (While it runs, nobody is elected in its place.) What was made is then this creation's
+    /// own: a creator that has nothing to return it by does best to fail.
     ///
     /// # Panics
     ///
@@ -214,9 +215,9 @@ impl<'a, L: Lock> Creation<'a, L> {
     ///
     /// # Deadlocks
     ///
-    /// `store` may invalidate this lock on its own thread, which does not wait for itself; and if it asks for the value that
-    /// it is part of, it is told (L7). It must not wait for another thread that invalidates, be it for a mutex as here or
-    /// because two stores invalidate each other's locks:
+    /// `store` may invalidate this lock on its own thread, which does not wait for itself; and if it asks for the value
+    /// that it is part of, it is told (L7). It must not wait for another thread that invalidates, be it for a mutex as
+    /// here or because two stores invalidate each other's locks:
     ///
     /// ```text
     /// thread 1                             thread 2
@@ -230,8 +231,8 @@ impl<'a, L: Lock> Creation<'a, L> {
     ///
     /// # Memory ordering
     ///
-    /// A refusal happens after what the invalidating thread did before it invalidated. What `store` wrote happens before
-    /// the return of an `invalidate` that waited for it.
+    /// A refusal happens after what the invalidating thread did before it invalidated. What `store` wrote happens
+    /// before the return of an `invalidate` that waited for it.
     pub fn publish<R>(&self, store: impl FnOnce() -> R) -> Result<R, PublishError> {
         let _store = self.begin_store()?;
         let _running = self.running(Doing::Storing);
@@ -254,8 +255,8 @@ impl<'a, L: Lock> Creation<'a, L> {
 
     /// Whether the value was invalidated after this creation began. Never blocks.
     ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true. From then on the lock assumes that the
-    /// creator stops: its value serves nobody else, not even those who have waited for it since before.
+    /// A long creator may ask now and then, and stop early. Once true it stays true. From then on the lock assumes that
+    /// the creator stops: its value serves nobody else, not even those who have waited for it since before.
     ///
     /// A value that was only [marked stale](Dogpile::mark_stale) meanwhile is published all the same.
     #[must_use]
@@ -271,7 +272,8 @@ impl<'a, L: Lock> Creation<'a, L> {
     /// Whether another was elected in its place, since this one took longer than its
     /// [time-out](crate::PolicyBuilder::creation_timeout). Blocks only for moments.
     ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true: whatever it makes is its own caller's alone.
+    /// A long creator may ask now and then, and stop early. Once true it stays true: whatever it makes is its own
+    /// caller's alone.
     #[must_use]
     pub fn is_dead(&self) -> bool {
         !self.election().is_live(self.born.ticket)
@@ -285,7 +287,8 @@ impl<'a, L: Lock> Creation<'a, L> {
 
     /// Runs the creator on this thread and [finishes](Self::finish). Blocks no longer than `creator` takes.
     ///
-    /// If `creator` may fail, see [`run_fallible`](Self::run_fallible): here a returned `Err` is a value like any other.
+    /// If `creator` may fail, see [`run_fallible`](Self::run_fallible): here a returned `Err` is a value like any
+    /// other.
     ///
     /// # Panics
     ///
@@ -335,10 +338,11 @@ impl<'a, L: Lock> Creation<'a, L> {
 
 /// # In the background
 impl<L: Lock + Send + Sync> Creation<'static, L> {
-    /// Has a `runner` [run](Self::run) it. Blocks until the runner has taken the job, or refused it; then the creation is given up.
+    /// Has a `runner` [run](Self::run) it. Blocks until the runner has taken the job, or refused it; then the creation
+    /// is given up.
     ///
-    /// The creator has nobody to return a value to: it keeps what it makes. For accesses that do all of this, see the forms that
-    /// end in `_in_background`.
+    /// The creator has nobody to return a value to: it keeps what it makes. For accesses that do all of this, see the
+    /// forms that end in `_in_background`.
     ///
     /// # Panics
     ///
@@ -359,8 +363,8 @@ impl<L: Lock + Send + Sync> Creation<'static, L> {
         self.run_fallible_in_background(runner, infallibly(creator));
     }
 
-    /// As [`run_in_background`](Self::run_in_background), with a creator that can fail: its error is what the creation is given up
-    /// [with](Self::fail).
+    /// As [`run_in_background`](Self::run_in_background), with a creator that can fail: its error is what the creation
+    /// is given up [with](Self::fail).
     ///
     /// # Panics
     ///
@@ -384,8 +388,8 @@ pub(crate) fn infallibly<'l, L: Lock>(
     }
 }
 
-/// A job that runs that creation, unless it is dead by then: what was replaced while it waited has nobody to create for. It does not
-/// panic.
+/// A job that runs that creation, unless it is dead by then: what was replaced while it waited has nobody to create
+/// for. It does not panic.
 pub(crate) fn job<N: Send + 'static>(
     creation: N,
     is_dead: fn(&N) -> bool,
@@ -421,7 +425,8 @@ impl<L: Lock> Drop for Creation<'_, L> {
         let panicking = thread::panicking();
         let ran = *self.entered.get_mut();
         let cause = if panicking && ran { "the creator panicked" } else { "the creation was dropped unfinished" };
-        // The clock and the observer are the user's. If they panic, too, there is no pause; and no panic beside another.
+        // The clock and the observer are the user's. If they panic, too, there is no pause; and no panic beside
+        // another.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.fail_with(&cause))) {
             if self.open && self.election().abandon(self.born, None) {
                 self.lock.dogpile().count(&End::Failed(&cause), 0);

@@ -1,7 +1,7 @@
 //! Creations that wait for each other: finds the cycle when the last of them would begin to wait (L7, C14).
 //!
-//! One table for the process says of each lock whose creation waits, for which lock. Only a thread that is creating, and that is
-//! about to wait for somebody else's creation, comes here, and whoever ends its wait.
+//! One table for the process says of each lock whose creation waits, for which lock. Only a thread that is creating,
+//! and that is about to wait for somebody else's creation, comes here, and whoever ends its wait.
 //!
 //! # States of a wait
 //!
@@ -23,22 +23,23 @@
 //!
 //! # Why it holds
 //!
-//! - *Every cycle is found.* An edge is there from the moment at which its thread can no longer but wait. Edges are added under one
-//!   mutex, so of those that make up a cycle one is the last, and finds the others.
-//! - *A task's wait is its creator's only as long as that polls it.* So its edges are compared with who polls it at each poll, and none
-//!   outlives its creation.
-//! - *Nothing else is.* When the last one looks, all of the edges that it follows are there at the same time. Each says that a thread
-//!   which runs this creation, or stores for it, is in a queue; so that creation does not end before the next one in the cycle
-//!   does, or somebody loses patience. An edge is gone before whoever ends that wait lets go of its queue, and so before anything
-//!   can come of it. What a dead creation waits for keeps nobody from anything.
-//! - *A circle is a mistake even where it would break.* A wait with a time-out, or a creation that may be declared dead, would end it in
-//!   time; until then nobody in it gets anywhere. It is told as any other, and as a wait for oneself is.
+//! - *Every cycle is found.* An edge is there from the moment at which its thread can no longer but wait. Edges are
+//!   added under one mutex, so of those that make up a cycle one is the last, and finds the others.
+//! - *A task's wait is its creator's only as long as that polls it.* So its edges are compared with who polls it at
+//!   each poll, and none outlives its creation.
+//! - *Nothing else is.* When the last one looks, all of the edges that it follows are there at the same time. Each says
+//!   that a thread which runs this creation, or stores for it, is in a queue; so that creation does not end before the
+//!   next one in the cycle does, or somebody loses patience. An edge is gone before whoever ends that wait lets go of
+//!   its queue, and so before anything can come of it. What a dead creation waits for keeps nobody from anything.
+//! - *A circle is a mistake even where it would break.* A wait with a time-out, or a creation that may be declared
+//!   dead, would end it in time; until then nobody in it gets anywhere. It is told as any other, and as a wait for
+//!   oneself is.
 //! - *No deadlock of its own.* The table is locked last, and nothing is done under it but this.
 //!
 //! A dead creation that never comes back leaves its ticket here, eight bytes beside the thread that hangs.
 //!
-//! What is not known is not found: who runs a [`Creation`](crate::Creation) that was moved about, or which threads a creator
-//! waits for by other means.
+//! What is not known is not found: who runs a [`Creation`](crate::Creation) that was moved about, or which threads a
+//! creator waits for by other means.
 
 use crate::election::Election;
 use crate::error::WaitCycle;
@@ -57,7 +58,8 @@ struct Edge {
 
 #[derive(Debug)]
 struct Table {
-    /// By the lock whose creation waits, and the wait. (It may wait in several places: a creation can store on several threads.)
+    /// By the lock whose creation waits, and the wait. (It may wait in several places: a creation can store on several
+    /// threads.)
     edges: BTreeMap<(Subject, u64), Edge>,
     /// The tickets of creations that were declared dead and have not come back yet.
     dead: BTreeSet<u64>,
@@ -68,7 +70,8 @@ global! {
 }
 
 count! {
-    /// How many edges there are, or were taken from waits that go on: so that the end of a creation need hardly ever look.
+    /// How many edges there are, or were taken from waits that go on: so that the end of a creation need hardly ever
+    /// look.
     fn edges;
 }
 
@@ -80,7 +83,8 @@ pub(crate) struct Edges {
 }
 
 impl Edges {
-    /// This thread begins to wait for a creation of that lock. Under the mutex of its queue; `wait` is a number of its own.
+    /// This thread begins to wait for a creation of that lock. Under the mutex of its queue; `wait` is a number of its
+    /// own.
     pub(crate) fn begin(wait: u64, on: &Election) -> Result<Self, WaitCycle> {
         let here = creations_here();
         if here.is_empty() {
@@ -138,7 +142,8 @@ impl Table {
 
     /// The locks of the cycle that a wait for `to` would close, if their creations are run `here`.
     fn cycle(&self, here: &[Work], to: Subject) -> Option<WaitCycle> {
-        // Depth first. On the way: each lock, what it is called, and which of the locks that it waits for are still to be looked at.
+        // Depth first. On the way: each lock, what it is called, and which of the locks that it waits for are still to
+        // be looked at.
         let mut path: Vec<(Option<&'static str>, Vec<&Edge>)> = Vec::new();
         let mut seen = BTreeSet::new();
         let mut at = to;

@@ -48,14 +48,15 @@ use terms::Terms;
 /// | missing | is elected and creates | wait; that one creation serves them all |
 ///
 /// If the creation fails, the value stays what it was. With a stale one, the next access is elected; with none, exactly
-/// one of those who wait is, and the others go on waiting. A [`Policy`](crate::Policy) can have it otherwise: pause after a failure,
-/// and declare dead what takes too long.
+/// one of those who wait is, and the others go on waiting. A [`Policy`](crate::Policy) can have it otherwise: pause
+/// after a failure, and declare dead what takes too long.
 ///
 /// # Cost
 ///
-/// A hit is a load, a look at the clock and a compare: about 3 ns, on any number of threads at once. Below a lifetime of one
-/// second the clock is read exactly, which takes about 20 ns; without expiry it is not read at all. A hit takes no lock,
-/// writes nothing and does not enter the kernel. The lock itself is small, `const`, and has nothing to clean up.
+/// A hit is a load, a look at the clock and a compare: about 3 ns, on any number of threads at once. Below a lifetime
+/// of one second the clock is read exactly, which takes about 20 ns; without expiry it is not read at all. A hit takes
+/// no lock, writes nothing and does not enter the kernel. The lock itself is small, `const`, and has nothing to clean
+/// up.
 ///
 /// # Memory ordering
 ///
@@ -66,8 +67,8 @@ use terms::Terms;
 ///
 /// A creator that asks for its own value when there is none would wait for itself. Where the lock knows who runs the
 /// creator it says so instead of waiting: fallible and `_timeout` forms with an error, the others with a panic. See
-/// [`Creation`](crate::Creation) for when it cannot know. In the same way it finds creators that wait for each other's values, in
-/// a circle of any length, over any threads and locks; whoever would close the circle is told, and which
+/// [`Creation`](crate::Creation) for when it cannot know. In the same way it finds creators that wait for each other's
+/// values, in a circle of any length, over any threads and locks; whoever would close the circle is told, and which
 /// [locks](crate::PolicyBuilder::name) are in it:
 ///
 /// ```text
@@ -117,9 +118,10 @@ impl Dogpile {
     const_fn! {
         /// A lock without a value yet, which expires `expires_after` its creation ended.
         ///
-        /// Precise to the nanosecond, but for the lag of the clock's cheap form (see [`MonotonicClock`]) from one second
-        /// up: a value may live that much longer, never shorter. Zero makes every value stale at once: each access finds
-        /// it so, and at most one at a time creates. `Duration::MAX`, or anything over 584 years, never expires.
+        /// Precise to the nanosecond, but for the lag of the clock's cheap form (see [`MonotonicClock`]) from one
+        /// second up: a value may live that much longer, never shorter. Zero makes every value stale at once: each
+        /// access finds it so, and at most one at a time creates. `Duration::MAX`, or anything over 584 years, never
+        /// expires.
         #[must_use]
         pub const fn new(expires_after: Duration) -> Self {
             Self::with_clock(expires_after, MonotonicClock)
@@ -128,8 +130,8 @@ impl Dogpile {
 
     const_fn! {
         /// A lock without a value yet, which does not expire: it is created once, and again when
-        /// [invalidated](Self::invalidate) or [marked stale](Self::mark_stale). (A stamp from the future is not trusted even
-        /// so: see [`max_skew`](crate::PolicyBuilder::max_skew).)
+        /// [invalidated](Self::invalidate) or [marked stale](Self::mark_stale). (A stamp from the future is not trusted
+        /// even so: see [`max_skew`](crate::PolicyBuilder::max_skew).)
         #[must_use]
         pub const fn never_expires() -> Self {
             Self::new(Duration::MAX)
@@ -222,7 +224,8 @@ impl<C: Clock> Dogpile<C> {
         self.election.waiting()
     }
 
-    /// The current generation, for [`invalidate_if`](Self::invalidate_if). Blocks only for the moments in which it moves.
+    /// The current generation, for [`invalidate_if`](Self::invalidate_if). Blocks only for the moments in which it
+    /// moves.
     ///
     /// Take it before the access whose value it is to stand for. The value is then of that generation or a later one,
     /// and `invalidate_if` never throws away a newer value than the one that was seen.
@@ -240,8 +243,8 @@ impl<C: Clock> Dogpile<C> {
     /// Forgets the value: the next access creates, the others wait for it.
     ///
     /// It takes effect at once. Does not wait for a running creation; blocks only while one is inside
-    /// [`publish`](crate::Creation::publish), so that nothing older is stored once this has returned. (Called from inside
-    /// such a store, on its thread, it does not wait.)
+    /// [`publish`](crate::Creation::publish), so that nothing older is stored once this has returned. (Called from
+    /// inside such a store, on its thread, it does not wait.)
     ///
     /// A creation that is running is superseded: its value does not become the current one (L6), and whoever asks from
     /// now on waits until it has ended and a new one is made.
@@ -262,8 +265,8 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// # Errors
     ///
-    /// [`StillStoring`] if a creation that is now superseded was still inside [`publish`](crate::Creation::publish) when the
-    /// time was out. The value is invalidated, and missing to this lock, but its store may yet be written to.
+    /// [`StillStoring`] if a creation that is now superseded was still inside [`publish`](crate::Creation::publish)
+    /// when the time was out. The value is invalidated, and missing to this lock, but its store may yet be written to.
     pub fn invalidate_timeout(&self, timeout: Duration) -> Result<(), StillStoring> {
         self.forget(None).map_or(Ok(()), |end| block_on(self.wait_for(end, &Wait::new(Patience::For(timeout)))))
     }
@@ -276,12 +279,12 @@ impl<C: Clock> Dogpile<C> {
     /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did. Blocks as
     /// `invalidate` does, and not at all if it did not.
     ///
-    /// For many threads that find the same value useless at the same moment: 64 of them that were refused with one token
-    /// cause one renewal, not 64.
+    /// For many threads that find the same value useless at the same moment: 64 of them that were refused with one
+    /// token cause one renewal, not 64.
     ///
-    /// A thread that created the value itself or waited for it took the generation before that, and gets `false`: it must
-    /// take the generation anew, access again, and only then invalidate. A renewal that is already running on a stale value is
-    /// superseded, since it may have begun before the value went bad.
+    /// A thread that created the value itself or waited for it took the generation before that, and gets `false`: it
+    /// must take the generation anew, access again, and only then invalidate. A renewal that is already running on a
+    /// stale value is superseded, since it may have begun before the value went bad.
     ///
     /// # Examples
     ///
@@ -334,9 +337,9 @@ impl<C: Clock> Dogpile<C> {
 
     /// Makes the value stale: the next access creates, the others carry on with it. Never blocks on a creation.
     ///
-    /// A creation that is running publishes its value as stale, so that the next access creates once more. A value that is
-    /// missing stays missing; but in [stamped getter mode](Self::get_or_create_stamped) a value that the store holds, and
-    /// this lock has not seen, counts as stale too.
+    /// A creation that is running publishes its value as stale, so that the next access creates once more. A value that
+    /// is missing stays missing; but in [stamped getter mode](Self::get_or_create_stamped) a value that the store
+    /// holds, and this lock has not seen, counts as stale too.
     ///
     /// # Memory ordering
     ///

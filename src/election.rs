@@ -1,8 +1,8 @@
 //! Who creates: the election, the queue of those who wait, the hand-over on failure.
 //!
-//! Nothing here knows a value, a clock or a user's closure. The layers above pass in what must happen at the same moment
-//! as a transition (storing a deadline) as a small closure of their own, and the time as a number. Here are the states and the
-//! transitions; [`queue`] has what is kept behind the mutex, [`waiter`] those who wait.
+//! Nothing here knows a value, a clock or a user's closure. The layers above pass in what must happen at the same
+//! moment as a transition (storing a deadline) as a small closure of their own, and the time as a number. Here are the
+//! states and the transitions; [`queue`] has what is kept behind the mutex, [`waiter`] those who wait.
 //!
 //! # States
 //!
@@ -16,12 +16,13 @@
 //! | 1 | 1 | 0 | 0 or 1 | a creation runs, and what it makes is stale already (`mark_stale` came after it began) |
 //! | 1 | 0 or 1 | 1 | 0 or 1 | it is inside `publish`: its user's closure writes to a store |
 //!
-//! `hold` is a word beside this one, for locks whose policy needs it. While a creation runs and `TIMED` is set, it says from when on
-//! that creation is *overdue*: it may be declared dead, unless it is storing. Without `TIMED` it says nothing.
+//! `hold` is a word beside this one, for locks whose policy needs it. While a creation runs and `TIMED` is set, it says
+//! from when on that creation is *overdue*: it may be declared dead, unless it is storing. Without `TIMED` it says
+//! nothing.
 //!
-//! A creation remembers its [`Birth`]: the generation that it was elected in, and a ticket if it may die. It is *superseded* once
-//! the word's generation has moved on, and *dead* once the ticket of the one that runs is another (it may be both). What is dead
-//! has no transitions: each of them is refused, or does nothing.
+//! A creation remembers its [`Birth`]: the generation that it was elected in, and a ticket if it may die. It is
+//! *superseded* once the word's generation has moved on, and *dead* once the ticket of the one that runs is another (it
+//! may be both). What is dead has no transitions: each of them is refused, or does nothing.
 //!
 //! # Transitions
 //!
@@ -48,40 +49,43 @@
 //!
 //! # Why it holds
 //!
-//! - *One creator (L1).* `CREATING` is set by a compare-and-swap from a word without it and cleared only by its owner, or by whoever
-//!   takes over, after which the old owner owns nothing: ownership is compared by ticket, under the mutex, in each transition.
+//! - *One creator (L1).* `CREATING` is set by a compare-and-swap from a word without it and cleared only by its owner,
+//!   or by whoever takes over, after which the old owner owns nothing: ownership is compared by ticket, under the
+//!   mutex, in each transition.
 //! - *No creation of a fresh value.* An access reads the word first and the deadline second, and is elected only from
-//!   that same word. Had a creation finished in between, or a value been set, the generation would have moved. (Both store
-//!   the deadline first: who is elected before the word moves began before, and is superseded by a set.)
+//!   that same word. Had a creation finished in between, or a value been set, the generation would have moved. (Both
+//!   store the deadline first: who is elected before the word moves began before, and is superseded by a set.)
 //! - *Invalidation wins (L6).* Invalidate moves the generation and clears the deadline under the mutex; finish compares
 //!   the generation and stores the deadline under the mutex. Whichever comes second knows of the first. A creation that
 //!   is elected between the two steps of an invalidation was born in the new generation, and began after it.
-//! - *No store after an invalidation (L6).* Begin store checks the generation under the mutex. A store that began before an
-//!   invalidation is waited for by whoever invalidates, though not its effect on the lock: that is there at once. Who
-//!   invalidates from inside the store itself, on the storing thread, does not wait for itself (L7).
+//! - *No store after an invalidation (L6).* Begin store checks the generation under the mutex. A store that began
+//!   before an invalidation is waited for by whoever invalidates, though not its effect on the lock: that is there at
+//!   once. Who invalidates from inside the store itself, on the storing thread, does not wait for itself (L7).
 //! - *No store by the dead (C11).* Begin store checks the ticket, too, and while a store runs nobody takes over.
 //! - *A mark is not lost.* Mark is a read-modify-write of the word that elect swaps: either it sees `CREATING`, or the
 //!   creation was elected after it and sees what was done before it.
-//! - *No lost wake-up (C16).* A waiter queues under the mutex only while a creation runs; whoever ends that creation takes
-//!   the mutex afterwards and finds it.
-//! - *The dead are found.* Whoever waits where creations may die sleeps no longer than a creation takes that begins now, nor, if one
-//!   runs, than until `hold` as it last saw it. No creation that it may come to wait for is overdue before that (but one whose
-//!   owner read the clock and was then slow to come to the mutex, which is found that much later). If it queues behind an
-//!   overdue creation, or looks again while one stores, it says so under the mutex, and the end of a store wakes it. Whether it does, and until
-//!   when it sleeps, go by one reading of the clock.
-//! - *The baton.* While nobody creates and somebody waits who can, and is not about to hear of a pause, exactly one waiter is *called*: woken,
-//!   and to elect itself when it looks. It stays in its place meanwhile. If a newcomer was faster, it is no longer called but still
-//!   the first in line, and the newcomer's creation, when it ends, serves it or calls it again. If it leaves instead, it calls the
-//!   next. After *stand down* all of them are awake and will look, so nobody needs to be called; who then comes to wait
-//!   finds a creation running.
-//! - *Nobody is elected for having waited (L3).* A waiter that is served is taken out of the queue by whoever serves it.
-//!   So to be called it must not have been served: no creation since it queued has finished that it could have used.
-//! - *A failure is shared once.* Who is told of a pause stays in its place until it looks; if a newcomer's creation has served it by
-//!   then, it has a value instead.
+//! - *No lost wake-up (C16).* A waiter queues under the mutex only while a creation runs; whoever ends that creation
+//!   takes the mutex afterwards and finds it.
+//! - *The dead are found.* Whoever waits where creations may die sleeps no longer than a creation takes that begins
+//!   now, nor, if one runs, than until `hold` as it last saw it. No creation that it may come to wait for is overdue
+//!   before that (but one whose owner read the clock and was then slow to come to the mutex, which is found that much
+//!   later). If it queues behind an overdue creation, or looks again while one stores, it says so under the mutex, and
+//!   the end of a store wakes it. Whether it does, and until when it sleeps, go by one reading of the clock.
+//! - *The baton.* While nobody creates and somebody waits who can, and is not about to hear of a pause, exactly one
+//!   waiter is *called*: woken, and to elect itself when it looks. It stays in its place meanwhile. If a newcomer was
+//!   faster, it is no longer called but still the first in line, and the newcomer's creation, when it ends, serves it
+//!   or calls it again. If it leaves instead, it calls the next. After *stand down* all of them are awake and will
+//!   look, so nobody needs to be called; who then comes to wait finds a creation running.
+//! - *Nobody is elected for having waited (L3).* A waiter that is served is taken out of the queue by whoever serves
+//!   it. So to be called it must not have been served: no creation since it queued has finished that it could have
+//!   used.
+//! - *A failure is shared once.* Who is told of a pause stays in its place until it looks; if a newcomer's creation has
+//!   served it by then, it has a value instead.
 //! - *A set value stays (C6).* Set moves the generation as an invalidation does, so a creation from before it does not
 //!   publish; it serves everybody as a finish does, since nobody who waits could want a newer value.
-//! - *Old news is not served (L6).* Who queued in generation `g` asked after the invalidation that made it `g`; a creation
-//!   born in an older one does not answer it. An ordinary finish is born in the current one and answers everybody.
+//! - *Old news is not served (L6).* Who queued in generation `g` asked after the invalidation that made it `g`; a
+//!   creation born in an older one does not answer it. An ordinary finish is born in the current one and answers
+//!   everybody.
 //!
 //! # The generation and the freshness
 //!
@@ -236,8 +240,8 @@ pub enum Finished {
     PublishedStale,
     /// It was overtaken by an invalidation: its value did not become the current one.
     Superseded,
-    /// It took longer than its [time-out](crate::PolicyBuilder::creation_timeout), and another was elected in its place: its
-    /// value did not become the current one.
+    /// It took longer than its [time-out](crate::PolicyBuilder::creation_timeout), and another was elected in its
+    /// place: its value did not become the current one.
     Dead,
 }
 
@@ -266,8 +270,8 @@ impl Election {
     #[inline]
     pub fn look(&self) -> State {
         // Acquire: pairs with the releases of every transition. The deadline that is read next is at least as new as a
-        // creation that is seen finished here; an invalidation that is seen here may still be about to clear it. `hold`, if
-        // the word says to read it, is at least as new as the word.
+        // creation that is seen finished here; an invalidation that is seen here may still be about to clear it.
+        // `hold`, if the word says to read it, is at least as new as the word.
         State(self.state.load(Ordering::Acquire))
     }
 
@@ -277,8 +281,8 @@ impl Election {
         State(self.state.load(Ordering::Relaxed))
     }
 
-    /// Elects the caller if nobody creates and nothing has moved since `seen`; with a timer, also in place of a creation
-    /// that is overdue, in the generation that was `seen`. It owes a `finish`, a `stand_down` or an `abandon`.
+    /// Elects the caller if nobody creates and nothing has moved since `seen`; with a timer, also in place of a
+    /// creation that is overdue, in the generation that was `seen`. It owes a `finish`, a `stand_down` or an `abandon`.
     ///
     /// The timer goes by the lock: either all elections have one or none.
     pub fn elect(&self, seen: State, timer: Option<Timer<'_>>) -> Option<Birth> {
@@ -294,8 +298,8 @@ impl Election {
             return None;
         }
         let creating = (seen.0 & !(MARKED | TIMED)) | CREATING;
-        // Acquire: pairs with the releases in `finish`, `abandon`, `invalidate` and `mark`, so that the creator sees what
-        // earlier creators wrote and what was done before an invalidation or a mark. Nothing is released: nobody
+        // Acquire: pairs with the releases in `finish`, `abandon`, `invalidate` and `mark`, so that the creator sees
+        // what earlier creators wrote and what was done before an invalidation or a mark. Nothing is released: nobody
         // reads anything on the strength of a creation having begun.
         self.state.compare_exchange(seen.0, creating, Ordering::Acquire, Ordering::Relaxed).ok().map(|_| Birth {
             generation: seen.generation(),
@@ -333,14 +337,14 @@ impl Election {
         book.get_or_insert_default().running = Some(ticket);
         // Relaxed: the release below carries it.
         timer.hold.store(timer.now.saturating_add(timer.timeout), Ordering::Relaxed);
-        // Release: pairs with the acquire in `look`, for `hold`. What `elect_at_once` acquires the mutex has brought: where
-        // creations may die, whoever changes the word holds it.
+        // Release: pairs with the acquire in `look`, for `hold`. What `elect_at_once` acquires the mutex has brought:
+        // where creations may die, whoever changes the word holds it.
         self.state.store((state.0 & !MARKED) | CREATING | TIMED, Ordering::Release);
         Some(Birth { generation: state.generation(), ticket, started: 0, buried })
     }
 
-    /// Prepares to wait for the creation that was `seen`. The first poll queues. Who `hears_of_pauses` need not create after a
-    /// failure that others pause for.
+    /// Prepares to wait for the creation that was `seen`. The first poll queues. Who `hears_of_pauses` need not create
+    /// after a failure that others pause for.
     pub fn wait(&self, seen: State, hears_of_pauses: bool) -> Waiter<'_> {
         Waiter::new(self, seen, if hears_of_pauses { Role::CreatesOrPauses } else { Role::Creates })
     }
@@ -373,10 +377,11 @@ impl Election {
         true
     }
 
-    /// Ends a creation with success. `publish` runs under the mutex and is told how it ended, and in which generation; what
-    /// was superseded is to be given to those who are served, and is not to become the current value. `kept_back` says
-    /// that the creation knows itself superseded and has left its value where nobody finds it: then it serves nobody, and
-    /// `publish` does not run; nor does it if the creation is dead. With a `failure` the value counts as one all the same.
+    /// Ends a creation with success. `publish` runs under the mutex and is told how it ended, and in which generation;
+    /// what was superseded is to be given to those who are served, and is not to become the current value. `kept_back`
+    /// says that the creation knows itself superseded and has left its value where nobody finds it: then it serves
+    /// nobody, and `publish` does not run; nor does it if the creation is dead. With a `failure` the value counts as
+    /// one all the same.
     pub fn finish(
         &self,
         born: Birth,
@@ -418,7 +423,8 @@ impl Election {
         finished
     }
 
-    /// Counts a failure, and tells of the pause it causes; or else forgets all earlier ones. Returns the flag that goes with it.
+    /// Counts a failure, and tells of the pause it causes; or else forgets all earlier ones. Returns the flag that goes
+    /// with it.
     fn count(book: &mut Lazy, failure: Option<Failure<'_>>, wake: &mut Wake) -> u64 {
         let Some(failure) = failure else {
             if let Some(book) = book {
@@ -436,8 +442,8 @@ impl Election {
         TIMED
     }
 
-    /// Ends a creation that need not run after all, since the value was found where it lives, or nothing can be found out
-    /// there: all who wait are to look for themselves. If it was elected in a pause, that goes on (with `hold`).
+    /// Ends a creation that need not run after all, since the value was found where it lives, or nothing can be found
+    /// out there: all who wait are to look for themselves. If it was elected in a pause, that goes on (with `hold`).
     pub fn stand_down(&self, born: Birth, hold: Option<&AtomicU64>) {
         let mut book = self.book.lock();
         if Self::strike_out(&mut book, born) {
@@ -453,8 +459,8 @@ impl Election {
         }
     }
 
-    /// Ends a creation that failed, was dropped or never ran. Without a pause one waiter is called; with one, those who can be
-    /// told of it are, and one of the others is called.
+    /// Ends a creation that failed, was dropped or never ran. Without a pause one waiter is called; with one, those who
+    /// can be told of it are, and one of the others is called.
     ///
     /// Returns whether it was live until then.
     pub fn abandon(&self, born: Birth, failure: Option<Failure<'_>>) -> bool {
@@ -565,9 +571,9 @@ impl Election {
         Some(StoreEnd { election: self, ticket })
     }
 
-    /// A value came from elsewhere: `publish` makes it the current one under the mutex, in the generation that it is told.
-    /// Whatever is being created is superseded, and everybody who waits is served. For locks whose creations store nothing
-    /// by themselves.
+    /// A value came from elsewhere: `publish` makes it the current one under the mutex, in the generation that it is
+    /// told. Whatever is being created is superseded, and everybody who waits is served. For locks whose creations
+    /// store nothing by themselves.
     pub fn set(&self, publish: impl FnOnce(Generation)) {
         let mut book = self.book.lock();
         let state = self.look_locked();
@@ -577,8 +583,8 @@ impl Election {
         self.state.fetch_add(GENERATION, Ordering::Release);
         let mut wake = Wake::default();
         if !state.is_creating() {
-            // The end of a pause. Relaxed: it tells nothing but that. (Whoever is elected in between, without the mutex, has
-            // cleared the flag already.)
+            // The end of a pause. Relaxed: it tells nothing but that. (Whoever is elected in between, without the
+            // mutex, has cleared the flag already.)
             self.state.fetch_and(!TIMED, Ordering::Relaxed);
         }
         Self::count(&mut book, None, &mut wake);

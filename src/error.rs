@@ -6,8 +6,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// Why a `try_` form gave nothing: it would have had to wait. There is no value, and somebody else is creating it; or somebody
-/// else holds the lock.
+/// Why a `try_` form gave nothing: it would have had to wait. There is no value, and somebody else is creating it; or
+/// somebody else holds the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct WouldBlock;
@@ -31,7 +31,8 @@ pub enum LockError {
     /// This thread holds the write lock, and asked to read or to write: it would have waited for itself.
     WriteLockHeld,
     /// The write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) was asked for inside
-    /// [`Creation::publish`](crate::Creation::publish): it would wait for readers, of whom one that invalidates waits for it.
+    /// [`Creation::publish`](crate::Creation::publish): it would wait for readers, of whom one that invalidates waits
+    /// for it.
     InsidePublish,
 }
 
@@ -70,10 +71,11 @@ impl fmt::Display for FencesDecided {
 
 impl Error for FencesDecided {}
 
-/// The locks whose creations would have waited for each other, in a circle: each for the next one, and the last for the first.
+/// The locks whose creations would have waited for each other, in a circle: each for the next one, and the last for the
+/// first.
 ///
-/// The first is the one whose creator made the access that fails, the second the one that it asked for, and so on. There is one
-/// alone if a creator asked for the value that it is creating itself.
+/// The first is the one whose creator made the access that fails, the second the one that it asked for, and so on.
+/// There is one alone if a creator asked for the value that it is creating itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WaitCycle(Arc<[Option<&'static str>]>);
 
@@ -110,22 +112,25 @@ impl fmt::Display for WaitCycle {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcquireError {
-    /// There was no value, and the creation that runs did not end in time: it goes on, and serves the others. Or, under a
-    /// guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given up.
+    /// There was no value, and the creation that runs did not end in time: it goes on, and serves the others. Or, under
+    /// a guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given
+    /// up.
     TimedOut,
     /// This thread is running the creator that it would have waited for, or one that the other waits for already.
     WouldDeadlock(WaitCycle),
-    /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and nobody is to try again so soon.
+    /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and nobody is to try again
+    /// so soon.
     Paused {
         /// How long the pause still is, on the lock's clock.
         retry_in: Duration,
         /// What the last creation failed with, as text.
         cause: Arc<str>,
     },
-    /// This thread holds a read guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile), and its getter found nothing: to
-    /// create would take the write lock, which would wait for that guard.
+    /// This thread holds a read guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile), and its getter found
+    /// nothing: to create would take the write lock, which would wait for that guard.
     ReadLockHeld,
-    /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): it would have waited for itself.
+    /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): it would have waited for
+    /// itself.
     WriteLockHeld,
 }
 
@@ -165,10 +170,10 @@ impl From<LockError> for AcquireError {
 
 /// Why an access with a creator or a getter that can fail, failed.
 ///
-/// `E` is the creator's own error and `G` the getter's, which come back untouched. In lock mode `G` is [`Infallible`]; with a
-/// getter that cannot fail, say `CreateError<E>` in a signature, since the compiler does not guess `G`. `Display` says
-/// what failed; the cause is the [`source`](Error::source). It is an [`Error`] if `E` and `G` are: of a creator's
-/// `String`, `&str` or boxed error, go on with its `to_string()`. More reasons arise as the crate grows.
+/// `E` is the creator's own error and `G` the getter's, which come back untouched. In lock mode `G` is [`Infallible`];
+/// with a getter that cannot fail, say `CreateError<E>` in a signature, since the compiler does not guess `G`.
+/// `Display` says what failed; the cause is the [`source`](Error::source). It is an [`Error`] if `E` and `G` are: of a
+/// creator's `String`, `&str` or boxed error, go on with its `to_string()`. More reasons arise as the crate grows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CreateError<E, G = Infallible> {
@@ -176,25 +181,28 @@ pub enum CreateError<E, G = Infallible> {
     Failed(E),
     /// The getter returned this error. It is not taken for a miss: nothing was created.
     GetterFailed(G),
-    /// There was no value, and the creation that runs did not end in time: it goes on, and serves the others. Or, under a
-    /// guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given up.
+    /// There was no value, and the creation that runs did not end in time: it goes on, and serves the others. Or, under
+    /// a guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given
+    /// up.
     TimedOut,
     /// This thread is running the creator that it would have waited for, or one that the other waits for already.
     WouldDeadlock(WaitCycle),
-    /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and nobody is to try again so soon.
+    /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and nobody is to try again
+    /// so soon.
     Paused {
         /// How long the pause still is, on the lock's clock.
         retry_in: Duration,
         /// What the last creation failed with, as text.
         cause: Arc<str>,
     },
-    /// This thread holds a read guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile), and would have to create, or to
-    /// store what it has created: that takes the write lock, which would wait for that guard.
+    /// This thread holds a read guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile), and would have to create,
+    /// or to store what it has created: that takes the write lock, which would wait for that guard.
     ReadLockHeld,
-    /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): it would have waited for itself.
+    /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): it would have waited for
+    /// itself.
     WriteLockHeld,
-    /// There was no value, and the task that was [spawned](crate::Spawner) to create one for this access has ended without: its
-    /// creator panicked, or the runtime has dropped it.
+    /// There was no value, and the task that was [spawned](crate::Spawner) to create one for this access has ended
+    /// without: its creator panicked, or the runtime has dropped it.
     Lost,
 }
 
@@ -217,7 +225,8 @@ impl<E, G> From<LockError> for CreateError<E, G> {
 }
 
 impl CreateError<Infallible> {
-    /// What is left where neither creator nor getter can fail. A creation that was lost has failed all the same, and that is a panic.
+    /// What is left where neither creator nor getter can fail. A creation that was lost has failed all the same, and
+    /// that is a panic.
     #[track_caller]
     pub(crate) fn of_a_wait(self) -> AcquireError {
         match self {
@@ -301,8 +310,8 @@ impl Error for NeedRegeneration {}
 
 /// Why a getter that can fail brought no value.
 ///
-/// A miss may be said by `?` from [`NeedRegeneration`]; an error of the store is to be named as what it is, so that neither
-/// is taken for the other:
+/// A miss may be said by `?` from [`NeedRegeneration`]; an error of the store is to be named as what it is, so that
+/// neither is taken for the other:
 ///
 /// ```
 /// use dogpile::{GetError, NeedRegeneration};
@@ -366,7 +375,8 @@ impl Error for StillStoring {}
 pub enum WriteLockError {
     /// The creation was overtaken by an invalidation: what it made must not become the current value.
     Superseded,
-    /// The creation took too long, and another was elected in its place: what it made must not become the current value.
+    /// The creation took too long, and another was elected in its place: what it made must not become the current
+    /// value.
     Dead,
     /// Those who read did not stop in time.
     TimedOut,
@@ -419,8 +429,8 @@ impl From<LockError> for WriteLockError {
 pub enum PublishError {
     /// The creation was overtaken by an invalidation: what it made must not become the current value.
     Superseded,
-    /// The creation took longer than its [time-out](crate::PolicyBuilder::creation_timeout), and another was elected in its place:
-    /// what it made must not become the current value.
+    /// The creation took longer than its [time-out](crate::PolicyBuilder::creation_timeout), and another was elected in
+    /// its place: what it made must not become the current value.
     Dead,
 }
 

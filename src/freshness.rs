@@ -49,7 +49,8 @@ pub enum Freshness {
     Fresh,
     /// There is a value; it has expired but may still be used.
     Stale,
-    /// There is no value: none was created yet, it was invalidated, or it is [too old](crate::PolicyBuilder::max_stale).
+    /// There is no value: none was created yet, it was invalidated, or it is [too
+    /// old](crate::PolicyBuilder::max_stale).
     Missing,
 }
 
@@ -58,7 +59,8 @@ pub enum Freshness {
 pub enum Look {
     /// Sorted out.
     Known(Freshness),
-    /// Its time has passed. That makes it stale, unless its policy had it looked at before it expires (see [`Policy`](crate::Policy)).
+    /// Its time has passed. That makes it stale, unless its policy had it looked at before it expires (see
+    /// [`Policy`](crate::Policy)).
     Passed,
     /// Born fresh; the first access is to call [`Expiry::stamp_born`] and look again.
     Unstamped,
@@ -73,8 +75,8 @@ pub struct Expiry {
     lifetime: u64,
 }
 
-/// The exact time, out of line: beside what it takes to read it the call is nothing, and the coarse reading, which stands
-/// next to it in every hit, has no jump around it.
+/// The exact time, out of line: beside what it takes to read it the call is nothing, and the coarse reading, which
+/// stands next to it in every hit, has no jump around it.
 #[cold]
 fn exact(clock: &impl Clock) -> u64 {
     clock.now()
@@ -157,8 +159,8 @@ impl Expiry {
         }
     }
 
-    /// How old a value is that was created at `created`, by the wall clock of whoever created it, in nanoseconds; `None` if that
-    /// cannot be believed, since that clock may be ahead of ours by `max_skew` only.
+    /// How old a value is that was created at `created`, by the wall clock of whoever created it, in nanoseconds;
+    /// `None` if that cannot be believed, since that clock may be ahead of ours by `max_skew` only.
     pub fn age_of_stamp(created: SystemTime, now: SystemTime, max_skew: Duration) -> Option<u64> {
         match now.duration_since(created) {
             Ok(age) => Some(nanoseconds(age)),
@@ -239,7 +241,8 @@ impl Expiry {
         self.store(now, Self::deadline_from(now, nanoseconds(lifetime)));
     }
 
-    /// As [`renew`](Self::renew), with a deadline that was computed elsewhere, from [`deadline_from`](Self::deadline_from).
+    /// As [`renew`](Self::renew), with a deadline that was computed elsewhere, from
+    /// [`deadline_from`](Self::deadline_from).
     pub fn renew_until(&self, now: u64, deadline: u64) {
         self.store(now, deadline);
     }
@@ -258,8 +261,8 @@ impl Expiry {
     }
 
     fn set_deadline(&self, deadline: u64, order: Ordering) {
-        // A swap where a store would do: loom 0.7 lets a compare-and-swap (that of `stamp_born`) overtake a plain store,
-        // which the memory model forbids. It happens once a creation.
+        // A swap where a store would do: loom 0.7 lets a compare-and-swap (that of `stamp_born`) overtake a plain
+        // store, which the memory model forbids. It happens once a creation.
         let _old = self.deadline.swap(deadline, order);
     }
 

@@ -13,8 +13,9 @@
 
 // But for the lock that hands out what it holds: see `rm_lock`.
 #![deny(unsafe_code)]
-// The future of an `async fn` has room for its arguments twice, once as they came and once as they are used, and so has each future that
-// it is a part of: `tests/tasks/sizes.rs` would fail. Where they are more than references, a function gives an `async move` block.
+// The future of an `async fn` has room for its arguments twice, once as they came and once as they are used, and so has
+// each future that it is a part of: `tests/tasks/sizes.rs` would fail. Where they are more than references, a function
+// gives an `async move` block.
 #![allow(clippy::manual_async_fn)]
 // What the models are shown beyond the public interface need not be as polished.
 #![cfg_attr(dogpile_loom, allow(clippy::must_use_candidate, clippy::new_without_default))]

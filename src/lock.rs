@@ -53,7 +53,8 @@ pub(crate) use ask_the_dogpile;
 macro_rules! ruled_as_the_dogpile {
     () => {
         const_fn! {
-            /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the [defaults](crate::Policy).
+            /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
+            /// [defaults](crate::Policy).
             #[must_use]
             pub const fn with_policy(mut self, policy: &'static crate::Policy) -> Self {
                 self.dogpile.rule(policy);
@@ -69,8 +70,9 @@ macro_rules! ruled_as_the_dogpile {
         }
 
         $crate::lock::ask_the_dogpile! {
-            /// How long nobody is to create yet, since the last creation has [failed](crate::PolicyBuilder::retry_after); `None`
-            /// if there is no pause. On the lock's own clock. Never blocks.
+            /// How long nobody is to create yet, since the last creation has
+            /// [failed](crate::PolicyBuilder::retry_after); `None` if there is no pause. On the lock's own clock. Never
+            /// blocks.
             fn paused_for() -> Option<std::time::Duration>;
         }
 

@@ -9,11 +9,11 @@
 //! | an access waited for one | `waits` | `waited` | the wait has ended, however |
 //! | an access went on with a value that had expired | - | `served_stale` | before it returns |
 //!
-//! A creation that stood down, because the value was found after all, is none of these. Nothing is counted or told on a hit, and a
-//! stale access counts nothing either, since it would have to write where others write (L2): hence no such count. Successes are
-//! counted within the transition, so that whoever sees one, as fresh or by having waited for it, sees it counted; all else right
-//! after it. Observers are the user's: they are called outside every mutex, by the thread that the event happened to, and never
-//! between an election and whatever answers for it.
+//! A creation that stood down, because the value was found after all, is none of these. Nothing is counted or told on a
+//! hit, and a stale access counts nothing either, since it would have to write where others write (L2): hence no such
+//! count. Successes are counted within the transition, so that whoever sees one, as fresh or by having waited for it,
+//! sees it counted; all else right after it. Observers are the user's: they are called outside every mutex, by the
+//! thread that the event happened to, and never between an election and whatever answers for it.
 
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -41,20 +41,20 @@ pub struct Source {
     pub name: Option<&'static str>,
 }
 
-/// Is told what happens to the locks whose policy [names](crate::PolicyBuilder::observer) it. Each method does nothing unless it is
-/// written.
+/// Is told what happens to the locks whose policy [names](crate::PolicyBuilder::observer) it. Each method does nothing
+/// unless it is written.
 ///
-/// Nothing is told on a hit, nor of what only loads but [`served_stale`](Self::served_stale). The methods run on the thread that the
-/// event happened to, which waits for them: let them be quick. They may use the lock. Durations are on the lock's own clock,
-/// precise to the nanosecond (or as precise as the clock).
+/// Nothing is told on a hit, nor of what only loads but [`served_stale`](Self::served_stale). The methods run on the
+/// thread that the event happened to, which waits for them: let them be quick. They may use the lock. Durations are on
+/// the lock's own clock, precise to the nanosecond (or as precise as the clock).
 ///
 /// With the features `tracing` and `metrics` there are ready-made ones: `dogpile::Tracing` and `dogpile::Metrics`.
 ///
 /// # Panics
 ///
-/// A panic goes on to the caller whose access it was, or into the thread that ended the creation; the lock is then as it
-/// would be without: what happened has happened. An access that was elected just then creates nothing, and those who wait look
-/// again. A panic beside another one ends here.
+/// A panic goes on to the caller whose access it was, or into the thread that ended the creation; the lock is then as
+/// it would be without: what happened has happened. An access that was elected just then creates nothing, and those who
+/// wait look again. A panic beside another one ends here.
 ///
 /// # Examples
 ///
@@ -81,14 +81,14 @@ pub struct Source {
 ///
 /// A pair of observers is one, which tells both. One that is made at run time lives for ever by [`Box::leak`].
 pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
-    /// A creation has ended, and its value is the current one (though it may have been marked stale meanwhile, or have expired as it
-    /// arrived). It took that long, from its election on.
+    /// A creation has ended, and its value is the current one (though it may have been marked stale meanwhile, or have
+    /// expired as it arrived). It took that long, from its election on.
     fn created(&self, of: Source, took: Duration) {
         let _ = (of, took);
     }
 
-    /// A creation has ended without a value after that long: with an error, a panic, or by being dropped. The `cause` is the error, or
-    /// says that it was one of the others. (What was panicked with, only the panic hook knows.)
+    /// A creation has ended without a value after that long: with an error, a panic, or by being dropped. The `cause`
+    /// is the error, or says that it was one of the others. (What was panicked with, only the panic hook knows.)
     fn failed(&self, of: Source, took: Duration, cause: &dyn fmt::Display) {
         let _ = (of, took, cause);
     }
@@ -103,8 +103,8 @@ pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
         let _ = (of, after);
     }
 
-    /// An access has waited that long for somebody else's creation, be it that it was served, elected or told of a failure then, or
-    /// that its time was out.
+    /// An access has waited that long for somebody else's creation, be it that it was served, elected or told of a
+    /// failure then, or that its time was out.
     fn waited(&self, of: Source, took: Duration) {
         let _ = (of, took);
     }
@@ -115,7 +115,8 @@ pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
     }
 }
 
-/// What a lock has done since it was made. Times are on its own clock. A value that is [set](crate::Cached::set) is no creation.
+/// What a lock has done since it was made. Times are on its own clock. A value that is [set](crate::Cached::set) is no
+/// creation.
 ///
 /// More is counted as the crate grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

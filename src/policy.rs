@@ -18,8 +18,8 @@ use std::time::Duration;
 /// What a lock does when a value ages, and when creating goes wrong.
 ///
 /// One policy may rule any number of locks. A lock holds it as one pointer: `with_policy(&POLICY)` on each type takes a
-/// `static` one, and is `const`; `with_shared_policy(Arc::new(policy))` one that is made at run time. What is not set costs
-/// nothing, and what is set costs a hit nothing.
+/// `static` one, and is `const`; `with_shared_policy(Arc::new(policy))` one that is made at run time. What is not set
+/// costs nothing, and what is set costs a hit nothing.
 ///
 /// | setting | default | which is |
 /// |---|---|---|
@@ -76,8 +76,8 @@ use std::time::Duration;
 /// # Ok::<(), PolicyError>(())
 /// ```
 ///
-/// Two policies are equal if their settings are. Of observers it is asked whether they are the same one, by their address: any two
-/// without fields may seem to be.
+/// Two policies are equal if their settings are. Of observers it is asked whether they are the same one, by their
+/// address: any two without fields may seem to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
     name: Option<&'static str>,
@@ -222,10 +222,11 @@ impl PolicyBuilder {
     /// is no failed creation. The pause is counted from that end, on the lock's own clock. Until it is over
     ///
     /// - an old value is served, as [`Stale`](crate::Outcome::Stale), without calling any creator;
-    /// - where there is none, all who have waited and all who come get [`CreateError::Paused`](crate::CreateError::Paused)
-    ///   with the cause and the time left, in place of one attempt each. So do those who ask for one to be made though it be
-    ///   fresh. Forms that have no error to say so by (`acquire`, `acquire_or_create`, `get_or_create`, `get`, `refresh` and `try_acquire`)
-    ///   create when elected, one at a time.
+    /// - where there is none, all who have waited and all who come get
+    ///   [`CreateError::Paused`](crate::CreateError::Paused) with the cause and the time left, in place of one attempt
+    ///   each. So do those who ask for one to be made though it be fresh. Forms that have no error to say so by
+    ///   (`acquire`, `acquire_or_create`, `get_or_create`, `get`, `refresh` and `try_acquire`) create when elected, one
+    ///   at a time.
     ///
     /// The pauses grow from failure to failure as [`Backoff`] says, until a creation succeeds or a value is
     /// [set](crate::Cached::set). Invalidations do not end a pause: they say nothing of the source.
@@ -242,37 +243,42 @@ impl PolicyBuilder {
         self
     }
 
-    /// How long a creation may take before another access may be elected in its place. Counted from its election (from the reading
-    /// of the clock that goes before it), on the lock's own clock. `Duration::MAX` is no limit; zero is a contradiction.
+    /// How long a creation may take before another access may be elected in its place. Counted from its election (from
+    /// the reading of the clock that goes before it), on the lock's own clock. `Duration::MAX` is no limit; zero is a
+    /// contradiction.
     ///
-    /// The time that a job [waits for its thread](crate::Pool) is part of it; one that is dead before it begins runs nothing.
+    /// The time that a job [waits for its thread](crate::Pool) is part of it; one that is dead before it begins runs
+    /// nothing.
     ///
-    /// Once it is older than this, the next access that finds no fresh value *declares it dead*, and is elected; those who
-    /// wait wake up for that by themselves, and one of them does. From then on the dead one can do nothing to the lock: what it
-    /// makes goes to its own caller, [`publish`](crate::Creation::publish) and `write_lock` are refused, and it counts neither as
-    /// a failure nor as a success. (Its thread is not interrupted; a long creator may ask
-    /// [`is_dead`](crate::Creation::is_dead).) Inside `publish`, or while it holds the write lock, it cannot be declared dead:
-    /// that waits until the store has ended, so what hangs in there holds up the others. So does one that waits for the write lock,
-    /// since new readers wait behind it: bound that by [`write_lock_timeout`](crate::Creation::write_lock_timeout).
+    /// Once it is older than this, the next access that finds no fresh value *declares it dead*, and is elected; those
+    /// who wait wake up for that by themselves, and one of them does. From then on the dead one can do nothing to the
+    /// lock: what it makes goes to its own caller, [`publish`](crate::Creation::publish) and `write_lock` are refused,
+    /// and it counts neither as a failure nor as a success. (Its thread is not interrupted; a long creator may ask
+    /// [`is_dead`](crate::Creation::is_dead).) Inside `publish`, or while it holds the write lock, it cannot be
+    /// declared dead: that waits until the store has ended, so what hangs in there holds up the others. So does one
+    /// that waits for the write lock, since new readers wait behind it: bound that by
+    /// [`write_lock_timeout`](crate::Creation::write_lock_timeout).
     ///
-    /// An old creation that nobody was elected in place of is not dead: when it ends after all, its value is as good as any.
+    /// An old creation that nobody was elected in place of is not dead: when it ends after all, its value is as good as
+    /// any.
     pub const fn creation_timeout(mut self, timeout: Duration) -> Self {
         self.0.creation_timeout = Some(timeout);
         self
     }
 
-    /// How old a value may get beyond its expiry: once it has been stale for this long it is treated as missing, and accesses wait for
-    /// a new one (C21: after an idle night nobody is served what is a night old). Zero has nobody served a stale value;
-    /// `Duration::MAX` is no limit. Counted on the lock's own clock, as precisely as expiry; from the call of
-    /// [`mark_stale`](crate::Dogpile::mark_stale), if that came before. In stamped getter mode it goes by the stamp.
+    /// How old a value may get beyond its expiry: once it has been stale for this long it is treated as missing, and
+    /// accesses wait for a new one (C21: after an idle night nobody is served what is a night old). Zero has nobody
+    /// served a stale value; `Duration::MAX` is no limit. Counted on the lock's own clock, as precisely as expiry; from
+    /// the call of [`mark_stale`](crate::Dogpile::mark_stale), if that came before. In stamped getter mode it goes by
+    /// the stamp.
     pub const fn max_stale(mut self, max_stale: Duration) -> Self {
         self.0.max_stale = Some(max_stale);
         self
     }
 
-    /// Renews a value before it expires: once it has lived for this part of its lifetime, above 0 and below 1, the next access is
-    /// elected, and creates; the others go on with the value, which is fresh. So a value that is in use never expires in anyone's
-    /// hands, if creating takes no longer than the rest of the lifetime.
+    /// Renews a value before it expires: once it has lived for this part of its lifetime, above 0 and below 1, the next
+    /// access is elected, and creates; the others go on with the value, which is fresh. So a value that is in use never
+    /// expires in anyone's hands, if creating takes no longer than the rest of the lifetime.
     ///
     /// If the creation fails, the next access is elected, or the one after the [pause](Self::retry_after).
     pub const fn refresh_at(mut self, fraction: f64) -> Self {
@@ -283,14 +289,15 @@ impl PolicyBuilder {
         self
     }
 
-    /// Renews a value before it expires, at random: an access is elected, and creates, with a probability that grows as the expiry
-    /// comes near, and the more so the longer the last creation took. 1 is a good `beta`; more is earlier. Where several processes
-    /// share a store, and each elects for itself, they do not all renew at the same moment.
+    /// Renews a value before it expires, at random: an access is elected, and creates, with a probability that grows as
+    /// the expiry comes near, and the more so the longer the last creation took. 1 is a good `beta`; more is earlier.
+    /// Where several processes share a store, and each elects for itself, they do not all renew at the same moment.
     ///
-    /// The optimal form of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015: an
-    /// access renews when `now - delta * beta * ln(rand) >= expiry`, where `delta` is how long the last creation of this lock
-    /// took, and `rand` is drawn evenly from above 0 up to 1, once for each access that comes near the expiry. Of those who
-    /// would, one is elected. Until a creation of this lock has been measured, it does not renew early.
+    /// The optimal form of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention",
+    /// VLDB 2015: an access renews when `now - delta * beta * ln(rand) >= expiry`, where `delta` is how long the last
+    /// creation of this lock took, and `rand` is drawn evenly from above 0 up to 1, once for each access that comes
+    /// near the expiry. Of those who would, one is elected. Until a creation of this lock has been measured, it does
+    /// not renew early.
     pub const fn refresh_early(mut self, beta: f64) -> Self {
         self.0.early = match self.0.early {
             Some(Early::At(_) | Early::Both) => Some(Early::Both),
@@ -299,24 +306,24 @@ impl PolicyBuilder {
         self
     }
 
-    /// Shortens each lifetime by a random part of it, up to this one, from 0 and below 1: values that were created together do not
-    /// expire together. The time in which a value is [renewed early](Self::refresh_at) shrinks with the lifetime, and so is never
-    /// lost (C20). Stamps that come from elsewhere are judged by the whole lifetime.
+    /// Shortens each lifetime by a random part of it, up to this one, from 0 and below 1: values that were created
+    /// together do not expire together. The time in which a value is [renewed early](Self::refresh_at) shrinks with the
+    /// lifetime, and so is never lost (C20). Stamps that come from elsewhere are judged by the whole lifetime.
     pub const fn jitter(mut self, part: f64) -> Self {
         self.0.jitter = part;
         self
     }
 
     /// How far ahead of this machine's time of day a stamp from elsewhere may lie, in [stamped getter
-    /// mode](crate::Dogpile::get_or_create_stamped). A stamp within it counts as now, one beyond it as stale. Zero trusts
-    /// nobody's clock but one's own; `Duration::MAX` trusts everybody's. Precise to the nanosecond.
+    /// mode](crate::Dogpile::get_or_create_stamped). A stamp within it counts as now, one beyond it as stale. Zero
+    /// trusts nobody's clock but one's own; `Duration::MAX` trusts everybody's. Precise to the nanosecond.
     pub const fn max_skew(mut self, max_skew: Duration) -> Self {
         self.0.max_skew = max_skew;
         self
     }
 
-    /// Who is told what happens to the lock. By default nobody is; what it [counts](crate::Dogpile::stats) it counts anyway. There is
-    /// one: two are a pair, `&(Tracing, Metrics)`.
+    /// Who is told what happens to the lock. By default nobody is; what it [counts](crate::Dogpile::stats) it counts
+    /// anyway. There is one: two are a pair, `&(Tracing, Metrics)`.
     pub const fn observer(mut self, observer: &'static dyn Observer) -> Self {
         self.0.seen_by = SeenBy(Some(observer));
         self
@@ -378,12 +385,12 @@ pub enum OnError {
     #[default]
     Propagate,
     /// The old value, if there is one (or a newer one, if another has made it since): the outcome is then
-    /// [`Outcome::StaleOnError`](crate::Outcome::StaleOnError), and the error is dropped. (What HTTP calls `stale-if-error`, RFC
-    /// 5861.) If there is none, the error.
+    /// [`Outcome::StaleOnError`](crate::Outcome::StaleOnError), and the error is dropped. (What HTTP calls
+    /// `stale-if-error`, RFC 5861.) If there is none, the error.
     ///
-    /// In getter modes the old value is the getter's, which is asked for it after the creator has failed; unless it has been
-    /// asked twice already (L8), or finds nothing now: then it is the error, too. Panics are passed on in any case. A creation that was
-    /// [handed over](crate::Runner) has no access to be served.
+    /// In getter modes the old value is the getter's, which is asked for it after the creator has failed; unless it has
+    /// been asked twice already (L8), or finds nothing now: then it is the error, too. Panics are passed on in any
+    /// case. A creation that was [handed over](crate::Runner) has no access to be served.
     ServeStale,
 }
 

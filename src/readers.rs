@@ -1,8 +1,8 @@
 //! Who is reading: enter, leave, drain. Nothing here knows what is read.
 //!
-//! Readers come often and writers rarely, so readers pay next to nothing and a writer pays for all: a reader marks a seat
-//! of its own and looks for a writer; a writer closes the gate, has the kernel put a fence into every running thread, looks
-//! at all seats, and sleeps until those that were taken have been left.
+//! Readers come often and writers rarely, so readers pay next to nothing and a writer pays for all: a reader marks a
+//! seat of its own and looks for a writer; a writer closes the gate, has the kernel put a fence into every running
+//! thread, looks at all seats, and sleeps until those that were taken have been left.
 //!
 //! # Seats
 //!
@@ -11,9 +11,9 @@
 //! | an entry of a thread's [`record`] | guards that stay on their thread | plain stores, by that thread alone |
 //! | a counter of the lock's own, one of a few | guards that may move to another thread; nesting deeper than a record; threads whose locals are gone | read-modify-writes |
 //!
-//! A lock is known to the records by a number that is given once in a process, when its first reader or writer comes. Guards
-//! that stay on their thread but have to use a counter are noted in [`running`](crate::running), so that "does this
-//! thread read?" has an answer.
+//! A lock is known to the records by a number that is given once in a process, when its first reader or writer comes.
+//! Guards that stay on their thread but have to use a counter are noted in [`running`](crate::running), so that "does
+//! this thread read?" has an answer.
 //!
 //! # States
 //!
@@ -42,31 +42,34 @@
 //!
 //! # Why it holds
 //!
-//! - *The write guard excludes every read guard (L9).* Take a reader that entered by the gate and a writer that looks. The
-//!   reader marked, fenced, and read the gate; the writer closed the gate, fenced, and read the mark.
+//! - *The write guard excludes every read guard (L9).* Take a reader that entered by the gate and a writer that looks.
+//!   The reader marked, fenced, and read the gate; the writer closed the gate, fenced, and read the mark.
 //!   1. The writer reads the mark: it lists the seat, and waits for it.
-//!   2. The writer does not read the mark. Then, by the fences, the reader read the gate as that writer left it or later. Closed: it is
-//!      not in. Open: then that writer has ended, and the reader sees what it wrote (the gate is opened by a release).
+//!   2. The writer does not read the mark. Then, by the fences, the reader read the gate as that writer left it or
+//!      later. Closed: it is not in. Open: then that writer has ended, and the reader sees what it wrote (the gate is
+//!      opened by a release).
 //!
-//!   A reader that was let in under the mutex had marked its seat before it released the mutex: a look that comes after finds
-//!   it, and where the look came before, the seat was added to what the look found.
-//! - *No reader is forgotten.* A seat is taken off the list by whoever left it, once it is clear. By the same argument as above, a
-//!   reader that leaves a seat which the look has found sees the gate closed: its mark was cleared after the look, hence after the
-//!   fence. It then comes for the mutex. A reader that finds the gate closed although its seat was not found takes nothing off.
-//! - *No lost wake-up (C16).* Lists and wakers are changed under the mutex, and whoever is to wait looks again under it.
-//! - *A thread that reads gets in (C15).* It is let in under the mutex at once. Its outer guard holds a seat, so nobody can be
-//!   writing.
-//! - *Nobody starves.* New readers wait for a writer that waits (the gate is closed), and the next writer waits for the readers
-//!   whom this one kept waiting: phase-fair, after Brandenburg and Anderson, "Spin-based reader-writer synchronization
-//!   for multiprocessor real-time systems" (2010).
-//! - *Memory ordering.* What a reader did is carried to the next writer by release and acquire of its seat or by the mutex, what a
-//!   writer did to the next reader by release and acquire of the gate or by the mutex; never by the fences, which order
-//!   marks and gate only.
+//!   A reader that was let in under the mutex had marked its seat before it released the mutex: a look that comes after
+//!   finds it, and where the look came before, the seat was added to what the look found.
+//! - *No reader is forgotten.* A seat is taken off the list by whoever left it, once it is clear. By the same argument
+//!   as above, a reader that leaves a seat which the look has found sees the gate closed: its mark was cleared after
+//!   the look, hence after the fence. It then comes for the mutex. A reader that finds the gate closed although its
+//!   seat was not found takes nothing off.
+//! - *No lost wake-up (C16).* Lists and wakers are changed under the mutex, and whoever is to wait looks again under
+//!   it.
+//! - *A thread that reads gets in (C15).* It is let in under the mutex at once. Its outer guard holds a seat, so nobody
+//!   can be writing.
+//! - *Nobody starves.* New readers wait for a writer that waits (the gate is closed), and the next writer waits for the
+//!   readers whom this one kept waiting: phase-fair, after Brandenburg and Anderson, "Spin-based reader-writer
+//!   synchronization for multiprocessor real-time systems" (2010).
+//! - *Memory ordering.* What a reader did is carried to the next writer by release and acquire of its seat or by the
+//!   mutex, what a writer did to the next reader by release and acquire of the gate or by the mutex; never by the
+//!   fences, which order marks and gate only.
 //!
 //! # What a writer relies on
 //!
-//! A child process made by fork(2) sees the records of its parent's threads, none of which run in it: a lock that they were
-//! reading is never free to write there.
+//! A child process made by fork(2) sees the records of its parent's threads, none of which run in it: a lock that they
+//! were reading is never free to write there.
 
 mod ask;
 mod drain;
@@ -97,10 +100,10 @@ use std::ptr;
 
 /// Has readers pay for their own fences from now on, so that no writer interrupts the other threads of the process.
 ///
-/// On Linux a writer of an [`RmLock`](crate::RmLock) or a [`SyncReaderDogpile`](crate::SyncReaderDogpile) asks the kernel to
-/// put a fence into every running thread of the process, which is what makes reading nearly free. A program with threads
-/// that must not be interrupted, on isolated cores for instance, may rather have all readers pay some ten nanoseconds. It is
-/// how these locks work where the kernel refuses and on other platforms.
+/// On Linux a writer of an [`RmLock`](crate::RmLock) or a [`SyncReaderDogpile`](crate::SyncReaderDogpile) asks the
+/// kernel to put a fence into every running thread of the process, which is what makes reading nearly free. A program
+/// with threads that must not be interrupted, on isolated cores for instance, may rather have all readers pay some ten
+/// nanoseconds. It is how these locks work where the kernel refuses and on other platforms.
 ///
 /// Call it first thing in `main`: it is decided once for the whole process, before the first read or write.
 ///
@@ -140,9 +143,9 @@ pub struct Readers {
 
 /// Where a reader is marked.
 ///
-/// On the hit path it is two words in registers, and becomes a [`Pass`] at the end. What the long way brings is taken apart
-/// and put together again there, because a pass that comes from either way goes through memory, in pieces of other sizes than
-/// it is read in, and a hit costs three times as much.
+/// On the hit path it is two words in registers, and becomes a [`Pass`] at the end. What the long way brings is taken
+/// apart and put together again there, because a pass that comes from either way goes through memory, in pieces of
+/// other sizes than it is read in, and a hit costs three times as much.
 #[derive(Clone, Copy, Debug)]
 pub struct Seat<'a> {
     /// Whose entry; `None` for a counter.
@@ -431,8 +434,8 @@ impl fmt::Debug for Readers {
     }
 }
 
-/// A seat that is left if what comes next panics. Not a [`Pass`]: it is left by a call, with its arguments in registers, so that
-/// the way without a panic keeps nothing in memory for it.
+/// A seat that is left if what comes next panics. Not a [`Pass`]: it is left by a call, with its arguments in
+/// registers, so that the way without a panic keeps nothing in memory for it.
 #[derive(Debug)]
 pub struct Taken<'a> {
     readers: &'a Readers,

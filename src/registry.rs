@@ -1,7 +1,7 @@
 //! One lock per key, alive while in use.
 //!
-//! Here are the type and its forms. What an entry goes through is in [`shard`], how it is looked up and let go in [`root`],
-//! and what holds it in [`held`].
+//! Here are the type and its forms. What an entry goes through is in [`shard`], how it is looked up and let go in
+//! [`root`], and what holds it in [`held`].
 
 mod held;
 mod root;
@@ -21,26 +21,27 @@ use std::hash::Hash;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
-/// A lock for each key: made on first use, the same one for all who ask while anybody holds it, gone when the last one lets
-/// go.
+/// A lock for each key: made on first use, the same one for all who ask while anybody holds it, gone when the last one
+/// lets go.
 ///
 /// For values that are many and live elsewhere (rows, pages, users in memcached), each with its own election:
-/// [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) or [`Cached`](crate::Cached). A look-up yields a [`Held`],
-/// which derefs to the lock; while one exists, so does the lock. A creation in flight holds it as well, since it borrows the
-/// `Held` or, [owned](Held::acquire_owned), has one of its own.
+/// [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) or [`Cached`](crate::Cached). A look-up yields a
+/// [`Held`], which derefs to the lock; while one exists, so does the lock. A creation in flight holds it as well, since
+/// it borrows the `Held` or, [owned](Held::acquire_owned), has one of its own.
 ///
 /// **Unless the registry [keeps what is idle](Self::keep_idle), a lock goes with its last holder,** and with it
 /// whatever it knew: its deadline, its generation, what somebody said to it, and the value of a
 /// [`Cached`](crate::Cached). That suits [stamped getter mode](Dogpile::get_or_create_stamped), where the store keeps
 /// all of that. For the others have the registry [keep them](Self::keep_idle) for a while.
 ///
-/// It is no cache: it has no bound but the keys in use and those that `keep_idle`, or a [pause](Self::with_policy), keeps.
+/// It is no cache: it has no bound but the keys in use and those that `keep_idle`, or a [pause](Self::with_policy),
+/// keeps.
 ///
 /// # Cost
 ///
-/// A look-up hashes the key and takes the mutex of one of 64 shards, for which unrelated keys seldom meet; so does the last
-/// who lets go. That is some 35 ns together, and 60 ns where the lock has to be made. Memory is per key that lives (160 bytes
-/// with a number for a key and a `Dogpile`; 88 more once that has created something, for its
+/// A look-up hashes the key and takes the mutex of one of 64 shards, for which unrelated keys seldom meet; so does the
+/// last who lets go. That is some 35 ns together, and 60 ns where the lock has to be made. Memory is per key that lives
+/// (160 bytes with a number for a key and a `Dogpile`; 88 more once that has created something, for its
 /// [`stats`](Dogpile::stats)), and follows their number down as well as up. The registry itself takes 8 KB.
 ///
 /// # Two threads at once
@@ -50,8 +51,8 @@ use std::time::Duration;
 ///
 /// # Deadlocks
 ///
-/// Keys are compared under the mutex of their shard: `Eq` of a key must not use the registry. All else that is the user's
-/// (hashing, cloning and dropping keys, making and dropping locks, clocks) runs outside it.
+/// Keys are compared under the mutex of their shard: `Eq` of a key must not use the registry. All else that is the
+/// user's (hashing, cloning and dropping keys, making and dropping locks, clocks) runs outside it.
 ///
 /// # Examples
 ///
@@ -91,15 +92,15 @@ pub struct Registry<K, L = Dogpile, F = fn(&K) -> L> {
     maker: F,
 }
 
-// As for a map of locks behind a mutex that does not poison: a panic leaves nothing half-done in here. A key may be seen
-// from outside, and so may what a lock holds.
+// As for a map of locks behind a mutex that does not poison: a panic leaves nothing half-done in here. A key may be
+// seen from outside, and so may what a lock holds.
 impl<K: RefUnwindSafe, L: RefUnwindSafe, F: UnwindSafe> UnwindSafe for Registry<K, L, F> {}
 impl<K: RefUnwindSafe, L: RefUnwindSafe, F: RefUnwindSafe> RefUnwindSafe for Registry<K, L, F> {}
 
 impl<K, L> Registry<K, L> {
     const_fn! {
-        /// An empty registry, which makes locks by `maker`: a function, or a closure that captures nothing. For others see
-        /// [`with_maker`](Self::with_maker).
+        /// An empty registry, which makes locks by `maker`: a function, or a closure that captures nothing. For others
+        /// see [`with_maker`](Self::with_maker).
         #[must_use]
         pub const fn new(maker: fn(&K) -> L) -> Self {
             Self::with_maker(maker)
@@ -109,8 +110,8 @@ impl<K, L> Registry<K, L> {
 
 impl<K, L, F> Registry<K, L, F> {
     const_fn! {
-        /// An empty registry, which makes locks by a `maker` of any kind: `Fn(&K) -> L`. (For a field whose type has to be
-        /// named: a `Box<dyn Fn(&K) -> L + Send + Sync>`, made by `Box::new(…) as Box<_>`.)
+        /// An empty registry, which makes locks by a `maker` of any kind: `Fn(&K) -> L`. (For a field whose type has to
+        /// be named: a `Box<dyn Fn(&K) -> L + Send + Sync>`, made by `Box::new(…) as Box<_>`.)
         ///
         /// ```
         /// use dogpile::{Dogpile, ManualClock, Registry};
@@ -128,12 +129,12 @@ impl<K, L, F> Registry<K, L, F> {
     }
 
     const_fn! {
-        /// Keeps locks, with their values and state, for that long after they were last used: until `idle_for` after the last
-        /// holder has let go. Zero, the default, does not; `Duration::MAX` keeps them for good.
+        /// Keeps locks, with their values and state, for that long after they were last used: until `idle_for` after
+        /// the last holder has let go. Zero, the default, does not; `Duration::MAX` keeps them for good.
         ///
-        /// The time is that of the locks' own clock: give all of them the same. Whoever lets go of a lock removes a few that
-        /// have been idle for too long, in its own shard and in one other in turn. So entries may stay somewhat longer, and in a
-        /// registry that is not used at all any more they stay: see [`sweep`](Self::sweep).
+        /// The time is that of the locks' own clock: give all of them the same. Whoever lets go of a lock removes a few
+        /// that have been idle for too long, in its own shard and in one other in turn. So entries may stay somewhat
+        /// longer, and in a registry that is not used at all any more they stay: see [`sweep`](Self::sweep).
         #[must_use]
         pub const fn keep_idle(mut self, idle_for: Duration) -> Self {
             self.root.keep_idle(nanoseconds(idle_for));
@@ -142,12 +143,13 @@ impl<K, L, F> Registry<K, L, F> {
     }
 
     const_fn! {
-        /// Has each lock do as `policy` says as a value ages and when creating goes wrong, unless its maker gave it a policy of its own.
+        /// Has each lock do as `policy` says as a value ages and when creating goes wrong, unless its maker gave it a
+        /// policy of its own.
         ///
-        /// A lock that [pauses](crate::PolicyBuilder::retry_after) after a failure is kept at least until the pause is over, though
-        /// nobody hold it, as by [`keep_idle`](Self::keep_idle). For the next pause to be longer it has to be there when the next
-        /// failure comes: have `keep_idle` see to that for keys that are seldom used. (And for an old value to be
-        /// [served](crate::OnError::ServeStale) there has to be one.)
+        /// A lock that [pauses](crate::PolicyBuilder::retry_after) after a failure is kept at least until the pause is
+        /// over, though nobody hold it, as by [`keep_idle`](Self::keep_idle). For the next pause to be longer it has to
+        /// be there when the next failure comes: have `keep_idle` see to that for keys that are seldom used. (And for
+        /// an old value to be [served](crate::OnError::ServeStale) there has to be one.)
         #[must_use]
         pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
             self.rule(policy);
@@ -192,8 +194,8 @@ impl<K, L: Lock, F> Registry<K, L, F> {
 impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
     /// The lock of that key, made if there is none. Blocks only for moments.
     ///
-    /// Through a registry in a `static` this yields a `Held<'static, …>`. A key may be looked up by what it is the owned form of
-    /// (`str` for `String`, a slice for a `Vec`), or else by a reference to a whole key.
+    /// Through a registry in a `static` this yields a `Held<'static, …>`. A key may be looked up by what it is the
+    /// owned form of (`str` for `String`, a slice for a `Vec`), or else by a reference to a whole key.
     ///
     /// # Panics
     ///
@@ -230,8 +232,8 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
         self.root.get(key, |key| self.ruled(maker(key)))
     }
 
-    /// The lock of that key, if there is one. It is then in use: its time of being [idle](Self::keep_idle) begins anew when it is
-    /// let go. Blocks only for moments.
+    /// The lock of that key, if there is one. It is then in use: its time of being [idle](Self::keep_idle) begins anew
+    /// when it is let go. Blocks only for moments.
     ///
     /// # Panics
     ///
@@ -243,9 +245,9 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
         self.root.find(key)
     }
 
-    /// Removes the lock of that key, with its value and state, if it is [idle](Self::keep_idle); returns whether it was. One that
-    /// somebody holds stays as it is, also if only the loop around this does, over [`iter`](Self::iter): collect the keys first.
-    /// To have its value made anew, invalidate it. Blocks only for moments.
+    /// Removes the lock of that key, with its value and state, if it is [idle](Self::keep_idle); returns whether it
+    /// was. One that somebody holds stays as it is, also if only the loop around this does, over [`iter`](Self::iter):
+    /// collect the keys first. To have its value made anew, invalidate it. Blocks only for moments.
     ///
     /// # Panics
     ///
@@ -291,8 +293,8 @@ impl<K, L: Lock, F> Registry<K, L, F> {
         Iter::new(&self.root)
     }
 
-    /// Removes all that have been [idle](Self::keep_idle) for too long; returns how many. Blocks only for moments, and nobody
-    /// else for longer: it removes a few at a time.
+    /// Removes all that have been [idle](Self::keep_idle) for too long; returns how many. Blocks only for moments, and
+    /// nobody else for longer: it removes a few at a time.
     ///
     /// For a registry that may come to lie unused: those who use it do this for it.
     pub fn sweep(&self) -> usize {

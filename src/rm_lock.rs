@@ -1,7 +1,7 @@
 //! A lock that carries its data, over [`readers`](crate::readers).
 //!
-//! The one file with unsafe code: a guard gives out a reference to what is in an `UnsafeCell`. Without it readers would need
-//! a lock of the standard kind to be handed the data, whose cost is what this lock is there to save: see
+//! The one file with unsafe code: a guard gives out a reference to what is in an `UnsafeCell`. Without it readers would
+//! need a lock of the standard kind to be handed the data, whose cost is what this lock is there to save: see
 //! `benches/guarded_hit.rs`.
 //!
 //! One invariant carries all of it, and is kept by `readers`: while a [`Pass`] or an [`OwnedPass`] of a lock lives, no
@@ -47,21 +47,21 @@ use std::time::Duration;
 ///
 /// # Who waits for whom
 ///
-/// A writer waits until all readers have left; while it waits, new readers wait behind it. A thread that holds a guard which
-/// stays on its thread gets another at once all the same, so that it cannot deadlock with a writer in between. After a writer,
-/// the readers who waited go first, and then the next writer. A writer that gives up leaves no trace.
+/// A writer waits until all readers have left; while it waits, new readers wait behind it. A thread that holds a guard
+/// which stays on its thread gets another at once all the same, so that it cannot deadlock with a writer in between.
+/// After a writer, the readers who waited go first, and then the next writer. A writer that gives up leaves no trace.
 ///
 /// # Panics and poisoning
 ///
-/// A panic of whoever holds a guard releases the lock, and the lock is *not* poisoned: if what was being written must not be
-/// seen half-done, see to that in the writer.
+/// A panic of whoever holds a guard releases the lock, and the lock is *not* poisoned: if what was being written must
+/// not be seen half-done, see to that in the writer.
 ///
 /// A leaked guard ([`std::mem::forget`]) holds up the writers of its own lock for ever, and costs a few bytes.
 ///
 /// # Deadlocks
 ///
-/// Asking for the write lock while this thread reads, and for either while it writes, is found at once: the `_timeout` forms
-/// return an error, the others panic. This is so for guards that stay on their thread. Whose an [owned
+/// Asking for the write lock while this thread reads, and for either while it writes, is found at once: the `_timeout`
+/// forms return an error, the others panic. This is so for guards that stay on their thread. Whose an [owned
 /// guard](OwnedRmLockReadGuard) is, nobody knows: see there.
 ///
 /// Two locks taken in different orders by two threads are not found.
@@ -70,7 +70,8 @@ use std::time::Duration;
 ///
 /// # Memory ordering
 ///
-/// What a writer did happens before whatever a later guard does, and what a reader did before whatever a later writer does.
+/// What a writer did happens before whatever a later guard does, and what a reader did before whatever a later writer
+/// does.
 ///
 /// # Examples
 ///
@@ -87,8 +88,8 @@ pub struct RmLock<T: ?Sized> {
     data: UnsafeCell<T>,
 }
 
-// SAFETY: by the invariant of this module, `&T` is given out to several threads at once, hence `T: Sync`, and `&mut T` to one
-// at a time, which may move the value out, hence `T: Send`.
+// SAFETY: by the invariant of this module, `&T` is given out to several threads at once, hence `T: Sync`, and `&mut T`
+// to one at a time, which may move the value out, hence `T: Send`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RmLock<T> {}
 
 // It is not `RefUnwindSafe`: without poisoning, who catches the panic of a writer must not take what it left for whole.
@@ -130,7 +131,8 @@ impl<T: ?Sized> RmLock<T> {
         self.read_within(Patience::None).map_err(|_| WouldBlock)
     }
 
-    /// As [`read`](Self::read), but blocks for `timeout` at most. Zero does not wait, `Duration::MAX` waits without an end.
+    /// As [`read`](Self::read), but blocks for `timeout` at most. Zero does not wait, `Duration::MAX` waits without an
+    /// end.
     ///
     /// # Errors
     ///
@@ -160,8 +162,8 @@ impl<T: ?Sized> RmLock<T> {
     ///
     /// # Panics
     ///
-    /// If this thread reads or writes already; or if the kernel's help, with which readers have been counting so far, fails
-    /// (a system-call filter that forbids membarrier and was installed after the first read).
+    /// If this thread reads or writes already; or if the kernel's help, with which readers have been counting so far,
+    /// fails (a system-call filter that forbids membarrier and was installed after the first read).
     #[track_caller]
     pub fn write(&self) -> RmLockWriteGuard<'_, T> {
         or_panic(self.write_within(FOREVER))
@@ -180,13 +182,13 @@ impl<T: ?Sized> RmLock<T> {
         self.write_within(Patience::None).map_err(|_| WouldBlock)
     }
 
-    /// As [`write`](Self::write), but blocks for `timeout` at most. Zero does not wait, `Duration::MAX` waits without an
-    /// end. Once it has given up, readers go on as if it had never come.
+    /// As [`write`](Self::write), but blocks for `timeout` at most. Zero does not wait, `Duration::MAX` waits without
+    /// an end. Once it has given up, readers go on as if it had never come.
     ///
     /// # Errors
     ///
-    /// [`LockError::TimedOut`]; [`LockError::ReadLockHeld`] or [`LockError::WriteLockHeld`] if this thread reads or writes
-    /// already.
+    /// [`LockError::TimedOut`]; [`LockError::ReadLockHeld`] or [`LockError::WriteLockHeld`] if this thread reads or
+    /// writes already.
     ///
     /// # Panics
     ///
@@ -211,7 +213,8 @@ impl<T: ?Sized> RmLock<T> {
         self.readers.waiting_readers()
     }
 
-    /// How many writers wait for readers or for each other right now. Blocks only for the moments in which that changes.
+    /// How many writers wait for readers or for each other right now. Blocks only for the moments in which that
+    /// changes.
     #[must_use]
     pub fn waiting_writers(&self) -> usize {
         self.readers.waiting_writers()
@@ -219,8 +222,8 @@ impl<T: ?Sized> RmLock<T> {
 }
 
 impl<T: Send + Sync + 'static> RmLock<T> {
-    /// As [`read`](Self::read), with a guard that shares the lock, and may be sent to another thread. For a lock in a `static`
-    /// see [`RmLockReadGuard::into_owned`].
+    /// As [`read`](Self::read), with a guard that shares the lock, and may be sent to another thread. For a lock in a
+    /// `static` see [`RmLockReadGuard::into_owned`].
     ///
     /// # Panics
     ///
@@ -400,8 +403,8 @@ impl<T: ?Sized> Deref for RmLockReadGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: it points into the data of the lock that `pass` is of, or to what a part of that data gave out for as long
-        // as nobody writes; and as long as `pass` lives nobody does.
+        // SAFETY: it points into the data of the lock that `pass` is of, or to what a part of that data gave out for as
+        // long as nobody writes; and as long as `pass` lives nobody does.
         unsafe { self.data.as_ref() }
     }
 }
@@ -479,8 +482,9 @@ impl<T: ?Sized> Deref for RmLockWriteGuard<'_, T> {
 impl<T: ?Sized> DerefMut for RmLockWriteGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: it points into the data of the lock that `hold` is of, or to what a part of that data gave out for as long
-        // as nobody else has it; and as long as `hold` lives nobody does. The guard itself is borrowed exclusively.
+        // SAFETY: it points into the data of the lock that `hold` is of, or to what a part of that data gave out for as
+        // long as nobody else has it; and as long as `hold` lives nobody does. The guard itself is borrowed
+        // exclusively.
         unsafe { self.data.as_mut() }
     }
 }
@@ -497,14 +501,15 @@ impl<T: ?Sized + fmt::Display> fmt::Display for RmLockWriteGuard<'_, T> {
     }
 }
 
-/// Keeps the writers of an [`RmLock`] out, wherever it goes: it owns a share of its lock. For tasks, and to be handed over.
+/// Keeps the writers of an [`RmLock`] out, wherever it goes: it owns a share of its lock. For tasks, and to be handed
+/// over.
 ///
 /// It writes memory that other such guards write too, and so costs more than one that stays on its thread.
 ///
 /// # Deadlocks
 ///
-/// The lock does not know whose it is. Who holds one and reads once more may wait behind a writer that waits for it; and
-/// who holds one and writes waits for itself:
+/// The lock does not know whose it is. Who holds one and reads once more may wait behind a writer that waits for it;
+/// and who holds one and writes waits for itself:
 ///
 /// ```text
 /// thread 1                              thread 2
@@ -516,7 +521,8 @@ impl<T: ?Sized + fmt::Display> fmt::Display for RmLockWriteGuard<'_, T> {
 /// // waits for thread 2
 /// ```
 ///
-/// Read once more by [`again`](Self::again), which never waits. What cannot be known can be bounded: by the `_timeout` forms.
+/// Read once more by [`again`](Self::again), which never waits. What cannot be known can be bounded: by the `_timeout`
+/// forms.
 #[must_use = "a guard that is dropped at once guards nothing"]
 pub struct OwnedRmLockReadGuard<T: ?Sized> {
     data: NonNull<T>,
@@ -524,8 +530,9 @@ pub struct OwnedRmLockReadGuard<T: ?Sized> {
     shares: PhantomData<Arc<T>>,
 }
 
-// SAFETY: it shares the data, by `&T`, with other threads, hence `T: Sync`. Where it is dropped its share of the lock is, perhaps
-// with all that is in it; shares are made only of locks that are `Send` and `Sync` as a whole, whatever part of them `T` is.
+// SAFETY: it shares the data, by `&T`, with other threads, hence `T: Sync`. Where it is dropped its share of the lock
+// is, perhaps with all that is in it; shares are made only of locks that are `Send` and `Sync` as a whole, whatever
+// part of them `T` is.
 unsafe impl<T: ?Sized + Sync> Send for OwnedRmLockReadGuard<T> {}
 // SAFETY: by a reference to the guard one gets a `&T`, and another guard.
 unsafe impl<T: ?Sized + Sync> Sync for OwnedRmLockReadGuard<T> {}

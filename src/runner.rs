@@ -12,11 +12,11 @@
 //! 1. The access is elected. The right to create exists from here on, as a [`Creation`](crate::Creation).
 //! 2. It makes a [`Job`] that owns the creation and the creator. No mutex of ours is held, nor is anything half-done.
 //! 3. It calls the runner with the job, and returns with the value it has when the runner does.
-//! 4. The job runs the creator, and ends the creation. A panic of the creator ends there, as a failed creation. If it was declared
-//!    dead before it came to run, it runs nothing.
+//! 4. The job runs the creator, and ends the creation. A panic of the creator ends there, as a failed creation. If it
+//!    was declared dead before it came to run, it runs nothing.
 //!
-//! Wherever the job is dropped, or unwound, the creation in it is given up (L5, C9). So a runner that refuses the job, loses it with
-//! its queue, or panics has freed the lock. Only what is leaked, or hangs, holds it: for that there is
+//! Wherever the job is dropped, or unwound, the creation in it is given up (L5, C9). So a runner that refuses the job,
+//! loses it with its queue, or panics has freed the lock. Only what is leaked, or hangs, holds it: for that there is
 //! [`creation_timeout`](crate::PolicyBuilder::creation_timeout).
 
 #[cfg(not(dogpile_loom))]
@@ -31,8 +31,9 @@ use std::thread;
 
 /// A creation to be run, once, on any thread: call it. Dropping it gives the creation up.
 ///
-/// If its creation was declared [dead](crate::PolicyBuilder::creation_timeout) while it waited, it does nothing: another has been
-/// elected since. It does not panic: a panic of the creator is reported by the panic hook, as any, and ends the creation as failed.
+/// If its creation was declared [dead](crate::PolicyBuilder::creation_timeout) while it waited, it does nothing:
+/// another has been elected since. It does not panic: a panic of the creator is reported by the panic hook, as any, and
+/// ends the creation as failed.
 pub type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs jobs somewhere else: in a thread of their own, a pool, the runtime of a framework.
@@ -46,19 +47,20 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// # let _: &dyn dogpile::Runner = &runner;
 /// ```
 ///
-/// and so is, with those crates, `|job| rayon::spawn(job)` or `|job| drop(tokio::task::spawn_blocking(job))`. [`ThreadPerJob`]
-/// and [`Pool`] come with this crate.
+/// and so is, with those crates, `|job| rayon::spawn(job)` or `|job| drop(tokio::task::spawn_blocking(job))`.
+/// [`ThreadPerJob`] and [`Pool`] come with this crate.
 ///
-/// The access that hands over waits until the runner returns. One that cannot take the job drops it, and frees the lock: the next
-/// access is elected. That is a failed creation, as any that is dropped: under a policy that
-/// [pauses](crate::PolicyBuilder::retry_after) after those, nobody is before the pause is over. A panic of the runner goes on to that
-/// access, and frees the lock, too.
+/// The access that hands over waits until the runner returns. One that cannot take the job drops it, and frees the
+/// lock: the next access is elected. That is a failed creation, as any that is dropped: under a policy that
+/// [pauses](crate::PolicyBuilder::retry_after) after those, nobody is before the pause is over. A panic of the runner
+/// goes on to that access, and frees the lock, too.
 ///
 /// # Deadlocks
 ///
-/// With a [`SyncReaderDogpile`](crate::SyncReaderDogpile) the thread that hands over reads meanwhile, and the job's write lock waits
-/// for it. A runner that waits for its job (joins it, or waits for a place in a queue that only the job can free) waits for itself. A
-/// job that is run at once, on that thread, has the write lock refused. With the other locks both will do.
+/// With a [`SyncReaderDogpile`](crate::SyncReaderDogpile) the thread that hands over reads meanwhile, and the job's
+/// write lock waits for it. A runner that waits for its job (joins it, or waits for a place in a queue that only the
+/// job can free) waits for itself. A job that is run at once, on that thread, has the write lock refused. With the
+/// other locks both will do.
 pub trait Runner {
     /// Has the job run, soon.
     fn run(&self, job: Job);
@@ -81,9 +83,9 @@ pub(crate) fn quietly(run: impl FnOnce()) {
 
 /// Runs each job in a new thread.
 ///
-/// A thread takes some 20 µs to start, and there are as many as there are creations at once: one for each lock, and those that were
-/// [declared dead](crate::PolicyBuilder::creation_timeout) and run on. If the system has no more threads, the job is dropped. For a
-/// bound see [`Pool`].
+/// A thread takes some 20 µs to start, and there are as many as there are creations at once: one for each lock, and
+/// those that were [declared dead](crate::PolicyBuilder::creation_timeout) and run on. If the system has no more
+/// threads, the job is dropped. For a bound see [`Pool`].
 ///
 /// # Examples
 ///

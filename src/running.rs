@@ -8,12 +8,12 @@
 //! | creating, storing | a lock's election | by its [address](address_of): whoever runs a creation borrows or holds the lock, and a closure ends before that |
 //! | writing, reading | a lock's readers | by a number given once: a leaked guard must not haunt the next lock at its address |
 //!
-//! (Of those who read, only they are here whom their thread's record cannot hold: see [`readers`](crate::readers).) A creation
-//! that can be declared dead is told apart by its ticket, since what it runs may go on, and then keeps nobody waiting. For
-//! what several threads are in the middle of together see [`cycle`](crate::cycle).
+//! (Of those who read, only they are here whom their thread's record cannot hold: see [`readers`](crate::readers).) A
+//! creation that can be declared dead is told apart by its ticket, since what it runs may go on, and then keeps nobody
+//! waiting. For what several threads are in the middle of together see [`cycle`](crate::cycle).
 //!
-//! The stack has no destructor, and so is still there while other locals of an ending thread are destroyed; its memory is
-//! given back whenever it is empty.
+//! The stack has no destructor, and so is still there while other locals of an ending thread are destroyed; its memory
+//! is given back whenever it is empty.
 
 use crate::election::{Birth, Election};
 use crate::sync::local;
@@ -120,8 +120,8 @@ impl Drop for Running {
     }
 }
 
-/// Whether this thread is in the middle of anything that keeps the creation of that election from ending: to wait for that
-/// end would be to wait for itself.
+/// Whether this thread is in the middle of anything that keeps the creation of that election from ending: to wait for
+/// that end would be to wait for itself.
 pub(crate) fn is_creating_here(election: &Election) -> bool {
     let subject = address_of(election);
     creations_here().iter().any(|work| work.subject == subject && election.is_live(work.ticket))

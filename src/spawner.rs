@@ -6,7 +6,8 @@
 //! | due to be renewed early, or stale | if elected, spawns the creation, and goes on with the old value |
 //! | missing | if elected, spawns the creation, and waits for it; else waits |
 //!
-//! So no creation is a part of the task that asks, and dropping that stops none (C12): the work goes on, once, and is kept.
+//! So no creation is a part of the task that asks, and dropping that stops none (C12): the work goes on, once, and is
+//! kept.
 //!
 //! # The one who waits for its own creation
 //!
@@ -43,8 +44,8 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Has tasks polled somewhere else: spawns them.
 ///
-/// Any `Fn(Task)` is one: `|task| drop(tokio::spawn(task))`, or `|task| smol::spawn(task).detach()`. One that cannot take the task
-/// drops it, and frees the lock; who waits for it is told, by [`CreateError::Lost`].
+/// Any `Fn(Task)` is one: `|task| drop(tokio::spawn(task))`, or `|task| smol::spawn(task).detach()`. One that cannot
+/// take the task drops it, and frees the lock; who waits for it is told, by [`CreateError::Lost`].
 pub trait Spawner {
     /// Has the task polled, soon.
     fn spawn(&self, task: Task);

@@ -1,5 +1,5 @@
-//! The shim: this module, with those below it, is the only one to use std's, `parking_lot`'s, crossbeam's, the kernel's and
-//! loom's primitives of synchronization.
+//! The shim: this module, with those below it, is the only one to use std's, `parking_lot`'s, crossbeam's, the kernel's
+//! and loom's primitives of synchronization.
 //!
 //! Normally these are std's atomics, `parking_lot`'s mutex and a place for each thread to park (`sync/parking…`). Under
 //! `cfg(dogpile_loom)` they are twins that the model checker sees. Two things differ there:
@@ -109,8 +109,8 @@ pub fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T
     })
 }
 
-/// The loop by which a thread waits: poll; where that is pending, park until woken, or until it is to poll again, or until
-/// out of time.
+/// The loop by which a thread waits: poll; where that is pending, park until woken, or until it is to poll again, or
+/// until out of time.
 fn park_until_ready<T>(
     deadline: Deadline,
     poll: &mut impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
@@ -225,8 +225,9 @@ mod imp {
         static PARKING: Parking = Parking::new();
     }
 
-    /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the least. Where it is
-    /// pending, it has arranged for its waker to be woken, and may say when it is to be called again at the latest.
+    /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
+    /// least. Where it is pending, it has arranged for its waker to be woken, and may say when it is to be called again
+    /// at the latest.
     pub(crate) fn block_by<T>(
         deadline: Deadline,
         mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
@@ -390,7 +391,8 @@ mod imp {
         }
     }
 
-    /// As its namesake. A nap is for a clock that goes by itself, which no model has: there it ends by a wake-up or not at all.
+    /// As its namesake. A nap is for a clock that goes by itself, which no model has: there it ends by a wake-up or not
+    /// at all.
     pub fn block_by<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>) -> Option<T> {
         let token = Arc::new(Token { given: loom::sync::Mutex::new(false), changed: Condvar::new() });
         let waker = Waker::from(Arc::clone(&token));

@@ -1,8 +1,8 @@
 //! The lock whose creator may swap what readers are reading: [`Dogpile`] and [`readers`](crate::readers) together.
 //!
-//! Here are the type and its questions. How an access comes to its guard is in [`access`], and how a writer comes to be alone in
-//! [`write_lock`]; the forms that accesses take are in [`lock_mode`], [`getter_mode`], [`stamped_mode`] and, where the creation is
-//! handed over, [`in_background`]; those for tasks are in [`tasks`], the guards in [`guard`].
+//! Here are the type and its questions. How an access comes to its guard is in [`access`], and how a writer comes to be
+//! alone in [`write_lock`]; the forms that accesses take are in [`lock_mode`], [`getter_mode`], [`stamped_mode`] and,
+//! where the creation is handed over, [`in_background`]; those for tasks are in [`tasks`], the guards in [`guard`].
 
 mod access;
 mod getter_mode;
@@ -29,14 +29,14 @@ use std::time::Duration;
 
 /// A [`Dogpile`] whose creator may swap what readers are reading: a datafile, an index, a memory map.
 ///
-/// Each access yields a [`ReadGuard`], to be held while the resource is in use. While the creator prepares the new resource,
-/// readers carry on with the old one; for its last step it takes the write lock, which waits until every reader has left and
-/// keeps new ones waiting.
+/// Each access yields a [`ReadGuard`], to be held while the resource is in use. While the creator prepares the new
+/// resource, readers carry on with the old one; for its last step it takes the write lock, which waits until every
+/// reader has left and keeps new ones waiting.
 ///
-/// It holds no resource, and does not know which one a guard is for: keep the two together in a type of your own, whose methods
-/// take the guard. A handle to the resource that has to be replaced with it (a map, a file that is opened anew) goes into an
-/// [`RmLock`](crate::RmLock) beside this lock, where nobody ever waits for it, since it is replaced under the write lock of
-/// this one. The example `swap_datafile` does that.
+/// It holds no resource, and does not know which one a guard is for: keep the two together in a type of your own, whose
+/// methods take the guard. A handle to the resource that has to be replaced with it (a map, a file that is opened anew)
+/// goes into an [`RmLock`](crate::RmLock) beside this lock, where nobody ever waits for it, since it is replaced under
+/// the write lock of this one. The example `swap_datafile` does that.
 ///
 /// # Several threads at once
 ///
@@ -46,21 +46,21 @@ use std::time::Duration;
 /// | stale | is elected and creates, without a guard | carry on with the old value, without waiting; but wait while the write lock is held or waited for |
 /// | missing | is elected and creates, without a guard | wait; that one creation serves them all |
 ///
-/// A thread that holds a guard gets another at once, whatever the freshness and whoever waits, and is never elected: its
-/// outer guard keeps the resource where it is.
+/// A thread that holds a guard gets another at once, whatever the freshness and whoever waits, and is never elected:
+/// its outer guard keeps the resource where it is.
 ///
 /// # Cost
 ///
-/// A hit with its guard costs some nanoseconds more than one of [`Dogpile`], on any number of threads at once; a write lock a
-/// call to the kernel, a look at each thread that reads, and an interruption of all running threads of the process. See
-/// [`RmLock`](crate::RmLock), which has the same readers. The lock takes 384 bytes.
+/// A hit with its guard costs some nanoseconds more than one of [`Dogpile`], on any number of threads at once; a write
+/// lock a call to the kernel, a look at each thread that reads, and an interruption of all running threads of the
+/// process. See [`RmLock`](crate::RmLock), which has the same readers. The lock takes 384 bytes.
 ///
 /// # Panics, errors and half-done swaps
 ///
-/// A panic of a creator gives the creation up, and a panic under the write lock releases that as well; so does an error that
-/// leaves by `?`. Nothing is poisoned, and the value is what it was: readers go on with whatever was left there. So prepare all
-/// that may fail before taking the write lock; and where the swap itself may fail, [invalidate](Self::invalidate) before letting
-/// go of it, so that nobody reads what is half-done:
+/// A panic of a creator gives the creation up, and a panic under the write lock releases that as well; so does an error
+/// that leaves by `?`. Nothing is poisoned, and the value is what it was: readers go on with whatever was left there.
+/// So prepare all that may fail before taking the write lock; and where the swap itself may fail,
+/// [invalidate](Self::invalidate) before letting go of it, so that nobody reads what is half-done:
 ///
 /// ```
 /// # use dogpile::SyncReaderDogpile;
@@ -77,13 +77,15 @@ use std::time::Duration;
 ///
 /// # Deadlocks
 ///
-/// What is found at once, as an error of the fallible and `_timeout` forms and as a panic of the others: a creator that asks for
-/// its own value; the write lock asked for by a thread that holds a [`ReadGuard`], or inside [`Creation::publish`](crate::Creation::publish); reading or
-/// writing under the write lock. (The forms that cannot return an error have a `_timeout` twin that can; with `Duration::MAX` it
-/// waits as long. A `try_` form says [`WouldBlock`](crate::WouldBlock) in these cases as in others.)
+/// What is found at once, as an error of the fallible and `_timeout` forms and as a panic of the others: a creator that
+/// asks for its own value; the write lock asked for by a thread that holds a [`ReadGuard`], or inside
+/// [`Creation::publish`](crate::Creation::publish); reading or writing under the write lock. (The forms that cannot
+/// return an error have a `_timeout` twin that can; with `Duration::MAX` it waits as long. A `try_` form says
+/// [`WouldBlock`](crate::WouldBlock) in these cases as in others.)
 ///
-/// Whose an [`OwnedReadGuard`] is, nobody knows. Who holds one and accesses the lock once more may be elected, and then wait for
-/// its own guard in [`Creation::write_lock`](crate::Creation::write_lock); or it may wait for a writer that waits for that guard:
+/// Whose an [`OwnedReadGuard`] is, nobody knows. Who holds one and accesses the lock once more may be elected, and then
+/// wait for its own guard in [`Creation::write_lock`](crate::Creation::write_lock); or it may wait for a writer that
+/// waits for that guard:
 ///
 /// ```text
 /// thread or task 1                        thread 2
@@ -95,13 +97,13 @@ use std::time::Duration;
 /// // waits for thread 2
 /// ```
 ///
-/// Use [`OwnedReadGuard::again`] there. The `_timeout` forms bound what cannot be found. Guards of either kind that are held for
-/// long keep the next swap waiting, and with it all new readers.
+/// Use [`OwnedReadGuard::again`] there. The `_timeout` forms bound what cannot be found. Guards of either kind that are
+/// held for long keep the next swap waiting, and with it all new readers.
 ///
 /// # Memory ordering
 ///
-/// As [`Dogpile`]; and what was done under the write lock happens before whatever a later guard does, and what was done under a
-/// guard before whatever a later write lock does.
+/// As [`Dogpile`]; and what was done under the write lock happens before whatever a later guard does, and what was done
+/// under a guard before whatever a later write lock does.
 ///
 /// # Examples
 ///
@@ -194,7 +196,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         self.readers.waiting_readers()
     }
 
-    /// How many writers wait for readers or for each other right now. Blocks only for the moments in which that changes.
+    /// How many writers wait for readers or for each other right now. Blocks only for the moments in which that
+    /// changes.
     #[must_use]
     pub fn waiting_writers(&self) -> usize {
         self.readers.waiting_writers()
@@ -202,9 +205,10 @@ impl<C: Clock> SyncReaderDogpile<C> {
 
     /// Forgets the value: the next access creates, the others wait for it. As [`Dogpile::invalidate`].
     ///
-    /// It does not take the resource away: those who read it go on until they let go. A creation that is running cannot swap any
-    /// more ([`Creation::write_lock`](crate::Creation::write_lock) is refused); one that has begun to is waited for, but not the readers that it waits
-    /// for, so that a thread which reads may invalidate, too. Called under the write lock it does not wait.
+    /// It does not take the resource away: those who read it go on until they let go. A creation that is running cannot
+    /// swap any more ([`Creation::write_lock`](crate::Creation::write_lock) is refused); one that has begun to is
+    /// waited for, but not the readers that it waits for, so that a thread which reads may invalidate, too. Called
+    /// under the write lock it does not wait.
     pub fn invalidate(&self) {
         // Without an end to the wait it only ends well.
         self.invalidate_timeout(Duration::MAX).unwrap_or(());

@@ -7,12 +7,12 @@
 //! | a thread | [park](crate::sync::block_by) that thread | is ready when it is polled for the first time, by [`block_on`] |
 //! | a task | leave its waker in the queue, and are pending | is polled again, by whatever executor; dropping it leaves the queue |
 //!
-//! So what an access does between its waits is one and the same code, and so is the queue. What differs is handed in: a getter or a
-//! creator is a future to this crate, which is [ready](std::future::ready) at once where a thread has called a closure. A hit does
-//! not come here at all: it is looked for before there is anything to poll.
+//! So what an access does between its waits is one and the same code, and so is the queue. What differs is handed in: a
+//! getter or a creator is a future to this crate, which is [ready](std::future::ready) at once where a thread has
+//! called a closure. A hit does not come here at all: it is looked for before there is anything to poll.
 //!
-//! A task has no time-outs of its own: whoever polls it can race it with a timer. Only where a creation may be [declared
-//! dead](crate::PolicyBuilder::creation_timeout), and the clock does not wake those who wait for that, an
+//! A task has no time-outs of its own: whoever polls it can race it with a timer. Only where a creation may be
+//! [declared dead](crate::PolicyBuilder::creation_timeout), and the clock does not wake those who wait for that, an
 //! [alarm](crate::sync::alarm) does.
 
 use crate::sync::alarm::Alarm;
@@ -58,8 +58,8 @@ pub(crate) fn block_on<A: Future>(access: A) -> A::Output {
     }
 }
 
-/// Awaits a part of an access that is rare, so that it takes no place in the future of the access: a thread's is done at once, and a
-/// task's lies in a box. (A macro, since a function would have to keep what comes of it.)
+/// Awaits a part of an access that is rare, so that it takes no place in the future of the access: a thread's is done
+/// at once, and a task's lies in a box. (A macro, since a function would have to keep what comes of it.)
 macro_rules! apart {
     ($wait:expr, $part:expr) => {
         if $wait.is_a_tasks() { Box::pin($part).await } else { $crate::wait::block_on($part) }
@@ -72,8 +72,8 @@ impl Wait {
         Self { patience, deadline: OnceLock::new(), is_task: false }
     }
 
-    /// One of them: until `poll` is ready, or the deadline has passed (`None`). Where it is pending, it has arranged for its waker
-    /// to be woken, and may say until when it is to be polled again in any case.
+    /// One of them: until `poll` is ready, or the deadline has passed (`None`). Where it is pending, it has arranged
+    /// for its waker to be woken, and may say until when it is to be polled again in any case.
     pub(crate) fn until<T>(
         &self,
         deadline: Deadline,

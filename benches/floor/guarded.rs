@@ -1,5 +1,5 @@
-//! The least that an expiring value under a guard can cost: mark the thread's own record, look for a writer, look whether
-//! the value is fresh, and take the mark away.
+//! The least that an expiring value under a guard can cost: mark the thread's own record, look for a writer, look
+//! whether the value is fresh, and take the mark away.
 
 use super::Floor;
 use std::cell::Cell;

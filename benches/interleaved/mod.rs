@@ -100,8 +100,8 @@ pub fn compare(threads: usize, first: &(impl Timed + ?Sized), second: &(impl Tim
 
 /// As [`compare`], in other rounds.
 ///
-/// There may be more threads than cores: each times only its own loop, which is over before the next one is given its core
-/// in nearly all rounds, and the median knows nothing of the others.
+/// There may be more threads than cores: each times only its own loop, which is over before the next one is given its
+/// core in nearly all rounds, and the median knows nothing of the others.
 pub fn compare_in(
     effort: Effort,
     threads: usize,
@@ -150,8 +150,8 @@ pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// Whether to print what is not criterion's: only `cargo bench` passes `--bench`, and criterion lists on `--list` and runs
-/// each bench once on `--test`.
+/// Whether to print what is not criterion's: only `cargo bench` passes `--bench`, and criterion lists on `--list` and
+/// runs each bench once on `--test`.
 pub fn is_measuring() -> bool {
     let arguments: Vec<String> = env::args().collect();
     let asked = |argument: &str| arguments.iter().any(|given| given == argument);

@@ -1,5 +1,5 @@
-//! Threads that wait for a creator, and how long after its end the last of them has returned. (Linux only: that a thread waits
-//! is seen by the kernel's word that it sleeps.)
+//! Threads that wait for a creator, and how long after its end the last of them has returned. (Linux only: that a
+//! thread waits is seen by the kernel's word that it sleeps.)
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -64,8 +64,8 @@ impl Waiters {
         Self { shared, threads }
     }
 
-    /// Nanoseconds from the end of the creator to the return of the last waiter. What is waited for is given its creator, and
-    /// this thread is the first to come.
+    /// Nanoseconds from the end of the creator to the return of the last waiter. What is waited for is given its
+    /// creator, and this thread is the first to come.
     pub fn round<M: Missing + 'static>(&self, missing: impl FnOnce(Creator) -> M) -> u64 {
         let shared = Arc::clone(&self.shared);
         let missing = Arc::new(missing(Box::new(move || shared.create())));
@@ -127,8 +127,8 @@ impl Shared {
         self.created.store(self.now(), Ordering::Release);
     }
 
-    /// Returns when all wait: they are past the last place where they could sleep for another reason, what they wait for (if
-    /// it can tell) has seen them, and the kernel has them asleep.
+    /// Returns when all wait: they are past the last place where they could sleep for another reason, what they wait
+    /// for (if it can tell) has seen them, and the kernel has them asleep.
     fn all_wait(&self) {
         let missing = self.missing();
         let ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);

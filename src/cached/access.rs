@@ -39,9 +39,9 @@ impl<T, C: Clock> Cached<T, C> {
         self.get_or_create_with(|_| Made::new(creator()))
     }
 
-    /// As [`get_or_create`](Self::get_or_create); the creator is handed its [`Renewal`], to look at the old value or to ask
-    /// whether it is still wanted, and may answer that the old value is [unchanged](Renewal::unchanged), or how long the new
-    /// one [lives](Made::expires_after).
+    /// As [`get_or_create`](Self::get_or_create); the creator is handed its [`Renewal`], to look at the old value or to
+    /// ask whether it is still wanted, and may answer that the old value is [unchanged](Renewal::unchanged), or how
+    /// long the new one [lives](Made::expires_after).
     ///
     /// # Panics
     ///
@@ -55,16 +55,16 @@ impl<T, C: Clock> Cached<T, C> {
         }
     }
 
-    /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. The creator of this access, if
-    /// it is elected, is not interrupted.
+    /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. The creator of this
+    /// access, if it is elected, is not interrupted.
     ///
-    /// The time-out is real time, on whatever clock values expire; zero does not wait, and `Duration::MAX` waits without an
-    /// end.
+    /// The time-out is real time, on whatever clock values expire; zero does not wait, and `Duration::MAX` waits
+    /// without an end.
     ///
     /// # Errors
     ///
-    /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would wait
-    /// for; or [`AcquireError::Paused`] after a failure, if there is no value.
+    /// [`AcquireError::TimedOut`], or [`AcquireError::WouldDeadlock`] if this thread is running the creator that it
+    /// would wait for; or [`AcquireError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///
@@ -99,12 +99,13 @@ impl<T, C: Clock> Cached<T, C> {
 
     /// As [`get_or_create`](Self::get_or_create), with a creator that can fail.
     ///
-    /// A failure is the caller's own: those who wait do not get it. One of them is elected, and calls its own creator; if the
-    /// source is down they fail one after the other, which the `_timeout` form bounds. A [`Policy`](crate::Policy) that
-    /// [pauses](crate::PolicyBuilder::retry_after) has all of them told at once, and leaves the source in peace.
+    /// A failure is the caller's own: those who wait do not get it. One of them is elected, and calls its own creator;
+    /// if the source is down they fail one after the other, which the `_timeout` form bounds. A
+    /// [`Policy`](crate::Policy) that [pauses](crate::PolicyBuilder::retry_after) has all of them told at once, and
+    /// leaves the source in peace.
     ///
-    /// The caller that was elected gets the error even if there is an old value, which all others go on using. It may use it as
-    /// well, as a policy can [say](crate::OnError::ServeStale) once and for all:
+    /// The caller that was elected gets the error even if there is an old value, which all others go on using. It may
+    /// use it as well, as a policy can [say](crate::OnError::ServeStale) once and for all:
     ///
     /// ```
     /// # use dogpile::{Cached, CachedGuard, CreateError};
@@ -120,8 +121,8 @@ impl<T, C: Clock> Cached<T, C> {
     ///
     /// # Errors
     ///
-    /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the creator
-    /// that it would wait for; [`CreateError::Paused`] after a failure, if there is no value.
+    /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the
+    /// creator that it would wait for; [`CreateError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///
@@ -210,8 +211,8 @@ impl<T, C: Clock> Cached<T, C> {
         CachedGuard::of(self.cell.load(), outcome)
     }
 
-    /// What needs no more than to load: a fresh value, all that a hit costs; or an old one, of which somebody else is creating a
-    /// new one, or nobody is to.
+    /// What needs no more than to load: a fresh value, all that a hit costs; or an old one, of which somebody else is
+    /// creating a new one, or nobody is to.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     pub(crate) fn at_once(&self) -> Option<CachedGuard<T>> {
@@ -264,8 +265,8 @@ impl<T, C: Clock> Cached<T, C> {
         }
     }
 
-    /// As [`get`](Self::get), by a creator that a runner may be given.
-    /// What `elected` gives is needed only then: to share the lock is to write beside it, which others must not do (L2, L12).
+    /// As [`get`](Self::get), by a creator that a runner may be given. What `elected` gives is needed only then: to
+    /// share the lock is to write beside it, which others must not do (L2, L12).
     pub(crate) fn get_or_hand_over<E: Display, F>(
         &self,
         runner: &(impl Runner + ?Sized),
@@ -296,7 +297,8 @@ impl<T, C: Clock> Cached<T, C> {
         }
     }
 
-    /// As [`get_or_hand_over`](Self::get_or_hand_over), by a creator that a spawner is given, also where there is no value.
+    /// As [`get_or_hand_over`](Self::get_or_hand_over), by a creator that a spawner is given, also where there is no
+    /// value.
     pub(crate) fn get_or_spawn<M, E: Display + Send + 'static, F>(
         &self,
         wait: &Wait,
@@ -426,8 +428,9 @@ impl<T, C: Clock> Cached<T, C> {
         served.map(|node| CachedGuard::owning(node, Outcome::Waited))
     }
 
-    /// Gets a value whose creation began after this call did: marks the one there is as stale, and either creates or waits for
-    /// who does. (Who is served by a creation that was running already is served by the next one at the latest.)
+    /// Gets a value whose creation began after this call did: marks the one there is as stale, and either creates or
+    /// waits for who does. (Who is served by a creation that was running already is served by the next one at the
+    /// latest.)
     pub(crate) fn renewed<'a, E, R: Future<Output = Result<CachedGuard<T>, E>>>(
         &'a self,
         wait: &Wait,

@@ -11,8 +11,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A value that was read from a [`Cached`](crate::Cached). Derefs to it.
 ///
-/// It keeps the value that was read, also when another has taken its place. It may be held for as long as one likes, and be
-/// sent to another thread; for many that are held at once, and for collections of them, prefer
+/// It keeps the value that was read, also when another has taken its place. It may be held for as long as one likes,
+/// and be sent to another thread; for many that are held at once, and for collections of them, prefer
 /// [`into_arc`](CachedGuard::into_arc).
 ///
 /// # Examples
@@ -50,8 +50,8 @@ impl<T> CachedGuard<T> {
 
     /// What the read met: a fresh value, a stale one, one that it created or one that it waited for.
     ///
-    /// A value that took the place of the one which was found fresh or stale, in just that moment, may be what the guard
-    /// has: it is at least as new.
+    /// A value that took the place of the one which was found fresh or stale, in just that moment, may be what the
+    /// guard has: it is at least as new.
     #[inline]
     #[must_use]
     pub fn outcome(this: &Self) -> Outcome {
@@ -61,8 +61,8 @@ impl<T> CachedGuard<T> {
     /// The latest generation in which this value is known to be the current one: what
     /// [`invalidate_if`](crate::Cached::invalidate_if) asks for. Never blocks.
     ///
-    /// It moves when the value is found unchanged. That of a value which was superseded before it was finished is older than
-    /// the current one.
+    /// It moves when the value is found unchanged. That of a value which was superseded before it was finished is older
+    /// than the current one.
     #[must_use]
     pub fn generation(this: &Self) -> Generation {
         this.node().generation()

@@ -15,14 +15,14 @@ use std::time::Duration;
 /// As the forms without that suffix, but an access that is elected and has an old value hands its creation over to a
 /// [`Runner`], and returns that value at once. If there is none, it creates on its own thread.
 ///
-/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc`, or a [`Held<'static, …>`](crate::Held) (from a registry
-/// in a `static`, or by [`get_owned`](crate::Registry::get_owned); and unless that registry
-/// [keeps what is idle](crate::Registry::keep_idle), there is an old value only while somebody holds the lock). Where there is only
-/// one creator, [`CachedFn`](crate::CachedFn) knows it.
+/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc`, or a [`Held<'static, …>`](crate::Held)
+/// (from a registry in a `static`, or by [`get_owned`](crate::Registry::get_owned); and unless that registry [keeps
+/// what is idle](crate::Registry::keep_idle), there is an old value only while somebody holds the lock). Where there is
+/// only one creator, [`CachedFn`](crate::CachedFn) knows it.
 impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
-    /// As [`get_or_create_with`](Self::get_or_create_with), in the background: if the creation is handed over, the old value is
-    /// returned, with [`Outcome::Stale`](crate::Outcome::Stale) (or [`Outcome::Fresh`](crate::Outcome::Fresh), if it is only
-    /// [due](crate::PolicyBuilder::refresh_at)).
+    /// As [`get_or_create_with`](Self::get_or_create_with), in the background: if the creation is handed over, the old
+    /// value is returned, with [`Outcome::Stale`](crate::Outcome::Stale) (or [`Outcome::Fresh`](crate::Outcome::Fresh),
+    /// if it is only [due](crate::PolicyBuilder::refresh_at)).
     ///
     /// Blocks until the runner has taken the job; if there is no value, as `get_or_create` does.
     ///
@@ -52,7 +52,8 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         or_deadlock(lock.kept().get_or_hand_over(runner, Patience::Infallible, || (lock.keeper(), creator)))
     }
 
-    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at
+    /// most.
     ///
     /// # Errors
     ///
@@ -72,8 +73,9 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         got.map_err(CreateError::of_a_wait)
     }
 
-    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), with a creator that can fail. In a job its error has no
-    /// caller: it is what the [pause](crate::PolicyBuilder::retry_after) that may follow and an [`Observer`](crate::Observer) are told.
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), with a creator that can fail. In a job
+    /// its error has no caller: it is what the [pause](crate::PolicyBuilder::retry_after) that may follow and an
+    /// [`Observer`](crate::Observer) are told.
     ///
     /// # Errors
     ///
@@ -90,7 +92,8 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         lock.kept().get_or_hand_over(runner, FOREVER, || (lock.keeper(), creator))
     }
 
-    /// As [`get_or_try_create_in_background`](Self::get_or_try_create_in_background), but waits for others for `timeout` at most.
+    /// As [`get_or_try_create_in_background`](Self::get_or_try_create_in_background), but waits for others for
+    /// `timeout` at most.
     ///
     /// # Errors
     ///
@@ -108,13 +111,13 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         lock.kept().get_or_hand_over(runner, Patience::For(timeout), || (lock.keeper(), creator))
     }
 
-    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), for a task: the creation is spawned, also where there is no
-    /// value; then this waits for it.
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), for a task: the creation is spawned, also
+    /// where there is no value; then this waits for it.
     ///
     /// # Panics
     ///
-    /// If this task is running a creator that it would wait for; if it is to wait and the creation is [lost](CreateError::Lost); if the
-    /// spawner does.
+    /// If this task is running a creator that it would wait for; if it is to wait and the creation is
+    /// [lost](CreateError::Lost); if the spawner does.
     ///
     /// # Cancel safety
     ///
@@ -146,9 +149,9 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         }
     }
 
-    /// As [`get_or_create_in_background_async`](Self::get_or_create_in_background_async), with a creator that can fail. Where nobody
-    /// waits for it, its error is what the [pause](crate::PolicyBuilder::retry_after) that may follow and an
-    /// [`Observer`](crate::Observer) are told.
+    /// As [`get_or_create_in_background_async`](Self::get_or_create_in_background_async), with a creator that can fail.
+    /// Where nobody waits for it, its error is what the [pause](crate::PolicyBuilder::retry_after) that may follow and
+    /// an [`Observer`](crate::Observer) are told.
     ///
     /// # Errors
     ///

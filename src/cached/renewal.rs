@@ -63,12 +63,12 @@ impl<T> Made<T> {
     }
 
     /// Says how long it lives, in place of what the [`Cached`] says: counted from the return of the creator, precise as
-    /// [`Dogpile::new`](crate::Dogpile::new) says of the lifetime that the `Cached` was made with (of a second or more, or none:
-    /// it may live longer by the lag of the clock's cheap form, never shorter).
+    /// [`Dogpile::new`](crate::Dogpile::new) says of the lifetime that the `Cached` was made with (of a second or more,
+    /// or none: it may live longer by the lag of the clock's cheap form, never shorter).
     ///
-    /// Zero, as for a value that arrives expired: its own caller gets it, and so do all who waited; the others carry on with it
-    /// as with a stale one, while the next access creates again. Each of them calls its creator once at the most (C19). To a
-    /// [policy](crate::PolicyBuilder::retry_after) that pauses after failures it counts as one.
+    /// Zero, as for a value that arrives expired: its own caller gets it, and so do all who waited; the others carry on
+    /// with it as with a stale one, while the next access creates again. Each of them calls its creator once at the
+    /// most (C19). To a [policy](crate::PolicyBuilder::retry_after) that pauses after failures it counts as one.
     /// `Duration::MAX` never expires.
     pub const fn expires_after(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
@@ -105,23 +105,23 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
         self.old.get_or_init(read).as_ref()
     }
 
-    /// The value that is to be renewed, if there is one: stale, but not invalidated. Blocks only for moments. Once it has been
-    /// seen it stays, for this creator.
+    /// The value that is to be renewed, if there is one: stale, but not invalidated. Blocks only for moments. Once it
+    /// has been seen it stays, for this creator.
     #[must_use]
     pub fn old(&self) -> Option<&T> {
         self.old_node().map(|node| &*node.value)
     }
 
-    /// The old value once more: it still holds (an HTTP 304, an unchanged file). `None` if there is [no old](Self::old) one;
-    /// whoever has seen one gets this, whatever happens meanwhile.
+    /// The old value once more: it still holds (an HTTP 304, an unchanged file). `None` if there is [no old](Self::old)
+    /// one; whoever has seen one gets this, whatever happens meanwhile.
     ///
-    /// Its life begins anew, and nothing is allocated. It lives as long as the `Cached` says, not as long as it said itself
-    /// the last time; [`expires_after`](Made::expires_after) says so anew. Its [age](Cached::age) begins anew as well, and the
-    /// [outcome](CachedGuard::outcome) is [`Outcome::Created`] though nothing was made: whoever watches how old the data is keeps
-    /// a time in the value.
+    /// Its life begins anew, and nothing is allocated. It lives as long as the `Cached` says, not as long as it said
+    /// itself the last time; [`expires_after`](Made::expires_after) says so anew. Its [age](Cached::age) begins anew as
+    /// well, and the [outcome](CachedGuard::outcome) is [`Outcome::Created`] though nothing was made: whoever watches
+    /// how old the data is keeps a time in the value.
     ///
-    /// It is also a way to go on with an old value when the source fails, without asking that again at once (for the usual ones, see
-    /// [`Policy`](crate::Policy)):
+    /// It is also a way to go on with an old value when the source fails, without asking that again at once (for the
+    /// usual ones, see [`Policy`](crate::Policy)):
     ///
     /// ```
     /// # use dogpile::{Cached, Made};
@@ -145,8 +145,8 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
 
     /// Whether the value was invalidated or [set](Cached::set) after this creation began. Never blocks.
     ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true. From then on the value that it makes
-    /// serves nobody else, not even those who have waited for it since before.
+    /// A long creator may ask now and then, and stop early. Once true it stays true. From then on the value that it
+    /// makes serves nobody else, not even those who have waited for it since before.
     ///
     /// A value that was only [marked stale](Cached::mark_stale) meanwhile is published all the same.
     #[must_use]
@@ -157,7 +157,8 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     /// Whether another was elected in its place, since this one took longer than its
     /// [time-out](crate::PolicyBuilder::creation_timeout). Blocks only for moments.
     ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true: whatever it makes is its own caller's alone.
+    /// A long creator may ask now and then, and stop early. Once true it stays true: whatever it makes is its own
+    /// caller's alone.
     #[must_use]
     pub fn is_dead(&self) -> bool {
         self.creation.is_dead()

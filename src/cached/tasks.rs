@@ -10,16 +10,16 @@ use std::fmt::Display;
 
 /// # For tasks
 ///
-/// The same value may be used by threads and by tasks at once: a creation of either wakes those who wait of both. What holds for
-/// the [tasks of a `Dogpile`](crate::Dogpile#for-tasks) holds here: nothing blocks, a hit does not suspend, a future may be dropped at
-/// any time, and to race it with a timer is how to bound it. What changes the value from outside ([`set`](Self::set),
-/// [`invalidate`](Self::invalidate)) has no such forms, since here it never waits.
+/// The same value may be used by threads and by tasks at once: a creation of either wakes those who wait of both. What
+/// holds for the [tasks of a `Dogpile`](crate::Dogpile#for-tasks) holds here: nothing blocks, a hit does not suspend, a
+/// future may be dropped at any time, and to race it with a timer is how to bound it. What changes the value from
+/// outside ([`set`](Self::set), [`invalidate`](Self::invalidate)) has no such forms, since here it never waits.
 ///
-/// A time-out may hit the one that was elected, and then its creation is given up, though there be an old value: that is still to be
-/// had, by [`get_stale`](Self::get_stale). Where time-outs are shorter than the creator takes, no creation would ever end so: then
-/// [spawn it](Self::get_or_create_in_background_async).
-// A hit returns early: a guard that leaves a `match` beside one that was awaited is put together in memory and copied in other
-// pieces than it was written in, which costs more than the hit.
+/// A time-out may hit the one that was elected, and then its creation is given up, though there be an old value: that
+/// is still to be had, by [`get_stale`](Self::get_stale). Where time-outs are shorter than the creator takes, no
+/// creation would ever end so: then [spawn it](Self::get_or_create_in_background_async).
+// A hit returns early: a guard that leaves a `match` beside one that was awaited is put together in memory and copied
+// in other pieces than it was written in, which costs more than the hit.
 impl<T, C: Clock> Cached<T, C> {
     /// As [`get_or_create`](Self::get_or_create), for a task.
     ///
@@ -29,8 +29,8 @@ impl<T, C: Clock> Cached<T, C> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while its creator
-    /// runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped
+    /// while its creator runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
     ///
     /// # Examples
     ///

@@ -4,11 +4,12 @@
 //! invalidated since. So whoever is about to wait holds a share of the *tray*, and whoever serves puts the value there.
 //!
 //! 1. An access takes its share before it queues. All who wait at a time share one tray.
-//! 2. A creation that serves puts its value there within its transition, before those who are served are out of the queue.
-//! 3. There the newer of two stays, by their generations: a creation that was superseded by a value that was set may end after
-//!    that has served somebody who must not get the older one (L6).
-//! 4. Who is served reads it. It may find a newer value than the one that served it, which answers it too: it was born no
-//!    earlier.
+//! 2. A creation that serves puts its value there within its transition, before those who are served are out of the
+//!    queue.
+//! 3. There the newer of two stays, by their generations: a creation that was superseded by a value that was set may
+//!    end after that has served somebody who must not get the older one (L6).
+//! 4. Who is served reads it. It may find a newer value than the one that served it, which answers it too: it was born
+//!    no earlier.
 //! 5. With the last share the tray goes, and the value with it, if nobody else has it.
 
 use super::Node;
@@ -38,8 +39,8 @@ impl<T> Trays<T> {
         tray
     }
 
-    /// Puts it on the tray, if somebody has a share of that and there is no newer one. What is returned is to be dropped
-    /// outside every lock.
+    /// Puts it on the tray, if somebody has a share of that and there is no newer one. What is returned is to be
+    /// dropped outside every lock.
     pub(super) fn serve(&self, node: &Arc<Node<T>>) -> impl Sized + use<T> {
         let tray = self.0.lock().upgrade();
         let old = tray.as_ref().and_then(|tray| {

@@ -49,8 +49,9 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while the function or
-    /// the store runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped
+    /// while the function or the store runs, it drops that, and then gives the creation up: exactly one of those who
+    /// wait is elected.
     pub fn get_async<A: ?Sized, V>(&self, arguments: &A) -> impl Future<Output = Stamped<V>>
     where
         Key: Fn(&A) -> K,

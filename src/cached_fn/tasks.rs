@@ -12,7 +12,8 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::time::Duration;
 
-/// A function that tasks may have a [`CachedFn`] call: as [`Creator`](super::Creator), but one that gives a future, as an `async fn` does.
+/// A function that tasks may have a [`CachedFn`] call: as [`Creator`](super::Creator), but one that gives a future, as
+/// an `async fn` does.
 ///
 /// | | what it makes |
 /// |---|---|
@@ -103,10 +104,10 @@ const_fn! {
 
 /// # For tasks
 ///
-/// Of a function that gives futures (see [`AsyncCreator`]; made by [`cached_async`], or [`new`](CachedFn::new)). What holds for the [tasks
-/// of a `Dogpile`](crate::Dogpile#for-tasks) holds here. Where the function is a plain one, or both are wanted,
-/// [`get_or_create_async`](crate::Cached::get_or_create_async) of the [`Cached`](crate::Cached) that this derefs to says how tasks are to
-/// create.
+/// Of a function that gives futures (see [`AsyncCreator`]; made by [`cached_async`], or [`new`](CachedFn::new)). What
+/// holds for the [tasks of a `Dogpile`](crate::Dogpile#for-tasks) holds here. Where the function is a plain one, or
+/// both are wanted, [`get_or_create_async`](crate::Cached::get_or_create_async) of the [`Cached`](crate::Cached) that
+/// this derefs to says how tasks are to create.
 impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// As [`get`](Self::get), for a task.
     ///
@@ -116,8 +117,9 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while the function
-    /// runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped
+    /// while the function runs, it drops that, and then gives the creation up: exactly one of those who wait is
+    /// elected.
     pub fn get_async<K>(&self) -> impl Future<Output = CachedGuard<T>>
     where
         F: AsyncCreator<T, C, K, Error = Infallible>,

@@ -1,7 +1,8 @@
 //! What of a creation is for tasks: a creator that is a future.
 //!
-//! What such a creator does is part of the creation while it is polled, and while it is dropped. So whoever comes to wait for that
-//! creation in the middle of it is told (L7): it would wait for itself. What it waits for by other means is not known.
+//! What such a creator does is part of the creation while it is polled, and while it is dropped. So whoever comes to
+//! wait for that creation in the middle of it is told (L7): it would wait for itself. What it waits for by other means
+//! is not known.
 
 use super::{Creation, Stored};
 use crate::error::{PublishError, never};
@@ -14,8 +15,8 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-/// A closure of the user's, until it is called. Futures are handed around by what they will be made of, and that by reference: each
-/// future that is moved into another takes its place there twice.
+/// A closure of the user's, until it is called. Futures are handed around by what they will be made of, and that by
+/// reference: each future that is moved into another takes its place there twice.
 pub(crate) struct Once<F>(Option<F>);
 
 impl<F> Once<F> {
@@ -28,7 +29,8 @@ impl<F> Once<F> {
     }
 }
 
-/// A part of a creation that is a future: made, polled and dropped as such. `running` notes that it is, as long as what it gives lives.
+/// A part of a creation that is a future: made, polled and dropped as such. `running` notes that it is, as long as what
+/// it gives lives.
 struct Part<'p, F, N, R: Fn() -> N> {
     future: Pin<&'p mut Option<F>>,
     running: R,
@@ -61,7 +63,8 @@ impl<L: Lock> Creation<'_, L> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is ready, it drops `creator`, and then gives the creation up (L5). To have the creation survive, spawn it.
+    /// Dropped before it is ready, it drops `creator`, and then gives the creation up (L5). To have the creation
+    /// survive, spawn it.
     ///
     /// # Examples
     ///
@@ -115,17 +118,18 @@ impl<L: Lock> Creation<'_, L> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is ready, it drops `store` wherever that is, and then lets those go who invalidated meanwhile. Whether a store
-    /// that is dropped half-way has stored anything is its own affair.
+    /// Dropped before it is ready, it drops `store` wherever that is, and then lets those go who invalidated meanwhile.
+    /// Whether a store that is dropped half-way has stored anything is its own affair.
     ///
-    /// While it runs, the creation is not declared dead, however [overdue](crate::PolicyBuilder::creation_timeout) it is. So a store that
-    /// may hang is best raced with a timer inside of `store`; so is the setter of the forms that take one.
+    /// While it runs, the creation is not declared dead, however [overdue](crate::PolicyBuilder::creation_timeout) it
+    /// is. So a store that may hang is best raced with a timer inside of `store`; so is the setter of the forms that
+    /// take one.
     ///
     /// # Deadlocks
     ///
-    /// As `publish`: between two polls of `store` as well, whoever invalidates waits for it. On the executor's threads that is for
-    /// [`invalidate_async`](crate::Dogpile::invalidate_async) to do: a thread that blocks in `invalidate` may be the one that is to
-    /// poll the store.
+    /// As `publish`: between two polls of `store` as well, whoever invalidates waits for it. On the executor's threads
+    /// that is for [`invalidate_async`](crate::Dogpile::invalidate_async) to do: a thread that blocks in `invalidate`
+    /// may be the one that is to poll the store.
     pub fn publish_async<R>(&self, store: impl AsyncFnOnce() -> R) -> impl Future<Output = Result<R, PublishError>> {
         let mut store = Once::new(store);
         async move {
@@ -188,7 +192,8 @@ impl<L: Lock> Creation<'_, L> {
         part(move || self.running(doing), make)
     }
 
-    /// Makes and polls what stores, as part of the creation that has the write lock: nobody else is to be in, nor is it by itself.
+    /// Makes and polls what stores, as part of the creation that has the write lock: nobody else is to be in, nor is it
+    /// by itself.
     pub(crate) fn store_alone<F: Future, N>(
         &self,
         alone: impl Fn() -> N,

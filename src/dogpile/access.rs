@@ -140,8 +140,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// For an access that wants a value whose creation begins after this call: marks the one there is as stale, and waits for
-    /// whoever creates already.
+    /// For an access that wants a value whose creation begins after this call: marks the one there is as stale, and
+    /// waits for whoever creates already.
     pub(crate) fn elect_anew(&self, wait: &Wait) -> impl Future<Output = Result<Anew, AcquireError>> {
         async move {
             self.mark_stale();
@@ -163,8 +163,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// What an access finds now: a value that was born fresh begins to live. One that is due is told of as fresh to all who are
-    /// not to renew it.
+    /// What an access finds now: a value that was born fresh begins to live. One that is due is told of as fresh to all
+    /// who are not to renew it.
     pub(crate) fn look(&self) -> Sight {
         self.look_at(self.expiry.now(&self.clock))
     }

@@ -7,10 +7,11 @@
 //! | stale | stale | is elected, if nobody is; the others go on |
 //! | missing, or stale for too long | missing | is elected, if nobody is; the others wait |
 //!
-//! Without such a policy the deadline word says it all. With one, that word says from when on to look here: when the value is due, or
-//! expires. So a hit costs the same. What else there is to know was planned when the value was published ([`Plan`]) and lies in two
-//! words beside the lock. `expires` is stored before the deadline, under the same mutex, released, and read after it, acquired:
-//! whoever reads a newer one than the deadline that it has seen has seen that newer creation, with all that it wrote (L4).
+//! Without such a policy the deadline word says it all. With one, that word says from when on to look here: when the
+//! value is due, or expires. So a hit costs the same. What else there is to know was planned when the value was
+//! published ([`Plan`]) and lies in two words beside the lock. `expires` is stored before the deadline, under the same
+//! mutex, released, and read after it, acquired: whoever reads a newer one than the deadline that it has seen has seen
+//! that newer creation, with all that it wrote (L4).
 
 use super::Dogpile;
 use super::terms::random;

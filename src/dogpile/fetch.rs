@@ -1,23 +1,24 @@
 //! One access of the getter modes, as far as its creator.
 //!
-//! 1. It looks at the lock. Missing: it settles its turn without asking the getter, since what a store may still hold was
-//!    invalidated, or was never known here. Stale, and nobody creates: likewise, and most often it is elected.
+//! 1. It looks at the lock. Missing: it settles its turn without asking the getter, since what a store may still hold
+//!    was invalidated, or was never known here. Stale, and nobody creates: likewise, and most often it is elected.
 //! 2. Otherwise it asks the getter. A value is what it came for. `NeedRegeneration` makes the value missing for this
 //!    access, whatever the lock thinks of it: it settles its turn.
 //! 3. The turn holds only in the generation that stood before the getter was called. If a creation has finished since,
-//!    the value that the getter missed may be there by now: back to 1. So those who found it gone together do not create
-//!    one after the other: one does, and the others ask again.
+//!    the value that the getter missed may be there by now: back to 1. So those who found it gone together do not
+//!    create one after the other: one does, and the others ask again.
 //! 4. Elected: it creates. If it came by 2 and then queued, it asks once more first, unless it has asked twice or the
 //!    generation has moved: the store is not ours alone. If it finds the value there, or the getter fails, there is
 //!    nothing to create, and it lets all who wait ask again, at once.
 //!    Served: it asks once more.
 //!
-//! The getter is called twice at most (L8): whoever has asked twice, and found nothing at last, waits until it is elected, and
-//! creates. Nobody calls it after having created a value; whose creator has failed may ask for the old one, if that is
-//! to be [served](crate::OnError::ServeStale) and a call is left.
+//! The getter is called twice at most (L8): whoever has asked twice, and found nothing at last, waits until it is
+//! elected, and creates. Nobody calls it after having created a value; whose creator has failed may ask for the old
+//! one, if that is to be [served](crate::OnError::ServeStale) and a call is left.
 //!
-//! An access that ends in `_in_background`, and was elected at 1 with a stale value, asks the getter for that before it hands the
-//! creation over. If there is none, it creates by itself; if the getter fails, nobody does, and all who wait ask again.
+//! An access that ends in `_in_background`, and was elected at 1 with a stale value, asks the getter for that before it
+//! hands the creation over. If there is none, it creates by itself; if the getter fails, nobody does, and all who wait
+//! ask again.
 
 use super::Dogpile;
 use super::access::{Need, Settled};
@@ -153,8 +154,8 @@ impl<'a, L: Lock> StandsDown<'a, L> {
         self.0.as_ref().expect("it is there until it goes on")
     }
 
-    /// Asks the getter once more. If that fails or panics, those who wait behind find out for themselves, all at once, not each after
-    /// the other.
+    /// Asks the getter once more. If that fails or panics, those who wait behind find out for themselves, all at once,
+    /// not each after the other.
     async fn ask<T, E, G, F: Future>(
         self,
         judge: &impl Judge<T>,
@@ -163,8 +164,8 @@ impl<'a, L: Lock> StandsDown<'a, L> {
         match self.creation().enter_async(|| getter.get()).await? {
             Some(value) if judge.judge(&value) == Sight::Fresh => Ok(Asked::Found(value)),
             found => {
-                // Its drop is the user's, and comes before anything is returned: what is being returned would be leaked if it
-                // panicked.
+                // Its drop is the user's, and comes before anything is returned: what is being returned would be leaked
+                // if it panicked.
                 drop(found);
                 Ok(Asked::GoesOn(self.goes_on()))
             }
@@ -288,7 +289,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// The old value, for an access whose creator has failed: if it is to have one, and the getter still has a call to bring it by.
+    /// The old value, for an access whose creator has failed: if it is to have one, and the getter still has a call to
+    /// bring it by.
     pub(crate) fn fetch_old<T, E, G, F: Future>(
         &self,
         calls: u32,

@@ -1,5 +1,5 @@
-//! Getter mode: a getter fetches the value from where it lives, and may find that it is gone. What one access does is told in
-//! [`fetch`](super::fetch).
+//! Getter mode: a getter fetches the value from where it lives, and may find that it is gone. What one access does is
+//! told in [`fetch`](super::fetch).
 
 use super::Dogpile;
 use super::fetch::ByLock;
@@ -99,8 +99,8 @@ impl<C: Clock> Dogpile<C> {
         or_deadlock(self.get(Patience::Infallible, getter, |creation| never(creator(creation))))
     }
 
-    /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits alone:
-    /// neither `getter` nor the creator of this access is interrupted, nor a setter.
+    /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits
+    /// alone: neither `getter` nor the creator of this access is interrupted, nor a setter.
     ///
     /// # Errors
     ///
@@ -139,10 +139,11 @@ impl<C: Clock> Dogpile<C> {
         got.map_err(CreateError::of_a_wait)
     }
 
-    /// As [`get_or_create`](Self::get_or_create), with the storing apart: `setter` stores what `creator` made, unless the
-    /// creation was superseded meanwhile. It runs inside [`Creation::publish`].
+    /// As [`get_or_create`](Self::get_or_create), with the storing apart: `setter` stores what `creator` made, unless
+    /// the creation was superseded meanwhile. It runs inside [`Creation::publish`].
     ///
-    /// So a value that was invalidated while it was being made never overwrites a newer one (L6). Its own caller gets it.
+    /// So a value that was invalidated while it was being made never overwrites a newer one (L6). Its own caller gets
+    /// it.
     ///
     /// # Panics
     ///
@@ -186,8 +187,8 @@ impl<C: Clock> Dogpile<C> {
     /// # Errors
     ///
     /// [`CreateError::GetterFailed`] and [`CreateError::Failed`] with the getter's and the creator's own;
-    /// [`CreateError::WouldDeadlock`] if this thread is running the creator that it would wait for, or one that the other waits for;
-    /// [`CreateError::Paused`] after a failure, if there is no value.
+    /// [`CreateError::WouldDeadlock`] if this thread is running the creator that it would wait for, or one that the
+    /// other waits for; [`CreateError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///
@@ -286,8 +287,8 @@ impl<C: Clock> Dogpile<C> {
     /// # Errors
     ///
     /// As [`get_or_try_create`](Self::get_or_try_create). A setter that fails fails the creation, with
-    /// [`CreateError::Failed`], and what was created is lost. A setter that would rather have it served returns `Ok`; then
-    /// the creation has succeeded, and the getter of the next access may find nothing.
+    /// [`CreateError::Failed`], and what was created is lost. A setter that would rather have it served returns `Ok`;
+    /// then the creation has succeeded, and the getter of the next access may find nothing.
     ///
     /// # Panics
     ///

@@ -1,7 +1,8 @@
 //! The forms that hand their creation over to a runner: see [`runner`](crate::runner).
 //!
-//! They are associated functions, since they are given the lock as what it is [kept](crate::Keep) by. Each creator is handed its
-//! [`Creation`], since in a job it has more need to ask whether it is still wanted; the `_with` twins would say nothing more.
+//! They are associated functions, since they are given the lock as what it is [kept](crate::Keep) by. Each creator is
+//! handed its [`Creation`], since in a job it has more need to ask whether it is still wanted; the `_with` twins would
+//! say nothing more.
 
 use super::Dogpile;
 use super::access::Need;
@@ -24,12 +25,12 @@ use std::time::Duration;
 /// As the forms without that suffix, but an access that is elected and has an old value hands its creation over to a
 /// [`Runner`], and goes on with that value at once. If there is none, it creates on its own thread.
 ///
-/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc`, or a [`Held<'static, …>`](crate::Held) (from a registry
-/// in a `static`, or by [`get_owned`](crate::Registry::get_owned); and unless that registry
-/// [keeps what is idle](crate::Registry::keep_idle), there is an old value only while somebody holds the lock).
+/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc`, or a [`Held<'static, …>`](crate::Held)
+/// (from a registry in a `static`, or by [`get_owned`](crate::Registry::get_owned); and unless that registry [keeps
+/// what is idle](crate::Registry::keep_idle), there is an old value only while somebody holds the lock).
 impl<C: Clock + 'static> Dogpile<C> {
-    /// As [`acquire_or_create`](Self::acquire_or_create), in the background: the outcome is [`Outcome::Stale`] if the creation was
-    /// handed over (or [`Outcome::Fresh`], if the value is only [due](crate::PolicyBuilder::refresh_at)).
+    /// As [`acquire_or_create`](Self::acquire_or_create), in the background: the outcome is [`Outcome::Stale`] if the
+    /// creation was handed over (or [`Outcome::Fresh`], if the value is only [due](crate::PolicyBuilder::refresh_at)).
     ///
     /// Blocks until the runner has taken the job; if there is no value, as `acquire_or_create` does.
     ///
@@ -69,7 +70,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         or_deadlock(Self::create_in_background(lock, runner, Patience::Infallible, creator))
     }
 
-    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), but waits for others for `timeout` at most.
+    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), but waits for others for
+    /// `timeout` at most.
     ///
     /// # Errors
     ///
@@ -89,8 +91,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         created.map_err(CreateError::of_a_wait)
     }
 
-    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), with a creator that can fail. In a job its
-    /// error has no caller: it is the creation's [cause](Creation::fail).
+    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), with a creator that can fail. In
+    /// a job its error has no caller: it is the creation's [cause](Creation::fail).
     ///
     /// # Errors
     ///
@@ -107,8 +109,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         Self::create_in_background(lock, runner, FOREVER, creator)
     }
 
-    /// As [`acquire_or_try_create_in_background`](Self::acquire_or_try_create_in_background), but waits for others for `timeout` at
-    /// most.
+    /// As [`acquire_or_try_create_in_background`](Self::acquire_or_try_create_in_background), but waits for others for
+    /// `timeout` at most.
     ///
     /// # Errors
     ///
@@ -126,13 +128,13 @@ impl<C: Clock + 'static> Dogpile<C> {
         Self::create_in_background(lock, runner, Patience::For(timeout), creator)
     }
 
-    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), for a task: the creation is spawned, also where
-    /// there is no value; then this waits for it.
+    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), for a task: the creation is
+    /// spawned, also where there is no value; then this waits for it.
     ///
     /// # Panics
     ///
-    /// If this task is running a creator that it would wait for; if it is to wait and the creation is [lost](CreateError::Lost); if the
-    /// spawner does.
+    /// If this task is running a creator that it would wait for; if it is to wait and the creation is
+    /// [lost](CreateError::Lost); if the spawner does.
     ///
     /// # Cancel safety
     ///
@@ -161,8 +163,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         async move { or_deadlock(Self::create_spawned(lock, &INFALLIBLE_TASK, spawner, creator, never).await) }
     }
 
-    /// As [`acquire_or_create_in_background_async`](Self::acquire_or_create_in_background_async), with a creator that can fail. Where
-    /// nobody waits for it, its error is the creation's [cause](Creation::fail) alone.
+    /// As [`acquire_or_create_in_background_async`](Self::acquire_or_create_in_background_async), with a creator that
+    /// can fail. Where nobody waits for it, its error is the creation's [cause](Creation::fail) alone.
     ///
     /// # Errors
     ///
@@ -218,8 +220,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         }
     }
 
-    /// As [`get_or_create`](Self::get_or_create), in the background: if the creation is handed over, the old value that `getter` brings is
-    /// returned.
+    /// As [`get_or_create`](Self::get_or_create), in the background: if the creation is handed over, the old value that
+    /// `getter` brings is returned.
     ///
     /// What the creator returns in a job is dropped: it stores it itself.
     ///
@@ -237,7 +239,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         or_deadlock(Self::fetch_in_background(lock, runner, Patience::Infallible, getter, creator))
     }
 
-    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at
+    /// most.
     ///
     /// # Errors
     ///
@@ -258,7 +261,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         got.map_err(CreateError::of_a_wait)
     }
 
-    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), with a getter and a creator that can fail.
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), with a getter and a creator that can
+    /// fail.
     ///
     /// # Errors
     ///
@@ -276,7 +280,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         Self::fetch_in_background(lock, runner, FOREVER, getter, creator)
     }
 
-    /// As [`get_or_try_create_in_background`](Self::get_or_try_create_in_background), but waits for others for `timeout` at most.
+    /// As [`get_or_try_create_in_background`](Self::get_or_try_create_in_background), but waits for others for
+    /// `timeout` at most.
     ///
     /// # Errors
     ///
@@ -314,7 +319,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Infallible, getter, creator))
     }
 
-    /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), but waits for others for `timeout` at most.
+    /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), but waits for others for
+    /// `timeout` at most.
     ///
     /// # Errors
     ///
@@ -335,7 +341,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         got.map_err(CreateError::of_a_wait)
     }
 
-    /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), with a getter and a creator that can fail.
+    /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), with a getter and a
+    /// creator that can fail.
     ///
     /// # Errors
     ///
@@ -353,7 +360,8 @@ impl<C: Clock + 'static> Dogpile<C> {
         Self::fetch_stamped_in_background(lock, runner, FOREVER, getter, creator)
     }
 
-    /// As [`get_or_try_create_stamped_in_background`](Self::get_or_try_create_stamped_in_background), but waits for others for `timeout` at most.
+    /// As [`get_or_try_create_stamped_in_background`](Self::get_or_try_create_stamped_in_background), but waits for
+    /// others for `timeout` at most.
     ///
     /// # Errors
     ///

@@ -52,8 +52,8 @@ impl<C: Clock> Dogpile<C> {
     /// What this access is to do: use the value, or create it.
     ///
     /// Blocks while there is no value and somebody else creates it. If that creation succeeds, the turn is
-    /// [`Turn::Fresh`], or [`Turn::Stale`] if the value that was waited for has expired or was invalidated already; if it
-    /// fails, one of those who wait gets [`Turn::Create`].
+    /// [`Turn::Fresh`], or [`Turn::Stale`] if the value that was waited for has expired or was invalidated already; if
+    /// it fails, one of those who wait gets [`Turn::Create`].
     ///
     /// # Panics
     ///
@@ -91,8 +91,8 @@ impl<C: Clock> Dogpile<C> {
 
     /// As [`acquire`](Self::acquire), but blocks for `timeout` at most.
     ///
-    /// The time-out is real time, on whatever clock values expire; zero does not wait, and `Duration::MAX` waits without
-    /// an end.
+    /// The time-out is real time, on whatever clock values expire; zero does not wait, and `Duration::MAX` waits
+    /// without an end.
     ///
     /// # Errors
     ///
@@ -105,10 +105,10 @@ impl<C: Clock> Dogpile<C> {
 
     /// As [`acquire`](Self::acquire), with a [`Creation`] that shares the lock and may outlive the caller.
     ///
-    /// So a caller may return the old value at once and let a thread pool, a queue or a timer run the creator. If there is no
-    /// old value ([`has_value`](Self::has_value)), it may [`acquire`](Self::acquire) once more, to wait for that creator as
-    /// everybody does. The right to create exists before the job does: a job that is lost or dropped unrun gives it back. A lock in a `static`
-    /// needs no `Arc`: its `acquire` gives a `Turn<'static>` as it is.
+    /// So a caller may return the old value at once and let a thread pool, a queue or a timer run the creator. If there
+    /// is no old value ([`has_value`](Self::has_value)), it may [`acquire`](Self::acquire) once more, to wait for that
+    /// creator as everybody does. The right to create exists before the job does: a job that is lost or dropped unrun
+    /// gives it back. A lock in a `static` needs no `Arc`: its `acquire` gives a `Turn<'static>` as it is.
     ///
     /// # Panics
     ///
@@ -171,8 +171,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// As [`acquire_or_create`](Self::acquire_or_create), but waits for others for `timeout` at most. The creator of this
-    /// access, if it is elected, is not interrupted.
+    /// As [`acquire_or_create`](Self::acquire_or_create), but waits for others for `timeout` at most. The creator of
+    /// this access, if it is elected, is not interrupted.
     ///
     /// # Errors
     ///
@@ -212,18 +212,19 @@ impl<C: Clock> Dogpile<C> {
 
     /// As [`acquire_or_create`](Self::acquire_or_create), with a creator that can fail.
     ///
-    /// A failure is the caller's own: those who wait do not get it. One of them is elected, and calls its own creator; if the
-    /// source is down they fail one after the other, which the `_timeout` form bounds. A policy that
+    /// A failure is the caller's own: those who wait do not get it. One of them is elected, and calls its own creator;
+    /// if the source is down they fail one after the other, which the `_timeout` form bounds. A policy that
     /// [pauses](crate::PolicyBuilder::retry_after) after a failure has all of them told at once.
     ///
-    /// The caller that was elected gets the error even if there is an old value, which all others go on using. It may use it
-    /// as well: [`has_value`](Self::has_value) says whether there is one, and the policy can [say](crate::OnError::ServeStale) that it
-    /// is to, with [`Outcome::StaleOnError`].
+    /// The caller that was elected gets the error even if there is an old value, which all others go on using. It may
+    /// use it as well: [`has_value`](Self::has_value) says whether there is one, and the policy can
+    /// [say](crate::OnError::ServeStale) that it is to, with [`Outcome::StaleOnError`].
     ///
     /// # Errors
     ///
     /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the
-    /// creator that it would wait for, or one that the other waits for; [`CreateError::Paused`] after a failure, if there is no value.
+    /// creator that it would wait for, or one that the other waits for; [`CreateError::Paused`] after a failure, if
+    /// there is no value.
     ///
     /// # Panics
     ///
@@ -389,8 +390,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// Turns what an access met into what its caller is given. All but a hit is apart: inlined, it would cost a hit more
-    /// than the goal allows (`benches/instructions.rs`).
+    /// Turns what an access met into what its caller is given. All but a hit is apart: inlined, it would cost a hit
+    /// more than the goal allows (`benches/instructions.rs`).
     #[inline]
     pub(super) fn turn<'a>(&self, access: Access, keeper: impl FnOnce() -> Keeper<'a, Self>) -> Turn<'a, C> {
         match access {

@@ -24,8 +24,8 @@ impl<C: Clock> Drop for Unbegun<'_, C> {
 impl<C: Clock> Dogpile<C> {
     /// What this lock has done so far. Never blocks.
     ///
-    /// Whoever sees a value sees its creation counted; apart from that each number is of some moment during the call. Counting
-    /// takes some memory of a lock that has ever created or waited, and costs a hit nothing. See also
+    /// Whoever sees a value sees its creation counted; apart from that each number is of some moment during the call.
+    /// Counting takes some memory of a lock that has ever created or waited, and costs a hit nothing. See also
     /// [`Observer`].
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -71,8 +71,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// Runs what is the user's between an election and whatever answers for it. If it panics, the creation stands down, and a
-    /// pause goes on; if it comes to wait for that creation, it is told (L7).
+    /// Runs what is the user's between an election and whatever answers for it. If it panics, the creation stands down,
+    /// and a pause goes on; if it comes to wait for that creation, it is told (L7).
     pub(crate) fn meanwhile<R>(&self, born: Birth, run: impl FnOnce() -> R) -> R {
         let _running = Running::enter(&self.election, born, self.policy().name(), Doing::Creating);
         let unbegun = Unbegun { of: self, born };
@@ -81,7 +81,8 @@ impl<C: Clock> Dogpile<C> {
         ran
     }
 
-    /// Notes when a creation begins, and tells of the one that it takes the place of; and of the wait since then, if there was one.
+    /// Notes when a creation begins, and tells of the one that it takes the place of; and of the wait since then, if
+    /// there was one.
     pub(crate) fn begun(&self, born: Birth, waited_since: Option<u64>) -> Birth {
         if let Some(after) = born.buried {
             self.count(&End::Buried, after);

@@ -1,9 +1,9 @@
 //! Stamped getter mode: the value brings the time it was created, so the lock need not live between uses and several
 //! processes agree on what is fresh.
 //!
-//! The steps of an access are those of [`fetch`](super::fetch). What differs is who judges: the getter is
-//! asked first, and its stamp says whether the value is fresh. The lock's own deadline counts for nothing; what counts is
-//! what somebody *said* to this lock, for as long as it lives: after [`invalidate`](Dogpile::invalidate) a value must be
+//! The steps of an access are those of [`fetch`](super::fetch). What differs is who judges: the getter is asked first,
+//! and its stamp says whether the value is fresh. The lock's own deadline counts for nothing; what counts is what
+//! somebody *said* to this lock, for as long as it lives: after [`invalidate`](Dogpile::invalidate) a value must be
 //! created through it, whatever the store still holds (L6), and after [`mark_stale`](Dogpile::mark_stale) any value is
 //! stale.
 
@@ -48,22 +48,25 @@ impl<T> Stamped<T> {
 
 /// # Stamped getter mode
 ///
-/// The value brings the time it was created. A lock in this mode remembers nothing of it: [`freshness`](Self::freshness),
-/// [`age`](Self::age) and the like tell of what was created and said through this lock, not of what the store holds.
+/// The value brings the time it was created. A lock in this mode remembers nothing of it:
+/// [`freshness`](Self::freshness), [`age`](Self::age) and the like tell of what was created and said through this lock,
+/// not of what the store holds.
 impl<C: Clock> Dogpile<C> {
     /// Gets the value and its stamp by `getter`, or makes it by `creator`. Returns when there is a value.
     ///
     /// `getter` is always asked first, so this lock need not know of the value: it may have been created by another
-    /// process. A stamp younger than [`expires_after`](Self::expires_after) is fresh, an older one stale. A stamp ahead of
-    /// this machine's clock counts as now, but as stale if it is ahead by more than [`max_skew`](crate::PolicyBuilder::max_skew). For the
-    /// rest, who is elected, who waits and how often `getter` is called, see [`get_or_create`](Self::get_or_create).
+    /// process. A stamp younger than [`expires_after`](Self::expires_after) is fresh, an older one stale. A stamp ahead
+    /// of this machine's clock counts as now, but as stale if it is ahead by more than
+    /// [`max_skew`](crate::PolicyBuilder::max_skew). For the rest, who is elected, who waits and how often `getter` is
+    /// called, see [`get_or_create`](Self::get_or_create).
     ///
-    /// One of the accesses through *this lock* is elected: those that run at the same time must share it. In between, while
-    /// nobody uses it, the lock may go and another take its place. Each process elects for itself; what one has created the
-    /// others find by its stamp.
+    /// One of the accesses through *this lock* is elected: those that run at the same time must share it. In between,
+    /// while nobody uses it, the lock may go and another take its place. Each process elects for itself; what one has
+    /// created the others find by its stamp.
     ///
     /// What is created is stamped when `creator` returns. `creator` stores it too, or see
-    /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), whose setter is given the stamp to store.
+    /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), whose setter is given the stamp to
+    /// store.
     ///
     /// The stamp counts for nothing after [`invalidate`](Self::invalidate), until something was created through this
     /// lock: what the store still holds may be what was invalidated.
@@ -137,8 +140,9 @@ impl<C: Clock> Dogpile<C> {
         self.get_or_create_stamped_with_timeout(timeout, getter, |_| creator())
     }
 
-    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with the storing apart: `setter` stores what `creator`
-    /// made, with its stamp, unless the creation was superseded meanwhile. It runs inside [`Creation::publish`].
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with the storing apart: `setter` stores what
+    /// `creator` made, with its stamp, unless the creation was superseded meanwhile. It runs inside
+    /// [`Creation::publish`].
     ///
     /// # Panics
     ///
@@ -235,8 +239,8 @@ impl<C: Clock> Dogpile<C> {
         self.get_stamped(FOREVER, getter, self.stamping(creator))
     }
 
-    /// As [`get_or_try_create_stamped_with`](Self::get_or_try_create_stamped_with), but waits for others for `timeout` at
-    /// most.
+    /// As [`get_or_try_create_stamped_with`](Self::get_or_try_create_stamped_with), but waits for others for `timeout`
+    /// at most.
     ///
     /// # Errors
     ///
@@ -272,8 +276,8 @@ impl<C: Clock> Dogpile<C> {
         self.get_or_try_create_stamped_with_timeout(timeout, getter, |_| creator())
     }
 
-    /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set) with a getter, a creator and a setter that
-    /// can fail.
+    /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set) with a getter, a creator and a setter
+    /// that can fail.
     ///
     /// # Errors
     ///

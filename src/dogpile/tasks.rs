@@ -18,15 +18,16 @@ use std::fmt::Display;
 
 /// # For tasks
 ///
-/// The same lock may be used by threads and by tasks at once: a creation of either wakes those who wait of both. Nothing here
-/// blocks its thread, on any executor; a hit, or a stale value that somebody else renews, does not even suspend its task.
+/// The same lock may be used by threads and by tasks at once: a creation of either wakes those who wait of both.
+/// Nothing here blocks its thread, on any executor; a hit, or a stale value that somebody else renews, does not even
+/// suspend its task.
 ///
 /// A future does nothing before it is polled. It is `Send` if the closures that it is given are, and their futures.
 ///
 /// # Time-outs
 ///
-/// To bound the wait, race the future with a timer of your runtime, and drop it: that is safe at any time. It bounds the getter and
-/// the creator as well. (One that is to go on is spawned: see [`Creation::run_async`].)
+/// To bound the wait, race the future with a timer of your runtime, and drop it: that is safe at any time. It bounds
+/// the getter and the creator as well. (One that is to go on is spawned: see [`Creation::run_async`].)
 ///
 /// ```
 /// use dogpile::{Dogpile, Outcome};
@@ -44,14 +45,14 @@ use std::fmt::Display;
 ///
 /// # Cancel safety
 ///
-/// A future that is dropped while it waits leaves the queue; if it had just been called to create, the next one is. Dropped while
-/// its own creator or getter runs, it drops that first, and then gives its creation up: exactly one of those who wait is elected
-/// (L5). What it has not returned by then is lost, and nothing else.
+/// A future that is dropped while it waits leaves the queue; if it had just been called to create, the next one is.
+/// Dropped while its own creator or getter runs, it drops that first, and then gives its creation up: exactly one of
+/// those who wait is elected (L5). What it has not returned by then is lost, and nothing else.
 ///
 /// # Deadlocks
 ///
-/// While a creator's future is polled, its creation is known to be that task's (L7): if the same poll comes to wait for it, that is
-/// told, and so is a circle of creations. What it waits for by other means is not known:
+/// While a creator's future is polled, its creation is known to be that task's (L7): if the same poll comes to wait for
+/// it, that is told, and so is a circle of creations. What it waits for by other means is not known:
 ///
 /// ```text
 /// task 1                                  task 2
@@ -62,13 +63,13 @@ use std::fmt::Display;
 /// })
 /// ```
 ///
-/// Who waits is whoever polls: what is polled on a thread in the midst of a creator of that thread, or in the poll of another, is taken
-/// for a part of that creation, and told so, though as a task it could have waited. That is so of the tasks of a runtime that a
-/// blocking creator blocks on, and of a waker that polls its task at once.
+/// Who waits is whoever polls: what is polled on a thread in the midst of a creator of that thread, or in the poll of
+/// another, is taken for a part of that creation, and told so, though as a task it could have waited. That is so of the
+/// tasks of a runtime that a blocking creator blocks on, and of a waker that polls its task at once.
 ///
-/// And a future that is neither polled nor dropped holds on to what it has: its creation, if its creator runs; or its place in the
-/// queue, and then, if the creation that it waited for fails, the turn of all who queue behind it. (Whoever comes anew is elected past
-/// it.) So do not keep one unpolled beside something else that you wait for.
+/// And a future that is neither polled nor dropped holds on to what it has: its creation, if its creator runs; or its
+/// place in the queue, and then, if the creation that it waited for fails, the turn of all who queue behind it.
+/// (Whoever comes anew is elected past it.) So do not keep one unpolled beside something else that you wait for.
 impl<C: Clock> Dogpile<C> {
     /// As [`acquire`](Self::acquire), for a task.
     ///
@@ -128,8 +129,8 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while its creator
-    /// runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped
+    /// while its creator runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
     pub fn acquire_or_create_async(&self, creator: impl AsyncFnOnce()) -> impl Future<Output = Outcome> {
         self.acquire_or_create_with_async(move |_: &Creation<'_, Self>| creator())
     }
@@ -213,12 +214,14 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// # Panics
     ///
-    /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the caller.
+    /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the
+    /// caller.
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while `getter`,
-    /// `creator` or a setter runs, it drops that, and then gives the creation up, if it had one: exactly one of those who wait is elected.
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped
+    /// while `getter`, `creator` or a setter runs, it drops that, and then gives the creation up, if it had one:
+    /// exactly one of those who wait is elected.
     ///
     /// # Examples
     ///
@@ -500,8 +503,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), for a task. The setter runs inside
-    /// [`Creation::publish_async`].
+    /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), for a task. The setter runs
+    /// inside [`Creation::publish_async`].
     ///
     /// # Errors
     ///
@@ -546,8 +549,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// As [`invalidate`](Self::invalidate), for a task: takes effect when it is first polled, and waits while a creation is inside
-    /// [`publish`](Creation::publish), so that nothing older is stored once this is ready.
+    /// As [`invalidate`](Self::invalidate), for a task: takes effect when it is first polled, and waits while a
+    /// creation is inside [`publish`](Creation::publish), so that nothing older is stored once this is ready.
     ///
     /// # Cancel safety
     ///
@@ -561,7 +564,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// As [`invalidate_if`](Self::invalidate_if), for a task; otherwise as [`invalidate_async`](Self::invalidate_async).
+    /// As [`invalidate_if`](Self::invalidate_if), for a task; otherwise as
+    /// [`invalidate_async`](Self::invalidate_async).
     ///
     /// # Cancel safety
     ///
@@ -583,7 +587,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// Of who has found nothing to use at once, at that time. (Looked for here, what is there would cost a hit another future.)
+    /// Of who has found nothing to use at once, at that time. (Looked for here, what is there would cost a hit another
+    /// future.)
     fn create_by<'a, E, R: Future<Output = Result<(), E>>>(
         &'a self,
         now: u64,

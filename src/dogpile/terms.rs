@@ -1,9 +1,10 @@
-//! A lock's policy, and what it means when creating goes wrong: who is elected in a pause or in place of an overdue creation, and how
-//! a failure ends. What it means to a value that ages is in [`aging`](super::aging).
+//! A lock's policy, and what it means when creating goes wrong: who is elected in a pause or in place of an overdue
+//! creation, and how a failure ends. What it means to a value that ages is in [`aging`](super::aging).
 //!
-//! A lock that was given no policy has two empty pointers here, and never reads them on a hit. One points to a policy that lives for
-//! ever. The other is filled when it is first needed, with a policy that is shared, and with the word `hold`, whose meaning is
-//! told in [`election`](crate::election): until when there is a pause, or from when on a creation is overdue.
+//! A lock that was given no policy has two empty pointers here, and never reads them on a hit. One points to a policy
+//! that lives for ever. The other is filled when it is first needed, with a policy that is shared, and with the word
+//! `hold`, whose meaning is told in [`election`](crate::election): until when there is a pause, or from when on a
+//! creation is overdue.
 
 use super::Dogpile;
 use crate::clock::{Clock, nanoseconds};
@@ -27,7 +28,8 @@ pub(super) struct Terms {
 pub(super) struct More {
     policy: Option<Arc<Policy>>,
     hold: AtomicU64,
-    /// When the value expires, if its policy [plans](Policy::plans); or since when it has been stale, if somebody said so.
+    /// When the value expires, if its policy [plans](Policy::plans); or since when it has been stale, if somebody said
+    /// so.
     pub(super) expires: AtomicU64,
     /// How long the last creation took, if the policy plans.
     pub(super) cost: AtomicU64,
@@ -106,7 +108,8 @@ pub(super) fn random() -> f64 {
 /// # Policy
 impl<C: Clock> Dogpile<C> {
     const_fn! {
-        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the [defaults](Policy).
+        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
+        /// [defaults](Policy).
         #[must_use]
         pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
             self.rule(policy);
@@ -144,8 +147,8 @@ impl<C: Clock> Dogpile<C> {
         self.terms.find().unwrap_or(const { &Policy::DEFAULT })
     }
 
-    /// How long nobody is to create yet, since the last creation has [failed](crate::PolicyBuilder::retry_after); `None` if there is
-    /// no pause. On the lock's own clock. Never blocks.
+    /// How long nobody is to create yet, since the last creation has [failed](crate::PolicyBuilder::retry_after);
+    /// `None` if there is no pause. On the lock's own clock. Never blocks.
     #[must_use]
     pub fn paused_for(&self) -> Option<Duration> {
         let until = self.paused_until()?;
@@ -175,13 +178,14 @@ impl<C: Clock> Dogpile<C> {
         Some(Timer { hold: self.terms.hold(), now: self.clock.now(), timeout })
     }
 
-    /// For one who is about to sleep until a creation ends, which may be overdue before that: has it wake up by then. Returns
-    /// until when it is to sleep at the most, if its clock does not see to that. The timer is the one that it has just polled
-    /// with: what it would have found at a later time it has not told anybody.
+    /// For one who is about to sleep until a creation ends, which may be overdue before that: has it wake up by then.
+    /// Returns until when it is to sleep at the most, if its clock does not see to that. The timer is the one that it
+    /// has just polled with: what it would have found at a later time it has not told anybody.
     pub(super) fn nap(&self, waker: &Waker, timer: Option<Timer<'_>>) -> Option<Deadline> {
         let timer = timer?;
         let state = self.election.look();
-        // What `hold` says may be of a pause that has begun since: no creation that it may come to wait for has longer than this.
+        // What `hold` says may be of a pause that has begun since: no creation that it may come to wait for has longer
+        // than this.
         let at = timer.now.saturating_add(timer.timeout);
         let at = if state.is_creating() { self.terms.held_until().min(at) } else { at };
         if at <= timer.now && state.is_storing() {

@@ -50,7 +50,8 @@ pub(super) struct Streak {
     pub(super) cause: Arc<str>,
 }
 
-/// Tickets are never used twice in a process, and grow with the order of arrival. Whoever ends a wait takes its ticket out.
+/// Tickets are never used twice in a process, and grow with the order of arrival. Whoever ends a wait takes its ticket
+/// out.
 #[derive(Default)]
 pub(super) struct Book {
     /// Who waits for a creation.
@@ -114,7 +115,8 @@ impl Book {
         mem::replace(&mut self.accesses, later).into_values()
     }
 
-    /// Tells those accesses to look again. They stay in their places until they do, so that whoever creates first serves them.
+    /// Tells those accesses to look again. They stay in their places until they do, so that whoever creates first
+    /// serves them.
     fn tell_again(&mut self, whom: impl Fn(&&mut Waiting) -> bool) -> Vec<Waker> {
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(&whom));
         let wakers = self.accesses.values_mut().filter(whom).map(|waiting| {
@@ -153,8 +155,8 @@ impl Book {
         self.tell_again(|waiting| waiting.role == Role::Waits)
     }
 
-    /// Gives the first in line the baton, leaving out those who were told of a pause or cannot be elected; returns its waker unless it
-    /// has been woken already.
+    /// Gives the first in line the baton, leaving out those who were told of a pause or cannot be elected; returns its
+    /// waker unless it has been woken already.
     fn call_next(&mut self) -> Option<Waker> {
         let can = |waiting: &Waiting| waiting.role != Role::Waits || mutant(Mutant::CalledWithoutCreator);
         let first = self.accesses.values_mut().find(|waiting| can(waiting) && waiting.paused.is_none())?;
@@ -179,7 +181,8 @@ fn take_waker(waiting: &mut Waiting) -> Waker {
 /// The book, in a box that exists only while there is something in it: memory is given back, and the lock stays small.
 pub(super) type Lazy = Option<Box<Book>>;
 
-/// Who is to be woken once the mutex is released: a waker is user code, and neither run, cloned nor dropped under it (C22).
+/// Who is to be woken once the mutex is released: a waker is user code, and neither run, cloned nor dropped under it
+/// (C22).
 #[must_use = "wake them, after the mutex"]
 #[derive(Default)]
 pub(super) struct Wake {

@@ -40,8 +40,8 @@ impl<'a> Waiter<'a> {
         Self { election, seen, role, ticket: None }
     }
 
-    /// Queues at first; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that of
-    /// [`Election::elect`], as of now.
+    /// Queues at first; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that
+    /// of [`Election::elect`], as of now.
     pub fn poll(&mut self, waker: &Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         // Before the mutex: cloning a waker is user code.
         let waker = waker.clone();
@@ -110,8 +110,8 @@ impl<'a> Waiter<'a> {
         }
         let book = guard.as_mut().expect("it was just seen");
         let waiting = book.accesses.get_mut(&ticket).expect("it was just seen");
-        // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us. Or a task is polled by
-        // another creator now than before.
+        // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us. Or a task
+        // is polled by another creator now than before.
         if !waiting.edges.are_of_here() {
             book.with_edges -= usize::from(!waiting.edges.is_empty());
             waiting.edges.end();

@@ -16,8 +16,8 @@ use std::time::Duration;
 /// | `dogpile_served_stale_total` | counter | `lock` | accesses that went on with an expired value |
 ///
 /// `lock` is the [name](crate::PolicyBuilder::name), and is not there if there is none; `end` is `created`, `failed`,
-/// `superseded` or `dead` (then the time is that until it was declared dead). They go to the recorder that is current when they
-/// happen, without units or descriptions.
+/// `superseded` or `dead` (then the time is that until it was declared dead). They go to the recorder that is current
+/// when they happen, without units or descriptions.
 ///
 /// # Examples
 ///

@@ -17,9 +17,10 @@ use std::time::Duration;
 /// | `waited` | `DEBUG` | `lock`, `seconds` |
 /// | `served_stale` | `TRACE` | `lock` |
 ///
-/// `lock` is the [name](crate::PolicyBuilder::name), a string, and is not there if there is none; `seconds` a floating-point
-/// number, how long it took; `cause` what a creator's error displays, or that it panicked or was dropped. Each event
-/// belongs to the span that is current where it happened, which is where the access or the creator ran.
+/// `lock` is the [name](crate::PolicyBuilder::name), a string, and is not there if there is none; `seconds` a
+/// floating-point number, how long it took; `cause` what a creator's error displays, or that it panicked or was
+/// dropped. Each event belongs to the span that is current where it happened, which is where the access or the creator
+/// ran.
 ///
 /// # Examples
 ///

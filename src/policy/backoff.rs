@@ -4,12 +4,12 @@ use super::PolicyError;
 use crate::clock::nanoseconds;
 use std::time::Duration;
 
-/// How long the pauses after failures are, and how they grow: the first pause, doubled from failure to failure, up to the
-/// longest; each then shortened by a random part, so that those who failed together do not come back together.
+/// How long the pauses after failures are, and how they grow: the first pause, doubled from failure to failure, up to
+/// the longest; each then shortened by a random part, so that those who failed together do not come back together.
 ///
-/// See [`PolicyBuilder::retry_after`](super::PolicyBuilder::retry_after). The n-th pause in a row is drawn evenly from `p - jitter * p ..= p`, where
-/// `p = min(longest, first * multiplier^(n - 1))` (M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015,
-/// which calls a jitter of 0.5 "equal" and one of 1 "full").
+/// See [`PolicyBuilder::retry_after`](super::PolicyBuilder::retry_after). The n-th pause in a row is drawn evenly from
+/// `p - jitter * p ..= p`, where `p = min(longest, first * multiplier^(n - 1))` (M. Brooker, "Exponential Backoff and
+/// Jitter", AWS Architecture Blog, 2015, which calls a jitter of 0.5 "equal" and one of 1 "full").
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
     first: Duration,
@@ -32,8 +32,8 @@ impl Backoff {
         self
     }
 
-    /// By what part of itself a pause may be shortened, from 0 (not at all) to 1 (to nothing): 0.5 unless set, so that the
-    /// source is left in peace for at least half of the pause.
+    /// By what part of itself a pause may be shortened, from 0 (not at all) to 1 (to nothing): 0.5 unless set, so that
+    /// the source is left in peace for at least half of the pause.
     #[must_use]
     pub const fn jitter(mut self, part: f64) -> Self {
         self.jitter = part;

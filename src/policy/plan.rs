@@ -23,7 +23,8 @@ pub(crate) struct Plan {
     pub(crate) expires: u64,
 }
 
-/// Of 2^53 draws none lies further from 0 than this, in units of cost times beta: the negative logarithm of the smallest.
+/// Of 2^53 draws none lies further from 0 than this, in units of cost times beta: the negative logarithm of the
+/// smallest.
 const FURTHEST: u64 = 37;
 
 impl Policy {
@@ -32,8 +33,8 @@ impl Policy {
         self.max_stale.is_some() || self.early.is_some() || self.jitter > 0.0
     }
 
-    /// The life of a value that is there from `now` on, for that lifetime, where creating takes that long; all in nanoseconds.
-    /// `random` is from 0 up to 1.
+    /// The life of a value that is there from `now` on, for that lifetime, where creating takes that long; all in
+    /// nanoseconds. `random` is from 0 up to 1.
     pub(crate) fn plan(&self, now: u64, lifetime: u64, cost: u64, random: f64) -> Plan {
         if lifetime == 0 || lifetime == u64::MAX {
             let never = Expiry::deadline_from(now, lifetime);
@@ -52,8 +53,8 @@ impl Policy {
         Plan { due: due.min(expires), expires }
     }
 
-    /// Whether this access is to renew a value that expires in so many nanoseconds, where creating takes that long: now and then, by a
-    /// `random` number above 0 and up to 1; or in any case.
+    /// Whether this access is to renew a value that expires in so many nanoseconds, where creating takes that long: now
+    /// and then, by a `random` number above 0 and up to 1; or in any case.
     pub(crate) fn is_due(&self, expires_in: u64, cost: u64, random: f64) -> bool {
         match self.early {
             None | Some(Early::Both) => false,
@@ -63,8 +64,8 @@ impl Policy {
         }
     }
 
-    /// Whether a value is to be renewed that has lived for so long, of that lifetime, in nanoseconds: where the lock has no plan for
-    /// it, since it comes from elsewhere.
+    /// Whether a value is to be renewed that has lived for so long, of that lifetime, in nanoseconds: where the lock
+    /// has no plan for it, since it comes from elsewhere.
     pub(crate) fn is_due_at_age(&self, age: u64, lifetime: u64, cost: u64, random: f64) -> bool {
         match self.early {
             Some(Early::At(fraction)) => age >= part_of(lifetime, fraction),
@@ -89,8 +90,8 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Of 100,000 draws as many are due as the formula says, at each of several distances from the expiry, within five standard
-    /// deviations: by chance one would lie outside in six of ten million tries. The seed is fixed.
+    /// Of 100,000 draws as many are due as the formula says, at each of several distances from the expiry, within five
+    /// standard deviations: by chance one would lie outside in six of ten million tries. The seed is fixed.
     #[test]
     fn early_refreshes_are_distributed_as_the_formula_says() {
         const DRAWS: u32 = 100_000;

@@ -15,9 +15,9 @@
 //! those that leaked guards have spoilt. They are never freed, and an entry's address names it for good.
 //!
 //! A thread gives its record up while its thread-locals are destroyed, in an order that nobody knows. A guard that is
-//! dropped after that finds the record marked `LATE`, and leaves its entry; what the thread enters after that, the record
-//! does not hold. That this thread reads must not be forgotten in between (L9), so the numbers that are left in the record
-//! then are noted in [`running`](crate::running) as well.
+//! dropped after that finds the record marked `LATE`, and leaves its entry; what the thread enters after that, the
+//! record does not hold. That this thread reads must not be forgotten in between (L9), so the numbers that are left in
+//! the record then are noted in [`running`](crate::running) as well.
 
 use crate::running::{Doing, begin, end};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fences, global, local};
@@ -121,8 +121,8 @@ impl Record {
     }
 
     fn is_free(&self) -> bool {
-        // Acquire, both: pair with the releases in `give_up` and `leave`, so that all that the thread before us did with
-        // this record lies behind us. The last thing it does is one of these two.
+        // Acquire, both: pair with the releases in `give_up` and `leave`, so that all that the thread before us did
+        // with this record lies behind us. The last thing it does is one of these two.
         !self.taken.load(Ordering::Acquire) && self.entries.iter().all(|entry| entry.load(Ordering::Acquire) == 0)
     }
 
@@ -169,8 +169,8 @@ impl Record {
         let leaving = self.leaving.load(Ordering::Relaxed);
         match leaving {
             ASYMMETRIC => {
-                // Release: pairs with the acquire in `walk`. What was read under this guard was read before a writer goes
-                // in (L9).
+                // Release: pairs with the acquire in `walk`. What was read under this guard was read before a writer
+                // goes in (L9).
                 entry.store(0, Ordering::Release);
                 fences::light(true);
             }
@@ -203,8 +203,8 @@ fn leave_late(entry: &AtomicU64, number: u64) {
 pub(super) fn walk(number: u64, mut found: impl FnMut(usize)) {
     for record in RECORDS.lock().iter() {
         for entry in &record.entries {
-            // Acquire: pairs with the releases in `leave` and `enter`. If the number is not there, all who had it have left
-            // before this, and what they read they have read.
+            // Acquire: pairs with the releases in `leave` and `enter`. If the number is not there, all who had it have
+            // left before this, and what they read they have read.
             if entry.load(Ordering::Acquire) == number {
                 found(ptr::from_ref(entry).addr());
             }

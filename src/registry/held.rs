@@ -19,10 +19,11 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 use std::vec;
 
-/// The lock of a key, held: derefs to it. While a `Held` of a key lives, all who look the key up in that [`Registry`] get the
-/// same lock.
+/// The lock of a key, held: derefs to it. While a `Held` of a key lives, all who look the key up in that [`Registry`]
+/// get the same lock.
 ///
-/// Cloning it holds the lock once more, and touches no mutex. Leaking it with [`std::mem::forget`] keeps the entry for good.
+/// Cloning it holds the lock once more, and touches no mutex. Leaking it with [`std::mem::forget`] keeps the entry for
+/// good.
 ///
 /// `Held<'static, …>`, from a registry in a `static` or from [`Registry::get_owned`], may be kept anywhere.
 #[must_use = "the lock may be gone as soon as this is"]
@@ -125,8 +126,8 @@ impl<K: fmt::Debug, L: Lock + fmt::Debug> fmt::Debug for Held<'_, K, L> {
 ///
 /// Each has a [`Held`] of its own: while it is in flight the lock stays, whoever else lets go.
 impl<'a, K: Send + Sync + 'a, C: Clock + 'a> Held<'a, K, Dogpile<C>> {
-    /// As [`Dogpile::acquire_owned`], without an `Arc`: the [`Creation`](crate::Creation) holds the lock of this key. To send it
-    /// to another thread, ask through a registry in a `static`, or by [`Registry::get_owned`].
+    /// As [`Dogpile::acquire_owned`], without an `Arc`: the [`Creation`](crate::Creation) holds the lock of this key.
+    /// To send it to another thread, ask through a registry in a `static`, or by [`Registry::get_owned`].
     ///
     /// ```
     /// use dogpile::{Dogpile, Registry, Turn};

@@ -57,7 +57,8 @@ impl<K, L> Root<K, L> {
     }
 
     fn table(&self, hash: u64) -> MutexGuard<'_, Table<K, L>> {
-        // Not the lowest bits, which are the place in the table, nor the highest seven, by which the table tells neighbours apart.
+        // Not the lowest bits, which are the place in the table, nor the highest seven, by which the table tells
+        // neighbours apart.
         #[allow(clippy::cast_possible_truncation)] // a few bits are asked for
         let shard = (hash >> 48) as usize % SHARDS;
         self.shards[shard].lock()

@@ -25,14 +25,16 @@
 //! - *One lock a key.* An entry leaves the table under the mutex, and only while it has no holder; it gets its first
 //!   holder anew under the mutex, and only while it is in the table. So who looks a key up finds the entry that others
 //!   hold, and who holds one that is gone does not exist.
-//! - *A pause is not forgotten.* Whether its lock is paused is asked when its last holder has let go, under the mutex; whoever failed
-//!   began the pause while it was a holder.
-//! - *Nothing is left.* From 1 to 0 the count goes under the mutex alone, and whoever takes it there sees to the entry: it goes, or
-//!   it is in the queue when he is done.
-//! - *A key in use costs no queueing.* Who holds an idle entry leaves it in the queue, and who lets it go finds it there, for a time
-//!   that is early enough. So it moves in the queue once in the time for which idle ones are kept, however often it is used.
-//! - *No user code under the mutex (C22),* but for the comparison of keys: keys are hashed, cloned and dropped, locks made
-//!   and dropped, and clocks read, before or after. What leaves the table is carried out and dropped after the mutex.
+//! - *A pause is not forgotten.* Whether its lock is paused is asked when its last holder has let go, under the mutex;
+//!   whoever failed began the pause while it was a holder.
+//! - *Nothing is left.* From 1 to 0 the count goes under the mutex alone, and whoever takes it there sees to the entry:
+//!   it goes, or it is in the queue when he is done.
+//! - *A key in use costs no queueing.* Who holds an idle entry leaves it in the queue, and who lets it go finds it
+//!   there, for a time that is early enough. So it moves in the queue once in the time for which idle ones are kept,
+//!   however often it is used.
+//! - *No user code under the mutex (C22),* but for the comparison of keys: keys are hashed, cloned and dropped, locks
+//!   made and dropped, and clocks read, before or after. What leaves the table is carried out and dropped after the
+//!   mutex.
 
 use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
 use hashbrown::HashTable;
@@ -71,8 +73,8 @@ impl<K, L> Entry<K, L> {
     /// One holder fewer, unless it is the last.
     pub(super) fn let_go_unless_last(&self) -> bool {
         let fewer = |holders| (holders > 1).then(|| holders - 1);
-        // Release: pairs with the acquire of the last one, in `was_the_last`: what was done while holding it happens before the
-        // entry goes. Relaxed: the others only try again.
+        // Release: pairs with the acquire of the last one, in `was_the_last`: what was done while holding it happens
+        // before the entry goes. Relaxed: the others only try again.
         self.holders.fetch_update(Ordering::Release, Ordering::Relaxed, fewer).is_ok()
     }
 
@@ -155,7 +157,8 @@ impl<K, L> Table<K, L> {
         Some(entry)
     }
 
-    /// Inserts what was made, and is held by its maker. If somebody else was faster it does not, and returns what is there, held.
+    /// Inserts what was made, and is held by its maker. If somebody else was faster it does not, and returns what is
+    /// there, held.
     pub(super) fn insert(&mut self, made: &Arc<Entry<K, L>>) -> Option<Arc<Entry<K, L>>>
     where
         K: Eq,
@@ -167,9 +170,9 @@ impl<K, L> Table<K, L> {
         there
     }
 
-    /// One holder fewer. If it was the last, the entry stays as long as it is to be idle or its lock is paused, which is asked then;
-    /// or else it goes, and is returned to be dropped outside the mutex. `looking` says that it was not in use, only looked at: then
-    /// it is not idle for any longer than it would have been.
+    /// One holder fewer. If it was the last, the entry stays as long as it is to be idle or its lock is paused, which
+    /// is asked then; or else it goes, and is returned to be dropped outside the mutex. `looking` says that it was not
+    /// in use, only looked at: then it is not idle for any longer than it would have been.
     #[must_use]
     pub(super) fn let_go(
         &mut self,
@@ -231,8 +234,8 @@ impl<K, L> Table<K, L> {
     fn remove(&mut self, entry: &Arc<Entry<K, L>>) -> Option<Arc<Entry<K, L>>> {
         let found = self.entries.find_entry(entry.hash, |(_, there)| Arc::ptr_eq(there, entry));
         let removed = found.ok().map(|found| found.remove().0.1);
-        // Memory follows the entries that live. Growing doubles and this halves, so it is paid for by what came between.
-        // (Not `capacity`, which counts places that lie waste after a removal as taken.)
+        // Memory follows the entries that live. Growing doubles and this halves, so it is paid for by what came
+        // between. (Not `capacity`, which counts places that lie waste after a removal as taken.)
         let room = self.entries.num_buckets();
         if room > SMALL && self.entries.len() < room / 8 {
             self.entries.shrink_to(room / 4, |(hash, _)| *hash);
@@ -240,8 +243,8 @@ impl<K, L> Table<K, L> {
         removed
     }
 
-    /// Looks at no more than that many of those that are to be looked at by `now`, and removes those whose time is up: they are to be
-    /// dropped outside the mutex. Returns whether any are left.
+    /// Looks at no more than that many of those that are to be looked at by `now`, and removes those whose time is up:
+    /// they are to be dropped outside the mutex. Returns whether any are left.
     pub(super) fn sweep(&mut self, now: u64, at_most: usize, gone: &mut Vec<Arc<Entry<K, L>>>) -> bool {
         for _ in 0..at_most {
             if now < self.earliest {

@@ -22,10 +22,10 @@ const IDLE: Duration = Duration::from_secs(10);
 ///
 /// # Deadlocks
 ///
-/// A creator that waits for another value may wait for a creation whose job stands behind it in this pool, which nobody can know.
-/// A value that has a job in the pool is waited for if it was invalidated, lost by its store or has become [too
-/// old](crate::PolicyBuilder::max_stale) meanwhile, and by who [refreshes](crate::CachedFn::refresh) it. Have creators that need each
-/// other's values run in pools of their own, bound their waits, or have a
+/// A creator that waits for another value may wait for a creation whose job stands behind it in this pool, which nobody
+/// can know. A value that has a job in the pool is waited for if it was invalidated, lost by its store or has become
+/// [too old](crate::PolicyBuilder::max_stale) meanwhile, and by who [refreshes](crate::CachedFn::refresh) it. Have
+/// creators that need each other's values run in pools of their own, bound their waits, or have a
 /// [`creation_timeout`](crate::PolicyBuilder::creation_timeout) end them.
 ///
 /// # Examples

@@ -1,10 +1,10 @@
 //! Wakes a task when it is time.
 //!
-//! A thread that waits sleeps until the moment at which a creation can be declared dead. A task cannot, and this crate does not know
-//! its runtime's timers. So there is one thread for all of them, while any task waits like that: where a policy has a
-//! [`creation_timeout`](crate::PolicyBuilder::creation_timeout), and the clock goes at the pace of real time. (One that
-//! [wakes](crate::Clock::wake_at) by itself, as a runtime's timer could, needs none.) The thread has some hundred lines and no
-//! dependency; with one, tasks would be a feature to switch on.
+//! A thread that waits sleeps until the moment at which a creation can be declared dead. A task cannot, and this crate
+//! does not know its runtime's timers. So there is one thread for all of them, while any task waits like that: where a
+//! policy has a [`creation_timeout`](crate::PolicyBuilder::creation_timeout), and the clock goes at the pace of real
+//! time. (One that [wakes](crate::Clock::wake_at) by itself, as a runtime's timer could, needs none.) The thread has
+//! some hundred lines and no dependency; with one, tasks would be a feature to switch on.
 //!
 //! | what | is | until |
 //! |---|---|---|
@@ -13,8 +13,8 @@
 //!
 //! (A child process made by fork(2) has the entries without the thread: no alarm goes off there.)
 //!
-//! Whoever adds an entry that is the first, or finds no thread, wakes or starts it, under the mutex that it goes to sleep under.
-//! Wakers are run, cloned and dropped outside it.
+//! Whoever adds an entry that is the first, or finds no thread, wakes or starts it, under the mutex that it goes to
+//! sleep under. Wakers are run, cloned and dropped outside it.
 
 #[cfg(not(dogpile_loom))]
 pub(crate) use real::Alarm;

@@ -1,9 +1,9 @@
 //! A place for a shared value that is read without waiting and replaced as a whole.
 //!
-//! Normally it is arc-swap's: a reader marks a slot of its own thread, so it writes no memory that other threads write. Under
-//! `cfg(dogpile_loom)` it is a number in one of loom's atomics, with the orderings that arc-swap documents and no stronger
-//! ones; what the number stands for lies outside the model's view. That arc-swap keeps what is being read alive is its own
-//! business, and not modelled.
+//! Normally it is arc-swap's: a reader marks a slot of its own thread, so it writes no memory that other threads write.
+//! Under `cfg(dogpile_loom)` it is a number in one of loom's atomics, with the orderings that arc-swap documents and no
+//! stronger ones; what the number stands for lies outside the model's view. That arc-swap keeps what is being read
+//! alive is its own business, and not modelled.
 
 #[cfg(not(dogpile_loom))]
 mod imp {

@@ -1,12 +1,13 @@
 //! An asymmetric fence: next to nothing for those who come often, a call to the kernel for the one who comes rarely.
 //!
 //! Two threads each write a word and then read the other's. That not both of them miss the other's write takes a full
-//! fence between the write and the read, on both sides. Linux can put one into every running thread of the process at the
-//! will of a single one (membarrier(2), `PRIVATE_EXPEDITED`, since 4.14); then the often-taken side needs only to keep
-//! the compiler from moving the read before the write. Where the kernel refuses, and on other platforms, both sides pay.
+//! fence between the write and the read, on both sides. Linux can put one into every running thread of the process at
+//! the will of a single one (membarrier(2), `PRIVATE_EXPEDITED`, since 4.14); then the often-taken side needs only to
+//! keep the compiler from moving the read before the write. Where the kernel refuses, and on other platforms, both
+//! sides pay.
 //!
-//! Which of the two it is, is decided once for the whole process, before the first fence, and never changes: a light fence
-//! that was taken in the hope of the kernel's help is none without it.
+//! Which of the two it is, is decided once for the whole process, before the first fence, and never changes: a light
+//! fence that was taken in the hope of the kernel's help is none without it.
 //!
 //! A fence only makes the write seen. What else a thread did before is carried by the release and acquire of the words
 //! themselves, where `ThreadSanitizer`, which knows no fences, sees it too.

@@ -1,7 +1,7 @@
 //! A place for something that is made when it is first needed, found by one pointer.
 //!
-//! Normally it is `once_cell`'s. Under `cfg(dogpile_loom)` it is std's `OnceLock`, seen by the model as one of loom's atomics with
-//! the same orderings; which of two makers is faster is outside the model's view.
+//! Normally it is `once_cell`'s. Under `cfg(dogpile_loom)` it is std's `OnceLock`, seen by the model as one of loom's
+//! atomics with the same orderings; which of two makers is faster is outside the model's view.
 
 #[cfg(not(dogpile_loom))]
 pub(crate) use once_cell::race::OnceBox;

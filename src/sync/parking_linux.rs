@@ -45,7 +45,8 @@ impl Bell {
     }
 }
 
-/// The time that a futex is waited for until: absolute, on the monotonic clock. A day at a time, so that nothing overflows.
+/// The time that a futex is waited for until: absolute, on the monotonic clock. A day at a time, so that nothing
+/// overflows.
 fn from_now(left: Duration) -> Timespec {
     const DAY: Duration = Duration::from_secs(86_400);
     let now = clock_gettime(ClockId::Monotonic);
@@ -55,8 +56,8 @@ fn from_now(left: Duration) -> Timespec {
     Timespec { tv_sec: now.tv_sec + seconds, tv_nsec: nanoseconds % 1_000_000_000 }
 }
 
-/// One thread's place. It is given back when the thread ends, and then another's: whoever still holds a waker for it only
-/// makes its new owner look once more.
+/// One thread's place. It is given back when the thread ends, and then another's: whoever still holds a waker for it
+/// only makes its new owner look once more.
 #[derive(Clone, Copy)]
 struct Seat {
     room: &'static Room,
@@ -64,8 +65,8 @@ struct Seat {
 }
 
 /// Places without a thread. Rooms live for ever: there are as many as it took to seat all threads alive that have ever
-/// waited, at the time when they were most, in 128 bytes for each 32 of them. (A forked child has the rooms of its parent
-/// and none of its sleepers.)
+/// waited, at the time when they were most, in 128 bytes for each 32 of them. (A forked child has the rooms of its
+/// parent and none of its sleepers.)
 static FREE: Mutex<Vec<Seat>> = Mutex::new(Vec::new());
 
 impl Seat {

@@ -6,7 +6,8 @@
 //! 2. As a reader it looks at the value, so that what it sees of the freshness holds as long as its guard does: whoever
 //!    invalidates, takes the write lock and clears the resource away is either seen, or waits.
 //! 3. Fresh, or stale while somebody else creates: that is its turn, and it keeps its place as a reader.
-//! 4. Elected, or to wait because there is no value: it leaves first. So nobody who creates or waits keeps a writer out.
+//! 4. Elected, or to wait because there is no value: it leaves first. So nobody who creates or waits keeps a writer
+//!    out.
 //! 5. When it has created or waited, it enters again.
 //!
 //! A thread that reads already is let in at step 1 whoever waits, and stays: it neither creates nor waits (L9).
@@ -78,7 +79,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
 
     /// An access of a thread or a task, which is in by a `P`. `nested`: it is in already, whatever it does here.
     ///
-    /// What may be read until the new one is there, `elected` is given: an access that creates for itself has to leave it.
+    /// What may be read until the new one is there, `elected` is given: an access that creates for itself has to leave
+    /// it.
     pub(super) fn access_by<P, F: Future<Output = Result<P, LockError>>>(
         &self,
         wait: &Wait,

@@ -25,7 +25,8 @@ pub(super) fn making<'a, T, E, G, C: Clock>(
     |creation, _| creator(creation).map_err(CreateError::Failed)
 }
 
-/// The creator of the forms with a setter apart: what it makes is stored under the write lock, unless it was superseded.
+/// The creator of the forms with a setter apart: what it makes is stored under the write lock, unless it was
+/// superseded.
 pub(super) fn and_set<'a, T, E, G, S: Stored<E>, C: Clock>(
     creator: impl FnOnce(&Creation<'a, SyncReaderDogpile<C>>, &Wait) -> Result<T, CreateError<E, G>>,
     setter: impl FnOnce(&T) -> S,
@@ -56,18 +57,20 @@ pub(super) fn or_kept<W, E, G>(alone: Result<W, WriteLockError>) -> Result<Optio
 /// As [`Dogpile`](crate::Dogpile)'s, the getter's value in a guard for as long as it is in use.
 impl<C: Clock> SyncReaderDogpile<C> {
     /// Gets the value by `getter`, called under the guard that it is returned in, or makes it by `creator`. As
-    /// [`Dogpile::get_or_create`](crate::Dogpile::get_or_create): who creates, who waits, and how often `getter` is called.
+    /// [`Dogpile::get_or_create`](crate::Dogpile::get_or_create): who creates, who waits, and how often `getter` is
+    /// called.
     ///
-    /// `creator` runs without a guard, and what it made is returned in one. A thread that holds a guard already is never
-    /// elected: for it, `getter` is called once.
+    /// `creator` runs without a guard, and what it made is returned in one. A thread that holds a guard already is
+    /// never elected: for it, `getter` is called once.
     ///
-    /// Blocks as long as its own creator runs, while there is no value and somebody else creates it, and while a writer is in or
-    /// waits.
+    /// Blocks as long as its own creator runs, while there is no value and somebody else creates it, and while a writer
+    /// is in or waits.
     ///
     /// # Panics
     ///
-    /// If this thread is running the creator that it would wait for, or holds the write lock; or if it holds a guard and
-    /// `getter` finds nothing. A panic of `getter` or `creator` goes on to the caller; the creation, if there is one, is given up.
+    /// If this thread is running the creator that it would wait for, or holds the write lock; or if it holds a guard
+    /// and `getter` finds nothing. A panic of `getter` or `creator` goes on to the caller; the creation, if there is
+    /// one, is given up.
     ///
     /// # Examples
     ///
@@ -109,14 +112,14 @@ impl<C: Clock> SyncReaderDogpile<C> {
         or_deadlock(self.get(Patience::Infallible, getter, making(|creation| never(creator(creation)))))
     }
 
-    /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits alone:
-    /// neither `getter` nor the creator of this access is interrupted, nor a setter.
+    /// As [`get_or_create`](Self::get_or_create), but waits for others for `timeout` at most. It bounds the waits
+    /// alone: neither `getter` nor the creator of this access is interrupted, nor a setter.
     ///
     /// # Errors
     ///
-    /// [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would wait
-    /// for; [`AcquireError::WriteLockHeld`] if it holds the write lock; [`AcquireError::ReadLockHeld`] if it holds a guard and
-    /// `getter` finds nothing; [`AcquireError::Paused`] after a failure, if there is no value.
+    /// [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would
+    /// wait for; [`AcquireError::WriteLockHeld`] if it holds the write lock; [`AcquireError::ReadLockHeld`] if it holds
+    /// a guard and `getter` finds nothing; [`AcquireError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///
@@ -172,7 +175,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// # Errors
     ///
-    /// As [`get_or_create_timeout`](Self::get_or_create_timeout). If it is the setter that had no time left, the creation is given up.
+    /// As [`get_or_create_timeout`](Self::get_or_create_timeout). If it is the setter that had no time left, the
+    /// creation is given up.
     ///
     /// # Panics
     ///
@@ -195,9 +199,9 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Errors
     ///
     /// [`CreateError::GetterFailed`] and [`CreateError::Failed`] with the getter's and the creator's own;
-    /// [`CreateError::WouldDeadlock`] if this thread is running the creator that it would wait for; [`CreateError::WriteLockHeld`]
-    /// if it holds the write lock; [`CreateError::ReadLockHeld`] if it holds a guard and `getter` finds nothing; [`CreateError::Paused`] after a
-    /// failure, if there is no value.
+    /// [`CreateError::WouldDeadlock`] if this thread is running the creator that it would wait for;
+    /// [`CreateError::WriteLockHeld`] if it holds the write lock; [`CreateError::ReadLockHeld`] if it holds a guard and
+    /// `getter` finds nothing; [`CreateError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///
@@ -268,8 +272,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// # Errors
     ///
-    /// As [`get_or_try_create`](Self::get_or_try_create). A setter that fails fails the creation, with [`CreateError::Failed`];
-    /// [`CreateError::ReadLockHeld`] if this thread holds a guard when its turn to set comes.
+    /// As [`get_or_try_create`](Self::get_or_try_create). A setter that fails fails the creation, with
+    /// [`CreateError::Failed`]; [`CreateError::ReadLockHeld`] if this thread holds a guard when its turn to set comes.
     ///
     /// # Panics
     ///
@@ -283,8 +287,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         self.get(FOREVER, getter, and_set(making(|_: &Creation<'_, Self>| creator()), setter))
     }
 
-    /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set), but waits for others, and for readers to let go,
-    /// for `timeout` at most.
+    /// As [`get_or_try_create_and_set`](Self::get_or_try_create_and_set), but waits for others, and for readers to let
+    /// go, for `timeout` at most.
     ///
     /// # Errors
     ///
@@ -312,7 +316,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         self.fetch_or_create(patience, ByLock(&self.dogpile), getter, creator)
     }
 
-    /// As [`Dogpile`](crate::Dogpile)'s: the getter takes its guard first, and whoever reads already does no more than that.
+    /// As [`Dogpile`](crate::Dogpile)'s: the getter takes its guard first, and whoever reads already does no more than
+    /// that.
     pub(super) fn fetch_or_create<'a, T, E: Display, G, N: Into<GetError<G>>>(
         &'a self,
         patience: Patience,
@@ -333,7 +338,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         Ok(after(get, guard))
     }
 
-    /// The access of each form, of a thread or a task, whose guards are `W`. `run` runs a creation to its end, and takes a guard.
+    /// The access of each form, of a thread or a task, whose guards are `W`. `run` runs a creation to its end, and
+    /// takes a guard.
     pub(super) fn fetch_by<'l, T, W: Deref<Target = T>, E, G, F, R>(
         &self,
         wait: &Wait,

@@ -9,8 +9,8 @@ use std::ops::{Deref, DerefMut};
 
 /// Keeps the resource of a [`SyncReaderDogpile`] where it is, on its own thread. Dropping it lets go.
 ///
-/// It brings what the access was for: `T` is the [`Outcome`](crate::Outcome) in lock mode and the getter's value in getter
-/// mode, dropped with the guard and just before it lets go.
+/// It brings what the access was for: `T` is the [`Outcome`](crate::Outcome) in lock mode and the getter's value in
+/// getter mode, dropped with the guard and just before it lets go.
 ///
 /// It is not `Send`: its thread has marked it in a place of its own. See [`into_owned`](Self::into_owned).
 ///
@@ -77,8 +77,8 @@ impl<'a, T> ReadGuard<'a, T> {
     }
 }
 
-/// A guard, after the `rest` of its access was dropped, which is the user's. (What a function returns is leaked if one of its own
-/// variables panics on being dropped; and a leaked guard keeps writers out for ever.)
+/// A guard, after the `rest` of its access was dropped, which is the user's. (What a function returns is leaked if one
+/// of its own variables panics on being dropped; and a leaked guard keeps writers out for ever.)
 #[inline(always)]
 #[allow(clippy::inline_always)] // a part of the hit path
 pub(super) fn after<G>(rest: impl Sized, guard: G) -> G {
@@ -108,14 +108,15 @@ impl<T: fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
     }
 }
 
-/// Keeps the resource of a [`SyncReaderDogpile`] where it is, wherever it goes itself: it owns a share of its lock. For tasks,
-/// and to be handed over.
+/// Keeps the resource of a [`SyncReaderDogpile`] where it is, wherever it goes itself: it owns a share of its lock. For
+/// tasks, and to be handed over.
 ///
 /// It writes memory that other such guards write too, and so costs more than one that stays on its thread.
 ///
 /// # Deadlocks
 ///
-/// The lock does not know whose it is: see [`SyncReaderDogpile`]. Read once more by [`again`](Self::again), which never waits.
+/// The lock does not know whose it is: see [`SyncReaderDogpile`]. Read once more by [`again`](Self::again), which never
+/// waits.
 #[must_use = "a guard that is dropped at once guards nothing"]
 pub struct OwnedReadGuard<T = ()> {
     // In this order: as in `ReadGuard`.
@@ -222,8 +223,8 @@ impl<'a> AsyncWriteGuard<'a> {
 pub enum ReadTurn<'a, C: Clock = MonotonicClock, G = ReadGuard<'a>> {
     /// Use the value: it is fresh.
     Fresh(G),
-    /// Use the value: it has expired, but somebody else is creating a new one; or it is what this access has waited for, and
-    /// has expired or was invalidated since; or this thread holds a guard already, and so is never elected.
+    /// Use the value: it has expired, but somebody else is creating a new one; or it is what this access has waited
+    /// for, and has expired or was invalidated since; or this thread holds a guard already, and so is never elected.
     Stale(G),
     /// Create the value: this access is the one. It holds no guard.
     Create(Creation<'a, SyncReaderDogpile<C>>),

@@ -15,14 +15,15 @@ use std::time::Duration;
 /// # In the background
 ///
 /// As the forms without that suffix, but an access that is elected and has an old value hands its creation over to a
-/// [`Runner`], and reads that value at once. If there is none, it creates on its own thread. As [`Dogpile`](crate::Dogpile)'s.
+/// [`Runner`], and reads that value at once. If there is none, it creates on its own thread. As
+/// [`Dogpile`](crate::Dogpile)'s.
 impl<C: Clock + 'static> SyncReaderDogpile<C> {
-    /// As [`acquire_or_create`](Self::acquire_or_create), in the background: a guard of the old value is returned if the
-    /// creation was handed over, with [`Outcome::Stale`] (or [`Outcome::Fresh`], if the value is only
+    /// As [`acquire_or_create`](Self::acquire_or_create), in the background: a guard of the old value is returned if
+    /// the creation was handed over, with [`Outcome::Stale`] (or [`Outcome::Fresh`], if the value is only
     /// [due](crate::PolicyBuilder::refresh_at)).
     ///
-    /// The guard is taken before the job is handed over, so that nothing has to be waited for: the swap waits for this reader, as
-    /// for every other. (So a runner that runs the job at once, on this thread, has the write lock refused.)
+    /// The guard is taken before the job is handed over, so that nothing has to be waited for: the swap waits for this
+    /// reader, as for every other. (So a runner that runs the job at once, on this thread, has the write lock refused.)
     ///
     /// Blocks until the runner has taken the job; if there is no value, as `acquire_or_create` does.
     ///
@@ -39,7 +40,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         or_deadlock(Self::create_in_background(lock, runner, Patience::Infallible, creator))
     }
 
-    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), but waits for others for `timeout` at most.
+    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), but waits for others for
+    /// `timeout` at most.
     ///
     /// # Errors
     ///
@@ -59,8 +61,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         created.map_err(CreateError::of_a_wait)
     }
 
-    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), with a creator that can fail. In a job its
-    /// error has no caller: it is the creation's [cause](Creation::fail).
+    /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), with a creator that can fail. In
+    /// a job its error has no caller: it is the creation's [cause](Creation::fail).
     ///
     /// # Errors
     ///
@@ -77,8 +79,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         Self::create_in_background(lock, runner, FOREVER, creator)
     }
 
-    /// As [`acquire_or_try_create_in_background`](Self::acquire_or_try_create_in_background), but waits for others for `timeout` at
-    /// most.
+    /// As [`acquire_or_try_create_in_background`](Self::acquire_or_try_create_in_background), but waits for others for
+    /// `timeout` at most.
     ///
     /// # Errors
     ///
@@ -96,8 +98,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         Self::create_in_background(lock, runner, Patience::For(timeout), creator)
     }
 
-    /// As [`get_or_create`](Self::get_or_create), in the background: if the creation is handed over, the old value that `getter` brings is
-    /// returned. (If the thread reads already, as there: it is not elected.)
+    /// As [`get_or_create`](Self::get_or_create), in the background: if the creation is handed over, the old value that
+    /// `getter` brings is returned. (If the thread reads already, as there: it is not elected.)
     ///
     /// What the creator returns in a job is dropped: it stores it itself.
     ///
@@ -115,7 +117,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         or_deadlock(Self::fetch_in_background(lock, runner, Patience::Infallible, getter, creator))
     }
 
-    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at most.
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), but waits for others for `timeout` at
+    /// most.
     ///
     /// # Errors
     ///
@@ -136,7 +139,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         got.map_err(CreateError::of_a_wait)
     }
 
-    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), with a getter and a creator that can fail.
+    /// As [`get_or_create_in_background`](Self::get_or_create_in_background), with a getter and a creator that can
+    /// fail.
     ///
     /// # Errors
     ///
@@ -154,7 +158,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         Self::fetch_in_background(lock, runner, FOREVER, getter, creator)
     }
 
-    /// As [`get_or_try_create_in_background`](Self::get_or_try_create_in_background), but waits for others for `timeout` at most.
+    /// As [`get_or_try_create_in_background`](Self::get_or_try_create_in_background), but waits for others for
+    /// `timeout` at most.
     ///
     /// # Errors
     ///
@@ -192,7 +197,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         or_deadlock(Self::fetch_stamped_in_background(lock, runner, Patience::Infallible, getter, creator))
     }
 
-    /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), but waits for others for `timeout` at most.
+    /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), but waits for others for
+    /// `timeout` at most.
     ///
     /// # Errors
     ///
@@ -213,7 +219,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         got.map_err(CreateError::of_a_wait)
     }
 
-    /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), with a getter and a creator that can fail.
+    /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), with a getter and a
+    /// creator that can fail.
     ///
     /// # Errors
     ///
@@ -231,7 +238,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         Self::fetch_stamped_in_background(lock, runner, FOREVER, getter, creator)
     }
 
-    /// As [`get_or_try_create_stamped_in_background`](Self::get_or_try_create_stamped_in_background), but waits for others for `timeout` at most.
+    /// As [`get_or_try_create_stamped_in_background`](Self::get_or_try_create_stamped_in_background), but waits for
+    /// others for `timeout` at most.
     ///
     /// # Errors
     ///

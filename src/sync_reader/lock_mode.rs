@@ -20,10 +20,11 @@ use std::time::Duration;
 ///
 /// As [`Dogpile`](crate::Dogpile)'s, each access with a guard for as long as the resource is in use.
 impl<C: Clock> SyncReaderDogpile<C> {
-    /// What this access is to do: use the value under its guard, or create it. As [`Dogpile::acquire`](crate::Dogpile::acquire).
+    /// What this access is to do: use the value under its guard, or create it. As
+    /// [`Dogpile::acquire`](crate::Dogpile::acquire).
     ///
-    /// Blocks while there is no value and somebody else creates it, and while a writer is in or waits; a thread that holds a
-    /// guard already never blocks, and is never elected.
+    /// Blocks while there is no value and somebody else creates it, and while a writer is in or waits; a thread that
+    /// holds a guard already never blocks, and is never elected.
     ///
     /// # Panics
     ///
@@ -47,29 +48,29 @@ impl<C: Clock> SyncReaderDogpile<C> {
         self.access(Patience::None).map(|access| self.turn(access)).map_err(|_| WouldBlock)
     }
 
-    /// As [`acquire`](Self::acquire), but blocks for `timeout` at most. Zero does not wait, and `Duration::MAX` waits without
-    /// an end.
+    /// As [`acquire`](Self::acquire), but blocks for `timeout` at most. Zero does not wait, and `Duration::MAX` waits
+    /// without an end.
     ///
     /// # Errors
     ///
-    /// [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would wait
-    /// for; [`AcquireError::WriteLockHeld`] if it holds the write lock; [`AcquireError::Paused`] after a failure, if
-    /// there is no value.
+    /// [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is running the creator that it would
+    /// wait for; [`AcquireError::WriteLockHeld`] if it holds the write lock; [`AcquireError::Paused`] after a failure,
+    /// if there is no value.
     #[inline]
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<ReadTurn<'_, C>, AcquireError> {
         self.access(Patience::For(timeout)).map(|access| self.turn(access))
     }
 
-    /// Runs `creator` if the value needs creating and this access is the one elected; returns a guard, and what the access
-    /// met. As [`Dogpile::acquire_or_create`](crate::Dogpile::acquire_or_create).
+    /// Runs `creator` if the value needs creating and this access is the one elected; returns a guard, and what the
+    /// access met. As [`Dogpile::acquire_or_create`](crate::Dogpile::acquire_or_create).
     ///
-    /// Blocks as long as its own creator runs, while there is no value and somebody else creates it, and while a writer is in or
-    /// waits.
+    /// Blocks as long as its own creator runs, while there is no value and somebody else creates it, and while a writer
+    /// is in or waits.
     ///
     /// # Panics
     ///
-    /// If this thread is running the creator that it would wait for, or holds the write lock. A panic of `creator` goes on to
-    /// the caller; the creation is given up.
+    /// If this thread is running the creator that it would wait for, or holds the write lock. A panic of `creator` goes
+    /// on to the caller; the creation is given up.
     #[inline]
     #[track_caller]
     pub fn acquire_or_create(&self, creator: impl FnOnce()) -> ReadGuard<'_, Outcome> {
@@ -92,9 +93,9 @@ impl<C: Clock> SyncReaderDogpile<C> {
         }
     }
 
-    /// As [`acquire_or_create`](Self::acquire_or_create), but waits for others for `timeout` at most. The creator of this
-    /// access, if it is elected, is not interrupted; if the time is out when it returns and a writer is in, the access ends with
-    /// an error although its creation has succeeded.
+    /// As [`acquire_or_create`](Self::acquire_or_create), but waits for others for `timeout` at most. The creator of
+    /// this access, if it is elected, is not interrupted; if the time is out when it returns and a writer is in, the
+    /// access ends with an error although its creation has succeeded.
     ///
     /// # Errors
     ///
@@ -138,8 +139,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// # Errors
     ///
     /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the
-    /// creator that it would wait for; [`CreateError::WriteLockHeld`] if it holds the write lock; [`CreateError::Paused`] after a
-    /// failure, if there is no value.
+    /// creator that it would wait for; [`CreateError::WriteLockHeld`] if it holds the write lock;
+    /// [`CreateError::Paused`] after a failure, if there is no value.
     ///
     /// # Panics
     ///
@@ -282,7 +283,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         ReadGuard::new(outcome, self.readers.pass(seat))
     }
 
-    /// The old resource, for an access whose creator has failed: if it is to have it, and there is one, as a reader sees it.
+    /// The old resource, for an access whose creator has failed: if it is to have it, and there is one, as a reader
+    /// sees it.
     fn old(&self, wait: &Wait) -> Option<ReadGuard<'_, Outcome>> {
         if !self.dogpile.serves_stale() {
             return None;
@@ -317,8 +319,9 @@ impl<C: Clock> SyncReaderDogpile<C> {
 
 /// # Lock mode, owned
 impl<C: Clock + 'static> SyncReaderDogpile<C> {
-    /// As [`acquire`](Self::acquire), with a guard or a [`Creation`] that shares the lock and may outlive the caller. As
-    /// [`Dogpile::acquire_owned`](crate::Dogpile::acquire_owned). For a lock in a `static` see [`ReadGuard::into_owned`].
+    /// As [`acquire`](Self::acquire), with a guard or a [`Creation`] that shares the lock and may outlive the caller.
+    /// As [`Dogpile::acquire_owned`](crate::Dogpile::acquire_owned). For a lock in a `static` see
+    /// [`ReadGuard::into_owned`].
     ///
     /// # Panics
     ///
@@ -360,7 +363,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         self.acquire_kept(patience, || Keeper::Shared(Arc::clone(self)), || Arc::clone(self).into())
     }
 
-    /// An access whose creation, if it comes to one, holds on to the lock by a keeper of its own, and its guard by an owner.
+    /// An access whose creation, if it comes to one, holds on to the lock by a keeper of its own, and its guard by an
+    /// owner.
     pub(crate) fn acquire_kept(
         &self,
         patience: Patience,

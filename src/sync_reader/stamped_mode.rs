@@ -14,9 +14,9 @@ use std::time::Duration;
 ///
 /// As [`Dogpile`](crate::Dogpile)'s, the getter's value in a guard for as long as it is in use.
 impl<C: Clock> SyncReaderDogpile<C> {
-    /// Gets the value and its stamp by `getter`, called under the guard that it is returned in, or makes it by `creator`. As
-    /// [`Dogpile::get_or_create_stamped`](crate::Dogpile::get_or_create_stamped); the guard, and when it blocks, as
-    /// [`get_or_create`](Self::get_or_create).
+    /// Gets the value and its stamp by `getter`, called under the guard that it is returned in, or makes it by
+    /// `creator`. As [`Dogpile::get_or_create_stamped`](crate::Dogpile::get_or_create_stamped); the guard, and when it
+    /// blocks, as [`get_or_create`](Self::get_or_create).
     ///
     /// # Panics
     ///
@@ -84,8 +84,9 @@ impl<C: Clock> SyncReaderDogpile<C> {
         self.get_stamped(Patience::For(timeout), getter, creator).map_err(CreateError::of_a_wait)
     }
 
-    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with the storing apart: `setter` stores what `creator` made, with its stamp, under
-    /// the write lock, unless the creation was superseded meanwhile: see [`Creation::write_lock`].
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with the storing apart: `setter` stores what
+    /// `creator` made, with its stamp, under the write lock, unless the creation was superseded meanwhile: see
+    /// [`Creation::write_lock`].
     ///
     /// # Panics
     ///
@@ -101,12 +102,13 @@ impl<C: Clock> SyncReaderDogpile<C> {
         or_deadlock(self.get_stamped(Patience::Infallible, getter, and_set(creator, setter)))
     }
 
-    /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), but waits for others, and for readers to let go, for
-    /// `timeout` at most.
+    /// As [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set), but waits for others, and for readers
+    /// to let go, for `timeout` at most.
     ///
     /// # Errors
     ///
-    /// As [`get_or_create_timeout`](Self::get_or_create_timeout). If it is the setter that had no time left, the creation is given up.
+    /// As [`get_or_create_timeout`](Self::get_or_create_timeout). If it is the setter that had no time left, the
+    /// creation is given up.
     ///
     /// # Panics
     ///
@@ -194,12 +196,13 @@ impl<C: Clock> SyncReaderDogpile<C> {
         self.get_stamped(Patience::For(timeout), getter, self.stamping(making(creator)))
     }
 
-    /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set) with a getter, a creator and a setter that can fail.
+    /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set) with a getter, a creator and a setter
+    /// that can fail.
     ///
     /// # Errors
     ///
-    /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped). A setter that fails fails the creation, with [`CreateError::Failed`];
-    /// [`CreateError::ReadLockHeld`] if this thread holds a guard when its turn to set comes.
+    /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped). A setter that fails fails the creation, with
+    /// [`CreateError::Failed`]; [`CreateError::ReadLockHeld`] if this thread holds a guard when its turn to set comes.
     ///
     /// # Panics
     ///
@@ -213,8 +216,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         self.get_stamped(FOREVER, getter, and_set(self.stamping(making(|_: &Creation<'_, Self>| creator())), setter))
     }
 
-    /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), but waits for others, and for readers to let go,
-    /// for `timeout` at most.
+    /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), but waits for others, and for
+    /// readers to let go, for `timeout` at most.
     ///
     /// # Errors
     ///

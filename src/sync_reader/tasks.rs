@@ -1,7 +1,7 @@
 //! The forms for tasks: see [`wait`](crate::wait).
 //!
-//! Their guards own a share of their lock, and are marked by its counters (see [`readers`](crate::readers)): a task may be polled by
-//! one thread and then by another. So they are given the lock as what it is [kept](crate::Keep) by.
+//! Their guards own a share of their lock, and are marked by its counters (see [`readers`](crate::readers)): a task may
+//! be polled by one thread and then by another. So they are given the lock as what it is [kept](crate::Keep) by.
 
 use super::access::{Access, leave};
 use super::getter_mode::{ended, or_kept};
@@ -22,22 +22,23 @@ use std::fmt::Display;
 
 /// # For tasks
 ///
-/// The same lock may be used by threads and by tasks at once. What holds for the [tasks of a `Dogpile`](crate::Dogpile#for-tasks)
-/// holds here: nothing blocks, a future may be dropped at any time, and to race it with a timer is how to bound it. So is a guard, which
-/// may be held across an `.await`.
+/// The same lock may be used by threads and by tasks at once. What holds for the [tasks of a
+/// `Dogpile`](crate::Dogpile#for-tasks) holds here: nothing blocks, a future may be dropped at any time, and to race it
+/// with a timer is how to bound it. So is a guard, which may be held across an `.await`.
 ///
 /// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc`, or a [`Held<'static, …>`](crate::Held).
 ///
 /// # Deadlocks
 ///
-/// Whose guards these are the lock does not know: a task that holds one is not known to read (L9), and may wait for itself. It reads once
-/// more by [`again`](OwnedReadGuard::again), and lets go before it creates or writes.
+/// Whose guards these are the lock does not know: a task that holds one is not known to read (L9), and may wait for
+/// itself. It reads once more by [`again`](OwnedReadGuard::again), and lets go before it creates or writes.
 ///
-/// The guards of a thread, on the other hand, are known to be that thread's: while it holds one across an `.await`, as a task that does
-/// not change threads could, the other tasks that it polls are told that they would wait for themselves. Hold these there.
+/// The guards of a thread, on the other hand, are known to be that thread's: while it holds one across an `.await`, as
+/// a task that does not change threads could, the other tasks that it polls are told that they would wait for
+/// themselves. Hold these there.
 ///
-/// A future that has waited for a writer and is neither polled nor dropped keeps all others out, once another writer comes: that one
-/// waits for it to go in. As any that waits, it should not be kept unpolled.
+/// A future that has waited for a writer and is neither polled nor dropped keeps all others out, once another writer
+/// comes: that one waits for it to go in. As any that waits, it should not be kept unpolled.
 impl<C: Clock + 'static> SyncReaderDogpile<C> {
     /// As [`acquire`](Self::acquire), for a task.
     ///
@@ -73,8 +74,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while its creator
-    /// runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped
+    /// while its creator runs, it drops that, and then gives the creation up: exactly one of those who wait is elected.
     ///
     /// # Examples
     ///
@@ -172,12 +173,14 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ///
     /// # Panics
     ///
-    /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the caller.
+    /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the
+    /// caller.
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped while `getter`,
-    /// `creator` or a setter runs, it drops that, and then gives the creation up, if it had one: exactly one of those who wait is elected.
+    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped
+    /// while `getter`, `creator` or a setter runs, it drops that, and then gives the creation up, if it had one:
+    /// exactly one of those who wait is elected.
     pub fn get_or_create_async<'a, T, F: Future<Output = Result<T, NeedRegeneration>>>(
         lock: impl Keep<'a, Self>,
         getter: impl FnMut() -> F,
@@ -316,7 +319,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ///
     /// # Panics
     ///
-    /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the caller.
+    /// If this task is running the creator that it would wait for. A panic of `getter` or `creator` goes on to the
+    /// caller.
     ///
     /// # Cancel safety
     ///
@@ -442,8 +446,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         }
     }
 
-    /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), for a task. The setter runs under
-    /// [`write_lock_async`](Creation::write_lock_async).
+    /// As [`get_or_try_create_stamped_and_set`](Self::get_or_try_create_stamped_and_set), for a task. The setter runs
+    /// under [`write_lock_async`](Creation::write_lock_async).
     ///
     /// # Errors
     ///
@@ -559,8 +563,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         R: Future<Output = Result<T, CreateError<E, G>>>,
     {
         async move {
-            // It is called as a reader, and so not before one has come in: what `fetch` calls only gives a future. The mutex is what
-            // that may call it through; nobody else does.
+            // It is called as a reader, and so not before one has come in: what `fetch` calls only gives a future. The
+            // mutex is what that may call it through; nobody else does.
             let getter = Mutex::new(getter);
             let ask = || async {
                 let pass = OwnedPass::enter(lock.owner(), wait).await?;
@@ -608,7 +612,8 @@ fn make_and_set<C: Clock, V, T, E: Display, G, S: Stored<E>>(
 
 /// # For tasks
 impl<C: Clock> SyncReaderDogpile<C> {
-    /// As [`invalidate`](Self::invalidate), for a task: as [`Dogpile::invalidate_async`](crate::Dogpile::invalidate_async).
+    /// As [`invalidate`](Self::invalidate), for a task: as
+    /// [`Dogpile::invalidate_async`](crate::Dogpile::invalidate_async).
     ///
     /// # Cancel safety
     ///
@@ -619,7 +624,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         }
     }
 
-    /// As [`invalidate_if`](Self::invalidate_if), for a task: as [`Dogpile::invalidate_if_async`](crate::Dogpile::invalidate_if_async).
+    /// As [`invalidate_if`](Self::invalidate_if), for a task: as
+    /// [`Dogpile::invalidate_if_async`](crate::Dogpile::invalidate_if_async).
     ///
     /// # Cancel safety
     ///

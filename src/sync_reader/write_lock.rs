@@ -2,10 +2,10 @@
 //!
 //! # Of a creation
 //!
-//! It is had first, and only then does the store begin (`STORING`, see [`election`](crate::election)), unless the creation
-//! was superseded meanwhile. So an invalidation waits for a swap that has begun, but not for the readers that a swap waits for:
-//! a reader may invalidate what it reads. The other way round, `publish` with the write lock inside, would have it wait for
-//! itself.
+//! It is had first, and only then does the store begin (`STORING`, see [`election`](crate::election)), unless the
+//! creation was superseded meanwhile. So an invalidation waits for a swap that has begun, but not for the readers that
+//! a swap waits for: a reader may invalidate what it reads. The other way round, `publish` with the write lock inside,
+//! would have it wait for itself.
 
 use super::{AsyncWriteGuard, SyncReaderDogpile, WriteGuard};
 use crate::clock::Clock;
@@ -18,17 +18,18 @@ use std::time::Duration;
 
 /// # The write lock
 impl<C: Clock> SyncReaderDogpile<C> {
-    /// Takes the write lock, for the creator's last step. Blocks until every reader has let go and nobody else has it; new
-    /// readers wait meanwhile.
+    /// Takes the write lock, for the creator's last step. Blocks until every reader has let go and nobody else has it;
+    /// new readers wait meanwhile.
     ///
-    /// It is given whatever has become of the creation. [`Creation::write_lock`] is refused if the value was invalidated
-    /// meanwhile, and is the one to use where there is a creation.
+    /// It is given whatever has become of the creation. [`Creation::write_lock`] is refused if the value was
+    /// invalidated meanwhile, and is the one to use where there is a creation.
     ///
     /// # Panics
     ///
-    /// If this thread holds a [`ReadGuard`](crate::ReadGuard) or the write lock already, or is inside [`Creation::publish`] (a reader that
-    /// invalidates waits for that, and this would wait for the reader); or if the kernel's help, with which readers have been
-    /// counting so far, fails (a system-call filter that forbids membarrier and was installed after the first read).
+    /// If this thread holds a [`ReadGuard`](crate::ReadGuard) or the write lock already, or is inside
+    /// [`Creation::publish`] (a reader that invalidates waits for that, and this would wait for the reader); or if the
+    /// kernel's help, with which readers have been counting so far, fails (a system-call filter that forbids membarrier
+    /// and was installed after the first read).
     #[track_caller]
     pub fn acquire_write_lock(&self) -> WriteGuard<'_> {
         match self.write(FOREVER) {
@@ -90,8 +91,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// # Deadlocks
     ///
-    /// A task that holds a guard of this lock waits for itself: see [`AsyncWriteGuard`]. And a future of this that is neither polled nor
-    /// dropped keeps all others out who come anew.
+    /// A task that holds a guard of this lock waits for itself: see [`AsyncWriteGuard`]. And a future of this that is
+    /// neither polled nor dropped keeps all others out who come anew.
     pub fn acquire_write_lock_async(&self) -> impl Future<Output = AsyncWriteGuard<'_>> {
         async move {
             match self.hold_loosely().await {
@@ -111,21 +112,21 @@ impl<C: Clock> SyncReaderDogpile<C> {
 
 /// # The write lock
 impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
-    /// Takes the write lock, to make what was created the current one. Blocks until every reader has let go and nobody else has
-    /// it; new readers wait meanwhile.
+    /// Takes the write lock, to make what was created the current one. Blocks until every reader has let go and nobody
+    /// else has it; new readers wait meanwhile.
     ///
     /// Where it is refused, fail: whoever returns `Ok` all the same is given a guard for what was not swapped in.
     ///
-    /// As inside [`publish`](Creation::publish), nothing older becomes current once an invalidation has returned (L6): one that
-    /// comes while the guard is held takes effect at once, and returns when it is dropped.
+    /// As inside [`publish`](Creation::publish), nothing older becomes current once an invalidation has returned (L6):
+    /// one that comes while the guard is held takes effect at once, and returns when it is dropped.
     ///
     /// # Errors
     ///
-    /// [`WriteLockError::Superseded`] if the value was invalidated after this creation began; then its value serves nobody but
-    /// its own caller. [`WriteLockError::Dead`] if it took too long, and another was elected in its place.
-    /// [`WriteLockError::ReadLockHeld`] or [`WriteLockError::WriteLockHeld`] if this thread holds a [`ReadGuard`](crate::ReadGuard) or
-    /// the write lock already; [`WriteLockError::InsidePublish`] inside [`publish`](Creation::publish), which this
-    /// stands for.
+    /// [`WriteLockError::Superseded`] if the value was invalidated after this creation began; then its value serves
+    /// nobody but its own caller. [`WriteLockError::Dead`] if it took too long, and another was elected in its place.
+    /// [`WriteLockError::ReadLockHeld`] or [`WriteLockError::WriteLockHeld`] if this thread holds a
+    /// [`ReadGuard`](crate::ReadGuard) or the write lock already; [`WriteLockError::InsidePublish`] inside
+    /// [`publish`](Creation::publish), which this stands for.
     ///
     /// # Panics
     ///
@@ -134,8 +135,8 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
         self.write(&Wait::new(FOREVER))
     }
 
-    /// As [`write_lock`](Self::write_lock), but blocks for `timeout` at most. Zero does not wait, and `Duration::MAX` waits
-    /// without an end.
+    /// As [`write_lock`](Self::write_lock), but blocks for `timeout` at most. Zero does not wait, and `Duration::MAX`
+    /// waits without an end.
     ///
     /// # Errors
     ///

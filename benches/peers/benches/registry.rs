@@ -5,12 +5,13 @@
 //! | `look_up` | a live key among 1,000 or 1,000,000, and it is let go again |
 //! | `make_and_drop` | a key that nobody has: its lock is made, and goes when it is let go |
 //!
-//! The maps (dashmap, papaya) hold an `Arc` of the lock for each key, hand out a clone, and forget a key when they are told to:
-//! what one would write by hand, but for the question who was the last to use it, which they leave open and a registry
-//! answers each time. Keys are numbers, in no order. Each thread runs its own loop over the same object.
+//! The maps (dashmap, papaya) hold an `Arc` of the lock for each key, hand out a clone, and forget a key when they are
+//! told to: what one would write by hand, but for the question who was the last to use it, which they leave open and a
+//! registry answers each time. Keys are numbers, in no order. Each thread runs its own loop over the same object.
 //!
-//! After the groups come ratios, both sides taken in turn in many short rounds of one run, and then the memory: bytes for each
-//! key that lives, and what is left when ten million keys have come and gone. All have a lock of 64 bytes and a key of 8.
+//! After the groups come ratios, both sides taken in turn in many short rounds of one run, and then the memory: bytes
+//! for each key that lives, and what is left when ten million keys have come and gone. All have a lock of 64 bytes and
+//! a key of 8.
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 

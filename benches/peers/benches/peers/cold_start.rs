@@ -1,7 +1,7 @@
 //! How soon do 256 threads have a value that was missing?
 //!
-//! From the end of the creator to the return of the last one; all have been asleep by then. Each round has a new place. All
-//! peers can do this, with one call of the creator.
+//! From the end of the creator to the return of the last one; all have been asleep by then. Each round has a new place.
+//! All peers can do this, with one call of the creator.
 
 use crate::HOUR;
 use crate::interleaved::median;

@@ -1,11 +1,12 @@
 //! What do readers notice of expiry?
 //!
-//! A value lives for 50 ms, and takes 10 ms to create; beside it the same load, where nothing expires. With `Cached` the read
-//! that is elected takes as long as the creator, and no other does; in the background not even that one. What the peers cannot
-//! do is in the table; `once_cell` cannot take part.
+//! A value lives for 50 ms, and takes 10 ms to create; beside it the same load, where nothing expires. With `Cached`
+//! the read that is elected takes as long as the creator, and no other does; in the background not even that one. What
+//! the peers cannot do is in the table; `once_cell` cannot take part.
 //!
-//! There are two loads. Readers without a pause show what throughput is left, but hide who waits: see [`Load::pace`]. Readers with
-//! a pause show that; and a thousandth of their reads is so few that the elected ones are a good part of it.
+//! There are two loads. Readers without a pause show what throughput is left, but hide who waits: see [`Load::pace`].
+//! Readers with a pause show that; and a thousandth of their reads is so few that the elected ones are a good part of
+//! it.
 
 use crate::interleaved::{median, verdict};
 use crate::load::{Load, Seen};
@@ -15,7 +16,8 @@ use crate::table::{self, digits, time};
 use crate::{CREATION, SHORT, STILL, picture};
 use std::time::Duration;
 
-/// How slow the slowest of a thousand reads may be, in those where nothing expires; in the background, the slowest of all.
+/// How slow the slowest of a thousand reads may be, in those where nothing expires; in the background, the slowest of
+/// all.
 const GOAL: f64 = 1.2;
 
 const ROUNDS: usize = 7;

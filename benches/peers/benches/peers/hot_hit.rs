@@ -1,8 +1,8 @@
 //! What does it cost to get one hot value that expires?
 //!
-//! All peers can do this (`once_cell` without expiry: for scale). Each thread runs its own loop over the same place. Two floors
-//! stand beside them, of which no peer can do with less: what an expiring value costs behind an `ArcSwap`, and what a guarded
-//! one does: the thread's own record, the deadline, the coarse clock.
+//! All peers can do this (`once_cell` without expiry: for scale). Each thread runs its own loop over the same place.
+//! Two floors stand beside them, of which no peer can do with less: what an expiring value costs behind an `ArcSwap`,
+//! and what a guarded one does: the thread's own record, the deadline, the coarse clock.
 
 use crate::floor::Floor;
 use crate::floor::guarded::GuardedFloor;

@@ -13,12 +13,13 @@ pub struct Load {
     pub readers: u32,
     /// From a reader's read to his next one; `None`: no time.
     ///
-    /// Where all read without a pause, a peer whose readers wait has fewer reads that might be slow: ten milliseconds in which
-    /// nobody reads are one slow read for each reader, of millions. The pace is what shows them.
+    /// Where all read without a pause, a peer whose readers wait has fewer reads that might be slow: ten milliseconds
+    /// in which nobody reads are one slow read for each reader, of millions. The pace is what shows them.
     pub pace: Option<Duration>,
 }
 
-/// How long a load lasts, after it has gone on for long enough that values have expired, and threads for that been started.
+/// How long a load lasts, after it has gone on for long enough that values have expired, and threads for that been
+/// started.
 const WARMS: Duration = Duration::from_millis(150);
 const LASTS: Duration = Duration::from_millis(750);
 

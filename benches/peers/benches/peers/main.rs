@@ -8,9 +8,9 @@
 //! | `expiry` | a value expires all the time under readers: it lives for 50 ms, and takes 10 ms to create | creations, reads, latencies |
 //! | `failing` | as well, and each second creation fails | calls, errors, latencies |
 //!
-//! The first three are groups of criterion's. In all five the peers take turns in many short rounds of one run, so that whatever
-//! else the machine does falls on all, and tables of that come last; `-- nothing` leaves out criterion's part. Each job says at
-//! its head what a peer cannot do.
+//! The first three are groups of criterion's. In all five the peers take turns in many short rounds of one run, so that
+//! whatever else the machine does falls on all, and tables of that come last; `-- nothing` leaves out criterion's part.
+//! Each job says at its head what a peer cannot do.
 //!
 //! The pictures of it are written to the build's folder for such things (`target/tmp`).
 
@@ -42,8 +42,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// How long a value lives that is to expire.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// One that does not expire: no load lasts that long. It is under a second, as the other: from a second on ours reads a coarser
-/// clock, which costs less, and what that spares is not what is compared.
+/// One that does not expire: no load lasts that long. It is under a second, as the other: from a second on ours reads a
+/// coarser clock, which costs less, and what that spares is not what is compared.
 const STILL: Duration = Duration::from_millis(999);
 
 /// How long it then takes to create one.

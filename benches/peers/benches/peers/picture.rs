@@ -1,7 +1,7 @@
 //! The pictures: what a hot hit costs, and how slow reads get when the value expires.
 //!
-//! They must be read without the text beside them, on a dark page as well, and by the colour-blind: their own white ground, the
-//! colours of Okabe and Ito, and a name at the end of each bar and line.
+//! They must be read without the text beside them, on a dark page as well, and by the colour-blind: their own white
+//! ground, the colours of Okabe and Ito, and a name at the end of each bar and line.
 
 use crate::load::{Load, Seen};
 use crate::table::time;

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Where a peer keeps the value. It holds an `Arc` of it, or what it has in its stead, and hands out what is cheapest for it.
+/// Where a peer keeps the value. It holds an `Arc` of it, or what it has in its stead, and hands out what is cheapest
+/// for it.
 pub trait Place: Timed + Send + Sync {
     /// The value, created if need be.
     ///

@@ -1,13 +1,14 @@
 //! What does it cost to read among a million keys, few of which are hot?
 //!
-//! The keys are drawn by Zipf's law (exponent 1, so that the hottest is every 14th read), before the clock runs; a value is made
-//! when its key is read for the first time, or has not been kept. Ours is a `Registry` of `Cached`, which keeps what was in use in
-//! the last ten seconds; moka does as well. All have room for a million.
+//! The keys are drawn by Zipf's law (exponent 1, so that the hottest is every 14th read), before the clock runs; a
+//! value is made when its key is read for the first time, or has not been kept. Ours is a `Registry` of `Cached`, which
+//! keeps what was in use in the last ten seconds; moka does as well. All have room for a million.
 //!
-//! What the peers cannot do: `quick_cache`, foyer and the maps by hand know no expiry, so that their reads look at the clock by hand.
-//! The sharded store of `cached` and the maps by hand do not have a value made by one alone: here, where that costs
-//! nothing, it does not show. An `ArcSwap` or a `OnceCell` would have to be in one of these maps. And none but ours serves an old value
-//! while a new one is made. On the other hand a registry does not bound how many keys it keeps, as moka, `quick_cache`, `cached` and foyer do.
+//! What the peers cannot do: `quick_cache`, foyer and the maps by hand know no expiry, so that their reads look at the
+//! clock by hand. The sharded store of `cached` and the maps by hand do not have a value made by one alone: here, where
+//! that costs nothing, it does not show. An `ArcSwap` or a `OnceCell` would have to be in one of these maps. And none
+//! but ours serves an old value while a new one is made. On the other hand a registry does not bound how many keys it
+//! keeps, as moka, `quick_cache`, `cached` and foyer do.
 
 use crate::interleaved::{self, Effort, Timed};
 use crate::subjects::by_hand::KeptFor;

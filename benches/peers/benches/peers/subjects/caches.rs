@@ -70,8 +70,8 @@ pub fn quick_cache(lifetime: Duration, source: &Arc<Source>) -> Box<dyn Place> {
     Box::new(Quick(quick_cache::sync::Cache::new(100), lifetime, Arc::clone(source)))
 }
 
-/// Its functions are static, and live for whole seconds but for those whose store is given: of the stores, one whose hits share
-/// their lock. Each place has a key of its own.
+/// Its functions are static, and live for whole seconds but for those whose store is given: of the stores, one whose
+/// hits share their lock. Each place has a key of its own.
 struct Memoized(u64, Arc<Source>, fn(u64, &Source) -> Result<Arc<u64>, Failed>);
 
 impl Subject for Memoized {
@@ -140,8 +140,8 @@ pub fn cached(lifetime: Duration, source: &Arc<Source>) -> Box<dyn Place> {
     Box::new(Memoized(PLACES.fetch_add(1, Ordering::Relaxed), Arc::clone(source), function))
 }
 
-/// In memory it has no expiry: who finds the value expired removes it. (Who was late removes a new one; that costs one more
-/// creation, which is counted.) It creates in a task.
+/// In memory it has no expiry: who finds the value expired removes it. (Who was late removes a new one; that costs one
+/// more creation, which is counted.) It creates in a task.
 struct Foyer(foyer_memory::Cache<u64, KeptFor>, Duration, Arc<Source>);
 
 static RUNTIME: LazyLock<Runtime> =
