@@ -1,14 +1,16 @@
 //! Runs the example `stampede` on a small file and checks what it prints that does not depend on time.
 
+mod common;
+
+use common::Ran;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 const STRATEGIES: [&str; 6] =
     ["no protection", "mutex, check twice", "moka get_with", "Dogpile", "Dogpile, early", "Dogpile, background"];
 
-fn stampede(options: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_stampede")).args(options).output().expect("the example starts")
+fn stampede(options: &[&str]) -> Ran {
+    common::run(env!("CARGO_BIN_EXE_stampede"), options)
 }
 
 fn picture(name: &str) -> PathBuf {
@@ -21,11 +23,11 @@ fn run(picture: &Path, creator: &str) -> Vec<[u64; 3]> {
     let sizes = ["--megabytes", "1", "--threads", "4", "--seconds", "0.5", "--expiry", "20", "--pause", "200"];
     let mut options = sizes.to_vec();
     options.extend(["--creator", creator, "--output", picture.to_str().expect("the path is UTF-8")]);
-    let output = stampede(&options);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.stderr.is_empty(), "no progress line where there is no terminal");
+    let ran = stampede(&options);
+    assert!(ran.status.success(), "{ran}");
+    assert!(ran.errors.is_empty(), "no progress line where there is no terminal: {ran}");
 
-    let printed = String::from_utf8(output.stdout).expect("it prints UTF-8");
+    let printed = ran.output;
     let row = |name: &&str| {
         let line = printed
             .lines()
@@ -79,33 +81,30 @@ fn l1_one_creator_at_a_time_waiting() {
 #[test]
 fn help_names_the_units_and_the_defaults() {
     let help = stampede(&["--help"]);
-    assert!(help.status.success());
-    let text = String::from_utf8(help.stdout).expect("it prints UTF-8");
+    assert!(help.status.success(), "{help}");
     for part in
         ["milliseconds", "microseconds", "in seconds", "in megabytes", "wait:<ms>", "[default: 16]", "stampede.svg"]
     {
-        assert!(text.contains(part), "{part}: {text}");
+        assert!(help.output.contains(part), "{part}: {help}");
     }
 }
 
 #[test]
 fn bad_options_are_refused_by_name() {
-    for (option, value) in [
-        ("--threads", "0"),
-        ("--threads", "many"),
-        ("--seconds", "0"),
-        ("--seconds", "nan"),
-        ("--expiry", "0"),
-        ("--pause", "-1"),
-        ("--megabytes", "0"),
-        ("--creator", "wait"),
-        ("--creator", "wait:long"),
-    ] {
-        let refused = stampede(&[&format!("{option}={value}")]);
-        assert_eq!(refused.status.code(), Some(2), "{option} {value}");
-        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(message.contains(option) && message.contains(value), "{message}");
-    }
+    common::refuses(
+        env!("CARGO_BIN_EXE_stampede"),
+        &[
+            ("--threads", "0"),
+            ("--threads", "many"),
+            ("--seconds", "0"),
+            ("--seconds", "nan"),
+            ("--expiry", "0"),
+            ("--pause", "-1"),
+            ("--megabytes", "0"),
+            ("--creator", "wait"),
+            ("--creator", "wait:long"),
+        ],
+    );
 }
 
 #[test]
@@ -115,7 +114,6 @@ fn a_picture_that_cannot_be_written_fails_the_run() {
     fs::create_dir_all(&taken).expect("the directory can be made");
     let path = taken.to_str().expect("the path is UTF-8");
     let failed = stampede(&["--megabytes=1", "--threads=1", "--seconds=0.1", "--creator=wait:1", "--output", path]);
-    assert_eq!(failed.status.code(), Some(1));
-    let message = String::from_utf8_lossy(&failed.stderr).into_owned();
-    assert!(message.contains("cannot write the picture to") && message.contains("taken.svg"), "{message}");
+    assert_eq!(failed.status.code(), Some(1), "{failed}");
+    assert!(failed.errors.contains("cannot write the picture to") && failed.errors.contains("taken.svg"), "{failed}");
 }

@@ -53,6 +53,15 @@ pub fn run(program: &str, arguments: &[&str]) -> Ran {
     Ran { status, output: output.join().unwrap(), errors: errors.join().unwrap() }
 }
 
+/// Each of these options with that value is a wrong one, and the message names both.
+pub fn refuses(program: &str, wrong: &[(&str, &str)]) {
+    for (option, value) in wrong {
+        let ran = run(program, &[&format!("{option}={value}")]);
+        assert_eq!(ran.status.code(), Some(2), "{option} {value}: {ran}");
+        assert!(ran.errors.contains(option) && ran.errors.contains(value), "{ran}");
+    }
+}
+
 fn read(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut text = String::new();

@@ -16,7 +16,7 @@ use crate::auditor::Auditor;
 use crate::options::Options;
 use crate::rates::Source;
 use crate::server::Server;
-use crate::verdict::Verdict;
+use dogpile_examples::chain;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("axum: {}", report::chain(&*error));
+            eprintln!("axum: {}", chain(&*error));
             ExitCode::FAILURE
         }
     }
@@ -65,7 +65,7 @@ fn run(options: &Options) -> Result<bool, Trouble> {
         );
         return Ok(shown);
     }
-    let verdict = Verdict::of(&ran, options);
+    let verdict = verdict::judge(&ran, options);
     println!("{verdict}");
     Ok(verdict.is_clean())
 }

@@ -4,7 +4,6 @@ use crate::Ran;
 use crate::load::End;
 use crate::options::{IMPATIENT, LATENCY, LIFETIME, Options, PATIENCE};
 use hdrhistogram::Histogram;
-use std::error::Error;
 
 /// What the run is going to do.
 pub fn heading(options: &Options) -> String {
@@ -79,15 +78,4 @@ fn line(name: &str, cells: &[String; 6]) -> String {
 #[allow(clippy::cast_precision_loss)] // three digits
 fn milliseconds(nanoseconds: u64) -> String {
     format!("{:.2} ms", nanoseconds as f64 / 1e6)
-}
-
-/// An error and what caused it.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

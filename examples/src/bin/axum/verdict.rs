@@ -3,11 +3,8 @@
 use crate::Ran;
 use crate::load::End;
 use crate::options::{LIFETIME, Options};
+use dogpile_examples::Verdict;
 use hdrhistogram::Histogram;
-use std::fmt;
-
-/// The verdict, line by line.
-pub struct Verdict(Vec<(bool, String)>);
 
 /// How often the rates can have expired: none of their lives ends early (L11).
 fn expiries(ran: &Ran) -> u64 {
@@ -23,54 +20,38 @@ fn allowed(ran: &Ran) -> u64 {
     1 + expiries(ran) + 2 * ran.server.invalidations
 }
 
-impl Verdict {
-    /// Judges a run under the lock.
-    pub fn of(ran: &Ran, options: &Options) -> Self {
-        let (upstream, server, auditor) = (ran.upstream, ran.server, ran.auditor);
-        let ended = |end: End| ran.answers.get(&end).map_or(0, Histogram::len);
-        let all: u64 = ran.answers.keys().map(|end| ended(*end)).sum();
-        let allowed = allowed(ran);
-        Self(vec![
-            (
-                all == u64::from(options.requests) && ended(End::Refused) == 0 && auditor.failed == 0,
-                format!("{all} requests were answered, {} of them with an error", ended(End::Refused)),
+/// Judges a run under the lock.
+pub fn judge(ran: &Ran, options: &Options) -> Verdict {
+    let (upstream, server, auditor) = (ran.upstream, ran.server, ran.auditor);
+    let ended = |end: End| ran.answers.get(&end).map_or(0, Histogram::len);
+    let all: u64 = ran.answers.keys().map(|end| ended(*end)).sum();
+    let allowed = allowed(ran);
+    Verdict(vec![
+        (
+            all == u64::from(options.requests) && ended(End::Refused) == 0 && auditor.failed == 0,
+            format!("{all} requests were answered, {} of them with an error", ended(End::Refused)),
+        ),
+        (
+            upstream.most_at_once == 1,
+            format!("L1: the upstream had {} call in hand at the most", upstream.most_at_once),
+        ),
+        (
+            upstream.answered <= allowed,
+            format!(
+                "{} calls answered; {allowed} at the most for {} expiries and {} invalidations",
+                upstream.answered,
+                expiries(ran),
+                server.invalidations
             ),
-            (
-                upstream.most_at_once == 1,
-                format!("L1: the upstream had {} call in hand at the most", upstream.most_at_once),
-            ),
-            (
-                upstream.answered <= allowed,
-                format!(
-                    "{} calls answered; {allowed} at the most for {} expiries and {} invalidations",
-                    upstream.answered,
-                    expiries(ran),
-                    server.invalidations
-                ),
-            ),
-            // A future that was dropped frees the lock: or nobody would have called after it.
-            (
-                upstream.given_up <= server.dropped,
-                format!("L5: {} calls given up by {} futures that were dropped", upstream.given_up, server.dropped),
-            ),
-            (
-                auditor.backwards == 0,
-                format!("L6: {} looks of the thread found older rates than the look before", auditor.backwards),
-            ),
-        ])
-    }
-
-    /// Whether all is as it must be.
-    pub fn is_clean(&self) -> bool {
-        self.0.iter().all(|(kept, _)| *kept)
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (kept, what) in &self.0 {
-            writeln!(f, "{:>8}  {what}", if *kept { "ok" } else { "VIOLATED" })?;
-        }
-        f.write_str(if self.is_clean() { "All laws were kept." } else { "Violated: see above." })
-    }
+        ),
+        // A future that was dropped frees the lock: or nobody would have called after it.
+        (
+            upstream.given_up <= server.dropped,
+            format!("L5: {} calls given up by {} futures that were dropped", upstream.given_up, server.dropped),
+        ),
+        (
+            auditor.backwards == 0,
+            format!("L6: {} looks of the thread found older rates than the look before", auditor.backwards),
+        ),
+    ])
 }

@@ -3,6 +3,7 @@
 use crate::upstream::Mood;
 use clap::{Parser, value_parser};
 use dogpile::{Backoff, OnError, Policy, PolicyError};
+use dogpile_examples::seconds;
 use std::time::Duration;
 
 /// Readers of one quote, which comes from an upstream on the loopback that answers, then fails, then hangs, then answers again.
@@ -22,15 +23,15 @@ pub struct Options {
     pub threads: u16,
 
     /// How long the upstream answers, first and last, in seconds; fractions are allowed.
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = |text: &str| seconds(text, 0.5, 600.0))]
     pub answers: Duration,
 
     /// How long it fails in between.
-    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = |text: &str| seconds(text, 0.5, 600.0))]
     pub fails: Duration,
 
     /// How long it hangs after that.
-    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = |text: &str| seconds(text, 0.5, 600.0))]
     pub hangs: Duration,
 
     /// Shows what the policy prevents: the same lock with none.
@@ -83,12 +84,4 @@ impl Options {
             LIFETIME.as_millis()
         )
     }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .ok()
-        .filter(|seconds| (0.5..=600.0).contains(seconds))
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| "expected a number of seconds from 0.5 to 600".to_owned())
 }

@@ -16,7 +16,7 @@ mod verdict;
 use crate::keys::Trouble;
 use crate::options::Options;
 use crate::server::Server;
-use crate::verdict::Verdict;
+use dogpile_examples::chain;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("jwks: {}", report::chain(&*error));
+            eprintln!("jwks: {}", chain(&*error));
             ExitCode::FAILURE
         }
     }
@@ -37,7 +37,7 @@ fn run(options: &Options) -> Result<bool, Trouble> {
     let ran = readers::run(&server, options)?;
     println!("{}\n", report::table(&ran, options));
     if !options.no_lock {
-        let verdict = Verdict::of(&ran, options);
+        let verdict = verdict::judge(&ran, options);
         println!("{verdict}");
         return Ok(verdict.is_clean());
     }

@@ -2,6 +2,7 @@
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, value_parser};
+use dogpile_examples::seconds;
 use std::time::Duration;
 
 /// Many threads keep one key set of an HTTP server, which rotates its keys, answers 304, and fails now and then.
@@ -80,12 +81,4 @@ impl Options {
     pub fn latency(&self) -> Duration {
         Duration::from_millis(self.latency.into())
     }
-}
-
-fn seconds(text: &str, least: f64, most: f64) -> Result<Duration, String> {
-    text.parse()
-        .ok()
-        .filter(|seconds| (least..=most).contains(seconds))
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| format!("expected a number of seconds from {least} to {most}"))
 }

@@ -3,7 +3,7 @@
 use crate::options::Options;
 use crate::readers::Ran;
 use crate::{keys, verdict};
-use std::error::Error;
+use dogpile_examples::grouped;
 
 /// What the run is going to do.
 pub fn heading(options: &Options) -> String {
@@ -39,30 +39,6 @@ pub fn table(ran: &Ran, options: &Options) -> String {
     rows.map(|(name, value)| format!("{name:<21}{value}")).join("\n")
 }
 
-/// An error and what caused it.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 fn ratio(reads: u64, requests: u64) -> String {
     grouped(reads / requests.max(1))
-}
-
-/// With a comma before every three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

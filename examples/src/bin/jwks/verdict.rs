@@ -3,7 +3,7 @@
 use crate::keys;
 use crate::options::Options;
 use crate::readers::Ran;
-use std::fmt;
+use dogpile_examples::Verdict;
 
 /// How often the key set can have expired: none of its lives ends early (L11).
 pub fn expiries(ran: &Ran, options: &Options) -> u64 {
@@ -36,62 +36,40 @@ pub fn allowed(ran: &Ran, options: &Options, invalidations: u64) -> u64 {
 ///    read gets newer ones (L6).
 const REFUSED_AT_MOST: u64 = 3;
 
-/// The verdict, line by line.
-pub struct Verdict(Vec<(bool, String)>);
-
-impl Verdict {
-    /// Judges a run under the lock.
-    pub fn of(ran: &Ran, options: &Options) -> Self {
-        let (tally, seen) = (ran.tally, ran.seen);
-        let (invalidations, answered) = (tally.invalidations, seen.answered());
-        let allowed = allowed(ran, options, invalidations);
-        Self(vec![
-            (
-                seen.unchanged > 0 && tally.refusals > 0 && (seen.failed > 0 || options.failures == 0),
-                "the server has answered 304, has refused keys, and has failed if it was to".into(),
+/// Judges a run under the lock.
+pub fn judge(ran: &Ran, options: &Options) -> Verdict {
+    let (tally, seen) = (ran.tally, ran.seen);
+    let (invalidations, answered) = (tally.invalidations, seen.answered());
+    let allowed = allowed(ran, options, invalidations);
+    Verdict(vec![
+        (
+            seen.unchanged > 0 && tally.refusals > 0 && (seen.failed > 0 || options.failures == 0),
+            "the server has answered 304, has refused keys, and has failed if it was to".into(),
+        ),
+        (
+            seen.most_at_once <= 1,
+            format!("L1: it never had more than one request in hand: {} at the most", seen.most_at_once),
+        ),
+        (
+            answered <= allowed,
+            format!(
+                "{answered} answers; {allowed} at the most for {} expiries and {invalidations} invalidations",
+                expiries(ran, options)
             ),
-            (
-                seen.most_at_once <= 1,
-                format!("L1: it never had more than one request in hand: {} at the most", seen.most_at_once),
+        ),
+        // What is invalidated was refused, and what is published next is a later edition (L6): each is invalidated
+        // once at the most, and the last one never.
+        (invalidations <= ran.rotations, format!("L6: {invalidations} invalidations for {} rotations", ran.rotations)),
+        (
+            tally.outdated == 0,
+            format!("L6: {} reads got keys that had been invalidated before they began", tally.outdated),
+        ),
+        (
+            tally.most_in_a_row <= REFUSED_AT_MOST,
+            format!(
+                "L6: most refusals of one reader with the same keys: {}; {REFUSED_AT_MOST} can happen",
+                tally.most_in_a_row
             ),
-            (
-                answered <= allowed,
-                format!(
-                    "{answered} answers; {allowed} at the most for {} expiries and {invalidations} invalidations",
-                    expiries(ran, options)
-                ),
-            ),
-            // What is invalidated was refused, and what is published next is a later edition (L6): each is invalidated
-            // once at the most, and the last one never.
-            (
-                invalidations <= ran.rotations,
-                format!("L6: {invalidations} invalidations for {} rotations", ran.rotations),
-            ),
-            (
-                tally.outdated == 0,
-                format!("L6: {} reads got keys that had been invalidated before they began", tally.outdated),
-            ),
-            (
-                tally.most_in_a_row <= REFUSED_AT_MOST,
-                format!(
-                    "L6: most refusals of one reader with the same keys: {}; {REFUSED_AT_MOST} can happen",
-                    tally.most_in_a_row
-                ),
-            ),
-        ])
-    }
-
-    /// Whether all is as it must be.
-    pub fn is_clean(&self) -> bool {
-        self.0.iter().all(|(kept, _)| *kept)
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (kept, what) in &self.0 {
-            writeln!(f, "{:>8}  {what}", if *kept { "ok" } else { "VIOLATED" })?;
-        }
-        f.write_str(if self.is_clean() { "All laws were kept." } else { "Violated: see above." })
-    }
+        ),
+    ])
 }

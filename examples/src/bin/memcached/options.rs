@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::Parser;
+use dogpile_examples::seconds;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub struct Options {
 
     /// Run time in seconds, without the outage; fractions are allowed. The outage ends when every thread has met an
     /// error, which takes a second or a few.
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = |text: &str| seconds(text, 0.1, 600.0))]
     pub seconds: Duration,
 
     /// Life of a value, in milliseconds. Every two and a half lives it is deleted as well.
@@ -67,12 +68,4 @@ impl Options {
         ];
         options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
     }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .ok()
-        .filter(|seconds| (0.1..=600.0).contains(seconds))
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| "expected a number of seconds from 0.1 to 600".into())
 }

@@ -23,9 +23,11 @@ use crate::counts::Counts;
 use crate::options::Options;
 use crate::store::{Document, Memcached, StoreError};
 use dogpile::{CreateError, Stamped, Store, cached_by_key};
+use dogpile_examples::chain;
 use memcache::MemcacheError;
 use std::error::Error;
 use std::io::{self, Write};
+use std::iter;
 use std::net::SocketAddr;
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
@@ -131,7 +133,7 @@ impl Worker<'_> {
                     }
                 }
                 Err(error) => {
-                    let text = chain(&error);
+                    let text = in_one_line(&error);
                     if ended_in == UP {
                         sum.early_errors += 1;
                         tell(&format!("violation an error while the server was up: {text}"));
@@ -182,19 +184,15 @@ fn blame(error: &AccessError, counts: &mut Counts) {
         CreateError::Failed(_) => counts.creator_failed = 1,
         CreateError::TimedOut => counts.timed_out = 1,
         CreateError::WouldDeadlock(_) => counts.would_deadlock = 1,
-        _ => tell(&format!("violation an error of no known kind: {}", chain(error))),
+        _ => tell(&format!("violation an error of no known kind: {}", in_one_line(error))),
     }
-    counts.kept_cause = sources(error).any(<dyn Error>::is::<MemcacheError>).into();
+    let mut causes = iter::successors(Some(error as &dyn Error), |&error| error.source());
+    counts.kept_cause = causes.any(<dyn Error>::is::<MemcacheError>).into();
 }
 
-fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes: Vec<_> = sources(error).map(|error| error.to_string().replace('\n', " ")).collect();
-    causes.join(": ")
+/// An error with its causes.
+fn in_one_line(error: &AccessError) -> String {
+    chain(error).replace('\n', " ")
 }
 
 /// Reports a line. If nobody listens any more the input has ended too, and so will this process.

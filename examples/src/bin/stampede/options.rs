@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Parser, value_parser};
+use dogpile_examples::seconds;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub struct Options {
     pub threads: u16,
 
     /// Run time of each of the six strategies, in seconds; fractions are allowed.
-    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = |text: &str| seconds(text, 0.1, 3600.0))]
     pub seconds: Duration,
 
     /// Life of a value, counted from the end of its creation, in milliseconds.
@@ -80,12 +81,4 @@ impl FromStr for Creator {
             .map(|ms| Self::Wait(Duration::from_millis(ms)))
             .ok_or_else(|| "expected `parse` or `wait:<ms>` with 0 to 60000 whole milliseconds".into())
     }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .ok()
-        .filter(|seconds| (0.1..=3600.0).contains(seconds))
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| "expected a number of seconds from 0.1 to 3600".into())
 }

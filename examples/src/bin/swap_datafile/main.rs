@@ -15,6 +15,7 @@ mod report;
 use crate::datafile::Datafile;
 use crate::load::{Tally, Trouble};
 use crate::options::Options;
+use dogpile_examples::chain;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("swap_datafile: {}", report::chain(&*error));
+            eprintln!("swap_datafile: {}", chain(&*error));
             ExitCode::FAILURE
         }
     }

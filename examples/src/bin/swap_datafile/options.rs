@@ -2,6 +2,7 @@
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, value_parser};
+use dogpile_examples::seconds;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -89,12 +90,4 @@ impl Options {
         }
         arguments
     }
-}
-
-fn seconds(text: &str, least: f64, most: f64) -> Result<Duration, String> {
-    text.parse()
-        .ok()
-        .filter(|seconds| (least..=most).contains(seconds))
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| format!("expected a number of seconds from {least} to {most}"))
 }

@@ -3,7 +3,7 @@
 use crate::child::End;
 use crate::load::{Ran, Tally};
 use crate::options::Options;
-use std::error::Error;
+use dogpile_examples::grouped;
 use std::time::Duration;
 
 /// What the run is going to do.
@@ -47,17 +47,6 @@ pub fn failure(end: &End) -> String {
     format!("{}\n\n{verdict}", rows.map(|(name, value)| format!("{name:<21}{value}")).join("\n"))
 }
 
-/// An error and what caused it.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 fn torn(tally: &Tally) -> String {
     let kinds = [
         (tally.editions, "of another edition than the header's"),
@@ -72,17 +61,4 @@ fn torn(tally: &Tally) -> String {
 
 fn time(time: Duration) -> String {
     format!("{time:.1?}")
-}
-
-/// With a comma before every three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
