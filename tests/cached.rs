@@ -1,12 +1,16 @@
 //! What `Cached` and `CachedFn` do beyond the contract (`tests/contract`).
 
+mod common;
+mod failure;
 #[macro_use]
 mod traits;
 
+use common::until;
 use dogpile::{
     AcquireError, Backoff, Cached, CachedFn, CachedGuard, CreateError, Freshness, Generation, Made, ManualClock,
     MonotonicClock, Outcome, Policy, PolicyError, Renewal, WaitCycle, cached,
 };
+use failure::Failure;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -20,23 +24,6 @@ use traits::Otherwise;
 const MINUTE: Duration = Duration::from_secs(60);
 
 type Clock = Arc<ManualClock>;
-
-/// The error that creators here fail with.
-#[derive(Debug, PartialEq, Eq)]
-struct Failure;
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it failed on purpose")
-    }
-}
-
-/// Waits for a state that another thread brings about.
-fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
-}
 
 /// Joins each thread: the end of a scope alone is an order that ThreadSanitizer does not see.
 fn join(threads: Vec<ScopedJoinHandle<'_, ()>>) {

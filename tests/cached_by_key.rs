@@ -1,9 +1,13 @@
 //! What `cached_by_key` makes of a function, a store and the stamped getter mode (`tests/stamped_mode.rs`).
 
+mod common;
+mod failure;
 #[macro_use]
 mod traits;
 
+use common::until;
 use dogpile::{AcquireError, CachedByKey, Clock as _, CreateError, ManualClock, Policy, Stamped, Store, cached_by_key};
+use failure::Failure;
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -21,26 +25,9 @@ static TRUSTING: Policy = Policy::builder().max_skew(Duration::MAX).build_const(
 /// Trusts nobody's clock but its own.
 static STRICT: Policy = Policy::builder().max_skew(Duration::ZERO).build_const();
 
-/// The error of a function or a `set`.
-#[derive(Debug, PartialEq, Eq)]
-struct Failure;
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it failed on purpose")
-    }
-}
-
 /// The error of a `get` or a `remove`.
 #[derive(Debug, PartialEq, Eq)]
 struct Down;
-
-/// Waits for a state that another thread brings about.
-fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
-}
 
 /// A store, how it is doing, and what was asked of it.
 #[derive(Default)]

@@ -1,5 +1,8 @@
 //! Destructors of the user's that panic, wherever a lock runs one: creations are given up (L5), readers leave (L9).
 
+mod common;
+
+use common::until;
 use dogpile::{
     Cached, Clock as _, CreateError, Dogpile, ManualClock, NeedRegeneration, Observer, OnError, Policy, ReadTurn,
     Source, Stamped, SyncReaderDogpile, ThreadPerJob, Turn,
@@ -32,12 +35,6 @@ impl fmt::Display for Bomb {
 fn explodes<T>(access: impl FnOnce() -> T) {
     let panic = catch_unwind(AssertUnwindSafe(|| drop(access()))).unwrap_err();
     assert_eq!(panic.downcast_ref(), Some(&"the destructor's"));
-}
-
-fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
 }
 
 // --- of creators, getters and errors, under guards

@@ -1,9 +1,14 @@
 //! What `Dogpile` and its creations do beyond the contract (`tests/contract`).
 
+mod common;
+mod failure;
+
+use common::until;
 use dogpile::{
     AcquireError, Clock, CreateError, Creation, Dogpile, Finished, Freshness, Generation, GetError, ManualClock,
     MonotonicClock, NeedRegeneration, Outcome, PublishError, Stamped, StillStoring, Turn, WouldBlock,
 };
+use failure::Failure;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,23 +20,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 const ALMOST_A_MINUTE: Duration = Duration::from_nanos(59_999_999_999);
 
 type Lock = Dogpile<Arc<ManualClock>>;
-
-/// The error that creators here fail with.
-#[derive(Debug, PartialEq, Eq)]
-struct Failure;
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it failed on purpose")
-    }
-}
-
-/// Waits for a state that another thread brings about.
-fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
-}
 
 fn manual(expires_after: Duration) -> (Arc<Lock>, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new());

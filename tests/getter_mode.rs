@@ -1,5 +1,8 @@
 //! Getter mode: how often the getter is called on each path (L8), and what a store that loses values does to it.
 
+mod common;
+
+use common::until;
 use dogpile::{
     AcquireError, CreateError, Dogpile, Freshness, GetError, ManualClock, NeedRegeneration, PublishError, Turn,
 };
@@ -12,12 +15,6 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_secs(60);
 
 type Lock = Dogpile<Arc<ManualClock>>;
-
-fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
-}
 
 /// A lock, and a store that may lose its value. 0 is none.
 struct Cache {

@@ -6,6 +6,9 @@
 
 #![cfg(all(target_os = "linux", not(dogpile_loom)))]
 
+mod child;
+
+use child::{DONE, is_done, part, play};
 use dogpile::{
     CachedFn, CachedGuard, Clock, Dogpile, Job, ManualClock, MonotonicClock, Outcome, Policy, Stamped, Turn,
 };
@@ -19,35 +22,13 @@ use std::io::stdout;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
-use std::{env, thread};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Trusts whatever stamp.
 static TRUSTING: Policy = Policy::builder().max_skew(Duration::MAX).build_const();
-
-/// What a child writes when it has done all that it was told to.
-const DONE: &str = "nothing forbidden was done";
-const PART: &str = "DOGPILE_TEST_PART";
-
-/// The part that this process plays, if it is a child.
-fn part() -> Option<String> {
-    env::var(PART).ok()
-}
-
-/// Runs one test of this program as a child.
-fn play(part: &str, test: &str) -> Output {
-    let program = env::current_exe().expect("a test knows its own program");
-    let mut child = Command::new(program);
-    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(PART, part);
-    child.output().expect("a test can run itself")
-}
-
-fn is_done(child: &Output) -> bool {
-    String::from_utf8_lossy(&child.stdout).contains(DONE)
-}
 
 /// Every access there is, through a lock that somebody else has in an `Arc` as well.
 fn access<C: Clock + 'static>(lock: &Arc<Dogpile<C>>, expected: Outcome) {

@@ -2,20 +2,20 @@
 
 #![cfg(not(dogpile_loom))]
 
+mod child;
 #[macro_use]
 mod rm_lock_laws;
 #[macro_use]
 mod traits;
 
+use child::{DONE, is_done, part, play};
 use dogpile::{
     FencesDecided, LockError, OwnedRmLockReadGuard, Owner, RmLock, RmLockReadGuard, RmLockWriteGuard, WouldBlock,
     force_full_fences,
 };
 use std::cell::Cell;
-use std::env;
 use std::error::Error;
 use std::fmt::Debug;
-use std::process::{Command, Output};
 use std::rc::Rc;
 use std::sync::{Arc, MutexGuard};
 use traits::Otherwise;
@@ -99,26 +99,9 @@ fn what_threads_may_do_with_it() {
     assert!(is!(LockError: Error) && is!(WouldBlock: Error) && is!(FencesDecided: Error));
 }
 
-const PART: &str = "DOGPILE_TEST_PART";
-/// What a child writes when it has done all that it was told to.
-const DONE: &str = "as expected";
-
-/// Runs one test of this program as a child, which is told what part to play: what is decided about fences is decided for
-/// a whole process.
-fn play(part: &str, test: &str) -> Output {
-    let program = env::current_exe().expect("a test knows its own program");
-    let mut child = Command::new(program);
-    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(PART, part);
-    child.output().expect("a test can run itself")
-}
-
-fn is_done(child: &Output) -> bool {
-    String::from_utf8_lossy(&child.stdout).contains(DONE)
-}
-
 #[test]
 fn fences_are_decided_by_the_first_who_reads_or_writes() {
-    if let Ok(part) = env::var(PART) {
+    if let Some(part) = part() {
         let lock = Arc::new(RmLock::new(0));
         match &*part {
             "nothing" => {}
@@ -136,6 +119,7 @@ fn fences_are_decided_by_the_first_who_reads_or_writes() {
         println!("{DONE}");
         return;
     }
+    // What is decided about fences is decided for a whole process.
     for part in ["nothing", "read", "write", "owned"] {
         let child = play(part, "fences_are_decided_by_the_first_who_reads_or_writes");
         assert!(child.status.success() && is_done(&child), "{part}: {child:?}");
@@ -150,11 +134,11 @@ fn a_writer_with_full_fences_interrupts_nobody() {
     use std::os::fd::AsFd;
     use std::path::Path;
     use std::sync::atomic::{AtomicI32, Ordering};
-    use std::{io, thread};
+    use std::{env, io, thread};
 
     const TEST: &str = "a_writer_with_full_fences_interrupts_nobody";
     const REFUSED: &str = "no sandbox";
-    if let Ok(part) = env::var(PART) {
+    if let Some(part) = part() {
         if part == "forced" {
             assert_eq!(force_full_fences(), Ok(()));
         }

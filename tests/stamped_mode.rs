@@ -1,5 +1,8 @@
 //! Stamped getter mode: the value brings its time, the lock need not live between uses.
 
+mod common;
+
+use common::until;
 use dogpile::{
     AcquireError, Clock, CreateError, Dogpile, GetError, ManualClock, NeedRegeneration, Outcome, Policy, Stamped, Turn,
 };
@@ -17,12 +20,6 @@ static PATIENT: Policy = Policy::builder().max_skew(MINUTE).build_const();
 const SECOND: Duration = Duration::from_secs(1);
 
 type Lock = Dogpile<Arc<ManualClock>>;
-
-fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
-}
 
 /// A store that processes share, each with a lock of its own.
 #[derive(Default)]

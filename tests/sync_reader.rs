@@ -1,10 +1,15 @@
 //! What `SyncReaderDogpile` does beyond the contract (`tests/contract`) and beyond its readers (`tests/rm_lock.rs`).
 
+mod common;
+mod failure;
+
+use common::until;
 use dogpile::{
     AcquireError, CreateError, Creation, Finished, Freshness, GetError, LockError, ManualClock, NeedRegeneration,
     Outcome, OwnedReadGuard, Owner, Policy, PublishError, ReadGuard, ReadTurn, RmLock, Stamped, StillStoring,
     SyncReaderDogpile, WouldBlock, WriteGuard, WriteLockError,
 };
+use failure::Failure;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::error::Error;
@@ -20,23 +25,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 static TRUSTING: Policy = Policy::builder().max_skew(Duration::MAX).build_const();
 
 type Lock = SyncReaderDogpile<Arc<ManualClock>>;
-
-/// The error that creators here fail with.
-#[derive(Debug, PartialEq, Eq)]
-struct Failure;
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it failed on purpose")
-    }
-}
-
-/// Waits for a state that another thread brings about.
-fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
-}
 
 /// Runs it on a thread of its own, to its end.
 fn elsewhere<T: Send>(run: impl FnOnce() -> T + Send) -> T {

@@ -3,7 +3,7 @@
 
 use Verdict::{Elected, LookAgain, Moved, Paused, Served, WouldDeadlock};
 use dogpile::Finished;
-use dogpile::model::{Birth, Deadline, Election, State, Timer, Verdict, block_until};
+use dogpile::model::{Birth, Deadline, Election, State, Timer, Verdict, Waiter, block_until};
 use dogpile_loom_tests::{Reached, Slot, Wakes, check};
 use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use loom::sync::{Condvar, Mutex};
@@ -48,6 +48,16 @@ impl Shared {
     fn wait_until(&self, deadline: Deadline, seen: State) -> Option<Verdict> {
         let mut waiter = self.election.wait(seen, false);
         block_until(deadline, |waker| waiter.poll(waker, None))
+    }
+
+    /// Two who are in the queue, one after the other, and what wakes them.
+    fn two_who_wait(&self, seen: State) -> ([Waiter<'_>; 2], [Arc<Wakes>; 2]) {
+        let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
+        let mut waiters = [(); 2].map(|()| self.election.wait(seen, false));
+        for (waiter, wakes) in waiters.iter_mut().zip(&wakes) {
+            assert_eq!(waiter.poll(&wakes.waker(), None), Poll::Pending);
+        }
+        (waiters, wakes)
     }
 
     /// Waits or is elected, whichever comes first, as an access to a missing value.
@@ -272,11 +282,7 @@ fn l5_a_failure_hands_on_to_exactly_one_of_two_waiters() {
 fn l5_a_failure_wakes_exactly_one_waker() {
     check(|| {
         let (shared, seen, _) = Shared::creating();
-        let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
-        let mut waiters = [(); 2].map(|()| shared.election.wait(seen, false));
-        for (waiter, wakes) in waiters.iter_mut().zip(&wakes) {
-            assert_eq!(waiter.poll(&wakes.waker(), None), Poll::Pending);
-        }
+        let (mut waiters, wakes) = shared.two_who_wait(seen);
         let creator = spawn(&shared, Shared::fail);
         // Looks too early or just in time, but is not the one who is called.
         assert_eq!(waiters[1].poll(&wakes[1].waker(), None), Poll::Pending);
@@ -325,10 +331,7 @@ fn c4_the_first_in_line_leaves_while_the_creation_fails() {
     static WAS_NOT: Reached = Reached::new();
     check(|| {
         let (shared, seen, _) = Shared::creating();
-        let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
-        let [mut first, mut second] = [(); 2].map(|()| shared.election.wait(seen, false));
-        assert_eq!(first.poll(&wakes[0].waker(), None), Poll::Pending);
-        assert_eq!(second.poll(&wakes[1].waker(), None), Poll::Pending);
+        let ([first, mut second], wakes) = shared.two_who_wait(seen);
         let creator = spawn(&shared, Shared::fail);
         drop(first);
         creator.join().unwrap();
@@ -353,10 +356,7 @@ fn c4_the_one_who_is_called_leaves_while_a_newcomer_creates() {
     static OVERTAKEN: Reached = Reached::new();
     check(|| {
         let (shared, seen, _) = Shared::creating();
-        let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
-        let [mut first, mut second] = [(); 2].map(|()| shared.election.wait(seen, false));
-        assert_eq!(first.poll(&wakes[0].waker(), None), Poll::Pending);
-        assert_eq!(second.poll(&wakes[1].waker(), None), Poll::Pending);
+        let ([first, mut second], wakes) = shared.two_who_wait(seen);
         shared.fail();
         let newcomer = spawn(&shared, |shared| {
             OVERTAKEN.here_if(shared.elect().map(|_| shared.fail()).is_some());
@@ -431,10 +431,7 @@ fn l5_the_one_overtaken_stays_first_in_line() {
     static OVERTAKEN: Reached = Reached::new();
     check(|| {
         let (shared, seen, _) = Shared::creating();
-        let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
-        let [mut first, mut second] = [(); 2].map(|()| shared.election.wait(seen, false));
-        assert_eq!(first.poll(&wakes[0].waker(), None), Poll::Pending);
-        assert_eq!(second.poll(&wakes[1].waker(), None), Poll::Pending);
+        let ([mut first, mut second], wakes) = shared.two_who_wait(seen);
         shared.fail();
         let newcomer = spawn(&shared, |shared| {
             if shared.elect().is_some() {

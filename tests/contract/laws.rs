@@ -3,6 +3,8 @@
 //! [`contract!`](crate::contract) makes one test of each law for each type. No test sleeps: a creator is held at a
 //! [`Gate`], and others are waited for by their state ([`until`]).
 
+pub use crate::common::until;
+pub use crate::failure::Failure;
 use dogpile::{CreateError, Dogpile, Freshness, ManualClock, Outcome, Policy};
 use parking_lot::{Condvar, Mutex};
 use std::cell::UnsafeCell;
@@ -12,16 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-
-/// The error that the creators of these tests fail with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure;
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it failed on purpose")
-    }
-}
 
 /// What an access brings: how it came out, and the value that it would use.
 pub type Access = Result<(Outcome, u64), CreateError<Failure>>;
@@ -106,13 +98,6 @@ pub fn would_deadlock() -> CreateError<Failure> {
     let mut told = None;
     lock.acquire_or_create(|| told = lock.acquire_or_try_create(|| Err(Failure)).err());
     told.expect("a real lock tells it")
-}
-
-/// Waits for a state that another thread brings about.
-pub fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
 }
 
 /// Two sides of a door: one thread comes and waits, the other sees it come and opens.

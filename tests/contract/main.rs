@@ -4,7 +4,11 @@
 //! do is tested in `tests/<type>.rs`.
 
 mod cached;
+#[path = "../common/mod.rs"]
+mod common;
 mod dogpile;
+#[path = "../failure/mod.rs"]
+mod failure;
 mod in_background;
 mod laws;
 mod naive;

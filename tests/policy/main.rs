@@ -2,14 +2,16 @@
 
 mod aging;
 mod as_such;
+#[path = "../common/mod.rs"]
+mod common;
 mod creation_timeout;
 mod on_error;
 mod retry_after;
 mod wait_cycles;
 
+use common::until;
 use dogpile::{Backoff, Clock, CreateError, Creation, Dogpile, ManualClock, OnError, Outcome, Policy, Turn};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -43,12 +45,6 @@ fn ruled_and_stale(policy: &'static Policy) -> (Arc<Lock>, Arc<ManualClock>) {
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
     clock.advance(MINUTE);
     (lock, clock)
-}
-
-fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
 }
 
 fn fail(lock: &Lock) -> Result<Outcome, CreateError<&'static str>> {

@@ -4,12 +4,15 @@
 //! Nothing here is of std's locks and channels: `ThreadSanitizer` does not see them. It does not see the end of a scope
 //! either, so each thread is joined.
 
+#[path = "../common/mod.rs"]
+mod common;
 pub mod ending;
 pub mod nesting;
 pub mod own_thread;
 pub mod owned;
 pub mod waiting;
 
+pub use common::until;
 use parking_lot::{Condvar, Mutex};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -91,13 +94,6 @@ pub const MOMENT: Duration = Duration::from_millis(5);
 
 /// More guards than a record has entries.
 pub const DEEP: usize = 20;
-
-/// Waits for a state that another thread brings about.
-pub fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
-}
 
 /// Looks a few times whether it stays as it is. What another thread should not do it may do later, so this can miss it, but
 /// never sees what is not there.

@@ -1,5 +1,7 @@
 //! What a lock counts, and whom it tells what happened.
 
+#[path = "../common/mod.rs"]
+mod common;
 #[macro_use]
 #[path = "../traits/mod.rs"]
 mod traits;
@@ -11,6 +13,7 @@ mod stats;
 #[cfg(feature = "tracing")]
 mod tracing;
 
+use common::until;
 use dogpile::{Backoff, Cached, Dogpile, ManualClock, Observer, OnError, Policy, PolicyBuilder};
 use std::sync::Arc;
 use std::thread;
@@ -29,12 +32,6 @@ const fn seen_by(observer: &'static dyn Observer) -> PolicyBuilder {
 fn lock(policy: Policy) -> (Arc<Lock>, Clock) {
     let clock = Arc::new(ManualClock::new());
     (Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_shared_policy(Arc::new(policy))), clock)
-}
-
-fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
 }
 
 /// One of each, in this order: created in 2 s, two served stale, failed after 3 s, superseded after 4 s, waited for 5 s (for a

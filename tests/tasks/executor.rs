@@ -69,9 +69,3 @@ pub async fn step() {
     })
     .await;
 }
-
-pub fn until(state: impl Fn() -> bool) {
-    while !state() {
-        thread::yield_now();
-    }
-}

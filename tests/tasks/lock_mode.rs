@@ -1,6 +1,7 @@
 //! Lock mode by tasks that are polled by hand.
 
-use crate::executor::{Woken, block_on, poll, step, until};
+use crate::common::until;
+use crate::executor::{Woken, block_on, poll, step};
 use dogpile::{CreateError, Dogpile, Outcome, Turn};
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -2,6 +2,8 @@
 
 mod background;
 mod cancellation;
+#[path = "../common/mod.rs"]
+mod common;
 mod deaths;
 mod each_type;
 mod executor;

@@ -1,6 +1,7 @@
 //! Tasks and threads on one lock, and executors with few threads.
 
-use crate::executor::{Woken, block_on, poll, step, until};
+use crate::common::until;
+use crate::executor::{Woken, block_on, poll, step};
 use dogpile::{
     Cached, Clock, CreateError, Creation, Dogpile, NeedRegeneration, Outcome, OwnedReadGuard, SyncReaderDogpile, Turn,
 };
