@@ -245,10 +245,6 @@ impl cached::Way for InBackground {
 }
 
 impl registry::Way<Dogpile<Clock>> for InBackground {
-    fn make(expires_after: Duration, clock: Clock) -> Dogpile<Clock> {
-        Dogpile::with_clock(expires_after, clock)
-    }
-
     fn access(
         locks: &Locks<Dogpile<Clock>>,
         slot: &AtomicU64,
@@ -270,10 +266,6 @@ impl registry::Way<Dogpile<Clock>> for InBackground {
 }
 
 impl registry::Way<Cached<u64, Clock>> for InBackground {
-    fn make(expires_after: Duration, clock: Clock) -> Cached<u64, Clock> {
-        Cached::with_clock(expires_after, clock)
-    }
-
     fn access(
         locks: &Locks<Cached<u64, Clock>>,
         _: &AtomicU64,

@@ -31,8 +31,6 @@ pub type OfCached<W> = Registered<Cached<u64, Clock>, W>;
 
 /// One way to use a lock that was looked up.
 pub trait Way<L: Lock>: Default + Send + Sync + 'static {
-    fn make(expires_after: Duration, clock: Clock) -> L;
-
     /// Of the one key.
     fn access(
         locks: &Locks<L>,
@@ -48,7 +46,7 @@ macro_rules! joins {
             type Generation = Generation;
 
             fn ruled(expires_after: Duration, clock: Clock, policy: &'static Policy) -> Self {
-                let maker: Maker<$lock> = Box::new(move |_| W::make(expires_after, Arc::clone(&clock)));
+                let maker: Maker<$lock> = Box::new(move |_| <$lock>::with_clock(expires_after, Arc::clone(&clock)));
                 let registry = Arc::new(Registry::with_maker(maker).with_policy(policy));
                 let lock = registry.get_owned("key");
                 Self { registry, lock, slot: AtomicU64::new(0), _way: W::default() }
@@ -79,10 +77,6 @@ joins!(Cached<u64, Clock>);
 pub struct Closure;
 
 impl Way<Dogpile<Clock>> for Closure {
-    fn make(expires_after: Duration, clock: Clock) -> Dogpile<Clock> {
-        Dogpile::with_clock(expires_after, clock)
-    }
-
     fn access(
         locks: &Locks<Dogpile<Clock>>,
         slot: &AtomicU64,
@@ -101,10 +95,6 @@ impl Way<Dogpile<Clock>> for Closure {
 }
 
 impl Way<SyncReaderDogpile<Clock>> for Closure {
-    fn make(expires_after: Duration, clock: Clock) -> SyncReaderDogpile<Clock> {
-        SyncReaderDogpile::with_clock(expires_after, clock)
-    }
-
     fn access(
         locks: &Locks<SyncReaderDogpile<Clock>>,
         slot: &AtomicU64,
@@ -124,10 +114,6 @@ impl Way<SyncReaderDogpile<Clock>> for Closure {
 }
 
 impl Way<Cached<u64, Clock>> for Closure {
-    fn make(expires_after: Duration, clock: Clock) -> Cached<u64, Clock> {
-        Cached::with_clock(expires_after, clock)
-    }
-
     fn access(
         locks: &Locks<Cached<u64, Clock>>,
         _: &AtomicU64,
@@ -144,10 +130,6 @@ impl Way<Cached<u64, Clock>> for Closure {
 pub struct Elsewhere;
 
 impl Way<Dogpile<Clock>> for Elsewhere {
-    fn make(expires_after: Duration, clock: Clock) -> Dogpile<Clock> {
-        Dogpile::with_clock(expires_after, clock)
-    }
-
     fn access(
         locks: &Locks<Dogpile<Clock>>,
         slot: &AtomicU64,
