@@ -2,8 +2,8 @@
 
 use crate::executor::step;
 use dogpile::{
-    Cached, CachedFn, Dogpile, GetError, Made, NeedRegeneration, Renewal, Stamped, Store, SyncReaderDogpile, Task,
-    Turn, cached_async, cached_by_key,
+    Cached, CachedByKey, CachedFn, Dogpile, GetError, Made, NeedRegeneration, Renewal, Stamped, Store,
+    SyncReaderDogpile, Task, Turn, cached_async, cached_by_key,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,48 +25,73 @@ async fn creator<const N: usize>() -> u64 {
     held.iter().map(|byte| u64::from(*byte)).sum()
 }
 
+/// The name of each form, and the size of its future.
+macro_rules! sized {
+    ($($type:ident: $of:ident { $($form:ident($($argument:expr),*);)+ })+) => {
+        vec![$($(
+            (concat!(stringify!($type), "::", stringify!($form)), size($type::$form(&$of $(, $argument)*))),
+        )+)+]
+    };
+}
+
 /// Of each form, with a getter and a setter that are next to nothing.
-#[rustfmt::skip]
 fn sizes<const N: usize>() -> Vec<(&'static str, usize)> {
     let (lock, cached) = (Arc::new(Dogpile::never_expires()), Arc::new(Cached::<u64>::never_expires()));
     let readers = Arc::new(SyncReaderDogpile::never_expires());
     let function = cached_async(Duration::MAX, creator::<N>);
-    let store = Store {
-        get: async |_: &u64| None::<Stamped<u64>>,
-        set: async |_: &u64, _: &Stamped<u64>| (),
-        remove: (),
-    };
+    let store =
+        Store { get: async |_: &u64| None::<Stamped<u64>>, set: async |_: &u64, _: &Stamped<u64>| (), remove: () };
     let by_key = cached_by_key(Duration::MAX, |key: &u64| *key, async |_: &u64| creator::<N>().await, store);
     let spawn = |_: Task| ();
-    vec![
-        ("Dogpile::acquire_async", size(lock.acquire_async())),
-        ("Dogpile::acquire_owned_async", size(lock.acquire_owned_async())),
-        ("Dogpile::acquire_or_create_async", size(lock.acquire_or_create_async(async || { creator::<N>().await; }))),
-        ("Dogpile::acquire_or_create_with_async", size(lock.acquire_or_create_with_async(async |_| { creator::<N>().await; }))),
-        ("Dogpile::acquire_or_try_create_async", size(lock.acquire_or_try_create_async(async || { creator::<N>().await; Err("") }))),
-        ("Dogpile::acquire_or_try_create_with_async", size(lock.acquire_or_try_create_with_async(async |_| { creator::<N>().await; Err("") }))),
-        ("Dogpile::get_or_create_async", size(lock.get_or_create_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await))),
-        ("Dogpile::get_or_create_and_set_async", size(lock.get_or_create_and_set_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await, async |_| ()))),
-        ("Dogpile::get_or_try_create_with_async", size(lock.get_or_try_create_with_async(|| async { Err(GetError::<u8>::NeedRegeneration) }, async |_| Ok::<_, u8>(creator::<N>().await)))),
-        ("Dogpile::get_or_create_stamped_async", size(lock.get_or_create_stamped_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await))),
-        ("Dogpile::get_or_try_create_stamped_and_set_async", size(lock.get_or_try_create_stamped_and_set_async(|| async { Err(GetError::<u8>::NeedRegeneration) }, async || Ok::<_, u8>(creator::<N>().await), async |_| Ok(())))),
-        ("Dogpile::acquire_or_create_in_background_async", size(Dogpile::acquire_or_create_in_background_async(&lock, &spawn, || async { creator::<N>().await; }))),
-        ("Dogpile::invalidate_async", size(lock.invalidate_async())),
-        ("Cached::get_or_create_async", size(cached.get_or_create_async(async || creator::<N>().await))),
-        ("Cached::get_or_create_with_async", size(cached.get_or_create_with_async(async |_| Made::new(creator::<N>().await)))),
-        ("Cached::get_or_try_create_async", size(cached.get_or_try_create_async(async || Ok::<_, u8>(creator::<N>().await)))),
-        ("Cached::get_or_create_in_background_async", size(Cached::get_or_create_in_background_async(&cached, &spawn, || async { creator::<N>().await }))),
-        ("CachedFn::get_async", size(function.get_async())),
-        ("CachedFn::refresh_async", size(function.refresh_async())),
-        ("SyncReaderDogpile::acquire_async", size(SyncReaderDogpile::acquire_async(&readers))),
-        ("SyncReaderDogpile::acquire_or_create_async", size(SyncReaderDogpile::acquire_or_create_async(&readers, async || { creator::<N>().await; }))),
-        ("SyncReaderDogpile::acquire_or_try_create_with_async", size(SyncReaderDogpile::acquire_or_try_create_with_async(&readers, async |_| { creator::<N>().await; Err("") }))),
-        ("SyncReaderDogpile::get_or_create_async", size(SyncReaderDogpile::get_or_create_async(&readers, || async { Err(NeedRegeneration) }, async || creator::<N>().await))),
-        ("SyncReaderDogpile::get_or_create_stamped_and_set_async", size(SyncReaderDogpile::get_or_create_stamped_and_set_async(&readers, || async { Err(NeedRegeneration) }, async || creator::<N>().await, async |_| ()))),
-        ("SyncReaderDogpile::acquire_write_lock_async", size(readers.acquire_write_lock_async())),
-        ("CachedByKey::get_async", size(by_key.get_async(&1))),
-        ("CachedByKey::refresh_async", size(by_key.refresh_async(&1))),
-    ]
+    sized! {
+        Dogpile: lock {
+            acquire_async();
+            acquire_owned_async();
+            acquire_or_create_async(async || { creator::<N>().await; });
+            acquire_or_create_with_async(async |_| { creator::<N>().await; });
+            acquire_or_try_create_async(async || { creator::<N>().await; Err("") });
+            acquire_or_try_create_with_async(async |_| { creator::<N>().await; Err("") });
+            get_or_create_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await);
+            get_or_create_and_set_async(
+                || async { Err(NeedRegeneration) }, async || creator::<N>().await, async |_| ()
+            );
+            get_or_try_create_with_async(
+                || async { Err(GetError::<u8>::NeedRegeneration) }, async |_| Ok::<_, u8>(creator::<N>().await)
+            );
+            get_or_create_stamped_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await);
+            get_or_try_create_stamped_and_set_async(
+                || async { Err(GetError::<u8>::NeedRegeneration) },
+                async || Ok::<_, u8>(creator::<N>().await),
+                async |_| Ok(())
+            );
+            acquire_or_create_in_background_async(&spawn, || async { creator::<N>().await; });
+            invalidate_async();
+        }
+        Cached: cached {
+            get_or_create_async(async || creator::<N>().await);
+            get_or_create_with_async(async |_| Made::new(creator::<N>().await));
+            get_or_try_create_async(async || Ok::<_, u8>(creator::<N>().await));
+            get_or_create_in_background_async(&spawn, || async { creator::<N>().await });
+        }
+        CachedFn: function {
+            get_async();
+            refresh_async();
+        }
+        SyncReaderDogpile: readers {
+            acquire_async();
+            acquire_or_create_async(async || { creator::<N>().await; });
+            acquire_or_try_create_with_async(async |_| { creator::<N>().await; Err("") });
+            get_or_create_async(|| async { Err(NeedRegeneration) }, async || creator::<N>().await);
+            get_or_create_stamped_and_set_async(
+                || async { Err(NeedRegeneration) }, async || creator::<N>().await, async |_| ()
+            );
+            acquire_write_lock_async();
+        }
+        CachedByKey: by_key {
+            get_async(&1);
+            refresh_async(&1);
+        }
+    }
 }
 
 /// A creator lies in a box from when it is made, so its size is none of theirs.
@@ -83,7 +108,8 @@ fn is_send<F: Future + Send + 'static>(future: F) {
     drop(future);
 }
 
-/// What tasks do that are spawned: closures of each kind, which hold on to what is theirs by reference and by value, and suspend.
+/// What tasks do that are spawned: closures of each kind, which hold on to what is theirs by reference and by value, and
+/// suspend.
 #[test]
 #[rustfmt::skip]
 fn futures_cross_threads() {
@@ -137,10 +163,12 @@ fn futures_cross_threads() {
         if renewal.is_superseded() { Err(text) } else { Ok(Made::new(text.len())) }
     }).await }
 
-    let function = { let text = text.clone(); move || { let text = text.clone(); async move { step().await; text.len() } } };
+    let kept = text.clone();
+    let function = move || { let text = kept.clone(); async move { step().await; text.len() } };
     let function = Arc::new(CachedFn::<usize, _>::new(Duration::MAX, function));
     spawned! { function: (function.get_async().await, function.refresh_async().await) }
-    let function = Arc::new(CachedFn::<usize, _>::new(Duration::MAX, async || { step().await; Err::<usize, _>("on purpose") }));
+    let function = async || { step().await; Err::<usize, _>("on purpose") };
+    let function = Arc::new(CachedFn::<usize, _>::new(Duration::MAX, function));
     spawned! { function: function.get_fallible_async().await }
     let captured = text.clone();
     let function = Arc::new(CachedFn::<usize, _>::new(Duration::MAX, async move |renewal: &Renewal<'_, usize>| {
