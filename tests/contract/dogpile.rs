@@ -2,7 +2,8 @@
 
 use crate::laws::{Access, Elects, FOREVER, Failure};
 use dogpile::{
-    Clock, CreateError, Creation, Dogpile, Freshness, Generation, GetError, ManualClock, Outcome, Policy, Stamped, Turn,
+    Clock, CreateError, Creation, Dogpile, Freshness, Generation, GetError, Lock, ManualClock, Outcome, Policy,
+    Stamped, Turn,
 };
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -129,6 +130,17 @@ impl Way for ByTurn {
     }
 }
 
+/// Carries a creation to another thread, which runs it.
+pub fn run_elsewhere<L: Lock + Send + Sync>(
+    creation: Creation<'_, L>,
+    creator: impl FnOnce() -> Result<u64, Failure> + Send,
+) -> Result<u64, Failure> {
+    thread::scope(|scope| {
+        let job = scope.spawn(|| creation.run_fallible(|_| creator()));
+        job.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
 /// `acquire_owned_timeout`, and the creation carried to another thread, which runs it.
 pub struct Elsewhere;
 
@@ -140,12 +152,7 @@ impl Way for Elsewhere {
     ) -> Access {
         let was_missing = !beside.lock.has_value();
         let turn = beside.lock.acquire_owned_timeout(timeout)?;
-        take_turn(beside, turn, was_missing, |creation| {
-            thread::scope(|scope| {
-                let job = scope.spawn(|| creation.run_fallible(|_| creator()));
-                job.join().unwrap_or_else(|panic| resume_unwind(panic))
-            })
-        })
+        take_turn(beside, turn, was_missing, |creation| run_elsewhere(creation, creator))
     }
 }
 

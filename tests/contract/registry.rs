@@ -1,15 +1,13 @@
 //! The locks of a `Registry` join the contract: each access looks its key up anew.
 
-use crate::dogpile::outcome_of_value;
+use crate::dogpile::{outcome_of_value, run_elsewhere};
 use crate::laws::{Access, Elects, Failure};
 use dogpile::{
     Cached, CachedGuard, CreateError, Dogpile, Generation, Held, Lock, ManualClock, Outcome, Policy, Registry,
     SyncReaderDogpile, Turn,
 };
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 type Clock = Arc<ManualClock>;
@@ -141,15 +139,10 @@ impl Way<Dogpile<Clock>> for Elsewhere {
         let Turn::Create(creation) = lock.acquire_owned_timeout(timeout)? else {
             return Ok((outcome_of_value(None, before), slot.load(Ordering::Relaxed)));
         };
-        let value = thread::scope(|scope| {
-            let job = scope.spawn(|| {
-                creation.run_fallible(|_| {
-                    let value = creator()?;
-                    slot.store(value, Ordering::Relaxed);
-                    Ok(value)
-                })
-            });
-            job.join().unwrap_or_else(|panic| resume_unwind(panic))
+        let value = run_elsewhere(creation, || {
+            let value = creator()?;
+            slot.store(value, Ordering::Relaxed);
+            Ok(value)
         });
         value.map(|value| (Outcome::Created, value)).map_err(CreateError::Failed)
     }

@@ -2,7 +2,7 @@
 //!
 //! The value is two words, which a swap writes one after the other: whoever reads under a guard must find them a pair (L9).
 
-use crate::dogpile::outcome_of_value;
+use crate::dogpile::{outcome_of_value, run_elsewhere};
 use crate::laws::{Access, Elects, Failure};
 use dogpile::{
     Clock, CreateError, Creation, Generation, GetError, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
@@ -10,7 +10,6 @@ use dogpile::{
 };
 use std::convert::Infallible;
 use std::marker::PhantomData;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -138,12 +137,7 @@ impl Way for Elsewhere {
     ) -> Access {
         let was_missing = !swapped.lock.has_value();
         let turn: ReadTurn<'_, _, OwnedReadGuard> = swapped.lock.acquire_owned_timeout(timeout)?;
-        take_turn(swapped, turn, was_missing, |creation| {
-            thread::scope(|scope| {
-                let job = scope.spawn(|| creation.run_fallible(|_| creator()));
-                job.join().unwrap_or_else(|panic| resume_unwind(panic))
-            })
-        })
+        take_turn(swapped, turn, was_missing, |creation| run_elsewhere(creation, creator))
     }
 }
 
