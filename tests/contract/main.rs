@@ -45,27 +45,29 @@ contract! {
     sync_reader_in_background: crate::sync_reader::Swapped<crate::in_background::InBackground>,
     sync_reader_by_getter_in_background: crate::sync_reader::Swapped<crate::in_background::ByGetter>,
     sync_reader_by_stamped_getter_in_background: crate::sync_reader::Swapped<crate::in_background::ByStampedGetter>,
-    dogpile_on_tokio_threads: crate::dogpile::Beside<crate::tasks::AsTask<crate::tasks::TokioThreads>>,
-    dogpile_by_getter_on_tokio_threads: crate::dogpile::Beside<crate::tasks::ByGetter<crate::tasks::TokioThreads>>,
-    dogpile_by_stamped_getter_on_tokio_threads: crate::dogpile::Beside<crate::tasks::ByStampedGetter<crate::tasks::TokioThreads>>,
-    cached_on_tokio_threads: crate::cached::Owning<crate::tasks::AsTask<crate::tasks::TokioThreads>>,
-    cached_by_renewal_on_tokio_threads: crate::cached::Owning<crate::tasks::ByRenewal<crate::tasks::TokioThreads>>,
-    sync_reader_on_tokio_threads: crate::sync_reader::Swapped<crate::tasks::AsTask<crate::tasks::TokioThreads>>,
-    sync_reader_by_getter_on_tokio_threads: crate::sync_reader::Swapped<crate::tasks::ByGetter<crate::tasks::TokioThreads>>,
-    dogpile_on_tokio_thread: crate::dogpile::Beside<crate::tasks::AsTask<crate::tasks::TokioThread>>,
-    dogpile_by_getter_on_tokio_thread: crate::dogpile::Beside<crate::tasks::ByGetter<crate::tasks::TokioThread>>,
-    dogpile_by_stamped_getter_on_tokio_thread: crate::dogpile::Beside<crate::tasks::ByStampedGetter<crate::tasks::TokioThread>>,
-    cached_on_tokio_thread: crate::cached::Owning<crate::tasks::AsTask<crate::tasks::TokioThread>>,
-    cached_by_renewal_on_tokio_thread: crate::cached::Owning<crate::tasks::ByRenewal<crate::tasks::TokioThread>>,
-    sync_reader_on_tokio_thread: crate::sync_reader::Swapped<crate::tasks::AsTask<crate::tasks::TokioThread>>,
-    sync_reader_by_getter_on_tokio_thread: crate::sync_reader::Swapped<crate::tasks::ByGetter<crate::tasks::TokioThread>>,
-    dogpile_on_smol: crate::dogpile::Beside<crate::tasks::AsTask<crate::tasks::Smol>>,
-    dogpile_by_getter_on_smol: crate::dogpile::Beside<crate::tasks::ByGetter<crate::tasks::Smol>>,
-    dogpile_by_stamped_getter_on_smol: crate::dogpile::Beside<crate::tasks::ByStampedGetter<crate::tasks::Smol>>,
-    cached_on_smol: crate::cached::Owning<crate::tasks::AsTask<crate::tasks::Smol>>,
-    cached_by_renewal_on_smol: crate::cached::Owning<crate::tasks::ByRenewal<crate::tasks::Smol>>,
-    sync_reader_on_smol: crate::sync_reader::Swapped<crate::tasks::AsTask<crate::tasks::Smol>>,
-    sync_reader_by_getter_on_smol: crate::sync_reader::Swapped<crate::tasks::ByGetter<crate::tasks::Smol>>,
+}
+
+/// Each type by tasks, on each executor.
+macro_rules! on_each_executor {
+    ($($on:ident: $executor:ty,)+) => {$(
+        mod $on {
+            crate::contract! {
+                dogpile: crate::dogpile::Beside<crate::tasks::AsTask<$executor>>,
+                dogpile_by_getter: crate::dogpile::Beside<crate::tasks::ByGetter<$executor>>,
+                dogpile_by_stamped_getter: crate::dogpile::Beside<crate::tasks::ByStampedGetter<$executor>>,
+                cached: crate::cached::Owning<crate::tasks::AsTask<$executor>>,
+                cached_by_renewal: crate::cached::Owning<crate::tasks::ByRenewal<$executor>>,
+                sync_reader: crate::sync_reader::Swapped<crate::tasks::AsTask<$executor>>,
+                sync_reader_by_getter: crate::sync_reader::Swapped<crate::tasks::ByGetter<$executor>>,
+            }
+        }
+    )+};
+}
+
+on_each_executor! {
+    on_tokio_threads: crate::tasks::TokioThreads,
+    on_tokio_thread: crate::tasks::TokioThread,
+    on_smol: crate::tasks::Smol,
 }
 
 under_each_policy_and_each_pair! {

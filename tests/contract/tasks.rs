@@ -144,69 +144,24 @@ pub struct ByStampedGetter<X>(PhantomData<fn() -> X>);
 /// By what a creator is handed.
 pub struct ByRenewal<X>(PhantomData<fn() -> X>);
 
-impl<X: Executor> lock::Way for AsTask<X> {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
-        Self::of_dogpile(beside, timeout, Box::new(creator))
-    }
+/// Boxes the creators of these ways: what is behind is compiled once for all of them.
+macro_rules! boxed {
+    ($($type:ident($of:ty): $by:ident for $($way:ident)+;)+) => {$($(
+        impl<X: Executor> $type::Way for $way<X> {
+            fn access(of: &$of, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+                Self::$by(of, timeout, Box::new(creator))
+            }
+        }
+    )+)+};
 }
 
-impl<X: Executor> lock::Way for ByGetter<X> {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
-        Self::of_dogpile(beside, timeout, Box::new(creator))
-    }
-}
-
-impl<X: Executor> lock::Way for ByStampedGetter<X> {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
-        Self::of_dogpile(beside, timeout, Box::new(creator))
-    }
+boxed! {
+    lock(Beside<Self>): of_dogpile for AsTask ByGetter ByStampedGetter;
+    cached(Value): of_cached for AsTask ByRenewal;
+    sync_reader(Swapped<Self>): of_readers for AsTask ByGetter;
 }
 
 type Value = Arc<Cached<u64, Arc<ManualClock>>>;
-
-impl<X: Executor> cached::Way for AsTask<X> {
-    fn access(lock: &Value, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
-        Self::of_cached(lock, timeout, Box::new(creator))
-    }
-}
-
-impl<X: Executor> cached::Way for ByRenewal<X> {
-    fn access(lock: &Value, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
-        Self::of_cached(lock, timeout, Box::new(creator))
-    }
-}
-
-impl<X: Executor> sync_reader::Way for AsTask<X> {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
-        Self::of_readers(swapped, timeout, Box::new(creator))
-    }
-}
-
-impl<X: Executor> sync_reader::Way for ByGetter<X> {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
-        Self::of_readers(swapped, timeout, Box::new(creator))
-    }
-}
 
 impl<X: Executor> AsTask<X> {
     fn of_dogpile(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
