@@ -1,6 +1,6 @@
 //! `Cached` joins the contract, by its plain creators, by those that are handed their `Renewal`, and by its function.
 
-use crate::laws::{Access, Elects, FOREVER, Failure};
+use crate::stage::{Access, Elects, FOREVER, Failure};
 use dogpile::{Cached, CachedGuard, Generation, Made, ManualClock, Outcome, Policy};
 use std::marker::PhantomData;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! `Dogpile` joins the contract, by each mode and each way of creating.
 
-use crate::laws::{Access, Elects, FOREVER, Failure};
+use crate::stage::{Access, Elects, FOREVER, Failure};
 use dogpile::{
     Clock, CreateError, Creation, Dogpile, Freshness, Generation, GetError, Lock, ManualClock, Outcome, Policy,
     Stamped, Turn,

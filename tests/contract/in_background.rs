@@ -5,8 +5,8 @@
 
 use crate::cached::told;
 use crate::dogpile::{Beside, outcome_of_value};
-use crate::laws::{Access, Failure};
 use crate::registry::Locks;
+use crate::stage::{Access, Failure};
 use crate::sync_reader::Swapped;
 use crate::{cached, dogpile as lock, registry, sync_reader};
 use dogpile::{

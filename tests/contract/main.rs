@@ -1,6 +1,6 @@
 //! The contract: one suite of laws, run over everything that elects.
 //!
-//! A type joins by implementing [`laws::Elects`] in a file of its own here and naming itself below. What only one type can
+//! A type joins by implementing [`stage::Elects`] in a file of its own here and naming itself below. What only one type can
 //! do is tested in `tests/<type>.rs`.
 
 mod cached;
@@ -15,6 +15,7 @@ mod naive;
 mod registry;
 mod rules;
 mod script;
+mod stage;
 mod sync_reader;
 mod tasks;
 

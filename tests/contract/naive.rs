@@ -3,7 +3,7 @@
 //! It keeps the laws by being simple. The contract suite runs over it to show that the suite asks for the laws and not
 //! for this crate's way of keeping them, and random scripts are compared with it step by step.
 
-use crate::laws::{Access, Elects, Failure, would_deadlock};
+use crate::stage::{Access, Elects, Failure, would_deadlock};
 use dogpile::{Clock, CreateError, Finished, Freshness, ManualClock, Outcome, Policy};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -1,7 +1,7 @@
 //! The locks of a `Registry` join the contract: each access looks its key up anew.
 
 use crate::dogpile::{outcome_of_value, run_elsewhere};
-use crate::laws::{Access, Elects, Failure};
+use crate::stage::{Access, Elects, Failure};
 use dogpile::{
     Cached, CachedGuard, CreateError, Dogpile, Generation, Held, Lock, ManualClock, Outcome, Policy, Registry,
     SyncReaderDogpile, Turn,

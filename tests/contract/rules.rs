@@ -3,7 +3,7 @@
 //! The laws that no policy touches are those of [`laws`](crate::laws), run as they are. Of failures and of creations that hang
 //! each policy has something to say, so there the laws are said anew, with what the policy makes of them.
 
-use crate::laws::{ALMOST_A_MINUTE, Access, Elects, FOREVER, Failure, Held, MINUTE, Waiters, make, never, until};
+use crate::stage::{ALMOST_A_MINUTE, Access, Elects, FOREVER, Failure, Held, MINUTE, Waiters, make, never, until};
 use dogpile::{
     Backoff, CreateError, Dogpile, Freshness, Generation, ManualClock, Observer, OnError, Outcome, Policy, Source,
 };
@@ -136,7 +136,7 @@ impl<S: Elects<Generation = Generation>, R: Rule> Ruled for Under<S, R> {
 }
 
 fn lock<S: Elects<Generation = Generation>, R: Rule>(expires_after: Duration) -> (Arc<Under<S, R>>, Arc<ManualClock>) {
-    crate::laws::lock(expires_after)
+    crate::stage::lock(expires_after)
 }
 
 fn told_of_a_pause(access: &Access, text: &str) -> bool {

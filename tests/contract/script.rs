@@ -3,8 +3,8 @@
 //! One thread, so that each step has one right answer; a step that would wait must say so at once. proptest prints the
 //! shortest script that differs; `PROPTEST_CASES` asks for more of them.
 
-use crate::laws::{ALMOST_A_MINUTE, Elects, MINUTE};
 use crate::naive::{Naive, NaiveTurn};
+use crate::stage::{ALMOST_A_MINUTE, Elects, MINUTE};
 use dogpile::{AcquireError, Creation, Dogpile, Generation, ManualClock, Turn};
 use proptest::prelude::*;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! The value is two words, which a swap writes one after the other: whoever reads under a guard must find them a pair (L9).
 
 use crate::dogpile::{outcome_of_value, run_elsewhere};
-use crate::laws::{Access, Elects, Failure};
+use crate::stage::{Access, Elects, Failure};
 use dogpile::{
     Clock, CreateError, Creation, Generation, GetError, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
     Stamped, SyncReaderDogpile,

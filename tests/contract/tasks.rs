@@ -5,7 +5,7 @@
 
 use crate::cached::{self, told};
 use crate::dogpile::{self as lock, Beside, outcome_of_value};
-use crate::laws::{Access, FOREVER, Failure};
+use crate::stage::{Access, FOREVER, Failure};
 use crate::sync_reader::{self, Swapped};
 use dogpile::{Cached, CreateError, Made, ManualClock, SyncReaderDogpile};
 use std::cell::Cell;
