@@ -475,7 +475,8 @@ fn c22_old_values_are_dropped_outside_every_lock() {
     clock.advance(MINUTE);
     drop(cached.get_or_create(nosy)); // replaces
     assert_eq!(count(), 6, "by a creation");
-    // What those who waited were served with: a superseded value that was never anywhere else, and one that a later one replaces.
+    // What those who waited were served with: a superseded value that was never anywhere else, and one that a later one
+    // replaces.
     cached.invalidate();
     assert_eq!(count(), 7);
     let running = Running::start(&cached);
@@ -678,7 +679,8 @@ fn types_cross_threads_and_panics_as_an_arc_of_their_value_does() {
     assert_eq!([traits!(Renewal<'static, u8>), traits!(Generation)], [YES; 2]);
     assert_eq!([traits!(Policy), traits!(Backoff), traits!(PolicyError), traits!(WaitCycle)], [YES; 4]);
     assert_eq!(traits!(ManualClock), YES);
-    // Shared by all and dropped by any, so it must be both `Send` and `Sync` to be either; and it is seen through a panic.
+    // Shared by all and dropped by any, so it must be both `Send` and `Sync` to be either; and it is seen through a
+    // panic.
     assert_eq!([traits!(Cached<Cell<u8>>), traits!(CachedGuard<Cell<u8>>), traits!(CachedFn<Cell<u8>>)], [NO; 3]);
     assert_eq!(traits!(Renewal<'static, Cell<u8>>), NO);
     assert_eq!(traits!(Cached<MutexGuard<'static, u8>>)[..2], [false; 2]);

@@ -293,8 +293,8 @@ fn l2_a_read_of_a_stale_value_writes_nothing_to_its_cached() {
 
 // System calls.
 
-/// Runs `sandboxed` on a thread that is ended, it alone, by its first system call other than `read` and `write`. Then says
-/// whether it came through: by a plain `write`, since printing may do more.
+/// Runs `sandboxed` on a thread that is ended, it alone, by its first system call other than `read` and `write`. Then
+/// says whether it came through: by a plain `write`, since printing may do more.
 fn sandbox(sandboxed: impl FnOnce() + Send + 'static) {
     sandbox_after(|| sandboxed);
 }

@@ -38,7 +38,8 @@ fn all_wait(runtime: &Runtime, lock: &Arc<Dogpile>) -> usize {
 fn l3_c24_ten_thousand_tasks_are_served_by_one_creation_and_leave_no_memory_behind() {
     let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let lock = Arc::new(Dogpile::never_expires());
-    // What leaks, leaks in every round, and a word at least for each that waited. (The runtime keeps something now and then.)
+    // What leaks, leaks in every round, and a word at least for each that waited. (The runtime keeps something now and
+    // then.)
     let grown = (0..4).map(|_| {
         let before = in_use();
         let waiting = all_wait(&runtime, &lock);

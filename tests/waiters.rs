@@ -34,8 +34,8 @@ fn all_wait(lock: &Arc<Dogpile>, count: usize) -> usize {
 #[test]
 fn l3_c24_a_thousand_threads_are_served_by_one_creation_and_leave_no_memory_behind() {
     let lock = Arc::new(Dogpile::new(Duration::from_secs(60)));
-    // What leaks, leaks in every round, and a word at least for each who waited. What is kept for good, such as parking_lot's
-    // table of threads, grows now and then.
+    // What leaks, leaks in every round, and a word at least for each who waited. What is kept for good, such as
+    // parking_lot's table of threads, grows now and then.
     let grown = (0..4).map(|_| {
         let before = in_use();
         let waiting = all_wait(&lock, 1_000);

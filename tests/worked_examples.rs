@@ -1,9 +1,10 @@
-//! The worked examples of the origin (Python's `dogpile`): ten threads use one value many times, while it expires, is slow
-//! to make, or is lost by its store.
+//! The worked examples of the origin (Python's `dogpile`): ten threads use one value many times, while it expires, is
+//! slow to make, or is lost by its store.
 //!
 //! Time is the settable clock: a use takes some of it, and so does a creation, which gives way to the other threads at
 //! each tick. Watched in every example: one creator at a time, no creation before the value could have expired or been
-//! lost, and a value for everybody. In those of the reader lock the resource is emptied and slowly refilled in its place.
+//! lost, and a value for everybody. In those of the reader lock the resource is emptied and slowly refilled in its
+//! place.
 
 use dogpile::{Clock, Dogpile, ManualClock, NeedRegeneration, ReadGuard, SyncReaderDogpile};
 use parking_lot::Mutex; // not std's: see `tests/contract/laws.rs`

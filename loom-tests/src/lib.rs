@@ -1,5 +1,5 @@
-//! The models of `dogpile`, checked by loom. They are in `tests/`, one file for each module modelled, and exist only under
-//! `--cfg dogpile_loom`; `../test.sh` runs them. Here is what they share.
+//! The models of `dogpile`, checked by loom. They are in `tests/`, one file for each module modelled, and exist only
+//! under `--cfg dogpile_loom`; `../test.sh` runs them. Here is what they share.
 //!
 //! The threads of a model run in every order that takes at most two preemptions, or as many as the environment variable
 //! `LOOM_MAX_PREEMPTIONS` says. A model fails if an assertion does, if two accesses to a `Slot` are not ordered, or if

@@ -1,5 +1,6 @@
-//! Creations that are handed to a runner: jobs that are dropped, run late, and race what else happens to the lock. The runner is
-//! another thread of the model. (In a model the panic of a job is passed on, so that a failed assertion is seen.)
+//! Creations that are handed to a runner: jobs that are dropped, run late, and race what else happens to the lock. The
+//! runner is another thread of the model. (In a model the panic of a job is passed on, so that a failed assertion is
+//! seen.)
 #![cfg(dogpile_loom)]
 
 use dogpile::{Cached, Creation, Dogpile, Freshness, Job, ManualClock, Outcome, Policy, SyncReaderDogpile};
@@ -47,7 +48,8 @@ fn stale() -> Arc<Dogpile> {
     lock
 }
 
-/// The runner drops its job while somebody comes to need the value: that one creates, before, after, or called by the drop.
+/// The runner drops its job while somebody comes to need the value: that one creates, before, after, or called by the
+/// drop.
 #[test]
 fn c9_a_job_that_is_dropped_frees_the_lock() {
     static CALLED: Reached = Reached::new();
@@ -88,7 +90,8 @@ fn c9_a_dropped_job_hands_on_to_one() {
     });
 }
 
-/// Two accesses hand over at once: one job at a time (L1), what it writes is seen by who sees it fresh (L4), and nobody waits (L2).
+/// Two accesses hand over at once: one job at a time (L1), what it writes is seen by who sees it fresh (L4), and nobody
+/// waits (L2).
 #[test]
 fn l1_two_who_hand_over() {
     static FRESH: Reached = Reached::new();

@@ -98,7 +98,8 @@ fn l4_publish_against_read() {
     NEW.at_least_once();
 }
 
-/// Readers of an old value carry on with it or find the new one; none of them waits, and one at the most creates at a time.
+/// Readers of an old value carry on with it or find the new one; none of them waits, and one at the most creates at a
+/// time.
 #[test]
 fn l2_two_readers_of_an_old_value() {
     static CARRIED_ON: Reached = Reached::new();
@@ -139,8 +140,8 @@ fn l6_invalidate_against_read() {
     OVERTAKEN.at_least_once();
 }
 
-/// Of what is set and what is created, the set one stays (C6), and whoever waits is served by either. Loom loses some orders
-/// if the one is spawned first, and some if the other is.
+/// Of what is set and what is created, the set one stays (C6), and whoever waits is served by either. Loom loses some
+/// orders if the one is spawned first, and some if the other is.
 fn set_against_creation(setter_first: bool, reached: impl Fn((Outcome, usize), bool) + Copy + Send + Sync + 'static) {
     check(move || {
         let cached = missing();
@@ -218,7 +219,8 @@ fn l6_unchanged_against_invalidation() {
     ANEW.at_least_once();
 }
 
-/// Who waits is served, though the value be superseded before it is finished or invalidated before the waiter has looked.
+/// Who waits is served, though the value be superseded before it is finished or invalidated before the waiter has
+/// looked.
 #[test]
 fn l3_who_waited_is_served_whatever_has_become_of_the_value() {
     static SUPERSEDED: Reached = Reached::new();

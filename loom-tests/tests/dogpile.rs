@@ -198,8 +198,8 @@ fn l2_of_two_accesses_to_a_stale_value_one_creates_and_none_waits() {
     FRESH.at_least_once();
 }
 
-/// One thread creates the value; a second marks it, without a look at it, and is elected, but gives up; a third meets it
-/// fresh, stale or missing: unless it creates, it sees the value.
+/// One thread creates the value; a second marks it, without a look at it, and is elected, but gives up; a third meets
+/// it fresh, stale or missing: unless it creates, it sees the value.
 #[test]
 fn l4_who_carries_on_with_a_stale_value_sees_it() {
     static STALE: Reached = Reached::new();
@@ -306,8 +306,8 @@ fn l5_failures_are_handed_on_until_one_succeeds() {
     TWICE.at_least_once();
 }
 
-/// A newcomer is faster than the one who was called, and succeeds: one creation for both. Or the newcomer fails too, and
-/// the waiter creates after all.
+/// A newcomer is faster than the one who was called, and succeeds: one creation for both. Or the newcomer fails too,
+/// and the waiter creates after all.
 #[test]
 fn l5_a_newcomer_overtakes_the_one_called() {
     static SERVED: Reached = Reached::new();
@@ -413,7 +413,8 @@ fn l3_nobody_is_elected_for_having_waited() {
     TURN.at_least_once();
 }
 
-/// Whoever asks after an invalidation creates anew, whatever ran at the time. What was created before it never is fresh.
+/// Whoever asks after an invalidation creates anew, whatever ran at the time. What was created before it never is
+/// fresh.
 #[test]
 fn l6_a_value_from_before_an_invalidation_never_becomes_fresh() {
     static SUPERSEDED: Reached = Reached::new();
@@ -443,7 +444,8 @@ fn l6_a_value_from_before_an_invalidation_never_becomes_fresh() {
     PUBLISHED.at_least_once();
 }
 
-/// Without an access afterwards the value is missing, whichever came first. The creator's own caller gets it all the same.
+/// Without an access afterwards the value is missing, whichever came first. The creator's own caller gets it all the
+/// same.
 #[test]
 fn l6_a_creation_that_is_invalidated_returns_to_its_caller() {
     static BEFORE: Reached = Reached::new();

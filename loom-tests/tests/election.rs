@@ -204,8 +204,8 @@ fn c16_a_creation_that_ends_before_one_queues_is_not_waited_for() {
     LATE.at_least_once();
 }
 
-/// Who saw one creation does not queue for the next: there may be a value by now, stale but good enough. Nobody ends the
-/// second creation until the waiter has returned.
+/// Who saw one creation does not queue for the next: there may be a value by now, stale but good enough. Nobody ends
+/// the second creation until the waiter has returned.
 #[test]
 fn l2_who_saw_one_creation_does_not_wait_for_the_next() {
     static LATE: Reached = Reached::new();
@@ -652,8 +652,8 @@ fn l6_of_two_conditional_invalidations_one_goes_through() {
     });
 }
 
-/// Either a mark finds the creation, which then carries it, or the creation was elected after the mark and sees what was
-/// done before it. The same for an invalidation and a creation that it does not supersede.
+/// Either a mark finds the creation, which then carries it, or the creation was elected after the mark and sees what
+/// was done before it. The same for an invalidation and a creation that it does not supersede.
 #[test]
 fn l6_a_creation_carries_a_mark_or_sees_what_came_before_it() {
     static CARRIED: Reached = Reached::new();
@@ -749,7 +749,8 @@ fn l5_a_newcomer_after_a_stand_down_leaves_nobody_behind() {
     ELECTED.at_least_once();
 }
 
-/// It queues behind a creation that is overdue, and before it sleeps a store begins: it sleeps until that ends, which wakes it.
+/// It queues behind a creation that is overdue, and before it sleeps a store begins: it sleeps until that ends, which
+/// wakes it.
 #[test]
 fn c16_a_store_that_begins_behind_a_waiter_wakes_it() {
     check(|| {

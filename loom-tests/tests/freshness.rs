@@ -64,8 +64,8 @@ fn spawn<T: 'static>(shared: &Arc<Shared>, run: impl FnOnce(&Shared) -> T + 'sta
     thread::spawn(move || run(&shared))
 }
 
-/// Two first accesses, at 10 and at 20: one stamps, and from then on both see that one's deadline. The stamp is the same
-/// one's, once both have carried on.
+/// Two first accesses, at 10 and at 20: one stamps, and from then on both see that one's deadline. The stamp is the
+/// same one's, once both have carried on.
 #[test]
 fn l11_exactly_one_stamps_a_born_value() {
     static FIRST: Reached = Reached::new();

@@ -1,5 +1,5 @@
-//! The getter modes: a store that loses values, one that another process fills, and one that is written to while the value
-//! is invalidated.
+//! The getter modes: a store that loses values, one that another process fills, and one that is written to while the
+//! value is invalidated.
 #![cfg(dogpile_loom)]
 
 use dogpile::{Clock, Dogpile, ManualClock, NeedRegeneration, Stamped, Turn};
@@ -113,8 +113,8 @@ fn l8_a_herd_that_finds_it_gone_does_not_run_in_series() {
     BOTH_MISSED.at_least_once();
 }
 
-/// A creation fails; another process has filled the store meanwhile, or has not. Who waited looks before it creates, and
-/// if it finds something it lets those behind it look as well: nobody is left behind.
+/// A creation fails; another process has filled the store meanwhile, or has not. Who waited looks before it creates,
+/// and if it finds something it lets those behind it look as well: nobody is left behind.
 #[test]
 fn l5_l8_who_is_elected_after_a_wait_looks_first() {
     static BOTH_WAITED: [Reached; 2] = [Reached::new(), Reached::new()];
@@ -143,8 +143,8 @@ fn l5_l8_who_is_elected_after_a_wait_looks_first() {
     BOTH_WAITED.iter().for_each(Reached::at_least_once);
 }
 
-/// A creation fails, the store was filled by another process, and somebody invalidates: those who let each other look for
-/// what the store holds do not give it to one who came after the invalidation.
+/// A creation fails, the store was filled by another process, and somebody invalidates: those who let each other look
+/// for what the store holds do not give it to one who came after the invalidation.
 #[test]
 fn l6_who_came_after_an_invalidation_is_not_let_look_for_what_was_before() {
     static FOUND: Reached = Reached::new();
@@ -194,7 +194,8 @@ fn l6_nothing_older_is_stored_after_an_invalidation() {
     AFTER.at_least_once();
 }
 
-/// A stamped value that the store holds is trusted until somebody says otherwise to this lock; then it is not used any more.
+/// A stamped value that the store holds is trusted until somebody says otherwise to this lock; then it is not used any
+/// more.
 #[test]
 fn l6_a_stamp_does_not_outlive_an_invalidation() {
     static TRUSTED: Reached = Reached::new();

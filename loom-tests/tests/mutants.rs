@@ -138,7 +138,8 @@ fn l6_late_finish_publishes() {
     });
 }
 
-/// If a turn outlives the generation it was settled in, those who found the value gone together create one after the other.
+/// If a turn outlives the generation it was settled in, those who found the value gone together create one after the
+/// other.
 #[test]
 fn l8_elected_on_old_news() {
     finds("l8_elected_on_old_news", Mutant::ElectedOnOldNews, "created twice", || {

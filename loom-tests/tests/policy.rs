@@ -1,5 +1,5 @@
-//! Creations that fail, hang or wait for each other: time-outs against ends, stores and each other, failures that are shared,
-//! circles that would close.
+//! Creations that fail, hang or wait for each other: time-outs against ends, stores and each other, failures that are
+//! shared, circles that would close.
 //!
 //! The clock is moved by a thread of the model, so a time-out comes before, between and after all that the others do.
 #![cfg(dogpile_loom)]
@@ -225,7 +225,8 @@ fn c11_a_stale_access_takes_over() {
     CARRIED_ON.at_least_once();
 }
 
-/// An invalidation on top: once it has returned nothing from before it is stored, neither by the dead nor by the one in its place.
+/// An invalidation on top: once it has returned nothing from before it is stored, neither by the dead nor by the one in
+/// its place.
 #[test]
 fn l6_an_invalidation_against_a_take_over() {
     static DEAD: Reached = Reached::new();
@@ -331,7 +332,8 @@ fn the_end_of_a_pause_elects_one() {
     });
 }
 
-/// A dead creation of a cached value ends while the one in its place serves who waits: nobody is served by the dead one.
+/// A dead creation of a cached value ends while the one in its place serves who waits: nobody is served by the dead
+/// one.
 #[test]
 fn c11_the_dead_serve_nobody() {
     static DEAD: Reached = Reached::new();
@@ -394,8 +396,8 @@ fn l7_c14_a_circle_of_two() {
     NONE.at_least_once();
 }
 
-/// Who waits for a creation that ends waits no longer, though it may not have woken up: whoever creates that one anew, and
-/// waits for its creation, is not told of a circle.
+/// Who waits for a creation that ends waits no longer, though it may not have woken up: whoever creates that one anew,
+/// and waits for its creation, is not told of a circle.
 #[test]
 fn l7_c14_who_was_served_is_in_no_circle() {
     check(|| {
@@ -482,8 +484,8 @@ fn l7_c14_a_circle_that_a_newcomer_closes() {
     TOLD.at_least_once();
 }
 
-/// A creation fails, which hands on to the first of two who wait, and that one hangs: the second finds it dead in time, not when the
-/// pause is over that began when it was about to sleep.
+/// A creation fails, which hands on to the first of two who wait, and that one hangs: the second finds it dead in time,
+/// not when the pause is over that began when it was about to sleep.
 #[test]
 fn a_pause_does_not_put_off_a_death() {
     static TOOK_OVER: Reached = Reached::new();

@@ -150,7 +150,8 @@ fn c7_an_owned_creation_ends_while_its_key_is_looked_up() {
     BESIDE.at_least_once();
 }
 
-/// One lets go, and may be the last, while another looks the key up, fails and lets go too: the pause is kept, and so is the lock.
+/// One lets go, and may be the last, while another looks the key up, fails and lets go too: the pause is kept, and so
+/// is the lock.
 #[test]
 fn a_release_against_a_failure() {
     static PAUSING: Policy =

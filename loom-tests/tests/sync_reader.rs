@@ -1,5 +1,5 @@
-//! The lock whose creator swaps what readers are reading: swaps under readers, and what an invalidation, a removal and a
-//! reader's own invalidation may do to them. The readers by themselves are in `readers.rs`.
+//! The lock whose creator swaps what readers are reading: swaps under readers, and what an invalidation, a removal and
+//! a reader's own invalidation may do to them. The readers by themselves are in `readers.rs`.
 #![cfg(dogpile_loom)]
 
 use dogpile::{Finished, ManualClock, Outcome, OwnedReadGuard, ReadTurn, Stamped, SyncReaderDogpile, WriteLockError};
@@ -67,7 +67,8 @@ fn elsewhere(file: &Arc<Datafile>) -> ReadTurn<'static, ManualClock, OwnedReadGu
     spawn(file, |file| file.lock.acquire_owned()).join().unwrap()
 }
 
-/// Two accesses to a stale value: one swaps while the other reads the old edition, waits for the swap, or comes after it.
+/// Two accesses to a stale value: one swaps while the other reads the old edition, waits for the swap, or comes after
+/// it.
 #[test]
 fn l9_a_swap_under_a_reader() {
     static CARRIED_ON: Reached = Reached::new();
@@ -140,8 +141,8 @@ fn l3_who_waits_for_a_missing_file_reads_it() {
     WAITED.at_least_once();
 }
 
-/// Somebody invalidates, takes the write lock and removes the file: whoever finds the value fresh or stale has the file for
-/// as long as it holds its guard.
+/// Somebody invalidates, takes the write lock and removes the file: whoever finds the value fresh or stale has the file
+/// for as long as it holds its guard.
 #[test]
 fn l9_what_a_reader_finds_is_there_while_it_reads() {
     static FOUND: Reached = Reached::new();
@@ -189,7 +190,8 @@ fn l6_a_swap_against_an_invalidation() {
             creation.finish();
         });
         file.lock.invalidate();
-        // No write lock is needed to write here: whoever was swapping has ended, and whoever comes is refused. (Nobody reads.)
+        // No write lock is needed to write here: whoever was swapping has ended, and whoever comes is refused. (Nobody
+        // reads.)
         file.edition.write(0);
         swap.join().unwrap();
         assert_eq!(file.edition.read(), 0);
@@ -245,8 +247,8 @@ fn l9_c15_a_nested_access_while_a_swap_waits() {
     NESTED.at_least_once();
 }
 
-/// In stamped mode the getter brings an old value in its guard. The access must let go of it before it waits for another's
-/// creation, whose swap would wait for that guard.
+/// In stamped mode the getter brings an old value in its guard. The access must let go of it before it waits for
+/// another's creation, whose swap would wait for that guard.
 #[test]
 fn l7_nobody_waits_or_creates_with_an_old_value_in_hand() {
     static ASKED_TWICE: Reached = Reached::new();

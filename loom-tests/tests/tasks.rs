@@ -1,4 +1,5 @@
-//! Tasks beside threads, on one lock. A task of a model is a future that one of its threads polls, to its end or not so far.
+//! Tasks beside threads, on one lock. A task of a model is a future that one of its threads polls, to its end or not so
+//! far.
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Deadline, block_until};
@@ -223,7 +224,8 @@ fn c12_who_has_spawned_is_dropped() {
     WAITED.at_least_once();
 }
 
-/// Who has spawned waits, beside a thread: it is given its value or its error, and who else waits is not left behind (L5).
+/// Who has spawned waits, beside a thread: it is given its value or its error, and who else waits is not left behind
+/// (L5).
 #[test]
 fn l5_who_has_spawned_waits() {
     for fails in [false, true] {
@@ -268,7 +270,8 @@ fn c9_what_was_spawned_is_dropped() {
     });
 }
 
-/// A store that is a future, dropped or not, against an invalidation by a task: that returns once nothing older is stored (L6).
+/// A store that is a future, dropped or not, against an invalidation by a task: that returns once nothing older is
+/// stored (L6).
 #[test]
 fn l6_a_store_of_a_task() {
     static WAITED: Reached = Reached::new();

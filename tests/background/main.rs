@@ -1,5 +1,5 @@
-//! Creating in the background, told from outside: what is handed over, to whom, and what becomes of it. (The laws hold as for all
-//! other forms: `tests/contract/in_background.rs`.)
+//! Creating in the background, told from outside: what is handed over, to whom, and what becomes of it. (The laws hold
+//! as for all other forms: `tests/contract/in_background.rs`.)
 
 #[macro_use]
 #[path = "../traits/mod.rs"]

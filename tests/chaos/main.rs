@@ -1,8 +1,8 @@
-//! Creators that fail, panic, hang, dawdle, are dropped or ask for their own value, under random load and random policies, on every
-//! type; an [`observer`] that shares no code with the crate watches over the laws.
+//! Creators that fail, panic, hang, dawdle, are dropped or ask for their own value, under random load and random
+//! policies, on every type; an [`observer`] that shares no code with the crate watches over the laws.
 //!
-//! The seed is printed; to run with the same one, set `DOGPILE_CHAOS_SEED`. (It decides who does what; in which order the threads
-//! come to it is up to the machine.) `DOGPILE_CHAOS_ROUNDS` sets the number of rounds for each type.
+//! The seed is printed; to run with the same one, set `DOGPILE_CHAOS_SEED`. (It decides who does what; in which order
+//! the threads come to it is up to the machine.) `DOGPILE_CHAOS_ROUNDS` sets the number of rounds for each type.
 
 mod observer;
 mod subjects;
@@ -128,7 +128,8 @@ struct Round {
 }
 
 impl Round {
-    /// Runs a creator, for an access of that form which asked at the time `since`. `again` asks for the same value once more.
+    /// Runs a creator, for an access of that form which asked at the time `since`. `again` asks for the same value once
+    /// more.
     pub fn create(&self, whim: &mut Whim, of: Form, since: u64, again: impl FnOnce()) -> Result<Value, Failure> {
         let run = self.observer.begins(of, since, &self.clock);
         // Whatever becomes of it.

@@ -1,8 +1,9 @@
 //! Watches what creators and accesses do, and knows nothing of how the crate does it.
 //!
-//! All that happens gets a place in one order, that of the observer's mutex. What it is told of happens just inside of what the
-//! crate does: a creator begins after its election and ends before its end; an access has asked before it is let in, and uses what it
-//! has got after it. The laws are put so that this makes the observer miss a fault at worst, and never see one that is not there.
+//! All that happens gets a place in one order, that of the observer's mutex. What it is told of happens just inside of
+//! what the crate does: a creator begins after its election and ends before its end; an access has asked before it is
+//! let in, and uses what it has got after it. The laws are put so that this makes the observer miss a fault at worst,
+//! and never see one that is not there.
 
 use dogpile::{Clock as _, ManualClock, Policy};
 use parking_lot::Mutex;
@@ -36,7 +37,8 @@ struct Log {
     made: BTreeSet<u64>,
     /// When the latest invalidation began that has returned.
     invalidated: u64,
-    /// Until when nobody is to create who can say so: the least pause after the last failure, unless something succeeded since.
+    /// Until when nobody is to create who can say so: the least pause after the last failure, unless something
+    /// succeeded since.
     paused_until: u64,
 }
 
@@ -108,7 +110,8 @@ impl Observer {
         let mut log = self.log.lock();
         let now = clock.now();
         let run = Self::ends(&mut log, run);
-        // One that is dead says nothing of a pause, nor does one that may be declared dead before a pause would be over.
+        // One that is dead says nothing of a pause, nor does one that may be declared dead before a pause would be
+        // over.
         let sound =
             !run.overtaken && log.running.is_empty() && now - run.since + self.least_pause < self.time_to_create;
         log.paused_until = if sound { now + self.least_pause } else { 0 };

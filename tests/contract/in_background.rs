@@ -1,7 +1,8 @@
 //! The forms that hand their creations over join the contract, on each type.
 //!
-//! The runner runs each job in a thread of its own, and waits for it: so an access that hands over has created when it returns,
-//! as the laws expect of one that was elected, though it returns the old value. What its creator came to is told beside that.
+//! The runner runs each job in a thread of its own, and waits for it: so an access that hands over has created when it
+//! returns, as the laws expect of one that was elected, though it returns the old value. What its creator came to is
+//! told beside that.
 
 use crate::cached::told;
 use crate::dogpile::{Beside, outcome_of_value};
@@ -44,8 +45,8 @@ fn access_by(
         *told.lock() = Some(ran);
         result
     });
-    // SAFETY: it is gone when `access` returns or unwinds: it runs there, is dropped there, or in the job, which the runner
-    // waits for.
+    // SAFETY: it is gone when `access` returns or unwinds: it runs there, is dropped there, or in the job, which the
+    // runner waits for.
     let creator: Creator =
         unsafe { mem::transmute::<Box<dyn FnOnce() -> Result<u64, Failure> + Send + '_>, Creator>(creator) };
     let runner = |job: Job| {
@@ -208,8 +209,8 @@ impl sync_reader::Way for ByStampedGetter {
     }
 }
 
-/// As [`access_by`], where the job waits for the guard of who handed it over: it is waited for once that guard is gone, by
-/// what `access` is given besides.
+/// As [`access_by`], where the job waits for the guard of who handed it over: it is waited for once that guard is gone,
+/// by what `access` is given besides.
 fn leaving(
     policy: &Policy,
     creator: impl FnOnce() -> Result<u64, Failure> + Send,

@@ -1,7 +1,7 @@
 //! The contract: one suite of laws, run over everything that elects.
 //!
-//! A type joins by implementing [`stage::Elects`] in a file of its own here and naming itself below. What only one type can
-//! do is tested in `tests/<type>.rs`.
+//! A type joins by implementing [`stage::Elects`] in a file of its own here and naming itself below. What only one type
+//! can do is tested in `tests/<type>.rs`.
 
 mod cached;
 #[path = "../common/mod.rs"]

@@ -14,7 +14,8 @@ type Clock = Arc<ManualClock>;
 type Maker<L> = Box<dyn Fn(&String) -> L + Send + Sync>;
 pub type Locks<L> = Arc<Registry<String, L, Maker<L>>>;
 
-/// A registry with one key of interest, whose lock is asked its questions through one holder, and accessed through others.
+/// A registry with one key of interest, whose lock is asked its questions through one holder, and accessed through
+/// others.
 pub struct Registered<L: Lock + Send + Sync + 'static, W> {
     registry: Locks<L>,
     lock: Held<'static, String, L>,

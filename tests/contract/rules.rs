@@ -1,7 +1,7 @@
 //! The contract under five settings of a policy, each pair of those, an observer, and all of them.
 //!
-//! The laws that no policy touches are those of [`laws`](crate::laws), run as they are. Of failures and of creations that hang
-//! each policy has something to say, so there the laws are said anew, with what the policy makes of them.
+//! The laws that no policy touches are those of [`laws`](crate::laws), run as they are. Of failures and of creations
+//! that hang each policy has something to say, so there the laws are said anew, with what the policy makes of them.
 
 use crate::stage::{ALMOST_A_MINUTE, Access, Elects, FOREVER, Failure, Held, MINUTE, Waiters, make, never, until};
 use dogpile::{

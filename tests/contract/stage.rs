@@ -105,7 +105,8 @@ pub fn gate() -> (Gate, Keeper) {
 pub struct Gate(Arc<Door>);
 pub struct Keeper(Arc<Door>);
 
-// Of parking_lot's parts, not std's: those are built without ThreadSanitizer, which then takes them for no locks at all.
+// Of parking_lot's parts, not std's: those are built without ThreadSanitizer, which then takes them for no locks at
+// all.
 struct Door {
     at: Mutex<At>,
     moved: Condvar,

@@ -1,6 +1,7 @@
 //! `SyncReaderDogpile` joins the contract, by each mode, with a value that is swapped under its write lock.
 //!
-//! The value is two words, which a swap writes one after the other: whoever reads under a guard must find them a pair (L9).
+//! The value is two words, which a swap writes one after the other: whoever reads under a guard must find them a pair
+//! (L9).
 
 use crate::dogpile::{outcome_of_value, run_elsewhere};
 use crate::stage::{Access, Elects, Failure};

@@ -1,7 +1,7 @@
 //! The forms for tasks join the contract, on each type, by each executor.
 //!
-//! Each access is a task; the thread that makes it waits for it. A time-out is a race with the executor's timer. The creators of the
-//! laws block, at their gates, in the midst of a poll: so each executor has a thread for each of them.
+//! Each access is a task; the thread that makes it waits for it. A time-out is a race with the executor's timer. The
+//! creators of the laws block, at their gates, in the midst of a poll: so each executor has a thread for each of them.
 
 use crate::cached::{self, told};
 use crate::dogpile::{self as lock, Beside, outcome_of_value};

@@ -267,8 +267,8 @@ fn renewed_before(cost: Duration) -> Duration {
 
 #[test]
 fn what_takes_long_is_renewed_earlier() {
-    // A minute, and creations that take no time, a second, and ten. On the average they are renewed 0, some 1 and some 10
-    // seconds before: of 200 the sums are far apart.
+    // A minute, and creations that take no time, a second, and ten. On the average they are renewed 0, some 1 and some
+    // 10 seconds before: of 200 the sums are far apart.
     let sum = |cost: Duration| (0..200).map(|_| renewed_before(cost)).sum::<Duration>().as_secs();
     let (none, short, long) = (sum(Duration::ZERO), sum(SECOND), sum(SECOND * 10));
     assert_eq!(none, 0, "what takes no time is renewed when it expires");

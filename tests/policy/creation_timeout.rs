@@ -328,8 +328,8 @@ fn deaths_and_pauses_together() {
     assert_eq!(lock.paused_for(), Some(SECOND * 2));
 }
 
-/// One who cannot hear of pauses is elected in one, from the queue, and hangs: who waits behind it takes over in time, not when the
-/// pause is over.
+/// One who cannot hear of pauses is elected in one, from the queue, and hangs: who waits behind it takes over in time,
+/// not when the pause is over.
 #[test]
 fn a_pause_does_not_delay_a_death() {
     let (lock, clock) = ruled(&MORTAL_AND_LONG_PAUSING);
@@ -377,8 +377,8 @@ fn l7_an_overdue_creator_does_not_take_over_from_itself() {
     }
 }
 
-/// It comes while the store runs that has made the creation overdue, and queues: the end of the store wakes it, though the creation
-/// then hangs.
+/// It comes while the store runs that has made the creation overdue, and queues: the end of the store wakes it, though
+/// the creation then hangs.
 #[test]
 fn c11_who_comes_during_an_overdue_store_takes_over_after_it() {
     let (lock, clock) = ruled(&MORTAL);
@@ -427,7 +427,8 @@ fn c11_the_dead_do_not_touch_a_value_that_was_found_unchanged() {
     assert!(cached.invalidate_if(CachedGuard::generation(&current)));
 }
 
-/// It waited, is elected, asks once more, and that takes too long: by then another creates, and it does not begin as well.
+/// It waited, is elected, asks once more, and that takes too long: by then another creates, and it does not begin as
+/// well.
 #[test]
 fn l1_who_died_while_asking_does_not_begin_to_create() {
     let clock = Arc::new(ManualClock::new());

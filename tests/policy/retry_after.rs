@@ -221,7 +221,8 @@ fn who_asks_for_a_new_value_is_told_of_the_pause() {
     assert_eq!(*value.refresh_fallible().unwrap(), 1);
 }
 
-/// C19: the value arrives expired. Its caller has it, the others carry on with it; nobody asks again before the pause is over.
+/// C19: the value arrives expired. Its caller has it, the others carry on with it; nobody asks again before the pause
+/// is over.
 #[test]
 fn c19_a_value_that_arrives_expired_counts_as_a_failure() {
     let clock = Arc::new(ManualClock::new());
@@ -309,8 +310,8 @@ fn readers_under_guards_carry_on_in_a_pause() {
     );
 }
 
-/// One who cannot hear of pauses is elected in one, asks its getter once more, and finds a value: nothing has been created, and the
-/// pause goes on.
+/// One who cannot hear of pauses is elected in one, asks its getter once more, and finds a value: nothing has been
+/// created, and the pause goes on.
 #[test]
 fn a_value_that_was_found_after_all_does_not_end_a_pause() {
     for (policy, pause) in [(&PAUSING, SECOND), (&MORTAL_AND_LONG_PAUSING, MINUTE)] {

@@ -123,7 +123,8 @@ fn c14_locks_without_names_are_told_as_such() {
     });
 }
 
-/// Creates that lock's value, and within it that of the next one, and so on: all in one order, so that there can be no circle.
+/// Creates that lock's value, and within it that of the next one, and so on: all in one order, so that there can be no
+/// circle.
 fn nested(locks: &[Arc<Lock>], from: usize) {
     if let Some(lock) = locks.get(from) {
         lock.acquire_or_create(|| nested(locks, from + 1));
@@ -151,8 +152,8 @@ fn c14_what_is_no_cycle_is_not_taken_for_one() {
     });
 }
 
-/// A waits for B, and B finishes; B is then created anew by a thread that asks for A's lock: A's creator may not have woken up yet,
-/// but it waits no longer.
+/// A waits for B, and B finishes; B is then created anew by a thread that asks for A's lock: A's creator may not have
+/// woken up yet, but it waits no longer.
 #[test]
 fn c14_who_was_served_waits_no_longer() {
     for _ in 0..200 {

@@ -95,8 +95,8 @@ pub const MOMENT: Duration = Duration::from_millis(5);
 /// More guards than a record has entries.
 pub const DEEP: usize = 20;
 
-/// Looks a few times whether it stays as it is. What another thread should not do it may do later, so this can miss it, but
-/// never sees what is not there.
+/// Looks a few times whether it stays as it is. What another thread should not do it may do later, so this can miss it,
+/// but never sees what is not there.
 #[track_caller]
 pub fn stays(state: impl Fn() -> bool) {
     for _ in 0..20 {

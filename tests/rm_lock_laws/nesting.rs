@@ -11,8 +11,8 @@ fn orders() -> [Vec<usize>; 3] {
     [(0..DEEP).collect(), (0..DEEP).rev().collect(), every_other.collect()]
 }
 
-/// Takes guards of the locks by turns. A writer comes to each lock after so many, and goes in when the last of its lock is
-/// gone, neither earlier nor later.
+/// Takes guards of the locks by turns. A writer comes to each lock after so many, and goes in when the last of its lock
+/// is gone, neither earlier nor later.
 fn nested(locks: usize, before_the_writers: usize) {
     for order in orders() {
         let locks: Vec<_> = iter::repeat_with(|| RmLock::new(0)).take(locks).collect();

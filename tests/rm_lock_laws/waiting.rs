@@ -89,8 +89,8 @@ pub fn l9_nobody_reads_while_somebody_writes() {
 struct Line(AtomicU64);
 
 /// Reader and writer each write a word and look at the other's. That neither misses the other takes fences; to see them
-/// missing, the reader's write has to be late, behind others which wait for cache lines that the writer writes too, and both
-/// have to be quick: it takes an optimized build.
+/// missing, the reader's write has to be late, behind others which wait for cache lines that the writer writes too, and
+/// both have to be quick: it takes an optimized build.
 pub fn l9_the_fences_of_both_sides_meet() {
     const ROUNDS: u64 = 40_000;
     let lines: [Line; 32] = Default::default();

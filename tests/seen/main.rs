@@ -34,8 +34,8 @@ fn lock(policy: Policy) -> (Arc<Lock>, Clock) {
     (Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_shared_policy(Arc::new(policy))), clock)
 }
 
-/// One of each, in this order: created in 2 s, two served stale, failed after 3 s, superseded after 4 s, waited for 5 s (for a
-/// creation that took as long), dead after 10 s.
+/// One of each, in this order: created in 2 s, two served stale, failed after 3 s, superseded after 4 s, waited for 5 s
+/// (for a creation that took as long), dead after 10 s.
 fn all_that_happens(lock: &Arc<Lock>, clock: &Clock) {
     lock.acquire_or_create(|| clock.advance(SECOND * 2));
     lock.mark_stale();

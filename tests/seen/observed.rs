@@ -257,7 +257,8 @@ fn c22_observers_are_called_outside_every_lock() {
     assert!(*nosy.1.lock() >= 6, "{:?}", nosy.1.lock());
 }
 
-/// Panics at whatever it is told of. (Without a word: the standard library prints under a lock that ThreadSanitizer does not see.)
+/// Panics at whatever it is told of. (Without a word: the standard library prints under a lock that ThreadSanitizer
+/// does not see.)
 #[derive(Debug)]
 struct Touchy;
 

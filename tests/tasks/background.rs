@@ -180,8 +180,8 @@ fn a_function_is_called_in_what_is_spawned() {
     assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == 7));
 }
 
-/// A poll for some other reason than a wake-up, as in a `select!`, after the time that a creation may take: it is not replaced by one
-/// that nobody could create.
+/// A poll for some other reason than a wake-up, as in a `select!`, after the time that a creation may take: it is not
+/// replaced by one that nobody could create.
 #[test]
 fn c12_a_poll_too_many_buries_nothing() {
     static SECOND: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
@@ -247,7 +247,8 @@ fn a_creator_and_a_waker_that_panic() {
     assert!(!lock.is_creating());
 }
 
-/// The old value is thrown away as the creation of the new one is spawned: there is nothing to go on with, so that is waited for.
+/// The old value is thrown away as the creation of the new one is spawned: there is nothing to go on with, so that is
+/// waited for.
 #[test]
 fn l6_an_old_value_that_goes_as_the_new_one_is_spawned() {
     let (cached, shelf, woken) = (Arc::new(Cached::never_expires()), Shelf::default(), Arc::<Woken>::default());

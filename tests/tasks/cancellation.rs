@@ -1,7 +1,8 @@
-//! Cancellation at every await point: three tasks share a lock, are polled in each order, and one of them is dropped after n polls, for
-//! each n that there is, of each form. After that everything must be as the laws say.
+//! Cancellation at every await point: three tasks share a lock, are polled in each order, and one of them is dropped
+//! after n polls, for each n that there is, of each form. After that everything must be as the laws say.
 //!
-//! A task is polled only once it was woken. So if none is left to be polled before all have ended, a wake-up was lost (C16).
+//! A task is polled only once it was woken. So if none is left to be polled before all have ended, a wake-up was lost
+//! (C16).
 
 use crate::executor::{Woken, block_on, poll, step};
 use dogpile::{
@@ -168,8 +169,8 @@ enum At {
     Fresh,
 }
 
-/// Polls tasks in the order given, each that was woken once a round, and drops the first of them after so many polls. Returns whether
-/// that one had ended before.
+/// Polls tasks in the order given, each that was woken once a round, and drops the first of them after so many polls.
+/// Returns whether that one had ended before.
 fn drive(work: &Work, order: [usize; 3], polls: usize, tasks: [Task; 3]) -> bool {
     let awake = |task| {
         let woken = Arc::<Woken>::default();

@@ -1,4 +1,5 @@
-//! Tasks that wait for a creation which hangs (C11): on the real clock an alarm wakes them, on one that is moved its mover.
+//! Tasks that wait for a creation which hangs (C11): on the real clock an alarm wakes them, on one that is moved its
+//! mover.
 
 use crate::executor::{Woken, block_on, poll};
 use dogpile::{Cached, Dogpile, Finished, ManualClock, Outcome, Policy, Turn};

@@ -108,8 +108,8 @@ fn is_send<F: Future + Send + 'static>(future: F) {
     drop(future);
 }
 
-/// What tasks do that are spawned: closures of each kind, which hold on to what is theirs by reference and by value, and
-/// suspend.
+/// What tasks do that are spawned: closures of each kind, which hold on to what is theirs by reference and by value,
+/// and suspend.
 #[test]
 #[rustfmt::skip]
 fn futures_cross_threads() {

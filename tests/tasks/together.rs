@@ -16,7 +16,8 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::Notify;
 
-/// All threads of the executor but one stand still; what is spawned completes all the same, since nothing of it blocks the last one.
+/// All threads of the executor but one stand still; what is spawned completes all the same, since nothing of it blocks
+/// the last one.
 #[test]
 fn one_thread_is_enough() {
     const THREADS: usize = 4;
@@ -260,7 +261,8 @@ fn l6_a_store_that_is_leaked_keeps_nobody_waiting() {
     block_on(lock.invalidate_async());
 }
 
-/// An access that is elected leaves its seat first, which lets a writer in whose waker panics: nobody holds the election then.
+/// An access that is elected leaves its seat first, which lets a writer in whose waker panics: nobody holds the
+/// election then.
 #[test]
 fn l5_a_writers_waker_that_panics() {
     struct Panics;

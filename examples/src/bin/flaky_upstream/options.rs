@@ -6,15 +6,16 @@ use dogpile::{Backoff, OnError, Policy, PolicyError};
 use dogpile_examples::seconds;
 use std::time::Duration;
 
-/// Readers of one quote, which comes from an upstream on the loopback that answers, then fails, then hangs, then answers again.
+/// Readers of one quote, which comes from an upstream on the loopback that answers, then fails, then hangs, then
+/// answers again.
 ///
-/// The quote expires after 200 ms. With the policy, readers see the old one while the upstream is down: after a failure nobody asks
-/// again for a while, whoever was elected and failed is served the old quote as well, and what takes longer than 300 ms is declared
-/// dead, for another to try. At the end it is checked that nobody saw an error, and that the upstream was called no more often
-/// than this allows.
+/// The quote expires after 200 ms. With the policy, readers see the old one while the upstream is down: after a failure
+/// nobody asks again for a while, whoever was elected and failed is served the old quote as well, and what takes longer
+/// than 300 ms is declared dead, for another to try. At the end it is checked that nobody saw an error, and that the
+/// upstream was called no more often than this allows.
 ///
-/// Exit code: 0 if so, 1 if not or if the run failed, 2 for a wrong option. With `--no-policy` 0 if readers saw errors and the
-/// upstream was called more often than the policy would have allowed.
+/// Exit code: 0 if so, 1 if not or if the run failed, 2 for a wrong option. With `--no-policy` 0 if readers saw errors
+/// and the upstream was called more often than the policy would have allowed.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "flaky_upstream")]
 pub struct Options {

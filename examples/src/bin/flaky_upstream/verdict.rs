@@ -17,8 +17,8 @@ pub struct Verdict(Vec<(bool, String)>);
 /// 2. the pause, if it failed: the n-th in a row is at least `first * 2^(n-1)`, or the longest, less what jitter takes;
 /// 3. the time that a creation has, if it hung.
 ///
-/// So in a phase of that length there are no more than fit in, and one more at each end: one that was elected before it, and
-/// one that is cut short. (The upstream sees a call a little later than its election.)
+/// So in a phase of that length there are no more than fit in, and one more at each end: one that was elected before
+/// it, and one that is cut short. (The upstream sees a call a little later than its election.)
 fn allowed(mood: Mood, lasts: Duration) -> u64 {
     let mut left = lasts;
     let mut calls = 2;

@@ -3,10 +3,11 @@
 //! - L1: a creation begins while another runs.
 //! - L8: the getter is called a third time, or after this access has created.
 //! - An access that ends without a call of the getter on its own thread: the audit would have seen nothing of it.
-//! - A creation without a cause. The cause is what the last getter call of the access found: nothing, or a value that has
-//!   expired. An error is no cause.
-//! - A creation whose cause was out of date: that getter call began before this process's last creation had ended, so the
-//!   access cannot have known of it. It should have looked again. L8 excuses who has asked twice, and found nothing the second time.
+//! - A creation without a cause. The cause is what the last getter call of the access found: nothing, or a value that
+//!   has expired. An error is no cause.
+//! - A creation whose cause was out of date: that getter call began before this process's last creation had ended, so
+//!   the access cannot have known of it. It should have looked again. L8 excuses who has asked twice, and found nothing
+//!   the second time.
 //! - Two creations that were stored for one expired value. The first has overwritten it, so it was never seen again.
 //!
 //! Each holds whatever the timing, and from them follows how many creations there may be in a process: one for each

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 /// Two processes share one value in memcached; it expires, it is deleted, and the server dies and comes back.
 ///
-/// Each process has one `CachedByKey` and many threads, which get the value or create it. In mid-run the server is killed
-/// while a value is being created, and started again, empty, when every thread has met an error. At the end the laws of
-/// the lock are checked.
+/// Each process has one `CachedByKey` and many threads, which get the value or create it. In mid-run the server is
+/// killed while a value is being created, and started again, empty, when every thread has met an error. At the end the
+/// laws of the lock are checked.
 ///
 /// Exit code: 0 if they were kept, 1 if not, 2 for a wrong option, 3 if there is no memcached.
 #[derive(Clone, Debug, Parser)]

@@ -1,6 +1,7 @@
 //! A memcached server of our own: started on a free loopback port, killed when dropped.
 //!
-//! Ctrl-C at a terminal reaches it as well. Only who kills the example alone, with no time to clean up, leaves it behind.
+//! Ctrl-C at a terminal reaches it as well. Only who kills the example alone, with no time to clean up, leaves it
+//! behind.
 
 use crate::store::{self, Memcached};
 use std::ffi::{OsStr, OsString};

@@ -1,12 +1,12 @@
 //! The value, as memcached keeps it, and the client.
 //!
-//! An item is the creation time (8 bytes, nanoseconds since 1970), who made it (4), a checksum of all the rest (8) and the
-//! text; numbers are little-endian.
+//! An item is the creation time (8 bytes, nanoseconds since 1970), who made it (4), a checksum of all the rest (8) and
+//! the text; numbers are little-endian.
 //!
-//! The client pools connections. Whatever it does is bounded: [`CONNECT`] for a connection, [`ANSWER`] for a read or write.
-//! It tries each connection with a round trip before it lends it out, and this must stay so: its pool does not notice
-//! otherwise that a connection is broken, and would lend a dead one for ever. Broken ones are replaced in the background,
-//! with pauses that double from 0.2 s.
+//! The client pools connections. Whatever it does is bounded: [`CONNECT`] for a connection, [`ANSWER`] for a read or
+//! write. It tries each connection with a round trip before it lends it out, and this must stay so: its pool does not
+//! notice otherwise that a connection is broken, and would lend a dead one for ever. Broken ones are replaced in the
+//! background, with pauses that double from 0.2 s.
 
 use dogpile::Stamped;
 use memcache::{Client, ConnectionManager, MemcacheError, Pool, Url};

@@ -9,11 +9,11 @@ use std::time::Duration;
 /// A value that is expensive to make expires again and again under many readers: who rebuilds it, and who waits?
 ///
 /// The value is an index of a log file of some tens of megabytes. The same load runs with no protection, with a mutex
-/// and double check, with moka's `get_with`, with `Dogpile`, with `Dogpile` renewing values early, at half of their life,
-/// and with that in the background. Each run begins with nothing there: the cold start is
-/// part of the stampede. Each reader pauses, reads, pauses, reads; a read fetches the value, looks up an item and
-/// checks the answer. Every read's latency counts, the rebuilding included if the read does it. Reads that have begun
-/// when the time is up are finished, and count.
+/// and double check, with moka's `get_with`, with `Dogpile`, with `Dogpile` renewing values early, at half of their
+/// life, and with that in the background. Each run begins with nothing there: the cold start is part of the stampede.
+/// Each reader pauses, reads, pauses, reads; a read fetches the value, looks up an item and checks the answer. Every
+/// read's latency counts, the rebuilding included if the read does it. Reads that have begun when the time is up are
+/// finished, and count.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "stampede")]
 pub struct Options {
