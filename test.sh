@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The one test command: installs what is missing, then checks everything. Some fifteen minutes on two cores, of which
-# most goes into building everything five times.
+# The one test command: installs what is missing, then checks everything. Some forty minutes on two cores, of which most
+# goes into building everything five times.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -37,7 +37,8 @@ install memcached memcached # the example of that name
 # valgrind exists for Linux only on the machines that brew knows.
 [ "$(uname)" = Linux ] && install valgrind valgrind
 
-# What waits for a wake-up that was lost waits for ever: no step may take longer than this. (macOS has no timeout command.)
+# What waits for a wake-up that was lost waits for ever: no step may take longer than this. (macOS has no timeout
+# command.)
 limit() {
     if command -v timeout >/dev/null; then timeout -k 10 1200 "$@"; else "$@"; fi
 }
@@ -90,8 +91,8 @@ fi
 
 if cargo +nightly --version >/dev/null 2>&1; then
     host=$(rustc +nightly -vV | sed -n 's/^host: //p')
-    # sanitize CFG DIRECTORY TESTS…. No backtraces: the standard library prints them under locks that the sanitizer does not see.
-    # What it reports comes last, where whoever looks for it finds it, not in the midst of thousands of lines.
+    # sanitize CFG DIRECTORY TESTS…. No backtraces: the standard library prints them under locks that the sanitizer does
+    # not see. What it reports comes last, where whoever looks for it finds it, not in the midst of thousands of lines.
     sanitize() {
         local report="$target/$2.report"
         rm -f "$report".*
