@@ -9,7 +9,7 @@
 //! it.
 
 use crate::interleaved::{median, verdict};
-use crate::load::{Load, Seen};
+use crate::load::{LASTS, Load, Seen};
 use crate::place::Source;
 use crate::subjects::{CACHED, IN_BACKGROUND, NO_EXPIRY, OTHERS, Peer};
 use crate::table::{self, digits, time};
@@ -87,12 +87,13 @@ pub fn compare() {
             }
         }
         println!(
-            "\nexpiry/{}: {} readers{}; {ROUNDS} s; × and (…/…): beside the same load with nothing expiring\n",
+            "\nexpiry/{}: {} readers{}; {ROUNDS} rounds of {} s; × and (…/…): beside the same load with nothing expiring\n",
             load.name,
             load.readers,
             load.pace.map_or_else(String::new, |pace| format!(", each every {} ms", pace.as_millis())),
+            LASTS.as_secs_f64(),
         );
-        let head = ["", "creations", "reads/s", "99.9th percentile", "slowest of a second", "over 1 ms", "it cannot"];
+        let head = ["", "creations", "reads/s", "99.9th percentile", "slowest of a round", "over 1 ms", "it cannot"];
         table::print(&head, &all.iter().map(Compared::row).collect::<Vec<_>>());
         println!();
         goals(&load, &all);

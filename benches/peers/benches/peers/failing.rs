@@ -3,7 +3,7 @@
 //! The load is the paced one of `expiry`. Of the peers, `once_cell` cannot take part: it has no expiry.
 
 use crate::expiry::PACED;
-use crate::load::Seen;
+use crate::load::{LASTS, Seen};
 use crate::place::Source;
 use crate::subjects::{CACHED, IN_BACKGROUND, NO_EXPIRY, OTHERS, Peer, RULED};
 use crate::table::{self, time};
@@ -38,7 +38,11 @@ pub fn compare() {
             peer.cannot.fail.to_owned(),
         ]
     });
-    println!("\nfailing: {} readers, each second call of the creator fails; {ROUNDS} s\n", PACED.readers);
+    println!(
+        "\nfailing: {} readers, each second call of the creator fails; {ROUNDS} rounds of {} s\n",
+        PACED.readers,
+        LASTS.as_secs_f64()
+    );
     let head = ["", "calls", "reads that fail", "99.9th percentile", "over 1 ms", "it cannot"];
     table::print(&head, &rows.collect::<Vec<_>>());
 }

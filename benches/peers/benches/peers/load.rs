@@ -18,10 +18,10 @@ pub struct Load {
     pub pace: Option<Duration>,
 }
 
-/// How long a load lasts, after it has gone on for long enough that values have expired, and threads for that been
-/// started.
+/// Before it is measured, a load goes on for long enough that values have expired, and threads for that been started.
 const WARMS: Duration = Duration::from_millis(150);
-const LASTS: Duration = Duration::from_millis(750);
+/// For how long it is measured, in each round.
+pub const LASTS: Duration = Duration::from_millis(750);
 
 /// What readers saw.
 pub struct Seen {
