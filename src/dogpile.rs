@@ -331,7 +331,7 @@ impl<C: Clock> Dogpile<C> {
                 return Ok(());
             }
             let deadline = wait.begin().ok_or(StillStoring)?;
-            wait.for_(deadline, |waker| end.poll(waker)).await.ok_or(StillStoring)
+            wait.until_woken(deadline, |waker| end.poll(waker)).await.ok_or(StillStoring)
         }
     }
 

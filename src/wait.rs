@@ -62,7 +62,7 @@ pub(crate) fn block_on<A: Future>(access: A) -> A::Output {
 /// at once, and a task's lies in a box. (A macro, since a function would have to keep what comes of it.)
 macro_rules! apart {
     ($wait:expr, $part:expr) => {
-        if $wait.is_a_tasks() { Box::pin($part).await } else { $crate::wait::block_on($part) }
+        if $wait.is_of_a_task() { Box::pin($part).await } else { $crate::wait::block_on($part) }
     };
 }
 pub(crate) use apart;
@@ -95,7 +95,7 @@ impl Wait {
     }
 
     /// As [`until`](Self::until), for what need not be polled before it is woken.
-    pub(crate) fn for_<T>(
+    pub(crate) fn until_woken<T>(
         &self,
         deadline: Deadline,
         mut poll: impl FnMut(&Waker) -> Poll<T>,
@@ -107,7 +107,7 @@ impl Wait {
     }
 
     /// Whether they are those of a task.
-    pub(crate) fn is_a_tasks(&self) -> bool {
+    pub(crate) fn is_of_a_task(&self) -> bool {
         self.is_task
     }
 

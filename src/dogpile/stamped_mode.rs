@@ -101,6 +101,24 @@ impl<C: Clock> Dogpile<C> {
         or_deadlock(self.get_stamped(Patience::Infallible, getter, creator))
     }
 
+    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_create_timeout`](Self::get_or_create_timeout).
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_create_stamped_timeout<T>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
+        creator: impl FnOnce() -> T,
+    ) -> Result<Stamped<T>, AcquireError> {
+        self.get_or_create_stamped_with_timeout(timeout, getter, |_| creator())
+    }
+
     /// [`get_or_create_stamped_timeout`](Self::get_or_create_stamped_timeout) with the creator of
     /// [`get_or_create_stamped_with`](Self::get_or_create_stamped_with).
     ///
@@ -120,24 +138,6 @@ impl<C: Clock> Dogpile<C> {
         let creator = self.stamping(|creation| never(creator(creation)));
         let got = self.get_stamped(Patience::For(timeout), getter, creator);
         got.map_err(CreateError::of_a_wait)
-    }
-
-    /// As [`get_or_create_stamped`](Self::get_or_create_stamped), but waits for others for `timeout` at most.
-    ///
-    /// # Errors
-    ///
-    /// As [`get_or_create_timeout`](Self::get_or_create_timeout).
-    ///
-    /// # Panics
-    ///
-    /// If `getter` or `creator` does.
-    pub fn get_or_create_stamped_timeout<T>(
-        &self,
-        timeout: Duration,
-        getter: impl FnMut() -> Result<Stamped<T>, NeedRegeneration>,
-        creator: impl FnOnce() -> T,
-    ) -> Result<Stamped<T>, AcquireError> {
-        self.get_or_create_stamped_with_timeout(timeout, getter, |_| creator())
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with the storing apart: `setter` stores what
@@ -239,6 +239,24 @@ impl<C: Clock> Dogpile<C> {
         self.get_stamped(FOREVER, getter, self.stamping(creator))
     }
 
+    /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped), but waits for others for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`, and [`CreateError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// If `getter` or `creator` does.
+    pub fn get_or_try_create_stamped_timeout<T, E: Display, G>(
+        &self,
+        timeout: Duration,
+        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Stamped<T>, CreateError<E, G>> {
+        self.get_or_try_create_stamped_with_timeout(timeout, getter, |_| creator())
+    }
+
     /// As [`get_or_try_create_stamped_with`](Self::get_or_try_create_stamped_with), but waits for others for `timeout`
     /// at most.
     ///
@@ -256,24 +274,6 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> Result<T, E>,
     ) -> Result<Stamped<T>, CreateError<E, G>> {
         self.get_stamped(Patience::For(timeout), getter, self.stamping(creator))
-    }
-
-    /// As [`get_or_try_create_stamped`](Self::get_or_try_create_stamped), but waits for others for `timeout` at most.
-    ///
-    /// # Errors
-    ///
-    /// As `get_or_try_create`, and [`CreateError::TimedOut`].
-    ///
-    /// # Panics
-    ///
-    /// If `getter` or `creator` does.
-    pub fn get_or_try_create_stamped_timeout<T, E: Display, G>(
-        &self,
-        timeout: Duration,
-        getter: impl FnMut() -> Result<Stamped<T>, GetError<G>>,
-        creator: impl FnOnce() -> Result<T, E>,
-    ) -> Result<Stamped<T>, CreateError<E, G>> {
-        self.get_or_try_create_stamped_with_timeout(timeout, getter, |_| creator())
     }
 
     /// [`get_or_create_stamped_and_set`](Self::get_or_create_stamped_and_set) with a getter, a creator and a setter

@@ -34,7 +34,7 @@ impl Readers {
                 return Ok(seat);
             }
             let deadline = wait.begin().ok_or(LockError::TimedOut)?;
-            wait.for_(deadline, |waker| asking.poll(waker)).await.ok_or(LockError::TimedOut)
+            wait.until_woken(deadline, |waker| asking.poll(waker)).await.ok_or(LockError::TimedOut)
         }
     }
 }

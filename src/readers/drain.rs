@@ -30,7 +30,7 @@ impl Readers {
             let mut drain = Drain { readers: self, stage: Stage::Outside };
             if drain.poll(Waker::noop()).is_pending() {
                 let deadline = wait.begin().ok_or(LockError::TimedOut)?;
-                wait.for_(deadline, |waker| drain.poll(waker)).await.ok_or(LockError::TimedOut)?;
+                wait.until_woken(deadline, |waker| drain.poll(waker)).await.ok_or(LockError::TimedOut)?;
             }
             Ok(LooseHold { readers: self })
         }
