@@ -11,7 +11,7 @@
 use crate::interleaved::{median, verdict};
 use crate::load::{LASTS, Load, Seen};
 use crate::place::Source;
-use crate::subjects::{CACHED, IN_BACKGROUND, NO_EXPIRY, OTHERS, Peer};
+use crate::subjects::{CACHED, IN_BACKGROUND, OTHERS, Peer};
 use crate::table::{self, digits, time};
 use crate::{CREATION, SHORT, STILL, picture};
 use std::time::Duration;
@@ -59,6 +59,11 @@ impl Compared {
         ]
     }
 
+    /// What was seen with expiry and without, in all rounds.
+    fn sum(&self) -> [Seen; 2] {
+        [0, 1].map(|side| Seen::sum(self.rounds.iter().map(|round| &round[side])))
+    }
+
     fn row(&self) -> Vec<String> {
         let compared =
             |[with, without, ratio]: [f64; 3]| format!("{} × ({} / {})", digits(ratio), time(with), time(without));
@@ -78,7 +83,7 @@ impl Compared {
 
 pub fn compare() {
     for load in [PACED, FLAT_OUT] {
-        let peers = [&CACHED, &IN_BACKGROUND].into_iter().chain(&OTHERS).filter(|peer| peer.cannot.expire != NO_EXPIRY);
+        let peers = [&CACHED, &IN_BACKGROUND].into_iter().chain(&OTHERS);
         let mut all: Vec<_> =
             peers.map(|peer| Compared { peer, rounds: Vec::new(), creations: 0, at_once: 0 }).collect();
         for _ in 0..ROUNDS {
@@ -98,19 +103,12 @@ pub fn compare() {
         println!();
         goals(&load, &all);
         if load.pace.is_some() {
-            picture::expiry(&load, &all.iter().map(|compared| (compared.peer.name, sum(compared))).collect::<Vec<_>>());
+            picture::expiry(
+                &load,
+                &all.iter().map(|compared| (compared.peer.name, compared.sum())).collect::<Vec<_>>(),
+            );
         }
     }
-}
-
-fn sum(compared: &Compared) -> [Seen; 2] {
-    let of = |side: usize| {
-        let mut all = compared.rounds.iter().map(|round| &round[side]);
-        let mut sum = Seen::nothing();
-        all.by_ref().for_each(|seen| sum.add(seen));
-        sum
-    };
-    [of(0), of(1)]
 }
 
 fn goals(load: &Load, all: &[Compared]) {

@@ -5,7 +5,7 @@
 use crate::expiry::PACED;
 use crate::load::{LASTS, Seen};
 use crate::place::Source;
-use crate::subjects::{CACHED, IN_BACKGROUND, NO_EXPIRY, OTHERS, Peer, RULED};
+use crate::subjects::{CACHED, IN_BACKGROUND, OTHERS, Peer, RULED};
 use crate::table::{self, time};
 use crate::{CREATION, SHORT};
 
@@ -19,7 +19,6 @@ struct Failing {
 
 pub fn compare() {
     let peers = [&CACHED, &IN_BACKGROUND, &RULED].into_iter().chain(&OTHERS);
-    let peers = peers.filter(|peer| peer.cannot.fail != NO_EXPIRY);
     let mut all: Vec<_> = peers.map(|peer| Failing { peer, seen: Seen::nothing(), calls: 0 }).collect();
     for _ in 0..ROUNDS {
         for Failing { peer, seen, calls } in &mut all {
@@ -32,7 +31,7 @@ pub fn compare() {
         vec![
             peer.name.to_owned(),
             calls.to_string(),
-            format!("{}", seen.errors),
+            seen.errors.to_string(),
             time(seen.p999()),
             format!("{:.3} %", seen.slow() * 100.0),
             peer.cannot.fail.to_owned(),

@@ -7,8 +7,8 @@
 use crate::floor::Floor;
 use crate::floor::guarded::GuardedFloor;
 use crate::interleaved::{self, Effort, Subject, Timed, verdict};
-use crate::place::Source;
-use crate::subjects::{CACHED, OTHERS, Peer};
+use crate::place::{Place, Source};
+use crate::subjects::{CACHED, ONCE_CELL, OTHERS, Peer};
 use crate::table::{self, digits};
 use crate::{HOUR, THREADS, picture};
 use arc_swap::{ArcSwap, Guard};
@@ -74,7 +74,7 @@ fn swap_floor() -> SwapFloor {
 }
 
 /// Its value is there, and stays fresh.
-fn fresh(peer: &Peer) -> Box<dyn crate::place::Place> {
+fn fresh(peer: &Peer) -> Box<dyn Place> {
     let place = (peer.make)(HOUR, &Source::taking(Duration::ZERO));
     place.read().expect("it does not fail");
     place
@@ -83,7 +83,7 @@ fn fresh(peer: &Peer) -> Box<dyn crate::place::Place> {
 pub fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("hot_hit");
     let beside = Beside(Dogpile::new(HOUR), ArcSwap::from_pointee(0));
-    let places = [&CACHED].into_iter().chain(&OTHERS).map(|peer| (peer.name, fresh(peer)));
+    let places = [&CACHED].into_iter().chain(&OTHERS).chain([&ONCE_CELL]).map(|peer| (peer.name, fresh(peer)));
     let places: Vec<_> = places.collect();
     for threads in THREADS {
         for (name, place) in &places {
@@ -100,7 +100,7 @@ pub fn compare() {
     let ours = fresh(&CACHED);
     let mut rows = Vec::new();
     let mut bars = Vec::new();
-    for peer in &OTHERS {
+    for peer in OTHERS.iter().chain([&ONCE_CELL]) {
         let other = fresh(peer);
         let of = THREADS.map(|threads| interleaved::compare_in(EFFORT, threads, &*ours, &*other));
         if rows.is_empty() {

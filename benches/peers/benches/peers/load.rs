@@ -2,6 +2,7 @@
 
 use crate::place::Place;
 use hdrhistogram::Histogram;
+use std::borrow::Borrow;
 use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,9 +42,9 @@ impl Seen {
         self.errors += other.errors;
     }
 
-    fn sum(all: impl Iterator<Item = Self>) -> Self {
+    pub fn sum(all: impl Iterator<Item = impl Borrow<Self>>) -> Self {
         all.fold(Self::nothing(), |mut sum, one| {
-            sum.add(&one);
+            sum.add(one.borrow());
             sum
         })
     }

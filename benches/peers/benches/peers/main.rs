@@ -6,7 +6,7 @@
 //! | `zipf` | a million keys, Zipf-distributed, are read by 1, 2 and 4 threads | the same |
 //! | `cold_start` | 256 threads wait for a value that is missing | from the creator's end to the last one's return |
 //! | `expiry` | a value expires all the time under readers: it lives for 50 ms, and takes 10 ms to create | creations, reads, latencies |
-//! | `failing` | as well, and each second creation fails | calls, errors, latencies |
+//! | `failing` | the same, and each second creation fails | calls, errors, latencies |
 //!
 //! The first three are groups of criterion's. In all five the peers take turns in many short rounds of one run, so that
 //! whatever else the machine does falls on all, and tables of that come last; `-- nothing` leaves out criterion's part.

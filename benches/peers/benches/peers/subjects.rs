@@ -1,4 +1,4 @@
-//! The peers, and what none of them but the first does: hand out the old value while somebody creates the new one.
+//! The peers, and what each of them cannot do.
 
 pub mod by_hand;
 mod caches;
@@ -26,9 +26,6 @@ pub struct Cannot {
     pub fail: &'static str,
 }
 
-/// A value that is made once: it can do only what needs no expiry.
-pub const NO_EXPIRY: &str = "expire at all";
-
 const WAITS: &str = "serve the old value: all wait for the creator";
 const LOSES: &str = "serve the old value: it is gone, and each reader is told of a failure or creates in turn";
 
@@ -52,7 +49,7 @@ pub const RULED: Peer = Peer {
 };
 
 /// Those of others, and those written by hand.
-pub const OTHERS: [Peer; 8] = [
+pub const OTHERS: [Peer; 7] = [
     Peer {
         name: "moka",
         make: caches::moka,
@@ -90,5 +87,8 @@ pub const OTHERS: [Peer; 8] = [
         make: by_hand::std_mutex,
         cannot: Cannot { expire: "serve the old value: all wait for the creator; read side by side", fail: LOSES },
     },
-    Peer { name: "once_cell", make: by_hand::once_cell, cannot: Cannot { expire: NO_EXPIRY, fail: NO_EXPIRY } },
 ];
+
+/// A value that is made once: it takes part only where nothing has to expire.
+pub const ONCE_CELL: Peer =
+    Peer { name: "once_cell", make: by_hand::once_cell, cannot: Cannot { expire: "expire", fail: "expire" } };

@@ -92,40 +92,26 @@ fn living(lifetime: Duration) -> TtlSortedCache<u64, Arc<u64>> {
     TtlSortedCache::builder().ttl(lifetime).build().expect("a lifetime is given")
 }
 
-#[::cached::macros::cached(
-    ty = "TtlSortedCache<u64, Arc<u64>>",
-    create = "{ living(SHORT) }",
-    key = "u64",
-    convert = "{ place }",
-    sync_writes = "by_key",
-    unsync_reads = true
-)]
-fn for_short(place: u64, source: &Source) -> Result<Arc<u64>, Failed> {
-    create(place, source)
+/// One function for each lifetime.
+macro_rules! memoized {
+    ($($name:ident by $store:tt;)+) => {$(
+        #[::cached::macros::cached(
+            ty = "TtlSortedCache<u64, Arc<u64>>",
+            create = $store,
+            key = "u64",
+            convert = "{ place }",
+            sync_writes = "by_key",
+            unsync_reads = true
+        )]
+        fn $name(place: u64, source: &Source) -> Result<Arc<u64>, Failed> {
+            create(place, source)
+        }
+    )+};
 }
-
-#[::cached::macros::cached(
-    ty = "TtlSortedCache<u64, Arc<u64>>",
-    create = "{ living(STILL) }",
-    key = "u64",
-    convert = "{ place }",
-    sync_writes = "by_key",
-    unsync_reads = true
-)]
-fn for_still(place: u64, source: &Source) -> Result<Arc<u64>, Failed> {
-    create(place, source)
-}
-
-#[::cached::macros::cached(
-    ty = "TtlSortedCache<u64, Arc<u64>>",
-    create = "{ living(HOUR) }",
-    key = "u64",
-    convert = "{ place }",
-    sync_writes = "by_key",
-    unsync_reads = true
-)]
-fn for_an_hour(place: u64, source: &Source) -> Result<Arc<u64>, Failed> {
-    create(place, source)
+memoized! {
+    for_short by "{ living(SHORT) }";
+    for_still by "{ living(STILL) }";
+    for_an_hour by "{ living(HOUR) }";
 }
 
 pub fn cached(lifetime: Duration, source: &Arc<Source>) -> Box<dyn Place> {
