@@ -15,10 +15,10 @@ use std::time::Duration;
 /// As the forms without that suffix, but an access that is elected and has an old value hands its creation over to a
 /// [`Runner`], and returns that value at once. If there is none, it creates on its own thread.
 ///
-/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc`, or a [`Held<'static, …>`](crate::Held)
-/// (from a registry in a `static`, or by [`get_owned`](crate::Registry::get_owned); and unless that registry [keeps
-/// what is idle](crate::Registry::keep_idle), there is an old value only while somebody holds the lock). Where there is
-/// only one creator, [`CachedFn`](crate::CachedFn) knows it.
+/// They are given a reference to what the lock is [kept](Keep) by: a `static`, an `Arc`, or a
+/// [`Held<'static, …>`](crate::Held) (from a registry in a `static`, or by [`get_owned`](crate::Registry::get_owned);
+/// and unless that registry [keeps what is idle](crate::Registry::keep_idle), there is an old value only while somebody
+/// holds the lock). Where there is only one creator, [`CachedFn`](crate::CachedFn) knows it.
 impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
     /// As [`get_or_create_with`](Self::get_or_create_with), in the background: if the creation is handed over, the old
     /// value is returned, with [`Outcome::Stale`](crate::Outcome::Stale) (or [`Outcome::Fresh`](crate::Outcome::Fresh),

@@ -25,9 +25,10 @@ use std::time::Duration;
 /// As the forms without that suffix, but an access that is elected and has an old value hands its creation over to a
 /// [`Runner`], and goes on with that value at once. If there is none, it creates on its own thread.
 ///
-/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc`, or a [`Held<'static, …>`](crate::Held)
-/// (from a registry in a `static`, or by [`get_owned`](crate::Registry::get_owned); and unless that registry [keeps
-/// what is idle](crate::Registry::keep_idle), there is an old value only while somebody holds the lock).
+/// They are given a reference to what the lock is [kept](Keep) by: a `static`, an `Arc`, or a
+/// [`Held<'static, …>`](crate::Held) (from a registry in a `static`, or by [`get_owned`](crate::Registry::get_owned);
+/// and unless that registry [keeps what is idle](crate::Registry::keep_idle), there is an old value only while somebody
+/// holds the lock).
 impl<C: Clock + 'static> Dogpile<C> {
     /// As [`acquire_or_create`](Self::acquire_or_create), in the background: the outcome is [`Outcome::Stale`] if the
     /// creation was handed over (or [`Outcome::Fresh`], if the value is only [due](crate::PolicyBuilder::refresh_at)).

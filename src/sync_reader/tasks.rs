@@ -26,7 +26,8 @@ use std::fmt::Display;
 /// `Dogpile`](crate::Dogpile#for-tasks) holds here: nothing blocks, a future may be dropped at any time, and to race it
 /// with a timer is how to bound it. So is a guard, which may be held across an `.await`.
 ///
-/// They are given the lock as what it is [kept](Keep) by: a `static`, an `Arc`, or a [`Held<'static, …>`](crate::Held).
+/// They are given a reference to what the lock is [kept](Keep) by: a `static`, an `Arc`, or a
+/// [`Held<'static, …>`](crate::Held).
 ///
 /// # Deadlocks
 ///
