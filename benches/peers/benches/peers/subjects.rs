@@ -61,7 +61,7 @@ pub const OTHERS: [Peer; 7] = [
         cannot: Cannot { expire: "expire (done by hand); serve the old value: all wait for the creator", fail: LOSES },
     },
     Peer {
-        name: "cached",
+        name: "cached (crate)",
         make: caches::cached,
         cannot: Cannot {
             expire: WAITS,

@@ -186,7 +186,7 @@ fn stores() -> Vec<Named> {
         ("Registry", full(Registry::new(|_: &u64| Cached::<u64>::new(HOUR)).keep_idle(IDLE))),
         ("moka", full::<moka::sync::Cache<u64, Arc<u64>>>(moka.build())),
         ("quick_cache", full(quick_cache::sync::Cache::<u64, KeptFor>::new(MOST))),
-        ("cached", full::<ShardedLruTtlCache<u64, Arc<u64>>>(sharded)),
+        ("cached (crate)", full::<ShardedLruTtlCache<u64, Arc<u64>>>(sharded)),
         ("foyer", full(foyer_memory::Cache::<u64, KeptFor>::builder(MOST).build())),
         ("dashmap by hand", full(DashMap::<u64, KeptFor>::new())),
         ("parking_lot by hand", full(RwLock::new(HashMap::<u64, KeptFor>::new()))),
