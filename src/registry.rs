@@ -132,9 +132,10 @@ impl<K, L, F> Registry<K, L, F> {
         /// Keeps locks, with their values and state, for that long after they were last used: until `idle_for` after
         /// the last holder has let go. Zero, the default, does not; `Duration::MAX` keeps them for good.
         ///
-        /// The time is that of the locks' own clock: give all of them the same. Whoever lets go of a lock removes a few
-        /// that have been idle for too long, in its own shard and in one other in turn. So entries may stay somewhat
-        /// longer, and in a registry that is not used at all any more they stay: see [`sweep`](Self::sweep).
+        /// The time is that of the locks' own clock: give all of them the same. Whoever is the last to let go of a lock
+        /// removes a few that have been idle for too long, in its own shard and in one other in turn. So entries may
+        /// stay somewhat longer, and in a registry that is not used at all any more they stay: see
+        /// [`sweep`](Self::sweep).
         #[must_use]
         pub const fn keep_idle(mut self, idle_for: Duration) -> Self {
             self.root.keep_idle(nanoseconds(idle_for));
