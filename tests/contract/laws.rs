@@ -5,7 +5,7 @@
 
 use crate::stage::{
     ALMOST_A_MINUTE, Access, Elects, FOREVER, Failure, Held, MINUTE, StartLine, Waiters, gate, join, lock, make, never,
-    until, would_deadlock,
+    panics, until, would_deadlock,
 };
 use dogpile::{CreateError, Freshness, Outcome};
 use parking_lot::Mutex;
@@ -159,7 +159,7 @@ pub fn l5_a_failure_leaves_everything_as_it_was<S: Elects>() {
     clock.advance(MINUTE * 2);
     let generation = lock.generation();
     assert_eq!(lock.access(FOREVER, || Err(Failure)), Err(CreateError::Failed(Failure)));
-    let panicked = catch_unwind(AssertUnwindSafe(|| lock.access(FOREVER, || panic!("a creator panics on purpose"))));
+    let panicked = catch_unwind(AssertUnwindSafe(|| lock.access(FOREVER, panics)));
     assert!(panicked.is_err());
     assert_eq!(lock.freshness(), Freshness::Stale);
     assert_eq!(lock.age(), Some(MINUTE * 2));
@@ -201,7 +201,7 @@ pub fn l5_c3_an_error_hands_on_to_exactly_one<S: Elects>() {
 }
 
 pub fn l5_c1_c17_a_panic_hands_on_to_exactly_one<S: Elects>() {
-    let panicked = hands_on::<S>(|| panic!("a creator panics on purpose"));
+    let panicked = hands_on::<S>(panics);
     assert!(panicked.is_err(), "the panic reaches the caller of the access");
 }
 
@@ -209,7 +209,7 @@ pub fn c1_the_old_value_serves_while_creators_panic<S: Elects>() {
     let (lock, clock) = lock::<S>(MINUTE);
     make(&*lock, 1).unwrap();
     clock.advance(MINUTE);
-    let creation = Held::start(&lock, || panic!("a creator panics on purpose"));
+    let creation = Held::start(&lock, panics);
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 1)));
     assert!(creation.end().is_err());
     assert_eq!(lock.freshness(), Freshness::Stale);

@@ -3,7 +3,9 @@
 //! The laws that no policy touches are those of [`laws`](crate::laws), run as they are. Of failures and of creations
 //! that hang each policy has something to say, so there the laws are said anew, with what the policy makes of them.
 
-use crate::stage::{ALMOST_A_MINUTE, Access, Elects, FOREVER, Failure, Held, MINUTE, Waiters, make, never, until};
+use crate::stage::{
+    ALMOST_A_MINUTE, Access, Elects, FOREVER, Failure, Held, MINUTE, Waiters, make, never, panics, until,
+};
 use dogpile::{
     Backoff, CreateError, Dogpile, Freshness, Generation, ManualClock, Observer, OnError, Outcome, Policy, Source,
 };
@@ -249,10 +251,9 @@ pub fn l5_c10_a_failure_leaves_the_old_value<S: Elects<Generation = Generation>,
     make(&*lock, 1).unwrap();
     clock.advance(MINUTE * 2);
     let generation = lock.generation();
-    for panics in [false, true] {
-        if panics {
-            let creator = || panic!("a creator panics on purpose");
-            catch_unwind(AssertUnwindSafe(|| lock.access(FOREVER, creator))).unwrap_err();
+    for by_panic in [false, true] {
+        if by_panic {
+            catch_unwind(AssertUnwindSafe(|| lock.access(FOREVER, panics))).unwrap_err();
         } else {
             assert_eq!(lock.access(FOREVER, || Err(Failure)), serves::<S, R>(CreateError::Failed(Failure), 1));
         }
@@ -269,12 +270,9 @@ pub fn l5_c10_a_failure_leaves_the_old_value<S: Elects<Generation = Generation>,
 
 /// L5: with no value, one of those who wait creates; or all of them are told of the pause, and none does.
 pub fn l5_a_failure_is_handed_on_or_shared<S: Elects<Generation = Generation>, R: Rule>() {
-    for panics in [false, true] {
+    for by_panic in [false, true] {
         let (lock, clock) = lock::<S, R>(MINUTE);
-        let first = Held::start(&lock, move || {
-            assert!(!panics, "a creator panics on purpose");
-            Err(Failure)
-        });
+        let first = Held::start(&lock, move || if by_panic { panics() } else { Err(Failure) });
         let runs = Arc::new(AtomicUsize::new(0));
         let waiters = Waiters::start(&lock, 4, {
             let runs = Arc::clone(&runs);
@@ -283,8 +281,8 @@ pub fn l5_a_failure_is_handed_on_or_shared<S: Elects<Generation = Generation>, R
                 Ok(2)
             }
         });
-        assert_eq!(first.end().is_err(), panics);
-        let cause = if panics { PANICKED } else { FAILED };
+        assert_eq!(first.end().is_err(), by_panic);
+        let cause = if by_panic { PANICKED } else { FAILED };
         if <Under<S, R> as Ruled>::PAUSES {
             for told in waiters.end() {
                 assert!(told_of_a_pause(&told, cause), "{told:?}");

@@ -14,10 +14,11 @@ use std::marker::PhantomData;
 use std::mem;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::OnceCell;
 
 /// What polls tasks.
 pub trait Executor: Send + Sync + 'static {
@@ -34,14 +35,16 @@ pub struct TokioThreads;
 
 impl Executor for TokioThreads {
     fn run<'a, T: Send + 'a>(task: impl Future<Output = T> + Send + 'a) -> T {
-        static RUNTIME: LazyLock<Runtime> =
-            LazyLock::new(|| Builder::new_multi_thread().worker_threads(24).enable_time().build().expect("it is made"));
+        // In a cell of tokio's: who reads one of std's while it is written is not seen to wait by ThreadSanitizer.
+        static RUNTIME: OnceCell<Runtime> = OnceCell::const_new();
+        let made = async || Builder::new_multi_thread().worker_threads(24).enable_time().build().expect("it is made");
+        let runtime = smol::future::block_on(RUNTIME.get_or_init(made));
         let mut ended = None;
         let task = async { ended = Some(task.await) };
         let task: Pin<Box<dyn Future<Output = ()> + Send + '_>> = Box::pin(task);
         // SAFETY: it is gone when this returns or unwinds, since the end of the task is waited for.
         let task: Pin<Box<dyn Future<Output = ()> + Send>> = unsafe { mem::transmute(task) };
-        if let Err(error) = smol::future::block_on(RUNTIME.spawn(task)) {
+        if let Err(error) = smol::future::block_on(runtime.spawn(task)) {
             resume_unwind(error.into_panic());
         }
         ended.expect("it has ended")
