@@ -401,13 +401,12 @@ fn l6_an_invalidation_waits_for_a_swap_that_has_begun() {
     assert_eq!(lock.freshness(), Freshness::Missing, "it has taken effect all the same");
     let generation = lock.generation();
     assert!(matches!(elsewhere(|| lock.invalidate_if_timeout(generation, Duration::ZERO)), Err(StillStoring { .. })));
-    let swapped = AtomicUsize::new(0);
+    let (swapped, before) = (AtomicUsize::new(0), lock.generation());
     thread::scope(|scope| {
         let waits = scope.spawn(|| {
             lock.invalidate();
             assert_eq!(swapped.load(Ordering::Relaxed), 1);
         });
-        let before = generation;
         until(|| lock.generation() > before);
         // On its own thread it does not wait for itself.
         lock.invalidate();

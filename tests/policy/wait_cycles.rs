@@ -262,18 +262,19 @@ fn c14_a_circle_with_a_time_out_in_it_is_one() {
 #[test]
 fn c14_who_has_left_is_in_no_circle() {
     let [(alpha, _), (beta, _)] = [ruled(&ALPHA), ruled(&BETA)];
+    let has_left = AtomicBool::new(false);
     thread::scope(|scope| {
         let leaves = scope.spawn(|| {
             alpha.acquire_or_create(|| {
                 until(|| beta.is_creating());
                 let bounded = beta.acquire_timeout(Duration::from_millis(1));
                 assert_eq!(bounded.map(|_| ()), Err(AcquireError::TimedOut));
+                has_left.store(true, Ordering::Relaxed);
                 until(|| alpha.waiting() == 1);
             })
         });
         beta.acquire_or_create(|| {
-            until(|| beta.waiting() == 1);
-            until(|| beta.waiting() == 0);
+            until(|| has_left.load(Ordering::Relaxed));
             assert_eq!(alpha.acquire_or_create(|| panic!("unwanted")), Outcome::Waited);
         });
         leaves.join().unwrap();
