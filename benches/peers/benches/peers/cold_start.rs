@@ -6,7 +6,7 @@
 use crate::HOUR;
 use crate::interleaved::median;
 use crate::place::{Place, Source};
-use crate::subjects::{CACHED, ONCE_CELL, OTHERS, Peer};
+use crate::subjects::{CACHED, Peer, others_without_expiry};
 use crate::table::{self, digits, time};
 use crate::waiters::{Creator, Missing, Waiters};
 use criterion::Criterion;
@@ -36,7 +36,7 @@ impl Missing for Start {
 }
 
 fn peers() -> impl Iterator<Item = &'static Peer> {
-    [&CACHED].into_iter().chain(&OTHERS).chain([&ONCE_CELL])
+    [&CACHED].into_iter().chain(others_without_expiry())
 }
 
 pub fn bench(criterion: &mut Criterion) {

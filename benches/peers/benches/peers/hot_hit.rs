@@ -8,7 +8,7 @@ use crate::floor::Floor;
 use crate::floor::guarded::GuardedFloor;
 use crate::interleaved::{self, Effort, Subject, Timed, verdict};
 use crate::place::{Place, Source};
-use crate::subjects::{CACHED, ONCE_CELL, OTHERS, Peer};
+use crate::subjects::{CACHED, OTHERS, Peer, others_without_expiry};
 use crate::table::{self, digits};
 use crate::{HOUR, THREADS, picture};
 use arc_swap::{ArcSwap, Guard};
@@ -83,8 +83,8 @@ fn fresh(peer: &Peer) -> Box<dyn Place> {
 pub fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("hot_hit");
     let beside = Beside(Dogpile::new(HOUR), ArcSwap::from_pointee(0));
-    let places = [&CACHED].into_iter().chain(&OTHERS).chain([&ONCE_CELL]).map(|peer| (peer.name, fresh(peer)));
-    let places: Vec<_> = places.collect();
+    let peers = [&CACHED].into_iter().chain(others_without_expiry());
+    let places: Vec<_> = peers.map(|peer| (peer.name, fresh(peer))).collect();
     for threads in THREADS {
         for (name, place) in &places {
             interleaved::bench(&mut group, name, threads, &**place);
@@ -100,7 +100,7 @@ pub fn compare() {
     let ours = fresh(&CACHED);
     let mut rows = Vec::new();
     let mut bars = Vec::new();
-    for peer in OTHERS.iter().chain([&ONCE_CELL]) {
+    for peer in others_without_expiry() {
         let other = fresh(peer);
         let of = THREADS.map(|threads| interleaved::compare_in(EFFORT, threads, &*ours, &*other));
         if rows.is_empty() {

@@ -89,6 +89,11 @@ pub const OTHERS: [Peer; 7] = [
     },
 ];
 
-/// A value that is made once: it takes part only where nothing has to expire.
-pub const ONCE_CELL: Peer =
+/// A value that is made once.
+const ONCE_CELL: Peer =
     Peer { name: "once_cell", make: by_hand::once_cell, cannot: Cannot { expire: "expire", fail: "expire" } };
+
+/// Those that take part where nothing has to expire.
+pub fn others_without_expiry() -> impl Iterator<Item = &'static Peer> {
+    OTHERS.iter().chain([&ONCE_CELL])
+}
