@@ -268,9 +268,11 @@ fn c14_who_has_left_is_in_no_circle() {
             alpha.acquire_or_create(|| {
                 until(|| beta.is_creating());
                 let bounded = beta.acquire_timeout(Duration::from_millis(1));
-                assert_eq!(bounded.map(|_| ()), Err(AcquireError::TimedOut));
+                // First of all: a panic here would leave the other side waiting for it.
                 has_left.store(true, Ordering::Relaxed);
-                // (If that panics, its creation ends.)
+                assert_eq!(bounded.map(|_| ()), Err(AcquireError::TimedOut));
+                assert_eq!(beta.waiting(), 0);
+                // (If the creator of beta panics, its creation ends.)
                 until(|| alpha.waiting() == 1 || !beta.is_creating());
             })
         });
