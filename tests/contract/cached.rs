@@ -1,7 +1,7 @@
 //! `Cached` joins the contract, by its plain creators, by those that are handed their `Renewal`, and by its function.
 
-use crate::stage::{Access, Elects, FOREVER, Failure};
-use dogpile::{Cached, CachedGuard, Generation, Made, ManualClock, Outcome, Policy};
+use crate::stage::{Access, Creator, Elects, FOREVER};
+use dogpile::{Cached, CachedGuard, Made, ManualClock, Outcome, Policy};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,21 +14,15 @@ pub struct Owning<W> {
 
 /// One way to get the value.
 pub trait Way: 'static {
-    fn access(
-        lock: &Arc<Cached<u64, Arc<ManualClock>>>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access;
+    fn access(lock: &Arc<Cached<u64, Arc<ManualClock>>>, timeout: Duration, creator: Creator<'_>) -> Access;
 }
 
 impl<W: Way> Elects for Owning<W> {
-    type Generation = Generation;
-
-    fn ruled(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
+    fn new(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
         Self { lock: Arc::new(Cached::with_clock(expires_after, clock).with_policy(policy)), way: PhantomData }
     }
 
-    fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> Access {
         W::access(&self.lock, timeout, creator)
     }
 
@@ -43,11 +37,7 @@ pub fn told(guard: &CachedGuard<u64>) -> (Outcome, u64) {
 pub struct Closure;
 
 impl Way for Closure {
-    fn access(
-        lock: &Arc<Cached<u64, Arc<ManualClock>>>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(lock: &Arc<Cached<u64, Arc<ManualClock>>>, timeout: Duration, creator: Creator<'_>) -> Access {
         let guard = if timeout == FOREVER {
             lock.get_or_try_create(creator)?
         } else {
@@ -61,11 +51,7 @@ impl Way for Closure {
 pub struct ByRenewal;
 
 impl Way for ByRenewal {
-    fn access(
-        lock: &Arc<Cached<u64, Arc<ManualClock>>>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(lock: &Arc<Cached<u64, Arc<ManualClock>>>, timeout: Duration, creator: Creator<'_>) -> Access {
         let guard = lock.get_or_try_create_with_timeout(timeout, |renewal| {
             let value = creator()?;
             let same = renewal.old() == Some(&value);

@@ -1,9 +1,8 @@
 //! `Dogpile` joins the contract, by each mode and each way of creating.
 
-use crate::stage::{Access, Elects, FOREVER, Failure};
+use crate::stage::{Access, Creator, Elects, FOREVER, Failure};
 use dogpile::{
-    Clock, CreateError, Creation, Dogpile, Freshness, Generation, GetError, Lock, ManualClock, Outcome, Policy,
-    Stamped, Turn,
+    Clock, CreateError, Creation, Dogpile, Freshness, GetError, Lock, ManualClock, Outcome, Policy, Stamped, Turn,
 };
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -46,29 +45,24 @@ impl<W> Beside<W> {
 
 /// One way to create when the lock says so.
 pub trait Way: 'static {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access
     where
         Self: Sized;
 }
 
 impl<W: Way> Elects for Beside<W> {
-    type Generation = Generation;
-
-    fn ruled(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
+    fn new(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
         let lock = Arc::new(Dogpile::with_clock(expires_after, Arc::clone(&clock)).with_policy(policy));
         Self { lock, clock, slot: AtomicU64::new(0), stamp: AtomicU64::new(0), way: PhantomData }
     }
 
-    fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
-        W::access(self, timeout, || {
+    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> Access {
+        let creator = || {
             let value = creator()?;
             self.slot.store(value, Ordering::Relaxed);
             Ok(value)
-        })
+        };
+        W::access(self, timeout, Box::new(creator))
     }
 
     crate::asks_its_lock!();
@@ -78,11 +72,7 @@ impl<W: Way> Elects for Beside<W> {
 pub struct Closure;
 
 impl Way for Closure {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let mut created = None;
         let creator = || {
             created = Some(creator()?);
@@ -119,11 +109,7 @@ fn take_turn<W: Way, C: Clock>(
 pub struct ByTurn;
 
 impl Way for ByTurn {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !beside.lock.has_value();
         let turn = beside.lock.acquire_timeout(timeout)?;
         take_turn(beside, turn, was_missing, |creation| creation.run_fallible(|_| creator()))
@@ -145,11 +131,7 @@ pub fn run_elsewhere<L: Lock + Send + Sync>(
 pub struct Elsewhere;
 
 impl Way for Elsewhere {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !beside.lock.has_value();
         let turn = beside.lock.acquire_owned_timeout(timeout)?;
         take_turn(beside, turn, was_missing, |creation| run_elsewhere(creation, creator))
@@ -171,11 +153,7 @@ pub fn outcome_of_value(created: Option<bool>, before: Freshness) -> Outcome {
 pub struct ByGetter;
 
 impl Way for ByGetter {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, beside.lock.freshness());
         let getter = || beside.get();
         let creator = || {
@@ -193,11 +171,7 @@ impl Way for ByGetter {
 pub struct ByStampedGetter;
 
 impl Way for ByStampedGetter {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, beside.lock.freshness());
         let getter = || beside.get_stamped();
         let creator = || {

@@ -7,7 +7,7 @@
 use crate::cached::told;
 use crate::dogpile::{Beside, outcome_of_value};
 use crate::registry::Locks;
-use crate::stage::{Access, Failure};
+use crate::stage::{Access, Creator, Failure};
 use crate::sync_reader::Swapped;
 use crate::{cached, dogpile as lock, registry, sync_reader};
 use dogpile::{
@@ -21,18 +21,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-type Creator = Box<dyn FnOnce() -> Result<u64, Failure> + Send>;
 type Clock = Arc<ManualClock>;
 
 /// Accesses by a creator that may be handed over, and says what has become of it.
 fn access_by(
     policy: &Policy,
-    creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    access: impl FnOnce(Creator, &dyn Runner) -> Access,
+    creator: Creator<'_>,
+    access: impl FnOnce(Creator<'static>, &dyn Runner) -> Access,
 ) -> Access {
     let made = Arc::new(Mutex::new(None));
     let told = Arc::clone(&made);
-    let creator: Box<dyn FnOnce() -> Result<u64, Failure> + Send + '_> = Box::new(move || {
+    let creator: Creator<'_> = Box::new(move || {
         let ran = catch_unwind(AssertUnwindSafe(creator));
         let result = match &ran {
             Ok(Ok(value)) => Ok(*value),
@@ -47,8 +46,7 @@ fn access_by(
     });
     // SAFETY: it is gone when `access` returns or unwinds: it runs there, is dropped there, or in the job, which the
     // runner waits for.
-    let creator: Creator =
-        unsafe { mem::transmute::<Box<dyn FnOnce() -> Result<u64, Failure> + Send + '_>, Creator>(creator) };
+    let creator = unsafe { mem::transmute::<Creator<'_>, Creator<'static>>(creator) };
     let runner = |job: Job| {
         let ran = thread::spawn(job).join();
         ran.unwrap_or_else(|_| panic!("a job does not panic"));
@@ -81,11 +79,7 @@ pub struct ByGetter;
 pub struct ByStampedGetter;
 
 impl lock::Way for InBackground {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         access_by(beside.lock.policy(), creator, |creator, runner| {
             let creator = move |_: &_| creator().map(|_| ());
             let outcome = Dogpile::acquire_or_try_create_in_background_timeout(&beside.lock, runner, timeout, creator)?;
@@ -95,11 +89,7 @@ impl lock::Way for InBackground {
 }
 
 impl lock::Way for ByGetter {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let before = beside.lock.freshness();
         let getter = || beside.get();
         access_by(beside.lock.policy(), creator, |creator, runner| {
@@ -112,18 +102,14 @@ impl lock::Way for ByGetter {
 }
 
 impl lock::Way for ByStampedGetter {
-    fn access(
-        beside: &Beside<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let before = beside.lock.freshness();
         let getter = || beside.get_stamped();
-        let creator = || {
+        let creator = Box::new(|| {
             let value = creator()?;
             beside.stamp(value);
             Ok(value)
-        };
+        });
         access_by(beside.lock.policy(), creator, |creator, runner| {
             let creator = move |_: &_| creator();
             let got: Result<_, CreateError<Failure>> = Dogpile::get_or_try_create_stamped_in_background_timeout(
@@ -139,11 +125,7 @@ impl lock::Way for ByStampedGetter {
 }
 
 impl sync_reader::Way for InBackground {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
             let creator = move |_: &_| creator().map(|_| ());
             let guard = SyncReaderDogpile::acquire_or_try_create_in_background_timeout(
@@ -161,11 +143,7 @@ impl sync_reader::Way for InBackground {
 }
 
 impl sync_reader::Way for ByGetter {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let before = swapped.lock.freshness();
         let getter = || swapped.get();
         leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
@@ -185,11 +163,7 @@ impl sync_reader::Way for ByGetter {
 }
 
 impl sync_reader::Way for ByStampedGetter {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let before = swapped.lock.freshness();
         let getter = || swapped.get_stamped();
         leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
@@ -213,8 +187,8 @@ impl sync_reader::Way for ByStampedGetter {
 /// by what `access` is given besides.
 fn leaving(
     policy: &Policy,
-    creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    access: impl FnOnce(Creator, &dyn Runner, &dyn Fn()) -> Access,
+    creator: Creator<'_>,
+    access: impl FnOnce(Creator<'static>, &dyn Runner, &dyn Fn()) -> Access,
 ) -> Access {
     access_by(policy, creator, |creator, _| {
         let at_work = Mutex::new(None);
@@ -232,11 +206,7 @@ fn leaving(
 }
 
 impl cached::Way for InBackground {
-    fn access(
-        lock: &Arc<Cached<u64, Clock>>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(lock: &Arc<Cached<u64, Clock>>, timeout: Duration, creator: Creator<'_>) -> Access {
         access_by(lock.policy(), creator, |creator, runner| {
             let creator = move |_: &_| creator().map(Made::new);
             let guard = Cached::get_or_try_create_in_background_timeout(lock, runner, timeout, creator)?;
@@ -246,18 +216,13 @@ impl cached::Way for InBackground {
 }
 
 impl registry::Way<Dogpile<Clock>> for InBackground {
-    fn access(
-        locks: &Locks<Dogpile<Clock>>,
-        slot: &AtomicU64,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(locks: &Locks<Dogpile<Clock>>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
         let lock = locks.get_owned("key");
-        let creator = || {
+        let creator = Box::new(|| {
             let value = creator()?;
             slot.store(value, Ordering::Relaxed);
             Ok(value)
-        };
+        });
         access_by(lock.policy(), creator, |creator, runner| {
             let creator = move |_: &_| creator().map(|_| ());
             let outcome = Dogpile::acquire_or_try_create_in_background_timeout(&lock, runner, timeout, creator)?;
@@ -267,12 +232,7 @@ impl registry::Way<Dogpile<Clock>> for InBackground {
 }
 
 impl registry::Way<Cached<u64, Clock>> for InBackground {
-    fn access(
-        locks: &Locks<Cached<u64, Clock>>,
-        _: &AtomicU64,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(locks: &Locks<Cached<u64, Clock>>, _: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
         let lock = locks.get_owned("key");
         access_by(lock.policy(), creator, |creator, runner| {
             let creator = move |_: &_| creator().map(Made::new);

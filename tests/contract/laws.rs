@@ -1,10 +1,10 @@
 //! The laws as functions over anything that elects.
 //!
-//! [`contract!`](crate::contract) makes one test of each law for each type. No test sleeps: a creator is held at a
-//! [`Gate`](crate::stage::Gate), and others are waited for by their state ([`until`]).
+//! No test sleeps: a creator is held at a [`Gate`](crate::stage::Gate), and others are waited for by their state
+//! ([`until`]).
 
 use crate::stage::{
-    ALMOST_A_MINUTE, Access, Elects, FOREVER, Failure, Held, MINUTE, StartLine, Waiters, gate, join, lock, make, never,
+    ALMOST_A_MINUTE, Access, FOREVER, Failure, Ground, Held, MINUTE, StartLine, Waiters, gate, join, make, never,
     panics, until, would_deadlock,
 };
 use dogpile::{CreateError, Freshness, Outcome};
@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-pub fn l1_one_creator<S: Elects>() {
-    let (lock, _) = lock::<S>(Duration::ZERO);
+pub fn l1_one_creator(ground: &Ground) {
+    let (lock, _) = ground.lock(Duration::ZERO);
     let (inside, runs) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let created: usize = thread::scope(|scope| {
         let threads: Vec<_> = (0..4u64)
@@ -48,9 +48,9 @@ pub fn l1_one_creator<S: Elects>() {
     assert!(created > 0);
 }
 
-pub fn l1_a_fresh_value_is_not_created_again<S: Elects>() {
+pub fn l1_a_fresh_value_is_not_created_again(ground: &Ground) {
     for round in 0..200 {
-        let (lock, clock) = lock::<S>(MINUTE);
+        let (lock, clock) = ground.lock(MINUTE);
         if round % 2 == 0 {
             make(&*lock, 1).unwrap();
             clock.advance(MINUTE);
@@ -72,8 +72,8 @@ pub fn l1_a_fresh_value_is_not_created_again<S: Elects>() {
     }
 }
 
-pub fn l2_a_stale_value_is_not_waited_for<S: Elects>() {
-    let (lock, clock) = lock::<S>(MINUTE);
+pub fn l2_a_stale_value_is_not_waited_for(ground: &Ground) {
+    let (lock, clock) = ground.lock(MINUTE);
     assert_eq!(make(&*lock, 1), Ok((Outcome::Created, 1)));
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 1)));
     clock.advance(MINUTE);
@@ -86,9 +86,9 @@ pub fn l2_a_stale_value_is_not_waited_for<S: Elects>() {
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 2)));
 }
 
-pub fn l3_one_creation_serves_all_who_wait<S: Elects>() {
+pub fn l3_one_creation_serves_all_who_wait(ground: &Ground) {
     for expires_after in [MINUTE, Duration::ZERO] {
-        let (lock, _) = lock::<S>(expires_after);
+        let (lock, _) = ground.lock(expires_after);
         let creation = Held::start(&lock, || Ok(1));
         let waiters = Waiters::start(&lock, 8, never);
         assert!(lock.is_creating());
@@ -119,9 +119,9 @@ impl Plain {
     }
 }
 
-pub fn l4_who_sees_a_creation_sees_its_writes<S: Elects>() {
+pub fn l4_who_sees_a_creation_sees_its_writes(ground: &Ground) {
     for round in 1..200 {
-        let (lock, _) = lock::<S>(MINUTE);
+        let (lock, _) = ground.lock(MINUTE);
         let (plain, start) = (Plain::default(), StartLine::of(4));
         thread::scope(|scope| {
             // One that only sees it fresh, and has met the creator nowhere else.
@@ -153,8 +153,8 @@ pub fn l4_who_sees_a_creation_sees_its_writes<S: Elects>() {
     }
 }
 
-pub fn l5_a_failure_leaves_everything_as_it_was<S: Elects>() {
-    let (lock, clock) = lock::<S>(MINUTE);
+pub fn l5_a_failure_leaves_everything_as_it_was(ground: &Ground) {
+    let (lock, clock) = ground.lock(MINUTE);
     make(&*lock, 1).unwrap();
     clock.advance(MINUTE * 2);
     let generation = lock.generation();
@@ -169,8 +169,8 @@ pub fn l5_a_failure_leaves_everything_as_it_was<S: Elects>() {
     assert_eq!(make(&*lock, 2), Ok((Outcome::Created, 2)));
 }
 
-fn hands_on<S: Elects>(fail: impl FnOnce() -> Result<u64, Failure> + Send + 'static) -> thread::Result<Access> {
-    let (lock, _) = lock::<S>(MINUTE);
+fn hands_on(ground: &Ground, fail: impl FnOnce() -> Result<u64, Failure> + Send + 'static) -> thread::Result<Access> {
+    let (lock, _) = ground.lock(MINUTE);
     let first = Held::start(&lock, fail);
     let (gate, keeper) = gate();
     let gate = Mutex::new(gate);
@@ -196,17 +196,17 @@ fn hands_on<S: Elects>(fail: impl FnOnce() -> Result<u64, Failure> + Send + 'sta
     first
 }
 
-pub fn l5_c3_an_error_hands_on_to_exactly_one<S: Elects>() {
-    assert_eq!(hands_on::<S>(|| Err(Failure)).unwrap(), Err(CreateError::Failed(Failure)));
+pub fn l5_c3_an_error_hands_on_to_exactly_one(ground: &Ground) {
+    assert_eq!(hands_on(ground, || Err(Failure)).unwrap(), Err(CreateError::Failed(Failure)));
 }
 
-pub fn l5_c1_c17_a_panic_hands_on_to_exactly_one<S: Elects>() {
-    let panicked = hands_on::<S>(panics);
+pub fn l5_c1_c17_a_panic_hands_on_to_exactly_one(ground: &Ground) {
+    let panicked = hands_on(ground, panics);
     assert!(panicked.is_err(), "the panic reaches the caller of the access");
 }
 
-pub fn c1_the_old_value_serves_while_creators_panic<S: Elects>() {
-    let (lock, clock) = lock::<S>(MINUTE);
+pub fn c1_the_old_value_serves_while_creators_panic(ground: &Ground) {
+    let (lock, clock) = ground.lock(MINUTE);
     make(&*lock, 1).unwrap();
     clock.advance(MINUTE);
     let creation = Held::start(&lock, panics);
@@ -216,8 +216,8 @@ pub fn c1_the_old_value_serves_while_creators_panic<S: Elects>() {
     assert_eq!(make(&*lock, 2), Ok((Outcome::Created, 2)));
 }
 
-pub fn l6_c8_an_invalidation_wins_over_a_creation<S: Elects>() {
-    let (lock, _) = lock::<S>(MINUTE);
+pub fn l6_c8_an_invalidation_wins_over_a_creation(ground: &Ground) {
+    let (lock, _) = ground.lock(MINUTE);
     let creation = Held::start(&lock, || Ok(1));
     let before = Waiters::start(&lock, 2, never);
     lock.invalidate();
@@ -235,9 +235,9 @@ pub fn l6_c8_an_invalidation_wins_over_a_creation<S: Elects>() {
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 2)));
 }
 
-pub fn l6_a_superseded_value_never_becomes_fresh<S: Elects>() {
+pub fn l6_a_superseded_value_never_becomes_fresh(ground: &Ground) {
     for stale in [false, true] {
-        let (lock, clock) = lock::<S>(MINUTE);
+        let (lock, clock) = ground.lock(MINUTE);
         if stale {
             make(&*lock, 1).unwrap();
             clock.advance(MINUTE);
@@ -254,8 +254,8 @@ pub fn l6_a_superseded_value_never_becomes_fresh<S: Elects>() {
     }
 }
 
-pub fn l6_what_was_marked_while_created_is_published_as_stale<S: Elects>() {
-    let (lock, clock) = lock::<S>(MINUTE);
+pub fn l6_what_was_marked_while_created_is_published_as_stale(ground: &Ground) {
+    let (lock, clock) = ground.lock(MINUTE);
     make(&*lock, 1).unwrap();
     clock.advance(MINUTE);
     let creation = Held::start(&lock, || Ok(2));
@@ -270,8 +270,8 @@ pub fn l6_what_was_marked_while_created_is_published_as_stale<S: Elects>() {
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 3)));
 }
 
-pub fn l6_a_mark_does_not_starve_those_who_wait<S: Elects>() {
-    let (lock, _) = lock::<S>(MINUTE);
+pub fn l6_a_mark_does_not_starve_those_who_wait(ground: &Ground) {
+    let (lock, _) = ground.lock(MINUTE);
     lock.mark_stale();
     assert_eq!(lock.freshness(), Freshness::Missing, "nothing to be stale");
     let creation = Held::start(&lock, || Ok(1));
@@ -282,8 +282,8 @@ pub fn l6_a_mark_does_not_starve_those_who_wait<S: Elects>() {
     assert_eq!(lock.freshness(), Freshness::Stale);
 }
 
-pub fn l6_marks_and_invalidations_reach_the_next_access<S: Elects>() {
-    let (lock, _) = lock::<S>(MINUTE);
+pub fn l6_marks_and_invalidations_reach_the_next_access(ground: &Ground) {
+    let (lock, _) = ground.lock(MINUTE);
     make(&*lock, 1).unwrap();
     lock.mark_stale();
     assert_eq!(lock.freshness(), Freshness::Stale);
@@ -294,8 +294,8 @@ pub fn l6_marks_and_invalidations_reach_the_next_access<S: Elects>() {
     assert_eq!(make(&*lock, 3), Ok((Outcome::Created, 3)));
 }
 
-pub fn l6_one_invalidation_for_all_who_saw_the_same<S: Elects>() {
-    let (lock, _) = lock::<S>(MINUTE);
+pub fn l6_one_invalidation_for_all_who_saw_the_same(ground: &Ground) {
+    let (lock, _) = ground.lock(MINUTE);
     make(&*lock, 1).unwrap();
     let (seen, start, runs) = (lock.generation(), StartLine::of(64), AtomicUsize::new(0));
     let invalidated: usize = thread::scope(|scope| {
@@ -319,13 +319,13 @@ pub fn l6_one_invalidation_for_all_who_saw_the_same<S: Elects>() {
     assert!(lock.generation() > seen);
 }
 
-pub fn l7_c13_a_creator_that_asks_for_its_own_value_is_told<S: Elects>() {
-    let (lock, clock) = lock::<S>(MINUTE);
+pub fn l7_c13_a_creator_that_asks_for_its_own_value_is_told(ground: &Ground) {
+    let (lock, clock) = ground.lock(MINUTE);
     let created = lock.access(FOREVER, || {
         assert_eq!(lock.access(FOREVER, never), Err(would_deadlock()));
         assert_eq!(lock.access(Duration::ZERO, never), Err(would_deadlock()));
         // Another lock is not its own.
-        let (other, _) = self::lock::<S>(MINUTE);
+        let (other, _) = ground.lock(MINUTE);
         assert_eq!(make(&*other, 7), Ok((Outcome::Created, 7)));
         Ok(1)
     });
@@ -344,8 +344,8 @@ pub fn l7_c13_a_creator_that_asks_for_its_own_value_is_told<S: Elects>() {
     assert_eq!(make(&*lock, 3), Ok((Outcome::Created, 3)));
 }
 
-pub fn l10_c12_a_wait_ends_and_the_creation_goes_on<S: Elects>() {
-    let (lock, _) = lock::<S>(MINUTE);
+pub fn l10_c12_a_wait_ends_and_the_creation_goes_on(ground: &Ground) {
+    let (lock, _) = ground.lock(MINUTE);
     let creation = Held::start(&lock, || Ok(1));
     for timeout in [Duration::ZERO, Duration::from_millis(2)] {
         assert_eq!(lock.access(timeout, never), Err(CreateError::TimedOut));
@@ -355,9 +355,9 @@ pub fn l10_c12_a_wait_ends_and_the_creation_goes_on<S: Elects>() {
     assert_eq!(lock.access(Duration::ZERO, never), Ok((Outcome::Fresh, 1)));
 }
 
-pub fn l10_who_gives_up_does_not_take_the_turn_of_another<S: Elects>() {
+pub fn l10_who_gives_up_does_not_take_the_turn_of_another(ground: &Ground) {
     for _ in 0..50 {
-        let (lock, _) = lock::<S>(MINUTE);
+        let (lock, _) = ground.lock(MINUTE);
         let creation = Held::start(&lock, || Err(Failure));
         let impatient: Vec<_> = (0..3)
             .map(|_| {
@@ -381,8 +381,8 @@ pub fn l10_who_gives_up_does_not_take_the_turn_of_another<S: Elects>() {
     }
 }
 
-pub fn l11_expiry_is_exact_and_never_early<S: Elects>() {
-    let (lock, clock) = lock::<S>(MINUTE);
+pub fn l11_expiry_is_exact_and_never_early(ground: &Ground) {
+    let (lock, clock) = ground.lock(MINUTE);
     make(&*lock, 1).unwrap();
     clock.advance(ALMOST_A_MINUTE);
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 1)));
@@ -394,8 +394,8 @@ pub fn l11_expiry_is_exact_and_never_early<S: Elects>() {
     assert_eq!(lock.age(), Some(Duration::ZERO));
 }
 
-pub fn l11_zero_and_max<S: Elects>() {
-    let (zero, _) = lock::<S>(Duration::ZERO);
+pub fn l11_zero_and_max(ground: &Ground) {
+    let (zero, _) = ground.lock(Duration::ZERO);
     for value in 1..4 {
         assert_eq!(make(&*zero, value), Ok((Outcome::Created, value)));
         assert_eq!(zero.freshness(), Freshness::Stale);
@@ -405,16 +405,16 @@ pub fn l11_zero_and_max<S: Elects>() {
     assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 4)));
 
     for forever in [Duration::MAX, Duration::from_nanos(u64::MAX)] {
-        let (lock, clock) = lock::<S>(forever);
+        let (lock, clock) = ground.lock(forever);
         make(&*lock, 1).unwrap();
         clock.advance(Duration::MAX);
         assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 1)));
     }
 }
 
-pub fn c16_no_wake_up_is_lost<S: Elects>() {
+pub fn c16_no_wake_up_is_lost(ground: &Ground) {
     for round in 0..1_000 {
-        let (lock, _) = lock::<S>(MINUTE);
+        let (lock, _) = ground.lock(MINUTE);
         let start = StartLine::of(2);
         let access = |fails: bool| {
             start.wait();
@@ -430,8 +430,8 @@ pub fn c16_no_wake_up_is_lost<S: Elects>() {
     }
 }
 
-pub fn c18_the_stamp_is_taken_when_the_creator_returns<S: Elects>() {
-    let (lock, clock) = lock::<S>(MINUTE);
+pub fn c18_the_stamp_is_taken_when_the_creator_returns(ground: &Ground) {
+    let (lock, clock) = ground.lock(MINUTE);
     let slow = lock.access(FOREVER, || {
         clock.advance(MINUTE * 10);
         Ok(1)
@@ -441,8 +441,8 @@ pub fn c18_the_stamp_is_taken_when_the_creator_returns<S: Elects>() {
     assert_eq!(lock.freshness(), Freshness::Fresh);
 }
 
-pub fn c22_creators_run_outside_every_lock<S: Elects>() {
-    let (lock, _) = lock::<S>(MINUTE);
+pub fn c22_creators_run_outside_every_lock(ground: &Ground) {
+    let (lock, _) = ground.lock(MINUTE);
     let created = lock.access(FOREVER, || {
         // Whatever takes the inner mutex can be called from a creator, and from elsewhere while it runs.
         let elsewhere = Arc::clone(&lock);
@@ -454,47 +454,4 @@ pub fn c22_creators_run_outside_every_lock<S: Elects>() {
         Ok(1)
     });
     assert_eq!(created, Ok((Outcome::Created, 1)));
-}
-
-/// Makes one test of each law for a type.
-#[macro_export]
-macro_rules! contract {
-    ($($module:ident: $subject:ty),+ $(,)?) => {
-        $($crate::contract!(@laws $module, $subject,
-            l1_one_creator,
-            l1_a_fresh_value_is_not_created_again,
-            l2_a_stale_value_is_not_waited_for,
-            l3_one_creation_serves_all_who_wait,
-            l4_who_sees_a_creation_sees_its_writes,
-            l5_a_failure_leaves_everything_as_it_was,
-            l5_c3_an_error_hands_on_to_exactly_one,
-            l5_c1_c17_a_panic_hands_on_to_exactly_one,
-            c1_the_old_value_serves_while_creators_panic,
-            l6_c8_an_invalidation_wins_over_a_creation,
-            l6_a_superseded_value_never_becomes_fresh,
-            l6_what_was_marked_while_created_is_published_as_stale,
-            l6_a_mark_does_not_starve_those_who_wait,
-            l6_marks_and_invalidations_reach_the_next_access,
-            l6_one_invalidation_for_all_who_saw_the_same,
-            l7_c13_a_creator_that_asks_for_its_own_value_is_told,
-            l10_c12_a_wait_ends_and_the_creation_goes_on,
-            l10_who_gives_up_does_not_take_the_turn_of_another,
-            l11_expiry_is_exact_and_never_early,
-            l11_zero_and_max,
-            c16_no_wake_up_is_lost,
-            c18_the_stamp_is_taken_when_the_creator_returns,
-            c22_creators_run_outside_every_lock,
-        );)+
-    };
-    (@laws $module:ident, $subject:ty, $($law:ident),+ $(,)?) => {
-        mod $module {
-            $($crate::contract!(@test laws, $law, ($subject));)+
-        }
-    };
-    (@test $laws:ident, $law:ident, ($($subject:ty),+)) => {
-        #[test]
-        fn $law() {
-            $crate::$laws::$law::<$($subject),+>();
-        }
-    };
 }

@@ -1,7 +1,13 @@
 //! The contract: one suite of laws, run over everything that elects.
 //!
-//! A type joins by implementing [`stage::Elects`] in a file of its own here and naming itself below. What only one type
-//! can do is tested in `tests/<type>.rs`.
+//! A test is a row of a table, subject × policy × law. Its name says all three, with no policy between the other two
+//! where the lock is given none: `dogpile_by_closure::under_retry_after::l5_a_failure_is_handed_on_or_shared`. A part
+//! of the name filters, as in `cargo test --test contract -- under_retry_after`; `--skip ::under_` leaves the subjects
+//! without a policy and those with everything.
+//!
+//! A type joins by implementing [`stage::Elects`] in a file of its own here and by a line in [`subjects`]; a law by a
+//! function of [`stage::Ground`] and a line in [`LAWS`], or in the two lists of those under policies; a policy by a
+//! setting in [`policies`]. What only one type can do is tested in `tests/<type>.rs`.
 
 mod cached;
 #[path = "../common/mod.rs"]
@@ -12,80 +18,116 @@ mod failure;
 mod in_background;
 mod laws;
 mod naive;
+mod policies;
 mod registry;
 mod rules;
 mod script;
 mod stage;
+mod subjects;
 mod sync_reader;
 mod tasks;
 
-contract! {
-    naive_reference: crate::naive::Naive,
-    dogpile_by_closure: crate::dogpile::Beside<crate::dogpile::Closure>,
-    dogpile_by_turn: crate::dogpile::Beside<crate::dogpile::ByTurn>,
-    dogpile_elsewhere: crate::dogpile::Beside<crate::dogpile::Elsewhere>,
-    dogpile_by_getter: crate::dogpile::Beside<crate::dogpile::ByGetter>,
-    dogpile_by_stamped_getter: crate::dogpile::Beside<crate::dogpile::ByStampedGetter>,
-    cached_by_closure: crate::cached::Owning<crate::cached::Closure>,
-    cached_by_renewal: crate::cached::Owning<crate::cached::ByRenewal>,
-    registered_dogpile: crate::registry::OfDogpile<crate::registry::Closure>,
-    registered_dogpile_elsewhere: crate::registry::OfDogpile<crate::registry::Elsewhere>,
-    registered_sync_reader: crate::registry::OfSyncReader<crate::registry::Closure>,
-    registered_cached: crate::registry::OfCached<crate::registry::Closure>,
-    sync_reader_by_closure: crate::sync_reader::Swapped<crate::sync_reader::Closure>,
-    sync_reader_by_turn: crate::sync_reader::Swapped<crate::sync_reader::ByTurn>,
-    sync_reader_elsewhere: crate::sync_reader::Swapped<crate::sync_reader::Elsewhere>,
-    sync_reader_by_getter: crate::sync_reader::Swapped<crate::sync_reader::ByGetter>,
-    sync_reader_by_stamped_getter: crate::sync_reader::Swapped<crate::sync_reader::ByStampedGetter>,
-    dogpile_in_background: crate::dogpile::Beside<crate::in_background::InBackground>,
-    dogpile_by_getter_in_background: crate::dogpile::Beside<crate::in_background::ByGetter>,
-    dogpile_by_stamped_getter_in_background: crate::dogpile::Beside<crate::in_background::ByStampedGetter>,
-    cached_in_background: crate::cached::Owning<crate::in_background::InBackground>,
-    registered_dogpile_in_background: crate::registry::OfDogpile<crate::in_background::InBackground>,
-    registered_cached_in_background: crate::registry::OfCached<crate::in_background::InBackground>,
-    sync_reader_in_background: crate::sync_reader::Swapped<crate::in_background::InBackground>,
-    sync_reader_by_getter_in_background: crate::sync_reader::Swapped<crate::in_background::ByGetter>,
-    sync_reader_by_stamped_getter_in_background: crate::sync_reader::Swapped<crate::in_background::ByStampedGetter>,
+use crate::stage::Ground;
+use libtest_mimic::{Arguments, Trial};
+use std::process::ExitCode;
+
+/// A law, and its name.
+type Law = (&'static str, fn(&Ground));
+
+macro_rules! laws {
+    ($module:ident: $($law:ident,)+) => { [$((stringify!($law), $module::$law),)+] };
 }
 
-/// Each type by tasks, on each executor.
-macro_rules! on_each_executor {
-    ($($on:ident: $executor:ty,)+) => {$(
-        mod $on {
-            crate::contract! {
-                dogpile: crate::dogpile::Beside<crate::tasks::AsTask<$executor>>,
-                dogpile_by_getter: crate::dogpile::Beside<crate::tasks::ByGetter<$executor>>,
-                dogpile_by_stamped_getter: crate::dogpile::Beside<crate::tasks::ByStampedGetter<$executor>>,
-                cached: crate::cached::Owning<crate::tasks::AsTask<$executor>>,
-                cached_by_renewal: crate::cached::Owning<crate::tasks::ByRenewal<$executor>>,
-                sync_reader: crate::sync_reader::Swapped<crate::tasks::AsTask<$executor>>,
-                sync_reader_by_getter: crate::sync_reader::Swapped<crate::tasks::ByGetter<$executor>>,
+/// Of each subject without a policy.
+const LAWS: [Law; 23] = laws! { laws:
+    l1_one_creator,
+    l1_a_fresh_value_is_not_created_again,
+    l2_a_stale_value_is_not_waited_for,
+    l3_one_creation_serves_all_who_wait,
+    l4_who_sees_a_creation_sees_its_writes,
+    l5_a_failure_leaves_everything_as_it_was,
+    l5_c3_an_error_hands_on_to_exactly_one,
+    l5_c1_c17_a_panic_hands_on_to_exactly_one,
+    c1_the_old_value_serves_while_creators_panic,
+    l6_c8_an_invalidation_wins_over_a_creation,
+    l6_a_superseded_value_never_becomes_fresh,
+    l6_what_was_marked_while_created_is_published_as_stale,
+    l6_a_mark_does_not_starve_those_who_wait,
+    l6_marks_and_invalidations_reach_the_next_access,
+    l6_one_invalidation_for_all_who_saw_the_same,
+    l7_c13_a_creator_that_asks_for_its_own_value_is_told,
+    l10_c12_a_wait_ends_and_the_creation_goes_on,
+    l10_who_gives_up_does_not_take_the_turn_of_another,
+    l11_expiry_is_exact_and_never_early,
+    l11_zero_and_max,
+    c16_no_wake_up_is_lost,
+    c18_the_stamp_is_taken_when_the_creator_returns,
+    c22_creators_run_outside_every_lock,
+};
+
+/// Those that no policy touches: they hold under each.
+const UNTOUCHED: [Law; 13] = laws! { laws:
+    l1_a_fresh_value_is_not_created_again,
+    l2_a_stale_value_is_not_waited_for,
+    l3_one_creation_serves_all_who_wait,
+    l6_c8_an_invalidation_wins_over_a_creation,
+    l6_a_superseded_value_never_becomes_fresh,
+    l6_what_was_marked_while_created_is_published_as_stale,
+    l6_a_mark_does_not_starve_those_who_wait,
+    l7_c13_a_creator_that_asks_for_its_own_value_is_told,
+    l10_c12_a_wait_ends_and_the_creation_goes_on,
+    l11_expiry_is_exact_and_never_early,
+    l11_zero_and_max,
+    c18_the_stamp_is_taken_when_the_creator_returns,
+    c22_creators_run_outside_every_lock,
+};
+
+/// Those that ask what the policy says.
+const RULED: [Law; 7] = laws! { rules:
+    l1_one_creator_whatever_fails,
+    l1_c11_what_hangs_is_overtaken_or_not,
+    l5_c11_who_waits_for_what_hangs_takes_over,
+    l5_c10_a_failure_leaves_the_old_value,
+    l5_a_failure_is_handed_on_or_shared,
+    l7_c14_a_circle_is_found,
+    l10_a_wait_ends_whatever_rules,
+};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let (subjects, policies) = (subjects::all(), policies::all());
+    let ruled = subjects::ruled(&subjects);
+    let mut trials = vec![Trial::test(script::NAME, || {
+        script::the_real_lock_does_what_the_naive_one_does();
+        Ok(())
+    })];
+    let mut add = |name: String, ground: Ground, law: fn(&Ground)| {
+        trials.push(Trial::test(name, move || {
+            law(&ground);
+            Ok(())
+        }));
+    };
+    for (subject, maker) in &subjects {
+        for (name, law) in LAWS {
+            add(format!("{subject}::{name}"), Ground { maker: *maker, policy: &policies::NONE }, law);
+        }
+    }
+    for (subject, maker) in &ruled {
+        for (rule, policy) in &policies {
+            for (name, law) in UNTOUCHED.into_iter().chain(RULED) {
+                add(format!("{subject}::{rule}::{name}"), Ground { maker: *maker, policy }, law);
             }
         }
-    )+};
-}
-
-on_each_executor! {
-    on_tokio_threads: crate::tasks::TokioThreads,
-    on_tokio_thread: crate::tasks::TokioThread,
-    on_smol: crate::tasks::Smol,
-}
-
-under_each_policy_and_each_pair! {
-    dogpile_by_closure: crate::dogpile::Beside<crate::dogpile::Closure>,
-    dogpile_by_getter: crate::dogpile::Beside<crate::dogpile::ByGetter>,
-    dogpile_by_stamped_getter: crate::dogpile::Beside<crate::dogpile::ByStampedGetter>,
-    cached_by_closure: crate::cached::Owning<crate::cached::Closure>,
-    cached_by_renewal: crate::cached::Owning<crate::cached::ByRenewal>,
-    sync_reader_by_closure: crate::sync_reader::Swapped<crate::sync_reader::Closure>,
-    sync_reader_by_getter: crate::sync_reader::Swapped<crate::sync_reader::ByGetter>,
-    registered_dogpile: crate::registry::OfDogpile<crate::registry::Closure>,
-    registered_cached: crate::registry::OfCached<crate::registry::Closure>,
-    dogpile_in_background: crate::dogpile::Beside<crate::in_background::InBackground>,
-    dogpile_by_getter_in_background: crate::dogpile::Beside<crate::in_background::ByGetter>,
-    cached_in_background: crate::cached::Owning<crate::in_background::InBackground>,
-    sync_reader_in_background: crate::sync_reader::Swapped<crate::in_background::InBackground>,
-    dogpile_on_tokio_threads: crate::dogpile::Beside<crate::tasks::AsTask<crate::tasks::TokioThreads>>,
-    dogpile_by_getter_on_smol: crate::dogpile::Beside<crate::tasks::ByGetter<crate::tasks::Smol>>,
-    cached_on_tokio_thread: crate::cached::Owning<crate::tasks::AsTask<crate::tasks::TokioThread>>,
+    }
+    if !arguments.list {
+        let (laws, laws_under) = (LAWS.len(), UNTOUCHED.len() + RULED.len());
+        println!(
+            "{} subjects × {laws} laws + {} subjects × {} policies × {laws_under} laws + 1 random script = {} tests",
+            subjects.len(),
+            ruled.len(),
+            policies.len(),
+            trials.len(),
+        );
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -3,7 +3,7 @@
 //! It keeps the laws by being simple. The contract suite runs over it to show that the suite asks for the laws and not
 //! for this crate's way of keeping them, and random scripts are compared with it step by step.
 
-use crate::stage::{Access, Elects, Failure, would_deadlock};
+use crate::stage::{Access, Creator, Elects, Mark, would_deadlock};
 use dogpile::{Clock, CreateError, Finished, Freshness, ManualClock, Outcome, Policy};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -128,13 +128,11 @@ impl Naive {
 }
 
 impl Elects for Naive {
-    type Generation = u64;
-
-    fn ruled(expires_after: Duration, clock: Arc<ManualClock>, _none: &'static Policy) -> Self {
+    fn new(expires_after: Duration, clock: Arc<ManualClock>, _none: &'static Policy) -> Self {
         Self { expires_after, clock, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> Access {
         let outcome = match self.turn(timeout, Some(thread::current().id())) {
             NaiveTurn::Fresh => Outcome::Fresh,
             NaiveTurn::Stale => Outcome::Stale,
@@ -166,9 +164,9 @@ impl Elects for Naive {
         state.value = None;
     }
 
-    fn invalidate_if(&self, seen: u64) -> bool {
+    fn invalidate_if(&self, seen: Mark) -> bool {
         let mut state = self.state();
-        if state.generation != seen {
+        if Mark::Naive(state.generation) != seen {
             return false;
         }
         state.generation += 1;
@@ -194,8 +192,8 @@ impl Elects for Naive {
         self.state().value.as_ref().map(|value| self.now().saturating_sub(value.created))
     }
 
-    fn generation(&self) -> u64 {
-        self.state().generation
+    fn generation(&self) -> Mark {
+        Mark::Naive(self.state().generation)
     }
 
     fn is_creating(&self) -> bool {

@@ -1,10 +1,10 @@
 //! The locks of a `Registry` join the contract: each access looks its key up anew.
 
 use crate::dogpile::{outcome_of_value, run_elsewhere};
-use crate::stage::{Access, Elects, Failure};
+use crate::stage::{Access, Creator, Elects};
 use dogpile::{
-    Cached, CachedGuard, CreateError, Dogpile, Generation, Held, Lock, ManualClock, Outcome, Policy, Registry,
-    SyncReaderDogpile, Turn,
+    Cached, CachedGuard, CreateError, Dogpile, Held, Lock, ManualClock, Outcome, Policy, Registry, SyncReaderDogpile,
+    Turn,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,33 +31,27 @@ pub type OfCached<W> = Registered<Cached<u64, Clock>, W>;
 /// One way to use a lock that was looked up.
 pub trait Way<L: Lock>: Default + Send + Sync + 'static {
     /// Of the one key.
-    fn access(
-        locks: &Locks<L>,
-        slot: &AtomicU64,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access;
+    fn access(locks: &Locks<L>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access;
 }
 
 macro_rules! joins {
     ($lock:ty) => {
         impl<W: Way<$lock>> Elects for Registered<$lock, W> {
-            type Generation = Generation;
-
-            fn ruled(expires_after: Duration, clock: Clock, policy: &'static Policy) -> Self {
+            fn new(expires_after: Duration, clock: Clock, policy: &'static Policy) -> Self {
                 let maker: Maker<$lock> = Box::new(move |_| <$lock>::with_clock(expires_after, Arc::clone(&clock)));
                 let registry = Arc::new(Registry::with_maker(maker).with_policy(policy));
                 let lock = registry.get_owned("key");
                 Self { registry, lock, slot: AtomicU64::new(0), _way: W::default() }
             }
 
-            fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+            fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> Access {
                 let held = self.registry.get("key");
                 assert!(std::ptr::eq(&*held, &*self.lock), "the same lock for all who ask");
-                let access = W::access(&self.registry, &self.slot, timeout, || {
+                let creator = || {
                     assert!(self.registry.is_creating("key"));
                     creator()
-                });
+                };
+                let access = W::access(&self.registry, &self.slot, timeout, Box::new(creator));
                 drop(held);
                 assert_eq!(self.registry.len(), 1);
                 access
@@ -76,12 +70,7 @@ joins!(Cached<u64, Clock>);
 pub struct Closure;
 
 impl Way<Dogpile<Clock>> for Closure {
-    fn access(
-        locks: &Locks<Dogpile<Clock>>,
-        slot: &AtomicU64,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(locks: &Locks<Dogpile<Clock>>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
         let (lock, mut created) = (locks.get("key"), None);
         let outcome = lock.acquire_or_try_create_timeout(timeout, || {
             let value = creator()?;
@@ -98,7 +87,7 @@ impl Way<SyncReaderDogpile<Clock>> for Closure {
         locks: &Locks<SyncReaderDogpile<Clock>>,
         slot: &AtomicU64,
         timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
+        creator: Creator<'_>,
     ) -> Access {
         let (lock, mut created) = (locks.get("key"), None);
         let guard = lock.acquire_or_try_create_timeout(timeout, || {
@@ -113,12 +102,7 @@ impl Way<SyncReaderDogpile<Clock>> for Closure {
 }
 
 impl Way<Cached<u64, Clock>> for Closure {
-    fn access(
-        locks: &Locks<Cached<u64, Clock>>,
-        _: &AtomicU64,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(locks: &Locks<Cached<u64, Clock>>, _: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
         let guard = locks.get("key").get_or_try_create_timeout(timeout, creator)?;
         Ok((CachedGuard::outcome(&guard), *guard))
     }
@@ -129,12 +113,7 @@ impl Way<Cached<u64, Clock>> for Closure {
 pub struct Elsewhere;
 
 impl Way<Dogpile<Clock>> for Elsewhere {
-    fn access(
-        locks: &Locks<Dogpile<Clock>>,
-        slot: &AtomicU64,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(locks: &Locks<Dogpile<Clock>>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
         let lock = locks.get("key");
         let before = lock.freshness();
         let Turn::Create(creation) = lock.acquire_owned_timeout(timeout)? else {

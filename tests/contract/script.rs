@@ -4,7 +4,8 @@
 //! shortest script that differs; `PROPTEST_CASES` asks for more of them.
 
 use crate::naive::{Naive, NaiveTurn};
-use crate::stage::{ALMOST_A_MINUTE, Elects, MINUTE};
+use crate::policies;
+use crate::stage::{ALMOST_A_MINUTE, Elects, MINUTE, Mark};
 use dogpile::{AcquireError, Creation, Dogpile, Generation, ManualClock, Turn};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ struct Pair<'a> {
     real: &'a Dogpile<Arc<ManualClock>>,
     naive: &'a Naive,
     held: Option<(Creation<'a, Dogpile<Arc<ManualClock>>>, Held)>,
-    noted: Option<(Generation, u64)>,
+    noted: Option<(Generation, Mark)>,
 }
 
 impl Pair<'_> {
@@ -84,7 +85,7 @@ impl Pair<'_> {
             }
             Step::Publish => {
                 if let Some((real, naive)) = &mut self.held {
-                    let superseded = self.naive.generation() != naive.born;
+                    let superseded = self.naive.generation() != Mark::Naive(naive.born);
                     assert_eq!(real.is_superseded(), superseded);
                     assert_eq!(real.publish(|| ()).is_err(), superseded);
                     naive.kept_back |= superseded;
@@ -137,21 +138,19 @@ impl Pair<'_> {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+/// Its name among the tests.
+pub const NAME: &str = "script::the_real_lock_does_what_the_naive_one_does";
 
-    #[test]
-    fn the_real_lock_does_what_the_naive_one_does(
-        expires_after in expiry(),
-        script in prop::collection::vec(step(), 1..60),
-    ) {
+pub fn the_real_lock_does_what_the_naive_one_does() {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(expires_after in expiry(), script in prop::collection::vec(step(), 1..60))| {
         let clock = Arc::new(ManualClock::new());
         let real = Dogpile::with_clock(expires_after, Arc::clone(&clock));
-        let naive = Naive::new(expires_after, Arc::clone(&clock));
+        let naive = Naive::new(expires_after, Arc::clone(&clock), &policies::NONE);
         let mut pair = Pair { real: &real, naive: &naive, held: None, noted: None };
         for step in script {
             pair.take(&step, &clock);
             pair.compare();
         }
-    }
+    });
 }

@@ -1,10 +1,12 @@
 //! What the laws are played on: what a type has to do to join, and the threads that are held, wait and start together.
+//!
+//! A law is a function of its [`Ground`], which makes the locks: of one subject, under one policy. Both are values, so
+//! each law is compiled once.
 
 pub use crate::common::until;
 pub use crate::failure::Failure;
-use dogpile::{CreateError, Dogpile, Freshness, ManualClock, Outcome, Policy};
+use dogpile::{CreateError, Dogpile, Freshness, Generation, ManualClock, OnError, Outcome, Policy};
 use parking_lot::{Condvar, Mutex};
-use std::fmt::Debug;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,36 +16,79 @@ use std::time::Duration;
 /// What an access brings: how it came out, and the value that it would use.
 pub type Access = Result<(Outcome, u64), CreateError<Failure>>;
 
+/// A creator of the laws.
+pub type Creator<'a> = Box<dyn FnOnce() -> Result<u64, Failure> + Send + 'a>;
+
+/// The generation of a lock of the crate's, or of the naive one, which counts by itself.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub enum Mark {
+    Lock(Generation),
+    Naive(u64),
+}
+
 /// Something that elects: a lock with a place for its value.
 pub trait Elects: Send + Sync + 'static {
-    /// How the type tells its generations.
-    type Generation: Copy + PartialOrd + Debug + Send + Sync;
-
     /// No value yet.
-    fn ruled(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self
+    fn new(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self
     where
         Self: Sized;
 
-    /// Under the policy of a lock that was given none.
-    fn new(expires_after: Duration, clock: Arc<ManualClock>) -> Self
-    where
-        Self: Sized,
-    {
-        static DEFAULT: Policy = Policy::builder().build_const();
-        Self::ruled(expires_after, clock, &DEFAULT)
-    }
-
     /// Uses the value, or creates it; waits for others for `timeout` at most.
-    fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access;
+    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> Access;
 
     fn invalidate(&self);
-    fn invalidate_if(&self, seen: Self::Generation) -> bool;
+    fn invalidate_if(&self, seen: Mark) -> bool;
     fn mark_stale(&self);
     fn freshness(&self) -> Freshness;
     fn age(&self) -> Option<Duration>;
-    fn generation(&self) -> Self::Generation;
+    fn generation(&self) -> Mark;
     fn is_creating(&self) -> bool;
     fn waiting(&self) -> usize;
+}
+
+impl dyn Elects {
+    /// As [`Elects::access_boxed`].
+    pub fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+        self.access_boxed(timeout, Box::new(creator))
+    }
+}
+
+/// How a subject makes its lock: how long values live, by which clock, under which policy.
+pub type Maker = fn(Duration, Arc<ManualClock>, &'static Policy) -> Arc<dyn Elects>;
+
+/// The [`Maker`] of a type.
+pub fn maker<S: Elects>(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Arc<dyn Elects> {
+    Arc::new(S::new(expires_after, clock, policy))
+}
+
+/// What a law is played on: locks of one subject under one policy.
+#[derive(Clone, Copy)]
+pub struct Ground {
+    pub maker: Maker,
+    pub policy: &'static Policy,
+}
+
+impl Ground {
+    /// A lock, and the clock that it reads.
+    pub fn lock(&self, expires_after: Duration) -> (Arc<dyn Elects>, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::new());
+        ((self.maker)(expires_after, Arc::clone(&clock), self.policy), clock)
+    }
+
+    /// Whether a failure is followed by a pause.
+    pub fn pauses(&self) -> bool {
+        self.policy.retry_after().is_some()
+    }
+
+    /// Whether the old value is served to the elected thread whose creator failed.
+    pub fn serves_stale(&self) -> bool {
+        self.policy.on_error() == OnError::ServeStale
+    }
+
+    /// Whether a creation that hangs is declared dead.
+    pub fn is_mortal(&self) -> bool {
+        self.policy.creation_timeout().is_some()
+    }
 }
 
 /// The part of [`Elects`] that a `lock` of the crate answers by itself.
@@ -54,7 +99,8 @@ macro_rules! asks_its_lock {
             self.lock.invalidate();
         }
 
-        fn invalidate_if(&self, seen: dogpile::Generation) -> bool {
+        fn invalidate_if(&self, seen: $crate::stage::Mark) -> bool {
+            let $crate::stage::Mark::Lock(seen) = seen else { panic!("{seen:?} is of another lock") };
             self.lock.invalidate_if(seen)
         }
 
@@ -70,8 +116,8 @@ macro_rules! asks_its_lock {
             self.lock.age()
         }
 
-        fn generation(&self) -> dogpile::Generation {
-            self.lock.generation()
+        fn generation(&self) -> $crate::stage::Mark {
+            $crate::stage::Mark::Lock(self.lock.generation())
         }
 
         fn is_creating(&self) -> bool {
@@ -168,12 +214,7 @@ impl StartLine {
     }
 }
 
-pub fn lock<S: Elects>(expires_after: Duration) -> (Arc<S>, Arc<ManualClock>) {
-    let clock = Arc::new(ManualClock::new());
-    (Arc::new(S::new(expires_after, Arc::clone(&clock))), clock)
-}
-
-pub fn make<S: Elects>(lock: &S, value: u64) -> Access {
+pub fn make(lock: &dyn Elects, value: u64) -> Access {
     lock.access(FOREVER, || Ok(value))
 }
 
@@ -194,7 +235,7 @@ pub struct Held {
 }
 
 impl Held {
-    pub fn start<S: Elects>(lock: &Arc<S>, result: impl FnOnce() -> Result<u64, Failure> + Send + 'static) -> Self {
+    pub fn start(lock: &Arc<dyn Elects>, result: impl FnOnce() -> Result<u64, Failure> + Send + 'static) -> Self {
         let (gate, keeper) = gate();
         let lock = Arc::clone(lock);
         let thread = thread::spawn(move || {
@@ -217,8 +258,8 @@ impl Held {
 pub struct Waiters(Vec<thread::JoinHandle<Access>>);
 
 impl Waiters {
-    pub fn start<S: Elects>(
-        lock: &Arc<S>,
+    pub fn start(
+        lock: &Arc<dyn Elects>,
         count: usize,
         creator: impl Fn() -> Result<u64, Failure> + Send + Sync + 'static,
     ) -> Self {

@@ -4,10 +4,10 @@
 //! (L9).
 
 use crate::dogpile::{outcome_of_value, run_elsewhere};
-use crate::stage::{Access, Elects, Failure};
+use crate::stage::{Access, Creator, Elects, Failure};
 use dogpile::{
-    Clock, CreateError, Creation, Generation, GetError, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
-    Stamped, SyncReaderDogpile,
+    Clock, CreateError, Creation, GetError, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn, Stamped,
+    SyncReaderDogpile,
 };
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -69,25 +69,19 @@ impl<W> Swapped<W> {
 
 /// One way to create when the lock says so.
 pub trait Way: 'static {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access
     where
         Self: Sized;
 }
 
 impl<W: Way> Elects for Swapped<W> {
-    type Generation = Generation;
-
-    fn ruled(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
+    fn new(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
         let lock = Arc::new(SyncReaderDogpile::with_clock(expires_after, Arc::clone(&clock)).with_policy(policy));
         Self { lock, clock, value: Pair::default(), stamp: AtomicU64::new(0), way: PhantomData }
     }
 
-    fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
-        W::access(self, timeout, || Ok(self.swap(creator()?)))
+    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> Access {
+        W::access(self, timeout, Box::new(|| Ok(self.swap(creator()?))))
     }
 
     crate::asks_its_lock!();
@@ -97,11 +91,7 @@ impl<W: Way> Elects for Swapped<W> {
 pub struct Closure;
 
 impl Way for Closure {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let mut created = None;
         let guard = swapped.lock.acquire_or_try_create_timeout(timeout, || {
             created = Some(creator()?);
@@ -116,11 +106,7 @@ impl Way for Closure {
 pub struct ByTurn;
 
 impl Way for ByTurn {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !swapped.lock.has_value();
         let turn = swapped.lock.acquire_timeout(timeout)?;
         take_turn(swapped, turn, was_missing, |creation| creation.run_fallible(|_| creator()))
@@ -131,11 +117,7 @@ impl Way for ByTurn {
 pub struct Elsewhere;
 
 impl Way for Elsewhere {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !swapped.lock.has_value();
         let turn: ReadTurn<'_, _, OwnedReadGuard> = swapped.lock.acquire_owned_timeout(timeout)?;
         take_turn(swapped, turn, was_missing, |creation| run_elsewhere(creation, creator))
@@ -165,11 +147,7 @@ fn take_turn<W: Way, G>(
 pub struct ByGetter;
 
 impl Way for ByGetter {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, swapped.lock.freshness());
         let getter = || swapped.get();
         let creator = || {
@@ -188,11 +166,7 @@ impl Way for ByGetter {
 pub struct ByStampedGetter;
 
 impl Way for ByStampedGetter {
-    fn access(
-        swapped: &Swapped<Self>,
-        timeout: Duration,
-        creator: impl FnOnce() -> Result<u64, Failure> + Send,
-    ) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, swapped.lock.freshness());
         let getter = || swapped.get_stamped();
         let creator = || {

@@ -5,7 +5,7 @@
 
 use crate::cached::{self, told};
 use crate::dogpile::{self as lock, Beside, outcome_of_value};
-use crate::stage::{Access, FOREVER, Failure};
+use crate::stage::{Access, Creator, FOREVER, Failure};
 use crate::sync_reader::{self, Swapped};
 use dogpile::{Cached, CreateError, Made, ManualClock, SyncReaderDogpile};
 use std::cell::Cell;
@@ -91,10 +91,7 @@ thread_local! {
     static CREATES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A creator of the laws. In a box, since each would have the compiler make all that is under it anew.
-type Creator<'a> = Box<dyn FnOnce() -> Result<u64, Failure> + Send + 'a>;
-
-/// It as a future: suspended once, and then run in one poll.
+/// A creator of the laws as a future: suspended once, and then run in one poll.
 async fn creating(timeout: Duration, creator: Creator<'_>) -> Result<u64, Failure> {
     struct Midst(bool);
 
@@ -147,27 +144,10 @@ pub struct ByStampedGetter<X>(PhantomData<fn() -> X>);
 /// By what a creator is handed.
 pub struct ByRenewal<X>(PhantomData<fn() -> X>);
 
-/// Boxes the creators of these ways: what is behind is compiled once for all of them.
-macro_rules! boxed {
-    ($($type:ident($of:ty): $by:ident for $($way:ident)+;)+) => {$($(
-        impl<X: Executor> $type::Way for $way<X> {
-            fn access(of: &$of, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
-                Self::$by(of, timeout, Box::new(creator))
-            }
-        }
-    )+)+};
-}
-
-boxed! {
-    lock(Beside<Self>): of_dogpile for AsTask ByGetter ByStampedGetter;
-    cached(Value): of_cached for AsTask ByRenewal;
-    sync_reader(Swapped<Self>): of_readers for AsTask ByGetter;
-}
-
 type Value = Arc<Cached<u64, Arc<ManualClock>>>;
 
-impl<X: Executor> AsTask<X> {
-    fn of_dogpile(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+impl<X: Executor> lock::Way for AsTask<X> {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let mut created = None;
         access_by::<X>(timeout, async {
             let creator = async || {
@@ -180,8 +160,8 @@ impl<X: Executor> AsTask<X> {
     }
 }
 
-impl<X: Executor> ByGetter<X> {
-    fn of_dogpile(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+impl<X: Executor> lock::Way for ByGetter<X> {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, beside.lock.freshness());
         access_by::<X>(timeout, async {
             let getter = || async { beside.get() };
@@ -197,8 +177,8 @@ impl<X: Executor> ByGetter<X> {
     }
 }
 
-impl<X: Executor> ByStampedGetter<X> {
-    fn of_dogpile(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+impl<X: Executor> lock::Way for ByStampedGetter<X> {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, beside.lock.freshness());
         access_by::<X>(timeout, async {
             let getter = || async { beside.get_stamped() };
@@ -216,16 +196,16 @@ impl<X: Executor> ByStampedGetter<X> {
     }
 }
 
-impl<X: Executor> AsTask<X> {
-    fn of_cached(lock: &Value, timeout: Duration, creator: Creator<'_>) -> Access {
+impl<X: Executor> cached::Way for AsTask<X> {
+    fn access(lock: &Value, timeout: Duration, creator: Creator<'_>) -> Access {
         access_by::<X>(timeout, async {
             Ok(told(&lock.get_or_try_create_async(async || creating(timeout, creator).await).await?))
         })
     }
 }
 
-impl<X: Executor> ByRenewal<X> {
-    fn of_cached(lock: &Value, timeout: Duration, creator: Creator<'_>) -> Access {
+impl<X: Executor> cached::Way for ByRenewal<X> {
+    fn access(lock: &Value, timeout: Duration, creator: Creator<'_>) -> Access {
         access_by::<X>(timeout, async {
             let creator = async |renewal: &dogpile::Renewal<'_, u64, Arc<ManualClock>>| {
                 let value = creating(timeout, creator).await?;
@@ -237,8 +217,8 @@ impl<X: Executor> ByRenewal<X> {
     }
 }
 
-impl<X: Executor> AsTask<X> {
-    fn of_readers(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+impl<X: Executor> sync_reader::Way for AsTask<X> {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let mut created = None;
         access_by::<X>(timeout, async {
             let creator = async || {
@@ -252,8 +232,8 @@ impl<X: Executor> AsTask<X> {
     }
 }
 
-impl<X: Executor> ByGetter<X> {
-    fn of_readers(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+impl<X: Executor> sync_reader::Way for ByGetter<X> {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, swapped.lock.freshness());
         access_by::<X>(timeout, async {
             let getter = || async { swapped.get() };
