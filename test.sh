@@ -1,117 +1,241 @@
 #!/usr/bin/env bash
-# The one test command: installs what is missing, then checks everything. Some forty minutes on two cores, of which most
-# goes into building everything five times.
+# The tests, in two stages. `./test.sh --help` says what they are.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-say() { printf '\n== %s\n' "$*"; }
+help() {
+    cat <<'END'
+./test.sh              The first stage: format, clippy, documentation, unit tests, integration tests with the whole
+                       contract, and doctests of the crates that users get. Minutes; no root, no installs.
+./test.sh deep [PART…] The second stage: the named parts, or all of them. It installs what is missing.
+./test.sh --help       This.
+
+The parts of the second stage:
+    loom       the loom models, and clippy over them
+    portable   the tests with the clocks and the parking of platforms other than Linux, and clippy over that code
+    fences     the readers' fences in an optimized build
+    tsan       the concurrent tests under ThreadSanitizer (needs a nightly toolchain)
+    callgrind  the instructions of a hit, counted (Linux only; needs valgrind)
+    examples   the examples' tests, and clippy over them (needs memcached)
+    peers      clippy over all benches; each bench, ours and those beside peers, runs once, unmeasured
+
+What a stage leaves out, it says, with the reason; where CI=true that is a failure. Each step is bounded in time.
+END
+}
+
+PARTS="loom portable fences tsan callgrind examples peers"
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
 give_up() {
     printf '\ntest.sh: %s\n' "$*" >&2
     exit 1
 }
 
-# --- what must be on the machine ------------------------------------------------------------------------------------
+# What each step took, for the table at the end.
+took=""
+step="" begun=0
+say() {
+    end_step
+    step=$1 begun=$SECONDS
+    printf '\n== %s\n' "$1"
+}
+end_step() {
+    [ -z "$step" ] || took+=$(printf '%6d s  %s' $((SECONDS - begun)) "$step")$'\n'
+    step=""
+}
 
-command -v cargo >/dev/null || give_up "no cargo on the PATH; install a Rust toolchain (rustup.rs) and run this again"
-for part in fmt clippy; do
-    cargo "$part" --version >/dev/null 2>&1 || give_up "cargo $part is missing: rustup component add ${part/fmt/rustfmt}"
-done
+left_out=""
+leave_out() {
+    [ "${CI:-}" != true ] || give_up "$1: $2; in CI nothing is left out"
+    printf 'left out: %s: %s\n' "$1" "$2"
+    left_out+="  left out: $1: $2"$'\n'
+}
 
-# install COMMAND PACKAGE: unless the command is there.
+# limit SECONDS COMMAND…: a test that waits for a lost wake-up hangs, so each step is bounded.
+limit() {
+    # (macOS has no timeout command.)
+    if ! command -v timeout >/dev/null; then
+        "${@:2}"
+        return
+    fi
+    timeout -k 10 "$@" || {
+        local code=$?
+        [ $code != 124 ] || echo "test.sh: ended after $1 s: ${*:2}" >&2
+        return $code
+    }
+}
+
+# install COMMAND PACKAGE: unless the command is there. Fails if it cannot be had.
 install() {
     command -v "$1" >/dev/null && return
-    say "installing $2, for $1"
+    printf 'installing %s, for %s\n' "$2" "$1"
     if command -v apt-get >/dev/null; then
         local sudo=""
         [ "$(id -u)" = 0 ] || sudo="sudo"
         $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq "$2"
     elif command -v brew >/dev/null; then
         brew install "$2"
-    else
-        give_up "$1 is missing, and there is neither apt-get nor brew to install $2 with"
     fi
-    command -v "$1" >/dev/null || give_up "$2 is installed but $1 is not on the PATH"
-}
-command -v cc >/dev/null || install gcc gcc # build scripts are linked with it
-install memcached memcached # the example of that name
-# valgrind exists for Linux only on the machines that brew knows.
-[ "$(uname)" = Linux ] && install valgrind valgrind
-
-# What waits for a wake-up that was lost waits for ever: no step may take longer than this. (macOS has no timeout
-# command.)
-limit() {
-    if command -v timeout >/dev/null; then timeout -k 10 1200 "$@"; else "$@"; fi
+    command -v "$1" >/dev/null
 }
 
-# --- the checks -----------------------------------------------------------------------------------------------------
+# --- the first stage ------------------------------------------------------------------------------------------------
 
+# The crates that users get.
+CRATES="-p dogpile"
+
+first() {
+    say "format"
+    cargo fmt --all --check
+
+    say "clippy, warnings denied"
+    limit 900 cargo clippy $CRATES --all-targets --all-features --locked -- -D warnings
+
+    say "documentation, warnings denied"
+    RUSTDOCFLAGS="-D warnings" limit 600 cargo doc $CRATES --no-deps --all-features --document-private-items --locked
+
+    say "tests, built"
+    limit 900 cargo test $CRATES --all-features --locked --no-run
+
+    say "tests and doctests"
+    limit 600 cargo test $CRATES --all-features --locked
+}
+
+# --- the second stage -----------------------------------------------------------------------------------------------
+
+# What is left of the contract where a build is slow: the subjects without a policy, and those with everything.
+SHORT_CONTRACT="--skip ::under_"
+
+loom() {
+    local flags="--cfg dogpile_loom -C debug-assertions" models ran
+    say "loom: clippy over the models, warnings denied"
+    RUSTFLAGS="$flags" CARGO_TARGET_DIR="$target/loom" \
+        limit 600 cargo clippy --release -p dogpile-loom-tests --tests --locked -- -D warnings
+
+    say "loom: the models (LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-2, the default})"
+    models=$(mktemp)
+    # shellcheck disable=SC2064 # the name is that of now
+    trap "rm -f '$models'" EXIT
+    RUSTFLAGS="$flags" CARGO_TARGET_DIR="$target/loom" \
+        limit 1200 cargo test --release -p dogpile-loom-tests --locked 2>&1 | tee "$models"
+    ran=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$models" | awk '{ n += $1 } END { print n + 0 }')
+    [ "$ran" -gt 0 ] || give_up "no loom model ran"
+    echo "$ran loom models ran"
+}
+
+portable() {
+    say "portable: clippy with the clocks and the parking of other platforms, warnings denied"
+    RUSTFLAGS="--cfg dogpile_portable" CARGO_TARGET_DIR="$target/portable" \
+        limit 600 cargo clippy -p dogpile --all-targets --locked -- -D warnings
+
+    say "portable: tests"
+    RUSTFLAGS="--cfg dogpile_portable" CARGO_TARGET_DIR="$target/portable" \
+        limit 1200 cargo test -p dogpile --lib --tests --locked -- $SHORT_CONTRACT
+}
+
+# In a debug build a missing fence hardly ever shows.
+fences() {
+    say "fences: the readers' fences, optimized"
+    limit 900 cargo test --release -p dogpile --test rm_lock --test full_fences --locked -- l9_the_fences
+}
+
+# sanitize NAME FLAGS TESTS…: under ThreadSanitizer, in a target directory of that name. No backtraces: the standard
+# library prints them under locks that the sanitizer does not see. Its report comes last, where it is found, not in the
+# midst of thousands of lines.
+sanitize() {
+    local name=$1 flags=$2 report="$target/$1.report"
+    rm -f "$report".*
+    TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp log_path=$report" RUST_BACKTRACE=0 \
+        RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer $flags" CARGO_TARGET_DIR="$target/$name" \
+        limit 1500 cargo +nightly test -p dogpile --target "$host" --locked "${@:3}" -- $SHORT_CONTRACT && return
+    cat "$report".* 2>/dev/null | cut -c 1-200 | head -n 300 >&2
+    give_up "ThreadSanitizer, $name: a test failed, or a race was seen:
+$(cat "$report".* 2>/dev/null | grep '^SUMMARY' | sort | uniq -c)"
+}
+
+tsan() {
+    local host
+    if ! cargo +nightly --version >/dev/null 2>&1; then
+        leave_out tsan "there is no nightly toolchain: rustup toolchain install nightly"
+        return
+    fi
+    host=$(rustc +nightly -vV | sed -n 's/^host: //p')
+    say "tsan: ThreadSanitizer over the concurrent tests"
+    sanitize tsan "" --test contract --test dogpile --test getter_mode --test stamped_mode --test waiters \
+        --test worked_examples --test rm_lock --test full_fences --test sync_reader --test cached --test registry \
+        --test cached_by_key --test policy --test chaos --test background --test seen --test destructors --test tasks
+    say "tsan: ThreadSanitizer over the readers, with full fences"
+    sanitize tsan-portable "--cfg dogpile_portable" --test contract --test worked_examples --test sync_reader
+}
+
+callgrind() {
+    if [ "$(uname)" != Linux ]; then
+        leave_out callgrind "valgrind counts on Linux only"
+        return
+    fi
+    say "callgrind: instructions of a hit"
+    if install valgrind valgrind; then
+        limit 900 cargo bench -p dogpile-benches --bench instructions --locked
+    else
+        leave_out callgrind "valgrind is missing, and neither apt-get nor brew brings it"
+    fi
+}
+
+EXAMPLES="-p stampede"
+
+examples() {
+    say "examples: clippy, warnings denied"
+    limit 900 cargo clippy $EXAMPLES --all-targets --locked -- -D warnings
+
+    say "examples: tests"
+    if install memcached memcached; then
+        limit 1200 cargo test $EXAMPLES --locked
+    else
+        leave_out examples "memcached is missing, and neither apt-get nor brew brings it"
+    fi
+}
+
+BENCHES="-p dogpile-benches -p dogpile-peers"
+
+peers() {
+    say "peers: clippy over the benches, warnings denied"
+    limit 900 cargo clippy $BENCHES --all-targets --locked -- -D warnings
+
+    say "peers: each bench once, unmeasured"
+    limit 1200 cargo test $BENCHES --benches --locked
+}
+
+deep() {
+    local part
+    for part in "$@"; do
+        [[ " $PARTS " == *" $part "* ]] || give_up "there is no part called $part; the parts are: $PARTS"
+    done
+    command -v cc >/dev/null || install gcc gcc || give_up "no C compiler to link with"
+    [ $# -gt 0 ] || set -- $PARTS
+    for part in "$@"; do $part; done
+}
+
+# --- main -----------------------------------------------------------------------------------------------------------
+
+case ${1:-} in
+-h | --help)
+    help
+    exit
+    ;;
+deep | "") ;;
+*) give_up "there is no stage called $1; see ./test.sh --help" ;;
+esac
+
+command -v cargo >/dev/null || give_up "no cargo on the PATH; install a Rust toolchain (rustup.rs) and run this again"
+for tool in fmt clippy; do
+    cargo "$tool" --version >/dev/null 2>&1 || give_up "cargo $tool is missing: rustup component add ${tool/fmt/rustfmt}"
+done
 # Flags of the caller's would build everything once more, or hide a warning.
 unset RUSTFLAGS CARGO_TARGET_DIR CARGO_ENCODED_RUSTFLAGS
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
-say "format"
-cargo fmt --all --check
+if [ "${1:-}" = deep ]; then deep "${@:2}"; else first; fi
 
-say "clippy, warnings denied"
-cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
-
-say "clippy over the models, warnings denied"
-loom="--cfg dogpile_loom -C debug-assertions"
-RUSTFLAGS="$loom" CARGO_TARGET_DIR="$target/loom" \
-    cargo clippy --release -p dogpile-loom-tests --tests --locked -- -D warnings
-
-say "documentation, warnings denied"
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --document-private-items --locked
-
-say "tests and doctests"
-limit cargo test --workspace --all-features --locked
-
-say "the readers' fences, optimized: in a debug build a missing one hardly ever shows"
-limit cargo test --release -p dogpile --test rm_lock --test full_fences --locked -- l9_the_fences
-
-say "clippy and tests with the clocks and the parking of other platforms"
-RUSTFLAGS="--cfg dogpile_portable" CARGO_TARGET_DIR="$target/portable" \
-    cargo clippy -p dogpile --all-targets --locked -- -D warnings
-RUSTFLAGS="--cfg dogpile_portable" CARGO_TARGET_DIR="$target/portable" \
-    limit cargo test -p dogpile --lib --tests --locked --quiet
-
-say "loom models (LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-2, the default})"
-models=$(mktemp)
-trap 'rm -f "$models"' EXIT
-RUSTFLAGS="$loom" CARGO_TARGET_DIR="$target/loom" \
-    limit cargo test --release -p dogpile-loom-tests --locked 2>&1 | tee "$models"
-ran=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$models" | awk '{ n += $1 } END { print n + 0 }')
-[ "$ran" -gt 0 ] || give_up "no loom model ran"
-echo "$ran loom models ran"
-
-if [ "$(uname)" = Linux ]; then
-    say "instructions of a hit, counted by callgrind"
-    limit cargo bench --bench instructions --locked
-fi
-
-if cargo +nightly --version >/dev/null 2>&1; then
-    host=$(rustc +nightly -vV | sed -n 's/^host: //p')
-    # sanitize CFG DIRECTORY TESTS…. No backtraces: the standard library prints them under locks that the sanitizer does
-    # not see. What it reports comes last, where whoever looks for it finds it, not in the midst of thousands of lines.
-    sanitize() {
-        local report="$target/$2.report"
-        rm -f "$report".*
-        TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp log_path=$report" RUST_BACKTRACE=0 \
-            RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer $1" CARGO_TARGET_DIR="$target/$2" \
-            limit cargo +nightly test -p dogpile --target "$host" --locked "${@:3}" && return
-        cat "$report".* 2>/dev/null | cut -c 1-200 | head -n 300 >&2
-        give_up "ThreadSanitizer, $2: a test failed, or a race was seen:
-$(cat "$report".* 2>/dev/null | grep '^SUMMARY' | sort | uniq -c)"
-    }
-    say "ThreadSanitizer over the concurrent tests"
-    sanitize "" tsan --test contract --test dogpile --test getter_mode --test stamped_mode --test waiters \
-        --test worked_examples --test rm_lock --test full_fences --test sync_reader --test cached --test registry \
-        --test cached_by_key --test policy --test chaos --test background --test seen \
-        --test destructors --test tasks
-    say "ThreadSanitizer over the readers, with full fences"
-    sanitize "--cfg dogpile_portable" tsan-portable --test contract --test worked_examples --test sync_reader
-else
-    say "ThreadSanitizer: left out, there is no nightly toolchain"
-fi
-
-say "all is well"
+end_step
+printf '\n== all is well\n%s%6d s  in all\n%s' "$took" "$SECONDS" "$left_out"
