@@ -1,0 +1,221 @@
+//! One of the two processes that share the value: one function that keeps its result, many threads that call it.
+//!
+//! It takes orders on its standard input and reports on its standard output, a line each:
+//!
+//! | it is told | it says | |
+//! |---|---|---|
+//! | | `ready` | every thread has got a value |
+//! | `down` | `told down` | from now on errors are to be expected |
+//! | | `lost <error>` | every thread has got an error; the last of them |
+//! | `up` | `told up` | from now on values are to be expected again |
+//! | | `back` | every thread has got a value since |
+//! | (end of input) | `report <counts>` | it has ended |
+//! | | `violation <what>` | at any time |
+//!
+//! The end of its input is the order to end, so that it does not outlive who started it.
+//!
+//! When the server dies under a creation, the creation fails, and the lock hands it to one of those who wait (L5). That
+//! one asks the server first, and learns that there is none; then the others ask, all at once. So most have their error
+//! after three times the client's patience. Only who had asked twice already creates, and fails to store, each in turn.
+
+use crate::audit;
+use crate::counts::Counts;
+use crate::options::Options;
+use crate::store::{Document, Memcached, StoreError};
+use dogpile::{CreateError, Stamped, Store, cached_by_key};
+use example_common::chain;
+use memcache::MemcacheError;
+use std::error::Error;
+use std::io::{self, Write};
+use std::iter;
+use std::net::SocketAddr;
+use std::process;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long an access waits for others' creations.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Between two accesses of a thread.
+const PAUSE: Duration = Duration::from_micros(500);
+
+const UP: u8 = 0;
+const DOWN: u8 = 1;
+const UP_AGAIN: u8 = 2;
+
+type AccessError = CreateError<MemcacheError, StoreError>;
+type Got = Result<Stamped<Document>, AccessError>;
+
+struct Worker<'a> {
+    expires_after: Duration,
+    /// The function that keeps its result.
+    document: &'a (dyn Fn() -> Got + Sync),
+    stop: AtomicBool,
+    /// `UP`, `DOWN` or `UP_AGAIN`, as it was told.
+    phase: AtomicU8,
+    ready: Gate,
+    lost: Gate,
+    back: Gate,
+}
+
+/// Works until the input ends.
+pub fn work(options: &Options, server: SocketAddr, key: &str) -> Result<(), Box<dyn Error>> {
+    let memcached = Memcached::new(server, options.threads)?;
+    let numbers = AtomicU64::new(0);
+    let document = cached_by_key(
+        options.expires_after(),
+        |key: &str| key.to_owned(),
+        |_: &str| {
+            audit::create(options.expires_after());
+            thread::sleep(options.creation()); // as for a query
+            Ok(Document::new(process::id(), numbers.fetch_add(1, Ordering::Relaxed)))
+        },
+        Store {
+            get: |key: &String| audit::get(|| memcached.get(key)),
+            set: |key: &String, made: &Stamped<Document>| audit::set(|| memcached.set(key, made)),
+            remove: |key: &String| memcached.remove(key),
+        },
+    );
+    let worker = Worker {
+        expires_after: options.expires_after(),
+        document: &|| document.get_fallible_timeout(key, PATIENCE),
+        stop: AtomicBool::new(false),
+        phase: AtomicU8::new(UP),
+        ready: Gate::new(options.threads),
+        lost: Gate::new(options.threads),
+        back: Gate::new(options.threads),
+    };
+    let mut counts = Counts::default();
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..options.threads).map(|_| scope.spawn(|| worker.run())).collect();
+        for line in io::stdin().lines() {
+            match line.as_deref() {
+                Ok("down") => worker.enter(DOWN, "told down"),
+                Ok("up") => worker.enter(UP_AGAIN, "told up"),
+                _ => break,
+            }
+        }
+        worker.stop.store(true, Ordering::Relaxed);
+        for thread in threads {
+            match thread.join() {
+                Ok(counted) => counts.absorb(&counted),
+                Err(_) => tell("violation a thread panicked"),
+            }
+        }
+    });
+    tell(&format!("report {counts}"));
+    Ok(())
+}
+
+impl Worker<'_> {
+    fn enter(&self, phase: u8, answer: &str) {
+        // Release: pairs with the acquire in `run`; what a thread meets after it has seen this, it meets in that phase.
+        self.phase.store(phase, Ordering::Release);
+        tell(answer);
+    }
+
+    /// One thread: access, pause, access.
+    fn run(&self) -> Counts {
+        let mut sum = Counts::default();
+        let (mut ready, mut lost, mut back) = (false, false, false);
+        while !self.stop.load(Ordering::Relaxed) {
+            let begun_in = self.phase.load(Ordering::Acquire);
+            let (counts, got) = self.watched();
+            let ended_in = self.phase.load(Ordering::Acquire);
+            sum.absorb(&counts);
+            match got {
+                Ok(_) => {
+                    self.ready.pass(&mut ready, || "ready".into());
+                    if begun_in == UP_AGAIN {
+                        sum.after_restart += 1;
+                        self.back.pass(&mut back, || "back".into());
+                    }
+                }
+                Err(error) => {
+                    let text = in_one_line(&error);
+                    if ended_in == UP {
+                        sum.early_errors += 1;
+                        tell(&format!("violation an error while the server was up: {text}"));
+                    }
+                    self.lost.pass(&mut lost, || format!("lost {text}"));
+                }
+            }
+            thread::sleep(PAUSE);
+        }
+        sum
+    }
+
+    /// One access, and what there is to say about it.
+    fn watched(&self) -> (Counts, Got) {
+        let begun = Instant::now();
+        let got = (self.document)();
+        let took = begun.elapsed();
+        let (mut counts, violations) = audit::conclude();
+        for violation in violations {
+            tell(&format!("violation {violation}"));
+        }
+        counts.longest = took.as_micros().try_into().unwrap_or(u64::MAX);
+        match &got {
+            Ok(value) => self.classify(value, &mut counts),
+            Err(error) => blame(error, &mut counts),
+        }
+        (counts, got)
+    }
+
+    fn classify(&self, got: &Stamped<Document>, counts: &mut Counts) {
+        // What was fresh when the lock looked may have expired since; this is for the statistics only.
+        let stale = SystemTime::now().duration_since(got.created).unwrap_or_default() >= self.expires_after;
+        let created = counts.creations > 0;
+        counts.foreign = (got.value.maker != process::id()).into();
+        counts.created = created.into();
+        counts.stale = (!created && stale).into();
+        counts.fresh = (!created && !stale).into();
+    }
+}
+
+/// Sorts an error, and looks for the client's own in it.
+fn blame(error: &AccessError, counts: &mut Counts) {
+    match error {
+        CreateError::GetterFailed(error) => {
+            counts.getter_failed = 1;
+            counts.damaged = matches!(error, StoreError::Damaged).into();
+        }
+        CreateError::Failed(_) => counts.creator_failed = 1,
+        CreateError::TimedOut => counts.timed_out = 1,
+        CreateError::WouldDeadlock(_) => counts.would_deadlock = 1,
+        _ => tell(&format!("violation an error of no known kind: {}", in_one_line(error))),
+    }
+    let mut causes = iter::successors(Some(error as &dyn Error), |&error| error.source());
+    counts.kept_cause = causes.any(<dyn Error>::is::<MemcacheError>).into();
+}
+
+/// An error with its causes.
+fn in_one_line(error: &AccessError) -> String {
+    chain(error).replace('\n', " ")
+}
+
+/// Reports a line. If nobody listens any more the input has ended too, and so will this process.
+fn tell(line: &str) {
+    let _unheard = writeln!(io::stdout(), "{line}");
+}
+
+/// Says something once, when all threads have passed.
+struct Gate {
+    missing: AtomicU16,
+}
+
+impl Gate {
+    fn new(threads: u16) -> Self {
+        Self { missing: AtomicU16::new(threads) }
+    }
+
+    fn pass(&self, passed: &mut bool, line: impl FnOnce() -> String) {
+        if !*passed {
+            *passed = true;
+            if self.missing.fetch_sub(1, Ordering::Relaxed) == 1 {
+                tell(&line());
+            }
+        }
+    }
+}

@@ -1,9 +1,0 @@
-//! What several of the examples need: an option, texts and a verdict. The examples themselves are under `bin`.
-
-mod options;
-mod text;
-mod verdict;
-
-pub use crate::options::seconds;
-pub use crate::text::{chain, grouped};
-pub use crate::verdict::Verdict;
