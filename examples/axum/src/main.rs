@@ -1,7 +1,7 @@
 //! A small HTTP server whose handlers share one `Cached` with a plain thread: tasks and threads over a slow upstream.
 //!
-//! `cargo run --release -p example-axum`, and `-- --help` for the options. With `--no-lock` it shows
-//! what happens without the lock.
+//! `cargo run --release -p example-axum`, and `-- --help` for the options. With `--no-lock` it shows what happens
+//! without the lock.
 
 mod auditor;
 mod load;

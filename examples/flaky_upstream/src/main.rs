@@ -1,7 +1,7 @@
 //! An upstream that answers, fails, hangs and answers again, and readers who do not notice: what a `Policy` is for.
 //!
-//! `cargo run --release -p example-flaky-upstream`, and `-- --help` for the options. With `--no-policy`
-//! it shows what the upstream sees without one.
+//! `cargo run --release -p example-flaky-upstream`, and `-- --help` for the options. With `--no-policy` it shows what
+//! the upstream sees without one.
 
 mod options;
 mod quote;

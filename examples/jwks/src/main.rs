@@ -1,7 +1,7 @@
 //! Many threads share the key set of an HTTP server: what a `Cached` with conditional requests is for.
 //!
-//! `cargo run --release -p example-jwks`, and `-- --help` for the options. With `--no-lock` it shows
-//! what happens without the lock.
+//! `cargo run --release -p example-jwks`, and `-- --help` for the options. With `--no-lock` it shows what happens
+//! without the lock.
 
 mod client;
 mod key_set;

@@ -1,7 +1,7 @@
 //! Two processes share one value in a memcached server, which loses it, dies and comes back: are the laws kept?
 //!
-//! `cargo run --release -p example-memcached`, and `-- --help` for the options. A memcached binary is
-//! needed, or a server that runs already.
+//! `cargo run --release -p example-memcached`, and `-- --help` for the options. A memcached binary is needed, or a
+//! server that runs already.
 
 mod audit;
 mod counts;

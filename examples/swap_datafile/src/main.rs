@@ -1,7 +1,7 @@
 //! A memory-mapped datafile is swapped in place under its readers: what the write lock of a creation is for.
 //!
-//! `cargo run --release -p example-swap-datafile`, and `-- --help` for the options. With `--no-lock` it
-//! shows what happens without the lock.
+//! `cargo run --release -p example-swap-datafile`, and `-- --help` for the options. With `--no-lock` it shows what
+//! happens without the lock.
 
 mod child;
 mod datafile;
