@@ -182,15 +182,13 @@ callgrind() {
     fi
 }
 
-EXAMPLES="-p stampede"
-
 examples() {
     say "examples: clippy, warnings denied"
-    limit 900 cargo clippy $EXAMPLES --all-targets --locked -- -D warnings
+    limit 900 cargo clippy -p 'example-*' --all-targets --locked -- -D warnings
 
     say "examples: tests"
     if install memcached memcached; then
-        limit 1200 cargo test $EXAMPLES --locked
+        limit 1200 cargo test -p 'example-*' --locked
     else
         leave_out examples "memcached is missing, and neither apt-get nor brew brings it"
     fi
