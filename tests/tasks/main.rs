@@ -7,6 +7,7 @@ mod common;
 mod deaths;
 mod each_type;
 mod executor;
+mod itself;
 mod lock_mode;
 mod sizes;
 mod together;

@@ -1,0 +1,135 @@
+//! Tasks that would wait for themselves: what a creation stores, or keeps alone, is not waited for within it (L7).
+
+use crate::executor::{Woken, block_on, poll, step};
+use dogpile::{
+    CreateError, Creation, Dogpile, LockError, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
+    SyncReaderDogpile, Turn, WriteLockError,
+};
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+type Access<'a> = Pin<Box<dyn Future<Output = Result<OwnedReadGuard<Outcome>, CreateError<String>>> + 'a>>;
+
+/// Polls a task as often as it wakes itself, and no more: what waits for itself is pending then.
+fn to_its_end<F: Future + ?Sized>(task: &mut Pin<Box<F>>) -> F::Output {
+    let woken = Arc::<Woken>::default();
+    loop {
+        match poll(task, &woken) {
+            Poll::Ready(done) => return done,
+            Poll::Pending => assert!(woken.take(), "it waits, and nobody is there to wake it"),
+        }
+    }
+}
+
+/// Polls a future once.
+async fn once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
+/// An access that is elected, and does that in the midst of its creator.
+fn creates<'a>(
+    lock: &'a Arc<SyncReaderDogpile>,
+    creator: impl AsyncFnOnce(&Creation<'_, SyncReaderDogpile>) -> Result<(), String> + 'a,
+) -> Access<'a> {
+    Box::pin(SyncReaderDogpile::acquire_or_try_create_with_async(lock, creator))
+}
+
+/// The README's swap that goes wrong half-way, as a task.
+#[test]
+fn f4_a_task_invalidates_under_the_write_lock_of_its_creation() {
+    let lock = Arc::new(SyncReaderDogpile::never_expires());
+    drop(lock.acquire_or_create(|| ()));
+    lock.mark_stale();
+    let mut swaps = creates(&lock, async |creation| {
+        let _alone = creation.write_lock_async().await.map_err(|error| error.to_string())?;
+        step().await;
+        lock.invalidate_async().await;
+        Err("no space left".to_owned())
+    });
+    assert_eq!(to_its_end(&mut swaps).unwrap_err(), CreateError::Failed("no space left".to_owned()));
+    assert!(!lock.has_value() && !lock.is_creating());
+}
+
+/// Whatever it asks of its own lock then, it is told, or done.
+#[test]
+fn f4_a_task_under_the_write_lock_of_its_creation_waits_for_nothing_of_its_own() {
+    let lock = Arc::new(SyncReaderDogpile::never_expires());
+    let mut swaps = creates(&lock, async |creation| {
+        let alone = creation.write_lock_async().await.unwrap();
+        step().await;
+        assert_eq!(creation.write_lock_async().await.unwrap_err(), WriteLockError::WriteLockHeld);
+        assert_eq!(creation.write_lock_timeout(Duration::ZERO).unwrap_err(), WriteLockError::WriteLockHeld);
+        assert_eq!(lock.acquire_write_lock_timeout(Duration::ZERO).unwrap_err(), LockError::WriteLockHeld);
+        let asks = SyncReaderDogpile::acquire_or_try_create_async(&lock, async || Err("unwanted"));
+        assert_eq!(asks.await.unwrap_err(), CreateError::WriteLockHeld);
+        let asks = lock.acquire_or_try_create_timeout(Duration::ZERO, || Err("unwanted"));
+        assert_eq!(asks.unwrap_err(), CreateError::WriteLockHeld);
+        assert_eq!(creation.publish_async(async || step().await).await, Ok(()));
+        lock.mark_stale();
+        let seen = lock.generation();
+        assert!(lock.invalidate_if_async(seen).await);
+        assert!(!lock.invalidate_if_async(seen).await);
+        assert_eq!(lock.invalidate_timeout(Duration::ZERO), Ok(()));
+        // What is dropped elsewhere is not held any more.
+        thread::scope(|scope| _ = scope.spawn(move || drop(alone)));
+        drop(lock.acquire_write_lock_timeout(Duration::ZERO).unwrap());
+        Ok(())
+    });
+    assert_eq!(*to_its_end(&mut swaps).unwrap(), Outcome::Created);
+}
+
+/// Nor is a store waited for, which is not even polled meanwhile.
+#[test]
+fn f4_a_creator_does_not_wait_for_its_own_store() {
+    let lock = Dogpile::never_expires();
+    let mut creates = Box::pin(lock.acquire_or_create_with_async(async |creation| {
+        let mut stores = Box::pin(creation.publish_async(async || pending::<()>().await));
+        assert!(once(&mut stores).await.is_pending());
+        lock.invalidate_async().await;
+        assert!(lock.invalidate_if_async(lock.generation()).await);
+        assert_eq!(lock.invalidate_timeout(Duration::ZERO), Ok(()));
+    }));
+    assert_eq!(to_its_end(&mut creates), Outcome::Created);
+    assert!(!lock.has_value());
+}
+
+/// All others wait for both, the dead of that lock among them.
+#[test]
+fn f4_what_is_another_creations_is_waited_for() {
+    static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
+    let (clock, woken) = (Arc::new(ManualClock::new()), Arc::<Woken>::default());
+    let lock = Arc::new(SyncReaderDogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MORTAL));
+    let goes_on = tokio::sync::Notify::new();
+    let invalidated = Mutex::new(false);
+    let mut dead = Box::pin(SyncReaderDogpile::acquire_or_create_with_async(&lock, async |creation| {
+        goes_on.notified().await;
+        assert!(creation.is_dead());
+        lock.invalidate_async().await;
+        *invalidated.lock().unwrap() = true;
+    }));
+    assert!(poll(&mut dead, &woken).is_pending());
+    clock.advance(Duration::from_secs(1));
+    let ReadTurn::Create(creation) = lock.acquire() else { panic!("nobody else is live") };
+    let alone = block_on(creation.write_lock_async()).unwrap();
+    let mut others = Box::pin(lock.invalidate_async());
+    goes_on.notify_one();
+    assert!(poll(&mut dead, &woken).is_pending() && poll(&mut others, &woken).is_pending());
+    assert!(!*invalidated.lock().unwrap());
+    drop(alone);
+    assert!(poll(&mut others, &woken).is_ready() && poll(&mut dead, &woken).is_ready());
+    assert!(*invalidated.lock().unwrap());
+    drop(creation);
+
+    // A creation that was moved about is nobody's.
+    let lock = Dogpile::never_expires();
+    let Turn::Create(creation) = lock.acquire() else { panic!("nobody else creates") };
+    let mut stores = Box::pin(creation.publish_async(async || step().await));
+    assert!(poll(&mut stores, &woken).is_pending());
+    let mut invalidates = Box::pin(lock.invalidate_async());
+    assert!(poll(&mut invalidates, &woken).is_pending());
+    assert!(poll(&mut stores, &woken).is_ready() && poll(&mut invalidates, &woken).is_ready());
+}
