@@ -12,7 +12,7 @@ use crate::keeper::Keeper;
 use crate::lock::Lock;
 use crate::observer::End;
 use crate::runner::{Job, Runner, quietly};
-use crate::running::{Doing, Running};
+use crate::running::{Doing, Running, Which};
 use crate::sync::{AtomicBool, AtomicU64, Flag, Ordering};
 use std::convert::Infallible;
 use std::fmt;
@@ -104,6 +104,11 @@ impl<'a, L: Lock> Creation<'a, L> {
     /// When it was elected, and which one it is.
     pub(crate) fn born(&self) -> Birth {
         self.born
+    }
+
+    /// What it is known by.
+    pub(crate) fn which(&self) -> Which {
+        Which::of(self.election(), self.born)
     }
 
     /// What it is of.
@@ -215,8 +220,8 @@ impl<'a, L: Lock> Creation<'a, L> {
     ///
     /// # Deadlocks
     ///
-    /// `store` may invalidate this lock on its own thread, which does not wait for itself; and if it asks for the value
-    /// that it is part of, it is told (L7). It must not wait for another thread that invalidates, be it for a mutex as
+    /// `store` may invalidate this lock on its own thread, and so may the creator, which do not wait for themselves; and
+    /// if one of them asks for the value that it is part of, it is told (L7). `store` must not wait for another thread that invalidates, be it for a mutex as
     /// here or because two stores invalidate each other's locks:
     ///
     /// ```text

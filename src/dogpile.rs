@@ -26,7 +26,7 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::election::{Election, Generation, StoreEnd};
 use crate::error::StillStoring;
 use crate::freshness::{Expiry, Freshness};
-use crate::running::is_storing_here;
+use crate::running::is_creating_here;
 use crate::sync::const_fn;
 use crate::wait::{Patience, Wait, block_on};
 use std::fmt;
@@ -243,8 +243,8 @@ impl<C: Clock> Dogpile<C> {
     /// Forgets the value: the next access creates, the others wait for it.
     ///
     /// It takes effect at once. Does not wait for a running creation; blocks only while one is inside
-    /// [`publish`](crate::Creation::publish), so that nothing older is stored once this has returned. (Called from
-    /// inside such a store, on its thread, it does not wait.)
+    /// [`publish`](crate::Creation::publish), so that nothing older is stored once this has returned. (Called in the
+    /// middle of that creation, by its creator or by a store, it does not wait for itself, whichever thread stores.)
     ///
     /// A creation that is running is superseded: its value does not become the current one (L6), and whoever asks from
     /// now on waits until it has ended and a new one is made.
@@ -326,8 +326,8 @@ impl<C: Clock> Dogpile<C> {
         wait: &Wait,
     ) -> impl Future<Output = Result<(), StillStoring>> {
         async move {
-            // Who invalidates from inside the store does not wait for itself.
-            if end.is_over() || is_storing_here(&self.election) {
+            // While a store runs its creation is live; and who invalidates in the middle of that does not wait for itself.
+            if end.is_over() || is_creating_here(&self.election) {
                 return Ok(());
             }
             let deadline = wait.begin().ok_or(StillStoring)?;

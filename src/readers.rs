@@ -86,7 +86,7 @@ pub use owned::Owner;
 #[cfg(not(dogpile_loom))]
 use crate::error::FencesDecided;
 use crate::error::LockError;
-use crate::running::{Doing, end, is_here};
+use crate::running::{Doing, Which, creates_here, end, is_here};
 use crate::sync::{AtomicU64, Mutant, Mutex, Ordering, const_fn, fences, local, mutant, unique};
 use crate::wait::{FOREVER, Wait, apart};
 use line::{Inner, Phase, Wake, release};
@@ -197,7 +197,7 @@ impl Readers {
         pub const fn new() -> Self {
             Self {
                 gate: AtomicU64::new(0),
-                inner: Mutex::new(Inner { phase: Phase::Idle, line: None }),
+                inner: Mutex::new(Inner { phase: Phase::Idle, writer: None, line: None }),
                 #[cfg(not(dogpile_loom))]
                 counters: [Counter::new(), Counter::new(), Counter::new(), Counter::new()],
                 #[cfg(dogpile_loom)]
@@ -405,9 +405,14 @@ impl Readers {
         }
     }
 
-    /// Whether this thread holds a [`Hold`].
+    /// Whether this thread holds a [`Hold`], or is in the middle of the creation that has a [`LooseHold`].
     pub fn is_writing_here(&self) -> bool {
-        is_here(self.number(), Doing::Writing)
+        is_here(self.number(), Doing::Writing) || (creates_here() && self.writer().is_some_and(Which::is_here))
+    }
+
+    /// The creation that is in, if it is one.
+    fn writer(&self) -> Option<Which> {
+        self.inner.lock().writer
     }
 
     /// How many readers wait.

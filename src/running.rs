@@ -8,7 +8,8 @@
 //! | creating, storing | a lock's election | by its [address](address_of): whoever runs a creation borrows or holds the lock, and a closure ends before that |
 //! | writing, reading | a lock's readers | by a number given once: a leaked guard must not haunt the next lock at its address |
 //!
-//! (Of those who read, only they are here whom their thread's record cannot hold: see [`readers`](crate::readers).) A
+//! (Of those who read, only they are here whom their thread's record cannot hold: see [`readers`](crate::readers). Of
+//! those who write, only threads: what a task has between its polls is noted with the lock, as its creation's.) A
 //! creation that can be declared dead is told apart by its ticket, since what it runs may go on, and then keeps nobody
 //! waiting. For what several threads are in the middle of together see [`cycle`](crate::cycle).
 //!
@@ -56,6 +57,24 @@ pub(crate) struct Work {
     pub(crate) name: Option<&'static str>,
 }
 
+/// A creation, whoever is in the middle of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Which {
+    subject: Subject,
+    ticket: u64,
+}
+
+impl Which {
+    pub(crate) fn of(election: &Election, born: Birth) -> Self {
+        Self { subject: address_of(election), ticket: born.ticket }
+    }
+
+    /// Whether this thread is in the middle of it.
+    pub(crate) fn is_here(self) -> bool {
+        creations_here().iter().any(|work| (work.subject, work.ticket) == (self.subject, self.ticket))
+    }
+}
+
 local! {
     static RUNNING: RefCell<ManuallyDrop<Vec<Entry>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }
@@ -95,6 +114,11 @@ pub(crate) fn is_here(subject: Subject, doing: Doing) -> bool {
 /// The creations that this thread is in the middle of, outermost first.
 pub(crate) fn creations_here() -> Vec<Work> {
     RUNNING.with(|running| running.borrow().iter().filter_map(|entry| entry.creation).collect())
+}
+
+/// Whether this thread is in the middle of any.
+pub(crate) fn creates_here() -> bool {
+    RUNNING.with(|running| running.borrow().iter().any(|entry| entry.creation.is_some()))
 }
 
 /// While it lives, this thread is known to be in the middle of a creation. It stays on its thread.

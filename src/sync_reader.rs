@@ -208,7 +208,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// It does not take the resource away: those who read it go on until they let go. A creation that is running cannot
     /// swap any more ([`Creation::write_lock`](crate::Creation::write_lock) is refused); one that has begun to is
     /// waited for, but not the readers that it waits for, so that a thread which reads may invalidate, too. Called
-    /// under the write lock it does not wait.
+    /// under the write lock, or in the middle of the creation that has it, it does not wait.
     pub fn invalidate(&self) {
         // Without an end to the wait it only ends well.
         self.invalidate_timeout(Duration::MAX).unwrap_or(());

@@ -3,7 +3,7 @@
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Deadline, block_until};
-use dogpile::{Cached, CreateError, Creation, Dogpile, Freshness, Outcome, SyncReaderDogpile, Task};
+use dogpile::{Cached, CreateError, Creation, Dogpile, Freshness, Outcome, ReadTurn, SyncReaderDogpile, Task};
 use dogpile_loom_tests::{Reached, Slot, check};
 use loom::thread::{self, JoinHandle};
 use std::future::poll_fn;
@@ -375,4 +375,45 @@ fn l9_a_task_swaps() {
         swaps.join().unwrap();
         assert!(lock.try_acquire_write_lock().is_ok());
     });
+}
+
+/// A task that invalidates while it has the write lock of its creation does not wait for itself; another one waits for
+/// its swap, or has it refused (L6, L7).
+#[test]
+fn f4_a_task_invalidates_what_it_swaps() {
+    static REFUSED: Reached = Reached::new();
+    static WAITED: Reached = Reached::new();
+    check(|| {
+        let (lock, slot) = (Arc::new(SyncReaderDogpile::never_expires()), Arc::new(Slot::new()));
+        let ReadTurn::Create(creation) = block_on(SyncReaderDogpile::acquire_async(&lock)) else {
+            panic!("nobody else creates")
+        };
+        let swaps = {
+            let (lock, slot) = (Arc::clone(&lock), Arc::clone(&slot));
+            thread::spawn(move || {
+                let creator = async |creation: &Creation<'_, SyncReaderDogpile>| {
+                    let _alone = creation.write_lock_async().await.map_err(|_| "refused")?;
+                    slot.write(1);
+                    lock.invalidate_async().await;
+                    step().await;
+                    slot.write(2);
+                    Err::<(), _>("half-way")
+                };
+                let swapped = block_on(creation.run_fallible_async(creator));
+                REFUSED.here_if(swapped == Err("refused"));
+            })
+        };
+        let mut invalidates = Box::pin(lock.invalidate_async());
+        if once(invalidates.as_mut()).is_pending() {
+            WAITED.here();
+            block_on(invalidates);
+        }
+        // Not while it swaps.
+        slot.write(3);
+        swaps.join().unwrap();
+        assert_eq!(slot.read(), 3, "nor after that");
+        assert!(!lock.has_value() && lock.try_acquire_write_lock().is_ok());
+    });
+    REFUSED.at_least_once();
+    WAITED.at_least_once();
 }

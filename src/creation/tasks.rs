@@ -7,7 +7,7 @@
 use super::{Creation, Stored};
 use crate::error::{PublishError, never};
 use crate::lock::Lock;
-use crate::running::Doing;
+use crate::running::{Doing, Running};
 use crate::sync::Ordering;
 use std::convert::identity;
 use std::fmt;
@@ -31,12 +31,12 @@ impl<F> Once<F> {
 
 /// A part of a creation that is a future: made, polled and dropped as such. `running` notes that it is, as long as what
 /// it gives lives.
-struct Part<'p, F, N, R: Fn() -> N> {
+struct Part<'p, F, R: Fn() -> Running> {
     future: Pin<&'p mut Option<F>>,
     running: R,
 }
 
-impl<F: Future, N, R: Fn() -> N> Part<'_, F, N, R> {
+impl<F: Future, R: Fn() -> Running> Part<'_, F, R> {
     fn poll(&mut self, make: &mut Once<impl FnOnce() -> F>, context: &mut Context<'_>) -> Poll<F::Output> {
         let _running = (self.running)();
         if self.future.is_none() {
@@ -46,7 +46,7 @@ impl<F: Future, N, R: Fn() -> N> Part<'_, F, N, R> {
     }
 }
 
-impl<F, N, R: Fn() -> N> Drop for Part<'_, F, N, R> {
+impl<F, R: Fn() -> Running> Drop for Part<'_, F, R> {
     fn drop(&mut self) {
         let _running = (self.running)();
         self.future.set(None);
@@ -127,7 +127,7 @@ impl<L: Lock> Creation<'_, L> {
     ///
     /// # Deadlocks
     ///
-    /// As `publish`: between two polls of `store` as well, whoever invalidates waits for it. On the executor's threads
+    /// As `publish`: between two polls of `store` as well, whoever invalidates waits for it, but the creator. On the executor's threads
     /// that is for [`invalidate_async`](crate::Dogpile::invalidate_async) to do: a thread that blocks in `invalidate`
     /// may be the one that is to poll the store.
     pub fn publish_async<R>(&self, store: impl AsyncFnOnce() -> R) -> impl Future<Output = Result<R, PublishError>> {
@@ -189,24 +189,10 @@ impl<L: Lock> Creation<'_, L> {
     fn part<F: Future>(&self, doing: Doing, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
         // Relaxed: see `end`.
         self.entered.store(true, Ordering::Relaxed);
-        part(move || self.running(doing), make)
-    }
-
-    /// Makes and polls what stores, as part of the creation that has the write lock: nobody else is to be in, nor is it
-    /// by itself.
-    pub(crate) fn store_alone<F: Future, N>(
-        &self,
-        alone: impl Fn() -> N,
-        make: impl FnOnce() -> F,
-    ) -> impl Future<Output = F::Output> {
-        part(move || (self.running(Doing::Storing), alone()), make)
-    }
-}
-
-fn part<F: Future, N>(running: impl Fn() -> N, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
-    let mut make = Once::new(make);
-    async move {
-        let mut part = Part { future: pin!(None), running };
-        poll_fn(|context| part.poll(&mut make, context)).await
+        let mut make = Once::new(make);
+        async move {
+            let mut part = Part { future: pin!(None), running: || self.running(doing) };
+            poll_fn(|context| part.poll(&mut make, context)).await
+        }
     }
 }

@@ -550,7 +550,8 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// As [`invalidate`](Self::invalidate), for a task: takes effect when it is first polled, and waits while a
-    /// creation is inside [`publish`](Creation::publish), so that nothing older is stored once this is ready.
+    /// creation is inside [`publish`](Creation::publish), so that nothing older is stored once this is ready. (In the
+    /// middle of that creation it does not wait, be its store polled or not.)
     ///
     /// # Cancel safety
     ///

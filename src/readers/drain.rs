@@ -3,7 +3,7 @@
 use super::line::{Inner, Line, Phase, Wake, release};
 use super::{CLOSED, COUNTERS, Readers, StaysOnItsThread, record};
 use crate::error::LockError;
-use crate::running::{Doing, begin, end};
+use crate::running::{Doing, Which, begin, end};
 use crate::sync::{MutexGuard, Ordering, fences, unique};
 use crate::wait::{Wait, block_on};
 use std::collections::BTreeSet;
@@ -50,17 +50,23 @@ impl Drop for LooseHold<'_> {
     }
 }
 
-/// As long as it lives, this thread is known to write, by whatever hold.
+/// As long as it lives, this thread is known to write.
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct WritesHere<'a> {
+struct WritesHere<'a> {
     readers: &'a Readers,
     _stays: StaysOnItsThread,
 }
 
 impl<'a> LooseHold<'a> {
+    /// Notes that it is that creation's: whatever goes on in the middle of that, on any thread, has this hold.
+    pub(crate) fn of(self, creation: Which) -> Self {
+        self.readers.inner.lock().writer = Some(creation);
+        self
+    }
+
     /// Notes that what goes on on this thread has this hold.
-    pub(crate) fn here(&self) -> WritesHere<'a> {
+    fn here(&self) -> WritesHere<'a> {
         begin(self.readers.number(), Doing::Writing);
         WritesHere { readers: self.readers, _stays: StaysOnItsThread(PhantomData) }
     }

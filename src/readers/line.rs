@@ -1,6 +1,7 @@
 //! Those who wait, and whose turn it is.
 
 use super::{CLOSED, Readers, Seat};
+use crate::running::Which;
 use crate::sync::{Mutant, MutexGuard, Ordering, mutant, together};
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -16,6 +17,8 @@ pub(super) enum Phase {
 
 pub(super) struct Inner {
     pub(super) phase: Phase,
+    /// The creation that is in, if it is one, whoever polls it.
+    pub(super) writer: Option<Which>,
     /// In a box that exists only while somebody waits.
     pub(super) line: Option<Box<Line>>,
 }
@@ -88,7 +91,7 @@ impl Readers {
     pub(super) fn end_turn(&self) {
         let mut inner = self.inner.lock();
         let mut wake = Wake::default();
-        inner.phase = Phase::Idle;
+        (inner.phase, inner.writer) = (Phase::Idle, None);
         if let Some(line) = &mut inner.line {
             line.inside.clear();
             line.drains = None;

@@ -193,25 +193,25 @@ impl<'a> WriteGuard<'a> {
 ///
 /// # Deadlocks
 ///
-/// The lock does not know whose it is: a task that asks for a guard while it holds this waits for itself, and so does
-/// one that invalidates while it holds the one of its [creation](crate::Creation::write_lock_async). (A setter of the
-/// forms that take one is known to have it.)
+/// That of a [creation](crate::Creation::write_lock_async) is known to be its creator's. What is polled in the middle of
+/// that creator and invalidates does not wait for it; what asks for a guard there is told, by
+/// [`WriteLockHeld`](crate::CreateError::WriteLockHeld), also where another branch of the same task would let go of
+/// this one in time.
+///
+/// Of any other ([`acquire_write_lock_async`](SyncReaderDogpile::acquire_write_lock_async), or of a `Creation` whose
+/// creator is not run as such) the lock does not know whose it is: a task that asks for a guard while it holds this
+/// waits for itself. So does one that invalidates while it holds that of such a `Creation`.
 #[must_use = "a guard that is dropped at once guards nothing"]
 #[derive(Debug)]
 pub struct AsyncWriteGuard<'a> {
     // In this order: as in `WriteGuard`.
-    hold: LooseHold<'a>,
+    _hold: LooseHold<'a>,
     _store: Option<Store<'a>>,
 }
 
 impl<'a> AsyncWriteGuard<'a> {
     pub(super) fn new(hold: LooseHold<'a>, store: Option<Store<'a>>) -> Self {
-        Self { hold, _store: store }
-    }
-
-    /// Notes that what goes on on this thread has it.
-    pub(super) fn here(&self) -> impl Sized + use<'a> {
-        self.hold.here()
+        Self { _hold: hold, _store: store }
     }
 }
 

@@ -32,7 +32,8 @@ use std::fmt::Display;
 /// # Deadlocks
 ///
 /// Whose guards these are the lock does not know: a task that holds one is not known to read (L9), and may wait for
-/// itself. It reads once more by [`again`](OwnedReadGuard::again), and lets go before it creates or writes.
+/// itself. It reads once more by [`again`](OwnedReadGuard::again), and lets go before it creates or writes. (The
+/// [write guard](crate::AsyncWriteGuard) of a creation is known to be that creation's.)
 ///
 /// The guards of a thread, on the other hand, are known to be that thread's: while it holds one across an `.await`, as
 /// a task that does not change threads could, the other tasks that it polls are told that they would wait for
@@ -600,9 +601,8 @@ fn make_and_set<C: Clock, V, T, E: Display, G, S: Stored<E>>(
     async move {
         let creating = creation.enter_async(|| async {
             let made = made(creator.take()().await).map_err(CreateError::Failed)?;
-            if let Some(alone) = or_kept(creation.write_lock_async().await)? {
-                let stored = creation.store_alone(|| alone.here(), || setter.take()(&made)).await;
-                stored.stored().map_err(CreateError::Failed)?;
+            if let Some(_alone) = or_kept(creation.write_lock_async().await)? {
+                setter.take()(&made).await.stored().map_err(CreateError::Failed)?;
             }
             Ok(made)
         });

@@ -6,6 +6,14 @@
 //! creation was superseded meanwhile. So an invalidation waits for a swap that has begun, but not for the readers that
 //! a swap waits for: a reader may invalidate what it reads. The other way round, `publish` with the write lock inside,
 //! would have it wait for itself.
+//!
+//! Whose it is (L7):
+//!
+//! | the guard | is known to be of | so nobody waits for it |
+//! |---|---|---|
+//! | of a thread | its thread | on that thread |
+//! | of a task, from its creation | that creation ([`LooseHold::of`]), however often its task changes threads | in the middle of that creation |
+//! | of a task, by itself | nobody | - |
 
 use super::{AsyncWriteGuard, SyncReaderDogpile, WriteGuard};
 use crate::clock::Clock;
@@ -179,13 +187,14 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
     ///
     /// # Deadlocks
     ///
-    /// As [`acquire_write_lock_async`](SyncReaderDogpile::acquire_write_lock_async).
+    /// A creator that holds the [guard of a read](crate::OwnedReadGuard) of this lock waits for itself. And a future of
+    /// this that is neither polled nor dropped keeps all others out who come anew.
     pub fn write_lock_async(&self) -> impl Future<Output = Result<AsyncWriteGuard<'_>, WriteLockError>> {
         async move {
             self.before_readers_wait()?;
             let hold = self.lock().hold_loosely().await?;
             let store = self.begin_store()?;
-            Ok(AsyncWriteGuard::new(hold, Some(store)))
+            Ok(AsyncWriteGuard::new(hold.of(self.which()), Some(store)))
         }
     }
 }

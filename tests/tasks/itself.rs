@@ -104,12 +104,12 @@ fn f4_what_is_another_creations_is_waited_for() {
     let (clock, woken) = (Arc::new(ManualClock::new()), Arc::<Woken>::default());
     let lock = Arc::new(SyncReaderDogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MORTAL));
     let goes_on = tokio::sync::Notify::new();
-    let invalidated = Mutex::new(false);
+    let done = Mutex::new(false);
     let mut dead = Box::pin(SyncReaderDogpile::acquire_or_create_with_async(&lock, async |creation| {
         goes_on.notified().await;
         assert!(creation.is_dead());
         lock.invalidate_async().await;
-        *invalidated.lock().unwrap() = true;
+        *done.lock().unwrap() = true;
     }));
     assert!(poll(&mut dead, &woken).is_pending());
     clock.advance(Duration::from_secs(1));
@@ -118,10 +118,10 @@ fn f4_what_is_another_creations_is_waited_for() {
     let mut others = Box::pin(lock.invalidate_async());
     goes_on.notify_one();
     assert!(poll(&mut dead, &woken).is_pending() && poll(&mut others, &woken).is_pending());
-    assert!(!*invalidated.lock().unwrap());
+    assert!(!*done.lock().unwrap());
     drop(alone);
     assert!(poll(&mut others, &woken).is_ready() && poll(&mut dead, &woken).is_ready());
-    assert!(*invalidated.lock().unwrap());
+    assert!(*done.lock().unwrap());
     drop(creation);
 
     // A creation that was moved about is nobody's.
