@@ -343,6 +343,44 @@ fn l3_a_creator_that_stops_early_serves_nobody() {
     });
 }
 
+/// A lock takes its first generation when it is first asked for it, or first elects: that is no news to anybody who has
+/// looked at it before.
+#[test]
+fn f10_the_first_generation_is_the_locks_own() {
+    let (one, _) = manual(MINUTE);
+    let seen = one.generation();
+    assert_eq!(one.generation(), seen);
+    let creation = elected(one.acquire());
+    assert_eq!(one.generation(), seen, "an election moves nothing");
+    let mut place = Box::new(one.generation());
+    for _ in 0..3 {
+        let (other, _) = manual(MINUTE);
+        assert!(!other.invalidate_if(seen));
+        let creation = elected(other.acquire());
+        assert!(!other.invalidate_if(*place) && !creation.is_superseded());
+        *place = other.generation();
+        creation.finish();
+        assert!(!other.invalidate_if(*place) && other.generation() > *place);
+    }
+    assert!(one.invalidate_if(seen) && creation.is_superseded(), "it runs in the generation that was seen");
+    assert_eq!(creation.finish(), Finished::Superseded);
+    assert!(one.generation() > seen);
+}
+
+/// The getter of who comes first is asked as often as any, whoever asks for the generation meanwhile (L8).
+#[test]
+fn f10_the_first_generation_is_not_taken_for_a_newer_one() {
+    let lock = Dogpile::new(MINUTE).born_fresh();
+    let mut asked = 0;
+    let getter = || {
+        asked += 1;
+        let _first = lock.generation();
+        Err(NeedRegeneration)
+    };
+    assert_eq!(lock.get_or_create(getter, || 1), 1);
+    assert_eq!(asked, 1);
+}
+
 #[test]
 fn l6_finish_tells_what_became_of_the_value() {
     let (lock, _) = manual(MINUTE);

@@ -4,7 +4,7 @@
 mod traits;
 
 use dogpile::{
-    AcquireError, Backoff, Cached, CachedGuard, Dogpile, Held, ManualClock, Outcome, Policy, ReadTurn, Registry,
+    AcquireError, Backoff, Cached, CachedGuard, Dogpile, Held, Made, ManualClock, Outcome, Policy, ReadTurn, Registry,
     SyncReaderDogpile, Turn,
 };
 use std::cell::Cell;
@@ -424,4 +424,32 @@ fn types_cross_threads_and_panics_as_their_parts_do() {
     assert_eq!(traits!(Held<'static, u64, Cached<Cell<u64>>>), [false; 4]);
     assert_eq!(traits!(Registry<u64, Cached<Cell<u64>>>), [false; 4]);
     assert_eq!(traits!(Registry<u64, Dogpile, Rc<u8>>), [false, false, true, true]);
+}
+
+/// A key's lock is gone and made anew: what was seen of the old one says nothing of the new one.
+#[test]
+fn f10_a_generation_is_of_its_own_lock_only() {
+    let values: Registry<u64, Cached<u64>> = Registry::new(|_| Cached::never_expires());
+    let seen = values.get(&1).generation();
+    let old = values.get(&1).get_or_create(|| 1);
+    assert!(values.is_empty());
+    let held = values.get(&1);
+    assert!(!held.invalidate_if(seen) && !held.invalidate_if(CachedGuard::generation(&old)), "there is none yet");
+    let new = held.get_or_create_with(|renewal| {
+        assert!(!held.invalidate_if(seen) && !renewal.is_superseded(), "it began after that was seen");
+        Made::new(2)
+    });
+    assert!(!held.invalidate_if(seen) && !held.invalidate_if(CachedGuard::generation(&old)));
+    assert_eq!(held.try_get().as_deref(), Some(&2), "it is newer than what was seen");
+    assert!(held.invalidate_if(CachedGuard::generation(&new)));
+    held.set(3);
+    assert!(!held.invalidate_if(CachedGuard::generation(&new)) && held.has_value());
+
+    let swapped: Registry<u64, SyncReaderDogpile> = Registry::new(|_| SyncReaderDogpile::never_expires().born_fresh());
+    let seen = swapped.get(&1).generation();
+    let held = swapped.get(&1);
+    assert!(!held.invalidate_if(seen) && held.has_value());
+    assert!(held.invalidate_if(held.generation()) && !held.has_value());
+    drop(held.acquire_or_create(|| assert!(!held.invalidate_if(seen))));
+    assert!(!held.invalidate_if(seen) && held.has_value());
 }
