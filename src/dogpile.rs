@@ -228,7 +228,8 @@ impl<C: Clock> Dogpile<C> {
     /// moves.
     ///
     /// Take it before the access whose value it is to stand for. The value is then of that generation or a later one,
-    /// and `invalidate_if` never throws away a newer value than the one that was seen.
+    /// and `invalidate_if` never throws away a newer value than the one that was seen; nor that of another lock, which
+    /// has come to stand in the place of this one.
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.election.generation()

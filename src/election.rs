@@ -28,7 +28,7 @@
 //!
 //! | name | from → to | generation | how | and, under the same mutex |
 //! |---|---|---|---|---|
-//! | elect | idle or paused → creating | stays | compare-and-swap from the word the access saw; if creations may die, under the mutex | new ticket, `hold` |
+//! | elect | idle or paused → creating | stays; the first, if there was none | compare-and-swap from the word the access saw; if creations may die, under the mutex | new ticket, `hold` |
 //! | take over | creating, overdue → creating | stays | mutex | new ticket, `hold`; the old creation is dead from here on |
 //! | finish | creating → idle | + 1 | mutex | new deadline; every waiter is served; failures are forgotten |
 //! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served; then as abandon; failures are forgotten (or counted, as below) |
@@ -41,6 +41,7 @@
 //! | end store | storing → creating | stays | mutex | those who invalidated meanwhile are let go; who found the creation overdue is woken |
 //! | invalidate | any → same | + 1 | mutex | deadline: missing; then waits while a store runs |
 //! | mark | any → `MARKED` | stays | mutex | deadline: stale, if there is a value |
+//! | be asked | any → same | stays; the first, if there was none | mutex | - |
 //! | queue | creating → creating | stays | mutex | a waiter is added, if a creation still runs in the generation it saw, and unless they would wait for each other ([`cycle`]) |
 //!
 //! Everything but *elect* holds the mutex, so while a creation runs the word changes under the mutex only; while nobody
@@ -60,7 +61,7 @@
 //!   is elected between the two steps of an invalidation was born in the new generation, and began after it.
 //! - *No store after an invalidation (L6).* Begin store checks the generation under the mutex. A store that began
 //!   before an invalidation is waited for by whoever invalidates, though not its effect on the lock: that is there at
-//!   once. Who invalidates from inside the store itself, on the storing thread, does not wait for itself (L7).
+//!   once. Who invalidates in the middle of the creation that stores does not wait for itself (L7).
 //! - *No store by the dead (C11).* Begin store checks the ticket, too, and while a store runs nobody takes over.
 //! - *A mark is not lost.* Mark is a read-modify-write of the word that elect swaps: either it sees `CREATING`, or the
 //!   creation was elected after it and sees what was done before it.
@@ -90,12 +91,15 @@
 //! # The generation and the freshness
 //!
 //! The generation is kept here, not with the deadline in [`freshness`](crate::freshness), because elect must fail when
-//! it has moved: one word makes that one compare-and-swap. The mutex guards the queue and orders the rare transitions;
+//! it has moved: one word makes that one compare-and-swap. What it is made of is in [`generation`]; that a lock takes its
+//! first one is no move ("+ 1" is one). The mutex guards the queue and orders the rare transitions;
 //! neither a hit nor a stale access during a creation or a pause takes it or writes the word (L2, L12).
 
+mod generation;
 mod queue;
 mod waiter;
 
+pub use generation::Generation;
 pub use queue::Pause;
 pub use waiter::{StoreEnd, Verdict, Waiter};
 
@@ -105,36 +109,6 @@ use queue::{Lazy, Role, Streak, Wake, all_again, call_next, release, take_all, t
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::Waker;
-
-/// A counter that moves with every published creation and every invalidation of a lock.
-///
-/// It orders them without a clock: of two generations of one lock, the greater is the later. Generations of different
-/// locks have nothing to do with each other. A creation that was superseded publishes nothing and moves nothing, nor
-/// does [`mark_stale`](crate::Dogpile::mark_stale): the value stays the one it was.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Generation(u64);
-
-impl Generation {
-    /// The one that comes after it.
-    const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-
-    /// As a number that an atomic holds.
-    pub(crate) const fn as_number(self) -> u64 {
-        self.0
-    }
-
-    pub(crate) const fn from_number(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-impl fmt::Debug for Generation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Generation({})", self.0)
-    }
-}
 
 const CREATING: u64 = 0b0001;
 const MARKED: u64 = 0b0010;
@@ -152,7 +126,12 @@ pub struct State(u64);
 impl State {
     /// The generation it shows.
     pub const fn generation(self) -> Generation {
-        Generation(self.0 / GENERATION)
+        Generation::from_number(self.0 / GENERATION)
+    }
+
+    /// The same in that generation.
+    const fn moved_to(self, generation: Generation) -> Self {
+        Self(self.0 % GENERATION + generation.as_number() * GENERATION)
     }
 
     /// Whether a creation runs.
@@ -180,7 +159,7 @@ impl State {
 
     /// Whether this is a creation that runs in the generation that was `seen`; marks and stores aside.
     const fn is_the_creation(self, seen: Self) -> bool {
-        self.is_creating() && self.0 / GENERATION == seen.0 / GENERATION
+        self.is_creating() && self.generation().is_still(seen.generation())
     }
 
     const fn is_marked(self) -> bool {
@@ -297,12 +276,14 @@ impl Election {
         if seen.is_creating() {
             return None;
         }
-        let creating = (seen.0 & !(MARKED | TIMED)) | CREATING;
+        let generation = seen.generation().or_first();
+        let creating = (seen.moved_to(generation).0 & !(MARKED | TIMED)) | CREATING;
         // Acquire: pairs with the releases in `finish`, `abandon`, `invalidate` and `mark`, so that the creator sees
-        // what earlier creators wrote and what was done before an invalidation or a mark. Nothing is released: nobody
-        // reads anything on the strength of a creation having begun.
-        self.state.compare_exchange(seen.0, creating, Ordering::Acquire, Ordering::Relaxed).ok().map(|_| Birth {
-            generation: seen.generation(),
+        // what earlier creators wrote and what was done before an invalidation or a mark. Release: pairs with the
+        // acquire in `begun`, for the lock's number alone; nobody reads anything else on the strength of a creation
+        // having begun.
+        self.state.compare_exchange(seen.0, creating, Ordering::AcqRel, Ordering::Relaxed).ok().map(|_| Birth {
+            generation,
             ticket: 0,
             started: 0,
             buried: None,
@@ -315,7 +296,7 @@ impl Election {
         let state = self.look_locked();
         let mut buried = None;
         if state.is_creating() {
-            if !timer.finds_overdue(state) || state.generation() != seen.generation() {
+            if !timer.finds_overdue(state) || !state.generation().is_still(seen.generation()) {
                 return None;
             }
             let book = book.get_or_insert_default();
@@ -333,14 +314,14 @@ impl Election {
         } else if state != seen {
             return None;
         }
-        let ticket = unique() + 1;
+        let (ticket, generation) = (unique() + 1, state.generation().or_first());
         book.get_or_insert_default().running = Some(ticket);
         // Relaxed: the release below carries it.
         timer.hold.store(timer.now.saturating_add(timer.timeout), Ordering::Relaxed);
         // Release: pairs with the acquire in `look`, for `hold`. What `elect_at_once` acquires the mutex has brought:
         // where creations may die, whoever changes the word holds it.
-        self.state.store((state.0 & !MARKED) | CREATING | TIMED, Ordering::Release);
-        Some(Birth { generation: state.generation(), ticket, started: 0, buried })
+        self.state.store((state.moved_to(generation).0 & !MARKED) | CREATING | TIMED, Ordering::Release);
+        Some(Birth { generation, ticket, started: 0, buried })
     }
 
     /// Prepares to wait for the creation that was `seen`. The first poll queues. Who `hears_of_pauses` need not create
@@ -397,6 +378,7 @@ impl Election {
         debug_assert!(state.is_creating());
         let superseded = state.generation() != born.generation && !mutant(Mutant::LateFinishPublishes);
         let mut wake = Wake::default();
+        let mut generation = state.generation();
         let finished = if superseded {
             if !kept_back {
                 publish(Finished::Superseded, born.generation);
@@ -405,7 +387,8 @@ impl Election {
             Finished::Superseded
         } else {
             let finished = if state.is_marked() { Finished::PublishedStale } else { Finished::Published };
-            publish(finished, born.generation.next());
+            generation = generation.next();
+            publish(finished, generation);
             wake.served = take_all(&mut book);
             finished
         };
@@ -415,10 +398,10 @@ impl Election {
         }
         Self::close_stores(state, &mut book, &mut wake);
         cycle::ended(self);
-        let moved = if superseded { 0 } else { GENERATION };
         // Release: pairs with the acquires in `look` and `elect`. It comes after the deadline: who sees this word idle
         // in the new generation sees the new deadline too.
-        self.state.store((state.0 & !(CREATING | MARKED | TIMED | STORING) | paused) + moved, Ordering::Release);
+        let state = state.moved_to(generation);
+        self.state.store(state.0 & !(CREATING | MARKED | TIMED | STORING) | paused, Ordering::Release);
         release(book, wake);
         finished
     }
@@ -551,17 +534,36 @@ impl Election {
         release(book, wake);
     }
 
+    /// The word, which is in a generation from now on: in its first, if there was none. Under the mutex, without which
+    /// that moves no further.
+    fn begun(&self) -> State {
+        let begin = |word| {
+            let state = State(word);
+            state.generation().is_none().then(|| state.moved_to(state.generation().or_first()).0)
+        };
+        // Acquire: pairs with the release in `elect_at_once`: what this lock takes next is greater than what that took.
+        // Relaxed: the first generation says nothing to anybody.
+        let _had_one = self.state.fetch_update(Ordering::Relaxed, Ordering::Acquire, begin);
+        self.look_locked()
+    }
+
+    /// Moves on from that word. Under the mutex.
+    fn move_on(&self, from: State, to: Generation) {
+        let by = to.as_number().wrapping_sub(from.generation().as_number());
+        // A read-modify-write, since an election may come in between. Release: pairs with the acquire in `elect` and
+        // `look`: a creation born in the new generation sees what was done before it was invalidated.
+        self.state.fetch_add(by.wrapping_mul(GENERATION), Ordering::Release);
+    }
+
     /// Moves the generation and runs `forget` under the mutex; with `only_if`, only from that generation (else `None`).
     /// It has taken effect when this returns; what is returned waits for a store that was under way.
     pub fn invalidate(&self, only_if: Option<Generation>, forget: impl FnOnce()) -> Option<StoreEnd<'_>> {
         let mut book = self.book.lock();
-        let state = self.look_locked();
-        if only_if.is_some_and(|seen| seen != state.generation()) {
+        let state = self.begun();
+        if only_if.is_some_and(|seen| !state.generation().is_still(seen)) {
             return None;
         }
-        // A read-modify-write, since an election may come in between. Release: pairs with the acquire in `elect` and
-        // `look`: a creation born in the new generation sees what was done before it was invalidated.
-        self.state.fetch_add(GENERATION, Ordering::Release);
+        self.move_on(state, state.generation().next());
         forget();
         let ticket = state.is_storing().then(unique);
         if let Some(ticket) = ticket {
@@ -576,11 +578,12 @@ impl Election {
     /// store nothing by themselves.
     pub fn set(&self, publish: impl FnOnce(Generation)) {
         let mut book = self.book.lock();
-        let state = self.look_locked();
+        let state = self.begun();
         debug_assert!(!state.is_storing());
-        publish(state.generation().next());
-        // After the deadline, as in `finish`, and a read-modify-write, as in `invalidate`. Release: as in both.
-        self.state.fetch_add(GENERATION, Ordering::Release);
+        let generation = state.generation().next();
+        publish(generation);
+        // After the deadline, as in `finish`.
+        self.move_on(state, generation);
         let mut wake = Wake::default();
         if !state.is_creating() {
             // The end of a pause. Relaxed: it tells nothing but that. (Whoever is elected in between, without the
@@ -600,7 +603,7 @@ impl Election {
 
     /// The generation, with what went before it: an invalidation that has moved it has taken effect.
     pub fn generation(&self) -> Generation {
-        self.still(|| self.look().generation())
+        self.still(|| self.begun().generation())
     }
 
     /// Marks the creation that runs, if any, as making a stale value, and runs `mark` under the mutex.
@@ -646,7 +649,7 @@ impl fmt::Debug for Election {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.look();
         f.debug_struct("Election")
-            .field("generation", &state.generation().0)
+            .field("generation", &state.generation())
             .field("creating", &state.is_creating())
             .finish_non_exhaustive()
     }

@@ -652,6 +652,46 @@ fn l6_of_two_conditional_invalidations_one_goes_through() {
     });
 }
 
+/// A lock takes its first generation once, whether who elects is faster or who asks, and no other lock has it. What was
+/// seen of it is superseded with it, and nothing else is.
+#[test]
+fn f10_the_first_generation_is_taken_once() {
+    static SUPERSEDED: Reached = Reached::new();
+    static TOO_LATE: Reached = Reached::new();
+    static TOO_EARLY: Reached = Reached::new();
+    check(|| {
+        let (shared, another) = (Shared::new(), Shared::new());
+        let other = another.election.generation();
+        let asks = spawn(&shared, move |shared| {
+            assert!(shared.election.invalidate(Some(other), || ()).is_none(), "it is another lock's");
+            let seen = shared.election.generation();
+            (seen, shared.election.invalidate(Some(seen), || ()).is_some())
+        });
+        let creates = spawn(&shared, |shared| {
+            let born = loop {
+                // An election that comes between moves nothing, but has the word changed.
+                if let Some(born) = shared.elect() {
+                    break born;
+                }
+            };
+            (born.generation, shared.create(born))
+        });
+        let ((seen, invalidated), (born, finished)) = (asks.join().unwrap(), creates.join().unwrap());
+        assert!(shared.election.generation() > seen && shared.election.generation() > born);
+        match finished {
+            Finished::Superseded => assert!(invalidated && born == seen),
+            _ => assert!(!invalidated && born <= seen || invalidated && born != seen),
+        }
+        SUPERSEDED.here_if(finished == Finished::Superseded);
+        TOO_LATE.here_if(!invalidated);
+        TOO_EARLY.here_if(invalidated && born > seen);
+        assert!(shared.is_at_rest());
+    });
+    SUPERSEDED.at_least_once();
+    TOO_LATE.at_least_once();
+    TOO_EARLY.at_least_once();
+}
+
 /// Either a mark finds the creation, which then carries it, or the creation was elected after the mark and sees what
 /// was done before it. The same for an invalidation and a creation that it does not supersede.
 #[test]

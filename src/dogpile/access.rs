@@ -85,7 +85,7 @@ impl<C: Clock> Dogpile<C> {
     ) -> impl Future<Output = Result<Settled, AcquireError>> {
         async move {
             let mut now = seen;
-            while now.generation() == seen.generation() || mutant(Mutant::ElectedOnOldNews) {
+            while now.generation().is_still(seen.generation()) || mutant(Mutant::ElectedOnOldNews) {
                 let closed = self.is_closed_now(now);
                 if closed && need != Need::Missing {
                     return Ok(Settled::CarryOn);

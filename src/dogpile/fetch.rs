@@ -380,7 +380,7 @@ impl<C: Clock> Dogpile<C> {
                         let once_more = waited
                             && !matches!(known, Known::Need(_))
                             && calls < CALLS
-                            && born.generation == seen.generation();
+                            && born.generation.is_still(seen.generation());
                         if !once_more {
                             return Ok(Fetched::Create(ToCreate { creation, calls, need, old }));
                         }
