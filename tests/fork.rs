@@ -1,0 +1,197 @@
+//! What a child made by fork(2) has of this crate: see the section `Fork` of its documentation.
+//!
+//! Each test forks in a process of its own, which is this program again and does nothing else. Whatever hangs in the
+//! child that is forked there is ended by the kernel, and fails.
+
+#![cfg(all(unix, not(dogpile_loom)))]
+
+mod child;
+
+use child::{DONE, is_done, part, play};
+use dogpile::{Cached, Dogpile, Job, ManualClock, Outcome, Policy, Pool, Runner, SyncReaderDogpile, Turn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// What hangs does so for longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a test in a process of its own.
+fn alone(test: &str, run: impl FnOnce()) {
+    if part().is_some() {
+        run();
+        return println!("{DONE}");
+    }
+    let child = play("forks", test);
+    assert!(is_done(&child), "{}", String::from_utf8_lossy(&child.stderr));
+}
+
+/// Runs that in a forked child; returns whether it has come to its end there.
+fn forked(run: impl FnOnce()) -> bool {
+    // SAFETY: the child has the locks of the allocator in order, as fork(2) of the C library promises, and no other
+    // thread of this program has any of the standard library's. It never returns from here.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: they take numbers, and nothing else.
+        unsafe { libc::alarm(u32::try_from(PATIENCE.as_secs()).unwrap()) };
+        let ended = catch_unwind(AssertUnwindSafe(run)).is_ok();
+        // SAFETY: as above.
+        unsafe { libc::_exit(if ended { 0 } else { 1 }) }
+    }
+    assert!(child > 0, "no process is to be had");
+    let mut status = 0;
+    // SAFETY: `status` may be written.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+}
+
+/// Has a runner run something, and waits until it has.
+fn runs(runner: &impl Runner) {
+    let (done, is_done) = mpsc::channel();
+    runner.run(Box::new(move || done.send(process::id()).unwrap()));
+    assert_eq!(is_done.recv_timeout(PATIENCE), Ok(process::id()));
+}
+
+/// A job that says that it has begun, and waits until it is let go.
+fn held() -> (Job, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let ((begun, begins), (let_go, goes)) = (mpsc::channel(), mpsc::channel::<()>());
+    let job = move || {
+        begun.send(()).unwrap();
+        goes.recv().unwrap_or(());
+    };
+    (Box::new(job), begins, let_go)
+}
+
+#[test]
+fn f6_a_pool_starts_anew_in_a_child() {
+    static POOL: Pool = Pool::new(2, 10);
+    alone("f6_a_pool_starts_anew_in_a_child", || {
+        runs(&POOL);
+        assert!(forked(|| {
+            runs(&POOL);
+            runs(&POOL);
+            assert!(forked(|| runs(&POOL)), "a child's child");
+            runs(&POOL);
+        }));
+        runs(&POOL);
+    });
+}
+
+#[test]
+fn f6_what_a_pool_had_to_do_is_the_parents_to_do() {
+    alone("f6_what_a_pool_had_to_do_is_the_parents_to_do", || {
+        let pool = Pool::new(1, 1);
+        let (job, begins, let_go) = held();
+        pool.run(job);
+        begins.recv().unwrap();
+        let (waits, ran) = (Arc::new(()), Arc::new(AtomicBool::new(false)));
+        let (in_job, runs_there) = (Arc::clone(&waits), Arc::clone(&ran));
+        pool.run(Box::new(move || runs_there.store(Arc::strong_count(&in_job) > 1, Ordering::SeqCst)));
+        assert_eq!(pool.waiting(), 1);
+        let mut pool = Some(pool);
+        assert!(forked(|| {
+            let pool = pool.take().unwrap();
+            assert_eq!(pool.waiting(), 0);
+            runs(&pool);
+            drop(pool);
+            assert!(!ran.load(Ordering::SeqCst) && Arc::strong_count(&waits) == 2, "neither run nor dropped");
+        }));
+        assert!(forked(|| drop(pool.take())), "one that was not used there");
+        let_go.send(()).unwrap();
+        while !ran.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+    });
+}
+
+/// Drives a future on this thread.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(done) => return done,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// A task waits for a creation that hangs, and takes over in time.
+fn takes_over() {
+    static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_millis(1)).build_const();
+    let lock = Dogpile::never_expires().with_policy(&MORTAL);
+    let Turn::Create(hangs) = lock.acquire() else { panic!("nobody else creates") };
+    assert_eq!(block_on(lock.acquire_or_create_async(async || ())), Outcome::Created);
+    assert!(hangs.is_dead());
+}
+
+#[test]
+fn f6_tasks_find_the_dead_in_a_child() {
+    alone("f6_tasks_find_the_dead_in_a_child", || {
+        takes_over();
+        assert!(forked(|| {
+            takes_over();
+            takes_over();
+        }));
+        takes_over();
+    });
+}
+
+/// Of a creation that runs on another thread a child never hears: that is what a time-out is for.
+#[test]
+fn f6_a_creation_of_another_thread_does_not_end_in_a_child() {
+    static MORTAL: Policy = Policy::builder().creation_timeout(SECOND).build_const();
+    alone("f6_a_creation_of_another_thread_does_not_end_in_a_child", || {
+        let clock = Arc::new(ManualClock::new());
+        let lasting = Arc::new(Cached::with_clock(SECOND, Arc::clone(&clock)));
+        let mortal = Arc::new(Cached::with_clock(SECOND, Arc::clone(&clock)).with_policy(&MORTAL));
+        let swapped = Arc::new(SyncReaderDogpile::never_expires());
+        lasting.set(1);
+        mortal.set(1);
+        drop(swapped.acquire_or_create(|| ()));
+        clock.advance(SECOND);
+        let (end, ends) = mpsc::channel::<()>();
+        let (begun, begin) = mpsc::channel();
+        let other = {
+            let (lasting, mortal, swapped) = (Arc::clone(&lasting), Arc::clone(&mortal), Arc::clone(&swapped));
+            thread::spawn(move || {
+                let _reads = swapped.acquire_owned();
+                lasting.get_or_create(|| {
+                    mortal.get_or_create(|| {
+                        begun.send(()).unwrap();
+                        ends.recv().unwrap_or(());
+                        2
+                    });
+                    2
+                });
+            })
+        };
+        begin.recv().unwrap();
+        assert!(forked(|| {
+            clock.advance(SECOND);
+            assert_eq!(*lasting.get_or_create(|| unreachable!("another creates")), 1);
+            assert!(lasting.is_creating());
+            assert_eq!(*mortal.get_or_create(|| 3), 3, "it is declared dead");
+            lasting.invalidate();
+            assert!(lasting.get_or_create_timeout(Duration::ZERO, || 3).is_err());
+            assert!(swapped.try_acquire_write_lock().is_err(), "a thread reads that is gone");
+        }));
+        drop(end);
+        other.join().unwrap();
+        assert_eq!((*lasting.try_get().unwrap(), *mortal.try_get().unwrap()), (2, 2));
+    });
+}
