@@ -94,6 +94,10 @@ use tray::Trays;
 /// As for [`Dogpile`]: a creator that asks for the value that it is making, where there is none, is told so, and so is
 /// the last of several that would wait for each other.
 ///
+/// # Fork
+///
+/// In a child made by fork(2) a creation that another thread was running does not end: see [`Fork`](crate#fork).
+///
 /// # Examples
 ///
 /// ```

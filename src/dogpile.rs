@@ -81,6 +81,10 @@ use terms::Terms;
 /// });                                 });
 /// ```
 ///
+/// # Fork
+///
+/// In a child made by fork(2) a creation that another thread was running does not end: see [`Fork`](crate#fork).
+///
 /// # Examples
 ///
 /// ```

@@ -10,6 +10,26 @@
 //! creating goes wrong, [`Runner`] and [`Spawner`] who creates in the background, and [`Observer`] who is told. Each
 //! type has its forms for tasks under a heading of that name; what holds for all of them is said at
 //! [`Dogpile`](Dogpile#for-tasks).
+//!
+//! # Fork
+//!
+//! A child made by fork(2) has all locks as they were in that moment, and of the threads only the one that forked. What
+//! the others were in the middle of does not end there. Nothing tells of that, and the parent does not notice:
+//!
+//! | at that moment | in the child |
+//! |---|---|
+//! | another thread, or a job or a task on one, created a value | that creation [runs](Dogpile::is_creating) without an end: a stale value is served as long, without an error, and an access that finds none waits until its time is out. With a [`creation_timeout`](PolicyBuilder::creation_timeout) another access is elected when that is over, unless the creation was inside [`publish`](Creation::publish) or had the write lock |
+//! | another thread, or a task that nobody polls any more, waited for a value | that waiter keeps its place in the queue; if it is called to create, those behind it wait until another access comes |
+//! | another thread held a guard of a [`SyncReaderDogpile`] or an [`RmLock`] | nobody can ever write, or if that was a write guard read |
+//! | another thread had a [`Held`] of a [`Registry`] | that key's lock is there for good; so is what was being read of a [`Cached`] |
+//! | another thread was changing a lock's queue, a registry's table, or what else is behind a mutex for moments | an access that comes to need that mutex hangs; a hit does not |
+//! | a [`Pool`] had threads, and jobs | it begins with new threads and no jobs: what ran or waited is the parent's |
+//! | a task waited under a `creation_timeout` | that task is woken in time if it is polled there once more, else not |
+//!
+//! So a program that forks, and does not run another program in the child at once as [`std::process::Command`] does, had
+//! best fork before it uses its locks, or have its children make locks of their own. What is left are locks that another
+//! thread may be renewing just then: to those it gives a `creation_timeout`. What a child of a program with threads may
+//! do at all is the system's to say.
 
 // But for the lock that hands out what it holds: see `rm_lock`.
 #![deny(unsafe_code)]

@@ -261,6 +261,9 @@ impl PolicyBuilder {
     ///
     /// An old creation that nobody was elected in place of is not dead: when it ends after all, its value is as good as
     /// any.
+    ///
+    /// In a child made by fork(2) this is what ends the creations that other threads were running: see
+    /// [`Fork`](crate#fork).
     pub const fn creation_timeout(mut self, timeout: Duration) -> Self {
         self.0.creation_timeout = Some(timeout);
         self

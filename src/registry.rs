@@ -54,6 +54,11 @@ use std::time::Duration;
 /// Keys are compared under the mutex of their shard: `Eq` of a key must not use the registry. All else that is the
 /// user's (hashing, cloning and dropping keys, making and dropping locks, clocks) runs outside it.
 ///
+/// # Fork
+///
+/// In a child made by fork(2) what another thread held stays, and a creation that it was running does not end: see
+/// [`Fork`](crate#fork).
+///
 /// # Examples
 ///
 /// ```

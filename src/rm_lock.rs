@@ -66,7 +66,9 @@ use std::time::Duration;
 ///
 /// Two locks taken in different orders by two threads are not found.
 ///
-/// In a child made by `fork(2)`, a lock that another thread of the parent was reading can never be written.
+/// # Fork
+///
+/// In a child made by fork(2) a lock that another thread was reading can never be written: see [`Fork`](crate#fork).
 ///
 /// # Memory ordering
 ///

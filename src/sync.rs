@@ -16,6 +16,8 @@ pub(crate) mod once;
 #[cfg(not(dogpile_loom))]
 #[cfg_attr(all(target_os = "linux", not(dogpile_portable)), path = "sync/parking_linux.rs")]
 mod parking;
+#[cfg(not(dogpile_loom))]
+pub(crate) mod process;
 #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
 mod room;
 

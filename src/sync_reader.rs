@@ -100,6 +100,11 @@ use std::time::Duration;
 /// Use [`OwnedReadGuard::again`] there. The `_timeout` forms bound what cannot be found. Guards of either kind that are
 /// held for long keep the next swap waiting, and with it all new readers.
 ///
+/// # Fork
+///
+/// In a child made by fork(2) a creation that another thread was running does not end, and what another thread was
+/// reading can never be swapped: see [`Fork`](crate#fork).
+///
 /// # Memory ordering
 ///
 /// As [`Dogpile`]; and what was done under the write lock happens before whatever a later guard does, and what was done

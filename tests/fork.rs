@@ -42,7 +42,7 @@ fn forked(run: impl FnOnce()) -> bool {
         unsafe { libc::alarm(u32::try_from(PATIENCE.as_secs()).unwrap()) };
         let ended = catch_unwind(AssertUnwindSafe(run)).is_ok();
         // SAFETY: as above.
-        unsafe { libc::_exit(if ended { 0 } else { 1 }) }
+        unsafe { libc::_exit(i32::from(!ended)) }
     }
     assert!(child > 0, "no process is to be had");
     let mut status = 0;
@@ -165,14 +165,14 @@ fn f6_a_creation_of_another_thread_does_not_end_in_a_child() {
         drop(swapped.acquire_or_create(|| ()));
         clock.advance(SECOND);
         let (end, ends) = mpsc::channel::<()>();
-        let (begun, begin) = mpsc::channel();
+        let (says, has_begun) = mpsc::channel();
         let other = {
             let (lasting, mortal, swapped) = (Arc::clone(&lasting), Arc::clone(&mortal), Arc::clone(&swapped));
             thread::spawn(move || {
                 let _reads = swapped.acquire_owned();
                 lasting.get_or_create(|| {
                     mortal.get_or_create(|| {
-                        begun.send(()).unwrap();
+                        says.send(()).unwrap();
                         ends.recv().unwrap_or(());
                         2
                     });
@@ -180,7 +180,7 @@ fn f6_a_creation_of_another_thread_does_not_end_in_a_child() {
                 });
             })
         };
-        begin.recv().unwrap();
+        has_begun.recv().unwrap();
         assert!(forked(|| {
             clock.advance(SECOND);
             assert_eq!(*lasting.get_or_create(|| unreachable!("another creates")), 1);

@@ -1,7 +1,8 @@
 //! A bounded pool of threads.
 
 use super::{Job, Runner, quietly};
-use crate::sync::{Arc, Condvar, Mutex, OnceLock};
+use crate::sync::process::PerProcess;
+use crate::sync::{Arc, Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
@@ -28,6 +29,12 @@ const IDLE: Duration = Duration::from_secs(10);
 /// creators that need each other's values run in pools of their own, bound their waits, or have a
 /// [`creation_timeout`](crate::PolicyBuilder::creation_timeout) end them.
 ///
+/// # Fork
+///
+/// In a child made by fork(2) the pool starts anew: it has threads of its own there. The jobs that ran or waited at that
+/// moment are the parent's to run. In the child they are neither run nor dropped, and the locks that they are of stay as
+/// they were: see [`Fork`](crate#fork).
+///
 /// # Examples
 ///
 /// ```
@@ -41,7 +48,7 @@ const IDLE: Duration = Duration::from_secs(10);
 pub struct Pool {
     threads: NonZeroUsize,
     places: usize,
-    shared: OnceLock<Arc<Shared>>,
+    shared: PerProcess<Arc<Shared>>,
 }
 
 #[derive(Default)]
@@ -74,7 +81,7 @@ impl Pool {
     #[track_caller]
     pub const fn new(threads: usize, places: usize) -> Self {
         let Some(threads) = NonZeroUsize::new(threads) else { panic!("a pool without threads runs nothing") };
-        Self { threads, places, shared: OnceLock::new() }
+        Self { threads, places, shared: PerProcess::new() }
     }
 
     /// How many jobs wait for a thread. Blocks only for moments.

@@ -11,7 +11,8 @@
 //! | an alarm that is set | an entry: a moment, a number of its own, a waker | it is set anew, or dropped; or it has gone off |
 //! | the thread | asleep until the first moment | there has been no entry for ten seconds |
 //!
-//! (A child process made by fork(2) has the entries without the thread: no alarm goes off there.)
+//! (A child made by fork(2) [begins](super::process) without entries and without the thread: an alarm that is set there
+//! goes off, and one that was set before does not.)
 //!
 //! Whoever adds an entry that is the first, or finds no thread, wakes or starts it, under the mutex that it goes to
 //! sleep under. Wakers are run, cloned and dropped outside it.
@@ -22,6 +23,7 @@ pub(crate) use real::Alarm;
 #[cfg(not(dogpile_loom))]
 mod real {
     use crate::runner::quietly;
+    use crate::sync::process::PerProcess;
     use crate::sync::{Condvar, Deadline, Mutex, unique};
     use std::collections::BTreeMap;
     use std::mem;
@@ -32,19 +34,20 @@ mod real {
     /// For how long the thread stays without anything to do.
     const IDLE: Duration = Duration::from_secs(10);
 
+    #[derive(Default)]
     struct Clockwork {
         entries: Mutex<Entries>,
         changed: Condvar,
     }
 
+    #[derive(Default)]
     struct Entries {
         by_time: BTreeMap<(Instant, u64), Waker>,
         /// There is a thread.
         runs: bool,
     }
 
-    static CLOCKWORK: Clockwork =
-        Clockwork { entries: Mutex::new(Entries { by_time: BTreeMap::new(), runs: false }), changed: Condvar::new() };
+    static CLOCKWORK: PerProcess<Clockwork> = PerProcess::new();
 
     /// Wakes a task once, unless it is set anew or dropped before.
     #[derive(Debug, Default)]
@@ -58,19 +61,23 @@ mod real {
                 return;
             }
             let new = self.0.map(|key| (key, waker.clone()));
-            CLOCKWORK.replace(old, new);
+            Clockwork::here().replace(old, new);
         }
     }
 
     impl Drop for Alarm {
         fn drop(&mut self) {
             if let Some(old) = self.0.take() {
-                CLOCKWORK.replace(Some(old), None);
+                Clockwork::here().replace(Some(old), None);
             }
         }
     }
 
     impl Clockwork {
+        fn here() -> &'static Self {
+            CLOCKWORK.get_or_init(Self::default)
+        }
+
         fn replace(&'static self, old: Option<(Instant, u64)>, new: Option<((Instant, u64), Waker)>) {
             let mut entries = self.entries.lock();
             let gone = old.and_then(|key| entries.by_time.remove(&key));
@@ -156,7 +163,7 @@ mod real {
                 late.set(Some(after(3_600_000)), Waker::noop());
                 soon.set(Some(after(1)), waker);
             });
-            assert!(CLOCKWORK.entries.lock().by_time.contains_key(&late.0.unwrap()));
+            assert!(Clockwork::here().entries.lock().by_time.contains_key(&late.0.unwrap()));
         }
 
         #[test]
@@ -168,7 +175,7 @@ mod real {
             let second = other.0.unwrap();
             drop(alarm);
             other.set(None, Waker::noop());
-            let entries = CLOCKWORK.entries.lock();
+            let entries = Clockwork::here().entries.lock();
             assert!(!entries.by_time.contains_key(&first) && !entries.by_time.contains_key(&second));
         }
     }
