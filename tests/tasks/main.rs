@@ -2,6 +2,7 @@
 
 mod background;
 mod cancellation;
+mod circles;
 #[path = "../common/mod.rs"]
 mod common;
 mod deaths;

@@ -1,0 +1,248 @@
+//! Tasks whose creations wait for each other, and those that only seem to (L7, C14).
+
+use crate::executor::{Woken, poll, step};
+use dogpile::{Cached, CreateError, Dogpile, ManualClock, Outcome, Policy, Turn};
+use std::cell::{Cell, RefCell};
+use std::future::{pending, poll_fn};
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::runtime::Builder;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{sleep, timeout};
+
+type Asked = Result<Outcome, CreateError<&'static str>>;
+type Asks<'a> = Pin<Box<dyn Future<Output = Asked> + 'a>>;
+
+fn asks(lock: &Dogpile) -> Asks<'_> {
+    Box::pin(lock.acquire_or_try_create_async(async || Err("unwanted")))
+}
+
+/// A task, and who has woken it.
+struct Driven<'a, T>(Pin<Box<dyn Future<Output = T> + 'a>>, Arc<Woken>);
+
+impl<'a, T> Driven<'a, T> {
+    fn new(task: impl Future<Output = T> + 'a) -> Self {
+        Self(Box::pin(task), Arc::default())
+    }
+
+    /// Polls it, and once more for each time that it was woken meanwhile, as an executor does.
+    fn drive(&mut self) -> Poll<T> {
+        loop {
+            self.1.take();
+            let polled = poll(&mut self.0, &self.1);
+            if polled.is_ready() || !self.1.take() {
+                return polled;
+            }
+        }
+    }
+}
+
+/// Drives two tasks to their ends, in turn, as often as either is woken.
+fn drive_both<T, U>(one: &mut Driven<'_, T>, other: &mut Driven<'_, U>) -> (T, U) {
+    let (mut first, mut second) = (None, None);
+    for _ in 0..10 {
+        if first.is_none() {
+            if let Poll::Ready(ended) = one.drive() {
+                first = Some(ended);
+            }
+        }
+        if second.is_none() {
+            if let Poll::Ready(ended) = other.drive() {
+                second = Some(ended);
+            }
+        }
+        if first.is_some() && second.is_some() {
+            return (first.unwrap(), second.unwrap());
+        }
+    }
+    panic!("they wait for each other, and neither is told: {:?}", (first.is_some(), second.is_some()));
+}
+
+/// How a creator goes on without what it has begun to wait for, which it keeps.
+async fn looks(wanted: &mut Asks<'_>, _: &Notify) {
+    assert!(poll_fn(|context| Poll::Ready(wanted.as_mut().poll(context))).await.is_pending());
+}
+
+async fn waits_until_it_is_late(wanted: &mut Asks<'_>, late: &Notify) {
+    let mut late = Box::pin(late.notified());
+    poll_fn(|context| {
+        assert!(wanted.as_mut().poll(context).is_pending());
+        late.as_mut().poll(context)
+    })
+    .await;
+}
+
+async fn sees_first_whether_it_is_late(wanted: &mut Asks<'_>, late: &Notify) {
+    let mut late = Box::pin(late.notified());
+    poll_fn(|context| {
+        let is_late = late.as_mut().poll(context);
+        if is_late.is_pending() {
+            assert!(wanted.as_mut().poll(context).is_pending());
+        }
+        is_late
+    })
+    .await;
+}
+
+macro_rules! goes_on_without {
+    ($($name:ident: $gives_up:ident,)+) => { $(
+        #[test]
+        fn $name() {
+            let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
+            let (late, goes_on, ends) = (Notify::new(), Notify::new(), Notify::new());
+            let of_a = RefCell::new(None);
+            let mut creates_b = Driven::new(b.acquire_or_create_async(async || {
+                goes_on.notified().await;
+                *of_a.borrow_mut() = Some(asks(&a).await);
+            }));
+            assert!(creates_b.drive().is_pending());
+            let mut creates_a = Driven::new(a.acquire_or_create_async(async || {
+                let mut wanted = asks(&b);
+                $gives_up(&mut wanted, &late).await;
+                ends.notified().await;
+            }));
+            assert!(creates_a.drive().is_pending());
+            late.notify_one();
+            assert!(creates_a.drive().is_pending());
+            goes_on.notify_one();
+            assert!(creates_b.drive().is_pending(), "there is no circle: {of_a:?}");
+            ends.notify_one();
+            assert_eq!(drive_both(&mut creates_a, &mut creates_b), (Outcome::Created, Outcome::Created));
+            drop(creates_b);
+            assert_eq!(of_a.into_inner(), Some(Ok(Outcome::Waited)));
+        }
+    )+ };
+}
+
+goes_on_without! {
+    f9_a_creator_that_goes_on_after_a_time_out_is_in_no_circle: waits_until_it_is_late,
+    f9_a_creator_that_does_not_even_look_again_is_in_no_circle: sees_first_whether_it_is_late,
+    f9_a_creator_that_has_only_looked_is_in_no_circle: looks,
+}
+
+/// The same with a runtime's timer, which polls what it bounds before it says that it is late.
+#[test]
+fn f9_a_time_out_within_a_creator() {
+    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+        for patience in [Duration::from_millis(5), Duration::ZERO] {
+            let (a, b) = (Arc::new(Cached::never_expires()), Arc::new(Cached::never_expires()));
+            let (gave_up, has_given_up) = oneshot::channel::<()>();
+            let of_b = {
+                let (a, b) = (Arc::clone(&a), Arc::clone(&b));
+                tokio::spawn(async move {
+                    let creator = async || {
+                        has_given_up.await.unwrap();
+                        let a = a.get_or_try_create_async(async || Ok::<_, String>(1)).await;
+                        a.map(|a| *a).map_err(|error| error.to_string())
+                    };
+                    b.get_or_try_create_async(creator).await.map(|b| *b).map_err(|error| error.to_string())
+                })
+            };
+            while !b.is_creating() {
+                tokio::task::yield_now().await;
+            }
+            let of_a = a.get_or_create_async(async || {
+                let mut wanted = Box::pin(b.get_or_create_async(async || 2));
+                assert!(timeout(patience, &mut wanted).await.is_err());
+                gave_up.send(()).unwrap();
+                sleep(Duration::from_millis(50)).await;
+                3
+            });
+            assert_eq!(*of_a.await, 3);
+            assert_eq!(of_b.await.unwrap(), Ok(3), "{patience:?}");
+        }
+    });
+}
+
+/// A creation whose future is leaked is left to itself. Nobody who comes to wait for another lock, at the same place, is
+/// told of what it waits for.
+#[test]
+fn f9_a_leaked_creation_does_not_haunt_the_next_lock_at_its_address() {
+    let woken = Arc::<Woken>::default();
+    let b = Dogpile::never_expires();
+    let goes_on = Notify::new();
+    let mut place = Box::new(Dogpile::never_expires());
+    let of_a = RefCell::new(None);
+    let next = Cell::<Option<&Dogpile>>::new(None);
+    let mut creates_b = Driven::new(b.acquire_or_create_async(async || {
+        goes_on.notified().await;
+        *of_a.borrow_mut() = Some(asks(next.get().unwrap()).await);
+    }));
+    assert!(creates_b.drive().is_pending());
+    {
+        let mut leaked = Box::pin(place.acquire_or_create_async(async || _ = asks(&b).await));
+        assert!(poll(&mut leaked, &woken).is_pending() && b.waiting() == 1);
+        mem::forget(leaked);
+    }
+    *place = Dogpile::never_expires();
+    let place = &*Box::leak(place);
+    next.set(Some(place));
+    let Turn::Create(creation) = place.acquire() else { panic!("nobody else creates") };
+    goes_on.notify_one();
+    assert!(creates_b.drive().is_pending(), "there is no circle: {of_a:?}");
+    creation.finish();
+    assert!(creates_b.drive().is_ready());
+    drop(creates_b);
+    assert_eq!(of_a.into_inner(), Some(Ok(Outcome::Waited)));
+}
+
+/// Nor of what waited for the lock that was there before.
+#[test]
+fn f9_a_leaked_wait_does_not_haunt_the_next_lock_at_its_address() {
+    static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
+    let (clock, woken) = (Arc::new(ManualClock::new()), Arc::<Woken>::default());
+    let a = Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MORTAL);
+    let mut place = Box::new(Dogpile::never_expires());
+    {
+        let Turn::Create(creation) = place.acquire() else { panic!("nobody else creates") };
+        let mut leaked = Box::pin(a.acquire_or_create_async(async || _ = asks(&place).await));
+        assert!(poll(&mut leaked, &woken).is_pending() && place.waiting() == 1);
+        mem::forget((leaked, creation));
+    }
+    *place = Dogpile::never_expires();
+    let of_a = RefCell::new(None);
+    let mut creates = Driven::new(place.acquire_or_create_async(async || {
+        *of_a.borrow_mut() = Some(a.acquire_or_try_create_async(async || Err("none")).await);
+    }));
+    assert!(creates.drive().is_pending(), "there is no circle: {of_a:?}");
+    clock.advance(Duration::from_secs(1));
+    assert!(creates.drive().is_ready());
+    drop(creates);
+    assert_eq!(of_a.into_inner(), Some(Err(CreateError::Failed("none"))), "it has taken the place of the leaked one");
+}
+
+/// What else a creator waits for beside does not hide that it waits.
+#[test]
+fn l7_a_circle_beside_something_else_is_told() {
+    let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
+    let (else_where, goes_on) = (Notify::new(), Notify::new());
+    let (of_a, of_b) = (RefCell::new(None), RefCell::new(None));
+    let mut creates_b = Driven::new(b.acquire_or_create_async(async || {
+        goes_on.notified().await;
+        step().await;
+        *of_a.borrow_mut() = Some(asks(&a).await);
+    }));
+    assert!(creates_b.drive().is_pending());
+    let mut creates_a = Driven::new(a.acquire_or_create_async(async || {
+        let other = async {
+            else_where.notified().await;
+            else_where.notified().await;
+            pending::<()>().await;
+        };
+        let wanted = async { *of_b.borrow_mut() = Some(asks(&b).await) };
+        tokio::select! { biased; () = wanted => {}, () = other => {} }
+    }));
+    assert!(creates_a.drive().is_pending());
+    for _ in 0..2 {
+        else_where.notify_one();
+        assert!(creates_a.drive().is_pending());
+    }
+    goes_on.notify_one();
+    assert_eq!(drive_both(&mut creates_b, &mut creates_a), (Outcome::Created, Outcome::Created));
+    drop((creates_a, creates_b));
+    let told = [of_a, of_b].map(|asked| matches!(asked.into_inner(), Some(Err(CreateError::WouldDeadlock(_)))));
+    assert_eq!(told, [true, false], "who has closed it, and nobody else");
+}
