@@ -10,6 +10,26 @@
 //! | waits, and it is for others to end that | in the table |
 //! | was served, called, told something, or has left | not in the table |
 //!
+//! # Which of them count
+//!
+//! A thread does nothing else while it waits. A task goes on as its creator's future does, and that may have lost
+//! interest in the wait and keep it all the same: behind a time-out, beside something that came first, leaked. Nobody
+//! says so. What is known is when the wait was polled, and in which *rounds*: in which poll of the future of each
+//! creator that its thread was in the middle of. (A creator that is a closure has one round.)
+//!
+//! | a task's wait was last polled | its edges |
+//! |---|---|
+//! | for the first time, in the last round of each of those creators | count |
+//! | because it had asked for that, in their last rounds | count |
+//! | for the sake of something else | are not in the table |
+//! | in an earlier round of one of them | are in the table, and do not count |
+//!
+//! Whenever it was not because it had asked for that, a wait *asks*: it wakes its task, once. If its creator wants it
+//! still, it is polled again, and counts. If not, it is left out of that round, and counts no more. So what is not known
+//! is made sure of at once, and nothing more is done while nothing happens. Two things remain: a creator that has only
+//! looked whether there is a value is taken to wait for it until the round that the wait has asked for; and one that
+//! loses interest in just that round, until the next.
+//!
 //! # Transitions
 //!
 //! | name | edges | under the mutex of |
@@ -18,34 +38,47 @@
 //! | served, called, told; left | removed | the queue, then the table |
 //! | called, but a newcomer was faster: waits again | as begin | the queue, then the table |
 //! | a task waits on, polled by other creations than before | those of before are removed, then as begin | the queue, then the table |
+//! | a task waits on, polled in another round, as it has asked | the same | the queue, then the table |
+//! | a task waits on, polled in another round, for the sake of something else | removed, and it fails if they would close a cycle | the queue, then the table |
+//! | another round begins, or the creator's future is gone | those of the round before do not count any more | - |
 //! | a creation ends | those of it that are left are removed: futures that were polled in it, and have gone on elsewhere | its own queue, then the table |
 //! | a creation is declared dead | those of that creation are removed, and it gets no more | its own queue, then the table |
+//! | a lock is gone | those of its creation and of those who wait for it are removed: futures that were leaked | the table |
 //!
 //! # Why it holds
 //!
-//! - *Every cycle is found.* An edge is there from the moment at which its thread can no longer but wait. Edges are
-//!   added under one mutex, so of those that make up a cycle one is the last, and finds the others.
+//! - *Every cycle is found, as far as edges count.* An edge of a thread is there from the moment at which that can no
+//!   longer but wait. Edges come to count under one mutex, so of those that make up a cycle one is the last, and finds
+//!   the others.
 //! - *A task's wait is its creator's only as long as that polls it.* So its edges are compared with who polls it at
 //!   each poll, and none outlives its creation.
 //! - *Nothing else is.* When the last one looks, all of the edges that it follows are there at the same time. Each says
-//!   that a thread which runs this creation, or stores for it, is in a queue; so that creation does not end before the
-//!   next one in the cycle does, or somebody loses patience. An edge is gone before whoever ends that wait lets go of
-//!   its queue, and so before anything can come of it. What a dead creation waits for keeps nobody from anything.
+//!   that a thread which runs this creation, or stores for it, is in a queue, or that its task was when that last did
+//!   anything; so that creation does not end before the next one in the cycle does, or somebody loses patience. An edge
+//!   is gone before whoever ends that wait lets go of its queue, and so before anything can come of it. What a dead
+//!   creation waits for keeps nobody from anything.
+//! - *Who has gone on is in no cycle.* What a task does in a round, it does when the round before is over already. So
+//!   who hears of it, and then comes to wait, finds nothing of that counting.
 //! - *A circle is a mistake even where it would break.* A wait with a time-out, or a creation that may be declared
 //!   dead, would end it in time; until then nobody in it gets anywhere. It is told as any other, and as a wait for
 //!   oneself is.
+//! - *A leaked future does not haunt the next lock at its address.* A lock takes the edges of its creation with it, and
+//!   its queue those of who waits there. (One that is moved, with a creation of which the future was leaked, leaves
+//!   them behind until that wait is served.)
 //! - *No deadlock of its own.* The table is locked last, and nothing is done under it but this.
 //!
 //! A dead creation that never comes back leaves its ticket here, eight bytes beside the thread that hangs.
 //!
 //! What is not known is not found: who runs a [`Creation`](crate::Creation) that was moved about, or which threads a
-//! creator waits for by other means.
+//! creator waits for by other means; nor a wait whose future is polled only when it is woken itself, beside others of
+//! the same task, once one of those was polled without it.
 
 use crate::election::Election;
 use crate::error::WaitCycle;
-use crate::running::{Subject, Work, address_of, creations_here};
+use crate::running::{Round, Subject, Work, address_of, are_rounds_here, creations_here, rounds_here};
 use crate::sync::{Mutant, Mutex, Ordering, count, global, mutant};
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 /// The creation of a lock waits.
 #[derive(Debug)]
@@ -54,6 +87,15 @@ struct Edge {
     to: Subject,
     /// What the lock is called whose creation waits.
     name: Option<&'static str>,
+    /// As of when: it counts until one of them is over.
+    rounds: Vec<Round>,
+}
+
+impl Edge {
+    fn counts(&self) -> bool {
+        // Relaxed: who has been told of what came after a round sees that it is over.
+        self.rounds.iter().all(|round| !round.load(Ordering::Relaxed))
+    }
 }
 
 #[derive(Debug)]
@@ -80,32 +122,43 @@ count! {
 pub(crate) struct Edges {
     wait: u64,
     from: Vec<Work>,
+    /// In which it was last polled, if it is a task's.
+    rounds: Vec<Round>,
+    /// It has asked to be polled again, and was not yet.
+    asks: bool,
 }
 
 impl Edges {
-    /// This thread begins to wait for a creation of that lock. Under the mutex of its queue; `wait` is a number of its
-    /// own.
-    pub(crate) fn begin(wait: u64, on: &Election) -> Result<Self, WaitCycle> {
+    /// This thread polls a wait for a creation of that lock; as one that `blocks`, it does nothing else until that is
+    /// over. Under the mutex of the queue; `wait` is a number of its own. Returns whether it asks to be polled again: it
+    /// is to be woken, after the mutex.
+    ///
+    /// If it would close a cycle it has no edges any more.
+    pub(crate) fn poll(&mut self, wait: u64, on: &Election, blocks: bool) -> Result<bool, WaitCycle> {
         let here = creations_here();
-        if here.is_empty() {
-            return Ok(Self::default());
+        if here == self.from && (blocks || are_rounds_here(&self.rounds)) {
+            return Ok(false);
         }
         let mut table = TABLE.lock();
         let here: Vec<Work> = here.into_iter().filter(|work| !table.dead.contains(&work.ticket)).collect();
+        let is_first = here != self.from;
+        let answers = mem::take(&mut self.asks) && !is_first;
+        table.remove(self);
         let to = address_of(on);
         if let Some(cycle) = table.cycle(&here, to) {
             return Err(cycle);
         }
-        for work in &here {
-            table.edges.insert((work.subject, wait), Edge { to, name: work.name });
+        let rounds = if blocks || here.is_empty() { Vec::new() } else { rounds_here() };
+        if blocks || is_first || answers {
+            for work in &here {
+                let edge = Edge { to, name: work.name, rounds: rounds.clone() };
+                table.edges.insert((work.subject, wait), edge);
+            }
         }
         edges(|count| count.fetch_add(here.len() as u64, Ordering::Relaxed));
-        Ok(Self { wait, from: here })
-    }
-
-    /// Whether they are of the creations that this thread is in the middle of, dead ones aside.
-    pub(crate) fn are_of_here(&self) -> bool {
-        creations_here() == self.from
+        let asks = !(blocks || answers || here.is_empty());
+        *self = Self { wait, from: here, rounds, asks };
+        Ok(asks)
     }
 
     /// Whether anything is to be taken back.
@@ -118,11 +171,14 @@ impl Edges {
         if self.is_empty() || mutant(Mutant::EdgesStay) {
             return;
         }
-        let mut table = TABLE.lock();
-        edges(|count| count.fetch_sub(self.from.len() as u64, Ordering::Relaxed));
-        for from in self.from.drain(..) {
-            table.edges.remove(&(from.subject, self.wait));
-        }
+        TABLE.lock().remove(self);
+    }
+}
+
+impl Drop for Edges {
+    /// Of a wait that was leaked, when its lock is gone.
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -130,6 +186,14 @@ impl Table {
     /// The waits of that lock's creation.
     fn edges_from(&self, subject: Subject) -> impl Iterator<Item = (&(Subject, u64), &Edge)> {
         self.edges.range((subject, 0)..=(subject, u64::MAX))
+    }
+
+    /// Takes out those edges.
+    fn remove(&mut self, of: &mut Edges) {
+        edges(|count| count.fetch_sub(of.from.len() as u64, Ordering::Relaxed));
+        for from in of.from.drain(..) {
+            self.edges.remove(&(from.subject, of.wait));
+        }
     }
 
     /// Takes out all edges from that lock.
@@ -153,7 +217,7 @@ impl Table {
                 return Some(WaitCycle::of([work.name].into_iter().chain(on_the_way).collect()));
             }
             if seen.insert(at) {
-                let waits: Vec<_> = self.edges_from(at).map(|(_, edge)| edge).collect();
+                let waits: Vec<_> = self.edges_from(at).map(|(_, edge)| edge).filter(|edge| edge.counts()).collect();
                 path.extend(waits.first().map(|edge| edge.name).map(|name| (name, waits)));
             }
             // The next one to look at, of the last lock on the way that has any left.
@@ -167,7 +231,8 @@ impl Table {
     }
 }
 
-/// The live creation of that lock has ended. Under the mutex of its queue.
+/// The live creation of that lock has ended. Under the mutex of its queue; or the lock is gone, and with it whatever
+/// creation had been leaked.
 pub(crate) fn ended(of: &Election) {
     // Relaxed: what is left of this creation was counted on its own way here.
     if edges(|count| count.load(Ordering::Relaxed)) != 0 {

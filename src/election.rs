@@ -635,6 +635,13 @@ impl Election {
     }
 }
 
+impl Drop for Election {
+    /// With nobody left who could end it, a creation may still be running: its future was leaked.
+    fn drop(&mut self) {
+        cycle::ended(self);
+    }
+}
+
 // A panic can leave nothing half-done in here: user code runs between the transitions, never within one.
 impl UnwindSafe for Election {}
 impl RefUnwindSafe for Election {}

@@ -76,6 +76,8 @@ impl Error for FencesDecided {}
 ///
 /// The first is the one whose creator made the access that fails, the second the one that it asked for, and so on.
 /// There is one alone if a creator asked for the value that it is creating itself.
+///
+/// Between threads each circle is found; between tasks, as far as their [polls](crate::Dogpile#for-tasks) tell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WaitCycle(Arc<[Option<&'static str>]>);
 
@@ -116,7 +118,8 @@ pub enum AcquireError {
     /// a guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given
     /// up.
     TimedOut,
-    /// This thread is running the creator that it would have waited for, or one that the other waits for already.
+    /// This thread, or task, is running the creator that it would have waited for, or one that the other waits for
+    /// already. (Of tasks that is told as far as their [polls](crate::Dogpile#for-tasks) tell.)
     WouldDeadlock(WaitCycle),
     /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and nobody is to try again
     /// so soon.
@@ -185,7 +188,8 @@ pub enum CreateError<E, G = Infallible> {
     /// a guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given
     /// up.
     TimedOut,
-    /// This thread is running the creator that it would have waited for, or one that the other waits for already.
+    /// This thread, or task, is running the creator that it would have waited for, or one that the other waits for
+    /// already. (Of tasks that is told as far as their [polls](crate::Dogpile#for-tasks) tell.)
     WouldDeadlock(WaitCycle),
     /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and nobody is to try again
     /// so soon.

@@ -11,13 +11,14 @@
 //! (Of those who read, only they are here whom their thread's record cannot hold: see [`readers`](crate::readers). Of
 //! those who write, only threads: what a task has between its polls is noted with the lock, as its creation's.) A
 //! creation that can be declared dead is told apart by its ticket, since what it runs may go on, and then keeps nobody
-//! waiting. For what several threads are in the middle of together see [`cycle`](crate::cycle).
+//! waiting. For what several threads are in the middle of together see [`cycle`](crate::cycle), which is told by *rounds*
+//! what a creation was waiting for when this thread was last in the middle of it.
 //!
 //! The stack has no destructor, and so is still there while other locals of an ending thread are destroyed; its memory
 //! is given back whenever it is empty.
 
 use crate::election::{Birth, Election};
-use crate::sync::local;
+use crate::sync::{Arc, Flag, Ordering, local};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, take};
@@ -39,11 +40,30 @@ pub(crate) enum Doing {
 /// Of what.
 pub(crate) type Subject = u64;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Entry {
     subject: Subject,
     doing: Doing,
     creation: Option<Work>,
+    /// Made when something waits in the middle of it.
+    round: Option<Round>,
+}
+
+/// One poll of a creator's future, or of a store's; or the one run that a closure has. It is true once it is *over*: it
+/// has nothing to say any more of what the creation waits for, since the next one has begun, or none will.
+pub(crate) type Round = Arc<Flag>;
+
+/// The end of a round, when it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Over(Option<Round>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        if let Some(round) = &self.0 {
+            // Relaxed: who is to know of it has been told by what the creation does from here on.
+            round.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A creation that a thread is in the middle of.
@@ -90,20 +110,25 @@ fn push(entry: Entry) {
 
 /// This thread begins to do that.
 pub(crate) fn begin(subject: Subject, doing: Doing) {
-    push(Entry { subject, doing, creation: None });
+    push(Entry { subject, doing, creation: None, round: None });
+}
+
+/// This thread has done it, once. Returns the round that it was in.
+fn pop(subject: Subject, doing: Doing) -> Over {
+    RUNNING.with(|running| {
+        let mut running = running.borrow_mut();
+        let at = running.iter().rposition(|entry| (entry.subject, entry.doing) == (subject, doing));
+        let round = at.and_then(|at| running.remove(at).round);
+        if running.is_empty() {
+            drop(take(&mut **running));
+        }
+        Over(round)
+    })
 }
 
 /// This thread has done it, once.
 pub(crate) fn end(subject: Subject, doing: Doing) {
-    RUNNING.with(|running| {
-        let mut running = running.borrow_mut();
-        if let Some(at) = running.iter().rposition(|entry| (entry.subject, entry.doing) == (subject, doing)) {
-            running.remove(at);
-        }
-        if running.is_empty() {
-            drop(take(&mut **running));
-        }
-    });
+    drop(pop(subject, doing));
 }
 
 /// Whether this thread is in the middle of that.
@@ -121,6 +146,24 @@ pub(crate) fn creates_here() -> bool {
     RUNNING.with(|running| running.borrow().iter().any(|entry| entry.creation.is_some()))
 }
 
+/// The rounds of those creations, outermost first.
+pub(crate) fn rounds_here() -> Vec<Round> {
+    RUNNING.with(|running| {
+        let mut running = running.borrow_mut();
+        let entries = running.iter_mut().filter(|entry| entry.creation.is_some());
+        entries.map(|entry| Arc::clone(entry.round.get_or_insert_default())).collect()
+    })
+}
+
+/// Whether they are those.
+pub(crate) fn are_rounds_here(rounds: &[Round]) -> bool {
+    RUNNING.with(|running| {
+        let running = running.borrow();
+        let here = running.iter().filter(|entry| entry.creation.is_some()).map(|entry| entry.round.as_ref());
+        here.map(|round| round.map(Arc::as_ptr)).eq(rounds.iter().map(|round| Some(Arc::as_ptr(round))))
+    })
+}
+
 /// While it lives, this thread is known to be in the middle of a creation. It stays on its thread.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -133,8 +176,17 @@ impl Running {
     /// A part of that creation.
     pub(crate) fn enter(election: &Election, born: Birth, name: Option<&'static str>, doing: Doing) -> Self {
         let subject = address_of(election);
-        push(Entry { subject, doing, creation: Some(Work { subject, ticket: born.ticket, name }) });
+        push(Entry { subject, doing, creation: Some(Work { subject, ticket: born.ticket, name }), round: None });
         Self { subject, doing, not_send: PhantomData }
+    }
+}
+
+impl Running {
+    /// This thread has left it for now: what waits in there goes on to, until the next round, or as long as there may be
+    /// one.
+    pub(crate) fn pause(self) -> Over {
+        let running = ManuallyDrop::new(self);
+        pop(running.subject, running.doing)
     }
 }
 

@@ -3,8 +3,10 @@
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Deadline, block_until};
-use dogpile::{Cached, CreateError, Creation, Dogpile, Freshness, Outcome, ReadTurn, SyncReaderDogpile, Task};
+use dogpile::{Cached, CreateError, Creation, Dogpile, Freshness, Outcome, ReadTurn, SyncReaderDogpile, Task, Turn};
 use dogpile_loom_tests::{Reached, Slot, check};
+use loom::sync::atomic::AtomicBool;
+use loom::sync::atomic::Ordering::{Acquire, Release};
 use loom::thread::{self, JoinHandle};
 use std::future::poll_fn;
 use std::mem;
@@ -416,4 +418,77 @@ fn f4_a_task_invalidates_what_it_swaps() {
     });
     REFUSED.at_least_once();
     WAITED.at_least_once();
+}
+
+/// A creator looks whether there is a value, and goes on without; nobody is told that it waits (L7).
+#[test]
+fn f9_who_goes_on_without_is_in_no_circle() {
+    check(|| {
+        let [a, b] = [(); 2].map(|()| Arc::new(Dogpile::never_expires()));
+        let Turn::Create(creation) = b.acquire_owned() else { panic!("nobody else creates") };
+        let has_gone_on = Arc::new(AtomicBool::new(false));
+        let goes_on = {
+            let (a, b, has_gone_on) = (Arc::clone(&a), Arc::clone(&b), Arc::clone(&has_gone_on));
+            thread::spawn(move || {
+                block_on(a.acquire_or_create_async(async || {
+                    let mut wanted = Box::pin(b.acquire_or_create_async(async || ()));
+                    let looked = poll_fn(|context| Poll::Ready(wanted.as_mut().poll(context))).await;
+                    step().await;
+                    has_gone_on.store(true, Release);
+                    step().await;
+                    drop((looked, wanted));
+                }))
+            })
+        };
+        let asks = thread::spawn(move || {
+            block_on(creation.run_async(async |_| {
+                while !has_gone_on.load(Acquire) {
+                    thread::yield_now();
+                }
+                let asked = a.acquire_or_try_create_async(async || Ok::<_, &str>(())).await;
+                assert!(asked.is_ok(), "there is no circle");
+            }));
+        });
+        assert_eq!(goes_on.join().unwrap(), Outcome::Created);
+        asks.join().unwrap();
+        is_free(&b);
+    });
+}
+
+/// Two tasks whose creators ask for each other's values, beside something else that has them polled: nobody hangs, and
+/// only one is told (L7, C14).
+#[test]
+fn l7_c14_a_circle_of_two_tasks() {
+    static TOLD: Reached = Reached::new();
+    static NONE: Reached = Reached::new();
+    check(|| {
+        let locks = [(); 2].map(|()| Arc::new(Dogpile::never_expires()));
+        let creates = |own: usize| {
+            let locks = locks.clone();
+            thread::spawn(move || {
+                let mut told = false;
+                block_on(locks[own].acquire_or_create_async(async || {
+                    let mut asks = pin!(locks[1 - own].acquire_or_try_create_async(async || Ok::<_, &str>(())));
+                    let mut beside = Some(Box::pin(step()));
+                    let asked = poll_fn(|context| {
+                        let asked = asks.as_mut().poll(context);
+                        beside.take_if(|beside| beside.as_mut().poll(context).is_ready());
+                        asked
+                    });
+                    told = matches!(asked.await, Err(CreateError::WouldDeadlock(_)));
+                }));
+                told
+            })
+        };
+        let told = [0, 1].map(creates).map(|thread| thread.join().unwrap());
+        assert!(told != [true; 2]);
+        if told == [false; 2] {
+            NONE.here()
+        } else {
+            TOLD.here()
+        }
+        locks.iter().for_each(|lock| is_free(lock));
+    });
+    TOLD.at_least_once();
+    NONE.at_least_once();
 }

@@ -7,7 +7,7 @@
 use super::{Creation, Stored};
 use crate::error::{PublishError, never};
 use crate::lock::Lock;
-use crate::running::{Doing, Running};
+use crate::running::{Doing, Over, Running};
 use crate::sync::Ordering;
 use std::convert::identity;
 use std::fmt;
@@ -34,15 +34,20 @@ impl<F> Once<F> {
 struct Part<'p, F, R: Fn() -> Running> {
     future: Pin<&'p mut Option<F>>,
     running: R,
+    /// What it waits for since it was last polled.
+    round: Over,
 }
 
 impl<F: Future, R: Fn() -> Running> Part<'_, F, R> {
     fn poll(&mut self, make: &mut Once<impl FnOnce() -> F>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let _running = (self.running)();
+        self.round = Over::default();
+        let running = (self.running)();
         if self.future.is_none() {
             self.future.set(Some(make.take()()));
         }
-        self.future.as_mut().as_pin_mut().expect("it was just made").poll(context)
+        let polled = self.future.as_mut().as_pin_mut().expect("it was just made").poll(context);
+        self.round = running.pause();
+        polled
     }
 }
 
@@ -191,7 +196,7 @@ impl<L: Lock> Creation<'_, L> {
         self.entered.store(true, Ordering::Relaxed);
         let mut make = Once::new(make);
         async move {
-            let mut part = Part { future: pin!(None), running: || self.running(doing) };
+            let mut part = Part { future: pin!(None), running: || self.running(doing), round: Over::default() };
             poll_fn(|context| part.poll(&mut make, context)).await
         }
     }

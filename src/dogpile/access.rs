@@ -119,7 +119,7 @@ impl<C: Clock> Dogpile<C> {
             }
             let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
             let mut queued = Queued { of: self, since: self.clock.now(), waits: false };
-            let mut waiter = self.election.wait(seen, wait.hears_of_pauses());
+            let mut waiter = self.election.wait(seen, wait.hears_of_pauses()).blocking(!wait.is_of_a_task());
             let poll = |waker: &Waker| {
                 let timer = self.timer();
                 match waiter.poll(waker, timer) {

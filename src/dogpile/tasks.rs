@@ -67,6 +67,18 @@ use std::fmt::Display;
 /// another, is taken for a part of that creation, and told so, though as a task it could have waited. That is so of the
 /// tasks of a runtime that a blocking creator blocks on, and of a waker that polls its task at once.
 ///
+/// A circle is told as far as each of its tasks is known to wait still. A creator may go on without what it has begun to
+/// wait for, behind a time-out or beside something that came first, and keep that future; then it is in no circle. So a
+/// wait counts while each poll of its creator's future polls it as well, and one that is polled for the sake of something
+/// else wakes its task once, to see whether it is polled again. Missed are, therefore:
+///
+/// - a wait in a set of futures that are polled only when they are woken themselves (`FuturesUnordered`, for instance),
+///   once the creator's future was polled for another one of them; until it is polled again;
+/// - a wait of a [`Creation`] that was moved about, or by other means, as above.
+///
+/// (A creator that only looks, by one poll of such a future, is taken to wait until its own future is polled the next
+/// time, which the wait asks for; and what a blocking creator polls by an executor of its own, until it returns.)
+///
 /// And a future that is neither polled nor dropped holds on to what it has: its creation, if its creator runs; or its
 /// place in the queue, and then, if the creation that it waited for fails, the turn of all who queue behind it.
 /// (Whoever comes anew is elected past it.) So do not keep one unpolled beside something else that you wait for.

@@ -33,22 +33,36 @@ pub struct Waiter<'a> {
     seen: State,
     role: Role,
     ticket: Option<u64>,
+    /// It is a thread's, which does nothing else meanwhile.
+    blocks: bool,
+    /// It is to wake itself: see [`cycle`](crate::cycle).
+    asks: bool,
 }
 
 impl<'a> Waiter<'a> {
     pub(super) fn new(election: &'a Election, seen: State, role: Role) -> Self {
-        Self { election, seen, role, ticket: None }
+        Self { election, seen, role, ticket: None, blocks: false, asks: false }
+    }
+
+    /// The same, of a thread that does nothing else until this is over, if `blocks` says so.
+    pub(crate) fn blocking(mut self, blocks: bool) -> Self {
+        self.blocks = blocks;
+        self
     }
 
     /// Queues at first; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that
     /// of [`Election::elect`], as of now.
     pub fn poll(&mut self, waker: &Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         // Before the mutex: cloning a waker is user code.
-        let waker = waker.clone();
-        match self.ticket {
-            None => self.queue(waker, timer),
-            Some(ticket) => self.check(ticket, waker, timer),
+        let newest = waker.clone();
+        let polled = match self.ticket {
+            None => self.queue(newest, timer),
+            Some(ticket) => self.check(ticket, newest, timer),
+        };
+        if mem::take(&mut self.asks) {
+            waker.wake_by_ref();
         }
+        polled
     }
 
     fn queue(&mut self, waker: Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
@@ -60,13 +74,14 @@ impl<'a> Waiter<'a> {
             return Poll::Ready(Verdict::Moved);
         }
         let ticket = unique();
-        let edges = match Edges::begin(ticket, self.election) {
-            Ok(edges) => edges,
+        let mut edges = Edges::default();
+        match edges.poll(ticket, self.election, self.blocks) {
+            Ok(asks) => self.asks = asks,
             Err(cycle) => {
                 drop(book);
                 return Poll::Ready(Verdict::WouldDeadlock(cycle));
             }
-        };
+        }
         let entries = book.get_or_insert_default();
         entries.with_edges += usize::from(!edges.is_empty());
         entries.without_creator += usize::from(self.role == Role::Waits);
@@ -111,17 +126,13 @@ impl<'a> Waiter<'a> {
         let book = guard.as_mut().expect("it was just seen");
         let waiting = book.accesses.get_mut(&ticket).expect("it was just seen");
         // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us. Or a task
-        // is polled by another creator now than before.
-        if !waiting.edges.are_of_here() {
-            book.with_edges -= usize::from(!waiting.edges.is_empty());
-            waiting.edges.end();
-            match Edges::begin(ticket, self.election) {
-                Ok(edges) => {
-                    book.with_edges += usize::from(!edges.is_empty());
-                    waiting.edges = edges;
-                }
-                Err(cycle) => return self.go(guard, ticket, Verdict::WouldDeadlock(cycle)),
-            }
+        // is polled by another creator now than before, or once more by the same.
+        let had_edges = usize::from(!waiting.edges.is_empty());
+        let polled = waiting.edges.poll(ticket, self.election, self.blocks);
+        book.with_edges = book.with_edges - had_edges + usize::from(!waiting.edges.is_empty());
+        match polled {
+            Ok(asks) => self.asks = asks,
+            Err(cycle) => return self.go(guard, ticket, Verdict::WouldDeadlock(cycle)),
         }
         mem::swap(&mut waiting.waker, &mut waker);
         drop(guard);
