@@ -12,7 +12,7 @@ use std::future::poll_fn;
 use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 /// Polls a future to its end, each time it is woken.
@@ -348,6 +348,46 @@ fn l9_readers_and_a_writer() {
         });
         DRAINED.at_least_once();
     }
+}
+
+/// A writer gives up, or goes in, as its reader leaves: its waker, which asks the lock when it is dropped, is not dropped
+/// under the mutex.
+#[test]
+fn f2_a_writers_waker_that_asks_the_lock_when_it_is_dropped() {
+    struct Asks(Arc<SyncReaderDogpile>);
+
+    impl Wake for Asks {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            assert_eq!(self.0.waiting_readers(), 0);
+        }
+    }
+
+    static DRAINED: Reached = Reached::new();
+    static WENT_IN: Reached = Reached::new();
+    for gives_up in [false, true] {
+        check(move || {
+            let lock = Arc::new(SyncReaderDogpile::never_expires().born_fresh());
+            let ReadTurn::Fresh(guard) = lock.acquire_owned() else { panic!("it is fresh") };
+            let reads = thread::spawn(move || drop(guard));
+            let mut writes = Box::pin(lock.acquire_write_lock_async());
+            let waker = Waker::from(Arc::new(Asks(Arc::clone(&lock))));
+            let drained = writes.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+            drop(waker);
+            DRAINED.here_if(drained);
+            if drained && !gives_up {
+                WENT_IN.here_if(once(writes.as_mut()).is_ready());
+            }
+            drop(writes);
+            reads.join().unwrap();
+            assert!(lock.try_acquire_write_lock().is_ok());
+        });
+    }
+    DRAINED.at_least_once();
+    WENT_IN.at_least_once();
 }
 
 /// A creator that swaps under a guard that crosses its awaits, against a reader.

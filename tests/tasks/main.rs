@@ -10,5 +10,7 @@ mod each_type;
 mod executor;
 mod itself;
 mod lock_mode;
+mod meddling;
 mod sizes;
 mod together;
+mod wakers;
