@@ -68,6 +68,7 @@ mod sync;
 mod sync_reader;
 mod turn;
 mod wait;
+mod wakers;
 
 pub use crate::cached::{Cached, CachedGuard, Made, Renewal};
 pub use crate::cached_by_key::{CachedByKey, Store, cached_by_key};

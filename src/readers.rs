@@ -89,7 +89,8 @@ use crate::error::LockError;
 use crate::running::{Doing, Which, creates_here, end, is_here};
 use crate::sync::{AtomicU64, Mutant, Mutex, Ordering, const_fn, fences, local, mutant, unique};
 use crate::wait::{FOREVER, Wait, apart};
-use line::{Inner, Phase, Wake, release};
+use crate::wakers::Leaving;
+use line::{Inner, Phase, release};
 use record::Record;
 use std::cell::Cell;
 use std::fmt;
@@ -346,8 +347,8 @@ impl Readers {
 
     #[cold]
     fn tell_the_writer(&self, seat: Seat<'_>) {
+        let mut leaving = Leaving::default();
         let mut inner = self.inner.lock();
-        let mut wake = Wake::default();
         let number = self.number();
         let is_taken = match seat.record {
             // Acquire: as in `walk`.
@@ -356,10 +357,10 @@ impl Readers {
         };
         if let (Phase::Draining, false, Some(line)) = (inner.phase, is_taken, &mut inner.line) {
             if line.inside.remove(&seat.address()) && line.inside.is_empty() {
-                wake.0.extend(line.drains.take());
+                leaving.wake(&mut line.drains);
             }
         }
-        release(inner, wake);
+        release(inner, leaving);
     }
 
     /// What holds a seat, and leaves it.

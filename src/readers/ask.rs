@@ -1,11 +1,12 @@
 //! The long way in for readers: there is a writer, or no number, record or free entry yet.
 
-use super::line::{Asking, Inner, Wake, release};
+use super::line::{Inner, release};
 use super::{CLOSED, Kind, Readers, Record, Seat, counter_here};
 use crate::error::LockError;
 use crate::running::{Doing, begin};
 use crate::sync::{Ordering, unique};
 use crate::wait::{Wait, block_on};
+use crate::wakers::{Leaving, Sleeper};
 use std::mem;
 use std::task::{Poll, Waker};
 
@@ -52,27 +53,20 @@ struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     fn poll(&mut self, waker: &Waker) -> Poll<Seat<'a>> {
-        // Before the mutex: cloning a waker is user code.
-        let waker = waker.clone();
+        let (mut sleeper, mut leaving) = (Sleeper::of(waker), Leaving::default());
         let mut inner = self.readers.inner.lock();
         self.readers.be_numbered();
         // Relaxed: the flag changes under the mutex, which is held.
         let open = self.readers.gate.load(Ordering::Relaxed) & CLOSED == 0;
         if open || self.nested || self.is_admitted(&inner) {
             let seat = self.sit(&mut inner);
-            let mut wake = Wake::default();
-            let left = self.leave_line(&mut inner, &mut wake);
-            release(inner, wake);
-            drop(left);
+            self.leave_line(&mut inner, &mut leaving);
+            release(inner, leaving);
             return Poll::Ready(seat);
         }
         let line = inner.line.get_or_insert_default();
         let ticket = *self.ticket.get_or_insert_with(unique);
-        let asking =
-            line.readers.entry(ticket).or_insert_with(|| Asking { waker: Waker::noop().clone(), admitted: false });
-        let old = mem::replace(&mut asking.waker, waker);
-        drop(inner);
-        drop(old);
+        mem::swap(&mut line.readers.entry(ticket).or_default().sleeper, &mut sleeper);
         Poll::Pending
     }
 
@@ -95,23 +89,23 @@ impl<'a> Ask<'a> {
     }
 
     /// Out of the line, if it is in it.
-    fn leave_line(&mut self, inner: &mut Inner, wake: &mut Wake) -> Option<Waker> {
-        let left = inner.line.as_mut()?.readers.remove(&self.ticket.take()?)?;
+    fn leave_line(&mut self, inner: &mut Inner, leaving: &mut Leaving) {
+        let left = self.ticket.take().zip(inner.line.as_mut()).and_then(|(ticket, line)| line.readers.remove(&ticket));
+        let Some(mut left) = left else { return };
+        leaving.drop(&mut left.sleeper);
         if left.admitted {
-            self.readers.one_less_admitted(inner, wake);
+            self.readers.one_less_admitted(inner, leaving);
         }
-        Some(left.waker)
     }
 }
 
 impl Drop for Ask<'_> {
     fn drop(&mut self) {
         if self.ticket.is_some() {
+            let mut leaving = Leaving::default();
             let mut inner = self.readers.inner.lock();
-            let mut wake = Wake::default();
-            let left = self.leave_line(&mut inner, &mut wake);
-            release(inner, wake);
-            drop(left);
+            self.leave_line(&mut inner, &mut leaving);
+            release(inner, leaving);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The way in for writers: a turn, a look at all seats, and a wait for those that are taken.
 
-use super::line::{Inner, Line, Phase, Wake, release};
+use super::line::{Inner, Line, Phase, release};
 use super::{CLOSED, COUNTERS, Readers, StaysOnItsThread, record};
 use crate::error::LockError;
 use crate::running::{Doing, Which, begin, end};
 use crate::sync::{MutexGuard, Ordering, fences, unique};
 use crate::wait::{Wait, block_on};
+use crate::wakers::{Leaving, Sleeper};
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::mem;
@@ -111,24 +112,25 @@ impl Drain<'_> {
         loop {
             match self.stage {
                 Stage::Outside | Stage::InLine(_) => {
-                    if self.begin(waker.clone()).is_pending() {
+                    if self.begin(waker).is_pending() {
                         return Poll::Pending;
                     }
                 }
                 Stage::Closing => {
                     // May panic, and then the turn is given back.
                     fences::heavy();
-                    return self.look(waker.clone());
+                    return self.look(waker);
                 }
-                Stage::Draining => return self.go_in(waker.clone()),
+                Stage::Draining => return self.go_in(waker),
                 Stage::Done => return Poll::Ready(()),
             }
         }
     }
 
     /// Takes the turn, or a place in line.
-    fn begin(&mut self, waker: Waker) -> Poll<()> {
+    fn begin(&mut self, waker: &Waker) -> Poll<()> {
         let readers = self.readers;
+        let (mut sleeper, mut leaving) = (Sleeper::of(waker), Leaving::default());
         let mut inner = readers.inner.lock();
         readers.be_numbered();
         // Relaxed: the heavy fence puts it before the look, and readers in line take the mutex.
@@ -144,12 +146,12 @@ impl Drain<'_> {
         };
         if phase == Phase::Idle && inner.line.as_deref().is_none_or(is_first) {
             inner.phase = Phase::Closing;
-            let left = match (mem::replace(&mut self.stage, Stage::Closing), &mut inner.line) {
-                (Stage::InLine(ticket), Some(line)) => line.writers.remove(&ticket),
-                _ => None,
-            };
-            release(inner, Wake::default());
-            drop(left);
+            if let (Stage::InLine(ticket), Some(line)) =
+                (mem::replace(&mut self.stage, Stage::Closing), &mut inner.line)
+            {
+                line.leave(ticket, &mut leaving);
+            }
+            release(inner, leaving);
             return Poll::Ready(());
         }
         let ticket = match self.stage {
@@ -157,15 +159,14 @@ impl Drain<'_> {
             _ => unique(),
         };
         self.stage = Stage::InLine(ticket);
-        let old = inner.line.get_or_insert_default().writers.insert(ticket, waker);
-        drop(inner);
-        drop(old);
+        mem::swap(inner.line.get_or_insert_default().writers.entry(ticket).or_default(), &mut sleeper);
         Poll::Pending
     }
 
     /// Lists the seats that are taken; goes in if there are none.
-    fn look(&mut self, waker: Waker) -> Poll<()> {
+    fn look(&mut self, waker: &Waker) -> Poll<()> {
         let readers = self.readers;
+        let (mut sleeper, leaving) = (Sleeper::of(waker), Leaving::default());
         let mut inner = readers.inner.lock();
         let mut inside = BTreeSet::new();
         record::walk(readers.number(), |entry| {
@@ -174,35 +175,35 @@ impl Drain<'_> {
         let counters = (0..COUNTERS).filter(|counter| readers.counted(*counter));
         inside.extend(counters.map(|counter| readers.seat_at(counter).address()));
         if inside.is_empty() {
-            return self.done(inner);
+            return self.done(inner, leaving);
         }
         inner.phase = Phase::Draining;
         self.stage = Stage::Draining;
         let line = inner.line.get_or_insert_default();
         line.inside = inside;
-        line.drains = Some(waker);
+        mem::swap(&mut line.drains, &mut sleeper);
         Poll::Pending
     }
 
-    fn go_in(&mut self, waker: Waker) -> Poll<()> {
+    fn go_in(&mut self, waker: &Waker) -> Poll<()> {
+        let (mut sleeper, leaving) = (Sleeper::of(waker), Leaving::default());
         let mut inner = self.readers.inner.lock();
         match &mut inner.line {
             Some(line) if !line.inside.is_empty() => {
-                let old = line.drains.replace(waker);
-                drop(inner);
-                drop(old);
+                mem::swap(&mut line.drains, &mut sleeper);
                 Poll::Pending
             }
-            _ => self.done(inner),
+            _ => self.done(inner, leaving),
         }
     }
 
-    fn done(&mut self, mut inner: MutexGuard<'_, Inner>) -> Poll<()> {
+    fn done(&mut self, mut inner: MutexGuard<'_, Inner>, mut leaving: Leaving) -> Poll<()> {
         inner.phase = Phase::Writing;
         self.stage = Stage::Done;
-        let old = inner.line.as_mut().and_then(|line| line.drains.take());
-        release(inner, Wake::default());
-        drop(old);
+        if let Some(line) = &mut inner.line {
+            leaving.drop(&mut line.drains);
+        }
+        release(inner, leaving);
         Poll::Ready(())
     }
 }
@@ -211,14 +212,15 @@ impl Drop for Drain<'_> {
     fn drop(&mut self) {
         match self.stage {
             Stage::InLine(ticket) => {
+                let mut leaving = Leaving::default();
                 let mut inner = self.readers.inner.lock();
-                let mut wake = Wake::default();
-                let left = inner.line.as_mut().and_then(|line| line.writers.remove(&ticket));
-                if inner.phase == Phase::Idle {
-                    self.readers.next(&mut inner, &mut wake);
+                if let Some(line) = &mut inner.line {
+                    line.leave(ticket, &mut leaving);
                 }
-                release(inner, wake);
-                drop(left);
+                if inner.phase == Phase::Idle {
+                    self.readers.next(&mut inner, &mut leaving);
+                }
+                release(inner, leaving);
             }
             Stage::Closing | Stage::Draining => self.readers.end_turn(),
             Stage::Outside | Stage::Done => {}

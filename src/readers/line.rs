@@ -2,10 +2,9 @@
 
 use super::{CLOSED, Readers, Seat};
 use crate::running::Which;
-use crate::sync::{Mutant, MutexGuard, Ordering, mutant, together};
+use crate::sync::{Mutant, MutexGuard, Ordering, mutant};
+use crate::wakers::{Leaving, Sleeper};
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
-use std::task::Waker;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -38,81 +37,66 @@ pub(super) struct Line {
     /// The seats that the writer whose turn it is waits for, by their addresses.
     pub(super) inside: BTreeSet<usize>,
     /// That writer.
-    pub(super) drains: Option<Waker>,
-    pub(super) writers: BTreeMap<u64, Waker>,
+    pub(super) drains: Sleeper,
+    pub(super) writers: BTreeMap<u64, Sleeper>,
     pub(super) readers: BTreeMap<u64, Asking>,
     /// How many of the readers are admitted.
     pub(super) admitted: usize,
 }
 
+#[derive(Default)]
 pub(super) struct Asking {
-    pub(super) waker: Waker,
+    pub(super) sleeper: Sleeper,
     pub(super) admitted: bool,
 }
 
 impl Line {
-    fn is_empty(&self) -> bool {
-        self.inside.is_empty() && self.drains.is_none() && self.writers.is_empty() && self.readers.is_empty()
-    }
-}
-
-/// Who is to be woken once the mutex is released: a waker is user code.
-#[must_use = "wake them, after the mutex"]
-#[derive(Default)]
-pub(super) struct Wake(pub(super) Vec<Waker>);
-
-impl Wake {
-    fn wake(&mut self) {
-        while let Some(waker) = self.0.pop() {
-            waker.wake();
+    /// A writer is no longer in line.
+    pub(super) fn leave(&mut self, ticket: u64, leaving: &mut Leaving) {
+        if let Some(mut left) = self.writers.remove(&ticket) {
+            leaving.drop(&mut left);
         }
     }
-}
 
-impl Drop for Wake {
-    /// After a waker that panicked, the others are woken all the same.
-    fn drop(&mut self) {
-        self.wake();
+    fn is_empty(&self) -> bool {
+        self.inside.is_empty() && self.drains.is_nobody() && self.writers.is_empty() && self.readers.is_empty()
     }
 }
 
 /// Releases the mutex, gives memory back, and wakes, in this order.
-pub(super) fn release(mut inner: MutexGuard<'_, Inner>, mut wake: Wake) {
+pub(super) fn release(mut inner: MutexGuard<'_, Inner>, leaving: Leaving) {
     let empty = inner.line.take_if(|line| line.is_empty());
     drop(inner);
     drop(empty);
-    if !wake.0.is_empty() {
-        together(|| wake.wake());
-    }
+    leaving.done();
 }
 
 impl Readers {
     /// Ends a writer's turn, written or not.
     pub(super) fn end_turn(&self) {
+        let mut leaving = Leaving::default();
         let mut inner = self.inner.lock();
-        let mut wake = Wake::default();
         (inner.phase, inner.writer) = (Phase::Idle, None);
         if let Some(line) = &mut inner.line {
             line.inside.clear();
-            line.drains = None;
+            leaving.drop(&mut line.drains);
             for asking in line.readers.values_mut() {
                 asking.admitted = true;
-                wake.0.push(mem::replace(&mut asking.waker, Waker::noop().clone()));
+                leaving.wake(&mut asking.sleeper);
             }
             line.admitted = line.readers.len();
         }
-        self.next(&mut inner, &mut wake);
-        release(inner, wake);
+        self.next(&mut inner, &mut leaving);
+        release(inner, leaving);
     }
 
     /// Nobody has the turn: calls the first writer in line, or opens the gate.
-    pub(super) fn next(&self, inner: &mut Inner, wake: &mut Wake) {
+    pub(super) fn next(&self, inner: &mut Inner, leaving: &mut Leaving) {
         debug_assert_eq!(inner.phase, Phase::Idle);
         match &mut inner.line {
             Some(line) if !line.writers.is_empty() => {
                 if let (0, Some(mut first)) = (line.admitted, line.writers.first_entry()) {
-                    // Whoever is called polls again before it waits again, and brings a new one.
-                    wake.0.push(mem::replace(first.get_mut(), Waker::noop().clone()));
+                    leaving.wake(first.get_mut());
                 }
             }
             line => {
@@ -121,7 +105,7 @@ impl Readers {
                 // Who waits for a writer that gave up before its turn.
                 if let Some(line) = line {
                     for asking in line.readers.values_mut().filter(|asking| !asking.admitted) {
-                        wake.0.push(mem::replace(&mut asking.waker, Waker::noop().clone()));
+                        leaving.wake(&mut asking.sleeper);
                     }
                 }
             }
@@ -129,11 +113,11 @@ impl Readers {
     }
 
     /// An admitted reader has gone in or away.
-    pub(super) fn one_less_admitted(&self, inner: &mut Inner, wake: &mut Wake) {
+    pub(super) fn one_less_admitted(&self, inner: &mut Inner, leaving: &mut Leaving) {
         let Some(line) = &mut inner.line else { return };
         line.admitted -= 1;
         if line.admitted == 0 && !line.writers.is_empty() {
-            self.next(inner, wake);
+            self.next(inner, leaving);
         }
     }
 }
