@@ -184,6 +184,41 @@ fn l3_one_creation_serves_all_who_wait_for_it() {
     ALL.at_least_once();
 }
 
+/// A task waits, and a thread behind it; the waker of the task waits for the thread, which is woken by the same end.
+/// Threads come first, or this would hang.
+#[test]
+fn f5_a_waker_that_waits_for_a_thread() {
+    #[derive(Default)]
+    struct CameBack(Mutex<bool>, Condvar);
+
+    impl Wake for CameBack {
+        fn wake(self: Arc<Self>) {
+            let mut came_back = self.0.lock().unwrap();
+            while !*came_back {
+                came_back = self.1.wait(came_back).unwrap();
+            }
+        }
+    }
+
+    static QUEUED: Reached = Reached::new();
+    check(|| {
+        let (shared, seen, born) = Shared::creating();
+        let came_back = Arc::<CameBack>::default();
+        let mut task = shared.election.wait(seen, false);
+        assert_eq!(task.poll(&Waker::from(Arc::clone(&came_back)), None), Poll::Pending);
+        let thread = spawn(&shared, move |shared| {
+            QUEUED.here_if(shared.wait(seen) == Served);
+            *came_back.0.lock().unwrap() = true;
+            came_back.1.notify_all();
+        });
+        shared.create(born);
+        thread.join().unwrap();
+        assert_eq!(task.poll(Waker::noop(), None), Poll::Ready(Served));
+        assert!(shared.is_at_rest());
+    });
+    QUEUED.at_least_once();
+}
+
 /// The end of a creation between an access's look and its queueing: it does not queue, and is not left behind.
 #[test]
 fn c16_a_creation_that_ends_before_one_queues_is_not_waited_for() {

@@ -3,6 +3,8 @@
 mod background;
 mod cancellation;
 mod circles;
+#[path = "../child/mod.rs"]
+mod child;
 #[path = "../common/mod.rs"]
 mod common;
 mod deaths;

@@ -17,7 +17,7 @@ use std::env;
 use std::fmt;
 use std::future::poll_fn;
 use std::hash::{Hash, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -261,6 +261,20 @@ fn holding(lock: &'static Resource) -> Waker {
     Arc::new(Holds(Mutex::new(guard))).into()
 }
 
+/// Panics when it is woken. (Without a word: see `wakers`.)
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        meddle(BY_WAKE);
+        resume_unwind(Box::new("a waker"));
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        meddle(BY_WAKE);
+    }
+}
+
 // --- the scripts
 
 type Step = Pin<Box<dyn Future<Output = ()>>>;
@@ -322,6 +336,7 @@ impl Script {
         match self.rng.u32(0..8) {
             0 => Waker::noop().clone(),
             1 => holding(self.resource()),
+            2 => Arc::new(Panics).into(),
             _ => meddling(),
         }
     }

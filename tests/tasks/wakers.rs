@@ -1,9 +1,16 @@
 //! Wakers are user code: whatever one does, asks for or holds on to as it is cloned, woken or dropped, the locks go on.
 
-use crate::executor::{Woken, poll};
-use dogpile::{OwnedReadGuard, ReadTurn, SyncReaderDogpile};
-use std::panic::resume_unwind;
+use crate::child::{DONE, is_done, part, play};
+use crate::common::until;
+use crate::executor::{Woken, block_on, poll};
+use dogpile::{
+    Backoff, Cached, Clock, Creation, Dogpile, Finished, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
+    SyncReaderDogpile, Turn,
+};
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
@@ -119,4 +126,338 @@ fn f2_a_writers_waker_that_holds_a_guard() {
         drop(reads);
         assert!(lock.try_acquire_write_lock().is_ok());
     });
+}
+
+// --- that are woken together
+
+const MINUTE: Duration = Duration::from_secs(60);
+static MORTAL: Policy = Policy::builder().creation_timeout(MINUTE).build_const();
+static SOON: Policy = Policy::builder().creation_timeout(Duration::from_millis(20)).build_const();
+static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE)).build_const();
+
+type Waiting = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Tasks, and a thread, that wait for the same moment.
+struct Gathering {
+    name: &'static str,
+    /// One more task.
+    task: Box<dyn Fn() -> Waiting>,
+    thread: Box<dyn FnOnce() + Send>,
+    /// It changes with each that comes to wait.
+    seen: Box<dyn Fn() -> String>,
+    /// Brings the moment about.
+    comes: Box<dyn FnOnce()>,
+}
+
+fn kept<L>(lock: L) -> &'static L {
+    Box::leak(Box::new(lock))
+}
+
+fn elected<C: Clock>(lock: &'static Dogpile<C>) -> Creation<'static, Dogpile<C>> {
+    match lock.acquire() {
+        Turn::Create(creation) => creation,
+        _ => panic!("there is a value, or somebody creates"),
+    }
+}
+
+async fn unwanted<T>() -> Result<T, &'static str> {
+    Err("unwanted")
+}
+
+fn those_who_are_served() -> Gathering {
+    let lock = kept(Dogpile::never_expires());
+    let creation = elected(lock);
+    Gathering {
+        name: "served",
+        task: Box::new(|| Box::pin(async { drop(lock.acquire_or_try_create_async(unwanted).await) })),
+        thread: Box::new(|| assert_eq!(lock.acquire_or_create(|| ()), Outcome::Waited)),
+        seen: Box::new(|| lock.waiting().to_string()),
+        comes: Box::new(|| assert_eq!(creation.finish(), Finished::Published)),
+    }
+}
+
+fn those_for_whom_a_value_is_set() -> Gathering {
+    let cached = kept(Cached::never_expires());
+    let mut elected = Box::pin(cached.get_or_create_async(pending::<u32>));
+    assert!(poll(&mut elected, &Arc::default()).is_pending());
+    Gathering {
+        name: "set",
+        task: Box::new(|| Box::pin(async { drop(cached.get_or_try_create_async(unwanted).await) })),
+        thread: Box::new(|| assert_eq!(*cached.get_or_create(|| 2), 1)),
+        seen: Box::new(|| cached.waiting().to_string()),
+        comes: Box::new(|| {
+            cached.set(1);
+            drop(elected);
+        }),
+    }
+}
+
+fn those_who_hear_of_a_pause() -> Gathering {
+    let lock = kept(Dogpile::never_expires().with_policy(&PAUSING));
+    let creation = elected(lock);
+    Gathering {
+        name: "paused",
+        task: Box::new(|| Box::pin(async { drop(lock.acquire_or_try_create_async(unwanted).await) })),
+        thread: Box::new(|| assert!(lock.acquire_or_try_create(|| Err("unwanted")).is_err())),
+        seen: Box::new(|| lock.waiting().to_string()),
+        comes: Box::new(|| creation.fail("on purpose")),
+    }
+}
+
+fn those_who_have_invalidated() -> Gathering {
+    let lock = kept(Dogpile::never_expires());
+    let creation = kept(elected(lock));
+    let mut store = Box::pin(creation.publish_async(pending::<()>));
+    assert!(poll(&mut store, &Arc::default()).is_pending());
+    Gathering {
+        name: "a store has ended",
+        task: Box::new(|| Box::pin(lock.invalidate_async())),
+        thread: Box::new(|| lock.invalidate()),
+        seen: Box::new(|| format!("{:?}", lock.generation())),
+        comes: Box::new(|| drop(store)),
+    }
+}
+
+fn readers_whom_a_writer_kept_waiting() -> Gathering {
+    let lock = kept(SyncReaderDogpile::never_expires().born_fresh());
+    let alone = block_on(lock.acquire_write_lock_async());
+    Gathering {
+        name: "admitted",
+        task: Box::new(move || Box::pin(async move { drop(SyncReaderDogpile::acquire_async(lock).await) })),
+        thread: Box::new(|| drop(lock.acquire())),
+        seen: Box::new(|| lock.waiting_readers().to_string()),
+        comes: Box::new(|| drop(alone)),
+    }
+}
+
+fn those_whose_time_has_come() -> Gathering {
+    let clock = kept(ManualClock::new());
+    let [of_tasks, of_thread] =
+        [(); 2].map(|()| kept(Dogpile::with_clock(Duration::MAX, &*clock).with_policy(&MORTAL)));
+    let hang = [of_tasks, of_thread].map(elected);
+    Gathering {
+        name: "a clock was moved",
+        task: Box::new(|| Box::pin(async { drop(of_tasks.acquire_or_try_create_async(unwanted).await) })),
+        thread: Box::new(|| assert_eq!(of_thread.acquire_or_create(|| ()), Outcome::Created)),
+        seen: Box::new(|| (of_tasks.waiting() + of_thread.waiting()).to_string()),
+        comes: Box::new(|| {
+            clock.advance(MINUTE);
+            drop(hang);
+        }),
+    }
+}
+
+fn gatherings() -> [Gathering; 6] {
+    [
+        those_who_are_served(),
+        those_for_whom_a_value_is_set(),
+        those_who_hear_of_a_pause(),
+        those_who_have_invalidated(),
+        readers_whom_a_writer_kept_waiting(),
+        those_whose_time_has_come(),
+    ]
+}
+
+/// What it should not do: it waits for a thread that waits for the same as its task.
+struct Waits(Arc<AtomicBool>);
+
+impl Wake for Waits {
+    fn wake(self: Arc<Self>) {
+        until(|| self.0.load(Ordering::SeqCst));
+    }
+}
+
+#[test]
+fn f5_threads_are_woken_before_the_wakers_of_tasks_run() {
+    ends("a waker that waits for a thread which was woken with it", || {
+        for Gathering { name, task, thread: waits, seen, comes } in gatherings() {
+            println!("{name}");
+            let came_back = Arc::<AtomicBool>::default();
+            let mut first = task();
+            let waker = Waker::from(Arc::new(Waits(Arc::clone(&came_back))));
+            assert!(polled_by(&mut first, &waker).is_pending());
+            let before = seen();
+            let thread = thread::spawn(move || {
+                waits();
+                came_back.store(true, Ordering::SeqCst);
+            });
+            until(|| seen() != before);
+            comes();
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// Panics when it is woken, or else when it is dropped. (Without a word: the standard library prints under a lock that
+/// ThreadSanitizer does not see.)
+struct Panics {
+    woken: bool,
+}
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        if self.woken {
+            resume_unwind(Box::new("a waker"));
+        }
+    }
+}
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        if !self.woken {
+            resume_unwind(Box::new("a waker"));
+        }
+    }
+}
+
+fn panics(woken: bool) -> Waker {
+    Arc::new(Panics { woken }).into()
+}
+
+/// Has tasks wait by wakers that panic, and then one whose waker does not: that is woken, and whoever wakes them goes on.
+fn others_are_woken(count: usize, woken: bool) {
+    for Gathering { name, task, comes, .. } in gatherings() {
+        println!("{name}");
+        let mut tasks: Vec<_> = (0..count).map(|_| task()).collect();
+        for waits in &mut tasks {
+            assert!(polled_by(waits, &panics(woken)).is_pending());
+        }
+        let (mut last, woken) = (task(), Arc::<Woken>::default());
+        assert!(poll(&mut last, &woken).is_pending());
+        comes();
+        assert!(woken.take(), "{name}: it was left behind");
+    }
+}
+
+#[test]
+fn f5_a_waker_that_panics_is_nobody_elses() {
+    others_are_woken(1, true);
+    others_are_woken(1, false);
+}
+
+#[test]
+fn f5_a_reader_and_a_writer_leave_though_wakers_panic() {
+    let lock = resource();
+    let reads = reader(&lock);
+    let mut writers = [(); 3].map(|()| Box::pin(lock.acquire_write_lock_async()));
+    for writes in &mut writers {
+        assert!(polled_by(writes, &panics(true)).is_pending());
+    }
+    drop(reads); // wakes the first
+    let [mut first, mut second, third] = writers;
+    let Poll::Ready(alone) = poll(&mut first, &Arc::default()) else { panic!("nobody reads") };
+    drop(alone); // calls the second
+    let mut waits = Box::pin(SyncReaderDogpile::acquire_async(&lock));
+    assert!(polled_by(&mut waits, &panics(true)).is_pending());
+    let Poll::Ready(alone) = poll(&mut second, &Arc::default()) else { panic!("it is its turn") };
+    drop(third);
+    drop(alone); // admits the reader
+    assert!(poll(&mut waits, &Arc::default()).is_ready());
+    assert!(lock.try_acquire_write_lock().is_ok());
+}
+
+/// Runs it in a process of its own, which two panics together would end.
+fn in_a_child(test: &str, run: impl FnOnce()) {
+    if part().is_some() {
+        run();
+        println!("{DONE}");
+        return;
+    }
+    let child = play("all", &format!("wakers::{test}"));
+    assert!(is_done(&child), "{}", String::from_utf8_lossy(&child.stderr));
+}
+
+#[test]
+fn f5_wakers_that_panic_together() {
+    in_a_child("f5_wakers_that_panic_together", || {
+        others_are_woken(3, true);
+        others_are_woken(3, false);
+    });
+}
+
+#[test]
+fn f5_an_alarm_goes_off_though_wakers_panic() {
+    in_a_child("f5_an_alarm_goes_off_though_wakers_panic", || {
+        let lock = Dogpile::never_expires().with_policy(&SOON);
+        let Turn::Create(hangs) = lock.acquire() else { panic!("not elected") };
+        let mut tasks = [(); 3].map(|()| Box::pin(lock.acquire_or_create_async(async || ())));
+        let woken = Arc::<Woken>::default();
+        let wakers = [panics(true), panics(true), Arc::clone(&woken).into()];
+        for (waits, waker) in tasks.iter_mut().zip(&wakers) {
+            assert!(polled_by(waits, waker).is_pending());
+        }
+        until(|| woken.times() > 0);
+        drop(hangs);
+    });
+}
+
+/// The panic of a caller wakes those who waited for it.
+#[test]
+fn f5_wakers_that_panic_beside_another_panic() {
+    in_a_child("f5_wakers_that_panic_beside_another_panic", || {
+        for Gathering { name, task, comes, .. } in gatherings() {
+            println!("{name}");
+            let mut tasks = [(); 2].map(|()| task());
+            for waits in &mut tasks {
+                assert!(polled_by(waits, &panics(true)).is_pending());
+            }
+            let unwound = catch_unwind(AssertUnwindSafe(|| {
+                let _comes = Last(Some(comes));
+                resume_unwind(Box::new("a caller"));
+            }));
+            assert_eq!(unwound.unwrap_err().downcast_ref(), Some(&"a caller"));
+        }
+    });
+}
+
+/// Calls it when it is dropped.
+struct Last<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Last<F> {
+    fn drop(&mut self) {
+        self.0.take().expect("it is dropped once")();
+    }
+}
+
+/// A future that is dropped, or polled by another task, drops the waker that it was polled by before.
+#[test]
+fn f5_wakers_that_panic_when_their_tasks_are_gone() {
+    in_a_child("f5_wakers_that_panic_when_their_tasks_are_gone", || {
+        let own = [readers_who_drain, those_who_are_alarmed];
+        for Gathering { name, task, comes, .. } in gatherings().into_iter().chain(own.map(|own| own())) {
+            println!("{name}");
+            let mut tasks = [(); 2].map(|()| task());
+            for waits in &mut tasks {
+                assert!(polled_by(waits, &panics(false)).is_pending());
+            }
+            let [dropped, mut polled] = tasks;
+            drop(dropped);
+            assert!(poll(&mut polled, &Arc::default()).is_pending());
+            comes();
+        }
+    });
+}
+
+fn readers_who_drain() -> Gathering {
+    let lock = kept(SyncReaderDogpile::never_expires().born_fresh());
+    let reads = block_on(SyncReaderDogpile::acquire_async(lock));
+    Gathering {
+        name: "drained",
+        task: Box::new(|| Box::pin(async { drop(lock.acquire_write_lock_async().await) })),
+        thread: Box::new(|| drop(lock.acquire_write_lock())),
+        seen: Box::new(|| lock.waiting_writers().to_string()),
+        comes: Box::new(|| drop(reads)),
+    }
+}
+
+fn those_who_are_alarmed() -> Gathering {
+    let lock = kept(Dogpile::never_expires().with_policy(&MORTAL));
+    let creation = elected(lock);
+    Gathering {
+        name: "alarmed",
+        task: Box::new(|| Box::pin(async { drop(lock.acquire_or_try_create_async(unwanted).await) })),
+        thread: Box::new(|| _ = lock.acquire_or_create(|| ())),
+        seen: Box::new(|| lock.waiting().to_string()),
+        comes: Box::new(|| drop(creation)),
+    }
 }
