@@ -5,6 +5,7 @@
 //! lagging reading is never ahead of the exact one, a deadline counted from an exact stamp is never seen early (L11).
 
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, const_fn};
+use crate::wakers::{Sleeper, wake_all};
 use std::mem::{replace, take};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::Waker;
@@ -37,7 +38,8 @@ pub trait Clock: Send + Sync {
     /// Whoever waits for a creation asks for this, where that has a [time-out](crate::PolicyBuilder::creation_timeout).
     /// By default it returns `false`, which says that the clock goes at the pace of real time: then the waiting thread
     /// sleeps for as long as there is left, and looks again. A clock that is moved by somebody keeps the waker, and
-    /// wakes it when it is moved.
+    /// wakes it when it is moved. A waker may be a [task's](crate::Dogpile#wakers), and is user code: it is best run,
+    /// cloned and dropped outside the clock's own mutex.
     fn wake_at(&self, at: u64, waker: &Waker) -> bool {
         let _ = (at, waker);
         false
@@ -224,7 +226,7 @@ pub struct ManualClock {
     /// Nanoseconds since 1970.
     wall: AtomicU64,
     /// Whom to wake, and when; one thread is there once.
-    alarms: Mutex<Vec<(u64, Waker)>>,
+    alarms: Mutex<Vec<(u64, Sleeper)>>,
 }
 
 // A panic can leave nothing half-done in here: a waker is woken after the mutex.
@@ -262,13 +264,11 @@ impl ManualClock {
         // Whoever sets an alarm looks at the clock under this mutex: before this, and is found here, or after it, and
         // sees that the clock has been moved.
         let mut alarms = self.alarms.lock();
-        let (due, later) = take(&mut *alarms).into_iter().partition(|(at, _)| *at <= now);
+        let (due, later): (Vec<_>, Vec<_>) = take(&mut *alarms).into_iter().partition(|(at, _)| *at <= now);
         *alarms = later;
         drop(alarms);
-        let due: Vec<(u64, Waker)> = due;
-        for (_, waker) in due {
-            waker.wake();
-        }
+        let mut due: Vec<Sleeper> = due.into_iter().map(|(_, sleeper)| sleeper).collect();
+        wake_all(&mut due);
     }
 
     /// Sets the time of day, forward or back, as an administrator or a time server would. [`now`](Clock::now) stays.
@@ -303,12 +303,11 @@ impl Clock for ManualClock {
     }
 
     fn wake_at(&self, at: u64, waker: &Waker) -> bool {
-        // Before the mutex: cloning a waker is user code.
-        let alarm = (at, waker.clone());
+        let mut alarm = (at, Sleeper::of(waker));
         let mut alarms = self.alarms.lock();
         if self.now() >= at {
             drop(alarms);
-            waker.wake_by_ref();
+            wake_all(&mut alarm.1);
             return true;
         }
         let old = if let Some(same) = alarms.iter_mut().find(|(_, other)| other.will_wake(waker)) {

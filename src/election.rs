@@ -105,10 +105,10 @@ pub use waiter::{StoreEnd, Verdict, Waiter};
 
 use crate::cycle;
 use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
+use crate::wakers::Sleeper;
 use queue::{Lazy, Role, Streak, Wake, all_again, call_next, release, take_all, take_until, tell_the_others};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::task::Waker;
 
 const CREATING: u64 = 0b0001;
 const MARKED: u64 = 0b0010;
@@ -430,8 +430,7 @@ impl Election {
     pub fn stand_down(&self, born: Birth, hold: Option<&AtomicU64>) {
         let mut book = self.book.lock();
         if Self::strike_out(&mut book, born) {
-            let mut wake = Wake::default();
-            wake.again = all_again(&mut book);
+            let wake = Wake { again: all_again(&mut book), ..Wake::default() };
             let streak = book.as_ref().and_then(|book| book.streak.as_ref());
             let paused = hold.zip(streak).map_or(0, |(hold, streak)| {
                 // Relaxed: the release of the word that says to read it carries it.
@@ -567,7 +566,7 @@ impl Election {
         forget();
         let ticket = state.is_storing().then(unique);
         if let Some(ticket) = ticket {
-            book.get_or_insert_default().invalidations.insert(ticket, Waker::noop().clone());
+            book.get_or_insert_default().invalidations.insert(ticket, Sleeper::default());
         }
         drop(book);
         Some(StoreEnd { election: self, ticket })

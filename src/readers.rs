@@ -357,7 +357,7 @@ impl Readers {
         };
         if let (Phase::Draining, false, Some(line)) = (inner.phase, is_taken, &mut inner.line) {
             if line.inside.remove(&seat.address()) && line.inside.is_empty() {
-                leaving.wake(&mut line.drains);
+                leaving.wakes(&mut line.drains);
             }
         }
         release(inner, leaving);

@@ -32,7 +32,7 @@ pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Orderi
 pub(crate) use imp::{Deadline, block_by};
 #[cfg(dogpile_loom)]
 pub use imp::{Deadline, block_by, plant};
-pub(crate) use imp::{mutant, together, unique};
+pub(crate) use imp::{is_of_this_thread, mutant, together, unique};
 #[cfg(not(dogpile_loom))]
 pub(crate) use parking_lot::Condvar;
 #[cfg(dogpile_loom)]
@@ -135,6 +135,7 @@ fn park_until_ready<T>(
 #[cfg(not(dogpile_loom))]
 mod imp {
     use super::{Mutant, park_until_ready, parking};
+    use std::cell::Cell;
     use std::task::Waker;
     use std::time::{Duration, Instant};
 
@@ -210,6 +211,7 @@ mod imp {
         fn new() -> Self {
             let place = parking::Place::new();
             let waker = place.waker();
+            OWN.set(waker.data().addr());
             Self { place, waker }
         }
 
@@ -222,9 +224,24 @@ mod imp {
         }
     }
 
+    impl Drop for Parking {
+        fn drop(&mut self) {
+            OWN.set(0);
+        }
+    }
+
     std::thread_local! {
         // Made once per thread that ever waits. A token left over from an earlier wait only costs one more poll.
         static PARKING: Parking = Parking::new();
+        /// Where the data of this thread's own waker lie; 0 if it has none. (Without a destructor, since threads wait in
+        /// those of others.)
+        static OWN: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Whether it is by that waker that this thread parks. (Or it says no: then the thread is woken as a task is.)
+    pub(crate) fn is_of_this_thread(waker: &Waker) -> bool {
+        // Nobody else's data lie where ours do.
+        OWN.get() == waker.data().addr() && OWN.get() != 0
     }
 
     /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
@@ -258,6 +275,7 @@ mod imp {
 mod imp {
     use super::{Arc, Mutant, park_until_ready};
     use loom::sync::Condvar;
+    use std::cell::Cell;
     use std::task::{Wake, Waker};
     use std::time::Duration;
 
@@ -398,13 +416,26 @@ mod imp {
     pub fn block_by<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>) -> Option<T> {
         let token = Arc::new(Token { given: loom::sync::Mutex::new(false), changed: Condvar::new() });
         let waker = Waker::from(Arc::clone(&token));
-        park_until_ready(deadline, &mut poll, &waker, |_| {
+        let outer = OWN.with(|own| own.replace(waker.data().addr()));
+        let ended = park_until_ready(deadline, &mut poll, &waker, |_| {
             if deadline.has_passed() {
                 return false;
             }
             token.take();
             true
-        })
+        });
+        OWN.with(|own| own.set(outer));
+        ended
+    }
+
+    local! {
+        /// As its namesake.
+        static OWN: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// As its namesake.
+    pub(crate) fn is_of_this_thread(waker: &Waker) -> bool {
+        OWN.with(Cell::get) == waker.data().addr() && !waker.data().is_null()
     }
 
     /// No calls into a kernel to save here.

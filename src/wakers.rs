@@ -3,50 +3,123 @@
 //! A waker is user code: an executor's, or anybody's. It may be a task itself, with all that the task holds, a guard of
 //! the lock for one; and it may ask the lock whatever it likes.
 //!
-//! | a waker is | by | when |
-//! |---|---|---|
-//! | cloned | the poll that brings it | before the mutex |
-//! | woken, once | whoever ends the wait | after the mutex |
-//! | dropped without that | whoever ends the wait, or brings a newer one | after the mutex |
+//! | a waker is | by | when | its panic |
+//! |---|---|---|---|
+//! | cloned | the poll that brings it | before the mutex | goes on to whoever polls, for whom nothing has changed |
+//! | woken, once | whoever ends the wait | after the mutex | ends there; the panic hook has told of it |
+//! | dropped without that | whoever ends the wait, or brings a newer one | after the mutex | likewise |
 //!
-//! So what is kept is a [`Sleeper`], made before the mutex, and what leaves goes into a [`Leaving`], which was there
-//! before the mutex and is done with after it.
+//! So what is kept is a [`Sleeper`], made before the mutex; what leaves a mutex is carried out, for [`wake_all`] or to be
+//! dropped. In whatever order things go wrong, nobody pays for somebody else's waker: not who ends the wait, whose call
+//! has done what it was for, nor who is to be woken next.
+//!
+//! # Threads first
+//!
+//! Of those that are woken together threads come first, and are all called before the first waker of a task runs: these
+//! may run for a while, and even wait for such a thread (which they should not, see [`Dogpile`](crate::Dogpile)). What
+//! wakes a thread is ours, and waits for nobody.
 
-use crate::sync::together;
+use crate::runner::quietly;
+use crate::sync::{is_of_this_thread, together};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
 use std::task::Waker;
 
 /// A thread or task that sleeps until it is woken; or nobody, once it was.
 #[derive(Default)]
-pub(crate) struct Sleeper(Option<Waker>);
+pub(crate) struct Sleeper {
+    waker: Option<Waker>,
+    is_thread: bool,
+}
 
 impl Sleeper {
-    /// Before the mutex.
+    /// Who is about to sleep, and may be polled by that waker. Before the mutex.
     pub(crate) fn of(waker: &Waker) -> Self {
-        Self(Some(waker.clone()))
+        Self { waker: Some(waker.clone()), is_thread: is_of_this_thread(waker) }
     }
 
     pub(crate) fn is_nobody(&self) -> bool {
-        self.0.is_none()
+        self.waker.is_none()
+    }
+
+    pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
+        self.waker.as_ref().is_some_and(|own| own.will_wake(waker))
+    }
+
+    /// To be woken. Whoever is polls again before it sleeps again, and brings a new one.
+    pub(crate) fn take(&mut self) -> Self {
+        mem::take(self)
     }
 
     /// After the mutex.
-    fn wake(self) {
-        if let Some(waker) = self.0 {
-            waker.wake();
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            contained(|| waker.wake());
+        }
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            contained(|| drop(waker));
         }
     }
 }
 
 impl fmt::Debug for Sleeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_nobody() { "Nobody" } else { "Sleeper" })
+        f.write_str(match self {
+            Self { waker: None, .. } => "Nobody",
+            Self { is_thread: true, .. } => "Thread",
+            Self { is_thread: false, .. } => "Task",
+        })
     }
 }
 
-/// What leaves a mutex. Declared before that is locked, it outlives the guard, however that goes.
-#[must_use = "it wakes when it is dropped, after the mutex"]
+/// A panic ends here; but a model is to see its panics.
+fn contained(run: impl FnOnce()) {
+    if cfg!(dogpile_loom) { run() } else { quietly(run) }
+}
+
+/// One of them, or several.
+pub(crate) trait Sleepers {
+    fn each(&mut self, visit: impl FnMut(&mut Sleeper));
+}
+
+impl Sleepers for Sleeper {
+    fn each(&mut self, mut visit: impl FnMut(&mut Sleeper)) {
+        visit(self);
+    }
+}
+
+impl Sleepers for Vec<Sleeper> {
+    fn each(&mut self, visit: impl FnMut(&mut Sleeper)) {
+        self.iter_mut().for_each(visit);
+    }
+}
+
+impl<K> Sleepers for BTreeMap<K, Sleeper> {
+    fn each(&mut self, visit: impl FnMut(&mut Sleeper)) {
+        self.values_mut().for_each(visit);
+    }
+}
+
+/// Wakes them. After the mutex.
+pub(crate) fn wake_all(sleepers: &mut impl Sleepers) {
+    let wake_if_thread = |sleeper: &mut Sleeper| {
+        if sleeper.is_thread {
+            sleeper.wake();
+        }
+    };
+    together(|| sleepers.each(wake_if_thread));
+    sleepers.each(Sleeper::wake);
+}
+
+/// What leaves a mutex. Declared before that is locked, it outlives the guard, however that goes; when it is dropped, it
+/// wakes those that are to be woken.
+#[must_use = "it is dropped after the mutex"]
 #[derive(Debug, Default)]
 pub(crate) struct Leaving {
     woken: Vec<Sleeper>,
@@ -54,35 +127,24 @@ pub(crate) struct Leaving {
 }
 
 impl Leaving {
-    /// It is to be woken. Whoever is polls again before it sleeps again, and brings a new one.
-    pub(crate) fn wake(&mut self, sleeper: &mut Sleeper) {
+    pub(crate) fn wakes(&mut self, sleeper: &mut Sleeper) {
         if !sleeper.is_nobody() {
-            self.woken.push(mem::take(sleeper));
+            self.woken.push(sleeper.take());
         }
     }
 
     /// It sleeps no more, and knows.
-    pub(crate) fn drop(&mut self, sleeper: &mut Sleeper) {
+    pub(crate) fn drops(&mut self, sleeper: &mut Sleeper) {
         if !sleeper.is_nobody() {
-            self.dropped.push(mem::take(sleeper));
-        }
-    }
-
-    /// Once the mutex is released.
-    pub(crate) fn done(mut self) {
-        together(|| self.wake_all());
-    }
-
-    fn wake_all(&mut self) {
-        while let Some(sleeper) = self.woken.pop() {
-            sleeper.wake();
+            self.dropped.push(sleeper.take());
         }
     }
 }
 
 impl Drop for Leaving {
-    /// After a waker that panicked, the others are woken all the same.
     fn drop(&mut self) {
-        self.wake_all();
+        if !self.woken.is_empty() {
+            wake_all(&mut self.woken);
+        }
     }
 }

@@ -49,6 +49,21 @@ use std::fmt::Display;
 /// Dropped while its own creator or getter runs, it drops that first, and then gives its creation up: exactly one of
 /// those who wait is elected (L5). What it has not returned by then is lost, and nothing else.
 ///
+/// # Wakers
+///
+/// The waker of a task that waits is run by the call that ends the wait (of the creator, or of whoever invalidates, sets a
+/// value or drops a guard), on its thread and outside every mutex of this crate. Threads that wait for the same are woken
+/// before any waker of a task runs, and tasks one after the other. A waker may use the lock, poll its task at once, or
+/// drop it. It must not block until the lock has a value, is free, or has woken somebody else: the call that runs the
+/// waker may be what all of them wait for.
+///
+/// A panic of a waker, as the lock wakes or drops it, is reported by the panic hook and ends there: the call that has
+/// run the waker goes on, and all others are woken. The lock takes the waker's task for woken. (A panic as the lock
+/// clones a waker goes on to whoever polls.)
+///
+/// Under a [`creation_timeout`](crate::PolicyBuilder::creation_timeout) one thread runs the wakers of all tasks whose
+/// time has come, of all locks of the process: there a waker that takes long holds up the others.
+///
 /// # Deadlocks
 ///
 /// While a creator's future is polled, its creation is known to be that task's (L7): if the same poll comes to wait for

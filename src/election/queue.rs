@@ -2,11 +2,10 @@
 
 use super::Generation;
 use crate::cycle::Edges;
-use crate::sync::{Arc, Mutant, MutexGuard, mutant, together};
+use crate::sync::{Arc, Mutant, MutexGuard, mutant};
+use crate::wakers::{Sleeper, Sleepers, wake_all};
 use std::collections::BTreeMap;
-use std::collections::btree_map::IntoValues;
 use std::mem;
-use std::task::Waker;
 
 /// What a waiter is there for, beside being served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub(super) enum Role {
 }
 
 pub(super) struct Waiting {
-    pub(super) waker: Waker,
+    pub(super) sleeper: Sleeper,
     pub(super) since: Generation,
     pub(super) role: Role,
     /// Has the baton: was woken to elect itself and has not looked yet.
@@ -61,7 +60,7 @@ pub(super) struct Book {
     /// How many of them cannot be elected.
     pub(super) without_creator: usize,
     /// Who waits for the end of a store, having invalidated while it ran.
-    pub(super) invalidations: BTreeMap<u64, Waker>,
+    pub(super) invalidations: BTreeMap<u64, Sleeper>,
     /// The ticket of the creation that runs, if it can be declared dead.
     pub(super) running: Option<u64>,
     /// Somebody would have declared it dead, but for its store, or may come to find it storing.
@@ -98,49 +97,52 @@ impl Book {
     }
 
     /// Takes out all accesses.
-    fn take_all(&mut self) -> IntoValues<u64, Waiting> {
+    fn take_all(&mut self) -> BTreeMap<u64, Waiting> {
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
         self.without_creator = 0;
-        mem::take(&mut self.accesses).into_values()
+        mem::take(&mut self.accesses)
     }
 
     /// Takes out the accesses that have waited since `born` or before. Tickets and generations grow together.
-    fn take_until(&mut self, born: Generation) -> IntoValues<u64, Waiting> {
+    fn take_until(&mut self, born: Generation) -> BTreeMap<u64, Waiting> {
         let later = self.accesses.iter().find(|(_, waiting)| waiting.since > born).map(|(ticket, _)| *ticket);
         let later = later.map(|ticket| self.accesses.split_off(&ticket)).unwrap_or_default();
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
         if self.without_creator != 0 {
             self.without_creator = later.values().filter(|waiting| waiting.role == Role::Waits).count();
         }
-        mem::replace(&mut self.accesses, later).into_values()
+        mem::replace(&mut self.accesses, later)
     }
 
     /// Tells those accesses to look again. They stay in their places until they do, so that whoever creates first
     /// serves them.
-    fn tell_again(&mut self, whom: impl Fn(&&mut Waiting) -> bool) -> Vec<Waker> {
+    fn tell_again(&mut self, whom: impl Fn(&&mut Waiting) -> bool) -> Vec<Sleeper> {
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(&whom));
-        let wakers = self.accesses.values_mut().filter(whom).map(|waiting| {
+        let told = self.accesses.values_mut().filter(whom).map(|waiting| {
             waiting.again = true;
-            take_waker(waiting)
+            waiting.sleeper.take()
         });
-        wakers.collect()
+        told.collect()
     }
 
     /// Lets those go who wait for the end of a store.
-    pub(super) fn let_go(&mut self) -> IntoValues<u64, Waker> {
-        mem::take(&mut self.invalidations).into_values()
+    pub(super) fn let_go(&mut self) -> BTreeMap<u64, Sleeper> {
+        mem::take(&mut self.invalidations)
     }
 
     /// Wakes all accesses, to see what has become of an overdue creation.
-    pub(super) fn wake_overdue(&mut self) -> Vec<Waker> {
-        if mem::take(&mut self.overdue) { self.accesses.values_mut().map(take_waker).collect() } else { Vec::new() }
+    pub(super) fn wake_overdue(&mut self) -> Vec<Sleeper> {
+        if !mem::take(&mut self.overdue) {
+            return Vec::new();
+        }
+        self.accesses.values_mut().map(|waiting| waiting.sleeper.take()).collect()
     }
 
     /// Tells those of a pause who can be told. They too stay in their places until they look.
-    pub(super) fn tell_of_pause(&mut self, pause: &Pause) -> Vec<Waker> {
+    pub(super) fn tell_of_pause(&mut self, pause: &Pause) -> Vec<Sleeper> {
         let tell = |waiting: &mut Waiting| {
             waiting.paused = Some(pause.clone());
-            take_waker(waiting)
+            waiting.sleeper.take()
         };
         let hears = |waiting: &&mut Waiting| waiting.role == Role::CreatesOrPauses;
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(hears));
@@ -148,102 +150,77 @@ impl Book {
     }
 
     /// Tells those to look again who cannot be elected. There are hardly ever any.
-    fn tell_the_others(&mut self) -> Vec<Waker> {
+    fn tell_the_others(&mut self) -> Vec<Sleeper> {
         if self.without_creator == 0 {
             return Vec::new();
         }
         self.tell_again(|waiting| waiting.role == Role::Waits)
     }
 
-    /// Gives the first in line the baton, leaving out those who were told of a pause or cannot be elected; returns its
-    /// waker unless it has been woken already.
-    fn call_next(&mut self) -> Option<Waker> {
+    /// Gives the first in line the baton, leaving out those who were told of a pause or cannot be elected; returns whom
+    /// to wake, unless it has been woken already.
+    fn call_next(&mut self) -> Option<Sleeper> {
         let can = |waiting: &Waiting| waiting.role != Role::Waits || mutant(Mutant::CalledWithoutCreator);
         let first = self.accesses.values_mut().find(|waiting| can(waiting) && waiting.paused.is_none())?;
         if first.called {
             return None;
         }
         first.called = true;
-        let waker = take_waker(first);
+        let called = first.sleeper.take();
         if !first.edges.is_empty() {
             first.edges.end();
             self.with_edges -= 1;
         }
-        Some(waker)
+        Some(called)
     }
-}
-
-/// Whoever is woken polls again before it waits again, and brings a new one.
-fn take_waker(waiting: &mut Waiting) -> Waker {
-    mem::replace(&mut waiting.waker, Waker::noop().clone())
 }
 
 /// The book, in a box that exists only while there is something in it: memory is given back, and the lock stays small.
 pub(super) type Lazy = Option<Box<Book>>;
 
-/// Who is to be woken once the mutex is released: a waker is user code, and neither run, cloned nor dropped under it
-/// (C22).
+/// Who is to be woken once the mutex is released (C22).
 #[must_use = "wake them, after the mutex"]
 #[derive(Default)]
 pub(super) struct Wake {
-    pub(super) served: IntoValues<u64, Waiting>,
-    pub(super) called: Option<Waker>,
-    pub(super) again: Vec<Waker>,
-    pub(super) let_go: IntoValues<u64, Waker>,
+    pub(super) served: BTreeMap<u64, Waiting>,
+    pub(super) called: Option<Sleeper>,
+    pub(super) again: Vec<Sleeper>,
+    pub(super) let_go: BTreeMap<u64, Sleeper>,
 }
 
-impl Wake {
-    fn now(mut self) {
-        together(|| self.wake());
-    }
-
-    fn wake(&mut self) {
-        if let Some(called) = self.called.take() {
-            called.wake();
-        }
-        while let Some(again) = self.again.pop() {
-            again.wake();
-        }
-        for waiting in self.served.by_ref() {
-            waiting.waker.wake();
-        }
-        for invalidation in self.let_go.by_ref() {
-            invalidation.wake();
-        }
-    }
-}
-
-impl Drop for Wake {
-    /// After a waker that panicked, the others are woken all the same.
-    fn drop(&mut self) {
-        self.wake();
+impl Sleepers for Wake {
+    fn each(&mut self, mut visit: impl FnMut(&mut Sleeper)) {
+        self.called.iter_mut().for_each(&mut visit);
+        self.again.iter_mut().for_each(&mut visit);
+        self.served.values_mut().for_each(|waiting| visit(&mut waiting.sleeper));
+        self.let_go.values_mut().for_each(visit);
     }
 }
 
 /// Releases the mutex, gives memory back, and wakes, in this order.
-pub(super) fn release(mut book: MutexGuard<'_, Lazy>, wake: Wake) {
+pub(super) fn release(mut book: MutexGuard<'_, Lazy>, mut wake: Wake) {
     let empty = book.take_if(|book| book.is_empty());
     drop(book);
     drop(empty);
-    wake.now();
+    wake_all(&mut wake);
 }
 
-pub(super) fn take_all(book: &mut Lazy) -> IntoValues<u64, Waiting> {
+pub(super) fn take_all(book: &mut Lazy) -> BTreeMap<u64, Waiting> {
     book.as_mut().map(|book| book.take_all()).unwrap_or_default()
 }
 
-pub(super) fn take_until(book: &mut Lazy, born: Generation) -> IntoValues<u64, Waiting> {
+pub(super) fn take_until(book: &mut Lazy, born: Generation) -> BTreeMap<u64, Waiting> {
     book.as_mut().map(|book| book.take_until(born)).unwrap_or_default()
 }
 
-pub(super) fn all_again(book: &mut Lazy) -> Vec<Waker> {
+pub(super) fn all_again(book: &mut Lazy) -> Vec<Sleeper> {
     book.as_mut().map(|book| book.tell_again(|_| true)).unwrap_or_default()
 }
 
-pub(super) fn call_next(book: &mut Lazy) -> Option<Waker> {
+pub(super) fn call_next(book: &mut Lazy) -> Option<Sleeper> {
     book.as_mut()?.call_next()
 }
 
-pub(super) fn tell_the_others(book: &mut Lazy) -> Vec<Waker> {
+pub(super) fn tell_the_others(book: &mut Lazy) -> Vec<Sleeper> {
     book.as_mut().map(|book| book.tell_the_others()).unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use super::{Birth, Election, State, Timer};
 use crate::cycle::Edges;
 use crate::error::WaitCycle;
 use crate::sync::{Mutant, MutexGuard, Ordering, mutant, unique};
+use crate::wakers::Sleeper;
 use std::fmt;
 use std::mem;
 use std::task::{Poll, Waker};
@@ -54,10 +55,10 @@ impl<'a> Waiter<'a> {
     /// of [`Election::elect`], as of now.
     pub fn poll(&mut self, waker: &Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         // Before the mutex: cloning a waker is user code.
-        let newest = waker.clone();
+        let sleeper = Sleeper::of(waker);
         let polled = match self.ticket {
-            None => self.queue(newest, timer),
-            Some(ticket) => self.check(ticket, newest, timer),
+            None => self.queue(sleeper, timer),
+            Some(ticket) => self.check(ticket, sleeper, timer),
         };
         if mem::take(&mut self.asks) {
             waker.wake_by_ref();
@@ -65,7 +66,7 @@ impl<'a> Waiter<'a> {
         polled
     }
 
-    fn queue(&mut self, waker: Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
+    fn queue(&mut self, sleeper: Sleeper, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         let mut book = self.election.book.lock();
         // Relaxed: a running creation's word changes only under the mutex that we hold.
         let state = State(self.election.state.load(Ordering::Relaxed));
@@ -89,7 +90,7 @@ impl<'a> Waiter<'a> {
         let overdue = timer.is_some_and(|timer| timer.finds_overdue(state));
         entries.overdue |= overdue && !mutant(Mutant::OverdueUntold);
         let waiting = Waiting {
-            waker,
+            sleeper,
             since: state.generation(),
             role: self.role,
             called: false,
@@ -102,7 +103,7 @@ impl<'a> Waiter<'a> {
         Poll::Pending
     }
 
-    fn check(&mut self, ticket: u64, mut waker: Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
+    fn check(&mut self, ticket: u64, mut sleeper: Sleeper, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         let mut guard = self.election.book.lock();
         let Some(book) = guard.as_mut().filter(|book| book.accesses.contains_key(&ticket)) else {
             drop(guard);
@@ -134,9 +135,9 @@ impl<'a> Waiter<'a> {
             Ok(asks) => self.asks = asks,
             Err(cycle) => return self.go(guard, ticket, Verdict::WouldDeadlock(cycle)),
         }
-        mem::swap(&mut waiting.waker, &mut waker);
+        mem::swap(&mut waiting.sleeper, &mut sleeper);
         drop(guard);
-        drop(waker); // the old one
+        drop(sleeper); // the old one
         Poll::Pending
     }
 
@@ -181,16 +182,16 @@ impl StoreEnd<'_> {
     /// Ready once no store runs that began before the invalidation.
     pub fn poll(&mut self, waker: &Waker) -> Poll<()> {
         let Some(ticket) = self.ticket else { return Poll::Ready(()) };
-        let mut waker = waker.clone();
+        let mut sleeper = Sleeper::of(waker);
         let mut book = self.election.book.lock();
         let Some(waiting) = book.as_mut().and_then(|book| book.invalidations.get_mut(&ticket)) else {
             drop(book);
             self.ticket = None;
             return Poll::Ready(());
         };
-        mem::swap(waiting, &mut waker);
+        mem::swap(waiting, &mut sleeper);
         drop(book);
-        drop(waker); // the old one
+        drop(sleeper); // the old one
         Poll::Pending
     }
 }

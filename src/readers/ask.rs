@@ -92,7 +92,7 @@ impl<'a> Ask<'a> {
     fn leave_line(&mut self, inner: &mut Inner, leaving: &mut Leaving) {
         let left = self.ticket.take().zip(inner.line.as_mut()).and_then(|(ticket, line)| line.readers.remove(&ticket));
         let Some(mut left) = left else { return };
-        leaving.drop(&mut left.sleeper);
+        leaving.drops(&mut left.sleeper);
         if left.admitted {
             self.readers.one_less_admitted(inner, leaving);
         }

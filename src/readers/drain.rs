@@ -201,7 +201,7 @@ impl Drain<'_> {
         inner.phase = Phase::Writing;
         self.stage = Stage::Done;
         if let Some(line) = &mut inner.line {
-            leaving.drop(&mut line.drains);
+            leaving.drops(&mut line.drains);
         }
         release(inner, leaving);
         Poll::Ready(())

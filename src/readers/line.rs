@@ -54,7 +54,7 @@ impl Line {
     /// A writer is no longer in line.
     pub(super) fn leave(&mut self, ticket: u64, leaving: &mut Leaving) {
         if let Some(mut left) = self.writers.remove(&ticket) {
-            leaving.drop(&mut left);
+            leaving.drops(&mut left);
         }
     }
 
@@ -68,7 +68,7 @@ pub(super) fn release(mut inner: MutexGuard<'_, Inner>, leaving: Leaving) {
     let empty = inner.line.take_if(|line| line.is_empty());
     drop(inner);
     drop(empty);
-    leaving.done();
+    drop(leaving);
 }
 
 impl Readers {
@@ -79,10 +79,10 @@ impl Readers {
         (inner.phase, inner.writer) = (Phase::Idle, None);
         if let Some(line) = &mut inner.line {
             line.inside.clear();
-            leaving.drop(&mut line.drains);
+            leaving.drops(&mut line.drains);
             for asking in line.readers.values_mut() {
                 asking.admitted = true;
-                leaving.wake(&mut asking.sleeper);
+                leaving.wakes(&mut asking.sleeper);
             }
             line.admitted = line.readers.len();
         }
@@ -96,7 +96,7 @@ impl Readers {
         match &mut inner.line {
             Some(line) if !line.writers.is_empty() => {
                 if let (0, Some(mut first)) = (line.admitted, line.writers.first_entry()) {
-                    leaving.wake(first.get_mut());
+                    leaving.wakes(first.get_mut());
                 }
             }
             line => {
@@ -105,7 +105,7 @@ impl Readers {
                 // Who waits for a writer that gave up before its turn.
                 if let Some(line) = line {
                     for asking in line.readers.values_mut().filter(|asking| !asking.admitted) {
-                        leaving.wake(&mut asking.sleeper);
+                        leaving.wakes(&mut asking.sleeper);
                     }
                 }
             }

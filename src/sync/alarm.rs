@@ -15,16 +15,17 @@
 //! goes off, and one that was set before does not.)
 //!
 //! Whoever adds an entry that is the first, or finds no thread, wakes or starts it, under the mutex that it goes to
-//! sleep under. Wakers are run, cloned and dropped outside it.
+//! sleep under. Whom it wakes it wakes outside it: see [`wakers`](crate::wakers). It is one thread for all, so a waker
+//! that takes long delays the alarms of others.
 
 #[cfg(not(dogpile_loom))]
 pub(crate) use real::Alarm;
 
 #[cfg(not(dogpile_loom))]
 mod real {
-    use crate::runner::quietly;
     use crate::sync::process::PerProcess;
     use crate::sync::{Condvar, Deadline, Mutex, unique};
+    use crate::wakers::{Sleeper, wake_all};
     use std::collections::BTreeMap;
     use std::mem;
     use std::task::Waker;
@@ -42,7 +43,7 @@ mod real {
 
     #[derive(Default)]
     struct Entries {
-        by_time: BTreeMap<(Instant, u64), Waker>,
+        by_time: BTreeMap<(Instant, u64), Sleeper>,
         /// There is a thread.
         runs: bool,
     }
@@ -60,7 +61,7 @@ mod real {
             if old.is_none() && self.0.is_none() {
                 return;
             }
-            let new = self.0.map(|key| (key, waker.clone()));
+            let new = self.0.map(|key| (key, Sleeper::of(waker)));
             Clockwork::here().replace(old, new);
         }
     }
@@ -78,39 +79,36 @@ mod real {
             CLOCKWORK.get_or_init(Self::default)
         }
 
-        fn replace(&'static self, old: Option<(Instant, u64)>, new: Option<((Instant, u64), Waker)>) {
+        fn replace(&'static self, old: Option<(Instant, u64)>, new: Option<((Instant, u64), Sleeper)>) {
             let mut entries = self.entries.lock();
             let gone = old.and_then(|key| entries.by_time.remove(&key));
-            let mut unheard = None;
-            if let Some((key, waker)) = new {
-                entries.by_time.insert(key, waker);
+            let mut unheard = Sleeper::default();
+            if let Some((key, sleeper)) = new {
+                entries.by_time.insert(key, sleeper);
                 if !entries.runs {
                     entries.runs = thread::Builder::new().name("dogpile".to_owned()).spawn(|| self.run()).is_ok();
                 } else if entries.by_time.first_key_value().is_some_and(|(first, _)| *first == key) {
                     self.changed.notify_one();
                 }
                 if !entries.runs {
-                    unheard = entries.by_time.remove(&key);
+                    unheard = entries.by_time.remove(&key).unwrap_or_default();
                 }
             }
             drop(entries);
             drop(gone); // a waker
             // There is no thread to be had: better it asks again and again than never.
-            if let Some(waker) = unheard {
-                waker.wake();
-            }
+            wake_all(&mut unheard);
         }
 
         fn run(&self) {
             let mut entries = self.entries.lock();
             loop {
                 let later = entries.by_time.split_off(&(Instant::now(), u64::MAX));
-                let due = mem::replace(&mut entries.by_time, later);
+                let mut due = mem::replace(&mut entries.by_time, later);
                 if !due.is_empty() {
                     drop(entries);
-                    for waker in due.into_values() {
-                        quietly(|| waker.wake());
-                    }
+                    wake_all(&mut due);
+                    drop(due);
                     entries = self.entries.lock();
                 } else if let Some(((first, _), _)) = entries.by_time.first_key_value() {
                     let first = *first;

@@ -38,7 +38,7 @@ impl Place {
     }
 }
 
-/// Wakes many as one by one.
+/// Wakes many threads as one by one.
 pub(crate) fn together(wake: impl FnOnce()) {
     wake();
 }

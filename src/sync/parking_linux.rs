@@ -140,23 +140,14 @@ thread_local! {
     static TOGETHER: RefCell<Option<Rings>> = const { RefCell::new(None) };
 }
 
-/// Runs `wake`, which wakes many; the threads among them by one call to the kernel for each room, when it is done.
-///
-/// Wakers of others than threads run in between, and must not wait for a thread that is woken here: wakers never wait.
+/// Runs `wake`, which wakes many threads, by one call to the kernel for each room, when it is done. Nothing else is to run
+/// meanwhile: it might wait for one of them.
 pub(crate) fn together(wake: impl FnOnce()) {
-    /// Rings at the end, also after a panic of somebody's waker.
-    struct Ring(Option<Rings>);
-
-    impl Drop for Ring {
-        fn drop(&mut self) {
-            let rings = TOGETHER.try_with(|together| together.replace(self.0.take()));
-            for Seat { room, bit } in rings.ok().flatten().into_iter().flatten() {
-                room.ring(bit);
-            }
-        }
-    }
-
-    // A waker may come here again: it rings for itself, and leaves what was begun before it as it was.
-    let _ring = TOGETHER.try_with(|together| Ring(together.replace(Some(Vec::new()))));
+    // Where this thread's locals are gone, each of them is called by itself.
+    let _begun = TOGETHER.try_with(|together| together.replace(Some(Vec::new())));
     wake();
+    let rings = TOGETHER.try_with(RefCell::take);
+    for Seat { room, bit } in rings.ok().flatten().into_iter().flatten() {
+        room.ring(bit);
+    }
 }

@@ -111,7 +111,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
                 let pass = (need != Need::Missing).then_some(pass);
                 match (lock.settle(seen, need, wait).await?, pass) {
                     (Settled::Elected { born, .. }, pass) => {
-                        // A writer may be waiting for just that pass, and wakers are the user's.
+                        // A writer may be waiting for just that pass, and its waker runs then, which is the user's.
                         lock.meanwhile(born, || elected(need, pass));
                         return Ok(Access::Elected(born));
                     }
