@@ -31,6 +31,7 @@ use crate::election::Verdict;
 use crate::error::CreateError;
 use crate::runner;
 use crate::sync::{Arc, Mutant, Mutex, mutant};
+use crate::wakers::{Sleeper, wake_all};
 use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,7 +61,7 @@ impl<F: Fn(Task) + ?Sized> Spawner for F {
 /// What has become of a creation, for the one that has spawned it.
 enum Slip<R> {
     Blank {
-        waker: Waker,
+        sleeper: Sleeper,
         /// It is about to be filled in, come what may.
         ending: bool,
     },
@@ -73,15 +74,14 @@ enum Slip<R> {
 struct Fill<R>(Arc<Mutex<Slip<R>>>);
 
 impl<R> Fill<R> {
-    /// Returns whom to wake.
-    fn fill(&self, with: Slip<R>) -> Option<Waker> {
+    /// Fills it in, unless it is, and wakes the one who waits for that.
+    fn fill(&self, with: Slip<R>) {
         let mut slip = self.0.lock();
-        if !matches!(*slip, Slip::Blank { .. }) {
-            return None;
-        }
-        let blank = mem::replace(&mut *slip, with);
+        let Slip::Blank { sleeper, .. } = &mut *slip else { return };
+        let mut sleeper = sleeper.take();
+        *slip = with;
         drop(slip);
-        if let Slip::Blank { waker, .. } = blank { Some(waker) } else { None }
+        wake_all(&mut sleeper);
     }
 }
 
@@ -98,10 +98,7 @@ impl<R> Ending<R> {
 
 impl<R> Drop for Fill<R> {
     fn drop(&mut self) {
-        if let Some(waker) = self.fill(Slip::Lost) {
-            // It may be a panic that drops this, and a waker is user code.
-            runner::quietly(|| waker.wake());
-        }
+        self.fill(Slip::Lost);
     }
 }
 
@@ -133,14 +130,14 @@ impl<R> Drop for Spawned<R> {
 
 impl<R> Spawned<R> {
     fn poll(&self, waker: &Waker) -> Told<R> {
-        let mut waker = waker.clone();
+        let mut sleeper = Sleeper::of(waker);
         let mut slip = self.0.lock();
         match &mut *slip {
-            Slip::Blank { waker: old, ending } => {
+            Slip::Blank { sleeper: old, ending } => {
                 let ending = *ending;
-                mem::swap(old, &mut waker);
+                mem::swap(old, &mut sleeper);
                 drop(slip);
-                drop(waker); // the old one
+                drop(sleeper); // the old one
                 Told::NotYet { ending }
             }
             _ => match mem::replace(&mut *slip, Slip::Read) {
@@ -158,15 +155,14 @@ pub(crate) fn spawn<N: Send + 'static, R: Send + 'static, F: Future<Output = R> 
     is_dead: fn(&N) -> bool,
     run: impl FnOnce(N, Ending<R>) -> F + Send + 'static,
 ) -> Spawned<R> {
-    let slip = Arc::new(Mutex::new(Slip::Blank { waker: Waker::noop().clone(), ending: false }));
+    let slip = Arc::new(Mutex::new(Slip::Blank { sleeper: Sleeper::default(), ending: false }));
     let (fill, ending) = (Fill(Arc::clone(&slip)), Ending(Arc::clone(&slip)));
     let run = async move {
         if is_dead(&creation) {
             return;
         }
         let ended = run(creation, ending).await;
-        let waker = fill.fill(Slip::Filled(ended));
-        waker.into_iter().for_each(Waker::wake);
+        fill.fill(Slip::Filled(ended));
     };
     spawner.spawn(Box::pin(quietly(run)));
     Spawned(slip)
