@@ -8,10 +8,11 @@ use dogpile::{
     Backoff, Cached, CachedGuard, CreateError, Creation, Dogpile, Finished, ManualClock, Outcome, Policy, PublishError,
     Turn,
 };
-use dogpile_loom_tests::{Reached, Slot, check};
+use dogpile_loom_tests::{Reached, Slot, Wakes, check};
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -103,6 +104,31 @@ fn c11_a_time_out_against_finish() {
     });
     PUBLISHED.at_least_once();
     DEAD.at_least_once();
+}
+
+/// A task that waits for that time is dropped at about that time: the clock keeps nothing of it, and forgets nobody else.
+#[test]
+fn f16_a_task_is_dropped_as_the_clock_is_moved() {
+    static WOKEN: Reached = Reached::new();
+    static TAKEN_BACK: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::ruled(&MORTAL);
+        let creation = shared.elected();
+        let wakes = Arc::<Wakes>::default();
+        let mut task = Box::pin(shared.lock.acquire_or_create_async(async || unreachable!("it is dropped")));
+        assert!(task.as_mut().poll(&mut Context::from_waker(&wakes.waker())).is_pending());
+        let waiter = spawn(&shared, |shared| shared.lock.acquire_or_create(|| ()));
+        let time = spawn(&shared, |shared| shared.clock.advance(SECOND));
+        drop(task);
+        assert_eq!(waiter.join().unwrap(), Outcome::Created);
+        time.join().unwrap();
+        WOKEN.here_if(wakes.count() > 0);
+        TAKEN_BACK.here_if(wakes.count() == 0);
+        assert_eq!(Arc::strong_count(&wakes), 1);
+        assert!(creation.is_dead() && shared.is_at_rest());
+    });
+    WOKEN.at_least_once();
+    TAKEN_BACK.at_least_once();
 }
 
 /// The same, with a creation that fails or is dropped: then the waiter creates in any case.

@@ -50,3 +50,41 @@ fn c11_on_a_clock_that_is_moved() {
     assert_eq!(poll(&mut waits, &woken), Poll::Ready(Outcome::Created));
     assert!(hangs.is_dead());
 }
+
+/// What has waited leaves nothing with the clock, however it has ended: what comes after it finds an empty table.
+#[test]
+fn f16_who_no_longer_waits_leaves_nothing_with_the_clock() {
+    const MANY: usize = 16_000;
+    let clock = Arc::new(ManualClock::new());
+    let lock = Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MINUTE);
+    let Turn::Create(hangs) = lock.acquire() else { panic!("not elected") };
+    let wakers: Vec<_> = (0..MANY).map(|_| Arc::<Woken>::default()).collect();
+    let wait = |woken| {
+        let mut waits = Box::pin(lock.acquire_or_create_async(async || ()));
+        assert!(poll(&mut waits, woken).is_pending());
+        waits
+    };
+    let left = || wakers.iter().filter(|woken| Arc::strong_count(woken) > 1).count();
+
+    let tasks: Vec<_> = wakers.iter().map(wait).collect();
+    assert_eq!(left(), MANY);
+    drop(tasks);
+    assert_eq!(left(), 0, "dropped");
+
+    let mut tasks: Vec<_> = wakers[..100].iter().map(wait).collect();
+    clock.advance(Duration::from_secs(1));
+    let (elsewhere, woken) = (Arc::<Woken>::default(), &wakers[..100]);
+    for waits in &mut tasks {
+        assert!(poll(waits, &elsewhere).is_pending());
+    }
+    assert_eq!(left(), 0, "polled by another");
+    for (waits, woken) in tasks.iter_mut().zip(woken) {
+        assert!(poll(waits, woken).is_pending());
+    }
+    assert_eq!(Arc::strong_count(&elsewhere), 1, "and by the first again");
+    hangs.finish();
+    for waits in &mut tasks {
+        assert_eq!(poll(waits, &elsewhere), Poll::Ready(Outcome::Waited));
+    }
+    assert_eq!(left(), 0, "served");
+}
