@@ -6,7 +6,8 @@
 
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, const_fn};
 use crate::wakers::{Sleeper, wake_all};
-use std::mem::{replace, take};
+use std::collections::BTreeMap;
+use std::mem::{replace, swap};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
@@ -40,9 +41,21 @@ pub trait Clock: Send + Sync {
     /// sleeps for as long as there is left, and looks again. A clock that is moved by somebody keeps the waker, and
     /// wakes it when it is moved. A waker may be a [task's](crate::Dogpile#wakers), and is user code: it is best run,
     /// cloned and dropped outside the clock's own mutex.
-    fn wake_at(&self, at: u64, waker: &Waker) -> bool {
-        let _ = (at, waker);
+    ///
+    /// The `ticket` is a number that no other wait of the process has. A wait that asks again with the same ticket and
+    /// time has a newer waker, which takes the place of the older one. For another time the wait asks first, and takes
+    /// the earlier one back after that.
+    fn wake_at(&self, at: u64, ticket: u64, waker: &Waker) -> bool {
+        let _ = (at, ticket, waker);
         false
+    }
+
+    /// Takes back what [`wake_at`](Self::wake_at) was asked for with these two, and has promised: the wait is over, or
+    /// was given up, or looks to another time. The waker is to be dropped, if the clock still has it.
+    ///
+    /// A clock that keeps wakers forgets one here. By default it does nothing. A panic in here ends here.
+    fn cancel_wake(&self, at: u64, ticket: u64) {
+        let _ = (at, ticket);
     }
 
     /// The time of day, which other processes and machines understand, and which may be set back.
@@ -66,8 +79,12 @@ macro_rules! clock_behind {
                 (**self).now_coarse()
             }
 
-            fn wake_at(&self, at: u64, waker: &Waker) -> bool {
-                (**self).wake_at(at, waker)
+            fn wake_at(&self, at: u64, ticket: u64, waker: &Waker) -> bool {
+                (**self).wake_at(at, ticket, waker)
+            }
+
+            fn cancel_wake(&self, at: u64, ticket: u64) {
+                (**self).cancel_wake(at, ticket);
             }
 
             fn wall(&self) -> SystemTime {
@@ -169,7 +186,7 @@ pub(crate) const fn nanoseconds(duration: Duration) -> u64 {
 /// Its time of day begins in the year 2000 and moves along; [`set_wall`](Self::set_wall) sets it apart.
 ///
 /// Who waits for a creation that has a [time-out](crate::PolicyBuilder::creation_timeout) is woken when the clock is
-/// moved there. (The clock keeps a waker for each thread or task that has, until then.)
+/// moved there. (The clock keeps a waker for each thread or task that waits so, as long as it does.)
 ///
 /// Share it as `&'static ManualClock` or `Arc<ManualClock>`: both are clocks themselves. Code under test takes any
 /// clock if its lock is a `Dogpile<C>`, or a `Dogpile<Arc<dyn Clock>>`.
@@ -225,8 +242,8 @@ pub struct ManualClock {
     now: AtomicU64,
     /// Nanoseconds since 1970.
     wall: AtomicU64,
-    /// Whom to wake, and when; one thread is there once.
-    alarms: Mutex<Vec<(u64, Sleeper)>>,
+    /// Whom to wake: by the time, and the ticket of the wait.
+    alarms: Mutex<BTreeMap<(u64, u64), Sleeper>>,
 }
 
 // A panic can leave nothing half-done in here: a waker is woken after the mutex.
@@ -242,7 +259,7 @@ impl ManualClock {
         #[must_use]
         pub const fn new() -> Self {
             let (now, wall) = (AtomicU64::new(ORIGIN), AtomicU64::new(WALL_ORIGIN));
-            Self { now, wall, alarms: Mutex::new(Vec::new()) }
+            Self { now, wall, alarms: Mutex::new(BTreeMap::new()) }
         }
     }
 
@@ -264,10 +281,9 @@ impl ManualClock {
         // Whoever sets an alarm looks at the clock under this mutex: before this, and is found here, or after it, and
         // sees that the clock has been moved.
         let mut alarms = self.alarms.lock();
-        let (due, later): (Vec<_>, Vec<_>) = take(&mut *alarms).into_iter().partition(|(at, _)| *at <= now);
-        *alarms = later;
+        let later = alarms.split_off(&(now, u64::MAX));
+        let mut due = replace(&mut *alarms, later);
         drop(alarms);
-        let mut due: Vec<Sleeper> = due.into_iter().map(|(_, sleeper)| sleeper).collect();
         wake_all(&mut due);
     }
 
@@ -302,23 +318,23 @@ impl Clock for ManualClock {
         self.now.load(Ordering::Acquire)
     }
 
-    fn wake_at(&self, at: u64, waker: &Waker) -> bool {
-        let mut alarm = (at, Sleeper::of(waker));
+    fn wake_at(&self, at: u64, ticket: u64, waker: &Waker) -> bool {
+        let mut sleeper = Sleeper::of(waker);
         let mut alarms = self.alarms.lock();
         if self.now() >= at {
             drop(alarms);
-            wake_all(&mut alarm.1);
+            wake_all(&mut sleeper);
             return true;
         }
-        let old = if let Some(same) = alarms.iter_mut().find(|(_, other)| other.will_wake(waker)) {
-            Some(replace(same, alarm))
-        } else {
-            alarms.push(alarm);
-            None
-        };
+        swap(alarms.entry((at, ticket)).or_default(), &mut sleeper);
         drop(alarms);
-        drop(old);
+        drop(sleeper); // the old one
         true
+    }
+
+    fn cancel_wake(&self, at: u64, ticket: u64) {
+        let gone = self.alarms.lock().remove(&(at, ticket));
+        drop(gone); // after the mutex
     }
 
     fn wall(&self) -> SystemTime {

@@ -43,10 +43,6 @@ impl Sleeper {
         self.waker.is_none()
     }
 
-    pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
-        self.waker.as_ref().is_some_and(|own| own.will_wake(waker))
-    }
-
     /// To be woken. Whoever is polls again before it sleeps again, and brings a new one.
     pub(crate) fn take(&mut self) -> Self {
         mem::take(self)
@@ -79,7 +75,7 @@ impl fmt::Debug for Sleeper {
 }
 
 /// A panic ends here; but a model is to see its panics.
-fn contained(run: impl FnOnce()) {
+pub(crate) fn contained(run: impl FnOnce()) {
     if cfg!(dogpile_loom) { run() } else { quietly(run) }
 }
 

@@ -120,13 +120,14 @@ impl<C: Clock> Dogpile<C> {
             let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
             let mut queued = Queued { of: self, since: self.clock.now(), waits: false };
             let mut waiter = self.election.wait(seen, wait.hears_of_pauses()).blocking(!wait.is_of_a_task());
+            let mut reminder = self.reminder();
             let poll = |waker: &Waker| {
                 let timer = self.timer();
                 match waiter.poll(waker, timer) {
                     Poll::Ready(verdict) => Ok(verdict),
                     Poll::Pending => {
                         queued.waits = true;
-                        Err(self.nap(waker, timer))
+                        Err(self.nap(&mut reminder, waker, timer))
                     }
                 }
             };

@@ -14,7 +14,8 @@ use crate::observer::Tally;
 use crate::policy::Policy;
 use crate::running::is_creating_here;
 use crate::sync::once::OnceBox;
-use crate::sync::{Arc, AtomicU64, Deadline, Ordering, const_fn};
+use crate::sync::{Arc, AtomicU64, Deadline, Ordering, const_fn, unique};
+use crate::wakers::contained;
 use std::fmt;
 use std::task::Waker;
 use std::time::Duration;
@@ -91,6 +92,41 @@ impl Terms {
         // Acquire: pairs with the release of the word that says to read this, by which it was made, too. (The word was
         // acquired before; a `hold` that is newer than it is as good.)
         self.more.get().map_or(0, |more| more.hold.load(Ordering::Acquire))
+    }
+}
+
+/// What a wait has asked its clock for, as long as it waits.
+pub(crate) struct Reminder<'a, C: Clock> {
+    clock: &'a C,
+    /// For when, and the ticket.
+    set: Option<(u64, u64)>,
+}
+
+impl<C: Clock> Reminder<'_, C> {
+    /// For that time, in place of any other. Returns whether the clock does it.
+    fn set(&mut self, at: u64, waker: &Waker) -> bool {
+        let ticket = self.set.map_or_else(unique, |(_, ticket)| ticket);
+        if !self.clock.wake_at(at, ticket, waker) {
+            return false;
+        }
+        match self.set.replace((at, ticket)) {
+            Some((before, _)) if before != at => self.take_back(before, ticket),
+            _ => {}
+        }
+        true
+    }
+
+    fn take_back(&self, at: u64, ticket: u64) {
+        // The clock is the user's, and it may be a panic that has come here.
+        contained(|| self.clock.cancel_wake(at, ticket));
+    }
+}
+
+impl<C: Clock> Drop for Reminder<'_, C> {
+    fn drop(&mut self) {
+        if let Some((at, ticket)) = self.set {
+            self.take_back(at, ticket);
+        }
     }
 }
 
@@ -178,10 +214,20 @@ impl<C: Clock> Dogpile<C> {
         Some(Timer { hold: self.terms.hold(), now: self.clock.now(), timeout })
     }
 
+    /// For one who may come to wait for a creation: nothing yet.
+    pub(crate) fn reminder(&self) -> Reminder<'_, C> {
+        Reminder { clock: &self.clock, set: None }
+    }
+
     /// For one who is about to sleep until a creation ends, which may be overdue before that: has it wake up by then.
     /// Returns until when it is to sleep at the most, if its clock does not see to that. The timer is the one that it
     /// has just polled with: what it would have found at a later time it has not told anybody.
-    pub(super) fn nap(&self, waker: &Waker, timer: Option<Timer<'_>>) -> Option<Deadline> {
+    pub(crate) fn nap(
+        &self,
+        reminder: &mut Reminder<'_, C>,
+        waker: &Waker,
+        timer: Option<Timer<'_>>,
+    ) -> Option<Deadline> {
         let timer = timer?;
         let state = self.election.look();
         // What `hold` says may be of a pause that has begun since: no creation that it may come to wait for has longer
@@ -191,7 +237,7 @@ impl<C: Clock> Dogpile<C> {
         if at <= timer.now && state.is_storing() {
             return None; // the end of the store is what it waits for: see `election`
         }
-        let woken = self.clock.wake_at(at, waker);
+        let woken = reminder.set(at, waker);
         (!woken).then(|| Deadline::after(Duration::from_nanos(at.saturating_sub(timer.now))))
     }
 

@@ -1,11 +1,16 @@
 //! Tasks that wait for a creation which hangs (C11): on the real clock an alarm wakes them, on one that is moved its
 //! mover.
 
+use crate::common::until;
 use crate::executor::{Woken, block_on, poll};
-use dogpile::{Cached, Dogpile, Finished, ManualClock, Outcome, Policy, Turn};
+use dogpile::{AcquireError, Cached, Clock, Dogpile, Finished, ManualClock, Outcome, Policy, Turn};
+use std::collections::BTreeSet;
 use std::future::pending;
-use std::sync::Arc;
-use std::task::Poll;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 static SOON: Policy = Policy::builder().creation_timeout(Duration::from_millis(20)).build_const();
@@ -87,4 +92,75 @@ fn f16_who_no_longer_waits_leaves_nothing_with_the_clock() {
         assert_eq!(poll(waits, &elsewhere), Poll::Ready(Outcome::Waited));
     }
     assert_eq!(left(), 0, "served");
+}
+
+/// A clock that keeps books of what it is asked for.
+#[derive(Default)]
+struct Books {
+    clock: ManualClock,
+    open: Mutex<BTreeSet<(u64, u64)>>,
+    errors: AtomicUsize,
+}
+
+impl Books {
+    fn open(&self) -> usize {
+        assert_eq!(self.errors.load(Ordering::SeqCst), 0, "what nobody had asked for was taken back");
+        self.open.lock().unwrap().len()
+    }
+}
+
+impl Clock for Books {
+    fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
+    fn wake_at(&self, at: u64, ticket: u64, waker: &Waker) -> bool {
+        self.open.lock().unwrap().insert((at, ticket));
+        self.clock.wake_at(at, ticket, waker)
+    }
+
+    fn cancel_wake(&self, at: u64, ticket: u64) {
+        if !self.open.lock().unwrap().remove(&(at, ticket)) {
+            self.errors.fetch_add(1, Ordering::SeqCst);
+        }
+        self.clock.cancel_wake(at, ticket);
+        // Nobody hears of it.
+        resume_unwind(Box::new("a clock"));
+    }
+}
+
+#[test]
+fn f16_what_a_clock_is_asked_for_is_taken_back() {
+    let clock = Arc::new(Books::default());
+    let lock = Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MINUTE);
+    let Turn::Create(first) = lock.acquire() else { panic!("not elected") };
+    let woken = Arc::<Woken>::default();
+    let wait = || Box::pin(lock.acquire_or_create_async(pending));
+    let [mut elected, mut waits, mut dropped] = [(); 3].map(|()| wait());
+    for (before, waits) in [&mut elected, &mut waits, &mut dropped].into_iter().enumerate() {
+        assert!(poll(waits, &woken).is_pending());
+        assert_eq!(clock.open(), before + 1);
+    }
+    assert!(poll(&mut waits, &woken).is_pending());
+    assert_eq!(clock.open(), 3, "asked again");
+    drop(dropped);
+    assert_eq!(clock.open(), 2);
+    assert_eq!(lock.acquire_timeout(Duration::ZERO).err(), Some(AcquireError::TimedOut));
+    assert_eq!(clock.open(), 2, "a thread that is out of time");
+
+    clock.clock.advance(Duration::from_secs(60));
+    assert!(poll(&mut elected, &woken).is_pending());
+    assert!(first.is_dead());
+    assert_eq!(clock.open(), 1, "elected");
+    assert!(poll(&mut waits, &woken).is_pending());
+    assert_eq!(clock.open(), 1, "for another time");
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| lock.acquire_or_create(|| ()));
+        until(|| lock.waiting() == 2);
+        until(|| clock.open() == 2);
+        drop(waits);
+        drop(elected);
+        assert_eq!(thread.join().unwrap(), Outcome::Created);
+    });
+    assert_eq!(clock.open(), 0, "and of a thread");
 }

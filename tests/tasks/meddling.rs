@@ -139,9 +139,14 @@ impl Clock for Time {
         self.0.as_ref().map_or_else(|| MonotonicClock.now(), Clock::now)
     }
 
-    fn wake_at(&self, at: u64, waker: &Waker) -> bool {
+    fn wake_at(&self, at: u64, ticket: u64, waker: &Waker) -> bool {
         Self::meddle();
-        self.0.as_ref().is_some_and(|moved| moved.wake_at(at, waker))
+        self.0.as_ref().is_some_and(|moved| moved.wake_at(at, ticket, waker))
+    }
+
+    fn cancel_wake(&self, at: u64, ticket: u64) {
+        Self::meddle();
+        self.0.iter().for_each(|moved| moved.cancel_wake(at, ticket));
     }
 }
 
