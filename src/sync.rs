@@ -87,6 +87,8 @@ pub enum Mutant {
     /// A reader looks for a writer without a fence behind the mark that it has left (L9).
     #[cfg(dogpile_loom)]
     NoReaderFence,
+    /// A record that is taken counts as free (L9).
+    TakenUncounted,
     /// A reader that leaves does not look for a writer that waits for it (L9).
     LeavesSilently,
     /// Who is let in while a writer drains is not waited for (L9).

@@ -203,6 +203,25 @@ fn l9_leaves_silently() {
     finds("l9_leaves_silently", Mutant::LeavesSilently, "deadlock", || reader_and_writer(false));
 }
 
+/// A writer that takes a record for free which is not passes over its reader.
+#[test]
+fn l9_taken_uncounted() {
+    finds("l9_taken_uncounted", Mutant::TakenUncounted, "Causality violation", || {
+        let lock = Arc::new(RmLock::new(Slot::new()));
+        drop(lock.read());
+        let writer = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.write().write(1))
+        };
+        let guard = lock.read();
+        let before = guard.read();
+        thread::yield_now();
+        assert_eq!(guard.read(), before);
+        drop(guard);
+        writer.join().unwrap();
+    });
+}
+
 /// A writer that waits for the outer guard alone comes in under the inner one.
 #[test]
 fn l9_nested_not_waited_for() {

@@ -34,6 +34,15 @@ fn read(lock: &Arc<Lock>) -> usize {
     lock.read().read()
 }
 
+/// The same, with time for others to come in between.
+fn read_on(lock: &Arc<Lock>) -> usize {
+    let guard = lock.read();
+    let before = guard.read();
+    thread::yield_now();
+    assert_eq!(guard.read(), before);
+    before
+}
+
 fn assert_at_rest(lock: &Lock) {
     assert_eq!((lock.waiting_readers(), lock.waiting_writers()), (0, 0));
     assert!(lock.try_write().is_ok());
@@ -72,6 +81,50 @@ fn l9_the_first_reader_against_the_first_writer() {
         assert_eq!(read(&lock), 1);
         assert_at_rest(&lock);
     });
+}
+
+/// Two threads come to read for the first time, and link their records, while a writer walks them.
+#[test]
+fn f16_records_are_linked_as_a_writer_looks() {
+    static SEEN: Reached = Reached::new();
+    static BEFORE: Reached = Reached::new();
+    static AFTER: Reached = Reached::new();
+    check(|| {
+        let lock = lock();
+        let writer = spawn(&lock, |lock| match lock.try_write() {
+            Ok(slot) => slot.write(1),
+            Err(_) => SEEN.here(),
+        });
+        let readers = [(); 2].map(|()| spawn(&lock, read_on));
+        match readers.map(|reader| reader.join().unwrap()) {
+            [0, 0] => BEFORE.here(),
+            [1, 1] => AFTER.here(),
+            _ => {}
+        }
+        writer.join().unwrap();
+        assert_at_rest(&lock);
+    });
+    SEEN.at_least_once();
+    BEFORE.at_least_once();
+    AFTER.at_least_once();
+}
+
+/// A thread reads and ends, whereupon its record is passed over, and taken by the next one, as a writer looks.
+#[test]
+fn f16_a_record_is_given_up_as_a_writer_looks() {
+    static PASSED_ON: Reached = Reached::new();
+    check(|| {
+        let lock = lock();
+        let first = spawn(&lock, read_on);
+        let writer = spawn(&lock, write);
+        let first = first.join().unwrap();
+        let second = spawn(&lock, read_on).join().unwrap();
+        assert!(first <= second && second <= 1);
+        PASSED_ON.here_if(first < second);
+        writer.join().unwrap();
+        assert_at_rest(&lock);
+    });
+    PASSED_ON.at_least_once();
 }
 
 /// A writer that is let in at once or not at all.

@@ -11,19 +11,46 @@
 //! | false | one is not 0 | its thread has ended, or is ending, and a guard has outlived it (in another thread-local, or leaked) |
 //! | false | all are 0 | free: the next thread that comes takes it |
 //!
-//! So records are as many as it took for the threads that read at the same time, at the time when they were most, and
-//! those that leaked guards have spoilt. They are never freed, and an entry's address names it for good.
+//! Records are made in blocks. So there are as many as it took for the threads that read at the same time, at the time
+//! when they were most, and those that leaked guards have spoilt, and the rest of a block. They are never freed, and an
+//! entry's address names it for good.
 //!
 //! A thread gives its record up while its thread-locals are destroyed, in an order that nobody knows. A guard that is
 //! dropped after that finds the record marked `LATE`, and leaves its entry; what the thread enters after that, the
 //! record does not hold. That this thread reads must not be forgotten in between (L9), so the numbers that are left in
 //! the record then are noted in [`running`](crate::running) as well.
+//!
+//! # How a writer finds them
+//!
+//! The blocks are a list. A thread that needs a record, and finds none free, appends a block, under a mutex; a writer
+//! walks the list without one. So writers of different locks do not wait for each other, nor for threads that come to
+//! read, nor these for them. The walk goes on under the mutex of the writer's own lock, for which readers of that lock
+//! wait: those who leave it meanwhile, and those who read it already and come once more.
+//!
+//! | `free` of a block | its records | |
+//! |---|---|---|
+//! | all there are | no thread has one, and no guard is left in one | a walk passes over the block |
+//! | fewer | some are taken or spoilt | a walk looks at all of them; if `free` is not 0, the next thread takes one of them |
+//!
+//! A record is counted as free after it has become so, and is not any more before its new thread marks it; so `free` may
+//! be too small for a moment, but never too large.
+//!
+//! A walk misses no reader that it has to find. The thread of a record has linked its block, or has come after the thread
+//! that did, and has taken the record off `free`, all before it marks an entry; so the fence behind the mark stands
+//! behind these, too. A writer that missed one of them would have missed the mark: the reader then finds the gate closed
+//! (see [`readers`](super)).
+//!
+//! A look at 10 records takes a writer 0.7 µs, at 1,000 it takes 2.7 µs, and at 10,000 it takes 31 µs, all told (the
+//! kernel's fence, 0.5 µs, included). With one mutex around a list of records, as it once was, 10,000 took 62 µs, and two
+//! writers at once twice as long.
 
 use crate::running::{Doing, begin, end};
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fences, global, local};
+use crate::sync::once::OnceBox;
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutant, Mutex, OnceLock, Ordering, fences, global, local, mutant};
 use crossbeam_utils::CachePadded;
 use std::array;
 use std::cell::Cell;
+use std::iter;
 use std::ptr;
 
 /// Deeper nesting than this goes to the counters. (Two in models, so that they get there.)
@@ -49,15 +76,55 @@ pub(super) struct Record {
     /// thread may write without a lock.
     leaving: AtomicU32,
     taken: AtomicBool,
+    /// Known from when it was taken first.
+    block: OnceLock<&'static Block>,
 }
+
+/// How many records are made at a time. (One in models, so that they have to look for more.)
+const IN_A_BLOCK: u32 = if cfg!(dogpile_loom) { 1 } else { 32 };
+
+#[derive(Debug)]
+struct Block {
+    records: [CachePadded<Record>; IN_A_BLOCK as usize],
+    free: AtomicU32,
+    next: Link,
+}
+
+type Link = OnceBox<&'static Block>;
 
 /// What a thread may come to cost.
 #[cfg(not(dogpile_loom))]
 const _: () = assert!(size_of::<CachePadded<Record>>() + size_of::<&Record>() <= 256);
 
 global! {
-    /// All records there are.
-    static RECORDS: Mutex<Vec<&'static Record>> = Mutex::new(Vec::new());
+    /// To the first block.
+    static BLOCKS: Link = Link::new();
+}
+
+global! {
+    /// Held by a thread that takes a record.
+    static TAKING: Mutex<()> = Mutex::new(());
+}
+
+fn blocks() -> impl Iterator<Item = &'static Block> {
+    // Acquire, in `get`: the block is seen as it was made.
+    iter::successors(BLOCKS.get().copied(), |block| block.next.get().copied())
+}
+
+impl Block {
+    /// A new one, behind the last. By whoever holds `TAKING`.
+    fn append() -> &'static Self {
+        let made = || {
+            let records = array::from_fn(|_| CachePadded::new(Record::new()));
+            let made: &'static Self =
+                Box::leak(Box::new(Self { records, free: AtomicU32::new(IN_A_BLOCK), next: Link::new() }));
+            Box::new(made)
+        };
+        match blocks().last() {
+            None => BLOCKS.get_or_init(made),
+            Some(last) => last.next.get_or_init(made),
+        }
+    }
 }
 
 local! {
@@ -85,6 +152,7 @@ impl Record {
             leaving: AtomicU32::new(LATE),
             taken: AtomicBool::new(false),
             entries: array::from_fn(|_| AtomicU64::new(0)),
+            block: OnceLock::new(),
         }
     }
 
@@ -105,16 +173,19 @@ impl Record {
         // It exists from now on, and its destructor will run.
         GIVEN_UP_ON_EXIT.try_with(|_| ()).ok()?;
         let leaving = if fences::is_asymmetric() { ASYMMETRIC } else { FULL };
-        let mut records = RECORDS.lock();
-        let free = records.iter().copied().find(|record| record.is_free());
-        let record = free.unwrap_or_else(|| {
-            let record: &'static Self = Box::leak(Box::new(CachePadded::new(Self::new())));
-            records.push(record);
-            record
-        });
-        // Relaxed, both: records are taken under the mutex, and how they are left is read by their thread only.
+        let taking = TAKING.lock();
+        // Acquire: pairs with the release in `count_free`, so that the free one is seen to be.
+        let block = blocks().find(|block| block.free.load(Ordering::Acquire) != 0).unwrap_or_else(Block::append);
+        let record: &'static Self = block.records.iter().find(|record| record.is_free()).expect("one is free");
+        // Relaxed, all: records are taken under the mutex, and how they are left is read by their thread only. (For
+        // writers the fence behind the first mark stands behind the count, too.)
+        if !mutant(Mutant::TakenUncounted) {
+            block.free.fetch_sub(1, Ordering::Relaxed);
+        }
         record.taken.store(true, Ordering::Relaxed);
         record.leaving.store(leaving, Ordering::Relaxed);
+        record.block.get_or_init(|| block);
+        drop(taking);
         let _set = GIVEN_UP_ON_EXIT.try_with(|here| here.0.set(Some(record)));
         RECORD.with(|here| here.set(Some(record)));
         Some(record)
@@ -130,14 +201,29 @@ impl Record {
     fn give_up(&self) {
         // Relaxed, both: this thread is the only one to write them.
         self.leaving.store(LATE, Ordering::Relaxed);
+        let mut is_clear = true;
         for entry in &self.entries {
             match entry.load(Ordering::Relaxed) {
                 0 => {}
-                number => begin(number, Doing::Reading),
+                number => {
+                    is_clear = false;
+                    begin(number, Doing::Reading);
+                }
             }
         }
         // Release: pairs with the acquire in `is_free`.
         self.taken.store(false, Ordering::Release);
+        if is_clear {
+            self.count_free();
+        }
+    }
+
+    /// It has become free. (And may be another's by now, if somebody came for one that was counted before it.)
+    fn count_free(&self) {
+        if let Some(block) = self.block.get() {
+            // Release: pairs with the acquires in `take` and `walk`, of whatever count this becomes a part of.
+            block.free.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// Enters the lock of that number; returns the entry, with a fence behind it. `None` if all entries are taken.
@@ -179,7 +265,21 @@ impl Record {
                 entry.store(0, Ordering::Release);
                 fences::light(false);
             }
-            _ => leave_late(entry, number()),
+            _ => self.leave_late(entry, number()),
+        }
+    }
+
+    /// Leaves a record that its thread has given up.
+    #[cold]
+    fn leave_late(&self, entry: &AtomicU64, number: u64) {
+        end(number, Doing::Reading);
+        // Relaxed: nobody takes it before the store below.
+        let is_last = self.entries.iter().filter(|entry| entry.load(Ordering::Relaxed) != 0).count() == 1;
+        // Release: as in `leave`, and pairs with the acquire in `is_free`: the last that we do with the record.
+        entry.store(0, Ordering::Release);
+        fences::light(fences::is_asymmetric());
+        if is_last {
+            self.count_free();
         }
     }
 
@@ -190,18 +290,12 @@ impl Record {
     }
 }
 
-/// Leaves a record that its thread has given up.
-#[cold]
-fn leave_late(entry: &AtomicU64, number: u64) {
-    end(number, Doing::Reading);
-    // Release: as in `leave`, and pairs with the acquire in `is_free`: the last that we do with the record.
-    entry.store(0, Ordering::Release);
-    fences::light(fences::is_asymmetric());
-}
-
 /// Calls `found` with the address of each entry of any thread that has that number.
 pub(super) fn walk(number: u64, mut found: impl FnMut(usize)) {
-    for record in RECORDS.lock().iter() {
+    // Acquire: pairs with the release in `count_free`. If all are free here, all who had one have left before this, and
+    // what they read they have read.
+    let in_use = |block: &&Block| block.free.load(Ordering::Acquire) != IN_A_BLOCK;
+    for record in blocks().filter(in_use).flat_map(|block| &block.records) {
         for entry in &record.entries {
             // Acquire: pairs with the releases in `leave` and `enter`. If the number is not there, all who had it have
             // left before this, and what they read they have read.
@@ -209,5 +303,20 @@ pub(super) fn walk(number: u64, mut found: impl FnMut(usize)) {
                 found(ptr::from_ref(entry).addr());
             }
         }
+    }
+}
+
+#[cfg(all(test, not(dogpile_loom)))]
+mod tests {
+    use super::*;
+    use crate::RmLock;
+
+    #[test]
+    fn f16_a_writer_does_not_wait_for_threads_that_come_to_read() {
+        let taking = TAKING.lock();
+        let mut lock = RmLock::new(0);
+        *lock.write() += 1;
+        assert_eq!(*lock.get_mut(), 1);
+        drop(taking);
     }
 }

@@ -36,6 +36,7 @@ macro_rules! laws {
                 c15_a_thread_that_reads_gets_in_while_a_writer_waits
                 c17_a_panic_while_writing_releases_the_lock
                 c17_a_panic_while_reading_lets_the_writer_in
+                f16_a_writer_finds_each_of_many_readers
                 l10_zero_does_not_wait
                 l10_who_runs_out_of_time_leaves_the_queue
                 l10_without_an_end_is_until_it_comes

@@ -391,6 +391,39 @@ pub fn c17_a_panic_while_reading_lets_the_writer_in() {
     assert_eq!(*lock.read(), 1);
 }
 
+/// Threads that are there at once, so that each has a record of its own, and read one after the other.
+pub fn f16_a_writer_finds_each_of_many_readers() {
+    const MANY: usize = 100;
+    const NOBODY: usize = usize::MAX;
+    let lock = RmLock::new(());
+    let (there, turn, reads) = (AtomicUsize::new(0), AtomicUsize::new(NOBODY), AtomicUsize::new(NOBODY));
+    let reader = |own: usize| {
+        drop(lock.read());
+        there.fetch_add(1, Ordering::SeqCst);
+        until(|| turn.load(Ordering::SeqCst) == own);
+        let guard = lock.read();
+        reads.store(own, Ordering::SeqCst);
+        until(|| turn.load(Ordering::SeqCst) == NOBODY);
+        drop(guard);
+        reads.store(NOBODY, Ordering::SeqCst);
+    };
+    thread::scope(|scope| {
+        let reader = &reader;
+        let readers: Vec<_> = (0..MANY).map(|own| scope.spawn(move || reader(own))).collect();
+        until(|| there.load(Ordering::SeqCst) == MANY);
+        assert!(lock.try_write().is_ok());
+        for own in 0..MANY {
+            turn.store(own, Ordering::SeqCst);
+            until(|| reads.load(Ordering::SeqCst) == own);
+            assert!(lock.try_write().is_err(), "reader {own} was not found");
+            turn.store(NOBODY, Ordering::SeqCst);
+            until(|| reads.load(Ordering::SeqCst) == NOBODY);
+            assert!(lock.try_write().is_ok());
+        }
+        readers.into_iter().for_each(join);
+    });
+}
+
 pub fn l10_zero_does_not_wait() {
     let lock = RmLock::new(0);
     thread::scope(|scope| {
