@@ -510,6 +510,26 @@ fn l7_c14_a_circle_that_a_newcomer_closes() {
     TOLD.at_least_once();
 }
 
+/// One who cannot hear of pauses is elected in one, and dropped: the pause goes on as it was, and who asks meanwhile,
+/// and can hear of it, is told of it in any order.
+#[test]
+fn f7_a_creation_that_is_dropped_in_a_pause() {
+    static WAITED: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::ruled(&PAUSING);
+        assert!(shared.lock.acquire_or_try_create(|| Err("no answer")).is_err());
+        let creation = shared.elected();
+        let asks =
+            spawn(&shared, |shared| shared.lock.acquire_or_try_create(|| -> Result<(), &str> { panic!("unwanted") }));
+        drop(creation);
+        let Err(CreateError::Paused { cause, .. }) = asks.join().unwrap() else { panic!("there is a pause") };
+        assert_eq!(&*cause, "no answer");
+        WAITED.here_if(shared.lock.stats().waits == 1);
+        assert!(shared.lock.paused_for().is_some() && shared.is_at_rest());
+    });
+    WAITED.at_least_once();
+}
+
 /// A creation fails, which hands on to the first of two who wait, and that one hangs: the second finds it dead in time,
 /// not when the pause is over that began when it was about to sleep.
 #[test]

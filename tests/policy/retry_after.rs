@@ -95,10 +95,6 @@ fn without_a_value_all_who_can_hear_of_it_are_told_of_the_pause() {
     assert_eq!(lock.paused_for(), Some(SECOND * 2));
     let cause = "the creator panicked".into();
     assert_eq!(unwanted(&lock), Err(CreateError::Paused { retry_in: SECOND * 2, cause }));
-    drop(elected(lock.try_acquire().unwrap()));
-    assert_eq!(lock.paused_for(), Some(SECOND * 4));
-    let cause = "the creation was dropped unfinished".into();
-    assert_eq!(unwanted(&lock), Err(CreateError::Paused { retry_in: SECOND * 4, cause }));
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
     assert_eq!(lock.paused_for(), None);
     assert_eq!(unwanted(&lock), Ok(Outcome::Fresh));
@@ -112,6 +108,79 @@ fn a_creation_can_say_why_it_is_given_up() {
     assert_eq!(unwanted(&lock), Err(CreateError::Paused { retry_in: SECOND, cause }));
     elected(lock.acquire()).run_fallible(|_| Err::<(), _>("no answer")).unwrap_err();
     assert_eq!(unwanted(&lock), Err(paused(SECOND * 2)));
+}
+
+/// Nobody has failed: no pause, and the next one is no longer for it.
+#[test]
+fn f7_a_creation_that_is_dropped_has_not_failed() {
+    let (lock, clock) = ruled(&PAUSING);
+    drop(elected(lock.acquire()));
+    drop(elected(lock.acquire_owned()));
+    assert!(matches!(lock.acquire(), Turn::Create(_)), "and is dropped");
+    assert_eq!((lock.paused_for(), lock.stats().failures), (None, 0));
+    fail(&lock).unwrap_err();
+    clock.advance(SECOND);
+    drop(elected(lock.acquire()));
+    assert_eq!(lock.paused_for(), None);
+    fail(&lock).unwrap_err();
+    assert_eq!((lock.paused_for(), lock.stats().failures), (Some(SECOND * 2), 2), "nor has it succeeded");
+}
+
+/// What was elected in a pause, since it cannot hear of that, leaves the pause as it was: who waited for it and can is
+/// told, and of the others one creates.
+#[test]
+fn f7_a_creation_that_is_dropped_in_a_pause_leaves_it_as_it_was() {
+    for creates in [false, true] {
+        let (lock, clock) = ruled(&PAUSING);
+        fail(&lock).unwrap_err();
+        let creation = elected(lock.acquire_owned());
+        thread::scope(|scope| {
+            let told = scope.spawn(|| unwanted(&lock));
+            until(|| lock.waiting() == 1);
+            let elected = creates.then(|| scope.spawn(|| lock.acquire_or_create(|| ())));
+            until(|| lock.waiting() == 1 + usize::from(creates));
+            drop(creation);
+            if let Some(elected) = elected {
+                assert_eq!(elected.join().unwrap(), Outcome::Created);
+                let told = told.join().unwrap();
+                // Or it looked only when the other had created already.
+                assert!(told == Err(paused(SECOND)) || told == Ok(Outcome::Waited), "{told:?}");
+            } else {
+                assert_eq!(told.join().unwrap(), Err(paused(SECOND)));
+            }
+        });
+        assert_eq!(lock.paused_for(), (!creates).then_some(SECOND));
+        // One that is over is not brought back, nor told of.
+        lock.invalidate();
+        fail(&lock).err();
+        clock.advance(MINUTE);
+        let creation = elected(lock.acquire_owned());
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| succeed(&lock));
+            until(|| lock.waiting() == 1);
+            drop(creation);
+            assert_eq!(waits.join().unwrap(), Ok(Outcome::Created));
+        });
+    }
+}
+
+/// A panic of the creator is a failure, and so is one that comes while a turn is held.
+#[test]
+fn f7_what_a_panic_drops_has_failed() {
+    let (lock, clock) = ruled(&PAUSING);
+    let told = |cause: &str, pause| {
+        assert_eq!(unwanted(&lock), Err(CreateError::Paused { retry_in: pause, cause: cause.into() }));
+        clock.advance(pause);
+    };
+    let panics = || -> Outcome { lock.acquire_or_create(|| panic!("on purpose")) };
+    assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+    told("the creator panicked", SECOND);
+    let panics = || {
+        let _creation = elected(lock.acquire());
+        panic!("on purpose")
+    };
+    assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+    told("the creation was dropped by a panic", SECOND * 2);
 }
 
 #[test]

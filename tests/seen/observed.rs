@@ -89,11 +89,23 @@ fn bad_ends_are_told_with_their_cause() {
     let diary = Diary::new();
     let policy: &'static Policy = Box::leak(Box::new(Policy::builder().observer(diary).build().unwrap()));
     let lock = Dogpile::never_expires().with_policy(policy);
-    drop(lock.acquire());
+    let held = || {
+        let _creation = lock.acquire();
+        panic!("on purpose")
+    };
+    assert!(catch_unwind(AssertUnwindSafe(held)).is_err());
     assert!(catch_unwind(AssertUnwindSafe(|| lock.acquire_or_create(|| panic!("on purpose")))).is_err());
     let told = diary.take();
-    assert!(told[0].starts_with("-: failed in ") && told[0].ends_with(", the creation was dropped unfinished"));
+    assert!(told[0].starts_with("-: failed in ") && told[0].ends_with(", the creation was dropped by a panic"));
     assert!(told[1].starts_with("-: failed in ") && told[1].ends_with(", the creator panicked"));
+}
+
+#[test]
+fn f7_nothing_is_told_of_what_is_dropped() {
+    let diary = Diary::new();
+    let (lock, _) = lock(seen_by(diary).build().unwrap());
+    drop(lock.acquire());
+    assert!(diary.take().is_empty());
 }
 
 /// Each type and mode tells of the stale values that it serves: to who is not elected, and on error.
@@ -313,7 +325,7 @@ fn an_observer_that_panics_changes_nothing() {
     thread::scope(|scope| {
         let waits = scope.spawn(|| touches(|| drop(lock.acquire())));
         until(|| lock.waiting() == 1);
-        touches(|| drop(creation));
+        touches(|| creation.fail("no answer"));
         waits.join().unwrap();
     });
     assert!(!lock.is_creating() && lock.waiting() == 0, "what it was elected to it has given up");

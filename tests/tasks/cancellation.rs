@@ -6,9 +6,11 @@
 
 use crate::executor::{Woken, block_on, poll, step};
 use dogpile::{
-    Cached, CachedFn, Creation, Dogpile, Freshness, GetError, Made, NeedRegeneration, ReadTurn, Spawner, Stamped,
-    Store, SyncReaderDogpile, Turn, cached_by_key,
+    Backoff, Cached, CachedFn, Creation, Dogpile, Freshness, GetError, Made, NeedRegeneration, Policy, ReadTurn,
+    Spawner, Stamped, Store, SyncReaderDogpile, Turn, cached_by_key,
 };
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -108,8 +110,8 @@ trait Subject: Send + Sync + 'static {
     fn new(work: &Arc<Work>) -> Self;
     fn mark_stale(&self);
     fn seen(&self) -> (bool, usize, Freshness);
-    /// How many creations have succeeded.
-    fn created(&self) -> u64;
+    /// How many creations have succeeded, and how many have failed.
+    fn ended(&self) -> (u64, u64);
     fn is_left(&self) {}
 }
 
@@ -123,8 +125,8 @@ macro_rules! asks {
             (self.is_creating(), self.waiting(), self.freshness())
         }
 
-        fn created(&self) -> u64 {
-            self.stats().creations
+        fn ended(&self) -> (u64, u64) {
+            (self.stats().creations, self.stats().failures)
         }
     };
 }
@@ -218,9 +220,9 @@ fn each_cancellation<L: Subject + Clone>(name: &str, can_fail: bool, accesses: [
                         let idle = || -> Task { Box::pin(async {}) };
                         let tasks = [accesses[2](lock.clone(), Arc::clone(&work)), idle(), idle()];
                         assert!(drive(&work, [0, 1, 2], usize::MAX, tasks));
-                        assert_eq!((lock.seen().2, lock.created()), (Freshness::Fresh, 1));
+                        assert_eq!((lock.seen().2, lock.ended()), (Freshness::Fresh, (1, 0)));
                     }
-                    let before = lock.created();
+                    let (before, _) = lock.ended();
                     if at == At::Stale {
                         lock.mark_stale();
                     }
@@ -233,13 +235,15 @@ fn each_cancellation<L: Subject + Clone>(name: &str, can_fail: bool, accesses: [
 
                     let (creating, waiting, freshness) = lock.seen();
                     assert_eq!((creating, waiting, work.running.load(Ordering::SeqCst)), (false, 0, 0), "{run}");
-                    let completed = lock.created() - before;
+                    let (completed, failed) = lock.ended();
+                    let completed = completed - before;
                     match at {
                         At::Missing => assert_eq!((completed, freshness), (1, Freshness::Fresh), "{run}"),
                         At::Stale => assert_eq!(completed == 1, freshness == Freshness::Fresh, "{run}"),
                         At::Fresh => assert_eq!((completed, freshness), (0, Freshness::Fresh), "{run}"),
                     }
                     assert!(completed <= 1, "{run}");
+                    assert!(failed <= u64::from(fails), "F7: {run}: {failed} have failed");
                     lock.is_left();
                     if ended {
                         break;
@@ -527,5 +531,46 @@ fn by_key() {
                 }
             }
         }
+    }
+}
+
+/// One client that goes away is no reason to pause for the others; nor is one that goes since something else panics
+/// that its task polls.
+#[test]
+fn f7_a_future_that_is_cancelled_has_not_failed() {
+    static PAUSES: Policy =
+        Policy::builder().retry_after(Backoff::new(Duration::from_secs(60), Duration::from_secs(60))).build_const();
+    type Elected = for<'a> fn(&'a Dogpile) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
+    let accesses: [Elected; 4] = [
+        |lock| {
+            Box::pin(async move {
+                let Turn::Create(creation) = lock.acquire_async().await else { panic!("not elected") };
+                creation.run_async(async |_| pending::<()>().await).await;
+            })
+        },
+        |lock| Box::pin(async { _ = lock.acquire_or_try_create_async::<&str>(async || pending().await).await }),
+        |lock| {
+            let creator = async |creation: &Creation<'_, Dogpile>| {
+                creation.publish_async(async || pending::<()>().await).await.expect("nobody invalidates");
+            };
+            Box::pin(async move { _ = lock.acquire_or_create_with_async(creator).await })
+        },
+        |lock| {
+            let getter = || async { Err(NeedRegeneration) };
+            Box::pin(
+                async move { lock.get_or_create_and_set_async(getter, async || (), async |()| pending().await).await },
+            )
+        },
+    ];
+    let lock = Dogpile::never_expires().with_policy(&PAUSES);
+    for (access, panics) in accesses.into_iter().flat_map(|access| [(access, false), (access, true)]) {
+        let mut access = access(&lock);
+        assert!(poll(&mut access, &Arc::default()).is_pending() && lock.is_creating());
+        let gone = catch_unwind(AssertUnwindSafe(|| {
+            let _access = access;
+            assert!(!panics, "something else, on purpose");
+        }));
+        assert_eq!(gone.is_err(), panics);
+        assert_eq!((lock.is_creating(), lock.paused_for(), lock.stats().failures), (false, None, 0));
     }
 }
