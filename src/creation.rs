@@ -44,12 +44,19 @@ impl<E> Stored<E> for Result<(), E> {
 /// `Creation<'static>`, from [`Dogpile::acquire_owned`] or from a lock in a `static`, may outlive the caller, in a
 /// thread pool, a queue or a timer.
 ///
-/// Dropping it unfinished, because the creator failed or panicked, the job never ran or the caller gave up, leaves the
-/// value as it was and hands on to exactly one of those who wait (L5); or, if the
-/// [policy](crate::PolicyBuilder::retry_after) wants a pause after a failure, to nobody for a while. Leaking it with
-/// [`std::mem::forget`] holds the lock for ever: stale values go on being served, and those who wait for a missing one
-/// wait until their time is out; unless a creation has a [time-out](crate::PolicyBuilder::creation_timeout), after
-/// which another is elected.
+/// A creation that is dropped unfinished leaves the value as it was, and hands on to exactly one of those who wait (L5).
+///
+/// | a creation that is dropped | has failed | so it is counted, told, and [paused](crate::PolicyBuilder::retry_after) after |
+/// |---|---|---|
+/// | by a panic of its creator, or by one that comes while its owner holds it and has not run it | yes | yes |
+/// | because its future was cancelled, its job or task never ran, or its owner let go of it | no | no; a pause that it was elected in goes on |
+///
+/// (A future that is dropped since something else panics which its task polls is cancelled, too.) A creator's error is
+/// no drop: see [`fail`](Self::fail).
+///
+/// Leaking it with [`std::mem::forget`] holds the lock for ever: stale values go on being served, and those who wait
+/// for a missing one wait until their time is out; unless a creation has a
+/// [time-out](crate::PolicyBuilder::creation_timeout), after which another is elected.
 ///
 /// # Deadlocks
 ///
@@ -89,6 +96,8 @@ pub struct Creation<'a, L: Lock = Dogpile> {
     kept_back: AtomicBool,
     /// Its creator has been run, or a part of it.
     entered: Flag,
+    /// Its creator is a future, and was dropped by a panic that was not its own.
+    cancelled: Flag,
     /// How many `publish` are running.
     stores: AtomicU64,
     open: bool,
@@ -97,8 +106,9 @@ pub struct Creation<'a, L: Lock = Dogpile> {
 impl<'a, L: Lock> Creation<'a, L> {
     /// `born` must come from an election of that lock which nobody else has answered for.
     pub(crate) fn new(lock: Keeper<'a, L>, born: Birth) -> Self {
-        let (kept_back, entered, stores) = (AtomicBool::new(false), Flag::new(false), AtomicU64::new(0));
-        Self { lock, born, kept_back, entered, stores, open: true }
+        let (kept_back, stores) = (AtomicBool::new(false), AtomicU64::new(0));
+        let [entered, cancelled] = [(); 2].map(|()| Flag::new(false));
+        Self { lock, born, kept_back, entered, cancelled, stores, open: true }
     }
 
     /// When it was elected, and which one it is.
@@ -170,10 +180,11 @@ impl<'a, L: Lock> Creation<'a, L> {
         finished
     }
 
-    /// Gives the creation up, saying why: those who hear of the [pause](crate::PolicyBuilder::retry_after) that may
-    /// follow are told. Blocks only for moments.
+    /// Gives the creation up as failed, saying why: those who hear of the [pause](crate::PolicyBuilder::retry_after)
+    /// that may follow are told. Blocks only for moments.
     ///
-    /// As dropping it, but for the cause. [`run_fallible`](Self::run_fallible) does it with the creator's error.
+    /// [`run_fallible`](Self::run_fallible) does it with the creator's error. To give a creation up that has not
+    /// failed, drop it.
     ///
     /// # Panics
     ///
@@ -195,6 +206,14 @@ impl<'a, L: Lock> Creation<'a, L> {
             dogpile.count(&end, took);
             dogpile.tell(&end, took);
         }
+    }
+
+    /// Ends it without a value, and without a failure.
+    fn give_up(&mut self) {
+        let dogpile = self.lock.dogpile();
+        let pause = dogpile.pause_to_leave();
+        self.open = false;
+        dogpile.election().give_up(self.born, pause);
     }
 
     /// Runs `store` unless the creation was superseded. Blocks no longer than `store` takes. The creation goes on:
@@ -428,12 +447,16 @@ impl<L: Lock> Drop for Creation<'_, L> {
             return;
         }
         let panicking = thread::panicking();
+        let failed = panicking && !*self.cancelled.get_mut();
         let ran = *self.entered.get_mut();
-        let cause = if panicking && ran { "the creator panicked" } else { "the creation was dropped unfinished" };
-        // The clock and the observer are the user's. If they panic, too, there is no pause; and no panic beside
-        // another.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.fail_with(&cause))) {
-            if self.open && self.election().abandon(self.born, None) {
+        let cause = if ran { "the creator panicked" } else { "the creation was dropped by a panic" };
+        // The clock and the observer are the user's. If they panic, too, there is no pause (or all who wait look
+        // whether there is one); and no panic beside another.
+        let end = AssertUnwindSafe(|| if failed { self.fail_with(&cause) } else { self.give_up() });
+        if let Err(panic) = catch_unwind(end) {
+            if self.open && !failed {
+                self.lock.dogpile().stand_down(self.born);
+            } else if self.open && self.election().abandon(self.born, None) {
                 self.lock.dogpile().count(&End::Failed(&cause), 0);
             }
             if !panicking {

@@ -31,11 +31,11 @@
 //! | elect | idle or paused → creating | stays; the first, if there was none | compare-and-swap from the word the access saw; if creations may die, under the mutex | new ticket, `hold` |
 //! | take over | creating, overdue → creating | stays | mutex | new ticket, `hold`; the old creation is dead from here on |
 //! | finish | creating → idle | + 1 | mutex | new deadline; every waiter is served; failures are forgotten |
-//! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served; then as abandon; failures are forgotten (or counted, as below) |
+//! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served; then as give up; failures are forgotten (or counted, as below) |
 //! | finish, expired at once | creating → paused | + 1 | mutex | as finish, but it counts as a failure |
 //! | set | any → same, paused → idle | + 1 | mutex | new deadline; every waiter is served; failures are forgotten |
 //! | stand down | creating → idle, or paused as it was | stays | mutex | every waiter is told to look again |
-//! | abandon | creating → idle | stays | mutex | the first waiter that can create is given the baton; who cannot is told to look again |
+//! | give up | creating → idle, or paused as it was | stays | mutex | the first waiter that can create is given the baton; who cannot is told to look again; in a pause that goes on, as fail |
 //! | fail | creating → paused | stays | mutex | `hold`; who can hear of the pause is told, the first of the others is given the baton |
 //! | begin store | creating → storing | stays | mutex, refused if superseded | - |
 //! | end store | storing → creating | stays | mutex | those who invalidated meanwhile are let go; who found the creation overdue is woken |
@@ -261,7 +261,8 @@ impl Election {
     }
 
     /// Elects the caller if nobody creates and nothing has moved since `seen`; with a timer, also in place of a
-    /// creation that is overdue, in the generation that was `seen`. It owes a `finish`, a `stand_down` or an `abandon`.
+    /// creation that is overdue, in the generation that was `seen`. It owes a `finish`, a `stand_down`, a `give_up` or an
+    /// `abandon`.
     ///
     /// The timer goes by the lock: either all elections have one or none.
     pub fn elect(&self, seen: State, timer: Option<Timer<'_>>) -> Option<Birth> {
@@ -278,10 +279,9 @@ impl Election {
         }
         let generation = seen.generation().or_first();
         let creating = (seen.moved_to(generation).0 & !(MARKED | TIMED)) | CREATING;
-        // Acquire: pairs with the releases in `finish`, `abandon`, `invalidate` and `mark`, so that the creator sees
-        // what earlier creators wrote and what was done before an invalidation or a mark. Release: pairs with the
-        // acquire in `begun`, for the lock's number alone; nobody reads anything else on the strength of a creation
-        // having begun.
+        // Acquire: pairs with the releases in `finish`, `free`, `invalidate` and `mark`, so that the creator sees what
+        // earlier creators wrote and what was done before an invalidation or a mark. Release: pairs with the acquire in
+        // `begun`, for the lock's number alone; nobody reads anything else on the strength of a creation having begun.
         self.state.compare_exchange(seen.0, creating, Ordering::AcqRel, Ordering::Relaxed).ok().map(|_| Birth {
             generation,
             ticket: 0,
@@ -431,33 +431,54 @@ impl Election {
         let mut book = self.book.lock();
         if Self::strike_out(&mut book, born) {
             let wake = Wake { again: all_again(&mut book), ..Wake::default() };
-            let streak = book.as_ref().and_then(|book| book.streak.as_ref());
-            let paused = hold.zip(streak).map_or(0, |(hold, streak)| {
-                // Relaxed: the release of the word that says to read it carries it.
-                hold.store(streak.until, Ordering::Relaxed);
-                TIMED
-            });
+            let paused = hold.and_then(|hold| Self::resume(&book, hold)).map_or(0, |_| TIMED);
             self.free(book, wake, paused);
         }
     }
 
-    /// Ends a creation that failed, was dropped or never ran. Without a pause one waiter is called; with one, those who
-    /// can be told of it are, and one of the others is called.
+    /// Ends a creation that failed. Without a pause one waiter is called; with one, those who can be told of it are,
+    /// and one of the others is called.
     ///
     /// Returns whether it was live until then.
     pub fn abandon(&self, born: Birth, failure: Option<Failure<'_>>) -> bool {
+        self.hand_over(born, |book, wake| match failure {
+            None => 0,
+            failure => Self::count(book, failure, wake),
+        })
+    }
+
+    /// Ends a creation that was dropped or never ran: nobody has failed. One waiter is called. If it was elected in a
+    /// pause, that goes on (with `hold`); and if it is not over by now, as after a failure.
+    pub fn give_up(&self, born: Birth, pause: Option<(&AtomicU64, u64)>) {
+        self.hand_over(born, |book, wake| {
+            let Some((hold, now)) = pause else { return 0 };
+            let Some(pause) = Self::resume(book, hold) else { return 0 };
+            if let Some(book) = book.as_mut().filter(|_| now < pause.until) {
+                wake.again = book.tell_of_pause(&pause);
+            }
+            TIMED
+        });
+    }
+
+    /// Ends a creation without a value, in the pause that `tell` returns the flag of. Returns whether it was live.
+    fn hand_over(&self, born: Birth, tell: impl FnOnce(&mut Lazy, &mut Wake) -> u64) -> bool {
         let mut book = self.book.lock();
         let live = Self::strike_out(&mut book, born);
         if live {
             let mut wake = Wake::default();
-            let paused = match failure {
-                None => 0,
-                failure => Self::count(&mut book, failure, &mut wake),
-            };
+            let paused = tell(&mut book, &mut wake);
             Self::hand_on(&mut book, &mut wake);
             self.free(book, wake, paused);
         }
         live
+    }
+
+    /// Has the last pause, if there was one since a success, be that of the lock again, whether it is over or not.
+    fn resume(book: &Lazy, hold: &AtomicU64) -> Option<Pause> {
+        let streak = book.as_ref()?.streak.as_ref()?;
+        // Relaxed: the release of the word that says to read it carries it.
+        hold.store(streak.until, Ordering::Relaxed);
+        Some(Pause { cause: Arc::clone(&streak.cause), until: streak.until })
     }
 
     /// Nobody creates any more: the first who can is called, and those look again who cannot.

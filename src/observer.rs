@@ -3,13 +3,14 @@
 //! | what happened | counted as | told as | when |
 //! |---|---|---|---|
 //! | a creation became the current value | `creations` | `created` | it has ended |
-//! | it failed, panicked or was dropped | `failures` | `failed` | it has ended |
+//! | it failed or panicked | `failures` | `failed` | it has ended |
 //! | it was superseded | `superseded` | `superseded` | it has ended |
 //! | it was declared dead | `dead` | `dead` | another was elected in its place |
 //! | an access waited for one | `waits` | `waited` | the wait has ended, however |
 //! | an access went on with a value that had expired | - | `served_stale` | before it returns |
 //!
-//! A creation that stood down, because the value was found after all, is none of these. Nothing is counted or told on a
+//! A creation that stood down, because the value was found after all, is none of these, nor is one that was given up: it
+//! was dropped without a panic, and nobody has failed. Nothing is counted or told on a
 //! hit, and a stale access counts nothing either, since it would have to write where others write (L2): hence no such
 //! count. Successes are counted within the transition, so that whoever sees one, as fresh or by having waited for it,
 //! sees it counted; all else right after it. Observers are the user's: they are called outside every mutex, by the
@@ -87,8 +88,9 @@ pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
         let _ = (of, took);
     }
 
-    /// A creation has ended without a value after that long: with an error, a panic, or by being dropped. The `cause`
-    /// is the error, or says that it was one of the others. (What was panicked with, only the panic hook knows.)
+    /// A creation has ended without a value after that long: with an error or a panic. The `cause` is the error, or
+    /// says that it was a panic. (What was panicked with, only the panic hook knows.) Of one that was
+    /// [dropped](crate::Creation) without a panic, nothing is told.
     fn failed(&self, of: Source, took: Duration, cause: &dyn fmt::Display) {
         let _ = (of, took, cause);
     }
@@ -124,7 +126,8 @@ pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
 pub struct Stats {
     /// Creations whose value became the current one.
     pub creations: u64,
-    /// Creations that failed: with an error, with a panic, or by being dropped.
+    /// Creations that failed: with an error or a panic. One that was [dropped](crate::Creation) without a panic, such
+    /// as that of a future that was cancelled, is not counted at all.
     pub failures: u64,
     /// Creations that were invalidated or overtaken by a set value.
     pub superseded: u64,

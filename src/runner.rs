@@ -51,9 +51,8 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// [`ThreadPerJob`] and [`Pool`] come with this crate.
 ///
 /// The access that hands over waits until the runner returns. One that cannot take the job drops it, and frees the
-/// lock: the next access is elected. That is a failed creation, as any that is dropped: under a policy that
-/// [pauses](crate::PolicyBuilder::retry_after) after those, nobody is before the pause is over. A panic of the runner
-/// goes on to that access, and frees the lock, too.
+/// lock: the next access is elected. Nothing has failed by that, and nobody [pauses](crate::PolicyBuilder::retry_after).
+/// A panic of the runner goes on to that access, and frees the lock, too; if it drops the job, it has failed.
 ///
 /// # Deadlocks
 ///

@@ -8,12 +8,13 @@ use super::{Creation, Stored};
 use crate::error::{PublishError, never};
 use crate::lock::Lock;
 use crate::running::{Doing, Over, Running};
-use crate::sync::Ordering;
+use crate::sync::{Flag, Ordering};
 use std::convert::identity;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::thread;
 
 /// A closure of the user's, until it is called. Futures are handed around by what they will be made of, and that by
 /// reference: each future that is moved into another takes its place there twice.
@@ -36,17 +37,23 @@ struct Part<'p, F, R: Fn() -> Running> {
     running: R,
     /// What it waits for since it was last polled.
     round: Over,
+    /// It is being polled; or that has panicked.
+    polled: bool,
+    /// See [`Creation`].
+    cancelled: &'p Flag,
 }
 
 impl<F: Future, R: Fn() -> Running> Part<'_, F, R> {
     fn poll(&mut self, make: &mut Once<impl FnOnce() -> F>, context: &mut Context<'_>) -> Poll<F::Output> {
         self.round = Over::default();
         let running = (self.running)();
+        self.polled = true;
         if self.future.is_none() {
             self.future.set(Some(make.take()()));
         }
         let polled = self.future.as_mut().as_pin_mut().expect("it was just made").poll(context);
         self.round = running.pause();
+        self.polled = false;
         polled
     }
 }
@@ -54,6 +61,8 @@ impl<F: Future, R: Fn() -> Running> Part<'_, F, R> {
 impl<F, R: Fn() -> Running> Drop for Part<'_, F, R> {
     fn drop(&mut self) {
         let _running = (self.running)();
+        // Of parts within parts, the outermost says it last. Relaxed: as `entered`, see `end`.
+        self.cancelled.store(thread::panicking() && !self.polled, Ordering::Relaxed);
         self.future.set(None);
     }
 }
@@ -194,9 +203,10 @@ impl<L: Lock> Creation<'_, L> {
     fn part<F: Future>(&self, doing: Doing, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
         // Relaxed: see `end`.
         self.entered.store(true, Ordering::Relaxed);
-        let mut make = Once::new(make);
+        let (mut make, cancelled) = (Once::new(make), &self.cancelled);
         async move {
-            let mut part = Part { future: pin!(None), running: || self.running(doing), round: Over::default() };
+            let running = || self.running(doing);
+            let mut part = Part { future: pin!(None), running, round: Over::default(), polled: false, cancelled };
             poll_fn(|context| part.poll(&mut make, context)).await
         }
     }

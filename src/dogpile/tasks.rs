@@ -47,7 +47,8 @@ use std::fmt::Display;
 ///
 /// A future that is dropped while it waits leaves the queue; if it had just been called to create, the next one is.
 /// Dropped while its own creator or getter runs, it drops that first, and then gives its creation up: exactly one of
-/// those who wait is elected (L5). What it has not returned by then is lost, and nothing else.
+/// those who wait is elected (L5). What it has not returned by then is lost, and nothing else: that creation has not
+/// [failed](Creation).
 ///
 /// # Wakers
 ///

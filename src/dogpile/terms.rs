@@ -252,6 +252,11 @@ impl<C: Clock> Dogpile<C> {
         AcquireError::Paused { retry_in, cause: pause.cause }
     }
 
+    /// What it takes to give a creation up, as of now: a pause that it was elected in goes on.
+    pub(crate) fn pause_to_leave(&self) -> Option<(&AtomicU64, u64)> {
+        self.policy().retry_after().map(|_| (self.terms.hold(), self.clock.now()))
+    }
+
     /// Ends a creation that need not run after all: a pause that it was elected in goes on.
     pub(crate) fn stand_down(&self, born: Birth) {
         let hold = self.policy().retry_after().map(|_| self.terms.hold());
