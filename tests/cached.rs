@@ -363,22 +363,59 @@ fn l6_what_is_invalidated_while_it_is_found_unchanged_does_not_come_back() {
     assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, 5));
 }
 
+/// It is what it was of, for the caller of the creator that returns it, and nothing to the lock: what that lock has
+/// thrown away does not come back (L6).
 #[test]
-fn an_unchanged_of_another_renewal_is_refused_by_name() {
-    let (one, clock) = manual(MINUTE);
-    one.set(1);
+fn f11_an_unchanged_of_another_renewal_is_its_callers_alone() {
+    static PAUSES: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE).jitter(0.0)).build_const();
+    let clock = Arc::new(ManualClock::new());
+    let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSES);
+    let steal = || {
+        let mut stolen = None;
+        cached.set(1);
+        clock.advance(MINUTE);
+        cached.get_or_create_with(|renewal| {
+            stolen = renewal.unchanged();
+            Made::new(2)
+        });
+        stolen.unwrap()
+    };
+    let refused = |cached: &Cached<u64, Clock>| {
+        let Err(CreateError::Paused { cause, .. }) = cached.get_or_try_create(|| Err("unwanted")) else {
+            panic!("no pause")
+        };
+        assert!(cause.contains("`unchanged` of another renewal"), "{cause}");
+        assert_eq!(cached.stats().failures, 1);
+    };
+
+    // Of the same lock, after an invalidation.
+    let stolen = steal();
+    cached.invalidate();
+    assert_eq!(told(&cached.get_or_create_with(|_| stolen)), (Outcome::Created, 1));
+    assert_eq!((cached.freshness(), cached.is_creating()), (Freshness::Missing, false));
+    refused(&cached);
+    // Where there is an old value that is not the same one.
+    let stolen = steal();
     clock.advance(MINUTE);
-    let mut stolen = None;
-    one.get_or_create_with(|renewal| {
-        stolen = renewal.unchanged();
-        Made::new(2)
+    assert_eq!(told(&cached.get_or_create_with(|_| stolen)), (Outcome::Created, 1));
+    assert_eq!(told(&cached.get_or_create(|| unreachable!("there is a pause"))), (Outcome::Stale, 2));
+    // Of another lock.
+    let (stolen, other) = (steal(), Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSES));
+    assert_eq!(told(&other.get_or_create_with(|_| stolen)), (Outcome::Created, 1));
+    assert_eq!((other.freshness(), other.is_creating()), (Freshness::Missing, false));
+    refused(&other);
+    // One that failed, and the next has the same old value: it is the same finding.
+    let mut kept = None;
+    cached.set(7);
+    clock.advance(MINUTE);
+    let failed = cached.get_or_try_create_with(|renewal| {
+        kept = renewal.unchanged();
+        Err("no answer")
     });
-    let (other, _) = manual::<u64>(MINUTE);
-    let refused = catch_unwind(AssertUnwindSafe(|| other.get_or_create_with(|_| stolen.unwrap())));
-    let message = refused.unwrap_err().downcast::<&str>().unwrap();
-    assert!(message.contains("`unchanged` of another renewal"), "{message}");
-    assert!(!other.is_creating(), "L5");
-    assert_eq!(*other.get_or_create(|| 3), 3);
+    assert!(failed.is_err());
+    clock.advance(MINUTE);
+    assert_eq!(told(&cached.get_or_create_with(|_| kept.unwrap())), (Outcome::Created, 7));
+    assert_eq!(cached.freshness(), Freshness::Fresh);
 }
 
 #[test]

@@ -43,6 +43,21 @@ fn as_many_threads_as_it_may_and_no_more() {
 }
 
 #[test]
+fn f11_places_without_a_limit() {
+    let pool = Pool::new(1, usize::MAX);
+    let (job, begins, let_go) = held();
+    pool.run(job);
+    begins.recv().unwrap();
+    let_go.send(()).unwrap();
+    let (ran, runs) = mpsc::channel();
+    for number in 0..100 {
+        let ran = ran.clone();
+        pool.run(Box::new(move || ran.send(number).unwrap()));
+        assert_eq!(runs.recv().unwrap(), number);
+    }
+}
+
+#[test]
 fn jobs_run_in_the_order_in_which_they_came() {
     let pool = Pool::new(1, 100);
     let (job, begins, let_go) = held();

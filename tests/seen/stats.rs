@@ -168,6 +168,25 @@ fn who_is_told_before_it_queues_has_not_waited() {
     assert_eq!([lock.stats().waits, a.stats().waits, b.stats().waits], [0, 1, 0]);
 }
 
+#[test]
+fn f11_sums_stop_at_the_end_of_time() {
+    let (lock, clock) = cached(&PAUSING);
+    thread::scope(|scope| {
+        let waits = || *lock.get_or_create(|| unreachable!("it is served"));
+        let mut waiters = Vec::new();
+        lock.get_or_create(|| {
+            waiters.extend([(); 2].map(|()| scope.spawn(waits)));
+            until(|| lock.waiting() == 2);
+            clock.advance(Duration::MAX);
+            1
+        });
+        assert!(waiters.into_iter().all(|waiter| waiter.join().unwrap() == 1));
+    });
+    let stats = lock.stats();
+    assert_eq!((stats.waits, stats.waiting), (2, Duration::from_nanos(u64::MAX)));
+    assert!(stats.creating > Duration::from_secs(1 << 34));
+}
+
 /// A clock that panics at one reading.
 #[derive(Debug)]
 struct Fuse(ManualClock, AtomicU32);
