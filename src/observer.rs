@@ -137,7 +137,7 @@ pub struct Stats {
     pub waits: u64,
     /// How long all those creations took together; of the dead ones, until they were declared dead.
     pub creating: Duration,
-    /// How long all those waits took together.
+    /// How long all those waits took together, 584 years at the most.
     pub waiting: Duration,
 }
 
@@ -203,12 +203,12 @@ impl Tally {
             End::Finished(Finished::Dead) => return,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        self.creating.fetch_add(took, Ordering::Relaxed);
+        add(&self.creating, took);
     }
 
     pub(crate) fn waited(&self, took: u64) {
         self.waits.fetch_add(1, Ordering::Relaxed);
-        self.waiting.fetch_add(took, Ordering::Relaxed);
+        add(&self.waiting, took);
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -223,6 +223,12 @@ impl Tally {
             waiting: Duration::from_nanos(count(&self.waiting)),
         }
     }
+}
+
+/// Sums of times saturate (L11): those that overlap come to more than there is.
+fn add(sum: &Counter, took: u64) {
+    // It is never refused.
+    sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |sum| Some(sum.saturating_add(took))).unwrap_or(took);
 }
 
 /// Tells of a creation's end.

@@ -44,17 +44,30 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "it is what the creator returns"]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made<T> {
     value: What<T>,
     lifetime: Option<Duration>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum What<T> {
     New(T),
-    Unchanged,
+    /// The old value of the renewal that said so.
+    Unchanged(Arc<Node<T>>),
 }
+
+impl<T: PartialEq> PartialEq for What<T> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::New(value), Self::New(other)) => value == other,
+            (Self::Unchanged(old), Self::Unchanged(other)) => Arc::ptr_eq(old, other),
+            _ => false,
+        }
+    }
+}
+
+impl<T: Eq> Eq for What<T> {}
 
 impl<T> Made<T> {
     /// A new value.
@@ -115,6 +128,10 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     /// The old value once more: it still holds (an HTTP 304, an unchanged file). `None` if there is [no old](Self::old)
     /// one; whoever has seen one gets this, whatever happens meanwhile.
     ///
+    /// It is of this renewal. Returned by the creator of another one that has not the same old value, it is that
+    /// caller's alone: the lock goes on without it, and counts that creation as failed, since what it may have thrown
+    /// away does not come back (L6).
+    ///
     /// Its life begins anew, and nothing is allocated. It lives as long as the `Cached` says, not as long as it said
     /// itself the last time; [`expires_after`](Made::expires_after) says so anew. Its [age](Cached::age) begins anew as
     /// well, and the [outcome](CachedGuard::outcome) is [`Outcome::Created`] though nothing was made: whoever watches
@@ -140,7 +157,7 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     /// # Ok::<(), dogpile::CreateError<std::io::Error>>(())
     /// ```
     pub fn unchanged(&self) -> Option<Made<T>> {
-        self.old_node().map(|_| Made { value: What::Unchanged, lifetime: None })
+        self.old_node().map(|old| Made { value: What::Unchanged(Arc::clone(old)), lifetime: None })
     }
 
     /// Whether the value was invalidated or [set](Cached::set) after this creation began. Never blocks.
@@ -225,20 +242,19 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     }
 
     fn finish(self, made: Made<T>) -> CachedGuard<T> {
-        let is_new = matches!(made.value, What::New(_));
-        let node = match made.value {
-            What::New(value) => Node::new(value),
-            What::Unchanged => match self.old_node() {
-                Some(old) => Arc::clone(old),
-                None => panic!(
-                    "a creator returned the `unchanged` of another renewal, and in this one there is no old value"
-                ),
-            },
-        };
         let born = self.creation.born();
-        if is_new {
-            node.renew(born.generation);
-        }
+        let node = match made.value {
+            What::New(value) => {
+                let node = Node::new(value);
+                node.renew(born.generation);
+                node
+            }
+            What::Unchanged(old) if self.old_node().is_some_and(|here| Arc::ptr_eq(here, &old)) => old,
+            What::Unchanged(other) => {
+                self.creation.fail("the creator returned the `unchanged` of another renewal");
+                return CachedGuard::owning(other, Outcome::Created);
+            }
+        };
         let flaw = (made.lifetime == Some(Duration::ZERO)).then_some("the value had expired as it arrived");
         let mut old = (None, None);
         self.creation.end(flaw, |cached, finished, generation, now| {

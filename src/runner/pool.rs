@@ -97,7 +97,7 @@ impl Runner for Pool {
         let mut jobs = shared.jobs.lock();
         let waiting = jobs.waiting.len();
         let starts = waiting >= jobs.idle && jobs.threads < self.threads.get();
-        if !starts && waiting >= jobs.idle + self.places {
+        if !starts && waiting >= jobs.idle.saturating_add(self.places) {
             drop(jobs);
             return drop(job); // after the mutex: the creation in it is given up
         }
