@@ -3,12 +3,15 @@
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Deadline, block_until};
-use dogpile::{Cached, CreateError, Creation, Dogpile, Freshness, Outcome, ReadTurn, SyncReaderDogpile, Task, Turn};
+use dogpile::{
+    Cached, CreateError, Creation, Dogpile, Freshness, ManualClock, Outcome, Policy, ReadTurn, SyncReaderDogpile, Task,
+    Turn,
+};
 use dogpile_loom_tests::{Reached, Slot, check};
 use loom::sync::atomic::AtomicBool;
 use loom::sync::atomic::Ordering::{Acquire, Release};
 use loom::thread::{self, JoinHandle};
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
@@ -24,7 +27,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// Polls it once, by nobody who could be woken.
-fn once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+fn once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -258,18 +261,160 @@ fn l5_who_has_spawned_waits() {
     }
 }
 
-/// What was spawned is dropped while its access waits: that is told, and somebody else creates (C9).
+/// What was spawned is dropped while its access waits: that creates itself, or waits for who was faster (C9, F11).
 #[test]
-fn c9_what_was_spawned_is_dropped() {
+fn f11_c9_what_was_spawned_is_dropped() {
+    static CREATED: Reached = Reached::new();
+    static WAITED: Reached = Reached::new();
     check(|| {
         let (lock, spawner) = (Arc::new(Dogpile::never_expires()), Spawner::new(false));
-        let creator = || async { Err::<(), _>("unwanted") };
-        let asks = Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, creator);
-        assert_eq!(block_on(asks), Err(CreateError::Lost));
-        assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+        let mut asks = Box::pin(Dogpile::acquire_or_create_in_background_async(&lock, &spawner, || async {}));
+        let asked = once(asks.as_mut());
+        let other = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.acquire_or_create(|| ()))
+        };
+        let asked = match asked {
+            Poll::Ready(asked) => asked,
+            Poll::Pending => block_on(asks),
+        };
+        let outcomes = [asked, other.join().unwrap()];
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Created).count(), 1, "{outcomes:?}");
+        CREATED.here_if(asked == Outcome::Created);
+        WAITED.here_if(asked == Outcome::Waited);
         spawner.join();
         is_free(&lock);
     });
+    CREATED.at_least_once();
+    WAITED.at_least_once();
+}
+
+static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
+
+type Mortal = Arc<Dogpile<Arc<ManualClock>>>;
+
+/// One has spawned a creation that has begun, and hangs.
+struct Hangs<A> {
+    clock: Arc<ManualClock>,
+    lock: Mortal,
+    asks: Pin<Box<A>>,
+    task: Arc<Mutex<Option<Task>>>,
+}
+
+fn hangs() -> Hangs<impl Future<Output = Result<Outcome, CreateError<&'static str>>>> {
+    let clock = Arc::new(ManualClock::new());
+    let lock = Arc::new(Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MORTAL));
+    let (task, of_asks) = (Arc::new(Mutex::new(None)), Arc::clone(&lock));
+    let spawner = {
+        let kept = Arc::clone(&task);
+        move |mut task: Task| {
+            assert!(once(task.as_mut()).is_pending());
+            *kept.lock().unwrap() = Some(task);
+        }
+    };
+    let creator = pending::<Result<(), &'static str>>;
+    let mut asks = Box::pin(async move {
+        let asked = Dogpile::acquire_or_try_create_in_background_async(&of_asks, &spawner, creator);
+        asked.await
+    });
+    assert!(once(asks.as_mut()).is_pending());
+    Hangs { clock, lock, asks, task }
+}
+
+/// What was spawned hangs, and is declared dead by one that fails, or by one that creates: who has spawned it is served,
+/// or is lost where nobody else is there (F1).
+#[test]
+fn f1_who_has_spawned_what_dies() {
+    static SERVED: Reached = Reached::new();
+    static LOST: Reached = Reached::new();
+    check(|| {
+        let Hangs { clock, lock, asks, task } = hangs();
+        clock.advance(Duration::from_secs(1));
+        let fails = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || drop(lock.acquire_or_try_create(|| Err("no answer"))))
+        };
+        let creates = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.acquire_or_create(|| ()))
+        };
+        let asked = block_on(asks);
+        SERVED.here_if(asked == Ok(Outcome::Waited));
+        LOST.here_if(asked == Err(CreateError::Lost));
+        assert!(matches!(asked, Ok(Outcome::Waited) | Err(CreateError::Lost)), "{asked:?}");
+        fails.join().unwrap();
+        creates.join().unwrap();
+        drop(task.lock().unwrap().take());
+        assert!(lock.has_value());
+        is_at_rest(&lock);
+    });
+    SERVED.at_least_once();
+    LOST.at_least_once();
+}
+
+/// One that cannot fail waits on, though nobody creates.
+#[test]
+fn f1_who_has_spawned_what_dies_and_cannot_say_so() {
+    check(|| {
+        let clock = Arc::new(ManualClock::new());
+        let lock = Arc::new(Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MORTAL));
+        let task = Mutex::new(None);
+        let spawner = |mut spawned: Task| {
+            assert!(once(spawned.as_mut()).is_pending());
+            *task.lock().unwrap() = Some(spawned);
+        };
+        let mut asks = Box::pin(Dogpile::acquire_or_create_in_background_async(&lock, &spawner, pending::<()>));
+        assert!(once(asks.as_mut()).is_pending());
+        clock.advance(Duration::from_secs(1));
+        let others = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || {
+                assert!(lock.acquire_or_try_create(|| Err("no answer")).is_err());
+                assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+            })
+        };
+        assert_eq!(block_on(asks), Outcome::Waited);
+        others.join().unwrap();
+        drop(task.lock().unwrap().take());
+        is_at_rest(&lock);
+    });
+}
+
+/// A creation that was spawned hangs, and nothing but the time ends the wait for it; one that could create, and waits
+/// behind it, goes before, or leaves (F3).
+#[test]
+fn f3_who_has_spawned_what_hangs() {
+    static SERVED: Reached = Reached::new();
+    static LOST: Reached = Reached::new();
+    for leaves in [false, true] {
+        check(move || {
+            let Hangs { clock, lock, asks, task } = hangs();
+            let other = {
+                let lock = Arc::clone(&lock);
+                thread::spawn(move || {
+                    let timeout = if leaves { Duration::ZERO } else { Duration::MAX };
+                    lock.acquire_or_create_timeout(timeout, || ())
+                })
+            };
+            let time = thread::spawn(move || clock.advance(Duration::from_secs(1)));
+            let asked = block_on(asks);
+            SERVED.here_if(asked == Ok(Outcome::Waited));
+            LOST.here_if(asked == Err(CreateError::Lost));
+            let other = other.join().unwrap();
+            time.join().unwrap();
+            assert!(matches!(asked, Ok(Outcome::Waited) | Err(CreateError::Lost)), "{asked:?}");
+            assert!(asked.is_err() || other == Ok(Outcome::Created));
+            assert!(leaves || other == Ok(Outcome::Created));
+            drop(task.lock().unwrap().take());
+            is_at_rest(&lock);
+        });
+    }
+    SERVED.at_least_once();
+    LOST.at_least_once();
+}
+
+fn is_at_rest(lock: &Mortal) {
+    assert_eq!((lock.is_creating(), lock.waiting()), (false, 0));
 }
 
 /// A store that is a future, dropped or not, against an invalidation by a task: that returns once nothing older is

@@ -14,5 +14,6 @@ mod itself;
 mod lock_mode;
 mod meddling;
 mod sizes;
+mod spawned;
 mod together;
 mod wakers;

@@ -1,0 +1,489 @@
+//! What becomes of an access that waits for what it has spawned, of each type that has such forms (F1, F3, F11).
+
+use crate::background::Shelf;
+use crate::executor::{Woken, block_on, poll, step};
+use dogpile::{Backoff, Cached, CachedFn, CachedGuard, CreateError, Dogpile, ManualClock, Outcome, Policy, Task};
+use std::future::pending;
+use std::mem;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+static MORTAL: Policy = Policy::builder().creation_timeout(SECOND).build_const();
+static MORTAL_AND_PAUSING: Policy =
+    Policy::builder().creation_timeout(SECOND).retry_after(Backoff::new(SECOND, SECOND)).build_const();
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type Creator = fn() -> Boxed<Result<(), &'static str>>;
+type Access<T> = Pin<Box<dyn Future<Output = T>>>;
+type Ask = Box<dyn Fn(&Rc<Shelf>) -> Access<Told>>;
+
+/// What an access has come to.
+type Told = Result<Outcome, &'static str>;
+
+fn told<E>(error: &CreateError<E>) -> &'static str {
+    match error {
+        CreateError::Failed(_) => "failed",
+        CreateError::Lost => "lost",
+        CreateError::Paused { .. } => "paused",
+        _ => "otherwise",
+    }
+}
+
+/// A lock, one of its forms, and what else is done to it.
+struct Subject {
+    name: &'static str,
+    fallible: bool,
+    ask: Ask,
+    /// As everybody does who can create.
+    waits: Box<dyn Fn() -> Access<Outcome>>,
+    fail: Box<dyn Fn()>,
+    create: Box<dyn Fn()>,
+    /// If there is a value to be set.
+    set: Option<Box<dyn Fn()>>,
+    /// How many wait, and whether somebody creates.
+    seen: Box<dyn Fn() -> (usize, bool)>,
+    /// Creations, failures, and deaths.
+    ended: Box<dyn Fn() -> [u64; 3]>,
+}
+
+/// What all of them have.
+macro_rules! subject {
+    ($name:literal, $fallible:literal, $lock:ident, $access:ident, $fail:ident, $waits:ident, $set:expr,
+     |$outcome:pat_param| $is:expr, $ask:expr) => {{
+        let lock = &$lock;
+        Subject {
+            name: $name,
+            fallible: $fallible,
+            ask: {
+                let lock = Arc::clone(lock);
+                Box::new(move |shelf| {
+                    let (lock, shelf) = (Arc::clone(&lock), Rc::clone(shelf));
+                    Box::pin($ask(lock, shelf))
+                })
+            },
+            waits: {
+                let lock = Arc::clone(lock);
+                Box::new(move || {
+                    let lock = Arc::clone(&lock);
+                    Box::pin(async move {
+                        let $outcome = lock.$waits(async || ()).await;
+                        $is
+                    })
+                })
+            },
+            fail: {
+                let lock = Arc::clone(lock);
+                Box::new(move || assert!(lock.$fail(|| Err("no answer")).is_err()))
+            },
+            create: {
+                let lock = Arc::clone(lock);
+                Box::new(move || _ = lock.$access(|| ()))
+            },
+            set: $set,
+            seen: {
+                let lock = Arc::clone(lock);
+                Box::new(move || (lock.waiting(), lock.is_creating()))
+            },
+            ended: {
+                let lock = Arc::clone(lock);
+                Box::new(move || {
+                    let stats = lock.stats();
+                    [stats.creations, stats.failures, stats.dead]
+                })
+            },
+        }
+    }};
+}
+
+fn outcome(guard: &CachedGuard<()>) -> Outcome {
+    CachedGuard::outcome(guard)
+}
+
+/// Each type, in its form that can fail and in the one that cannot.
+fn subjects(policy: &'static Policy, clock: &Arc<ManualClock>, creator: Creator) -> [Subject; 6] {
+    let surely = move || {
+        let made = creator();
+        async move { made.await.expect("it was not to fail") }
+    };
+    let lock = || Arc::new(Dogpile::with_clock(Duration::MAX, Arc::clone(clock)).with_policy(policy));
+    let cached = || Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(clock)).with_policy(policy));
+    let (lock, other_lock, cached, other_cached) = (lock(), lock(), cached(), cached());
+    let function = CachedFn::<(), _, _>::with_clock(Duration::MAX, Arc::clone(clock), surely).with_policy(policy);
+    let fallible = CachedFn::<(), _, _>::with_clock(Duration::MAX, Arc::clone(clock), creator).with_policy(policy);
+    let (function, fallible) = (Arc::new(function), Arc::new(fallible));
+
+    macro_rules! set {
+        ($cached:ident) => {{
+            let cached = Arc::clone(&$cached);
+            Some(Box::new(move || cached.set(())) as Box<dyn Fn()>)
+        }};
+    }
+
+    [
+        subject!(
+            "Dogpile",
+            false,
+            lock,
+            acquire_or_create,
+            acquire_or_try_create,
+            acquire_or_create_async,
+            None,
+            |outcome| outcome,
+            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
+                Ok(Dogpile::acquire_or_create_in_background_async(&lock, &*shelf, surely).await)
+            }
+        ),
+        subject!(
+            "Dogpile",
+            true,
+            other_lock,
+            acquire_or_create,
+            acquire_or_try_create,
+            acquire_or_create_async,
+            None,
+            |outcome| outcome,
+            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
+                let asked = Dogpile::acquire_or_try_create_in_background_async(&lock, &*shelf, creator).await;
+                asked.map_err(|error| told(&error))
+            }
+        ),
+        subject!(
+            "Cached",
+            false,
+            cached,
+            get_or_create,
+            get_or_try_create,
+            get_or_create_async,
+            set!(cached),
+            |guard| outcome(&guard),
+            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
+                Ok(outcome(&Cached::get_or_create_in_background_async(&lock, &*shelf, surely).await))
+            }
+        ),
+        subject!(
+            "Cached",
+            true,
+            other_cached,
+            get_or_create,
+            get_or_try_create,
+            get_or_create_async,
+            set!(other_cached),
+            |guard| outcome(&guard),
+            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
+                let asked = Cached::get_or_try_create_in_background_async(&lock, &*shelf, creator).await;
+                asked.map(|guard| outcome(&guard)).map_err(|error| told(&error))
+            }
+        ),
+        subject!(
+            "CachedFn",
+            false,
+            function,
+            get_or_create,
+            get_or_try_create,
+            get_or_create_async,
+            set!(function),
+            |guard| outcome(&guard),
+            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
+                Ok(outcome(&CachedFn::get_in_background_async(&lock, &*shelf).await))
+            }
+        ),
+        subject!(
+            "CachedFn",
+            true,
+            fallible,
+            get_or_create,
+            get_or_try_create,
+            get_or_create_async,
+            set!(fallible),
+            |guard| outcome(&guard),
+            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
+                let asked = CachedFn::get_fallible_in_background_async(&lock, &*shelf).await;
+                asked.map(|guard| outcome(&guard)).map_err(|error| told(&error))
+            }
+        ),
+    ]
+}
+
+/// An access of a subject that has spawned its creation, and waits.
+struct Asks {
+    of: Subject,
+    clock: Arc<ManualClock>,
+    woken: Arc<Woken>,
+    access: Access<Told>,
+    task: Option<Task>,
+}
+
+impl Asks {
+    /// Of each type and form, with a task that nobody has polled.
+    fn unbegun(policy: &'static Policy, creator: Creator) -> impl Iterator<Item = Self> {
+        let clock = Arc::new(ManualClock::new());
+        subjects(policy, &clock, creator).into_iter().map(move |of| {
+            println!("{}, {}", of.name, if of.fallible { "fallible" } else { "infallible" });
+            let shelf = Rc::<Shelf>::default();
+            let access = (of.ask)(&shelf);
+            let mut asks = Self { of, clock: Arc::clone(&clock), woken: Arc::default(), access, task: None };
+            asks.waits();
+            asks.task = Some(shelf.take());
+            asks
+        })
+    }
+
+    /// The same, with a task that has begun, and goes no further.
+    fn begun(policy: &'static Policy, creator: Creator) -> impl Iterator<Item = Self> {
+        Self::unbegun(policy, creator).map(|mut asks| {
+            assert!(asks.poll_task().is_pending());
+            asks
+        })
+    }
+
+    fn poll_task(&mut self) -> Poll<()> {
+        poll(self.task.as_mut().expect("it is there"), &Arc::default())
+    }
+
+    /// It is polled, and goes on waiting, in the queue.
+    #[track_caller]
+    fn waits(&mut self) {
+        assert_eq!(poll(&mut self.access, &self.woken), Poll::Pending);
+        assert_eq!((self.of.seen)().0, 1, "it is among those who wait");
+        self.woken.take();
+    }
+
+    /// It has been woken, and has come to that.
+    #[track_caller]
+    fn comes_to(&mut self, told: Told) {
+        assert!(self.woken.take(), "it is woken");
+        assert_eq!(poll(&mut self.access, &self.woken), Poll::Ready(told));
+    }
+
+    /// It has been woken, and is lost, if it can say so; if not, it goes on waiting.
+    #[track_caller]
+    fn is_lost(&mut self) {
+        assert!(self.woken.take() || !self.of.fallible, "it is woken");
+        if self.of.fallible {
+            assert_eq!(poll(&mut self.access, &self.woken), Poll::Ready(Err("lost")));
+        } else {
+            self.waits();
+        }
+    }
+
+    /// If it waits on, it is served by whoever creates, or sets a value.
+    #[track_caller]
+    fn is_served_by_others(&mut self, set: bool) {
+        match &self.of.set {
+            Some(set_value) if set => set_value(),
+            _ => (self.of.create)(),
+        }
+        if !self.of.fallible {
+            self.comes_to(Ok(Outcome::Waited));
+        }
+        assert_eq!((self.of.seen)(), (0, false));
+    }
+}
+
+fn hangs() -> Boxed<Result<(), &'static str>> {
+    Box::pin(pending())
+}
+
+fn creates() -> Boxed<Result<(), &'static str>> {
+    Box::pin(async { Ok(()) })
+}
+
+fn dawdles() -> Boxed<Result<(), &'static str>> {
+    Box::pin(async {
+        step().await;
+        Ok(())
+    })
+}
+
+/// Another declares it dead, and fails; and then there is a value.
+#[test]
+fn f1_who_waits_for_the_dead_takes_part_as_everybody_does() {
+    for set in [false, true] {
+        for mut asks in Asks::begun(&MORTAL, hangs) {
+            asks.clock.advance(SECOND * 2);
+            asks.woken.take();
+            (asks.of.fail)();
+            asks.is_lost();
+            asks.is_served_by_others(set);
+            assert_eq!((asks.of.ended)()[1..], [1, 1]);
+        }
+        // It looks only when all of that has happened.
+        for mut asks in Asks::begun(&MORTAL, hangs) {
+            asks.clock.advance(SECOND * 2);
+            (asks.of.fail)();
+            match &asks.of.set {
+                Some(set_value) if set => set_value(),
+                _ => (asks.of.create)(),
+            }
+            asks.comes_to(Ok(Outcome::Waited));
+        }
+    }
+}
+
+#[test]
+fn f1_who_waits_for_the_dead_is_told_of_a_pause() {
+    for mut asks in Asks::begun(&MORTAL_AND_PAUSING, hangs) {
+        asks.clock.advance(SECOND * 2);
+        asks.woken.take();
+        (asks.of.fail)();
+        if asks.of.fallible {
+            asks.comes_to(Err("paused"));
+        } else {
+            asks.waits();
+            asks.clock.advance(SECOND);
+            asks.is_served_by_others(false);
+        }
+    }
+}
+
+/// One that could create waits behind the dead creation, and takes over, or leaves.
+#[test]
+fn f3_who_can_create_goes_before_who_cannot() {
+    for leaves in [false, true] {
+        for mut asks in Asks::begun(&MORTAL, hangs) {
+            let mut other = (asks.of.waits)();
+            let woken = Arc::<Woken>::default();
+            assert!(poll(&mut other, &woken).is_pending());
+            asks.clock.advance(SECOND);
+            assert!(woken.take());
+            assert_eq!(poll(&mut asks.access, &asks.woken), Poll::Pending);
+            asks.woken.take();
+            if leaves {
+                drop(other);
+                asks.is_lost();
+                asks.is_served_by_others(false);
+            } else {
+                assert_eq!(poll(&mut other, &woken), Poll::Ready(Outcome::Created));
+                asks.comes_to(Ok(Outcome::Waited));
+            }
+        }
+    }
+}
+
+/// Nobody else is there: it is bounded by the time that a creation may take, and that goes on.
+#[test]
+fn f3_a_creation_that_is_overdue_is_not_waited_for_without_an_end() {
+    for mut asks in Asks::begun(&MORTAL, dawdles) {
+        asks.clock.advance(SECOND);
+        asks.is_lost();
+        assert!((asks.of.seen)().1, "nobody was elected in its place");
+        assert!(asks.poll_task().is_ready());
+        if !asks.of.fallible {
+            asks.comes_to(Ok(Outcome::Created));
+        }
+        assert_eq!((asks.of.ended)(), [1, 0, 0], "it is kept");
+    }
+}
+
+/// A task that nobody polls, or that was leaked: the creator is still there.
+#[test]
+fn f3_who_has_spawned_what_does_not_begin_creates_itself() {
+    for mut asks in Asks::unbegun(&MORTAL, creates) {
+        let leaked = asks.task.take();
+        asks.clock.advance(SECOND);
+        asks.comes_to(Ok(Outcome::Created));
+        assert_eq!((asks.of.ended)(), [1, 0, 1]);
+        // It is not there twice.
+        block_on(leaked.expect("it was spawned"));
+        assert_eq!((asks.of.ended)(), [1, 0, 1]);
+    }
+}
+
+/// The same on the real clock: an alarm wakes it.
+#[test]
+fn f3_by_the_time() {
+    static SOON: Policy = Policy::builder().creation_timeout(Duration::from_millis(20)).build_const();
+    static LOCK: Cached<u32> = Cached::never_expires().with_policy(&SOON);
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let leaks = |task: Task| mem::forget(task);
+        let ask = || Cached::get_or_try_create_in_background_async(&LOCK, &leaks, || async { Ok::<_, &str>(1) });
+        tell.send(block_on(ask()).map(|guard| *guard)).unwrap();
+        LOCK.invalidate();
+        let hangs = |mut task: Task| {
+            assert!(poll(&mut task, &Arc::default()).is_pending());
+            mem::forget(task);
+        };
+        let ask = || Cached::get_or_try_create_in_background_async(&LOCK, &hangs, pending::<Result<u32, &str>>);
+        tell.send(block_on(ask()).map(|guard| *guard)).unwrap();
+    });
+    let told = || told.recv_timeout(SECOND * 60).expect("it does not hang");
+    assert_eq!(told(), Ok(1));
+    assert_eq!(told(), Err(CreateError::Lost));
+}
+
+/// Refused, or dropped with a queue: the creator is still there.
+#[test]
+fn f11_who_has_spawned_what_is_dropped_unrun_creates_itself() {
+    for mut asks in Asks::unbegun(&MORTAL, creates) {
+        drop(asks.task.take());
+        asks.comes_to(Ok(Outcome::Created));
+        assert_eq!((asks.of.ended)(), [1, 0, 0]);
+    }
+    let lock = Arc::new(Dogpile::never_expires());
+    let refuses = |task: Task| drop(task);
+    let asked = Dogpile::acquire_or_create_in_background_async(&lock, &refuses, || async {});
+    assert_eq!(block_on(asked), Outcome::Created);
+}
+
+/// It takes part as everybody does: another was called before it, and serves it.
+#[test]
+fn f11_who_has_spawned_what_is_dropped_unrun_takes_its_turn() {
+    for mut asks in Asks::unbegun(&MORTAL, || unreachable!("another creates")) {
+        let mut other = (asks.of.waits)();
+        let woken = Arc::<Woken>::default();
+        assert!(poll(&mut other, &woken).is_pending());
+        drop(asks.task.take());
+        assert_eq!(poll(&mut other, &woken), Poll::Ready(Outcome::Created));
+        asks.comes_to(Ok(Outcome::Waited));
+    }
+}
+
+/// The creator is gone with it.
+#[test]
+fn f11_who_has_spawned_what_is_dropped_half_way_panics_not() {
+    for set in [false, true] {
+        for mut asks in Asks::begun(&MORTAL, hangs) {
+            drop(asks.task.take());
+            asks.is_lost();
+            asks.is_served_by_others(set);
+            assert_eq!((asks.of.ended)()[1..], [0, 0]);
+        }
+    }
+}
+
+/// The runtime that polls the creation is shut down, and the access is polled by another.
+#[test]
+fn f11_a_runtime_that_shuts_down() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let (cached, began) = (Arc::new(Cached::never_expires()), Arc::new(AtomicBool::new(false)));
+    let handle = runtime.handle().clone();
+    let spawner = |task: Task| drop(handle.spawn(task));
+    let creator = {
+        let began = Arc::clone(&began);
+        move || async move {
+            began.store(true, Ordering::SeqCst);
+            pending().await
+        }
+    };
+    let mut asks = Box::pin(Cached::get_or_create_in_background_async(&cached, &spawner, creator));
+    let woken = Arc::<Woken>::default();
+    assert!(poll(&mut asks, &woken).is_pending());
+    while !began.load(Ordering::SeqCst) {
+        thread::yield_now();
+    }
+    drop(runtime);
+    assert!(!cached.is_creating(), "it was dropped");
+    assert!(poll(&mut asks, &woken).is_pending());
+    cached.set(1);
+    assert!(matches!(poll(&mut asks, &woken), Poll::Ready(guard) if *guard == 1));
+    // One that is shut down takes nothing any more.
+    cached.invalidate();
+    assert_eq!(*block_on(Cached::get_or_create_in_background_async(&cached, &spawner, || async { 2 })), 2);
+}
