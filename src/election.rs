@@ -35,14 +35,15 @@
 //! | finish, expired at once | creating → paused | + 1 | mutex | as finish, but it counts as a failure |
 //! | set | any → same, paused → idle | + 1 | mutex | new deadline; every waiter is served; failures are forgotten |
 //! | stand down | creating → idle, or paused as it was | stays | mutex | every waiter is told to look again |
-//! | give up | creating → idle, or paused as it was | stays | mutex | the first waiter that can create is given the baton; who cannot is told to look again; in a pause that goes on, as fail |
-//! | fail | creating → paused | stays | mutex | `hold`; who can hear of the pause is told, the first of the others is given the baton |
+//! | give up | creating → idle, or paused as it was | stays | mutex | the first waiter that can create is given the baton; if there is none, those who cannot are woken; in a pause that goes on, as fail |
+//! | fail | creating → paused | stays | mutex | `hold`; who can hear of the pause is told, the rest as give up |
 //! | begin store | creating → storing | stays | mutex, refused if superseded | - |
 //! | end store | storing → creating | stays | mutex | those who invalidated meanwhile are let go; who found the creation overdue is woken |
 //! | invalidate | any → same | + 1 | mutex | deadline: missing; then waits while a store runs |
 //! | mark | any → `MARKED` | stays | mutex | deadline: stale, if there is a value |
 //! | be asked | any → same | stays; the first, if there was none | mutex | - |
 //! | queue | creating → creating | stays | mutex | a waiter is added, if a creation still runs in the generation it saw, and unless they would wait for each other ([`cycle`]) |
+//! | queue without a creator | any → same | stays | mutex | the same, whether a creation runs or not |
 //!
 //! Everything but *elect* holds the mutex, so while a creation runs the word changes under the mutex only; while nobody
 //! creates, only *elect* can come in between, which is why *set*, *invalidate* and *mark* are read-modify-writes. Where
@@ -77,6 +78,11 @@
 //!   faster, it is no longer called but still the first in line, and the newcomer's creation, when it ends, serves it
 //!   or calls it again. If it leaves instead, it calls the next. After *stand down* all of them are awake and will
 //!   look, so nobody needs to be called; who then comes to wait finds a creation running.
+//! - *Who cannot create is not left behind (L3).* One whose creator was given away (see
+//!   [`spawner`](crate::spawner)) is never called, and stays in the queue until it is served, told or leaves: so no end
+//!   of a creation is missed. Where one that could create would be elected, it has its turn, which it learns of when it
+//!   polls; and somebody sees to that: whoever ends a creation and finds nobody to call wakes it, and so does the last
+//!   that could create, when that leaves the queue; an overdue creation it finds by itself, if it is alone.
 //! - *Nobody is elected for having waited (L3).* A waiter that is served is taken out of the queue by whoever serves
 //!   it. So to be called it must not have been served: no creation since it queued has finished that it could have
 //!   used.
@@ -106,7 +112,7 @@ pub use waiter::{StoreEnd, Verdict, Waiter};
 use crate::cycle;
 use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
 use crate::wakers::Sleeper;
-use queue::{Lazy, Role, Streak, Wake, all_again, call_next, release, take_all, take_until, tell_the_others};
+use queue::{Lazy, Role, Streak, Wake, all_again, call_next, release, take_all, take_until, wake_if_alone};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -327,12 +333,12 @@ impl Election {
     /// Prepares to wait for the creation that was `seen`. The first poll queues. Who `hears_of_pauses` need not create
     /// after a failure that others pause for.
     pub fn wait(&self, seen: State, hears_of_pauses: bool) -> Waiter<'_> {
-        Waiter::new(self, seen, if hears_of_pauses { Role::CreatesOrPauses } else { Role::Creates })
+        Waiter::new(self, seen, Role { creates: true, hears_of_pauses })
     }
 
-    /// The same for one who cannot create: it is never called, and looks again when nobody else has created.
-    pub fn wait_without_creator(&self, seen: State) -> Waiter<'_> {
-        Waiter::new(self, seen, Role::Waits)
+    /// The same for one who cannot create: it is never called, and waits for whatever comes, also while nobody creates.
+    pub fn wait_without_creator(&self, hears_of_pauses: bool) -> Waiter<'_> {
+        Waiter::new(self, self.look(), Role { creates: false, hears_of_pauses })
     }
 
     /// Whether a creation born then may still publish, as far as invalidations go.
@@ -481,10 +487,10 @@ impl Election {
         Some(Pause { cause: Arc::clone(&streak.cause), until: streak.until })
     }
 
-    /// Nobody creates any more: the first who can is called, and those look again who cannot.
+    /// Nobody creates any more: the first who can is called; if there is none, those are woken who cannot.
     fn hand_on(book: &mut Lazy, wake: &mut Wake) {
         wake.called = call_next(book);
-        wake.again.extend(tell_the_others(book));
+        wake.again.extend(wake_if_alone(book));
     }
 
     /// A creation has ended, and with it those of its stores that were leaked: nobody is to wait for them.
@@ -651,6 +657,7 @@ impl Election {
         if left.called && idle && !mutant(Mutant::BatonKept) {
             wake.called = call_next(&mut book);
         }
+        wake.again = wake_if_alone(&mut book);
         release(book, wake);
     }
 }

@@ -137,7 +137,7 @@ pub enum AcquireError {
     WriteLockHeld,
 }
 
-const LOST: &str = "the task that was spawned to create the value has panicked, or was dropped";
+const LOST: &str = "the task that was spawned to create the value has panicked, was dropped, or takes too long";
 const TIMED_OUT: &str = "timed out while waiting for others";
 const WOULD_DEADLOCK: &str =
     "a creator asked for the value that it is creating itself, and would have waited for itself for ever";
@@ -205,8 +205,10 @@ pub enum CreateError<E, G = Infallible> {
     /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): it would have waited for
     /// itself.
     WriteLockHeld,
-    /// There was no value, and the task that was [spawned](crate::Spawner) to create one for this access has ended
-    /// without: its creator panicked, or the runtime has dropped it.
+    /// There was no value, and it was this access's turn to create one; but its creator is gone with the task that was
+    /// [spawned](crate::Spawner) for it: the creator panicked, the task was dropped half-way, or its creation is
+    /// [dead or overdue](crate::PolicyBuilder::creation_timeout). (One that is overdue goes on, and its value may yet
+    /// become the current one.)
     Lost,
 }
 
@@ -229,8 +231,8 @@ impl<E, G> From<LockError> for CreateError<E, G> {
 }
 
 impl CreateError<Infallible> {
-    /// What is left where neither creator nor getter can fail. A creation that was lost has failed all the same, and
-    /// that is a panic.
+    /// What is left where neither creator nor getter can fail. A creator that has panicked in a task has failed all the
+    /// same, and that is a panic here.
     #[track_caller]
     pub(crate) fn of_a_wait(self) -> AcquireError {
         match self {

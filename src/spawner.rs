@@ -11,26 +11,49 @@
 //!
 //! # The one who waits for its own creation
 //!
-//! It is in the queue of its lock, as everybody who waits: so a circle of creations is found (L7), and whoever creates
-//! or sets a value in its place serves it (L3). But its creator is gone, so it is never elected, and never declares a
-//! creation dead. A [`Slip`] tells it what its own creation has come to:
+//! It is in the queue of its lock, as everybody who waits, from when it is first polled until it has what it came for:
+//! so a circle of creations is found (L7), whoever creates or sets a value serves it (L3), and it hears of pauses. It
+//! stays there also while nobody creates; but since its creator was given away, it is never called. Instead it is told
+//! that it is *its turn*, when it would be elected if it could: nobody creates, or the creation that runs is overdue,
+//! and nobody else waits who could go first.
 //!
-//! | the task | the slip says | the access |
+//! A [`Slip`] that it shares with the task tells it what its own creation has come to. The creator lies there until the
+//! task begins:
+//!
+//! | the task | the slip | the creator |
 //! |---|---|---|
-//! | has created | the value | has it |
-//! | has failed | the error | has that |
-//! | has panicked, was dropped, or found itself dead | lost | goes on waiting while somebody else creates; then it is served, or it is [`Lost`](crate::CreateError::Lost) |
+//! | has not begun | `Nothing` | is there |
+//! | has begun | `Nothing` | is with the task |
+//! | is about to end its creation | `Ending` | is gone |
+//! | has created, or failed | `Made` | is gone |
+//! | has panicked | `Panicked` | is gone |
+//! | was dropped, or found its creation dead before it began | `Gone` | is there, if the task had not begun |
 //!
-//! What the slip brings counts for more than what the queue says. It is filled in after the creation has ended, and
-//! says before that that it is going to be; so who is told first by the queue waits for the slip. A creation that hangs
-//! is declared dead by others who wait, or come: where there are none, its access hangs with it.
+//! With both of them, at each poll, the first line that fits:
+//!
+//! | the slip | the queue says | the access |
+//! |---|---|---|
+//! | `Made` | - | has that: its value, or its error |
+//! | `Ending` | - | waits for the slip, which is filled in come what may: the queue may have told of just that end |
+//! | - | served | has that |
+//! | - | there is a pause | ends with that, if it can say so (else it is not told) |
+//! | - | it would deadlock | ends with that |
+//! | `Gone`, and the creator is there | - | takes that back, and takes part anew, as one that has not spawned |
+//! | the creator is there | it is its turn | the same: the task was leaked, or is late |
+//! | `Panicked` | it is its turn | is [`Lost`](crate::CreateError::Lost), which is a panic if it cannot say so |
+//! | the creator is gone | it is its turn | is `Lost`, if it can say so; else it waits on, for whoever creates or sets a value |
+//! | - | - | waits on |
+//!
+//! It never declares a creation dead: there would be nobody to create in its place, and the one that runs may yet end
+//! well, and be kept. A creator that was taken back is run in the access itself.
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
 use crate::election::Verdict;
 use crate::error::CreateError;
 use crate::runner;
-use crate::sync::{Arc, Mutant, Mutex, mutant};
+use crate::sync::{Arc, Deadline, Mutant, Mutex, mutant};
+use crate::wait::Wait;
 use crate::wakers::{Sleeper, wake_all};
 use std::future::poll_fn;
 use std::mem;
@@ -38,7 +61,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-/// A creation to be polled to its end, by any executor. Dropping it gives the creation up.
+/// A creation to be polled to its end, by any executor. Dropping it gives the creation up; the access that
+/// [waits for it](Spawner#the-access-that-waits) has its creator back, if that has not begun.
 ///
 /// It does not panic: a panic of the creator is reported by the panic hook, as any, and ends the creation as failed.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -46,7 +70,25 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Has tasks polled somewhere else: spawns them.
 ///
 /// Any `Fn(Task)` is one: `|task| drop(tokio::spawn(task))`, or `|task| smol::spawn(task).detach()`. One that cannot
-/// take the task drops it, and frees the lock; who waits for it is told, by [`CreateError::Lost`].
+/// take the task drops it, and frees the lock.
+///
+/// # The access that waits
+///
+/// An access that has spawned its creation, and has no value to go on with, waits for the task. It also takes part as
+/// everybody who waits: whoever creates or sets a value serves it, and forms that have an error are told of a
+/// [pause](crate::PolicyBuilder::retry_after). What else becomes of it:
+///
+/// | the task | the access, in a form that has an error | in one that has none |
+/// |---|---|---|
+/// | creates | has its value | the same |
+/// | fails | has its error | - |
+/// | is dropped before it is polled, or is not polled in [time](crate::PolicyBuilder::creation_timeout) | has its creator back: when it is elected it runs that by itself, and dropping it gives that creation up | the same |
+/// | panics | [`CreateError::Lost`], when it is its turn | panics, when it is its turn |
+/// | is dropped half-way, or takes longer than its [time](crate::PolicyBuilder::creation_timeout) | [`CreateError::Lost`], when it is its turn | waits on: until somebody else creates or sets a value, or the task does after all |
+///
+/// It is its turn when it would be elected if it had its creator still: nobody creates, or the creation that runs is
+/// overdue, and nobody else waits who could create. A creation that is only overdue goes on, and its value may yet
+/// become the current one. So what bounds the wait of a form that has no error is a timer that it is raced with.
 pub trait Spawner {
     /// Has the task polled, soon.
     fn spawn(&self, task: Task);
@@ -58,168 +100,213 @@ impl<F: Fn(Task) + ?Sized> Spawner for F {
     }
 }
 
-/// What has become of a creation, for the one that has spawned it.
-enum Slip<R> {
-    Blank {
-        sleeper: Sleeper,
-        /// It is about to be filled in, come what may.
-        ending: bool,
-    },
-    Filled(R),
-    Lost,
+/// What has become of a creation, for the one that has spawned it. See the [module docs](self).
+struct Slip<M, R> {
+    creator: Option<M>,
+    says: Says<R>,
+    sleeper: Sleeper,
+}
+
+enum Says<R> {
+    Nothing,
+    Ending,
+    Made(R),
+    Panicked,
+    Gone,
     /// Nobody asks any more, or it has been told.
     Read,
 }
 
-struct Fill<R>(Arc<Mutex<Slip<R>>>);
+type Shared<M, R> = Arc<Mutex<Slip<M, R>>>;
 
-impl<R> Fill<R> {
-    /// Fills it in, unless it is, and wakes the one who waits for that.
-    fn fill(&self, with: Slip<R>) {
+/// The task's side of it.
+struct Fill<M, R>(Shared<M, R>);
+
+impl<M, R> Fill<M, R> {
+    /// Says how the task has ended, once.
+    fn with(&self, says: Says<R>) {
         let mut slip = self.0.lock();
-        let Slip::Blank { sleeper, .. } = &mut *slip else { return };
-        let mut sleeper = sleeper.take();
-        *slip = with;
+        if !matches!(slip.says, Says::Nothing | Says::Ending) {
+            return;
+        }
+        slip.says = says;
+        let mut sleeper = slip.sleeper.take();
         drop(slip);
         wake_all(&mut sleeper);
     }
 }
 
-/// To be said before the creation is ended.
-pub(crate) struct Ending<R>(Arc<Mutex<Slip<R>>>);
+impl<M, R> Drop for Fill<M, R> {
+    fn drop(&mut self) {
+        self.with(Says::Gone);
+    }
+}
 
-impl<R> Ending<R> {
-    pub(crate) fn now(self) {
-        if let Slip::Blank { ending, .. } = &mut *self.0.lock() {
-            *ending = !mutant(Mutant::EndingUnsaid);
+/// To be dropped before the creation is ended.
+pub(crate) struct Ending<M, R>(Shared<M, R>);
+
+impl<M, R> Drop for Ending<M, R> {
+    fn drop(&mut self) {
+        let mut slip = self.0.lock();
+        if matches!(slip.says, Says::Nothing) && !mutant(Mutant::EndingUnsaid) {
+            slip.says = Says::Ending;
         }
     }
-}
-
-impl<R> Drop for Fill<R> {
-    fn drop(&mut self) {
-        self.fill(Slip::Lost);
-    }
-}
-
-/// What has come of a wait for it.
-pub(crate) enum Came<R> {
-    /// Its own, or its error.
-    Made(R),
-    /// Somebody else's.
-    Served,
-}
-
-/// What a slip says.
-enum Told<R> {
-    NotYet { ending: bool },
-    Made(R),
-    Lost,
 }
 
 /// One that waits for what it has spawned.
-pub(crate) struct Spawned<R>(Arc<Mutex<Slip<R>>>);
+pub(crate) struct Spawned<M, R>(Shared<M, R>);
 
-impl<R> Drop for Spawned<R> {
+impl<M, R> Drop for Spawned<M, R> {
     fn drop(&mut self) {
-        // What is in it is the user's, and dropped outside the mutex.
-        let left = mem::replace(&mut *self.0.lock(), Slip::Read);
-        drop(left);
+        let mut slip = self.0.lock();
+        let said = mem::replace(&mut slip.says, Says::Read);
+        let sleeper = slip.sleeper.take();
+        drop(slip);
+        // The user's, and so outside the mutex. The creator is the task's.
+        drop((said, sleeper));
     }
 }
 
-impl<R> Spawned<R> {
-    fn poll(&self, waker: &Waker) -> Told<R> {
+impl<M, R> Spawned<M, R> {
+    /// What the slip says; or has it wake the access when that changes.
+    fn poll(&self, waker: &Waker) -> Says<R> {
         let mut sleeper = Sleeper::of(waker);
         let mut slip = self.0.lock();
-        match &mut *slip {
-            Slip::Blank { sleeper: old, ending } => {
-                let ending = *ending;
-                mem::swap(old, &mut sleeper);
-                drop(slip);
-                drop(sleeper); // the old one
-                Told::NotYet { ending }
-            }
-            _ => match mem::replace(&mut *slip, Slip::Read) {
-                Slip::Filled(with) => Told::Made(with),
-                _ => Told::Lost,
-            },
-        }
+        mem::swap(&mut slip.sleeper, &mut sleeper);
+        let said = match slip.says {
+            Says::Nothing => Says::Nothing,
+            Says::Ending => Says::Ending,
+            Says::Panicked => Says::Panicked,
+            Says::Gone => Says::Gone,
+            Says::Made(_) | Says::Read => mem::replace(&mut slip.says, Says::Read),
+        };
+        drop(slip);
+        drop(sleeper); // the old one
+        said
     }
+
+    fn has_creator(&self) -> bool {
+        self.0.lock().creator.is_some()
+    }
+}
+
+fn take_creator<M, R>(slip: &Shared<M, R>) -> Option<M> {
+    slip.lock().creator.take()
 }
 
 /// Spawns what runs a creation to its end, unless that is dead by then: what was replaced has nobody to create for.
-pub(crate) fn spawn<N: Send + 'static, R: Send + 'static, F: Future<Output = R> + Send>(
+pub(crate) fn spawn<N: Send + 'static, M: Send + 'static, R: Send + 'static, F: Future<Output = R> + Send>(
     spawner: &(impl Spawner + ?Sized),
     creation: N,
     is_dead: fn(&N) -> bool,
-    run: impl FnOnce(N, Ending<R>) -> F + Send + 'static,
-) -> Spawned<R> {
-    let slip = Arc::new(Mutex::new(Slip::Blank { sleeper: Sleeper::default(), ending: false }));
-    let (fill, ending) = (Fill(Arc::clone(&slip)), Ending(Arc::clone(&slip)));
+    creator: M,
+    run: impl FnOnce(N, M, Ending<M, R>) -> F + Send + 'static,
+) -> Spawned<M, R> {
+    let slip = Slip { creator: Some(creator), says: Says::Nothing, sleeper: Sleeper::default() };
+    let in_flight = Spawned(Arc::new(Mutex::new(slip)));
+    let fill = Fill(Arc::clone(&in_flight.0));
     let run = async move {
         if is_dead(&creation) {
             return;
         }
-        let ended = run(creation, ending).await;
-        fill.fill(Slip::Filled(ended));
+        // The access may have taken it back.
+        let Some(creator) = take_creator(&fill.0) else { return };
+        let ending = Ending(Arc::clone(&fill.0));
+        fill.with(match caught(run(creation, creator, ending)).await {
+            Some(made) => Says::Made(made),
+            None => Says::Panicked,
+        });
     };
-    spawner.spawn(Box::pin(quietly(run)));
-    Spawned(slip)
+    spawner.spawn(Box::pin(async move { _ = caught(run).await }));
+    in_flight
 }
 
-/// Polls something, and lets no panic out.
-async fn quietly(run: impl Future<Output = ()>) {
+/// Polls something, and lets no panic out: then there is nothing.
+async fn caught<R>(run: impl Future<Output = R>) -> Option<R> {
     let mut run = pin!(run);
     poll_fn(|context: &mut Context<'_>| {
         let polled = catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(context)));
-        polled.unwrap_or_else(|panic| {
-            runner::quietly(|| drop(panic));
-            Poll::Ready(())
-        })
+        polled.map_or_else(
+            |panic| {
+                runner::quietly(|| drop(panic));
+                Poll::Ready(None)
+            },
+            |polled| polled.map(Some),
+        )
     })
-    .await;
+    .await
+}
+
+/// What has come of a wait for it.
+pub(crate) enum Came<M, R, V> {
+    /// Its own value, or its error.
+    Made(R),
+    /// Somebody else's.
+    Served(V),
+    /// Nothing: it has its creator back.
+    TookBack(M),
 }
 
 impl<C: Clock> Dogpile<C> {
-    /// Waits for a creation that was spawned for this access.
-    pub(crate) async fn spawned<R, E, G>(&self, spawned: Spawned<R>) -> Result<Came<R>, CreateError<E, G>> {
-        let mut waiter = Some(self.election().wait_without_creator(self.election().look()));
-        let mut lost = false;
-        poll_fn(|context| {
+    /// Waits for a creation that was spawned for this access. `found` says what there is; or what it was served with,
+    /// if it was.
+    pub(crate) async fn spawned<M, R, V, E, G>(
+        &self,
+        wait: &Wait,
+        spawned: Spawned<M, R>,
+        found: impl Fn(bool) -> Option<V>,
+    ) -> Result<Came<M, R, V>, CreateError<E, G>> {
+        let can_say_so = wait.hears_of_pauses();
+        let (mut waiter, mut reminder) = (self.election().wait_without_creator(can_say_so), self.reminder());
+        let (mut looked, mut verdict) = (false, None);
+        let poll = |waker: &Waker| {
+            // An overdue creation is nothing to one that can do no more about it.
+            let timer = if can_say_so || spawned.has_creator() { self.timer() } else { None };
             loop {
-                let queued = waiter.as_mut().map(|waiter| waiter.poll(context.waker(), None));
-                match spawned.poll(context.waker()) {
-                    Told::Made(made) => return Poll::Ready(Ok(Came::Made(made))),
-                    Told::Lost => lost = true,
-                    // The queue may have told of just that end.
-                    Told::NotYet { ending: true } => {
-                        if let Some(Poll::Ready(_)) = queued {
-                            waiter = None;
-                        }
-                        return Poll::Pending;
+                let mut its_turn = false;
+                if verdict.is_none() {
+                    match waiter.poll(waker, timer) {
+                        Poll::Ready(Verdict::ItsTurn) => its_turn = true,
+                        Poll::Ready(told) => verdict = Some(told),
+                        Poll::Pending => {}
                     }
-                    Told::NotYet { ending: false } => {}
                 }
-                match queued {
-                    Some(Poll::Pending) => return Poll::Pending,
-                    Some(Poll::Ready(Verdict::Served)) => return Poll::Ready(Ok(Came::Served)),
-                    Some(Poll::Ready(Verdict::WouldDeadlock(cycle))) => {
-                        return Poll::Ready(Err(CreateError::WouldDeadlock(cycle)));
+                // Whoever makes one from now on serves it. (Before the slip, which says so first if it is its own.)
+                let there = if looked { None } else { found(false) };
+                let said = spawned.poll(waker);
+                match said {
+                    Says::Made(made) => return Ok(Ok(Came::Made(made))),
+                    Says::Ending => return Err(None),
+                    _ => looked = true,
+                }
+                let served = match verdict.take() {
+                    Some(Verdict::Paused(pause)) => return Ok(Err(self.paused(pause).into())),
+                    Some(Verdict::WouldDeadlock(cycle)) => return Ok(Err(CreateError::WouldDeadlock(cycle))),
+                    Some(Verdict::Served) => {
+                        let served = found(true);
+                        looked = served.is_some();
+                        served
                     }
-                    // The creation that it has waited for has ended without a value, or had before it could queue.
-                    Some(Poll::Ready(_)) | None => {}
+                    _ => None,
+                };
+                if let Some(value) = served.or(there) {
+                    return Ok(Ok(Came::Served(value)));
                 }
-                let seen = self.election().look();
-                if self.has_value() {
-                    return Poll::Ready(Ok(Came::Served));
+                if !looked {
+                    continue; // it is not in the queue
                 }
-                waiter = seen.is_creating().then(|| self.election().wait_without_creator(seen));
-                if waiter.is_none() {
-                    return if lost { Poll::Ready(Err(CreateError::Lost)) } else { Poll::Pending };
+                if its_turn || matches!(said, Says::Gone) {
+                    if let Some(creator) = take_creator(&spawned.0) {
+                        return Ok(Ok(Came::TookBack(creator)));
+                    }
                 }
+                if its_turn && (can_say_so || matches!(said, Says::Panicked)) {
+                    return Ok(Err(CreateError::Lost));
+                }
+                return Err(self.nap(&mut reminder, waker, timer.filter(|_| waiter.is_alone())));
             }
-        })
-        .await
+        };
+        wait.until(Deadline::never(), poll).await.expect("it waits without an end")
     }
 }

@@ -78,6 +78,8 @@ pub enum Mutant {
     OverdueUntold,
     /// Who is served stays in the table of those who wait for each other (L7, C14).
     EdgesStay,
+    /// Who has given its creator away is not told that nobody else is left to create (L3).
+    AloneUntold,
     /// Who has given its creator away is called all the same (L5).
     CalledWithoutCreator,
     /// A spawned creation ends without a word before.

@@ -15,6 +15,7 @@ use dogpile_loom_tests::{Slot, Wakes, check};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
 use std::env;
+use std::future::pending;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -380,6 +381,36 @@ fn who_has_spawned(fails: bool) {
     if let Some(other) = other {
         assert_eq!(other.join().unwrap(), Outcome::Created);
     }
+}
+
+/// What was spawned is dropped half-way, and the only other one that could create goes: who has spawned it is lost, and
+/// is told.
+#[test]
+fn f1_alone_untold() {
+    finds("f1_alone_untold", Mutant::AloneUntold, "deadlock", || {
+        let lock = Arc::new(Dogpile::never_expires());
+        let task = Arc::new(Mutex::new(None));
+        let spawner = |mut spawned: Task| {
+            assert!(spawned.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            *task.lock().unwrap() = Some(spawned);
+        };
+        let creator = pending::<Result<(), &str>>;
+        let mut asks = Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, creator));
+        assert!(asks.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let impatient = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || drop(lock.acquire_timeout(Duration::ZERO)))
+        };
+        let drops = {
+            let task = Arc::clone(&task);
+            thread::spawn(move || drop(task.lock().unwrap().take()))
+        };
+        let asked =
+            block_until(Deadline::after(Duration::MAX), |waker| asks.as_mut().poll(&mut Context::from_waker(waker)));
+        assert_eq!(asked, Some(Err(CreateError::Lost)));
+        impatient.join().unwrap();
+        drops.join().unwrap();
+    });
 }
 
 /// Who has given its creator away gets the baton, and nobody creates any more.

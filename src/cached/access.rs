@@ -3,13 +3,14 @@
 use super::tray::Tray;
 use super::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::Clock;
+use crate::creation::Once;
 use crate::dogpile::{Anew, Need, Settled, Sight};
 use crate::election::{Birth, State};
 use crate::error::{AcquireError, CreateError, never, or_deadlock};
 use crate::freshness::Freshness;
 use crate::keeper::Keeper;
 use crate::runner::Runner;
-use crate::spawner::{Came, Spawned, Spawner, spawn};
+use crate::spawner::{Came, Spawner, spawn};
 use crate::turn::Outcome;
 use crate::wait::{FOREVER, Patience, Wait, apart, block_on};
 use std::fmt::Display;
@@ -326,33 +327,33 @@ impl<T, C: Clock> Cached<T, C> {
             let renewal = Renewal::new(keeper, born);
             // Before it queues: see `tray`.
             let tray = (need == Need::Missing).then(|| self.trays.share());
-            let in_flight = spawn(spawner, renewal, Renewal::is_dead, async move |renewal, ending| {
+            let run = async move |renewal: Renewal<'_, T, C>, creator, ending| {
                 let made = made(renewal.enter_async(creator).await);
-                ending.now();
+                drop(ending);
                 renewal.end_as(made)
-            });
+            };
+            let in_flight = spawn(spawner, renewal, Renewal::is_dead, creator, run);
             if let Some(old) = self.old(need) {
                 self.dogpile.goes_on(need);
                 return Ok(old);
             }
             // What was stale has been invalidated just now, if there is none yet.
             let tray = tray.unwrap_or_else(|| self.trays.share());
-            self.spawned(wait, in_flight, &tray).await
-        }
-    }
-
-    async fn spawned<E>(
-        &self,
-        wait: &Wait,
-        in_flight: Spawned<Result<CachedGuard<T>, E>>,
-        tray: &Tray<T>,
-    ) -> Result<CachedGuard<T>, CreateError<E>> {
-        match apart!(wait, self.dogpile.spawned(in_flight))? {
-            Came::Made(created) => self.created(created),
-            // What it was served may have been invalidated since; then there is nobody left to create for it.
-            Came::Served => Self::served(tray)
-                .or_else(|| CachedGuard::of(self.cell.load(), Outcome::Waited))
-                .ok_or(CreateError::Lost),
+            let found = |served| {
+                if served {
+                    Self::served(&tray)
+                } else {
+                    self.has_value().then(|| CachedGuard::of(self.cell.load(), Outcome::Waited)).flatten()
+                }
+            };
+            match apart!(wait, self.dogpile.spawned(wait, in_flight, found))? {
+                Came::Made(created) => self.created(created),
+                Came::Served(guard) => Ok(guard),
+                Came::TookBack(creator) => {
+                    let mut creator = Once::new(move |_: &Renewal<'_, T, C>| creator());
+                    apart!(wait, self.get_by(wait, |renewal| Box::pin(renewal.run_closure(&mut creator, made))))
+                }
+            }
         }
     }
 

@@ -116,12 +116,14 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
     ///
     /// # Panics
     ///
-    /// If this task is running a creator that it would wait for; if it is to wait and the creation is
-    /// [lost](CreateError::Lost); if the spawner does.
+    /// If this task is running a creator that it would wait for; if it is to wait and the creator panics; if the spawner
+    /// does. A task that is dropped or hangs is no panic: see
+    /// [the access that waits](Spawner#the-access-that-waits).
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, it leaves the creation to itself: that serves the others, and is kept.
+    /// Dropped while it waits, it leaves the creation to itself: that serves the others, and is kept. (Unless it has
+    /// its creator back, and runs that by itself: then that creation is given up.)
     ///
     /// # Examples
     ///
@@ -155,7 +157,8 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
     ///
     /// # Errors
     ///
-    /// As [`get_or_try_create`](Self::get_or_try_create); [`CreateError::Lost`].
+    /// As [`get_or_try_create`](Self::get_or_try_create); [`CreateError::Lost`], as
+    /// [told there](Spawner#the-access-that-waits).
     ///
     /// # Panics
     ///

@@ -97,7 +97,8 @@ impl<C: Clock> Dogpile<C> {
                         Verdict::LookAgain => return Ok(Settled::LookAgain),
                         Verdict::Paused(pause) => return Err(self.paused(pause)),
                         Verdict::WouldDeadlock(cycle) => return Err(AcquireError::WouldDeadlock(cycle)),
-                        Verdict::Moved => {}
+                        // (One that has its creator is not told that it had its turn without.)
+                        Verdict::Moved | Verdict::ItsTurn => {}
                     }
                 } else if closed && wait.hears_of_pauses() {
                     if let Some(pause) = self.pause() {

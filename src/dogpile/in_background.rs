@@ -8,7 +8,7 @@ use super::Dogpile;
 use super::access::Need;
 use super::lock_mode::Access;
 use crate::clock::Clock;
-use crate::creation::{Creation, infallibly};
+use crate::creation::{Creation, Once, infallibly};
 use crate::dogpile::{ByLock, ByStamp, Stamped};
 use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, never, or_deadlock};
 use crate::keeper::Keep;
@@ -134,12 +134,14 @@ impl<C: Clock + 'static> Dogpile<C> {
     ///
     /// # Panics
     ///
-    /// If this task is running a creator that it would wait for; if it is to wait and the creation is
-    /// [lost](CreateError::Lost); if the spawner does.
+    /// If this task is running a creator that it would wait for; if it is to wait and the creator panics; if the spawner
+    /// does. A task that is dropped or hangs is no panic: see
+    /// [the access that waits](Spawner#the-access-that-waits).
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, it leaves the creation to itself: that serves the others, and is kept.
+    /// Dropped while it waits, it leaves the creation to itself: that serves the others, and is kept. (Unless it has
+    /// its creator back, and runs that by itself: then that creation is given up.)
     ///
     /// # Examples
     ///
@@ -169,7 +171,8 @@ impl<C: Clock + 'static> Dogpile<C> {
     ///
     /// # Errors
     ///
-    /// As [`acquire_or_try_create`](Self::acquire_or_try_create); [`CreateError::Lost`].
+    /// As [`acquire_or_try_create`](Self::acquire_or_try_create); [`CreateError::Lost`], as
+    /// [told there](Spawner#the-access-that-waits).
     ///
     /// # Panics
     ///
@@ -206,17 +209,30 @@ impl<C: Clock + 'static> Dogpile<C> {
                 Access::Elected(born, need) => (born, need),
             };
             let creation = Creation::new(kept.keeper(), born);
-            let in_flight = spawn(spawner, creation, Creation::is_dead, async move |creation, ending| {
+            let run = async move |creation: Creation<'_, Self>, creator, ending| {
                 let made = made(creation.enter_async(creator).await);
-                ending.now();
+                drop(ending);
                 creation.end_as(made)
-            });
-            match need {
-                Need::Missing => match apart!(wait, lock.spawned(in_flight))? {
-                    Came::Made(created) => lock.created(created),
-                    Came::Served => Ok(Outcome::Waited),
-                },
-                need => Ok(lock.goes_on(need)),
+            };
+            let in_flight = spawn(spawner, creation, Creation::is_dead, creator, run);
+            if need != Need::Missing {
+                return Ok(lock.goes_on(need));
+            }
+            let found = |served| (served || lock.has_value()).then_some(Outcome::Waited);
+            match apart!(wait, lock.spawned(wait, in_flight, found))? {
+                Came::Made(created) => lock.created(created),
+                Came::Served(outcome) => Ok(outcome),
+                Came::TookBack(creator) => {
+                    let mut creator = Once::new(move |_: &Creation<'_, Self>| creator());
+                    let now = match lock.at_once() {
+                        Ok(seen) => return Ok(seen.into()),
+                        Err(now) => now,
+                    };
+                    apart!(
+                        wait,
+                        lock.create_by(now, wait, |creation| Box::pin(creation.run_closure(&mut creator, made)))
+                    )
+                }
             }
         }
     }

@@ -618,7 +618,7 @@ impl<C: Clock> Dogpile<C> {
 
     /// Of who has found nothing to use at once, at that time. (Looked for here, what is there would cost a hit another
     /// future.)
-    fn create_by<'a, E, R: Future<Output = Result<(), E>>>(
+    pub(super) fn create_by<'a, E, R: Future<Output = Result<(), E>>>(
         &'a self,
         now: u64,
         wait: &Wait,

@@ -247,7 +247,7 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// What is said of a pause, to an access that has no value to go on with.
-    pub(super) fn paused(&self, pause: Pause) -> AcquireError {
+    pub(crate) fn paused(&self, pause: Pause) -> AcquireError {
         let retry_in = Duration::from_nanos(pause.until.saturating_sub(self.clock.now()));
         AcquireError::Paused { retry_in, cause: pause.cause }
     }

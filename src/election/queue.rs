@@ -9,13 +9,11 @@ use std::mem;
 
 /// What a waiter is there for, beside being served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// It creates, if it is called.
-    Creates,
-    /// The same; but if there is a pause, it can be told of that, and then need not create.
-    CreatesOrPauses,
-    /// Nothing: its creator was given away.
-    Waits,
+pub(super) struct Role {
+    /// It creates, if it is called. Else its creator was given away.
+    pub(super) creates: bool,
+    /// If there is a pause, it can be told of that, and then need not create.
+    pub(super) hears_of_pauses: bool,
 }
 
 pub(super) struct Waiting {
@@ -30,6 +28,12 @@ pub(super) struct Waiting {
     pub(super) paused: Option<Pause>,
     /// Who else waits for this thread's creations waits for this. There only while others are to end this wait.
     pub(super) edges: Edges,
+}
+
+impl Waiting {
+    fn can_create(&self) -> bool {
+        self.role.creates && self.paused.is_none()
+    }
 }
 
 /// Why nobody creates for a while.
@@ -91,7 +95,7 @@ impl Book {
     /// Takes an access out.
     pub(super) fn remove(&mut self, ticket: u64) -> Option<Waiting> {
         let mut left = self.accesses.remove(&ticket)?;
-        self.without_creator -= usize::from(left.role == Role::Waits);
+        self.without_creator -= usize::from(!left.role.creates);
         Self::end_edges(&mut self.with_edges, [&mut left].into_iter());
         Some(left)
     }
@@ -109,7 +113,7 @@ impl Book {
         let later = later.map(|ticket| self.accesses.split_off(&ticket)).unwrap_or_default();
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
         if self.without_creator != 0 {
-            self.without_creator = later.values().filter(|waiting| waiting.role == Role::Waits).count();
+            self.without_creator = later.values().filter(|waiting| !waiting.role.creates).count();
         }
         mem::replace(&mut self.accesses, later)
     }
@@ -144,24 +148,32 @@ impl Book {
             waiting.paused = Some(pause.clone());
             waiting.sleeper.take()
         };
-        let hears = |waiting: &&mut Waiting| waiting.role == Role::CreatesOrPauses;
+        let hears = |waiting: &&mut Waiting| waiting.role.hears_of_pauses;
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(hears));
         self.accesses.values_mut().filter(hears).map(tell).collect()
     }
 
-    /// Tells those to look again who cannot be elected. There are hardly ever any.
-    fn tell_the_others(&mut self) -> Vec<Sleeper> {
-        if self.without_creator == 0 {
+    /// Whether somebody waits who can be elected, and is not about to hear of a pause.
+    pub(super) fn has_who_can(&self) -> bool {
+        self.accesses.values().any(Waiting::can_create)
+    }
+
+    /// Wakes those who cannot be elected, if nobody else is left: for all that they know it is their turn. There are
+    /// hardly ever any.
+    pub(super) fn wake_if_alone(&mut self) -> Vec<Sleeper> {
+        if self.without_creator == 0 || self.has_who_can() || mutant(Mutant::AloneUntold) {
             return Vec::new();
         }
-        self.tell_again(|waiting| waiting.role == Role::Waits)
+        let cannot = |waiting: &&mut Waiting| !waiting.role.creates;
+        Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(cannot));
+        self.accesses.values_mut().filter(cannot).map(|waiting| waiting.sleeper.take()).collect()
     }
 
     /// Gives the first in line the baton, leaving out those who were told of a pause or cannot be elected; returns whom
     /// to wake, unless it has been woken already.
     fn call_next(&mut self) -> Option<Sleeper> {
-        let can = |waiting: &Waiting| waiting.role != Role::Waits || mutant(Mutant::CalledWithoutCreator);
-        let first = self.accesses.values_mut().find(|waiting| can(waiting) && waiting.paused.is_none())?;
+        let can = |waiting: &Waiting| waiting.can_create() || mutant(Mutant::CalledWithoutCreator);
+        let first = self.accesses.values_mut().find(|waiting| can(waiting))?;
         if first.called {
             return None;
         }
@@ -221,6 +233,6 @@ pub(super) fn call_next(book: &mut Lazy) -> Option<Sleeper> {
     book.as_mut()?.call_next()
 }
 
-pub(super) fn tell_the_others(book: &mut Lazy) -> Vec<Sleeper> {
-    book.as_mut().map(|book| book.tell_the_others()).unwrap_or_default()
+pub(super) fn wake_if_alone(book: &mut Lazy) -> Vec<Sleeper> {
+    book.as_mut().map(|book| book.wake_if_alone()).unwrap_or_default()
 }

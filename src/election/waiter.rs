@@ -1,6 +1,6 @@
 //! Those who wait: for a creation, or for the end of a store.
 
-use super::queue::{Lazy, Pause, Role, Waiting, Wake, release};
+use super::queue::{Book, Lazy, Pause, Role, Waiting, Wake, release, wake_if_alone};
 use super::{Birth, Election, State, Timer};
 use crate::cycle::Edges;
 use crate::error::WaitCycle;
@@ -19,6 +19,8 @@ pub enum Verdict {
     Elected(Birth),
     /// The creation that the access saw has ended before it could queue.
     Moved,
+    /// It would be elected now, but has no creator. It stays in the queue.
+    ItsTurn,
     /// The creation that it waited for has stood down: look at everything again.
     LookAgain,
     /// The creation that it waited for has failed, and nobody is to create for a while.
@@ -38,11 +40,13 @@ pub struct Waiter<'a> {
     blocks: bool,
     /// It is to wake itself: see [`cycle`](crate::cycle).
     asks: bool,
+    /// Nobody waits beside it who could be elected, as far as it has seen.
+    alone: bool,
 }
 
 impl<'a> Waiter<'a> {
     pub(super) fn new(election: &'a Election, seen: State, role: Role) -> Self {
-        Self { election, seen, role, ticket: None, blocks: false, asks: false }
+        Self { election, seen, role, ticket: None, blocks: false, asks: false, alone: false }
     }
 
     /// The same, of a thread that does nothing else until this is over, if `blocks` says so.
@@ -66,11 +70,18 @@ impl<'a> Waiter<'a> {
         polled
     }
 
+    /// Whether nobody waits beside it who could be elected, as of the last poll of one that cannot. If somebody does,
+    /// it is woken when the last of them goes; if not, it is to look by itself whether a creation is overdue.
+    pub fn is_alone(&self) -> bool {
+        self.alone
+    }
+
     fn queue(&mut self, sleeper: Sleeper, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         let mut book = self.election.book.lock();
         // Relaxed: a running creation's word changes only under the mutex that we hold.
         let state = State(self.election.state.load(Ordering::Relaxed));
-        if !state.is_the_creation(self.seen) && !mutant(Mutant::NoRecheck) {
+        // Who cannot create waits for what comes, also if nobody creates.
+        if self.role.creates && !state.is_the_creation(self.seen) && !mutant(Mutant::NoRecheck) {
             drop(book);
             return Poll::Ready(Verdict::Moved);
         }
@@ -85,7 +96,7 @@ impl<'a> Waiter<'a> {
         }
         let entries = book.get_or_insert_default();
         entries.with_edges += usize::from(!edges.is_empty());
-        entries.without_creator += usize::from(self.role == Role::Waits);
+        entries.without_creator += usize::from(!self.role.creates);
         // Whoever may come to wait for the end of a store says so, of one that begins after this as well.
         let overdue = timer.is_some_and(|timer| timer.finds_overdue(state));
         entries.overdue |= overdue && !mutant(Mutant::OverdueUntold);
@@ -100,7 +111,21 @@ impl<'a> Waiter<'a> {
         };
         entries.accesses.insert(ticket, waiting);
         self.ticket = Some(ticket);
-        Poll::Pending
+        self.goes_on(entries, timer)
+    }
+
+    /// It waits on, unless it would be elected if it could: if nobody creates, or who does is overdue; and nobody else
+    /// is there to go first.
+    fn goes_on(&mut self, book: &mut Book, timer: Option<Timer<'_>>) -> Poll<Verdict> {
+        if self.role.creates {
+            return Poll::Pending;
+        }
+        let state = self.election.look();
+        let overdue = state.is_creating() && timer.is_some_and(|timer| timer.finds_overdue(state));
+        book.overdue |= overdue;
+        self.alone = !book.has_who_can();
+        let open = !state.is_creating() || (overdue && !state.is_storing());
+        if self.alone && open { Poll::Ready(Verdict::ItsTurn) } else { Poll::Pending }
     }
 
     fn check(&mut self, ticket: u64, mut sleeper: Sleeper, timer: Option<Timer<'_>>) -> Poll<Verdict> {
@@ -116,12 +141,12 @@ impl<'a> Waiter<'a> {
         }
         let (called, again) = (mem::take(&mut waiting.called), waiting.again);
         let state = self.election.look();
-        if called || (timer.is_some() && state.is_creating()) {
+        if called || (self.role.creates && timer.is_some() && state.is_creating()) {
             if let Some(born) = self.election.elect_locked(&mut guard, state, timer) {
                 return self.go(guard, ticket, Verdict::Elected(born));
             }
         }
-        if again {
+        if again && self.role.creates {
             return self.go(guard, ticket, Verdict::LookAgain);
         }
         let book = guard.as_mut().expect("it was just seen");
@@ -136,15 +161,18 @@ impl<'a> Waiter<'a> {
             Err(cycle) => return self.go(guard, ticket, Verdict::WouldDeadlock(cycle)),
         }
         mem::swap(&mut waiting.sleeper, &mut sleeper);
+        let polled = self.goes_on(book, timer);
         drop(guard);
         drop(sleeper); // the old one
-        Poll::Pending
+        polled
     }
 
     /// Takes itself out of the queue with a verdict.
     fn go(&mut self, mut book: MutexGuard<'_, Lazy>, ticket: u64, verdict: Verdict) -> Poll<Verdict> {
         let left = book.as_mut().and_then(|book| book.remove(ticket));
-        release(book, Wake::default());
+        let mut wake = Wake::default();
+        wake.again = wake_if_alone(&mut book);
+        release(book, wake);
         drop(left); // a waker
         self.ticket = None;
         Poll::Ready(verdict)
