@@ -170,8 +170,7 @@ impl<'a> Waiter<'a> {
     /// Takes itself out of the queue with a verdict.
     fn go(&mut self, mut book: MutexGuard<'_, Lazy>, ticket: u64, verdict: Verdict) -> Poll<Verdict> {
         let left = book.as_mut().and_then(|book| book.remove(ticket));
-        let mut wake = Wake::default();
-        wake.again = wake_if_alone(&mut book);
+        let wake = Wake { again: wake_if_alone(&mut book), ..Wake::default() };
         release(book, wake);
         drop(left); // a waker
         self.ticket = None;

@@ -2,9 +2,9 @@
 
 mod background;
 mod cancellation;
-mod circles;
 #[path = "../child/mod.rs"]
 mod child;
+mod circles;
 #[path = "../common/mod.rs"]
 mod common;
 mod deaths;
