@@ -668,11 +668,13 @@ fn l7_c14_a_circle_of_two_tasks() {
         let told = [0, 1].map(creates).map(|thread| thread.join().unwrap());
         assert!(told != [true; 2]);
         if told == [false; 2] {
-            NONE.here()
+            NONE.here();
         } else {
-            TOLD.here()
+            TOLD.here();
         }
-        locks.iter().for_each(|lock| is_free(lock));
+        for lock in &locks {
+            is_free(lock);
+        }
     });
     TOLD.at_least_once();
     NONE.at_least_once();
