@@ -44,17 +44,17 @@ impl<E> Stored<E> for Result<(), E> {
 /// `Creation<'static>`, from [`Dogpile::acquire_owned`] or from a lock in a `static`, may outlive the caller, in a
 /// thread pool, a queue or a timer.
 ///
-/// A creation that is dropped unfinished leaves the value as it was, and hands on to exactly one of those who wait (L5).
+/// A creation that is dropped unfinished leaves the value as it was, and hands on to exactly one waiter (L5).
 ///
 /// | a creation that is dropped | has failed | so it is counted, told, and [paused](crate::PolicyBuilder::retry_after) after |
 /// |---|---|---|
-/// | by a panic of its creator, or by one that comes while its owner holds it and has not run it | yes | yes |
-/// | because its future was cancelled, its job or task never ran, or its owner let go of it | no | no; a pause that it was elected in goes on |
+/// | by a panic of its creator, or by a panic while its owner holds it and has not run it | yes | yes |
+/// | because its future was cancelled, its job or task never ran, or its owner let go of it | no | no; a pause that the creation was elected in goes on |
 ///
-/// (A future that is dropped since something else panics which its task polls is cancelled, too.) A creator's error is
-/// no drop: see [`fail`](Self::fail).
+/// (A future is also cancelled if its task panics in something else that the task polls.) A creator's error is no drop:
+/// see [`fail`](Self::fail).
 ///
-/// Leaking it with [`std::mem::forget`] holds the lock for ever: stale values go on being served, and those who wait
+/// Leaking a creation with [`std::mem::forget`] holds the lock for ever: stale values go on being served, and those who wait
 /// for a missing one wait until their time is out; unless a creation has a
 /// [time-out](crate::PolicyBuilder::creation_timeout), after which another is elected.
 ///

@@ -205,10 +205,10 @@ pub enum CreateError<E, G = Infallible> {
     /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): it would have waited for
     /// itself.
     WriteLockHeld,
-    /// There was no value, and it was this access's turn to create one; but its creator is gone with the task that was
-    /// [spawned](crate::Spawner) for it: the creator panicked, the task was dropped half-way, or its creation is
-    /// [dead or overdue](crate::PolicyBuilder::creation_timeout). (One that is overdue goes on, and its value may yet
-    /// become the current one.)
+    /// There was no value, and it was this access's [turn](crate::Spawner#the-access-that-waits) to create one, but its
+    /// creator is gone with the task that was spawned for this access: the creator panicked, the task was dropped
+    /// half-way, or its creation is [dead or overdue](crate::PolicyBuilder::creation_timeout). (An overdue creation goes
+    /// on, and its value may yet become the current one.)
     Lost,
 }
 

@@ -252,8 +252,9 @@ impl PolicyBuilder {
     /// nothing.
     ///
     /// Once it is older than this, the next access that finds no fresh value *declares it dead*, and is elected; those
-    /// who wait wake up for that by themselves, and one of them does. (One that waits for what it has spawned has given
-    /// its creator away: what becomes of it is told [there](crate::Spawner#the-access-that-waits).) From then on the dead one can do nothing to the
+    /// who wait wake up for that by themselves, and one of them does. (An access that
+    /// waits for a task that it has spawned has given its creator away: see [the access that
+    /// waits](crate::Spawner#the-access-that-waits).) From then on the dead one can do nothing to the
     /// lock: what it makes goes to its own caller, [`publish`](crate::Creation::publish) and `write_lock` are refused,
     /// and it counts neither as a failure nor as a success. (Its thread is not interrupted; a long creator may ask
     /// [`is_dead`](crate::Creation::is_dead).) Inside `publish`, or while it holds the write lock, it cannot be

@@ -7,7 +7,7 @@
 //! | missing | if elected, spawns the creation, and waits for it; else waits |
 //!
 //! So no creation is a part of the task that asks, and dropping that stops none (C12): the work goes on, once, and is
-//! kept.
+//! kept. (But for one whose creator has come back, as below.)
 //!
 //! # The one who waits for its own creation
 //!
@@ -74,21 +74,21 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// # The access that waits
 ///
-/// An access that has spawned its creation, and has no value to go on with, waits for the task. It also takes part as
-/// everybody who waits: whoever creates or sets a value serves it, and forms that have an error are told of a
-/// [pause](crate::PolicyBuilder::retry_after). What else becomes of it:
+/// An access that has spawned its creation, and has no old value to go on with, waits for the task. Meanwhile the access
+/// is a waiter like any other: a creation of another access or a value that is set serves the access, and a form that
+/// has an error is told of a [pause](crate::PolicyBuilder::retry_after). What else becomes of the access:
 ///
-/// | the task | the access, in a form that has an error | in one that has none |
+/// | the task | a form that has an error | a form that has none |
 /// |---|---|---|
-/// | creates | has its value | the same |
-/// | fails | has its error | - |
-/// | is dropped before it is polled, or is not polled in [time](crate::PolicyBuilder::creation_timeout) | has its creator back: when it is elected it runs that by itself, and dropping it gives that creation up | the same |
-/// | panics | [`CreateError::Lost`], when it is its turn | panics, when it is its turn |
-/// | is dropped half-way, or takes longer than its [time](crate::PolicyBuilder::creation_timeout) | [`CreateError::Lost`], when it is its turn | waits on: until somebody else creates or sets a value, or the task does after all |
+/// | creates | returns its value | the same |
+/// | fails | returns its error | - |
+/// | is dropped before it is polled, or is not polled in [time](crate::PolicyBuilder::creation_timeout) | the access has its creator back, and runs the creator itself when the access is elected; if the access is dropped then, that creation is given up | the same |
+/// | panics | [`CreateError::Lost`], at the turn of the access | panics, at the turn of the access |
+/// | is dropped half-way, or takes longer than its [time](crate::PolicyBuilder::creation_timeout) | [`CreateError::Lost`], at the turn of the access | the access waits on, until another access creates, a value is set, or the task creates after all |
 ///
-/// It is its turn when it would be elected if it had its creator still: nobody creates, or the creation that runs is
-/// overdue, and nobody else waits who could create. A creation that is only overdue goes on, and its value may yet
-/// become the current one. So what bounds the wait of a form that has no error is a timer that it is raced with.
+/// The turn of an access has come when the access would be elected if it still had its creator: nobody creates, or the
+/// creation that runs is overdue; and no other waiter could create. An overdue creation goes on, and its value may yet
+/// become the current one. To bound a form that has no error, race it with a timer.
 pub trait Spawner {
     /// Has the task polled, soon.
     fn spawn(&self, task: Task);
@@ -267,7 +267,7 @@ impl<C: Clock> Dogpile<C> {
                 let mut its_turn = false;
                 if verdict.is_none() {
                     match waiter.poll(waker, timer) {
-                        Poll::Ready(Verdict::ItsTurn) => its_turn = true,
+                        Poll::Ready(Verdict::LookAgain) => its_turn = true,
                         Poll::Ready(told) => verdict = Some(told),
                         Poll::Pending => {}
                     }

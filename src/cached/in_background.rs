@@ -157,8 +157,8 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
     ///
     /// # Errors
     ///
-    /// As [`get_or_try_create`](Self::get_or_try_create); [`CreateError::Lost`], as
-    /// [told there](Spawner#the-access-that-waits).
+    /// As [`get_or_try_create`](Self::get_or_try_create); [`CreateError::Lost`]: see
+    /// [the access that waits](Spawner#the-access-that-waits).
     ///
     /// # Panics
     ///

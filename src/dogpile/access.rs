@@ -97,8 +97,7 @@ impl<C: Clock> Dogpile<C> {
                         Verdict::LookAgain => return Ok(Settled::LookAgain),
                         Verdict::Paused(pause) => return Err(self.paused(pause)),
                         Verdict::WouldDeadlock(cycle) => return Err(AcquireError::WouldDeadlock(cycle)),
-                        // (One that has its creator is not told that it had its turn without.)
-                        Verdict::Moved | Verdict::ItsTurn => {}
+                        Verdict::Moved => {}
                     }
                 } else if closed && wait.hears_of_pauses() {
                     if let Some(pause) = self.pause() {

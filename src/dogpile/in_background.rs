@@ -171,8 +171,8 @@ impl<C: Clock + 'static> Dogpile<C> {
     ///
     /// # Errors
     ///
-    /// As [`acquire_or_try_create`](Self::acquire_or_try_create); [`CreateError::Lost`], as
-    /// [told there](Spawner#the-access-that-waits).
+    /// As [`acquire_or_try_create`](Self::acquire_or_try_create); [`CreateError::Lost`]: see
+    /// [the access that waits](Spawner#the-access-that-waits).
     ///
     /// # Panics
     ///

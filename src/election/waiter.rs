@@ -19,9 +19,8 @@ pub enum Verdict {
     Elected(Birth),
     /// The creation that the access saw has ended before it could queue.
     Moved,
-    /// It would be elected now, but has no creator. It stays in the queue.
-    ItsTurn,
-    /// The creation that it waited for has stood down: look at everything again.
+    /// The creation that it waited for has stood down: look at everything again. To one that cannot create, which stays
+    /// in the queue: it is its turn, nobody else is left to create.
     LookAgain,
     /// The creation that it waited for has failed, and nobody is to create for a while.
     Paused(Pause),
@@ -125,7 +124,7 @@ impl<'a> Waiter<'a> {
         book.overdue |= overdue;
         self.alone = !book.has_who_can();
         let open = !state.is_creating() || (overdue && !state.is_storing());
-        if self.alone && open { Poll::Ready(Verdict::ItsTurn) } else { Poll::Pending }
+        if self.alone && open { Poll::Ready(Verdict::LookAgain) } else { Poll::Pending }
     }
 
     fn check(&mut self, ticket: u64, mut sleeper: Sleeper, timer: Option<Timer<'_>>) -> Poll<Verdict> {
