@@ -9,13 +9,13 @@ use crate::common::until;
 use crate::wakers::ends;
 use dogpile::{
     Backoff, Cached, Clock, CreateError, Creation, Dogpile, GetError, ManualClock, MonotonicClock, Observer,
-    OwnedReadGuard, Policy, ReadTurn, Registry, Source, SyncReaderDogpile, Task,
+    OwnedReadGuard, Policy, ReadTurn, Registry, Source, SyncReaderDogpile, Task, Turn,
 };
 use fastrand::Rng;
 use std::cell::Cell;
 use std::env;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -33,6 +33,7 @@ const AT_ONCE: usize = 12;
 const SHORT: Duration = Duration::from_micros(200);
 static MORTAL: Policy =
     Policy::builder().creation_timeout(Duration::from_micros(300)).observer(&Meddler).name("mortal").build_const();
+static SLOW: Policy = Policy::builder().creation_timeout(Duration::from_secs(3600)).build_const();
 static PAUSING: Policy = Policy::builder()
     .creation_timeout(Duration::from_micros(300))
     .retry_after(Backoff::new(Duration::from_micros(50), SHORT))
@@ -57,6 +58,8 @@ static VALUES: [Values; 3] = [
 ];
 static LOCKS: [Dogpile<&'static Time>; 2] =
     [Dogpile::with_clock(SHORT, &REAL), Dogpile::with_clock(SHORT, &MOVED).with_policy(&MORTAL)];
+/// Somebody creates all the time, so that whoever asks has an alarm set.
+static ALARMED: Dogpile = Dogpile::never_expires().with_policy(&SLOW);
 static BY_KEY: Registry<Key, Values> =
     Registry::<_, Values>::new(|_| Cached::with_clock(SHORT, &MOVED)).keep_idle(SHORT);
 
@@ -95,6 +98,8 @@ fn meddle(by: usize) {
     for values in &VALUES {
         let _seen = (values.waiting(), values.generation(), values.get_stale(), values.try_get());
         let _got = values.get_or_create_timeout(Duration::ZERO, || Value);
+        let mut asks = Box::pin(values.get_or_try_create_async(pending::<Result<Value, Failure>>));
+        let _asked = asks.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         if changes {
             values.mark_stale();
             values.set(Value);
@@ -110,6 +115,9 @@ fn meddle(by: usize) {
     }
     let _got = BY_KEY.get(&Key(1)).get_or_create_timeout(Duration::ZERO, || Value);
     let _seen = (BY_KEY.len(), BY_KEY.remove_idle(&Key(2)), BY_KEY.is_creating(&Key(1)));
+    MOVED.advance(Duration::ZERO);
+    let mut waits = Box::pin(ALARMED.acquire_async());
+    let _waits = waits.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     if changes {
         BY_KEY.sweep();
         BY_KEY.iter().for_each(|held| held.invalidate());
@@ -248,22 +256,27 @@ fn meddling() -> Waker {
     unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &FUNCTIONS)) }
 }
 
-/// A task of an executor which goes with its waker, and with it what it holds.
-struct Holds(#[allow(dead_code)] Mutex<Option<OwnedReadGuard>>);
+/// A task of an executor which goes with its waker, and with it what it holds: a guard, or what was spawned.
+struct Holds<T>(#[allow(dead_code)] Mutex<Option<T>>);
 
-impl Wake for Holds {
+impl<T: Send + 'static> Holds<T> {
+    fn waker(held: Option<T>) -> Waker {
+        Arc::new(Self(Mutex::new(held))).into()
+    }
+}
+
+impl<T: Send> Wake for Holds<T> {
     fn wake(self: Arc<Self>) {
         meddle(BY_WAKE);
     }
 }
 
-fn holding(lock: &'static Resource) -> Waker {
+fn guard(lock: &'static Resource) -> Option<OwnedReadGuard> {
     let mut access = Box::pin(SyncReaderDogpile::acquire_async(lock));
-    let guard = match access.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    match access.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(ReadTurn::Fresh(guard) | ReadTurn::Stale(guard)) => Some(guard),
         _ => None,
-    };
-    Arc::new(Holds(Mutex::new(guard))).into()
+    }
 }
 
 /// Panics when it is woken. (Without a word: see `wakers`.)
@@ -338,10 +351,11 @@ impl Script {
     }
 
     fn waker(&mut self) -> Waker {
-        match self.rng.u32(0..8) {
+        match self.rng.u32(0..10) {
             0 => Waker::noop().clone(),
-            1 => holding(self.resource()),
-            2 => Arc::new(Panics).into(),
+            1 => Holds::waker(guard(self.resource())),
+            2 => Holds::waker(self.task()),
+            3 => Arc::new(Panics).into(),
             _ => meddling(),
         }
     }
@@ -468,6 +482,7 @@ fn f2_c22_nothing_of_the_users_runs_under_a_mutex() {
     let seed = env::var("DOGPILE_WAKERS_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a seed"));
     println!("DOGPILE_WAKERS_SEED={seed}");
     ends("user code that meddles", move || {
+        let Turn::Create(_hangs) = ALARMED.acquire() else { panic!("nobody else creates") };
         let mut seeds = Rng::with_seed(seed);
         let threads = [(); 2].map(|()| {
             let mut rng = seeds.fork();

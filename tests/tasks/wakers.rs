@@ -5,7 +5,7 @@ use crate::common::until;
 use crate::executor::{Woken, block_on, poll};
 use dogpile::{
     Backoff, Cached, Clock, Creation, Dogpile, Finished, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
-    SyncReaderDogpile, Turn,
+    SyncReaderDogpile, Task as Spawned, Turn,
 };
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -66,9 +66,9 @@ impl Drop for Asks {
 }
 
 /// A task of a small executor: its waker is the task, and what that holds goes with it.
-struct Task(#[allow(dead_code)] Mutex<Option<OwnedReadGuard>>);
+struct Task<T>(#[allow(dead_code)] Mutex<Option<T>>);
 
-impl Wake for Task {
+impl<T: Send> Wake for Task<T> {
     fn wake(self: Arc<Self>) {}
 }
 
@@ -125,6 +125,21 @@ fn f2_a_writers_waker_that_holds_a_guard() {
         drop(writes);
         drop(reads);
         assert!(lock.try_acquire_write_lock().is_ok());
+    });
+}
+
+/// What was spawned goes with the waker of the one who waits for it.
+#[test]
+fn f2_a_waker_that_holds_what_was_spawned() {
+    ends("a waker with what was spawned", || {
+        let (lock, shelf) = (Arc::new(Dogpile::never_expires()), Mutex::new(None));
+        let spawner = |task: Spawned| *shelf.lock().unwrap() = Some(task);
+        let mut access = Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, unwanted));
+        assert!(poll(&mut access, &Arc::default()).is_pending());
+        let holds = Arc::new(Task(Mutex::new(shelf.lock().unwrap().take())));
+        assert!(polled_by(&mut access, &Waker::from(holds)).is_pending());
+        let _asked = poll(&mut access, &Arc::default());
+        assert!(!lock.is_creating(), "it was dropped with the waker");
     });
 }
 
