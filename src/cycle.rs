@@ -7,7 +7,7 @@
 //!
 //! | the waiter, in the queue of the lock that it waits for | its edges, one for each creation that its thread runs |
 //! |---|---|
-//! | waits, and it is for others to end that | in the table |
+//! | waits, and it is for others to end that | in the table, if they count |
 //! | was served, called, told something, or has left | not in the table |
 //!
 //! # Which of them count
@@ -19,27 +19,25 @@
 //!
 //! | a task's wait was last polled | its edges |
 //! |---|---|
-//! | for the first time, in the last round of each of those creators | count |
-//! | because it had asked for that, in their last rounds | count |
-//! | for the sake of something else | are not in the table |
-//! | in an earlier round of one of them | are in the table, and do not count |
+//! | for the first time, or for the sake of something else | are not in the table; it *asks* |
+//! | because it had asked for that, in the last round of each of those creators | are in the table, and count |
+//! | in an earlier round of one of them | may be in the table, and do not count |
 //!
-//! Whenever it was not because it had asked for that, a wait *asks*: it wakes its task, once. If its creator wants it
-//! still, it is polled again, and counts. If not, it is left out of that round, and counts no more. So what is not known
-//! is made sure of at once, and nothing more is done while nothing happens. Two things remain: a creator that has only
-//! looked whether there is a value is taken to wait for it until the round that the wait has asked for; and one that
-//! loses interest in just that round, until the next.
+//! To ask is to wake its own task, once. If its creator wants it still, it is polled again, and counts from then on. If
+//! not, it is not polled in that round. So a wait is made sure of whenever something else has its creator polled, and
+//! as it begins: before that it is not even in the queue, so that one that only looks leaves no trace. (If a creator
+//! loses interest in just the round that the wait has asked for, that counts until the next one.)
 //!
 //! # Transitions
 //!
 //! | name | edges | under the mutex of |
 //! |---|---|---|
-//! | begin to wait | added, unless that closes a cycle: then it does not wait, and fails | the queue, then the table |
+//! | a task looks: first poll | none, but if they would close a cycle it fails; it asks | the queue, then the table |
+//! | begin to wait: a thread, or a task that has asked | added, unless that closes a cycle: then it does not wait, and fails | the queue, then the table |
 //! | served, called, told; left | removed | the queue, then the table |
 //! | called, but a newcomer was faster: waits again | as begin | the queue, then the table |
-//! | a task waits on, polled by other creations than before | those of before are removed, then as begin | the queue, then the table |
-//! | a task waits on, polled in another round, as it has asked | the same | the queue, then the table |
-//! | a task waits on, polled in another round, for the sake of something else | removed, and it fails if they would close a cycle | the queue, then the table |
+//! | a task waits on, polled by other creations than before, or in another round | those of before are removed, then as look | the queue, then the table |
+//! | a task waits on, polled as it has asked | as begin | the queue, then the table |
 //! | another round begins, or the creator's future is gone | those of the round before do not count any more | - |
 //! | a creation ends | those of it that are left are removed: futures that were polled in it, and have gone on elsewhere | its own queue, then the table |
 //! | a creation is declared dead | those of that creation are removed, and it gets no more | its own queue, then the table |
@@ -78,7 +76,6 @@ use crate::error::WaitCycle;
 use crate::running::{Round, Subject, Work, address_of, are_rounds_here, creations_here, rounds_here};
 use crate::sync::{Mutant, Mutex, Ordering, count, global, mutant};
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 
 /// The creation of a lock waits.
 #[derive(Debug)]
@@ -130,33 +127,32 @@ pub(crate) struct Edges {
 
 impl Edges {
     /// This thread polls a wait for a creation of that lock; as one that `blocks`, it does nothing else until that is
-    /// over. Under the mutex of the queue; `wait` is a number of its own. Returns whether it asks to be polled again: it
-    /// is to be woken, after the mutex.
+    /// over. Under the mutex of the queue; `wait` is a number of its own. Returns whether the wait asks to be polled
+    /// once more, which it is to be woken for after the mutex: until then it does not count.
     ///
     /// If it would close a cycle it has no edges any more.
     pub(crate) fn poll(&mut self, wait: u64, on: &Election, blocks: bool) -> Result<bool, WaitCycle> {
         let here = creations_here();
-        if here == self.from && (blocks || are_rounds_here(&self.rounds)) {
+        if here == self.from && !self.asks && (blocks || are_rounds_here(&self.rounds)) {
             return Ok(false);
         }
         let mut table = TABLE.lock();
         let here: Vec<Work> = here.into_iter().filter(|work| !table.dead.contains(&work.ticket)).collect();
-        let is_first = here != self.from;
-        let answers = mem::take(&mut self.asks) && !is_first;
+        let asks = !(blocks || here.is_empty() || (self.asks && here == self.from));
         table.remove(self);
+        // Whatever is known of the others: this one is polled just now.
         let to = address_of(on);
         if let Some(cycle) = table.cycle(&here, to) {
             return Err(cycle);
         }
         let rounds = if blocks || here.is_empty() { Vec::new() } else { rounds_here() };
-        if blocks || is_first || answers {
+        if !asks {
             for work in &here {
                 let edge = Edge { to, name: work.name, rounds: rounds.clone() };
                 table.edges.insert((work.subject, wait), edge);
             }
         }
         edges(|count| count.fetch_add(here.len() as u64, Ordering::Relaxed));
-        let asks = !(blocks || answers || here.is_empty());
         *self = Self { wait, from: here, rounds, asks };
         Ok(asks)
     }

@@ -11,11 +11,12 @@
 //!
 //! # The one who waits for its own creation
 //!
-//! It is in the queue of its lock, as everybody who waits, from when it is first polled until it has what it came for:
-//! so a circle of creations is found (L7), whoever creates or sets a value serves it (L3), and it hears of pauses. It
-//! stays there also while nobody creates; but since its creator was given away, it is never called. Instead it is told
-//! that it is *its turn*, when it would be elected if it could: nobody creates, or the creation that runs is overdue,
-//! and nobody else waits who could go first.
+//! It is in the queue of its lock, as everybody who waits, from when it is first polled (in a creator: from when that has
+//! polled it once more, see [`cycle`](crate::cycle)) until it has what it came for: so a circle of creations is found
+//! (L7), whoever creates or sets a value serves it (L3), and it hears of pauses. It stays there also while nobody
+//! creates; but since its creator was given away, it is never called. Instead it is told that it is *its turn*, when it
+//! would be elected if it could: nobody creates, or the creation that runs is overdue, and nobody else waits who could
+//! go first.
 //!
 //! A [`Slip`] that it shares with the task tells it what its own creation has come to. The creator lies there until the
 //! task begins:
@@ -264,12 +265,13 @@ impl<C: Clock> Dogpile<C> {
             // An overdue creation is nothing to one that can do no more about it.
             let timer = if can_say_so || spawned.has_creator() { self.timer() } else { None };
             loop {
-                let mut its_turn = false;
+                let (mut its_turn, mut asked) = (false, false);
                 if verdict.is_none() {
                     match waiter.poll(waker, timer) {
                         Poll::Ready(Verdict::LookAgain) => its_turn = true,
                         Poll::Ready(told) => verdict = Some(told),
-                        Poll::Pending => {}
+                        // A creator asks to be polled again first: see `cycle`.
+                        Poll::Pending => asked = !waiter.is_queued(),
                     }
                 }
                 // Whoever makes one from now on serves it. (Before the slip, which says so first if it is its own.)
@@ -278,7 +280,7 @@ impl<C: Clock> Dogpile<C> {
                 match said {
                     Says::Made(made) => return Ok(Ok(Came::Made(made))),
                     Says::Ending => return Err(None),
-                    _ => looked = true,
+                    _ => looked = !asked,
                 }
                 let served = match verdict.take() {
                     Some(Verdict::Paused(pause)) => return Ok(Err(self.paused(pause).into())),
@@ -293,7 +295,7 @@ impl<C: Clock> Dogpile<C> {
                 if let Some(value) = served.or(there) {
                     return Ok(Ok(Came::Served(value)));
                 }
-                if !looked {
+                if !looked && !asked {
                     continue; // it is not in the queue
                 }
                 if its_turn || matches!(said, Says::Gone) {

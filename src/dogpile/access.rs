@@ -126,7 +126,7 @@ impl<C: Clock> Dogpile<C> {
                 match waiter.poll(waker, timer) {
                     Poll::Ready(verdict) => Ok(verdict),
                     Poll::Pending => {
-                        queued.waits = true;
+                        queued.waits = waiter.is_queued();
                         Err(self.nap(&mut reminder, waker, timer))
                     }
                 }

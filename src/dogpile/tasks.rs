@@ -83,17 +83,18 @@ use std::fmt::Display;
 /// another, is taken for a part of that creation, and told so, though as a task it could have waited. That is so of the
 /// tasks of a runtime that a blocking creator blocks on, and of a waker that polls its task at once.
 ///
-/// A circle is told as far as each of its tasks is known to wait still. A creator may go on without what it has begun to
-/// wait for, behind a time-out or beside something that came first, and keep that future; then it is in no circle. So a
-/// wait counts while each poll of its creator's future polls it as well, and one that is polled for the sake of something
-/// else wakes its task once, to see whether it is polled again. Missed are, therefore:
+/// A circle is told as far as its tasks are known to wait still. A creator may go on without what it has begun to wait
+/// for, behind a time-out or beside something that came first, and keep that future; then it is in no circle. So in the
+/// middle of a creator a wait counts only after it has asked whether it is wanted: it wakes its task once, as it begins
+/// and whenever it was polled for the sake of something else, and is polled again. From then on it counts as long as it
+/// is polled whenever its creator's future is. Missed is, therefore, a circle through
 ///
-/// - a wait in a set of futures that are polled only when they are woken themselves (`FuturesUnordered`, for instance),
-///   once the creator's future was polled for another one of them; until it is polled again;
-/// - a wait of a [`Creation`] that was moved about, or by other means, as above.
+/// - a task that is not polled although it was woken;
+/// - a wait in a set of futures which are polled only when they are woken themselves (`FuturesUnordered`, for instance),
+///   once the creator's future was polled for another one of them, and until that wait is polled again;
+/// - a [`Creation`] that was moved about, or a wait by other means, as above.
 ///
-/// (A creator that only looks, by one poll of such a future, is taken to wait until its own future is polled the next
-/// time, which the wait asks for; and what a blocking creator polls by an executor of its own, until it returns.)
+/// (What a blocking creator polls by an executor of its own counts until it is dropped, or the creator has returned.)
 ///
 /// And a future that is neither polled nor dropped holds on to what it has: its creation, if its creator runs; or its
 /// place in the queue, and then, if the creation that it waited for fails, the turn of all who queue behind it.

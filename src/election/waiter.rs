@@ -37,6 +37,8 @@ pub struct Waiter<'a> {
     ticket: Option<u64>,
     /// It is a thread's, which does nothing else meanwhile.
     blocks: bool,
+    /// Until it is in the queue.
+    edges: Edges,
     /// It is to wake itself: see [`cycle`](crate::cycle).
     asks: bool,
     /// Nobody waits beside it who could be elected, as far as it has seen.
@@ -45,7 +47,8 @@ pub struct Waiter<'a> {
 
 impl<'a> Waiter<'a> {
     pub(super) fn new(election: &'a Election, seen: State, role: Role) -> Self {
-        Self { election, seen, role, ticket: None, blocks: false, asks: false, alone: false }
+        let (edges, asks) = (Edges::default(), false);
+        Self { election, seen, role, ticket: None, blocks: false, edges, asks, alone: false }
     }
 
     /// The same, of a thread that does nothing else until this is over, if `blocks` says so.
@@ -54,7 +57,12 @@ impl<'a> Waiter<'a> {
         self
     }
 
-    /// Queues at first; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that
+    /// Whether it is in the queue, as far as has been seen.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.ticket.is_some()
+    }
+
+    /// Queues at first, or says that it is going to; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that
     /// of [`Election::elect`], as of now.
     pub fn poll(&mut self, waker: &Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         // Before the mutex: cloning a waker is user code.
@@ -85,14 +93,19 @@ impl<'a> Waiter<'a> {
             return Poll::Ready(Verdict::Moved);
         }
         let ticket = unique();
-        let mut edges = Edges::default();
-        match edges.poll(ticket, self.election, self.blocks) {
-            Ok(asks) => self.asks = asks,
+        match self.edges.poll(ticket, self.election, self.blocks) {
+            Ok(false) => {}
+            Ok(true) => {
+                drop(book);
+                self.asks = true;
+                return Poll::Pending;
+            }
             Err(cycle) => {
                 drop(book);
                 return Poll::Ready(Verdict::WouldDeadlock(cycle));
             }
         }
+        let edges = mem::take(&mut self.edges);
         let entries = book.get_or_insert_default();
         entries.with_edges += usize::from(!edges.is_empty());
         entries.without_creator += usize::from(!self.role.creates);

@@ -1,6 +1,6 @@
 //! Creations that are spawned: they survive who asked for them (C12).
 
-use crate::executor::{Woken, block_on, poll, step};
+use crate::executor::{Woken, block_on, drive, poll, step};
 use dogpile::{Backoff, Cached, CachedFn, CreateError, Dogpile, ManualClock, Outcome, Policy, Task};
 use std::cell::RefCell;
 use std::future::pending;
@@ -160,7 +160,7 @@ fn l7_a_circle_with_what_was_spawned_is_told() {
     let mut first = Box::pin(a.acquire_or_create_async(async || {
         Dogpile::acquire_or_create_in_background_async(&b, &shelf, of_b).await;
     }));
-    assert!(poll(&mut first, &woken).is_pending());
+    assert!(drive(&mut first, &woken).is_pending());
     block_on(shelf.take());
     assert!(matches!(*told.lock().unwrap(), Some(CreateError::WouldDeadlock(_))), "{told:?}");
     assert_eq!(poll(&mut first, &woken), Poll::Ready(Outcome::Created));

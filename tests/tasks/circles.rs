@@ -1,6 +1,6 @@
 //! Tasks whose creations wait for each other, and those that only seem to (L7, C14).
 
-use crate::executor::{Woken, poll, step};
+use crate::executor::{Woken, drive, step};
 use dogpile::{Cached, CreateError, Dogpile, ManualClock, Outcome, Policy, Turn};
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
@@ -28,15 +28,8 @@ impl<'a, T> Driven<'a, T> {
         Self(Box::pin(task), Arc::default())
     }
 
-    /// Polls it, and once more for each time that it was woken meanwhile, as an executor does.
     fn drive(&mut self) -> Poll<T> {
-        loop {
-            self.1.take();
-            let polled = poll(&mut self.0, &self.1);
-            if polled.is_ready() || !self.1.take() {
-                return polled;
-            }
-        }
+        drive(&mut self.0, &self.1)
     }
 }
 
@@ -122,33 +115,38 @@ goes_on_without! {
 /// The same with a runtime's timer, which polls what it bounds before it says that it is late.
 #[test]
 fn f9_a_time_out_within_a_creator() {
-    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
-        let (a, b) = (Arc::new(Cached::never_expires()), Arc::new(Cached::never_expires()));
-        let (gave_up, has_given_up) = oneshot::channel::<()>();
-        let of_b = {
-            let (a, b) = (Arc::clone(&a), Arc::clone(&b));
-            tokio::spawn(async move {
-                let creator = async || {
-                    has_given_up.await.unwrap();
-                    let a = a.get_or_try_create_async(async || Ok::<_, String>(1)).await;
-                    a.map(|a| *a).map_err(|error| error.to_string())
-                };
-                b.get_or_try_create_async(creator).await.map(|b| *b).map_err(|error| error.to_string())
-            })
-        };
-        while !b.is_creating() {
-            tokio::task::yield_now().await;
-        }
-        let of_a = a.get_or_create_async(async || {
-            let mut wanted = Box::pin(b.get_or_create_async(async || 2));
-            assert!(timeout(Duration::from_millis(5), &mut wanted).await.is_err());
-            gave_up.send(()).unwrap();
-            sleep(Duration::from_millis(50)).await;
-            3
-        });
-        assert_eq!(*of_a.await, 3);
-        assert_eq!(of_b.await.unwrap(), Ok(3));
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    for patience in [Duration::from_millis(5), Duration::ZERO] {
+        runtime.block_on(goes_on_after(patience));
+    }
+}
+
+async fn goes_on_after(patience: Duration) {
+    let (a, b) = (Arc::new(Cached::never_expires()), Arc::new(Cached::never_expires()));
+    let (gave_up, has_given_up) = oneshot::channel::<()>();
+    let of_b = {
+        let (a, b) = (Arc::clone(&a), Arc::clone(&b));
+        tokio::spawn(async move {
+            let creator = async || {
+                has_given_up.await.unwrap();
+                let a = a.get_or_try_create_async(async || Ok::<_, String>(1)).await;
+                a.map(|a| *a).map_err(|error| error.to_string())
+            };
+            b.get_or_try_create_async(creator).await.map(|b| *b).map_err(|error| error.to_string())
+        })
+    };
+    while !b.is_creating() {
+        tokio::task::yield_now().await;
+    }
+    let of_a = a.get_or_create_async(async || {
+        let mut wanted = Box::pin(b.get_or_create_async(async || 2));
+        assert!(timeout(patience, &mut wanted).await.is_err());
+        gave_up.send(()).unwrap();
+        sleep(Duration::from_millis(50)).await;
+        3
     });
+    assert_eq!(*of_a.await, 3);
+    assert_eq!(of_b.await.unwrap(), Ok(3));
 }
 
 /// A creation whose future is leaked is left to itself. Nobody who comes to wait for another lock, at the same place, is
@@ -168,7 +166,7 @@ fn f9_a_leaked_creation_does_not_haunt_the_next_lock_at_its_address() {
     assert!(creates_b.drive().is_pending());
     {
         let mut leaked = Box::pin(place.acquire_or_create_async(async || _ = asks(&b).await));
-        assert!(poll(&mut leaked, &woken).is_pending() && b.waiting() == 1);
+        assert!(drive(&mut leaked, &woken).is_pending() && b.waiting() == 1);
         mem::forget(leaked);
     }
     *place = Dogpile::never_expires();
@@ -193,7 +191,7 @@ fn f9_a_leaked_wait_does_not_haunt_the_next_lock_at_its_address() {
     {
         let Turn::Create(creation) = place.acquire() else { panic!("nobody else creates") };
         let mut leaked = Box::pin(a.acquire_or_create_async(async || _ = asks(&place).await));
-        assert!(poll(&mut leaked, &woken).is_pending() && place.waiting() == 1);
+        assert!(drive(&mut leaked, &woken).is_pending() && place.waiting() == 1);
         mem::forget((leaked, creation));
     }
     *place = Dogpile::never_expires();

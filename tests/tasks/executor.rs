@@ -57,6 +57,17 @@ pub fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>, woken: &Arc<Woken>) ->
     future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(woken))))
 }
 
+/// Polls a task, and once more as often as it is woken meanwhile, as any executor does.
+pub fn drive<F: Future + ?Sized>(future: &mut Pin<Box<F>>, woken: &Arc<Woken>) -> Poll<F::Output> {
+    loop {
+        woken.take();
+        let polled = poll(future, woken);
+        if polled.is_ready() || !woken.take() {
+            return polled;
+        }
+    }
+}
+
 /// Pending once, and woken at once.
 pub async fn step() {
     let mut stepped = false;

@@ -1,6 +1,6 @@
 //! Tasks that would wait for themselves: what a creation stores, or keeps alone, is not waited for within it (L7).
 
-use crate::executor::{Woken, block_on, poll, step};
+use crate::executor::{Woken, block_on, drive, poll, step};
 use dogpile::{
     CreateError, Creation, Dogpile, LockError, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
     SyncReaderDogpile, Turn, WriteLockError,
@@ -14,14 +14,11 @@ use std::time::Duration;
 
 type Access<'a> = Pin<Box<dyn Future<Output = Result<OwnedReadGuard<Outcome>, CreateError<String>>> + 'a>>;
 
-/// Polls a task as often as it wakes itself, and no more: what waits for itself is pending then.
+/// Drives a task to its end: what waits for itself is pending, and nobody is there to wake it.
 fn to_its_end<F: Future + ?Sized>(task: &mut Pin<Box<F>>) -> F::Output {
-    let woken = Arc::<Woken>::default();
-    loop {
-        match poll(task, &woken) {
-            Poll::Ready(done) => return done,
-            Poll::Pending => assert!(woken.take(), "it waits, and nobody is there to wake it"),
-        }
+    match drive(task, &Arc::default()) {
+        Poll::Ready(done) => done,
+        Poll::Pending => panic!("it waits for itself"),
     }
 }
 

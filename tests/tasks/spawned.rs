@@ -1,7 +1,7 @@
 //! What becomes of an access that waits for what it has spawned, of each type that has such forms (F1, F3, F11).
 
 use crate::background::Shelf;
-use crate::executor::{Woken, block_on, poll, step};
+use crate::executor::{Woken, block_on, drive, poll, step};
 use dogpile::{Backoff, Cached, CachedFn, CachedGuard, CreateError, Dogpile, ManualClock, Outcome, Policy, Task};
 use std::future::pending;
 use std::mem;
@@ -486,4 +486,20 @@ fn f11_a_runtime_that_shuts_down() {
     // One that is shut down takes nothing any more.
     cached.invalidate();
     assert_eq!(*block_on(Cached::get_or_create_in_background_async(&cached, &spawner, || async { 2 })), 2);
+}
+
+/// Within a creator the access queues once it is polled again (F9): it finds a value that was set before that.
+#[test]
+fn f1_what_is_set_before_the_access_queues_is_found() {
+    let (outer, inner, shelf) = (Dogpile::never_expires(), Arc::new(Cached::never_expires()), Shelf::default());
+    let creator = async || {
+        let got = Cached::get_or_create_in_background_async(&inner, &shelf, || async { 1 }).await;
+        assert_eq!(*got, 2);
+    };
+    let woken = Arc::new(Woken::default());
+    let mut creates = Box::pin(outer.acquire_or_create_async(creator));
+    assert!(poll(&mut creates, &woken).is_pending());
+    assert_eq!(inner.waiting(), 0);
+    inner.set(2);
+    assert!(drive(&mut creates, &woken).is_ready(), "nobody else serves it");
 }
