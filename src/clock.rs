@@ -50,10 +50,11 @@ pub trait Clock: Send + Sync {
         false
     }
 
-    /// Takes back what [`wake_at`](Self::wake_at) was asked for with these two, and has promised: the wait is over, or
-    /// was given up, or looks to another time. The waker is to be dropped, if the clock still has it.
+    /// Takes back what [`wake_at`](Self::wake_at) was asked for with these two, and returned `true` for: the wait is
+    /// over, or was given up, or looks to another time. The clock drops the waker, if it still has it.
     ///
-    /// A clock that keeps wakers forgets one here. By default it does nothing. A panic in here ends here.
+    /// By default it does nothing, as fits a clock that keeps no wakers. A panic of this method ends in the lock: only
+    /// the panic hook tells of it.
     fn cancel_wake(&self, at: u64, ticket: u64) {
         let _ = (at, ticket);
     }

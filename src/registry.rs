@@ -51,8 +51,8 @@ use std::time::Duration;
 ///
 /// # Deadlocks
 ///
-/// Keys are compared under the mutex of their shard: `Eq` of a key, and its `Borrow`, must not use the registry. All else
-/// that is the user's (hashing, cloning and dropping keys, making and dropping locks, clocks) runs outside it.
+/// Keys are compared under the mutex of their shard: `Eq` of a key, and its `Borrow`, must not use the registry. All
+/// else that is the user's (hashing, cloning and dropping keys, making and dropping locks, clocks) runs outside it.
 ///
 /// # Fork
 ///

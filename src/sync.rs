@@ -237,8 +237,8 @@ mod imp {
     std::thread_local! {
         // Made once per thread that ever waits. A token left over from an earlier wait only costs one more poll.
         static PARKING: Parking = Parking::new();
-        /// Where the data of this thread's own waker lie; 0 if it has none. (Without a destructor, since threads wait in
-        /// those of others.)
+        /// Where the data of this thread's own waker lie; 0 if it has none. (Without a destructor, since threads wait
+        /// in those of others.)
         static OWN: Cell<usize> = const { Cell::new(0) };
     }
 

@@ -9,15 +9,15 @@
 //! | woken, once | whoever ends the wait | after the mutex | ends there; the panic hook has told of it |
 //! | dropped without that | whoever ends the wait, or brings a newer one | after the mutex | likewise |
 //!
-//! So what is kept is a [`Sleeper`], made before the mutex; what leaves a mutex is carried out, for [`wake_all`] or to be
-//! dropped. In whatever order things go wrong, nobody pays for somebody else's waker: not who ends the wait, whose call
-//! has done what it was for, nor who is to be woken next.
+//! So what is kept is a [`Sleeper`], made before the mutex; what leaves a mutex is carried out of it, for [`wake_all`]
+//! or to be dropped. Nobody pays for somebody else's waker: not the call that ends the wait, which has done what it was
+//! for, nor those who are to be woken next.
 //!
 //! # Threads first
 //!
-//! Of those that are woken together threads come first, and are all called before the first waker of a task runs: these
-//! may run for a while, and even wait for such a thread (which they should not, see [`Dogpile`](crate::Dogpile)). What
-//! wakes a thread is ours, and waits for nobody.
+//! Of those that are woken together threads come first, and all of them have been called before the first waker of a
+//! task runs: that may take its time, and even wait for one of these threads (which it should not, see
+//! [`Dogpile`](crate::Dogpile#wakers)). What wakes a thread is ours, and waits for nobody.
 
 use crate::runner::quietly;
 use crate::sync::{is_of_this_thread, together};
@@ -113,8 +113,8 @@ pub(crate) fn wake_all(sleepers: &mut impl Sleepers) {
     sleepers.each(Sleeper::wake);
 }
 
-/// What leaves a mutex. Declared before that is locked, it outlives the guard, however that goes; when it is dropped, it
-/// wakes those that are to be woken.
+/// What leaves a mutex. Declared before that is locked, it outlives the guard, however that goes; when it is dropped,
+/// it wakes those that are to be woken.
 #[must_use = "it is dropped after the mutex"]
 #[derive(Debug, Default)]
 pub(crate) struct Leaving {

@@ -106,7 +106,8 @@ fn c11_a_time_out_against_finish() {
     DEAD.at_least_once();
 }
 
-/// A task that waits for that time is dropped at about that time: the clock keeps nothing of it, and forgets nobody else.
+/// A task that waits for that time is dropped at about that time: the clock keeps nothing of it, and forgets nobody
+/// else.
 #[test]
 fn f16_a_task_is_dropped_as_the_clock_is_moved() {
     static WOKEN: Reached = Reached::new();

@@ -495,8 +495,8 @@ fn l9_readers_and_a_writer() {
     }
 }
 
-/// A writer gives up, or goes in, as its reader leaves: its waker, which asks the lock when it is dropped, is not dropped
-/// under the mutex.
+/// A writer gives up, or goes in, as its reader leaves: its waker, which asks the lock when it is dropped, is not
+/// dropped under the mutex.
 #[test]
 fn f2_a_writers_waker_that_asks_the_lock_when_it_is_dropped() {
     struct Asks(Arc<SyncReaderDogpile>);

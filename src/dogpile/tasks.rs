@@ -52,18 +52,19 @@ use std::fmt::Display;
 ///
 /// # Wakers
 ///
-/// The waker of a task that waits is run by the call that ends the wait (of the creator, or of whoever invalidates, sets a
-/// value or drops a guard), on its thread and outside every mutex of this crate. Threads that wait for the same are woken
-/// before any waker of a task runs, and tasks one after the other. A waker may use the lock, poll its task at once, or
-/// drop it. It must not block until the lock has a value, is free, or has woken somebody else: the call that runs the
-/// waker may be what all of them wait for.
+/// The call that ends a wait runs the waker of the task that has waited, on its own thread and outside every mutex of
+/// this crate: the end of a creation, a `set`, the drop of a guard. It wakes all threads that have waited for the same
+/// first, and then runs the wakers of tasks, one after the other. A waker may use the lock, and may poll its task or
+/// drop it at once. A waker must not block on the lock that wakes it, nor on anybody else who waits for that: the call
+/// which runs the waker may be what all of them wait for.
 ///
 /// A panic of a waker, as the lock wakes or drops it, is reported by the panic hook and ends there: the call that has
 /// run the waker goes on, and all others are woken. The lock takes the waker's task for woken. (A panic as the lock
 /// clones a waker goes on to whoever polls.)
 ///
 /// Under a [`creation_timeout`](crate::PolicyBuilder::creation_timeout) one thread runs the wakers of all tasks whose
-/// time has come, of all locks of the process: there a waker that takes long holds up the others.
+/// time has come, of all locks of the process (or, where a clock is [moved](crate::ManualClock), the thread that moves
+/// it): a waker that takes long holds up the others.
 ///
 /// # Deadlocks
 ///

@@ -32,9 +32,9 @@
 //! - *A key in use costs no queueing.* Who holds an idle entry leaves it in the queue, and who lets it go finds it
 //!   there, for a time that is early enough. So it moves in the queue once in the time for which idle ones are kept,
 //!   however often it is used.
-//! - *No user code under the mutex (C22),* but for the comparison of keys (`Borrow` and `Eq`): keys are hashed, cloned and dropped, locks
-//!   made and dropped, and clocks read, before or after. What leaves the table is carried out and dropped after the
-//!   mutex.
+//! - *No user code under the mutex (C22),* but for the comparison of keys (`Borrow` and `Eq`): keys are hashed, cloned
+//!   and dropped, locks made and dropped, and clocks read, before or after. What leaves the table is carried out and
+//!   dropped after the mutex.
 
 use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
 use hashbrown::HashTable;

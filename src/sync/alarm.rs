@@ -57,12 +57,11 @@ mod real {
     impl Alarm {
         /// Sets it to that moment, if that ever comes, in place of any earlier one.
         pub(crate) fn set(&mut self, at: Option<Deadline>, waker: &Waker) {
-            let old = mem::replace(&mut self.0, at.and_then(Deadline::at).map(|at| (at, unique())));
-            if old.is_none() && self.0.is_none() {
-                return;
+            let new = at.and_then(Deadline::at).map(|at| ((at, unique()), Sleeper::of(waker)));
+            let old = mem::replace(&mut self.0, new.as_ref().map(|(key, _)| *key));
+            if old.is_some() || new.is_some() {
+                Clockwork::here().replace(old, new);
             }
-            let new = self.0.map(|key| (key, Sleeper::of(waker)));
-            Clockwork::here().replace(old, new);
         }
     }
 

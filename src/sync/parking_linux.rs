@@ -140,8 +140,8 @@ thread_local! {
     static TOGETHER: RefCell<Option<Rings>> = const { RefCell::new(None) };
 }
 
-/// Runs `wake`, which wakes many threads, by one call to the kernel for each room, when it is done. Nothing else is to run
-/// meanwhile: it might wait for one of them.
+/// Runs `wake`, which wakes many threads, by one call to the kernel for each room, when it is done. Nothing else is to
+/// run meanwhile: it might wait for one of them.
 pub(crate) fn together(wake: impl FnOnce()) {
     // Where this thread's locals are gone, each of them is called by itself.
     let _begun = TOGETHER.try_with(|together| together.replace(Some(Vec::new())));

@@ -1,6 +1,6 @@
-//! User code that meddles: wakers, clocks, observers, keys, values and errors which, whenever the crate comes to run them
-//! (a waker is cloned, woken or dropped as well), ask, invalidate and fill every lock there is (C22). Were one of them
-//! run under a mutex of ours, that would hang.
+//! User code that meddles: wakers, clocks, observers, keys, values and errors which, whenever the crate comes to run
+//! them (a waker is cloned, woken or dropped), ask, invalidate and fill every lock there is (C22). Were one of them run
+//! under a mutex of ours, that would hang.
 //!
 //! Two threads follow scripts that are drawn from a seed; it is printed, and `DOGPILE_WAKERS_SEED` sets it. (It decides
 //! what each thread does; how the threads meet is up to the machine.)

@@ -329,7 +329,8 @@ fn panics(woken: bool) -> Waker {
     Arc::new(Panics { woken }).into()
 }
 
-/// Has tasks wait by wakers that panic, and then one whose waker does not: that is woken, and whoever wakes them goes on.
+/// Has tasks wait by wakers that panic, and then one whose waker does not: that is woken, and whoever wakes them goes
+/// on.
 fn others_are_woken(count: usize, woken: bool) {
     for Gathering { name, task, comes, .. } in gatherings() {
         println!("{name}");
