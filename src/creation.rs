@@ -54,8 +54,8 @@ impl<E> Stored<E> for Result<(), E> {
 /// (A future is also cancelled if its task panics in something else that the task polls.) A creator's error is no drop:
 /// see [`fail`](Self::fail).
 ///
-/// Leaking a creation with [`std::mem::forget`] holds the lock for ever: stale values go on being served, and those who wait
-/// for a missing one wait until their time is out; unless a creation has a
+/// Leaking a creation with [`std::mem::forget`] holds the lock for ever: stale values go on being served, and those who
+/// wait for a missing one wait until their time is out; unless a creation has a
 /// [time-out](crate::PolicyBuilder::creation_timeout), after which another is elected.
 ///
 /// # Deadlocks
@@ -239,9 +239,9 @@ impl<'a, L: Lock> Creation<'a, L> {
     ///
     /// # Deadlocks
     ///
-    /// `store` may invalidate this lock on its own thread, and so may the creator, which do not wait for themselves; and
-    /// if one of them asks for the value that it is part of, it is told (L7). `store` must not wait for another thread that invalidates, be it for a mutex as
-    /// here or because two stores invalidate each other's locks:
+    /// `store` may invalidate this lock on its own thread, and so may the creator, which do not wait for themselves;
+    /// and if one of them asks for the value that it is part of, it is told (L7). `store` must not wait for another
+    /// thread that invalidates, be it for a mutex as here or because two stores invalidate each other's locks:
     ///
     /// ```text
     /// thread 1                             thread 2

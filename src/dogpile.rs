@@ -331,7 +331,8 @@ impl<C: Clock> Dogpile<C> {
         wait: &Wait,
     ) -> impl Future<Output = Result<(), StillStoring>> {
         async move {
-            // While a store runs its creation is live; and who invalidates in the middle of that does not wait for itself.
+            // While a store runs its creation is live; and who invalidates in the middle of that does not wait for
+            // itself.
             if end.is_over() || is_creating_here(&self.election) {
                 return Ok(());
             }

@@ -97,9 +97,9 @@
 //! # The generation and the freshness
 //!
 //! The generation is kept here, not with the deadline in [`freshness`](crate::freshness), because elect must fail when
-//! it has moved: one word makes that one compare-and-swap. What it is made of is in [`generation`]; that a lock takes its
-//! first one is no move ("+ 1" is one). The mutex guards the queue and orders the rare transitions;
-//! neither a hit nor a stale access during a creation or a pause takes it or writes the word (L2, L12).
+//! it has moved: one word makes that one compare-and-swap. What it is made of is in [`generation`]; that a lock takes
+//! its first one is no move ("+ 1" is one). The mutex guards the queue and orders the rare transitions; neither a hit
+//! nor a stale access during a creation or a pause takes it or writes the word (L2, L12).
 
 mod generation;
 mod queue;
@@ -267,8 +267,8 @@ impl Election {
     }
 
     /// Elects the caller if nobody creates and nothing has moved since `seen`; with a timer, also in place of a
-    /// creation that is overdue, in the generation that was `seen`. It owes a `finish`, a `stand_down`, a `give_up` or an
-    /// `abandon`.
+    /// creation that is overdue, in the generation that was `seen`. It owes a `finish`, a `stand_down`, a `give_up` or
+    /// an `abandon`.
     ///
     /// The timer goes by the lock: either all elections have one or none.
     pub fn elect(&self, seen: State, timer: Option<Timer<'_>>) -> Option<Birth> {

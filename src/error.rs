@@ -207,8 +207,8 @@ pub enum CreateError<E, G = Infallible> {
     WriteLockHeld,
     /// There was no value, and it was this access's [turn](crate::Spawner#the-access-that-waits) to create one, but its
     /// creator is gone with the task that was spawned for this access: the creator panicked, the task was dropped
-    /// half-way, or its creation is [dead or overdue](crate::PolicyBuilder::creation_timeout). (An overdue creation goes
-    /// on, and its value may yet become the current one.)
+    /// half-way, or its creation is [dead or overdue](crate::PolicyBuilder::creation_timeout). (An overdue creation
+    /// goes on, and its value may yet become the current one.)
     Lost,
 }
 

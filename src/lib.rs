@@ -26,10 +26,10 @@
 //! | a [`Pool`] had threads, and jobs | it begins with new threads and no jobs: what ran or waited is the parent's |
 //! | a task waited under a `creation_timeout` | that task is woken in time if it is polled there once more, else not |
 //!
-//! So a program that forks, and does not run another program in the child at once as [`std::process::Command`] does, had
-//! best fork before it uses its locks, or have its children make locks of their own. What is left are locks that another
-//! thread may be renewing just then: to those it gives a `creation_timeout`. What a child of a program with threads may
-//! do at all is the system's to say.
+//! So a program that forks, and does not run another program in the child at once as [`std::process::Command`] does,
+//! had best fork before it uses its locks, or have its children make locks of their own. What is left are locks that
+//! another thread may be renewing just then: to those it gives a `creation_timeout`. What a child of a program with
+//! threads may do at all is the system's to say.
 
 // But for the lock that hands out what it holds: see `rm_lock`.
 #![deny(unsafe_code)]

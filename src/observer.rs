@@ -9,12 +9,12 @@
 //! | an access waited for one | `waits` | `waited` | the wait has ended, however |
 //! | an access went on with a value that had expired | - | `served_stale` | before it returns |
 //!
-//! A creation that stood down, because the value was found after all, is none of these, nor is one that was given up: it
-//! was dropped without a panic, and nobody has failed. Nothing is counted or told on a
-//! hit, and a stale access counts nothing either, since it would have to write where others write (L2): hence no such
-//! count. Successes are counted within the transition, so that whoever sees one, as fresh or by having waited for it,
-//! sees it counted; all else right after it. Observers are the user's: they are called outside every mutex, by the
-//! thread that the event happened to, and never between an election and whatever answers for it.
+//! A creation that stood down, because the value was found after all, is none of these, nor is one that was given up:
+//! it was dropped without a panic, and nobody has failed. Nothing is counted or told on a hit, and a stale access
+//! counts nothing either, since it would have to write where others write (L2): hence no such count. Successes are
+//! counted within the transition, so that whoever sees one, as fresh or by having waited for it, sees it counted; all
+//! else right after it. Observers are the user's: they are called outside every mutex, by the thread that the event
+//! happened to, and never between an election and whatever answers for it.
 
 #[cfg(feature = "metrics")]
 mod metrics;

@@ -217,10 +217,11 @@ pub struct PolicyBuilder(Policy);
 impl PolicyBuilder {
     /// Pauses after a failed creation, instead of electing the next at once.
     ///
-    /// A creation has failed that ended with an error or a panic; and one whose value has
-    /// [expired as it arrives](crate::Made::expires_after) (though that is counted as a creation). One that was
+    /// A creation has failed that ended with an error or a panic; and one whose value has [expired as it
+    /// arrives](crate::Made::expires_after) (though that is counted as a creation). One that was
     /// [dropped](crate::Creation) without a panic has not: the future of a client that went away, or that lost a race
-    /// against a timer, or a job that was refused. A getter that fails is no failed creation. The pause is counted from that end, on the lock's own clock. Until it is over
+    /// against a timer, or a job that was refused. A getter that fails is no failed creation. The pause is counted from
+    /// that end, on the lock's own clock. Until it is over
     ///
     /// - an old value is served, as [`Stale`](crate::Outcome::Stale), without calling any creator;
     /// - where there is none, all who have waited and all who come get

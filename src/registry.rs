@@ -31,8 +31,9 @@ use std::time::Duration;
 ///
 /// **Unless the registry [keeps what is idle](Self::keep_idle), a lock goes with its last holder,** and with it
 /// whatever it knew: its deadline, its generation, what somebody said to it, and the value of a
-/// [`Cached`](crate::Cached). (The next lock of that key takes a [`Generation`](crate::Generation) of its own.) That suits [stamped getter mode](Dogpile::get_or_create_stamped), where the store keeps
-/// all of that. For the others have the registry [keep them](Self::keep_idle) for a while.
+/// [`Cached`](crate::Cached). (The next lock of that key takes a [`Generation`](crate::Generation) of its own.) That
+/// suits [stamped getter mode](Dogpile::get_or_create_stamped), where the store keeps all of that. For the others have
+/// the registry [keep them](Self::keep_idle) for a while.
 ///
 /// It is no cache: it has no bound but the keys in use and those that `keep_idle`, or a [pause](Self::with_policy),
 /// keeps.

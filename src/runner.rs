@@ -51,8 +51,9 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// [`ThreadPerJob`] and [`Pool`] come with this crate.
 ///
 /// The access that hands over waits until the runner returns. One that cannot take the job drops it, and frees the
-/// lock: the next access is elected. Nothing has failed by that, and nobody [pauses](crate::PolicyBuilder::retry_after).
-/// A panic of the runner goes on to that access, and frees the lock, too; if it drops the job, it has failed.
+/// lock: the next access is elected. Nothing has failed by that, and nobody
+/// [pauses](crate::PolicyBuilder::retry_after). A panic of the runner goes on to that access, and frees the lock, too;
+/// if it drops the job, it has failed.
 ///
 /// # Deadlocks
 ///

@@ -11,8 +11,8 @@
 //! (Of those who read, only they are here whom their thread's record cannot hold: see [`readers`](crate::readers). Of
 //! those who write, only threads: what a task has between its polls is noted with the lock, as its creation's.) A
 //! creation that can be declared dead is told apart by its ticket, since what it runs may go on, and then keeps nobody
-//! waiting. For what several threads are in the middle of together see [`cycle`](crate::cycle), which is told by *rounds*
-//! what a creation was waiting for when this thread was last in the middle of it.
+//! waiting. For what several threads are in the middle of together see [`cycle`](crate::cycle), which is told by
+//! *rounds* what a creation was waiting for when this thread was last in the middle of it.
 //!
 //! The stack has no destructor, and so is still there while other locals of an ending thread are destroyed; its memory
 //! is given back whenever it is empty.
@@ -182,8 +182,8 @@ impl Running {
 }
 
 impl Running {
-    /// This thread has left it for now: what waits in there goes on to, until the next round, or as long as there may be
-    /// one.
+    /// This thread has left it for now: what waits in there goes on to, until the next round, or as long as there may
+    /// be one.
     pub(crate) fn pause(self) -> Over {
         let running = ManuallyDrop::new(self);
         pop(running.subject, running.doing)

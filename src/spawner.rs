@@ -11,9 +11,9 @@
 //!
 //! # The one who waits for its own creation
 //!
-//! It is in the queue of its lock, as everybody who waits, from when it is first polled (in a creator: from when that has
-//! polled it once more, see [`cycle`](crate::cycle)) until it has what it came for: so a circle of creations is found
-//! (L7), whoever creates or sets a value serves it (L3), and it hears of pauses. It stays there also while nobody
+//! It is in the queue of its lock, as everybody who waits, from when it is first polled (in a creator: from when that
+//! has polled it once more, see [`cycle`](crate::cycle)) until it has what it came for: so a circle of creations is
+//! found (L7), whoever creates or sets a value serves it (L3), and it hears of pauses. It stays there also while nobody
 //! creates; but since its creator was given away, it is never called. Instead it is told that it is *its turn*, when it
 //! would be elected if it could: nobody creates, or the creation that runs is overdue, and nobody else waits who could
 //! go first.
@@ -75,9 +75,9 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// # The access that waits
 ///
-/// An access that has spawned its creation, and has no old value to go on with, waits for the task. Meanwhile the access
-/// is a waiter like any other: a creation of another access or a value that is set serves the access, and a form that
-/// has an error is told of a [pause](crate::PolicyBuilder::retry_after). What else becomes of the access:
+/// An access that has spawned its creation, and has no old value to go on with, waits for the task. Meanwhile the
+/// access is a waiter like any other: a creation of another access or a value that is set serves the access, and a form
+/// that has an error is told of a [pause](crate::PolicyBuilder::retry_after). What else becomes of the access:
 ///
 /// | the task | a form that has an error | a form that has none |
 /// |---|---|---|

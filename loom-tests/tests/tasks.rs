@@ -321,8 +321,8 @@ fn hangs() -> Hangs<impl Future<Output = Result<Outcome, CreateError<&'static st
     Hangs { clock, lock, asks, task }
 }
 
-/// What was spawned hangs, and is declared dead by one that fails, or by one that creates: who has spawned it is served,
-/// or is lost where nobody else is there (F1).
+/// What was spawned hangs, and is declared dead by one that fails, or by one that creates: who has spawned it is
+/// served, or is lost where nobody else is there (F1).
 #[test]
 fn f1_who_has_spawned_what_dies() {
     static SERVED: Reached = Reached::new();

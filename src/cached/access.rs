@@ -225,8 +225,8 @@ impl<T, C: Clock> Cached<T, C> {
         CachedGuard::of(self.cell.load(), outcome)
     }
 
-    /// Apart, other than in [`Dogpile::at_once`](crate::Dogpile): inlined, it would cost a hit more than the goal allows
-    /// (`hot_hit`, in `benches/peers`).
+    /// Apart, other than in [`Dogpile::at_once`](crate::Dogpile): inlined, it would cost a hit more than the goal
+    /// allows (`hot_hit`, in `benches/peers`).
     #[cold]
     fn usable(&self, now: u64) -> Option<Outcome> {
         self.dogpile.usable(now).map(Outcome::from)

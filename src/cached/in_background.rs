@@ -116,9 +116,9 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
     ///
     /// # Panics
     ///
-    /// If this task is running a creator that it would wait for; if it is to wait and the creator panics; if the spawner
-    /// does. A task that is dropped or hangs is no panic: see
-    /// [the access that waits](Spawner#the-access-that-waits).
+    /// If this task is running a creator that it would wait for; if it is to wait and the creator panics; if the
+    /// spawner does. A task that is dropped or hangs is no panic: see [the access that
+    /// waits](Spawner#the-access-that-waits).
     ///
     /// # Cancel safety
     ///

@@ -141,9 +141,9 @@ impl<L: Lock> Creation<'_, L> {
     ///
     /// # Deadlocks
     ///
-    /// As `publish`: between two polls of `store` as well, whoever invalidates waits for it, but the creator. On the executor's threads
-    /// that is for [`invalidate_async`](crate::Dogpile::invalidate_async) to do: a thread that blocks in `invalidate`
-    /// may be the one that is to poll the store.
+    /// As `publish`: between two polls of `store` as well, whoever invalidates waits for it, but the creator. On the
+    /// executor's threads that is for [`invalidate_async`](crate::Dogpile::invalidate_async) to do: a thread that
+    /// blocks in `invalidate` may be the one that is to poll the store.
     pub fn publish_async<R>(&self, store: impl AsyncFnOnce() -> R) -> impl Future<Output = Result<R, PublishError>> {
         let mut store = Once::new(store);
         async move {

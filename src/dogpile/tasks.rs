@@ -91,8 +91,8 @@ use std::fmt::Display;
 /// is polled whenever its creator's future is. Missed is, therefore, a circle through
 ///
 /// - a task that is not polled although it was woken;
-/// - a wait in a set of futures which are polled only when they are woken themselves (`FuturesUnordered`, for instance),
-///   once the creator's future was polled for another one of them, and until that wait is polled again;
+/// - a wait in a set of futures which are polled only when they are woken themselves (`FuturesUnordered`, for
+///   instance), once the creator's future was polled for another one of them, and until that wait is polled again;
 /// - a [`Creation`] that was moved about, or a wait by other means, as above.
 ///
 /// (What a blocking creator polls by an executor of its own counts until it is dropped, or the creator has returned.)

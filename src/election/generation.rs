@@ -7,12 +7,12 @@
 //!
 //! A constructor is `const`, and cannot count. So a lock has *none* yet, which is 0, until it first elects or is first
 //! asked for its generation; then it takes its *first*, with a number of its own and no moves. That moves nothing: who
-//! saw that there was none, and finds the first, has missed nothing ([`is_still`](Generation::is_still)). Nobody is told
-//! that there is none, since that would be said of all locks alike.
+//! saw that there was none, and finds the first, has missed nothing ([`is_still`](Generation::is_still)). Nobody is
+//! told that there is none, since that would be said of all locks alike.
 //!
 //! A lock that has used up its moves takes another number, which is a greater one, and begins with one move: it has no
-//! first again. In all a process has 2^35 numbers before the first of them comes again, and whoever is to be deceived by
-//! that has kept a generation for so long.
+//! first again. In all a process has 2^35 numbers before the first of them comes again, and whoever is to be deceived
+//! by that has kept a generation for so long.
 
 use crate::sync::{Ordering, count};
 use std::fmt;

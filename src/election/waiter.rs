@@ -62,8 +62,8 @@ impl<'a> Waiter<'a> {
         self.ticket.is_some()
     }
 
-    /// Queues at first, or says that it is going to; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that
-    /// of [`Election::elect`], as of now.
+    /// Queues at first, or says that it is going to; then tells what became of it. The newest waker is the one that is
+    /// woken (C5). The timer is that of [`Election::elect`], as of now.
     pub fn poll(&mut self, waker: &Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         // Before the mutex: cloning a waker is user code.
         let sleeper = Sleeper::of(waker);

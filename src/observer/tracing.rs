@@ -18,8 +18,8 @@ use std::time::Duration;
 /// | `served_stale` | `TRACE` | `lock` |
 ///
 /// `lock` is the [name](crate::PolicyBuilder::name), a string, and is not there if there is none; `seconds` a
-/// floating-point number, how long it took; `cause` what a creator's error displays, or that it panicked. Each event belongs to the span that is current where it happened, which is where the access or the creator
-/// ran.
+/// floating-point number, how long it took; `cause` what a creator's error displays, or that it panicked. Each event
+/// belongs to the span that is current where it happened, which is where the access or the creator ran.
 ///
 /// # Examples
 ///

@@ -31,9 +31,9 @@ const IDLE: Duration = Duration::from_secs(10);
 ///
 /// # Fork
 ///
-/// In a child made by fork(2) the pool starts anew: it has threads of its own there. The jobs that ran or waited at that
-/// moment are the parent's to run. In the child they are neither run nor dropped, and the locks that they are of stay as
-/// they were: see [`Fork`](crate#fork).
+/// In a child made by fork(2) the pool starts anew: it has threads of its own there. The jobs that ran or waited at
+/// that moment are the parent's to run. In the child they are neither run nor dropped, and the locks that they are of
+/// stay as they were: see [`Fork`](crate#fork).
 ///
 /// # Examples
 ///

@@ -1,8 +1,8 @@
 //! What each process has for itself, because threads go with it: a child made by fork(2) has its parent's memory, and
 //! none of those threads.
 //!
-//! What the parent had stays where it is, and is neither used nor dropped in the child: its mutexes may have been locked
-//! when the process forked, by threads that the child has not. Nothing here waits for anybody.
+//! What the parent had stays where it is, and is neither used nor dropped in the child: its mutexes may have been
+//! locked when the process forked, by threads that the child has not. Nothing here waits for anybody.
 //!
 //! (A process is known by its number. That of one that is gone is given again, after some ten thousand others; a child
 //! that has it takes what that one had for its own, if no process in between has used it.)

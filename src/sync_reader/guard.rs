@@ -193,8 +193,8 @@ impl<'a> WriteGuard<'a> {
 ///
 /// # Deadlocks
 ///
-/// That of a [creation](crate::Creation::write_lock_async) is known to be its creator's. What is polled in the middle of
-/// that creator and invalidates does not wait for it; what asks for a guard there is told, by
+/// That of a [creation](crate::Creation::write_lock_async) is known to be its creator's. What is polled in the middle
+/// of that creator and invalidates does not wait for it; what asks for a guard there is told, by
 /// [`WriteLockHeld`](crate::CreateError::WriteLockHeld), also where another branch of the same task would let go of
 /// this one in time.
 ///

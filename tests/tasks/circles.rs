@@ -149,8 +149,8 @@ async fn goes_on_after(patience: Duration) {
     assert_eq!(of_b.await.unwrap(), Ok(3));
 }
 
-/// A creation whose future is leaked is left to itself. Nobody who comes to wait for another lock, at the same place, is
-/// told of what it waits for.
+/// A creation whose future is leaked is left to itself. Nobody who comes to wait for another lock, at the same place,
+/// is told of what it waits for.
 #[test]
 fn f9_a_leaked_creation_does_not_haunt_the_next_lock_at_its_address() {
     let woken = Arc::<Woken>::default();
