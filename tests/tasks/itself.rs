@@ -72,7 +72,7 @@ fn f4_a_task_under_the_write_lock_of_its_creation_waits_for_nothing_of_its_own()
         assert!(!lock.invalidate_if_async(seen).await);
         assert_eq!(lock.invalidate_timeout(Duration::ZERO), Ok(()));
         // What is dropped elsewhere is not held any more.
-        thread::scope(|scope| _ = scope.spawn(move || drop(alone)));
+        thread::scope(|scope| scope.spawn(move || drop(alone)).join().unwrap());
         drop(lock.acquire_write_lock_timeout(Duration::ZERO).unwrap());
         Ok(())
     });
