@@ -272,7 +272,7 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         Get: Fn(&K) -> Option<Stamped<V>>,
         Set: Fn(&K, &Stamped<V>),
     {
-        self.get_infallibly(arguments, Patience::For(timeout)).map_err(CreateError::of_a_wait)
+        self.get_infallibly(arguments, Patience::For(timeout))
     }
 
     fn get_infallibly<A: ?Sized, V>(

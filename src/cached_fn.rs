@@ -266,7 +266,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: Creator<T, C, K, Error = Infallible>,
     {
-        self.get_fallible_timeout(timeout).map_err(CreateError::of_a_wait)
+        self.get_fallible_timeout(timeout)
     }
 
     /// As [`get`](Self::get), of a function that can fail. Its errors are its caller's, and not kept. As
@@ -334,7 +334,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     where
         F: Creator<T, C, K, Error = Infallible>,
     {
-        self.refresh_fallible_timeout(timeout).map_err(CreateError::of_a_wait)
+        self.refresh_fallible_timeout(timeout)
     }
 
     /// As [`refresh`](Self::refresh), of a function that can fail. If it fails, the value stays, and is stale; and is
@@ -446,7 +446,7 @@ where
     where
         F: Creator<T, C, K, Error = Infallible>,
     {
-        Self::hand_over(function, runner, Patience::For(timeout)).map_err(CreateError::of_a_wait)
+        Self::hand_over(function, runner, Patience::For(timeout))
     }
 
     /// As [`get_in_background`](Self::get_in_background), of a function that can fail. In a job its error has no

@@ -6,8 +6,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// Why a `try_` form gave nothing: it would have had to wait. There is no value, and somebody else is creating it; or
-/// somebody else holds the lock.
+/// Why a lock that readers share was not to be had at once: somebody else holds it, or this thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct WouldBlock;
@@ -110,30 +109,13 @@ impl fmt::Display for WaitCycle {
     }
 }
 
-/// Why a bounded access gave no turn.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AcquireError {
-    /// There was no value, and the creation that runs did not end in time: it goes on, and serves the others. Or, under
-    /// a guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given
-    /// up.
+/// Why an access was refused, of whatever kind it is: what is left of [`CreateError`] without the errors of the user's.
+#[derive(Clone, Debug)]
+pub(crate) enum Refusal {
     TimedOut,
-    /// This thread, or task, is running the creator that it would have waited for, or one that the other waits for
-    /// already. (Of tasks that is told as far as their [polls](crate::Dogpile#for-tasks) tell.)
     WouldDeadlock(WaitCycle),
-    /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and nobody is to try again
-    /// so soon.
-    Paused {
-        /// How long the pause still is, on the lock's clock.
-        retry_in: Duration,
-        /// What the last creation failed with, as text.
-        cause: Arc<str>,
-    },
-    /// This thread holds a read guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile), and its getter found
-    /// nothing: to create would take the write lock, which would wait for that guard.
+    Paused { retry_in: Duration, cause: Arc<str> },
     ReadLockHeld,
-    /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): it would have waited for
-    /// itself.
     WriteLockHeld,
 }
 
@@ -142,25 +124,11 @@ const TIMED_OUT: &str = "timed out while waiting for others";
 const WOULD_DEADLOCK: &str =
     "a creator asked for the value that it is creating itself, and would have waited for itself for ever";
 
-impl fmt::Display for AcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TimedOut => TIMED_OUT,
-            Self::WouldDeadlock(cycle) => return cycle.fmt(f),
-            Self::Paused { retry_in, cause } => return paused(f, *retry_in, cause),
-            Self::ReadLockHeld => NOTHING_TO_READ,
-            Self::WriteLockHeld => WRITE_LOCK_HELD,
-        })
-    }
-}
-
 fn paused(f: &mut fmt::Formatter<'_>, retry_in: Duration, cause: &str) -> fmt::Result {
     write!(f, "there is no value, and none is made for another {retry_in:?}, after a failure: {cause}")
 }
 
-impl Error for AcquireError {}
-
-impl From<LockError> for AcquireError {
+impl From<LockError> for Refusal {
     fn from(error: LockError) -> Self {
         match error {
             LockError::TimedOut => Self::TimedOut,
@@ -212,38 +180,55 @@ pub enum CreateError<E, G = Infallible> {
     Lost,
 }
 
-impl<E, G> From<AcquireError> for CreateError<E, G> {
-    fn from(error: AcquireError) -> Self {
-        match error {
-            AcquireError::TimedOut => Self::TimedOut,
-            AcquireError::WouldDeadlock(cycle) => Self::WouldDeadlock(cycle),
-            AcquireError::Paused { retry_in, cause } => Self::Paused { retry_in, cause },
-            AcquireError::ReadLockHeld => Self::ReadLockHeld,
-            AcquireError::WriteLockHeld => Self::WriteLockHeld,
+/// Why an access failed whose creator and getter cannot: what is left of [`CreateError`] where nothing of the user's can
+/// fail.
+pub type AcquireError = CreateError<Infallible>;
+
+impl AcquireError {
+    /// The same error, of the type that an access with a creator or getter of its own error has: for a function that
+    /// makes accesses of both kinds.
+    ///
+    /// ```
+    /// use dogpile::{AcquireError, CreateError, Dogpile, Outcome};
+    /// use std::{io, time::Duration};
+    ///
+    /// fn renew(lock: &Dogpile) -> Result<Outcome, CreateError<io::Error>> {
+    ///     let at_once = Duration::ZERO;
+    ///     drop(lock.acquire_timeout(at_once).map_err(AcquireError::widen)?);
+    ///     lock.acquire_or_try_create(|| Err(io::Error::other("no answer")))
+    /// }
+    ///
+    /// assert!(matches!(renew(&Dogpile::never_expires()), Err(CreateError::Failed(_))));
+    /// ```
+    #[must_use]
+    pub fn widen<E, G>(self) -> CreateError<E, G> {
+        match self {
+            Self::Failed(never) | Self::GetterFailed(never) => match never {},
+            Self::TimedOut => CreateError::TimedOut,
+            Self::WouldDeadlock(cycle) => CreateError::WouldDeadlock(cycle),
+            Self::Paused { retry_in, cause } => CreateError::Paused { retry_in, cause },
+            Self::ReadLockHeld => CreateError::ReadLockHeld,
+            Self::WriteLockHeld => CreateError::WriteLockHeld,
+            Self::Lost => CreateError::Lost,
+        }
+    }
+}
+
+impl<E, G> From<Refusal> for CreateError<E, G> {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TimedOut => Self::TimedOut,
+            Refusal::WouldDeadlock(cycle) => Self::WouldDeadlock(cycle),
+            Refusal::Paused { retry_in, cause } => Self::Paused { retry_in, cause },
+            Refusal::ReadLockHeld => Self::ReadLockHeld,
+            Refusal::WriteLockHeld => Self::WriteLockHeld,
         }
     }
 }
 
 impl<E, G> From<LockError> for CreateError<E, G> {
     fn from(error: LockError) -> Self {
-        AcquireError::from(error).into()
-    }
-}
-
-impl CreateError<Infallible> {
-    /// What is left where neither creator nor getter can fail. A creator that has panicked in a task has failed all the
-    /// same, and that is a panic here.
-    #[track_caller]
-    pub(crate) fn of_a_wait(self) -> AcquireError {
-        match self {
-            Self::Failed(never) | Self::GetterFailed(never) => match never {},
-            Self::TimedOut => AcquireError::TimedOut,
-            Self::WouldDeadlock(cycle) => AcquireError::WouldDeadlock(cycle),
-            Self::Paused { retry_in, cause } => AcquireError::Paused { retry_in, cause },
-            Self::ReadLockHeld => AcquireError::ReadLockHeld,
-            Self::WriteLockHeld => AcquireError::WriteLockHeld,
-            Self::Lost => panic!("{LOST}"),
-        }
+        Refusal::from(error).into()
     }
 }
 
@@ -253,22 +238,23 @@ pub(crate) fn never<T>(created: T) -> Result<T, Infallible> {
     Ok(created)
 }
 
-/// What an access without an end to its wait may still come to.
+/// What an access without an end to its wait, and without an error to say so by, may still come to.
 #[track_caller]
-pub(crate) fn or_deadlock<T>(got: Result<T, CreateError<Infallible>>) -> T {
+pub(crate) fn or_deadlock<T>(got: Result<T, impl Into<AcquireError>>) -> T {
     match got {
         Ok(value) => value,
-        Err(error) => would_deadlock(&error.of_a_wait()),
+        Err(error) => would_deadlock(error),
     }
 }
 
 #[cold]
 #[track_caller]
-pub(crate) fn would_deadlock(error: &AcquireError) -> ! {
-    match error {
-        AcquireError::WouldDeadlock(_) | AcquireError::ReadLockHeld | AcquireError::WriteLockHeld => panic!("{error}"),
+pub(crate) fn would_deadlock(error: impl Into<AcquireError>) -> ! {
+    match error.into() {
+        AcquireError::Failed(never) | AcquireError::GetterFailed(never) => match never {},
         AcquireError::TimedOut => unreachable!("a wait without an end does not time out"),
         AcquireError::Paused { .. } => unreachable!("who cannot say so is not told of a pause"),
+        error => panic!("{error}"),
     }
 }
 

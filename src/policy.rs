@@ -227,8 +227,7 @@ impl PolicyBuilder {
     /// - where there is none, all who have waited and all who come get
     ///   [`CreateError::Paused`](crate::CreateError::Paused) with the cause and the time left, in place of one attempt
     ///   each. So do those who ask for one to be made though it be fresh. Forms that have no error to say so by
-    ///   (`acquire`, `acquire_or_create`, `get_or_create`, `get`, `refresh` and `try_acquire`) create when elected, one
-    ///   at a time.
+    ///   (`acquire`, `acquire_or_create`, `get_or_create`, `get` and `refresh`) create when elected, one at a time.
     ///
     /// The pauses grow from failure to failure as [`Backoff`] says, until a creation succeeds or a value is
     /// [set](crate::Cached::set). Invalidations do not end a pause: they say nothing of the source.

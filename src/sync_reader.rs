@@ -80,8 +80,8 @@ use std::time::Duration;
 /// What is found at once, as an error of the fallible and `_timeout` forms and as a panic of the others: a creator that
 /// asks for its own value; the write lock asked for by a thread that holds a [`ReadGuard`], or inside
 /// [`Creation::publish`](crate::Creation::publish); reading or writing under the write lock. (The forms that cannot
-/// return an error have a `_timeout` twin that can; with `Duration::MAX` it waits as long. A `try_` form says
-/// [`WouldBlock`](crate::WouldBlock) in these cases as in others.)
+/// return an error have a `_timeout` twin that can; with `Duration::MAX` it waits as long. `try_acquire_write_lock`
+/// says [`WouldBlock`](crate::WouldBlock) in these cases as in others.)
 ///
 /// Whose an [`OwnedReadGuard`] is, nobody knows. Who holds one and accesses the lock once more may be elected, and then
 /// wait for its own guard in [`Creation::write_lock`](crate::Creation::write_lock); or it may wait for a writer that

@@ -25,7 +25,7 @@ use std::time::Duration;
 /// How long an access will wait, and whether it has an error to say by what it has met instead of a value.
 #[derive(Clone, Copy)]
 pub(crate) enum Patience {
-    /// It is out of time at once, before it queues; and can say no more than that.
+    /// It is out of time at once, before it queues, and has an error.
     None,
     /// It waits without an end, and has no error.
     Infallible,
@@ -113,7 +113,7 @@ impl Wait {
 
     /// Whether this access can say that it was told of a pause. If not, it creates when it is elected.
     pub(crate) fn hears_of_pauses(&self) -> bool {
-        matches!(self.patience, Patience::For(_))
+        !matches!(self.patience, Patience::Infallible)
     }
 
     /// The deadline for one more wait, unless it has passed in an earlier one.
@@ -143,6 +143,7 @@ mod tests {
         let zero = Wait::new(Patience::For(Duration::ZERO));
         assert!(zero.begin().is_some(), "it looks once");
         assert!(zero.begin().is_none());
+        assert!(zero.hears_of_pauses() && Wait::new(Patience::None).hears_of_pauses());
         let forever = Wait::new(FOREVER);
         assert!(forever.begin().is_some() && forever.begin().is_some());
         let endless = Wait::new(Patience::Infallible);

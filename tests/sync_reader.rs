@@ -106,7 +106,7 @@ fn l9_who_is_elected_holds_no_guard_and_the_others_carry_on_while_it_prepares() 
         assert_eq!(outcome, Outcome::Stale);
         let alone = creation.write_lock().unwrap();
         // and only while it swaps do they wait.
-        let WouldBlock { .. } = elsewhere(|| lock.try_acquire().unwrap_err());
+        assert_eq!(elsewhere(|| lock.try_acquire().unwrap_err()), AcquireError::TimedOut);
         assert_eq!(elsewhere(|| lock.acquire_timeout(Duration::ZERO).unwrap_err()), AcquireError::TimedOut);
         drop(alone);
         assert!(elsewhere(|| lock.try_acquire().is_ok()));
@@ -248,7 +248,7 @@ fn l7_reading_or_writing_under_the_write_lock_is_found_and_named() {
     let (lock, _) = made();
     let alone = lock.acquire_write_lock();
     assert_eq!(lock.acquire_timeout(MINUTE).unwrap_err(), AcquireError::WriteLockHeld);
-    let WouldBlock { .. } = lock.try_acquire().unwrap_err();
+    assert_eq!(lock.try_acquire().unwrap_err(), AcquireError::WriteLockHeld);
     assert_eq!(lock.acquire_or_create_timeout(MINUTE, || ()).unwrap_err(), AcquireError::WriteLockHeld);
     let fallible = lock.acquire_or_try_create(|| Ok::<(), Failure>(()));
     assert_eq!(fallible.unwrap_err(), CreateError::WriteLockHeld);
@@ -467,7 +467,7 @@ fn a_getter_runs_under_the_guard_and_a_setter_under_the_write_lock() {
         },
         |made| {
             assert_eq!(*made, 5);
-            let WouldBlock { .. } = elsewhere(|| lock.try_acquire().unwrap_err());
+            assert_eq!(elsewhere(|| lock.try_acquire().unwrap_err()), AcquireError::TimedOut);
         },
     );
     assert_eq!(*got, 5);

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::creation::Once;
 use crate::dogpile::{Anew, Need, Settled, Sight};
 use crate::election::{Birth, State};
-use crate::error::{AcquireError, CreateError, never, or_deadlock};
+use crate::error::{AcquireError, CreateError, Refusal, never, or_deadlock};
 use crate::freshness::Freshness;
 use crate::keeper::Keeper;
 use crate::runner::Runner;
@@ -95,7 +95,7 @@ impl<T, C: Clock> Cached<T, C> {
         timeout: Duration,
         creator: impl FnOnce(&Renewal<'_, T, C>) -> Made<T>,
     ) -> Result<CachedGuard<T>, AcquireError> {
-        self.get(Patience::For(timeout), |renewal| never(creator(renewal))).map_err(CreateError::of_a_wait)
+        self.get(Patience::For(timeout), |renewal| never(creator(renewal)))
     }
 
     /// As [`get_or_create`](Self::get_or_create), with a creator that can fail.
@@ -379,7 +379,7 @@ impl<T, C: Clock> Cached<T, C> {
         })
     }
 
-    fn settle(&self, wait: &Wait) -> impl Future<Output = Result<Access<T>, AcquireError>> {
+    fn settle(&self, wait: &Wait) -> impl Future<Output = Result<Access<T>, Refusal>> {
         async move {
             loop {
                 // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
@@ -409,7 +409,7 @@ impl<T, C: Clock> Cached<T, C> {
     }
 
     /// What an access is to do that finds no value, or does not content itself with the one there is.
-    fn wait(&self, seen: State, wait: &Wait) -> impl Future<Output = Result<Option<Access<T>>, AcquireError>> {
+    fn wait(&self, seen: State, wait: &Wait) -> impl Future<Output = Result<Option<Access<T>>, Refusal>> {
         async move {
             // Before it queues: see `tray`.
             let tray = self.trays.share();

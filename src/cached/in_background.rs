@@ -69,8 +69,8 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         creator: impl FnOnce(&Renewal<'static, T, C>) -> Made<T> + Send + 'static,
     ) -> Result<CachedGuard<T>, AcquireError> {
         let creator = |renewal: &Renewal<'static, T, C>| never(creator(renewal));
-        let got = lock.kept().get_or_hand_over(runner, Patience::For(timeout), || (lock.keeper(), creator));
-        got.map_err(CreateError::of_a_wait)
+
+        lock.kept().get_or_hand_over(runner, Patience::For(timeout), || (lock.keeper(), creator))
     }
 
     /// As [`get_or_create_in_background`](Self::get_or_create_in_background), with a creator that can fail. In a job

@@ -13,7 +13,7 @@ use super::Dogpile;
 use super::aging::Sight;
 use crate::clock::Clock;
 use crate::election::{Birth, State, Verdict};
-use crate::error::{AcquireError, WaitCycle};
+use crate::error::{Refusal, WaitCycle};
 use crate::freshness::{Freshness, Look};
 use crate::running::is_creating_here;
 use crate::sync::{Mutant, mutant};
@@ -82,7 +82,7 @@ impl<C: Clock> Dogpile<C> {
         seen: State,
         need: Need,
         wait: &Wait,
-    ) -> impl Future<Output = Result<Settled, AcquireError>> {
+    ) -> impl Future<Output = Result<Settled, Refusal>> {
         async move {
             let mut now = seen;
             while now.generation().is_still(seen.generation()) || mutant(Mutant::ElectedOnOldNews) {
@@ -96,7 +96,7 @@ impl<C: Clock> Dogpile<C> {
                         Verdict::Elected(born) => return Ok(Settled::Elected { born, waited: true }),
                         Verdict::LookAgain => return Ok(Settled::LookAgain),
                         Verdict::Paused(pause) => return Err(self.paused(pause)),
-                        Verdict::WouldDeadlock(cycle) => return Err(AcquireError::WouldDeadlock(cycle)),
+                        Verdict::WouldDeadlock(cycle) => return Err(Refusal::WouldDeadlock(cycle)),
                         Verdict::Moved => {}
                     }
                 } else if closed && wait.hears_of_pauses() {
@@ -112,12 +112,12 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    fn wait_for_creation(&self, seen: State, wait: &Wait) -> impl Future<Output = Result<Verdict, AcquireError>> {
+    fn wait_for_creation(&self, seen: State, wait: &Wait) -> impl Future<Output = Result<Verdict, Refusal>> {
         async move {
             if is_creating_here(&self.election) {
-                return Err(AcquireError::WouldDeadlock(WaitCycle::of(vec![self.policy().name()])));
+                return Err(Refusal::WouldDeadlock(WaitCycle::of(vec![self.policy().name()])));
             }
-            let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
+            let deadline = wait.begin().ok_or(Refusal::TimedOut)?;
             let mut queued = Queued { of: self, since: self.clock.now(), waits: false };
             let mut waiter = self.election.wait(seen, wait.hears_of_pauses()).blocking(!wait.is_of_a_task());
             let mut reminder = self.reminder();
@@ -137,13 +137,13 @@ impl<C: Clock> Dogpile<C> {
                 return Ok(Verdict::Elected(self.begun(born, Some(queued.since))));
             }
             drop(queued);
-            verdict.ok_or(AcquireError::TimedOut)
+            verdict.ok_or(Refusal::TimedOut)
         }
     }
 
     /// For an access that wants a value whose creation begins after this call: marks the one there is as stale, and
     /// waits for whoever creates already.
-    pub(crate) fn elect_anew(&self, wait: &Wait) -> impl Future<Output = Result<Anew, AcquireError>> {
+    pub(crate) fn elect_anew(&self, wait: &Wait) -> impl Future<Output = Result<Anew, Refusal>> {
         async move {
             self.mark_stale();
             let mut served = false;

@@ -135,8 +135,7 @@ impl<C: Clock> Dogpile<C> {
         getter: impl FnMut() -> Result<T, NeedRegeneration>,
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Result<T, AcquireError> {
-        let got = self.get(Patience::For(timeout), getter, |creation| never(creator(creation)));
-        got.map_err(CreateError::of_a_wait)
+        self.get(Patience::For(timeout), getter, |creation| never(creator(creation)))
     }
 
     /// As [`get_or_create`](Self::get_or_create), with the storing apart: `setter` stores what `creator` made, unless
@@ -176,7 +175,7 @@ impl<C: Clock> Dogpile<C> {
         setter: impl FnOnce(&T),
     ) -> Result<T, AcquireError> {
         let creator = and_set(|_: &Creation<'_, Self>| never(creator()), setter);
-        self.get(Patience::For(timeout), getter, creator).map_err(CreateError::of_a_wait)
+        self.get(Patience::For(timeout), getter, creator)
     }
 
     /// As [`get_or_create`](Self::get_or_create), with a getter and a creator that can fail.

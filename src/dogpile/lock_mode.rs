@@ -6,7 +6,7 @@ use super::aging::Sight;
 use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::election::Birth;
-use crate::error::{AcquireError, CreateError, WouldBlock, would_deadlock};
+use crate::error::{AcquireError, CreateError, Refusal, would_deadlock};
 use crate::freshness::Freshness;
 use crate::keeper::{Keep, Keeper};
 use crate::policy::OnError;
@@ -74,7 +74,7 @@ impl<C: Clock> Dogpile<C> {
     fn acquire_unless_fresh(&self, now: u64) -> Turn<'_, C> {
         match block_on(self.access_unless_fresh(now, &Wait::new(Patience::Infallible))) {
             Ok(access) => self.turn(access, || Keeper::Borrowed(self)),
-            Err(error) => would_deadlock(&error),
+            Err(error) => would_deadlock(error),
         }
     }
 
@@ -82,11 +82,11 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`] if there is no value and somebody else creates it.
+    /// Those of [`acquire_timeout`](Self::acquire_timeout): [`AcquireError::TimedOut`] if there is no value and somebody
+    /// else creates it.
     #[inline]
-    pub fn try_acquire(&self) -> Result<Turn<'_, C>, WouldBlock> {
-        let access = self.access(Patience::None).map_err(|_| WouldBlock)?;
-        Ok(self.turn(access, || Keeper::Borrowed(self)))
+    pub fn try_acquire(&self) -> Result<Turn<'_, C>, AcquireError> {
+        Ok(self.turn(self.access(Patience::None)?, || Keeper::Borrowed(self)))
     }
 
     /// As [`acquire`](Self::acquire), but blocks for `timeout` at most.
@@ -100,7 +100,7 @@ impl<C: Clock> Dogpile<C> {
     /// would wait for; or [`AcquireError::Paused`] after a failure, if there is no value.
     #[inline]
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<Turn<'_, C>, AcquireError> {
-        self.access(Patience::For(timeout)).map(|access| self.turn(access, || Keeper::Borrowed(self)))
+        Ok(self.turn(self.access(Patience::For(timeout))?, || Keeper::Borrowed(self)))
     }
 
     /// As [`acquire`](Self::acquire), with a [`Creation`] that shares the lock and may outlive the caller.
@@ -117,7 +117,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn acquire_owned(self: &Arc<Self>) -> Turn<'static, C> {
         match self.acquire_kept(Patience::Infallible, || Keeper::Shared(Arc::clone(self))) {
             Ok(turn) => turn,
-            Err(error) => would_deadlock(&error),
+            Err(error) => would_deadlock(error),
         }
     }
 
@@ -125,9 +125,9 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`] if there is no value and somebody else creates it.
-    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<Turn<'static, C>, WouldBlock> {
-        self.acquire_kept(Patience::None, || Keeper::Shared(Arc::clone(self))).map_err(|_| WouldBlock)
+    /// As [`try_acquire`](Self::try_acquire).
+    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<Turn<'static, C>, AcquireError> {
+        self.acquire_kept(Patience::None, || Keeper::Shared(Arc::clone(self)))
     }
 
     /// As [`acquire_owned`](Self::acquire_owned), but blocks for `timeout` at most, as
@@ -167,7 +167,7 @@ impl<C: Clock> Dogpile<C> {
     pub fn acquire_or_create_with(&self, creator: impl FnOnce(&Creation<'_, Self>)) -> Outcome {
         match self.create_infallibly(Patience::Infallible, creator) {
             Ok(outcome) => outcome,
-            Err(error) => would_deadlock(&error),
+            Err(error) => would_deadlock(error),
         }
     }
 
@@ -308,13 +308,13 @@ impl<C: Clock> Dogpile<C> {
         patience: Patience,
         keeper: impl FnOnce() -> Keeper<'a, Self>,
     ) -> Result<Turn<'a, C>, AcquireError> {
-        self.access(patience).map(|access| self.turn(access, keeper))
+        Ok(self.turn(self.access(patience)?, keeper))
     }
 
     /// The hit path: all that a fresh value costs.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn access(&self, patience: Patience) -> Result<Access, AcquireError> {
+    fn access(&self, patience: Patience) -> Result<Access, Refusal> {
         match self.at_once() {
             Ok(AtOnce::Fresh) => Ok(Access::Fresh),
             Ok(AtOnce::Stale) => Ok(Access::Stale),
@@ -364,7 +364,7 @@ impl<C: Clock> Dogpile<C> {
         &self,
         mut now: u64,
         wait: &Wait,
-    ) -> impl Future<Output = Result<Access, AcquireError>> {
+    ) -> impl Future<Output = Result<Access, Refusal>> {
         async move {
             loop {
                 // In this order: the word first, the deadline second. See `election`.
@@ -474,11 +474,10 @@ impl<C: Clock> Dogpile<C> {
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>),
     ) -> Result<Outcome, AcquireError> {
-        let created = self.create(patience, |creation| {
+        self.create(patience, |creation| {
             creator(creation);
             Ok::<(), Infallible>(())
-        });
-        created.map_err(CreateError::of_a_wait)
+        })
     }
 
     /// As [`create`](Self::create), by a creator that a runner may be given.

@@ -136,8 +136,8 @@ impl<C: Clock> Dogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Result<Stamped<T>, AcquireError> {
         let creator = self.stamping(|creation| never(creator(creation)));
-        let got = self.get_stamped(Patience::For(timeout), getter, creator);
-        got.map_err(CreateError::of_a_wait)
+
+        self.get_stamped(Patience::For(timeout), getter, creator)
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with the storing apart: `setter` stores what
@@ -200,8 +200,8 @@ impl<C: Clock> Dogpile<C> {
         setter: impl FnOnce(&Stamped<T>),
     ) -> Result<Stamped<T>, AcquireError> {
         let creator = and_set(self.stamping(|_| never(creator())), setter);
-        let got = self.get_stamped(Patience::For(timeout), getter, creator);
-        got.map_err(CreateError::of_a_wait)
+
+        self.get_stamped(Patience::For(timeout), getter, creator)
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with a getter and a creator that can fail, as

@@ -8,7 +8,7 @@ use super::stamped_mode::Stamped;
 use crate::clock::Clock;
 use crate::creation::{Creation, Once, Stored};
 use crate::election::Generation;
-use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, never, or_deadlock, would_deadlock};
+use crate::error::{CreateError, GetError, NeedRegeneration, Refusal, never, or_deadlock, would_deadlock};
 use crate::keeper::Keeper;
 use crate::sync::Arc;
 use crate::turn::{Outcome, Turn};
@@ -146,7 +146,7 @@ impl<C: Clock> Dogpile<C> {
             };
             match self.access_unless_fresh(now, &INFALLIBLE_TASK).await {
                 Ok(access) => self.turn(access, keeper),
-                Err(error) => would_deadlock(&error),
+                Err(error) => would_deadlock(error),
             }
         }
     }
@@ -608,7 +608,7 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    pub(super) fn access_async(&self, wait: &Wait) -> impl Future<Output = Result<Access, AcquireError>> {
+    pub(super) fn access_async(&self, wait: &Wait) -> impl Future<Output = Result<Access, Refusal>> {
         async move {
             match self.at_once() {
                 Ok(AtOnce::Fresh) => Ok(Access::Fresh),

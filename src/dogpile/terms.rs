@@ -9,7 +9,7 @@
 use super::Dogpile;
 use crate::clock::{Clock, nanoseconds};
 use crate::election::{Birth, Failure, Pause, State, Timer};
-use crate::error::AcquireError;
+use crate::error::Refusal;
 use crate::observer::Tally;
 use crate::policy::Policy;
 use crate::running::is_creating_here;
@@ -247,9 +247,9 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// What is said of a pause, to an access that has no value to go on with.
-    pub(crate) fn paused(&self, pause: Pause) -> AcquireError {
+    pub(crate) fn paused(&self, pause: Pause) -> Refusal {
         let retry_in = Duration::from_nanos(pause.until.saturating_sub(self.clock.now()));
-        AcquireError::Paused { retry_in, cause: pause.cause }
+        Refusal::Paused { retry_in, cause: pause.cause }
     }
 
     /// What it takes to give a creation up, as of now: a pause that it was elected in goes on.

@@ -5,7 +5,7 @@ use super::root::Root;
 use super::shard::Entry;
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
-use crate::error::{AcquireError, WouldBlock, would_deadlock};
+use crate::error::{AcquireError, would_deadlock};
 use crate::keeper::{Keep, Keeper, Keeps};
 use crate::lock::Lock;
 use crate::readers::{HasReaders, Owner, Readers};
@@ -147,7 +147,7 @@ impl<'a, K: Send + Sync + 'a, C: Clock + 'a> Held<'a, K, Dogpile<C>> {
     pub fn acquire_owned(&self) -> Turn<'a, C> {
         match self.acquire_kept(Patience::Infallible, || self.keeper()) {
             Ok(turn) => turn,
-            Err(error) => would_deadlock(&error),
+            Err(error) => would_deadlock(error),
         }
     }
 
@@ -155,9 +155,9 @@ impl<'a, K: Send + Sync + 'a, C: Clock + 'a> Held<'a, K, Dogpile<C>> {
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`] if there is no value and somebody else creates it.
-    pub fn try_acquire_owned(&self) -> Result<Turn<'a, C>, WouldBlock> {
-        self.acquire_kept(Patience::None, || self.keeper()).map_err(|_| WouldBlock)
+    /// As `Dogpile::try_acquire_owned`.
+    pub fn try_acquire_owned(&self) -> Result<Turn<'a, C>, AcquireError> {
+        self.acquire_kept(Patience::None, || self.keeper())
     }
 
     /// As [`Dogpile::acquire_owned_timeout`], without an `Arc`.
@@ -196,7 +196,7 @@ impl<K: Send + Sync + 'static, C: Clock + 'static> Held<'static, K, SyncReaderDo
     pub fn acquire_owned(&self) -> ReadTurn<'static, C, OwnedReadGuard> {
         match self.acquire_kept(Patience::Infallible, || self.keeper(), || self.clone().into()) {
             Ok(turn) => turn,
-            Err(error) => would_deadlock(&error),
+            Err(error) => would_deadlock(error),
         }
     }
 
@@ -204,10 +204,9 @@ impl<K: Send + Sync + 'static, C: Clock + 'static> Held<'static, K, SyncReaderDo
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`] if it would have to.
-    pub fn try_acquire_owned(&self) -> Result<ReadTurn<'static, C, OwnedReadGuard>, WouldBlock> {
-        let turn = self.acquire_kept(Patience::None, || self.keeper(), || self.clone().into());
-        turn.map_err(|_| WouldBlock)
+    /// As [`SyncReaderDogpile::try_acquire`].
+    pub fn try_acquire_owned(&self) -> Result<ReadTurn<'static, C, OwnedReadGuard>, AcquireError> {
+        self.acquire_kept(Patience::None, || self.keeper(), || self.clone().into())
     }
 
     /// As [`SyncReaderDogpile::acquire_owned_timeout`], without an `Arc`.

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::dogpile::{Need, Settled, Sight};
 use crate::election::Birth;
-use crate::error::{AcquireError, LockError};
+use crate::error::{LockError, Refusal};
 use crate::keeper::Keeper;
 use crate::readers::{Pass, Seat};
 use crate::turn::Outcome;
@@ -57,7 +57,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    pub(super) fn access(&self, patience: Patience) -> Result<Access<Seat<'_>>, AcquireError> {
+    pub(super) fn access(&self, patience: Patience) -> Result<Access<Seat<'_>>, Refusal> {
         match self.hit() {
             Some(seat) => Ok(Access::In(Outcome::Fresh, seat)),
             None => self.access_slowly(&Wait::new(patience), leave),
@@ -69,7 +69,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         &'a self,
         wait: &Wait,
         elected: impl FnOnce(Need, Option<Pass<'a>>),
-    ) -> Result<Access<Seat<'a>>, AcquireError> {
+    ) -> Result<Access<Seat<'a>>, Refusal> {
         let enter = || ready(self.readers.enter(wait));
         Ok(match block_on(self.access_by(wait, self.readers.is_reading_here(), enter, elected))? {
             Access::In(outcome, pass) => Access::In(outcome, pass.into_seat()),
@@ -87,7 +87,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         nested: bool,
         enter: impl Fn() -> F,
         elected: impl FnOnce(Need, Option<P>),
-    ) -> impl Future<Output = Result<Access<P>, AcquireError>> {
+    ) -> impl Future<Output = Result<Access<P>, Refusal>> {
         async move {
             let lock = &self.dogpile;
             loop {

@@ -150,7 +150,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Result<ReadGuard<'_, T>, AcquireError> {
         let creator = making(|creation: &Creation<'_, Self>| never(creator(creation)));
-        self.get(Patience::For(timeout), getter, creator).map_err(CreateError::of_a_wait)
+        self.get(Patience::For(timeout), getter, creator)
     }
 
     /// As [`get_or_create`](Self::get_or_create), with the storing apart: `setter` stores what `creator` made, under
@@ -189,8 +189,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         setter: impl FnOnce(&T),
     ) -> Result<ReadGuard<'_, T>, AcquireError> {
         let creator = making(|_: &Creation<'_, Self>| never(creator()));
-        let got = self.get(Patience::For(timeout), getter, and_set(creator, setter));
-        got.map_err(CreateError::of_a_wait)
+
+        self.get(Patience::For(timeout), getter, and_set(creator, setter))
     }
 
     /// As [`get_or_create`](Self::get_or_create), with a getter and a creator that can fail. As

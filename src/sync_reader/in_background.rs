@@ -57,8 +57,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) + Send + 'static,
     ) -> Result<ReadGuard<'a, Outcome>, AcquireError> {
         let creator = infallibly(creator);
-        let created = Self::create_in_background(lock, runner, Patience::For(timeout), creator);
-        created.map_err(CreateError::of_a_wait)
+
+        Self::create_in_background(lock, runner, Patience::For(timeout), creator)
     }
 
     /// As [`acquire_or_create_in_background`](Self::acquire_or_create_in_background), with a creator that can fail. In
@@ -135,8 +135,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> Result<ReadGuard<'a, T>, AcquireError> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        let got = Self::fetch_in_background(lock, runner, Patience::For(timeout), getter, creator);
-        got.map_err(CreateError::of_a_wait)
+
+        Self::fetch_in_background(lock, runner, Patience::For(timeout), getter, creator)
     }
 
     /// As [`get_or_create_in_background`](Self::get_or_create_in_background), with a getter and a creator that can
@@ -215,8 +215,8 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'static, Self>) -> T + Send + 'static,
     ) -> Result<ReadGuard<'a, Stamped<T>>, AcquireError> {
         let creator = |creation: &Creation<'static, Self>| never(creator(creation));
-        let got = Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), getter, creator);
-        got.map_err(CreateError::of_a_wait)
+
+        Self::fetch_stamped_in_background(lock, runner, Patience::For(timeout), getter, creator)
     }
 
     /// As [`get_or_create_stamped_in_background`](Self::get_or_create_stamped_in_background), with a getter and a

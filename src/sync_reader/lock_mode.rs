@@ -5,7 +5,7 @@ use super::guard::after;
 use super::{OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile};
 use crate::clock::Clock;
 use crate::creation::Creation;
-use crate::error::{AcquireError, CreateError, WouldBlock, would_deadlock};
+use crate::error::{AcquireError, CreateError, would_deadlock};
 use crate::keeper::{Keep, Keeper};
 use crate::readers::{Owner, Seat};
 use crate::runner::Runner;
@@ -34,7 +34,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     pub fn acquire(&self) -> ReadTurn<'_, C> {
         match self.access(Patience::Infallible) {
             Ok(access) => self.turn(access),
-            Err(error) => would_deadlock(&error),
+            Err(error) => would_deadlock(error),
         }
     }
 
@@ -42,10 +42,11 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`] if it would have to.
+    /// Those of [`acquire_timeout`](Self::acquire_timeout): [`AcquireError::TimedOut`] if it would have to wait for
+    /// others.
     #[inline]
-    pub fn try_acquire(&self) -> Result<ReadTurn<'_, C>, WouldBlock> {
-        self.access(Patience::None).map(|access| self.turn(access)).map_err(|_| WouldBlock)
+    pub fn try_acquire(&self) -> Result<ReadTurn<'_, C>, AcquireError> {
+        Ok(self.turn(self.access(Patience::None)?))
     }
 
     /// As [`acquire`](Self::acquire), but blocks for `timeout` at most. Zero does not wait, and `Duration::MAX` waits
@@ -58,7 +59,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// if there is no value.
     #[inline]
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<ReadTurn<'_, C>, AcquireError> {
-        self.access(Patience::For(timeout)).map(|access| self.turn(access))
+        Ok(self.turn(self.access(Patience::For(timeout))?))
     }
 
     /// Runs `creator` if the value needs creating and this access is the one elected; returns a guard, and what the
@@ -89,7 +90,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     pub fn acquire_or_create_with(&self, creator: impl FnOnce(&Creation<'_, Self>)) -> ReadGuard<'_, Outcome> {
         match self.create_infallibly(Patience::Infallible, creator) {
             Ok(guard) => guard,
-            Err(error) => would_deadlock(&error),
+            Err(error) => would_deadlock(error),
         }
     }
 
@@ -309,11 +310,10 @@ impl<C: Clock> SyncReaderDogpile<C> {
         patience: Patience,
         creator: impl FnOnce(&Creation<'_, Self>),
     ) -> Result<ReadGuard<'_, Outcome>, AcquireError> {
-        let created = self.create(patience, |creation| {
+        self.create(patience, |creation| {
             creator(creation);
             Ok::<(), Infallible>(())
-        });
-        created.map_err(CreateError::of_a_wait)
+        })
     }
 }
 
@@ -330,7 +330,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     pub fn acquire_owned(self: &Arc<Self>) -> ReadTurn<'static, C, OwnedReadGuard> {
         match self.acquire_shared(Patience::Infallible) {
             Ok(turn) => turn,
-            Err(error) => would_deadlock(&error),
+            Err(error) => would_deadlock(error),
         }
     }
 
@@ -338,9 +338,9 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`] if it would have to.
-    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<ReadTurn<'static, C, OwnedReadGuard>, WouldBlock> {
-        self.acquire_shared(Patience::None).map_err(|_| WouldBlock)
+    /// As [`try_acquire`](Self::try_acquire).
+    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<ReadTurn<'static, C, OwnedReadGuard>, AcquireError> {
+        self.acquire_shared(Patience::None)
     }
 
     /// As [`acquire_owned`](Self::acquire_owned), but blocks for `timeout` at most, as
@@ -372,6 +372,6 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
         owner: impl FnOnce() -> Owner,
     ) -> Result<ReadTurn<'static, C, OwnedReadGuard>, AcquireError> {
         let guard = |pass| ReadGuard::into_owned(ReadGuard::new((), pass), owner());
-        self.access(patience).map(|access| self.turn_as(access, keeper, guard))
+        Ok(self.turn_as(self.access(patience)?, keeper, guard))
     }
 }

@@ -81,7 +81,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         creator: impl FnOnce(&Creation<'_, Self>) -> T,
     ) -> Result<ReadGuard<'_, Stamped<T>>, AcquireError> {
         let creator = self.stamping(making(|creation: &Creation<'_, Self>| never(creator(creation))));
-        self.get_stamped(Patience::For(timeout), getter, creator).map_err(CreateError::of_a_wait)
+        self.get_stamped(Patience::For(timeout), getter, creator)
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with the storing apart: `setter` stores what
@@ -121,8 +121,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         setter: impl FnOnce(&Stamped<T>),
     ) -> Result<ReadGuard<'_, Stamped<T>>, AcquireError> {
         let creator = self.stamping(making(|_: &Creation<'_, Self>| never(creator())));
-        let got = self.get_stamped(Patience::For(timeout), getter, and_set(creator, setter));
-        got.map_err(CreateError::of_a_wait)
+
+        self.get_stamped(Patience::For(timeout), getter, and_set(creator, setter))
     }
 
     /// As [`get_or_create_stamped`](Self::get_or_create_stamped), with a getter and a creator that can fail.

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::creation::{Creation, Once, Stored};
 use crate::dogpile::{ByLock, ByStamp, Getter, Guarded, Judge, Stamped, found};
 use crate::election::Generation;
-use crate::error::{AcquireError, CreateError, GetError, NeedRegeneration, never, or_deadlock, would_deadlock};
+use crate::error::{CreateError, GetError, NeedRegeneration, Refusal, never, or_deadlock, would_deadlock};
 use crate::keeper::Keep;
 use crate::readers::OwnedPass;
 use crate::sync::Mutex;
@@ -63,7 +63,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
                     }
                 }
                 Ok(Access::Elected(born)) => ReadTurn::Create(Creation::new(lock.keeper(), born)),
-                Err(error) => would_deadlock(&error),
+                Err(error) => would_deadlock(error),
             }
         }
     }
@@ -487,7 +487,7 @@ impl<C: Clock + 'static> SyncReaderDogpile<C> {
     fn access_as_task<'a>(
         lock: impl Keep<'a, Self>,
         wait: &Wait,
-    ) -> impl Future<Output = Result<Access<OwnedPass>, AcquireError>> {
+    ) -> impl Future<Output = Result<Access<OwnedPass>, Refusal>> {
         async move { lock.kept().access_by(wait, false, || OwnedPass::enter(lock.owner(), wait), leave).await }
     }
 

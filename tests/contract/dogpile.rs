@@ -2,7 +2,8 @@
 
 use crate::stage::{Access, Creator, Elects, FOREVER, Failure};
 use dogpile::{
-    Clock, CreateError, Creation, Dogpile, Freshness, GetError, Lock, ManualClock, Outcome, Policy, Stamped, Turn,
+    AcquireError, Clock, CreateError, Creation, Dogpile, Freshness, GetError, Lock, ManualClock, Outcome, Policy,
+    Stamped, Turn,
 };
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -111,7 +112,7 @@ pub struct ByTurn;
 impl Way for ByTurn {
     fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !beside.lock.has_value();
-        let turn = beside.lock.acquire_timeout(timeout)?;
+        let turn = beside.lock.acquire_timeout(timeout).map_err(AcquireError::widen)?;
         take_turn(beside, turn, was_missing, |creation| creation.run_fallible(|_| creator()))
     }
 }
@@ -133,7 +134,7 @@ pub struct Elsewhere;
 impl Way for Elsewhere {
     fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !beside.lock.has_value();
-        let turn = beside.lock.acquire_owned_timeout(timeout)?;
+        let turn = beside.lock.acquire_owned_timeout(timeout).map_err(AcquireError::widen)?;
         take_turn(beside, turn, was_missing, |creation| run_elsewhere(creation, creator))
     }
 }

@@ -3,8 +3,8 @@
 use crate::dogpile::{outcome_of_value, run_elsewhere};
 use crate::stage::{Access, Creator, Elects};
 use dogpile::{
-    Cached, CachedGuard, CreateError, Dogpile, Held, Lock, ManualClock, Outcome, Policy, Registry, SyncReaderDogpile,
-    Turn,
+    AcquireError, Cached, CachedGuard, CreateError, Dogpile, Held, Lock, ManualClock, Outcome, Policy, Registry,
+    SyncReaderDogpile, Turn,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,7 +116,7 @@ impl Way<Dogpile<Clock>> for Elsewhere {
     fn access(locks: &Locks<Dogpile<Clock>>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
         let lock = locks.get("key");
         let before = lock.freshness();
-        let Turn::Create(creation) = lock.acquire_owned_timeout(timeout)? else {
+        let Turn::Create(creation) = lock.acquire_owned_timeout(timeout).map_err(AcquireError::widen)? else {
             return Ok((outcome_of_value(None, before), slot.load(Ordering::Relaxed)));
         };
         let value = run_elsewhere(creation, || {

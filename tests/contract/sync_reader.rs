@@ -6,8 +6,8 @@
 use crate::dogpile::{outcome_of_value, run_elsewhere};
 use crate::stage::{Access, Creator, Elects, Failure};
 use dogpile::{
-    Clock, CreateError, Creation, GetError, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn, Stamped,
-    SyncReaderDogpile,
+    AcquireError, Clock, CreateError, Creation, GetError, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
+    Stamped, SyncReaderDogpile,
 };
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -108,7 +108,7 @@ pub struct ByTurn;
 impl Way for ByTurn {
     fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !swapped.lock.has_value();
-        let turn = swapped.lock.acquire_timeout(timeout)?;
+        let turn = swapped.lock.acquire_timeout(timeout).map_err(AcquireError::widen)?;
         take_turn(swapped, turn, was_missing, |creation| creation.run_fallible(|_| creator()))
     }
 }
@@ -119,7 +119,8 @@ pub struct Elsewhere;
 impl Way for Elsewhere {
     fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !swapped.lock.has_value();
-        let turn: ReadTurn<'_, _, OwnedReadGuard> = swapped.lock.acquire_owned_timeout(timeout)?;
+        let turn: ReadTurn<'_, _, OwnedReadGuard> =
+            swapped.lock.acquire_owned_timeout(timeout).map_err(AcquireError::widen)?;
         take_turn(swapped, turn, was_missing, |creation| run_elsewhere(creation, creator))
     }
 }

@@ -6,7 +6,7 @@ use crate::{
 };
 use dogpile::{
     AcquireError, Backoff, Cached, CachedFn, CachedGuard, Clock as _, CreateError, Dogpile, Finished, Freshness,
-    GetError, Made, ManualClock, NeedRegeneration, Outcome, Policy, Stamped, SyncReaderDogpile, Turn,
+    GetError, Made, ManualClock, NeedRegeneration, Outcome, Policy, Registry, Stamped, SyncReaderDogpile, Turn,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -98,6 +98,33 @@ fn without_a_value_all_who_can_hear_of_it_are_told_of_the_pause() {
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
     assert_eq!(lock.paused_for(), None);
     assert_eq!(unwanted(&lock), Ok(Outcome::Fresh));
+}
+
+/// Who polls does not call the source that fails any more often than who waits.
+#[test]
+fn f8_who_only_tries_is_told_of_the_pause_as_well() {
+    let told = |tried: Result<(), AcquireError>| {
+        assert_eq!(tried, Err(AcquireError::Paused { retry_in: SECOND, cause: "no answer".into() }));
+    };
+    let (lock, clock) = ruled(&PAUSING);
+    fail(&lock).unwrap_err();
+    told(lock.try_acquire().map(drop));
+    told(lock.try_acquire_owned().map(drop));
+    clock.advance(SECOND);
+    assert!(matches!(lock.try_acquire(), Ok(Turn::Create(_))));
+
+    let readers = SyncReaderDogpile::with_clock(MINUTE, Arc::new(ManualClock::new())).with_policy(&PAUSING);
+    let readers = Arc::new(readers);
+    assert!(readers.acquire_or_try_create(|| Err("no answer")).is_err());
+    told(readers.try_acquire().map(drop));
+    told(readers.try_acquire_owned().map(drop));
+
+    let clock = Arc::new(ManualClock::new());
+    let maker = move |_: &u8| Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSING);
+    let locks = Registry::with_maker(maker);
+    let held = locks.get(&1);
+    fail(&held).unwrap_err();
+    told(held.try_acquire_owned().map(drop));
 }
 
 #[test]
