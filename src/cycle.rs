@@ -24,9 +24,9 @@
 //! | in an earlier round of one of them | may be in the table, and do not count |
 //!
 //! To ask is to wake its own task, once. If its creator wants it still, it is polled again, and counts from then on. If
-//! not, it is not polled in that round. So a wait is made sure of whenever something else has its creator polled, and
-//! as it begins: before that it is not even in the queue, so that one that only looks leaves no trace. (If a creator
-//! loses interest in just the round that the wait has asked for, that counts until the next one.)
+//! not, it is not polled in that round. So a wait is made sure of as it begins, and whenever something else has its
+//! creator polled. (If a creator loses interest in just the round that the wait has asked for, after it has polled it
+//! there, that counts until the next round: a time-out that comes between the two polls is such a case.)
 //!
 //! # Transitions
 //!

@@ -21,6 +21,7 @@ pub(crate) use aging::Sight;
 pub(crate) use fetch::{ByLock, Fetched, Getter, Guarded, Judge, Spared, found};
 pub(crate) use stamped_mode::ByStamp;
 pub use stamped_mode::Stamped;
+pub(crate) use terms::Nap;
 
 use crate::clock::{Clock, MonotonicClock};
 use crate::election::{Election, Generation, StoreEnd};

@@ -203,6 +203,12 @@ impl Timer<'_> {
         // Relaxed: under the mutex.
         state.is_timed() && self.hold.load(Ordering::Relaxed) <= self.now
     }
+
+    /// Whether it is overdue for as long again, and nobody has taken its place. Under the mutex.
+    fn finds_long_overdue(&self, state: State) -> bool {
+        // Relaxed: under the mutex.
+        state.is_timed() && self.hold.load(Ordering::Relaxed).saturating_add(self.timeout) <= self.now
+    }
 }
 
 /// What it takes to pause after a failure.
@@ -657,7 +663,9 @@ impl Election {
         if left.called && idle && !mutant(Mutant::BatonKept) {
             wake.called = call_next(&mut book);
         }
-        wake.again = wake_if_alone(&mut book);
+        if left.can_create() {
+            wake.again = wake_if_alone(&mut book);
+        }
         release(book, wake);
     }
 }

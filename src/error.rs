@@ -180,8 +180,8 @@ pub enum CreateError<E, G = Infallible> {
     Lost,
 }
 
-/// Why an access failed whose creator and getter cannot: what is left of [`CreateError`] where nothing of the user's can
-/// fail.
+/// Why an access failed whose creator and getter cannot: what is left of [`CreateError`] where nothing of the user's
+/// can fail.
 pub type AcquireError = CreateError<Infallible>;
 
 impl AcquireError {

@@ -11,12 +11,12 @@
 //!
 //! # The one who waits for its own creation
 //!
-//! It is in the queue of its lock, as everybody who waits, from when it is first polled (in a creator: from when that
-//! has polled it once more, see [`cycle`](crate::cycle)) until it has what it came for: so a circle of creations is
-//! found (L7), whoever creates or sets a value serves it (L3), and it hears of pauses. It stays there also while nobody
-//! creates; but since its creator was given away, it is never called. Instead it is told that it is *its turn*, when it
-//! would be elected if it could: nobody creates, or the creation that runs is overdue, and nobody else waits who could
-//! go first.
+//! It is in the queue of its lock, as everybody who waits, from when it is first polled until it has what it came for:
+//! so a circle of creations is found (L7), whoever creates or sets a value serves it (L3), and it hears of pauses. It
+//! stays there also while nobody creates; but since its creator was given away, it is never called. Instead it is told
+//! that it is *its turn*, when it would be elected if it could: nobody creates, or the creation that runs is overdue,
+//! and nobody else waits who could go first. Whoever could and does not, for as long as a creation may take again, is
+//! taken not to be polled any more: then it is its turn all the same.
 //!
 //! A [`Slip`] that it shares with the task tells it what its own creation has come to. The creator lies there until the
 //! task begins:
@@ -49,7 +49,7 @@
 //! well, and be kept. A creator that was taken back is run in the access itself.
 
 use crate::clock::Clock;
-use crate::dogpile::Dogpile;
+use crate::dogpile::{Dogpile, Nap};
 use crate::election::Verdict;
 use crate::error::CreateError;
 use crate::runner;
@@ -88,7 +88,8 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | is dropped half-way, or takes longer than its [time](crate::PolicyBuilder::creation_timeout) | [`CreateError::Lost`], at the turn of the access | the access waits on, until another access creates, a value is set, or the task creates after all |
 ///
 /// The turn of an access has come when the access would be elected if it still had its creator: nobody creates, or the
-/// creation that runs is overdue; and no other waiter could create. An overdue creation goes on, and its value may yet
+/// creation that runs is overdue; and no other waiter could create. (A waiter that could, and has not when the creation
+/// has been overdue for as long again, is passed over.) An overdue creation goes on, and its value may yet
 /// become the current one. To bound a form that has no error, race it with a timer.
 pub trait Spawner {
     /// Has the task polled, soon.
@@ -265,13 +266,12 @@ impl<C: Clock> Dogpile<C> {
             // An overdue creation is nothing to one that can do no more about it.
             let timer = if can_say_so || spawned.has_creator() { self.timer() } else { None };
             loop {
-                let (mut its_turn, mut asked) = (false, false);
+                let mut its_turn = false;
                 if verdict.is_none() {
                     match waiter.poll(waker, timer) {
                         Poll::Ready(Verdict::LookAgain) => its_turn = true,
                         Poll::Ready(told) => verdict = Some(told),
-                        // A creator asks to be polled again first: see `cycle`.
-                        Poll::Pending => asked = !waiter.is_queued(),
+                        Poll::Pending => {}
                     }
                 }
                 // Whoever makes one from now on serves it. (Before the slip, which says so first if it is its own.)
@@ -280,7 +280,7 @@ impl<C: Clock> Dogpile<C> {
                 match said {
                     Says::Made(made) => return Ok(Ok(Came::Made(made))),
                     Says::Ending => return Err(None),
-                    _ => looked = !asked,
+                    _ => looked = true,
                 }
                 let served = match verdict.take() {
                     Some(Verdict::Paused(pause)) => return Ok(Err(self.paused(pause).into())),
@@ -295,7 +295,7 @@ impl<C: Clock> Dogpile<C> {
                 if let Some(value) = served.or(there) {
                     return Ok(Ok(Came::Served(value)));
                 }
-                if !looked && !asked {
+                if !looked {
                     continue; // it is not in the queue
                 }
                 if its_turn || matches!(said, Says::Gone) {
@@ -306,7 +306,8 @@ impl<C: Clock> Dogpile<C> {
                 if its_turn && (can_say_so || matches!(said, Says::Panicked)) {
                     return Ok(Err(CreateError::Lost));
                 }
-                return Err(self.nap(&mut reminder, waker, timer.filter(|_| waiter.is_alone())));
+                let nap = if waiter.is_alone() { Nap::UntilOverdue } else { Nap::UntilLongOverdue };
+                return Err(self.nap(nap, &mut reminder, waker, timer));
             }
         };
         wait.until(Deadline::never(), poll).await.expect("it waits without an end")

@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | cloned | the poll that brings it | before the mutex | goes on to whoever polls, for whom nothing has changed |
 //! | woken, once | whoever ends the wait | after the mutex | ends there; the panic hook has told of it |
+//! | woken by its own poll | a wait that [asks](crate::cycle) | after the mutex | likewise |
 //! | dropped without that | whoever ends the wait, or brings a newer one | after the mutex | likewise |
 //!
 //! So what is kept is a [`Sleeper`], made before the mutex; what leaves a mutex is carried out of it, for [`wake_all`]

@@ -60,6 +60,7 @@ impl<F: Future, R: Fn() -> Running> Part<'_, F, R> {
 
 impl<F, R: Fn() -> Running> Drop for Part<'_, F, R> {
     fn drop(&mut self) {
+        self.round = Over::default();
         let _running = (self.running)();
         // Of parts within parts, the outermost says it last. Relaxed: as `entered`, see `end`.
         self.cancelled.store(thread::panicking() && !self.polled, Ordering::Relaxed);

@@ -9,8 +9,8 @@
 //! | [`Settled`] | `settle` | the mode |
 //! | `Turn`, `Outcome`, a value | the mode | the user |
 
-use super::Dogpile;
 use super::aging::Sight;
+use super::{Dogpile, Nap};
 use crate::clock::Clock;
 use crate::election::{Birth, State, Verdict};
 use crate::error::{Refusal, WaitCycle};
@@ -126,8 +126,8 @@ impl<C: Clock> Dogpile<C> {
                 match waiter.poll(waker, timer) {
                     Poll::Ready(verdict) => Ok(verdict),
                     Poll::Pending => {
-                        queued.waits = waiter.is_queued();
-                        Err(self.nap(&mut reminder, waker, timer))
+                        queued.waits = true;
+                        Err(self.nap(Nap::UntilOverdue, &mut reminder, waker, timer))
                     }
                 }
             };

@@ -82,8 +82,8 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// # Errors
     ///
-    /// Those of [`acquire_timeout`](Self::acquire_timeout): [`AcquireError::TimedOut`] if there is no value and somebody
-    /// else creates it.
+    /// Those of [`acquire_timeout`](Self::acquire_timeout): [`AcquireError::TimedOut`] if there is no value and
+    /// somebody else creates it.
     #[inline]
     pub fn try_acquire(&self) -> Result<Turn<'_, C>, AcquireError> {
         Ok(self.turn(self.access(Patience::None)?, || Keeper::Borrowed(self)))

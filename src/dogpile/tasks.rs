@@ -88,7 +88,9 @@ use std::fmt::Display;
 /// for, behind a time-out or beside something that came first, and keep that future; then it is in no circle. So in the
 /// middle of a creator a wait counts only after it has asked whether it is wanted: it wakes its task once, as it begins
 /// and whenever it was polled for the sake of something else, and is polled again. From then on it counts as long as it
-/// is polled whenever its creator's future is. Missed is, therefore, a circle through
+/// is polled whenever its creator's future is. (A creator that polls the wait as it has asked, and goes on without it
+/// in the same poll, is taken to wait for it until its own next poll: a very short time-out can do that.) Missed is,
+/// therefore, a circle through
 ///
 /// - a task that is not polled although it was woken;
 /// - a wait in a set of futures which are polled only when they are woken themselves (`FuturesUnordered`, for

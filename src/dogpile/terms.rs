@@ -95,6 +95,15 @@ impl Terms {
     }
 }
 
+/// How long somebody sleeps who waits for a creation.
+#[derive(Clone, Copy)]
+pub(crate) enum Nap {
+    /// Until it is overdue.
+    UntilOverdue,
+    /// Until it is for as long again: until then others may take its place.
+    UntilLongOverdue,
+}
+
 /// What a wait has asked its clock for, as long as it waits.
 pub(crate) struct Reminder<'a, C: Clock> {
     clock: &'a C,
@@ -224,6 +233,7 @@ impl<C: Clock> Dogpile<C> {
     /// has just polled with: what it would have found at a later time it has not told anybody.
     pub(crate) fn nap(
         &self,
+        nap: Nap,
         reminder: &mut Reminder<'_, C>,
         waker: &Waker,
         timer: Option<Timer<'_>>,
@@ -234,6 +244,10 @@ impl<C: Clock> Dogpile<C> {
         // than this.
         let at = timer.now.saturating_add(timer.timeout);
         let at = if state.is_creating() { self.terms.held_until().min(at) } else { at };
+        let at = match nap {
+            Nap::UntilOverdue => at,
+            Nap::UntilLongOverdue => at.saturating_add(timer.timeout),
+        };
         if at <= timer.now && state.is_storing() {
             return None; // the end of the store is what it waits for: see `election`
         }

@@ -31,7 +31,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    fn can_create(&self) -> bool {
+    pub(super) fn can_create(&self) -> bool {
         self.role.creates && self.paused.is_none()
     }
 }

@@ -5,7 +5,7 @@ use super::{Birth, Election, State, Timer};
 use crate::cycle::Edges;
 use crate::error::WaitCycle;
 use crate::sync::{Mutant, MutexGuard, Ordering, mutant, unique};
-use crate::wakers::Sleeper;
+use crate::wakers::{Sleeper, contained};
 use std::fmt;
 use std::mem;
 use std::task::{Poll, Waker};
@@ -37,8 +37,6 @@ pub struct Waiter<'a> {
     ticket: Option<u64>,
     /// It is a thread's, which does nothing else meanwhile.
     blocks: bool,
-    /// Until it is in the queue.
-    edges: Edges,
     /// It is to wake itself: see [`cycle`](crate::cycle).
     asks: bool,
     /// Nobody waits beside it who could be elected, as far as it has seen.
@@ -47,8 +45,7 @@ pub struct Waiter<'a> {
 
 impl<'a> Waiter<'a> {
     pub(super) fn new(election: &'a Election, seen: State, role: Role) -> Self {
-        let (edges, asks) = (Edges::default(), false);
-        Self { election, seen, role, ticket: None, blocks: false, edges, asks, alone: false }
+        Self { election, seen, role, ticket: None, blocks: false, asks: false, alone: false }
     }
 
     /// The same, of a thread that does nothing else until this is over, if `blocks` says so.
@@ -57,13 +54,8 @@ impl<'a> Waiter<'a> {
         self
     }
 
-    /// Whether it is in the queue, as far as has been seen.
-    pub(crate) fn is_queued(&self) -> bool {
-        self.ticket.is_some()
-    }
-
-    /// Queues at first, or says that it is going to; then tells what became of it. The newest waker is the one that is
-    /// woken (C5). The timer is that of [`Election::elect`], as of now.
+    /// Queues at first; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that
+    /// of [`Election::elect`], as of now.
     pub fn poll(&mut self, waker: &Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         // Before the mutex: cloning a waker is user code.
         let sleeper = Sleeper::of(waker);
@@ -72,7 +64,7 @@ impl<'a> Waiter<'a> {
             Some(ticket) => self.check(ticket, sleeper, timer),
         };
         if mem::take(&mut self.asks) {
-            waker.wake_by_ref();
+            contained(|| waker.wake_by_ref());
         }
         polled
     }
@@ -93,19 +85,14 @@ impl<'a> Waiter<'a> {
             return Poll::Ready(Verdict::Moved);
         }
         let ticket = unique();
-        match self.edges.poll(ticket, self.election, self.blocks) {
-            Ok(false) => {}
-            Ok(true) => {
-                drop(book);
-                self.asks = true;
-                return Poll::Pending;
-            }
+        let mut edges = Edges::default();
+        match edges.poll(ticket, self.election, self.blocks) {
+            Ok(asks) => self.asks = asks,
             Err(cycle) => {
                 drop(book);
                 return Poll::Ready(Verdict::WouldDeadlock(cycle));
             }
         }
-        let edges = mem::take(&mut self.edges);
         let entries = book.get_or_insert_default();
         entries.with_edges += usize::from(!edges.is_empty());
         entries.without_creator += usize::from(!self.role.creates);
@@ -127,7 +114,7 @@ impl<'a> Waiter<'a> {
     }
 
     /// It waits on, unless it would be elected if it could: if nobody creates, or who does is overdue; and nobody else
-    /// is there to go first.
+    /// is there to go first, or has gone for long.
     fn goes_on(&mut self, book: &mut Book, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         if self.role.creates {
             return Poll::Pending;
@@ -137,7 +124,9 @@ impl<'a> Waiter<'a> {
         book.overdue |= overdue;
         self.alone = !book.has_who_can();
         let open = !state.is_creating() || (overdue && !state.is_storing());
-        if self.alone && open { Poll::Ready(Verdict::LookAgain) } else { Poll::Pending }
+        // Those who could go first, and do not, are not polled any more.
+        let late = overdue && timer.is_some_and(|timer| timer.finds_long_overdue(state));
+        if open && (self.alone || late) { Poll::Ready(Verdict::LookAgain) } else { Poll::Pending }
     }
 
     fn check(&mut self, ticket: u64, mut sleeper: Sleeper, timer: Option<Timer<'_>>) -> Poll<Verdict> {
@@ -182,7 +171,11 @@ impl<'a> Waiter<'a> {
     /// Takes itself out of the queue with a verdict.
     fn go(&mut self, mut book: MutexGuard<'_, Lazy>, ticket: u64, verdict: Verdict) -> Poll<Verdict> {
         let left = book.as_mut().and_then(|book| book.remove(ticket));
-        let wake = Wake { again: wake_if_alone(&mut book), ..Wake::default() };
+        let mut wake = Wake::default();
+        // One that was told of a pause could not create any more, and whoever told it has seen to the others.
+        if !matches!(verdict, Verdict::Paused(_)) {
+            wake.again = wake_if_alone(&mut book);
+        }
         release(book, wake);
         drop(left); // a waker
         self.ticket = None;

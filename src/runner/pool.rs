@@ -18,8 +18,8 @@ const IDLE: Duration = Duration::from_secs(10);
 ///
 /// Threads are started as they are needed, and end after 10 seconds without a job. Jobs run in the order in which they
 /// came. A job for which there is no place is dropped, which frees its lock: its value stays as it is, and the next
-/// access tries again (or the one after the [pause](crate::PolicyBuilder::retry_after): to the lock that is a failed
-/// creation). Dropping the pool drops the jobs that wait; those that run are not waited for.
+/// access tries again. (Nothing has failed by that: no [pause](crate::PolicyBuilder::retry_after) follows.) Dropping
+/// the pool drops the jobs that wait; those that run are not waited for.
 ///
 /// # Deadlocks
 ///
@@ -94,6 +94,9 @@ impl Pool {
 impl Runner for Pool {
     fn run(&self, job: Job) {
         let shared = self.shared.get_or_init(Arc::default);
+        // Before the thread is counted: so a child that is forked beside this has a share for each that it has not, and
+        // drops no job of the parent's with the pool.
+        let at_work = Arc::clone(shared);
         let mut jobs = shared.jobs.lock();
         let waiting = jobs.waiting.len();
         let starts = waiting >= jobs.idle && jobs.threads < self.threads.get();
@@ -110,7 +113,6 @@ impl Runner for Pool {
         jobs.threads += 1;
         jobs.idle += 1;
         drop(jobs);
-        let at_work = Arc::clone(shared);
         if thread::Builder::new().name("dogpile".to_owned()).spawn(move || at_work.work()).is_err() {
             shared.lost_a_thread();
         }

@@ -5,7 +5,8 @@
 //! locked when the process forked, by threads that the child has not. Nothing here waits for anybody.
 //!
 //! (A process is known by its number. That of one that is gone is given again, after some ten thousand others; a child
-//! that has it takes what that one had for its own, if no process in between has used it.)
+//! that has it takes what that one had for its own, if no process in between has used it. So does a child that is the
+//! first of a namespace of its own, where its parent was the first of another.)
 
 use crate::sync::once::OnceBox;
 use std::fmt;

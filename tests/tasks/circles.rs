@@ -1,6 +1,6 @@
 //! Tasks whose creations wait for each other, and those that only seem to (L7, C14).
 
-use crate::executor::{Woken, drive, step};
+use crate::executor::{Woken, drive, poll, step};
 use dogpile::{Cached, CreateError, Dogpile, ManualClock, Outcome, Policy, Turn};
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
@@ -237,4 +237,39 @@ fn l7_a_circle_beside_something_else_is_told() {
     drop((creates_a, creates_b));
     let told = [of_a, of_b].map(|asked| matches!(asked.into_inner(), Some(Err(CreateError::WouldDeadlock(_)))));
     assert_eq!(told, [true, false], "who has closed it, and nobody else");
+}
+
+/// Those that wait in a creator wait from their first poll on: the creation that ends before the second one serves all
+/// of them, though its value has expired by then.
+#[test]
+fn l3_f9_one_creation_serves_all_who_have_asked_in_creators() {
+    async fn creates(wanted: &Dogpile, made: &Cell<u8>, until: oneshot::Receiver<()>) -> Outcome {
+        let creator = async || {
+            made.set(made.get() + 1);
+            until.await.unwrap();
+        };
+        wanted.acquire_or_create_async(creator).await
+    }
+
+    async fn asks(outer: &Dogpile, wanted: &Dogpile, made: &Cell<u8>) {
+        let creator = async || {
+            let (_never, until) = oneshot::channel();
+            assert_eq!(creates(wanted, made, until).await, Outcome::Waited);
+        };
+        outer.acquire_or_create_async(creator).await;
+    }
+
+    let (wanted, made) = (Dogpile::new(Duration::ZERO), Cell::new(0));
+    let (opens, opened) = oneshot::channel();
+    let mut first = Driven::new(creates(&wanted, &made, opened));
+    assert!(first.drive().is_pending());
+    let outer = [(); 10].map(|()| Dogpile::never_expires());
+    let mut all: Vec<_> = outer.iter().map(|outer| Driven::new(asks(outer, &wanted, &made))).collect();
+    for Driven(task, woken) in &mut all {
+        assert!(poll(task, woken).is_pending());
+    }
+    opens.send(()).unwrap();
+    assert!(first.drive().is_ready());
+    assert!(all.iter_mut().all(|task| task.drive().is_ready()));
+    assert_eq!(made.get(), 1);
 }

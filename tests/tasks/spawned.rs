@@ -488,9 +488,10 @@ fn f11_a_runtime_that_shuts_down() {
     assert_eq!(*block_on(Cached::get_or_create_in_background_async(&cached, &spawner, || async { 2 })), 2);
 }
 
-/// Within a creator the access queues once it is polled again (F9): it finds a value that was set before that.
+/// Within a creator the wait counts once it is polled again (F9), and takes part before: a value that is set between
+/// the two polls serves it.
 #[test]
-fn f1_what_is_set_before_the_access_queues_is_found() {
+fn f1_f9_what_is_set_between_the_first_polls_is_found() {
     let (outer, inner, shelf) = (Dogpile::never_expires(), Arc::new(Cached::never_expires()), Shelf::default());
     let creator = async || {
         let got = Cached::get_or_create_in_background_async(&inner, &shelf, || async { 1 }).await;
@@ -499,7 +500,29 @@ fn f1_what_is_set_before_the_access_queues_is_found() {
     let woken = Arc::new(Woken::default());
     let mut creates = Box::pin(outer.acquire_or_create_async(creator));
     assert!(poll(&mut creates, &woken).is_pending());
-    assert_eq!(inner.waiting(), 0);
+    assert_eq!(inner.waiting(), 1);
     inner.set(2);
     assert!(drive(&mut creates, &woken).is_ready(), "nobody else serves it");
+}
+
+/// Beside it waits one that could go first, and is not polled: it was kept by a creator that has gone on without it.
+/// After as long again as a creation may take, nobody waits for that one.
+#[test]
+fn f3_f9_a_waiter_that_is_not_polled_does_not_take_the_bound_away() {
+    let clock = Arc::new(ManualClock::new());
+    let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MORTAL));
+    let (shelf, woken) = (Shelf::default(), Arc::new(Woken::default()));
+    let creator = || async { pending::<Result<u8, &str>>().await };
+    let mut asks = Box::pin(Cached::get_or_try_create_in_background_async(&cached, &shelf, creator));
+    assert!(drive(&mut asks, &woken).is_pending());
+    let mut task = shelf.take();
+    assert!(poll(&mut task, &Arc::default()).is_pending());
+    let mut kept = Box::pin(cached.get_or_try_create_async(async || Err("unwanted")));
+    assert!(poll(&mut kept, &Arc::default()).is_pending());
+    assert_eq!(cached.waiting(), 2);
+    clock.advance(SECOND);
+    assert!(drive(&mut asks, &woken).is_pending(), "the other one could take its place");
+    clock.advance(SECOND);
+    assert!(woken.take(), "it is late");
+    assert!(matches!(drive(&mut asks, &woken), Poll::Ready(Err(CreateError::Lost))));
 }

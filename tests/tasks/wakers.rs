@@ -477,3 +477,25 @@ fn those_who_are_alarmed() -> Gathering {
         comes: Box::new(|| drop(creation)),
     }
 }
+
+/// A wait in a creator wakes its own task: what its waker makes of that is not the creator's failure.
+#[test]
+fn f5_f9_a_waker_that_panics_as_its_own_wait_asks() {
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            resume_unwind(Box::new("a waker"));
+        }
+    }
+
+    let (outer, inner) = (Dogpile::never_expires(), Dogpile::never_expires());
+    let Turn::Create(creates) = inner.acquire() else { panic!("nobody else creates") };
+    let mut asks = Box::pin(outer.acquire_or_create_async(async || {
+        drop(inner.acquire_async().await);
+    }));
+    assert!(polled_by(&mut asks, &Waker::from(Arc::new(Panics))).is_pending());
+    assert!(outer.is_creating());
+    creates.finish();
+    assert_eq!(block_on(asks), Outcome::Created);
+}
