@@ -162,6 +162,11 @@ impl Edges {
         self.from.is_empty()
     }
 
+    /// Whether they are to count once the wait is polled as it has asked.
+    pub(crate) fn are_asked_for(&self) -> bool {
+        self.asks && !self.is_empty()
+    }
+
     /// The wait is over, or is going to be.
     pub(crate) fn end(&mut self) {
         if self.is_empty() || mutant(Mutant::EdgesStay) {

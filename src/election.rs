@@ -647,9 +647,9 @@ impl Election {
         mark();
     }
 
-    /// How many wait for a creation.
+    /// How many wait for a creation, and are known to: one that has asked its creator whether it is wanted is not yet.
     pub fn waiting(&self) -> usize {
-        self.book.lock().as_ref().map_or(0, |book| book.accesses.len())
+        self.book.lock().as_ref().map_or(0, |book| book.waiting())
     }
 
     fn leave(&self, ticket: u64) {

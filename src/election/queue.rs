@@ -153,6 +153,13 @@ impl Book {
         self.accesses.values_mut().filter(hears).map(tell).collect()
     }
 
+    /// How many accesses are known to wait: see [`cycle`](crate::cycle).
+    pub(super) fn waiting(&self) -> usize {
+        let asking = |waiting: &&Waiting| waiting.edges.are_asked_for();
+        let asked = if self.with_edges == 0 { 0 } else { self.accesses.values().filter(asking).count() };
+        self.accesses.len() - asked
+    }
+
     /// Whether somebody waits who can be elected, and is not about to hear of a pause.
     pub(super) fn has_who_can(&self) -> bool {
         self.accesses.values().any(Waiting::can_create)
