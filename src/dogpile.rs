@@ -223,8 +223,8 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// How many threads and tasks wait for a creation right now. Blocks only for the moments in which the queue
-    /// changes. A wait of a task
-    /// in the middle of a creator is counted from when that has polled it again, as it has asked.
+    /// changes. A wait of a task in the middle of a creator is counted from when the creator has polled it again, as the
+    /// wait has asked.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.election.waiting()

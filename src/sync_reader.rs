@@ -187,8 +187,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
         /// Whether a creation is running. Never blocks.
         fn is_creating() -> bool;
         /// How many threads and tasks wait for a creation right now. Blocks only for the moments in which the queue
-        /// changes. A wait of a task
-        /// in the middle of a creator is counted from when that has polled it again, as it has asked.
+        /// changes. A wait of a task in the middle of a creator is counted from when the creator has polled it again, as the
+        /// wait has asked.
         fn waiting() -> usize;
         /// The current generation, for [`invalidate_if`](Self::invalidate_if). As [`Dogpile::generation`].
         fn generation() -> Generation;
