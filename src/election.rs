@@ -82,7 +82,8 @@
 //!   [`spawner`](crate::spawner)) is never called, and stays in the queue until it is served, told or leaves: so no end
 //!   of a creation is missed. Where one that could create would be elected, it has its turn, which it learns of when it
 //!   polls; and somebody sees to that: whoever ends a creation and finds nobody to call wakes it, and so does the last
-//!   that could create, when that leaves the queue; an overdue creation it finds by itself, if it is alone.
+//!   that could create, when that leaves the queue; an overdue creation it finds by itself, at once if it is alone, and
+//!   else after as long again: a waiter that could take over and has not by then is not polled any more.
 //! - *Nobody is elected for having waited (L3).* A waiter that is served is taken out of the queue by whoever serves
 //!   it. So to be called it must not have been served: no creation since it queued has finished that it could have
 //!   used.

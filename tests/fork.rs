@@ -6,16 +6,17 @@
 #![cfg(all(unix, not(dogpile_loom)))]
 
 mod child;
+mod held_job;
 
 use child::{DONE, is_done, part, play};
-use dogpile::{Cached, Dogpile, Job, ManualClock, Outcome, Policy, Pool, Runner, SyncReaderDogpile, Turn};
+use dogpile::{Cached, Dogpile, ManualClock, Outcome, Policy, Pool, Runner, SyncReaderDogpile, Turn};
+use held_job::held;
+use smol::future::block_on;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -58,16 +59,6 @@ fn runs(runner: &impl Runner) {
     assert_eq!(is_done.recv_timeout(PATIENCE), Ok(process::id()));
 }
 
-/// A job that says that it has begun, and waits until it is let go.
-fn held() -> (Job, mpsc::Receiver<()>, mpsc::Sender<()>) {
-    let ((begun, begins), (let_go, goes)) = (mpsc::channel(), mpsc::channel::<()>());
-    let job = move || {
-        begun.send(()).unwrap();
-        goes.recv().unwrap_or(());
-    };
-    (Box::new(job), begins, let_go)
-}
-
 #[test]
 fn f6_a_pool_starts_anew_in_a_child() {
     static POOL: Pool = Pool::new(2, 10);
@@ -108,26 +99,6 @@ fn f6_what_a_pool_had_to_do_is_the_parents_to_do() {
             thread::yield_now();
         }
     });
-}
-
-/// Drives a future on this thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(done) => return done,
-            Poll::Pending => thread::park(),
-        }
-    }
 }
 
 /// A task waits for a creation that hangs, and takes over in time.

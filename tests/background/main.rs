@@ -6,6 +6,8 @@
 mod traits;
 
 mod each_type;
+#[path = "../held_job/mod.rs"]
+mod held_job;
 mod lost_jobs;
 mod pool;
 

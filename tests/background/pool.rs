@@ -1,5 +1,6 @@
 //! The bounded pool.
 
+use crate::held_job::held;
 use crate::traits::Otherwise as _;
 use crate::{MORTAL, hand_over, lock, stale};
 use dogpile::{Dogpile, Job, Outcome, Pool, Runner, ThreadPerJob};
@@ -10,16 +11,6 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
-
-/// A job that says that it has begun, and waits until it is let go.
-fn held() -> (Job, mpsc::Receiver<()>, mpsc::Sender<()>) {
-    let ((begun, begins), (let_go, goes)) = (mpsc::channel(), mpsc::channel::<()>());
-    let job = move || {
-        begun.send(()).unwrap();
-        goes.recv().unwrap_or(());
-    };
-    (Box::new(job), begins, let_go)
-}
 
 #[test]
 fn as_many_threads_as_it_may_and_no_more() {
