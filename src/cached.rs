@@ -1,9 +1,9 @@
 //! The lock that owns its value: [`Dogpile`] and a place for it.
 //!
-//! Here are the type, its questions, and what changes the value from outside; how an access comes to its guard is in
-//! [`access`], the forms where the creation is handed over in [`in_background`], those for tasks in [`tasks`], the
-//! guard in [`guard`], what a creator is handed and hands back in [`renewal`], and how those who waited get their value
-//! in [`tray`].
+//! Here are the type, what changes the value from outside, and the accesses that have a name of their own; what the
+//! lock can be asked is in its [`Status`]. How an access comes to its guard is in [`access`], how it is served in
+//! [`serve`], and what it is made of in [`crate::access`]; the guard is in [`guard`], what a creator is handed and
+//! hands back in [`renewal`], and how those who waited get their value in [`tray`].
 //!
 //! # The value and its deadline
 //!
@@ -36,23 +36,26 @@
 
 mod access;
 mod guard;
-mod in_background;
 mod renewal;
-mod tasks;
+mod serve;
 mod tray;
 
 pub use guard::CachedGuard;
 pub use renewal::{Made, Renewal};
 
+use crate::access::{Access, AsyncAccess, Inside, Keep, Kept, Reach};
 use crate::clock::{Clock, MonotonicClock};
-use crate::dogpile::Dogpile;
+use crate::dogpile::{Dogpile, Status};
 use crate::election::Generation;
-use crate::freshness::Freshness;
-use crate::lock::{Elects, Lock, ask_the_dogpile, ruled_as_the_dogpile};
+use crate::error::CreateError;
+use crate::lock::{Elects, Lock, owns_nothing, ruled_as_the_dogpile};
 use crate::policy::Policy;
 use crate::sync::cell::ArcCell;
 use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
-use std::fmt;
+use std::convert::Infallible;
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 use tray::Trays;
@@ -122,15 +125,15 @@ use tray::Trays;
 /// # fn fetch() -> Result<(String, Duration), std::io::Error> { Ok(("secret".into(), Duration::from_secs(300))) }
 /// # fn call(_: &str) -> bool { true }
 /// loop {
-///     let token = TOKEN.get_or_try_create_with(|_| {
+///     let token = TOKEN.access().or_try_create_with(|_| {
 ///         let (token, lifetime) = fetch()?;
-///         // Before it really ends, so that the one who fetches the next is done by then.
+///         // Before it really ends, so that the next one is there by then.
 ///         Ok::<_, std::io::Error>(Made::new(token).expires_after(lifetime * 9 / 10))
 ///     })?;
 ///     if call(&token) {
 ///         break;
 ///     }
-///     // Refused: of all who were refused with this one, one fetches another. (Give up after a few.)
+///     // Refused: of all threads that were refused with this one, one fetches another. (Give up after a few.)
 ///     TOKEN.invalidate_if(CachedGuard::generation(&token));
 /// }
 /// # Ok::<(), dogpile::CreateError<std::io::Error>>(())
@@ -181,7 +184,7 @@ pub struct Cached<T, C: Clock = MonotonicClock> {
 
 /// A value, and the latest generation in which it is known to be the current one.
 #[derive(Debug)]
-struct Node<T> {
+pub struct Node<T> {
     value: Arc<T>,
     generation: AtomicU64,
 }
@@ -240,30 +243,6 @@ impl<T, C: Clock> Cached<T, C> {
     }
 
     ruled_as_the_dogpile! {}
-
-    ask_the_dogpile! {
-        /// Whether the value is fresh, stale or missing. Never blocks.
-        fn freshness() -> Freshness;
-        /// Whether the value has expired or is missing. Never blocks.
-        fn is_expired() -> bool;
-        /// Whether there is a value, fresh or stale. Never blocks.
-        fn has_value() -> bool;
-        /// How long ago the value was created, set, or found unchanged, as [`Dogpile::age`]; `None` if it is missing.
-        /// Never blocks.
-        fn age() -> Option<Duration>;
-        /// Whether a creation is running. Never blocks.
-        fn is_creating() -> bool;
-        /// How many threads and tasks wait for a creation right now. Blocks only for the moments in which the queue
-        /// changes. A wait of a task in the middle of a creator is counted from when the creator has polled it again, as the
-        /// wait has asked.
-        fn waiting() -> usize;
-        /// The current generation. Blocks only for the moments in which it moves.
-        ///
-        /// That of a value which was read is told by [`CachedGuard::generation`].
-        fn generation() -> Generation;
-        /// How long a value lives that does not say so itself; `Duration::MAX` if it never expires.
-        fn expires_after() -> Duration;
-    }
 
     const_fn! {
         pub(crate) const fn rule(&mut self, policy: &'static Policy) {
@@ -362,10 +341,211 @@ impl<T, C: Clock> Cached<T, C> {
     }
 }
 
-impl<T, C: Clock> Lock for Cached<T, C> {}
+/// # Accesses
+///
+/// An access is described step by step, and its last call makes it: see [`Access`]. Here are the calls that begin one,
+/// and short ones for the most common accesses.
+///
+/// ```
+/// # use dogpile::{AcquireError, Cached};
+/// # use std::time::Duration;
+/// let rates = Cached::new(Duration::from_secs(600));
+/// let old_or_new = rates.access().timeout(Duration::from_secs(1)).or_create(|| vec![1.0, 1.09] /* slow */)?;
+/// assert_eq!(old_or_new[1], 1.09);
+/// # Ok::<(), AcquireError>(())
+/// ```
+impl<T, C: Clock> Cached<T, C> {
+    /// Begins an access. Never blocks: nothing happens before the last call of the [`Access`].
+    ///
+    /// By [`or_create_with`](Access::or_create_with) and [`or_try_create_with`](Access::or_try_create_with) the creator
+    /// is handed its [`Renewal`]: it may look at the old value, answer that this is
+    /// [unchanged](Renewal::unchanged), or say how long the new one [lives](Made::expires_after).
+    #[inline]
+    pub fn access(&self) -> Access<&Self, Inside<T>> {
+        Access::new(self, Inside(PhantomData))
+    }
+
+    /// As [`access`](Self::access), with a creation that shares the lock and may outlive the caller:
+    /// [in the background](Access::in_background). Never blocks.
+    ///
+    /// The lock is given by `&Arc<Cached<T>>`, or by a reference to a [`Held<'static, …>`](crate::Held). A lock in a
+    /// `static` needs neither. Where there is only one creator, [`CachedFn`](crate::CachedFn) knows it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Cached, ThreadPerJob};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let rates = Arc::new(Cached::new(Duration::from_secs(600)));
+    /// let access = || Cached::kept(&rates).in_background(&ThreadPerJob).or_create(|| vec![1.0, 1.09] /* slow */);
+    /// assert_eq!(access()[1], 1.09, "made here, since there was nothing to go on with");
+    /// rates.mark_stale();
+    /// assert_eq!(access()[1], 1.09, "the old one");
+    /// ```
+    #[inline]
+    pub fn kept<'a, 'c, K: Reach<'a, 'c, Lock = Self>>(lock: K) -> Access<K, Inside<T>> {
+        Access::new(lock, Inside(PhantomData))
+    }
+
+    /// Gives the value, which `creator` makes if that is due and this access is elected. Short for
+    /// [`access().or_create(…)`](Access::or_create).
+    ///
+    /// Blocks as long as its own creator runs, or while there is no value and another thread creates it.
+    ///
+    /// # Panics
+    ///
+    /// If this thread is running the creator that the access would wait for. A panic of `creator` goes on to the
+    /// caller; the creation is given up, and the next access or a waiter takes over.
+    #[inline]
+    #[track_caller]
+    pub fn get_or_create(&self, creator: impl FnOnce() -> T) -> CachedGuard<T> {
+        self.access().or_create_apart(|_| Made::new(creator()))
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), by a creator that can fail. Short for
+    /// [`access().or_try_create(…)`](Access::or_try_create).
+    ///
+    /// The error is the caller's own, and a waiter does not get it. One waiter is elected, and calls its own creator;
+    /// so while the source is down, the waiters fail one after the other. A [`timeout`](Access::timeout) bounds their
+    /// waits. A policy that [pauses](crate::PolicyBuilder::retry_after) after a failure has all of them told at once,
+    /// and leaves the source in peace.
+    ///
+    /// The elected thread gets the error even if there is an old value, which all other threads go on using. The old
+    /// value may serve that thread as well, as a policy can [say](crate::OnError::ServeStale) once and for all:
+    ///
+    /// ```
+    /// # use dogpile::{Cached, CachedGuard, CreateError};
+    /// # fn fetch() -> std::io::Result<u32> { Err(std::io::Error::other("no answer")) }
+    /// # fn read(cached: &Cached<u32>) -> Result<CachedGuard<u32>, CreateError<std::io::Error>> {
+    /// cached.get_or_try_create(fetch).or_else(|error| cached.peek().ok_or(error))
+    /// # }
+    /// # let cached = Cached::never_expires();
+    /// # cached.set(1);
+    /// # cached.mark_stale();
+    /// # assert_eq!(*read(&cached).unwrap(), 1);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the
+    /// creator that the access would wait for, or one that the other waits for; [`CreateError::Paused`] after a
+    /// failure, if there is no value.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    #[inline]
+    pub fn get_or_try_create<E: Display>(
+        &self,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<CachedGuard<T>, CreateError<E>> {
+        self.access().or_try_create(creator)
+    }
+}
+
+/// # For tasks
+///
+/// Threads and tasks may use the same value at once: a creation of either wakes the waiters of both. What holds for the
+/// [tasks of a `Dogpile`](crate::Dogpile#for-tasks) holds here: nothing blocks, a hit does not suspend, a future may be
+/// dropped at any time, and to race it with a timer is how to bound it. What changes the value from outside
+/// ([`set`](Self::set), [`invalidate`](Self::invalidate)) never waits, and so is for tasks as it is.
+///
+/// A time-out may hit the elected task. Then its creation is given up, though there be an old value:
+/// [`peek`](Self::peek) still gives that. Where time-outs are shorter than the creator takes, no creation would ever
+/// end so: then have it [spawned](AsyncAccess::spawned_by).
+impl<T, C: Clock> Cached<T, C> {
+    /// Begins an access by a task: see [`AsyncAccess`] for its steps and last calls. Never blocks: nothing happens
+    /// before the future of the last call is polled.
+    #[inline]
+    pub fn access_async(&self) -> AsyncAccess<&Self, Self, Inside<T>> {
+        AsyncAccess::new(self, Inside(PhantomData))
+    }
+
+    /// As [`access_async`](Self::access_async), with a creation that shares the lock and may outlive the caller. Never
+    /// blocks.
+    ///
+    /// The lock is given by `&Arc<Cached<T>>`, by a reference to a `static`, or to a [`Held<'static, …>`](crate::Held).
+    #[inline]
+    pub fn kept_async<K: Keep<Self>>(lock: K) -> AsyncAccess<Kept<K, Self>, Self, Inside<T>> {
+        AsyncAccess::new(lock.own(), Inside(PhantomData))
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), for a task. Short for
+    /// [`access_async().or_create(…)`](AsyncAccess::or_create). Does not block.
+    ///
+    /// # Panics
+    ///
+    /// If this task is running the creator that the access would wait for. A panic of `creator` goes on to the caller.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`AsyncAccess`](AsyncAccess#cancel-safety) says: the future may be dropped at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::Cached;
+    /// use std::time::Duration;
+    ///
+    /// static RATES: Cached<Vec<f64>> = Cached::new(Duration::from_secs(600));
+    ///
+    /// async fn fetch() -> Vec<f64> {
+    ///     vec![1.0, 1.09] // slow
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert_eq!(RATES.get_or_create_async(fetch).await[1], 1.09);
+    /// # });
+    /// ```
+    pub fn get_or_create_async(&self, creator: impl AsyncFnOnce() -> T) -> impl Future<Output = CachedGuard<T>> {
+        self.access_async().or_create(creator)
+    }
+
+    /// As [`get_or_try_create`](Self::get_or_try_create), for a task. Short for
+    /// [`access_async().or_try_create(…)`](AsyncAccess::or_try_create). Does not block.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_create_async`](Self::get_or_create_async).
+    pub fn get_or_try_create_async<E: Display>(
+        &self,
+        creator: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
+        self.access_async().or_try_create(creator)
+    }
+}
+
+impl<T, C: Clock> Lock for Cached<T, C> {
+    type Got<'a, V>
+        = CachedGuard<V>
+    where
+        Self: 'a;
+    type GotByTask<V> = CachedGuard<V>;
+    type Turn<'a, 'c>
+        = Infallible
+    where
+        Self: 'a + 'c;
+    type TurnByTask<'c>
+        = Infallible
+    where
+        Self: 'c;
+    type Noted = renewal::Noted<T>;
+
+    owns_nothing! {}
+}
 
 impl<T, C: Clock> Elects for Cached<T, C> {
     type Clock = C;
+
+    const OWNS_ITS_VALUE: bool = true;
 
     fn dogpile(&self) -> &Dogpile<C> {
         &self.dogpile
@@ -373,6 +553,15 @@ impl<T, C: Clock> Elects for Cached<T, C> {
 
     fn dogpile_mut(&mut self) -> &mut Dogpile<C> {
         &mut self.dogpile
+    }
+}
+
+impl<T, C: Clock> Deref for Cached<T, C> {
+    type Target = Status<C>;
+
+    #[inline]
+    fn deref(&self) -> &Status<C> {
+        &self.dogpile
     }
 }
 

@@ -1,12 +1,22 @@
-//! A function with arguments that keeps its results in a store: [`Dogpile`]'s stamped getter mode, with a [`Registry`]
-//! of locks. What of it is for tasks is in [`tasks`].
+//! A function with arguments that keeps its results in a store: [`Dogpile`] with [stamps](Dogpile::fetch_stamped), and
+//! a [`Registry`] of locks. What of it is for tasks is in [`tasks`], and the store in [`store`].
 
+mod store;
 mod tasks;
 
+pub use store::{AsyncStore, Closures, Store};
+pub use tasks::{AsyncFunctionOf, BoxedFunctionOf};
+
+use crate::access::{Access, AsyncAccess, ByItself, ByStamp, Fails, Function, FunctionCannotFail, FunctionKept, Set};
+use crate::beside::OfThread;
+use crate::beside::fetch::Lookup;
+use crate::beside::serve::{make, run};
+use crate::cached_fn::kind;
 use crate::clock::{Clock, MonotonicClock};
-use crate::creation::Stored;
-use crate::dogpile::{Anew, Dogpile, Stamped};
-use crate::error::{AcquireError, CreateError, GetError, never, or_deadlock};
+use crate::creation::Creation;
+use crate::dogpile::{Dogpile, Stamped};
+use crate::error::{CreateError, Either, never};
+use crate::keeper::Keeper;
 use crate::policy::Policy;
 use crate::registry::{Held, Registry};
 use crate::sync::{Arc, const_fn};
@@ -15,90 +25,136 @@ use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::future::ready;
 use std::hash::Hash;
+use std::marker::PhantomData;
 use std::time::Duration;
 
-/// Where a [`CachedByKey`] keeps its results: three closures. Wherever that is (memcached, a cache in this process, a
-/// map behind a lock), it may lose what it likes when it likes.
-///
-/// | | infallible | fallible |
-/// |---|---|---|
-/// | `get` | `Fn(&K) -> Option<Stamped<V>>` | `Fn(&K) -> Result<Option<Stamped<V>>, G>` |
-/// | `set` | `Fn(&K, &Stamped<V>)` | `Fn(&K, &Stamped<V>) -> Result<(), E>`, where `E` is also what the function fails with |
-/// | `remove` | `Fn(&K)` | `Fn(&K) -> Result<(), R>` |
-///
-/// To the forms that end in `_async` they give futures of those.
-///
-/// Each form asks for those that it calls: who never invalidates may say `remove: ()`. What `set` and `remove` return
-/// is looked at: an infallible one returns `()`, so end it with a semicolon.
-#[derive(Clone, Copy, Debug)]
-pub struct Store<Get, Set, Remove> {
-    /// Gets the value and its stamp; nothing, if there is none.
-    pub get: Get,
-    /// Stores the value and its stamp.
-    pub set: Set,
-    /// Removes the value, if there is one.
-    pub remove: Remove,
+/// What a [`CachedByKey`] can be made of: `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>`. `Kind` tells the two apart and is
+/// never named.
+#[diagnostic::on_unimplemented(
+    message = "a `CachedByKey` of `{V}` cannot call this for arguments `{A}`",
+    label = "not `Fn(&{A}) -> {V}` or `Fn(&{A}) -> Result<{V}, E>`"
+)]
+pub trait FunctionOf<A: ?Sized, V, Kind> {
+    /// What it can fail with: [`Infallible`], for one that cannot.
+    type Error: Display;
+
+    #[doc(hidden)]
+    #[allow(clippy::missing_errors_doc)]
+    fn call_with(&self, arguments: &A) -> Result<V, Self::Error>;
+}
+
+impl<A: ?Sized, V, F: Fn(&A) -> V> FunctionOf<A, V, kind::Plain> for F {
+    type Error = Infallible;
+
+    fn call_with(&self, arguments: &A) -> Result<V, Infallible> {
+        never(self(arguments))
+    }
+}
+
+impl<A: ?Sized, V, E: Display, F: Fn(&A) -> Result<V, E>> FunctionOf<A, V, kind::Fallible<E>> for F {
+    type Error = E;
+
+    fn call_with(&self, arguments: &A) -> Result<V, E> {
+        self(arguments)
+    }
 }
 
 /// A function that keeps its results, each under a key made from its arguments, and makes one anew when it has expired:
 /// see [`cached_by_key`].
 ///
-/// For each key that is in use there is a [`Dogpile`], in [stamped getter mode](Dogpile::get_or_create_stamped): who
-/// runs the function, who waits and who gets the old value when several threads come at once, and how often `get` is
-/// called, is said there. Calls with other keys have nothing to do with each other.
+/// For each key that is in use there is a [`Dogpile`], in [stamped getter mode](Dogpile::fetch_stamped) with the store
+/// for a getter. [`Access::fetch_stamped`] says who runs the function, who waits and who gets the old value when
+/// several threads come at once, and how often [`Store::get`] is called. Calls with other keys have nothing to do with
+/// each other.
 ///
-/// The forms that end in `_fallible` are for a function and a store that can fail, and for those that block there are
-/// `_timeout` forms. Key, function and store run on the thread of the call that they are for.
+/// The calls that begin with `try_` are for a function or a store that can fail. A call that fails leaves the store as
+/// it was, unless [`Store::set`] failed half-way; its errors are the caller's, and not kept. Time-outs and the like are
+/// steps of an [`access`](Self::access). Key, function and store run on the thread of the call that they are for.
+///
+/// Function and store are either for threads or [give futures](#for-tasks), for tasks. All results live equally long;
+/// where each says itself how long, see [`Registry`] with [`Cached`](crate::Cached).
 ///
 /// # Examples
 ///
-/// All results live equally long; where each says itself how long, see [`Registry`] with [`Cached`](crate::Cached).
-///
-/// With functions, or closures that capture nothing, the type can be named, for a `static` or a field. (For others,
-/// name the closures in a field as boxes: `Box<dyn Fn(&K) -> Option<Stamped<V>> + Send + Sync>` and so on.)
+/// With a store that is a type, and functions, the type can be named: for a field or a `static`.
 ///
 /// ```
-/// use dogpile::{CachedByKey, Stamped, Store, cached_by_key};
-/// use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+/// use dogpile::{CachedByKey, CreateError, Stamped, Store, cached_by_key};
+/// use std::{io, time::Duration};
 ///
-/// type Squares = CachedByKey<u64, fn(&u64) -> u64, fn(&u64) -> u64, Get, Set, fn(&u64)>;
-/// type Get = fn(&u64) -> Option<Stamped<u64>>;
-/// type Set = fn(&u64, &Stamped<u64>);
+/// # #[derive(Default)]
+/// # struct Client(std::sync::Mutex<std::collections::HashMap<String, (String, u64)>>);
+/// # impl Client {
+/// #     fn get(&self, key: &str) -> io::Result<Option<(String, u64)>> { Ok(self.0.lock().unwrap().get(key).cloned()) }
+/// #     fn set(&self, key: &str, value: &str, stamp: u64) -> io::Result<()> {
+/// #         self.0.lock().unwrap().insert(key.into(), (value.into(), stamp));
+/// #         Ok(())
+/// #     }
+/// #     fn delete(&self, key: &str) -> io::Result<()> { self.0.lock().unwrap().remove(key); Ok(()) }
+/// # }
+/// struct Memcached(Client);
 ///
-/// static ENTRIES: Mutex<BTreeMap<u64, Stamped<u64>>> = Mutex::new(BTreeMap::new());
-/// static SQUARES: Squares = cached_by_key(
-///     Duration::from_secs(60),
-///     |number| *number,
-///     |number| number * number, // slow
-///     Store {
-///         get: |key| ENTRIES.lock().unwrap().get(key).copied(),
-///         set: |key, value| drop(ENTRIES.lock().unwrap().insert(*key, *value)),
-///         remove: |key| drop(ENTRIES.lock().unwrap().remove(key)),
-///     },
-/// );
-/// assert_eq!(SQUARES.get(&12).value, 144);
+/// impl Store<String, String> for Memcached {
+///     type Error = io::Error;
+///
+///     fn get(&self, key: &String) -> io::Result<Option<Stamped<String>>> {
+///         Ok(self.0.get(key)?.map(|(value, stamp)| Stamped::from_unix_nanos(value, stamp)))
+///     }
+///     fn set(&self, key: &String, value: &Stamped<String>) -> io::Result<()> {
+///         self.0.set(key, &value.value, value.unix_nanos())
+///     }
+///     fn remove(&self, key: &String) -> io::Result<()> {
+///         self.0.delete(key)
+///     }
+/// }
+///
+/// struct Users {
+///     names: CachedByKey<String, String, fn(&u64) -> String, fn(&u64) -> io::Result<String>, Memcached>,
+/// }
+///
+/// impl Users {
+///     fn new(client: Client) -> Self {
+///         fn key(id: &u64) -> String {
+///             format!("user:{id}")
+///         }
+///         fn query(id: &u64) -> io::Result<String> {
+///             Ok(format!("Ada the {id}th")) // slow
+///         }
+///         Self { names: cached_by_key(Duration::from_secs(60), key, query, Memcached(client)) }
+///     }
+///
+///     fn name(&self, id: u64) -> Result<String, CreateError<io::Error, io::Error>> {
+///         Ok(self.names.access(&id).timeout(Duration::from_secs(1)).try_get()?.value)
+///     }
+/// }
+///
+/// let users = Users::new(Client::default());
+/// assert_eq!(users.name(7)?, "Ada the 7th");
+/// assert!(users.names.try_peek(&7)?.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct CachedByKey<K, Key, F, Get, Set, Remove, C: Clock = MonotonicClock> {
+pub struct CachedByKey<K, V, Key, F, S, C: Clock = MonotonicClock> {
     locks: Registry<K, Dogpile<C>, ()>,
     expires_after: Duration,
     clock: C,
     key: Key,
     function: F,
-    store: Store<Get, Set, Remove>,
+    store: S,
+    of: PhantomData<fn() -> V>,
 }
 
 const_fn! {
     /// Has a function with arguments keep its results, each for `expires_after`, in a store.
     ///
     /// `key` (`Fn(&A) -> K`) makes the key under which the result is kept from the arguments, which are one value: a
-    /// tuple if there are several. `function` is `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>` for the fallible forms.
-    /// Closures say what they take (`|key: &String|`), since what is asked of them is asked by the forms that call
-    /// them.
+    /// tuple if there are several. `function` is `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>` if it can fail: see
+    /// [`FunctionOf`]. `store` is a [`Store`], or three [`Closures`]. Closures say what they take (`|key: &String|`),
+    /// since what is asked of them is asked by the calls that need them.
     ///
     /// # Examples
     ///
     /// ```
-    /// use dogpile::{Stamped, Store, cached_by_key};
+    /// use dogpile::{Closures, Stamped, cached_by_key};
     /// use std::{collections::HashMap, sync::Mutex, time::Duration};
     ///
     /// // May be any store, shared with other processes or not.
@@ -111,7 +167,7 @@ const_fn! {
     ///         "de" => format!("Hallo {name}"), // slow
     ///         _ => format!("Hello {name}"),
     ///     },
-    ///     Store {
+    ///     Closures {
     ///         get: |key: &String| entries.lock().unwrap().get(key).cloned(),
     ///         set: |key: &String, value: &Stamped<String>| {
     ///             entries.lock().unwrap().insert(key.clone(), value.clone());
@@ -124,27 +180,27 @@ const_fn! {
     /// assert_eq!(greeting.get(&("Ada", "de")).value, "Hallo Ada");
     /// assert!(entries.lock().unwrap().contains_key("greeting:de:Ada"));
     /// greeting.invalidate(&("Ada", "de"));
-    /// assert_eq!(greeting.get_stale(&("Ada", "de")), None);
+    /// assert_eq!(greeting.peek(&("Ada", "de")), None);
     /// ```
     #[must_use]
-    pub const fn cached_by_key<K, Key, F, Get, Set, Remove>(
+    pub const fn cached_by_key<K, V, Key, F, S>(
         expires_after: Duration,
         key: Key,
         function: F,
-        store: Store<Get, Set, Remove>,
-    ) -> CachedByKey<K, Key, F, Get, Set, Remove> {
+        store: S,
+    ) -> CachedByKey<K, V, Key, F, S> {
         let locks = Registry::with_maker(());
-        CachedByKey { locks, expires_after, clock: MonotonicClock, key, function, store }
+        CachedByKey { locks, expires_after, clock: MonotonicClock, key, function, store, of: PhantomData }
     }
 }
 
-impl<K, Key, F, Get, Set, Remove, C: Clock> CachedByKey<K, Key, F, Get, Set, Remove, C> {
+impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     /// The same on a clock of one's own.
     #[must_use]
-    pub fn with_clock<D: Clock + Clone>(self, clock: D) -> CachedByKey<K, Key, F, Get, Set, Remove, D> {
-        let Self { locks, expires_after, key, function, store, .. } = self;
+    pub fn with_clock<D: Clock + Clone>(self, clock: D) -> CachedByKey<K, V, Key, F, S, D> {
+        let Self { locks, expires_after, key, function, store, of, .. } = self;
         let locks = Registry::with_maker(()).ruled_as(&locks);
-        CachedByKey { locks, expires_after, clock, key, function, store }
+        CachedByKey { locks, expires_after, clock, key, function, store, of }
     }
 
     const_fn! {
@@ -169,9 +225,78 @@ impl<K, Key, F, Get, Set, Remove, C: Clock> CachedByKey<K, Key, F, Get, Set, Rem
     pub fn expires_after(&self) -> Duration {
         self.expires_after
     }
+
+    /// Begins an access for those arguments, which ends in [`get`](Access::get) or [`try_get`](Access::try_get). Never
+    /// blocks: nothing happens before that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use dogpile::{AcquireError, Closures, Stamped, cached_by_key};
+    /// # use std::time::Duration;
+    /// # let nothing = Closures { get: |_: &u64| None, set: |_: &u64, _: &Stamped<u64>| (), remove: |_: &u64| () };
+    /// # let key = |number: &u64| *number;
+    /// # let squares = cached_by_key(Duration::from_secs(60), key, |number: &u64| number * number, nothing);
+    /// assert_eq!(squares.access(&12).timeout(Duration::from_secs(1)).get()?.value, 144);
+    /// assert_eq!(squares.access(&12).anew().timeout(Duration::from_secs(1)).get()?.value, 144, "made once more");
+    /// # Ok::<(), AcquireError>(())
+    /// ```
+    pub fn access<'a, A: ?Sized>(&'a self, arguments: &'a A) -> Access<For<'a, A, Self>, ByItself> {
+        Access::new(For { function: self, arguments }, ByItself)
+    }
+
+    /// Begins an access by a task for those arguments, of an [`AsyncFunctionOf`] and an [`AsyncStore`]. Never blocks:
+    /// nothing happens before the future of the last call is polled. See [below](#for-tasks).
+    pub fn access_async<'a, A: ?Sized>(
+        &'a self,
+        arguments: &'a A,
+    ) -> AsyncAccess<For<'a, A, Self>, For<'a, A, Self>, ByItself> {
+        AsyncAccess::new(For { function: self, arguments }, ByItself)
+    }
 }
 
-impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByKey<K, Key, F, Get, Set, Remove, C> {
+/// A [`CachedByKey`] with the arguments that it is called for.
+pub struct For<'a, A: ?Sized, M> {
+    function: &'a M,
+    arguments: &'a A,
+}
+
+impl<A: ?Sized, M> fmt::Debug for For<'_, A, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("For").finish_non_exhaustive()
+    }
+}
+
+impl<A, K, V, Key, F, S, C, Kind> Function<Kind> for For<'_, A, CachedByKey<K, V, Key, F, S, C>>
+where
+    A: ?Sized,
+    K: Hash + Eq + Clone,
+    Key: Fn(&A) -> K,
+    F: FunctionOf<A, V, Kind>,
+    S: Store<K, V>,
+    C: Clock + Clone,
+{
+    type Got = Stamped<V>;
+    type Error = F::Error;
+    type StoreError = S::Error;
+
+    fn call(self, patience: Patience, anew: bool) -> FunctionKept<Self, Kind> {
+        let Self { function, arguments } = self;
+        let key = (function.key)(arguments);
+        let (lock, wait) = (&*function.lock(&key), &Wait::new(patience));
+        let mut lookup = Lookup::<_, ByStamp, _>::new(OfThread(lock), wait, || ready(function.store.get(&key)));
+        let creator = |_: &Creation<'_, Dogpile<C>>| function.function.call_with(arguments).map_err(Either::Function);
+        let setter = Set(|made: &Stamped<V>| function.store.set(&key, made).map_err(Either::Store));
+        let make = |creation: &Creation<'_, Dogpile<C>>| {
+            make::<Dogpile<C>, ByStamp, _, _, _, _>(creation, wait, creator, setter)
+        };
+        let run = |creation| ready(run(creation, make));
+        let elected = |born| Creation::new(Keeper::Borrowed(lock), born);
+        block_on(lookup.create_anew(anew, elected, run)).map_err(CreateError::told_apart)
+    }
+}
+
+impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key, F, S, C> {
     fn lock(&self, key: &K) -> Held<'_, K, Dogpile<C>> {
         self.locks.get_or(key, |_| Dogpile::with_clock(self.expires_after, self.clock.clone()))
     }
@@ -184,61 +309,10 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
         self.locks.is_creating(&(self.key)(arguments))
     }
 
-    /// All accesses: by a getter, a creator and a setter that may fail.
-    fn get_as<V, E: Display, G, S: Stored<E>>(
-        &self,
-        key: &K,
-        patience: Patience,
-        getter: impl Fn(&K) -> Result<Stamped<V>, GetError<G>>,
-        creator: impl FnOnce() -> Result<V, E>,
-        setter: impl FnOnce(&K, &Stamped<V>) -> S,
-    ) -> Result<Stamped<V>, CreateError<E, G>> {
-        self.lock(key).get_stamped_and_set(&Wait::new(patience), || getter(key), creator, |made| setter(key, made))
-    }
-
-    /// All invalidations.
-    fn forget<A: ?Sized, R>(&self, arguments: &A) -> R
-    where
-        Key: Fn(&A) -> K,
-        Remove: Fn(&K) -> R,
-    {
-        let key = (self.key)(arguments);
-        // Held until the store has lost it: who comes later, to another lock, finds nothing there.
-        let lock = self.lock(&key);
-        lock.invalidate();
-        (self.store.remove)(&key)
-    }
-
-    /// All refreshes.
-    fn refresh_as<V, E: Display, G, S: Stored<E>>(
-        &self,
-        key: &K,
-        patience: Patience,
-        getter: impl Fn(&K) -> Result<Stamped<V>, GetError<G>>,
-        creator: impl FnOnce() -> Result<V, E>,
-        setter: impl FnOnce(&K, &Stamped<V>) -> S,
-    ) -> Result<Stamped<V>, CreateError<E, G>> {
-        let lock = self.lock(key);
-        let wait = &Wait::new(patience);
-        match block_on(lock.elect_anew(wait))? {
-            Anew::Elected(born) => {
-                let run = |creation| ready(lock.run_and_set(creation, creator, |made| setter(key, made)));
-                block_on(lock.create_stamped_by(born, || ready(getter(key)), run))
-            }
-            // Somebody else has made it: it is in the store, or was.
-            Anew::Created | Anew::Served => {
-                lock.get_stamped_and_set(wait, || getter(key), creator, |made| setter(key, made))
-            }
-        }
-    }
-}
-
-/// # Of a function and a store that cannot fail
-impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByKey<K, Key, F, Get, Set, Remove, C> {
-    /// The result for those arguments, from the store or made by the function, with the time when it was made. As
-    /// [`Dogpile::get_or_create_stamped_and_set`].
+    /// Gives the result for those arguments, from the store or made by the function, with the time when it was made.
+    /// Short for [`access(…).get()`](Access::get). Of a function or a store that can fail: [`try_get`](Self::try_get).
     ///
-    /// Blocks as long as the function runs, if this call is elected, or while there is no result and somebody else
+    /// Blocks as long as the function runs, if this call is elected, or while there is no result and another thread
     /// makes it.
     ///
     /// # Panics
@@ -246,75 +320,90 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     /// If this thread is running the function for the same key already and would wait for itself; if the key, the
     /// function or the store does.
     #[track_caller]
-    pub fn get<A: ?Sized, V>(&self, arguments: &A) -> Stamped<V>
+    pub fn get<A: ?Sized, Kind>(&self, arguments: &A) -> Stamped<V>
     where
         Key: Fn(&A) -> K,
-        F: Fn(&A) -> V,
-        Get: Fn(&K) -> Option<Stamped<V>>,
-        Set: Fn(&K, &Stamped<V>),
+        F: FunctionOf<A, V, Kind, Error: FunctionCannotFail>,
+        S: Store<K, V, Error: FunctionCannotFail>,
     {
-        or_deadlock(self.get_infallibly(arguments, Patience::Infallible))
+        self.access(arguments).get()
     }
 
-    /// As [`get`](Self::get), but waits for others for `timeout` at most.
+    /// As [`get`](Self::get), of a function or a store that can fail. Short for
+    /// [`access(…).try_get()`](Access::try_get).
     ///
     /// # Errors
     ///
-    /// As [`Dogpile::get_or_create_timeout`].
+    /// [`CreateError::Failed`] with the function's error; [`CreateError::GetterFailed`] or
+    /// [`CreateError::SetterFailed`] with the store's; [`CreateError::WouldDeadlock`] if this thread is running the
+    /// function for the same key already; [`CreateError::Paused`] after a failure, if there is no result.
     ///
     /// # Panics
     ///
     /// If the key, the function or the store does.
-    pub fn get_timeout<A: ?Sized, V>(&self, arguments: &A, timeout: Duration) -> Result<Stamped<V>, AcquireError>
+    pub fn try_get<A: ?Sized, Kind>(&self, arguments: &A) -> Result<Stamped<V>, CreateError<F::Error, S::Error>>
     where
         Key: Fn(&A) -> K,
-        F: Fn(&A) -> V,
-        Get: Fn(&K) -> Option<Stamped<V>>,
-        Set: Fn(&K, &Stamped<V>),
+        F: FunctionOf<A, V, Kind>,
+        S: Store<K, V>,
     {
-        self.get_infallibly(arguments, Patience::For(timeout))
+        self.access(arguments).try_get()
     }
 
-    fn get_infallibly<A: ?Sized, V>(
-        &self,
-        arguments: &A,
-        patience: Patience,
-    ) -> Result<Stamped<V>, CreateError<Infallible>>
+    /// Makes the result for those arguments anew, however fresh it is, and returns one whose making began after this
+    /// call did. As [`CachedFn::refresh`](crate::CachedFn::refresh); short for
+    /// [`access(…).anew().get()`](Access::anew).
+    ///
+    /// Blocks as long as the function runs, here or in another thread. Other calls carry on with the old result.
+    ///
+    /// # Panics
+    ///
+    /// As [`get`](Self::get).
+    #[track_caller]
+    pub fn refresh<A: ?Sized, Kind>(&self, arguments: &A) -> Stamped<V>
     where
         Key: Fn(&A) -> K,
-        F: Fn(&A) -> V,
-        Get: Fn(&K) -> Option<Stamped<V>>,
-        Set: Fn(&K, &Stamped<V>),
+        F: FunctionOf<A, V, Kind, Error: FunctionCannotFail>,
+        S: Store<K, V, Error: FunctionCannotFail>,
     {
-        let key = (self.key)(arguments);
-        let creator = || never((self.function)(arguments));
-        self.get_as(&key, patience, self.getter(), creator, &self.store.set)
+        self.access(arguments).anew().get()
     }
 
-    fn getter<V>(&self) -> impl Fn(&K) -> Result<Stamped<V>, GetError<Infallible>>
-    where
-        Get: Fn(&K) -> Option<Stamped<V>>,
-    {
-        |key| (self.store.get)(key).ok_or(GetError::NeedRegeneration)
-    }
-
-    /// What the store has for those arguments, however old. Never blocks, never runs the function.
+    /// Gives what the store has for those arguments, however old. Never blocks on another call, never runs the
+    /// function.
     ///
     /// # Panics
     ///
     /// If the key or the store does.
-    pub fn get_stale<A: ?Sized, V>(&self, arguments: &A) -> Option<Stamped<V>>
+    pub fn peek<A: ?Sized>(&self, arguments: &A) -> Option<Stamped<V>>
     where
         Key: Fn(&A) -> K,
-        Get: Fn(&K) -> Option<Stamped<V>>,
+        S: Store<K, V, Error: FunctionCannotFail>,
     {
-        (self.store.get)(&(self.key)(arguments))
+        self.try_peek(arguments).unwrap_or_else(|error| match error.fails() {})
+    }
+
+    /// As [`peek`](Self::peek), of a store that can fail.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    ///
+    /// # Panics
+    ///
+    /// If the key or the store does.
+    pub fn try_peek<A: ?Sized>(&self, arguments: &A) -> Result<Option<Stamped<V>>, S::Error>
+    where
+        Key: Fn(&A) -> K,
+        S: Store<K, V>,
+    {
+        self.store.get(&(self.key)(arguments))
     }
 
     /// Forgets the result for those arguments, and removes it from the store: the next call makes it anew.
     ///
     /// A result that is being made is superseded: its own caller gets it, and it is not stored (L6). If it is being
-    /// stored just now, this waits for that before it removes it.
+    /// stored just now, this blocks until it is, and then removes it.
     ///
     /// Other processes that share the store find it gone, but what they are making is theirs to store.
     ///
@@ -324,176 +413,34 @@ impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByK
     pub fn invalidate<A: ?Sized>(&self, arguments: &A)
     where
         Key: Fn(&A) -> K,
-        Remove: Fn(&K),
+        S: Store<K, V, Error: FunctionCannotFail>,
     {
-        self.forget(arguments);
+        self.try_invalidate(arguments).unwrap_or_else(|error| match error.fails() {});
     }
 
-    /// Runs the function for those arguments though its result be fresh, and returns one whose making began after this
-    /// call did.
+    /// As [`invalidate`](Self::invalidate), of a store that can fail.
     ///
-    /// Others carry on with the old one meanwhile. If somebody else is making one already, waits for that to end, and
-    /// then makes another, or gets the one that yet somebody else has begun to make since.
+    /// # Errors
+    ///
+    /// The store's, which may still have the result then: try again. This process has forgotten it all the same.
     ///
     /// # Panics
     ///
-    /// As [`get`](Self::get).
-    #[track_caller]
-    pub fn refresh<A: ?Sized, V>(&self, arguments: &A) -> Stamped<V>
+    /// If the key or the store does.
+    pub fn try_invalidate<A: ?Sized>(&self, arguments: &A) -> Result<(), S::Error>
     where
         Key: Fn(&A) -> K,
-        F: Fn(&A) -> V,
-        Get: Fn(&K) -> Option<Stamped<V>>,
-        Set: Fn(&K, &Stamped<V>),
+        S: Store<K, V>,
     {
         let key = (self.key)(arguments);
-        let creator = || never((self.function)(arguments));
-        or_deadlock(self.refresh_as(&key, Patience::Infallible, self.getter(), creator, &self.store.set))
+        // Held until the store has lost it: who comes later, to another lock, finds nothing there.
+        let lock = self.lock(&key);
+        lock.invalidate();
+        self.store.remove(&key)
     }
 }
 
-/// # Of a function and a store that can fail
-///
-/// A call that fails leaves the store as it was, unless `set` failed half-way. The errors are the caller's, and not
-/// kept.
-impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByKey<K, Key, F, Get, Set, Remove, C> {
-    /// As [`get`](Self::get). As [`Dogpile::get_or_try_create_stamped_and_set`].
-    ///
-    /// # Errors
-    ///
-    /// [`CreateError::Failed`] with the error of the function or of `set`; [`CreateError::GetterFailed`] with that of
-    /// `get`; [`CreateError::WouldDeadlock`] if this thread is running the function for the same key already;
-    /// [`CreateError::Paused`] after a failure, if there is no value.
-    ///
-    /// # Panics
-    ///
-    /// If the key, the function or the store does.
-    pub fn get_fallible<A: ?Sized, V, E: Display, G>(&self, arguments: &A) -> Result<Stamped<V>, CreateError<E, G>>
-    where
-        Key: Fn(&A) -> K,
-        F: Fn(&A) -> Result<V, E>,
-        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
-        Set: Fn(&K, &Stamped<V>) -> Result<(), E>,
-    {
-        self.get_fallible_timeout(arguments, Duration::MAX)
-    }
-
-    /// As [`get_fallible`](Self::get_fallible), but waits for others for `timeout` at most.
-    ///
-    /// # Errors
-    ///
-    /// As `get_fallible`, and [`CreateError::TimedOut`].
-    ///
-    /// # Panics
-    ///
-    /// If the key, the function or the store does.
-    pub fn get_fallible_timeout<A: ?Sized, V, E: Display, G>(
-        &self,
-        arguments: &A,
-        timeout: Duration,
-    ) -> Result<Stamped<V>, CreateError<E, G>>
-    where
-        Key: Fn(&A) -> K,
-        F: Fn(&A) -> Result<V, E>,
-        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
-        Set: Fn(&K, &Stamped<V>) -> Result<(), E>,
-    {
-        let (key, patience) = ((self.key)(arguments), Patience::For(timeout));
-        self.get_as(&key, patience, self.fallible_getter(), || (self.function)(arguments), &self.store.set)
-    }
-
-    fn fallible_getter<V, G>(&self) -> impl Fn(&K) -> Result<Stamped<V>, GetError<G>>
-    where
-        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
-    {
-        |key| brought((self.store.get)(key))
-    }
-
-    /// As [`get_stale`](Self::get_stale).
-    ///
-    /// # Errors
-    ///
-    /// That of the store.
-    ///
-    /// # Panics
-    ///
-    /// If the key or the store does.
-    pub fn get_stale_fallible<A: ?Sized, V, G>(&self, arguments: &A) -> Result<Option<Stamped<V>>, G>
-    where
-        Key: Fn(&A) -> K,
-        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
-    {
-        (self.store.get)(&(self.key)(arguments))
-    }
-
-    /// As [`invalidate`](Self::invalidate).
-    ///
-    /// # Errors
-    ///
-    /// That of the store, which may still have the result then: try again.
-    ///
-    /// # Panics
-    ///
-    /// If the key or the store does.
-    pub fn invalidate_fallible<A: ?Sized, R>(&self, arguments: &A) -> Result<(), R>
-    where
-        Key: Fn(&A) -> K,
-        Remove: Fn(&K) -> Result<(), R>,
-    {
-        self.forget(arguments)
-    }
-
-    /// As [`refresh`](Self::refresh). If it fails, the old result stays; and is returned, if the policy
-    /// [says so](crate::OnError::ServeStale).
-    ///
-    /// # Errors
-    ///
-    /// As [`get_fallible`](Self::get_fallible).
-    ///
-    /// # Panics
-    ///
-    /// If the key, the function or the store does.
-    pub fn refresh_fallible<A: ?Sized, V, E: Display, G>(&self, arguments: &A) -> Result<Stamped<V>, CreateError<E, G>>
-    where
-        Key: Fn(&A) -> K,
-        F: Fn(&A) -> Result<V, E>,
-        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
-        Set: Fn(&K, &Stamped<V>) -> Result<(), E>,
-    {
-        self.refresh_fallible_timeout(arguments, Duration::MAX)
-    }
-
-    /// As [`refresh_fallible`](Self::refresh_fallible), but waits for others for `timeout` at most.
-    ///
-    /// # Errors
-    ///
-    /// As `refresh_fallible`, and [`CreateError::TimedOut`].
-    ///
-    /// # Panics
-    ///
-    /// If the key, the function or the store does.
-    pub fn refresh_fallible_timeout<A: ?Sized, V, E: Display, G>(
-        &self,
-        arguments: &A,
-        timeout: Duration,
-    ) -> Result<Stamped<V>, CreateError<E, G>>
-    where
-        Key: Fn(&A) -> K,
-        F: Fn(&A) -> Result<V, E>,
-        Get: Fn(&K) -> Result<Option<Stamped<V>>, G>,
-        Set: Fn(&K, &Stamped<V>) -> Result<(), E>,
-    {
-        let (key, patience) = ((self.key)(arguments), Patience::For(timeout));
-        self.refresh_as(&key, patience, self.fallible_getter(), || (self.function)(arguments), &self.store.set)
-    }
-}
-
-/// What a store has brought that can fail.
-fn brought<V, G>(got: Result<Option<Stamped<V>>, G>) -> Result<Stamped<V>, GetError<G>> {
-    got.map_err(GetError::Failed)?.ok_or(GetError::NeedRegeneration)
-}
-
-impl<K, Key, F, Get, Set, Remove, C: Clock> fmt::Debug for CachedByKey<K, Key, F, Get, Set, Remove, C> {
+impl<K, V, Key, F, S, C: Clock> fmt::Debug for CachedByKey<K, V, Key, F, S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedByKey")
             .field("expires_after", &self.expires_after)

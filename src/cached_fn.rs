@@ -1,18 +1,25 @@
-//! A function that keeps its result: [`Cached`] with its creator. What of it is for tasks is in [`tasks`].
+//! A function that keeps its result: [`Cached`] with its creator. What of it is for tasks is in [`tasks`], and the
+//! calls that end an access of it in [`crate::access`].
 
 mod tasks;
 
-pub use tasks::{AsyncCreator, cached_async};
+pub use tasks::{AsyncCreator, BoxedCreator, BoxedFuture, SpawnedCreator, cached_async};
 
+use crate::access::{
+    Access, AsyncAccess, ByItself, Fails, ForEver, Function, FunctionCannotFail, FunctionInBackground, FunctionKept,
+    Keep, Keeps, Kept, Refers, Shares,
+};
 use crate::cached::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::{Clock, MonotonicClock};
-use crate::error::{AcquireError, CreateError, or_deadlock};
-use crate::keeper::{Keep, Keeper};
+use crate::dogpile::Status;
+use crate::election::Generation;
+use crate::error::CreateError;
+use crate::keeper::Keeper;
 use crate::lock::Elects;
 use crate::policy::Policy;
 use crate::runner::Runner;
 use crate::sync::{Arc, const_fn};
-use crate::wait::{FOREVER, Patience, Wait, block_on};
+use crate::wait::{Patience, Wait, block_on};
 use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::future::ready;
@@ -31,8 +38,11 @@ use std::time::Duration;
 /// The argument of a closure has to be written out: `|renewal: &Renewal<'_, Keys>|`.
 #[diagnostic::on_unimplemented(
     message = "a `CachedFn` of `{T}` cannot be made of this",
-    label = "not `Fn() -> {T}`, `Fn() -> Result<{T}, E>`, `Fn(&Renewal<'_, {T}, C>) -> Made<{T}>` or that in a `Result`",
-    note = "write the argument of a closure out, as in `|renewal: &Renewal<'_, {T}>|`; one that can fail is asked by `get_fallible`"
+    label = "not `Fn() -> {T}`, `Fn() -> Result<{T}, E>`, `Fn(&Renewal<'_, {T}, C>) -> Made<{T}>` or that in a \
+             `Result`",
+    note = "write the argument of a closure out, as in `|renewal: &Renewal<'_, {T}>|`",
+    note = "one that can fail is asked by `try_get`",
+    note = "one that gives a future is asked by tasks: `access_async().get().await`"
 )]
 pub trait Creator<T, C: Clock, Kind> {
     /// What it can fail with: [`Infallible`], for those that cannot.
@@ -65,6 +75,10 @@ pub mod kind {
     /// `AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>`.
     #[derive(Debug)]
     pub enum FallibleFutureWith {}
+
+    /// [`BoxedCreator`](crate::BoxedCreator).
+    #[derive(Debug)]
+    pub enum Boxed {}
 }
 
 impl<T, C: Clock, F: Fn() -> T> Creator<T, C, kind::Plain> for F {
@@ -104,11 +118,12 @@ where
 
 /// A function that keeps its result, and is run again when that has expired: a [`Cached`] that knows its creator.
 ///
-/// It derefs to its [`Cached`], for everything that does not create: `try_get`, `get_stale`, `set`, `take`,
-/// `invalidate`, `invalidate_if`, `mark_stale`, `age` and so on. Who runs the function, who waits and who gets the old
-/// value when several threads come at once, is said there.
+/// It derefs to its [`Status`], which answers `freshness`, `age` and so on. [`Cached`] says who runs the function, who
+/// waits and who gets the old value when several threads come at once.
 ///
-/// What it can be made of is listed at [`Creator`]. For functions with arguments see
+/// [`Creator`] lists what a `CachedFn` can be made of; [`AsyncCreator`] does for tasks, and [`SpawnedCreator`] for
+/// tasks that are spawned. It is called by threads, or gives futures and is called by tasks; where both are to have one
+/// value, share a [`Cached`], with a creator for each. For functions with arguments see
 /// [`cached_by_key`](crate::cached_by_key()).
 ///
 /// # Examples
@@ -121,12 +136,20 @@ where
 ///     CachedFn::new(Duration::from_secs(60), || fs::read_to_string("/etc/hosts"));
 ///
 /// fn knows(host: &str) -> Result<bool, CreateError<io::Error>> {
-///     Ok(HOSTS.get_fallible()?.contains(host))
+///     Ok(HOSTS.try_get()?.contains(host))
 /// }
 /// # let _ = knows("localhost");
 /// # assert!(HOSTS.age().is_some() || fs::metadata("/etc/hosts").is_err());
 /// HOSTS.invalidate();
 /// assert!(!HOSTS.has_value());
+/// ```
+///
+/// Each value is a result of the function, or was [set](Self::set) from outside: no access is told another creator.
+///
+/// ```compile_fail,E0599
+/// # use std::time::Duration;
+/// let answer = dogpile::cached(Duration::MAX, || 42);
+/// answer.get_or_create(|| 7);
 /// ```
 ///
 /// In a field, with a closure that captures something:
@@ -143,6 +166,8 @@ where
 /// let service = Service { limits: CachedFn::new(Duration::from_secs(60), Box::new(move || vec![base, base * 2])) };
 /// assert_eq!(service.limits.get()[1], 20);
 /// ```
+///
+/// (A field for a function that gives futures is a [`BoxedCreator`].)
 pub struct CachedFn<T, F = fn() -> T, C: Clock = MonotonicClock> {
     cached: Cached<T, C>,
     creator: F,
@@ -170,7 +195,7 @@ const_fn! {
     /// use std::time::Duration;
     ///
     /// let port: CachedFn<u16, _> = cached(Duration::from_secs(60), || "80".parse::<u16>());
-    /// assert_eq!(*port.get_fallible()?, 80);
+    /// assert_eq!(*port.try_get()?, 80);
     /// # Ok::<(), dogpile::CreateError<std::num::ParseIntError>>(())
     /// ```
     #[must_use]
@@ -215,6 +240,15 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         /// static POLICY: Policy = Policy::builder().creation_timeout(Duration::from_secs(5)).build_const();
         /// static ANSWER: CachedFn<u8> = CachedFn::<u8>::new(Duration::from_secs(60), || 42).with_policy(&POLICY);
         /// assert_eq!(*ANSWER.get(), 42);
+        ///
+        /// // One that can fail:
+        /// fn load() -> std::io::Result<u8> {
+        ///     Ok(42)
+        /// }
+        /// static FILE: CachedFn<u8, fn() -> std::io::Result<u8>> =
+        ///     CachedFn::new(Duration::from_secs(60), load as fn() -> _).with_policy(&POLICY);
+        /// assert_eq!(*FILE.try_get()?, 42);
+        /// # Ok::<(), dogpile::CreateError<std::io::Error>>(())
         /// ```
         #[must_use]
         pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
@@ -230,10 +264,10 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         self
     }
 
-    /// The value, made if need be. As [`Cached::get_or_create`]. Of a function that can fail:
-    /// [`get_fallible`](Self::get_fallible).
+    /// Gives the value, made if need be. As [`Cached::get_or_create`]; short for [`access().get()`](Access::get). Of a
+    /// function that can fail: [`try_get`](Self::try_get).
     ///
-    /// Blocks as long as the function runs, if this access is elected, or while there is no value and somebody else
+    /// Blocks as long as the function runs, if this access is elected, or while there is no value and another thread
     /// makes it.
     ///
     /// # Panics
@@ -243,34 +277,15 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     #[track_caller]
     pub fn get<K>(&self) -> CachedGuard<T>
     where
-        F: Creator<T, C, K, Error = Infallible>,
+        F: Creator<T, C, K, Error: FunctionCannotFail>,
     {
-        match self.cached.at_once() {
-            Some(guard) => guard,
-            None => {
-                or_deadlock(self.cached.get_unless_fresh(Patience::Infallible, |renewal| self.creator.create(renewal)))
-            }
-        }
-    }
-
-    /// As [`get`](Self::get), but waits for others for `timeout` at most.
-    ///
-    /// # Errors
-    ///
-    /// As [`Cached::get_or_create_timeout`].
-    ///
-    /// # Panics
-    ///
-    /// If the function does.
-    pub fn get_timeout<K>(&self, timeout: Duration) -> Result<CachedGuard<T>, AcquireError>
-    where
-        F: Creator<T, C, K, Error = Infallible>,
-    {
-        self.get_fallible_timeout(timeout)
+        self.cached
+            .access()
+            .or_create_apart(|renewal| self.creator.create(renewal).unwrap_or_else(|error| match error.fails() {}))
     }
 
     /// As [`get`](Self::get), of a function that can fail. Its errors are its caller's, and not kept. As
-    /// [`Cached::get_or_try_create`].
+    /// [`Cached::get_or_try_create`]; short for [`access().try_get()`](Access::try_get).
     ///
     /// # Errors
     ///
@@ -280,34 +295,24 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     ///
     /// If the function does.
     #[inline]
-    pub fn get_fallible<K>(&self) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    pub fn try_get<K>(&self) -> Result<CachedGuard<T>, CreateError<F::Error>>
     where
         F: Creator<T, C, K>,
     {
-        self.cached.get_or_try_create_with(|renewal| self.creator.create(renewal))
+        self.cached.access().or_try_create_with(|renewal| self.creator.create(renewal))
     }
 
-    /// As [`get_fallible`](Self::get_fallible), but waits for others for `timeout` at most.
+    /// Makes the value anew, though it be fresh, and returns one whose making began after this call did. Short for
+    /// [`access().anew().get()`](Access::anew).
     ///
-    /// # Errors
+    /// Blocks as long as the function runs, here or in another thread. Readers carry on with the old value meanwhile.
+    /// If another thread is making a value already, this call waits for that to end, and then makes another, or gets
+    /// the one that a third thread has begun to make since. So of many that refresh at once few run the function, one
+    /// at a time (L1).
     ///
-    /// As `get_fallible`, and [`CreateError::TimedOut`].
-    ///
-    /// # Panics
-    ///
-    /// If the function does.
-    pub fn get_fallible_timeout<K>(&self, timeout: Duration) -> Result<CachedGuard<T>, CreateError<F::Error>>
-    where
-        F: Creator<T, C, K>,
-    {
-        self.cached.get_or_try_create_with_timeout(timeout, |renewal| self.creator.create(renewal))
-    }
-
-    /// Makes the value anew, though it be fresh, and returns one whose making began after this call did.
-    ///
-    /// Readers carry on with the old one meanwhile. If somebody else is making a value already, waits for that to end,
-    /// and then makes another, or gets the one that yet somebody else has begun to make since. So of many that refresh
-    /// at once few run the function, one at a time (L1).
+    /// By [`access().anew()`](Access::anew) a refresh may have a [time-out](Access::timeout), and a function that can
+    /// fail. If the time is out or the function fails, the value stays, and is stale, for the next access to make anew.
+    /// (It is returned in place of the function's error, if the policy [says so](crate::OnError::ServeStale).)
     ///
     /// # Panics
     ///
@@ -315,204 +320,251 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     #[track_caller]
     pub fn refresh<K>(&self) -> CachedGuard<T>
     where
-        F: Creator<T, C, K, Error = Infallible>,
+        F: Creator<T, C, K, Error: FunctionCannotFail>,
     {
-        or_deadlock(self.renewed(Patience::Infallible))
+        self.access().anew().get()
     }
 
-    /// As [`refresh`](Self::refresh), but waits for others for `timeout` at most. If it does not come to it in time,
-    /// the value is stale all the same, for the next access to make anew.
+    /// Begins an access, which ends in [`get`](Access::get) or [`try_get`](Access::try_get). Never blocks: nothing
+    /// happens before that.
     ///
-    /// # Errors
+    /// # Examples
     ///
-    /// As [`get_timeout`](Self::get_timeout).
+    /// ```
+    /// use dogpile::{AcquireError, cached};
+    /// use std::time::Duration;
     ///
-    /// # Panics
-    ///
-    /// If the function does.
-    pub fn refresh_timeout<K>(&self, timeout: Duration) -> Result<CachedGuard<T>, AcquireError>
-    where
-        F: Creator<T, C, K, Error = Infallible>,
-    {
-        self.refresh_fallible_timeout(timeout)
+    /// let answer = cached(Duration::from_secs(60), || 42 /* slow */);
+    /// assert_eq!(*answer.access().timeout(Duration::from_secs(1)).get()?, 42);
+    /// assert_eq!(*answer.access().anew().timeout(Duration::from_secs(1)).get()?, 42, "made once more");
+    /// # Ok::<(), AcquireError>(())
+    /// ```
+    pub fn access(&self) -> Access<&Self, ByItself> {
+        Access::new(self, ByItself)
     }
 
-    /// As [`refresh`](Self::refresh), of a function that can fail. If it fails, the value stays, and is stale; and is
-    /// returned, if the policy [says so](crate::OnError::ServeStale). In a [pause](crate::PolicyBuilder::retry_after)
-    /// it is told of that.
+    /// As [`access`](Self::access), with a creation that shares the function and may outlive the caller: [in the
+    /// background](Access::in_background). Never blocks.
     ///
-    /// # Errors
+    /// The function is given by `&Arc<CachedFn<…>>` (that of a struct around the function will not do), or by a
+    /// reference to a `static`. A function in a `static` needs no `kept`: its [`access`](Self::access) does.
     ///
-    /// As [`get_fallible`](Self::get_fallible).
-    ///
-    /// # Panics
-    ///
-    /// If the function does.
-    pub fn refresh_fallible<K>(&self) -> Result<CachedGuard<T>, CreateError<F::Error>>
-    where
-        F: Creator<T, C, K>,
-    {
-        self.renewed(FOREVER)
-    }
-
-    /// As [`refresh_fallible`](Self::refresh_fallible), but waits for others for `timeout` at most, as
-    /// [`refresh_timeout`](Self::refresh_timeout) does.
-    ///
-    /// # Errors
-    ///
-    /// As [`get_fallible`](Self::get_fallible), and [`CreateError::TimedOut`].
-    ///
-    /// # Panics
-    ///
-    /// If the function does.
-    pub fn refresh_fallible_timeout<K>(&self, timeout: Duration) -> Result<CachedGuard<T>, CreateError<F::Error>>
-    where
-        F: Creator<T, C, K>,
-    {
-        self.renewed(Patience::For(timeout))
-    }
-
-    fn renewed<K>(&self, patience: Patience) -> Result<CachedGuard<T>, CreateError<F::Error>>
-    where
-        F: Creator<T, C, K>,
-    {
-        let run = |renewal: Renewal<'_, T, C>| ready(renewal.run(|renewal| self.creator.create(renewal)));
-        block_on(self.cached.renewed(&Wait::new(patience), run))
-    }
-}
-
-/// # In the background
-///
-/// As the forms without that suffix, but an access that is elected and has an old value hands the function's run over
-/// to a [`Runner`], and returns that value at once. If there is none, it runs the function on its own thread.
-///
-/// They are given what the function itself is [kept](Keep) by: a `static`, or an `Arc` (a field `Arc<CachedFn<…>>`:
-/// that of the struct around it will not do). To have a fresh result made anew, [mark it stale](Cached::mark_stale)
-/// before.
-impl<T, F, C> CachedFn<T, F, C>
-where
-    T: Send + Sync + 'static,
-    F: Send + Sync + 'static,
-    C: Clock + 'static,
-{
-    /// As [`get`](Self::get), in the background: with this and [`refresh_at`](crate::PolicyBuilder::refresh_at) nobody
-    /// waits for a value that is in use, nor sees it expired, as long as making it takes no longer than the rest of its
-    /// lifetime.
-    ///
-    /// Blocks until the runner has taken the job; if there is no value, as `get` does.
-    ///
-    /// # Panics
-    ///
-    /// As `get`; if the runner does.
+    /// With this and [`refresh_at`](crate::PolicyBuilder::refresh_at) no thread waits for a value that is in use, nor
+    /// sees it expired, as long as making it takes no longer than the rest of its lifetime. An access in the background
+    /// is not made [`anew`](Access::anew): [mark the value stale](Self::mark_stale) before.
     ///
     /// # Examples
     ///
     /// ```
     /// use dogpile::{CachedFn, Policy, Pool};
-    /// use std::time::Duration;
+    /// use std::{sync::Arc, time::Duration};
     ///
     /// static POOL: Pool = Pool::new(2, 100);
-    /// static POLICY: Policy = Policy::builder().refresh_at(0.8).build_const();
-    /// static RATES: CachedFn<Vec<f64>> =
-    ///     CachedFn::<Vec<f64>>::new(Duration::from_secs(600), || vec![1.0, 1.09] /* slow */).with_policy(&POLICY);
+    /// static EARLY: Policy = Policy::builder().refresh_at(0.8).build_const();
     ///
-    /// fn rate(currency: usize) -> f64 {
-    ///     CachedFn::get_in_background(&RATES, &POOL)[currency]
-    /// }
-    /// assert_eq!(rate(1), 1.09);
+    /// let rates = CachedFn::new(Duration::from_secs(600), || vec![1.0, 1.09] /* slow */).with_policy(&EARLY);
+    /// let rates = Arc::new(rates);
+    /// assert_eq!(CachedFn::kept(&rates).in_background(&POOL).get()[1], 1.09);
     /// ```
-    #[track_caller]
-    pub fn get_in_background<'a, K>(function: impl Keep<'a, Self>, runner: &(impl Runner + ?Sized)) -> CachedGuard<T>
-    where
-        F: Creator<T, C, K, Error = Infallible>,
-    {
-        or_deadlock(Self::hand_over(function, runner, Patience::Infallible))
+    pub fn kept<K: Keep<Self>>(function: K) -> Access<Kept<K, Self>, ByItself> {
+        Access::new(function.own(), ByItself)
     }
 
-    /// As [`get_in_background`](Self::get_in_background), but waits for others for `timeout` at most.
+    /// Begins an access by a task, of a function that gives futures: see [`AsyncCreator`]. Never blocks: nothing
+    /// happens before the future of the last call is polled.
     ///
-    /// # Errors
+    /// The function runs as a part of the task that asks. What holds for the [tasks of a
+    /// `Cached`](crate::Cached#for-tasks) holds here.
     ///
-    /// As [`get_timeout`](Self::get_timeout).
+    /// # Examples
     ///
-    /// # Panics
+    /// ```
+    /// use dogpile::cached_async;
+    /// use std::{io, time::Duration};
     ///
-    /// If the function does on this thread, or the runner.
-    pub fn get_in_background_timeout<'a, K>(
-        function: impl Keep<'a, Self>,
-        runner: &(impl Runner + ?Sized),
-        timeout: Duration,
-    ) -> Result<CachedGuard<T>, AcquireError>
-    where
-        F: Creator<T, C, K, Error = Infallible>,
-    {
-        Self::hand_over(function, runner, Patience::For(timeout))
+    /// async fn fetch() -> io::Result<Vec<f64>> {
+    ///     Ok(vec![1.0, 1.09]) // slow
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let rates = cached_async::<Vec<f64>, _, _>(Duration::from_secs(600), fetch);
+    /// assert_eq!(rates.access_async().try_get().await.unwrap()[1], 1.09);
+    /// assert_eq!(rates.access_async().anew().try_get().await.unwrap()[1], 1.09, "made once more");
+    /// # });
+    /// ```
+    pub fn access_async(&self) -> AsyncAccess<&Self, Self, ByItself> {
+        AsyncAccess::new(self, ByItself)
     }
 
-    /// As [`get_in_background`](Self::get_in_background), of a function that can fail. In a job its error has no
-    /// caller: it is what the [pause](crate::PolicyBuilder::retry_after) that may follow and an
-    /// [`Observer`](crate::Observer) are told.
+    /// As [`access_async`](Self::access_async), with a creation that shares the function and may outlive the caller: it
+    /// is [spawned](AsyncAccess::spawned_by), of a function as [`SpawnedCreator`] says. Never blocks.
     ///
-    /// # Errors
+    /// The function is given by `&Arc<CachedFn<…>>`, or by a reference to a `static`.
     ///
-    /// As [`get_fallible`](Self::get_fallible).
+    /// # Examples
     ///
-    /// # Panics
+    /// ```
+    /// use dogpile::{CachedFn, Task, cached_async};
+    /// use std::{sync::Arc, time::Duration};
     ///
-    /// If the function does on this thread, or the runner.
-    pub fn get_fallible_in_background<'a, K>(
-        function: impl Keep<'a, Self>,
-        runner: &(impl Runner + ?Sized),
-    ) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    /// async fn fetch() -> Vec<f64> {
+    ///     vec![1.0, 1.09] // slow
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let spawner = |task: Task| drop(tokio::spawn(task));
+    /// let rates = Arc::new(cached_async(Duration::from_secs(600), fetch));
+    /// assert_eq!(CachedFn::kept_async(&rates).spawned_by(&spawner).try_get().await.unwrap()[1], 1.09);
+    /// # });
+    /// ```
+    pub fn kept_async<K: Keep<Self>>(function: K) -> AsyncAccess<Kept<K, Self>, Self, ByItself> {
+        AsyncAccess::new(function.own(), ByItself)
+    }
+
+    /// An access by a thread.
+    fn call<K>(&self, patience: Patience, anew: bool) -> Result<CachedGuard<T>, CreateError<F::Error>>
     where
         F: Creator<T, C, K>,
     {
-        Self::hand_over(function, runner, FOREVER)
-    }
-
-    /// As [`get_fallible_in_background`](Self::get_fallible_in_background), but waits for others for `timeout` at most.
-    ///
-    /// # Errors
-    ///
-    /// As `get_fallible_in_background`, and [`CreateError::TimedOut`].
-    ///
-    /// # Panics
-    ///
-    /// If the function does on this thread, or the runner.
-    pub fn get_fallible_in_background_timeout<'a, K>(
-        function: impl Keep<'a, Self>,
-        runner: &(impl Runner + ?Sized),
-        timeout: Duration,
-    ) -> Result<CachedGuard<T>, CreateError<F::Error>>
-    where
-        F: Creator<T, C, K>,
-    {
-        Self::hand_over(function, runner, Patience::For(timeout))
-    }
-
-    fn hand_over<'a, K>(
-        function: impl Keep<'a, Self>,
-        runner: &(impl Runner + ?Sized),
-        patience: Patience,
-    ) -> Result<CachedGuard<T>, CreateError<F::Error>>
-    where
-        F: Creator<T, C, K>,
-    {
-        let cached = &function.kept().cached;
-        if let Some(guard) = cached.at_once() {
-            return Ok(guard);
+        let (cached, wait) = (&self.cached, &Wait::new(patience));
+        let run = |born| {
+            let renewal = Renewal::new(Keeper::Borrowed(cached), born);
+            ready(renewal.renew(|renewal| self.creator.create(renewal)).map_err(CreateError::Failed))
+        };
+        if anew {
+            return block_on(cached.renewed(wait, run));
         }
-        cached.get_or_hand_over(runner, patience, || {
-            // One hold for the creation, one for its creator.
-            let (keeper, kept) = (CachedOf(function.keeper()), function.keeper());
-            let creator = move |renewal: &Renewal<'static, T, C>| kept.creator.create(renewal);
-            (Keeper::Held(Box::new(keeper)), creator)
-        })
+        cached.at_once().map_or_else(|| block_on(cached.get_by(wait, run)), Ok)
     }
 }
 
-/// What a function that is kept keeps.
+/// What a thread reaches a function by.
+macro_rules! reached_by {
+    ($([$($lifetime:lifetime)?] $reached:ty;)+) => {$(
+        impl<$($lifetime,)? T, F, C, Kind> Function<Kind> for $reached
+        where
+            F: Creator<T, C, Kind>,
+            C: Clock,
+        {
+            type Got = CachedGuard<T>;
+            type Error = F::Error;
+            type StoreError = Infallible;
+
+            fn call(self, patience: Patience, anew: bool) -> FunctionKept<Self, Kind> {
+                let function: &CachedFn<T, F, C> = self.refer();
+                function.call(patience, anew)
+            }
+        }
+    )+};
+}
+
+reached_by! {
+    ['a] &'a CachedFn<T, F, C>;
+    ['a] &'a Arc<CachedFn<T, F, C>>;
+    [] ForEver<CachedFn<T, F, C>>;
+}
+
+macro_rules! handed_over_by {
+    ($($reached:ty;)+) => {$(
+        impl<T, F, C, Kind> FunctionInBackground<Kind> for $reached
+        where
+            T: Send + Sync + 'static,
+            F: Creator<T, C, Kind> + Send + Sync + 'static,
+            C: Clock + 'static,
+        {
+            fn call_in_background(
+                self,
+                patience: Patience,
+                runner: &(impl Runner + ?Sized),
+            ) -> FunctionKept<Self, Kind> {
+                let own = Keeps::<CachedFn<T, F, C>>::own(self);
+                hand_over(own, patience, runner)
+            }
+        }
+    )+};
+}
+
+handed_over_by! {
+    &'static CachedFn<T, F, C>;
+    &Arc<CachedFn<T, F, C>>;
+    ForEver<CachedFn<T, F, C>>;
+}
+
+fn hand_over<T, F, C, Kind>(
+    function: impl Shares<CachedFn<T, F, C>>,
+    patience: Patience,
+    runner: &(impl Runner + ?Sized),
+) -> Result<CachedGuard<T>, CreateError<F::Error>>
+where
+    T: Send + Sync + 'static,
+    F: Creator<T, C, Kind> + Send + Sync + 'static,
+    C: Clock + 'static,
+{
+    if let Some(guard) = function.refer().cached.at_once() {
+        return Ok(guard);
+    }
+    let elected = || {
+        // One hold for the creation, one for its creator.
+        let kept = function.share();
+        (CachedOf::keeper(function), move |renewal: &Renewal<'static, T, C>| kept.creator.create(renewal))
+    };
+    function.refer().cached.hand_over(elected, patience, runner)
+}
+
+/// # Without the function
+///
+/// What is asked and said of the value that is there, as of one of a [`Cached`]. None of it runs the function.
+impl<T, F, C: Clock> CachedFn<T, F, C> {
+    /// The value, if it is fresh; `None` otherwise. As [`Cached::get_fresh`]. Never blocks.
+    #[inline]
+    #[must_use]
+    pub fn get_fresh(&self) -> Option<CachedGuard<T>> {
+        self.cached.get_fresh()
+    }
+
+    /// The value, fresh or stale; `None` if it is missing. As [`Cached::peek`]. Never blocks.
+    #[must_use]
+    pub fn peek(&self) -> Option<CachedGuard<T>> {
+        self.cached.peek()
+    }
+
+    /// Puts a value there, which counts as a result of the function: it is fresh from now on. As [`Cached::set`].
+    /// Blocks only for moments.
+    pub fn set(&self, value: T) {
+        self.cached.set(value);
+    }
+
+    /// As [`set`](Self::set), with a value that says itself how long it lives. As [`Cached::set_expiring`]. Blocks only
+    /// for moments.
+    pub fn set_expiring(&self, value: T, expires_after: Duration) {
+        self.cached.set_expiring(value, expires_after);
+    }
+
+    /// Forgets the value: the next access runs the function, the others wait for it. As [`Cached::invalidate`]. Blocks
+    /// only for moments.
+    pub fn invalidate(&self) {
+        self.cached.invalidate();
+    }
+
+    /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did. As
+    /// [`Cached::invalidate_if`]. Blocks only for moments.
+    pub fn invalidate_if(&self, seen: Generation) -> bool {
+        self.cached.invalidate_if(seen)
+    }
+
+    /// Makes the value stale: the next access runs the function, the others carry on with the old value. As
+    /// [`Cached::mark_stale`]. Never blocks on a run of the function.
+    pub fn mark_stale(&self) {
+        self.cached.mark_stale();
+    }
+}
+
+/// What holds a function, and so its `Cached`.
 struct CachedOf<T: 'static, F: 'static, C: Clock + 'static>(Keeper<'static, CachedFn<T, F, C>>);
+
+impl<T: Send + Sync, F: Send + Sync, C: Clock> CachedOf<T, F, C> {
+    fn keeper(function: impl Shares<CachedFn<T, F, C>>) -> Keeper<'static, Cached<T, C>> {
+        Keeper::Held(Box::new(Self(function.share())))
+    }
+}
 
 impl<T, F, C: Clock> Deref for CachedOf<T, F, C> {
     type Target = Cached<T, C>;
@@ -523,10 +575,10 @@ impl<T, F, C: Clock> Deref for CachedOf<T, F, C> {
 }
 
 impl<T, F, C: Clock> Deref for CachedFn<T, F, C> {
-    type Target = Cached<T, C>;
+    type Target = Status<C>;
 
     #[inline]
-    fn deref(&self) -> &Cached<T, C> {
+    fn deref(&self) -> &Status<C> {
         &self.cached
     }
 }

@@ -2,8 +2,9 @@
 
 mod tasks;
 
-pub(crate) use tasks::Once;
+pub(crate) use tasks::{Middle, Once};
 
+use crate::beside::Beside;
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
 use crate::election::{Birth, Election, Failure, Finished, Generation};
@@ -13,36 +14,21 @@ use crate::lock::Lock;
 use crate::observer::End;
 use crate::runner::{Job, Runner, quietly};
 use crate::running::{Doing, Running, Which};
-use crate::sync::{AtomicBool, AtomicU64, Flag, Ordering};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Flag, Ordering};
 use std::convert::Infallible;
 use std::fmt;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
-
-/// What a setter returns, which may be able to fail.
-pub(crate) trait Stored<E> {
-    fn stored(self) -> Result<(), E>;
-}
-
-impl<E> Stored<E> for () {
-    fn stored(self) -> Result<(), E> {
-        Ok(())
-    }
-}
-
-impl<E> Stored<E> for Result<(), E> {
-    fn stored(self) -> Self {
-        self
-    }
-}
 
 /// The right to create: while it exists, nobody else is elected (L1).
 ///
 /// `L` is the lock it is of: a [`Dogpile`], unless said otherwise.
 ///
-/// It is `Send`: whoever was elected may hand it to another thread, which runs the creator there and finishes it.
-/// `Creation<'static>`, from [`Dogpile::acquire_owned`] or from a lock in a `static`, may outlive the caller, in a
-/// thread pool, a queue or a timer.
+/// A creation is given out by [`turn`](crate::Access::turn), and lent to the creator by
+/// [`or_create_with`](crate::Access::or_create_with). It is `Send`: the elected thread may hand it to another thread,
+/// which runs the creator there and finishes it. A `Creation<'static>`, of a lock that is [kept](Dogpile::kept) by an
+/// `Arc` or of one in a `static`, may outlive the caller, in a thread pool, a queue or a timer.
 ///
 /// A creation that is dropped unfinished leaves the value as it was, and hands on to exactly one waiter (L5).
 ///
@@ -60,9 +46,9 @@ impl<E> Stored<E> for Result<(), E> {
 ///
 /// # Deadlocks
 ///
-/// While a creator runs inside [`run`](Self::run), in any form that takes the creator as a closure, or while a closure
-/// runs inside [`publish`](Self::publish), its thread is known, and waiting for itself is found at once (L7). A
-/// `Creation` that is merely held may be on its way to another thread, so this is *not* found, and waits for ever:
+/// While a creator runs inside [`run`](Self::run), or in any access that is given the creator, or while a closure runs
+/// inside [`publish`](Self::publish), its thread is known, and waiting for itself is found at once (L7). A `Creation`
+/// that is merely held may be on its way to another thread, so this is *not* found, and waits for ever:
 ///
 /// ```text
 /// one thread
@@ -81,7 +67,7 @@ impl<E> Stored<E> for Result<(), E> {
 /// use std::{sync::Arc, thread, time::Duration};
 ///
 /// let lock = Arc::new(Dogpile::new(Duration::from_secs(60)));
-/// if let Turn::Create(creation) = lock.acquire_owned() {
+/// if let Turn::Create(creation) = Dogpile::kept(&lock).turn() {
 ///     thread::spawn(move || creation.run(|_| { /* rebuild */ }));
 /// }
 /// if !lock.has_value() {
@@ -100,7 +86,69 @@ pub struct Creation<'a, L: Lock = Dogpile> {
     cancelled: Flag,
     /// How many `publish` are running.
     stores: AtomicU64,
+    noted: L::Noted,
     open: bool,
+}
+
+/// A share of the right to create, as a creator is handed it that runs in a task of its own: see
+/// [`AsyncAccess::spawned_by`](crate::AsyncAccess::spawned_by).
+///
+/// It is a [`Creation`] that can be asked, and published through; of a [`Cached`](crate::Cached) it is a
+/// [`Renewal`](crate::Renewal), with the [old value](Creation::old). The task ends the creation; so the creator's
+/// future lets go of its shares before it is ready. As long as one is held after that, the creation cannot end: it is
+/// given up when the last share is dropped, and what was made is [lost](crate::CreateError::Lost).
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::{Dogpile, Shared, Task};
+/// use std::time::Duration;
+///
+/// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60));
+///
+/// # async fn rebuild() {}
+/// # async fn store() {}
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let spawner = |task: Task| drop(tokio::spawn(task));
+/// let access = LOCK.access_async().spawned_by(&spawner).or_try_create_with(async |creation: Shared<Dogpile>| {
+///     rebuild().await;
+///     creation.publish_async(store).await // or it fails: it was invalidated meanwhile
+/// });
+/// access.await.unwrap();
+/// # });
+/// assert!(LOCK.has_value());
+/// ```
+pub struct Shared<L: Lock + 'static>(Arc<Creation<'static, L>>);
+
+impl<L: Lock> Shared<L> {
+    pub(crate) fn new(creation: Creation<'static, L>) -> Self {
+        Self(Arc::new(creation))
+    }
+
+    /// The creation, if there is no other share of it.
+    pub(crate) fn into_creation(self) -> Option<Creation<'static, L>> {
+        Arc::try_unwrap(self.0).ok()
+    }
+}
+
+impl<L: Lock> Clone for Shared<L> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<L: Lock> Deref for Shared<L> {
+    type Target = Creation<'static, L>;
+
+    fn deref(&self) -> &Creation<'static, L> {
+        &self.0
+    }
+}
+
+impl<L: Lock> fmt::Debug for Shared<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl<'a, L: Lock> Creation<'a, L> {
@@ -108,7 +156,7 @@ impl<'a, L: Lock> Creation<'a, L> {
     pub(crate) fn new(lock: Keeper<'a, L>, born: Birth) -> Self {
         let (kept_back, stores) = (AtomicBool::new(false), AtomicU64::new(0));
         let [entered, cancelled] = [(); 2].map(|()| Flag::new(false));
-        Self { lock, born, kept_back, entered, cancelled, stores, open: true }
+        Self { lock, born, kept_back, entered, cancelled, stores, noted: L::Noted::default(), open: true }
     }
 
     /// When it was elected, and which one it is.
@@ -126,28 +174,13 @@ impl<'a, L: Lock> Creation<'a, L> {
         &self.lock
     }
 
-    fn election(&self) -> &Election {
-        self.lock.dogpile().election()
+    /// What its lock notes of it.
+    pub(crate) fn noted(&self) -> &L::Noted {
+        &self.noted
     }
 
-    /// Ends the creation: the value is made, and stamped now. Blocks only for moments.
-    ///
-    /// Everybody who waited is served. If the creation was [superseded](Self::is_superseded), freshness stays as the
-    /// invalidation left it: those who were waiting before the invalidation are given this value, and one of those who
-    /// came later creates anew. If the creation has learned of it, because a [`publish`](Self::publish) was refused or
-    /// [`is_superseded`](Self::is_superseded) said so, nobody is given it.
-    ///
-    /// # Memory ordering
-    ///
-    /// All that was written before `finish` happens before whatever an access does that sees this creation (L4).
-    #[allow(clippy::must_use_candidate)] // most callers do not mind how it ended
-    pub fn finish(self) -> Finished {
-        let born = self.born;
-        self.end(None, |lock, finished, _, now| match finished {
-            Finished::Published => lock.dogpile().renew(now, None, Some(born)),
-            Finished::PublishedStale => lock.dogpile().renew_stale(now),
-            Finished::Superseded | Finished::Dead => {}
-        })
+    fn election(&self) -> &Election {
+        self.lock.dogpile().election()
     }
 
     /// Ends the creation with success. `publish` runs within the transition, see [`Election::finish`]; it is also told
@@ -180,20 +213,7 @@ impl<'a, L: Lock> Creation<'a, L> {
         finished
     }
 
-    /// Gives the creation up as failed, saying why: those who hear of the [pause](crate::PolicyBuilder::retry_after)
-    /// that may follow are told. Blocks only for moments.
-    ///
-    /// [`run_fallible`](Self::run_fallible) does it with the creator's error. To give a creation up that has not
-    /// failed, drop it.
-    ///
-    /// # Panics
-    ///
-    /// If `cause` panics on being displayed; the creation is given up all the same.
-    pub fn fail(mut self, cause: impl fmt::Display) {
-        self.fail_with(&cause);
-    }
-
-    fn fail_with(&mut self, cause: &dyn fmt::Display) {
+    pub(crate) fn fail_with(&mut self, cause: &dyn fmt::Display) {
         let Self { lock, open, born, .. } = self;
         let dogpile = lock.dogpile();
         let now = dogpile.clock().now();
@@ -214,6 +234,99 @@ impl<'a, L: Lock> Creation<'a, L> {
         let pause = dogpile.pause_to_leave();
         self.open = false;
         dogpile.election().give_up(self.born, pause);
+    }
+
+    /// Whatever is stored until it is dropped is stored before any later invalidation returns.
+    pub(crate) fn begin_store(&self) -> Result<Store<'_>, PublishError> {
+        let election = self.election();
+        match election.begin_store(self.born, &self.stores) {
+            Ok(()) => Ok(Store { election, stores: &self.stores }),
+            Err(Finished::Dead) => Err(PublishError::Dead),
+            Err(_superseded) => {
+                // Relaxed: see `end`.
+                self.kept_back.store(true, Ordering::Relaxed);
+                Err(PublishError::Superseded)
+            }
+        }
+    }
+
+    /// Whether the value was invalidated after this creation began. Never blocks.
+    ///
+    /// A long creator may ask now and then, and stop early. Once true it stays true. From then on the lock assumes that
+    /// the creator stops: its value serves nobody else, not even those who have waited for it since before.
+    ///
+    /// A value that was only [marked stale](Dogpile::mark_stale) meanwhile is published all the same.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        let superseded = !self.election().is_current(self.born);
+        if superseded {
+            // Relaxed: see `end`.
+            self.kept_back.store(true, Ordering::Relaxed);
+        }
+        superseded
+    }
+
+    /// Whether another was elected in its place, since this one took longer than its
+    /// [time-out](crate::PolicyBuilder::creation_timeout). Blocks only for moments.
+    ///
+    /// A long creator may ask now and then, and stop early. Once true it stays true: whatever it makes is its own
+    /// caller's alone.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        !self.election().is_live(self.born.ticket)
+    }
+
+    /// Ends the creation without a value; all who wait look for themselves.
+    pub(crate) fn stand_down(mut self) {
+        self.open = false;
+        self.lock.dogpile().stand_down(self.born);
+    }
+
+    /// Runs something on this thread as part of the creation: who waits for it meanwhile is told (L7).
+    pub(crate) fn enter<R>(&self, creator: impl FnOnce(&Self) -> R) -> R {
+        // Relaxed: see `end`.
+        self.entered.store(true, Ordering::Relaxed);
+        let _running = self.running(Doing::Creating);
+        creator(self)
+    }
+
+    fn running(&self, doing: Doing) -> Running {
+        Running::enter(self.election(), self.born, self.lock.dogpile().policy().name(), doing)
+    }
+}
+
+/// # Of a lock whose value lies beside it
+impl<L: Beside> Creation<'_, L> {
+    /// Ends the creation: the value is made, and stamped now. Blocks only for moments.
+    ///
+    /// Everybody who waited is served. If the creation was [superseded](Self::is_superseded), freshness stays as the
+    /// invalidation left it: those who were waiting before the invalidation are given this value, and one of those who
+    /// came later creates anew. If the creation has learned of it, because a [`publish`](Self::publish) was refused or
+    /// [`is_superseded`](Self::is_superseded) said so, nobody is given it.
+    ///
+    /// # Memory ordering
+    ///
+    /// All that was written before `finish` happens before whatever an access does that sees this creation (L4).
+    #[allow(clippy::must_use_candidate)] // most callers do not mind how it ended
+    pub fn finish(self) -> Finished {
+        let born = self.born;
+        self.end(None, |lock, finished, _, now| match finished {
+            Finished::Published => lock.dogpile().renew(now, None, Some(born)),
+            Finished::PublishedStale => lock.dogpile().renew_stale(now),
+            Finished::Superseded | Finished::Dead => {}
+        })
+    }
+
+    /// Gives the creation up as failed, saying why: those who hear of the [pause](crate::PolicyBuilder::retry_after)
+    /// that may follow are told. Blocks only for moments.
+    ///
+    /// [`try_run`](Self::try_run) does it with the creator's error. To give a creation up that has not failed, drop it.
+    ///
+    /// # Panics
+    ///
+    /// If `cause` panics on being displayed; the creation is given up all the same.
+    pub fn fail(mut self, cause: impl fmt::Display) {
+        self.fail_with(&cause);
     }
 
     /// Runs `store` unless the creation was superseded. Blocks no longer than `store` takes. The creation goes on:
@@ -263,56 +376,9 @@ impl<'a, L: Lock> Creation<'a, L> {
         Ok(store())
     }
 
-    /// Whatever is stored until it is dropped is stored before any later invalidation returns.
-    pub(crate) fn begin_store(&self) -> Result<Store<'_>, PublishError> {
-        let election = self.election();
-        match election.begin_store(self.born, &self.stores) {
-            Ok(()) => Ok(Store { election, stores: &self.stores }),
-            Err(Finished::Dead) => Err(PublishError::Dead),
-            Err(_superseded) => {
-                // Relaxed: see `end`.
-                self.kept_back.store(true, Ordering::Relaxed);
-                Err(PublishError::Superseded)
-            }
-        }
-    }
-
-    /// Whether the value was invalidated after this creation began. Never blocks.
-    ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true. From then on the lock assumes that
-    /// the creator stops: its value serves nobody else, not even those who have waited for it since before.
-    ///
-    /// A value that was only [marked stale](Dogpile::mark_stale) meanwhile is published all the same.
-    #[must_use]
-    pub fn is_superseded(&self) -> bool {
-        let superseded = !self.election().is_current(self.born);
-        if superseded {
-            // Relaxed: see `end`.
-            self.kept_back.store(true, Ordering::Relaxed);
-        }
-        superseded
-    }
-
-    /// Whether another was elected in its place, since this one took longer than its
-    /// [time-out](crate::PolicyBuilder::creation_timeout). Blocks only for moments.
-    ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true: whatever it makes is its own
-    /// caller's alone.
-    #[must_use]
-    pub fn is_dead(&self) -> bool {
-        !self.election().is_live(self.born.ticket)
-    }
-
-    /// Ends the creation without a value; all who wait look for themselves.
-    pub(crate) fn stand_down(mut self) {
-        self.open = false;
-        self.lock.dogpile().stand_down(self.born);
-    }
-
     /// Runs the creator on this thread and [finishes](Self::finish). Blocks no longer than `creator` takes.
     ///
-    /// If `creator` may fail, see [`run_fallible`](Self::run_fallible): here a returned `Err` is a value like any
-    /// other.
+    /// If `creator` may fail, see [`try_run`](Self::try_run): here a returned `Err` is a value like any other.
     ///
     /// # Panics
     ///
@@ -333,7 +399,7 @@ impl<'a, L: Lock> Creation<'a, L> {
     /// # Panics
     ///
     /// If `creator` panics, the panic goes on, and the creation is given up.
-    pub fn run_fallible<R, E: fmt::Display>(self, creator: impl FnOnce(&Self) -> Result<R, E>) -> Result<R, E> {
+    pub fn try_run<R, E: fmt::Display>(self, creator: impl FnOnce(&Self) -> Result<R, E>) -> Result<R, E> {
         let made = self.enter(creator);
         self.end_as(made)
     }
@@ -346,27 +412,15 @@ impl<'a, L: Lock> Creation<'a, L> {
         }
         made
     }
-
-    /// Runs something on this thread as part of the creation: who waits for it meanwhile is told (L7).
-    pub(crate) fn enter<R>(&self, creator: impl FnOnce(&Self) -> R) -> R {
-        // Relaxed: see `end`.
-        self.entered.store(true, Ordering::Relaxed);
-        let _running = self.running(Doing::Creating);
-        creator(self)
-    }
-
-    fn running(&self, doing: Doing) -> Running {
-        Running::enter(self.election(), self.born, self.lock.dogpile().policy().name(), doing)
-    }
 }
 
 /// # In the background
-impl<L: Lock + Send + Sync> Creation<'static, L> {
+impl<L: Beside> Creation<'static, L> {
     /// Has a `runner` [run](Self::run) it. Blocks until the runner has taken the job, or refused it; then the creation
     /// is given up.
     ///
-    /// The creator has nobody to return a value to: it keeps what it makes. For accesses that do all of this, see the
-    /// forms that end in `_in_background`.
+    /// The creator has nobody to return a value to: it keeps what it makes. For an access that does all of this, see
+    /// [`Access::in_background`](crate::Access::in_background).
     ///
     /// # Panics
     ///
@@ -384,7 +438,7 @@ impl<L: Lock + Send + Sync> Creation<'static, L> {
     /// }
     /// ```
     pub fn run_in_background(self, runner: &(impl Runner + ?Sized), creator: impl FnOnce(&Self) + Send + 'static) {
-        self.run_fallible_in_background(runner, infallibly(creator));
+        self.try_run_in_background(runner, infallibly(creator));
     }
 
     /// As [`run_in_background`](Self::run_in_background), with a creator that can fail: its error is what the creation
@@ -393,12 +447,12 @@ impl<L: Lock + Send + Sync> Creation<'static, L> {
     /// # Panics
     ///
     /// If the runner does.
-    pub fn run_fallible_in_background<R, E: fmt::Display>(
+    pub fn try_run_in_background<R, E: fmt::Display>(
         self,
         runner: &(impl Runner + ?Sized),
         creator: impl FnOnce(&Self) -> Result<R, E> + Send + 'static,
     ) {
-        runner.run(job(self, Self::is_dead, |creation| drop(creation.run_fallible(creator))));
+        runner.run(job(self, Self::is_dead, |creation| drop(creation.try_run(creator))));
     }
 }
 
@@ -430,7 +484,7 @@ pub(crate) fn job<N: Send + 'static>(
 
 /// A store that runs; it ends however its closure ends.
 #[derive(Debug)]
-pub(crate) struct Store<'a> {
+pub struct Store<'a> {
     election: &'a Election,
     stores: &'a AtomicU64,
 }

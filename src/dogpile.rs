@@ -1,39 +1,38 @@
 //! The lock: [`freshness`](crate::freshness) and [`election`](crate::election) together.
 //!
-//! Here are the type, its questions and its invalidations. How an access comes to its turn is in [`access`]; the forms
-//! that accesses take are in [`lock_mode`], [`getter_mode`], [`stamped_mode`] and, where the creation is handed over,
-//! [`in_background`]; those for tasks in [`tasks`]; what a getter is asked, in [`fetch`]. What its policy means to it
-//! is in [`terms`] and [`aging`]; what is counted and told of it, in [`seen`].
+//! Here are the type, its invalidations, and the accesses that have a name of their own; what the lock can be asked is
+//! in [`status`]. How an access comes to its turn is in [`access`], and its hit in [`hit`]; what an access is made of
+//! is in [`crate::access`], and how this lock serves it in [`crate::beside`]. What its policy means to the lock is in
+//! [`terms`] and [`aging`]; what is counted and told of it, in [`seen`]; what is for tasks alone, in [`tasks`].
 
 mod access;
 mod aging;
-mod fetch;
-mod getter_mode;
-mod in_background;
-mod lock_mode;
+mod hit;
 mod seen;
-mod stamped_mode;
+mod stamped;
+mod status;
 mod tasks;
 mod terms;
 
-pub(crate) use access::{Anew, Need, Settled};
-pub(crate) use aging::Sight;
-pub(crate) use fetch::{ByLock, Fetched, Getter, Guarded, Judge, Spared, found};
-pub(crate) use stamped_mode::ByStamp;
-pub use stamped_mode::Stamped;
+pub use access::Need;
+pub(crate) use access::{Anew, Settled};
+pub use aging::Sight;
+pub use stamped::Stamped;
+pub use status::Status;
 pub(crate) use terms::Nap;
 
+use crate::access::{Access, AsyncAccess, ByGetter, ByStamp, Elsewhere, Finds, Found, Keep, Kept, Reach};
 use crate::clock::{Clock, MonotonicClock};
 use crate::election::{Election, Generation, StoreEnd};
-use crate::error::StillStoring;
-use crate::freshness::{Expiry, Freshness};
+use crate::error::{AcquireError, CreateError, StillStoring};
+use crate::freshness::Expiry;
 use crate::running::is_creating_here;
 use crate::sync::const_fn;
+use crate::turn::{Outcome, Turn};
 use crate::wait::{Patience, Wait, block_on};
-use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::fmt::{self, Display};
+use std::ops::Deref;
 use std::time::Duration;
-use terms::Terms;
 
 /// A lock that elects one thread to rebuild an expired value while the others carry on with the old one.
 ///
@@ -67,9 +66,10 @@ use terms::Terms;
 /// # Deadlocks
 ///
 /// A creator that asks for its own value when there is none would wait for itself. Where the lock knows who runs the
-/// creator it says so instead of waiting: fallible and `_timeout` forms with an error, the others with a panic. See
-/// [`Creation`](crate::Creation) for when it cannot know. In the same way it finds creators that wait for each other's
-/// values, in a circle of any length, over any threads and locks; whoever would close the circle is told, and which
+/// creator, the access does not wait: it ends with an error if it has one (after [`timeout`](Access::timeout), and by
+/// [`or_try_create`](Access::or_try_create)), otherwise with a panic. [`Creation`](crate::Creation) says when the lock
+/// cannot know. In the same way the lock finds creators that wait for each other's values, in a circle of any length,
+/// over any threads and locks. The access that would close the circle is told so, and which
 /// [locks](crate::PolicyBuilder::name) are in it:
 ///
 /// ```text
@@ -105,19 +105,12 @@ use terms::Terms;
 /// assert_eq!(rate(1), 1.09);
 /// ```
 pub struct Dogpile<C: Clock = MonotonicClock> {
-    expiry: Expiry,
-    election: Election,
-    terms: Terms,
-    clock: C,
+    status: Status<C>,
 }
 
 /// A cache line.
 #[cfg(all(not(dogpile_loom), target_pointer_width = "64"))]
 const _: () = assert!(size_of::<Dogpile>() <= 64);
-
-// A panic can leave nothing half-done in here: user code runs between the transitions, never within one.
-impl<C: Clock + UnwindSafe> UnwindSafe for Dogpile<C> {}
-impl<C: Clock + RefUnwindSafe> RefUnwindSafe for Dogpile<C> {}
 
 impl Dogpile {
     const_fn! {
@@ -149,7 +142,7 @@ impl<C: Clock> Dogpile<C> {
         /// As [`new`](Dogpile::new), on a clock of one's own.
         #[must_use]
         pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
-            Self { expiry: Expiry::missing(expires_after), election: Election::new(), terms: Terms::none(), clock }
+            Self { status: Status::missing(expires_after, clock) }
         }
     }
 
@@ -157,6 +150,9 @@ impl<C: Clock> Dogpile<C> {
         /// Starts as if the value had just been created: for a value that is there before the lock is.
         ///
         /// Its life begins with the first access, since a `static` cannot read a clock.
+        ///
+        /// A lock in [getter mode](Self::fetch) starts so, since the store may hold a value from before: an access asks
+        /// the getter then, where it would otherwise create at once.
         ///
         /// ```
         /// use dogpile::{Dogpile, Outcome};
@@ -174,7 +170,7 @@ impl<C: Clock> Dogpile<C> {
 
     const_fn! {
         pub(crate) const fn be_born(&mut self) {
-            self.expiry.be_born();
+            self.status.expiry.be_born();
         }
     }
 
@@ -188,63 +184,6 @@ impl<C: Clock> Dogpile<C> {
 
     pub(crate) fn clock(&self) -> &C {
         &self.clock
-    }
-
-    /// Whether the value is fresh, stale or missing. Never blocks.
-    #[must_use]
-    pub fn freshness(&self) -> Freshness {
-        let now = self.expiry.now(&self.clock);
-        self.sight(self.expiry.peek(now), now).freshness()
-    }
-
-    /// Whether the value has expired or is missing. Never blocks.
-    #[must_use]
-    pub fn is_expired(&self) -> bool {
-        self.freshness() != Freshness::Fresh
-    }
-
-    /// Whether there is a value, fresh or stale. Never blocks.
-    #[must_use]
-    pub fn has_value(&self) -> bool {
-        self.freshness() != Freshness::Missing
-    }
-
-    /// How long ago the value was created, on this lock's clock and as precise as that clock's cheap form; `None` if it
-    /// is missing. Never blocks.
-    #[must_use]
-    pub fn age(&self) -> Option<Duration> {
-        self.expiry.age(&self.clock).filter(|_| self.has_value())
-    }
-
-    /// Whether a creation is running. Never blocks.
-    #[must_use]
-    pub fn is_creating(&self) -> bool {
-        self.election.look().is_creating()
-    }
-
-    /// How many threads and tasks wait for a creation right now. Blocks only for the moments in which the queue
-    /// changes. A wait of a task in the middle of a creator is counted from when the creator has polled it again, as the
-    /// wait has asked.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.election.waiting()
-    }
-
-    /// The current generation, for [`invalidate_if`](Self::invalidate_if). Blocks only for the moments in which it
-    /// moves.
-    ///
-    /// Take it before the access whose value it is to stand for. The value is then of that generation or a later one,
-    /// and `invalidate_if` never throws away a newer value than the one that was seen; nor that of another lock, which
-    /// has come to stand in the place of this one.
-    #[must_use]
-    pub fn generation(&self) -> Generation {
-        self.election.generation()
-    }
-
-    /// How long a value lives; `Duration::MAX` if it never expires.
-    #[must_use]
-    pub fn expires_after(&self) -> Duration {
-        self.expiry.lifetime()
     }
 
     /// Forgets the value: the next access creates, the others wait for it.
@@ -346,7 +285,7 @@ impl<C: Clock> Dogpile<C> {
     /// Makes the value stale: the next access creates, the others carry on with it. Never blocks on a creation.
     ///
     /// A creation that is running publishes its value as stale, so that the next access creates once more. A value that
-    /// is missing stays missing; but in [stamped getter mode](Self::get_or_create_stamped) a value that the store
+    /// is missing stays missing; but in [stamped getter mode](Self::fetch_stamped) a value that the store
     /// holds, and this lock has not seen, counts as stale too.
     ///
     /// # Memory ordering
@@ -359,13 +298,207 @@ impl<C: Clock> Dogpile<C> {
     }
 }
 
+/// # Accesses
+///
+/// An access is described step by step, and its last call makes it: see [`Access`]. Here are the calls that begin one,
+/// and short ones for the most common accesses.
+///
+/// ```
+/// # use dogpile::{AcquireError, Dogpile, Outcome};
+/// # use std::time::Duration;
+/// let lock = Dogpile::new(Duration::from_secs(60));
+/// let outcome = lock.access().timeout(Duration::from_secs(1)).or_create(|| { /* rebuild */ })?;
+/// assert_eq!(outcome, Outcome::Created);
+/// # Ok::<(), AcquireError>(())
+/// ```
+impl<C: Clock> Dogpile<C> {
+    /// Begins an access. Never blocks: nothing happens before the last call of the [`Access`].
+    #[inline]
+    pub fn access(&self) -> Access<&Self> {
+        Access::new(self, Elsewhere)
+    }
+
+    /// As [`access`](Self::access), with a creation that shares the lock and may outlive the caller. Never blocks.
+    ///
+    /// The lock is given by `&Arc<Dogpile>`, or by a reference to a [`Held`](crate::Held). A lock in a `static` needs
+    /// neither: the creation of its `access` may outlive the caller as it is. (So where the compiler says that `self` or
+    /// the lock does not live long enough, this is what is missing. The `Arc` is around the lock itself, not around what
+    /// has it for a field.)
+    ///
+    /// So a caller may return the old value at once, and have a thread pool, a queue or a timer run the creator:
+    /// [`in_background`](Access::in_background) does that, and by hand [`turn`](Access::turn) gives the
+    /// [`Creation`](crate::Creation). The right to create exists before the job does: a job that is lost or dropped
+    /// unrun gives it back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, Outcome, ThreadPerJob};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let lock = Arc::new(Dogpile::new(Duration::from_secs(60)).born_fresh());
+    /// lock.mark_stale();
+    /// let outcome = Dogpile::kept(&lock).in_background(&ThreadPerJob).or_create(|| { /* rebuild */ });
+    /// assert_eq!(outcome, Outcome::Stale, "the old value serves meanwhile");
+    /// ```
+    #[inline]
+    pub fn kept<'a, 'c, K: Reach<'a, 'c, Lock = Self>>(lock: K) -> Access<K> {
+        Access::new(lock, Elsewhere)
+    }
+
+    /// Begins an access by a task: see [`AsyncAccess`] for its steps and last calls, and [below](#for-tasks) for what
+    /// holds for all of them. Never blocks: nothing happens before the future of the last call is polled.
+    #[inline]
+    pub fn access_async(&self) -> AsyncAccess<&Self, Self> {
+        AsyncAccess::new(self, Elsewhere)
+    }
+
+    /// As [`access_async`](Self::access_async), with a creation that shares the lock and may outlive the caller. Never
+    /// blocks.
+    ///
+    /// The lock is given by `&Arc<Dogpile>`, by a reference to a `static`, or to a [`Held<'static, …>`](crate::Held).
+    #[inline]
+    pub fn kept_async<K: Keep<Self>>(lock: K) -> AsyncAccess<Kept<K, Self>, Self> {
+        AsyncAccess::new(lock.own(), Elsewhere)
+    }
+
+    /// Says what this access is to do: use the value, or create it. Short for [`access().turn()`](Access::turn).
+    ///
+    /// Blocks while there is no value and another thread creates it.
+    ///
+    /// # Panics
+    ///
+    /// If this thread is running the creator that the access would wait for. After a [`timeout`](Access::timeout) of
+    /// `Duration::MAX` the access has an error instead.
+    #[inline]
+    #[track_caller]
+    pub fn acquire(&self) -> Turn<'_, C> {
+        self.access().turn()
+    }
+
+    /// As [`acquire`](Self::acquire), but never blocks and never queues: it does what
+    /// `access().timeout(Duration::ZERO).turn()` does, and is not counted as one that [waited](crate::Stats).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`turn`](Access::turn): [`AcquireError::TimedOut`] if there is no value and another thread creates it.
+    #[inline]
+    pub fn try_acquire(&self) -> Result<Turn<'_, C>, AcquireError> {
+        self.access().try_turn()
+    }
+
+    /// Runs `creator` if the value has to be created and this access is elected. When this returns, a value has been
+    /// created: the creator puts it where the caller looks. Short for [`access().or_create(…)`](Access::or_create).
+    ///
+    /// Blocks as long as its own creator runs, or while there is no value and another thread creates it.
+    ///
+    /// # Panics
+    ///
+    /// If this thread is running the creator that the access would wait for. A panic of `creator` goes on to the
+    /// caller; the creation is given up, and the next access or a waiter takes over.
+    #[inline]
+    #[track_caller]
+    pub fn acquire_or_create(&self, creator: impl FnOnce()) -> Outcome {
+        self.access().or_create(creator)
+    }
+
+    /// As [`acquire_or_create`](Self::acquire_or_create), by a creator that can fail. Short for
+    /// [`access().or_try_create(…)`](Access::or_try_create).
+    ///
+    /// The error is the caller's own, and a waiter does not get it. One waiter is elected, and calls its own creator;
+    /// so while the source is down, the waiters fail one after the other. A [`timeout`](Access::timeout) bounds their
+    /// waits. A policy that [pauses](crate::PolicyBuilder::retry_after) after a failure has all of them told at once.
+    ///
+    /// The elected thread gets the error even if there is an old value, which all other threads go on using.
+    /// [`has_value`](Status::has_value) says whether there is one. A policy can [say](crate::OnError::ServeStale) that
+    /// the old value serves the elected thread, too, with [`Outcome::StaleOnError`].
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the
+    /// creator that the access would wait for, or one that the other waits for; [`CreateError::Paused`] after a
+    /// failure, if there is no value.
+    ///
+    /// # Panics
+    ///
+    /// If `creator` does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{CreateError, Dogpile, Outcome};
+    ///
+    /// let lock = Dogpile::never_expires();
+    /// assert_eq!(lock.acquire_or_try_create(|| Err("no answer")), Err(CreateError::Failed("no answer")));
+    /// assert!(!lock.has_value());
+    /// assert_eq!(lock.acquire_or_try_create(|| Ok::<(), String>(())), Ok(Outcome::Created));
+    /// ```
+    #[inline]
+    pub fn acquire_or_try_create<E: Display>(
+        &self,
+        creator: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Outcome, CreateError<E>> {
+        self.access().or_try_create(creator)
+    }
+
+    /// Begins an access whose value a getter fetches, and may find gone: *getter mode*. Short for
+    /// [`access().fetch(…)`](Access::fetch), which says when the getter is called, who creates and who waits. Never
+    /// blocks.
+    ///
+    /// **A lock for getters starts with [`born_fresh`](Self::born_fresh).** Without it the first access creates, and
+    /// asks no getter, though the store may hold a value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::Dogpile;
+    /// use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+    ///
+    /// static STORE: Mutex<BTreeMap<&str, u64>> = Mutex::new(BTreeMap::new()); // may lose entries when it likes
+    /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60)).born_fresh();
+    ///
+    /// fn answer() -> u64 {
+    ///     LOCK.fetch(|| STORE.lock().unwrap().get("answer").copied())
+    ///         .and_set(|made| drop(STORE.lock().unwrap().insert("answer", *made)))
+    ///         .or_create(|| 42) // slow
+    /// }
+    ///
+    /// STORE.lock().unwrap().insert("answer", 41); // before this program began
+    /// assert_eq!(answer(), 41);
+    /// STORE.lock().unwrap().clear();
+    /// assert_eq!(answer(), 42);
+    /// ```
+    #[inline]
+    pub fn fetch<R: Found, F: FnMut() -> R>(&self, getter: F) -> Access<&Self, ByGetter<F>> {
+        self.access().fetch(getter)
+    }
+
+    /// Begins an access whose value a getter fetches with the time when it was created: *stamped getter mode*. Short
+    /// for [`access().fetch_stamped(…)`](Access::fetch_stamped), which says what that time means. Never blocks.
+    ///
+    /// The getter is asked in any case, so that several processes agree on what is fresh, and a lock without
+    /// [`born_fresh`](Self::born_fresh) will do.
+    #[inline]
+    pub fn fetch_stamped<T, R, F>(&self, getter: F) -> Access<&Self, ByGetter<F, ByStamp>>
+    where
+        R: Found + Finds<Value = Stamped<T>>,
+        F: FnMut() -> R,
+    {
+        self.access().fetch_stamped(getter)
+    }
+}
+
+impl<C: Clock> Deref for Dogpile<C> {
+    type Target = Status<C>;
+
+    #[inline]
+    fn deref(&self) -> &Status<C> {
+        &self.status
+    }
+}
+
 impl<C: Clock> fmt::Debug for Dogpile<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dogpile")
-            .field("freshness", &self.freshness())
-            .field("generation", &self.generation())
-            .field("creating", &self.is_creating())
-            .field("expires_after", &Some(self.expires_after()).filter(|lifetime| *lifetime != Duration::MAX))
-            .finish_non_exhaustive()
+        self.status.describe("Dogpile", f)
     }
 }

@@ -344,8 +344,9 @@ impl Election {
     }
 
     /// The same for one who cannot create: it is never called, and waits for whatever comes, also while nobody creates.
-    pub fn wait_without_creator(&self, hears_of_pauses: bool) -> Waiter<'_> {
-        Waiter::new(self, self.look(), Role { creates: false, hears_of_pauses })
+    /// It hears of pauses.
+    pub fn wait_without_creator(&self) -> Waiter<'_> {
+        Waiter::new(self, self.look(), Role { creates: false, hears_of_pauses: true })
     }
 
     /// Whether a creation born then may still publish, as far as invalidations go.

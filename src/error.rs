@@ -1,7 +1,7 @@
 //! What can go wrong, one small type per kind of operation.
 
 use crate::sync::Arc;
-use std::convert::Infallible;
+use std::convert::{Infallible, identity};
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -111,7 +111,7 @@ impl fmt::Display for WaitCycle {
 
 /// Why an access was refused, of whatever kind it is: what is left of [`CreateError`] without the errors of the user's.
 #[derive(Clone, Debug)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     TimedOut,
     WouldDeadlock(WaitCycle),
     Paused { retry_in: Duration, cause: Arc<str> },
@@ -120,6 +120,7 @@ pub(crate) enum Refusal {
 }
 
 const LOST: &str = "the task that was spawned to create the value has panicked, was dropped, or takes too long";
+const NOT_STORED: &str = "the store would not take the value";
 const TIMED_OUT: &str = "timed out while waiting for others";
 const WOULD_DEADLOCK: &str =
     "a creator asked for the value that it is creating itself, and would have waited for itself for ever";
@@ -139,22 +140,29 @@ impl From<LockError> for Refusal {
     }
 }
 
-/// Why an access with a creator or a getter that can fail, failed.
+/// Why an access failed, by [`or_try_create`](crate::Access::or_try_create) or after a
+/// [`timeout`](crate::Access::timeout).
 ///
-/// `E` is the creator's own error and `G` the getter's, which come back untouched. In lock mode `G` is [`Infallible`];
-/// with a getter that cannot fail, say `CreateError<E>` in a signature, since the compiler does not guess `G`.
-/// `Display` says what failed; the cause is the [`source`](Error::source). It is an [`Error`] if `E` and `G` are: of a
-/// creator's `String`, `&str` or boxed error, go on with its `to_string()`. More reasons arise as the crate grows.
+/// `E` is the creator's own error, and the setter's. `G` is the getter's. Both come back untouched. Where there is no
+/// getter, or one that cannot fail, `G` is [`Infallible`], and `CreateError<E>` says it; where nothing can fail, `E` is
+/// `Infallible` as well, and that is an [`AcquireError`].
+///
+/// `Display` says what failed; the cause is the [`source`](Error::source). A `CreateError` is an [`Error`] if `E` and
+/// `G` are: of a creator's `String`, `&str` or boxed error, go on with its `to_string()`. More reasons arise as the
+/// crate grows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CreateError<E, G = Infallible> {
-    /// This access was elected, and its creator returned this error.
+    /// This access was elected, and its creator returned this error, or its setter.
     Failed(E),
     /// The getter returned this error. It is not taken for a miss: nothing was created.
     GetterFailed(G),
-    /// There was no value, and the creation that runs did not end in time: it goes on, and serves the others. Or, under
-    /// a guard, writers or readers did not let go in time; if the readers kept a setter waiting, its creation is given
-    /// up.
+    /// The store of a [`CachedByKey`](crate::CachedByKey) would not take what its function has made: the creation has
+    /// failed, and what was made is lost. (In all other accesses a setter fails with the creator's error.)
+    SetterFailed(G),
+    /// There was no value, and the creation that runs did not end in [time](crate::Access::timeout): it goes on, and
+    /// serves the others. Or, under a guard, writers or readers did not let go in time; if the readers kept a setter
+    /// waiting, its creation is given up.
     TimedOut,
     /// This thread, or task, is running the creator that it would have waited for, or one that the other waits for
     /// already. (Of tasks that is told as far as their [polls](crate::Dogpile#for-tasks) tell.)
@@ -174,14 +182,15 @@ pub enum CreateError<E, G = Infallible> {
     /// itself.
     WriteLockHeld,
     /// There was no value, and it was this access's [turn](crate::Spawner#the-access-that-waits) to create one, but its
-    /// creator is gone with the task that was spawned for this access: the creator panicked, the task was dropped
-    /// half-way, or its creation is [dead or overdue](crate::PolicyBuilder::creation_timeout). (An overdue creation
-    /// goes on, and its value may yet become the current one.)
+    /// creator is gone with the task that was [spawned](crate::AsyncAccess::spawned_by) for this access: the creator
+    /// panicked, or left its [`Shared`](crate::Shared) where it is still held; the task was dropped half-way; or its
+    /// creation is [dead or overdue](crate::PolicyBuilder::creation_timeout). (An overdue creation goes on, and its
+    /// value may yet become the current one.)
     Lost,
 }
 
-/// Why an access failed whose creator and getter cannot: what is left of [`CreateError`] where nothing of the user's
-/// can fail.
+/// Why an access failed whose creator and getter cannot: [`CreateError`] where nothing of the user's can fail. It comes
+/// of a [time-out](crate::Access::timeout), and of a creation that is [spawned](crate::AsyncAccess::spawned_by).
 pub type AcquireError = CreateError<Infallible>;
 
 impl AcquireError {
@@ -194,7 +203,7 @@ impl AcquireError {
     ///
     /// fn renew(lock: &Dogpile) -> Result<Outcome, CreateError<io::Error>> {
     ///     let at_once = Duration::ZERO;
-    ///     drop(lock.acquire_timeout(at_once).map_err(AcquireError::widen)?);
+    ///     drop(lock.access().timeout(at_once).turn().map_err(AcquireError::widen)?);
     ///     lock.acquire_or_try_create(|| Err(io::Error::other("no answer")))
     /// }
     ///
@@ -202,14 +211,59 @@ impl AcquireError {
     /// ```
     #[must_use]
     pub fn widen<E, G>(self) -> CreateError<E, G> {
+        self.map(|never| match never {}, |never| match never {}, |never| match never {})
+    }
+}
+
+impl<E, G> CreateError<E, G> {
+    /// The same, with other errors of the user's.
+    pub(crate) fn map<F, H>(
+        self,
+        failed: impl FnOnce(E) -> CreateError<F, H>,
+        getter_failed: impl FnOnce(G) -> H,
+        setter_failed: impl FnOnce(G) -> H,
+    ) -> CreateError<F, H> {
         match self {
-            Self::Failed(never) | Self::GetterFailed(never) => match never {},
+            Self::Failed(error) => failed(error),
+            Self::GetterFailed(error) => CreateError::GetterFailed(getter_failed(error)),
+            Self::SetterFailed(error) => CreateError::SetterFailed(setter_failed(error)),
             Self::TimedOut => CreateError::TimedOut,
             Self::WouldDeadlock(cycle) => CreateError::WouldDeadlock(cycle),
             Self::Paused { retry_in, cause } => CreateError::Paused { retry_in, cause },
             Self::ReadLockHeld => CreateError::ReadLockHeld,
             Self::WriteLockHeld => CreateError::WriteLockHeld,
             Self::Lost => CreateError::Lost,
+        }
+    }
+
+    /// The same, if getter and setter cannot fail.
+    pub(crate) fn without_getter(self, cannot_fail: impl Fn(G) -> Infallible) -> CreateError<E> {
+        self.map(CreateError::Failed, &cannot_fail, &cannot_fail)
+    }
+}
+
+impl<E, G> CreateError<Either<E, G>, G> {
+    /// Tells a function's error from that of its store.
+    pub(crate) fn told_apart(self) -> CreateError<E, G> {
+        let failed = |error| match error {
+            Either::Function(error) => CreateError::Failed(error),
+            Either::Store(error) => CreateError::SetterFailed(error),
+        };
+        self.map(failed, identity, identity)
+    }
+}
+
+/// What a creation fails with that calls a function and stores its result.
+pub(crate) enum Either<E, G> {
+    Function(E),
+    Store(G),
+}
+
+impl<E: fmt::Display, G: fmt::Display> fmt::Display for Either<E, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(error) => error.fmt(f),
+            Self::Store(error) => write!(f, "{NOT_STORED}: {error}"),
         }
     }
 }
@@ -251,7 +305,9 @@ pub(crate) fn or_deadlock<T>(got: Result<T, impl Into<AcquireError>>) -> T {
 #[track_caller]
 pub(crate) fn would_deadlock(error: impl Into<AcquireError>) -> ! {
     match error.into() {
-        AcquireError::Failed(never) | AcquireError::GetterFailed(never) => match never {},
+        AcquireError::Failed(never) | AcquireError::GetterFailed(never) | AcquireError::SetterFailed(never) => {
+            match never {}
+        }
         AcquireError::TimedOut => unreachable!("a wait without an end does not time out"),
         AcquireError::Paused { .. } => unreachable!("who cannot say so is not told of a pause"),
         error => panic!("{error}"),
@@ -263,6 +319,7 @@ impl<E, G> fmt::Display for CreateError<E, G> {
         f.write_str(match self {
             Self::Failed(_) => "the creator failed",
             Self::GetterFailed(_) => "the getter failed",
+            Self::SetterFailed(_) => NOT_STORED,
             Self::TimedOut => TIMED_OUT,
             Self::WouldDeadlock(cycle) => return cycle.fmt(f),
             Self::Paused { retry_in, cause } => return paused(f, *retry_in, cause),
@@ -277,73 +334,13 @@ impl<E: Error + 'static, G: Error + 'static> Error for CreateError<E, G> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed(error) => Some(error),
-            Self::GetterFailed(error) => Some(error),
+            Self::GetterFailed(error) | Self::SetterFailed(error) => Some(error),
             Self::TimedOut
             | Self::WouldDeadlock(_)
             | Self::Paused { .. }
             | Self::ReadLockHeld
             | Self::WriteLockHeld
             | Self::Lost => None,
-        }
-    }
-}
-
-/// What a getter says when it finds nothing: the value has to be created anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct NeedRegeneration;
-
-impl fmt::Display for NeedRegeneration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the getter found no value")
-    }
-}
-
-impl Error for NeedRegeneration {}
-
-/// Why a getter that can fail brought no value.
-///
-/// A miss may be said by `?` from [`NeedRegeneration`]; an error of the store is to be named as what it is, so that
-/// neither is taken for the other:
-///
-/// ```
-/// use dogpile::{GetError, NeedRegeneration};
-///
-/// # fn look_up(_: &str) -> Result<Option<u64>, std::io::Error> { Ok(None) }
-/// let getter = || {
-///     let found = look_up("key").map_err(GetError::Failed)?;
-///     Ok(found.ok_or(NeedRegeneration)?)
-/// };
-/// # let got: Result<u64, _> = getter();
-/// # assert!(matches!(got, Err(GetError::NeedRegeneration)));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GetError<G> {
-    /// There is no value: it has to be created anew.
-    NeedRegeneration,
-    /// It is not known whether there is a value. The access fails with this.
-    Failed(G),
-}
-
-impl<G> From<NeedRegeneration> for GetError<G> {
-    fn from(NeedRegeneration: NeedRegeneration) -> Self {
-        Self::NeedRegeneration
-    }
-}
-
-impl<G> fmt::Display for GetError<G> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NeedRegeneration => NeedRegeneration.fmt(f),
-            Self::Failed(_) => f.write_str("the getter failed"),
-        }
-    }
-}
-
-impl<G: Error + 'static> Error for GetError<G> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::NeedRegeneration => None,
-            Self::Failed(error) => Some(error),
         }
     }
 }

@@ -181,9 +181,18 @@ impl Expiry {
 
     /// How long ago the value was created; `None` if it is missing.
     pub fn age(&self, clock: &impl Clock) -> Option<Duration> {
+        self.age_or(Some(Duration::ZERO), clock)
+    }
+
+    /// The same; `None` as well if it was born fresh, and nobody has started its life.
+    pub fn begun_age(&self, clock: &impl Clock) -> Option<Duration> {
+        self.age_or(None, clock)
+    }
+
+    fn age_or(&self, unstamped: Option<Duration>, clock: &impl Clock) -> Option<Duration> {
         match self.look(EARLIEST) {
             Look::Known(Freshness::Missing) => None,
-            Look::Unstamped => Some(Duration::ZERO),
+            Look::Unstamped => unstamped,
             Look::Known(_) | Look::Passed => {
                 // Relaxed: the stamp was stored before the deadline that `look` acquired, or is being stored by
                 // whoever stamps a born value (0, and the value has no age yet).
@@ -192,6 +201,25 @@ impl Expiry {
                     stamp => Some(Duration::from_nanos(self.now(clock).saturating_sub(stamp))),
                 }
             }
+        }
+    }
+
+    /// When the value expires; 0 if somebody said that it has, or there is none.
+    pub fn expires(&self) -> u64 {
+        // Acquire: as in `look`.
+        match self.deadline.load(Ordering::Acquire) {
+            ..EARLIEST => 0,
+            deadline => deadline,
+        }
+    }
+
+    /// For how long a value lives that is there, in nanoseconds: as the lock says; or else, if that never expires, from
+    /// when it was created to that time.
+    pub fn lifetime_until(&self, expires: u64) -> u64 {
+        match self.lifetime {
+            // Relaxed: as in `age`.
+            NEVER => expires.saturating_sub(self.stamp.load(Ordering::Relaxed)),
+            lifetime => lifetime,
         }
     }
 

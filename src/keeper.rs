@@ -1,75 +1,17 @@
 //! How a creation holds on to its lock.
 
-use crate::readers::{HasReaders, Owner};
 use crate::sync::Arc;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-/// What a lock is held by that may outlive its caller: `&'static L`, `&'a Arc<L>`, or `&'a Held<'static, K, L>` from a
-/// [`Registry`](crate::Registry). The functions that end in `_in_background` take one, and those of a
-/// [`SyncReaderDogpile`](crate::SyncReaderDogpile) that end in `_async`.
-///
-/// It cannot be implemented elsewhere.
-pub trait Keep<'a, L>: Keeps<'a, L> {}
-
-/// What is behind a [`Keep`].
-pub trait Keeps<'a, L>: Copy {
-    /// What is kept.
-    fn kept(self) -> &'a L;
-
-    /// A hold of its own.
-    fn keeper(self) -> Keeper<'static, L>;
-
-    /// The same, for a guard.
-    fn owner(self) -> Owner
-    where
-        L: HasReaders + 'static;
-}
-
-impl<L> Keep<'static, L> for &'static L {}
-impl<L> Keeps<'static, L> for &'static L {
-    fn kept(self) -> &'static L {
-        self
-    }
-
-    fn keeper(self) -> Keeper<'static, L> {
-        Keeper::Borrowed(self)
-    }
-
-    fn owner(self) -> Owner
-    where
-        L: HasReaders,
-    {
-        Owner::for_ever(self.readers())
-    }
-}
-
-impl<'a, L> Keep<'a, L> for &'a Arc<L> {}
-impl<'a, L> Keeps<'a, L> for &'a Arc<L> {
-    fn kept(self) -> &'a L {
-        self
-    }
-
-    fn keeper(self) -> Keeper<'static, L> {
-        Keeper::Shared(Arc::clone(self))
-    }
-
-    fn owner(self) -> Owner
-    where
-        L: HasReaders + 'static,
-    {
-        Owner::shared(Arc::clone(self))
-    }
-}
-
-/// How something is held on to.
+/// A hold on a lock, for `'a`.
 pub enum Keeper<'a, L> {
-    /// By who owns it.
+    /// The lock lives that long.
     Borrowed(&'a L),
-    /// By a share.
+    /// A share of the lock.
     Shared(Arc<L>),
-    /// By what a registry keeps it for, whatever its key is.
+    /// What holds the lock.
     Held(Box<dyn Deref<Target = L> + Send + Sync + 'a>),
 }
 

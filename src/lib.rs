@@ -4,12 +4,13 @@
 //!
 //! [`Cached`] keeps one value fresh, [`CachedFn`] a function's, and [`cached_by_key`](cached_by_key()) the results of a
 //! function with arguments, in a store. [`Dogpile`] is the lock under all of them; its documentation says who runs, who
-//! waits and who carries on. [`Turn`] is what an access is given, [`Creation`] the right to create. [`Registry`] has a
-//! lock for each key. [`SyncReaderDogpile`] is the lock for what readers hold on to while it is swapped, and [`RmLock`]
-//! its readers by themselves. [`Clock`] is what time it is. [`Policy`] is what happens as a value ages and when
-//! creating goes wrong, [`Runner`] and [`Spawner`] who creates in the background, and [`Observer`] who is told. Each
-//! type has its forms for tasks under a heading of that name; what holds for all of them is said at
-//! [`Dogpile`](Dogpile#for-tasks).
+//! waits and who carries on. [`Access`] is the one way to ask any of them, with its steps and last calls, and
+//! [`AsyncAccess`] that of tasks; what holds for all tasks is said at [`Dogpile`](Dogpile#for-tasks). [`Turn`] is what
+//! an access is given that does not create by itself, [`Creation`] the right to create, and [`Status`] what a lock can
+//! be asked. [`Registry`] has a lock for each key. [`SyncReaderDogpile`] is the lock for what readers hold on to while
+//! it is swapped, and [`RmLock`] its readers by themselves. [`Clock`] is what time it is. [`Policy`] is what happens as
+//! a value ages and when creating goes wrong, [`Runner`] and [`Spawner`] who creates in the background, and
+//! [`Observer`] who is told.
 //!
 //! # Fork
 //!
@@ -18,7 +19,7 @@
 //!
 //! | at that moment | in the child |
 //! |---|---|
-//! | another thread, or a job or a task on one, created a value | that creation [runs](Dogpile::is_creating) without an end: a stale value is served as long, without an error, and an access that finds none waits until its time is out. With a [`creation_timeout`](PolicyBuilder::creation_timeout) another access is elected when that is over, unless the creation was inside [`publish`](Creation::publish) or had the write lock |
+//! | another thread, or a job or a task on one, created a value | that creation [runs](Status::is_creating) without an end: a stale value is served as long, without an error, and an access that finds none waits until its time is out. With a [`creation_timeout`](PolicyBuilder::creation_timeout) another access is elected when that is over, unless the creation was inside [`publish`](Creation::publish) or had the write lock |
 //! | another thread, or a task that nobody polls any more, waited for a value | that waiter keeps its place in the queue; if it is called to create, those behind it wait until another access comes |
 //! | another thread held a guard of a [`SyncReaderDogpile`] or an [`RmLock`] | nobody can ever write, or if that was a write guard read |
 //! | another thread had a [`Held`] of a [`Registry`] | that key's lock is there for good; so is what was being read of a [`Cached`] |
@@ -43,6 +44,8 @@
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("dogpile keeps deadlines and generations in 64-bit atomics, which this target does not have");
 
+pub mod access;
+mod beside;
 mod cached;
 mod cached_by_key;
 mod cached_fn;
@@ -70,23 +73,28 @@ mod turn;
 mod wait;
 mod wakers;
 
+pub use crate::access::{Access, AsyncAccess, InBackground, Spawned};
+pub use crate::beside::Beside;
 pub use crate::cached::{Cached, CachedGuard, Made, Renewal};
-pub use crate::cached_by_key::{CachedByKey, Store, cached_by_key};
+pub use crate::cached_by_key::{
+    AsyncFunctionOf, AsyncStore, BoxedFunctionOf, CachedByKey, Closures, For, FunctionOf, Store, cached_by_key,
+};
 #[doc(hidden)]
 pub use crate::cached_fn::kind;
-pub use crate::cached_fn::{AsyncCreator, CachedFn, Creator, cached, cached_async};
+pub use crate::cached_fn::{
+    AsyncCreator, BoxedCreator, BoxedFuture, CachedFn, Creator, SpawnedCreator, cached, cached_async,
+};
 #[cfg(all(target_os = "linux", not(dogpile_portable)))]
 pub use crate::clock::BoottimeClock;
 pub use crate::clock::{Clock, ManualClock, MonotonicClock};
-pub use crate::creation::Creation;
-pub use crate::dogpile::{Dogpile, Stamped};
+pub use crate::creation::{Creation, Shared};
+pub use crate::dogpile::{Dogpile, Stamped, Status};
 pub use crate::election::{Finished, Generation};
 pub use crate::error::{
-    AcquireError, CreateError, FencesDecided, GetError, LockError, NeedRegeneration, PublishError, StillStoring,
-    WaitCycle, WouldBlock, WriteLockError,
+    AcquireError, CreateError, FencesDecided, LockError, PublishError, StillStoring, WaitCycle, WouldBlock,
+    WriteLockError,
 };
 pub use crate::freshness::Freshness;
-pub use crate::keeper::Keep;
 pub use crate::lock::Lock;
 #[cfg(feature = "metrics")]
 pub use crate::observer::Metrics;

@@ -2,17 +2,62 @@
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
+use crate::registry::Held;
+use crate::sync::Arc;
+use crate::turn::Turn;
 
 /// A lock that elects: [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) or [`Cached`](crate::Cached). A
 /// [`Creation`](crate::Creation) is of one, and a [`Registry`](crate::Registry) has many.
 ///
 /// It cannot be implemented elsewhere.
-pub trait Lock: Elects {}
+pub trait Lock: Elects + Sized {
+    /// What an access gives that has come to a `V`: the `V`, or a guard of it.
+    type Got<'a, V>
+    where
+        Self: 'a;
+
+    /// What an access by a task gives that has come to a `V`.
+    type GotByTask<V>;
+
+    /// What an access gives that does not create by itself.
+    type Turn<'a, 'c>
+    where
+        Self: 'a + 'c;
+
+    /// What an access by a task gives that does not create by itself.
+    type TurnByTask<'c>
+    where
+        Self: 'c;
+
+    /// What a creation has noted.
+    #[doc(hidden)]
+    type Noted: Default;
+
+    /// What the guards of tasks hold.
+    #[doc(hidden)]
+    type Owner;
+
+    #[doc(hidden)]
+    fn owner_for_ever(&'static self) -> Self::Owner;
+
+    #[doc(hidden)]
+    fn owner_shared(this: &Arc<Self>) -> Self::Owner
+    where
+        Self: 'static;
+
+    #[doc(hidden)]
+    fn owner_held<K: Send + Sync + 'static>(held: &Held<'static, K, Self>) -> Self::Owner
+    where
+        Self: Send + Sync + 'static;
+}
 
 /// What is behind a [`Lock`].
 pub trait Elects {
     /// What time it is for it.
     type Clock: Clock;
+
+    /// Whether what it keeps fresh is in it, and goes with it.
+    const OWNS_ITS_VALUE: bool = false;
 
     /// Its election and its freshness.
     fn dogpile(&self) -> &Dogpile<Self::Clock>;
@@ -21,7 +66,46 @@ pub trait Elects {
     fn dogpile_mut(&mut self) -> &mut Dogpile<Self::Clock>;
 }
 
-impl<C: Clock> Lock for Dogpile<C> {}
+/// What a lock has for its owners whose guards own nothing.
+macro_rules! owns_nothing {
+    () => {
+        type Owner = ();
+
+        fn owner_for_ever(&'static self) {}
+
+        fn owner_shared(_: &$crate::sync::Arc<Self>)
+        where
+            Self: 'static,
+        {
+        }
+
+        fn owner_held<K: Send + Sync + 'static>(_: &$crate::registry::Held<'static, K, Self>)
+        where
+            Self: Send + Sync + 'static,
+        {
+        }
+    };
+}
+pub(crate) use owns_nothing;
+
+impl<C: Clock> Lock for Dogpile<C> {
+    type Got<'a, V>
+        = V
+    where
+        Self: 'a;
+    type GotByTask<V> = V;
+    type Turn<'a, 'c>
+        = Turn<'c, C>
+    where
+        Self: 'a + 'c;
+    type TurnByTask<'c>
+        = Turn<'c, C>
+    where
+        Self: 'c;
+    type Noted = ();
+
+    owns_nothing! {}
+}
 
 impl<C: Clock> Elects for Dogpile<C> {
     type Clock = C;
@@ -34,20 +118,6 @@ impl<C: Clock> Elects for Dogpile<C> {
         self
     }
 }
-
-/// Questions to a lock that are its `dogpile`'s to answer.
-macro_rules! ask_the_dogpile {
-    ($($(#[$meta:meta])* fn $name:ident() -> $answer:ty;)+) => {
-        $(
-            $(#[$meta])*
-            #[must_use]
-            pub fn $name(&self) -> $answer {
-                self.dogpile.$name()
-            }
-        )+
-    };
-}
-pub(crate) use ask_the_dogpile;
 
 /// A lock is ruled as its `dogpile` is.
 macro_rules! ruled_as_the_dogpile {
@@ -67,24 +137,6 @@ macro_rules! ruled_as_the_dogpile {
         pub fn with_shared_policy(mut self, policy: $crate::sync::Arc<crate::Policy>) -> Self {
             self.dogpile.share_rule(policy);
             self
-        }
-
-        $crate::lock::ask_the_dogpile! {
-            /// How long nobody is to create yet, since the last creation has
-            /// [failed](crate::PolicyBuilder::retry_after); `None` if there is no pause. On the lock's own clock. Never
-            /// blocks.
-            fn paused_for() -> Option<std::time::Duration>;
-        }
-
-        $crate::lock::ask_the_dogpile! {
-            /// What this lock has done so far. As [`Dogpile::stats`](crate::Dogpile::stats). Never blocks.
-            fn stats() -> crate::Stats;
-        }
-
-        /// The policy that rules this lock.
-        #[must_use]
-        pub fn policy(&self) -> &crate::Policy {
-            self.dogpile.policy()
         }
     };
 }

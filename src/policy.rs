@@ -226,8 +226,9 @@ impl PolicyBuilder {
     /// - an old value is served, as [`Stale`](crate::Outcome::Stale), without calling any creator;
     /// - where there is none, all who have waited and all who come get
     ///   [`CreateError::Paused`](crate::CreateError::Paused) with the cause and the time left, in place of one attempt
-    ///   each. So do those who ask for one to be made though it be fresh. Forms that have no error to say so by
-    ///   (`acquire`, `acquire_or_create`, `get_or_create`, `get` and `refresh`) create when elected, one at a time.
+    ///   each. So do those who ask for one to be made though it be fresh. An access that has no error to say so by (one
+    ///   that ends in `turn`, `or_create` or `get`, without a [time-out](crate::Access::timeout)) creates when it is
+    ///   elected, one at a time.
     ///
     /// The pauses grow from failure to failure as [`Backoff`] says, until a creation succeeds or a value is
     /// [set](crate::Cached::set). Invalidations do not end a pause: they say nothing of the source.
@@ -321,14 +322,14 @@ impl PolicyBuilder {
     }
 
     /// How far ahead of this machine's time of day a stamp from elsewhere may lie, in [stamped getter
-    /// mode](crate::Dogpile::get_or_create_stamped). A stamp within it counts as now, one beyond it as stale. Zero
+    /// mode](crate::Dogpile::fetch_stamped). A stamp within it counts as now, one beyond it as stale. Zero
     /// trusts nobody's clock but one's own; `Duration::MAX` trusts everybody's. Precise to the nanosecond.
     pub const fn max_skew(mut self, max_skew: Duration) -> Self {
         self.0.max_skew = max_skew;
         self
     }
 
-    /// Who is told what happens to the lock. By default nobody is; what it [counts](crate::Dogpile::stats) it counts
+    /// Who is told what happens to the lock. By default nobody is; what it [counts](crate::Status::stats) it counts
     /// anyway. There is one: two are a pair, `&(Tracing, Metrics)`.
     pub const fn observer(mut self, observer: &'static dyn Observer) -> Self {
         self.0.seen_by = SeenBy(Some(observer));

@@ -1,6 +1,6 @@
-//! One lock per key, alive while in use.
+//! One lock per key, alive while in use, or while its value is.
 //!
-//! Here are the type and its forms. What an entry goes through is in [`shard`], how it is looked up and let go in
+//! Here are the type and its look-ups. What an entry goes through is in [`shard`], how it is looked up and let go in
 //! [`root`], and what holds it in [`held`].
 
 mod held;
@@ -21,29 +21,79 @@ use std::hash::Hash;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
-/// A lock for each key: made on first use, the same one for all who ask while anybody holds it, gone when the last one
-/// lets go.
+/// A lock for each key: made on first use, the same one for all who ask while anybody holds it. A lock that owns its
+/// value is kept with that; any other one is gone when its last holder lets go.
 ///
 /// For values that are many and live elsewhere (rows, pages, users in memcached), each with its own election:
 /// [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) or [`Cached`](crate::Cached). A look-up yields a
 /// [`Held`], which derefs to the lock; while one exists, so does the lock. A creation in flight holds it as well, since
-/// it borrows the `Held` or, [owned](Held::acquire_owned), has one of its own.
+/// it borrows the `Held` or, of an access that [keeps](Dogpile::kept) it, has one of its own.
 ///
-/// **Unless the registry [keeps what is idle](Self::keep_idle), a lock goes with its last holder,** and with it
-/// whatever it knew: its deadline, its generation, what somebody said to it, and the value of a
-/// [`Cached`](crate::Cached). (The next lock of that key takes a [`Generation`](crate::Generation) of its own.) That
-/// suits [stamped getter mode](Dogpile::get_or_create_stamped), where the store keeps all of that. For the others have
-/// the registry [keep them](Self::keep_idle) for a while.
+/// # What is kept
 ///
-/// It is no cache: it has no bound but the keys in use and those that `keep_idle`, or a [pause](Self::with_policy),
-/// keeps.
+/// A lock that nobody holds is *idle*. How long the registry keeps an idle lock is said by
+/// [`keep_idle`](Self::keep_idle), or else up to the lock:
+///
+/// | an idle lock | is kept |
+/// |---|---|
+/// | [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) | not at all |
+/// | [`Cached`](crate::Cached) without a value | not at all |
+/// | `Cached` with a value | for one lifetime after its last use, and in any case until the value has expired |
+/// | the same under [`max_stale`](crate::PolicyBuilder::max_stale) | until the value is too old to be served |
+/// | `Cached` with a value that never expires | for good |
+/// | any of them in a [pause](Self::with_policy) | until the pause is over, at the least |
+///
+/// *Values are kept,* since a registry that forgets a value between two reads has each of them create it. They are kept
+/// for one lifetime, since a key that is asked for at least that often then always has its value: a fresh one, or an
+/// old one while the next is made. A key that is asked for more seldom costs no memory in between. The lifetime is
+/// [that of the lock](crate::Status::expires_after). Where the lock never expires, the lifetime is that of the value,
+/// if the creator [gave it one](crate::Made::expires_after); a value that was then [marked
+/// stale](crate::Cached::mark_stale) is kept as long again as it has lived.
+///
+/// *Locks without a value go* with the last holder, and with them whatever they knew: the deadline, the generation,
+/// what somebody said to them. (The next lock of that key takes a [`Generation`](crate::Generation) of its own.) That
+/// suits [stamped getter mode](Dogpile::fetch_stamped), where the store keeps all of that. For the other modes
+/// have the registry [keep them](Self::keep_idle) for a while.
+///
+/// *In getter mode* a new lock that is [born fresh](Dogpile::born_fresh) takes what the store holds for fresh. So a key
+/// that is asked for more seldom than `keep_idle` never expires, and without `keep_idle` no key does. Have the store
+/// end its entries by itself, or keep the time with the value (`fetch_stamped`). An invalidation goes with the lock,
+/// too: who [invalidates](Dogpile::invalidate) removes the value from the store as well.
+///
+/// ```
+/// use dogpile::{CreateError, Dogpile, Registry};
+/// use std::{io, time::Duration};
+/// # fn ask(_: &str) -> io::Result<Option<u64>> { Ok(None) }
+/// # fn tell(_: &str, _: u64, _expires_after: Duration) -> io::Result<()> { Ok(()) }
+/// # fn forget(_: &str) -> io::Result<()> { Ok(()) }
+///
+/// const MINUTE: Duration = Duration::from_secs(60);
+/// static LOCKS: Registry<String> = Registry::new(|_| Dogpile::new(MINUTE).born_fresh()).keep_idle(MINUTE);
+///
+/// fn answer(key: &str) -> Result<u64, CreateError<io::Error, io::Error>> {
+///     let lock = LOCKS.get(key);
+///     lock.fetch(|| ask(key)).and_set(|made| tell(key, *made, MINUTE)).or_try_create(|| Ok(42))
+/// }
+///
+/// fn invalidate(key: &str) -> io::Result<()> {
+///     LOCKS.get(key).invalidate(); // what is being made just now is not stored
+///     forget(key)
+/// }
+/// # assert_eq!(answer("key").unwrap(), 42);
+/// # invalidate("key").unwrap();
+/// ```
+///
+/// A registry is no cache: the number of its keys has no bound but the keys in use and those that are kept. Of `Cached`
+/// it has as many as had a value and were used within a lifetime; a creator that fails, and a read that creates
+/// nothing, leave no key behind. Where outsiders choose the keys, and values live long or for good, have `keep_idle`
+/// say how long they stay.
 ///
 /// # Cost
 ///
 /// A look-up hashes the key and takes the mutex of one of 64 shards, for which unrelated keys seldom meet; so does the
 /// last who lets go. That is some 35 ns together, and 60 ns where the lock has to be made. Memory is per key that lives
 /// (160 bytes with a number for a key and a `Dogpile`; 88 more once that has created something, for its
-/// [`stats`](Dogpile::stats)), and follows their number down as well as up. The registry itself takes 8 KB.
+/// [`stats`](crate::Status::stats)), and follows their number down as well as up. The registry itself takes 8 KB.
 ///
 /// # Two threads at once
 ///
@@ -76,20 +126,28 @@ use std::time::Duration;
 /// assert!(LOCKS.is_empty());
 /// ```
 ///
-/// With values, kept for five minutes after they were last asked for:
+/// With values:
 ///
 /// ```
 /// use dogpile::{Cached, Registry};
 /// use std::time::Duration;
 ///
-/// static PAGES: Registry<u64, Cached<String>> =
-///     Registry::new(|_| Cached::new(Duration::from_secs(60))).keep_idle(Duration::from_secs(300));
+/// static PAGES: Registry<u64, Cached<String>> = Registry::new(|_| Cached::new(Duration::from_secs(60)));
 ///
 /// fn page(number: u64) -> String {
 ///     PAGES.get(&number).get_or_create(|| format!("page {number}") /* slow */).clone()
 /// }
 /// assert_eq!(page(7), "page 7");
-/// assert_eq!(PAGES.get(&7).try_get().as_deref(), Some(&page(7)));
+/// assert!(PAGES.get(&7).get_fresh().is_some(), "kept");
+/// ```
+///
+/// Values that never expire, kept for five minutes after they were last asked for:
+///
+/// ```
+/// # use dogpile::{Cached, Registry};
+/// # use std::time::Duration;
+/// static RULES: Registry<String, Cached<String>> =
+///     Registry::new(|_| Cached::never_expires()).keep_idle(Duration::from_secs(300));
 /// ```
 pub struct Registry<K, L = Dogpile, F = fn(&K) -> L> {
     root: Root<K, L>,
@@ -136,7 +194,13 @@ impl<K, L, F> Registry<K, L, F> {
 
     const_fn! {
         /// Keeps locks, with their values and state, for that long after they were last used: until `idle_for` after
-        /// the last holder has let go. Zero, the default, does not; `Duration::MAX` keeps them for good.
+        /// the last holder has let go, whatever a lock is in. Zero keeps none of them, and `Duration::MAX` all of them
+        /// for good.
+        ///
+        /// The default is [up to the lock](Self#what-is-kept): a [`Cached`](crate::Cached) is kept as long as its value
+        /// is of use, and other locks are not kept. A shorter `idle_for` loses values that are still fresh, and with
+        /// zero the value of a `Cached` goes with the last holder. A longer one keeps an old value, to be served where
+        /// the next one is long in coming, and keys for which there is no value.
         ///
         /// The time is that of the locks' own clock: give all of them the same. Whoever is the last to let go of a lock
         /// removes a few that have been idle for too long, in its own shard and in one other in turn. So entries may

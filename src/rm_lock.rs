@@ -60,8 +60,8 @@ use std::time::Duration;
 ///
 /// # Deadlocks
 ///
-/// Asking for the write lock while this thread reads, and for either while it writes, is found at once: the `_timeout`
-/// forms return an error, the others panic. This is so for guards that stay on their thread. Whose an [owned
+/// Asking for the write lock while this thread reads, and for either while it writes, is found at once: a call with a
+/// time-out returns an error, the others panic. This is so for guards that stay on their thread. Whose an [owned
 /// guard](OwnedRmLockReadGuard) is, nobody knows: see there.
 ///
 /// Two locks taken in different orders by two threads are not found.
@@ -523,8 +523,7 @@ impl<T: ?Sized + fmt::Display> fmt::Display for RmLockWriteGuard<'_, T> {
 /// // waits for thread 2
 /// ```
 ///
-/// Read once more by [`again`](Self::again), which never waits. What cannot be known can be bounded: by the `_timeout`
-/// forms.
+/// Read once more by [`again`](Self::again), which never waits. A time-out bounds what cannot be known.
 #[must_use = "a guard that is dropped at once guards nothing"]
 pub struct OwnedRmLockReadGuard<T: ?Sized> {
     data: NonNull<T>,

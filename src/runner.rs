@@ -1,6 +1,6 @@
 //! Creating in the background: an access that is elected hands its creation over, and goes on with the old value.
 //!
-//! | the value is | an access that ends in `_in_background` |
+//! | the value is | an access that goes [`in_background`](crate::Access::in_background) |
 //! |---|---|
 //! | fresh | goes on |
 //! | due to be renewed early | if elected, hands the creation over, and goes on |
@@ -36,7 +36,8 @@ use std::thread;
 /// ends the creation as failed.
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// Runs jobs somewhere else: in a thread of their own, a pool, the runtime of a framework.
+/// Runs jobs somewhere else: in a thread of their own, a pool, the runtime of a framework. An access is given one by
+/// the step [`in_background`](crate::Access::in_background).
 ///
 /// Any `Fn(Job)` is one:
 ///
@@ -50,7 +51,7 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// and so is, with those crates, `|job| rayon::spawn(job)` or `|job| drop(tokio::task::spawn_blocking(job))`.
 /// [`ThreadPerJob`] and [`Pool`] come with this crate.
 ///
-/// The access that hands over waits until the runner returns. One that cannot take the job drops it, and frees the
+/// The access that hands over waits until the runner returns. A runner that cannot take the job drops it, and frees the
 /// lock: the next access is elected. Nothing has failed by that, and nobody
 /// [pauses](crate::PolicyBuilder::retry_after). A panic of the runner goes on to that access, and frees the lock, too;
 /// if it drops the job, it has failed.
@@ -94,7 +95,7 @@ pub(crate) fn quietly(run: impl FnOnce()) {
 /// use std::time::Duration;
 ///
 /// static RATES: CachedFn<Vec<f64>> = CachedFn::new(Duration::from_secs(600), || vec![1.0, 1.09] /* slow */);
-/// assert_eq!(CachedFn::get_in_background(&RATES, &ThreadPerJob)[1], 1.09);
+/// assert_eq!(RATES.access().in_background(&ThreadPerJob).get()[1], 1.09);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadPerJob;

@@ -26,7 +26,7 @@ use std::ptr;
 
 /// What a thread can be in the middle of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doing {
+pub enum Doing {
     /// Running a creator.
     Creating,
     /// Running what a creator gave to `publish`.

@@ -1,6 +1,6 @@
 //! Creating in a task of its own: what a [`Runner`](crate::Runner) is to threads, a [`Spawner`] is to tasks.
 //!
-//! | the value is | an access that ends in `_in_background_async` |
+//! | the value is | an access that is [`spawned_by`](crate::AsyncAccess::spawned_by) a spawner |
 //! |---|---|
 //! | fresh | goes on |
 //! | due to be renewed early, or stale | if elected, spawns the creation, and goes on with the old value |
@@ -27,7 +27,7 @@
 //! | has begun | `Nothing` | is with the task |
 //! | is about to end its creation | `Ending` | is gone |
 //! | has created, or failed | `Made` | is gone |
-//! | has panicked | `Panicked` | is gone |
+//! | has panicked, or its creator has left its handle where it is still held | `Lost` | is gone |
 //! | was dropped, or found its creation dead before it began | `Gone` | is there, if the task had not begun |
 //!
 //! With both of them, at each poll, the first line that fits:
@@ -37,25 +37,27 @@
 //! | `Made` | - | has that: its value, or its error |
 //! | `Ending` | - | waits for the slip, which is filled in come what may: the queue may have told of just that end |
 //! | - | served | has that |
-//! | - | there is a pause | ends with that, if it can say so (else it is not told) |
+//! | - | there is a pause | ends with that |
 //! | - | it would deadlock | ends with that |
 //! | `Gone`, and the creator is there | - | takes that back, and takes part anew, as one that has not spawned |
 //! | the creator is there | it is its turn | the same: the task was leaked, or is late |
-//! | `Panicked` | it is its turn | is [`Lost`](crate::CreateError::Lost), which is a panic if it cannot say so |
-//! | the creator is gone | it is its turn | is `Lost`, if it can say so; else it waits on, for whoever creates or sets a value |
+//! | the creator is gone | it is its turn | is [`Lost`](crate::CreateError::Lost) |
 //! | - | - | waits on |
 //!
 //! It never declares a creation dead: there would be nobody to create in its place, and the one that runs may yet end
 //! well, and be kept. A creator that was taken back is run in the access itself.
 
 use crate::clock::Clock;
+use crate::creation::Creation;
 use crate::dogpile::{Dogpile, Nap};
 use crate::election::Verdict;
 use crate::error::CreateError;
+use crate::lock::Lock;
 use crate::runner;
 use crate::sync::{Arc, Deadline, Mutant, Mutex, mutant};
-use crate::wait::Wait;
+use crate::wait::TASK;
 use crate::wakers::{Sleeper, wake_all};
+use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -68,29 +70,36 @@ use std::task::{Context, Poll, Waker};
 /// It does not panic: a panic of the creator is reported by the panic hook, as any, and ends the creation as failed.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Has tasks polled somewhere else: spawns them.
+/// Has tasks polled somewhere else: spawns them. An access by a task is given one by the step
+/// [`spawned_by`](crate::AsyncAccess::spawned_by).
 ///
-/// Any `Fn(Task)` is one: `|task| drop(tokio::spawn(task))`, or `|task| smol::spawn(task).detach()`. One that cannot
-/// take the task drops it, and frees the lock.
+/// Any `Fn(Task)` is one: `|task| drop(tokio::spawn(task))`, or `|task| smol::spawn(task).detach()`. A spawner that
+/// cannot take the task drops it, and frees the lock.
+///
+/// # Deadlocks
+///
+/// A spawner that polls its task to the end before it returns (blocks on it) waits for itself where the task waits for
+/// the access that spawned it: with a [`SyncReaderDogpile`](crate::SyncReaderDogpile) and an old value the access reads
+/// meanwhile, and the task's write lock waits for it.
 ///
 /// # The access that waits
 ///
 /// An access that has spawned its creation, and has no old value to go on with, waits for the task. Meanwhile the
-/// access is a waiter like any other: a creation of another access or a value that is set serves the access, and a form
-/// that has an error is told of a [pause](crate::PolicyBuilder::retry_after). What else becomes of the access:
+/// access is a waiter like any other: a creation of another access or a value that is set serves the access, and a
+/// [pause](crate::PolicyBuilder::retry_after) ends it. What else becomes of the access:
 ///
-/// | the task | a form that has an error | a form that has none |
-/// |---|---|---|
-/// | creates | returns its value | the same |
-/// | fails | returns its error | - |
-/// | is dropped before it is polled, or is not polled in [time](crate::PolicyBuilder::creation_timeout) | the access has its creator back, and runs the creator itself when the access is elected; if the access is dropped then, that creation is given up | the same |
-/// | panics | [`CreateError::Lost`], at the turn of the access | panics, at the turn of the access |
-/// | is dropped half-way, or takes longer than its [time](crate::PolicyBuilder::creation_timeout) | [`CreateError::Lost`], at the turn of the access | the access waits on, until another access creates, a value is set, or the task creates after all |
+/// | the task | the access |
+/// |---|---|
+/// | creates | gives its value |
+/// | fails | gives its error |
+/// | is dropped before it is polled, or is not polled in [time](crate::PolicyBuilder::creation_timeout) | has its creator back, and runs the creator itself when the access is elected; if the access is dropped then, that creation is given up |
+/// | panics, is dropped half-way, or takes longer than its [time](crate::PolicyBuilder::creation_timeout) | is [`Lost`](CreateError::Lost), at the turn of the access |
+/// | ends while the creator's [`Shared`](crate::Shared) is still held | is `Lost`, at the turn of the access |
 ///
 /// The turn of an access has come when the access would be elected if it still had its creator: nobody creates, or the
 /// creation that runs is overdue; and no other waiter could create. (A waiter that could, and has not when the creation
-/// has been overdue for as long again, is passed over.) An overdue creation goes on, and its value may yet
-/// become the current one. To bound a form that has no error, race it with a timer.
+/// has been overdue for as long again, is passed over.) An overdue creation goes on, and its value may yet become the
+/// current one.
 pub trait Spawner {
     /// Has the task polled, soon.
     fn spawn(&self, task: Task);
@@ -102,9 +111,39 @@ impl<F: Fn(Task) + ?Sized> Spawner for F {
     }
 }
 
+/// A creation that owns its hold on its lock. (It does not say for how long: futures that held on to what says so would
+/// not be `Send`.)
+#[derive(Debug)]
+pub struct OwnCreation<L: Lock + 'static>(pub(crate) Creation<'static, L>);
+
+type Boxed<R> = Pin<Box<dyn Future<Output = Option<R>> + Send>>;
+
+/// A creator, and all else that brings its creation to an end. The [`Ending`] goes before that. There is nothing if the
+/// creator has left its handle where it is still held: the creation is given up with that.
+#[allow(clippy::type_complexity)]
+pub struct Making<L: Lock + 'static, R>(Box<dyn FnOnce(OwnCreation<L>, Option<Ending<L, R>>) -> Boxed<R> + Send>);
+
+impl<L: Lock, R> fmt::Debug for Making<L, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Making").finish_non_exhaustive()
+    }
+}
+
+impl<L: Lock, R> Making<L, R> {
+    pub(crate) fn new<F: Future<Output = Option<R>> + Send + 'static>(
+        run: impl FnOnce(Creation<'static, L>, Option<Ending<L, R>>) -> F + Send + 'static,
+    ) -> Self {
+        Self(Box::new(|creation, ending| Box::pin(run(creation.0, ending))))
+    }
+
+    pub(crate) fn run(self, creation: OwnCreation<L>, ending: Option<Ending<L, R>>) -> Boxed<R> {
+        (self.0)(creation, ending)
+    }
+}
+
 /// What has become of a creation, for the one that has spawned it. See the [module docs](self).
-struct Slip<M, R> {
-    creator: Option<M>,
+struct Slip<L: Lock + 'static, R> {
+    creator: Option<Making<L, R>>,
     says: Says<R>,
     sleeper: Sleeper,
 }
@@ -113,18 +152,18 @@ enum Says<R> {
     Nothing,
     Ending,
     Made(R),
-    Panicked,
+    Lost,
     Gone,
     /// Nobody asks any more, or it has been told.
     Read,
 }
 
-type Shared<M, R> = Arc<Mutex<Slip<M, R>>>;
+type Shared<L, R> = Arc<Mutex<Slip<L, R>>>;
 
 /// The task's side of it.
-struct Fill<M, R>(Shared<M, R>);
+struct Fill<L: Lock + 'static, R>(Shared<L, R>);
 
-impl<M, R> Fill<M, R> {
+impl<L: Lock, R> Fill<L, R> {
     /// Says how the task has ended, once.
     fn with(&self, says: Says<R>) {
         let mut slip = self.0.lock();
@@ -138,16 +177,16 @@ impl<M, R> Fill<M, R> {
     }
 }
 
-impl<M, R> Drop for Fill<M, R> {
+impl<L: Lock, R> Drop for Fill<L, R> {
     fn drop(&mut self) {
         self.with(Says::Gone);
     }
 }
 
 /// To be dropped before the creation is ended.
-pub(crate) struct Ending<M, R>(Shared<M, R>);
+pub struct Ending<L: Lock + 'static, R>(Shared<L, R>);
 
-impl<M, R> Drop for Ending<M, R> {
+impl<L: Lock, R> Drop for Ending<L, R> {
     fn drop(&mut self) {
         let mut slip = self.0.lock();
         if matches!(slip.says, Says::Nothing) && !mutant(Mutant::EndingUnsaid) {
@@ -157,9 +196,15 @@ impl<M, R> Drop for Ending<M, R> {
 }
 
 /// One that waits for what it has spawned.
-pub(crate) struct Spawned<M, R>(Shared<M, R>);
+pub struct InFlight<L: Lock + 'static, R>(Shared<L, R>);
 
-impl<M, R> Drop for Spawned<M, R> {
+impl<L: Lock, R> fmt::Debug for InFlight<L, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InFlight").finish_non_exhaustive()
+    }
+}
+
+impl<L: Lock, R> Drop for InFlight<L, R> {
     fn drop(&mut self) {
         let mut slip = self.0.lock();
         let said = mem::replace(&mut slip.says, Says::Read);
@@ -170,7 +215,7 @@ impl<M, R> Drop for Spawned<M, R> {
     }
 }
 
-impl<M, R> Spawned<M, R> {
+impl<L: Lock, R> InFlight<L, R> {
     /// What the slip says; or has it wake the access when that changes.
     fn poll(&self, waker: &Waker) -> Says<R> {
         let mut sleeper = Sleeper::of(waker);
@@ -179,7 +224,7 @@ impl<M, R> Spawned<M, R> {
         let said = match slip.says {
             Says::Nothing => Says::Nothing,
             Says::Ending => Says::Ending,
-            Says::Panicked => Says::Panicked,
+            Says::Lost => Says::Lost,
             Says::Gone => Says::Gone,
             Says::Made(_) | Says::Read => mem::replace(&mut slip.says, Says::Read),
         };
@@ -187,38 +232,34 @@ impl<M, R> Spawned<M, R> {
         drop(sleeper); // the old one
         said
     }
-
-    fn has_creator(&self) -> bool {
-        self.0.lock().creator.is_some()
-    }
 }
 
-fn take_creator<M, R>(slip: &Shared<M, R>) -> Option<M> {
+fn take_creator<L: Lock, R>(slip: &Shared<L, R>) -> Option<Making<L, R>> {
     slip.lock().creator.take()
 }
 
-/// Spawns what runs a creation to its end, unless that is dead by then: what was replaced has nobody to create for.
-pub(crate) fn spawn<N: Send + 'static, M: Send + 'static, R: Send + 'static, F: Future<Output = R> + Send>(
+/// Spawns what runs a creation to its end, or loses it, unless that is dead by then: what was replaced has nobody to
+/// create for.
+pub(crate) fn spawn<L: Lock, R: Send + 'static>(
     spawner: &(impl Spawner + ?Sized),
-    creation: N,
-    is_dead: fn(&N) -> bool,
-    creator: M,
-    run: impl FnOnce(N, M, Ending<M, R>) -> F + Send + 'static,
-) -> Spawned<M, R> {
+    creation: OwnCreation<L>,
+    creator: Making<L, R>,
+) -> InFlight<L, R>
+where
+    Creation<'static, L>: Send,
+{
     let slip = Slip { creator: Some(creator), says: Says::Nothing, sleeper: Sleeper::default() };
-    let in_flight = Spawned(Arc::new(Mutex::new(slip)));
+    let in_flight = InFlight(Arc::new(Mutex::new(slip)));
     let fill = Fill(Arc::clone(&in_flight.0));
     let run = async move {
-        if is_dead(&creation) {
+        if creation.0.is_dead() {
             return;
         }
         // The access may have taken it back.
         let Some(creator) = take_creator(&fill.0) else { return };
         let ending = Ending(Arc::clone(&fill.0));
-        fill.with(match caught(run(creation, creator, ending)).await {
-            Some(made) => Says::Made(made),
-            None => Says::Panicked,
-        });
+        let made = caught(creator.run(creation, Some(ending))).await.flatten();
+        fill.with(made.map_or(Says::Lost, Says::Made));
     };
     spawner.spawn(Box::pin(async move { _ = caught(run).await }));
     in_flight
@@ -241,30 +282,27 @@ async fn caught<R>(run: impl Future<Output = R>) -> Option<R> {
 }
 
 /// What has come of a wait for it.
-pub(crate) enum Came<M, R, V> {
+pub(crate) enum Came<L: Lock + 'static, R, V> {
     /// Its own value, or its error.
     Made(R),
     /// Somebody else's.
     Served(V),
     /// Nothing: it has its creator back.
-    TookBack(M),
+    TookBack(Making<L, R>),
 }
 
 impl<C: Clock> Dogpile<C> {
     /// Waits for a creation that was spawned for this access. `found` says what there is; or what it was served with,
     /// if it was.
-    pub(crate) async fn spawned<M, R, V, E, G>(
+    pub(crate) async fn spawned<L: Lock, R, V, E, G>(
         &self,
-        wait: &Wait,
-        spawned: Spawned<M, R>,
+        spawned: &InFlight<L, R>,
         found: impl Fn(bool) -> Option<V>,
-    ) -> Result<Came<M, R, V>, CreateError<E, G>> {
-        let can_say_so = wait.hears_of_pauses();
-        let (mut waiter, mut reminder) = (self.election().wait_without_creator(can_say_so), self.reminder());
+    ) -> Result<Came<L, R, V>, CreateError<E, G>> {
+        let (mut waiter, mut reminder) = (self.election().wait_without_creator(), self.reminder());
         let (mut looked, mut verdict) = (false, None);
         let poll = |waker: &Waker| {
-            // An overdue creation is nothing to one that can do no more about it.
-            let timer = if can_say_so || spawned.has_creator() { self.timer() } else { None };
+            let timer = self.timer();
             loop {
                 let mut its_turn = false;
                 if verdict.is_none() {
@@ -303,13 +341,13 @@ impl<C: Clock> Dogpile<C> {
                         return Ok(Ok(Came::TookBack(creator)));
                     }
                 }
-                if its_turn && (can_say_so || matches!(said, Says::Panicked)) {
+                if its_turn {
                     return Ok(Err(CreateError::Lost));
                 }
                 let nap = if waiter.is_alone() { Nap::UntilOverdue } else { Nap::UntilLongOverdue };
                 return Err(self.nap(nap, &mut reminder, waker, timer));
             }
         };
-        wait.until(Deadline::never(), poll).await.expect("it waits without an end")
+        TASK.until(Deadline::never(), poll).await.expect("it waits without an end")
     }
 }

@@ -12,6 +12,8 @@
 pub(crate) mod alarm;
 pub(crate) mod cell;
 pub(crate) mod fences;
+#[cfg(not(dogpile_loom))]
+pub(crate) mod monitor;
 pub(crate) mod once;
 #[cfg(not(dogpile_loom))]
 #[cfg_attr(all(target_os = "linux", not(dogpile_portable)), path = "sync/parking_linux.rs")]
@@ -33,8 +35,6 @@ pub(crate) use imp::{Deadline, block_by};
 #[cfg(dogpile_loom)]
 pub use imp::{Deadline, block_by, plant};
 pub(crate) use imp::{is_of_this_thread, mutant, together, unique};
-#[cfg(not(dogpile_loom))]
-pub(crate) use parking_lot::Condvar;
 #[cfg(dogpile_loom)]
 pub use room::Room;
 pub(crate) use std::sync::{Arc, OnceLock, Weak};

@@ -23,8 +23,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// How long an access will wait, and whether it has an error to say by what it has met instead of a value.
-#[derive(Clone, Copy)]
-pub(crate) enum Patience {
+#[derive(Clone, Copy, Debug)]
+pub enum Patience {
     /// It is out of time at once, before it queues, and has an error.
     None,
     /// It waits without an end, and has no error.
@@ -37,7 +37,8 @@ pub(crate) enum Patience {
 pub(crate) const FOREVER: Patience = Patience::For(Duration::MAX);
 
 /// The waits of one access, which share a deadline. It is set when the first of them begins.
-pub(crate) struct Wait {
+#[derive(Debug)]
+pub struct Wait {
     patience: Patience,
     deadline: OnceLock<Deadline>,
     is_task: bool,

@@ -2,13 +2,11 @@
 
 use super::{Cached, CachedGuard, Node};
 use crate::clock::{Clock, MonotonicClock};
-use crate::creation::{Creation, Once, job};
-use crate::election::{Birth, Finished};
-use crate::keeper::Keeper;
-use crate::runner::Runner;
+use crate::creation::{Creation, Once};
+use crate::election::Finished;
 use crate::sync::{Arc, Mutant, OnceLock, mutant};
 use crate::turn::Outcome;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::time::Duration;
 
 /// What a creator has made, if it is handed its [`Renewal`]: a new value, or the finding that the old one still holds.
@@ -29,7 +27,7 @@ use std::time::Duration;
 /// # let path = std::env::temp_dir().join(format!("dogpile-made-{}", std::process::id()));
 /// # fs::write(&path, "a\nb")?;
 ///
-/// let table = TABLE.get_or_try_create_with(|renewal| {
+/// let table = TABLE.access().or_try_create_with(|renewal| {
 ///     let modified = fs::metadata(&path)?.modified()?;
 ///     if renewal.old().is_some_and(|old| old.modified == modified) {
 ///         if let Some(unchanged) = renewal.unchanged() {
@@ -89,33 +87,37 @@ impl<T> Made<T> {
     }
 }
 
-/// The right to renew the value of a [`Cached`], as its creator is handed it by the forms that end in `_with`.
+/// The right to renew the value of a [`Cached`], as its creator is handed it by
+/// [`or_create_with`](crate::Access::or_create_with) and [`or_try_create_with`](crate::Access::or_try_create_with).
 ///
-/// It tells what there is to go by, and whether the value is still wanted.
-pub struct Renewal<'a, T, C: Clock = MonotonicClock> {
-    creation: Creation<'a, Cached<T, C>>,
-    /// The value that is renewed, once somebody has asked for it.
-    old: OnceLock<Option<Arc<Node<T>>>>,
+/// A renewal tells what there is to go by, the [old value](Creation::old), and whether a new one is
+/// [still wanted](Creation::is_superseded).
+pub type Renewal<'a, T, C = MonotonicClock> = Creation<'a, Cached<T, C>>;
+
+/// The value that is renewed, once somebody has asked for it.
+#[derive(Debug)]
+pub struct Noted<T>(OnceLock<Option<Arc<Node<T>>>>);
+
+impl<T> Default for Noted<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
 }
 
-impl<'a, T, C: Clock> Renewal<'a, T, C> {
-    /// `born` must come from an election of that lock which nobody else has answered for.
-    pub(super) fn new(keeper: Keeper<'a, Cached<T, C>>, born: Birth) -> Self {
-        Self { creation: Creation::new(keeper, born), old: OnceLock::new() }
-    }
-
+/// # Of a lock that has its value
+impl<T, C: Clock> Creation<'_, Cached<T, C>> {
     fn old_node(&self) -> Option<&Arc<Node<T>>> {
         let read = || {
-            let cached = self.creation.lock();
+            let cached = self.lock();
             let election = cached.dogpile.election();
             let look = || {
-                let current = election.is_current(self.creation.born());
+                let current = election.is_current(self.born());
                 current.then(|| cached.cell.load().as_ref().map(Arc::clone)).flatten()
             };
             // Under the mutex: an invalidation moves the generation first, and empties the cell second.
             if mutant(Mutant::OldOutsideMutex) { look() } else { election.still(look) }
         };
-        self.old.get_or_init(read).as_ref()
+        self.noted().0.get_or_init(read).as_ref()
     }
 
     /// The value that is to be renewed, if there is one: stale, but not invalidated. Blocks only for moments. Once it
@@ -133,9 +135,9 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     /// away does not come back (L6).
     ///
     /// Its life begins anew, and nothing is allocated. It lives as long as the `Cached` says, not as long as it said
-    /// itself the last time; [`expires_after`](Made::expires_after) says so anew. Its [age](Cached::age) begins anew as
-    /// well, and the [outcome](CachedGuard::outcome) is [`Outcome::Created`] though nothing was made: whoever watches
-    /// how old the data is keeps a time in the value.
+    /// itself the last time; [`expires_after`](Made::expires_after) says so anew. Its [age](crate::Status::age) begins
+    /// anew as well, and the [outcome](CachedGuard::outcome) is [`Outcome::Created`] though nothing was made: whoever
+    /// watches how old the data is keeps a time in the value.
     ///
     /// It is also a way to go on with an old value when the source fails, without asking that again at once (for the
     /// usual ones, see [`Policy`](crate::Policy)):
@@ -147,7 +149,7 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
     /// # let cached = Cached::new(Duration::from_secs(600));
     /// # cached.set(1);
     /// # cached.mark_stale();
-    /// let value = cached.get_or_try_create_with(|renewal| match (fetch(), renewal.unchanged()) {
+    /// let value = cached.access().or_try_create_with(|renewal| match (fetch(), renewal.unchanged()) {
     ///     (Ok(value), _) => Ok(Made::new(value)),
     ///     (Err(_), Some(old)) => Ok(old.expires_after(Duration::from_secs(5))), // and then once more
     ///     (Err(error), None) => Err(error),
@@ -160,89 +162,40 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
         self.old_node().map(|old| Made { value: What::Unchanged(Arc::clone(old)), lifetime: None })
     }
 
-    /// Whether the value was invalidated or [set](Cached::set) after this creation began. Never blocks.
-    ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true. From then on the value that it
-    /// makes serves nobody else, not even those who have waited for it since before.
-    ///
-    /// A value that was only [marked stale](Cached::mark_stale) meanwhile is published all the same.
-    #[must_use]
-    pub fn is_superseded(&self) -> bool {
-        self.creation.is_superseded()
-    }
-
-    /// Whether another was elected in its place, since this one took longer than its
-    /// [time-out](crate::PolicyBuilder::creation_timeout). Blocks only for moments.
-    ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true: whatever it makes is its own
-    /// caller's alone.
-    #[must_use]
-    pub fn is_dead(&self) -> bool {
-        self.creation.is_dead()
-    }
-
     /// Runs the creator, and makes what it has made the current value.
-    pub(crate) fn run<E: Display>(
+    pub(crate) fn renew<E: Display>(
         self,
         creator: impl FnOnce(&Self) -> Result<Made<T>, E>,
     ) -> Result<CachedGuard<T>, E> {
-        let made = self.creation.enter(|_| creator(&self));
-        self.end_as(made)
+        let made = self.enter(creator);
+        self.renewed(made)
     }
 
-    /// As [`run`](Self::run), for a task; `made` says what the creator has made.
-    pub(super) fn run_closure<V, E: Display>(
+    /// As [`renew`](Self::renew), for a task; `made` says what the creator has made.
+    pub(crate) fn renew_async<V, E: Display>(
         self,
         creator: &mut Once<impl AsyncFnOnce(&Self) -> V>,
         made: impl FnOnce(V) -> Result<Made<T>, E>,
     ) -> impl Future<Output = Result<CachedGuard<T>, E>> {
         async move {
             let made = made(self.enter_async(|| creator.take()(&self)).await);
-            self.end_as(made)
+            self.renewed(made)
         }
-    }
-
-    /// The same, of a creator that needs nothing.
-    pub(super) fn run_plain<V, E: Display>(
-        self,
-        creator: &mut Once<impl AsyncFnOnce() -> V>,
-        made: impl FnOnce(V) -> Result<Made<T>, E>,
-    ) -> impl Future<Output = Result<CachedGuard<T>, E>> {
-        async move {
-            let made = made(self.enter_async(|| creator.take()()).await);
-            self.end_as(made)
-        }
-    }
-
-    /// Makes and polls a future as part of the creation.
-    pub(crate) fn enter_async<F: Future>(&self, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
-        self.creation.enter_async(make)
     }
 
     /// Makes what was made the current value, or gives the creation up.
-    pub(crate) fn end_as<E: Display>(self, made: Result<Made<T>, E>) -> Result<CachedGuard<T>, E> {
+    pub(crate) fn renewed<E: Display>(mut self, made: Result<Made<T>, E>) -> Result<CachedGuard<T>, E> {
         match made {
-            Ok(made) => Ok(self.finish(made)),
+            Ok(made) => Ok(self.finish_as(made)),
             Err(error) => {
-                self.creation.fail(&error);
+                self.fail_with(&error);
                 Err(error)
             }
         }
     }
 
-    /// Has a runner run the creator.
-    pub(super) fn run_in_background<E: Display>(
-        self,
-        runner: &(impl Runner + ?Sized),
-        creator: impl FnOnce(&Self) -> Result<Made<T>, E> + Send + 'static,
-    ) where
-        Self: Send + 'static,
-    {
-        runner.run(job(self, Self::is_dead, |renewal| drop(renewal.run(creator))));
-    }
-
-    fn finish(self, made: Made<T>) -> CachedGuard<T> {
-        let born = self.creation.born();
+    fn finish_as(mut self, made: Made<T>) -> CachedGuard<T> {
+        let born = self.born();
         let node = match made.value {
             What::New(value) => {
                 let node = Node::new(value);
@@ -251,13 +204,13 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
             }
             What::Unchanged(old) if self.old_node().is_some_and(|here| Arc::ptr_eq(here, &old)) => old,
             What::Unchanged(other) => {
-                self.creation.fail("the creator returned the `unchanged` of another renewal");
+                self.fail_with(&"the creator returned the `unchanged` of another renewal");
                 return CachedGuard::owning(other, Outcome::Created);
             }
         };
         let flaw = (made.lifetime == Some(Duration::ZERO)).then_some("the value had expired as it arrived");
         let mut old = (None, None);
-        self.creation.end(flaw, |cached, finished, generation, now| {
+        self.end(flaw, |cached, finished, generation, now| {
             if finished == Finished::Superseded {
                 // An old one was current in that generation.
                 node.renew(born.generation);
@@ -274,11 +227,5 @@ impl<'a, T, C: Clock> Renewal<'a, T, C> {
         });
         drop(old);
         CachedGuard::owning(node, Outcome::Created)
-    }
-}
-
-impl<T, C: Clock> fmt::Debug for Renewal<'_, T, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Renewal").field(&self.creation).finish()
     }
 }

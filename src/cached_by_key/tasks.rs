@@ -1,22 +1,151 @@
 //! A function, and a store, that give futures.
 
-use super::{CachedByKey, brought};
+use super::{AsyncStore, CachedByKey, For};
+use crate::access::{AsyncFunction, ByStamp, FunctionKeptAsync, Refers, SetByTask, Whole};
+use crate::beside::OfTask;
+use crate::beside::fetch::Lookup;
+use crate::beside::how::create_by_task;
+use crate::cached_fn::{BoxedFuture, kind};
 use crate::clock::Clock;
-use crate::creation::{Creation, Stored};
-use crate::dogpile::{Anew, Dogpile, Stamped};
-use crate::error::{CreateError, GetError, NeedRegeneration, never, or_deadlock};
-use crate::wait::{INFALLIBLE_TASK, TASK, Wait};
-use std::convert::identity;
+use crate::creation::{Creation, Once};
+use crate::dogpile::{Dogpile, Stamped};
+use crate::error::{CreateError, Either};
+use crate::keeper::Keeper;
+use crate::wait::Wait;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::hash::Hash;
 
-/// # For tasks, of a function and a store that cannot fail
+/// As [`FunctionOf`](crate::FunctionOf), for tasks: `AsyncFn(&A) -> V`, `AsyncFn(&A) -> Result<V, E>`, or, to be named in
+/// a field, a [`BoxedFunctionOf`].
+#[diagnostic::on_unimplemented(
+    message = "tasks cannot have a `CachedByKey` of `{V}` call this for arguments `{A}`",
+    label = "not `AsyncFn(&{A}) -> {V}` or `AsyncFn(&{A}) -> Result<{V}, E>`"
+)]
+pub trait AsyncFunctionOf<A: ?Sized, V, Kind> {
+    /// What it can fail with: [`Infallible`], for one that cannot.
+    type Error: Display;
+
+    #[doc(hidden)]
+    fn call_with_async(&self, arguments: &A) -> impl Future<Output = Result<V, Self::Error>>;
+}
+
+impl<A: ?Sized, V, F: AsyncFn(&A) -> V> AsyncFunctionOf<A, V, kind::Plain> for F {
+    type Error = Infallible;
+
+    fn call_with_async(&self, arguments: &A) -> impl Future<Output = Result<V, Infallible>> {
+        async move { Ok(self(arguments).await) }
+    }
+}
+
+impl<A: ?Sized, V, E: Display, F: AsyncFn(&A) -> Result<V, E>> AsyncFunctionOf<A, V, kind::FallibleFuture> for F {
+    type Error = E;
+
+    fn call_with_async(&self, arguments: &A) -> impl Future<Output = Result<V, E>> {
+        async move { self(arguments).await }
+    }
+}
+
+/// An [`AsyncFunctionOf`] that can fail, and whose type can be named, for a field: it gives a boxed future.
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::{AsyncStore, BoxedFunctionOf, CachedByKey, CreateError, cached_by_key};
+/// use std::{io, sync::Arc, time::Duration};
+/// # use dogpile::Stamped;
+/// # struct Memcached;
+/// # impl AsyncStore<u64, String> for Memcached {
+/// #     type Error = io::Error;
+/// #     async fn get(&self, _: &u64) -> io::Result<Option<Stamped<String>>> { Ok(None) }
+/// #     async fn set(&self, _: &u64, _: &Stamped<String>) -> io::Result<()> { Ok(()) }
+/// #     async fn remove(&self, _: &u64) -> io::Result<()> { Ok(()) }
+/// # }
+///
+/// struct App {
+///     names: CachedByKey<u64, String, fn(&u64) -> u64, BoxedFunctionOf<u64, String, io::Error>, Memcached>,
+/// }
+///
+/// impl App {
+///     fn new(client: Arc<str>) -> Self {
+///         let name: BoxedFunctionOf<u64, String, io::Error> = Box::new(move |id: &u64| {
+///             let (client, id) = (Arc::clone(&client), *id);
+///             Box::pin(async move { Ok(format!("{client} says {id}")) })
+///         });
+///         Self { names: cached_by_key(Duration::from_secs(60), |id| *id, name, Memcached) }
+///     }
+///
+///     async fn name(&self, id: u64) -> Result<String, CreateError<io::Error, io::Error>> {
+///         Ok(self.names.access_async(&id).try_get().await?.value)
+///     }
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let app = App::new("she".into());
+/// assert_eq!(tokio::spawn(async move { app.name(3).await }).await.unwrap().unwrap(), "she says 3");
+/// # });
+/// ```
+pub type BoxedFunctionOf<A, V, E> = Box<dyn for<'a> Fn(&'a A) -> BoxedFuture<'a, Result<V, E>> + Send + Sync>;
+
+// For any `'d`: were it `'static` alone, today's compiler could not tell that the futures are `Send`.
+impl<A: ?Sized, V, E: Display> AsyncFunctionOf<A, V, kind::Boxed>
+    for Box<dyn for<'a> Fn(&'a A) -> BoxedFuture<'a, Result<V, E>> + Send + Sync + '_>
+{
+    type Error = E;
+
+    fn call_with_async(&self, arguments: &A) -> impl Future<Output = Result<V, E>> {
+        self(arguments)
+    }
+}
+
+impl<A: ?Sized, M> Refers<Self> for For<'_, A, M> {
+    fn refer(&self) -> &Self {
+        self
+    }
+}
+
+impl<A, K, V, Key, F, S, C, Kind> AsyncFunction<Kind> for For<'_, A, CachedByKey<K, V, Key, F, S, C>>
+where
+    A: ?Sized,
+    K: Hash + Eq + Clone,
+    Key: Fn(&A) -> K,
+    F: AsyncFunctionOf<A, V, Kind>,
+    S: AsyncStore<K, V>,
+    C: Clock + Clone,
+{
+    type Got = Stamped<V>;
+    type Error = F::Error;
+    type StoreError = S::Error;
+
+    fn look(&self) -> Option<Stamped<V>> {
+        None
+    }
+
+    fn call_async(&self, wait: &Wait, anew: bool) -> impl Future<Output = FunctionKeptAsync<Self, Kind>> {
+        async move {
+            let Self { function, arguments } = *self;
+            let key = &(function.key)(arguments);
+            let lock = &*function.lock(key);
+            let mut lookup = Lookup::<_, ByStamp, _>::new(OfTask::new(lock), wait, || function.store.get(key));
+            let creator = async |_: &Creation<'_, Dogpile<C>>| function.function.call_with_async(arguments).await;
+            let setter = async |made: &Stamped<V>| function.store.set(key, made).await.map_err(Either::Store);
+            let (mut creator, mut setter) = (Once::new(creator), SetByTask::<_, Whole>::new(Some(setter)));
+            let made = |made: Result<V, F::Error>| made.map_err(Either::Function);
+            let elected = |born| Creation::new(Keeper::Borrowed(lock), born);
+            let made = lookup.create_anew(anew, elected, |creation| {
+                create_by_task::<_, _, _, _, _, ByStamp, _, _, _>(creation, &mut creator, made, &mut setter)
+            });
+            made.await.map_err(CreateError::told_apart)
+        }
+    }
+}
+
+/// # For tasks
 ///
 /// The function and the store give futures, and run as parts of the task that asks. What holds for the [tasks of a
 /// `Dogpile`](crate::Dogpile#for-tasks) holds here.
 ///
 /// ```
-/// use dogpile::{CachedByKey, Stamped, Store, cached_by_key};
+/// use dogpile::{CachedByKey, Closures, Stamped, cached_by_key};
 /// use std::time::Duration;
 ///
 /// # #[derive(Clone, Default)]
@@ -24,276 +153,69 @@ use std::hash::Hash;
 /// # impl Client {
 /// #     async fn get(&self, key: u64) -> Option<Stamped<u64>> { self.0.lock().unwrap().get(&key).copied() }
 /// #     async fn set(&self, key: u64, value: Stamped<u64>) { self.0.lock().unwrap().insert(key, value); }
+/// #     async fn remove(&self, key: u64) { self.0.lock().unwrap().remove(&key); }
 /// # }
 /// # async fn example(client: Client) {
 /// let squares = cached_by_key(
 ///     Duration::from_secs(60),
 ///     |number: &u64| *number,
 ///     async |number: &u64| number * number, // slow
-///     Store {
+///     Closures {
 ///         get: async |key: &u64| client.get(*key).await,
 ///         set: async |key: &u64, value: &Stamped<u64>| client.set(*key, *value).await,
-///         remove: (),
+///         remove: async |key: &u64| client.remove(*key).await,
 ///     },
 /// );
-/// assert_eq!(squares.get_async(&12).await.value, 144);
+/// assert_eq!(squares.access_async(&12).get().await.value, 144);
 /// # }
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(example(Client::default()));
 /// ```
-impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByKey<K, Key, F, Get, Set, Remove, C> {
-    /// As [`get`](Self::get), for a task.
+impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key, F, S, C> {
+    /// As [`try_peek`](Self::try_peek), for a task. Waits for the store alone.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
     ///
     /// # Panics
     ///
-    /// As `get`; the task is what runs the function.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped
-    /// while the function or the store runs, it drops that, and then gives the creation up: exactly one of those who
-    /// wait is elected.
-    pub fn get_async<A: ?Sized, V>(&self, arguments: &A) -> impl Future<Output = Stamped<V>>
-    where
-        Key: Fn(&A) -> K,
-        F: AsyncFn(&A) -> V,
-        Get: AsyncFn(&K) -> Option<Stamped<V>>,
-        Set: AsyncFn(&K, &Stamped<V>),
-    {
-        async move {
-            let key = &(self.key)(arguments);
-            let getter = || async { (self.store.get)(key).await.ok_or(NeedRegeneration) };
-            or_deadlock(self.access_as_task(&INFALLIBLE_TASK, false, key, arguments, getter, never::<V>).await)
-        }
-    }
-
-    /// As [`get_stale`](Self::get_stale), for a task. Waits for the store alone.
-    ///
-    /// # Panics
-    ///
-    /// As `get_stale`.
+    /// As `try_peek`.
     ///
     /// # Cancel safety
     ///
     /// Dropped, it drops the future of the store.
-    pub fn get_stale_async<A: ?Sized, V>(&self, arguments: &A) -> impl Future<Output = Option<Stamped<V>>>
+    pub fn try_peek_async<A: ?Sized>(&self, arguments: &A) -> impl Future<Output = Result<Option<Stamped<V>>, S::Error>>
     where
         Key: Fn(&A) -> K,
-        Get: AsyncFn(&K) -> Option<Stamped<V>>,
+        S: AsyncStore<K, V>,
     {
-        async move { (self.store.get)(&(self.key)(arguments)).await }
+        async move { self.store.get(&(self.key)(arguments)).await }
     }
 
-    /// As [`invalidate`](Self::invalidate), for a task.
+    /// As [`try_invalidate`](Self::try_invalidate), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As `try_invalidate`.
     ///
     /// # Panics
     ///
-    /// As `invalidate`.
+    /// As `try_invalidate`.
     ///
     /// # Cancel safety
     ///
     /// Once it was polled, it has invalidated; dropped before it is ready, it may not have removed.
-    pub fn invalidate_async<A: ?Sized>(&self, arguments: &A) -> impl Future<Output = ()>
+    pub fn try_invalidate_async<A: ?Sized>(&self, arguments: &A) -> impl Future<Output = Result<(), S::Error>>
     where
         Key: Fn(&A) -> K,
-        Remove: AsyncFn(&K),
-    {
-        self.forget_as_task(arguments)
-    }
-
-    /// As [`refresh`](Self::refresh), for a task.
-    ///
-    /// # Panics
-    ///
-    /// As `refresh`; the task is what runs the function.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`get_async`](Self::get_async).
-    pub fn refresh_async<A: ?Sized, V>(&self, arguments: &A) -> impl Future<Output = Stamped<V>>
-    where
-        Key: Fn(&A) -> K,
-        F: AsyncFn(&A) -> V,
-        Get: AsyncFn(&K) -> Option<Stamped<V>>,
-        Set: AsyncFn(&K, &Stamped<V>),
-    {
-        async move {
-            let key = &(self.key)(arguments);
-            let getter = || async { (self.store.get)(key).await.ok_or(NeedRegeneration) };
-            or_deadlock(self.access_as_task(&INFALLIBLE_TASK, true, key, arguments, getter, never::<V>).await)
-        }
-    }
-}
-
-/// # For tasks, of a function and a store that can fail
-impl<K: Hash + Eq + Clone, Key, F, Get, Set, Remove, C: Clock + Clone> CachedByKey<K, Key, F, Get, Set, Remove, C> {
-    /// As [`get_fallible`](Self::get_fallible), for a task.
-    ///
-    /// # Errors
-    ///
-    /// As `get_fallible`.
-    ///
-    /// # Panics
-    ///
-    /// As `get_fallible`.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`get_async`](Self::get_async).
-    pub fn get_fallible_async<A: ?Sized, V, E: Display, G>(
-        &self,
-        arguments: &A,
-    ) -> impl Future<Output = Result<Stamped<V>, CreateError<E, G>>>
-    where
-        Key: Fn(&A) -> K,
-        F: AsyncFn(&A) -> Result<V, E>,
-        Get: AsyncFn(&K) -> Result<Option<Stamped<V>>, G>,
-        Set: AsyncFn(&K, &Stamped<V>) -> Result<(), E>,
-    {
-        async move {
-            let key = &(self.key)(arguments);
-            let getter = || async { brought((self.store.get)(key).await) };
-            self.access_as_task(&TASK, false, key, arguments, getter, identity).await
-        }
-    }
-
-    /// As [`get_stale_fallible`](Self::get_stale_fallible), for a task. Waits for the store alone.
-    ///
-    /// # Errors
-    ///
-    /// That of the store.
-    ///
-    /// # Panics
-    ///
-    /// As `get_stale_fallible`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped, it drops the future of the store.
-    pub fn get_stale_fallible_async<A: ?Sized, V, G>(
-        &self,
-        arguments: &A,
-    ) -> impl Future<Output = Result<Option<Stamped<V>>, G>>
-    where
-        Key: Fn(&A) -> K,
-        Get: AsyncFn(&K) -> Result<Option<Stamped<V>>, G>,
-    {
-        async move { (self.store.get)(&(self.key)(arguments)).await }
-    }
-
-    /// As [`invalidate_fallible`](Self::invalidate_fallible), for a task.
-    ///
-    /// # Errors
-    ///
-    /// As `invalidate_fallible`.
-    ///
-    /// # Panics
-    ///
-    /// As `invalidate_fallible`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Once it was polled, it has invalidated; dropped before it is ready, it may not have removed.
-    pub fn invalidate_fallible_async<A: ?Sized, R>(&self, arguments: &A) -> impl Future<Output = Result<(), R>>
-    where
-        Key: Fn(&A) -> K,
-        Remove: AsyncFn(&K) -> Result<(), R>,
-    {
-        self.forget_as_task(arguments)
-    }
-
-    /// As [`refresh_fallible`](Self::refresh_fallible), for a task.
-    ///
-    /// # Errors
-    ///
-    /// As `refresh_fallible`.
-    ///
-    /// # Panics
-    ///
-    /// As `refresh_fallible`.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`get_async`](Self::get_async).
-    pub fn refresh_fallible_async<A: ?Sized, V, E: Display, G>(
-        &self,
-        arguments: &A,
-    ) -> impl Future<Output = Result<Stamped<V>, CreateError<E, G>>>
-    where
-        Key: Fn(&A) -> K,
-        F: AsyncFn(&A) -> Result<V, E>,
-        Get: AsyncFn(&K) -> Result<Option<Stamped<V>>, G>,
-        Set: AsyncFn(&K, &Stamped<V>) -> Result<(), E>,
-    {
-        async move {
-            let key = &(self.key)(arguments);
-            let getter = || async { brought((self.store.get)(key).await) };
-            self.access_as_task(&TASK, true, key, arguments, getter, identity).await
-        }
-    }
-
-    /// All accesses, and all refreshes: what those want began to be made `anew` after they did.
-    #[allow(clippy::too_many_arguments)] // they are those of the forms, and what the forms differ in
-    fn access_as_task<A: ?Sized, M, V, E: Display, G, N: Into<GetError<G>>, R, S: Stored<E>>(
-        &self,
-        wait: &Wait,
-        anew: bool,
-        key: &K,
-        arguments: &A,
-        getter: impl FnMut() -> R,
-        made: impl Fn(M) -> Result<V, E>,
-    ) -> impl Future<Output = Result<Stamped<V>, CreateError<E, G>>>
-    where
-        F: AsyncFn(&A) -> M,
-        Set: AsyncFn(&K, &Stamped<V>) -> S,
-        R: Future<Output = Result<Stamped<V>, N>>,
-    {
-        async move {
-            let lock = self.lock(key);
-            let run = |creation| Box::pin(self.run_as_task(creation, key, arguments, &made));
-            if anew {
-                if let Anew::Elected(born) = lock.elect_anew(wait).await? {
-                    return lock.create_stamped_by(born, getter, run).await;
-                }
-                // Somebody else has made it: it is in the store, or was.
-            }
-            lock.get_stamped_by(wait, getter, run).await
-        }
-    }
-
-    /// Runs the function, and stores what it makes unless it was superseded.
-    fn run_as_task<A: ?Sized, M, V, E: Display, S: Stored<E>>(
-        &self,
-        creation: Creation<'_, Dogpile<C>>,
-        key: &K,
-        arguments: &A,
-        made: impl Fn(M) -> Result<V, E>,
-    ) -> impl Future<Output = Result<Stamped<V>, E>>
-    where
-        F: AsyncFn(&A) -> M,
-        Set: AsyncFn(&K, &Stamped<V>) -> S,
-    {
-        async move {
-            let creating = creation.enter_async(|| async {
-                let made = made((self.function)(arguments).await).map(|value| creation.lock().stamp(value))?;
-                creation.set_async(|| (self.store.set)(key, &made)).await?;
-                Ok(made)
-            });
-            let made = creating.await;
-            creation.end_as(made)
-        }
-    }
-
-    fn forget_as_task<A: ?Sized, R>(&self, arguments: &A) -> impl Future<Output = R>
-    where
-        Key: Fn(&A) -> K,
-        Remove: AsyncFn(&K) -> R,
+        S: AsyncStore<K, V>,
     {
         async move {
             let key = (self.key)(arguments);
             // Held until the store has lost it: who comes later, to another lock, finds nothing there.
             let lock = self.lock(&key);
             lock.invalidate_async().await;
-            (self.store.remove)(&key).await
+            self.store.remove(&key).await
         }
     }
 }

@@ -1,35 +1,42 @@
 //! A function that gives futures, and keeps their result.
 
 use super::{CachedFn, CachedOf, kind};
-use crate::cached::{CachedGuard, Made, Renewal};
+use crate::access::serve::{Boxed, ServesSpawned};
+use crate::access::{
+    AsyncFunction, FunctionKeptAsync, Owns, ReachesByTask, Refers, Shares, SpawnedFunction, SpawnedKept, Unset,
+};
+use crate::cached::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::{Clock, MonotonicClock};
-use crate::error::{CreateError, never, or_deadlock};
-use crate::keeper::{Keep, Keeper};
+use crate::creation::Shared;
+use crate::error::CreateError;
+use crate::keeper::Keeper;
 use crate::spawner::Spawner;
 use crate::sync::const_fn;
-use crate::wait::{INFALLIBLE_TASK, TASK, Wait};
+use crate::wait::Wait;
 use std::convert::Infallible;
 use std::fmt::Display;
+use std::marker::PhantomData;
+use std::pin::Pin;
 use std::time::Duration;
 
-/// A function that tasks may have a [`CachedFn`] call: as [`Creator`](super::Creator), but one that gives a future, as
-/// an `async fn` does.
+/// What a [`CachedFn`] can be made of that tasks call: a [`Creator`](super::Creator) that gives a future, as an `async
+/// fn` does. `Kind` tells the five apart and is never named.
 ///
-/// | | what it makes |
+/// | a function | which |
 /// |---|---|
-/// | `Fn() -> impl Future<Output = T>` | the value |
-/// | `Fn() -> impl Future<Output = Result<T, E>>` | the same, or it fails |
-/// | `AsyncFn(&Renewal<'_, T, C>) -> Made<T>` | it is handed its [`Renewal`] |
-/// | `AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>` | the same, or it fails |
-///
-/// `Kind` tells these four apart; it is always inferred.
+/// | `Fn() -> impl Future<Output = T>` | makes the value |
+/// | `Fn() -> impl Future<Output = Result<T, E>>` | can fail |
+/// | `AsyncFn(&Renewal<'_, T, C>) -> Made<T>` | looks at the old value, answers "unchanged", or how long the new one lives |
+/// | `AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>` | all of that |
+/// | [`BoxedCreator<T, E, C>`](BoxedCreator) | all of that, with a type that can be named |
 #[diagnostic::on_unimplemented(
     message = "tasks cannot have a `CachedFn` of `{T}` call this",
-    label = "its future does not give `{T}`, `Result<{T}, E>`, or `Made<{T}>` for an argument `&Renewal<'_, {T}, C>`, or that in a `Result`",
-    note = "one that can fail is asked by `get_fallible_async`"
+    label = "its future does not give `{T}`, `Result<{T}, E>`, or `Made<{T}>` for an argument `&Renewal<'_, {T}, C>`, \
+             or that in a `Result`",
+    note = "one that can fail is asked by `access_async().try_get()`"
 )]
 pub trait AsyncCreator<T, C: Clock, Kind> {
-    /// What it fails with; `Infallible` if it does not.
+    /// What it can fail with: [`Infallible`], for those that cannot.
     type Error: Display;
 
     #[doc(hidden)]
@@ -77,7 +84,10 @@ where
 }
 
 const_fn! {
-    /// As [`cached`](super::cached()), of a function that gives futures, for tasks.
+    /// As [`cached`](super::cached()), of a function that gives futures, for tasks: see [`AsyncCreator`].
+    ///
+    /// A function whose results are [spawned](SpawnedCreator), and that is handed its renewal, is none of these: make
+    /// it by [`CachedFn::new`].
     ///
     /// # Examples
     ///
@@ -90,7 +100,7 @@ const_fn! {
     /// }
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let rates = cached_async(Duration::from_secs(600), fetch);
-    /// assert_eq!(rates.get_async().await[1], 1.09);
+    /// assert_eq!(rates.access_async().get().await[1], 1.09);
     /// # });
     /// ```
     #[must_use]
@@ -102,189 +112,268 @@ const_fn! {
     }
 }
 
-/// # For tasks
+/// An [`AsyncCreator`] whose type can be named, for a field: it is handed its [`Renewal`], and gives a boxed future.
 ///
-/// Of a function that gives futures (see [`AsyncCreator`]; made by [`cached_async`], or [`new`](CachedFn::new)). What
-/// holds for the [tasks of a `Dogpile`](crate::Dogpile#for-tasks) holds here. Where the function is a plain one, or
-/// both are wanted, [`get_or_create_async`](crate::Cached::get_or_create_async) of the [`Cached`](crate::Cached) that
-/// this derefs to says how tasks are to create.
-impl<T, F, C: Clock> CachedFn<T, F, C> {
-    /// As [`get`](Self::get), for a task.
-    ///
-    /// # Panics
-    ///
-    /// As `get`; the task is what runs the function.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next one is. Dropped
-    /// while the function runs, it drops that, and then gives the creation up: exactly one of those who wait is
-    /// elected.
-    pub fn get_async<K>(&self) -> impl Future<Output = CachedGuard<T>>
-    where
-        F: AsyncCreator<T, C, K, Error = Infallible>,
-    {
-        async move {
-            if let Some(guard) = self.cached.at_once() {
-                return guard;
-            }
-            or_deadlock(self.get_as_task(&INFALLIBLE_TASK).await)
+/// A [`Cached`] beside such a field calls it so: `or_try_create_with(async |renewal| (self.creator)(renewal).await)`.
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::{BoxedCreator, CachedFn, CreateError, Made, Renewal};
+/// use std::{io, sync::Arc, time::Duration};
+///
+/// struct Client {
+///     token: CachedFn<String, BoxedCreator<String, io::Error>>,
+/// }
+///
+/// impl Client {
+///     fn new(name: String) -> Self {
+///         let log_in: BoxedCreator<String, io::Error> = Box::new(move |renewal: &Renewal<'_, String>| {
+///             let old = renewal.old().unwrap_or(&name).clone();
+///             Box::pin(async move { Ok(Made::new(old + "'s token").expires_after(Duration::from_secs(60))) })
+///         });
+///         Self { token: CachedFn::new(Duration::from_secs(600), log_in) }
+///     }
+///
+///     async fn token(&self) -> Result<String, CreateError<io::Error>> {
+///         Ok(self.token.access_async().try_get().await?.clone())
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let client = Arc::new(Client::new("Ada".into()));
+/// let token = tokio::spawn(async move { client.token().await });
+/// assert_eq!(token.await.unwrap().unwrap(), "Ada's token");
+/// # });
+/// ```
+pub type BoxedCreator<T, E, C = MonotonicClock> =
+    Box<dyn for<'a, 'b> Fn(&'a Renewal<'b, T, C>) -> BoxedFuture<'a, Result<Made<T>, E>> + Send + Sync>;
+
+/// What a [`BoxedCreator`] gives.
+pub type BoxedFuture<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
+
+// For any `'d`: were it `'static` alone, today's compiler could not tell that the futures are `Send`.
+impl<T, E: Display, C: Clock> AsyncCreator<T, C, kind::Boxed>
+    for Box<dyn for<'a, 'b> Fn(&'a Renewal<'b, T, C>) -> BoxedFuture<'a, Result<Made<T>, E>> + Send + Sync + '_>
+{
+    type Error = E;
+
+    fn create_async(&self, renewal: &Renewal<'_, T, C>) -> impl Future<Output = Result<Made<T>, E>> {
+        self(renewal)
+    }
+}
+
+/// What a [`CachedFn`] can be made of whose results are made in tasks that are
+/// [spawned](crate::AsyncAccess::spawned_by). `Kind` tells the four apart and is never named.
+///
+/// | a function, whose future is `Send` and `'static` | which |
+/// |---|---|
+/// | `Fn() -> impl Future<Output = T>` | makes the value |
+/// | `Fn() -> impl Future<Output = Result<T, E>>` | can fail |
+/// | `Fn(Shared<Cached<T, C>>) -> impl Future<Output = Made<T>>` | looks at the old value, answers "unchanged", or how long the new one lives |
+/// | `Fn(Shared<Cached<T, C>>) -> impl Future<Output = Result<Made<T>, E>>` | all of that |
+///
+/// The creator's future lets go of its [`Shared`] before it is ready: as long as that is held, the creation cannot end,
+/// and is given up.
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::{Cached, CachedFn, Made, Shared, Task};
+/// use std::time::Duration;
+///
+/// async fn fetch(renewal: Shared<Cached<u64>>) -> Made<u64> {
+///     Made::new(renewal.old().map_or(0, |old| old + 1)).expires_after(Duration::from_secs(60))
+/// }
+/// static COUNT: CachedFn<u64, fn(Shared<Cached<u64>>) -> Fetching> =
+///     CachedFn::new(Duration::from_secs(600), |renewal| Box::pin(fetch(renewal)));
+/// type Fetching = std::pin::Pin<Box<dyn Future<Output = Made<u64>> + Send>>;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let spawner = |task: Task| drop(tokio::spawn(task));
+/// assert_eq!(*COUNT.access_async().spawned_by(&spawner).try_get().await.unwrap(), 0);
+/// # });
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "no task can be spawned for a `CachedFn` of `{T}` that calls this",
+    label = "its future does not give `{T}`, `Result<{T}, E>`, or `Made<{T}>` for an argument \
+             `Shared<Cached<{T}, C>>`, or that in a `Result`; or it is not `Send` and `'static`"
+)]
+pub trait SpawnedCreator<T: 'static, C: Clock + 'static, Kind>:
+    SpawnedFails<T, C, Kind, Error: Send + 'static>
+{
+    #[doc(hidden)]
+    type Given: 'static;
+
+    #[doc(hidden)]
+    type Creating: Future<Output = Self::Given> + Send + 'static;
+
+    #[doc(hidden)]
+    fn create_spawned(&self, renewal: Shared<Cached<T, C>>) -> Self::Creating;
+
+    #[doc(hidden)]
+    #[allow(clippy::missing_errors_doc)]
+    fn made(given: Self::Given) -> Result<Made<T>, Self::Error>;
+}
+
+/// What a [`SpawnedCreator`] can fail with. (It is said apart, and asks for nothing that is `'static`: the futures of
+/// accesses would not be `Send` where there is a lifetime in the type of the error.)
+pub trait SpawnedFails<T, C: Clock, Kind> {
+    /// [`Infallible`], for those that cannot.
+    type Error: Display;
+}
+
+macro_rules! spawned_creators {
+    ($([$($error_type:ident)?] $kind:ty: ($($renewal:ident)?) $given:ty, $error:ty, |$made:ident| $result:expr;)+) => {
+        $(spawned_creators! {
+            @ [$($error_type: Display)?] [$($error_type: Display + Send + 'static)?]
+            $kind, [$($renewal)?], $given, $error, |$made| $result
+        })+
+    };
+    (@ [$($fails:tt)*] [$($generic:tt)*] $kind:ty, [], $given:ty, $error:ty, |$made:ident| $result:expr) => {
+        impl<T, C: Clock, R, F, $($fails)*> SpawnedFails<T, C, $kind> for F
+        where
+            R: Future<Output = $given>,
+            F: Fn() -> R,
+        {
+            type Error = $error;
         }
-    }
 
-    /// As [`get_fallible`](Self::get_fallible), for a task.
-    ///
-    /// # Errors
-    ///
-    /// As `get_fallible`.
-    ///
-    /// # Panics
-    ///
-    /// If the function does.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`get_async`](Self::get_async).
-    pub fn get_fallible_async<K>(&self) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
-    where
-        F: AsyncCreator<T, C, K>,
-    {
-        async move {
-            if let Some(guard) = self.cached.at_once() {
-                return Ok(guard);
+        impl<T: 'static, C: Clock + 'static, R, F, $($generic)*> SpawnedCreator<T, C, $kind> for F
+        where
+            R: Future<Output = $given> + Send + 'static,
+            F: Fn() -> R,
+        {
+            type Given = $given;
+            type Creating = R;
+
+            fn create_spawned(&self, _: Shared<Cached<T, C>>) -> R {
+                self()
             }
-            self.get_as_task(&TASK).await
+
+            fn made($made: $given) -> Result<Made<T>, $error> {
+                $result
+            }
         }
+    };
+    (@ [$($fails:tt)*] [$($generic:tt)*] $kind:ty, [$renewal:ident], $given:ty, $error:ty, |$made:ident| $result:expr) => {
+        impl<T: 'static, C: Clock + 'static, R, F, $($fails)*> SpawnedFails<T, C, $kind> for F
+        where
+            R: Future<Output = $given>,
+            F: Fn(Shared<Cached<T, C>>) -> R,
+        {
+            type Error = $error;
+        }
+
+        impl<T: 'static, C: Clock + 'static, R, F, $($generic)*> SpawnedCreator<T, C, $kind> for F
+        where
+            R: Future<Output = $given> + Send + 'static,
+            F: Fn(Shared<Cached<T, C>>) -> R,
+        {
+            type Given = $given;
+            type Creating = R;
+
+            fn create_spawned(&self, $renewal: Shared<Cached<T, C>>) -> R {
+                self($renewal)
+            }
+
+            fn made($made: $given) -> Result<Made<T>, $error> {
+                $result
+            }
+        }
+    };
+}
+
+spawned_creators! {
+    [] kind::Plain: () T, Infallible, |made| Ok(Made::new(made));
+    [E] kind::FallibleFuture: () Result<T, E>, E, |made| made.map(Made::new);
+    [] kind::With: (renewal) Made<T>, Infallible, |made| Ok(made);
+    [E] kind::FallibleFutureWith: (renewal) Result<Made<T>, E>, E, |made| made;
+}
+
+impl<T, F: AsyncCreator<T, C, Kind>, C: Clock, Kind> AsyncFunction<Kind> for CachedFn<T, F, C> {
+    type Got = CachedGuard<T>;
+    type Error = F::Error;
+    type StoreError = Infallible;
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Cached::at_once`
+    fn look(&self) -> Option<CachedGuard<T>> {
+        self.cached.at_once()
     }
 
-    /// As [`refresh`](Self::refresh), for a task.
-    ///
-    /// # Panics
-    ///
-    /// As `refresh`; the task is what runs the function.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`get_async`](Self::get_async).
-    pub fn refresh_async<K>(&self) -> impl Future<Output = CachedGuard<T>>
-    where
-        F: AsyncCreator<T, C, K, Error = Infallible>,
-    {
-        async move { or_deadlock(self.refresh_as_task(&INFALLIBLE_TASK).await) }
-    }
-
-    /// As [`refresh_fallible`](Self::refresh_fallible), for a task.
-    ///
-    /// # Errors
-    ///
-    /// As `refresh_fallible`.
-    ///
-    /// # Panics
-    ///
-    /// If the function does.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`get_async`](Self::get_async).
-    pub fn refresh_fallible_async<K>(&self) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
-    where
-        F: AsyncCreator<T, C, K>,
-    {
-        async move { self.refresh_as_task(&TASK).await }
-    }
-
-    /// Of who has met no hit. (Looked for here, it would cost another future.)
-    fn get_as_task<K>(&self, wait: &Wait) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
-    where
-        F: AsyncCreator<T, C, K>,
-    {
-        async move { self.cached.get_by(wait, |renewal| Box::pin(self.run_as_task(renewal))).await }
-    }
-
-    fn refresh_as_task<K>(&self, wait: &Wait) -> impl Future<Output = Result<CachedGuard<T>, CreateError<F::Error>>>
-    where
-        F: AsyncCreator<T, C, K>,
-    {
-        async move { self.cached.renewed(wait, |renewal| Box::pin(self.run_as_task(renewal))).await }
-    }
-
-    fn run_as_task<K>(&self, renewal: Renewal<'_, T, C>) -> impl Future<Output = Result<CachedGuard<T>, F::Error>>
-    where
-        F: AsyncCreator<T, C, K>,
-    {
+    fn call_async(&self, wait: &Wait, anew: bool) -> impl Future<Output = FunctionKeptAsync<Self, Kind>> {
         async move {
-            let made = renewal.enter_async(|| self.creator.create_async(&renewal)).await;
-            renewal.end_as(made)
+            let run = |born| {
+                Box::pin(async move {
+                    let renewal = Renewal::new(Keeper::Borrowed(&self.cached), born);
+                    let made = renewal.enter_async(|| self.creator.create_async(&renewal)).await;
+                    renewal.renewed(made).map_err(CreateError::Failed)
+                })
+            };
+            if anew { self.cached.renewed(wait, run).await } else { self.cached.get_by(wait, run).await }
         }
     }
 }
 
-/// # In the background, for tasks
-impl<T: Send + Sync + 'static, F: Send + Sync + 'static, C: Clock + 'static> CachedFn<T, F, C> {
-    /// As [`get_in_background`](Self::get_in_background), for a task, as
-    /// [`Cached::get_or_create_in_background_async`](crate::Cached::get_or_create_in_background_async).
-    ///
-    /// # Panics
-    ///
-    /// As that.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Cached::get_or_create_in_background_async`](crate::Cached::get_or_create_in_background_async).
-    pub fn get_in_background_async<'a, R>(
-        function: impl Keep<'a, Self>,
-        spawner: &(impl Spawner + ?Sized),
-    ) -> impl Future<Output = CachedGuard<T>>
-    where
-        F: Fn() -> R,
-        R: Future<Output = T> + Send + 'static,
-    {
-        async move {
-            let made = |value| never(Made::new(value));
-            or_deadlock(Self::get_spawned(function, &INFALLIBLE_TASK, spawner, made).await)
-        }
+/// What shares a function, as what owns a hold on its `Cached`.
+#[derive(Debug)]
+pub struct OwnCached<K, F>(K, PhantomData<fn() -> F>);
+
+impl<K: Clone, F> Clone for OwnCached<K, F> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<K: Copy, F> Copy for OwnCached<K, F> {}
+
+impl<T, F, C, K> ReachesByTask<Cached<T, C>> for OwnCached<K, F>
+where
+    K: Refers<CachedFn<T, F, C>> + Copy,
+    C: Clock,
+{
+    fn lock(&self) -> &Cached<T, C> {
+        &self.0.refer().cached
     }
 
-    /// As [`get_fallible_in_background`](Self::get_fallible_in_background), for a task, as
-    /// [`Cached::get_or_try_create_in_background_async`](crate::Cached::get_or_try_create_in_background_async).
-    ///
-    /// # Errors
-    ///
-    /// As that.
-    ///
-    /// # Panics
-    ///
-    /// As that.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Cached::get_or_create_in_background_async`](crate::Cached::get_or_create_in_background_async).
-    pub fn get_fallible_in_background_async<'a, E, R>(
-        function: impl Keep<'a, Self>,
-        spawner: &(impl Spawner + ?Sized),
-    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>>
-    where
-        E: Display + Send + 'static,
-        F: Fn() -> R,
-        R: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        Self::get_spawned(function, &TASK, spawner, |made: Result<T, E>| made.map(Made::new))
+    fn owner(&self) {}
+}
+
+impl<T, F, C, K> Owns<Cached<T, C>> for OwnCached<K, F>
+where
+    T: Send + Sync + 'static,
+    F: Send + Sync + 'static,
+    C: Clock + 'static,
+    K: Shares<CachedFn<T, F, C>>,
+{
+    fn keeper(&self) -> Keeper<'static, Cached<T, C>> {
+        CachedOf::keeper(self.0)
+    }
+}
+
+impl<T, F: SpawnedFails<T, C, Kind>, C: Clock, Kind> SpawnedKept<Kind> for CachedFn<T, F, C> {
+    type Got = CachedGuard<T>;
+    type Error = F::Error;
+}
+
+impl<T, F, C, Kind> SpawnedFunction<Kind> for CachedFn<T, F, C>
+where
+    T: Send + Sync + 'static,
+    F: SpawnedCreator<T, C, Kind> + Send + Sync + 'static,
+    C: Clock + 'static,
+{
+    fn look(&self) -> Option<CachedGuard<T>> {
+        self.cached.at_once()
     }
 
-    fn get_spawned<'a, E: Display + Send + 'static, R: Future<Output: Send> + Send + 'static>(
-        function: impl Keep<'a, Self>,
-        wait: &Wait,
-        spawner: &(impl Spawner + ?Sized),
-        made: fn(R::Output) -> Result<Made<T>, E>,
-    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>>
-    where
-        F: Fn() -> R,
-    {
-        let elected = move || {
-            // One hold for the creation, one for its creator.
-            let (keeper, kept) = (CachedOf(function.keeper()), function.keeper());
-            (Keeper::Held(Box::new(keeper)), move || (kept.creator)())
-        };
-        function.kept().cached.get_or_spawn(wait, spawner, elected, made)
+    fn call_spawned<'x>(
+        shared: impl Shares<Self> + Send + Sync + 'x,
+        spawner: &'x (impl Spawner + Sync + ?Sized),
+    ) -> Boxed<'x, Result<CachedGuard<T>, CreateError<F::Error>>> {
+        // One hold for the creation, one for its creator.
+        let kept = shared.share();
+        let creator = move |renewal| kept.creator.create_spawned(renewal);
+        Cached::serve_spawned(OwnCached(shared, PhantomData), spawner, (), Unset, creator, F::made)
     }
 }

@@ -4,7 +4,9 @@
 //! wait for that creation in the middle of it is told (L7): it would wait for itself. What it waits for by other means
 //! is not known.
 
-use super::{Creation, Stored};
+use super::Creation;
+use crate::beside::Beside;
+use crate::election::{Birth, Election};
 use crate::error::{PublishError, never};
 use crate::lock::Lock;
 use crate::running::{Doing, Over, Running};
@@ -18,7 +20,8 @@ use std::thread;
 
 /// A closure of the user's, until it is called. Futures are handed around by what they will be made of, and that by
 /// reference: each future that is moved into another takes its place there twice.
-pub(crate) struct Once<F>(Option<F>);
+#[derive(Debug)]
+pub struct Once<F>(Option<F>);
 
 impl<F> Once<F> {
     pub(crate) fn new(closure: F) -> Self {
@@ -69,7 +72,7 @@ impl<F, R: Fn() -> Running> Drop for Part<'_, F, R> {
 }
 
 /// # For tasks
-impl<L: Lock> Creation<'_, L> {
+impl<L: Beside> Creation<'_, L> {
     /// As [`run`](Self::run), for a task. Does not block.
     ///
     /// # Panics
@@ -84,10 +87,10 @@ impl<L: Lock> Creation<'_, L> {
     /// # Examples
     ///
     /// ```
-    /// # async fn access(lock: std::sync::Arc<dogpile::Dogpile>, spawn: impl Fn(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>)) {
-    /// use dogpile::Turn;
+    /// use dogpile::{Dogpile, Turn};
     ///
-    /// if let Turn::Create(creation) = lock.acquire_owned_async().await {
+    /// # async fn access(lock: std::sync::Arc<Dogpile>, spawn: impl Fn(dogpile::Task)) {
+    /// if let Turn::Create(creation) = Dogpile::kept_async(&lock).turn().await {
     ///     spawn(Box::pin(creation.run_async(async |_| { /* rebuild */ }))); // `tokio::spawn`, for instance
     /// }
     /// # }
@@ -100,20 +103,20 @@ impl<L: Lock> Creation<'_, L> {
         }
     }
 
-    /// As [`run_fallible`](Self::run_fallible), for a task. Does not block.
+    /// As [`try_run`](Self::try_run), for a task. Does not block.
     ///
     /// # Errors
     ///
-    /// As `run_fallible`.
+    /// As `try_run`.
     ///
     /// # Panics
     ///
-    /// As `run_fallible`.
+    /// As `try_run`.
     ///
     /// # Cancel safety
     ///
     /// As [`run_async`](Self::run_async).
-    pub fn run_fallible_async<R, E: fmt::Display>(
+    pub fn try_run_async<R, E: fmt::Display>(
         self,
         creator: impl AsyncFnOnce(&Creation<'_, L>) -> Result<R, E>,
     ) -> impl Future<Output = Result<R, E>> {
@@ -137,8 +140,8 @@ impl<L: Lock> Creation<'_, L> {
     /// Whether a store that is dropped half-way has stored anything is its own affair.
     ///
     /// While it runs, the creation is not declared dead, however [overdue](crate::PolicyBuilder::creation_timeout) it
-    /// is. So a store that may hang is best raced with a timer inside of `store`; so is the setter of the forms that
-    /// take one.
+    /// is. So a store that may hang is best raced with a timer inside of `store`; so is the
+    /// [setter](crate::AsyncAccess::and_set) of an access.
     ///
     /// # Deadlocks
     ///
@@ -149,7 +152,7 @@ impl<L: Lock> Creation<'_, L> {
         let mut store = Once::new(store);
         async move {
             let _store = self.begin_store()?;
-            Ok(self.part(Doing::Storing, || store.take()()).await)
+            Ok(self.middle().part(Doing::Storing, || store.take()()).await)
         }
     }
 
@@ -165,50 +168,46 @@ impl<L: Lock> Creation<'_, L> {
             self.end_as(made)
         }
     }
+}
 
-    /// The same, with a setter that stores what was made unless the creation was superseded.
-    pub(crate) fn run_and_set<V, R, E: fmt::Display, S: Stored<E>>(
-        self,
-        creator: &mut Once<impl AsyncFnOnce() -> V>,
-        made: impl FnOnce(V) -> Result<R, E>,
-        setter: &mut Once<impl AsyncFnOnce(&R) -> S>,
-    ) -> impl Future<Output = Result<R, E>> {
+/// A creation, as far as it takes to be in the middle of it. (It does not say of which lock, or how long that lives:
+/// futures that did would not be `Send`.)
+#[derive(Clone, Copy)]
+pub(crate) struct Middle<'a> {
+    election: &'a Election,
+    born: Birth,
+    name: Option<&'static str>,
+    entered: &'a Flag,
+    cancelled: &'a Flag,
+}
+
+impl Middle<'_> {
+    /// Makes and polls a future as part of the creation.
+    pub(crate) fn part<F: Future>(self, doing: Doing, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+        // Relaxed: see `end`.
+        self.entered.store(true, Ordering::Relaxed);
+        let (mut make, cancelled) = (Once::new(make), self.cancelled);
         async move {
-            let creating = self.enter_async(|| async {
-                let made = made(creator.take()().await)?;
-                self.set_async(|| setter.take()(&made)).await?;
-                Ok(made)
-            });
-            let made = creating.await;
-            self.end_as(made)
+            let running = || Running::enter(self.election, self.born, self.name, doing);
+            let mut part = Part { future: pin!(None), running, round: Over::default(), polled: false, cancelled };
+            poll_fn(|context| part.poll(&mut make, context)).await
         }
     }
 
-    /// Stores what was made, unless the creation was superseded or is dead: then it is its caller's alone.
-    pub(crate) fn set_async<E, F: Future<Output: Stored<E>>>(
-        &self,
-        setter: impl FnOnce() -> F,
-    ) -> impl Future<Output = Result<(), E>> {
-        let mut setter = Once::new(setter);
-        async move {
-            let Ok(_store) = self.begin_store() else { return Ok(()) };
-            self.part(Doing::Storing, || setter.take()()).await.stored()
-        }
+    /// The same, as a part of its creator.
+    pub(crate) fn enter_async<F: Future>(self, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+        self.part(Doing::Creating, make)
+    }
+}
+
+impl<L: Lock> Creation<'_, L> {
+    pub(crate) fn middle(&self) -> Middle<'_> {
+        let (election, name) = (self.election(), self.lock.dogpile().policy().name());
+        Middle { election, born: self.born, name, entered: &self.entered, cancelled: &self.cancelled }
     }
 
     /// Makes and polls a future as part of the creation.
     pub(crate) fn enter_async<F: Future>(&self, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
-        self.part(Doing::Creating, make)
-    }
-
-    fn part<F: Future>(&self, doing: Doing, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
-        // Relaxed: see `end`.
-        self.entered.store(true, Ordering::Relaxed);
-        let (mut make, cancelled) = (Once::new(make), &self.cancelled);
-        async move {
-            let running = || self.running(doing);
-            let mut part = Part { future: pin!(None), running, round: Over::default(), polled: false, cancelled };
-            poll_fn(|context| part.poll(&mut make, context)).await
-        }
+        self.middle().enter_async(make)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | what | is said by | to |
 //! |---|---|---|
-//! | [`Look`] | the deadline word | [`sight`](Dogpile::sight) |
+//! | [`Look`] | the deadline word | [`sight`](super::Status::sight) |
 //! | [`Sight`] | `sight`, by the policy; or the getter's stamp | the mode |
 //! | [`Need`] | the mode: what the access has seen, short of a fresh value | [`settle`](Dogpile::settle) |
 //! | [`Verdict`] | the queue, if the access waited | `settle` |
@@ -22,8 +22,8 @@ use std::task::{Poll, Waker};
 use std::thread;
 
 /// What an access has seen, short of a fresh value.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
     /// A fresh value that is to be renewed early.
     Due,
     /// An old value: a new one is due, but not worth waiting for.
@@ -73,7 +73,7 @@ impl<C: Clock> Drop for Queued<'_, C> {
 }
 
 impl<C: Clock> Dogpile<C> {
-    /// The primitive under every form: what is an access to do that has `seen` the word, and found after that what it
+    /// The primitive under every access: what is one to do that has `seen` the word, and found after that what it
     /// needs? All modes judge the value for themselves; this knows no value and no freshness.
     ///
     /// It holds as long as the generation stands. Once that has moved, what was found may be out of date.
@@ -171,7 +171,7 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// The same, as of that time.
-    pub(super) fn look_at(&self, mut now: u64) -> Sight {
+    pub(crate) fn look_at(&self, mut now: u64) -> Sight {
         let mut look = self.expiry.look(now);
         if look == Look::Unstamped {
             now = self.stamp_born();

@@ -13,8 +13,8 @@
 //! mutex, released, and read after it, acquired: whoever reads a newer one than the deadline that it has seen has seen
 //! that newer creation, with all that it wrote (L4).
 
-use super::Dogpile;
 use super::terms::random;
+use super::{Dogpile, Status};
 use crate::clock::{Clock, nanoseconds};
 use crate::election::Birth;
 use crate::freshness::{Freshness, Look};
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 /// What an access finds that looks at the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sight {
+pub enum Sight {
     Fresh,
     /// Fresh, and may be renewed early.
     Due,
@@ -44,7 +44,7 @@ impl Sight {
     }
 }
 
-impl<C: Clock> Dogpile<C> {
+impl<C: Clock> Status<C> {
     /// What the deadline word means at that time. (One that was born fresh, and is still unstamped, is fresh.)
     pub(crate) fn sight(&self, look: Look, now: u64) -> Sight {
         match look {
@@ -69,6 +69,40 @@ impl<C: Clock> Dogpile<C> {
         if too_old { Sight::Missing } else { Sight::Stale }
     }
 
+    /// What to think of a value from elsewhere, of that age in nanoseconds, if that can be believed; and of which
+    /// somebody `told` this lock that. Whoever said something to this lock has made no value younger.
+    pub(crate) fn judge(&self, age: Option<u64>, told: Freshness) -> Sight {
+        match (told, self.judge_age(age)) {
+            (Freshness::Missing, _) => Sight::Missing,
+            (Freshness::Stale, Sight::Fresh | Sight::Due) if self.policy().max_stale() == Some(Duration::ZERO) => {
+                Sight::Missing
+            }
+            (Freshness::Stale, Sight::Fresh | Sight::Due) => Sight::Stale,
+            (_, sight) => sight,
+        }
+    }
+
+    fn judge_age(&self, age: Option<u64>) -> Sight {
+        let (policy, lifetime) = (self.policy(), nanoseconds(self.expiry.lifetime()));
+        let max_stale = policy.max_stale().map_or(u64::MAX, nanoseconds);
+        let Some(age) = age else { return if max_stale == 0 { Sight::Missing } else { Sight::Stale } };
+        if lifetime == u64::MAX {
+            return Sight::Fresh;
+        }
+        if max_stale != u64::MAX && age >= lifetime.saturating_add(max_stale) {
+            return Sight::Missing;
+        }
+        if age >= lifetime {
+            return Sight::Stale;
+        }
+        // Relaxed: as in `is_due`.
+        let cost = self.terms.planned().map_or(0, |more| more.cost.load(Ordering::Relaxed));
+        let due = policy.plans() && policy.is_due_at_age(age, lifetime, cost, 1.0 - random());
+        if due { Sight::Due } else { Sight::Fresh }
+    }
+}
+
+impl<C: Clock> Dogpile<C> {
     /// Whether this access is to renew a value that is due: to be asked once.
     pub(crate) fn is_due(&self, now: u64) -> bool {
         self.terms.planned().is_some_and(|more| {
@@ -80,18 +114,19 @@ impl<C: Clock> Dogpile<C> {
 
     /// A value is there from `now` on (exact), of a creation that was born then, if of any. Under the mutex.
     pub(crate) fn renew(&self, now: u64, lifetime: Option<Duration>, born: Option<Birth>) {
-        if !self.policy().plans() {
+        if self.policy().plans() {
+            if let Some(born) = born {
+                self.terms.more().cost.store(now.saturating_sub(born.started), Ordering::Relaxed); // see `is_due`
+            }
+            let due = self.carry_out(now, nanoseconds(lifetime.unwrap_or(self.expiry.lifetime())));
+            self.expiry.renew_until(now, due);
+        } else {
             match lifetime {
                 None => self.expiry.renew(now),
                 Some(lifetime) => self.expiry.renew_for(now, lifetime),
             }
-            return;
         }
-        if let Some(born) = born {
-            self.terms.more().cost.store(now.saturating_sub(born.started), Ordering::Relaxed); // see `is_due`
-        }
-        let due = self.carry_out(now, nanoseconds(lifetime.unwrap_or(self.expiry.lifetime())));
-        self.expiry.renew_until(now, due);
+        self.terms.forget_brought();
     }
 
     /// Plans the life of a value, and stores all of that but the deadline, which it returns. Under the mutex.
@@ -111,6 +146,7 @@ impl<C: Clock> Dogpile<C> {
             self.terms.more().expires.store(now, Ordering::Release);
         }
         self.expiry.renew_stale(now);
+        self.terms.forget_brought();
     }
 
     /// The value, if there is one, is stale from `now` on. Under the mutex.
@@ -120,6 +156,31 @@ impl<C: Clock> Dogpile<C> {
             self.terms.more().expires.fetch_min(now, Ordering::Release);
         }
         self.expiry.mark_stale(now);
+    }
+
+    /// Until when the value is worth its memory, if it was last used at `now` (exact); `None` if there is none. If it
+    /// was only looked at, and was to be kept until some time `before`, that was no use of it.
+    ///
+    /// - With a bound to how old it may be served: until then.
+    /// - With no bound: for its lifetime from its last use, so that a value that is asked for once in a lifetime is
+    ///   there when it is renewed; and until it has expired in any case.
+    ///
+    /// A value that is stale because somebody said so has no time at which it expires, unless its policy plans: the
+    /// lifetime of one whose lock never expires is then how long it has lived so far.
+    pub(crate) fn worth_keeping_until(&self, now: u64, before: Option<u64>) -> Option<u64> {
+        if self.sight(self.expiry.peek(now), now) == Sight::Missing {
+            return None;
+        }
+        // Acquire: as in `sight`.
+        let planned = self.terms.planned().map(|more| more.expires.load(Ordering::Acquire));
+        let expires = planned.unwrap_or_else(|| self.expiry.expires());
+        let max_stale = self.policy().max_stale().map_or(u64::MAX, nanoseconds);
+        if max_stale != u64::MAX {
+            return Some(expires.saturating_add(max_stale));
+        }
+        let lifetime = self.expiry.lifetime_until(if expires == 0 { now } else { expires });
+        let idle_until = before.unwrap_or_else(|| now.saturating_add(lifetime));
+        Some(idle_until.max(expires))
     }
 
     /// Starts the life of a value that was born fresh; returns the time to look at it again.
@@ -136,25 +197,5 @@ impl<C: Clock> Dogpile<C> {
             self.expiry.stamp_born(now);
         }
         self.expiry.now(&self.clock)
-    }
-
-    /// What to think of a value from elsewhere, of that age in nanoseconds, if that can be believed.
-    pub(super) fn judge_age(&self, age: Option<u64>) -> Sight {
-        let (policy, lifetime) = (self.policy(), nanoseconds(self.expiry.lifetime()));
-        let max_stale = policy.max_stale().map_or(u64::MAX, nanoseconds);
-        let Some(age) = age else { return if max_stale == 0 { Sight::Missing } else { Sight::Stale } };
-        if lifetime == u64::MAX {
-            return Sight::Fresh;
-        }
-        if max_stale != u64::MAX && age >= lifetime.saturating_add(max_stale) {
-            return Sight::Missing;
-        }
-        if age >= lifetime {
-            return Sight::Stale;
-        }
-        // Relaxed: as in `is_due`.
-        let cost = self.terms.planned().map_or(0, |more| more.cost.load(Ordering::Relaxed));
-        let due = policy.plans() && policy.is_due_at_age(age, lifetime, cost, 1.0 - random());
-        if due { Sight::Due } else { Sight::Fresh }
     }
 }

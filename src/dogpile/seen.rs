@@ -3,7 +3,7 @@
 use super::Dogpile;
 use crate::clock::Clock;
 use crate::election::Birth;
-use crate::observer::{End, Observer, Source, Stats, Tally, tell};
+use crate::observer::{End, Observer, Source, tell};
 use crate::running::{Doing, Running};
 use std::mem;
 use std::time::Duration;
@@ -22,16 +22,6 @@ impl<C: Clock> Drop for Unbegun<'_, C> {
 
 /// # Being seen
 impl<C: Clock> Dogpile<C> {
-    /// What this lock has done so far. Never blocks.
-    ///
-    /// Whoever sees a value sees its creation counted; apart from that each number is of some moment during the call.
-    /// Counting takes some memory of a lock that has ever created or waited, and costs a hit nothing. See also
-    /// [`Observer`].
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.terms.tally().map(Tally::stats).unwrap_or_default()
-    }
-
     fn observer(&self) -> Option<(&'static dyn Observer, Source)> {
         let policy = self.policy();
         policy.observer().map(|observer| (observer, Source { name: policy.name() }))
@@ -59,7 +49,7 @@ impl<C: Clock> Dogpile<C> {
 
     /// The same, unless the value is fresh: the renewal that failed was an early one.
     pub(crate) fn tell_if_stale(&self) {
-        if self.is_expired() {
+        if !self.has_own_fresh_value() {
             self.tell_stale();
         }
     }

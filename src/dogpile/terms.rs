@@ -14,7 +14,7 @@ use crate::observer::Tally;
 use crate::policy::Policy;
 use crate::running::is_creating_here;
 use crate::sync::once::OnceBox;
-use crate::sync::{Arc, AtomicU64, Deadline, Ordering, const_fn, unique};
+use crate::sync::{Arc, AtomicU64, Counter, Deadline, Ordering, const_fn, unique};
 use crate::wakers::contained;
 use std::fmt;
 use std::task::Waker;
@@ -34,17 +34,20 @@ pub(super) struct More {
     pub(super) expires: AtomicU64,
     /// How long the last creation took, if the policy plans.
     pub(super) cost: AtomicU64,
+    /// The stamp that an access in stamped getter mode was brought since the lock has last created, in nanoseconds of
+    /// Unix time; 0 if none was. Only questions read it: see [`status`](super::status).
+    brought: Counter,
     pub(super) tally: Tally,
 }
 
 #[cfg(all(not(dogpile_loom), target_pointer_width = "64"))]
-const _: () = assert!(size_of::<More>() <= 88);
+const _: () = assert!(size_of::<More>() <= 96);
 
 impl More {
     fn new(policy: Option<Arc<Policy>>) -> Self {
         // Of a value that was born fresh, and nobody has looked at, it is not known yet when it expires.
         let [hold, expires, cost] = [0, u64::MAX, 0].map(AtomicU64::new);
-        Self { policy, hold, expires, cost, tally: Tally::default() }
+        Self { policy, hold, expires, cost, brought: Counter::new(0), tally: Tally::default() }
     }
 }
 
@@ -66,7 +69,7 @@ impl Terms {
         self.more = OnceBox::with_value(Box::new(More::new(Some(policy))));
     }
 
-    fn find(&self) -> Option<&Policy> {
+    pub(super) fn find(&self) -> Option<&Policy> {
         self.policy.or_else(|| self.more.get()?.policy.as_deref())
     }
 
@@ -83,12 +86,40 @@ impl Terms {
         self.more.get().map(|more| &more.tally)
     }
 
+    /// Notes what stamp a getter has brought, in nanoseconds of Unix time.
+    pub(super) fn note_brought(&self, stamp: u64) {
+        let (brought, stamp) = (&self.more().brought, stamp.max(1)); // 0 is none
+        // It is looked at first so that accesses which are brought the same value write nothing. Release: pairs with the
+        // acquire in `brought`. Who is told that the value is fresh sees all that its creator wrote, as this access does
+        // (L4).
+        if brought.load(Ordering::Relaxed) != stamp {
+            brought.store(stamp, Ordering::Release);
+        }
+    }
+
+    /// What was brought counts no more: the getter has brought nothing, or the lock has created, and the deadline says
+    /// so already.
+    pub(super) fn forget_brought(&self) {
+        if let Some(more) = self.more.get() {
+            // Release: pairs with the acquire in `brought`.
+            more.brought.store(0, Ordering::Release);
+        }
+    }
+
+    /// The stamp that was brought, in nanoseconds of Unix time.
+    pub(super) fn brought(&self) -> Option<u64> {
+        // Acquire: pairs with the release in `note_brought`, and with that in `forget_brought`. Who finds nothing here
+        // since the lock has created looks at the deadline next, and finds that creation there.
+        let brought = self.more.get()?.brought.load(Ordering::Acquire);
+        (brought != 0).then_some(brought)
+    }
+
     /// What was planned, if the policy plans.
     pub(super) fn planned(&self) -> Option<&More> {
         self.find()?.plans().then(|| self.more.get()).flatten()
     }
 
-    fn held_until(&self) -> u64 {
+    pub(super) fn held_until(&self) -> u64 {
         // Acquire: pairs with the release of the word that says to read this, by which it was made, too. (The word was
         // acquired before; a `hold` that is newer than it is as good.)
         self.more.get().map_or(0, |more| more.hold.load(Ordering::Acquire))
@@ -150,6 +181,18 @@ pub(super) fn random() -> f64 {
     0.0
 }
 
+impl<C: Clock> Dogpile<C> {
+    /// See [`Terms::note_brought`].
+    pub(crate) fn note_brought(&self, stamp: u64) {
+        self.terms.note_brought(stamp);
+    }
+
+    /// See [`Terms::forget_brought`].
+    pub(crate) fn forget_brought(&self) {
+        self.terms.forget_brought();
+    }
+}
+
 /// # Policy
 impl<C: Clock> Dogpile<C> {
     const_fn! {
@@ -164,8 +207,8 @@ impl<C: Clock> Dogpile<C> {
 
     const_fn! {
         pub(crate) const fn rule(&mut self, policy: &'static Policy) {
-            self.terms.set(policy);
-            self.election.be_ruled();
+            self.status.terms.set(policy);
+            self.status.election.be_ruled();
         }
     }
 
@@ -177,33 +220,13 @@ impl<C: Clock> Dogpile<C> {
     }
 
     pub(crate) fn share_rule(&mut self, policy: Arc<Policy>) {
-        self.terms.share(policy);
-        self.election.be_ruled();
+        self.status.terms.share(policy);
+        self.status.election.be_ruled();
     }
 
     /// Whether it was given a policy of its own.
     pub(crate) fn is_ruled(&self) -> bool {
         self.terms.find().is_some()
-    }
-
-    /// The policy that rules this lock.
-    #[must_use]
-    pub fn policy(&self) -> &Policy {
-        self.terms.find().unwrap_or(const { &Policy::DEFAULT })
-    }
-
-    /// How long nobody is to create yet, since the last creation has [failed](crate::PolicyBuilder::retry_after);
-    /// `None` if there is no pause. On the lock's own clock. Never blocks.
-    #[must_use]
-    pub fn paused_for(&self) -> Option<Duration> {
-        let until = self.paused_until()?;
-        until.checked_sub(self.clock.now()).filter(|left| *left != 0).map(Duration::from_nanos)
-    }
-
-    /// Until when nobody is to create, on the lock's clock, be that over or not.
-    pub(crate) fn paused_until(&self) -> Option<u64> {
-        let state = self.election.look();
-        (state.is_timed() && !state.is_creating()).then(|| self.terms.held_until())
     }
 
     /// Whether nobody is to be elected who can do without: somebody creates who is not overdue, or there is a pause.
@@ -213,7 +236,7 @@ impl<C: Clock> Dogpile<C> {
     }
 
     /// The same as of now; and nobody takes over from himself, however overdue he is.
-    pub(super) fn is_closed_now(&self, state: State) -> bool {
+    pub(crate) fn is_closed_now(&self, state: State) -> bool {
         self.is_closed(state, || self.clock.now()) || (state.is_creating() && is_creating_here(&self.election))
     }
 

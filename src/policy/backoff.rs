@@ -19,7 +19,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses from `first` up to `longest`, precise to the nanosecond. If the two are the same, they do not grow.
+    /// Pauses from `first` up to `longest`, precise to the nanosecond. If the two are the same, they do not grow. Each is
+    /// shortened by up to a half: for pauses of just that length say [`jitter(0.0)`](Self::jitter).
     #[must_use]
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest, multiplier: 2, jitter: 0.5 }

@@ -58,7 +58,7 @@ impl fmt::Debug for Owner {
 /// Somebody reads. Dropping it leaves, on any thread.
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct OwnedPass {
+pub struct OwnedPass {
     owner: Owner,
     counter: usize,
 }

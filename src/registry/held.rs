@@ -3,20 +3,17 @@
 use super::Registry;
 use super::root::Root;
 use super::shard::Entry;
+use crate::access::Reaches;
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
-use crate::error::{AcquireError, would_deadlock};
-use crate::keeper::{Keep, Keeper, Keeps};
+use crate::keeper::Keeper;
 use crate::lock::Lock;
 use crate::readers::{HasReaders, Owner, Readers};
 use crate::sync::Arc;
-use crate::sync_reader::{OwnedReadGuard, ReadTurn, SyncReaderDogpile};
-use crate::turn::Turn;
-use crate::wait::Patience;
+use crate::sync_reader::SyncReaderDogpile;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::time::Duration;
 use std::vec;
 
 /// The lock of a key, held: derefs to it. While a `Held` of a key lives, all who look the key up in that [`Registry`]
@@ -122,128 +119,16 @@ impl<K: fmt::Debug, L: Lock + fmt::Debug> fmt::Debug for Held<'_, K, L> {
     }
 }
 
-/// # Owned creations
-///
-/// Each has a [`Held`] of its own: while it is in flight the lock stays, whoever else lets go.
-impl<'a, K: Send + Sync + 'a, C: Clock + 'a> Held<'a, K, Dogpile<C>> {
-    /// As [`Dogpile::acquire_owned`], without an `Arc`: the [`Creation`](crate::Creation) holds the lock of this key.
-    /// To send it to another thread, ask through a registry in a `static`, or by [`Registry::get_owned`].
-    ///
-    /// ```
-    /// use dogpile::{Dogpile, Registry, Turn};
-    /// use std::{sync::Arc, thread, time::Duration};
-    ///
-    /// let locks: Arc<Registry<u64>> = Arc::new(Registry::new(|_| Dogpile::new(Duration::from_secs(60))));
-    /// if let Turn::Create(creation) = locks.get_owned(&7).acquire_owned() {
-    ///     let job = thread::spawn(move || creation.run(|_| { /* rebuild */ }));
-    ///     # job.join().unwrap();
-    /// }
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// As `Dogpile::acquire_owned`.
-    #[track_caller]
-    pub fn acquire_owned(&self) -> Turn<'a, C> {
-        match self.acquire_kept(Patience::Infallible, || self.keeper()) {
-            Ok(turn) => turn,
-            Err(error) => would_deadlock(error),
-        }
-    }
+impl<'a, 'c: 'a, K: Send + Sync + 'c, L: Lock + Send + Sync + 'c> Reaches<'a, 'c> for &'a Held<'c, K, L> {
+    type Lock = L;
 
-    /// As [`Dogpile::try_acquire_owned`], without an `Arc`.
-    ///
-    /// # Errors
-    ///
-    /// As `Dogpile::try_acquire_owned`.
-    pub fn try_acquire_owned(&self) -> Result<Turn<'a, C>, AcquireError> {
-        self.acquire_kept(Patience::None, || self.keeper())
-    }
-
-    /// As [`Dogpile::acquire_owned_timeout`], without an `Arc`.
-    ///
-    /// # Errors
-    ///
-    /// As `Dogpile::acquire_owned_timeout`.
-    pub fn acquire_owned_timeout(&self, timeout: Duration) -> Result<Turn<'a, C>, AcquireError> {
-        self.acquire_kept(Patience::For(timeout), || self.keeper())
-    }
-
-    /// As [`Dogpile::acquire_owned_async`], without an `Arc`.
-    ///
-    /// # Panics
-    ///
-    /// As `Dogpile::acquire_owned_async`.
-    ///
-    /// # Cancel safety
-    ///
-    /// As `Dogpile::acquire_owned_async`.
-    pub fn acquire_owned_async(&self) -> impl Future<Output = Turn<'a, C>> {
-        self.acquire_kept_async(|| self.keeper())
-    }
-}
-
-/// # Owned guards and creations
-///
-/// Each has a [`Held`] of its own: while it lives the lock stays, whoever else lets go.
-impl<K: Send + Sync + 'static, C: Clock + 'static> Held<'static, K, SyncReaderDogpile<C>> {
-    /// As [`SyncReaderDogpile::acquire_owned`], without an `Arc`.
-    ///
-    /// # Panics
-    ///
-    /// As [`SyncReaderDogpile::acquire`].
-    #[track_caller]
-    pub fn acquire_owned(&self) -> ReadTurn<'static, C, OwnedReadGuard> {
-        match self.acquire_kept(Patience::Infallible, || self.keeper(), || self.clone().into()) {
-            Ok(turn) => turn,
-            Err(error) => would_deadlock(error),
-        }
-    }
-
-    /// As [`SyncReaderDogpile::try_acquire_owned`], without an `Arc`.
-    ///
-    /// # Errors
-    ///
-    /// As [`SyncReaderDogpile::try_acquire`].
-    pub fn try_acquire_owned(&self) -> Result<ReadTurn<'static, C, OwnedReadGuard>, AcquireError> {
-        self.acquire_kept(Patience::None, || self.keeper(), || self.clone().into())
-    }
-
-    /// As [`SyncReaderDogpile::acquire_owned_timeout`], without an `Arc`.
-    ///
-    /// # Errors
-    ///
-    /// As [`SyncReaderDogpile::acquire_timeout`].
-    pub fn acquire_owned_timeout(
-        &self,
-        timeout: Duration,
-    ) -> Result<ReadTurn<'static, C, OwnedReadGuard>, AcquireError> {
-        self.acquire_kept(Patience::For(timeout), || self.keeper(), || self.clone().into())
-    }
-}
-
-impl<'a, K: Send + Sync + 'a, L: Lock + Send + Sync + 'a> Held<'a, K, L> {
-    /// How a creation holds on to the lock beside this.
-    fn keeper(&self) -> Keeper<'a, L> {
-        Keeper::Held(Box::new(self.clone()))
-    }
-}
-
-impl<'h, K: Send + Sync + 'static, L: Lock + Send + Sync + 'static> Keep<'h, L> for &'h Held<'static, K, L> {}
-impl<'h, K: Send + Sync + 'static, L: Lock + Send + Sync + 'static> Keeps<'h, L> for &'h Held<'static, K, L> {
-    fn kept(self) -> &'h L {
+    #[inline]
+    fn lock(self) -> &'a L {
         self
     }
 
-    fn keeper(self) -> Keeper<'static, L> {
-        Held::keeper(self)
-    }
-
-    fn owner(self) -> Owner
-    where
-        L: HasReaders,
-    {
-        Owner::shared(Arc::new(self.clone()))
+    fn keeper(self) -> Keeper<'c, L> {
+        Keeper::Held(Box::new(self.clone()))
     }
 }
 

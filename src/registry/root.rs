@@ -28,8 +28,8 @@ type Hashes = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 
 pub(super) struct Root<K, L> {
     shards: [CachePadded<Shard<K, L>>; SHARDS],
-    /// How long entries are kept that nobody holds, in nanoseconds.
-    keep_idle: u64,
+    /// How long entries are kept that nobody holds, in nanoseconds, if that was said; else it is up to the locks.
+    keep_idle: Option<u64>,
     /// Made on first use: a `static` cannot draw random numbers.
     hashes: OnceLock<Hashes>,
 }
@@ -37,18 +37,18 @@ pub(super) struct Root<K, L> {
 impl<K, L> Root<K, L> {
     #[cfg(not(dogpile_loom))]
     pub(super) const fn new() -> Self {
-        Self { shards: [const { CachePadded::new(Shard::new()) }; SHARDS], keep_idle: 0, hashes: OnceLock::new() }
+        Self { shards: [const { CachePadded::new(Shard::new()) }; SHARDS], keep_idle: None, hashes: OnceLock::new() }
     }
 
     #[cfg(dogpile_loom)]
     pub(super) fn new() -> Self {
         let shards = std::array::from_fn(|_| CachePadded::new(Shard::new()));
-        Self { shards, keep_idle: 0, hashes: OnceLock::new() }
+        Self { shards, keep_idle: None, hashes: OnceLock::new() }
     }
 
     const_fn! {
         pub(super) const fn keep_idle(&mut self, nanoseconds: u64) {
-            self.keep_idle = nanoseconds;
+            self.keep_idle = Some(nanoseconds);
         }
     }
 
@@ -129,11 +129,21 @@ impl<K, L: Lock> Root<K, L> {
         let lock = entry.lock.dogpile();
         // The clock is the user's: it stays outside the mutex, and if it panics the entry is let go all the same.
         let now = || catch_unwind(AssertUnwindSafe(|| lock.clock().now()));
-        let read = if self.keep_idle == 0 { Ok(None) } else { now().map(Some) };
-        let idle_until = read.as_ref().ok().copied().flatten().map(|now| now.saturating_add(self.keep_idle));
+        let keeps = self.keep_idle.map_or(L::OWNS_ITS_VALUE, |idle_for| idle_for != 0);
+        let read = if keeps { now().map(Some) } else { Ok(None) };
+        let used = read.as_ref().ok().copied().flatten();
         let mut table = self.table(entry.hash);
-        // A pause is asked for only now, since a holder may have come and gone meanwhile, and have failed.
-        let gone = table.let_go(entry, looking, idle_until, || lock.paused_until());
+        // A value and a pause are asked for only now, since a holder may have come and gone meanwhile, and have created
+        // or failed.
+        let gone = table.let_go(entry, |before| {
+            // What was only looked at is idle for no longer than it would have been.
+            let before = Some(before).filter(|before| looking && *before != 0);
+            let idle_until = match (self.keep_idle, used) {
+                (None, Some(now)) => lock.worth_keeping_until(now, before),
+                (idle_for, now) => before.or_else(|| Some(now?.saturating_add(idle_for?))),
+            };
+            idle_until.max(lock.paused_until())
+        });
         let read = match read {
             Ok(None) if table.has_queued() => {
                 drop(table);

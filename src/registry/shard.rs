@@ -5,7 +5,7 @@
 //! | state | in the table | holders | in the queue of those to be looked at |
 //! |---|---|---|---|
 //! | held | yes | 1 or more | perhaps, if it was idle before |
-//! | idle (`keep_idle`, or paused after a failure) | yes | 0 | yes, for when its time is up, or for earlier |
+//! | idle (kept: see below) | yes | 0 | yes, for when its time is up, or for earlier |
 //! | gone | no | 0 | no |
 //!
 //! # Transitions
@@ -16,17 +16,21 @@
 //! | insert | - → held | 1 | mutex, unless somebody else was faster; what was made in vain is dropped after it |
 //! | clone | held → held | + 1 | no mutex: whoever clones is a holder |
 //! | let go, one of several | held → held | - 1 | no mutex: a compare-and-swap from 2 or more |
-//! | let go, the last | held → idle, if it is to be kept or its lock is paused; else held → gone | 0 | mutex |
+//! | let go, the last | held → idle, if it is kept; else held → gone | 0 | mutex |
 //! | sweep | idle → gone, if its time is up; else idle → idle, queued anew; or held → held, not queued | as before | mutex, when it is to be looked at |
 //! | remove | idle → gone | 0 | mutex |
+//!
+//! An idle entry is kept for `keep_idle`, or else for the value that its lock owns; and while its lock is paused after
+//! a failure.
 //!
 //! # Why it holds
 //!
 //! - *One lock a key.* An entry leaves the table under the mutex, and only while it has no holder; it gets its first
 //!   holder anew under the mutex, and only while it is in the table. So who looks a key up finds the entry that others
 //!   hold, and who holds one that is gone does not exist.
-//! - *A pause is not forgotten.* Whether its lock is paused is asked when its last holder has let go, under the mutex;
-//!   whoever failed began the pause while it was a holder.
+//! - *A pause is not forgotten, nor is a value.* Whether its lock is paused, or owns a value that is of use, is asked
+//!   when its last holder has let go, under the mutex; whoever failed began the pause, and whoever created stored the
+//!   value, while it was a holder. Nothing changes in an idle lock, so what was answered then stays true.
 //! - *Nothing is left.* From 1 to 0 the count goes under the mutex alone, and whoever takes it there sees to the entry:
 //!   it goes, or it is in the queue when he is done.
 //! - *A key in use costs no queueing.* Who holds an idle entry leaves it in the queue, and who lets it go finds it
@@ -170,26 +174,20 @@ impl<K, L> Table<K, L> {
         there
     }
 
-    /// One holder fewer. If it was the last, the entry stays as long as it is to be idle or its lock is paused, which
-    /// is asked then; or else it goes, and is returned to be dropped outside the mutex. `looking` says that it was not
-    /// in use, only looked at: then it is not idle for any longer than it would have been.
+    /// One holder fewer. If it was the last, the entry stays as long as `keep_until` answers, which is asked then; or
+    /// else it goes, and is returned to be dropped outside the mutex. `keep_until` is told until when the entry was to
+    /// stay before, if it has only been looked at since; else 0.
     #[must_use]
     pub(super) fn let_go(
         &mut self,
         entry: &Arc<Entry<K, L>>,
-        looking: bool,
-        idle_until: Option<u64>,
-        paused_until: impl FnOnce() -> Option<u64>,
+        keep_until: impl FnOnce(u64) -> Option<u64>,
     ) -> Option<Arc<Entry<K, L>>> {
         if !entry.was_the_last() && !mutant(Mutant::LastWithoutALook) {
             return None;
         }
         // Relaxed, all: under the mutex.
-        let idle_until = match entry.until.load(Ordering::Relaxed) {
-            before if looking && before != 0 => Some(before),
-            _ => idle_until,
-        };
-        let Some(until) = idle_until.max(paused_until()).map(|until| until.max(1)) else {
+        let Some(until) = keep_until(entry.until.load(Ordering::Relaxed)).map(|until| until.max(1)) else {
             self.unqueue(entry);
             return self.remove(entry);
         };

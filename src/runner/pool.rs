@@ -1,8 +1,9 @@
 //! A bounded pool of threads.
 
 use super::{Job, Runner, quietly};
+use crate::sync::Arc;
+use crate::sync::monitor::Monitor;
 use crate::sync::process::PerProcess;
-use crate::sync::{Arc, Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
@@ -43,7 +44,7 @@ const IDLE: Duration = Duration::from_secs(10);
 ///
 /// static POOL: Pool = Pool::new(2, 100);
 /// static RATES: CachedFn<Vec<f64>> = CachedFn::new(Duration::from_secs(600), || vec![1.0, 1.09] /* slow */);
-/// assert_eq!(CachedFn::get_in_background(&RATES, &POOL)[1], 1.09);
+/// assert_eq!(RATES.access().in_background(&POOL).get()[1], 1.09);
 /// ```
 pub struct Pool {
     threads: NonZeroUsize,
@@ -53,16 +54,15 @@ pub struct Pool {
 
 #[derive(Default)]
 struct Shared {
-    jobs: Mutex<Jobs>,
-    /// Rung for one thread when a job came, and for all when the pool is gone.
-    bell: Condvar,
+    /// One thread is told when a job came, and all when the pool is gone.
+    jobs: Monitor<Jobs>,
 }
 
 #[derive(Default)]
 struct Jobs {
     waiting: VecDeque<Job>,
     threads: usize,
-    /// How many of them are about to look for a job, each for one: they wait for the bell, or are just being started.
+    /// How many of them are about to look for a job, each for one: they wait to be told, or are just being started.
     idle: usize,
     closed: bool,
 }
@@ -107,7 +107,7 @@ impl Runner for Pool {
         jobs.waiting.push_back(job);
         if !starts {
             drop(jobs);
-            shared.bell.notify_one();
+            shared.jobs.tell_one();
             return;
         }
         jobs.threads += 1;
@@ -136,7 +136,8 @@ impl Shared {
                 break;
             }
             jobs.idle += 1;
-            let out_of_time = self.bell.wait_for(&mut jobs, IDLE).timed_out();
+            let out_of_time;
+            (jobs, out_of_time) = self.jobs.wait(jobs, IDLE);
             jobs.idle -= 1;
             if out_of_time && jobs.waiting.is_empty() {
                 break;
@@ -163,7 +164,7 @@ impl Drop for Pool {
         jobs.closed = true;
         let dropped = mem::take(&mut jobs.waiting);
         drop(jobs);
-        shared.bell.notify_all();
+        shared.jobs.tell_all();
         drop(dropped); // after the mutex
     }
 }

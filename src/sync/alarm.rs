@@ -23,8 +23,9 @@ pub(crate) use real::Alarm;
 
 #[cfg(not(dogpile_loom))]
 mod real {
+    use crate::sync::monitor::Monitor;
     use crate::sync::process::PerProcess;
-    use crate::sync::{Condvar, Deadline, Mutex, unique};
+    use crate::sync::{Deadline, unique};
     use crate::wakers::{Sleeper, wake_all};
     use std::collections::BTreeMap;
     use std::mem;
@@ -37,8 +38,7 @@ mod real {
 
     #[derive(Default)]
     struct Clockwork {
-        entries: Mutex<Entries>,
-        changed: Condvar,
+        entries: Monitor<Entries>,
     }
 
     #[derive(Default)]
@@ -87,7 +87,7 @@ mod real {
                 if !entries.runs {
                     entries.runs = thread::Builder::new().name("dogpile".to_owned()).spawn(|| self.run()).is_ok();
                 } else if entries.by_time.first_key_value().is_some_and(|(first, _)| *first == key) {
-                    self.changed.notify_one();
+                    self.entries.tell_one();
                 }
                 if !entries.runs {
                     unheard = entries.by_time.remove(&key).unwrap_or_default();
@@ -110,11 +110,15 @@ mod real {
                     drop(due);
                     entries = self.entries.lock();
                 } else if let Some(((first, _), _)) = entries.by_time.first_key_value() {
-                    let first = *first;
-                    self.changed.wait_until(&mut entries, first);
-                } else if self.changed.wait_for(&mut entries, IDLE).timed_out() && entries.by_time.is_empty() {
-                    entries.runs = false;
-                    return;
+                    let left = first.saturating_duration_since(Instant::now());
+                    (entries, _) = self.entries.wait(entries, left);
+                } else {
+                    let out_of_time;
+                    (entries, out_of_time) = self.entries.wait(entries, IDLE);
+                    if out_of_time && entries.by_time.is_empty() {
+                        entries.runs = false;
+                        return;
+                    }
                 }
             }
         }

@@ -77,15 +77,6 @@ impl<'a, T> ReadGuard<'a, T> {
     }
 }
 
-/// A guard, after the `rest` of its access was dropped, which is the user's. (What a function returns is leaked if one
-/// of its own variables panics on being dropped; and a leaked guard keeps writers out for ever.)
-#[inline(always)]
-#[allow(clippy::inline_always)] // a part of the hit path
-pub(super) fn after<G>(rest: impl Sized, guard: G) -> G {
-    drop(rest);
-    guard
-}
-
 impl<T> Deref for ReadGuard<'_, T> {
     type Target = T;
 
@@ -217,8 +208,7 @@ impl<'a> AsyncWriteGuard<'a> {
 
 /// What an access to a [`SyncReaderDogpile`] is to do next: as [`Turn`](crate::Turn), with a guard for those who read.
 ///
-/// `G` is the guard: [`ReadGuard`], or [`OwnedReadGuard`] from
-/// [`acquire_owned`](SyncReaderDogpile::acquire_owned).
+/// `G` is the guard: [`ReadGuard`], or [`OwnedReadGuard`] of an [access by a task](SyncReaderDogpile::kept_async).
 #[must_use = "a dropped `ReadTurn::Create` gives up the creation it was elected for"]
 pub enum ReadTurn<'a, C: Clock = MonotonicClock, G = ReadGuard<'a>> {
     /// Use the value: it is fresh.

@@ -1,0 +1,633 @@
+//! One way to ask: an access, its steps, and the call that ends it.
+//!
+//! | opened by | is | leads to |
+//! |---|---|---|
+//! | `access()`, `kept(..)`, `fetch(..)`, `fetch_stamped(..)` | an [`Access`] | by [`in_background`](Access::in_background), [`InBackground`] |
+//! | `access_async()`, `kept_async(..)` | an [`AsyncAccess`] | by [`spawned_by`](AsyncAccess::spawned_by), [`Spawned`] |
+//!
+//! These four are what a program uses. The other types and traits of this module say in their signatures what an access
+//! is made of; few programs name one.
+//!
+//! | part | says | is |
+//! |---|---|---|
+//! | `K` | what the lock is reached by | a [`Reach`], or for tasks a [`ReachByTask`] |
+//! | `S` | where the value is | an [`Origin`] |
+//! | `W` | how long the access waits | [`Forever`] or [`AtMost`] |
+
+mod background;
+mod function;
+mod patience;
+pub(crate) mod reach;
+pub(crate) mod serve;
+pub(crate) mod source;
+mod spawned;
+mod tasks;
+
+pub use background::InBackground;
+pub(crate) use function::SpawnedKept;
+pub use function::{Anew, AsyncFunction, ByItself, Calls, Function, FunctionInBackground, SpawnedFunction};
+pub(crate) use function::{Kept as FunctionKept, KeptAsync as FunctionKeptAsync};
+pub use patience::{AtMost, Forever, Waits};
+pub use reach::{ForEver, Keep, Kept, Reach, ReachByTask};
+pub(crate) use reach::{Keeps, Owns, Reaches, ReachesByTask, Refers, Shares, TurnsByTask};
+pub(crate) use source::{Age, Asks, Fails, Finds, Lends, Sets, Stores};
+pub use source::{
+    ByGetter, ByLock, ByStamp, ByTask, ByThread, CannotFail, Elsewhere, Found, FunctionCannotFail, Inside, Nothing,
+    Origin, Set, SetByTask, Stored, Unset, UnsetByTask, Whole,
+};
+pub use spawned::Spawned;
+pub use tasks::AsyncAccess;
+
+use crate::beside::{Beside, Besides, Looked, OfThread, after, lock_mode};
+use crate::creation::Creation;
+use crate::error::{AcquireError, CreateError, never, or_deadlock};
+use crate::lock::Lock;
+use crate::runner::Runner;
+use crate::wait::{Patience, Wait, block_on};
+use serve::{Served, Serves};
+use std::convert::Infallible;
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
+use std::time::Duration;
+
+/// An access that is being described step by step. Nothing happens before its last call.
+///
+/// | its last call | without a time-out | after [`timeout(d)`](Self::timeout) |
+/// |---|---|---|
+/// | [`turn`](Self::turn) | the turn | `Result<_, AcquireError>` |
+/// | [`or_create`](Self::or_create), [`or_create_with`](Self::or_create_with) | the value; a panic in place of a wait for itself | `Result<_, AcquireError>` |
+/// | [`or_try_create`](Self::or_try_create), [`or_try_create_with`](Self::or_try_create_with) | `Result<_, CreateError<E, G>>` | `Result<_, CreateError<E, G>>` |
+///
+/// What it gives:
+///
+/// | the value is | of a [`Dogpile`](crate::Dogpile) | of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) | of a [`Cached`](crate::Cached) |
+/// |---|---|---|---|
+/// | elsewhere | [`Outcome`](crate::Outcome) | [`ReadGuard<Outcome>`](crate::ReadGuard) | - |
+/// | brought by a getter | `V` | `ReadGuard<V>` | - |
+/// | in the lock | - | - | [`CachedGuard<V>`](crate::CachedGuard) |
+///
+/// What the creator makes: nothing, if the value is elsewhere; otherwise a `V`. (By
+/// [`fetch_stamped`](Self::fetch_stamped) the value is a [`Stamped<V>`](crate::Stamped); a creator of a `Cached` that is
+/// handed its [`Renewal`](crate::Renewal) makes a [`Made<V>`](crate::Made).)
+///
+/// # Steps
+///
+/// ```
+/// # fn ask(_: &str) -> std::io::Result<Option<u64>> { Ok(None) }
+/// # fn tell(_: &str, _: u64) -> std::io::Result<()> { Ok(()) }
+/// use dogpile::{Dogpile, Pool, Stamped};
+/// use std::{sync::Arc, time::Duration};
+///
+/// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60)).born_fresh();
+/// static POOL: Pool = Pool::new(2, 100);
+/// let soon = Duration::from_secs(1);
+///
+/// // The value is elsewhere, and the creator stores it.
+/// LOCK.access().timeout(soon).or_create(|| { /* rebuild */ })?;
+///
+/// // A getter brings it. The getter may fail, and find nothing.
+/// let made = LOCK.fetch(|| ask("key")).or_try_create(|| "42".parse::<u64>())?;
+///
+/// // A setter stores what is created.
+/// let made = LOCK.fetch(|| ask("key")).and_set(|made| tell("key", *made)).or_try_create(|| Ok(42))?;
+///
+/// // The value brings its own time.
+/// let made = LOCK.fetch_stamped(|| None::<Stamped<u64>>).or_create(|| 42).value;
+///
+/// // The creator is handed its creation: to publish through it, or to ask whether it is still wanted.
+/// LOCK.access().or_create_with(|creation| if !creation.is_superseded() { /* go on */ });
+///
+/// // Another thread creates, if there is an old value to go on with.
+/// LOCK.access().in_background(&POOL).or_create(|| { /* rebuild */ });
+///
+/// // The lock is not a `static`, and the creation is to outlive the caller.
+/// let lock = Arc::new(Dogpile::never_expires());
+/// Dogpile::kept(&lock).in_background(&POOL).or_create(|| { /* rebuild */ });
+///
+/// // This access does not create by itself: see `Turn`.
+/// let turn = Dogpile::kept(&lock).timeout(soon).turn()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`CreateError`] says which, and [`AcquireError`] is the same where nothing of the user's can fail. Without a time-out
+/// an access by a creator that cannot fail has no error: a wait of this thread for itself is a panic, and it is not told
+/// of a [pause](crate::PolicyBuilder::retry_after), but waits, and is elected in it.
+///
+/// # Panics
+///
+/// A panic of the getter, the creator or the setter goes on to the caller; the creation, if there is one, is given up.
+/// [`Dogpile`](crate::Dogpile#deadlocks) says when a wait would be one for itself.
+#[must_use = "nothing happens before the access ends in `turn`, `or_create` or `or_try_create`"]
+pub struct Access<K, S = Elsewhere, W = Forever> {
+    lock: K,
+    source: S,
+    waits: W,
+}
+
+impl<K, S> Access<K, S> {
+    #[inline]
+    pub(crate) const fn new(lock: K, source: S) -> Self {
+        Self { lock, source, waits: Forever }
+    }
+}
+
+/// # Where the value is
+impl<K, W> Access<K, Elsewhere, W> {
+    /// A getter fetches the value from where it lives, and may find it gone: it returns `Option<T>`, or
+    /// `Result<Option<T>, G>` if it can fail. (`None` is what the origin calls `NeedRegeneration`.)
+    ///
+    /// | the value is | the access |
+    /// |---|---|
+    /// | fresh | calls the getter once, and gives its value |
+    /// | stale | creates, if it is elected; otherwise it gives the old value by the getter, without waiting |
+    /// | missing, to the lock or to the getter | creates, if it is elected; otherwise it waits, and gives the new value by the getter |
+    ///
+    /// The getter is called at most twice in one access, and never after the creator has made a value. (After a creator
+    /// that failed it may be asked for the old value: see [`OnError::ServeStale`](crate::OnError).) An access that is
+    /// told twice that there is nothing creates, when its turn comes. A getter says `None` of a miss only. A store that
+    /// is down is an error: if it were a miss, all accesses would create one after the other. A getter's error ends the
+    /// access with [`CreateError::GetterFailed`], and nothing is created.
+    ///
+    /// **The getter is not called for a value that is missing to the lock**, as it is at first: a lock for getters
+    /// starts with [`born_fresh`](crate::Dogpile::born_fresh), since the store may hold a value from before.
+    ///
+    /// Under readers ([`SyncReaderDogpile`](crate::SyncReaderDogpile)) the getter runs as a reader, and its value is
+    /// given in that reader's guard. A thread that holds a guard already is never elected: for it the getter is called
+    /// once, and [`CreateError::ReadLockHeld`] says that there was nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::Dogpile;
+    /// use std::{collections::HashMap, sync::Mutex, time::Duration};
+    ///
+    /// let store = Mutex::new(HashMap::new()); // may lose entries when it likes
+    /// let lock = Dogpile::new(Duration::from_secs(60)).born_fresh();
+    /// let access = || {
+    ///     lock.fetch(|| store.lock().unwrap().get("answer").copied()).or_create(|| {
+    ///         let answer = 42; // slow
+    ///         store.lock().unwrap().insert("answer", answer);
+    ///         answer
+    ///     })
+    /// };
+    /// assert_eq!(access(), 42);
+    /// store.lock().unwrap().clear();
+    /// assert_eq!(access(), 42);
+    /// ```
+    pub fn fetch<R: Found, F: FnMut() -> R>(self, getter: F) -> Access<K, ByGetter<F>, W> {
+        let source = ByGetter { getter, setter: Unset, age: PhantomData };
+        Access { lock: self.lock, source, waits: self.waits }
+    }
+
+    /// As [`fetch`](Self::fetch), by a getter whose value brings the time when it was created.
+    ///
+    /// The getter is always asked first, so this lock need not know of the value: another process may have created it. A
+    /// stamp younger than [`expires_after`](crate::Status::expires_after) is fresh, an older one stale. A stamp ahead of
+    /// this machine's clock counts as now, but as stale if it is ahead by more than
+    /// [`max_skew`](crate::PolicyBuilder::max_skew).
+    ///
+    /// One of the accesses through *this lock* is elected: those that run at the same time must share the lock. In
+    /// between, while nobody uses the lock, it may go and another take its place. Each process elects for itself; what
+    /// one has created the others find by its stamp. After [`invalidate`](crate::Dogpile::invalidate) the stamps count
+    /// for nothing, until something was created through this lock: what the store still holds may be what was
+    /// invalidated.
+    ///
+    /// The value is stamped when the creator returns. The creator stores it with the time it was made, or a
+    /// [setter](Self::and_set) does, which is handed the stamp.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, Stamped};
+    /// use std::{sync::Mutex, time::Duration};
+    ///
+    /// let stored: Mutex<Option<Stamped<u64>>> = Mutex::default(); // say, in memcached
+    /// let lock = Dogpile::new(Duration::from_secs(60));
+    /// let answer = lock
+    ///     .fetch_stamped(|| *stored.lock().unwrap())
+    ///     .and_set(|stamped| *stored.lock().unwrap() = Some(*stamped))
+    ///     .or_create(|| 42);
+    /// assert_eq!(answer.value, 42);
+    /// assert_eq!(*stored.lock().unwrap(), Some(answer));
+    /// ```
+    pub fn fetch_stamped<T, R: Found + Finds<Value = crate::Stamped<T>>, F: FnMut() -> R>(
+        self,
+        getter: F,
+    ) -> Access<K, ByGetter<F, ByStamp>, W> {
+        let source = ByGetter { getter, setter: Unset, age: PhantomData };
+        Access { lock: self.lock, source, waits: self.waits }
+    }
+}
+
+impl<K, F, A, W, R: Finds> Access<K, ByGetter<F, A>, W>
+where
+    F: FnMut() -> R,
+{
+    /// A setter stores what the creator has made, unless the creation was superseded meanwhile: so a value that was
+    /// invalidated while it was made never overwrites a newer one (L6). The caller gets it all the same.
+    ///
+    /// The setter runs inside [`Creation::publish`], or under readers with the
+    /// [write lock](Creation::write_lock) held. It returns nothing, or `Result<(), E>` if it can fail, with the error
+    /// that the creator fails with. A setter that fails fails the creation, with [`CreateError::Failed`], and what was
+    /// created is lost. A setter that would rather have it given returns `Ok`; then the creation has succeeded, and the
+    /// getter of the next access may find nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn ask(_: &str) -> std::io::Result<Option<u64>> { Ok(None) }
+    /// # fn tell(_: &str, _: u64) -> std::io::Result<()> { Ok(()) }
+    /// use dogpile::{CreateError, Dogpile};
+    /// use std::{io, time::Duration};
+    ///
+    /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(600)).born_fresh();
+    ///
+    /// fn answer() -> Result<u64, CreateError<io::Error, io::Error>> {
+    ///     let create = || Ok(42); // slow
+    ///     LOCK.fetch(|| ask("answer")).and_set(|made| tell("answer", *made)).or_try_create(create)
+    /// }
+    /// assert_eq!(answer().unwrap(), 42);
+    /// ```
+    pub fn and_set<P, Z: FnOnce(&R::Value) -> P>(self, setter: Z) -> Access<K, ByGetter<F, A, Set<Z>>, W> {
+        let ByGetter { getter, age, .. } = self.source;
+        Access { lock: self.lock, source: ByGetter { getter, setter: Set(setter), age }, waits: self.waits }
+    }
+}
+
+/// # How long it waits, and who creates
+impl<K, S, W> Access<K, S, W> {
+    /// The access waits for others for `timeout` at most, and has an [error](AcquireError) for that.
+    ///
+    /// The time-out bounds the waits alone, all of one access together (L10): neither the getter nor the creator nor the
+    /// setter of this access is interrupted. It is real time, on whatever clock values expire. Zero does not wait, and
+    /// `Duration::MAX` waits without an end.
+    ///
+    /// An access that is elected takes as long as its creator does. To have an answer in time in any case, have another
+    /// thread create, and wait for that as the others do:
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, Pool, Turn};
+    /// use std::{sync::RwLock, time::Duration};
+    ///
+    /// static POOL: Pool = Pool::new(2, 100);
+    /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60));
+    /// static TABLE: RwLock<Vec<u32>> = RwLock::new(Vec::new());
+    ///
+    /// fn first() -> Option<u32> {
+    ///     if let Ok(Turn::Create(creation)) = LOCK.try_acquire() {
+    ///         creation.run_in_background(&POOL, |_| *TABLE.write().unwrap() = vec![42] /* slow */);
+    ///     }
+    ///     LOCK.access().timeout(Duration::from_millis(300)).turn().ok()?;
+    ///     TABLE.read().unwrap().first().copied()
+    /// }
+    /// # while first() != Some(42) {}
+    /// ```
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{AcquireError, Cached};
+    /// use std::time::Duration;
+    ///
+    /// static ANSWER: Cached<u64> = Cached::new(Duration::from_secs(60));
+    ///
+    /// fn answer() -> Result<u64, AcquireError> {
+    ///     Ok(*ANSWER.access().timeout(Duration::from_millis(500)).or_create(|| 42)?)
+    /// }
+    /// assert_eq!(answer(), Ok(42));
+    /// ```
+    #[inline]
+    pub fn timeout(self, timeout: Duration) -> Access<K, S, AtMost> {
+        Access { lock: self.lock, source: self.source, waits: AtMost::new(timeout) }
+    }
+
+    /// An access that is elected and has an old value gives its creator to `runner`, and goes on with the old value at
+    /// once. If there is none, it creates on its own thread, since it would wait anyhow.
+    ///
+    /// This is the last step: a getter, a setter and a time-out come before it. (Those bound no creator: see
+    /// [`timeout`](Self::timeout).) The lock outlives the access: it is a `static`, or the access is [`kept`](crate::Dogpile::kept) by an `Arc` or a
+    /// [`Held`](crate::Held). Creator and setter are `Send` and `'static`; the getter runs here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, Outcome, Pool};
+    /// use std::{sync::{Arc, RwLock}, time::Duration};
+    ///
+    /// static POOL: Pool = Pool::new(2, 100);
+    ///
+    /// let rates = Arc::new(RwLock::new(vec![]));
+    /// let fresh = Arc::new(Dogpile::new(Duration::from_secs(600)));
+    /// let access = || {
+    ///     let rates = Arc::clone(&rates); // the job's
+    ///     Dogpile::kept(&fresh).in_background(&POOL).or_try_create_with(move |creation| {
+    ///         let made = vec![1.0, 1.09]; // slow
+    ///         creation.publish(|| *rates.write().unwrap() = made) // or it fails: it was invalidated meanwhile
+    ///     })
+    /// };
+    /// assert_eq!(access(), Ok(Outcome::Created), "there was nothing to go on with");
+    /// fresh.mark_stale();
+    /// assert_eq!(access(), Ok(Outcome::Stale), "the pool creates");
+    /// ```
+    pub fn in_background<R: Runner + ?Sized>(self, runner: &R) -> InBackground<'_, K, S, W, R> {
+        InBackground { access: self, runner }
+    }
+}
+
+/// # Turns
+impl<'a, 'c, K: Reach<'a, 'c>, W> Access<K, Elsewhere, W>
+where
+    K::Lock: Beside,
+{
+    pub(crate) fn try_turn(self) -> Result<<K::Lock as Lock>::Turn<'a, 'c>, AcquireError> {
+        match self.lock.lock().at_once() {
+            Ok(got) => Ok(self.lock.lock().turn(got)),
+            Err(now) => turn_slowly(self.lock, now, Patience::None),
+        }
+    }
+}
+
+#[cold]
+#[track_caller]
+fn turn_or_panic<'a, 'c, W: Waits, K: Reach<'a, 'c>>(
+    reached: K,
+    now: Looked,
+    patience: Patience,
+) -> W::Gives<<K::Lock as Lock>::Turn<'a, 'c>>
+where
+    K::Lock: Beside,
+{
+    W::give(turn_slowly(reached, now, patience))
+}
+
+#[cold]
+fn turn_slowly<'a, 'c, K: Reach<'a, 'c>>(
+    reached: K,
+    now: Looked,
+    patience: Patience,
+) -> Result<<K::Lock as Lock>::Turn<'a, 'c>, AcquireError>
+where
+    K::Lock: Beside,
+{
+    let lock = reached.lock();
+    let (guards, wait) = (&OfThread(lock), &Wait::new(patience));
+    Ok(match block_on(lock_mode::access(guards, now, wait, |_, pass| drop(pass)))? {
+        lock_mode::Met::In(outcome, pass) => lock.turn(K::Lock::give(outcome, pass)),
+        lock_mode::Met::Elected(born) => K::Lock::turn_to_create(Creation::new(reached.keeper(), born)),
+    })
+}
+
+impl<'a, 'c, K: Reach<'a, 'c>, W: Waits> Access<K, Elsewhere, W>
+where
+    K::Lock: Beside,
+{
+    /// What this access is to do: use the value, or create it. See [`Turn`](crate::Turn) and
+    /// [`ReadTurn`](crate::ReadTurn).
+    ///
+    /// Blocks while there is no value and somebody else creates it; under readers also while a writer is in or waits.
+    /// If that creation succeeds, the turn is `Fresh`, or `Stale` if the value that was waited for has expired or was
+    /// invalidated already; if it fails, one of the waiters gets `Create`.
+    ///
+    /// # Errors
+    ///
+    /// After a [`timeout`](Self::timeout): [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is
+    /// running the creator that it would wait for; [`AcquireError::Paused`] after a failure, if there is no value;
+    /// [`AcquireError::WriteLockHeld`] if this thread holds the write lock.
+    ///
+    /// # Panics
+    ///
+    /// Without a time-out, if this thread is running the creator that it would wait for, or holds the write lock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, Turn};
+    /// use std::{sync::Arc, thread, time::Duration};
+    ///
+    /// let lock = Arc::new(Dogpile::new(Duration::from_secs(60)));
+    /// if let Turn::Create(creation) = Dogpile::kept(&lock).turn() {
+    ///     thread::spawn(move || creation.run(|_| { /* rebuild */ }));
+    /// }
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn turn(self) -> W::Gives<<K::Lock as Lock>::Turn<'a, 'c>> {
+        match self.lock.lock().at_once() {
+            Ok(got) => W::of(self.lock.lock().turn(got)),
+            Err(now) => turn_or_panic::<W, _>(self.lock, now, self.waits.infallible_patience()),
+        }
+    }
+}
+
+impl<'a, 'c, K: Reach<'a, 'c>, S: Origin<ByThread>, W> Access<K, S, W>
+where
+    K::Lock: Serves<'c, S>,
+{
+    /// Every access that creates: a hit is found here, and all behind it is out of line.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path
+    fn serve<E: Display>(
+        self,
+        patience: Patience,
+        creator: impl FnOnce(&Creation<'c, K::Lock>) -> Result<S::MadeWith, E>,
+    ) -> Served<'a, K::Lock, S, E>
+    where
+        S::Setter: Sets<S::Value, E>,
+    {
+        match self.lock.lock().look() {
+            Ok(got) => Ok(after((creator, self.source), got)),
+            Err(missed) => K::Lock::serve(self.lock, missed, patience, self.source, creator),
+        }
+    }
+}
+
+/// # By a creator that cannot fail
+impl<'a, 'c, K: Reach<'a, 'c>, S: Origin<ByThread>, W: Waits> Access<K, S, W>
+where
+    K::Lock: Serves<'c, S>,
+{
+    /// Gives the value, and creates it by `creator` if this access is elected.
+    ///
+    /// Blocks as long as its own creator runs, or while there is no value and somebody else creates it; under readers
+    /// also while a writer is in or waits.
+    ///
+    /// # Errors
+    ///
+    /// After a [`timeout`](Self::timeout): [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is
+    /// running the creator that it would wait for, or one that the other waits for; [`AcquireError::Paused`] after a
+    /// failure, if there is no value; under readers [`AcquireError::ReadLockHeld`] and [`AcquireError::WriteLockHeld`],
+    /// if this thread holds a guard.
+    ///
+    /// # Panics
+    ///
+    /// Without a time-out, where that would be a wait for itself, or under readers a guard of this thread in its way. If
+    /// the getter, the creator or the setter does.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path
+    #[track_caller]
+    pub fn or_create(self, creator: impl FnOnce() -> S::Made) -> W::Gives<<K::Lock as Lock>::Got<'a, S::Value>>
+    where
+        S::Error: CannotFail,
+        S::Setter: Sets<S::Value, Infallible>,
+    {
+        self.or_create_with(|_| S::with(creator()))
+    }
+
+    /// As [`or_create`](Self::or_create), by a creator that is handed its [`Creation`]: to
+    /// [publish](Creation::publish) through it, to take the [write lock](Creation::write_lock) for its last step, or to
+    /// ask whether it is [still wanted](Creation::is_superseded). Of a [`Cached`](crate::Cached) it is a
+    /// [`Renewal`](crate::Renewal), with the [old value](crate::Renewal::old), and the creator returns what it has
+    /// [`Made`](crate::Made).
+    ///
+    /// # Errors
+    ///
+    /// As `or_create`.
+    ///
+    /// # Panics
+    ///
+    /// As `or_create`.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path
+    #[track_caller]
+    pub fn or_create_with(
+        self,
+        creator: impl FnOnce(&Creation<'c, K::Lock>) -> S::MadeWith,
+    ) -> W::Gives<<K::Lock as Lock>::Got<'a, S::Value>>
+    where
+        S::Error: CannotFail,
+        S::Setter: Sets<S::Value, Infallible>,
+    {
+        let patience = self.waits.infallible_patience();
+        W::give(self.serve(patience, |creation| never(creator(creation))).map_err(refused))
+    }
+}
+
+impl<'a, 'c, K: Reach<'a, 'c>, S: Origin<ByThread>> Access<K, S>
+where
+    K::Lock: Serves<'c, S>,
+{
+    /// As [`or_create_with`](Self::or_create_with), with its miss whole and out of line. For a [`Cached`] a hit costs less
+    /// so, and for a [`SyncReaderDogpile`] more (`benches/instructions.rs`).
+    ///
+    /// [`Cached`]: crate::Cached
+    /// [`SyncReaderDogpile`]: crate::SyncReaderDogpile
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path
+    #[track_caller]
+    pub(crate) fn or_create_apart(
+        self,
+        creator: impl FnOnce(&Creation<'c, K::Lock>) -> S::MadeWith,
+    ) -> <K::Lock as Lock>::Got<'a, S::Value>
+    where
+        S::Error: CannotFail,
+        S::Setter: Sets<S::Value, Infallible>,
+    {
+        match self.lock.lock().look() {
+            Ok(got) => after((creator, self.source), got),
+            Err(missed) => serve_infallibly(self.lock, missed, self.source, creator),
+        }
+    }
+}
+
+/// A miss.
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn serve_infallibly<'a, 'c, K: Reach<'a, 'c>, S: Origin<ByThread>>(
+    reached: K,
+    missed: <K::Lock as Serves<'c, S>>::Missed,
+    source: S,
+    creator: impl FnOnce(&Creation<'c, K::Lock>) -> S::MadeWith,
+) -> <K::Lock as Lock>::Got<'a, S::Value>
+where
+    K::Lock: Serves<'c, S>,
+    S::Error: CannotFail,
+    S::Setter: Sets<S::Value, Infallible>,
+{
+    let creator = |creation: &_| never(creator(creation));
+    or_deadlock(K::Lock::serve(reached, missed, Patience::Infallible, source, creator).map_err(refused))
+}
+
+/// An error where nothing of the user's can fail.
+pub(crate) fn refused<G: CannotFail>(error: CreateError<Infallible, G>) -> AcquireError {
+    error.without_getter(Fails::fails)
+}
+
+/// # What can fail
+impl<'a, 'c, K: Reach<'a, 'c>, S: Origin<ByThread>, W: Waits> Access<K, S, W>
+where
+    K::Lock: Serves<'c, S>,
+{
+    /// As [`or_create`](Self::or_create), by a creator that can fail. Its error is its own caller's; a waiter is elected
+    /// in its place.
+    ///
+    /// With a getter that can fail, `?` has no way to know the creator's error type: a signature or a turbofish says it
+    /// (`Ok::<_, io::Error>(…)`).
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Failed`] with the creator's error, or the setter's; [`CreateError::GetterFailed`] with the
+    /// getter's; and those of `or_create`, time-out or not.
+    ///
+    /// # Panics
+    ///
+    /// If the getter, the creator or the setter does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn ask_server(_: &str) -> Result<Option<u64>, io::Error> { Ok(None) }
+    /// # fn tell_server(_: &str, _: u64) {}
+    /// use dogpile::{CreateError, Dogpile};
+    /// use std::{io, num::ParseIntError, time::Duration};
+    ///
+    /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60)).born_fresh();
+    ///
+    /// fn answer() -> Result<u64, CreateError<ParseIntError, io::Error>> {
+    ///     LOCK.fetch(|| ask_server("answer")).or_try_create(|| {
+    ///         let made = "42".parse()?; // slow, and may fail
+    ///         tell_server("answer", made);
+    ///         Ok(made)
+    ///     })
+    /// }
+    /// assert_eq!(answer()?, 42);
+    /// # Ok::<(), CreateError<ParseIntError, io::Error>>(())
+    /// ```
+    #[inline]
+    pub fn or_try_create<E: Display>(self, creator: impl FnOnce() -> Result<S::Made, E>) -> Served<'a, K::Lock, S, E>
+    where
+        S::Setter: Sets<S::Value, E>,
+    {
+        self.or_try_create_with(|_| creator().map(S::with))
+    }
+
+    /// As [`or_try_create`](Self::or_try_create), by a creator that is handed its [`Creation`], as
+    /// [`or_create_with`](Self::or_create_with) says.
+    ///
+    /// # Errors
+    ///
+    /// As `or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// As `or_try_create`.
+    #[inline]
+    pub fn or_try_create_with<E: Display>(
+        self,
+        creator: impl FnOnce(&Creation<'c, K::Lock>) -> Result<S::MadeWith, E>,
+    ) -> Served<'a, K::Lock, S, E>
+    where
+        S::Setter: Sets<S::Value, E>,
+    {
+        let patience = self.waits.patience();
+        self.serve(patience, creator)
+    }
+}
+
+impl<K, S, W> fmt::Debug for Access<K, S, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").finish_non_exhaustive()
+    }
+}

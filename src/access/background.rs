@@ -1,0 +1,153 @@
+//! Accesses that hand their creation over to a runner: see [`runner`](crate::runner).
+
+use super::serve::{Served, Serves, ServesInBackground};
+use super::{Access, ByThread, CannotFail, Origin, Reach, Sets, Waits, refused};
+use crate::beside::after;
+use crate::creation::Creation;
+use crate::error::never;
+use crate::lock::Lock;
+use crate::runner::Runner;
+use crate::wait::Patience;
+use std::convert::Infallible;
+use std::fmt::{self, Display};
+
+/// An access whose creation a [`Runner`] is given, if the access is elected and has an old value to go on with: see
+/// [`Access::in_background`].
+///
+/// Its last call gives what that of an [`Access`] gives. The outcome is [`Stale`](crate::Outcome::Stale) if the creation
+/// was handed over, or [`Fresh`](crate::Outcome::Fresh) if the value is only
+/// [due](crate::PolicyBuilder::refresh_at).
+///
+/// # Panics
+///
+/// If the runner panics, its panic goes on to the caller, and the creation is given up. A panic of a creator that was
+/// handed over ends in its job, as a failed creation.
+#[must_use = "nothing happens before the access ends in `or_create` or `or_try_create`"]
+pub struct InBackground<'r, K, S, W, R: ?Sized> {
+    pub(super) access: Access<K, S, W>,
+    pub(super) runner: &'r R,
+}
+
+impl<'a, K: Reach<'a, 'static>, S: Origin<ByThread>, W, R: Runner + ?Sized> InBackground<'_, K, S, W, R>
+where
+    K::Lock: ServesInBackground<S>,
+{
+    fn serve<E: Display>(
+        self,
+        patience: Patience,
+        creator: impl FnOnce(&Creation<'static, K::Lock>) -> Result<S::MadeWith, E> + Send + 'static,
+    ) -> Served<'a, K::Lock, S, E>
+    where
+        S::Setter: Sets<S::Value, E> + Send + 'static,
+    {
+        let Access { lock, source, .. } = self.access;
+        match lock.lock().look() {
+            Ok(got) => Ok(after((creator, source), got)),
+            Err(missed) => K::Lock::serve_in_background(lock, self.runner, missed, patience, source, creator),
+        }
+    }
+}
+
+/// # By a creator that cannot fail
+impl<'a, K: Reach<'a, 'static>, S: Origin<ByThread>, W: Waits, R: Runner + ?Sized> InBackground<'_, K, S, W, R>
+where
+    K::Lock: ServesInBackground<S>,
+{
+    /// As [`Access::or_create`], by a creator that another thread may run. Blocks until the runner has taken the job; if
+    /// there is no value, as that.
+    ///
+    /// # Errors
+    ///
+    /// As that.
+    ///
+    /// # Panics
+    ///
+    /// As that; and if the runner does.
+    #[track_caller]
+    pub fn or_create(
+        self,
+        creator: impl FnOnce() -> S::Made + Send + 'static,
+    ) -> W::Gives<<K::Lock as Lock>::Got<'a, S::Value>>
+    where
+        S::Error: CannotFail,
+        S::Setter: Sets<S::Value, Infallible> + Send + 'static,
+    {
+        self.or_create_with(|_| S::with(creator()))
+    }
+
+    /// As [`Access::or_create_with`], by a creator that another thread may run: it has more need to ask whether it is
+    /// [still wanted](Creation::is_superseded).
+    ///
+    /// # Errors
+    ///
+    /// As [`or_create`](Self::or_create).
+    ///
+    /// # Panics
+    ///
+    /// As [`or_create`](Self::or_create).
+    #[track_caller]
+    pub fn or_create_with(
+        self,
+        creator: impl FnOnce(&Creation<'static, K::Lock>) -> S::MadeWith + Send + 'static,
+    ) -> W::Gives<<K::Lock as Lock>::Got<'a, S::Value>>
+    where
+        S::Error: CannotFail,
+        S::Setter: Sets<S::Value, Infallible> + Send + 'static,
+    {
+        let patience = self.access.waits.infallible_patience();
+        W::give(self.serve(patience, |creation| never(creator(creation))).map_err(refused))
+    }
+}
+
+/// # What can fail
+impl<'a, K: Reach<'a, 'static>, S: Origin<ByThread>, W: Waits, R: Runner + ?Sized> InBackground<'_, K, S, W, R>
+where
+    K::Lock: ServesInBackground<S>,
+{
+    /// As [`Access::or_try_create`], by a creator that another thread may run. If it fails there, its creation has
+    /// failed, and nobody is given its error (but an [`Observer`](crate::Observer)).
+    ///
+    /// # Errors
+    ///
+    /// As that.
+    ///
+    /// # Panics
+    ///
+    /// If the getter or the runner does; where this thread creates, if the creator or the setter does.
+    pub fn or_try_create<E: Display>(
+        self,
+        creator: impl FnOnce() -> Result<S::Made, E> + Send + 'static,
+    ) -> Served<'a, K::Lock, S, E>
+    where
+        S::Setter: Sets<S::Value, E> + Send + 'static,
+    {
+        self.or_try_create_with(|_| creator().map(S::with))
+    }
+
+    /// As [`or_try_create`](Self::or_try_create), by a creator that is handed its [`Creation`], as
+    /// [`Access::or_create_with`] says.
+    ///
+    /// # Errors
+    ///
+    /// As `or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// As `or_try_create`.
+    pub fn or_try_create_with<E: Display>(
+        self,
+        creator: impl FnOnce(&Creation<'static, K::Lock>) -> Result<S::MadeWith, E> + Send + 'static,
+    ) -> Served<'a, K::Lock, S, E>
+    where
+        S::Setter: Sets<S::Value, E> + Send + 'static,
+    {
+        let patience = self.access.waits.patience();
+        self.serve(patience, creator)
+    }
+}
+
+impl<K, S, W, R: ?Sized> fmt::Debug for InBackground<'_, K, S, W, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InBackground").finish_non_exhaustive()
+    }
+}

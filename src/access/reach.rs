@@ -1,0 +1,306 @@
+//! What an access reaches its lock by, and so what a creation holds on to.
+//!
+//! | reached by | a creation | may outlive its access |
+//! |---|---|---|
+//! | `&'a L` | borrows the lock | if that is a `static` |
+//! | `&'a Arc<L>` | shares the lock | yes |
+//! | `&'a Held<'c, K, L>` | holds the entry of its registry | if the registry is a `static` or in an `Arc` |
+
+use crate::beside::Beside;
+use crate::creation::Creation;
+use crate::election::Birth;
+use crate::keeper::Keeper;
+use crate::lock::Lock;
+use crate::registry::Held;
+use crate::sync::Arc;
+use crate::turn::Outcome;
+
+/// What an access reaches its lock by: `&L`, `&Arc<L>` or a `&Held<'_, K, L>` of a [`Registry`](crate::Registry).
+///
+/// The access borrows the lock for `'a`, and its creations hold the lock for `'c`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not lead to a lock: an access takes `&L`, `&Arc<L>` or `&Held<'_, K, L>`",
+    label = "this is no reference to a lock, or to what shares it"
+)]
+pub trait Reach<'a, 'c>: Reaches<'a, 'c> {}
+
+impl<'a, 'c, K: Reaches<'a, 'c>> Reach<'a, 'c> for K {}
+
+// Public only because it stands above `Reach`: this module is not.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not lead to a lock: an access takes `&L`, `&Arc<L>` or `&Held<'_, K, L>`",
+    label = "this is no reference to a lock, or to what shares it"
+)]
+pub trait Reaches<'a, 'c>: Copy {
+    type Lock: Lock + 'a + 'c;
+
+    fn lock(self) -> &'a Self::Lock;
+
+    /// A hold on the lock: only a creation has one, since to share the lock is to write beside it, which a hit and a
+    /// stale access must not do (L2, L12).
+    fn keeper(self) -> Keeper<'c, Self::Lock>;
+}
+
+impl<'a, L: Lock> Reaches<'a, 'a> for &'a L {
+    type Lock = L;
+
+    #[inline]
+    fn lock(self) -> &'a L {
+        self
+    }
+
+    fn keeper(self) -> Keeper<'a, L> {
+        Keeper::Borrowed(self)
+    }
+}
+
+impl<'a, L: Lock + 'static> Reaches<'a, 'static> for &'a Arc<L> {
+    type Lock = L;
+
+    #[inline]
+    fn lock(self) -> &'a L {
+        self
+    }
+
+    fn keeper(self) -> Keeper<'static, L> {
+        Keeper::Shared(Arc::clone(self))
+    }
+}
+
+/// What leads to an `L`.
+pub trait Refers<L> {
+    fn refer(&self) -> &L;
+}
+
+impl<L> Refers<L> for &L {
+    #[inline]
+    fn refer(&self) -> &L {
+        self
+    }
+}
+
+impl<L> Refers<L> for &Arc<L> {
+    #[inline]
+    fn refer(&self) -> &L {
+        self
+    }
+}
+
+impl<L> Refers<L> for ForEver<L> {
+    #[inline]
+    fn refer(&self) -> &L {
+        self.0
+    }
+}
+
+/// What can share an `L`, for ever.
+pub trait Shares<L>: Refers<L> + Copy {
+    fn share(&self) -> Keeper<'static, L>;
+}
+
+impl<L> Shares<L> for &Arc<L> {
+    fn share(&self) -> Keeper<'static, L> {
+        Keeper::Shared(Arc::clone(self))
+    }
+}
+
+impl<L> Shares<L> for ForEver<L> {
+    fn share(&self) -> Keeper<'static, L> {
+        Keeper::Borrowed(self.0)
+    }
+}
+
+/// What keeps the lock `L` for as long as a task may need it: a reference to a `static`, an `&Arc<L>`, or a
+/// `&Held<'static, K, L>` of a [`Registry`](crate::Registry) that is a `static` or in an `Arc`. The trait is sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not keep a lock: a task takes `&'static L`, `&Arc<L>` or `&Held<'static, K, L>`",
+    label = "this is no reference to a lock that is there for ever, or to what shares it"
+)]
+pub trait Keep<L>: Keeps<L> {}
+
+impl<L, K: Keeps<L>> Keep<L> for K {}
+
+/// What a task reaches a lock by that is [kept](Keep) by a `K`.
+pub type Kept<K, L> = <K as Keeps<L>>::Own;
+
+// Public only because it stands above `Keep`: this module is not.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not keep a lock: a task takes `&'static L`, `&Arc<L>` or `&Held<'static, K, L>`",
+    label = "this is no reference to a lock that is there for ever, or to what shares it"
+)]
+pub trait Keeps<L>: Copy {
+    type Own;
+
+    fn own(self) -> Self::Own;
+}
+
+/// What a task reaches the lock `L` by. The trait is sealed.
+pub trait ReachByTask<L: Lock>: ReachesByTask<L> {}
+
+impl<L: Lock, K: ReachesByTask<L>> ReachByTask<L> for K {}
+
+// Public only because it stands above `ReachByTask`: this module is not. (Its types have no lifetime but one that may be
+// any, and its lock is no type that goes with it: futures that held on to such would not be `Send`.)
+pub trait ReachesByTask<L: Lock>: Copy {
+    fn lock(&self) -> &L;
+
+    fn owner(&self) -> L::Owner;
+}
+
+/// The same, of a lock that gives turns.
+pub trait TurnsByTask<L: Beside>: ReachesByTask<L> {
+    type Turn;
+
+    fn turn(&self, got: L::GotByTask<Outcome>) -> Self::Turn;
+
+    fn turn_to_create(&self, born: Birth) -> Self::Turn;
+}
+
+impl<L: Lock<Owner = ()>> ReachesByTask<L> for &L {
+    #[inline]
+    fn lock(&self) -> &L {
+        self
+    }
+
+    #[inline]
+    fn owner(&self) {}
+}
+
+impl<'a, L: Beside + Lock<Owner = ()>> TurnsByTask<L> for &'a L {
+    type Turn = L::TurnByTask<'a>;
+
+    #[inline]
+    fn turn(&self, got: L::GotByTask<Outcome>) -> L::TurnByTask<'a> {
+        L::turn_by_task(self, got)
+    }
+
+    fn turn_to_create(&self, born: Birth) -> L::TurnByTask<'a> {
+        L::turn_by_task_to_create(Creation::new(Keeper::Borrowed(self), born))
+    }
+}
+
+/// The same, for ever.
+pub trait Owns<L: Lock>: ReachesByTask<L> {
+    fn keeper(&self) -> Keeper<'static, L>;
+}
+
+/// A reference to a `static`.
+#[derive(Debug)]
+pub struct ForEver<L: 'static>(&'static L);
+
+impl<L> Clone for ForEver<L> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<L> Copy for ForEver<L> {}
+
+/// A reference to what holds an entry of a registry that is there for ever.
+#[derive(Debug)]
+pub struct HeldForEver<'a, K: 'static, L: Lock + 'static>(&'a Held<'static, K, L>);
+
+impl<K, L: Lock> Clone for HeldForEver<'_, K, L> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, L: Lock> Copy for HeldForEver<'_, K, L> {}
+
+macro_rules! owns {
+    ($([$($generics:tt)*] $own:ty where [$($bound:tt)*] |$this:ident| $lock:expr, $keeper:expr, $owner:expr;)+) => {$(
+        impl<L: Lock + 'static, $($generics)*> ReachesByTask<L> for $own
+        where
+            $($bound)*
+        {
+            #[inline]
+            fn lock(&self) -> &L {
+                let $this = self;
+                $lock
+            }
+
+            fn owner(&self) -> L::Owner {
+                let $this = self;
+                $owner
+            }
+        }
+
+        impl<L: Lock + 'static, $($generics)*> Owns<L> for $own
+        where
+            $($bound)*
+        {
+            fn keeper(&self) -> Keeper<'static, L> {
+                let $this = self;
+                $keeper
+            }
+        }
+
+        impl<L: Beside + 'static, $($generics)*> TurnsByTask<L> for $own
+        where
+            $($bound)*
+        {
+            type Turn = L::TurnByTask<'static>;
+
+            fn turn(&self, got: L::GotByTask<Outcome>) -> L::TurnByTask<'static> {
+                ReachesByTask::<L>::lock(self).turn_by_task(got)
+            }
+
+            fn turn_to_create(&self, born: Birth) -> L::TurnByTask<'static> {
+                L::turn_by_task_to_create(Creation::new(Owns::<L>::keeper(self), born))
+            }
+        }
+    )+};
+}
+
+owns! {
+    [] ForEver<L> where [] |this| this.0, Keeper::Borrowed(this.0), L::owner_for_ever(this.0);
+    [] &Arc<L> where [] |this| this, Reaches::keeper(*this), L::owner_shared(this);
+    [K: Send + Sync + 'static] HeldForEver<'_, K, L> where [L: Send + Sync]
+        |this| this.0, Reaches::keeper(this.0), L::owner_held(this.0);
+}
+
+impl<L> Keeps<L> for ForEver<L> {
+    type Own = Self;
+
+    #[inline]
+    fn own(self) -> Self {
+        self
+    }
+}
+
+impl<L> Keeps<L> for &Arc<L> {
+    type Own = Self;
+
+    #[inline]
+    fn own(self) -> Self {
+        self
+    }
+}
+
+impl<K, L: Lock> Keeps<L> for HeldForEver<'_, K, L> {
+    type Own = Self;
+
+    #[inline]
+    fn own(self) -> Self {
+        self
+    }
+}
+
+impl<L> Keeps<L> for &'static L {
+    type Own = ForEver<L>;
+
+    #[inline]
+    fn own(self) -> ForEver<L> {
+        ForEver(self)
+    }
+}
+
+impl<'a, K: Send + Sync + 'static, L: Lock + Send + Sync + 'static> Keeps<L> for &'a Held<'static, K, L> {
+    type Own = HeldForEver<'a, K, L>;
+
+    #[inline]
+    fn own(self) -> HeldForEver<'a, K, L> {
+        HeldForEver(self)
+    }
+}

@@ -1,0 +1,75 @@
+//! How a lock serves an access, for each place that the value may be in.
+
+use super::reach::{Owns, Reaches};
+use super::source::{Asks, ByTask, ByThread, Sets};
+use crate::creation::{Creation, Shared};
+use crate::error::CreateError;
+use crate::lock::Lock;
+use crate::runner::Runner;
+use crate::spawner::Spawner;
+use crate::wait::Patience;
+use std::fmt::Display;
+use std::pin::Pin;
+
+/// What an access by a thread comes to.
+pub type Served<'a, L, S, E> =
+    Result<<L as Lock>::Got<'a, <S as Asks<ByThread>>::Value>, CreateError<E, <S as Asks<ByThread>>::Error>>;
+
+/// What an access by a task comes to.
+pub type ServedByTask<L, S, E> =
+    Result<<L as Lock>::GotByTask<<S as Asks<ByTask>>::Value>, CreateError<E, <S as Asks<ByTask>>::Error>>;
+
+/// A lock that serves threads.
+pub trait Serves<'c, S: Asks<ByThread>>: Lock + 'c {
+    /// What the look has seen that came to nothing.
+    type Missed;
+
+    /// A hit, or what else takes no more than loads.
+    fn look(&self) -> Result<Self::Got<'_, S::Value>, Self::Missed>;
+
+    /// The access, after that look.
+    fn serve<'a, E: Display>(
+        reached: impl Reaches<'a, 'c, Lock = Self>,
+        missed: Self::Missed,
+        patience: Patience,
+        source: S,
+        creator: impl FnOnce(&Creation<'c, Self>) -> Result<S::MadeWith, E>,
+    ) -> Served<'a, Self, S, E>
+    where
+        Self: 'a,
+        S::Setter: Sets<S::Value, E>;
+}
+
+/// A lock that serves threads by creators that a runner may be given.
+pub trait ServesInBackground<S: Asks<ByThread>>: Serves<'static, S> + 'static {
+    /// The access, after that look.
+    fn serve_in_background<'a, E: Display>(
+        reached: impl Reaches<'a, 'static, Lock = Self>,
+        runner: &(impl Runner + ?Sized),
+        missed: Self::Missed,
+        patience: Patience,
+        source: S,
+        creator: impl FnOnce(&Creation<'static, Self>) -> Result<S::MadeWith, E> + Send + 'static,
+    ) -> Served<'a, Self, S, E>
+    where
+        S::Setter: Sets<S::Value, E> + Send + 'static;
+}
+
+/// A future of which nothing is known but this, and so is `Send` whatever lifetimes are in the types that it is made
+/// of.
+pub type Boxed<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
+
+/// A lock that serves tasks whose creations are spawned, for as long as `'x`.
+pub trait ServesSpawned<'x, S: Asks<ByTask>, E>: Lock + 'static {
+    fn look(&self) -> Option<Self::GotByTask<S::Value>>;
+
+    /// The access, after that look.
+    fn serve_spawned<V: 'static, F: Future<Output = V> + Send + 'static>(
+        reached: impl Owns<Self> + Send + Sync + 'x,
+        spawner: &'x (impl Spawner + Sync + ?Sized),
+        getter: S::Getter,
+        setter: S::Setter,
+        creator: impl FnOnce(Shared<Self>) -> F + Send + 'static,
+        made: fn(V) -> Result<S::MadeWith, E>,
+    ) -> Boxed<'x, ServedByTask<Self, S, E>>;
+}

@@ -1,0 +1,149 @@
+//! Accesses of tasks whose creations are spawned: see [`spawner`](crate::spawner).
+
+use super::serve::{ServedByTask, ServesSpawned};
+use super::{ByTask, CannotFail, Origin, Owns, refused};
+use crate::beside::after;
+use crate::creation::Shared;
+use crate::error::{AcquireError, never};
+use crate::lock::Lock;
+use crate::spawner::Spawner;
+use std::convert::{Infallible, identity};
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
+
+/// An access of a task whose creation is spawned, if it is elected, and survives the task that asks: see
+/// [`AsyncAccess::spawned_by`](crate::AsyncAccess::spawned_by).
+///
+/// Its last call gives a `Result`, whatever is created: a creation that was spawned may be
+/// [lost](crate::CreateError::Lost).
+///
+/// # Cancel safety
+///
+/// Dropped at any time, the future stops no creation that has been spawned: it goes on, once, and its value is kept.
+/// (But for one whose creator has come back, as [`Spawner`](crate::Spawner#the-access-that-waits) says.)
+#[must_use = "nothing happens before the access ends in `or_create` or `or_try_create` and is awaited"]
+pub struct Spawned<'p, K, L, S, P: ?Sized> {
+    pub(super) lock: K,
+    pub(super) source: S,
+    pub(super) spawner: &'p P,
+    pub(super) of: PhantomData<fn() -> L>,
+}
+
+impl<'p, L, K, S, P> Spawned<'p, K, L, S, P>
+where
+    L: Lock,
+    K: Owns<L> + Send + Sync + 'p,
+    S: Origin<ByTask>,
+    P: Spawner + Sync + ?Sized,
+{
+    /// As [`Access::or_create`](crate::Access::or_create), by a task of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError::WouldDeadlock`] if this task is running the creator that it would wait for;
+    /// [`AcquireError::Paused`] after a failure, if there is no value; [`AcquireError::Lost`].
+    ///
+    /// # Panics
+    ///
+    /// If the getter or the spawner does. A panic of the creator or the setter ends in its task, as a failed creation.
+    pub fn or_create<F: Future<Output = S::Made> + Send + 'static>(
+        self,
+        creator: impl FnOnce() -> F + Send + 'static,
+    ) -> impl Future<Output = Result<L::GotByTask<S::Value>, AcquireError>>
+    where
+        S::Error: CannotFail,
+        S::Made: 'static,
+        L: ServesSpawned<'p, S, Infallible>,
+    {
+        let served = self.serve(move |_| creator(), |made| never(S::with(made)));
+        async move { served.await.map_err(refused) }
+    }
+
+    /// As [`or_create`](Self::or_create), by a creator that is handed a [share](Shared) of its creation by value. The
+    /// creator's future lets go of it before it is ready.
+    ///
+    /// # Errors
+    ///
+    /// As `or_create`.
+    ///
+    /// # Panics
+    ///
+    /// As `or_create`.
+    pub fn or_create_with<F: Future<Output = S::MadeWith> + Send + 'static>(
+        self,
+        creator: impl FnOnce(Shared<L>) -> F + Send + 'static,
+    ) -> impl Future<Output = Result<L::GotByTask<S::Value>, AcquireError>>
+    where
+        S::Error: CannotFail,
+        S::MadeWith: 'static,
+        L: ServesSpawned<'p, S, Infallible>,
+    {
+        let served = self.serve(creator, never);
+        async move { served.await.map_err(refused) }
+    }
+
+    /// As [`Access::or_try_create`](crate::Access::or_try_create), by a task of its own.
+    ///
+    /// # Errors
+    ///
+    /// As that, but it does not time out; and [`CreateError::Lost`](crate::CreateError::Lost).
+    ///
+    /// # Panics
+    ///
+    /// As [`or_create`](Self::or_create).
+    pub fn or_try_create<E: Display + 'static, F: Future<Output = Result<S::Made, E>> + Send + 'static>(
+        self,
+        creator: impl FnOnce() -> F + Send + 'static,
+    ) -> impl Future<Output = ServedByTask<L, S, E>>
+    where
+        S::Made: 'static,
+        L: ServesSpawned<'p, S, E>,
+    {
+        self.serve(move |_| creator(), |made: Result<S::Made, E>| made.map(S::with))
+    }
+
+    /// As [`or_try_create`](Self::or_try_create), by a creator that is handed a [share](Shared) of its creation by
+    /// value. The creator's future lets go of it before it is ready.
+    ///
+    /// # Errors
+    ///
+    /// As `or_try_create`.
+    ///
+    /// # Panics
+    ///
+    /// As [`or_create`](Self::or_create).
+    pub fn or_try_create_with<E: Display + 'static, F: Future<Output = Result<S::MadeWith, E>> + Send + 'static>(
+        self,
+        creator: impl FnOnce(Shared<L>) -> F + Send + 'static,
+    ) -> impl Future<Output = ServedByTask<L, S, E>>
+    where
+        S::MadeWith: 'static,
+        L: ServesSpawned<'p, S, E>,
+    {
+        self.serve(creator, identity)
+    }
+
+    fn serve<V: 'static, E: Display + 'static, F: Future<Output = V> + Send + 'static>(
+        self,
+        creator: impl FnOnce(Shared<L>) -> F + Send + 'static,
+        made: fn(V) -> Result<S::MadeWith, E>,
+    ) -> impl Future<Output = ServedByTask<L, S, E>>
+    where
+        L: ServesSpawned<'p, S, E>,
+    {
+        let Self { lock, source, spawner, .. } = self;
+        async move {
+            if let Some(got) = lock.lock().look() {
+                return Ok(after((source, creator), got));
+            }
+            let (getter, setter) = source.split();
+            L::serve_spawned(lock, spawner, getter, setter, creator, made).await
+        }
+    }
+}
+
+impl<K, L, S, P: ?Sized> fmt::Debug for Spawned<'_, K, L, S, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawned").finish_non_exhaustive()
+    }
+}

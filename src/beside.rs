@@ -1,0 +1,196 @@
+//! The locks whose value lies beside them, [`Dogpile`](crate::Dogpile) and [`SyncReaderDogpile`](crate::SyncReaderDogpile): what an
+//! access does to both, by a thread and by a task.
+//!
+//! They differ in what an access holds on to while it uses the value, its *pass*: nothing, or a place among the
+//! readers. And a thread's pass is not a task's. [`Guards`] is all that; [`Beside`] is what a lock says of it.
+//!
+//! An access in [`lock_mode`] finds an [`Outcome`], one with a getter what that brings: see [`fetch`].
+
+pub(crate) mod fetch;
+pub(crate) mod how;
+pub(crate) mod lock_mode;
+pub(crate) mod serve;
+mod spawned;
+
+use crate::access::ReachesByTask;
+use crate::creation::Creation;
+use crate::error::{LockError, Refusal};
+use crate::lock::Lock;
+use crate::running::Doing;
+use crate::turn::Outcome;
+use crate::wait::Wait;
+use std::future::ready;
+use std::marker::PhantomData;
+use std::num::NonZero;
+
+/// A lock whose value lies beside it: [`Dogpile`](crate::Dogpile) or
+/// [`SyncReaderDogpile`](crate::SyncReaderDogpile). The trait is sealed.
+pub trait Beside: Besides {}
+
+impl<L: Besides> Beside for L {}
+
+/// The time, if a look has read it. (No clock is as early as zero: see [`Expiry`](crate::freshness::Expiry).)
+pub type Looked = Option<NonZero<u64>>;
+
+// Public only because it stands above `Beside`: this module is not.
+pub trait Besides: Lock<Noted = ()> + Send + Sync {
+    /// What a thread holds while it uses the value.
+    type Pass<'a>
+    where
+        Self: 'a;
+
+    /// What a task holds.
+    type OwnedPass: Send;
+
+    /// A hit, or what else takes no more than loads; or the time, if that was read.
+    fn at_once(&self) -> Result<Self::Got<'_, Outcome>, Looked>;
+
+    /// The same for a task.
+    fn at_once_by_task(&self) -> Result<Self::GotByTask<Outcome>, Looked>;
+
+    /// Whether this thread has a pass already.
+    fn is_reading_here(&self) -> bool;
+
+    fn enter<'a>(&'a self, wait: &Wait) -> Result<Self::Pass<'a>, LockError>;
+
+    fn enter_by_task(
+        owner: Self::Owner,
+        wait: &Wait,
+    ) -> impl Future<Output = Result<Self::OwnedPass, LockError>> + Send;
+
+    fn give<V>(value: V, pass: Self::Pass<'_>) -> Self::Got<'_, V>;
+
+    fn give_to_task<V>(value: V, pass: Self::OwnedPass) -> Self::GotByTask<V>;
+
+    fn value<'g, V>(got: &'g Self::Got<'_, V>) -> &'g V;
+
+    fn value_of_task<V>(got: &Self::GotByTask<V>) -> &V;
+
+    /// The turn of an access that goes on.
+    fn turn<'a, 'c>(&self, got: Self::Got<'a, Outcome>) -> Self::Turn<'a, 'c>
+    where
+        Self: 'a + 'c;
+
+    /// The turn of one that is to create.
+    fn turn_to_create<'a, 'c>(creation: Creation<'c, Self>) -> Self::Turn<'a, 'c>
+    where
+        Self: 'a + 'c;
+
+    fn turn_by_task<'c>(&self, got: Self::GotByTask<Outcome>) -> Self::TurnByTask<'c>
+    where
+        Self: 'c;
+
+    fn turn_by_task_to_create<'c>(creation: Creation<'c, Self>) -> Self::TurnByTask<'c>
+    where
+        Self: 'c;
+
+    /// Runs a setter, unless the creation must not store any more.
+    fn store<R>(creation: &Creation<'_, Self>, wait: &Wait, set: impl FnOnce() -> R) -> Result<Option<R>, Refusal>;
+
+    /// What a task's setter runs in, unless the creation must not store any more.
+    type Alone<'h>: Send
+    where
+        Self: 'h;
+
+    /// What a task is in the middle of while its setter runs.
+    const STORING: Doing;
+
+    fn begin_store_by_task<'h>(
+        creation: &'h Creation<'_, Self>,
+    ) -> impl Future<Output = Result<Option<Self::Alone<'h>>, Refusal>> + Send;
+}
+
+/// What an access holds on to while it uses the value.
+pub(crate) trait Guards {
+    type Lock: Beside;
+    type Pass;
+    type Got<V>;
+
+    fn lock(&self) -> &Self::Lock;
+
+    /// Whether the access is made in the middle of another one of its own.
+    fn is_nested(&self) -> bool;
+
+    fn enter(&self, wait: &Wait) -> impl Future<Output = Result<Self::Pass, LockError>>;
+
+    fn give<V>(value: V, pass: Self::Pass) -> Self::Got<V>;
+
+    fn value<V>(got: &Self::Got<V>) -> &V;
+}
+
+/// Those of a thread.
+pub(crate) struct OfThread<'a, L>(pub(crate) &'a L);
+
+impl<'a, L: Beside> Guards for OfThread<'a, L> {
+    type Lock = L;
+    type Pass = L::Pass<'a>;
+    type Got<V> = L::Got<'a, V>;
+
+    fn lock(&self) -> &L {
+        self.0
+    }
+
+    fn is_nested(&self) -> bool {
+        self.0.is_reading_here()
+    }
+
+    fn enter(&self, wait: &Wait) -> impl Future<Output = Result<L::Pass<'a>, LockError>> {
+        ready(self.0.enter(wait))
+    }
+
+    fn give<V>(value: V, pass: L::Pass<'a>) -> L::Got<'a, V> {
+        L::give(value, pass)
+    }
+
+    fn value<'g, V>(got: &'g L::Got<'a, V>) -> &'g V {
+        L::value(got)
+    }
+}
+
+/// Those of a task, which owns them, and reaches its lock by a `K`.
+pub(crate) struct OfTask<K, L> {
+    pub(crate) reached: K,
+    of: PhantomData<fn() -> L>,
+}
+
+impl<L: Beside, K: ReachesByTask<L>> OfTask<K, L> {
+    pub(crate) fn new(reached: K) -> Self {
+        Self { reached, of: PhantomData }
+    }
+}
+
+impl<L: Beside, K: ReachesByTask<L>> Guards for OfTask<K, L> {
+    type Lock = L;
+    type Pass = L::OwnedPass;
+    type Got<V> = L::GotByTask<V>;
+
+    #[inline]
+    fn lock(&self) -> &L {
+        self.reached.lock()
+    }
+
+    fn is_nested(&self) -> bool {
+        false
+    }
+
+    fn enter(&self, wait: &Wait) -> impl Future<Output = Result<L::OwnedPass, LockError>> {
+        L::enter_by_task(self.reached.owner(), wait)
+    }
+
+    fn give<V>(value: V, pass: L::OwnedPass) -> L::GotByTask<V> {
+        L::give_to_task(value, pass)
+    }
+
+    fn value<V>(got: &L::GotByTask<V>) -> &V {
+        L::value_of_task(got)
+    }
+}
+
+/// Drops the rest of an access before its guard is returned: what is being returned is leaked if one of the drops
+/// panics, and those are the user's.
+#[inline(always)]
+#[allow(clippy::inline_always)] // a part of the hit path
+pub(crate) fn after<G>(rest: impl Sized, guard: G) -> G {
+    drop(rest);
+    guard
+}

@@ -1,0 +1,478 @@
+//! One access of the getter modes, as far as its creator.
+//!
+//! 1. It looks at the lock. Missing: it settles its turn without asking the getter, since what a store may still hold
+//!    was invalidated, or was never known here. Stale, and nobody creates: likewise, and most often it is elected.
+//! 2. Otherwise it asks the getter. A value is what it came for. `None` makes the value missing for this access, whatever
+//!    the lock thinks of it: it settles its turn.
+//! 3. The turn holds only in the generation that stood before the getter was called. If a creation has finished since,
+//!    the value that the getter missed may be there by now: back to 1. So those who found it gone together do not
+//!    create one after the other: one does, and the others ask again.
+//! 4. Elected: it creates. If it came by 2 and then queued, it asks once more first, unless it has asked twice or the
+//!    generation has moved: the store is not ours alone. If it finds the value there, or the getter fails, there is
+//!    nothing to create, and it lets all who wait ask again, at once.
+//!    Served: it asks once more.
+//!
+//! The getter is called twice at most (L8): whoever has asked twice, and found nothing at last, waits until it is
+//! elected, and creates. Nobody calls it after having created a value; whose creator has failed may ask for the old
+//! one, if that is to be [served](crate::OnError::ServeStale) and a call is left.
+//!
+//! An access in background that was elected at 1 with a stale value asks the getter for that before it hands the creation
+//! over. If there is none, it creates by itself; if the getter fails, nobody does, and all who wait ask again.
+
+use super::how::Elected;
+use super::{Guards, after};
+use crate::access::{Age, ByLock, ByStamp, Finds};
+use crate::clock::Clock;
+use crate::dogpile::{Anew, Dogpile, Need, Settled, Sight, Stamped};
+use crate::election::{Birth, State};
+use crate::error::CreateError;
+use crate::freshness::{Expiry, Freshness};
+use crate::lock::Elects;
+use crate::wait::{Wait, apart};
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
+/// How often one access calls its getter at the most (L8).
+const CALLS: u32 = 2;
+
+/// What the lock says before the getter is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// What is needed.
+    Need(Need),
+    /// Nothing: ask the getter.
+    Ask,
+    /// Nothing either: ask the getter; but what it brings has expired, and somebody else creates, or nobody is to.
+    AskForOld,
+}
+
+impl<V> Age<V> for ByLock {
+    type Made = V;
+
+    fn known<C: Clock>(lock: &Dogpile<C>, seen: State) -> Known {
+        match lock.look() {
+            Sight::Fresh => Known::Ask,
+            Sight::Missing => Known::Need(Need::Missing),
+            Sight::Due if lock.is_closed_now(seen) => Known::Ask,
+            Sight::Stale if lock.is_closed_now(seen) => Known::AskForOld,
+            Sight::Due => Known::Need(Need::Due),
+            Sight::Stale => Known::Need(Need::Stale),
+        }
+    }
+
+    fn judge<C: Clock>(_: &Dogpile<C>, _: &V) -> Sight {
+        Sight::Fresh
+    }
+
+    fn value<C: Clock>(_: &Dogpile<C>, made: V) -> V {
+        made
+    }
+}
+
+/// The value brings the time it was created, so the lock need not live between uses and several processes agree on what
+/// is fresh. The lock's own deadline counts for nothing; what counts is what somebody *said* to this lock, for as long
+/// as it lives: after [`invalidate`](Dogpile::invalidate) a value must be created through it, whatever the store still
+/// holds (L6), and after [`mark_stale`](Dogpile::mark_stale) any value is stale. What the stamps are noted for, which no
+/// access reads, is in [`Status`](crate::Status).
+impl<T> Age<Stamped<T>> for ByStamp {
+    type Made = T;
+
+    fn known<C: Clock>(lock: &Dogpile<C>, _: State) -> Known {
+        match lock.expiry().told() {
+            Freshness::Missing => Known::Need(Need::Missing),
+            _ => Known::Ask,
+        }
+    }
+
+    fn judge<C: Clock>(lock: &Dogpile<C>, got: &Stamped<T>) -> Sight {
+        let told = lock.expiry().told();
+        if told == Freshness::Missing {
+            return Sight::Missing;
+        }
+        lock.note_brought(got.unix_nanos());
+        lock.judge(Expiry::age_of_stamp(got.created, lock.clock().wall(), lock.policy().max_skew()), told)
+    }
+
+    fn missed<C: Clock>(lock: &Dogpile<C>) {
+        lock.forget_brought();
+    }
+
+    fn value<C: Clock>(lock: &Dogpile<C>, value: T) -> Stamped<T> {
+        Stamped { value, created: lock.clock().wall() }
+    }
+}
+
+/// One access by a getter, and what it is made with.
+pub(crate) struct Lookup<'w, G, A, F> {
+    guards: G,
+    wait: &'w Wait,
+    getter: F,
+    /// How often that was called.
+    calls: u32,
+    of: PhantomData<fn() -> A>,
+}
+
+/// How a look-up came out.
+pub(crate) enum Fetched<T, N> {
+    Value(T),
+    Create(ToCreate<T, N>),
+}
+
+/// A creation that a look-up has come to.
+pub(crate) struct ToCreate<T, N> {
+    creation: N,
+    need: Need,
+    /// The old value, if the getter was asked and brought it.
+    old: Option<T>,
+}
+
+/// How a look-up came out that need not create by itself.
+pub(crate) enum Spared<T, N> {
+    Value(T),
+    /// To be handed over; and this is the value to go on with.
+    HandOver(N, Need, T),
+    Create(N),
+}
+
+/// What a getter had to say to who was elected.
+enum Asked<T, N> {
+    Found(T),
+    GoesOn(N),
+}
+
+/// A creation that is not to run unless it [goes on](Self::goes_on).
+struct StandsDown<N: Elected>(Option<N>);
+
+impl<N: Elected> StandsDown<N> {
+    fn creation(&self) -> &N {
+        self.0.as_ref().expect("it is there until it goes on")
+    }
+
+    fn goes_on(mut self) -> N {
+        self.0.take().expect("it goes on once")
+    }
+}
+
+impl<N: Elected> Drop for StandsDown<N> {
+    fn drop(&mut self) {
+        if let Some(creation) = self.0.take() {
+            creation.stand_down();
+        }
+    }
+}
+
+impl<'w, G, A, V, X, F, Q, R> Lookup<'w, G, A, F>
+where
+    G: Guards,
+    A: Age<V>,
+    R: Finds<Value = V, Error = X>,
+    Q: Future<Output = R>,
+    F: FnMut() -> Q,
+{
+    pub(crate) fn new(guards: G, wait: &'w Wait, getter: F) -> Self {
+        Self { guards, wait, getter, calls: 0, of: PhantomData }
+    }
+
+    fn lock(&self) -> &Dogpile<<G::Lock as Elects>::Clock> {
+        self.guards.lock().dogpile()
+    }
+
+    fn known(&self, seen: State) -> Known {
+        A::known(self.lock(), seen)
+    }
+
+    pub(crate) fn judge(&self, got: &G::Got<V>) -> Sight {
+        A::judge(self.lock(), G::value(got))
+    }
+
+    /// Asks the getter. It is called as a reader, and so not before one has come in.
+    pub(crate) fn get<E>(&mut self) -> impl Future<Output = Result<Option<G::Got<V>>, CreateError<E, X>>> {
+        async move {
+            self.calls += 1;
+            let pass = self.guards.enter(self.wait).await?;
+            let asked = (self.getter)();
+            let found = asked.await.found().map_err(CreateError::GetterFailed)?;
+            if found.is_none() {
+                A::missed(self.lock());
+            }
+            Ok(found.map(|value| G::give(value, pass)))
+        }
+    }
+
+    /// The access described in the [module docs](self).
+    pub(crate) fn create<E, N: Elected, M: Future<Output = Result<V, CreateError<E, X>>>>(
+        &mut self,
+        elected: impl Fn(Birth) -> N,
+        run: impl FnOnce(N) -> M,
+    ) -> impl Future<Output = Result<G::Got<V>, CreateError<E, X>>> {
+        async move {
+            let creation = {
+                let fetched = self.fetch(elected).await;
+                match fetched? {
+                    Fetched::Value(got) => return Ok(after(run, got)),
+                    Fetched::Create(ToCreate { creation, old, .. }) => {
+                        // It is not kept meanwhile. Its drop is the user's: if it panics, the creation is given up.
+                        drop(old);
+                        creation
+                    }
+                }
+            };
+            apart!(self.wait, self.run(creation, run))
+        }
+    }
+
+    /// What an access does that was elected.
+    fn run<E, N, M: Future<Output = Result<V, CreateError<E, X>>>>(
+        &mut self,
+        creation: N,
+        run: impl FnOnce(N) -> M,
+    ) -> impl Future<Output = Result<G::Got<V>, CreateError<E, X>>> {
+        async move {
+            let made = run(creation).await;
+            self.created(made).await
+        }
+    }
+
+    /// As [`create`](Self::create), by a creator that is handed over if there is an old value.
+    pub(crate) fn create_or_hand_over<E, N: Elected, M: Future<Output = Result<V, CreateError<E, X>>>>(
+        &mut self,
+        elected: impl Fn(Birth) -> N,
+        run: impl FnOnce(N) -> M,
+        hand_over: impl FnOnce(N),
+    ) -> impl Future<Output = Result<G::Got<V>, CreateError<E, X>>> {
+        async move {
+            let creation = match self.fetch_sparing(elected).await? {
+                Spared::Value(got) => return Ok(after((run, hand_over), got)),
+                Spared::HandOver(creation, need, got) => {
+                    hand_over(creation);
+                    self.lock().goes_on(need);
+                    return Ok(got);
+                }
+                Spared::Create(creation) => creation,
+            };
+            self.run(creation, run).await
+        }
+    }
+
+    /// As [`create`](Self::create); an access that is made `anew` wants a value whose creation begins after this.
+    pub(crate) fn create_anew<E, N: Elected, M: Future<Output = Result<V, CreateError<E, X>>>>(
+        &mut self,
+        anew: bool,
+        elected: impl Fn(Birth) -> N,
+        run: impl FnOnce(N) -> M,
+    ) -> impl Future<Output = Result<G::Got<V>, CreateError<E, X>>> {
+        async move {
+            if anew {
+                // Otherwise somebody else has made it: it is in the store, or was.
+                let met = apart!(self.wait, self.lock().elect_anew(self.wait));
+                if let Anew::Elected(born) = met? {
+                    let creation = elected(born);
+                    return apart!(self.wait, self.run(creation, run));
+                }
+            }
+            self.create(elected, run).await
+        }
+    }
+
+    /// What an access comes to that has created.
+    pub(crate) fn created<E>(
+        &mut self,
+        made: Result<V, CreateError<E, X>>,
+    ) -> impl Future<Output = Result<G::Got<V>, CreateError<E, X>>> {
+        async move {
+            match made {
+                Ok(value) => Ok(G::give(value, self.guards.enter(self.wait).await?)),
+                Err(CreateError::Failed(error)) => match self.fetch_old().await {
+                    Some(got) => Ok(after(error, got)),
+                    None => Err(CreateError::Failed(error)),
+                },
+                Err(error) => Err(error),
+            }
+        }
+    }
+
+    /// What a thread comes to that reads already: it neither creates nor waits (L9), and so asks once.
+    pub(crate) fn read_on<E>(&mut self) -> impl Future<Output = Result<G::Got<V>, CreateError<E, X>>> {
+        async move {
+            let got = self.get().await?.ok_or(CreateError::ReadLockHeld)?;
+            let known = self.known(self.lock().election().look());
+            self.lock().tell_of(known, self.judge(&got));
+            Ok(got)
+        }
+    }
+
+    /// As [`fetch`](Self::fetch), for an access that would rather go on with the old value than create.
+    pub(crate) fn fetch_sparing<E, N: Elected>(
+        &mut self,
+        elected: impl Fn(Birth) -> N,
+    ) -> impl Future<Output = Result<Spared<G::Got<V>, N>, CreateError<E, X>>> {
+        async move {
+            loop {
+                let ToCreate { mut creation, need, mut old } = match self.fetch(&elected).await? {
+                    Fetched::Value(got) => return Ok(Spared::Value(got)),
+                    Fetched::Create(create) => create,
+                };
+                if old.is_none() && need != Need::Missing && self.calls < CALLS {
+                    // What the lock alone could say, it has said without the getter.
+                    let asking = StandsDown(Some(creation));
+                    let got = asking.creation().middle().enter_async(|| self.get()).await?;
+                    old = got.filter(|old| self.judge(old) != Sight::Missing);
+                    creation = asking.goes_on();
+                }
+                match old {
+                    Some(old) if creation.is_dead() => {
+                        self.lock().goes_on(need);
+                        return Ok(Spared::Value(old));
+                    }
+                    Some(old) => return Ok(Spared::HandOver(creation, need, old)),
+                    // If the getter took so long that another was elected, it is the other's to create.
+                    None if creation.is_dead() => {}
+                    None => return Ok(Spared::Create(creation)),
+                }
+            }
+        }
+    }
+
+    /// The old value, for an access whose creator has failed: if it is to have one, and the getter still has a call to
+    /// bring it by.
+    fn fetch_old(&mut self) -> impl Future<Output = Option<G::Got<V>>> {
+        async move {
+            if !self.lock().serves_stale() || self.calls == CALLS {
+                return None;
+            }
+            let known = self.known(self.lock().election().look());
+            if known == Known::Need(Need::Missing) {
+                return None;
+            }
+            // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
+            let old = self.get::<Infallible>().await.ok().flatten()?;
+            let sight = self.judge(&old);
+            self.lock().tell_of(known, sight);
+            (sight != Sight::Missing).then_some(old)
+        }
+    }
+
+    /// Asks the getter once more, in the middle of a creation that it may make needless. If the getter fails or panics,
+    /// those who wait behind find out for themselves, all at once, not each after the other.
+    fn ask_once_more<E, N: Elected>(
+        &mut self,
+        asking: StandsDown<N>,
+    ) -> impl Future<Output = Result<Asked<G::Got<V>, N>, CreateError<E, X>>> {
+        async move {
+            match asking.creation().middle().enter_async(|| self.get()).await? {
+                Some(got) if self.judge(&got) == Sight::Fresh => Ok(Asked::Found(got)),
+                found => {
+                    // Its drop is the user's, and comes before anything is returned: what is being returned would be
+                    // leaked if it panicked.
+                    drop(found);
+                    Ok(Asked::GoesOn(asking.goes_on()))
+                }
+            }
+        }
+    }
+
+    /// All of an access up to its creator. Nothing that the getter brought is kept while the access waits.
+    pub(crate) fn fetch<E, N: Elected>(
+        &mut self,
+        elected: impl Fn(Birth) -> N,
+    ) -> impl Future<Output = Result<Fetched<G::Got<V>, N>, CreateError<E, X>>> {
+        async move {
+            let (mut served, mut again) = (false, false);
+            let mut old = None;
+            loop {
+                let seen = self.lock().election().look();
+                let known = match self.known(seen) {
+                    // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
+                    _ if served => Known::Ask,
+                    // Who has waited asks once more, unless what there may be to find was invalidated.
+                    Known::Need(Need::Due | Need::Stale) if again => Known::Ask,
+                    known => known,
+                };
+                let need = match known {
+                    Known::Need(need) => need,
+                    Known::Ask | Known::AskForOld if self.calls == CALLS => Need::Missing,
+                    Known::Ask | Known::AskForOld => {
+                        old = None;
+                        let found = self.get().await;
+                        match found? {
+                            Some(got) if served => return Ok(Fetched::Value(got)),
+                            Some(got) => match self.judge(&got) {
+                                sight @ Sight::Fresh => {
+                                    self.lock().tell_of(known, sight);
+                                    return Ok(Fetched::Value(got));
+                                }
+                                Sight::Due => {
+                                    old = Some(got);
+                                    Need::Due
+                                }
+                                Sight::Stale => {
+                                    old = Some(got);
+                                    Need::Stale
+                                }
+                                Sight::Missing => Need::Missing,
+                            },
+                            None => Need::Missing,
+                        }
+                    }
+                };
+                (served, again) = (false, false);
+                if need == Need::Missing {
+                    old = None;
+                }
+                let settled = self.lock().settle(seen, need, self.wait).await;
+                match settled? {
+                    Settled::Elected { born, waited } => {
+                        let creation = elected(born);
+                        // Nothing was created through this lock meanwhile, but the store is not ours alone.
+                        let once_more = waited
+                            && !matches!(known, Known::Need(_))
+                            && self.calls < CALLS
+                            && born.generation.is_still(seen.generation());
+                        if !once_more {
+                            return Ok(Fetched::Create(ToCreate { creation, need, old }));
+                        }
+                        match apart!(self.wait, self.ask_once_more(StandsDown(Some(creation))))? {
+                            Asked::Found(got) => return Ok(Fetched::Value(got)),
+                            // If the getter took so long that another was elected, it is the other's to create.
+                            Asked::GoesOn(creation) if creation.is_dead() => {}
+                            Asked::GoesOn(creation) => {
+                                return Ok(Fetched::Create(ToCreate { creation, need, old }));
+                            }
+                        }
+                    }
+                    Settled::Served => served = true,
+                    Settled::LookAgain => again = true,
+                    // Somebody else creates: an old value is good enough.
+                    Settled::CarryOn => {
+                        if let Some(old) = old.take() {
+                            self.lock().goes_on(need);
+                            return Ok(Fetched::Value(old));
+                        }
+                    }
+                    // Somebody else has created: ask once more, or else an old value is good enough.
+                    Settled::Moved => {
+                        if let Some(old) = old.take_if(|_| self.calls == CALLS) {
+                            self.lock().goes_on(need);
+                            return Ok(Fetched::Value(old));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the getter may be asked once more.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.calls < CALLS
+    }
+}
+
+impl<C: Clock> Dogpile<C> {
+    /// Tells of a value that an access goes on with, if it is a stale one.
+    fn tell_of(&self, known: Known, sight: Sight) {
+        let known_stale = matches!(known, Known::AskForOld | Known::Need(Need::Stale));
+        if sight == Sight::Stale || (known_stale && sight != Sight::Missing) {
+            self.tell_stale();
+        }
+    }
+}

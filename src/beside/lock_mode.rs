@@ -1,0 +1,164 @@
+//! Lock mode: the lock alone says whether the value is fresh.
+//!
+//! # One access
+//!
+//! 1. It takes a pass. (A reader waits for a writer that is in or waits; without readers there is nothing to it.)
+//! 2. With that pass it looks at the value, so that what it sees of the freshness holds as long as its guard does:
+//!    whoever invalidates, takes the write lock and clears the resource away is either seen, or waits.
+//! 3. Fresh, or stale while somebody else creates: that is its turn, and it keeps its pass.
+//! 4. Elected, or to wait because there is no value: it gives the pass back first. So nobody who creates or waits keeps
+//!    a writer out. (One that hands its creation over, and has an old value, keeps it.)
+//! 5. When it has created or waited, it takes a pass again.
+//!
+//! A thread that reads already is let in at step 1 whoever waits, and stays: it neither creates nor waits (L9).
+
+use super::{Guards, Looked, after};
+use crate::clock::Clock;
+use crate::dogpile::{Dogpile, Need, Settled, Sight};
+use crate::election::Birth;
+use crate::error::{CreateError, Refusal};
+use crate::lock::Elects;
+use crate::turn::Outcome;
+use crate::wait::Wait;
+use std::mem::needs_drop;
+
+/// What an access has met, before it creates.
+#[derive(Clone, Copy)]
+pub(crate) enum Met<P> {
+    In(Outcome, P),
+    Elected(Birth),
+}
+
+/// The access described in the [module docs](self), short of creating, if a look at `now` (or as of now) did not end
+/// it. `elected` is given what it needs, and its pass if there is an old value.
+pub(crate) fn access<G: Guards>(
+    guards: &G,
+    mut now: Looked,
+    wait: &Wait,
+    elected: impl FnOnce(Need, Option<G::Pass>),
+) -> impl Future<Output = Result<Met<G::Pass>, Refusal>> {
+    async move {
+        let nested = guards.is_nested();
+        loop {
+            let pass = guards.enter(wait).await?;
+            // In this order: the word first, the deadline second. See `election`.
+            let lock = guards.lock().dogpile();
+            let seen = lock.election().look();
+            let sight = match now.take() {
+                Some(now) => lock.look_at(now.get()),
+                None => lock.look(),
+            };
+            let need = match sight {
+                Sight::Fresh => return Ok(Met::In(Outcome::Fresh, pass)),
+                Sight::Due if nested => return Ok(Met::In(Outcome::Fresh, pass)),
+                sight if nested => {
+                    if sight == Sight::Stale {
+                        lock.tell_stale();
+                    }
+                    return Ok(Met::In(Outcome::Stale, pass));
+                }
+                Sight::Due => Need::Due,
+                Sight::Stale => Need::Stale,
+                Sight::Missing => Need::Missing,
+            };
+            // An access that has a value to go on with does not wait, and may stay; one that is to create must not.
+            let pass = (need != Need::Missing).then_some(pass);
+            let settled = guards.lock().dogpile().settle(seen, need, wait).await?;
+            match (settled, pass) {
+                (Settled::Elected { born, .. }, pass) => {
+                    if needs_drop::<G::Pass>() {
+                        // A writer may be waiting for just that pass, and its waker runs then, which is the user's.
+                        guards.lock().dogpile().meanwhile(born, || elected(need, pass));
+                    } else {
+                        elected(need, pass);
+                    }
+                    return Ok(Met::Elected(born));
+                }
+                (Settled::CarryOn, Some(pass)) => {
+                    return Ok(Met::In(guards.lock().dogpile().goes_on(need), pass));
+                }
+                (Settled::Served, _) => break,
+                // Time may have passed: look at it as of now.
+                (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
+            }
+        }
+        // (Not where it is matched: what that looks at would take its place in the future as long as this takes.)
+        Ok(Met::In(Outcome::Waited, guards.enter(wait).await?))
+    }
+}
+
+/// The same, and creates by `run`; or, if there is an old value to go on with, by `hand_over`.
+pub(crate) fn create<G: Guards, N, E, R: Future<Output = Result<(), CreateError<E>>>>(
+    guards: G,
+    now: Looked,
+    wait: &Wait,
+    elected: impl FnOnce(Birth) -> N,
+    run: impl FnOnce(N) -> R,
+    hand_over: Option<impl FnOnce(N)>,
+) -> impl Future<Output = Result<G::Got<Outcome>, CreateError<E>>> {
+    async move {
+        let mut old = None;
+        let keep = |need, pass: Option<_>| {
+            if hand_over.is_some() {
+                old = pass.map(|pass| (need, pass));
+            }
+        };
+        let born = match access(&guards, now, wait, keep).await? {
+            Met::In(outcome, pass) => return Ok(after(run, G::give(outcome, pass))),
+            Met::Elected(born) => born,
+        };
+        let creation = elected(born);
+        if let (Some((need, pass)), Some(hand_over)) = (old, hand_over) {
+            hand_over(creation);
+            return Ok(G::give(guards.lock().dogpile().goes_on(need), pass));
+        }
+        let made = run(creation).await;
+        created(&guards, wait, made).await
+    }
+}
+
+/// What an access meets that has created.
+pub(crate) fn created<G: Guards, E>(
+    guards: &G,
+    wait: &Wait,
+    created: Result<(), CreateError<E>>,
+) -> impl Future<Output = Result<G::Got<Outcome>, CreateError<E>>> {
+    async move {
+        match created {
+            Ok(()) => Ok(G::give(Outcome::Created, guards.enter(wait).await?)),
+            Err(CreateError::Failed(error)) => match old(guards, wait).await {
+                Some(got) => Ok(after(error, got)),
+                None => Err(CreateError::Failed(error)),
+            },
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What an access is given whose creator has failed: the old value, if the policy says so.
+fn old<G: Guards>(guards: &G, wait: &Wait) -> impl Future<Output = Option<G::Got<Outcome>>> {
+    async move {
+        let lock = guards.lock().dogpile();
+        if !lock.serves_stale() {
+            return None;
+        }
+        // What comes first is the creator's error: that there was no time left to read has nothing to add to it.
+        let pass = guards.enter(wait).await.ok()?;
+        if !lock.has_own_value() {
+            return None;
+        }
+        lock.tell_if_stale();
+        Some(G::give(Outcome::StaleOnError, pass))
+    }
+}
+
+impl<C: Clock> Dogpile<C> {
+    /// What an access meets that needs something, and has handed it over, or leaves it to somebody else.
+    pub(crate) fn goes_on(&self, need: Need) -> Outcome {
+        if need == Need::Due {
+            return Outcome::Fresh;
+        }
+        self.tell_stale();
+        Outcome::Stale
+    }
+}

@@ -1,0 +1,261 @@
+//! How these locks serve an access whose creation is spawned: see [`spawner`](crate::spawner).
+
+use super::fetch::{Lookup, Spared};
+use super::how::{Elected, ended};
+use super::lock_mode::{self, Met};
+use super::{Beside, Guards, OfTask, after};
+use crate::access::serve::{Boxed, ServedByTask, ServesSpawned};
+use crate::access::{Age, ByGetter, Elsewhere, Finds, Lends, Owns, SetByTask, Stored, Stores, Unset};
+use crate::creation::{Creation, Middle, Shared};
+use crate::dogpile::Sight;
+use crate::error::CreateError;
+use crate::lock::Lock;
+use crate::spawner::{Came, Making, OwnCreation, Spawner, spawn};
+use crate::turn::Outcome;
+use crate::wait::TASK;
+use std::fmt::Display;
+use std::future::ready;
+use std::marker::PhantomData;
+
+/// What is done with what a creator gives, in the middle of its creation.
+trait Brings<L: Beside, V, T, X>: Send + 'static {
+    fn bring(self, creation: &Creation<'static, L>, given: V) -> impl Future<Output = Result<T, X>> + Send;
+}
+
+/// Nothing: it has created, or failed.
+struct Plain<V, E>(fn(V) -> Result<(), E>);
+
+impl<L: Beside, V: 'static, E: Send + 'static> Brings<L, V, (), CreateError<E>> for Plain<V, E> {
+    fn bring(self, _: &Creation<'static, L>, given: V) -> impl Future<Output = Result<(), CreateError<E>>> + Send {
+        ready((self.0)(given).map_err(CreateError::Failed))
+    }
+}
+
+/// It is a value, of what age `A` says, and is stored, if there is a setter.
+struct AgedAndSet<V, N, E, A, Z, M> {
+    made: fn(V) -> Result<N, E>,
+    setter: SetByTask<Z, M>,
+    age: PhantomData<fn() -> A>,
+}
+
+impl<L, V, T, E, X, A, Z, M, Q> Brings<L, V, T, CreateError<E, X>> for AgedAndSet<V, A::Made, E, A, Z, M>
+where
+    L: Beside + 'static,
+    V: 'static,
+    T: Send,
+    E: Send + 'static,
+    X: Send,
+    A: Age<T, Made: 'static> + 'static,
+    Q: Future<Output: Stored<E>> + Send,
+    M: Lends<T, Lent: Send> + 'static,
+    Z: FnOnce(&M::Lent) -> Q + Send + 'static,
+{
+    fn bring(
+        self,
+        creation: &Creation<'static, L>,
+        given: V,
+    ) -> impl Future<Output = Result<T, CreateError<E, X>>> + Send {
+        let Self { made, setter, .. } = self;
+        let value = made(given).map(|made| A::value(creation.lock().dogpile(), made)).map_err(CreateError::Failed);
+        async move {
+            let mut value = value?;
+            // Lent as if it were to be written to: what is spawned need not be `Sync`.
+            if let (Some(setter), Some(lent)) = (setter.setter, M::lend(&mut value)) {
+                if let Some(_store) = L::begin_store_by_task(creation).await? {
+                    let storing = creation.middle().part(L::STORING, move || {
+                        let lent: &mut M::Lent = lent;
+                        setter(lent)
+                    });
+                    storing.await.stored().map_err(CreateError::Failed)?;
+                }
+            }
+            Ok(value)
+        }
+    }
+}
+
+/// The whole of what a creator does.
+fn making<L, F, V, T, E, X>(
+    creator: impl FnOnce(Shared<L>) -> F + Send + 'static,
+    brings: impl Brings<L, V, T, CreateError<E, X>>,
+) -> Making<L, Result<T, CreateError<E, X>>>
+where
+    L: Beside + 'static,
+    F: Future<Output = V> + Send + 'static,
+    V: 'static,
+    T: Send + 'static,
+    E: Display + Send + 'static,
+    X: Send + 'static,
+{
+    Making::new(|creation, ending| async move {
+        let creation = Shared::new(creation);
+        let creating = creation.enter_async(|| {
+            let creation = creation.clone();
+            async move {
+                let bringing = {
+                    let given = creator(creation.clone()).await;
+                    brings.bring(&creation, given)
+                };
+                bringing.await
+            }
+        });
+        let made = creating.await;
+        drop(ending);
+        Some(ended(creation.into_creation()?, made))
+    })
+}
+
+impl<L: Lock> Elected for OwnCreation<L> {
+    fn is_dead(&self) -> bool {
+        self.0.is_dead()
+    }
+
+    fn stand_down(self) {
+        self.0.stand_down();
+    }
+
+    fn middle(&self) -> Middle<'_> {
+        self.0.middle()
+    }
+}
+
+/// The access has its creator back.
+fn took_back<L: Beside, T, E, X>(
+    creator: Making<L, Result<T, CreateError<E, X>>>,
+) -> impl FnOnce(OwnCreation<L>) -> Boxed<'static, Result<T, CreateError<E, X>>>
+where
+    T: 'static,
+    E: 'static,
+    X: 'static,
+{
+    |creation| Box::pin(async { creator.run(creation, None).await.unwrap_or(Err(CreateError::Lost)) })
+}
+
+impl<'x, L, E> ServesSpawned<'x, Elsewhere, E> for L
+where
+    L: Beside<GotByTask<Outcome>: Send> + 'static,
+    E: Display + Send + 'static,
+{
+    fn look(&self) -> Option<L::GotByTask<Outcome>> {
+        self.at_once_by_task().ok()
+    }
+
+    fn serve_spawned<V: 'static, F: Future<Output = V> + Send + 'static>(
+        reached: impl Owns<L> + Send + Sync + 'x,
+        spawner: &'x (impl Spawner + Sync + ?Sized),
+        (): (),
+        _: Unset,
+        creator: impl FnOnce(Shared<L>) -> F + Send + 'static,
+        made: fn(V) -> Result<(), E>,
+    ) -> Boxed<'x, ServedByTask<L, Elsewhere, E>> {
+        Box::pin(async move {
+            let lock = reached.lock();
+            let (guards, wait, mut old) = (OfTask::new(reached), &TASK, None);
+            let keep = |need, pass: Option<_>| old = pass.map(|pass| (need, pass));
+            let born = match lock_mode::access(&guards, None, wait, keep).await? {
+                Met::In(outcome, pass) => return Ok(L::give_to_task(outcome, after(creator, pass))),
+                Met::Elected(born) => born,
+            };
+            let elected = |born| OwnCreation(Creation::new(reached.keeper(), born));
+            let in_flight = spawn(spawner, elected(born), making(creator, Plain(made)));
+            if let Some((need, pass)) = old {
+                return Ok(L::give_to_task(lock.dogpile().goes_on(need), pass));
+            }
+            let found = |served| (served || lock.dogpile().has_own_value()).then_some(());
+            match lock.dogpile().spawned(&in_flight, found).await? {
+                Came::Made(created) => lock_mode::created(&guards, wait, created).await,
+                Came::Served(()) => Ok(L::give_to_task(Outcome::Waited, guards.enter(wait).await?)),
+                Came::TookBack(creator) => {
+                    lock_mode::create(guards, None, wait, elected, took_back(creator), None::<fn(_)>).await
+                }
+            }
+        })
+    }
+}
+
+/// What makes a value as a getter brings it.
+type MakingOf<L, R, E> = Making<L, Result<<R as Finds>::Value, CreateError<E, <R as Finds>::Error>>>;
+
+/// As that, with a getter.
+async fn fetch_spawned<L, R, Q, A, E>(
+    reached: impl Owns<L>,
+    spawner: &(impl Spawner + ?Sized),
+    getter: impl FnMut() -> Q,
+    making: MakingOf<L, R, E>,
+) -> Result<L::GotByTask<R::Value>, CreateError<E, R::Error>>
+where
+    L: Beside + 'static,
+    R: Finds<Value: Send + 'static, Error: Send + 'static>,
+    Q: Future<Output = R>,
+    A: Age<R::Value>,
+    E: Send + 'static,
+{
+    let mut lookup = Lookup::<_, A, _>::new(OfTask::new(reached), &TASK, getter);
+    let got: Result<_, CreateError<E, R::Error>> = async {
+        let lock = reached.lock();
+        let elected = |born| OwnCreation(Creation::new(reached.keeper(), born));
+        let creation = match lookup.fetch_sparing(elected).await? {
+            Spared::Value(got) => return Ok(after(making, got)),
+            Spared::HandOver(creation, need, got) => {
+                drop(spawn(spawner, creation, making));
+                lock.dogpile().goes_on(need);
+                return Ok(got);
+            }
+            Spared::Create(creation) => creation,
+        };
+        // As of when the getter was called last. That the lock has a value says nothing by itself: it may be fresh while
+        // the store has lost the value. To ask again for that would be a call in vain, and there are no more than two
+        // (L8).
+        let mut seen = creation.0.born().generation;
+        let in_flight = spawn(spawner, creation, making);
+        let generation = || lock.dogpile().election().look().generation();
+        loop {
+            let may_ask = lookup.may_ask();
+            let renewed = || !generation().is_still(seen) && lock.dogpile().has_own_value();
+            let found = |served| (may_ask && (served || renewed())).then_some(served);
+            match lock.dogpile().spawned(&in_flight, found).await? {
+                Came::Made(made) => return lookup.created(made).await,
+                // What is there may be gone already, or too old. If so, it waits for its own creation once more.
+                Came::Served(served) => {
+                    seen = generation();
+                    let got = lookup.get().await?;
+                    if let Some(got) = got.filter(|got| lookup.judge(got) != Sight::Missing || served) {
+                        return Ok(got);
+                    }
+                }
+                Came::TookBack(creator) => return lookup.create(elected, took_back(creator)).await,
+            }
+        }
+    }
+    .await;
+    after(lookup, got)
+}
+
+impl<'x, L, R, Q, F, A, E, P, Z, M> ServesSpawned<'x, ByGetter<F, A, SetByTask<Z, M>>, E> for L
+where
+    L: Beside<GotByTask<R::Value>: Send> + 'static,
+    R: Finds<Value: Send + 'static, Error: Send + 'static> + 'x,
+    Q: Future<Output = R> + Send + 'x,
+    F: FnMut() -> Q + Send + 'x,
+    A: Age<R::Value, Made: 'static> + 'static,
+    E: Display + Send + 'static,
+    P: Future<Output: Stored<E>> + Send,
+    M: Lends<R::Value, Lent: Send> + 'static,
+    Z: FnOnce(&M::Lent) -> P + Send + 'static,
+{
+    fn look(&self) -> Option<L::GotByTask<R::Value>> {
+        None
+    }
+
+    fn serve_spawned<V: 'static, N: Future<Output = V> + Send + 'static>(
+        reached: impl Owns<L> + Send + Sync + 'x,
+        spawner: &'x (impl Spawner + Sync + ?Sized),
+        getter: F,
+        setter: SetByTask<Z, M>,
+        creator: impl FnOnce(Shared<L>) -> N + Send + 'static,
+        made: fn(V) -> Result<A::Made, E>,
+    ) -> Boxed<'x, ServedByTask<L, ByGetter<F, A, SetByTask<Z, M>>, E>> {
+        let brings = AgedAndSet::<_, _, _, A, _, _> { made, setter, age: PhantomData };
+        Box::pin(fetch_spawned::<L, R, Q, A, E>(reached, spawner, getter, making(creator, brings)))
+    }
+}

@@ -1,0 +1,163 @@
+//! How a [`Cached`] serves an access.
+
+use super::access::Access;
+use super::{Cached, CachedGuard, Made, Renewal};
+use crate::access::serve::{Boxed, Served, ServedByTask, Serves, ServesInBackground, ServesSpawned};
+use crate::access::{Inside, Owns, Reaches, Unset};
+use crate::clock::Clock;
+use crate::creation::{Once, Shared, job};
+use crate::dogpile::Need;
+use crate::error::CreateError;
+use crate::keeper::Keeper;
+use crate::runner::Runner;
+use crate::spawner::{Came, Making, OwnCreation, Spawner, spawn};
+use crate::turn::Outcome;
+use crate::wait::{Patience, TASK, Wait, block_on};
+use std::fmt::Display;
+use std::future::ready;
+
+impl<'c, T: 'c, C: Clock + 'c> Serves<'c, Inside<T>> for Cached<T, C> {
+    type Missed = ();
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `at_once`
+    fn look(&self) -> Result<CachedGuard<T>, ()> {
+        match self.at_once() {
+            Some(guard) => Ok(guard),
+            None => Err(()),
+        }
+    }
+
+    #[cold]
+    fn serve<'a, E: Display>(
+        reached: impl Reaches<'a, 'c, Lock = Self>,
+        (): (),
+        patience: Patience,
+        _: Inside<T>,
+        creator: impl FnOnce(&Renewal<'c, T, C>) -> Result<Made<T>, E>,
+    ) -> Served<'a, Self, Inside<T>, E>
+    where
+        Self: 'a,
+    {
+        let run = |born| ready(Renewal::new(reached.keeper(), born).renew(creator).map_err(CreateError::Failed));
+        block_on(reached.lock().get_by(&Wait::new(patience), run))
+    }
+}
+
+impl<T: Send + Sync + 'static, C: Clock + 'static> ServesInBackground<Inside<T>> for Cached<T, C> {
+    #[cold]
+    fn serve_in_background<'a, E: Display>(
+        reached: impl Reaches<'a, 'static, Lock = Self>,
+        runner: &(impl Runner + ?Sized),
+        (): (),
+        patience: Patience,
+        _: Inside<T>,
+        creator: impl FnOnce(&Renewal<'static, T, C>) -> Result<Made<T>, E> + Send + 'static,
+    ) -> Served<'a, Self, Inside<T>, E> {
+        reached.lock().hand_over(|| (reached.keeper(), creator), patience, runner)
+    }
+}
+
+impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
+    /// The access, by a creator that a runner may be given. Only when it is `elected` it shares the lock: that is to write
+    /// beside it, which others must not do (L2, L12).
+    pub(crate) fn hand_over<E: Display, F>(
+        &self,
+        elected: impl FnOnce() -> (Keeper<'static, Self>, F),
+        patience: Patience,
+        runner: &(impl Runner + ?Sized),
+    ) -> Result<CachedGuard<T>, CreateError<E>>
+    where
+        F: FnOnce(&Renewal<'static, T, C>) -> Result<Made<T>, E> + Send + 'static,
+    {
+        let (born, need) = match block_on(self.settle(&Wait::new(patience)))? {
+            Access::Got(guard) => return Ok(guard),
+            Access::Elected(born, need) => (born, need),
+        };
+        let (keeper, creator) = elected();
+        let renewal = Renewal::new(keeper, born);
+        match self.old(need) {
+            None => self.created(renewal.renew(creator).map_err(CreateError::Failed)),
+            Some(old) => {
+                runner.run(job(renewal, Renewal::is_dead, |renewal| drop(renewal.renew(creator))));
+                self.dogpile.goes_on(need);
+                Ok(old)
+            }
+        }
+    }
+}
+
+impl<T, C: Clock> Cached<T, C> {
+    /// The access by a task, after a look. `made` says what the creator has made.
+    pub(crate) fn get_by_task<V, E: Display>(
+        &self,
+        wait: &Wait,
+        creator: &mut Once<impl AsyncFnOnce(&Renewal<'_, T, C>) -> V>,
+        made: impl FnOnce(V) -> Result<Made<T>, E>,
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
+        self.get_by(wait, |born| {
+            let renewal = Renewal::new(Keeper::Borrowed(self), born);
+            Box::pin(async { renewal.renew_async(creator, made).await.map_err(CreateError::Failed) })
+        })
+    }
+}
+
+impl<'x, T, C, E> ServesSpawned<'x, Inside<T>, E> for Cached<T, C>
+where
+    T: Send + Sync + 'static,
+    C: Clock + 'static,
+    E: Display + Send + 'static,
+{
+    fn look(&self) -> Option<CachedGuard<T>> {
+        self.at_once()
+    }
+
+    fn serve_spawned<V: 'static, F: Future<Output = V> + Send + 'static>(
+        reached: impl Owns<Self> + Send + Sync + 'x,
+        spawner: &'x (impl Spawner + Sync + ?Sized),
+        (): (),
+        _: Unset,
+        creator: impl FnOnce(Shared<Cached<T, C>>) -> F + Send + 'static,
+        made: fn(V) -> Result<Made<T>, E>,
+    ) -> Boxed<'x, ServedByTask<Self, Inside<T>, E>> {
+        let making = Making::new(move |renewal, ending| async move {
+            let renewal = Shared::new(renewal);
+            let made = {
+                let creating = renewal.enter_async(|| creator(renewal.clone()));
+                made(creating.await)
+            };
+            drop(ending);
+            Some(renewal.into_creation()?.renewed(made).map_err(CreateError::Failed))
+        });
+        Box::pin(async move {
+            let (cached, wait) = (reached.lock(), &TASK);
+            let (born, need) = match cached.settle(wait).await? {
+                Access::Got(guard) => return Ok(guard),
+                Access::Elected(born, need) => (born, need),
+            };
+            let elected = |born| OwnCreation(Renewal::new(reached.keeper(), born));
+            let renewal = elected(born);
+            // Before it queues: see `tray`.
+            let tray = (need == Need::Missing).then(|| cached.trays.share());
+            let in_flight = spawn(spawner, renewal, making);
+            if let Some(old) = cached.old(need) {
+                cached.dogpile.goes_on(need);
+                return Ok(old);
+            }
+            // What was stale has been invalidated just now, if there is none yet.
+            let tray = tray.unwrap_or_else(|| cached.trays.share());
+            let found = |served| if served { Self::served(&tray) } else { cached.there(Outcome::Waited) };
+            match cached.dogpile.spawned(&in_flight, found).await? {
+                Came::Made(created) => cached.created(created),
+                Came::Served(guard) => Ok(guard),
+                Came::TookBack(creator) => {
+                    let run = |born| async move {
+                        let made = creator.run(elected(born), None).await;
+                        made.unwrap_or(Err(CreateError::Lost))
+                    };
+                    cached.get_by(wait, run).await
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! A hit, and what else of an access takes no more than loads.
+
+use super::Dogpile;
+use super::aging::Sight;
+use crate::beside::{Besides, Looked};
+use crate::clock::Clock;
+use crate::creation::{Creation, Store};
+use crate::error::{LockError, Refusal};
+use crate::freshness::Freshness;
+use crate::policy::OnError;
+use crate::running::Doing;
+use crate::turn::{Outcome, Turn};
+use crate::wait::Wait;
+use std::future::ready;
+use std::num::NonZero;
+
+impl<C: Clock> Dogpile<C> {
+    /// The second shortest path: there is a value, and somebody else is creating a new one, or nobody is to.
+    #[inline]
+    pub(crate) fn usable(&self, now: u64) -> Option<Outcome> {
+        // In this order: the word first, the deadline second. See `election`.
+        let state = self.election.look();
+        if !self.is_closed(state, || now) || !self.expiry.has_passed(now) {
+            None
+        } else if state.is_ruled() {
+            self.usable_by_rule(now)
+        } else {
+            Some(Outcome::Stale)
+        }
+    }
+
+    /// Apart, as all that a plain lock has no need of.
+    #[cold]
+    fn usable_by_rule(&self, now: u64) -> Option<Outcome> {
+        match self.sight(self.expiry.look(now), now) {
+            Sight::Fresh | Sight::Due => Some(Outcome::Fresh),
+            Sight::Stale => {
+                self.tell_stale_by_rule();
+                Some(Outcome::Stale)
+            }
+            Sight::Missing => None,
+        }
+    }
+
+    /// Whether an access whose creator has failed is to use the old value.
+    pub(crate) fn serves_stale(&self) -> bool {
+        self.policy().on_error() == OnError::ServeStale
+    }
+}
+
+impl<C: Clock> Dogpile<C> {
+    #[cold]
+    fn turn_of_one_that_waited<'c>(&self) -> Turn<'c, C> {
+        if self.own_freshness() == Freshness::Fresh { Turn::Fresh } else { Turn::Stale }
+    }
+}
+
+impl<C: Clock> Besides for Dogpile<C> {
+    type Pass<'a>
+        = ()
+    where
+        Self: 'a;
+    type OwnedPass = ();
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    fn at_once(&self) -> Result<Outcome, Looked> {
+        match self.expiry.unless_fresh(&self.clock) {
+            None => Ok(Outcome::Fresh),
+            Some(now) => self.usable(now).ok_or(NonZero::new(now)),
+        }
+    }
+
+    #[inline]
+    fn at_once_by_task(&self) -> Result<Outcome, Looked> {
+        self.at_once()
+    }
+
+    #[inline]
+    fn is_reading_here(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    fn enter(&self, _: &Wait) -> Result<(), LockError> {
+        Ok(())
+    }
+
+    #[inline]
+    fn enter_by_task((): (), _: &Wait) -> impl Future<Output = Result<(), LockError>> {
+        ready(Ok(()))
+    }
+
+    #[inline]
+    fn give<'a, V>(value: V, (): ()) -> V
+    where
+        Self: 'a,
+    {
+        value
+    }
+
+    #[inline]
+    fn give_to_task<V>(value: V, (): ()) -> V {
+        value
+    }
+
+    #[inline]
+    fn value<V>(value: &V) -> &V {
+        value
+    }
+
+    #[inline]
+    fn value_of_task<V>(value: &V) -> &V {
+        value
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path
+    fn turn<'a, 'c>(&self, outcome: Outcome) -> Turn<'c, C>
+    where
+        Self: 'a + 'c,
+    {
+        match outcome {
+            Outcome::Fresh => Turn::Fresh,
+            Outcome::Waited => self.turn_of_one_that_waited(),
+            _ => Turn::Stale,
+        }
+    }
+
+    fn turn_to_create<'a, 'c>(creation: Creation<'c, Self>) -> Turn<'c, C>
+    where
+        Self: 'a + 'c,
+    {
+        Turn::Create(creation)
+    }
+
+    #[inline]
+    fn turn_by_task<'c>(&self, outcome: Outcome) -> Turn<'c, C>
+    where
+        Self: 'c,
+    {
+        self.turn(outcome)
+    }
+
+    fn turn_by_task_to_create<'c>(creation: Creation<'c, Self>) -> Turn<'c, C>
+    where
+        Self: 'c,
+    {
+        Turn::Create(creation)
+    }
+
+    fn store<R>(creation: &Creation<'_, Self>, _: &Wait, set: impl FnOnce() -> R) -> Result<Option<R>, Refusal> {
+        // Superseded, or dead: the value is still its caller's.
+        Ok(creation.publish(set).ok())
+    }
+
+    type Alone<'h>
+        = Store<'h>
+    where
+        Self: 'h;
+
+    const STORING: Doing = Doing::Storing;
+
+    fn begin_store_by_task<'h>(
+        creation: &'h Creation<'_, Self>,
+    ) -> impl Future<Output = Result<Option<Store<'h>>, Refusal>> {
+        ready(Ok(creation.begin_store().ok()))
+    }
+}

@@ -1,0 +1,158 @@
+//! How an access comes to its guard: what a [`SyncReaderDogpile`] has beside a [`Dogpile`](crate::Dogpile).
+
+use super::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile};
+use crate::beside::{Besides, Looked};
+use crate::clock::Clock;
+use crate::creation::Creation;
+use crate::error::{LockError, Refusal, WriteLockError};
+use crate::readers::{OwnedPass, Owner, Pass, Seat};
+use crate::running::Doing;
+use crate::turn::Outcome;
+use crate::wait::Wait;
+
+impl<C: Clock> SyncReaderDogpile<C> {
+    /// A fresh value and a seat, if that takes nothing but loads and a store. All else is done elsewhere, as if nobody
+    /// had looked.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    fn hit(&self) -> Option<Seat<'_>> {
+        let seat = self.readers.sit_at_once()?;
+        // The clock is the user's: if it panics, the seat is left.
+        let taken = self.readers.taken(seat);
+        let seen = self.dogpile.expiry().unless_fresh(self.dogpile.clock());
+        let seat = taken.into_seat();
+        if seen.is_none() {
+            return Some(seat);
+        }
+        self.readers.leave_seat(seat);
+        None
+    }
+
+    /// Whether one who has waited may take the value for fresh.
+    fn is_fresh_to(&self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Fresh => true,
+            Outcome::Waited => self.has_own_fresh_value(),
+            _ => false,
+        }
+    }
+}
+
+/// What keeps a setter from the write lock, short of an error: nothing is stored.
+fn or_kept<W>(alone: Result<W, WriteLockError>) -> Result<Option<W>, Refusal> {
+    match alone {
+        Ok(alone) => Ok(Some(alone)),
+        Err(WriteLockError::Superseded | WriteLockError::Dead) => Ok(None),
+        Err(WriteLockError::TimedOut) => Err(Refusal::TimedOut),
+        Err(WriteLockError::ReadLockHeld) => Err(Refusal::ReadLockHeld),
+        Err(WriteLockError::WriteLockHeld) => Err(Refusal::WriteLockHeld),
+        Err(WriteLockError::InsidePublish) => Err(LockError::InsidePublish.into()),
+    }
+}
+
+impl<C: Clock> Besides for SyncReaderDogpile<C> {
+    type Pass<'a>
+        = Pass<'a>
+    where
+        Self: 'a;
+    type OwnedPass = OwnedPass;
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
+    fn at_once(&self) -> Result<ReadGuard<'_, Outcome>, Looked> {
+        match self.hit() {
+            Some(seat) => Ok(ReadGuard::new(Outcome::Fresh, self.readers.pass(seat))),
+            None => Err(None),
+        }
+    }
+
+    #[inline]
+    fn at_once_by_task(&self) -> Result<OwnedReadGuard<Outcome>, Looked> {
+        Err(None)
+    }
+
+    fn is_reading_here(&self) -> bool {
+        self.readers.is_reading_here()
+    }
+
+    fn enter<'a>(&'a self, wait: &Wait) -> Result<Pass<'a>, LockError> {
+        self.readers.enter(wait)
+    }
+
+    fn enter_by_task(owner: Owner, wait: &Wait) -> impl Future<Output = Result<OwnedPass, LockError>> {
+        OwnedPass::enter(owner, wait)
+    }
+
+    #[inline]
+    fn give<'a, V>(value: V, pass: Pass<'a>) -> ReadGuard<'a, V>
+    where
+        Self: 'a,
+    {
+        ReadGuard::new(value, pass)
+    }
+
+    #[inline]
+    fn give_to_task<V>(value: V, pass: OwnedPass) -> OwnedReadGuard<V> {
+        OwnedReadGuard::new(value, pass)
+    }
+
+    fn value<'g, V>(guard: &'g ReadGuard<'_, V>) -> &'g V {
+        guard
+    }
+
+    fn value_of_task<V>(guard: &OwnedReadGuard<V>) -> &V {
+        guard
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path
+    fn turn<'a, 'c>(&self, guard: ReadGuard<'a, Outcome>) -> ReadTurn<'c, C, ReadGuard<'a>>
+    where
+        Self: 'a + 'c,
+    {
+        let is_fresh = self.is_fresh_to(*guard);
+        let guard = ReadGuard::map(guard, drop);
+        if is_fresh { ReadTurn::Fresh(guard) } else { ReadTurn::Stale(guard) }
+    }
+
+    fn turn_to_create<'a, 'c>(creation: Creation<'c, Self>) -> ReadTurn<'c, C, ReadGuard<'a>>
+    where
+        Self: 'a + 'c,
+    {
+        ReadTurn::Create(creation)
+    }
+
+    fn turn_by_task<'c>(&self, guard: OwnedReadGuard<Outcome>) -> ReadTurn<'c, C, OwnedReadGuard>
+    where
+        Self: 'c,
+    {
+        let is_fresh = self.is_fresh_to(*guard);
+        let guard = OwnedReadGuard::map(guard, drop);
+        if is_fresh { ReadTurn::Fresh(guard) } else { ReadTurn::Stale(guard) }
+    }
+
+    fn turn_by_task_to_create<'c>(creation: Creation<'c, Self>) -> ReadTurn<'c, C, OwnedReadGuard>
+    where
+        Self: 'c,
+    {
+        ReadTurn::Create(creation)
+    }
+
+    fn store<R>(creation: &Creation<'_, Self>, wait: &Wait, set: impl FnOnce() -> R) -> Result<Option<R>, Refusal> {
+        Ok(or_kept(creation.write(wait))?.map(|_alone| set()))
+    }
+
+    type Alone<'h>
+        = AsyncWriteGuard<'h>
+    where
+        Self: 'h;
+
+    // The guard says the rest.
+    const STORING: Doing = Doing::Creating;
+
+    fn begin_store_by_task<'h>(
+        creation: &'h Creation<'_, Self>,
+    ) -> impl Future<Output = Result<Option<AsyncWriteGuard<'h>>, Refusal>> {
+        async move { or_kept(creation.write_lock_async().await) }
+    }
+}
