@@ -8,7 +8,7 @@ mod traits;
 use common::until;
 use dogpile::{
     AcquireError, Backoff, Cached, CachedFn, CachedGuard, CreateError, Freshness, Generation, Made, ManualClock,
-    MonotonicClock, Outcome, Policy, PolicyError, Renewal, WaitCycle, cached,
+    MonotonicClock, Outcome, Policy, PolicyError, Renewal, Status, WaitCycle, cached,
 };
 use failure::Failure;
 use std::cell::Cell;
@@ -77,26 +77,26 @@ fn waiting<T: Send + Sync + 'static>(cached: &Arc<Cached<T, Clock>>, count: usiz
 #[test]
 fn every_form_tells_its_outcome() {
     let (cached, clock) = manual(MINUTE);
-    assert!(cached.try_get().is_none() && cached.get_stale().is_none());
+    assert!(cached.get_fresh().is_none() && cached.peek().is_none());
     assert_eq!(told(&cached.get_or_create(|| 1)), (Outcome::Created, 1));
     assert_eq!(told(&cached.get_or_create(|| panic!("fresh"))), (Outcome::Fresh, 1));
-    assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, 1));
-    assert_eq!(told(&cached.get_stale().unwrap()), (Outcome::Fresh, 1));
+    assert_eq!(told(&cached.get_fresh().unwrap()), (Outcome::Fresh, 1));
+    assert_eq!(told(&cached.peek().unwrap()), (Outcome::Fresh, 1));
     clock.advance(MINUTE);
-    assert!(cached.try_get().is_none());
-    assert_eq!(told(&cached.get_stale().unwrap()), (Outcome::Stale, 1));
-    assert_eq!(told(&cached.get_or_create_with(|_| Made::new(2))), (Outcome::Created, 2));
+    assert!(cached.get_fresh().is_none());
+    assert_eq!(told(&cached.peek().unwrap()), (Outcome::Stale, 1));
+    assert_eq!(told(&cached.access().or_create_with(|_| Made::new(2))), (Outcome::Created, 2));
     cached.mark_stale();
-    assert_eq!(told(&cached.get_or_create_timeout(MINUTE, || 3).unwrap()), (Outcome::Created, 3));
+    assert_eq!(told(&cached.access().timeout(MINUTE).or_create(|| 3).unwrap()), (Outcome::Created, 3));
     cached.mark_stale();
-    assert_eq!(told(&cached.get_or_create_with_timeout(MINUTE, |_| Made::new(4)).unwrap()), (Outcome::Created, 4));
+    assert_eq!(told(&cached.access().timeout(MINUTE).or_create_with(|_| Made::new(4)).unwrap()), (Outcome::Created, 4));
     cached.mark_stale();
     let failed = CreateError::Failed(Failure);
     assert_eq!(cached.get_or_try_create(|| Err(Failure)).unwrap_err(), failed);
-    assert_eq!(cached.get_or_try_create_with(|_| Err(Failure)).unwrap_err(), failed);
-    assert_eq!(cached.get_or_try_create_timeout(MINUTE, || Err(Failure)).unwrap_err(), failed);
-    assert_eq!(cached.get_or_try_create_with_timeout(MINUTE, |_| Err(Failure)).unwrap_err(), failed);
-    assert_eq!(told(&cached.get_stale().unwrap()), (Outcome::Stale, 4), "L5: a failure leaves what there is");
+    assert_eq!(cached.access().or_try_create_with(|_| Err(Failure)).unwrap_err(), failed);
+    assert_eq!(cached.access().timeout(MINUTE).or_try_create(|| Err(Failure)).unwrap_err(), failed);
+    assert_eq!(cached.access().timeout(MINUTE).or_try_create_with(|_| Err(Failure)).unwrap_err(), failed);
+    assert_eq!(told(&cached.peek().unwrap()), (Outcome::Stale, 4), "L5: a failure leaves what there is");
     assert_eq!(told(&cached.get_or_try_create(|| Ok::<_, Failure>(5)).unwrap()), (Outcome::Created, 5));
 }
 
@@ -105,11 +105,11 @@ fn l10_every_bounded_form_gives_up() {
     let (cached, _) = manual(MINUTE);
     let running = Running::start(&cached);
     let zero = Duration::ZERO;
-    assert_eq!(cached.get_or_create_timeout(zero, || 9).unwrap_err(), AcquireError::TimedOut);
-    assert_eq!(cached.get_or_create_with_timeout(zero, |_| Made::new(9)).unwrap_err(), AcquireError::TimedOut);
-    assert_eq!(cached.get_or_try_create_timeout(zero, || Err(Failure)).unwrap_err(), CreateError::TimedOut);
-    assert_eq!(cached.get_or_try_create_with_timeout(zero, |_| Err(Failure)).unwrap_err(), CreateError::TimedOut);
-    assert!(cached.try_get().is_none() && cached.get_stale().is_none());
+    assert_eq!(cached.access().timeout(zero).or_create(|| 9).unwrap_err(), AcquireError::TimedOut);
+    assert_eq!(cached.access().timeout(zero).or_create_with(|_| Made::new(9)).unwrap_err(), AcquireError::TimedOut);
+    assert_eq!(cached.access().timeout(zero).or_try_create(|| Err(Failure)).unwrap_err(), CreateError::TimedOut);
+    assert_eq!(cached.access().timeout(zero).or_try_create_with(|_| Err(Failure)).unwrap_err(), CreateError::TimedOut);
+    assert!(cached.get_fresh().is_none() && cached.peek().is_none());
     assert_eq!(cached.waiting(), 0);
     assert_eq!(told(&running.end(1)), (Outcome::Created, 1));
 }
@@ -122,7 +122,7 @@ fn l7_c13_a_creator_that_asks_for_its_own_value_is_told() {
     assert!(message.contains("asked for the value that it is creating itself"), "{message}");
     assert!(!cached.is_creating());
     let inner = cached.get_or_create(|| {
-        assert!(matches!(cached.get_or_create_timeout(MINUTE, || 1), Err(AcquireError::WouldDeadlock(_))));
+        assert!(matches!(cached.access().timeout(MINUTE).or_create(|| 1), Err(AcquireError::WouldDeadlock(_))));
         2
     });
     assert_eq!(*inner, 2);
@@ -144,7 +144,7 @@ fn c6_set_serves_who_waits_at_once_and_supersedes_what_is_being_created() {
     let late = running.end(1);
     assert_eq!(told(&late), (Outcome::Created, 1), "its own caller still gets it");
     assert!(CachedGuard::generation(&late) < generation);
-    assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, 7));
+    assert_eq!(told(&cached.get_fresh().unwrap()), (Outcome::Fresh, 7));
     assert_eq!(cached.generation(), generation);
 }
 
@@ -163,7 +163,7 @@ fn c6_whatever_the_order_the_value_that_was_set_stays() {
             running.end(u64::MAX);
             setter.join().unwrap();
         });
-        assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, round));
+        assert_eq!(told(&cached.get_fresh().unwrap()), (Outcome::Fresh, round));
     }
 }
 
@@ -173,16 +173,16 @@ fn set_begins_a_life_and_moves_the_generation() {
     let before = cached.generation();
     cached.set(1);
     assert!(cached.generation() > before);
-    assert_eq!(CachedGuard::generation(&cached.try_get().unwrap()), cached.generation());
+    assert_eq!(CachedGuard::generation(&cached.get_fresh().unwrap()), cached.generation());
     clock.advance(MINUTE);
     assert_eq!(cached.freshness(), Freshness::Stale);
     assert_eq!(cached.age(), Some(MINUTE));
     cached.set_expiring(2, MINUTE * 3);
     assert_eq!(cached.age(), Some(Duration::ZERO));
     clock.advance((MINUTE * 3).saturating_sub(Duration::from_nanos(1)));
-    assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, 2));
+    assert_eq!(told(&cached.get_fresh().unwrap()), (Outcome::Fresh, 2));
     clock.advance(Duration::from_nanos(1));
-    assert!(cached.try_get().is_none());
+    assert!(cached.get_fresh().is_none());
 }
 
 #[test]
@@ -190,16 +190,16 @@ fn l6_take_is_an_invalidation() {
     let (cached, _) = manual(MINUTE);
     assert!(cached.take().is_none());
     cached.set(1);
-    let (guard, generation) = (cached.try_get().unwrap(), cached.generation());
+    let (guard, generation) = (cached.get_fresh().unwrap(), cached.generation());
     let taken = cached.take().unwrap();
     assert!(ptr::eq(ptr::from_ref(&*guard), Arc::as_ptr(&taken)), "it is not copied");
     assert!(cached.generation() > generation);
     assert_eq!(cached.freshness(), Freshness::Missing);
-    assert!(cached.get_stale().is_none() && cached.take().is_none());
+    assert!(cached.peek().is_none() && cached.take().is_none());
     let running = Running::start(&cached);
     assert!(cached.take().is_none());
     assert_eq!(*running.end(2), 2);
-    assert!(cached.get_stale().is_none(), "it began before it was taken");
+    assert!(cached.peek().is_none(), "it began before it was taken");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn l6_who_waited_for_a_superseded_value_gets_it_and_nobody_else() {
     }
     assert_eq!(told(&after.join().unwrap()), (Outcome::Created, 2));
     assert!(!cached.invalidate_if(CachedGuard::generation(&made)), "it is another generation's value");
-    assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, 2));
+    assert_eq!(told(&cached.get_fresh().unwrap()), (Outcome::Fresh, 2));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn l6_a_creator_that_was_told_that_it_is_superseded_serves_nobody_else() {
     let first = {
         let cached = Arc::clone(&cached);
         thread::spawn(move || {
-            cached.get_or_create_with(|renewal| {
+            cached.access().or_create_with(|renewal| {
                 gone.recv().unwrap();
                 assert!(renewal.is_superseded());
                 Made::new(1)
@@ -283,7 +283,7 @@ fn a_guard_keeps_its_value_and_delays_nobody() {
     drop(share);
     assert!(weak.upgrade().is_none(), "nothing keeps it any more");
     // It may go to another thread, and outlive the `Cached`.
-    let last = cached.try_get().unwrap();
+    let last = cached.get_fresh().unwrap();
     drop(cached);
     assert_eq!(thread::spawn(move || String::from(&*last)).join().unwrap(), "three");
 }
@@ -292,7 +292,7 @@ fn a_guard_keeps_its_value_and_delays_nobody() {
 fn more_guards_than_a_thread_has_slots_for() {
     let (cached, _) = manual(MINUTE);
     let weak = Arc::downgrade(&CachedGuard::into_arc(cached.get_or_create(|| 1)));
-    let guards: Vec<_> = (0..100).map(|_| cached.try_get().unwrap()).collect();
+    let guards: Vec<_> = (0..100).map(|_| cached.get_fresh().unwrap()).collect();
     cached.set(2);
     assert!(guards.iter().all(|guard| **guard == 1));
     drop(guards);
@@ -302,13 +302,13 @@ fn more_guards_than_a_thread_has_slots_for() {
 #[test]
 fn a_creator_may_look_at_the_old_value_and_find_it_unchanged() {
     let (cached, clock) = manual::<String>(MINUTE);
-    let first = cached.get_or_create_with(|renewal| {
+    let first = cached.access().or_create_with(|renewal| {
         assert!(renewal.old().is_none() && renewal.unchanged().is_none());
         Made::new("one".into())
     });
     clock.advance(MINUTE);
     let before = (cached.generation(), CachedGuard::generation(&first));
-    let again = cached.get_or_create_with(|renewal| {
+    let again = cached.access().or_create_with(|renewal| {
         assert_eq!(renewal.old().map(String::as_str), Some("one"));
         renewal.unchanged().unwrap()
     });
@@ -321,7 +321,7 @@ fn a_creator_may_look_at_the_old_value_and_find_it_unchanged() {
     assert_eq!((CachedGuard::generation(&first), before.0), (cached.generation(), before.1));
     assert!(cached.invalidate_if(CachedGuard::generation(&first)));
     // What was invalidated is not there to be found unchanged.
-    let second = cached.get_or_create_with(|renewal| {
+    let second = cached.access().or_create_with(|renewal| {
         assert!(renewal.old().is_none() && renewal.unchanged().is_none());
         Made::new("two".into())
     });
@@ -333,7 +333,7 @@ fn l6_what_is_invalidated_while_it_is_found_unchanged_does_not_come_back() {
     let (cached, clock) = manual(MINUTE);
     cached.set(1);
     clock.advance(MINUTE);
-    let got = cached.get_or_create_with(|renewal| {
+    let got = cached.access().or_create_with(|renewal| {
         let unchanged = renewal.unchanged().unwrap();
         assert!(!renewal.is_superseded());
         cached.invalidate();
@@ -347,7 +347,7 @@ fn l6_what_is_invalidated_while_it_is_found_unchanged_does_not_come_back() {
     // It is not there for one who asks only afterwards.
     cached.set(2);
     clock.advance(MINUTE);
-    cached.get_or_create_with(|renewal| {
+    cached.access().or_create_with(|renewal| {
         cached.invalidate();
         assert_eq!(renewal.old(), None);
         Made::new(3)
@@ -355,12 +355,12 @@ fn l6_what_is_invalidated_while_it_is_found_unchanged_does_not_come_back() {
     // Nor is one that was set meanwhile: it is not old.
     cached.set(4);
     clock.advance(MINUTE);
-    cached.get_or_create_with(|renewal| {
+    cached.access().or_create_with(|renewal| {
         cached.set(5);
         assert!(renewal.old().is_none() && renewal.unchanged().is_none());
         Made::new(6)
     });
-    assert_eq!(told(&cached.try_get().unwrap()), (Outcome::Fresh, 5));
+    assert_eq!(told(&cached.get_fresh().unwrap()), (Outcome::Fresh, 5));
 }
 
 /// It is what it was of, for the caller of the creator that returns it, and nothing to the lock: what that lock has
@@ -374,7 +374,7 @@ fn f11_an_unchanged_of_another_renewal_is_its_callers_alone() {
         let mut stolen = None;
         cached.set(1);
         clock.advance(MINUTE);
-        cached.get_or_create_with(|renewal| {
+        cached.access().or_create_with(|renewal| {
             stolen = renewal.unchanged();
             Made::new(2)
         });
@@ -391,30 +391,30 @@ fn f11_an_unchanged_of_another_renewal_is_its_callers_alone() {
     // Of the same lock, after an invalidation.
     let stolen = steal();
     cached.invalidate();
-    assert_eq!(told(&cached.get_or_create_with(|_| stolen)), (Outcome::Created, 1));
+    assert_eq!(told(&cached.access().or_create_with(|_| stolen)), (Outcome::Created, 1));
     assert_eq!((cached.freshness(), cached.is_creating()), (Freshness::Missing, false));
     refused(&cached);
     // Where there is an old value that is not the same one.
     let stolen = steal();
     clock.advance(MINUTE);
-    assert_eq!(told(&cached.get_or_create_with(|_| stolen)), (Outcome::Created, 1));
+    assert_eq!(told(&cached.access().or_create_with(|_| stolen)), (Outcome::Created, 1));
     assert_eq!(told(&cached.get_or_create(|| unreachable!("there is a pause"))), (Outcome::Stale, 2));
     // Of another lock.
     let (stolen, other) = (steal(), Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSES));
-    assert_eq!(told(&other.get_or_create_with(|_| stolen)), (Outcome::Created, 1));
+    assert_eq!(told(&other.access().or_create_with(|_| stolen)), (Outcome::Created, 1));
     assert_eq!((other.freshness(), other.is_creating()), (Freshness::Missing, false));
     refused(&other);
     // One that failed, and the next has the same old value: it is the same finding.
     let mut kept = None;
     cached.set(7);
     clock.advance(MINUTE);
-    let failed = cached.get_or_try_create_with(|renewal| {
+    let failed = cached.access().or_try_create_with(|renewal| {
         kept = renewal.unchanged();
         Err("no answer")
     });
     assert!(failed.is_err());
     clock.advance(MINUTE);
-    assert_eq!(told(&cached.get_or_create_with(|_| kept.unwrap())), (Outcome::Created, 7));
+    assert_eq!(told(&cached.access().or_create_with(|_| kept.unwrap())), (Outcome::Created, 7));
     assert_eq!(cached.freshness(), Freshness::Fresh);
 }
 
@@ -424,13 +424,13 @@ fn l11_a_value_may_say_itself_how_long_it_lives() {
     let nanosecond = Duration::from_nanos(1);
     for lifetime in [nanosecond, MINUTE / 2, MINUTE * 7] {
         cached.invalidate();
-        cached.get_or_create_with(|_| Made::new(1).expires_after(lifetime));
+        cached.access().or_create_with(|_| Made::new(1).expires_after(lifetime));
         clock.advance(lifetime.saturating_sub(nanosecond));
         assert_eq!(cached.freshness(), Freshness::Fresh, "{lifetime:?}");
         clock.advance(nanosecond);
         assert_eq!(cached.freshness(), Freshness::Stale, "{lifetime:?}");
     }
-    cached.get_or_create_with(|renewal| renewal.unchanged().unwrap().expires_after(Duration::MAX));
+    cached.access().or_create_with(|renewal| renewal.unchanged().unwrap().expires_after(Duration::MAX));
     clock.advance(Duration::MAX);
     assert_eq!(cached.freshness(), Freshness::Fresh);
     assert_eq!(cached.expires_after(), MINUTE);
@@ -450,7 +450,7 @@ fn c19_a_value_that_arrives_expired_is_used_and_not_looped_over() {
     let first = {
         let cached = Arc::clone(&cached);
         thread::spawn(move || {
-            cached.get_or_create_with(|renewal| {
+            cached.access().or_create_with(|renewal| {
                 gone.recv().unwrap();
                 expired(1)(renewal)
             })
@@ -463,10 +463,10 @@ fn c19_a_value_that_arrives_expired_is_used_and_not_looped_over() {
     for waiter in waiters {
         assert_eq!(told(&waiter.join().unwrap()), (Outcome::Waited, 1));
     }
-    assert_eq!(told(&cached.get_stale().unwrap()), (Outcome::Stale, 1));
+    assert_eq!(told(&cached.peek().unwrap()), (Outcome::Stale, 1));
     // Each access creates once, and carries on while another one does.
     let runs = Cell::new(0);
-    let again = cached.get_or_create_with(|renewal| {
+    let again = cached.access().or_create_with(|renewal| {
         runs.set(runs.get() + 1);
         assert_eq!(told(&cached.get_or_create(|| panic!("one is creating"))), (Outcome::Stale, 1));
         expired(2)(renewal)
@@ -485,7 +485,7 @@ impl Drop for Nosy {
         self.dropped.fetch_add(1, Ordering::SeqCst);
         if let Some(home) = self.home.upgrade() {
             home.mark_stale();
-            let _all_of_them = (home.waiting(), home.generation(), home.get_stale().is_some());
+            let _all_of_them = (home.waiting(), home.generation(), home.peek().is_some());
         }
     }
 }
@@ -526,7 +526,7 @@ fn c22_old_values_are_dropped_outside_every_lock() {
     assert_eq!(count(), 8);
     // As the last thing, and by whoever still has it.
     cached.set(nosy());
-    let kept = cached.try_get();
+    let kept = cached.get_fresh();
     drop(cached);
     assert_eq!(count(), 8);
     drop(kept);
@@ -541,7 +541,7 @@ fn c7_c24_nothing_is_left_of_those_who_waited_or_gave_up() {
     assert!(catch_unwind(AssertUnwindSafe(|| cached.get_or_create(|| panic!("on purpose")))).is_err());
     let running = Running::start(&cached);
     for _ in 0..100 {
-        cached.get_or_create_timeout(Duration::ZERO, || unreachable!()).unwrap_err();
+        cached.access().timeout(Duration::ZERO).or_create(|| unreachable!()).unwrap_err();
     }
     let waiters = waiting(&cached, 200);
     let weak = Arc::downgrade(&CachedGuard::into_arc(running.end(1)));
@@ -595,14 +595,13 @@ fn debug_shows_value_and_state() {
         "Cached { value: Some(7), freshness: Fresh, generation: Generation(1), creating: false, .. }"
     );
     cached.mark_stale();
-    cached.get_or_create_with(|renewal| {
-        assert_eq!(
-            format!("{renewal:?}"),
-            "Renewal(Creation { born: Generation(1), superseded: false, dead: false, .. })"
-        );
+    cached.access().or_create_with(|renewal| {
+        assert_eq!(format!("{renewal:?}"), "Creation { born: Generation(1), superseded: false, dead: false, .. }");
         Made::new(8)
     });
     assert!(format!("{:?}", dogpile::cached(MINUTE, || 1)).starts_with("CachedFn(Cached { value: None"));
+    let status: &Status<_> = &cached;
+    assert!(format!("{status:?}").starts_with("Status { freshness: Fresh, generation: Generation("), "{status:?}");
 }
 
 #[test]
@@ -615,16 +614,16 @@ fn a_function_of_any_kind_keeps_its_result() {
     });
     assert_eq!((told(&plain.get()), told(&plain.get())), ((Outcome::Created, 1), (Outcome::Fresh, 1)));
     clock.advance(MINUTE);
-    assert_eq!(*plain.get_timeout(Duration::ZERO).unwrap(), 2);
-    assert_eq!(*plain.get_fallible().unwrap(), 2);
+    assert_eq!(*plain.access().timeout(Duration::ZERO).try_get().unwrap(), 2);
+    assert_eq!(*plain.try_get().unwrap(), 2);
 
     let fails = Cell::new(true);
     let fallible: CachedFn<u8, _> = cached(MINUTE, || if fails.get() { Err(Failure) } else { Ok(1) });
-    assert_eq!(fallible.get_fallible().unwrap_err(), CreateError::Failed(Failure));
+    assert_eq!(fallible.try_get().unwrap_err(), CreateError::Failed(Failure));
     fails.set(false);
-    assert_eq!(*fallible.get_fallible().unwrap(), 1, "errors are not kept");
+    assert_eq!(*fallible.try_get().unwrap(), 1, "errors are not kept");
     fails.set(true);
-    assert_eq!(*fallible.get_fallible_timeout(Duration::ZERO).unwrap(), 1);
+    assert_eq!(*fallible.access().timeout(Duration::ZERO).try_get().unwrap(), 1);
 
     let with = CachedFn::with_clock(MINUTE, Arc::clone(&clock), |renewal: &Renewal<'_, u64, Clock>| {
         Made::new(renewal.old().map_or(0, |old| old + 1)).expires_after(MINUTE * 2)
@@ -636,14 +635,14 @@ fn a_function_of_any_kind_keeps_its_result() {
     assert_eq!(*with.get(), 1);
 
     let all = CachedFn::new(MINUTE, |renewal: &Renewal<'_, u64>| renewal.unchanged().ok_or(Failure));
-    assert_eq!(all.get_fallible().unwrap_err(), CreateError::Failed(Failure));
+    assert_eq!(all.try_get().unwrap_err(), CreateError::Failed(Failure));
     all.set(3);
     all.mark_stale();
-    assert_eq!(told(&all.get_fallible().unwrap()), (Outcome::Created, 3));
-    // All the rest is its `Cached`'s.
-    assert_eq!(*all.try_get().unwrap(), 3);
+    assert_eq!(told(&all.try_get().unwrap()), (Outcome::Created, 3));
+    // It has all the rest of a `Cached`, too.
+    assert_eq!(*all.get_fresh().unwrap(), 3);
     all.invalidate();
-    assert!(all.get_stale().is_none());
+    assert!(all.peek().is_none());
 }
 
 #[test]
@@ -659,11 +658,11 @@ fn refresh_makes_the_value_anew_though_it_is_fresh() {
 
     let fails = Cell::new(false);
     let fallible: CachedFn<u8, _> = cached(MINUTE, || if fails.get() { Err(Failure) } else { Ok(1) });
-    assert_eq!(*fallible.refresh_fallible().unwrap(), 1);
+    assert_eq!(*fallible.access().anew().try_get().unwrap(), 1);
     fails.set(true);
-    assert_eq!(fallible.refresh_fallible().unwrap_err(), CreateError::Failed(Failure));
-    assert_eq!(told(&fallible.get_stale().unwrap()), (Outcome::Stale, 1), "the old one stays");
-    assert_eq!(fallible.refresh_fallible_timeout(Duration::ZERO).unwrap_err(), CreateError::Failed(Failure));
+    assert_eq!(fallible.access().anew().try_get().unwrap_err(), CreateError::Failed(Failure));
+    assert_eq!(told(&fallible.peek().unwrap()), (Outcome::Stale, 1), "the old one stays");
+    assert_eq!(fallible.access().timeout(Duration::ZERO).anew().try_get().unwrap_err(), CreateError::Failed(Failure));
 }
 
 #[test]
@@ -678,8 +677,7 @@ fn refresh_is_not_content_with_what_was_begun_before_it() {
     thread::scope(|scope| {
         let before = scope.spawn(|| *slow.get());
         until(|| slow.is_creating());
-        assert_eq!(slow.refresh_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
-        assert_eq!(slow.refresh_fallible_timeout(Duration::ZERO).unwrap_err(), CreateError::TimedOut);
+        assert_eq!(slow.access().timeout(Duration::ZERO).anew().try_get().unwrap_err(), AcquireError::TimedOut);
         let refreshes: Vec<_> = (0..4).map(|_| scope.spawn(|| *slow.refresh())).collect();
         until(|| slow.waiting() == 4);
         // The one that runs, and one more for all of them.
@@ -691,6 +689,31 @@ fn refresh_is_not_content_with_what_was_begun_before_it() {
         }
     });
     assert_eq!(runs.into_inner(), 2);
+}
+
+/// All that a function has of a `Cached`; that nothing else replaces its result is an example in its documentation.
+#[test]
+fn f13_the_value_of_a_function_is_set_read_and_forgotten_from_outside() {
+    let clock = Arc::new(ManualClock::new());
+    let function = CachedFn::with_clock(MINUTE, Arc::clone(&clock), || 1);
+    assert!(function.get_fresh().is_none() && function.peek().is_none());
+    function.set(2);
+    assert_eq!(told(&function.get_fresh().unwrap()), (Outcome::Fresh, 2));
+    function.set_expiring(3, MINUTE * 2);
+    clock.advance(MINUTE);
+    assert_eq!((*function.get(), function.age()), (3, Some(MINUTE)));
+    function.mark_stale();
+    assert_eq!(function.freshness(), Freshness::Stale);
+    assert!(function.get_fresh().is_none());
+    assert_eq!(told(&function.peek().unwrap()), (Outcome::Stale, 3));
+    let guard = function.get();
+    assert_eq!(*guard, 1);
+    assert!(function.invalidate_if(CachedGuard::generation(&guard)));
+    assert!(!function.has_value() && !function.invalidate_if(CachedGuard::generation(&guard)));
+    function.set(4);
+    function.invalidate();
+    assert_eq!((function.freshness(), *function.get()), (Freshness::Missing, 1));
+    assert_eq!(function.stats().creations, 2);
 }
 
 #[test]
@@ -715,7 +738,7 @@ fn types_cross_threads_and_panics_as_an_arc_of_their_value_does() {
     assert_eq!([traits!(Cached<u8>), traits!(CachedGuard<u8>), traits!(CachedFn<u8>), traits!(Made<u8>)], [YES; 4]);
     assert_eq!([traits!(Renewal<'static, u8>), traits!(Generation)], [YES; 2]);
     assert_eq!([traits!(Policy), traits!(Backoff), traits!(PolicyError), traits!(WaitCycle)], [YES; 4]);
-    assert_eq!(traits!(ManualClock), YES);
+    assert_eq!([traits!(ManualClock), traits!(Status), traits!(Status<Clock>)], [YES; 3]);
     // Shared by all and dropped by any, so it must be both `Send` and `Sync` to be either; and it is seen through a
     // panic.
     assert_eq!([traits!(Cached<Cell<u8>>), traits!(CachedGuard<Cell<u8>>), traits!(CachedFn<Cell<u8>>)], [NO; 3]);

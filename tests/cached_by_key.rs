@@ -6,11 +6,14 @@ mod failure;
 mod traits;
 
 use common::until;
-use dogpile::{AcquireError, CachedByKey, Clock as _, CreateError, ManualClock, Policy, Stamped, Store, cached_by_key};
+use dogpile::{
+    AcquireError, CachedByKey, Clock as _, Closures, CreateError, ManualClock, Policy, Stamped, Store, cached_by_key,
+};
 use failure::Failure;
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -25,9 +28,15 @@ static TRUSTING: Policy = Policy::builder().max_skew(Duration::MAX).build_const(
 /// Trusts nobody's clock but its own.
 static STRICT: Policy = Policy::builder().max_skew(Duration::ZERO).build_const();
 
-/// The error of a `get` or a `remove`.
+/// The error of a store.
 #[derive(Debug, PartialEq, Eq)]
 struct Down;
+
+impl fmt::Display for Down {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is down")
+    }
+}
 
 /// A store, how it is doing, and what was asked of it.
 #[derive(Default)]
@@ -66,6 +75,23 @@ impl Entries {
     }
 }
 
+/// A store that can fail.
+impl Store<String, usize> for &Entries {
+    type Error = Down;
+
+    fn get(&self, key: &String) -> Result<Option<Stamped<usize>>, Down> {
+        self.up().map(|up| up.get(key))
+    }
+
+    fn set(&self, key: &String, value: &Stamped<usize>) -> Result<(), Down> {
+        self.up().map(|up| up.set(key, value))
+    }
+
+    fn remove(&self, key: &String) -> Result<(), Down> {
+        self.up().map(|up| up.remove(key))
+    }
+}
+
 /// The key of a name and a number.
 #[allow(clippy::trivially_copy_pass_by_ref)] // that is how keys are made
 fn key(&(name, number): &(&str, u32)) -> String {
@@ -79,29 +105,10 @@ macro_rules! infallible {
             MINUTE,
             key,
             $function,
-            Store {
+            Closures {
                 get: |key: &String| $entries.get(key),
                 set: |key: &String, value: &Stamped<usize>| $entries.set(key, value),
                 remove: |key: &String| $entries.remove(key),
-            },
-        )
-        .with_clock(Arc::clone(&$clock))
-    };
-}
-
-/// The same, over one that can.
-macro_rules! fallible {
-    ($entries:ident, $clock:ident, $function:expr) => {
-        cached_by_key(
-            MINUTE,
-            key,
-            $function,
-            Store {
-                get: |key: &String| $entries.up().map(|up| up.get(key)),
-                set: |key: &String, value: &Stamped<usize>| {
-                    $entries.up().map(|up| up.set(key, value)).map_err(|_| Failure)
-                },
-                remove: |key: &String| $entries.up().map(|up| up.remove(key)),
             },
         )
         .with_clock(Arc::clone(&$clock))
@@ -122,15 +129,15 @@ fn results_are_kept_by_key_and_made_anew_when_they_expire() {
     assert_eq!(runs.load(Ordering::SeqCst), 3);
     assert_eq!(entries.has("a:3"), Some(6));
     clock.advance(MINUTE);
-    assert_eq!(double.get_stale(&("a", 1)).map(|stamped| stamped.value), Some(2), "however old");
-    assert_eq!(double.get_timeout(&("a", 1), Duration::ZERO).unwrap().value, 2);
+    assert_eq!(double.peek(&("a", 1)).map(|stamped| stamped.value), Some(2), "however old");
+    assert_eq!(double.access(&("a", 1)).timeout(Duration::ZERO).try_get().unwrap().value, 2);
     assert_eq!(runs.load(Ordering::SeqCst), 4);
     // What another process has stored counts as well.
     entries.set("a:3", &Stamped { value: 70, created: clock.wall() });
     assert_eq!(double.get(&("a", 3)).value, 70);
     // And what the store has lost is made anew.
     entries.remove("a:3");
-    assert_eq!(double.get_stale(&("a", 3)), None);
+    assert_eq!(double.peek(&("a", 3)), None);
     assert_eq!(double.get(&("a", 3)).value, 6);
     assert_eq!(double.expires_after(), MINUTE);
     assert_eq!(format!("{double:?}"), "CachedByKey { expires_after: 60s, in_use: 0, .. }", "no lock outlives its use");
@@ -156,7 +163,7 @@ fn l1_l2_l3_one_runs_the_function_and_nobody_waits_for_an_old_result() {
             })
             .collect();
         until(|| slow.is_creating(&("a", 1)));
-        assert_eq!(slow.get_timeout(&("a", 1), Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
+        assert_eq!(slow.access(&("a", 1)).timeout(Duration::ZERO).try_get().unwrap_err(), AcquireError::TimedOut);
         assert!(!slow.is_creating(&("a", 2)));
         go.send(()).unwrap();
         assert!(calls.into_iter().all(|call| call.join().unwrap() == 0));
@@ -195,7 +202,7 @@ fn l6_invalidate_takes_it_out_of_the_store_and_what_is_being_made_stays_out() {
         assert_eq!(slow.get(&("a", 1)).value, 1);
         assert_eq!(entries.has("a:1"), Some(1));
         slow.invalidate(&("a", 1));
-        assert_eq!((entries.has("a:1"), slow.get_stale(&("a", 1))), (None, None));
+        assert_eq!((entries.has("a:1"), slow.peek(&("a", 1))), (None, None));
     });
 }
 
@@ -241,32 +248,49 @@ fn refresh_makes_it_anew_though_it_is_fresh_and_is_not_content_with_what_was_beg
 
 #[test]
 fn errors_are_their_callers_and_tell_whose_they_are() {
-    let (entries, clock) = (Entries::default(), Arc::new(ManualClock::new()));
+    let entries = &Entries::default();
+    tells_errors_apart(entries, entries);
+    let closures = Closures {
+        get: |key: &String| entries.up().map(|up| up.get(key)),
+        set: |key: &String, value: &Stamped<usize>| entries.up().map(|up| up.set(key, value)),
+        remove: |key: &String| entries.up().map(|up| up.remove(key)),
+    };
+    tells_errors_apart(entries, closures);
+}
+
+/// A function over those entries as that store.
+fn tells_errors_apart(entries: &Entries, store: impl Store<String, usize, Error = Down>) {
+    let clock = Arc::new(ManualClock::new());
     let (fails, runs) = (AtomicBool::new(true), AtomicUsize::new(0));
-    let call = fallible!(entries, clock, |_: &(&str, u32)| {
+    let function = |_: &(&str, u32)| {
         let run = runs.fetch_add(1, Ordering::SeqCst);
         if fails.load(Ordering::SeqCst) { Err(Failure) } else { Ok(run) }
-    });
+    };
+    let call = cached_by_key(MINUTE, key, function, store).with_clock(clock);
     let arguments = ("a", 1);
-    assert_eq!(call.get_fallible(&arguments), Err(CreateError::Failed(Failure)));
-    assert_eq!(call.refresh_fallible(&arguments), Err(CreateError::Failed(Failure)));
+    assert_eq!(call.try_get(&arguments), Err(CreateError::Failed(Failure)));
+    assert_eq!(call.access(&arguments).anew().try_get(), Err(CreateError::Failed(Failure)));
     fails.store(false, Ordering::SeqCst);
-    assert_eq!(call.get_fallible(&arguments).unwrap().value, 2, "errors are not kept");
+    assert_eq!(call.try_get(&arguments).unwrap().value, 2, "errors are not kept");
     fails.store(true, Ordering::SeqCst);
-    assert_eq!(call.refresh_fallible(&arguments), Err(CreateError::Failed(Failure)));
-    assert_eq!(call.get_fallible(&arguments).unwrap().value, 2, "the old one stays");
+    assert_eq!(call.access(&arguments).anew().try_get(), Err(CreateError::Failed(Failure)));
+    assert_eq!(call.try_get(&arguments).unwrap().value, 2, "the old one stays");
     fails.store(false, Ordering::SeqCst);
-    assert_eq!(call.refresh_fallible(&arguments).unwrap().value, 4);
+    assert_eq!(call.access(&arguments).anew().try_get().unwrap().value, 4);
     entries.is_down.store(true, Ordering::SeqCst);
-    assert_eq!(call.get_fallible(&arguments), Err(CreateError::GetterFailed(Down)), "not taken for a miss");
-    assert_eq!(call.get_fallible_timeout(&arguments, Duration::ZERO), Err(CreateError::GetterFailed(Down)));
-    assert_eq!(call.get_stale_fallible(&arguments), Err(Down));
-    assert_eq!(call.invalidate_fallible(&arguments), Err(Down));
-    assert_eq!(call.refresh_fallible(&arguments), Err(CreateError::Failed(Failure)), "from `set`");
+    assert_eq!(call.try_get(&arguments), Err(CreateError::GetterFailed(Down)), "not taken for a miss");
+    assert_eq!(call.access(&arguments).timeout(Duration::ZERO).try_get(), Err(CreateError::GetterFailed(Down)));
+    assert_eq!(call.try_peek(&arguments), Err(Down));
+    assert_eq!(call.try_invalidate(&arguments), Err(Down));
+    assert_eq!(
+        call.access(&arguments).anew().try_get(),
+        Err(CreateError::SetterFailed(Down)),
+        "not taken for the function's"
+    );
     entries.is_down.store(false, Ordering::SeqCst);
-    assert_eq!(call.get_stale_fallible(&arguments).unwrap().unwrap().value, 4);
-    assert_eq!(call.invalidate_fallible(&arguments), Ok(()));
-    assert_eq!(call.get_stale_fallible(&arguments), Ok(None));
+    assert_eq!(call.try_peek(&arguments).unwrap().unwrap().value, 4);
+    assert_eq!(call.try_invalidate(&arguments), Ok(()));
+    assert_eq!(call.try_peek(&arguments), Ok(None));
     assert!(!call.is_creating(&arguments));
 }
 
@@ -311,25 +335,26 @@ fn c23_a_stamp_from_the_future_is_trusted_as_far_as_it_is_said() {
 }
 
 #[test]
-fn it_asks_only_for_what_it_calls() {
-    // A function and a store in a `static`, the store without a way to remove anything.
+fn a_function_and_a_store_in_a_static() {
     type Get = fn(&u64) -> Option<Stamped<u64>>;
-    type Squares = CachedByKey<u64, fn(&u64) -> u64, fn(&u64) -> u64, Get, fn(&u64, &Stamped<u64>), ()>;
+    type Nothing = Closures<Get, fn(&u64, &Stamped<u64>), fn(&u64)>;
+    type Squares = CachedByKey<u64, u64, fn(&u64) -> u64, fn(&u64) -> u64, Nothing>;
     static SQUARES: Squares = cached_by_key(
         MINUTE,
         |number| *number,
         |number| number * number,
-        Store { get: |_| None, set: |_, _| (), remove: () },
+        Closures { get: |_| None, set: |_, _| (), remove: |_| () },
     );
     assert_eq!(SQUARES.get(&12).value, 144);
-    assert_eq!(SQUARES.get_stale(&12), None);
+    assert_eq!(SQUARES.peek(&12), None);
 }
 
 #[test]
 fn it_crosses_threads_and_panics_as_its_parts_do() {
-    type By<K, F> = CachedByKey<K, fn(&u8) -> K, F, fn(&K) -> Option<Stamped<u8>>, fn(&K, &Stamped<u8>), fn(&K)>;
+    type Kept<K> = Closures<fn(&K) -> Option<Stamped<u8>>, fn(&K, &Stamped<u8>), fn(&K)>;
+    type By<K, F> = CachedByKey<K, u8, fn(&u8) -> K, F, Kept<K>>;
     assert_eq!(traits!(By<String, fn(&u8) -> u8>), [true; 4]);
     assert_eq!(traits!(By<Cell<u8>, fn(&u8) -> u8>), [false; 4]);
     assert_eq!(traits!(By<String, Rc<u8>>), [false, false, true, true]);
-    assert_eq!(traits!(Store<u8, u8, Cell<u8>>), [true, false, true, false]);
+    assert_eq!(traits!(Closures<u8, u8, Cell<u8>>), [true, false, true, false]);
 }

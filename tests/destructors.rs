@@ -4,10 +4,12 @@ mod common;
 
 use common::until;
 use dogpile::{
-    Cached, Clock as _, CreateError, Dogpile, ManualClock, NeedRegeneration, Observer, OnError, Policy, ReadTurn,
-    Source, Stamped, SyncReaderDogpile, ThreadPerJob, Turn,
+    Cached, Clock as _, CreateError, Dogpile, ManualClock, Observer, OnError, Policy, ReadTurn, Source, Stamped,
+    SyncReaderDogpile, Task, ThreadPerJob, Turn,
 };
+use smol::future::block_on;
 use std::fmt;
+use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -56,31 +58,60 @@ fn l9_of_a_creator_that_is_not_needed() {
     explodes(|| lock.acquire_or_create(move || drop(bomb)));
     is_free(&lock);
     let bomb = Bomb(true);
-    explodes(|| SyncReaderDogpile::acquire_or_create_in_background(&lock, &ThreadPerJob, move |_| drop(bomb)));
+    explodes(|| SyncReaderDogpile::kept(&lock).in_background(&ThreadPerJob).or_create(move || drop(bomb)));
     is_free(&lock);
     lock.mark_stale();
     let ReadTurn::Create(creation) = lock.acquire() else { panic!("not elected") };
     let bomb = Bomb(true);
     explodes(|| lock.acquire_or_create(move || drop(bomb)));
     let bomb = Bomb(true);
-    explodes(|| SyncReaderDogpile::acquire_or_create_in_background(&lock, &ThreadPerJob, move |_| drop(bomb)));
+    explodes(|| SyncReaderDogpile::kept(&lock).in_background(&ThreadPerJob).or_create(move || drop(bomb)));
     let bomb = Bomb(true);
-    explodes(|| lock.get_or_create(|| Ok(()), move || drop(bomb)));
+    explodes(|| lock.fetch(|| Some(())).or_create(move || drop(bomb)));
     let bomb = Bomb(true);
-    let got = |bomb| {
-        SyncReaderDogpile::get_or_create_in_background(&lock, &ThreadPerJob, || Ok(()), move |_| drop::<Bomb>(bomb))
-    };
-    explodes(|| got(bomb));
+    let access = SyncReaderDogpile::kept(&lock).fetch(|| Some(())).in_background(&ThreadPerJob);
+    explodes(|| access.or_create(move || drop(bomb)));
     drop(creation);
     is_free(&lock);
+}
+
+#[test]
+fn l9_of_what_a_task_does_not_need() {
+    let lock = resource();
+    let kept = || SyncReaderDogpile::kept_async(&lock);
+    let spawner = |task: Task| drop(task);
+    for state in [|_: &SyncReaderDogpile| (), SyncReaderDogpile::mark_stale] {
+        state(&lock);
+        let creation = lock.try_acquire().unwrap(); // fresh, or this is the creator
+        let bomb = Bomb(true);
+        explodes(|| block_on(kept().or_create(async move || drop(bomb))));
+        let bomb = Bomb(true);
+        explodes(|| block_on(kept().fetch(async || Some(())).or_create(async move || drop(bomb))));
+        let bomb = Bomb(true);
+        let setter = async move |(): &()| _ = &bomb;
+        explodes(|| block_on(kept().fetch(async || Some(())).and_set(setter).or_create(async || ())));
+        let bomb = Bomb(true);
+        let getter = move || ready(Some(_ = &bomb));
+        explodes(|| block_on(kept().fetch(getter).or_create(async || ())));
+        let bomb = Bomb(true);
+        explodes(|| block_on(kept().spawned_by(&spawner).or_create(move || async move { drop(bomb) })));
+        let bomb = Bomb(true);
+        let access = kept().fetch(async || Some(())).spawned_by(&spawner);
+        explodes(|| block_on(access.or_create(move || async move { drop(bomb) })));
+        let bomb = Bomb(true);
+        let getter = move || ready(Some(_ = &bomb));
+        explodes(|| block_on(kept().fetch(getter).spawned_by(&spawner).or_create(|| async {})));
+        drop(creation);
+        is_free(&lock);
+    }
 }
 
 #[test]
 fn l9_of_a_getter() {
     let lock = resource();
     let bomb = Bomb(true);
-    let getter = move || Ok(_ = &bomb);
-    explodes(|| lock.get_or_create(getter, || ()));
+    let getter = move || Some(_ = &bomb);
+    explodes(|| lock.fetch(getter).or_create(|| ()));
     is_free(&lock);
 }
 
@@ -92,7 +123,7 @@ fn l9_of_an_error_in_place_of_which_the_old_value_is_served() {
     explodes(|| lock.acquire_or_try_create(|| Err(Bomb(true))));
     is_free(&lock);
     explodes(|| {
-        let got: Result<_, CreateError<Bomb>> = lock.get_or_try_create(|| Ok(1), || Err(Bomb(true)));
+        let got: Result<_, CreateError<Bomb>> = lock.fetch(|| Some(1)).or_try_create(|| Err(Bomb(true)));
         got
     });
     is_free(&lock);
@@ -107,15 +138,15 @@ fn l5_of_an_old_value_that_is_created_anew() {
     let long_ago = clock.wall();
     clock.advance(MINUTE);
     let old = || Stamped { value: Bomb(true), created: long_ago };
-    explodes(|| lock.get_or_create_stamped(|| Ok(old()), || Bomb(false)));
+    explodes(|| lock.fetch_stamped(|| Some(old())).or_create(|| Bomb(false)));
     assert!(!lock.is_creating());
     // And of one that is found by who has waited and was elected.
     let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
     thread::scope(|scope| {
         let waits = scope.spawn(|| {
             let mut first = true;
-            let getter = || if std::mem::take(&mut first) { Err(NeedRegeneration) } else { Ok(old()) };
-            explodes(|| lock.get_or_create_stamped(getter, || Bomb(false)));
+            let getter = || if std::mem::take(&mut first) { None } else { Some(old()) };
+            explodes(|| lock.fetch_stamped(getter).or_create(|| Bomb(false)));
         });
         until(|| lock.waiting() == 1);
         drop(creation);

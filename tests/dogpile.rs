@@ -5,8 +5,8 @@ mod failure;
 
 use common::until;
 use dogpile::{
-    AcquireError, Clock, CreateError, Creation, Dogpile, Finished, Freshness, Generation, GetError, ManualClock,
-    MonotonicClock, NeedRegeneration, Outcome, PublishError, Stamped, StillStoring, Turn, WouldBlock,
+    AcquireError, Clock, CreateError, Creation, Dogpile, Finished, Freshness, Generation, ManualClock, MonotonicClock,
+    Outcome, PublishError, Stamped, StillStoring, Turn, WouldBlock,
 };
 use failure::Failure;
 use std::error::Error;
@@ -39,16 +39,16 @@ fn every_form_tells_the_outcome() {
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
     assert_eq!(lock.acquire_or_create(|| panic!("fresh")), Outcome::Fresh);
     clock.advance(MINUTE);
-    assert_eq!(lock.acquire_or_create_with(|creation| assert!(!creation.is_superseded())), Outcome::Created);
+    assert_eq!(lock.access().or_create_with(|creation| assert!(!creation.is_superseded())), Outcome::Created);
     lock.mark_stale();
-    assert_eq!(lock.acquire_or_create_timeout(MINUTE, || ()), Ok(Outcome::Created));
+    assert_eq!(lock.access().timeout(MINUTE).or_create(|| ()), Ok(Outcome::Created));
     lock.mark_stale();
-    assert_eq!(lock.acquire_or_create_with_timeout(MINUTE, |_| ()), Ok(Outcome::Created));
+    assert_eq!(lock.access().timeout(MINUTE).or_create_with(|_| ()), Ok(Outcome::Created));
     lock.mark_stale();
     assert_eq!(lock.acquire_or_try_create(|| Err(Failure)), Err(CreateError::Failed(Failure)));
-    assert_eq!(lock.acquire_or_try_create_with(|_| Err(Failure)), Err(CreateError::Failed(Failure)));
-    assert_eq!(lock.acquire_or_try_create_timeout(MINUTE, || Err(Failure)), Err(CreateError::Failed(Failure)));
-    let last = lock.acquire_or_try_create_with_timeout(MINUTE, |creation| {
+    assert_eq!(lock.access().or_try_create_with(|_| Err(Failure)), Err(CreateError::Failed(Failure)));
+    assert_eq!(lock.access().timeout(MINUTE).or_try_create(|| Err(Failure)), Err(CreateError::Failed(Failure)));
+    let last = lock.access().timeout(MINUTE).or_try_create_with(|creation| {
         creation.publish(|| ()).map_err(|_| Failure)?;
         Ok::<(), Failure>(())
     });
@@ -61,14 +61,13 @@ fn l10_every_bounded_form_gives_up() {
     let (lock, _) = manual(MINUTE);
     let creation = elected(lock.acquire());
     assert_eq!(lock.try_acquire().unwrap_err(), AcquireError::TimedOut);
-    assert_eq!(lock.try_acquire_owned().unwrap_err(), AcquireError::TimedOut);
-    assert_eq!(lock.acquire_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
-    assert_eq!(lock.acquire_owned_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
-    assert_eq!(lock.acquire_or_create_timeout(Duration::ZERO, || ()), Err(AcquireError::TimedOut));
-    assert_eq!(lock.acquire_or_create_with_timeout(Duration::ZERO, |_| ()), Err(AcquireError::TimedOut));
+    assert_eq!(lock.access().timeout(Duration::ZERO).turn().unwrap_err(), AcquireError::TimedOut);
+    assert_eq!(Dogpile::kept(&lock).timeout(Duration::ZERO).turn().unwrap_err(), AcquireError::TimedOut);
+    assert_eq!(lock.access().timeout(Duration::ZERO).or_create(|| ()), Err(AcquireError::TimedOut));
+    assert_eq!(lock.access().timeout(Duration::ZERO).or_create_with(|_| ()), Err(AcquireError::TimedOut));
     let failing = |_: &Creation<'_, _>| Err(Failure);
-    assert_eq!(lock.acquire_or_try_create_timeout(Duration::ZERO, || Err(Failure)), Err(CreateError::TimedOut));
-    assert_eq!(lock.acquire_or_try_create_with_timeout(Duration::ZERO, failing), Err(CreateError::TimedOut));
+    assert_eq!(lock.access().timeout(Duration::ZERO).or_try_create(|| Err(Failure)), Err(CreateError::TimedOut));
+    assert_eq!(lock.access().timeout(Duration::ZERO).or_try_create_with(failing), Err(CreateError::TimedOut));
     assert_eq!(creation.finish(), Finished::Published);
 }
 
@@ -83,9 +82,9 @@ fn l7_infallible_forms_panic_and_name_the_mistake() {
     lock.acquire_or_create(move || {
         for message in [
             message(|| drop(inner.acquire())),
-            message(|| drop(inner.acquire_owned())),
+            message(|| drop(Dogpile::kept(&inner).turn())),
             message(|| assert_eq!(inner.acquire_or_create(|| ()), Outcome::Waited)),
-            message(|| assert_eq!(inner.acquire_or_create_with(|_| ()), Outcome::Waited)),
+            message(|| assert_eq!(inner.access().or_create_with(|_| ()), Outcome::Waited)),
         ] {
             assert!(message.contains("asked for the value that it is creating itself"), "{message}");
             assert!(message.contains("waited for itself"), "{message}");
@@ -103,7 +102,7 @@ fn l7_a_creator_that_panics_leaves_no_trace_of_its_run() {
     assert!(panicked.is_err());
     // Another's creation is waited for again, not taken for our own.
     let creation = elected(lock.acquire());
-    assert_eq!(lock.acquire_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
+    assert_eq!(lock.access().timeout(Duration::ZERO).turn().unwrap_err(), AcquireError::TimedOut);
     drop(creation);
 }
 
@@ -113,11 +112,11 @@ fn l7_nested_creators_of_one_thread_are_all_known() {
     let (inner, _) = manual(MINUTE);
     outer.acquire_or_create(|| {
         inner.acquire_or_create(|| {
-            assert!(matches!(outer.acquire_timeout(Duration::MAX), Err(AcquireError::WouldDeadlock(_))));
-            assert!(matches!(inner.acquire_timeout(Duration::MAX), Err(AcquireError::WouldDeadlock(_))));
+            assert!(matches!(outer.access().timeout(Duration::MAX).turn(), Err(AcquireError::WouldDeadlock(_))));
+            assert!(matches!(inner.access().timeout(Duration::MAX).turn(), Err(AcquireError::WouldDeadlock(_))));
         });
         assert!(matches!(inner.acquire(), Turn::Fresh));
-        assert!(matches!(outer.acquire_timeout(Duration::MAX), Err(AcquireError::WouldDeadlock(_))));
+        assert!(matches!(outer.access().timeout(Duration::MAX).turn(), Err(AcquireError::WouldDeadlock(_))));
     });
 }
 
@@ -125,7 +124,7 @@ fn l7_nested_creators_of_one_thread_are_all_known() {
 fn c7_a_creation_dropped_unfinished_leaves_nothing_behind() {
     let (lock, _) = manual(MINUTE);
     drop(elected(lock.acquire()));
-    drop(elected(lock.acquire_owned()));
+    drop(elected(Dogpile::kept(&lock).turn()));
     assert_eq!(Arc::strong_count(&lock), 1);
     assert!(!lock.is_creating());
     assert_eq!(lock.freshness(), Freshness::Missing);
@@ -137,7 +136,7 @@ fn c9_a_job_that_is_dropped_unrun_frees_the_lock() {
     let (lock, clock) = manual(MINUTE);
     lock.acquire_or_create(|| ());
     clock.advance(MINUTE);
-    let creation = elected(lock.acquire_owned());
+    let creation = elected(Dogpile::kept(&lock).turn());
     let job: Box<dyn FnOnce() + Send + 'static> = Box::new(move || creation.run(|_| ()));
     assert!(matches!(lock.acquire(), Turn::Stale), "the permit exists before the job runs");
     drop(job);
@@ -147,7 +146,7 @@ fn c9_a_job_that_is_dropped_unrun_frees_the_lock() {
 #[test]
 fn c9_an_owned_creation_outlives_its_caller_and_keeps_its_lock() {
     let (lock, _) = manual(MINUTE);
-    let creation = elected(lock.acquire_owned());
+    let creation = elected(Dogpile::kept(&lock).turn());
     let weak = Arc::downgrade(&lock);
     drop(lock);
     assert!(weak.upgrade().is_some());
@@ -299,7 +298,7 @@ fn l6_overlapping_stores_are_all_waited_for() {
 fn l7_a_store_that_asks_for_its_own_value_is_told() {
     let (lock, _) = manual(MINUTE);
     let creation = elected(lock.acquire());
-    let asked = creation.publish(|| lock.acquire_timeout(Duration::MAX).unwrap_err());
+    let asked = creation.publish(|| lock.access().timeout(Duration::MAX).turn().unwrap_err());
     assert!(matches!(asked, Ok(AcquireError::WouldDeadlock(_))));
     creation.finish();
 }
@@ -376,9 +375,9 @@ fn f10_the_first_generation_is_not_taken_for_a_newer_one() {
     let getter = || {
         asked += 1;
         let _first = lock.generation();
-        Err(NeedRegeneration)
+        None
     };
-    assert_eq!(lock.get_or_create(getter, || 1), 1);
+    assert_eq!(lock.fetch(getter).or_create(|| 1), 1);
     assert_eq!(asked, 1);
 }
 
@@ -443,7 +442,7 @@ fn c22_the_clock_is_read_outside_the_inner_mutex() {
     clock.lock.set(Arc::downgrade(&lock)).unwrap();
     drop(lock.acquire());
     lock.acquire_or_create(|| ());
-    elected(lock.acquire_owned()).finish();
+    elected(Dogpile::kept(&lock).turn()).finish();
     assert!(lock.is_expired() && lock.age().is_some());
     lock.mark_stale();
     assert!(clock.asked.load(Ordering::SeqCst) >= 7);
@@ -477,7 +476,7 @@ fn a_thread_may_wait_and_create_while_its_locals_are_destroyed() {
             self.0.invalidate();
             // L7 holds even here, where a stack with a destructor would be gone.
             let created = self.0.acquire_or_create(|| {
-                assert!(matches!(self.0.acquire_timeout(Duration::MAX), Err(AcquireError::WouldDeadlock(_))));
+                assert!(matches!(self.0.access().timeout(Duration::MAX).turn(), Err(AcquireError::WouldDeadlock(_))));
             });
             assert_eq!(created, Outcome::Created);
         }
@@ -493,7 +492,7 @@ fn a_thread_may_wait_and_create_while_its_locals_are_destroyed() {
         // Registered before this thread's own locals of the crate are, so destroyed after them.
         thread::spawn(move || {
             AT_EXIT.with(|at_exit| *at_exit.borrow_mut() = Some(AtExit(Arc::clone(&lock))));
-            assert_eq!(lock.acquire_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
+            assert_eq!(lock.access().timeout(Duration::ZERO).turn().unwrap_err(), AcquireError::TimedOut);
             ending.store(true, Ordering::SeqCst);
         })
     };
@@ -528,8 +527,6 @@ fn types_cross_threads_and_panics_as_decided() {
     sends::<Generation>();
     sends::<CreateError<Failure, Failure>>();
     sends::<AcquireError>();
-    sends::<GetError<Failure>>();
-    sends::<NeedRegeneration>();
     sends::<PublishError>();
     sends::<StillStoring>();
     sends::<WouldBlock>();

@@ -9,7 +9,7 @@ mod child;
 mod held_job;
 
 use child::{DONE, is_done, part, play};
-use dogpile::{Cached, Dogpile, ManualClock, Outcome, Policy, Pool, Runner, SyncReaderDogpile, Turn};
+use dogpile::{Cached, Dogpile, ManualClock, Outcome, Policy, Pool, ReadGuard, Runner, SyncReaderDogpile, Turn};
 use held_job::held;
 use smol::future::block_on;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -106,7 +106,7 @@ fn takes_over() {
     static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_millis(1)).build_const();
     let lock = Dogpile::never_expires().with_policy(&MORTAL);
     let Turn::Create(hangs) = lock.acquire() else { panic!("nobody else creates") };
-    assert_eq!(block_on(lock.acquire_or_create_async(async || ())), Outcome::Created);
+    assert_eq!(block_on(lock.access_async().or_create(async || ())), Outcome::Created);
     assert!(hangs.is_dead());
 }
 
@@ -140,7 +140,7 @@ fn f6_a_creation_of_another_thread_does_not_end_in_a_child() {
         let other = {
             let (lasting, mortal, swapped) = (Arc::clone(&lasting), Arc::clone(&mortal), Arc::clone(&swapped));
             thread::spawn(move || {
-                let _reads = swapped.acquire_owned();
+                let _reads = ReadGuard::into_owned(swapped.acquire_or_create(|| ()), Arc::clone(&swapped));
                 lasting.get_or_create(|| {
                     mortal.get_or_create(|| {
                         says.send(()).unwrap();
@@ -158,11 +158,11 @@ fn f6_a_creation_of_another_thread_does_not_end_in_a_child() {
             assert!(lasting.is_creating());
             assert_eq!(*mortal.get_or_create(|| 3), 3, "it is declared dead");
             lasting.invalidate();
-            assert!(lasting.get_or_create_timeout(Duration::ZERO, || 3).is_err());
+            assert!(lasting.access().timeout(Duration::ZERO).or_create(|| 3).is_err());
             assert!(swapped.try_acquire_write_lock().is_err(), "a thread reads that is gone");
         }));
         drop(end);
         other.join().unwrap();
-        assert_eq!((*lasting.try_get().unwrap(), *mortal.try_get().unwrap()), (2, 2));
+        assert_eq!((*lasting.get_fresh().unwrap(), *mortal.get_fresh().unwrap()), (2, 2));
     });
 }

@@ -3,9 +3,7 @@
 mod common;
 
 use common::until;
-use dogpile::{
-    AcquireError, CreateError, Dogpile, Freshness, GetError, ManualClock, NeedRegeneration, PublishError, Turn,
-};
+use dogpile::{AcquireError, CreateError, Dogpile, Freshness, ManualClock, PublishError, Turn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -39,6 +37,11 @@ const fn created(value: u64, getter_calls: usize) -> Access {
     Access { value, getter_calls, created: true }
 }
 
+/// A setter that is not run.
+fn unset<V>(_: &V) {
+    panic!("superseded");
+}
+
 impl Cache {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::new());
@@ -52,10 +55,10 @@ impl Cache {
         cache
     }
 
-    fn look_up(&self) -> Result<u64, NeedRegeneration> {
+    fn look_up(&self) -> Option<u64> {
         match self.store.load(Ordering::SeqCst) {
-            0 => Err(NeedRegeneration),
-            value => Ok(value),
+            0 => None,
+            value => Some(value),
         }
     }
 
@@ -68,19 +71,17 @@ impl Cache {
     }
 
     /// An access whose getter is told how often it has been called before, and whose creator makes `value`.
-    fn access_by(&self, mut getter: impl FnMut(usize) -> Result<u64, NeedRegeneration>, value: u64) -> Access {
+    fn access_by(&self, mut getter: impl FnMut(usize) -> Option<u64>, value: u64) -> Access {
         let (mut getter_calls, mut has_created) = (0, false);
-        let value = self.lock.get_or_create(
-            || {
-                getter_calls += 1;
-                getter(getter_calls - 1)
-            },
-            || {
-                has_created = true;
-                self.store.store(value, Ordering::SeqCst);
-                value
-            },
-        );
+        let counted = || {
+            getter_calls += 1;
+            getter(getter_calls - 1)
+        };
+        let value = self.lock.fetch(counted).or_create(|| {
+            has_created = true;
+            self.store.store(value, Ordering::SeqCst);
+            value
+        });
         Access { value, getter_calls, created: has_created }
     }
 
@@ -185,7 +186,7 @@ fn l8_told_twice_that_there_is_nothing_it_waits_to_be_elected_and_asks_no_more()
             cache.lock.mark_stale();
             cache.elect().finish();
             assert!(calls < 2);
-            Err(NeedRegeneration)
+            None
         },
         2,
     );
@@ -207,7 +208,7 @@ fn l8_told_twice_and_another_creates_it_waits_without_asking_and_creates() {
                         cache.lock.mark_stale();
                         *other.lock().unwrap() = Some(cache.elect());
                     }
-                    Err(NeedRegeneration)
+                    None
                 },
                 3,
             )
@@ -238,7 +239,7 @@ fn l8_found_gone_but_created_meanwhile_it_asks_once_more() {
                 thread::scope(|scope| {
                     assert_eq!(scope.spawn(|| cache.access(2)).join().unwrap(), created(2, 1));
                 });
-                return Err(NeedRegeneration);
+                return None;
             }
             cache.look_up()
         },
@@ -263,7 +264,7 @@ fn l8_a_herd_that_finds_it_gone_does_not_run_in_series() {
                         // All of them have found nothing before the first of them creates.
                         missed.fetch_add(1, Ordering::SeqCst);
                         until(|| missed.load(Ordering::SeqCst) == 8);
-                        Err(NeedRegeneration)
+                        None
                     },
                     2,
                 );
@@ -310,15 +311,15 @@ fn l5_a_store_that_is_down_fails_all_who_wait_at_once() {
         let getter = || {
             calls += 1;
             if calls == 1 {
-                return Err(GetError::NeedRegeneration);
+                return Ok(None);
             }
             // The one who is called finds out; then the other three do, in here together.
             if down.fetch_add(1, Ordering::SeqCst) > 0 {
                 until(|| down.load(Ordering::SeqCst) == 4);
             }
-            Err::<u64, _>(GetError::Failed("down"))
+            Err::<Option<u64>, _>("down")
         };
-        cache.lock.get_or_try_create(getter, || -> Result<u64, &str> { panic!("nothing is known to be missing") })
+        cache.lock.fetch(getter).or_try_create(|| -> Result<u64, &str> { panic!("nothing is known to be missing") })
     };
     thread::scope(|scope| {
         let accesses: Vec<_> = (0..4).map(|_| scope.spawn(access)).collect();
@@ -347,7 +348,7 @@ fn l6_who_is_elected_after_a_wait_does_not_ask_for_what_was_invalidated_meanwhil
     let cache = Cache::with(1);
     cache.clock.advance(MINUTE);
     let creation = cache.elect();
-    let first = |calls| if calls == 0 { Err(NeedRegeneration) } else { cache.look_up() };
+    let first = |calls| if calls == 0 { None } else { cache.look_up() };
     let access = cache.while_it_waits(
         || cache.access_by(first, 2),
         || {
@@ -361,45 +362,33 @@ fn l6_who_is_elected_after_a_wait_does_not_ask_for_what_was_invalidated_meanwhil
 #[test]
 fn l6_a_superseded_value_is_not_set_but_reaches_its_caller() {
     let cache = Cache::new();
-    let value = cache.lock.get_or_create_and_set(
-        || Err(NeedRegeneration),
-        || {
-            cache.lock.invalidate();
-            1
-        },
-        |_| panic!("superseded"),
-    );
+    let value = cache.lock.fetch(|| None).and_set(unset).or_create(|| {
+        cache.lock.invalidate();
+        1
+    });
     assert_eq!(value, 1);
     assert!(!cache.lock.has_value());
-    let value =
-        cache.lock.get_or_create_and_set(|| cache.look_up(), || 2, |value| cache.store.store(*value, Ordering::SeqCst));
+    let set = |value: &u64| cache.store.store(*value, Ordering::SeqCst);
+    let value = cache.lock.fetch(|| cache.look_up()).and_set(set).or_create(|| 2);
     assert_eq!((value, cache.access(9)), (2, got(2, 1)));
     cache.clock.advance(MINUTE);
-    let set = |value: &u64| cache.store.store(*value, Ordering::SeqCst);
-    assert_eq!(cache.lock.get_or_create_and_set_timeout(MINUTE, || cache.look_up(), || 3, set), Ok(3));
+    assert_eq!(cache.lock.fetch(|| cache.look_up()).and_set(set).timeout(MINUTE).or_create(|| 3), Ok(3));
     assert_eq!(cache.access(9), got(3, 1));
 }
 
 #[test]
 fn the_with_forms_hand_out_the_creation() {
     let cache = Cache::new();
-    let value = cache.lock.get_or_create_with(
-        || cache.look_up(),
-        |creation| {
-            cache.lock.invalidate();
-            assert_eq!(creation.publish(|| ()), Err(PublishError::Superseded));
-            1
-        },
-    );
+    let value = cache.lock.fetch(|| cache.look_up()).or_create_with(|creation| {
+        cache.lock.invalidate();
+        assert_eq!(creation.publish(|| ()), Err(PublishError::Superseded));
+        1
+    });
     assert_eq!(value, 1);
-    let value = cache.lock.get_or_create_with_timeout(
-        MINUTE,
-        || cache.look_up(),
-        |creation| {
-            creation.publish(|| cache.store.store(2, Ordering::SeqCst)).unwrap();
-            2
-        },
-    );
+    let value = cache.lock.fetch(|| cache.look_up()).timeout(MINUTE).or_create_with(|creation| {
+        creation.publish(|| cache.store.store(2, Ordering::SeqCst)).unwrap();
+        2
+    });
     assert_eq!((value, cache.access(9)), (Ok(2), got(2, 1)));
 }
 
@@ -408,24 +397,23 @@ fn errors_of_getter_creator_and_setter_reach_the_caller_as_such() {
     #[derive(Debug, PartialEq)]
     struct Refused;
     let lock = Dogpile::new(MINUTE).born_fresh();
-    let refuse = || Err::<u64, _>(GetError::Failed(Refused));
+    let refuse = || Err::<Option<u64>, _>(Refused);
     let untouched = || -> Result<u64, &str> { panic!("a failing getter is not taken for a miss") };
-    assert_eq!(lock.get_or_try_create(refuse, untouched), Err(CreateError::GetterFailed(Refused)));
-    assert_eq!(lock.get_or_try_create_timeout(MINUTE, refuse, untouched), Err(CreateError::GetterFailed(Refused)));
+    assert_eq!(lock.fetch(refuse).or_try_create(untouched), Err(CreateError::GetterFailed(Refused)));
+    assert_eq!(lock.fetch(refuse).timeout(MINUTE).or_try_create(untouched), Err(CreateError::GetterFailed(Refused)));
     assert!(!lock.is_creating());
 
-    let miss = || Err::<u64, GetError<Refused>>(NeedRegeneration.into());
-    assert_eq!(lock.get_or_try_create(miss, || Err("down")), Err(CreateError::Failed("down")));
-    assert_eq!(lock.get_or_try_create_with(miss, |_| Err("down")), Err(CreateError::Failed("down")));
-    let set = lock.get_or_try_create_and_set(miss, || Ok(1), |_| Err("full"));
+    let miss = || Ok::<_, Refused>(None::<u64>);
+    assert_eq!(lock.fetch(miss).or_try_create(|| Err("down")), Err(CreateError::Failed("down")));
+    assert_eq!(lock.fetch(miss).or_try_create_with(|_| Err("down")), Err(CreateError::Failed("down")));
+    let set = lock.fetch(miss).and_set(|_| Err("full")).or_try_create(|| Ok(1));
     assert_eq!(set, Err(CreateError::Failed("full")));
     assert!(!lock.is_creating());
-    let set = lock.get_or_try_create_and_set_timeout(MINUTE, miss, || Ok::<_, &str>(1), |_| Ok(()));
+    let set = lock.fetch(miss).and_set(|_| Ok(())).timeout(MINUTE).or_try_create(|| Ok::<_, &str>(1));
     assert_eq!(set, Ok(1));
-    let set = lock.get_or_try_create_with_timeout(MINUTE, || Ok::<_, GetError<Refused>>(3), |_| Ok::<_, &str>(1));
+    let set = lock.fetch(|| Ok::<_, Refused>(Some(3))).timeout(MINUTE).or_try_create_with(|_| Ok::<_, &str>(1));
     assert_eq!(set, Ok(3));
     assert_eq!(CreateError::<Refused, Refused>::GetterFailed(Refused).to_string(), "the getter failed");
-    assert_eq!(GetError::<Refused>::NeedRegeneration.to_string(), NeedRegeneration.to_string());
 }
 
 #[test]
@@ -437,13 +425,13 @@ fn l5_a_getter_that_panics_or_fails_after_its_election_frees_the_lock() {
         cache.lose();
         let calls = AtomicUsize::new(0);
         let getter = || match calls.fetch_add(1, Ordering::SeqCst) {
-            0 => Err(GetError::NeedRegeneration),
+            0 => Ok(None),
             _ if panics => panic!("a getter panics on purpose"),
-            _ => Err::<u64, _>(GetError::Failed("down")),
+            _ => Err::<Option<u64>, _>("down"),
         };
         thread::scope(|scope| {
             let access = scope.spawn(|| {
-                catch_unwind(AssertUnwindSafe(|| cache.lock.get_or_try_create(getter, || Ok::<u64, &str>(9))))
+                catch_unwind(AssertUnwindSafe(|| cache.lock.fetch(getter).or_try_create(|| Ok::<u64, &str>(9))))
             });
             until(|| cache.lock.waiting() == 1);
             drop(creation);
@@ -461,12 +449,12 @@ fn l5_a_getter_that_panics_or_fails_after_its_election_frees_the_lock() {
 fn l7_l10_waits_of_getters_are_bounded_and_never_for_oneself() {
     let cache = Cache::new();
     let creation = cache.elect();
-    let timed_out = cache.lock.get_or_create_timeout(Duration::ZERO, || cache.look_up(), || 9);
+    let timed_out = cache.lock.fetch(|| cache.look_up()).timeout(Duration::ZERO).or_create(|| 9);
     assert_eq!(timed_out, Err(AcquireError::TimedOut));
     creation.run(|_| {
-        let own = cache.lock.get_or_create_timeout(Duration::MAX, || cache.look_up(), || 9);
+        let own = cache.lock.fetch(|| cache.look_up()).timeout(Duration::MAX).or_create(|| 9);
         assert!(matches!(own, Err(AcquireError::WouldDeadlock(_))));
-        let panicked = catch_unwind(AssertUnwindSafe(|| cache.lock.get_or_create(|| cache.look_up(), || 9)));
+        let panicked = catch_unwind(AssertUnwindSafe(|| cache.lock.fetch(|| cache.look_up()).or_create(|| 9)));
         assert!(panicked.is_err());
     });
     // A getter that is asked again after its election asks its own lock: it would wait for itself as well.
@@ -480,9 +468,10 @@ fn l7_l10_waits_of_getters_are_bounded_and_never_for_oneself() {
                 |calls| {
                     if calls == 1 {
                         cache.lock.invalidate();
-                        assert!(matches!(cache.lock.acquire_timeout(MINUTE), Err(AcquireError::WouldDeadlock(_))));
+                        let own = cache.lock.access().timeout(MINUTE).turn();
+                        assert!(matches!(own, Err(AcquireError::WouldDeadlock(_))));
                     }
-                    Err(NeedRegeneration)
+                    None
                 },
                 2,
             )

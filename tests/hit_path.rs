@@ -10,7 +10,8 @@ mod child;
 
 use child::{DONE, is_done, part, play};
 use dogpile::{
-    CachedFn, CachedGuard, Clock, Dogpile, Job, ManualClock, MonotonicClock, Outcome, Policy, Stamped, Turn,
+    Cached, CachedFn, CachedGuard, Clock, Dogpile, Job, ManualClock, MonotonicClock, Outcome, Policy, Runner, Stamped,
+    Turn,
 };
 use rustix::mm::{MprotectFlags, mprotect};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -39,25 +40,26 @@ fn access<C: Clock + 'static>(lock: &Arc<Dogpile<C>>, expected: Outcome) {
     };
     assert!(same(&lock.acquire()));
     assert!(same(&lock.try_acquire().unwrap()));
-    assert!(same(&lock.acquire_timeout(HOUR).unwrap()));
-    assert!(same(&lock.acquire_owned()));
-    assert!(same(&lock.try_acquire_owned().unwrap()));
-    assert!(same(&lock.acquire_owned_timeout(HOUR).unwrap()));
+    assert!(same(&lock.access().timeout(HOUR).turn().unwrap()));
+    assert!(same(&Dogpile::kept(lock).turn()));
+    assert!(same(&Dogpile::kept(lock).timeout(Duration::ZERO).turn().unwrap()));
+    assert!(same(&Dogpile::kept(lock).timeout(HOUR).turn().unwrap()));
     assert_eq!(lock.acquire_or_create(|| unreachable!("nobody is elected")), expected);
-    assert_eq!(lock.acquire_or_create_timeout(HOUR, || unreachable!("nobody is elected")), Ok(expected));
+    assert_eq!(lock.access().timeout(HOUR).or_create(|| unreachable!("nobody is elected")), Ok(expected));
     assert_eq!(lock.acquire_or_try_create(|| Err("nobody is elected")), Ok(expected));
     // The getter modes write no more than their getters do. (The stamp is from the future to a manual clock.)
-    assert_eq!(lock.get_or_create(|| Ok(1), || unreachable!("nobody is elected")), 1);
+    assert_eq!(lock.fetch(|| Some(1)).or_create(|| unreachable!("nobody is elected")), 1);
     let now = SystemTime::now();
-    let stamped = || Ok(Stamped { value: 1, created: now });
-    assert_eq!(lock.get_or_create_stamped(stamped, || unreachable!("nobody is elected")).value, 1);
+    let stamped = || Some(Stamped { value: 1, created: now });
+    assert_eq!(lock.fetch_stamped(stamped).or_create(|| unreachable!("nobody is elected")).value, 1);
     // Nobody needs a share of the lock but who hands it over.
-    let in_background = Dogpile::acquire_or_create_in_background(lock, &nobody, |_| unreachable!("nobody is elected"));
+    let in_background = Dogpile::kept(lock).in_background(&nobody).or_create(|| unreachable!("nobody is elected"));
     assert_eq!(in_background, expected);
-    let got = Dogpile::get_or_create_in_background(lock, &nobody, || Ok(1), |_| unreachable!("nobody is elected"));
+    let got =
+        Dogpile::kept(lock).fetch(|| Some(1)).in_background(&nobody).or_create(|| unreachable!("nobody is elected"));
     assert_eq!(got, 1);
     let unelected = |_: &_| unreachable!("nobody is elected");
-    assert_eq!(Dogpile::get_or_create_stamped_in_background(lock, &nobody, stamped, unelected).value, 1);
+    assert_eq!(Dogpile::kept(lock).fetch_stamped(stamped).in_background(&nobody).or_create_with(unelected).value, 1);
     assert_eq!(lock.is_expired(), expected == Outcome::Stale);
     assert!(lock.has_value());
 }
@@ -66,22 +68,83 @@ fn nobody(_: Job) {
     unreachable!("nothing is handed over");
 }
 
-/// A function that keeps its result; here it is not run.
-type Function<C> = Arc<CachedFn<u64, fn() -> u64, C>>;
+/// What keeps a value, here 1.
+trait Keeps<C>: Sized {
+    fn with_clock(clock: C) -> Arc<Self>;
 
-/// Every read there is, of a value that is there.
-fn read<C: Clock + 'static>(cached: &Function<C>, expected: Outcome) {
-    let same = |guard: CachedGuard<u64>| (*guard, CachedGuard::outcome(&guard)) == (1, expected);
-    assert!(same(cached.get_or_create(|| unreachable!("nobody is elected"))));
-    assert!(same(cached.get_or_create_timeout(HOUR, || unreachable!("nobody is elected")).unwrap()));
-    assert!(same(cached.get_or_try_create(|| Err("nobody is elected")).unwrap()));
-    assert!(same(cached.get_stale().unwrap()));
-    assert!(same(cached.get()));
-    assert!(same(CachedFn::get_in_background(cached, &nobody)));
-    assert_eq!(cached.try_get().is_some(), expected == Outcome::Fresh);
-    // Held for a while, and several at once, as long as the thread has slots.
-    let guards = [(); 4].map(|()| cached.get_stale());
-    assert!(guards.into_iter().flatten().all(same));
+    fn set(&self, value: u64);
+
+    /// Makes it stale, and has somebody elected, whose creation lasts as long as the job.
+    fn mark_stale_and_elect(this: &Arc<Self>) -> Job;
+
+    /// Every read there is, of a value that is there.
+    fn read(this: &Arc<Self>, expected: Outcome);
+}
+
+fn same(guard: &CachedGuard<u64>, expected: Outcome) -> bool {
+    (**guard, CachedGuard::outcome(guard)) == (1, expected)
+}
+
+/// Has `access` hand its creation over.
+fn handed_over(access: impl FnOnce(&dyn Runner) -> CachedGuard<u64>) -> Job {
+    let (runner, jobs) = mpsc::channel();
+    assert!(same(&access(&move |job| runner.send(job).unwrap()), Outcome::Stale));
+    jobs.recv().expect("a stale value elects the first to come")
+}
+
+impl<C: Clock + 'static> Keeps<C> for Cached<u64, C> {
+    fn with_clock(clock: C) -> Arc<Self> {
+        Arc::new(Self::with_clock(HOUR, clock))
+    }
+
+    fn set(&self, value: u64) {
+        self.set(value);
+    }
+
+    fn mark_stale_and_elect(this: &Arc<Self>) -> Job {
+        this.mark_stale();
+        handed_over(|runner| Self::kept(this).in_background(runner).or_create(|| 2))
+    }
+
+    fn read(this: &Arc<Self>, expected: Outcome) {
+        let same = |guard| same(&guard, expected);
+        assert!(same(this.get_or_create(|| unreachable!("nobody is elected"))));
+        assert!(same(this.access().timeout(HOUR).or_create(|| unreachable!("nobody is elected")).unwrap()));
+        assert!(same(this.get_or_try_create(|| Err("nobody is elected")).unwrap()));
+        assert!(same(Self::kept(this).in_background(&nobody).or_create(|| unreachable!("nobody is elected"))));
+        assert!(same(this.peek().unwrap()));
+        assert_eq!(this.get_fresh().is_some(), expected == Outcome::Fresh);
+        // Held for a while, and several at once, as long as the thread has slots.
+        let guards = [(); 4].map(|()| this.peek());
+        assert!(guards.into_iter().flatten().all(same));
+    }
+}
+
+/// A function that keeps its result; here it is not run.
+type Function<C> = CachedFn<u64, fn() -> u64, C>;
+
+impl<C: Clock + 'static> Keeps<C> for Function<C> {
+    fn with_clock(clock: C) -> Arc<Self> {
+        Arc::new(Self::with_clock(HOUR, clock, || unreachable!("nobody is elected")))
+    }
+
+    fn set(&self, value: u64) {
+        self.set(value);
+    }
+
+    fn mark_stale_and_elect(this: &Arc<Self>) -> Job {
+        this.mark_stale();
+        handed_over(|runner| Self::kept(this).in_background(runner).get())
+    }
+
+    fn read(this: &Arc<Self>, expected: Outcome) {
+        let same = |guard| same(&guard, expected);
+        assert!(same(this.get()));
+        assert!(same(this.access().timeout(HOUR).try_get().unwrap()));
+        assert!(same(Self::kept(this).in_background(&nobody).get()));
+        assert!(same(this.peek().unwrap()));
+        assert_eq!(this.get_fresh().is_some(), expected == Outcome::Fresh);
+    }
 }
 
 // Allocations.
@@ -156,16 +219,17 @@ fn l2_a_stale_access_during_a_creation_allocates_nothing() {
 
 #[test]
 fn l12_l2_a_read_of_a_cached_value_allocates_nothing_but_once_a_thread() {
-    let cached: Function<MonotonicClock> = Arc::new(CachedFn::new(HOUR, || unreachable!("nobody is elected")));
-    cached.set(1);
-    let reads = |cached: &Function<_>, expected| allocations_of(|| read(cached, expected));
-    let _first = reads(&cached, Outcome::Fresh);
-    assert_eq!(reads(&cached, Outcome::Fresh), 0);
-    cached.mark_stale();
-    cached.get_or_create_with(|renewal| {
-        assert_eq!(reads(&cached, Outcome::Stale), 0);
-        renewal.unchanged().unwrap()
-    });
+    fn test<L: Keeps<MonotonicClock>>() {
+        let cached = L::with_clock(MonotonicClock);
+        cached.set(1);
+        let reads = |expected| allocations_of(|| L::read(&cached, expected));
+        let _first = reads(Outcome::Fresh);
+        assert_eq!(reads(Outcome::Fresh), 0);
+        let _creation = L::mark_stale_and_elect(&cached);
+        assert_eq!(reads(Outcome::Stale), 0);
+    }
+    test::<Cached<_, _>>();
+    test::<Function<_>>();
 }
 
 // Writes.
@@ -218,28 +282,18 @@ fn only_read<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
 }
 
 /// Reads a value whose `Cached` may only be read; or, as the `part` says, writes to that.
-fn only_read_cached<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
-    let unelected = || unreachable!("nobody is elected");
-    let cached: Function<_> = Arc::new(CachedFn::with_clock(HOUR, InPages(clock), unelected));
+fn only_read_cached<C: Clock, L: Keeps<InPages<C>>>(clock: C, expected: Outcome, part: &str) {
+    let cached = L::with_clock(InPages(clock));
     cached.set(1);
-    let protected = || {
-        protect(&cached, MprotectFlags::READ);
-        match part {
-            "write" => cached.set(2),
-            "share" => drop(Arc::clone(&cached)),
-            _ => read(&cached, expected),
-        }
-        protect(&cached, MprotectFlags::READ | MprotectFlags::WRITE);
-    };
-    if expected == Outcome::Stale {
-        cached.mark_stale();
-        cached.get_or_create_with(|renewal| {
-            protected();
-            renewal.unchanged().expect("it is only stale")
-        });
-    } else {
-        protected();
+    let creation = (expected == Outcome::Stale).then(|| L::mark_stale_and_elect(&cached));
+    protect(&cached, MprotectFlags::READ);
+    match part {
+        "write" => cached.set(2),
+        "share" => drop(Arc::clone(&cached)),
+        _ => L::read(&cached, expected),
     }
+    protect(&cached, MprotectFlags::READ | MprotectFlags::WRITE);
+    drop(creation);
 }
 
 static MANUAL_CLOCK: ManualClock = ManualClock::new();
@@ -249,7 +303,9 @@ fn writes_nothing(expected: Outcome, test: &str, act: fn(Outcome, &str)) {
     if let Some(part) = part() {
         // The faults are part of the test: no core files.
         setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).expect("less is always allowed");
-        act(expected, &part);
+        // Each function that such a lock passes through while it is made has some copies of its pages on the stack.
+        let roomy = thread::Builder::new().stack_size(PAGE * 1024);
+        roomy.spawn(move || act(expected, &part)).expect("a thread").join().expect("it tells its panics itself");
         println!("{DONE}");
         return;
     }
@@ -267,8 +323,10 @@ fn access_only(expected: Outcome, part: &str) {
 }
 
 fn read_only(expected: Outcome, part: &str) {
-    only_read_cached(MonotonicClock, expected, part);
-    only_read_cached(&MANUAL_CLOCK, expected, part);
+    only_read_cached::<_, Cached<_, _>>(MonotonicClock, expected, part);
+    only_read_cached::<_, Cached<_, _>>(&MANUAL_CLOCK, expected, part);
+    only_read_cached::<_, Function<_>>(MonotonicClock, expected, part);
+    only_read_cached::<_, Function<_>>(&MANUAL_CLOCK, expected, part);
 }
 
 #[test]
@@ -338,13 +396,13 @@ fn hit<C: Clock + Send + 'static>(lock: Dogpile<C>) -> impl FnOnce() + Send {
 }
 
 /// A thousand reads of a cached value, by a thread that has read before.
-fn reads() -> impl FnOnce() {
-    let cached: Function<MonotonicClock> = Arc::new(CachedFn::new(HOUR, || unreachable!("nobody is elected")));
+fn reads<L: Keeps<MonotonicClock>>() -> impl FnOnce() {
+    let cached = L::with_clock(MonotonicClock);
     cached.set(1);
-    read(&cached, Outcome::Fresh);
+    L::read(&cached, Outcome::Fresh);
     move || {
         for _ in 0..1000 {
-            read(&cached, Outcome::Fresh);
+            L::read(&cached, Outcome::Fresh);
         }
     }
 }
@@ -363,7 +421,8 @@ fn l12_a_hit_does_not_enter_the_kernel() {
             }),
             "coarse" => sandbox(hit(Dogpile::new(HOUR))),
             "manual" => sandbox(hit(Dogpile::with_clock(HOUR, ManualClock::new()))),
-            "cached" => sandbox_after(reads),
+            "cached" => sandbox_after(reads::<Cached<_, _>>),
+            "function" => sandbox_after(reads::<Function<_>>),
             "never" => sandbox(hit(Dogpile::never_expires())),
             "exact" => sandbox(hit(Dogpile::new(Duration::from_millis(900)))),
             #[cfg(not(dogpile_portable))]
@@ -382,11 +441,11 @@ fn l12_a_hit_does_not_enter_the_kernel() {
 
     let mut parts = vec!["manual", "never"];
     if !cfg!(dogpile_portable) {
-        parts.extend(["coarse", "cached"]);
+        parts.extend(["coarse", "cached", "function"]);
     }
     // Whether the exact clock can be read without the kernel is up to the machine's clock source.
     if is_done(&play("std", TEST)) {
-        parts.extend(["coarse", "cached", "exact"]);
+        parts.extend(["coarse", "cached", "function", "exact"]);
         if !cfg!(dogpile_portable) {
             parts.push("boottime");
         }

@@ -4,8 +4,8 @@
 mod traits;
 
 use dogpile::{
-    AcquireError, Backoff, Cached, CachedGuard, Dogpile, Held, Made, ManualClock, Outcome, Policy, ReadTurn, Registry,
-    SyncReaderDogpile, Turn,
+    AcquireError, Backoff, Cached, CachedGuard, Dogpile, Held, Made, ManualClock, OnError, Outcome, Policy, ReadGuard,
+    ReadTurn, Registry, SyncReaderDogpile, Turn,
 };
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -87,7 +87,8 @@ fn two_threads_that_ask_at_once_get_the_same_lock() {
         let registry = Registry::with_maker(|_: &u64| {
             made.fetch_add(1, Ordering::SeqCst);
             Cached::<Counted>::never_expires()
-        });
+        })
+        .keep_idle(Duration::ZERO);
         let start = Barrier::new(3);
         thread::scope(|scope| {
             let ask = || {
@@ -146,12 +147,12 @@ fn c7_a_creation_in_flight_holds_its_lock_and_nothing_is_left_of_it() {
     let clock = Arc::new(ManualClock::new());
     let its = Arc::clone(&clock);
     let locks = Arc::new(Registry::with_maker(move |_: &u64| Dogpile::with_clock(MINUTE, Arc::clone(&its))));
-    let Turn::Create(creation) = locks.get_owned(&1).acquire_owned() else { panic!("nobody else creates") };
+    let Turn::Create(creation) = Dogpile::kept(&locks.get_owned(&1)).turn() else { panic!("nobody else creates") };
     // Nobody has a `Held` any more.
     assert!(locks.is_creating(&1));
     assert_eq!(locks.len(), 1);
     assert!(locks.get(&1).try_acquire().is_err(), "L1: the same lock, in which somebody creates");
-    assert_eq!(locks.get(&1).acquire_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
+    assert_eq!(locks.get(&1).access().timeout(Duration::ZERO).turn().unwrap_err(), AcquireError::TimedOut);
     let elsewhere = Arc::clone(&locks);
     thread::spawn(move || {
         creation.run(|_| assert!(elsewhere.is_creating(&1)));
@@ -161,12 +162,13 @@ fn c7_a_creation_in_flight_holds_its_lock_and_nothing_is_left_of_it() {
     .unwrap();
     // Given up, by dropping, by a panic, by an error.
     for give_up in 0..3 {
-        let Turn::Create(creation) = locks.get_owned(&2).acquire_owned_timeout(MINUTE).unwrap() else { panic!() };
+        let turn = Dogpile::kept(&locks.get_owned(&2)).timeout(MINUTE).turn();
+        let Ok(Turn::Create(creation)) = turn else { panic!("nobody else creates") };
         assert_eq!(locks.len(), 1);
         match give_up {
             0 => drop(creation),
             1 => assert!(catch_unwind(AssertUnwindSafe(|| creation.run(|_| panic!("on purpose")))).is_err()),
-            _ => assert_eq!(creation.run_fallible(|_| Err::<(), _>("no")), Err("no")),
+            _ => assert_eq!(creation.try_run(|_| Err::<(), _>("no")), Err("no")),
         }
         assert!(locks.is_empty());
     }
@@ -174,7 +176,8 @@ fn c7_a_creation_in_flight_holds_its_lock_and_nothing_is_left_of_it() {
     locks.get(&3).acquire_or_create(|| assert_eq!(locks.len(), 1));
     assert!(catch_unwind(AssertUnwindSafe(|| locks.get(&3).acquire_or_create(|| panic!("on purpose")))).is_err());
     assert!(locks.is_empty());
-    let Ok(Turn::Create(creation)) = locks.get(&4).try_acquire_owned() else { panic!("nobody else creates") };
+    let turn = Dogpile::kept(&locks.get(&4)).timeout(Duration::ZERO).turn();
+    let Ok(Turn::Create(creation)) = turn else { panic!("nobody else creates") };
     assert!(locks.is_creating(&4));
     drop(creation);
     assert!(locks.is_empty());
@@ -183,13 +186,16 @@ fn c7_a_creation_in_flight_holds_its_lock_and_nothing_is_left_of_it() {
 #[test]
 fn guards_that_own_their_lock_hold_it() {
     static FILES: Registry<u64, SyncReaderDogpile> = Registry::new(|_| SyncReaderDogpile::new(MINUTE));
-    let ReadTurn::Create(creation) = FILES.get(&1).acquire_owned() else { panic!("nobody else creates") };
+    let ReadTurn::Create(creation) = SyncReaderDogpile::kept(&FILES.get(&1)).turn() else {
+        panic!("nobody else creates")
+    };
     assert!(FILES.is_creating(&1));
     let held = FILES.get(&1);
-    assert_eq!(FILES.get(&1).acquire_owned_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
-    assert!(FILES.get(&1).try_acquire_owned().is_err());
+    let timed_out = SyncReaderDogpile::kept(&held).timeout(Duration::ZERO).turn().unwrap_err();
+    assert_eq!(timed_out, AcquireError::TimedOut);
     creation.run(|creation| drop(creation.write_lock().unwrap()));
-    let ReadTurn::Fresh(guard) = held.acquire_owned() else { panic!("just created") };
+    let ReadTurn::Fresh(guard) = SyncReaderDogpile::kept(&held).turn() else { panic!("just created") };
+    let guard = ReadGuard::into_owned(guard, held.clone());
     drop(held);
     assert_eq!(FILES.len(), 1, "the guard has a share");
     assert!(FILES.get(&1).acquire_write_lock_timeout(Duration::ZERO).is_err(), "L9: it is the same lock");
@@ -339,7 +345,7 @@ enum NosyRegistry {
 
 type OfNosy = Registry<Nosy, Cached<Nosy>>;
 
-static PLAIN: OfNosy = Registry::new(make_nosily);
+static PLAIN: OfNosy = Registry::new(make_nosily).keep_idle(Duration::ZERO);
 /// What nobody holds is swept by the next one who lets go.
 static IDLE: OfNosy = Registry::new(make_nosily).keep_idle(Duration::from_nanos(1));
 
@@ -429,18 +435,18 @@ fn types_cross_threads_and_panics_as_their_parts_do() {
 /// A key's lock is gone and made anew: what was seen of the old one says nothing of the new one.
 #[test]
 fn f10_a_generation_is_of_its_own_lock_only() {
-    let values: Registry<u64, Cached<u64>> = Registry::new(|_| Cached::never_expires());
+    let values: Registry<u64, Cached<u64>> = Registry::new(|_| Cached::never_expires()).keep_idle(Duration::ZERO);
     let seen = values.get(&1).generation();
     let old = values.get(&1).get_or_create(|| 1);
     assert!(values.is_empty());
     let held = values.get(&1);
     assert!(!held.invalidate_if(seen) && !held.invalidate_if(CachedGuard::generation(&old)), "there is none yet");
-    let new = held.get_or_create_with(|renewal| {
+    let new = held.access().or_create_with(|renewal| {
         assert!(!held.invalidate_if(seen) && !renewal.is_superseded(), "it began after that was seen");
         Made::new(2)
     });
     assert!(!held.invalidate_if(seen) && !held.invalidate_if(CachedGuard::generation(&old)));
-    assert_eq!(held.try_get().as_deref(), Some(&2), "it is newer than what was seen");
+    assert_eq!(held.get_fresh().as_deref(), Some(&2), "it is newer than what was seen");
     assert!(held.invalidate_if(CachedGuard::generation(&new)));
     held.set(3);
     assert!(!held.invalidate_if(CachedGuard::generation(&new)) && held.has_value());
@@ -452,4 +458,207 @@ fn f10_a_generation_is_of_its_own_lock_only() {
     assert!(held.invalidate_if(held.generation()) && !held.has_value());
     drop(held.acquire_or_create(|| assert!(!held.invalidate_if(seen))));
     assert!(!held.invalidate_if(seen) && held.has_value());
+}
+
+const NANOSECOND: Duration = Duration::from_nanos(1);
+
+fn almost(time: Duration) -> Duration {
+    time.saturating_sub(NANOSECOND)
+}
+
+type Values<F> = Registry<u64, Cached<u64, Clock>, F>;
+
+/// A registry of values that live for so long, to which nobody has said how long it keeps idle ones; and its clock.
+fn values(lifetime: Duration) -> (Values<impl Fn(&u64) -> Cached<u64, Clock>>, Clock) {
+    let clock = Arc::new(ManualClock::new());
+    let its = Arc::clone(&clock);
+    (Registry::with_maker(move |_: &u64| Cached::with_clock(lifetime, Arc::clone(&its))), clock)
+}
+
+/// Each read lets go of its key before the next.
+#[test]
+fn f12_a_registry_of_values_keeps_them_unasked() {
+    static VALUES: Registry<u64, Cached<u64>> = Registry::new(|_| Cached::new(HOUR));
+    let creations = Cell::new(0);
+    for _ in 0..3 {
+        let value = VALUES.get(&1).get_or_create(|| {
+            creations.set(creations.get() + 1);
+            7
+        });
+        assert_eq!(*value, 7);
+    }
+    assert_eq!((creations.get(), VALUES.len()), (1, 1));
+}
+
+#[test]
+fn f12_a_value_is_kept_for_its_lifetime_after_its_last_use() {
+    let (values, clock) = values(MINUTE);
+    values.get(&1).set(1);
+    clock.advance(ALMOST_A_MINUTE);
+    assert_eq!(CachedGuard::outcome(&values.get(&1).get_or_create(|| 2)), Outcome::Fresh);
+    // It has expired meanwhile, and is there to be served while the next one is made.
+    clock.advance(ALMOST_A_MINUTE);
+    assert_eq!(values.sweep(), 0);
+    let renewed = values.get(&1).access().or_create_with(|renewal| {
+        assert_eq!(renewal.old(), Some(&1));
+        assert_eq!(values.get(&1).peek().as_deref(), Some(&1));
+        Made::new(3)
+    });
+    assert_eq!(*renewed, 3);
+    clock.advance(ALMOST_A_MINUTE);
+    assert_eq!((values.sweep(), values.len()), (0, 1));
+    clock.advance(NANOSECOND);
+    assert_eq!((values.sweep(), values.len()), (1, 0));
+}
+
+/// What it is asked for in vain costs a registry nothing: keys come from outsiders, too.
+#[test]
+fn f12_a_key_without_a_value_goes_with_its_last_holder() {
+    let (values, _) = values(MINUTE);
+    drop(values.get(&1));
+    assert!(values.get(&1).get_fresh().is_none() && values.is_empty());
+    assert!(values.get(&1).get_or_try_create(|| Err("there is none")).is_err());
+    assert!(values.is_empty());
+    values.get(&1).set(1);
+    assert_eq!(values.len(), 1);
+    values.get(&1).invalidate();
+    assert!(values.is_empty());
+}
+
+/// The values say themselves how long they live, and the lock that they do not expire.
+#[test]
+fn f12_a_value_that_never_expires_stays_and_others_go_by_their_own_lifetimes() {
+    let (values, clock) = values(Duration::MAX);
+    values.get(&0).set_expiring(0, Duration::ZERO);
+    assert_eq!((values.sweep(), values.len()), (0, 0), "not for a moment");
+    values.get(&1).set(1);
+    values.get(&2).set_expiring(2, MINUTE);
+    values.get(&3).set_expiring(3, HOUR);
+    clock.advance(MINUTE);
+    assert_eq!(values.sweep(), 1);
+    clock.advance(MINUTE * 59);
+    assert_eq!((values.sweep(), values.len()), (1, 1));
+    clock.advance(Duration::from_secs(1 << 33));
+    assert_eq!(values.sweep(), 0);
+    assert_eq!(values.find(&1).unwrap().get_fresh().as_deref(), Some(&1));
+    // Said to be stale, it is kept for as long as it has lived.
+    values.get(&4).set(4);
+    clock.advance(MINUTE);
+    values.get(&4).mark_stale();
+    clock.advance(ALMOST_A_MINUTE);
+    assert_eq!(values.sweep(), 0);
+    assert_eq!(values.find(&4).unwrap().peek().as_deref(), Some(&4));
+    clock.advance(MINUTE * 5);
+    assert_eq!((values.sweep(), values.len()), (1, 1));
+}
+
+/// Also one that lives for longer than the others.
+#[test]
+fn f12_a_value_is_kept_until_it_expires() {
+    let (values, clock) = values(MINUTE);
+    values.get(&1).set_expiring(1, HOUR);
+    clock.advance(almost(HOUR));
+    assert_eq!(values.sweep(), 0);
+    assert_eq!(CachedGuard::outcome(&values.get(&1).get_or_create(|| 2)), Outcome::Fresh);
+    // That was a use; and now it is stale.
+    clock.advance(ALMOST_A_MINUTE);
+    assert_eq!(values.sweep(), 0);
+    clock.advance(NANOSECOND);
+    assert_eq!((values.sweep(), values.len()), (1, 0));
+}
+
+#[test]
+fn f12_a_value_is_kept_as_long_as_it_may_be_served() {
+    static AN_HOUR: Policy = Policy::builder().max_stale(HOUR).build_const();
+    static NOT_AT_ALL: Policy = Policy::builder().max_stale(Duration::ZERO).build_const();
+    static WITHOUT_END: Policy = Policy::builder().max_stale(Duration::MAX).build_const();
+    for (policy, kept_for) in [(&AN_HOUR, HOUR + MINUTE), (&NOT_AT_ALL, MINUTE), (&WITHOUT_END, almost(MINUTE * 2))] {
+        let (values, clock) = values(MINUTE);
+        let values = values.with_policy(policy);
+        values.get(&1).set(1);
+        // A use in the midst of that makes it no longer, but where there is no end to it.
+        clock.advance(ALMOST_A_MINUTE);
+        assert_eq!(values.get(&1).peek().as_deref(), Some(&1));
+        clock.advance(kept_for.saturating_sub(MINUTE));
+        assert_eq!(values.sweep(), 0, "{policy:?}");
+        clock.advance(NANOSECOND);
+        assert_eq!((values.sweep(), values.len()), (1, 0), "{policy:?}");
+    }
+    // Marked stale, its time begins to run.
+    let (values, clock) = values(MINUTE);
+    let values = values.with_policy(&AN_HOUR);
+    values.get(&1).set(1);
+    clock.advance(MINUTE / 2);
+    values.get(&1).mark_stale();
+    clock.advance(almost(HOUR));
+    assert_eq!(values.sweep(), 0);
+    clock.advance(NANOSECOND);
+    assert_eq!((values.sweep(), values.len()), (1, 0));
+}
+
+/// While creating fails it is used, and so it is not lost.
+#[test]
+fn f12_an_old_value_is_kept_while_it_is_served() {
+    static SERVING: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
+    let (values, clock) = values(MINUTE);
+    let values = values.with_policy(&SERVING);
+    values.get(&1).set(1);
+    for _ in 0..100 {
+        clock.advance(ALMOST_A_MINUTE);
+        values.sweep();
+        assert_eq!(values.get(&1).get_or_try_create(|| Err("no answer")).as_deref(), Ok(&1));
+    }
+}
+
+#[test]
+fn f12_to_look_at_the_values_is_no_use_of_them() {
+    let (values, clock) = values(MINUTE);
+    for key in 1..=4 {
+        values.get(&key).set(key);
+    }
+    clock.advance(MINUTE / 2);
+    for held in &values {
+        match Held::key(&held) {
+            1 => held.set(1),
+            2 => held.mark_stale(),
+            3 => held.invalidate(),
+            _ => assert!(held.has_value()),
+        }
+    }
+    clock.advance(MINUTE / 2);
+    values.sweep();
+    let left: Vec<u64> = values.iter().map(|held| *Held::key(&held)).collect();
+    assert_eq!(left, [1], "renewed, it is kept until it expires");
+    clock.advance(MINUTE / 2);
+    assert_eq!((values.sweep(), values.len()), (1, 0));
+}
+
+#[test]
+fn f12_keep_idle_says_otherwise() {
+    let (values_for_an_hour, clock) = values(MINUTE);
+    let kept = values_for_an_hour.keep_idle(HOUR);
+    kept.get(&1).set(1);
+    drop(kept.get(&2));
+    clock.advance(almost(HOUR));
+    assert_eq!((kept.sweep(), kept.len()), (0, 2), "with a value or without");
+    clock.advance(NANOSECOND);
+    assert_eq!((kept.sweep(), kept.len()), (2, 0));
+
+    let kept = values(MINUTE).0.keep_idle(Duration::ZERO);
+    kept.get(&1).set(1);
+    assert!(kept.is_empty());
+    // The last word counts.
+    let kept = values(MINUTE).0.keep_idle(HOUR).keep_idle(Duration::ZERO);
+    kept.get(&1).set(1);
+    assert!(kept.is_empty());
+}
+
+/// They own no values: what they know goes with them, unless the registry is told to keep it.
+#[test]
+fn f12_locks_without_values_go_with_their_last_holders() {
+    let locks: Registry<u64> = Registry::new(|_| Dogpile::new(MINUTE));
+    locks.get(&1).acquire_or_create(|| ());
+    let readers: Registry<u64, SyncReaderDogpile> = Registry::new(|_| SyncReaderDogpile::new(MINUTE));
+    drop(readers.get(&1).acquire_or_create(|| ()));
+    assert!(locks.is_empty() && readers.is_empty());
 }

@@ -4,11 +4,15 @@ mod common;
 
 use common::until;
 use dogpile::{
-    AcquireError, Clock, CreateError, Dogpile, GetError, ManualClock, NeedRegeneration, Outcome, Policy, Stamped, Turn,
+    AcquireError, Clock, CreateError, Dogpile, Freshness, ManualClock, OnError, Outcome, Policy, Stamped,
+    SyncReaderDogpile, Task, Turn,
 };
 use parking_lot::Mutex; // not std's: see `tests/contract/laws.rs`
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -26,8 +30,8 @@ type Lock = Dogpile<Arc<ManualClock>>;
 struct Store(Mutex<Option<Stamped<u64>>>);
 
 impl Store {
-    fn get(&self) -> Result<Stamped<u64>, NeedRegeneration> {
-        self.0.lock().ok_or(NeedRegeneration)
+    fn get(&self) -> Option<Stamped<u64>> {
+        *self.0.lock()
     }
 
     fn set(&self, made: &Stamped<u64>) {
@@ -41,7 +45,7 @@ impl Store {
             calls += 1;
             self.get()
         };
-        let got = lock.get_or_create_stamped_and_set(getter, || value, |made| self.set(made));
+        let got = lock.fetch_stamped(getter).and_set(|made| self.set(made)).or_create(|| value);
         (got, calls)
     }
 }
@@ -78,17 +82,14 @@ fn another_process_renews_what_this_one_made() {
 #[test]
 fn c18_the_stamp_is_taken_when_the_creator_returns() {
     let ((lock, clock), store) = (process(), Store::default());
-    let made = lock.get_or_create_stamped_and_set(
-        || store.get(),
-        || {
-            clock.advance(MINUTE * 5);
-            1
-        },
-        |made| {
-            store.set(made);
-            clock.advance(SECOND); // a slow store is no part of it
-        },
-    );
+    let set = |made: &_| {
+        store.set(made);
+        clock.advance(SECOND); // a slow store is no part of it
+    };
+    let made = lock.fetch_stamped(|| store.get()).and_set(set).or_create(|| {
+        clock.advance(MINUTE * 5);
+        1
+    });
     assert_eq!(made.created, clock.wall() - SECOND);
     assert_eq!(store.access(&lock, 9).0.value, 1);
 }
@@ -126,14 +127,10 @@ fn l2_a_stale_value_is_carried_on_with() {
     let ((lock, clock), store) = (process(), Store::default());
     let old = store.access(&lock, 1).0;
     clock.advance(MINUTE);
-    let created = lock.get_or_create_stamped_and_set(
-        || store.get(),
-        || {
-            thread::scope(|scope| assert_eq!(scope.spawn(|| store.access(&lock, 9)).join().unwrap(), (old, 1)));
-            2
-        },
-        |made| store.set(made),
-    );
+    let created = lock.fetch_stamped(|| store.get()).and_set(|made| store.set(made)).or_create(|| {
+        thread::scope(|scope| assert_eq!(scope.spawn(|| store.access(&lock, 9)).join().unwrap(), (old, 1)));
+        2
+    });
     assert_eq!(created.value, 2);
 }
 
@@ -165,16 +162,12 @@ fn l6_what_this_lock_was_told_counts_while_it_lives() {
 #[test]
 fn l6_c8_what_was_invalidated_while_it_was_created_is_not_stored() {
     let ((lock, _), store) = (process(), Store::default());
-    let own = lock.get_or_create_stamped_and_set(
-        || store.get(),
-        || {
-            lock.invalidate();
-            1
-        },
-        |made| store.set(made),
-    );
+    let own = lock.fetch_stamped(|| store.get()).and_set(|made| store.set(made)).or_create(|| {
+        lock.invalidate();
+        1
+    });
     assert_eq!(own.value, 1, "its own caller gets it");
-    assert_eq!(store.get(), Err(NeedRegeneration));
+    assert_eq!(store.get(), None);
     assert_eq!(store.access(&lock, 2).0.value, 2);
 }
 
@@ -183,18 +176,15 @@ fn l6_a_value_that_is_stored_while_invalidated_can_be_cleaned_up() {
     let ((lock, clock), store) = (process(), Store::default());
     let before = lock.generation();
     thread::scope(|scope| {
-        lock.get_or_create_stamped_and_set(
-            || store.get(),
-            || 1,
-            |made| {
-                scope.spawn(|| {
-                    lock.invalidate();
-                    *store.0.lock() = None; // after the return nothing older is stored
-                });
-                until(|| lock.generation() != before);
-                store.set(made);
-            },
-        );
+        let set = |made: &_| {
+            scope.spawn(|| {
+                lock.invalidate();
+                *store.0.lock() = None; // after the return nothing older is stored
+            });
+            until(|| lock.generation() != before);
+            store.set(made);
+        };
+        lock.fetch_stamped(|| store.get()).and_set(set).or_create(|| 1);
     });
     // A lock that comes later knows nothing of the invalidation. There is nothing left to mislead it.
     let later = Dogpile::with_clock(MINUTE, clock);
@@ -206,15 +196,11 @@ fn l8_lost_missed_and_waited_for() {
     let ((lock, _), store) = (process(), Store::default());
     thread::scope(|scope| {
         let mut waiter = None;
-        let created = lock.get_or_create_stamped_and_set(
-            || store.get(),
-            || {
-                waiter = Some(scope.spawn(|| store.access(&lock, 9)));
-                until(|| lock.waiting() == 1);
-                1
-            },
-            |made| store.set(made),
-        );
+        let created = lock.fetch_stamped(|| store.get()).and_set(|made| store.set(made)).or_create(|| {
+            waiter = Some(scope.spawn(|| store.access(&lock, 9)));
+            until(|| lock.waiting() == 1);
+            1
+        });
         assert_eq!(waiter.unwrap().join().unwrap(), (created, 2));
     });
 }
@@ -245,17 +231,16 @@ fn l8_who_is_elected_after_a_wait_judges_what_it_finds_then() {
 #[test]
 fn l3_who_waits_in_lock_mode_is_not_served_by_a_getter() {
     for finds in [false, true] {
-        let ((lock, clock), calls) = (process(), AtomicUsize::new(0));
+        let ((lock, clock), calls) = (&process(), AtomicUsize::new(0));
         let getter = || match calls.fetch_add(1, Ordering::SeqCst) {
-            0 => Err(GetError::NeedRegeneration),
-            _ if finds => Ok(Stamped { value: 5, created: clock.wall() }),
-            _ => Err(GetError::Failed("down")),
+            0 => Ok(None),
+            _ if finds => Ok(Some(Stamped { value: 5, created: clock.wall() })),
+            _ => Err("down"),
         };
         let Turn::Create(creation) = lock.acquire() else { panic!("missing") };
         thread::scope(|scope| {
-            let by_getter = scope.spawn(|| {
-                lock.get_or_try_create_stamped(getter, || -> Result<u64, &str> { panic!("there is nothing to create") })
-            });
+            let nothing = || -> Result<u64, &str> { panic!("there is nothing to create") };
+            let by_getter = scope.spawn(move || lock.fetch_stamped(getter).or_try_create(nothing));
             until(|| lock.waiting() == 1);
             let in_lock_mode = scope.spawn(|| lock.acquire_or_create(|| ()));
             until(|| lock.waiting() == 2);
@@ -276,18 +261,16 @@ fn l8_stale_and_created_by_another_meanwhile_asks_once_more() {
     let old = store.access(&lock, 1).0;
     clock.advance(MINUTE);
     let mut calls = 0;
-    let got = lock.get_or_create_stamped(
-        || {
-            calls += 1;
-            if calls == 1 {
-                // After this look-up, and before this access is elected.
-                thread::scope(|scope| assert_eq!(scope.spawn(|| store.access(&lock, 2)).join().unwrap().0.value, 2));
-                return Ok(old);
-            }
-            store.get()
-        },
-        || panic!("it was just created"),
-    );
+    let getter = || {
+        calls += 1;
+        if calls == 1 {
+            // After this look-up, and before this access is elected.
+            thread::scope(|scope| assert_eq!(scope.spawn(|| store.access(&lock, 2)).join().unwrap().0.value, 2));
+            return Some(old);
+        }
+        store.get()
+    };
+    let got = lock.fetch_stamped(getter).or_create(|| panic!("it was just created"));
     assert_eq!((got.value, calls), (2, 2));
 }
 
@@ -295,34 +278,31 @@ fn l8_stale_and_created_by_another_meanwhile_asks_once_more() {
 fn l6_an_invalidation_while_the_getter_runs_counts() {
     let ((lock, _), store) = (process(), Store::default());
     store.access(&lock, 1);
-    let got = lock.get_or_create_stamped(
-        || {
-            let found = store.get();
-            lock.invalidate();
-            found
-        },
-        || 2,
-    );
-    assert_eq!(got.value, 2);
+    let getter = || {
+        let found = store.get();
+        lock.invalidate();
+        found
+    };
+    assert_eq!(lock.fetch_stamped(getter).or_create(|| 2).value, 2);
 }
 
 #[test]
 fn the_with_forms_hand_out_the_creation() {
     let (lock, clock) = process();
-    let miss = || Err::<Stamped<u64>, _>(NeedRegeneration);
-    let may_fail = || Err::<Stamped<u64>, _>(GetError::<()>::NeedRegeneration);
-    let made = lock.get_or_create_stamped_with(miss, |creation| u64::from(!creation.is_superseded()));
+    let miss = || None::<Stamped<u64>>;
+    let may_fail = || Ok::<_, ()>(None::<Stamped<u64>>);
+    let made = lock.fetch_stamped(miss).or_create_with(|creation| u64::from(!creation.is_superseded()));
     assert_eq!(made, Stamped { value: 1, created: clock.wall() });
     lock.mark_stale();
-    let made = lock.get_or_create_stamped_with_timeout(MINUTE, miss, |creation| creation.publish(|| 2).unwrap());
+    let made = lock.fetch_stamped(miss).timeout(MINUTE).or_create_with(|creation| creation.publish(|| 2).unwrap());
     assert_eq!(made.unwrap().value, 2);
     lock.mark_stale();
-    let made = lock.get_or_try_create_stamped_with(may_fail, |creation| creation.publish(|| 3));
+    let made = lock.fetch_stamped(may_fail).or_try_create_with(|creation| creation.publish(|| 3));
     assert_eq!(made.unwrap().value, 3);
     lock.mark_stale();
-    let made = lock.get_or_try_create_stamped_with_timeout(MINUTE, may_fail, |_| Err::<u64, _>("down"));
+    let made = lock.fetch_stamped(may_fail).timeout(MINUTE).or_try_create_with(|_| Err::<u64, _>("down"));
     assert_eq!(made, Err(CreateError::Failed("down")));
-    let made = lock.get_or_try_create_stamped_timeout(MINUTE, may_fail, || Ok::<_, &str>(4));
+    let made = lock.fetch_stamped(may_fail).timeout(MINUTE).or_try_create(|| Ok::<_, &str>(4));
     assert_eq!(made.unwrap().value, 4);
 }
 
@@ -330,28 +310,28 @@ fn the_with_forms_hand_out_the_creation() {
 fn l7_l10_errors_and_bounds() {
     let ((lock, _), store) = (process(), Store::default());
     let Turn::Create(creation) = lock.acquire() else { panic!("missing") };
-    let bounded = |timeout| lock.get_or_create_stamped_timeout(timeout, || store.get(), || 9);
+    let bounded = |timeout| lock.fetch_stamped(|| store.get()).timeout(timeout).or_create(|| 9);
     assert_eq!(bounded(Duration::ZERO), Err(AcquireError::TimedOut));
-    let setting = lock.get_or_create_stamped_and_set_timeout(Duration::ZERO, || store.get(), || 9, |_| ());
+    let setting = lock.fetch_stamped(|| store.get()).and_set(|_| ()).timeout(Duration::ZERO).or_create(|| 9);
     assert_eq!(setting, Err(AcquireError::TimedOut));
     creation.run(|_| assert!(matches!(bounded(Duration::MAX), Err(AcquireError::WouldDeadlock(_)))));
     assert_eq!(bounded(MINUTE).unwrap().value, 9, "nothing was stored, so it creates");
 
     lock.invalidate();
-    let miss = || Err::<Stamped<u64>, _>(GetError::<&str>::NeedRegeneration);
-    let full = lock.get_or_try_create_stamped_and_set(miss, || Ok(1), |_| Err("full"));
+    let miss = || Ok::<_, &str>(None::<Stamped<u64>>);
+    let full = lock.fetch_stamped(miss).and_set(|_| Err("full")).or_try_create(|| Ok(1));
     assert_eq!(full, Err(CreateError::Failed("full")));
-    let down = || Err::<Stamped<u64>, _>(GetError::Failed("down"));
-    lock.get_or_try_create_stamped(miss, || Ok::<_, &str>(1)).unwrap();
-    assert_eq!(lock.get_or_try_create_stamped(down, || Ok::<_, &str>(1)), Err(CreateError::GetterFailed("down")));
-    let down = lock.get_or_try_create_stamped_and_set_timeout(MINUTE, down, || Ok::<_, &str>(1), |_| Ok(()));
+    let down = || Err::<Option<Stamped<u64>>, _>("down");
+    lock.fetch_stamped(miss).or_try_create(|| Ok::<_, &str>(1)).unwrap();
+    assert_eq!(lock.fetch_stamped(down).or_try_create(|| Ok::<_, &str>(1)), Err(CreateError::GetterFailed("down")));
+    let down = lock.fetch_stamped(down).and_set(|_| Ok(())).timeout(MINUTE).or_try_create(|| Ok::<_, &str>(1));
     assert_eq!(down, Err(CreateError::GetterFailed("down")));
 }
 
 #[test]
 fn the_default_clock_tells_the_time_of_day() {
     let before = SystemTime::now();
-    let made = Dogpile::new(MINUTE).get_or_create_stamped(|| Err(NeedRegeneration), || 1);
+    let made = Dogpile::new(MINUTE).fetch_stamped(|| None).or_create(|| 1);
     assert!(before <= made.created && made.created <= SystemTime::now());
 }
 
@@ -363,4 +343,227 @@ fn stamps_are_stored_as_numbers() {
     let before = Stamped { value: (), created: SystemTime::UNIX_EPOCH - SECOND };
     assert_eq!(before.unix_nanos(), 0);
     assert_eq!(Stamped::from_unix_nanos((), u64::MAX).unix_nanos(), u64::MAX);
+}
+
+// --- What is told of a value that comes from elsewhere.
+
+/// What has expired is used for a second more.
+static SHORT_LIVED: Policy = Policy::builder().max_stale(SECOND).build_const();
+static SERVING: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
+static NEVER_STALE: Policy = Policy::builder().max_stale(Duration::ZERO).build_const();
+
+/// All that is told of a value; its parts agree.
+#[track_caller]
+fn told(lock: &Lock) -> (Freshness, Option<Duration>) {
+    let (freshness, age) = (lock.freshness(), lock.age());
+    assert_eq!(lock.is_expired(), freshness != Freshness::Fresh);
+    assert_eq!((lock.has_value(), age.is_some()), (freshness != Freshness::Missing, freshness != Freshness::Missing));
+    (freshness, age)
+}
+
+const MISSING: (Freshness, Option<Duration>) = (Freshness::Missing, None);
+
+fn fresh(age: Duration) -> (Freshness, Option<Duration>) {
+    (Freshness::Fresh, Some(age))
+}
+
+fn stale(age: Duration) -> (Freshness, Option<Duration>) {
+    (Freshness::Stale, Some(age))
+}
+
+/// A value of that age, as another process has stored it.
+fn stored(clock: &ManualClock, age: Duration) -> Store {
+    Store(Mutex::new(Some(Stamped { value: 5, created: clock.wall() - age })))
+}
+
+/// An access that is not to create; or whose creation fails.
+fn look(lock: &Lock, store: &Store) {
+    _ = lock.fetch_stamped(|| store.get()).or_try_create(|| Err::<u64, _>("no answer"));
+}
+
+#[test]
+fn f14_a_value_from_elsewhere_is_told_of_as_an_access_finds_it() {
+    let (lock, clock) = process();
+    let store = stored(&clock, SECOND);
+    assert_eq!(told(&lock), MISSING, "nobody has looked");
+    look(&lock, &store);
+    assert_eq!(told(&lock), fresh(SECOND));
+    clock.advance(Duration::from_nanos(58_999_999_999));
+    assert_eq!(told(&lock), fresh(Duration::from_nanos(59_999_999_999)));
+    clock.advance(Duration::from_nanos(1));
+    assert_eq!(told(&lock), stale(MINUTE));
+    assert!(format!("{lock:?}").starts_with("Dogpile { freshness: Stale"), "{lock:?}");
+    look(&lock, &store);
+    assert_eq!((told(&lock), lock.stats().failures), (stale(MINUTE), 1), "whose renewal fails goes on with it");
+    store.set(&Stamped { value: 6, created: clock.wall() - SECOND });
+    look(&lock, &store);
+    assert_eq!(told(&lock), fresh(SECOND), "another process has renewed it");
+    *store.0.lock() = None;
+    look(&lock, &store);
+    assert_eq!(told(&lock), MISSING, "it is gone");
+    assert_eq!(lock.stats().creations, 0);
+}
+
+#[test]
+fn f14_the_policy_counts() {
+    let policies = [
+        (&SHORT_LIVED, SECOND * 59, fresh(SECOND * 59)),
+        (&SHORT_LIVED, MINUTE, stale(MINUTE)),
+        (&SHORT_LIVED, SECOND * 61, MISSING),
+        (&NEVER_STALE, MINUTE, MISSING),
+    ];
+    for (policy, age, expected) in policies {
+        let clock = Arc::new(ManualClock::new());
+        let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(policy);
+        look(&lock, &stored(&clock, age));
+        assert_eq!(told(&lock), expected);
+        lock.mark_stale();
+        let marked = if expected.0 == Freshness::Fresh { stale(age) } else { expected };
+        assert_eq!(told(&lock), marked);
+    }
+    let (lock, clock) = process();
+    let ahead = |by| Store(Mutex::new(Some(Stamped { value: 5, created: clock.wall() + by })));
+    look(&lock, &ahead(SECOND));
+    assert_eq!(told(&lock), fresh(Duration::ZERO), "of an age that can be believed");
+    look(&lock, &ahead(SECOND * 2));
+    assert_eq!(told(&lock), stale(Duration::ZERO));
+    clock.advance(SECOND);
+    assert_eq!(told(&lock), fresh(Duration::ZERO), "as an access would find it by now");
+}
+
+#[test]
+fn f14_what_somebody_said_counts() {
+    let (lock, clock) = process();
+    let store = stored(&clock, SECOND);
+    look(&lock, &store);
+    lock.mark_stale();
+    assert_eq!(told(&lock), stale(SECOND));
+    lock.invalidate();
+    assert_eq!(told(&lock), MISSING);
+    look(&lock, &store);
+    assert_eq!(told(&lock), MISSING, "it was invalidated, whatever the store holds");
+    lock.mark_stale();
+    assert_eq!(told(&lock), MISSING);
+    assert_eq!(store.access(&lock, 1).0.value, 1);
+    assert_eq!(told(&lock), fresh(Duration::ZERO));
+}
+
+#[test]
+fn f14_a_getter_that_brings_nothing_to_one_who_reads_already_is_told_of() {
+    let lock = SyncReaderDogpile::new(MINUTE);
+    let _reads = lock.fetch_stamped(|| Some(Stamped { value: 1, created: SystemTime::now() })).or_create(|| 2);
+    assert!(lock.has_value());
+    let got = lock.fetch_stamped(|| None).or_try_create(|| Ok::<_, &str>(2));
+    assert_eq!(got.map(|got| got.value), Err(CreateError::ReadLockHeld));
+    assert!(!lock.has_value(), "the last access was brought nothing");
+}
+
+#[test]
+fn c21_what_is_too_old_is_not_given_while_another_is_created_in_a_task() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = Arc::new(Lock::with_clock(MINUTE, Arc::clone(&clock)).born_fresh().with_policy(&SHORT_LIVED));
+    let store = stored(&clock, SECOND * 61);
+    let asked = AtomicUsize::new(0);
+    let getter = async || {
+        asked.fetch_add(1, Ordering::SeqCst);
+        *store.0.lock()
+    };
+    let tasks = Mutex::new(Vec::new());
+    let spawner = |task: Task| tasks.lock().push(task);
+    let creator = async || 7;
+    let mut access = pin!(Dogpile::kept_async(&lock).fetch_stamped(getter).spawned_by(&spawner).or_create(creator));
+    let context = &mut Context::from_waker(Waker::noop());
+    assert!(access.as_mut().poll(context).is_pending());
+    lock.mark_stale(); // what was created meanwhile elsewhere is not in the store
+    assert!(access.as_mut().poll(context).is_pending());
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "there is nothing new to ask for");
+    assert!(tasks.lock().pop().unwrap().as_mut().poll(context).is_ready());
+    assert!(matches!(access.poll(context), Poll::Ready(Ok(Stamped { value: 7, .. }))));
+}
+
+#[test]
+fn f14_what_the_lock_creates_wins_over_what_was_brought_before() {
+    // Ahead of our clock: it would look younger than what is created right after it.
+    let ahead = |clock: &ManualClock| Store(Mutex::new(Some(Stamped { value: 5, created: clock.wall() + SECOND })));
+    let (lock, clock) = process();
+    look(&lock, &ahead(&clock));
+    lock.acquire_or_create(|| lock.mark_stale());
+    clock.advance(SECOND * 2);
+    assert_eq!(told(&lock), stale(SECOND * 2));
+    let (lock, clock) = process();
+    look(&lock, &ahead(&clock));
+    lock.invalidate();
+    lock.acquire_or_create(|| ());
+    clock.advance(SECOND * 2);
+    assert_eq!(told(&lock), fresh(SECOND * 2));
+    // By a getter that was slow: what it brings was replaced meanwhile.
+    let old = Stamped { value: 5, created: clock.wall() - SECOND * 30 };
+    let slow = || {
+        lock.mark_stale();
+        lock.acquire_or_create(|| ());
+        Some(old)
+    };
+    assert_eq!(lock.fetch_stamped(slow).or_create(|| unreachable!("it is fresh")), old);
+    assert_eq!(told(&lock), fresh(Duration::ZERO));
+}
+
+#[test]
+fn f14_of_two_that_create_the_younger_one_is_told_of() {
+    let store = Store::default();
+    let ((here, clock), (there, other_clock)) = (process(), process());
+    store.access(&here, 1);
+    clock.advance(SECOND * 50);
+    other_clock.advance(SECOND * 50);
+    assert_eq!(store.access(&here, 9).0.value, 1);
+    assert_eq!(told(&here), fresh(SECOND * 50), "its own, brought back");
+    there.invalidate();
+    store.access(&there, 2);
+    assert_eq!(told(&here), fresh(SECOND * 50), "it has not heard of the other");
+    clock.advance(SECOND * 10);
+    assert_eq!(told(&here), stale(MINUTE));
+    assert_eq!(store.access(&here, 9).0.value, 2);
+    assert_eq!(told(&here), fresh(SECOND * 10));
+    here.mark_stale();
+    assert_eq!(told(&here), stale(SECOND * 10));
+}
+
+#[test]
+fn f14_a_value_that_was_born_fresh_is_as_old_as_its_stamp() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).born_fresh();
+    assert_eq!(told(&lock), fresh(Duration::ZERO));
+    look(&lock, &stored(&clock, SECOND * 59));
+    assert_eq!(told(&lock), fresh(SECOND * 59));
+    clock.advance(SECOND);
+    assert_eq!(told(&lock), stale(MINUTE));
+}
+
+/// What is told decides nothing: in lock mode there is no value but those that the lock has seen created.
+#[test]
+fn f14_no_access_in_lock_mode_goes_by_it() {
+    let clock = Arc::new(ManualClock::new());
+    let store = stored(&clock, SECOND);
+    let lock = Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SERVING));
+    look(&lock, &store);
+    assert_eq!(lock.freshness(), Freshness::Fresh);
+    assert_eq!(lock.acquire_or_try_create(|| Err("no answer")), Err(CreateError::Failed("no answer")));
+    let shelf = Mutex::new(None);
+    let spawner = |task: Task| *shelf.lock() = Some(task);
+    let creator = || pending::<Result<(), &str>>();
+    let mut access = pin!(Dogpile::kept_async(&lock).spawned_by(&spawner).or_try_create(creator));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(access.as_mut().poll(&mut context).is_pending());
+    let mut task = shelf.lock().take().expect("it was elected");
+    assert!(task.as_mut().poll(&mut context).is_pending());
+    drop(task);
+    assert_eq!(access.as_mut().poll(&mut context), Poll::Ready(Err(CreateError::Lost)));
+    assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+
+    let lock = SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SERVING);
+    drop(lock.fetch_stamped(|| store.get()).or_create(|| unreachable!("it is fresh")));
+    assert_eq!((lock.freshness(), lock.age()), (Freshness::Fresh, Some(SECOND)));
+    assert!(lock.acquire_or_try_create(|| Err("no answer")).is_err());
+    let mut created = false;
+    drop(lock.acquire_or_create(|| created = true));
+    assert!(created);
 }

@@ -7,9 +7,9 @@ mod failure;
 use child::{DONE, is_done, part, play};
 use common::until;
 use dogpile::{
-    AcquireError, CreateError, Creation, Finished, Freshness, GetError, LockError, ManualClock, NeedRegeneration,
-    Outcome, OwnedReadGuard, Owner, Policy, PublishError, ReadGuard, ReadTurn, RmLock, Stamped, StillStoring,
-    SyncReaderDogpile, WouldBlock, WriteGuard, WriteLockError,
+    AcquireError, CreateError, Creation, Finished, Freshness, LockError, ManualClock, Outcome, OwnedReadGuard, Owner,
+    Policy, PublishError, ReadGuard, ReadTurn, RmLock, Stamped, StillStoring, SyncReaderDogpile, WouldBlock,
+    WriteGuard, WriteLockError,
 };
 use failure::Failure;
 use std::cell::RefCell;
@@ -58,6 +58,11 @@ fn message_of<T>(run: impl FnOnce() -> T) -> String {
     *panic.downcast::<String>().expect("the message is made from an error")
 }
 
+/// A setter that is not run.
+fn unset<V>(_: &V) {
+    unreachable!("superseded, or without the write lock");
+}
+
 fn is_free(lock: &Lock) -> bool {
     elsewhere(|| lock.try_acquire_write_lock().is_ok())
 }
@@ -77,11 +82,11 @@ fn l9_every_access_holds_a_guard_until_it_is_dropped() {
     let ReadTurn::Fresh(guard) = lock.acquire() else { panic!("it is fresh") };
     writer_is_kept_out(&guard);
     drop(guard);
-    let guard = lock.get_or_create(|| Ok(7), || unreachable!("it is fresh"));
+    let guard = lock.fetch(|| Some(7)).or_create(|| unreachable!("it is fresh"));
     assert_eq!(*guard, 7);
     writer_is_kept_out(&guard);
     drop(guard);
-    let guard = lock.acquire_or_create_timeout(Duration::ZERO, || ()).unwrap();
+    let guard = lock.access().timeout(Duration::ZERO).or_create(|| ()).unwrap();
     assert_eq!(*guard, Outcome::Fresh);
     writer_is_kept_out(&guard);
     drop(guard);
@@ -99,7 +104,7 @@ fn l9_every_access_holds_a_guard_until_it_is_dropped() {
 fn l9_who_is_elected_holds_no_guard_and_the_others_carry_on_while_it_prepares() {
     let (lock, clock) = made();
     clock.advance(MINUTE);
-    let guard = lock.acquire_or_create_with(|creation| {
+    let guard = lock.access().or_create_with(|creation| {
         assert!(is_free(&lock), "whoever creates does not read");
         // While it prepares, they carry on with the old value,
         let outcome = elsewhere(|| *lock.acquire_or_create(|| unreachable!("somebody else creates")));
@@ -107,7 +112,7 @@ fn l9_who_is_elected_holds_no_guard_and_the_others_carry_on_while_it_prepares() 
         let alone = creation.write_lock().unwrap();
         // and only while it swaps do they wait.
         assert_eq!(elsewhere(|| lock.try_acquire().unwrap_err()), AcquireError::TimedOut);
-        assert_eq!(elsewhere(|| lock.acquire_timeout(Duration::ZERO).unwrap_err()), AcquireError::TimedOut);
+        assert_eq!(elsewhere(|| lock.access().timeout(Duration::ZERO).turn().unwrap_err()), AcquireError::TimedOut);
         drop(alone);
         assert!(elsewhere(|| lock.try_acquire().is_ok()));
     });
@@ -152,10 +157,10 @@ fn l9_c15_a_thread_that_reads_is_let_in_at_once_and_never_elected() {
         drop(inner);
         let inner = lock.acquire_or_create(|| unreachable!("never elected"));
         assert_eq!(*inner, Outcome::Stale);
-        let inner = lock.get_or_create(|| Ok(1), || unreachable!("never elected"));
+        let inner = lock.fetch(|| Some(1)).or_create(|| unreachable!("never elected"));
         assert_eq!(*inner, 1);
         let found = Stamped { value: 2, created: SystemTime::UNIX_EPOCH };
-        let inner = lock.get_or_create_stamped(|| Ok(found), || unreachable!("never elected"));
+        let inner = lock.fetch_stamped(|| Some(found)).or_create(|| unreachable!("never elected"));
         assert_eq!(inner.value, 2);
     };
     // It has expired, and nobody creates;
@@ -164,7 +169,7 @@ fn l9_c15_a_thread_that_reads_is_let_in_at_once_and_never_elected() {
     // somebody creates, and waits for this thread to let go;
     thread::scope(|scope| {
         let creator = scope.spawn(|| {
-            let guard = lock.acquire_or_create_with(|creation| drop(creation.write_lock()));
+            let guard = lock.access().or_create_with(|creation| drop(creation.write_lock()));
             assert_eq!(*guard, Outcome::Created);
         });
         until(|| lock.waiting_writers() == 1);
@@ -187,21 +192,21 @@ fn l9_a_thread_that_reads_and_finds_nothing_is_told() {
     let calls = AtomicUsize::new(0);
     let nothing = || {
         calls.fetch_add(1, Ordering::Relaxed);
-        Err::<(), _>(NeedRegeneration)
+        None::<()>
     };
-    let timed = lock.get_or_create_timeout(MINUTE, nothing, || unreachable!("never elected"));
+    let timed = lock.fetch(nothing).timeout(MINUTE).or_create(|| unreachable!("never elected"));
     assert_eq!(timed.unwrap_err(), AcquireError::ReadLockHeld);
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     let fallible: Result<_, CreateError<Failure, Failure>> =
-        lock.get_or_try_create(|| Err::<(), _>(GetError::NeedRegeneration), || unreachable!("never elected"));
+        lock.fetch(|| Ok(None::<()>)).or_try_create(|| unreachable!("never elected"));
     assert_eq!(fallible.unwrap_err(), CreateError::ReadLockHeld);
     let failed: Result<_, CreateError<Failure, Failure>> =
-        lock.get_or_try_create(|| Err::<(), _>(GetError::Failed(Failure)), || unreachable!("never elected"));
+        lock.fetch(|| Err::<Option<()>, _>(Failure)).or_try_create(|| unreachable!("never elected"));
     assert_eq!(failed.unwrap_err(), CreateError::GetterFailed(Failure));
-    let message = message_of(|| lock.get_or_create(nothing, || unreachable!("never elected")));
+    let message = message_of(|| lock.fetch(nothing).or_create(|| unreachable!("never elected")));
     assert!(message.contains("while it holds a read guard"), "{message}");
     drop(outer);
-    assert_eq!(*lock.get_or_create(|| Err(NeedRegeneration), || 3), 3);
+    assert_eq!(*lock.fetch(|| None).or_create(|| 3), 3);
 }
 
 #[test]
@@ -226,18 +231,14 @@ fn l7_c25_the_write_lock_asked_for_while_reading_is_found_and_named() {
     drop(creation.write_lock().unwrap());
     creation.finish();
 
-    // In the forms that take the write lock themselves.
+    // In an access that takes the write lock itself.
     let mut kept = None;
     clock.advance(MINUTE);
     let creator = || {
         kept = Some(lock.acquire_or_create(|| ()));
         Ok(1)
     };
-    let got: Result<_, CreateError<Failure>> = lock.get_or_try_create_and_set(
-        || Err(GetError::NeedRegeneration),
-        creator,
-        |_| unreachable!("it has no write lock"),
-    );
+    let got: Result<_, CreateError<Failure>> = lock.fetch(|| Ok(None)).and_set(unset).or_try_create(creator);
     assert_eq!(got.unwrap_err(), CreateError::ReadLockHeld);
     assert!(!lock.is_creating());
     drop(kept);
@@ -247,20 +248,21 @@ fn l7_c25_the_write_lock_asked_for_while_reading_is_found_and_named() {
 fn l7_reading_or_writing_under_the_write_lock_is_found_and_named() {
     let (lock, _) = made();
     let alone = lock.acquire_write_lock();
-    assert_eq!(lock.acquire_timeout(MINUTE).unwrap_err(), AcquireError::WriteLockHeld);
+    assert_eq!(lock.access().timeout(MINUTE).turn().unwrap_err(), AcquireError::WriteLockHeld);
     assert_eq!(lock.try_acquire().unwrap_err(), AcquireError::WriteLockHeld);
-    assert_eq!(lock.acquire_or_create_timeout(MINUTE, || ()).unwrap_err(), AcquireError::WriteLockHeld);
+    assert_eq!(lock.access().timeout(MINUTE).or_create(|| ()).unwrap_err(), AcquireError::WriteLockHeld);
     let fallible = lock.acquire_or_try_create(|| Ok::<(), Failure>(()));
     assert_eq!(fallible.unwrap_err(), CreateError::WriteLockHeld);
-    let got: Result<ReadGuard<'_, ()>, CreateError<Failure, Failure>> =
-        lock.get_or_try_create(|| unreachable!("it is not let in"), || unreachable!("it is not let in"));
+    let getter = || -> Result<Option<()>, Failure> { unreachable!("it is not let in") };
+    let got: Result<_, CreateError<Failure, Failure>> =
+        lock.fetch(getter).or_try_create(|| unreachable!("it is not let in"));
     assert_eq!(got.unwrap_err(), CreateError::WriteLockHeld);
     assert_eq!(lock.acquire_write_lock_timeout(MINUTE).unwrap_err(), LockError::WriteLockHeld);
     for message in [
         message_of(|| lock.acquire()),
         message_of(|| lock.acquire_or_create(|| ())),
-        message_of(|| lock.get_or_create(|| Ok(()), || ())),
-        message_of(|| lock.acquire_owned()),
+        message_of(|| lock.fetch(|| Some(())).or_create(|| ())),
+        message_of(|| SyncReaderDogpile::kept(&lock).turn()),
         message_of(|| lock.acquire_write_lock()),
     ] {
         assert!(message.contains("while it holds the write lock"), "{message}");
@@ -318,10 +320,10 @@ fn l7_a_panic_names_the_place_of_the_mistake() {
     let (lock, _) = made();
     let alone = lock.acquire_write_lock();
     here(&|| drop(lock.acquire()));
-    here(&|| drop(lock.acquire_owned()));
+    here(&|| drop(SyncReaderDogpile::kept(&lock).turn()));
     here(&|| drop(lock.acquire_or_create(|| ())));
-    here(&|| drop(lock.acquire_or_create_with(|_| ())));
-    here(&|| drop(lock.get_or_create(|| Ok(()), || ())));
+    here(&|| drop(lock.access().or_create_with(|_| ())));
+    here(&|| drop(lock.fetch(|| Some(())).or_create(|| ())));
     here(&|| drop(lock.acquire_write_lock()));
     drop(alone);
     let data = Arc::new(RmLock::new(0));
@@ -361,7 +363,8 @@ fn l6_a_superseded_creation_does_not_get_the_write_lock() {
     let (lock, clock) = made();
     clock.advance(MINUTE);
     let creation = elected(lock.acquire());
-    let ReadTurn::Stale(reading) = lock.acquire_owned() else { panic!("somebody creates") };
+    let ReadTurn::Stale(reading) = lock.acquire() else { panic!("somebody creates") };
+    let reading = ReadGuard::into_owned(reading, Arc::clone(&lock));
     lock.invalidate();
     // At once: nobody is made to wait for a swap that will not take place.
     assert_eq!(creation.write_lock_timeout(Duration::ZERO).unwrap_err(), WriteLockError::Superseded);
@@ -434,7 +437,7 @@ fn l5_c17_a_panic_under_the_write_lock_releases_it_and_the_creation() {
     clock.advance(MINUTE);
     thread::scope(|scope| {
         let creator = scope.spawn(|| {
-            let _guard = lock.acquire_or_create_with(|creation| {
+            let _guard = lock.access().or_create_with(|creation| {
                 let _alone = creation.write_lock().unwrap();
                 until(|| lock.waiting_readers() == 2);
                 panic!("a creator panics on purpose");
@@ -459,26 +462,24 @@ fn l5_c17_a_panic_under_the_write_lock_releases_it_and_the_creation() {
 #[test]
 fn a_getter_runs_under_the_guard_and_a_setter_under_the_write_lock() {
     let (lock, _) = manual();
-    let got = lock.get_or_create_and_set(
-        || -> Result<u32, _> { unreachable!("the lock knows of no value") },
-        || {
-            assert!(is_free(&lock));
-            5
-        },
-        |made| {
-            assert_eq!(*made, 5);
-            assert_eq!(elsewhere(|| lock.try_acquire().unwrap_err()), AcquireError::TimedOut);
-        },
-    );
+    let getter = || -> Option<u32> { unreachable!("the lock knows of no value") };
+    let set = |made: &_| {
+        assert_eq!(*made, 5);
+        assert_eq!(elsewhere(|| lock.try_acquire().unwrap_err()), AcquireError::TimedOut);
+    };
+    let got = lock.fetch(getter).and_set(set).or_create(|| {
+        assert!(is_free(&lock));
+        5
+    });
     assert_eq!(*got, 5);
     drop(got);
     let calls = AtomicUsize::new(0);
     let getter = || {
         calls.fetch_add(1, Ordering::Relaxed);
         assert!(!is_free(&lock), "it runs as a reader");
-        Ok(5)
+        Some(5)
     };
-    assert_eq!(*lock.get_or_create(getter, || unreachable!("it is fresh")), 5);
+    assert_eq!(*lock.fetch(getter).or_create(|| unreachable!("it is fresh")), 5);
     assert_eq!(calls.load(Ordering::Relaxed), 1, "L8");
     assert!(is_free(&lock));
 
@@ -486,22 +487,18 @@ fn a_getter_runs_under_the_guard_and_a_setter_under_the_write_lock() {
     let found = AtomicUsize::new(0);
     let getter = || {
         found.fetch_add(1, Ordering::Relaxed);
-        Err::<Stamped<u32>, _>(NeedRegeneration)
+        None::<Stamped<u32>>
     };
-    let stamped = lock.get_or_create_stamped_and_set(getter, || 6, |made| assert_eq!(made.value, 6));
+    let stamped = lock.fetch_stamped(getter).and_set(|made| assert_eq!(made.value, 6)).or_create(|| 6);
     assert_eq!((stamped.value, found.load(Ordering::Relaxed)), (6, 1));
     drop(stamped);
 
     // Superseded while it was made: its caller gets it, and it is not stored.
     lock.mark_stale();
-    let got = lock.get_or_create_and_set(
-        || Err(NeedRegeneration),
-        || {
-            lock.invalidate();
-            7
-        },
-        |_| unreachable!("superseded"),
-    );
+    let got = lock.fetch(|| None).and_set(unset).or_create(|| {
+        lock.invalidate();
+        7
+    });
     assert_eq!(*got, 7);
     assert_eq!(lock.freshness(), Freshness::Missing);
 }
@@ -510,17 +507,14 @@ fn a_getter_runs_under_the_guard_and_a_setter_under_the_write_lock() {
 fn a_setter_that_fails_or_panics_gives_the_creation_up() {
     let (lock, _) = manual();
     let set = |result: fn() -> Result<(), Failure>| {
-        lock.get_or_try_create_and_set(|| Err(GetError::<Failure>::NeedRegeneration), || Ok(1), |_| result())
+        lock.fetch(|| Ok::<_, Failure>(None)).and_set(|_| result()).or_try_create(|| Ok(1))
     };
     assert_eq!(set(|| Err(Failure)).unwrap_err(), CreateError::Failed(Failure));
     assert!(catch_unwind(AssertUnwindSafe(|| set(|| panic!("a setter panics on purpose")))).is_err());
     assert!(!lock.is_creating() && is_free(&lock));
     assert_eq!(*set(|| Ok(())).unwrap(), 1);
-    let stamped = lock.get_or_try_create_stamped_and_set(
-        || Err(GetError::<Failure>::NeedRegeneration),
-        || Ok(2),
-        |_: &Stamped<u32>| Err(Failure),
-    );
+    let full = |_: &Stamped<u32>| Err(Failure);
+    let stamped = lock.fetch_stamped(|| Ok::<_, Failure>(None)).and_set(full).or_try_create(|| Ok(2));
     assert_eq!(stamped.unwrap_err(), CreateError::Failed(Failure));
 }
 
@@ -530,16 +524,16 @@ fn l10_one_time_out_covers_readers_writers_and_creations() {
     // A creation that is running.
     let creation = elected(lock.acquire());
     for timeout in [Duration::ZERO, Duration::from_millis(2)] {
-        assert_eq!(lock.acquire_timeout(timeout).unwrap_err(), AcquireError::TimedOut);
-        let got = lock.get_or_create_timeout(timeout, || Ok(1), || 1);
+        assert_eq!(lock.access().timeout(timeout).turn().unwrap_err(), AcquireError::TimedOut);
+        let got = lock.fetch(|| Some(1)).timeout(timeout).or_create(|| 1);
         assert_eq!(got.unwrap_err(), AcquireError::TimedOut);
     }
     // A writer that is in.
     let alone = creation.write_lock().unwrap();
     elsewhere(|| {
         for timeout in [Duration::ZERO, Duration::from_millis(2)] {
-            assert_eq!(lock.acquire_timeout(timeout).unwrap_err(), AcquireError::TimedOut);
-            let got = lock.acquire_or_try_create_timeout(timeout, || Ok::<(), Failure>(()));
+            assert_eq!(lock.access().timeout(timeout).turn().unwrap_err(), AcquireError::TimedOut);
+            let got = lock.access().timeout(timeout).or_try_create(|| Ok::<(), Failure>(()));
             assert_eq!(got.unwrap_err(), CreateError::TimedOut);
             assert_eq!(lock.acquire_write_lock_timeout(timeout).unwrap_err(), LockError::TimedOut);
         }
@@ -555,8 +549,8 @@ fn l10_one_time_out_covers_readers_writers_and_creations() {
             assert_eq!(creation.write_lock_timeout(timeout).unwrap_err(), WriteLockError::TimedOut);
         }
         drop(creation);
-        let getter = || Err(NeedRegeneration);
-        let got = lock.get_or_create_and_set_timeout(Duration::from_millis(2), getter, || 1, |_| unreachable!());
+        let getter = || None;
+        let got = lock.fetch(getter).and_set(unset).timeout(Duration::from_millis(2)).or_create(|| 1);
         assert_eq!(got.unwrap_err(), AcquireError::TimedOut);
         assert!(!lock.is_creating(), "it was given up");
         assert!(lock.try_acquire().is_ok());
@@ -569,7 +563,8 @@ fn l10_one_time_out_covers_readers_writers_and_creations() {
 fn owned_guards_and_creations_may_go_elsewhere() {
     static FOR_GOOD: SyncReaderDogpile = SyncReaderDogpile::never_expires().born_fresh();
     let (lock, clock) = made();
-    let ReadTurn::Fresh(guard) = lock.acquire_owned() else { panic!("it is fresh") };
+    let ReadTurn::Fresh(guard) = SyncReaderDogpile::kept(&lock).turn() else { panic!("it is fresh") };
+    let guard = ReadGuard::into_owned(guard, Arc::clone(&lock));
     let again = guard.again();
     thread::spawn(move || drop(guard)).join().unwrap();
     assert!(!is_free(&lock), "one is left");
@@ -584,9 +579,10 @@ fn owned_guards_and_creations_may_go_elsewhere() {
         writer.join().unwrap();
     });
     clock.advance(MINUTE);
-    let creation = elected(lock.try_acquire_owned().unwrap());
-    let ReadTurn::Stale(guard) = lock.acquire_owned_timeout(MINUTE).unwrap() else { panic!("somebody creates") };
-    drop(guard);
+    let creation = elected(SyncReaderDogpile::kept(&lock).timeout(Duration::ZERO).turn().unwrap());
+    let turn = SyncReaderDogpile::kept(&lock).timeout(MINUTE).turn();
+    assert!(matches!(turn, Ok(ReadTurn::Stale(_))), "somebody creates");
+    drop(turn);
     let finished = thread::spawn(move || {
         drop(creation.write_lock().unwrap());
         creation.finish()
@@ -597,7 +593,7 @@ fn owned_guards_and_creations_may_go_elsewhere() {
     let guard = ReadGuard::into_owned(FOR_GOOD.acquire_or_create(|| ()), &FOR_GOOD);
     thread::spawn(move || assert_eq!(*guard, Outcome::Fresh)).join().unwrap();
     drop(FOR_GOOD.acquire_write_lock());
-    let guard = ReadGuard::into_owned(lock.get_or_create(|| Ok(1), || 1), Arc::clone(&lock));
+    let guard = ReadGuard::into_owned(lock.fetch(|| Some(1)).or_create(|| 1), Arc::clone(&lock));
     let guard = OwnedReadGuard::map(guard, |one| one + 1);
     drop(lock); // the guard keeps it
     thread::spawn(move || assert_eq!(*guard, 2)).join().unwrap();
@@ -620,7 +616,7 @@ fn a_guard_brings_its_value_and_drops_it_before_it_lets_go() {
     assert_eq!(guard.0, Outcome::Fresh);
     drop(guard);
     assert!(is_free(&lock));
-    let mut guard = lock.get_or_create(|| Ok(vec![1]), Vec::new);
+    let mut guard = lock.fetch(|| Some(vec![1])).or_create(Vec::new);
     guard.push(2);
     assert_eq!(*guard, [1, 2]);
     assert_eq!(format!("{guard:?}"), "[1, 2]");
@@ -631,49 +627,46 @@ fn every_form_yields_a_guard() {
     let (lock, _) = manual();
     let stale = || lock.mark_stale();
     let never = || -> Result<u32, Failure> { unreachable!("it is made by another form") };
-    assert_eq!(*lock.acquire_or_create_with(|creation| assert!(!creation.is_superseded())), Outcome::Created);
+    assert_eq!(*lock.access().or_create_with(|creation| assert!(!creation.is_superseded())), Outcome::Created);
     stale();
-    assert_eq!(*lock.acquire_or_create_with_timeout(MINUTE, |_| ()).unwrap(), Outcome::Created);
+    assert_eq!(*lock.access().timeout(MINUTE).or_create_with(|_| ()).unwrap(), Outcome::Created);
     stale();
-    assert_eq!(lock.acquire_or_try_create_with(|_| Err(Failure)).unwrap_err(), CreateError::Failed(Failure));
-    let made = lock.acquire_or_try_create_with_timeout(MINUTE, |_| Ok::<(), Failure>(())).unwrap();
+    assert_eq!(lock.access().or_try_create_with(|_| Err(Failure)).unwrap_err(), CreateError::Failed(Failure));
+    let made = lock.access().timeout(MINUTE).or_try_create_with(|_| Ok::<(), Failure>(())).unwrap();
     assert_eq!(*made, Outcome::Created);
     drop(made);
 
-    let missing = || Err::<u32, _>(NeedRegeneration);
-    let gone = || Err::<u32, _>(GetError::<Infallible>::NeedRegeneration);
-    assert_eq!(*lock.get_or_create_with(missing, |_| 1), 1);
-    assert_eq!(*lock.get_or_create_with_timeout(MINUTE, missing, |_| 2).unwrap(), 2);
-    assert_eq!(*lock.get_or_create_and_set_timeout(MINUTE, missing, || 3, |_| ()).unwrap(), 3);
-    assert_eq!(*lock.get_or_try_create_with(gone, |_| Ok::<_, Failure>(4)).unwrap(), 4);
-    assert_eq!(*lock.get_or_try_create_with_timeout(MINUTE, gone, |_| Ok::<_, Failure>(5)).unwrap(), 5);
+    let missing = || None::<u32>;
+    let gone = || Ok::<_, Infallible>(None::<u32>);
+    assert_eq!(*lock.fetch(missing).or_create_with(|_| 1), 1);
+    assert_eq!(*lock.fetch(missing).timeout(MINUTE).or_create_with(|_| 2).unwrap(), 2);
+    assert_eq!(*lock.fetch(missing).and_set(|_| ()).timeout(MINUTE).or_create(|| 3).unwrap(), 3);
+    assert_eq!(*lock.fetch(gone).or_try_create_with(|_| Ok::<_, Failure>(4)).unwrap(), 4);
+    assert_eq!(*lock.fetch(gone).timeout(MINUTE).or_try_create_with(|_| Ok::<_, Failure>(5)).unwrap(), 5);
     let set = |_: &u32| Ok::<(), Failure>(());
-    assert_eq!(*lock.get_or_try_create_and_set_timeout(MINUTE, gone, || Ok(6), set).unwrap(), 6);
-    assert_eq!(*lock.get_or_try_create_timeout(MINUTE, || Ok::<_, GetError<Failure>>(7), never).unwrap(), 7);
+    assert_eq!(*lock.fetch(gone).and_set(set).timeout(MINUTE).or_try_create(|| Ok(6)).unwrap(), 6);
+    assert_eq!(*lock.fetch(|| Ok::<_, Failure>(Some(7))).timeout(MINUTE).or_try_create(never).unwrap(), 7);
 
     let stamped = |value| Stamped { value, created: SystemTime::UNIX_EPOCH };
-    let missing = || Err::<Stamped<u32>, _>(NeedRegeneration);
-    let gone = || Err::<Stamped<u32>, _>(GetError::<Infallible>::NeedRegeneration);
-    assert_eq!(lock.get_or_create_stamped_with(missing, |_| 1).value, 1);
-    assert_eq!(lock.get_or_create_stamped_timeout(MINUTE, missing, || 2).unwrap().value, 2);
-    assert_eq!(lock.get_or_create_stamped_with_timeout(MINUTE, missing, |_| 3).unwrap().value, 3);
-    assert_eq!(lock.get_or_create_stamped_and_set_timeout(MINUTE, missing, || 4, |_| ()).unwrap().value, 4);
-    assert_eq!(lock.get_or_try_create_stamped(gone, || Ok::<_, Failure>(5)).unwrap().value, 5);
-    assert_eq!(lock.get_or_try_create_stamped_with(gone, |_| Ok::<_, Failure>(6)).unwrap().value, 6);
-    assert_eq!(lock.get_or_try_create_stamped_timeout(MINUTE, gone, || Ok::<_, Failure>(7)).unwrap().value, 7);
-    let made = lock.get_or_try_create_stamped_with_timeout(MINUTE, gone, |_| Ok::<_, Failure>(8)).unwrap();
+    let missing = || None::<Stamped<u32>>;
+    let gone = || Ok::<_, Infallible>(None::<Stamped<u32>>);
+    assert_eq!(lock.fetch_stamped(missing).or_create_with(|_| 1).value, 1);
+    assert_eq!(lock.fetch_stamped(missing).timeout(MINUTE).or_create(|| 2).unwrap().value, 2);
+    assert_eq!(lock.fetch_stamped(missing).timeout(MINUTE).or_create_with(|_| 3).unwrap().value, 3);
+    assert_eq!(lock.fetch_stamped(missing).and_set(|_| ()).timeout(MINUTE).or_create(|| 4).unwrap().value, 4);
+    assert_eq!(lock.fetch_stamped(gone).or_try_create(|| Ok::<_, Failure>(5)).unwrap().value, 5);
+    assert_eq!(lock.fetch_stamped(gone).or_try_create_with(|_| Ok::<_, Failure>(6)).unwrap().value, 6);
+    assert_eq!(lock.fetch_stamped(gone).timeout(MINUTE).or_try_create(|| Ok::<_, Failure>(7)).unwrap().value, 7);
+    let made = lock.fetch_stamped(gone).timeout(MINUTE).or_try_create_with(|_| Ok::<_, Failure>(8)).unwrap();
     assert_eq!(made.value, 8);
     drop(made);
     let set = |_: &Stamped<u32>| Ok::<(), Failure>(());
-    assert_eq!(lock.get_or_try_create_stamped_and_set_timeout(MINUTE, gone, || Ok(9), set).unwrap().value, 9);
+    assert_eq!(lock.fetch_stamped(gone).and_set(set).timeout(MINUTE).or_try_create(|| Ok(9)).unwrap().value, 9);
     // A stamp that is long past is stale: whoever comes first creates, and the others are given the old one.
-    let guard = lock.get_or_create_stamped(
-        || Ok(stamped(1)),
-        || {
-            assert_eq!(elsewhere(|| lock.get_or_create_stamped(|| Ok(stamped(1)), || 0).value), 1);
-            10
-        },
-    );
+    let guard = lock.fetch_stamped(|| Some(stamped(1))).or_create(|| {
+        assert_eq!(elsewhere(|| lock.fetch_stamped(|| Some(stamped(1))).or_create(|| 0).value), 1);
+        10
+    });
     assert_eq!(guard.value, 10);
     drop(guard);
     assert!(is_free(&lock));

@@ -16,7 +16,8 @@ fn all_wait(runtime: &Runtime, lock: &Arc<Dogpile>) -> usize {
     let tasks: Vec<_> = (0..TASKS)
         .map(|_| {
             let lock = Arc::clone(lock);
-            runtime.spawn(async move { lock.acquire_or_create_async(async || panic!("one creation serves all")).await })
+            runtime
+                .spawn(async move { lock.access_async().or_create(async || panic!("one creation serves all")).await })
         })
         .collect();
     while lock.waiting() != TASKS {

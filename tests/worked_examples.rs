@@ -6,7 +6,7 @@
 //! lost, and a value for everybody. In those of the reader lock the resource is emptied and slowly refilled in its
 //! place.
 
-use dogpile::{Clock, Dogpile, ManualClock, NeedRegeneration, ReadGuard, SyncReaderDogpile};
+use dogpile::{Clock, Dogpile, ManualClock, ReadGuard, SyncReaderDogpile};
 use parking_lot::Mutex; // not std's: see `tests/contract/laws.rs`
 use std::cell::Cell;
 use std::sync::Arc;
@@ -48,10 +48,7 @@ impl Example {
         let creating = AtomicBool::new(false);
         let (creations, told_twice) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let last = AtomicU64::new(0);
-        let get = || {
-            let found = store.lock().filter(|made| clock.elapsed().saturating_sub(*made) < self.lost_after);
-            found.ok_or(NeedRegeneration)
-        };
+        let get = || store.lock().filter(|made| clock.elapsed().saturating_sub(*made) < self.lost_after);
         let create = |calls: usize| {
             assert!(!creating.swap(true, Ordering::SeqCst), "one creator at a time (L1)");
             if calls == 2 {
@@ -75,7 +72,7 @@ impl Example {
                 assert!(calls.get() <= 2, "never a third time (L8)");
                 get()
             };
-            lock.get_or_create(counted, || create(calls.get()))
+            lock.fetch(counted).or_create(|| create(calls.get()))
         };
         thread::scope(|scope| {
             let use_it = || {
@@ -259,25 +256,25 @@ fn returning_while_in_progress() {
     let lock = Dogpile::with_clock(ms(50), Arc::clone(&clock));
     let store = AtomicUsize::new(0);
     let get = || match store.load(Ordering::SeqCst) {
-        0 => Err(NeedRegeneration),
-        value => Ok(value),
+        0 => None,
+        value => Some(value),
     };
     let make = |value| {
         store.store(value, Ordering::SeqCst);
         value
     };
-    assert_eq!(lock.get_or_create(get, || make(1)), 1);
+    assert_eq!(lock.fetch(get).or_create(|| make(1)), 1);
     clock.advance(ms(50));
-    let created = lock.get_or_create(get, || {
+    let created = lock.fetch(get).or_create(|| {
         thread::scope(|scope| {
-            let others: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| lock.get_or_create(get, || 99))).collect();
+            let others: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| lock.fetch(get).or_create(|| 99))).collect();
             // They all return while this creator is still at it.
             assert!(others.into_iter().all(|other| other.join().unwrap() == 1));
         });
         make(2)
     });
     assert_eq!(created, 2);
-    assert_eq!(lock.get_or_create(get, || 99), 2);
+    assert_eq!(lock.fetch(get).or_create(|| 99), 2);
 }
 
 const SWAPPED: Example =
@@ -293,7 +290,7 @@ fn assert_swapped(seen: &Seen) {
 #[test]
 fn slow_writes_under_readers_in_lock_mode() {
     let seen = SWAPPED.swap(WRITE, |lock, resource, prepare, refill| {
-        let guard = lock.acquire_or_create_with(|creation| {
+        let guard = lock.access().or_create_with(|creation| {
             let edition = prepare();
             let _alone = creation.write_lock().unwrap();
             refill(edition);
@@ -306,11 +303,9 @@ fn slow_writes_under_readers_in_lock_mode() {
 #[test]
 fn slow_writes_under_readers_in_getter_mode() {
     let seen = SWAPPED.swap(WRITE, |lock, resource, prepare, refill| {
-        let getter = || {
-            // What is there is whole: it is called under the guard.
-            resource.read().map_err(|error| panic!("{error}"))
-        };
-        lock.get_or_create_and_set(getter, prepare, |edition| refill(*edition))
+        // What is there is whole: it is called under the guard.
+        let getter = || Some(resource.read().unwrap());
+        lock.fetch(getter).and_set(|edition| refill(*edition)).or_create(prepare)
     });
     assert_swapped(&seen);
 }

@@ -2,14 +2,13 @@
 
 use crate::{AT_HALF, Clock, HALF, MINUTE, MORTAL, PAUSING, SECOND, SHORT_LIVED, Shelf, nobody};
 use dogpile::{
-    AcquireError, Cached, CachedFn, CachedGuard, CreateError, Dogpile, GetError, Made, ManualClock, MonotonicClock,
-    NeedRegeneration, Outcome, ReadGuard, Registry, Renewal, Stamped, SyncReaderDogpile, WriteLockError,
+    AcquireError, Cached, CachedFn, CachedGuard, CreateError, Dogpile, ManualClock, MonotonicClock, Outcome, Policy,
+    ReadGuard, Registry, Renewal, Stamped, SyncReaderDogpile, ThreadPerJob, WriteLockError,
 };
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::time::Duration;
 
 fn clock() -> Clock {
@@ -21,7 +20,7 @@ fn cached_returns_the_old_value_and_publishes_the_new() {
     let clock = clock();
     let lock = Arc::new(Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&AT_HALF));
     let shelf = Shelf::default();
-    let get = |value| Cached::get_or_create_in_background(&lock, &shelf, move |_| Made::new(value));
+    let get = |value| Cached::kept(&lock).in_background(&shelf).or_create(move || value);
     let told = |guard: &CachedGuard<u32>| (**guard, CachedGuard::outcome(guard));
     assert_eq!(told(&get(1)), (1, Outcome::Created));
     assert!(shelf.is_empty());
@@ -47,11 +46,11 @@ fn c21_what_is_too_old_is_created_here_on_every_type() {
     drop(readers.acquire_or_create(|| ()));
     let old = Stamped { value: 1, created: dogpile::Clock::wall(&*clock) };
     clock.advance(MINUTE + SECOND);
-    let got = Cached::get_or_create_in_background(&cached, &nobody, |_| Made::new(2));
+    let got = Cached::kept(&cached).in_background(&nobody).or_create(|| 2);
     assert_eq!((*got, CachedGuard::outcome(&got)), (2, Outcome::Created));
-    let guard = SyncReaderDogpile::acquire_or_create_in_background(&readers, &nobody, |_| ());
+    let guard = SyncReaderDogpile::kept(&readers).in_background(&nobody).or_create(|| ());
     assert_eq!(*guard, Outcome::Created);
-    let got = Dogpile::get_or_create_stamped_in_background(&stamped, &nobody, || Ok(old), |_| 2);
+    let got = Dogpile::kept(&stamped).fetch_stamped(|| Some(old)).in_background(&nobody).or_create(|| 2);
     assert_eq!(got.value, 2);
 }
 
@@ -61,20 +60,20 @@ fn cached_renewals_know_the_old_value_in_their_job() {
     lock.set(1);
     lock.mark_stale();
     let shelf = Shelf::default();
-    let got = Cached::get_or_try_create_in_background(&lock, &shelf, |renewal: &Renewal<'_, _>| {
+    let got = Cached::kept(&lock).in_background(&shelf).or_try_create_with(|renewal: &Renewal<'_, _>| {
         assert_eq!(renewal.old(), Some(&1));
         Ok::<_, Infallible>(renewal.unchanged().unwrap())
     });
     assert_eq!(*got.unwrap(), 1);
     shelf.take()();
-    assert_eq!(lock.try_get().as_deref(), Some(&1));
+    assert_eq!(lock.get_fresh().as_deref(), Some(&1));
     lock.mark_stale();
-    let got = Cached::get_or_create_in_background_timeout(&lock, &shelf, Duration::ZERO, |_| Made::new(2));
+    let got = Cached::kept(&lock).timeout(Duration::ZERO).in_background(&shelf).or_create(|| 2);
     assert_eq!(got.as_deref(), Ok(&1));
     lock.set(3);
     shelf.take()();
-    assert_eq!(lock.try_get().as_deref(), Some(&3), "C6: what was set stays");
-    let got = Cached::get_or_try_create_in_background_timeout(&lock, &nobody, Duration::ZERO, |_| Err("unwanted"));
+    assert_eq!(lock.get_fresh().as_deref(), Some(&3), "C6: what was set stays");
+    let got = Cached::kept(&lock).timeout(Duration::ZERO).in_background(&nobody).or_try_create(|| Err("unwanted"));
     assert_eq!(got.as_deref(), Ok(&3));
 }
 
@@ -85,14 +84,14 @@ fn functions_run_in_the_background_in_each_of_their_forms() {
     let function = move || counts.fetch_add(1, Ordering::SeqCst);
     let function =
         Arc::new(CachedFn::<u32, _, _>::with_clock(MINUTE, Arc::clone(&clock), function).with_policy(&AT_HALF));
-    assert_eq!(*CachedFn::get_in_background(&function, &nobody), 0);
-    assert_eq!(*CachedFn::get_in_background(&function, &nobody), 0);
+    assert_eq!(*CachedFn::kept(&function).in_background(&nobody).get(), 0);
+    assert_eq!(*CachedFn::kept(&function).in_background(&nobody).get(), 0);
     clock.advance(HALF);
-    assert_eq!(*CachedFn::get_in_background(&function, &shelf), 0);
+    assert_eq!(*CachedFn::kept(&function).in_background(&shelf).get(), 0);
     shelf.take()();
-    assert_eq!(*CachedFn::get_in_background_timeout(&function, &nobody, Duration::ZERO).unwrap(), 1);
+    assert_eq!(*CachedFn::kept(&function).timeout(Duration::ZERO).in_background(&nobody).try_get().unwrap(), 1);
     clock.advance(MINUTE);
-    let got = CachedFn::get_in_background_timeout(&function, &shelf, Duration::ZERO).unwrap();
+    let got = CachedFn::kept(&function).timeout(Duration::ZERO).in_background(&shelf).try_get().unwrap();
     assert_eq!((*got, CachedGuard::outcome(&got)), (1, Outcome::Stale));
     shelf.take()();
     assert_eq!(*function.get(), 2);
@@ -109,7 +108,7 @@ fn functions_that_fail_in_the_background_leave_the_old_result() {
     let function =
         Arc::new(CachedFn::<u32, _, _>::with_clock(MINUTE, Arc::clone(&clock), function).with_policy(&PAUSING));
     fails.store(1, Ordering::SeqCst);
-    let failed = CachedFn::get_fallible_in_background(&function, &nobody);
+    let failed = CachedFn::kept(&function).in_background(&nobody).try_get();
     assert_eq!(
         failed.map(|_| ()),
         Err(CreateError::Failed("failed with 1".to_owned())),
@@ -117,15 +116,15 @@ fn functions_that_fail_in_the_background_leave_the_old_result() {
     );
     clock.advance(MINUTE);
     fails.store(0, Ordering::SeqCst);
-    assert_eq!(CachedFn::get_fallible_in_background(&function, &nobody).as_deref(), Ok(&7));
+    assert_eq!(CachedFn::kept(&function).in_background(&nobody).try_get().as_deref(), Ok(&7));
     clock.advance(MINUTE);
     fails.store(2, Ordering::SeqCst);
-    let old = CachedFn::get_fallible_in_background_timeout(&function, &shelf, Duration::ZERO);
+    let old = CachedFn::kept(&function).timeout(Duration::ZERO).in_background(&shelf).try_get();
     assert_eq!(old.as_deref(), Ok(&7));
     shelf.take()();
     assert!(function.paused_for().is_some());
     function.invalidate();
-    let told = CachedFn::get_fallible_in_background_timeout(&function, &shelf, Duration::MAX);
+    let told = CachedFn::kept(&function).timeout(Duration::MAX).in_background(&shelf).try_get();
     assert!(matches!(told, Err(CreateError::Paused { cause, .. }) if *cause == *"failed with 2"));
 }
 
@@ -138,16 +137,16 @@ fn a_lock_is_held_by_a_static_an_arc_or_a_registry() {
     let shelf = Shelf::default();
     LOCK.acquire_or_create(|| ());
     LOCK.mark_stale();
-    assert_eq!(Dogpile::acquire_or_create_in_background(&LOCK, &shelf, |_| ()), Outcome::Stale);
+    assert_eq!(Dogpile::kept(&LOCK).in_background(&shelf).or_create(|| ()), Outcome::Stale);
     shelf.take()();
     assert!(!LOCK.is_expired());
-    assert_eq!(*Cached::get_or_create_in_background(&CACHED, &nobody, |_| Made::new(1)), 1);
-    assert_eq!(*CachedFn::get_in_background(&FUNCTION, &nobody), 1);
+    assert_eq!(*CACHED.access().in_background(&nobody).or_create(|| 1), 1);
+    assert_eq!(*CachedFn::kept(&FUNCTION).in_background(&nobody).get(), 1);
 
     let held = LOCKS.get(&1);
     held.acquire_or_create(|| ());
     held.mark_stale();
-    assert_eq!(Dogpile::acquire_or_create_in_background(&held, &shelf, |_| ()), Outcome::Stale);
+    assert_eq!(Dogpile::kept(&held).in_background(&shelf).or_create(|| ()), Outcome::Stale);
     drop(held);
     assert_eq!(LOCKS.len(), 1, "the job holds it");
     shelf.take()();
@@ -157,15 +156,15 @@ fn a_lock_is_held_by_a_static_an_arc_or_a_registry() {
     let held = locks.get_owned(&1);
     held.set(1);
     held.mark_stale();
-    assert_eq!(*Cached::get_or_create_in_background(&held, &shelf, |_| Made::new(2)), 1);
+    assert_eq!(*Cached::kept(&held).in_background(&shelf).or_create(|| 2), 1);
     drop((held, locks));
     shelf.take()(); // its registry is still there
 }
 
 // --- getter modes
 
-fn finds(value: u32) -> impl FnMut() -> Result<u32, NeedRegeneration> {
-    move || Ok(value)
+fn finds(value: u32) -> impl FnMut() -> Option<u32> {
+    move || Some(value)
 }
 
 #[test]
@@ -175,13 +174,13 @@ fn a_getter_brings_the_old_value_once() {
     let (shelf, calls) = (Shelf::default(), Cell::new(0));
     let getter = || {
         calls.set(calls.get() + 1);
-        Ok(1)
+        Some(1)
     };
-    assert_eq!(Dogpile::get_or_create_in_background(&lock, &shelf, getter, |_| 2), 1);
+    assert_eq!(Dogpile::kept(&lock).fetch(getter).in_background(&shelf).or_create(|| 2), 1);
     assert_eq!(calls.get(), 1);
     shelf.take()();
     assert!(!lock.is_expired());
-    let got = Dogpile::get_or_create_in_background_timeout(&lock, &nobody, Duration::ZERO, finds(2), |_| 3);
+    let got = Dogpile::kept(&lock).fetch(finds(2)).timeout(Duration::ZERO).in_background(&nobody).or_create(|| 3);
     assert_eq!(got, Ok(2));
 }
 
@@ -189,11 +188,11 @@ fn a_getter_brings_the_old_value_once() {
 fn l6_what_was_invalidated_is_not_what_the_store_still_holds() {
     let lock = Arc::new(Dogpile::never_expires().born_fresh());
     lock.invalidate();
-    let getter = || -> Result<u32, NeedRegeneration> { panic!("what it finds was invalidated") };
-    assert_eq!(Dogpile::get_or_create_in_background(&lock, &nobody, getter, |_| 2), 2);
+    let getter = || -> Option<u32> { panic!("what it finds was invalidated") };
+    assert_eq!(Dogpile::kept(&lock).fetch(getter).in_background(&nobody).or_create(|| 2), 2);
     let readers = resource();
     readers.invalidate();
-    assert_eq!(*SyncReaderDogpile::get_or_create_in_background(&readers, &nobody, getter, |_| 2), 2);
+    assert_eq!(*SyncReaderDogpile::kept(&readers).fetch(getter).in_background(&nobody).or_create(|| 2), 2);
 }
 
 #[test]
@@ -203,9 +202,9 @@ fn l8_what_the_getter_does_not_find_is_created_here() {
     let calls = Cell::new(0);
     let getter = || {
         calls.set(calls.get() + 1);
-        Err(NeedRegeneration)
+        None
     };
-    assert_eq!(Dogpile::get_or_create_in_background(&lock, &nobody, getter, |_| 2), 2);
+    assert_eq!(Dogpile::kept(&lock).fetch(getter).in_background(&nobody).or_create(|| 2), 2);
     assert_eq!(calls.get(), 1);
     assert!(!lock.is_expired());
 }
@@ -214,8 +213,7 @@ fn l8_what_the_getter_does_not_find_is_created_here() {
 fn a_getter_that_fails_is_no_failed_creation() {
     let lock = Arc::new(Dogpile::never_expires().born_fresh().with_policy(&PAUSING));
     lock.mark_stale();
-    let got: Result<u32, CreateError<&str, &str>> =
-        Dogpile::get_or_try_create_in_background(&lock, &nobody, || Err(GetError::Failed("down")), |_| Ok(2));
+    let got = Dogpile::kept(&lock).fetch(|| Err("down")).in_background(&nobody).or_try_create(|| Ok::<_, &str>(2));
     assert_eq!(got, Err(CreateError::GetterFailed("down")));
     assert!(!lock.is_creating() && lock.paused_for().is_none());
     assert_eq!(lock.stats().failures, 0);
@@ -229,11 +227,11 @@ fn c11_a_getter_that_takes_too_long_creates_nothing() {
     let shelf = Shelf::default();
     let getter = || {
         clock.advance(MINUTE);
-        let another = || Dogpile::acquire_or_create_in_background(&lock, &shelf, |_| ());
+        let another = || Dogpile::kept(&lock).in_background(&shelf).or_create(|| ());
         assert_eq!(std::thread::scope(|scope| scope.spawn(another).join().unwrap()), Outcome::Stale);
-        Ok(1)
+        Some(1)
     };
-    assert_eq!(Dogpile::get_or_create_in_background(&lock, &nobody, getter, |_| 2), 1);
+    assert_eq!(Dogpile::kept(&lock).fetch(getter).in_background(&nobody).or_create(|| 2), 1);
     shelf.take()();
     assert!(!lock.is_expired());
 }
@@ -245,19 +243,18 @@ fn stamped_values_are_renewed_in_the_background() {
     let (shelf, (stored, store)) = (Shelf::default(), mpsc::channel());
     let old = Stamped { value: 1, created: dogpile::Clock::wall(&*clock) };
     clock.advance(MINUTE);
-    let getter = || Ok::<_, GetError<Infallible>>(old);
+    let getter = || Ok::<_, Infallible>(Some(old));
     let creator = move |creation: &dogpile::Creation<'_, Dogpile<Clock>>| {
         creation.publish(|| stored.send(2).unwrap()).map_err(|error| error.to_string()).map(|()| 2)
     };
-    let got = Dogpile::get_or_try_create_stamped_in_background(&lock, &shelf, getter, creator).unwrap();
+    let got = Dogpile::kept(&lock).fetch_stamped(getter).in_background(&shelf).or_try_create_with(creator).unwrap();
     assert_eq!(got.value, 1);
     shelf.take()();
     assert_eq!(store.recv(), Ok(2));
     let fresh = Stamped { value: 3, created: dogpile::Clock::wall(&*clock) };
-    let got = Dogpile::get_or_create_stamped_in_background(&lock, &nobody, || Ok(fresh), |_| 4);
+    let got = Dogpile::kept(&lock).fetch_stamped(|| Some(fresh)).in_background(&nobody).or_create(|| 4);
     assert_eq!(got.value, 3);
-    let got =
-        Dogpile::get_or_create_stamped_in_background_timeout(&lock, &nobody, MINUTE, || Err(NeedRegeneration), |_| 5);
+    let got = Dogpile::kept(&lock).fetch_stamped(|| None).timeout(MINUTE).in_background(&nobody).or_create(|| 5);
     assert_eq!(got.unwrap().value, 5, "what is lost is created here");
 }
 
@@ -274,7 +271,7 @@ fn resource() -> Arc<SyncReaderDogpile> {
 fn l9_who_hands_over_reads_the_old_resource_and_the_swap_waits_for_it() {
     let (lock, shelf) = (resource(), Shelf::default());
     let (swapped, swaps) = mpsc::channel();
-    let guard = SyncReaderDogpile::acquire_or_create_in_background(&lock, &shelf, move |creation| {
+    let guard = SyncReaderDogpile::kept(&lock).in_background(&shelf).or_create_with(move |creation| {
         let alone = creation.write_lock().unwrap();
         swapped.send(()).unwrap();
         drop(alone);
@@ -288,7 +285,7 @@ fn l9_who_hands_over_reads_the_old_resource_and_the_swap_waits_for_it() {
     drop(guard);
     swaps.recv().unwrap();
     job.join().unwrap();
-    let fresh = SyncReaderDogpile::acquire_or_create_in_background_timeout(&lock, &nobody, Duration::ZERO, |_| ());
+    let fresh = SyncReaderDogpile::kept(&lock).timeout(Duration::ZERO).in_background(&nobody).or_create(|| ());
     assert_eq!(fresh.as_deref(), Ok(&Outcome::Fresh));
 }
 
@@ -296,7 +293,7 @@ fn l9_who_hands_over_reads_the_old_resource_and_the_swap_waits_for_it() {
 fn l7_c25_a_job_that_is_run_at_once_is_told_that_its_thread_reads() {
     let (lock, (told, tells)) = (resource(), mpsc::channel());
     let guard =
-        SyncReaderDogpile::acquire_or_try_create_in_background(&lock, &|job: dogpile::Job| job(), move |creation| {
+        SyncReaderDogpile::kept(&lock).in_background(&|job: dogpile::Job| job()).or_try_create_with(move |creation| {
             let refused = creation.write_lock().map(drop);
             told.send(refused).unwrap();
             refused
@@ -310,23 +307,17 @@ fn l7_c25_a_job_that_is_run_at_once_is_told_that_its_thread_reads() {
 fn l9_who_reads_already_is_not_elected() {
     let lock = resource();
     let shelf = Shelf::default();
-    let outer = SyncReaderDogpile::acquire_or_create_in_background(&lock, &shelf, |_| ());
-    let inner = SyncReaderDogpile::acquire_or_create_in_background(&lock, &nobody, |_| ());
+    let outer = SyncReaderDogpile::kept(&lock).in_background(&shelf).or_create(|| ());
+    let inner = SyncReaderDogpile::kept(&lock).in_background(&nobody).or_create(|| ());
     assert_eq!((*outer, *inner), (Outcome::Stale, Outcome::Stale));
     drop(shelf);
     lock.invalidate();
-    let nested = SyncReaderDogpile::get_or_create_in_background_timeout(
-        &lock,
-        &nobody,
-        Duration::MAX,
-        || Err::<u32, _>(NeedRegeneration),
-        |_| 1,
-    );
+    let nested = SyncReaderDogpile::kept(&lock).fetch(|| None::<u32>).timeout(Duration::MAX).in_background(&nobody);
+    let nested = nested.or_create(|| 1);
     assert_eq!(nested.map(|guard| *guard), Err(AcquireError::ReadLockHeld));
     drop((outer, inner));
-    let created = SyncReaderDogpile::acquire_or_try_create_in_background_timeout(&lock, &nobody, MINUTE, |_| {
-        Ok::<_, Infallible>(())
-    });
+    let created =
+        SyncReaderDogpile::kept(&lock).timeout(MINUTE).in_background(&nobody).or_try_create(|| Ok::<_, Infallible>(()));
     assert_eq!(created.as_deref(), Ok(&Outcome::Created));
 }
 
@@ -334,7 +325,7 @@ fn l9_who_reads_already_is_not_elected() {
 fn l9_a_getter_runs_under_the_guard_that_is_returned() {
     let (lock, shelf) = (resource(), Shelf::default());
     let guard: ReadGuard<'_, u32> =
-        SyncReaderDogpile::get_or_create_in_background(&lock, &shelf, finds(1), |creation| {
+        SyncReaderDogpile::kept(&lock).fetch(finds(1)).in_background(&shelf).or_create_with(|creation| {
             creation.write_lock().map(drop).unwrap();
             2
         });
@@ -343,12 +334,10 @@ fn l9_a_getter_runs_under_the_guard_that_is_returned() {
     drop(guard);
     shelf.take()();
     assert!(!lock.is_expired());
-    let got = SyncReaderDogpile::get_or_try_create_in_background(
-        &lock,
-        &nobody,
-        || Err::<u32, _>(GetError::<Infallible>::NeedRegeneration),
-        |_| Ok::<_, Infallible>(3),
-    );
+    let got = SyncReaderDogpile::kept(&lock)
+        .fetch(|| Ok::<_, Infallible>(None::<u32>))
+        .in_background(&nobody)
+        .or_try_create(|| Ok::<_, Infallible>(3));
     assert_eq!(*got.unwrap(), 3, "what is lost is created here");
 }
 
@@ -356,28 +345,23 @@ fn l9_a_getter_runs_under_the_guard_that_is_returned() {
 fn stamped_resources_are_renewed_in_the_background() {
     let lock: Arc<SyncReaderDogpile<MonotonicClock>> = Arc::new(SyncReaderDogpile::new(MINUTE));
     let (shelf, old) = (Shelf::default(), Stamped::from_unix_nanos(1, 1));
-    let got = SyncReaderDogpile::get_or_create_stamped_in_background(&lock, &shelf, || Ok(old), |_| 2);
+    let got = SyncReaderDogpile::kept(&lock).fetch_stamped(|| Some(old)).in_background(&shelf).or_create(|| 2);
     assert_eq!(got.value, 1);
     drop(got);
     shelf.take()();
-    let got = SyncReaderDogpile::get_or_create_stamped_in_background_timeout(
-        &lock,
-        &nobody,
-        MINUTE,
-        || Err(NeedRegeneration),
-        |_| 3,
-    );
+    let got =
+        SyncReaderDogpile::kept(&lock).fetch_stamped(|| None).timeout(MINUTE).in_background(&nobody).or_create(|| 3);
     assert_eq!(got.map(|guard| guard.value), Ok(3));
-    let got: Result<_, CreateError<&str>> = SyncReaderDogpile::get_or_try_create_stamped_in_background_timeout(
-        &lock,
-        &shelf,
-        MINUTE,
-        || Ok(old),
-        |_| Err("no answer"),
-    );
+    let got = SyncReaderDogpile::kept(&lock)
+        .fetch_stamped(|| Some(old))
+        .timeout(MINUTE)
+        .in_background(&shelf)
+        .or_try_create(|| Err("no answer"));
     assert_eq!(got.map(|guard| guard.value), Ok(1));
-    let got: Result<_, CreateError<&str>> =
-        SyncReaderDogpile::get_or_try_create_stamped_in_background(&lock, &nobody, || Ok(old), |_| Err("no answer"));
+    let got = SyncReaderDogpile::kept(&lock)
+        .fetch_stamped(|| Some(old))
+        .in_background(&nobody)
+        .or_try_create(|| Err("no answer"));
     assert_eq!(got.map(|guard| guard.value), Ok(1), "somebody creates already");
     shelf.take()();
     assert_eq!(lock.stats().failures, 1);
@@ -392,17 +376,59 @@ fn c11_a_getter_that_takes_too_long_and_finds_nothing_leaves_it_to_the_other() {
     let getter = || {
         if other.borrow().is_none() {
             clock.advance(MINUTE);
-            let elected = || match lock.acquire_owned() {
+            let elected = || match Dogpile::kept(&lock).turn() {
                 dogpile::Turn::Create(creation) => creation,
                 turn => panic!("{turn:?}"),
             };
             *other.borrow_mut() = Some(std::thread::scope(|scope| scope.spawn(elected).join().unwrap()));
         }
-        Err::<u32, _>(NeedRegeneration)
+        None::<u32>
     };
     let unwanted = |_: &_| panic!("the other creates");
-    let told = Dogpile::get_or_create_in_background_timeout(&lock, &nobody, Duration::ZERO, getter, unwanted);
+    let told =
+        Dogpile::kept(&lock).fetch(getter).timeout(Duration::ZERO).in_background(&nobody).or_create_with(unwanted);
     assert_eq!(told, Err(AcquireError::TimedOut), "L8: twice is enough; then it waits");
     other.take().unwrap().finish();
     assert!(!lock.is_expired());
+}
+
+/// Tells the time, and how many hold the function meanwhile.
+#[derive(Clone, Debug, Default)]
+struct Counting {
+    clock: Arc<ManualClock>,
+    function: Arc<OnceLock<Weak<CountedFn>>>,
+    most: Arc<AtomicUsize>,
+}
+
+type CountedFn = CachedFn<u32, Box<dyn Fn() -> u32 + Send + Sync>, Counting>;
+
+impl dogpile::Clock for Counting {
+    fn now(&self) -> u64 {
+        let holders = self.function.get().map_or(0, Weak::strong_count);
+        self.most.fetch_max(holders, Ordering::SeqCst);
+        dogpile::Clock::now(&*self.clock)
+    }
+}
+
+#[test]
+fn l12_a_function_is_shared_by_who_creates_and_by_nobody_else() {
+    static EARLY: Policy = Policy::builder().refresh_early(1.0).build_const();
+    let counting = Counting::default();
+    let clock = Arc::clone(&counting.clock);
+    let slow = Box::new(move || -> u32 {
+        clock.advance(SECOND);
+        1
+    });
+    let function: CountedFn = CachedFn::with_clock(MINUTE, counting.clone(), slow as _).with_policy(&EARLY);
+    let function = Arc::new(function);
+    counting.function.set(Arc::downgrade(&function)).unwrap();
+    assert_eq!(*CachedFn::kept(&function).in_background(&ThreadPerJob).get(), 1);
+    // It may be due early from here on, and is by e^-15: so each access looks, and draws.
+    counting.clock.advance(SECOND * 45);
+    counting.most.store(0, Ordering::SeqCst);
+    for _ in 0..10 {
+        let got = CachedFn::kept(&function).in_background(&ThreadPerJob).get();
+        assert_eq!(CachedGuard::outcome(&got), Outcome::Fresh);
+    }
+    assert_eq!(counting.most.load(Ordering::SeqCst), 1);
 }

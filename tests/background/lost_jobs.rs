@@ -32,7 +32,7 @@ fn f7_c9_a_refusal_is_nothing_to_pause_after() {
     drop(shelf);
     assert_eq!((lock.paused_for(), lock.stats().failures), (None, 0));
     lock.invalidate();
-    assert_eq!(Dogpile::acquire_or_create_in_background(&lock, &crate::nobody, |_| ()), Outcome::Created);
+    assert_eq!(Dogpile::kept(&lock).in_background(&crate::nobody).or_create(|| ()), Outcome::Created);
 }
 
 #[test]
@@ -66,12 +66,14 @@ fn c9_a_runner_that_panics_frees_the_lock() {
 fn c10_a_creator_that_panics_in_its_job_frees_the_lock_and_no_more() {
     let (lock, _) = stale(&PAUSING);
     let shelf = Shelf::default();
-    Dogpile::acquire_or_create_in_background(&lock, &shelf, |_| panic!("on purpose"));
+    Dogpile::kept(&lock).in_background(&shelf).or_create(|| panic!("on purpose"));
     shelf.take()(); // and does not panic
     assert!(!lock.is_creating());
     assert_eq!(lock.freshness(), Freshness::Stale);
     lock.invalidate();
-    let Err(AcquireError::Paused { cause, .. }) = lock.acquire_timeout(Duration::MAX) else { panic!("no pause") };
+    let Err(AcquireError::Paused { cause, .. }) = lock.access().timeout(Duration::MAX).turn() else {
+        panic!("no pause")
+    };
     assert_eq!(&*cause, "the creator panicked");
 }
 
@@ -81,7 +83,7 @@ fn c10_a_creator_that_fails_in_its_job_does_not_pin_the_old_value() {
     let (shelf, tried) = (Shelf::default(), Arc::new(AtomicUsize::new(0)));
     for pause in [SECOND, SECOND * 2, SECOND * 4] {
         let counts = Arc::clone(&tried);
-        let outcome = Dogpile::acquire_or_try_create_in_background(&lock, &shelf, move |_| {
+        let outcome = Dogpile::kept(&lock).in_background(&shelf).or_try_create(move || {
             counts.fetch_add(1, Ordering::SeqCst);
             Err::<(), _>("no answer")
         });
@@ -100,7 +102,7 @@ fn c10_a_creator_that_fails_in_its_job_does_not_pin_the_old_value() {
 fn c11_what_is_leaked_is_declared_dead() {
     let (lock, clock) = stale(&MORTAL);
     let shelf = Shelf::default();
-    Dogpile::acquire_or_create_in_background(&lock, &shelf, |_| unreachable!("it was dead before it began"));
+    Dogpile::kept(&lock).in_background(&shelf).or_create(|| unreachable!("it was dead before it began"));
     let late = shelf.take();
     clock.advance(SECOND);
     assert_eq!(hand_over(&lock, &shelf), Outcome::Stale, "another in its place");
@@ -131,10 +133,10 @@ fn c12_all_time_out_and_the_job_goes_on() {
     let shelf = Shelf::default();
     hand_over(&lock, &shelf);
     lock.invalidate();
-    let told = Dogpile::acquire_or_create_in_background_timeout(&lock, &crate::nobody, Duration::ZERO, |_| ());
+    let told = Dogpile::kept(&lock).timeout(Duration::ZERO).in_background(&crate::nobody).or_create(|| ());
     assert_eq!(told, Err(AcquireError::TimedOut));
     shelf.take()();
-    let outcome = Dogpile::acquire_or_create_in_background_timeout(&lock, &crate::nobody, Duration::ZERO, |_| ());
+    let outcome = Dogpile::kept(&lock).timeout(Duration::ZERO).in_background(&crate::nobody).or_create(|| ());
     assert_eq!(outcome, Ok(Outcome::Created), "what the job made was invalidated before");
 }
 
@@ -144,7 +146,9 @@ fn c9_a_runner_that_panics_has_not_run_the_creator() {
     let panics = |_: Job| panic!("no threads");
     assert!(catch_unwind(AssertUnwindSafe(|| hand_over(&lock, &panics))).is_err());
     lock.invalidate();
-    let Err(AcquireError::Paused { cause, .. }) = lock.acquire_timeout(Duration::MAX) else { panic!("no pause") };
+    let Err(AcquireError::Paused { cause, .. }) = lock.access().timeout(Duration::MAX).turn() else {
+        panic!("no pause")
+    };
     assert_eq!(&*cause, "the creation was dropped by a panic");
 }
 
@@ -163,7 +167,7 @@ impl Drop for Chain {
 fn c10_what_a_panic_brings_may_panic_too() {
     let (lock, _) = stale(&MORTAL);
     let shelf = Shelf::default();
-    Dogpile::acquire_or_create_in_background(&lock, &shelf, |_| panic_any(Chain(3)));
+    Dogpile::kept(&lock).in_background(&shelf).or_create(|| panic_any(Chain(3)));
     shelf.take()(); // and does not panic
     assert!(!lock.is_creating());
     let pool = Pool::new(1, 10);
@@ -182,7 +186,7 @@ fn c11_jobs_that_were_replaced_while_they_waited_run_nothing() {
         let creator = move |_: &_| {
             counts.fetch_add(1, Ordering::SeqCst);
         };
-        assert_eq!(Dogpile::acquire_or_create_in_background(&lock, &shelf, creator), Outcome::Stale);
+        assert_eq!(Dogpile::kept(&lock).in_background(&shelf).or_create_with(creator), Outcome::Stale);
         clock.advance(SECOND);
     }
     while !shelf.is_empty() {
@@ -193,7 +197,7 @@ fn c11_jobs_that_were_replaced_while_they_waited_run_nothing() {
     cached.set(0);
     cached.mark_stale();
     for value in 1..3 {
-        let old = Cached::get_or_create_in_background(&cached, &shelf, move |_| match value {
+        let old = Cached::kept(&cached).in_background(&shelf).or_create_with(move |_| match value {
             1 => unreachable!("it was replaced"),
             value => Made::new(value),
         });
@@ -203,5 +207,5 @@ fn c11_jobs_that_were_replaced_while_they_waited_run_nothing() {
     while !shelf.is_empty() {
         shelf.take()();
     }
-    assert_eq!(cached.try_get().as_deref(), Some(&2));
+    assert_eq!(cached.get_fresh().as_deref(), Some(&2));
 }

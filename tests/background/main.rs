@@ -10,6 +10,7 @@ mod each_type;
 mod held_job;
 mod lost_jobs;
 mod pool;
+mod setters;
 
 use dogpile::{Backoff, Dogpile, Freshness, Job, ManualClock, Outcome, Policy, Runner};
 use parking_lot::Mutex;
@@ -69,11 +70,11 @@ fn stale(policy: &'static Policy) -> (Arc<Lock>, Clock) {
 }
 
 fn hand_over(lock: &Arc<Lock>, runner: &dyn Runner) -> Outcome {
-    Dogpile::acquire_or_create_in_background(lock, runner, |_| ())
+    Dogpile::kept(lock).in_background(runner).or_create(|| ())
 }
 
 fn unwanted(lock: &Arc<Lock>) -> Outcome {
-    Dogpile::acquire_or_create_in_background(lock, &nobody, |_| panic!("nobody is to create"))
+    Dogpile::kept(lock).in_background(&nobody).or_create(|| panic!("nobody is to create"))
 }
 
 #[test]
@@ -108,14 +109,14 @@ fn what_is_missing_is_created_by_who_needs_it() {
     let here = thread::current().id();
     let created = |lock| {
         let creator = move |_: &_| assert_eq!(thread::current().id(), here);
-        Dogpile::acquire_or_create_in_background(lock, &nobody, creator)
+        Dogpile::kept(lock).in_background(&nobody).or_create_with(creator)
     };
     assert_eq!(created(&lock), Outcome::Created);
     clock.advance(MINUTE + SECOND);
     assert_eq!(created(&lock), Outcome::Created, "C21: too old to go on with");
     lock.invalidate();
     assert_eq!(created(&lock), Outcome::Created);
-    let failed = Dogpile::acquire_or_try_create_in_background(&lock, &nobody, |_| Err::<(), _>("unwanted"));
+    let failed = Dogpile::kept(&lock).in_background(&nobody).or_try_create(|| Err::<(), _>("unwanted"));
     assert_eq!(failed, Ok(Outcome::Fresh));
 }
 
@@ -124,7 +125,7 @@ fn l6_what_is_invalidated_while_its_job_waits_is_not_published() {
     let (lock, _) = stale(&AT_HALF);
     let (shelf, published) = (Shelf::default(), Arc::new(AtomicUsize::new(0)));
     let in_job = Arc::clone(&published);
-    let outcome = Dogpile::acquire_or_create_in_background(&lock, &shelf, move |creation| {
+    let outcome = Dogpile::kept(&lock).in_background(&shelf).or_create_with(move |creation| {
         assert!(creation.is_superseded());
         assert!(creation.publish(|| in_job.fetch_add(1, Ordering::SeqCst)).is_err());
     });
@@ -141,9 +142,9 @@ fn l7_a_job_knows_what_it_runs() {
     let (shelf, again) = (Shelf::default(), Arc::clone(&lock));
     let told = Arc::new(Mutex::new(None));
     let tell = Arc::clone(&told);
-    Dogpile::acquire_or_create_in_background(&lock, &shelf, move |_| {
+    Dogpile::kept(&lock).in_background(&shelf).or_create(move || {
         again.invalidate();
-        *tell.lock() = again.acquire_timeout(Duration::MAX).err();
+        *tell.lock() = again.access().timeout(Duration::MAX).turn().err();
     });
     thread::spawn(shelf.take()).join().unwrap();
     assert!(matches!(*told.lock(), Some(dogpile::AcquireError::WouldDeadlock(_))));
@@ -156,7 +157,7 @@ fn c22_a_runner_may_use_the_lock() {
     let runner = |job: Job| {
         assert!(lock.is_creating());
         assert_eq!(unwanted(&lock), Outcome::Stale);
-        assert!(lock.acquire_timeout(Duration::ZERO).is_ok());
+        assert!(lock.access().timeout(Duration::ZERO).turn().is_ok());
         lock.mark_stale();
         assert_eq!(lock.waiting(), 0);
         assert!(format!("{lock:?}").contains("creating: true"));
@@ -172,12 +173,12 @@ fn c22_a_runner_may_use_the_lock() {
 fn a_creation_of_ones_own_can_be_handed_over() {
     let (lock, clock) = stale(&PAUSING);
     let shelf = Shelf::default();
-    let dogpile::Turn::Create(creation) = lock.acquire_owned() else { panic!("not elected") };
-    creation.run_fallible_in_background(&shelf, |_| Err::<(), _>("no answer"));
+    let dogpile::Turn::Create(creation) = Dogpile::kept(&lock).turn() else { panic!("not elected") };
+    creation.try_run_in_background(&shelf, |_| Err::<(), _>("no answer"));
     shelf.take()();
     assert_eq!(lock.paused_for(), Some(SECOND));
     clock.advance(SECOND);
-    let dogpile::Turn::Create(creation) = lock.acquire_owned() else { panic!("not elected") };
+    let dogpile::Turn::Create(creation) = Dogpile::kept(&lock).turn() else { panic!("not elected") };
     creation.run_in_background(&shelf, |_| ());
     shelf.take()();
     assert_eq!(unwanted(&lock), Outcome::Fresh);

@@ -143,7 +143,7 @@ fn many_locks_one_pool() {
     let together = Arc::new(AtomicUsize::new(0));
     for lock in &locks {
         let together = Arc::clone(&together);
-        Dogpile::acquire_or_create_in_background(lock, &POOL, move |_| {
+        Dogpile::kept(lock).in_background(&POOL).or_create(move || {
             assert!(together.fetch_add(1, Ordering::SeqCst) < 2);
             thread::yield_now();
             together.fetch_sub(1, Ordering::SeqCst);

@@ -3,9 +3,8 @@
 use crate::observer::Form;
 use crate::{Failure, Round, Seen, Value, Whim};
 use dogpile::{
-    AcquireError, Cached, CachedByKey, CachedGuard, Clock as _, CreateError, Creation, Dogpile, GetError, Job, Made,
-    ManualClock, NeedRegeneration, Outcome, Policy, ReadTurn, Registry, Stamped, Store, SyncReaderDogpile, Turn,
-    WriteLockError, cached_by_key,
+    AcquireError, Cached, CachedByKey, CachedGuard, Clock as _, Closures, CreateError, Creation, Dogpile, Job, Made,
+    ManualClock, Outcome, Policy, ReadTurn, Registry, Stamped, SyncReaderDogpile, Turn, WriteLockError, cached_by_key,
 };
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
@@ -50,7 +49,7 @@ fn asked_again<T>(told: &Result<T, AcquireError>) {
 const FORMS: u32 = 3;
 
 /// A creator that cannot fail panics instead.
-fn or_panic(made: Result<Value, Failure>) -> Value {
+fn or_panic<T>(made: Result<T, Failure>) -> T {
     made.unwrap_or_else(|Failure| std::panic::resume_unwind(Box::new(crate::OnPurpose)))
 }
 
@@ -93,7 +92,8 @@ impl LockMode {
         of: Form,
         since: u64,
     ) -> Result<Value, Failure> {
-        let value = round.create(whim, of, since, || asked_again(&self.lock.acquire_timeout(Duration::ZERO)))?;
+        let value =
+            round.create(whim, of, since, || asked_again(&self.lock.access().timeout(Duration::ZERO).turn()))?;
         // Refused or not: it is its own caller's all the same.
         _ = creation.publish(|| *self.slot.lock() = Some(value));
         Ok(value)
@@ -108,19 +108,17 @@ impl Subject for LockMode {
 
     fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         let since = round.clock.now();
+        let (form, patience) = (whim.draw(FORMS), patience(whim));
         let mut made = None;
-        let outcome = match whim.draw(FORMS) {
-            0 => self.lock.acquire_or_try_create_with(|creation| {
-                made = Some(self.create(creation, whim, round, Form::Fallible, since)?);
-                Ok(())
-            }),
-            1 => Ok(self.lock.acquire_or_create_with(|creation| {
-                made = Some(or_panic(self.create(creation, whim, round, Form::Infallible, since)));
-            })),
-            _ => self.lock.acquire_or_try_create_with_timeout(patience(whim), |creation| {
-                made = Some(self.create(creation, whim, round, Form::Fallible, since)?);
-                Ok(())
-            }),
+        let mut create = |creation: &Creation<'_, Dogpile<Clock>>, of: Form| {
+            made = Some(self.create(creation, whim, round, of, since)?);
+            Ok(())
+        };
+        let access = self.lock.access();
+        let outcome = match form {
+            0 => access.or_try_create_with(|creation| create(creation, Form::Fallible)),
+            1 => Ok(access.or_create_with(|creation| or_panic(create(creation, Form::Infallible)))),
+            _ => access.timeout(patience).or_try_create_with(|creation| create(creation, Form::Fallible)),
         };
         match (outcome, made) {
             (Ok(Outcome::Created), Some(made)) => Seen::Created(made),
@@ -144,17 +142,18 @@ impl Subject for ByTurn {
 
     fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         let since = round.clock.now();
+        let access = Dogpile::kept(&self.0.lock);
         let (turn, form) = match whim.draw(FORMS) {
-            0 => (self.0.lock.acquire_owned_timeout(Duration::MAX), Form::Fallible),
-            1 => (Ok(self.0.lock.acquire_owned()), Form::Infallible),
-            _ => (self.0.lock.acquire_owned_timeout(patience(whim)), Form::Fallible),
+            0 => (access.timeout(Duration::MAX).turn(), Form::Fallible),
+            1 => (Ok(access.turn()), Form::Infallible),
+            _ => (access.timeout(patience(whim)).turn(), Form::Fallible),
         };
         let creation = match turn {
             Ok(Turn::Create(creation)) => creation,
             Ok(Turn::Fresh | Turn::Stale) => return self.0.used(),
             Err(_) => return Seen::Told,
         };
-        let run = |whim: &mut Whim| creation.run_fallible(|creation| self.0.create(creation, whim, round, form, since));
+        let run = |whim: &mut Whim| creation.try_run(|creation| self.0.create(creation, whim, round, form, since));
         let made = match whim.draw(4) {
             1 => return Seen::Failed, // dropped
             2 => thread::scope(|scope| {
@@ -198,32 +197,31 @@ impl Calls {
     }
 }
 
-/// One access by a getter, with its setter apart: how the value is got and set, what it is, and the forms.
+/// One access by a getter, with its setter apart: how it begins, how the value is got and set, and what it is.
 macro_rules! by_getter {
-    ($self:ident, $whim:ident, $round:ident, $get:expr, $set:expr, $value:expr, [$fallible:ident, $infallible:ident, $timeout:ident]) => {{
+    ($self:ident, $whim:ident, $round:ident, $fetch:ident, $get:expr, $set:expr, $value:expr) => {{
         let (since, calls) = ($round.clock.now(), Calls::default());
         let (form, patience) = ($whim.draw(FORMS), patience($whim));
-        let get = || {
+        let access = $self.lock.$fetch(|| {
             calls.get();
-            $get
-        };
+            $get()
+        });
         let mut create = |of: Form| {
-            let again = || asked_again(&$self.lock.acquire_timeout(Duration::ZERO).map(|_| ()));
+            let again = || asked_again(&$self.lock.access().timeout(Duration::ZERO).turn().map(|_| ()));
             let made = $round.create($whim, of, since, again);
             if made.is_ok() {
                 calls.made();
             }
             made
         };
-        let get_fallibly = || get().map_err(GetError::<Infallible>::from);
         let try_set = |value: &_| {
             $set(value);
             Ok(())
         };
         let got = match form {
-            0 => $self.lock.$fallible(get_fallibly, || create(Form::Fallible), try_set),
-            1 => Ok($self.lock.$infallible(get, || or_panic(create(Form::Infallible)), $set)),
-            _ => $self.lock.$timeout(patience, get_fallibly, || create(Form::Fallible), try_set),
+            0 => access.and_set(try_set).or_try_create(|| create(Form::Fallible)),
+            1 => Ok(access.and_set($set).or_create(|| or_panic(create(Form::Infallible)))),
+            _ => access.and_set(try_set).timeout(patience).or_try_create(|| create(Form::Fallible)),
         };
         seen(calls.made.get(), got, $value)
     }};
@@ -245,18 +243,10 @@ impl Subject for GetterMode {
         let get = || {
             let mut slot = self.slot.lock();
             slot.take_if(|_| loses);
-            slot.ok_or(NeedRegeneration)
+            *slot
         };
         let set = |value: &Value| *self.slot.lock() = Some(*value);
-        by_getter!(
-            self,
-            whim,
-            round,
-            get(),
-            set,
-            |value| value,
-            [get_or_try_create_and_set, get_or_create_and_set, get_or_try_create_and_set_timeout]
-        )
+        by_getter!(self, whim, round, fetch, get, set, |value| value)
     }
 
     asks_its_lock!();
@@ -278,22 +268,10 @@ impl Subject for StampedMode {
         let get = || {
             let mut slot = self.slot.lock();
             slot.take_if(|_| loses);
-            slot.ok_or(NeedRegeneration)
+            *slot
         };
         let set = |value: &Stamped<Value>| *self.slot.lock() = Some(*value);
-        by_getter!(
-            self,
-            whim,
-            round,
-            get(),
-            set,
-            |stamped| stamped.value,
-            [
-                get_or_try_create_stamped_and_set,
-                get_or_create_stamped_and_set,
-                get_or_try_create_stamped_and_set_timeout
-            ]
-        )
+        by_getter!(self, whim, round, fetch_stamped, get, set, |stamped| stamped.value)
     }
 
     asks_its_lock!();
@@ -330,8 +308,10 @@ impl Readers {
         of: Form,
         since: u64,
     ) -> Result<Value, Failure> {
-        let again =
-            || asked_again(&self.lock.acquire_timeout(Duration::ZERO).map(|turn| matches!(turn, ReadTurn::Fresh(_))));
+        let again = || {
+            let turn = self.lock.access().timeout(Duration::ZERO).turn();
+            asked_again(&turn.map(|turn| matches!(turn, ReadTurn::Fresh(_))));
+        };
         let value = round.create(whim, of, since, again)?;
         if let Ok(_alone) = creation.write_lock() {
             self.value.write(value);
@@ -348,19 +328,17 @@ impl Subject for Readers {
 
     fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
         let since = round.clock.now();
+        let (form, patience) = (whim.draw(FORMS), patience(whim));
         let mut made = None;
-        let guard = match whim.draw(FORMS) {
-            0 => self.lock.acquire_or_try_create_with(|creation| {
-                made = Some(self.create(creation, whim, round, Form::Fallible, since)?);
-                Ok(())
-            }),
-            1 => Ok(self.lock.acquire_or_create_with(|creation| {
-                made = Some(or_panic(self.create(creation, whim, round, Form::Infallible, since)));
-            })),
-            _ => self.lock.acquire_or_try_create_with_timeout(patience(whim), |creation| {
-                made = Some(self.create(creation, whim, round, Form::Fallible, since)?);
-                Ok(())
-            }),
+        let mut create = |creation: &Creation<'_, SyncReaderDogpile<Clock>>, of: Form| {
+            made = Some(self.create(creation, whim, round, of, since)?);
+            Ok(())
+        };
+        let access = self.lock.access();
+        let guard = match form {
+            0 => access.or_try_create_with(|creation| create(creation, Form::Fallible)),
+            1 => Ok(access.or_create_with(|creation| or_panic(create(creation, Form::Infallible)))),
+            _ => access.timeout(patience).or_try_create_with(|creation| create(creation, Form::Fallible)),
         };
         match guard {
             Ok(guard) if *guard == Outcome::Created => Seen::Created(made.expect("its creator has run")),
@@ -385,17 +363,9 @@ impl Subject for ReadersByGetter {
     }
 
     fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
-        let get = || Some(self.value.read()).filter(|value| value.0 != 0).ok_or(NeedRegeneration);
+        let get = || Some(self.value.read()).filter(|value| value.0 != 0);
         let set = |value: &Value| self.value.write(*value);
-        by_getter!(
-            self,
-            whim,
-            round,
-            get(),
-            set,
-            |guard| *guard,
-            [get_or_try_create_and_set, get_or_create_and_set, get_or_try_create_and_set_timeout]
-        )
+        by_getter!(self, whim, round, fetch, get, set, |guard| *guard)
     }
 
     asks_its_lock!();
@@ -413,13 +383,13 @@ fn access_cached(lock: &Cached<Value, Clock>, whim: &mut Whim, round: &Round) ->
     let (form, patience) = (whim.draw(FORMS), patience(whim));
     let mut create = |of: Form| {
         // If it is dead, it may be elected once more; and then fails at once.
-        let again = || drop(lock.get_or_try_create_timeout(Duration::ZERO, || Err(Failure)));
+        let again = || drop(lock.access().timeout(Duration::ZERO).or_try_create(|| Err(Failure)));
         round.create(whim, of, since, again)
     };
     let got = match form {
         0 => lock.get_or_try_create(|| create(Form::Fallible)),
-        1 => Ok(lock.get_or_create_with(|_| Made::new(or_panic(create(Form::Infallible))))),
-        _ => lock.get_or_try_create_timeout(patience, || create(Form::Fallible)),
+        1 => Ok(lock.access().or_create_with(|_| Made::new(or_panic(create(Form::Infallible))))),
+        _ => lock.access().timeout(patience).or_try_create(|| create(Form::Fallible)),
     };
     match got {
         Ok(guard) => of_guard(&guard),
@@ -489,20 +459,15 @@ impl Subject for InBackground {
         let (form, patience, runs) = (whim.draw(FORMS), patience(whim), whim.draw(12));
         let (mut whims, of_creator, of_job) = (whim.fork(), Arc::clone(round), Arc::clone(&self.lock));
         let mut create = move |of: Form| {
-            let again = || drop(of_job.get_or_try_create_timeout(Duration::ZERO, || Err(Failure)));
+            let again = || drop(of_job.access().timeout(Duration::ZERO).or_try_create(|| Err(Failure)));
             of_creator.create(&mut whims, of, since, again)
         };
         let runner = |job: Job| run_somehow(runs, round, job);
+        let access = Cached::kept(&self.lock);
         let got = match form {
-            0 => Cached::get_or_try_create_in_background(&self.lock, &runner, move |_| {
-                create(Form::Fallible).map(Made::new)
-            }),
-            1 => Ok(Cached::get_or_create_in_background(&self.lock, &runner, move |_| {
-                Made::new(or_panic(create(Form::Infallible)))
-            })),
-            _ => Cached::get_or_try_create_in_background_timeout(&self.lock, &runner, patience, move |_| {
-                create(Form::Fallible).map(Made::new)
-            }),
+            0 => access.in_background(&runner).or_try_create(move || create(Form::Fallible)),
+            1 => Ok(access.in_background(&runner).or_create(move || or_panic(create(Form::Infallible)))),
+            _ => access.timeout(patience).in_background(&runner).or_try_create(move || create(Form::Fallible)),
         };
         match got {
             Ok(guard) => of_guard(&guard),
@@ -546,9 +511,10 @@ impl Subject for ReadersInBackground {
             Ok(())
         };
         let runner = |job: Job| run_somehow(runs, round, job);
+        let access = SyncReaderDogpile::kept(&self.lock);
         let guard = match form {
-            0 => SyncReaderDogpile::acquire_or_try_create_in_background(&self.lock, &runner, creator),
-            _ => SyncReaderDogpile::acquire_or_try_create_in_background_timeout(&self.lock, &runner, patience, creator),
+            0 => access.in_background(&runner).or_try_create_with(creator),
+            _ => access.timeout(patience).in_background(&runner).or_try_create_with(creator),
         };
         match guard {
             Ok(guard) if *guard == Outcome::Created => Seen::Created(made.lock().expect("its creator has run")),
@@ -571,7 +537,7 @@ pub struct Registered {
 impl Subject for Registered {
     fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
         let maker: Maker = Box::new(move |_| Cached::with_clock(lifetime, Arc::clone(&clock)));
-        Self { locks: Registry::with_maker(maker).with_shared_policy(policy) }
+        Self { locks: Registry::with_maker(maker).with_shared_policy(policy).keep_idle(Duration::ZERO) }
     }
 
     fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen {
@@ -605,11 +571,11 @@ struct Asking<'a> {
 type Key = for<'a, 'b> fn(&'a Arguments<'b>) -> u8;
 type Function = for<'a, 'b> fn(&'a Arguments<'b>) -> Result<Value, Failure>;
 type Get = Box<dyn Fn(&u8) -> Result<Option<Stamped<Value>>, Infallible> + Send + Sync>;
-type Set = Box<dyn Fn(&u8, &Stamped<Value>) -> Result<(), Failure> + Send + Sync>;
+type Set = Box<dyn Fn(&u8, &Stamped<Value>) -> Result<(), Infallible> + Send + Sync>;
 type Remove = Box<dyn Fn(&u8) -> Result<(), Infallible> + Send + Sync>;
 
 pub struct ByKey {
-    function: CachedByKey<u8, Key, Function, Get, Set, Remove, Clock>,
+    function: CachedByKey<u8, Value, Key, Function, Closures<Get, Set, Remove>, Clock>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // as a function by key is called
@@ -626,7 +592,7 @@ impl Subject for ByKey {
     fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self {
         let slot = Arc::new(Mutex::new(None));
         let [of_get, of_set, of_remove] = [(); 3].map(|()| Arc::clone(&slot));
-        let store: Store<Get, Set, Remove> = Store {
+        let store: Closures<Get, Set, Remove> = Closures {
             get: Box::new(move |_| Ok(*of_get.lock())),
             set: Box::new(move |_, value| {
                 *of_set.lock() = Some(*value);
@@ -637,7 +603,7 @@ impl Subject for ByKey {
                 Ok(())
             }),
         };
-        let function: CachedByKey<_, Key, Function, _, _, _> = cached_by_key(lifetime, |_| 1, make, store);
+        let function: CachedByKey<_, _, Key, Function, _> = cached_by_key(lifetime, |_| 1, make, store);
         Self { function: function.with_shared_policy(policy).with_clock(clock) }
     }
 
@@ -646,14 +612,14 @@ impl Subject for ByKey {
         let (whim, since) = (RefCell::new(whim), round.clock.now());
         let asking = Asking { whim, round, since, calls: Calls::default() };
         let got = match form {
-            0 | 1 => self.function.get_fallible(&Some(&asking)),
-            _ => self.function.get_fallible_timeout(&Some(&asking), patience),
+            0 | 1 => self.function.try_get(&Some(&asking)),
+            _ => self.function.access(&Some(&asking)).timeout(patience).try_get(),
         };
         seen(asking.calls.made.get(), got, |stamped| stamped.value)
     }
 
     fn invalidate(&self) {
-        self.function.invalidate_fallible(&None).unwrap_or_else(|never| match never {});
+        self.function.try_invalidate(&None).unwrap_or_else(|never| match never {});
     }
 
     fn mark_stale(&self) {} // it cannot

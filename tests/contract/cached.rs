@@ -41,18 +41,18 @@ impl Way for Closure {
         let guard = if timeout == FOREVER {
             lock.get_or_try_create(creator)?
         } else {
-            lock.get_or_try_create_timeout(timeout, creator)?
+            lock.access().timeout(timeout).or_try_create(creator)?
         };
         Ok(told(&guard))
     }
 }
 
-/// `get_or_try_create_with`; a value that turns out to be the old one is said to be unchanged.
+/// `or_try_create_with`; a value that turns out to be the old one is said to be unchanged.
 pub struct ByRenewal;
 
 impl Way for ByRenewal {
     fn access(lock: &Arc<Cached<u64, Arc<ManualClock>>>, timeout: Duration, creator: Creator<'_>) -> Access {
-        let guard = lock.get_or_try_create_with_timeout(timeout, |renewal| {
+        let guard = lock.access().timeout(timeout).or_try_create_with(|renewal| {
             let value = creator()?;
             let same = renewal.old() == Some(&value);
             Ok(renewal.unchanged().filter(|_| same).unwrap_or_else(|| Made::new(value)))

@@ -2,10 +2,8 @@
 
 use crate::stage::{Access, Creator, Elects, FOREVER, Failure};
 use dogpile::{
-    AcquireError, Clock, CreateError, Creation, Dogpile, Freshness, GetError, Lock, ManualClock, Outcome, Policy,
-    Stamped, Turn,
+    AcquireError, Clock, CreateError, Creation, Dogpile, Freshness, ManualClock, Outcome, Policy, Stamped, Turn,
 };
-use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -30,13 +28,13 @@ impl<W> Beside<W> {
     }
 
     /// What was never stored is not found.
-    pub fn get(&self) -> Result<u64, GetError<Infallible>> {
-        Some(self.value()).filter(|value| *value != 0).ok_or(GetError::NeedRegeneration)
+    pub fn get(&self) -> Option<u64> {
+        Some(self.value()).filter(|value| *value != 0)
     }
 
-    pub fn get_stamped(&self) -> Result<Stamped<u64>, GetError<Infallible>> {
+    pub fn get_stamped(&self) -> Option<Stamped<u64>> {
         let stamp = Some(self.stamp.load(Ordering::SeqCst)).filter(|stamp| *stamp != 0);
-        Ok(Stamped::from_unix_nanos(self.value(), stamp.ok_or(GetError::NeedRegeneration)?))
+        stamp.map(|stamp| Stamped::from_unix_nanos(self.value(), stamp))
     }
 
     pub fn stamp(&self, value: u64) {
@@ -69,7 +67,7 @@ impl<W: Way> Elects for Beside<W> {
     crate::asks_its_lock!();
 }
 
-/// `acquire_or_try_create_timeout`.
+/// `or_try_create`.
 pub struct Closure;
 
 impl Way for Closure {
@@ -82,7 +80,7 @@ impl Way for Closure {
         let outcome = if timeout == FOREVER {
             beside.lock.acquire_or_try_create(creator)?
         } else {
-            beside.lock.acquire_or_try_create_timeout(timeout, creator)?
+            beside.lock.access().timeout(timeout).or_try_create(creator)?
         };
         Ok((outcome, created.unwrap_or_else(|| beside.value())))
     }
@@ -106,40 +104,34 @@ fn take_turn<W: Way, C: Clock>(
     Ok((outcome, beside.value()))
 }
 
-/// `acquire_timeout`, and the turn taken on the same thread.
+/// `turn`, taken on the same thread.
 pub struct ByTurn;
 
 impl Way for ByTurn {
     fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !beside.lock.has_value();
-        let turn = beside.lock.acquire_timeout(timeout).map_err(AcquireError::widen)?;
-        take_turn(beside, turn, was_missing, |creation| creation.run_fallible(|_| creator()))
+        let turn = beside.lock.access().timeout(timeout).turn().map_err(AcquireError::widen)?;
+        take_turn(beside, turn, was_missing, |creation| creation.try_run(|_| creator()))
     }
 }
 
-/// Carries a creation to another thread, which runs it.
-pub fn run_elsewhere<L: Lock + Send + Sync>(
-    creation: Creation<'_, L>,
-    creator: impl FnOnce() -> Result<u64, Failure> + Send,
-) -> Result<u64, Failure> {
-    thread::scope(|scope| {
-        let job = scope.spawn(|| creation.run_fallible(|_| creator()));
-        job.join().unwrap_or_else(|panic| resume_unwind(panic))
-    })
+/// Carries what runs a creation to another thread.
+pub fn elsewhere(run: impl FnOnce() -> Result<u64, Failure> + Send) -> Result<u64, Failure> {
+    thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| resume_unwind(panic)))
 }
 
-/// `acquire_owned_timeout`, and the creation carried to another thread, which runs it.
+/// `turn` of a lock that is kept, and the creation carried to another thread, which runs it.
 pub struct Elsewhere;
 
 impl Way for Elsewhere {
     fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !beside.lock.has_value();
-        let turn = beside.lock.acquire_owned_timeout(timeout).map_err(AcquireError::widen)?;
-        take_turn(beside, turn, was_missing, |creation| run_elsewhere(creation, creator))
+        let turn = Dogpile::kept(&beside.lock).timeout(timeout).turn().map_err(AcquireError::widen)?;
+        take_turn(beside, turn, was_missing, |creation| elsewhere(|| creation.try_run(|_| creator())))
     }
 }
 
-/// What the getter forms leave to be told from outside: who has `created`, or failed to, and what the others found.
+/// What getter mode leaves to be told from outside: who has `created`, or failed to, and what the others found.
 pub fn outcome_of_value(created: Option<bool>, before: Freshness) -> Outcome {
     match (created, before) {
         (Some(true), _) => Outcome::Created,
@@ -150,31 +142,29 @@ pub fn outcome_of_value(created: Option<bool>, before: Freshness) -> Outcome {
     }
 }
 
-/// `get_or_try_create_timeout`; what was never stored the getter does not find.
+/// `fetch`; what was never stored the getter does not find.
 pub struct ByGetter;
 
 impl Way for ByGetter {
     fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, beside.lock.freshness());
-        let getter = || beside.get();
         let creator = || {
             created = Some(false);
             let value = creator()?;
             created = Some(true);
             Ok(value)
         };
-        let got: Result<_, CreateError<Failure>> = beside.lock.get_or_try_create_timeout(timeout, getter, creator);
+        let got = beside.lock.fetch(|| beside.get()).timeout(timeout).or_try_create(creator);
         Ok((outcome_of_value(created, before), got?))
     }
 }
 
-/// `get_or_try_create_stamped_timeout`, with a stamp beside the value.
+/// `fetch_stamped`, with a stamp beside the value.
 pub struct ByStampedGetter;
 
 impl Way for ByStampedGetter {
     fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, beside.lock.freshness());
-        let getter = || beside.get_stamped();
         let creator = || {
             created = Some(false);
             let value = creator()?;
@@ -182,8 +172,7 @@ impl Way for ByStampedGetter {
             beside.stamp(value);
             Ok(value)
         };
-        let got: Result<_, CreateError<Failure>> =
-            beside.lock.get_or_try_create_stamped_timeout(timeout, getter, creator);
+        let got = beside.lock.fetch_stamped(|| beside.get_stamped()).timeout(timeout).or_try_create(creator);
         Ok((outcome_of_value(created, before), got?.value))
     }
 }

@@ -1,4 +1,4 @@
-//! The forms that hand their creations over join the contract, on each type.
+//! Accesses that hand their creations over join the contract, on each type.
 //!
 //! The runner runs each job in a thread of its own, and waits for it: so an access that hands over has created when it
 //! returns, as the laws expect of one that was elected, though it returns the old value. What its creator came to is
@@ -10,9 +10,7 @@ use crate::registry::Locks;
 use crate::stage::{Access, Creator, Failure};
 use crate::sync_reader::Swapped;
 use crate::{cached, dogpile as lock, registry, sync_reader};
-use dogpile::{
-    Cached, CreateError, Dogpile, Job, Made, ManualClock, OnError, Outcome, Policy, Runner, SyncReaderDogpile,
-};
+use dogpile::{Cached, CreateError, Dogpile, Job, ManualClock, OnError, Outcome, Policy, Runner, SyncReaderDogpile};
 use parking_lot::Mutex;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -81,8 +79,8 @@ pub struct ByStampedGetter;
 impl lock::Way for InBackground {
     fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         access_by(beside.lock.policy(), creator, |creator, runner| {
-            let creator = move |_: &_| creator().map(|_| ());
-            let outcome = Dogpile::acquire_or_try_create_in_background_timeout(&beside.lock, runner, timeout, creator)?;
+            let access = Dogpile::kept(&beside.lock).timeout(timeout).in_background(runner);
+            let outcome = access.or_try_create(|| creator().map(|_| ()))?;
             Ok((outcome, beside.value()))
         })
     }
@@ -91,12 +89,9 @@ impl lock::Way for InBackground {
 impl lock::Way for ByGetter {
     fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let before = beside.lock.freshness();
-        let getter = || beside.get();
         access_by(beside.lock.policy(), creator, |creator, runner| {
-            let creator = move |_: &_| creator();
-            let got: Result<_, CreateError<Failure>> =
-                Dogpile::get_or_try_create_in_background_timeout(&beside.lock, runner, timeout, getter, creator);
-            Ok((outcome_of_value(None, before), got?))
+            let access = Dogpile::kept(&beside.lock).fetch(|| beside.get()).timeout(timeout).in_background(runner);
+            Ok((outcome_of_value(None, before), access.or_try_create(creator)?))
         })
     }
 }
@@ -104,22 +99,15 @@ impl lock::Way for ByGetter {
 impl lock::Way for ByStampedGetter {
     fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let before = beside.lock.freshness();
-        let getter = || beside.get_stamped();
         let creator = Box::new(|| {
             let value = creator()?;
             beside.stamp(value);
             Ok(value)
         });
         access_by(beside.lock.policy(), creator, |creator, runner| {
-            let creator = move |_: &_| creator();
-            let got: Result<_, CreateError<Failure>> = Dogpile::get_or_try_create_stamped_in_background_timeout(
-                &beside.lock,
-                runner,
-                timeout,
-                getter,
-                creator,
-            );
-            Ok((outcome_of_value(None, before), got?.value))
+            let access = Dogpile::kept(&beside.lock).fetch_stamped(|| beside.get_stamped()).timeout(timeout);
+            let got = access.in_background(runner).or_try_create(creator)?;
+            Ok((outcome_of_value(None, before), got.value))
         })
     }
 }
@@ -127,13 +115,8 @@ impl lock::Way for ByStampedGetter {
 impl sync_reader::Way for InBackground {
     fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
-            let creator = move |_: &_| creator().map(|_| ());
-            let guard = SyncReaderDogpile::acquire_or_try_create_in_background_timeout(
-                &swapped.lock,
-                runner,
-                timeout,
-                creator,
-            )?;
+            let access = SyncReaderDogpile::kept(&swapped.lock).timeout(timeout).in_background(runner);
+            let guard = access.or_try_create(|| creator().map(|_| ()))?;
             let read = (*guard, swapped.value.read());
             drop(guard);
             handed();
@@ -145,17 +128,9 @@ impl sync_reader::Way for InBackground {
 impl sync_reader::Way for ByGetter {
     fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let before = swapped.lock.freshness();
-        let getter = || swapped.get();
         leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
-            let creator = move |_: &_| creator();
-            let got: Result<_, CreateError<Failure>> = SyncReaderDogpile::get_or_try_create_in_background_timeout(
-                &swapped.lock,
-                runner,
-                timeout,
-                getter,
-                creator,
-            );
-            let value = *got?;
+            let access = SyncReaderDogpile::kept(&swapped.lock).fetch(|| swapped.get()).timeout(timeout);
+            let value = *access.in_background(runner).or_try_create(creator)?;
             handed();
             Ok((outcome_of_value(None, before), value))
         })
@@ -165,18 +140,9 @@ impl sync_reader::Way for ByGetter {
 impl sync_reader::Way for ByStampedGetter {
     fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let before = swapped.lock.freshness();
-        let getter = || swapped.get_stamped();
         leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
-            let creator = move |_: &_| creator();
-            let got: Result<_, CreateError<Failure>> =
-                SyncReaderDogpile::get_or_try_create_stamped_in_background_timeout(
-                    &swapped.lock,
-                    runner,
-                    timeout,
-                    getter,
-                    creator,
-                );
-            let value = got?.value;
+            let access = SyncReaderDogpile::kept(&swapped.lock).fetch_stamped(|| swapped.get_stamped());
+            let value = access.timeout(timeout).in_background(runner).or_try_create(creator)?.value;
             handed();
             Ok((outcome_of_value(None, before), value))
         })
@@ -208,9 +174,7 @@ fn leaving(
 impl cached::Way for InBackground {
     fn access(lock: &Arc<Cached<u64, Clock>>, timeout: Duration, creator: Creator<'_>) -> Access {
         access_by(lock.policy(), creator, |creator, runner| {
-            let creator = move |_: &_| creator().map(Made::new);
-            let guard = Cached::get_or_try_create_in_background_timeout(lock, runner, timeout, creator)?;
-            Ok(told(&guard))
+            Ok(told(&Cached::kept(lock).timeout(timeout).in_background(runner).or_try_create(creator)?))
         })
     }
 }
@@ -224,8 +188,8 @@ impl registry::Way<Dogpile<Clock>> for InBackground {
             Ok(value)
         });
         access_by(lock.policy(), creator, |creator, runner| {
-            let creator = move |_: &_| creator().map(|_| ());
-            let outcome = Dogpile::acquire_or_try_create_in_background_timeout(&lock, runner, timeout, creator)?;
+            let access = Dogpile::kept(&lock).timeout(timeout).in_background(runner);
+            let outcome = access.or_try_create(|| creator().map(|_| ()))?;
             Ok((outcome, slot.load(Ordering::Relaxed)))
         })
     }
@@ -235,9 +199,7 @@ impl registry::Way<Cached<u64, Clock>> for InBackground {
     fn access(locks: &Locks<Cached<u64, Clock>>, _: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
         let lock = locks.get_owned("key");
         access_by(lock.policy(), creator, |creator, runner| {
-            let creator = move |_: &_| creator().map(Made::new);
-            let guard = Cached::get_or_try_create_in_background_timeout(&lock, runner, timeout, creator)?;
-            Ok(told(&guard))
+            Ok(told(&Cached::kept(&lock).timeout(timeout).in_background(runner).or_try_create(creator)?))
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The locks of a `Registry` join the contract: each access looks its key up anew.
 
-use crate::dogpile::{outcome_of_value, run_elsewhere};
+use crate::dogpile::{elsewhere, outcome_of_value};
 use crate::stage::{Access, Creator, Elects};
 use dogpile::{
     AcquireError, Cached, CachedGuard, CreateError, Dogpile, Held, Lock, ManualClock, Outcome, Policy, Registry,
@@ -72,7 +72,7 @@ pub struct Closure;
 impl Way<Dogpile<Clock>> for Closure {
     fn access(locks: &Locks<Dogpile<Clock>>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
         let (lock, mut created) = (locks.get("key"), None);
-        let outcome = lock.acquire_or_try_create_timeout(timeout, || {
+        let outcome = lock.access().timeout(timeout).or_try_create(|| {
             let value = creator()?;
             slot.store(value, Ordering::Relaxed);
             created = Some(value);
@@ -90,7 +90,7 @@ impl Way<SyncReaderDogpile<Clock>> for Closure {
         creator: Creator<'_>,
     ) -> Access {
         let (lock, mut created) = (locks.get("key"), None);
-        let guard = lock.acquire_or_try_create_timeout(timeout, || {
+        let guard = lock.access().timeout(timeout).or_try_create(|| {
             let value = creator()?;
             let _alone = lock.acquire_write_lock();
             slot.store(value, Ordering::Relaxed);
@@ -103,12 +103,13 @@ impl Way<SyncReaderDogpile<Clock>> for Closure {
 
 impl Way<Cached<u64, Clock>> for Closure {
     fn access(locks: &Locks<Cached<u64, Clock>>, _: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
-        let guard = locks.get("key").get_or_try_create_timeout(timeout, creator)?;
+        let guard = locks.get("key").access().timeout(timeout).or_try_create(creator)?;
         Ok((CachedGuard::outcome(&guard), *guard))
     }
 }
 
-/// By an owned creation, carried to another thread, which runs it: its holder is the last one that the access has.
+/// By a creation that holds its lock, carried to another thread, which runs it: its holder is the last one that the
+/// access has.
 #[derive(Default)]
 pub struct Elsewhere;
 
@@ -116,14 +117,15 @@ impl Way<Dogpile<Clock>> for Elsewhere {
     fn access(locks: &Locks<Dogpile<Clock>>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
         let lock = locks.get("key");
         let before = lock.freshness();
-        let Turn::Create(creation) = lock.acquire_owned_timeout(timeout).map_err(AcquireError::widen)? else {
+        let Turn::Create(creation) = Dogpile::kept(&lock).timeout(timeout).turn().map_err(AcquireError::widen)? else {
             return Ok((outcome_of_value(None, before), slot.load(Ordering::Relaxed)));
         };
-        let value = run_elsewhere(creation, || {
+        let creator = || {
             let value = creator()?;
             slot.store(value, Ordering::Relaxed);
             Ok(value)
-        });
-        value.map(|value| (Outcome::Created, value)).map_err(CreateError::Failed)
+        };
+        let made = elsewhere(|| creation.try_run(|_| creator()));
+        made.map(|value| (Outcome::Created, value)).map_err(CreateError::Failed)
     }
 }

@@ -113,7 +113,7 @@ impl Pair<'_> {
         let naive = self.naive.turn(Duration::ZERO, None);
         if naive == NaiveTurn::TimedOut {
             assert!(self.real.try_acquire().is_err());
-            assert_eq!(self.real.acquire_timeout(Duration::ZERO).unwrap_err(), AcquireError::TimedOut);
+            assert_eq!(self.real.access().timeout(Duration::ZERO).turn().unwrap_err(), AcquireError::TimedOut);
             return;
         }
         match (self.real.try_acquire(), naive) {

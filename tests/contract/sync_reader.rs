@@ -3,13 +3,12 @@
 //! The value is two words, which a swap writes one after the other: whoever reads under a guard must find them a pair
 //! (L9).
 
-use crate::dogpile::{outcome_of_value, run_elsewhere};
+use crate::dogpile::{elsewhere, outcome_of_value};
 use crate::stage::{Access, Creator, Elects, Failure};
 use dogpile::{
-    AcquireError, Clock, CreateError, Creation, GetError, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
-    Stamped, SyncReaderDogpile,
+    AcquireError, Clock, CreateError, Creation, ManualClock, Outcome, Policy, ReadGuard, ReadTurn, Stamped,
+    SyncReaderDogpile,
 };
-use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,14 +47,13 @@ pub struct Swapped<W> {
 
 impl<W> Swapped<W> {
     /// What was never stored is not found.
-    pub fn get(&self) -> Result<u64, GetError<Infallible>> {
-        Some(self.value.read()).filter(|value| *value != 0).ok_or(GetError::NeedRegeneration)
+    pub fn get(&self) -> Option<u64> {
+        Some(self.value.read()).filter(|value| *value != 0)
     }
 
-    pub fn get_stamped(&self) -> Result<Stamped<u64>, GetError<Infallible>> {
+    pub fn get_stamped(&self) -> Option<Stamped<u64>> {
         let stamp = Some(self.stamp.load(Ordering::Relaxed)).filter(|stamp| *stamp != 0);
-        let stamp = stamp.ok_or(GetError::NeedRegeneration)?;
-        Ok(Stamped::from_unix_nanos(self.value.read(), stamp))
+        stamp.map(|stamp| Stamped::from_unix_nanos(self.value.read(), stamp))
     }
 
     /// A creator's last step. (Whatever has become of the creation: those who wait for a superseded value want it.)
@@ -87,13 +85,13 @@ impl<W: Way> Elects for Swapped<W> {
     crate::asks_its_lock!();
 }
 
-/// `acquire_or_try_create_timeout`.
+/// `or_try_create`.
 pub struct Closure;
 
 impl Way for Closure {
     fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let mut created = None;
-        let guard = swapped.lock.acquire_or_try_create_timeout(timeout, || {
+        let guard = swapped.lock.access().timeout(timeout).or_try_create(|| {
             created = Some(creator()?);
             Ok(())
         })?;
@@ -102,82 +100,81 @@ impl Way for Closure {
     }
 }
 
-/// `acquire_timeout`, and the turn taken on the same thread.
+/// `turn`, taken on the same thread.
 pub struct ByTurn;
 
 impl Way for ByTurn {
     fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !swapped.lock.has_value();
-        let turn = swapped.lock.acquire_timeout(timeout).map_err(AcquireError::widen)?;
-        take_turn(swapped, turn, was_missing, |creation| creation.run_fallible(|_| creator()))
+        let turn = swapped.lock.access().timeout(timeout).turn().map_err(AcquireError::widen)?;
+        take_turn(swapped, turn, was_missing, |guard| guard, |creation| creation.try_run(|_| creator()))
     }
 }
 
-/// `acquire_owned_timeout`, and the creation carried to another thread, which runs it.
+/// `turn` of a lock that is kept: its guard is made one that owns a share of the lock, and its creation is carried to
+/// another thread, which runs it.
 pub struct Elsewhere;
 
 impl Way for Elsewhere {
     fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let was_missing = !swapped.lock.has_value();
-        let turn: ReadTurn<'_, _, OwnedReadGuard> =
-            swapped.lock.acquire_owned_timeout(timeout).map_err(AcquireError::widen)?;
-        take_turn(swapped, turn, was_missing, |creation| run_elsewhere(creation, creator))
+        let turn = SyncReaderDogpile::kept(&swapped.lock).timeout(timeout).turn().map_err(AcquireError::widen)?;
+        let own = |guard| ReadGuard::into_owned(guard, Arc::clone(&swapped.lock));
+        take_turn(swapped, turn, was_missing, own, |creation| elsewhere(|| creation.try_run(|_| creator())))
     }
 }
 
-/// A turn does not tell who has waited: whoever came when there was no value, and got one without creating it.
-fn take_turn<W: Way, G>(
+/// A turn does not tell who has waited: whoever came when there was no value, and got one without creating it. The
+/// value is read under what `hold` makes of the guard.
+fn take_turn<'a, 'c, W: Way, G>(
     swapped: &Swapped<W>,
-    turn: ReadTurn<'_, Arc<ManualClock>, G>,
+    turn: ReadTurn<'c, Arc<ManualClock>, ReadGuard<'a>>,
     was_missing: bool,
-    create: impl FnOnce(Creation<'_, Lock>) -> Result<u64, Failure>,
+    hold: impl FnOnce(ReadGuard<'a>) -> G,
+    create: impl FnOnce(Creation<'c, Lock>) -> Result<u64, Failure>,
 ) -> Access {
-    // The value is read before the guard goes.
-    match turn {
-        ReadTurn::Fresh(_guard) if was_missing => Ok((Outcome::Waited, swapped.value.read())),
-        ReadTurn::Stale(_guard) if was_missing => Ok((Outcome::Waited, swapped.value.read())),
-        ReadTurn::Fresh(_guard) => Ok((Outcome::Fresh, swapped.value.read())),
-        ReadTurn::Stale(_guard) => Ok((Outcome::Stale, swapped.value.read())),
+    let (outcome, guard) = match turn {
+        ReadTurn::Fresh(guard) => (Outcome::Fresh, guard),
+        ReadTurn::Stale(guard) => (Outcome::Stale, guard),
         ReadTurn::Create(creation) => {
-            create(creation).map(|value| (Outcome::Created, value)).map_err(CreateError::Failed)
+            return create(creation).map(|value| (Outcome::Created, value)).map_err(CreateError::Failed);
         }
-    }
+    };
+    let _held = hold(guard);
+    Ok((if was_missing { Outcome::Waited } else { outcome }, swapped.value.read()))
 }
 
-/// `get_or_try_create_timeout`; what was never stored the getter does not find.
+/// `fetch`; what was never stored the getter does not find.
 pub struct ByGetter;
 
 impl Way for ByGetter {
     fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, swapped.lock.freshness());
-        let getter = || swapped.get();
         let creator = || {
             created = Some(false);
             let value = creator()?;
             created = Some(true);
             Ok(value)
         };
-        let got: Result<_, CreateError<Failure>> = swapped.lock.get_or_try_create_timeout(timeout, getter, creator);
+        let got = swapped.lock.fetch(|| swapped.get()).timeout(timeout).or_try_create(creator);
         let value = *got?;
         Ok((outcome_of_value(created, before), value))
     }
 }
 
-/// `get_or_try_create_stamped_timeout`, with a stamp beside the value.
+/// `fetch_stamped`, with a stamp beside the value.
 pub struct ByStampedGetter;
 
 impl Way for ByStampedGetter {
     fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, swapped.lock.freshness());
-        let getter = || swapped.get_stamped();
         let creator = || {
             created = Some(false);
             let value = creator()?;
             created = Some(true);
             Ok(value)
         };
-        let got: Result<_, CreateError<Failure>> =
-            swapped.lock.get_or_try_create_stamped_timeout(timeout, getter, creator);
+        let got = swapped.lock.fetch_stamped(|| swapped.get_stamped()).timeout(timeout).or_try_create(creator);
         let value = got?.value;
         Ok((outcome_of_value(created, before), value))
     }

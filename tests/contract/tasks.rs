@@ -1,4 +1,4 @@
-//! The forms for tasks join the contract, on each type, by each executor.
+//! The accesses of tasks join the contract, on each type, by each executor.
 //!
 //! Each access is a task; the thread that makes it waits for it. A time-out is a race with the executor's timer. The
 //! creators of the laws block, at their gates, in the midst of a poll: so each executor has a thread for each of them.
@@ -7,7 +7,7 @@ use crate::cached::{self, told};
 use crate::dogpile::{self as lock, Beside, outcome_of_value};
 use crate::stage::{Access, Creator, FOREVER, Failure};
 use crate::sync_reader::{self, Swapped};
-use dogpile::{Cached, CreateError, Made, ManualClock, SyncReaderDogpile};
+use dogpile::{Cached, CreateError, Made, ManualClock, Renewal, SyncReaderDogpile};
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -154,7 +154,7 @@ impl<X: Executor> lock::Way for AsTask<X> {
                 created = Some(creating(timeout, creator).await?);
                 Ok(())
             };
-            let outcome = beside.lock.acquire_or_try_create_async(creator).await?;
+            let outcome = beside.lock.access_async().or_try_create(creator).await?;
             Ok((outcome, created.unwrap_or_else(|| beside.value())))
         })
     }
@@ -164,14 +164,13 @@ impl<X: Executor> lock::Way for ByGetter<X> {
     fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
         let (mut created, before) = (None, beside.lock.freshness());
         access_by::<X>(timeout, async {
-            let getter = || async { beside.get() };
             let creator = async || {
                 created = Some(false);
                 let value = creating(timeout, creator).await?;
                 created = Some(true);
                 Ok(value)
             };
-            let got: Result<_, CreateError<Failure>> = beside.lock.get_or_try_create_async(getter, creator).await;
+            let got = beside.lock.access_async().fetch(|| async { beside.get() }).or_try_create(creator).await;
             Ok((outcome_of_value(created, before), got?))
         })
     }
@@ -189,8 +188,7 @@ impl<X: Executor> lock::Way for ByStampedGetter<X> {
                 beside.stamp(value);
                 Ok(value)
             };
-            let got: Result<_, CreateError<Failure>> =
-                beside.lock.get_or_try_create_stamped_async(getter, creator).await;
+            let got = beside.lock.access_async().fetch_stamped(getter).or_try_create(creator).await;
             Ok((outcome_of_value(created, before), got?.value))
         })
     }
@@ -207,12 +205,12 @@ impl<X: Executor> cached::Way for AsTask<X> {
 impl<X: Executor> cached::Way for ByRenewal<X> {
     fn access(lock: &Value, timeout: Duration, creator: Creator<'_>) -> Access {
         access_by::<X>(timeout, async {
-            let creator = async |renewal: &dogpile::Renewal<'_, u64, Arc<ManualClock>>| {
+            let creator = async |renewal: &Renewal<'_, u64, Arc<ManualClock>>| {
                 let value = creating(timeout, creator).await?;
                 let same = renewal.old() == Some(&value);
                 Ok(renewal.unchanged().filter(|_| same).unwrap_or_else(|| Made::new(value)))
             };
-            Ok(told(&lock.get_or_try_create_with_async(creator).await?))
+            Ok(told(&lock.access_async().or_try_create_with(creator).await?))
         })
     }
 }
@@ -225,7 +223,7 @@ impl<X: Executor> sync_reader::Way for AsTask<X> {
                 created = Some(creating(timeout, creator).await?);
                 Ok(())
             };
-            let guard = SyncReaderDogpile::acquire_or_try_create_async(&swapped.lock, creator).await?;
+            let guard = SyncReaderDogpile::kept_async(&swapped.lock).or_try_create(creator).await?;
             let read = swapped.value.read();
             Ok((*guard, created.unwrap_or(read)))
         })
@@ -243,8 +241,7 @@ impl<X: Executor> sync_reader::Way for ByGetter<X> {
                 created = Some(true);
                 Ok(value)
             };
-            let got: Result<_, CreateError<Failure>> =
-                SyncReaderDogpile::get_or_try_create_async(&swapped.lock, getter, creator).await;
+            let got = SyncReaderDogpile::kept_async(&swapped.lock).fetch(getter).or_try_create(creator).await;
             let value = *got?;
             Ok((outcome_of_value(created, before), value))
         })

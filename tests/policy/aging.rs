@@ -2,10 +2,9 @@
 
 use crate::{Lock, MINUTE, NANO, SECOND, elected, paused, ruled, succeed, until, unwanted};
 use dogpile::{
-    Backoff, Cached, CachedFn, CachedGuard, Clock as _, CreateError, Dogpile, Freshness, GetError, Made, ManualClock,
-    OnError, Outcome, Policy, PolicyError, ReadTurn, Stamped, SyncReaderDogpile, Turn,
+    Backoff, Cached, CachedFn, CachedGuard, Clock as _, CreateError, Dogpile, Freshness, Made, ManualClock, OnError,
+    Outcome, Policy, PolicyError, ReadTurn, Stamped, SyncReaderDogpile, Turn,
 };
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -36,7 +35,7 @@ fn c21_what_is_too_old_is_missing() {
     let (lock, clock) = created(&SHORT_LIVED);
     clock.advance(MINUTE);
     assert_eq!(lock.freshness(), Freshness::Stale);
-    let creation = elected(lock.acquire_owned());
+    let creation = elected(Dogpile::kept(&lock).turn());
     assert_eq!(unwanted(&lock), Ok(Outcome::Stale));
     clock.advance(Duration::from_nanos(999_999_999));
     assert_eq!(unwanted(&lock), Ok(Outcome::Stale), "L11: not a nanosecond early");
@@ -105,9 +104,9 @@ fn c21_on_every_type() {
     // A value that says itself how long it lives.
     cached.set_expiring(8, SECOND);
     clock.advance(SECOND);
-    assert_eq!(cached.get_stale().as_deref(), Some(&8));
+    assert_eq!(cached.peek().as_deref(), Some(&8));
     clock.advance(SECOND);
-    assert!(cached.get_stale().is_none() && !cached.has_value());
+    assert!(cached.peek().is_none() && !cached.has_value());
     assert_eq!(*cached.get_or_create(|| 9), 9);
 
     let readers = SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SHORT_LIVED);
@@ -117,9 +116,10 @@ fn c21_on_every_type() {
     assert!(readers.try_acquire().is_err());
 
     let (lock, clock) = ruled(&SHORT_LIVED);
-    let stamp = |age: Duration| Ok::<_, GetError<Infallible>>(Stamped { value: 7, created: clock.wall() - age });
-    let creation = elected(lock.acquire_owned());
-    let get = |age: Duration| lock.get_or_try_create_stamped_timeout(Duration::ZERO, || stamp(age), || Err("unwanted"));
+    let stamp = |age: Duration| Some(Stamped { value: 7, created: clock.wall() - age });
+    let creation = elected(Dogpile::kept(&lock).turn());
+    let get =
+        |age: Duration| lock.fetch_stamped(|| stamp(age)).timeout(Duration::ZERO).or_try_create(|| Err("unwanted"));
     assert_eq!(get(MINUTE).map(|got| got.value), Ok(7), "stale");
     assert_eq!(get(MINUTE + SECOND).map(|got| got.value), Err(CreateError::TimedOut), "too old");
     drop(creation);
@@ -169,17 +169,17 @@ fn refresh_at_on_every_type() {
     let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&AT_HALF);
     cached.set(1);
     clock.advance(HALF);
-    assert_eq!(told(&cached.try_get().expect("it is fresh")), (1, Outcome::Fresh));
+    assert_eq!(told(&cached.get_fresh().expect("it is fresh")), (1, Outcome::Fresh));
     let renewed = cached.get_or_create(|| {
         assert_eq!(told(&cached.get_or_create(|| panic!("unwanted"))), (1, Outcome::Fresh));
         2
     });
     assert_eq!(told(&renewed), (2, Outcome::Created));
     // It goes by the lifetime that a value says itself.
-    let made = cached.get_or_create_with(|_| panic!("it is fresh"));
+    let made = cached.access().or_create_with(|_| panic!("it is fresh"));
     assert_eq!(*made, 2);
     cached.mark_stale();
-    let made = cached.get_or_create_with(|_| Made::new(3).expires_after(SECOND));
+    let made = cached.access().or_create_with(|_| Made::new(3).expires_after(SECOND));
     assert_eq!(*made, 3);
     clock.advance(SECOND / 2);
     assert_eq!(told(&cached.get_or_create(|| 4)), (4, Outcome::Created));
@@ -204,15 +204,15 @@ fn functions_renew_early_in_each_of_their_forms() {
     let outcome = |guard: &CachedGuard<usize>| (**guard, CachedGuard::outcome(guard));
     assert_eq!(outcome(&function.get()), (0, Outcome::Created));
     clock.advance(HALF);
-    assert_eq!(function.try_get().as_deref(), Some(&0), "it is fresh, and this never creates");
+    assert_eq!(function.get_fresh().as_deref(), Some(&0), "it is fresh, and this never creates");
     assert_eq!(outcome(&function.get()), (1, Outcome::Created));
     assert_eq!(outcome(&function.get()), (1, Outcome::Fresh));
     clock.advance(HALF);
-    assert_eq!(outcome(&function.get_timeout(Duration::ZERO).unwrap()), (2, Outcome::Created));
+    assert_eq!(outcome(&function.access().timeout(Duration::ZERO).try_get().unwrap()), (2, Outcome::Created));
     clock.advance(HALF);
-    assert_eq!(outcome(&function.get_fallible().unwrap()), (3, Outcome::Created));
+    assert_eq!(outcome(&function.try_get().unwrap()), (3, Outcome::Created));
     clock.advance(HALF);
-    assert_eq!(outcome(&function.get_fallible_timeout(Duration::ZERO).unwrap()), (4, Outcome::Created));
+    assert_eq!(outcome(&function.access().get()), (4, Outcome::Created));
 }
 
 #[test]
@@ -221,27 +221,24 @@ fn getters_renew_early_without_asking_twice() {
     let gets = AtomicUsize::new(0);
     let getter = || {
         gets.fetch_add(1, Ordering::Relaxed);
-        Ok(7)
+        Some(7)
     };
-    assert_eq!(lock.get_or_create(getter, || panic!("unwanted")), 7);
+    assert_eq!(lock.fetch(getter).or_create(|| panic!("unwanted")), 7);
     clock.advance(HALF);
-    let made = lock.get_or_create(getter, || {
-        assert_eq!(lock.get_or_create(getter, || panic!("unwanted")), 7);
+    let made = lock.fetch(getter).or_create(|| {
+        assert_eq!(lock.fetch(getter).or_create(|| panic!("unwanted")), 7);
         8
     });
     assert_eq!((made, gets.load(Ordering::Relaxed)), (8, 2));
     // By a stamp.
     let (lock, clock) = ruled(&AT_HALF);
-    let stamped = |age: Duration| Ok(Stamped { value: 7, created: clock.wall() - age });
-    let get = |age: Duration| lock.get_or_create_stamped(|| stamped(age), || 8).value;
+    let stamped = |age: Duration| Some(Stamped { value: 7, created: clock.wall() - age });
+    let get = |age: Duration| lock.fetch_stamped(|| stamped(age)).or_create(|| 8).value;
     assert_eq!([get(ALMOST_HALF), get(HALF), get(MINUTE)], [7, 8, 8]);
-    let made = lock.get_or_create_stamped(
-        || stamped(HALF),
-        || {
-            assert_eq!([get(ALMOST_HALF), get(HALF), get(MINUTE)], [7; 3], "L1, L2");
-            8
-        },
-    );
+    let made = lock.fetch_stamped(|| stamped(HALF)).or_create(|| {
+        assert_eq!([get(ALMOST_HALF), get(HALF), get(MINUTE)], [7; 3], "L1, L2");
+        8
+    });
     assert_eq!(made.value, 8);
 }
 
@@ -404,8 +401,10 @@ fn c21_too_old_is_not_served_on_error() {
 #[test]
 fn c21_a_mark_makes_no_stamped_value_younger() {
     let get = |lock: &Lock, stamped| {
-        let getter = || Ok::<_, GetError<Infallible>>(stamped);
-        lock.get_or_try_create_stamped_timeout(Duration::ZERO, getter, || Err("unwanted")).map(|got| got.value)
+        lock.fetch_stamped(|| Some(stamped))
+            .timeout(Duration::ZERO)
+            .or_try_create(|| Err("unwanted"))
+            .map(|got| got.value)
     };
     for (policy, age, ahead) in [
         (&SHORT_LIVED, MINUTE + SECOND, Duration::ZERO),
@@ -415,7 +414,7 @@ fn c21_a_mark_makes_no_stamped_value_younger() {
         let (lock, clock) = ruled(policy);
         let stamped = Stamped { value: 7, created: clock.wall() + ahead };
         clock.advance(age);
-        let creation = elected(lock.acquire_owned());
+        let creation = elected(Dogpile::kept(&lock).turn());
         assert_eq!(get(&lock, stamped), Err(CreateError::TimedOut), "{policy:?}");
         lock.mark_stale();
         assert_eq!(get(&lock, stamped), Err(CreateError::TimedOut), "{policy:?}");
@@ -423,7 +422,7 @@ fn c21_a_mark_makes_no_stamped_value_younger() {
     }
     let (lock, clock) = ruled(&NEVER_STALE);
     let young = Stamped { value: 7, created: clock.wall() };
-    let _creation = elected(lock.acquire_owned());
+    let _creation = elected(Dogpile::kept(&lock).turn());
     assert_eq!(get(&lock, young), Ok(7));
     lock.mark_stale();
     assert_eq!(get(&lock, young), Err(CreateError::TimedOut), "zero has nobody served a stale value");

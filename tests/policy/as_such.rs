@@ -2,8 +2,8 @@
 
 use crate::{ALMOST_A_SECOND, MINUTE, MORTAL, NANO, PAUSING, PAUSING_AND_SERVING, SECOND, STEADY, elected, paused};
 use dogpile::{
-    Cached, CachedFn, Clock, CreateError, Dogpile, ManualClock, OnError, Outcome, Policy, PolicyError, Registry,
-    Stamped, Store, SyncReaderDogpile, cached_by_key,
+    Cached, CachedFn, Clock, Closures, CreateError, Dogpile, ManualClock, OnError, Outcome, Policy, PolicyError,
+    Registry, Stamped, SyncReaderDogpile, cached_by_key,
 };
 use std::convert::Infallible;
 use std::fmt;
@@ -57,30 +57,30 @@ fn a_function_by_key_takes_a_policy() {
             calls.fetch_add(1, Ordering::Relaxed);
             Err::<u8, _>("no answer")
         },
-        Store {
+        Closures {
             get: |_: &u8| Ok::<_, Infallible>(*stored.lock()),
             set: |_: &u8, value: &Stamped<u8>| {
                 *stored.lock() = Some(*value);
                 Ok(())
             },
-            remove: (),
+            remove: |_: &u8| {},
         },
     )
     .with_policy(&PAUSING_AND_SERVING)
     .with_clock(Arc::clone(&clock));
-    assert_eq!(function.get_fallible(&1), Err(CreateError::Failed("no answer")));
+    assert_eq!(function.try_get(&1), Err(CreateError::Failed("no answer")));
     // Nobody holds that lock, but the pause is remembered.
-    assert_eq!(function.get_fallible(&1), Err(paused(SECOND)));
+    assert_eq!(function.try_get(&1), Err(paused(SECOND)));
     clock.advance(SECOND);
     *stored.lock() = Some(Stamped { value: 7, created: clock.wall() - MINUTE });
-    assert_eq!(function.get_fallible(&1).unwrap().value, 7);
+    assert_eq!(function.try_get(&1).unwrap().value, 7);
     assert_eq!(calls.load(Ordering::Relaxed), 2, "it has failed once more, and the old one serves");
-    assert_eq!(function.get_fallible(&1).unwrap().value, 7);
+    assert_eq!(function.try_get(&1).unwrap().value, 7);
     assert_eq!(calls.load(Ordering::Relaxed), 2);
     clock.advance(SECOND * 2);
-    assert_eq!(function.refresh_fallible(&1).unwrap().value, 7);
+    assert_eq!(function.access(&1).anew().try_get().unwrap().value, 7);
     assert_eq!(calls.load(Ordering::Relaxed), 3, "as well if a new one was asked for");
-    assert_eq!(function.refresh_fallible(&1), Err(paused(SECOND * 4)));
+    assert_eq!(function.access(&1).anew().try_get(), Err(paused(SECOND * 4)));
 }
 
 #[test]

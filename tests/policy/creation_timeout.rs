@@ -5,10 +5,10 @@ use crate::{
     ruled, ruled_and_stale, succeed, until, unwanted,
 };
 use dogpile::{
-    AcquireError, Cached, CachedGuard, CreateError, Creation, Dogpile, Finished, Freshness, GetError, Made,
-    ManualClock, NeedRegeneration, Outcome, Policy, PublishError, ReadTurn, Renewal, SyncReaderDogpile, Turn,
-    WriteLockError,
+    AcquireError, Cached, CachedGuard, CreateError, Creation, Dogpile, Finished, Freshness, Made, ManualClock, Outcome,
+    Policy, PublishError, ReadTurn, Renewal, SyncReaderDogpile, Turn, WriteLockError,
 };
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -100,9 +100,9 @@ fn c11_those_who_wait_wake_up_by_the_time() {
 fn l10_time_outs_of_waits_and_of_creations_do_not_mix() {
     let (lock, clock) = ruled(&MORTAL);
     let hangs = elected(lock.acquire());
-    assert_eq!(lock.acquire_timeout(Duration::from_millis(2)).map(|_| ()), Err(AcquireError::TimedOut));
+    assert_eq!(lock.access().timeout(Duration::from_millis(2)).turn().map(|_| ()), Err(AcquireError::TimedOut));
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| lock.acquire_or_create_timeout(Duration::MAX, || ()));
+        let waiter = scope.spawn(|| lock.access().timeout(Duration::MAX).or_create(|| ()));
         until(|| lock.waiting() == 1);
         clock.advance(SECOND);
         assert_eq!(waiter.join().unwrap(), Ok(Outcome::Created));
@@ -131,7 +131,7 @@ fn c11_a_waiter_takes_the_place_of_the_one_that_took_the_place() {
 
 /// Creates when elected; the first creator hangs until it is dead.
 fn create_or_hang(lock: &Lock, hangs: &AtomicBool) -> Outcome {
-    lock.acquire_or_create_with(|creation| {
+    lock.access().or_create_with(|creation| {
         if hangs.swap(false, Ordering::SeqCst) {
             until(|| creation.is_dead());
         }
@@ -163,7 +163,7 @@ fn c11_who_was_elected_from_the_queue_can_die_as_well() {
 #[test]
 fn c11_while_it_stores_nobody_takes_the_place_of_a_creation() {
     let (lock, clock) = ruled(&MORTAL);
-    let slow = elected(lock.acquire_owned());
+    let slow = elected(Dogpile::kept(&lock).turn());
     thread::scope(|scope| {
         let waiter = slow
             .publish(|| {
@@ -189,9 +189,9 @@ fn c11_while_it_stores_nobody_takes_the_place_of_a_creation() {
 fn c11_the_dead_get_no_write_lock_and_nobody_dies_under_it() {
     let clock = Arc::new(ManualClock::new());
     let lock = Arc::new(SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL));
-    let ReadTurn::Create(hangs) = lock.acquire_owned() else { panic!("nobody else creates") };
+    let ReadTurn::Create(hangs) = SyncReaderDogpile::kept(&lock).turn() else { panic!("nobody else creates") };
     clock.advance(SECOND);
-    let ReadTurn::Create(slow) = lock.acquire_owned() else { panic!("the other one is overdue") };
+    let ReadTurn::Create(slow) = SyncReaderDogpile::kept(&lock).turn() else { panic!("the other one is overdue") };
     assert_eq!(hangs.write_lock().map(|_| ()), Err(WriteLockError::Dead));
     assert_eq!(hangs.write_lock_timeout(Duration::ZERO).map(|_| ()), Err(WriteLockError::Dead));
     let alone = slow.write_lock().unwrap();
@@ -212,27 +212,20 @@ fn c11_a_setter_of_a_dead_creation_does_not_run() {
         let other = thread::scope(|scope| scope.spawn(|| lock.acquire_or_create(|| ())).join().unwrap());
         assert_eq!(other, Outcome::Created);
     };
-    let unasked = || -> Result<u8, _> { panic!("there is nothing yet") };
-    let made = lock.get_or_create_and_set(
-        unasked,
-        || {
-            kill();
-            7
-        },
-        |_| panic!("it is dead"),
-    );
+    let setter = |_: &_| -> Result<(), Infallible> { panic!("it is dead") };
+    let unasked = || -> Option<u8> { panic!("there is nothing yet") };
+    let made = lock.fetch(unasked).and_set(setter).or_create(|| {
+        kill();
+        7
+    });
     assert_eq!(made, 7, "its result goes to its own caller");
     let clock = Arc::new(ManualClock::new());
     let lock = SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL);
-    let made = lock.get_or_create_and_set(
-        unasked,
-        || {
-            clock.advance(SECOND);
-            thread::scope(|scope| scope.spawn(|| drop(lock.acquire_or_create(|| ()))).join().unwrap());
-            7
-        },
-        |_| panic!("it is dead"),
-    );
+    let made = lock.fetch(unasked).and_set(setter).or_create(|| {
+        clock.advance(SECOND);
+        thread::scope(|scope| scope.spawn(|| drop(lock.acquire_or_create(|| ()))).join().unwrap());
+        7
+    });
     assert_eq!(*made, 7);
 }
 
@@ -240,13 +233,13 @@ fn c11_a_setter_of_a_dead_creation_does_not_run() {
 fn c11_a_dead_creator_of_a_cached_value_serves_its_caller_alone() {
     let clock = Arc::new(ManualClock::new());
     let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL);
-    let dead = cached.get_or_create_with(|renewal: &Renewal<'_, u8, _>| {
+    let dead = cached.access().or_create_with(|renewal: &Renewal<'_, u8, _>| {
         assert!(!renewal.is_dead());
         clock.advance(SECOND);
         thread::scope(|scope| {
             let takes_over = scope.spawn(|| {
                 let mut waits = None;
-                cached.get_or_create_with(|_| {
+                cached.access().or_create_with(|_| {
                     waits = Some(scope.spawn(|| *cached.get_or_create(|| panic!("unwanted"))));
                     until(|| cached.waiting() == 1);
                     Made::new(2)
@@ -262,7 +255,7 @@ fn c11_a_dead_creator_of_a_cached_value_serves_its_caller_alone() {
     assert_eq!(*cached.get_or_create(|| panic!("unwanted")), 2);
     // It may go on with the old value as well.
     clock.advance(MINUTE);
-    let dead = cached.get_or_create_with(|renewal| {
+    let dead = cached.access().or_create_with(|renewal| {
         assert_eq!(renewal.old(), Some(&2));
         clock.advance(SECOND);
         thread::scope(|scope| scope.spawn(|| drop(cached.get_or_create(|| 3))).join().unwrap());
@@ -276,7 +269,7 @@ fn c11_a_dead_creator_of_a_cached_value_serves_its_caller_alone() {
 #[test]
 fn l7_a_dead_creator_does_not_wait_for_itself() {
     let (lock, clock) = ruled(&MORTAL);
-    let outcome = lock.acquire_or_create_with(|creation| {
+    let outcome = lock.access().or_create_with(|creation| {
         clock.advance(SECOND);
         thread::scope(|scope| {
             let takes_over = scope.spawn(|| {
@@ -308,7 +301,7 @@ fn l11_an_endless_creation_time_out_is_none() {
     let (lock, clock) = ruled(&PATIENT);
     let slow = elected(lock.acquire());
     clock.advance(Duration::from_secs(1 << 33));
-    assert_eq!(lock.acquire_timeout(Duration::ZERO).map(|_| ()), Err(AcquireError::TimedOut));
+    assert_eq!(lock.access().timeout(Duration::ZERO).turn().map(|_| ()), Err(AcquireError::TimedOut));
     assert_eq!(slow.finish(), Finished::Published);
 }
 
@@ -365,10 +358,10 @@ fn l7_an_overdue_creator_does_not_take_over_from_itself() {
         let (lock, clock) = if stale { ruled_and_stale(&MORTAL) } else { ruled(&MORTAL) };
         let outcome = lock.acquire_or_create(|| {
             clock.advance(MINUTE);
-            let told = lock.acquire_timeout(Duration::MAX);
+            let told = lock.access().timeout(Duration::MAX).turn();
             if stale {
                 assert!(matches!(told, Ok(Turn::Stale)));
-                assert_eq!(lock.get_or_create(|| Ok(7), || panic!("unwanted")), 7);
+                assert_eq!(lock.fetch(|| Some(7)).or_create(|| panic!("unwanted")), 7);
             } else {
                 assert!(matches!(told, Err(AcquireError::WouldDeadlock(_))));
             }
@@ -382,7 +375,7 @@ fn l7_an_overdue_creator_does_not_take_over_from_itself() {
 #[test]
 fn c11_who_comes_during_an_overdue_store_takes_over_after_it() {
     let (lock, clock) = ruled(&MORTAL);
-    let hangs = elected(lock.acquire_owned());
+    let hangs = elected(Dogpile::kept(&lock).turn());
     thread::scope(|scope| {
         let waiter = hangs.publish(|| {
             clock.advance(MINUTE);
@@ -400,7 +393,7 @@ fn c11_who_comes_during_an_overdue_store_takes_over_after_it() {
 fn c11_the_dead_are_told_that_they_are_dead() {
     let clock = Arc::new(ManualClock::new());
     let lock = Arc::new(SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL));
-    let ReadTurn::Create(dead) = lock.acquire_owned() else { panic!("nobody else creates") };
+    let ReadTurn::Create(dead) = SyncReaderDogpile::kept(&lock).turn() else { panic!("nobody else creates") };
     clock.advance(SECOND);
     drop(lock.acquire_or_create(|| ()));
     assert_eq!(dead.publish(|| ()), Err(PublishError::Dead));
@@ -415,14 +408,14 @@ fn c11_the_dead_do_not_touch_a_value_that_was_found_unchanged() {
     cached.set(7);
     clock.advance(MINUTE);
     let unchanged = |renewal: &Renewal<'_, u8, _>| renewal.unchanged().expect("there is an old one");
-    let dead = cached.get_or_create_with(|renewal| {
+    let dead = cached.access().or_create_with(|renewal| {
         assert_eq!(renewal.old(), Some(&7));
         clock.advance(SECOND);
-        thread::scope(|scope| scope.spawn(|| drop(cached.get_or_create_with(unchanged))).join().unwrap());
+        thread::scope(|scope| scope.spawn(|| drop(cached.access().or_create_with(unchanged))).join().unwrap());
         unchanged(renewal)
     });
     assert_eq!(*dead, 7);
-    let current = cached.try_get().expect("it was renewed");
+    let current = cached.get_fresh().expect("it was renewed");
     assert_eq!(CachedGuard::generation(&current), cached.generation());
     assert!(cached.invalidate_if(CachedGuard::generation(&current)));
 }
@@ -440,7 +433,7 @@ fn l1_who_died_while_asking_does_not_begin_to_create() {
                 until(|| lock.waiting() == 1);
                 Err("no answer")
             };
-            lock.get_or_try_create(|| Err::<u8, GetError<()>>(GetError::NeedRegeneration), creator)
+            lock.fetch(|| None::<u8>).or_try_create(creator)
         });
         until(|| lock.is_creating());
         let slow = scope.spawn(|| {
@@ -451,9 +444,9 @@ fn l1_who_died_while_asking_does_not_begin_to_create() {
                     asks.store(true, Ordering::SeqCst);
                     until(|| go_on.load(Ordering::SeqCst));
                 }
-                Err(NeedRegeneration)
+                None
             };
-            lock.get_or_create(getter, || {
+            lock.fetch(getter).or_create(|| {
                 assert!(!lock.is_expired(), "L1: the other has finished by now");
                 7
             })
@@ -461,7 +454,7 @@ fn l1_who_died_while_asking_does_not_begin_to_create() {
         assert_eq!(fails.join().unwrap(), Err(CreateError::Failed("no answer")));
         until(|| asks.load(Ordering::SeqCst));
         clock.advance(MINUTE);
-        let takes_over = elected(lock.acquire_owned());
+        let takes_over = elected(Dogpile::kept(&lock).turn());
         go_on.store(true, Ordering::SeqCst);
         until(|| lock.waiting() == 1);
         assert_eq!(takes_over.finish(), Finished::Published);

@@ -2,8 +2,7 @@
 
 use crate::{MINUTE, PAUSING_AND_SERVING, SECOND, SERVING, fail, ruled, ruled_and_stale, until};
 use dogpile::{
-    Cached, CachedFn, CachedGuard, Clock as _, CreateError, Freshness, GetError, ManualClock, Outcome, Stamped,
-    SyncReaderDogpile,
+    Cached, CachedFn, CachedGuard, Clock as _, CreateError, Freshness, ManualClock, Outcome, Stamped, SyncReaderDogpile,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -44,14 +43,14 @@ fn a_cached_value_serves_the_elected_one_on_error() {
     assert_eq!(told(&cached.get_or_try_create(|| Err("no answer")).unwrap()), (7, Outcome::StaleOnError));
     assert_eq!(told(&cached.get_or_try_create(|| Err("unwanted")).unwrap()), (7, Outcome::Stale));
     clock.advance(SECOND);
-    let invalidated = cached.get_or_try_create_with(|_| {
+    let invalidated = cached.access().or_try_create_with(|_| {
         cached.invalidate();
         Err("no answer")
     });
     assert_eq!(invalidated.unwrap_err(), CreateError::Failed("no answer"));
     let fails: CachedFn<u8, _> = dogpile::cached(MINUTE, || Err("no answer")).with_policy(&SERVING);
     fails.set(7);
-    assert_eq!(told(&fails.refresh_fallible().unwrap()), (7, Outcome::StaleOnError));
+    assert_eq!(told(&fails.access().anew().try_get().unwrap()), (7, Outcome::StaleOnError));
 }
 
 #[test]
@@ -60,23 +59,23 @@ fn getters_bring_the_old_value_on_error_and_are_not_called_a_third_time() {
     let gets = AtomicUsize::new(0);
     let getter = || {
         gets.fetch_add(1, Ordering::Relaxed);
-        Ok(7)
+        Some(7)
     };
-    let got: Result<u8, CreateError<_, ()>> = lock.get_or_try_create(getter, || Err("no answer"));
+    let got = lock.fetch(getter).or_try_create(|| Err("no answer"));
     assert_eq!((got, gets.swap(0, Ordering::Relaxed)), (Ok(7), 1));
-    let gone = || Err::<u8, GetError<()>>(GetError::NeedRegeneration);
-    assert_eq!(lock.get_or_try_create(gone, || Err("no answer")), Err(CreateError::Failed("no answer")));
-    let down = || Err::<u8, _>(GetError::Failed("the store is down"));
-    assert_eq!(lock.get_or_try_create(down, || Err("no answer")), Err(CreateError::Failed("no answer")));
+    let gone = || None::<u8>;
+    assert_eq!(lock.fetch(gone).or_try_create(|| Err("no answer")), Err(CreateError::Failed("no answer")));
+    let down = || Err::<Option<u8>, _>("the store is down");
+    assert_eq!(lock.fetch(down).or_try_create(|| Err("no answer")), Err(CreateError::Failed("no answer")));
     // Stamped: it brought a stale value once before.
     let stale = || {
         gets.fetch_add(1, Ordering::Relaxed);
-        Ok(Stamped { value: 8, created: clock.wall() - MINUTE })
+        Some(Stamped { value: 8, created: clock.wall() - MINUTE })
     };
-    let got: Result<_, CreateError<_, ()>> = lock.get_or_try_create_stamped(stale, || Err("no answer"));
+    let got = lock.fetch_stamped(stale).or_try_create(|| Err("no answer"));
     assert_eq!((got.map(|got| got.value), gets.swap(0, Ordering::Relaxed)), (Ok(8), 2));
     lock.invalidate();
-    let got: Result<_, CreateError<_, ()>> = lock.get_or_try_create_stamped(stale, || Err("no answer"));
+    let got = lock.fetch_stamped(stale).or_try_create(|| Err("no answer"));
     assert_eq!((got, gets.load(Ordering::Relaxed)), (Err(CreateError::Failed("no answer")), 0), "what was invalidated");
 }
 
@@ -91,7 +90,7 @@ fn readers_are_served_the_old_resource_on_error() {
     assert_eq!(*guard, Outcome::StaleOnError);
     assert!(lock.try_acquire_write_lock().is_err(), "it is a guard");
     drop(guard);
-    let guard = lock.get_or_try_create(|| Ok::<_, GetError<()>>(7), || Err("no answer")).unwrap();
+    let guard = lock.fetch(|| Some(7)).or_try_create(|| Err("no answer")).unwrap();
     assert_eq!(*guard, 7);
     assert!(lock.try_acquire_write_lock().is_err(), "it is a guard");
     drop(guard);
@@ -109,7 +108,7 @@ fn a_time_out_does_not_hide_the_error() {
     let (writes, done) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
         let (writes, done, lock) = (&writes, &done, &lock);
-        let failed = lock.acquire_or_try_create_timeout(Duration::ZERO, || {
+        let failed = lock.access().timeout(Duration::ZERO).or_try_create(|| {
             scope.spawn(move || {
                 let _alone = lock.acquire_write_lock();
                 writes.store(true, Ordering::SeqCst);

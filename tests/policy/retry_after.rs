@@ -5,8 +5,8 @@ use crate::{
     ruled_and_stale, succeed, until, unwanted,
 };
 use dogpile::{
-    AcquireError, Backoff, Cached, CachedFn, CachedGuard, Clock as _, CreateError, Dogpile, Finished, Freshness,
-    GetError, Made, ManualClock, NeedRegeneration, Outcome, Policy, Registry, Stamped, SyncReaderDogpile, Turn,
+    AcquireError, Backoff, Cached, CachedFn, CachedGuard, Clock as _, CreateError, Dogpile, Finished, Freshness, Made,
+    ManualClock, Outcome, Policy, Registry, Stamped, SyncReaderDogpile, Turn,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn after_a_failure_the_old_value_is_served_until_the_pause_is_over() {
         assert_eq!(unwanted(&lock), Ok(Outcome::Stale));
         assert_eq!(lock.acquire_or_create(|| panic!("nobody is to create")), Outcome::Stale);
         assert!(matches!(lock.acquire(), Turn::Stale));
-        assert!(matches!(lock.acquire_owned(), Turn::Stale));
+        assert!(matches!(Dogpile::kept(&lock).turn(), Turn::Stale));
         assert!(matches!(lock.try_acquire(), Ok(Turn::Stale)));
     }
     assert_eq!(lock.freshness(), Freshness::Stale);
@@ -79,14 +79,14 @@ fn without_a_value_all_who_can_hear_of_it_are_told_of_the_pause() {
     clock.advance(SECOND / 4);
     let left = SECOND * 3 / 4;
     assert_eq!(unwanted(&lock), Err(paused(left)));
-    assert_eq!(lock.acquire_or_try_create_timeout(Duration::ZERO, || Err("unwanted")), Err(paused(left)));
+    assert_eq!(lock.access().timeout(Duration::ZERO).or_try_create(|| Err("unwanted")), Err(paused(left)));
     let told = Err(AcquireError::Paused { retry_in: left, cause: "no answer".into() });
-    assert_eq!(lock.acquire_or_create_timeout(MINUTE, || panic!("unwanted")), told);
-    assert_eq!(lock.acquire_timeout(MINUTE).map(|_| ()), told.map(|_| ()));
-    let getter = || -> Result<u8, _> { panic!("what may be there is not known here") };
-    assert_eq!(lock.get_or_try_create(getter, || Err::<_, &str>("unwanted")), Err(paused::<_, ()>(left)));
+    assert_eq!(lock.access().timeout(MINUTE).or_create(|| panic!("unwanted")), told);
+    assert_eq!(lock.access().timeout(MINUTE).turn().map(|_| ()), told.map(|_| ()));
+    let getter = || -> Result<Option<u8>, ()> { panic!("what may be there is not known here") };
+    assert_eq!(lock.fetch(getter).or_try_create(|| Err::<_, &str>("unwanted")), Err(paused(left)));
     assert_eq!(
-        lock.get_or_create_timeout(MINUTE, || Ok(1), || panic!("unwanted")).map_err(|error| error.to_string()),
+        lock.fetch(|| Some(1)).timeout(MINUTE).or_create(|| panic!("unwanted")).map_err(|error| error.to_string()),
         Err("there is no value, and none is made for another 750ms, after a failure: no answer".into())
     );
     // Forms that cannot say so create when elected, one at a time, and a failure of theirs counts.
@@ -109,7 +109,7 @@ fn f8_who_only_tries_is_told_of_the_pause_as_well() {
     let (lock, clock) = ruled(&PAUSING);
     fail(&lock).unwrap_err();
     told(lock.try_acquire().map(drop));
-    told(lock.try_acquire_owned().map(drop));
+    told(Dogpile::kept(&lock).timeout(Duration::ZERO).turn().map(drop));
     clock.advance(SECOND);
     assert!(matches!(lock.try_acquire(), Ok(Turn::Create(_))));
 
@@ -117,14 +117,14 @@ fn f8_who_only_tries_is_told_of_the_pause_as_well() {
     let readers = Arc::new(readers);
     assert!(readers.acquire_or_try_create(|| Err("no answer")).is_err());
     told(readers.try_acquire().map(drop));
-    told(readers.try_acquire_owned().map(drop));
+    told(SyncReaderDogpile::kept(&readers).timeout(Duration::ZERO).turn().map(drop));
 
     let clock = Arc::new(ManualClock::new());
     let maker = move |_: &u8| Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSING);
     let locks = Registry::with_maker(maker);
     let held = locks.get(&1);
     fail(&held).unwrap_err();
-    told(held.try_acquire_owned().map(drop));
+    told(Dogpile::kept(&held).timeout(Duration::ZERO).turn().map(drop));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_creation_can_say_why_it_is_given_up() {
     elected(lock.acquire()).fail("the pool is gone");
     let cause = "the pool is gone".into();
     assert_eq!(unwanted(&lock), Err(CreateError::Paused { retry_in: SECOND, cause }));
-    elected(lock.acquire()).run_fallible(|_| Err::<(), _>("no answer")).unwrap_err();
+    elected(lock.acquire()).try_run(|_| Err::<(), _>("no answer")).unwrap_err();
     assert_eq!(unwanted(&lock), Err(paused(SECOND * 2)));
 }
 
@@ -142,7 +142,7 @@ fn a_creation_can_say_why_it_is_given_up() {
 fn f7_a_creation_that_is_dropped_has_not_failed() {
     let (lock, clock) = ruled(&PAUSING);
     drop(elected(lock.acquire()));
-    drop(elected(lock.acquire_owned()));
+    drop(elected(Dogpile::kept(&lock).turn()));
     assert!(matches!(lock.acquire(), Turn::Create(_)), "and is dropped");
     assert_eq!((lock.paused_for(), lock.stats().failures), (None, 0));
     fail(&lock).unwrap_err();
@@ -160,7 +160,7 @@ fn f7_a_creation_that_is_dropped_in_a_pause_leaves_it_as_it_was() {
     for creates in [false, true] {
         let (lock, clock) = ruled(&PAUSING);
         fail(&lock).unwrap_err();
-        let creation = elected(lock.acquire_owned());
+        let creation = elected(Dogpile::kept(&lock).turn());
         thread::scope(|scope| {
             let told = scope.spawn(|| unwanted(&lock));
             until(|| lock.waiting() == 1);
@@ -181,7 +181,7 @@ fn f7_a_creation_that_is_dropped_in_a_pause_leaves_it_as_it_was() {
         lock.invalidate();
         fail(&lock).err();
         clock.advance(MINUTE);
-        let creation = elected(lock.acquire_owned());
+        let creation = elected(Dogpile::kept(&lock).turn());
         thread::scope(|scope| {
             let waits = scope.spawn(|| succeed(&lock));
             until(|| lock.waiting() == 1);
@@ -213,7 +213,7 @@ fn f7_what_a_panic_drops_has_failed() {
 #[test]
 fn those_who_wait_share_one_failure() {
     let (lock, _) = ruled(&PAUSING);
-    let creation = elected(lock.acquire_owned());
+    let creation = elected(Dogpile::kept(&lock).turn());
     let calls = AtomicUsize::new(0);
     thread::scope(|scope| {
         let waiters = [(); 8].map(|()| {
@@ -238,7 +238,7 @@ fn those_who_wait_share_one_failure() {
 #[test]
 fn who_cannot_hear_of_a_pause_creates_instead() {
     let (lock, _) = ruled(&PAUSING);
-    let creation = elected(lock.acquire_owned());
+    let creation = elected(Dogpile::kept(&lock).turn());
     let calls = AtomicUsize::new(0);
     thread::scope(|scope| {
         let hear: Vec<_> = (0..4).map(|_| scope.spawn(|| unwanted(&lock))).collect();
@@ -309,12 +309,12 @@ fn who_asks_for_a_new_value_is_told_of_the_pause() {
     let creator = || if fails.load(Ordering::Relaxed) { Err("no answer") } else { Ok(1) };
     let value: CachedFn<u8, _, _> = CachedFn::with_clock(MINUTE, Arc::clone(&clock), creator).with_policy(&PAUSING);
     value.set(7);
-    assert_eq!(value.refresh_fallible().unwrap_err(), CreateError::Failed("no answer"));
-    assert_eq!(value.refresh_fallible().unwrap_err(), paused(SECOND));
-    assert_eq!((*value.get_fallible().unwrap(), value.paused_for()), (7, Some(SECOND)));
+    assert_eq!(value.access().anew().try_get().unwrap_err(), CreateError::Failed("no answer"));
+    assert_eq!(value.access().anew().try_get().unwrap_err(), paused(SECOND));
+    assert_eq!((*value.try_get().unwrap(), value.paused_for()), (7, Some(SECOND)));
     clock.advance(SECOND);
     fails.store(false, Ordering::Relaxed);
-    assert_eq!(*value.refresh_fallible().unwrap(), 1);
+    assert_eq!(*value.access().anew().try_get().unwrap(), 1);
 }
 
 /// C19: the value arrives expired. Its caller has it, the others carry on with it; nobody asks again before the pause
@@ -325,7 +325,7 @@ fn c19_a_value_that_arrives_expired_counts_as_a_failure() {
     let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSING);
     let calls = AtomicUsize::new(0);
     let read = || {
-        cached.get_or_create_with(|_| {
+        cached.access().or_create_with(|_| {
             let call = calls.fetch_add(1, Ordering::Relaxed);
             Made::new(call).expires_after(if call < 2 { Duration::ZERO } else { MINUTE })
         })
@@ -354,18 +354,18 @@ fn getters_go_on_getting_in_a_pause() {
     let gets = AtomicUsize::new(0);
     let getter = || {
         gets.fetch_add(1, Ordering::Relaxed);
-        Ok(7)
+        Ok(Some(7))
     };
     let get = |creator: fn() -> Result<u8, &'static str>| -> Result<u8, CreateError<&'static str, ()>> {
-        lock.get_or_try_create(getter, creator)
+        lock.fetch(getter).or_try_create(creator)
     };
     assert_eq!(get(|| Err("no answer")), Err(CreateError::Failed("no answer")));
     assert_eq!(gets.load(Ordering::Relaxed), 0);
     assert_eq!(get(|| panic!("unwanted")), Ok(7));
-    assert_eq!(lock.get_or_create(|| Ok(8), || panic!("unwanted")), 8);
+    assert_eq!(lock.fetch(|| Some(8)).or_create(|| panic!("unwanted")), 8);
     assert_eq!(gets.load(Ordering::Relaxed), 1, "L8");
     // Gone from the store: there is no value for this access.
-    let gone = lock.get_or_try_create(|| Err::<u8, GetError<()>>(GetError::NeedRegeneration), || Err("unwanted"));
+    let gone = lock.fetch(|| None::<u8>).or_try_create(|| Err("unwanted"));
     assert_eq!(gone, Err(paused(SECOND)));
     clock.advance(SECOND);
     assert_eq!(get(|| Ok(9)), Ok(9));
@@ -374,9 +374,9 @@ fn getters_go_on_getting_in_a_pause() {
 #[test]
 fn stamped_getters_bring_their_stale_values_in_a_pause() {
     let (lock, clock) = ruled(&PAUSING);
-    let stale = Stamped { value: 7, created: clock.wall() - MINUTE };
+    let stale = Some(Stamped { value: 7, created: clock.wall() - MINUTE });
     let get = |creator: fn() -> Result<u8, &'static str>| -> Result<u8, CreateError<&'static str, ()>> {
-        lock.get_or_try_create_stamped(|| Ok(stale), creator).map(|got| got.value)
+        lock.fetch_stamped(|| Ok(stale)).or_try_create(creator).map(|got| got.value)
     };
     assert_eq!(get(|| Err("no answer")), Err(CreateError::Failed("no answer")));
     assert_eq!(get(|| panic!("unwanted")), Ok(7));
@@ -394,10 +394,10 @@ fn readers_under_guards_carry_on_in_a_pause() {
     assert_eq!(*lock.acquire_or_create(|| panic!("unwanted")), Outcome::Stale);
     lock.invalidate();
     assert_eq!(lock.acquire_or_try_create(|| Err("unwanted")).map(|_| ()), Err(paused(SECOND)));
-    let gotten = lock.get_or_try_create(|| Ok::<u8, GetError<()>>(1), || Err("no answer")).map(|_| ());
+    let gotten = lock.fetch(|| Some(1_u8)).or_try_create(|| Err("no answer")).map(|_| ());
     assert_eq!(gotten, Err(paused(SECOND)));
     clock.advance(SECOND);
-    let gotten = lock.get_or_try_create(|| Ok::<u8, GetError<()>>(1), || Err("no answer")).map(|_| ());
+    let gotten = lock.fetch(|| Some(1_u8)).or_try_create(|| Err("no answer")).map(|_| ());
     assert_eq!(gotten, Err(CreateError::Failed("no answer")));
     assert_eq!(
         lock.acquire_or_try_create(|| Err("unwanted")).map(|_| ()),
@@ -414,10 +414,10 @@ fn a_value_that_was_found_after_all_does_not_end_a_pause() {
         for getter_panics in [false, true] {
             let clock = Arc::new(ManualClock::new());
             let lock = Arc::new(Dogpile::with_clock(MINUTE, clock).with_policy(policy).born_fresh());
-            let gone = || Err::<u8, GetError<()>>(GetError::NeedRegeneration);
+            let gone = || None::<u8>;
             thread::scope(|scope| {
                 let fails = scope.spawn(|| {
-                    lock.get_or_try_create(gone, || {
+                    lock.fetch(gone).or_try_create(|| {
                         until(|| lock.waiting() == 1);
                         Err("no answer")
                     })
@@ -428,15 +428,15 @@ fn a_value_that_was_found_after_all_does_not_end_a_pause() {
                     let getter = || {
                         gets += 1;
                         assert!(gets == 1 || !getter_panics, "a getter panics on purpose");
-                        if gets == 1 { Err(NeedRegeneration) } else { Ok(7) }
+                        (gets > 1).then_some(7)
                     };
-                    lock.get_or_create(getter, || panic!("unwanted"))
+                    lock.fetch(getter).or_create(|| panic!("unwanted"))
                 }));
                 assert_eq!(got.ok(), (!getter_panics).then_some(7));
                 assert_eq!(fails.join().unwrap(), Err(CreateError::Failed("no answer")));
             });
             assert_eq!(lock.paused_for(), Some(pause));
-            assert_eq!(lock.get_or_try_create(gone, || Err("unwanted")), Err(paused(pause)));
+            assert_eq!(lock.fetch(gone).or_try_create(|| Err("unwanted")), Err(paused(pause)));
         }
     }
 }

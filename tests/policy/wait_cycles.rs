@@ -28,7 +28,7 @@ fn c14_creations_that_wait_for_each_other_are_found() {
         });
         let outcome = alpha.acquire_or_create(|| {
             until(|| alpha.waiting() == 1);
-            let error = beta.acquire_timeout(Duration::MAX).unwrap_err();
+            let error = beta.access().timeout(Duration::MAX).turn().unwrap_err();
             let AcquireError::WouldDeadlock(cycle) = &error else { panic!("{error}") };
             assert_eq!(names(cycle), [Some("alpha"), Some("beta")]);
             assert_eq!(
@@ -80,7 +80,7 @@ fn c14_a_longer_cycle_over_other_types_is_found() {
         lock.acquire_or_create(|| {
             outer.acquire_or_create(|| {
                 until(|| lock.waiting() == 1 && registry.get(&1).waiting() == 1);
-                let error = cached.get_or_create_timeout(Duration::MAX, || 2).unwrap_err();
+                let error = cached.access().timeout(Duration::MAX).or_create(|| 2).unwrap_err();
                 let AcquireError::WouldDeadlock(cycle) = &error else { panic!("{error}") };
                 assert_eq!(names(cycle), [Some("gamma"), Some("alpha"), Some("beta")]);
             });
@@ -94,7 +94,7 @@ fn c14_a_longer_cycle_over_other_types_is_found() {
 fn l7_a_creator_that_asks_for_its_own_value_is_told_its_name() {
     let (lock, _) = ruled(&ALPHA);
     lock.acquire_or_create(|| {
-        let error = lock.acquire_timeout(Duration::MAX).unwrap_err();
+        let error = lock.access().timeout(Duration::MAX).turn().unwrap_err();
         let AcquireError::WouldDeadlock(cycle) = &error else { panic!("{error}") };
         assert_eq!(names(cycle), [Some("alpha")]);
         assert!(error.to_string().ends_with("for ever: `alpha`"), "{error}");
@@ -113,7 +113,7 @@ fn c14_locks_without_names_are_told_as_such() {
         });
         one.acquire_or_create(|| {
             until(|| one.waiting() == 1);
-            let error = other.acquire_timeout(Duration::MAX).unwrap_err().to_string();
+            let error = other.access().timeout(Duration::MAX).turn().unwrap_err().to_string();
             assert!(
                 error.ends_with("a lock without a name waits for `alpha` waits for a lock without a name"),
                 "{error}"
@@ -195,7 +195,7 @@ fn c14_the_dead_close_no_circle() {
                 until(|| beta.waiting() == 1);
                 until(|| go_on.load(Ordering::SeqCst));
                 // Alpha is created by somebody else now, who waits for nobody.
-                assert_eq!(alpha.acquire_timeout(Duration::MAX).map(|_| ()), Ok(()));
+                assert_eq!(alpha.access().timeout(Duration::MAX).turn().map(|_| ()), Ok(()));
                 done.store(true, Ordering::SeqCst);
             })
         });
@@ -215,9 +215,9 @@ fn c14_the_dead_close_no_circle() {
 #[test]
 fn c14_a_creation_that_waits_in_two_places_is_found() {
     let [(lock, _), (one, _), (other, _)] = [ruled(&ALPHA), ruled(&BETA), ruled(&GAMMA)];
-    let (held_one, held_other) = (elected(one.acquire_owned()), elected(other.acquire_owned()));
+    let (held_one, held_other) = (elected(Lock::kept(&one).turn()), elected(Lock::kept(&other).turn()));
     thread::scope(|scope| {
-        let creation = elected(lock.acquire_owned());
+        let creation = elected(Lock::kept(&lock).turn());
         let stores = scope.spawn(|| {
             thread::scope(|scope| {
                 let one = scope.spawn(|| creation.publish(|| one.acquire_or_create(|| ())));
@@ -230,7 +230,7 @@ fn c14_a_creation_that_waits_in_two_places_is_found() {
         held_other.finish();
         until(|| other.waiting() == 0);
         held_one.run(|_| {
-            let error = lock.acquire_timeout(Duration::MAX).unwrap_err();
+            let error = lock.access().timeout(Duration::MAX).turn().unwrap_err();
             let AcquireError::WouldDeadlock(cycle) = &error else { panic!("{error}") };
             assert_eq!(names(cycle), [Some("beta"), Some("alpha")]);
         });
@@ -247,12 +247,12 @@ fn c14_a_circle_with_a_time_out_in_it_is_one() {
             alpha.acquire_or_create(|| {
                 until(|| beta.is_creating());
                 let hour = Duration::from_secs(3600);
-                assert_eq!(beta.acquire_or_create_timeout(hour, || panic!("unwanted")), Ok(Outcome::Waited));
+                assert_eq!(beta.access().timeout(hour).or_create(|| panic!("unwanted")), Ok(Outcome::Waited));
             })
         });
         beta.acquire_or_create(|| {
             until(|| beta.waiting() == 1);
-            assert!(matches!(alpha.acquire_timeout(Duration::MAX), Err(AcquireError::WouldDeadlock(_))));
+            assert!(matches!(alpha.access().timeout(Duration::MAX).turn(), Err(AcquireError::WouldDeadlock(_))));
         });
         bounded.join().unwrap();
     });
@@ -267,7 +267,7 @@ fn c14_who_has_left_is_in_no_circle() {
         let leaves = scope.spawn(|| {
             alpha.acquire_or_create(|| {
                 until(|| beta.is_creating());
-                let bounded = beta.acquire_timeout(Duration::from_millis(1));
+                let bounded = beta.access().timeout(Duration::from_millis(1)).turn();
                 // First of all: a panic here would leave the other side waiting for it.
                 has_left.store(true, Ordering::Relaxed);
                 assert_eq!(bounded.map(|_| ()), Err(AcquireError::TimedOut));

@@ -33,7 +33,7 @@ fn numbers_have_the_names_and_labels_that_are_documented() {
         // (The one who waits does so in another thread, whose recorder is none.)
         lock.invalidate();
         let dogpile::Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
-        assert!(lock.acquire_timeout(std::time::Duration::ZERO).is_err());
+        assert!(lock.access().timeout(std::time::Duration::ZERO).turn().is_err());
         creation.finish();
     });
     let expected = [

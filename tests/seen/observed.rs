@@ -3,8 +3,8 @@
 use crate::traits::Otherwise as _;
 use crate::{Clock, Lock, MINUTE, SECOND, all_that_happens, lock, seen_by, until};
 use dogpile::{
-    AcquireError, Backoff, Cached, CachedGuard, Dogpile, GetError, NeedRegeneration, Observer, OnError, Outcome,
-    Policy, Source, Stamped, SyncReaderDogpile, Turn,
+    AcquireError, Backoff, Cached, CachedGuard, Dogpile, Observer, OnError, Outcome, Policy, Source, Stamped,
+    SyncReaderDogpile, Turn,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -125,15 +125,15 @@ fn stale_values_are_told_of_by_every_type() {
     let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
     assert!(matches!(lock.acquire(), Turn::Stale));
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Stale);
-    assert_eq!(lock.get_or_create(|| Ok(1), || 2), 1);
-    assert_eq!(lock.get_or_create_stamped(|| Ok(Stamped::from_unix_nanos(1, 1)), || 2).value, 1);
+    assert_eq!(lock.fetch(|| Some(1)).or_create(|| 2), 1);
+    assert_eq!(lock.fetch_stamped(|| Some(Stamped::from_unix_nanos(1, 1))).or_create(|| 2).value, 1);
     drop(creation);
     stale(4);
     assert_eq!(lock.acquire_or_try_create(|| Err("no answer")), Ok(Outcome::StaleOnError));
-    assert_eq!(lock.get_or_try_create(|| Ok::<_, GetError<&str>>(1), || Err("no answer")), Ok(1));
+    assert_eq!(lock.fetch(|| Ok::<_, &str>(Some(1))).or_try_create(|| Err("no answer")), Ok(1));
     stale(2);
     // What the getter does not find is not served, whatever the lock thinks of it.
-    lock.get_or_create(|| Err(NeedRegeneration), || 1);
+    lock.fetch(|| None).or_create(|| 1);
     stale(0);
 
     let cached = Cached::never_expires().with_policy(policy);
@@ -152,7 +152,7 @@ fn stale_values_are_told_of_by_every_type() {
     readers.mark_stale();
     drop(readers.acquire_or_create(|| {
         assert_eq!(*readers.acquire_or_create(|| ()), Outcome::Stale);
-        assert_eq!(*readers.get_or_create(|| Ok(1), || 2), 1);
+        assert_eq!(*readers.fetch(|| Some(1)).or_create(|| 2), 1);
     }));
     stale(2);
     readers.mark_stale();
@@ -164,7 +164,7 @@ fn stale_values_are_told_of_by_every_type() {
     readers.mark_stale();
     stale(0);
     assert_eq!(*readers.acquire_or_create(|| ()), Outcome::Stale);
-    assert_eq!(*readers.get_or_create(|| Ok(1), || 2), 1);
+    assert_eq!(*readers.fetch(|| Some(1)).or_create(|| 2), 1);
     stale(2);
     readers.invalidate();
     assert_eq!(*readers.acquire_or_create(|| ()), Outcome::Stale);
@@ -179,7 +179,7 @@ fn stale_values_in_the_background_are_told_of() {
     lock.acquire_or_create(|| ());
     lock.mark_stale();
     diary.take();
-    assert_eq!(Dogpile::acquire_or_create_in_background(&lock, &|job: dogpile::Job| job(), |_| ()), Outcome::Stale);
+    assert_eq!(Dogpile::kept(&lock).in_background(&|job: dogpile::Job| job()).or_create(|| ()), Outcome::Stale);
     assert_eq!(diary.take(), ["rates: created in 0ns", "rates: served stale"]);
 }
 
@@ -370,8 +370,8 @@ fn a_value_that_is_only_due_is_no_stale_one() {
         Err("no answer")
     });
     assert_eq!(failed, Ok(Outcome::StaleOnError));
-    assert_eq!(lock.get_or_try_create(|| Ok::<_, GetError<&str>>(1), || Err("no answer")), Ok(1));
-    lock.get_or_create_stamped(|| Ok(stamped), || lock.get_or_create_stamped(|| Ok(stamped), || 2).value);
+    assert_eq!(lock.fetch(|| Ok::<_, &str>(Some(1))).or_try_create(|| Err("no answer")), Ok(1));
+    lock.fetch_stamped(|| Some(stamped)).or_create(|| lock.fetch_stamped(|| Some(stamped)).or_create(|| 2).value);
     let failed = cached.get_or_try_create(|| {
         assert_eq!(CachedGuard::outcome(&cached.get_or_create(|| 2)), Outcome::Fresh);
         Err("no answer")
@@ -401,7 +401,7 @@ impl RefUnwindSafe for Eager {}
 impl Eager {
     fn ask(&self) {
         let lock = self.0.lock().clone().unwrap();
-        let told = lock.acquire_timeout(Duration::MAX);
+        let told = lock.access().timeout(Duration::MAX).turn();
         self.1.lock().push(matches!(told, Err(AcquireError::WouldDeadlock(_))));
     }
 }

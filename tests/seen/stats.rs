@@ -2,8 +2,7 @@
 
 use crate::{MINUTE, PAUSING, SECOND, SERVING, all_that_happens, cached, lock, until};
 use dogpile::{
-    AcquireError, Cached, Clock, CreateError, Dogpile, GetError, Made, ManualClock, NeedRegeneration, Outcome, Policy,
-    Stats, SyncReaderDogpile,
+    AcquireError, Cached, Clock, CreateError, Dogpile, Made, ManualClock, Outcome, Policy, Stats, SyncReaderDogpile,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -72,17 +71,14 @@ fn who_stands_down_has_neither_created_nor_failed() {
     let got: Result<u32, CreateError<&str, &str>> = thread::scope(|scope| {
         // Somebody else creates, fails, and the one who waits is elected, and finds it after all.
         let mut waits = None;
-        let got = lock.get_or_try_create(
-            || Err::<u32, _>(GetError::<&str>::NeedRegeneration),
-            || {
-                waits = Some(scope.spawn(|| {
-                    let mut finds = [Err(GetError::<&str>::NeedRegeneration), Ok(1)].into_iter();
-                    lock.get_or_try_create(|| finds.next().unwrap(), || Err("unwanted"))
-                }));
-                until(|| lock.waiting() == 1);
-                Err("no answer")
-            },
-        );
+        let got = lock.fetch(|| Ok(None::<u32>)).or_try_create(|| {
+            waits = Some(scope.spawn(|| {
+                let mut finds = [None, Some(1)].into_iter();
+                lock.fetch(|| finds.next().unwrap()).or_try_create(|| Err("unwanted"))
+            }));
+            until(|| lock.waiting() == 1);
+            Err("no answer")
+        });
         assert_eq!(waits.unwrap().join().unwrap(), Ok(1));
         got
     });
@@ -93,7 +89,7 @@ fn who_stands_down_has_neither_created_nor_failed() {
 #[test]
 fn a_value_that_had_expired_as_it_arrived_is_a_creation() {
     let (lock, _) = cached(&PAUSING);
-    lock.get_or_create_with(|_| Made::new(1).expires_after(Duration::ZERO));
+    lock.access().or_create_with(|_| Made::new(1).expires_after(Duration::ZERO));
     assert!(lock.paused_for().is_some());
     assert_eq!(counts(lock.stats()), [1, 0, 0, 0, 0]);
 }
@@ -114,10 +110,10 @@ fn waits_that_end_without_a_value_are_counted() {
     let dogpile::Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
     assert!(lock.try_acquire().is_err());
     assert_eq!(lock.stats().waits, 0, "it did not wait");
-    assert!(lock.acquire_timeout(Duration::ZERO).is_err());
+    assert!(lock.access().timeout(Duration::ZERO).turn().is_err());
     assert_eq!(lock.stats().waits, 1, "it queued");
     thread::scope(|scope| {
-        let waits = scope.spawn(|| lock.get_or_create(|| Err(NeedRegeneration), || 1));
+        let waits = scope.spawn(|| lock.fetch(|| None).or_create(|| 1));
         until(|| lock.waiting() == 1);
         drop(creation);
         assert_eq!(waits.join().unwrap(), 1);
@@ -153,7 +149,7 @@ fn whoever_sees_a_value_sees_it_counted() {
 fn who_is_told_before_it_queues_has_not_waited() {
     let lock = Dogpile::never_expires();
     lock.acquire_or_create(|| {
-        assert!(matches!(lock.acquire_timeout(Duration::MAX), Err(AcquireError::WouldDeadlock(_))));
+        assert!(matches!(lock.access().timeout(Duration::MAX).turn(), Err(AcquireError::WouldDeadlock(_))));
     });
     let [a, b] = [(); 2].map(|()| Dogpile::never_expires());
     thread::scope(|scope| {
@@ -161,7 +157,7 @@ fn who_is_told_before_it_queues_has_not_waited() {
         a.acquire_or_create(|| {
             waits = Some(scope.spawn(|| b.acquire_or_create(|| _ = a.acquire())));
             until(|| a.waiting() == 1);
-            assert!(matches!(b.acquire_timeout(Duration::MAX), Err(AcquireError::WouldDeadlock(_))));
+            assert!(matches!(b.access().timeout(Duration::MAX).turn(), Err(AcquireError::WouldDeadlock(_))));
         });
         assert_eq!(waits.unwrap().join().unwrap(), Outcome::Created);
     });

@@ -39,7 +39,7 @@ fn events_have_the_names_and_fields_that_are_documented() {
     // In this thread first: one without a subscriber would have the event switched off for all.
     tracing::dispatcher::with_default(&at_work, || {
         let dogpile::Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
-        assert!(lock.acquire_timeout(std::time::Duration::ZERO).is_err());
+        assert!(lock.access().timeout(std::time::Duration::ZERO).turn().is_err());
         creation.finish();
         lock.invalidate();
     });

@@ -1,28 +1,30 @@
 //! Creations that are spawned: they survive who asked for them (C12).
 
 use crate::executor::{Woken, block_on, drive, poll, step};
-use dogpile::{Backoff, Cached, CachedFn, CreateError, Dogpile, ManualClock, Outcome, Policy, Task};
-use std::cell::RefCell;
+use dogpile::{AcquireError, Backoff, Cached, CachedFn, CreateError, Dogpile, ManualClock, Outcome, Policy, Task};
 use std::future::pending;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 /// Keeps what it is given.
 #[derive(Default)]
-pub struct Shelf(RefCell<Vec<Task>>);
+pub struct Shelf(Mutex<Vec<Task>>);
 
 impl dogpile::Spawner for Shelf {
     fn spawn(&self, task: Task) {
-        self.0.borrow_mut().push(task);
+        self.0.lock().unwrap().push(task);
     }
 }
 
 impl Shelf {
     pub fn take(&self) -> Task {
-        self.0.borrow_mut().pop().expect("something was spawned")
+        self.0.lock().unwrap().pop().expect("something was spawned")
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
     }
 }
 
@@ -34,30 +36,30 @@ fn c12_all_callers_give_up_and_the_work_is_done_once_and_kept() {
             step().await;
             42
         };
-        Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, creator))
+        Box::pin(Cached::kept_async(&cached).spawned_by(&shelf).or_create(creator))
     });
     assert!(callers.iter_mut().all(|caller| poll(caller, &Arc::default()).is_pending()));
     drop(callers);
     assert_eq!((cached.is_creating(), cached.waiting()), (true, 0));
     block_on(shelf.take());
-    assert!(shelf.0.borrow().is_empty(), "one creation for all");
-    assert_eq!(cached.get_stale().as_deref(), Some(&42));
+    assert!(shelf.0.lock().unwrap().is_empty(), "one creation for all");
+    assert_eq!(cached.peek().as_deref(), Some(&42));
 }
 
 #[test]
 fn who_has_a_value_does_not_wait_and_who_has_none_is_given_what_was_spawned() {
     let (cached, shelf) = (Arc::new(Cached::never_expires()), Shelf::default());
     let woken = Arc::<Woken>::default();
-    let mut first = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, || async { 1 }));
+    let mut first = Box::pin(Cached::kept_async(&cached).spawned_by(&shelf).or_create(|| async { 1 }));
     assert!(poll(&mut first, &woken).is_pending());
     block_on(shelf.take());
-    let Poll::Ready(guard) = poll(&mut first, &woken) else { panic!("it has ended") };
+    let Poll::Ready(Ok(guard)) = poll(&mut first, &woken) else { panic!("it has ended") };
     assert_eq!((*guard, dogpile::CachedGuard::outcome(&guard)), (1, Outcome::Created));
     cached.mark_stale();
-    let old = block_on(Cached::get_or_create_in_background_async(&cached, &shelf, || async { 2 }));
+    let old = block_on(Cached::kept_async(&cached).spawned_by(&shelf).or_create(|| async { 2 })).unwrap();
     assert_eq!((*old, dogpile::CachedGuard::outcome(&old)), (1, Outcome::Stale));
     block_on(shelf.take());
-    assert_eq!(cached.get_stale().as_deref(), Some(&2));
+    assert_eq!(cached.peek().as_deref(), Some(&2));
 }
 
 #[test]
@@ -65,8 +67,8 @@ fn l5_its_error_is_its_callers_and_the_baton_goes_on() {
     let (lock, shelf) = (Arc::new(Dogpile::never_expires()), Shelf::default());
     let woken: [Arc<Woken>; 2] = Default::default();
     let mut fails =
-        Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &shelf, || async { Err("no answer") }));
-    let mut waits = Box::pin(lock.acquire_or_create_async(async || ()));
+        Box::pin(Dogpile::kept_async(&lock).spawned_by(&shelf).or_try_create(|| async { Err("no answer") }));
+    let mut waits = Box::pin(lock.access_async().or_create(async || ()));
     assert!(poll(&mut fails, &woken[0]).is_pending() && poll(&mut waits, &woken[1]).is_pending());
     block_on(shelf.take());
     assert_eq!(poll(&mut fails, &woken[0]), Poll::Ready(Err(CreateError::Failed("no answer"))));
@@ -79,17 +81,16 @@ fn l5_a_task_that_panics_frees_the_lock_and_says_so() {
     let (lock, shelf) = (Arc::new(Dogpile::never_expires()), Shelf::default());
     let woken = Arc::<Woken>::default();
     let panics = || async { if true { panic!("on purpose") } else { Fallible::Ok(()) } };
-    let mut access = Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &shelf, panics));
+    let mut access = Box::pin(Dogpile::kept_async(&lock).spawned_by(&shelf).or_try_create(panics));
     assert!(poll(&mut access, &woken).is_pending());
     block_on(shelf.take());
     assert_eq!(poll(&mut access, &woken), Poll::Ready(Err(CreateError::Lost)));
 
     let panics = || async { panic!("on purpose") };
-    let mut access = Box::pin(Dogpile::acquire_or_create_in_background_async(&lock, &shelf, panics));
+    let mut access = Box::pin(Dogpile::kept_async(&lock).spawned_by(&shelf).or_create(panics));
     assert!(poll(&mut access, &woken).is_pending());
     block_on(shelf.take());
-    let panic = catch_unwind(AssertUnwindSafe(|| poll(&mut access, &woken))).unwrap_err();
-    assert!(panic.downcast_ref::<String>().unwrap().contains("spawned"), "{panic:?}");
+    assert_eq!(poll(&mut access, &woken), Poll::Ready(Err(AcquireError::Lost)));
     assert_eq!((lock.is_creating(), lock.waiting(), lock.stats().failures), (false, 0, 2));
 }
 
@@ -97,11 +98,11 @@ fn l5_a_task_that_panics_frees_the_lock_and_says_so() {
 fn l6_an_invalidation_wins_and_its_own_caller_is_given_the_value() {
     let (cached, shelf) = (Arc::new(Cached::never_expires()), Shelf::default());
     let woken = Arc::<Woken>::default();
-    let mut access = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, || async { 1 }));
+    let mut access = Box::pin(Cached::kept_async(&cached).spawned_by(&shelf).or_create(|| async { 1 }));
     assert!(poll(&mut access, &woken).is_pending());
     cached.invalidate();
     block_on(shelf.take());
-    let Poll::Ready(guard) = poll(&mut access, &woken) else { panic!("it has ended") };
+    let Poll::Ready(Ok(guard)) = poll(&mut access, &woken) else { panic!("it has ended") };
     assert_eq!((*guard, cached.has_value()), (1, false));
 }
 
@@ -119,14 +120,17 @@ fn c11_what_is_dead_by_then_runs_nothing() {
             1
         }
     };
-    let mut late = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, unwanted));
+    let mut late = Box::pin(Cached::kept_async(&cached).spawned_by(&shelf).or_create(unwanted));
     assert!(poll(&mut late, &woken).is_pending());
     clock.advance(Duration::from_secs(60));
     assert_eq!(*cached.get_or_create(|| 2), 2);
     block_on(shelf.take());
     assert!(!ran.load(Ordering::SeqCst));
-    assert!(matches!(poll(&mut late, &woken), Poll::Ready(guard) if *guard == 2), "it is served by what replaced it");
-    assert_eq!((cached.get_stale().as_deref(), cached.stats().dead), (Some(&2), 1));
+    assert!(
+        matches!(poll(&mut late, &woken), Poll::Ready(Ok(guard)) if *guard == 2),
+        "it is served by what replaced it"
+    );
+    assert_eq!((cached.peek().as_deref(), cached.stats().dead), (Some(&2), 1));
 }
 
 #[test]
@@ -137,8 +141,8 @@ fn a_pause_is_for_those_who_have_not_spawned() {
     let lock = Arc::new(Dogpile::with_clock(Duration::MAX, clock).with_policy(&PAUSES));
     let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
     let mut fails =
-        Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &shelf, || async { Err("no answer") }));
-    let mut waits = Box::pin(lock.acquire_or_try_create_async(async || Err("unwanted")));
+        Box::pin(Dogpile::kept_async(&lock).spawned_by(&shelf).or_try_create(|| async { Err("no answer") }));
+    let mut waits = Box::pin(lock.access_async().or_try_create(async || Err("unwanted")));
     assert!(poll(&mut fails, &woken).is_pending() && poll(&mut waits, &woken).is_pending());
     block_on(shelf.take());
     assert_eq!(poll(&mut fails, &woken), Poll::Ready(Err(CreateError::Failed("no answer"))));
@@ -150,15 +154,15 @@ fn a_pause_is_for_those_who_have_not_spawned() {
 fn l7_a_circle_with_what_was_spawned_is_told() {
     let (a, b) = (Arc::new(Dogpile::never_expires()), Arc::new(Dogpile::never_expires()));
     let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
-    let told = Arc::new(std::sync::Mutex::new(None));
+    let told = Arc::new(Mutex::new(None));
     let of_b = {
         let (a, told) = (Arc::clone(&a), Arc::clone(&told));
         move || async move {
-            *told.lock().unwrap() = a.acquire_or_try_create_async(async || Err("unwanted")).await.err();
+            *told.lock().unwrap() = a.access_async().or_try_create(async || Err("unwanted")).await.err();
         }
     };
-    let mut first = Box::pin(a.acquire_or_create_async(async || {
-        Dogpile::acquire_or_create_in_background_async(&b, &shelf, of_b).await;
+    let mut first = Box::pin(a.access_async().or_create(async || {
+        drop(Dogpile::kept_async(&b).spawned_by(&shelf).or_create(of_b).await);
     }));
     assert!(drive(&mut first, &woken).is_pending());
     block_on(shelf.take());
@@ -170,10 +174,10 @@ fn l7_a_circle_with_what_was_spawned_is_told() {
 fn a_function_is_called_in_what_is_spawned() {
     let function = Arc::new(CachedFn::<u32, _>::new(Duration::MAX, || async { 7 }));
     let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
-    let mut access = Box::pin(CachedFn::get_in_background_async(&function, &shelf));
+    let mut access = Box::pin(CachedFn::kept_async(&function).spawned_by(&shelf).try_get());
     assert!(poll(&mut access, &woken).is_pending());
     block_on(shelf.take());
-    assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == 7));
+    assert!(matches!(poll(&mut access, &woken), Poll::Ready(Ok(guard)) if *guard == 7));
 }
 
 /// A poll for some other reason than a wake-up, as in a `select!`, after the time that a creation may take: it is not
@@ -188,15 +192,15 @@ fn c12_a_poll_too_many_buries_nothing() {
         step().await;
         7
     };
-    let mut access = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, slow));
+    let mut access = Box::pin(Cached::kept_async(&cached).spawned_by(&shelf).or_create(slow));
     assert!(poll(&mut access, &woken).is_pending());
     let mut task = shelf.take();
     assert!(poll(&mut task, &Arc::default()).is_pending());
     clock.advance(Duration::from_secs(2));
-    assert!(poll(&mut access, &woken).is_pending());
+    let Poll::Ready(Err(AcquireError::Lost)) = poll(&mut access, &woken) else { panic!("it is overdue") };
+    assert!(cached.is_creating());
     assert!(poll(&mut task, &Arc::default()).is_ready());
-    assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == 7));
-    assert_eq!((cached.get_stale().as_deref(), cached.stats().dead), (Some(&7), 0));
+    assert_eq!((cached.peek().as_deref(), cached.stats().dead), (Some(&7), 0));
 }
 
 /// Whoever creates or sets a value meanwhile serves it as well as all others who wait.
@@ -207,12 +211,12 @@ fn l3_c11_who_has_spawned_what_hangs_is_served_by_others() {
     let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&SECOND));
     let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
     let hang = |expected: u64, other: &dyn Fn()| {
-        let mut access = Box::pin(Cached::get_or_create_in_background_async(&cached, &shelf, pending::<u64>));
+        let mut access = Box::pin(Cached::kept_async(&cached).spawned_by(&shelf).or_create(pending::<u64>));
         assert!(poll(&mut access, &woken).is_pending());
         let mut task = shelf.take();
         assert!(poll(&mut task, &Arc::default()).is_pending());
         other();
-        assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == expected));
+        assert!(matches!(poll(&mut access, &woken), Poll::Ready(Ok(guard)) if *guard == expected));
         drop(task);
         cached.invalidate();
     };
@@ -236,7 +240,7 @@ fn a_creator_and_a_waker_that_panic() {
 
     let (lock, shelf) = (Arc::new(Dogpile::never_expires()), Shelf::default());
     let creator = || async { panic!("a creator, on purpose") };
-    let mut access = Box::pin(Dogpile::acquire_or_create_in_background_async(&lock, &shelf, creator));
+    let mut access = Box::pin(Dogpile::kept_async(&lock).spawned_by(&shelf).or_create(creator));
     let waker = Waker::from(Arc::new(Panics));
     assert!(access.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     block_on(shelf.take());
@@ -252,11 +256,11 @@ fn l6_an_old_value_that_goes_as_the_new_one_is_spawned() {
     cached.mark_stale();
     let spawner = |task: Task| {
         cached.invalidate();
-        shelf.0.borrow_mut().push(task);
+        shelf.0.lock().unwrap().push(task);
     };
-    let mut access = Box::pin(Cached::get_or_create_in_background_async(&cached, &spawner, || async { 2 }));
+    let mut access = Box::pin(Cached::kept_async(&cached).spawned_by(&spawner).or_create(|| async { 2 }));
     assert!(poll(&mut access, &woken).is_pending());
     block_on(shelf.take());
-    assert!(matches!(poll(&mut access, &woken), Poll::Ready(guard) if *guard == 2));
+    assert!(matches!(poll(&mut access, &woken), Poll::Ready(Ok(guard)) if *guard == 2));
     assert!(!cached.has_value());
 }

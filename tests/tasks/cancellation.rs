@@ -6,8 +6,8 @@
 
 use crate::executor::{Woken, block_on, poll, step};
 use dogpile::{
-    Backoff, Cached, CachedFn, Creation, Dogpile, Freshness, GetError, Made, NeedRegeneration, Policy, ReadTurn,
-    Spawner, Stamped, Store, SyncReaderDogpile, Turn, cached_by_key,
+    AsyncStore, Backoff, Cached, CachedFn, Creation, Dogpile, Freshness, Made, Policy, ReadTurn, Shared, Spawner,
+    Stamped, SyncReaderDogpile, Turn, cached_by_key,
 };
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,14 +72,19 @@ impl Work {
         self.create().await.expect("it was not to fail")
     }
 
-    async fn get(&self) -> Result<u64, NeedRegeneration> {
+    async fn get(&self) -> Option<u64> {
         self.get_stamped().await.map(|got| got.value)
     }
 
-    async fn get_stamped(&self) -> Result<Stamped<u64>, NeedRegeneration> {
+    /// As [`get`](Self::get), of the type of one that can fail.
+    async fn try_get(&self) -> Result<Option<u64>, &'static str> {
+        Ok(self.get().await)
+    }
+
+    async fn get_stamped(&self) -> Option<Stamped<u64>> {
         step().await;
         assert!(!self.swaps.load(Ordering::SeqCst), "L9");
-        self.store.lock().unwrap().ok_or(NeedRegeneration)
+        *self.store.lock().unwrap()
     }
 
     /// The last step of a creator, which has to be alone.
@@ -272,64 +277,81 @@ mod dogpile_by {
     use super::*;
 
     forms! { Arc<Dogpile>:
-        false acquire = |lock, work| if let Turn::Create(creation) = lock.acquire_async().await {
+        false acquire = |lock, work| if let Turn::Create(creation) = lock.access_async().turn().await {
             creation.run_async(async |_| { _ = work.surely().await }).await;
         };
-        true acquire_fallibly = |lock, work| if let Turn::Create(creation) = lock.acquire_async().await {
-            _ = creation.run_fallible_async(async |_| work.create().await).await;
+        true acquire_fallibly = |lock, work| if let Turn::Create(creation) = lock.access_async().turn().await {
+            _ = creation.try_run_async(async |_| work.create().await).await;
         };
-        false acquire_owned = |lock, work| if let Turn::Create(creation) = lock.acquire_owned_async().await {
+        false acquire_owned = |lock, work| if let Turn::Create(creation) = Dogpile::kept_async(&lock).turn().await {
             creation.run_async(async |_| { _ = work.surely().await }).await;
         };
-        false create = |lock, work| lock.acquire_or_create_async(async || { _ = work.surely().await }).await;
-        false create_with = |lock, work| lock.acquire_or_create_with_async(async |creation| {
+        false create = |lock, work| lock.access_async().or_create(async || { _ = work.surely().await }).await;
+        false create_with = |lock, work| lock.access_async().or_create_with(async |creation| {
             work.surely().await;
             creation.publish_async(async || work.swap().await).await.expect("nobody invalidates");
         }).await;
-        true try_create = |lock, work| lock.acquire_or_try_create_async(async || work.create().await.map(drop)).await;
-        true try_create_with = |lock, work| lock.acquire_or_try_create_with_async(async |creation| {
+        true try_create = |lock, work| lock.access_async().or_try_create(async || work.create().await.map(drop)).await;
+        true try_create_with = |lock, work| lock.access_async().or_try_create_with(async |creation| {
             work.create().await?;
             creation.publish_async(async || work.swap().await).await.expect("nobody invalidates");
             Ok::<_, &str>(())
         }).await;
-        false get = |lock, work| lock.get_or_create_async(|| work.get(), async || work.surely().await).await;
-        false get_with = |lock, work| lock.get_or_create_with_async(|| work.get(), async |_| work.surely().await).await;
-        false get_and_set = |lock, work| {
-            lock.get_or_create_and_set_async(|| work.get(), async || work.make().await.expect("it was not to fail"), async |made| work.set(*made).await).await
+        false get = |lock, work| {
+            lock.access_async().fetch(|| work.get()).or_create(async || work.surely().await).await
         };
-        true try_get = |lock, work| lock.get_or_try_create_async(
-            || async { work.get().await.map_err(GetError::<&str>::from) },
-            async || work.create().await,
-        ).await;
-        true try_get_with = |lock, work| lock.get_or_try_create_with_async(
-            || async { work.get().await.map_err(GetError::<&str>::from) },
-            async |_| work.create().await,
-        ).await;
-        true try_get_and_set = |lock, work| lock.get_or_try_create_and_set_async(
-            || async { work.get().await.map_err(GetError::<&str>::from) },
-            async || work.make().await,
-            async |made| { work.set(*made).await; Ok(()) },
-        ).await;
+        false get_with = |lock, work| {
+            lock.access_async().fetch(|| work.get()).or_create_with(async |_| work.surely().await).await
+        };
+        false get_and_set = |lock, work| {
+            let access = lock.access_async().fetch(|| work.get()).and_set(async |made| work.set(*made).await);
+            access.or_create(async || work.make().await.expect("it was not to fail")).await
+        };
+        true try_get = |lock, work| {
+            lock.access_async().fetch(|| work.try_get()).or_try_create(async || work.create().await).await
+        };
+        true try_get_with = |lock, work| {
+            lock.access_async().fetch(|| work.try_get()).or_try_create_with(async |_| work.create().await).await
+        };
+        true try_get_and_set = |lock, work| {
+            let setter = async |made: &u64| { work.set(*made).await; Ok(()) };
+            lock.access_async().fetch(|| work.try_get()).and_set(setter).or_try_create(async || work.make().await).await
+        };
         false stamped = |lock, work| {
-            lock.get_or_create_stamped_async(|| work.get_stamped(), async || work.surely().await).await
+            lock.access_async().fetch_stamped(|| work.get_stamped()).or_create(async || work.surely().await).await
         };
         false stamped_with = |lock, work| {
-            lock.get_or_create_stamped_with_async(|| work.get_stamped(), async |_| work.surely().await).await
+            let access = lock.access_async().fetch_stamped(|| work.get_stamped());
+            access.or_create_with(async |_| work.surely().await).await
         };
-        false stamped_and_set = |lock, work| lock.get_or_create_stamped_and_set_async(
-            || work.get_stamped(),
-            async || work.make().await.expect("it was not to fail"),
-            async |made| work.set(made.value).await,
-        ).await;
-        true try_stamped_and_set = |lock, work| lock.get_or_try_create_stamped_and_set_async(
-            || async { work.get_stamped().await.map_err(GetError::<&str>::from) },
-            async || work.make().await,
-            async |made| { work.set(made.value).await; Ok(()) },
-        ).await;
+        false stamped_and_set = |lock, work| {
+            let access = lock.access_async().fetch_stamped(|| work.get_stamped());
+            let access = access.and_set(async |made| work.set(made.value).await);
+            access.or_create(async || work.make().await.expect("it was not to fail")).await
+        };
+        true try_stamped_and_set = |lock, work| {
+            let access = lock.access_async().fetch_stamped(|| async { Ok::<_, &str>(work.get_stamped().await) });
+            let access = access.and_set(async |made| { work.set(made.value).await; Ok(()) });
+            access.or_try_create(async || work.make().await).await
+        };
         true in_background = |lock, work| {
             let spawner = spawner(&work);
             let creator = { let work = Arc::clone(&work); || async move { work.create().await.map(drop) } };
-            Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, creator).await
+            Dogpile::kept_async(&lock).spawned_by(&spawner).or_try_create(creator).await
+        };
+        true get_in_background = |lock, work| {
+            let (spawner, access) = (spawner(&work), Dogpile::kept_async(&lock).fetch(|| work.try_get()));
+            let creator = { let work = Arc::clone(&work); || async move { work.create().await } };
+            access.spawned_by(&spawner).or_try_create(creator).await
+        };
+        true stamped_and_set_in_background = |lock, work| {
+            let (spawner, [making, setting]) = (spawner(&work), [(); 2].map(|()| Arc::clone(&work)));
+            let access = Dogpile::kept_async(&lock).fetch_stamped(|| work.get_stamped());
+            let access = access.and_set(move |made: &Stamped<u64>| {
+                let made = made.value;
+                async move { setting.set(made).await; Ok(()) }
+            });
+            access.spawned_by(&spawner).or_try_create(|| async move { making.make().await }).await
         };
     }
 
@@ -342,14 +364,14 @@ mod dogpile_by {
                     work.surely().await;
                     _ = creation.publish_async(async || work.swap().await).await;
                 };
-                lock.acquire_or_create_with_async(creator).await;
+                lock.access_async().or_create_with(creator).await;
             })
         };
         let invalidates: Access<Arc<Dogpile>> = |lock, work| {
             Box::pin(async move {
                 lock.invalidate_async().await;
                 assert!(!work.swaps.load(Ordering::SeqCst), "L6: nothing older is stored once it has returned");
-                lock.acquire_or_create_async(async || _ = work.surely().await).await;
+                lock.access_async().or_create(async || _ = work.surely().await).await;
             })
         };
         for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [2, 1, 0], [0, 2, 1], [2, 0, 1]] {
@@ -361,7 +383,7 @@ mod dogpile_by {
                     let ended = drive(&work, order, polls, tasks);
                     assert_eq!((lock.is_creating(), lock.waiting()), (false, 0));
                     let mut created = false;
-                    block_on(lock.acquire_or_create_async(async || created = true));
+                    block_on(lock.access_async().or_create(async || created = true));
                     assert!(!lock.is_expired());
                     if ended {
                         break;
@@ -383,15 +405,17 @@ mod cached_by {
 
     forms! { Arc<Cached<u64>>:
         false create = |lock, work| lock.get_or_create_async(async || work.surely().await).await;
-        false create_with = |lock, work| lock.get_or_create_with_async(async |_| Made::new(work.surely().await)).await;
+        false create_with = |lock, work| {
+            lock.access_async().or_create_with(async |_| Made::new(work.surely().await)).await
+        };
         true try_create = |lock, work| lock.get_or_try_create_async(async || work.create().await).await;
         true try_create_with = |lock, work| {
-            lock.get_or_try_create_with_async(async |_| work.create().await.map(Made::new)).await
+            lock.access_async().or_try_create_with(async |_| work.create().await.map(Made::new)).await
         };
         true in_background = |lock, work| {
             let spawner = spawner(&work);
             let creator = { let work = Arc::clone(&work); || async move { work.create().await } };
-            Cached::get_or_try_create_in_background_async(&lock, &spawner, creator).await
+            Cached::kept_async(&lock).spawned_by(&spawner).or_try_create(creator).await
         };
     }
 }
@@ -400,7 +424,7 @@ mod sync_reader_by {
     use super::*;
 
     forms! { Arc<SyncReaderDogpile>:
-        false acquire = |lock, work| match SyncReaderDogpile::acquire_async(&lock).await {
+        false acquire = |lock, work| match SyncReaderDogpile::kept_async(&lock).turn().await {
             ReadTurn::Create(creation) => creation.run_async(async |creation| {
                 work.surely().await;
                 let _alone = creation.write_lock_async().await.expect("nobody invalidates");
@@ -409,7 +433,7 @@ mod sync_reader_by {
             ReadTurn::Fresh(_guard) | ReadTurn::Stale(_guard) => work.read().await,
         };
         false create = |lock, work| {
-            let _guard = SyncReaderDogpile::acquire_or_create_async(&lock, async || { _ = work.surely().await }).await;
+            let _guard = SyncReaderDogpile::kept_async(&lock).or_create(async || { _ = work.surely().await }).await;
             work.read().await;
         };
         true try_create_with = |lock, work| {
@@ -419,29 +443,48 @@ mod sync_reader_by {
                 work.swap().await;
                 Ok::<_, &str>(())
             };
-            let _guard = SyncReaderDogpile::acquire_or_try_create_with_async(&lock, creator).await;
+            let _guard = SyncReaderDogpile::kept_async(&lock).or_try_create_with(creator).await;
             work.read().await;
         };
         false get = |lock, work| {
-            let _guard = SyncReaderDogpile::get_or_create_async(&lock, || work.get(), async || work.surely().await).await;
+            let access = SyncReaderDogpile::kept_async(&lock).fetch(|| work.get());
+            let _guard = access.or_create(async || work.surely().await).await;
             work.read().await;
         };
         false get_and_set = |lock, work| {
-            let _guard = SyncReaderDogpile::get_or_create_and_set_async(
-                &lock,
-                || work.get(),
-                async || work.make().await.expect("it was not to fail"),
-                async |made| work.set(*made).await,
-            ).await;
+            let access = SyncReaderDogpile::kept_async(&lock).fetch(|| work.get());
+            let access = access.and_set(async |made| work.set(*made).await);
+            let _guard = access.or_create(async || work.make().await.expect("it was not to fail")).await;
             work.read().await;
         };
         true try_stamped_and_set = |lock, work| {
-            let _guard = SyncReaderDogpile::get_or_try_create_stamped_and_set_async(
-                &lock,
-                || async { work.get_stamped().await.map_err(GetError::<&str>::from) },
-                async || work.make().await,
-                async |made| { work.set(made.value).await; Ok(()) },
-            ).await;
+            let access = SyncReaderDogpile::kept_async(&lock);
+            let access = access.fetch_stamped(|| async { Ok::<_, &str>(work.get_stamped().await) });
+            let access = access.and_set(async |made| { work.set(made.value).await; Ok(()) });
+            let _guard = access.or_try_create(async || work.make().await).await;
+            work.read().await;
+        };
+        true in_background = |lock, work| {
+            let (spawner, creating) = (spawner(&work), Arc::clone(&work));
+            let creator = |creation: Shared<SyncReaderDogpile>| async move {
+                creating.create().await?;
+                let _alone = creation.write_lock_async().await.expect("nobody invalidates");
+                creating.swap().await;
+                Ok::<_, &str>(())
+            };
+            let access = SyncReaderDogpile::kept_async(&lock).spawned_by(&spawner);
+            let _guard = access.or_try_create_with(creator).await;
+            work.read().await;
+        };
+        true get_and_set_in_background = |lock, work| {
+            let (spawner, [making, setting]) = (spawner(&work), [(); 2].map(|()| Arc::clone(&work)));
+            let access = SyncReaderDogpile::kept_async(&lock).fetch(|| work.try_get());
+            let access = access.and_set(move |made: &u64| {
+                let made = *made;
+                async move { setting.set(made).await; Ok(()) }
+            });
+            let creator = || async move { making.make().await };
+            let _guard = access.spawned_by(&spawner).or_try_create(creator).await;
             work.read().await;
         };
     }
@@ -449,7 +492,7 @@ mod sync_reader_by {
     const READS: Access<Arc<SyncReaderDogpile>> = |lock, work| {
         Box::pin(async move {
             let creator = async || _ = work.surely().await;
-            let _guard = SyncReaderDogpile::acquire_or_create_async(&lock, creator).await;
+            let _guard = SyncReaderDogpile::kept_async(&lock).or_create(creator).await;
             work.read().await;
         })
     };
@@ -490,8 +533,28 @@ mod function_by {
     use super::*;
 
     forms! { Arc<Function>:
-        true get = |lock, _work| lock.get_fallible_async().await;
-        true in_background = |lock, work| CachedFn::get_fallible_in_background_async(&lock, &spawner(&work)).await;
+        true get = |lock, _work| lock.access_async().try_get().await;
+        true in_background = |lock, work| CachedFn::kept_async(&lock).spawned_by(&spawner(&work)).try_get().await;
+    }
+}
+
+/// The store of a run, as that of functions with arguments.
+struct Kept(Arc<Work>);
+
+impl AsyncStore<u64, u64> for Kept {
+    type Error = &'static str;
+
+    async fn get(&self, _: &u64) -> Result<Option<Stamped<u64>>, &'static str> {
+        Ok(self.0.get_stamped().await)
+    }
+
+    async fn set(&self, _: &u64, _: &Stamped<u64>) -> Result<(), &'static str> {
+        self.0.swap().await;
+        Ok(())
+    }
+
+    async fn remove(&self, _: &u64) -> Result<(), &'static str> {
+        Ok(())
     }
 }
 
@@ -502,25 +565,15 @@ fn by_key() {
         for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [2, 1, 0]] {
             for polls in 0.. {
                 let work = Arc::<Work>::default();
-                let [of_get, of_set, of_make] = [(); 3].map(|()| Arc::clone(&work));
-                let squares = Arc::new(cached_by_key(
-                    Duration::MAX,
-                    |key: &u64| *key,
-                    async move |_: &u64| of_make.create().await,
-                    Store {
-                        get: async move |_: &u64| Ok::<_, &str>(of_get.get_stamped().await.ok()),
-                        set: async move |_: &u64, _: &Stamped<u64>| {
-                            of_set.swap().await;
-                            Ok::<(), &str>(())
-                        },
-                        remove: (),
-                    },
-                ));
+                let of_make = Arc::clone(&work);
+                let make = async move |_: &u64| of_make.create().await;
+                let squares = cached_by_key(Duration::MAX, |key: &u64| *key, make, Kept(Arc::clone(&work)));
+                let squares = Arc::new(squares);
                 work.fails.store(fails, Ordering::SeqCst);
                 println!("fails: {fails}, {order:?}, {polls} polls");
                 let task = || -> Task {
                     let squares = Arc::clone(&squares);
-                    Box::pin(async move { drop(squares.get_fallible_async(&7).await) })
+                    Box::pin(async move { drop(squares.access_async(&7).try_get().await) })
                 };
                 let ended = drive(&work, order, polls, [task(), task(), task()]);
                 assert!(!squares.is_creating(&7));
@@ -544,22 +597,20 @@ fn f7_a_future_that_is_cancelled_has_not_failed() {
     let accesses: [Elected; 4] = [
         |lock| {
             Box::pin(async move {
-                let Turn::Create(creation) = lock.acquire_async().await else { panic!("not elected") };
+                let Turn::Create(creation) = lock.access_async().turn().await else { panic!("not elected") };
                 creation.run_async(async |_| pending::<()>().await).await;
             })
         },
-        |lock| Box::pin(async { _ = lock.acquire_or_try_create_async::<&str>(async || pending().await).await }),
+        |lock| Box::pin(async { _ = lock.access_async().or_try_create::<&str>(async || pending().await).await }),
         |lock| {
             let creator = async |creation: &Creation<'_, Dogpile>| {
                 creation.publish_async(async || pending::<()>().await).await.expect("nobody invalidates");
             };
-            Box::pin(async move { _ = lock.acquire_or_create_with_async(creator).await })
+            Box::pin(async move { _ = lock.access_async().or_create_with(creator).await })
         },
         |lock| {
-            let getter = || async { Err(NeedRegeneration) };
-            Box::pin(
-                async move { lock.get_or_create_and_set_async(getter, async || (), async |()| pending().await).await },
-            )
+            let access = lock.access_async().fetch(|| async { None });
+            Box::pin(access.and_set(async |()| pending::<()>().await).or_create(async || ()))
         },
     ];
     let lock = Dogpile::never_expires().with_policy(&PAUSES);

@@ -17,7 +17,7 @@ type Asked = Result<Outcome, CreateError<&'static str>>;
 type Asks<'a> = Pin<Box<dyn Future<Output = Asked> + 'a>>;
 
 fn asks(lock: &Dogpile) -> Asks<'_> {
-    Box::pin(lock.acquire_or_try_create_async(async || Err("unwanted")))
+    Box::pin(lock.access_async().or_try_create(async || Err("unwanted")))
 }
 
 /// A task, and who has woken it.
@@ -83,12 +83,12 @@ macro_rules! goes_on_without {
             let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
             let (late, goes_on, ends) = (Notify::new(), Notify::new(), Notify::new());
             let of_a = RefCell::new(None);
-            let mut creates_b = Driven::new(b.acquire_or_create_async(async || {
+            let mut creates_b = Driven::new(b.access_async().or_create(async || {
                 goes_on.notified().await;
                 *of_a.borrow_mut() = Some(asks(&a).await);
             }));
             assert!(creates_b.drive().is_pending());
-            let mut creates_a = Driven::new(a.acquire_or_create_async(async || {
+            let mut creates_a = Driven::new(a.access_async().or_create(async || {
                 let mut wanted = asks(&b);
                 $gives_up(&mut wanted, &late).await;
                 ends.notified().await;
@@ -159,13 +159,13 @@ fn f9_a_leaked_creation_does_not_haunt_the_next_lock_at_its_address() {
     let mut place = Box::new(Dogpile::never_expires());
     let of_a = RefCell::new(None);
     let next = Cell::<Option<&Dogpile>>::new(None);
-    let mut creates_b = Driven::new(b.acquire_or_create_async(async || {
+    let mut creates_b = Driven::new(b.access_async().or_create(async || {
         goes_on.notified().await;
         *of_a.borrow_mut() = Some(asks(next.get().unwrap()).await);
     }));
     assert!(creates_b.drive().is_pending());
     {
-        let mut leaked = Box::pin(place.acquire_or_create_async(async || _ = asks(&b).await));
+        let mut leaked = Box::pin(place.access_async().or_create(async || _ = asks(&b).await));
         assert!(drive(&mut leaked, &woken).is_pending() && b.waiting() == 1);
         mem::forget(leaked);
     }
@@ -190,14 +190,14 @@ fn f9_a_leaked_wait_does_not_haunt_the_next_lock_at_its_address() {
     let mut place = Box::new(Dogpile::never_expires());
     {
         let Turn::Create(creation) = place.acquire() else { panic!("nobody else creates") };
-        let mut leaked = Box::pin(a.acquire_or_create_async(async || _ = asks(&place).await));
+        let mut leaked = Box::pin(a.access_async().or_create(async || _ = asks(&place).await));
         assert!(drive(&mut leaked, &woken).is_pending() && place.waiting() == 1);
         mem::forget((leaked, creation));
     }
     *place = Dogpile::never_expires();
     let of_a = RefCell::new(None);
-    let mut creates = Driven::new(place.acquire_or_create_async(async || {
-        *of_a.borrow_mut() = Some(a.acquire_or_try_create_async(async || Err("none")).await);
+    let mut creates = Driven::new(place.access_async().or_create(async || {
+        *of_a.borrow_mut() = Some(a.access_async().or_try_create(async || Err("none")).await);
     }));
     assert!(creates.drive().is_pending(), "there is no circle: {of_a:?}");
     clock.advance(Duration::from_secs(1));
@@ -212,13 +212,13 @@ fn l7_a_circle_beside_something_else_is_told() {
     let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
     let (else_where, goes_on) = (Notify::new(), Notify::new());
     let (of_a, of_b) = (RefCell::new(None), RefCell::new(None));
-    let mut creates_b = Driven::new(b.acquire_or_create_async(async || {
+    let mut creates_b = Driven::new(b.access_async().or_create(async || {
         goes_on.notified().await;
         step().await;
         *of_a.borrow_mut() = Some(asks(&a).await);
     }));
     assert!(creates_b.drive().is_pending());
-    let mut creates_a = Driven::new(a.acquire_or_create_async(async || {
+    let mut creates_a = Driven::new(a.access_async().or_create(async || {
         let other = async {
             else_where.notified().await;
             else_where.notified().await;
@@ -248,7 +248,7 @@ fn l3_f9_one_creation_serves_all_who_have_asked_in_creators() {
             made.set(made.get() + 1);
             until.await.unwrap();
         };
-        wanted.acquire_or_create_async(creator).await
+        wanted.access_async().or_create(creator).await
     }
 
     async fn asks(outer: &Dogpile, wanted: &Dogpile, made: &Cell<u8>) {
@@ -256,7 +256,7 @@ fn l3_f9_one_creation_serves_all_who_have_asked_in_creators() {
             let (_never, until) = oneshot::channel();
             assert_eq!(creates(wanted, made, until).await, Outcome::Waited);
         };
-        outer.acquire_or_create_async(creator).await;
+        outer.access_async().or_create(creator).await;
     }
 
     let (wanted, made) = (Dogpile::new(Duration::ZERO), Cell::new(0));

@@ -21,7 +21,7 @@ fn c11_a_task_that_waits_declares_a_hanging_creation_dead() {
     let lock = Dogpile::never_expires().with_policy(&SOON);
     let Turn::Create(hangs) = lock.acquire() else { panic!("not elected") };
     // Nothing but the time wakes it.
-    assert_eq!(block_on(lock.acquire_or_create_async(async || ())), Outcome::Created);
+    assert_eq!(block_on(lock.access_async().or_create(async || ())), Outcome::Created);
     assert_eq!(hangs.finish(), Finished::Dead);
 }
 
@@ -36,7 +36,7 @@ fn c11_and_so_it_does_that_of_a_task() {
     }
     drop(hangs);
     assert_eq!(cached.stats().dead, 1);
-    assert_eq!(cached.get_stale().as_deref(), Some(&2));
+    assert_eq!(cached.peek().as_deref(), Some(&2));
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn c11_on_a_clock_that_is_moved() {
     let lock = Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MINUTE);
     let Turn::Create(hangs) = lock.acquire() else { panic!("not elected") };
     let woken = Arc::<Woken>::default();
-    let mut waits = Box::pin(lock.acquire_or_create_async(async || ()));
+    let mut waits = Box::pin(lock.access_async().or_create(async || ()));
     assert!(poll(&mut waits, &woken).is_pending());
     clock.advance(Duration::from_secs(59));
     assert!(poll(&mut waits, &woken).is_pending());
@@ -65,7 +65,7 @@ fn f16_who_no_longer_waits_leaves_nothing_with_the_clock() {
     let Turn::Create(hangs) = lock.acquire() else { panic!("not elected") };
     let wakers: Vec<_> = (0..MANY).map(|_| Arc::<Woken>::default()).collect();
     let wait = |woken| {
-        let mut waits = Box::pin(lock.acquire_or_create_async(async || ()));
+        let mut waits = Box::pin(lock.access_async().or_create(async || ()));
         assert!(poll(&mut waits, woken).is_pending());
         waits
     };
@@ -135,7 +135,7 @@ fn f16_what_a_clock_is_asked_for_is_taken_back() {
     let lock = Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MINUTE);
     let Turn::Create(first) = lock.acquire() else { panic!("not elected") };
     let woken = Arc::<Woken>::default();
-    let wait = || Box::pin(lock.acquire_or_create_async(pending));
+    let wait = || Box::pin(lock.access_async().or_create(pending));
     let [mut elected, mut waits, mut dropped] = [(); 3].map(|()| wait());
     for (before, waits) in [&mut elected, &mut waits, &mut dropped].into_iter().enumerate() {
         assert!(poll(waits, &woken).is_pending());
@@ -145,7 +145,7 @@ fn f16_what_a_clock_is_asked_for_is_taken_back() {
     assert_eq!(clock.open(), 3, "asked again");
     drop(dropped);
     assert_eq!(clock.open(), 2);
-    assert_eq!(lock.acquire_timeout(Duration::ZERO).err(), Some(AcquireError::TimedOut));
+    assert_eq!(lock.access().timeout(Duration::ZERO).turn().err(), Some(AcquireError::TimedOut));
     assert_eq!(clock.open(), 2, "a thread that is out of time");
 
     clock.clock.advance(Duration::from_secs(60));

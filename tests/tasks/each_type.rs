@@ -2,8 +2,8 @@
 
 use crate::executor::{Woken, block_on, poll, step};
 use dogpile::{
-    CachedGuard, CreateError, Dogpile, ManualClock, NeedRegeneration, OnError, Outcome, Policy, ReadTurn, Registry,
-    Stamped, Store, SyncReaderDogpile, Turn, WriteLockError, cached_async, cached_by_key,
+    CachedGuard, Closures, CreateError, Dogpile, ManualClock, OnError, Outcome, Policy, ReadTurn, Registry, Stamped,
+    SyncReaderDogpile, Turn, WriteLockError, cached_async, cached_by_key,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,13 +19,13 @@ fn a_function_is_refreshed_by_what_begins_after_the_call() {
         step().await;
         call
     });
-    assert_eq!(*block_on(function.get_async()), 1);
-    assert_eq!(*block_on(function.get_async()), 1);
+    assert_eq!(*block_on(function.access_async().get()), 1);
+    assert_eq!(*block_on(function.access_async().get()), 1);
     let woken = Arc::<Woken>::default();
     function.mark_stale();
-    let mut began_before = Box::pin(function.get_async());
+    let mut began_before = Box::pin(function.access_async().get());
     assert!(poll(&mut began_before, &woken).is_pending());
-    let mut refreshed = Box::pin(function.refresh_async());
+    let mut refreshed = Box::pin(function.access_async().anew().get());
     assert!(poll(&mut refreshed, &woken).is_pending());
     assert!(poll(&mut began_before, &woken).is_ready());
     assert_eq!(*block_on(refreshed), 3, "not by the one that ran already");
@@ -34,8 +34,8 @@ fn a_function_is_refreshed_by_what_begins_after_the_call() {
 #[test]
 fn a_function_that_fails() {
     let fails = cached_async::<u64, _, _>(Duration::MAX, async || Err("no answer"));
-    assert_eq!(block_on(fails.get_fallible_async()).unwrap_err(), CreateError::Failed("no answer"));
-    assert_eq!(block_on(fails.refresh_fallible_async()).unwrap_err(), CreateError::Failed("no answer"));
+    assert_eq!(block_on(fails.access_async().try_get()).unwrap_err(), CreateError::Failed("no answer"));
+    assert_eq!(block_on(fails.access_async().anew().try_get()).unwrap_err(), CreateError::Failed("no answer"));
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn results_are_kept_by_key() {
             step().await;
             number * number + calls.fetch_add(1, Ordering::SeqCst)
         },
-        Store {
+        Closures {
             get: async |_: &u64| {
                 step().await;
                 *entries.lock().unwrap()
@@ -62,24 +62,24 @@ fn results_are_kept_by_key() {
         },
     );
     let squares = squares.with_clock(Arc::clone(&clock));
-    let get = || block_on(squares.get_async(&3)).value;
+    let get = || block_on(squares.access_async(&3).get()).value;
     assert_eq!((get(), get()), (9, 9));
-    assert_eq!(block_on(squares.refresh_async(&3)).value, 10);
-    assert_eq!(block_on(squares.get_stale_async(&3)).map(|got| got.value), Some(10));
+    assert_eq!(block_on(squares.access_async(&3).anew().get()).value, 10);
+    assert_eq!(block_on(squares.try_peek_async(&3)).unwrap().map(|got| got.value), Some(10));
     clock.advance(MINUTE);
     assert_eq!((get(), get()), (11, 11));
-    block_on(squares.invalidate_async(&3));
+    block_on(squares.try_invalidate_async(&3)).unwrap();
     assert_eq!(*entries.lock().unwrap(), None);
     assert_eq!(get(), 12);
 
     // What was invalidated meanwhile is its own caller's, and is not stored (L6).
-    block_on(squares.invalidate_async(&3));
+    block_on(squares.try_invalidate_async(&3)).unwrap();
     let woken = Arc::<Woken>::default();
-    let mut superseded = Box::pin(squares.get_async(&3));
+    let mut superseded = Box::pin(squares.access_async(&3).get());
     while !squares.is_creating(&3) {
         assert!(poll(&mut superseded, &woken).is_pending());
     }
-    block_on(squares.invalidate_async(&3));
+    block_on(squares.try_invalidate_async(&3)).unwrap();
     assert_eq!(block_on(superseded).value, 13);
     assert_eq!(*entries.lock().unwrap(), None);
 }
@@ -95,15 +95,15 @@ fn l6_what_was_superseded_is_not_set() {
 
     let lock = Dogpile::never_expires();
     let set = async |made: &u64| stored.store(*made, Ordering::SeqCst);
-    let mut access = Box::pin(lock.get_or_create_and_set_async(|| async { Err(NeedRegeneration) }, creator, set));
+    let mut access = Box::pin(lock.access_async().fetch(|| async { None }).and_set(set).or_create(creator));
     assert!(poll(&mut access, &woken).is_pending());
     lock.invalidate();
     assert_eq!((block_on(access), stored.load(Ordering::SeqCst), lock.has_value()), (7, 0, false));
 
     let lock = Arc::new(SyncReaderDogpile::never_expires());
     let set = async |made: &u64| stored.store(*made, Ordering::SeqCst);
-    let getter = || async { Err(NeedRegeneration) };
-    let mut access = Box::pin(SyncReaderDogpile::get_or_create_and_set_async(&lock, getter, creator, set));
+    let access = SyncReaderDogpile::kept_async(&lock).fetch(|| async { None });
+    let mut access = Box::pin(access.and_set(set).or_create(creator));
     assert!(poll(&mut access, &woken).is_pending());
     lock.invalidate();
     assert_eq!((*block_on(access), stored.load(Ordering::SeqCst), lock.has_value()), (7, 0, false));
@@ -117,7 +117,7 @@ fn l6_what_was_superseded_is_not_set() {
 fn on_error_the_old_value() {
     static STALE: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
     let lock = Arc::new(SyncReaderDogpile::never_expires().with_policy(&STALE));
-    let fails = || SyncReaderDogpile::acquire_or_try_create_async(&lock, async || Err("no answer"));
+    let fails = || SyncReaderDogpile::kept_async(&lock).or_try_create(async || Err("no answer"));
     assert_eq!(block_on(fails()).unwrap_err(), CreateError::Failed("no answer"));
     drop(lock.acquire_or_create(|| ()));
     lock.mark_stale();
@@ -136,7 +136,7 @@ fn one_invalidation_for_all_who_saw_the_same() {
     let seen = lock.generation();
     assert!(block_on(lock.invalidate_if_async(seen)));
     assert!(!block_on(lock.invalidate_if_async(seen)));
-    let Turn::Create(creation) = block_on(lock.acquire_async()) else { panic!("not elected") };
+    let Turn::Create(creation) = block_on(lock.access_async().turn()) else { panic!("not elected") };
     block_on(creation.run_async(async |creation| assert!(!creation.is_superseded())));
 
     let lock = SyncReaderDogpile::never_expires();
@@ -148,7 +148,9 @@ fn one_invalidation_for_all_who_saw_the_same() {
 #[test]
 fn a_creation_keeps_the_lock_of_its_key() {
     let locks: Arc<Registry<u64>> = Arc::new(Registry::new(|_| Dogpile::never_expires()));
-    let Turn::Create(creation) = block_on(locks.get_owned(&7).acquire_owned_async()) else { panic!("not elected") };
+    let Turn::Create(creation) = block_on(Dogpile::kept_async(&locks.get_owned(&7)).turn()) else {
+        panic!("not elected")
+    };
     assert_eq!((locks.len(), locks.is_creating(&7)), (1, true));
     block_on(creation.run_async(async |_| step().await));
     assert!(locks.is_empty());

@@ -32,7 +32,7 @@ fn creates<'a>(
     lock: &'a Arc<SyncReaderDogpile>,
     creator: impl AsyncFnOnce(&Creation<'_, SyncReaderDogpile>) -> Result<(), String> + 'a,
 ) -> Access<'a> {
-    Box::pin(SyncReaderDogpile::acquire_or_try_create_with_async(lock, creator))
+    Box::pin(SyncReaderDogpile::kept_async(lock).or_try_create_with(creator))
 }
 
 /// The README's swap that goes wrong half-way, as a task.
@@ -61,9 +61,9 @@ fn f4_a_task_under_the_write_lock_of_its_creation_waits_for_nothing_of_its_own()
         assert_eq!(creation.write_lock_async().await.unwrap_err(), WriteLockError::WriteLockHeld);
         assert_eq!(creation.write_lock_timeout(Duration::ZERO).unwrap_err(), WriteLockError::WriteLockHeld);
         assert_eq!(lock.acquire_write_lock_timeout(Duration::ZERO).unwrap_err(), LockError::WriteLockHeld);
-        let asks = SyncReaderDogpile::acquire_or_try_create_async(&lock, async || Err("unwanted"));
+        let asks = SyncReaderDogpile::kept_async(&lock).or_try_create(async || Err("unwanted"));
         assert_eq!(asks.await.unwrap_err(), CreateError::WriteLockHeld);
-        let asks = lock.acquire_or_try_create_timeout(Duration::ZERO, || Err("unwanted"));
+        let asks = lock.access().timeout(Duration::ZERO).or_try_create(|| Err("unwanted"));
         assert_eq!(asks.unwrap_err(), CreateError::WriteLockHeld);
         assert_eq!(creation.publish_async(async || step().await).await, Ok(()));
         lock.mark_stale();
@@ -83,7 +83,7 @@ fn f4_a_task_under_the_write_lock_of_its_creation_waits_for_nothing_of_its_own()
 #[test]
 fn f4_a_creator_does_not_wait_for_its_own_store() {
     let lock = Dogpile::never_expires();
-    let mut creates = Box::pin(lock.acquire_or_create_with_async(async |creation| {
+    let mut creates = Box::pin(lock.access_async().or_create_with(async |creation| {
         let mut stores = Box::pin(creation.publish_async(async || pending::<()>().await));
         assert!(once(&mut stores).await.is_pending());
         lock.invalidate_async().await;
@@ -102,7 +102,7 @@ fn f4_what_is_another_creations_is_waited_for() {
     let lock = Arc::new(SyncReaderDogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MORTAL));
     let goes_on = tokio::sync::Notify::new();
     let done = Mutex::new(false);
-    let mut dead = Box::pin(SyncReaderDogpile::acquire_or_create_with_async(&lock, async |creation| {
+    let mut dead = Box::pin(SyncReaderDogpile::kept_async(&lock).or_create_with(async |creation| {
         goes_on.notified().await;
         assert!(creation.is_dead());
         lock.invalidate_async().await;

@@ -12,21 +12,21 @@ use std::thread;
 #[test]
 fn a_hit_is_ready_at_once() {
     let lock = Dogpile::never_expires();
-    assert_eq!(block_on(lock.acquire_or_create_async(async || step().await)), Outcome::Created);
+    assert_eq!(block_on(lock.access_async().or_create(async || step().await)), Outcome::Created);
     let woken = Arc::default();
-    assert!(matches!(poll(&mut Box::pin(lock.acquire_async()), &woken), Poll::Ready(Turn::Fresh)));
+    assert!(matches!(poll(&mut Box::pin(lock.access_async().turn()), &woken), Poll::Ready(Turn::Fresh)));
     lock.mark_stale();
-    let Poll::Ready(Turn::Create(_creation)) = poll(&mut Box::pin(lock.acquire_async()), &woken) else {
+    let Poll::Ready(Turn::Create(_creation)) = poll(&mut Box::pin(lock.access_async().turn()), &woken) else {
         panic!("not elected")
     };
-    assert!(matches!(poll(&mut Box::pin(lock.acquire_async()), &woken), Poll::Ready(Turn::Stale)), "L2");
+    assert!(matches!(poll(&mut Box::pin(lock.access_async().turn()), &woken), Poll::Ready(Turn::Stale)), "L2");
 }
 
 #[test]
 fn l3_a_creation_of_a_thread_serves_tasks_and_that_of_a_task_serves_threads() {
     let lock = Dogpile::never_expires();
     let woken: Arc<Woken> = Arc::default();
-    let mut task = Box::pin(lock.acquire_or_create_async(async || unreachable!("it is served")));
+    let mut task = Box::pin(lock.access_async().or_create(async || unreachable!("it is served")));
     let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
     assert!(poll(&mut task, &woken).is_pending());
     assert_eq!((lock.waiting(), woken.times()), (1, 0));
@@ -43,7 +43,7 @@ fn l3_a_creation_of_a_thread_serves_tasks_and_that_of_a_task_serves_threads() {
             until(|| lock.waiting() == 1);
             step().await;
         };
-        assert_eq!(block_on(lock.acquire_or_create_async(creator)), Outcome::Created);
+        assert_eq!(block_on(lock.access_async().or_create(creator)), Outcome::Created);
         assert_eq!(waits.unwrap().join().unwrap(), Outcome::Waited);
     });
 }
@@ -51,10 +51,10 @@ fn l3_a_creation_of_a_thread_serves_tasks_and_that_of_a_task_serves_threads() {
 #[test]
 fn c2_c3_an_elected_task_that_is_dropped_hands_on_to_exactly_one() {
     let lock = Dogpile::never_expires();
-    let mut elected = Box::pin(lock.acquire_or_create_async(async || pending().await));
+    let mut elected = Box::pin(lock.access_async().or_create(async || pending().await));
     let woken: [Arc<Woken>; 3] = Default::default();
     assert!(poll(&mut elected, &Arc::default()).is_pending());
-    let mut waiting = [(); 3].map(|()| Box::pin(lock.acquire_or_create_async(async || ())));
+    let mut waiting = [(); 3].map(|()| Box::pin(lock.access_async().or_create(async || ())));
     for (task, woken) in waiting.iter_mut().zip(&woken) {
         assert!(poll(task, woken).is_pending());
     }
@@ -72,7 +72,7 @@ fn c4_a_task_that_is_dropped_when_it_was_called_passes_the_baton() {
     let lock = Dogpile::never_expires();
     let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
     let woken: [Arc<Woken>; 2] = Default::default();
-    let [mut first, mut second] = [(); 2].map(|()| Box::pin(lock.acquire_async()));
+    let [mut first, mut second] = [(); 2].map(|()| Box::pin(lock.access_async().turn()));
     assert!(poll(&mut first, &woken[0]).is_pending() && poll(&mut second, &woken[1]).is_pending());
     drop(creation);
     assert_eq!((woken[0].times(), woken[1].times()), (1, 0));
@@ -87,7 +87,7 @@ fn c5_the_newest_waker_is_woken() {
     let lock = Dogpile::never_expires();
     let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
     let [old, new]: [Arc<Woken>; 2] = Default::default();
-    let mut task = Box::pin(lock.acquire_async());
+    let mut task = Box::pin(lock.access_async().turn());
     assert!(poll(&mut task, &old).is_pending() && poll(&mut task, &new).is_pending());
     creation.finish();
     assert_eq!((old.times(), new.times()), (0, 1));
@@ -97,12 +97,12 @@ fn c5_the_newest_waker_is_woken() {
 #[test]
 fn l5_failures_and_panics_of_a_tasks_creator_free_the_lock() {
     let lock = Dogpile::never_expires();
-    let failed = block_on(lock.acquire_or_try_create_async(async || {
+    let failed = block_on(lock.access_async().or_try_create(async || {
         step().await;
         Err("no answer")
     }));
     assert_eq!(failed, Err(CreateError::Failed("no answer")));
-    let panics = AssertUnwindSafe(|| block_on(lock.acquire_or_create_async(async || panic!("on purpose"))));
+    let panics = AssertUnwindSafe(|| block_on(lock.access_async().or_create(async || panic!("on purpose"))));
     assert!(catch_unwind(panics).is_err());
     assert!(!lock.is_creating());
     assert_eq!(lock.stats().failures, 2);
@@ -112,9 +112,9 @@ fn l5_failures_and_panics_of_a_tasks_creator_free_the_lock() {
 fn l7_a_task_that_waits_for_itself_is_told() {
     let lock = Dogpile::never_expires();
     let mut told = None;
-    block_on(lock.acquire_or_create_async(async || {
+    block_on(lock.access_async().or_create(async || {
         step().await;
-        told = lock.acquire_or_try_create_async(async || Err("unwanted")).await.err();
+        told = lock.access_async().or_try_create(async || Err("unwanted")).await.err();
     }));
     assert!(matches!(told, Some(CreateError::WouldDeadlock(_))), "{told:?}");
 }

@@ -15,5 +15,7 @@ mod lock_mode;
 mod meddling;
 mod sizes;
 mod spawned;
+mod spawned_modes;
+mod spawned_shares;
 mod together;
 mod wakers;

@@ -8,8 +8,8 @@
 use crate::common::until;
 use crate::wakers::ends;
 use dogpile::{
-    Backoff, Cached, Clock, CreateError, Creation, Dogpile, GetError, ManualClock, MonotonicClock, Observer,
-    OwnedReadGuard, Policy, ReadTurn, Registry, Source, SyncReaderDogpile, Task, Turn,
+    Backoff, Cached, Clock, CreateError, Creation, Dogpile, ManualClock, MonotonicClock, Observer, OwnedReadGuard,
+    Policy, ReadTurn, Registry, Source, SyncReaderDogpile, Task, Turn,
 };
 use fastrand::Rng;
 use std::cell::Cell;
@@ -96,8 +96,8 @@ fn meddle(by: usize) {
         }
     }
     for values in &VALUES {
-        let _seen = (values.waiting(), values.generation(), values.get_stale(), values.try_get());
-        let _got = values.get_or_create_timeout(Duration::ZERO, || Value);
+        let _seen = (values.waiting(), values.generation(), values.peek(), values.get_fresh());
+        let _got = values.access().timeout(Duration::ZERO).or_create(|| Value);
         let mut asks = Box::pin(values.get_or_try_create_async(pending::<Result<Value, Failure>>));
         let _asked = asks.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         if changes {
@@ -113,10 +113,10 @@ fn meddle(by: usize) {
             let _stores = lock.invalidate_timeout(Duration::ZERO);
         }
     }
-    let _got = BY_KEY.get(&Key(1)).get_or_create_timeout(Duration::ZERO, || Value);
+    let _got = BY_KEY.get(&Key(1)).access().timeout(Duration::ZERO).or_create(|| Value);
     let _seen = (BY_KEY.len(), BY_KEY.remove_idle(&Key(2)), BY_KEY.is_creating(&Key(1)));
     MOVED.advance(Duration::ZERO);
-    let mut waits = Box::pin(ALARMED.acquire_async());
+    let mut waits = Box::pin(ALARMED.access_async().turn());
     let _waits = waits.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     if changes {
         BY_KEY.sweep();
@@ -272,7 +272,7 @@ impl<T: Send> Wake for Holds<T> {
 }
 
 fn guard(lock: &'static Resource) -> Option<OwnedReadGuard> {
-    let mut access = Box::pin(SyncReaderDogpile::acquire_async(lock));
+    let mut access = Box::pin(SyncReaderDogpile::kept_async(lock).turn());
     match access.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(ReadTurn::Fresh(guard) | ReadTurn::Stale(guard)) => Some(guard),
         _ => None,
@@ -409,14 +409,14 @@ impl Script {
         let creator = async move || made(n, fails, Value).await;
         let lost = move || async move {
             yields(n).await;
-            Err::<Value, _>(GetError::<Failure>::NeedRegeneration)
+            Ok::<Option<Value>, Failure>(None)
         };
         let setter = async move |_: &Value| made(n, fails, ()).await;
         let kind = rng.u32(0..15);
         let resource = self.resource();
         match kind {
             0 => Box::pin(async move {
-                let _guard = SyncReaderDogpile::acquire_async(resource).await;
+                let _guard = SyncReaderDogpile::kept_async(resource).turn().await;
                 yields(n).await;
             }),
             1..=3 => Box::pin(async move {
@@ -427,7 +427,7 @@ impl Script {
                     drop(alone);
                     made(0, fails, ()).await
                 };
-                let _guard = SyncReaderDogpile::acquire_or_try_create_with_async(resource, swaps).await;
+                let _guard = SyncReaderDogpile::kept_async(resource).or_try_create_with(swaps).await;
                 yields(n).await;
             }),
             4 => Box::pin(async move {
@@ -436,7 +436,8 @@ impl Script {
             }),
             5 => Box::pin(resource.invalidate_async()),
             6 => Box::pin(async move {
-                let _got = SyncReaderDogpile::get_or_try_create_and_set_async(resource, lost, creator, setter).await;
+                let _got =
+                    SyncReaderDogpile::kept_async(resource).fetch(lost).and_set(setter).or_try_create(creator).await;
             }),
             7 => Box::pin(async move {
                 let _got = values.get_or_try_create_async(creator).await;
@@ -446,7 +447,7 @@ impl Script {
                 let spawner = move |task| ours.lock().unwrap().push(task);
                 let creator = move || made(n, fails, Value);
                 Box::pin(async move {
-                    let got = Cached::get_or_try_create_in_background_async(values, &spawner, creator).await;
+                    let got = Cached::kept_async(values).spawned_by(&spawner).or_try_create(creator).await;
                     drop::<Result<_, CreateError<_>>>(got);
                 })
             }
@@ -455,11 +456,11 @@ impl Script {
                     let _stored = creation.publish_async(async || yields(n).await).await;
                     made(0, fails, ()).await
                 };
-                let _turn = lock.acquire_or_try_create_with_async(stores).await;
+                let _turn = lock.access_async().or_try_create_with(stores).await;
             }),
             11 => Box::pin(lock.invalidate_async()),
             12 => Box::pin(async move {
-                let _got = lock.get_or_try_create_and_set_async(lost, creator, setter).await;
+                let _got = lock.access_async().fetch(lost).and_set(setter).or_try_create(creator).await;
             }),
             _ => Box::pin(async move {
                 let held = BY_KEY.get(&Key(key));

@@ -2,11 +2,14 @@
 
 use crate::background::Shelf;
 use crate::executor::{Woken, block_on, drive, poll, step};
-use dogpile::{Backoff, Cached, CachedFn, CachedGuard, CreateError, Dogpile, ManualClock, Outcome, Policy, Task};
-use std::future::pending;
+use dogpile::{
+    AcquireError, Backoff, Cached, CachedFn, CachedGuard, CreateError, Dogpile, ManualClock, Outcome, Policy, Task,
+};
+use std::cell::Cell;
+use std::future::{pending, poll_fn};
 use std::mem;
-use std::pin::Pin;
-use std::rc::Rc;
+use std::panic::catch_unwind;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
@@ -21,24 +24,24 @@ static MORTAL_AND_PAUSING: Policy =
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Creator = fn() -> Boxed<Result<(), &'static str>>;
 type Access<T> = Pin<Box<dyn Future<Output = T>>>;
-type Ask = Box<dyn Fn(&Rc<Shelf>) -> Access<Told>>;
+type Ask = Box<dyn Fn(&Arc<Shelf>) -> Access<Told>>;
 
 /// What an access has come to.
 type Told = Result<Outcome, &'static str>;
 
-fn told<E>(error: &CreateError<E>) -> &'static str {
-    match error {
-        CreateError::Failed(_) => "failed",
-        CreateError::Lost => "lost",
-        CreateError::Paused { .. } => "paused",
-        _ => "otherwise",
+fn told<G, E>(asked: Result<G, CreateError<E>>, outcome: fn(&G) -> Outcome) -> Told {
+    match asked {
+        Ok(got) => Ok(outcome(&got)),
+        Err(CreateError::Failed(_)) => Err("failed"),
+        Err(CreateError::Lost) => Err("lost"),
+        Err(CreateError::Paused { .. }) => Err("paused"),
+        Err(_) => Err("otherwise"),
     }
 }
 
 /// A lock, one of its forms, and what else is done to it.
 struct Subject {
     name: &'static str,
-    fallible: bool,
     ask: Ask,
     /// As everybody does who can create.
     waits: Box<dyn Fn() -> Access<Outcome>>,
@@ -54,36 +57,37 @@ struct Subject {
 
 /// What all of them have.
 macro_rules! subject {
-    ($name:literal, $fallible:literal, $lock:ident, $access:ident, $fail:ident, $waits:ident, $set:expr,
-     |$outcome:pat_param| $is:expr, $ask:expr) => {{
+    (
+        $name:literal, $lock:ident, $set:expr,
+        |$creates:ident| $create:expr,
+        |$fails:ident| $fail:expr,
+        async |$waits:ident| $wait:expr,
+        async |$asks:ident, $shelf:ident| $ask:expr
+    ) => {{
         let lock = &$lock;
         Subject {
             name: $name,
-            fallible: $fallible,
             ask: {
                 let lock = Arc::clone(lock);
                 Box::new(move |shelf| {
-                    let (lock, shelf) = (Arc::clone(&lock), Rc::clone(shelf));
-                    Box::pin($ask(lock, shelf))
+                    let ($asks, $shelf) = (Arc::clone(&lock), Arc::clone(shelf));
+                    Box::pin(async move { $ask })
                 })
             },
             waits: {
                 let lock = Arc::clone(lock);
                 Box::new(move || {
-                    let lock = Arc::clone(&lock);
-                    Box::pin(async move {
-                        let $outcome = lock.$waits(async || ()).await;
-                        $is
-                    })
+                    let $waits = Arc::clone(&lock);
+                    Box::pin(async move { $wait })
                 })
             },
             fail: {
-                let lock = Arc::clone(lock);
-                Box::new(move || assert!(lock.$fail(|| Err("no answer")).is_err()))
+                let $fails = Arc::clone(lock);
+                Box::new(move || assert!($fail))
             },
             create: {
-                let lock = Arc::clone(lock);
-                Box::new(move || _ = lock.$access(|| ()))
+                let $creates = Arc::clone(lock);
+                Box::new(move || _ = $create)
             },
             set: $set,
             seen: {
@@ -101,21 +105,52 @@ macro_rules! subject {
     }};
 }
 
+/// What the function of a `CachedFn` does, on this thread.
+#[derive(Clone, Copy)]
+enum Whim {
+    /// What the test is of.
+    AsTold,
+    Creates,
+    Fails,
+}
+
+thread_local! {
+    static WHIM: Cell<Whim> = const { Cell::new(Whim::AsTold) };
+}
+
+fn with_whim<R>(whim: Whim, run: impl FnOnce() -> R) -> R {
+    let before = WHIM.replace(whim);
+    let ran = run();
+    WHIM.set(before);
+    ran
+}
+
+/// Each poll of it creates, if it comes to that.
+async fn as_creator<F: Future>(access: F) -> F::Output {
+    let mut access = pin!(access);
+    poll_fn(|context| with_whim(Whim::Creates, || access.as_mut().poll(context))).await
+}
+
 fn outcome(guard: &CachedGuard<()>) -> Outcome {
     CachedGuard::outcome(guard)
 }
 
-/// Each type, in its form that can fail and in the one that cannot.
+/// Each type, with a creator that can fail and with one that cannot.
 fn subjects(policy: &'static Policy, clock: &Arc<ManualClock>, creator: Creator) -> [Subject; 6] {
+    let by_whim = move || match WHIM.get() {
+        Whim::AsTold => creator(),
+        Whim::Creates => creates(),
+        Whim::Fails => Box::pin(async { Err("no answer") }),
+    };
     let surely = move || {
-        let made = creator();
+        let made = by_whim();
         async move { made.await.expect("it was not to fail") }
     };
     let lock = || Arc::new(Dogpile::with_clock(Duration::MAX, Arc::clone(clock)).with_policy(policy));
     let cached = || Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(clock)).with_policy(policy));
     let (lock, other_lock, cached, other_cached) = (lock(), lock(), cached(), cached());
     let function = CachedFn::<(), _, _>::with_clock(Duration::MAX, Arc::clone(clock), surely).with_policy(policy);
-    let fallible = CachedFn::<(), _, _>::with_clock(Duration::MAX, Arc::clone(clock), creator).with_policy(policy);
+    let fallible = CachedFn::<(), _, _>::with_clock(Duration::MAX, Arc::clone(clock), by_whim).with_policy(policy);
     let (function, fallible) = (Arc::new(function), Arc::new(fallible));
 
     macro_rules! set {
@@ -128,84 +163,70 @@ fn subjects(policy: &'static Policy, clock: &Arc<ManualClock>, creator: Creator)
     [
         subject!(
             "Dogpile",
-            false,
             lock,
-            acquire_or_create,
-            acquire_or_try_create,
-            acquire_or_create_async,
             None,
-            |outcome| outcome,
-            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
-                Ok(Dogpile::acquire_or_create_in_background_async(&lock, &*shelf, surely).await)
-            }
+            |lock| lock.acquire_or_create(|| ()),
+            |lock| lock.acquire_or_try_create(|| Err("no answer")).is_err(),
+            async |lock| lock.access_async().or_create(async || ()).await,
+            async |lock, shelf| told(
+                Dogpile::kept_async(&lock).spawned_by(&*shelf).or_create(surely).await,
+                Outcome::clone
+            )
         ),
         subject!(
-            "Dogpile",
-            true,
+            "Dogpile, fallibly",
             other_lock,
-            acquire_or_create,
-            acquire_or_try_create,
-            acquire_or_create_async,
             None,
-            |outcome| outcome,
-            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
-                let asked = Dogpile::acquire_or_try_create_in_background_async(&lock, &*shelf, creator).await;
-                asked.map_err(|error| told(&error))
-            }
+            |lock| lock.acquire_or_create(|| ()),
+            |lock| lock.acquire_or_try_create(|| Err("no answer")).is_err(),
+            async |lock| lock.access_async().or_create(async || ()).await,
+            async |lock, shelf| told(
+                Dogpile::kept_async(&lock).spawned_by(&*shelf).or_try_create(creator).await,
+                Outcome::clone
+            )
         ),
         subject!(
             "Cached",
-            false,
             cached,
-            get_or_create,
-            get_or_try_create,
-            get_or_create_async,
             set!(cached),
-            |guard| outcome(&guard),
-            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
-                Ok(outcome(&Cached::get_or_create_in_background_async(&lock, &*shelf, surely).await))
-            }
+            |cached| cached.get_or_create(|| ()),
+            |cached| cached.get_or_try_create(|| Err("no answer")).is_err(),
+            async |cached| outcome(&cached.get_or_create_async(async || ()).await),
+            async |cached, shelf| told(
+                Cached::kept_async(&cached).spawned_by(&*shelf).or_create(surely).await,
+                outcome
+            )
         ),
         subject!(
-            "Cached",
-            true,
+            "Cached, fallibly",
             other_cached,
-            get_or_create,
-            get_or_try_create,
-            get_or_create_async,
             set!(other_cached),
-            |guard| outcome(&guard),
-            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
-                let asked = Cached::get_or_try_create_in_background_async(&lock, &*shelf, creator).await;
-                asked.map(|guard| outcome(&guard)).map_err(|error| told(&error))
-            }
+            |cached| cached.get_or_create(|| ()),
+            |cached| cached.get_or_try_create(|| Err("no answer")).is_err(),
+            async |cached| outcome(&cached.get_or_create_async(async || ()).await),
+            async |cached, shelf| told(
+                Cached::kept_async(&cached).spawned_by(&*shelf).or_try_create(creator).await,
+                outcome
+            )
         ),
         subject!(
             "CachedFn",
-            false,
             function,
-            get_or_create,
-            get_or_try_create,
-            get_or_create_async,
             set!(function),
-            |guard| outcome(&guard),
-            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
-                Ok(outcome(&CachedFn::get_in_background_async(&lock, &*shelf).await))
-            }
+            |function| with_whim(Whim::Creates, || block_on(function.access_async().get())),
+            // It cannot fail but by a panic.
+            |function| with_whim(Whim::Fails, || catch_unwind(|| block_on(function.access_async().get())).is_err()),
+            async |function| outcome(&as_creator(function.access_async().get()).await),
+            async |function, shelf| told(CachedFn::kept_async(&function).spawned_by(&*shelf).try_get().await, outcome)
         ),
         subject!(
-            "CachedFn",
-            true,
+            "CachedFn, fallibly",
             fallible,
-            get_or_create,
-            get_or_try_create,
-            get_or_create_async,
             set!(fallible),
-            |guard| outcome(&guard),
-            move |lock: Arc<_>, shelf: Rc<Shelf>| async move {
-                let asked = CachedFn::get_fallible_in_background_async(&lock, &*shelf).await;
-                asked.map(|guard| outcome(&guard)).map_err(|error| told(&error))
-            }
+            |function| with_whim(Whim::Creates, || block_on(function.access_async().try_get()).is_ok()),
+            |function| with_whim(Whim::Fails, || block_on(function.access_async().try_get()).is_err()),
+            async |function| outcome(&as_creator(function.access_async().try_get()).await.expect("it creates")),
+            async |function, shelf| told(CachedFn::kept_async(&function).spawned_by(&*shelf).try_get().await, outcome)
         ),
     ]
 }
@@ -224,8 +245,8 @@ impl Asks {
     fn unbegun(policy: &'static Policy, creator: Creator) -> impl Iterator<Item = Self> {
         let clock = Arc::new(ManualClock::new());
         subjects(policy, &clock, creator).into_iter().map(move |of| {
-            println!("{}, {}", of.name, if of.fallible { "fallible" } else { "infallible" });
-            let shelf = Rc::<Shelf>::default();
+            println!("{}", of.name);
+            let shelf = Arc::<Shelf>::default();
             let access = (of.ask)(&shelf);
             let mut asks = Self { of, clock: Arc::clone(&clock), woken: Arc::default(), access, task: None };
             asks.waits();
@@ -261,27 +282,19 @@ impl Asks {
         assert_eq!(poll(&mut self.access, &self.woken), Poll::Ready(told));
     }
 
-    /// It has been woken, and is lost, if it can say so; if not, it goes on waiting.
-    #[track_caller]
-    fn is_lost(&mut self) {
-        assert!(self.woken.take() || !self.of.fallible, "it is woken");
-        if self.of.fallible {
-            assert_eq!(poll(&mut self.access, &self.woken), Poll::Ready(Err("lost")));
-        } else {
-            self.waits();
-        }
-    }
-
-    /// If it waits on, it is served by whoever creates, or sets a value.
-    #[track_caller]
-    fn is_served_by_others(&mut self, set: bool) {
+    /// Another creates, or sets a value.
+    fn others_create(&self, set: bool) {
         match &self.of.set {
             Some(set_value) if set => set_value(),
             _ => (self.of.create)(),
         }
-        if !self.of.fallible {
-            self.comes_to(Ok(Outcome::Waited));
-        }
+    }
+
+    /// It has been woken, and is lost; the others go on.
+    #[track_caller]
+    fn is_lost(&mut self, set: bool) {
+        self.comes_to(Err("lost"));
+        self.others_create(set);
         assert_eq!((self.of.seen)(), (0, false));
     }
 }
@@ -309,18 +322,14 @@ fn f1_who_waits_for_the_dead_takes_part_as_everybody_does() {
             asks.clock.advance(SECOND * 2);
             asks.woken.take();
             (asks.of.fail)();
-            asks.is_lost();
-            asks.is_served_by_others(set);
+            asks.is_lost(set);
             assert_eq!((asks.of.ended)()[1..], [1, 1]);
         }
         // It looks only when all of that has happened.
         for mut asks in Asks::begun(&MORTAL, hangs) {
             asks.clock.advance(SECOND * 2);
             (asks.of.fail)();
-            match &asks.of.set {
-                Some(set_value) if set => set_value(),
-                _ => (asks.of.create)(),
-            }
+            asks.others_create(set);
             asks.comes_to(Ok(Outcome::Waited));
         }
     }
@@ -332,13 +341,10 @@ fn f1_who_waits_for_the_dead_is_told_of_a_pause() {
         asks.clock.advance(SECOND * 2);
         asks.woken.take();
         (asks.of.fail)();
-        if asks.of.fallible {
-            asks.comes_to(Err("paused"));
-        } else {
-            asks.waits();
-            asks.clock.advance(SECOND);
-            asks.is_served_by_others(false);
-        }
+        asks.comes_to(Err("paused"));
+        asks.clock.advance(SECOND);
+        asks.others_create(false);
+        assert_eq!((asks.of.seen)(), (0, false));
     }
 }
 
@@ -356,8 +362,7 @@ fn f3_who_can_create_goes_before_who_cannot() {
             asks.woken.take();
             if leaves {
                 drop(other);
-                asks.is_lost();
-                asks.is_served_by_others(false);
+                asks.is_lost(false);
             } else {
                 assert_eq!(poll(&mut other, &woken), Poll::Ready(Outcome::Created));
                 asks.comes_to(Ok(Outcome::Waited));
@@ -371,12 +376,9 @@ fn f3_who_can_create_goes_before_who_cannot() {
 fn f3_a_creation_that_is_overdue_is_not_waited_for_without_an_end() {
     for mut asks in Asks::begun(&MORTAL, dawdles) {
         asks.clock.advance(SECOND);
-        asks.is_lost();
+        asks.comes_to(Err("lost"));
         assert!((asks.of.seen)().1, "nobody was elected in its place");
         assert!(asks.poll_task().is_ready());
-        if !asks.of.fallible {
-            asks.comes_to(Ok(Outcome::Created));
-        }
         assert_eq!((asks.of.ended)(), [1, 0, 0], "it is kept");
     }
 }
@@ -403,14 +405,14 @@ fn f3_by_the_time() {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let leaks = |task: Task| mem::forget(task);
-        let ask = || Cached::get_or_try_create_in_background_async(&LOCK, &leaks, || async { Ok::<_, &str>(1) });
+        let ask = || Cached::kept_async(&LOCK).spawned_by(&leaks).or_try_create(|| async { Ok::<_, &str>(1) });
         tell.send(block_on(ask()).map(|guard| *guard)).unwrap();
         LOCK.invalidate();
         let hangs = |mut task: Task| {
             assert!(poll(&mut task, &Arc::default()).is_pending());
             mem::forget(task);
         };
-        let ask = || Cached::get_or_try_create_in_background_async(&LOCK, &hangs, pending::<Result<u32, &str>>);
+        let ask = || Cached::kept_async(&LOCK).spawned_by(&hangs).or_try_create(pending::<Result<u32, &str>>);
         tell.send(block_on(ask()).map(|guard| *guard)).unwrap();
     });
     let told = || told.recv_timeout(SECOND * 60).expect("it does not hang");
@@ -428,8 +430,8 @@ fn f11_who_has_spawned_what_is_dropped_unrun_creates_itself() {
     }
     let lock = Arc::new(Dogpile::never_expires());
     let refuses = |task: Task| drop(task);
-    let asked = Dogpile::acquire_or_create_in_background_async(&lock, &refuses, || async {});
-    assert_eq!(block_on(asked), Outcome::Created);
+    let asked = Dogpile::kept_async(&lock).spawned_by(&refuses).or_create(|| async {});
+    assert_eq!(block_on(asked), Ok(Outcome::Created));
 }
 
 /// It takes part as everybody does: another was called before it, and serves it.
@@ -451,41 +453,46 @@ fn f11_who_has_spawned_what_is_dropped_half_way_panics_not() {
     for set in [false, true] {
         for mut asks in Asks::begun(&MORTAL, hangs) {
             drop(asks.task.take());
-            asks.is_lost();
-            asks.is_served_by_others(set);
+            asks.is_lost(set);
             assert_eq!((asks.of.ended)()[1..], [0, 0]);
         }
     }
 }
 
-/// The runtime that polls the creation is shut down, and the access is polled by another.
+/// The runtime that polls the creation is shut down, and the access is polled by another: it is lost, unless a value
+/// was set.
 #[test]
 fn f11_a_runtime_that_shuts_down() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
-    let (cached, began) = (Arc::new(Cached::never_expires()), Arc::new(AtomicBool::new(false)));
-    let handle = runtime.handle().clone();
-    let spawner = |task: Task| drop(handle.spawn(task));
-    let creator = {
-        let began = Arc::clone(&began);
-        move || async move {
-            began.store(true, Ordering::SeqCst);
-            pending().await
+    for set in [false, true] {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let (cached, began) = (Arc::new(Cached::never_expires()), Arc::new(AtomicBool::new(false)));
+        let handle = runtime.handle().clone();
+        let spawner = |task: Task| drop(handle.spawn(task));
+        let creator = {
+            let began = Arc::clone(&began);
+            move || async move {
+                began.store(true, Ordering::SeqCst);
+                pending().await
+            }
+        };
+        let mut asks = Box::pin(Cached::kept_async(&cached).spawned_by(&spawner).or_create(creator));
+        let woken = Arc::<Woken>::default();
+        assert!(poll(&mut asks, &woken).is_pending());
+        while !began.load(Ordering::SeqCst) {
+            thread::yield_now();
         }
-    };
-    let mut asks = Box::pin(Cached::get_or_create_in_background_async(&cached, &spawner, creator));
-    let woken = Arc::<Woken>::default();
-    assert!(poll(&mut asks, &woken).is_pending());
-    while !began.load(Ordering::SeqCst) {
-        thread::yield_now();
+        drop(runtime);
+        assert!(!cached.is_creating(), "it was dropped");
+        if set {
+            cached.set(1);
+        }
+        let Poll::Ready(asked) = poll(&mut asks, &woken) else { panic!("nobody else creates") };
+        assert_eq!(asked.map(|guard| *guard), if set { Ok(1) } else { Err(AcquireError::Lost) });
+        // One that is shut down takes nothing any more.
+        cached.invalidate();
+        let again = block_on(Cached::kept_async(&cached).spawned_by(&spawner).or_create(|| async { 2 }));
+        assert_eq!(again.map(|guard| *guard), Ok(2));
     }
-    drop(runtime);
-    assert!(!cached.is_creating(), "it was dropped");
-    assert!(poll(&mut asks, &woken).is_pending());
-    cached.set(1);
-    assert!(matches!(poll(&mut asks, &woken), Poll::Ready(guard) if *guard == 1));
-    // One that is shut down takes nothing any more.
-    cached.invalidate();
-    assert_eq!(*block_on(Cached::get_or_create_in_background_async(&cached, &spawner, || async { 2 })), 2);
 }
 
 /// Within a creator the wait counts once it is polled again (F9), and takes part before: a value that is set between
@@ -494,11 +501,11 @@ fn f11_a_runtime_that_shuts_down() {
 fn f1_f9_what_is_set_between_the_first_polls_is_found() {
     let (outer, inner, shelf) = (Dogpile::never_expires(), Arc::new(Cached::never_expires()), Shelf::default());
     let creator = async || {
-        let got = Cached::get_or_create_in_background_async(&inner, &shelf, || async { 1 }).await;
-        assert_eq!(*got, 2);
+        let got = Cached::kept_async(&inner).spawned_by(&shelf).or_create(|| async { 1 }).await;
+        assert_eq!(got.map(|guard| *guard), Ok(2));
     };
     let woken = Arc::new(Woken::default());
-    let mut creates = Box::pin(outer.acquire_or_create_async(creator));
+    let mut creates = Box::pin(outer.access_async().or_create(creator));
     assert!(poll(&mut creates, &woken).is_pending());
     assert_eq!(inner.waiting(), 0, "it is not known to wait yet");
     inner.set(2);
@@ -513,7 +520,7 @@ fn f3_f9_a_waiter_that_is_not_polled_does_not_take_the_bound_away() {
     let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MORTAL));
     let (shelf, woken) = (Shelf::default(), Arc::new(Woken::default()));
     let creator = || async { pending::<Result<u8, &str>>().await };
-    let mut asks = Box::pin(Cached::get_or_try_create_in_background_async(&cached, &shelf, creator));
+    let mut asks = Box::pin(Cached::kept_async(&cached).spawned_by(&shelf).or_try_create(creator));
     assert!(drive(&mut asks, &woken).is_pending());
     let mut task = shelf.take();
     assert!(poll(&mut task, &Arc::default()).is_pending());

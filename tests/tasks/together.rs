@@ -3,8 +3,7 @@
 use crate::common::until;
 use crate::executor::{Woken, block_on, drive, poll, step};
 use dogpile::{
-    Cached, Clock, CreateError, Creation, Dogpile, NeedRegeneration, Outcome, OwnedReadGuard, ReadTurn,
-    SyncReaderDogpile, Turn,
+    Cached, Clock, CreateError, Creation, Dogpile, Outcome, OwnedReadGuard, ReadTurn, SyncReaderDogpile, Turn,
 };
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -49,7 +48,7 @@ fn one_thread_is_enough() {
                     at
                 };
                 match at % 4 {
-                    0 => _ = lock.acquire_or_create_async(async || _ = creator().await).await,
+                    0 => _ = lock.access_async().or_create(async || _ = creator().await).await,
                     1 => _ = cached.get_or_create_async(creator).await,
                     2 => {
                         let creator = async |creation: &Creation<'_, SyncReaderDogpile>| {
@@ -57,7 +56,7 @@ fn one_thread_is_enough() {
                             let _alone = creation.write_lock_async().await;
                             step().await;
                         };
-                        let _guard = SyncReaderDogpile::acquire_or_create_with_async(&readers, creator).await;
+                        let _guard = SyncReaderDogpile::kept_async(&readers).or_create_with(creator).await;
                         step().await;
                     }
                     _ => {
@@ -94,7 +93,7 @@ fn l1_l3_threads_and_tasks_take_turns() {
                         by_tasks.fetch_add(1, Ordering::SeqCst);
                         running.fetch_sub(1, Ordering::SeqCst);
                     };
-                    lock.acquire_or_create_async(creator).await;
+                    lock.access_async().or_create(creator).await;
                     lock.invalidate_async().await;
                 }
             })
@@ -131,13 +130,13 @@ fn l7_a_circle_of_tasks_is_told() {
     let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
     let woken: [Arc<Woken>; 2] = Default::default();
     let mut told = None;
-    let mut first = Box::pin(a.acquire_or_create_async(async || {
+    let mut first = Box::pin(a.access_async().or_create(async || {
         step().await;
-        assert_eq!(b.acquire_or_create_async(async || unreachable!("it waits")).await, Outcome::Waited);
+        assert_eq!(b.access_async().or_create(async || unreachable!("it waits")).await, Outcome::Waited);
     }));
-    let mut second = Box::pin(b.acquire_or_create_async(async || {
+    let mut second = Box::pin(b.access_async().or_create(async || {
         step().await;
-        told = a.acquire_or_try_create_async(async || Err("unwanted")).await.err();
+        told = a.access_async().or_try_create(async || Err("unwanted")).await.err();
     }));
     assert!(poll(&mut first, &woken[0]).is_pending() && poll(&mut second, &woken[1]).is_pending());
     assert!(drive(&mut first, &woken[0]).is_pending(), "it waits for the second");
@@ -153,7 +152,7 @@ fn l7_a_wait_that_another_creator_polls_now() {
     type Asked = Result<Outcome, CreateError<&'static str>>;
 
     fn asks(lock: &Dogpile) -> Pin<Box<dyn Future<Output = Asked> + '_>> {
-        Box::pin(lock.acquire_or_try_create_async(async || Err("unwanted")))
+        Box::pin(lock.access_async().or_try_create(async || Err("unwanted")))
     }
 
     let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
@@ -162,18 +161,18 @@ fn l7_a_wait_that_another_creator_polls_now() {
     // A's creator has only looked whether B is there. A's next one depends on nothing.
     let of_a = Mutex::new(None);
     let goes_on = Notify::new();
-    let mut creates_b = Box::pin(b.acquire_or_create_async(async || {
+    let mut creates_b = Box::pin(b.access_async().or_create(async || {
         goes_on.notified().await;
         *of_a.lock().unwrap() = Some(asks(&a).await);
     }));
     assert!(poll(&mut creates_b, &woken).is_pending());
     let mut wants_b = asks(&b);
-    block_on(a.acquire_or_create_async(async || {
+    block_on(a.access_async().or_create(async || {
         let looked = poll_fn(|context| Poll::Ready(wants_b.as_mut().poll(context))).await;
         assert!(looked.is_pending());
     }));
     a.invalidate();
-    let mut creates_a = Box::pin(a.acquire_or_create_async(async || step().await));
+    let mut creates_a = Box::pin(a.access_async().or_create(async || step().await));
     assert!(poll(&mut creates_a, &woken).is_pending());
     goes_on.notify_one();
     assert!(drive(&mut creates_b, &woken).is_pending() && of_a.lock().unwrap().is_none(), "no circle");
@@ -185,14 +184,14 @@ fn l7_a_wait_that_another_creator_polls_now() {
     // It was first polled by nobody's creator, and is awaited by A's: that is a circle.
     a.invalidate();
     b.invalidate();
-    let mut creates_b = Box::pin(b.acquire_or_create_async(async || {
+    let mut creates_b = Box::pin(b.access_async().or_create(async || {
         goes_on.notified().await;
         *of_a.lock().unwrap() = Some(asks(&a).await);
     }));
     assert!(poll(&mut creates_b, &woken).is_pending());
     let mut wants_b = asks(&b);
     assert!(poll(&mut wants_b, &woken).is_pending());
-    let mut creates_a = Box::pin(a.acquire_or_create_async(async || _ = wants_b.await));
+    let mut creates_a = Box::pin(a.access_async().or_create(async || _ = wants_b.await));
     assert!(drive(&mut creates_a, &woken).is_pending());
     goes_on.notify_one();
     assert!(poll(&mut creates_b, &woken).is_ready() && poll(&mut creates_a, &woken).is_ready());
@@ -202,7 +201,7 @@ fn l7_a_wait_that_another_creator_polls_now() {
     // Or by its own.
     a.invalidate();
     let wants_a = Mutex::new(None);
-    let mut creates_a = Box::pin(a.acquire_or_create_async(async || {
+    let mut creates_a = Box::pin(a.access_async().or_create(async || {
         goes_on.notified().await;
         let wants_a: Pin<Box<dyn Future<Output = _>>> = wants_a.lock().unwrap().take().unwrap();
         *of_a.lock().unwrap() = Some(wants_a.await);
@@ -221,28 +220,19 @@ fn l7_a_wait_that_another_creator_polls_now() {
 #[test]
 fn l7_a_setter_that_comes_back_to_its_own_lock() {
     let lock = Arc::new(SyncReaderDogpile::never_expires());
-    let invalidates = SyncReaderDogpile::get_or_create_and_set_async(
-        &lock,
-        || async { Err(NeedRegeneration) },
-        async || 1,
-        async |_| {
-            step().await;
-            lock.invalidate_async().await;
-        },
-    );
-    assert_eq!(*block_on(invalidates), 1);
+    let access = || SyncReaderDogpile::kept_async(&lock).fetch(|| async { None });
+    let invalidates = access().and_set(async |_| {
+        step().await;
+        lock.invalidate_async().await;
+    });
+    assert_eq!(*block_on(invalidates.or_create(async || 1)), 1);
     let told = Mutex::new(None);
-    let reads = SyncReaderDogpile::get_or_create_and_set_async(
-        &lock,
-        || async { Err(NeedRegeneration) },
-        async || 2,
-        async |_| {
-            step().await;
-            let asked = SyncReaderDogpile::acquire_or_try_create_async(&lock, async || Err("unwanted")).await;
-            *told.lock().unwrap() = asked.err();
-        },
-    );
-    assert_eq!(*block_on(reads), 2);
+    let reads = access().and_set(async |_| {
+        step().await;
+        let asked = SyncReaderDogpile::kept_async(&lock).or_try_create(async || Err("unwanted")).await;
+        *told.lock().unwrap() = asked.err();
+    });
+    assert_eq!(*block_on(reads.or_create(async || 2)), 2);
     assert!(matches!(&*told.lock().unwrap(), Some(CreateError::WriteLockHeld)), "{told:?}");
 }
 
@@ -301,7 +291,7 @@ fn f5_a_writers_waker_that_panics() {
     drop(lock.acquire_or_create(|| ()));
     lock.mark_stale();
     clock.lock.set(Arc::downgrade(&lock)).unwrap();
-    let elected = block_on(SyncReaderDogpile::acquire_async(&lock));
+    let elected = block_on(SyncReaderDogpile::kept_async(&lock).turn());
     assert!(matches!(elected, ReadTurn::Create(_)) && clock.writer.lock().unwrap().is_some());
     drop(elected);
     drop(clock.writer.lock().unwrap().take());
@@ -321,7 +311,7 @@ fn l7_a_creator_that_waits_for_itself_as_it_is_dropped_is_told() {
     }
 
     let lock = Dogpile::never_expires();
-    let mut elected = Box::pin(lock.acquire_or_create_async(async || {
+    let mut elected = Box::pin(lock.access_async().or_create(async || {
         let _asks = Asks(&lock);
         pending::<()>().await;
     }));
@@ -339,7 +329,7 @@ fn l9_a_reader_may_be_polled_by_several_threads() {
     drop(lock.acquire_or_create(|| ()));
     for _ in 0..20 {
         let writes = block_on(lock.acquire_write_lock_async());
-        let reads = || -> Reads<'_> { Box::pin(SyncReaderDogpile::acquire_or_create_async(&lock, async || ())) };
+        let reads = || -> Reads<'_> { Box::pin(SyncReaderDogpile::kept_async(&lock).or_create(async || ())) };
         let mut all: Vec<_> = (0..4).map(|_| reads()).collect();
         let woken = Arc::<Woken>::default();
         assert!(all.iter_mut().all(|task| poll(task, &woken).is_pending()));
@@ -393,7 +383,7 @@ fn l8_a_getter_is_asked_twice_at_most() {
         asked.fetch_add(1, Ordering::SeqCst);
         async {
             step().await;
-            Err(NeedRegeneration)
+            None
         }
     };
     let Turn::Create(creation) = ({
@@ -403,7 +393,7 @@ fn l8_a_getter_is_asked_twice_at_most() {
         panic!("not elected")
     };
     let woken = Arc::<Woken>::default();
-    let mut access = Box::pin(lock.get_or_create_async(getter, async || 1));
+    let mut access = Box::pin(lock.access_async().fetch(getter).or_create(async || 1));
     while poll(&mut access, &woken).is_pending() && lock.waiting() == 0 {}
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     drop(creation);

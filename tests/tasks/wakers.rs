@@ -4,8 +4,8 @@ use crate::child::{DONE, is_done, part, play};
 use crate::common::until;
 use crate::executor::{Woken, block_on, poll};
 use dogpile::{
-    Backoff, Cached, Clock, Creation, Dogpile, Finished, ManualClock, Outcome, OwnedReadGuard, Policy, ReadTurn,
-    SyncReaderDogpile, Task as Spawned, Turn,
+    Backoff, Cached, Clock, Creation, Dogpile, Finished, ManualClock, Outcome, OwnedReadGuard, Policy, ReadGuard,
+    ReadTurn, SyncReaderDogpile, Task as Spawned, Turn,
 };
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -38,8 +38,8 @@ fn resource() -> Shared {
 }
 
 fn reader(lock: &Shared) -> OwnedReadGuard {
-    match lock.acquire_owned() {
-        ReadTurn::Fresh(guard) => guard,
+    match lock.acquire() {
+        ReadTurn::Fresh(guard) => ReadGuard::into_owned(guard, Arc::clone(lock)),
         _ => panic!("it is fresh"),
     }
 }
@@ -134,7 +134,7 @@ fn f2_a_waker_that_holds_what_was_spawned() {
     ends("a waker with what was spawned", || {
         let (lock, shelf) = (Arc::new(Dogpile::never_expires()), Mutex::new(None));
         let spawner = |task: Spawned| *shelf.lock().unwrap() = Some(task);
-        let mut access = Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, unwanted));
+        let mut access = Box::pin(Dogpile::kept_async(&lock).spawned_by(&spawner).or_try_create(unwanted));
         assert!(poll(&mut access, &Arc::default()).is_pending());
         let holds = Arc::new(Task(Mutex::new(shelf.lock().unwrap().take())));
         assert!(polled_by(&mut access, &Waker::from(holds)).is_pending());
@@ -184,7 +184,7 @@ fn those_who_are_served() -> Gathering {
     let creation = elected(lock);
     Gathering {
         name: "served",
-        task: Box::new(|| Box::pin(async { drop(lock.acquire_or_try_create_async(unwanted).await) })),
+        task: Box::new(|| Box::pin(async { drop(lock.access_async().or_try_create(unwanted).await) })),
         thread: Box::new(|| assert_eq!(lock.acquire_or_create(|| ()), Outcome::Waited)),
         seen: Box::new(|| lock.waiting().to_string()),
         comes: Box::new(|| assert_eq!(creation.finish(), Finished::Published)),
@@ -212,7 +212,7 @@ fn those_who_hear_of_a_pause() -> Gathering {
     let creation = elected(lock);
     Gathering {
         name: "paused",
-        task: Box::new(|| Box::pin(async { drop(lock.acquire_or_try_create_async(unwanted).await) })),
+        task: Box::new(|| Box::pin(async { drop(lock.access_async().or_try_create(unwanted).await) })),
         thread: Box::new(|| assert!(lock.acquire_or_try_create(|| Err("unwanted")).is_err())),
         seen: Box::new(|| lock.waiting().to_string()),
         comes: Box::new(|| creation.fail("on purpose")),
@@ -238,7 +238,7 @@ fn readers_whom_a_writer_kept_waiting() -> Gathering {
     let alone = block_on(lock.acquire_write_lock_async());
     Gathering {
         name: "admitted",
-        task: Box::new(move || Box::pin(async move { drop(SyncReaderDogpile::acquire_async(lock).await) })),
+        task: Box::new(move || Box::pin(async move { drop(SyncReaderDogpile::kept_async(lock).turn().await) })),
         thread: Box::new(|| drop(lock.acquire())),
         seen: Box::new(|| lock.waiting_readers().to_string()),
         comes: Box::new(|| drop(alone)),
@@ -252,7 +252,7 @@ fn those_whose_time_has_come() -> Gathering {
     let hang = [of_tasks, of_thread].map(elected);
     Gathering {
         name: "a clock was moved",
-        task: Box::new(|| Box::pin(async { drop(of_tasks.acquire_or_try_create_async(unwanted).await) })),
+        task: Box::new(|| Box::pin(async { drop(of_tasks.access_async().or_try_create(unwanted).await) })),
         thread: Box::new(|| assert_eq!(of_thread.acquire_or_create(|| ()), Outcome::Created)),
         seen: Box::new(|| (of_tasks.waiting() + of_thread.waiting()).to_string()),
         comes: Box::new(|| {
@@ -363,7 +363,7 @@ fn f5_a_reader_and_a_writer_leave_though_wakers_panic() {
     let [mut first, mut second, third] = writers;
     let Poll::Ready(alone) = poll(&mut first, &Arc::default()) else { panic!("nobody reads") };
     drop(alone); // calls the second
-    let mut waits = Box::pin(SyncReaderDogpile::acquire_async(&lock));
+    let mut waits = Box::pin(SyncReaderDogpile::kept_async(&lock).turn());
     assert!(polled_by(&mut waits, &panics(true)).is_pending());
     let Poll::Ready(alone) = poll(&mut second, &Arc::default()) else { panic!("it is its turn") };
     drop(third);
@@ -396,7 +396,7 @@ fn f5_an_alarm_goes_off_though_wakers_panic() {
     in_a_child("f5_an_alarm_goes_off_though_wakers_panic", || {
         let lock = Dogpile::never_expires().with_policy(&SOON);
         let Turn::Create(hangs) = lock.acquire() else { panic!("not elected") };
-        let mut tasks = [(); 3].map(|()| Box::pin(lock.acquire_or_create_async(async || ())));
+        let mut tasks = [(); 3].map(|()| Box::pin(lock.access_async().or_create(async || ())));
         let woken = Arc::<Woken>::default();
         let wakers = [panics(true), panics(true), Arc::clone(&woken).into()];
         for (waits, waker) in tasks.iter_mut().zip(&wakers) {
@@ -456,7 +456,7 @@ fn f5_wakers_that_panic_when_their_tasks_are_gone() {
 
 fn readers_who_drain() -> Gathering {
     let lock = kept(SyncReaderDogpile::never_expires().born_fresh());
-    let reads = block_on(SyncReaderDogpile::acquire_async(lock));
+    let reads = block_on(SyncReaderDogpile::kept_async(lock).turn());
     Gathering {
         name: "drained",
         task: Box::new(|| Box::pin(async { drop(lock.acquire_write_lock_async().await) })),
@@ -471,7 +471,7 @@ fn those_who_are_alarmed() -> Gathering {
     let creation = elected(lock);
     Gathering {
         name: "alarmed",
-        task: Box::new(|| Box::pin(async { drop(lock.acquire_or_try_create_async(unwanted).await) })),
+        task: Box::new(|| Box::pin(async { drop(lock.access_async().or_try_create(unwanted).await) })),
         thread: Box::new(|| _ = lock.acquire_or_create(|| ())),
         seen: Box::new(|| lock.waiting().to_string()),
         comes: Box::new(|| drop(creation)),
@@ -491,8 +491,8 @@ fn f5_f9_a_waker_that_panics_as_its_own_wait_asks() {
 
     let (outer, inner) = (Dogpile::never_expires(), Dogpile::never_expires());
     let Turn::Create(creates) = inner.acquire() else { panic!("nobody else creates") };
-    let mut asks = Box::pin(outer.acquire_or_create_async(async || {
-        drop(inner.acquire_async().await);
+    let mut asks = Box::pin(outer.access_async().or_create(async || {
+        drop(inner.access_async().turn().await);
     }));
     assert!(polled_by(&mut asks, &Waker::from(Arc::new(Panics))).is_pending());
     assert!(outer.is_creating());
