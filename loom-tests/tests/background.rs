@@ -3,7 +3,7 @@
 //! seen.)
 #![cfg(dogpile_loom)]
 
-use dogpile::{Cached, Creation, Dogpile, Freshness, Job, ManualClock, Outcome, Policy, SyncReaderDogpile};
+use dogpile::{Cached, Dogpile, Freshness, Job, ManualClock, Outcome, Policy, SyncReaderDogpile};
 use dogpile_loom_tests::{Reached, Slot, check};
 use loom::thread::{self, JoinHandle};
 use std::sync::{Arc, Mutex};
@@ -56,7 +56,7 @@ fn c9_a_job_that_is_dropped_frees_the_lock() {
     static AFTER: Reached = Reached::new();
     check(|| {
         let (lock, runner) = (stale(), Runner::new(false));
-        let handed = Dogpile::acquire_or_create_in_background(&lock, &runner, |_| unreachable!("it is dropped"));
+        let handed = Dogpile::kept(&lock).in_background(&runner).or_create(|| unreachable!("it is dropped"));
         assert_eq!(handed, Outcome::Stale);
         lock.invalidate();
         let waited = lock.stats().waits;
@@ -76,7 +76,7 @@ fn c9_a_job_that_is_dropped_frees_the_lock() {
 fn c9_a_dropped_job_hands_on_to_one() {
     check(|| {
         let (lock, runner) = (stale(), Runner::new(false));
-        _ = Dogpile::acquire_or_create_in_background(&lock, &runner, |_| unreachable!("it is dropped"));
+        _ = Dogpile::kept(&lock).in_background(&runner).or_create(|| unreachable!("it is dropped"));
         lock.invalidate();
         let other = {
             let lock = Arc::clone(&lock);
@@ -100,8 +100,8 @@ fn l1_two_who_hand_over() {
         let (lock, slot, runner) = (stale(), Arc::new(Slot::new()), Arc::new(Runner::new(true)));
         let access = |lock: &Arc<Dogpile>, slot: &Arc<Slot>, runner: &Runner| {
             let made = Arc::clone(slot);
-            let creator = move |_: &Creation<'_, Dogpile>| made.write(made.read() + 1);
-            let outcome = Dogpile::acquire_or_create_in_background(lock, runner, creator);
+            let creator = move || made.write(made.read() + 1);
+            let outcome = Dogpile::kept(lock).in_background(runner).or_create(creator);
             if outcome == Outcome::Fresh {
                 FRESH.here();
                 assert_ne!(slot.read(), 0);
@@ -133,12 +133,12 @@ fn l6_a_job_against_an_invalidation() {
         lock.set(1);
         lock.mark_stale();
         let runner = Runner::new(true);
-        let old = Cached::get_or_create_in_background(&lock, &runner, |_| dogpile::Made::new(2));
+        let old = Cached::kept(&lock).in_background(&runner).or_create(|| 2);
         assert_eq!(*old, 1);
         lock.invalidate();
-        assert_eq!(lock.get_stale().as_deref(), None);
+        assert_eq!(lock.peek().as_deref(), None);
         assert_eq!(runner.join(), 1);
-        assert_eq!(lock.get_stale().as_deref(), None, "L6");
+        assert_eq!(lock.peek().as_deref(), None, "L6");
         let stats = lock.stats();
         assert_eq!(stats.creations + stats.superseded, 1);
         PUBLISHED.here_if(stats.creations == 1);
@@ -157,7 +157,7 @@ fn l9_a_job_that_swaps_against_the_reader_who_handed_it_over() {
         lock.mark_stale();
         let (edition, runner) = (Arc::new(Slot::new()), Runner::new(true));
         let swapped = Arc::clone(&edition);
-        let guard = SyncReaderDogpile::acquire_or_create_in_background(&lock, &runner, move |creation| {
+        let guard = SyncReaderDogpile::kept(&lock).in_background(&runner).or_create_with(move |creation| {
             let _alone = creation.write_lock().unwrap();
             swapped.write(2);
         });
@@ -182,12 +182,12 @@ fn c11_a_job_against_the_one_in_its_place() {
         lock.set(1);
         lock.mark_stale();
         let runner = Runner::new(true);
-        _ = Cached::get_or_create_in_background(&lock, &runner, |_| dogpile::Made::new(2));
+        _ = Cached::kept(&lock).in_background(&runner).or_create(|| 2);
         clock.advance(SECOND);
         let value = *lock.get_or_create(|| 3);
         assert_eq!(runner.join(), 1);
         let stats = lock.stats();
-        assert_eq!(lock.try_get().as_deref(), Some(&value));
+        assert_eq!(lock.get_fresh().as_deref(), Some(&value));
         DEAD.here_if(value == 3 && stats.dead == 1 && stats.creations == 1);
         IN_TIME.here_if(value == 2 && stats.dead == 0 && stats.creations == 1);
         assert_eq!((stats.creations, stats.dead == 1), (1, value == 3));

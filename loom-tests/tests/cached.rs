@@ -83,8 +83,8 @@ fn l4_publish_against_read() {
         let creator = spawn(&cached, |cached| get(cached, 2));
         // The writer first, and the reader no less spawned: see the crate's docs.
         let reader = spawn(&cached, |cached| {
-            let read = cached.get_stale().map(|guard| told(&guard));
-            (read, cached.try_get().map(|guard| told(&guard)))
+            let read = cached.peek().map(|guard| told(&guard));
+            (read, cached.get_fresh().map(|guard| told(&guard)))
         });
         let made = creator.join().unwrap();
         let (read, hit) = reader.join().unwrap();
@@ -128,7 +128,7 @@ fn l6_invalidate_against_read() {
             cached.invalidate();
             get(cached, 2)
         });
-        let hit = cached.try_get().map(|guard| told(&guard));
+        let hit = cached.get_fresh().map(|guard| told(&guard));
         let got = get(&cached, 3);
         OVERTAKEN.here_if(hit.is_none() && got != (Fresh, 1));
         assert!(hit.is_none_or(|hit| [(Fresh, 1), (Fresh, 2)].contains(&hit)), "{hit:?}");
@@ -156,7 +156,7 @@ fn set_against_creation(setter_first: bool, reached: impl Fn((Outcome, usize), b
         let (made, is_old) = creator.join().unwrap();
         setter.join().unwrap();
         reached(got, made == (Created, 1) && is_old);
-        assert_eq!(cached.try_get().map(|guard| told(&guard)), Some((Fresh, 7)));
+        assert_eq!(cached.get_fresh().map(|guard| told(&guard)), Some((Fresh, 7)));
         assert!([(Waited, 7), (Waited, 1), (Fresh, 7), (Fresh, 1), (Created, 2)].contains(&got), "{got:?}");
         assert!(is_at_rest(&cached));
     });
@@ -192,7 +192,7 @@ fn c6_set_against_election() {
         ELECTED.here_if(got == (Created, 2));
         setter.join().unwrap();
         // Elected after the set it would have had no reason.
-        assert_eq!(cached.try_get().map(|guard| told(&guard)), Some((Fresh, 7)));
+        assert_eq!(cached.get_fresh().map(|guard| told(&guard)), Some((Fresh, 7)));
     });
     ELECTED.at_least_once();
 }
@@ -205,12 +205,13 @@ fn l6_unchanged_against_invalidation() {
     check(|| {
         let cached = stale();
         let invalidator = spawn(&cached, Value::invalidate);
-        let renewed = cached.get_or_create_with(|renewal| renewal.unchanged().unwrap_or_else(|| Made::new(slot(2))));
+        let renewed =
+            cached.access().or_create_with(|renewal| renewal.unchanged().unwrap_or_else(|| Made::new(slot(2))));
         invalidator.join().unwrap();
         UNCHANGED.here_if(renewed.read() == 1);
         ANEW.here_if(renewed.read() == 2);
         // In whatever order: the old value is not there any more.
-        if let Some(left) = cached.get_stale() {
+        if let Some(left) = cached.peek() {
             assert_eq!(left.read(), 2);
         }
         assert!(is_at_rest(&cached));

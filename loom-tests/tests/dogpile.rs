@@ -67,7 +67,7 @@ impl Shared {
 
     /// The creation that the model begins with.
     fn elected(&self) -> Creation<'static, Dogpile<ManualClock>> {
-        match self.lock.acquire_owned() {
+        match Dogpile::kept(&self.lock).turn() {
             Turn::Create(creation) => creation,
             turn => panic!("{turn:?}"),
         }
@@ -344,7 +344,8 @@ fn l10_a_waiter_that_runs_out_of_time_passes_the_baton_on() {
     check(|| {
         let shared = Shared::missing();
         let creation = shared.elected();
-        let impatient = spawn(&shared, |shared| shared.lock.acquire_or_create_timeout(Duration::ZERO, || shared.add()));
+        let impatient =
+            spawn(&shared, |shared| shared.lock.access().timeout(Duration::ZERO).or_create(|| shared.add()));
         let patient = spawn(&shared, Shared::access);
         drop(creation);
         let (impatient, patient) = (impatient.join().unwrap(), patient.join().unwrap());
@@ -374,7 +375,7 @@ fn l10_a_creation_outlives_its_waiters() {
     check(|| {
         let shared = Shared::missing();
         let creation = shared.elected();
-        let waiters = spawn_each::<_, 2>(&shared, |shared| match shared.lock.acquire_timeout(Duration::ZERO) {
+        let waiters = spawn_each::<_, 2>(&shared, |shared| match shared.lock.access().timeout(Duration::ZERO).turn() {
             Err(AcquireError::TimedOut) => TIMED_OUT.here(),
             Ok(Turn::Fresh) => assert_eq!(shared.slot.read(), 1),
             turn => panic!("{turn:?}"),
@@ -455,7 +456,7 @@ fn l6_a_creation_that_is_invalidated_returns_to_its_caller() {
         let invalidated = spawn(&shared, |shared| shared.lock.invalidate());
         let creator = spawn(&shared, |shared| {
             let mut superseded = false;
-            let outcome = shared.lock.acquire_or_create_with(|creation| {
+            let outcome = shared.lock.access().or_create_with(|creation| {
                 shared.add();
                 superseded = creation.is_superseded();
             });
@@ -749,7 +750,7 @@ fn l4_a_creation_is_handed_to_another_thread() {
     check(|| {
         let lock = Arc::new(Lock::with_clock(Duration::from_secs(1), ManualClock::new()));
         let slot = Arc::new(Slot::new());
-        let Turn::Create(creation) = lock.acquire_owned() else { panic!("nobody else creates") };
+        let Turn::Create(creation) = Dogpile::kept(&lock).turn() else { panic!("nobody else creates") };
         slot.write(1);
         let runner = {
             let slot = Arc::clone(&slot);
@@ -772,7 +773,7 @@ fn l5_an_owned_creation_that_is_dropped_elsewhere_hands_on() {
     static WAITED: Reached = Reached::new();
     check(|| {
         let shared = Arc::new(Lock::with_clock(Duration::from_secs(1), ManualClock::new()));
-        let Turn::Create(creation) = shared.acquire_owned() else { panic!("nobody else creates") };
+        let Turn::Create(creation) = Dogpile::kept(&shared).turn() else { panic!("nobody else creates") };
         let runner = thread::spawn(move || drop(creation));
         let other = {
             let lock = Arc::clone(&shared);
@@ -840,8 +841,8 @@ fn l7_only_the_thread_that_runs_the_creator_is_told_so() {
     check(|| {
         let shared = Shared::missing();
         let outcomes = join(spawn_each::<_, 2>(&shared, |shared| {
-            let created = shared.lock.acquire_or_create_with(|_| {
-                let again = shared.lock.acquire_timeout(Duration::MAX);
+            let created = shared.lock.access().or_create_with(|_| {
+                let again = shared.lock.access().timeout(Duration::MAX).turn();
                 assert!(matches!(again, Err(AcquireError::WouldDeadlock(_))), "{again:?}");
                 shared.add();
             });

@@ -2,7 +2,7 @@
 //! value is invalidated.
 #![cfg(dogpile_loom)]
 
-use dogpile::{Clock, Dogpile, ManualClock, NeedRegeneration, Stamped, Turn};
+use dogpile::{Clock, Dogpile, ManualClock, Stamped, Turn};
 use dogpile_loom_tests::{Reached, check};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread::{self, JoinHandle};
@@ -39,11 +39,8 @@ impl Cache {
         cache
     }
 
-    fn get(&self) -> Result<usize, NeedRegeneration> {
-        match self.store.load(Relaxed) {
-            0 => Err(NeedRegeneration),
-            value => Ok(value),
-        }
+    fn get(&self) -> Option<usize> {
+        Some(self.store.load(Relaxed)).filter(|value| *value != 0)
     }
 
     fn make(&self) -> usize {
@@ -57,7 +54,8 @@ impl Cache {
             calls += 1;
             self.get()
         };
-        let value = self.lock.get_or_create_and_set(getter, || self.make(), |value| self.store.store(*value, Relaxed));
+        let value =
+            self.lock.fetch(getter).and_set(|value| self.store.store(*value, Relaxed)).or_create(|| self.make());
         assert!(value != 0 && calls <= 2, "L8");
         Access { value, calls }
     }
@@ -208,7 +206,7 @@ fn l6_a_stamp_does_not_outlive_an_invalidation() {
         let stamped = move |cache: &Cache| {
             let getter = || cache.get().map(|value| Stamped { value, created: now });
             let setter = |made: &Stamped<usize>| cache.store.store(made.value, Relaxed);
-            cache.lock.get_or_create_stamped_and_set(getter, || cache.make(), setter).value
+            cache.lock.fetch_stamped(getter).and_set(setter).or_create(|| cache.make()).value
         };
         let invalidates = spawn(&cache, move |cache| {
             cache.lock.invalidate();

@@ -8,8 +8,7 @@
 
 use dogpile::model::{Deadline, Election, Mutant, Room, Verdict, block_until, plant};
 use dogpile::{
-    Cached, CreateError, Dogpile, Finished, Freshness, Made, ManualClock, NeedRegeneration, Outcome, Policy, Registry,
-    RmLock, Task, Turn,
+    Cached, CreateError, Dogpile, Finished, Freshness, Made, ManualClock, Outcome, Policy, Registry, RmLock, Task, Turn,
 };
 use dogpile_loom_tests::{Slot, Wakes, check};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -85,10 +84,10 @@ fn c16_no_recheck() {
 fn c4_baton_kept() {
     finds("c4_baton_kept", Mutant::BatonKept, "deadlock", || {
         let lock = lock();
-        let Turn::Create(creation) = lock.acquire_owned() else { panic!("nobody else creates") };
+        let Turn::Create(creation) = Dogpile::kept(&lock).turn() else { panic!("nobody else creates") };
         let impatient = {
             let lock = Arc::clone(&lock);
-            thread::spawn(move || drop(lock.acquire_timeout(Duration::ZERO)))
+            thread::spawn(move || drop(lock.access().timeout(Duration::ZERO).turn()))
         };
         let patient = {
             let lock = Arc::clone(&lock);
@@ -127,7 +126,7 @@ fn c4_baton_kept_by_a_task() {
 fn l6_late_finish_publishes() {
     finds("l6_late_finish_publishes", Mutant::LateFinishPublishes, "old news", || {
         let lock = lock();
-        let Turn::Create(creation) = lock.acquire_owned() else { panic!("nobody else creates") };
+        let Turn::Create(creation) = Dogpile::kept(&lock).turn() else { panic!("nobody else creates") };
         let other = {
             let lock = Arc::clone(&lock);
             thread::spawn(move || lock.invalidate())
@@ -147,8 +146,8 @@ fn l8_elected_on_old_news() {
         let shared = Arc::new((lock(), AtomicUsize::new(0)));
         shared.0.acquire_or_create(|| ()); // and the store has lost it
         let access = |shared: &(Arc<Lock>, AtomicUsize)| {
-            let get = || if shared.1.load(Relaxed) == 0 { Err(NeedRegeneration) } else { Ok(()) };
-            shared.0.get_or_create(get, || assert_eq!(shared.1.fetch_add(1, Relaxed), 0, "created twice"));
+            let get = || (shared.1.load(Relaxed) != 0).then_some(());
+            shared.0.fetch(get).or_create(|| assert_eq!(shared.1.fetch_add(1, Relaxed), 0, "created twice"));
         };
         let other = {
             let shared = Arc::clone(&shared);
@@ -241,7 +240,7 @@ fn l4_deadline_before_value() {
             thread::spawn(move || *cached.get_or_create(|| 2))
         };
         let reader = thread::spawn(move || {
-            assert!(cached.try_get().is_none_or(|hit| *hit == 2), "an old value is fresh");
+            assert!(cached.get_fresh().is_none_or(|hit| *hit == 2), "an old value is fresh");
         });
         assert_eq!(creator.join().unwrap(), 2);
         reader.join().unwrap();
@@ -259,9 +258,9 @@ fn l6_old_value_outside_the_mutex() {
             let cached = Arc::clone(&cached);
             thread::spawn(move || cached.invalidate())
         };
-        let _renewed = cached.get_or_create_with(|renewal| renewal.unchanged().unwrap_or_else(|| Made::new(2)));
+        let _renewed = cached.access().or_create_with(|renewal| renewal.unchanged().unwrap_or_else(|| Made::new(2)));
         invalidator.join().unwrap();
-        assert!(cached.get_stale().is_none_or(|left| *left == 2), "it came back");
+        assert!(cached.peek().is_none_or(|left| *left == 2), "it came back");
     });
 }
 
@@ -292,11 +291,11 @@ fn store_and_time_out() {
     let clock = Arc::new(ManualClock::new());
     let lock = Dogpile::with_clock(Duration::from_mins(1), Arc::clone(&clock)).with_policy(&MORTAL);
     let shared = Arc::new((Arc::new(lock), Slot::new()));
-    let Turn::Create(creation) = shared.0.acquire_owned() else { panic!("nobody else creates") };
+    let Turn::Create(creation) = Dogpile::kept(&shared.0).turn() else { panic!("nobody else creates") };
     let waiter = {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
-            shared.0.acquire_or_create_with(|creation| {
+            shared.0.access().or_create_with(|creation| {
                 creation.publish(|| shared.1.write(2)).expect("it has all the time");
             })
         })
@@ -333,7 +332,7 @@ fn c11_the_dead_taken_for_live() {
 fn l7_c14_edges_stay() {
     finds("l7_c14_edges_stay", Mutant::EdgesStay, "would have waited", || {
         let [alpha, beta] = [lock(), lock()];
-        let Turn::Create(creation) = beta.acquire_owned() else { panic!("nobody else creates") };
+        let Turn::Create(creation) = Dogpile::kept(&beta).turn() else { panic!("nobody else creates") };
         let other = {
             let (alpha, beta) = (Arc::clone(&alpha), Arc::clone(&beta));
             thread::spawn(move || {
@@ -363,7 +362,7 @@ fn who_has_spawned(fails: bool) {
         move |spawned: Task| *task.lock().unwrap() = Some(spawned)
     };
     let creator = move || async move { if fails { Err("on purpose") } else { Ok(()) } };
-    let mut asks = Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, creator));
+    let mut asks = Box::pin(Dogpile::kept_async(&lock).spawned_by(&spawner).or_try_create(creator));
     assert!(asks.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     let mut task = task.lock().unwrap().take().expect("it was spawned");
     let polls = thread::spawn(move || {
@@ -395,11 +394,11 @@ fn f1_alone_untold() {
             *task.lock().unwrap() = Some(spawned);
         };
         let creator = pending::<Result<(), &str>>;
-        let mut asks = Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, creator));
+        let mut asks = Box::pin(Dogpile::kept_async(&lock).spawned_by(&spawner).or_try_create(creator));
         assert!(asks.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         let impatient = {
             let lock = Arc::clone(&lock);
-            thread::spawn(move || drop(lock.acquire_timeout(Duration::ZERO)))
+            thread::spawn(move || drop(lock.access().timeout(Duration::ZERO).turn()))
         };
         let drops = {
             let task = Arc::clone(&task);

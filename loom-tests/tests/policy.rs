@@ -54,7 +54,7 @@ impl Shared {
     }
 
     fn elected(&self) -> Creation<'static, Lock> {
-        match self.lock.acquire_owned() {
+        match Dogpile::kept(&self.lock).turn() {
             Turn::Create(creation) => creation,
             turn => panic!("{turn:?}"),
         }
@@ -116,7 +116,7 @@ fn f16_a_task_is_dropped_as_the_clock_is_moved() {
         let shared = Shared::ruled(&MORTAL);
         let creation = shared.elected();
         let wakes = Arc::<Wakes>::default();
-        let mut task = Box::pin(shared.lock.acquire_or_create_async(async || unreachable!("it is dropped")));
+        let mut task = Box::pin(shared.lock.access_async().or_create(async || unreachable!("it is dropped")));
         assert!(task.as_mut().poll(&mut Context::from_waker(&wakes.waker())).is_pending());
         let waiter = spawn(&shared, |shared| shared.lock.acquire_or_create(|| ()));
         let time = spawn(&shared, |shared| shared.clock.advance(SECOND));
@@ -157,7 +157,7 @@ fn c11_a_time_out_against_publish() {
         let shared = Shared::ruled(&MORTAL);
         let creation = shared.elected();
         let waiter = spawn(&shared, |shared| {
-            shared.lock.acquire_or_create_with(|creation| {
+            shared.lock.access().or_create_with(|creation| {
                 creation.publish(|| shared.slot.write(shared.slot.read() + 2)).expect("it has all the time");
             })
         });
@@ -268,7 +268,7 @@ fn l6_an_invalidation_against_a_take_over() {
             shared.other.write(usize::from(waits_for_nobody));
         });
         let takes_over = spawn(&shared, |shared| {
-            shared.lock.acquire_or_create_with(|creation| {
+            shared.lock.access().or_create_with(|creation| {
                 _ = creation.publish(|| shared.slot.write(2));
             })
         });
@@ -378,7 +378,7 @@ fn c11_the_dead_serve_nobody() {
         let accesses = [1, 2].map(access);
         clock.advance(SECOND);
         let got = accesses.map(|access| access.join().unwrap());
-        let current = *cached.get_stale().expect("one of them was published");
+        let current = *cached.peek().expect("one of them was published");
         for (number, (value, outcome)) in [1, 2].into_iter().zip(got) {
             if outcome == Outcome::Created {
                 assert_eq!(value, number, "its own");
@@ -430,7 +430,7 @@ fn l7_c14_who_was_served_is_in_no_circle() {
     check(|| {
         let [alpha, beta] =
             [(); 2].map(|()| Arc::new(Dogpile::with_clock(SECOND, ManualClock::new()).with_policy(&ALPHA)));
-        let Turn::Create(creation) = beta.acquire_owned() else { panic!("nobody else creates") };
+        let Turn::Create(creation) = Dogpile::kept(&beta).turn() else { panic!("nobody else creates") };
         let other = {
             let (alpha, beta) = (Arc::clone(&alpha), Arc::clone(&beta));
             thread::spawn(move || {
@@ -489,7 +489,7 @@ fn l7_c14_a_circle_that_a_newcomer_closes() {
     check(|| {
         let [alpha, beta] =
             [(); 2].map(|()| Arc::new(Dogpile::with_clock(SECOND, ManualClock::new()).with_policy(&ALPHA)));
-        let Turn::Create(creation) = beta.acquire_owned() else { panic!("nobody else creates") };
+        let Turn::Create(creation) = Dogpile::kept(&beta).turn() else { panic!("nobody else creates") };
         let nested = |outer: &Arc<Dogpile<ManualClock>>, inner: &Arc<Dogpile<ManualClock>>| {
             let (outer, inner) = (Arc::clone(outer), Arc::clone(inner));
             thread::spawn(move || {
@@ -543,7 +543,7 @@ fn a_pause_does_not_put_off_a_death() {
         let waiters = [(); 2].map(|()| {
             let hangs = Arc::clone(&hangs);
             spawn(&shared, move |shared| {
-                shared.lock.acquire_or_create_with(|creation| {
+                shared.lock.access().or_create_with(|creation| {
                     if hangs.swap(false, Relaxed) {
                         while !creation.is_dead() {
                             thread::yield_now();

@@ -3,7 +3,7 @@
 //! Two locks for one key would elect two creators, so that is what is looked for.
 #![cfg(dogpile_loom)]
 
-use dogpile::{Backoff, CreateError, Dogpile, Held, ManualClock, Policy, Registry, Turn};
+use dogpile::{Backoff, Cached, CreateError, Dogpile, Held, ManualClock, Policy, Registry, Turn};
 use dogpile_loom_tests::{Reached, check};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread::{self, JoinHandle};
@@ -136,7 +136,9 @@ fn c7_an_owned_creation_ends_while_its_key_is_looked_up() {
     static BESIDE: Reached = Reached::new();
     check(|| {
         let shared = shared(Duration::ZERO);
-        let Turn::Create(creation) = shared.locks.get_owned(&1).acquire_owned() else { panic!("nobody else creates") };
+        let Turn::Create(creation) = Dogpile::kept(&shared.locks.get_owned(&1)).turn() else {
+            panic!("nobody else creates")
+        };
         shared.creating.fetch_add(1, Relaxed);
         let other = spawn(&shared, |shared| {
             shared.creating.fetch_sub(1, Relaxed);
@@ -148,6 +150,27 @@ fn c7_an_owned_creation_ends_while_its_key_is_looked_up() {
         assert_eq!(shared.locks.len(), 0);
     });
     BESIDE.at_least_once();
+}
+
+/// One lets go, and may be the last, while another looks the key up, creates and lets go too: the value is kept, though
+/// nobody said so, and so is the lock.
+#[test]
+fn f12_a_release_against_a_creation() {
+    check(|| {
+        let clock = Arc::new(ManualClock::new());
+        let maker = move |_: &u64| Cached::with_clock(Duration::from_secs(1), Arc::clone(&clock));
+        let values = Arc::new(Registry::with_maker(maker));
+        let held = values.get_owned(&1);
+        let creates = {
+            let values = Arc::clone(&values);
+            thread::spawn(move || assert_eq!(*values.get(&1).get_or_create(|| 7), 7))
+        };
+        let lets_go = thread::spawn(move || drop(held));
+        creates.join().unwrap();
+        lets_go.join().unwrap();
+        assert_eq!(values.len(), 1, "the value is forgotten");
+        assert_eq!(values.get(&1).get_fresh().as_deref(), Some(&7));
+    });
 }
 
 /// One lets go, and may be the last, while another looks the key up, fails and lets go too: the pause is kept, and so

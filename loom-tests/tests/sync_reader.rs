@@ -2,7 +2,7 @@
 //! a reader's own invalidation may do to them. The readers by themselves are in `readers.rs`.
 #![cfg(dogpile_loom)]
 
-use dogpile::{Finished, ManualClock, Outcome, OwnedReadGuard, ReadTurn, Stamped, SyncReaderDogpile, WriteLockError};
+use dogpile::{Creation, Finished, ManualClock, Outcome, ReadTurn, Stamped, SyncReaderDogpile, WriteLockError};
 use dogpile_loom_tests::{Reached, Slot, check};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Datafile {
 
     /// An access whose creator swaps, if it may; what it met and what it read.
     fn access(&self) -> (Outcome, usize) {
-        let guard = self.lock.acquire_or_create_with(|creation| {
+        let guard = self.lock.access().or_create_with(|creation| {
             if let Ok(_alone) = creation.write_lock() {
                 self.edition.write(NEW);
             }
@@ -62,9 +62,13 @@ fn spawn<T: 'static>(file: &Arc<Datafile>, run: impl FnOnce(&Datafile) -> T + 's
     thread::spawn(move || run(&file))
 }
 
-/// The turn of a thread that does not read, and has ended.
-fn elsewhere(file: &Arc<Datafile>) -> ReadTurn<'static, ManualClock, OwnedReadGuard> {
-    spawn(file, |file| file.lock.acquire_owned()).join().unwrap()
+/// The creation of a thread that does not read, and has ended.
+fn elsewhere(file: &Arc<Datafile>) -> Creation<'static, Lock> {
+    let elected = |file: &Datafile| match Lock::kept(&file.lock).turn() {
+        ReadTurn::Create(creation) => creation,
+        _ => panic!("it is stale"),
+    };
+    spawn(file, elected).join().unwrap()
 }
 
 /// Two accesses to a stale value: one swaps while the other reads the old edition, waits for the swap, or comes after
@@ -99,7 +103,7 @@ fn l9_a_swap_waits_for_two_readers() {
         let file = Datafile::fresh();
         let ReadTurn::Fresh(guard) = file.lock.acquire() else { panic!("it is fresh") };
         file.lock.mark_stale();
-        let ReadTurn::Create(creation) = elsewhere(&file) else { panic!("it is stale") };
+        let creation = elsewhere(&file);
         let swap = spawn(&file, move |file| {
             let alone = creation.write_lock().unwrap();
             file.edition.write(NEW);
@@ -175,7 +179,7 @@ fn l6_a_swap_against_an_invalidation() {
     static REFUSED: Reached = Reached::new();
     check(|| {
         let file = Datafile::stale();
-        let ReadTurn::Create(creation) = file.lock.acquire_owned() else { panic!("it is stale") };
+        let ReadTurn::Create(creation) = SyncReaderDogpile::kept(&file.lock).turn() else { panic!("it is stale") };
         let swap = spawn(&file, move |file| {
             match creation.write_lock() {
                 Ok(_alone) => {
@@ -259,9 +263,9 @@ fn l7_nobody_waits_or_creates_with_an_old_value_in_hand() {
             let mut calls = 0;
             let getter = || {
                 calls += 1;
-                Ok(Stamped { value: file.edition.read(), created: SystemTime::UNIX_EPOCH })
+                Some(Stamped { value: file.edition.read(), created: SystemTime::UNIX_EPOCH })
             };
-            drop(file.lock.get_or_create_stamped_and_set(getter, || NEW, |new| file.edition.write(new.value)));
+            drop(file.lock.fetch_stamped(getter).and_set(|new| file.edition.write(new.value)).or_create(|| NEW));
             calls
         };
         let other = spawn(&file, access);

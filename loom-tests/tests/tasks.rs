@@ -4,8 +4,8 @@
 
 use dogpile::model::{Deadline, block_until};
 use dogpile::{
-    Cached, CreateError, Creation, Dogpile, Freshness, ManualClock, Outcome, Policy, ReadTurn, SyncReaderDogpile, Task,
-    Turn,
+    AcquireError, Cached, CreateError, Creation, Dogpile, Freshness, ManualClock, Outcome, Policy, ReadGuard, ReadTurn,
+    SyncReaderDogpile, Task, Turn,
 };
 use dogpile_loom_tests::{Reached, Slot, check};
 use loom::sync::atomic::AtomicBool;
@@ -62,7 +62,7 @@ fn l3_l4_a_task_and_a_thread() {
                     step().await;
                     slot.write(1);
                 };
-                let outcome = block_on(lock.acquire_or_create_async(creator));
+                let outcome = block_on(lock.access_async().or_create(creator));
                 assert_ne!(slot.read(), 0);
                 outcome
             })
@@ -86,7 +86,7 @@ fn c2_the_elected_is_dropped() {
         static CALLED: Reached = Reached::new();
         check(move || {
             let lock = Arc::new(Dogpile::never_expires());
-            let mut elected = Box::pin(lock.acquire_or_create_async(async || {
+            let mut elected = Box::pin(lock.access_async().or_create(async || {
                 step().await;
                 step().await;
                 unreachable!("it is dropped")
@@ -114,11 +114,11 @@ fn c3_the_elected_is_dropped_while_two_wait() {
     static BY_THREAD: Reached = Reached::new();
     check(|| {
         let lock = Arc::new(Dogpile::never_expires());
-        let mut elected = Box::pin(lock.acquire_or_create_async(async || std::future::pending().await));
+        let mut elected = Box::pin(lock.access_async().or_create(async || std::future::pending().await));
         assert!(once(elected.as_mut()).is_pending());
         let task = {
             let lock = Arc::clone(&lock);
-            thread::spawn(move || block_on(lock.acquire_or_create_async(async || ())))
+            thread::spawn(move || block_on(lock.access_async().or_create(async || ())))
         };
         let other = {
             let lock = Arc::clone(&lock);
@@ -141,10 +141,10 @@ fn c4_a_waiter_is_dropped() {
     static PASSED: Reached = Reached::new();
     check(|| {
         let lock = Arc::new(Dogpile::never_expires());
-        let elected = lock.acquire_owned();
+        let elected = Dogpile::kept(&lock).turn();
         let mut waits = {
             let lock = Arc::clone(&lock);
-            Box::pin(async move { lock.acquire_or_create_async(async || unreachable!("it is dropped")).await })
+            Box::pin(async move { lock.access_async().or_create(async || unreachable!("it is dropped")).await })
         };
         assert!(once(waits.as_mut()).is_pending());
         let gives_up = thread::spawn(move || drop(elected));
@@ -167,8 +167,8 @@ fn c5_the_waker_changes() {
     static CHANGED: Reached = Reached::new();
     check(|| {
         let lock = Arc::new(Dogpile::never_expires());
-        let dogpile::Turn::Create(creation) = lock.acquire_owned() else { panic!("not elected") };
-        let mut waits = Box::pin(lock.acquire_or_create_async(async || unreachable!("it is served")));
+        let Turn::Create(creation) = Dogpile::kept(&lock).turn() else { panic!("not elected") };
+        let mut waits = Box::pin(lock.access_async().or_create(async || unreachable!("it is served")));
         assert!(once(waits.as_mut()).is_pending());
         let finishes = thread::spawn(move || creation.finish());
         let mut polls = 0;
@@ -218,7 +218,7 @@ fn c12_who_has_spawned_is_dropped() {
     static WAITED: Reached = Reached::new();
     check(|| {
         let (cached, spawner) = (Arc::new(Cached::never_expires()), Spawner::new(true));
-        let mut asks = Box::pin(Cached::get_or_create_in_background_async(&cached, &spawner, || async { 1 }));
+        let mut asks = Box::pin(Cached::kept_async(&cached).spawned_by(&spawner).or_create(|| async { 1 }));
         let asked = once(asks.as_mut()).is_ready();
         drop(asks);
         assert_eq!(*cached.get_or_create(|| unreachable!("it is served")), 1);
@@ -239,7 +239,7 @@ fn l5_who_has_spawned_waits() {
         check(move || {
             let (lock, spawner) = (Arc::new(Dogpile::never_expires()), Spawner::new(true));
             let creator = move || async move { if fails { Err("on purpose") } else { Ok(()) } };
-            let mut asks = Box::pin(Dogpile::acquire_or_try_create_in_background_async(&lock, &spawner, creator));
+            let mut asks = Box::pin(Dogpile::kept_async(&lock).spawned_by(&spawner).or_try_create(creator));
             let asked = once(asks.as_mut());
             let other = {
                 let lock = Arc::clone(&lock);
@@ -268,7 +268,7 @@ fn f11_c9_what_was_spawned_is_dropped() {
     static WAITED: Reached = Reached::new();
     check(|| {
         let (lock, spawner) = (Arc::new(Dogpile::never_expires()), Spawner::new(false));
-        let mut asks = Box::pin(Dogpile::acquire_or_create_in_background_async(&lock, &spawner, || async {}));
+        let mut asks = Box::pin(Dogpile::kept_async(&lock).spawned_by(&spawner).or_create(|| async {}));
         let asked = once(asks.as_mut());
         let other = {
             let lock = Arc::clone(&lock);
@@ -278,10 +278,10 @@ fn f11_c9_what_was_spawned_is_dropped() {
             Poll::Ready(asked) => asked,
             Poll::Pending => block_on(asks),
         };
-        let outcomes = [asked, other.join().unwrap()];
-        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Created).count(), 1, "{outcomes:?}");
-        CREATED.here_if(asked == Outcome::Created);
-        WAITED.here_if(asked == Outcome::Waited);
+        let outcomes = [asked.clone(), Ok(other.join().unwrap())];
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Ok(Outcome::Created)).count(), 1, "{outcomes:?}");
+        CREATED.here_if(asked == Ok(Outcome::Created));
+        WAITED.here_if(asked == Ok(Outcome::Waited));
         spawner.join();
         is_free(&lock);
     });
@@ -313,10 +313,8 @@ fn hangs() -> Hangs<impl Future<Output = Result<Outcome, CreateError<&'static st
         }
     };
     let creator = pending::<Result<(), &'static str>>;
-    let mut asks = Box::pin(async move {
-        let asked = Dogpile::acquire_or_try_create_in_background_async(&of_asks, &spawner, creator);
-        asked.await
-    });
+    let mut asks =
+        Box::pin(async move { Dogpile::kept_async(&of_asks).spawned_by(&spawner).or_try_create(creator).await });
     assert!(once(asks.as_mut()).is_pending());
     Hangs { clock, lock, asks, task }
 }
@@ -352,9 +350,11 @@ fn f1_who_has_spawned_what_dies() {
     LOST.at_least_once();
 }
 
-/// One that cannot fail waits on, though nobody creates.
+/// So is one whose creator cannot fail: it has an error all the same.
 #[test]
-fn f1_who_has_spawned_what_dies_and_cannot_say_so() {
+fn f1_who_has_spawned_what_dies_and_cannot_fail() {
+    static SERVED: Reached = Reached::new();
+    static LOST: Reached = Reached::new();
     check(|| {
         let clock = Arc::new(ManualClock::new());
         let lock = Arc::new(Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MORTAL));
@@ -363,7 +363,7 @@ fn f1_who_has_spawned_what_dies_and_cannot_say_so() {
             assert!(once(spawned.as_mut()).is_pending());
             *task.lock().unwrap() = Some(spawned);
         };
-        let mut asks = Box::pin(Dogpile::acquire_or_create_in_background_async(&lock, &spawner, pending::<()>));
+        let mut asks = Box::pin(Dogpile::kept_async(&lock).spawned_by(&spawner).or_create(pending::<()>));
         assert!(once(asks.as_mut()).is_pending());
         clock.advance(Duration::from_secs(1));
         let others = {
@@ -373,11 +373,16 @@ fn f1_who_has_spawned_what_dies_and_cannot_say_so() {
                 assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
             })
         };
-        assert_eq!(block_on(asks), Outcome::Waited);
+        let asked = block_on(asks);
+        SERVED.here_if(asked == Ok(Outcome::Waited));
+        LOST.here_if(asked == Err(AcquireError::Lost));
+        assert!(matches!(asked, Ok(Outcome::Waited) | Err(AcquireError::Lost)), "{asked:?}");
         others.join().unwrap();
         drop(task.lock().unwrap().take());
         is_at_rest(&lock);
     });
+    SERVED.at_least_once();
+    LOST.at_least_once();
 }
 
 /// A creation that was spawned hangs, and nothing but the time ends the wait for it; one that could create, and waits
@@ -393,7 +398,7 @@ fn f3_who_has_spawned_what_hangs() {
                 let lock = Arc::clone(&lock);
                 thread::spawn(move || {
                     let timeout = if leaves { Duration::ZERO } else { Duration::MAX };
-                    lock.acquire_or_create_timeout(timeout, || ())
+                    lock.access().timeout(timeout).or_create(|| ())
                 })
             };
             let time = thread::spawn(move || clock.advance(Duration::from_secs(1)));
@@ -426,7 +431,7 @@ fn l6_a_store_of_a_task() {
     for ends in [false, true] {
         check(move || {
             let (lock, slot) = (Arc::new(Dogpile::never_expires()), Arc::new(Slot::new()));
-            let dogpile::Turn::Create(creation) = lock.acquire_owned() else { panic!("not elected") };
+            let Turn::Create(creation) = Dogpile::kept(&lock).turn() else { panic!("not elected") };
             let stores = {
                 let slot = Arc::clone(&slot);
                 thread::spawn(move || {
@@ -469,7 +474,7 @@ fn l9_readers_and_a_writer() {
             let reads = {
                 let (lock, slot) = (Arc::clone(&lock), Arc::clone(&slot));
                 thread::spawn(move || {
-                    let guard = block_on(SyncReaderDogpile::acquire_or_create_async(&lock, async || ()));
+                    let guard = block_on(SyncReaderDogpile::kept_async(&lock).or_create(async || ()));
                     assert_ne!(slot.read(), 1, "half-way");
                     drop(guard);
                 })
@@ -516,7 +521,8 @@ fn f2_a_writers_waker_that_asks_the_lock_when_it_is_dropped() {
     for gives_up in [false, true] {
         check(move || {
             let lock = Arc::new(SyncReaderDogpile::never_expires().born_fresh());
-            let ReadTurn::Fresh(guard) = lock.acquire_owned() else { panic!("it is fresh") };
+            let ReadTurn::Fresh(guard) = lock.acquire() else { panic!("it is fresh") };
+            let guard = ReadGuard::into_owned(guard, Arc::clone(&lock));
             let reads = thread::spawn(move || drop(guard));
             let mut writes = Box::pin(lock.acquire_write_lock_async());
             let waker = Waker::from(Arc::new(Asks(Arc::clone(&lock))));
@@ -549,10 +555,10 @@ fn l9_a_task_swaps() {
                     step().await;
                     slot.write(2);
                 };
-                drop(block_on(SyncReaderDogpile::acquire_or_create_with_async(&lock, creator)));
+                drop(block_on(SyncReaderDogpile::kept_async(&lock).or_create_with(creator)));
             })
         };
-        let guard = block_on(SyncReaderDogpile::acquire_or_create_with_async(&lock, async |creation| {
+        let guard = block_on(SyncReaderDogpile::kept_async(&lock).or_create_with(async |creation| {
             let _alone = creation.write_lock_async().await.expect("nobody invalidates");
             slot.write(1);
             slot.write(2);
@@ -572,7 +578,7 @@ fn f4_a_task_invalidates_what_it_swaps() {
     static WAITED: Reached = Reached::new();
     check(|| {
         let (lock, slot) = (Arc::new(SyncReaderDogpile::never_expires()), Arc::new(Slot::new()));
-        let ReadTurn::Create(creation) = block_on(SyncReaderDogpile::acquire_async(&lock)) else {
+        let ReadTurn::Create(creation) = block_on(SyncReaderDogpile::kept_async(&lock).turn()) else {
             panic!("nobody else creates")
         };
         let swaps = {
@@ -586,7 +592,7 @@ fn f4_a_task_invalidates_what_it_swaps() {
                     slot.write(2);
                     Err::<(), _>("half-way")
                 };
-                let swapped = block_on(creation.run_fallible_async(creator));
+                let swapped = block_on(creation.try_run_async(creator));
                 REFUSED.here_if(swapped == Err("refused"));
             })
         };
@@ -610,13 +616,13 @@ fn f4_a_task_invalidates_what_it_swaps() {
 fn f9_who_goes_on_without_is_in_no_circle() {
     check(|| {
         let [a, b] = [(); 2].map(|()| Arc::new(Dogpile::never_expires()));
-        let Turn::Create(creation) = b.acquire_owned() else { panic!("nobody else creates") };
+        let Turn::Create(creation) = Dogpile::kept(&b).turn() else { panic!("nobody else creates") };
         let has_gone_on = Arc::new(AtomicBool::new(false));
         let goes_on = {
             let (a, b, has_gone_on) = (Arc::clone(&a), Arc::clone(&b), Arc::clone(&has_gone_on));
             thread::spawn(move || {
-                block_on(a.acquire_or_create_async(async || {
-                    let mut wanted = Box::pin(b.acquire_or_create_async(async || ()));
+                block_on(a.access_async().or_create(async || {
+                    let mut wanted = Box::pin(b.access_async().or_create(async || ()));
                     let looked = poll_fn(|context| Poll::Ready(wanted.as_mut().poll(context))).await;
                     step().await;
                     has_gone_on.store(true, Release);
@@ -630,7 +636,7 @@ fn f9_who_goes_on_without_is_in_no_circle() {
                 while !has_gone_on.load(Acquire) {
                     thread::yield_now();
                 }
-                let asked = a.acquire_or_try_create_async(async || Ok::<_, &str>(())).await;
+                let asked = a.access_async().or_try_create(async || Ok::<_, &str>(())).await;
                 assert!(asked.is_ok(), "there is no circle");
             }));
         });
@@ -652,8 +658,8 @@ fn l7_c14_a_circle_of_two_tasks() {
             let locks = locks.clone();
             thread::spawn(move || {
                 let mut told = false;
-                block_on(locks[own].acquire_or_create_async(async || {
-                    let mut asks = pin!(locks[1 - own].acquire_or_try_create_async(async || Ok::<_, &str>(())));
+                block_on(locks[own].access_async().or_create(async || {
+                    let mut asks = pin!(locks[1 - own].access_async().or_try_create(async || Ok::<_, &str>(())));
                     let mut beside = Some(Box::pin(step()));
                     let asked = poll_fn(|context| {
                         let asked = asks.as_mut().poll(context);
