@@ -96,7 +96,7 @@ impl Awaited for Dogpile {
 
     #[inline(always)]
     fn hit(&self) -> impl Future<Output = Self::Seen<'_>> {
-        self.acquire_or_create_async(async || ())
+        self.access_async().or_create(async || ())
     }
 }
 
@@ -114,7 +114,7 @@ impl Awaited for CachedFn<u64, fn() -> Ready<u64>> {
 
     #[inline(always)]
     fn hit(&self) -> impl Future<Output = Self::Seen<'_>> {
-        self.get_async()
+        self.access_async().get()
     }
 }
 

@@ -42,7 +42,7 @@ impl Subject for InBackground {
 
     #[inline(always)]
     fn hit(&self) -> Self::Seen {
-        CachedFn::get_fallible_in_background(&self.0, &POOL).map(|value| *value).map_err(|_| Failed)
+        CachedFn::kept(&self.0).in_background(&POOL).try_get().map(|value| *value).map_err(|_| Failed)
     }
 }
 
