@@ -64,9 +64,9 @@ impl Source {
     }
 
     /// Those that are there, fresh or old. Never blocks.
-    pub fn get_stale(&self) -> Option<Had> {
+    pub fn peek(&self) -> Option<Had> {
         match &self.kept {
-            Kept::Shared(cached) => cached.get_stale().map(Had::of),
+            Kept::Shared(cached) => cached.peek().map(Had::of),
             Kept::Copy(_) => self.copy(false),
         }
     }

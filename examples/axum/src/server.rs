@@ -87,7 +87,7 @@ async fn rates_soon(State(shop): State<Arc<Shop>>) -> Response {
         Ok(got) => answer(got),
         Err(_elapsed) => {
             shop.dropped.fetch_add(1, Ordering::Relaxed);
-            match shop.source.get_stale() {
+            match shop.source.peek() {
                 Some(old) => answer(Ok(old)),
                 None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
             }

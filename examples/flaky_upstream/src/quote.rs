@@ -58,7 +58,7 @@ impl Source {
         address: SocketAddr,
         now: impl Fn() -> Duration,
     ) -> Result<CachedGuard<Quote>, CreateError<NoQuote>> {
-        self.0.get_or_try_create_with(|renewal| {
+        self.0.access().or_try_create_with(|renewal| {
             let asked_at = now();
             ask(address, renewal)?;
             Ok(Made::new(Quote { asked_at }))

@@ -2,9 +2,9 @@
 //!
 //! Each process of a small fleet is given locks of its own, on a clock of its own that is moved by hand; the shared
 //! cache is a map, and the database a list of who has asked it. A recorded simulation is run through them, one event
-//! after the other. Where a lock hands its creation over, in background form or as an owned one, it is kept until its
-//! time has come. No thread has a say in the order of things, so there is no tolerance either: the same process must
-//! ask for the same key at the same nanosecond.
+//! after the other. Where a lock hands its creation over, in the background or as a turn, it is kept until its time has
+//! come. No thread has a say in the order of things, so there is no tolerance either: the same process must ask for the
+//! same key at the same nanosecond.
 //!
 //! Whether to renew early is a matter of chance. The locks draw from the generator of their thread, so that is given
 //! the request's own seed before each access.
@@ -12,7 +12,7 @@
 use crate::seen::{Query, Request};
 use crate::simulation::{Fleet, MS, SECOND};
 use crate::strategy::{Cost, Strategy};
-use dogpile::{Clock, Dogpile, Job, ManualClock, NeedRegeneration, Policy, Stamped, Turn};
+use dogpile::{Clock, Dogpile, Job, ManualClock, Policy, Stamped, Turn};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -131,7 +131,7 @@ impl<'a> Replay<'a> {
                 let lock = Arc::new(lock.with_shared_policy(Arc::clone(&policy)));
                 if strategy.early() == Some(Cost::WithTheValue) {
                     // A lock knows the cost from what it has created: once, before it all begins.
-                    if let Turn::Create(creation) = lock.acquire_owned() {
+                    if let Turn::Create(creation) = lock.acquire() {
                         clock.advance(Duration::from_nanos(fleet.creation));
                         creation.finish();
                     }
@@ -168,7 +168,7 @@ impl<'a> Replay<'a> {
             return Ok(());
         }
         self.machines[(entry / self.fleet.keys) as usize].move_to(at);
-        match self.locks[entry as usize].acquire_owned() {
+        match self.locks[entry as usize].acquire() {
             Turn::Create(creation) => {
                 creation.finish();
                 Ok(())
@@ -185,7 +185,7 @@ impl<'a> Replay<'a> {
             fastrand::seed(draw);
             self.access_stamped(lock, owner, key)
         } else {
-            match lock.acquire_owned() {
+            match Lock::kept(lock).turn() {
                 Turn::Create(creation) => Some(Creating::Creation(creation)),
                 Turn::Fresh | Turn::Stale => None,
             }
@@ -202,9 +202,9 @@ impl<'a> Replay<'a> {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.machines[owner as usize].clock));
         let getter = || {
             let stored = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-            stored.get(&key).copied().ok_or(NeedRegeneration)
+            stored.get(&key).copied()
         };
-        let _value = Lock::get_or_create_stamped_in_background(lock, &runner, getter, move |_| {
+        let _value = Lock::kept(lock).fetch_stamped(getter).in_background(&runner).or_create(move || {
             let value = Stamped { value: (), created: clock.wall() };
             store.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value);
         });

@@ -52,9 +52,9 @@ impl Keys for Shared<'_> {
     type Held = CachedGuard<KeySet>;
 
     fn get(&mut self) -> Result<Self::Held, Trouble> {
-        patiently(|| match KEYS.get_or_try_create_with(|renewal| self.renew(renewal)) {
+        patiently(|| match KEYS.access().or_try_create_with(|renewal| self.renew(renewal)) {
             // It fell to this reader, and failed. The others go on with the old keys, and so may this one.
-            Err(CreateError::Failed(error)) if error.is_passing() => Ok(KEYS.get_stale()),
+            Err(CreateError::Failed(error)) if error.is_passing() => Ok(KEYS.peek()),
             got => got.map(Some).map_err(Trouble::from),
         })
     }

@@ -37,8 +37,8 @@ counts! {
     created,
     /// The getter failed.
     getter_failed,
-    /// The creator or the setter failed.
-    creator_failed,
+    /// The setter failed.
+    setter_failed,
     /// Waited too long for another's creation.
     timed_out,
     /// Would have waited for itself.
@@ -96,7 +96,7 @@ impl Counts {
 
     /// How many accesses got an error.
     pub fn errors(&self) -> u64 {
-        self.getter_failed + self.creator_failed + self.timed_out + self.would_deadlock
+        self.getter_failed + self.setter_failed + self.timed_out + self.would_deadlock
     }
 }
 

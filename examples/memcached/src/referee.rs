@@ -67,8 +67,8 @@ impl Verdict {
         for (name, count) in counts {
             let stored = count.for_expiry + count.for_loss;
             self.check(
-                stored == count.created && count.creations == stored + count.creator_failed,
-                format!("{name}: {} creations, {stored} stored, {} failed", count.creations, count.creator_failed),
+                stored == count.created && count.creations == stored + count.setter_failed,
+                format!("{name}: {} creations, {stored} stored, {} failed", count.creations, count.setter_failed),
             );
             let (expired, lost) = (count.for_expiry, count.for_loss - count.for_loss_unseen);
             let at_most = losses.at_most();
@@ -97,14 +97,14 @@ impl Verdict {
             all.accesses == all.successes() + all.errors(),
             format!("{} accesses: {} values, {} errors", all.accesses, all.successes(), all.errors()),
         );
-        let failed = all.getter_failed + all.creator_failed - all.damaged;
+        let failed = all.getter_failed + all.setter_failed - all.damaged;
         self.check(
             all.kept_cause == failed,
             format!("{} of {failed} failures of the client carry its own error", all.kept_cause),
         );
         if losses.outage {
             self.check(
-                counts.iter().all(|(_, count)| count.getter_failed + count.creator_failed > 0),
+                counts.iter().all(|(_, count)| count.getter_failed + count.setter_failed > 0),
                 "while the server was down, errors reached the callers in every process",
             );
             self.check(
@@ -126,7 +126,7 @@ impl Verdict {
             ("most creations at once", |count| count.most_at_once.to_string()),
             ("most getter calls an access", |count| count.most_calls.to_string()),
             ("errors of the getter", |count| count.getter_failed.to_string()),
-            ("errors of creator or setter", |count| count.creator_failed.to_string()),
+            ("errors of the setter", |count| count.setter_failed.to_string()),
             ("waits that timed out", |count| count.timed_out.to_string()),
             ("damaged values", |count| count.damaged.to_string()),
             ("values after the restart", |count| count.after_restart.to_string()),

@@ -22,9 +22,10 @@ use crate::audit;
 use crate::counts::Counts;
 use crate::options::Options;
 use crate::store::{Document, Memcached, StoreError};
-use dogpile::{CreateError, Stamped, Store, cached_by_key};
+use dogpile::{Closures, CreateError, Stamped, cached_by_key};
 use example_common::chain;
 use memcache::MemcacheError;
+use std::convert::Infallible;
 use std::error::Error;
 use std::io::{self, Write};
 use std::iter;
@@ -44,7 +45,7 @@ const UP: u8 = 0;
 const DOWN: u8 = 1;
 const UP_AGAIN: u8 = 2;
 
-type AccessError = CreateError<MemcacheError, StoreError>;
+type AccessError = CreateError<Infallible, StoreError>;
 type Got = Result<Stamped<Document>, AccessError>;
 
 struct Worker<'a> {
@@ -69,17 +70,17 @@ pub fn work(options: &Options, server: SocketAddr, key: &str) -> Result<(), Box<
         |_: &str| {
             audit::create(options.expires_after());
             thread::sleep(options.creation()); // as for a query
-            Ok(Document::new(process::id(), numbers.fetch_add(1, Ordering::Relaxed)))
+            Document::new(process::id(), numbers.fetch_add(1, Ordering::Relaxed))
         },
-        Store {
+        Closures {
             get: |key: &String| audit::get(|| memcached.get(key)),
-            set: |key: &String, made: &Stamped<Document>| audit::set(|| memcached.set(key, made)),
-            remove: |key: &String| memcached.remove(key),
+            set: |key: &String, made: &Stamped<Document>| audit::set(|| Ok(memcached.set(key, made)?)),
+            remove: |key: &String| Ok(memcached.remove(key)?),
         },
     );
     let worker = Worker {
         expires_after: options.expires_after(),
-        document: &|| document.get_fallible_timeout(key, PATIENCE),
+        document: &|| document.access(key).timeout(PATIENCE).try_get(),
         stop: AtomicBool::new(false),
         phase: AtomicU8::new(UP),
         ready: Gate::new(options.threads),
@@ -181,7 +182,7 @@ fn blame(error: &AccessError, counts: &mut Counts) {
             counts.getter_failed = 1;
             counts.damaged = matches!(error, StoreError::Damaged).into();
         }
-        CreateError::Failed(_) => counts.creator_failed = 1,
+        CreateError::SetterFailed(_) => counts.setter_failed = 1,
         CreateError::TimedOut => counts.timed_out = 1,
         CreateError::WouldDeadlock(_) => counts.would_deadlock = 1,
         _ => tell(&format!("violation an error of no known kind: {}", in_one_line(error))),

@@ -169,7 +169,7 @@ impl InBackground {
 
 impl Strategy for InBackground {
     fn get(&self) -> Got {
-        let guard = CachedFn::get_in_background(&self.value, &self.pool);
+        let guard = CachedFn::kept(&self.value).in_background(&self.pool).get();
         Got { value: Arc::clone(&guard), created: CachedGuard::outcome(&guard) == Outcome::Created }
     }
 }

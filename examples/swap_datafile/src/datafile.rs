@@ -65,7 +65,7 @@ impl Datafile {
     pub fn look_up(&self, random: u64) -> Result<Looked, CreateError<io::Error>> {
         // Two clock readings in every lookup, which cost more than the guard: no wait goes unseen.
         let began = Instant::now();
-        let guard = self.lock.acquire_or_try_create_with(|creation| self.renew(creation))?;
+        let guard = self.lock.access().or_try_create_with(|creation| self.renew(creation))?;
         let waited = (*guard != Outcome::Created).then(|| began.elapsed());
 
         // Without the lock: lets go at once. All the rest is the same.
