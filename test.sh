@@ -15,7 +15,8 @@ The parts of the second stage:
     portable   the tests with the clocks and the parking of platforms other than Linux, and clippy over that code
     fences     the readers' fences in an optimized build
     tsan       the concurrent tests under ThreadSanitizer (needs a nightly toolchain)
-    callgrind  the instructions of a hit, counted (Linux only; needs valgrind)
+    callgrind  the instructions of a hit, counted (Linux on x86_64 only; needs valgrind)
+    ui         what the compiler says to those who misuse the crate, and clippy over that test (needs Rust 1.95)
     examples   the examples' tests, and clippy over them (needs memcached)
     peers      clippy over all benches; each bench, ours and those beside peers, runs once, unmeasured
 
@@ -23,7 +24,7 @@ What a stage leaves out, it says, with the reason; where CI=true that is a failu
 END
 }
 
-PARTS="loom portable fences tsan callgrind examples peers"
+PARTS="loom portable fences tsan callgrind ui examples peers"
 
 # --- words ----------------------------------------------------------------------------------------------------------
 
@@ -170,8 +171,8 @@ tsan() {
 }
 
 callgrind() {
-    if [ "$(uname)" != Linux ]; then
-        leave_out callgrind "valgrind counts on Linux only"
+    if [ "$(uname -sm)" != "Linux x86_64" ]; then
+        leave_out callgrind "the goals are those of Linux on x86_64"
         return
     fi
     say "callgrind: instructions of a hit"
@@ -180,6 +181,15 @@ callgrind() {
     else
         leave_out callgrind "valgrind is missing, and neither apt-get nor brew brings it"
     fi
+}
+
+# With another compiler than that of the messages the test fails, and says so.
+ui() {
+    say "ui: clippy, warnings denied"
+    limit 600 cargo clippy -p dogpile-ui-tests --all-targets --locked -- -D warnings
+
+    say "ui: what the compiler says to those who misuse the crate"
+    limit 600 cargo test -p dogpile-ui-tests --test ui --locked
 }
 
 examples() {

@@ -1,0 +1,9 @@
+//! A creation in background may outlive the lock, if that is a local.
+
+use dogpile::{Dogpile, ThreadPerJob};
+use std::time::Duration;
+
+fn main() {
+    let lock = Dogpile::new(Duration::from_secs(60));
+    lock.access().in_background(&ThreadPerJob).or_create(|| ());
+}

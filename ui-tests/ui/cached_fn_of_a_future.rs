@@ -1,0 +1,9 @@
+//! A function of a future is asked by tasks.
+
+use dogpile::CachedFn;
+use std::time::Duration;
+
+fn main() {
+    let answer = CachedFn::<u64, _>::new(Duration::from_secs(60), async || 42);
+    let _ = answer.get();
+}

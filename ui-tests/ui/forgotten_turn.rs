@@ -1,0 +1,10 @@
+//! A turn that is forgotten may be a creation that is given up.
+#![deny(unused_must_use)]
+
+use dogpile::Dogpile;
+use std::time::Duration;
+
+fn main() {
+    let lock = Dogpile::new(Duration::from_secs(60));
+    lock.acquire();
+}

@@ -1,0 +1,10 @@
+//! What is kept is borrowed, and shared by the creation.
+
+use dogpile::Dogpile;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn main() {
+    let lock = Arc::new(Dogpile::new(Duration::from_secs(60)));
+    let _ = Dogpile::kept(lock).turn();
+}

@@ -1,0 +1,11 @@
+//! A setter that gives what the store has said.
+
+use dogpile::Dogpile;
+use std::collections::HashMap;
+use std::time::Duration;
+
+fn main() {
+    let lock = Dogpile::new(Duration::from_secs(60));
+    let mut store = HashMap::new();
+    let _ = lock.fetch(|| None).and_set(|&made: &u64| store.insert("k", made)).or_create(|| 42);
+}

@@ -1,0 +1,11 @@
+//! As `spawned_of_a_local`, of a lock that is in an `Arc`, but was borrowed out of it.
+
+use dogpile::{Dogpile, Task};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn main() {
+    let lock = Arc::new(Dogpile::new(Duration::from_secs(60)));
+    let spawner = |_: Task| {};
+    let _ = lock.access_async().spawned_by(&spawner).or_create(async || ());
+}

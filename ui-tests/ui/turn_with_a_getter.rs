@@ -1,0 +1,9 @@
+//! A getter's access gives its value: it gives no turns.
+
+use dogpile::Dogpile;
+use std::time::Duration;
+
+fn main() {
+    let lock = Dogpile::new(Duration::from_secs(60));
+    let _ = lock.fetch(|| Some(42)).turn();
+}
