@@ -67,8 +67,8 @@ use std::time::Duration;
 /// | in the lock | - | - | [`CachedGuard<V>`](crate::CachedGuard) |
 ///
 /// What the creator makes: nothing, if the value is elsewhere; otherwise a `V`. (By
-/// [`fetch_stamped`](Self::fetch_stamped) the value is a [`Stamped<V>`](crate::Stamped); a creator of a `Cached` that is
-/// handed its [`Renewal`](crate::Renewal) makes a [`Made<V>`](crate::Made).)
+/// [`fetch_stamped`](Self::fetch_stamped) the value is a [`Stamped<V>`](crate::Stamped); a creator of a `Cached` that
+/// is handed its [`Renewal`](crate::Renewal) makes a [`Made<V>`](crate::Made).)
 ///
 /// # Steps
 ///
@@ -307,8 +307,9 @@ impl<K, S, W> Access<K, S, W> {
     /// once. If there is none, it creates on its own thread, since it would wait anyhow.
     ///
     /// This is the last step: a getter, a setter and a time-out come before it. (Those bound no creator: see
-    /// [`timeout`](Self::timeout).) The lock outlives the access: it is a `static`, or the access is [`kept`](crate::Dogpile::kept) by an `Arc` or a
-    /// [`Held`](crate::Held). Creator and setter are `Send` and `'static`; the getter runs here.
+    /// [`timeout`](Self::timeout).) The lock outlives the access: it is a `static`, or the access is
+    /// [`kept`](crate::Dogpile::kept) by an `Arc` or a [`Held`](crate::Held). Creator and setter are `Send` and
+    /// `'static`; the getter runs here.
     ///
     /// # Examples
     ///

@@ -1,5 +1,5 @@
-//! The locks whose value lies beside them, [`Dogpile`](crate::Dogpile) and [`SyncReaderDogpile`](crate::SyncReaderDogpile): what an
-//! access does to both, by a thread and by a task.
+//! The locks whose value lies beside them, [`Dogpile`](crate::Dogpile) and
+//! [`SyncReaderDogpile`](crate::SyncReaderDogpile): what an access does to both, by a thread and by a task.
 //!
 //! They differ in what an access holds on to while it uses the value, its *pass*: nothing, or a place among the
 //! readers. And a thread's pass is not a task's. [`Guards`] is all that; [`Beside`] is what a lock says of it.

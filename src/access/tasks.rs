@@ -140,9 +140,10 @@ impl<K, L, S> AsyncAccess<K, L, S> {
     /// An access that is elected gives its creation to a task of its own: it survives the one that asks. With an old
     /// value the access goes on at once; without one it waits for that creation, as the others do.
     ///
-    /// This is the last step: a getter and a setter come before it. What follows gives a `Result`, since the task may be
-    /// [lost](CreateError::Lost); an access of a function ends in [`try_get`](Spawned::try_get). The lock outlives the access: it is a `static`, or the access is [`kept`](crate::Dogpile::kept_async). All that
-    /// the access is given is `Send`, and creator and setter are `'static`.
+    /// This is the last step: a getter and a setter come before it. What follows gives a `Result`, since the task may
+    /// be [lost](CreateError::Lost); an access of a function ends in [`try_get`](Spawned::try_get). The lock outlives
+    /// the access: it is a `static`, or the access is [`kept`](crate::Dogpile::kept_async). All that the access is
+    /// given is `Send`, and creator and setter are `'static`.
     ///
     /// # Examples
     ///

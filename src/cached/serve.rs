@@ -59,8 +59,8 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> ServesInBackground<Inside<T>>
 }
 
 impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
-    /// The access, by a creator that a runner may be given. Only when it is `elected` it shares the lock: that is to write
-    /// beside it, which others must not do (L2, L12).
+    /// The access, by a creator that a runner may be given. Only when it is `elected` it shares the lock: that is to
+    /// write beside it, which others must not do (L2, L12).
     pub(crate) fn hand_over<E: Display, F>(
         &self,
         elected: impl FnOnce() -> (Keeper<'static, Self>, F),

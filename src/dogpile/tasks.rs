@@ -37,9 +37,9 @@ use crate::wait::TASK;
 /// # Cancel safety
 ///
 /// A future that is dropped while it waits leaves the queue; if it had just been called to create, the next one is.
-/// Dropped while its own creator runs, it drops that first, and then gives its creation up: exactly one of those who wait
-/// is elected (L5). ([`AsyncAccess`](crate::AsyncAccess#cancel-safety) says the rest.) What it has not returned by then is lost, and nothing else: that creation has not
-/// [failed](crate::Creation).
+/// Dropped while its own creator runs, it drops that first, and then gives its creation up: exactly one of those who
+/// wait is elected (L5). ([`AsyncAccess`](crate::AsyncAccess#cancel-safety) says the rest.) What it has not returned by
+/// then is lost, and nothing else: that creation has not [failed](crate::Creation).
 ///
 /// # Wakers
 ///
