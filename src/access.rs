@@ -30,7 +30,7 @@ pub(crate) use function::{Kept as FunctionKept, KeptAsync as FunctionKeptAsync};
 pub use patience::{AtMost, Forever, Waits};
 pub use reach::{ForEver, Keep, Kept, Reach, ReachByTask};
 pub(crate) use reach::{Keeps, Owns, Reaches, ReachesByTask, Refers, Shares, TurnsByTask};
-pub(crate) use source::{Age, Asks, Fails, Finds, Lends, Sets, Stores};
+pub(crate) use source::{Age, Fails, Finds, Lends, Sets, Stores};
 pub use source::{
     ByGetter, ByLock, ByStamp, ByTask, ByThread, CannotFail, Elsewhere, Found, FunctionCannotFail, Inside, Nothing,
     Origin, Set, SetByTask, Stored, Unset, UnsetByTask, Whole,
@@ -40,13 +40,14 @@ pub use tasks::AsyncAccess;
 
 use crate::beside::{Beside, Besides, Looked, OfThread, after, lock_mode};
 use crate::creation::Creation;
+use crate::derived::opaque;
 use crate::error::{AcquireError, CreateError, never, or_deadlock};
 use crate::lock::Lock;
 use crate::runner::Runner;
 use crate::wait::{Patience, Wait, block_on};
 use serve::{Served, Serves};
 use std::convert::Infallible;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -300,7 +301,7 @@ impl<K, S, W> Access<K, S, W> {
     /// ```
     #[inline]
     pub fn timeout(self, timeout: Duration) -> Access<K, S, AtMost> {
-        Access { lock: self.lock, source: self.source, waits: AtMost::new(timeout) }
+        Access { lock: self.lock, source: self.source, waits: AtMost(timeout) }
     }
 
     /// An access that is elected and has an old value gives its creator to `runner`, and goes on with the old value at
@@ -338,46 +339,30 @@ impl<K, S, W> Access<K, S, W> {
 }
 
 /// # Turns
-impl<'a, 'c, K: Reach<'a, 'c>, W> Access<K, Elsewhere, W>
-where
-    K::Lock: Beside,
-{
+impl<'a, 'c, K: Reach<'a, 'c, Lock: Beside>, W> Access<K, Elsewhere, W> {
     pub(crate) fn try_turn(self) -> Result<<K::Lock as Lock>::Turn<'a, 'c>, AcquireError> {
         match self.lock.lock().at_once() {
             Ok(got) => Ok(self.lock.lock().turn(got)),
-            Err(now) => turn_slowly(self.lock, now, Patience::None),
+            Err(now) => turn_slowly::<AtMost, _>(self.lock, now, Patience::None),
         }
     }
 }
 
 #[cold]
 #[track_caller]
-fn turn_or_panic<'a, 'c, W: Waits, K: Reach<'a, 'c>>(
+fn turn_slowly<'a, 'c, W: Waits, K: Reach<'a, 'c, Lock: Beside>>(
     reached: K,
     now: Looked,
     patience: Patience,
-) -> W::Gives<<K::Lock as Lock>::Turn<'a, 'c>>
-where
-    K::Lock: Beside,
-{
-    W::give(turn_slowly(reached, now, patience))
-}
-
-#[cold]
-fn turn_slowly<'a, 'c, K: Reach<'a, 'c>>(
-    reached: K,
-    now: Looked,
-    patience: Patience,
-) -> Result<<K::Lock as Lock>::Turn<'a, 'c>, AcquireError>
-where
-    K::Lock: Beside,
-{
+) -> W::Gives<<K::Lock as Lock>::Turn<'a, 'c>> {
     let lock = reached.lock();
     let (guards, wait) = (&OfThread(lock), &Wait::new(patience));
-    Ok(match block_on(lock_mode::access(guards, now, wait, |_, pass| drop(pass)))? {
+    let met = block_on(lock_mode::access(guards, now, wait, |_, pass| drop(pass)));
+    let turn = met.map(|met| match met {
         lock_mode::Met::In(outcome, pass) => lock.turn(K::Lock::give(outcome, pass)),
         lock_mode::Met::Elected(born) => K::Lock::turn_to_create(Creation::new(reached.keeper(), born)),
-    })
+    });
+    W::give(turn.map_err(AcquireError::from))
 }
 
 impl<'a, 'c, K: Reach<'a, 'c>, W: Waits> Access<K, Elsewhere, W>
@@ -416,16 +401,13 @@ where
     #[track_caller]
     pub fn turn(self) -> W::Gives<<K::Lock as Lock>::Turn<'a, 'c>> {
         match self.lock.lock().at_once() {
-            Ok(got) => W::of(self.lock.lock().turn(got)),
-            Err(now) => turn_or_panic::<W, _>(self.lock, now, self.waits.infallible_patience()),
+            Ok(got) => W::give(Ok(self.lock.lock().turn(got))),
+            Err(now) => turn_slowly::<W, _>(self.lock, now, self.waits.infallible_patience()),
         }
     }
 }
 
-impl<'a, 'c, K: Reach<'a, 'c>, S: Origin<ByThread>, W> Access<K, S, W>
-where
-    K::Lock: Serves<'c, S>,
-{
+impl<'a, 'c, K: Reach<'a, 'c, Lock: Serves<'c, S>>, S: Origin<ByThread>, W> Access<K, S, W> {
     /// Every access that creates: a hit is found here, and all behind it is out of line.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path
@@ -505,10 +487,7 @@ where
     }
 }
 
-impl<'a, 'c, K: Reach<'a, 'c>, S: Origin<ByThread>> Access<K, S>
-where
-    K::Lock: Serves<'c, S>,
-{
+impl<'a, 'c, K: Reach<'a, 'c, Lock: Serves<'c, S>>, S: Origin<ByThread>> Access<K, S> {
     /// As [`or_create_with`](Self::or_create_with), with its miss whole and out of line. For a [`Cached`] a hit costs less
     /// so, and for a [`SyncReaderDogpile`] more (`benches/instructions.rs`).
     ///
@@ -536,14 +515,13 @@ where
 #[cold]
 #[inline(never)]
 #[track_caller]
-fn serve_infallibly<'a, 'c, K: Reach<'a, 'c>, S: Origin<ByThread>>(
+fn serve_infallibly<'a, 'c, K: Reach<'a, 'c, Lock: Serves<'c, S>>, S: Origin<ByThread>>(
     reached: K,
     missed: <K::Lock as Serves<'c, S>>::Missed,
     source: S,
     creator: impl FnOnce(&Creation<'c, K::Lock>) -> S::MadeWith,
 ) -> <K::Lock as Lock>::Got<'a, S::Value>
 where
-    K::Lock: Serves<'c, S>,
     S::Error: CannotFail,
     S::Setter: Sets<S::Value, Infallible>,
 {
@@ -627,8 +605,4 @@ where
     }
 }
 
-impl<K, S, W> fmt::Debug for Access<K, S, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access").finish_non_exhaustive()
-    }
-}
+opaque! { [K, S, W] Access<K, S, W>, "Access" }

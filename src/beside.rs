@@ -166,7 +166,7 @@ impl<L: Beside, K: ReachesByTask<L>> Guards for OfTask<K, L> {
 
     #[inline]
     fn lock(&self) -> &L {
-        self.reached.lock()
+        self.reached.refer()
     }
 
     fn is_nested(&self) -> bool {

@@ -48,8 +48,7 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::{Dogpile, Status};
 use crate::election::Generation;
 use crate::error::CreateError;
-use crate::lock::{Elects, Lock, owns_nothing, ruled_as_the_dogpile};
-use crate::policy::Policy;
+use crate::lock::{Elects, Lock, owns_nothing, ruled};
 use crate::sync::cell::ArcCell;
 use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
 use std::convert::Infallible;
@@ -177,7 +176,7 @@ use tray::Trays;
 /// shared::<dogpile::Cached<std::cell::Cell<u64>>>();
 /// ```
 pub struct Cached<T, C: Clock = MonotonicClock> {
-    dogpile: Dogpile<C>,
+    pub(crate) dogpile: Dogpile<C>,
     cell: ArcCell<Node<T>>,
     trays: Trays<T>,
 }
@@ -242,12 +241,10 @@ impl<T, C: Clock> Cached<T, C> {
         }
     }
 
-    ruled_as_the_dogpile! {}
-
-    const_fn! {
-        pub(crate) const fn rule(&mut self, policy: &'static Policy) {
-            self.dogpile.rule(policy);
-        }
+    ruled! {
+        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
+        /// [defaults](crate::Policy).
+        by dogpile.status
     }
 
     /// Puts a value there, which counts as a finished creation: it is fresh from now on. Blocks only for moments.

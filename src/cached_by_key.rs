@@ -14,12 +14,13 @@ use crate::beside::serve::{make, run};
 use crate::cached_fn::kind;
 use crate::clock::{Clock, MonotonicClock};
 use crate::creation::Creation;
+use crate::derived::opaque;
 use crate::dogpile::{Dogpile, Stamped};
 use crate::error::{CreateError, Either, never};
 use crate::keeper::Keeper;
-use crate::policy::Policy;
+use crate::lock::ruled;
 use crate::registry::{Held, Registry};
-use crate::sync::{Arc, const_fn};
+use crate::sync::const_fn;
 use crate::wait::{Patience, Wait, block_on};
 use std::convert::Infallible;
 use std::fmt::{self, Display};
@@ -199,25 +200,16 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     #[must_use]
     pub fn with_clock<D: Clock + Clone>(self, clock: D) -> CachedByKey<K, V, Key, F, S, D> {
         let Self { locks, expires_after, key, function, store, of, .. } = self;
-        let locks = Registry::with_maker(()).ruled_as(&locks);
+        let rules = locks.rules;
+        let mut locks = Registry::with_maker(());
+        locks.rules = rules;
         CachedByKey { locks, expires_after, clock, key, function, store, of }
     }
 
-    const_fn! {
+    ruled! {
         /// Has the lock of each key do as `policy` says as a result ages and when the function fails or hangs, in place
         /// of the [defaults](crate::Policy).
-        #[must_use]
-        pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
-            self.locks.rule(policy);
-            self
-        }
-    }
-
-    /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
-    #[must_use]
-    pub fn with_shared_policy(mut self, policy: Arc<Policy>) -> Self {
-        self.locks = self.locks.with_shared_policy(policy);
-        self
+        by locks.rules
     }
 
     /// How long a result is kept.
@@ -261,11 +253,7 @@ pub struct For<'a, A: ?Sized, M> {
     arguments: &'a A,
 }
 
-impl<A: ?Sized, M> fmt::Debug for For<'_, A, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("For").finish_non_exhaustive()
-    }
-}
+opaque! { [A: ?Sized, M] For<'_, A, M>, "For" }
 
 impl<A, K, V, Key, F, S, C, Kind> Function<Kind> for For<'_, A, CachedByKey<K, V, Key, F, S, C>>
 where

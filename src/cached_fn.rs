@@ -15,8 +15,7 @@ use crate::dogpile::Status;
 use crate::election::Generation;
 use crate::error::CreateError;
 use crate::keeper::Keeper;
-use crate::lock::Elects;
-use crate::policy::Policy;
+use crate::lock::ruled;
 use crate::runner::Runner;
 use crate::sync::{Arc, const_fn};
 use crate::wait::{Patience, Wait, block_on};
@@ -226,7 +225,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         }
     }
 
-    const_fn! {
+    ruled! {
         /// Has it do as `policy` says as a result ages and when the function fails or hangs, in place of the
         /// [defaults](crate::Policy).
         ///
@@ -250,18 +249,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         /// assert_eq!(*FILE.try_get()?, 42);
         /// # Ok::<(), dogpile::CreateError<std::io::Error>>(())
         /// ```
-        #[must_use]
-        pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
-            self.cached.rule(policy);
-            self
-        }
-    }
-
-    /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
-    #[must_use]
-    pub fn with_shared_policy(mut self, policy: Arc<Policy>) -> Self {
-        self.cached.dogpile_mut().share_rule(policy);
-        self
+        by cached.dogpile.status
     }
 
     /// Gives the value, made if need be. As [`Cached::get_or_create`]; short for [`access().get()`](Access::get). Of a
@@ -436,10 +424,10 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     }
 }
 
-/// What a thread reaches a function by.
+/// What a thread reaches a function by, and what of that a runner may be given.
 macro_rules! reached_by {
-    ($([$($lifetime:lifetime)?] $reached:ty;)+) => {$(
-        impl<$($lifetime,)? T, F, C, Kind> Function<Kind> for $reached
+    ($($reached:ty, $kept:ty;)+) => {$(
+        impl<T, F, C, Kind> Function<Kind> for $reached
         where
             F: Creator<T, C, Kind>,
             C: Clock,
@@ -453,18 +441,8 @@ macro_rules! reached_by {
                 function.call(patience, anew)
             }
         }
-    )+};
-}
 
-reached_by! {
-    ['a] &'a CachedFn<T, F, C>;
-    ['a] &'a Arc<CachedFn<T, F, C>>;
-    [] ForEver<CachedFn<T, F, C>>;
-}
-
-macro_rules! handed_over_by {
-    ($($reached:ty;)+) => {$(
-        impl<T, F, C, Kind> FunctionInBackground<Kind> for $reached
+        impl<T, F, C, Kind> FunctionInBackground<Kind> for $kept
         where
             T: Send + Sync + 'static,
             F: Creator<T, C, Kind> + Send + Sync + 'static,
@@ -482,10 +460,10 @@ macro_rules! handed_over_by {
     )+};
 }
 
-handed_over_by! {
-    &'static CachedFn<T, F, C>;
-    &Arc<CachedFn<T, F, C>>;
-    ForEver<CachedFn<T, F, C>>;
+reached_by! {
+    &CachedFn<T, F, C>, &'static CachedFn<T, F, C>;
+    &Arc<CachedFn<T, F, C>>, &Arc<CachedFn<T, F, C>>;
+    ForEver<CachedFn<T, F, C>>, ForEver<CachedFn<T, F, C>>;
 }
 
 fn hand_over<T, F, C, Kind>(

@@ -171,15 +171,10 @@ mod portable {
 const ORIGIN: u64 = 1_000_000_000;
 
 /// A duration in whole nanoseconds, `u64::MAX` if it is longer than 584 years.
+#[allow(clippy::cast_possible_truncation)] // just compared
 pub(crate) const fn nanoseconds(duration: Duration) -> u64 {
     let exact = duration.as_nanos();
-    if exact > u64::MAX as u128 {
-        u64::MAX
-    } else {
-        #[allow(clippy::cast_possible_truncation)] // just compared
-        let exact = exact as u64;
-        exact
-    }
+    if exact > u64::MAX as u128 { u64::MAX } else { exact as u64 }
 }
 
 /// A clock that goes only when told to, for tests of whatever depends on expiry.

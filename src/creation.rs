@@ -13,7 +13,7 @@ use crate::keeper::Keeper;
 use crate::lock::Lock;
 use crate::observer::End;
 use crate::runner::{Job, Runner, quietly};
-use crate::running::{Doing, Running, Which};
+use crate::running::{Doing, Which};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Flag, Ordering};
 use std::convert::Infallible;
 use std::fmt;
@@ -286,12 +286,8 @@ impl<'a, L: Lock> Creation<'a, L> {
     pub(crate) fn enter<R>(&self, creator: impl FnOnce(&Self) -> R) -> R {
         // Relaxed: see `end`.
         self.entered.store(true, Ordering::Relaxed);
-        let _running = self.running(Doing::Creating);
+        let _running = self.middle().running(Doing::Creating);
         creator(self)
-    }
-
-    fn running(&self, doing: Doing) -> Running {
-        Running::enter(self.election(), self.born, self.lock.dogpile().policy().name(), doing)
     }
 }
 
@@ -372,7 +368,7 @@ impl<L: Beside> Creation<'_, L> {
     /// before the return of an `invalidate` that waited for it.
     pub fn publish<R>(&self, store: impl FnOnce() -> R) -> Result<R, PublishError> {
         let _store = self.begin_store()?;
-        let _running = self.running(Doing::Storing);
+        let _running = self.middle().running(Doing::Storing);
         Ok(store())
     }
 

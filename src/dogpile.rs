@@ -105,7 +105,7 @@ use std::time::Duration;
 /// assert_eq!(rate(1), 1.09);
 /// ```
 pub struct Dogpile<C: Clock = MonotonicClock> {
-    status: Status<C>,
+    pub(crate) status: Status<C>,
 }
 
 /// A cache line.

@@ -113,7 +113,7 @@ pub use waiter::{StoreEnd, Verdict, Waiter};
 use crate::cycle;
 use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
 use crate::wakers::Sleeper;
-use queue::{Lazy, Role, Streak, Wake, all_again, call_next, release, take_all, take_until, wake_if_alone};
+use queue::{Book, Lazy, Role, Streak, Wake, in_book, release};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -292,8 +292,8 @@ impl Election {
         }
         let generation = seen.generation().or_first();
         let creating = (seen.moved_to(generation).0 & !(MARKED | TIMED)) | CREATING;
-        // Acquire: pairs with the releases in `finish`, `free`, `invalidate` and `mark`, so that the creator sees what
-        // earlier creators wrote and what was done before an invalidation or a mark. Release: pairs with the acquire in
+        // Acquire: pairs with the releases in `free`, `invalidate` and `mark`, so that the creator sees what earlier
+        // creators wrote and what was done before an invalidation or a mark. Release: pairs with the acquire in
         // `begun`, for the lock's number alone; nobody reads anything else on the strength of a creation having begun.
         self.state.compare_exchange(seen.0, creating, Ordering::AcqRel, Ordering::Relaxed).ok().map(|_| Birth {
             generation,
@@ -396,27 +396,21 @@ impl Election {
         let finished = if superseded {
             if !kept_back {
                 publish(Finished::Superseded, born.generation);
-                wake.served = take_until(&mut book, born.generation);
+                wake.served = in_book(&mut book, |book| book.take_until(born.generation));
             }
             Finished::Superseded
         } else {
             let finished = if state.is_marked() { Finished::PublishedStale } else { Finished::Published };
             generation = generation.next();
             publish(finished, generation);
-            wake.served = take_all(&mut book);
+            wake.served = in_book(&mut book, Book::take_all);
             finished
         };
         let paused = Self::count(&mut book, failure, &mut wake);
         if superseded {
             Self::hand_on(&mut book, &mut wake);
         }
-        Self::close_stores(state, &mut book, &mut wake);
-        cycle::ended(self);
-        // Release: pairs with the acquires in `look` and `elect`. It comes after the deadline: who sees this word idle
-        // in the new generation sees the new deadline too.
-        let state = state.moved_to(generation);
-        self.state.store(state.0 & !(CREATING | MARKED | TIMED | STORING) | paused, Ordering::Release);
-        release(book, wake);
+        self.free(book, wake, state.moved_to(generation), paused);
         finished
     }
 
@@ -444,9 +438,9 @@ impl Election {
     pub fn stand_down(&self, born: Birth, hold: Option<&AtomicU64>) {
         let mut book = self.book.lock();
         if Self::strike_out(&mut book, born) {
-            let wake = Wake { again: all_again(&mut book), ..Wake::default() };
+            let wake = Wake { again: in_book(&mut book, Book::tell_again), ..Wake::default() };
             let paused = hold.and_then(|hold| Self::resume(&book, hold)).map_or(0, |_| TIMED);
-            self.free(book, wake, paused);
+            self.free(book, wake, self.look_locked(), paused);
         }
     }
 
@@ -482,7 +476,7 @@ impl Election {
             let mut wake = Wake::default();
             let paused = tell(&mut book, &mut wake);
             Self::hand_on(&mut book, &mut wake);
-            self.free(book, wake, paused);
+            self.free(book, wake, self.look_locked(), paused);
         }
         live
     }
@@ -497,22 +491,18 @@ impl Election {
 
     /// Nobody creates any more: the first who can is called; if there is none, those are woken who cannot.
     fn hand_on(book: &mut Lazy, wake: &mut Wake) {
-        wake.called = call_next(book);
-        wake.again.extend(wake_if_alone(book));
+        wake.called = in_book(book, Book::call_next);
+        wake.again.extend(in_book(book, Book::wake_if_alone));
     }
 
-    /// A creation has ended, and with it those of its stores that were leaked: nobody is to wait for them.
-    fn close_stores(state: State, book: &mut Lazy, wake: &mut Wake) {
-        if let Some(book) = book.as_mut().filter(|_| state.is_storing()) {
-            wake.let_go = book.let_go();
+    /// A creation has ended in that word, and with it those of its stores that were leaked: nobody is to wait for them.
+    fn free(&self, mut book: MutexGuard<'_, Lazy>, mut wake: Wake, state: State, paused: u64) {
+        if state.is_storing() {
+            wake.let_go = in_book(&mut book, Book::let_go);
         }
-    }
-
-    fn free(&self, mut book: MutexGuard<'_, Lazy>, mut wake: Wake, paused: u64) {
-        let state = self.look_locked();
-        Self::close_stores(state, &mut book, &mut wake);
         cycle::ended(self);
-        // Release: pairs with the acquire in `elect`: the next creator sees what this one left behind.
+        // Release: pairs with the acquires in `look` and `elect`: the next creator sees what this one left behind. It
+        // comes after the deadline: who sees this word idle in a new generation sees the new deadline too.
         self.state.store(state.0 & !(CREATING | MARKED | TIMED | STORING) | paused, Ordering::Release);
         release(book, wake);
     }
@@ -625,7 +615,7 @@ impl Election {
             self.state.fetch_and(!TIMED, Ordering::Relaxed);
         }
         Self::count(&mut book, None, &mut wake);
-        wake.served = take_all(&mut book);
+        wake.served = in_book(&mut book, Book::take_all);
         release(book, wake);
     }
 
@@ -656,17 +646,17 @@ impl Election {
 
     fn leave(&self, ticket: u64) {
         let mut book = self.book.lock();
-        let Some(left) = book.as_mut().and_then(|book| book.remove(ticket)) else {
+        let Some(left) = in_book(&mut book, |book| book.remove(ticket)) else {
             return; // served: whoever served us took us out
         };
         // An election that is missed here ends under the mutex, after us, and sees to the queue itself.
         let idle = !self.look_locked().is_creating();
         let mut wake = Wake::default();
         if left.called && idle && !mutant(Mutant::BatonKept) {
-            wake.called = call_next(&mut book);
+            wake.called = in_book(&mut book, Book::call_next);
         }
         if left.can_create() {
-            wake.again = wake_if_alone(&mut book);
+            wake.again = in_book(&mut book, Book::wake_if_alone);
         }
         release(book, wake);
     }

@@ -6,18 +6,27 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+/// What an error says that has no cause.
+macro_rules! says {
+    ($error:ty, $($kind:pat => $text:expr),+ $(,)?) => {
+        impl fmt::Display for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $($kind => $text),+
+                })
+            }
+        }
+
+        impl Error for $error {}
+    };
+}
+
 /// Why a lock that readers share was not to be had at once: somebody else holds it, or this thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct WouldBlock;
 
-impl fmt::Display for WouldBlock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it would have had to wait")
-    }
-}
-
-impl Error for WouldBlock {}
+says! { WouldBlock, _ => "it would have had to wait" }
 
 /// Why a lock that readers share was not to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +44,7 @@ pub enum LockError {
     InsidePublish,
 }
 
+const OTHERS_HELD_IT: &str = "timed out while others held the lock";
 const INSIDE_PUBLISH: &str = "the write lock was asked for inside `Creation::publish`, and readers that invalidate would have \
      waited for it for ever; take it by `Creation::write_lock`, instead of `publish`";
 const READ_LOCK_HELD: &str = "this thread asked for the write lock while it holds a read guard of the same lock, and would \
@@ -44,31 +54,20 @@ const NOTHING_TO_READ: &str = "this thread would have to create, or to store, wh
 const WRITE_LOCK_HELD: &str = "this thread asked to read or to write while it holds the write lock of the same lock, and \
      would have waited for itself for ever; drop that first";
 
-impl fmt::Display for LockError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TimedOut => "timed out while others held the lock",
-            Self::ReadLockHeld => READ_LOCK_HELD,
-            Self::WriteLockHeld => WRITE_LOCK_HELD,
-            Self::InsidePublish => INSIDE_PUBLISH,
-        })
-    }
+says! {
+    LockError,
+    Self::TimedOut => OTHERS_HELD_IT,
+    Self::ReadLockHeld => READ_LOCK_HELD,
+    Self::WriteLockHeld => WRITE_LOCK_HELD,
+    Self::InsidePublish => INSIDE_PUBLISH,
 }
-
-impl Error for LockError {}
 
 /// Why [`force_full_fences`](crate::force_full_fences) came too late: somebody has read or written already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FencesDecided;
 
-impl fmt::Display for FencesDecided {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("readers of this process count on the kernel for their fences already")
-    }
-}
-
-impl Error for FencesDecided {}
+says! { FencesDecided, _ => "readers of this process count on the kernel for their fences already" }
 
 /// The locks whose creations would have waited for each other, in a circle: each for the next one, and the last for the
 /// first.
@@ -109,19 +108,14 @@ impl fmt::Display for WaitCycle {
     }
 }
 
-/// Why an access was refused, of whatever kind it is: what is left of [`CreateError`] without the errors of the user's.
+/// Why an access was refused, of whatever kind it is: a [`CreateError`] that is none of the user's.
 #[derive(Clone, Debug)]
-pub enum Refusal {
-    TimedOut,
-    WouldDeadlock(WaitCycle),
-    Paused { retry_in: Duration, cause: Arc<str> },
-    ReadLockHeld,
-    WriteLockHeld,
-}
+pub struct Refusal(pub(crate) AcquireError);
 
+const SUPERSEDED: &str = "the creation was superseded by an invalidation";
+const DEAD: &str = "the creation took too long, and another was elected in its place";
 const LOST: &str = "the task that was spawned to create the value has panicked, was dropped, or takes too long";
 const NOT_STORED: &str = "the store would not take the value";
-const TIMED_OUT: &str = "timed out while waiting for others";
 const WOULD_DEADLOCK: &str =
     "a creator asked for the value that it is creating itself, and would have waited for itself for ever";
 
@@ -131,12 +125,7 @@ fn paused(f: &mut fmt::Formatter<'_>, retry_in: Duration, cause: &str) -> fmt::R
 
 impl From<LockError> for Refusal {
     fn from(error: LockError) -> Self {
-        match error {
-            LockError::TimedOut => Self::TimedOut,
-            LockError::ReadLockHeld => Self::ReadLockHeld,
-            LockError::WriteLockHeld => Self::WriteLockHeld,
-            LockError::InsidePublish => Self::WouldDeadlock(WaitCycle::of(vec![None])),
-        }
+        Self(error.into())
     }
 }
 
@@ -270,19 +259,18 @@ impl<E: fmt::Display, G: fmt::Display> fmt::Display for Either<E, G> {
 
 impl<E, G> From<Refusal> for CreateError<E, G> {
     fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::TimedOut => Self::TimedOut,
-            Refusal::WouldDeadlock(cycle) => Self::WouldDeadlock(cycle),
-            Refusal::Paused { retry_in, cause } => Self::Paused { retry_in, cause },
-            Refusal::ReadLockHeld => Self::ReadLockHeld,
-            Refusal::WriteLockHeld => Self::WriteLockHeld,
-        }
+        refusal.0.widen()
     }
 }
 
 impl<E, G> From<LockError> for CreateError<E, G> {
     fn from(error: LockError) -> Self {
-        Refusal::from(error).into()
+        match error {
+            LockError::TimedOut => Self::TimedOut,
+            LockError::ReadLockHeld => Self::ReadLockHeld,
+            LockError::WriteLockHeld => Self::WriteLockHeld,
+            LockError::InsidePublish => Self::WouldDeadlock(WaitCycle::of(vec![None])),
+        }
     }
 }
 
@@ -320,7 +308,7 @@ impl<E, G> fmt::Display for CreateError<E, G> {
             Self::Failed(_) => "the creator failed",
             Self::GetterFailed(_) => "the getter failed",
             Self::SetterFailed(_) => NOT_STORED,
-            Self::TimedOut => TIMED_OUT,
+            Self::TimedOut => "timed out while waiting for others",
             Self::WouldDeadlock(cycle) => return cycle.fmt(f),
             Self::Paused { retry_in, cause } => return paused(f, *retry_in, cause),
             Self::ReadLockHeld => NOTHING_TO_READ,
@@ -335,12 +323,7 @@ impl<E: Error + 'static, G: Error + 'static> Error for CreateError<E, G> {
         match self {
             Self::Failed(error) => Some(error),
             Self::GetterFailed(error) | Self::SetterFailed(error) => Some(error),
-            Self::TimedOut
-            | Self::WouldDeadlock(_)
-            | Self::Paused { .. }
-            | Self::ReadLockHeld
-            | Self::WriteLockHeld
-            | Self::Lost => None,
+            _ => None,
         }
     }
 }
@@ -350,13 +333,7 @@ impl<E: Error + 'static, G: Error + 'static> Error for CreateError<E, G> {
 #[non_exhaustive]
 pub struct StillStoring;
 
-impl fmt::Display for StillStoring {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the value is invalidated, but an older one is still being stored")
-    }
-}
-
-impl Error for StillStoring {}
+says! { StillStoring, _ => "the value is invalidated, but an older one is still being stored" }
 
 /// Why [`Creation::write_lock`](crate::Creation::write_lock) was not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -377,20 +354,15 @@ pub enum WriteLockError {
     InsidePublish,
 }
 
-impl fmt::Display for WriteLockError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Superseded => PublishError::Superseded.fmt(f),
-            Self::Dead => PublishError::Dead.fmt(f),
-            Self::TimedOut => LockError::TimedOut.fmt(f),
-            Self::ReadLockHeld => LockError::ReadLockHeld.fmt(f),
-            Self::WriteLockHeld => LockError::WriteLockHeld.fmt(f),
-            Self::InsidePublish => LockError::InsidePublish.fmt(f),
-        }
-    }
+says! {
+    WriteLockError,
+    Self::Superseded => SUPERSEDED,
+    Self::Dead => DEAD,
+    Self::TimedOut => OTHERS_HELD_IT,
+    Self::ReadLockHeld => READ_LOCK_HELD,
+    Self::WriteLockHeld => WRITE_LOCK_HELD,
+    Self::InsidePublish => INSIDE_PUBLISH,
 }
-
-impl Error for WriteLockError {}
 
 impl From<PublishError> for WriteLockError {
     fn from(error: PublishError) -> Self {
@@ -423,13 +395,8 @@ pub enum PublishError {
     Dead,
 }
 
-impl fmt::Display for PublishError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Superseded => "the creation was superseded by an invalidation",
-            Self::Dead => "the creation took too long, and another was elected in its place",
-        })
-    }
+says! {
+    PublishError,
+    Self::Superseded => SUPERSEDED,
+    Self::Dead => DEAD,
 }
-
-impl Error for PublishError {}

@@ -261,26 +261,22 @@ impl Expiry {
 
     /// A value was created at `now` (exact). Under the mutex.
     pub fn renew(&self, now: u64) {
-        self.store(now, Self::deadline_from(now, self.lifetime));
+        self.renew_until(now, Self::deadline_from(now, self.lifetime));
     }
 
     /// As [`renew`](Self::renew), for a value that says itself how long it lives.
     pub fn renew_for(&self, now: u64, lifetime: Duration) {
-        self.store(now, Self::deadline_from(now, nanoseconds(lifetime)));
+        self.renew_until(now, Self::deadline_from(now, nanoseconds(lifetime)));
+    }
+
+    /// A value was created at `now` (exact), and is stale already. Under the mutex.
+    pub fn renew_stale(&self, now: u64) {
+        self.renew_until(now, STALE);
     }
 
     /// As [`renew`](Self::renew), with a deadline that was computed elsewhere, from
     /// [`deadline_from`](Self::deadline_from).
     pub fn renew_until(&self, now: u64, deadline: u64) {
-        self.store(now, deadline);
-    }
-
-    /// A value was created at `now` (exact), and is stale already. Under the mutex.
-    pub fn renew_stale(&self, now: u64) {
-        self.store(now, STALE);
-    }
-
-    fn store(&self, now: u64, deadline: u64) {
         // Relaxed: the release below carries it. A swap: see `set_deadline`.
         let _old = self.stamp.swap(now.max(EARLIEST), Ordering::Relaxed);
         // Release: pairs with the acquire in `unless_fresh` and `look` (L4).
@@ -322,6 +318,22 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use Freshness::{Fresh, Missing, Stale};
+
+    /// A clock that stands still, and whose coarse reading may lag.
+    struct Still {
+        now: u64,
+        coarse: u64,
+    }
+
+    impl Clock for Still {
+        fn now(&self) -> u64 {
+            self.now
+        }
+
+        fn now_coarse(&self) -> u64 {
+            self.coarse
+        }
+    }
 
     /// With no plan beside the deadline.
     fn peek(expiry: &Expiry, clock: &impl Clock) -> Freshness {
@@ -380,24 +392,19 @@ mod tests {
 
     #[test]
     fn a_clock_that_starts_at_zero_does_not_meet_the_reserved_words() {
-        struct Dawn(u64);
-        impl Clock for Dawn {
-            fn now(&self) -> u64 {
-                self.0
-            }
-        }
+        let dawn = |now| Still { now, coarse: now };
         let expiry = Expiry::missing(Duration::from_nanos(5));
         expiry.renew(0);
         expiry.mark_stale(10);
         for early in 0..6 {
-            assert_eq!(peek(&expiry, &Dawn(early)), Stale, "{early}");
-            assert!(expiry.unless_fresh(&Dawn(early)).is_some(), "{early}");
+            assert_eq!(peek(&expiry, &dawn(early)), Stale, "{early}");
+            assert!(expiry.unless_fresh(&dawn(early)).is_some(), "{early}");
         }
         expiry.renew(0);
-        assert_eq!(peek(&expiry, &Dawn(0)), Fresh);
+        assert_eq!(peek(&expiry, &dawn(0)), Fresh);
         let born = born_fresh(Duration::from_secs(1));
         born.stamp_born(0);
-        assert_eq!(born.age(&Dawn(100)), Some(Duration::from_nanos(95)));
+        assert_eq!(born.age(&dawn(100)), Some(Duration::from_nanos(95)));
     }
 
     #[test]
@@ -415,17 +422,9 @@ mod tests {
 
     #[test]
     fn l11_below_a_second_the_clock_is_read_exactly() {
-        struct Lagging;
-        impl Clock for Lagging {
-            fn now(&self) -> u64 {
-                1_000
-            }
-            fn now_coarse(&self) -> u64 {
-                900
-            }
-        }
-        assert_eq!(Expiry::missing(Duration::from_nanos(999_999_999)).now(&Lagging), 1_000);
-        assert_eq!(Expiry::missing(Duration::from_secs(1)).now(&Lagging), 900);
+        let lagging = Still { now: 1_000, coarse: 900 };
+        assert_eq!(Expiry::missing(Duration::from_nanos(999_999_999)).now(&lagging), 1_000);
+        assert_eq!(Expiry::missing(Duration::from_secs(1)).now(&lagging), 900);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How a creation holds on to its lock.
 
+use crate::derived::opaque;
 use crate::sync::Arc;
-use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -31,8 +31,4 @@ impl<L> Deref for Keeper<'_, L> {
     }
 }
 
-impl<L> fmt::Debug for Keeper<'_, L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keeper").finish_non_exhaustive()
-    }
-}
+opaque! { [L] Keeper<'_, L>, "Keeper" }

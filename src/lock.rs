@@ -119,15 +119,14 @@ impl<C: Clock> Elects for Dogpile<C> {
     }
 }
 
-/// A lock is ruled as its `dogpile` is.
-macro_rules! ruled_as_the_dogpile {
-    () => {
+/// How a lock is given its policy, before it is shared: by the part of it that is named.
+macro_rules! ruled {
+    ($(#[$meta:meta])* by $($part:ident).+) => {
         const_fn! {
-            /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
-            /// [defaults](crate::Policy).
+            $(#[$meta])*
             #[must_use]
             pub const fn with_policy(mut self, policy: &'static crate::Policy) -> Self {
-                self.dogpile.rule(policy);
+                self.$($part).+.rule(policy);
                 self
             }
         }
@@ -135,9 +134,9 @@ macro_rules! ruled_as_the_dogpile {
         /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
         #[must_use]
         pub fn with_shared_policy(mut self, policy: $crate::sync::Arc<crate::Policy>) -> Self {
-            self.dogpile.share_rule(policy);
+            self.$($part).+.share_rule(policy);
             self
         }
     };
 }
-pub(crate) use ruled_as_the_dogpile;
+pub(crate) use ruled;

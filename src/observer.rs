@@ -141,36 +141,23 @@ pub struct Stats {
     pub waiting: Duration,
 }
 
-impl<A: Observer, B: Observer> Observer for (A, B) {
-    fn created(&self, of: Source, took: Duration) {
-        self.0.created(of, took);
-        self.1.created(of, took);
-    }
-
-    fn failed(&self, of: Source, took: Duration, cause: &dyn fmt::Display) {
-        self.0.failed(of, took, cause);
-        self.1.failed(of, took, cause);
-    }
-
-    fn superseded(&self, of: Source, took: Duration) {
-        self.0.superseded(of, took);
-        self.1.superseded(of, took);
-    }
-
-    fn dead(&self, of: Source, after: Duration) {
-        self.0.dead(of, after);
-        self.1.dead(of, after);
-    }
-
-    fn waited(&self, of: Source, took: Duration) {
-        self.0.waited(of, took);
-        self.1.waited(of, took);
-    }
-
-    fn served_stale(&self, of: Source) {
-        self.0.served_stale(of);
-        self.1.served_stale(of);
-    }
+macro_rules! tells_both {
+    ($(fn $event:ident($($with:ident: $type:ty),*);)+) => {
+        impl<A: Observer, B: Observer> Observer for (A, B) {$(
+            fn $event(&self, of: Source, $($with: $type),*) {
+                self.0.$event(of, $($with),*);
+                self.1.$event(of, $($with),*);
+            }
+        )+}
+    };
+}
+tells_both! {
+    fn created(took: Duration);
+    fn failed(took: Duration, cause: &dyn fmt::Display);
+    fn superseded(took: Duration);
+    fn dead(after: Duration);
+    fn waited(took: Duration);
+    fn served_stale();
 }
 
 /// How a creation came to its end, as it is counted and told.

@@ -89,8 +89,7 @@ use crate::error::LockError;
 use crate::running::{Doing, Which, creates_here, end, is_here};
 use crate::sync::{AtomicU64, Mutant, Mutex, Ordering, const_fn, fences, local, mutant, unique};
 use crate::wait::{FOREVER, Wait, apart};
-use crate::wakers::Leaving;
-use line::{Inner, Phase, release};
+use line::{Inner, Phase};
 use record::Record;
 use std::cell::Cell;
 use std::fmt;
@@ -114,6 +113,15 @@ use std::ptr;
 #[cfg(not(dogpile_loom))]
 pub fn force_full_fences() -> Result<(), FencesDecided> {
     if fences::force_full() { Ok(()) } else { Err(FencesDecided) }
+}
+
+/// What was waited for without an end. What cannot be helped is a panic.
+#[track_caller]
+pub(crate) fn or_panic<G>(got: Result<G, LockError>) -> G {
+    match got {
+        Ok(got) => got,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// In the gate: a writer is in, or waits. The rest is the lock's number, 0 if it has none yet.
@@ -168,15 +176,6 @@ impl<'a> Seat<'a> {
     fn address(self) -> usize {
         ptr::from_ref(self.mark).addr()
     }
-}
-
-/// What a reader's seat must be good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// It is left by the thread that took it.
-    Bound,
-    /// It may be left by any thread.
-    Loose,
 }
 
 local! {
@@ -253,10 +252,7 @@ impl Readers {
     #[cold]
     #[track_caller]
     fn ask_or_panic(&self) -> Seat<'_> {
-        match self.ask_bound(&Wait::new(FOREVER)) {
-            Ok(seat) => seat,
-            Err(error) => panic!("{error}"),
-        }
+        or_panic(self.ask_bound(&Wait::new(FOREVER)))
     }
 
     /// Leaves, having come at the wrong time.
@@ -277,7 +273,7 @@ impl Readers {
             }
             self.leave_counter(counter);
             // A task may come to sit down on another thread than it asked on.
-            let seat = apart!(wait, self.ask(Kind::Loose, wait))?;
+            let seat = apart!(wait, self.ask(None, wait))?;
             let at = |counter: &usize| ptr::eq(&raw const self.counters[*counter].0, seat.mark);
             Ok((0..COUNTERS).find(at).expect("who may leave anywhere sits at a counter"))
         }
@@ -330,9 +326,11 @@ impl Readers {
         self.leave_seat_at(seat);
     }
 
-    fn counted(&self, counter: usize) -> bool {
+    /// The addresses of the counters that somebody sits at.
+    fn counted(&self) -> impl Iterator<Item = usize> {
+        let seats = (0..COUNTERS).map(|counter| self.seat_at(counter));
         // Acquire: pairs with the release in `leave_seat_at`.
-        self.counters[counter].0.load(Ordering::Acquire) != 0
+        seats.filter(|seat| seat.mark.load(Ordering::Acquire) != 0).map(Seat::address)
     }
 
     /// After a seat was left: whether somebody waits for just that.
@@ -347,20 +345,16 @@ impl Readers {
 
     #[cold]
     fn tell_the_writer(&self, seat: Seat<'_>) {
-        let mut leaving = Leaving::default();
-        let mut inner = self.inner.lock();
-        let number = self.number();
-        let is_taken = match seat.record {
+        self.change(|inner, leaving| {
             // Acquire: as in `walk`.
-            Some(_) => seat.mark.load(Ordering::Acquire) == number,
-            None => seat.mark.load(Ordering::Acquire) != 0,
-        };
-        if let (Phase::Draining, false, Some(line)) = (inner.phase, is_taken, &mut inner.line) {
-            if line.inside.remove(&seat.address()) && line.inside.is_empty() {
-                leaving.wakes(&mut line.drains);
+            let mark = seat.mark.load(Ordering::Acquire);
+            let is_taken = if seat.record.is_some() { mark == self.number() } else { mark != 0 };
+            if let (Phase::Draining, false, Some(line)) = (inner.phase, is_taken, &mut inner.line) {
+                if line.inside.remove(&seat.address()) && line.inside.is_empty() {
+                    leaving.wakes(&mut line.drains);
+                }
             }
-        }
-        release(inner, leaving);
+        });
     }
 
     /// What holds a seat, and leaves it.

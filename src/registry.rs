@@ -11,7 +11,7 @@ pub use held::{Held, Iter};
 
 use crate::clock::nanoseconds;
 use crate::dogpile::Dogpile;
-use crate::lock::Lock;
+use crate::lock::{Lock, ruled};
 use crate::policy::Policy;
 use crate::sync::{Arc, const_fn};
 use root::Root;
@@ -151,9 +151,41 @@ use std::time::Duration;
 /// ```
 pub struct Registry<K, L = Dogpile, F = fn(&K) -> L> {
     root: Root<K, L>,
-    policy: Option<&'static Policy>,
-    shared_policy: Option<Arc<Policy>>,
+    pub(crate) rules: Rules,
     maker: F,
+}
+
+/// The policy of all locks, but of those that their maker gave another.
+#[derive(Clone)]
+pub(crate) struct Rules {
+    policy: Option<&'static Policy>,
+    shared: Option<Arc<Policy>>,
+}
+
+impl Rules {
+    const NONE: Self = Self { policy: None, shared: None };
+
+    const_fn! {
+        pub(crate) const fn rule(&mut self, policy: &'static Policy) {
+            self.policy = Some(policy);
+        }
+    }
+
+    pub(crate) fn share_rule(&mut self, policy: Arc<Policy>) {
+        *self = Self { policy: None, shared: Some(policy) };
+    }
+
+    /// Gives a lock that was just made the policy of all.
+    fn applied<L: Lock>(&self, mut lock: L) -> L {
+        let status = &mut lock.dogpile_mut().status;
+        match (self.policy, &self.shared) {
+            _ if status.is_ruled() => {}
+            (Some(policy), _) => status.rule(policy),
+            (None, Some(policy)) => status.share_rule(Arc::clone(policy)),
+            (None, None) => {}
+        }
+        lock
+    }
 }
 
 // As for a map of locks behind a mutex that does not poison: a panic leaves nothing half-done in here. A key may be
@@ -188,7 +220,7 @@ impl<K, L, F> Registry<K, L, F> {
         /// ```
         #[must_use]
         pub const fn with_maker(maker: F) -> Self {
-            Self { root: Root::new(), policy: None, shared_policy: None, maker }
+            Self { root: Root::new(), rules: Rules::NONE, maker }
         }
     }
 
@@ -213,7 +245,7 @@ impl<K, L, F> Registry<K, L, F> {
         }
     }
 
-    const_fn! {
+    ruled! {
         /// Has each lock do as `policy` says as a value ages and when creating goes wrong, unless its maker gave it a
         /// policy of its own.
         ///
@@ -221,44 +253,7 @@ impl<K, L, F> Registry<K, L, F> {
         /// over, though nobody hold it, as by [`keep_idle`](Self::keep_idle). For the next pause to be longer it has to
         /// be there when the next failure comes: have `keep_idle` see to that for keys that are seldom used. (And for
         /// an old value to be [served](crate::OnError::ServeStale) there has to be one.)
-        #[must_use]
-        pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
-            self.rule(policy);
-            self
-        }
-    }
-
-    const_fn! {
-        pub(crate) const fn rule(&mut self, policy: &'static Policy) {
-            self.policy = Some(policy);
-        }
-    }
-
-    /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
-    #[must_use]
-    pub fn with_shared_policy(mut self, policy: Arc<Policy>) -> Self {
-        (self.policy, self.shared_policy) = (None, Some(policy));
-        self
-    }
-
-    /// With the policy of another.
-    pub(crate) fn ruled_as<J, M, G>(mut self, other: &Registry<J, M, G>) -> Self {
-        (self.policy, self.shared_policy) = (other.policy, other.shared_policy.clone());
-        self
-    }
-}
-
-impl<K, L: Lock, F> Registry<K, L, F> {
-    /// Gives a lock that was just made the policy of all.
-    fn ruled(&self, mut lock: L) -> L {
-        if !lock.dogpile().is_ruled() {
-            match (self.policy, &self.shared_policy) {
-                (Some(policy), _) => lock.dogpile_mut().rule(policy),
-                (None, Some(policy)) => lock.dogpile_mut().share_rule(Arc::clone(policy)),
-                (None, None) => {}
-            }
-        }
-        lock
+        by rules
     }
 }
 
@@ -276,7 +271,7 @@ impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
     where
         K: Borrow<Q>,
     {
-        self.root.get(key, |key| self.ruled((self.maker)(key)))
+        self.root.get(key, |key| self.rules.applied((self.maker)(key)))
     }
 
     /// As [`get`](Self::get), with a [`Held`] that shares the registry and may outlive the caller.
@@ -300,7 +295,7 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
     where
         K: Clone,
     {
-        self.root.get(key, |key| self.ruled(maker(key)))
+        self.root.get(key, |key| self.rules.applied(maker(key)))
     }
 
     /// The lock of that key, if there is one. It is then in use: its time of being [idle](Self::keep_idle) begins anew

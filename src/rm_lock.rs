@@ -8,7 +8,8 @@
 //! [`Hold`] of it does (L9), and no two `Hold`s live at once.
 
 use crate::error::{LockError, WouldBlock};
-use crate::readers::{HasReaders, Hold, OwnedPass, Owner, Pass, Readers};
+use crate::readers::{HasReaders, Hold, OwnedPass, Owner, Pass, Readers, or_panic};
+use crate::shown::shown_by_deref;
 use crate::sync::{Arc, const_fn};
 use crate::wait::{FOREVER, Patience, Wait, block_on};
 use std::cell::UnsafeCell;
@@ -259,14 +260,6 @@ impl<T: Send + Sync + 'static> RmLock<T> {
     }
 }
 
-#[track_caller]
-fn or_panic<G>(got: Result<G, LockError>) -> G {
-    match got {
-        Ok(guard) => guard,
-        Err(error) => panic!("{error}"),
-    }
-}
-
 impl<T: Send + Sync> HasReaders for RmLock<T> {
     fn readers(&self) -> &Readers {
         &self.readers
@@ -411,17 +404,7 @@ impl<T: ?Sized> Deref for RmLockReadGuard<'_, T> {
     }
 }
 
-impl<T: ?Sized + fmt::Debug> fmt::Debug for RmLockReadGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: ?Sized + fmt::Display> fmt::Display for RmLockReadGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
+shown_by_deref! { [T: ?Sized] RmLockReadGuard<'_, T> }
 
 /// Keeps everybody else out of an [`RmLock`]. Dropping it lets go, also in a panic.
 ///
@@ -436,7 +419,6 @@ impl<T: ?Sized + fmt::Display> fmt::Display for RmLockReadGuard<'_, T> {
 #[must_use = "a guard that is dropped at once guards nothing"]
 pub struct RmLockWriteGuard<'a, T: ?Sized> {
     data: NonNull<T>,
-    #[allow(dead_code)] // it is there to be dropped
     hold: Hold<'a>,
     owns: PhantomData<&'a mut T>,
 }
@@ -491,17 +473,7 @@ impl<T: ?Sized> DerefMut for RmLockWriteGuard<'_, T> {
     }
 }
 
-impl<T: ?Sized + fmt::Debug> fmt::Debug for RmLockWriteGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: ?Sized + fmt::Display> fmt::Display for RmLockWriteGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
+shown_by_deref! { [T: ?Sized] RmLockWriteGuard<'_, T> }
 
 /// Keeps the writers of an [`RmLock`] out, wherever it goes: it owns a share of its lock. For tasks, and to be handed
 /// over.
@@ -581,14 +553,4 @@ impl<T: ?Sized> Deref for OwnedRmLockReadGuard<T> {
     }
 }
 
-impl<T: ?Sized + fmt::Debug> fmt::Debug for OwnedRmLockReadGuard<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: ?Sized + fmt::Display> fmt::Display for OwnedRmLockReadGuard<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
+shown_by_deref! { [T: ?Sized] OwnedRmLockReadGuard<T> }

@@ -49,6 +49,12 @@ struct Entry {
     round: Option<Round>,
 }
 
+impl Entry {
+    fn is(&self, subject: Subject, doing: Doing) -> bool {
+        (self.subject, self.doing) == (subject, doing)
+    }
+}
+
 /// One poll of a creator's future, or of a store's; or the one run that a closure has. It is true once it is *over*: it
 /// has nothing to say any more of what the creation waits for, since the next one has begun, or none will.
 pub(crate) type Round = Arc<Flag>;
@@ -104,23 +110,23 @@ pub(crate) fn address_of<T>(subject: &T) -> Subject {
     ptr::from_ref(subject).addr() as Subject
 }
 
-fn push(entry: Entry) {
-    RUNNING.with(|running| running.borrow_mut().push(entry));
+/// What this thread is in the middle of, outermost first.
+fn here<R>(see: impl FnOnce(&mut Vec<Entry>) -> R) -> R {
+    RUNNING.with(|running| see(&mut running.borrow_mut()))
 }
 
 /// This thread begins to do that.
 pub(crate) fn begin(subject: Subject, doing: Doing) {
-    push(Entry { subject, doing, creation: None, round: None });
+    here(|entries| entries.push(Entry { subject, doing, creation: None, round: None }));
 }
 
 /// This thread has done it, once. Returns the round that it was in.
 fn pop(subject: Subject, doing: Doing) -> Over {
-    RUNNING.with(|running| {
-        let mut running = running.borrow_mut();
-        let at = running.iter().rposition(|entry| (entry.subject, entry.doing) == (subject, doing));
-        let round = at.and_then(|at| running.remove(at).round);
-        if running.is_empty() {
-            drop(take(&mut **running));
+    here(|entries| {
+        let at = entries.iter().rposition(|entry| entry.is(subject, doing));
+        let round = at.and_then(|at| entries.remove(at).round);
+        if entries.is_empty() {
+            drop(take(entries));
         }
         Over(round)
     })
@@ -133,34 +139,34 @@ pub(crate) fn end(subject: Subject, doing: Doing) {
 
 /// Whether this thread is in the middle of that.
 pub(crate) fn is_here(subject: Subject, doing: Doing) -> bool {
-    RUNNING.with(|running| running.borrow().iter().any(|entry| (entry.subject, entry.doing) == (subject, doing)))
+    here(|entries| entries.iter().any(|entry| entry.is(subject, doing)))
 }
 
 /// The creations that this thread is in the middle of, outermost first.
 pub(crate) fn creations_here() -> Vec<Work> {
-    RUNNING.with(|running| running.borrow().iter().filter_map(|entry| entry.creation).collect())
+    here(|entries| entries.iter().filter_map(|entry| entry.creation).collect())
 }
 
 /// Whether this thread is in the middle of any.
 pub(crate) fn creates_here() -> bool {
-    RUNNING.with(|running| running.borrow().iter().any(|entry| entry.creation.is_some()))
+    here(|entries| entries.iter().any(|entry| entry.creation.is_some()))
 }
 
 /// The rounds of those creations, outermost first.
 pub(crate) fn rounds_here() -> Vec<Round> {
-    RUNNING.with(|running| {
-        let mut running = running.borrow_mut();
-        let entries = running.iter_mut().filter(|entry| entry.creation.is_some());
-        entries.map(|entry| Arc::clone(entry.round.get_or_insert_default())).collect()
+    here(|entries| {
+        let creations = entries.iter_mut().filter(|entry| entry.creation.is_some());
+        creations.map(|entry| Arc::clone(entry.round.get_or_insert_default())).collect()
     })
 }
 
 /// Whether they are those.
 pub(crate) fn are_rounds_here(rounds: &[Round]) -> bool {
-    RUNNING.with(|running| {
-        let running = running.borrow();
-        let here = running.iter().filter(|entry| entry.creation.is_some()).map(|entry| entry.round.as_ref());
-        here.map(|round| round.map(Arc::as_ptr)).eq(rounds.iter().map(|round| Some(Arc::as_ptr(round))))
+    here(|entries| {
+        let creations = entries.iter().filter(|entry| entry.creation.is_some());
+        creations
+            .map(|entry| entry.round.as_ref().map(Arc::as_ptr))
+            .eq(rounds.iter().map(|round| Some(Arc::as_ptr(round))))
     })
 }
 
@@ -176,12 +182,11 @@ impl Running {
     /// A part of that creation.
     pub(crate) fn enter(election: &Election, born: Birth, name: Option<&'static str>, doing: Doing) -> Self {
         let subject = address_of(election);
-        push(Entry { subject, doing, creation: Some(Work { subject, ticket: born.ticket, name }), round: None });
+        let creation = Some(Work { subject, ticket: born.ticket, name });
+        here(|entries| entries.push(Entry { subject, doing, creation, round: None }));
         Self { subject, doing, not_send: PhantomData }
     }
-}
 
-impl Running {
     /// This thread has left it for now: what waits in there goes on to, until the next round, or as long as there may
     /// be one.
     pub(crate) fn pause(self) -> Over {

@@ -49,6 +49,7 @@
 
 use crate::clock::Clock;
 use crate::creation::Creation;
+use crate::derived::opaque;
 use crate::dogpile::{Dogpile, Nap};
 use crate::election::Verdict;
 use crate::error::CreateError;
@@ -57,7 +58,6 @@ use crate::runner;
 use crate::sync::{Arc, Deadline, Mutant, Mutex, mutant};
 use crate::wait::TASK;
 use crate::wakers::{Sleeper, wake_all};
-use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -123,11 +123,7 @@ type Boxed<R> = Pin<Box<dyn Future<Output = Option<R>> + Send>>;
 #[allow(clippy::type_complexity)]
 pub struct Making<L: Lock + 'static, R>(Box<dyn FnOnce(OwnCreation<L>, Option<Ending<L, R>>) -> Boxed<R> + Send>);
 
-impl<L: Lock, R> fmt::Debug for Making<L, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Making").finish_non_exhaustive()
-    }
-}
+opaque! { [L: Lock, R] Making<L, R>, "Making" }
 
 impl<L: Lock, R> Making<L, R> {
     pub(crate) fn new<F: Future<Output = Option<R>> + Send + 'static>(
@@ -136,8 +132,16 @@ impl<L: Lock, R> Making<L, R> {
         Self(Box::new(|creation, ending| Box::pin(run(creation.0, ending))))
     }
 
-    pub(crate) fn run(self, creation: OwnCreation<L>, ending: Option<Ending<L, R>>) -> Boxed<R> {
+    fn run(self, creation: OwnCreation<L>, ending: Option<Ending<L, R>>) -> Boxed<R> {
         (self.0)(creation, ending)
+    }
+}
+
+impl<L: Lock, T, E, X> Making<L, Result<T, CreateError<E, X>>> {
+    /// In the access that has its creator back.
+    pub(crate) fn run_here(self, creation: OwnCreation<L>) -> impl Future<Output = Result<T, CreateError<E, X>>> {
+        let running = self.run(creation, None);
+        async move { running.await.unwrap_or(Err(CreateError::Lost)) }
     }
 }
 
@@ -198,11 +202,7 @@ impl<L: Lock, R> Drop for Ending<L, R> {
 /// One that waits for what it has spawned.
 pub struct InFlight<L: Lock + 'static, R>(Shared<L, R>);
 
-impl<L: Lock, R> fmt::Debug for InFlight<L, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InFlight").finish_non_exhaustive()
-    }
-}
+opaque! { [L: Lock, R] InFlight<L, R>, "InFlight" }
 
 impl<L: Lock, R> Drop for InFlight<L, R> {
     fn drop(&mut self) {

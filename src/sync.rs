@@ -29,14 +29,15 @@ use std::task::Waker;
 
 #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
 use imp::Bell;
-pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, count, global, local};
-#[cfg(not(dogpile_loom))]
-pub(crate) use imp::{Deadline, block_by};
 #[cfg(dogpile_loom)]
-pub use imp::{Deadline, block_by, plant};
-pub(crate) use imp::{is_of_this_thread, mutant, together, unique};
+pub use imp::plant;
+pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, count, global, local, mutant};
+pub use imp::{Deadline, block_by};
+#[cfg(all(target_os = "linux", not(any(dogpile_portable, dogpile_loom))))]
+pub(crate) use parking::together;
 #[cfg(dogpile_loom)]
 pub use room::Room;
+use std::cell::Cell;
 pub(crate) use std::sync::{Arc, OnceLock, Weak};
 
 /// A number that orders nothing: the models need not see it.
@@ -106,6 +107,33 @@ pub enum Mutant {
     LooksBeforeItListens,
 }
 
+/// A number that no other call in this process returns, larger than those before it in this thread's view. (The models
+/// do not see how it is made: it orders nothing.)
+pub(crate) fn unique() -> u64 {
+    static NEXT: Counter = Counter::new(0);
+    // Relaxed: only the count itself is asked for.
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+local! {
+    /// Where the data of this thread's own waker lie; 0 if it has none. (Without a destructor, since threads wait in
+    /// those of others.)
+    static OWN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether it is by that waker that this thread parks. (Or it says no: then the thread is woken as a task is.)
+pub(crate) fn is_of_this_thread(waker: &Waker) -> bool {
+    let own = OWN.with(Cell::get);
+    // Nobody else's data lie where ours do.
+    own == waker.data().addr() && own != 0
+}
+
+/// Wakes many threads as one by one, where that saves no calls to a kernel.
+#[cfg(not(all(target_os = "linux", not(any(dogpile_portable, dogpile_loom)))))]
+pub(crate) fn together(wake: impl FnOnce()) {
+    wake();
+}
+
 /// As `block_by`, with a `poll` that need not be called before it is woken: for tests and models.
 #[cfg(any(test, dogpile_loom))]
 pub fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
@@ -138,8 +166,7 @@ fn park_until_ready<T>(
 
 #[cfg(not(dogpile_loom))]
 mod imp {
-    use super::{Mutant, park_until_ready, parking};
-    use std::cell::Cell;
+    use super::{Mutant, OWN, park_until_ready, parking};
     use std::task::Waker;
     use std::time::{Duration, Instant};
 
@@ -170,11 +197,10 @@ mod imp {
 
     #[cfg(all(target_os = "linux", not(dogpile_portable)))]
     pub(super) use parking::Bell;
-    pub(crate) use parking::together;
 
     /// When a wait ends for want of time; a deadline past the end of `Instant` never comes.
     #[derive(Clone, Copy, Debug)]
-    pub(crate) struct Deadline(Option<Instant>);
+    pub struct Deadline(Option<Instant>);
 
     impl Deadline {
         pub(crate) const fn never() -> Self {
@@ -237,36 +263,17 @@ mod imp {
     std::thread_local! {
         // Made once per thread that ever waits. A token left over from an earlier wait only costs one more poll.
         static PARKING: Parking = Parking::new();
-        /// Where the data of this thread's own waker lie; 0 if it has none. (Without a destructor, since threads wait
-        /// in those of others.)
-        static OWN: Cell<usize> = const { Cell::new(0) };
-    }
-
-    /// Whether it is by that waker that this thread parks. (Or it says no: then the thread is woken as a task is.)
-    pub(crate) fn is_of_this_thread(waker: &Waker) -> bool {
-        // Nobody else's data lie where ours do.
-        OWN.get() == waker.data().addr() && OWN.get() != 0
     }
 
     /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
     /// least. Where it is pending, it has arranged for its waker to be woken, and may say when it is to be called again
     /// at the latest.
-    pub(crate) fn block_by<T>(
-        deadline: Deadline,
-        mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
-    ) -> Option<T> {
+    pub fn block_by<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>) -> Option<T> {
         match PARKING.try_with(|parking| parking.block_by(deadline, &mut poll)) {
             Ok(ended) => ended,
             // This thread's locals are already gone: it is waiting inside a destructor of one of them.
             Err(_) => Parking::new().block_by(deadline, &mut poll),
         }
-    }
-
-    /// A number that no other call in this process returns, larger than those before it in this thread's view.
-    pub(crate) fn unique() -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        // Relaxed: only the count itself is asked for.
-        NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
     /// No faults outside the models.
@@ -277,9 +284,8 @@ mod imp {
 
 #[cfg(dogpile_loom)]
 mod imp {
-    use super::{Arc, Mutant, park_until_ready};
+    use super::{Arc, Mutant, OWN, park_until_ready};
     use loom::sync::Condvar;
-    use std::cell::Cell;
     use std::task::{Wake, Waker};
     use std::time::Duration;
 
@@ -406,10 +412,6 @@ mod imp {
 
     impl Wake for Token {
         fn wake(self: Arc<Self>) {
-            self.wake_by_ref();
-        }
-
-        fn wake_by_ref(self: &Arc<Self>) {
             *self.given.lock().unwrap() = true;
             self.changed.notify_one();
         }
@@ -430,27 +432,6 @@ mod imp {
         });
         OWN.with(|own| own.set(outer));
         ended
-    }
-
-    local! {
-        /// As its namesake.
-        static OWN: Cell<usize> = const { Cell::new(0) };
-    }
-
-    /// As its namesake.
-    pub(crate) fn is_of_this_thread(waker: &Waker) -> bool {
-        OWN.with(Cell::get) == waker.data().addr() && !waker.data().is_null()
-    }
-
-    /// No calls into a kernel to save here.
-    pub(crate) fn together(wake: impl FnOnce()) {
-        wake();
-    }
-
-    // A ticket counter outside the model's view: it orders nothing and only has to be unique.
-    pub(crate) fn unique() -> u64 {
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
 
     static PLANTED: std::sync::Mutex<Option<Mutant>> = std::sync::Mutex::new(None);

@@ -17,7 +17,7 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::{Dogpile, Stamped, Status};
 use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, StillStoring};
-use crate::lock::{Elects, Lock, ruled_as_the_dogpile};
+use crate::lock::{Elects, Lock, ruled};
 use crate::readers::{HasReaders, Owner, Readers};
 use crate::registry::Held;
 use crate::sync::{Arc, const_fn};
@@ -174,7 +174,11 @@ impl<C: Clock> SyncReaderDogpile<C> {
         }
     }
 
-    ruled_as_the_dogpile! {}
+    ruled! {
+        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
+        /// [defaults](crate::Policy).
+        by dogpile.status
+    }
 
     /// How many readers wait for a writer right now. Blocks only for the moments in which that changes.
     #[must_use]

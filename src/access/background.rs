@@ -4,12 +4,13 @@ use super::serve::{Served, Serves, ServesInBackground};
 use super::{Access, ByThread, CannotFail, Origin, Reach, Sets, Waits, refused};
 use crate::beside::after;
 use crate::creation::Creation;
+use crate::derived::opaque;
 use crate::error::never;
 use crate::lock::Lock;
 use crate::runner::Runner;
 use crate::wait::Patience;
 use std::convert::Infallible;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 
 /// An access whose creation a [`Runner`] is given, if the access is elected and has an old value to go on with: see
 /// [`Access::in_background`].
@@ -28,9 +29,8 @@ pub struct InBackground<'r, K, S, W, R: ?Sized> {
     pub(super) runner: &'r R,
 }
 
-impl<'a, K: Reach<'a, 'static>, S: Origin<ByThread>, W, R: Runner + ?Sized> InBackground<'_, K, S, W, R>
-where
-    K::Lock: ServesInBackground<S>,
+impl<'a, K: Reach<'a, 'static, Lock: ServesInBackground<S>>, S: Origin<ByThread>, W, R: Runner + ?Sized>
+    InBackground<'_, K, S, W, R>
 {
     fn serve<E: Display>(
         self,
@@ -146,8 +146,4 @@ where
     }
 }
 
-impl<K, S, W, R: ?Sized> fmt::Debug for InBackground<'_, K, S, W, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InBackground").finish_non_exhaustive()
-    }
-}
+opaque! { [K, S, W, R: ?Sized] InBackground<'_, K, S, W, R>, "InBackground" }

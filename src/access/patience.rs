@@ -10,13 +10,7 @@ pub struct Forever;
 
 /// An access waits for others for that long at most.
 #[derive(Clone, Copy, Debug)]
-pub struct AtMost(Duration);
-
-impl AtMost {
-    pub(crate) const fn new(timeout: Duration) -> Self {
-        Self(timeout)
-    }
-}
+pub struct AtMost(pub(super) Duration);
 
 /// How long an access waits for others: [`Forever`], or [`AtMost`] as long as its
 /// [`timeout`](crate::Access::timeout). The trait is sealed.
@@ -33,13 +27,13 @@ pub trait HasPatience {
     fn patience(&self) -> Patience;
 
     /// Of one that cannot fail but by waiting.
-    fn infallible_patience(&self) -> Patience;
+    #[inline]
+    fn infallible_patience(&self) -> Patience {
+        self.patience()
+    }
 
     /// What it has come to.
     fn give<T>(got: Result<T, AcquireError>) -> Self::Gives<T>;
-
-    /// The same, if that is well.
-    fn of<T>(got: T) -> Self::Gives<T>;
 }
 
 impl HasPatience for Forever {
@@ -61,12 +55,6 @@ impl HasPatience for Forever {
     fn give<T>(got: Result<T, AcquireError>) -> T {
         or_deadlock(got)
     }
-
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // a part of the hit path
-    fn of<T>(got: T) -> T {
-        got
-    }
 }
 
 impl HasPatience for AtMost {
@@ -77,20 +65,9 @@ impl HasPatience for AtMost {
         Patience::For(self.0)
     }
 
-    #[inline]
-    fn infallible_patience(&self) -> Patience {
-        self.patience()
-    }
-
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path
     fn give<T>(got: Result<T, AcquireError>) -> Result<T, AcquireError> {
         got
-    }
-
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // a part of the hit path
-    fn of<T>(got: T) -> Result<T, AcquireError> {
-        Ok(got)
     }
 }

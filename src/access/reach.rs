@@ -8,6 +8,7 @@
 
 use crate::beside::Beside;
 use crate::creation::Creation;
+use crate::derived::copied;
 use crate::election::Birth;
 use crate::keeper::Keeper;
 use crate::lock::Lock;
@@ -72,25 +73,23 @@ pub trait Refers<L> {
     fn refer(&self) -> &L;
 }
 
-impl<L> Refers<L> for &L {
-    #[inline]
-    fn refer(&self) -> &L {
-        self
-    }
+macro_rules! refers {
+    ($([$($generics:tt)*] $by:ty, |$this:ident| $lock:expr;)+) => {$(
+        impl<$($generics)*> Refers<L> for $by {
+            #[inline]
+            fn refer(&self) -> &L {
+                let $this = self;
+                $lock
+            }
+        }
+    )+};
 }
 
-impl<L> Refers<L> for &Arc<L> {
-    #[inline]
-    fn refer(&self) -> &L {
-        self
-    }
-}
-
-impl<L> Refers<L> for ForEver<L> {
-    #[inline]
-    fn refer(&self) -> &L {
-        self.0
-    }
+refers! {
+    [L] &L, |this| this;
+    [L] &Arc<L>, |this| this;
+    [L] ForEver<L>, |this| this.0;
+    [K, L: Lock] HeldForEver<'_, K, L>, |this| this.0;
 }
 
 /// What can share an `L`, for ever.
@@ -107,6 +106,12 @@ impl<L> Shares<L> for &Arc<L> {
 impl<L> Shares<L> for ForEver<L> {
     fn share(&self) -> Keeper<'static, L> {
         Keeper::Borrowed(self.0)
+    }
+}
+
+impl<K: Send + Sync, L: Lock + Send + Sync> Shares<L> for HeldForEver<'_, K, L> {
+    fn share(&self) -> Keeper<'static, L> {
+        self.0.keeper()
     }
 }
 
@@ -141,9 +146,7 @@ impl<L: Lock, K: ReachesByTask<L>> ReachByTask<L> for K {}
 
 // Public only because it stands above `ReachByTask`: this module is not. (Its types have no lifetime but one that may be
 // any, and its lock is no type that goes with it: futures that held on to such would not be `Send`.)
-pub trait ReachesByTask<L: Lock>: Copy {
-    fn lock(&self) -> &L;
-
+pub trait ReachesByTask<L: Lock>: Refers<L> + Copy {
     fn owner(&self) -> L::Owner;
 }
 
@@ -157,11 +160,6 @@ pub trait TurnsByTask<L: Beside>: ReachesByTask<L> {
 }
 
 impl<L: Lock<Owner = ()>> ReachesByTask<L> for &L {
-    #[inline]
-    fn lock(&self) -> &L {
-        self
-    }
-
     #[inline]
     fn owner(&self) {}
 }
@@ -180,59 +178,30 @@ impl<'a, L: Beside + Lock<Owner = ()>> TurnsByTask<L> for &'a L {
 }
 
 /// The same, for ever.
-pub trait Owns<L: Lock>: ReachesByTask<L> {
-    fn keeper(&self) -> Keeper<'static, L>;
-}
+pub trait Owns<L: Lock>: ReachesByTask<L> + Shares<L> {}
+
+impl<L: Lock, K: ReachesByTask<L> + Shares<L>> Owns<L> for K {}
 
 /// A reference to a `static`.
 #[derive(Debug)]
 pub struct ForEver<L: 'static>(&'static L);
 
-impl<L> Clone for ForEver<L> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<L> Copy for ForEver<L> {}
-
 /// A reference to what holds an entry of a registry that is there for ever.
 #[derive(Debug)]
 pub struct HeldForEver<'a, K: 'static, L: Lock + 'static>(&'a Held<'static, K, L>);
 
-impl<K, L: Lock> Clone for HeldForEver<'_, K, L> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K, L: Lock> Copy for HeldForEver<'_, K, L> {}
+copied! { [L] ForEver<L> }
+copied! { [K, L: Lock] HeldForEver<'_, K, L> }
 
 macro_rules! owns {
-    ($([$($generics:tt)*] $own:ty where [$($bound:tt)*] |$this:ident| $lock:expr, $keeper:expr, $owner:expr;)+) => {$(
+    ($([$($generics:tt)*] $own:ty where [$($bound:tt)*] |$this:ident| $owner:expr;)+) => {$(
         impl<L: Lock + 'static, $($generics)*> ReachesByTask<L> for $own
         where
             $($bound)*
         {
-            #[inline]
-            fn lock(&self) -> &L {
-                let $this = self;
-                $lock
-            }
-
             fn owner(&self) -> L::Owner {
                 let $this = self;
                 $owner
-            }
-        }
-
-        impl<L: Lock + 'static, $($generics)*> Owns<L> for $own
-        where
-            $($bound)*
-        {
-            fn keeper(&self) -> Keeper<'static, L> {
-                let $this = self;
-                $keeper
             }
         }
 
@@ -243,64 +212,42 @@ macro_rules! owns {
             type Turn = L::TurnByTask<'static>;
 
             fn turn(&self, got: L::GotByTask<Outcome>) -> L::TurnByTask<'static> {
-                ReachesByTask::<L>::lock(self).turn_by_task(got)
+                Refers::<L>::refer(self).turn_by_task(got)
             }
 
             fn turn_to_create(&self, born: Birth) -> L::TurnByTask<'static> {
-                L::turn_by_task_to_create(Creation::new(Owns::<L>::keeper(self), born))
+                L::turn_by_task_to_create(Creation::new(Shares::<L>::share(self), born))
             }
         }
     )+};
 }
 
 owns! {
-    [] ForEver<L> where [] |this| this.0, Keeper::Borrowed(this.0), L::owner_for_ever(this.0);
-    [] &Arc<L> where [] |this| this, Reaches::keeper(*this), L::owner_shared(this);
-    [K: Send + Sync + 'static] HeldForEver<'_, K, L> where [L: Send + Sync]
-        |this| this.0, Reaches::keeper(this.0), L::owner_held(this.0);
+    [] ForEver<L> where [] |this| L::owner_for_ever(this.0);
+    [] &Arc<L> where [] |this| L::owner_shared(this);
+    [K: Send + Sync + 'static] HeldForEver<'_, K, L> where [L: Send + Sync] |this| L::owner_held(this.0);
 }
 
-impl<L> Keeps<L> for ForEver<L> {
-    type Own = Self;
+macro_rules! keeps {
+    ($([$($generics:tt)*] $by:ty => $own:ty, |$this:ident| $owned:expr;)+) => {$(
+        impl<$($generics)*> Keeps<L> for $by {
+            type Own = $own;
 
-    #[inline]
-    fn own(self) -> Self {
-        self
-    }
+            #[inline]
+            fn own(self) -> $own {
+                let $this = self;
+                $owned
+            }
+        }
+    )+};
 }
 
-impl<L> Keeps<L> for &Arc<L> {
-    type Own = Self;
-
-    #[inline]
-    fn own(self) -> Self {
-        self
-    }
-}
-
-impl<K, L: Lock> Keeps<L> for HeldForEver<'_, K, L> {
-    type Own = Self;
-
-    #[inline]
-    fn own(self) -> Self {
-        self
-    }
-}
-
-impl<L> Keeps<L> for &'static L {
-    type Own = ForEver<L>;
-
-    #[inline]
-    fn own(self) -> ForEver<L> {
-        ForEver(self)
-    }
-}
-
-impl<'a, K: Send + Sync + 'static, L: Lock + Send + Sync + 'static> Keeps<L> for &'a Held<'static, K, L> {
-    type Own = HeldForEver<'a, K, L>;
-
-    #[inline]
-    fn own(self) -> HeldForEver<'a, K, L> {
-        HeldForEver(self)
-    }
+keeps! {
+    [L] &'static L => ForEver<L>, |this| ForEver(this);
+    [L] &Arc<L> => Self, |this| this;
+    ['a, K: Send + Sync + 'static, L: Lock + Send + Sync + 'static] &'a Held<'static, K, L> => HeldForEver<'a, K, L>,
+        |this| HeldForEver(this);
+    // What is kept already.
+    [L] ForEver<L> => Self, |this| this;
+    [K, L: Lock] HeldForEver<'_, K, L> => Self, |this| this;
 }

@@ -67,8 +67,7 @@ pub trait ServesSpawned<'x, S: Asks<ByTask>, E>: Lock + 'static {
     fn serve_spawned<V: 'static, F: Future<Output = V> + Send + 'static>(
         reached: impl Owns<Self> + Send + Sync + 'x,
         spawner: &'x (impl Spawner + Sync + ?Sized),
-        getter: S::Getter,
-        setter: S::Setter,
+        source: S,
         creator: impl FnOnce(Shared<Self>) -> F + Send + 'static,
         made: fn(V) -> Result<S::MadeWith, E>,
     ) -> Boxed<'x, ServedByTask<Self, S, E>>;

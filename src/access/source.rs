@@ -10,11 +10,11 @@
 use crate::beside::fetch::Known;
 use crate::cached::Made;
 use crate::clock::Clock;
+use crate::derived::opaque;
 use crate::dogpile::{Dogpile, Sight};
 use crate::election::State;
 use crate::turn::Outcome;
 use std::convert::Infallible;
-use std::fmt;
 use std::future::Ready;
 use std::marker::PhantomData;
 
@@ -225,12 +225,8 @@ pub trait Asks<By> {
     type Error;
     /// Stores what is made.
     type Setter;
-    /// The getter by itself.
-    type Getter;
 
     fn with(made: Self::Made) -> Self::MadeWith;
-
-    fn split(self) -> (Self::Getter, Self::Setter);
 }
 
 impl<By> Asks<By> for Elsewhere {
@@ -239,15 +235,9 @@ impl<By> Asks<By> for Elsewhere {
     type Value = Outcome;
     type Error = Infallible;
     type Setter = Unset;
-    type Getter = ();
 
     #[inline]
     fn with((): ()) {}
-
-    #[inline]
-    fn split(self) -> ((), Unset) {
-        ((), Unset)
-    }
 }
 
 impl<By, T> Asks<By> for Inside<T> {
@@ -256,16 +246,10 @@ impl<By, T> Asks<By> for Inside<T> {
     type Value = T;
     type Error = Infallible;
     type Setter = Unset;
-    type Getter = ();
 
     #[inline]
     fn with(made: T) -> Made<T> {
         Made::new(made)
-    }
-
-    #[inline]
-    fn split(self) -> ((), Unset) {
-        ((), Unset)
     }
 }
 
@@ -275,14 +259,9 @@ impl<R: Finds, F: FnMut() -> R, A: Age<R::Value>, S> Asks<ByThread> for ByGetter
     type Value = R::Value;
     type Error = R::Error;
     type Setter = S;
-    type Getter = F;
 
     fn with(made: A::Made) -> A::Made {
         made
-    }
-
-    fn split(self) -> (F, S) {
-        (self.getter, self.setter)
     }
 }
 
@@ -292,14 +271,9 @@ impl<R: Finds, N: Future<Output = R>, F: FnMut() -> N, A: Age<R::Value>, S> Asks
     type Value = R::Value;
     type Error = R::Error;
     type Setter = S;
-    type Getter = F;
 
     fn with(made: A::Made) -> A::Made {
         made
-    }
-
-    fn split(self) -> (F, S) {
-        (self.getter, self.setter)
     }
 }
 
@@ -353,26 +327,7 @@ impl<V, E, R: Stored<E>, F: FnOnce(&V) -> R> Sets<V, E> for Set<F> {
     }
 }
 
-impl<T> fmt::Debug for Inside<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Inside")
-    }
-}
-
-impl<F, A, S> fmt::Debug for ByGetter<F, A, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ByGetter").finish_non_exhaustive()
-    }
-}
-
-impl<F, M> fmt::Debug for SetByTask<F, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SetByTask")
-    }
-}
-
-impl<F> fmt::Debug for Set<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Set")
-    }
-}
+opaque! { [T] Inside<T>, "Inside" }
+opaque! { [F, A, S] ByGetter<F, A, S>, "ByGetter" }
+opaque! { [F, M] SetByTask<F, M>, "SetByTask" }
+opaque! { [F] Set<F>, "Set" }

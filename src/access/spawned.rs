@@ -4,11 +4,12 @@ use super::serve::{ServedByTask, ServesSpawned};
 use super::{ByTask, CannotFail, Origin, Owns, refused};
 use crate::beside::after;
 use crate::creation::Shared;
+use crate::derived::opaque;
 use crate::error::{AcquireError, never};
 use crate::lock::Lock;
 use crate::spawner::Spawner;
 use std::convert::{Infallible, identity};
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::marker::PhantomData;
 
 /// An access of a task whose creation is spawned, if it is elected, and survives the task that asks: see
@@ -133,17 +134,12 @@ where
     {
         let Self { lock, source, spawner, .. } = self;
         async move {
-            if let Some(got) = lock.lock().look() {
+            if let Some(got) = lock.refer().look() {
                 return Ok(after((source, creator), got));
             }
-            let (getter, setter) = source.split();
-            L::serve_spawned(lock, spawner, getter, setter, creator, made).await
+            L::serve_spawned(lock, spawner, source, creator, made).await
         }
     }
 }
 
-impl<K, L, S, P: ?Sized> fmt::Debug for Spawned<'_, K, L, S, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spawned").finish_non_exhaustive()
-    }
-}
+opaque! { [K, L, S, P: ?Sized] Spawned<'_, K, L, S, P>, "Spawned" }

@@ -9,18 +9,18 @@ use super::{
 use crate::beside::fetch::Lookup;
 use crate::beside::how;
 use crate::beside::lock_mode::{self, Met};
-use crate::beside::{Beside, Guards, OfTask};
-use crate::beside::{Looked, after};
+use crate::beside::{Beside, Guards, Looked, OfTask, after};
 use crate::cached::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::Clock;
 use crate::creation::{Creation, Once};
+use crate::derived::opaque;
 use crate::error::{CreateError, never, or_deadlock, would_deadlock};
 use crate::keeper::Keeper;
 use crate::spawner::Spawner;
 use crate::turn::Outcome;
 use crate::wait::{INFALLIBLE_TASK, TASK, Wait};
 use std::convert::{Infallible, identity};
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::marker::PhantomData;
 
 /// An access of a task that is being described step by step. Its last call gives a future, which does nothing before
@@ -382,7 +382,7 @@ fn create_by_task<L: Beside, K: ReachByTask<L>, V, E: Display>(
     made: impl FnOnce(V) -> Result<(), E>,
 ) -> impl Future<Output = Result<L::GotByTask<Outcome>, CreateError<E>>> {
     async move {
-        let made = how::run_by_task(creation, creator, made).await;
+        let made = creation.run_closure(creator, made).await.map_err(CreateError::Failed);
         lock_mode::created(guards, wait, made).await
     }
 }
@@ -412,7 +412,7 @@ where
         let (lock, mut creator) = (self.lock, Once::new(creator));
         let mut lookup = Lookup::<_, A, _>::new(OfTask::new(lock), wait(), getter);
         async move {
-            let elected = |born| Creation::new(Keeper::Borrowed(lock.lock()), born);
+            let elected = |born| Creation::new(Keeper::Borrowed(lock.refer()), born);
             let run =
                 |creation| how::create_by_task::<L, _, _, _, _, A, _, _, _>(creation, &mut creator, made, &mut setter);
             let got = lookup.create(elected, run).await;
@@ -431,17 +431,13 @@ impl<K: ReachByTask<Cached<T, C>>, T, C: Clock> AsyncAccess<K, Cached<T, C>, Ins
     ) -> impl Future<Output = G> {
         let (lock, mut creator) = (self.lock, Once::new(creator));
         async move {
-            if let Some(guard) = lock.lock().at_once() {
+            if let Some(guard) = lock.refer().at_once() {
                 return end(Ok(after(creator, guard)));
             }
-            let got = lock.lock().get_by_task(wait(), &mut creator, made).await;
+            let got = lock.refer().get_by_task(wait(), &mut creator, made).await;
             end(after(creator, got))
         }
     }
 }
 
-impl<K, L, S> fmt::Debug for AsyncAccess<K, L, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsyncAccess").finish_non_exhaustive()
-    }
-}
+opaque! { [K, L, S] AsyncAccess<K, L, S>, "AsyncAccess" }

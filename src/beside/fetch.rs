@@ -18,6 +18,8 @@
 //!
 //! An access in background that was elected at 1 with a stale value asks the getter for that before it hands the creation
 //! over. If there is none, it creates by itself; if the getter fails, nobody does, and all who wait ask again.
+//!
+//! A thread that reads already takes none of these steps: it asks the getter once, and neither creates nor waits (L9).
 
 use super::how::Elected;
 use super::{Guards, after};
@@ -291,8 +293,8 @@ where
         }
     }
 
-    /// What a thread comes to that reads already: it neither creates nor waits (L9), and so asks once.
-    pub(crate) fn read_on<E>(&mut self) -> impl Future<Output = Result<G::Got<V>, CreateError<E, X>>> {
+    /// What a thread comes to that reads already.
+    fn read_on<E>(&mut self) -> impl Future<Output = Result<G::Got<V>, CreateError<E, X>>> {
         async move {
             let got = self.get().await?.ok_or(CreateError::ReadLockHeld)?;
             let known = self.known(self.lock().election().look());
@@ -377,6 +379,9 @@ where
         elected: impl Fn(Birth) -> N,
     ) -> impl Future<Output = Result<Fetched<G::Got<V>, N>, CreateError<E, X>>> {
         async move {
+            if self.guards.is_nested() {
+                return Ok(Fetched::Value(self.read_on().await?));
+            }
             let (mut served, mut again) = (false, false);
             let mut old = None;
             loop {

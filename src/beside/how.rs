@@ -42,15 +42,6 @@ pub(crate) fn ended<T, E: Display, X, L: Beside>(
     }
 }
 
-/// A task creates.
-pub(crate) fn run_by_task<L: Beside, V, E: Display>(
-    creation: Creation<'_, L>,
-    creator: &mut Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>,
-    made: impl FnOnce(V) -> Result<(), E>,
-) -> impl Future<Output = Result<(), CreateError<E>>> {
-    async move { creation.run_closure(creator, made).await.map_err(CreateError::Failed) }
-}
-
 /// A task creates a value, of what age `A` says, and stores it, if there is a setter.
 pub(crate) fn create_by_task<L, V, T, E, X, A, P, Z, M>(
     creation: Creation<'_, L>,

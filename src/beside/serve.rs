@@ -4,7 +4,7 @@ use super::fetch::Lookup;
 use super::how::ended;
 use super::{Beside, Looked, OfThread, after, lock_mode};
 use crate::access::serve::{Served, Serves, ServesInBackground};
-use crate::access::{Age, Asks, ByGetter, Elsewhere, Finds, Reaches, Sets};
+use crate::access::{Age, ByGetter, Elsewhere, Finds, Reaches, Sets};
 use crate::creation::{Creation, job};
 use crate::error::CreateError;
 use crate::runner::Runner;
@@ -133,17 +133,12 @@ where
         L: 'a,
         Z: Sets<R::Value, E>,
     {
-        let (mut getter, setter) = source.split();
-        let (lock, wait) = (reached.lock(), &Wait::new(patience));
-        let mut lookup = Lookup::<_, A, _>::new(OfThread(lock), wait, || ready(getter()));
-        let got = if lock.is_reading_here() {
-            let got = block_on(lookup.read_on())?;
-            after((creator, setter), got)
-        } else {
-            let elected = |born| Creation::new(reached.keeper(), born);
-            let make = |creation: &Creation<'c, L>| make::<L, A, _, _, _, _>(creation, wait, creator, setter);
-            block_on(lookup.create(elected, |creation| ready(run(creation, make))))?
-        };
+        let ByGetter { mut getter, setter, .. } = source;
+        let wait = &Wait::new(patience);
+        let mut lookup = Lookup::<_, A, _>::new(OfThread(reached.lock()), wait, || ready(getter()));
+        let elected = |born| Creation::new(reached.keeper(), born);
+        let make = |creation: &Creation<'c, L>| make::<L, A, _, _, _, _>(creation, wait, creator, setter);
+        let got = block_on(lookup.create(elected, |creation| ready(run(creation, make))))?;
         Ok(after(getter, got))
     }
 }
@@ -167,31 +162,24 @@ where
     where
         Z: Sets<R::Value, E> + Send + 'static,
     {
-        let (mut getter, setter) = source.split();
-        let (lock, wait) = (reached.lock(), &Wait::new(patience));
-        let mut lookup = Lookup::<_, A, _>::new(OfThread(lock), wait, || ready(getter()));
-        let got = if lock.is_reading_here() {
-            let got = block_on(lookup.read_on())?;
-            after((creator, setter), got)
-        } else {
-            let elected = |born| Creation::new(reached.keeper(), born);
-            let make = |creation: &Creation<'static, L>, wait: &Wait| {
-                make::<L, A, _, _, _, _>(creation, wait, creator, setter)
-            };
-            let creator = Either::new(make);
-            let here = |creation| {
-                let make = creator.take();
-                ready(run(creation, |creation| make(creation, wait)))
-            };
-            let hand_over = |creation| {
-                let make = creator.take();
-                runner.run(job(creation, Creation::is_dead, |creation| {
-                    drop(run(creation, |creation| make(creation, &Wait::new(FOREVER))));
-                }));
-            };
-            let got = block_on(lookup.create_or_hand_over(elected, here, hand_over))?;
-            after(creator, got)
+        let ByGetter { mut getter, setter, .. } = source;
+        let wait = &Wait::new(patience);
+        let mut lookup = Lookup::<_, A, _>::new(OfThread(reached.lock()), wait, || ready(getter()));
+        let elected = |born| Creation::new(reached.keeper(), born);
+        let creator = Either::new(|creation: &Creation<'static, L>, wait: &Wait| {
+            make::<L, A, _, _, _, _>(creation, wait, creator, setter)
+        });
+        let here = |creation| {
+            let make = creator.take();
+            ready(run(creation, |creation| make(creation, wait)))
         };
-        Ok(after(getter, got))
+        let hand_over = |creation| {
+            let make = creator.take();
+            runner.run(job(creation, Creation::is_dead, |creation| {
+                drop(run(creation, |creation| make(creation, &Wait::new(FOREVER))));
+            }));
+        };
+        let got = block_on(lookup.create_or_hand_over(elected, here, hand_over))?;
+        Ok(after((creator, getter), got))
     }
 }

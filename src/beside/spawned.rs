@@ -5,7 +5,7 @@ use super::how::{Elected, ended};
 use super::lock_mode::{self, Met};
 use super::{Beside, Guards, OfTask, after};
 use crate::access::serve::{Boxed, ServedByTask, ServesSpawned};
-use crate::access::{Age, ByGetter, Elsewhere, Finds, Lends, Owns, SetByTask, Stored, Stores, Unset};
+use crate::access::{Age, ByGetter, Elsewhere, Finds, Lends, Owns, SetByTask, Stored, Stores};
 use crate::creation::{Creation, Middle, Shared};
 use crate::dogpile::Sight;
 use crate::error::CreateError;
@@ -119,18 +119,6 @@ impl<L: Lock> Elected for OwnCreation<L> {
     }
 }
 
-/// The access has its creator back.
-fn took_back<L: Beside, T, E, X>(
-    creator: Making<L, Result<T, CreateError<E, X>>>,
-) -> impl FnOnce(OwnCreation<L>) -> Boxed<'static, Result<T, CreateError<E, X>>>
-where
-    T: 'static,
-    E: 'static,
-    X: 'static,
-{
-    |creation| Box::pin(async { creator.run(creation, None).await.unwrap_or(Err(CreateError::Lost)) })
-}
-
 impl<'x, L, E> ServesSpawned<'x, Elsewhere, E> for L
 where
     L: Beside<GotByTask<Outcome>: Send> + 'static,
@@ -143,20 +131,19 @@ where
     fn serve_spawned<V: 'static, F: Future<Output = V> + Send + 'static>(
         reached: impl Owns<L> + Send + Sync + 'x,
         spawner: &'x (impl Spawner + Sync + ?Sized),
-        (): (),
-        _: Unset,
+        _: Elsewhere,
         creator: impl FnOnce(Shared<L>) -> F + Send + 'static,
         made: fn(V) -> Result<(), E>,
     ) -> Boxed<'x, ServedByTask<L, Elsewhere, E>> {
         Box::pin(async move {
-            let lock = reached.lock();
+            let lock = reached.refer();
             let (guards, wait, mut old) = (OfTask::new(reached), &TASK, None);
             let keep = |need, pass: Option<_>| old = pass.map(|pass| (need, pass));
             let born = match lock_mode::access(&guards, None, wait, keep).await? {
                 Met::In(outcome, pass) => return Ok(L::give_to_task(outcome, after(creator, pass))),
                 Met::Elected(born) => born,
             };
-            let elected = |born| OwnCreation(Creation::new(reached.keeper(), born));
+            let elected = |born| OwnCreation(Creation::new(reached.share(), born));
             let in_flight = spawn(spawner, elected(born), making(creator, Plain(made)));
             if let Some((need, pass)) = old {
                 return Ok(L::give_to_task(lock.dogpile().goes_on(need), pass));
@@ -166,69 +153,12 @@ where
                 Came::Made(created) => lock_mode::created(&guards, wait, created).await,
                 Came::Served(()) => Ok(L::give_to_task(Outcome::Waited, guards.enter(wait).await?)),
                 Came::TookBack(creator) => {
-                    lock_mode::create(guards, None, wait, elected, took_back(creator), None::<fn(_)>).await
+                    let run = |creation| creator.run_here(creation);
+                    lock_mode::create(guards, None, wait, elected, run, None::<fn(_)>).await
                 }
             }
         })
     }
-}
-
-/// What makes a value as a getter brings it.
-type MakingOf<L, R, E> = Making<L, Result<<R as Finds>::Value, CreateError<E, <R as Finds>::Error>>>;
-
-/// As that, with a getter.
-async fn fetch_spawned<L, R, Q, A, E>(
-    reached: impl Owns<L>,
-    spawner: &(impl Spawner + ?Sized),
-    getter: impl FnMut() -> Q,
-    making: MakingOf<L, R, E>,
-) -> Result<L::GotByTask<R::Value>, CreateError<E, R::Error>>
-where
-    L: Beside + 'static,
-    R: Finds<Value: Send + 'static, Error: Send + 'static>,
-    Q: Future<Output = R>,
-    A: Age<R::Value>,
-    E: Send + 'static,
-{
-    let mut lookup = Lookup::<_, A, _>::new(OfTask::new(reached), &TASK, getter);
-    let got: Result<_, CreateError<E, R::Error>> = async {
-        let lock = reached.lock();
-        let elected = |born| OwnCreation(Creation::new(reached.keeper(), born));
-        let creation = match lookup.fetch_sparing(elected).await? {
-            Spared::Value(got) => return Ok(after(making, got)),
-            Spared::HandOver(creation, need, got) => {
-                drop(spawn(spawner, creation, making));
-                lock.dogpile().goes_on(need);
-                return Ok(got);
-            }
-            Spared::Create(creation) => creation,
-        };
-        // As of when the getter was called last. That the lock has a value says nothing by itself: it may be fresh while
-        // the store has lost the value. To ask again for that would be a call in vain, and there are no more than two
-        // (L8).
-        let mut seen = creation.0.born().generation;
-        let in_flight = spawn(spawner, creation, making);
-        let generation = || lock.dogpile().election().look().generation();
-        loop {
-            let may_ask = lookup.may_ask();
-            let renewed = || !generation().is_still(seen) && lock.dogpile().has_own_value();
-            let found = |served| (may_ask && (served || renewed())).then_some(served);
-            match lock.dogpile().spawned(&in_flight, found).await? {
-                Came::Made(made) => return lookup.created(made).await,
-                // What is there may be gone already, or too old. If so, it waits for its own creation once more.
-                Came::Served(served) => {
-                    seen = generation();
-                    let got = lookup.get().await?;
-                    if let Some(got) = got.filter(|got| lookup.judge(got) != Sight::Missing || served) {
-                        return Ok(got);
-                    }
-                }
-                Came::TookBack(creator) => return lookup.create(elected, took_back(creator)).await,
-            }
-        }
-    }
-    .await;
-    after(lookup, got)
 }
 
 impl<'x, L, R, Q, F, A, E, P, Z, M> ServesSpawned<'x, ByGetter<F, A, SetByTask<Z, M>>, E> for L
@@ -250,12 +180,54 @@ where
     fn serve_spawned<V: 'static, N: Future<Output = V> + Send + 'static>(
         reached: impl Owns<L> + Send + Sync + 'x,
         spawner: &'x (impl Spawner + Sync + ?Sized),
-        getter: F,
-        setter: SetByTask<Z, M>,
+        ByGetter { getter, setter, .. }: ByGetter<F, A, SetByTask<Z, M>>,
         creator: impl FnOnce(Shared<L>) -> N + Send + 'static,
         made: fn(V) -> Result<A::Made, E>,
     ) -> Boxed<'x, ServedByTask<L, ByGetter<F, A, SetByTask<Z, M>>, E>> {
-        let brings = AgedAndSet::<_, _, _, A, _, _> { made, setter, age: PhantomData };
-        Box::pin(fetch_spawned::<L, R, Q, A, E>(reached, spawner, getter, making(creator, brings)))
+        let making = making(creator, AgedAndSet::<_, _, _, A, _, _> { made, setter, age: PhantomData });
+        Box::pin(async move {
+            let mut lookup = Lookup::<_, A, _>::new(OfTask::new(reached), &TASK, getter);
+            let got: Result<_, CreateError<E, R::Error>> = async {
+                let lock = reached.refer();
+                let elected = |born| OwnCreation(Creation::new(reached.share(), born));
+                let creation = match lookup.fetch_sparing(elected).await? {
+                    Spared::Value(got) => return Ok(after(making, got)),
+                    Spared::HandOver(creation, need, got) => {
+                        drop(spawn(spawner, creation, making));
+                        lock.dogpile().goes_on(need);
+                        return Ok(got);
+                    }
+                    Spared::Create(creation) => creation,
+                };
+                // As of when the getter was called last. That the lock has a value says nothing by itself: it may be
+                // fresh while the store has lost the value. To ask again for that would be a call in vain, and there
+                // are no more than two (L8).
+                let mut seen = creation.0.born().generation;
+                let in_flight = spawn(spawner, creation, making);
+                let generation = || lock.dogpile().election().look().generation();
+                loop {
+                    let may_ask = lookup.may_ask();
+                    let renewed = || !generation().is_still(seen) && lock.dogpile().has_own_value();
+                    let found = |served| (may_ask && (served || renewed())).then_some(served);
+                    match lock.dogpile().spawned(&in_flight, found).await? {
+                        Came::Made(made) => return lookup.created(made).await,
+                        // What is there may be gone already, or too old. If so, it waits for its own creation once
+                        // more.
+                        Came::Served(served) => {
+                            seen = generation();
+                            let got = lookup.get().await?;
+                            if let Some(got) = got.filter(|got| lookup.judge(got) != Sight::Missing || served) {
+                                return Ok(got);
+                            }
+                        }
+                        Came::TookBack(creator) => {
+                            return lookup.create(elected, |creation| creator.run_here(creation)).await;
+                        }
+                    }
+                }
+            }
+            .await;
+            after(lookup, got)
+        })
     }
 }

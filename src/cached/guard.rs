@@ -2,10 +2,10 @@
 
 use super::Node;
 use crate::election::Generation;
+use crate::shown::shown_by_deref;
 use crate::sync::Arc;
 use crate::sync::cell::{Loaded, loaded};
 use crate::turn::Outcome;
-use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -108,14 +108,4 @@ impl<T> From<CachedGuard<T>> for Arc<T> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for CachedGuard<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: fmt::Display> fmt::Display for CachedGuard<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
+shown_by_deref! { [T] CachedGuard<T> }

@@ -3,7 +3,7 @@
 use super::access::Access;
 use super::{Cached, CachedGuard, Made, Renewal};
 use crate::access::serve::{Boxed, Served, ServedByTask, Serves, ServesInBackground, ServesSpawned};
-use crate::access::{Inside, Owns, Reaches, Unset};
+use crate::access::{Inside, Owns, Reaches};
 use crate::clock::Clock;
 use crate::creation::{Once, Shared, job};
 use crate::dogpile::Need;
@@ -115,8 +115,7 @@ where
     fn serve_spawned<V: 'static, F: Future<Output = V> + Send + 'static>(
         reached: impl Owns<Self> + Send + Sync + 'x,
         spawner: &'x (impl Spawner + Sync + ?Sized),
-        (): (),
-        _: Unset,
+        _: Inside<T>,
         creator: impl FnOnce(Shared<Cached<T, C>>) -> F + Send + 'static,
         made: fn(V) -> Result<Made<T>, E>,
     ) -> Boxed<'x, ServedByTask<Self, Inside<T>, E>> {
@@ -130,12 +129,12 @@ where
             Some(renewal.into_creation()?.renewed(made).map_err(CreateError::Failed))
         });
         Box::pin(async move {
-            let (cached, wait) = (reached.lock(), &TASK);
+            let (cached, wait) = (reached.refer(), &TASK);
             let (born, need) = match cached.settle(wait).await? {
                 Access::Got(guard) => return Ok(guard),
                 Access::Elected(born, need) => (born, need),
             };
-            let elected = |born| OwnCreation(Renewal::new(reached.keeper(), born));
+            let elected = |born| OwnCreation(Renewal::new(reached.share(), born));
             let renewal = elected(born);
             // Before it queues: see `tray`.
             let tray = (need == Need::Missing).then(|| cached.trays.share());
@@ -150,13 +149,7 @@ where
             match cached.dogpile.spawned(&in_flight, found).await? {
                 Came::Made(created) => cached.created(created),
                 Came::Served(guard) => Ok(guard),
-                Came::TookBack(creator) => {
-                    let run = |born| async move {
-                        let made = creator.run(elected(born), None).await;
-                        made.unwrap_or(Err(CreateError::Lost))
-                    };
-                    cached.get_by(wait, run).await
-                }
+                Came::TookBack(creator) => cached.get_by(wait, |born| creator.run_here(elected(born))).await,
             }
         })
     }

@@ -3,11 +3,12 @@
 use super::{CachedFn, CachedOf, kind};
 use crate::access::serve::{Boxed, ServesSpawned};
 use crate::access::{
-    AsyncFunction, FunctionKeptAsync, Owns, ReachesByTask, Refers, Shares, SpawnedFunction, SpawnedKept, Unset,
+    AsyncFunction, FunctionKeptAsync, Inside, ReachesByTask, Refers, Shares, SpawnedFunction, SpawnedKept,
 };
 use crate::cached::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::{Clock, MonotonicClock};
 use crate::creation::Shared;
+use crate::derived::copied;
 use crate::error::CreateError;
 use crate::keeper::Keeper;
 use crate::spawner::Spawner;
@@ -224,71 +225,43 @@ pub trait SpawnedFails<T, C: Clock, Kind> {
 }
 
 macro_rules! spawned_creators {
-    ($([$($error_type:ident)?] $kind:ty: ($($renewal:ident)?) $given:ty, $error:ty, |$made:ident| $result:expr;)+) => {
-        $(spawned_creators! {
-            @ [$($error_type: Display)?] [$($error_type: Display + Send + 'static)?]
-            $kind, [$($renewal)?], $given, $error, |$made| $result
-        })+
-    };
-    (@ [$($fails:tt)*] [$($generic:tt)*] $kind:ty, [], $given:ty, $error:ty, |$made:ident| $result:expr) => {
-        impl<T, C: Clock, R, F, $($fails)*> SpawnedFails<T, C, $kind> for F
+    ($([$($error_type:ident)?] $kind:ty: ($($static:lifetime, $renewal:ident: $handle:ty)?) $given:ty, $error:ty,
+        |$made:ident| $result:expr;)+
+    ) => {$(
+        impl<T $(: $static)?, C: Clock $(+ $static)?, R, F, $($error_type: Display)?> SpawnedFails<T, C, $kind> for F
         where
             R: Future<Output = $given>,
-            F: Fn() -> R,
+            F: Fn($($handle)?) -> R,
         {
             type Error = $error;
         }
 
-        impl<T: 'static, C: Clock + 'static, R, F, $($generic)*> SpawnedCreator<T, C, $kind> for F
+        impl<T: 'static, C: Clock + 'static, R, F, $($error_type: Display + Send + 'static)?>
+            SpawnedCreator<T, C, $kind> for F
         where
             R: Future<Output = $given> + Send + 'static,
-            F: Fn() -> R,
+            F: Fn($($handle)?) -> R,
         {
             type Given = $given;
             type Creating = R;
 
-            fn create_spawned(&self, _: Shared<Cached<T, C>>) -> R {
-                self()
+            fn create_spawned(&self, _renewal: Shared<Cached<T, C>>) -> R {
+                $(let $renewal = _renewal;)?
+                self($($renewal)?)
             }
 
             fn made($made: $given) -> Result<Made<T>, $error> {
                 $result
             }
         }
-    };
-    (@ [$($fails:tt)*] [$($generic:tt)*] $kind:ty, [$renewal:ident], $given:ty, $error:ty, |$made:ident| $result:expr) => {
-        impl<T: 'static, C: Clock + 'static, R, F, $($fails)*> SpawnedFails<T, C, $kind> for F
-        where
-            R: Future<Output = $given>,
-            F: Fn(Shared<Cached<T, C>>) -> R,
-        {
-            type Error = $error;
-        }
-
-        impl<T: 'static, C: Clock + 'static, R, F, $($generic)*> SpawnedCreator<T, C, $kind> for F
-        where
-            R: Future<Output = $given> + Send + 'static,
-            F: Fn(Shared<Cached<T, C>>) -> R,
-        {
-            type Given = $given;
-            type Creating = R;
-
-            fn create_spawned(&self, $renewal: Shared<Cached<T, C>>) -> R {
-                self($renewal)
-            }
-
-            fn made($made: $given) -> Result<Made<T>, $error> {
-                $result
-            }
-        }
-    };
+    )+};
 }
 
 spawned_creators! {
     [] kind::Plain: () T, Infallible, |made| Ok(Made::new(made));
     [E] kind::FallibleFuture: () Result<T, E>, E, |made| made.map(Made::new);
-    [] kind::With: (renewal) Made<T>, Infallible, |made| Ok(made);
-    [E] kind::FallibleFutureWith: (renewal) Result<Made<T>, E>, E, |made| made;
+    [] kind::With: ('static, renewal: Shared<Cached<T, C>>) Made<T>, Infallible, |made| Ok(made);
+    [E] kind::FallibleFutureWith: ('static, renewal: Shared<Cached<T, C>>) Result<Made<T>, E>, E, |made| made;
 }
 
 impl<T, F: AsyncCreator<T, C, Kind>, C: Clock, Kind> AsyncFunction<Kind> for CachedFn<T, F, C> {
@@ -320,34 +293,26 @@ impl<T, F: AsyncCreator<T, C, Kind>, C: Clock, Kind> AsyncFunction<Kind> for Cac
 #[derive(Debug)]
 pub struct OwnCached<K, F>(K, PhantomData<fn() -> F>);
 
-impl<K: Clone, F> Clone for OwnCached<K, F> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone(), PhantomData)
+copied! { [K: Copy, F] OwnCached<K, F> }
+
+impl<T, F, C: Clock, K: Refers<CachedFn<T, F, C>>> Refers<Cached<T, C>> for OwnCached<K, F> {
+    fn refer(&self) -> &Cached<T, C> {
+        &self.0.refer().cached
     }
 }
 
-impl<K: Copy, F> Copy for OwnCached<K, F> {}
-
-impl<T, F, C, K> ReachesByTask<Cached<T, C>> for OwnCached<K, F>
-where
-    K: Refers<CachedFn<T, F, C>> + Copy,
-    C: Clock,
-{
-    fn lock(&self) -> &Cached<T, C> {
-        &self.0.refer().cached
-    }
-
+impl<T, F, C: Clock, K: Refers<CachedFn<T, F, C>> + Copy> ReachesByTask<Cached<T, C>> for OwnCached<K, F> {
     fn owner(&self) {}
 }
 
-impl<T, F, C, K> Owns<Cached<T, C>> for OwnCached<K, F>
+impl<T, F, C, K> Shares<Cached<T, C>> for OwnCached<K, F>
 where
     T: Send + Sync + 'static,
     F: Send + Sync + 'static,
     C: Clock + 'static,
     K: Shares<CachedFn<T, F, C>>,
 {
-    fn keeper(&self) -> Keeper<'static, Cached<T, C>> {
+    fn share(&self) -> Keeper<'static, Cached<T, C>> {
         CachedOf::keeper(self.0)
     }
 }
@@ -374,6 +339,6 @@ where
         // One hold for the creation, one for its creator.
         let kept = shared.share();
         let creator = move |renewal| kept.creator.create_spawned(renewal);
-        Cached::serve_spawned(OwnCached(shared, PhantomData), spawner, (), Unset, creator, F::made)
+        Cached::serve_spawned(OwnCached(shared, PhantomData), spawner, Inside(PhantomData), creator, F::made)
     }
 }

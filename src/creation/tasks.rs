@@ -33,23 +33,21 @@ impl<F> Once<F> {
     }
 }
 
-/// A part of a creation that is a future: made, polled and dropped as such. `running` notes that it is, as long as what
-/// it gives lives.
-struct Part<'p, F, R: Fn() -> Running> {
+/// A part of a creation that is a future: made, polled and dropped as such.
+struct Part<'p, F> {
     future: Pin<&'p mut Option<F>>,
-    running: R,
+    of: &'p Middle<'p>,
+    doing: Doing,
     /// What it waits for since it was last polled.
     round: Over,
     /// It is being polled; or that has panicked.
     polled: bool,
-    /// See [`Creation`].
-    cancelled: &'p Flag,
 }
 
-impl<F: Future, R: Fn() -> Running> Part<'_, F, R> {
+impl<F: Future> Part<'_, F> {
     fn poll(&mut self, make: &mut Once<impl FnOnce() -> F>, context: &mut Context<'_>) -> Poll<F::Output> {
         self.round = Over::default();
-        let running = (self.running)();
+        let running = self.of.running(self.doing);
         self.polled = true;
         if self.future.is_none() {
             self.future.set(Some(make.take()()));
@@ -61,12 +59,12 @@ impl<F: Future, R: Fn() -> Running> Part<'_, F, R> {
     }
 }
 
-impl<F, R: Fn() -> Running> Drop for Part<'_, F, R> {
+impl<F> Drop for Part<'_, F> {
     fn drop(&mut self) {
         self.round = Over::default();
-        let _running = (self.running)();
+        let _running = self.of.running(self.doing);
         // Of parts within parts, the outermost says it last. Relaxed: as `entered`, see `end`.
-        self.cancelled.store(thread::panicking() && !self.polled, Ordering::Relaxed);
+        self.of.cancelled.store(thread::panicking() && !self.polled, Ordering::Relaxed);
         self.future.set(None);
     }
 }
@@ -178,18 +176,23 @@ pub(crate) struct Middle<'a> {
     born: Birth,
     name: Option<&'static str>,
     entered: &'a Flag,
+    /// See [`Creation`].
     cancelled: &'a Flag,
 }
 
 impl Middle<'_> {
+    /// Notes that this thread is in the middle of it, as long as what this gives lives.
+    pub(super) fn running(&self, doing: Doing) -> Running {
+        Running::enter(self.election, self.born, self.name, doing)
+    }
+
     /// Makes and polls a future as part of the creation.
     pub(crate) fn part<F: Future>(self, doing: Doing, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
         // Relaxed: see `end`.
         self.entered.store(true, Ordering::Relaxed);
-        let (mut make, cancelled) = (Once::new(make), self.cancelled);
+        let mut make = Once::new(make);
         async move {
-            let running = || Running::enter(self.election, self.born, self.name, doing);
-            let mut part = Part { future: pin!(None), running, round: Over::default(), polled: false, cancelled };
+            let mut part = Part { future: pin!(None), of: &self, doing, round: Over::default(), polled: false };
             poll_fn(|context| part.poll(&mut make, context)).await
         }
     }

@@ -13,7 +13,7 @@ use super::aging::Sight;
 use super::{Dogpile, Nap};
 use crate::clock::Clock;
 use crate::election::{Birth, State, Verdict};
-use crate::error::{Refusal, WaitCycle};
+use crate::error::{AcquireError, Refusal, WaitCycle};
 use crate::freshness::{Freshness, Look};
 use crate::running::is_creating_here;
 use crate::sync::{Mutant, mutant};
@@ -96,7 +96,7 @@ impl<C: Clock> Dogpile<C> {
                         Verdict::Elected(born) => return Ok(Settled::Elected { born, waited: true }),
                         Verdict::LookAgain => return Ok(Settled::LookAgain),
                         Verdict::Paused(pause) => return Err(self.paused(pause)),
-                        Verdict::WouldDeadlock(cycle) => return Err(Refusal::WouldDeadlock(cycle)),
+                        Verdict::WouldDeadlock(cycle) => return Err(Refusal(AcquireError::WouldDeadlock(cycle))),
                         Verdict::Moved => {}
                     }
                 } else if closed && wait.hears_of_pauses() {
@@ -115,9 +115,9 @@ impl<C: Clock> Dogpile<C> {
     fn wait_for_creation(&self, seen: State, wait: &Wait) -> impl Future<Output = Result<Verdict, Refusal>> {
         async move {
             if is_creating_here(&self.election) {
-                return Err(Refusal::WouldDeadlock(WaitCycle::of(vec![self.policy().name()])));
+                return Err(Refusal(AcquireError::WouldDeadlock(WaitCycle::of(vec![self.policy().name()]))));
             }
-            let deadline = wait.begin().ok_or(Refusal::TimedOut)?;
+            let deadline = wait.begin().ok_or(Refusal(AcquireError::TimedOut))?;
             let mut queued = Queued { of: self, since: self.clock.now(), waits: false };
             let mut waiter = self.election.wait(seen, wait.hears_of_pauses()).blocking(!wait.is_of_a_task());
             let mut reminder = self.reminder();
@@ -137,7 +137,7 @@ impl<C: Clock> Dogpile<C> {
                 return Ok(Verdict::Elected(self.begun(born, Some(queued.since))));
             }
             drop(queued);
-            verdict.ok_or(Refusal::TimedOut)
+            verdict.ok_or(Refusal(AcquireError::TimedOut))
         }
     }
 

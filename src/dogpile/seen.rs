@@ -22,9 +22,11 @@ impl<C: Clock> Drop for Unbegun<'_, C> {
 
 /// # Being seen
 impl<C: Clock> Dogpile<C> {
-    fn observer(&self) -> Option<(&'static dyn Observer, Source)> {
-        let policy = self.policy();
-        policy.observer().map(|observer| (observer, Source { name: policy.name() }))
+    /// Tells the observer, if there is one.
+    fn observed(&self, tell: impl FnOnce(&dyn Observer, Source)) {
+        if let Some(observer) = self.policy().observer() {
+            tell(observer, Source { name: self.policy().name() });
+        }
     }
 
     /// Counts the end of a creation.
@@ -34,9 +36,7 @@ impl<C: Clock> Dogpile<C> {
 
     /// Tells of it, once it is over.
     pub(crate) fn tell(&self, end: &End<'_>, took: u64) {
-        if let Some((observer, of)) = self.observer() {
-            tell(observer, of, end, took);
-        }
+        self.observed(|observer, of| tell(observer, of, end, took));
     }
 
     /// Tells that an access goes on with a stale value.
@@ -56,9 +56,7 @@ impl<C: Clock> Dogpile<C> {
 
     #[cold]
     pub(super) fn tell_stale_by_rule(&self) {
-        if let Some((observer, of)) = self.observer() {
-            observer.served_stale(of);
-        }
+        self.observed(|observer, of| observer.served_stale(of));
     }
 
     /// Runs what is the user's between an election and whatever answers for it. If it panics, the creation stands down,
@@ -103,8 +101,6 @@ impl<C: Clock> Dogpile<C> {
     }
 
     fn tell_wait(&self, took: u64) {
-        if let Some((observer, of)) = self.observer() {
-            observer.waited(of, Duration::from_nanos(took));
-        }
+        self.observed(|observer, of| observer.waited(of, Duration::from_nanos(took)));
     }
 }

@@ -6,10 +6,11 @@
 //! `hold`, whose meaning is told in [`election`](crate::election): until when there is a pause, or from when on a
 //! creation is overdue.
 
-use super::Dogpile;
+use super::{Dogpile, Status};
 use crate::clock::{Clock, nanoseconds};
 use crate::election::{Birth, Failure, Pause, State, Timer};
-use crate::error::Refusal;
+use crate::error::{AcquireError, Refusal};
+use crate::lock::ruled;
 use crate::observer::Tally;
 use crate::policy::Policy;
 use crate::running::is_creating_here;
@@ -56,17 +57,6 @@ impl Terms {
         pub(super) const fn none() -> Self {
             Self { policy: None, more: OnceBox::new() }
         }
-    }
-
-    const_fn! {
-        const fn set(&mut self, policy: &'static Policy) {
-            self.policy = Some(policy);
-        }
-    }
-
-    fn share(&mut self, policy: Arc<Policy>) {
-        self.policy = None;
-        self.more = OnceBox::with_value(Box::new(More::new(Some(policy))));
     }
 
     pub(super) fn find(&self) -> Option<&Policy> {
@@ -193,40 +183,31 @@ impl<C: Clock> Dogpile<C> {
     }
 }
 
-/// # Policy
-impl<C: Clock> Dogpile<C> {
-    const_fn! {
-        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
-        /// [defaults](Policy).
-        #[must_use]
-        pub const fn with_policy(mut self, policy: &'static Policy) -> Self {
-            self.rule(policy);
-            self
-        }
+impl<C: Clock> Status<C> {
+    /// Whether it was given a policy of its own.
+    pub(crate) fn is_ruled(&self) -> bool {
+        self.terms.find().is_some()
     }
 
     const_fn! {
         pub(crate) const fn rule(&mut self, policy: &'static Policy) {
-            self.status.terms.set(policy);
-            self.status.election.be_ruled();
+            self.terms.policy = Some(policy);
+            self.election.be_ruled();
         }
     }
 
-    /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
-    #[must_use]
-    pub fn with_shared_policy(mut self, policy: Arc<Policy>) -> Self {
-        self.share_rule(policy);
-        self
-    }
-
     pub(crate) fn share_rule(&mut self, policy: Arc<Policy>) {
-        self.status.terms.share(policy);
-        self.status.election.be_ruled();
+        self.terms = Terms { policy: None, more: OnceBox::with_value(Box::new(More::new(Some(policy)))) };
+        self.election.be_ruled();
     }
+}
 
-    /// Whether it was given a policy of its own.
-    pub(crate) fn is_ruled(&self) -> bool {
-        self.terms.find().is_some()
+/// # Policy
+impl<C: Clock> Dogpile<C> {
+    ruled! {
+        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
+        /// [defaults](Policy).
+        by status
     }
 
     /// Whether nobody is to be elected who can do without: somebody creates who is not overdue, or there is a pause.
@@ -286,7 +267,7 @@ impl<C: Clock> Dogpile<C> {
     /// What is said of a pause, to an access that has no value to go on with.
     pub(crate) fn paused(&self, pause: Pause) -> Refusal {
         let retry_in = Duration::from_nanos(pause.until.saturating_sub(self.clock.now()));
-        Refusal::Paused { retry_in, cause: pause.cause }
+        Refusal(AcquireError::Paused { retry_in, cause: pause.cause })
     }
 
     /// What it takes to give a creation up, as of now: a pause that it was elected in goes on.

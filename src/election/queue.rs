@@ -101,14 +101,14 @@ impl Book {
     }
 
     /// Takes out all accesses.
-    fn take_all(&mut self) -> BTreeMap<u64, Waiting> {
+    pub(super) fn take_all(&mut self) -> BTreeMap<u64, Waiting> {
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
         self.without_creator = 0;
         mem::take(&mut self.accesses)
     }
 
     /// Takes out the accesses that have waited since `born` or before. Tickets and generations grow together.
-    fn take_until(&mut self, born: Generation) -> BTreeMap<u64, Waiting> {
+    pub(super) fn take_until(&mut self, born: Generation) -> BTreeMap<u64, Waiting> {
         let later = self.accesses.iter().find(|(_, waiting)| waiting.since > born).map(|(ticket, _)| *ticket);
         let later = later.map(|ticket| self.accesses.split_off(&ticket)).unwrap_or_default();
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
@@ -118,15 +118,15 @@ impl Book {
         mem::replace(&mut self.accesses, later)
     }
 
-    /// Tells those accesses to look again. They stay in their places until they do, so that whoever creates first
+    /// Tells all accesses to look again. They stay in their places until they do, so that whoever creates first
     /// serves them.
-    fn tell_again(&mut self, whom: impl Fn(&&mut Waiting) -> bool) -> Vec<Sleeper> {
-        Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(&whom));
-        let told = self.accesses.values_mut().filter(whom).map(|waiting| {
+    pub(super) fn tell_again(&mut self) -> Vec<Sleeper> {
+        Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
+        let tell = |waiting: &mut Waiting| {
             waiting.again = true;
             waiting.sleeper.take()
-        });
-        told.collect()
+        };
+        self.accesses.values_mut().map(tell).collect()
     }
 
     /// Lets those go who wait for the end of a store.
@@ -178,7 +178,7 @@ impl Book {
 
     /// Gives the first in line the baton, leaving out those who were told of a pause or cannot be elected; returns whom
     /// to wake, unless it has been woken already.
-    fn call_next(&mut self) -> Option<Sleeper> {
+    pub(super) fn call_next(&mut self) -> Option<Sleeper> {
         let can = |waiting: &Waiting| waiting.can_create() || mutant(Mutant::CalledWithoutCreator);
         let first = self.accesses.values_mut().find(|waiting| can(waiting))?;
         if first.called {
@@ -224,22 +224,7 @@ pub(super) fn release(mut book: MutexGuard<'_, Lazy>, mut wake: Wake) {
     wake_all(&mut wake);
 }
 
-pub(super) fn take_all(book: &mut Lazy) -> BTreeMap<u64, Waiting> {
-    book.as_mut().map(|book| book.take_all()).unwrap_or_default()
-}
-
-pub(super) fn take_until(book: &mut Lazy, born: Generation) -> BTreeMap<u64, Waiting> {
-    book.as_mut().map(|book| book.take_until(born)).unwrap_or_default()
-}
-
-pub(super) fn all_again(book: &mut Lazy) -> Vec<Sleeper> {
-    book.as_mut().map(|book| book.tell_again(|_| true)).unwrap_or_default()
-}
-
-pub(super) fn call_next(book: &mut Lazy) -> Option<Sleeper> {
-    book.as_mut()?.call_next()
-}
-
-pub(super) fn wake_if_alone(book: &mut Lazy) -> Vec<Sleeper> {
-    book.as_mut().map(|book| book.wake_if_alone()).unwrap_or_default()
+/// What becomes of the book; nothing, if there is none.
+pub(super) fn in_book<R: Default>(book: &mut Lazy, change: impl FnOnce(&mut Book) -> R) -> R {
+    book.as_mut().map(|book| change(book)).unwrap_or_default()
 }

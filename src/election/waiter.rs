@@ -1,6 +1,6 @@
 //! Those who wait: for a creation, or for the end of a store.
 
-use super::queue::{Book, Lazy, Pause, Role, Waiting, Wake, release, wake_if_alone};
+use super::queue::{Book, Lazy, Pause, Role, Waiting, Wake, in_book, release};
 use super::{Birth, Election, State, Timer};
 use crate::cycle::Edges;
 use crate::error::WaitCycle;
@@ -170,11 +170,11 @@ impl<'a> Waiter<'a> {
 
     /// Takes itself out of the queue with a verdict.
     fn go(&mut self, mut book: MutexGuard<'_, Lazy>, ticket: u64, verdict: Verdict) -> Poll<Verdict> {
-        let left = book.as_mut().and_then(|book| book.remove(ticket));
+        let left = in_book(&mut book, |book| book.remove(ticket));
         let mut wake = Wake::default();
         // One that was told of a pause could not create any more, and whoever told it has seen to the others.
         if !matches!(verdict, Verdict::Paused(_)) {
-            wake.again = wake_if_alone(&mut book);
+            wake.again = in_book(&mut book, Book::wake_if_alone);
         }
         release(book, wake);
         drop(left); // a waker
@@ -232,7 +232,7 @@ impl Drop for StoreEnd<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             let mut book = self.election.book.lock();
-            let left = book.as_mut().and_then(|book| book.invalidations.remove(&ticket));
+            let left = in_book(&mut book, |book| book.invalidations.remove(&ticket));
             release(book, Wake::default());
             drop(left); // a waker
         }

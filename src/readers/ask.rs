@@ -1,7 +1,7 @@
 //! The long way in for readers: there is a writer, or no number, record or free entry yet.
 
-use super::line::{Inner, release};
-use super::{CLOSED, Kind, Readers, Record, Seat, counter_here};
+use super::line::Inner;
+use super::{CLOSED, Readers, Record, Seat, counter_here};
 use crate::error::LockError;
 use crate::running::{Doing, begin};
 use crate::sync::{Ordering, unique};
@@ -14,22 +14,26 @@ impl Readers {
     /// The long way to a pass.
     #[cold]
     pub(super) fn ask_bound(&self, wait: &Wait) -> Result<Seat<'_>, LockError> {
-        let seat = block_on(self.ask(Kind::Bound, wait))?;
+        // Before the mutex: it may take another one, and memory.
+        let seat = block_on(self.ask(Record::here_or_taken(), wait))?;
         if seat.record.is_none() {
             begin(self.number(), Doing::Reading);
         }
         Ok(seat)
     }
 
-    /// The long way in: there is a writer, or no number, record or free entry yet.
+    /// The long way in: there is a writer, or no number, record or free entry yet. Without a `record` it leads to a seat
+    /// that any thread may leave.
     #[cold]
-    pub(super) fn ask(&self, kind: Kind, wait: &Wait) -> impl Future<Output = Result<Seat<'_>, LockError>> {
+    pub(super) fn ask(
+        &self,
+        record: Option<&'static Record>,
+        wait: &Wait,
+    ) -> impl Future<Output = Result<Seat<'_>, LockError>> {
         async move {
             if self.is_writing_here() {
                 return Err(LockError::WriteLockHeld);
             }
-            // Before the mutex: it may take another one, and memory.
-            let record = if kind == Kind::Bound { Record::here_or_taken() } else { None };
             let mut asking = Ask { readers: self, record, nested: self.is_reading_here(), ticket: None };
             if let Poll::Ready(seat) = asking.poll(Waker::noop()) {
                 return Ok(seat);
@@ -53,21 +57,21 @@ struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     fn poll(&mut self, waker: &Waker) -> Poll<Seat<'a>> {
-        let (mut sleeper, mut leaving) = (Sleeper::of(waker), Leaving::default());
-        let mut inner = self.readers.inner.lock();
-        self.readers.be_numbered();
-        // Relaxed: the flag changes under the mutex, which is held.
-        let open = self.readers.gate.load(Ordering::Relaxed) & CLOSED == 0;
-        if open || self.nested || self.is_admitted(&inner) {
-            let seat = self.sit(&mut inner);
-            self.leave_line(&mut inner, &mut leaving);
-            release(inner, leaving);
-            return Poll::Ready(seat);
-        }
-        let line = inner.line.get_or_insert_default();
-        let ticket = *self.ticket.get_or_insert_with(unique);
-        mem::swap(&mut line.readers.entry(ticket).or_default().sleeper, &mut sleeper);
-        Poll::Pending
+        let mut sleeper = Sleeper::of(waker);
+        self.readers.change(|inner, leaving| {
+            self.readers.be_numbered();
+            // Relaxed: the flag changes under the mutex, which is held.
+            let open = self.readers.gate.load(Ordering::Relaxed) & CLOSED == 0;
+            if open || self.nested || self.is_admitted(inner) {
+                let seat = self.sit(inner);
+                self.leave_line(inner, leaving);
+                return Poll::Ready(seat);
+            }
+            let line = inner.line.get_or_insert_default();
+            let ticket = *self.ticket.get_or_insert_with(unique);
+            mem::swap(&mut line.readers.entry(ticket).or_default().sleeper, &mut sleeper);
+            Poll::Pending
+        })
     }
 
     fn is_admitted(&self, inner: &Inner) -> bool {
@@ -102,10 +106,7 @@ impl<'a> Ask<'a> {
 impl Drop for Ask<'_> {
     fn drop(&mut self) {
         if self.ticket.is_some() {
-            let mut leaving = Leaving::default();
-            let mut inner = self.readers.inner.lock();
-            self.leave_line(&mut inner, &mut leaving);
-            release(inner, leaving);
+            self.readers.change(|inner, leaving| self.leave_line(inner, leaving));
         }
     }
 }

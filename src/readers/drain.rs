@@ -1,10 +1,10 @@
 //! The way in for writers: a turn, a look at all seats, and a wait for those that are taken.
 
-use super::line::{Inner, Line, Phase, release};
-use super::{CLOSED, COUNTERS, Readers, StaysOnItsThread, record};
+use super::line::{Inner, Line, Phase};
+use super::{CLOSED, Readers, StaysOnItsThread, record};
 use crate::error::LockError;
 use crate::running::{Doing, Which, begin, end};
-use crate::sync::{MutexGuard, Ordering, fences, unique};
+use crate::sync::{Ordering, fences, unique};
 use crate::wait::{Wait, block_on};
 use crate::wakers::{Leaving, Sleeper};
 use std::collections::BTreeSet;
@@ -130,80 +130,67 @@ impl Drain<'_> {
     /// Takes the turn, or a place in line.
     fn begin(&mut self, waker: &Waker) -> Poll<()> {
         let readers = self.readers;
-        let (mut sleeper, mut leaving) = (Sleeper::of(waker), Leaving::default());
-        let mut inner = readers.inner.lock();
-        readers.be_numbered();
-        // Relaxed: the heavy fence puts it before the look, and readers in line take the mutex.
-        readers.gate.fetch_or(CLOSED, Ordering::Relaxed);
-        let phase = inner.phase;
-        let is_first = |line: &Line| {
-            let first = line.writers.first_key_value().map(|(ticket, _)| *ticket);
-            line.admitted == 0
-                && match self.stage {
-                    Stage::InLine(ticket) => first == Some(ticket),
-                    _ => first.is_none(),
+        let mut sleeper = Sleeper::of(waker);
+        let in_line = match self.stage {
+            Stage::InLine(ticket) => Some(ticket),
+            _ => None,
+        };
+        readers.change(|inner, leaving| {
+            readers.be_numbered();
+            // Relaxed: the heavy fence puts it before the look, and readers in line take the mutex.
+            readers.gate.fetch_or(CLOSED, Ordering::Relaxed);
+            let is_first = |line: &Line| line.admitted == 0 && line.writers.keys().next().copied() == in_line;
+            if inner.phase == Phase::Idle && inner.line.as_deref().is_none_or(is_first) {
+                inner.phase = Phase::Closing;
+                self.stage = Stage::Closing;
+                if let (Some(ticket), Some(line)) = (in_line, &mut inner.line) {
+                    line.leave(ticket, leaving);
                 }
-        };
-        if phase == Phase::Idle && inner.line.as_deref().is_none_or(is_first) {
-            inner.phase = Phase::Closing;
-            if let (Stage::InLine(ticket), Some(line)) =
-                (mem::replace(&mut self.stage, Stage::Closing), &mut inner.line)
-            {
-                line.leave(ticket, &mut leaving);
+                return Poll::Ready(());
             }
-            release(inner, leaving);
-            return Poll::Ready(());
-        }
-        let ticket = match self.stage {
-            Stage::InLine(ticket) => ticket,
-            _ => unique(),
-        };
-        self.stage = Stage::InLine(ticket);
-        mem::swap(inner.line.get_or_insert_default().writers.entry(ticket).or_default(), &mut sleeper);
-        Poll::Pending
+            let ticket = in_line.unwrap_or_else(unique);
+            self.stage = Stage::InLine(ticket);
+            mem::swap(inner.line.get_or_insert_default().writers.entry(ticket).or_default(), &mut sleeper);
+            Poll::Pending
+        })
     }
 
     /// Lists the seats that are taken; goes in if there are none.
     fn look(&mut self, waker: &Waker) -> Poll<()> {
         let readers = self.readers;
-        let (mut sleeper, leaving) = (Sleeper::of(waker), Leaving::default());
-        let mut inner = readers.inner.lock();
-        let mut inside = BTreeSet::new();
-        record::walk(readers.number(), |entry| {
-            inside.insert(entry);
-        });
-        let counters = (0..COUNTERS).filter(|counter| readers.counted(*counter));
-        inside.extend(counters.map(|counter| readers.seat_at(counter).address()));
-        if inside.is_empty() {
-            return self.done(inner, leaving);
-        }
-        inner.phase = Phase::Draining;
-        self.stage = Stage::Draining;
-        let line = inner.line.get_or_insert_default();
-        line.inside = inside;
-        mem::swap(&mut line.drains, &mut sleeper);
-        Poll::Pending
+        let mut sleeper = Sleeper::of(waker);
+        readers.change(|inner, leaving| {
+            let mut inside = BTreeSet::new();
+            inside.extend(record::walk(readers.number()).chain(readers.counted()));
+            if inside.is_empty() {
+                return self.done(inner, leaving);
+            }
+            inner.phase = Phase::Draining;
+            self.stage = Stage::Draining;
+            let line = inner.line.get_or_insert_default();
+            line.inside = inside;
+            mem::swap(&mut line.drains, &mut sleeper);
+            Poll::Pending
+        })
     }
 
     fn go_in(&mut self, waker: &Waker) -> Poll<()> {
-        let (mut sleeper, leaving) = (Sleeper::of(waker), Leaving::default());
-        let mut inner = self.readers.inner.lock();
-        match &mut inner.line {
+        let mut sleeper = Sleeper::of(waker);
+        self.readers.change(|inner, leaving| match &mut inner.line {
             Some(line) if !line.inside.is_empty() => {
                 mem::swap(&mut line.drains, &mut sleeper);
                 Poll::Pending
             }
             _ => self.done(inner, leaving),
-        }
+        })
     }
 
-    fn done(&mut self, mut inner: MutexGuard<'_, Inner>, mut leaving: Leaving) -> Poll<()> {
+    fn done(&mut self, inner: &mut Inner, leaving: &mut Leaving) -> Poll<()> {
         inner.phase = Phase::Writing;
         self.stage = Stage::Done;
         if let Some(line) = &mut inner.line {
             leaving.drops(&mut line.drains);
         }
-        release(inner, leaving);
         Poll::Ready(())
     }
 }
@@ -211,17 +198,14 @@ impl Drain<'_> {
 impl Drop for Drain<'_> {
     fn drop(&mut self) {
         match self.stage {
-            Stage::InLine(ticket) => {
-                let mut leaving = Leaving::default();
-                let mut inner = self.readers.inner.lock();
+            Stage::InLine(ticket) => self.readers.change(|inner, leaving| {
                 if let Some(line) = &mut inner.line {
-                    line.leave(ticket, &mut leaving);
+                    line.leave(ticket, leaving);
                 }
                 if inner.phase == Phase::Idle {
-                    self.readers.next(&mut inner, &mut leaving);
+                    self.readers.next(inner, leaving);
                 }
-                release(inner, leaving);
-            }
+            }),
             Stage::Closing | Stage::Draining => self.readers.end_turn(),
             Stage::Outside | Stage::Done => {}
         }

@@ -2,7 +2,7 @@
 
 use super::{CLOSED, Readers, Seat};
 use crate::running::Which;
-use crate::sync::{Mutant, MutexGuard, Ordering, mutant};
+use crate::sync::{Mutant, Ordering, mutant};
 use crate::wakers::{Leaving, Sleeper};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,31 +63,34 @@ impl Line {
     }
 }
 
-/// Releases the mutex, gives memory back, and wakes, in this order.
-pub(super) fn release(mut inner: MutexGuard<'_, Inner>, leaving: Leaving) {
-    let empty = inner.line.take_if(|line| line.is_empty());
-    drop(inner);
-    drop(empty);
-    drop(leaving);
-}
-
 impl Readers {
-    /// Ends a writer's turn, written or not.
-    pub(super) fn end_turn(&self) {
+    /// Changes what is under the mutex; then releases that, gives memory back, and wakes, in this order.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Inner, &mut Leaving) -> R) -> R {
         let mut leaving = Leaving::default();
         let mut inner = self.inner.lock();
-        (inner.phase, inner.writer) = (Phase::Idle, None);
-        if let Some(line) = &mut inner.line {
-            line.inside.clear();
-            leaving.drops(&mut line.drains);
-            for asking in line.readers.values_mut() {
-                asking.admitted = true;
-                leaving.wakes(&mut asking.sleeper);
+        let changed = change(&mut inner, &mut leaving);
+        let empty = inner.line.take_if(|line| line.is_empty());
+        drop(inner);
+        drop(empty);
+        drop(leaving);
+        changed
+    }
+
+    /// Ends a writer's turn, written or not.
+    pub(super) fn end_turn(&self) {
+        self.change(|inner, leaving| {
+            (inner.phase, inner.writer) = (Phase::Idle, None);
+            if let Some(line) = &mut inner.line {
+                line.inside.clear();
+                leaving.drops(&mut line.drains);
+                for asking in line.readers.values_mut() {
+                    asking.admitted = true;
+                    leaving.wakes(&mut asking.sleeper);
+                }
+                line.admitted = line.readers.len();
             }
-            line.admitted = line.readers.len();
-        }
-        self.next(&mut inner, &mut leaving);
-        release(inner, leaving);
+            self.next(inner, leaving);
+        });
     }
 
     /// Nobody has the turn: calls the first writer in line, or opens the gate.

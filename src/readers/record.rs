@@ -199,21 +199,12 @@ impl Record {
 
     #[cold]
     fn give_up(&self) {
-        // Relaxed, both: this thread is the only one to write them.
+        // Relaxed: this thread is the only one to write it.
         self.leaving.store(LATE, Ordering::Relaxed);
-        let mut is_clear = true;
-        for entry in &self.entries {
-            match entry.load(Ordering::Relaxed) {
-                0 => {}
-                number => {
-                    is_clear = false;
-                    begin(number, Doing::Reading);
-                }
-            }
-        }
+        let left = self.numbers().inspect(|number| begin(*number, Doing::Reading)).count();
         // Release: pairs with the acquire in `is_free`.
         self.taken.store(false, Ordering::Release);
-        if is_clear {
+        if left == 0 {
             self.count_free();
         }
     }
@@ -273,8 +264,8 @@ impl Record {
     #[cold]
     fn leave_late(&self, entry: &AtomicU64, number: u64) {
         end(number, Doing::Reading);
-        // Relaxed: nobody takes it before the store below.
-        let is_last = self.entries.iter().filter(|entry| entry.load(Ordering::Relaxed) != 0).count() == 1;
+        // Nobody takes it before the store below.
+        let is_last = self.numbers().count() == 1;
         // Release: as in `leave`, and pairs with the acquire in `is_free`: the last that we do with the record.
         entry.store(0, Ordering::Release);
         fences::light(fences::is_asymmetric());
@@ -283,27 +274,28 @@ impl Record {
         }
     }
 
+    /// The numbers in its entries. On its own thread, or where nobody else can have it.
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        // Relaxed: ours alone.
+        self.entries.iter().map(|entry| entry.load(Ordering::Relaxed)).filter(|number| *number != 0)
+    }
+
     /// Whether one of the entries has that number. On its own thread.
     pub(super) fn holds(&self, number: u64) -> bool {
-        // Relaxed: ours alone.
-        self.entries.iter().any(|entry| entry.load(Ordering::Relaxed) == number)
+        self.numbers().any(|held| held == number)
     }
 }
 
-/// Calls `found` with the address of each entry of any thread that has that number.
-pub(super) fn walk(number: u64, mut found: impl FnMut(usize)) {
+/// The addresses of all entries, of any thread, that have that number.
+pub(super) fn walk(number: u64) -> impl Iterator<Item = usize> {
     // Acquire: pairs with the release in `count_free`. If all are free here, all who had one have left before this, and
     // what they read they have read.
     let in_use = |block: &&Block| block.free.load(Ordering::Acquire) != IN_A_BLOCK;
-    for record in blocks().filter(in_use).flat_map(|block| &block.records) {
-        for entry in &record.entries {
-            // Acquire: pairs with the releases in `leave` and `enter`. If the number is not there, all who had it have
-            // left before this, and what they read they have read.
-            if entry.load(Ordering::Acquire) == number {
-                found(ptr::from_ref(entry).addr());
-            }
-        }
-    }
+    let entries = blocks().filter(in_use).flat_map(|block| &block.records).flat_map(|record| &record.entries);
+    // Acquire: pairs with the releases in `leave` and `enter`. If the number is not there, all who had it have left
+    // before this, and what they read they have read.
+    let have_it = entries.filter(move |entry| entry.load(Ordering::Acquire) == number);
+    have_it.map(|entry| ptr::from_ref(entry).addr())
 }
 
 #[cfg(all(test, not(dogpile_loom)))]

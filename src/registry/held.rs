@@ -5,6 +5,7 @@ use super::root::Root;
 use super::shard::Entry;
 use crate::access::Reaches;
 use crate::clock::Clock;
+use crate::derived::opaque;
 use crate::dogpile::Dogpile;
 use crate::keeper::Keeper;
 use crate::lock::Lock;
@@ -173,8 +174,4 @@ impl<'a, K, L: Lock> Iterator for Iter<'a, K, L> {
     }
 }
 
-impl<K, L: Lock> fmt::Debug for Iter<'_, K, L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Iter").finish_non_exhaustive()
-    }
-}
+opaque! { [K, L: Lock] Iter<'_, K, L>, "Iter" }

@@ -37,18 +37,17 @@ mod real {
     const IDLE: Duration = Duration::from_secs(10);
 
     #[derive(Default)]
-    struct Clockwork {
-        entries: Monitor<Entries>,
-    }
-
-    #[derive(Default)]
     struct Entries {
         by_time: BTreeMap<(Instant, u64), Sleeper>,
         /// There is a thread.
         runs: bool,
     }
 
-    static CLOCKWORK: PerProcess<Clockwork> = PerProcess::new();
+    static ENTRIES: PerProcess<Monitor<Entries>> = PerProcess::new();
+
+    fn here() -> &'static Monitor<Entries> {
+        ENTRIES.get_or_init(Monitor::default)
+    }
 
     /// Wakes a task once, unless it is set anew or dropped before.
     #[derive(Debug, Default)]
@@ -60,7 +59,7 @@ mod real {
             let new = at.and_then(Deadline::at).map(|at| ((at, unique()), Sleeper::of(waker)));
             let old = mem::replace(&mut self.0, new.as_ref().map(|(key, _)| *key));
             if old.is_some() || new.is_some() {
-                Clockwork::here().replace(old, new);
+                replace(old, new);
             }
         }
     }
@@ -68,57 +67,52 @@ mod real {
     impl Drop for Alarm {
         fn drop(&mut self) {
             if let Some(old) = self.0.take() {
-                Clockwork::here().replace(Some(old), None);
+                replace(Some(old), None);
             }
         }
     }
 
-    impl Clockwork {
-        fn here() -> &'static Self {
-            CLOCKWORK.get_or_init(Self::default)
-        }
-
-        fn replace(&'static self, old: Option<(Instant, u64)>, new: Option<((Instant, u64), Sleeper)>) {
-            let mut entries = self.entries.lock();
-            let gone = old.and_then(|key| entries.by_time.remove(&key));
-            let mut unheard = Sleeper::default();
-            if let Some((key, sleeper)) = new {
-                entries.by_time.insert(key, sleeper);
-                if !entries.runs {
-                    entries.runs = thread::Builder::new().name("dogpile".to_owned()).spawn(|| self.run()).is_ok();
-                } else if entries.by_time.first_key_value().is_some_and(|(first, _)| *first == key) {
-                    self.entries.tell_one();
-                }
-                if !entries.runs {
-                    unheard = entries.by_time.remove(&key).unwrap_or_default();
-                }
+    fn replace(old: Option<(Instant, u64)>, new: Option<((Instant, u64), Sleeper)>) {
+        let monitor = here();
+        let mut entries = monitor.lock();
+        let gone = old.and_then(|key| entries.by_time.remove(&key));
+        let mut unheard = Sleeper::default();
+        if let Some((key, sleeper)) = new {
+            entries.by_time.insert(key, sleeper);
+            if !entries.runs {
+                entries.runs = thread::Builder::new().name("dogpile".to_owned()).spawn(|| run(monitor)).is_ok();
+            } else if entries.by_time.first_key_value().is_some_and(|(first, _)| *first == key) {
+                monitor.tell_one();
             }
-            drop(entries);
-            drop(gone); // a waker
-            // There is no thread to be had: better it asks again and again than never.
-            wake_all(&mut unheard);
+            if !entries.runs {
+                unheard = entries.by_time.remove(&key).unwrap_or_default();
+            }
         }
+        drop(entries);
+        drop(gone); // a waker
+        // There is no thread to be had: better it asks again and again than never.
+        wake_all(&mut unheard);
+    }
 
-        fn run(&self) {
-            let mut entries = self.entries.lock();
-            loop {
-                let later = entries.by_time.split_off(&(Instant::now(), u64::MAX));
-                let mut due = mem::replace(&mut entries.by_time, later);
-                if !due.is_empty() {
-                    drop(entries);
-                    wake_all(&mut due);
-                    drop(due);
-                    entries = self.entries.lock();
-                } else if let Some(((first, _), _)) = entries.by_time.first_key_value() {
-                    let left = first.saturating_duration_since(Instant::now());
-                    (entries, _) = self.entries.wait(entries, left);
-                } else {
-                    let out_of_time;
-                    (entries, out_of_time) = self.entries.wait(entries, IDLE);
-                    if out_of_time && entries.by_time.is_empty() {
-                        entries.runs = false;
-                        return;
-                    }
+    fn run(monitor: &Monitor<Entries>) {
+        let mut entries = monitor.lock();
+        loop {
+            let later = entries.by_time.split_off(&(Instant::now(), u64::MAX));
+            let mut due = mem::replace(&mut entries.by_time, later);
+            if !due.is_empty() {
+                drop(entries);
+                wake_all(&mut due);
+                drop(due);
+                entries = monitor.lock();
+            } else if let Some(((first, _), _)) = entries.by_time.first_key_value() {
+                let left = first.saturating_duration_since(Instant::now());
+                (entries, _) = monitor.wait(entries, left);
+            } else {
+                let out_of_time;
+                (entries, out_of_time) = monitor.wait(entries, IDLE);
+                if out_of_time && entries.by_time.is_empty() {
+                    entries.runs = false;
+                    return;
                 }
             }
         }
@@ -164,7 +158,7 @@ mod real {
                 late.set(Some(after(3_600_000)), Waker::noop());
                 soon.set(Some(after(1)), waker);
             });
-            assert!(Clockwork::here().entries.lock().by_time.contains_key(&late.0.unwrap()));
+            assert!(here().lock().by_time.contains_key(&late.0.unwrap()));
         }
 
         #[test]
@@ -176,7 +170,7 @@ mod real {
             let second = other.0.unwrap();
             drop(alarm);
             other.set(None, Waker::noop());
-            let entries = Clockwork::here().entries.lock();
+            let entries = here().lock();
             assert!(!entries.by_time.contains_key(&first) && !entries.by_time.contains_key(&second));
         }
     }

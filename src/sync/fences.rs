@@ -82,24 +82,16 @@ mod native {
     pub(crate) fn heavy() {
         // For the full fences of those who do not count on the kernel.
         fence(Ordering::SeqCst);
+        // On other platforms all pay.
+        #[cfg(all(target_os = "linux", not(dogpile_portable)))]
         if is_asymmetric() {
-            ask_for_a_fence();
+            membarrier(MembarrierCommand::PrivateExpedited).unwrap_or_else(|error| {
+                panic!(
+                    "a writer cannot tell who is reading: membarrier worked when this process began, and now fails \
+                     with \"{error}\". Install a system-call filter that forbids it before the first read, or allow it."
+                )
+            });
         }
-    }
-
-    #[cfg(all(target_os = "linux", not(dogpile_portable)))]
-    fn ask_for_a_fence() {
-        if let Err(error) = membarrier(MembarrierCommand::PrivateExpedited) {
-            panic!(
-                "a writer cannot tell who is reading: membarrier worked when this process began, and now fails with \
-                 \"{error}\". Install a system-call filter that forbids it before the first read, or allow it."
-            );
-        }
-    }
-
-    #[cfg(not(all(target_os = "linux", not(dogpile_portable))))]
-    fn ask_for_a_fence() {
-        unreachable!("no asymmetric fences on this platform");
     }
 }
 

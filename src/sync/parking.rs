@@ -37,8 +37,3 @@ impl Place {
         true
     }
 }
-
-/// Wakes many threads as one by one.
-pub(crate) fn together(wake: impl FnOnce()) {
-    wake();
-}

@@ -8,8 +8,8 @@
 //! that has it takes what that one had for its own, if no process in between has used it. So does a child that is the
 //! first of a namespace of its own, where its parent was the first of another.)
 
+use crate::derived::opaque;
 use crate::sync::once::OnceBox;
-use std::fmt;
 use std::process;
 
 /// A place for what each process makes when it first needs it.
@@ -56,8 +56,4 @@ impl<T> PerProcess<T> {
     }
 }
 
-impl<T> fmt::Debug for PerProcess<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PerProcess").finish_non_exhaustive()
-    }
-}
+opaque! { [T] PerProcess<T>, "PerProcess" }

@@ -77,28 +77,6 @@ impl<'a, T> ReadGuard<'a, T> {
     }
 }
 
-impl<T> Deref for ReadGuard<'_, T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-impl<T> DerefMut for ReadGuard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.value
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.value.fmt(f)
-    }
-}
-
 /// Keeps the resource of a [`SyncReaderDogpile`] where it is, wherever it goes itself: it owns a share of its lock. For
 /// tasks, and to be handed over.
 ///
@@ -134,27 +112,33 @@ impl<T> OwnedReadGuard<T> {
     }
 }
 
-impl<T> Deref for OwnedReadGuard<T> {
-    type Target = T;
+macro_rules! brings_its_value {
+    ($($guard:ty),+) => {$(
+        impl<T> Deref for $guard {
+            type Target = T;
 
-    #[inline]
-    fn deref(&self) -> &T {
-        &self.value
-    }
+            #[inline]
+            fn deref(&self) -> &T {
+                &self.value
+            }
+        }
+
+        impl<T> DerefMut for $guard {
+            #[inline]
+            fn deref_mut(&mut self) -> &mut T {
+                &mut self.value
+            }
+        }
+
+        impl<T: fmt::Debug> fmt::Debug for $guard {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.value.fmt(f)
+            }
+        }
+    )+};
 }
 
-impl<T> DerefMut for OwnedReadGuard<T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.value
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for OwnedReadGuard<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.value.fmt(f)
-    }
-}
+brings_its_value! { ReadGuard<'_, T>, OwnedReadGuard<T> }
 
 /// Keeps every reader of a [`SyncReaderDogpile`] out, and every other writer. Dropping it lets go, also in a panic.
 ///

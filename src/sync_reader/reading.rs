@@ -28,13 +28,17 @@ impl<C: Clock> SyncReaderDogpile<C> {
         None
     }
 
-    /// Whether one who has waited may take the value for fresh.
-    fn is_fresh_to(&self, outcome: Outcome) -> bool {
-        match outcome {
+    /// The turn of an access that has met `outcome`, and has this guard.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a part of the hit path
+    fn turn_after<'c, G>(&self, outcome: Outcome, guard: G) -> ReadTurn<'c, C, G> {
+        let is_fresh = match outcome {
             Outcome::Fresh => true,
+            // One who has waited may take the value for fresh.
             Outcome::Waited => self.has_own_fresh_value(),
             _ => false,
-        }
+        };
+        if is_fresh { ReadTurn::Fresh(guard) } else { ReadTurn::Stale(guard) }
     }
 }
 
@@ -43,9 +47,9 @@ fn or_kept<W>(alone: Result<W, WriteLockError>) -> Result<Option<W>, Refusal> {
     match alone {
         Ok(alone) => Ok(Some(alone)),
         Err(WriteLockError::Superseded | WriteLockError::Dead) => Ok(None),
-        Err(WriteLockError::TimedOut) => Err(Refusal::TimedOut),
-        Err(WriteLockError::ReadLockHeld) => Err(Refusal::ReadLockHeld),
-        Err(WriteLockError::WriteLockHeld) => Err(Refusal::WriteLockHeld),
+        Err(WriteLockError::TimedOut) => Err(LockError::TimedOut.into()),
+        Err(WriteLockError::ReadLockHeld) => Err(LockError::ReadLockHeld.into()),
+        Err(WriteLockError::WriteLockHeld) => Err(LockError::WriteLockHeld.into()),
         Err(WriteLockError::InsidePublish) => Err(LockError::InsidePublish.into()),
     }
 }
@@ -110,9 +114,7 @@ impl<C: Clock> Besides for SyncReaderDogpile<C> {
     where
         Self: 'a + 'c,
     {
-        let is_fresh = self.is_fresh_to(*guard);
-        let guard = ReadGuard::map(guard, drop);
-        if is_fresh { ReadTurn::Fresh(guard) } else { ReadTurn::Stale(guard) }
+        self.turn_after(*guard, ReadGuard::map(guard, drop))
     }
 
     fn turn_to_create<'a, 'c>(creation: Creation<'c, Self>) -> ReadTurn<'c, C, ReadGuard<'a>>
@@ -126,9 +128,7 @@ impl<C: Clock> Besides for SyncReaderDogpile<C> {
     where
         Self: 'c,
     {
-        let is_fresh = self.is_fresh_to(*guard);
-        let guard = OwnedReadGuard::map(guard, drop);
-        if is_fresh { ReadTurn::Fresh(guard) } else { ReadTurn::Stale(guard) }
+        self.turn_after(*guard, OwnedReadGuard::map(guard, drop))
     }
 
     fn turn_by_task_to_create<'c>(creation: Creation<'c, Self>) -> ReadTurn<'c, C, OwnedReadGuard>

@@ -19,7 +19,7 @@ use super::{AsyncWriteGuard, SyncReaderDogpile, WriteGuard};
 use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::error::{LockError, WouldBlock, WriteLockError};
-use crate::readers::{Hold, LooseHold};
+use crate::readers::{Hold, LooseHold, or_panic};
 use crate::running::is_storing_here;
 use crate::wait::{FOREVER, Patience, TASK, Wait};
 use std::time::Duration;
@@ -40,10 +40,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// and was installed after the first read).
     #[track_caller]
     pub fn acquire_write_lock(&self) -> WriteGuard<'_> {
-        match self.write(FOREVER) {
-            Ok(guard) => guard,
-            Err(error) => panic!("{error}"),
-        }
+        or_panic(self.write(FOREVER))
     }
 
     /// As [`acquire_write_lock`](Self::acquire_write_lock), but never blocks on anybody.
@@ -102,12 +99,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// A task that holds a guard of this lock waits for itself: see [`AsyncWriteGuard`]. And a future of this that is
     /// neither polled nor dropped keeps all others out who come anew.
     pub fn acquire_write_lock_async(&self) -> impl Future<Output = AsyncWriteGuard<'_>> {
-        async move {
-            match self.hold_loosely().await {
-                Ok(hold) => AsyncWriteGuard::new(hold, None),
-                Err(error) => panic!("{error}"),
-            }
-        }
+        async move { AsyncWriteGuard::new(or_panic(self.hold_loosely().await), None) }
     }
 
     fn hold_loosely(&self) -> impl Future<Output = Result<LooseHold<'_>, LockError>> {
