@@ -164,8 +164,9 @@ tsan() {
     host=$(rustc +nightly -vV | sed -n 's/^host: //p')
     say "tsan: ThreadSanitizer over the concurrent tests"
     sanitize tsan "" --test contract --test dogpile --test getter_mode --test stamped_mode --test waiters \
-        --test worked_examples --test rm_lock --test full_fences --test sync_reader --test cached --test registry \
-        --test cached_by_key --test policy --test chaos --test background --test seen --test destructors --test tasks
+        --test worked_examples --test rm_lock --test full_fences --test sync_reader --test cached --test reader \
+        --test registry --test cached_by_key --test policy --test chaos --test background --test seen --test destructors --test tasks \
+        --test asked --test wants --test by_key_many --test by_key_bounds
     say "tsan: ThreadSanitizer over the readers, with full fences"
     sanitize tsan-portable "--cfg dogpile_portable" --test contract --test worked_examples --test sync_reader
 }

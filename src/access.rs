@@ -12,7 +12,7 @@
 //! |---|---|---|
 //! | `K` | what the lock is reached by | a [`Reach`], or for tasks a [`ReachByTask`] |
 //! | `S` | where the value is | an [`Origin`] |
-//! | `W` | how long the access waits | [`Forever`] or [`AtMost`] |
+//! | `W` | how long the access waits, and for what | [`Forever`] or [`AtMost`], and around them [`Wanting`] and [`Sharing`] |
 
 mod background;
 mod function;
@@ -25,9 +25,9 @@ mod tasks;
 
 pub use background::InBackground;
 pub(crate) use function::SpawnedKept;
-pub use function::{Anew, AsyncFunction, ByItself, Calls, Function, FunctionInBackground, SpawnedFunction};
+pub use function::{AsyncFunction, ByBatch, ByItself, Calls, Function, FunctionInBackground, SpawnedFunction};
 pub(crate) use function::{Kept as FunctionKept, KeptAsync as FunctionKeptAsync};
-pub use patience::{AtMost, Forever, Waits};
+pub use patience::{AtMost, Forever, Sharing, Tells, Waits, Wanting};
 pub use reach::{ForEver, Keep, Kept, Reach, ReachByTask};
 pub(crate) use reach::{Keeps, Owns, Reaches, ReachesByTask, Refers, Shares, TurnsByTask};
 pub(crate) use source::{Age, Fails, Finds, Lends, Sets, Stores};
@@ -41,13 +41,14 @@ pub use tasks::AsyncAccess;
 use crate::beside::{Beside, Besides, Looked, OfThread, after, lock_mode};
 use crate::creation::Creation;
 use crate::derived::opaque;
+use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, never, or_deadlock};
+use crate::failure::{Cause, Takes};
 use crate::lock::Lock;
 use crate::runner::Runner;
-use crate::wait::{Patience, Wait, block_on};
+use crate::wait::{Glance, Patience, Wait, Wants, block_on};
 use serve::{Served, Serves};
 use std::convert::Infallible;
-use std::fmt::Display;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -104,6 +105,18 @@ use std::time::Duration;
 /// // The lock is not a `static`, and the creation is to outlive the caller.
 /// let lock = Arc::new(Dogpile::never_expires());
 /// Dogpile::kept(&lock).in_background(&POOL).or_create(|| { /* rebuild */ });
+///
+/// // A new value within a second; or else the old one, while another thread creates.
+/// LOCK.access().soft_timeout(soon).in_background(&POOL).or_create(|| { /* rebuild */ });
+///
+/// // The caller was refused with the value, and asks for a newer one. The others carry on with the old one.
+/// LOCK.access().renew_if(LOCK.generation()).or_create(|| { /* rebuild */ });
+///
+/// // The value is made anew, though it is fresh, and though there is a pause.
+/// LOCK.access().anew().or_create(|| { /* rebuild */ });
+///
+/// // If the creation fails, all that have waited for it fail with its error.
+/// LOCK.access().share_errors().or_try_create(|| Ok::<_, std::fmt::Error>(()))?;
 ///
 /// // This access does not create by itself: see `Turn`.
 /// let turn = Dogpile::kept(&lock).timeout(soon).turn()?;
@@ -258,7 +271,7 @@ where
 }
 
 /// # How long it waits, and who creates
-impl<K, S, W> Access<K, S, W> {
+impl<K, S, W: Waits> Access<K, S, W> {
     /// The access waits for others for `timeout` at most, and has an [error](AcquireError) for that.
     ///
     /// The time-out bounds the waits alone, all of one access together (L10): neither the getter nor the creator nor the
@@ -300,8 +313,153 @@ impl<K, S, W> Access<K, S, W> {
     /// assert_eq!(answer(), Ok(42));
     /// ```
     #[inline]
-    pub fn timeout(self, timeout: Duration) -> Access<K, S, AtMost> {
-        Access { lock: self.lock, source: self.source, waits: AtMost(timeout) }
+    pub fn timeout(self, timeout: Duration) -> Access<K, S, W::Bounded> {
+        Access { lock: self.lock, source: self.source, waits: self.waits.within(timeout) }
+    }
+
+    /// The access waits for a new value for `timeout` at most, though there be an old one, and then goes on with that.
+    ///
+    /// | the value is | the access |
+    /// |---|---|
+    /// | fresh | gives it |
+    /// | stale, and somebody else creates | waits for that, as long as this says |
+    /// | stale, and the access is elected | creates; by [`in_background`](Self::in_background), waits for that, as long as this says |
+    /// | missing | creates or waits, as long as its [`timeout`](Self::timeout) says |
+    ///
+    /// So a page has the new value if that takes a tenth of a second, and the old one if it takes ten seconds. The
+    /// creation goes on in any case. If another access's creation fails, this one takes part anew: it may be elected, or
+    /// in a [pause](crate::PolicyBuilder::retry_after) goes on with the old value. If it has handed its own over, and that
+    /// fails, it goes on with the old value. What it has waited for is [`Outcome::Waited`](crate::Outcome::Waited). While a creator waits for the value that it
+    /// makes itself, or in a circle of creators, the old value is given at once.
+    ///
+    /// The soft time-out is real time, as `timeout` is. Zero does not wait, and `Duration::MAX` waits without an end, if
+    /// `timeout` does not end it; that also ends with the old value. Under readers no reader is in while the access
+    /// waits; a getter is asked after that. (Under readers, and by a getter, an access that has handed its creation over
+    /// goes on at once: the creation may wait for the reader that has the old value.) An access that is made
+    /// [`anew`](Self::anew), or that asks for a [newer](Self::renew_if) value, has no old value that will do, and does not
+    /// mind this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Cached, ThreadPerJob};
+    /// use std::time::Duration;
+    ///
+    /// static RATES: Cached<Vec<f64>> = Cached::new(Duration::from_secs(600));
+    ///
+    /// let soon = Duration::from_millis(100);
+    /// let rates = RATES.access().soft_timeout(soon).in_background(&ThreadPerJob).or_create(|| vec![1.0, 1.09]);
+    /// assert_eq!(rates[1], 1.09);
+    /// ```
+    pub fn soft_timeout(self, timeout: Duration) -> Access<K, S, W::Wanting> {
+        let waits = self.waits.wanting(|_, soft| *soft = Some(timeout));
+        Access { lock: self.lock, source: self.source, waits }
+    }
+
+    /// The value is made anew, though it be fresh: the access gives one whose creation began after it did.
+    ///
+    /// The access marks the value as stale, and creates; or, if somebody creates already, waits for that creation and,
+    /// since it may have begun before, for the next one. Other accesses carry on with the old value meanwhile. A
+    /// [pause](crate::PolicyBuilder::retry_after) does not keep it from creating: it is what an operator calls who knows
+    /// that the source is back. If the creation fails, the value stays what it was, and is stale; a pause grows by that as
+    /// by any failure, and where an old value [covers a failure](crate::OnError::ServeStale) the outcome tells. It creates
+    /// on its own thread also [in the background](Self::in_background), since it wants no old value to go on with: to
+    /// have a value renewed by another thread, mark it as stale.
+    ///
+    /// ```
+    /// use dogpile::{Cached, Outcome};
+    /// use std::time::Duration;
+    ///
+    /// static RATES: Cached<Vec<f64>> = Cached::new(Duration::from_secs(600));
+    /// RATES.set(vec![1.0, 1.09]);
+    /// let rates = RATES.access().anew().timeout(Duration::from_secs(1)).or_create(|| vec![1.0, 1.1])?;
+    /// assert_eq!(rates[1], 1.1);
+    /// # Ok::<(), dogpile::AcquireError>(())
+    /// ```
+    pub fn anew(self) -> Access<K, S, W::Wanting> {
+        let waits = self.waits.wanting(|wants, _| *wants = Wants::Anew);
+        Access { lock: self.lock, source: self.source, waits }
+    }
+
+    /// The caller was refused with the value of generation `seen`, and asks for a newer one; the others carry on with
+    /// the old value.
+    ///
+    /// | the value is | the access |
+    /// |---|---|
+    /// | of a later generation than `seen` | is as any access |
+    /// | that of `seen`, and somebody creates | waits for that creation, whose value is newer |
+    /// | that of `seen`, and nobody creates | creates |
+    /// | the same, too soon after another [renewal](crate::PolicyBuilder::renew_interval), or in a [pause](crate::PolicyBuilder::retry_after) | gives the old value, and [`Outcome::TooSoon`](crate::Outcome::TooSoon) |
+    /// | missing | is as any access |
+    ///
+    /// So of 64 callers that were refused with one token, one fetches another, none of them gets the refused one a second
+    /// time, and nobody else waits: to all other accesses the value is as fresh as it was. The creator is handed the
+    /// old value by [`Renewal::old`](crate::Renewal::old). If the creation fails, the value stays what it was.
+    ///
+    /// The generation is that of the guard that the caller was refused with
+    /// ([`CachedGuard::generation`](crate::CachedGuard::generation)); of a lock without a value, the one
+    /// [before the access](crate::Status::generation).
+    ///
+    /// **What outsiders can cause has to be bounded:** a token with a made-up key id costs its sender nothing. A
+    /// [`renew_interval`](crate::PolicyBuilder::renew_interval) bounds how often this access asks the source. (Nobody
+    /// from outside should be able to drive [`invalidate_if`](crate::Cached::invalidate_if): it takes the value from
+    /// everybody.)
+    ///
+    /// [In the background](Self::in_background) the access creates on its own thread all the same, since it has no value
+    /// to go on with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Cached, CachedGuard, Outcome, Policy};
+    /// use std::time::Duration;
+    ///
+    /// static BOUNDED: Policy = Policy::builder().renew_interval(Duration::from_secs(10)).build_const();
+    /// static KEYS: Cached<Vec<u64>> = Cached::new(Duration::from_secs(600)).with_policy(&BOUNDED);
+    /// # fn fetch() -> Vec<u64> { vec![1, 2] }
+    ///
+    /// fn is_known(key: u64) -> bool {
+    ///     let keys = KEYS.get_or_create(fetch);
+    ///     if keys.contains(&key) || CachedGuard::outcome(&keys) == Outcome::Created {
+    ///         return keys.contains(&key); // there are no newer keys than those of just now
+    ///     }
+    ///     let newer = KEYS.access().renew_if(CachedGuard::generation(&keys)).or_create(fetch);
+    ///     CachedGuard::outcome(&newer) != Outcome::TooSoon && newer.contains(&key)
+    /// }
+    /// assert!(is_known(2) && !is_known(3));
+    /// ```
+    pub fn renew_if(self, seen: Generation) -> Access<K, S, W::Wanting> {
+        let waits = self.waits.wanting(|wants, _| *wants = Wants::Newer(seen));
+        Access { lock: self.lock, source: self.source, waits }
+    }
+
+    /// If the creation fails, all accesses that have waited for it, and also share errors, fail with that same error.
+    ///
+    /// Without this step a waiter never gets the error of another access: when a creation fails, one waiter is elected,
+    /// and calls its own creator, and the others go on waiting. So 20 callers whose source takes 50 ms to fail make 20
+    /// calls in a row, and the last one waits a second. With it they make one call, and all 20 have its error after
+    /// 50 ms. (A policy that [pauses](crate::PolicyBuilder::retry_after) makes one call, too, and tells the others that
+    /// there is a pause, with the text of the error.)
+    ///
+    /// The error is shared between accesses that both have this step, and whose errors are of one type; other waiters
+    /// are elected as ever. An access that waited since before an invalidation, while the creation began after it, is
+    /// told as well; not so one that came after an invalidation, of a creation that began before. A panic is not shared,
+    /// nor is what a getter fails with.
+    ///
+    /// ```
+    /// use dogpile::{Cached, CreateError};
+    /// use std::{io, sync::Arc};
+    ///
+    /// # fn fetch() -> io::Result<String> { Err(io::Error::other("no answer")) }
+    /// fn token(cached: &Cached<String>) -> Result<String, CreateError<Arc<io::Error>>> {
+    ///     // An `io::Error` is no `Clone`.
+    ///     let token = cached.access().share_errors().or_try_create(|| fetch().map_err(Arc::new))?;
+    ///     Ok(token.clone())
+    /// }
+    /// assert!(token(&Cached::never_expires()).is_err());
+    /// ```
+    pub fn share_errors(self) -> Access<K, S, Sharing<W>> {
+        Access { lock: self.lock, source: self.source, waits: Sharing(self.waits) }
     }
 
     /// An access that is elected and has an old value gives its creator to `runner`, and goes on with the old value at
@@ -341,9 +499,9 @@ impl<K, S, W> Access<K, S, W> {
 /// # Turns
 impl<'a, 'c, K: Reach<'a, 'c, Lock: Beside>, W> Access<K, Elsewhere, W> {
     pub(crate) fn try_turn(self) -> Result<<K::Lock as Lock>::Turn<'a, 'c>, AcquireError> {
-        match self.lock.lock().at_once() {
+        match self.lock.lock().at_once(Glance::Usable) {
             Ok(got) => Ok(self.lock.lock().turn(got)),
-            Err(now) => turn_slowly::<AtMost, _>(self.lock, now, Patience::None),
+            Err(now) => turn_slowly::<AtMost, _>(self.lock, now, &Wait::new(Patience::None)),
         }
     }
 }
@@ -353,11 +511,10 @@ impl<'a, 'c, K: Reach<'a, 'c, Lock: Beside>, W> Access<K, Elsewhere, W> {
 fn turn_slowly<'a, 'c, W: Waits, K: Reach<'a, 'c, Lock: Beside>>(
     reached: K,
     now: Looked,
-    patience: Patience,
+    wait: &Wait,
 ) -> W::Gives<<K::Lock as Lock>::Turn<'a, 'c>> {
     let lock = reached.lock();
-    let (guards, wait) = (&OfThread(lock), &Wait::new(patience));
-    let met = block_on(lock_mode::access(guards, now, wait, |_, pass| drop(pass)));
+    let met = block_on(lock_mode::access(&OfThread(lock), now, wait, |_, pass| drop(pass)));
     let turn = met.map(|met| match met {
         lock_mode::Met::In(outcome, pass) => lock.turn(K::Lock::give(outcome, pass)),
         lock_mode::Met::Elected(born) => K::Lock::turn_to_create(Creation::new(reached.keeper(), born)),
@@ -400,28 +557,9 @@ where
     #[inline]
     #[track_caller]
     pub fn turn(self) -> W::Gives<<K::Lock as Lock>::Turn<'a, 'c>> {
-        match self.lock.lock().at_once() {
+        match self.lock.lock().at_once(self.waits.glance()) {
             Ok(got) => W::give(Ok(self.lock.lock().turn(got))),
-            Err(now) => turn_slowly::<W, _>(self.lock, now, self.waits.infallible_patience()),
-        }
-    }
-}
-
-impl<'a, 'c, K: Reach<'a, 'c, Lock: Serves<'c, S>>, S: Origin<ByThread>, W> Access<K, S, W> {
-    /// Every access that creates: a hit is found here, and all behind it is out of line.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // a part of the hit path
-    fn serve<E: Display>(
-        self,
-        patience: Patience,
-        creator: impl FnOnce(&Creation<'c, K::Lock>) -> Result<S::MadeWith, E>,
-    ) -> Served<'a, K::Lock, S, E>
-    where
-        S::Setter: Sets<S::Value, E>,
-    {
-        match self.lock.lock().look() {
-            Ok(got) => Ok(after((creator, self.source), got)),
-            Err(missed) => K::Lock::serve(self.lock, missed, patience, self.source, creator),
+            Err(now) => turn_slowly::<W, _>(self.lock, now, &self.waits.wait(false)),
         }
     }
 }
@@ -482,8 +620,12 @@ where
         S::Error: CannotFail,
         S::Setter: Sets<S::Value, Infallible>,
     {
-        let patience = self.waits.infallible_patience();
-        W::give(self.serve(patience, |creation| never(creator(creation))).map_err(refused))
+        // A hit is found here, and all behind it is out of line.
+        let served = match self.lock.lock().look(self.waits.glance()) {
+            Ok(got) => Ok(after((creator, self.source), got)),
+            Err(missed) => serve_apart(self.lock, missed, self.waits, self.source, creator),
+        };
+        W::give(served.map_err(refused))
     }
 }
 
@@ -504,7 +646,7 @@ impl<'a, 'c, K: Reach<'a, 'c, Lock: Serves<'c, S>>, S: Origin<ByThread>> Access<
         S::Error: CannotFail,
         S::Setter: Sets<S::Value, Infallible>,
     {
-        match self.lock.lock().look() {
+        match self.lock.lock().look(Glance::Usable) {
             Ok(got) => after((creator, self.source), got),
             Err(missed) => serve_infallibly(self.lock, missed, self.source, creator),
         }
@@ -525,8 +667,7 @@ where
     S::Error: CannotFail,
     S::Setter: Sets<S::Value, Infallible>,
 {
-    let creator = |creation: &_| never(creator(creation));
-    or_deadlock(K::Lock::serve(reached, missed, Patience::Infallible, source, creator).map_err(refused))
+    or_deadlock(serve_apart(reached, missed, Forever, source, creator).map_err(refused))
 }
 
 /// An error where nothing of the user's can fail.
@@ -575,8 +716,9 @@ where
     /// # Ok::<(), CreateError<ParseIntError, io::Error>>(())
     /// ```
     #[inline]
-    pub fn or_try_create<E: Display>(self, creator: impl FnOnce() -> Result<S::Made, E>) -> Served<'a, K::Lock, S, E>
+    pub fn or_try_create<E: Cause>(self, creator: impl FnOnce() -> Result<S::Made, E>) -> Served<'a, K::Lock, S, E>
     where
+        W: Tells<E>,
         S::Setter: Sets<S::Value, E>,
     {
         self.or_try_create_with(|_| creator().map(S::with))
@@ -593,16 +735,53 @@ where
     ///
     /// As `or_try_create`.
     #[inline]
-    pub fn or_try_create_with<E: Display>(
+    pub fn or_try_create_with<E: Cause>(
         self,
         creator: impl FnOnce(&Creation<'c, K::Lock>) -> Result<S::MadeWith, E>,
     ) -> Served<'a, K::Lock, S, E>
     where
+        W: Tells<E>,
         S::Setter: Sets<S::Value, E>,
     {
-        let patience = self.waits.patience();
-        self.serve(patience, creator)
+        match self.lock.lock().look(self.waits.glance()) {
+            Ok(got) => Ok(after((creator, self.source), got)),
+            Err(missed) => serve_fallibly(self.lock, missed, self.waits, self.source, creator),
+        }
     }
+}
+
+/// Apart, since the waits take room, which a hit would have to make.
+#[cold]
+#[inline(never)]
+fn serve_apart<'a, 'c, K: Reach<'a, 'c, Lock: Serves<'c, S>>, S: Origin<ByThread>, W: Waits>(
+    reached: K,
+    missed: <K::Lock as Serves<'c, S>>::Missed,
+    waits: W,
+    source: S,
+    creator: impl FnOnce(&Creation<'c, K::Lock>) -> S::MadeWith,
+) -> Served<'a, K::Lock, S, Infallible>
+where
+    S::Setter: Sets<S::Value, Infallible>,
+{
+    let creator = |creation: &_| never(creator(creation));
+    K::Lock::serve::<Infallible, Infallible>(reached, missed, &waits.wait(false), source, creator)
+}
+
+/// As [`serve_apart`], by a creator that can fail.
+#[cold]
+#[inline(never)]
+fn serve_fallibly<'a, 'c, K: Reach<'a, 'c, Lock: Serves<'c, S>>, S: Origin<ByThread>, W: Tells<E>, E: Cause>(
+    reached: K,
+    missed: <K::Lock as Serves<'c, S>>::Missed,
+    waits: W,
+    source: S,
+    creator: impl FnOnce(&Creation<'c, K::Lock>) -> Result<S::MadeWith, E>,
+) -> Served<'a, K::Lock, S, E>
+where
+    S::Setter: Sets<S::Value, E>,
+{
+    let (wait, creator) = (&waits.begin(), |creation: &_| creator(creation).map_err(W::As::take));
+    W::told(wait, K::Lock::serve::<E, W::As>(reached, missed, wait, source, creator))
 }
 
 opaque! { [K, S, W] Access<K, S, W>, "Access" }

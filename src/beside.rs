@@ -10,7 +10,7 @@ pub(crate) mod fetch;
 pub(crate) mod how;
 pub(crate) mod lock_mode;
 pub(crate) mod serve;
-mod spawned;
+pub(crate) mod spawned;
 
 use crate::access::ReachesByTask;
 use crate::creation::Creation;
@@ -18,7 +18,7 @@ use crate::error::{LockError, Refusal};
 use crate::lock::Lock;
 use crate::running::Doing;
 use crate::turn::Outcome;
-use crate::wait::Wait;
+use crate::wait::{Glance, Wait};
 use std::future::ready;
 use std::marker::PhantomData;
 use std::num::NonZero;
@@ -42,11 +42,15 @@ pub trait Besides: Lock<Noted = ()> + Send + Sync {
     /// What a task holds.
     type OwnedPass: Send;
 
-    /// A hit, or what else takes no more than loads; or the time, if that was read.
-    fn at_once(&self) -> Result<Self::Got<'_, Outcome>, Looked>;
+    /// A hit, or what else takes no more than loads, as far as that will do; or the time, if that was read.
+    fn at_once(&self, glance: Glance) -> Result<Self::Got<'_, Outcome>, Looked>;
 
     /// The same for a task.
-    fn at_once_by_task(&self) -> Result<Self::GotByTask<Outcome>, Looked>;
+    fn at_once_by_task(
+        &self,
+        owner: impl FnOnce() -> Self::Owner,
+        glance: Glance,
+    ) -> Result<Self::GotByTask<Outcome>, Looked>;
 
     /// Whether this thread has a pass already.
     fn is_reading_here(&self) -> bool;

@@ -2,8 +2,9 @@
 //!
 //! Here are the type, what changes the value from outside, and the accesses that have a name of their own; what the
 //! lock can be asked is in its [`Status`]. How an access comes to its guard is in [`access`], how it is served in
-//! [`serve`], and what it is made of in [`crate::access`]; the guard is in [`guard`], what a creator is handed and
-//! hands back in [`renewal`], and how those who waited get their value in [`tray`].
+//! [`serve`], and what it is made of in [`crate::access`]; the guard is in [`guard`], what a reader keeps between its
+//! accesses in [`reader`], what a creator is handed and hands back in [`renewal`], and how those who waited get their
+//! value in [`tray`].
 //!
 //! # The value and its deadline
 //!
@@ -36,11 +37,13 @@
 
 mod access;
 mod guard;
+mod reader;
 mod renewal;
 mod serve;
 mod tray;
 
 pub use guard::CachedGuard;
+pub use reader::{Guarded, Reader};
 pub use renewal::{Made, Renewal};
 
 use crate::access::{Access, AsyncAccess, Inside, Keep, Kept, Reach};
@@ -48,11 +51,13 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::{Dogpile, Status};
 use crate::election::Generation;
 use crate::error::CreateError;
+use crate::failure::Cause;
 use crate::lock::{Elects, Lock, owns_nothing, ruled};
+use crate::policy::Life;
 use crate::sync::cell::ArcCell;
 use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
 use std::convert::Infallible;
-use std::fmt::{self, Display};
+use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -114,33 +119,36 @@ use tray::Trays;
 /// assert_eq!(rate(1), 1.09);
 /// ```
 ///
-/// A token that says itself how long it lives, and that a server may refuse before:
+/// A token that says itself how long it lives, and that a server may refuse before (see
+/// [`renew_if`](Access::renew_if)):
 ///
 /// ```
-/// use dogpile::{Cached, CachedGuard, Made};
-/// use std::time::Duration;
+/// use dogpile::{Cached, CachedGuard, Made, Renewal};
+/// use std::{io, time::Duration};
 ///
 /// static TOKEN: Cached<String> = Cached::never_expires();
-/// # fn fetch() -> Result<(String, Duration), std::io::Error> { Ok(("secret".into(), Duration::from_secs(300))) }
+/// # fn fetch(_old: Option<&String>) -> io::Result<(String, Duration)> { Ok(("secret".into(), Duration::from_secs(300))) }
 /// # fn call(_: &str) -> bool { true }
-/// loop {
-///     let token = TOKEN.access().or_try_create_with(|_| {
-///         let (token, lifetime) = fetch()?;
-///         // Before it really ends, so that the next one is there by then.
-///         Ok::<_, std::io::Error>(Made::new(token).expires_after(lifetime * 9 / 10))
-///     })?;
-///     if call(&token) {
-///         break;
-///     }
-///     // Refused: of all threads that were refused with this one, one fetches another. (Give up after a few.)
-///     TOKEN.invalidate_if(CachedGuard::generation(&token));
+///
+/// fn renew(renewal: &Renewal<'_, String>) -> io::Result<Made<String>> {
+///     let (token, lifetime) = fetch(renewal.old())?;
+///     // Before it really ends, so that the next one is there by then.
+///     Ok(Made::new(token).expires_after(lifetime * 9 / 10))
 /// }
-/// # Ok::<(), dogpile::CreateError<std::io::Error>>(())
+///
+/// let mut token = TOKEN.access().or_try_create_with(renew)?;
+/// if !call(&token) {
+///     // Refused: of all threads that were refused with this token, one fetches another. The others wait for that one,
+///     // and threads that were not refused go on with the old one.
+///     token = TOKEN.access().renew_if(CachedGuard::generation(&token)).or_try_create_with(renew)?;
+///     call(&token);
+/// }
+/// # Ok::<(), dogpile::CreateError<io::Error>>(())
 /// ```
 ///
-/// How old a stale value may get has no bound unless a policy [sets one](crate::PolicyBuilder::max_stale): after an
-/// idle night the first to come fetches the next token, and whoever comes meanwhile is given the old one, dead as it
-/// is.
+/// How old a stale value may get has no bound unless a policy [sets one](crate::PolicyBuilder::max_stale), or the value
+/// does [itself](Made::max_stale): after an idle night the first to come fetches the next token, and whoever comes
+/// meanwhile is given the old one, dead as it is.
 ///
 /// On a clock of one's own, for tests:
 ///
@@ -181,22 +189,38 @@ pub struct Cached<T, C: Clock = MonotonicClock> {
     trays: Trays<T>,
 }
 
-/// A value, and the latest generation in which it is known to be the current one.
-#[derive(Debug)]
+/// A value, the latest generation in which it is known to be the current one, and when that was found.
 pub struct Node<T> {
     value: Arc<T>,
     generation: AtomicU64,
+    /// On the lock's clock.
+    made: AtomicU64,
+}
+
+impl<T> fmt::Debug for Node<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("generation", &self.generation()).finish_non_exhaustive()
+    }
 }
 
 impl<T> Node<T> {
     /// Before anybody else sees it, it is given its generation.
     fn new(value: T) -> Arc<Self> {
-        Arc::new(Self { value: Arc::new(value), generation: AtomicU64::new(0) })
+        let [generation, made] = [0; 2].map(AtomicU64::new);
+        Arc::new(Self { value: Arc::new(value), generation, made })
     }
 
-    fn renew(&self, generation: Generation) {
+    fn renew(&self, generation: Generation, now: u64) {
         // Relaxed: whoever reads it only compares it, under the mutex, with the generation that is current then.
         self.generation.store(generation.as_number(), Ordering::Relaxed);
+        // Relaxed: the value is had by way of the cell or the tray, which carry this time with it; or a later one is
+        // read.
+        self.made.store(now, Ordering::Relaxed);
+    }
+
+    fn made(&self) -> u64 {
+        // Relaxed: see `renew`.
+        self.made.load(Ordering::Relaxed)
     }
 
     fn generation(&self) -> Generation {
@@ -252,30 +276,30 @@ impl<T, C: Clock> Cached<T, C> {
     /// Whoever waits for a value is given this one at once. A creation that is running is superseded: its own caller
     /// gets what it makes, and nobody else does (C6). The old value is dropped here, unless somebody reads it.
     pub fn set(&self, value: T) {
-        self.put(value, None);
+        self.put(value, Life::AS_USUAL);
     }
 
     /// As [`set`](Self::set), with a value that says itself how long it lives, as [`Made::expires_after`] does.
     pub fn set_expiring(&self, value: T, expires_after: Duration) {
-        self.put(value, Some(expires_after));
+        self.put(value, Life::of(expires_after));
     }
 
-    fn put(&self, value: T, lifetime: Option<Duration>) {
+    fn put(&self, value: T, life: Life) {
         let node = Node::new(value);
         // The clock is the user's: it stays outside the mutex.
         let now = self.dogpile.clock().now();
         let mut old = None;
         self.dogpile.election().set(|generation| {
-            old = Some(self.publish(&node, generation));
-            self.dogpile.renew(now, lifetime, None);
+            old = Some(self.publish(&node, generation, now));
+            self.dogpile.renew(now, life, None);
         });
         drop(old);
     }
 
     /// Makes that node the current one, and the one that whoever waits is served with. Under the mutex; what is
     /// returned is to be dropped after it.
-    fn publish(&self, node: &Arc<Node<T>>, generation: Generation) -> impl Sized + use<T, C> {
-        node.renew(generation);
+    fn publish(&self, node: &Arc<Node<T>>, generation: Generation, now: u64) -> impl Sized + use<T, C> {
+        node.renew(generation, now);
         (self.cell.swap(Some(Arc::clone(node))), self.trays.serve(node))
     }
 
@@ -301,8 +325,13 @@ impl<T, C: Clock> Cached<T, C> {
 
     /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did.
     ///
-    /// With the [generation of the guard](CachedGuard::generation) whose value was found useless: of 64 threads that
-    /// were refused with one token, one causes a renewal, and none throws away a newer one than it has seen.
+    /// With the [generation of the guard](CachedGuard::generation) whose value was found useless, none throws away a
+    /// newer value than the one that was seen.
+    ///
+    /// **For a caller that was refused with a value there is [`renew_if`](Access::renew_if)**: by that the others carry
+    /// on with the old value meanwhile, it stays there if the renewal fails, and its creator sees it. An invalidation
+    /// takes the value from everybody: what can drive this method must not be in the hands of those who are refused, as
+    /// a token with a made-up key id is.
     ///
     /// If not, there is most often another value by now: read again. It may be the same one once more, if it was found
     /// [unchanged](Renewal::unchanged) just before this call, by a creator who asked before it went bad; then the next
@@ -385,6 +414,13 @@ impl<T, C: Clock> Cached<T, C> {
         Access::new(lock, Inside(PhantomData))
     }
 
+    /// A handle for a thread or a task that reads all the time: it holds on to the value, and its hits cost about half
+    /// of what those of the `Cached` itself do. Never blocks. See [`Reader`].
+    #[inline]
+    pub fn reader(&self) -> Reader<'_, T, C> {
+        Reader::new(self)
+    }
+
     /// Gives the value, which `creator` makes if that is due and this access is elected. Short for
     /// [`access().or_create(…)`](Access::or_create).
     ///
@@ -406,7 +442,7 @@ impl<T, C: Clock> Cached<T, C> {
     /// The error is the caller's own, and a waiter does not get it. One waiter is elected, and calls its own creator;
     /// so while the source is down, the waiters fail one after the other. A [`timeout`](Access::timeout) bounds their
     /// waits. A policy that [pauses](crate::PolicyBuilder::retry_after) after a failure has all of them told at once,
-    /// and leaves the source in peace.
+    /// and leaves the source in peace. A failure can say that, too, and [for how long](crate::Failure).
     ///
     /// The elected thread gets the error even if there is an old value, which all other threads go on using. The old
     /// value may serve that thread as well, as a policy can [say](crate::OnError::ServeStale) once and for all:
@@ -433,11 +469,25 @@ impl<T, C: Clock> Cached<T, C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn get_or_try_create<E: Display>(
+    pub fn get_or_try_create<E: Cause>(
         &self,
         creator: impl FnOnce() -> Result<T, E>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
         self.access().or_try_create(creator)
+    }
+
+    /// Makes the value anew by `creator`, though it be fresh, and gives one whose creation began after this call did.
+    /// Short for [`access().anew().or_create(…)`](Access::anew), which also has a form that can fail.
+    ///
+    /// Blocks as long as its own creator runs, or while another thread creates. A
+    /// [pause](crate::PolicyBuilder::retry_after) does not keep this access from creating.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_create`](Self::get_or_create).
+    #[track_caller]
+    pub fn refresh(&self, creator: impl FnOnce() -> T) -> CachedGuard<T> {
+        self.access().anew().or_create(creator)
     }
 }
 
@@ -512,7 +562,7 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Cancel safety
     ///
     /// As [`get_or_create_async`](Self::get_or_create_async).
-    pub fn get_or_try_create_async<E: Display>(
+    pub fn get_or_try_create_async<E: Cause>(
         &self,
         creator: impl AsyncFnOnce() -> Result<T, E>,
     ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
@@ -562,13 +612,9 @@ impl<T, C: Clock> Deref for Cached<T, C> {
     }
 }
 
-impl<T: fmt::Debug, C: Clock> fmt::Debug for Cached<T, C> {
+/// As of any lock: whether there is a value, not what it is. That may be a secret.
+impl<T, C: Clock> fmt::Debug for Cached<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cached")
-            .field("value", &self.cell.load().as_deref().map(|node| &node.value))
-            .field("freshness", &self.freshness())
-            .field("generation", &self.generation())
-            .field("creating", &self.is_creating())
-            .finish_non_exhaustive()
+        self.dogpile.describe("Cached", f)
     }
 }

@@ -1,13 +1,21 @@
 //! A function with arguments that keeps its results in a store: [`Dogpile`] with [stamps](Dogpile::fetch_stamped), and
-//! a [`Registry`] of locks. What of it is for tasks is in [`tasks`], and the store in [`store`].
+//! a [`Registry`] of locks. How long a result lives is in [`lived`]; what of it is for tasks in [`tasks`], for runners
+//! in [`background`], for spawners in [`spawned`], and for many keys at once in [`many`]; and the store in [`store`].
 
+mod background;
+mod lived;
+mod many;
+mod spawned;
 mod store;
 mod tasks;
 
+pub use background::KeptFor;
+pub use many::{Brings, ForMany};
+pub use spawned::{SpawnedFunctionOf, SpawnedStore};
 pub use store::{AsyncStore, Closures, Store};
 pub use tasks::{AsyncFunctionOf, BoxedFunctionOf};
 
-use crate::access::{Access, AsyncAccess, ByItself, ByStamp, Fails, Function, FunctionCannotFail, FunctionKept, Set};
+use crate::access::{Access, AsyncAccess, ByItself, Fails, Function, FunctionCannotFail, FunctionKept, Set, Tells};
 use crate::beside::OfThread;
 use crate::beside::fetch::Lookup;
 use crate::beside::serve::{make, run};
@@ -17,16 +25,17 @@ use crate::creation::Creation;
 use crate::derived::opaque;
 use crate::dogpile::{Dogpile, Stamped};
 use crate::error::{CreateError, Either, never};
+use crate::failure::{Cause, Takes};
 use crate::keeper::Keeper;
 use crate::lock::ruled;
 use crate::registry::{Held, Registry};
 use crate::sync::const_fn;
-use crate::wait::{Patience, Wait, block_on};
+use crate::wait::{Wait, block_on};
+use lived::{ByLife, Derived, Lived};
 use std::convert::Infallible;
-use std::fmt::{self, Display};
+use std::fmt;
 use std::future::ready;
 use std::hash::Hash;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 /// What a [`CachedByKey`] can be made of: `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>`. `Kind` tells the two apart and is
@@ -37,7 +46,7 @@ use std::time::Duration;
 )]
 pub trait FunctionOf<A: ?Sized, V, Kind> {
     /// What it can fail with: [`Infallible`], for one that cannot.
-    type Error: Display;
+    type Error: Cause;
 
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc)]
@@ -52,7 +61,7 @@ impl<A: ?Sized, V, F: Fn(&A) -> V> FunctionOf<A, V, kind::Plain> for F {
     }
 }
 
-impl<A: ?Sized, V, E: Display, F: Fn(&A) -> Result<V, E>> FunctionOf<A, V, kind::Fallible<E>> for F {
+impl<A: ?Sized, V, E: Cause, F: Fn(&A) -> Result<V, E>> FunctionOf<A, V, kind::Fallible<E>> for F {
     type Error = E;
 
     fn call_with(&self, arguments: &A) -> Result<V, E> {
@@ -72,8 +81,12 @@ impl<A: ?Sized, V, E: Display, F: Fn(&A) -> Result<V, E>> FunctionOf<A, V, kind:
 /// it was, unless [`Store::set`] failed half-way; its errors are the caller's, and not kept. Time-outs and the like are
 /// steps of an [`access`](Self::access). Key, function and store run on the thread of the call that they are for.
 ///
-/// Function and store are either for threads or [give futures](#for-tasks), for tasks. All results live equally long;
-/// where each says itself how long, see [`Registry`] with [`Cached`](crate::Cached).
+/// Function and store are either for threads or [give futures](#for-tasks), for tasks. All results live equally long,
+/// unless something in a result [says how long](Self::expires_after_by).
+///
+/// The locks are not kept: each goes with the last call for its key. Only a lock that
+/// [pauses](crate::PolicyBuilder::retry_after) after a failure stays until that is over, one of [1,024 at the
+/// most](Self::at_most_paused).
 ///
 /// # Examples
 ///
@@ -137,11 +150,12 @@ impl<A: ?Sized, V, E: Display, F: Fn(&A) -> Result<V, E>> FunctionOf<A, V, kind:
 pub struct CachedByKey<K, V, Key, F, S, C: Clock = MonotonicClock> {
     locks: Registry<K, Dogpile<C>, ()>,
     expires_after: Duration,
+    /// How long a result lives that says so itself.
+    lifetime: Option<fn(&V) -> Option<Duration>>,
     clock: C,
     key: Key,
     function: F,
     store: S,
-    of: PhantomData<fn() -> V>,
 }
 
 const_fn! {
@@ -191,7 +205,7 @@ const_fn! {
         store: S,
     ) -> CachedByKey<K, V, Key, F, S> {
         let locks = Registry::with_maker(());
-        CachedByKey { locks, expires_after, clock: MonotonicClock, key, function, store, of: PhantomData }
+        CachedByKey { locks, expires_after, lifetime: None, clock: MonotonicClock, key, function, store }
     }
 }
 
@@ -199,11 +213,9 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     /// The same on a clock of one's own.
     #[must_use]
     pub fn with_clock<D: Clock + Clone>(self, clock: D) -> CachedByKey<K, V, Key, F, S, D> {
-        let Self { locks, expires_after, key, function, store, of, .. } = self;
-        let rules = locks.rules;
-        let mut locks = Registry::with_maker(());
-        locks.rules = rules;
-        CachedByKey { locks, expires_after, clock, key, function, store, of }
+        let Self { locks, expires_after, lifetime, key, function, store, .. } = self;
+        let locks = Registry::with_maker(()).ruled_as(locks);
+        CachedByKey { locks, expires_after, lifetime, clock, key, function, store }
     }
 
     ruled! {
@@ -212,7 +224,78 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
         by locks.rules
     }
 
-    /// How long a result is kept.
+    const_fn! {
+        /// Keeps no more than `locks` locks that nobody uses for their [pause](crate::PolicyBuilder::retry_after)
+        /// alone: 1,024, unless this says otherwise. As [`Registry::at_most_paused`].
+        #[must_use]
+        pub const fn at_most_paused(mut self, locks: usize) -> Self {
+            self.locks.pause_at_most(locks);
+            self
+        }
+    }
+
+    const_fn! {
+        /// Has a result live as long as `lifetime` derives from the result, if it does; else as long as all others.
+        ///
+        /// The function is asked whenever a result is made, and whenever the store brings one: the store need not keep
+        /// the lifetime, and processes that share it agree, if all of them derive it alike. Zero and `Duration::MAX`,
+        /// and the precision, are those of [`Dogpile::new`]; a policy's [`max_stale`](crate::PolicyBuilder::max_stale),
+        /// [`refresh_at`](crate::PolicyBuilder::refresh_at) and so on count from that lifetime. It must return the same
+        /// for the same result.
+        ///
+        /// # Panics
+        ///
+        /// A panic of `lifetime` goes on to the caller whose access it is, as one of the function or of the store.
+        ///
+        /// # Examples
+        ///
+        /// What was not found is asked for again after five seconds, all else after a minute:
+        ///
+        /// ```
+        /// use dogpile::{CachedByKey, ManualClock, Stamped, Store, cached_by_key};
+        /// use std::{convert::Infallible, sync::Arc, time::Duration};
+        /// # use std::{collections::HashMap, sync::Mutex};
+        /// # #[derive(Default)]
+        /// # struct Memory(Mutex<HashMap<u64, Stamped<Option<String>>>>);
+        /// # impl Store<u64, Option<String>> for Memory {
+        /// #     type Error = Infallible;
+        /// #     fn get(&self, key: &u64) -> Result<Option<Stamped<Option<String>>>, Infallible> {
+        /// #         Ok(self.0.lock().unwrap().get(key).cloned())
+        /// #     }
+        /// #     fn set(&self, key: &u64, made: &Stamped<Option<String>>) -> Result<(), Infallible> {
+        /// #         self.0.lock().unwrap().insert(*key, made.clone());
+        /// #         Ok(())
+        /// #     }
+        /// #     fn remove(&self, key: &u64) -> Result<(), Infallible> {
+        /// #         self.0.lock().unwrap().remove(key);
+        /// #         Ok(())
+        /// #     }
+        /// # }
+        ///
+        /// struct Users {
+        ///     names: CachedByKey<u64, Option<String>, fn(&u64) -> u64, fn(&u64) -> Option<String>, Memory>,
+        /// }
+        ///
+        /// // With its type, since the closures below have one each.
+        /// let names: CachedByKey<_, _, fn(&u64) -> u64, fn(&u64) -> Option<String>, _> = cached_by_key(
+        ///     Duration::from_secs(60),
+        ///     |id| *id,
+        ///     |id| (*id < 10).then(|| format!("user {id}")),
+        ///     Memory::default(),
+        /// );
+        /// let users = Users {
+        ///     names: names.expires_after_by(|name| name.is_none().then_some(Duration::from_secs(5))),
+        /// };
+        /// assert_eq!(users.names.get(&77).value, None);
+        /// ```
+        #[must_use]
+        pub const fn expires_after_by(mut self, lifetime: fn(&V) -> Option<Duration>) -> Self {
+            self.lifetime = Some(lifetime);
+            self
+        }
+    }
+
+    /// How long a result is kept that does not [say so itself](Self::expires_after_by).
     #[must_use]
     pub fn expires_after(&self) -> Duration {
         self.expires_after
@@ -268,25 +351,52 @@ where
     type Error = F::Error;
     type StoreError = S::Error;
 
-    fn call(self, patience: Patience, anew: bool) -> FunctionKept<Self, Kind> {
+    fn call<W: Tells<F::Error>>(self, wait: &Wait) -> FunctionKept<Self, Kind> {
         let Self { function, arguments } = self;
         let key = (function.key)(arguments);
-        let (lock, wait) = (&*function.lock(&key), &Wait::new(patience));
-        let mut lookup = Lookup::<_, ByStamp, _>::new(OfThread(lock), wait, || ready(function.store.get(&key)));
-        let creator = |_: &Creation<'_, Dogpile<C>>| function.function.call_with(arguments).map_err(Either::Function);
-        let setter = Set(|made: &Stamped<V>| function.store.set(&key, made).map_err(Either::Store));
+        let lock = &*function.lock(&key);
+        let mut lookup = Lookup::<_, _, ByLife, _>::new(OfThread(lock), wait, || ready(function.bring(&key)));
+        let creator = |_: &Creation<'_, Dogpile<C>>| function.make::<A, Kind, W::As>(arguments);
+        let setter = Set(|made: &Lived<V>| function.keep::<W::As>(&key, made));
         let make = |creation: &Creation<'_, Dogpile<C>>| {
-            make::<Dogpile<C>, ByStamp, _, _, _, _>(creation, wait, creator, setter)
+            make::<Dogpile<C>, ByLife, _, Either<_, _>, _, _, _>(creation, wait, creator, setter)
         };
         let run = |creation| ready(run(creation, make));
         let elected = |born| Creation::new(Keeper::Borrowed(lock), born);
-        block_on(lookup.create_anew(anew, elected, run)).map_err(CreateError::told_apart)
+        let got = block_on(lookup.create(elected, run));
+        W::told(wait, got.map(|lived| lived.stamped).map_err(CreateError::told_apart))
     }
 }
 
 impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key, F, S, C> {
     fn lock(&self, key: &K) -> Held<'_, K, Dogpile<C>> {
         self.locks.get_or(key, |_| Dogpile::with_clock(self.expires_after, self.clock.clone()))
+    }
+
+    /// What the store has, by a thread.
+    fn bring(&self, key: &K) -> Result<Option<Lived<V>>, S::Error>
+    where
+        S: Store<K, V>,
+    {
+        self.store.get(key).map(|brought| self.lived(brought))
+    }
+
+    /// What the function makes, by a thread.
+    fn make<A: ?Sized, Kind, E: Takes<F::Error>>(&self, arguments: &A) -> Result<Derived<V>, Either<E, S::Error>>
+    where
+        F: FunctionOf<A, V, Kind>,
+        S: Store<K, V>,
+    {
+        let made = self.function.call_with(arguments).map(|made| self.derived(made));
+        made.map_err(|error| Either::Function(E::take(error)))
+    }
+
+    /// Has the store keep that, by a thread.
+    fn keep<E>(&self, key: &K, made: &Lived<V>) -> Result<(), Either<E, S::Error>>
+    where
+        S: Store<K, V>,
+    {
+        self.store.set(key, &made.stamped).map_err(Either::not_stored)
     }
 
     /// Whether the function is being run for those arguments. Blocks only for moments.

@@ -7,20 +7,21 @@ pub use tasks::{AsyncCreator, BoxedCreator, BoxedFuture, SpawnedCreator, cached_
 
 use crate::access::{
     Access, AsyncAccess, ByItself, Fails, ForEver, Function, FunctionCannotFail, FunctionInBackground, FunctionKept,
-    Keep, Keeps, Kept, Refers, Shares,
+    Keep, Keeps, Kept, Refers, Shares, Tells,
 };
-use crate::cached::{Cached, CachedGuard, Made, Renewal};
+use crate::cached::{Cached, CachedGuard, Made, Reader, Renewal};
 use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::Status;
 use crate::election::Generation;
 use crate::error::CreateError;
+use crate::failure::{Cause, Takes};
 use crate::keeper::Keeper;
 use crate::lock::ruled;
 use crate::runner::Runner;
 use crate::sync::{Arc, const_fn};
-use crate::wait::{Patience, Wait, block_on};
+use crate::wait::{Wait, block_on};
 use std::convert::Infallible;
-use std::fmt::{self, Display};
+use std::fmt;
 use std::future::ready;
 use std::ops::Deref;
 use std::time::Duration;
@@ -45,7 +46,7 @@ use std::time::Duration;
 )]
 pub trait Creator<T, C: Clock, Kind> {
     /// What it can fail with: [`Infallible`], for those that cannot.
-    type Error: Display;
+    type Error: Cause;
 
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc)]
@@ -88,7 +89,7 @@ impl<T, C: Clock, F: Fn() -> T> Creator<T, C, kind::Plain> for F {
     }
 }
 
-impl<T, C: Clock, E: Display, F: Fn() -> Result<T, E>> Creator<T, C, kind::Fallible<E>> for F {
+impl<T, C: Clock, E: Cause, F: Fn() -> Result<T, E>> Creator<T, C, kind::Fallible<E>> for F {
     type Error = E;
 
     fn create(&self, _: &Renewal<'_, T, C>) -> Result<Made<T>, E> {
@@ -104,7 +105,7 @@ impl<T, C: Clock, F: Fn(&Renewal<'_, T, C>) -> Made<T>> Creator<T, C, kind::With
     }
 }
 
-impl<T, C: Clock, E: Display, F> Creator<T, C, kind::FallibleWith<E>> for F
+impl<T, C: Clock, E: Cause, F> Creator<T, C, kind::FallibleWith<E>> for F
 where
     F: Fn(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
 {
@@ -338,8 +339,9 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// reference to a `static`. A function in a `static` needs no `kept`: its [`access`](Self::access) does.
     ///
     /// With this and [`refresh_at`](crate::PolicyBuilder::refresh_at) no thread waits for a value that is in use, nor
-    /// sees it expired, as long as making it takes no longer than the rest of its lifetime. An access in the background
-    /// is not made [`anew`](Access::anew): [mark the value stale](Self::mark_stale) before.
+    /// sees it expired, as long as making it takes no longer than the rest of its lifetime. An access that is
+    /// made [`anew`](Access::anew) calls the function on its own thread: rather [mark the value
+    /// stale](Self::mark_stale).
     ///
     /// # Examples
     ///
@@ -408,19 +410,18 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     }
 
     /// An access by a thread.
-    fn call<K>(&self, patience: Patience, anew: bool) -> Result<CachedGuard<T>, CreateError<F::Error>>
+    fn call<K, W>(&self, wait: &Wait) -> Result<CachedGuard<T>, CreateError<F::Error>>
     where
         F: Creator<T, C, K>,
+        W: Tells<F::Error>,
     {
-        let (cached, wait) = (&self.cached, &Wait::new(patience));
+        let cached = &self.cached;
         let run = |born| {
             let renewal = Renewal::new(Keeper::Borrowed(cached), born);
-            ready(renewal.renew(|renewal| self.creator.create(renewal)).map_err(CreateError::Failed))
+            let creator = |renewal: &_| self.creator.create(renewal).map_err(W::As::take);
+            ready(renewal.renew(creator).map_err(CreateError::Failed))
         };
-        if anew {
-            return block_on(cached.renewed(wait, run));
-        }
-        cached.at_once().map_or_else(|| block_on(cached.get_by(wait, run)), Ok)
+        W::told(wait, cached.at_once(wait.glance()).map_or_else(|| block_on(cached.get_by(wait, run)), Ok))
     }
 }
 
@@ -436,9 +437,9 @@ macro_rules! reached_by {
             type Error = F::Error;
             type StoreError = Infallible;
 
-            fn call(self, patience: Patience, anew: bool) -> FunctionKept<Self, Kind> {
+            fn call<W: Tells<F::Error>>(self, wait: &Wait) -> FunctionKept<Self, Kind> {
                 let function: &CachedFn<T, F, C> = self.refer();
-                function.call(patience, anew)
+                function.call::<Kind, W>(wait)
             }
         }
 
@@ -448,13 +449,13 @@ macro_rules! reached_by {
             F: Creator<T, C, Kind> + Send + Sync + 'static,
             C: Clock + 'static,
         {
-            fn call_in_background(
+            fn call_in_background<W: Tells<F::Error>>(
                 self,
-                patience: Patience,
+                wait: &Wait,
                 runner: &(impl Runner + ?Sized),
             ) -> FunctionKept<Self, Kind> {
                 let own = Keeps::<CachedFn<T, F, C>>::own(self);
-                hand_over(own, patience, runner)
+                hand_over::<_, _, _, _, W>(own, wait, runner)
             }
         }
     )+};
@@ -466,25 +467,27 @@ reached_by! {
     ForEver<CachedFn<T, F, C>>, ForEver<CachedFn<T, F, C>>;
 }
 
-fn hand_over<T, F, C, Kind>(
+fn hand_over<T, F, C, Kind, W>(
     function: impl Shares<CachedFn<T, F, C>>,
-    patience: Patience,
+    wait: &Wait,
     runner: &(impl Runner + ?Sized),
 ) -> Result<CachedGuard<T>, CreateError<F::Error>>
 where
     T: Send + Sync + 'static,
     F: Creator<T, C, Kind> + Send + Sync + 'static,
     C: Clock + 'static,
+    W: Tells<F::Error>,
 {
-    if let Some(guard) = function.refer().cached.at_once() {
+    if let Some(guard) = function.refer().cached.at_once(wait.glance()) {
         return Ok(guard);
     }
     let elected = || {
         // One hold for the creation, one for its creator.
         let kept = function.share();
-        (CachedOf::keeper(function), move |renewal: &Renewal<'static, T, C>| kept.creator.create(renewal))
+        let creator = move |renewal: &Renewal<'static, T, C>| kept.creator.create(renewal).map_err(W::As::take);
+        (CachedOf::keeper(function), creator)
     };
-    function.refer().cached.hand_over(elected, patience, runner)
+    W::told(wait, function.refer().cached.hand_over(elected, wait, runner))
 }
 
 /// # Without the function
@@ -502,6 +505,13 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     #[must_use]
     pub fn peek(&self) -> Option<CachedGuard<T>> {
         self.cached.peek()
+    }
+
+    /// A handle for a thread or a task that reads all the time, by `reader.by(|_| function.get())`. As
+    /// [`Cached::reader`]. Never blocks.
+    #[inline]
+    pub fn reader(&self) -> Reader<'_, T, C> {
+        self.cached.reader()
     }
 
     /// Puts a value there, which counts as a result of the function: it is fresh from now on. As [`Cached::set`].
@@ -561,7 +571,7 @@ impl<T, F, C: Clock> Deref for CachedFn<T, F, C> {
     }
 }
 
-impl<T: fmt::Debug, F, C: Clock> fmt::Debug for CachedFn<T, F, C> {
+impl<T, F, C: Clock> fmt::Debug for CachedFn<T, F, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CachedFn").field(&self.cached).finish()
     }

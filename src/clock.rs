@@ -42,6 +42,16 @@ pub trait Clock: Send + Sync {
     /// wakes it when it is moved. A waker may be a [task's](crate::Dogpile#wakers), and is user code: it is best run,
     /// cloned and dropped outside the clock's own mutex.
     ///
+    /// # Warning
+    ///
+    /// A clock that does not go at the pace of real time must keep the waker, and wake it. With the default such a
+    /// clock's waiters sleep for as much *real* time as there is left on the clock, whatever the clock has come to
+    /// meanwhile: a test that moves its clock past a time-out of an hour wakes nobody, and a creation that hangs is
+    /// declared dead an hour of real time later. [`ManualClock`] does keep wakers, and so does a clock that hands both
+    /// calls, this one and [`cancel_wake`](Self::cancel_wake), on to one that does.
+    ///
+    /// # The ticket
+    ///
     /// The `ticket` is a number that no other wait of the process has. A wait that asks again with the same ticket and
     /// time has a newer waker, which takes the place of the older one. For another time the wait asks first, and takes
     /// the earlier one back after that.

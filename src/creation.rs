@@ -1,17 +1,22 @@
-//! The right to create, as its owner holds it. What of it is for tasks is in [`tasks`].
+//! The right to create, as its owner holds it. What of it is for tasks is in [`tasks`], and what several creations do
+//! as one in [`together`].
 
 mod tasks;
+mod together;
 
 pub(crate) use tasks::{Middle, Once};
+pub(crate) use together::enter_all;
 
 use crate::beside::Beside;
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
-use crate::election::{Birth, Election, Failure, Finished, Generation};
+use crate::election::{Birth, Election, Failed, Finished, Generation, SharedError};
 use crate::error::PublishError;
+use crate::failure::{Cause, Hints};
 use crate::keeper::Keeper;
 use crate::lock::Lock;
 use crate::observer::End;
+use crate::policy::Life;
 use crate::runner::{Job, Runner, quietly};
 use crate::running::{Doing, Which};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Flag, Ordering};
@@ -197,14 +202,22 @@ impl<'a, L: Lock> Creation<'a, L> {
             counted = true;
             publish(lock, finished, generation, now);
         };
-        let end = |failure: Option<Failure<'_>>| {
+        let end = |failed: Option<Failed<'_>>| {
             *open = false;
+            let cause = failed.as_ref().map(|failed| Arc::clone(&failed.cause));
+            let publish = |finished, generation| {
+                publish(finished, generation);
+                // It has failed to a policy that pauses, and to nobody else.
+                if let Some(cause) = &cause {
+                    dogpile.note_failure(cause, now);
+                }
+            };
             // Relaxed: whoever set it gave the creation back to this thread since.
-            dogpile.election().finish(*born, kept_back.load(Ordering::Relaxed), failure, publish)
+            dogpile.election().finish(*born, kept_back.load(Ordering::Relaxed), failed, publish)
         };
         let finished = match flaw {
             None => end(None),
-            Some(flaw) => dogpile.as_failed(&flaw, now, end),
+            Some(flaw) => dogpile.as_failed(&flaw, Hints::default(), now, |failed, _| end(failed)),
         };
         if !counted {
             dogpile.count(&End::Finished(finished), took);
@@ -213,13 +226,18 @@ impl<'a, L: Lock> Creation<'a, L> {
         finished
     }
 
-    pub(crate) fn fail_with(&mut self, cause: &dyn fmt::Display) {
+    /// Ends it as failed, with that error and what it says of the time after.
+    pub(crate) fn fail_with(&mut self, cause: &impl Cause) {
+        self.fail_as(cause.error(), cause.hints(), cause.shared().as_ref());
+    }
+
+    fn fail_as(&mut self, cause: &dyn fmt::Display, hints: Hints, shared: Option<&SharedError>) {
         let Self { lock, open, born, .. } = self;
         let dogpile = lock.dogpile();
         let now = dogpile.clock().now();
-        let live = dogpile.as_failed(cause, now, |failure| {
+        let live = dogpile.as_failed(cause, hints, now, |failed, cause| {
             *open = false;
-            dogpile.election().abandon(*born, failure)
+            dogpile.election().abandon(*born, failed, shared, || dogpile.note_failure(cause, now))
         });
         if live {
             let (end, took) = (End::Failed(cause), now.saturating_sub(born.started));
@@ -307,8 +325,8 @@ impl<L: Beside> Creation<'_, L> {
     pub fn finish(self) -> Finished {
         let born = self.born;
         self.end(None, |lock, finished, _, now| match finished {
-            Finished::Published => lock.dogpile().renew(now, None, Some(born)),
-            Finished::PublishedStale => lock.dogpile().renew_stale(now),
+            Finished::Published => lock.dogpile().renew(now, Life::AS_USUAL, Some(born)),
+            Finished::PublishedStale => lock.dogpile().renew_stale(now, Life::AS_USUAL),
             Finished::Superseded | Finished::Dead => {}
         })
     }
@@ -316,12 +334,14 @@ impl<L: Beside> Creation<'_, L> {
     /// Gives the creation up as failed, saying why: those who hear of the [pause](crate::PolicyBuilder::retry_after)
     /// that may follow are told. Blocks only for moments.
     ///
-    /// [`try_run`](Self::try_run) does it with the creator's error. To give a creation up that has not failed, drop it.
+    /// [`try_run`](Self::try_run) does it with the creator's error. A [`Failure`](crate::Failure) says how long the pause
+    /// is. To give a creation up that has not failed, drop it.
     ///
     /// # Panics
     ///
     /// If `cause` panics on being displayed; the creation is given up all the same.
-    pub fn fail(mut self, cause: impl fmt::Display) {
+    #[allow(clippy::needless_pass_by_value)] // it is an error or a reference to one
+    pub fn fail(mut self, cause: impl Cause) {
         self.fail_with(&cause);
     }
 
@@ -395,16 +415,16 @@ impl<L: Beside> Creation<'_, L> {
     /// # Panics
     ///
     /// If `creator` panics, the panic goes on, and the creation is given up.
-    pub fn try_run<R, E: fmt::Display>(self, creator: impl FnOnce(&Self) -> Result<R, E>) -> Result<R, E> {
+    pub fn try_run<R, E: Cause>(self, creator: impl FnOnce(&Self) -> Result<R, E>) -> Result<R, E> {
         let made = self.enter(creator);
         self.end_as(made)
     }
 
     /// Finishes it, or gives it up.
-    pub(crate) fn end_as<R, E: fmt::Display>(self, made: Result<R, E>) -> Result<R, E> {
+    pub(crate) fn end_as<R, E: Cause>(mut self, made: Result<R, E>) -> Result<R, E> {
         match &made {
             Ok(_) => drop(self.finish()),
-            Err(error) => self.fail(error),
+            Err(error) => self.fail_with(error),
         }
         made
     }
@@ -443,7 +463,7 @@ impl<L: Beside> Creation<'static, L> {
     /// # Panics
     ///
     /// If the runner does.
-    pub fn try_run_in_background<R, E: fmt::Display>(
+    pub fn try_run_in_background<R, E: Cause>(
         self,
         runner: &(impl Runner + ?Sized),
         creator: impl FnOnce(&Self) -> Result<R, E> + Send + 'static,
@@ -504,10 +524,15 @@ impl<L: Lock> Drop for Creation<'_, L> {
         // whether there is one); and no panic beside another.
         let end = AssertUnwindSafe(|| if failed { self.fail_with(&cause) } else { self.give_up() });
         if let Err(panic) = catch_unwind(end) {
+            let dogpile = self.lock.dogpile();
             if self.open && !failed {
-                self.lock.dogpile().stand_down(self.born);
-            } else if self.open && self.election().abandon(self.born, None) {
-                self.lock.dogpile().count(&End::Failed(&cause), 0);
+                dogpile.stand_down(self.born);
+            } else if self.open {
+                // What time it is now, the clock does not say.
+                let note = || dogpile.note_failure(&cause.into(), self.born.started);
+                if self.election().abandon(self.born, None, None, note) {
+                    dogpile.count(&End::Failed(&cause), 0);
+                }
             }
             if !panicking {
                 resume_unwind(panic);

@@ -1,9 +1,10 @@
 //! The lock: [`freshness`](crate::freshness) and [`election`](crate::election) together.
 //!
 //! Here are the type, its invalidations, and the accesses that have a name of their own; what the lock can be asked is
-//! in [`status`]. How an access comes to its turn is in [`access`], and its hit in [`hit`]; what an access is made of
-//! is in [`crate::access`], and how this lock serves it in [`crate::beside`]. What its policy means to the lock is in
-//! [`terms`] and [`aging`]; what is counted and told of it, in [`seen`]; what is for tasks alone, in [`tasks`].
+//! in [`status`], and how one waits for a value without creating it in [`watch`]. How an access comes to its turn is in
+//! [`access`], and its hit in [`hit`]; what an access is made of is in [`crate::access`], and how this lock serves it in
+//! [`crate::beside`]. What its policy means to the lock is in [`terms`] and [`aging`]; what is counted and told of it,
+//! in [`seen`]; what is for tasks alone, in [`tasks`].
 
 mod access;
 mod aging;
@@ -13,24 +14,26 @@ mod stamped;
 mod status;
 mod tasks;
 mod terms;
+mod watch;
 
 pub use access::Need;
-pub(crate) use access::{Anew, Settled};
+pub(crate) use access::{Another, Settled, Softly};
 pub use aging::Sight;
 pub use stamped::Stamped;
-pub use status::Status;
-pub(crate) use terms::Nap;
+pub use status::{LastFailure, Status};
+pub(crate) use terms::{Nap, Ruling};
 
 use crate::access::{Access, AsyncAccess, ByGetter, ByStamp, Elsewhere, Finds, Found, Keep, Kept, Reach};
 use crate::clock::{Clock, MonotonicClock};
 use crate::election::{Election, Generation, StoreEnd};
 use crate::error::{AcquireError, CreateError, StillStoring};
+use crate::failure::Cause;
 use crate::freshness::Expiry;
 use crate::running::is_creating_here;
 use crate::sync::const_fn;
 use crate::turn::{Outcome, Turn};
 use crate::wait::{Patience, Wait, block_on};
-use std::fmt::{self, Display};
+use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -225,8 +228,9 @@ impl<C: Clock> Dogpile<C> {
     /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did. Blocks as
     /// `invalidate` does, and not at all if it did not.
     ///
-    /// For many threads that find the same value useless at the same moment: 64 of them that were refused with one
-    /// token cause one renewal, not 64.
+    /// For many threads that find the same value useless at the same moment: 64 of them cause one renewal, not 64. Where
+    /// the others may carry on with the old value meanwhile, and where outsiders can cause this,
+    /// [`renew_if`](Access::renew_if) is better: an invalidation takes the value from everybody.
     ///
     /// A thread that created the value itself or waited for it took the generation before that, and gets `false`: it
     /// must take the generation anew, access again, and only then invalidate. A renewal that is already running on a
@@ -407,7 +411,8 @@ impl<C: Clock> Dogpile<C> {
     ///
     /// The error is the caller's own, and a waiter does not get it. One waiter is elected, and calls its own creator;
     /// so while the source is down, the waiters fail one after the other. A [`timeout`](Access::timeout) bounds their
-    /// waits. A policy that [pauses](crate::PolicyBuilder::retry_after) after a failure has all of them told at once.
+    /// waits. A policy that [pauses](crate::PolicyBuilder::retry_after) after a failure has all of them told at once. A
+    /// failure can say that, too, and [for how long](crate::Failure).
     ///
     /// The elected thread gets the error even if there is an old value, which all other threads go on using.
     /// [`has_value`](Status::has_value) says whether there is one. A policy can [say](crate::OnError::ServeStale) that
@@ -434,7 +439,7 @@ impl<C: Clock> Dogpile<C> {
     /// assert_eq!(lock.acquire_or_try_create(|| Ok::<(), String>(())), Ok(Outcome::Created));
     /// ```
     #[inline]
-    pub fn acquire_or_try_create<E: Display>(
+    pub fn acquire_or_try_create<E: Cause>(
         &self,
         creator: impl FnOnce() -> Result<(), E>,
     ) -> Result<Outcome, CreateError<E>> {

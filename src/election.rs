@@ -2,11 +2,13 @@
 //!
 //! Nothing here knows a value, a clock or a user's closure. The layers above pass in what must happen at the same
 //! moment as a transition (storing a deadline) as a small closure of their own, and the time as a number. Here are the
-//! states and the transitions; [`queue`] has what is kept behind the mutex, [`waiter`] those who wait.
+//! states and the transitions; [`queue`] has what is kept behind the mutex, [`waiter`] those who wait for a creation,
+//! [`watcher`] those that wait for a value and are never elected.
 //!
 //! # States
 //!
-//! One word: four flags and the generation (and a bit that never changes, which says whether the lock has a policy).
+//! One word: four flags and the generation (and a bit that is set once and stays, which says whether there are rules: the
+//! lock has a policy, or a value of the lock has said how it ages).
 //!
 //! | `CREATING` | `MARKED` | `STORING` | `TIMED` | state |
 //! |---|---|---|---|---|
@@ -16,7 +18,8 @@
 //! | 1 | 1 | 0 | 0 or 1 | a creation runs, and what it makes is stale already (`mark_stale` came after it began) |
 //! | 1 | 0 or 1 | 1 | 0 or 1 | it is inside `publish`: its user's closure writes to a store |
 //!
-//! `hold` is a word beside this one, for locks whose policy needs it. While a creation runs and `TIMED` is set, it says
+//! `hold` is a word beside this one, for locks that need it: by their policy, or because a failure said how long to
+//! pause. While a creation runs and `TIMED` is set, it says
 //! from when on that creation is *overdue*: it may be declared dead, unless it is storing. Without `TIMED` it says
 //! nothing.
 //!
@@ -30,13 +33,14 @@
 //! |---|---|---|---|---|
 //! | elect | idle or paused → creating | stays; the first, if there was none | compare-and-swap from the word the access saw; if creations may die, under the mutex | new ticket, `hold` |
 //! | take over | creating, overdue → creating | stays | mutex | new ticket, `hold`; the old creation is dead from here on |
-//! | finish | creating → idle | + 1 | mutex | new deadline; every waiter is served; failures are forgotten |
+//! | finish | creating → idle | + 1 | mutex | new deadline; every waiter is served, every watcher is told; failures are forgotten |
 //! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served; then as give up; failures are forgotten (or counted, as below) |
 //! | finish, expired at once | creating → paused | + 1 | mutex | as finish, but it counts as a failure |
-//! | set | any → same, paused → idle | + 1 | mutex | new deadline; every waiter is served; failures are forgotten |
+//! | set | any → same, paused → idle | + 1 | mutex | new deadline; every waiter is served, every watcher is told; failures are forgotten |
 //! | stand down | creating → idle, or paused as it was | stays | mutex | every waiter is told to look again |
 //! | give up | creating → idle, or paused as it was | stays | mutex | the first waiter that can create is given the baton; if there is none, those who cannot are woken; in a pause that goes on, as fail |
-//! | fail | creating → paused | stays | mutex | `hold`; who can hear of the pause is told, the rest as give up |
+//! | fail | creating → paused | stays | mutex | `hold`; the waiters that share the error are told of that, those that can hear of the pause of that, the rest as give up |
+//! | fail, without a pause | creating → idle | stays | mutex | the waiters that share the error are told of that, the rest as give up; the failure is counted if there are others |
 //! | begin store | creating → storing | stays | mutex, refused if superseded | - |
 //! | end store | storing → creating | stays | mutex | those who invalidated meanwhile are let go; who found the creation overdue is woken |
 //! | invalidate | any → same | + 1 | mutex | deadline: missing; then waits while a store runs |
@@ -44,6 +48,7 @@
 //! | be asked | any → same | stays; the first, if there was none | mutex | - |
 //! | queue | creating → creating | stays | mutex | a waiter is added, if a creation still runs in the generation it saw, and unless they would wait for each other ([`cycle`]) |
 //! | queue without a creator | any → same | stays | mutex | the same, whether a creation runs or not |
+//! | watch | any → same | stays; the first, if there was none | mutex | a watcher is added, unless there is already what it waits for |
 //!
 //! Everything but *elect* holds the mutex, so while a creation runs the word changes under the mutex only; while nobody
 //! creates, only *elect* can come in between, which is why *set*, *invalidate* and *mark* are read-modify-writes. Where
@@ -87,10 +92,15 @@
 //! - *Nobody is elected for having waited (L3).* A waiter that is served is taken out of the queue by whoever serves
 //!   it. So to be called it must not have been served: no creation since it queued has finished that it could have
 //!   used.
-//! - *A failure is shared once.* Who is told of a pause stays in its place until it looks; if a newcomer's creation has
+//! - *A failure is shared once.* Who is told of a pause, or of the error, stays in its place until it looks; if a newcomer's creation has
 //!   served it by then, it has a value instead.
 //! - *A set value stays (C6).* Set moves the generation as an invalidation does, so a creation from before it does not
 //!   publish; it serves everybody as a finish does, since nobody who waits could want a newer value.
+//! - *No value is missed by a watcher (C16).* A watcher looks whether there is what it waits for, and is added if not,
+//!   under the mutex under which each value is published; and each publishing takes out every watcher. So a value that
+//!   was published before the look is seen by it, and one that is published later finds the watcher.
+//! - *A watcher keeps nothing from anybody.* It is no waiter: it is never called, holds no baton, is not among those
+//!   who can create, and has no edge in [`cycle`]. So a creation that ends calls and serves as if there were none.
 //! - *Old news is not served (L6).* Who queued in generation `g` asked after the invalidation that made it `g`; a
 //!   creation born in an older one does not answer it. An ordinary finish is born in the current one and answers
 //!   everybody.
@@ -105,10 +115,12 @@
 mod generation;
 mod queue;
 mod waiter;
+mod watcher;
 
 pub use generation::Generation;
-pub use queue::Pause;
+pub use queue::{Pause, SharedError};
 pub use waiter::{StoreEnd, Verdict, Waiter};
+pub use watcher::Watcher;
 
 use crate::cycle;
 use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
@@ -121,7 +133,8 @@ const CREATING: u64 = 0b0001;
 const MARKED: u64 = 0b0010;
 const STORING: u64 = 0b0100;
 const TIMED: u64 = 0b1000;
-/// There is a policy. It never changes; it is kept here because this word is read where nothing else is to be.
+/// There are rules: a policy, or a value that has said how it ages, be it the one that is there or an earlier one. Once
+/// set, the bit stays. It is kept here because this word is read where nothing else is to be.
 const RULED: u64 = 0b1_0000;
 /// The generation takes the other 59 bits: at one invalidation a nanosecond, 18 years.
 const GENERATION: u64 = 0b10_0000;
@@ -153,7 +166,7 @@ impl State {
         self.0 & TIMED != 0
     }
 
-    /// Whether there is a policy.
+    /// Whether there is a policy, or a value has said how it ages.
     #[inline]
     pub const fn is_ruled(self) -> bool {
         self.0 & RULED != 0
@@ -212,14 +225,28 @@ impl Timer<'_> {
     }
 }
 
-/// What it takes to pause after a failure.
-pub struct Failure<'a> {
+/// A failure that is counted, and what it takes to pause after it.
+pub struct Failed<'a> {
     /// See the [module docs](self).
     pub hold: &'a AtomicU64,
     /// What it failed with.
     pub cause: Arc<str>,
-    /// Until when to pause after so many failures in a row, on the lock's clock.
-    pub until: &'a dyn Fn(u32) -> u64,
+    /// How long to pause.
+    pub pause: Pausing<'a>,
+}
+
+/// How long to pause after a failure. Times are those of the lock's clock.
+#[derive(Clone, Copy)]
+pub enum Pausing<'a> {
+    /// As the failure itself says: until then, or not at all; whatever was said before.
+    Said(Option<u64>),
+    /// As the policy says after so many failures in a row: until then, and no shorter than an earlier failure said.
+    Grown(&'a dyn Fn(u32) -> u64),
+    /// Nothing is said of it `now`: the pause that an earlier failure said goes on, unless that is over.
+    Unsaid {
+        /// What time it is.
+        now: u64,
+    },
 }
 
 /// How a creation ended that was finished. More ways arise as the crate grows.
@@ -256,6 +283,20 @@ impl Election {
         pub const fn be_ruled(&mut self) {
             self.state = AtomicU64::new(RULED);
         }
+    }
+
+    /// A value says how it ages. Under the mutex, where the value is published, and before its deadline is stored.
+    pub fn be_ruled_by_value(&self) {
+        // A read-modify-write: an election may come in between, if nobody creates. Relaxed: the release of the deadline
+        // carries it to whoever sees that (see `is_ruled`).
+        self.state.fetch_or(RULED, Ordering::Relaxed);
+    }
+
+    /// Whether there are rules for the value whose deadline was seen before this call.
+    #[inline]
+    pub fn is_ruled(&self) -> bool {
+        // Relaxed: the deadline was acquired, and the bit was set before that was released.
+        State(self.state.load(Ordering::Relaxed)).is_ruled()
     }
 
     /// The word as it is now.
@@ -340,13 +381,19 @@ impl Election {
     /// Prepares to wait for the creation that was `seen`. The first poll queues. Who `hears_of_pauses` need not create
     /// after a failure that others pause for.
     pub fn wait(&self, seen: State, hears_of_pauses: bool) -> Waiter<'_> {
-        Waiter::new(self, seen, Role { creates: true, hears_of_pauses })
+        Waiter::new(self, seen, Role { creates: true, hears_of_pauses, shares: None })
     }
 
     /// The same for one who cannot create: it is never called, and waits for whatever comes, also while nobody creates.
     /// It hears of pauses.
     pub fn wait_without_creator(&self) -> Waiter<'_> {
-        Waiter::new(self, self.look(), Role { creates: false, hears_of_pauses: true })
+        Waiter::new(self, self.look(), Role { creates: false, hears_of_pauses: true, shares: None })
+    }
+
+    /// Prepares to wait for a value: for any, or for one that is newer than the generation `since`. The first poll
+    /// looks, and else adds the watcher.
+    pub fn watch(&self, since: Option<Generation>) -> Watcher<'_> {
+        Watcher::new(self, since)
     }
 
     /// Whether a creation born then may still publish, as far as invalidations go.
@@ -375,13 +422,13 @@ impl Election {
     /// Ends a creation with success. `publish` runs under the mutex and is told how it ended, and in which generation;
     /// what was superseded is to be given to those who are served, and is not to become the current value. `kept_back`
     /// says that the creation knows itself superseded and has left its value where nobody finds it: then it serves
-    /// nobody, and `publish` does not run; nor does it if the creation is dead. With a `failure` the value counts as
-    /// one all the same.
+    /// nobody, and `publish` does not run; nor does it if the creation is dead. If it `failed`, the value counts as a
+    /// failure all the same.
     pub fn finish(
         &self,
         born: Birth,
         kept_back: bool,
-        failure: Option<Failure<'_>>,
+        failed: Option<Failed<'_>>,
         publish: impl FnOnce(Finished, Generation),
     ) -> Finished {
         let mut book = self.book.lock();
@@ -404,32 +451,41 @@ impl Election {
             generation = generation.next();
             publish(finished, generation);
             wake.served = in_book(&mut book, Book::take_all);
+            wake.watchers = in_book(&mut book, Book::tell_watchers);
             finished
         };
-        let paused = Self::count(&mut book, failure, &mut wake);
+        let paused = Self::count(&mut book, failed, &mut wake);
         if superseded {
             Self::hand_on(&mut book, &mut wake);
         }
-        self.free(book, wake, state.moved_to(generation), paused);
+        // The word is read once more: the value may have set the bit of the rules.
+        let state = self.look_locked().moved_to(generation);
+        self.free(book, wake, state, paused);
         finished
     }
 
     /// Counts a failure, and tells of the pause it causes; or else forgets all earlier ones. Returns the flag that goes
     /// with it.
-    fn count(book: &mut Lazy, failure: Option<Failure<'_>>, wake: &mut Wake) -> u64 {
-        let Some(failure) = failure else {
+    fn count(book: &mut Lazy, failed: Option<Failed<'_>>, wake: &mut Wake) -> u64 {
+        let Some(Failed { hold, cause, pause }) = failed else {
             if let Some(book) = book {
                 book.streak = None;
             }
             return 0;
         };
         let book = book.get_or_insert_default();
-        let failures = book.streak.as_ref().map_or(0, |streak| streak.failures).saturating_add(1);
-        let until = (failure.until)(failures);
+        let (before, said) = book.streak.as_ref().map_or((0, 0), |streak| (streak.failures, streak.said));
+        let failures = before.saturating_add(1);
+        let (until, said) = match pause {
+            Pausing::Said(until) => (until, until.unwrap_or(0)),
+            Pausing::Grown(until) => (Some(until(failures).max(said)), said),
+            Pausing::Unsaid { now } => (Some(said).filter(|said| now < *said), said),
+        };
+        book.streak = Some(Streak { failures, until: until.unwrap_or(0), said, cause: Arc::clone(&cause) });
+        let Some(until) = until else { return 0 };
         // Relaxed: the release of the word that says to read it carries it.
-        failure.hold.store(until, Ordering::Relaxed);
-        book.streak = Some(Streak { failures, until, cause: Arc::clone(&failure.cause) });
-        wake.again = book.tell_of_pause(&Pause { cause: failure.cause, until });
+        hold.store(until, Ordering::Relaxed);
+        wake.again = book.tell_of_pause(&Pause { cause, until });
         TIMED
     }
 
@@ -444,14 +500,24 @@ impl Election {
         }
     }
 
-    /// Ends a creation that failed. Without a pause one waiter is called; with one, those who can be told of it are,
-    /// and one of the others is called.
+    /// Ends a creation that failed. Those who waited for it, and share its error, are told of that. Without a pause one
+    /// of the others is called; with one, those who can be told of it are, and one of the rest is called.
     ///
-    /// Returns whether it was live until then.
-    pub fn abandon(&self, born: Birth, failure: Option<Failure<'_>>) -> bool {
-        self.hand_over(born, |book, wake| match failure {
-            None => 0,
-            failure => Self::count(book, failure, wake),
+    /// Returns whether it was live until then. If so, `note` has run under the mutex: a waiter that is woken finds
+    /// what it has noted, and of two failures the later one notes last.
+    pub fn abandon(
+        &self,
+        born: Birth,
+        failed: Option<Failed<'_>>,
+        error: Option<&SharedError>,
+        note: impl FnOnce(),
+    ) -> bool {
+        self.hand_over(born, |book, wake| {
+            note();
+            let told = error.map(|error| in_book(book, |book| book.tell_of_failure(born.generation, error)));
+            let paused = if failed.is_some() { Self::count(book, failed, wake) } else { 0 };
+            wake.again.extend(told.into_iter().flatten());
+            paused
         })
     }
 
@@ -616,6 +682,7 @@ impl Election {
         }
         Self::count(&mut book, None, &mut wake);
         wake.served = in_book(&mut book, Book::take_all);
+        wake.watchers = in_book(&mut book, Book::tell_watchers);
         release(book, wake);
     }
 
@@ -673,9 +740,19 @@ impl Drop for Election {
 impl UnwindSafe for Election {}
 impl RefUnwindSafe for Election {}
 
-impl fmt::Debug for Failure<'_> {
+impl fmt::Debug for Pausing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failure").field("cause", &self.cause).finish_non_exhaustive()
+        match self {
+            Self::Said(until) => f.debug_tuple("Said").field(until).finish(),
+            Self::Grown(_) => f.debug_tuple("Grown").finish_non_exhaustive(),
+            Self::Unsaid { now } => f.debug_struct("Unsaid").field("now", now).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Failed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failed").field("cause", &self.cause).field("pause", &self.pause).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong, one small type per kind of operation.
 
+use crate::election::SharedError;
+use crate::failure::{HasCause, Hints};
 use crate::sync::Arc;
 use std::convert::{Infallible, identity};
 use std::error::Error;
@@ -139,6 +141,9 @@ impl From<LockError> for Refusal {
 /// `Display` says what failed; the cause is the [`source`](Error::source). A `CreateError` is an [`Error`] if `E` and
 /// `G` are: of a creator's `String`, `&str` or boxed error, go on with its `to_string()`. More reasons arise as the
 /// crate grows.
+///
+/// Of a creator that fails with a [`Failure`](crate::Failure), `E` is that;
+/// [`without_hints`](CreateError::without_hints) makes a `CreateError` of the error inside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CreateError<E, G = Infallible> {
@@ -149,6 +154,14 @@ pub enum CreateError<E, G = Infallible> {
     /// The store of a [`CachedByKey`](crate::CachedByKey) would not take what its function has made: the creation has
     /// failed, and what was made is lost. (In all other accesses a setter fails with the creator's error.)
     SetterFailed(G),
+    /// The batch function of a [call for many keys](crate::CachedByKey::access_many) has returned too few results, or
+    /// too many: nobody knows whose they are, and all of these creations have failed.
+    WrongCount {
+        /// For how many keys it was called.
+        asked: usize,
+        /// How many results it has returned.
+        given: usize,
+    },
     /// There was no value, and the creation that runs did not end in [time](crate::Access::timeout): it goes on, and
     /// serves the others. Or, under a guard, writers or readers did not let go in time; if the readers kept a setter
     /// waiting, its creation is given up.
@@ -157,7 +170,7 @@ pub enum CreateError<E, G = Infallible> {
     /// already. (Of tasks that is told as far as their [polls](crate::Dogpile#for-tasks) tell.)
     WouldDeadlock(WaitCycle),
     /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and nobody is to try again
-    /// so soon.
+    /// so soon; the policy says how long, or the failure [itself](crate::Failure::retry_after).
     Paused {
         /// How long the pause still is, on the lock's clock.
         retry_in: Duration,
@@ -216,6 +229,7 @@ impl<E, G> CreateError<E, G> {
             Self::Failed(error) => failed(error),
             Self::GetterFailed(error) => CreateError::GetterFailed(getter_failed(error)),
             Self::SetterFailed(error) => CreateError::SetterFailed(setter_failed(error)),
+            Self::WrongCount { asked, given } => CreateError::WrongCount { asked, given },
             Self::TimedOut => CreateError::TimedOut,
             Self::WouldDeadlock(cycle) => CreateError::WouldDeadlock(cycle),
             Self::Paused { retry_in, cause } => CreateError::Paused { retry_in, cause },
@@ -236,7 +250,7 @@ impl<E, G> CreateError<Either<E, G>, G> {
     pub(crate) fn told_apart(self) -> CreateError<E, G> {
         let failed = |error| match error {
             Either::Function(error) => CreateError::Failed(error),
-            Either::Store(error) => CreateError::SetterFailed(error),
+            Either::Store(NotStored(error)) => CreateError::SetterFailed(error),
         };
         self.map(failed, identity, identity)
     }
@@ -245,15 +259,44 @@ impl<E, G> CreateError<Either<E, G>, G> {
 /// What a creation fails with that calls a function and stores its result.
 pub(crate) enum Either<E, G> {
     Function(E),
-    Store(G),
+    Store(NotStored<G>),
 }
 
-impl<E: fmt::Display, G: fmt::Display> fmt::Display for Either<E, G> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl<E, G> Either<E, G> {
+    pub(crate) fn not_stored(error: G) -> Self {
+        Self::Store(NotStored(error))
+    }
+}
+
+impl<E: HasCause, G: fmt::Display> HasCause for Either<E, G> {
+    fn error(&self) -> &dyn fmt::Display {
         match self {
-            Self::Function(error) => error.fmt(f),
-            Self::Store(error) => write!(f, "{NOT_STORED}: {error}"),
+            Self::Function(error) => error.error(),
+            Self::Store(error) => error,
         }
+    }
+
+    fn hints(&self) -> Hints {
+        match self {
+            Self::Function(error) => error.hints(),
+            Self::Store(_) => Hints::default(),
+        }
+    }
+
+    fn shared(&self) -> Option<SharedError> {
+        match self {
+            Self::Function(error) => error.shared(),
+            Self::Store(_) => None,
+        }
+    }
+}
+
+/// What a store fails with that would not take a result.
+pub(crate) struct NotStored<G>(pub(crate) G);
+
+impl<G: fmt::Display> fmt::Display for NotStored<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{NOT_STORED}: {}", self.0)
     }
 }
 
@@ -308,6 +351,9 @@ impl<E, G> fmt::Display for CreateError<E, G> {
             Self::Failed(_) => "the creator failed",
             Self::GetterFailed(_) => "the getter failed",
             Self::SetterFailed(_) => NOT_STORED,
+            Self::WrongCount { asked, given } => {
+                return write!(f, "a batch function returned {given} results for {asked} keys");
+            }
             Self::TimedOut => "timed out while waiting for others",
             Self::WouldDeadlock(cycle) => return cycle.fmt(f),
             Self::Paused { retry_in, cause } => return paused(f, *retry_in, cause),
@@ -322,6 +368,15 @@ impl<E: Error + 'static, G: Error + 'static> Error for CreateError<E, G> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed(error) => Some(error),
+            error => error.source_but_the_creators(),
+        }
+    }
+}
+
+impl<E, G: Error + 'static> CreateError<E, G> {
+    /// The cause, unless that is the creator's error.
+    pub(crate) fn source_but_the_creators(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
             Self::GetterFailed(error) | Self::SetterFailed(error) => Some(error),
             _ => None,
         }

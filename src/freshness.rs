@@ -49,8 +49,8 @@ pub enum Freshness {
     Fresh,
     /// There is a value; it has expired but may still be used.
     Stale,
-    /// There is no value: none was created yet, it was invalidated, or it is [too
-    /// old](crate::PolicyBuilder::max_stale).
+    /// There is no value: none was created yet, it was invalidated, or it is too old, as its
+    /// [policy](crate::PolicyBuilder::max_stale) says or the value [itself](crate::Made::max_stale).
     Missing,
 }
 
@@ -131,7 +131,12 @@ impl Expiry {
     #[inline]
     pub fn look(&self, now: u64) -> Look {
         // Acquire: as in `unless_fresh`. What a stale value's creator wrote is used as well.
-        match self.deadline.load(Ordering::Acquire) {
+        Self::meaning(self.deadline.load(Ordering::Acquire), now)
+    }
+
+    #[inline]
+    fn meaning(deadline: u64, now: u64) -> Look {
+        match deadline {
             UNKNOWN | GONE | UNKNOWN_STALE => Look::Known(Freshness::Missing),
             BORN => Look::Unstamped,
             NEVER => Look::Known(Freshness::Fresh),
@@ -173,9 +178,23 @@ impl Expiry {
     /// As [`look`](Self::look), for questions that change nothing: a value that nobody has accessed yet does not age.
     pub fn peek(&self, now: u64) -> Look {
         match self.look(now) {
-            Look::Unstamped if self.lifetime == 0 => Look::Known(Freshness::Stale),
-            Look::Unstamped => Look::Known(Freshness::Fresh),
+            Look::Unstamped => self.of_unstamped(),
             look => look,
+        }
+    }
+
+    fn of_unstamped(&self) -> Look {
+        Look::Known(if self.lifetime == 0 { Freshness::Stale } else { Freshness::Fresh })
+    }
+
+    /// As [`peek`](Self::peek), of one reading of the word; and if that says that the value is fresh, until when it
+    /// does: `None` if it was born fresh, and nobody has started its life.
+    pub fn peek_until(&self, now: u64) -> (Look, Option<u64>) {
+        // Acquire: as in `look`.
+        let deadline = self.deadline.load(Ordering::Acquire);
+        match Self::meaning(deadline, now) {
+            Look::Unstamped => (self.of_unstamped(), None),
+            look => (look, Some(deadline)),
         }
     }
 

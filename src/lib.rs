@@ -7,10 +7,10 @@
 //! waits and who carries on. [`Access`] is the one way to ask any of them, with its steps and last calls, and
 //! [`AsyncAccess`] that of tasks; what holds for all tasks is said at [`Dogpile`](Dogpile#for-tasks). [`Turn`] is what
 //! an access is given that does not create by itself, [`Creation`] the right to create, and [`Status`] what a lock can
-//! be asked. [`Registry`] has a lock for each key. [`SyncReaderDogpile`] is the lock for what readers hold on to while
+//! be asked. [`Reader`] is a handle for a thread that reads one value all the time. [`Registry`] has a lock for each key. [`SyncReaderDogpile`] is the lock for what readers hold on to while
 //! it is swapped, and [`RmLock`] its readers by themselves. [`Clock`] is what time it is. [`Policy`] is what happens as
-//! a value ages and when creating goes wrong, [`Runner`] and [`Spawner`] who creates in the background, and
-//! [`Observer`] who is told.
+//! a value ages and when creating goes wrong, unless a value ([`Made`]) or a failure ([`Failure`]) says so itself;
+//! [`Runner`] and [`Spawner`] are who creates in the background, and [`Observer`] is who is told.
 //!
 //! # Fork
 //!
@@ -44,6 +44,13 @@
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("dogpile keeps deadlines and generations in 64-bit atomics, which this target does not have");
 
+// (There std compiles, and panics where it is first asked for the time.)
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+compile_error!(
+    "dogpile needs a monotonic clock, and `std::time::Instant` panics on this target: build for one whose std has a \
+     clock, as `wasm32-wasip1`, `wasm32-wasip2` or `wasm32-unknown-emscripten`"
+);
+
 pub mod access;
 mod beside;
 mod cached;
@@ -56,6 +63,7 @@ mod derived;
 mod dogpile;
 mod election;
 mod error;
+mod failure;
 mod freshness;
 mod keeper;
 mod lock;
@@ -77,9 +85,10 @@ mod wakers;
 
 pub use crate::access::{Access, AsyncAccess, InBackground, Spawned};
 pub use crate::beside::Beside;
-pub use crate::cached::{Cached, CachedGuard, Made, Renewal};
+pub use crate::cached::{Cached, CachedGuard, Guarded, Made, Reader, Renewal};
 pub use crate::cached_by_key::{
-    AsyncFunctionOf, AsyncStore, BoxedFunctionOf, CachedByKey, Closures, For, FunctionOf, Store, cached_by_key,
+    AsyncFunctionOf, AsyncStore, BoxedFunctionOf, Brings, CachedByKey, Closures, For, ForMany, FunctionOf, KeptFor,
+    SpawnedFunctionOf, SpawnedStore, Store, cached_by_key,
 };
 #[doc(hidden)]
 pub use crate::cached_fn::kind;
@@ -90,12 +99,13 @@ pub use crate::cached_fn::{
 pub use crate::clock::BoottimeClock;
 pub use crate::clock::{Clock, ManualClock, MonotonicClock};
 pub use crate::creation::{Creation, Shared};
-pub use crate::dogpile::{Dogpile, Stamped, Status};
+pub use crate::dogpile::{Dogpile, LastFailure, Stamped, Status};
 pub use crate::election::{Finished, Generation};
 pub use crate::error::{
     AcquireError, CreateError, FencesDecided, LockError, PublishError, StillStoring, WaitCycle, WouldBlock,
     WriteLockError,
 };
+pub use crate::failure::{Cause, Failure};
 pub use crate::freshness::Freshness;
 pub use crate::lock::Lock;
 #[cfg(feature = "metrics")]
@@ -109,9 +119,9 @@ pub use crate::readers::Owner;
 pub use crate::readers::force_full_fences;
 pub use crate::registry::{Held, Iter, Registry};
 pub use crate::rm_lock::{OwnedRmLockReadGuard, RmLock, RmLockReadGuard, RmLockWriteGuard};
-#[cfg(not(dogpile_loom))]
-pub use crate::runner::Pool;
 pub use crate::runner::{Job, Runner, ThreadPerJob};
+#[cfg(not(dogpile_loom))]
+pub use crate::runner::{JobsLeft, Pool};
 pub use crate::spawner::{Spawner, Task};
 pub use crate::sync_reader::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile, WriteGuard};
 pub use crate::turn::{Outcome, Turn};
@@ -120,7 +130,9 @@ pub use crate::turn::{Outcome, Turn};
 #[cfg(dogpile_loom)]
 #[doc(hidden)]
 pub mod model {
-    pub use crate::election::{Birth, Election, Failure, Pause, State, StoreEnd, Timer, Verdict, Waiter};
+    pub use crate::election::{
+        Birth, Election, Failed, Pause, Pausing, State, StoreEnd, Timer, Verdict, Waiter, Watcher,
+    };
     pub use crate::freshness::{Expiry, Look};
     pub use crate::sync::{Deadline, Mutant, Room, block_until, plant};
 }

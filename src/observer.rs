@@ -37,9 +37,11 @@ use std::time::Duration;
 /// More is told as the crate grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Source {
+pub struct Source<'a> {
     /// What the lock is [called](crate::PolicyBuilder::name).
     pub name: Option<&'static str>,
+    /// Of which key it is, if it is a [registry's](crate::Registry) that [says so](crate::Registry::named_by).
+    pub key: Option<&'a str>,
 }
 
 /// Is told what happens to the locks whose policy [names](crate::PolicyBuilder::observer) it. Each method does nothing
@@ -68,7 +70,7 @@ pub struct Source {
 /// struct Longest(AtomicU64);
 ///
 /// impl Observer for Longest {
-///     fn waited(&self, _: Source, took: Duration) {
+///     fn waited(&self, _: Source<'_>, took: Duration) {
 ///         self.0.fetch_max(took.as_nanos() as u64, Ordering::Relaxed);
 ///     }
 /// }
@@ -84,35 +86,35 @@ pub struct Source {
 pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
     /// A creation has ended, and its value is the current one (though it may have been marked stale meanwhile, or have
     /// expired as it arrived). It took that long, from its election on.
-    fn created(&self, of: Source, took: Duration) {
+    fn created(&self, of: Source<'_>, took: Duration) {
         let _ = (of, took);
     }
 
     /// A creation has ended without a value after that long: with an error or a panic. The `cause` is the error, or
     /// says that it was a panic. (What was panicked with, only the panic hook knows.) Of one that was
     /// [dropped](crate::Creation) without a panic, nothing is told.
-    fn failed(&self, of: Source, took: Duration, cause: &dyn fmt::Display) {
+    fn failed(&self, of: Source<'_>, took: Duration, cause: &dyn fmt::Display) {
         let _ = (of, took, cause);
     }
 
     /// A creation has ended after that long, and its value is not the current one: it was invalidated or set meanwhile.
-    fn superseded(&self, of: Source, took: Duration) {
+    fn superseded(&self, of: Source<'_>, took: Duration) {
         let _ = (of, took);
     }
 
     /// A creation was declared dead after that long, and another has just been elected in its place.
-    fn dead(&self, of: Source, after: Duration) {
+    fn dead(&self, of: Source<'_>, after: Duration) {
         let _ = (of, after);
     }
 
     /// An access has waited that long for somebody else's creation, be it that it was served, elected or told of a
     /// failure then, or that its time was out.
-    fn waited(&self, of: Source, took: Duration) {
+    fn waited(&self, of: Source<'_>, took: Duration) {
         let _ = (of, took);
     }
 
     /// An access went on with a value that has expired, or was marked stale.
-    fn served_stale(&self, of: Source) {
+    fn served_stale(&self, of: Source<'_>) {
         let _ = of;
     }
 }
@@ -144,7 +146,7 @@ pub struct Stats {
 macro_rules! tells_both {
     ($(fn $event:ident($($with:ident: $type:ty),*);)+) => {
         impl<A: Observer, B: Observer> Observer for (A, B) {$(
-            fn $event(&self, of: Source, $($with: $type),*) {
+            fn $event(&self, of: Source<'_>, $($with: $type),*) {
                 self.0.$event(of, $($with),*);
                 self.1.$event(of, $($with),*);
             }
@@ -198,6 +200,23 @@ impl Tally {
         add(&self.waiting, took);
     }
 
+    /// Goes on from what another has counted.
+    pub(crate) fn begin_as(&self, other: &Self) {
+        let Self { creations, failures, superseded, dead, waits, creating, waiting } = other;
+        let counters = [
+            (&self.creations, creations),
+            (&self.failures, failures),
+            (&self.superseded, superseded),
+            (&self.dead, dead),
+            (&self.waits, waits),
+            (&self.creating, creating),
+            (&self.waiting, waiting),
+        ];
+        for (counter, other) in counters {
+            counter.store(other.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         let count = |counter: &Counter| counter.load(Ordering::Relaxed);
         Stats {
@@ -219,7 +238,7 @@ fn add(sum: &Counter, took: u64) {
 }
 
 /// Tells of a creation's end.
-pub(crate) fn tell(observer: &dyn Observer, of: Source, end: &End<'_>, took: u64) {
+pub(crate) fn tell(observer: &dyn Observer, of: Source<'_>, end: &End<'_>, took: u64) {
     let took = Duration::from_nanos(took);
     match end {
         End::Finished(Finished::Published | Finished::PublishedStale) => observer.created(of, took),

@@ -6,7 +6,7 @@ mod backoff;
 mod plan;
 
 pub use backoff::Backoff;
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Life, Plan};
 
 use crate::observer::Observer;
 use plan::Early;
@@ -25,8 +25,10 @@ use std::time::Duration;
 /// |---|---|---|
 /// | [`retry_after`](PolicyBuilder::retry_after) | no pause | each access that finds no fresh value may be elected, as in the origin |
 /// | [`on_error`](PolicyBuilder::on_error) | [`OnError::Propagate`] | whoever was elected learns that it has failed, as in the origin |
+/// | [`renew_interval`](PolicyBuilder::renew_interval) | none | each [`renew_if`](crate::Access::renew_if) of a refused value may cause a renewal |
 /// | [`creation_timeout`](PolicyBuilder::creation_timeout) | none | a creation may take as long as it likes, as in the origin |
 /// | [`max_stale`](PolicyBuilder::max_stale) | no limit | an old value serves, however old, as in the origin |
+/// | [`max_stale_on_error`](PolicyBuilder::max_stale_on_error) | none of its own | an old value covers a failure for as long as it serves at all |
 /// | [`refresh_at`](PolicyBuilder::refresh_at), [`refresh_early`](PolicyBuilder::refresh_early) | neither | a value is renewed when it has expired, as in the origin |
 /// | [`jitter`](PolicyBuilder::jitter) | none | a value lives exactly as long as it is said to, as in the origin |
 /// | [`max_skew`](PolicyBuilder::max_skew) | one second | what machines that keep their clocks by NTP stay well within |
@@ -85,6 +87,8 @@ pub struct Policy {
     on_error: OnError,
     creation_timeout: Option<Duration>,
     max_stale: Option<Duration>,
+    renew_interval: Duration,
+    max_stale_on_error: Option<Duration>,
     early: Option<Early>,
     jitter: f64,
     max_skew: Duration,
@@ -99,6 +103,8 @@ impl Policy {
         on_error: OnError::Propagate,
         creation_timeout: None,
         max_stale: None,
+        renew_interval: Duration::ZERO,
+        max_stale_on_error: None,
         early: None,
         jitter: 0.0,
         max_skew: Duration::from_secs(1),
@@ -149,10 +155,22 @@ impl Policy {
         self.creation_timeout
     }
 
+    /// See [`PolicyBuilder::renew_interval`].
+    #[must_use]
+    pub const fn renew_interval(&self) -> Duration {
+        self.renew_interval
+    }
+
     /// See [`PolicyBuilder::max_stale`].
     #[must_use]
     pub const fn max_stale(&self) -> Option<Duration> {
         self.max_stale
+    }
+
+    /// See [`PolicyBuilder::max_stale_on_error`].
+    #[must_use]
+    pub const fn max_stale_on_error(&self) -> Option<Duration> {
+        self.max_stale_on_error
     }
 
     /// See [`PolicyBuilder::refresh_at`].
@@ -226,11 +244,12 @@ impl PolicyBuilder {
     /// - an old value is served, as [`Stale`](crate::Outcome::Stale), without calling any creator;
     /// - where there is none, all who have waited and all who come get
     ///   [`CreateError::Paused`](crate::CreateError::Paused) with the cause and the time left, in place of one attempt
-    ///   each. So do those who ask for one to be made though it be fresh. An access that has no error to say so by (one
-    ///   that ends in `turn`, `or_create` or `get`, without a [time-out](crate::Access::timeout)) creates when it is
-    ///   elected, one at a time.
+    ///   each. An access that has no error to say so by (one that ends in `turn`, `or_create` or `get`, without a
+    ///   [time-out](crate::Access::timeout)) creates when it is elected, one at a time; and so does an access that wants
+    ///   the value to be made [anew](crate::Access::anew).
     ///
-    /// The pauses grow from failure to failure as [`Backoff`] says, until a creation succeeds or a value is
+    /// A failure may say [itself](crate::Failure::retry_after) how long the pause is, under a policy or without one. The
+    /// other pauses grow from failure to failure as [`Backoff`] says, until a creation succeeds or a value is
     /// [set](crate::Cached::set). Invalidations do not end a pause: they say nothing of the source.
     ///
     /// A [`Registry`](crate::Registry) keeps a key's lock at least until its pause is over.
@@ -273,13 +292,48 @@ impl PolicyBuilder {
         self
     }
 
+    /// [`renew_if`](crate::Access::renew_if) causes no two renewals that begin within `interval` of each other. Default:
+    /// zero, any number.
+    ///
+    /// What lets a caller find a value useless often comes from outside: a token with a key id that nobody has ever
+    /// seen, a request with made-up credentials. Without an interval each of those makes one request to the source. With
+    /// one, a caller that comes too soon after the last renewal that `renew_if` has caused gets the old value, and
+    /// [`Outcome::TooSoon`](crate::Outcome::TooSoon). A renewal that failed counts, and so does one that was given up;
+    /// a renewal because the value had expired does not.
+    ///
+    /// The interval is told on the lock's own clock, to the nanosecond. `Duration::MAX` allows one renewal in all.
+    pub const fn renew_interval(mut self, interval: Duration) -> Self {
+        self.0.renew_interval = interval;
+        self
+    }
+
     /// How old a value may get beyond its expiry: once it has been stale for this long it is treated as missing, and
     /// accesses wait for a new one (C21: after an idle night nobody is served what is a night old). Zero has nobody
     /// served a stale value; `Duration::MAX` is no limit. Counted on the lock's own clock, as precisely as expiry; from
     /// the call of [`mark_stale`](crate::Dogpile::mark_stale), if that came before. In stamped getter mode it goes by
-    /// the stamp.
+    /// the stamp. A value may say [itself](crate::Made::max_stale) how old it may get.
     pub const fn max_stale(mut self, max_stale: Duration) -> Self {
         self.0.max_stale = Some(max_stale);
+        self
+    }
+
+    /// How long an old value covers a failure, under [`OnError::ServeStale`]: the access that was elected, and whose
+    /// creator has failed, is given the old value only if that has been expired for less than this (HTTP's
+    /// `stale-if-error`, RFC 5861, section 4). Unless this is set, a value covers a failure as long as it serves at all,
+    /// as [`max_stale`](Self::max_stale) or the value [itself](crate::Made::max_stale) says.
+    ///
+    /// It may be longer than `max_stale`: beyond that the value counts as missing, and the others wait, but the elected
+    /// access is given the old value if its creator fails. Or shorter: then the others carry on with a value that covers
+    /// no failure any more. **Beyond `max_stale` the old value covers for the elected access alone:** the others wait for a
+    /// new one, and in a [pause](Self::retry_after) get [`CreateError::Paused`](crate::CreateError::Paused). Where all are
+    /// to have the old value then, have the creator return it: [`Renewal::unchanged`](crate::Renewal::unchanged) gives it
+    /// as long as it was not invalidated, and [`Made::expires_after`](crate::Made::expires_after) says when to try again.
+    /// Zero has only a value cover for a failure that is still fresh, and was to be renewed early;
+    /// `Duration::MAX` is no limit. Counted as `max_stale` is. An invalidated value never serves.
+    ///
+    /// A contradiction without [`OnError::ServeStale`].
+    pub const fn max_stale_on_error(mut self, max_stale: Duration) -> Self {
+        self.0.max_stale_on_error = Some(max_stale);
         self
     }
 
@@ -287,7 +341,8 @@ impl PolicyBuilder {
     /// access is elected, and creates; the others go on with the value, which is fresh. So a value that is in use never
     /// expires in anyone's hands, if creating takes no longer than the rest of the lifetime.
     ///
-    /// If the creation fails, the next access is elected, or the one after the [pause](Self::retry_after).
+    /// If the creation fails, the next access is elected, or the one after the [pause](Self::retry_after). A value may
+    /// say [itself](crate::Made::refresh_after) from when on it is to be renewed.
     pub const fn refresh_at(mut self, fraction: f64) -> Self {
         self.0.early = match self.0.early {
             Some(Early::Perhaps(_) | Early::Both) => Some(Early::Both),
@@ -357,6 +412,9 @@ impl PolicyBuilder {
         if let Some(Duration::ZERO) = self.0.creation_timeout {
             return Err(PolicyError::NoTimeToCreate);
         }
+        if self.0.max_stale_on_error.is_some() && !matches!(self.0.on_error, OnError::ServeStale) {
+            return Err(PolicyError::NothingServedOnError);
+        }
         if !(self.0.jitter >= 0.0 && self.0.jitter < 1.0) {
             return Err(PolicyError::NothingLeftOfALifetime);
         }
@@ -393,7 +451,9 @@ pub enum OnError {
     Propagate,
     /// The old value, if there is one (or a newer one, if another has made it since): the outcome is then
     /// [`Outcome::StaleOnError`](crate::Outcome::StaleOnError), and the error is dropped. (What HTTP calls
-    /// `stale-if-error`, RFC 5861.) If there is none, the error.
+    /// `stale-if-error`, RFC 5861.) If there is none, the error. For how long a value serves so is said by
+    /// [`max_stale_on_error`](PolicyBuilder::max_stale_on_error); which failures it must not hide, by those
+    /// [themselves](crate::Failure::uncovered).
     ///
     /// In getter modes the old value is the getter's, which is asked for it after the creator has failed; unless it has
     /// been asked twice already (L8), or finds nothing now: then it is the error, too. Panics are passed on in any
@@ -423,6 +483,8 @@ pub enum PolicyError {
     BetaOutOfRange,
     /// Both `refresh_at` and `refresh_early` are set.
     TwoWaysToRefresh,
+    /// `max_stale_on_error` is set, and no stale value is ever served on error.
+    NothingServedOnError,
 }
 
 impl PolicyError {
@@ -438,6 +500,9 @@ impl PolicyError {
             Self::BetaOutOfRange => "the beta of early refreshes is not above 0, or not finite",
             Self::TwoWaysToRefresh => {
                 "both `refresh_at` and `refresh_early` are set, and a value is renewed in one way"
+            }
+            Self::NothingServedOnError => {
+                "`max_stale_on_error` is set, and without `OnError::ServeStale` no value is served on error"
             }
         }
     }

@@ -1,20 +1,23 @@
 //! One lock per key, alive while in use, or while its value is.
 //!
-//! Here are the type and its look-ups. What an entry goes through is in [`shard`], how it is looked up and let go in
-//! [`root`], and what holds it in [`held`].
+//! Here are the type and its look-ups. What an entry goes through is in [`shard`], how many are kept in [`bounds`], how
+//! one is looked up and let go in [`root`], and what holds it in [`held`].
 
+mod bounds;
 mod held;
 mod root;
 mod shard;
 
+pub(crate) use held::HasRoot;
 pub use held::{Held, Iter};
+pub(crate) use root::Root;
 
 use crate::clock::nanoseconds;
-use crate::dogpile::Dogpile;
+use crate::dogpile::{Dogpile, Ruling};
 use crate::lock::{Lock, ruled};
 use crate::policy::Policy;
 use crate::sync::{Arc, const_fn};
-use root::Root;
+use bounds::Kind;
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;
@@ -39,9 +42,9 @@ use std::time::Duration;
 /// | [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) | not at all |
 /// | [`Cached`](crate::Cached) without a value | not at all |
 /// | `Cached` with a value | for one lifetime after its last use, and in any case until the value has expired |
-/// | the same under [`max_stale`](crate::PolicyBuilder::max_stale) | until the value is too old to be served |
+/// | the same under [`max_stale`](crate::PolicyBuilder::max_stale), be it the value's [own](crate::Made::max_stale) | until the value is too old to be served, also [on error](crate::PolicyBuilder::max_stale_on_error) |
 /// | `Cached` with a value that never expires | for good |
-/// | any of them in a [pause](Self::with_policy) | until the pause is over, at the least |
+/// | any of them in a [pause](Self::with_policy) | until the pause is over, at the least, unless there are [too many](Self::at_most_paused) |
 ///
 /// *Values are kept,* since a registry that forgets a value between two reads has each of them create it. They are kept
 /// for one lifetime, since a key that is asked for at least that often then always has its value: a fresh one, or an
@@ -83,17 +86,22 @@ use std::time::Duration;
 /// # invalidate("key").unwrap();
 /// ```
 ///
-/// A registry is no cache: the number of its keys has no bound but the keys in use and those that are kept. Of `Cached`
-/// it has as many as had a value and were used within a lifetime; a creator that fails, and a read that creates
-/// nothing, leave no key behind. Where outsiders choose the keys, and values live long or for good, have `keep_idle`
-/// say how long they stay.
+/// A registry is no cache: unless [`at_most_idle`](Self::at_most_idle) says so, the number of its keys has no bound but
+/// the keys in use and those that are kept. Of `Cached` it has as many as had a value and were used within a lifetime;
+/// a creator that fails, and a read that creates nothing, leave no key behind but for a pause. Of locks that are kept
+/// for their [pause](Self::with_policy) alone there are [1,024](Self::at_most_paused) at the most. Where outsiders
+/// choose the keys, and values live long or for good, have `keep_idle` say how long they stay, or `at_most_idle` how
+/// many.
+///
+/// A look-up is of one key. To make the values of many keys by one batch, see
+/// [`CachedByKey::access_many`](crate::CachedByKey::access_many).
 ///
 /// # Cost
 ///
 /// A look-up hashes the key and takes the mutex of one of 64 shards, for which unrelated keys seldom meet; so does the
 /// last who lets go. That is some 35 ns together, and 60 ns where the lock has to be made. Memory is per key that lives
 /// (160 bytes with a number for a key and a `Dogpile`; 88 more once that has created something, for its
-/// [`stats`](crate::Status::stats)), and follows their number down as well as up. The registry itself takes 8 KB.
+/// [`stats`](crate::Status::stats)), and follows their number down as well as up. The registry itself takes 10 KB.
 ///
 /// # Two threads at once
 ///
@@ -152,6 +160,7 @@ use std::time::Duration;
 pub struct Registry<K, L = Dogpile, F = fn(&K) -> L> {
     root: Root<K, L>,
     pub(crate) rules: Rules,
+    named_by: Option<fn(&K) -> String>,
     maker: F,
 }
 
@@ -159,7 +168,7 @@ pub struct Registry<K, L = Dogpile, F = fn(&K) -> L> {
 #[derive(Clone)]
 pub(crate) struct Rules {
     policy: Option<&'static Policy>,
-    shared: Option<Arc<Policy>>,
+    shared: Option<Arc<Ruling>>,
 }
 
 impl Rules {
@@ -172,7 +181,7 @@ impl Rules {
     }
 
     pub(crate) fn share_rule(&mut self, policy: Arc<Policy>) {
-        *self = Self { policy: None, shared: Some(policy) };
+        *self = Self { policy: None, shared: Some(Ruling::of(policy)) };
     }
 
     /// Gives a lock that was just made the policy of all.
@@ -181,7 +190,7 @@ impl Rules {
         match (self.policy, &self.shared) {
             _ if status.is_ruled() => {}
             (Some(policy), _) => status.rule(policy),
-            (None, Some(policy)) => status.share_rule(Arc::clone(policy)),
+            (None, Some(ruling)) => status.share_ruling(Arc::clone(ruling)),
             (None, None) => {}
         }
         lock
@@ -220,7 +229,7 @@ impl<K, L, F> Registry<K, L, F> {
         /// ```
         #[must_use]
         pub const fn with_maker(maker: F) -> Self {
-            Self { root: Root::new(), rules: Rules::NONE, maker }
+            Self { root: Root::new(), rules: Rules::NONE, named_by: None, maker }
         }
     }
 
@@ -245,15 +254,151 @@ impl<K, L, F> Registry<K, L, F> {
         }
     }
 
+    const_fn! {
+        /// Keeps no more than `locks` locks that are [idle](Self::keep_idle), with their values and state: the lock
+        /// that was let go longest ago goes first. Zero keeps none, and `usize::MAX`, the default, as many as there
+        /// are.
+        ///
+        /// The bound is one for the whole registry. Locks that somebody holds, or whose creation runs, stay, and come
+        /// on top of it; and so do those that are kept for their pause alone, whose bound is
+        /// [`at_most_paused`](Self::at_most_paused). A lock that was idle and is held again may count among the `locks`
+        /// until it is let go. While several threads let go at once, the registry may keep one lock more for each of
+        /// them, until its drop of the [`Held`] has returned.
+        ///
+        /// With a bound, the last holder that lets go of a lock which is kept puts the lock in an order, and removes
+        /// the first lock of that order if there are too many. That is some 130 ns more for each use of a lock.
+        ///
+        /// ```
+        /// use dogpile::{Cached, Registry};
+        /// use std::time::Duration;
+        ///
+        /// static PAGES: Registry<u64, Cached<String>> =
+        ///     Registry::new(|_| Cached::new(Duration::from_secs(60))).at_most_idle(100);
+        ///
+        /// for page in 0..1_000 {
+        ///     PAGES.get(&page).get_or_create(|| format!("page {page}"));
+        /// }
+        /// assert_eq!(PAGES.len(), 100);
+        /// assert!(PAGES.find(&899).is_none());
+        /// assert!(PAGES.find(&900).is_some());
+        /// ```
+        #[must_use]
+        pub const fn at_most_idle(mut self, locks: usize) -> Self {
+            self.root.at_most(Kind::Idle, locks);
+            self
+        }
+    }
+
+    const_fn! {
+        /// Keeps no more than `locks` locks that nobody holds for their [pause](Self::with_policy) alone: the lock that
+        /// was let go longest ago goes first, and its pause is forgotten. Zero keeps none, and `usize::MAX` as many as
+        /// there are.
+        ///
+        /// The default is 1,024, some 660 KB with short keys: each of a few hundred keys in use may pause, and
+        /// outsiders that ask for ever new keys, all of which fail, cannot have the registry keep more. A pause that is
+        /// asked for again and again is not pushed out by such keys.
+        ///
+        /// A lock that is also kept for [`keep_idle`](Self::keep_idle), or for its value, counts here if its pause
+        /// lasts longer. When such a lock is one too many, it stays for as long as that says, and no longer.
+        ///
+        /// ```
+        /// use dogpile::{Backoff, Policy, Registry, Dogpile};
+        /// use std::time::Duration;
+        ///
+        /// const MINUTE: Duration = Duration::from_secs(60);
+        /// static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE)).build_const();
+        /// static LOCKS: Registry<u64> =
+        ///     Registry::new(|_| Dogpile::new(MINUTE)).with_policy(&PAUSING).at_most_paused(10);
+        ///
+        /// for unknown in 0..100 {
+        ///     LOCKS.get(&unknown).acquire_or_try_create(|| Err("no such key")).unwrap_err();
+        /// }
+        /// assert_eq!(LOCKS.len(), 10);
+        /// ```
+        #[must_use]
+        pub const fn at_most_paused(mut self, locks: usize) -> Self {
+            self.pause_at_most(locks);
+            self
+        }
+    }
+
+    const_fn! {
+        pub(crate) const fn pause_at_most(&mut self, locks: usize) {
+            self.root.at_most(Kind::Paused, locks);
+        }
+    }
+
     ruled! {
         /// Has each lock do as `policy` says as a value ages and when creating goes wrong, unless its maker gave it a
         /// policy of its own.
         ///
         /// A lock that [pauses](crate::PolicyBuilder::retry_after) after a failure is kept at least until the pause is
-        /// over, though nobody hold it, as by [`keep_idle`](Self::keep_idle). For the next pause to be longer it has to
+        /// over, though nobody hold it, as by [`keep_idle`](Self::keep_idle); unless there are
+        /// [too many](Self::at_most_paused). For the next pause to be longer it has to
         /// be there when the next failure comes: have `keep_idle` see to that for keys that are seldom used. (And for
         /// an old value to be [served](crate::OnError::ServeStale) there has to be one.)
         by rules
+    }
+
+    const_fn! {
+        /// Has each lock tell its [`Observer`](crate::Observer) which key it is of, as text: in
+        /// [`Source::key`](crate::Source).
+        ///
+        /// `name` is a function, or a closure that captures nothing. It runs when a lock is made whose policy has an
+        /// observer, once and outside every mutex. Such a lock keeps the text, and 48 bytes beside it, and has what it
+        /// keeps for its [`stats`](crate::Status::stats) from the beginning. For other locks `name` does not run, and
+        /// they keep nothing.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use dogpile::{Cached, Observer, Policy, Registry, Source};
+        /// use std::{sync::Mutex, time::Duration};
+        ///
+        /// /// The keys that were created.
+        /// #[derive(Debug)]
+        /// struct Keys(Mutex<Vec<String>>);
+        ///
+        /// impl Observer for Keys {
+        ///     fn created(&self, of: Source<'_>, _: Duration) {
+        ///         self.0.lock().unwrap().extend(of.key.map(str::to_owned));
+        ///     }
+        /// }
+        ///
+        /// static KEYS: Keys = Keys(Mutex::new(Vec::new()));
+        /// static POLICY: Policy = Policy::builder().name("pages").observer(&KEYS).build_const();
+        /// static PAGES: Registry<u64, Cached<String>> =
+        ///     Registry::new(|_| Cached::new(Duration::from_secs(60))).with_policy(&POLICY).named_by(|key| key.to_string());
+        ///
+        /// PAGES.get(&7).get_or_create(|| String::from("page 7"));
+        /// assert_eq!(*KEYS.0.lock().unwrap(), ["7"]);
+        /// ```
+        #[must_use]
+        pub const fn named_by(mut self, name: fn(&K) -> String) -> Self {
+            self.named_by = Some(name);
+            self
+        }
+    }
+
+    /// With the policy and the bounds of another.
+    pub(crate) fn ruled_as<J, M, G>(mut self, other: Registry<J, M, G>) -> Self {
+        self.root = self.root.bounded_as(&other.root);
+        self.rules = other.rules;
+        self
+    }
+
+    pub(crate) fn root(&self) -> &Root<K, L> {
+        &self.root
+    }
+
+    /// Gives a lock that was just made the policy of all, and tells it its key, if an observer is to be told that.
+    fn ruled<M: Lock>(&self, key: &K, lock: M) -> M {
+        let mut lock = self.rules.applied(lock);
+        let status = &mut lock.dogpile_mut().status;
+        if let Some(name) = self.named_by.filter(|_| status.policy().observer().is_some()) {
+            status.be_called(name(key));
+        }
+        lock
     }
 }
 
@@ -265,13 +410,14 @@ impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
     ///
     /// # Panics
     ///
-    /// If hashing, comparing or cloning the key does, or the maker. The registry is as before.
+    /// If hashing, comparing or cloning the key does, or [naming](Self::named_by) it, or the maker. The registry is as
+    /// before.
     #[inline]
     pub fn get<Q: Hash + Eq + ToOwned<Owned = K> + ?Sized>(&self, key: &Q) -> Held<'_, K, L>
     where
         K: Borrow<Q>,
     {
-        self.root.get(key, |key| self.rules.applied((self.maker)(key)))
+        self.root.get(key, |key| self.ruled(key, (self.maker)(key)))
     }
 
     /// As [`get`](Self::get), with a [`Held`] that shares the registry and may outlive the caller.
@@ -295,7 +441,7 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
     where
         K: Clone,
     {
-        self.root.get(key, |key| self.rules.applied(maker(key)))
+        self.root.get(key, |key| self.ruled(key, maker(key)))
     }
 
     /// The lock of that key, if there is one. It is then in use: its time of being [idle](Self::keep_idle) begins anew

@@ -23,7 +23,7 @@
 mod pool;
 
 #[cfg(not(dogpile_loom))]
-pub use pool::Pool;
+pub use pool::{JobsLeft, Pool};
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -67,6 +67,8 @@ pub enum Mutant {
     UnreleasedDeadline,
     /// A waiter queues without looking again whether the creation still runs (C16).
     NoRecheck,
+    /// A watcher looks for its value before it takes the mutex, and is added without another look (C16).
+    LooksBeforeItWatches,
     /// A waiter that leaves after it was woken keeps the baton (L5).
     BatonKept,
     /// `finish` publishes although the generation has moved (L6).
@@ -87,6 +89,10 @@ pub enum Mutant {
     EndingUnsaid,
     /// `settle` elects although the generation has moved since the access looked (L8).
     ElectedOnOldNews,
+    /// An access that is elected to renew what was refused does not look once more at the last such renewal.
+    RenewedAgain,
+    /// A waiter that shares the error of a creation is not woken to hear of it (C16).
+    FailureUntold,
     /// A reader looks for a writer without a fence behind the mark that it has left (L9).
     #[cfg(dogpile_loom)]
     NoReaderFence,
@@ -98,10 +104,14 @@ pub enum Mutant {
     NestedNotWaitedFor,
     /// `Cached` stores the deadline before the value (L4).
     DeadlineBeforeValue,
+    /// A `Reader` of a `Cached` looks at the cell before the deadline (L4).
+    CellBeforeDeadline,
     /// `Renewal` reads the old value without the mutex (L6).
     OldOutsideMutex,
     /// Who lets go of an entry of a registry takes itself for the last without another look under the mutex (L1).
     LastWithoutALook,
+    /// An entry of a registry is evicted without a look whether it is held (L1).
+    HeldEvicted,
     /// `park` looks for its token before it reads the bell (C16).
     #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
     LooksBeforeItListens,
@@ -212,7 +222,7 @@ mod imp {
         }
 
         /// How long until then; `None` if it never comes.
-        pub(super) fn left(self) -> Option<Duration> {
+        pub(crate) fn left(self) -> Option<Duration> {
             self.0.map(|at| at.saturating_duration_since(Instant::now()))
         }
 
@@ -226,7 +236,7 @@ mod imp {
         }
 
         /// The one of the two that comes first.
-        pub(super) fn sooner(self, other: Self) -> Self {
+        pub(crate) fn sooner(self, other: Self) -> Self {
             Self(self.0.into_iter().chain(other.0).min())
         }
     }
@@ -353,7 +363,7 @@ mod imp {
             self.0
         }
 
-        pub(super) fn sooner(self, other: Self) -> Self {
+        pub(crate) fn sooner(self, other: Self) -> Self {
             Self(self.0 || other.0)
         }
     }

@@ -17,13 +17,14 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::{Dogpile, Stamped, Status};
 use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, StillStoring};
+use crate::failure::Cause;
 use crate::lock::{Elects, Lock, ruled};
 use crate::readers::{HasReaders, Owner, Readers};
 use crate::registry::Held;
 use crate::sync::{Arc, const_fn};
 use crate::turn::Outcome;
 use crate::wait::{Patience, Wait, block_on};
-use std::fmt::{self, Display};
+use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -364,7 +365,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     ///
     /// If `creator` does.
     #[inline]
-    pub fn acquire_or_try_create<E: Display>(
+    pub fn acquire_or_try_create<E: Cause>(
         &self,
         creator: impl FnOnce() -> Result<(), E>,
     ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {

@@ -21,11 +21,15 @@ pub enum Outcome {
     Stale,
     /// This access was elected, and its creator has run.
     Created,
-    /// There was no value; this access waited until somebody else had created one.
+    /// There was no value, or none that would do; this access waited until somebody else had created one.
     Waited,
     /// This access was elected, and its creator has failed; this is the old value, as the
     /// [policy](crate::OnError::ServeStale) wants it.
     StaleOnError,
+    /// This access [asked for a newer value](crate::Access::renew_if) than this one, the old value, and came too soon
+    /// after another [renewal](crate::PolicyBuilder::renew_interval), or after a
+    /// [failure](crate::PolicyBuilder::retry_after).
+    TooSoon,
 }
 
 /// What an access is to do next that ends in [`turn`](crate::Access::turn).

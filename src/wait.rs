@@ -15,8 +15,10 @@
 //! [declared dead](crate::PolicyBuilder::creation_timeout), and the clock does not wake those who wait for that, an
 //! [alarm](crate::sync::alarm) does.
 
+use crate::election::{Generation, SharedError};
 use crate::sync::alarm::Alarm;
-use crate::sync::{Deadline, OnceLock, block_by};
+use crate::sync::{Arc, Deadline, OnceLock, block_by};
+use std::any::{Any, TypeId};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -27,6 +29,8 @@ use std::time::Duration;
 pub enum Patience {
     /// It is out of time at once, before it queues, and has an error.
     None,
+    /// The same, and it does not hear of pauses.
+    NoneUntold,
     /// It waits without an end, and has no error.
     Infallible,
     /// It waits for that long at most, and has an error.
@@ -36,20 +40,100 @@ pub enum Patience {
 /// It waits without an end, and has an error.
 pub(crate) const FOREVER: Patience = Patience::For(Duration::MAX);
 
-/// The waits of one access, which share a deadline. It is set when the first of them begins.
+/// What an access wants of a value that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// That it is fresh; or old, while a new one is made.
+    Any,
+    /// That its creation begins after the access does.
+    Anew,
+    /// That it is of a later generation than this.
+    Newer(Generation),
+}
+
+/// What a look at the lock may come to, short of waiting and of creating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance {
+    /// A fresh value, or an old one that somebody else is renewing.
+    Usable,
+    /// A fresh value.
+    Fresh,
+    /// Nothing: the value that is there may not do.
+    Nothing,
+}
+
+impl Wants {
+    /// What a look may come to, of an access that wants this, and may have a soft time-out.
+    #[inline]
+    pub(crate) fn glance(self, is_soft: bool) -> Glance {
+        match self {
+            Self::Any if is_soft => Glance::Fresh,
+            Self::Any => Glance::Usable,
+            Self::Anew | Self::Newer(_) => Glance::Nothing,
+        }
+    }
+}
+
+/// What one access wants, and its waits, which share a deadline. The deadline is set when the first of them begins; and
+/// so is the one of its soft time-out, after which the access goes on with an old value.
 #[derive(Debug)]
 pub struct Wait {
     patience: Patience,
     deadline: OnceLock<Deadline>,
     is_task: bool,
+    wants: Wants,
+    soft: Option<Duration>,
+    /// The type of the errors that the access shares, if it does.
+    shares: Option<TypeId>,
+    /// What the creation has failed with that the access has waited for, if it shares that.
+    failed: OnceLock<SharedError>,
 }
 
 /// The waits of a task. They have no deadline, and so all tasks share it.
-pub(crate) static TASK: Wait = Wait { patience: FOREVER, deadline: OnceLock::new(), is_task: true };
+pub(crate) static TASK: Wait = Wait::with(FOREVER, true);
 
 /// As [`TASK`], without an error.
-pub(crate) static INFALLIBLE_TASK: Wait =
-    Wait { patience: Patience::Infallible, deadline: OnceLock::new(), is_task: true };
+pub(crate) static INFALLIBLE_TASK: Wait = Wait::with(Patience::Infallible, true);
+
+/// The waits of an access, as it has them: its own, or no room for what all tasks share.
+pub trait Waiting: Send + Sync {
+    fn wait(&self) -> &Wait;
+}
+
+/// [`TASK`].
+#[derive(Clone, Copy, Debug)]
+pub struct AnyTask;
+
+/// [`INFALLIBLE_TASK`].
+#[derive(Clone, Copy, Debug)]
+pub struct AnyInfallibleTask;
+
+macro_rules! shared_waits {
+    ($($of:ty: $wait:expr;)+) => {$(
+        impl Waiting for $of {
+            fn wait(&self) -> &Wait {
+                $wait
+            }
+        }
+    )+};
+}
+
+shared_waits! {
+    AnyTask: &TASK;
+    AnyInfallibleTask: &INFALLIBLE_TASK;
+}
+
+impl Waiting for Arc<Wait> {
+    fn wait(&self) -> &Wait {
+        self
+    }
+}
+
+impl Waiting for &Wait {
+    fn wait(&self) -> &Wait {
+        self
+    }
+}
 
 /// Runs an access of a thread.
 pub(crate) fn block_on<A: Future>(access: A) -> A::Output {
@@ -70,7 +154,77 @@ pub(crate) use apart;
 
 impl Wait {
     pub(crate) fn new(patience: Patience) -> Self {
-        Self { patience, deadline: OnceLock::new(), is_task: false }
+        Self::with(patience, false)
+    }
+
+    const fn with(patience: Patience, is_task: bool) -> Self {
+        Self {
+            patience,
+            deadline: OnceLock::new(),
+            is_task,
+            wants: Wants::Any,
+            soft: None,
+            shares: None,
+            failed: OnceLock::new(),
+        }
+    }
+
+    /// Those of a task.
+    pub(crate) fn of_a_task(self) -> Self {
+        Self { is_task: true, ..self }
+    }
+
+    /// The same, of an access that wants this, and has that soft time-out.
+    pub(crate) fn wanting(self, wants: Wants, soft: Option<Duration>) -> Self {
+        Self { wants, soft, ..self }
+    }
+
+    /// The same, of an access that shares errors of that type.
+    pub(crate) fn sharing(self, shares: TypeId) -> Self {
+        Self { shares: Some(shares), ..self }
+    }
+
+    /// The type of the errors that the access shares.
+    pub(crate) fn shares(&self) -> Option<TypeId> {
+        self.shares
+    }
+
+    /// The creation that the access has waited for has failed with this.
+    pub(crate) fn fail(&self, error: SharedError) {
+        // One that was told of a failure ends with it: there is no second one.
+        _ = self.failed.set(error);
+    }
+
+    /// What that was.
+    pub(crate) fn failed<E: Any>(&self) -> Option<&E> {
+        self.failed.get()?.get()
+    }
+
+    /// What a look may come to.
+    pub(crate) fn glance(&self) -> Glance {
+        self.wants.glance(self.is_soft())
+    }
+
+    /// What the access wants.
+    pub(crate) fn wants(&self) -> Wants {
+        self.wants
+    }
+
+    /// Whether the access waits for a new value, for a while, though there is an old one.
+    pub(crate) fn is_soft(&self) -> bool {
+        self.soft.is_some()
+    }
+
+    /// The deadline for a wait of an access that has an old value to go on with.
+    pub(crate) fn begin_softly(&self) -> Option<Deadline> {
+        let soft = Deadline::after(self.soft?);
+        Some(self.begin()?.sooner(soft))
+    }
+
+    /// The waits of an access like this one, each of which is out of time at once. (Those of a task as well: it does
+    /// not wait.)
+    pub(crate) fn at_once(&self) -> Self {
+        Self::new(if self.hears_of_pauses() { Patience::None } else { Patience::NoneUntold })
     }
 
     /// One of them: until `poll` is ready, or the deadline has passed (`None`). Where it is pending, it has arranged
@@ -114,7 +268,7 @@ impl Wait {
 
     /// Whether this access can say that it was told of a pause. If not, it creates when it is elected.
     pub(crate) fn hears_of_pauses(&self) -> bool {
-        !matches!(self.patience, Patience::Infallible)
+        !matches!(self.patience, Patience::Infallible | Patience::NoneUntold)
     }
 
     /// The deadline for one more wait, unless it has passed in an earlier one.
@@ -123,7 +277,7 @@ impl Wait {
             return Some(Deadline::never());
         }
         let timeout = match self.patience {
-            Patience::None => return None,
+            Patience::None | Patience::NoneUntold => return None,
             Patience::Infallible => Duration::MAX,
             Patience::For(timeout) => timeout,
         };
@@ -150,5 +304,9 @@ mod tests {
         let endless = Wait::new(Patience::Infallible);
         assert!(endless.begin().is_some() && endless.begin().is_some());
         assert!(forever.hears_of_pauses() && !endless.hears_of_pauses());
+        for (wait, hears) in [(&forever, true), (&endless, false), (&TASK, true), (&INFALLIBLE_TASK, false)] {
+            let at_once = wait.at_once();
+            assert!(at_once.begin().is_none() && at_once.hears_of_pauses() == hears);
+        }
     }
 }

@@ -101,6 +101,23 @@ fn f6_what_a_pool_had_to_do_is_the_parents_to_do() {
     });
 }
 
+#[test]
+fn k8_a_pool_that_was_shut_down_takes_jobs_in_a_child() {
+    static POOL: Pool = Pool::new(1, 1);
+    alone("k8_a_pool_that_was_shut_down_takes_jobs_in_a_child", || {
+        let (job, begins, let_go) = held();
+        POOL.run(job);
+        begins.recv().unwrap();
+        assert!(POOL.shut_down(Duration::ZERO).is_err());
+        assert!(forked(|| {
+            runs(&POOL);
+            assert_eq!(POOL.shut_down(PATIENCE), Ok(()), "it waits for no job of the parent's");
+        }));
+        let_go.send(()).unwrap();
+        assert_eq!(POOL.shut_down(PATIENCE), Ok(()));
+    });
+}
+
 /// A task waits for a creation that hangs, and takes over in time.
 fn takes_over() {
     static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_millis(1)).build_const();

@@ -117,6 +117,15 @@ impl<C: Clock + 'static> Keeps<C> for Cached<u64, C> {
         // Held for a while, and several at once, as long as the thread has slots.
         let guards = [(); 4].map(|()| this.peek());
         assert!(guards.into_iter().flatten().all(same));
+        // A reader takes hold of the value once; that is heap, and not the lock.
+        let mut reader = this.reader();
+        for _ in 0..2 {
+            assert_eq!(*reader.get_or_create(|| unreachable!("nobody is elected")), 1);
+            assert_eq!(reader.get_or_try_create(|| Err("nobody is elected")), Ok(&1));
+            assert_eq!(reader.by(|cached| cached.access().or_create(|| unreachable!("nobody is elected"))), &1);
+            assert_eq!(reader.peek(), Some(&1));
+            assert_eq!(reader.outcome(), Some(expected));
+        }
     }
 }
 

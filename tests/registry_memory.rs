@@ -5,13 +5,14 @@
 
 mod memory;
 
-use dogpile::{Cached, Dogpile, ManualClock, Registry};
+use dogpile::{Backoff, Cached, Dogpile, ManualClock, Policy, Registry};
 use memory::in_use;
 use std::sync::Arc;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const MANY: u64 = 100_000;
+static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE)).build_const();
 
 /// What an empty registry may hold on to: a small table in each of its shards. Beside it, what the harness, on a thread
 /// of its own, allocates meanwhile: it has just begun to wait for the test.
@@ -49,6 +50,36 @@ fn memory_is_given_back_with_the_keys() {
     assert!(in_use() - empty <= full + NEXT_TO_NOTHING);
     clock.advance(MINUTE);
     assert_eq!(pages.sweep() as u64, MANY);
+    let left = in_use().saturating_sub(empty);
+    assert!(left <= NEXT_TO_NOTHING, "{left} of {full} bytes are left");
+
+    // Bounded: of what is too much nothing is left, and of the rest nothing either once its time is up.
+    let pages = pages.at_most_idle(100);
+    for key in 0..MANY / 10 {
+        pages.get(&key).get_or_create(|| vec![0_u8; 100]);
+    }
+    assert_eq!(pages.len(), 100);
+    let left = in_use().saturating_sub(empty);
+    assert!(left <= NEXT_TO_NOTHING + 100 * 1_000, "{left} bytes are in use");
+    clock.advance(MINUTE);
+    assert_eq!(pages.sweep(), 100);
+    let left = in_use().saturating_sub(empty);
+    assert!(left <= NEXT_TO_NOTHING, "{left} bytes are left");
+    drop(pages);
+
+    // So it is of pauses.
+    let its = Arc::clone(&clock);
+    let maker = move |_: &u64| Dogpile::with_clock(MINUTE, Arc::clone(&its));
+    let locks = Registry::with_maker(maker).with_policy(&PAUSING);
+    let empty = in_use();
+    for unknown in 0..MANY / 10 {
+        locks.get(&unknown).acquire_or_try_create(|| Err("no such key")).unwrap_err();
+    }
+    assert_eq!(locks.len(), 1_024);
+    let full = in_use() - empty;
+    assert!(full <= 700_000, "{full} bytes are in use");
+    clock.advance(MINUTE);
+    assert_eq!(locks.sweep(), 1_024);
     let left = in_use().saturating_sub(empty);
     assert!(left <= NEXT_TO_NOTHING, "{left} of {full} bytes are left");
 }

@@ -5,8 +5,9 @@
 #![cfg(dogpile_loom)]
 
 use Outcome::{Created, Fresh, Stale, Waited};
-use dogpile::{Cached, CachedGuard, Freshness, Made, ManualClock, Outcome};
+use dogpile::{Cached, CachedGuard, Freshness, Made, ManualClock, Outcome, Reader};
 use dogpile_loom_tests::{Reached, Slot, check};
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::time::Duration;
@@ -282,4 +283,165 @@ fn l6_a_superseded_value_does_not_take_the_place_of_the_one_that_served() {
         assert!(outcome == Created || CachedGuard::generation(&guard) >= since, "{outcome:?}, {value}");
     });
     SERVED_BY_SET.at_least_once();
+}
+
+/// A value that says it must not serve stale is published, and marked stale at once; another creation is under way again
+/// before the access has looked at all: it does not carry on with what must not serve.
+#[test]
+fn k2_what_must_not_serve_stale_against_an_access_that_has_looked_at_the_word() {
+    static MISSED: Reached = Reached::new();
+    static HIT: Reached = Reached::new();
+    check(|| {
+        let cached = missing();
+        let creator = spawn(&cached, |cached| {
+            drop(cached.access().or_create_with(|_| Made::new(slot(1)).max_stale(Duration::ZERO)));
+            cached.mark_stale();
+        });
+        let asked = cached.access().timeout(Duration::ZERO).or_try_create(|| Err::<Slot, _>("left as it is"));
+        match asked {
+            Ok(guard) => {
+                HIT.here();
+                assert_eq!(told(&guard), (Fresh, 1));
+            }
+            Err(_) => MISSED.here(),
+        }
+        creator.join().unwrap();
+        assert_eq!(cached.freshness(), Freshness::Missing);
+        assert!(is_at_rest(&cached));
+    });
+    MISSED.at_least_once();
+    HIT.at_least_once();
+}
+
+/// The old value serves however old, the new one not once it has expired: who looks while the one takes the other's
+/// place finds either, and never none. Whoever finds the new one sees all that its creator wrote (L4).
+#[test]
+fn k2_no_value_is_gone_because_the_next_one_says_so() {
+    static OLD: Reached = Reached::new();
+    static NEW: Reached = Reached::new();
+    for marked in [true, false] {
+        check(move || {
+            let cached = missing();
+            drop(cached.access().or_create_with(|_| {
+                let made = Made::new(slot(1)).max_stale(Duration::MAX);
+                if marked { made } else { made.expires_after(Duration::ZERO) }
+            }));
+            if marked {
+                cached.mark_stale();
+            }
+            let creator = spawn(&cached, |cached| {
+                told(
+                    &cached
+                        .access()
+                        .or_create_with(|_| Made::new(slot(2)).max_stale(Duration::ZERO).expires_after(Duration::MAX)),
+                )
+            });
+            let found = cached.peek().map(|guard| guard.read());
+            OLD.here_if(found == Some(1));
+            NEW.here_if(found == Some(2));
+            assert!(found.is_some());
+            assert_ne!(cached.freshness(), Freshness::Missing);
+            assert_eq!(creator.join().unwrap(), (Created, 2));
+        });
+    }
+    OLD.at_least_once();
+    NEW.at_least_once();
+}
+
+/// What a reader gives, and how it came to that.
+fn read(reader: &mut Reader<'_, Slot, ManualClock>, create: usize) -> (Outcome, usize) {
+    let value = reader.get_or_create(|| slot(create)).read();
+    (reader.outcome().unwrap(), value)
+}
+
+/// A reader that holds the old value carries on with it, creates, or gives the new one: never the old one for fresh.
+#[test]
+fn l4_publish_against_a_reader_that_holds_the_old_value() {
+    static OLD: Reached = Reached::new();
+    static NEW: Reached = Reached::new();
+    check(|| {
+        let cached = stale();
+        let creator = spawn(&cached, |cached| get(cached, 2));
+        let reader = spawn(&cached, |cached| {
+            let mut reader = cached.reader();
+            let first = reader.peek().map(Slot::read);
+            (first, read(&mut reader, 3), reader.by(Cached::get_fresh).map(Slot::read))
+        });
+        let made = creator.join().unwrap();
+        let (first, got, fresh) = reader.join().unwrap();
+        OLD.here_if(first == Some(1) && got == (Stale, 1));
+        NEW.here_if(first == Some(1) && got == (Fresh, 2));
+        assert!([(Stale, 1), (Stale, 2), (Fresh, 2), (Created, 3)].contains(&got), "{got:?}");
+        assert!(fresh.is_none_or(|fresh| fresh != 1), "{fresh:?}");
+        assert!([(Created, 2), (Stale, 1), (Stale, 3), (Fresh, 3)].contains(&made), "{made:?}");
+        assert!(is_at_rest(&cached));
+    });
+    OLD.at_least_once();
+    NEW.at_least_once();
+}
+
+/// A reader that has been told of the new value does not give the old one, be it still fresh as well.
+#[test]
+fn l4_a_reader_that_was_told_of_the_new_value_gives_that() {
+    static TOLD: Reached = Reached::new();
+    static UNTOLD: Reached = Reached::new();
+    check(|| {
+        let cached = fresh();
+        let tells = Arc::new(AtomicBool::new(false));
+        let setter = {
+            let tells = Arc::clone(&tells);
+            spawn(&cached, move |cached| {
+                cached.set(slot(2));
+                tells.store(true, Ordering::Release);
+            })
+        };
+        let reader = spawn(&cached, move |cached| {
+            let mut reader = cached.reader();
+            let first = read(&mut reader, 3);
+            let told = tells.load(Ordering::Acquire);
+            (first, told, read(&mut reader, 3))
+        });
+        setter.join().unwrap();
+        let (first, told, then) = reader.join().unwrap();
+        TOLD.here_if(first == (Fresh, 1) && told);
+        UNTOLD.here_if(then == (Fresh, 1));
+        assert!([(Fresh, 1), (Fresh, 2)].contains(&first), "{first:?}");
+        assert!(then == (Fresh, 2) || (!told && then == (Fresh, 1)), "{told}: {then:?}");
+    });
+    TOLD.at_least_once();
+    UNTOLD.at_least_once();
+}
+
+/// What is invalidated, and held by a reader, is not given to an access that begins after that.
+#[test]
+fn l6_invalidation_against_a_reader() {
+    static OVERTAKEN: Reached = Reached::new();
+    static TOLD: Reached = Reached::new();
+    check(|| {
+        let cached = fresh();
+        let tells = Arc::new(AtomicBool::new(false));
+        let invalidator = {
+            let tells = Arc::clone(&tells);
+            spawn(&cached, move |cached| {
+                cached.invalidate();
+                tells.store(true, Ordering::Release);
+            })
+        };
+        let reader = spawn(&cached, move |cached| {
+            let mut reader = cached.reader();
+            let first = reader.by(Cached::get_fresh).map(Slot::read);
+            let told = tells.load(Ordering::Acquire);
+            let then = read(&mut reader, 3);
+            (first, told, then)
+        });
+        invalidator.join().unwrap();
+        let (first, told, then) = reader.join().unwrap();
+        OVERTAKEN.here_if(first == Some(1) && then == (Created, 3));
+        TOLD.here_if(told);
+        assert!(first.is_none_or(|first| first == 1), "{first:?}");
+        assert!(then == (Created, 3) || (!told && then == (Fresh, 1)), "{told}: {then:?}");
+        assert!(is_at_rest(&cached));
+    });
+    OVERTAKEN.at_least_once();
+    TOLD.at_least_once();
 }

@@ -1,7 +1,7 @@
 //! The election without a value: who creates, who waits, who is called.
 #![cfg(dogpile_loom)]
 
-use Verdict::{Elected, LookAgain, Moved, Paused, Served, WouldDeadlock};
+use Verdict::{Elected, Failed, LookAgain, Moved, Paused, Served, WouldDeadlock};
 use dogpile::Finished;
 use dogpile::model::{Birth, Deadline, Election, State, Timer, Verdict, Waiter, block_until};
 use dogpile_loom_tests::{Reached, Slot, Wakes, check};
@@ -68,7 +68,7 @@ impl Shared {
                 match self.wait(seen) {
                     Served => return None,
                     Elected(born) => return Some(born),
-                    Moved | LookAgain | Paused(_) | WouldDeadlock(_) => {}
+                    Moved | LookAgain | Paused(_) | Failed(_) | WouldDeadlock(_) => {}
                 }
             } else if let Some(born) = self.election.elect(seen, None) {
                 return Some(born);
@@ -85,7 +85,7 @@ impl Shared {
     /// Creates and fails, leaving traces.
     fn fail(&self) {
         self.slot.write(self.slot.read() + 1);
-        self.election.abandon(self.immortal(), None);
+        self.election.abandon(self.immortal(), None, None, || ());
     }
 
     /// For the end of a model: nothing runs and nobody was left behind.
@@ -230,7 +230,7 @@ fn c16_a_creation_that_ends_before_one_queues_is_not_waited_for() {
         shared.create(born);
         match waiter.join().unwrap() {
             Served => QUEUED.here(),
-            Moved | LookAgain | Paused(_) | WouldDeadlock(_) => LATE.here(),
+            Moved | LookAgain | Paused(_) | Failed(_) | WouldDeadlock(_) => LATE.here(),
             Elected(_) => panic!("a creation that did not fail elects nobody"),
         }
         assert!(shared.is_at_rest());
@@ -251,7 +251,7 @@ fn l2_who_saw_one_creation_does_not_wait_for_the_next() {
         let next = shared.elect().expect("nobody else creates");
         match waiter.join().unwrap() {
             Served => {}
-            Moved | LookAgain | Paused(_) | WouldDeadlock(_) => LATE.here(),
+            Moved | LookAgain | Paused(_) | Failed(_) | WouldDeadlock(_) => LATE.here(),
             Elected(_) => panic!("a creation that did not fail elects nobody"),
         }
         shared.create(next);
@@ -273,7 +273,7 @@ fn c16_a_creation_that_fails_before_one_queues_is_not_waited_for() {
                 assert_eq!(shared.slot.read(), 1);
                 shared.create(born);
             }
-            Moved | LookAgain | Paused(_) | WouldDeadlock(_) => LATE.here(),
+            Moved | LookAgain | Paused(_) | Failed(_) | WouldDeadlock(_) => LATE.here(),
             Served => panic!("there was nothing to be served with"),
         });
         shared.fail();
@@ -296,7 +296,7 @@ fn l5_a_failure_hands_on_to_exactly_one_of_two_waiters() {
                 match verdict {
                     Elected(born) => assert_eq!(shared.create(born), Finished::Published),
                     Served => assert_eq!(shared.slot.read(), 2),
-                    Moved | LookAgain | Paused(_) | WouldDeadlock(_) => {}
+                    Moved | LookAgain | Paused(_) | Failed(_) | WouldDeadlock(_) => {}
                 }
                 verdict
             })
@@ -377,7 +377,7 @@ fn c4_the_first_in_line_leaves_while_the_creation_fails() {
         }
         assert_eq!(wakes[1].count(), 1);
         assert!(matches!(second.poll(&wakes[1].waker(), None), Poll::Ready(Elected(_))));
-        shared.election.abandon(shared.immortal(), None);
+        shared.election.abandon(shared.immortal(), None, None, || ());
         assert!(shared.is_at_rest());
     });
     WAS_CALLED.at_least_once();
@@ -400,7 +400,7 @@ fn c4_the_one_who_is_called_leaves_while_a_newcomer_creates() {
         newcomer.join().unwrap();
         assert!(wakes[1].count() >= 1);
         assert!(matches!(second.poll(&wakes[1].waker(), None), Poll::Ready(Elected(_))));
-        shared.election.abandon(shared.immortal(), None);
+        shared.election.abandon(shared.immortal(), None, None, || ());
         assert!(shared.is_at_rest());
     });
     OVERTAKEN.at_least_once();
@@ -425,7 +425,7 @@ fn l5_a_newcomer_who_overtakes_the_one_called_serves_it() {
         let newcomer = shared.elect().map(|born| shared.create(born));
         let verdict = waiter.join().unwrap();
         match verdict {
-            Elected(_) | Moved | LookAgain | Paused(_) | WouldDeadlock(_) => {}
+            Elected(_) | Moved | LookAgain | Paused(_) | Failed(_) | WouldDeadlock(_) => {}
             Served => {
                 OVERTAKEN.here();
                 assert_eq!(newcomer, Some(Finished::Published));
@@ -511,7 +511,9 @@ fn l6_a_superseded_creation_serves_those_from_before_only() {
                         WAITED.here();
                         born
                     }
-                    Moved | LookAgain | Paused(_) | WouldDeadlock(_) => shared.elect().expect("nobody else creates"),
+                    Moved | LookAgain | Paused(_) | Failed(_) | WouldDeadlock(_) => {
+                        shared.elect().expect("nobody else creates")
+                    }
                     Served => panic!("served with old news"),
                 }
             } else {
@@ -566,7 +568,7 @@ fn l6_the_queue_is_split_at_the_invalidation() {
             KEPT_BACK.here();
             assert_eq!([wakes[0].count(), wakes[1].count()], [1, 0]);
             assert!(matches!(before.poll(&wakes[0].waker(), None), Poll::Ready(Elected(_))));
-            shared.election.abandon(shared.immortal(), None);
+            shared.election.abandon(shared.immortal(), None, None, || ());
         } else {
             assert_eq!(before.poll(&wakes[0].waker(), None), Poll::Ready(Served));
         }
@@ -780,7 +782,9 @@ fn l5_who_stands_down_lets_all_look_again() {
         shared.election.stand_down(shared.immortal(), None);
         let verdicts = waiters.map(|waiter| waiter.join().unwrap());
         assert!(
-            verdicts.iter().all(|verdict| matches!(verdict, Moved | LookAgain | Paused(_) | WouldDeadlock(_))),
+            verdicts
+                .iter()
+                .all(|verdict| matches!(verdict, Moved | LookAgain | Paused(_) | Failed(_) | WouldDeadlock(_))),
             "{verdicts:?}"
         );
         BOTH_QUEUED.here_if(verdicts == [const { LookAgain }; 2]);

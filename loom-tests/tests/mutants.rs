@@ -79,6 +79,21 @@ fn c16_no_recheck() {
     });
 }
 
+/// A watcher that looks for its value before it is in the list misses the one that comes in between.
+#[test]
+fn c16_looks_before_it_watches() {
+    finds("c16_looks_before_it_watches", Mutant::LooksBeforeItWatches, "deadlock", || {
+        let lock = lock();
+        let seen = lock.generation();
+        let creator = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.acquire_or_create(|| ()))
+        };
+        assert!(lock.changed(seen, Duration::MAX).is_ok_and(|now| now > seen));
+        assert_eq!(creator.join().unwrap(), Outcome::Created);
+    });
+}
+
 /// If who leaves keeps the baton, the next in line waits for ever.
 #[test]
 fn c4_baton_kept() {
@@ -111,7 +126,7 @@ fn c4_baton_kept_by_a_task() {
         assert_eq!(second.poll(&wakes[1].waker(), None), Poll::Pending);
         let creator = {
             let election = Arc::clone(&election);
-            thread::spawn(move || election.abandon(born, None))
+            thread::spawn(move || election.abandon(born, None, None, || ()))
         };
         drop(first);
         creator.join().unwrap();
@@ -247,6 +262,28 @@ fn l4_deadline_before_value() {
     });
 }
 
+/// A reader that looks at the cell before the deadline finds the old value and the new deadline.
+#[test]
+fn l4_cell_before_deadline() {
+    finds("l4_cell_before_deadline", Mutant::CellBeforeDeadline, "an old value is fresh", || {
+        let cached = Arc::new(Cached::with_clock(Duration::from_secs(1), ManualClock::new()));
+        cached.set(1);
+        cached.mark_stale();
+        let creator = {
+            let cached = Arc::clone(&cached);
+            thread::spawn(move || *cached.get_or_create(|| 2))
+        };
+        let reader = thread::spawn(move || {
+            let mut reader = cached.reader();
+            reader.peek();
+            let value = *reader.get_or_create(|| 3);
+            assert!(value != 1 || reader.outcome() == Some(Outcome::Stale), "an old value is fresh");
+        });
+        creator.join().unwrap();
+        reader.join().unwrap();
+    });
+}
+
 /// Outside the mutex, what is being invalidated is found unchanged in the generation that comes after it.
 #[test]
 fn l6_old_value_outside_the_mutex() {
@@ -281,6 +318,26 @@ fn last_without_a_look() {
         };
         drop(held);
         other.join().unwrap();
+    });
+}
+
+/// An eviction that does not look takes an entry from under its holder, that was looked up meanwhile.
+#[test]
+fn k5_held_evicted() {
+    finds("k5_held_evicted", Mutant::HeldEvicted, "two locks for one key", || {
+        let registry: Registry<u8> = Registry::new(|_| Dogpile::never_expires());
+        let registry = Arc::new(registry.keep_idle(Duration::MAX).at_most_idle(1));
+        drop(registry.get(&1));
+        let evicts = {
+            let registry = Arc::clone(&registry);
+            thread::spawn(move || drop(registry.get(&2)))
+        };
+        let held = registry.get(&1);
+        thread::yield_now();
+        let there = registry.get(&1);
+        assert!(std::ptr::eq(&raw const *held, &raw const *there), "two locks for one key");
+        drop((held, there));
+        evicts.join().unwrap();
     });
 }
 
@@ -422,4 +479,49 @@ fn l5_called_without_a_creator() {
 #[test]
 fn ending_unsaid() {
     finds("ending_unsaid", Mutant::EndingUnsaid, "what its own creation came to", || who_has_spawned(false));
+}
+
+/// Without a second look, once it is elected, at the last renewal that `renew_if` has caused.
+#[test]
+fn k1_renewed_again() {
+    finds("k1_renewed_again", Mutant::RenewedAgain, "two renewals in one interval", || {
+        let clock = ManualClock::new();
+        clock.advance(Duration::from_secs(1));
+        let policy = Policy::builder().renew_interval(Duration::from_secs(1)).build_const();
+        let cached: Cached<u8, _> = Cached::with_clock(Duration::from_secs(1), clock);
+        let cached = Arc::new(cached.with_shared_policy(Arc::new(policy)));
+        cached.set(1);
+        let (seen, attempts) = (cached.generation(), Arc::new(AtomicUsize::new(0)));
+        let renew = move |cached: &Cached<u8, ManualClock>, attempts: &AtomicUsize| {
+            let failing = || {
+                attempts.fetch_add(1, Relaxed);
+                Err("down")
+            };
+            drop(cached.access().renew_if(seen).or_try_create(failing));
+        };
+        let other = {
+            let (cached, attempts) = (Arc::clone(&cached), Arc::clone(&attempts));
+            thread::spawn(move || renew(&cached, &attempts))
+        };
+        renew(&cached, &attempts);
+        other.join().unwrap();
+        assert_eq!(attempts.load(Relaxed), 1, "two renewals in one interval");
+    });
+}
+
+/// Without a word to those that share the error of the creation that they have waited for.
+#[test]
+fn k7_failure_untold() {
+    finds("k7_failure_untold", Mutant::FailureUntold, "deadlock", || {
+        let cached: Arc<Cached<u8, _>> = Arc::new(Cached::with_clock(Duration::from_secs(1), ManualClock::new()));
+        let get = |cached: &Cached<u8, ManualClock>| {
+            cached.access().share_errors().or_try_create(|| Err::<u8, _>("down")).unwrap_err();
+        };
+        let other = {
+            let cached = Arc::clone(&cached);
+            thread::spawn(move || get(&cached))
+        };
+        get(&cached);
+        other.join().unwrap();
+    });
 }

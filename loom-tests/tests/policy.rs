@@ -5,8 +5,8 @@
 #![cfg(dogpile_loom)]
 
 use dogpile::{
-    Backoff, Cached, CachedGuard, CreateError, Creation, Dogpile, Finished, ManualClock, Outcome, Policy, PublishError,
-    Turn,
+    Backoff, Cached, CachedGuard, CreateError, Creation, Dogpile, Failure, Finished, ManualClock, Outcome, Policy,
+    PublishError, Turn,
 };
 use dogpile_loom_tests::{Reached, Slot, Wakes, check};
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -43,6 +43,12 @@ impl Shared {
     fn ruled(policy: &'static Policy) -> Arc<Self> {
         let clock = Arc::new(ManualClock::new());
         let lock = Arc::new(Dogpile::with_clock(SECOND * 60, Arc::clone(&clock)).with_policy(policy));
+        Arc::new(Self { lock, clock, slot: Slot::new(), other: Slot::new() })
+    }
+
+    fn plain() -> Arc<Self> {
+        let clock = Arc::new(ManualClock::new());
+        let lock = Arc::new(Dogpile::with_clock(SECOND * 60, Arc::clone(&clock)));
         Arc::new(Self { lock, clock, slot: Slot::new(), other: Slot::new() })
     }
 
@@ -618,4 +624,80 @@ fn l4_a_plan_is_seen_with_its_value() {
         time.join().unwrap();
     });
     FRESH.at_least_once();
+}
+
+/// There is no policy, and the failure says itself how long to pause: both are told, and neither creates.
+#[test]
+fn k2_a_pause_that_a_failure_says_against_a_waiter_and_a_newcomer() {
+    static QUEUED: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::plain();
+        let creation = shared.elected();
+        let accesses = [(); 2].map(|()| {
+            spawn(&shared, |shared| shared.lock.acquire_or_try_create(|| -> Result<(), &str> { panic!("unwanted") }))
+        });
+        QUEUED.here_if(shared.lock.waiting() == 2);
+        creation.fail(Failure::new("no answer").retry_after(SECOND));
+        for access in accesses {
+            let told = access.join().unwrap();
+            assert!(
+                matches!(&told, Err(CreateError::Paused { retry_in: SECOND, cause }) if **cause == *"no answer"),
+                "{told:?}"
+            );
+        }
+        assert!(shared.is_at_rest());
+    });
+    QUEUED.at_least_once();
+}
+
+/// In a pause that a failure has said, one is elected that cannot hear of it, and ends without saying anything of a
+/// pause: that goes on as it was, and who asks meanwhile is told of it in any order.
+#[test]
+fn k2_a_creation_that_ends_in_a_pause_that_was_said() {
+    static WAITED: Reached = Reached::new();
+    for fails in [false, true] {
+        check(move || {
+            let shared = Shared::plain();
+            shared.elected().fail(Failure::new("no answer").retry_after(SECOND));
+            let creation = shared.elected();
+            let asks = spawn(&shared, |shared| {
+                shared.lock.acquire_or_try_create(|| -> Result<(), &str> { panic!("unwanted") })
+            });
+            if fails {
+                creation.fail("no answer");
+            } else {
+                drop(creation);
+            }
+            let Err(CreateError::Paused { cause, .. }) = asks.join().unwrap() else { panic!("there is a pause") };
+            assert_eq!(&*cause, "no answer");
+            WAITED.here_if(shared.lock.stats().waits == 1);
+            assert!(shared.lock.paused_for() == Some(SECOND) && shared.is_at_rest());
+        });
+    }
+    WAITED.at_least_once();
+}
+
+/// The policy pauses, and the failure says not to: who waits is called, and creates; a newcomer may be faster.
+#[test]
+fn k2_a_failure_that_says_not_to_pause_hands_on() {
+    static WAITED: Reached = Reached::new();
+    check(|| {
+        let shared = Shared::ruled(&PAUSING);
+        let creation = shared.elected();
+        let accesses = [1, 2].map(|value| {
+            spawn(&shared, move |shared| {
+                shared.lock.acquire_or_try_create(|| {
+                    shared.slot.write(value);
+                    Ok::<_, &str>(())
+                })
+            })
+        });
+        WAITED.here_if(shared.lock.waiting() == 2);
+        creation.fail(Failure::new("no answer").retry_after(Duration::ZERO));
+        let outcomes = accesses.map(|access| access.join().unwrap().expect("nobody pauses"));
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Created).count(), 1, "{outcomes:?}");
+        assert!((1..=2).contains(&shared.slot.read()));
+        assert!(shared.is_at_rest() && shared.lock.paused_for().is_none());
+    });
+    WAITED.at_least_once();
 }

@@ -21,6 +21,10 @@ struct Shared {
 }
 
 fn shared(idle_for: Duration) -> Arc<Shared> {
+    shared_at_most(idle_for, usize::MAX)
+}
+
+fn shared_at_most(idle_for: Duration, at_most_idle: usize) -> Arc<Shared> {
     let clock = Arc::new(ManualClock::new());
     let made = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let maker = {
@@ -31,7 +35,7 @@ fn shared(idle_for: Duration) -> Arc<Shared> {
         }
     };
     let maker: Box<dyn Fn(&u64) -> Lock + Send + Sync> = Box::new(maker);
-    let locks = Arc::new(Registry::with_maker(maker).keep_idle(idle_for));
+    let locks = Arc::new(Registry::with_maker(maker).keep_idle(idle_for).at_most_idle(at_most_idle));
     Arc::new(Shared { locks, clock, creating: AtomicUsize::new(0), made })
 }
 
@@ -113,6 +117,28 @@ fn a_sweep_against_a_look_up() {
         assert_eq!(shared.locks.len(), 1);
     });
     SWEPT.at_least_once();
+    REVIVED.at_least_once();
+}
+
+/// What is too much is evicted, or held again, but not both; and once all have let go there is no more than may be.
+#[test]
+fn k5_an_eviction_against_a_look_up() {
+    static EVICTED: Reached = Reached::new();
+    static REVIVED: Reached = Reached::new();
+    check(|| {
+        let shared = shared_at_most(Duration::from_secs(1), 1);
+        drop(shared.locks.get(&1));
+        let evicts = spawn(&shared, |shared| drop(shared.locks.get(&2)));
+        let other = spawn(&shared, Shared::look_up_and_create);
+        let mine = shared.look_up_and_create();
+        evicts.join().unwrap();
+        assert!(other.join().unwrap() || mine);
+        assert_eq!(shared.locks.len(), 1);
+        let made = shared.made.load(Relaxed);
+        EVICTED.here_if(made > 2);
+        REVIVED.here_if(made == 2);
+    });
+    EVICTED.at_least_once();
     REVIVED.at_least_once();
 }
 

@@ -1,16 +1,15 @@
 //! Accesses that hand their creation over to a runner: see [`runner`](crate::runner).
 
 use super::serve::{Served, Serves, ServesInBackground};
-use super::{Access, ByThread, CannotFail, Origin, Reach, Sets, Waits, refused};
+use super::{Access, ByThread, CannotFail, Origin, Reach, Sets, Tells, Waits, refused};
 use crate::beside::after;
 use crate::creation::Creation;
 use crate::derived::opaque;
 use crate::error::never;
+use crate::failure::{Cause, Takes};
 use crate::lock::Lock;
 use crate::runner::Runner;
-use crate::wait::Patience;
 use std::convert::Infallible;
-use std::fmt::Display;
 
 /// An access whose creation a [`Runner`] is given, if the access is elected and has an old value to go on with: see
 /// [`Access::in_background`].
@@ -27,25 +26,6 @@ use std::fmt::Display;
 pub struct InBackground<'r, K, S, W, R: ?Sized> {
     pub(super) access: Access<K, S, W>,
     pub(super) runner: &'r R,
-}
-
-impl<'a, K: Reach<'a, 'static, Lock: ServesInBackground<S>>, S: Origin<ByThread>, W, R: Runner + ?Sized>
-    InBackground<'_, K, S, W, R>
-{
-    fn serve<E: Display>(
-        self,
-        patience: Patience,
-        creator: impl FnOnce(&Creation<'static, K::Lock>) -> Result<S::MadeWith, E> + Send + 'static,
-    ) -> Served<'a, K::Lock, S, E>
-    where
-        S::Setter: Sets<S::Value, E> + Send + 'static,
-    {
-        let Access { lock, source, .. } = self.access;
-        match lock.lock().look() {
-            Ok(got) => Ok(after((creator, source), got)),
-            Err(missed) => K::Lock::serve_in_background(lock, self.runner, missed, patience, source, creator),
-        }
-    }
 }
 
 /// # By a creator that cannot fail
@@ -94,8 +74,15 @@ where
         S::Error: CannotFail,
         S::Setter: Sets<S::Value, Infallible> + Send + 'static,
     {
-        let patience = self.access.waits.infallible_patience();
-        W::give(self.serve(patience, |creation| never(creator(creation))).map_err(refused))
+        let Self { access: Access { lock, source, waits }, runner } = self;
+        W::give(match lock.lock().look(waits.glance()) {
+            Ok(got) => Ok(after((creator, source), got)),
+            Err(missed) => {
+                let (wait, creator) = (&waits.wait(false), |creation: &_| never(creator(creation)));
+                K::Lock::serve_in_background::<Infallible, Infallible>(lock, runner, missed, wait, source, creator)
+                    .map_err(refused)
+            }
+        })
     }
 }
 
@@ -114,11 +101,12 @@ where
     /// # Panics
     ///
     /// If the getter or the runner does; where this thread creates, if the creator or the setter does.
-    pub fn or_try_create<E: Display>(
+    pub fn or_try_create<E: Cause>(
         self,
         creator: impl FnOnce() -> Result<S::Made, E> + Send + 'static,
     ) -> Served<'a, K::Lock, S, E>
     where
+        W: Tells<E>,
         S::Setter: Sets<S::Value, E> + Send + 'static,
     {
         self.or_try_create_with(|_| creator().map(S::with))
@@ -134,15 +122,23 @@ where
     /// # Panics
     ///
     /// As `or_try_create`.
-    pub fn or_try_create_with<E: Display>(
+    pub fn or_try_create_with<E: Cause>(
         self,
         creator: impl FnOnce(&Creation<'static, K::Lock>) -> Result<S::MadeWith, E> + Send + 'static,
     ) -> Served<'a, K::Lock, S, E>
     where
+        W: Tells<E>,
         S::Setter: Sets<S::Value, E> + Send + 'static,
     {
-        let patience = self.access.waits.patience();
-        self.serve(patience, creator)
+        let Self { access: Access { lock, source, waits }, runner } = self;
+        match lock.lock().look(waits.glance()) {
+            Ok(got) => Ok(after((creator, source), got)),
+            Err(missed) => {
+                let (wait, creator) = (&waits.begin(), |creation: &_| creator(creation).map_err(W::As::take));
+                let served = K::Lock::serve_in_background::<E, W::As>(lock, runner, missed, wait, source, creator);
+                W::told(wait, served)
+            }
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 
 use super::reach::{Refers, Shares};
 use super::serve::Boxed;
-use super::{Access, AsyncAccess, Fails, FunctionCannotFail, InBackground, Spawned, Waits};
+use super::{Access, AsyncAccess, AtMost, Fails, Forever, FunctionCannotFail, InBackground, Spawned, Tells, Waits};
 use crate::error::{AcquireError, CreateError, or_deadlock};
+use crate::failure::{Cause, Takes};
 use crate::runner::Runner;
 use crate::spawner::Spawner;
-use crate::wait::{INFALLIBLE_TASK, Patience, TASK, Wait};
+use crate::wait::{Glance, Wait, Waiting};
 use std::fmt::Display;
 
 /// What is accessed knows how to create its value.
@@ -24,13 +25,13 @@ pub trait Function<Kind> {
     /// What a call gives.
     type Got;
     /// What the function fails with.
-    type Error: Display;
+    type Error: Cause;
     /// What the store of its results fails with.
     type StoreError: Display;
 
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc)]
-    fn call(self, patience: Patience, anew: bool) -> Kept<Self, Kind>
+    fn call<W: Tells<Self::Error>>(self, wait: &Wait) -> Kept<Self, Kind>
     where
         Self: Sized;
 }
@@ -39,7 +40,11 @@ pub trait Function<Kind> {
 pub trait FunctionInBackground<Kind>: Function<Kind> {
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc)]
-    fn call_in_background(self, patience: Patience, runner: &(impl Runner + ?Sized)) -> Kept<Self, Kind>
+    fn call_in_background<W: Tells<Self::Error>>(
+        self,
+        wait: &Wait,
+        runner: &(impl Runner + ?Sized),
+    ) -> Kept<Self, Kind>
     where
         Self: Sized;
 }
@@ -55,16 +60,16 @@ pub trait AsyncFunction<Kind> {
     /// What a call gives.
     type Got;
     /// What the function fails with.
-    type Error: Display;
+    type Error: Cause;
     /// What the store of its results fails with.
     type StoreError: Display;
 
-    /// What needs no function.
+    /// What needs no function, as far as that will do.
     #[doc(hidden)]
-    fn look(&self) -> Option<Self::Got>;
+    fn look(&self, glance: Glance) -> Option<Self::Got>;
 
     #[doc(hidden)]
-    fn call_async(&self, wait: &Wait, anew: bool) -> impl Future<Output = KeptAsync<Self, Kind>>;
+    fn call_async<W: Tells<Self::Error>>(&self, wait: &Wait) -> impl Future<Output = KeptAsync<Self, Kind>>;
 }
 
 /// What a call comes to of a [`SpawnedFunction`]. (It is said apart, and asks for nothing that is `'static`: the futures
@@ -73,39 +78,45 @@ pub trait SpawnedKept<Kind> {
     /// What a call gives.
     type Got;
     /// What the function fails with.
-    type Error: Display;
+    type Error: Cause;
 }
 
 /// As [`AsyncFunction`], by creations that are spawned.
 pub trait SpawnedFunction<Kind>: SpawnedKept<Kind> + Sized {
-    /// What needs no function.
+    /// What needs no function, as far as that will do.
     #[doc(hidden)]
-    fn look(&self) -> Option<Self::Got>;
+    fn look(&self, glance: Glance) -> Option<Self::Got>;
 
     #[doc(hidden)]
-    fn call_spawned<'x>(
+    fn call_spawned<'x, N: Takes<Self::Error> + Send + 'static>(
         shared: impl Shares<Self> + Send + Sync + 'x,
         spawner: &'x (impl Spawner + Sync + ?Sized),
-    ) -> Boxed<'x, Result<Self::Got, CreateError<Self::Error>>>;
+        wait: impl Waiting + 'x,
+    ) -> Boxed<'x, Result<Self::Got, CreateError<N>>>;
 }
 
-/// Whether a function is called anew, or for what it has kept. The trait is sealed.
-pub trait Calls: Copy {
-    #[doc(hidden)]
-    const ANEW: bool;
-}
+/// What the access of a function wants that ends in `get` or `try_get`, on terms `W`. The trait is sealed.
+#[diagnostic::on_unimplemented(
+    message = "a call for many keys takes a `timeout`, and no other step",
+    label = "`anew`, `renew_if`, `soft_timeout` and `share_errors` are for one key"
+)]
+pub trait Calls<W>: AnyCalls {}
 
-impl Calls for ByItself {
-    const ANEW: bool = false;
-}
+pub trait AnyCalls {}
 
-/// As [`ByItself`], and its value is made anew.
+impl AnyCalls for ByItself {}
+
+impl<W> Calls<W> for ByItself {}
+
+/// What is accessed makes the values of many keys at once, by a batch.
 #[derive(Clone, Copy, Debug)]
-pub struct Anew;
+pub struct ByBatch;
 
-impl Calls for Anew {
-    const ANEW: bool = true;
-}
+impl AnyCalls for ByBatch {}
+
+impl Calls<Forever> for ByBatch {}
+
+impl Calls<AtMost> for ByBatch {}
 
 /// An error where neither the function nor its store can fail.
 fn unable<E: FunctionCannotFail, G: FunctionCannotFail>(error: CreateError<E, G>) -> AcquireError {
@@ -115,15 +126,7 @@ fn unable<E: FunctionCannotFail, G: FunctionCannotFail>(error: CreateError<E, G>
 /// # Of a function
 ///
 /// The value of a [`CachedFn`](crate::CachedFn), or of a [`CachedByKey`](crate::CachedByKey) for some arguments.
-impl<K, W> Access<K, ByItself, W> {
-    /// The value is made anew, though it be fresh: the access gives one whose making began after it did. See
-    /// [`CachedFn::refresh`](crate::CachedFn::refresh).
-    pub fn anew(self) -> Access<K, Anew, W> {
-        Access { lock: self.lock, source: Anew, waits: self.waits }
-    }
-}
-
-impl<K, S: Calls, W: Waits> Access<K, S, W> {
+impl<K, S: Calls<W>, W: Waits> Access<K, S, W> {
     /// The value, made by its function if this access is elected. As [`CachedFn::get`](crate::CachedFn::get).
     ///
     /// Blocks as long as the function runs, if this access is elected, or while there is no value and somebody else
@@ -141,7 +144,7 @@ impl<K, S: Calls, W: Waits> Access<K, S, W> {
     where
         K: Function<Kind, Error: FunctionCannotFail, StoreError: FunctionCannotFail>,
     {
-        W::give(self.lock.call(self.waits.infallible_patience(), S::ANEW).map_err(unable))
+        W::give(self.lock.call::<Forever>(&self.waits.wait(false)).map_err(unable))
     }
 
     /// As [`get`](Self::get), of a function or a store that can fail.
@@ -156,8 +159,9 @@ impl<K, S: Calls, W: Waits> Access<K, S, W> {
     pub fn try_get<Kind>(self) -> Kept<K, Kind>
     where
         K: Function<Kind>,
+        W: Tells<K::Error>,
     {
-        self.lock.call(self.waits.patience(), S::ANEW)
+        self.lock.call::<W>(&self.waits.begin())
     }
 }
 
@@ -177,8 +181,8 @@ impl<K, W: Waits, R: Runner + ?Sized> InBackground<'_, K, ByItself, W, R> {
     where
         K: FunctionInBackground<Kind, Error: FunctionCannotFail, StoreError: FunctionCannotFail>,
     {
-        let patience = self.access.waits.infallible_patience();
-        W::give(self.access.lock.call_in_background(patience, self.runner).map_err(unable))
+        let Access { lock, waits, .. } = self.access;
+        W::give(lock.call_in_background::<Forever>(&waits.wait(false), self.runner).map_err(unable))
     }
 
     /// As [`Access::try_get`]; the function runs on another thread, if there is an old value to go on with.
@@ -193,21 +197,15 @@ impl<K, W: Waits, R: Runner + ?Sized> InBackground<'_, K, ByItself, W, R> {
     pub fn try_get<Kind>(self) -> Kept<K, Kind>
     where
         K: FunctionInBackground<Kind>,
+        W: Tells<K::Error>,
     {
-        self.access.lock.call_in_background(self.access.waits.patience(), self.runner)
+        let Access { lock, waits, .. } = self.access;
+        lock.call_in_background::<W>(&waits.begin(), self.runner)
     }
 }
 
 /// # Of a function
-impl<K, L> AsyncAccess<K, L, ByItself> {
-    /// The value is made anew, though it be fresh: the access gives one whose making began after it did. See
-    /// [`CachedFn::refresh`](crate::CachedFn::refresh).
-    pub fn anew(self) -> AsyncAccess<K, L, Anew> {
-        AsyncAccess::new(self.lock, Anew)
-    }
-}
-
-impl<K: Refers<L>, L, S: Calls> AsyncAccess<K, L, S> {
+impl<K: Refers<L>, L, S: Calls<W>, W: Waits> AsyncAccess<K, L, S, W> {
     /// As [`Access::get`], for a task. The function's future runs as a part of this one.
     ///
     /// # Panics
@@ -222,12 +220,11 @@ impl<K: Refers<L>, L, S: Calls> AsyncAccess<K, L, S> {
         L: AsyncFunction<Kind, Error: FunctionCannotFail, StoreError: FunctionCannotFail>,
     {
         async move {
-            if !S::ANEW {
-                if let Some(got) = self.lock.refer().look() {
-                    return got;
-                }
+            if let Some(got) = self.lock.refer().look(self.waits.glance()) {
+                return got;
             }
-            let got = self.lock.refer().call_async(&INFALLIBLE_TASK, S::ANEW).await;
+            let wait = self.waits.of_infallible_task();
+            let got = Box::pin(self.lock.refer().call_async::<Forever>(wait.wait())).await;
             or_deadlock(got.map_err(unable))
         }
     }
@@ -248,20 +245,20 @@ impl<K: Refers<L>, L, S: Calls> AsyncAccess<K, L, S> {
     pub fn try_get<Kind>(self) -> impl Future<Output = KeptAsync<L, Kind>>
     where
         L: AsyncFunction<Kind>,
+        W: Tells<L::Error>,
     {
         async move {
-            if !S::ANEW {
-                if let Some(got) = self.lock.refer().look() {
-                    return Ok(got);
-                }
+            if let Some(got) = self.lock.refer().look(self.waits.glance()) {
+                return Ok(got);
             }
-            self.lock.refer().call_async(&TASK, S::ANEW).await
+            let wait = self.waits.begin_by_task();
+            Box::pin(self.lock.refer().call_async::<W>(wait.wait())).await
         }
     }
 }
 
 /// # Of a function
-impl<K: Shares<L> + Send + Sync, L, P: Spawner + Sync + ?Sized> Spawned<'_, K, L, ByItself, P> {
+impl<K: Shares<L> + Send + Sync, L, P: Spawner + Sync + ?Sized, W: Waits> Spawned<'_, K, L, ByItself, P, W> {
     /// As [`Access::try_get`], for a task; the function's future runs in a task of its own.
     ///
     /// # Errors
@@ -278,12 +275,15 @@ impl<K: Shares<L> + Send + Sync, L, P: Spawner + Sync + ?Sized> Spawned<'_, K, L
     pub fn try_get<Kind>(self) -> impl Future<Output = Result<L::Got, CreateError<L::Error>>>
     where
         L: SpawnedFunction<Kind>,
+        W: Tells<L::Error, As: Send + 'static>,
     {
         async move {
-            if let Some(got) = self.lock.refer().look() {
+            if let Some(got) = self.lock.refer().look(self.waits.glance()) {
                 return Ok(got);
             }
-            L::call_spawned(self.lock, self.spawner).await
+            let wait = self.waits.begin_by_task();
+            let got = L::call_spawned::<W::As>(self.lock, self.spawner, wait.clone()).await;
+            W::told(wait.wait(), got)
         }
     }
 }

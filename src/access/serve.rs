@@ -4,11 +4,11 @@ use super::reach::{Owns, Reaches};
 use super::source::{Asks, ByTask, ByThread, Sets};
 use crate::creation::{Creation, Shared};
 use crate::error::CreateError;
+use crate::failure::Takes;
 use crate::lock::Lock;
 use crate::runner::Runner;
 use crate::spawner::Spawner;
-use crate::wait::Patience;
-use std::fmt::Display;
+use crate::wait::{Glance, Wait, Waiting};
 use std::pin::Pin;
 
 /// What an access by a thread comes to.
@@ -24,49 +24,50 @@ pub trait Serves<'c, S: Asks<ByThread>>: Lock + 'c {
     /// What the look has seen that came to nothing.
     type Missed;
 
-    /// A hit, or what else takes no more than loads.
-    fn look(&self) -> Result<Self::Got<'_, S::Value>, Self::Missed>;
+    /// A hit, or what else takes no more than loads, as far as that will do.
+    fn look(&self, glance: Glance) -> Result<Self::Got<'_, S::Value>, Self::Missed>;
 
-    /// The access, after that look.
-    fn serve<'a, E: Display>(
+    /// The access, after that look. Its setter fails with an `N`.
+    fn serve<'a, N, E: Takes<N>>(
         reached: impl Reaches<'a, 'c, Lock = Self>,
         missed: Self::Missed,
-        patience: Patience,
+        wait: &Wait,
         source: S,
         creator: impl FnOnce(&Creation<'c, Self>) -> Result<S::MadeWith, E>,
     ) -> Served<'a, Self, S, E>
     where
         Self: 'a,
-        S::Setter: Sets<S::Value, E>;
+        S::Setter: Sets<S::Value, N>;
 }
 
 /// A lock that serves threads by creators that a runner may be given.
 pub trait ServesInBackground<S: Asks<ByThread>>: Serves<'static, S> + 'static {
     /// The access, after that look.
-    fn serve_in_background<'a, E: Display>(
+    fn serve_in_background<'a, N, E: Takes<N>>(
         reached: impl Reaches<'a, 'static, Lock = Self>,
         runner: &(impl Runner + ?Sized),
         missed: Self::Missed,
-        patience: Patience,
+        wait: &Wait,
         source: S,
         creator: impl FnOnce(&Creation<'static, Self>) -> Result<S::MadeWith, E> + Send + 'static,
     ) -> Served<'a, Self, S, E>
     where
-        S::Setter: Sets<S::Value, E> + Send + 'static;
+        S::Setter: Sets<S::Value, N> + Send + 'static;
 }
 
 /// A future of which nothing is known but this, and so is `Send` whatever lifetimes are in the types that it is made
 /// of.
 pub type Boxed<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
 
-/// A lock that serves tasks whose creations are spawned, for as long as `'x`.
-pub trait ServesSpawned<'x, S: Asks<ByTask>, E>: Lock + 'static {
-    fn look(&self) -> Option<Self::GotByTask<S::Value>>;
+/// A lock that serves tasks whose creations are spawned, for as long as `'x`. Their setters fail with an `N`.
+pub trait ServesSpawned<'x, S: Asks<ByTask>, N, E>: Lock + 'static {
+    fn look(&self, owner: impl FnOnce() -> Self::Owner, glance: Glance) -> Option<Self::GotByTask<S::Value>>;
 
     /// The access, after that look.
     fn serve_spawned<V: 'static, F: Future<Output = V> + Send + 'static>(
         reached: impl Owns<Self> + Send + Sync + 'x,
         spawner: &'x (impl Spawner + Sync + ?Sized),
+        wait: impl Waiting + 'x,
         source: S,
         creator: impl FnOnce(Shared<Self>) -> F + Send + 'static,
         made: fn(V) -> Result<S::MadeWith, E>,

@@ -296,6 +296,12 @@ pub trait Age<V> {
     /// What to think of the getter's value.
     fn judge<C: Clock>(lock: &Dogpile<C>, value: &V) -> Sight;
 
+    /// Whether the getter's value may cover a failure, as far as the lock knows without the getter.
+    fn may_cover<C: Clock>(lock: &Dogpile<C>) -> bool;
+
+    /// Whether it does.
+    fn covers<C: Clock>(lock: &Dogpile<C>, value: &V) -> bool;
+
     /// The getter has brought none.
     fn missed<C: Clock>(_: &Dogpile<C>) {}
 

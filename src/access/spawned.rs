@@ -1,15 +1,16 @@
 //! Accesses of tasks whose creations are spawned: see [`spawner`](crate::spawner).
 
 use super::serve::{ServedByTask, ServesSpawned};
-use super::{ByTask, CannotFail, Origin, Owns, refused};
+use super::{ByTask, CannotFail, Forever, Origin, Owns, Tells, Waits, refused};
 use crate::beside::after;
 use crate::creation::Shared;
 use crate::derived::opaque;
 use crate::error::{AcquireError, never};
+use crate::failure::{Cause, Takes};
 use crate::lock::Lock;
 use crate::spawner::Spawner;
-use std::convert::{Infallible, identity};
-use std::fmt::Display;
+use crate::wait::{TASK, Wait, Waiting};
+use std::convert::Infallible;
 use std::marker::PhantomData;
 
 /// An access of a task whose creation is spawned, if it is elected, and survives the task that asks: see
@@ -23,19 +24,21 @@ use std::marker::PhantomData;
 /// Dropped at any time, the future stops no creation that has been spawned: it goes on, once, and its value is kept.
 /// (But for one whose creator has come back, as [`Spawner`](crate::Spawner#the-access-that-waits) says.)
 #[must_use = "nothing happens before the access ends in `or_create` or `or_try_create` and is awaited"]
-pub struct Spawned<'p, K, L, S, P: ?Sized> {
-    pub(super) lock: K,
-    pub(super) source: S,
-    pub(super) spawner: &'p P,
+pub struct Spawned<'p, K, L, S, P: ?Sized, W = Forever> {
+    pub(crate) lock: K,
+    pub(crate) source: S,
+    pub(crate) spawner: &'p P,
+    pub(crate) waits: W,
     pub(super) of: PhantomData<fn() -> L>,
 }
 
-impl<'p, L, K, S, P> Spawned<'p, K, L, S, P>
+impl<'p, L, K, S, P, W> Spawned<'p, K, L, S, P, W>
 where
     L: Lock,
     K: Owns<L> + Send + Sync + 'p,
     S: Origin<ByTask>,
     P: Spawner + Sync + ?Sized,
+    W: Waits + 'p,
 {
     /// As [`Access::or_create`](crate::Access::or_create), by a task of its own.
     ///
@@ -54,10 +57,10 @@ where
     where
         S::Error: CannotFail,
         S::Made: 'static,
-        L: ServesSpawned<'p, S, Infallible>,
+        L: ServesSpawned<'p, S, Infallible, Infallible>,
     {
-        let served = self.serve(move |_| creator(), |made| never(S::with(made)));
-        async move { served.await.map_err(refused) }
+        let begin = W::of_task;
+        self.serve(move |_| creator(), begin, |made| never(S::with(made)), |_, got| got.map_err(refused))
     }
 
     /// As [`or_create`](Self::or_create), by a creator that is handed a [share](Shared) of its creation by value. The
@@ -77,10 +80,10 @@ where
     where
         S::Error: CannotFail,
         S::MadeWith: 'static,
-        L: ServesSpawned<'p, S, Infallible>,
+        L: ServesSpawned<'p, S, Infallible, Infallible>,
     {
-        let served = self.serve(creator, never);
-        async move { served.await.map_err(refused) }
+        let begin = W::of_task;
+        self.serve(creator, begin, never, |_, got| got.map_err(refused))
     }
 
     /// As [`Access::or_try_create`](crate::Access::or_try_create), by a task of its own.
@@ -92,15 +95,18 @@ where
     /// # Panics
     ///
     /// As [`or_create`](Self::or_create).
-    pub fn or_try_create<E: Display + 'static, F: Future<Output = Result<S::Made, E>> + Send + 'static>(
+    pub fn or_try_create<E: Cause + 'static, F: Future<Output = Result<S::Made, E>> + Send + 'static>(
         self,
         creator: impl FnOnce() -> F + Send + 'static,
     ) -> impl Future<Output = ServedByTask<L, S, E>>
     where
         S::Made: 'static,
-        L: ServesSpawned<'p, S, E>,
+        W: Tells<E, As: 'static>,
+        L: ServesSpawned<'p, S, E, W::As>,
     {
-        self.serve(move |_| creator(), |made: Result<S::Made, E>| made.map(S::with))
+        let begin = W::begin_by_task;
+        let made = |made: Result<S::Made, E>| made.map(S::with).map_err(W::As::take);
+        self.serve(move |_| creator(), begin, made, W::told)
     }
 
     /// As [`or_try_create`](Self::or_try_create), by a creator that is handed a [share](Shared) of its creation by
@@ -113,33 +119,39 @@ where
     /// # Panics
     ///
     /// As [`or_create`](Self::or_create).
-    pub fn or_try_create_with<E: Display + 'static, F: Future<Output = Result<S::MadeWith, E>> + Send + 'static>(
+    pub fn or_try_create_with<E: Cause + 'static, F: Future<Output = Result<S::MadeWith, E>> + Send + 'static>(
         self,
         creator: impl FnOnce(Shared<L>) -> F + Send + 'static,
     ) -> impl Future<Output = ServedByTask<L, S, E>>
     where
         S::MadeWith: 'static,
-        L: ServesSpawned<'p, S, E>,
+        W: Tells<E, As: 'static>,
+        L: ServesSpawned<'p, S, E, W::As>,
     {
-        self.serve(creator, identity)
+        let begin = W::begin_by_task;
+        self.serve(creator, begin, |made: Result<S::MadeWith, E>| made.map_err(W::As::take), W::told)
     }
 
-    fn serve<V: 'static, E: Display + 'static, F: Future<Output = V> + Send + 'static>(
+    fn serve<V: 'static, N, E: 'static, T, X: Waiting + Clone + 'p, F: Future<Output = V> + Send + 'static>(
         self,
         creator: impl FnOnce(Shared<L>) -> F + Send + 'static,
+        begin: impl FnOnce(&W) -> X,
         made: fn(V) -> Result<S::MadeWith, E>,
-    ) -> impl Future<Output = ServedByTask<L, S, E>>
+        end: fn(&Wait, ServedByTask<L, S, E>) -> T,
+    ) -> impl Future<Output = T>
     where
-        L: ServesSpawned<'p, S, E>,
+        L: ServesSpawned<'p, S, N, E>,
     {
-        let Self { lock, source, spawner, .. } = self;
+        let Self { lock, source, spawner, waits, .. } = self;
         async move {
-            if let Some(got) = lock.refer().look() {
-                return Ok(after((source, creator), got));
+            if let Some(got) = lock.refer().look(|| lock.owner(), waits.glance()) {
+                return end(&TASK, Ok(after((source, creator), got)));
             }
-            L::serve_spawned(lock, spawner, source, creator, made).await
+            let wait = begin(&waits);
+            let got = L::serve_spawned(lock, spawner, wait.clone(), source, creator, made).await;
+            end(wait.wait(), got)
         }
     }
 }
 
-opaque! { [K, L, S, P: ?Sized] Spawned<'_, K, L, S, P>, "Spawned" }
+opaque! { [K, L, S, P: ?Sized, W] Spawned<'_, K, L, S, P, W>, "Spawned" }

@@ -3,8 +3,8 @@
 //! There is no time-out: whoever polls a future can race it with a timer.
 
 use super::{
-    Age, ByGetter, ByLock, ByStamp, CannotFail, Elsewhere, Finds, Found, Inside, Keep, Kept, Lends, Nothing,
-    ReachByTask, SetByTask, Spawned, Stored, TurnsByTask, UnsetByTask, refused,
+    Age, ByGetter, ByLock, ByStamp, CannotFail, Elsewhere, Finds, Forever, Found, Inside, Keep, Kept, Lends, Nothing,
+    ReachByTask, SetByTask, Sharing, Spawned, Stored, Tells, TurnsByTask, UnsetByTask, Waits, refused,
 };
 use crate::beside::fetch::Lookup;
 use crate::beside::how;
@@ -14,14 +14,16 @@ use crate::cached::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::Clock;
 use crate::creation::{Creation, Once};
 use crate::derived::opaque;
+use crate::election::Generation;
 use crate::error::{CreateError, never, or_deadlock, would_deadlock};
+use crate::failure::{Cause, Takes};
 use crate::keeper::Keeper;
 use crate::spawner::Spawner;
 use crate::turn::Outcome;
-use crate::wait::{INFALLIBLE_TASK, TASK, Wait};
+use crate::wait::{TASK, Wait, Waiting, Wants};
 use std::convert::{Infallible, identity};
-use std::fmt::Display;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 /// An access of a task that is being described step by step. Its last call gives a future, which does nothing before
 /// it is polled.
@@ -85,40 +87,86 @@ use std::marker::PhantomData;
 /// creator that is handed something, or a setter, is an async closure, and the type of the value has a lifetime in it:
 /// such as `&'static str`, or a trait object.)
 #[must_use = "nothing happens before the access ends in `turn`, `or_create` or `or_try_create` and is awaited"]
-pub struct AsyncAccess<K, L, S = Elsewhere> {
+pub struct AsyncAccess<K, L, S = Elsewhere, W = Forever> {
     pub(super) lock: K,
     source: S,
+    pub(super) waits: W,
     of: PhantomData<fn() -> L>,
+}
+
+/// # What it wants
+impl<K, L, S, W: Waits> AsyncAccess<K, L, S, W> {
+    /// As [`Access::soft_timeout`](crate::Access::soft_timeout): the access waits for a new value for `timeout` at most,
+    /// though there be an old one, and then goes on with that.
+    ///
+    /// An access that is elected has its creation go on in another task by [`spawned_by`](Self::spawned_by), and waits
+    /// for that as long as this says; otherwise it creates. The time is kept by a thread of this crate, which is there
+    /// while a task waits so.
+    pub fn soft_timeout(self, timeout: Duration) -> AsyncAccess<K, L, S, W::Wanting> {
+        self.wanting(|_, soft| *soft = Some(timeout))
+    }
+
+    /// As [`Access::anew`](crate::Access::anew): the value is made anew, though it be fresh, and though there be a pause.
+    pub fn anew(self) -> AsyncAccess<K, L, S, W::Wanting> {
+        self.wanting(|wants, _| *wants = Wants::Anew)
+    }
+
+    /// As [`Access::renew_if`](crate::Access::renew_if): the caller was refused with the value of generation `seen`, and
+    /// asks for a newer one; the others carry on with the old value.
+    ///
+    /// By [`spawned_by`](Self::spawned_by) the access waits for the task, since it has no value to go on with.
+    pub fn renew_if(self, seen: Generation) -> AsyncAccess<K, L, S, W::Wanting> {
+        self.wanting(|wants, _| *wants = Wants::Newer(seen))
+    }
+
+    /// As [`Access::share_errors`](crate::Access::share_errors): if the creation fails, all accesses that have waited for
+    /// it, and also share errors, fail with that same error.
+    ///
+    /// Where the future is to be `Send`, the type of the error has no lifetime in it, not even `'static`, as in
+    /// `&'static str`: today's compiler could not tell. A `String` or an `Arc<…>` will do.
+    pub fn share_errors(self) -> AsyncAccess<K, L, S, Sharing<W>> {
+        AsyncAccess { lock: self.lock, source: self.source, waits: Sharing(self.waits), of: PhantomData }
+    }
+
+    fn wanting(self, want: impl FnOnce(&mut Wants, &mut Option<Duration>)) -> AsyncAccess<K, L, S, W::Wanting> {
+        AsyncAccess { lock: self.lock, source: self.source, waits: self.waits.wanting(want), of: PhantomData }
+    }
 }
 
 impl<K, L, S> AsyncAccess<K, L, S> {
     pub(crate) const fn new(lock: K, source: S) -> Self {
-        Self { lock, source, of: PhantomData }
+        Self { lock, source, waits: Forever, of: PhantomData }
+    }
+}
+
+impl<K, L, S, W> AsyncAccess<K, L, S, W> {
+    fn with<Z>(self, source: impl FnOnce(S) -> Z) -> AsyncAccess<K, L, Z, W> {
+        AsyncAccess { lock: self.lock, source: source(self.source), waits: self.waits, of: PhantomData }
     }
 }
 
 /// # Where the value is
-impl<K, L> AsyncAccess<K, L> {
+impl<K, L, W> AsyncAccess<K, L, Elsewhere, W> {
     /// As [`Access::fetch`](crate::Access::fetch), by a getter whose future gives `Option<T>` or `Result<Option<T>, G>`.
     pub fn fetch<R: Found, Q: Future<Output = R>, F: FnMut() -> Q>(
         self,
         getter: F,
-    ) -> AsyncAccess<K, L, ByGetter<F, ByLock, UnsetByTask>> {
-        AsyncAccess::new(self.lock, ByGetter { getter, setter: SetByTask::new(None), age: PhantomData })
+    ) -> AsyncAccess<K, L, ByGetter<F, ByLock, UnsetByTask>, W> {
+        self.with(|_| ByGetter { getter, setter: SetByTask::new(None), age: PhantomData })
     }
 
     /// As [`Access::fetch_stamped`](crate::Access::fetch_stamped), by a getter that gives a future.
-    pub fn fetch_stamped<T, R, Q, F>(self, getter: F) -> AsyncAccess<K, L, ByGetter<F, ByStamp, UnsetByTask>>
+    pub fn fetch_stamped<T, R, Q, F>(self, getter: F) -> AsyncAccess<K, L, ByGetter<F, ByStamp, UnsetByTask>, W>
     where
         R: Found + Finds<Value = crate::Stamped<T>>,
         Q: Future<Output = R>,
         F: FnMut() -> Q,
     {
-        AsyncAccess::new(self.lock, ByGetter { getter, setter: SetByTask::new(None), age: PhantomData })
+        self.with(|_| ByGetter { getter, setter: SetByTask::new(None), age: PhantomData })
     }
 }
 
-impl<K, L, F, A, Q, R, N> AsyncAccess<K, L, ByGetter<F, A, SetByTask<N, Nothing>>>
+impl<K, L, F, A, Q, R, N, W> AsyncAccess<K, L, ByGetter<F, A, SetByTask<N, Nothing>>, W>
 where
     R: Finds,
     Q: Future<Output = R>,
@@ -129,14 +177,13 @@ where
     pub fn and_set<P, Z: AsyncFnOnce(&R::Value) -> P>(
         self,
         setter: Z,
-    ) -> AsyncAccess<K, L, ByGetter<F, A, SetByTask<Z>>> {
-        let ByGetter { getter, age, .. } = self.source;
-        AsyncAccess::new(self.lock, ByGetter { getter, setter: SetByTask::new(Some(setter)), age })
+    ) -> AsyncAccess<K, L, ByGetter<F, A, SetByTask<Z>>, W> {
+        self.with(|ByGetter { getter, age, .. }| ByGetter { getter, setter: SetByTask::new(Some(setter)), age })
     }
 }
 
 /// # Who creates
-impl<K, L, S> AsyncAccess<K, L, S> {
+impl<K, L, S, W> AsyncAccess<K, L, S, W> {
     /// An access that is elected gives its creation to a task of its own: it survives the one that asks. With an old
     /// value the access goes on at once; without one it waits for that creation, as the others do.
     ///
@@ -165,16 +212,16 @@ impl<K, L, S> AsyncAccess<K, L, S> {
     ///     Ok(token.await?.clone())
     /// }
     /// ```
-    pub fn spawned_by<P: Spawner + ?Sized>(self, spawner: &P) -> Spawned<'_, Kept<K, L>, L, S, P>
+    pub fn spawned_by<P: Spawner + ?Sized>(self, spawner: &P) -> Spawned<'_, Kept<K, L>, L, S, P, W>
     where
         K: Keep<L>,
     {
-        Spawned { lock: self.lock.own(), source: self.source, spawner, of: PhantomData }
+        Spawned { lock: self.lock.own(), source: self.source, spawner, waits: self.waits, of: PhantomData }
     }
 }
 
 /// # Turns
-impl<L: Beside, K: TurnsByTask<L>> AsyncAccess<K, L> {
+impl<L: Beside, K: TurnsByTask<L>, W: Waits> AsyncAccess<K, L, Elsewhere, W> {
     /// As [`Access::turn`](crate::Access::turn), for a task.
     ///
     /// # Panics
@@ -186,13 +233,14 @@ impl<L: Beside, K: TurnsByTask<L>> AsyncAccess<K, L> {
     ///
     /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next waiter is.
     pub fn turn(self) -> impl Future<Output = K::Turn> {
-        let guards = OfTask::new(self.lock);
+        let (guards, waits) = (OfTask::new(self.lock), self.waits);
         async move {
-            let now = match guards.lock().at_once_by_task() {
+            let now = match guards.lock().at_once_by_task(|| guards.reached.owner(), waits.glance()) {
                 Ok(got) => return guards.reached.turn(got),
                 Err(now) => now,
             };
-            let met = lock_mode::access(&guards, now, &INFALLIBLE_TASK, |_, pass| drop(pass)).await;
+            let wait = waits.of_infallible_task();
+            let met = Box::pin(lock_mode::access(&guards, now, wait.wait(), |_, pass| drop(pass))).await;
             match met {
                 Ok(Met::In(outcome, pass)) => guards.reached.turn(L::give_to_task(outcome, pass)),
                 Ok(Met::Elected(born)) => guards.reached.turn_to_create(born),
@@ -209,7 +257,7 @@ macro_rules! ends {
         where { $($bounds:tt)* } { $($can_fail:tt)* } { $($stores:tt)* } $with:expr
     ) => {
         $(#[$meta])*
-        impl<$($generics)*> AsyncAccess<K, $lock, $source>
+        impl<$($generics)*, W: Waits> AsyncAccess<K, $lock, $source, W>
         where
             K: ReachByTask<$lock>,
             $($bounds)*
@@ -229,7 +277,8 @@ macro_rules! ends {
                 $($can_fail)*
             {
                 let made = |made| never($with(made));
-                self.serve(move |_: &Creation<'_, $lock>| creator(), made, || &INFALLIBLE_TASK, infallibly)
+                let begin = W::of_infallible_task;
+                self.serve(move |_: &Creation<'_, $lock>| creator(), made, begin, |_, got| infallibly(got))
             }
 
             /// As [`Access::or_create_with`](crate::Access::or_create_with), for a task.
@@ -248,7 +297,7 @@ macro_rules! ends {
             where
                 $($can_fail)*
             {
-                self.serve(creator, never, || &INFALLIBLE_TASK, infallibly)
+                self.serve(creator, never, W::of_infallible_task, |_, got| infallibly(got))
             }
 
             /// As [`Access::or_try_create`](crate::Access::or_try_create), for a task.
@@ -264,15 +313,16 @@ macro_rules! ends {
             /// # Cancel safety
             ///
             /// As [`AsyncAccess`](Self#cancel-safety) says.
-            pub fn or_try_create<E: Display>(
+            pub fn or_try_create<E: Cause>(
                 self,
                 creator: impl AsyncFnOnce() -> Result<$made, E>,
             ) -> impl Future<Output = Result<$got, CreateError<E, $error>>>
             where
+                W: Tells<E>,
                 $($stores)*
             {
-                let made = |made: Result<$made, E>| made.map($with);
-                self.serve(move |_: &Creation<'_, $lock>| creator(), made, || &TASK, identity)
+                let made = |made: Result<$made, E>| made.map($with).map_err(W::As::take);
+                self.serve(move |_: &Creation<'_, $lock>| creator(), made, W::begin_by_task, W::told)
             }
 
             /// As [`Access::or_try_create_with`](crate::Access::or_try_create_with), for a task.
@@ -288,14 +338,15 @@ macro_rules! ends {
             /// # Cancel safety
             ///
             /// As [`AsyncAccess`](Self#cancel-safety) says.
-            pub fn or_try_create_with<E: Display>(
+            pub fn or_try_create_with<E: Cause>(
                 self,
                 creator: impl AsyncFnOnce(&Creation<'_, $lock>) -> Result<$made_with, E>,
             ) -> impl Future<Output = Result<$got, CreateError<E, $error>>>
             where
+                W: Tells<E>,
                 $($stores)*
             {
-                self.serve(creator, identity, || &TASK, identity)
+                self.serve(creator, |made: Result<$made_with, E>| made.map_err(W::As::take), W::begin_by_task, W::told)
             }
         }
     };
@@ -329,43 +380,46 @@ fn infallibly<T, G: CannotFail>(got: Result<T, CreateError<Infallible, G>>) -> T
 //
 // How large a future is (`tests/tasks/sizes.rs`): what a block is given has its place there as long as the block has,
 // also after it was moved on; so has what is matched on, as long as an arm awaits. So each access is one block as far as
-// it can be, what is awaited is bound before it is looked at, and the creator is in a box with all that comes after it.
+// it can be, what is awaited is bound before it is looked at, and what takes place only after a look has come to nothing
+// is in a box: all of an access without a getter, and the creator with all that comes after it.
 
-impl<K: ReachByTask<L>, L: Beside> AsyncAccess<K, L> {
-    fn serve<V, E: Display, T>(
+impl<K: ReachByTask<L>, L: Beside, W: Waits> AsyncAccess<K, L, Elsewhere, W> {
+    fn serve<V, E: Cause, T, X: Waiting>(
         self,
         creator: impl AsyncFnOnce(&Creation<'_, L>) -> V,
         made: impl FnOnce(V) -> Result<(), E>,
-        wait: impl Fn() -> &'static Wait,
-        end: impl FnOnce(Result<L::GotByTask<Outcome>, CreateError<E>>) -> T,
+        begin: impl FnOnce(&W) -> X,
+        end: impl FnOnce(&Wait, Result<L::GotByTask<Outcome>, CreateError<E>>) -> T,
     ) -> impl Future<Output = T> {
-        let mut access = (OfTask::new(self.lock), wait, Once::new(creator));
+        let (waits, mut access) = (self.waits, (OfTask::new(self.lock), Once::new(creator)));
         async move {
-            let now = match access.0.lock().at_once_by_task() {
-                Ok(got) => return end(Ok(after(access.2, got))),
+            let now = match access.0.lock().at_once_by_task(|| access.0.reached.owner(), waits.glance()) {
+                Ok(got) => return end(&TASK, Ok(after(access.1, got))),
                 Err(now) => now,
             };
-            let got = serve_slowly(&mut access, now, made).await;
-            end(after(access.2, got))
+            let wait = begin(&waits);
+            let got = Box::pin(serve_slowly(&mut access, now, wait.wait(), made)).await;
+            end(wait.wait(), after(access.1, got))
         }
     }
 }
 
 /// What a hit has not come to. It is a future of its own: the drop of the other's is so small that it stands in line.
-fn serve_slowly<L: Beside, K: ReachByTask<L>, V, E: Display>(
-    access: &mut (OfTask<K, L>, impl Fn() -> &'static Wait, Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>),
+fn serve_slowly<L: Beside, K: ReachByTask<L>, V, E: Cause>(
+    access: &mut (OfTask<K, L>, Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>),
     now: Looked,
+    wait: &Wait,
     made: impl FnOnce(V) -> Result<(), E>,
 ) -> impl Future<Output = Result<L::GotByTask<Outcome>, CreateError<E>>> {
     async move {
         let creating = {
-            let met = lock_mode::access(&access.0, now, access.1(), |_, pass| drop(pass)).await;
+            let met = lock_mode::access(&access.0, now, wait, |_, pass| drop(pass)).await;
             match met {
                 Ok(Met::In(outcome, pass)) => return Ok(L::give_to_task(outcome, pass)),
                 Ok(Met::Elected(born)) => {
-                    let (guards, wait, creator) = access;
+                    let (guards, creator) = access;
                     let creation = Creation::new(Keeper::Borrowed(guards.lock()), born);
-                    Box::pin(create_by_task(guards, wait(), creation, creator, made))
+                    Box::pin(create_by_task(guards, wait, creation, creator, made))
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -374,7 +428,7 @@ fn serve_slowly<L: Beside, K: ReachByTask<L>, V, E: Display>(
     }
 }
 
-fn create_by_task<L: Beside, K: ReachByTask<L>, V, E: Display>(
+fn create_by_task<L: Beside, K: ReachByTask<L>, V, E: Cause>(
     guards: &OfTask<K, L>,
     wait: &Wait,
     creation: Creation<'_, L>,
@@ -387,7 +441,7 @@ fn create_by_task<L: Beside, K: ReachByTask<L>, V, E: Display>(
     }
 }
 
-impl<K, L, R, Q, F, A, P, Z, M> AsyncAccess<K, L, ByGetter<F, A, SetByTask<Z, M>>>
+impl<K, L, R, Q, F, A, P, Z, M, W> AsyncAccess<K, L, ByGetter<F, A, SetByTask<Z, M>>, W>
 where
     K: ReachByTask<L>,
     L: Beside,
@@ -397,47 +451,51 @@ where
     A: Age<R::Value>,
     M: Lends<R::Value>,
     Z: AsyncFnOnce(&M::Lent) -> P,
+    W: Waits,
 {
-    fn serve<V, E: Display, T>(
+    fn serve<V, N, E: Takes<N>, T, X: Waiting>(
         self,
         creator: impl AsyncFnOnce(&Creation<'_, L>) -> V,
         made: impl FnOnce(V) -> Result<A::Made, E>,
-        wait: impl Fn() -> &'static Wait,
-        end: impl FnOnce(Result<L::GotByTask<R::Value>, CreateError<E, R::Error>>) -> T,
+        begin: impl FnOnce(&W) -> X,
+        end: impl FnOnce(&Wait, Result<L::GotByTask<R::Value>, CreateError<E, R::Error>>) -> T,
     ) -> impl Future<Output = T>
     where
-        P: Stored<E>,
+        P: Stored<N>,
     {
         let ByGetter { getter, mut setter, .. } = self.source;
         let (lock, mut creator) = (self.lock, Once::new(creator));
-        let mut lookup = Lookup::<_, A, _>::new(OfTask::new(lock), wait(), getter);
+        let mut lookup = Lookup::<_, _, A, _>::new(OfTask::new(lock), begin(&self.waits), getter);
         async move {
             let elected = |born| Creation::new(Keeper::Borrowed(lock.refer()), born);
-            let run =
-                |creation| how::create_by_task::<L, _, _, _, _, A, _, _, _>(creation, &mut creator, made, &mut setter);
+            let run = |creation| {
+                how::create_by_task::<L, _, _, N, _, _, A, _, _, _>(creation, &mut creator, made, &mut setter)
+            };
             let got = lookup.create(elected, run).await;
-            end(after((lookup, creator, setter), got))
+            let wait = after((creator, setter), lookup.into_wait());
+            end(wait.wait(), got)
         }
     }
 }
 
-impl<K: ReachByTask<Cached<T, C>>, T, C: Clock> AsyncAccess<K, Cached<T, C>, Inside<T>> {
-    fn serve<V, E: Display, G>(
+impl<K: ReachByTask<Cached<T, C>>, T, C: Clock, W: Waits> AsyncAccess<K, Cached<T, C>, Inside<T>, W> {
+    fn serve<V, E: Cause, G, X: Waiting>(
         self,
         creator: impl AsyncFnOnce(&Renewal<'_, T, C>) -> V,
         made: impl FnOnce(V) -> Result<Made<T>, E>,
-        wait: impl Fn() -> &'static Wait,
-        end: impl FnOnce(Result<CachedGuard<T>, CreateError<E>>) -> G,
+        begin: impl FnOnce(&W) -> X,
+        end: impl FnOnce(&Wait, Result<CachedGuard<T>, CreateError<E>>) -> G,
     ) -> impl Future<Output = G> {
-        let (lock, mut creator) = (self.lock, Once::new(creator));
+        let (lock, waits, mut creator) = (self.lock, self.waits, Once::new(creator));
         async move {
-            if let Some(guard) = lock.refer().at_once() {
-                return end(Ok(after(creator, guard)));
+            if let Some(guard) = lock.refer().at_once(waits.glance()) {
+                return end(&TASK, Ok(after(creator, guard)));
             }
-            let got = lock.refer().get_by_task(wait(), &mut creator, made).await;
-            end(after(creator, got))
+            let wait = begin(&waits);
+            let got = lock.refer().get_by_task(wait.wait(), &mut creator, made).await;
+            end(wait.wait(), after(creator, got))
         }
     }
 }
 
-opaque! { [K, L, S] AsyncAccess<K, L, S>, "AsyncAccess" }
+opaque! { [K, L, S, W] AsyncAccess<K, L, S, W>, "AsyncAccess" }

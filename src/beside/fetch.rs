@@ -16,6 +16,11 @@
 //! elected, and creates. Nobody calls it after having created a value; whose creator has failed may ask for the old
 //! one, if that is to be [served](crate::OnError::ServeStale) and a call is left.
 //!
+//! An access that wants another value than the one there is settles that first, without the getter (see
+//! [`dogpile::access`](crate::dogpile)): elected, it creates; otherwise it asks the getter, and takes what that brings.
+//! One with a soft time-out waits where another would go on with the old value, once; it lets that go before, and asks
+//! again after, if a call is left.
+//!
 //! An access in background that was elected at 1 with a stale value asks the getter for that before it hands the creation
 //! over. If there is none, it creates by itself; if the getter fails, nobody does, and all who wait ask again.
 //!
@@ -24,15 +29,17 @@
 use super::how::Elected;
 use super::{Guards, after};
 use crate::access::{Age, ByLock, ByStamp, Finds};
-use crate::clock::Clock;
-use crate::dogpile::{Anew, Dogpile, Need, Settled, Sight, Stamped};
-use crate::election::{Birth, State};
-use crate::error::CreateError;
+use crate::clock::{Clock, nanoseconds};
+use crate::dogpile::{Another, Dogpile, Need, Settled, Sight, Softly, Stamped};
+use crate::election::{Birth, Generation, State};
+use crate::error::{CreateError, Refusal};
+use crate::failure::{Cause, Hints};
 use crate::freshness::{Expiry, Freshness};
 use crate::lock::Elects;
-use crate::wait::{Wait, apart};
+use crate::wait::{Waiting, Wants, apart};
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::mem::needs_drop;
 
 /// How often one access calls its getter at the most (L8).
 const CALLS: u32 = 2;
@@ -66,6 +73,14 @@ impl<V> Age<V> for ByLock {
         Sight::Fresh
     }
 
+    fn may_cover<C: Clock>(lock: &Dogpile<C>) -> bool {
+        lock.covers_failures()
+    }
+
+    fn covers<C: Clock>(_: &Dogpile<C>, _: &V) -> bool {
+        true
+    }
+
     fn value<C: Clock>(_: &Dogpile<C>, made: V) -> V {
         made
     }
@@ -95,6 +110,15 @@ impl<T> Age<Stamped<T>> for ByStamp {
         lock.judge(Expiry::age_of_stamp(got.created, lock.clock().wall(), lock.policy().max_skew()), told)
     }
 
+    fn may_cover<C: Clock>(lock: &Dogpile<C>) -> bool {
+        lock.serves_stale() && lock.expiry().told() != Freshness::Missing
+    }
+
+    fn covers<C: Clock>(lock: &Dogpile<C>, got: &Stamped<T>) -> bool {
+        let age = Expiry::age_of_stamp(got.created, lock.clock().wall(), lock.policy().max_skew());
+        lock.judge_cover(age, lock.expiry().told(), nanoseconds(lock.expiry().lifetime()))
+    }
+
     fn missed<C: Clock>(lock: &Dogpile<C>) {
         lock.forget_brought();
     }
@@ -105,9 +129,9 @@ impl<T> Age<Stamped<T>> for ByStamp {
 }
 
 /// One access by a getter, and what it is made with.
-pub(crate) struct Lookup<'w, G, A, F> {
+pub(crate) struct Lookup<W, G, A, F> {
     guards: G,
-    wait: &'w Wait,
+    wait: W,
     getter: F,
     /// How often that was called.
     calls: u32,
@@ -143,14 +167,18 @@ enum Asked<T, N> {
 }
 
 /// A creation that is not to run unless it [goes on](Self::goes_on).
-struct StandsDown<N: Elected>(Option<N>);
+pub(crate) struct StandsDown<N: Elected>(Option<N>);
 
 impl<N: Elected> StandsDown<N> {
-    fn creation(&self) -> &N {
+    pub(crate) fn new(creation: N) -> Self {
+        Self(Some(creation))
+    }
+
+    pub(crate) fn creation(&self) -> &N {
         self.0.as_ref().expect("it is there until it goes on")
     }
 
-    fn goes_on(mut self) -> N {
+    pub(crate) fn goes_on(mut self) -> N {
         self.0.take().expect("it goes on once")
     }
 }
@@ -163,16 +191,22 @@ impl<N: Elected> Drop for StandsDown<N> {
     }
 }
 
-impl<'w, G, A, V, X, F, Q, R> Lookup<'w, G, A, F>
+impl<W, G, A, V, X, F, Q, R> Lookup<W, G, A, F>
 where
+    W: Waiting,
     G: Guards,
     A: Age<V>,
     R: Finds<Value = V, Error = X>,
     Q: Future<Output = R>,
     F: FnMut() -> Q,
 {
-    pub(crate) fn new(guards: G, wait: &'w Wait, getter: F) -> Self {
+    pub(crate) fn new(guards: G, wait: W, getter: F) -> Self {
         Self { guards, wait, getter, calls: 0, of: PhantomData }
+    }
+
+    /// Its waits. The rest, which is the user's, is dropped.
+    pub(crate) fn into_wait(self) -> W {
+        self.wait
     }
 
     fn lock(&self) -> &Dogpile<<G::Lock as Elects>::Clock> {
@@ -191,7 +225,7 @@ where
     pub(crate) fn get<E>(&mut self) -> impl Future<Output = Result<Option<G::Got<V>>, CreateError<E, X>>> {
         async move {
             self.calls += 1;
-            let pass = self.guards.enter(self.wait).await?;
+            let pass = self.guards.enter(self.wait.wait()).await?;
             let asked = (self.getter)();
             let found = asked.await.found().map_err(CreateError::GetterFailed)?;
             if found.is_none() {
@@ -202,7 +236,7 @@ where
     }
 
     /// The access described in the [module docs](self).
-    pub(crate) fn create<E, N: Elected, M: Future<Output = Result<V, CreateError<E, X>>>>(
+    pub(crate) fn create<E: Cause, N: Elected, M: Future<Output = Result<V, CreateError<E, X>>>>(
         &mut self,
         elected: impl Fn(Birth) -> N,
         run: impl FnOnce(N) -> M,
@@ -219,12 +253,12 @@ where
                     }
                 }
             };
-            apart!(self.wait, self.run(creation, run))
+            apart!(self.wait.wait(), self.run(creation, run))
         }
     }
 
     /// What an access does that was elected.
-    fn run<E, N, M: Future<Output = Result<V, CreateError<E, X>>>>(
+    fn run<E: Cause, N, M: Future<Output = Result<V, CreateError<E, X>>>>(
         &mut self,
         creation: N,
         run: impl FnOnce(N) -> M,
@@ -236,7 +270,7 @@ where
     }
 
     /// As [`create`](Self::create), by a creator that is handed over if there is an old value.
-    pub(crate) fn create_or_hand_over<E, N: Elected, M: Future<Output = Result<V, CreateError<E, X>>>>(
+    pub(crate) fn create_or_hand_over<E: Cause, N: Elected, M: Future<Output = Result<V, CreateError<E, X>>>>(
         &mut self,
         elected: impl Fn(Birth) -> N,
         run: impl FnOnce(N) -> M,
@@ -246,9 +280,9 @@ where
             let creation = match self.fetch_sparing(elected).await? {
                 Spared::Value(got) => return Ok(after((run, hand_over), got)),
                 Spared::HandOver(creation, need, got) => {
+                    let born = creation.born_in();
                     hand_over(creation);
-                    self.lock().goes_on(need);
-                    return Ok(got);
+                    return Ok(self.go_on(born, need, got).await);
                 }
                 Spared::Create(creation) => creation,
             };
@@ -256,35 +290,15 @@ where
         }
     }
 
-    /// As [`create`](Self::create); an access that is made `anew` wants a value whose creation begins after this.
-    pub(crate) fn create_anew<E, N: Elected, M: Future<Output = Result<V, CreateError<E, X>>>>(
-        &mut self,
-        anew: bool,
-        elected: impl Fn(Birth) -> N,
-        run: impl FnOnce(N) -> M,
-    ) -> impl Future<Output = Result<G::Got<V>, CreateError<E, X>>> {
-        async move {
-            if anew {
-                // Otherwise somebody else has made it: it is in the store, or was.
-                let met = apart!(self.wait, self.lock().elect_anew(self.wait));
-                if let Anew::Elected(born) = met? {
-                    let creation = elected(born);
-                    return apart!(self.wait, self.run(creation, run));
-                }
-            }
-            self.create(elected, run).await
-        }
-    }
-
     /// What an access comes to that has created.
-    pub(crate) fn created<E>(
+    pub(crate) fn created<E: Cause>(
         &mut self,
         made: Result<V, CreateError<E, X>>,
     ) -> impl Future<Output = Result<G::Got<V>, CreateError<E, X>>> {
         async move {
             match made {
-                Ok(value) => Ok(G::give(value, self.guards.enter(self.wait).await?)),
-                Err(CreateError::Failed(error)) => match self.fetch_old().await {
+                Ok(value) => Ok(G::give(value, self.guards.enter(self.wait.wait()).await?)),
+                Err(CreateError::Failed(error)) => match self.fetch_old(error.hints()).await {
                     Some(got) => Ok(after(error, got)),
                     None => Err(CreateError::Failed(error)),
                 },
@@ -314,9 +328,9 @@ where
                     Fetched::Value(got) => return Ok(Spared::Value(got)),
                     Fetched::Create(create) => create,
                 };
-                if old.is_none() && need != Need::Missing && self.calls < CALLS {
+                if old.is_none() && need.is_met_by_old() && self.calls < CALLS {
                     // What the lock alone could say, it has said without the getter.
-                    let asking = StandsDown(Some(creation));
+                    let asking = StandsDown::new(creation);
                     let got = asking.creation().middle().enter_async(|| self.get()).await?;
                     old = got.filter(|old| self.judge(old) != Sight::Missing);
                     creation = asking.goes_on();
@@ -335,22 +349,45 @@ where
         }
     }
 
-    /// The old value, for an access whose creator has failed: if it is to have one, and the getter still has a call to
-    /// bring it by.
-    fn fetch_old(&mut self) -> impl Future<Output = Option<G::Got<V>>> {
+    /// What an access goes on with that has handed its creation over: the old value, unless the new one comes within its
+    /// soft time-out, and there is a call left to fetch that by. (A reader does not wait for that: the creation may wait
+    /// for the reader.)
+    pub(crate) fn go_on(&mut self, born: Generation, need: Need, old: G::Got<V>) -> impl Future<Output = G::Got<V>> {
         async move {
-            if !self.lock().serves_stale() || self.calls == CALLS {
+            if need == Need::Stale && self.wait.wait().is_soft() && self.may_ask() && !needs_drop::<G::Pass>() {
+                apart!(self.wait.wait(), self.lock().wait_softly(born, self.wait.wait()));
+                if !self.lock().election().look().generation().is_still(born) {
+                    let new = self.get::<Infallible>().await.ok().flatten();
+                    if let Some(new) = new.filter(|new| self.judge(new) == Sight::Fresh) {
+                        return after(old, new);
+                    }
+                }
+            }
+            self.lock().goes_on(need);
+            old
+        }
+    }
+
+    /// The old value, for an access whose creator has failed: if it is to have one, the failure says nothing against it,
+    /// and the getter still has a call to bring it by.
+    fn fetch_old(&mut self, hints: Hints) -> impl Future<Output = Option<G::Got<V>>> {
+        async move {
+            if hints.uncovered || self.calls == CALLS || !A::may_cover(self.lock()) {
                 return None;
             }
             let known = self.known(self.lock().election().look());
-            if known == Known::Need(Need::Missing) {
-                return None;
-            }
             // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
             let old = self.get::<Infallible>().await.ok().flatten()?;
             let sight = self.judge(&old);
-            self.lock().tell_of(known, sight);
-            (sight != Sight::Missing).then_some(old)
+            if !A::covers(self.lock(), G::value(&old)) {
+                return None;
+            }
+            match (known, sight) {
+                // It is too old for all others.
+                (Known::Need(Need::Missing), _) | (_, Sight::Missing) => self.lock().tell_stale(),
+                _ => self.lock().tell_of(known, sight),
+            }
+            Some(old)
         }
     }
 
@@ -373,6 +410,12 @@ where
         }
     }
 
+    /// Where any value will not do: see [`Dogpile::elect_another`].
+    fn another(&self) -> impl Future<Output = Result<Another, Refusal>> {
+        let (lock, wait) = (self.lock(), self.wait.wait());
+        lock.elect_another(wait, |seen| A::known(lock, seen) == Known::Need(Need::Missing))
+    }
+
     /// All of an access up to its creator. Nothing that the getter brought is kept while the access waits.
     pub(crate) fn fetch<E, N: Elected>(
         &mut self,
@@ -383,7 +426,17 @@ where
                 return Ok(Fetched::Value(self.read_on().await?));
             }
             let (mut served, mut again) = (false, false);
-            let mut old = None;
+            let (mut old, mut soft) = (None, self.wait.wait().is_soft());
+            if self.wait.wait().wants() != Wants::Any {
+                match apart!(self.wait.wait(), self.another())? {
+                    Another::Elected(born, need) => {
+                        return Ok(Fetched::Create(ToCreate { creation: elected(born), need, old }));
+                    }
+                    // It is in the store, or was; or what is there has to do.
+                    Another::Created | Another::Served | Another::TooSoon => served = true,
+                    Another::AsAny => {}
+                }
+            }
             loop {
                 let seen = self.lock().election().look();
                 let known = match self.known(seen) {
@@ -396,6 +449,8 @@ where
                 let need = match known {
                     Known::Need(need) => need,
                     Known::Ask | Known::AskForOld if self.calls == CALLS => Need::Missing,
+                    // Before it asks: as a reader it would keep the new value out.
+                    Known::AskForOld if soft && seen.is_creating() => Need::Stale,
                     Known::Ask | Known::AskForOld => {
                         old = None;
                         let found = self.get().await;
@@ -424,7 +479,7 @@ where
                 if need == Need::Missing {
                     old = None;
                 }
-                let settled = self.lock().settle(seen, need, self.wait).await;
+                let settled = self.lock().settle(seen, need, self.wait.wait()).await;
                 match settled? {
                     Settled::Elected { born, waited } => {
                         let creation = elected(born);
@@ -436,7 +491,7 @@ where
                         if !once_more {
                             return Ok(Fetched::Create(ToCreate { creation, need, old }));
                         }
-                        match apart!(self.wait, self.ask_once_more(StandsDown(Some(creation))))? {
+                        match apart!(self.wait.wait(), self.ask_once_more(StandsDown::new(creation)))? {
                             Asked::Found(got) => return Ok(Fetched::Value(got)),
                             // If the getter took so long that another was elected, it is the other's to create.
                             Asked::GoesOn(creation) if creation.is_dead() => {}
@@ -447,6 +502,12 @@ where
                     }
                     Settled::Served => served = true,
                     Settled::LookAgain => again = true,
+                    // Somebody else creates: a new value is worth a wait, for a while.
+                    Settled::CarryOn if soft && need == Need::Stale && self.calls < CALLS => {
+                        (soft, old) = (false, None);
+                        let (lock, wait) = (self.lock(), self.wait.wait());
+                        served = apart!(wait, lock.wait_softly(seen.generation(), wait)) == Softly::Served;
+                    }
                     // Somebody else creates: an old value is good enough.
                     Settled::CarryOn => {
                         if let Some(old) = old.take() {

@@ -3,14 +3,18 @@
 use super::Beside;
 use crate::access::{Age, Lends, SetByTask, Stores};
 use crate::creation::{Creation, Middle, Once};
+use crate::election::Generation;
 use crate::error::CreateError;
+use crate::failure::{Cause, Takes};
 use crate::lock::Lock;
-use std::fmt::Display;
 
 /// What an access is elected to: a [`Creation`], of which it need not know how long that may live. (Futures that did
 /// would not be `Send`.)
 pub(crate) trait Elected {
     fn is_dead(&self) -> bool;
+
+    /// The generation that it was elected in.
+    fn born_in(&self) -> Generation;
 
     fn stand_down(self);
 
@@ -20,6 +24,10 @@ pub(crate) trait Elected {
 impl<L: Lock> Elected for Creation<'_, L> {
     fn is_dead(&self) -> bool {
         Creation::is_dead(self)
+    }
+
+    fn born_in(&self) -> Generation {
+        self.born().generation
     }
 
     fn stand_down(self) {
@@ -32,7 +40,7 @@ impl<L: Lock> Elected for Creation<'_, L> {
 }
 
 /// Ends a creation as what was made of it: the creator's own error is what it has failed with.
-pub(crate) fn ended<T, E: Display, X, L: Beside>(
+pub(crate) fn ended<T, E: Cause, X, L: Beside>(
     creation: Creation<'_, L>,
     made: Result<T, CreateError<E, X>>,
 ) -> Result<T, CreateError<E, X>> {
@@ -43,7 +51,7 @@ pub(crate) fn ended<T, E: Display, X, L: Beside>(
 }
 
 /// A task creates a value, of what age `A` says, and stores it, if there is a setter.
-pub(crate) fn create_by_task<L, V, T, E, X, A, P, Z, M>(
+pub(crate) fn create_by_task<L, V, T, N, E, X, A, P, Z, M>(
     creation: Creation<'_, L>,
     creator: &mut Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>,
     made: impl FnOnce(V) -> Result<A::Made, E>,
@@ -51,9 +59,9 @@ pub(crate) fn create_by_task<L, V, T, E, X, A, P, Z, M>(
 ) -> impl Future<Output = Result<T, CreateError<E, X>>>
 where
     L: Beside,
-    E: Display,
+    E: Takes<N>,
     A: Age<T>,
-    P: Stores<E>,
+    P: Stores<N>,
     M: Lends<T>,
     Z: AsyncFnOnce(&M::Lent) -> P,
 {
@@ -65,7 +73,7 @@ where
             if let (Some(setter), Some(lent)) = (setter.setter.take(), M::lend(&mut value)) {
                 if let Some(_store) = L::begin_store_by_task(&creation).await? {
                     let storing = creation.middle().part(L::STORING, || setter(lent));
-                    storing.await.stored().map_err(CreateError::Failed)?;
+                    storing.await.stored().map_err(|error| CreateError::Failed(E::take(error)))?;
                 }
             }
             Ok(value)

@@ -10,16 +10,20 @@
 //!    a writer out. (One that hands its creation over, and has an old value, keeps it.)
 //! 5. When it has created or waited, it takes a pass again.
 //!
+//! An access that wants another value than the one there is settles that first, without a pass. One with a soft time-out
+//! gives its pass back at step 3, waits, and looks again, once.
+//!
 //! A thread that reads already is let in at step 1 whoever waits, and stays: it neither creates nor waits (L9).
 
 use super::{Guards, Looked, after};
 use crate::clock::Clock;
-use crate::dogpile::{Dogpile, Need, Settled, Sight};
+use crate::dogpile::{Another, Dogpile, Need, Settled, Sight, Softly};
 use crate::election::Birth;
 use crate::error::{CreateError, Refusal};
+use crate::failure::{Cause, Hints};
 use crate::lock::Elects;
 use crate::turn::Outcome;
-use crate::wait::Wait;
+use crate::wait::{Wait, Wants, apart};
 use std::mem::needs_drop;
 
 /// What an access has met, before it creates.
@@ -39,6 +43,17 @@ pub(crate) fn access<G: Guards>(
 ) -> impl Future<Output = Result<Met<G::Pass>, Refusal>> {
     async move {
         let nested = guards.is_nested();
+        if !nested && wait.wants() != Wants::Any {
+            match apart!(wait, settle_another(guards, wait))? {
+                Settles::In(outcome, pass) => return Ok(Met::In(outcome, pass)),
+                Settles::Elected(born, need) => {
+                    elected(need, None);
+                    return Ok(Met::Elected(born));
+                }
+                Settles::AsAny => {}
+            }
+        }
+        let mut soft = wait.is_soft();
         loop {
             let pass = guards.enter(wait).await?;
             // In this order: the word first, the deadline second. See `election`.
@@ -62,7 +77,7 @@ pub(crate) fn access<G: Guards>(
                 Sight::Missing => Need::Missing,
             };
             // An access that has a value to go on with does not wait, and may stay; one that is to create must not.
-            let pass = (need != Need::Missing).then_some(pass);
+            let pass = need.is_met_by_old().then_some(pass);
             let settled = guards.lock().dogpile().settle(seen, need, wait).await?;
             match (settled, pass) {
                 (Settled::Elected { born, .. }, pass) => {
@@ -73,6 +88,13 @@ pub(crate) fn access<G: Guards>(
                         elected(need, pass);
                     }
                     return Ok(Met::Elected(born));
+                }
+                (Settled::CarryOn, Some(pass)) if soft && need == Need::Stale => {
+                    soft = false;
+                    drop(pass);
+                    if apart!(wait, guards.lock().dogpile().wait_softly(seen.generation(), wait)) == Softly::Served {
+                        break;
+                    }
                 }
                 (Settled::CarryOn, Some(pass)) => {
                     return Ok(Met::In(guards.lock().dogpile().goes_on(need), pass));
@@ -87,8 +109,29 @@ pub(crate) fn access<G: Guards>(
     }
 }
 
+/// How an access settles that wants another value than the one there is.
+enum Settles<P> {
+    In(Outcome, P),
+    Elected(Birth, Need),
+    AsAny,
+}
+
+fn settle_another<G: Guards>(guards: &G, wait: &Wait) -> impl Future<Output = Result<Settles<G::Pass>, Refusal>> {
+    async move {
+        let lock = guards.lock().dogpile();
+        let outcome = match lock.elect_another(wait, |_| !lock.has_own_value()).await? {
+            Another::Elected(born, need) => return Ok(Settles::Elected(born, need)),
+            Another::AsAny => return Ok(Settles::AsAny),
+            Another::Created => Outcome::Fresh,
+            Another::Served => Outcome::Waited,
+            Another::TooSoon => Outcome::TooSoon,
+        };
+        Ok(Settles::In(outcome, guards.enter(wait).await?))
+    }
+}
+
 /// The same, and creates by `run`; or, if there is an old value to go on with, by `hand_over`.
-pub(crate) fn create<G: Guards, N, E, R: Future<Output = Result<(), CreateError<E>>>>(
+pub(crate) fn create<G: Guards, N, E: Cause, R: Future<Output = Result<(), CreateError<E>>>>(
     guards: G,
     now: Looked,
     wait: &Wait,
@@ -110,15 +153,37 @@ pub(crate) fn create<G: Guards, N, E, R: Future<Output = Result<(), CreateError<
         let creation = elected(born);
         if let (Some((need, pass)), Some(hand_over)) = (old, hand_over) {
             hand_over(creation);
-            return Ok(G::give(guards.lock().dogpile().goes_on(need), pass));
+            return Ok(go_on(&guards, wait, born, need, pass).await?);
         }
         let made = run(creation).await;
         created(&guards, wait, made).await
     }
 }
 
+/// What an access meets that has handed its creation over, of that birth: the old value, unless the new one comes within
+/// its soft time-out.
+pub(crate) fn go_on<G: Guards>(
+    guards: &G,
+    wait: &Wait,
+    born: Birth,
+    need: Need,
+    pass: G::Pass,
+) -> impl Future<Output = Result<G::Got<Outcome>, Refusal>> {
+    async move {
+        let lock = guards.lock().dogpile();
+        if need != Need::Stale || !wait.is_soft() {
+            return Ok(G::give(lock.goes_on(need), pass));
+        }
+        drop(pass);
+        apart!(wait, lock.wait_softly(born.generation, wait));
+        let pass = guards.enter(wait).await?;
+        let is_new = !lock.election().look().generation().is_still(born.generation) && lock.has_own_value();
+        Ok(G::give(if is_new { Outcome::Waited } else { lock.goes_on(need) }, pass))
+    }
+}
+
 /// What an access meets that has created.
-pub(crate) fn created<G: Guards, E>(
+pub(crate) fn created<G: Guards, E: Cause>(
     guards: &G,
     wait: &Wait,
     created: Result<(), CreateError<E>>,
@@ -126,7 +191,7 @@ pub(crate) fn created<G: Guards, E>(
     async move {
         match created {
             Ok(()) => Ok(G::give(Outcome::Created, guards.enter(wait).await?)),
-            Err(CreateError::Failed(error)) => match old(guards, wait).await {
+            Err(CreateError::Failed(error)) => match old(guards, wait, error.hints()).await {
                 Some(got) => Ok(after(error, got)),
                 None => Err(CreateError::Failed(error)),
             },
@@ -135,16 +200,17 @@ pub(crate) fn created<G: Guards, E>(
     }
 }
 
-/// What an access is given whose creator has failed: the old value, if the policy says so.
-fn old<G: Guards>(guards: &G, wait: &Wait) -> impl Future<Output = Option<G::Got<Outcome>>> {
+/// What an access is given whose creator has failed: the old value, if the policy says so, and the failure nothing
+/// against it.
+fn old<G: Guards>(guards: &G, wait: &Wait, hints: Hints) -> impl Future<Output = Option<G::Got<Outcome>>> {
     async move {
         let lock = guards.lock().dogpile();
-        if !lock.serves_stale() {
+        if hints.uncovered || !lock.serves_stale() {
             return None;
         }
         // What comes first is the creator's error: that there was no time left to read has nothing to add to it.
         let pass = guards.enter(wait).await.ok()?;
-        if !lock.has_own_value() {
+        if !lock.covers_failures() {
             return None;
         }
         lock.tell_if_stale();

@@ -7,15 +7,15 @@ use crate::access::serve::{Served, Serves, ServesInBackground};
 use crate::access::{Age, ByGetter, Elsewhere, Finds, Reaches, Sets};
 use crate::creation::{Creation, job};
 use crate::error::CreateError;
+use crate::failure::{Cause, Takes};
 use crate::runner::Runner;
 use crate::turn::Outcome;
-use crate::wait::{FOREVER, Patience, Wait, block_on};
+use crate::wait::{FOREVER, Glance, Wait, block_on};
 use std::cell::Cell;
-use std::fmt::Display;
 use std::future::ready;
 
 /// The whole of what a creator does: it makes a value, of what age the lock says, and that is stored.
-pub(crate) fn make<'c, L: Beside, A: Age<V>, V, E, X, Z: Sets<V, E>>(
+pub(crate) fn make<'c, L: Beside, A: Age<V>, V, S, E: Takes<S>, X, Z: Sets<V, S>>(
     creation: &Creation<'c, L>,
     wait: &Wait,
     creator: impl FnOnce(&Creation<'c, L>) -> Result<A::Made, E>,
@@ -25,14 +25,14 @@ pub(crate) fn make<'c, L: Beside, A: Age<V>, V, E, X, Z: Sets<V, E>>(
     let value = A::value(creation.lock().dogpile(), made);
     if Z::SETS {
         if let Some(stored) = L::store(creation, wait, || setter.set(&value))? {
-            stored.map_err(CreateError::Failed)?;
+            stored.map_err(|error| CreateError::Failed(E::take(error)))?;
         }
     }
     Ok(value)
 }
 
 /// Runs a creator to the end of its creation.
-pub(crate) fn run<'c, L: Beside, T, E: Display, X>(
+pub(crate) fn run<'c, L: Beside, T, E: Cause, X>(
     creation: Creation<'c, L>,
     creator: impl FnOnce(&Creation<'c, L>) -> Result<T, CreateError<E, X>>,
 ) -> Result<T, CreateError<E, X>> {
@@ -58,15 +58,15 @@ impl<'c, L: Beside + 'c> Serves<'c, Elsewhere> for L {
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path
-    fn look(&self) -> Result<L::Got<'_, Outcome>, Looked> {
-        self.at_once()
+    fn look(&self, glance: Glance) -> Result<L::Got<'_, Outcome>, Looked> {
+        self.at_once(glance)
     }
 
     #[cold]
-    fn serve<'a, E: Display>(
+    fn serve<'a, N, E: Takes<N>>(
         reached: impl Reaches<'a, 'c, Lock = L>,
         now: Looked,
-        patience: Patience,
+        wait: &Wait,
         _: Elsewhere,
         creator: impl FnOnce(&Creation<'c, L>) -> Result<(), E>,
     ) -> Served<'a, L, Elsewhere, E>
@@ -75,8 +75,7 @@ impl<'c, L: Beside + 'c> Serves<'c, Elsewhere> for L {
     {
         let elected = |born| Creation::new(reached.keeper(), born);
         let run = |creation| ready(run(creation, |creation| creator(creation).map_err(CreateError::Failed)));
-        let (guards, wait) = (OfThread(reached.lock()), &Wait::new(patience));
-        block_on(lock_mode::create(guards, now, wait, elected, run, None::<fn(_)>))
+        block_on(lock_mode::create(OfThread(reached.lock()), now, wait, elected, run, None::<fn(_)>))
     }
 }
 
@@ -86,11 +85,11 @@ where
     Creation<'static, L>: Send,
 {
     #[cold]
-    fn serve_in_background<'a, E: Display>(
+    fn serve_in_background<'a, N, E: Takes<N>>(
         reached: impl Reaches<'a, 'static, Lock = L>,
         runner: &(impl Runner + ?Sized),
         now: Looked,
-        patience: Patience,
+        wait: &Wait,
         _: Elsewhere,
         creator: impl FnOnce(&Creation<'static, L>) -> Result<(), E> + Send + 'static,
     ) -> Served<'a, L, Elsewhere, E> {
@@ -101,8 +100,7 @@ where
             let creator = creator.take();
             runner.run(job(creation, Creation::is_dead, |creation| drop(run(creation, creator))));
         };
-        let (guards, wait) = (OfThread(reached.lock()), &Wait::new(patience));
-        let got = block_on(lock_mode::create(guards, now, wait, elected, here, Some(hand_over)))?;
+        let got = block_on(lock_mode::create(OfThread(reached.lock()), now, wait, elected, here, Some(hand_over)))?;
         Ok(after(creator, got))
     }
 }
@@ -118,26 +116,25 @@ where
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // it is nothing
-    fn look(&self) -> Result<L::Got<'_, R::Value>, ()> {
+    fn look(&self, _: Glance) -> Result<L::Got<'_, R::Value>, ()> {
         Err(())
     }
 
-    fn serve<'a, E: Display>(
+    fn serve<'a, N, E: Takes<N>>(
         reached: impl Reaches<'a, 'c, Lock = L>,
         (): (),
-        patience: Patience,
+        wait: &Wait,
         source: ByGetter<F, A, Z>,
         creator: impl FnOnce(&Creation<'c, L>) -> Result<A::Made, E>,
     ) -> Served<'a, L, ByGetter<F, A, Z>, E>
     where
         L: 'a,
-        Z: Sets<R::Value, E>,
+        Z: Sets<R::Value, N>,
     {
         let ByGetter { mut getter, setter, .. } = source;
-        let wait = &Wait::new(patience);
-        let mut lookup = Lookup::<_, A, _>::new(OfThread(reached.lock()), wait, || ready(getter()));
+        let mut lookup = Lookup::<_, _, A, _>::new(OfThread(reached.lock()), wait, || ready(getter()));
         let elected = |born| Creation::new(reached.keeper(), born);
-        let make = |creation: &Creation<'c, L>| make::<L, A, _, _, _, _>(creation, wait, creator, setter);
+        let make = |creation: &Creation<'c, L>| make::<L, A, _, N, _, _, _>(creation, wait, creator, setter);
         let got = block_on(lookup.create(elected, |creation| ready(run(creation, make))))?;
         Ok(after(getter, got))
     }
@@ -151,23 +148,22 @@ where
     F: FnMut() -> R,
     A: Age<R::Value>,
 {
-    fn serve_in_background<'a, E: Display>(
+    fn serve_in_background<'a, N, E: Takes<N>>(
         reached: impl Reaches<'a, 'static, Lock = L>,
         runner: &(impl Runner + ?Sized),
         (): (),
-        patience: Patience,
+        wait: &Wait,
         source: ByGetter<F, A, Z>,
         creator: impl FnOnce(&Creation<'static, L>) -> Result<A::Made, E> + Send + 'static,
     ) -> Served<'a, L, ByGetter<F, A, Z>, E>
     where
-        Z: Sets<R::Value, E> + Send + 'static,
+        Z: Sets<R::Value, N> + Send + 'static,
     {
         let ByGetter { mut getter, setter, .. } = source;
-        let wait = &Wait::new(patience);
-        let mut lookup = Lookup::<_, A, _>::new(OfThread(reached.lock()), wait, || ready(getter()));
+        let mut lookup = Lookup::<_, _, A, _>::new(OfThread(reached.lock()), wait, || ready(getter()));
         let elected = |born| Creation::new(reached.keeper(), born);
         let creator = Either::new(|creation: &Creation<'static, L>, wait: &Wait| {
-            make::<L, A, _, _, _, _>(creation, wait, creator, setter)
+            make::<L, A, _, N, _, _, _>(creation, wait, creator, setter)
         });
         let here = |creation| {
             let make = creator.take();

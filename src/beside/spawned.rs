@@ -8,12 +8,13 @@ use crate::access::serve::{Boxed, ServedByTask, ServesSpawned};
 use crate::access::{Age, ByGetter, Elsewhere, Finds, Lends, Owns, SetByTask, Stored, Stores};
 use crate::creation::{Creation, Middle, Shared};
 use crate::dogpile::Sight;
+use crate::election::Generation;
 use crate::error::CreateError;
+use crate::failure::{Cause, Takes};
 use crate::lock::Lock;
 use crate::spawner::{Came, Making, OwnCreation, Spawner, spawn};
 use crate::turn::Outcome;
-use crate::wait::TASK;
-use std::fmt::Display;
+use crate::wait::{Glance, Waiting};
 use std::future::ready;
 use std::marker::PhantomData;
 
@@ -32,21 +33,22 @@ impl<L: Beside, V: 'static, E: Send + 'static> Brings<L, V, (), CreateError<E>> 
 }
 
 /// It is a value, of what age `A` says, and is stored, if there is a setter.
-struct AgedAndSet<V, N, E, A, Z, M> {
-    made: fn(V) -> Result<N, E>,
+struct AgedAndSet<V, T, N, E, A, Z, M> {
+    made: fn(V) -> Result<T, E>,
     setter: SetByTask<Z, M>,
-    age: PhantomData<fn() -> A>,
+    of: PhantomData<fn() -> (A, N)>,
 }
 
-impl<L, V, T, E, X, A, Z, M, Q> Brings<L, V, T, CreateError<E, X>> for AgedAndSet<V, A::Made, E, A, Z, M>
+impl<L, V, T, N, E, X, A, Z, M, Q> Brings<L, V, T, CreateError<E, X>> for AgedAndSet<V, A::Made, N, E, A, Z, M>
 where
     L: Beside + 'static,
     V: 'static,
     T: Send,
-    E: Send + 'static,
+    N: 'static,
+    E: Takes<N> + Send + 'static,
     X: Send,
     A: Age<T, Made: 'static> + 'static,
-    Q: Future<Output: Stored<E>> + Send,
+    Q: Future<Output: Stored<N>> + Send,
     M: Lends<T, Lent: Send> + 'static,
     Z: FnOnce(&M::Lent) -> Q + Send + 'static,
 {
@@ -66,7 +68,7 @@ where
                         let lent: &mut M::Lent = lent;
                         setter(lent)
                     });
-                    storing.await.stored().map_err(CreateError::Failed)?;
+                    storing.await.stored().map_err(|error| CreateError::Failed(E::take(error)))?;
                 }
             }
             Ok(value)
@@ -84,7 +86,7 @@ where
     F: Future<Output = V> + Send + 'static,
     V: 'static,
     T: Send + 'static,
-    E: Display + Send + 'static,
+    E: Cause + Send + 'static,
     X: Send + 'static,
 {
     Making::new(|creation, ending| async move {
@@ -110,6 +112,10 @@ impl<L: Lock> Elected for OwnCreation<L> {
         self.0.is_dead()
     }
 
+    fn born_in(&self) -> Generation {
+        self.0.born().generation
+    }
+
     fn stand_down(self) {
         self.0.stand_down();
     }
@@ -119,25 +125,26 @@ impl<L: Lock> Elected for OwnCreation<L> {
     }
 }
 
-impl<'x, L, E> ServesSpawned<'x, Elsewhere, E> for L
+impl<'x, L, N, E> ServesSpawned<'x, Elsewhere, N, E> for L
 where
     L: Beside<GotByTask<Outcome>: Send> + 'static,
-    E: Display + Send + 'static,
+    E: Takes<N> + Send + 'static,
 {
-    fn look(&self) -> Option<L::GotByTask<Outcome>> {
-        self.at_once_by_task().ok()
+    fn look(&self, owner: impl FnOnce() -> L::Owner, glance: Glance) -> Option<L::GotByTask<Outcome>> {
+        self.at_once_by_task(owner, glance).ok()
     }
 
     fn serve_spawned<V: 'static, F: Future<Output = V> + Send + 'static>(
         reached: impl Owns<L> + Send + Sync + 'x,
         spawner: &'x (impl Spawner + Sync + ?Sized),
+        wait: impl Waiting + 'x,
         _: Elsewhere,
         creator: impl FnOnce(Shared<L>) -> F + Send + 'static,
         made: fn(V) -> Result<(), E>,
     ) -> Boxed<'x, ServedByTask<L, Elsewhere, E>> {
         Box::pin(async move {
             let lock = reached.refer();
-            let (guards, wait, mut old) = (OfTask::new(reached), &TASK, None);
+            let (guards, wait, mut old) = (OfTask::new(reached), wait.wait(), None);
             let keep = |need, pass: Option<_>| old = pass.map(|pass| (need, pass));
             let born = match lock_mode::access(&guards, None, wait, keep).await? {
                 Met::In(outcome, pass) => return Ok(L::give_to_task(outcome, after(creator, pass))),
@@ -146,9 +153,10 @@ where
             let elected = |born| OwnCreation(Creation::new(reached.share(), born));
             let in_flight = spawn(spawner, elected(born), making(creator, Plain(made)));
             if let Some((need, pass)) = old {
-                return Ok(L::give_to_task(lock.dogpile().goes_on(need), pass));
+                return Ok(lock_mode::go_on(&guards, wait, born, need, pass).await?);
             }
-            let found = |served| (served || lock.dogpile().has_own_value()).then_some(());
+            let is_new = || !lock.dogpile().election().look().generation().is_still(born.generation);
+            let found = |served| (served || (is_new() && lock.dogpile().has_own_value())).then_some(());
             match lock.dogpile().spawned(&in_flight, found).await? {
                 Came::Made(created) => lock_mode::created(&guards, wait, created).await,
                 Came::Served(()) => Ok(L::give_to_task(Outcome::Waited, guards.enter(wait).await?)),
@@ -161,73 +169,93 @@ where
     }
 }
 
-impl<'x, L, R, Q, F, A, E, P, Z, M> ServesSpawned<'x, ByGetter<F, A, SetByTask<Z, M>>, E> for L
+/// What makes a value as a getter brings it.
+type MakingOf<L, R, E> = Making<L, Result<<R as Finds>::Value, CreateError<E, <R as Finds>::Error>>>;
+
+/// The access with a getter. Its creator is made when it is needed.
+pub(crate) async fn fetch_spawned<L, R, Q, A, E>(
+    reached: impl Owns<L>,
+    spawner: &(impl Spawner + ?Sized),
+    wait: impl Waiting,
+    getter: impl FnMut() -> Q,
+    making: impl FnOnce() -> MakingOf<L, R, E>,
+) -> Result<L::GotByTask<R::Value>, CreateError<E, R::Error>>
+where
+    L: Beside + 'static,
+    R: Finds<Value: Send + 'static, Error: Send + 'static>,
+    Q: Future<Output = R>,
+    A: Age<R::Value>,
+    E: Cause + Send + 'static,
+{
+    let mut lookup = Lookup::<_, _, A, _>::new(OfTask::new(reached), wait, getter);
+    let got: Result<_, CreateError<E, R::Error>> = async {
+        let lock = reached.refer();
+        let elected = |born| OwnCreation(Creation::new(reached.share(), born));
+        let creation = match lookup.fetch_sparing(elected).await? {
+            Spared::Value(got) => return Ok(after(making, got)),
+            Spared::HandOver(creation, need, got) => {
+                let born = creation.born_in();
+                drop(spawn(spawner, creation, making()));
+                return Ok(lookup.go_on(born, need, got).await);
+            }
+            Spared::Create(creation) => creation,
+        };
+        // As of when the getter was called last. That the lock has a value says nothing by itself: it may be fresh while
+        // the store has lost the value. To ask again for that would be a call in vain, and there are no more than two
+        // (L8).
+        let mut seen = creation.0.born().generation;
+        let in_flight = spawn(spawner, creation, making());
+        let generation = || lock.dogpile().election().look().generation();
+        loop {
+            let may_ask = lookup.may_ask();
+            let renewed = || !generation().is_still(seen) && lock.dogpile().has_own_value();
+            let found = |served| (may_ask && (served || renewed())).then_some(served);
+            match lock.dogpile().spawned(&in_flight, found).await? {
+                Came::Made(made) => return lookup.created(made).await,
+                // What is there may be gone already, or too old. If so, it waits for its own creation once more.
+                Came::Served(served) => {
+                    seen = generation();
+                    let got = lookup.get().await?;
+                    if let Some(got) = got.filter(|got| lookup.judge(got) != Sight::Missing || served) {
+                        return Ok(got);
+                    }
+                }
+                Came::TookBack(creator) => {
+                    return lookup.create(elected, |creation| creator.run_here(creation)).await;
+                }
+            }
+        }
+    }
+    .await;
+    after(lookup, got)
+}
+
+impl<'x, L, R, Q, F, A, N, E, P, Z, M> ServesSpawned<'x, ByGetter<F, A, SetByTask<Z, M>>, N, E> for L
 where
     L: Beside<GotByTask<R::Value>: Send> + 'static,
     R: Finds<Value: Send + 'static, Error: Send + 'static> + 'x,
     Q: Future<Output = R> + Send + 'x,
     F: FnMut() -> Q + Send + 'x,
     A: Age<R::Value, Made: 'static> + 'static,
-    E: Display + Send + 'static,
-    P: Future<Output: Stored<E>> + Send,
+    E: Takes<N> + Send + 'static,
+    N: 'static,
+    P: Future<Output: Stored<N>> + Send,
     M: Lends<R::Value, Lent: Send> + 'static,
     Z: FnOnce(&M::Lent) -> P + Send + 'static,
 {
-    fn look(&self) -> Option<L::GotByTask<R::Value>> {
+    fn look(&self, _: impl FnOnce() -> L::Owner, _: Glance) -> Option<L::GotByTask<R::Value>> {
         None
     }
 
-    fn serve_spawned<V: 'static, N: Future<Output = V> + Send + 'static>(
+    fn serve_spawned<V: 'static, B: Future<Output = V> + Send + 'static>(
         reached: impl Owns<L> + Send + Sync + 'x,
         spawner: &'x (impl Spawner + Sync + ?Sized),
+        wait: impl Waiting + 'x,
         ByGetter { getter, setter, .. }: ByGetter<F, A, SetByTask<Z, M>>,
-        creator: impl FnOnce(Shared<L>) -> N + Send + 'static,
+        creator: impl FnOnce(Shared<L>) -> B + Send + 'static,
         made: fn(V) -> Result<A::Made, E>,
     ) -> Boxed<'x, ServedByTask<L, ByGetter<F, A, SetByTask<Z, M>>, E>> {
-        let making = making(creator, AgedAndSet::<_, _, _, A, _, _> { made, setter, age: PhantomData });
-        Box::pin(async move {
-            let mut lookup = Lookup::<_, A, _>::new(OfTask::new(reached), &TASK, getter);
-            let got: Result<_, CreateError<E, R::Error>> = async {
-                let lock = reached.refer();
-                let elected = |born| OwnCreation(Creation::new(reached.share(), born));
-                let creation = match lookup.fetch_sparing(elected).await? {
-                    Spared::Value(got) => return Ok(after(making, got)),
-                    Spared::HandOver(creation, need, got) => {
-                        drop(spawn(spawner, creation, making));
-                        lock.dogpile().goes_on(need);
-                        return Ok(got);
-                    }
-                    Spared::Create(creation) => creation,
-                };
-                // As of when the getter was called last. That the lock has a value says nothing by itself: it may be
-                // fresh while the store has lost the value. To ask again for that would be a call in vain, and there
-                // are no more than two (L8).
-                let mut seen = creation.0.born().generation;
-                let in_flight = spawn(spawner, creation, making);
-                let generation = || lock.dogpile().election().look().generation();
-                loop {
-                    let may_ask = lookup.may_ask();
-                    let renewed = || !generation().is_still(seen) && lock.dogpile().has_own_value();
-                    let found = |served| (may_ask && (served || renewed())).then_some(served);
-                    match lock.dogpile().spawned(&in_flight, found).await? {
-                        Came::Made(made) => return lookup.created(made).await,
-                        // What is there may be gone already, or too old. If so, it waits for its own creation once
-                        // more.
-                        Came::Served(served) => {
-                            seen = generation();
-                            let got = lookup.get().await?;
-                            if let Some(got) = got.filter(|got| lookup.judge(got) != Sight::Missing || served) {
-                                return Ok(got);
-                            }
-                        }
-                        Came::TookBack(creator) => {
-                            return lookup.create(elected, |creation| creator.run_here(creation)).await;
-                        }
-                    }
-                }
-            }
-            .await;
-            after(lookup, got)
-        })
+        let brings = AgedAndSet::<_, _, N, _, A, _, _> { made, setter, of: PhantomData };
+        Box::pin(fetch_spawned::<L, R, Q, A, E>(reached, spawner, wait, getter, || making(creator, brings)))
     }
 }

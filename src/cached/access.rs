@@ -3,12 +3,13 @@
 use super::tray::Tray;
 use super::{Cached, CachedGuard};
 use crate::clock::Clock;
-use crate::dogpile::{Anew, Need, Settled, Sight};
+use crate::dogpile::{Another, Need, Settled, Sight, Softly};
 use crate::election::Birth;
 use crate::error::{CreateError, Refusal};
+use crate::failure::Cause;
 use crate::freshness::Freshness;
 use crate::turn::Outcome;
-use crate::wait::{Wait, apart};
+use crate::wait::{Glance, Wait, Wants, apart};
 
 /// How an access came out.
 pub(super) enum Access<T> {
@@ -26,27 +27,38 @@ impl<T, C: Clock> Cached<T, C> {
         self.peek().filter(|guard| CachedGuard::outcome(guard) == Outcome::Fresh)
     }
 
-    /// Gives the value, fresh or stale; `None` if it is missing (as one is that is too old for the
-    /// [policy](crate::PolicyBuilder::max_stale)). Never blocks, never creates.
+    /// Gives the value, fresh or stale; `None` if it is missing (as one is that is [too
+    /// old](crate::Freshness::Missing)). Never blocks, never creates.
     ///
     /// Its [outcome](CachedGuard::outcome) says whether it is fresh.
     #[must_use]
     pub fn peek(&self) -> Option<CachedGuard<T>> {
-        let outcome = match self.own_freshness() {
-            Freshness::Fresh => Outcome::Fresh,
-            Freshness::Stale => Outcome::Stale,
-            Freshness::Missing => return None,
-        };
+        // In this order: the deadline first, the cell second.
+        let outcome = self.peeked()?;
         CachedGuard::of(self.cell.load(), outcome)
     }
 
+    /// What a look without a creator meets.
+    #[inline]
+    pub(super) fn peeked(&self) -> Option<Outcome> {
+        match self.own_freshness() {
+            Freshness::Fresh => Some(Outcome::Fresh),
+            Freshness::Stale => Some(Outcome::Stale),
+            Freshness::Missing => None,
+        }
+    }
+
     /// What needs no more than to load: a fresh value, all that a hit costs; or an old one, of which somebody else is
-    /// creating a new one, or nobody is to.
+    /// creating a new one, or nobody is to. As far as that will do.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    pub(crate) fn at_once(&self) -> Option<CachedGuard<T>> {
+    pub(crate) fn at_once(&self, glance: Glance) -> Option<CachedGuard<T>> {
+        if glance == Glance::Nothing {
+            return None;
+        }
         let outcome = match self.dogpile.expiry().unless_fresh(self.dogpile.clock()) {
             None => Outcome::Fresh,
+            Some(_) if glance == Glance::Fresh => return None,
             Some(now) => self.usable(now)?,
         };
         // In this order: the deadline first, the cell second.
@@ -56,12 +68,12 @@ impl<T, C: Clock> Cached<T, C> {
     /// Apart, other than in [`Dogpile::at_once`](crate::Dogpile): inlined, it would cost a hit more than the goal
     /// allows (`hot_hit`, in `benches/peers`).
     #[cold]
-    fn usable(&self, now: u64) -> Option<Outcome> {
+    pub(super) fn usable(&self, now: u64) -> Option<Outcome> {
         self.dogpile.usable(now)
     }
 
     /// The access, after a look. `run` runs a creation to its end.
-    pub(crate) fn get_by<E, R: Future<Output = Result<CachedGuard<T>, CreateError<E>>>>(
+    pub(crate) fn get_by<E: Cause, R: Future<Output = Result<CachedGuard<T>, CreateError<E>>>>(
         &self,
         wait: &Wait,
         run: impl FnOnce(Birth) -> R,
@@ -84,20 +96,44 @@ impl<T, C: Clock> Cached<T, C> {
         let outcome = match need {
             Need::Due => Outcome::Fresh,
             Need::Stale => Outcome::Stale,
-            Need::Missing => return None,
+            Need::Missing | Need::Anew | Need::Newer => return None,
         };
         CachedGuard::of(self.cell.load(), outcome)
     }
 
+    /// What an access goes on with that has handed its creation over, of that generation: the old value, unless the new
+    /// one comes within its soft time-out.
+    pub(super) fn go_on(
+        &self,
+        born: Birth,
+        need: Need,
+        old: CachedGuard<T>,
+        wait: &Wait,
+    ) -> impl Future<Output = CachedGuard<T>> {
+        async move {
+            if need == Need::Stale && wait.is_soft() {
+                apart!(wait, self.dogpile.wait_softly(born.generation, wait));
+                if !self.dogpile.election().look().generation().is_still(born.generation) {
+                    if let Some(new) = self.there(Outcome::Waited) {
+                        return new;
+                    }
+                }
+            }
+            self.dogpile.goes_on(need);
+            old
+        }
+    }
+
     /// What an access gets that was elected: the old value, if its creator has failed, and the policy wants it.
-    pub(super) fn created<E>(
+    pub(super) fn created<E: Cause>(
         &self,
         created: Result<CachedGuard<T>, CreateError<E>>,
     ) -> Result<CachedGuard<T>, CreateError<E>> {
-        if !matches!(created, Err(CreateError::Failed(_))) || !self.dogpile.serves_stale() {
-            return created;
+        match &created {
+            Err(CreateError::Failed(error)) if !error.hints().uncovered && self.dogpile.covers_failures() => {}
+            _ => return created,
         }
-        let Some(old) = self.there(Outcome::StaleOnError) else { return created };
+        let Some(old) = CachedGuard::of(self.cell.load(), Outcome::StaleOnError) else { return created };
         self.dogpile.tell_if_stale();
         Ok(old)
     }
@@ -109,6 +145,12 @@ impl<T, C: Clock> Cached<T, C> {
 
     pub(super) fn settle(&self, wait: &Wait) -> impl Future<Output = Result<Access<T>, Refusal>> {
         async move {
+            if wait.wants() != Wants::Any {
+                if let Some(settled) = apart!(wait, self.settle_another(wait))? {
+                    return Ok(settled);
+                }
+            }
+            let mut soft = wait.is_soft();
             loop {
                 // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
                 let seen = self.dogpile.election().look();
@@ -132,7 +174,14 @@ impl<T, C: Clock> Cached<T, C> {
                         }
                         return Ok(Access::Elected(born, need));
                     }
-                    Settled::CarryOn if need != Need::Missing => {
+                    Settled::CarryOn if soft && need == Need::Stale => {
+                        soft = false;
+                        match apart!(wait, self.dogpile.wait_softly(seen.generation(), wait)) {
+                            Softly::Served => CachedGuard::of(self.cell.load(), Outcome::Waited),
+                            Softly::GoOn | Softly::LookAgain => None,
+                        }
+                    }
+                    Settled::CarryOn if need.is_met_by_old() => {
                         CachedGuard::of(self.cell.load(), self.dogpile.goes_on(need))
                     }
                     Settled::Served => tray.and_then(|tray| Self::served(&tray)),
@@ -152,35 +201,30 @@ impl<T, C: Clock> Cached<T, C> {
         served.map(|node| CachedGuard::owning(node, Outcome::Waited))
     }
 
-    /// Gets a value whose creation began after this call did: marks the one there is as stale, and either creates or
-    /// waits for who does. (Who is served by a creation that was running already is served by the next one at the
-    /// latest.)
-    pub(crate) fn renewed<E, R: Future<Output = Result<CachedGuard<T>, CreateError<E>>>>(
-        &self,
-        wait: &Wait,
-        run: impl FnOnce(Birth) -> R,
-    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
+    /// Where any value will not do: see [`Dogpile::elect_another`](crate::Dogpile). `None` says to look at what there is.
+    fn settle_another(&self, wait: &Wait) -> impl Future<Output = Result<Option<Access<T>>, Refusal>> {
         async move {
-            let born = loop {
+            loop {
                 // Before it queues: see `tray`.
                 let tray = self.trays.share();
-                let met = apart!(wait, self.dogpile.elect_anew(wait));
-                let got = match met? {
-                    Anew::Elected(born) => {
+                let another = self.dogpile.elect_another(wait, |_| !self.dogpile.has_own_value()).await;
+                let got = match another? {
+                    Another::Elected(born, need) => {
                         // As in `settle`.
                         self.dogpile.meanwhile(born, || drop(tray));
-                        break born;
+                        return Ok(Some(Access::Elected(born, need)));
                     }
-                    // Fresh, or expired already; unless it has been invalidated since: then once more.
-                    Anew::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),
-                    Anew::Served => Self::served(&tray),
+                    // Fresh, or expired already.
+                    Another::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),
+                    Another::Served => Self::served(&tray),
+                    Another::TooSoon => CachedGuard::of(self.cell.load(), Outcome::TooSoon),
+                    Another::AsAny => return Ok(None),
                 };
+                // Otherwise it has been invalidated since: once more.
                 if let Some(guard) = got {
-                    return Ok(guard);
+                    return Ok(Some(Access::Got(guard)));
                 }
-            };
-            let created = run(born).await;
-            self.created(created)
+            }
         }
     }
 }

@@ -1,13 +1,16 @@
 //! What a read yields.
 
 use super::Node;
+use crate::clock::Clock;
+use crate::dogpile::Status;
 use crate::election::Generation;
-use crate::shown::shown_by_deref;
 use crate::sync::Arc;
 use crate::sync::cell::{Loaded, loaded};
 use crate::turn::Outcome;
+use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::time::Duration;
 
 /// A value that was read from a [`Cached`](crate::Cached). Derefs to it.
 ///
@@ -68,6 +71,37 @@ impl<T> CachedGuard<T> {
         this.node().generation()
     }
 
+    /// How long ago this value was made, set or found unchanged, on the clock of the lock that it was read from. Never
+    /// blocks.
+    ///
+    /// A guard has no clock: it is told by which lock to go, a `Cached` or a `CachedFn` (also one that is held in a
+    /// [`Registry`](crate::Registry)). [`Status::age`](crate::Status::age) tells of the value that is the current one
+    /// then, this of the value that was read. It begins anew when the value is found unchanged. That of a value which
+    /// serves nobody but its own caller, since it was superseded, may be counted from when its creation began.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Cached, CachedGuard, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let clock = Arc::new(ManualClock::new());
+    /// let rate = Cached::with_clock(Duration::from_secs(600), Arc::clone(&clock));
+    /// let guard = rate.get_or_create(|| 1.09);
+    /// clock.advance(Duration::from_secs(5));
+    /// rate.set(1.08);
+    /// assert_eq!(CachedGuard::age(&guard, &rate), Duration::from_secs(5));
+    /// assert_eq!(rate.age(), Some(Duration::ZERO));
+    /// ```
+    #[must_use]
+    pub fn age(this: &Self, of: &Status<impl Clock>) -> Duration {
+        of.since(this.node().made())
+    }
+
+    pub(super) fn into_node(self) -> Arc<Node<T>> {
+        self.node.as_ref().map(Arc::clone).expect("a guard is made of a value")
+    }
+
     /// The value, shared: no copy of it is made.
     #[must_use]
     pub fn into_arc(this: Self) -> Arc<T> {
@@ -108,4 +142,18 @@ impl<T> From<CachedGuard<T>> for Arc<T> {
     }
 }
 
-shown_by_deref! { [T] CachedGuard<T> }
+/// The outcome and the generation, not the value: that may be a secret.
+impl<T> fmt::Debug for CachedGuard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedGuard")
+            .field("outcome", &self.outcome)
+            .field("generation", &Self::generation(self))
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for CachedGuard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

@@ -6,14 +6,13 @@ use crate::access::serve::{Boxed, Served, ServedByTask, Serves, ServesInBackgrou
 use crate::access::{Inside, Owns, Reaches};
 use crate::clock::Clock;
 use crate::creation::{Once, Shared, job};
-use crate::dogpile::Need;
 use crate::error::CreateError;
+use crate::failure::{Cause, Takes};
 use crate::keeper::Keeper;
 use crate::runner::Runner;
 use crate::spawner::{Came, Making, OwnCreation, Spawner, spawn};
 use crate::turn::Outcome;
-use crate::wait::{Patience, TASK, Wait, block_on};
-use std::fmt::Display;
+use crate::wait::{Glance, Wait, Waiting, block_on};
 use std::future::ready;
 
 impl<'c, T: 'c, C: Clock + 'c> Serves<'c, Inside<T>> for Cached<T, C> {
@@ -21,18 +20,18 @@ impl<'c, T: 'c, C: Clock + 'c> Serves<'c, Inside<T>> for Cached<T, C> {
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `at_once`
-    fn look(&self) -> Result<CachedGuard<T>, ()> {
-        match self.at_once() {
+    fn look(&self, glance: Glance) -> Result<CachedGuard<T>, ()> {
+        match self.at_once(glance) {
             Some(guard) => Ok(guard),
             None => Err(()),
         }
     }
 
     #[cold]
-    fn serve<'a, E: Display>(
+    fn serve<'a, N, E: Takes<N>>(
         reached: impl Reaches<'a, 'c, Lock = Self>,
         (): (),
-        patience: Patience,
+        wait: &Wait,
         _: Inside<T>,
         creator: impl FnOnce(&Renewal<'c, T, C>) -> Result<Made<T>, E>,
     ) -> Served<'a, Self, Inside<T>, E>
@@ -40,37 +39,37 @@ impl<'c, T: 'c, C: Clock + 'c> Serves<'c, Inside<T>> for Cached<T, C> {
         Self: 'a,
     {
         let run = |born| ready(Renewal::new(reached.keeper(), born).renew(creator).map_err(CreateError::Failed));
-        block_on(reached.lock().get_by(&Wait::new(patience), run))
+        block_on(reached.lock().get_by(wait, run))
     }
 }
 
 impl<T: Send + Sync + 'static, C: Clock + 'static> ServesInBackground<Inside<T>> for Cached<T, C> {
     #[cold]
-    fn serve_in_background<'a, E: Display>(
+    fn serve_in_background<'a, N, E: Takes<N>>(
         reached: impl Reaches<'a, 'static, Lock = Self>,
         runner: &(impl Runner + ?Sized),
         (): (),
-        patience: Patience,
+        wait: &Wait,
         _: Inside<T>,
         creator: impl FnOnce(&Renewal<'static, T, C>) -> Result<Made<T>, E> + Send + 'static,
     ) -> Served<'a, Self, Inside<T>, E> {
-        reached.lock().hand_over(|| (reached.keeper(), creator), patience, runner)
+        reached.lock().hand_over(|| (reached.keeper(), creator), wait, runner)
     }
 }
 
 impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
     /// The access, by a creator that a runner may be given. Only when it is `elected` it shares the lock: that is to
     /// write beside it, which others must not do (L2, L12).
-    pub(crate) fn hand_over<E: Display, F>(
+    pub(crate) fn hand_over<E: Cause, F>(
         &self,
         elected: impl FnOnce() -> (Keeper<'static, Self>, F),
-        patience: Patience,
+        wait: &Wait,
         runner: &(impl Runner + ?Sized),
     ) -> Result<CachedGuard<T>, CreateError<E>>
     where
         F: FnOnce(&Renewal<'static, T, C>) -> Result<Made<T>, E> + Send + 'static,
     {
-        let (born, need) = match block_on(self.settle(&Wait::new(patience)))? {
+        let (born, need) = match block_on(self.settle(wait))? {
             Access::Got(guard) => return Ok(guard),
             Access::Elected(born, need) => (born, need),
         };
@@ -80,8 +79,7 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
             None => self.created(renewal.renew(creator).map_err(CreateError::Failed)),
             Some(old) => {
                 runner.run(job(renewal, Renewal::is_dead, |renewal| drop(renewal.renew(creator))));
-                self.dogpile.goes_on(need);
-                Ok(old)
+                Ok(block_on(self.go_on(born, need, old, wait)))
             }
         }
     }
@@ -89,7 +87,7 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
 
 impl<T, C: Clock> Cached<T, C> {
     /// The access by a task, after a look. `made` says what the creator has made.
-    pub(crate) fn get_by_task<V, E: Display>(
+    pub(crate) fn get_by_task<V, E: Cause>(
         &self,
         wait: &Wait,
         creator: &mut Once<impl AsyncFnOnce(&Renewal<'_, T, C>) -> V>,
@@ -102,19 +100,20 @@ impl<T, C: Clock> Cached<T, C> {
     }
 }
 
-impl<'x, T, C, E> ServesSpawned<'x, Inside<T>, E> for Cached<T, C>
+impl<'x, T, C, N, E> ServesSpawned<'x, Inside<T>, N, E> for Cached<T, C>
 where
     T: Send + Sync + 'static,
     C: Clock + 'static,
-    E: Display + Send + 'static,
+    E: Takes<N> + Send + 'static,
 {
-    fn look(&self) -> Option<CachedGuard<T>> {
-        self.at_once()
+    fn look(&self, _: impl FnOnce(), glance: Glance) -> Option<CachedGuard<T>> {
+        self.at_once(glance)
     }
 
     fn serve_spawned<V: 'static, F: Future<Output = V> + Send + 'static>(
         reached: impl Owns<Self> + Send + Sync + 'x,
         spawner: &'x (impl Spawner + Sync + ?Sized),
+        wait: impl Waiting + 'x,
         _: Inside<T>,
         creator: impl FnOnce(Shared<Cached<T, C>>) -> F + Send + 'static,
         made: fn(V) -> Result<Made<T>, E>,
@@ -129,7 +128,7 @@ where
             Some(renewal.into_creation()?.renewed(made).map_err(CreateError::Failed))
         });
         Box::pin(async move {
-            let (cached, wait) = (reached.refer(), &TASK);
+            let (cached, wait) = (reached.refer(), wait.wait());
             let (born, need) = match cached.settle(wait).await? {
                 Access::Got(guard) => return Ok(guard),
                 Access::Elected(born, need) => (born, need),
@@ -137,15 +136,16 @@ where
             let elected = |born| OwnCreation(Renewal::new(reached.share(), born));
             let renewal = elected(born);
             // Before it queues: see `tray`.
-            let tray = (need == Need::Missing).then(|| cached.trays.share());
+            let tray = (!need.is_met_by_old()).then(|| cached.trays.share());
             let in_flight = spawn(spawner, renewal, making);
             if let Some(old) = cached.old(need) {
-                cached.dogpile.goes_on(need);
-                return Ok(old);
+                return Ok(cached.go_on(born, need, old, wait).await);
             }
             // What was stale has been invalidated just now, if there is none yet.
             let tray = tray.unwrap_or_else(|| cached.trays.share());
-            let found = |served| if served { Self::served(&tray) } else { cached.there(Outcome::Waited) };
+            let is_new = || !cached.dogpile.election().look().generation().is_still(born.generation);
+            let there = || if is_new() { cached.there(Outcome::Waited) } else { None };
+            let found = |served| if served { Self::served(&tray) } else { there() };
             match cached.dogpile.spawned(&in_flight, found).await? {
                 Came::Made(created) => cached.created(created),
                 Came::Served(guard) => Ok(guard),

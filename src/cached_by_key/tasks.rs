@@ -1,7 +1,8 @@
 //! A function, and a store, that give futures.
 
+use super::lived::{ByLife, Lived};
 use super::{AsyncStore, CachedByKey, For};
-use crate::access::{AsyncFunction, ByStamp, FunctionKeptAsync, Refers, SetByTask, Whole};
+use crate::access::{AsyncFunction, FunctionKeptAsync, Refers, SetByTask, Tells, Whole};
 use crate::beside::OfTask;
 use crate::beside::fetch::Lookup;
 use crate::beside::how::create_by_task;
@@ -10,10 +11,10 @@ use crate::clock::Clock;
 use crate::creation::{Creation, Once};
 use crate::dogpile::{Dogpile, Stamped};
 use crate::error::{CreateError, Either};
+use crate::failure::{Cause, Takes};
 use crate::keeper::Keeper;
-use crate::wait::Wait;
+use crate::wait::{Glance, Wait};
 use std::convert::Infallible;
-use std::fmt::Display;
 use std::hash::Hash;
 
 /// As [`FunctionOf`](crate::FunctionOf), for tasks: `AsyncFn(&A) -> V`, `AsyncFn(&A) -> Result<V, E>`, or, to be named in
@@ -24,7 +25,7 @@ use std::hash::Hash;
 )]
 pub trait AsyncFunctionOf<A: ?Sized, V, Kind> {
     /// What it can fail with: [`Infallible`], for one that cannot.
-    type Error: Display;
+    type Error: Cause;
 
     #[doc(hidden)]
     fn call_with_async(&self, arguments: &A) -> impl Future<Output = Result<V, Self::Error>>;
@@ -38,7 +39,7 @@ impl<A: ?Sized, V, F: AsyncFn(&A) -> V> AsyncFunctionOf<A, V, kind::Plain> for F
     }
 }
 
-impl<A: ?Sized, V, E: Display, F: AsyncFn(&A) -> Result<V, E>> AsyncFunctionOf<A, V, kind::FallibleFuture> for F {
+impl<A: ?Sized, V, E: Cause, F: AsyncFn(&A) -> Result<V, E>> AsyncFunctionOf<A, V, kind::FallibleFuture> for F {
     type Error = E;
 
     fn call_with_async(&self, arguments: &A) -> impl Future<Output = Result<V, E>> {
@@ -87,7 +88,7 @@ impl<A: ?Sized, V, E: Display, F: AsyncFn(&A) -> Result<V, E>> AsyncFunctionOf<A
 pub type BoxedFunctionOf<A, V, E> = Box<dyn for<'a> Fn(&'a A) -> BoxedFuture<'a, Result<V, E>> + Send + Sync>;
 
 // For any `'d`: were it `'static` alone, today's compiler could not tell that the futures are `Send`.
-impl<A: ?Sized, V, E: Display> AsyncFunctionOf<A, V, kind::Boxed>
+impl<A: ?Sized, V, E: Cause> AsyncFunctionOf<A, V, kind::Boxed>
     for Box<dyn for<'a> Fn(&'a A) -> BoxedFuture<'a, Result<V, E>> + Send + Sync + '_>
 {
     type Error = E;
@@ -116,25 +117,35 @@ where
     type Error = F::Error;
     type StoreError = S::Error;
 
-    fn look(&self) -> Option<Stamped<V>> {
+    fn look(&self, _: Glance) -> Option<Stamped<V>> {
         None
     }
 
-    fn call_async(&self, wait: &Wait, anew: bool) -> impl Future<Output = FunctionKeptAsync<Self, Kind>> {
+    fn call_async<W: Tells<F::Error>>(&self, wait: &Wait) -> impl Future<Output = FunctionKeptAsync<Self, Kind>> {
         async move {
             let Self { function, arguments } = *self;
             let key = &(function.key)(arguments);
             let lock = &*function.lock(key);
-            let mut lookup = Lookup::<_, ByStamp, _>::new(OfTask::new(lock), wait, || function.store.get(key));
+            // (What a future captures takes its place there twice.)
+            let getter = || async { function.store.get(key).await.map(|brought| function.lived(brought)) };
+            let mut lookup = Lookup::<_, _, ByLife, _>::new(OfTask::new(lock), wait, getter);
             let creator = async |_: &Creation<'_, Dogpile<C>>| function.function.call_with_async(arguments).await;
-            let setter = async |made: &Stamped<V>| function.store.set(key, made).await.map_err(Either::Store);
+            let setter =
+                async |made: &Lived<V>| function.store.set(key, &made.stamped).await.map_err(Either::not_stored);
             let (mut creator, mut setter) = (Once::new(creator), SetByTask::<_, Whole>::new(Some(setter)));
-            let made = |made: Result<V, F::Error>| made.map_err(Either::Function);
+            let made = |made: Result<V, F::Error>| {
+                made.map(|made| function.derived(made)).map_err(|error| Either::Function(W::As::take(error)))
+            };
             let elected = |born| Creation::new(Keeper::Borrowed(lock), born);
-            let made = lookup.create_anew(anew, elected, |creation| {
-                create_by_task::<_, _, _, _, _, ByStamp, _, _, _>(creation, &mut creator, made, &mut setter)
+            let made = lookup.create(elected, |creation| {
+                create_by_task::<_, _, _, Either<_, _>, _, _, ByLife, _, _, _>(
+                    creation,
+                    &mut creator,
+                    made,
+                    &mut setter,
+                )
             });
-            made.await.map_err(CreateError::told_apart)
+            W::told(wait, made.await.map(|lived| lived.stamped).map_err(CreateError::told_apart))
         }
     }
 }

@@ -3,19 +3,19 @@
 use super::{CachedFn, CachedOf, kind};
 use crate::access::serve::{Boxed, ServesSpawned};
 use crate::access::{
-    AsyncFunction, FunctionKeptAsync, Inside, ReachesByTask, Refers, Shares, SpawnedFunction, SpawnedKept,
+    AsyncFunction, FunctionKeptAsync, Inside, ReachesByTask, Refers, Shares, SpawnedFunction, SpawnedKept, Tells,
 };
 use crate::cached::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::{Clock, MonotonicClock};
 use crate::creation::Shared;
 use crate::derived::copied;
 use crate::error::CreateError;
+use crate::failure::{Cause, Takes};
 use crate::keeper::Keeper;
 use crate::spawner::Spawner;
 use crate::sync::const_fn;
-use crate::wait::Wait;
+use crate::wait::{Glance, Wait, Waiting};
 use std::convert::Infallible;
-use std::fmt::Display;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
@@ -38,7 +38,7 @@ use std::time::Duration;
 )]
 pub trait AsyncCreator<T, C: Clock, Kind> {
     /// What it can fail with: [`Infallible`], for those that cannot.
-    type Error: Display;
+    type Error: Cause;
 
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc)]
@@ -54,7 +54,7 @@ impl<T, C: Clock, R: Future<Output = T>, F: Fn() -> R> AsyncCreator<T, C, kind::
     }
 }
 
-impl<T, C: Clock, E: Display, R: Future<Output = Result<T, E>>, F: Fn() -> R> AsyncCreator<T, C, kind::FallibleFuture>
+impl<T, C: Clock, E: Cause, R: Future<Output = Result<T, E>>, F: Fn() -> R> AsyncCreator<T, C, kind::FallibleFuture>
     for F
 {
     type Error = E;
@@ -73,7 +73,7 @@ impl<T, C: Clock, F: AsyncFn(&Renewal<'_, T, C>) -> Made<T>> AsyncCreator<T, C, 
     }
 }
 
-impl<T, C: Clock, E: Display, F> AsyncCreator<T, C, kind::FallibleFutureWith> for F
+impl<T, C: Clock, E: Cause, F> AsyncCreator<T, C, kind::FallibleFutureWith> for F
 where
     F: AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>,
 {
@@ -154,7 +154,7 @@ pub type BoxedCreator<T, E, C = MonotonicClock> =
 pub type BoxedFuture<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
 
 // For any `'d`: were it `'static` alone, today's compiler could not tell that the futures are `Send`.
-impl<T, E: Display, C: Clock> AsyncCreator<T, C, kind::Boxed>
+impl<T, E: Cause, C: Clock> AsyncCreator<T, C, kind::Boxed>
     for Box<dyn for<'a, 'b> Fn(&'a Renewal<'b, T, C>) -> BoxedFuture<'a, Result<Made<T>, E>> + Send + Sync + '_>
 {
     type Error = E;
@@ -221,14 +221,14 @@ pub trait SpawnedCreator<T: 'static, C: Clock + 'static, Kind>:
 /// accesses would not be `Send` where there is a lifetime in the type of the error.)
 pub trait SpawnedFails<T, C: Clock, Kind> {
     /// [`Infallible`], for those that cannot.
-    type Error: Display;
+    type Error: Cause;
 }
 
 macro_rules! spawned_creators {
     ($([$($error_type:ident)?] $kind:ty: ($($static:lifetime, $renewal:ident: $handle:ty)?) $given:ty, $error:ty,
         |$made:ident| $result:expr;)+
     ) => {$(
-        impl<T $(: $static)?, C: Clock $(+ $static)?, R, F, $($error_type: Display)?> SpawnedFails<T, C, $kind> for F
+        impl<T $(: $static)?, C: Clock $(+ $static)?, R, F, $($error_type: Cause)?> SpawnedFails<T, C, $kind> for F
         where
             R: Future<Output = $given>,
             F: Fn($($handle)?) -> R,
@@ -236,7 +236,7 @@ macro_rules! spawned_creators {
             type Error = $error;
         }
 
-        impl<T: 'static, C: Clock + 'static, R, F, $($error_type: Display + Send + 'static)?>
+        impl<T: 'static, C: Clock + 'static, R, F, $($error_type: Cause + Send + 'static)?>
             SpawnedCreator<T, C, $kind> for F
         where
             R: Future<Output = $given> + Send + 'static,
@@ -271,20 +271,20 @@ impl<T, F: AsyncCreator<T, C, Kind>, C: Clock, Kind> AsyncFunction<Kind> for Cac
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Cached::at_once`
-    fn look(&self) -> Option<CachedGuard<T>> {
-        self.cached.at_once()
+    fn look(&self, glance: Glance) -> Option<CachedGuard<T>> {
+        self.cached.at_once(glance)
     }
 
-    fn call_async(&self, wait: &Wait, anew: bool) -> impl Future<Output = FunctionKeptAsync<Self, Kind>> {
+    fn call_async<W: Tells<F::Error>>(&self, wait: &Wait) -> impl Future<Output = FunctionKeptAsync<Self, Kind>> {
         async move {
             let run = |born| {
                 Box::pin(async move {
                     let renewal = Renewal::new(Keeper::Borrowed(&self.cached), born);
                     let made = renewal.enter_async(|| self.creator.create_async(&renewal)).await;
-                    renewal.renewed(made).map_err(CreateError::Failed)
+                    renewal.renewed(made.map_err(W::As::take)).map_err(CreateError::Failed)
                 })
             };
-            if anew { self.cached.renewed(wait, run).await } else { self.cached.get_by(wait, run).await }
+            W::told(wait, self.cached.get_by(wait, run).await)
         }
     }
 }
@@ -328,17 +328,22 @@ where
     F: SpawnedCreator<T, C, Kind> + Send + Sync + 'static,
     C: Clock + 'static,
 {
-    fn look(&self) -> Option<CachedGuard<T>> {
-        self.cached.at_once()
+    fn look(&self, glance: Glance) -> Option<CachedGuard<T>> {
+        self.cached.at_once(glance)
     }
 
-    fn call_spawned<'x>(
+    fn call_spawned<'x, N: Takes<F::Error> + Send + 'static>(
         shared: impl Shares<Self> + Send + Sync + 'x,
         spawner: &'x (impl Spawner + Sync + ?Sized),
-    ) -> Boxed<'x, Result<CachedGuard<T>, CreateError<F::Error>>> {
+        wait: impl Waiting + 'x,
+    ) -> Boxed<'x, Result<CachedGuard<T>, CreateError<N>>> {
         // One hold for the creation, one for its creator.
         let kept = shared.share();
         let creator = move |renewal| kept.creator.create_spawned(renewal);
-        Cached::serve_spawned(OwnCached(shared, PhantomData), spawner, Inside(PhantomData), creator, F::made)
+        let made = |given| F::made(given).map_err(N::take);
+        let (own, inside) = (OwnCached(shared, PhantomData), Inside(PhantomData));
+        <Cached<T, C> as ServesSpawned<'x, Inside<T>, F::Error, N>>::serve_spawned(
+            own, spawner, wait, inside, creator, made,
+        )
     }
 }

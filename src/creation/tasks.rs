@@ -8,11 +8,11 @@ use super::Creation;
 use crate::beside::Beside;
 use crate::election::{Birth, Election};
 use crate::error::{PublishError, never};
+use crate::failure::Cause;
 use crate::lock::Lock;
 use crate::running::{Doing, Over, Running};
 use crate::sync::{Flag, Ordering};
 use std::convert::identity;
-use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -114,7 +114,7 @@ impl<L: Beside> Creation<'_, L> {
     /// # Cancel safety
     ///
     /// As [`run_async`](Self::run_async).
-    pub fn try_run_async<R, E: fmt::Display>(
+    pub fn try_run_async<R, E: Cause>(
         self,
         creator: impl AsyncFnOnce(&Creation<'_, L>) -> Result<R, E>,
     ) -> impl Future<Output = Result<R, E>> {
@@ -155,7 +155,7 @@ impl<L: Beside> Creation<'_, L> {
     }
 
     /// Runs a creator to the end of the creation, which is the failure of what `made` says so of.
-    pub(crate) fn run_closure<V, R, E: fmt::Display>(
+    pub(crate) fn run_closure<V, R, E: Cause>(
         self,
         creator: &mut Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>,
         made: impl FnOnce(V) -> Result<R, E>,
@@ -181,9 +181,17 @@ pub(crate) struct Middle<'a> {
 }
 
 impl Middle<'_> {
-    /// Notes that this thread is in the middle of it, as long as what this gives lives.
+    /// This thread is in the middle of the creation, as long as that lives.
     pub(super) fn running(&self, doing: Doing) -> Running {
+        // Relaxed: see `end`.
+        self.entered.store(true, Ordering::Relaxed);
         Running::enter(self.election, self.born, self.name, doing)
+    }
+
+    /// Whether its creator is dropped by a panic that is not its own.
+    pub(super) fn be_cancelled(&self, cancelled: bool) {
+        // Relaxed: as `entered`, see `end`.
+        self.cancelled.store(cancelled, Ordering::Relaxed);
     }
 
     /// Makes and polls a future as part of the creation.

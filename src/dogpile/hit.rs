@@ -7,10 +7,9 @@ use crate::clock::Clock;
 use crate::creation::{Creation, Store};
 use crate::error::{LockError, Refusal};
 use crate::freshness::Freshness;
-use crate::policy::OnError;
 use crate::running::Doing;
 use crate::turn::{Outcome, Turn};
-use crate::wait::Wait;
+use crate::wait::{Glance, Wait};
 use std::future::ready;
 use std::num::NonZero;
 
@@ -18,11 +17,12 @@ impl<C: Clock> Dogpile<C> {
     /// The second shortest path: there is a value, and somebody else is creating a new one, or nobody is to.
     #[inline]
     pub(crate) fn usable(&self, now: u64) -> Option<Outcome> {
-        // In this order: the word first, the deadline second. See `election`.
+        // In this order: the word first, the deadline second (see `election`); and whether there are rules last (see
+        // `aging`).
         let state = self.election.look();
         if !self.is_closed(state, || now) || !self.expiry.has_passed(now) {
             None
-        } else if state.is_ruled() {
+        } else if self.election.is_ruled() {
             self.usable_by_rule(now)
         } else {
             Some(Outcome::Stale)
@@ -40,11 +40,6 @@ impl<C: Clock> Dogpile<C> {
             }
             Sight::Missing => None,
         }
-    }
-
-    /// Whether an access whose creator has failed is to use the old value.
-    pub(crate) fn serves_stale(&self) -> bool {
-        self.policy().on_error() == OnError::ServeStale
     }
 }
 
@@ -64,16 +59,20 @@ impl<C: Clock> Besides for Dogpile<C> {
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn at_once(&self) -> Result<Outcome, Looked> {
+    fn at_once(&self, glance: Glance) -> Result<Outcome, Looked> {
+        if glance == Glance::Nothing {
+            return Err(None);
+        }
         match self.expiry.unless_fresh(&self.clock) {
             None => Ok(Outcome::Fresh),
+            Some(now) if glance == Glance::Fresh => Err(NonZero::new(now)),
             Some(now) => self.usable(now).ok_or(NonZero::new(now)),
         }
     }
 
     #[inline]
-    fn at_once_by_task(&self) -> Result<Outcome, Looked> {
-        self.at_once()
+    fn at_once_by_task(&self, _: impl FnOnce(), glance: Glance) -> Result<Outcome, Looked> {
+        self.at_once(glance)
     }
 
     #[inline]
@@ -122,7 +121,7 @@ impl<C: Clock> Besides for Dogpile<C> {
     {
         match outcome {
             Outcome::Fresh => Turn::Fresh,
-            Outcome::Waited => self.turn_of_one_that_waited(),
+            Outcome::Waited | Outcome::TooSoon => self.turn_of_one_that_waited(),
             _ => Turn::Stale,
         }
     }

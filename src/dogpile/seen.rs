@@ -23,9 +23,9 @@ impl<C: Clock> Drop for Unbegun<'_, C> {
 /// # Being seen
 impl<C: Clock> Dogpile<C> {
     /// Tells the observer, if there is one.
-    fn observed(&self, tell: impl FnOnce(&dyn Observer, Source)) {
+    fn observed(&self, tell: impl FnOnce(&dyn Observer, Source<'_>)) {
         if let Some(observer) = self.policy().observer() {
-            tell(observer, Source { name: self.policy().name() });
+            tell(observer, Source { name: self.policy().name(), key: self.terms.key() });
         }
     }
 

@@ -4,6 +4,9 @@ use crate::clock::nanoseconds;
 use std::time::{Duration, SystemTime};
 
 /// A value and when it was created, by the wall clock of the machine that created it.
+///
+/// It is plain data, and its caller's: its `Debug` shows the value, as that of an `Option` does, where that of a lock
+/// or of a guard does not. Have the `Debug` of a secret hide it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamped<T> {
     /// The value.

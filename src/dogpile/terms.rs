@@ -2,18 +2,20 @@
 //! creation, and how a failure ends. What it means to a value that ages is in [`aging`](super::aging).
 //!
 //! A lock that was given no policy has two empty pointers here, and never reads them on a hit. One points to a policy
-//! that lives for ever. The other is filled when it is first needed, with a policy that is shared, and with the word
-//! `hold`, whose meaning is told in [`election`](crate::election): until when there is a pause, or from when on a
-//! creation is overdue.
+//! that lives for ever. The other is filled when it is first needed: with a policy that is shared, with what a
+//! registry calls its lock, if an observer is to be told that, with what is planned of a value's life (see [`aging`](super::aging)), and with the word `hold`, whose meaning is told in
+//! [`election`](crate::election): until when there is a pause, or from when on a creation is overdue.
 
 use super::{Dogpile, Status};
 use crate::clock::{Clock, nanoseconds};
-use crate::election::{Birth, Failure, Pause, State, Timer};
+use crate::election::{Birth, Failed, Pause, Pausing, State, Timer};
 use crate::error::{AcquireError, Refusal};
+use crate::failure::Hints;
 use crate::lock::ruled;
 use crate::observer::Tally;
-use crate::policy::Policy;
+use crate::policy::{Life, Policy};
 use crate::running::is_creating_here;
+use crate::sync::cell::ArcCell;
 use crate::sync::once::OnceBox;
 use crate::sync::{Arc, AtomicU64, Counter, Deadline, Ordering, const_fn, unique};
 use crate::wakers::contained;
@@ -27,28 +29,171 @@ pub(super) struct Terms {
     more: OnceBox<More>,
 }
 
-pub(super) struct More {
+/// What a lock was given that does not live for ever: by one pointer, so that a lock that was given none of it has no
+/// room for it.
+pub(crate) struct Ruling {
     policy: Option<Arc<Policy>>,
+    /// Which key the lock is of, as its observer is told.
+    key: Option<Box<str>>,
+}
+
+impl Ruling {
+    pub(crate) fn of(policy: Arc<Policy>) -> Arc<Self> {
+        Arc::new(Self { policy: Some(policy), key: None })
+    }
+}
+
+pub(super) struct More {
+    ruling: Option<Arc<Ruling>>,
     hold: AtomicU64,
-    /// When the value expires, if its policy [plans](Policy::plans); or since when it has been stale, if somebody said
-    /// so.
+    /// When the value expires, if its life is [planned](Terms::planned); or since when it has been stale, if somebody
+    /// said so.
     pub(super) expires: AtomicU64,
-    /// How long the last creation took, if the policy plans.
-    pub(super) cost: AtomicU64,
     /// The stamp that an access in stamped getter mode was brought since the lock has last created, in nanoseconds of
     /// Unix time; 0 if none was. Only questions read it: see [`status`](super::status).
     brought: Counter,
     pub(super) tally: Tally,
+    rare: OnceBox<Rare>,
+}
+
+/// What few locks need.
+pub(super) struct Rare {
+    /// When the value is too old to be served, if its life is planned; 0 if it is from the moment on in which it is
+    /// stale, as somebody said; `u64::MAX` if it never is.
+    pub(super) gone: AtomicU64,
+    /// What the value has said: see [`Said`].
+    said: AtomicU64,
+    /// How long the last creation took, if the policy plans.
+    cost: AtomicU64,
+    /// When the last renewal began that [`renew_if`](crate::Access::renew_if) has caused, if its policy bounds those; 0
+    /// if none did.
+    renewed: AtomicU64,
+    /// What the last creation that has failed has failed with, and when.
+    failed: ArcCell<LastFailed>,
+}
+
+impl Rare {
+    fn new() -> Self {
+        let [gone, said, cost, renewed] = [u64::MAX, 0, 0, 0].map(AtomicU64::new);
+        Self { gone, said, cost, renewed, failed: ArcCell::new() }
+    }
+
+    fn words(&self) -> [&AtomicU64; 4] {
+        [&self.gone, &self.said, &self.cost, &self.renewed]
+    }
+
+    /// What is noted in another. Nobody else has either.
+    fn begin_as(&self, before: &Self) {
+        for (word, before) in self.words().into_iter().zip(before.words()) {
+            // Relaxed: nobody else has them.
+            word.store(before.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        drop(self.failed.swap(before.failed.load().as_ref().map(Arc::clone)));
+    }
+}
+
+/// The end of a creation that has failed.
+pub(super) struct LastFailed {
+    pub(super) cause: Arc<str>,
+    /// On the lock's clock.
+    pub(super) at: u64,
 }
 
 #[cfg(all(not(dogpile_loom), target_pointer_width = "64"))]
 const _: () = assert!(size_of::<More>() <= 96);
 
+/// What the value that is there says of its life, as far as that is asked for later; and whether a failure has said
+/// something. In one word.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said(u64);
+
+impl Said {
+    /// A failure has said how long to pause. Set once, it stays.
+    const PAUSE: u64 = 0b001;
+    /// The value has said from when on it is to be renewed.
+    const DUE: u64 = 0b010;
+    /// The value has said how long it may serve once it has expired: the other bits, in nanoseconds, or all of them set
+    /// for any time (as for 73 years or more).
+    const MAX_STALE: u64 = 0b100;
+    const SHIFT: u32 = 3;
+
+    /// After what was said before.
+    fn by(life: &Life, before: u64) -> Self {
+        let pause = before & Self::PAUSE;
+        let due = if life.refresh_after.is_some() { Self::DUE } else { 0 };
+        let max_stale = life.max_stale.map_or(0, |max_stale| {
+            let most = u64::MAX >> Self::SHIFT;
+            nanoseconds(max_stale).min(most) << Self::SHIFT | Self::MAX_STALE
+        });
+        Self(pause | due | max_stale)
+    }
+
+    const fn pause(self) -> bool {
+        self.0 & Self::PAUSE != 0
+    }
+
+    /// Whether the value has said anything.
+    const fn is_of_value(self) -> bool {
+        self.0 & (Self::DUE | Self::MAX_STALE) != 0
+    }
+
+    pub(super) const fn is_due(self) -> bool {
+        self.0 & Self::DUE != 0
+    }
+
+    /// In nanoseconds, `u64::MAX` for any time.
+    pub(super) const fn max_stale(self) -> Option<u64> {
+        match (self.0 & Self::MAX_STALE != 0, self.0 >> Self::SHIFT) {
+            (false, _) => None,
+            (true, max_stale) if max_stale == u64::MAX >> Self::SHIFT => Some(u64::MAX),
+            (true, max_stale) => Some(max_stale),
+        }
+    }
+}
+
 impl More {
-    fn new(policy: Option<Arc<Policy>>) -> Self {
+    fn new(ruling: Option<Arc<Ruling>>) -> Self {
         // Of a value that was born fresh, and nobody has looked at, it is not known yet when it expires.
-        let [hold, expires, cost] = [0, u64::MAX, 0].map(AtomicU64::new);
-        Self { policy, hold, expires, cost, brought: Counter::new(0), tally: Tally::default() }
+        let [hold, expires] = [0, u64::MAX].map(AtomicU64::new);
+        Self { ruling, hold, expires, brought: Counter::new(0), tally: Tally::default(), rare: OnceBox::new() }
+    }
+}
+
+impl More {
+    pub(super) fn rare(&self) -> &Rare {
+        self.rare.get_or_init(|| Box::new(Rare::new()))
+    }
+
+    /// How long the last creation took, if that was noted, in nanoseconds.
+    pub(super) fn cost(&self) -> u64 {
+        // Relaxed: what is drawn from it is random anyway.
+        self.rare.get().map_or(0, |rare| rare.cost.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn note_cost(&self, cost: u64) {
+        // Relaxed: as above.
+        self.rare().cost.store(cost, Ordering::Relaxed);
+    }
+
+    /// When the value is too old to be served, if anything says so.
+    pub(super) fn gone(&self) -> u64 {
+        // Acquire: as in `sight`, in `aging`.
+        self.rare.get().map_or(u64::MAX, |rare| rare.gone.load(Ordering::Acquire))
+    }
+
+    /// What was said.
+    pub(super) fn said(&self) -> Said {
+        // Acquire: pairs with the release in `say`. Whoever finds here that a value has said something finds what
+        // was planned for that value as well.
+        Said(self.rare.get().map_or(0, |rare| rare.said.load(Ordering::Acquire)))
+    }
+
+    /// The value that is about to be the current one says that. Under the mutex.
+    pub(super) fn say(&self, life: &Life) {
+        // A read-modify-write, since a failure of a creation that was superseded may come in between. Release: pairs
+        // with the acquire in `said`.
+        let say = |before| Some(Said::by(life, before).0);
+        let _always = self.rare().said.fetch_update(Ordering::Release, Ordering::Relaxed, say);
     }
 }
 
@@ -59,8 +204,40 @@ impl Terms {
         }
     }
 
+    /// Gives the lock its key, beside the policy that it has.
+    fn call(&mut self, key: Box<str>) {
+        let policy = self.ruling().and_then(|ruling| ruling.policy.clone());
+        self.be_ruled_by(Arc::new(Ruling { policy, key: Some(key) }));
+    }
+
+    /// Before the lock is shared. It may have been used by whoever made it, and what is noted of that stays.
+    fn be_ruled_by(&mut self, ruling: Arc<Ruling>) {
+        let more = More::new(Some(ruling));
+        if let Some(before) = self.more.get() {
+            // Relaxed, all: nobody else has the lock.
+            for (word, before) in [(&more.hold, &before.hold), (&more.expires, &before.expires)] {
+                word.store(before.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            more.brought.store(before.brought.load(Ordering::Relaxed), Ordering::Relaxed);
+            if let Some(before) = before.rare.get() {
+                more.rare().begin_as(before);
+            }
+            more.tally.begin_as(&before.tally);
+        }
+        self.more = OnceBox::with_value(Box::new(more));
+    }
+
+    fn ruling(&self) -> Option<&Ruling> {
+        self.more.get()?.ruling.as_deref()
+    }
+
     pub(super) fn find(&self) -> Option<&Policy> {
-        self.policy.or_else(|| self.more.get()?.policy.as_deref())
+        self.policy.or_else(|| self.ruling()?.policy.as_deref())
+    }
+
+    /// Which key the lock is of, if it was told.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.ruling()?.key.as_deref()
     }
 
     fn hold(&self) -> &AtomicU64 {
@@ -74,6 +251,11 @@ impl Terms {
     /// What was counted, if anything.
     pub(super) fn tally(&self) -> Option<&Tally> {
         self.more.get().map(|more| &more.tally)
+    }
+
+    /// What the last creation that has failed has failed with, and when.
+    pub(super) fn last_failure(&self) -> Option<Arc<LastFailed>> {
+        self.more.get()?.rare.get()?.failed.load().as_ref().map(Arc::clone)
     }
 
     /// Notes what stamp a getter has brought, in nanoseconds of Unix time.
@@ -104,9 +286,31 @@ impl Terms {
         (brought != 0).then_some(brought)
     }
 
-    /// What was planned, if the policy plans.
+    /// What was planned, if the policy plans, or the value has said what is planned by.
     pub(super) fn planned(&self) -> Option<&More> {
-        self.find()?.plans().then(|| self.more.get()).flatten()
+        let more = self.more.get()?;
+        (self.find().is_some_and(Policy::plans) || more.said().is_of_value()).then_some(more)
+    }
+
+    /// Where to plan a life like that, if it is to be planned; or if that of the value before it was.
+    pub(super) fn to_plan(&self, life: &Life) -> Option<&More> {
+        let plans = life.is_planned() || self.find().is_some_and(Policy::plans);
+        if plans { Some(self.more()) } else { self.planned() }
+    }
+
+    /// What it takes to go on with a pause, if there may have been one since a success.
+    fn paused_before(&self) -> Option<&AtomicU64> {
+        if self.find().is_some_and(|policy| policy.retry_after().is_some()) {
+            return Some(self.hold());
+        }
+        // (Whoever asks was elected after the pause had begun, if there was one.)
+        self.more.get().filter(|more| more.said().pause()).map(|more| &more.hold)
+    }
+
+    /// Notes that a failure has said how long to pause.
+    fn note_pause(&self) {
+        // Relaxed: the end of the creation that has failed carries it to whoever is elected next.
+        self.more().rare().said.fetch_or(Said::PAUSE, Ordering::Relaxed);
     }
 
     pub(super) fn held_until(&self) -> u64 {
@@ -181,9 +385,21 @@ impl<C: Clock> Dogpile<C> {
     pub(crate) fn forget_brought(&self) {
         self.terms.forget_brought();
     }
+
+    /// Notes what a creation has failed with, and when: under the mutex, so that of two failures the later one stays.
+    pub(crate) fn note_failure(&self, cause: &Arc<str>, at: u64) {
+        let failed = LastFailed { cause: Arc::clone(cause), at };
+        // What it takes the place of is a text and a number: no user code to run.
+        drop(self.terms.more().rare().failed.swap(Some(Arc::new(failed))));
+    }
 }
 
 impl<C: Clock> Status<C> {
+    /// Tells the lock which key it is of, for its observer. Before it is shared.
+    pub(crate) fn be_called(&mut self, key: String) {
+        self.terms.call(key.into());
+    }
+
     /// Whether it was given a policy of its own.
     pub(crate) fn is_ruled(&self) -> bool {
         self.terms.find().is_some()
@@ -197,7 +413,12 @@ impl<C: Clock> Status<C> {
     }
 
     pub(crate) fn share_rule(&mut self, policy: Arc<Policy>) {
-        self.terms = Terms { policy: None, more: OnceBox::with_value(Box::new(More::new(Some(policy)))) };
+        self.share_ruling(Ruling::of(policy));
+    }
+
+    pub(crate) fn share_ruling(&mut self, ruling: Arc<Ruling>) {
+        self.terms.policy = None;
+        self.terms.be_ruled_by(ruling);
         self.election.be_ruled();
     }
 }
@@ -264,6 +485,26 @@ impl<C: Clock> Dogpile<C> {
         self.election.pause(self.terms.hold())
     }
 
+    /// Whether [`renew_if`](crate::Access::renew_if) is not to cause a renewal yet.
+    pub(super) fn renewed_too_lately(&self, now: u64) -> bool {
+        let interval = nanoseconds(self.policy().renew_interval());
+        if interval == 0 {
+            return false;
+        }
+        // Relaxed: the elected access stores it, between the acquire and the release of its election, and the elected
+        // access decides by it. Others only spare themselves an election.
+        let renewed = self.terms.more().rare().renewed.load(Ordering::Relaxed);
+        renewed != 0 && now.saturating_sub(renewed) < interval
+    }
+
+    /// It has caused one. By the elected access.
+    pub(super) fn note_renewed(&self, now: u64) {
+        if self.policy().renew_interval() != Duration::ZERO {
+            // Relaxed: as above.
+            self.terms.more().rare().renewed.store(now.max(1), Ordering::Relaxed);
+        }
+    }
+
     /// What is said of a pause, to an access that has no value to go on with.
     pub(crate) fn paused(&self, pause: Pause) -> Refusal {
         let retry_in = Duration::from_nanos(pause.until.saturating_sub(self.clock.now()));
@@ -272,26 +513,48 @@ impl<C: Clock> Dogpile<C> {
 
     /// What it takes to give a creation up, as of now: a pause that it was elected in goes on.
     pub(crate) fn pause_to_leave(&self) -> Option<(&AtomicU64, u64)> {
-        self.policy().retry_after().map(|_| (self.terms.hold(), self.clock.now()))
+        self.terms.paused_before().map(|hold| (hold, self.clock.now()))
     }
 
     /// Ends a creation that need not run after all: a pause that it was elected in goes on.
     pub(crate) fn stand_down(&self, born: Birth) {
-        let hold = self.policy().retry_after().map(|_| self.terms.hold());
-        self.election.stand_down(born, hold);
+        self.election.stand_down(born, self.terms.paused_before());
     }
 
-    /// Has a creation `end` as failed, as of `now`. All that is the user's (`cause`) runs before that.
+    /// Has a creation `end` as failed, as of `now`, with what there is to pause for and with the `cause` as text. All
+    /// that is the user's (`cause`) runs before that.
+    ///
+    /// | the failure says | the policy pauses | the lock pauses |
+    /// |---|---|---|
+    /// | for how long | whether or not | for that long |
+    /// | zero | whether or not | not at all |
+    /// | nothing | yes | as the policy says, and no shorter than an earlier failure said |
+    /// | nothing | no | not at all, or as an earlier failure said |
     pub(crate) fn as_failed<R>(
         &self,
         cause: &dyn fmt::Display,
+        hints: Hints,
         now: u64,
-        end: impl FnOnce(Option<Failure<'_>>) -> R,
+        end: impl FnOnce(Option<Failed<'_>>, &Arc<str>) -> R,
     ) -> R {
-        let Some(backoff) = self.policy().retry_after() else { return end(None) };
-        let cause = cause.to_string().into();
+        let cause: Arc<str> = cause.to_string().into();
+        let backoff = self.policy().retry_after();
+        let said =
+            hints.retry_after.map(|pause| (pause != Duration::ZERO).then(|| now.saturating_add(nanoseconds(pause))));
+        let is_said = said.is_some_and(|until| until.is_some());
+        if !is_said && backoff.is_none() && self.terms.paused_before().is_none() {
+            return end(None, &cause);
+        }
+        if is_said {
+            self.terms.note_pause();
+        }
         let random = random();
-        let until = |failures| now.saturating_add(backoff.pause(failures, random));
-        end(Some(Failure { hold: self.terms.hold(), cause, until: &until }))
+        let grown = backoff.map(|backoff| move |failures| now.saturating_add(backoff.pause(failures, random)));
+        let pause = match (said, &grown) {
+            (Some(until), _) => Pausing::Said(until),
+            (None, Some(grown)) => Pausing::Grown(grown),
+            (None, None) => Pausing::Unsaid { now },
+        };
+        end(Some(Failed { hold: self.terms.hold(), cause: Arc::clone(&cause), pause }), &cause)
     }
 }

@@ -1,9 +1,10 @@
-//! What an election keeps behind its mutex: those who wait, by ticket, and what there is to say of creations.
+//! What an election keeps behind its mutex: waiters and watchers, by ticket, and what there is to say of creations.
 
 use super::Generation;
 use crate::cycle::Edges;
 use crate::sync::{Arc, Mutant, MutexGuard, mutant};
 use crate::wakers::{Sleeper, Sleepers, wake_all};
+use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::mem;
 
@@ -14,7 +15,32 @@ pub(super) struct Role {
     pub(super) creates: bool,
     /// If there is a pause, it can be told of that, and then need not create.
     pub(super) hears_of_pauses: bool,
+    /// If a creation fails with that type of error, and shares it, it can be told of that, and then need not create.
+    pub(super) shares: Option<TypeId>,
 }
+
+/// What a creation has failed with, shared by those that waited for it.
+#[derive(Clone, Debug)]
+pub struct SharedError(Arc<dyn Any + Send + Sync>);
+
+impl SharedError {
+    pub(crate) fn new<E: Any + Send + Sync>(error: E) -> Self {
+        Self(Arc::new(error))
+    }
+
+    /// The error, if it is of that type.
+    pub(crate) fn get<E: Any>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+}
+
+impl PartialEq for SharedError {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for SharedError {}
 
 pub(super) struct Waiting {
     pub(super) sleeper: Sleeper,
@@ -26,13 +52,15 @@ pub(super) struct Waiting {
     pub(super) again: bool,
     /// Was woken to hear of a pause, and has not yet.
     pub(super) paused: Option<Pause>,
+    /// Was woken to hear what the creation has failed with, and has not yet.
+    pub(super) failed: Option<SharedError>,
     /// Who else waits for this thread's creations waits for this. There only while others are to end this wait.
     pub(super) edges: Edges,
 }
 
 impl Waiting {
     pub(super) fn can_create(&self) -> bool {
-        self.role.creates && self.paused.is_none()
+        self.role.creates && self.paused.is_none() && self.failed.is_none()
     }
 }
 
@@ -48,8 +76,10 @@ pub struct Pause {
 /// Failures in a row.
 pub(super) struct Streak {
     pub(super) failures: u32,
-    /// When the pause after the last one is over.
+    /// When the pause after the last one is over; 0 if there was none after it.
     pub(super) until: u64,
+    /// Until when one of them said to pause, whatever came after it; 0 if none did.
+    pub(super) said: u64,
     pub(super) cause: Arc<str>,
 }
 
@@ -65,6 +95,8 @@ pub(super) struct Book {
     pub(super) without_creator: usize,
     /// Who waits for the end of a store, having invalidated while it ran.
     pub(super) invalidations: BTreeMap<u64, Sleeper>,
+    /// The watchers, which wait for a value and are never elected: see [`watcher`](super::watcher).
+    pub(super) watchers: BTreeMap<u64, Sleeper>,
     /// The ticket of the creation that runs, if it can be declared dead.
     pub(super) running: Option<u64>,
     /// Somebody would have declared it dead, but for its store, or may come to find it storing.
@@ -76,6 +108,7 @@ impl Book {
     fn is_empty(&self) -> bool {
         self.accesses.is_empty()
             && self.invalidations.is_empty()
+            && self.watchers.is_empty()
             && self.running.is_none()
             && !self.overdue
             && self.streak.is_none()
@@ -148,9 +181,27 @@ impl Book {
             waiting.paused = Some(pause.clone());
             waiting.sleeper.take()
         };
-        let hears = |waiting: &&mut Waiting| waiting.role.hears_of_pauses;
+        let hears = |waiting: &&mut Waiting| waiting.role.hears_of_pauses && waiting.failed.is_none();
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(hears));
         self.accesses.values_mut().filter(hears).map(tell).collect()
+    }
+
+    /// Tells those what a creation has failed with that was born then, who can be told and have waited for it. They too
+    /// stay in their places until they look.
+    pub(super) fn tell_of_failure(&mut self, born: Generation, error: &SharedError) -> Vec<Sleeper> {
+        let shared = (*error.0).type_id();
+        let hears = |waiting: &&mut Waiting| waiting.role.shares == Some(shared) && waiting.since <= born;
+        Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(hears));
+        let told = self.accesses.values_mut().filter(hears).map(|waiting| {
+            waiting.failed = Some(error.clone());
+            if mutant(Mutant::FailureUntold) { Sleeper::default() } else { waiting.sleeper.take() }
+        });
+        told.collect()
+    }
+
+    /// A value has been published: takes out every watcher.
+    pub(super) fn tell_watchers(&mut self) -> BTreeMap<u64, Sleeper> {
+        mem::take(&mut self.watchers)
     }
 
     /// How many accesses are known to wait: see [`cycle`](crate::cycle).
@@ -205,6 +256,7 @@ pub(super) struct Wake {
     pub(super) called: Option<Sleeper>,
     pub(super) again: Vec<Sleeper>,
     pub(super) let_go: BTreeMap<u64, Sleeper>,
+    pub(super) watchers: BTreeMap<u64, Sleeper>,
 }
 
 impl Sleepers for Wake {
@@ -212,7 +264,8 @@ impl Sleepers for Wake {
         self.called.iter_mut().for_each(&mut visit);
         self.again.iter_mut().for_each(&mut visit);
         self.served.values_mut().for_each(|waiting| visit(&mut waiting.sleeper));
-        self.let_go.values_mut().for_each(visit);
+        self.let_go.values_mut().for_each(&mut visit);
+        self.watchers.values_mut().for_each(visit);
     }
 }
 

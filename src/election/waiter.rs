@@ -1,11 +1,12 @@
 //! Those who wait: for a creation, or for the end of a store.
 
-use super::queue::{Book, Lazy, Pause, Role, Waiting, Wake, in_book, release};
+use super::queue::{Book, Lazy, Pause, Role, SharedError, Waiting, Wake, in_book, release};
 use super::{Birth, Election, State, Timer};
 use crate::cycle::Edges;
 use crate::error::WaitCycle;
 use crate::sync::{Mutant, MutexGuard, Ordering, mutant, unique};
 use crate::wakers::{Sleeper, contained};
+use std::any::TypeId;
 use std::fmt;
 use std::mem;
 use std::task::{Poll, Waker};
@@ -24,6 +25,8 @@ pub enum Verdict {
     LookAgain,
     /// The creation that it waited for has failed, and nobody is to create for a while.
     Paused(Pause),
+    /// The creation that it waited for has failed with this.
+    Failed(SharedError),
     /// The creation that it would have waited for waits for one that this thread runs.
     WouldDeadlock(WaitCycle),
 }
@@ -51,6 +54,12 @@ impl<'a> Waiter<'a> {
     /// The same, of a thread that does nothing else until this is over, if `blocks` says so.
     pub(crate) fn blocking(mut self, blocks: bool) -> Self {
         self.blocks = blocks;
+        self
+    }
+
+    /// The same, of one that need not create after a failure with that type of error, if that is shared.
+    pub(crate) fn sharing(mut self, shares: Option<TypeId>) -> Self {
+        self.role.shares = shares;
         self
     }
 
@@ -106,6 +115,7 @@ impl<'a> Waiter<'a> {
             called: false,
             again: false,
             paused: None,
+            failed: None,
             edges,
         };
         entries.accesses.insert(ticket, waiting);
@@ -137,6 +147,9 @@ impl<'a> Waiter<'a> {
             return Poll::Ready(Verdict::Served);
         };
         let waiting = book.accesses.get_mut(&ticket).expect("it was just seen");
+        if let Some(error) = waiting.failed.take() {
+            return self.go(guard, ticket, Verdict::Failed(error));
+        }
         if let Some(pause) = waiting.paused.take() {
             return self.go(guard, ticket, Verdict::Paused(pause));
         }
@@ -172,8 +185,8 @@ impl<'a> Waiter<'a> {
     fn go(&mut self, mut book: MutexGuard<'_, Lazy>, ticket: u64, verdict: Verdict) -> Poll<Verdict> {
         let left = in_book(&mut book, |book| book.remove(ticket));
         let mut wake = Wake::default();
-        // One that was told of a pause could not create any more, and whoever told it has seen to the others.
-        if !matches!(verdict, Verdict::Paused(_)) {
+        // One that was told of a pause or an error could not create any more, and whoever told it has seen to the others.
+        if !matches!(verdict, Verdict::Paused(_) | Verdict::Failed(_)) {
             wake.again = in_book(&mut book, Book::wake_if_alone);
         }
         release(book, wake);

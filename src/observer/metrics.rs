@@ -16,7 +16,8 @@ use std::time::Duration;
 /// | `dogpile_served_stale_total` | counter | `lock` | accesses that went on with an expired value |
 ///
 /// `lock` is the [name](crate::PolicyBuilder::name), and is not there if there is none; `end` is `created`, `failed`,
-/// `superseded` or `dead` (then the time is that until it was declared dead). They go to the recorder that is current
+/// `superseded` or `dead` (then the time is that until it was declared dead). The [key](Source::key) of a registry's
+/// lock is no label, since there would be as many time series as keys. They go to the recorder that is current
 /// when they happen, without units or descriptions.
 ///
 /// # Examples
@@ -32,41 +33,41 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Metrics;
 
-fn labels(of: Source, end: Option<&'static str>) -> Vec<Label> {
+fn labels(of: Source<'_>, end: Option<&'static str>) -> Vec<Label> {
     let label = |name, value| Label::from_static_parts(name, value);
     of.name.map(|name| label("lock", name)).into_iter().chain(end.map(|end| label("end", end))).collect()
 }
 
-fn ended(of: Source, end: &'static str, took: Duration) {
+fn ended(of: Source<'_>, end: &'static str, took: Duration) {
     let labels = labels(of, Some(end));
     counter!("dogpile_creations_total", labels.iter()).increment(1);
     histogram!("dogpile_creation_seconds", labels).record(took);
 }
 
 impl Observer for Metrics {
-    fn created(&self, of: Source, took: Duration) {
+    fn created(&self, of: Source<'_>, took: Duration) {
         ended(of, "created", took);
     }
 
-    fn failed(&self, of: Source, took: Duration, _: &dyn fmt::Display) {
+    fn failed(&self, of: Source<'_>, took: Duration, _: &dyn fmt::Display) {
         ended(of, "failed", took);
     }
 
-    fn superseded(&self, of: Source, took: Duration) {
+    fn superseded(&self, of: Source<'_>, took: Duration) {
         ended(of, "superseded", took);
     }
 
-    fn dead(&self, of: Source, after: Duration) {
+    fn dead(&self, of: Source<'_>, after: Duration) {
         ended(of, "dead", after);
     }
 
-    fn waited(&self, of: Source, took: Duration) {
+    fn waited(&self, of: Source<'_>, took: Duration) {
         let labels = labels(of, None);
         counter!("dogpile_waits_total", labels.iter()).increment(1);
         histogram!("dogpile_wait_seconds", labels).record(took);
     }
 
-    fn served_stale(&self, of: Source) {
+    fn served_stale(&self, of: Source<'_>) {
         counter!("dogpile_served_stale_total", labels(of, None)).increment(1);
     }
 }

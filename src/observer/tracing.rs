@@ -10,15 +10,16 @@ use std::time::Duration;
 ///
 /// | message | level | fields |
 /// |---|---|---|
-/// | `created` | `DEBUG` | `lock`, `seconds` |
-/// | `failed` | `WARN` | `lock`, `seconds`, `cause` |
-/// | `superseded` | `DEBUG` | `lock`, `seconds` |
-/// | `dead` | `WARN` | `lock`, `seconds` |
-/// | `waited` | `DEBUG` | `lock`, `seconds` |
-/// | `served_stale` | `TRACE` | `lock` |
+/// | `created` | `DEBUG` | `lock`, `key`, `seconds` |
+/// | `failed` | `WARN` | `lock`, `key`, `seconds`, `cause` |
+/// | `superseded` | `DEBUG` | `lock`, `key`, `seconds` |
+/// | `dead` | `WARN` | `lock`, `key`, `seconds` |
+/// | `waited` | `DEBUG` | `lock`, `key`, `seconds` |
+/// | `served_stale` | `TRACE` | `lock`, `key` |
 ///
-/// `lock` is the [name](crate::PolicyBuilder::name), a string, and is not there if there is none; `seconds` a
-/// floating-point number, how long it took; `cause` what a creator's error displays, or that it panicked. Each event
+/// `lock` is the [name](crate::PolicyBuilder::name), a string, and is not there if there is none; `key` is that of a
+/// lock in a registry, likewise, if the registry [names](crate::Registry::named_by) its locks; `seconds` is a
+/// floating-point number, how long it took; `cause` is what a creator's error displays, or that it panicked. Each event
 /// belongs to the span that is current where it happened, which is where the access or the creator ran.
 ///
 /// # Examples
@@ -35,27 +36,27 @@ use std::time::Duration;
 pub struct Tracing;
 
 impl Observer for Tracing {
-    fn created(&self, of: Source, took: Duration) {
-        tracing::debug!(target: "dogpile", lock = of.name, seconds = took.as_secs_f64(), "created");
+    fn created(&self, of: Source<'_>, took: Duration) {
+        tracing::debug!(target: "dogpile", lock = of.name, key = of.key, seconds = took.as_secs_f64(), "created");
     }
 
-    fn failed(&self, of: Source, took: Duration, cause: &dyn fmt::Display) {
-        tracing::warn!(target: "dogpile", lock = of.name, seconds = took.as_secs_f64(), %cause, "failed");
+    fn failed(&self, of: Source<'_>, took: Duration, cause: &dyn fmt::Display) {
+        tracing::warn!(target: "dogpile", lock = of.name, key = of.key, seconds = took.as_secs_f64(), %cause, "failed");
     }
 
-    fn superseded(&self, of: Source, took: Duration) {
-        tracing::debug!(target: "dogpile", lock = of.name, seconds = took.as_secs_f64(), "superseded");
+    fn superseded(&self, of: Source<'_>, took: Duration) {
+        tracing::debug!(target: "dogpile", lock = of.name, key = of.key, seconds = took.as_secs_f64(), "superseded");
     }
 
-    fn dead(&self, of: Source, after: Duration) {
-        tracing::warn!(target: "dogpile", lock = of.name, seconds = after.as_secs_f64(), "dead");
+    fn dead(&self, of: Source<'_>, after: Duration) {
+        tracing::warn!(target: "dogpile", lock = of.name, key = of.key, seconds = after.as_secs_f64(), "dead");
     }
 
-    fn waited(&self, of: Source, took: Duration) {
-        tracing::debug!(target: "dogpile", lock = of.name, seconds = took.as_secs_f64(), "waited");
+    fn waited(&self, of: Source<'_>, took: Duration) {
+        tracing::debug!(target: "dogpile", lock = of.name, key = of.key, seconds = took.as_secs_f64(), "waited");
     }
 
-    fn served_stale(&self, of: Source) {
-        tracing::trace!(target: "dogpile", lock = of.name, "served_stale");
+    fn served_stale(&self, of: Source<'_>) {
+        tracing::trace!(target: "dogpile", lock = of.name, key = of.key, "served_stale");
     }
 }

@@ -3,7 +3,34 @@
 //! Pure: times and random numbers come in, times and decisions go out.
 
 use super::Policy;
+use crate::clock::nanoseconds;
 use crate::freshness::Expiry;
+use std::time::Duration;
+
+/// What a value says itself of its life, in place of what its lock and their policy say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Life {
+    pub(crate) lifetime: Option<Duration>,
+    /// How long it may serve once it has expired.
+    pub(crate) max_stale: Option<Duration>,
+    /// From when on it is to be renewed before it expires.
+    pub(crate) refresh_after: Option<Duration>,
+}
+
+impl Life {
+    /// Of a value that says nothing.
+    pub(crate) const AS_USUAL: Self = Self { lifetime: None, max_stale: None, refresh_after: None };
+
+    /// Of one that lives for so long.
+    pub(crate) const fn of(lifetime: Duration) -> Self {
+        Self { lifetime: Some(lifetime), ..Self::AS_USUAL }
+    }
+
+    /// Whether the deadline word alone does not say it all.
+    pub(crate) const fn is_planned(&self) -> bool {
+        self.max_stale.is_some() || self.refresh_after.is_some()
+    }
+}
 
 /// When a value is renewed that has not expired.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +50,16 @@ pub(crate) struct Plan {
     pub(crate) expires: u64,
 }
 
+impl Plan {
+    /// The same for a value that is there from `now` on, and is to be renewed after so long.
+    pub(crate) fn renewed_after(self, now: u64, after: Duration) -> Self {
+        if self.expires <= now {
+            return self; // it arrives expired: see `Policy::plan`
+        }
+        Self { due: Expiry::deadline_from(now, nanoseconds(after).max(1)).min(self.expires), ..self }
+    }
+}
+
 /// Of 2^53 draws none lies further from 0 than this, in units of cost times beta: the negative logarithm of the
 /// smallest.
 const FURTHEST: u64 = 37;
@@ -30,7 +67,7 @@ const FURTHEST: u64 = 37;
 impl Policy {
     /// Whether the deadline word alone does not say it all.
     pub(crate) const fn plans(&self) -> bool {
-        self.max_stale.is_some() || self.early.is_some() || self.jitter > 0.0
+        self.max_stale.is_some() || self.max_stale_on_error.is_some() || self.early.is_some() || self.jitter > 0.0
     }
 
     /// The life of a value that is there from `now` on, for that lifetime, where creating takes that long; all in
@@ -84,8 +121,6 @@ fn part_of(nanoseconds: u64, part: f64) -> u64 {
 #[cfg(all(test, not(dogpile_loom)))]
 mod tests {
     use super::*;
-    use crate::clock::nanoseconds;
-    use std::time::Duration;
 
     const MS: Duration = Duration::from_millis(1);
     const SECOND: Duration = Duration::from_secs(1);

@@ -38,7 +38,8 @@ enum Of<'a, K, L> {
     Shared(Arc<dyn HasRoot<K, L> + Send + Sync>),
 }
 
-trait HasRoot<K, L> {
+/// What a registry is held on to by that is shared.
+pub(crate) trait HasRoot<K, L> {
     fn root(&self) -> &Root<K, L>;
 }
 
@@ -72,6 +73,15 @@ impl<'a, K, L: Lock> Held<'a, K, L> {
     where
         K: Send + Sync + 'static,
         L: Send + Sync + 'static,
+    {
+        self.owned_by(registry)
+    }
+
+    /// The same, through a share of what has the registry.
+    pub(crate) fn owned_by(&self, registry: Arc<impl HasRoot<K, L> + Send + Sync + 'static>) -> Held<'static, K, L>
+    where
+        K: 'static,
+        L: 'static,
     {
         self.entry.hold_once_more();
         Held { of: Of::Shared(registry), entry: Arc::clone(&self.entry), looking: self.looking }
@@ -114,6 +124,7 @@ impl<K, L: Lock> Drop for Held<'_, K, L> {
 impl<K: RefUnwindSafe, L: Lock + RefUnwindSafe> UnwindSafe for Held<'_, K, L> {}
 impl<K: RefUnwindSafe, L: Lock + RefUnwindSafe> RefUnwindSafe for Held<'_, K, L> {}
 
+/// The key and what is told of the lock, not the value of a lock that has one.
 impl<K: fmt::Debug, L: Lock + fmt::Debug> fmt::Debug for Held<'_, K, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Held").field("key", &self.entry.key).field("lock", &self.entry.lock).finish()

@@ -1,7 +1,8 @@
 //! A registry but for its maker: what all who hold an entry need of it.
 
+use super::bounds::{Bounds, Kind};
 use super::held::Held;
-use super::shard::{Entry, Shard, Table};
+use super::shard::{Entry, Evicted, Keep, Shard, Table};
 use crate::clock::Clock;
 use crate::lock::Lock;
 use crate::sync::{Arc, MutexGuard, OnceLock, const_fn};
@@ -12,7 +13,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
 /// How many shards: enough that a few dozen threads seldom meet in one.
-const SHARDS: usize = if cfg!(dogpile_loom) { 2 } else { 64 };
+pub(super) const SHARDS: usize = if cfg!(dogpile_loom) { 2 } else { 64 };
+
+/// The shard of that hash.
+pub(super) fn shard_of(hash: u64) -> usize {
+    // Not the lowest bits, which are the place in the table, nor the highest seven, by which the table tells neighbours
+    // apart.
+    #[allow(clippy::cast_possible_truncation)] // a few bits are asked for
+    let shard = (hash >> 48) as usize % SHARDS;
+    shard
+}
 
 /// How many entries of each of two shards one who lets go looks at.
 const SWEPT_AT_ONCE: usize = 4;
@@ -26,10 +36,11 @@ type Hashes = std::hash::RandomState;
 #[cfg(dogpile_loom)]
 type Hashes = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 
-pub(super) struct Root<K, L> {
+pub(crate) struct Root<K, L> {
     shards: [CachePadded<Shard<K, L>>; SHARDS],
     /// How long entries are kept that nobody holds, in nanoseconds, if that was said; else it is up to the locks.
     keep_idle: Option<u64>,
+    bounds: Bounds,
     /// Made on first use: a `static` cannot draw random numbers.
     hashes: OnceLock<Hashes>,
 }
@@ -37,13 +48,18 @@ pub(super) struct Root<K, L> {
 impl<K, L> Root<K, L> {
     #[cfg(not(dogpile_loom))]
     pub(super) const fn new() -> Self {
-        Self { shards: [const { CachePadded::new(Shard::new()) }; SHARDS], keep_idle: None, hashes: OnceLock::new() }
+        Self {
+            shards: [const { CachePadded::new(Shard::new()) }; SHARDS],
+            keep_idle: None,
+            bounds: Bounds::new(),
+            hashes: OnceLock::new(),
+        }
     }
 
     #[cfg(dogpile_loom)]
     pub(super) fn new() -> Self {
         let shards = std::array::from_fn(|_| CachePadded::new(Shard::new()));
-        Self { shards, keep_idle: None, hashes: OnceLock::new() }
+        Self { shards, keep_idle: None, bounds: Bounds::new(), hashes: OnceLock::new() }
     }
 
     const_fn! {
@@ -52,16 +68,24 @@ impl<K, L> Root<K, L> {
         }
     }
 
+    const_fn! {
+        pub(super) const fn at_most(&mut self, kind: Kind, entries: usize) {
+            self.bounds.at_most(kind, entries);
+        }
+    }
+
+    /// With the bounds of another, before there is anything in it.
+    pub(super) fn bounded_as<J, M>(mut self, other: &Root<J, M>) -> Self {
+        self.bounds.be_those_of(&other.bounds);
+        self
+    }
+
     fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         self.hashes.get_or_init(Hashes::default).hash_one(key)
     }
 
     fn table(&self, hash: u64) -> MutexGuard<'_, Table<K, L>> {
-        // Not the lowest bits, which are the place in the table, nor the highest seven, by which the table tells
-        // neighbours apart.
-        #[allow(clippy::cast_possible_truncation)] // a few bits are asked for
-        let shard = (hash >> 48) as usize % SHARDS;
-        self.shards[shard].lock()
+        self.shards[shard_of(hash)].lock()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -94,7 +118,7 @@ impl<K: Hash + Eq, L: Lock> Root<K, L> {
         K: Borrow<Q>,
     {
         let hash = self.hash(key);
-        let removed = self.table(hash).remove_idle(hash, key);
+        let removed = self.table(hash).remove_idle(hash, key, &self.bounds);
         removed.is_some() // and dropped after the mutex
     }
 
@@ -135,14 +159,14 @@ impl<K, L: Lock> Root<K, L> {
         let mut table = self.table(entry.hash);
         // A value and a pause are asked for only now, since a holder may have come and gone meanwhile, and have created
         // or failed.
-        let gone = table.let_go(entry, |before| {
+        let gone = table.let_go(entry, looking, &self.bounds, |before| {
             // What was only looked at is idle for no longer than it would have been.
             let before = Some(before).filter(|before| looking && *before != 0);
-            let idle_until = match (self.keep_idle, used) {
+            let idle = match (self.keep_idle, used) {
                 (None, Some(now)) => lock.worth_keeping_until(now, before),
                 (idle_for, now) => before.or_else(|| Some(now?.saturating_add(idle_for?))),
             };
-            idle_until.max(lock.paused_until())
+            Keep { idle, paused: lock.paused_until() }
         });
         let read = match read {
             Ok(None) if table.has_queued() => {
@@ -157,7 +181,8 @@ impl<K, L: Lock> Root<K, L> {
             Ok(Some(now)) => self.sweep_some(table, now),
             _ => drop(table),
         }
-        drop(gone); // after the mutex
+        let too_many = self.evict();
+        drop((gone, too_many)); // after the mutex
         if let Err(panic) = read {
             // Beside another panic it would end the process.
             if !thread::panicking() {
@@ -169,19 +194,49 @@ impl<K, L: Lock> Root<K, L> {
     /// Removes a few that have been idle for too long, in that shard and in one other in turn.
     fn sweep_some(&self, mut table: MutexGuard<'_, Table<K, L>>, now: u64) {
         let mut gone = Vec::new();
-        table.sweep(now, SWEPT_AT_ONCE, &mut gone);
+        table.sweep(now, SWEPT_AT_ONCE, &self.bounds, &mut gone);
         table.next_to_visit = (table.next_to_visit + 1) % SHARDS;
         let next = table.next_to_visit;
         drop(table);
-        self.shards[next].lock().sweep(now, SWEPT_AT_ONCE, &mut gone);
+        self.shards[next].lock().sweep(now, SWEPT_AT_ONCE, &self.bounds, &mut gone);
         drop(gone);
     }
 
     pub(super) fn sweep(&self) -> usize {
-        self.shards.iter().map(|shard| Self::sweep_shard(shard)).sum()
+        self.shards.iter().map(|shard| self.sweep_shard(shard)).sum()
     }
 
-    fn sweep_shard(shard: &Shard<K, L>) -> usize {
+    /// Takes out as many as are too many: those that have been idle for longest. They are to be dropped outside every
+    /// mutex.
+    fn evict(&self) -> Vec<Arc<Entry<K, L>>> {
+        let mut gone = Vec::new();
+        // In this order: what is kept without its pause counts as idle.
+        for kind in [Kind::Paused, Kind::Idle] {
+            while self.bounds.claim(kind) {
+                match self.evict_one(kind) {
+                    Evicted::Gone(entry) => gone.push(entry),
+                    Evicted::Stays => {}
+                    Evicted::None => {
+                        self.bounds.one_more(kind);
+                        break;
+                    }
+                }
+            }
+        }
+        gone
+    }
+
+    fn evict_one(&self, kind: Kind) -> Evicted<K, L> {
+        while let Some(shard) = self.bounds.oldest(kind) {
+            let evicted = self.shards[shard].lock().evict(kind, &self.bounds);
+            if !matches!(evicted, Evicted::None) {
+                return evicted;
+            }
+        }
+        Evicted::None
+    }
+
+    fn sweep_shard(&self, shard: &Shard<K, L>) -> usize {
         let Some(queued) = shard.lock().any_queued() else { return 0 };
         // Outside the mutex, as above.
         let now = queued.lock.dogpile().clock().now();
@@ -189,7 +244,7 @@ impl<K, L: Lock> Root<K, L> {
         let mut swept = 0;
         loop {
             let mut gone = Vec::with_capacity(SWEPT_IN_A_ROW);
-            let more = shard.lock().sweep(now, SWEPT_IN_A_ROW, &mut gone);
+            let more = shard.lock().sweep(now, SWEPT_IN_A_ROW, &self.bounds, &mut gone);
             swept += gone.len();
             if !more {
                 return swept;

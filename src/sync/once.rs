@@ -1,7 +1,7 @@
 //! A place for something that is made when it is first needed, found by one pointer.
 //!
 //! Normally it is `once_cell`'s. Under `cfg(dogpile_loom)` it is std's `OnceLock`, seen by the model as one of loom's
-//! atomics with the same orderings; which of two makers is faster is outside the model's view.
+//! atomics with the same orderings: of two makers one is faster, and the other sees all of what that has made.
 
 #[cfg(not(dogpile_loom))]
 pub(crate) use once_cell::race::OnceBox;
@@ -32,10 +32,16 @@ mod imp {
         }
 
         pub(crate) fn get_or_init(&self, maker: impl FnOnce() -> Box<T>) -> &T {
-            let made = self.place.get_or_init(maker);
-            // Release, and acquire for whoever finds it made: pairs with `get` and with itself.
-            self.made.swap(true, Ordering::AcqRel);
-            made
+            if let Some(made) = self.get() {
+                return made;
+            }
+            let made = maker();
+            // Release, and acquire for whoever finds it made: pairs with `get` and with itself. Between this and the
+            // next step the model does not switch.
+            match self.made.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => self.place.get_or_init(|| made),
+                Err(_) => self.place.get().expect("it was just made"),
+            }
         }
     }
 }

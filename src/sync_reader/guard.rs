@@ -3,6 +3,7 @@
 use super::SyncReaderDogpile;
 use crate::clock::{Clock, MonotonicClock};
 use crate::creation::{Creation, Store};
+use crate::derived::opaque;
 use crate::readers::{Hold, LooseHold, OwnedPass, Owner, Pass};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -113,7 +114,7 @@ impl<T> OwnedReadGuard<T> {
 }
 
 macro_rules! brings_its_value {
-    ($($guard:ty),+) => {$(
+    ($($guard:ty, $name:literal;)+) => {$(
         impl<T> Deref for $guard {
             type Target = T;
 
@@ -130,15 +131,14 @@ macro_rules! brings_its_value {
             }
         }
 
-        impl<T: fmt::Debug> fmt::Debug for $guard {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.value.fmt(f)
-            }
-        }
+        opaque! { [T] $guard, $name }
     )+};
 }
 
-brings_its_value! { ReadGuard<'_, T>, OwnedReadGuard<T> }
+brings_its_value! {
+    ReadGuard<'_, T>, "ReadGuard";
+    OwnedReadGuard<T>, "OwnedReadGuard";
+}
 
 /// Keeps every reader of a [`SyncReaderDogpile`] out, and every other writer. Dropping it lets go, also in a panic.
 ///

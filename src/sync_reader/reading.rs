@@ -8,7 +8,7 @@ use crate::error::{LockError, Refusal, WriteLockError};
 use crate::readers::{OwnedPass, Owner, Pass, Seat};
 use crate::running::Doing;
 use crate::turn::Outcome;
-use crate::wait::Wait;
+use crate::wait::{Glance, Patience, Wait, block_on};
 
 impl<C: Clock> SyncReaderDogpile<C> {
     /// A fresh value and a seat, if that takes nothing but loads and a store. All else is done elsewhere, as if nobody
@@ -35,7 +35,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
         let is_fresh = match outcome {
             Outcome::Fresh => true,
             // One who has waited may take the value for fresh.
-            Outcome::Waited => self.has_own_fresh_value(),
+            Outcome::Waited | Outcome::TooSoon => self.has_own_fresh_value(),
             _ => false,
         };
         if is_fresh { ReadTurn::Fresh(guard) } else { ReadTurn::Stale(guard) }
@@ -63,16 +63,30 @@ impl<C: Clock> Besides for SyncReaderDogpile<C> {
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    fn at_once(&self) -> Result<ReadGuard<'_, Outcome>, Looked> {
+    fn at_once(&self, glance: Glance) -> Result<ReadGuard<'_, Outcome>, Looked> {
+        if glance == Glance::Nothing {
+            return Err(None);
+        }
         match self.hit() {
             Some(seat) => Ok(ReadGuard::new(Outcome::Fresh, self.readers.pass(seat))),
             None => Err(None),
         }
     }
 
-    #[inline]
-    fn at_once_by_task(&self) -> Result<OwnedReadGuard<Outcome>, Looked> {
-        Err(None)
+    fn at_once_by_task(
+        &self,
+        owner: impl FnOnce() -> Owner,
+        glance: Glance,
+    ) -> Result<OwnedReadGuard<Outcome>, Looked> {
+        if glance == Glance::Nothing {
+            return Err(None);
+        }
+        // It does not wait, and so is ready. All else is done elsewhere, as if nobody had looked.
+        let pass = block_on(OwnedPass::enter(owner(), &Wait::new(Patience::None))).map_err(|_| None)?;
+        match self.dogpile.at_once(glance) {
+            Ok(outcome) => Ok(OwnedReadGuard::new(outcome, pass)),
+            Err(_) => Err(None),
+        }
     }
 
     fn is_reading_here(&self) -> bool {

@@ -3,14 +3,15 @@
 use crate::held_job::held;
 use crate::traits::Otherwise as _;
 use crate::{MORTAL, hand_over, lock, stale};
-use dogpile::{Dogpile, Job, Outcome, Pool, Runner, ThreadPerJob};
+use dogpile::{Dogpile, Job, JobsLeft, Outcome, Pool, Runner, ThreadPerJob};
 use parking_lot::Mutex;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 #[test]
 fn as_many_threads_as_it_may_and_no_more() {
@@ -159,7 +160,7 @@ fn many_locks_one_pool() {
 
 #[test]
 fn types_cross_threads_and_panics_as_decided() {
-    assert_eq!(traits!(Pool), [true; 4]);
+    assert_eq!([traits!(Pool), traits!(JobsLeft)], [[true; 4]; 2]);
     assert_eq!(traits!(ThreadPerJob), [true; 4]);
     assert_eq!(traits!(Job), [true, false, false, false], "it owns a creator, which may be anything that is `Send`");
 }
@@ -168,4 +169,116 @@ fn types_cross_threads_and_panics_as_decided() {
 fn a_pool_without_threads_is_a_mistake() {
     assert!(catch_unwind(|| Pool::new(0, 1)).is_err());
     assert_eq!(format!("{:?}", Pool::new(2, 3)), "Pool { threads: 2, places: 3, waiting: 0, .. }");
+}
+
+/// Running, waiting.
+fn left(ended: Result<(), JobsLeft>) -> Option<(usize, usize)> {
+    ended.err().map(|left| (left.running, left.waiting))
+}
+
+#[test]
+fn k8_a_pool_that_is_shut_down_ends_its_jobs_and_takes_no_more() {
+    let pool = Pool::new(1, 10);
+    let (job, begins, let_go) = held();
+    pool.run(job);
+    begins.recv().unwrap();
+    let ran = Arc::new(AtomicBool::new(false));
+    let runs = Arc::clone(&ran);
+    pool.run(Box::new(move || runs.store(true, Ordering::Relaxed)));
+    let ended = pool.shut_down(Duration::ZERO);
+    assert_eq!(
+        ended.unwrap_err().to_string(),
+        "the pool is shut down, but 1 of its jobs still run, and 1 wait for a thread"
+    );
+    let refused = Arc::new(());
+    let in_job = Arc::clone(&refused);
+    pool.run(Box::new(move || unreachable!("no job is taken any more: {in_job:?}")));
+    assert_eq!(Arc::strong_count(&refused), 1, "dropped at once");
+    let (lock, _) = stale(&MORTAL);
+    assert_eq!(hand_over(&lock, &pool), Outcome::Stale);
+    assert!(!lock.is_creating(), "L5: what is refused frees its lock");
+    assert_eq!(left(pool.shut_down(Duration::from_millis(1))), Some((1, 1)), "once more, and no longer than that");
+    thread::scope(|scope| {
+        let waits =
+            [(); 2].map(|()| scope.spawn(|| (left(pool.shut_down(Duration::MAX)), ran.load(Ordering::Relaxed))));
+        let_go.send(()).unwrap();
+        for ended in waits {
+            assert_eq!(ended.join().unwrap(), (None, true), "all that it had taken");
+        }
+    });
+    assert_eq!(left(pool.shut_down(Duration::ZERO)), None, "and so it stays");
+    assert_eq!(hand_over(&lock, &pool), Outcome::Stale);
+    assert!(!lock.is_creating());
+}
+
+#[test]
+fn k8_a_pool_can_be_shut_down_before_it_is_used_and_while_it_is_idle() {
+    static POOL: Pool = Pool::new(1, 10);
+    assert_eq!(POOL.shut_down(Duration::MAX), Ok(()));
+    POOL.run(Box::new(|| unreachable!("it is shut down")));
+    let pool = Pool::new(3, 10);
+    let (ran, runs) = mpsc::channel();
+    for _ in 0..10 {
+        let ran = ran.clone();
+        pool.run(Box::new(move || ran.send(()).unwrap()));
+    }
+    assert_eq!(pool.shut_down(Duration::MAX), Ok(()));
+    assert_eq!(runs.try_iter().count(), 10, "all of them, and before that");
+    drop(pool);
+}
+
+#[test]
+fn k8_l7_a_job_that_shuts_its_pool_down_does_not_wait_for_itself() {
+    static POOL: Pool = Pool::new(2, 10);
+    let (told, tells) = mpsc::channel();
+    let together = Arc::new(Barrier::new(2));
+    for _ in 0..2 {
+        let (told, together) = (told.clone(), Arc::clone(&together));
+        POOL.run(Box::new(move || {
+            together.wait();
+            let ended = POOL.shut_down(Duration::MAX);
+            together.wait();
+            told.send(left(ended)).unwrap();
+        }));
+    }
+    for _ in 0..2 {
+        assert_eq!(tells.recv().unwrap(), Some((2, 0)), "itself, and the other one");
+    }
+    assert_eq!(POOL.shut_down(Duration::MAX), Ok(()));
+
+    // Of another pool it waits.
+    let (other, pool) = (Pool::new(1, 10), Arc::new(Pool::new(1, 10)));
+    let (job, begins, let_go) = held();
+    pool.run(job);
+    begins.recv().unwrap();
+    let shut = Arc::clone(&pool);
+    other.run(Box::new(move || told.send(left(shut.shut_down(Duration::MAX))).unwrap()));
+    let_go.send(()).unwrap();
+    assert_eq!(tells.recv().unwrap(), None);
+}
+
+#[test]
+fn k8_what_comes_while_a_pool_is_shut_down_runs_or_is_dropped() {
+    for _ in 0..200 {
+        let pool = Pool::new(2, 100);
+        let (jobs, ran, together) = (Arc::new(()), Arc::new(AtomicUsize::new(0)), Barrier::new(2));
+        thread::scope(|scope| {
+            let hands_over = scope.spawn(|| {
+                together.wait();
+                for _ in 0..20 {
+                    let (job, ran) = (Arc::clone(&jobs), Arc::clone(&ran));
+                    pool.run(Box::new(move || {
+                        ran.fetch_add(1, Ordering::Relaxed);
+                        drop(job);
+                    }));
+                }
+            });
+            together.wait();
+            assert_eq!(pool.shut_down(Duration::MAX), Ok(()));
+            let by_then = ran.load(Ordering::Relaxed);
+            hands_over.join().unwrap();
+            assert_eq!(ran.load(Ordering::Relaxed), by_then, "none after that");
+        });
+        assert_eq!(Arc::strong_count(&jobs), 1, "none is left lying");
+    }
 }

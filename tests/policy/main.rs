@@ -5,6 +5,8 @@ mod as_such;
 #[path = "../common/mod.rs"]
 mod common;
 mod creation_timeout;
+mod failure_says;
+mod made_says;
 mod on_error;
 mod retry_after;
 mod wait_cycles;
@@ -33,6 +35,11 @@ static MORTAL_AND_LONG_PAUSING: Policy =
     Policy::builder().creation_timeout(SECOND).retry_after(Backoff::new(MINUTE, MINUTE).jitter(0.0)).build_const();
 
 type Lock = Dogpile<Arc<ManualClock>>;
+
+/// A nanosecond less.
+fn just_before(time: Duration) -> Duration {
+    time.saturating_sub(NANO)
+}
 
 fn ruled(policy: &'static Policy) -> (Arc<Lock>, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new());

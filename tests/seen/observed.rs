@@ -3,8 +3,8 @@
 use crate::traits::Otherwise as _;
 use crate::{Clock, Lock, MINUTE, SECOND, all_that_happens, lock, seen_by, until};
 use dogpile::{
-    AcquireError, Backoff, Cached, CachedGuard, Dogpile, Observer, OnError, Outcome, Policy, Source, Stamped,
-    SyncReaderDogpile, Turn,
+    AcquireError, Backoff, Cached, CachedGuard, Dogpile, ManualClock, Observer, OnError, Outcome, Policy, Registry,
+    Source, Stamped, SyncReaderDogpile, Turn,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -27,7 +27,8 @@ impl Diary {
     }
 
     fn note(&self, of: Source, what: impl fmt::Display) {
-        self.0.lock().push(format!("{}: {what}", of.name.unwrap_or("-")));
+        let key = of.key.map(|key| format!(" of {key}")).unwrap_or_default();
+        self.0.lock().push(format!("{}{key}: {what}", of.name.unwrap_or("-")));
     }
 
     fn take(&self) -> Vec<String> {
@@ -471,4 +472,95 @@ fn a_pair_tells_both() {
     let told = pair.0.take();
     assert_eq!(told.len(), 9);
     assert_eq!(told.iter().collect::<BTreeSet<_>>(), pair.1.take().iter().collect(), "(two threads tell)");
+}
+
+#[test]
+fn k8_an_observer_is_told_the_key_of_a_registrys_lock() {
+    static RUNS: Mutex<u32> = Mutex::new(0);
+    let diary = Diary::new();
+    let policy: &Policy = Box::leak(Box::new(Policy::builder().observer(diary).name("pages").build().unwrap()));
+    let clock = Arc::new(ManualClock::new());
+    let maker = |_: &u32| Cached::with_clock(MINUTE, Arc::clone(&clock));
+    let pages = Registry::with_maker(&maker)
+        .named_by(|key: &u32| {
+            *RUNS.lock() += 1;
+            format!("key {key}, run {}", RUNS.lock())
+        })
+        .with_policy(policy);
+    let held = pages.get(&7);
+    held.get_or_create(|| 1);
+    held.mark_stale();
+    assert!(held.get_or_try_create(|| Err("no answer")).is_err());
+    let told = ["pages of key 7, run 1: created in 0ns", "pages of key 7, run 1: failed in 0ns, no answer"];
+    assert_eq!(diary.take(), told, "it was named once, when it was made");
+
+    let shared = Policy::builder().observer(diary).build().unwrap();
+    let pages =
+        Registry::with_maker(&maker).with_shared_policy(Arc::new(shared)).named_by(|key: &u32| format!("#{key}"));
+    let held = [pages.get(&1), pages.get(&2)];
+    for held in &held {
+        held.get_or_create(|| 1);
+    }
+    assert_eq!(diary.take(), ["- of #1: created in 0ns", "- of #2: created in 0ns"]);
+    // By a task as by a thread.
+    held[0].invalidate();
+    let created = held[0].get_or_create_async(async || 2);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(created);
+    assert_eq!(diary.take(), ["- of #1: created in 0ns"]);
+
+    let unnamed = Registry::with_maker(&maker).with_policy(policy);
+    unnamed.get(&7).get_or_create(|| 1);
+    assert_eq!(diary.take(), ["pages: created in 0ns"]);
+}
+
+#[test]
+fn k8_a_key_is_named_for_an_observer_only() {
+    let nobody_asks: fn(&u32) -> String = |_| panic!("nobody is told");
+    let unseen = Registry::<u32, Dogpile>::new(|_| Dogpile::never_expires()).named_by(nobody_asks);
+    unseen.get(&1).acquire_or_create(|| ());
+    let unseen = Registry::<u32, Dogpile>::new(|_| Dogpile::never_expires())
+        .named_by(nobody_asks)
+        .with_shared_policy(Arc::new(Policy::builder().name("unseen").build().unwrap()));
+    unseen.get(&1).acquire_or_create(|| ());
+    assert_eq!(unseen.get(&1).policy().name(), Some("unseen"));
+    // A lock whose maker gave it an observer of its own tells that one.
+    let diary = Diary::new();
+    let own = Arc::new(Policy::builder().observer(diary).build().unwrap());
+    let seen = Registry::with_maker(|_: &u32| Dogpile::never_expires().with_shared_policy(Arc::clone(&own)));
+    let seen = seen.named_by(u32::to_string);
+    let held = seen.get(&3);
+    held.acquire_or_create(|| ());
+    assert_eq!(held.policy(), &*own);
+    assert!(diary.take()[0].starts_with("- of 3: created in "));
+    // A panic leaves the registry as it was.
+    let diary: &'static Diary = Diary::new();
+    let policy: &Policy = Box::leak(Box::new(Policy::builder().observer(diary).build().unwrap()));
+    let panics = Registry::<u32, Dogpile>::new(|_| Dogpile::never_expires()).named_by(nobody_asks).with_policy(policy);
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(panics.get(&1)))).is_err());
+    assert!(panics.is_empty());
+}
+
+/// A maker may use the lock that it makes, before that is given its policy and its key.
+#[test]
+fn k8_what_a_maker_did_with_a_lock_stays_when_it_is_given_its_key() {
+    let diary = Diary::new();
+    let policy: &Policy = Box::leak(Box::new(seen_by(diary).refresh_at(0.5).max_stale(MINUTE).build().unwrap()));
+    let clock = Arc::new(ManualClock::new());
+    let maker = |_: &u32| {
+        let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(policy);
+        cached.get_or_create(|| 1);
+        cached
+    };
+    let pages = Registry::with_maker(maker).named_by(|key: &u32| format!("#{key}"));
+    let held = pages.get(&7);
+    assert_eq!(diary.take(), ["rates: created in 0ns"]);
+    assert_eq!(held.stats().creations, 1);
+    clock.advance(Duration::from_secs(59));
+    assert_eq!(held.peek().map(|guard| CachedGuard::outcome(&guard)), Some(Outcome::Fresh), "due, and not expired");
+    clock.advance(SECOND);
+    assert_eq!(held.peek().map(|guard| CachedGuard::outcome(&guard)), Some(Outcome::Stale));
+    clock.advance(MINUTE);
+    assert!(held.peek().is_none(), "too old");
+    held.get_or_create(|| 2);
+    assert_eq!(diary.take(), ["rates of #7: created in 0ns"]);
 }

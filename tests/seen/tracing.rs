@@ -68,3 +68,13 @@ fn a_lock_without_a_name_has_no_such_field() {
     tracing::subscriber::with_default(registry().with(log.clone()), || lock.acquire_or_create(|| ()));
     assert_eq!(*log.0.lock(), ["DEBUG dogpile: message=created seconds=0.0"]);
 }
+
+#[test]
+fn k8_events_tell_the_key_of_a_registrys_lock() {
+    static SEEN: dogpile::Policy = dogpile::Policy::builder().observer(&dogpile::Tracing).name("pages").build_const();
+    let log = Log::default();
+    let pages = dogpile::Registry::new(|_| dogpile::Cached::with_clock(crate::MINUTE, dogpile::ManualClock::new()));
+    let pages = pages.with_policy(&SEEN).named_by(u64::to_string);
+    tracing::subscriber::with_default(registry().with(log.clone()), || drop(pages.get(&7).get_or_create(|| 1)));
+    assert_eq!(*log.0.lock(), [r#"DEBUG dogpile: message=created lock="pages" key="7" seconds=0.0"#]);
+}

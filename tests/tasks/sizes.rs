@@ -62,57 +62,62 @@ fn sizes<const N: usize>() -> Vec<Measured> {
     let plainly = async || _ = creator::<N>().await;
     sized! {
         lock.access_async() => {
-            96: turn();
-            128: or_create(plainly);
-            128: or_create_with(async |_| _ = creator::<N>().await);
-            128: or_try_create(async || { creator::<N>().await; Err("") });
-            128: or_try_create_with(async |_| { creator::<N>().await; Err("") });
+            24: turn();
+            32: or_create(plainly);
+            32: or_create_with(async |_| _ = creator::<N>().await);
+            32: or_try_create(async || { creator::<N>().await; Err("") });
+            32: or_try_create_with(async |_| { creator::<N>().await; Err("") });
+            72: soft_timeout(Duration::ZERO).or_create(plainly);
+            72: renew_if(lock.generation()).or_create(plainly);
+            40: share_errors().or_try_create(async || { creator::<N>().await; Err("") });
             216: fetch(|| async { None }).or_create(makes);
-            224: fetch(|| async { None }).and_set(async |_| ()).or_create(makes);
-            224: fetch(|| async { Ok::<_, u8>(None) }).or_try_create_with(async |_| Ok::<_, u8>(creator::<N>().await));
-            256: fetch_stamped(|| async { None }).or_create(makes);
-            296: fetch_stamped(|| async { Ok::<_, u8>(None) }).and_set(async |_| Ok(())).or_try_create(tries);
+            208: fetch(|| async { None }).and_set(async |_| ()).or_create(makes);
+            216: fetch(|| async { Ok::<_, u8>(None) }).or_try_create_with(async |_| Ok::<_, u8>(creator::<N>().await));
+            224: fetch_stamped(|| async { None }).or_create(makes);
+            216: fetch_stamped(|| async { Ok::<_, u8>(None) }).and_set(async |_| Ok(())).or_try_create(tries);
         }
         Dogpile::kept_async(&lock) => {
-            96: turn();
-            168: spawned_by(&spawn).or_create(|| async { creator::<N>().await; });
-            168: fetch(|| async { None }).spawned_by(&spawn).or_create(creator::<N>);
+            24: turn();
+            56: spawned_by(&spawn).or_create(|| async { creator::<N>().await; });
+            64: fetch(|| async { None }).spawned_by(&spawn).or_create(creator::<N>);
         }
         lock => {
             144: invalidate_async();
+            160: changed_async(lock.generation());
+            176: wait_for_value_async();
         }
         cached => {
-            168: get_or_create_async(makes);
-            168: get_or_try_create_async(tries);
+            152: get_or_create_async(makes);
+            152: get_or_try_create_async(tries);
         }
         cached.access_async() => {
-            160: or_create_with(async |_| Made::new(creator::<N>().await));
+            152: or_create_with(async |_| Made::new(creator::<N>().await));
         }
         Cached::kept_async(&cached) => {
-            192: spawned_by(&spawn).or_create(creator::<N>);
+            56: spawned_by(&spawn).or_create(creator::<N>);
         }
         function.access_async() => {
-            184: get();
-            144: anew().get();
+            24: get();
+            64: anew().get();
         }
         CachedFn::kept_async(&function) => {
-            192: spawned_by(&spawn).try_get();
+            40: spawned_by(&spawn).try_get();
         }
         SyncReaderDogpile::kept_async(&readers) => {
-            288: turn();
-            320: or_create(plainly);
-            336: or_try_create_with(async |_| { creator::<N>().await; Err("") });
-            448: fetch(|| async { None }).or_create(makes);
-            504: fetch_stamped(|| async { None }).and_set(async |_| ()).or_create(makes);
-            168: spawned_by(&spawn).or_create(|| async { creator::<N>().await; });
-            168: fetch(|| async { None }).spawned_by(&spawn).or_create(creator::<N>);
+            24: turn();
+            32: or_create(plainly);
+            32: or_try_create_with(async |_| { creator::<N>().await; Err("") });
+            296: fetch(|| async { None }).or_create(makes);
+            296: fetch_stamped(|| async { None }).and_set(async |_| ()).or_create(makes);
+            56: spawned_by(&spawn).or_create(|| async { creator::<N>().await; });
+            64: fetch(|| async { None }).spawned_by(&spawn).or_create(creator::<N>);
         }
         readers => {
             136: acquire_write_lock_async();
         }
         by_key.access_async(&1) => {
-            424: get();
-            424: anew().get();
+            32: get();
+            72: anew().get();
         }
     }
 }
@@ -132,19 +137,37 @@ fn is_send<F: Future + Send + 'static>(future: F) {
     drop(future);
 }
 
+macro_rules! spawned {
+    ($($of:ident)*: $task:expr) => {{
+        $(let $of = $of.clone();)*
+        is_send(async move { _ = $task });
+    }};
+}
+
+#[test]
+fn futures_of_what_an_access_wants_cross_threads() {
+    let (lock, text) = (Arc::new(Dogpile::never_expires()), String::from("x"));
+    spawned! { lock text: lock.access_async().soft_timeout(Duration::ZERO).renew_if(lock.generation())
+        .or_create(async || { step().await; assert_eq!(text.len(), 1) })
+        .await
+    }
+    spawned! { lock text: lock.access_async().share_errors()
+        .or_try_create(async || { step().await; Err(text.clone()) })
+        .await
+    }
+    spawned! { lock: lock.access_async().share_errors()
+        .fetch(|| async { step().await; Ok::<_, String>(None) })
+        .or_try_create(async || { step().await; Err::<u64, _>(String::from("no answer")) })
+        .await
+    }
+}
+
 /// What tasks do that are spawned: closures of each kind, which hold on to what is theirs by reference and by value,
 /// and suspend.
 #[test]
 #[rustfmt::skip]
 fn futures_cross_threads() {
     let text = String::from("x");
-
-    macro_rules! spawned {
-        ($($of:ident)*: $task:expr) => {{
-            $(let $of = $of.clone();)*
-            is_send(async move { _ = $task });
-        }};
-    }
 
     let lock = Arc::new(Dogpile::never_expires());
     spawned! { lock text: if let Turn::Create(creation) = lock.access_async().turn().await {

@@ -2,7 +2,7 @@
 
 use crate::client::{Client, FetchError};
 use crate::key_set::KeySet;
-use dogpile::{Cached, CachedGuard, CreateError, Made, Renewal};
+use dogpile::{Cached, CachedGuard, CreateError, Made, Outcome, Policy, Renewal};
 use std::error::Error;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -25,12 +25,16 @@ pub trait Keys {
     /// Reads them. Blocks while they are fetched, if there are none to go on with or it falls to this reader.
     fn get(&mut self) -> Result<Self::Held, Trouble>;
 
-    /// These were refused, and are to be fetched anew. Whether it is this that makes them be.
-    fn refuse(&mut self, held: &Self::Held) -> bool;
+    /// These were refused, and are to be fetched anew. Returns whether it was this reader who has fetched them, or will.
+    fn refuse(&mut self, held: &Self::Held) -> Result<bool, Trouble>;
 }
 
+/// What readers are refused with comes from outside: no two renewals because of that begin within 5 milliseconds. (For a
+/// real server, rather within some seconds.)
+static BOUNDED: Policy = Policy::builder().renew_interval(Duration::from_millis(5)).build_const();
+
 /// The keys of all readers. Each answer says itself how long it lives.
-static KEYS: Cached<KeySet> = Cached::never_expires();
+static KEYS: Cached<KeySet> = Cached::never_expires().with_policy(&BOUNDED);
 
 /// Reads the keys of all.
 pub struct Shared<'a>(pub &'a Client);
@@ -59,8 +63,18 @@ impl Keys for Shared<'_> {
         })
     }
 
-    fn refuse(&mut self, held: &Self::Held) -> bool {
-        KEYS.invalidate_if(CachedGuard::generation(held))
+    fn refuse(&mut self, held: &Self::Held) -> Result<bool, Trouble> {
+        // Not `invalidate_if`: that takes the keys from every reader, and a sender of bad tokens could drive it.
+        let refused = CachedGuard::generation(held);
+        let newer = patiently(|| {
+            match KEYS.access().renew_if(refused).or_try_create_with(|renewal| self.renew(renewal)) {
+                // It fell to this reader, and failed. The keys are still those that were refused.
+                Err(CreateError::Failed(error)) if error.is_passing() => Ok(None),
+                Ok(old) if CachedGuard::outcome(&old) == Outcome::TooSoon => Ok(None),
+                got => got.map(Some).map_err(Trouble::from),
+            }
+        })?;
+        Ok(CachedGuard::outcome(&newer) == Outcome::Created)
     }
 }
 
@@ -102,8 +116,8 @@ impl Keys for Own<'_> {
         })
     }
 
-    fn refuse(&mut self, _: &Self::Held) -> bool {
-        self.copy.take().is_some()
+    fn refuse(&mut self, _: &Self::Held) -> Result<bool, Trouble> {
+        Ok(self.copy.take().is_some())
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 /// Many threads keep one key set of an HTTP server, which rotates its keys, answers 304, and fails now and then.
 ///
 /// The key set expires, and one reader is elected to ask for it again, with its entity tag; the others go on with the
-/// old one. When the server rotates its keys, all readers find theirs refused at once, and say so: the key set is
-/// invalidated once, one reader fetches it, and the others wait for that. At the end it is checked that the server saw
-/// no more requests than this takes, and never two at once.
+/// old one. When the server rotates its keys, all readers find theirs refused at once, and ask for newer ones: one reader
+/// fetches them, and the others that were refused wait for that. At the end it is checked that the server saw no more
+/// requests than this takes, and never two at once.
 ///
 /// Exit code: 0 if so, 1 if not or if the run failed, 2 for a wrong option. With `--no-lock` 0 if the server saw
 /// several requests at once.

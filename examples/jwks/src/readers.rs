@@ -31,8 +31,8 @@ pub struct Tally {
     /// How often the key was refused.
     pub refusals: u64,
     /// And of those, how often that had the key set fetched anew.
-    pub invalidations: u64,
-    /// Reads that began after such an invalidation, and got what had been refused, or still older.
+    pub renewals: u64,
+    /// Reads that began after such a renewal, and got what had been refused, or still older.
     pub outdated: u64,
     /// How often one reader was refused with the keys of one edition, at the most.
     pub most_in_a_row: u64,
@@ -42,7 +42,7 @@ impl Tally {
     fn add(&mut self, more: &Self) {
         self.reads += more.reads;
         self.refusals += more.refusals;
-        self.invalidations += more.invalidations;
+        self.renewals += more.renewals;
         self.outdated += more.outdated;
         self.most_in_a_row = self.most_in_a_row.max(more.most_in_a_row);
     }
@@ -143,9 +143,9 @@ impl Crew<'_> {
             in_a_row = if held.edition() == refused { in_a_row + 1 } else { 1 };
             refused = held.edition();
             seen.most_in_a_row = seen.most_in_a_row.max(in_a_row);
-            if keys.refuse(&held) {
-                seen.invalidations += 1;
-                // Release: who reads it begins after the invalidation.
+            if keys.refuse(&held)? {
+                seen.renewals += 1;
+                // Release: a read that sees this begins after the renewal.
                 self.oldest.fetch_max(held.edition() + 1, Ordering::Release);
             }
         }

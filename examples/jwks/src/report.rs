@@ -22,9 +22,9 @@ pub fn heading(options: &Options) -> String {
 pub fn table(ran: &Ran, options: &Options) -> String {
     let (tally, seen) = (ran.tally, ran.seen);
     // Without the lock: as many as there would have been with it.
-    let invalidations = if options.no_lock { ran.rotations } else { tally.invalidations };
-    let allowed = verdict::allowed(ran, options, invalidations);
-    let by = if options.no_lock { "dropped by their readers" } else { "invalidated for all" };
+    let renewals = if options.no_lock { ran.rotations } else { tally.renewals };
+    let allowed = verdict::allowed(ran, options, renewals);
+    let by = if options.no_lock { "dropped by their readers" } else { "renewed for all" };
     let rows = [
         ("reads served", format!("{}, {} for each request", grouped(tally.reads), ratio(tally.reads, seen.requests))),
         ("requests seen", format!("{}, {} at once at the most", grouped(seen.requests), seen.most_at_once)),
@@ -34,7 +34,7 @@ pub fn table(ran: &Ran, options: &Options) -> String {
         ("  in all answered", format!("{}; one lock needs {allowed} at the most", grouped(seen.answered()))),
         ("expiries", format!("{} at the most", verdict::expiries(ran, options))),
         ("rotations", ran.rotations.to_string()),
-        ("refused keys", format!("{}, {} of them {by}", grouped(tally.refusals), grouped(tally.invalidations))),
+        ("refused keys", format!("{}, {} of them {by}", grouped(tally.refusals), grouped(tally.renewals))),
     ];
     rows.map(|(name, value)| format!("{name:<21}{value}")).join("\n")
 }

@@ -11,36 +11,30 @@ pub fn expiries(ran: &Ran, options: &Options) -> u64 {
     u64::try_from(expiries).unwrap_or(u64::MAX)
 }
 
-/// How many requests one lock needs at the most, but for those that fail, if the keys are invalidated so often.
+/// How many requests one lock needs at the most, but for those that fail, if so many refusals have caused a renewal.
 ///
-/// What is made of an answer is either published or superseded.
-///
-/// 1. Before each one that is published, there was no key set yet, or it had expired, or somebody had invalidated it
-///    since the one before was published. Each expiry and each invalidation makes room for one.
-/// 2. Each one that is superseded was being made while somebody invalidated. No two are made at a time (L1), so there
-///    is one for each invalidation at the most.
-pub fn allowed(ran: &Ran, options: &Options, invalidations: u64) -> u64 {
-    1 + expiries(ran, options) + 2 * invalidations
+/// Before each answer there was no key set yet, or it had expired, or a reader was refused and elected. Each expiry makes
+/// room for one, and each renewal is one. No two are made at a time (L1), and none is superseded, since nothing is
+/// invalidated.
+pub fn allowed(ran: &Ran, options: &Options, renewals: u64) -> u64 {
+    1 + expiries(ran, options) + renewals
 }
 
 /// How often a reader can be refused with the keys of one edition.
 ///
 /// When they are rotated away, one creation may be running that has asked before, and still brings them. There is no
-/// other (L1), and whoever asks later gets newer ones. Now a reader is refused
+/// other (L1), and whatever asks later gets newer ones. Now a reader is refused
 ///
-/// 1. and does not invalidate them, as the generation has moved since it read them. It reads them again: that creation
-///    still runs, and they are there as stale ones;
-/// 2. and again does not invalidate them, as that creation has ended meanwhile, and found them unchanged. (If something
-///    else has moved the generation, newer ones come next.) It reads them again;
-/// 3. and either invalidates them, or somebody else has, or newer ones have been published. Whichever it was, the next
-///    read gets newer ones (L6).
-const REFUSED_AT_MOST: u64 = 3;
+/// 1. and asks for newer keys, of a later generation. That creation's are: it finds the keys unchanged, and the reader
+///    gets them once more;
+/// 2. and asks for newer ones again. That creation has ended, so what the reader creates, or waits for, has asked since.
+const REFUSED_AT_MOST: u64 = 2;
 
 /// Judges a run under the lock.
 pub fn judge(ran: &Ran, options: &Options) -> Verdict {
     let (tally, seen) = (ran.tally, ran.seen);
-    let (invalidations, answered) = (tally.invalidations, seen.answered());
-    let allowed = allowed(ran, options, invalidations);
+    let (renewals, answered) = (tally.renewals, seen.answered());
+    let allowed = allowed(ran, options, renewals);
     Verdict(vec![
         (
             seen.unchanged > 0 && tally.refusals > 0 && (seen.failed > 0 || options.failures == 0),
@@ -53,21 +47,21 @@ pub fn judge(ran: &Ran, options: &Options) -> Verdict {
         (
             answered <= allowed,
             format!(
-                "{answered} answers; {allowed} at the most for {} expiries and {invalidations} invalidations",
+                "{answered} answers; {allowed} at the most for {} expiries and {renewals} renewals",
                 expiries(ran, options)
             ),
         ),
-        // What is invalidated was refused, and what is published next is a later edition (L6): each is invalidated
+        // What a reader renews was refused, and what it publishes is a later edition: each is renewed because of that
         // once at the most, and the last one never.
-        (invalidations <= ran.rotations, format!("L6: {invalidations} invalidations for {} rotations", ran.rotations)),
         (
-            tally.outdated == 0,
-            format!("L6: {} reads got keys that had been invalidated before they began", tally.outdated),
+            renewals <= ran.rotations,
+            format!("{renewals} renewals because of refusals, for {} rotations", ran.rotations),
         ),
+        (tally.outdated == 0, format!("L4: {} reads got keys that had been renewed before they began", tally.outdated)),
         (
             tally.most_in_a_row <= REFUSED_AT_MOST,
             format!(
-                "L6: most refusals of one reader with the same keys: {}; {REFUSED_AT_MOST} can happen",
+                "most refusals of one reader with the same keys: {}; {REFUSED_AT_MOST} can happen",
                 tally.most_in_a_row
             ),
         ),

@@ -1,0 +1,258 @@
+//! What a creator fails with, and what that says of the time after.
+//!
+//! | the creator returns | the lock pauses | [`ServeStale`](crate::OnError::ServeStale) |
+//! |---|---|---|
+//! | an `E` | as its policy says | covers the failure with the old value |
+//! | [`Failure::new(e)`](Failure::new) | likewise | likewise |
+//! | `….retry_after(d)` | for `d`, with a policy or without | likewise |
+//! | `….uncovered()` | as its policy says | leaves the elected access its error |
+//!
+//! A creator's error needs no trait of this crate for that: it is wrapped. [`Cause`] is what both are, an error that is
+//! `Display` and a [`Failure`] of one; the second is not `Display` itself, which is what keeps the two apart. The type
+//! stays in the result as the creator writes it, so that nothing is inferred otherwise than if there were no wrapper:
+//! an access fails with a `CreateError<Failure<E>>`, and [`CreateError::without_hints`] makes a `CreateError<E>` of
+//! that. (A `From` between the two would have `?` do it. But then `?` could no longer tell the type of an error that
+//! only the function around it names, as in `or_try_create(|| Ok(42))?`, and all such calls would cease to compile.)
+
+use crate::election::SharedError;
+use crate::error::CreateError;
+use std::error::Error;
+use std::fmt::Display;
+use std::time::Duration;
+
+/// A creator's error, with what it says of the time after: how long to leave the source in peace, and whether the old
+/// value may cover for it.
+///
+/// A creator returns it in place of its error, from any access. The access's error is then a
+/// `CreateError<Failure<E>, G>`, of which [`without_hints`](CreateError::without_hints) makes the plain
+/// `CreateError<E, G>`. Inside the creator the operator `?` makes a `Failure` of an error that says nothing.
+///
+/// # Examples
+///
+/// A server that says itself when to come back (`Retry-After`, RFC 9110, section 10.2.3), and whose 401 must not be
+/// hidden behind a token that is no longer worth anything:
+///
+/// ```
+/// use dogpile::{Cached, CreateError, Failure, OnError, Policy};
+/// use std::{io, time::Duration};
+///
+/// # struct Response { status: u16, retry_after: Option<Duration>, body: String }
+/// # fn post() -> io::Result<Response> {
+/// #     Ok(Response { status: 503, retry_after: Some(Duration::from_secs(70)), body: "busy".into() })
+/// # }
+/// static POLICY: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
+/// static TOKEN: Cached<String> = Cached::new(Duration::from_secs(300)).with_policy(&POLICY);
+///
+/// fn token() -> Result<String, CreateError<io::Error>> {
+///     let token = TOKEN.get_or_try_create(|| {
+///         let response = post()?; // says nothing of the time after
+///         let failure = |body| Failure::new(io::Error::other(body));
+///         match (response.status, response.retry_after) {
+///             (200, _) => Ok(response.body),
+///             (401 | 404, _) => Err(failure(response.body).uncovered()),
+///             (_, Some(pause)) => Err(failure(response.body).retry_after(pause)),
+///             _ => Err(failure(response.body)),
+///         }
+///     });
+///     let token = token.map_err(CreateError::without_hints)?;
+///     Ok(String::clone(&token))
+/// }
+///
+/// assert!(matches!(token(), Err(CreateError::Failed(busy)) if busy.to_string() == "busy"));
+/// assert!(matches!(token(), Err(CreateError::Paused { .. }))); // the server is not asked for 70 seconds
+/// assert!(TOKEN.paused_for() > Some(Duration::from_secs(60)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Failure<E> {
+    error: E,
+    hints: Hints,
+}
+
+/// What a failure says of the time after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Hints {
+    /// How long to pause, in place of what the policy says.
+    pub retry_after: Option<Duration>,
+    /// The old value must not cover for it.
+    pub uncovered: bool,
+}
+
+impl<E> Failure<E> {
+    /// That error, which says nothing of the time after until told to.
+    #[must_use]
+    pub const fn new(error: E) -> Self {
+        Self { error, hints: Hints { retry_after: None, uncovered: false } }
+    }
+
+    /// Says how long the lock pauses after this failure, in place of what its [policy](crate::PolicyBuilder::retry_after)
+    /// says, and if it has none (`Retry-After`, RFC 9110, section 10.2.3, in seconds).
+    ///
+    /// The pause is exactly that long, to the nanosecond, on the lock's own clock, counted from the return of the
+    /// creator. Nothing else differs from a pause of the policy's: an old value is served, and an access that finds none
+    /// gets [`CreateError::Paused`]; a success or a value that is [set](crate::Cached::set) ends the pause, and an
+    /// invalidation does not. The failure counts in a row of failures as others do, so that the next one which says
+    /// nothing pauses for as long as the policy's [`Backoff`](crate::Backoff) has come to; but never for less than was
+    /// said here.
+    ///
+    /// Zero is no pause, also under a policy that has one, and also if an earlier failure said one. `Duration::MAX` is a
+    /// pause until a value is set, or an access creates one that has no error to be [paused](crate::Access) by.
+    #[must_use]
+    pub const fn retry_after(mut self, pause: Duration) -> Self {
+        self.hints.retry_after = Some(pause);
+        self
+    }
+
+    /// Keeps [`OnError::ServeStale`](crate::OnError::ServeStale) from covering this failure: the access that created
+    /// gets the error, although there is an old value (a 401 or 404, which RFC 5861 does not count among the errors that
+    /// `stale-if-error` is for).
+    ///
+    /// The other accesses carry on with the old value as ever; so does an access that has handed its creation over [to the
+    /// background](crate::Access::in_background). Where the value itself is no longer to be used,
+    /// [invalidate](crate::Cached::invalidate) it.
+    #[must_use]
+    pub const fn uncovered(mut self) -> Self {
+        self.hints.uncovered = true;
+        self
+    }
+
+    /// The error.
+    #[must_use]
+    pub const fn error(&self) -> &E {
+        &self.error
+    }
+
+    /// The error, without what was said of the time after.
+    pub fn into_error(self) -> E {
+        self.error
+    }
+}
+
+/// For `?` in a creator: an error that says nothing of the time after.
+impl<E> From<E> for Failure<E> {
+    fn from(error: E) -> Self {
+        Self::new(error)
+    }
+}
+
+/// What a creator may fail with: an error that is [`Display`], since accesses that hear of the pause after a failure are
+/// told why ([`CreateError::Paused`]); or a [`Failure`] of such an error. The trait is sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what a creator has failed with",
+    label = "neither `Display` nor a `Failure` of what is",
+    note = "others that would create are told of a failure, as text: implement `Display` for it, or `map_err` it to a \
+            `String`"
+)]
+pub trait Cause: HasCause {}
+
+impl<E: HasCause> Cause for E {}
+
+// Public only because it stands above `Cause`: this module is not.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what a creator has failed with",
+    label = "neither `Display` nor a `Failure` of what is",
+    note = "others that would create are told of a failure, as text: implement `Display` for it, or `map_err` it to a \
+            `String`"
+)]
+pub trait HasCause {
+    /// The error itself.
+    fn error(&self) -> &dyn Display;
+
+    /// What it says of the time after.
+    fn hints(&self) -> Hints;
+
+    /// The error for those who waited, if they are to share it.
+    fn shared(&self) -> Option<SharedError> {
+        None
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Display> HasCause for E {
+    fn error(&self) -> &dyn Display {
+        self
+    }
+
+    fn hints(&self) -> Hints {
+        Hints::default()
+    }
+}
+
+impl<E: Display> HasCause for Failure<E> {
+    fn error(&self) -> &dyn Display {
+        &self.error
+    }
+
+    fn hints(&self) -> Hints {
+        self.hints
+    }
+}
+
+impl<E: Display> HasCause for &Failure<E> {
+    fn error(&self) -> &dyn Display {
+        &self.error
+    }
+
+    fn hints(&self) -> Hints {
+        self.hints
+    }
+}
+
+impl<E, G> CreateError<Failure<E>, G> {
+    /// The same with the creator's error itself, without what that said of the time after.
+    ///
+    /// ```
+    /// use dogpile::{CreateError, Dogpile, Failure};
+    ///
+    /// let failed = Dogpile::never_expires().acquire_or_try_create(|| Err(Failure::new("no such user").uncovered()));
+    /// assert_eq!(failed.map_err(CreateError::without_hints), Err(CreateError::Failed("no such user")));
+    /// ```
+    #[must_use]
+    pub fn without_hints(self) -> CreateError<E, G> {
+        self.map(|failure| CreateError::Failed(failure.error), |error| error, |error| error)
+    }
+}
+
+/// The [`source`](Error::source) of a failed creator is its own error.
+impl<E: Error + 'static, G: Error + 'static> Error for CreateError<Failure<E>, G> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed(failure) => Some(&failure.error),
+            error => error.source_but_the_creators(),
+        }
+    }
+}
+
+/// What a creation fails with whose creator or setter has failed with an `E`: that, or what is [shared](Sharable) of it.
+pub trait Takes<E>: HasCause {
+    fn take(error: E) -> Self;
+}
+
+impl<E: HasCause> Takes<E> for E {
+    fn take(error: E) -> E {
+        error
+    }
+}
+
+/// An error that those who waited share with the access that created.
+#[derive(Debug)]
+pub struct Sharable<E>(pub(crate) E);
+
+impl<E: HasCause + Clone + Send + Sync + 'static> HasCause for Sharable<E> {
+    fn error(&self) -> &dyn Display {
+        self.0.error()
+    }
+
+    fn hints(&self) -> Hints {
+        self.0.hints()
+    }
+
+    fn shared(&self) -> Option<SharedError> {
+        Some(SharedError::new(self.0.clone()))
+    }
+}
+
+impl<E: HasCause + Clone + Send + Sync + 'static> Takes<E> for Sharable<E> {
+    fn take(error: E) -> Self {
+        Self(error)
+    }
+}

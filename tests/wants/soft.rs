@@ -1,0 +1,348 @@
+//! `soft_timeout`: an access with an old value waits for the new one, for a while.
+//!
+//! No test waits for a soft time-out to pass but those that say so, and these do not mind how long that takes.
+
+use crate::common::until;
+use crate::executor::{Woken, block_on, drive, poll};
+use dogpile::{
+    Backoff, Cached, CachedGuard, CreateError, Dogpile, Job, ManualClock, Outcome, Policy, SyncReaderDogpile, Task,
+    ThreadPerJob, Turn,
+};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// Never passes in a test.
+const LONG: Duration = Duration::from_secs(3600);
+const SHORT: Duration = Duration::from_millis(1);
+static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE).jitter(0.0)).build_const();
+
+fn told<T: Copy>(guard: &CachedGuard<T>) -> (T, Outcome) {
+    (**guard, CachedGuard::outcome(guard))
+}
+
+type Value = Cached<u64, Arc<ManualClock>>;
+
+/// 1, and stale.
+fn stale() -> Arc<Value> {
+    let cached = Cached::with_clock(MINUTE, Arc::new(ManualClock::new())).with_policy(&PAUSING);
+    cached.set(1);
+    cached.mark_stale();
+    Arc::new(cached)
+}
+
+/// One creates 2 as soon as so many wait for it, or fails then.
+fn with_a_creation(cached: &Value, waiters: usize, fails: bool, run: impl FnOnce()) {
+    thread::scope(|threads| {
+        let creating = threads.spawn(move || {
+            cached.get_or_try_create(|| {
+                until(|| cached.waiting() == waiters);
+                if fails { Err("down") } else { Ok(2) }
+            })
+        });
+        until(|| cached.is_creating());
+        run();
+        assert_eq!(creating.join().unwrap().is_err(), fails);
+    });
+}
+
+#[test]
+fn k4_it_waits_for_the_new_value() {
+    let cached = stale();
+    with_a_creation(&cached, 2, false, || {
+        thread::scope(|threads| {
+            let task = || told(&block_on(cached.access_async().soft_timeout(LONG).or_create(async || unreachable!())));
+            let task = threads.spawn(task);
+            let thread = cached.access().soft_timeout(LONG).or_create(|| unreachable!());
+            assert_eq!(told(&thread), (2, Outcome::Waited));
+            assert_eq!(task.join().unwrap(), (2, Outcome::Waited));
+        });
+    });
+    assert_eq!(told(&cached.access().soft_timeout(LONG).or_create(|| unreachable!())), (2, Outcome::Fresh));
+}
+
+/// Here the time-outs do pass.
+#[test]
+fn k4_it_goes_on_with_the_old_one_in_time() {
+    let cached = stale();
+    let done = Mutex::new(());
+    let held = done.lock().unwrap();
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            cached.get_or_create(|| {
+                drop(done.lock().unwrap());
+                2
+            })
+        });
+        until(|| cached.is_creating());
+        for soft in [Duration::ZERO, SHORT] {
+            let thread = cached.access().soft_timeout(soft).or_create(|| unreachable!());
+            assert_eq!(told(&thread), (1, Outcome::Stale));
+            let task = cached.access_async().soft_timeout(soft).or_create(async || unreachable!());
+            assert_eq!(told(&block_on(task)), (1, Outcome::Stale));
+        }
+        // The other time-out is out first: there is a value to go on with.
+        let thread = cached.access().soft_timeout(LONG).timeout(SHORT).or_create(|| unreachable!());
+        assert_eq!(thread.map(|guard| told(&guard)), Ok((1, Outcome::Stale)));
+        assert_eq!(cached.waiting(), 0);
+        drop(held);
+    });
+    assert_eq!(*cached.peek().unwrap(), 2);
+}
+
+/// Then it is its turn, or there is a pause.
+#[test]
+fn k4_a_creation_that_fails_is_not_waited_for_any_longer() {
+    let cached = stale();
+    with_a_creation(&cached, 1, true, || {
+        let got = cached.access().soft_timeout(LONG).or_create(|| unreachable!());
+        assert_eq!(told(&got), (1, Outcome::Stale), "paused");
+    });
+    let got = block_on(cached.access_async().soft_timeout(LONG).or_create(async || unreachable!()));
+    assert_eq!(told(&got), (1, Outcome::Stale), "paused");
+
+    let cached: Value = Cached::with_clock(MINUTE, Arc::default());
+    cached.set(1);
+    cached.mark_stale();
+    with_a_creation(&cached, 1, true, || {
+        let got = cached.access().soft_timeout(LONG).or_create(|| 3);
+        assert_eq!(told(&got), (3, Outcome::Created), "elected");
+    });
+}
+
+/// L3.
+#[test]
+fn k4_l3_a_value_that_has_expired_as_it_arrives_is_given() {
+    let cached = stale();
+    thread::scope(|threads| {
+        let creating = threads.spawn(|| {
+            cached.access().or_create_with(|_| {
+                until(|| cached.waiting() == 1);
+                dogpile::Made::new(2).expires_after(Duration::ZERO)
+            })
+        });
+        until(|| cached.is_creating());
+        let got = cached.access().soft_timeout(LONG).or_create(|| unreachable!());
+        assert_eq!(told(&got), (2, Outcome::Waited));
+        creating.join().unwrap();
+    });
+}
+
+/// L7.
+#[test]
+fn k4_a_creator_does_not_wait_for_its_own_value() {
+    let cached = stale();
+    let got = cached.get_or_create(|| {
+        let old = cached.access().soft_timeout(Duration::MAX).or_create(|| unreachable!());
+        assert_eq!(told(&old), (1, Outcome::Stale));
+        2
+    });
+    assert_eq!(*got, 2);
+    cached.mark_stale();
+    let got = block_on(cached.get_or_create_async(async || {
+        let old = cached.access_async().soft_timeout(Duration::MAX).or_create(async || unreachable!()).await;
+        assert_eq!(told(&old), (2, Outcome::Stale));
+        3
+    }));
+    assert_eq!(*got, 3);
+}
+
+/// Two creators, each of which asks for the other's value, and has an old one.
+#[test]
+fn k4_l7_creators_do_not_wait_for_each_other() {
+    let (first, second) = (stale(), stale());
+    let create = |own: &Value, other: &Value| {
+        let made = own.get_or_create(|| {
+            until(|| first.is_creating() && second.is_creating());
+            *other.access().soft_timeout(Duration::MAX).or_create(|| unreachable!()) + 10
+        });
+        *made
+    };
+    let (one, other) = thread::scope(|threads| {
+        let other = threads.spawn(|| create(&second, &first));
+        (create(&first, &second), other.join().unwrap())
+    });
+    // Whichever asked last was told, and went on with the old one; the first has waited for that.
+    assert!([(11, 21), (21, 11), (11, 11)].contains(&(one, other)), "{one}, {other}");
+}
+
+#[test]
+fn k4_a_future_that_is_dropped_leaves_the_queue() {
+    let cached = stale();
+    let (woken, mut creating) = (Arc::<Woken>::default(), Box::pin(cached.get_or_create_async(std::future::pending)));
+    assert!(poll(&mut creating, &woken).is_pending());
+    let mut waits = Box::pin(cached.access_async().soft_timeout(LONG).or_create(async || unreachable!()));
+    assert!(drive(&mut waits, &woken).is_pending());
+    assert_eq!(cached.waiting(), 1);
+    drop(waits);
+    assert_eq!(cached.waiting(), 0);
+}
+
+// --- elected, and another creates
+
+#[test]
+fn k4_one_that_hands_its_creation_over_waits_for_it() {
+    let cached = stale();
+    let got = Cached::kept(&cached).soft_timeout(LONG).in_background(&ThreadPerJob).or_create(|| 2);
+    assert_eq!(told(&got), (2, Outcome::Waited));
+    // By a runner that has run it before it returns.
+    cached.mark_stale();
+    let at_once = |job: Job| job();
+    let got = Cached::kept(&cached).soft_timeout(LONG).in_background(&at_once).or_create(|| 3);
+    assert_eq!(*got, 3);
+    // By one that loses it.
+    cached.mark_stale();
+    let loses = |job: Job| drop(job);
+    let got = Cached::kept(&cached).soft_timeout(LONG).in_background(&loses).or_create(|| 4);
+    assert_eq!(told(&got), (3, Outcome::Stale));
+    // By one that takes longer than that.
+    let jobs = Mutex::new(Vec::new());
+    let late = |job: Job| jobs.lock().unwrap().push(job);
+    let got = Cached::kept(&cached).soft_timeout(SHORT).in_background(&late).or_create(|| 5);
+    assert_eq!(told(&got), (3, Outcome::Stale));
+    jobs.lock().unwrap().pop().unwrap()();
+    assert_eq!(*cached.peek().unwrap(), 5);
+    // By one whose creator fails.
+    cached.mark_stale();
+    let got =
+        Cached::kept(&cached).soft_timeout(LONG).in_background(&ThreadPerJob).or_try_create(|| Err::<u64, _>("down"));
+    assert_eq!(got.map(|guard| told(&guard)), Ok((5, Outcome::Stale)));
+    // The same without a pause.
+    let cached: Arc<Value> = Arc::new(Cached::with_clock(MINUTE, Arc::default()));
+    cached.set(1);
+    cached.mark_stale();
+    let fails = || Err::<u64, _>("down");
+    let got = Cached::kept(&cached).soft_timeout(LONG).in_background(&ThreadPerJob).or_try_create(fails);
+    assert_eq!(got.map(|guard| told(&guard)), Ok((1, Outcome::Stale)));
+    let lock = Arc::new(Dogpile::never_expires());
+    assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+    lock.mark_stale();
+    let access = Dogpile::kept(&lock).soft_timeout(LONG).in_background(&ThreadPerJob);
+    assert_eq!(access.or_try_create(|| Err("down")), Ok(Outcome::Stale));
+}
+
+type Tasks = Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>>;
+
+#[test]
+fn k4_one_that_spawns_waits_for_its_task() {
+    let cached = stale();
+    let tasks = Tasks::default();
+    let spawner = |task: Task| tasks.lock().unwrap().push(task);
+    let woken = Arc::<Woken>::default();
+    let mut got = Box::pin(Cached::kept_async(&cached).soft_timeout(LONG).spawned_by(&spawner).or_create(async || 2));
+    assert!(drive(&mut got, &woken).is_pending());
+    assert!(poll(&mut tasks.lock().unwrap().pop().unwrap(), &woken).is_ready());
+    let Poll::Ready(got) = poll(&mut got, &woken) else { panic!("it is there") };
+    assert_eq!(told(&got.unwrap()), (2, Outcome::Waited));
+
+    cached.mark_stale();
+    let access = Cached::kept_async(&cached).soft_timeout(SHORT);
+    let got = block_on(access.spawned_by(&spawner).or_try_create(async || Ok::<_, &str>(3)));
+    assert_eq!(got.map(|guard| told(&guard)), Ok((2, Outcome::Stale)));
+    assert!(poll(&mut tasks.lock().unwrap().pop().unwrap(), &woken).is_ready());
+    assert_eq!(*cached.peek().unwrap(), 3);
+}
+
+// --- the locks without a value
+
+#[test]
+fn k4_lock_mode_and_getters() {
+    let lock = Arc::new(Dogpile::never_expires());
+    assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
+    let stored = Mutex::new(1);
+    let get = || Some(*stored.lock().unwrap());
+    let with_a_creation = |waiters: usize, run: &(dyn Fn() + Sync)| {
+        lock.mark_stale();
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                lock.acquire_or_create(|| {
+                    until(|| lock.waiting() == waiters);
+                    *stored.lock().unwrap() += 1;
+                })
+            });
+            until(|| lock.is_creating());
+            run();
+        });
+    };
+    with_a_creation(2, &|| {
+        thread::scope(|threads| {
+            let task = || block_on(lock.access_async().soft_timeout(LONG).or_create(async || unreachable!()));
+            let task = threads.spawn(task);
+            assert_eq!(lock.access().soft_timeout(LONG).or_create(|| unreachable!()), Outcome::Waited);
+            assert_eq!(task.join().unwrap(), Outcome::Waited);
+        });
+    });
+    with_a_creation(1, &|| {
+        assert_eq!(lock.fetch(get).soft_timeout(LONG).or_create(|| unreachable!()), 3);
+    });
+    with_a_creation(1, &|| {
+        let task = lock.access_async().fetch(async || get()).soft_timeout(LONG).or_create(async || unreachable!());
+        assert_eq!(block_on(task), 4);
+    });
+    // In vain.
+    lock.mark_stale();
+    let Turn::Create(creation) = lock.acquire() else { panic!("it is not elected") };
+    assert_eq!(lock.fetch(get).soft_timeout(Duration::ZERO).or_create(|| unreachable!()), 4);
+    assert_eq!(lock.access().soft_timeout(SHORT).or_create(|| unreachable!()), Outcome::Stale);
+    assert!(matches!(lock.access().soft_timeout(SHORT).turn(), Turn::Stale));
+    creation.finish();
+
+    lock.mark_stale();
+    let got = Dogpile::kept(&lock).soft_timeout(LONG).in_background(&ThreadPerJob).or_create(|| ());
+    assert_eq!(got, Outcome::Waited);
+    lock.mark_stale();
+    let stored = Arc::new(Mutex::new(5));
+    let (get, made) = (Arc::clone(&stored), Arc::clone(&stored));
+    let access = Dogpile::kept(&lock).fetch(|| Some(*get.lock().unwrap())).soft_timeout(LONG);
+    let got = access.in_background(&ThreadPerJob).or_create(move || {
+        *made.lock().unwrap() = 6;
+        6
+    });
+    assert_eq!(got, 6);
+    let lost = lock.fetch(|| None).soft_timeout(LONG).or_try_create(|| Err::<u64, _>("down"));
+    assert_eq!(lost, Err(CreateError::Failed("down")));
+}
+
+/// One that waits keeps no writer out.
+#[test]
+fn k4_under_readers() {
+    let lock = Arc::new(SyncReaderDogpile::never_expires());
+    drop(lock.acquire_or_create(|| ()));
+    let stored = Mutex::new(1);
+    let get = || Some(*stored.lock().unwrap());
+    let with_a_creation = |waiters: usize, run: &(dyn Fn() + Sync)| {
+        lock.mark_stale();
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                let _reading = lock.access().or_create_with(|creation| {
+                    until(|| lock.waiting() == waiters);
+                    let _alone = creation.write_lock().unwrap();
+                    *stored.lock().unwrap() += 1;
+                });
+            });
+            until(|| lock.is_creating());
+            run();
+        });
+    };
+    with_a_creation(2, &|| {
+        thread::scope(|threads| {
+            let task = || {
+                let access = SyncReaderDogpile::kept_async(&lock).soft_timeout(LONG);
+                *block_on(access.or_create(async || unreachable!()))
+            };
+            let task = threads.spawn(task);
+            assert_eq!(*lock.access().soft_timeout(LONG).or_create(|| unreachable!()), Outcome::Waited);
+            assert_eq!(task.join().unwrap(), Outcome::Waited);
+        });
+    });
+    with_a_creation(1, &|| {
+        assert_eq!(*lock.fetch(get).soft_timeout(LONG).or_create(|| unreachable!()), 3);
+    });
+    lock.mark_stale();
+    let access = SyncReaderDogpile::kept(&lock).soft_timeout(LONG);
+    let got = access.in_background(&ThreadPerJob).or_create_with(|creation| drop(creation.write_lock().unwrap()));
+    assert_eq!(*got, Outcome::Waited);
+}
