@@ -329,13 +329,13 @@ impl<K, S, W: Waits> Access<K, S, W> {
     /// So a page has the new value if that takes a tenth of a second, and the old one if it takes ten seconds. The
     /// creation goes on in any case. If another access's creation fails, this one takes part anew: it may be elected, or
     /// in a [pause](crate::PolicyBuilder::retry_after) goes on with the old value. If it has handed its own over, and that
-    /// fails, it goes on with the old value. What it has waited for is [`Outcome::Waited`](crate::Outcome::Waited). While a creator waits for the value that it
-    /// makes itself, or in a circle of creators, the old value is given at once.
+    /// fails, it goes on with the old value. What it has waited for is [`Outcome::Waited`](crate::Outcome::Waited). While
+    /// a creator waits for the value that it makes itself, or in a circle of creators, the old value is given at once.
     ///
     /// The soft time-out is real time, as `timeout` is. Zero does not wait, and `Duration::MAX` waits without an end, if
     /// `timeout` does not end it; that also ends with the old value. Under readers no reader is in while the access
-    /// waits; a getter is asked after that. (Under readers, and by a getter, an access that has handed its creation over
-    /// goes on at once: the creation may wait for the reader that has the old value.) An access that is made
+    /// waits; a getter is asked after that. (Under readers an access that has handed its creation over goes on at once:
+    /// the creation may wait for the reader that has the old value, or clear it.) An access that is made
     /// [`anew`](Self::anew), or that asks for a [newer](Self::renew_if) value, has no old value that will do, and does not
     /// mind this.
     ///
@@ -443,8 +443,12 @@ impl<K, S, W: Waits> Access<K, S, W> {
     ///
     /// The error is shared between accesses that both have this step, and whose errors are of one type; other waiters
     /// are elected as ever. An access that waited since before an invalidation, while the creation began after it, is
-    /// told as well; not so one that came after an invalidation, of a creation that began before. A panic is not shared,
-    /// nor is what a getter fails with.
+    /// told as well; not so one that came after an invalidation, of a creation that began before. Nor is one told that
+    /// waits though it has an old value, by a [soft time-out](Self::soft_timeout), or for its own
+    /// [task](crate::Spawner). A panic is not shared, nor is what a getter fails with.
+    ///
+    /// A value too old to be served may [cover](crate::PolicyBuilder::max_stale_on_error) a failure: the access that has
+    /// created gives that, and those that have waited for it fail with the error.
     ///
     /// ```
     /// use dogpile::{Cached, CreateError};

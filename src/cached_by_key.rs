@@ -235,6 +235,16 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     }
 
     const_fn! {
+        /// Has the lock of each key tell its [`Observer`](crate::Observer) which key it is of, as text. As
+        /// [`Registry::named_by`].
+        #[must_use]
+        pub const fn named_by(mut self, name: fn(&K) -> String) -> Self {
+            self.locks.be_named_by(name);
+            self
+        }
+    }
+
+    const_fn! {
         /// Has a result live as long as `lifetime` derives from the result, if it does; else as long as all others.
         ///
         /// The function is asked whenever a result is made, and whenever the store brings one: the store need not keep

@@ -92,8 +92,9 @@
 //! - *Nobody is elected for having waited (L3).* A waiter that is served is taken out of the queue by whoever serves
 //!   it. So to be called it must not have been served: no creation since it queued has finished that it could have
 //!   used.
-//! - *A failure is shared once.* Who is told of a pause, or of the error, stays in its place until it looks; if a newcomer's creation has
-//!   served it by then, it has a value instead.
+//! - *A failure is shared once.* Who is told of a pause, or of the error, stays in its place until it looks; if a
+//!   newcomer's creation has served it by then, it has a value instead. Of two errors it is told the first: to put the
+//!   second in its place would drop that under the mutex (C22).
 //! - *A set value stays (C6).* Set moves the generation as an invalidation does, so a creation from before it does not
 //!   publish; it serves everybody as a finish does, since nobody who waits could want a newer value.
 //! - *No value is missed by a watcher (C16).* A watcher looks whether there is what it waits for, and is added if not,
@@ -281,7 +282,8 @@ impl Election {
     const_fn! {
         /// There is a policy. Before anybody is elected.
         pub const fn be_ruled(&mut self) {
-            self.state = AtomicU64::new(RULED);
+            let word = std::mem::replace(&mut self.state, AtomicU64::new(0)).into_inner();
+            self.state = AtomicU64::new(word | RULED);
         }
     }
 

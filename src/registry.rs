@@ -375,15 +375,22 @@ impl<K, L, F> Registry<K, L, F> {
         /// ```
         #[must_use]
         pub const fn named_by(mut self, name: fn(&K) -> String) -> Self {
-            self.named_by = Some(name);
+            self.be_named_by(name);
             self
         }
     }
 
-    /// With the policy and the bounds of another.
-    pub(crate) fn ruled_as<J, M, G>(mut self, other: Registry<J, M, G>) -> Self {
+    const_fn! {
+        /// The same, in place.
+        pub(crate) const fn be_named_by(&mut self, name: fn(&K) -> String) {
+            self.named_by = Some(name);
+        }
+    }
+
+    /// With the policy, the bounds and the names of another.
+    pub(crate) fn ruled_as<M, G>(mut self, other: Registry<K, M, G>) -> Self {
         self.root = self.root.bounded_as(&other.root);
-        self.rules = other.rules;
+        (self.rules, self.named_by) = (other.rules, other.named_by);
         self
     }
 

@@ -92,7 +92,7 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// |---|---|
 /// | creates | gives its value |
 /// | fails | gives its error |
-/// | is dropped before it is polled, or is not polled in [time](crate::PolicyBuilder::creation_timeout) | has its creator back, and runs the creator itself when the access is elected; if the access is dropped then, that creation is given up |
+/// | is dropped before it is polled, or is not polled in [time](crate::PolicyBuilder::creation_timeout) | has its creator back, and runs the creator itself when the access is elected (one that asks for a [newer](crate::Access::renew_if) value does not within the [interval](crate::PolicyBuilder::renew_interval): the renewal was its own); if the access is dropped then, that creation is given up |
 /// | panics, is dropped half-way, or takes longer than its [time](crate::PolicyBuilder::creation_timeout) | is [`Lost`](CreateError::Lost), at the turn of the access |
 /// | ends while the creator's [`Shared`](crate::Shared) is still held | is `Lost`, at the turn of the access |
 ///
@@ -344,8 +344,7 @@ impl<C: Clock> Dogpile<C> {
                 if its_turn {
                     return Ok(Err(CreateError::Lost));
                 }
-                let nap = if waiter.is_alone() { Nap::UntilOverdue } else { Nap::UntilLongOverdue };
-                return Err(self.nap(nap, &mut reminder, waker, timer));
+                return Err(self.nap(Nap::of(&waiter), &mut reminder, waker, timer));
             }
         };
         TASK.until(Deadline::never(), poll).await.expect("it waits without an end")

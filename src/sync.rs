@@ -231,7 +231,7 @@ mod imp {
         }
 
         /// The moment, if it ever comes.
-        pub(super) fn at(self) -> Option<Instant> {
+        pub(crate) fn at(self) -> Option<Instant> {
             self.0
         }
 

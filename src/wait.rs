@@ -83,6 +83,7 @@ pub struct Wait {
     is_task: bool,
     wants: Wants,
     soft: Option<Duration>,
+    soft_deadline: OnceLock<Deadline>,
     /// The type of the errors that the access shares, if it does.
     shares: Option<TypeId>,
     /// What the creation has failed with that the access has waited for, if it shares that.
@@ -164,6 +165,7 @@ impl Wait {
             is_task,
             wants: Wants::Any,
             soft: None,
+            soft_deadline: OnceLock::new(),
             shares: None,
             failed: OnceLock::new(),
         }
@@ -217,7 +219,8 @@ impl Wait {
 
     /// The deadline for a wait of an access that has an old value to go on with.
     pub(crate) fn begin_softly(&self) -> Option<Deadline> {
-        let soft = Deadline::after(self.soft?);
+        let soft = self.soft?;
+        let soft = *self.soft_deadline.get_or_init(|| Deadline::after(soft));
         Some(self.begin()?.sooner(soft))
     }
 
@@ -307,6 +310,17 @@ mod tests {
         for (wait, hears) in [(&forever, true), (&endless, false), (&TASK, true), (&INFALLIBLE_TASK, false)] {
             let at_once = wait.at_once();
             assert!(at_once.begin().is_none() && at_once.hears_of_pauses() == hears);
+        }
+    }
+
+    /// L10: the access waits that long at the most, however often.
+    #[test]
+    fn l10_a_soft_timeout_is_counted_once() {
+        let of_a_task = Wait::with(FOREVER, true).wanting(Wants::Any, Some(Duration::from_secs(60)));
+        let of_a_thread = Wait::new(FOREVER).wanting(Wants::Any, Some(Duration::from_secs(60)));
+        for wait in [of_a_task, of_a_thread] {
+            let at = wait.begin_softly().unwrap().at();
+            assert_eq!(wait.begin_softly().unwrap().at(), at);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How many locks a registry keeps that nobody holds.
 
 use dogpile::{
-    Backoff, Cached, CachedByKey, Closures, CreateError, Dogpile, ManualClock, Policy, Registry, Stamped, Turn,
+    Backoff, Cached, CachedByKey, Closures, CreateError, Dogpile, Held, ManualClock, Policy, Registry, Stamped, Turn,
     cached_by_key,
 };
 use std::collections::HashSet;
@@ -35,7 +35,7 @@ fn same(one: &Lock, other: &Lock) -> bool {
 
 /// The keys that are there.
 fn keys<F>(locks: &Registry<u64, Lock, F>) -> Vec<u64> {
-    let mut keys: Vec<_> = locks.iter().map(|held| *dogpile::Held::key(&held)).collect();
+    let mut keys: Vec<_> = locks.iter().map(|held| *Held::key(&held)).collect();
     keys.sort_unstable();
     keys
 }
@@ -97,6 +97,19 @@ fn k5_what_is_idle_has_a_bound_and_what_was_used_last_stays() {
 }
 
 #[test]
+fn k5_what_is_used_while_somebody_else_looks_at_it_was_used_last() {
+    let (locks, _) = manual();
+    let locks = locks.keep_idle(HOUR).at_most_idle(2);
+    drop(locks.get(&1));
+    drop(locks.get(&2));
+    let looking = locks.iter().find(|held| *Held::key(held) == 1).unwrap();
+    drop(locks.get(&1));
+    drop(looking);
+    drop(locks.get(&3));
+    assert_eq!(keys(&locks), [1, 3]);
+}
+
+#[test]
 fn k5_values_have_the_same_bound() {
     let clock = Arc::new(ManualClock::new());
     let maker = |_: &u64| Cached::<u64, _>::with_clock(MINUTE, Arc::clone(&clock));
@@ -154,7 +167,7 @@ fn k5_a_pause_too_many_is_forgotten_and_what_else_is_kept_stays() {
         fail(&locks.get(&key));
     }
     assert_eq!(locks.len(), 10, "each is kept for a minute");
-    assert!((0..10).all(|key| locks.iter().any(|held| *dogpile::Held::key(&held) == key)));
+    assert!((0..10).all(|key| locks.iter().any(|held| *Held::key(&held) == key)));
     clock.advance(MINUTE);
     assert_eq!((locks.sweep(), keys(&locks)), (7, vec![7, 8, 9]));
     clock.advance(HOUR);

@@ -55,6 +55,30 @@ pub enum Known {
     AskForOld,
 }
 
+/// What has become of an access before it asks the getter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// Nothing yet, or nothing that it could go by.
+    Nothing,
+    /// It has waited for just the value that is there now, or was, and takes that whatever happened to it since (L3).
+    Served,
+    /// It has waited, and nobody has created: it asks once more, unless what there may be to find was invalidated.
+    Waited,
+    /// It came for a newer value, too soon: an old one has to do, if it is not too old.
+    TooSoon,
+}
+
+impl Before {
+    /// Whether the access takes what the getter has brought.
+    fn is_met_by(self, judge: impl FnOnce() -> Sight) -> bool {
+        match self {
+            Self::Nothing | Self::Waited => false,
+            Self::Served => true,
+            Self::TooSoon => judge() != Sight::Missing,
+        }
+    }
+}
+
 impl<V> Age<V> for ByLock {
     type Made = V;
 
@@ -425,25 +449,24 @@ where
             if self.guards.is_nested() {
                 return Ok(Fetched::Value(self.read_on().await?));
             }
-            let (mut served, mut again) = (false, false);
-            let (mut old, mut soft) = (None, self.wait.wait().is_soft());
+            let (mut before, mut old, mut soft) = (Before::Nothing, None, self.wait.wait().is_soft());
             if self.wait.wait().wants() != Wants::Any {
                 match apart!(self.wait.wait(), self.another())? {
                     Another::Elected(born, need) => {
                         return Ok(Fetched::Create(ToCreate { creation: elected(born), need, old }));
                     }
-                    // It is in the store, or was; or what is there has to do.
-                    Another::Created | Another::Served | Another::TooSoon => served = true,
+                    // It is in the store, or was.
+                    Another::Created | Another::Served => before = Before::Served,
+                    Another::TooSoon => before = Before::TooSoon,
                     Another::AsAny => {}
                 }
             }
             loop {
                 let seen = self.lock().election().look();
                 let known = match self.known(seen) {
-                    // Who was served has waited for just this value, and takes it whatever happened to it since (L3).
-                    _ if served => Known::Ask,
-                    // Who has waited asks once more, unless what there may be to find was invalidated.
-                    Known::Need(Need::Due | Need::Stale) if again => Known::Ask,
+                    _ if before == Before::Served => Known::Ask,
+                    Known::Need(Need::Due | Need::Stale) if before != Before::Nothing => Known::Ask,
+                    Known::AskForOld if before == Before::TooSoon => Known::Ask,
                     known => known,
                 };
                 let need = match known {
@@ -455,7 +478,7 @@ where
                         old = None;
                         let found = self.get().await;
                         match found? {
-                            Some(got) if served => return Ok(Fetched::Value(got)),
+                            Some(got) if before.is_met_by(|| self.judge(&got)) => return Ok(Fetched::Value(got)),
                             Some(got) => match self.judge(&got) {
                                 sight @ Sight::Fresh => {
                                     self.lock().tell_of(known, sight);
@@ -475,7 +498,7 @@ where
                         }
                     }
                 };
-                (served, again) = (false, false);
+                before = Before::Nothing;
                 if need == Need::Missing {
                     old = None;
                 }
@@ -500,13 +523,15 @@ where
                             }
                         }
                     }
-                    Settled::Served => served = true,
-                    Settled::LookAgain => again = true,
+                    Settled::Served => before = Before::Served,
+                    Settled::LookAgain => before = Before::Waited,
                     // Somebody else creates: a new value is worth a wait, for a while.
                     Settled::CarryOn if soft && need == Need::Stale && self.calls < CALLS => {
                         (soft, old) = (false, None);
                         let (lock, wait) = (self.lock(), self.wait.wait());
-                        served = apart!(wait, lock.wait_softly(seen.generation(), wait)) == Softly::Served;
+                        if apart!(wait, lock.wait_softly(seen.generation(), wait)) == Softly::Served {
+                            before = Before::Served;
+                        }
                     }
                     // Somebody else creates: an old value is good enough.
                     Settled::CarryOn => {

@@ -126,7 +126,12 @@ fn settle_another<G: Guards>(guards: &G, wait: &Wait) -> impl Future<Output = Re
             Another::Served => Outcome::Waited,
             Another::TooSoon => Outcome::TooSoon,
         };
-        Ok(Settles::In(outcome, guards.enter(wait).await?))
+        let pass = guards.enter(wait).await?;
+        // Whoever held the write lock meanwhile may have cleared the resource.
+        if outcome != Outcome::Waited && !lock.has_own_value() {
+            return Ok(Settles::AsAny);
+        }
+        Ok(Settles::In(outcome, pass))
     }
 }
 
@@ -161,7 +166,8 @@ pub(crate) fn create<G: Guards, N, E: Cause, R: Future<Output = Result<(), Creat
 }
 
 /// What an access meets that has handed its creation over, of that birth: the old value, unless the new one comes within
-/// its soft time-out.
+/// its soft time-out. (A reader does not wait for that: meanwhile the old one could be cleared, and its own creation is
+/// no longer here.)
 pub(crate) fn go_on<G: Guards>(
     guards: &G,
     wait: &Wait,
@@ -171,7 +177,7 @@ pub(crate) fn go_on<G: Guards>(
 ) -> impl Future<Output = Result<G::Got<Outcome>, Refusal>> {
     async move {
         let lock = guards.lock().dogpile();
-        if need != Need::Stale || !wait.is_soft() {
+        if need != Need::Stale || !wait.is_soft() || needs_drop::<G::Pass>() {
             return Ok(G::give(lock.goes_on(need), pass));
         }
         drop(pass);

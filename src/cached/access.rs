@@ -164,7 +164,7 @@ impl<T, C: Clock> Cached<T, C> {
                     Sight::Missing => Need::Missing,
                 };
                 // An access that finds no value may wait for one. Before it queues: see `tray`.
-                let tray = (need == Need::Missing).then(|| self.trays.share());
+                let tray = (need == Need::Missing || soft).then(|| self.trays.share());
                 let settled = self.dogpile.settle(seen, need, wait).await;
                 let got = match settled? {
                     Settled::Elected { born, .. } => {
@@ -177,7 +177,7 @@ impl<T, C: Clock> Cached<T, C> {
                     Settled::CarryOn if soft && need == Need::Stale => {
                         soft = false;
                         match apart!(wait, self.dogpile.wait_softly(seen.generation(), wait)) {
-                            Softly::Served => CachedGuard::of(self.cell.load(), Outcome::Waited),
+                            Softly::Served => tray.and_then(|tray| Self::served(&tray)),
                             Softly::GoOn | Softly::LookAgain => None,
                         }
                     }

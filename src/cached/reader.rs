@@ -14,8 +14,8 @@
 //! | a reader | holds | the next access, if the value is fresh |
 //! |---|---|---|
 //! | new, or released | nothing | takes a share of what is in the cell |
-//! | holds what is in the cell | one value | is a hit |
-//! | holds what is not there (any more, or ever) | one value | takes a share of what is in the cell, and lets go of its own |
+//! | holds what is in the cell | that value | is a hit |
+//! | holds what is not there (any more, or ever) | that value, and what was in the cell when it was given | takes a share of what is in the cell, and lets go of its own |
 //!
 //! A value that is held and not in the cell has been replaced or invalidated since, or was superseded before it was
 //! finished, and is its caller's alone. A value that is not fresh is not looked at here: the reader makes the access of
@@ -262,9 +262,11 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
     /// Gives the value by an access of any kind, which is made unless the value is fresh.
     ///
     /// The `access` is handed the [`Cached`], and returns what its last call gives: a guard, or an `Option` or a
-    /// `Result` of one. The reader gives the same with a reference in place of the guard. So every step that the
-    /// `Cached` has is one of the reader, too: a time-out, a creator that is handed its [`Renewal`](crate::Renewal), a
-    /// creation in the background. (Of a [`CachedFn`](crate::CachedFn) the closure calls the function.)
+    /// `Result` of one. The reader gives the same with a reference in place of the guard. So every step of an
+    /// access that a fresh value will do for is one of the reader, too: a time-out, a creator that is handed its
+    /// [`Renewal`](crate::Renewal), a creation in the background. One that wants the value
+    /// [anew](crate::Access::anew), or [newer](crate::Access::renew_if), is made of the `Cached` itself; the reader's
+    /// next hit gives what comes of it. (Of a [`CachedFn`](crate::CachedFn) the closure calls the function.)
     ///
     /// Blocks as that access does, and never if the value is fresh.
     ///

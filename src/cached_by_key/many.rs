@@ -46,7 +46,8 @@
 //! | the batch returns an error, or a wrong count, or panics | fail | there are none | ends with that; unless each key has an old value, and the policy [serves](crate::OnError::ServeStale) it |
 //! | the batch has none of a key | it is given up | are stored | goes on, without a value for that key |
 //! | the store does not take a key | it fails | are stored | ends with that error, once they are |
-//! | the time is out, or it would deadlock | - | there are none | ends with that error |
+//! | the time is out | - | there are none | ends with that error |
+//! | it would wait for itself: `batch` asks for a key that its own call creates | - | are given up | ends with that error |
 //! | its task is dropped | are given up | | |
 
 mod brings;
@@ -89,7 +90,8 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     /// result.
     ///
     /// Each result is stored by itself. If a key cannot be had, the call fails, with the first error that it meets;
-    /// what else it was elected for is stored all the same, unless `batch` has failed or the store could not be asked.
+    /// what else it was elected for is stored all the same, unless `batch` has failed, the store could not be asked, or
+    /// the call would [deadlock](crate::CreateError::WouldDeadlock).
     /// A key for which `batch` has `None` is no error, and nothing is kept of it: to have it asked for less often, make
     /// an `Option` the result itself, and have it [live shorter](Self::expires_after_by).
     ///
@@ -144,8 +146,9 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     /// ```
     /// # use dogpile::{Closures, Stamped, cached_by_key};
     /// # use std::time::Duration;
-    /// # async fn select(ids: Vec<u64>) -> std::io::Result<Vec<u64>> { Ok(ids.into_iter().map(|id| id * id).collect())
-    /// }
+    /// # async fn select(ids: Vec<u64>) -> std::io::Result<Vec<u64>> {
+    /// #     Ok(ids.into_iter().map(|id| id * id).collect())
+    /// # }
     /// # let nothing = Closures {
     /// #     get: async |_: &u64| Ok::<_, std::io::Error>(None),
     /// #     set: async |_: &u64, _: &Stamped<u64>| (),

@@ -194,6 +194,9 @@ impl<C: Clock> Dogpile<C> {
             let mut reminder = self.reminder();
             let poll = |waker: &Waker| {
                 let timer = self.timer();
+                if need == Need::Newer && self.is_overdue_too_soon() {
+                    return Ok(Verdict::LookAgain);
+                }
                 match waiter.poll(waker, timer) {
                     Poll::Ready(verdict) => Ok(verdict),
                     Poll::Pending => {
@@ -265,7 +268,8 @@ impl<C: Clock> Dogpile<C> {
                 if !seen.generation().is_still(than) || is_missing(seen) {
                     return Ok(Another::AsAny);
                 }
-                if !seen.is_creating() && self.renewed_too_lately(self.clock.now()) {
+                if !self.is_closed_now(seen) && self.renewed_too_lately(self.clock.now()) {
+                    // Neither does it declare a renewal dead that it would not take the place of.
                     return Ok(Another::TooSoon);
                 }
                 match self.settle(seen, Need::Newer, wait).await {
@@ -274,7 +278,6 @@ impl<C: Clock> Dogpile<C> {
                     {
                         // Another was elected since, and has failed. Those who wait are told by looking.
                         self.stand_down(born);
-                        return Ok(Another::TooSoon);
                     }
                     Ok(Settled::Elected { born, .. }) => {
                         self.note_renewed(born.started);
@@ -282,11 +285,22 @@ impl<C: Clock> Dogpile<C> {
                     }
                     Ok(Settled::Served) => return Ok(Another::Served),
                     Ok(Settled::CarryOn | Settled::Moved | Settled::LookAgain) => {}
-                    Err(Refusal(AcquireError::Paused { .. })) => return Ok(Another::TooSoon),
+                    Err(Refusal(AcquireError::Paused { .. })) => {
+                        // It may have waited, and the value may be gone meanwhile.
+                        let now = self.election.look();
+                        let is_old = now.generation().is_still(than) && !is_missing(now);
+                        return Ok(if is_old { Another::TooSoon } else { Another::AsAny });
+                    }
                     Err(refusal) => return Err(refusal),
                 }
             }
         }
+    }
+
+    /// Whether a creation runs that one who waits for a newer value could take the place of, were it not too soon.
+    fn is_overdue_too_soon(&self) -> bool {
+        let now = self.election.look();
+        now.is_creating() && !self.is_closed_now(now) && self.renewed_too_lately(self.clock.now())
     }
 
     /// Waits for the creation that runs, for an access that would go on with an old value, as long as its soft time-out
@@ -303,16 +317,22 @@ impl<C: Clock> Dogpile<C> {
             let Some(deadline) = wait.begin_softly() else { return Softly::GoOn };
             let mut queued = Queued { of: self, since: self.clock.now(), waits: false };
             let mut waiter = self.election.wait_without_creator().blocking(!wait.is_of_a_task());
-            let poll = |waker: &Waker| match waiter.poll(waker, None) {
-                Poll::Ready(Verdict::Served) => Ok(Softly::Served),
-                Poll::Ready(Verdict::Paused(_) | Verdict::WouldDeadlock(_)) => Ok(Softly::GoOn),
-                Poll::Ready(_) => Ok(Softly::LookAgain),
-                // That creation had ended before this could queue.
-                Poll::Pending if !self.election.look().generation().is_still(seen) => Ok(Softly::LookAgain),
-                Poll::Pending => {
-                    queued.waits = true;
+            let mut reminder = self.reminder();
+            let poll = |waker: &Waker| {
+                let timer = self.timer();
+                match waiter.poll(waker, timer) {
+                    Poll::Ready(Verdict::Served) => Ok(Softly::Served),
+                    Poll::Ready(Verdict::Paused(_) | Verdict::WouldDeadlock(_)) => Ok(Softly::GoOn),
+                    Poll::Ready(_) => Ok(Softly::LookAgain),
+                    // That creation had ended before this could queue.
+                    Poll::Pending if !self.election.look().generation().is_still(seen) => Ok(Softly::LookAgain),
                     // (A task has no other deadline.)
-                    if deadline.has_passed() { Ok(Softly::GoOn) } else { Err(Some(deadline)) }
+                    Poll::Pending if deadline.has_passed() => Ok(Softly::GoOn),
+                    Poll::Pending => {
+                        queued.waits = true;
+                        let nap = self.nap(Nap::of(&waiter), &mut reminder, waker, timer);
+                        Err(Some(nap.map_or(deadline, |nap| nap.sooner(deadline))))
+                    }
                 }
             };
             wait.until(deadline, poll).await.unwrap_or(Softly::GoOn)

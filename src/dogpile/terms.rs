@@ -8,7 +8,7 @@
 
 use super::{Dogpile, Status};
 use crate::clock::{Clock, nanoseconds};
-use crate::election::{Birth, Failed, Pause, Pausing, State, Timer};
+use crate::election::{Birth, Failed, Pause, Pausing, State, Timer, Waiter};
 use crate::error::{AcquireError, Refusal};
 use crate::failure::Hints;
 use crate::lock::ruled;
@@ -327,6 +327,13 @@ pub(crate) enum Nap {
     UntilOverdue,
     /// Until it is for as long again: until then others may take its place.
     UntilLongOverdue,
+}
+
+impl Nap {
+    /// Of one that cannot create, as of its last poll.
+    pub(crate) fn of(waiter: &Waiter<'_>) -> Self {
+        if waiter.is_alone() { Self::UntilOverdue } else { Self::UntilLongOverdue }
+    }
 }
 
 /// What a wait has asked its clock for, as long as it waits.

@@ -190,7 +190,9 @@ impl Book {
     /// stay in their places until they look.
     pub(super) fn tell_of_failure(&mut self, born: Generation, error: &SharedError) -> Vec<Sleeper> {
         let shared = (*error.0).type_id();
-        let hears = |waiting: &&mut Waiting| waiting.role.shares == Some(shared) && waiting.since <= born;
+        let hears = |waiting: &&mut Waiting| {
+            waiting.role.shares == Some(shared) && waiting.since <= born && waiting.failed.is_none()
+        };
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut().filter(hears));
         let told = self.accesses.values_mut().filter(hears).map(|waiting| {
             waiting.failed = Some(error.clone());

@@ -78,12 +78,12 @@ impl Bounds {
         }
     }
 
-    /// Whether entries of that kind are placed.
-    /// Before anything is counted.
+    /// The bounds are those of the other. Before anything is counted.
     pub(super) fn be_those_of(&mut self, other: &Self) {
         self.at_most = other.at_most;
     }
 
+    /// Whether entries of that kind are placed.
     pub(super) fn places(&self, kind: Kind) -> bool {
         kind == Kind::Paused || self.at_most[kind as usize] != u64::MAX
     }

@@ -149,7 +149,7 @@ pub(super) struct Table<K, L> {
     queue: BTreeMap<(u64, usize), Arc<Entry<K, L>>>,
     /// What is placed, by kind.
     orders: [BTreeMap<u64, Arc<Entry<K, L>>>; 2],
-    /// When the first of them is, so that who finds it too early touches none; `u64::MAX` if there is none.
+    /// When the first in the queue is, so that who finds it too early touches none; `u64::MAX` if there is none.
     earliest: u64,
     /// Which shard is looked after next by one that lets go here.
     pub(super) next_to_visit: usize,
@@ -374,7 +374,7 @@ impl<K, L: Lock> Table<K, L> {
         }
         let Some(until) = idle.max(paused) else { return self.leave(entry, bounds) };
         entry.until.store(idle.unwrap_or(0).max(NOT_AT_ALL), Ordering::Relaxed);
-        self.place_as(if paused > idle { Kind::Paused } else { Kind::Idle }, looking, entry, bounds);
+        self.place_as(if paused > idle { Kind::Paused } else { Kind::Idle }, looking && before != 0, entry, bounds);
         self.queue_by(until.max(1), entry);
         None
     }

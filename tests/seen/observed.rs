@@ -3,8 +3,8 @@
 use crate::traits::Otherwise as _;
 use crate::{Clock, Lock, MINUTE, SECOND, all_that_happens, lock, seen_by, until};
 use dogpile::{
-    AcquireError, Backoff, Cached, CachedGuard, Dogpile, ManualClock, Observer, OnError, Outcome, Policy, Registry,
-    Source, Stamped, SyncReaderDogpile, Turn,
+    AcquireError, Backoff, Cached, CachedGuard, Closures, Dogpile, ManualClock, Observer, OnError, Outcome, Policy,
+    Registry, Source, Stamped, SyncReaderDogpile, Turn, cached_by_key,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -507,6 +507,17 @@ fn k8_an_observer_is_told_the_key_of_a_registrys_lock() {
     let created = held[0].get_or_create_async(async || 2);
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(created);
     assert_eq!(diary.take(), ["- of #1: created in 0ns"]);
+
+    let squares = cached_by_key(
+        MINUTE,
+        |number: &u32| *number,
+        |number: &u32| number * number,
+        Closures { get: |_: &u32| None, set: |_: &u32, _: &Stamped<u32>| (), remove: |_: &u32| () },
+    );
+    // Another clock is no other name.
+    let squares = squares.with_policy(policy).named_by(u32::to_string).with_clock(Arc::clone(&clock));
+    assert_eq!(squares.get(&7).value, 49);
+    assert_eq!(diary.take(), ["pages of 7: created in 0ns"]);
 
     let unnamed = Registry::with_maker(&maker).with_policy(policy);
     unnamed.get(&7).get_or_create(|| 1);

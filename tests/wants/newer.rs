@@ -464,3 +464,160 @@ fn k1_a_renewal_supersedes_nothing() {
     let wanted = |creation: &Creation<'_, Dogpile<Arc<ManualClock>>>| !creation.is_superseded();
     assert!(creation.run(wanted));
 }
+
+static DYING: Policy = Policy::builder().renew_interval(Duration::from_secs(10)).creation_timeout(SECOND).build_const();
+static NOT_STALE: Policy =
+    Policy::builder().renew_interval(Duration::from_secs(3600)).max_stale(Duration::ZERO).build_const();
+
+/// What another renewal comes to that waits for one that fails once the value is gone.
+fn beside_a_failure<R: Send>(lock: &Dogpile, seen: Generation, other: impl FnOnce() -> R + Send) -> R {
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            let fails = lock.access().renew_if(seen).or_try_create(|| {
+                until(|| lock.waiting() == 1);
+                lock.invalidate();
+                Err("down")
+            });
+            fails.unwrap_err();
+        });
+        until(|| lock.is_creating());
+        other()
+    })
+}
+
+/// L6: what has been invalidated while it waited is not the old value to go on with.
+#[test]
+fn k1_l6_a_value_that_is_gone_by_the_end_of_the_wait_is_not_served() {
+    for policy in [&BOUNDED, &PAUSING] {
+        let lock = Dogpile::never_expires().with_policy(policy);
+        lock.acquire_or_create(|| ());
+        let seen = lock.generation();
+        let other = || lock.access().renew_if(seen).or_try_create(|| Ok::<_, &str>(()));
+        let got = beside_a_failure(&lock, seen, other);
+        if policy.retry_after().is_some() {
+            assert!(matches!(got, Err(CreateError::Paused { .. })), "{got:?}");
+        } else {
+            assert_eq!(got, Ok(Outcome::Created));
+        }
+    }
+    let lock = Dogpile::never_expires().with_policy(&BOUNDED);
+    lock.acquire_or_create(|| ());
+    let seen = lock.generation();
+    assert_eq!(beside_a_failure(&lock, seen, || lock.fetch(|| Some(1)).renew_if(seen).or_create(|| 2)), 2);
+}
+
+/// The same of one that has become too old meanwhile.
+#[test]
+fn k1_c21_a_value_that_is_too_old_by_the_end_of_the_wait_is_not_served() {
+    static PAUSING: Policy =
+        Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE)).max_stale(Duration::ZERO).build_const();
+    for policy in [&NOT_STALE, &PAUSING] {
+        let (clock, cached) = one(policy);
+        let seen = seen(&cached);
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                let fails = cached.access().renew_if(seen).or_try_create(|| {
+                    until(|| cached.waiting() == 1);
+                    clock.advance(MINUTE * 2);
+                    Err("down")
+                });
+                fails.unwrap_err();
+            });
+            until(|| cached.is_creating());
+            let got = cached.access().renew_if(seen).or_try_create(|| Ok::<_, &str>(2));
+            match got {
+                Err(CreateError::Paused { .. }) => assert!(policy.retry_after().is_some()),
+                got => assert_eq!(told(&got.unwrap()), (2, Outcome::Created)),
+            }
+        });
+    }
+}
+
+/// A value that brings its time stamp, of which the lock does not know.
+#[test]
+fn k1_c21_a_stamp_that_is_too_old_is_not_served() {
+    let clock = Arc::new(ManualClock::new());
+    let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&NOT_STALE);
+    let stored = Mutex::new(None);
+    let get = || *stored.lock().unwrap();
+    let set = |made: &Stamped<u64>| *stored.lock().unwrap() = Some(*made);
+    let renew = |value| lock.fetch_stamped(get).and_set(set).renew_if(lock.generation()).or_create(|| value).value;
+    assert_eq!(renew(1), 1);
+    assert_eq!(renew(2), 1, "too soon");
+    clock.advance(MINUTE * 2);
+    assert_eq!(renew(3), 3);
+}
+
+#[test]
+fn k1_l6_a_resource_that_was_cleared_before_it_could_be_entered_is_not_served() {
+    let lock = Arc::new(SyncReaderDogpile::never_expires().with_policy(&BOUNDED));
+    drop(lock.acquire_or_create(|| ()));
+    drop(lock.access().renew_if(lock.generation()).or_create(|| ()));
+    let seen = lock.generation();
+    let resource = Mutex::new(Some(1));
+    let renew = async || {
+        let make = async || *resource.lock().unwrap() = Some(2);
+        let got = SyncReaderDogpile::kept_async(&lock).renew_if(seen).or_create(make).await;
+        (*got, *resource.lock().unwrap())
+    };
+    let mut too_soon = Box::pin(renew());
+    let woken = Arc::<Woken>::default();
+    let (writes, alone) = (Barrier::new(2), Barrier::new(2));
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            let _alone = lock.acquire_write_lock();
+            writes.wait();
+            alone.wait();
+            lock.invalidate();
+            *resource.lock().unwrap() = None;
+        });
+        writes.wait();
+        assert!(drive(&mut too_soon, &woken).is_pending(), "it waits for the writer");
+        alone.wait();
+    });
+    assert_eq!(drive(&mut too_soon, &woken), Poll::Ready((Outcome::Created, Some(2))));
+}
+
+/// C11: who comes too soon to renew has nobody declared dead: nobody would take the place.
+#[test]
+fn k1_c11_one_that_comes_too_soon_leaves_an_overdue_renewal_alone() {
+    for waits in [false, true] {
+        let clock = Arc::new(ManualClock::new());
+        let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&DYING);
+        lock.acquire_or_create(|| ());
+        let seen = lock.generation();
+        let Turn::Create(slow) = lock.access().renew_if(seen).turn() else { panic!("nobody else creates") };
+        thread::scope(|threads| {
+            let renew = || lock.access().renew_if(seen).or_create(|| ());
+            if waits {
+                let renews = threads.spawn(renew);
+                until(|| lock.waiting() == 1);
+                clock.advance(SECOND * 2);
+                assert_eq!(renews.join().unwrap(), Outcome::TooSoon);
+            } else {
+                clock.advance(SECOND * 2);
+                assert_eq!(renew(), Outcome::TooSoon);
+            }
+        });
+        assert!(!slow.is_dead());
+        clock.advance(SECOND * 10);
+        thread::scope(|threads| {
+            assert_eq!(
+                threads.spawn(|| lock.access().renew_if(seen).or_create(|| ())).join().unwrap(),
+                Outcome::Created
+            );
+        });
+        assert!(slow.is_dead());
+    }
+}
+
+/// A policy that comes later leaves the generation as it is.
+#[test]
+fn k1_a_lock_that_is_given_its_policy_late_knows_what_was_refused() {
+    let cached = Cached::never_expires();
+    cached.set(1);
+    let refused = CachedGuard::generation(&cached.get_fresh().unwrap());
+    let cached = cached.with_policy(&BOUNDED);
+    assert_eq!(cached.generation(), refused);
+    assert_eq!(told(&cached.access().renew_if(refused).or_create(|| 2)), (2, Outcome::Created));
+}

@@ -4,7 +4,7 @@ use crate::common::until;
 use crate::executor::{Woken, block_on, drive, poll};
 use dogpile::{
     Backoff, Cached, CachedFn, CachedGuard, Closures, CreateError, Dogpile, Failure, ManualClock, Outcome, Policy,
-    Stamped, SyncReaderDogpile, Task, cached_async, cached_by_key,
+    Stamped, SyncReaderDogpile, Task, Turn, cached_async, cached_by_key,
 };
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -359,4 +359,31 @@ fn k7_c4_one_that_was_told_and_goes_keeps_nobody() {
     drop(told);
     let Poll::Ready(guard) = poll(&mut plain, &woken) else { panic!("it is not elected") };
     assert_eq!(*guard, 2);
+}
+
+/// C22: an error that is dropped may ask the lock.
+#[test]
+fn k7_c22_a_second_failure_drops_no_error_under_the_mutex() {
+    static LOCK: Dogpile = Dogpile::never_expires();
+    #[derive(Clone)]
+    struct Asks;
+    impl std::fmt::Display for Asks {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("down")
+        }
+    }
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            _ = LOCK.waiting();
+        }
+    }
+    let woken = Arc::<Woken>::default();
+    let Turn::Create(first) = LOCK.acquire() else { panic!("nobody else creates") };
+    let mut task = Box::pin(LOCK.access_async().share_errors().or_try_create(async || Err::<(), _>(Asks)));
+    assert!(drive(&mut task, &woken).is_pending());
+    drop(first); // the task is called; newcomers are faster
+    for _ in 0..2 {
+        assert!(LOCK.access().share_errors().or_try_create(|| Err::<(), _>(Asks)).is_err());
+    }
+    assert!(matches!(poll(&mut task, &woken), Poll::Ready(Err(CreateError::Failed(_)))));
 }

@@ -343,6 +343,73 @@ fn k4_under_readers() {
     });
     lock.mark_stale();
     let access = SyncReaderDogpile::kept(&lock).soft_timeout(LONG);
+    // One that has handed its creation over reads at once: it could not create again if what it reads were cleared.
     let got = access.in_background(&ThreadPerJob).or_create_with(|creation| drop(creation.write_lock().unwrap()));
-    assert_eq!(*got, Outcome::Waited);
+    assert_eq!(*got, Outcome::Stale);
+}
+
+#[test]
+fn k4_a_failure_of_its_own_creation_in_the_background_is_no_new_value() {
+    let cached = Arc::new(Cached::<u64>::never_expires());
+    cached.set(1);
+    cached.mark_stale();
+    let fails = {
+        let cached = Arc::clone(&cached);
+        move || {
+            until(|| cached.waiting() == 1);
+            Err::<u64, _>("down")
+        }
+    };
+    let got = Cached::kept(&cached).soft_timeout(LONG).in_background(&ThreadPerJob).or_try_create(fails.clone());
+    assert_eq!(told(&got.unwrap()), (1, Outcome::Stale));
+    let spawner = |task: Task| drop(thread::spawn(|| block_on(task)));
+    let access = Cached::kept_async(&cached).soft_timeout(LONG).spawned_by(&spawner);
+    let got = block_on(access.or_try_create(async move || fails())).unwrap();
+    assert_eq!(told(&got), (1, Outcome::Stale));
+
+    let lock = Arc::new(Dogpile::never_expires());
+    lock.acquire_or_create(|| ());
+    lock.mark_stale();
+    let waits = Arc::clone(&lock);
+    let got = Dogpile::kept(&lock).soft_timeout(LONG).in_background(&ThreadPerJob).or_try_create(move || {
+        until(|| waits.waiting() == 1);
+        Err::<(), _>("down")
+    });
+    assert_eq!(got, Ok(Outcome::Stale));
+}
+
+/// C11: one that waits softly is not kept by the dead.
+#[test]
+fn k4_c11_it_takes_the_place_of_a_creation_that_hangs() {
+    static DYING: Policy = Policy::builder().creation_timeout(MINUTE).build_const();
+    let clock = Arc::new(ManualClock::new());
+    let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&DYING);
+    lock.acquire_or_create(|| ());
+    lock.mark_stale();
+    let Turn::Create(hangs) = lock.acquire() else { panic!("nobody else creates") };
+    thread::scope(|threads| {
+        let waits = threads.spawn(|| lock.access().soft_timeout(Duration::MAX).or_create(|| ()));
+        until(|| lock.waiting() == 1);
+        clock.advance(MINUTE * 2);
+        assert_eq!(waits.join().unwrap(), Outcome::Created);
+    });
+    assert!(hangs.is_dead());
+}
+
+/// L3: a value that is invalidated in the middle of its creation is that of all who waited for it.
+#[test]
+fn k4_l3_it_is_served_what_was_superseded() {
+    let cached = stale();
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            cached.get_or_create(|| {
+                until(|| cached.waiting() == 1);
+                cached.invalidate();
+                2
+            });
+        });
+        until(|| cached.is_creating());
+        let got = cached.access().soft_timeout(LONG).or_create(|| 3);
+        assert_eq!(told(&got), (2, Outcome::Waited));
+    });
 }
