@@ -104,7 +104,7 @@ const HITS: [Hit; 8] = [
     ("Cached::get_or_try_create", 106.0, |times, policy| {
         repeat(times, &fresh_cached(policy), |cached| *cached.get_or_try_create(fails).unwrap());
     }),
-    ("Reader::get_or_create", 54.0, |times, policy| {
+    ("Reader::get_or_create", 45.0, |times, policy| {
         repeat_by(times, &mut fresh_cached(policy).reader(), |reader| *reader.get_or_create(|| 1));
     }),
 ];

@@ -9,7 +9,8 @@
 //! # The value and its deadline
 //!
 //! The value lies in a cell that is read without waiting. It is replaced within the transitions of
-//! [`election`](crate::election), under their mutex, so that value, deadline and generation move together:
+//! [`election`](crate::election), under their mutex, so that value, deadline and generation move together. (Each change
+//! of the cell is counted at once, for the [readers](reader).)
 //!
 //! | transition | first | then | the generation | the tray |
 //! |---|---|---|---|---|
@@ -186,6 +187,8 @@ use tray::Trays;
 pub struct Cached<T, C: Clock = MonotonicClock> {
     pub(crate) dogpile: Dogpile<C>,
     cell: ArcCell<Node<T>>,
+    /// How often the cell has changed, for those who hold what was in it: see [`reader`].
+    changes: AtomicU64,
     trays: Trays<T>,
 }
 
@@ -261,7 +264,8 @@ impl<T, C: Clock> Cached<T, C> {
         /// As [`new`](Cached::new), on a clock of one's own.
         #[must_use]
         pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
-            Self { dogpile: Dogpile::with_clock(expires_after, clock), cell: ArcCell::new(), trays: Trays::new() }
+            let dogpile = Dogpile::with_clock(expires_after, clock);
+            Self { dogpile, cell: ArcCell::new(), changes: AtomicU64::new(0), trays: Trays::new() }
         }
     }
 
@@ -300,7 +304,16 @@ impl<T, C: Clock> Cached<T, C> {
     /// returned is to be dropped after it.
     fn publish(&self, node: &Arc<Node<T>>, generation: Generation, now: u64) -> impl Sized + use<T, C> {
         node.renew(generation, now);
-        (self.cell.swap(Some(Arc::clone(node))), self.trays.serve(node))
+        (self.swap(Some(Arc::clone(node))), self.trays.serve(node))
+    }
+
+    /// Changes the cell; returns what was there. Under the mutex.
+    fn swap(&self, new: Option<Arc<Node<T>>>) -> Option<Arc<Node<T>>> {
+        let old = self.cell.swap(new);
+        // Release: pairs with the acquires in `reader`. Whoever acquires the deadline that is stored next
+        // finds this, or later.
+        self.changes.fetch_add(1, Ordering::Release);
+        old
     }
 
     /// Takes the value out, and [invalidates](Self::invalidate). Blocks only for moments.
@@ -349,7 +362,7 @@ impl<T, C: Clock> Cached<T, C> {
         let mut taken = None;
         let forgotten = self.dogpile.election().invalidate(only_if, || {
             self.dogpile.expiry().forget();
-            taken = self.cell.swap(None);
+            taken = self.swap(None);
         });
         (forgotten.is_some(), taken)
     }

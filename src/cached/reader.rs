@@ -7,15 +7,15 @@
 //! the one to give. A hit loads two words and writes none that another thread sees:
 //!
 //! 1. the deadline, acquired, and beside it the clock: is the value fresh?
-//! 2. the cell, relaxed: is what it points to what the reader holds?
+//! 2. how often the cell has changed, relaxed: has it since the reader took its share?
 //!
 //! # States
 //!
 //! | a reader | holds | the next access, if the value is fresh |
 //! |---|---|---|
 //! | new, or released | nothing | takes a share of what is in the cell |
-//! | holds what is in the cell | that value | is a hit |
-//! | holds what is not there (any more, or ever) | that value, and what was in the cell when it was given | takes a share of what is in the cell, and lets go of its own |
+//! | holds what is in the cell | one value, and as of which change it was there | is a hit |
+//! | holds what is not there (any more, or ever) | one value | takes a share of what is in the cell, and lets go of its own |
 //!
 //! A value that is held and not in the cell has been replaced or invalidated since, or was superseded before it was
 //! finished, and is its caller's alone. A value that is not fresh is not looked at here: the reader makes the access of
@@ -23,15 +23,17 @@
 //!
 //! # Why it holds
 //!
-//! - *A hit gives what this thread was told of, or newer (L4).* The cell is filled before the deadline is stored, which
-//!   is released ([`cached`](super)); the hit acquires the deadline first and reads the cell second. So whoever reads
-//!   a newer deadline finds that cell, or a newer one. That the cell is read relaxed does not matter: what the value's
-//!   creator wrote was acquired when the share was taken, and what came before the deadline is acquired with it.
-//! - *It compares the cell, not the generation.* A publish stores the cell, then the deadline, then the generation. With
-//!   the generation in place of the cell, a hit between the last two would find the new deadline and the old generation,
-//!   and give the old value for a fresh one, though another thread may have told this one of the new value.
-//! - *An address is not taken for another's.* As long as the reader holds its share, nothing else comes to lie where
-//!   that value lies. It may be in the cell once more, found unchanged: then it is the value to give.
+//! - *A hit gives what this thread was told of, or newer (L4).* The cell is filled, then the change is counted, and then
+//!   the deadline is stored, which is released ([`cached`](super)); the hit acquires the deadline first and reads the count
+//!   second. So whoever reads a newer deadline finds that count, or a newer one, and takes a share anew. That the count
+//!   is read relaxed does not matter: what the value's creator wrote was acquired when the share was taken, and what
+//!   came before the deadline is acquired with it.
+//! - *The share is of that change, or of a later one.* Who takes it acquires the count first and loads the cell second.
+//!   If the cell changes in between, the share is newer than the count says, and is taken once more by the next access.
+//! - *It compares the changes of the cell, not the generation.* A publish stores the cell, then the deadline, then the
+//!   generation. With the generation in place of the count, a hit between the last two would find the new deadline and
+//!   the old generation, and give the old value for a fresh one, though another thread may have told this one of the
+//!   new value.
 //! - *What is invalidated is not given (L6).* An access that begins after an invalidation has returned finds the
 //!   deadline missing, or a newer one, and then by the order above what was put into the cell after that.
 //! - *No user code in between.* What a reader lets go of, it drops on its own thread, under no mutex, and once it
@@ -41,8 +43,7 @@ use super::{Cached, CachedGuard, Node};
 use crate::clock::{Clock, MonotonicClock};
 use crate::election::Generation;
 use crate::error::CreateError;
-use crate::sync::cell::Watch;
-use crate::sync::{Arc, Mutant, mutant};
+use crate::sync::{Arc, Mutant, Ordering, mutant};
 use crate::turn::Outcome;
 use std::convert::Infallible;
 use std::fmt::{self, Display};
@@ -56,8 +57,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 ///
 /// # What it holds on to
 ///
-/// The reader holds the value that it gave last, from one access to the next; and the one that was the current one then,
-/// which is another if that was replaced just as it was given. That value stays in memory until this
+/// The reader holds the value that it gave last, from one access to the next. That value stays in memory until this
 /// reader gives a newer one, be it replaced or invalidated meanwhile, and is dropped on the reader's thread then. So a
 /// thread that has no more use of the value for long lets go of it by [`release`](Self::release), or drops the reader.
 /// While an access of the reader creates or waits, the reader still holds the value before. [`held`](Self::held) tells
@@ -65,10 +65,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 ///
 /// # Cost
 ///
-/// A hit loads the deadline, reads the clock, and loads the pointer to the value: 1.3 to 1.5 times what an expiring
-/// value costs at the least, where a hit of the `Cached` takes some 2.5 times that (`benches/reader_hit.rs`). It takes
-/// no lock, writes no shared memory, and allocates nothing. The first read of each new value counts it as shared
-/// once more, in memory that all readers of that value write.
+/// A hit loads the deadline, reads the clock, and loads a count: some 1.25 times what an expiring value costs at the
+/// least, where a hit of the `Cached` takes some 2.5 times that (`benches/reader_hit.rs`). It takes no lock, writes no
+/// shared memory, and allocates nothing. The first read of each new value counts it as shared once more, in memory that
+/// all readers of that value write.
 ///
 /// # Memory ordering
 ///
@@ -100,17 +100,20 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 #[must_use = "it reads nothing until it is asked"]
 pub struct Reader<'a, T, C: Clock = MonotonicClock> {
     cached: &'a Cached<T, C>,
-    holds: Option<Holds<'a, T>>,
+    holds: Option<Holds<T>>,
 }
 
 /// What a reader holds.
-struct Holds<'a, T> {
+struct Holds<T> {
     /// What it gave last.
     node: Arc<Node<T>>,
     outcome: Outcome,
-    /// What it has last seen in the cell: nearly always the same.
-    cell: Watch<'a, Node<T>>,
+    /// As of which change of the cell that was there; or [`NOT_THERE`].
+    change: u64,
 }
+
+/// Of a value that was not in the cell when it was given.
+const NOT_THERE: u64 = u64::MAX;
 
 // As for a reference to the `Cached` and an `Arc<T>`: a panic of a creator, or in the drop of an old value, leaves the
 // reader with the one value or the other.
@@ -402,8 +405,12 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     fn has(&mut self, outcome: Outcome) -> bool {
         if let Some(holds) = &mut self.holds {
-            if holds.are_current() {
-                holds.outcome = outcome;
+            // Relaxed: see the module docs.
+            if holds.change == self.cached.changes.load(Ordering::Relaxed) {
+                // A store that the next hit would wait for is saved: nearly always it is the same.
+                if holds.outcome != outcome {
+                    holds.outcome = outcome;
+                }
                 return true;
             }
         }
@@ -412,16 +419,20 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
 
     #[cold]
     fn take_hold(&mut self, outcome: Outcome) -> bool {
-        let mut cell = self.cached.cell.watch();
-        let Some(node) = cell.look().map(Arc::clone) else { return false };
-        self.holds = Some(Holds { node, outcome, cell });
+        // Acquire: pairs with the release in `Cached::swap`. In this order: the count first, the cell second.
+        let change = self.cached.changes.load(Ordering::Acquire);
+        let Some(node) = self.cached.cell.load().as_ref().map(Arc::clone) else { return false };
+        self.holds = Some(Holds { node, outcome, change });
         true
     }
 
     /// What an access of the `Cached` has given.
     fn hold(&mut self, guard: CachedGuard<T>) {
-        let (outcome, cell) = (CachedGuard::outcome(&guard), self.cached.cell.watch());
-        self.holds = Some(Holds { node: guard.into_node(), outcome, cell });
+        let (outcome, node) = (CachedGuard::outcome(&guard), guard.into_node());
+        // Acquire: as in `take_hold`.
+        let change = self.cached.changes.load(Ordering::Acquire);
+        let is_there = self.cached.cell.load().as_ref().is_some_and(|there| Arc::ptr_eq(there, &node));
+        self.holds = Some(Holds { node, outcome, change: if is_there { change } else { NOT_THERE } });
     }
 
     #[inline]
@@ -430,15 +441,6 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
     }
 }
 
-impl<T> Holds<'_, T> {
-    /// Whether that is what is in the cell.
-    #[inline]
-    fn are_current(&mut self) -> bool {
-        self.cell.look().is_some_and(|there| Arc::ptr_eq(there, &self.node))
-    }
-}
-
-/// What it has given last: the outcome and the generation, not the value.
 impl<T, C: Clock> fmt::Debug for Reader<'_, T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader")

@@ -8,7 +8,7 @@
 #[cfg(not(dogpile_loom))]
 mod imp {
     use crate::sync::Arc;
-    use arc_swap::{ArcSwapOption, Cache};
+    use arc_swap::ArcSwapOption;
 
     /// A shared value, or none.
     pub(crate) struct ArcCell<T>(ArcSwapOption<T>);
@@ -27,11 +27,6 @@ mod imp {
             self.0.load()
         }
 
-        /// What one reader keeps of it, from what is there now on. (Acquire: pairs with [`swap`](Self::swap).)
-        pub(crate) fn watch(&self) -> Watch<'_, T> {
-            Watch(Cache::new(&self.0))
-        }
-
         /// Puts something else there; returns what was there, with every reader's share of it accounted for. (Release.)
         pub(crate) fn swap(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
             self.0.swap(new)
@@ -40,18 +35,6 @@ mod imp {
 
     pub(crate) fn loaded<T>(value: Arc<T>) -> Loaded<T> {
         Loaded::from_inner(Some(value))
-    }
-
-    /// A share of what was in a cell when its reader last looked.
-    pub(crate) struct Watch<'a, T>(Cache<&'a ArcSwapOption<T>, Option<Arc<T>>>);
-
-    impl<T> Watch<'_, T> {
-        /// What is there. (Relaxed, if it is still the same; else acquire: pairs with [`ArcCell::swap`]. So it is what
-        /// was there by whatever this thread has acquired before, or newer.)
-        #[inline]
-        pub(crate) fn look(&mut self) -> Option<&Arc<T>> {
-            self.0.load().as_ref()
-        }
     }
 }
 
@@ -92,11 +75,6 @@ mod imp {
             Loaded(self.value(self.number.load(Ordering::Acquire)))
         }
 
-        pub(crate) fn watch(&self) -> Watch<'_, T> {
-            let number = self.number.load(Ordering::Acquire);
-            Watch { cell: self, number, seen: self.value(number) }
-        }
-
         pub(crate) fn swap(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
             let number = new.map_or(0, |new| {
                 let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,22 +88,6 @@ mod imp {
     pub(crate) fn loaded<T>(value: Arc<T>) -> Loaded<T> {
         Loaded(Some(value))
     }
-
-    pub(crate) struct Watch<'a, T> {
-        cell: &'a ArcCell<T>,
-        number: u64,
-        seen: Option<Arc<T>>,
-    }
-
-    impl<T> Watch<'_, T> {
-        pub(crate) fn look(&mut self) -> Option<&Arc<T>> {
-            if self.cell.number.load(Ordering::Relaxed) != self.number {
-                self.number = self.cell.number.load(Ordering::Acquire);
-                self.seen = self.cell.value(self.number);
-            }
-            self.seen.as_ref()
-        }
-    }
 }
 
-pub(crate) use imp::{ArcCell, Loaded, Watch, loaded};
+pub(crate) use imp::{ArcCell, Loaded, loaded};
