@@ -472,16 +472,17 @@ static NOT_STALE: Policy =
 /// What another renewal comes to that waits for one that fails once the value is gone.
 fn beside_a_failure<R: Send>(lock: &Dogpile, seen: Generation, other: impl FnOnce() -> R + Send) -> R {
     thread::scope(|threads| {
-        threads.spawn(|| {
-            let fails = lock.access().renew_if(seen).or_try_create(|| {
+        let fails = threads.spawn(|| {
+            lock.access().renew_if(seen).or_try_create(|| {
                 until(|| lock.waiting() == 1);
                 lock.invalidate();
                 Err("down")
-            });
-            fails.unwrap_err();
+            })
         });
         until(|| lock.is_creating());
-        other()
+        let got = other();
+        fails.join().unwrap().unwrap_err();
+        got
     })
 }
 
@@ -515,13 +516,13 @@ fn k1_c21_a_value_that_is_too_old_by_the_end_of_the_wait_is_not_served() {
         let (clock, cached) = one(policy);
         let seen = seen(&cached);
         thread::scope(|threads| {
-            threads.spawn(|| {
-                let fails = cached.access().renew_if(seen).or_try_create(|| {
+            let fails = threads.spawn(|| {
+                let got = cached.access().renew_if(seen).or_try_create(|| {
                     until(|| cached.waiting() == 1);
                     clock.advance(MINUTE * 2);
                     Err("down")
                 });
-                fails.unwrap_err();
+                got.unwrap_err();
             });
             until(|| cached.is_creating());
             let got = cached.access().renew_if(seen).or_try_create(|| Ok::<_, &str>(2));
@@ -529,6 +530,7 @@ fn k1_c21_a_value_that_is_too_old_by_the_end_of_the_wait_is_not_served() {
                 Err(CreateError::Paused { .. }) => assert!(policy.retry_after().is_some()),
                 got => assert_eq!(told(&got.unwrap()), (2, Outcome::Created)),
             }
+            fails.join().unwrap();
         });
     }
 }
@@ -564,7 +566,7 @@ fn k1_l6_a_resource_that_was_cleared_before_it_could_be_entered_is_not_served() 
     let woken = Arc::<Woken>::default();
     let (writes, alone) = (Barrier::new(2), Barrier::new(2));
     thread::scope(|threads| {
-        threads.spawn(|| {
+        let clears = threads.spawn(|| {
             let _alone = lock.acquire_write_lock();
             writes.wait();
             alone.wait();
@@ -574,6 +576,7 @@ fn k1_l6_a_resource_that_was_cleared_before_it_could_be_entered_is_not_served() 
         writes.wait();
         assert!(drive(&mut too_soon, &woken).is_pending(), "it waits for the writer");
         alone.wait();
+        clears.join().unwrap();
     });
     assert_eq!(drive(&mut too_soon, &woken), Poll::Ready((Outcome::Created, Some(2))));
 }

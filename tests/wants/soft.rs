@@ -401,7 +401,7 @@ fn k4_c11_it_takes_the_place_of_a_creation_that_hangs() {
 fn k4_l3_it_is_served_what_was_superseded() {
     let cached = stale();
     thread::scope(|threads| {
-        threads.spawn(|| {
+        let creates = threads.spawn(|| {
             cached.get_or_create(|| {
                 until(|| cached.waiting() == 1);
                 cached.invalidate();
@@ -411,5 +411,6 @@ fn k4_l3_it_is_served_what_was_superseded() {
         until(|| cached.is_creating());
         let got = cached.access().soft_timeout(LONG).or_create(|| 3);
         assert_eq!(told(&got), (2, Outcome::Waited));
+        creates.join().unwrap();
     });
 }
