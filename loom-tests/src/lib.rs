@@ -13,6 +13,8 @@
 
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
+use loom::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
@@ -59,6 +61,12 @@ impl Reached {
     }
 }
 
+/// Runs that on a thread of the model, on what it shares with the others.
+pub fn spawn<S: 'static, T: 'static>(shared: &Arc<S>, run: impl FnOnce(&S) -> T + 'static) -> JoinHandle<T> {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || run(&shared))
+}
+
 /// Memory of the model's user, plain and not synchronized. Loom fails the model if two accesses to it, one of them a
 /// write, are not ordered by happens-before: so it checks visibility (L4) and the exclusion of creators (L1) at once.
 #[derive(Debug)]
@@ -89,6 +97,15 @@ impl Slot {
     }
 }
 
+impl From<usize> for Slot {
+    /// Holds what was written to it last.
+    fn from(value: usize) -> Self {
+        let slot = Self::new();
+        slot.write(value);
+        slot
+    }
+}
+
 impl Default for Slot {
     fn default() -> Self {
         Self::new()
@@ -109,8 +126,8 @@ impl Wakes {
 
     /// The waker that counts here.
     #[must_use]
-    pub fn waker(self: &std::sync::Arc<Self>) -> Waker {
-        Waker::from(std::sync::Arc::clone(self))
+    pub fn waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::clone(self))
     }
 }
 

@@ -6,9 +6,9 @@
 
 use Outcome::{Created, Fresh, Stale, Waited};
 use dogpile::{Cached, CachedGuard, Freshness, Made, ManualClock, Outcome, Reader};
-use dogpile_loom_tests::{Reached, Slot, check};
+use dogpile_loom_tests::{Reached, Slot, check, spawn};
 use loom::sync::atomic::{AtomicBool, Ordering};
-use loom::thread::{self, JoinHandle};
+use loom::thread;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,14 +28,8 @@ fn stale() -> Arc<Value> {
 /// 1.
 fn fresh() -> Arc<Value> {
     let cached = missing();
-    cached.set(slot(1));
+    cached.set(Slot::from(1));
     cached
-}
-
-fn slot(value: usize) -> Slot {
-    let slot = Slot::new();
-    slot.write(value);
-    slot
 }
 
 fn told(guard: &CachedGuard<Slot>) -> (Outcome, usize) {
@@ -43,12 +37,7 @@ fn told(guard: &CachedGuard<Slot>) -> (Outcome, usize) {
 }
 
 fn get(cached: &Value, create: usize) -> (Outcome, usize) {
-    told(&cached.get_or_create(|| slot(create)))
-}
-
-fn spawn<T: 'static>(cached: &Arc<Value>, run: impl FnOnce(&Value) -> T + 'static) -> JoinHandle<T> {
-    let cached = Arc::clone(cached);
-    thread::spawn(move || run(&cached))
+    told(&cached.get_or_create(|| Slot::from(create)))
 }
 
 fn is_at_rest(cached: &Value) -> bool {
@@ -146,10 +135,10 @@ fn l6_invalidate_against_read() {
 fn set_against_creation(setter_first: bool, reached: impl Fn((Outcome, usize), bool) + Copy + Send + Sync + 'static) {
     check(move || {
         let cached = missing();
-        let set = || spawn(&cached, |cached| cached.set(slot(7)));
+        let set = || spawn(&cached, |cached| cached.set(Slot::from(7)));
         let early = setter_first.then(set);
         let creator = spawn(&cached, |cached| {
-            let made = cached.get_or_create(|| slot(1));
+            let made = cached.get_or_create(|| Slot::from(1));
             (told(&made), CachedGuard::generation(&made) < cached.generation())
         });
         let setter = early.unwrap_or_else(set);
@@ -188,7 +177,7 @@ fn c6_set_against_election() {
     static ELECTED: Reached = Reached::new();
     check(|| {
         let cached = stale();
-        let setter = spawn(&cached, |cached| cached.set(slot(7)));
+        let setter = spawn(&cached, |cached| cached.set(Slot::from(7)));
         let got = get(&cached, 2);
         ELECTED.here_if(got == (Created, 2));
         setter.join().unwrap();
@@ -207,7 +196,7 @@ fn l6_unchanged_against_invalidation() {
         let cached = stale();
         let invalidator = spawn(&cached, Value::invalidate);
         let renewed =
-            cached.access().or_create_with(|renewal| renewal.unchanged().unwrap_or_else(|| Made::new(slot(2))));
+            cached.access().or_create_with(|renewal| renewal.unchanged().unwrap_or_else(|| Made::new(Slot::from(2))));
         invalidator.join().unwrap();
         UNCHANGED.here_if(renewed.read() == 1);
         ANEW.here_if(renewed.read() == 2);
@@ -231,7 +220,7 @@ fn l3_who_waited_is_served_whatever_has_become_of_the_value() {
         let cached = missing();
         let invalidator = spawn(&cached, Value::invalidate);
         let creator = spawn(&cached, |cached| get(cached, 1));
-        let guard = cached.get_or_create(|| slot(2));
+        let guard = cached.get_or_create(|| Slot::from(2));
         let got = told(&guard);
         SUPERSEDED.here_if(got == (Waited, 1) && CachedGuard::generation(&guard) < cached.generation());
         GONE.here_if(got == (Waited, 1) && cached.freshness() == Freshness::Missing);
@@ -249,7 +238,8 @@ fn l3_who_waited_is_served_whatever_has_become_of_the_value() {
 fn mark_and_create_anew_against_a_creation() {
     static WAITED_FOR: Reached = Reached::new();
     check(|| {
-        let function = Arc::new(dogpile::CachedFn::with_clock(Duration::from_secs(1), ManualClock::new(), || slot(0)));
+        let function =
+            Arc::new(dogpile::CachedFn::with_clock(Duration::from_secs(1), ManualClock::new(), || Slot::from(0)));
         let other = {
             let function = Arc::clone(&function);
             thread::spawn(move || CachedGuard::outcome(&function.get()))
@@ -270,11 +260,11 @@ fn l6_a_superseded_value_does_not_take_the_place_of_the_one_that_served() {
     static SERVED_BY_SET: Reached = Reached::new();
     check(|| {
         let cached = missing();
-        let setter = spawn(&cached, |cached| cached.set(slot(8)));
+        let setter = spawn(&cached, |cached| cached.set(Slot::from(8)));
         let creator = spawn(&cached, |cached| get(cached, 1));
         cached.invalidate();
         let since = cached.generation();
-        let guard = cached.get_or_create(|| slot(2));
+        let guard = cached.get_or_create(|| Slot::from(2));
         SERVED_BY_SET.here_if(told(&guard) == (Waited, 8));
         creator.join().unwrap();
         setter.join().unwrap();
@@ -294,7 +284,7 @@ fn k2_what_must_not_serve_stale_against_an_access_that_has_looked_at_the_word() 
     check(|| {
         let cached = missing();
         let creator = spawn(&cached, |cached| {
-            drop(cached.access().or_create_with(|_| Made::new(slot(1)).max_stale(Duration::ZERO)));
+            drop(cached.access().or_create_with(|_| Made::new(Slot::from(1)).max_stale(Duration::ZERO)));
             cached.mark_stale();
         });
         let asked = cached.access().timeout(Duration::ZERO).or_try_create(|| Err::<Slot, _>("left as it is"));
@@ -323,18 +313,16 @@ fn k2_no_value_is_gone_because_the_next_one_says_so() {
         check(move || {
             let cached = missing();
             drop(cached.access().or_create_with(|_| {
-                let made = Made::new(slot(1)).max_stale(Duration::MAX);
+                let made = Made::new(Slot::from(1)).max_stale(Duration::MAX);
                 if marked { made } else { made.expires_after(Duration::ZERO) }
             }));
             if marked {
                 cached.mark_stale();
             }
             let creator = spawn(&cached, |cached| {
-                told(
-                    &cached
-                        .access()
-                        .or_create_with(|_| Made::new(slot(2)).max_stale(Duration::ZERO).expires_after(Duration::MAX)),
-                )
+                told(&cached.access().or_create_with(|_| {
+                    Made::new(Slot::from(2)).max_stale(Duration::ZERO).expires_after(Duration::MAX)
+                }))
             });
             let found = cached.peek().map(|guard| guard.read());
             OLD.here_if(found == Some(1));
@@ -350,7 +338,7 @@ fn k2_no_value_is_gone_because_the_next_one_says_so() {
 
 /// What a reader gives, and how it came to that.
 fn read(reader: &mut Reader<'_, Slot, ManualClock>, create: usize) -> (Outcome, usize) {
-    let value = reader.get_or_create(|| slot(create)).read();
+    let value = reader.get_or_create(|| Slot::from(create)).read();
     (reader.outcome().unwrap(), value)
 }
 
@@ -391,7 +379,7 @@ fn l4_a_reader_that_was_told_of_the_new_value_gives_that() {
         let setter = {
             let tells = Arc::clone(&tells);
             spawn(&cached, move |cached| {
-                cached.set(slot(2));
+                cached.set(Slot::from(2));
                 tells.store(true, Ordering::Release);
             })
         };

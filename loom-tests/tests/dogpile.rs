@@ -8,7 +8,7 @@ use Outcome::{Created, Fresh, Stale, Waited};
 use dogpile::{
     AcquireError, CreateError, Creation, Dogpile, Finished, Freshness, ManualClock, Outcome, PublishError, Turn,
 };
-use dogpile_loom_tests::{Reached, Slot, check};
+use dogpile_loom_tests::{Reached, Slot, check, spawn};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread::{self, JoinHandle};
 use std::array;
@@ -84,11 +84,6 @@ impl Shared {
     fn is_at_rest(&self) -> bool {
         !self.lock.is_creating() && self.lock.waiting() == 0
     }
-}
-
-fn spawn<T: 'static>(shared: &Arc<Shared>, run: impl FnOnce(&Shared) -> T + 'static) -> JoinHandle<T> {
-    let shared = Arc::clone(shared);
-    thread::spawn(move || run(&shared))
 }
 
 fn spawn_each<T: 'static, const N: usize>(

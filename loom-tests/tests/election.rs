@@ -4,7 +4,7 @@
 use Verdict::{Elected, Failed, LookAgain, Moved, Paused, Served, WouldDeadlock};
 use dogpile::Finished;
 use dogpile::model::{Birth, Deadline, Election, State, Timer, Verdict, Waiter, block_until};
-use dogpile_loom_tests::{Reached, Slot, Wakes, check};
+use dogpile_loom_tests::{Reached, Slot, Wakes, check, spawn};
 use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
@@ -92,11 +92,6 @@ impl Shared {
     fn is_at_rest(&self) -> bool {
         !self.election.look().is_creating() && self.election.waiting() == 0
     }
-}
-
-fn spawn<T: 'static>(shared: &Arc<Shared>, run: impl FnOnce(&Shared) -> T + 'static) -> thread::JoinHandle<T> {
-    let shared = Arc::clone(shared);
-    thread::spawn(move || run(&shared))
 }
 
 #[test]

@@ -3,9 +3,8 @@
 
 use dogpile::model::{Expiry, Look};
 use dogpile::{Clock, Freshness};
-use dogpile_loom_tests::{Reached, Slot, check};
+use dogpile_loom_tests::{Reached, Slot, check, spawn};
 use loom::sync::Mutex;
-use loom::thread;
 use std::sync::Arc;
 // Outside the model's view: in which order things happened.
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -57,11 +56,6 @@ impl Shared {
         self.slot.write(1);
         self.locked(|expiry| expiry.renew(now));
     }
-}
-
-fn spawn<T: 'static>(shared: &Arc<Shared>, run: impl FnOnce(&Shared) -> T + 'static) -> thread::JoinHandle<T> {
-    let shared = Arc::clone(shared);
-    thread::spawn(move || run(&shared))
 }
 
 /// Two first accesses, at 10 and at 20: one stamps, and from then on both see that one's deadline. The stamp is the

@@ -3,9 +3,8 @@
 #![cfg(dogpile_loom)]
 
 use dogpile::{Clock, Dogpile, ManualClock, Stamped, Turn};
-use dogpile_loom_tests::{Reached, check};
+use dogpile_loom_tests::{Reached, check, spawn};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,11 +62,6 @@ impl Cache {
     fn is_at_rest(&self) -> bool {
         !self.lock.is_creating() && self.lock.waiting() == 0
     }
-}
-
-fn spawn<T: 'static>(cache: &Arc<Cache>, run: impl FnOnce(&Cache) -> T + 'static) -> JoinHandle<T> {
-    let cache = Arc::clone(cache);
-    thread::spawn(move || run(&cache))
 }
 
 /// The store loses its value between two accesses, or before both, or after.

@@ -8,9 +8,9 @@ use dogpile::{
     Backoff, Cached, CachedGuard, CreateError, Creation, Dogpile, Failure, Finished, ManualClock, Outcome, Policy,
     PublishError, Turn,
 };
-use dogpile_loom_tests::{Reached, Slot, Wakes, check};
+use dogpile_loom_tests::{Reached, Slot, Wakes, check, spawn};
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use loom::thread::{self, JoinHandle};
+use loom::thread;
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
@@ -69,11 +69,6 @@ impl Shared {
     fn is_at_rest(&self) -> bool {
         !self.lock.is_creating() && self.lock.waiting() == 0
     }
-}
-
-fn spawn<T: 'static>(shared: &Arc<Shared>, run: impl FnOnce(&Shared) -> T + 'static) -> JoinHandle<T> {
-    let shared = Arc::clone(shared);
-    thread::spawn(move || run(&shared))
 }
 
 /// The first creation ends at about the time at which it may be declared dead, and one waits for it.
@@ -299,14 +294,19 @@ fn l6_an_invalidation_against_a_take_over() {
 #[test]
 fn a_shared_failure_against_a_newcomer() {
     static QUEUED: Reached = Reached::new();
-    check(|| {
-        let shared = Shared::ruled(&PAUSING);
+    a_pause_against_two(&QUEUED, || Shared::ruled(&PAUSING), |creation| creation.fail("no answer"));
+}
+
+/// Both are told of it, as waiters or as newcomers.
+fn a_pause_against_two(queued: &'static Reached, shared: fn() -> Arc<Shared>, fail: fn(Creation<'static, Lock>)) {
+    check(move || {
+        let shared = shared();
         let creation = shared.elected();
         let accesses = [(); 2].map(|()| {
             spawn(&shared, |shared| shared.lock.acquire_or_try_create(|| -> Result<(), &str> { panic!("unwanted") }))
         });
-        QUEUED.here_if(shared.lock.waiting() == 2);
-        creation.fail("no answer");
+        queued.here_if(shared.lock.waiting() == 2);
+        fail(creation);
         for access in accesses {
             let told = access.join().unwrap();
             assert!(
@@ -316,7 +316,7 @@ fn a_shared_failure_against_a_newcomer() {
         }
         assert!(shared.is_at_rest());
     });
-    QUEUED.at_least_once();
+    queued.at_least_once();
 }
 
 /// The newcomer cannot be told, and creates: who waited is told, or has its value.
@@ -630,24 +630,8 @@ fn l4_a_plan_is_seen_with_its_value() {
 #[test]
 fn k2_a_pause_that_a_failure_says_against_a_waiter_and_a_newcomer() {
     static QUEUED: Reached = Reached::new();
-    check(|| {
-        let shared = Shared::plain();
-        let creation = shared.elected();
-        let accesses = [(); 2].map(|()| {
-            spawn(&shared, |shared| shared.lock.acquire_or_try_create(|| -> Result<(), &str> { panic!("unwanted") }))
-        });
-        QUEUED.here_if(shared.lock.waiting() == 2);
-        creation.fail(Failure::new("no answer").retry_after(SECOND));
-        for access in accesses {
-            let told = access.join().unwrap();
-            assert!(
-                matches!(&told, Err(CreateError::Paused { retry_in: SECOND, cause }) if **cause == *"no answer"),
-                "{told:?}"
-            );
-        }
-        assert!(shared.is_at_rest());
-    });
-    QUEUED.at_least_once();
+    let fail = |creation: Creation<'static, Lock>| creation.fail(Failure::new("no answer").retry_after(SECOND));
+    a_pause_against_two(&QUEUED, Shared::plain, fail);
 }
 
 /// In a pause that a failure has said, one is elected that cannot hear of it, and ends without saying anything of a

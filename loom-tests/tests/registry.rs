@@ -4,9 +4,9 @@
 #![cfg(dogpile_loom)]
 
 use dogpile::{Backoff, Cached, CreateError, Dogpile, Held, ManualClock, Policy, Registry, Turn};
-use dogpile_loom_tests::{Reached, check};
+use dogpile_loom_tests::{Reached, check, spawn};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use loom::thread::{self, JoinHandle};
+use loom::thread;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,11 +37,6 @@ fn shared_at_most(idle_for: Duration, at_most_idle: usize) -> Arc<Shared> {
     let maker: Box<dyn Fn(&u64) -> Lock + Send + Sync> = Box::new(maker);
     let locks = Arc::new(Registry::with_maker(maker).keep_idle(idle_for).at_most_idle(at_most_idle));
     Arc::new(Shared { locks, clock, creating: AtomicUsize::new(0), made })
-}
-
-fn spawn<T: 'static>(shared: &Arc<Shared>, run: impl FnOnce(&Shared) -> T + 'static) -> JoinHandle<T> {
-    let shared = Arc::clone(shared);
-    thread::spawn(move || run(&shared))
 }
 
 impl Shared {

@@ -3,8 +3,7 @@
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Deadline, Room};
-use dogpile_loom_tests::{Slot, check};
-use loom::thread::{self, JoinHandle};
+use dogpile_loom_tests::{Slot, check, spawn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,11 +28,6 @@ impl Shared {
         self.room.give_tokens(1 << place);
         self.room.ring(1 << place);
     }
-}
-
-fn spawn(shared: &Arc<Shared>, run: impl FnOnce(&Shared) + 'static) -> JoinHandle<()> {
-    let shared = Arc::clone(shared);
-    thread::spawn(move || run(&shared))
 }
 
 /// C16: before, while and after it falls asleep.

@@ -3,8 +3,7 @@
 #![cfg(dogpile_loom)]
 
 use dogpile::{Creation, Finished, ManualClock, Outcome, ReadTurn, Stamped, SyncReaderDogpile, WriteLockError};
-use dogpile_loom_tests::{Reached, Slot, check};
-use loom::thread::{self, JoinHandle};
+use dogpile_loom_tests::{Reached, Slot, check, spawn};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -55,11 +54,6 @@ impl Datafile {
             && (lock.waiting(), lock.waiting_readers(), lock.waiting_writers()) == (0, 0, 0)
             && lock.try_acquire_write_lock().is_ok()
     }
-}
-
-fn spawn<T: 'static>(file: &Arc<Datafile>, run: impl FnOnce(&Datafile) -> T + 'static) -> JoinHandle<T> {
-    let file = Arc::clone(file);
-    thread::spawn(move || run(&file))
 }
 
 /// The creation of a thread that does not read, and has ended.

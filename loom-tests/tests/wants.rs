@@ -5,9 +5,8 @@
 
 use Outcome::{Created, Fresh, TooSoon, Waited};
 use dogpile::{Cached, CachedGuard, CreateError, Generation, ManualClock, Outcome, Policy};
-use dogpile_loom_tests::{Reached, Slot, check};
+use dogpile_loom_tests::{Reached, Slot, check, spawn};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ fn one(policy: Policy) -> (Arc<Value>, Generation) {
     let clock = ManualClock::new();
     clock.advance(Duration::from_secs(1));
     let cached = Cached::with_clock(Duration::from_secs(1), clock).with_shared_policy(Arc::new(policy));
-    cached.set(slot(1));
+    cached.set(Slot::from(1));
     let seen = CachedGuard::generation(&cached.peek().unwrap());
     (Arc::new(cached), seen)
 }
@@ -27,23 +26,12 @@ fn plain() -> Policy {
     Policy::builder().build_const()
 }
 
-fn slot(value: usize) -> Slot {
-    let slot = Slot::new();
-    slot.write(value);
-    slot
-}
-
 fn told(guard: &CachedGuard<Slot>) -> (Outcome, usize) {
     (CachedGuard::outcome(guard), guard.read())
 }
 
 fn renew(cached: &Value, seen: Generation, create: usize) -> (Outcome, usize) {
-    told(&cached.access().renew_if(seen).or_create(|| slot(create)))
-}
-
-fn spawn<T: 'static>(cached: &Arc<Value>, run: impl FnOnce(&Value) -> T + 'static) -> JoinHandle<T> {
-    let cached = Arc::clone(cached);
-    thread::spawn(move || run(&cached))
+    told(&cached.access().renew_if(seen).or_create(|| Slot::from(create)))
 }
 
 fn is_at_rest(cached: &Value) -> bool {
@@ -78,7 +66,7 @@ fn k1_renew_if_against_finish() {
     check(|| {
         let (cached, seen) = one(plain());
         cached.mark_stale();
-        let creating = spawn(&cached, |cached| told(&cached.get_or_create(|| slot(2))));
+        let creating = spawn(&cached, |cached| told(&cached.get_or_create(|| Slot::from(2))));
         let mine = renew(&cached, seen, 3);
         let others = creating.join().unwrap();
         match mine {
@@ -102,7 +90,7 @@ fn k1_renew_if_against_set() {
     static SET_LAST: Reached = Reached::new();
     check(|| {
         let (cached, seen) = one(plain());
-        let setter = spawn(&cached, |cached| cached.set(slot(2)));
+        let setter = spawn(&cached, |cached| cached.set(Slot::from(2)));
         let mine = renew(&cached, seen, 3);
         setter.join().unwrap();
         match mine {
@@ -157,8 +145,8 @@ fn k4_soft_wait_against_finish() {
     check(|| {
         let (cached, _) = one(plain());
         cached.mark_stale();
-        let creating = spawn(&cached, |cached| told(&cached.get_or_create(|| slot(2))));
-        match told(&cached.access().soft_timeout(Duration::MAX).or_create(|| slot(3))) {
+        let creating = spawn(&cached, |cached| told(&cached.get_or_create(|| Slot::from(2))));
+        match told(&cached.access().soft_timeout(Duration::MAX).or_create(|| Slot::from(3))) {
             (Waited, 2) => WAITED.here(),
             (Fresh, 2) => LATE.here(),
             (Created, 3) => FIRST.here(),
@@ -181,7 +169,7 @@ fn k4_soft_wait_against_failure() {
         let (cached, _) = one(plain());
         cached.mark_stale();
         let creating = spawn(&cached, |cached| cached.get_or_try_create(|| Err("down")).map(|guard| told(&guard)));
-        match told(&cached.access().soft_timeout(Duration::MAX).or_create(|| slot(3))) {
+        match told(&cached.access().soft_timeout(Duration::MAX).or_create(|| Slot::from(3))) {
             (Created, 3) => ELECTED.here(),
             (Outcome::Stale, 1) => OLD.here(),
             mine => panic!("{mine:?}"),

@@ -6,8 +6,7 @@
 
 use dogpile::model::{Deadline, Election, block_until};
 use dogpile::{AcquireError, Cached, Dogpile, Finished, Generation, ManualClock, Outcome};
-use dogpile_loom_tests::{Reached, Slot, Wakes, check};
-use loom::thread::{self, JoinHandle};
+use dogpile_loom_tests::{Reached, Slot, Wakes, check, spawn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -36,11 +35,6 @@ impl Shared {
     fn create(&self, value: usize) {
         assert_eq!(self.lock.acquire_or_create(|| self.slot.write(value)), Outcome::Created);
     }
-}
-
-fn spawn<S: 'static, T: 'static>(shared: &Arc<S>, run: impl FnOnce(&S) -> T + 'static) -> JoinHandle<T> {
-    let shared = Arc::clone(shared);
-    thread::spawn(move || run(&shared))
 }
 
 /// A watcher is told of what another thread creates, and sees what was written (L4, C16).

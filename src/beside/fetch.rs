@@ -378,13 +378,15 @@ where
     /// for the reader.)
     pub(crate) fn go_on(&mut self, born: Generation, need: Need, old: G::Got<V>) -> impl Future<Output = G::Got<V>> {
         async move {
-            if need == Need::Stale && self.wait.wait().is_soft() && self.may_ask() && !needs_drop::<G::Pass>() {
-                apart!(self.wait.wait(), self.lock().wait_softly(born, self.wait.wait()));
-                if !self.lock().election().look().generation().is_still(born) {
-                    let new = self.get::<Infallible>().await.ok().flatten();
-                    if let Some(new) = new.filter(|new| self.judge(new) == Sight::Fresh) {
-                        return after(old, new);
-                    }
+            if need == Need::Stale
+                && self.wait.wait().is_soft()
+                && self.may_ask()
+                && !needs_drop::<G::Pass>()
+                && apart!(self.wait.wait(), self.lock().wait_softly_for_its_own(born, self.wait.wait()))
+            {
+                let new = self.get::<Infallible>().await.ok().flatten();
+                if let Some(new) = new.filter(|new| self.judge(new) == Sight::Fresh) {
+                    return after(old, new);
                 }
             }
             self.lock().goes_on(need);

@@ -158,7 +158,7 @@ pub(crate) fn create<G: Guards, N, E: Cause, R: Future<Output = Result<(), Creat
         let creation = elected(born);
         if let (Some((need, pass)), Some(hand_over)) = (old, hand_over) {
             hand_over(creation);
-            return Ok(go_on(&guards, wait, born, need, pass).await?);
+            return Ok(go_on(&guards, wait, born, need, pass).await);
         }
         let made = run(creation).await;
         created(&guards, wait, made).await
@@ -174,17 +174,15 @@ pub(crate) fn go_on<G: Guards>(
     born: Birth,
     need: Need,
     pass: G::Pass,
-) -> impl Future<Output = Result<G::Got<Outcome>, Refusal>> {
+) -> impl Future<Output = G::Got<Outcome>> {
     async move {
         let lock = guards.lock().dogpile();
-        if need != Need::Stale || !wait.is_soft() || needs_drop::<G::Pass>() {
-            return Ok(G::give(lock.goes_on(need), pass));
-        }
-        drop(pass);
-        apart!(wait, lock.wait_softly(born.generation, wait));
-        let pass = guards.enter(wait).await?;
-        let is_new = !lock.election().look().generation().is_still(born.generation) && lock.has_own_value();
-        Ok(G::give(if is_new { Outcome::Waited } else { lock.goes_on(need) }, pass))
+        let is_new = need == Need::Stale
+            && wait.is_soft()
+            && !needs_drop::<G::Pass>()
+            && apart!(wait, lock.wait_softly_for_its_own(born.generation, wait))
+            && lock.has_own_value();
+        G::give(if is_new { Outcome::Waited } else { lock.goes_on(need) }, pass)
     }
 }
 

@@ -153,9 +153,9 @@ where
             let elected = |born| OwnCreation(Creation::new(reached.share(), born));
             let in_flight = spawn(spawner, elected(born), making(creator, Plain(made)));
             if let Some((need, pass)) = old {
-                return Ok(lock_mode::go_on(&guards, wait, born, need, pass).await?);
+                return Ok(lock_mode::go_on(&guards, wait, born, need, pass).await);
             }
-            let is_new = || !lock.dogpile().election().look().generation().is_still(born.generation);
+            let is_new = || lock.dogpile().has_moved_on(born.generation);
             let found = |served| (served || (is_new() && lock.dogpile().has_own_value())).then_some(());
             match lock.dogpile().spawned(&in_flight, found).await? {
                 Came::Made(created) => lock_mode::created(&guards, wait, created).await,

@@ -111,12 +111,12 @@ impl<T, C: Clock> Cached<T, C> {
         wait: &Wait,
     ) -> impl Future<Output = CachedGuard<T>> {
         async move {
-            if need == Need::Stale && wait.is_soft() {
-                apart!(wait, self.dogpile.wait_softly(born.generation, wait));
-                if !self.dogpile.election().look().generation().is_still(born.generation) {
-                    if let Some(new) = self.there(Outcome::Waited) {
-                        return new;
-                    }
+            if need == Need::Stale
+                && wait.is_soft()
+                && apart!(wait, self.dogpile.wait_softly_for_its_own(born.generation, wait))
+            {
+                if let Some(new) = self.there(Outcome::Waited) {
+                    return new;
                 }
             }
             self.dogpile.goes_on(need);

@@ -143,7 +143,7 @@ where
             }
             // What was stale has been invalidated just now, if there is none yet.
             let tray = tray.unwrap_or_else(|| cached.trays.share());
-            let is_new = || !cached.dogpile.election().look().generation().is_still(born.generation);
+            let is_new = || cached.dogpile.has_moved_on(born.generation);
             let there = || if is_new() { cached.there(Outcome::Waited) } else { None };
             let found = |served| if served { Self::served(&tray) } else { there() };
             match cached.dogpile.spawned(&in_flight, found).await? {

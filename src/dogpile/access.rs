@@ -190,11 +190,12 @@ impl<C: Clock> Dogpile<C> {
             let deadline = wait.begin().ok_or(Refusal(AcquireError::TimedOut))?;
             let mut queued = Queued { of: self, since: self.clock.now(), waits: false };
             let hears = need.hears_of_pauses(wait);
+            let would_bury = |now: State| now.is_creating() && self.would_renew_too_soon(now);
             let mut waiter = self.election.wait(seen, hears).blocking(!wait.is_of_a_task()).sharing(wait.shares());
             let mut reminder = self.reminder();
             let poll = |waker: &Waker| {
                 let timer = self.timer();
-                if need == Need::Newer && self.is_overdue_too_soon() {
+                if need == Need::Newer && would_bury(self.election.look()) {
                     return Ok(Verdict::LookAgain);
                 }
                 match waiter.poll(waker, timer) {
@@ -262,13 +263,14 @@ impl<C: Clock> Dogpile<C> {
         is_missing: impl Fn(State) -> bool,
     ) -> impl Future<Output = Result<Another, Refusal>> {
         async move {
+            let is_old = |seen: State| seen.generation().is_still(than) && !is_missing(seen);
             loop {
                 // In this order: the word first, the deadline second. See `election`.
                 let seen = self.election.look();
-                if !seen.generation().is_still(than) || is_missing(seen) {
+                if !is_old(seen) {
                     return Ok(Another::AsAny);
                 }
-                if !self.is_closed_now(seen) && self.renewed_too_lately(self.clock.now()) {
+                if self.would_renew_too_soon(seen) {
                     // Neither does it declare a renewal dead that it would not take the place of.
                     return Ok(Another::TooSoon);
                 }
@@ -287,9 +289,7 @@ impl<C: Clock> Dogpile<C> {
                     Ok(Settled::CarryOn | Settled::Moved | Settled::LookAgain) => {}
                     Err(Refusal(AcquireError::Paused { .. })) => {
                         // It may have waited, and the value may be gone meanwhile.
-                        let now = self.election.look();
-                        let is_old = now.generation().is_still(than) && !is_missing(now);
-                        return Ok(if is_old { Another::TooSoon } else { Another::AsAny });
+                        return Ok(if is_old(self.election.look()) { Another::TooSoon } else { Another::AsAny });
                     }
                     Err(refusal) => return Err(refusal),
                 }
@@ -297,10 +297,24 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// Whether a creation runs that one who waits for a newer value could take the place of, were it not too soon.
-    fn is_overdue_too_soon(&self) -> bool {
-        let now = self.election.look();
-        now.is_creating() && !self.is_closed_now(now) && self.renewed_too_lately(self.clock.now())
+    /// Whether one that wants a newer value could be elected, also in the place of a creation that is overdue, were it
+    /// not too soon.
+    fn would_renew_too_soon(&self, seen: State) -> bool {
+        !self.is_closed_now(seen) && self.renewed_too_lately(self.clock.now())
+    }
+
+    /// Whether there has been a new value, or an invalidation, since that generation.
+    pub(crate) fn has_moved_on(&self, from: Generation) -> bool {
+        !self.election.look().generation().is_still(from)
+    }
+
+    /// Waits for the creation that an access has handed over, as [`wait_softly`](Self::wait_softly) does; whether the
+    /// lock has moved on by then. (That a wait has ended says nothing of it: the creation may have failed.)
+    pub(crate) fn wait_softly_for_its_own(&self, born: Generation, wait: &Wait) -> impl Future<Output = bool> {
+        async move {
+            self.wait_softly(born, wait).await;
+            self.has_moved_on(born)
+        }
     }
 
     /// Waits for the creation that runs, for an access that would go on with an old value, as long as its soft time-out
@@ -325,7 +339,7 @@ impl<C: Clock> Dogpile<C> {
                     Poll::Ready(Verdict::Paused(_) | Verdict::WouldDeadlock(_)) => Ok(Softly::GoOn),
                     Poll::Ready(_) => Ok(Softly::LookAgain),
                     // That creation had ended before this could queue.
-                    Poll::Pending if !self.election.look().generation().is_still(seen) => Ok(Softly::LookAgain),
+                    Poll::Pending if self.has_moved_on(seen) => Ok(Softly::LookAgain),
                     // (A task has no other deadline.)
                     Poll::Pending if deadline.has_passed() => Ok(Softly::GoOn),
                     Poll::Pending => {

@@ -105,59 +105,56 @@ fn k7_l5_others_are_elected() {
 #[test]
 fn k7_what_is_not_shared_is_not_told() {
     let cached = missing();
-    thread::scope(|threads| {
-        let first = threads.spawn(|| {
-            let call = || {
-                until(|| cached.waiting() == 1);
-                Err::<u64, _>(Down(0))
-            };
-            cached.get_or_try_create(call).map(|guard| *guard)
-        });
-        until(|| cached.is_creating());
-        let shares = cached.access().share_errors().or_try_create(|| Ok::<_, Down>(2)).map(|guard| *guard);
-        assert_eq!(shares, Ok(2));
-        assert_eq!(first.join().unwrap(), Err(CreateError::Failed(Down(0))));
-    });
+    let call = || {
+        until(|| cached.waiting() == 1);
+        Err::<u64, _>(Down(0))
+    };
+    let (first, shares) = both(
+        || cached.is_creating(),
+        || cached.get_or_try_create(call).map(|guard| *guard),
+        || cached.access().share_errors().or_try_create(|| Ok::<_, Down>(2)).map(|guard| *guard),
+    );
+    assert_eq!(shares, Ok(2));
+    assert_eq!(first, Err(CreateError::Failed(Down(0))));
 }
 
 /// L6: who came after an invalidation asks for what begins after it.
 #[test]
 fn k7_l6_old_news_is_not_shared() {
     let cached = missing();
-    thread::scope(|threads| {
-        let first = threads.spawn(|| {
-            let call = || {
-                until(|| cached.waiting() == 1);
-                Err::<u64, _>(Down(0))
-            };
-            cached.access().share_errors().or_try_create(call).map(|guard| *guard)
-        });
-        until(|| cached.is_creating());
+    let call = || {
+        until(|| cached.waiting() == 1);
+        Err::<u64, _>(Down(0))
+    };
+    let late = || {
         cached.invalidate();
-        let late = cached.access().share_errors().or_try_create(|| Ok::<_, Down>(2)).map(|guard| *guard);
-        assert_eq!(late, Ok(2));
-        assert_eq!(first.join().unwrap(), Err(CreateError::Failed(Down(0))));
-    });
+        cached.access().share_errors().or_try_create(|| Ok::<_, Down>(2)).map(|guard| *guard)
+    };
+    let first = || cached.access().share_errors().or_try_create(call).map(|guard| *guard);
+    let (first, late) = both(|| cached.is_creating(), first, late);
+    assert_eq!(late, Ok(2));
+    assert_eq!(first, Err(CreateError::Failed(Down(0))));
 }
 
 /// A value is better than an error.
 #[test]
 fn k7_a_value_is_given_to_all() {
     let cached = missing();
-    thread::scope(|threads| {
-        let first = threads.spawn(|| {
-            let call = || {
-                until(|| cached.waiting() == 1);
-                Ok::<_, Down>(1)
-            };
-            cached.access().share_errors().or_try_create(call).map(|guard| *guard)
-        });
-        until(|| cached.is_creating());
-        let other = cached.access().share_errors().timeout(MINUTE).or_try_create(|| Err::<u64, _>(Down(1)));
-        let other = other.map(|guard| (*guard, CachedGuard::outcome(&guard)));
-        assert_eq!(other, Ok((1, Outcome::Waited)));
-        assert_eq!(first.join().unwrap(), Ok(1));
-    });
+    let call = || {
+        until(|| cached.waiting() == 1);
+        Ok::<_, Down>(1)
+    };
+    let first = || cached.access().share_errors().or_try_create(call).map(|guard| *guard);
+    let (first, other) = both(
+        || cached.is_creating(),
+        first,
+        || {
+            let other = cached.access().share_errors().timeout(MINUTE).or_try_create(|| Err::<u64, _>(Down(1)));
+            other.map(|guard| (*guard, CachedGuard::outcome(&guard)))
+        },
+    );
+    assert_eq!(other, Ok((1, Outcome::Waited)));
+    assert_eq!(first, Ok(1));
     let hit = cached.access().share_errors().or_try_create(|| Err::<u64, _>(Down(2))).map(|guard| *guard);
     assert_eq!(hit, Ok(1));
 }
