@@ -65,6 +65,7 @@ mod election;
 mod error;
 mod failure;
 mod freshness;
+pub mod guide;
 mod keeper;
 mod lock;
 mod observer;
