@@ -12,7 +12,7 @@ help() {
 
 The parts of the second stage:
     loom       the loom models, and clippy over them
-    portable   the tests with the clocks and the parking of platforms other than Linux, and clippy over that code
+    portable   the tests with the clocks and the fences of platforms other than Linux, and clippy over that code
     fences     the readers' fences in an optimized build
     tsan       the concurrent tests under ThreadSanitizer (needs a nightly toolchain)
     callgrind  the instructions of a hit, counted (Linux on x86_64 only; needs valgrind)
@@ -126,7 +126,7 @@ loom() {
 }
 
 portable() {
-    say "portable: clippy with the clocks and the parking of other platforms, warnings denied"
+    say "portable: clippy with the clocks and the fences of other platforms, warnings denied"
     RUSTFLAGS="--cfg dogpile_portable" CARGO_TARGET_DIR="$target/portable" \
         limit 600 cargo clippy -p dogpile --all-targets --locked -- -D warnings
 

@@ -27,8 +27,10 @@ mod waiting {
     use dogpile::Dogpile;
     use std::sync::OnceLock;
 
-    /// How long the last waiter may take, beside `OnceLock`'s.
-    const GOAL: f64 = 1.2;
+    /// How long the last waiter may take, beside `OnceLock`'s, which wakes all of them by one call into the kernel. Ours
+    /// are woken one by one (`src/sync/parking.rs` says why): 1.1 times with one waiter, 1.6 with 16, 1.6 to 1.9 with
+    /// 256.
+    const GOAL: f64 = 2.0;
 
     struct Once(OnceLock<()>, Creator);
 

@@ -135,5 +135,5 @@ pub mod model {
         Birth, Election, Failed, Pause, Pausing, State, StoreEnd, Timer, Verdict, Waiter, Watcher,
     };
     pub use crate::freshness::{Expiry, Look};
-    pub use crate::sync::{Deadline, Mutant, Room, block_until, plant};
+    pub use crate::sync::{Deadline, Mutant, block_until, plant};
 }

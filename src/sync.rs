@@ -1,7 +1,7 @@
 //! The shim: this module, with those below it, is the only one to use std's, `parking_lot`'s, crossbeam's, the kernel's
 //! and loom's primitives of synchronization.
 //!
-//! Normally these are std's atomics, `parking_lot`'s mutex and a place for each thread to park (`sync/parking…`). Under
+//! Normally these are std's atomics, `parking_lot`'s mutex and crossbeam's `Parker` for each thread. Under
 //! `cfg(dogpile_loom)` they are twins that the model checker sees. Two things differ there:
 //!
 //! - a time-out has no clock: a wait that may time out does so at its first chance. Since loom runs the other threads
@@ -16,27 +16,18 @@ pub(crate) mod fences;
 pub(crate) mod monitor;
 pub(crate) mod once;
 #[cfg(not(dogpile_loom))]
-#[cfg_attr(all(target_os = "linux", not(dogpile_portable)), path = "sync/parking_linux.rs")]
 mod parking;
 #[cfg(not(dogpile_loom))]
 pub(crate) mod process;
-#[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
-mod room;
 
 #[cfg(any(test, dogpile_loom))]
 use std::task::Poll;
 use std::task::Waker;
 
-#[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
-use imp::Bell;
 #[cfg(dogpile_loom)]
 pub use imp::plant;
 pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, count, global, local, mutant};
 pub use imp::{Deadline, block_by};
-#[cfg(all(target_os = "linux", not(any(dogpile_portable, dogpile_loom))))]
-pub(crate) use parking::together;
-#[cfg(dogpile_loom)]
-pub use room::Room;
 use std::cell::Cell;
 pub(crate) use std::sync::{Arc, OnceLock, Weak};
 
@@ -112,9 +103,6 @@ pub enum Mutant {
     LastWithoutALook,
     /// An entry of a registry is evicted without a look whether it is held (L1).
     HeldEvicted,
-    /// `park` looks for its token before it reads the bell (C16).
-    #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
-    LooksBeforeItListens,
 }
 
 /// A number that no other call in this process returns, larger than those before it in this thread's view. (The models
@@ -136,12 +124,6 @@ pub(crate) fn is_of_this_thread(waker: &Waker) -> bool {
     let own = OWN.with(Cell::get);
     // Nobody else's data lie where ours do.
     own == waker.data().addr() && own != 0
-}
-
-/// Wakes many threads as one by one, where that saves no calls to a kernel.
-#[cfg(not(all(target_os = "linux", not(any(dogpile_portable, dogpile_loom)))))]
-pub(crate) fn together(wake: impl FnOnce()) {
-    wake();
 }
 
 /// As `block_by`, with a `poll` that need not be called before it is woken: for tests and models.
@@ -176,7 +158,8 @@ fn park_until_ready<T>(
 
 #[cfg(not(dogpile_loom))]
 mod imp {
-    use super::{Mutant, OWN, park_until_ready, parking};
+    use super::parking::Parking;
+    use super::{Mutant, OWN, park_until_ready};
     use std::task::Waker;
     use std::time::{Duration, Instant};
 
@@ -204,9 +187,6 @@ mod imp {
         };
     }
     pub(crate) use count;
-
-    #[cfg(all(target_os = "linux", not(dogpile_portable)))]
-    pub(super) use parking::Bell;
 
     /// When a wait ends for want of time; a deadline past the end of `Instant` never comes.
     #[derive(Clone, Copy, Debug)]
@@ -241,30 +221,18 @@ mod imp {
         }
     }
 
-    /// A thread as a task: where it parks, and the waker that unparks it.
-    struct Parking {
-        place: parking::Place,
-        waker: Waker,
-    }
+    /// This thread's place to park, as long as its waker is known for its own.
+    struct Own(Parking);
 
-    impl Parking {
+    impl Own {
         fn new() -> Self {
-            let place = parking::Place::new();
-            let waker = place.waker();
-            OWN.set(waker.data().addr());
-            Self { place, waker }
-        }
-
-        fn block_by<T>(
-            &self,
-            deadline: Deadline,
-            poll: &mut impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
-        ) -> Option<T> {
-            park_until_ready(deadline, poll, &self.waker, |until| self.place.park(until))
+            let parking = Parking::new();
+            OWN.set(parking.waker().data().addr());
+            Self(parking)
         }
     }
 
-    impl Drop for Parking {
+    impl Drop for Own {
         fn drop(&mut self) {
             OWN.set(0);
         }
@@ -272,18 +240,25 @@ mod imp {
 
     std::thread_local! {
         // Made once per thread that ever waits. A token left over from an earlier wait only costs one more poll.
-        static PARKING: Parking = Parking::new();
+        static HERE: Own = Own::new();
     }
 
     /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
     /// least. Where it is pending, it has arranged for its waker to be woken, and may say when it is to be called again
     /// at the latest.
     pub fn block_by<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>) -> Option<T> {
-        match PARKING.try_with(|parking| parking.block_by(deadline, &mut poll)) {
-            Ok(ended) => ended,
-            // This thread's locals are already gone: it is waiting inside a destructor of one of them.
-            Err(_) => Parking::new().block_by(deadline, &mut poll),
-        }
+        let mut block = |Own(parking): &Own| {
+            let park = |until: Deadline| {
+                if until.has_passed() {
+                    return false;
+                }
+                parking.park(until.at());
+                true
+            };
+            park_until_ready(deadline, &mut poll, parking.waker(), park)
+        };
+        // Where this thread's locals are already gone, it waits inside a destructor of one of them.
+        HERE.try_with(&mut block).unwrap_or_else(|_| block(&Own::new()))
     }
 
     /// No faults outside the models.
@@ -365,42 +340,6 @@ mod imp {
 
         pub(crate) fn sooner(self, other: Self) -> Self {
             Self(self.0 || other.0)
-        }
-    }
-
-    /// The word of a room, and the kernel that its sleepers are asleep in: who sleeps is a bit in `asleep`.
-    #[derive(Debug)]
-    pub struct Bell {
-        word: AtomicU32,
-        asleep: loom::sync::Mutex<u32>,
-        changed: Condvar,
-    }
-
-    impl Bell {
-        pub(super) fn new() -> Self {
-            Self { word: AtomicU32::new(0), asleep: loom::sync::Mutex::new(0), changed: Condvar::new() }
-        }
-
-        pub(super) fn heard(&self) -> u32 {
-            self.word.load(Ordering::Acquire)
-        }
-
-        pub(super) fn ring(&self, bits: u32) {
-            self.word.fetch_add(1, Ordering::Release);
-            *self.asleep.lock().unwrap() &= !bits;
-            self.changed.notify_all();
-        }
-
-        /// Sleeps until its bit is rung, unless the word has moved. (The bit is the sleeper's alone.)
-        pub(super) fn sleep(&self, heard: u32, bit: u32, _: Deadline) {
-            let mut asleep = self.asleep.lock().unwrap();
-            if self.word.load(Ordering::Relaxed) != heard {
-                return;
-            }
-            *asleep |= bit;
-            while *asleep & bit != 0 {
-                asleep = self.changed.wait(asleep).unwrap();
-            }
         }
     }
 

@@ -21,7 +21,7 @@
 //! [`Dogpile`](crate::Dogpile#wakers)). What wakes a thread is ours, and waits for nobody.
 
 use crate::runner::quietly;
-use crate::sync::{is_of_this_thread, together};
+use crate::sync::is_of_this_thread;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
@@ -110,7 +110,7 @@ pub(crate) fn wake_all(sleepers: &mut impl Sleepers) {
             sleeper.wake();
         }
     };
-    together(|| sleepers.each(wake_if_thread));
+    sleepers.each(wake_if_thread);
     sleepers.each(Sleeper::wake);
 }
 
