@@ -5,7 +5,7 @@ cd "$(dirname "$0")"
 
 help() {
     cat <<'END'
-./test.sh              The first stage: format, clippy, documentation, unit tests, integration tests with the whole
+./test.sh              The first stage: words, format, clippy, documentation, unit tests, integration tests with the whole
                        contract, and doctests of the crates that users get. Minutes; no root, no installs.
 ./test.sh deep [PART…] The second stage: the named parts, or all of them. It installs what is missing.
 ./test.sh --help       This.
@@ -86,7 +86,19 @@ install() {
 # The crates that users get.
 CRATES="-p dogpile"
 
+# Every sentence names its subject (the glossary is in the crate docs), so none begins with "Who", and none has "whoever".
+words() {
+    local found
+    found=$(grep -rnE --include='*.md' --include='*.rs' '\<(Who|Whose|Whom)\>|\<[Ww]ho(m|se)?ever\>' \
+        README.md CHANGELOG.md CONTRIBUTING.md docs src || true)
+    [ -z "$found" ] || give_up "a sentence does not name its subject:
+$found"
+}
+
 first() {
+    say "words"
+    words
+
     say "format"
     cargo fmt --all --check
 

@@ -1,36 +1,58 @@
+// The labels of README's links, which lead to files there and to pages here: the first definition of a label counts.
+//! [guide]: crate::guide
+//! [modes]: crate::guide::modes
+//! [policy]: crate::guide::policy
+//! [background]: crate::guide::background
+//! [tasks]: crate::guide::tasks
+//! [registry]: crate::guide::registry
+//! [limitations]: crate::guide::limitations
+//! [guarantees]: crate::guide::guarantees
+//! [internals]: crate::guide::internals
+//! [performance]: crate::guide::performance
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # Where to go from here
 //!
-//! [`Cached`] keeps one value fresh, [`CachedFn`] a function's, and [`cached_by_key`](cached_by_key()) the results of a
-//! function with arguments, in a store. [`Dogpile`] is the lock under all of them; its documentation says who runs, who
-//! waits and who carries on. [`Access`] is the one way to ask any of them, with its steps and last calls, and
-//! [`AsyncAccess`] that of tasks; what holds for all tasks is said at [`Dogpile`](Dogpile#for-tasks). [`Turn`] is what
-//! an access is given that does not create by itself, [`Creation`] the right to create, and [`Status`] what a lock can
-//! be asked. [`Reader`] is a handle for a thread that reads one value all the time. [`Registry`] has a lock for each key. [`SyncReaderDogpile`] is the lock for what readers hold on to while
-//! it is swapped, and [`RmLock`] its readers by themselves. [`Clock`] is what time it is. [`Policy`] is what happens as
-//! a value ages and when creating goes wrong, unless a value ([`Made`]) or a failure ([`Failure`]) says so itself;
-//! [`Runner`] and [`Spawner`] are who creates in the background, and [`Observer`] is who is told.
-//!
-//! # Fork
-//!
-//! A child made by fork(2) has all locks as they were in that moment, and of the threads only the one that forked. What
-//! the others were in the middle of does not end there. Nothing tells of that, and the parent does not notice:
-//!
-//! | at that moment | in the child |
+//! | a program | uses |
 //! |---|---|
-//! | another thread, or a job or a task on one, created a value | that creation [runs](Status::is_creating) without an end: a stale value is served as long, without an error, and an access that finds none waits until its time is out. With a [`creation_timeout`](PolicyBuilder::creation_timeout) another access is elected when that is over, unless the creation was inside [`publish`](Creation::publish) or had the write lock |
-//! | another thread, or a task that nobody polls any more, waited for a value | that waiter keeps its place in the queue; if it is called to create, those behind it wait until another access comes |
-//! | another thread held a guard of a [`SyncReaderDogpile`] or an [`RmLock`] | nobody can ever write, or if that was a write guard read |
-//! | another thread had a [`Held`] of a [`Registry`] | that key's lock is there for good; so is what was being read of a [`Cached`] |
-//! | another thread was changing a lock's queue, a registry's table, or what else is behind a mutex for moments | an access that comes to need that mutex hangs; a hit does not |
-//! | a [`Pool`] had threads, and jobs | it begins with new threads and no jobs: what ran or waited is the parent's |
-//! | a task waited under a `creation_timeout` | that task is woken in time if it is polled there once more, else not |
+//! | keeps a value fresh | [`Cached`], with a [`Reader`] for a thread that reads all the time; [`CachedFn`]; [`cached_by_key`](cached_by_key()) |
+//! | keeps the value elsewhere | [`Dogpile`], [`SyncReaderDogpile`] |
+//! | has many keys | [`Registry`], [`cached_by_key`](cached_by_key()) |
+//! | asks a lock | [`Access`], [`AsyncAccess`] for tasks; [`Status`] for what a lock tells without an access |
+//! | creates by itself | [`Turn`] and [`Creation`], the right to create; [`Renewal`] of a [`Cached`] |
+//! | says how values age and failures end | [`Policy`] for all creations, [`Made`] for one value, [`Failure`] for one failure |
+//! | creates in the background | [`Runner`] and [`Pool`] for threads, [`Spawner`] for tasks |
+//! | watches | [`Observer`] and [`Stats`] |
+//! | says what time it is | [`Clock`], [`ManualClock`] in tests |
 //!
-//! So a program that forks, and does not run another program in the child at once as [`std::process::Command`] does,
-//! had best fork before it uses its locks, or have its children make locks of their own. What is left are locks that
-//! another thread may be renewing just then: to those it gives a `creation_timeout`. What a child of a program with
-//! threads may do at all is the system's to say.
+//! # Glossary
+//!
+//! The documentation, the messages and the source use these words, each for one thing.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | lock | a dogpile lock of any type: [`Dogpile`], [`SyncReaderDogpile`], [`Cached`] |
+//! | access | one request to a lock: it is opened, described by its *steps*, and made by its *terminal* |
+//! | caller | the thread or task that makes an access |
+//! | creator | the user's closure that makes the value |
+//! | creation | one run of the creator, and the right to it, which a [`Creation`] owns |
+//! | elected thread, elected task | the one that runs the creator, or hands it over |
+//! | waiter | a thread or task that waits for a creation to end |
+//! | reader | a thread or task that holds a guard of a [`SyncReaderDogpile`] or an [`RmLock`] |
+//! | getter, setter | the user's closures that fetch the value from where it lives, and store what the creator has made |
+//! | old value | the value that a creation is to replace |
+//! | fresh, due, stale, missing | not expired; not expired, but to be renewed early; expired, and still usable; not there, invalidated, or too old to use |
+//! | generation | the lock's counter, which every finished creation, `set` and invalidation moves |
+//! | to publish | to make the value of a creation the current one |
+//! | to invalidate, to mark stale | to make the value missing; to make it stale |
+//! | superseded | overtaken by an invalidation, a `set` or a newer creation: said of a creation |
+//! | dead | older than its [`creation_timeout`](PolicyBuilder::creation_timeout), so that another one may begin: said of a creation |
+//! | outcome | what an access has met: [`Outcome`] |
+//! | pause | the time after a failure in which no creator is called: see [`retry_after`](PolicyBuilder::retry_after) |
+//! | renewal | a creation that replaces a value that is still there |
+//! | to hand over | to give a creation to a [`Runner`], as a [`Job`], or to a [`Spawner`], as a [`Task`] |
+//! | task | a future that an executor polls; where nothing is said of tasks, "thread" means both |
 
 // But for the lock that hands out what it holds: see `rm_lock`.
 #![deny(unsafe_code)]
