@@ -54,6 +54,7 @@
 //! | to hand over | to give a creation to a [`Runner`], as a [`Job`], or to a [`Spawner`], as a [`Task`] |
 //! | task | a future that an executor polls; where nothing is said of tasks, "thread" means both |
 
+#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(dogpile_loom, dogpile_portable))))]
 // But for the lock that hands out what it holds: see `rm_lock`.
 #![deny(unsafe_code)]
 // The future of an `async fn` has room for its arguments twice, once as they came and once as they are used, and so has
