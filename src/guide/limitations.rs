@@ -22,7 +22,7 @@
 //!
 //! # No cache
 //!
-//! The crate elects. It keeps one value per lock, and does not manage memory:
+//! The crate elects. A lock keeps one value at most, and the crate does not manage memory:
 //!
 //! - A [`Dogpile`](crate::Dogpile) holds no value. A [`Cached`](crate::Cached) holds one, until it is replaced or
 //!   invalidated. An expired value stays in memory: there is no thread that removes it.
@@ -41,8 +41,9 @@
 //!
 //! # Deadlocks that are not found
 //!
-//! [Law L7](super::guarantees#l7-no-silent-deadlock) says which deadlocks are found. The following are not. In each
-//! case a time-out bounds the wait, and a [`creation_timeout`](crate::PolicyBuilder::creation_timeout) frees the lock.
+//! [Law L7](super::guarantees#l7-no-silent-deadlock) says which deadlocks are found. The following are not. A time-out
+//! bounds such a wait, and a [`creation_timeout`](crate::PolicyBuilder::creation_timeout) frees a lock whose creation
+//! never ends.
 //!
 //! ## A creation that is held
 //!
