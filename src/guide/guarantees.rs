@@ -42,14 +42,15 @@
 //!
 //! - *Exception:* A creation that was declared dead, under a
 //!   [`creation_timeout`](crate::PolicyBuilder::creation_timeout), may still run beside the one that took its place. A
-//!   dead creation can no longer publish.
+//!   dead creation can no longer publish, and its value goes to its own access alone.
 //! - *Scope:* The law holds within one process. A [`Registry`](crate::Registry) has one lock per key at any time, so
 //!   the law holds for each key. Of several processes each elects for itself: see
 //!   [limitations](super::limitations#one-creator-in-each-process).
 //!
-//! *Why it holds:* An election is one compare-and-swap from a word without the creating flag, and only the owner of the
-//! creation clears that flag, or the access that takes over. The same word holds the generation. So an access that has
-//! seen an old state of the value is not elected: the word has moved.
+//! *Why it holds:* An election is one compare-and-swap from a word without the creating flag. (Where creations may be
+//! declared dead, the same happens under a mutex.) Only the owner of the creation clears that flag, or the access that
+//! takes over. The same word holds the generation. So an access that has seen an old state of the value is not elected:
+//! the word has moved.
 //!
 //! - *Kept by:* `election.rs`; for keys, `registry/shard.rs`.
 //! - *Models:* `election.rs`, `dogpile.rs`, `policy.rs`, `background.rs`, `wants.rs`; for keys, `registry.rs`.
@@ -57,13 +58,15 @@
 //!
 //! ## L2: An old value is never waited for
 //!
-//! While a creation runs, an access that finds an old value returns at once. It only reads shared memory: neither the
-//! lock nor the value is written.
+//! An access that finds an old value, and is not elected, returns at once. While another thread creates, and in a
+//! pause, it only reads shared memory: neither the lock nor the value is written.
 //!
 //! - *Exception:* An access waits if it says so, by [`soft_timeout`](crate::Access::soft_timeout),
 //!   [`renew_if`](crate::Access::renew_if) or [`anew`](crate::Access::anew).
 //! - *Exception:* Where the access takes a guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile), it waits while a
 //!   writer is in or waits (L9).
+//! - *Scope:* While nobody creates, or when the creation that runs is overdue, an access tries to be elected, and that
+//!   writes to the lock.
 //! - *Scope:* A value beyond its [`max_stale`](crate::PolicyBuilder::max_stale), and one that was invalidated, is no
 //!   old value: it is missing. An owned guard, and a guard beyond the eighth that a thread holds, are counted in shared
 //!   memory, as L12 says. A getter and an [`Observer`](crate::Observer) are the user's, and do what they do.
@@ -78,8 +81,10 @@
 //!
 //! ## L3: One creation serves all its waiters
 //!
-//! All accesses that waited for a creation get its value. This is so even if the value has expired, or was invalidated,
-//! by the time a waiter wakes up. No access is elected just for having waited.
+//! All accesses that waited for a creation which finishes get its value. This is so even if the value has expired, or
+//! was invalidated, by the time a waiter wakes up. No access is elected just for having waited.
+//!
+//! - *Exception:* A creation that was superseded serves the accesses that have waited since before that, as L6 says.
 //!
 //! *Why it holds:* The thread that ends the creation takes each waiter that it serves out of the queue, under the
 //! mutex. Only a waiter that is still in the queue can be called to create. A value of a [`Cached`](crate::Cached) is
@@ -93,8 +98,8 @@
 //! ## L4: What the creator wrote is seen
 //!
 //! What a creator wrote before its creation finished happens before everything that an access does which sees that
-//! creation: as fresh, as stale, or by having waited for it. It also happens before the next creator runs. What was
-//! done before a value was [`set`](crate::Cached::set) is seen in the same way.
+//! creation: as fresh, as stale, or by having waited for it. All of that also happens before the next creator runs.
+//! What was done before a value was [`set`](crate::Cached::set) is seen in the same way.
 //!
 //! *Why it holds:* The deadline is stored with release ordering after the value, and each access loads the deadline
 //! with acquire ordering before it reads the value. Waiters, watchers and the next elected access are ordered by the
@@ -109,12 +114,13 @@
 //!
 //! A creation ends without a value if its creator returns an error or panics, if its job or task is dropped unrun, or
 //! if its owner drops it. Under a [`creation_timeout`](crate::PolicyBuilder::creation_timeout) one that hangs is
-//! declared dead. In each case the lock is free again, and the value stays what it was. Exactly one waiter is elected,
-//! and the others go on waiting. There is no poisoning.
+//! declared dead. In each case the lock is free again, and the value stays what it was. If there is an old value, the
+//! next access is elected. If there is none, exactly one waiter is elected, and the others go on waiting. There is no
+//! poisoning.
 //!
-//! - *Exception:* In a [pause](crate::PolicyBuilder::retry_after) no waiter is elected. All waiters are told of the
-//!   pause and its cause. (An access that has no error to return, and one that is made [anew](crate::Access::anew),
-//!   creates in a pause as well.)
+//! - *Exception:* In a [pause](crate::PolicyBuilder::retry_after) no access is elected that can do without: an old
+//!   value serves, and where there is none, all waiters are told of the pause and its cause. An access that has no
+//!   error to return, and one that is made [anew](crate::Access::anew), creates in a pause as well, one at a time.
 //! - *Exception:* Waiters that [share errors](crate::Access::share_errors) are told of the error.
 //! - *Exception:* A [`Creation`](crate::Creation) that is leaked by [`std::mem::forget`] is never dropped, and holds
 //!   the lock. A `creation_timeout` ends that, too.
@@ -135,7 +141,8 @@
 //! was [`set`](crate::Cached::set) while the creation ran, or the old value was [taken](crate::Cached::take).
 //!
 //! The value of such a creation still goes to its own creator's access, and to the accesses that had begun to wait
-//! before the invalidation. An access that comes after the invalidation never gets it.
+//! before the invalidation. (Where a value was set, these have that value already.) An access that comes after the
+//! invalidation never gets it.
 //!
 //! - *Exception:* Once the creation has been told that it is superseded, its value goes to its own access alone. It has
 //!   been told if [`publish`](crate::Creation::publish) or [`write_lock`](crate::Creation::write_lock) was refused, or
@@ -159,8 +166,9 @@
 //!
 //! Where the lock can know of it, a wait that would never end does not begin. An access that has an error to return
 //! returns it ([`CreateError::WouldDeadlock`](crate::CreateError::WouldDeadlock) or
-//! [`AcquireError::WouldDeadlock`](crate::AcquireError::WouldDeadlock)). The others panic. The message names the
-//! mistake, and the [names](crate::PolicyBuilder::name) of the locks. Found are
+//! [`AcquireError::WouldDeadlock`](crate::AcquireError::WouldDeadlock)). For guards the errors are `ReadLockHeld`,
+//! `WriteLockHeld` and [`LockError`](crate::LockError). The other accesses panic. The message names the mistake, and
+//! the [names](crate::PolicyBuilder::name) of the locks. Found are
 //!
 //! - a creator that asks for its own value on its own thread, or in its own poll, where there is no value;
 //! - the last access of a circle: several creators that would wait for each other's values, over any threads and locks;
@@ -186,8 +194,12 @@
 //!
 //! ## L8: A getter is called once on a hit
 //!
-//! One access calls its getter once if the getter finds a fresh value. It calls the getter at most twice in any case.
-//! It never calls the getter after its creator has succeeded.
+//! An access calls its getter once if the value is fresh and the getter finds it. In any case the access calls the
+//! getter at most twice, and never after its creator has succeeded.
+//!
+//! - *Scope:* An access does not call the getter for a value that is missing to the lock: one that was invalidated, or
+//!   that the lock has never known. In stamped getter mode the access calls the getter unless the value was invalidated
+//!   through this lock.
 //!
 //! *Why it holds:* A miss of the getter counts only in the generation in which the getter was called. If a creation has
 //! finished since, the access asks the getter again in place of creating. After the second miss it waits until it is
@@ -222,8 +234,8 @@
 //! time is out, or a task that is dropped, does not stop the creation of another access: that creation goes on, and
 //! serves the others.
 //!
-//! - One time-out covers all waits of a call together. It interrupts no getter, no creator and no setter, so an elected
-//!   access takes as long as its creator takes.
+//! - One time-out covers all waits of a call together. A time-out interrupts no getter, no creator and no setter, so an
+//!   elected access takes as long as its creator takes.
 //! - *Scope:* The mutexes of the crate itself, held for moments, have no time-out.
 //!
 //! *Why it holds:* All waits of an access go through one piece of code with one deadline. A waiter that leaves the

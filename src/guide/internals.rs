@@ -42,32 +42,33 @@
 //! The access is `RATES.get_or_create(fetch)`, of a [`Cached`](crate::Cached). With other types and steps the order is
 //! the same.
 //!
-//! 1. *It is described.* `access()` and the steps build an [`Access`](crate::Access): by what it reaches its lock,
-//!    where the value is, how it waits. Nothing happens yet. The types of the parts decide at compile time which
-//!    terminals there are.
-//! 2. *It looks.* The terminal makes one look that needs no more than loads. A fresh value is a hit, and the access
-//!    ends here. So does an old value that another thread is renewing already. All of this is inlined; the rest is out
-//!    of line.
-//! 3. *It becomes a future.* From here on an access is written once for threads and tasks, as a future. A thread polls
-//!    it once, and its waits park the thread. A task's waits leave a waker and are pending.
-//! 4. *It learns what it needs.* It reads the election's word first and the deadline second. By the deadline and the
-//!    policy the value is fresh, due, stale or missing.
-//! 5. *It settles.* What it found holds as long as the generation in the word stands.
-//!    - A creation runs, and the access has a value to go on with: it carries on.
-//!    - A creation runs, and the access has no value: it waits (step 6).
-//!    - There is a pause after a failure: it carries on with an old value, or ends with an error that says so.
-//!    - Otherwise it is elected by one compare-and-swap, from the word that it saw. If that fails, it looks again.
-//! 6. *It waits.* It makes sure that it would not wait for itself or close a circle. It is added to the queue under the
-//!    mutex, if the creation still runs there, and sleeps. When it wakes it has been served, or called to create, or
-//!    told of a pause or an error; or its time is out.
-//! 7. *It creates.* The elected access owns a [`Creation`](crate::Creation). The creator runs on this thread, outside
-//!    every mutex, and this thread is known to run it. With `in_background` or `spawned_by` the creation and the
-//!    creator go into a job or a task, and the access carries on with the old value.
-//! 8. *It finishes.* It reads the exact clock. Under the mutex it compares the generation: was this creation
-//!    superseded? If not, it puts the value into the cell, stores the deadline, moves the generation and takes all
-//!    waiters out of the queue. After the mutex it wakes them, drops the old value and tells the observer.
-//! 9. *It fails instead.* An error, a panic or a drop leaves the deadline and the value alone. One waiter gets the
-//!    baton; or a pause begins, and all waiters that can be told are told.
+//! 1. *Description.* `access()` and the steps build an [`Access`](crate::Access): by what it reaches its lock, where
+//!    the value is, how it waits. Nothing happens yet. The types of these parts decide at compile time which terminals
+//!    there are.
+//! 2. *First look.* The terminal makes one look that needs no more than loads. A fresh value is a hit, and the access
+//!    ends here. An old value that another thread is renewing ends the access as well. All of this is inlined; the rest
+//!    is out of line.
+//! 3. *Future.* From here on an access is written once for threads and tasks, as a future. A thread polls that future
+//!    once, and its waits park the thread. A task's waits leave a waker and are pending.
+//! 4. *Need.* The access reads the election's word first and the deadline second. By the deadline and the policy the
+//!    value is fresh, due, stale or missing.
+//! 5. *Turn.* The access settles what it is to do. Its answer holds as long as the generation in the word stands.
+//!    - If a creation runs and the access has a value to go on with, the access carries on.
+//!    - If a creation runs and there is no value, the access waits (step 6).
+//!    - In a pause after a failure the access carries on with an old value, or ends with an error that says so.
+//!    - Otherwise the access is elected by one compare-and-swap, from the word that it saw. If that fails, the access
+//!      looks again.
+//! 6. *Wait.* The access makes sure that it would not wait for itself or close a circle. It is added to the queue under
+//!    the mutex, if the creation still runs by then, and sleeps. When it wakes up it has been served, or called to
+//!    create, or told of a pause or an error; or its time is out.
+//! 7. *Creation.* The elected access owns a [`Creation`](crate::Creation). The creator runs on this thread, outside
+//!    every mutex, and this thread is known to run it. With `in_background` or `spawned_by` creation and creator go
+//!    into a job or a task, and the access carries on with the old value.
+//! 8. *End.* The elected thread reads the exact clock. Under the mutex it compares the generation: was this creation
+//!    superseded? If not, the thread puts the value into the cell, stores the deadline, moves the generation and takes
+//!    all waiters out of the queue. After the mutex it wakes them, drops the old value and tells the observer.
+//! 9. *Failure.* An error, a panic or a drop leaves the deadline and the value alone. One waiter gets the baton; or a
+//!    pause begins, and all waiters that can be told are told.
 //!
 //! # The queue
 //!
