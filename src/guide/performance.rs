@@ -1,9 +1,8 @@
 //! What an access costs, beside what else can do the same job.
 //!
 //! The first half of this page is the cost model: what a hit does and does not do, and what everything else costs. The
-//! second half compares the crate with others in one run of a benchmark. [Where others are
-//! faster](#where-others-are-faster) says so openly, and [the last section](#how-to-measure-by-yourself) has the
-//! commands.
+//! second half compares the crate with others in one run of a benchmark, and says [where others are
+//! faster](#where-others-are-faster). [The last section](#how-to-measure-by-yourself) has the commands.
 //!
 //! # What a hit does
 //!
@@ -31,8 +30,8 @@
 //!
 //! | a hit of | also | time | instructions |
 //! |---|---|---|--:|
-//! | the floor | | 2.8 ns | 23 |
-//! | [`Dogpile`](crate::Dogpile) | | 3.3 ns | 32 |
+//! | the floor | | 3.3 ns | 23 |
+//! | [`Dogpile`](crate::Dogpile) | nothing | as much | 32 |
 //! | [`Reader`](crate::Reader) of a `Cached` | loads a count of changes | 1.25 times the floor | 45 |
 //! | [`SyncReaderDogpile`](crate::SyncReaderDogpile) | marks a seat in the record of its thread, and leaves it with the guard | some ns more than a `Dogpile` | 61 |
 //! | [`Cached`](crate::Cached) | marks the value as being read, in memory of its thread | 8 to 12 ns | 97 |
@@ -42,7 +41,7 @@
 //! this table says, under any setting of a policy. The times are those of one machine: see the comparison below. A hit
 //! of a `Cached` is 8 ns where the compiler happens to inline all of it.
 //!
-//! An access that finds an old value while another thread creates loads one more word, and also writes nothing.
+//! An access that finds an old value while another thread creates loads a few words more, and writes nothing either.
 //!
 //! # What else costs something
 //!
