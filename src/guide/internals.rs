@@ -16,16 +16,16 @@
 //! | [`freshness.rs`](../../../src/dogpile/freshness.rs.html) | whether the value is fresh, stale or missing: one word and one compare, no waiting |
 //! | [`policy.rs`](../../../src/dogpile/policy.rs.html), `policy/` | the settings: how values age, and what happens when creating goes wrong; they know no lock |
 //! | [`observer.rs`](../../../src/dogpile/observer.rs.html), `observer/` | what happens, counted and told |
-//! | [`election.rs`](../../../src/dogpile/election.rs.html), `election/` | who creates, who waits, who is next: the heart of the crate, without a value, a clock or a closure of the user's |
+//! | [`election.rs`](../../../src/dogpile/election.rs.html), `election/` | the election, the queue of waiters, the hand-over after a failure: the heart of the crate, without a value, a clock or a closure of the user's |
 //! | [`creation.rs`](../../../src/dogpile/creation.rs.html), `creation/` | the right to create, as a value with a destructor |
 //! | [`dogpile.rs`](../../../src/dogpile/dogpile.rs.html), `dogpile/` | freshness and election together: a hit, how an access comes to its turn, what the policy means to the lock, what the lock can be asked, watchers |
-//! | [`readers.rs`](../../../src/dogpile/readers.rs.html), `readers/` | who is reading, and how a writer waits for them |
+//! | [`readers.rs`](../../../src/dogpile/readers.rs.html), `readers/` | the readers of a lock, and how a writer waits for them |
 //! | [`sync_reader.rs`](../../../src/dogpile/sync_reader.rs.html), `sync_reader/` | the lock over readers: its hit, its guards, the write lock |
 //! | [`runner.rs`](../../../src/dogpile/runner.rs.html), [`spawner.rs`](../../../src/dogpile/spawner.rs.html) | creating elsewhere: jobs for threads, tasks for executors |
 //! | [`access.rs`](../../../src/dogpile/access.rs.html), `access/` | one way to ask: an access, its steps and its terminals; by what it reaches its lock, and where the value is |
 //! | [`beside.rs`](../../../src/dogpile/beside.rs.html), `beside/` | how the locks that hold no value serve an access: lock mode and the getter modes |
 //! | [`cached.rs`](../../../src/dogpile/cached.rs.html), `cached/` | the lock with its value: how value, deadline and generation move together |
-//! | [`registry.rs`](../../../src/dogpile/registry.rs.html), `registry/` | one lock per key: what an entry goes through, and who holds it |
+//! | [`registry.rs`](../../../src/dogpile/registry.rs.html), `registry/` | one lock per key: the states of an entry, and its holders |
 //!
 //! Beside these stand `rm_lock.rs` (the readers as a lock with data), `cached_fn.rs` and `cached_by_key.rs` (functions
 //! that keep their results), `running.rs` and `cycle.rs` (what finds a wait for oneself, and for each other), `wait.rs`
