@@ -286,7 +286,7 @@ impl PolicyBuilder {
     /// any.
     ///
     /// In a child made by fork(2) this is what ends the creations that other threads were running: see
-    /// [`Fork`](crate#fork).
+    /// [`Fork`](crate::guide::limitations#fork).
     pub const fn creation_timeout(mut self, timeout: Duration) -> Self {
         self.0.creation_timeout = Some(timeout);
         self

@@ -69,7 +69,7 @@ use std::time::Duration;
 ///
 /// # Fork
 ///
-/// In a child made by fork(2) a lock that another thread was reading can never be written: see [`Fork`](crate#fork).
+/// In a child made by fork(2) a lock that another thread was reading can never be written: see [`Fork`](crate::guide::limitations#fork).
 ///
 /// # Memory ordering
 ///

@@ -131,7 +131,7 @@
 //!
 //! - *Kept by:* `election.rs`, `creation.rs`, `runner.rs`.
 //! - *Models:* `election.rs`, `dogpile.rs`, `getter_mode.rs`, `background.rs`, `policy.rs`, `tasks.rs`, `wants.rs`,
-//!   `room.rs`, `watcher.rs`.
+//!   `watcher.rs`.
 //! - *Tests:* `contract`, `wants`, `policy`, `background/lost_jobs.rs`, `tasks/cancellation.rs`, `tasks/deaths.rs`,
 //!   `destructors.rs`, `chaos`.
 //!
@@ -242,7 +242,7 @@
 //! queue hands the baton on, as in L5.
 //!
 //! - *Kept by:* `wait.rs`, `election/waiter.rs`, `readers/line.rs`.
-//! - *Models:* `dogpile.rs`, `readers.rs`, `room.rs`.
+//! - *Models:* `dogpile.rs`, `readers.rs`.
 //! - *Tests:* `contract`, `access.rs`, `rm_lock_laws/waiting.rs`, `policy/creation_timeout.rs`,
 //!   `tasks/cancellation.rs`.
 //!
@@ -330,7 +330,7 @@
 //! | L7 | `EdgesStay` |
 //! | L8 | `ElectedOnOldNews` |
 //! | L9 | `NoReaderFence`, `TakenUncounted`, `LeavesSilently`, `NestedNotWaitedFor` |
-//! | wake-ups (C16), the dead (C11), renewals | `NoRecheck`, `LooksBeforeItWatches`, `OverdueUntold`, `FailureUntold`, `LooksBeforeItListens`, `StorerTakenOver`, `RenewedAgain` |
+//! | wake-ups (C16), the dead (C11), renewals | `NoRecheck`, `LooksBeforeItWatches`, `OverdueUntold`, `FailureUntold`, `StorerTakenOver`, `RenewedAgain` |
 //!
 //! ## The contract
 //!

@@ -84,8 +84,6 @@
 //!   before the access.
 //! - *No user code under the mutex.* A waker is cloned before the mutex, and woken or dropped after it. So are values,
 //!   errors and closures.
-//! - *Many sleepers, one call.* On Linux threads sleep in rooms of 32 places, and one futex call wakes any set of a
-//!   room.
 //! - *Watchers* ([`changed`](crate::Status::changed)) are in a list of their own: they are never called.
 //!
 //! The queue and whatever else few locks need is allocated when it is first needed. So a [`Dogpile`](crate::Dogpile)
@@ -114,8 +112,7 @@
 //! - *The switch* is `--cfg dogpile_loom`, and not `loom`, since other crates react to that one. Loom is a dependency
 //!   only under that switch, and is not in an ordinary build.
 //! - *The shim* is `sync.rs`. Under the switch its types are loom's, or twins: of arc-swap's cell (a number in an
-//!   atomic, with the orderings that arc-swap documents), of the futex, of the fences (full on both sides), of
-//!   `static`s. A constructor that is `const` otherwise is a plain function there.
+//!   atomic, with the orderings that arc-swap documents), of the fences (full on both sides), of `static`s. A constructor that is `const` otherwise is a plain function there.
 //! - *Time-outs* have no clock in a model: a wait that may time out does so at its first chance. Since loom runs the
 //!   other threads in every order up to that moment, this covers a time-out before, during and after what they do. A
 //!   lock's own time is a [`ManualClock`](crate::ManualClock), moved by a thread of the model.

@@ -217,5 +217,4 @@
 //!   fences. The filter must be in place before the first read: a writer panics if membarrier worked at first and is
 //!   forbidden later. A write interrupts all running threads of the process for a moment; programs on isolated cores
 //!   call [`force_full_fences`](crate::force_full_fences()) first thing.
-//! - On Linux one call to the kernel wakes many waiting threads at once. Elsewhere each thread is woken by itself.
 //! - `BoottimeClock` exists on Linux only.

@@ -48,7 +48,7 @@
 //! | what | costs |
 //! |---|---|
 //! | a creation | one compare-and-swap, one transition under a mutex that is held for moments (two with [`creation_timeout`](crate::PolicyBuilder::creation_timeout)), the exact clock twice, and its creator |
-//! | a wait | a place in the queue, and sleeping; on Linux one call to the kernel wakes up to 32 threads at once |
+//! | a wait | a place in the queue, sleeping, and one call to the kernel for each thread that is woken |
 //! | a look-up in a [`Registry`](crate::Registry), and letting go | the hash of the key and a mutex of one of 64 shards, twice: some 35 ns together; 60 ns where the lock has to be made; some 130 ns more with [`at_most_idle`](crate::Registry::at_most_idle) |
 //! | the first read guard of a thread | a place in a record, 132 bytes |
 //! | a write lock | a call to the kernel, and a look at each thread that reads such locks: 0.7 µs with 10 of them, 3 µs with 1,000, 31 µs with 10,000 |

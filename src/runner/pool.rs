@@ -48,7 +48,7 @@ const IDLE: Duration = Duration::from_secs(10);
 ///
 /// In a child made by fork(2) the pool starts anew: it has threads of its own there. The jobs that ran or waited at
 /// that moment are the parent's to run. In the child they are neither run nor dropped, and the locks that they are of
-/// stay as they were: see [`Fork`](crate#fork). A pool that was shut down in the parent takes jobs in the child.
+/// stay as they were: see [`Fork`](crate::guide::limitations#fork). A pool that was shut down in the parent takes jobs in the child.
 ///
 /// # Examples
 ///
