@@ -3,15 +3,15 @@
 //! Nothing here waits or knows a lock; what the settings mean for one is in `dogpile::{terms, aging}`.
 
 mod backoff;
+mod error;
 mod plan;
 
 pub use backoff::Backoff;
+pub use error::PolicyError;
 pub(crate) use plan::{Life, Plan};
 
 use crate::observer::Observer;
 use plan::Early;
-use std::error::Error;
-use std::fmt;
 use std::ptr;
 use std::time::Duration;
 
@@ -207,6 +207,29 @@ impl Policy {
     #[must_use]
     pub const fn observer(&self) -> Option<&'static dyn Observer> {
         self.seen_by.0
+    }
+
+    /// Whether the deadline word alone does not say it all.
+    pub(crate) const fn plans(&self) -> bool {
+        self.max_stale.is_some() || self.max_stale_on_error.is_some() || self.early.is_some() || self.jitter > 0.0
+    }
+
+    /// The life of a value that is there from `now` on, for that lifetime, where creating takes that long; all in
+    /// nanoseconds. `random` is from 0 up to 1.
+    pub(crate) fn plan(&self, now: u64, lifetime: u64, cost: u64, random: f64) -> Plan {
+        Plan::new(now, lifetime, self.jitter * random, self.early, cost)
+    }
+
+    /// Whether this access is to renew a value that expires in so many nanoseconds, where creating takes that long: now
+    /// and then, by a `random` number above 0 and up to 1; or in any case.
+    pub(crate) fn is_due(&self, expires_in: u64, cost: u64, random: f64) -> bool {
+        self.early.is_some_and(|early| early.is_due(expires_in, cost, random))
+    }
+
+    /// Whether a value is to be renewed that has lived for so long, of that lifetime, in nanoseconds: where the lock
+    /// has no plan for it, since it comes from elsewhere.
+    pub(crate) fn is_due_at_age(&self, age: u64, lifetime: u64, cost: u64, random: f64) -> bool {
+        self.early.is_some_and(|early| early.is_due_at_age(age, lifetime, cost, random))
     }
 }
 
@@ -460,58 +483,3 @@ pub enum OnError {
     /// case. A creation that was [handed over](crate::Runner) has no access to be served.
     ServeStale,
 }
-
-/// What contradicts itself in a [`Policy`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// The first pause of a [`Backoff`] is zero: then there are none.
-    PauseOfZero,
-    /// The longest pause of a [`Backoff`] is shorter than the first.
-    PausesShrink,
-    /// The multiplier of a [`Backoff`] is zero.
-    MultiplierOfZero,
-    /// The jitter of a [`Backoff`] is not between 0 and 1. (That of [lifetimes](PolicyBuilder::jitter) is another.)
-    JitterOutOfRange,
-    /// The creation time-out is zero: every creation would be dead at once.
-    NoTimeToCreate,
-    /// The jitter of lifetimes is not from 0 and below 1.
-    NothingLeftOfALifetime,
-    /// The fraction at which to refresh is not above 0 and below 1.
-    RefreshOutOfLifetime,
-    /// The beta of early refreshes is not above 0, or not finite.
-    BetaOutOfRange,
-    /// Both `refresh_at` and `refresh_early` are set.
-    TwoWaysToRefresh,
-    /// `max_stale_on_error` is set, and no stale value is ever served on error.
-    NothingServedOnError,
-}
-
-impl PolicyError {
-    const fn message(self) -> &'static str {
-        match self {
-            Self::PauseOfZero => "the first pause of a backoff is zero, which is no pause",
-            Self::PausesShrink => "the longest pause of a backoff is shorter than the first",
-            Self::MultiplierOfZero => "the multiplier of a backoff is zero, and there would be no second pause",
-            Self::JitterOutOfRange => "the jitter of a backoff is not between 0 and 1",
-            Self::NoTimeToCreate => "the creation time-out is zero, and every creation would be dead at once",
-            Self::NothingLeftOfALifetime => "the jitter of lifetimes is not from 0 and below 1",
-            Self::RefreshOutOfLifetime => "the fraction of the lifetime at which to refresh is not above 0 and below 1",
-            Self::BetaOutOfRange => "the beta of early refreshes is not above 0, or not finite",
-            Self::TwoWaysToRefresh => {
-                "both `refresh_at` and `refresh_early` are set, and a value is renewed in one way"
-            }
-            Self::NothingServedOnError => {
-                "`max_stale_on_error` is set, and without `OnError::ServeStale` no value is served on error"
-            }
-        }
-    }
-}
-
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message())
-    }
-}
-
-impl Error for PolicyError {}

@@ -1,6 +1,6 @@
 //! How long a lock pauses after failures.
 
-use super::PolicyError;
+use super::error::PolicyError;
 use crate::clock::nanoseconds;
 use std::time::Duration;
 

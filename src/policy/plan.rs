@@ -2,7 +2,6 @@
 //!
 //! Pure: times and random numbers come in, times and decisions go out.
 
-use super::Policy;
 use crate::clock::nanoseconds;
 use crate::freshness::Expiry;
 use std::time::Duration;
@@ -43,6 +42,28 @@ pub(crate) enum Early {
     Both,
 }
 
+impl Early {
+    /// Whether an access is to renew a value that expires in so many nanoseconds, where creating takes that long: now
+    /// and then, by a `random` number above 0 and up to 1; or in any case.
+    pub(super) fn is_due(self, expires_in: u64, cost: u64, random: f64) -> bool {
+        match self {
+            Self::Both => false,
+            Self::At(_) => true,
+            #[allow(clippy::cast_precision_loss)] // to 53 bits
+            Self::Perhaps(beta) => cost as f64 * beta * -random.ln() >= expires_in as f64,
+        }
+    }
+
+    /// As [`is_due`](Self::is_due), for a value that has lived for so long, of that lifetime, in nanoseconds, and has no
+    /// plan.
+    pub(super) fn is_due_at_age(self, age: u64, lifetime: u64, cost: u64, random: f64) -> bool {
+        match self {
+            Self::At(fraction) => age >= part_of(lifetime, fraction),
+            Self::Perhaps(_) | Self::Both => self.is_due(lifetime.saturating_sub(age), cost, random),
+        }
+    }
+}
+
 /// When a value is to be looked at more closely, and when it expires: as the word of a deadline, each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -51,10 +72,30 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// The life of a value that is there from `now` on, for that lifetime, of which the part `shorter` is taken away,
+    /// where creating takes that long; all in nanoseconds.
+    pub(super) fn new(now: u64, lifetime: u64, shorter: f64, early: Option<Early>, cost: u64) -> Self {
+        if lifetime == 0 || lifetime == u64::MAX {
+            let never = Expiry::deadline_from(now, lifetime);
+            return Self { due: never, expires: if lifetime == 0 { now } else { never } };
+        }
+        let lifetime = (lifetime - part_of(lifetime, shorter)).max(1);
+        let expires = Expiry::deadline_from(now, lifetime);
+        let due = match early {
+            None | Some(Early::Both) => expires,
+            Some(Early::At(fraction)) => Expiry::deadline_from(now, part_of(lifetime, fraction).max(1)),
+            Some(Early::Perhaps(beta)) => {
+                let earliest = expires.saturating_sub(part_of(cost, beta).saturating_mul(FURTHEST));
+                earliest.max(Expiry::deadline_from(now, 1))
+            }
+        };
+        Self { due: due.min(expires), expires }
+    }
+
     /// The same for a value that is there from `now` on, and is to be renewed after so long.
     pub(crate) fn renewed_after(self, now: u64, after: Duration) -> Self {
         if self.expires <= now {
-            return self; // it arrives expired: see `Policy::plan`
+            return self; // it arrives expired: see `new`
         }
         Self { due: Expiry::deadline_from(now, nanoseconds(after).max(1)).min(self.expires), ..self }
     }
@@ -63,53 +104,6 @@ impl Plan {
 /// Of 2^53 draws none lies further from 0 than this, in units of cost times beta: the negative logarithm of the
 /// smallest.
 const FURTHEST: u64 = 37;
-
-impl Policy {
-    /// Whether the deadline word alone does not say it all.
-    pub(crate) const fn plans(&self) -> bool {
-        self.max_stale.is_some() || self.max_stale_on_error.is_some() || self.early.is_some() || self.jitter > 0.0
-    }
-
-    /// The life of a value that is there from `now` on, for that lifetime, where creating takes that long; all in
-    /// nanoseconds. `random` is from 0 up to 1.
-    pub(crate) fn plan(&self, now: u64, lifetime: u64, cost: u64, random: f64) -> Plan {
-        if lifetime == 0 || lifetime == u64::MAX {
-            let never = Expiry::deadline_from(now, lifetime);
-            return Plan { due: never, expires: if lifetime == 0 { now } else { never } };
-        }
-        let lifetime = (lifetime - part_of(lifetime, self.jitter * random)).max(1);
-        let expires = Expiry::deadline_from(now, lifetime);
-        let due = match self.early {
-            None | Some(Early::Both) => expires,
-            Some(Early::At(fraction)) => Expiry::deadline_from(now, part_of(lifetime, fraction).max(1)),
-            Some(Early::Perhaps(beta)) => {
-                let earliest = expires.saturating_sub(part_of(cost, beta).saturating_mul(FURTHEST));
-                earliest.max(Expiry::deadline_from(now, 1))
-            }
-        };
-        Plan { due: due.min(expires), expires }
-    }
-
-    /// Whether this access is to renew a value that expires in so many nanoseconds, where creating takes that long: now
-    /// and then, by a `random` number above 0 and up to 1; or in any case.
-    pub(crate) fn is_due(&self, expires_in: u64, cost: u64, random: f64) -> bool {
-        match self.early {
-            None | Some(Early::Both) => false,
-            Some(Early::At(_)) => true,
-            #[allow(clippy::cast_precision_loss)] // to 53 bits
-            Some(Early::Perhaps(beta)) => cost as f64 * beta * -random.ln() >= expires_in as f64,
-        }
-    }
-
-    /// Whether a value is to be renewed that has lived for so long, of that lifetime, in nanoseconds: where the lock
-    /// has no plan for it, since it comes from elsewhere.
-    pub(crate) fn is_due_at_age(&self, age: u64, lifetime: u64, cost: u64, random: f64) -> bool {
-        match self.early {
-            Some(Early::At(fraction)) => age >= part_of(lifetime, fraction),
-            _ => self.is_due(lifetime.saturating_sub(age), cost, random),
-        }
-    }
-}
 
 /// That part of so many nanoseconds. A part above 1 is more, up to all that there are.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -130,14 +124,14 @@ mod tests {
     #[test]
     fn early_refreshes_are_distributed_as_the_formula_says() {
         const DRAWS: u32 = 100_000;
-        let policy = Policy::builder().refresh_early(1.5).build_const();
+        let early = Early::Perhaps(1.5);
         let mut random = fastrand::Rng::with_seed(7);
-        let plan = policy.plan(nanoseconds(SECOND), nanoseconds(SECOND * 600), nanoseconds(SECOND), 0.5);
+        let plan = Plan::new(nanoseconds(SECOND), nanoseconds(SECOND * 600), 0.0, Some(early), nanoseconds(SECOND));
         assert_eq!(plan.expires, nanoseconds(SECOND * 601));
         for tenths in [0, 1, 5, 10, 20, 40_u32] {
             let expires_in = nanoseconds(MS * 100) * u64::from(tenths);
             let due = (0..DRAWS)
-                .map(|_| u32::from(policy.is_due(expires_in, nanoseconds(SECOND), 1.0 - random.f64())))
+                .map(|_| u32::from(early.is_due(expires_in, nanoseconds(SECOND), 1.0 - random.f64())))
                 .sum::<u32>();
             // P(-delta * beta * ln(rand) >= expires_in)
             let expected = (-f64::from(tenths) / 15.0).exp();
@@ -147,6 +141,6 @@ mod tests {
         }
         // Nobody draws anything before the plan has it looked at.
         let earliest = plan.expires - plan.due;
-        assert!(!policy.is_due(earliest, nanoseconds(SECOND), f64::EPSILON / 2.0));
+        assert!(!early.is_due(earliest, nanoseconds(SECOND), f64::EPSILON / 2.0));
     }
 }
