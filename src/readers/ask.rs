@@ -1,7 +1,9 @@
 //! The long way in for readers: there is a writer, or no number, record or free entry yet.
 
+use super::gate::{CLOSED, Readers};
 use super::line::Inner;
-use super::{CLOSED, Readers, Record, Seat, counter_here};
+use super::record::Record;
+use super::seat::{Seat, counter_here};
 use crate::error::LockError;
 use crate::running::{Doing, begin};
 use crate::sync::{Ordering, unique};

@@ -1,7 +1,9 @@
 //! The way in for writers: a turn, a look at all seats, and a wait for those that are taken.
 
+use super::gate::{CLOSED, Readers};
 use super::line::{Inner, Line, Phase};
-use super::{CLOSED, Readers, StaysOnItsThread, record};
+use super::record;
+use super::seat::StaysOnItsThread;
 use crate::error::LockError;
 use crate::running::{Doing, Which, begin, end};
 use crate::sync::{Ordering, fences, unique};
@@ -209,5 +211,18 @@ impl Drop for Drain<'_> {
             Stage::Closing | Stage::Draining => self.readers.end_turn(),
             Stage::Outside | Stage::Done => {}
         }
+    }
+}
+
+#[cfg(all(test, not(dogpile_loom)))]
+mod tests {
+    use super::*;
+    use crate::wait::FOREVER;
+
+    #[test]
+    fn f16_a_writer_does_not_wait_for_threads_that_come_to_read() {
+        let readers = Readers::new();
+        let hold = record::while_taking(|| readers.write(&Wait::new(FOREVER)));
+        assert!(hold.is_ok() && readers.is_writing_here());
     }
 }

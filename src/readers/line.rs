@@ -1,8 +1,8 @@
 //! Those who wait, and whose turn it is.
 
-use super::{CLOSED, Readers, Seat};
+use super::seat::Seat;
 use crate::running::Which;
-use crate::sync::{Mutant, Ordering, mutant};
+use crate::sync::{Mutant, mutant};
 use crate::wakers::{Leaving, Sleeper};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,69 +58,7 @@ impl Line {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.inside.is_empty() && self.drains.is_nobody() && self.writers.is_empty() && self.readers.is_empty()
-    }
-}
-
-impl Readers {
-    /// Changes what is under the mutex; then releases that, gives memory back, and wakes, in this order.
-    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Inner, &mut Leaving) -> R) -> R {
-        let mut leaving = Leaving::default();
-        let mut inner = self.inner.lock();
-        let changed = change(&mut inner, &mut leaving);
-        let empty = inner.line.take_if(|line| line.is_empty());
-        drop(inner);
-        drop(empty);
-        drop(leaving);
-        changed
-    }
-
-    /// Ends a writer's turn, written or not.
-    pub(super) fn end_turn(&self) {
-        self.change(|inner, leaving| {
-            (inner.phase, inner.writer) = (Phase::Idle, None);
-            if let Some(line) = &mut inner.line {
-                line.inside.clear();
-                leaving.drops(&mut line.drains);
-                for asking in line.readers.values_mut() {
-                    asking.admitted = true;
-                    leaving.wakes(&mut asking.sleeper);
-                }
-                line.admitted = line.readers.len();
-            }
-            self.next(inner, leaving);
-        });
-    }
-
-    /// Nobody has the turn: calls the first writer in line, or opens the gate.
-    pub(super) fn next(&self, inner: &mut Inner, leaving: &mut Leaving) {
-        debug_assert_eq!(inner.phase, Phase::Idle);
-        match &mut inner.line {
-            Some(line) if !line.writers.is_empty() => {
-                if let (0, Some(mut first)) = (line.admitted, line.writers.first_entry()) {
-                    leaving.wakes(first.get_mut());
-                }
-            }
-            line => {
-                // Release: pairs with the acquire in `sit_at_once`: who finds it open sees what was written.
-                self.gate.fetch_and(!CLOSED, Ordering::Release);
-                // Who waits for a writer that gave up before its turn.
-                if let Some(line) = line {
-                    for asking in line.readers.values_mut().filter(|asking| !asking.admitted) {
-                        leaving.wakes(&mut asking.sleeper);
-                    }
-                }
-            }
-        }
-    }
-
-    /// An admitted reader has gone in or away.
-    pub(super) fn one_less_admitted(&self, inner: &mut Inner, leaving: &mut Leaving) {
-        let Some(line) = &mut inner.line else { return };
-        line.admitted -= 1;
-        if line.admitted == 0 && !line.writers.is_empty() {
-            self.next(inner, leaving);
-        }
     }
 }

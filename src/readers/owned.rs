@@ -1,12 +1,57 @@
 //! Readers that are no thread's: they own their lock, or a share of it, and may be left anywhere.
 
-use super::{Pass, Readers};
+use super::gate::{CLOSED, Readers};
+use super::pass::Pass;
+use super::seat::{COUNTERS, counter_here};
 use crate::error::LockError;
-use crate::sync::Arc;
-use crate::wait::Wait;
+use crate::sync::{Arc, Ordering};
+use crate::wait::{Wait, apart};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
+
+impl Readers {
+    /// As [`enter`](Self::enter), by a counter, which any thread may leave.
+    fn enter_counter(&self, wait: &Wait) -> impl Future<Output = Result<usize, LockError>> {
+        async move {
+            let counter = counter_here();
+            self.count(counter);
+            // Acquire: as in `sit_at_once`.
+            if self.gate.load(Ordering::Acquire) & CLOSED == 0 {
+                return Ok(counter);
+            }
+            self.leave_counter(counter);
+            // A task may come to sit down on another thread than it asked on.
+            let seat = apart!(wait, self.ask(None, wait))?;
+            let at = |counter: &usize| ptr::eq(&raw const self.counters[*counter].0, seat.mark);
+            Ok((0..COUNTERS).find(at).expect("who may leave anywhere sits at a counter"))
+        }
+    }
+
+    /// Enters by a counter that is in use.
+    fn enter_counter_again(&self, counter: usize) {
+        // Relaxed: the counter is not 0, and does not become 0 before this one is left too.
+        self.counters[counter].0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Enters by a counter, beside a pass.
+    fn enter_counter_beside(&self, held: &Pass<'_>) -> usize {
+        debug_assert!(ptr::eq(held.readers(), self));
+        let counter = counter_here();
+        self.count(counter);
+        // Relaxed: nobody writes as long as `held` is held.
+        if self.gate.load(Ordering::Relaxed) & CLOSED != 0 {
+            // A writer that has looked already must wait for this one as well.
+            let mut inner = self.inner.lock();
+            inner.list(self.seat_at(counter));
+        }
+        counter
+    }
+
+    fn leave_counter(&self, counter: usize) {
+        self.leave_seat_at(self.seat_at(counter));
+    }
+}
 
 /// A lock that has readers.
 pub trait HasReaders: Send + Sync {
