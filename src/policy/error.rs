@@ -1,31 +1,33 @@
-//! What is wrong with a policy.
+//! The error of a policy whose settings contradict each other or themselves.
 
 use std::error::Error;
 use std::fmt;
 
-/// What contradicts itself in a [`Policy`](super::Policy).
+/// A contradiction between the settings of a [`Policy`](super::Policy), or within one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// The first pause of a [`Backoff`](super::Backoff) is zero: then there are none.
+    /// The first pause of a [`Backoff`](super::Backoff) is zero, so there would be no pauses.
     PauseOfZero,
     /// The longest pause of a [`Backoff`](super::Backoff) is shorter than the first.
     PausesShrink,
-    /// The multiplier of a [`Backoff`](super::Backoff) is zero.
+    /// The multiplier of a [`Backoff`](super::Backoff) is zero, so there would be no second pause.
     MultiplierOfZero,
-    /// The jitter of a [`Backoff`](super::Backoff) is not between 0 and 1. (That of [lifetimes](super::PolicyBuilder::jitter) is another.)
+    /// The jitter of a [`Backoff`](super::Backoff) is not between 0 and 1. (For the jitter of
+    /// [lifetimes](super::PolicyBuilder::jitter) see [`NothingLeftOfALifetime`](Self::NothingLeftOfALifetime).)
     JitterOutOfRange,
-    /// The creation time-out is zero: every creation would be dead at once.
+    /// The creation time-out is zero, so every creation would be dead at once.
     NoTimeToCreate,
-    /// The jitter of lifetimes is not from 0 and below 1.
+    /// The [jitter](super::PolicyBuilder::jitter) of lifetimes is below 0, or not below 1.
     NothingLeftOfALifetime,
-    /// The fraction at which to refresh is not above 0 and below 1.
+    /// The fraction of the lifetime at which to refresh is not above 0, or not below 1.
     RefreshOutOfLifetime,
-    /// The beta of early refreshes is not above 0, or not finite.
+    /// The `beta` of early refreshes is not above 0, or not finite.
     BetaOutOfRange,
     /// Both `refresh_at` and `refresh_early` are set.
     TwoWaysToRefresh,
-    /// `max_stale_on_error` is set, and no stale value is ever served on error.
+    /// `max_stale_on_error` is set without [`OnError::ServeStale`](super::OnError::ServeStale), so no old value would
+    /// ever be served on error.
     NothingServedOnError,
 }
 

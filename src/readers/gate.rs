@@ -164,7 +164,8 @@ impl Readers {
         }
     }
 
-    /// Whether this thread holds a [`Hold`](super::Hold), or is in the middle of the creation that has a [`LooseHold`](super::LooseHold).
+    /// Whether this thread holds a [`Hold`](super::Hold), or is in the middle of the creation that has a
+    /// [`LooseHold`](super::LooseHold).
     pub fn is_writing_here(&self) -> bool {
         is_here(self.number(), Doing::Writing) || (creates_here() && self.writer().is_some_and(Which::is_here))
     }
