@@ -271,7 +271,7 @@ impl Default for Policy {
 pub struct PolicyBuilder(Policy);
 
 impl PolicyBuilder {
-    /// Sets how long the lock pauses after a failed creation. Default: no pause, as in Python's `dogpile`.
+    /// Sets how long the lock pauses after a failed creation. The default is no pause, as in Python's `dogpile`.
     ///
     /// The pause begins when the failed creation ends, and is measured on the lock's own clock. During the pause no
     /// creator is called, with the two exceptions at the end of this table:
@@ -304,15 +304,15 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets what the elected access is given when its creator has failed: the error, or the old value. Default:
+    /// Sets what the elected access is given when its creator has failed: the error, or the old value. The default is
     /// [`OnError::Propagate`], the error, as in Python's `dogpile`.
     pub const fn on_error(mut self, on_error: OnError) -> Self {
         self.0.on_error = on_error;
         self
     }
 
-    /// Sets how long a creation may take before another access may be elected in its place. Default: no limit, as in
-    /// Python's `dogpile`.
+    /// Sets how long a creation may take before another access may be elected in its place. The default is no limit, as
+    /// in Python's `dogpile`.
     ///
     /// The time is measured on the lock's own clock, in nanoseconds. It is counted from the election, that is, from the
     /// last reading of the clock before the election. `Duration::MAX` is no limit. Zero is a contradiction. The time
@@ -336,8 +336,8 @@ impl PolicyBuilder {
     /// value is published as any other.
     ///
     /// A creation cannot be declared dead while it is inside `publish`, or while it holds the write lock: the
-    /// declaration waits until the store has ended. So a store that hangs holds up all other accesses. A creation that
-    /// waits for the write lock holds them up as well, since new readers wait behind it. Bound that wait by
+    /// declaration waits until the store has ended. So a store that hangs holds up all waiters. A creation that waits
+    /// for the write lock holds up the readers as well, since new readers wait behind it. Bound that wait by
     /// [`write_lock_timeout`](crate::Creation::write_lock_timeout).
     ///
     /// In a child made by fork(2), this time-out is what ends the creations that other threads were running: see
@@ -347,8 +347,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the least time between two renewals that [`renew_if`](crate::Access::renew_if) causes. Default: zero, which
-    /// allows any number of them.
+    /// Sets the least time between two renewals that [`renew_if`](crate::Access::renew_if) causes. The default is zero,
+    /// which allows any number of them.
     ///
     /// The reason for which a caller finds a value useless often comes from outside: a token with a key id that nobody
     /// has ever seen, a request with made-up credentials. Without an interval, each of these makes one request to the
@@ -364,7 +364,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets how long a value may be used after it has expired. Default: no limit, as in Python's `dogpile`.
+    /// Sets how long a value may be used after it has expired. The default is no limit, as in Python's `dogpile`.
     ///
     /// A value that has been stale for this long counts as missing, and accesses wait for a new value. (C21: after an
     /// idle night, no access is given a value that is a night old.)
@@ -378,8 +378,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets how long a value covers a failure after it has expired, under [`OnError::ServeStale`]. Default: no limit of
-    /// its own, so that a value covers a failure for as long as it may be used at all, as
+    /// Sets how long a value covers a failure after it has expired, under [`OnError::ServeStale`]. The default is no
+    /// limit of its own, so that a value covers a failure for as long as it may be used at all, as
     /// [`max_stale`](Self::max_stale) or the value [itself](crate::Made::max_stale) says.
     ///
     /// An elected access whose creator has failed is given the old value only if that value has been expired for less
@@ -405,8 +405,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Renews a value before it expires, once it has lived for the part `fraction` of its lifetime. Default: a value is
-    /// renewed when it has expired, as in Python's `dogpile`.
+    /// Renews a value before it expires, once it has lived for the part `fraction` of its lifetime. By default a value
+    /// is renewed when it has expired, as in Python's `dogpile`.
     ///
     /// `fraction` is above 0 and below 1. From that time on the next access is elected, and creates. The other accesses
     /// go on with the value, which is still fresh. So a value that is in use is never seen expired, if creating takes
@@ -423,7 +423,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Renews a value before it expires, at random. Default: a value is renewed when it has expired, as in Python's
+    /// Renews a value before it expires, at random. By default a value is renewed when it has expired, as in Python's
     /// `dogpile`.
     ///
     /// An access is elected, and creates, with a probability that grows as the expiry comes near. The probability is
@@ -446,8 +446,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Shortens each lifetime by a random part of it, up to `part`. Default: 0, so that a value lives exactly for its
-    /// lifetime, as in Python's `dogpile`.
+    /// Shortens each lifetime by a random part of it, up to `part`. The default is 0, so that a value lives exactly for
+    /// its lifetime, as in Python's `dogpile`.
     ///
     /// `part` is from 0 and below 1. With a jitter, values that were created together do not expire together. The time
     /// in which a value is [renewed early](Self::refresh_at) shrinks in proportion to the lifetime, and so is never
@@ -458,8 +458,8 @@ impl PolicyBuilder {
     }
 
     /// Sets how far ahead of this machine's time of day a stamp from elsewhere may lie, in [stamped getter
-    /// mode](crate::Dogpile::fetch_stamped). Default: one second, since machines that set their clocks by NTP stay well
-    /// within it.
+    /// mode](crate::Dogpile::fetch_stamped). The default is one second, since machines that set their clocks by NTP
+    /// stay well within it.
     ///
     /// A stamp that lies ahead by no more than this counts as now. A value whose stamp lies further ahead is stale, or
     /// missing under a [`max_stale`](Self::max_stale) of zero. With zero, only stamps that are not ahead at all are
@@ -469,8 +469,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the observer, which is told what happens to the lock. Default: none, since only the user knows where to
-    /// report it.
+    /// Sets the observer, which is told what happens to the lock. The default is none, since only the user knows where
+    /// to report it.
     ///
     /// The lock [counts](crate::Status::stats) what happens in any case. A policy has one observer at most; a pair of
     /// observers, such as `&(Tracing, Metrics)`, is one observer.
@@ -479,7 +479,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the name of the lock. Default: none.
+    /// Sets the name of the lock. The default is none.
     ///
     /// The name stands in messages, such as that of a [`WaitCycle`](crate::WaitCycle), and in what an
     /// [observer](Self::observer) is told. A name that is made at run time becomes `'static` by [`String::leak`].

@@ -1,75 +1,95 @@
-//! Who is reading: enter, leave, drain. Nothing here knows what is read.
+//! The core of the locks that have readers: readers enter and leave, and a writer waits until all of them have left.
+//! Nothing here knows what is read.
 //!
-//! Readers come often and writers rarely, so readers pay next to nothing and a writer pays for all: a reader marks a
-//! seat of its own and looks for a writer; a writer closes the gate, has the kernel put a fence into every running
-//! thread, looks at all seats, and sleeps until those that were taken have been left.
+//! Readers come often and writers come rarely. So a reader pays next to nothing, and a writer pays for all. A reader
+//! marks a seat of its own, and then looks for a writer. A writer closes the gate, has the kernel execute a fence in
+//! every running thread, looks at all seats, and sleeps until the seats that it found taken have been left.
+//!
+//! # Files
+//!
+//! Each file knows only the files above it in this list.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `record` | the records of the threads, whose entries are the seats of guards that stay on their thread |
+//! | `seat` | a seat: an entry of a record, or a counter of the lock |
+//! | `line` | the state under the mutex: the phase, and the readers and writers that wait |
+//! | `gate` | the lock itself, [`Readers`], and the changes that readers and writers share |
+//! | `ask` | the long way in for readers |
+//! | `pass` | the short way in for readers, and the way out: [`Pass`] |
+//! | `drain` | the way in for writers, and the way out: [`Hold`] and [`LooseHold`] |
+//! | `owned` | readers that may move to another thread: [`OwnedPass`] and [`Owner`] |
 //!
 //! # Seats
 //!
-//! | seat | whose | how it is marked |
+//! | seat | which guards use it | how it is marked |
 //! |---|---|---|
-//! | an entry of a thread's [`record`] | guards that stay on their thread | plain stores, by that thread alone |
-//! | a counter of the lock's own, one of a few | guards that may move to another thread; nesting deeper than a record; threads whose locals are gone | read-modify-writes |
+//! | an entry of a thread's [`record`] | guards that stay on their thread | by plain stores of that thread alone |
+//! | one of the few counters of the lock | guards that may move to another thread; guards nested deeper than a record has entries; guards of threads whose thread-locals are gone | by read-modify-writes of any thread |
 //!
-//! A lock is known to the records by a number that is given once in a process, when its first reader or writer comes.
-//! Guards that stay on their thread but have to use a counter are noted in [`running`](crate::running), so that "does
-//! this thread read?" has an answer.
+//! A record knows a lock by the lock's number. The number is given once in a process, when the first reader or writer
+//! of the lock comes. A guard that stays on its thread but has to use a counter is noted in
+//! [`running`](crate::running), so that the question "does this thread read?" has an answer.
 //!
 //! # States
 //!
-//! The gate is one word, the lock's number and a flag; the rest is under the mutex.
+//! The gate is one word: the lock's number, and a flag that says whether the gate is closed. All other state is under
+//! the mutex.
 //!
 //! | phase | gate | state |
 //! |---|---|---|
-//! | `Idle` | open | no writer. (Readers whom the last one kept waiting may still be on their way: they are *admitted*) |
-//! | `Idle` | closed | writers queue; the first of them is about to begin, or waits for the admitted to go in |
-//! | `Closing` | closed | a writer has its turn, and has not looked at the seats yet |
-//! | `Draining` | closed | it waits for the seats that are listed in `inside` |
-//! | `Writing` | closed | it is in |
+//! | `Idle` | open | No writer is there. Readers that the last writer kept waiting may still be on their way in: they are *admitted*. |
+//! | `Idle` | closed | Writers queue. The first of them is about to begin, or waits until the admitted readers have gone in. |
+//! | `Closing` | closed | A writer has its turn, and has not looked at the seats yet. |
+//! | `Draining` | closed | The writer waits for the seats that are listed in `inside`. |
+//! | `Writing` | closed | The writer is in. |
 //!
 //! # Transitions
 //!
 //! | name | from → to | how |
 //! |---|---|---|
-//! | enter | gate open | mark a seat, fence, look at the gate: open, and it is in; closed, and it leaves again and *asks* |
-//! | ask | any | under the mutex: let in if the gate is open, if its thread reads already, or if it is admitted and nobody writes; else it queues. Let in while somebody drains, its seat is added to `inside` |
-//! | leave | any | clear the seat, fence, look at the gate; closed: under the mutex, out of `inside`; whoever empties it wakes the writer |
-//! | queue | any | under the mutex: the gate is closed |
-//! | begin | `Idle` → `Closing` | under the mutex: the first in line, once nobody is admitted any more |
-//! | look | `Closing` → `Draining` or `Writing` | heavy fence, then under the mutex: list the seats that are taken; none: it is in |
-//! | go in | `Draining` → `Writing` | under the mutex, `inside` is empty |
-//! | end | any but `Idle` → `Idle` | written or given up, under the mutex: all readers who wait are admitted and woken; without another writer the gate opens |
+//! | enter | gate open | The reader marks a seat, executes a fence, and looks at the gate. If the gate is open, the reader is in. If the gate is closed, the reader leaves the seat again and *asks*. |
+//! | ask | any | Under the mutex: the reader is let in if the gate is open, if its thread reads already, or if the reader is admitted. (While a reader is admitted, no writer has the turn.) Otherwise the reader queues. If the reader is let in while a writer drains, its seat is added to `inside`. |
+//! | leave | any | The reader clears its seat, executes a fence, and looks at the gate. If the gate is closed, the reader takes the seat out of `inside`, under the mutex. The reader that empties `inside` wakes the writer. |
+//! | queue | any | Under the mutex: the writer closes the gate, and takes a place in line. |
+//! | begin | `Idle` → `Closing` | Under the mutex: the first writer in line takes the turn, once no reader is admitted any more. |
+//! | look | `Closing` → `Draining` or `Writing` | The writer executes a heavy fence. Then, under the mutex, it lists the seats that are taken. If there are none, the writer is in. |
+//! | go in | `Draining` → `Writing` | Under the mutex: `inside` is empty. |
+//! | end | any but `Idle` → `Idle` | The writer has written, or gives up. Under the mutex: all readers that wait are admitted and woken. If no other writer queues, the gate opens. |
+//! | give up in line | any | Under the mutex: the writer leaves the line. In `Idle`, the next writer is called; if there is none, the gate opens and the readers that wait are woken. |
 //!
 //! # Why it holds
 //!
-//! - *The write guard excludes every read guard (L9).* Take a reader that entered by the gate and a writer that looks.
-//!   The reader marked, fenced, and read the gate; the writer closed the gate, fenced, and read the mark.
-//!   1. The writer reads the mark: it lists the seat, and waits for it.
-//!   2. The writer does not read the mark. Then, by the fences, the reader read the gate as that writer left it or
-//!      later. Closed: it is not in. Open: then that writer has ended, and the reader sees what it wrote (the gate is
-//!      opened by a release).
+//! - *The write guard excludes every read guard (L9).* Take a reader that entered by the gate, and a writer that looks.
+//!   The reader marked its seat, executed a fence, and then read the gate. The writer closed the gate, executed a
+//!   fence, and then read the mark.
+//!   1. The writer reads the mark. Then the writer lists the seat, and waits for it.
+//!   2. The writer does not read the mark. Then, by the two fences, the reader read the gate as this writer left it, or
+//!      as it was later. If the reader found the gate closed, the reader is not in. If the reader found the gate open,
+//!      this writer has ended, and the reader sees what the writer wrote, because the gate is opened by a release.
 //!
-//!   A reader that was let in under the mutex had marked its seat before it released the mutex: a look that comes after
-//!   finds it, and where the look came before, the seat was added to what the look found.
-//! - *No reader is forgotten.* A seat is taken off the list by whoever left it, once it is clear. By the same argument
-//!   as above, a reader that leaves a seat which the look has found sees the gate closed: its mark was cleared after
-//!   the look, hence after the fence. It then comes for the mutex. A reader that finds the gate closed although its
-//!   seat was not found takes nothing off.
-//! - *No lost wake-up (C16).* Lists and wakers are changed under the mutex, and whoever is to wait looks again under
-//!   it.
-//! - *A thread that reads gets in (C15).* It is let in under the mutex at once. Its outer guard holds a seat, so nobody
-//!   can be writing.
-//! - *Nobody starves.* New readers wait for a writer that waits (the gate is closed), and the next writer waits for the
-//!   readers whom this one kept waiting: phase-fair, after Brandenburg and Anderson, "Spin-based reader-writer
-//!   synchronization for multiprocessor real-time systems" (2010).
-//! - *Memory ordering.* What a reader did is carried to the next writer by release and acquire of its seat or by the
-//!   mutex, what a writer did to the next reader by release and acquire of the gate or by the mutex; never by the
-//!   fences, which order marks and gate only.
+//!   A reader that was let in under the mutex had marked its seat before it released the mutex. A look that comes after
+//!   that finds the mark. If the look came before, the seat was added to what the look had found.
+//! - *No reader is forgotten.* A seat is taken off the list by a reader that has left it, once the seat is clear. A
+//!   reader that leaves a seat which the look has found sees the gate closed. The argument is the same as above: the
+//!   reader cleared its mark after the look, and hence after the writer's fence. So the reader comes for the mutex. A
+//!   reader that finds the gate closed although the look has not found its seat takes nothing off the list.
+//! - *No lost wake-up (C16).* Lists and wakers are changed under the mutex only. A reader or writer that is about to
+//!   wait looks again under the mutex.
+//! - *A thread that reads gets in (C15).* It is let in under the mutex at once. Its outer guard holds a seat, so no
+//!   writer can be in.
+//! - *Nobody starves.* New readers wait for a writer that waits, since the gate is closed. The next writer waits for
+//!   the readers that this writer kept waiting. The lock is phase-fair, after Brandenburg and Anderson, "Spin-based
+//!   reader-writer synchronization for multiprocessor real-time systems" (2010).
+//! - *Memory ordering.* What a reader did is carried to the next writer by release and acquire of the reader's seat, or
+//!   by the mutex. What a writer did is carried to the next reader by release and acquire of the gate, or by the mutex.
+//!   The fences carry neither: they only order marks and gate.
 //!
 //! # What a writer relies on
 //!
-//! A child process made by fork(2) sees the records of its parent's threads, none of which run in it: a lock that they
-//! were reading is never free to write there.
+//! A writer relies on every thread that has marked a seat: the thread has to run again, and to leave the seat. In a
+//! child process made by fork(2) no such thread runs. The child sees the records of its parent's threads, and a lock
+//! that they were reading is never free to write there.
 
 mod ask;
 mod drain;
@@ -95,18 +115,21 @@ use crate::error::FencesDecided;
 #[cfg(not(dogpile_loom))]
 use crate::sync::fences;
 
-/// Has readers pay for their own fences from now on, so that no writer interrupts the other threads of the process.
+/// Makes readers execute their own fences from now on, so that no writer interrupts the other threads of the process.
+/// Never blocks.
 ///
-/// On Linux a writer of an [`RmLock`](crate::RmLock) or a [`SyncReaderDogpile`](crate::SyncReaderDogpile) asks the
-/// kernel to put a fence into every running thread of the process, which is what makes reading nearly free. A program
-/// with threads that must not be interrupted, on isolated cores for instance, may rather have all readers pay some ten
-/// nanoseconds. It is how these locks work where the kernel refuses and on other platforms.
+/// On Linux, a writer of an [`RmLock`](crate::RmLock) or a [`SyncReaderDogpile`](crate::SyncReaderDogpile) asks the
+/// kernel to execute a fence in every running thread of the process. This is what makes reading nearly free. In some
+/// programs, threads must not be interrupted, on isolated cores for instance. There it may be better that each reader
+/// pays some ten nanoseconds for its own fences. Without the kernel's help, and on other platforms, these locks always
+/// work like this.
 ///
-/// Call it first thing in `main`: it is decided once for the whole process, before the first read or write.
+/// Call this function first thing in `main`: the kind of fences is decided once for the whole process, before the first
+/// read or write.
 ///
 /// # Errors
 ///
-/// [`FencesDecided`] if readers count on the kernel already.
+/// [`FencesDecided`], if readers rely on the kernel already.
 #[cfg(not(dogpile_loom))]
 pub fn force_full_fences() -> Result<(), FencesDecided> {
     if fences::force_full() { Ok(()) } else { Err(FencesDecided) }

@@ -44,7 +44,8 @@ impl Backoff {
         Self { first, longest, multiplier: 2, jitter: 0.5 }
     }
 
-    /// Sets the factor from each pause to the next. Default: 2, so that a source which stays down is soon asked rarely.
+    /// Sets the factor from each pause to the next. The default is 2, so that a source which stays down is soon asked
+    /// rarely.
     ///
     /// With 1 the pauses do not grow. Zero is a contradiction.
     #[must_use]
@@ -53,8 +54,8 @@ impl Backoff {
         self
     }
 
-    /// Sets the part of itself by which a pause may be shortened, from 0 (not at all) to 1 (to nothing). Default: 0.5,
-    /// so that the source is left in peace for at least half of the pause.
+    /// Sets the part of itself by which a pause may be shortened, from 0 (not at all) to 1 (to nothing). The default is
+    /// 0.5, so that the source is left in peace for at least half of the pause.
     #[must_use]
     pub const fn jitter(mut self, part: f64) -> Self {
         self.jitter = part;

@@ -1,4 +1,4 @@
-//! The lock itself: the gate, the seats that are its own, and how both change.
+//! The lock itself: the gate, the counters, the state under the mutex, and the changes that readers and writers share.
 
 use super::line::{Inner, Phase};
 use super::record::Record;
@@ -9,10 +9,10 @@ use crate::wakers::Leaving;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-/// In the gate: a writer is in, or waits. The rest is the lock's number, 0 if it has none yet.
+/// The flag in the gate: a writer is in, or waits. The other bits are the lock's number, or 0 if the lock has none yet.
 pub(super) const CLOSED: u64 = 1 << 63;
 
-/// Who reads, and who would write.
+/// A lock's readers, and its writers.
 pub struct Readers {
     pub(super) gate: AtomicU64,
     pub(super) inner: Mutex<Inner>,
@@ -21,7 +21,7 @@ pub struct Readers {
 
 impl Readers {
     const_fn! {
-        /// Nobody reads.
+        /// A lock without readers and writers.
         pub const fn new() -> Self {
             Self {
                 gate: AtomicU64::new(0),
@@ -34,16 +34,19 @@ impl Readers {
         }
     }
 
+    /// Marks a seat at a counter, and executes a fence.
     pub(super) fn count(&self, counter: usize) {
-        // Relaxed: going in is ordered by the gate. The fence: see `Why it holds`.
+        // Relaxed: going in is ordered by the gate. For the fence see `Why it holds`.
         self.counters[counter].0.fetch_add(1, Ordering::Relaxed);
         fences::light(false);
     }
 
+    /// The seat at a counter.
     pub(super) fn seat_at(&self, counter: usize) -> Seat<'_> {
         Seat::counter(&self.counters[counter].0)
     }
 
+    /// Leaves a seat at a counter.
     pub(super) fn leave_seat_at(&self, seat: Seat<'_>) {
         // Release: pairs with the acquire in `counted`, through all the read-modify-writes that follow.
         seat.mark.fetch_sub(1, Ordering::Release);
@@ -51,23 +54,24 @@ impl Readers {
         self.look_for_a_writer(seat);
     }
 
-    /// The addresses of the counters that somebody sits at.
+    /// The addresses of the counters that have readers.
     pub(super) fn counted(&self) -> impl Iterator<Item = usize> {
         let seats = (0..COUNTERS).map(|counter| self.seat_at(counter));
         // Acquire: pairs with the release in `leave_seat_at`.
         seats.filter(|seat| seat.mark.load(Ordering::Acquire) != 0).map(Seat::address)
     }
 
-    /// After a seat was left: whether somebody waits for just that.
+    /// Looks for a writer that waits for just this seat, after the seat was left.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
     pub(super) fn look_for_a_writer(&self, seat: Seat<'_>) {
-        // Relaxed: what it leads to happens under the mutex.
+        // Relaxed: all that follows from it happens under the mutex.
         if self.gate.load(Ordering::Relaxed) & CLOSED != 0 && !mutant(Mutant::LeavesSilently) {
             self.tell_the_writer(seat);
         }
     }
 
+    /// Takes the seat out of `inside`, if it is clear, and wakes the writer if that was the last one.
     #[cold]
     fn tell_the_writer(&self, seat: Seat<'_>) {
         self.change(|inner, leaving| {
@@ -82,21 +86,21 @@ impl Readers {
         });
     }
 
-    /// The lock's number, or 0.
+    /// The lock's number, or 0 if it has none yet.
     pub(super) fn number(&self) -> u64 {
-        // Relaxed: it is written once, and whoever needs it has seen to that.
+        // Relaxed: the number is written once. A caller that needs it has made sure that it is there.
         self.gate.load(Ordering::Relaxed) & !CLOSED
     }
 
-    /// Sees to it that there is a number. Under the mutex.
+    /// Gives the lock a number, unless it has one. Called under the mutex.
     pub(super) fn be_numbered(&self) {
         if self.number() == 0 {
-            // Relaxed: the number by itself says nothing; the flag changes under the mutex, which is held.
+            // Relaxed: the number by itself says nothing, and the flag changes only under the mutex, which is held.
             self.gate.fetch_or(unique() + 1, Ordering::Relaxed);
         }
     }
 
-    /// Changes what is under the mutex; then releases that, gives memory back, and wakes, in this order.
+    /// Changes the state under the mutex. Then releases the mutex, gives memory back, and wakes, in this order.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut Inner, &mut Leaving) -> R) -> R {
         let mut leaving = Leaving::default();
         let mut inner = self.inner.lock();
@@ -108,7 +112,7 @@ impl Readers {
         changed
     }
 
-    /// Ends a writer's turn, written or not.
+    /// Ends the turn of a writer that has written or gives up.
     pub(super) fn end_turn(&self) {
         self.change(|inner, leaving| {
             (inner.phase, inner.writer) = (Phase::Idle, None);
@@ -125,7 +129,7 @@ impl Readers {
         });
     }
 
-    /// Nobody has the turn: calls the first writer in line, or opens the gate.
+    /// Calls the first writer in line, or opens the gate. No writer has the turn.
     pub(super) fn next(&self, inner: &mut Inner, leaving: &mut Leaving) {
         debug_assert_eq!(inner.phase, Phase::Idle);
         match &mut inner.line {
@@ -135,9 +139,10 @@ impl Readers {
                 }
             }
             line => {
-                // Release: pairs with the acquire in `sit_at_once`: who finds it open sees what was written.
+                // Release: pairs with the acquire in `sit_at_once` and `enter_counter`: a reader that finds the gate
+                // open sees what was written.
                 self.gate.fetch_and(!CLOSED, Ordering::Release);
-                // Who waits for a writer that gave up before its turn.
+                // These readers wait for a writer that gave up before its turn.
                 if let Some(line) = line {
                     for asking in line.readers.values_mut().filter(|asking| !asking.admitted) {
                         leaving.wakes(&mut asking.sleeper);
@@ -147,7 +152,7 @@ impl Readers {
         }
     }
 
-    /// An admitted reader has gone in or away.
+    /// Notes that an admitted reader has gone in, or has given up.
     pub(super) fn one_less_admitted(&self, inner: &mut Inner, leaving: &mut Leaving) {
         let Some(line) = &mut inner.line else { return };
         line.admitted -= 1;
@@ -156,7 +161,7 @@ impl Readers {
         }
     }
 
-    /// Whether this thread holds a [`Pass`](super::Pass).
+    /// Returns whether this thread holds a [`Pass`](super::Pass).
     pub fn is_reading_here(&self) -> bool {
         match self.number() {
             0 => false,
@@ -164,23 +169,23 @@ impl Readers {
         }
     }
 
-    /// Whether this thread holds a [`Hold`](super::Hold), or is in the middle of the creation that has a
+    /// Returns whether this thread holds a [`Hold`](super::Hold), or is in the middle of the creation that has a
     /// [`LooseHold`](super::LooseHold).
     pub fn is_writing_here(&self) -> bool {
         is_here(self.number(), Doing::Writing) || (creates_here() && self.writer().is_some_and(Which::is_here))
     }
 
-    /// The creation that is in, if it is one.
+    /// The creation that is in, if a creation is.
     fn writer(&self) -> Option<Which> {
         self.inner.lock().writer
     }
 
-    /// How many readers wait.
+    /// Returns how many readers wait.
     pub fn waiting_readers(&self) -> usize {
         self.inner.lock().line.as_ref().map_or(0, |line| line.readers.len())
     }
 
-    /// How many writers wait.
+    /// Returns how many writers wait.
     pub fn waiting_writers(&self) -> usize {
         let inner = self.inner.lock();
         let drains = matches!(inner.phase, Phase::Closing | Phase::Draining);

@@ -1,4 +1,4 @@
-//! Those who wait, and whose turn it is.
+//! The state under the mutex: the phase, and the readers and writers that wait.
 
 use super::seat::Seat;
 use crate::running::Which;
@@ -6,6 +6,7 @@ use crate::sync::{Mutant, mutant};
 use crate::wakers::{Leaving, Sleeper};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How far the writer that has the turn has come: see [`readers`](super).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Idle,
@@ -14,16 +15,17 @@ pub(super) enum Phase {
     Writing,
 }
 
+/// All that is under the mutex.
 pub(super) struct Inner {
     pub(super) phase: Phase,
-    /// The creation that is in, if it is one, whoever polls it.
+    /// The creation that is in, if a creation is, on whatever thread it is polled.
     pub(super) writer: Option<Which>,
-    /// In a box that exists only while somebody waits.
+    /// The readers and writers that wait, in a box that exists only while there are any.
     pub(super) line: Option<Box<Line>>,
 }
 
 impl Inner {
-    /// Adds a seat that was taken under the mutex to those that a writer waits for.
+    /// Adds a seat that was taken under the mutex to the seats that a writer waits for.
     pub(super) fn list(&mut self, seat: Seat<'_>) {
         if self.phase == Phase::Draining && !mutant(Mutant::NestedNotWaitedFor) {
             self.line.get_or_insert_default().inside.insert(seat.address());
@@ -31,12 +33,12 @@ impl Inner {
     }
 }
 
-/// Those who wait, by ticket: tickets grow with the order of arrival.
+/// The readers and writers that wait, by their tickets. Tickets grow in the order of arrival.
 #[derive(Default)]
 pub(super) struct Line {
-    /// The seats that the writer whose turn it is waits for, by their addresses.
+    /// The seats that the writer which has the turn waits for, by their addresses.
     pub(super) inside: BTreeSet<usize>,
-    /// That writer.
+    /// The writer that has the turn, while it waits for seats.
     pub(super) drains: Sleeper,
     pub(super) writers: BTreeMap<u64, Sleeper>,
     pub(super) readers: BTreeMap<u64, Asking>,
@@ -44,6 +46,7 @@ pub(super) struct Line {
     pub(super) admitted: usize,
 }
 
+/// A reader that waits.
 #[derive(Default)]
 pub(super) struct Asking {
     pub(super) sleeper: Sleeper,
@@ -51,7 +54,7 @@ pub(super) struct Asking {
 }
 
 impl Line {
-    /// A writer is no longer in line.
+    /// Removes a writer from the line.
     pub(super) fn leave(&mut self, ticket: u64, leaving: &mut Leaving) {
         if let Some(mut left) = self.writers.remove(&ticket) {
             leaving.drops(&mut left);

@@ -1,4 +1,4 @@
-//! Readers that are no thread's: they own their lock, or a share of it, and may be left anywhere.
+//! Readers that belong to no thread: they own their lock, or a share of it, and may leave on any thread.
 
 use super::gate::{CLOSED, Readers};
 use super::pass::Pass;
@@ -11,7 +11,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 
 impl Readers {
-    /// As [`enter`](Self::enter), by a counter, which any thread may leave.
+    /// Enters by a counter, which any thread may leave. Waits as [`enter`](Self::enter) does.
     fn enter_counter(&self, wait: &Wait) -> impl Future<Output = Result<usize, LockError>> {
         async move {
             let counter = counter_here();
@@ -21,33 +21,34 @@ impl Readers {
                 return Ok(counter);
             }
             self.leave_counter(counter);
-            // A task may come to sit down on another thread than it asked on.
+            // A task may be given its seat on another thread than the thread on which it asked.
             let seat = apart!(wait, self.ask(None, wait))?;
             let at = |counter: &usize| ptr::eq(&raw const self.counters[*counter].0, seat.mark);
-            Ok((0..COUNTERS).find(at).expect("who may leave anywhere sits at a counter"))
+            Ok((0..COUNTERS).find(at).expect("a reader that any thread may leave sits at a counter"))
         }
     }
 
-    /// Enters by a counter that is in use.
+    /// Enters once more by a counter that is in use.
     fn enter_counter_again(&self, counter: usize) {
-        // Relaxed: the counter is not 0, and does not become 0 before this one is left too.
+        // Relaxed: the counter is not 0, and does not become 0 before this reader has left as well.
         self.counters[counter].0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Enters by a counter, beside a pass.
+    /// Enters by a counter, beside a pass that is held.
     fn enter_counter_beside(&self, held: &Pass<'_>) -> usize {
         debug_assert!(ptr::eq(held.readers(), self));
         let counter = counter_here();
         self.count(counter);
-        // Relaxed: nobody writes as long as `held` is held.
+        // Relaxed: no writer can be in as long as `held` is held.
         if self.gate.load(Ordering::Relaxed) & CLOSED != 0 {
-            // A writer that has looked already must wait for this one as well.
+            // A writer that has looked already must wait for this reader as well.
             let mut inner = self.inner.lock();
             inner.list(self.seat_at(counter));
         }
         counter
     }
 
+    /// Leaves a counter, on any thread.
     fn leave_counter(&self, counter: usize) {
         self.leave_seat_at(self.seat_at(counter));
     }
@@ -55,12 +56,15 @@ impl Readers {
 
 /// A lock that has readers.
 pub trait HasReaders: Send + Sync {
+    /// The readers.
     fn readers(&self) -> &Readers;
 }
 
-/// What an owned guard holds its lock by: a share (`Arc`), or for ever (`&'static`). Made from either by `into`.
+/// What an owned guard keeps its lock alive by: an `Arc`, which is a share of the lock, or a `&'static`, since such a
+/// lock lives for ever.
 ///
-/// An `Arc` is cloned once for each owned guard that is made, which writes shared memory; a `&'static` costs nothing.
+/// An `Owner` is made from either by `into`. Each owned guard that is made from an `Arc` clones the `Arc` once, which
+/// writes shared memory. A `&'static` costs nothing.
 #[derive(Clone)]
 pub struct Owner(Holds);
 
@@ -70,7 +74,7 @@ enum Holds {
     Shared(Arc<dyn HasReaders>),
 }
 
-// Nothing can be reached through it but the readers, which no panic leaves half-done.
+// An owner gives access to the readers only, and no panic leaves the readers half-done.
 impl UnwindSafe for Owner {}
 impl RefUnwindSafe for Owner {}
 
@@ -100,7 +104,7 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// Somebody reads. Dropping it leaves, on any thread.
+/// A reader that belongs to no thread. Dropping the pass leaves, on any thread.
 #[must_use]
 #[derive(Debug)]
 pub struct OwnedPass {
@@ -109,7 +113,7 @@ pub struct OwnedPass {
 }
 
 impl OwnedPass {
-    /// Waits as [`Readers::enter`] does.
+    /// Enters. Waits as [`Readers::enter`] does.
     pub(crate) fn enter(owner: Owner, wait: &Wait) -> impl Future<Output = Result<Self, LockError>> {
         async move {
             let counter = owner.readers().enter_counter(wait).await?;
@@ -117,11 +121,11 @@ impl OwnedPass {
         }
     }
 
-    /// Enters beside a guard of this thread, which is why it need not wait.
+    /// Enters beside a guard of this thread. Never waits, because the guard keeps every writer out.
     ///
     /// # Panics
     ///
-    /// If `owner` is of another lock.
+    /// If `owner` is of another lock than the guard.
     #[track_caller]
     pub(crate) fn beside(held: &Pass<'_>, owner: Owner) -> Self {
         assert!(

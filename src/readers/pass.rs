@@ -1,4 +1,4 @@
-//! The way in for readers, and out: the hit path of a guarded access.
+//! The short way in for readers, which is a part of the hit path of a guarded access, and the way out.
 
 use super::gate::{CLOSED, Readers};
 use super::record::Record;
@@ -10,7 +10,8 @@ use crate::wait::{FOREVER, Wait};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
-/// What was waited for without an end. What cannot be helped is a panic.
+/// Returns the guard of a wait that has no end and no error to report by. An error of such a wait is a mistake of the
+/// caller, and so a panic.
 #[track_caller]
 pub(crate) fn or_panic<G>(got: Result<G, LockError>) -> G {
     match got {
@@ -20,7 +21,7 @@ pub(crate) fn or_panic<G>(got: Result<G, LockError>) -> G {
 }
 
 impl Readers {
-    /// Enters. Blocks while a writer is in, or waits, unless this thread reads already.
+    /// Enters. Blocks while a writer is in or waits, unless this thread reads already.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
     pub(crate) fn enter(&self, wait: &Wait) -> Result<Pass<'_>, LockError> {
@@ -30,7 +31,7 @@ impl Readers {
         }
     }
 
-    /// As [`enter`](Self::enter), for as long as it takes. What cannot be helped is a panic.
+    /// As [`enter`](Self::enter), without an end to the wait. An error is a panic.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
     #[track_caller]
@@ -43,19 +44,19 @@ impl Readers {
         self.pass(seat)
     }
 
-    /// Enters, unless a writer is there or this thread has no record yet: the hit path. Whoever has the seat owes a
-    /// [`pass`](Self::pass).
+    /// Enters, unless a writer is there or this thread has no record yet. This is the hit path. The caller that is
+    /// given a seat has to make a [`pass`](Self::pass) of it.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
     pub fn sit_at_once(&self) -> Option<Seat<'_>> {
-        // Relaxed: only for the number. What it says of writers is looked at again.
+        // Relaxed: only the number is used. The flag is read again below.
         let gate = self.gate.load(Ordering::Relaxed);
         if gate == 0 || gate & CLOSED != 0 {
             return None;
         }
         let record = Record::here()?;
         let entry = record.enter(gate)?;
-        // Acquire: pairs with the release in `next`: what the last writer did is seen (L9).
+        // Acquire: pairs with the release in `next`, so that this reader sees what the last writer did (L9).
         if self.gate.load(Ordering::Acquire) == gate {
             return Some(Seat::entry(record, entry));
         }
@@ -69,34 +70,35 @@ impl Readers {
         or_panic(self.ask_bound(&Wait::new(FOREVER)))
     }
 
-    /// Leaves, having come at the wrong time.
+    /// Leaves an entry that was marked after a writer had closed the gate.
     #[cold]
     fn leave_entry(&self, record: &'static Record, entry: &'static AtomicU64) {
         record.leave(entry, || self.number());
         self.look_for_a_writer(Seat::entry(record, entry));
     }
 
+    /// Leaves a counter, for a guard that had to stay on its thread.
     #[cold]
     fn leave_bound_counter(&self, seat: Seat<'_>) {
         end(self.number(), Doing::Reading);
         self.leave_seat_at(seat);
     }
 
-    /// What holds a seat, and leaves it.
+    /// Makes the pass that holds a seat, and leaves the seat when it is dropped.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
     pub fn pass<'a>(&'a self, seat: Seat<'a>) -> Pass<'a> {
         Pass { readers: self, seat, _stays: StaysOnItsThread(PhantomData) }
     }
 
-    /// What holds a seat while the user's clock is read.
+    /// Holds a seat while the user's clock is read.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
     pub fn taken<'a>(&'a self, seat: Seat<'a>) -> Taken<'a> {
         Taken { readers: self, seat }
     }
 
-    /// Leaves, where that is not the rule.
+    /// Leaves a seat, out of line, since it is left here only in rare cases.
     #[cold]
     #[inline(never)]
     pub fn leave_seat(&self, seat: Seat<'_>) {
@@ -104,8 +106,10 @@ impl Readers {
     }
 }
 
-/// A seat that is left if what comes next panics. Not a [`Pass`]: it is left by a call, with its arguments in
-/// registers, so that the way without a panic keeps nothing in memory for it.
+/// A seat that is left if the code that comes next panics.
+///
+/// This is not a [`Pass`]: the seat is left by a call with its arguments in registers, so that the way without a panic
+/// keeps nothing in memory for it.
 #[derive(Debug)]
 pub struct Taken<'a> {
     readers: &'a Readers,
@@ -113,7 +117,7 @@ pub struct Taken<'a> {
 }
 
 impl<'a> Taken<'a> {
-    /// The seat, which is not left.
+    /// Returns the seat, and does not leave it.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
     pub fn into_seat(self) -> Seat<'a> {
@@ -129,7 +133,7 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// This thread reads. Dropping it leaves.
+/// A reader on this thread. Dropping the pass leaves.
 #[must_use]
 #[derive(Debug)]
 pub struct Pass<'a> {
@@ -139,16 +143,9 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// Whom it is of.
+    /// The lock that is read.
     pub fn readers(&self) -> &'a Readers {
         self.readers
-    }
-
-    /// Its seat, which is not left.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // a part of the hit path of a guarded access
-    pub fn into_seat(self) -> Seat<'a> {
-        ManuallyDrop::new(self).seat
     }
 }
 
