@@ -60,11 +60,11 @@ pub trait HasReaders: Send + Sync {
     fn readers(&self) -> &Readers;
 }
 
-/// What an owned guard keeps its lock alive by: an `Arc`, which is a share of the lock, or a `&'static`, since such a
-/// lock lives for ever.
+/// What an owned guard keeps its lock alive by: a share of the lock, or a reference to a lock that lives for ever.
 ///
-/// An `Owner` is made from either by `into`. Each owned guard that is made from an `Arc` clones the `Arc` once, which
-/// writes shared memory. A `&'static` costs nothing.
+/// An `Owner` is made by `into` from an `Arc` of the lock, from a `&'static` to the lock, or, for a lock in a registry,
+/// from its [`Held`](crate::Held). Each owned guard that is made with a share clones an `Arc` once, which writes shared
+/// memory. A `&'static` costs nothing.
 #[derive(Clone)]
 pub struct Owner(Holds);
 
