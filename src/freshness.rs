@@ -157,7 +157,7 @@ impl Expiry {
         deadline == STALE || (EARLIEST..=now).contains(&deadline)
     }
 
-    /// Returns what the user said of the value, whatever the time is: missing, stale, or nothing (`Fresh`).
+    /// Returns what the user said of the value, apart from the time: missing, stale, or nothing (`Fresh`).
     pub fn told(&self) -> Freshness {
         // Acquire: as in `look`. Here it is the invalidation or the mark that is seen.
         match self.deadline.load(Ordering::Acquire) {

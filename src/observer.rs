@@ -6,7 +6,7 @@
 //! | a creation failed or panicked | `failures` | `failed` | when the creation has ended |
 //! | a creation was superseded | `superseded` | `superseded` | when the creation has ended |
 //! | a creation was declared dead | `dead` | `dead` | when another was elected in its place |
-//! | an access waited for a creation | `waits` | `waited` | when the wait has ended, in whatever way |
+//! | an access waited for a creation | `waits` | `waited` | when the wait has ended, in any way |
 //! | an access went on with a value that had expired | - | `served_stale` | before the access returns |
 //!
 //! Two ends of a creation are neither counted nor told: the creation stood down, because the value was found after all;
@@ -89,14 +89,14 @@ pub struct Source<'a> {
 /// assert_eq!(LONGEST.0.load(Ordering::Relaxed), 0); // no access has waited
 /// ```
 pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
-    /// A creation has ended, and its value is the current one. It took `took`, from its election on.
+    /// A creation has ended, and its value is the current one. The creation took `took`, from its election on.
     ///
     /// The value may have been marked stale meanwhile, or may have expired as it arrived.
     fn created(&self, of: Source<'_>, took: Duration) {
         let _ = (of, took);
     }
 
-    /// A creation has ended without a value, with an error or a panic. It took `took`, from its election on.
+    /// A creation has ended without a value, with an error or a panic. The creation took `took`, from its election on.
     ///
     /// The `cause` is the error, or says that there was a panic. (Only the panic hook knows what the panic said.) A
     /// creation that was [dropped](crate::Creation) without a panic is not told.
@@ -118,8 +118,8 @@ pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
 
     /// An access has waited for another's creation for `took`.
     ///
-    /// The wait is told in whatever way it has ended: the access was served, was elected, was told of a failure, was
-    /// out of time, or was given up.
+    /// The wait is told in each of these cases: the access was served, was elected, was told of a failure, was out of
+    /// time, or was given up.
     fn waited(&self, of: Source<'_>, took: Duration) {
         let _ = (of, took);
     }

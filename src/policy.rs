@@ -314,15 +314,15 @@ impl PolicyBuilder {
     /// Sets how long a creation may take before another access may be elected in its place. The default is no limit, as
     /// in Python's `dogpile`.
     ///
-    /// The time is measured on the lock's own clock, in nanoseconds. It is counted from the election, that is, from the
-    /// last reading of the clock before the election. `Duration::MAX` is no limit. Zero is a contradiction. The time
-    /// that a job [waits for its thread](crate::Pool) is part of the time of its creation. A job whose creation is dead
-    /// before the job begins runs nothing.
+    /// The time is measured on the lock's own clock, in nanoseconds, and is counted from the election, that is, from
+    /// the last reading of the clock before the election. `Duration::MAX` is no limit. Zero is a contradiction. The
+    /// time that a job [waits for its thread](crate::Pool) is part of the time of its creation. A job whose creation is
+    /// dead before the job begins runs nothing.
     ///
-    /// A creation that has taken longer than this is *declared dead* by the next access that finds no fresh value. That
-    /// access is elected in its place. Waiters wake up by themselves when the time is over, and one of them declares
-    /// the creation dead. (An access that waits for a task that it has spawned has given its creator away: see [the
-    /// access that waits](crate::Spawner#the-access-that-waits).)
+    /// The next access that finds no fresh value *declares dead* a creation that has taken longer than this, and is
+    /// elected in its place. Waiters wake up by themselves when the time is over, and one of them declares the creation
+    /// dead. (An access that waits for a task that it has spawned has given its creator away: see [the access that
+    /// waits](crate::Spawner#the-access-that-waits).)
     ///
     /// A dead creation can do nothing to the lock any more:
     ///
@@ -370,7 +370,7 @@ impl PolicyBuilder {
     /// idle night, no access is given a value that is a night old.)
     ///
     /// The time is counted from the value's expiry, or from the call of [`mark_stale`](crate::Dogpile::mark_stale) if
-    /// that came first. It is measured on the lock's own clock, as precisely as expiry. In stamped getter mode it is
+    /// that came first. The lock's own clock measures it, as precisely as expiry. In stamped getter mode the time is
     /// counted by the stamp. With zero, no access is given a stale value. `Duration::MAX` is no limit. A value may say
     /// [itself](crate::Made::max_stale) how long it may be used.
     pub const fn max_stale(mut self, max_stale: Duration) -> Self {

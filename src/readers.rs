@@ -76,8 +76,8 @@
 //!   reader that finds the gate closed although the look has not found its seat takes nothing off the list.
 //! - *No lost wake-up (C16).* Lists and wakers are changed under the mutex only. A reader or writer that is about to
 //!   wait looks again under the mutex.
-//! - *A thread that reads gets in (C15).* It is let in under the mutex at once. Its outer guard holds a seat, so no
-//!   writer can be in.
+//! - *A thread that reads gets in (C15).* Such a thread is let in under the mutex at once. The thread's outer guard
+//!   holds a seat, so no writer can be in.
 //! - *Nobody starves.* New readers wait for a writer that waits, since the gate is closed. The next writer waits for
 //!   the readers that this writer kept waiting. The lock is phase-fair, after Brandenburg and Anderson, "Spin-based
 //!   reader-writer synchronization for multiprocessor real-time systems" (2010).

@@ -495,8 +495,8 @@ impl<T: ?Sized> DerefMut for RmLockWriteGuard<'_, T> {
 
 shown_by_deref! { [T: ?Sized] RmLockWriteGuard<'_, T> }
 
-/// Keeps the writers of an [`RmLock`] out on any thread: the guard owns a share of its lock. It is for tasks, and for
-/// readers that are handed over to other threads.
+/// Keeps the writers of an [`RmLock`] out on any thread: the guard owns a share of its lock. Use this guard in tasks,
+/// and to hand a read over to another thread.
 ///
 /// The guard writes memory that other such guards write, too. So it costs more than a guard that stays on its thread.
 ///

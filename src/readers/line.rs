@@ -18,7 +18,7 @@ pub(super) enum Phase {
 /// All that is under the mutex.
 pub(super) struct Inner {
     pub(super) phase: Phase,
-    /// The creation that is in, if a creation is, on whatever thread it is polled.
+    /// The creation that is in, if a creation is, whichever thread polls it.
     pub(super) writer: Option<Which>,
     /// The readers and writers that wait, in a box that exists only while there are any.
     pub(super) line: Option<Box<Line>>,

@@ -34,8 +34,8 @@
 //! | all there are | no thread has one, and no guard is left in one | passes over the block |
 //! | fewer | some are taken or spoilt; if `free` is not 0, the next thread takes one of the others | looks at all of them |
 //!
-//! A record is counted as free only after it has become free. It is no longer counted as free before its new thread
-//! marks it. So `free` may be too small for a moment, but never too large.
+//! A record is counted as free only after it has become free. When a new thread takes the record, the record stops
+//! being counted as free before the thread marks it. So `free` may be too small for a moment, but never too large.
 //!
 //! A walk misses no reader that it has to find. Before the thread of a record marks an entry, it has linked the block,
 //! or has come after the thread that did, and it has taken the record off `free`. So the fence behind the mark stands
@@ -76,8 +76,8 @@ const LATE: Leaving = 2;
 #[derive(Debug)]
 pub(super) struct Record {
     entries: [AtomicU64; ENTRIES],
-    /// How this record's thread leaves. Only that thread uses it. It is atomic, and always relaxed, because Rust has no
-    /// other word that a `static` may hold and one thread may write without a lock.
+    /// How this record's thread leaves. Only that thread uses this word. The word is atomic, and always relaxed,
+    /// because Rust has no other word that a `static` may hold and one thread may write without a lock.
     leaving: AtomicU32,
     taken: AtomicBool,
     /// The block of the record, known from when the record is taken first.
@@ -220,8 +220,8 @@ impl Record {
         }
     }
 
-    /// Counts the record as free, after it has become free. (It may have another thread by now, which came for a record
-    /// that was counted before this one.)
+    /// Counts the record as free, after it has become free. (The record may have another thread by now, which came for
+    /// a record that was counted before this one.)
     fn count_free(&self) {
         if let Some(block) = self.block.get() {
             // Release: pairs with the acquires in `take` and `walk`, of whatever count this becomes a part of.
