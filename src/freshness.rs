@@ -1,30 +1,30 @@
-//! Is the value missing, stale or fresh? Two words, no waiting.
+//! Is the value missing, stale or fresh? Two words tell, and no thread waits here.
 //!
-//! The deadline word answers "fresh?" with one compare against the clock:
+//! The deadline word answers "is the value fresh?" by one comparison with the clock:
 //!
 //! | deadline word | the value is |
 //! |---|---|
-//! | 0 (`UNKNOWN`) | missing: this lock has seen none. A store that several processes share may hold one |
-//! | 1 (`BORN`) | fresh, but not stamped yet: a `static` cannot read a clock, so the first access stamps it |
-//! | 2 (`STALE`) | stale because somebody said so |
-//! | 3 (`GONE`) | missing because somebody said so: what a store may still hold does not count |
-//! | 4 (`UNKNOWN_STALE`) | as `UNKNOWN`, and what a store may hold is stale because somebody said so |
+//! | 0 (`UNKNOWN`) | missing: this lock has seen no value. A store that several processes share may hold one |
+//! | 1 (`BORN`) | fresh, but not stamped yet: a `static` cannot read a clock, so the first access stamps the value |
+//! | 2 (`STALE`) | stale, because the user said so, or because its lifetime is zero |
+//! | 3 (`GONE`) | missing, because the user said so: a value that a store may still hold does not count |
+//! | 4 (`UNKNOWN_STALE`) | missing as with `UNKNOWN`; a value that a store may hold is stale, because the user said so |
 //! | 5 ..= MAX-1 | fresh before that time, stale from then on |
 //! | MAX (`NEVER`) | fresh for good |
 //!
-//! Since clock readings are at least 5, `now < deadline` is false for the first five: whatever is not plainly fresh
-//! takes the slow path and is sorted out there. The stamp word beside it is when the value was created; only
-//! [`age`](Expiry::age) reads it.
+//! Clock readings are at least 5, so `now < deadline` is false for the first five words. A value that is not plainly
+//! fresh takes the slow path, and is sorted out there. The stamp word beside the deadline tells when the value was
+//! created. Only [`age`](Expiry::age) and [`lifetime_until`](Expiry::lifetime_until) read the stamp.
 //!
-//! In stamped getter mode the value brings its own time, and of this word only what somebody *said* counts
-//! ([`told`](Expiry::told)): `GONE`, `STALE` and `UNKNOWN_STALE`. How a foreign stamp is read is in
+//! In stamped getter mode the value brings its own time. Of the deadline word, only what the user *said* counts then
+//! ([`told`](Expiry::told)): `GONE`, `STALE` and `UNKNOWN_STALE`. How a stamp from elsewhere is read is in
 //! [`age_of_stamp`](Expiry::age_of_stamp).
 //!
-//! Who writes: the deadline is stored by creations, invalidations and marks, which exclude each other (they run under
-//! the mutex of [`election`](crate::election), see there), and by the one compare-and-swap that stamps a born value.
-//! Who reads: everybody, at any time, without a lock. The generation, which orders all this without a clock, shares a
-//! word with the election, because an access is elected only if it has not moved meanwhile, and one compare-and-swap
-//! must see both.
+//! The deadline has these writers: creations, invalidations and marks, which exclude each other (they run under the
+//! mutex of [`election`](crate::election), see there), and the one compare-and-swap that stamps a born value. All
+//! threads read the deadline at any time, without a lock. The generation, which orders all this without a clock, shares
+//! a word with the election: an access is elected only if the generation has not moved meanwhile, and one
+//! compare-and-swap must see both.
 
 use crate::clock::{Clock, nanoseconds};
 use crate::sync::{AtomicU64, Mutant, Ordering, const_fn, mutant};
@@ -36,33 +36,33 @@ const STALE: u64 = 2;
 const GONE: u64 = 3;
 const UNKNOWN_STALE: u64 = 4;
 const NEVER: u64 = u64::MAX;
-/// What a reading is raised to, so that the words above stay apart from times.
+/// Readings of the clock are raised to this, so that times stay apart from the words above.
 const EARLIEST: u64 = 5;
 
-/// From here on the hit path reads the coarse clock, whose lag is then lost in the lifetime.
+/// Lifetimes from here on (in nanoseconds) have the hit path read the coarse clock: its lag is small beside them.
 const COARSE_FROM: u64 = 1_000_000_000;
 
 /// Whether there is a value, and whether it is still good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Freshness {
-    /// There is a value and it has not expired.
+    /// There is a value, and it has not expired.
     Fresh,
-    /// There is a value; it has expired but may still be used.
+    /// There is a value; it has expired, or was marked stale, and may still be used.
     Stale,
-    /// There is no value: none was created yet, it was invalidated, or it is too old, as its
-    /// [policy](crate::PolicyBuilder::max_stale) says or the value [itself](crate::Made::max_stale).
+    /// There is no value that may be used: none was created yet, it was invalidated, or it is older than its
+    /// [policy](crate::PolicyBuilder::max_stale) or the value [itself](crate::Made::max_stale) allows.
     Missing,
 }
 
 /// What a look at the deadline word tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Sorted out.
+    /// The word tells all.
     Known(Freshness),
-    /// Its time has passed. That makes it stale, unless its policy had it looked at before it expires (see
-    /// [`Policy`](crate::Policy)).
+    /// The time in the word has passed. Then the value is stale, unless its policy wants a closer look before the value
+    /// expires (see [`Policy`](crate::Policy)).
     Passed,
-    /// Born fresh; the first access is to call [`Expiry::stamp_born`] and look again.
+    /// The value was born fresh. The first access calls [`Expiry::stamp_born`], and looks again.
     Unstamped,
 }
 
@@ -71,12 +71,12 @@ pub enum Look {
 pub struct Expiry {
     deadline: AtomicU64,
     stamp: AtomicU64,
-    /// Nanoseconds; `NEVER` if the value does not expire.
+    /// In nanoseconds; `NEVER` if the value does not expire.
     lifetime: u64,
 }
 
-/// The exact time, out of line: beside what it takes to read it the call is nothing, and the coarse reading, which
-/// stands next to it in every hit, has no jump around it.
+/// Reads the exact time, out of line. Beside that reading, the call costs nothing; and the coarse reading, which stands
+/// next to it in every hit, has no jump around it.
 #[cold]
 fn exact(clock: &impl Clock) -> u64 {
     clock.now()
@@ -84,7 +84,7 @@ fn exact(clock: &impl Clock) -> u64 {
 
 impl Expiry {
     const_fn! {
-        /// With no value yet.
+        /// An expiry with no value yet.
         pub const fn missing(expires_after: Duration) -> Self {
             Self {
                 deadline: AtomicU64::new(UNKNOWN),
@@ -95,18 +95,19 @@ impl Expiry {
     }
 
     const_fn! {
-        /// There is a value already; it counts as created when it is first accessed.
+        /// Notes that there is a value already. The value counts as created when it is first accessed.
         pub const fn be_born(&mut self) {
             self.deadline = AtomicU64::new(BORN);
         }
     }
 
-    /// The lifetime of a value; `Duration::MAX` if it never expires.
+    /// Returns the lifetime of a value; `Duration::MAX` if values never expire.
     pub fn lifetime(&self) -> Duration {
         if self.lifetime == NEVER { Duration::MAX } else { Duration::from_nanos(self.lifetime) }
     }
 
-    /// The reading that every question about this lock is answered by: coarse if the lifetime is long enough.
+    /// Reads the clock, as for every question about this lock: the coarse clock if the lifetime is long enough, or else
+    /// the exact one.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `unless_fresh`
     pub fn now(&self, clock: &impl Clock) -> u64 {
@@ -114,11 +115,13 @@ impl Expiry {
         now.max(EARLIEST)
     }
 
-    /// The hit path: `None` if the value is plainly fresh, else the time that was read, for [`look`](Self::look).
+    /// Decides a hit: returns `None` if the value is plainly fresh, and else the time that was read, for
+    /// [`look`](Self::look).
     #[inline(always)]
-    #[allow(clippy::inline_always)] // a call would cost as much as all the rest but the clock (`benches/instructions.rs`)
+    #[allow(clippy::inline_always)] // a call costs as much as all the rest but the clock (`benches/instructions.rs`)
     pub fn unless_fresh(&self, clock: &impl Clock) -> Option<u64> {
-        // Acquire: pairs with the release in `renew`, so that who sees a creation's deadline sees its writes (L4).
+        // Acquire: pairs with the release in `renew_until`, so that a thread which sees a creation's deadline sees its
+        // writes (L4).
         let deadline = self.deadline.load(Ordering::Acquire);
         if deadline == NEVER {
             return None;
@@ -130,7 +133,7 @@ impl Expiry {
     /// Looks at the value as of `now`.
     #[inline]
     pub fn look(&self, now: u64) -> Look {
-        // Acquire: as in `unless_fresh`. What a stale value's creator wrote is used as well.
+        // Acquire: as in `unless_fresh`. What the creator of a stale value wrote is used as well.
         Self::meaning(self.deadline.load(Ordering::Acquire), now)
     }
 
@@ -146,7 +149,7 @@ impl Expiry {
         }
     }
 
-    /// Whether there is a value that is not plainly fresh: its time has passed, or somebody said so.
+    /// Returns whether there is a value that is not plainly fresh: its time has passed, or the user marked it as stale.
     #[inline]
     pub fn has_passed(&self, now: u64) -> bool {
         // Acquire: as in `look`.
@@ -154,9 +157,9 @@ impl Expiry {
         deadline == STALE || (EARLIEST..=now).contains(&deadline)
     }
 
-    /// What somebody said of the value, whatever the time: missing, stale, or nothing (`Fresh`).
+    /// Returns what the user said of the value, apart from the time: missing, stale, or nothing (`Fresh`).
     pub fn told(&self) -> Freshness {
-        // Acquire: as in `look`; here it is the invalidation or the mark that is seen.
+        // Acquire: as in `look`. Here it is the invalidation or the mark that is seen.
         match self.deadline.load(Ordering::Acquire) {
             GONE => Freshness::Missing,
             STALE | UNKNOWN_STALE => Freshness::Stale,
@@ -164,18 +167,21 @@ impl Expiry {
         }
     }
 
-    /// How old a value is that was created at `created`, by the wall clock of whoever created it, in nanoseconds;
-    /// `None` if that cannot be believed, since that clock may be ahead of ours by `max_skew` only.
+    /// Returns how old a value is that was created at `created`, in nanoseconds. `created` is by the wall clock of the
+    /// machine that created the value. Returns `None` if the stamp cannot be believed: that machine's clock may be
+    /// ahead of ours by `max_skew` at most.
     pub fn age_of_stamp(created: SystemTime, now: SystemTime, max_skew: Duration) -> Option<u64> {
         match now.duration_since(created) {
             Ok(age) => Some(nanoseconds(age)),
-            // Clocks of two machines never agree quite; but what lies far ahead would not expire for as long (C23).
+            // The clocks of two machines never agree quite. But a value whose stamp lies far ahead would stay fresh for
+            // as long (C23).
             Err(ahead) if ahead.duration() > max_skew => None,
             Err(_) => Some(0),
         }
     }
 
-    /// As [`look`](Self::look), for questions that change nothing: a value that nobody has accessed yet does not age.
+    /// Looks at the value as [`look`](Self::look) does, for questions that change nothing: a value that no access has
+    /// seen yet does not age.
     pub fn peek(&self, now: u64) -> Look {
         match self.look(now) {
             Look::Unstamped => self.of_unstamped(),
@@ -183,12 +189,13 @@ impl Expiry {
         }
     }
 
+    /// The freshness of a value that was born fresh and has no stamp yet.
     fn of_unstamped(&self) -> Look {
         Look::Known(if self.lifetime == 0 { Freshness::Stale } else { Freshness::Fresh })
     }
 
-    /// As [`peek`](Self::peek), of one reading of the word; and if that says that the value is fresh, until when it
-    /// does: `None` if it was born fresh, and nobody has started its life.
+    /// Looks at the value as [`peek`](Self::peek) does, by one reading of the word. If the value is fresh by the word,
+    /// also returns until when; `None` if the value was born fresh, and no access has started its life.
     pub fn peek_until(&self, now: u64) -> (Look, Option<u64>) {
         // Acquire: as in `look`.
         let deadline = self.deadline.load(Ordering::Acquire);
@@ -198,12 +205,12 @@ impl Expiry {
         }
     }
 
-    /// How long ago the value was created; `None` if it is missing.
+    /// Returns how long ago the value was created; `None` if it is missing.
     pub fn age(&self, clock: &impl Clock) -> Option<Duration> {
         self.age_or(Some(Duration::ZERO), clock)
     }
 
-    /// The same; `None` as well if it was born fresh, and nobody has started its life.
+    /// As [`age`](Self::age), but also `None` if the value was born fresh, and no access has started its life.
     pub fn begun_age(&self, clock: &impl Clock) -> Option<Duration> {
         self.age_or(None, clock)
     }
@@ -213,8 +220,8 @@ impl Expiry {
             Look::Known(Freshness::Missing) => None,
             Look::Unstamped => unstamped,
             Look::Known(_) | Look::Passed => {
-                // Relaxed: the stamp was stored before the deadline that `look` acquired, or is being stored by
-                // whoever stamps a born value (0, and the value has no age yet).
+                // Relaxed: the stamp was stored before the deadline that `look` acquired. Or the stamp is being stored
+                // by the access that stamps a born value: then it is 0, and the value has no age yet.
                 match self.stamp.load(Ordering::Relaxed) {
                     0 => Some(Duration::ZERO),
                     stamp => Some(Duration::from_nanos(self.now(clock).saturating_sub(stamp))),
@@ -223,7 +230,7 @@ impl Expiry {
         }
     }
 
-    /// When the value expires; 0 if somebody said that it has, or there is none.
+    /// Returns when the value expires; 0 if the user said that it has, or if there is none.
     pub fn expires(&self) -> u64 {
         // Acquire: as in `look`.
         match self.deadline.load(Ordering::Acquire) {
@@ -232,8 +239,8 @@ impl Expiry {
         }
     }
 
-    /// For how long a value lives that is there, in nanoseconds: as the lock says; or else, if that never expires, from
-    /// when it was created to that time.
+    /// Returns for how long a value lives that is there, in nanoseconds: as the lock says, or, if the lock's values
+    /// never expire, from the value's creation to `expires`.
     pub fn lifetime_until(&self, expires: u64) -> u64 {
         match self.lifetime {
             // Relaxed: as in `age`.
@@ -242,43 +249,45 @@ impl Expiry {
         }
     }
 
-    /// When a value that is created at `now` and lives for `lifetime` (nanoseconds, or `NEVER`) expires (L11).
+    /// Returns when a value expires that is created at `now` and lives for `lifetime` nanoseconds, or for ever with
+    /// `NEVER` (L11).
     pub fn deadline_from(now: u64, lifetime: u64) -> u64 {
         match lifetime {
-            // Not `now`: whoever has read the clock a little before would find it fresh.
+            // The deadline is not `now`: an access that has read the clock a little before would find the value fresh.
             0 => STALE,
             NEVER => NEVER,
             lifetime => now.max(EARLIEST).saturating_add(lifetime).min(NEVER - 1),
         }
     }
 
-    /// Starts the life of a value that was born fresh, unless somebody else has. `now` is exact.
+    /// Starts the life of a value that was born fresh, unless another access has started it. `now` is exact.
     pub fn stamp_born(&self, now: u64) {
         self.stamp_born_until(now, Self::deadline_from(now, self.lifetime));
     }
 
-    /// Whether it was born fresh, and nobody has started its life.
+    /// Returns whether the value was born fresh, and no access has started its life.
     pub fn is_unstamped(&self) -> bool {
-        // Relaxed: under the mutex, by whoever is about to change it.
+        // Relaxed: this is called under the mutex, by a thread that is about to change the word.
         self.deadline.load(Ordering::Relaxed) == BORN
     }
 
     /// As [`stamp_born`](Self::stamp_born), with a deadline that was computed elsewhere.
     pub fn stamp_born_until(&self, now: u64, deadline: u64) {
-        // AcqRel: no weaker than the stores of the deadline that it stands among. Those run under the mutex and this
-        // need not: if it comes first they overwrite it, if it comes second it fails.
+        // AcqRel: no weaker than the stores of the deadline among which it stands. Those stores run under the mutex,
+        // and this need not. If this comes first, a store overwrites it; if this comes second, it fails.
         let stamped = self.deadline.compare_exchange(BORN, deadline, Ordering::AcqRel, Ordering::Relaxed);
         if stamped.is_ok() {
-            // Only if no creation has stamped the value meanwhile. Relaxed: see `age`.
+            // This stamps the value only if no creation has stamped it meanwhile. Relaxed: see `age`.
             self.stamp_unless_stamped(now);
         }
     }
 
+    /// Stamps the value, unless it has a stamp.
     fn stamp_unless_stamped(&self, now: u64) {
         let _later = self.stamp.compare_exchange(0, now.max(EARLIEST), Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// A value was created at `now` (exact). Under the mutex.
+    /// Notes that a value was created at `now` (exact). Called under the mutex.
     pub fn renew(&self, now: u64) {
         self.renew_until(now, Self::deadline_from(now, self.lifetime));
     }
@@ -288,30 +297,30 @@ impl Expiry {
         self.renew_until(now, Self::deadline_from(now, nanoseconds(lifetime)));
     }
 
-    /// A value was created at `now` (exact), and is stale already. Under the mutex.
+    /// Notes that a value was created at `now` (exact), and is stale already. Called under the mutex.
     pub fn renew_stale(&self, now: u64) {
         self.renew_until(now, STALE);
     }
 
-    /// As [`renew`](Self::renew), with a deadline that was computed elsewhere, from
-    /// [`deadline_from`](Self::deadline_from).
+    /// As [`renew`](Self::renew), with a deadline that [`deadline_from`](Self::deadline_from) computed.
     pub fn renew_until(&self, now: u64, deadline: u64) {
-        // Relaxed: the release below carries it. A swap: see `set_deadline`.
+        // Relaxed: the release below carries it. For the swap see `set_deadline`.
         let _old = self.stamp.swap(now.max(EARLIEST), Ordering::Relaxed);
         // Release: pairs with the acquire in `unless_fresh` and `look` (L4).
         let release = if mutant(Mutant::UnreleasedDeadline) { Ordering::Relaxed } else { Ordering::Release };
         self.set_deadline(deadline, release);
     }
 
+    /// Stores the deadline.
     fn set_deadline(&self, deadline: u64, order: Ordering) {
         // A swap where a store would do: loom 0.7 lets a compare-and-swap (that of `stamp_born`) overtake a plain
-        // store, which the memory model forbids. It happens once a creation.
+        // store, which the memory model forbids. The swap happens once a creation.
         let _old = self.deadline.swap(deadline, order);
     }
 
-    /// The value, if there is one, is stale from `now` on. Under the mutex.
+    /// Makes the value, if there is one, stale from `now` on. Called under the mutex.
     pub fn mark_stale(&self, now: u64) {
-        // Relaxed: the mutex orders this after all other stores but the stamping of a born value, which then fails.
+        // Relaxed: the mutex orders this after all other stores but the stamping of a born value, and that fails then.
         let marked = match self.deadline.load(Ordering::Relaxed) {
             GONE => return,
             UNKNOWN | UNKNOWN_STALE => UNKNOWN_STALE,
@@ -321,13 +330,14 @@ impl Expiry {
                 STALE
             }
         };
-        // Release: who reads this still sees the writes of the value's creator, which the mutex has ordered before it.
+        // Release: a thread that reads this still sees the writes of the value's creator, which the mutex has ordered
+        // before it.
         self.set_deadline(marked, Ordering::Release);
     }
 
-    /// There is no value any more. Under the mutex.
+    /// Makes the value missing. Called under the mutex.
     pub fn forget(&self) {
-        // Release: what the caller did before it invalidated is seen by who finds the value missing.
+        // Release: a thread that finds the value missing sees what the caller did before it invalidated.
         self.set_deadline(GONE, Ordering::Release);
     }
 }
@@ -354,7 +364,7 @@ mod tests {
         }
     }
 
-    /// With no plan beside the deadline.
+    /// The freshness of a value that has no plan beside the deadline.
     fn peek(expiry: &Expiry, clock: &impl Clock) -> Freshness {
         match expiry.peek(expiry.now(clock)) {
             Look::Known(freshness) => freshness,
@@ -394,7 +404,7 @@ mod tests {
         clock.advance(Duration::MAX);
         assert_eq!(peek(&never, &clock), Fresh);
         assert_eq!(never.lifetime(), Duration::MAX);
-        // Past the end of time everything that can expire has.
+        // Past the end of time, every value that can expire has expired.
         for lifetime in [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(1)] {
             let late = Expiry::missing(lifetime);
             late.renew(clock.now());

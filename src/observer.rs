@@ -1,20 +1,23 @@
-//! Being seen: what a lock counts ([`Stats`]), and whom it tells what happened ([`Observer`]).
+//! Watching a lock: the lock counts what happens ([`Stats`]), and tells an [`Observer`].
 //!
 //! | what happened | counted as | told as | when |
 //! |---|---|---|---|
-//! | a creation became the current value | `creations` | `created` | it has ended |
-//! | it failed or panicked | `failures` | `failed` | it has ended |
-//! | it was superseded | `superseded` | `superseded` | it has ended |
-//! | it was declared dead | `dead` | `dead` | another was elected in its place |
-//! | an access waited for one | `waits` | `waited` | the wait has ended, however |
-//! | an access went on with a value that had expired | - | `served_stale` | before it returns |
+//! | a creation became the current value | `creations` | `created` | when the creation has ended |
+//! | a creation failed or panicked | `failures` | `failed` | when the creation has ended |
+//! | a creation was superseded | `superseded` | `superseded` | when the creation has ended |
+//! | a creation was declared dead | `dead` | `dead` | when another was elected in its place |
+//! | an access waited for a creation | `waits` | `waited` | when the wait has ended, in any way |
+//! | an access went on with a value that had expired | - | `served_stale` | before the access returns |
 //!
-//! A creation that stood down, because the value was found after all, is none of these, nor is one that was given up:
-//! it was dropped without a panic, and nobody has failed. Nothing is counted or told on a hit, and a stale access
-//! counts nothing either, since it would have to write where others write (L2): hence no such count. Successes are
-//! counted within the transition, so that whoever sees one, as fresh or by having waited for it, sees it counted; all
-//! else right after it. Observers are the user's: they are called outside every mutex, by the thread that the event
-//! happened to, and never between an election and whatever answers for it.
+//! Two ends of a creation are neither counted nor told: the creation stood down, because the value was found after all;
+//! or the creation was given up, that is, dropped without a panic, and nothing has failed.
+//!
+//! Nothing is counted or told on a hit. A stale access is not counted either, since it would have to write where others
+//! write (L2). A success is counted within the transition: an access that sees the value as fresh, or has waited for
+//! it, sees it counted. All else is counted right after the transition.
+//!
+//! Observers are the user's code. They are called outside every mutex, by the thread that the event happened to. They
+//! are never called between an election and the code that answers for it.
 
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -32,32 +35,35 @@ use std::fmt;
 use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
-/// Which lock an event is of.
+/// The lock that an event is about.
 ///
-/// More is told as the crate grows.
+/// More fields will be added as the crate grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Source<'a> {
-    /// What the lock is [called](crate::PolicyBuilder::name).
+    /// The [name](crate::PolicyBuilder::name) of the lock, if it has one.
     pub name: Option<&'static str>,
-    /// Of which key it is, if it is a [registry's](crate::Registry) that [says so](crate::Registry::named_by).
+    /// The key of the lock, if the lock is in a [`Registry`](crate::Registry) that [names its locks by their
+    /// keys](crate::Registry::named_by).
     pub key: Option<&'a str>,
 }
 
-/// Is told what happens to the locks whose policy [names](crate::PolicyBuilder::observer) it. Each method does nothing
-/// unless it is written.
+/// An observer is told what happens to the locks whose policy [names](crate::PolicyBuilder::observer) it. By default
+/// each method does nothing, so that an observer writes only the methods that it needs.
 ///
-/// Nothing is told on a hit, nor of what only loads but [`served_stale`](Self::served_stale). The methods run on the
-/// thread that the event happened to, which waits for them: let them be quick. They may use the lock. Durations are on
-/// the lock's own clock, precise to the nanosecond (or as precise as the clock).
+/// A hit is not told. Neither is any other access that only loads, except by [`served_stale`](Self::served_stale). The
+/// methods run on the thread that the event happened to. That thread waits for them, so they should be quick. They may
+/// use the lock. Durations are measured on the lock's own clock, to the nanosecond or as precisely as the clock is.
 ///
-/// With the features `tracing` and `metrics` there are ready-made ones: `dogpile::Tracing` and `dogpile::Metrics`.
+/// The features `tracing` and `metrics` bring ready-made observers: `dogpile::Tracing` and `dogpile::Metrics`. A pair
+/// of observers is one observer, which tells both. An observer that is made at run time becomes `'static` by
+/// [`Box::leak`].
 ///
 /// # Panics
 ///
-/// A panic goes on to the caller whose access it was, or into the thread that ended the creation; the lock is then as
-/// it would be without: what happened has happened. An access that was elected just then creates nothing, and those who
-/// wait look again. A panic beside another one ends here.
+/// A panic of an observer goes on to the caller whose access it was, or into the thread that ended the creation. The
+/// lock is as it would be without the panic: what has happened has happened. If the access was elected just then, it
+/// creates nothing, and the waiters look again. A panic beside another panic ends in the lock.
 ///
 /// # Examples
 ///
@@ -65,7 +71,7 @@ pub struct Source<'a> {
 /// use dogpile::{Dogpile, Observer, Policy, Source};
 /// use std::{sync::atomic::{AtomicU64, Ordering}, time::Duration};
 ///
-/// /// The longest that anybody has waited, in nanoseconds.
+/// /// The longest time that any access has waited, in nanoseconds.
 /// #[derive(Debug)]
 /// struct Longest(AtomicU64);
 ///
@@ -78,37 +84,42 @@ pub struct Source<'a> {
 /// static LONGEST: Longest = Longest(AtomicU64::new(0));
 /// static POLICY: Policy = Policy::builder().name("rates").observer(&LONGEST).build_const();
 /// static RATES: Dogpile = Dogpile::new(Duration::from_secs(600)).with_policy(&POLICY);
-/// RATES.acquire_or_create(|| ());
-/// assert_eq!(LONGEST.0.load(Ordering::Relaxed), 0);
-/// ```
 ///
-/// A pair of observers is one, which tells both. One that is made at run time lives for ever by [`Box::leak`].
+/// RATES.acquire_or_create(|| ());
+/// assert_eq!(LONGEST.0.load(Ordering::Relaxed), 0); // no access has waited
+/// ```
 pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
-    /// A creation has ended, and its value is the current one (though it may have been marked stale meanwhile, or have
-    /// expired as it arrived). It took that long, from its election on.
+    /// A creation has ended, and its value is the current one. The creation took `took`, from its election on.
+    ///
+    /// The value may have been marked stale meanwhile, or may have expired as it arrived.
     fn created(&self, of: Source<'_>, took: Duration) {
         let _ = (of, took);
     }
 
-    /// A creation has ended without a value after that long: with an error or a panic. The `cause` is the error, or
-    /// says that it was a panic. (What was panicked with, only the panic hook knows.) Of one that was
-    /// [dropped](crate::Creation) without a panic, nothing is told.
+    /// A creation has ended without a value, with an error or a panic. The creation took `took`, from its election on.
+    ///
+    /// The `cause` is the error, or says that there was a panic. (Only the panic hook knows what the panic said.) A
+    /// creation that was [dropped](crate::Creation) without a panic is not told.
     fn failed(&self, of: Source<'_>, took: Duration, cause: &dyn fmt::Display) {
         let _ = (of, took, cause);
     }
 
-    /// A creation has ended after that long, and its value is not the current one: it was invalidated or set meanwhile.
+    /// A creation has ended, and its value is not the current one: the value was invalidated or set meanwhile. The
+    /// creation took `took`, from its election on.
     fn superseded(&self, of: Source<'_>, took: Duration) {
         let _ = (of, took);
     }
 
-    /// A creation was declared dead after that long, and another has just been elected in its place.
+    /// A creation was declared dead, `after` that time from its election on. Another creation has just been elected in
+    /// its place.
     fn dead(&self, of: Source<'_>, after: Duration) {
         let _ = (of, after);
     }
 
-    /// An access has waited that long for somebody else's creation, be it that it was served, elected or told of a
-    /// failure then, or that its time was out.
+    /// An access has waited for another's creation for `took`.
+    ///
+    /// The wait is told in each of these cases: the access was served, was elected, was told of a failure, was out of
+    /// time, or was given up.
     fn waited(&self, of: Source<'_>, took: Duration) {
         let _ = (of, took);
     }
@@ -119,27 +130,29 @@ pub trait Observer: fmt::Debug + Send + Sync + RefUnwindSafe {
     }
 }
 
-/// What a lock has done since it was made. Times are on its own clock. A value that is [set](crate::Cached::set) is no
-/// creation.
+/// Counts of what a lock has done since it was made.
 ///
-/// More is counted as the crate grows.
+/// Times are measured on the lock's own clock, and saturate at 584 years. A value that is [set](crate::Cached::set) is
+/// no creation. More fields will be added as the crate grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Creations whose value became the current one.
     pub creations: u64,
-    /// Creations that failed: with an error or a panic. One that was [dropped](crate::Creation) without a panic, such
-    /// as that of a future that was cancelled, is not counted at all.
+    /// Creations that failed, with an error or a panic.
+    ///
+    /// A creation that was [dropped](crate::Creation) without a panic, such as the creation of a future that was
+    /// cancelled, is not counted at all.
     pub failures: u64,
-    /// Creations that were invalidated or overtaken by a set value.
+    /// Creations that were overtaken by an invalidation or a value that was set.
     pub superseded: u64,
     /// Creations that took longer than their [time-out](crate::PolicyBuilder::creation_timeout), and were replaced.
     pub dead: u64,
-    /// Waits for somebody else's creation. An access may wait more than once.
+    /// Waits for another access's creation. One access may wait more than once.
     pub waits: u64,
-    /// How long all those creations took together; of the dead ones, until they were declared dead.
+    /// How long all these creations took together. A dead creation counts until it was declared dead.
     pub creating: Duration,
-    /// How long all those waits took together, 584 years at the most.
+    /// How long all these waits took together.
     pub waiting: Duration,
 }
 
@@ -162,14 +175,14 @@ tells_both! {
     fn served_stale();
 }
 
-/// How a creation came to its end, as it is counted and told.
+/// The end of a creation, as it is counted and told.
 pub(crate) enum End<'a> {
     Finished(Finished),
     Failed(&'a dyn fmt::Display),
     Buried,
 }
 
-/// What is counted for [`Stats`]. Each counter by itself (relaxed): they order nothing.
+/// The counters of [`Stats`]. Each counter stands by itself (relaxed): they order nothing.
 #[derive(Default)]
 pub(crate) struct Tally {
     creations: Counter,
@@ -188,7 +201,7 @@ impl Tally {
             End::Finished(Finished::Superseded) => &self.superseded,
             End::Failed(_) => &self.failures,
             End::Buried => &self.dead,
-            // It was counted when it was declared dead.
+            // The creation was counted when it was declared dead.
             End::Finished(Finished::Dead) => return,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -200,7 +213,7 @@ impl Tally {
         add(&self.waiting, took);
     }
 
-    /// Goes on from what another has counted.
+    /// Goes on from the counts of another tally.
     pub(crate) fn begin_as(&self, other: &Self) {
         let Self { creations, failures, superseded, dead, waits, creating, waiting } = other;
         let counters = [
@@ -231,13 +244,13 @@ impl Tally {
     }
 }
 
-/// Sums of times saturate (L11): those that overlap come to more than there is.
+/// Adds to a sum of times. Such a sum saturates (L11): times that overlap come to more than there is.
 fn add(sum: &Counter, took: u64) {
-    // It is never refused.
+    // The closure never refuses, so the update succeeds.
     sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |sum| Some(sum.saturating_add(took))).unwrap_or(took);
 }
 
-/// Tells of a creation's end.
+/// Tells the observer of a creation's end.
 pub(crate) fn tell(observer: &dyn Observer, of: Source<'_>, end: &End<'_>, took: u64) {
     let took = Duration::from_nanos(took);
     match end {

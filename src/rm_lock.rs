@@ -1,11 +1,11 @@
 //! A lock that carries its data, over [`readers`](crate::readers).
 //!
-//! The one file with unsafe code: a guard gives out a reference to what is in an `UnsafeCell`. Without it readers would
-//! need a lock of the standard kind to be handed the data, whose cost is what this lock is there to save: see
-//! `benches/guarded_hit.rs`.
+//! This is the only file with unsafe code: a guard gives out a reference to what is in an `UnsafeCell`. Without unsafe
+//! code, a reader would need a lock of the standard kind to be given the data. The cost of such a lock is just what
+//! this lock is there to save: see `benches/guarded_hit.rs`.
 //!
-//! One invariant carries all of it, and is kept by `readers`: while a [`Pass`] or an [`OwnedPass`] of a lock lives, no
-//! [`Hold`] of it does (L9), and no two `Hold`s live at once.
+//! One invariant carries all unsafe code here, and `readers` keeps it: while a [`Pass`] or an [`OwnedPass`] of a lock
+//! lives, no [`Hold`] of the lock lives (L9), and no two `Hold`s of a lock live at once.
 
 use crate::error::{LockError, WouldBlock};
 use crate::readers::{HasReaders, Hold, OwnedPass, Owner, Pass, Readers, or_panic};
@@ -22,59 +22,61 @@ use std::time::Duration;
 
 /// A reader-writer lock for data that is read all the time and hardly ever written.
 ///
-/// To read costs about as much on all cores at once as on one: readers write no memory that they share. A writer pays
-/// for that. The idea is old; FreeBSD calls it a read-mostly lock, rmlock(9).
+/// Reading costs about as much on all cores at once as on one core, because readers write no memory that they share. A
+/// writer pays for that. The idea is old: FreeBSD calls such a lock a read-mostly lock, rmlock(9).
 ///
 /// Use `RmLock<()>` for data that lives elsewhere.
 ///
-/// # What it costs whom
+/// # Costs
 ///
 /// | | `RmLock` on Linux | without the kernel's help | `std::sync::RwLock`, `parking_lot::RwLock` |
 /// |---|---|---|---|
-/// | a reader | some ns, on any number of cores at once | two full fences more, likewise | a write to a word shared by all readers: ten times as much with two cores, and more with each |
-/// | a writer without readers | a call to the kernel, and a look at each thread that reads such locks: 0.7 µs with 10 of them, 3 µs with 1,000, 31 µs with 10,000 | the same without the call | some ns |
-/// | the others | each write interrupts all running threads of the process for a moment | - | - |
+/// | a read | some ns, on any number of cores at once | two full fences more, likewise | a write to a word that all readers share: ten times as much with two cores, and more with each further core |
+/// | a write, without readers | a call to the kernel, and a look at each thread that reads such locks: 0.7 µs with 10 threads, 3 µs with 1,000, 31 µs with 10,000 | the same without the call | some ns |
+/// | all other threads | each write interrupts all running threads of the process for a moment | nothing | nothing |
 /// | the lock | 320 bytes beside the data | 320 bytes | 4 to 16 bytes |
-/// | a thread that reads | 132 bytes, once for all locks, made for 32 threads at a time; given back to the next thread | 132 bytes | - |
+/// | a thread that reads | 132 bytes, once for all locks, made for 32 threads at a time, and given back to the next thread | 132 bytes | nothing |
 ///
-/// (The figures: `benches/guarded_hit.rs`.) Writers of different locks look at the threads side by side.
+/// (The figures come from `benches/guarded_hit.rs`.) Writers of different locks look at the threads side by side.
 ///
 /// # When not to use it
 ///
-/// - There is more than one write in some hundred reads, or writers must be quick: `RwLock`.
-/// - Readers can do with a snapshot that stays as it was: `ArcSwap`, or an `Arc` behind an `RwLock`.
-/// - There are very many locks: this one is large.
-/// - Readers hold on for long, and writers must not wait for them.
+/// - There is more than one write in some hundred reads, or writers must be quick: use an `RwLock`.
+/// - Readers can do with a snapshot that stays as it was: use an `ArcSwap`, or an `Arc` in an `RwLock`.
+/// - There are very many locks: an `RmLock` is large.
+/// - Readers hold on to the lock for long, and writers must not wait for them.
 ///
-/// # Who waits for whom
+/// # Waiting
 ///
-/// A writer waits until all readers have left; while it waits, new readers wait behind it. A thread that holds a guard
-/// which stays on its thread gets another at once all the same, so that it cannot deadlock with a writer in between.
-/// After a writer, the readers who waited go first, and then the next writer. A writer that gives up leaves no trace.
+/// A writer waits until all readers have left. While a writer waits, new readers wait behind it. A thread that holds a
+/// guard which stays on its thread is given another guard at once all the same, so that it cannot deadlock with a
+/// writer in between. After a writer, the readers that it kept waiting go first, and then the next writer. A writer
+/// that gives up leaves no trace.
 ///
 /// # Panics and poisoning
 ///
-/// A panic of whoever holds a guard releases the lock, and the lock is *not* poisoned: if what was being written must
-/// not be seen half-done, see to that in the writer.
+/// A panic of a thread that holds a guard releases the lock, and the lock is *not* poisoned. If half-written data must
+/// not be seen, the writer has to see to that.
 ///
 /// A leaked guard ([`std::mem::forget`]) holds up the writers of its own lock for ever, and costs a few bytes.
 ///
 /// # Deadlocks
 ///
-/// Asking for the write lock while this thread reads, and for either while it writes, is found at once: a call with a
-/// time-out returns an error, the others panic. This is so for guards that stay on their thread. Whose an [owned
-/// guard](OwnedRmLockReadGuard) is, nobody knows: see there.
+/// Two mistakes are found at once: a thread that reads asks for the write lock, or a thread that writes asks to read or
+/// to write. A call with a time-out then returns an error that names the mistake, a `try_` call returns [`WouldBlock`],
+/// and all other calls panic. This holds for guards that stay on their thread. The lock does not know which thread
+/// holds an [owned guard](OwnedRmLockReadGuard): see there.
 ///
-/// Two locks taken in different orders by two threads are not found.
+/// Two locks that two threads take in different orders are not found.
 ///
 /// # Fork
 ///
-/// In a child made by fork(2) a lock that another thread was reading can never be written: see [`Fork`](crate::guide::limitations#fork).
+/// In a child made by fork(2), a lock that another thread was reading can never be written: see [`Fork`](crate::guide::limitations#fork).
 ///
 /// # Memory ordering
 ///
-/// What a writer did happens before whatever a later guard does, and what a reader did before whatever a later writer
-/// does.
+/// What a writer did happens before all that the holder of a later guard does. What a reader did happens before all
+/// that a later writer does.
 ///
 /// # Examples
 ///
@@ -91,22 +93,23 @@ pub struct RmLock<T: ?Sized> {
     data: UnsafeCell<T>,
 }
 
-// SAFETY: by the invariant of this module, `&T` is given out to several threads at once, hence `T: Sync`, and `&mut T`
-// to one at a time, which may move the value out, hence `T: Send`.
+// SAFETY: by the invariant of this module, `&T` is given out to several threads at once, hence `T: Sync`. `&mut T` is
+// given out to one thread at a time, which may move the value out, hence `T: Send`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RmLock<T> {}
 
-// It is not `RefUnwindSafe`: without poisoning, who catches the panic of a writer must not take what it left for whole.
+// The lock is not `RefUnwindSafe`: without poisoning, code that catches the panic of a writer must not take what the
+// writer has left for whole.
 
 impl<T> RmLock<T> {
     const_fn! {
-        /// A lock around `data`.
+        /// Makes a lock around `data`.
         #[must_use]
         pub const fn new(data: T) -> Self {
             Self { readers: Readers::new(), data: UnsafeCell::new(data) }
         }
     }
 
-    /// The data. Nobody can be reading it.
+    /// Returns the data. No other thread can be reading it.
     pub fn into_inner(self) -> T {
         self.data.into_inner()
     }
@@ -124,22 +127,23 @@ impl<T: ?Sized> RmLock<T> {
         self.read_guard(self.readers.enter_or_panic())
     }
 
-    /// As [`read`](Self::read), but never blocks.
+    /// Reads, as [`read`](Self::read) does. Never blocks.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`] if it would have to.
+    /// [`WouldBlock`], if `read` would block or panic.
     #[inline]
     pub fn try_read(&self) -> Result<RmLockReadGuard<'_, T>, WouldBlock> {
         self.read_within(Patience::None).map_err(|_| WouldBlock)
     }
 
-    /// As [`read`](Self::read), but blocks for `timeout` at most. Zero does not wait, `Duration::MAX` waits without an
-    /// end.
+    /// Reads, as [`read`](Self::read) does. Blocks for `timeout` at most.
+    ///
+    /// Zero does not wait, and `Duration::MAX` waits without an end.
     ///
     /// # Errors
     ///
-    /// [`LockError::TimedOut`], or [`LockError::WriteLockHeld`] if this thread holds the write lock.
+    /// [`LockError::TimedOut`] if the time is over; [`LockError::WriteLockHeld`] if this thread holds the write lock.
     #[inline]
     pub fn read_timeout(&self, timeout: Duration) -> Result<RmLockReadGuard<'_, T>, LockError> {
         self.read_within(Patience::For(timeout))
@@ -161,41 +165,44 @@ impl<T: ?Sized> RmLock<T> {
         unsafe { NonNull::new_unchecked(self.data.get()) }
     }
 
-    /// Writes. Blocks until all readers have left and no other writer is in; new readers wait meanwhile.
+    /// Writes. Blocks until all readers have left and no other writer is in. New readers wait meanwhile.
     ///
     /// # Panics
     ///
-    /// If this thread reads or writes already; or if the kernel's help, with which readers have been counting so far,
-    /// fails (a system-call filter that forbids membarrier and was installed after the first read).
+    /// - If this thread reads or writes already.
+    /// - If the kernel's help fails after readers have relied on it: a system-call filter that forbids membarrier(2)
+    ///   was installed after the first read.
     #[track_caller]
     pub fn write(&self) -> RmLockWriteGuard<'_, T> {
         or_panic(self.write_within(FOREVER))
     }
 
-    /// As [`write`](Self::write), but never blocks on anybody.
+    /// Writes, as [`write`](Self::write) does. Never blocks on a reader or another writer.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`] if it would have to.
+    /// [`WouldBlock`], if `write` would block, or if this thread reads or writes already.
     ///
     /// # Panics
     ///
-    /// If the kernel's help fails.
+    /// If the kernel's help fails, as for `write`.
     pub fn try_write(&self) -> Result<RmLockWriteGuard<'_, T>, WouldBlock> {
         self.write_within(Patience::None).map_err(|_| WouldBlock)
     }
 
-    /// As [`write`](Self::write), but blocks for `timeout` at most. Zero does not wait, `Duration::MAX` waits without
-    /// an end. Once it has given up, readers go on as if it had never come.
+    /// Writes, as [`write`](Self::write) does. Blocks for `timeout` at most.
+    ///
+    /// Zero does not wait, and `Duration::MAX` waits without an end. After a writer has given up, readers go on as if
+    /// it had never come.
     ///
     /// # Errors
     ///
-    /// [`LockError::TimedOut`]; [`LockError::ReadLockHeld`] or [`LockError::WriteLockHeld`] if this thread reads or
-    /// writes already.
+    /// [`LockError::TimedOut`] if the time is over; [`LockError::ReadLockHeld`] or [`LockError::WriteLockHeld`] if this
+    /// thread reads or writes already.
     ///
     /// # Panics
     ///
-    /// If the kernel's help fails.
+    /// If the kernel's help fails, as for `write`.
     pub fn write_timeout(&self, timeout: Duration) -> Result<RmLockWriteGuard<'_, T>, LockError> {
         self.write_within(Patience::For(timeout))
     }
@@ -205,19 +212,19 @@ impl<T: ?Sized> RmLock<T> {
         Ok(RmLockWriteGuard { data: self.data(), hold, owns: PhantomData })
     }
 
-    /// The data. Nobody can be reading it.
+    /// Returns the data. No other thread can be reading it.
     pub fn get_mut(&mut self) -> &mut T {
         self.data.get_mut()
     }
 
-    /// How many readers wait for a writer right now. Blocks only for the moments in which that changes.
+    /// Returns how many readers wait for a writer right now. Blocks only while another thread changes that number.
     #[must_use]
     pub fn waiting_readers(&self) -> usize {
         self.readers.waiting_readers()
     }
 
-    /// How many writers wait for readers or for each other right now. Blocks only for the moments in which that
-    /// changes.
+    /// Returns how many writers wait for readers or for each other right now. Blocks only while another thread changes
+    /// that number.
     #[must_use]
     pub fn waiting_writers(&self) -> usize {
         self.readers.waiting_writers()
@@ -225,8 +232,10 @@ impl<T: ?Sized> RmLock<T> {
 }
 
 impl<T: Send + Sync + 'static> RmLock<T> {
-    /// As [`read`](Self::read), with a guard that shares the lock, and may be sent to another thread. For a lock in a
-    /// `static` see [`RmLockReadGuard::into_owned`].
+    /// Reads, with a guard that owns a share of the lock and may be sent to another thread. Blocks as
+    /// [`read`](Self::read) does.
+    ///
+    /// For a lock in a `static`, see [`RmLockReadGuard::into_owned`].
     ///
     /// # Panics
     ///
@@ -236,20 +245,22 @@ impl<T: Send + Sync + 'static> RmLock<T> {
         or_panic(self.read_owned_within(FOREVER))
     }
 
-    /// As [`read_owned`](Self::read_owned), but never blocks.
+    /// Reads, as [`read_owned`](Self::read_owned) does. Never blocks.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`] if it would have to.
+    /// [`WouldBlock`], if `read_owned` would block or panic.
     pub fn try_read_owned(self: &Arc<Self>) -> Result<OwnedRmLockReadGuard<T>, WouldBlock> {
         self.read_owned_within(Patience::None).map_err(|_| WouldBlock)
     }
 
-    /// As [`read_owned`](Self::read_owned), but blocks for `timeout` at most.
+    /// Reads, as [`read_owned`](Self::read_owned) does. Blocks for `timeout` at most.
+    ///
+    /// Zero does not wait, and `Duration::MAX` waits without an end.
     ///
     /// # Errors
     ///
-    /// As [`read_timeout`](Self::read_timeout).
+    /// The errors of [`read_timeout`](Self::read_timeout).
     pub fn read_owned_timeout(self: &Arc<Self>, timeout: Duration) -> Result<OwnedRmLockReadGuard<T>, LockError> {
         self.read_owned_within(Patience::For(timeout))
     }
@@ -301,34 +312,37 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RmLock<T> {
     }
 }
 
-/// Keeps the writers of an [`RmLock`] out, on its own thread. Dropping it lets go.
+/// Keeps the writers of an [`RmLock`] out, and gives access to the data. Dropping the guard lets writers in again.
 ///
-/// It is not `Send`: its thread has marked it in a place of its own. See [`into_owned`](Self::into_owned).
+/// The guard is not `Send`: its thread has marked it in a place of the thread's own. [`into_owned`](Self::into_owned)
+/// makes a guard that is `Send`.
 ///
 /// ```compile_fail,E0277
-/// # use dogpile::RmLock;
+/// use dogpile::RmLock;
+///
 /// static LOCK: RmLock<u8> = RmLock::new(0);
 /// let guard = LOCK.read();
 /// std::thread::spawn(move || drop(guard));
 /// ```
 #[must_use = "a guard that is dropped at once guards nothing"]
 pub struct RmLockReadGuard<'a, T: ?Sized> {
-    /// Not a reference: that would have to be valid until the guard is gone, and it ends where the pass does.
+    /// A pointer, and not a reference: a reference would have to be valid until the guard is gone, but the access ends
+    /// where the pass does.
     data: NonNull<T>,
     pass: Pass<'a>,
     shares: PhantomData<&'a T>,
 }
 
-// SAFETY: by a reference to the guard one gets a `&T`, and nothing else.
+// SAFETY: a reference to the guard gives a `&T`, and nothing else.
 unsafe impl<T: ?Sized + Sync> Sync for RmLockReadGuard<'_, T> {}
 
 impl<T: ?Sized + RefUnwindSafe> UnwindSafe for RmLockReadGuard<'_, T> {}
 impl<T: ?Sized + RefUnwindSafe> RefUnwindSafe for RmLockReadGuard<'_, T> {}
 
 impl<'a, T: ?Sized> RmLockReadGuard<'a, T> {
-    /// Narrows it down to a part of the data.
+    /// Narrows the guard down to a part of the data.
     ///
-    /// An associated function, so as not to hide a method of the data.
+    /// This is an associated function, so that it hides no method of the data.
     ///
     /// # Examples
     ///
@@ -344,7 +358,9 @@ impl<'a, T: ?Sized> RmLockReadGuard<'a, T> {
         RmLockReadGuard { data, pass: guard.pass, shares: PhantomData }
     }
 
-    /// As [`map`](Self::map), to a part that may not be there.
+    /// Narrows the guard down to a part of the data that may not be there.
+    ///
+    /// This is an associated function, so that it hides no method of the data.
     ///
     /// # Errors
     ///
@@ -370,7 +386,7 @@ impl<'a, T: ?Sized> RmLockReadGuard<'a, T> {
         }
     }
 
-    /// Turns it into one that may be sent to another thread. Never blocks on anybody.
+    /// Makes a guard that may be sent to another thread. Never blocks on a reader or a writer.
     ///
     /// # Panics
     ///
@@ -398,20 +414,22 @@ impl<T: ?Sized> Deref for RmLockReadGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: it points into the data of the lock that `pass` is of, or to what a part of that data gave out for as
-        // long as nobody writes; and as long as `pass` lives nobody does.
+        // SAFETY: the pointer points into the data of the lock that `pass` is of, or to what a part of that data gave
+        // out for as long as no writer is in. As long as `pass` lives, no writer is in.
         unsafe { self.data.as_ref() }
     }
 }
 
 shown_by_deref! { [T: ?Sized] RmLockReadGuard<'_, T> }
 
-/// Keeps everybody else out of an [`RmLock`]. Dropping it lets go, also in a panic.
+/// Keeps all others out of an [`RmLock`], and gives access to the data. Dropping the guard lets them in again, also in
+/// a panic.
 ///
-/// It is not `Send`: its thread is known, so that waiting for itself is found.
+/// The guard is not `Send`: the lock knows the guard's thread, so that it finds a thread that would wait for itself.
 ///
 /// ```compile_fail,E0277
-/// # use dogpile::RmLock;
+/// use dogpile::RmLock;
+///
 /// static LOCK: RmLock<u8> = RmLock::new(0);
 /// let guard = LOCK.write();
 /// std::thread::spawn(move || drop(guard));
@@ -423,21 +441,23 @@ pub struct RmLockWriteGuard<'a, T: ?Sized> {
     owns: PhantomData<&'a mut T>,
 }
 
-// SAFETY: by a reference to the guard one gets a `&T`, and nothing else.
+// SAFETY: a reference to the guard gives a `&T`, and nothing else.
 unsafe impl<T: ?Sized + Sync> Sync for RmLockWriteGuard<'_, T> {}
 
 impl<T: ?Sized + RefUnwindSafe> RefUnwindSafe for RmLockWriteGuard<'_, T> {}
 
 impl<'a, T: ?Sized> RmLockWriteGuard<'a, T> {
-    /// Narrows it down to a part of the data.
+    /// Narrows the guard down to a part of the data.
     ///
-    /// An associated function, so as not to hide a method of the data.
+    /// This is an associated function, so that it hides no method of the data.
     pub fn map<U: ?Sized>(mut guard: Self, part: impl FnOnce(&mut T) -> &mut U) -> RmLockWriteGuard<'a, U> {
         let data = NonNull::from(part(&mut guard));
         RmLockWriteGuard { data, hold: guard.hold, owns: PhantomData }
     }
 
-    /// As [`map`](Self::map), to a part that may not be there.
+    /// Narrows the guard down to a part of the data that may not be there.
+    ///
+    /// This is an associated function, so that it hides no method of the data.
     ///
     /// # Errors
     ///
@@ -458,7 +478,7 @@ impl<T: ?Sized> Deref for RmLockWriteGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: as in `deref_mut`; others may only share what is shared here.
+        // SAFETY: as in `deref_mut`. Others may only share what is shared here.
         unsafe { self.data.as_ref() }
     }
 }
@@ -466,24 +486,24 @@ impl<T: ?Sized> Deref for RmLockWriteGuard<'_, T> {
 impl<T: ?Sized> DerefMut for RmLockWriteGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: it points into the data of the lock that `hold` is of, or to what a part of that data gave out for as
-        // long as nobody else has it; and as long as `hold` lives nobody does. The guard itself is borrowed
-        // exclusively.
+        // SAFETY: the pointer points into the data of the lock that `hold` is of, or to what a part of that data gave
+        // out for as long as no other code has it. As long as `hold` lives, no other code has it. The guard itself is
+        // borrowed exclusively.
         unsafe { self.data.as_mut() }
     }
 }
 
 shown_by_deref! { [T: ?Sized] RmLockWriteGuard<'_, T> }
 
-/// Keeps the writers of an [`RmLock`] out, wherever it goes: it owns a share of its lock. For tasks, and to be handed
-/// over.
+/// Keeps the writers of an [`RmLock`] out on any thread: the guard owns a share of its lock. Use this guard in tasks,
+/// and to hand a read over to another thread.
 ///
-/// It writes memory that other such guards write too, and so costs more than one that stays on its thread.
+/// The guard writes memory that other such guards write, too. So it costs more than a guard that stays on its thread.
 ///
 /// # Deadlocks
 ///
-/// The lock does not know whose it is. Who holds one and reads once more may wait behind a writer that waits for it;
-/// and who holds one and writes waits for itself:
+/// The lock does not know which thread holds the guard. A thread that holds such a guard and reads once more may wait
+/// behind a writer, which waits for the guard. A thread that holds such a guard and writes waits for itself.
 ///
 /// ```text
 /// thread 1                              thread 2
@@ -495,7 +515,7 @@ shown_by_deref! { [T: ?Sized] RmLockWriteGuard<'_, T> }
 /// // waits for thread 2
 /// ```
 ///
-/// Read once more by [`again`](Self::again), which never waits. A time-out bounds what cannot be known.
+/// To read once more, use [`again`](Self::again), which never waits. A time-out bounds all other waits.
 #[must_use = "a guard that is dropped at once guards nothing"]
 pub struct OwnedRmLockReadGuard<T: ?Sized> {
     data: NonNull<T>,
@@ -503,31 +523,33 @@ pub struct OwnedRmLockReadGuard<T: ?Sized> {
     shares: PhantomData<Arc<T>>,
 }
 
-// SAFETY: it shares the data, by `&T`, with other threads, hence `T: Sync`. Where it is dropped its share of the lock
-// is, perhaps with all that is in it; shares are made only of locks that are `Send` and `Sync` as a whole, whatever
-// part of them `T` is.
+// SAFETY: the guard shares the data, by `&T`, with other threads, hence `T: Sync`. Where the guard is dropped, its
+// share of the lock is dropped, perhaps with all that is in the lock. Shares are made only of locks that are `Send` and
+// `Sync` as a whole, whatever part of them `T` is.
 unsafe impl<T: ?Sized + Sync> Send for OwnedRmLockReadGuard<T> {}
-// SAFETY: by a reference to the guard one gets a `&T`, and another guard.
+// SAFETY: a reference to the guard gives a `&T`, and another guard.
 unsafe impl<T: ?Sized + Sync> Sync for OwnedRmLockReadGuard<T> {}
 
 impl<T: ?Sized + RefUnwindSafe> UnwindSafe for OwnedRmLockReadGuard<T> {}
 impl<T: ?Sized + RefUnwindSafe> RefUnwindSafe for OwnedRmLockReadGuard<T> {}
 
 impl<T: ?Sized> OwnedRmLockReadGuard<T> {
-    /// Reads once more, whoever waits. Never blocks.
+    /// Reads once more, even if a writer waits. Never blocks.
     pub fn again(&self) -> Self {
         Self { data: self.data, pass: self.pass.again(), shares: PhantomData }
     }
 
-    /// Narrows it down to a part of the data.
+    /// Narrows the guard down to a part of the data.
     ///
-    /// An associated function, so as not to hide a method of the data.
+    /// This is an associated function, so that it hides no method of the data.
     pub fn map<U: ?Sized>(guard: Self, part: impl FnOnce(&T) -> &U) -> OwnedRmLockReadGuard<U> {
         let data = NonNull::from(part(&guard));
         OwnedRmLockReadGuard { data, pass: guard.pass, shares: PhantomData }
     }
 
-    /// As [`map`](Self::map), to a part that may not be there.
+    /// Narrows the guard down to a part of the data that may not be there.
+    ///
+    /// This is an associated function, so that it hides no method of the data.
     ///
     /// # Errors
     ///
@@ -548,7 +570,7 @@ impl<T: ?Sized> Deref for OwnedRmLockReadGuard<T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: as for `RmLockReadGuard`; and the pass keeps the lock itself alive.
+        // SAFETY: as for `RmLockReadGuard`, and the pass keeps the lock itself alive.
         unsafe { self.data.as_ref() }
     }
 }

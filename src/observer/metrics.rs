@@ -5,20 +5,20 @@ use metrics::{Label, counter, histogram};
 use std::fmt;
 use std::time::Duration;
 
-/// Has what happens become numbers of the `metrics` crate. (Feature `metrics`.)
+/// An [`Observer`] that turns what happens into numbers of the `metrics` crate. (Feature `metrics`.)
 ///
-/// | name | kind | labels | what |
+/// | name | kind | labels | meaning |
 /// |---|---|---|---|
 /// | `dogpile_creations_total` | counter | `lock`, `end` | creations that ended |
-/// | `dogpile_creation_seconds` | histogram | `lock`, `end` | how long each took |
-/// | `dogpile_waits_total` | counter | `lock` | waits for somebody else's creation |
-/// | `dogpile_wait_seconds` | histogram | `lock` | how long each took |
+/// | `dogpile_creation_seconds` | histogram | `lock`, `end` | how long each creation took |
+/// | `dogpile_waits_total` | counter | `lock` | waits for another access's creation |
+/// | `dogpile_wait_seconds` | histogram | `lock` | how long each wait took |
 /// | `dogpile_served_stale_total` | counter | `lock` | accesses that went on with an expired value |
 ///
-/// `lock` is the [name](crate::PolicyBuilder::name), and is not there if there is none; `end` is `created`, `failed`,
-/// `superseded` or `dead` (then the time is that until it was declared dead). The [key](Source::key) of a registry's
-/// lock is no label, since there would be as many time series as keys. They go to the recorder that is current
-/// when they happen, without units or descriptions.
+/// The label `lock` is the [name](crate::PolicyBuilder::name) of the lock, and is left out if the lock has no name. The
+/// label `end` is `created`, `failed`, `superseded` or `dead`. For `dead`, the time is the time until the creation was
+/// declared dead. The [key](Source::key) of a registry's lock is no label, since there would be as many time series as
+/// keys. The numbers go to the recorder that is current when they happen, without units or descriptions.
 ///
 /// # Examples
 ///

@@ -4,9 +4,9 @@ use super::{Observer, Source};
 use std::fmt;
 use std::time::Duration;
 
-/// Has what happens become events of the `tracing` crate. (Feature `tracing`.)
+/// An [`Observer`] that turns what happens into events of the `tracing` crate. (Feature `tracing`.)
 ///
-/// All have the target `dogpile`; the message is the name of the event.
+/// All events have the target `dogpile`. The message of an event is its name.
 ///
 /// | message | level | fields |
 /// |---|---|---|
@@ -17,10 +17,11 @@ use std::time::Duration;
 /// | `waited` | `DEBUG` | `lock`, `key`, `seconds` |
 /// | `served_stale` | `TRACE` | `lock`, `key` |
 ///
-/// `lock` is the [name](crate::PolicyBuilder::name), a string, and is not there if there is none; `key` is that of a
-/// lock in a registry, likewise, if the registry [names](crate::Registry::named_by) its locks; `seconds` is a
-/// floating-point number, how long it took; `cause` is what a creator's error displays, or that it panicked. Each event
-/// belongs to the span that is current where it happened, which is where the access or the creator ran.
+/// The field `lock` is the [name](crate::PolicyBuilder::name) of the lock, a string. It is left out if the lock has no
+/// name. The field `key` is the key of a lock in a registry, a string. It is left out unless the registry
+/// [names](crate::Registry::named_by) its locks. The field `seconds` is how long the creation or the wait took, a
+/// floating-point number. The field `cause` is what a creator's error displays, or says that the creator panicked. Each
+/// event belongs to the span that is current where it happened, which is where the access or the creator ran.
 ///
 /// # Examples
 ///

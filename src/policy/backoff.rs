@@ -1,15 +1,30 @@
 //! How long a lock pauses after failures.
 
-use super::PolicyError;
+use super::error::PolicyError;
 use crate::clock::nanoseconds;
 use std::time::Duration;
 
-/// How long the pauses after failures are, and how they grow: the first pause, doubled from failure to failure, up to
-/// the longest; each then shortened by a random part, so that those who failed together do not come back together.
+/// How long the pauses after failures are, and how they grow: see
+/// [`PolicyBuilder::retry_after`](super::PolicyBuilder::retry_after).
 ///
-/// See [`PolicyBuilder::retry_after`](super::PolicyBuilder::retry_after). The n-th pause in a row is drawn evenly from
-/// `p - jitter * p ..= p`, where `p = min(longest, first * multiplier^(n - 1))` (M. Brooker, "Exponential Backoff and
-/// Jitter", AWS Architecture Blog, 2015, which calls a jitter of 0.5 "equal" and one of 1 "full").
+/// The first pause is doubled from failure to failure, up to the longest. Each pause is then shortened by a random
+/// part, so that processes which failed together do not come back together.
+///
+/// The n-th pause in a row is drawn evenly from `p - jitter * p ..= p`, where
+/// `p = min(longest, first * multiplier^(n - 1))`. (M. Brooker, "Exponential Backoff and Jitter", AWS Architecture
+/// Blog, 2015, calls a jitter of 0.5 "equal" and a jitter of 1 "full".)
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::{Backoff, Policy};
+/// use std::time::Duration;
+///
+/// // Up to 100 ms, 200 ms, 400 ms, and so on up to 30 s; each pause lasts at least half as long.
+/// let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
+/// let policy = Policy::builder().retry_after(backoff).build().unwrap();
+/// assert_eq!(policy.retry_after(), Some(backoff));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
     first: Duration,
@@ -19,28 +34,35 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses from `first` up to `longest`, precise to the nanosecond. If the two are the same, they do not grow. Each is
-    /// shortened by up to a half: for pauses of just that length say [`jitter(0.0)`](Self::jitter).
+    /// Makes pauses that grow from `first` up to `longest`, precise to the nanosecond.
+    ///
+    /// If the two are the same, the pauses do not grow. A `first` of zero is a contradiction, and so is a `longest`
+    /// that is shorter than `first`. A `longest` of `Duration::MAX` sets no bound. Each pause is shortened by up to a
+    /// half, unless [`jitter`](Self::jitter) says otherwise: for pauses of exactly this length, call `jitter(0.0)`.
     #[must_use]
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest, multiplier: 2, jitter: 0.5 }
     }
 
-    /// By what each pause exceeds the one before it: 2 unless set. With 1 they do not grow.
+    /// Sets the factor from each pause to the next. The default is 2, so that a source which stays down is soon asked
+    /// rarely.
+    ///
+    /// With 1 the pauses do not grow. Zero is a contradiction.
     #[must_use]
     pub const fn multiplier(mut self, multiplier: u32) -> Self {
         self.multiplier = multiplier;
         self
     }
 
-    /// By what part of itself a pause may be shortened, from 0 (not at all) to 1 (to nothing): 0.5 unless set, so that
-    /// the source is left in peace for at least half of the pause.
+    /// Sets the part of itself by which a pause may be shortened, from 0 (not at all) to 1 (to nothing). The default is
+    /// 0.5, so that the source is left in peace for at least half of the pause.
     #[must_use]
     pub const fn jitter(mut self, part: f64) -> Self {
         self.jitter = part;
         self
     }
 
+    /// Returns an error if the settings contradict themselves.
     pub(super) const fn check(&self) -> Result<(), PolicyError> {
         if self.first.is_zero() {
             Err(PolicyError::PauseOfZero)
@@ -55,9 +77,9 @@ impl Backoff {
         }
     }
 
-    /// The pause after so many failures in a row, in nanoseconds; `random` is from 0 up to 1.
+    /// Returns the pause after `failures` failures in a row, in nanoseconds. `random` is from 0 and below 1.
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    // a jitter to 53 bits is random enough; what is cast back lies between 0 and a u64
+    // A jitter to 53 bits is random enough. What is cast back lies between 0 and a u64.
     pub(crate) fn pause(&self, failures: u32, random: f64) -> u64 {
         let growth = u64::from(self.multiplier).saturating_pow(failures.saturating_sub(1));
         let pause = nanoseconds(self.first).saturating_mul(growth).min(nanoseconds(self.longest));

@@ -1,49 +1,71 @@
-//! The life of a value, planned when it is published: when it is due to be renewed, and when it expires.
+//! The life of a value, planned when the value is published: when it is due to be renewed, and when it expires.
 //!
-//! Pure: times and random numbers come in, times and decisions go out.
+//! Everything here is pure: times and random numbers come in, times and decisions go out.
 
-use super::Policy;
 use crate::clock::nanoseconds;
 use crate::freshness::Expiry;
 use std::time::Duration;
 
-/// What a value says itself of its life, in place of what its lock and their policy say.
+/// What a value says itself about its life, in place of what its lock and the lock's policy say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Life {
     pub(crate) lifetime: Option<Duration>,
-    /// How long it may serve once it has expired.
+    /// How long the value may be used after it has expired.
     pub(crate) max_stale: Option<Duration>,
-    /// From when on it is to be renewed before it expires.
+    /// After which time the value is to be renewed, before it expires.
     pub(crate) refresh_after: Option<Duration>,
 }
 
 impl Life {
-    /// Of a value that says nothing.
+    /// The life of a value that says nothing.
     pub(crate) const AS_USUAL: Self = Self { lifetime: None, max_stale: None, refresh_after: None };
 
-    /// Of one that lives for so long.
+    /// The life of a value that says only how long it lives.
     pub(crate) const fn of(lifetime: Duration) -> Self {
         Self { lifetime: Some(lifetime), ..Self::AS_USUAL }
     }
 
-    /// Whether the deadline word alone does not say it all.
+    /// Returns whether the deadline word alone does not say how the value ages.
     pub(crate) const fn is_planned(&self) -> bool {
         self.max_stale.is_some() || self.refresh_after.is_some()
     }
 }
 
-/// When a value is renewed that has not expired.
+/// When a value is renewed before it expires.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Early {
-    /// Once it has lived for that part of its lifetime.
+    /// Once the value has lived for this part of its lifetime.
     At(f64),
-    /// At random: see [`PolicyBuilder::refresh_early`](super::PolicyBuilder::refresh_early).
+    /// At random, by this `beta`: see [`PolicyBuilder::refresh_early`](super::PolicyBuilder::refresh_early).
     Perhaps(f64),
-    /// Said both: a contradiction, which no policy that was built has.
+    /// Both settings were given. This is a contradiction, and no policy that was built has it.
     Both,
 }
 
-/// When a value is to be looked at more closely, and when it expires: as the word of a deadline, each.
+impl Early {
+    /// Decides whether an access is to renew a value that expires in `expires_in` nanoseconds. `cost` is how long the
+    /// last creation took, in nanoseconds. At a set part of the lifetime, the answer is always yes. At random, the
+    /// answer depends on `random`, a number above 0 and up to 1.
+    pub(super) fn is_due(self, expires_in: u64, cost: u64, random: f64) -> bool {
+        match self {
+            Self::Both => false,
+            Self::At(_) => true,
+            #[allow(clippy::cast_precision_loss)] // to 53 bits
+            Self::Perhaps(beta) => cost as f64 * beta * -random.ln() >= expires_in as f64,
+        }
+    }
+
+    /// As [`is_due`](Self::is_due), for a value without a plan that has lived for `age` of its `lifetime`, both in
+    /// nanoseconds.
+    pub(super) fn is_due_at_age(self, age: u64, lifetime: u64, cost: u64, random: f64) -> bool {
+        match self {
+            Self::At(fraction) => age >= part_of(lifetime, fraction),
+            Self::Perhaps(_) | Self::Both => self.is_due(lifetime.saturating_sub(age), cost, random),
+        }
+    }
+}
+
+/// When an access has to look at a value more closely, and when the value expires. Both are deadline words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) due: u64,
@@ -51,35 +73,16 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The same for a value that is there from `now` on, and is to be renewed after so long.
-    pub(crate) fn renewed_after(self, now: u64, after: Duration) -> Self {
-        if self.expires <= now {
-            return self; // it arrives expired: see `Policy::plan`
-        }
-        Self { due: Expiry::deadline_from(now, nanoseconds(after).max(1)).min(self.expires), ..self }
-    }
-}
-
-/// Of 2^53 draws none lies further from 0 than this, in units of cost times beta: the negative logarithm of the
-/// smallest.
-const FURTHEST: u64 = 37;
-
-impl Policy {
-    /// Whether the deadline word alone does not say it all.
-    pub(crate) const fn plans(&self) -> bool {
-        self.max_stale.is_some() || self.max_stale_on_error.is_some() || self.early.is_some() || self.jitter > 0.0
-    }
-
-    /// The life of a value that is there from `now` on, for that lifetime, where creating takes that long; all in
-    /// nanoseconds. `random` is from 0 up to 1.
-    pub(crate) fn plan(&self, now: u64, lifetime: u64, cost: u64, random: f64) -> Plan {
+    /// Plans the life of a value that is there from `now` on. The lifetime is shortened by the part `shorter` of
+    /// itself. `cost` is how long the last creation took. All times are in nanoseconds.
+    pub(super) fn new(now: u64, lifetime: u64, shorter: f64, early: Option<Early>, cost: u64) -> Self {
         if lifetime == 0 || lifetime == u64::MAX {
             let never = Expiry::deadline_from(now, lifetime);
-            return Plan { due: never, expires: if lifetime == 0 { now } else { never } };
+            return Self { due: never, expires: if lifetime == 0 { now } else { never } };
         }
-        let lifetime = (lifetime - part_of(lifetime, self.jitter * random)).max(1);
+        let lifetime = (lifetime - part_of(lifetime, shorter)).max(1);
         let expires = Expiry::deadline_from(now, lifetime);
-        let due = match self.early {
+        let due = match early {
             None | Some(Early::Both) => expires,
             Some(Early::At(fraction)) => Expiry::deadline_from(now, part_of(lifetime, fraction).max(1)),
             Some(Early::Perhaps(beta)) => {
@@ -87,33 +90,25 @@ impl Policy {
                 earliest.max(Expiry::deadline_from(now, 1))
             }
         };
-        Plan { due: due.min(expires), expires }
+        Self { due: due.min(expires), expires }
     }
 
-    /// Whether this access is to renew a value that expires in so many nanoseconds, where creating takes that long: now
-    /// and then, by a `random` number above 0 and up to 1; or in any case.
-    pub(crate) fn is_due(&self, expires_in: u64, cost: u64, random: f64) -> bool {
-        match self.early {
-            None | Some(Early::Both) => false,
-            Some(Early::At(_)) => true,
-            #[allow(clippy::cast_precision_loss)] // to 53 bits
-            Some(Early::Perhaps(beta)) => cost as f64 * beta * -random.ln() >= expires_in as f64,
+    /// Returns the same plan for a value that is there from `now` on, and is to be renewed `after` that.
+    pub(crate) fn renewed_after(self, now: u64, after: Duration) -> Self {
+        if self.expires <= now {
+            return self; // The value arrives expired: see `new`.
         }
-    }
-
-    /// Whether a value is to be renewed that has lived for so long, of that lifetime, in nanoseconds: where the lock
-    /// has no plan for it, since it comes from elsewhere.
-    pub(crate) fn is_due_at_age(&self, age: u64, lifetime: u64, cost: u64, random: f64) -> bool {
-        match self.early {
-            Some(Early::At(fraction)) => age >= part_of(lifetime, fraction),
-            _ => self.is_due(lifetime.saturating_sub(age), cost, random),
-        }
+        Self { due: Expiry::deadline_from(now, nanoseconds(after).max(1)).min(self.expires), ..self }
     }
 }
 
-/// That part of so many nanoseconds. A part above 1 is more, up to all that there are.
+/// The furthest distance from the expiry at which a random renewal can happen, in units of `cost * beta`: the negative
+/// logarithm of the smallest of 2^53 draws, rounded up.
+const FURTHEST: u64 = 37;
+
+/// The part `part` of a number of nanoseconds. A part above 1 gives more than there was, and saturates.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-// to 53 bits; what is cast back is not negative, and saturates
+// Precise to 53 bits. What is cast back is not negative, and saturates.
 fn part_of(nanoseconds: u64, part: f64) -> u64 {
     (nanoseconds as f64 * part) as u64
 }
@@ -125,19 +120,19 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Of 100,000 draws as many are due as the formula says, at each of several distances from the expiry, within five
-    /// standard deviations: by chance one would lie outside in six of ten million tries. The seed is fixed.
+    /// Of 100,000 draws, as many are due as the formula says, at each of several distances from the expiry, within five
+    /// standard deviations. By chance, a frequency lies outside in six of ten million tries. The seed is fixed.
     #[test]
     fn early_refreshes_are_distributed_as_the_formula_says() {
         const DRAWS: u32 = 100_000;
-        let policy = Policy::builder().refresh_early(1.5).build_const();
+        let early = Early::Perhaps(1.5);
         let mut random = fastrand::Rng::with_seed(7);
-        let plan = policy.plan(nanoseconds(SECOND), nanoseconds(SECOND * 600), nanoseconds(SECOND), 0.5);
+        let plan = Plan::new(nanoseconds(SECOND), nanoseconds(SECOND * 600), 0.0, Some(early), nanoseconds(SECOND));
         assert_eq!(plan.expires, nanoseconds(SECOND * 601));
         for tenths in [0, 1, 5, 10, 20, 40_u32] {
             let expires_in = nanoseconds(MS * 100) * u64::from(tenths);
             let due = (0..DRAWS)
-                .map(|_| u32::from(policy.is_due(expires_in, nanoseconds(SECOND), 1.0 - random.f64())))
+                .map(|_| u32::from(early.is_due(expires_in, nanoseconds(SECOND), 1.0 - random.f64())))
                 .sum::<u32>();
             // P(-delta * beta * ln(rand) >= expires_in)
             let expected = (-f64::from(tenths) / 15.0).exp();
@@ -145,8 +140,8 @@ mod tests {
             let frequency = f64::from(due) / f64::from(DRAWS);
             assert!((frequency - expected).abs() <= 5.0 * deviation, "{tenths}: {frequency}, not {expected}");
         }
-        // Nobody draws anything before the plan has it looked at.
+        // No access draws anything before the plan has it look at the value.
         let earliest = plan.expires - plan.due;
-        assert!(!policy.is_due(earliest, nanoseconds(SECOND), f64::EPSILON / 2.0));
+        assert!(!early.is_due(earliest, nanoseconds(SECOND), f64::EPSILON / 2.0));
     }
 }

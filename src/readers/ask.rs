@@ -1,7 +1,10 @@
-//! The long way in for readers: there is a writer, or no number, record or free entry yet.
+//! The long way in for readers. A reader comes here if a writer is there, or if the lock has no number, the thread no
+//! record, or the record no free entry yet.
 
+use super::gate::{CLOSED, Readers};
 use super::line::Inner;
-use super::{CLOSED, Readers, Record, Seat, counter_here};
+use super::record::Record;
+use super::seat::{Seat, counter_here};
 use crate::error::LockError;
 use crate::running::{Doing, begin};
 use crate::sync::{Ordering, unique};
@@ -11,10 +14,10 @@ use std::mem;
 use std::task::{Poll, Waker};
 
 impl Readers {
-    /// The long way to a pass.
+    /// Enters the long way, with a seat for a guard that stays on its thread.
     #[cold]
     pub(super) fn ask_bound(&self, wait: &Wait) -> Result<Seat<'_>, LockError> {
-        // Before the mutex: it may take another one, and memory.
+        // Before the mutex: taking a record may take another mutex, and memory.
         let seat = block_on(self.ask(Record::here_or_taken(), wait))?;
         if seat.record.is_none() {
             begin(self.number(), Doing::Reading);
@@ -22,8 +25,7 @@ impl Readers {
         Ok(seat)
     }
 
-    /// The long way in: there is a writer, or no number, record or free entry yet. Without a `record` it leads to a seat
-    /// that any thread may leave.
+    /// Enters the long way. Without a `record`, the seat is one that any thread may leave.
     #[cold]
     pub(super) fn ask(
         &self,
@@ -48,9 +50,9 @@ impl Readers {
 #[derive(Debug)]
 struct Ask<'a> {
     readers: &'a Readers,
-    /// Where to sit, if possible.
+    /// The record to sit in, if it has a free entry.
     record: Option<&'static Record>,
-    /// Its thread reads already.
+    /// The thread reads already.
     nested: bool,
     ticket: Option<u64>,
 }
@@ -60,7 +62,7 @@ impl<'a> Ask<'a> {
         let mut sleeper = Sleeper::of(waker);
         self.readers.change(|inner, leaving| {
             self.readers.be_numbered();
-            // Relaxed: the flag changes under the mutex, which is held.
+            // Relaxed: the flag changes only under the mutex, which is held.
             let open = self.readers.gate.load(Ordering::Relaxed) & CLOSED == 0;
             if open || self.nested || self.is_admitted(inner) {
                 let seat = self.sit(inner);
@@ -79,7 +81,7 @@ impl<'a> Ask<'a> {
         line.readers.get(&ticket).is_some_and(|asking| asking.admitted)
     }
 
-    /// Takes a seat under the mutex: who looks at the seats does so under it too, before or after.
+    /// Takes a seat under the mutex. A writer looks at the seats under the mutex as well, before this or after.
     fn sit(&self, inner: &mut Inner) -> Seat<'a> {
         let number = self.readers.number();
         let entry = self.record.and_then(|record| record.enter(number).map(|entry| Seat::entry(record, entry)));
@@ -92,7 +94,7 @@ impl<'a> Ask<'a> {
         seat
     }
 
-    /// Out of the line, if it is in it.
+    /// Leaves the line, if the reader is in it.
     fn leave_line(&mut self, inner: &mut Inner, leaving: &mut Leaving) {
         let left = self.ticket.take().zip(inner.line.as_mut()).and_then(|(ticket, line)| line.readers.remove(&ticket));
         let Some(mut left) = left else { return };

@@ -1,7 +1,9 @@
-//! The way in for writers: a turn, a look at all seats, and a wait for those that are taken.
+//! The way in for writers: a turn, a look at all seats, and a wait for the seats that are taken.
 
+use super::gate::{CLOSED, Readers};
 use super::line::{Inner, Line, Phase};
-use super::{CLOSED, Readers, StaysOnItsThread, record};
+use super::record;
+use super::seat::StaysOnItsThread;
 use crate::error::LockError;
 use crate::running::{Doing, Which, begin, end};
 use crate::sync::{Ordering, fences, unique};
@@ -13,13 +15,13 @@ use std::mem;
 use std::task::{Poll, Waker};
 
 impl Readers {
-    /// Waits until nobody reads or writes, keeps new readers out meanwhile, and goes in. Blocks until then.
+    /// Keeps new readers out, waits until no reader and no other writer is in, and goes in. Blocks until then.
     pub(crate) fn write(&self, wait: &Wait) -> Result<Hold<'_>, LockError> {
         let hold = block_on(self.write_loosely(wait))?;
         Ok(Hold { _here: hold.here(), _hold: hold })
     }
 
-    /// As [`write`](Self::write), for a thread or a task, which nobody knows of.
+    /// As [`write`](Self::write), for a thread or a task. No thread is noted as the writer.
     pub(crate) fn write_loosely(&self, wait: &Wait) -> impl Future<Output = Result<LooseHold<'_>, LockError>> {
         async move {
             if self.is_reading_here() {
@@ -38,7 +40,7 @@ impl Readers {
     }
 }
 
-/// Somebody writes. Dropping it ends that, on any thread.
+/// A writer that is in. Dropping it ends the write, on any thread.
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct LooseHold<'a> {
@@ -51,7 +53,7 @@ impl Drop for LooseHold<'_> {
     }
 }
 
-/// As long as it lives, this thread is known to write.
+/// A note that this thread writes, for as long as the note lives.
 #[must_use]
 #[derive(Debug)]
 struct WritesHere<'a> {
@@ -60,13 +62,14 @@ struct WritesHere<'a> {
 }
 
 impl<'a> LooseHold<'a> {
-    /// Notes that it is that creation's: whatever goes on in the middle of that, on any thread, has this hold.
+    /// Notes that this hold belongs to a creation. All that runs in the middle of that creation, on any thread, then
+    /// has the hold.
     pub(crate) fn of(self, creation: Which) -> Self {
         self.readers.inner.lock().writer = Some(creation);
         self
     }
 
-    /// Notes that what goes on on this thread has this hold.
+    /// Notes that all that runs on this thread has the hold.
     fn here(&self) -> WritesHere<'a> {
         begin(self.readers.number(), Doing::Writing);
         WritesHere { readers: self.readers, _stays: StaysOnItsThread(PhantomData) }
@@ -79,11 +82,12 @@ impl Drop for WritesHere<'_> {
     }
 }
 
-/// This thread writes. Dropping it ends that.
+/// The write of this thread. Dropping it ends the write.
 #[must_use]
 #[derive(Debug)]
 pub struct Hold<'a> {
-    // In this order: who is let in, and polled at once, does not find this thread writing.
+    // The fields are dropped in this order: a reader that is let in, and polled at once, must not find this thread
+    // writing.
     _here: WritesHere<'a>,
     _hold: LooseHold<'a>,
 }
@@ -93,14 +97,14 @@ pub struct Hold<'a> {
 enum Stage {
     Outside,
     InLine(u64),
-    /// It has the turn, and has not looked yet.
+    /// The writer has the turn, and has not looked at the seats yet.
     Closing,
     Draining,
-    /// In; or it has given the turn back.
+    /// The writer is in, or has given the turn back.
     Done,
 }
 
-/// A writer on its way in. Dropping it gives up, and readers go on as if it had never come.
+/// A writer on its way in. Dropping it gives up, and readers go on as if the writer had never come.
 #[derive(Debug)]
 struct Drain<'a> {
     readers: &'a Readers,
@@ -117,7 +121,7 @@ impl Drain<'_> {
                     }
                 }
                 Stage::Closing => {
-                    // May panic, and then the turn is given back.
+                    // This may panic. Then the turn is given back.
                     fences::heavy();
                     return self.look(waker);
                 }
@@ -137,7 +141,7 @@ impl Drain<'_> {
         };
         readers.change(|inner, leaving| {
             readers.be_numbered();
-            // Relaxed: the heavy fence puts it before the look, and readers in line take the mutex.
+            // Relaxed: the heavy fence puts this before the look. Readers in line take the mutex.
             readers.gate.fetch_or(CLOSED, Ordering::Relaxed);
             let is_first = |line: &Line| line.admitted == 0 && line.writers.keys().next().copied() == in_line;
             if inner.phase == Phase::Idle && inner.line.as_deref().is_none_or(is_first) {
@@ -155,7 +159,7 @@ impl Drain<'_> {
         })
     }
 
-    /// Lists the seats that are taken; goes in if there are none.
+    /// Lists the seats that are taken, and goes in if there are none.
     fn look(&mut self, waker: &Waker) -> Poll<()> {
         let readers = self.readers;
         let mut sleeper = Sleeper::of(waker);
@@ -174,6 +178,7 @@ impl Drain<'_> {
         })
     }
 
+    /// Goes in, if the listed seats have been left.
     fn go_in(&mut self, waker: &Waker) -> Poll<()> {
         let mut sleeper = Sleeper::of(waker);
         self.readers.change(|inner, leaving| match &mut inner.line {
@@ -185,6 +190,7 @@ impl Drain<'_> {
         })
     }
 
+    /// Notes that the writer is in.
     fn done(&mut self, inner: &mut Inner, leaving: &mut Leaving) -> Poll<()> {
         inner.phase = Phase::Writing;
         self.stage = Stage::Done;
@@ -209,5 +215,18 @@ impl Drop for Drain<'_> {
             Stage::Closing | Stage::Draining => self.readers.end_turn(),
             Stage::Outside | Stage::Done => {}
         }
+    }
+}
+
+#[cfg(all(test, not(dogpile_loom)))]
+mod tests {
+    use super::*;
+    use crate::wait::FOREVER;
+
+    #[test]
+    fn f16_a_writer_does_not_wait_for_threads_that_come_to_read() {
+        let readers = Readers::new();
+        let hold = record::while_taking(|| readers.write(&Wait::new(FOREVER)));
+        assert!(hold.is_ok() && readers.is_writing_here());
     }
 }

@@ -1,11 +1,12 @@
-//! Those who wait, and whose turn it is.
+//! The state under the mutex: the phase, and the readers and writers that wait.
 
-use super::{CLOSED, Readers, Seat};
+use super::seat::Seat;
 use crate::running::Which;
-use crate::sync::{Mutant, Ordering, mutant};
+use crate::sync::{Mutant, mutant};
 use crate::wakers::{Leaving, Sleeper};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How far the writer that has the turn has come: see [`readers`](super).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Idle,
@@ -14,16 +15,17 @@ pub(super) enum Phase {
     Writing,
 }
 
+/// All that is under the mutex.
 pub(super) struct Inner {
     pub(super) phase: Phase,
-    /// The creation that is in, if it is one, whoever polls it.
+    /// The creation that is in, if a creation is, whichever thread polls it.
     pub(super) writer: Option<Which>,
-    /// In a box that exists only while somebody waits.
+    /// The readers and writers that wait, in a box that exists only while there are any.
     pub(super) line: Option<Box<Line>>,
 }
 
 impl Inner {
-    /// Adds a seat that was taken under the mutex to those that a writer waits for.
+    /// Adds a seat that was taken under the mutex to the seats that a writer waits for.
     pub(super) fn list(&mut self, seat: Seat<'_>) {
         if self.phase == Phase::Draining && !mutant(Mutant::NestedNotWaitedFor) {
             self.line.get_or_insert_default().inside.insert(seat.address());
@@ -31,12 +33,12 @@ impl Inner {
     }
 }
 
-/// Those who wait, by ticket: tickets grow with the order of arrival.
+/// The readers and writers that wait, by their tickets. Tickets grow in the order of arrival.
 #[derive(Default)]
 pub(super) struct Line {
-    /// The seats that the writer whose turn it is waits for, by their addresses.
+    /// The seats that the writer which has the turn waits for, by their addresses.
     pub(super) inside: BTreeSet<usize>,
-    /// That writer.
+    /// The writer that has the turn, while it waits for seats.
     pub(super) drains: Sleeper,
     pub(super) writers: BTreeMap<u64, Sleeper>,
     pub(super) readers: BTreeMap<u64, Asking>,
@@ -44,6 +46,7 @@ pub(super) struct Line {
     pub(super) admitted: usize,
 }
 
+/// A reader that waits.
 #[derive(Default)]
 pub(super) struct Asking {
     pub(super) sleeper: Sleeper,
@@ -51,76 +54,14 @@ pub(super) struct Asking {
 }
 
 impl Line {
-    /// A writer is no longer in line.
+    /// Removes a writer from the line.
     pub(super) fn leave(&mut self, ticket: u64, leaving: &mut Leaving) {
         if let Some(mut left) = self.writers.remove(&ticket) {
             leaving.drops(&mut left);
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.inside.is_empty() && self.drains.is_nobody() && self.writers.is_empty() && self.readers.is_empty()
-    }
-}
-
-impl Readers {
-    /// Changes what is under the mutex; then releases that, gives memory back, and wakes, in this order.
-    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Inner, &mut Leaving) -> R) -> R {
-        let mut leaving = Leaving::default();
-        let mut inner = self.inner.lock();
-        let changed = change(&mut inner, &mut leaving);
-        let empty = inner.line.take_if(|line| line.is_empty());
-        drop(inner);
-        drop(empty);
-        drop(leaving);
-        changed
-    }
-
-    /// Ends a writer's turn, written or not.
-    pub(super) fn end_turn(&self) {
-        self.change(|inner, leaving| {
-            (inner.phase, inner.writer) = (Phase::Idle, None);
-            if let Some(line) = &mut inner.line {
-                line.inside.clear();
-                leaving.drops(&mut line.drains);
-                for asking in line.readers.values_mut() {
-                    asking.admitted = true;
-                    leaving.wakes(&mut asking.sleeper);
-                }
-                line.admitted = line.readers.len();
-            }
-            self.next(inner, leaving);
-        });
-    }
-
-    /// Nobody has the turn: calls the first writer in line, or opens the gate.
-    pub(super) fn next(&self, inner: &mut Inner, leaving: &mut Leaving) {
-        debug_assert_eq!(inner.phase, Phase::Idle);
-        match &mut inner.line {
-            Some(line) if !line.writers.is_empty() => {
-                if let (0, Some(mut first)) = (line.admitted, line.writers.first_entry()) {
-                    leaving.wakes(first.get_mut());
-                }
-            }
-            line => {
-                // Release: pairs with the acquire in `sit_at_once`: who finds it open sees what was written.
-                self.gate.fetch_and(!CLOSED, Ordering::Release);
-                // Who waits for a writer that gave up before its turn.
-                if let Some(line) = line {
-                    for asking in line.readers.values_mut().filter(|asking| !asking.admitted) {
-                        leaving.wakes(&mut asking.sleeper);
-                    }
-                }
-            }
-        }
-    }
-
-    /// An admitted reader has gone in or away.
-    pub(super) fn one_less_admitted(&self, inner: &mut Inner, leaving: &mut Leaving) {
-        let Some(line) = &mut inner.line else { return };
-        line.admitted -= 1;
-        if line.admitted == 0 && !line.writers.is_empty() {
-            self.next(inner, leaving);
-        }
     }
 }

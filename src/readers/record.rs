@@ -1,48 +1,50 @@
-//! Who reads on this thread: one record for each thread, shared by all locks.
+//! The readers on each thread: a thread has one record, which all locks share.
 //!
-//! A record has a few entries. To enter, its thread stores the lock's number into a free one; to leave, 0. Nobody else
-//! writes there, so both are plain stores. Writers walk all records and look for their number.
+//! A record has a few entries. To enter a lock, the thread stores the lock's number into a free entry. To leave, it
+//! stores 0. No other thread writes there, so both are plain stores. Writers walk all records, and look for their
+//! lock's number.
 //!
-//! # Whose a record is
+//! # The owner of a record
 //!
-//! | `taken` | its entries | |
+//! | `taken` | the entries | the record |
 //! |---|---|---|
-//! | true | any | it belongs to a thread that runs |
-//! | false | one is not 0 | its thread has ended, or is ending, and a guard has outlived it (in another thread-local, or leaked) |
-//! | false | all are 0 | free: the next thread that comes takes it |
+//! | true | any | belongs to a thread that runs |
+//! | false | one is not 0 | has lost its thread: the thread has ended or is ending, and a guard has outlived it (in another thread-local, or leaked) |
+//! | false | all are 0 | is free: the next thread that comes takes it |
 //!
-//! Records are made in blocks. So there are as many as it took for the threads that read at the same time, at the time
-//! when they were most, and those that leaked guards have spoilt, and the rest of a block. They are never freed, and an
-//! entry's address names it for good.
+//! Records are made in blocks. So there are as many records as there were threads reading at the same time, when these
+//! were most; and the records that leaked guards have spoilt; and the rest of a block. Records are never freed, and the
+//! address of an entry names the entry for good.
 //!
 //! A thread gives its record up while its thread-locals are destroyed, in an order that nobody knows. A guard that is
-//! dropped after that finds the record marked `LATE`, and leaves its entry; what the thread enters after that, the
-//! record does not hold. That this thread reads must not be forgotten in between (L9), so the numbers that are left in
-//! the record then are noted in [`running`](crate::running) as well.
+//! dropped after that finds the record marked `LATE`, and leaves its entry in another way. The record does not hold
+//! what the thread enters after that. In between, it must not be forgotten that this thread reads (L9). So the numbers
+//! that are left in the record when it is given up are noted in [`running`](crate::running) as well.
 //!
-//! # How a writer finds them
+//! # How a writer finds the records
 //!
-//! The blocks are a list. A thread that needs a record, and finds none free, appends a block, under a mutex; a writer
-//! walks the list without one. So writers of different locks do not wait for each other, nor for threads that come to
-//! read, nor these for them. The walk goes on under the mutex of the writer's own lock, for which readers of that lock
-//! wait: those who leave it meanwhile, and those who read it already and come once more.
+//! The blocks are a list. A thread that needs a record, and finds none free, appends a block, under a mutex. A writer
+//! walks the list without that mutex. So writers of different locks do not wait for each other, and writers and threads
+//! that come to read do not wait for each other either. A walk goes on under the mutex of the writer's own lock. Some
+//! readers of that lock wait for this mutex: readers that leave meanwhile, and readers that read the lock already and
+//! enter once more.
 //!
-//! | `free` of a block | its records | |
+//! | `free` of a block | its records | a walk |
 //! |---|---|---|
-//! | all there are | no thread has one, and no guard is left in one | a walk passes over the block |
-//! | fewer | some are taken or spoilt | a walk looks at all of them; if `free` is not 0, the next thread takes one of them |
+//! | all there are | no thread has one, and no guard is left in one | passes over the block |
+//! | fewer | some are taken or spoilt; if `free` is not 0, the next thread takes one of the others | looks at all of them |
 //!
-//! A record is counted as free after it has become so, and is not any more before its new thread marks it; so `free`
-//! may be too small for a moment, but never too large.
+//! A record is counted as free only after it has become free. When a new thread takes the record, the record stops
+//! being counted as free before the thread marks it. So `free` may be too small for a moment, but never too large.
 //!
-//! A walk misses no reader that it has to find. The thread of a record has linked its block, or has come after the
-//! thread that did, and has taken the record off `free`, all before it marks an entry; so the fence behind the mark
-//! stands behind these, too. A writer that missed one of them would have missed the mark: the reader then finds the
-//! gate closed (see [`readers`](super)).
+//! A walk misses no reader that it has to find. Before the thread of a record marks an entry, it has linked the block,
+//! or has come after the thread that did, and it has taken the record off `free`. So the fence behind the mark stands
+//! behind these stores, too. A writer that missed one of these stores would have missed the mark, and then the reader
+//! finds the gate closed (see [`readers`](super)).
 //!
-//! A writer takes 0.7 µs with 10 records, 2.7 µs with 1,000 and 31 µs with 10,000, the kernel's fence of 0.5 µs
-//! included; so does each of two that write different locks at once, if each has a core. (With one list of all records
-//! behind one mutex, 10,000 took 62 µs, and each of two writers twice that.)
+//! A write takes 0.7 µs with 10 records, 2.7 µs with 1,000 and 31 µs with 10,000, the kernel's fence of 0.5 µs
+//! included. Each of two writers that write different locks at once takes as long, if each has a core. (With one list
+//! of all records behind one mutex, a write took 62 µs with 10,000 records, and each of two writers twice that.)
 
 use crate::running::{Doing, begin, end};
 use crate::sync::once::OnceBox;
@@ -53,36 +55,39 @@ use std::cell::Cell;
 use std::iter;
 use std::ptr;
 
-/// Deeper nesting than this goes to the counters. (Two in models, so that they get there.)
+/// How many entries a record has. Guards that are nested deeper use the counters. (Models have two entries, so that
+/// they reach the counters.)
 pub(super) const ENTRIES: usize = if cfg!(dogpile_loom) { 2 } else { 8 };
 
-/// What leaving takes beside clearing the entry.
+/// What a thread does to leave, beside clearing the entry.
 ///
-/// | its value | |
+/// | its value | the thread |
 /// |---|---|
-/// | `ASYMMETRIC` | no fence: the kernel helps ([`fences`]) |
-/// | `FULL` | a full fence |
-/// | `LATE` | the thread has given the record up, and notes elsewhere what is left in it |
+/// | `ASYMMETRIC` | takes no fence, since the kernel helps ([`fences`]) |
+/// | `FULL` | takes a full fence |
+/// | `LATE` | has given the record up, and ends the note that it has made in [`running`](crate::running) |
 type Leaving = u32;
 
 const ASYMMETRIC: Leaving = 0;
 const FULL: Leaving = 1;
 const LATE: Leaving = 2;
 
+/// A thread's seats.
 #[derive(Debug)]
 pub(super) struct Record {
     entries: [AtomicU64; ENTRIES],
-    /// Its thread's alone: atomic, and always relaxed, because Rust has no other word that a `static` may hold and one
-    /// thread may write without a lock.
+    /// How this record's thread leaves. Only that thread uses this word. The word is atomic, and always relaxed,
+    /// because Rust has no other word that a `static` may hold and one thread may write without a lock.
     leaving: AtomicU32,
     taken: AtomicBool,
-    /// Known from when it was taken first.
+    /// The block of the record, known from when the record is taken first.
     block: OnceLock<&'static Block>,
 }
 
-/// How many records are made at a time. (One in models, so that they have to look for more.)
+/// How many records are made at a time. (Models make one at a time, so that they have to look for more.)
 const IN_A_BLOCK: u32 = if cfg!(dogpile_loom) { 1 } else { 32 };
 
+/// Records that are made together, as a part of the list of all.
 #[derive(Debug)]
 struct Block {
     records: [CachePadded<Record>; IN_A_BLOCK as usize],
@@ -92,27 +97,28 @@ struct Block {
 
 type Link = OnceBox<&'static Block>;
 
-/// What a thread may come to cost.
+/// A bound on what one thread may come to cost.
 #[cfg(not(dogpile_loom))]
 const _: () = assert!(size_of::<CachePadded<Record>>() + size_of::<&Record>() <= 256);
 
 global! {
-    /// To the first block.
+    /// The link to the first block.
     static BLOCKS: Link = Link::new();
 }
 
 global! {
-    /// Held by a thread that takes a record.
+    /// The mutex that a thread holds while it takes a record.
     static TAKING: Mutex<()> = Mutex::new(());
 }
 
+/// All blocks, from the first to the last.
 fn blocks() -> impl Iterator<Item = &'static Block> {
     // Acquire, in `get`: the block is seen as it was made.
     iter::successors(BLOCKS.get().copied(), |block| block.next.get().copied())
 }
 
 impl Block {
-    /// A new one, behind the last. By whoever holds `TAKING`.
+    /// Appends a new block behind the last. Called by a thread that holds `TAKING`.
     fn append() -> &'static Self {
         let made = || {
             let records = array::from_fn(|_| CachePadded::new(Record::new()));
@@ -128,7 +134,7 @@ impl Block {
 }
 
 local! {
-    // Without a destructor: an access to it is an access to memory.
+    // This has no destructor, so that an access to it is only an access to memory.
     static RECORD: Cell<Option<&'static Record>> = const { Cell::new(None) };
     static GIVEN_UP_ON_EXIT: GivenUpOnExit = const { GivenUpOnExit(Cell::new(None)) };
 }
@@ -138,7 +144,7 @@ struct GivenUpOnExit(Cell<Option<&'static Record>>);
 
 impl Drop for GivenUpOnExit {
     fn drop(&mut self) {
-        // (It is gone only in models, where every local has a destructor.)
+        // (The local is gone already only in models, where every local has a destructor.)
         let _gone = RECORD.try_with(Cell::take);
         if let Some(record) = self.0.take() {
             record.give_up();
@@ -163,22 +169,24 @@ impl Record {
         RECORD.with(Cell::get)
     }
 
-    /// This thread's record; `None` if its thread-locals are already gone.
+    /// This thread's record, which is taken if need be; `None` if the thread-locals are already gone.
     pub(super) fn here_or_taken() -> Option<&'static Self> {
         Self::here().or_else(Self::take)
     }
 
+    /// Takes a record for this thread.
     #[cold]
     fn take() -> Option<&'static Self> {
-        // It exists from now on, and its destructor will run.
+        // This local exists from now on, and its destructor will run.
         GIVEN_UP_ON_EXIT.try_with(|_| ()).ok()?;
         let leaving = if fences::is_asymmetric() { ASYMMETRIC } else { FULL };
         let taking = TAKING.lock();
-        // Acquire: pairs with the release in `count_free`, so that the free one is seen to be.
+        // Acquire: pairs with the release in `count_free`, so that a record which is counted as free is seen to be
+        // free.
         let block = blocks().find(|block| block.free.load(Ordering::Acquire) != 0).unwrap_or_else(Block::append);
         let record: &'static Self = block.records.iter().find(|record| record.is_free()).expect("one is free");
-        // Relaxed, all: records are taken under the mutex, and how they are left is read by their thread only. (For
-        // writers the fence behind the first mark stands behind the count, too.)
+        // Relaxed, all: records are taken under the mutex, and only their own thread reads how they are left. (For
+        // writers, the fence behind the first mark stands behind this count, too.)
         if !mutant(Mutant::TakenUncounted) {
             block.free.fetch_sub(1, Ordering::Relaxed);
         }
@@ -191,15 +199,18 @@ impl Record {
         Some(record)
     }
 
+    /// Returns whether the next thread may take this record.
     fn is_free(&self) -> bool {
-        // Acquire, both: pair with the releases in `give_up` and `leave`, so that all that the thread before us did
-        // with this record lies behind us. The last thing it does is one of these two.
+        // Acquire, both: pair with the releases in `give_up`, `leave` and `leave_late`, so that all that the thread
+        // before us did with this record lies behind us. The last thing that thread does with the record is one of
+        // these stores.
         !self.taken.load(Ordering::Acquire) && self.entries.iter().all(|entry| entry.load(Ordering::Acquire) == 0)
     }
 
+    /// Gives the record up, at the end of its thread.
     #[cold]
     fn give_up(&self) {
-        // Relaxed: this thread is the only one to write it.
+        // Relaxed: only this thread writes or reads it.
         self.leaving.store(LATE, Ordering::Relaxed);
         let left = self.numbers().inspect(|number| begin(*number, Doing::Reading)).count();
         // Release: pairs with the acquire in `is_free`.
@@ -209,7 +220,8 @@ impl Record {
         }
     }
 
-    /// It has become free. (And may be another's by now, if somebody came for one that was counted before it.)
+    /// Counts the record as free, after it has become free. (The record may have another thread by now, which came for
+    /// a record that was counted before this one.)
     fn count_free(&self) {
         if let Some(block) = self.block.get() {
             // Release: pairs with the acquires in `take` and `walk`, of whatever count this becomes a part of.
@@ -217,32 +229,34 @@ impl Record {
         }
     }
 
-    /// Enters the lock of that number; returns the entry, with a fence behind it. `None` if all entries are taken.
+    /// Enters the lock of that number. Returns the entry, with a fence behind the mark; `None` if all entries are
+    /// taken.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path
     pub(super) fn enter(&self, number: u64) -> Option<&AtomicU64> {
-        // Relaxed, both: ours alone.
+        // Relaxed, both: only this thread writes the entries, and how it leaves.
         let entry =
             if self.entries[0].load(Ordering::Relaxed) == 0 { &self.entries[0] } else { self.free_beside_the_first()? };
         let leaving = self.leaving.load(Ordering::Relaxed);
-        // Release: who reads the number here has acquired whatever this thread did before, and so all that it did under
-        // the numbers that stood here before.
+        // Release: a writer that reads the number here has acquired all that this thread did before, and so all that it
+        // did under the numbers that stood here before.
         entry.store(number, Ordering::Release);
         fences::light(leaving == ASYMMETRIC);
         Some(entry)
     }
 
+    /// The first free entry, apart from the one that is tried first.
     #[inline(never)]
     fn free_beside_the_first(&self) -> Option<&AtomicU64> {
-        // Relaxed: ours alone.
+        // Relaxed: only this thread writes the entries.
         self.entries[1..].iter().find(|entry| entry.load(Ordering::Relaxed) == 0)
     }
 
-    /// Leaves the lock of that number; there is a fence behind it.
+    /// Leaves the lock of that number, with a fence behind the cleared mark.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path
     pub(super) fn leave(&self, entry: &AtomicU64, number: impl FnOnce() -> u64) {
-        // Relaxed: ours alone.
+        // Relaxed: only this thread writes it.
         let leaving = self.leaving.load(Ordering::Relaxed);
         match leaving {
             ASYMMETRIC => {
@@ -264,9 +278,10 @@ impl Record {
     #[cold]
     fn leave_late(&self, entry: &AtomicU64, number: u64) {
         end(number, Doing::Reading);
-        // Nobody takes it before the store below.
+        // No other thread takes the record before the store below.
         let is_last = self.numbers().count() == 1;
-        // Release: as in `leave`, and pairs with the acquire in `is_free`: the last that we do with the record.
+        // Release: as in `leave`, and pairs with the acquire in `is_free`: this is the last thing that the thread does
+        // with the record.
         entry.store(0, Ordering::Release);
         fences::light(fences::is_asymmetric());
         if is_last {
@@ -274,41 +289,33 @@ impl Record {
         }
     }
 
-    /// The numbers in its entries. On its own thread, or where nobody else can have it.
+    /// The numbers in the entries. Called on the record's own thread, or where no other thread can have the record.
     fn numbers(&self) -> impl Iterator<Item = u64> {
-        // Relaxed: ours alone.
+        // Relaxed: only this thread writes the entries.
         self.entries.iter().map(|entry| entry.load(Ordering::Relaxed)).filter(|number| *number != 0)
     }
 
-    /// Whether one of the entries has that number. On its own thread.
+    /// Returns whether one of the entries has that number. Called on the record's own thread.
     pub(super) fn holds(&self, number: u64) -> bool {
         self.numbers().any(|held| held == number)
     }
 }
 
-/// The addresses of all entries, of any thread, that have that number.
+/// The addresses of all entries, of all threads, that have that number.
 pub(super) fn walk(number: u64) -> impl Iterator<Item = usize> {
-    // Acquire: pairs with the release in `count_free`. If all are free here, all who had one have left before this, and
-    // what they read they have read.
+    // Acquire: pairs with the release in `count_free`. If all records of a block are free here, all threads that had
+    // one have left before this, and what they read they have read.
     let in_use = |block: &&Block| block.free.load(Ordering::Acquire) != IN_A_BLOCK;
     let entries = blocks().filter(in_use).flat_map(|block| &block.records).flat_map(|record| &record.entries);
-    // Acquire: pairs with the releases in `leave` and `enter`. If the number is not there, all who had it have left
-    // before this, and what they read they have read.
+    // Acquire: pairs with the releases in `leave`, `leave_late` and `enter`. If the number is not there, all threads
+    // that had it there have left before this, and what they read they have read.
     let have_it = entries.filter(move |entry| entry.load(Ordering::Acquire) == number);
     have_it.map(|entry| ptr::from_ref(entry).addr())
 }
 
+/// Runs `run` while no thread can take a record.
 #[cfg(all(test, not(dogpile_loom)))]
-mod tests {
-    use super::*;
-    use crate::RmLock;
-
-    #[test]
-    fn f16_a_writer_does_not_wait_for_threads_that_come_to_read() {
-        let taking = TAKING.lock();
-        let mut lock = RmLock::new(0);
-        *lock.write() += 1;
-        assert_eq!(*lock.get_mut(), 1);
-        drop(taking);
-    }
+pub(super) fn while_taking<R>(run: impl FnOnce() -> R) -> R {
+    let _taking = TAKING.lock();
+    run()
 }
