@@ -14,7 +14,7 @@ use std::path::Path;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree, Visibility};
+use syn::{Attribute, Item, ItemMod, ItemUse, Macro, Meta, UseTree, Visibility};
 
 /// The names of a module from the root: empty for the root itself.
 type Names = Vec<String>;
@@ -39,9 +39,19 @@ struct Walk {
     said: Said,
 }
 
+/// Whether it is `cfg(test)`, or `cfg(all(.., test, ..))`.
 fn is_for_tests(attributes: &[Attribute]) -> bool {
+    fn needs_test(condition: &Meta) -> bool {
+        match condition {
+            Meta::Path(path) => path.is_ident("test"),
+            Meta::List(list) if list.path.is_ident("all") => list
+                .parse_args_with(Punctuated::<Meta, syn::Token![,]>::parse_terminated)
+                .is_ok_and(|all| all.iter().any(needs_test)),
+            _ => false,
+        }
+    }
     attributes.iter().any(|attribute| {
-        attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
+        attribute.path().is_ident("cfg") && attribute.parse_args::<Meta>().is_ok_and(|condition| needs_test(&condition))
     })
 }
 
@@ -310,6 +320,7 @@ fn a_circle_is_found_through_re_exports_macros_and_modules_in_a_file() {
         "pub struct B; fn f() { assert_eq!(size_of::<crate::a::A>(), 0); }",
         "pub struct B; macro_rules! m { ($x:ident) => { $crate::a::A::$x }; }",
         "pub struct B; pub use crate::a::A; fn f(_: A) {}",
+        "pub struct B; #[cfg(not(test))] mod inner { use crate::a::A; }",
     ] {
         let imports = imports_of(&[root, a, ("b", b), ("c", "use crate::a::A;")]);
         assert_eq!(in_order(&imports).1, ["a", "b"], "{b}");
@@ -318,6 +329,7 @@ fn a_circle_is_found_through_re_exports_macros_and_modules_in_a_file() {
         "pub struct B;",
         "pub struct B; pub use crate::a::A;",
         "pub struct B; #[cfg(test)] mod tests { use crate::a::A; }",
+        "pub struct B; #[cfg(all(test, not(other)))] mod tests { use crate::a::A; }",
         "/// As [`A`](crate::a::A).\npub struct B;",
     ] {
         let imports = imports_of(&[root, a, ("b", b), ("c", "use crate::a::A;")]);
