@@ -31,7 +31,7 @@ use crate::lock::ruled;
 use crate::registry::{Held, Registry};
 use crate::sync::const_fn;
 use crate::wait::{Wait, block_on};
-use lived::{ByLife, Derived, Lived};
+use lived::{ByLife, Derived, Lifetimes, Lived};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::ready;
@@ -149,9 +149,7 @@ impl<A: ?Sized, V, E: Cause, F: Fn(&A) -> Result<V, E>> FunctionOf<A, V, kind::F
 /// ```
 pub struct CachedByKey<K, V, Key, F, S, C: Clock = MonotonicClock> {
     locks: Registry<K, Dogpile<C>, ()>,
-    expires_after: Duration,
-    /// How long a result lives that says so itself.
-    lifetime: Option<fn(&V) -> Option<Duration>>,
+    lifetimes: Lifetimes<V>,
     clock: C,
     key: Key,
     function: F,
@@ -205,7 +203,8 @@ const_fn! {
         store: S,
     ) -> CachedByKey<K, V, Key, F, S> {
         let locks = Registry::with_maker(());
-        CachedByKey { locks, expires_after, lifetime: None, clock: MonotonicClock, key, function, store }
+        let lifetimes = Lifetimes { expires_after, derive: None };
+        CachedByKey { locks, lifetimes, clock: MonotonicClock, key, function, store }
     }
 }
 
@@ -213,9 +212,9 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     /// The same on a clock of one's own.
     #[must_use]
     pub fn with_clock<D: Clock + Clone>(self, clock: D) -> CachedByKey<K, V, Key, F, S, D> {
-        let Self { locks, expires_after, lifetime, key, function, store, .. } = self;
+        let Self { locks, lifetimes, key, function, store, .. } = self;
         let locks = Registry::with_maker(()).ruled_as(locks);
-        CachedByKey { locks, expires_after, lifetime, clock, key, function, store }
+        CachedByKey { locks, lifetimes, clock, key, function, store }
     }
 
     ruled! {
@@ -300,7 +299,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
         /// ```
         #[must_use]
         pub const fn expires_after_by(mut self, lifetime: fn(&V) -> Option<Duration>) -> Self {
-            self.lifetime = Some(lifetime);
+            self.lifetimes.derive = Some(lifetime);
             self
         }
     }
@@ -308,7 +307,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     /// How long a result is kept that does not [say so itself](Self::expires_after_by).
     #[must_use]
     pub fn expires_after(&self) -> Duration {
-        self.expires_after
+        self.lifetimes.expires_after
     }
 
     /// Begins an access for those arguments, which ends in [`get`](Access::get) or [`try_get`](Access::try_get). Never
@@ -380,7 +379,7 @@ where
 
 impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key, F, S, C> {
     fn lock(&self, key: &K) -> Held<'_, K, Dogpile<C>> {
-        self.locks.get_or(key, |_| Dogpile::with_clock(self.expires_after, self.clock.clone()))
+        self.locks.get_or(key, |_| Dogpile::with_clock(self.lifetimes.expires_after, self.clock.clone()))
     }
 
     /// What the store has, by a thread.
@@ -388,7 +387,7 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
     where
         S: Store<K, V>,
     {
-        self.store.get(key).map(|brought| self.lived(brought))
+        self.store.get(key).map(|brought| self.lifetimes.lived(brought))
     }
 
     /// What the function makes, by a thread.
@@ -397,7 +396,7 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
         F: FunctionOf<A, V, Kind>,
         S: Store<K, V>,
     {
-        let made = self.function.call_with(arguments).map(|made| self.derived(made));
+        let made = self.function.call_with(arguments).map(|made| self.lifetimes.derived(made));
         made.map_err(|error| Either::Function(E::take(error)))
     }
 
@@ -551,7 +550,7 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
 impl<K, V, Key, F, S, C: Clock> fmt::Debug for CachedByKey<K, V, Key, F, S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedByKey")
-            .field("expires_after", &self.expires_after)
+            .field("expires_after", &self.lifetimes.expires_after)
             .field("in_use", &self.locks.len())
             .finish_non_exhaustive()
     }

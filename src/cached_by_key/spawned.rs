@@ -254,7 +254,7 @@ where
             let function = kept.refer();
             let key = (function.key)(arguments);
             let lock = function.lock(&key);
-            let getter = || async { function.store.get(&key).await.map(|brought| function.lived(brought)) };
+            let getter = || async { function.store.get(&key).await.map(|brought| function.lifetimes.lived(brought)) };
             // Only if it is elected: a hit shares nothing (L2).
             let making =
                 || making::<A, K, V, Key, F, S, C, Kind, W::As>(kept.share(), key.clone(), arguments.to_owned());
@@ -288,7 +288,7 @@ where
             let making = creation.enter_async(|| async {
                 let made = kept.function.call_spawned(arguments.borrow()).await;
                 let made = made.map_err(|error| Either::Function(E::take(error)))?;
-                let lived = ByLife::value(creation.lock(), kept.derived(made));
+                let lived = ByLife::value(creation.lock(), kept.lifetimes.derived(made));
                 if let Ok(_store) = creation.begin_store() {
                     let set = || kept.store.set(&key, &lived.stamped);
                     creation.middle().part(Doing::Storing, set).await.map_err(Either::not_stored)?;

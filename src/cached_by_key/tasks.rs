@@ -127,14 +127,14 @@ where
             let key = &(function.key)(arguments);
             let lock = &*function.lock(key);
             // (What a future captures takes its place there twice.)
-            let getter = || async { function.store.get(key).await.map(|brought| function.lived(brought)) };
+            let getter = || async { function.store.get(key).await.map(|brought| function.lifetimes.lived(brought)) };
             let mut lookup = Lookup::<_, _, ByLife, _>::new(OfTask::new(lock), wait, getter);
             let creator = async |_: &Creation<'_, Dogpile<C>>| function.function.call_with_async(arguments).await;
             let setter =
                 async |made: &Lived<V>| function.store.set(key, &made.stamped).await.map_err(Either::not_stored);
             let (mut creator, mut setter) = (Once::new(creator), SetByTask::<_, Whole>::new(Some(setter)));
             let made = |made: Result<V, F::Error>| {
-                made.map(|made| function.derived(made)).map_err(|error| Either::Function(W::As::take(error)))
+                made.map(|made| function.lifetimes.derived(made)).map_err(|error| Either::Function(W::As::take(error)))
             };
             let elected = |born| Creation::new(Keeper::Borrowed(lock), born);
             let made = lookup.create(elected, |creation| {

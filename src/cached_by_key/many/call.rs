@@ -168,7 +168,7 @@ where
 
     async fn ask(&self, at: usize, one: &mut One<V>) -> Result<Option<Lived<V>>, T::StoreError> {
         one.calls += 1;
-        Ok(self.function.lived(self.means.get(Held::key(&self.locks[at])).await?))
+        Ok(self.function.lifetimes.lived(self.means.get(Held::key(&self.locks[at])).await?))
     }
 
     /// Looks at a key; what it is left off with, if that has not been found.
@@ -342,7 +342,7 @@ where
         made: V,
         creation: Option<&Creation<'l, Dogpile<C>>>,
     ) -> Result<Lived<V>, Either<Infallible, T::StoreError>> {
-        let lived = ByLife::value(self.lock(at), self.function.derived(made));
+        let lived = ByLife::value(self.lock(at), self.function.lifetimes.derived(made));
         if let Some((creation, _store)) = creation.and_then(|creation| Some((creation, creation.begin_store().ok()?))) {
             let key = Held::key(&self.locks[at]);
             let storing = creation.middle().part(Doing::Storing, || self.means.set(key, &lived.stamped));
