@@ -1,11 +1,11 @@
-//! What is printed.
+//! The printed report.
 
 use crate::Ran;
 use crate::load::End;
 use crate::options::{IMPATIENT, LATENCY, LIFETIME, Options, PATIENCE};
 use hdrhistogram::Histogram;
 
-/// What the run is going to do.
+/// Describes the run that is about to begin.
 pub fn heading(options: &Options) -> String {
     let lock = if options.no_lock { "WITHOUT the lock" } else { "which tasks and a thread share" };
     format!(

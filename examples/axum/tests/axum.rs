@@ -12,14 +12,14 @@ fn run(arguments: &[&str]) -> Ran {
 const SMALL: [&str; 3] = ["--requests=3000", "--connections=32", "--invalidate-every=150"];
 
 impl Ran {
-    /// The numbers in the line that begins so.
+    /// The numbers in the line that begins with this name.
     fn numbers(&self, begins: &str) -> Vec<u64> {
         let line = self.output.lines().find_map(|line| line.strip_prefix(begins));
         let line = line.unwrap_or_else(|| panic!("no \"{begins}\" in: {self}"));
         line.split([' ', ';', ',']).filter_map(|word| word.parse().ok()).collect()
     }
 
-    /// How many requests ended so.
+    /// How many requests ended in this way.
     fn ended(&self, so: &str) -> u64 {
         if self.output.lines().any(|line| line.starts_with(so)) { self.numbers(so)[0] } else { 0 }
     }
