@@ -1,8 +1,8 @@
 //! What does it cost to meet a creation that runs?
 //!
-//! `stale`: an access that finds the value stale and a creation running, beside one that finds it fresh. `waiters`: how
-//! long after the creator's end the last of those who waited for it has returned, beside std's `OnceLock`. Both are
-//! taken in turn with what they are compared to, so that whatever else the machine does falls on both.
+//! `stale` compares an access that finds the value stale and a creation running with an access that finds the value
+//! fresh. `waiters` measures how long after the creator's end the last waiter has returned, and compares that with
+//! std's `OnceLock`. In both, the two sides are taken in turn, so that any other load of the machine falls on both.
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
@@ -15,7 +15,7 @@ use dogpile::{Dogpile, Turn};
 use interleaved::{bench, compare, is_measuring, verdict};
 use std::time::Duration;
 
-/// How much a stale access may cost, in fresh ones.
+/// The goal of a stale access, in fresh ones.
 const STALE_GOAL: f64 = 1.5;
 const HOUR: Duration = Duration::from_secs(3600);
 const THREADS: [usize; 2] = [1, 2];
@@ -27,7 +27,7 @@ mod waiting {
     use dogpile::Dogpile;
     use std::sync::OnceLock;
 
-    /// How long the last waiter may take, beside `OnceLock`'s.
+    /// The goal of the time of the last waiter, in times of `OnceLock`'s last waiter.
     const GOAL: f64 = 1.2;
 
     struct Once(OnceLock<()>, Creator);
@@ -50,15 +50,15 @@ mod waiting {
         }
     }
 
-    /// Prints the figures for so many waiters.
+    /// Prints the figures for this many waiters.
     pub fn compare(waiters: usize, rounds: usize) {
         let waiting = Waiters::new(waiters);
         let once = || waiting.round(|creator| Once(OnceLock::new(), creator));
         let lock = || waiting.round(|creator| Lock(Dogpile::never_expires(), creator));
-        // The first round of each is not counted: threads start, and make what they wait with.
+        // The first round of each is not counted: in it threads start, and allocate what they need to wait.
         let (_, _) = (once(), lock());
         let times = (0..rounds).map(|round| {
-            // Each goes first as often as the other.
+            // Each of the two goes first in half of the rounds.
             if round % 2 == 0 {
                 [once(), lock()]
             } else {
