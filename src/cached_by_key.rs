@@ -175,11 +175,13 @@ const_fn! {
     ///
     /// | argument | is |
     /// |---|---|
+    /// | `expires_after` | how long a result lives; precision, zero and `Duration::MAX` are as for [`Dogpile::new`] |
     /// | `key` | `Fn(&A) -> K`: makes the key under which the result is kept from the arguments |
     /// | `function` | `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>` if it can fail: see [`FunctionOf`] |
     /// | `store` | a [`Store`], or [`Closures`], which are a store of three closures |
     ///
-    /// The arguments `A` are one value. Several arguments are passed as a tuple.
+    /// The arguments `A` are one value. Several arguments are passed as a tuple. For tasks, `function` and `store`
+    /// return futures: see [For tasks](CachedByKey#for-tasks).
     ///
     /// Closures have to write out the types of their arguments (`|key: &String|`). The compiler cannot infer these
     /// types here, because this call puts no bounds on the closures: the methods that call them do.

@@ -246,8 +246,8 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         /// ages, and what happens when the function fails or hangs.
         ///
         /// In a `static`, name the type before `new` (`CachedFn::<u8>::new`). Otherwise the closure keeps a type of its
-        /// own, which does not fit the type of the `static`. For a boxed closure in a field, `Box::new(…) as _` does
-        /// the same.
+        /// own, which does not fit the type of the `static`. In a field, where the closure is boxed, write
+        /// `Box::new(…) as _`.
         ///
         /// ```
         /// use dogpile::{CachedFn, Policy};
@@ -365,8 +365,9 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// `static`. An `Arc` of a struct around the function will not do. For a function in a `static`,
     /// [`access`](Self::access) does the same as `kept`.
     ///
-    /// With [`refresh_at`](crate::PolicyBuilder::refresh_at) no thread waits for a value that is in use. Nor does any
-    /// thread see that value expired, as long as making it takes no longer than the rest of its lifetime.
+    /// In the background, and with [`refresh_at`](crate::PolicyBuilder::refresh_at), no thread waits for a value that
+    /// is in use. Nor does any thread see that value expired, as long as making it takes no longer than the rest of
+    /// its lifetime.
     ///
     /// An access with the step [`anew`](Access::anew) calls the function on its own thread. To have a value renewed in
     /// the background, [mark it as stale](Self::mark_stale) instead.

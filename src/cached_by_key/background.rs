@@ -46,8 +46,8 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     /// The runner's thread runs the function, and stores the new result. A hit copies and shares nothing, and neither
     /// does an access that is not elected.
     ///
-    /// With [`refresh_at`](crate::PolicyBuilder::refresh_at) no thread waits for a result that is in use. An access
-    /// with the step [`anew`](Access::anew) calls the function on its own thread.
+    /// In the background, and with [`refresh_at`](crate::PolicyBuilder::refresh_at), no thread waits for a result that
+    /// is in use. An access with the step [`anew`](Access::anew) calls the function on its own thread.
     ///
     /// # Examples
     ///

@@ -83,7 +83,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     /// The terminal is [`get`](Access::get) or [`try_get`](Access::try_get). It returns a `Vec` of results, in the
     /// order of the arguments. The only step is [`timeout`](Access::timeout).
     ///
-    /// `batch` makes all results that are due, by one call. It receives owned copies of their arguments
+    /// `batch` makes all results that have to be made, by one call. It receives owned copies of their arguments
     /// (`Fn(Vec<u64>)` for `&u64`, `Fn(Vec<String>)` for `&str`), and returns as many results, in the same order: see
     /// [`Brings`]. The function that makes a single result is not called.
     ///

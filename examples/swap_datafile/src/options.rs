@@ -6,7 +6,7 @@ use example_common::seconds;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A memory-mapped datafile is swapped in place while threads look records up: nobody may see half of an edition.
+/// A memory-mapped datafile is swapped in place while threads look up records: no reader may see half of an edition.
 ///
 /// Readers look up one record after another, each under a read guard. They verify its checksum, its key, and that it is
 /// of the edition that the file's header names. When the edition has expired, one reader is elected. It writes the next

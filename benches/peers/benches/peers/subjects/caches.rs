@@ -27,8 +27,8 @@ pub fn moka(lifetime: Duration, source: &Arc<Source>) -> Box<dyn Place> {
     Box::new(Moka(moka::sync::Cache::builder().time_to_live(lifetime).build(), Arc::clone(source)))
 }
 
-/// quick_cache has no expiry. A thread that finds the value expired removes it and gets the right to replace it, in one
-/// step.
+/// `quick_cache` has no expiry. A thread that finds the value expired removes it and gets the right to replace it, in
+/// one step.
 struct Quick(quick_cache::sync::Cache<u64, KeptFor>, Duration, Arc<Source>);
 
 impl Subject for Quick {
