@@ -342,11 +342,16 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     /// # Examples
     ///
     /// ```
-    /// # use dogpile::{AcquireError, Closures, Stamped, cached_by_key};
-    /// # use std::time::Duration;
-    /// # let nothing = Closures { get: |_: &u64| None, set: |_: &u64, _: &Stamped<u64>| (), remove: |_: &u64| () };
-    /// # let key = |number: &u64| *number;
-    /// # let squares = cached_by_key(Duration::from_secs(60), key, |number: &u64| number * number, nothing);
+    /// use dogpile::{AcquireError, Closures, Stamped, cached_by_key};
+    /// use std::time::Duration;
+    ///
+    /// let squares = cached_by_key(
+    ///     Duration::from_secs(60),
+    ///     |number: &u64| *number,
+    ///     |number: &u64| number * number, // slow
+    ///     // This store loses every result at once.
+    ///     Closures { get: |_: &u64| None, set: |_: &u64, _: &Stamped<u64>| (), remove: |_: &u64| () },
+    /// );
     /// assert_eq!(squares.access(&12).timeout(Duration::from_secs(1)).get()?.value, 144);
     /// assert_eq!(squares.access(&12).anew().timeout(Duration::from_secs(1)).get()?.value, 144, "made once more");
     /// # Ok::<(), AcquireError>(())

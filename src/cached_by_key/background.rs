@@ -42,7 +42,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     /// `static`.
     ///
     /// An elected access that has an old result makes owned copies of the arguments and the key, hands its creation
-    /// over to the runner, and returns the old result at once. The caller's thread gets the old result from the store.
+    /// over to the runner, and goes on with the old result. The caller's thread gets the old result from the store.
     /// The runner's thread runs the function, and stores the new result. A hit copies and shares nothing, and neither
     /// does an access that is not elected.
     ///

@@ -166,18 +166,24 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     /// # Examples
     ///
     /// ```
-    /// # use dogpile::{Closures, Stamped, cached_by_key};
-    /// # use std::time::Duration;
-    /// # async fn select(ids: Vec<u64>) -> std::io::Result<Vec<u64>> {
-    /// #     Ok(ids.into_iter().map(|id| id * id).collect())
-    /// # }
-    /// # let nothing = Closures {
-    /// #     get: async |_: &u64| Ok::<_, std::io::Error>(None),
-    /// #     set: async |_: &u64, _: &Stamped<u64>| (),
-    /// #     remove: async |_: &u64| (),
-    /// # };
-    /// # let key = |number: &u64| *number;
-    /// # let squares = cached_by_key(Duration::from_secs(60), key, async |number: &u64| number * number, nothing);
+    /// use dogpile::{Closures, Stamped, cached_by_key};
+    /// use std::{io, time::Duration};
+    ///
+    /// async fn select(numbers: Vec<u64>) -> io::Result<Vec<u64>> {
+    ///     Ok(numbers.into_iter().map(|number| number * number).collect()) // one query for all of them
+    /// }
+    ///
+    /// let squares = cached_by_key(
+    ///     Duration::from_secs(60),
+    ///     |number: &u64| *number,
+    ///     async |number: &u64| number * number, // slow
+    ///     // This store loses every result at once.
+    ///     Closures {
+    ///         get: async |_: &u64| Ok::<_, io::Error>(None),
+    ///         set: async |_: &u64, _: &Stamped<u64>| (),
+    ///         remove: async |_: &u64| (),
+    ///     },
+    /// );
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let made = squares.access_many_async(&[2, 3], select).try_get().await?;
     /// assert_eq!(made[1].value, 9);

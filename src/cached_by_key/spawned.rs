@@ -31,8 +31,7 @@ use std::fmt::Display;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-/// A function that a [`CachedByKey`] can be made of whose creations are [spawned](crate::CachedByKey::kept_async) as
-/// tasks.
+/// A function for a [`CachedByKey`] whose creations are [spawned](crate::CachedByKey::kept_async) as tasks.
 ///
 /// | function | can fail | its future may borrow the argument |
 /// |---|---|---|

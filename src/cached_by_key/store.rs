@@ -68,8 +68,8 @@ pub trait AsyncStore<K, V> {
 ///
 /// As an `AsyncStore` the closures return futures of these types.
 ///
-/// `E` is the error of `get`. The other two closures fail with the same error, or cannot fail. If `set` or `remove`
-/// cannot fail, it has to return `()`: end such a closure with a semicolon.
+/// `E` is the error of `get`. The other two closures fail with the same error, or cannot fail. A closure `set` or
+/// `remove` that cannot fail has to return `()`: end its body with a semicolon.
 #[derive(Clone, Copy, Debug)]
 pub struct Closures<Get, Set, Remove> {
     /// Gets the value of a key, and its stamp, as [`Store::get`] does.
