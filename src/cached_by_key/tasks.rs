@@ -211,8 +211,8 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
     ///
     /// # Errors
     ///
-    /// Returns the error of [`AsyncStore::remove`]. The store may still hold the result then, and a later call may return
-    /// that result: try again.
+    /// Returns the error of [`AsyncStore::remove`]. The store may still hold the result then, and a later call may
+    /// return that result: try again.
     ///
     /// # Panics
     ///
