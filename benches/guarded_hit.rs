@@ -6,18 +6,19 @@
 //! | `sync_reader` | `SyncReaderDogpile::acquire_or_create`, and the guard is dropped |
 //! | `sharded_coarse` | the same job by hand: crossbeam's `ShardedLock` around a deadline, and the coarse clock |
 //! | `sharded_bare` | `ShardedLock::read` alone: no deadline, no clock |
-//! | `rwlock_coarse` | the same job with `parking_lot::RwLock`, and the coarse clock too (`hit` has it with `Instant`) |
+//! | `rwlock_coarse` | the same job with `parking_lot::RwLock`, and the coarse clock (`hit` has it with `Instant`) |
 //! | `rm_lock` | `RmLock::read` alone |
 //!
-//! Then come the figures that have a goal, each a ratio of two subjects taken in turn in many short rounds. The goal
-//! beside `ShardedLock` is given against both of its subjects: the same job is what a user would have instead; the bare
-//! one asks more, since a clock is on one side only. How the floor itself compares tells what is left for the lock:
-//! where locked operations are cheap the clock alone takes more than the goal allows, and no lock can meet it. What the
-//! locks themselves decide is then told by the last line, which has no clock on either side.
+//! After the groups come the figures that have a goal. Each is a ratio of two subjects, taken in turn in many short
+//! rounds. The goal beside `ShardedLock` is set against both of its subjects. `sharded_coarse` does the same job, and
+//! is what a user would have instead. `sharded_bare` is harder to meet, since only one side has a clock. The figures of
+//! the floor tell how much is left for the lock: where locked operations are cheap, the clock alone takes more than the
+//! goal allows, and no lock can meet it. The last line has no clock on either side, and so compares the locks
+//! themselves.
 //!
-//! `fallback` is the same with full fences, and `write` an uncontended write lock beside a bare membarrier and a walk
-//! over as many records as threads have read: each in a process of its own, since fences are decided once and records
-//! stay. What memory is allocated is for `tests/readers_memory.rs` to show; here are the sizes.
+//! `fallback` is the same with full fences. `write` is an uncontended write lock, beside a bare membarrier and a walk
+//! over as many records as threads have read. Each of them has a process of its own, since fences are decided once and
+//! records stay. The sizes are printed here; `tests/readers_memory.rs` shows how much memory is allocated.
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
@@ -36,7 +37,7 @@ use std::process::Command;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// How much a hit may cost, in floors; beside `ShardedLock`; and beside it with full fences.
+/// The goals of a hit: in floors; beside `ShardedLock`; and beside `ShardedLock` with full fences.
 const FLOOR_GOAL: f64 = 1.5;
 const SHARDED_GOAL: f64 = 0.45;
 const FALLBACK_GOAL: f64 = 1.2;
@@ -135,7 +136,7 @@ impl Subjects {
         criterion.final_summary();
     }
 
-    /// With the kernel's help.
+    /// Compares the subjects with the kernel's help.
     fn compare(&self) {
         for threads in THREADS {
             let (floor, lock) = (("floor", &self.floor), ("sync_reader", &self.sync_reader));
@@ -150,7 +151,7 @@ impl Subjects {
         }
     }
 
-    /// Without it.
+    /// Compares the subjects without the kernel's help, by full fences.
     fn compare_fallback(&self) {
         for threads in THREADS {
             let lock = ("sync_reader", &self.sync_reader);
@@ -160,7 +161,7 @@ impl Subjects {
     }
 }
 
-/// Prints what the subject costs beside what it is compared to.
+/// Prints the cost of a subject, and its ratio to the cost of the base.
 fn print(group: &str, threads: usize, subject: (&str, &impl Subject), base: (&str, &impl Subject), goal: Option<f64>) {
     let [one, other, ratio] = compare(threads, base.1, subject.1);
     let goal = goal.map_or_else(String::new, |goal| format!("; {}", verdict(ratio, goal)));
@@ -178,11 +179,11 @@ mod write {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::thread;
 
-    /// How much an uncontended write lock may cost, beside what it cannot do without.
+    /// The goal of an uncontended write lock, in writes of [`Bare`].
     const GOAL: f64 = 4.0;
     const EFFORT: Effort = Effort { rounds: 1_000, hits: 64 };
 
-    /// What a writer cannot do without: a fence in every running thread, and a look at all entries.
+    /// The least that a writer has to do: a fence in every running thread, and a look at all entries.
     struct Bare(Vec<CachePadded<[AtomicU64; 8]>>);
 
     impl Subject for Bare {
@@ -190,7 +191,7 @@ mod write {
 
         #[inline(always)]
         fn hit(&self) -> bool {
-            // The first read of any lock has registered this process for it.
+            // The first read of a lock has registered this process for membarrier.
             membarrier(MembarrierCommand::PrivateExpedited).expect("the kernel helps");
             let number = black_box(1);
             let mut is_taken = false;
@@ -212,7 +213,7 @@ mod write {
         }
     }
 
-    /// Prints the figure for so many records. In a process in which nobody has read before.
+    /// Prints the figure for this many records. To be called in a process in which no thread has read before.
     pub fn compare(records: usize) {
         let lock = RmLock::new(());
         let bare = Bare((0..records).map(|_| CachePadded::default()).collect());
@@ -234,7 +235,7 @@ mod write {
     }
 }
 
-/// Runs this program once more, for what needs a process of its own.
+/// Runs this program once more, for a part that needs a process of its own.
 fn run_again(part: &str, more: &[usize]) {
     let program = env::current_exe().expect("the path of this program");
     let status = Command::new(program).arg(part).args(more.iter().map(usize::to_string)).status();
@@ -254,7 +255,7 @@ fn main() {
         _ => {
             let subjects = Subjects::new();
             subjects.bench();
-            // The goals are for the kernel's help.
+            // The goals hold with the kernel's help.
             if is_measuring() && cfg!(target_os = "linux") {
                 println!();
                 subjects.compare();

@@ -1,11 +1,11 @@
 //! What does a fresh hit cost?
 //!
-//! Beside the lock stand the floor (load a deadline, read the coarse clock, compare: no expiring value can do with
-//! less) and what one would write without this crate (a read lock around the value and an `Instant`). At two threads
-//! each runs its own loop over the same object, and the slower one counts.
+//! The lock is compared with two others. The floor loads a deadline, reads the coarse clock and compares: no expiring
+//! value can do with less. `rwlock_instant` is what a user would write without this crate: a read lock around the value
+//! and an `Instant`. With two threads, each thread runs its own loop over the same object, and the slower one counts.
 //!
-//! After the groups comes the figure that has a goal: the ratio of a hit to the floor, both taken in turn in many short
-//! rounds, so that whatever else the machine does falls on both.
+//! After the groups comes the figure that has a goal: the ratio of a hit to the floor. Both are taken in turn in many
+//! short rounds, so that any other load of the machine falls on both.
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
@@ -19,7 +19,7 @@ use interleaved::{Subject, bench, compare, is_measuring, verdict};
 use parking_lot::RwLock;
 use std::time::{Duration, Instant};
 
-/// How much a hit may cost, in floors.
+/// The goal of a hit, in floors.
 const GOAL: f64 = 1.25;
 const HOUR: Duration = Duration::from_secs(3600);
 const THREADS: [usize; 2] = [1, 2];
@@ -33,7 +33,7 @@ impl Subject for Floor {
     }
 }
 
-/// A value and when it expires.
+/// A value and the time when it expires.
 impl Subject for RwLock<((), Instant)> {
     type Seen = bool;
 

@@ -1,15 +1,16 @@
 //! How many instructions does a fresh hit cost, on each type, under each policy?
 //!
-//! The benches in nanoseconds are at the mercy of the machine; this one counts, under callgrind, and so is exact: it
-//! runs itself with two numbers of loops for each subject and divides the difference. All subjects are the same loop
-//! around another call.
+//! Times in nanoseconds depend on the state of the machine. This bench counts instructions under callgrind, and so is
+//! exact. It runs itself with two numbers of loops for each subject, and divides the difference. All subjects are the
+//! same loop around another call.
 //!
-//! The goal of each hit is what it costs today: see [`HITS`]. Each hit reads the clock, and how many instructions that
-//! takes is up to the kernel. (valgrind may hide the vDSO; a reading is then a system call, whose instructions in the
-//! kernel are not counted.) The [floor](floor) reads the clock in the same way. So the goals are those of a machine
-//! where the floor takes [`FLOOR`] instructions; where the floor takes more or fewer, so may a hit.
+//! The goal of each hit is its cost today: see [`HITS`]. Each hit reads the clock, and the kernel decides how many
+//! instructions that takes. (valgrind may hide the vDSO. A reading of the clock is then a system call, whose
+//! instructions in the kernel are not counted.) The [floor](floor) reads the clock in the same way. The goals were
+//! counted on a machine where the floor takes [`FLOOR`] instructions. Where the floor takes more or fewer, a hit may
+//! take as many more or fewer.
 //!
-//! Exits with an error if a goal is missed, or if there is no valgrind.
+//! The bench exits with an error if a goal is missed, or if there is no valgrind.
 
 mod floor;
 
@@ -23,7 +24,7 @@ use std::hint::black_box;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-/// What the floor cost, where the goals were counted.
+/// The cost of the floor on the machine where the goals were counted.
 const FLOOR: f64 = 23.0;
 const FEW: u64 = 1_000;
 const MANY: u64 = 11_000;
@@ -36,7 +37,7 @@ fn repeat<S, R>(times: u64, subject: &S, hit: impl Fn(&S) -> R) {
     }
 }
 
-/// The same loop around what a hit may change.
+/// The same loop around state that a hit may change.
 #[inline(never)]
 fn repeat_by<S, R>(times: u64, subject: &mut S, mut hit: impl FnMut(&mut S) -> R) {
     for _ in 0..times {
@@ -44,13 +45,13 @@ fn repeat_by<S, R>(times: u64, subject: &mut S, mut hit: impl FnMut(&mut S) -> R
     }
 }
 
-/// Is told, and does nothing.
+/// An observer that does nothing.
 #[derive(Debug)]
 struct Nobody;
 
 impl Observer for Nobody {}
 
-/// Each setting of a policy, and all of them: none costs a hit anything.
+/// Each setting of a policy, and all settings together. None of them costs a hit anything.
 const POLICIES: [(&str, Policy); 9] = [
     ("retry_after", Policy::builder().retry_after(BACKOFF).build_const()),
     ("on_error", Policy::builder().on_error(OnError::ServeStale).build_const()),
@@ -77,11 +78,11 @@ const POLICIES: [(&str, Policy); 9] = [
 ];
 const BACKOFF: Backoff = Backoff::new(HOUR, HOUR);
 
-/// A form of access, how many instructions its hit may cost, and the loop around it, under a policy if there is one.
+/// A form of access, the goal of its hit in instructions, and the loop around it, under a policy if there is one.
 type Hit = (&'static str, f64, fn(u64, Option<&'static Policy>));
 
-/// What is counted without a policy and under each of [`POLICIES`]. A policy costs none of these hits anything, so each
-/// form has one goal.
+/// The hits that are counted, without a policy and under each of [`POLICIES`]. A policy costs none of these hits
+/// anything, so each form has one goal.
 const HITS: [Hit; 8] = [
     ("Dogpile::acquire", 33.0, |times, policy| {
         repeat(times, &fresh_dogpile(policy), |lock| matches!(lock.acquire(), Turn::Fresh));
@@ -113,7 +114,7 @@ fn fails<T>() -> Result<T, &'static str> {
     Err("a hit creates nothing")
 }
 
-/// Makes a lock of that type, under the policy if there is one, whose value is fresh.
+/// Makes a lock of this type with a fresh value, under the policy if there is one.
 macro_rules! fresh {
     ($($name:ident: $lock:ty, $create:expr;)+) => {
         $(
@@ -132,7 +133,7 @@ fresh! {
     fresh_cached: Cached<u64>, |cached: &Cached<u64>| *cached.get_or_create(|| 0);
 }
 
-/// What callgrind watches.
+/// Runs the loop that callgrind watches.
 fn run(subject: &str, policy: &str, times: u64) {
     match subject {
         "floor" => repeat(times, &Floor::fresh_for(HOUR), Floor::is_fresh),
@@ -174,16 +175,16 @@ fn collect(subject: &str, policy: &str, times: u64) -> Result<u64, Box<dyn Error
     Ok(total.1.trim().parse()?)
 }
 
-/// Instructions per call.
+/// Returns the instructions per call.
 fn count(subject: &str, policy: &str) -> Result<f64, Box<dyn Error>> {
     let more = collect(subject, policy, MANY)?.saturating_sub(collect(subject, policy, FEW)?);
     #[allow(clippy::cast_precision_loss)] // far below 2^53
     let each = more as f64 / (MANY - FEW) as f64;
-    // What remains behind the point is noise from the start of the process, which the two runs do not share.
+    // The fraction is noise from the start of the process, which differs between the two runs.
     Ok(each.round())
 }
 
-/// Prints the figures; returns the goals that are missed, in words.
+/// Prints the figures. Returns the missed goals, in words.
 fn compare() -> Result<Vec<String>, Box<dyn Error>> {
     let floor = count("floor", NO_POLICY)?;
     println!("instructions/floor: {floor}");
@@ -199,7 +200,7 @@ fn compare() -> Result<Vec<String>, Box<dyn Error>> {
             }
         }
     }
-    // To compare with. (Their time has goals: `benches/peers`.)
+    // Other subjects, for comparison. (`benches/peers` has goals for their time.)
     for other in ["guarded_floor", "RmLock::read", "arc_swap_by_hand"] {
         println!("instructions/{other}: {}", count(other, NO_POLICY)?);
     }

@@ -1,11 +1,12 @@
 //! What does a fresh hit cost through a reader's handle, which holds on to the value?
 //!
-//! Beside the reader stand the floor (load a deadline, read the coarse clock, compare: no expiring value can do with
-//! less), the `Cached` itself, whose hit yields a guard, and what the reader is made of, put together by hand: a floor,
-//! and the `Cache` of an `ArcSwap`. Each thread has a reader of its own; the slower thread counts.
+//! The reader is compared with three others. The floor loads a deadline, reads the coarse clock and compares: no
+//! expiring value can do with less. The `Cached` itself returns a guard for each hit. And `by_hand` is made of the same
+//! parts as a reader: a floor, and the `Cache` of an `ArcSwap`. Each thread has a reader of its own, and the slower
+//! thread counts.
 //!
-//! After the groups comes the figure that has a goal: the ratio of the reader's hit to the floor, both taken in turn in
-//! many short rounds.
+//! After the groups comes the figure that has a goal: the ratio of the reader's hit to the floor. Both are taken in
+//! turn in many short rounds.
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
@@ -20,7 +21,7 @@ use interleaved::{Subject, Timed, bench, compare, is_measuring, verdict};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// How much a reader's hit may cost, in floors.
+/// The goal of a reader's hit, in floors.
 const GOAL: f64 = 1.3;
 const HOUR: Duration = Duration::from_secs(3600);
 const THREADS: [usize; 2] = [1, 2];
@@ -43,7 +44,7 @@ impl Subject for Cached<u64> {
     }
 }
 
-/// A loop of the same shape as that of a [`Subject`], around what changes with each hit.
+/// A loop of the same shape as the loop of a [`Subject`], around state that changes with each hit.
 #[inline(always)]
 fn time<S, R>(hits: u64, mut subject: S, mut hit: impl FnMut(&mut S) -> R) -> Duration {
     let start = Instant::now();
@@ -53,7 +54,7 @@ fn time<S, R>(hits: u64, mut subject: S, mut hit: impl FnMut(&mut S) -> R) -> Du
     start.elapsed()
 }
 
-/// Through a reader of its own for each thread.
+/// Hits through a reader, of which each thread has its own.
 struct ByReader(Cached<u64>);
 
 impl Timed for ByReader {
@@ -63,7 +64,7 @@ impl Timed for ByReader {
     }
 }
 
-/// The same job by hand.
+/// The same job, written by hand.
 struct ByHand(Floor, ArcSwap<u64>);
 
 impl Timed for ByHand {

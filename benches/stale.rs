@@ -1,8 +1,8 @@
 //! What does it cost to meet a creation that runs?
 //!
-//! `stale`: an access that finds the value stale and a creation running, beside one that finds it fresh. `waiters`: how
-//! long after the creator's end the last of those who waited for it has returned, beside std's `OnceLock`. Both are
-//! taken in turn with what they are compared to, so that whatever else the machine does falls on both.
+//! `stale` compares an access that finds the value stale and a creation running with an access that finds the value
+//! fresh. `waiters` measures how long after the creator's end the last waiter has returned, and compares that with
+//! std's `OnceLock`. In both, the two sides are taken in turn, so that any other load of the machine falls on both.
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
@@ -15,7 +15,7 @@ use dogpile::{Dogpile, Turn};
 use interleaved::{bench, compare, is_measuring, verdict};
 use std::time::Duration;
 
-/// How much a stale access may cost, in fresh ones.
+/// The goal of a stale access, in fresh ones.
 const STALE_GOAL: f64 = 1.5;
 const HOUR: Duration = Duration::from_secs(3600);
 const THREADS: [usize; 2] = [1, 2];
@@ -27,9 +27,9 @@ mod waiting {
     use dogpile::Dogpile;
     use std::sync::OnceLock;
 
-    /// How long the last waiter may take, beside `OnceLock`'s, which wakes all of them by one call into the kernel. Ours
-    /// are woken one by one (`src/sync/parking.rs` says why): 1.1 times with one waiter, 1.6 with 16, 1.6 to 1.9 with
-    /// 256.
+    /// The goal of the time of the last waiter, in times of `OnceLock`'s last waiter. `OnceLock` wakes all waiters by one
+    /// call into the kernel. A lock wakes them one by one, for a reason that `src/sync/parking.rs` gives: that took 1.1
+    /// times with one waiter, 1.6 times with 16, and 1.6 to 1.9 times with 256.
     const GOAL: f64 = 2.0;
 
     struct Once(OnceLock<()>, Creator);
@@ -52,15 +52,15 @@ mod waiting {
         }
     }
 
-    /// Prints the figures for so many waiters.
+    /// Prints the figures for this many waiters.
     pub fn compare(waiters: usize, rounds: usize) {
         let waiting = Waiters::new(waiters);
         let once = || waiting.round(|creator| Once(OnceLock::new(), creator));
         let lock = || waiting.round(|creator| Lock(Dogpile::never_expires(), creator));
-        // The first round of each is not counted: threads start, and make what they wait with.
+        // The first round of each is not counted: in it threads start, and allocate what they need to wait.
         let (_, _) = (once(), lock());
         let times = (0..rounds).map(|round| {
-            // Each goes first as often as the other.
+            // Each of the two goes first in half of the rounds.
             if round % 2 == 0 {
                 [once(), lock()]
             } else {

@@ -1,6 +1,14 @@
-//! A function with arguments that keeps its results in a store: [`Dogpile`] with [stamps](Dogpile::fetch_stamped), and
-//! a [`Registry`] of locks. How long a result lives is in [`lived`]; what of it is for tasks in [`tasks`], for runners
-//! in [`background`], for spawners in [`spawned`], and for many keys at once in [`many`]; and the store in [`store`].
+//! A function with arguments that keeps its results in a store. It is made of a [`Registry`] of locks, one [`Dogpile`]
+//! for each key, and each of them is accessed by [stamps](Dogpile::fetch_stamped).
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`store`] | the store of the results |
+//! | [`lived`] | how long a result lives |
+//! | [`tasks`] | calls by tasks |
+//! | [`background`] | creations that a runner's threads run |
+//! | [`spawned`] | creations that run in tasks of their own |
+//! | [`many`] | calls for many keys at once |
 
 mod background;
 mod lived;
@@ -31,21 +39,22 @@ use crate::lock::ruled;
 use crate::registry::{Held, Registry};
 use crate::sync::const_fn;
 use crate::wait::{Wait, block_on};
-use lived::{ByLife, Derived, Lived};
+use lived::{ByLife, Derived, Lifetimes, Lived};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::ready;
 use std::hash::Hash;
 use std::time::Duration;
 
-/// What a [`CachedByKey`] can be made of: `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>`. `Kind` tells the two apart and is
-/// never named.
+/// A function that a [`CachedByKey`] can be made of: `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>`.
+///
+/// `Kind` tells the two apart. A program never names it.
 #[diagnostic::on_unimplemented(
     message = "a `CachedByKey` of `{V}` cannot call this for arguments `{A}`",
     label = "not `Fn(&{A}) -> {V}` or `Fn(&{A}) -> Result<{V}, E>`"
 )]
 pub trait FunctionOf<A: ?Sized, V, Kind> {
-    /// What it can fail with: [`Infallible`], for one that cannot.
+    /// The error of the function: [`Infallible`] if the function cannot fail.
     type Error: Cause;
 
     #[doc(hidden)]
@@ -69,28 +78,33 @@ impl<A: ?Sized, V, E: Cause, F: Fn(&A) -> Result<V, E>> FunctionOf<A, V, kind::F
     }
 }
 
-/// A function that keeps its results, each under a key made from its arguments, and makes one anew when it has expired:
-/// see [`cached_by_key`].
+/// A function that keeps its results in a store, each under a key made from the function's arguments.
 ///
-/// For each key that is in use there is a [`Dogpile`], in [stamped getter mode](Dogpile::fetch_stamped) with the store
-/// for a getter. [`Access::fetch_stamped`] says who runs the function, who waits and who gets the old value when
-/// several threads come at once, and how often [`Store::get`] is called. Calls with other keys have nothing to do with
-/// each other.
+/// A result that has expired is made anew. [`cached_by_key`] makes a `CachedByKey`.
 ///
-/// The calls that begin with `try_` are for a function or a store that can fail. A call that fails leaves the store as
-/// it was, unless [`Store::set`] failed half-way; its errors are the caller's, and not kept. Time-outs and the like are
-/// steps of an [`access`](Self::access). Key, function and store run on the thread of the call that they are for.
+/// Each key that is in use has a lock of its own: a [`Dogpile`] in [stamped getter mode](Dogpile::fetch_stamped), with
+/// the store as its getter. When several threads ask for one key at once, the lock elects one of them to run the
+/// function. The others return the old result, and wait only if there is none. [`Access::fetch_stamped`] describes
+/// this in full, and says how often [`Store::get`] is called. Calls for different keys do not affect each other.
 ///
-/// Function and store are either for threads or [give futures](#for-tasks), for tasks. All results live equally long,
-/// unless something in a result [says how long](Self::expires_after_by).
+/// The key, the function and the store run on the thread of the call that they serve. The methods whose names begin
+/// with `try_` are for a function or a store that can fail. A call that fails leaves the store as it was, unless
+/// [`Store::set`] failed half-way. The error goes to the caller of that call, and is not kept.
 ///
-/// The locks are not kept: each goes with the last call for its key. Only a lock that
-/// [pauses](crate::PolicyBuilder::retry_after) after a failure stays until that is over, one of [1,024 at the
-/// most](Self::at_most_paused).
+/// Time-outs and other conditions are steps of an [`access`](Self::access).
+///
+/// The function and the store are either both for threads, or both [give futures](#for-tasks), for tasks.
+///
+/// All results live equally long, unless a lifetime is [derived from each result](Self::expires_after_by).
+///
+/// A lock lives only as long as some call for its key uses it. There is one exception: a lock that
+/// [pauses](crate::PolicyBuilder::retry_after) after a failure stays until the pause is over. At most [1,024 such
+/// locks](Self::at_most_paused) are kept.
 ///
 /// # Examples
 ///
-/// With a store that is a type, and functions, the type can be named: for a field or a `static`.
+/// If the store is a type, and key and function are `fn` pointers, then the type of the `CachedByKey` can be named, in
+/// a field or for a `static`:
 ///
 /// ```
 /// use dogpile::{CachedByKey, CreateError, Stamped, Store, cached_by_key};
@@ -149,9 +163,7 @@ impl<A: ?Sized, V, E: Cause, F: Fn(&A) -> Result<V, E>> FunctionOf<A, V, kind::F
 /// ```
 pub struct CachedByKey<K, V, Key, F, S, C: Clock = MonotonicClock> {
     locks: Registry<K, Dogpile<C>, ()>,
-    expires_after: Duration,
-    /// How long a result lives that says so itself.
-    lifetime: Option<fn(&V) -> Option<Duration>>,
+    lifetimes: Lifetimes<V>,
     clock: C,
     key: Key,
     function: F,
@@ -159,12 +171,20 @@ pub struct CachedByKey<K, V, Key, F, S, C: Clock = MonotonicClock> {
 }
 
 const_fn! {
-    /// Has a function with arguments keep its results, each for `expires_after`, in a store.
+    /// Makes a function with arguments keep its results in a store, each for `expires_after`.
     ///
-    /// `key` (`Fn(&A) -> K`) makes the key under which the result is kept from the arguments, which are one value: a
-    /// tuple if there are several. `function` is `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>` if it can fail: see
-    /// [`FunctionOf`]. `store` is a [`Store`], or three [`Closures`]. Closures say what they take (`|key: &String|`),
-    /// since what is asked of them is asked by the calls that need them.
+    /// | argument | is |
+    /// |---|---|
+    /// | `expires_after` | how long a result lives; precision, zero and `Duration::MAX` are as for [`Dogpile::new`] |
+    /// | `key` | `Fn(&A) -> K`: makes the key under which the result is kept from the arguments |
+    /// | `function` | `Fn(&A) -> V`, or `Fn(&A) -> Result<V, E>` if it can fail: see [`FunctionOf`] |
+    /// | `store` | a [`Store`], or [`Closures`], which are a store of three closures |
+    ///
+    /// The arguments `A` are one value. Several arguments are passed as a tuple. For tasks, `function` and `store`
+    /// return futures: see [For tasks](CachedByKey#for-tasks).
+    ///
+    /// Closures have to write out the types of their arguments (`|key: &String|`). The compiler cannot infer these
+    /// types here, because this call puts no bounds on the closures: the methods that call them do.
     ///
     /// # Examples
     ///
@@ -172,7 +192,7 @@ const_fn! {
     /// use dogpile::{Closures, Stamped, cached_by_key};
     /// use std::{collections::HashMap, sync::Mutex, time::Duration};
     ///
-    /// // May be any store, shared with other processes or not.
+    /// // This could be any store, whether or not other processes share it.
     /// let entries: Mutex<HashMap<String, Stamped<String>>> = Mutex::default();
     ///
     /// let greeting = cached_by_key(
@@ -205,28 +225,29 @@ const_fn! {
         store: S,
     ) -> CachedByKey<K, V, Key, F, S> {
         let locks = Registry::with_maker(());
-        CachedByKey { locks, expires_after, lifetime: None, clock: MonotonicClock, key, function, store }
+        let lifetimes = Lifetimes { expires_after, derive: None };
+        CachedByKey { locks, lifetimes, clock: MonotonicClock, key, function, store }
     }
 }
 
 impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
-    /// The same on a clock of one's own.
+    /// Replaces the clock: the age of a result is told by `clock` from then on.
     #[must_use]
     pub fn with_clock<D: Clock + Clone>(self, clock: D) -> CachedByKey<K, V, Key, F, S, D> {
-        let Self { locks, expires_after, lifetime, key, function, store, .. } = self;
+        let Self { locks, lifetimes, key, function, store, .. } = self;
         let locks = Registry::with_maker(()).ruled_as(locks);
-        CachedByKey { locks, expires_after, lifetime, clock, key, function, store }
+        CachedByKey { locks, lifetimes, clock, key, function, store }
     }
 
     ruled! {
-        /// Has the lock of each key do as `policy` says as a result ages and when the function fails or hangs, in place
-        /// of the [defaults](crate::Policy).
+        /// Gives a policy to the lock of each key, in place of the [defaults](crate::Policy). The policy says how
+        /// results age, and what happens when the function fails or hangs.
         by locks.rules
     }
 
     const_fn! {
-        /// Keeps no more than `locks` locks that nobody uses for their [pause](crate::PolicyBuilder::retry_after)
-        /// alone: 1,024, unless this says otherwise. As [`Registry::at_most_paused`].
+        /// Bounds how many unused locks are kept only because they [pause](crate::PolicyBuilder::retry_after) after a
+        /// failure. The default is 1,024. As [`Registry::at_most_paused`].
         #[must_use]
         pub const fn at_most_paused(mut self, locks: usize) -> Self {
             self.locks.pause_at_most(locks);
@@ -235,7 +256,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     }
 
     const_fn! {
-        /// Has the lock of each key tell its [`Observer`](crate::Observer) which key it is of, as text. As
+        /// Names the lock of each key for its [`Observer`](crate::Observer): `name` writes the key as text. As
         /// [`Registry::named_by`].
         #[must_use]
         pub const fn named_by(mut self, name: fn(&K) -> String) -> Self {
@@ -245,21 +266,25 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     }
 
     const_fn! {
-        /// Has a result live as long as `lifetime` derives from the result, if it does; else as long as all others.
+        /// Derives the lifetime of each result from the result itself.
         ///
-        /// The function is asked whenever a result is made, and whenever the store brings one: the store need not keep
-        /// the lifetime, and processes that share it agree, if all of them derive it alike. Zero and `Duration::MAX`,
-        /// and the precision, are those of [`Dogpile::new`]; a policy's [`max_stale`](crate::PolicyBuilder::max_stale),
-        /// [`refresh_at`](crate::PolicyBuilder::refresh_at) and so on count from that lifetime. It must return the same
-        /// for the same result.
+        /// A result from which `lifetime` derives `None` lives as long as [`cached_by_key`] said.
+        ///
+        /// `lifetime` is called whenever the function has made a result, and whenever the store has brought one. So the
+        /// store need not keep the lifetime. Processes that share a store agree on lifetimes if all of them derive
+        /// lifetimes in the same way. `lifetime` must return the same duration for the same result.
+        ///
+        /// Precision, zero and `Duration::MAX` are as for [`Dogpile::new`]. The settings of a policy, such as
+        /// [`max_stale`](crate::PolicyBuilder::max_stale) and [`refresh_at`](crate::PolicyBuilder::refresh_at), count
+        /// from the derived lifetime.
         ///
         /// # Panics
         ///
-        /// A panic of `lifetime` goes on to the caller whose access it is, as one of the function or of the store.
+        /// A panic of `lifetime` goes on to the caller of the access, as a panic of the function or of the store does.
         ///
         /// # Examples
         ///
-        /// What was not found is asked for again after five seconds, all else after a minute:
+        /// A user that was not found is looked up again after five seconds. All other results live for a minute.
         ///
         /// ```
         /// use dogpile::{CachedByKey, ManualClock, Stamped, Store, cached_by_key};
@@ -286,7 +311,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
         ///     names: CachedByKey<u64, Option<String>, fn(&u64) -> u64, fn(&u64) -> Option<String>, Memory>,
         /// }
         ///
-        /// // With its type, since the closures below have one each.
+        /// // The type is written out: without it each closure would keep a type of its own.
         /// let names: CachedByKey<_, _, fn(&u64) -> u64, fn(&u64) -> Option<String>, _> = cached_by_key(
         ///     Duration::from_secs(60),
         ///     |id| *id,
@@ -300,28 +325,33 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
         /// ```
         #[must_use]
         pub const fn expires_after_by(mut self, lifetime: fn(&V) -> Option<Duration>) -> Self {
-            self.lifetime = Some(lifetime);
+            self.lifetimes.derive = Some(lifetime);
             self
         }
     }
 
-    /// How long a result is kept that does not [say so itself](Self::expires_after_by).
+    /// Returns the lifetime of all results from which [no lifetime is derived](Self::expires_after_by).
     #[must_use]
     pub fn expires_after(&self) -> Duration {
-        self.expires_after
+        self.lifetimes.expires_after
     }
 
-    /// Begins an access for those arguments, which ends in [`get`](Access::get) or [`try_get`](Access::try_get). Never
-    /// blocks: nothing happens before that.
+    /// Begins an access for `arguments`, whose terminal is [`get`](Access::get) or [`try_get`](Access::try_get). Never
+    /// blocks: nothing happens before the terminal is called.
     ///
     /// # Examples
     ///
     /// ```
-    /// # use dogpile::{AcquireError, Closures, Stamped, cached_by_key};
-    /// # use std::time::Duration;
-    /// # let nothing = Closures { get: |_: &u64| None, set: |_: &u64, _: &Stamped<u64>| (), remove: |_: &u64| () };
-    /// # let key = |number: &u64| *number;
-    /// # let squares = cached_by_key(Duration::from_secs(60), key, |number: &u64| number * number, nothing);
+    /// use dogpile::{AcquireError, Closures, Stamped, cached_by_key};
+    /// use std::time::Duration;
+    ///
+    /// let squares = cached_by_key(
+    ///     Duration::from_secs(60),
+    ///     |number: &u64| *number,
+    ///     |number: &u64| number * number, // slow
+    ///     // This store loses every result at once.
+    ///     Closures { get: |_: &u64| None, set: |_: &u64, _: &Stamped<u64>| (), remove: |_: &u64| () },
+    /// );
     /// assert_eq!(squares.access(&12).timeout(Duration::from_secs(1)).get()?.value, 144);
     /// assert_eq!(squares.access(&12).anew().timeout(Duration::from_secs(1)).get()?.value, 144, "made once more");
     /// # Ok::<(), AcquireError>(())
@@ -330,8 +360,8 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
         Access::new(For { function: self, arguments }, ByItself)
     }
 
-    /// Begins an access by a task for those arguments, of an [`AsyncFunctionOf`] and an [`AsyncStore`]. Never blocks:
-    /// nothing happens before the future of the last call is polled. See [below](#for-tasks).
+    /// Begins an access for `arguments` by a task, of an [`AsyncFunctionOf`] and an [`AsyncStore`]. Never blocks:
+    /// nothing happens before the future of the terminal is polled. See [For tasks](#for-tasks).
     pub fn access_async<'a, A: ?Sized>(
         &'a self,
         arguments: &'a A,
@@ -340,7 +370,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     }
 }
 
-/// A [`CachedByKey`] with the arguments that it is called for.
+/// A [`CachedByKey`], with the arguments of one access.
 pub struct For<'a, A: ?Sized, M> {
     function: &'a M,
     arguments: &'a A,
@@ -380,28 +410,28 @@ where
 
 impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key, F, S, C> {
     fn lock(&self, key: &K) -> Held<'_, K, Dogpile<C>> {
-        self.locks.get_or(key, |_| Dogpile::with_clock(self.expires_after, self.clock.clone()))
+        self.locks.get_or(key, |_| Dogpile::with_clock(self.lifetimes.expires_after, self.clock.clone()))
     }
 
-    /// What the store has, by a thread.
+    /// Gets the result from the store, by a thread.
     fn bring(&self, key: &K) -> Result<Option<Lived<V>>, S::Error>
     where
         S: Store<K, V>,
     {
-        self.store.get(key).map(|brought| self.lived(brought))
+        self.store.get(key).map(|brought| self.lifetimes.lived(brought))
     }
 
-    /// What the function makes, by a thread.
+    /// Runs the function, by a thread.
     fn make<A: ?Sized, Kind, E: Takes<F::Error>>(&self, arguments: &A) -> Result<Derived<V>, Either<E, S::Error>>
     where
         F: FunctionOf<A, V, Kind>,
         S: Store<K, V>,
     {
-        let made = self.function.call_with(arguments).map(|made| self.derived(made));
+        let made = self.function.call_with(arguments).map(|made| self.lifetimes.derived(made));
         made.map_err(|error| Either::Function(E::take(error)))
     }
 
-    /// Has the store keep that, by a thread.
+    /// Stores a result, by a thread.
     fn keep<E>(&self, key: &K, made: &Lived<V>) -> Result<(), Either<E, S::Error>>
     where
         S: Store<K, V>,
@@ -409,7 +439,7 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
         self.store.set(key, &made.stamped).map_err(Either::not_stored)
     }
 
-    /// Whether the function is being run for those arguments. Blocks only for moments.
+    /// Returns whether the function is running for the key of `arguments`. Blocks only for moments.
     pub fn is_creating<A: ?Sized>(&self, arguments: &A) -> bool
     where
         Key: Fn(&A) -> K,
@@ -417,16 +447,18 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
         self.locks.is_creating(&(self.key)(arguments))
     }
 
-    /// Gives the result for those arguments, from the store or made by the function, with the time when it was made.
-    /// Short for [`access(…).get()`](Access::get). Of a function or a store that can fail: [`try_get`](Self::try_get).
+    /// Returns the result for `arguments`, from the store or made by the function, with the time when it was made.
     ///
-    /// Blocks as long as the function runs, if this call is elected, or while there is no result and another thread
-    /// makes it.
+    /// Blocks while the function runs, if this call is elected. Blocks while another thread makes the result, if there
+    /// is none yet.
+    ///
+    /// Short for [`access(…).get()`](Access::get). A function or a store that can fail is called by
+    /// [`try_get`](Self::try_get).
     ///
     /// # Panics
     ///
-    /// If this thread is running the function for the same key already and would wait for itself; if the key, the
-    /// function or the store does.
+    /// Panics if this thread is already running the function for the same key, and so would wait for itself. A panic of
+    /// the key, the function or the store goes on to the caller.
     #[track_caller]
     pub fn get<A: ?Sized, Kind>(&self, arguments: &A) -> Stamped<V>
     where
@@ -437,18 +469,23 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
         self.access(arguments).get()
     }
 
-    /// As [`get`](Self::get), of a function or a store that can fail. Short for
-    /// [`access(…).try_get()`](Access::try_get).
+    /// Returns the result for `arguments`, as [`get`](Self::get) does, where the function or the store can fail.
+    ///
+    /// Blocks as `get` does. Short for [`access(…).try_get()`](Access::try_get).
     ///
     /// # Errors
     ///
-    /// [`CreateError::Failed`] with the function's error; [`CreateError::GetterFailed`] or
-    /// [`CreateError::SetterFailed`] with the store's; [`CreateError::WouldDeadlock`] if this thread is running the
-    /// function for the same key already; [`CreateError::Paused`] after a failure, if there is no result.
+    /// | error | when |
+    /// |---|---|
+    /// | [`CreateError::Failed`] | the function failed, with this error |
+    /// | [`CreateError::GetterFailed`] | [`Store::get`] failed, with this error |
+    /// | [`CreateError::SetterFailed`] | [`Store::set`] failed, with this error |
+    /// | [`CreateError::WouldDeadlock`] | this thread is already running the function for the same key |
+    /// | [`CreateError::Paused`] | there is no result, and the lock pauses after a failure |
     ///
     /// # Panics
     ///
-    /// If the key, the function or the store does.
+    /// A panic of the key, the function or the store goes on to the caller.
     pub fn try_get<A: ?Sized, Kind>(&self, arguments: &A) -> Result<Stamped<V>, CreateError<F::Error, S::Error>>
     where
         Key: Fn(&A) -> K,
@@ -458,11 +495,13 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
         self.access(arguments).try_get()
     }
 
-    /// Makes the result for those arguments anew, however fresh it is, and returns one whose making began after this
-    /// call did. As [`CachedFn::refresh`](crate::CachedFn::refresh); short for
-    /// [`access(…).anew().get()`](Access::anew).
+    /// Makes the result for `arguments` anew, even if it is fresh. The function begins to make the returned result
+    /// after this call has begun.
     ///
-    /// Blocks as long as the function runs, here or in another thread. Other calls carry on with the old result.
+    /// Blocks while the function runs, on this thread or on another. Other calls carry on with the old result
+    /// meanwhile.
+    ///
+    /// As [`CachedFn::refresh`](crate::CachedFn::refresh). Short for [`access(…).anew().get()`](Access::anew).
     ///
     /// # Panics
     ///
@@ -477,12 +516,12 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
         self.access(arguments).anew().get()
     }
 
-    /// Gives what the store has for those arguments, however old. Never blocks on another call, never runs the
-    /// function.
+    /// Returns the result that the store has for `arguments`, however old. Never runs the function, and never waits for
+    /// another call.
     ///
     /// # Panics
     ///
-    /// If the key or the store does.
+    /// A panic of the key or the store goes on to the caller.
     pub fn peek<A: ?Sized>(&self, arguments: &A) -> Option<Stamped<V>>
     where
         Key: Fn(&A) -> K,
@@ -491,15 +530,15 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
         self.try_peek(arguments).unwrap_or_else(|error| match error.fails() {})
     }
 
-    /// As [`peek`](Self::peek), of a store that can fail.
+    /// Returns the result that the store has, as [`peek`](Self::peek) does, where the store can fail.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns the error of [`Store::get`].
     ///
     /// # Panics
     ///
-    /// If the key or the store does.
+    /// A panic of the key or the store goes on to the caller.
     pub fn try_peek<A: ?Sized>(&self, arguments: &A) -> Result<Option<Stamped<V>>, S::Error>
     where
         Key: Fn(&A) -> K,
@@ -508,16 +547,20 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
         self.store.get(&(self.key)(arguments))
     }
 
-    /// Forgets the result for those arguments, and removes it from the store: the next call makes it anew.
+    /// Forgets the result for `arguments`, and removes it from the store. The next call makes it anew.
     ///
-    /// A result that is being made is superseded: its own caller gets it, and it is not stored (L6). If it is being
-    /// stored just now, this blocks until it is, and then removes it.
+    /// Blocks only for moments, and while the store works. If a result for the same key is being stored just now, this
+    /// call first blocks until it is stored, and then removes it.
     ///
-    /// Other processes that share the store find it gone, but what they are making is theirs to store.
+    /// A result that the function is making is superseded: the caller of that creation gets it, and it is not stored
+    /// (L6).
+    ///
+    /// Other processes that share the store find the result gone. A result that another process is making is still
+    /// stored when it is ready.
     ///
     /// # Panics
     ///
-    /// If the key or the store does.
+    /// A panic of the key or the store goes on to the caller.
     pub fn invalidate<A: ?Sized>(&self, arguments: &A)
     where
         Key: Fn(&A) -> K,
@@ -526,22 +569,24 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
         self.try_invalidate(arguments).unwrap_or_else(|error| match error.fails() {});
     }
 
-    /// As [`invalidate`](Self::invalidate), of a store that can fail.
+    /// Forgets the result for `arguments`, as [`invalidate`](Self::invalidate) does, where the store can fail.
     ///
     /// # Errors
     ///
-    /// The store's, which may still have the result then: try again. This process has forgotten it all the same.
+    /// Returns the error of [`Store::remove`]. The store may still hold the result then, and a later call may return
+    /// that result: try again. A result that the function was making is superseded all the same.
     ///
     /// # Panics
     ///
-    /// If the key or the store does.
+    /// A panic of the key or the store goes on to the caller.
     pub fn try_invalidate<A: ?Sized>(&self, arguments: &A) -> Result<(), S::Error>
     where
         Key: Fn(&A) -> K,
         S: Store<K, V>,
     {
         let key = (self.key)(arguments);
-        // Held until the store has lost it: who comes later, to another lock, finds nothing there.
+        // This call holds the lock until the store has lost the result. A later call may come to a new lock, which
+        // knows nothing of the invalidation. By then the store has nothing to bring.
         let lock = self.lock(&key);
         lock.invalidate();
         self.store.remove(&key)
@@ -551,7 +596,7 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
 impl<K, V, Key, F, S, C: Clock> fmt::Debug for CachedByKey<K, V, Key, F, S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedByKey")
-            .field("expires_after", &self.expires_after)
+            .field("expires_after", &self.lifetimes.expires_after)
             .field("in_use", &self.locks.len())
             .finish_non_exhaustive()
     }

@@ -1,5 +1,6 @@
-//! A function that keeps its result: [`Cached`] with its creator. What of it is for tasks is in [`tasks`], and the
-//! calls that end an access of it in [`crate::access`].
+//! A function that keeps its result: a [`Cached`] with its creator.
+//!
+//! Creators for tasks are in [`tasks`], and the terminals of an access in [`crate::access`].
 
 mod tasks;
 
@@ -26,16 +27,21 @@ use std::future::ready;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// What a [`CachedFn`] can be made of. `Kind` tells the four apart and is never named.
+/// A function that a [`CachedFn`] can be made of, for threads.
 ///
-/// | a function | which |
-/// |---|---|
-/// | `Fn() -> T` | makes the value |
-/// | `Fn() -> Result<T, E>` | can fail |
-/// | `Fn(&Renewal<'_, T, C>) -> Made<T>` | looks at the old value, answers "unchanged", or how long the new one lives |
-/// | `Fn(&Renewal<'_, T, C>) -> Result<Made<T>, E>` | all of that |
+/// | function | can fail | is handed its [`Renewal`] |
+/// |---|---|---|
+/// | `Fn() -> T` | no | no |
+/// | `Fn() -> Result<T, E>` | yes | no |
+/// | `Fn(&Renewal<'_, T, C>) -> Made<T>` | no | yes |
+/// | `Fn(&Renewal<'_, T, C>) -> Result<Made<T>, E>` | yes | yes |
 ///
-/// The argument of a closure has to be written out: `|renewal: &Renewal<'_, Keys>|`.
+/// With its [`Renewal`] a function can look at the old value, and can answer that the value is unchanged. With a
+/// [`Made`] it can say how long the new value lives.
+///
+/// A closure has to write out the type of its argument: `|renewal: &Renewal<'_, Keys>|`.
+///
+/// `Kind` tells the four apart. A program never names it.
 #[diagnostic::on_unimplemented(
     message = "a `CachedFn` of `{T}` cannot be made of this",
     label = "not `Fn() -> {T}`, `Fn() -> Result<{T}, E>`, `Fn(&Renewal<'_, {T}, C>) -> Made<{T}>` or that in a \
@@ -45,7 +51,7 @@ use std::time::Duration;
     note = "one that gives a future is asked by tasks: `access_async().get().await`"
 )]
 pub trait Creator<T, C: Clock, Kind> {
-    /// What it can fail with: [`Infallible`], for those that cannot.
+    /// The error of the function: [`Infallible`] if the function cannot fail.
     type Error: Cause;
 
     #[doc(hidden)]
@@ -67,7 +73,8 @@ pub mod kind {
     #[derive(Debug)]
     pub struct FallibleWith<E>(PhantomData<E>);
 
-    // Without the error's type: with its lifetimes in it, a future would hardly ever be `Send`.
+    // The kinds of futures do not name the type of the error. A lifetime in that type would keep almost every future
+    // from being `Send`.
     /// `Fn() -> impl Future<Output = Result<T, E>>`.
     #[derive(Debug)]
     pub enum FallibleFuture {}
@@ -116,17 +123,35 @@ where
     }
 }
 
-/// A function that keeps its result, and is run again when that has expired: a [`Cached`] that knows its creator.
+/// A function that keeps its result, and runs again when the result has expired: a [`Cached`] that knows its creator.
 ///
-/// It derefs to its [`Status`], which answers `freshness`, `age` and so on. [`Cached`] says who runs the function, who
-/// waits and who gets the old value when several threads come at once.
+/// When several threads need a new value at once, exactly one of them is elected to run the function. The others return
+/// the old value, and wait only if there is none. [`Cached`] describes this in full.
 ///
-/// [`Creator`] lists what a `CachedFn` can be made of; [`AsyncCreator`] does for tasks, and [`SpawnedCreator`] for
-/// tasks that are spawned. It is called by threads, or gives futures and is called by tasks; where both are to have one
-/// value, share a [`Cached`], with a creator for each. For functions with arguments see
-/// [`cached_by_key`](crate::cached_by_key()).
+/// A `CachedFn` derefs to its [`Status`], which answers questions such as `freshness` and `age`.
+///
+/// | the function | is a |
+/// |---|---|
+/// | returns the value, and is called by threads | [`Creator`] |
+/// | returns a future, and is called by tasks | [`AsyncCreator`] |
+/// | returns a future that is spawned as a task of its own | [`SpawnedCreator`] |
+///
+/// If threads and tasks need the same value, share a [`Cached`] between them, with a creator for each. For functions
+/// with arguments see [`cached_by_key`](crate::cached_by_key()).
 ///
 /// # Examples
+///
+/// ```
+/// use dogpile::CachedFn;
+/// use std::time::Duration;
+///
+/// static RATES: CachedFn<Vec<f64>> = CachedFn::new(Duration::from_secs(600), || {
+///     vec![1.0, 1.09] // slow: one thread in ten minutes comes here
+/// });
+/// assert_eq!(RATES.get()[1], 1.09);
+/// ```
+///
+/// A function that can fail is called by [`try_get`](Self::try_get):
 ///
 /// ```
 /// use dogpile::{CachedFn, CreateError};
@@ -138,21 +163,25 @@ where
 /// fn knows(host: &str) -> Result<bool, CreateError<io::Error>> {
 ///     Ok(HOSTS.try_get()?.contains(host))
 /// }
-/// # let _ = knows("localhost");
-/// # assert!(HOSTS.age().is_some() || fs::metadata("/etc/hosts").is_err());
+/// match knows("localhost") {
+///     Ok(knows) => println!("{knows}"),
+///     Err(error) => println!("{error}"),
+/// }
 /// HOSTS.invalidate();
 /// assert!(!HOSTS.has_value());
 /// ```
 ///
-/// Each value is a result of the function, or was [set](Self::set) from outside: no access is told another creator.
+/// Each value is a result of the function, or was [set](Self::set) from outside. An access cannot bring a creator of
+/// its own:
 ///
 /// ```compile_fail,E0599
-/// # use std::time::Duration;
+/// use std::time::Duration;
+///
 /// let answer = dogpile::cached(Duration::MAX, || 42);
 /// answer.get_or_create(|| 7);
 /// ```
 ///
-/// In a field, with a closure that captures something:
+/// A field can hold a closure that captures something, in a box:
 ///
 /// ```
 /// use dogpile::CachedFn;
@@ -167,14 +196,14 @@ where
 /// assert_eq!(service.limits.get()[1], 20);
 /// ```
 ///
-/// (A field for a function that gives futures is a [`BoxedCreator`].)
+/// A field can hold a function that returns futures as a [`BoxedCreator`].
 pub struct CachedFn<T, F = fn() -> T, C: Clock = MonotonicClock> {
     cached: Cached<T, C>,
     creator: F,
 }
 
 const_fn! {
-    /// Has a function keep its result for `expires_after`: short for [`CachedFn::new`].
+    /// Makes a function keep its result for `expires_after`. Short for [`CachedFn::new`].
     ///
     /// # Examples
     ///
@@ -187,8 +216,8 @@ const_fn! {
     /// assert_eq!(*answer.get(), 42);
     /// ```
     ///
-    /// One that can fail says what of (or the compiler cannot tell whether its `Result` is the value): its errors are
-    /// not kept.
+    /// With a function that can fail, write out the type of the value. Otherwise the compiler cannot tell whether the
+    /// `Result` itself is the value. Errors are not kept.
     ///
     /// ```
     /// use dogpile::{CachedFn, cached};
@@ -209,7 +238,8 @@ const_fn! {
 
 impl<T, F> CachedFn<T, F> {
     const_fn! {
-        /// Has `creator` keep its result for `expires_after`, as [`Cached::new`] does. `Duration::MAX` never expires.
+        /// Makes a function that keeps its result for `expires_after`. Precision and zero are as for [`Cached::new`].
+        /// With `Duration::MAX` a value never expires.
         #[must_use]
         pub const fn new(expires_after: Duration, creator: F) -> Self {
             Self::with_clock(expires_after, MonotonicClock, creator)
@@ -219,7 +249,7 @@ impl<T, F> CachedFn<T, F> {
 
 impl<T, F, C: Clock> CachedFn<T, F, C> {
     const_fn! {
-        /// As [`new`](CachedFn::new), on a clock of one's own.
+        /// Makes a function that keeps its result, as [`new`](CachedFn::new) does, on a clock of the user's.
         #[must_use]
         pub const fn with_clock(expires_after: Duration, clock: C, creator: F) -> Self {
             Self { cached: Cached::with_clock(expires_after, clock), creator }
@@ -227,11 +257,12 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     }
 
     ruled! {
-        /// Has it do as `policy` says as a result ages and when the function fails or hangs, in place of the
-        /// [defaults](crate::Policy).
+        /// Gives a policy to this function, in place of the [defaults](crate::Policy). The policy says how a value
+        /// ages, and what happens when the function fails or hangs.
         ///
-        /// Say the type before the function (`CachedFn::<u8>::new`), which is a closure of its own otherwise. In a
-        /// field, where it is boxed, `Box::new(…) as _` will do.
+        /// In a `static`, name the type before `new` (`CachedFn::<u8>::new`). Otherwise the closure keeps a type of its
+        /// own, which does not fit the type of the `static`. In a field, where the closure is boxed, write
+        /// `Box::new(…) as _`.
         ///
         /// ```
         /// use dogpile::{CachedFn, Policy};
@@ -241,7 +272,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         /// static ANSWER: CachedFn<u8> = CachedFn::<u8>::new(Duration::from_secs(60), || 42).with_policy(&POLICY);
         /// assert_eq!(*ANSWER.get(), 42);
         ///
-        /// // One that can fail:
+        /// // With a function that can fail:
         /// fn load() -> std::io::Result<u8> {
         ///     Ok(42)
         /// }
@@ -253,15 +284,18 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         by cached.dogpile.status
     }
 
-    /// Gives the value, made if need be. As [`Cached::get_or_create`]; short for [`access().get()`](Access::get). Of a
-    /// function that can fail: [`try_get`](Self::try_get).
+    /// Returns the value, made by the function if need be.
     ///
-    /// Blocks as long as the function runs, if this access is elected, or while there is no value and another thread
-    /// makes it.
+    /// Blocks while the function runs, if this access is elected. Blocks while another thread makes the value, if there
+    /// is none yet.
+    ///
+    /// As [`Cached::get_or_create`]. Short for [`access().get()`](Access::get). A function that can fail is called by
+    /// [`try_get`](Self::try_get).
     ///
     /// # Panics
     ///
-    /// If this thread is running the function already and would wait for itself; if the function does.
+    /// Panics if this thread is already running the function, and so would wait for itself. A panic of the function
+    /// goes on to the caller.
     #[inline]
     #[track_caller]
     pub fn get<K>(&self) -> CachedGuard<T>
@@ -273,16 +307,19 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
             .or_create_apart(|renewal| self.creator.create(renewal).unwrap_or_else(|error| match error.fails() {}))
     }
 
-    /// As [`get`](Self::get), of a function that can fail. Its errors are its caller's, and not kept. As
-    /// [`Cached::get_or_try_create`]; short for [`access().try_get()`](Access::try_get).
+    /// Returns the value, as [`get`](Self::get) does, where the function can fail.
+    ///
+    /// Blocks as `get` does. An error of the function goes to the caller of this access, and is not kept.
+    ///
+    /// As [`Cached::get_or_try_create`]. Short for [`access().try_get()`](Access::try_get).
     ///
     /// # Errors
     ///
-    /// As `get_or_try_create`.
+    /// As [`Cached::get_or_try_create`].
     ///
     /// # Panics
     ///
-    /// If the function does.
+    /// A panic of the function goes on to the caller.
     #[inline]
     pub fn try_get<K>(&self) -> Result<CachedGuard<T>, CreateError<F::Error>>
     where
@@ -291,21 +328,25 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         self.cached.access().or_try_create_with(|renewal| self.creator.create(renewal))
     }
 
-    /// Makes the value anew, though it be fresh, and returns one whose making began after this call did. Short for
-    /// [`access().anew().get()`](Access::anew).
+    /// Makes the value anew, even if it is fresh. The function begins to make the returned value after this call has
+    /// begun.
     ///
-    /// Blocks as long as the function runs, here or in another thread. Readers carry on with the old value meanwhile.
-    /// If another thread is making a value already, this call waits for that to end, and then makes another, or gets
-    /// the one that a third thread has begun to make since. So of many that refresh at once few run the function, one
-    /// at a time (L1).
+    /// Blocks while the function runs, on this thread or on another. Other accesses carry on with the old value
+    /// meanwhile.
     ///
-    /// By [`access().anew()`](Access::anew) a refresh may have a [time-out](Access::timeout), and a function that can
-    /// fail. If the time is out or the function fails, the value stays, and is stale, for the next access to make anew.
-    /// (It is returned in place of the function's error, if the policy [says so](crate::OnError::ServeStale).)
+    /// If another thread is already making a value, this call waits for that creation to end. It then makes another
+    /// value, or returns the value that a third thread has begun to make since. So if many threads refresh at once, few
+    /// of them run the function, one at a time (L1).
+    ///
+    /// Short for [`access().anew().get()`](Access::anew). In that form a refresh can have a
+    /// [time-out](Access::timeout), or a function that can fail. If the time is out or the function fails, the old
+    /// value stays and is stale, and the next access makes it anew. If the policy [says
+    /// so](crate::OnError::ServeStale), the old value is returned in place of the function's error.
     ///
     /// # Panics
     ///
-    /// If this thread is running the function already and would wait for itself; if the function does.
+    /// Panics if this thread is already running the function, and so would wait for itself. A panic of the function
+    /// goes on to the caller.
     #[track_caller]
     pub fn refresh<K>(&self) -> CachedGuard<T>
     where
@@ -314,8 +355,8 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         self.access().anew().get()
     }
 
-    /// Begins an access, which ends in [`get`](Access::get) or [`try_get`](Access::try_get). Never blocks: nothing
-    /// happens before that.
+    /// Begins an access, whose terminal is [`get`](Access::get) or [`try_get`](Access::try_get). Never blocks: nothing
+    /// happens before the terminal is called.
     ///
     /// # Examples
     ///
@@ -332,16 +373,19 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         Access::new(self, ByItself)
     }
 
-    /// As [`access`](Self::access), with a creation that shares the function and may outlive the caller: [in the
-    /// background](Access::in_background). Never blocks.
+    /// Begins an access, as [`access`](Self::access) does, whose creation may run [in the
+    /// background](Access::in_background) and outlive the caller. Never blocks.
     ///
-    /// The function is given by `&Arc<CachedFn<…>>` (that of a struct around the function will not do), or by a
-    /// reference to a `static`. A function in a `static` needs no `kept`: its [`access`](Self::access) does.
+    /// The creation shares the function, so the function is passed as `&Arc<CachedFn<…>>`, or as a reference to a
+    /// `static`. An `Arc` of a struct around the function will not do. For a function in a `static`,
+    /// [`access`](Self::access) does the same as `kept`.
     ///
-    /// With this and [`refresh_at`](crate::PolicyBuilder::refresh_at) no thread waits for a value that is in use, nor
-    /// sees it expired, as long as making it takes no longer than the rest of its lifetime. An access that is
-    /// made [`anew`](Access::anew) calls the function on its own thread: rather [mark the value
-    /// stale](Self::mark_stale).
+    /// In the background, and with [`refresh_at`](crate::PolicyBuilder::refresh_at), no thread waits for a value that
+    /// is in use. Nor does any thread see that value expired, as long as making it takes no longer than the rest of
+    /// its lifetime.
+    ///
+    /// An access with the step [`anew`](Access::anew) calls the function on its own thread. To have a value renewed in
+    /// the background, [mark it as stale](Self::mark_stale) instead.
     ///
     /// # Examples
     ///
@@ -360,10 +404,10 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         Access::new(function.own(), ByItself)
     }
 
-    /// Begins an access by a task, of a function that gives futures: see [`AsyncCreator`]. Never blocks: nothing
-    /// happens before the future of the last call is polled.
+    /// Begins an access by a task, of a function that returns futures: see [`AsyncCreator`]. Never blocks: nothing
+    /// happens before the future of the terminal is polled.
     ///
-    /// The function runs as a part of the task that asks. What holds for the [tasks of a
+    /// The function's future runs as a part of the task that makes the access. All that is said of the [tasks of a
     /// `Cached`](crate::Cached#for-tasks) holds here.
     ///
     /// # Examples
@@ -385,10 +429,11 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         AsyncAccess::new(self, ByItself)
     }
 
-    /// As [`access_async`](Self::access_async), with a creation that shares the function and may outlive the caller: it
-    /// is [spawned](AsyncAccess::spawned_by), of a function as [`SpawnedCreator`] says. Never blocks.
+    /// Begins an access by a task, as [`access_async`](Self::access_async) does, whose creation is
+    /// [spawned](AsyncAccess::spawned_by) and may outlive the caller. Never blocks.
     ///
-    /// The function is given by `&Arc<CachedFn<…>>`, or by a reference to a `static`.
+    /// The function is a [`SpawnedCreator`]. The creation shares it, so the function is passed as
+    /// `&Arc<CachedFn<…>>`, or as a reference to a `static`.
     ///
     /// # Examples
     ///
@@ -409,7 +454,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         AsyncAccess::new(function.own(), ByItself)
     }
 
-    /// An access by a thread.
+    /// Makes an access by a thread.
     fn call<K, W>(&self, wait: &Wait) -> Result<CachedGuard<T>, CreateError<F::Error>>
     where
         F: Creator<T, C, K>,
@@ -425,7 +470,8 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     }
 }
 
-/// What a thread reaches a function by, and what of that a runner may be given.
+/// The ways in which a thread reaches a function. The second type of each line is what a creation in the background can
+/// share.
 macro_rules! reached_by {
     ($($reached:ty, $kept:ty;)+) => {$(
         impl<T, F, C, Kind> Function<Kind> for $reached
@@ -482,7 +528,7 @@ where
         return Ok(guard);
     }
     let elected = || {
-        // One hold for the creation, one for its creator.
+        // One share of the function is for the creation, the other for its creator.
         let kept = function.share();
         let creator = move |renewal: &Renewal<'static, T, C>| kept.creator.create(renewal).map_err(W::As::take);
         (CachedOf::keeper(function), creator)
@@ -492,60 +538,61 @@ where
 
 /// # Without the function
 ///
-/// What is asked and said of the value that is there, as of one of a [`Cached`]. None of it runs the function.
+/// These methods look at the value, set it, or make it stale or missing, as those of a [`Cached`] do. None of them runs
+/// the function.
 impl<T, F, C: Clock> CachedFn<T, F, C> {
-    /// The value, if it is fresh; `None` otherwise. As [`Cached::get_fresh`]. Never blocks.
+    /// Returns the value if it is fresh, and `None` otherwise. Never blocks. As [`Cached::get_fresh`].
     #[inline]
     #[must_use]
     pub fn get_fresh(&self) -> Option<CachedGuard<T>> {
         self.cached.get_fresh()
     }
 
-    /// The value, fresh or stale; `None` if it is missing. As [`Cached::peek`]. Never blocks.
+    /// Returns the value, fresh or stale, and `None` if it is missing. Never blocks. As [`Cached::peek`].
     #[must_use]
     pub fn peek(&self) -> Option<CachedGuard<T>> {
         self.cached.peek()
     }
 
-    /// A handle for a thread or a task that reads all the time, by `reader.by(|_| function.get())`. As
-    /// [`Cached::reader`]. Never blocks.
+    /// Returns a handle for a thread or a task that reads all the time, as in `reader.by(|_| function.get())`. Never
+    /// blocks. As [`Cached::reader`].
     #[inline]
     pub fn reader(&self) -> Reader<'_, T, C> {
         self.cached.reader()
     }
 
-    /// Puts a value there, which counts as a result of the function: it is fresh from now on. As [`Cached::set`].
-    /// Blocks only for moments.
+    /// Sets the value, which counts as a result of the function and is fresh from now on. Blocks only for moments. As
+    /// [`Cached::set`].
     pub fn set(&self, value: T) {
         self.cached.set(value);
     }
 
-    /// As [`set`](Self::set), with a value that says itself how long it lives. As [`Cached::set_expiring`]. Blocks only
-    /// for moments.
+    /// Sets the value, as [`set`](Self::set) does, with a lifetime of its own. Blocks only for moments. As
+    /// [`Cached::set_expiring`].
     pub fn set_expiring(&self, value: T, expires_after: Duration) {
         self.cached.set_expiring(value, expires_after);
     }
 
-    /// Forgets the value: the next access runs the function, the others wait for it. As [`Cached::invalidate`]. Blocks
-    /// only for moments.
+    /// Forgets the value. The next access runs the function, and the other accesses wait for that. Blocks only for
+    /// moments. As [`Cached::invalidate`].
     pub fn invalidate(&self) {
         self.cached.invalidate();
     }
 
-    /// [Invalidates](Self::invalidate), unless the generation has moved since `seen`. Returns whether it did. As
-    /// [`Cached::invalidate_if`]. Blocks only for moments.
+    /// Forgets the value, as [`invalidate`](Self::invalidate) does, unless the generation has moved since `seen`.
+    /// Returns whether the value was forgotten. Blocks only for moments. As [`Cached::invalidate_if`].
     pub fn invalidate_if(&self, seen: Generation) -> bool {
         self.cached.invalidate_if(seen)
     }
 
-    /// Makes the value stale: the next access runs the function, the others carry on with the old value. As
-    /// [`Cached::mark_stale`]. Never blocks on a run of the function.
+    /// Makes the value stale. The next access runs the function, and the other accesses carry on with the old value.
+    /// Never waits for a run of the function. As [`Cached::mark_stale`].
     pub fn mark_stale(&self) {
         self.cached.mark_stale();
     }
 }
 
-/// What holds a function, and so its `Cached`.
+/// A share of a function, which derefs to the function's `Cached`.
 struct CachedOf<T: 'static, F: 'static, C: Clock + 'static>(Keeper<'static, CachedFn<T, F, C>>);
 
 impl<T: Send + Sync, F: Send + Sync, C: Clock> CachedOf<T, F, C> {

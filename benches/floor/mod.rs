@@ -1,6 +1,6 @@
 //! The least that an expiring value can cost: load a deadline, read the coarse clock, compare.
 
-#[allow(dead_code)] // not everyone who measures an access measures a guarded one
+#[allow(dead_code)] // not every bench measures a guarded access
 pub mod guarded;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub struct Floor(AtomicU64);
 
-/// What the lock reads on its hit path.
+/// Reads the clock that the lock reads on its hit path.
 #[cfg(target_os = "linux")]
 #[inline]
 #[allow(clippy::cast_sign_loss)] // the clock counts up from the boot
@@ -30,9 +30,9 @@ impl Floor {
     }
 
     #[inline(always)]
-    #[allow(clippy::inline_always)] // so that it pays for no call, whoever measures it
+    #[allow(clippy::inline_always)] // so that no bench that measures it pays for a call
     pub fn is_fresh(&self) -> bool {
-        // Acquire: as in the lock, whose value was written before its deadline.
+        // Acquire, as in the lock: the value is written before its deadline is.
         let deadline = self.0.load(Ordering::Acquire);
         now() < deadline
     }

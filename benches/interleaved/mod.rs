@@ -1,4 +1,5 @@
-//! Short loops, timed on one or more threads, alone or in turn with another: what the benches of the hit path share.
+//! Short loops, which the benches of the hit path share. They are timed on one or more threads, alone or in turn with
+//! another loop.
 
 use criterion::BenchmarkGroup;
 use criterion::measurement::WallTime;
@@ -10,18 +11,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How much a comparison takes.
+/// The size of a comparison.
 #[derive(Clone, Copy)]
 pub struct Effort {
     pub rounds: u32,
-    /// Of each subject, in each round, on each thread.
+    /// The hits of each subject, in each round, on each thread.
     pub hits: u64,
 }
 
-/// Rounds of some 50 µs: for hits of a few nanoseconds.
+/// Rounds of some 50 µs, for hits of a few nanoseconds.
 const MANY_SHORT: Effort = Effort { rounds: 4_000, hits: 16_384 };
 
-/// What is measured. All are inlined into the same loop, so that no subject pays for a call that another does not.
+/// A subject that is measured. All subjects are inlined into the same loop, so that no subject pays for a call that
+/// another does not make.
 pub trait Subject: Sync {
     type Seen;
 
@@ -37,9 +39,9 @@ impl Subject for Dogpile {
     }
 }
 
-/// What is timed: the hits of a [`Subject`] one by one, or those of whoever brings a loop of its own.
+/// A loop that is timed: over the hits of a [`Subject`], or a loop of the implementor's own.
 pub trait Timed: Sync {
-    /// The time that so many hits take.
+    /// Returns the time that this many hits take.
     fn time(&self, hits: u64) -> Duration;
 }
 
@@ -54,7 +56,7 @@ impl<S: Subject> Timed for S {
     }
 }
 
-/// The time that the slowest of the threads takes for so many hits of its own.
+/// Returns the time that the slowest thread takes for this many hits of its own.
 fn time_on(threads: usize, hits: u64, subject: &(impl Timed + ?Sized)) -> Duration {
     if threads == 1 {
         return subject.time(hits);
@@ -76,16 +78,16 @@ pub fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, threads: usiz
     group.bench_function(id, |bencher| bencher.iter_custom(|hits| time_on(threads, hits, subject)));
 }
 
-/// A barrier that spins: one that sleeps would wake the threads so far apart that short rounds would not overlap.
+/// A barrier that spins. A barrier that sleeps would wake the threads so far apart that short rounds would not overlap.
 struct Spin {
     threads: usize,
     arrived: AtomicUsize,
 }
 
 impl Spin {
-    /// The `round` counts up from 1, on every thread.
+    /// Waits for all threads. `round` counts up from 1, on every thread.
     fn wait(&self, round: usize) {
-        // Relaxed: it only makes them start together.
+        // Relaxed: the barrier only makes the threads start together.
         self.arrived.fetch_add(1, Ordering::Relaxed);
         while self.arrived.load(Ordering::Relaxed) < round * self.threads {
             thread::yield_now();
@@ -93,15 +95,16 @@ impl Spin {
     }
 }
 
-/// Nanoseconds per hit of both subjects and the ratio of the second to the first, each the median of all rounds.
+/// Returns the nanoseconds per hit of both subjects, and the ratio of the second to the first. Each is the median of
+/// all rounds.
 pub fn compare(threads: usize, first: &(impl Timed + ?Sized), second: &(impl Timed + ?Sized)) -> [f64; 3] {
     compare_in(MANY_SHORT, threads, first, second)
 }
 
-/// As [`compare`], in other rounds.
+/// Compares two subjects, as [`compare`] does, in rounds of another size.
 ///
-/// There may be more threads than cores: each times only its own loop, which is over before the next one is given its
-/// core in nearly all rounds, and the median knows nothing of the others.
+/// There may be more threads than cores. Each thread times only its own loop. In nearly all rounds that loop is over
+/// before the next thread is given the core, and the median ignores the other rounds.
 pub fn compare_in(
     effort: Effort,
     threads: usize,
@@ -117,7 +120,7 @@ pub fn compare_in(
             spin.wait(step);
         };
         let rounds = (0..rounds).map(|round| {
-            // Each goes first as often as the other.
+            // Each of the two goes first in half of the rounds.
             let (mut one, mut two) = (Duration::ZERO, Duration::ZERO);
             for turn in 0..2 {
                 start();
@@ -150,15 +153,15 @@ pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// Whether to print what is not criterion's: only `cargo bench` passes `--bench`, and criterion lists on `--list` and
-/// runs each bench once on `--test`.
+/// Whether to print the figures beside criterion's. Only `cargo bench` passes `--bench`. With `--list` criterion lists
+/// the benches, and with `--test` it runs each bench once.
 pub fn is_measuring() -> bool {
     let arguments: Vec<String> = env::args().collect();
     let asked = |argument: &str| arguments.iter().any(|given| given == argument);
     asked("--bench") && !asked("--list") && !asked("--test")
 }
 
-/// How a goal came out.
+/// Says whether a goal was met.
 pub fn verdict(ratio: f64, goal: f64) -> String {
     format!("goal: at most {goal}, {}", if ratio <= goal { "met" } else { "MISSED" })
 }

@@ -1,2 +1,2 @@
-//! The benches that set `dogpile` beside the floor and beside what one writes by hand, in a package of their own so
-//! that no test waits for what they are measured with: `cargo bench -p dogpile-benches`.
+//! The benches that compare `dogpile` with a floor and with code written by hand: `cargo bench -p dogpile-benches`.
+//! They are a package of their own, so that no test has to build the crates that they are compared with.

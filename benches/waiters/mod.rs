@@ -1,5 +1,5 @@
-//! Threads that wait for a creator, and how long after its end the last of them has returned. (Linux only: that a
-//! thread waits is seen by the kernel's word that it sleeps.)
+//! Threads that wait for a creator, and the time from the creator's end until the last of them has returned. (Linux
+//! only: the kernel is asked whether a thread sleeps.)
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -7,21 +7,21 @@ use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-/// What is waited for: it is missing, and the first one to come is to create it.
+/// A value that is missing, for which threads wait. The first caller creates it.
 pub trait Missing: Send + Sync {
-    /// Returns when it is there.
+    /// Returns when the value is there.
     fn get(&self);
 
-    /// Whether so many have been seen to wait. True of those who cannot tell.
+    /// Whether this many waiters have been seen. A subject that cannot tell returns `true`.
     fn is_awaited_by(&self, _waiters: usize) -> bool {
         true
     }
 }
 
-/// What creates it, once all wait.
+/// Creates the value, once all threads wait.
 pub type Creator = Box<dyn Fn() + Send + Sync>;
 
-/// Threads that wait for one thing after another.
+/// Threads that wait for one value after another.
 pub struct Waiters {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -33,11 +33,11 @@ struct Shared {
     ids: Mutex<Vec<i32>>,
     start: Barrier,
     done: Barrier,
-    /// Those who are about to wait.
+    /// How many threads are about to wait.
     coming: AtomicUsize,
-    /// When the creator was done, in nanoseconds since `origin`.
+    /// The time of the creator's end, in nanoseconds since `origin`.
     created: AtomicU64,
-    /// When the last one returned.
+    /// The time of the last return, in nanoseconds since `origin`.
     returned: AtomicU64,
     origin: Instant,
     over: AtomicBool,
@@ -64,8 +64,8 @@ impl Waiters {
         Self { shared, threads }
     }
 
-    /// Nanoseconds from the end of the creator to the return of the last waiter. What is waited for is given its
-    /// creator, and this thread is the first to come.
+    /// Returns the nanoseconds from the end of the creator to the return of the last waiter. `missing` makes the value
+    /// of this round from its creator. This thread is the first caller.
     pub fn round<M: Missing + 'static>(&self, missing: impl FnOnce(Creator) -> M) -> u64 {
         let shared = Arc::clone(&self.shared);
         let missing = Arc::new(missing(Box::new(move || shared.create())));
@@ -74,7 +74,7 @@ impl Waiters {
         self.shared.returned.store(0, Ordering::Release);
         missing.get();
         self.shared.done.wait();
-        // What is waited for keeps its creator, and that what is shared.
+        // The value of the round keeps its creator, which keeps `shared`, which keeps the value. This ends the circle.
         self.shared.set(None);
         self.shared.returned.load(Ordering::Acquire) - self.shared.created.load(Ordering::Acquire)
     }
@@ -120,15 +120,15 @@ impl Shared {
         }
     }
 
-    /// The creator's part: the others come, and when all wait it is done.
+    /// The part of the creator: the waiters come, and the creator ends when all of them wait.
     fn create(&self) {
         self.start.wait();
         self.all_wait();
         self.created.store(self.now(), Ordering::Release);
     }
 
-    /// Returns when all wait: they are past the last place where they could sleep for another reason, what they wait
-    /// for (if it can tell) has seen them, and the kernel has them asleep.
+    /// Returns when all threads wait. They are past the last place where they could sleep for another reason, the value
+    /// (if it can tell) has seen them, and the kernel says that they sleep.
     fn all_wait(&self) {
         let missing = self.missing();
         let ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,10 +6,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// No run takes nearly as long: who does hangs.
+/// The time after which a run is taken to hang. No run takes nearly as long.
 pub const HANGS: Duration = Duration::from_secs(180);
 
-/// A process that does not outlive its test.
+/// A process that is killed when the test drops it.
 pub struct Running(pub Child);
 
 impl Drop for Running {
@@ -19,7 +19,7 @@ impl Drop for Running {
     }
 }
 
-/// What came of it.
+/// The output and the exit code of a run.
 pub struct Ran {
     pub status: ExitStatus,
     pub output: String,
@@ -53,7 +53,7 @@ pub fn run(program: &str, arguments: &[&str]) -> Ran {
     Ran { status, output: output.join().unwrap(), errors: errors.join().unwrap() }
 }
 
-/// Each of these options with that value is a wrong one, and the message names both.
+/// Checks that each of these options is refused with this value, and that the message names both.
 pub fn refuses(program: &str, wrong: &[(&str, &str)]) {
     for (option, value) in wrong {
         let ran = run(program, &[&format!("{option}={value}")]);

@@ -1,5 +1,5 @@
-//! Accesses of what knows its creator: a [`CachedFn`](crate::CachedFn), or a [`CachedByKey`](crate::CachedByKey) with
-//! its arguments.
+//! Accesses of functions that keep their results: a [`CachedFn`](crate::CachedFn), or a
+//! [`CachedByKey`](crate::CachedByKey) with its arguments. Such a function brings its own creator.
 
 use super::reach::{Refers, Shares};
 use super::serve::Boxed;
@@ -11,22 +11,23 @@ use crate::spawner::Spawner;
 use crate::wait::{Glance, Wait, Waiting};
 use std::fmt::Display;
 
-/// What is accessed knows how to create its value.
+/// The source of an access of a function: the function itself creates the value.
 #[derive(Clone, Copy, Debug)]
 pub struct ByItself;
 
-/// What a function comes to that keeps its results.
+/// The result of a call of a [`Function`].
 pub type Kept<F, Kind> =
     Result<<F as Function<Kind>>::Got, CreateError<<F as Function<Kind>>::Error, <F as Function<Kind>>::StoreError>>;
 
-/// A function that keeps its results, as an access reaches it. `Kind` says what it returns, and is never named. The
-/// trait is sealed.
+/// A function that keeps its results, as an access reaches it.
+///
+/// `Kind` tells apart what functions return. A program never names it. The trait is sealed.
 pub trait Function<Kind> {
-    /// What a call gives.
+    /// The value that a call returns.
     type Got;
-    /// What the function fails with.
+    /// The error of the function.
     type Error: Cause;
-    /// What the store of its results fails with.
+    /// The error of the store that keeps the results.
     type StoreError: Display;
 
     #[doc(hidden)]
@@ -36,7 +37,7 @@ pub trait Function<Kind> {
         Self: Sized;
 }
 
-/// A [`Function`] that a runner may be given. The trait is sealed.
+/// A [`Function`] whose creation may be handed over to a runner. The trait is sealed.
 pub trait FunctionInBackground<Kind>: Function<Kind> {
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc)]
@@ -49,22 +50,22 @@ pub trait FunctionInBackground<Kind>: Function<Kind> {
         Self: Sized;
 }
 
-/// What a function comes to that keeps its results, and gives futures.
+/// The result of a call of an [`AsyncFunction`].
 pub type KeptAsync<F, Kind> = Result<
     <F as AsyncFunction<Kind>>::Got,
     CreateError<<F as AsyncFunction<Kind>>::Error, <F as AsyncFunction<Kind>>::StoreError>,
 >;
 
-/// As [`Function`], for tasks.
+/// A [`Function`] that returns futures, for tasks.
 pub trait AsyncFunction<Kind> {
-    /// What a call gives.
+    /// The value that a call returns.
     type Got;
-    /// What the function fails with.
+    /// The error of the function.
     type Error: Cause;
-    /// What the store of its results fails with.
+    /// The error of the store that keeps the results.
     type StoreError: Display;
 
-    /// What needs no function, as far as that will do.
+    /// The value, if the access can have it at once, without waiting or creating.
     #[doc(hidden)]
     fn look(&self, glance: Glance) -> Option<Self::Got>;
 
@@ -72,18 +73,20 @@ pub trait AsyncFunction<Kind> {
     fn call_async<W: Tells<Self::Error>>(&self, wait: &Wait) -> impl Future<Output = KeptAsync<Self, Kind>>;
 }
 
-/// What a call comes to of a [`SpawnedFunction`]. (It is said apart, and asks for nothing that is `'static`: the futures
-/// of accesses would not be `Send` where there is a lifetime in the type of an error.)
+/// The value and the error of a [`SpawnedFunction`].
+///
+/// This trait is separate, and has no `'static` bound. With one, the future of an access would not be `Send` if the
+/// type of an error had a lifetime in it.
 pub trait SpawnedKept<Kind> {
-    /// What a call gives.
+    /// The value that a call returns.
     type Got;
-    /// What the function fails with.
+    /// The error of the function.
     type Error: Cause;
 }
 
-/// As [`AsyncFunction`], by creations that are spawned.
+/// An [`AsyncFunction`] whose creations are spawned.
 pub trait SpawnedFunction<Kind>: SpawnedKept<Kind> + Sized {
-    /// What needs no function, as far as that will do.
+    /// The value, if the access can have it at once, without waiting or creating.
     #[doc(hidden)]
     fn look(&self, glance: Glance) -> Option<Self::Got>;
 
@@ -95,7 +98,8 @@ pub trait SpawnedFunction<Kind>: SpawnedKept<Kind> + Sized {
     ) -> Boxed<'x, Result<Self::Got, CreateError<N>>>;
 }
 
-/// What the access of a function wants that ends in `get` or `try_get`, on terms `W`. The trait is sealed.
+/// A source of an access whose terminal is `get` or `try_get`, and which allows the steps that `W` stands for. The
+/// trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "a call for many keys takes a `timeout`, and no other step",
     label = "`anew`, `renew_if`, `soft_timeout` and `share_errors` are for one key"
@@ -108,7 +112,7 @@ impl AnyCalls for ByItself {}
 
 impl<W> Calls<W> for ByItself {}
 
-/// What is accessed makes the values of many keys at once, by a batch.
+/// The source of an access to many keys: a batch function creates the values.
 #[derive(Clone, Copy, Debug)]
 pub struct ByBatch;
 
@@ -118,27 +122,30 @@ impl Calls<Forever> for ByBatch {}
 
 impl Calls<AtMost> for ByBatch {}
 
-/// An error where neither the function nor its store can fail.
+/// The error of a call whose function and store cannot fail.
 fn unable<E: FunctionCannotFail, G: FunctionCannotFail>(error: CreateError<E, G>) -> AcquireError {
     error.map(|error| match error.fails() {}, Fails::fails, Fails::fails)
 }
 
 /// # Of a function
 ///
-/// The value of a [`CachedFn`](crate::CachedFn), or of a [`CachedByKey`](crate::CachedByKey) for some arguments.
+/// The terminals of an access to a [`CachedFn`](crate::CachedFn), or to a [`CachedByKey`](crate::CachedByKey) for some
+/// arguments.
 impl<K, S: Calls<W>, W: Waits> Access<K, S, W> {
-    /// The value, made by its function if this access is elected. As [`CachedFn::get`](crate::CachedFn::get).
+    /// Returns the value, which the function makes if this access is elected. As
+    /// [`CachedFn::get`](crate::CachedFn::get).
     ///
-    /// Blocks as long as the function runs, if this access is elected, or while there is no value and somebody else
-    /// makes it.
+    /// Blocks while the function runs, if this access is elected. Blocks while another thread makes the value, if there
+    /// is none yet.
     ///
     /// # Errors
     ///
-    /// After a [`timeout`](Access::timeout), as [`Access::or_create`].
+    /// Without the step [`timeout`](Access::timeout) there is no error. With it the errors are those of
+    /// [`Access::or_create`].
     ///
     /// # Panics
     ///
-    /// As [`Access::or_create`]; if the function does.
+    /// As [`Access::or_create`]. A panic of the function goes on to the caller.
     #[track_caller]
     pub fn get<Kind>(self) -> W::Gives<K::Got>
     where
@@ -147,7 +154,7 @@ impl<K, S: Calls<W>, W: Waits> Access<K, S, W> {
         W::give(self.lock.call::<Forever>(&self.waits.wait(false)).map_err(unable))
     }
 
-    /// As [`get`](Self::get), of a function or a store that can fail.
+    /// Returns the value, as [`get`](Self::get) does, where the function or the store can fail.
     ///
     /// # Errors
     ///
@@ -155,7 +162,7 @@ impl<K, S: Calls<W>, W: Waits> Access<K, S, W> {
     ///
     /// # Panics
     ///
-    /// If the function does.
+    /// A panic of the function goes on to the caller.
     pub fn try_get<Kind>(self) -> Kept<K, Kind>
     where
         K: Function<Kind>,
@@ -167,15 +174,16 @@ impl<K, S: Calls<W>, W: Waits> Access<K, S, W> {
 
 /// # Of a function
 impl<K, W: Waits, R: Runner + ?Sized> InBackground<'_, K, ByItself, W, R> {
-    /// As [`Access::get`]; the function runs on another thread, if there is an old value to go on with.
+    /// Returns the value, as [`Access::get`] does. If this access is elected and has an old value, the function runs on
+    /// another thread, and the access goes on with the old value.
     ///
     /// # Errors
     ///
-    /// As that.
+    /// As [`Access::get`].
     ///
     /// # Panics
     ///
-    /// As that; and if the runner does.
+    /// As [`Access::get`]. A panic of the runner goes on to the caller.
     #[track_caller]
     pub fn get<Kind>(self) -> W::Gives<K::Got>
     where
@@ -185,15 +193,16 @@ impl<K, W: Waits, R: Runner + ?Sized> InBackground<'_, K, ByItself, W, R> {
         W::give(lock.call_in_background::<Forever>(&waits.wait(false), self.runner).map_err(unable))
     }
 
-    /// As [`Access::try_get`]; the function runs on another thread, if there is an old value to go on with.
+    /// Returns the value, as [`Access::try_get`] does. If this access is elected and has an old value, the function
+    /// runs on another thread, and the access goes on with the old value.
     ///
     /// # Errors
     ///
-    /// As that.
+    /// As [`Access::try_get`].
     ///
     /// # Panics
     ///
-    /// As that; and if the runner does.
+    /// As [`Access::try_get`]. A panic of the runner goes on to the caller.
     pub fn try_get<Kind>(self) -> Kept<K, Kind>
     where
         K: FunctionInBackground<Kind>,
@@ -206,11 +215,13 @@ impl<K, W: Waits, R: Runner + ?Sized> InBackground<'_, K, ByItself, W, R> {
 
 /// # Of a function
 impl<K: Refers<L>, L, S: Calls<W>, W: Waits> AsyncAccess<K, L, S, W> {
-    /// As [`Access::get`], for a task. The function's future runs as a part of this one.
+    /// Returns the value, as [`Access::get`] does, for a task. The function's future runs as a part of the returned
+    /// future.
     ///
     /// # Panics
     ///
-    /// If this task is running the function already and would wait for itself; if the function does.
+    /// Panics if this task is already running the function, and so would wait for itself. A panic of the function goes
+    /// on to the caller.
     ///
     /// # Cancel safety
     ///
@@ -229,15 +240,16 @@ impl<K: Refers<L>, L, S: Calls<W>, W: Waits> AsyncAccess<K, L, S, W> {
         }
     }
 
-    /// As [`Access::try_get`], for a task. The function's future runs as a part of this one.
+    /// Returns the value, as [`Access::try_get`] does, for a task. The function's future runs as a part of the returned
+    /// future.
     ///
     /// # Errors
     ///
-    /// As that; it does not time out.
+    /// As [`Access::try_get`], except that this call does not time out.
     ///
     /// # Panics
     ///
-    /// If the function does.
+    /// A panic of the function goes on to the caller.
     ///
     /// # Cancel safety
     ///
@@ -259,15 +271,17 @@ impl<K: Refers<L>, L, S: Calls<W>, W: Waits> AsyncAccess<K, L, S, W> {
 
 /// # Of a function
 impl<K: Shares<L> + Send + Sync, L, P: Spawner + Sync + ?Sized, W: Waits> Spawned<'_, K, L, ByItself, P, W> {
-    /// As [`Access::try_get`], for a task; the function's future runs in a task of its own.
+    /// Returns the value, as [`Access::try_get`] does, for a task whose creation is spawned. The function's future runs
+    /// in a task of its own.
     ///
     /// # Errors
     ///
-    /// As that; it does not time out, and may be [lost](CreateError::Lost).
+    /// As [`Access::try_get`], with two differences: this call does not time out, and its creation may be
+    /// [lost](CreateError::Lost).
     ///
     /// # Panics
     ///
-    /// If the spawner does.
+    /// A panic of the spawner goes on to the caller.
     ///
     /// # Cancel safety
     ///

@@ -1,4 +1,4 @@
-//! A function whose results are made by a runner's threads.
+//! Creations of a function by key that a runner's threads run.
 
 use super::lived::{ByLife, Lived};
 use super::{CachedByKey, For, FunctionOf, Store};
@@ -21,7 +21,7 @@ use std::future::ready;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-/// A [`CachedByKey`] that is kept, with the arguments that it is called for.
+/// A [`CachedByKey`] that a creation can share, with the arguments of one access.
 pub struct KeptFor<'a, A: ?Sized, O, M> {
     kept: O,
     arguments: &'a A,
@@ -35,16 +35,19 @@ impl<A: ?Sized, O, M> fmt::Debug for KeptFor<'_, A, O, M> {
 }
 
 impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
-    /// As [`access`](Self::access), with a creation that shares the function and may outlive the caller: [in the
-    /// background](Access::in_background). Never blocks.
+    /// Begins an access, as [`access`](Self::access) does, whose creation may run [in the
+    /// background](Access::in_background) and outlive the caller. Never blocks.
     ///
-    /// The function is given by `&Arc<CachedByKey<…>>`, or by a reference to a `static`. An access that is elected and
-    /// has an old result makes owned copies of arguments and key, gives them to the runner, and goes on with the old
-    /// result. The store is asked here, and told by the runner's thread. A hit, and an access that is not elected,
-    /// copies and shares nothing.
+    /// The creation shares the function, so the function is passed as `&Arc<CachedByKey<…>>`, or as a reference to a
+    /// `static`.
     ///
-    /// With this and [`refresh_at`](crate::PolicyBuilder::refresh_at) no thread waits for a result that is in use. An
-    /// access that is made [`anew`](Access::anew) calls the function on its own thread.
+    /// An elected access that has an old result makes owned copies of the arguments and the key, hands its creation
+    /// over to the runner, and goes on with the old result. The caller's thread gets the old result from the store.
+    /// The runner's thread runs the function, and stores the new result. A hit copies and shares nothing, and neither
+    /// does an access that is not elected.
+    ///
+    /// In the background, and with [`refresh_at`](crate::PolicyBuilder::refresh_at), no thread waits for a result that
+    /// is in use. An access with the step [`anew`](Access::anew) calls the function on its own thread.
     ///
     /// # Examples
     ///
@@ -77,7 +80,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     }
 }
 
-/// The locks are those of the function, as long as that is kept.
+/// The registry of a function's locks, which lives as long as the function is kept.
 impl<K, V, Key, F, S, C: Clock> HasRoot<K, Dogpile<C>> for Keeper<'static, CachedByKey<K, V, Key, F, S, C>> {
     fn root(&self) -> &Root<K, Dogpile<C>> {
         self.locks.root()
@@ -136,7 +139,7 @@ where
             }))
         };
         let hand_over = |creation| {
-            // In this order: what panics here has the creation fail.
+            // All three before `job` takes the creation: a panic in one of them drops the creation, which then fails.
             let (kept, key, arguments) = (kept.share(), key.clone(), arguments.to_owned());
             runner.run(job(creation, Creation::is_dead, move |creation| {
                 let creator = |_: &Creation<'static, Dogpile<C>>| kept.make::<A, Kind, W::As>(arguments.borrow());

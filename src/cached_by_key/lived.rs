@@ -1,49 +1,58 @@
-//! A result that may say itself how long it lives.
+//! How long a result lives, which may be derived from the result.
 //!
-//! The store need not keep that: it is derived from the result, whenever one is brought or made, and so every process
-//! that shares the store comes to the same, if it derives it in the same way. A [`Lived`] carries it along with the
-//! result as far as the access looks at that. (Nothing but the access asks the locks of a
-//! [`CachedByKey`] how old a value is, so no stamp is noted for questions, as
-//! [`ByStamp`] does.)
+//! The store need not keep a lifetime. The lifetime is derived from the result whenever a result is brought or made.
+//! So every process that shares the store comes to the same lifetime, if all of them derive it in the same way. A
+//! [`Lived`] carries the lifetime along with the result, for as long as the access needs both.
+//!
+//! [`ByStamp`] notes each stamp for the questions that [`Status`](crate::Status) answers. [`ByLife`] notes none: only
+//! accesses ask the locks of a [`CachedByKey`](super::CachedByKey) how old a value is.
 
-use super::CachedByKey;
 use crate::access::{Age, ByStamp};
 use crate::beside::fetch::Known;
 use crate::clock::{Clock, nanoseconds};
 use crate::dogpile::{Dogpile, Sight, Stamped};
 use crate::election::State;
 use crate::freshness::Expiry;
+use std::time::Duration;
 
-/// A result, and how long it lives, in nanoseconds.
+/// A result, and its lifetime in nanoseconds.
 pub struct Lived<V> {
     pub(super) stamped: Stamped<V>,
     lifetime: u64,
 }
 
-/// What a function has made just now.
+/// A value that the function has just made, and its lifetime in nanoseconds.
 pub struct Derived<V> {
     value: V,
     lifetime: u64,
 }
 
-impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
-    fn derive(&self, value: &V) -> u64 {
-        let derived = self.lifetime.and_then(|lifetime| lifetime(value));
+/// How long the results of a function live.
+pub struct Lifetimes<V> {
+    /// The lifetime of each result from which `derive` derives none.
+    pub(super) expires_after: Duration,
+    /// Derives a lifetime from a result.
+    pub(super) derive: Option<fn(&V) -> Option<Duration>>,
+}
+
+impl<V> Lifetimes<V> {
+    fn of(&self, value: &V) -> u64 {
+        let derived = self.derive.and_then(|derive| derive(value));
         nanoseconds(derived.unwrap_or(self.expires_after))
     }
 
-    /// What the store has brought.
+    /// Adds its lifetime to a result that the store has brought.
     pub(super) fn lived(&self, brought: Option<Stamped<V>>) -> Option<Lived<V>> {
-        brought.map(|stamped| Lived { lifetime: self.derive(&stamped.value), stamped })
+        brought.map(|stamped| Lived { lifetime: self.of(&stamped.value), stamped })
     }
 
-    /// What the function has made.
+    /// Adds its lifetime to a value that the function has made.
     pub(super) fn derived(&self, value: V) -> Derived<V> {
-        Derived { lifetime: self.derive(&value), value }
+        Derived { lifetime: self.of(&value), value }
     }
 }
 
-/// A result brings the time when it was made, and may say how long it lives; else it lives as long as the lock says.
+/// The age of a result that brings the time when it was made, and its own lifetime.
 pub enum ByLife {}
 
 impl<V> Age<Lived<V>> for ByLife {

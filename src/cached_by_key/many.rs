@@ -1,54 +1,57 @@
-//! Many keys at once: one call looks all of them up, is elected for some, and makes those by one batch. Here is how
-//! such an access begins; what it does is in [`call`], and what a batch function returns in [`brings`].
+//! Many keys at once: one call looks up all of them, is elected for some, and makes those by one batch. This module
+//! begins such an access. What the access does is in [`call`], and what a batch function returns is in [`brings`].
 //!
 //! # What each key goes through
 //!
-//! Each key has a lock of its own, and an election. The access to one key is that of [`fetch`](crate::beside::fetch),
-//! which may be *left off* where that would wait, and taken up later. There are as many keys as differ: arguments with
-//! the same key are one.
+//! Each key has a lock of its own, and an election of its own. The access to one key is the access of
+//! [`fetch`](crate::beside::fetch), with one difference: where `fetch` would wait, the access to the key may be *left
+//! off*, and be taken up later. Arguments with the same key count as one key.
 //!
 //! | a key | has | becomes |
 //! |---|---|---|
-//! | new | nothing | found, if the store has a value that is fresh; else left off |
-//! | left off | what was seen of it, and perhaps an old value | found, won, or left off once more |
-//! | won | a creation | found; missed, if the batch has none; or its creation ends as failed |
+//! | new | nothing | found, if the store has a fresh value; otherwise left off |
+//! | left off | the state in which it was seen, and perhaps an old value | found, won, or left off once more |
+//! | won | a creation | found; or missed, if the batch has no value for it; or its creation ends as failed |
 //! | found, missed | a value, or none | - |
 //!
 //! # The call
 //!
-//! 1. *Look.* It asks the store for each key. No creation is held meanwhile, however slow that is.
-//! 2. *Try.* It takes up each key, in the order of the arguments, without waiting. Nobody creates: it is won. Somebody
-//!    creates, and there is an old value: that is found (L2). Somebody creates, and there is none: it is left off. The
-//!    generation has moved since the look: it asks the store once more.
-//! 3. *Batch.* What was won is made by one call of the batch function, in the middle of all these creations (L7), and
-//!    each of them is stored and ended by itself.
-//! 4. *Wait.* It holds no creation now. It waits for the keys that are left off, one after the other. If it is elected
-//!    for one of them, because the other's creation has failed, it takes part anew: at 2, with that key won already.
+//! 1. *Look.* The call asks the store for each key. It holds no creation meanwhile, however slow the store is.
+//! 2. *Try.* The call takes up each key, in the order of the arguments, without waiting:
+//!    - If no creation runs, the key is won.
+//!    - If another thread creates and there is an old value, the key is found (L2).
+//!    - If another thread creates and there is no old value, the key is left off.
+//!    - If the generation has moved since the look, the call asks the store once more.
+//! 3. *Batch.* One call of the batch function makes all keys that were won, in the middle of all their creations (L7).
+//!    Each value is stored, and each creation is ended, by itself.
+//! 4. *Wait.* The call holds no creation now. It waits for the keys that are left off, one after the other. If another
+//!    thread's creation of a key has failed, this call may be elected for that key. It then starts again at 2, with
+//!    that key already won.
 //!
 //! # Why it holds
 //!
-//! - *Two orders of keys never deadlock (L7).* A call that waits at 4 holds none of its creations, and a call that
-//!   holds some does not wait for a lock: 2 is out of time before it would queue, and 3 runs what is the user's. (What
-//!   that waits for is known to be waited for in the middle of all these creations.)
+//! - *Two orders of keys never deadlock (L7).* A call that waits at 4 holds none of its creations. A call that holds
+//!   some does not wait for a lock: at 2 its time is out before it would queue, and 3 runs only the user's code. (If
+//!   that code waits for a lock, the wait is known to be in the middle of all these creations.)
 //! - *Each key is made once (L1, L3).* A key that is left off is settled in the generation in which it was seen
-//!   missing. If a creation has ended since, and nobody has invalidated it, that has served this key as if it had
-//!   waited there; it asks the store, and is content with what it is brought, though it has expired by then. The getter
-//!   is called twice at the most (L8).
-//! - *One batch for what was won.* A second one is made only for keys that somebody else has failed to make, or that
-//!   were invalidated meanwhile.
+//!   missing. If a creation has ended since, and the value was not invalidated, then that creation has served this key
+//!   as if the call had waited for it. The call then asks the store, and accepts what the store brings, even if that
+//!   has expired by then. The store is asked for a key twice at the most (L8).
+//! - *One batch makes what was won.* A second batch is made only for keys that another thread has failed to make, or
+//!   that were invalidated meanwhile.
 //!
 //! # What goes wrong
 //!
-//! | what | these keys | the other keys that were won | the call |
+//! | event | its keys | the other keys that were won | the call |
 //! |---|---|---|---|
-//! | the store does not bring a key | - | are given up, and nobody has failed | ends with that error |
-//! | a key is paused after a failure | - | are made and stored | ends with that error, once they are; waits no more |
-//! | the batch returns an error, or a wrong count, or panics | fail | there are none | ends with that; unless each key has an old value, and the policy [serves](crate::OnError::ServeStale) it |
-//! | the batch has none of a key | it is given up | are stored | goes on, without a value for that key |
-//! | the store does not take a key | it fails | are stored | ends with that error, once they are |
+//! | the store fails to bring a key | - | are given up, without counting as failed | ends with that error |
+//! | a key is paused after a failure | - | are made and stored | ends with that error after that, and waits no more |
+//! | the batch returns an error or a wrong count, or panics | fail | there are none | ends with that; unless each key has an old value, and the policy [serves](crate::OnError::ServeStale) it |
+//! | the batch has no value for a key | is given up | are stored | goes on, without a value for that key |
+//! | the store fails to store a key | fails | are stored | ends with that error after that |
 //! | the time is out | - | there are none | ends with that error |
-//! | it would wait for itself: `batch` asks for a key that its own call creates | - | are given up | ends with that error |
-//! | its task is dropped | are given up | | |
+//! | the call would wait for itself: `batch` asks for a key that its own call creates | - | are given up | ends with that error |
+//! | the call's task is dropped | are given up | - | - |
 
 mod brings;
 mod call;
@@ -66,7 +69,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-/// A [`CachedByKey`] with many arguments that it is called for, and the function that makes many results at once.
+/// A [`CachedByKey`], with the arguments of one access to many keys and its batch function.
 pub struct ForMany<'a, A: ?Sized, M, B> {
     function: &'a M,
     arguments: Vec<&'a A>,
@@ -75,30 +78,47 @@ pub struct ForMany<'a, A: ?Sized, M, B> {
 
 /// # Many keys at once
 impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
-    /// Begins an access for many arguments, which ends in [`get`](Access::get) or [`try_get`](Access::try_get) and
-    /// gives a `Vec` of results, in the order of the arguments. Never blocks: nothing happens before that.
+    /// Begins an access for many arguments at once. Never blocks: nothing happens before the terminal is called.
     ///
-    /// The results that the store does not have are made by `batch`, all together: it is given owned copies of their
-    /// arguments (`Fn(Vec<u64>)` for `&u64`, `Fn(Vec<String>)` for `&str`), and returns as many results, in that order:
-    /// see [`Brings`]. The function that makes one is not called.
+    /// The terminal is [`get`](Access::get) or [`try_get`](Access::try_get). It returns a `Vec` of results, in the
+    /// order of the arguments. The only step is [`timeout`](Access::timeout).
     ///
-    /// The store is asked key by key. Each key has an election of its own. The access is elected for the keys that
-    /// nobody else creates, and calls `batch` once for all of them; an old result that somebody else renews is used at
-    /// once. Then it waits for the other keys, without holding any creation, so calls with their keys in different
-    /// orders do not wait for each other in a circle. If another thread fails to make a key, this access may be elected
-    /// for that after all, and calls `batch` once more. Arguments with the same key count once, and get clones of one
-    /// result.
+    /// `batch` makes all results that have to be made, by one call. It receives owned copies of their arguments
+    /// (`Fn(Vec<u64>)` for `&u64`, `Fn(Vec<String>)` for `&str`), and returns as many results, in the same order: see
+    /// [`Brings`]. The function that makes a single result is not called.
     ///
-    /// Each result is stored by itself. If a key cannot be had, the call fails, with the first error that it meets;
-    /// what else it was elected for is stored all the same, unless `batch` has failed, the store could not be asked, or
-    /// the call would [deadlock](crate::CreateError::WouldDeadlock).
-    /// A key for which `batch` has `None` is no error, and nothing is kept of it: to have it asked for less often, make
-    /// an `Option` the result itself, and have it [live shorter](Self::expires_after_by).
+    /// # How it works
+    ///
+    /// The store is asked key by key, and each key has an election of its own. What the access does for a key depends
+    /// on the result that the store has, and on the other threads:
+    ///
+    /// | the result | another thread makes it | the access |
+    /// |---|---|---|
+    /// | fresh | | returns it |
+    /// | stale, due or missing | no | is elected, and has `batch` make it |
+    /// | stale or due | yes | returns the old result |
+    /// | missing | yes | waits for that thread, after `batch` has returned |
+    ///
+    /// The access holds no creation while it waits. So two calls with their keys in different orders do not wait for
+    /// each other in a circle. If another thread fails to make a key, this access may be elected for that key after
+    /// all, and then calls `batch` once more.
+    ///
+    /// Arguments with the same key count once. They all get clones of one result.
+    ///
+    /// Each result is stored by itself. A key for which `batch` returns `None` is not an error, and nothing is kept for
+    /// it. To look up such a key less often, make an `Option` the result itself, and give `None` a [shorter
+    /// life](Self::expires_after_by).
     ///
     /// # Errors
     ///
-    /// [`Failed`](crate::CreateError::Failed) with the error of `batch`; [`WrongCount`](crate::CreateError::WrongCount)
-    /// if it returned too few results or too many; and those of [`try_get`](Self::try_get).
+    /// The call fails if it cannot get the result of any one of its keys. It returns the first error that it meets:
+    ///
+    /// - [`Failed`](crate::CreateError::Failed), with the error of `batch`;
+    /// - [`WrongCount`](crate::CreateError::WrongCount), if `batch` returned too few or too many results;
+    /// - the errors of [`try_get`](Self::try_get).
+    ///
+    /// The other keys for which the access was elected are made and stored all the same. This does not hold if `batch`
+    /// fails, if the store cannot be asked, or if the call would [deadlock](crate::CreateError::WouldDeadlock).
     ///
     /// # Examples
     ///
@@ -118,7 +138,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     ///     },
     /// );
     /// let select = |ids: Vec<u64>| -> Vec<String> {
-    ///     assert_eq!(ids, [8, 9], "the others are there");
+    ///     assert_eq!(ids, [8, 9], "7 is in the store");
     ///     ids.iter().map(|id| format!("user {id}")).collect() // one query for all of them
     /// };
     /// names.get(&7);
@@ -133,29 +153,37 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
         Access::new(ForMany { function: self, arguments: arguments.into_iter().collect(), batch }, ByBatch)
     }
 
-    /// As [`access_many`](Self::access_many), for a task, by a batch function that gives a future, and an
-    /// [`AsyncStore`]. Never blocks: nothing happens before the future of the last call is polled.
+    /// Begins an access for many arguments at once, as [`access_many`](Self::access_many) does, for a task. Never
+    /// blocks: nothing happens before the future of the terminal is polled.
+    ///
+    /// The batch function returns a future, and the store is an [`AsyncStore`].
     ///
     /// # Cancel safety
     ///
-    /// As [`AsyncAccess`](crate::AsyncAccess#cancel-safety) says: what the access was elected for is given up, and what
-    /// it has stored stays.
+    /// As [`AsyncAccess`](crate::AsyncAccess#cancel-safety) says. If the future is dropped, the access gives up the
+    /// creations that it was elected for. The results that it has already stored stay.
     ///
     /// # Examples
     ///
     /// ```
-    /// # use dogpile::{Closures, Stamped, cached_by_key};
-    /// # use std::time::Duration;
-    /// # async fn select(ids: Vec<u64>) -> std::io::Result<Vec<u64>> {
-    /// #     Ok(ids.into_iter().map(|id| id * id).collect())
-    /// # }
-    /// # let nothing = Closures {
-    /// #     get: async |_: &u64| Ok::<_, std::io::Error>(None),
-    /// #     set: async |_: &u64, _: &Stamped<u64>| (),
-    /// #     remove: async |_: &u64| (),
-    /// # };
-    /// # let key = |number: &u64| *number;
-    /// # let squares = cached_by_key(Duration::from_secs(60), key, async |number: &u64| number * number, nothing);
+    /// use dogpile::{Closures, Stamped, cached_by_key};
+    /// use std::{io, time::Duration};
+    ///
+    /// async fn select(numbers: Vec<u64>) -> io::Result<Vec<u64>> {
+    ///     Ok(numbers.into_iter().map(|number| number * number).collect()) // one query for all of them
+    /// }
+    ///
+    /// let squares = cached_by_key(
+    ///     Duration::from_secs(60),
+    ///     |number: &u64| *number,
+    ///     async |number: &u64| number * number, // slow
+    ///     // This store loses every result at once.
+    ///     Closures {
+    ///         get: async |_: &u64| Ok::<_, io::Error>(None),
+    ///         set: async |_: &u64, _: &Stamped<u64>| (),
+    ///         remove: async |_: &u64| (),
+    ///     },
+    /// );
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let made = squares.access_many_async(&[2, 3], select).try_get().await?;
     /// assert_eq!(made[1].value, 9);
@@ -229,7 +257,7 @@ where
         async move {
             let Self { function, arguments, batch } = self;
             let means = &ByTask(&function.store, batch, PhantomData::<fn() -> Kind>);
-            // In a box: it has room for all that goes on between two polls.
+            // The future is boxed, since it is large: it has room for all that lives across an await in this call.
             let got = Box::pin(function.get_many(arguments, means, wait)).await?;
             Ok(got.into_iter().map(R::give).collect())
         }

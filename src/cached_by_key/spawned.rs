@@ -1,8 +1,9 @@
-//! A function whose results are made by tasks of their own.
+//! Creations of a function by key that run in tasks of their own.
 //!
-//! What is spawned is `Send`, and the compiler has to be told so of each future in it.
-//! [`AsyncStore`](super::AsyncStore) and [`AsyncFunctionOf`](super::AsyncFunctionOf) do not say that of theirs, so that
-//! they may be used where nothing is sent; hence [`SpawnedStore`] and [`SpawnedFunctionOf`].
+//! A spawned future is `Send`, and so is each future inside it. The futures of [`AsyncStore`](super::AsyncStore) and
+//! [`AsyncFunctionOf`](super::AsyncFunctionOf) need not be `Send`, so that these traits serve programs that send no
+//! future to another thread. So a spawned creation asks for a [`SpawnedStore`] and a [`SpawnedFunctionOf`], whose
+//! futures are `Send`.
 
 use super::lived::{ByLife, Lived};
 use super::{CachedByKey, Closures};
@@ -30,20 +31,21 @@ use std::fmt::Display;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-/// As [`AsyncFunctionOf`](crate::AsyncFunctionOf), where its tasks are [spawned](crate::CachedByKey::kept_async).
-/// `Kind` tells the three apart and is never named.
+/// A function for a [`CachedByKey`] whose creations are [spawned](crate::CachedByKey::kept_async) as tasks.
 ///
-/// | a function | which |
-/// |---|---|
-/// | `Fn(&A) -> impl Future<Output = V> + Send` | gives a future that does not borrow its argument |
-/// | `Fn(&A) -> impl Future<Output = Result<V, E>> + Send` | and can fail |
-/// | [`BoxedFunctionOf<A, V, E>`](crate::BoxedFunctionOf) | may borrow it |
+/// | function | can fail | its future may borrow the argument |
+/// |---|---|---|
+/// | `Fn(&A) -> impl Future<Output = V> + Send` | no | no |
+/// | `Fn(&A) -> impl Future<Output = Result<V, E>> + Send` | yes | no |
+/// | [`BoxedFunctionOf<A, V, E>`](crate::BoxedFunctionOf) | yes | yes |
+///
+/// `Kind` tells the three apart. A program never names it.
 #[diagnostic::on_unimplemented(
     message = "no task can be spawned for a `CachedByKey` of `{V}` that calls this for arguments `{A}`",
     label = "its future does not give `{V}` or `Result<{V}, E>`, is not `Send`, or borrows its argument"
 )]
 pub trait SpawnedFunctionOf<A: ?Sized, V, Kind> {
-    /// What it can fail with: [`Infallible`], for one that cannot.
+    /// The error of the function: [`Infallible`] if the function cannot fail.
     type Error: Cause;
 
     #[doc(hidden)]
@@ -81,18 +83,20 @@ impl<A: ?Sized, V, E: Cause> SpawnedFunctionOf<A, V, kind::Boxed>
     }
 }
 
-/// As [`AsyncStore`](crate::AsyncStore), where tasks are [spawned](crate::CachedByKey::kept_async): its futures are
-/// `Send`. Most often its methods call those of the other.
+/// An [`AsyncStore`](crate::AsyncStore) whose futures are `Send`, for creations that are
+/// [spawned](crate::CachedByKey::kept_async).
 ///
-/// Two closures are one, as [`Closures`], if their futures do not borrow what the closures are given.
+/// A type that implements both traits can have the methods of this one call those of `AsyncStore`.
+///
+/// [`Closures`] are a `SpawnedStore` if the futures of `get` and `set` are `Send` and do not borrow their arguments.
 pub trait SpawnedStore<K, V> {
-    /// What it can fail with: [`Infallible`], for one that cannot.
+    /// The error of the store: [`Infallible`] if the store cannot fail.
     type Error: Display;
 
-    /// As [`AsyncStore::get`](crate::AsyncStore::get).
+    /// Gets the value of `key`, and its stamp, as [`AsyncStore::get`](crate::AsyncStore::get) does.
     fn get(&self, key: &K) -> impl Future<Output = Result<Option<Stamped<V>>, Self::Error>> + Send;
 
-    /// As [`AsyncStore::set`](crate::AsyncStore::set).
+    /// Stores a value of `key`, and its stamp, as [`AsyncStore::set`](crate::AsyncStore::set) does.
     fn set(&self, key: &K, value: &Stamped<V>) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
@@ -136,16 +140,19 @@ macro_rules! is_spawned_store_by {
 
 is_spawned_store_by! { &S, Box<S>, Arc<S> }
 
-/// A function is called for these arguments.
+/// The arguments of one access.
 #[derive(Debug)]
 pub struct With<'a, A: ?Sized>(&'a A);
 
 impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
-    /// As [`access_async`](Self::access_async), with a creation that shares the function and may outlive the caller: it
-    /// is [spawned](AsyncAccess::spawned_by), of a [`SpawnedFunctionOf`] and a [`SpawnedStore`]. Never blocks.
+    /// Begins an access by a task, as [`access_async`](Self::access_async) does, whose creation is
+    /// [spawned](AsyncAccess::spawned_by) and may outlive the caller. Never blocks.
     ///
-    /// The function is given by `&Arc<CachedByKey<…>>`, or by a reference to a `static`. An access that is elected
-    /// makes owned copies of arguments and key for its task. Any other access copies no arguments, and shares nothing.
+    /// The function is a [`SpawnedFunctionOf`], and the store a [`SpawnedStore`]. The creation shares both, so the
+    /// `CachedByKey` is passed as `&Arc<CachedByKey<…>>`, or as a reference to a `static`.
+    ///
+    /// An elected access makes owned copies of the arguments and the key for the creation. Any other access copies no
+    /// arguments, and shares nothing.
     ///
     /// # Examples
     ///
@@ -159,11 +166,11 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     ///     Duration::from_secs(60),
     ///     |number: &u64| *number,
     ///     |number: &u64| {
-    ///         let number = *number; // its future is to borrow nothing
+    ///         let number = *number; // the future must not borrow the argument
     ///         async move { number * number }
     ///     },
     ///     Closures {
-    ///         get: |_: &u64| ready(None), // of a client, for instance
+    ///         get: |_: &u64| ready(None), // in a real store: the call of a client
     ///         set: |_: &u64, _: &Stamped<u64>| ready(()),
     ///         remove: |_: &u64| ready(()),
     ///     },
@@ -180,7 +187,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
     }
 }
 
-/// What shares a function, as what owns a hold on the lock of one of its keys.
+/// A share of a function, from which a share of the lock of one key is made.
 struct OwnLock<'a, O, K, M, C: Clock> {
     kept: O,
     lock: &'a Held<'a, K, Dogpile<C>>,
@@ -228,16 +235,18 @@ where
     P: Spawner + Sync + ?Sized,
     W: Waits + 'x,
 {
-    /// As [`Access::try_get`](crate::Access::try_get), for a task; the function's future and that which stores run in a
-    /// task of their own.
+    /// Returns the result, as [`Access::try_get`](crate::Access::try_get) does, for a task whose creation is spawned.
+    ///
+    /// The future of the function and the future that stores the result run in a task of their own.
     ///
     /// # Errors
     ///
-    /// As that; it does not time out, and may be [lost](CreateError::Lost).
+    /// As `Access::try_get`, with two differences: this call does not time out, and its creation may be
+    /// [lost](CreateError::Lost).
     ///
     /// # Panics
     ///
-    /// If the key, the store's getter or the spawner does.
+    /// A panic of the key, of [`SpawnedStore::get`] or of the spawner goes on to the caller.
     ///
     /// # Cancel safety
     ///
@@ -254,8 +263,8 @@ where
             let function = kept.refer();
             let key = (function.key)(arguments);
             let lock = function.lock(&key);
-            let getter = || async { function.store.get(&key).await.map(|brought| function.lived(brought)) };
-            // Only if it is elected: a hit shares nothing (L2).
+            let getter = || async { function.store.get(&key).await.map(|brought| function.lifetimes.lived(brought)) };
+            // Called only if this access is elected: a hit shares nothing (L2).
             let making =
                 || making::<A, K, V, Key, F, S, C, Kind, W::As>(kept.share(), key.clone(), arguments.to_owned());
             let reached = OwnLock { kept, lock: &lock, of: PhantomData };
@@ -266,7 +275,7 @@ where
     }
 }
 
-/// What makes a result, and stores it.
+/// Makes the creator of a spawned creation, which makes a result and stores it.
 #[allow(clippy::type_complexity)]
 fn making<A, K, V, Key, F, S, C, Kind, E>(
     kept: Keeper<'static, CachedByKey<K, V, Key, F, S, C>>,
@@ -288,7 +297,7 @@ where
             let making = creation.enter_async(|| async {
                 let made = kept.function.call_spawned(arguments.borrow()).await;
                 let made = made.map_err(|error| Either::Function(E::take(error)))?;
-                let lived = ByLife::value(creation.lock(), kept.derived(made));
+                let lived = ByLife::value(creation.lock(), kept.lifetimes.derived(made));
                 if let Ok(_store) = creation.begin_store() {
                     let set = || kept.store.set(&key, &lived.stamped);
                     creation.middle().part(Doing::Storing, set).await.map_err(Either::not_stored)?;

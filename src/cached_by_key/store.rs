@@ -1,75 +1,82 @@
-//! Where results are kept.
+//! The store that keeps the results of a function.
 
 use crate::access::{Finds, Stored};
 use crate::dogpile::Stamped;
 use std::fmt::Display;
 use std::sync::Arc;
 
-/// Where a [`CachedByKey`](crate::CachedByKey) keeps its results: memcached, a cache in this process, a map behind a
-/// lock. A store may lose what it likes when it likes.
+/// The store in which a [`CachedByKey`](crate::CachedByKey) keeps its results, such as memcached, a cache in this
+/// process, or a map behind a lock.
 ///
-/// A `CachedByKey` over a type that implements this can be [named](crate::CachedByKey#examples). Three closures are a
-/// store as well, as [`Closures`].
+/// A store may lose any result at any time. The `CachedByKey` then makes that result anew.
+///
+/// If a type implements this trait, then a `CachedByKey` over it has a type that can be
+/// [named](crate::CachedByKey#examples). Three closures are a store as well: see [`Closures`].
 pub trait Store<K, V> {
-    /// What it can fail with: [`Infallible`](std::convert::Infallible), for one that cannot.
+    /// The error of the store: [`Infallible`](std::convert::Infallible) if the store cannot fail.
     type Error: Display;
 
-    /// Gets the value and its stamp; nothing, if there is none.
+    /// Gets the value of `key`, and its stamp. Returns `None` if the store has no value.
     ///
     /// # Errors
     ///
-    /// If it is not known whether there is one.
+    /// Returns an error if the store cannot tell whether it has a value.
     fn get(&self, key: &K) -> Result<Option<Stamped<V>>, Self::Error>;
 
-    /// Stores the value and its stamp.
+    /// Stores a value of `key`, and its stamp.
     ///
     /// # Errors
     ///
-    /// If it could not.
+    /// Returns an error if the value could not be stored.
     fn set(&self, key: &K, value: &Stamped<V>) -> Result<(), Self::Error>;
 
-    /// Removes the value, if there is one.
+    /// Removes the value of `key`, if there is one.
     ///
     /// # Errors
     ///
-    /// If it could not.
+    /// Returns an error if the value could not be removed.
     fn remove(&self, key: &K) -> Result<(), Self::Error>;
 }
 
-/// As [`Store`], for tasks: its methods give futures.
+/// A [`Store`] for tasks: its methods return futures.
 ///
-/// Three closures are one, as [`Closures`]. (A future that must be `Send` needs a store whose futures are.)
+/// Three closures are an `AsyncStore` as well: see [`Closures`].
+///
+/// The future of an access is `Send` only if the futures of the store are.
 pub trait AsyncStore<K, V> {
-    /// What it can fail with: [`Infallible`](std::convert::Infallible), for one that cannot.
+    /// The error of the store: [`Infallible`](std::convert::Infallible) if the store cannot fail.
     type Error: Display;
 
-    /// Gets the value and its stamp; nothing, if there is none; an error, if it is not known whether there is one.
+    /// Gets the value of `key`, and its stamp. Returns `None` if the store has no value, and an error if the store
+    /// cannot tell whether it has one.
     fn get(&self, key: &K) -> impl Future<Output = Result<Option<Stamped<V>>, Self::Error>>;
 
-    /// Stores the value and its stamp.
+    /// Stores a value of `key`, and its stamp. Returns an error if the value could not be stored.
     fn set(&self, key: &K, value: &Stamped<V>) -> impl Future<Output = Result<(), Self::Error>>;
 
-    /// Removes the value, if there is one.
+    /// Removes the value of `key`, if there is one. Returns an error if the value could not be removed.
     fn remove(&self, key: &K) -> impl Future<Output = Result<(), Self::Error>>;
 }
 
-/// A [`Store`] or an [`AsyncStore`] of three closures.
+/// Three closures that together are a [`Store`] or an [`AsyncStore`].
 ///
-/// | | infallible | fallible |
+/// | | cannot fail | can fail |
 /// |---|---|---|
 /// | `get` | `Fn(&K) -> Option<Stamped<V>>` | `Fn(&K) -> Result<Option<Stamped<V>>, E>` |
 /// | `set` | `Fn(&K, &Stamped<V>)` | `Fn(&K, &Stamped<V>) -> Result<(), E>` |
 /// | `remove` | `Fn(&K)` | `Fn(&K) -> Result<(), E>` |
 ///
-/// As an `AsyncStore` they give futures of those. What `set` and `remove` return is looked at: an infallible one
-/// returns `()`, so end it with a semicolon. `E` is what `get` fails with; the others fail with the same, or cannot.
+/// As an `AsyncStore` the closures return futures of these types.
+///
+/// `E` is the error of `get`. The other two closures fail with the same error, or cannot fail. A closure `set` or
+/// `remove` that cannot fail has to return `()`: end its body with a semicolon.
 #[derive(Clone, Copy, Debug)]
 pub struct Closures<Get, Set, Remove> {
-    /// Gets the value and its stamp; nothing, if there is none.
+    /// Gets the value of a key, and its stamp, as [`Store::get`] does.
     pub get: Get,
-    /// Stores the value and its stamp.
+    /// Stores a value of a key, and its stamp, as [`Store::set`] does.
     pub set: Set,
-    /// Removes the value, if there is one.
+    /// Removes the value of a key, as [`Store::remove`] does.
     pub remove: Remove,
 }
 

@@ -1,4 +1,4 @@
-//! A function, and a store, that give futures.
+//! A function and a store that give futures, called by tasks.
 
 use super::lived::{ByLife, Lived};
 use super::{AsyncStore, CachedByKey, For};
@@ -17,14 +17,16 @@ use crate::wait::{Glance, Wait};
 use std::convert::Infallible;
 use std::hash::Hash;
 
-/// As [`FunctionOf`](crate::FunctionOf), for tasks: `AsyncFn(&A) -> V`, `AsyncFn(&A) -> Result<V, E>`, or, to be named in
-/// a field, a [`BoxedFunctionOf`].
+/// A function for tasks that a [`CachedByKey`] can be made of: `AsyncFn(&A) -> V`, `AsyncFn(&A) -> Result<V, E>`, or a
+/// [`BoxedFunctionOf`], whose type can be named in a field.
+///
+/// `Kind` tells the three apart. A program never names it.
 #[diagnostic::on_unimplemented(
     message = "tasks cannot have a `CachedByKey` of `{V}` call this for arguments `{A}`",
     label = "not `AsyncFn(&{A}) -> {V}` or `AsyncFn(&{A}) -> Result<{V}, E>`"
 )]
 pub trait AsyncFunctionOf<A: ?Sized, V, Kind> {
-    /// What it can fail with: [`Infallible`], for one that cannot.
+    /// The error of the function: [`Infallible`] if the function cannot fail.
     type Error: Cause;
 
     #[doc(hidden)]
@@ -47,7 +49,7 @@ impl<A: ?Sized, V, E: Cause, F: AsyncFn(&A) -> Result<V, E>> AsyncFunctionOf<A, 
     }
 }
 
-/// An [`AsyncFunctionOf`] that can fail, and whose type can be named, for a field: it gives a boxed future.
+/// An [`AsyncFunctionOf`] that can fail, whose type can be named in a field. It returns a boxed future.
 ///
 /// # Examples
 ///
@@ -87,7 +89,8 @@ impl<A: ?Sized, V, E: Cause, F: AsyncFn(&A) -> Result<V, E>> AsyncFunctionOf<A, 
 /// ```
 pub type BoxedFunctionOf<A, V, E> = Box<dyn for<'a> Fn(&'a A) -> BoxedFuture<'a, Result<V, E>> + Send + Sync>;
 
-// For any `'d`: were it `'static` alone, today's compiler could not tell that the futures are `Send`.
+// For a box of any lifetime. With an impl for `'static` alone, today's compiler could not tell that the futures of
+// accesses are `Send`.
 impl<A: ?Sized, V, E: Cause> AsyncFunctionOf<A, V, kind::Boxed>
     for Box<dyn for<'a> Fn(&'a A) -> BoxedFuture<'a, Result<V, E>> + Send + Sync + '_>
 {
@@ -126,15 +129,15 @@ where
             let Self { function, arguments } = *self;
             let key = &(function.key)(arguments);
             let lock = &*function.lock(key);
-            // (What a future captures takes its place there twice.)
-            let getter = || async { function.store.get(key).await.map(|brought| function.lived(brought)) };
+            // `key` is a reference, since whatever a future captures takes its place in that future twice.
+            let getter = || async { function.store.get(key).await.map(|brought| function.lifetimes.lived(brought)) };
             let mut lookup = Lookup::<_, _, ByLife, _>::new(OfTask::new(lock), wait, getter);
             let creator = async |_: &Creation<'_, Dogpile<C>>| function.function.call_with_async(arguments).await;
             let setter =
                 async |made: &Lived<V>| function.store.set(key, &made.stamped).await.map_err(Either::not_stored);
             let (mut creator, mut setter) = (Once::new(creator), SetByTask::<_, Whole>::new(Some(setter)));
             let made = |made: Result<V, F::Error>| {
-                made.map(|made| function.derived(made)).map_err(|error| Either::Function(W::As::take(error)))
+                made.map(|made| function.lifetimes.derived(made)).map_err(|error| Either::Function(W::As::take(error)))
             };
             let elected = |born| Creation::new(Keeper::Borrowed(lock), born);
             let made = lookup.create(elected, |creation| {
@@ -152,8 +155,8 @@ where
 
 /// # For tasks
 ///
-/// The function and the store give futures, and run as parts of the task that asks. What holds for the [tasks of a
-/// `Dogpile`](crate::Dogpile#for-tasks) holds here.
+/// The function and the store return futures, which run as parts of the task that makes the access. All that is said of
+/// the [tasks of a `Dogpile`](crate::Dogpile#for-tasks) holds here.
 ///
 /// ```
 /// use dogpile::{CachedByKey, Closures, Stamped, cached_by_key};
@@ -182,19 +185,20 @@ where
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(example(Client::default()));
 /// ```
 impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key, F, S, C> {
-    /// As [`try_peek`](Self::try_peek), for a task. Waits for the store alone.
+    /// Returns the result that the store has, as [`try_peek`](Self::try_peek) does, for a task. Waits only for the
+    /// store.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns the error of [`AsyncStore::get`].
     ///
     /// # Panics
     ///
-    /// As `try_peek`.
+    /// A panic of the key or the store goes on to the caller.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it drops the future of the store.
+    /// If this future is dropped, the future of the store is dropped with it.
     pub fn try_peek_async<A: ?Sized>(&self, arguments: &A) -> impl Future<Output = Result<Option<Stamped<V>>, S::Error>>
     where
         Key: Fn(&A) -> K,
@@ -203,19 +207,21 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
         async move { self.store.get(&(self.key)(arguments)).await }
     }
 
-    /// As [`try_invalidate`](Self::try_invalidate), for a task.
+    /// Forgets the result for `arguments`, as [`try_invalidate`](Self::try_invalidate) does, for a task.
     ///
     /// # Errors
     ///
-    /// As `try_invalidate`.
+    /// Returns the error of [`AsyncStore::remove`]. The store may still hold the result then, and a later call may
+    /// return that result: try again.
     ///
     /// # Panics
     ///
-    /// As `try_invalidate`.
+    /// A panic of the key or the store goes on to the caller.
     ///
     /// # Cancel safety
     ///
-    /// Once it was polled, it has invalidated; dropped before it is ready, it may not have removed.
+    /// The first poll supersedes a result that is being made. If this future is dropped before it is ready, the store
+    /// may still hold its result.
     pub fn try_invalidate_async<A: ?Sized>(&self, arguments: &A) -> impl Future<Output = Result<(), S::Error>>
     where
         Key: Fn(&A) -> K,
@@ -223,7 +229,7 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
     {
         async move {
             let key = (self.key)(arguments);
-            // Held until the store has lost it: who comes later, to another lock, finds nothing there.
+            // This call holds the lock until the store has lost the result: see `try_invalidate`.
             let lock = self.lock(&key);
             lock.invalidate_async().await;
             self.store.remove(&key).await

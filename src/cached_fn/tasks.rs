@@ -1,4 +1,4 @@
-//! A function that gives futures, and keeps their result.
+//! A function that returns futures and keeps their result, for tasks.
 
 use super::{CachedFn, CachedOf, kind};
 use crate::access::serve::{Boxed, ServesSpawned};
@@ -20,16 +20,21 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// What a [`CachedFn`] can be made of that tasks call: a [`Creator`](super::Creator) that gives a future, as an `async
-/// fn` does. `Kind` tells the five apart and is never named.
+/// A function that a [`CachedFn`] can be made of, for tasks: a [`Creator`](super::Creator) that returns a future, as an
+/// `async fn` does.
 ///
-/// | a function | which |
-/// |---|---|
-/// | `Fn() -> impl Future<Output = T>` | makes the value |
-/// | `Fn() -> impl Future<Output = Result<T, E>>` | can fail |
-/// | `AsyncFn(&Renewal<'_, T, C>) -> Made<T>` | looks at the old value, answers "unchanged", or how long the new one lives |
-/// | `AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>` | all of that |
-/// | [`BoxedCreator<T, E, C>`](BoxedCreator) | all of that, with a type that can be named |
+/// | function | can fail | is handed its [`Renewal`] | its type can be named |
+/// |---|---|---|---|
+/// | `Fn() -> impl Future<Output = T>` | no | no | no |
+/// | `Fn() -> impl Future<Output = Result<T, E>>` | yes | no | no |
+/// | `AsyncFn(&Renewal<'_, T, C>) -> Made<T>` | no | yes | no |
+/// | `AsyncFn(&Renewal<'_, T, C>) -> Result<Made<T>, E>` | yes | yes | no |
+/// | [`BoxedCreator<T, E, C>`](BoxedCreator) | yes | yes | yes |
+///
+/// With its [`Renewal`] a function can look at the old value, and can answer that the value is unchanged. With a
+/// [`Made`] it can say how long the new value lives.
+///
+/// `Kind` tells the five apart. A program never names it.
 #[diagnostic::on_unimplemented(
     message = "tasks cannot have a `CachedFn` of `{T}` call this",
     label = "its future does not give `{T}`, `Result<{T}, E>`, or `Made<{T}>` for an argument `&Renewal<'_, {T}, C>`, \
@@ -37,7 +42,7 @@ use std::time::Duration;
     note = "one that can fail is asked by `access_async().try_get()`"
 )]
 pub trait AsyncCreator<T, C: Clock, Kind> {
-    /// What it can fail with: [`Infallible`], for those that cannot.
+    /// The error of the function: [`Infallible`] if the function cannot fail.
     type Error: Cause;
 
     #[doc(hidden)]
@@ -85,10 +90,11 @@ where
 }
 
 const_fn! {
-    /// As [`cached`](super::cached()), of a function that gives futures, for tasks: see [`AsyncCreator`].
+    /// Makes a function that returns futures keep its result for `expires_after`, as [`cached`](super::cached()) does,
+    /// for tasks.
     ///
-    /// A function whose results are [spawned](SpawnedCreator), and that is handed its renewal, is none of these: make
-    /// it by [`CachedFn::new`].
+    /// The function is an [`AsyncCreator`]. A [`SpawnedCreator`] that is handed its renewal is not an `AsyncCreator`:
+    /// pass such a function to [`CachedFn::new`].
     ///
     /// # Examples
     ///
@@ -113,9 +119,10 @@ const_fn! {
     }
 }
 
-/// An [`AsyncCreator`] whose type can be named, for a field: it is handed its [`Renewal`], and gives a boxed future.
+/// An [`AsyncCreator`] whose type can be named in a field. It is handed its [`Renewal`], and returns a boxed future.
 ///
-/// A [`Cached`] beside such a field calls it so: `or_try_create_with(async |renewal| (self.creator)(renewal).await)`.
+/// A `BoxedCreator` can also be called by an access of a [`Cached`]:
+/// `or_try_create_with(async |renewal| (self.creator)(renewal).await)`.
 ///
 /// # Examples
 ///
@@ -150,10 +157,11 @@ const_fn! {
 pub type BoxedCreator<T, E, C = MonotonicClock> =
     Box<dyn for<'a, 'b> Fn(&'a Renewal<'b, T, C>) -> BoxedFuture<'a, Result<Made<T>, E>> + Send + Sync>;
 
-/// What a [`BoxedCreator`] gives.
+/// The future that a [`BoxedCreator`] returns.
 pub type BoxedFuture<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
 
-// For any `'d`: were it `'static` alone, today's compiler could not tell that the futures are `Send`.
+// For a box of any lifetime. With an impl for `'static` alone, today's compiler could not tell that the futures of
+// accesses are `Send`.
 impl<T, E: Cause, C: Clock> AsyncCreator<T, C, kind::Boxed>
     for Box<dyn for<'a, 'b> Fn(&'a Renewal<'b, T, C>) -> BoxedFuture<'a, Result<Made<T>, E>> + Send + Sync + '_>
 {
@@ -164,18 +172,25 @@ impl<T, E: Cause, C: Clock> AsyncCreator<T, C, kind::Boxed>
     }
 }
 
-/// What a [`CachedFn`] can be made of whose results are made in tasks that are
-/// [spawned](crate::AsyncAccess::spawned_by). `Kind` tells the four apart and is never named.
+/// A function that a [`CachedFn`] can be made of, and that runs in tasks that are
+/// [spawned](crate::AsyncAccess::spawned_by).
 ///
-/// | a function, whose future is `Send` and `'static` | which |
-/// |---|---|
-/// | `Fn() -> impl Future<Output = T>` | makes the value |
-/// | `Fn() -> impl Future<Output = Result<T, E>>` | can fail |
-/// | `Fn(Shared<Cached<T, C>>) -> impl Future<Output = Made<T>>` | looks at the old value, answers "unchanged", or how long the new one lives |
-/// | `Fn(Shared<Cached<T, C>>) -> impl Future<Output = Result<Made<T>, E>>` | all of that |
+/// The function returns a future that is `Send` and `'static`.
 ///
-/// The creator's future lets go of its [`Shared`] before it is ready: as long as that is held, the creation cannot end,
-/// and is given up.
+/// | function | can fail | is handed its renewal |
+/// |---|---|---|
+/// | `Fn() -> impl Future<Output = T>` | no | no |
+/// | `Fn() -> impl Future<Output = Result<T, E>>` | yes | no |
+/// | `Fn(Shared<Cached<T, C>>) -> impl Future<Output = Made<T>>` | no | yes |
+/// | `Fn(Shared<Cached<T, C>>) -> impl Future<Output = Result<Made<T>, E>>` | yes | yes |
+///
+/// With its renewal, a [`Shared`], a function can look at the old value, and can answer that the value is unchanged.
+/// With a [`Made`] it can say how long the new value lives.
+///
+/// The function's future has to drop its [`Shared`] before the future is ready. A `Shared` that is still held then
+/// keeps the creation from ending, and the creation is given up.
+///
+/// `Kind` tells the four apart. A program never names it.
 ///
 /// # Examples
 ///
@@ -217,10 +232,12 @@ pub trait SpawnedCreator<T: 'static, C: Clock + 'static, Kind>:
     fn made(given: Self::Given) -> Result<Made<T>, Self::Error>;
 }
 
-/// What a [`SpawnedCreator`] can fail with. (It is said apart, and asks for nothing that is `'static`: the futures of
-/// accesses would not be `Send` where there is a lifetime in the type of the error.)
+/// The error of a [`SpawnedCreator`].
+///
+/// This trait is separate, and has no `'static` bound. With one, the future of an access would not be `Send` if the
+/// type of the error had a lifetime in it.
 pub trait SpawnedFails<T, C: Clock, Kind> {
-    /// [`Infallible`], for those that cannot.
+    /// The error of the function: [`Infallible`] if the function cannot fail.
     type Error: Cause;
 }
 
@@ -289,7 +306,7 @@ impl<T, F: AsyncCreator<T, C, Kind>, C: Clock, Kind> AsyncFunction<Kind> for Cac
     }
 }
 
-/// What shares a function, as what owns a hold on its `Cached`.
+/// A share of a function, from which a share of the function's `Cached` is made.
 #[derive(Debug)]
 pub struct OwnCached<K, F>(K, PhantomData<fn() -> F>);
 
@@ -337,7 +354,7 @@ where
         spawner: &'x (impl Spawner + Sync + ?Sized),
         wait: impl Waiting + 'x,
     ) -> Boxed<'x, Result<CachedGuard<T>, CreateError<N>>> {
-        // One hold for the creation, one for its creator.
+        // One share of the function is for the creation, the other for its creator.
         let kept = shared.share();
         let creator = move |renewal| kept.creator.create_spawned(renewal);
         let made = |given| F::made(given).map_err(N::take);

@@ -2,16 +2,17 @@
 //!
 //! | group | what is done |
 //! |---|---|
-//! | `look_up` | a live key among 1,000 or 1,000,000, and it is let go again |
-//! | `make_and_drop` | a key that nobody has: its lock is made, and goes when it is let go |
+//! | `look_up` | a live key among 1,000 or 1,000,000 is looked up, and let go again |
+//! | `make_and_drop` | a new key is looked up: its lock is made, and goes when it is let go |
 //!
 //! The maps (dashmap, papaya) hold an `Arc` of the lock for each key, hand out a clone, and forget a key when they are
-//! told to: what one would write by hand, but for the question who was the last to use it, which they leave open and a
-//! registry answers each time. Keys are numbers, in no order. Each thread runs its own loop over the same object.
+//! told to. This is what a user would write by hand, with one exception: the maps leave open which user of a key is the
+//! last one, and a registry finds that out each time. Keys are numbers, in no order. Each thread runs its own loop over
+//! the same object.
 //!
-//! After the groups come ratios, both sides taken in turn in many short rounds of one run, and then the memory: bytes
-//! for each key that lives, and what is left when ten million keys have come and gone. All have a lock of 64 bytes and
-//! a key of 8.
+//! After the groups come ratios. Both sides are taken in turn in many short rounds of one run. Then comes the memory:
+//! the bytes for each key that lives, and the bytes that are left when ten million keys have come and gone. All have a
+//! lock of 64 bytes and a key of 8.
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
@@ -37,18 +38,18 @@ const COME_AND_GO: u64 = 10_000_000;
 /// Rounds of some 0.2 ms.
 const EFFORT: Effort = Effort { rounds: 1_000, hits: 1_024 };
 
-/// The system's allocator, which knows how much is in use.
+/// The system's allocator, with a count of the bytes in use.
 struct Counting;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
 fn count(more: usize, less: usize) {
-    // Relaxed, both: read when all is quiet.
+    // Relaxed, both: the count is read only when no other thread allocates.
     IN_USE.fetch_add(more, Ordering::Relaxed);
     IN_USE.fetch_sub(less, Ordering::Relaxed);
 }
 
-// SAFETY: all is passed on to `System` as it came.
+// SAFETY: each call is passed on to `System` unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
@@ -76,7 +77,7 @@ thread_local! {
     static LAST: Cell<u64> = const { Cell::new(1) };
 }
 
-/// A number that this thread has not had for long, from a linear congruential generator (Knuth's MMIX).
+/// A number that this thread has not had for a long time, from a linear congruential generator (Knuth's MMIX).
 #[inline(always)]
 fn number() -> u64 {
     let next = LAST.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -95,9 +96,9 @@ trait Locks: Sync {
         Self: 'a;
 
     fn new() -> Self;
-    /// The lock of a key that lives or does not.
+    /// The lock of a key, made if the key does not live.
     fn get(&self, key: u64) -> Self::Seen<'_>;
-    /// Nobody needs that key any more.
+    /// Tells that the key is no longer in use.
     fn let_go(&self, key: u64);
 }
 
@@ -115,7 +116,7 @@ impl Locks for Ours {
         self.0.get(&key)
     }
 
-    /// It sees that by itself.
+    /// A registry finds this out by itself.
     #[inline(always)]
     fn let_go(&self, _: u64) {}
 }
@@ -163,11 +164,12 @@ impl Locks for Papaya {
     }
 }
 
-/// Looks up one of that many keys, all of which live.
+/// Looks up one of this many keys, all of which live.
 struct LookUp<L>(L, u64);
 
 impl<L: Locks> LookUp<L> {
-    /// The maps keep what they are told to; of ours somebody has to hold it.
+    /// Makes the keys live. The maps keep them until they are told otherwise. In a registry each key lives as long as
+    /// its `Held`.
     fn among(locks: &L, count: u64) -> Vec<L::Seen<'_>> {
         (0..count).map(|key| locks.get(key)).collect()
     }
@@ -199,7 +201,7 @@ fn leak<L: Locks>() -> &'static L {
     Box::leak(Box::new(L::new()))
 }
 
-/// Three look-ups among that many, the holders of which stay for good.
+/// Three look-ups among this many keys. The keys are held for good.
 fn among(count: u64) -> (LookUp<&'static Ours>, LookUp<&'static Dash>, LookUp<&'static Papaya>) {
     fn fill<L: Locks + 'static>(count: u64) -> LookUp<&'static L> {
         let locks: &'static L = leak();

@@ -1,2 +1,2 @@
-//! The benches that set `dogpile` beside other crates, in a package of their own so that those never reach the crate's
-//! own dependencies: `cargo bench -p dogpile-peers`.
+//! The benches that compare `dogpile` with other crates: `cargo bench -p dogpile-peers`. They are a package of their
+//! own, so that those crates never come among the dependencies of `dogpile`.

@@ -1,4 +1,4 @@
-//! The plain thread, which has rates from where the tasks have them and knows nothing of tasks.
+//! The plain thread. It gets rates from the same source as the tasks, and knows nothing of tasks.
 
 use crate::Trouble;
 use crate::rates::Source;
@@ -9,19 +9,19 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Between two looks at the rates.
+/// The time between two looks at the rates.
 const REST: Duration = Duration::from_millis(7);
 
-/// What it has seen.
+/// The counts of the thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
     /// Looks at the rates.
     pub looks: u64,
-    /// Of those, how many found rates that a task had asked for.
+    /// Looks that found rates that a task had asked for.
     pub of_tasks: u64,
-    /// How many found older rates than the look before.
+    /// Looks that found older rates than the look before.
     pub backwards: u64,
-    /// How many found none, since the upstream was busy.
+    /// Looks that found no rates, since the upstream was busy.
     pub failed: u64,
 }
 
@@ -32,7 +32,7 @@ pub struct Auditor {
 }
 
 impl Auditor {
-    /// Starts it. Blocks until it asks the upstream for the first rates.
+    /// Starts the thread. Blocks until the thread asks the upstream for the first rates.
     pub fn start(source: &Arc<Source>) -> Result<Self, Trouble> {
         let (source, stop) = (Arc::clone(source), Arc::new(AtomicBool::new(false)));
         let (asks, has_asked) = mpsc::channel();
@@ -40,10 +40,10 @@ impl Auditor {
         let thread = thread::Builder::new().name("auditor".into()).spawn(move || {
             let mut seen = Seen::default();
             let mut newest = 0;
-            // Relaxed: it tells nothing else.
+            // Relaxed: the flag guards no other memory.
             while !stopped.load(Ordering::Relaxed) {
                 let got = source.get_blocking(|| {
-                    // An error means that nobody listens any more, as is so after the first time.
+                    // An error means that the receiver has gone, as it has after the first time.
                     let _told = asks.send(());
                 });
                 seen.looks += 1;
@@ -63,7 +63,7 @@ impl Auditor {
         Ok(Self { thread, stop })
     }
 
-    /// Stops it.
+    /// Stops the thread.
     pub fn stop(self) -> Seen {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))

@@ -17,25 +17,25 @@ use std::time::Instant;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// Longer than any answer.
+/// More bytes than any answer has.
 const LONGEST: usize = 1 << 16;
 
 /// How a request ended, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// With fresh rates.
+    /// The request got fresh rates.
     Fresh,
-    /// With old ones, while somebody else asked for newer ones.
+    /// The request got old rates, while another access asked for newer ones.
     Old,
-    /// It asked for them itself.
+    /// The request asked the upstream itself.
     Created,
-    /// There were none: it waited for somebody else's.
+    /// There were no rates, and the request waited for another access to ask for them.
     Waited,
-    /// There were none, and it did not wait for long.
+    /// There were no rates, and the time of the request was out.
     OutOfTime,
-    /// The upstream has refused.
+    /// The upstream refused.
     Refused,
-    /// It has invalidated.
+    /// The request invalidated the rates.
     Invalidated,
 }
 
@@ -59,13 +59,13 @@ pub async fn run(address: SocketAddr, options: &Options) -> Result<Answers, Trou
     Ok(all)
 }
 
-/// One of them.
+/// Runs one connection.
 async fn connection(address: SocketAddr, sent: &AtomicU32, options: &Options) -> Result<Answers, Trouble> {
-    // One each: so it keeps the connection that it has opened.
+    // Each connection has a client of its own, which keeps the connection that it has opened.
     let client = Client::builder(TokioExecutor::new()).build_http();
     let mut answers = Answers::new();
     loop {
-        // Relaxed: it only counts.
+        // Relaxed: the number only counts.
         let number = sent.fetch_add(1, Ordering::Relaxed) + 1;
         if number > options.requests {
             return Ok(answers);
@@ -88,7 +88,7 @@ async fn send(client: &Client<HttpConnector, Body>, request: Request<Body>) -> R
     let answer = client.request(request).await?;
     let outcome = answer.headers().get(OUTCOME).map(|outcome| outcome.as_bytes().to_owned());
     let status = answer.status();
-    // To its end: so the connection can be used again.
+    // The body is read to its end, so that the connection can be used again.
     to_bytes(Body::new(answer.into_body()), LONGEST).await?;
     match (status, outcome.as_deref()) {
         (StatusCode::OK, Some(b"fresh")) => Ok(End::Fresh),

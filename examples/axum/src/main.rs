@@ -23,21 +23,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 
-/// What ends a run early; from a task, too.
+/// The error that ends a run early. It may come from a task.
 pub type Trouble = Box<dyn Error + Send + Sync>;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Ran {
-    /// What the clients have seen.
+    /// The answers that the clients got.
     pub answers: load::Answers,
-    /// What the server has.
+    /// The counts of the server.
     pub server: server::Counts,
-    /// What the upstream has.
+    /// The counts of the upstream.
     pub upstream: upstream::Seen,
-    /// What the plain thread has.
+    /// The counts of the plain thread.
     pub auditor: auditor::Seen,
-    /// From before the first access until the last one had ended.
+    /// The time from before the first access until the last one had ended.
     pub elapsed: Duration,
 }
 
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether it has shown what it is to show.
+/// Runs the example. Returns whether the run has shown what the example is about.
 fn run(options: &Options) -> Result<bool, Trouble> {
     println!("{}\n", report::heading(options));
     let ran = ran(options)?;
@@ -74,14 +74,14 @@ fn ran(options: &Options) -> Result<Ran, Trouble> {
     let source = Arc::new(Source::new(options));
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let begun = Instant::now();
-    // The first to ask is the thread: when this returns it creates, and the first requests wait for it.
+    // The thread is the first to ask. When `start` returns the thread creates, and the first requests wait for it.
     let auditor = Auditor::start(&source)?;
     let (answers, server) = runtime.block_on(async {
         let server = Server::start(Arc::clone(&source)).await?;
         let answers = load::run(server.address(), options).await?;
         Ok::<_, Trouble>((answers, server.counts()))
     })?;
-    // The clients have gone, the server goes with its runtime.
+    // The clients have gone. The server goes with its runtime.
     drop(runtime);
     let auditor = auditor.stop();
     Ok(Ran { answers, server, upstream: source.upstream().seen(), auditor, elapsed: begun.elapsed() })

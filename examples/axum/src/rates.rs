@@ -1,4 +1,4 @@
-//! Where rates are had from: the one `Cached` of all, or a copy that whoever finds it expired replaces.
+//! The source of the rates: one `Cached` for all, or a copy that is replaced by each access that finds it expired.
 
 use crate::options::{LIFETIME, Options};
 use crate::upstream::{Busy, Rates, Upstream};
@@ -6,7 +6,7 @@ use dogpile::{Cached, CachedGuard, CreateError, Outcome};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-/// Rates that were had, and how.
+/// Rates, and how they were obtained.
 pub struct Had {
     pub rates: Arc<Rates>,
     pub outcome: Outcome,
@@ -19,25 +19,25 @@ pub struct Source {
 }
 
 enum Kept {
-    /// One creates, the others carry on with the old ones.
+    /// One access creates, and the others carry on with the old rates.
     Shared(Cached<Rates>),
-    /// And until when they are good.
+    /// The rates, and the time until which they are good.
     Copy(RwLock<Option<(Arc<Rates>, Instant)>>),
 }
 
 impl Source {
-    /// None yet.
+    /// A source that has no rates yet.
     pub fn new(options: &Options) -> Self {
         let kept = if options.no_lock { Kept::Copy(RwLock::default()) } else { Kept::Shared(Cached::new(LIFETIME)) };
         Self { upstream: Upstream::default(), kept }
     }
 
-    /// What it has them from.
+    /// The upstream of the rates.
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
     }
 
-    /// The rates, for a task. It may be dropped wherever it is: whoever comes next, or waits, is elected.
+    /// Gets the rates, for a task. The future may be dropped at any time: the next access or a waiter is elected then.
     pub async fn get(&self) -> Result<Had, CreateError<Busy>> {
         match &self.kept {
             Kept::Shared(cached) => cached.get_or_try_create_async(|| self.upstream.ask()).await.map(Had::of),
@@ -48,7 +48,8 @@ impl Source {
         }
     }
 
-    /// The rates, for a thread. Blocks while there are none to go on with, or it falls to this thread to ask for them.
+    /// Gets the rates, for a thread. Blocks while this thread asks the upstream, or while there are no rates to go on
+    /// with.
     pub fn get_blocking(&self, asks: impl FnOnce()) -> Result<Had, CreateError<Busy>> {
         let ask = || {
             asks();
@@ -63,7 +64,7 @@ impl Source {
         }
     }
 
-    /// Those that are there, fresh or old. Never blocks.
+    /// The present rates, fresh or old. Never blocks.
     pub fn peek(&self) -> Option<Had> {
         match &self.kept {
             Kept::Shared(cached) => cached.peek().map(Had::of),
@@ -71,7 +72,7 @@ impl Source {
         }
     }
 
-    /// Forgets the rates: who asks from now on gets newer ones. Blocks only for moments, so a task may call it.
+    /// Forgets the rates. Every later access gets newer ones. Blocks only for moments, so a task may call it.
     pub fn invalidate(&self) {
         match &self.kept {
             Kept::Shared(cached) => cached.invalidate(),

@@ -1,11 +1,11 @@
-//! What is printed.
+//! The printed report.
 
 use crate::Ran;
 use crate::load::End;
 use crate::options::{IMPATIENT, LATENCY, LIFETIME, Options, PATIENCE};
 use hdrhistogram::Histogram;
 
-/// What the run is going to do.
+/// Describes the run that is about to begin.
 pub fn heading(options: &Options) -> String {
     let lock = if options.no_lock { "WITHOUT the lock" } else { "which tasks and a thread share" };
     format!(
@@ -19,7 +19,7 @@ pub fn heading(options: &Options) -> String {
     )
 }
 
-/// How those requests ended.
+/// The name of a kind of end, as the table has it.
 fn name(end: End) -> &'static str {
     match end {
         End::Fresh => "fresh rates",
@@ -32,7 +32,7 @@ fn name(end: End) -> &'static str {
     }
 }
 
-/// What was seen.
+/// Describes the run that has ended.
 pub fn table(ran: &Ran) -> String {
     let mut lines = vec![line("requests", &["count", "p50", "p90", "p99", "p99.9", "max"].map(str::to_owned))];
     let mut all = Histogram::<u64>::new(3).expect("up to five digits are allowed");

@@ -1,4 +1,4 @@
-//! The server: what one would write, and counts.
+//! The server, as one would write it for a service, with counters.
 
 use crate::Trouble;
 use crate::options::PATIENCE;
@@ -16,29 +16,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-/// Where the rates are.
+/// The path of the rates.
 pub const RATES: &str = "/rates";
-/// Where they are for those who do not wait long.
+/// The path of the rates for clients that do not wait long.
 pub const SOON: &str = "/rates/soon";
-/// How they were had.
+/// The header that says how the rates were obtained.
 pub const OUTCOME: &str = "x-outcome";
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
     address: SocketAddr,
     shop: Arc<Shop>,
 }
 
-/// What it has counted.
+/// The counts of the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Counts {
-    /// Requests that were out of time, and of which the future was dropped.
+    /// Requests whose time was out, and whose future was dropped.
     pub dropped: u64,
     /// Invalidations.
     pub invalidations: u64,
 }
 
-/// What the handlers share.
+/// The state that the handlers share.
 struct Shop {
     source: Arc<Source>,
     dropped: AtomicU64,
@@ -46,7 +46,7 @@ struct Shop {
 }
 
 impl Server {
-    /// Starts it, on a port of the loopback.
+    /// Starts the server, on a port of the loopback.
     pub async fn start(source: Arc<Source>) -> Result<Self, Trouble> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -59,14 +59,14 @@ impl Server {
         Ok(Self { address, shop })
     }
 
-    /// Where it is.
+    /// The address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it has counted so far.
+    /// The counts so far.
     pub fn counts(&self) -> Counts {
-        // Relaxed: the answers have come from there.
+        // Relaxed: the clients have their answers by now, and each count was made before its answer was sent.
         Counts {
             dropped: self.shop.dropped.load(Ordering::Relaxed),
             invalidations: self.shop.invalidations.load(Ordering::Relaxed),
@@ -74,15 +74,15 @@ impl Server {
     }
 }
 
-/// `GET /rates`: fresh ones, or old ones while somebody asks for newer ones.
+/// `GET /rates`: fresh rates, or old rates while another access asks the upstream for newer ones.
 async fn rates(State(shop): State<Arc<Shop>>) -> Response {
     answer(shop.source.get().await)
 }
 
-/// `GET /rates/soon`: the same, or the old ones, or none, when the time is up.
+/// `GET /rates/soon`: as `GET /rates`. When the time is up, old rates, or none.
 async fn rates_soon(State(shop): State<Arc<Shop>>) -> Response {
-    // Out of time, the future is dropped wherever it is. If it was this request that asked the upstream, then somebody
-    // else does.
+    // When the time is out, the future is dropped, whatever it is doing. If this request was asking the upstream,
+    // another access is elected and asks.
     match timeout(PATIENCE, shop.source.get()).await {
         Ok(got) => answer(got),
         Err(_elapsed) => {
@@ -95,7 +95,7 @@ async fn rates_soon(State(shop): State<Arc<Shop>>) -> Response {
     }
 }
 
-/// `POST /rates`: the rates are no good any more.
+/// `POST /rates`: invalidates the rates.
 async fn invalidate(State(shop): State<Arc<Shop>>) -> StatusCode {
     shop.invalidations.fetch_add(1, Ordering::Relaxed);
     shop.source.invalidate();
@@ -112,7 +112,7 @@ fn answer(got: Result<Had, CreateError<Busy>>) -> Response {
     }
 }
 
-/// As the header has it.
+/// The outcome as the header has it.
 fn name(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Fresh => "fresh",

@@ -1,4 +1,4 @@
-//! The upstream: slow, able to do a few things at a time, and it counts who calls.
+//! The upstream. It is slow, can handle a few calls at a time, and counts its callers.
 
 use crate::options::{CAPACITY, LATENCY};
 use std::error::Error;
@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Who called.
+/// The kind of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// A task.
@@ -15,14 +15,14 @@ pub enum Caller {
     Thread,
 }
 
-/// What it answers.
+/// An answer of the upstream.
 #[derive(Debug)]
 pub struct Rates {
-    /// Its number: answers are counted from 1 on.
+    /// The number of the answer. Answers are counted from 1 on.
     pub edition: u64,
-    /// Whom it was given to.
+    /// The caller that got the answer.
     pub caller: Caller,
-    /// What it says.
+    /// The rate of the euro.
     pub euro: f64,
 }
 
@@ -30,20 +30,20 @@ pub struct Rates {
 #[derive(Debug, Default)]
 pub struct Upstream(Mutex<Seen>);
 
-/// What it has seen.
+/// The counts of the upstream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
     /// Calls of tasks.
     pub of_tasks: u64,
     /// Calls of the thread.
     pub of_the_thread: u64,
-    /// Of all those, the ones that it has answered.
+    /// Calls that were answered.
     pub answered: u64,
-    /// The ones that it has refused, as it had too many in hand.
+    /// Calls that were refused, since too many were in hand.
     pub refused: u64,
-    /// The ones that were given up half-way.
+    /// Calls that were given up half-way.
     pub given_up: u64,
-    /// The most that it had in hand at a time.
+    /// The most calls that were in hand at a time.
     pub most_at_once: u64,
     in_hand: u64,
 }
@@ -55,7 +55,7 @@ impl Seen {
     }
 }
 
-/// A call that it has in hand.
+/// A call in hand.
 struct Call<'a> {
     upstream: &'a Upstream,
     caller: Caller,
@@ -63,21 +63,21 @@ struct Call<'a> {
 }
 
 impl Upstream {
-    /// Asks for the rates, as a task does. Dropped half-way, the call is given up.
+    /// Asks for the rates, as a task does. If the future is dropped half-way, the call is given up.
     pub async fn ask(&self) -> Result<Rates, Busy> {
         let call = self.begin(Caller::Task)?;
         tokio::time::sleep(LATENCY).await;
         Ok(call.answer())
     }
 
-    /// Asks for the rates, as a thread does. Blocks until they are there.
+    /// Asks for the rates, as a thread does. Blocks until the upstream has answered.
     pub fn ask_blocking(&self) -> Result<Rates, Busy> {
         let call = self.begin(Caller::Thread)?;
         thread::sleep(LATENCY);
         Ok(call.answer())
     }
 
-    /// What it has seen so far.
+    /// The counts so far.
     pub fn seen(&self) -> Seen {
         *self.count()
     }
@@ -107,7 +107,7 @@ impl Call<'_> {
         let mut seen = self.upstream.count();
         seen.answered += 1;
         self.is_answered = true;
-        #[allow(clippy::cast_precision_loss)] // there are not as many
+        #[allow(clippy::cast_precision_loss)] // there are far fewer answers than 2^53
         let euro = 1.0 + (seen.answered as f64).sin() / 10.0;
         Rates { edition: seen.answered, caller: self.caller, euro }
     }
@@ -121,7 +121,7 @@ impl Drop for Call<'_> {
     }
 }
 
-/// It has too many calls in hand.
+/// The upstream has too many calls in hand.
 #[derive(Debug)]
 pub struct Busy;
 

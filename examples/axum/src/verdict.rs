@@ -1,4 +1,4 @@
-//! What must be true after a run.
+//! The rules that a run must have kept.
 
 use crate::Ran;
 use crate::load::End;
@@ -6,16 +6,17 @@ use crate::options::{LIFETIME, Options};
 use example_common::Verdict;
 use hdrhistogram::Histogram;
 
-/// How often the rates can have expired: none of their lives ends early (L11).
+/// How often the rates can have expired at the most: none of their lives ends early (L11).
 fn expiries(ran: &Ran) -> u64 {
     u64::try_from(ran.elapsed.as_nanos() / LIFETIME.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// How many answers of the upstream one lock needs at the most.
 ///
-/// 1. What is published follows upon no rates at all, upon an expiry, or upon an invalidation; and each of those makes
-///    room for one.
-/// 2. What is superseded was being made while somebody invalidated; and no two are made at a time (L1).
+/// 1. An answer that was published has one of three causes: there were no rates yet, the rates had expired, or they had
+///    been invalidated. Each of these makes room for one answer.
+/// 2. An answer that was superseded was on its way during an invalidation. No two answers are on their way at a time
+///    (L1).
 fn allowed(ran: &Ran) -> u64 {
     1 + expiries(ran) + 2 * ran.server.invalidations
 }
@@ -44,7 +45,7 @@ pub fn judge(ran: &Ran, options: &Options) -> Verdict {
                 server.invalidations
             ),
         ),
-        // A future that was dropped frees the lock: or nobody would have called after it.
+        // A future that was dropped frees the lock. Otherwise no access would have called the upstream after it.
         (
             upstream.given_up <= server.dropped,
             format!("L5: {} calls given up by {} futures that were dropped", upstream.given_up, server.dropped),

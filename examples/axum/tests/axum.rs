@@ -12,14 +12,14 @@ fn run(arguments: &[&str]) -> Ran {
 const SMALL: [&str; 3] = ["--requests=3000", "--connections=32", "--invalidate-every=150"];
 
 impl Ran {
-    /// The numbers in the line that begins so.
+    /// The numbers in the line that begins with this name.
     fn numbers(&self, begins: &str) -> Vec<u64> {
         let line = self.output.lines().find_map(|line| line.strip_prefix(begins));
         let line = line.unwrap_or_else(|| panic!("no \"{begins}\" in: {self}"));
         line.split([' ', ';', ',']).filter_map(|word| word.parse().ok()).collect()
     }
 
-    /// How many requests ended so.
+    /// How many requests ended in this way.
     fn ended(&self, so: &str) -> u64 {
         if self.output.lines().any(|line| line.starts_with(so)) { self.numbers(so)[0] } else { 0 }
     }
@@ -40,7 +40,7 @@ fn one_call_at_a_time_serves_tasks_and_the_thread() {
     };
     assert_eq!(at_once, 1, "L1: {ran}");
     assert_eq!((requests, by_tasks + by_the_thread), (3_000, calls), "{ran}");
-    // The first is the thread's. And one cannot win each race with 32, twenty times.
+    // The first call is the thread's. And the thread cannot win all of twenty races with 32 connections.
     assert!(by_the_thread >= 1 && by_tasks >= 1, "{ran}");
     let [answered, refused, given_up] = ran.numbers("of those: ")[..] else { panic!("{ran}") };
     assert_eq!((answered + given_up, refused), (calls, 0), "{ran}");
@@ -48,7 +48,7 @@ fn one_call_at_a_time_serves_tasks_and_the_thread() {
     assert!(given_up <= dropped && invalidations == 20, "L5: {ran}");
     let [_, of_tasks, in_vain] = ran.numbers("looks of the thread: ")[..] else { panic!("{ran}") };
     assert!(of_tasks >= 1 && in_vain == 0, "{ran}");
-    // After twenty invalidations: whoever came then had nothing to go on with.
+    // There were twenty invalidations. A request that came just after one had no rates to go on with.
     assert!(ran.ended("waited") + ran.ended("out of time") >= 1, "{ran}");
     assert!(ran.output.ends_with("\nAll laws were kept.\n") && !ran.output.contains("VIOLATED"), "{ran}");
 }

@@ -1,4 +1,5 @@
-//! What several of the examples need: an option, texts and a verdict. (What their tests have in common: `../tests.rs`.)
+//! The parts that several examples share: an option, texts and a verdict. The tests of the examples share
+//! `../tests.rs`.
 
 mod options;
 mod text;

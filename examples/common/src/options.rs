@@ -1,12 +1,12 @@
-//! What command lines have in common.
+//! The part that command lines share.
 
 use std::time::Duration;
 
-/// The value of an option that is a number of seconds, fractions allowed, from `least` to `most`.
+/// Parses the value of an option that is a number of seconds, fractions allowed, from `least` to `most`.
 ///
 /// # Errors
 ///
-/// What is wrong with it, in words.
+/// Returns a message that says why the value is wrong.
 pub fn seconds(text: &str, least: f64, most: f64) -> Result<Duration, String> {
     text.parse()
         .ok()

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// An error and what caused it.
+/// An error, with the errors that caused it.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -14,7 +14,7 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// With a comma before every three digits.
+/// A number with a comma before every three digits.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

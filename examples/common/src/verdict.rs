@@ -1,13 +1,14 @@
-//! What is said after a run.
+//! The verdict on a run.
 
 use std::fmt;
 
-/// The verdict, line by line: whether it is as it must be, and what. As text it ends with a line that sums it up.
+/// The verdict, line by line. Each line is a text, and whether what it says is as it must be. Printed, the verdict ends
+/// with a line that sums it up.
 #[derive(Clone, Debug)]
 pub struct Verdict(pub Vec<(bool, String)>);
 
 impl Verdict {
-    /// Whether all is as it must be.
+    /// Whether all lines are as they must be.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.0.iter().all(|(kept, _)| *kept)

@@ -1,4 +1,4 @@
-//! An upstream that answers, fails, hangs and answers again, and readers who do not notice: what a `Policy` is for.
+//! An upstream answers, fails, hangs and answers again, and with a `Policy` its readers do not notice.
 //!
 //! `cargo run --release -p example-flaky-upstream`, and `-- --help` for the options. With `--no-policy` it shows what
 //! the upstream sees without one.
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether it has shown what it is to show.
+/// Runs the example. Returns whether the run has shown what the example is about.
 fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
     println!("{}\n", options.heading());
     let source = Source::new(options)?;

@@ -1,4 +1,4 @@
-//! The command line, and the schedule and the policy that it says.
+//! The command line, and the schedule and the policy that follow from it.
 
 use crate::upstream::Mood;
 use clap::{Parser, value_parser};
@@ -9,13 +9,13 @@ use std::time::Duration;
 /// Readers of one quote, which comes from an upstream on the loopback that answers, then fails, then hangs, then
 /// answers again.
 ///
-/// The quote expires after 200 ms. With the policy, readers see the old one while the upstream is down: after a failure
-/// nobody asks again for a while, whoever was elected and failed is served the old quote as well, and what takes longer
-/// than 300 ms is declared dead, for another to try. At the end it is checked that nobody saw an error, and that the
-/// upstream was called no more often than this allows.
+/// The quote expires after 200 ms. With the policy, readers get the old quote while the upstream is down. After a
+/// failure no reader asks again for a while. A reader that was elected and has failed gets the old quote as well. A
+/// call that takes longer than 300 ms is declared dead, and another reader tries. At the end the example checks that no
+/// reader saw an error, and that the upstream was called no more often than this allows.
 ///
-/// Exit code: 0 if so, 1 if not or if the run failed, 2 for a wrong option. With `--no-policy` 0 if readers saw errors
-/// and the upstream was called more often than the policy would have allowed.
+/// Exit code: 0 if the check succeeds, 1 if not or if the run failed, 2 for a wrong option. With `--no-policy`: 0 if
+/// readers saw errors and the upstream was called more often than the policy would have allowed.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "flaky_upstream")]
 pub struct Options {
@@ -27,15 +27,15 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = |text: &str| seconds(text, 0.5, 600.0))]
     pub answers: Duration,
 
-    /// How long it fails in between.
+    /// How long the upstream fails in between, in seconds; fractions are allowed.
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = |text: &str| seconds(text, 0.5, 600.0))]
     pub fails: Duration,
 
-    /// How long it hangs after that.
+    /// How long the upstream hangs after that, in seconds; fractions are allowed.
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = |text: &str| seconds(text, 0.5, 600.0))]
     pub hangs: Duration,
 
-    /// Shows what the policy prevents: the same lock with none.
+    /// Shows what the policy prevents: the same lock without a policy.
     #[arg(long)]
     pub no_policy: bool,
 }
@@ -46,22 +46,22 @@ pub const LIFETIME: Duration = Duration::from_millis(200);
 pub const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(800)];
 /// The part by which a pause may be shorter.
 pub const JITTER: f64 = 0.5;
-/// How long a call may take before another is made.
+/// How long a creation may take before it is declared dead.
 pub const PATIENCE: Duration = Duration::from_millis(300);
 
 impl Options {
-    /// The command line. Ends the process if it makes no sense.
+    /// Parses the command line. Ends the process if the options make no sense.
     pub fn of_command_line() -> Self {
         Self::parse()
     }
 
-    /// What the upstream is like, and for how long.
+    /// The moods of the upstream, and how long each of them lasts.
     pub fn schedule(&self) -> [(Mood, Duration); 4] {
         let Self { answers, fails, hangs, .. } = *self;
         [(Mood::Answers, answers), (Mood::Fails, fails), (Mood::Hangs, hangs), (Mood::Answers, answers)]
     }
 
-    /// What the lock is to do about that.
+    /// The policy of the lock.
     pub fn policy(&self) -> Result<Policy, PolicyError> {
         let policy = Policy::builder().name("quote");
         if self.no_policy {
@@ -74,7 +74,7 @@ impl Options {
             .build()
     }
 
-    /// What the run is going to do.
+    /// Describes the run that is about to begin.
     pub fn heading(&self) -> String {
         let Self { threads, answers, fails, hangs, no_policy } = self;
         let policy = if *no_policy { "WITHOUT a policy" } else { "with a policy" };

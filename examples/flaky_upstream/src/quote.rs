@@ -1,4 +1,4 @@
-//! The quote: how it is kept, and how the upstream is asked for it.
+//! The quote: the lock that keeps it, and the request for it to the upstream.
 
 use crate::options::{LIFETIME, Options};
 use dogpile::{Cached, CachedGuard, CreateError, Made, PolicyError, Renewal};
@@ -8,10 +8,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often one who waits for an answer asks whether that is still wanted.
+/// The interval at which a creator that waits for an answer asks whether its value is still wanted.
 const ASKS_AGAIN: Duration = Duration::from_millis(20);
 
-/// What the upstream has said, with the time at which it was asked, since the start.
+/// An answer of the upstream, with the time at which the upstream was asked, since the start.
 #[derive(Clone, Copy, Debug)]
 pub struct Quote {
     pub asked_at: Duration,
@@ -22,9 +22,9 @@ pub struct Quote {
 pub enum NoQuote {
     /// The connection broke.
     Io(io::Error),
-    /// The upstream has said why.
+    /// The upstream has refused, and this is its reason.
     Refused(String),
-    /// It took too long, and somebody else has asked since.
+    /// The answer took too long, and another thread has asked since.
     Overtaken,
 }
 
@@ -44,7 +44,7 @@ impl From<io::Error> for NoQuote {
     }
 }
 
-/// Where readers get it.
+/// The lock through which readers get the quote.
 pub struct Source(Cached<Quote>);
 
 impl Source {
@@ -52,7 +52,7 @@ impl Source {
         Ok(Self(Cached::new(LIFETIME).with_shared_policy(Arc::new(options.policy()?))))
     }
 
-    /// The quote; asks the upstream at `address` if it is this reader's turn, at the time that `now` says.
+    /// Gets the quote. Asks the upstream at `address` if this reader is elected, at the time that `now` tells.
     pub fn read(
         &self,
         address: SocketAddr,

@@ -1,4 +1,4 @@
-//! The readers, and what they see.
+//! The readers, and their counts.
 
 use crate::options::Options;
 use crate::quote::Source;
@@ -9,30 +9,30 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-/// How finely time is told.
+/// The length of a step of time.
 pub const STEP: Duration = Duration::from_millis(250);
 
-/// Between two reads of one reader.
+/// The time between two reads of one reader.
 const REST: Duration = Duration::from_millis(1);
 
-/// What was seen in one step.
+/// The counts of one step of time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Step {
     /// Reads of a fresh quote, or of one that was just made.
     pub fresh: u64,
-    /// Reads of an old one.
+    /// Reads of an old quote.
     pub stale: u64,
     /// Reads that ended with an error.
     pub errors: u64,
-    /// How old a quote was at the most.
+    /// The greatest age of a quote that was read.
     pub oldest: Duration,
 }
 
-/// What was seen in all.
+/// The counts of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Ran {
     pub steps: Vec<Step>,
-    /// The old quote, to the one who was elected and has failed.
+    /// Old quotes that went to a reader which was elected and has failed.
     pub stale_on_error: u64,
     /// The first error, if there was any.
     pub first_error: Option<String>,
@@ -52,10 +52,10 @@ impl Ran {
     }
 }
 
-/// Reads until the schedule is over.
+/// Runs the readers until the schedule is over.
 pub fn run(source: &Source, upstream: &Upstream, options: &Options) -> Result<Ran, Box<dyn Error>> {
     let ran = Mutex::new(Ran::default());
-    // The first quote, before there is anything to go on with.
+    // The first quote is read here, before there is any old quote to go on with.
     source.read(upstream.address(), || upstream.now()).map_err(|error| error.to_string())?;
     thread::scope(|scope| {
         for _ in 0..options.threads {

@@ -1,9 +1,9 @@
-//! The timeline that is printed: what the upstream was like, who called it, what readers saw.
+//! The printed timeline: the mood of the upstream, its calls, and the reads.
 
 use crate::readers::{Ran, STEP};
 use crate::upstream::{Call, Mood, Upstream};
 
-/// So many calls are drawn one by one; the others are counted.
+/// The number of calls that are drawn one by one. Further calls are only counted.
 const DRAWN: usize = 12;
 
 fn draw(calls: &[Call]) -> String {

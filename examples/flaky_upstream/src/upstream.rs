@@ -1,4 +1,4 @@
-//! The upstream: a server on the loopback, in a mood that changes on schedule, that counts who calls it.
+//! The upstream: a server on the loopback, whose mood changes on schedule, and which counts its calls.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -6,21 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What it does with those who call.
+/// How the upstream treats its callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
-    /// Gives a quote.
+    /// The upstream gives a quote.
     Answers,
-    /// Says at once that it cannot.
+    /// The upstream says at once that it cannot give one.
     Fails,
-    /// Says nothing, until its mood changes.
+    /// The upstream says nothing until its mood changes.
     Hangs,
 }
 
-/// One that it was asked for.
+/// A call that the upstream has received.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// Since the start.
+    /// The time since the start.
     pub at: Duration,
     pub mood: Mood,
 }
@@ -44,7 +44,7 @@ impl Upstream {
         thread::Builder::new().spawn(move || {
             for caller in listener.incoming().flatten() {
                 let server = Arc::clone(&server);
-                // Whoever has given up is not told.
+                // An error means that the caller has given up.
                 thread::spawn(move || server.take(caller).ok());
             }
         })?;
@@ -55,17 +55,17 @@ impl Upstream {
         self.address
     }
 
-    /// How long it has run.
+    /// The time since the start.
     pub fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// How long the schedule is.
+    /// The length of the schedule.
     pub fn end(&self) -> Duration {
         self.schedule.iter().map(|(_, lasts)| *lasts).sum()
     }
 
-    /// What it is like at that time, and until when. After its schedule it answers.
+    /// The mood at this time, and the end of that mood. After the schedule the upstream answers.
     pub fn mood(&self, at: Duration) -> (Mood, Duration) {
         let mut until = Duration::ZERO;
         for (mood, lasts) in self.schedule {
@@ -77,7 +77,7 @@ impl Upstream {
         (Mood::Answers, Duration::MAX)
     }
 
-    /// Who has called so far, in order.
+    /// The calls so far, in order.
     pub fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! What must be true after a run.
+//! The rules that a run must have kept.
 
 use crate::options::{JITTER, LIFETIME, Options, PATIENCE, PAUSES};
 use crate::readers::Ran;
@@ -9,16 +9,17 @@ use std::time::Duration;
 /// The verdict, line by line.
 pub struct Verdict(Vec<(bool, String)>);
 
-/// How many calls of which kind the policy allows, all in all.
+/// How many calls the policy allows in a phase of this mood and length.
 ///
-/// Creations come one after the other, and between the elections of two of them lies at least
+/// Creations come one after the other. Between the elections of two of them lies at least
 ///
-/// 1. the lifetime of the quote, if the first one was answered;
-/// 2. the pause, if it failed: the n-th in a row is at least `first * 2^(n-1)`, or the longest, less what jitter takes;
-/// 3. the time that a creation has, if it hung.
+/// 1. the lifetime of the quote, if the first creation was answered;
+/// 2. the pause, if it failed: the n-th pause in a row is at least `first * 2^(n-1)`, or the longest pause, less the
+///    jitter;
+/// 3. the creation time-out, if it hung.
 ///
-/// So in a phase of that length there are no more than fit in, and one more at each end: one that was elected before
-/// it, and one that is cut short. (The upstream sees a call a little later than its election.)
+/// So in a phase there are no more calls than fit into its length, and one more at each end: one was elected before the
+/// phase, and one is cut short. (The upstream sees a call a little later than its election.)
 fn allowed(mood: Mood, lasts: Duration) -> u64 {
     let mut left = lasts;
     let mut calls = 2;
@@ -63,7 +64,7 @@ impl Verdict {
         }
         for (mood, what) in [(Mood::Answers, "answered"), (Mood::Fails, "failed"), (Mood::Hangs, "hung")] {
             let (calls, allowed) = (count(mood), allowed_in_all(mood));
-            // Without the policy it is the failures that nobody holds back.
+            // Without the policy, nothing holds back the calls that fail.
             let as_it_should = match mood {
                 Mood::Fails if options.no_policy => calls > allowed,
                 _ => calls <= allowed,

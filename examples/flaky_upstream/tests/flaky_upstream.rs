@@ -12,14 +12,14 @@ fn run(arguments: &[&str]) -> Ran {
 const SHORT: [&str; 4] = ["--threads=8", "--answers=0.5", "--fails=1", "--hangs=1.5"];
 
 impl Ran {
-    /// The numbers in the line of the verdict that says so.
+    /// The numbers in the line of the verdict that contains this text.
     fn numbers(&self, says: &str) -> Vec<u64> {
         let line = self.output.lines().find(|line| line.contains(says));
         let line = line.unwrap_or_else(|| panic!("no \"{says}\" in: {self}"));
         line.split([' ', ';', ',']).filter_map(|word| word.parse().ok()).collect()
     }
 
-    /// The rows of the timeline, each in words.
+    /// The rows of the timeline, split into words.
     fn timeline(&self) -> Vec<Vec<&str>> {
         let rows = self.output.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         rows.filter(|words| words.len() > 5 && words[0].contains('.') && words[0].parse::<f64>().is_ok()).collect()
@@ -37,7 +37,7 @@ fn readers_do_not_notice_and_the_upstream_is_spared() {
         let [calls, allowed] = ran.numbers(&format!("calls {kind}"))[..] else { panic!("{ran}") };
         assert!((least..=allowed).contains(&calls), "{kind}: {ran}");
     }
-    // While it was down there were reads all the time, of old quotes.
+    // While the upstream was down, there were reads of old quotes all the time.
     let timeline = ran.timeline();
     let mut moods: Vec<_> = timeline.iter().map(|row| row[1]).collect();
     moods.dedup();

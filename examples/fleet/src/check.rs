@@ -1,13 +1,13 @@
-//! The simulation beside the real locks: the same requests, and do the same of them query the database?
+//! Compares the simulation with the real locks: given the same requests, do the same requests query the database?
 //!
-//! Each process of a small fleet is given locks of its own, on a clock of its own that is moved by hand; the shared
-//! cache is a map, and the database a list of who has asked it. A recorded simulation is run through them, one event
-//! after the other. Where a lock hands its creation over, in the background or as a turn, it is kept until its time has
-//! come. No thread has a say in the order of things, so there is no tolerance either: the same process must ask for the
-//! same key at the same nanosecond.
+//! Each process of a small fleet is given locks of its own, on a clock of its own that is moved by hand. The shared
+//! cache is a map, and the database is a list of the processes that have asked it. A recorded simulation is run through
+//! them, one event after the other. When a lock hands over a creation, to a runner or as a turn, the creation is kept
+//! until its time has come. No thread can change the order of events, so the check needs no tolerance: the same process
+//! must ask for the same key at the same nanosecond.
 //!
-//! Whether to renew early is a matter of chance. The locks draw from the generator of their thread, so that is given
-//! the request's own seed before each access.
+//! Whether a request renews early is a matter of chance. The locks draw from the generator of their thread, so that
+//! generator is given the request's own seed before each access.
 
 use crate::seen::{Query, Request};
 use crate::simulation::{Fleet, MS, SECOND};
@@ -20,20 +20,20 @@ use std::time::{Duration, SystemTime};
 
 type Lock = Dogpile<Arc<ManualClock>>;
 
-/// Fleets that fit on one machine.
+/// The sizes of the fleets, which fit on one machine.
 const SIZES: [u32; 4] = [1, 4, 16, 64];
-/// How far clocks are off: not, as they are by NTP, and by more than is tolerated.
+/// How far clocks are off: not at all, as far as with NTP, and further than is tolerated.
 const SKEWS: [u64; 3] = [0, 50 * MS, 1500 * MS];
-/// What a lock is part of. Without protection there is none.
+/// The strategies that have a lock.
 const LOCKED: [Strategy; 5] =
     [Strategy::OwnValues, Strategy::Stamped, Strategy::Early, Strategy::EarlyMeasured, Strategy::OneLock];
 
-/// What is run, as below.
+/// The heading of the check, which says what is run below.
 pub const HEADING: &str = "\
 The real locks, given the same requests: 3 keys, 15 requests/s to each process, 200 ms to create, 2 s to live, for 22 s.
 Clocks off by so much; by each number of processes, how many queries: the same ones in both, to the nanosecond";
 
-/// Runs all of it, and says how each went. The error says where the two part.
+/// Runs all comparisons, and reports each to `say`. The error says where simulation and locks part.
 pub fn check(seed: u64, mut say: impl FnMut(String)) -> Result<(), String> {
     for strategy in LOCKED {
         for skew in SKEWS.into_iter().filter(|skew| *skew == 0 || strategy.is_stamped()) {
@@ -62,7 +62,7 @@ pub fn check(seed: u64, mut say: impl FnMut(String)) -> Result<(), String> {
     Ok(())
 }
 
-/// How many queries both made, if they made the same.
+/// The number of queries of both, if both made the same queries.
 fn check_one(fleet: &Fleet, strategy: Strategy) -> Result<usize, String> {
     let record = fleet.record(strategy);
     let real = Replay::new(fleet, strategy, &record.offsets).run(&record.born, &record.requests)?;
@@ -76,10 +76,10 @@ fn check_one(fleet: &Fleet, strategy: Strategy) -> Result<usize, String> {
     Ok(real.len())
 }
 
-/// The shared cache: what is there for a key, and when it was created.
+/// The shared cache: the value of each key, with the time of its creation.
 type Store = Arc<Mutex<HashMap<u32, Stamped<()>>>>;
 
-/// A machine's clock, and where the simulation was when it was last moved.
+/// The clock of a machine, and the time of the simulation to which it was last moved.
 struct Machine {
     clock: Arc<ManualClock>,
     moved: u64,
@@ -103,14 +103,15 @@ struct Replay<'a> {
     strategy: Strategy,
     store: Store,
     machines: Vec<Machine>,
-    /// For each machine, one for each key.
+    /// One lock for each machine and key.
     locks: Vec<Arc<Lock>>,
-    /// By the time at which they end; at the same moment by key and machine, as in the simulation.
+    /// The creations under way, by the time at which they end. At the same moment they end by key and machine, as in
+    /// the simulation.
     creating: BTreeMap<(u64, u32, u32), Creating>,
     queries: Vec<Query>,
 }
 
-/// The time of day, of a clock that is right.
+/// The time of day on a clock that is right.
 fn time_of_day(now: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_nanos((now + 1_000_000_000 * SECOND as i64) as u64)
 }
@@ -120,7 +121,7 @@ impl<'a> Replay<'a> {
         let early = Policy::builder().max_skew(Duration::from_nanos(fleet.max_skew));
         let early = if strategy.early().is_some() { early.refresh_early(fleet.beta) } else { early };
         let policy = Arc::new(early.build().expect("these go together"));
-        // With one lock for all there is one clock: that of the cache.
+        // With one lock for all there is one clock, which is the clock of the cache.
         let offsets = if strategy == Strategy::OneLock { &[0] } else { offsets };
         let mut machines = Vec::new();
         let mut locks = Vec::new();
@@ -130,7 +131,7 @@ impl<'a> Replay<'a> {
                 let lock = Lock::with_clock(Duration::from_nanos(fleet.expiry), Arc::clone(&clock));
                 let lock = Arc::new(lock.with_shared_policy(Arc::clone(&policy)));
                 if strategy.early() == Some(Cost::WithTheValue) {
-                    // A lock knows the cost from what it has created: once, before it all begins.
+                    // A lock knows the cost from its own creations. So each lock makes one before the run begins.
                     if let Turn::Create(creation) = lock.acquire() {
                         clock.advance(Duration::from_nanos(fleet.creation));
                         creation.finish();
@@ -160,7 +161,7 @@ impl<'a> Replay<'a> {
         Ok(self.queries)
     }
 
-    /// The first value of an entry, which costs the database nothing.
+    /// Makes the first value of an entry, which costs the database nothing.
     fn give_birth(&mut self, at: u64, entry: u32) -> Result<(), String> {
         if self.strategy.is_stamped() {
             let value = Stamped { value: (), created: time_of_day(at as i64) };
@@ -211,7 +212,7 @@ impl<'a> Replay<'a> {
         handed_over.into_inner()
     }
 
-    /// Ends the creations whose time has come, at their times.
+    /// Ends the creations whose time has come, each at its time.
     fn finish_until(&mut self, now: u64) {
         while let Some(first) = self.creating.first_entry().filter(|first| first.key().0 <= now) {
             let ((at, _, owner), creating) = first.remove_entry();

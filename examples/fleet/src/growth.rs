@@ -1,11 +1,12 @@
-//! How the cost grows: as it is stated, and as it is measured.
+//! The growth of the cost, as the formulas state it and as the simulation measures it.
 
 use crate::report::number;
 use crate::simulation::{Fleet, SECOND};
 use crate::strategy::Strategy;
 use std::fmt::Write;
 
-/// Those with a steady cost. Where each process measures for itself what a creation takes, the fleet is still learning.
+/// The strategies with a steady cost. Where each process measures the cost of a creation itself, the fleet is still
+/// learning.
 const STATED: [Strategy; 5] =
     [Strategy::Unprotected, Strategy::OwnValues, Strategy::Stamped, Strategy::Early, Strategy::OneLock];
 
@@ -21,7 +22,7 @@ T how long a value lives, L = T + C + 1/p from one creation to the next. In quer
 b is beta. That of early renewal holds for p C well above 1. Where the cost must be learnt, the queries fall from those
 of stamped values to these, expiry by expiry, as more processes have learnt it.";
 
-/// The formula for that strategy: queries in a second.
+/// The queries per second by the formula of this strategy.
 pub fn stated(fleet: &Fleet, strategy: Strategy) -> f64 {
     let seconds = |time: u64| time as f64 / SECOND as f64;
     let (processes, keys, rate) = (f64::from(fleet.processes), f64::from(fleet.keys), fleet.rate);
@@ -32,9 +33,10 @@ pub fn stated(fleet: &Fleet, strategy: Strategy) -> f64 {
         Strategy::OwnValues => processes * keys / (expiry + creation + keys / rate),
         Strategy::Stamped => keys * (1.0 + (processes - 1.0) * (1.0 - (-rate * creation / keys).exp())) / cycle,
         Strategy::Early | Strategy::EarlyMeasured => {
-            // Early requests come at e^(-t/(b C)) of their rate, t before the expiry. The first does when the integral
-            // of that from the end of time has come to a number drawn from an exponential distribution, of which 0.58
-            // (Euler's) is the mean logarithm, negated; and while it creates, the integral grows by the factor e^(1/b).
+            // At the time t before the expiry, early requests come at e^(-t/(b C)) of the rate of all. The first comes
+            // when the integral of that rate, from infinitely long before, reaches a number that is drawn from an
+            // exponential distribution. The mean logarithm of such a number is -0.58 (Euler's constant, negated). While
+            // the first request creates, the integral grows by the factor e^(1/b).
             let scale = fleet.beta * creation;
             let early = scale * ((scale * per_key).ln() + 0.577_215_664_9);
             keys * (1.0 / fleet.beta).exp() / (expiry + creation - early.max(0.0))
@@ -43,7 +45,7 @@ pub fn stated(fleet: &Fleet, strategy: Strategy) -> f64 {
     }
 }
 
-/// The table: from a fleet of a thousand, ten times as many of each.
+/// The table. It starts from a fleet of a thousand, and has ten times as many processes, keys or requests.
 pub fn table(fleet: &Fleet) -> String {
     let base = Fleet { processes: 1000, keys: 10, ..*fleet };
     let grown = [

@@ -28,7 +28,8 @@ use clap::{CommandFactory, Parser};
 use std::error::Error;
 use std::process::ExitCode;
 
-/// More values than this, in the memory of all processes, or more queries at once would be too many for our own memory.
+/// The greatest number of values in the memory of all processes, and of queries at once, that the memory of this
+/// machine is trusted to hold.
 const MOST: f64 = 5_000_000.0;
 
 fn main() -> ExitCode {
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether it can be simulated here.
+/// Whether this fleet can be simulated here.
 fn fits(options: &Options) -> Result<(), String> {
     let processes = f64::from(options.processes);
     if processes * f64::from(options.keys) > MOST {

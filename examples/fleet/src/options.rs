@@ -4,7 +4,7 @@ use crate::simulation::{Fleet, MS, SECOND};
 use clap::{Parser, ValueEnum, value_parser};
 use std::path::PathBuf;
 
-/// Of processes, and of keys.
+/// The greatest number of processes, and of keys.
 const MOST: i64 = 1_000_000;
 
 /// A value in a shared cache expires under a fleet of processes: what does the database see?
@@ -12,9 +12,8 @@ const MOST: i64 = 1_000_000;
 /// A discrete-event simulation: time is virtual, there are no threads, and the same seed gives the same numbers. Six
 /// strategies run: no protection; a value and a lock in each process; stamped values in the shared cache and a lock in
 /// each process; the same with early renewal, once with the cost of a creation stored beside the value and once as each
-/// process has measured it; and one lock for all. The requests of each process are a Poisson process; they go to all
-/// keys alike. A fleet is watched as it runs: every value is there from the start, and they expire at moments spread
-/// over one lifetime.
+/// process has measured it; and one lock for all. The requests of each process are a Poisson process, spread evenly
+/// over all keys. When the watch begins all values are there, and they expire at moments spread over one lifetime.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "fleet")]
 pub struct Options {
@@ -30,7 +29,7 @@ pub struct Options {
     #[arg(long, value_name = "PER_SECOND", default_value = "10", value_parser = positive)]
     pub rate: f64,
 
-    /// What it takes to create a value, in milliseconds.
+    /// How long it takes to create a value, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 200, value_parser = value_parser!(u64).range(1..=60_000))]
     pub creation: u64,
 
@@ -38,7 +37,7 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = value_parser!(u64).range(1..=3_600_000))]
     pub expiry: u64,
 
-    /// How far the clock of a process may be off, either way, in milliseconds: each is off by an amount drawn evenly.
+    /// How far the clock of a process may be off, either way, in milliseconds. Each process draws its amount evenly.
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = value_parser!(u64).range(..=3_600_000))]
     pub skew: u64,
 
@@ -46,7 +45,7 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = value_parser!(u64).range(..=3_600_000))]
     pub max_skew: u64,
 
-    /// How early early renewal is.
+    /// How early values are renewed: the factor beta of early renewal.
     #[arg(long, default_value = "1", value_parser = positive)]
     pub beta: f64,
 
@@ -54,7 +53,7 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = value_parser!(u32).range(1..=86_400))]
     pub duration: u32,
 
-    /// What all random numbers come from.
+    /// The seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
@@ -66,7 +65,7 @@ pub struct Options {
     #[arg(long, conflicts_with_all = ["only", "plots"])]
     pub check: bool,
 
-    /// Draws pictures of the table into this directory, as SVG; made if it is not there.
+    /// Draws pictures of the table into this directory, as SVG. The directory is made if it is not there.
     #[arg(long, value_name = "DIRECTORY")]
     pub plots: Option<PathBuf>,
 }
@@ -76,18 +75,18 @@ pub struct Options {
 pub enum Part {
     /// Each strategy at each size of the fleet.
     Table,
-    /// What clocks that disagree do to stamped values.
+    /// How clocks that disagree affect stamped values.
     Skew,
     /// How the cost grows with processes, keys and requests.
     Growth,
-    /// Beside what others have published.
+    /// Compared with published results.
     Published,
-    /// Beside the real locks.
+    /// Compared with the real locks.
     Check,
 }
 
 impl Options {
-    /// Whether that part is asked for.
+    /// Whether this part is wanted.
     pub fn wants(&self, part: Part) -> bool {
         if self.check {
             return part == Part::Check;
@@ -95,7 +94,7 @@ impl Options {
         self.only.is_empty() || self.only.contains(&part) || (part == Part::Table && self.plots.is_some())
     }
 
-    /// A fleet of so many.
+    /// The fleet of these options, with this many processes.
     pub fn fleet(&self, processes: u32) -> Fleet {
         Fleet {
             processes,

@@ -1,7 +1,8 @@
-//! The pictures: what the database sees, over the size of the fleet and around an expiry.
+//! The pictures: the queries that the database sees, over the size of the fleet and around an expiry.
 //!
-//! They must be read without the text beside them, on a dark page as well, and by the colour-blind: their own white
-//! ground, the colours of Okabe and Ito, a name at the end of each line, and dashes where two lines may be one.
+//! The pictures must be readable without the text beside them, on a dark page, and by the colour-blind. So they have a
+//! white ground of their own, the colours of Okabe and Ito, a name at the end of each line, and dashes where two lines
+//! may lie on each other.
 
 use crate::options::Options;
 use crate::report::{clocks, number};
@@ -18,22 +19,22 @@ use std::path::Path;
 
 type Drawn<T> = Result<T, Box<dyn Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-/// A strategy's line.
+/// The line of a strategy.
 type Line = (Strategy, Vec<(f64, f64)>);
 
 const WIDTH: u32 = 1100;
 const HEIGHT: u32 = 560;
 const HEAD: u32 = 76;
 const MARGIN: i32 = 20;
-/// For the names at the ends of the lines.
+/// The width of the margin for the names at the ends of the lines.
 const NAMES: u32 = 150;
-/// Names are at least so far apart.
+/// The least distance between two names.
 const NAME_HEIGHT: i32 = 18;
 const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(40, 44, 52);
 const FAINT: RGBColor = RGBColor(225, 228, 232);
 const STROKE: u32 = 3;
-/// How many numbers an axis has room for.
+/// The number of labels that fit on an axis.
 const LABELS: usize = 9;
 
 fn colour(strategy: Strategy) -> RGBColor {
@@ -47,12 +48,12 @@ fn colour(strategy: Strategy) -> RGBColor {
     }
 }
 
-/// Of those that may lie on each other.
+/// Whether the line is dashed. Of two lines that may lie on each other, one is.
 fn is_dashed(strategy: Strategy) -> bool {
     matches!(strategy, Strategy::Stamped | Strategy::EarlyMeasured)
 }
 
-/// Queries per second over the number of processes: on average, and in the worst second.
+/// Draws the queries per second over the number of processes: on average, and in the worst second.
 pub fn draw_processes(to: &Path, options: &Options, all: &[(Strategy, u32, Seen)]) -> Drawn<()> {
     let lines = |height: fn(&Seen) -> f64| -> Vec<Line> {
         let of = |strategy: Strategy| {
@@ -86,25 +87,26 @@ pub fn draw_processes(to: &Path, options: &Options, all: &[(Strategy, u32, Seen)
     })
 }
 
-/// Queries per second around the expiry of a value, in a fleet of a thousand.
+/// Draws the queries per second around the expiry of a value, in a fleet of a thousand.
 pub fn draw_expiry(to: &Path, options: &Options) -> Drawn<()> {
-    /// The expiries of so many keys, each asked as often as one alone, are laid over each other.
+    /// The number of keys whose expiries are laid over each other. Each key is asked as often as a single key would be.
     const KEYS: u32 = 500;
     const BEFORE: u64 = 60;
     const BINS: usize = 80;
     const LOWEST: f64 = 0.1;
     let one = options.fleet(1000);
-    // Fine enough to see a creation, and half of a lifetime to see at the most.
+    // Fine enough to show a creation, and wide enough to show half of a lifetime at the most.
     let bin_width = (one.creation / 4).min(one.expiry / (2 * BEFORE)).max(1);
     let begins = |bin: usize| (bin as f64 - BEFORE as f64) * bin_width as f64 / SECOND as f64;
     let mut expiries = 0;
     let mut line = |strategy: Strategy| {
-        // A value for each process and key would be slow to simulate, and makes a smooth line with fewer.
+        // A value for each process and key would be slow to simulate. With fewer keys the line is smooth already.
         let keys = if strategy.shares_values() { KEYS } else { KEYS / 10 };
         let rate = one.rate * f64::from(keys) / f64::from(one.keys);
         let fleet = Fleet { keys, rate, duration: one.expiry + BINS as u64 * bin_width, ..one };
         let record = fleet.queries(strategy);
-        // Before the end of the first lifetime not every value is there that could expire.
+        // Before the end of the first lifetime not all values are there, so only values that are born late enough are
+        // counted.
         let is_seen = |born: u64| born >= BEFORE * bin_width;
         let mut bins = [0_u32; BINS];
         for query in &record.queries {
@@ -120,7 +122,7 @@ pub fn draw_expiry(to: &Path, options: &Options) -> Drawn<()> {
         let stairs = |(bin, count): (usize, &u32)| [bin, bin + 1].map(|bin| (begins(bin), height(*count).max(LOWEST)));
         bins.iter().enumerate().flat_map(stairs).collect()
     };
-    // At a first expiry nobody has learnt what it costs: that would be the line of stamped values.
+    // At a first expiry no process has measured the cost. The line would be the line of stamped values.
     let shown = Strategy::ALL.into_iter().filter(|strategy| *strategy != Strategy::EarlyMeasured);
     let lines: Vec<Line> = shown.map(|strategy| (strategy, line(strategy))).collect();
     let highest = lines.iter().flat_map(|(_, line)| line).map(|(_, y)| *y).fold(1.0, f64::max);
@@ -146,7 +148,7 @@ struct Axis {
     name: &'static str,
 }
 
-/// Title and facts over what `body` draws.
+/// Draws title and facts, and below them what `body` draws.
 fn draw(to: &Path, title: &str, facts: &str, body: impl FnOnce(&Area<'_>) -> Drawn<()>) -> Drawn<()> {
     let mut svg = String::new();
     {
@@ -165,13 +167,13 @@ fn draw(to: &Path, title: &str, facts: &str, body: impl FnOnce(&Area<'_>) -> Dra
     write().map_err(|error| format!("cannot write the picture to {}: {error}", to.display()).into())
 }
 
-/// Both axes by powers of ten.
+/// Draws lines with both axes in powers of ten.
 fn over_processes(area: &Area<'_>, x: &Axis, y: &Axis, lines: &[Line]) -> Drawn<()> {
     let mut chart = on(area).build_cartesian_2d((x.from..x.to).log_scale(), (y.from..y.to).log_scale())?;
     axes(&mut chart, x, y, &grouped)?;
     let mut ends = Vec::new();
     for (strategy, line) in lines {
-        // What is zero is nowhere on such an axis.
+        // A logarithmic axis has no place for zero.
         let line: Vec<_> = line.iter().copied().filter(|(_, y)| *y > 0.0).collect();
         draw_line(&mut chart, *strategy, &line)?;
         chart.draw_series(line.iter().map(|at| Circle::new(*at, 4, colour(*strategy).filled())))?;
@@ -180,13 +182,14 @@ fn over_processes(area: &Area<'_>, x: &Axis, y: &Axis, lines: &[Line]) -> Drawn<
     names(area, &ends)
 }
 
-/// Time as it is, queries by powers of ten.
+/// Draws lines over linear time, with queries in powers of ten.
 fn around_expiry(area: &Area<'_>, x: &Axis, y: &Axis, lines: &[Line]) -> Drawn<()> {
     let mut chart = on(area).build_cartesian_2d(x.from..x.to, (y.from..y.to).log_scale())?;
     axes(&mut chart, x, y, &|x| if x.abs() < 1e-9 { "0".into() } else { format!("{:+}", (x * 1e3).round() / 1e3) })?;
     chart.draw_series([PathElement::new([(0.0, y.from), (0.0, y.to)], INK.stroke_width(1))])?;
-    // A line that ends on the axis is named as high as it came, beside where it was last above; or, after the expiry,
-    // beside where any line was.
+    // A line that ends on the axis gets its name at its greatest height, beside the last place where it was above the
+    // axis. If that place is after the expiry, the name stands beside the last place where any such line was above the
+    // axis.
     let last_above = |line: &[(f64, f64)]| line.iter().rev().find(|at| at.1 > y.from).map_or(x.from, |at| at.0);
     let over = lines.iter().map(|(_, line)| last_above(line)).filter(|at| *at < x.to).fold(0.0, f64::max);
     let mut ends = Vec::new();
@@ -243,8 +246,8 @@ where
     Ok(())
 }
 
-/// Names each line at its end, on the right; where ends are close the names are moved apart, and a short stroke tells
-/// whose each is.
+/// Names each line at its end, on the right. Where ends are close, the names are moved apart, and a short stroke joins
+/// each name to its line.
 fn names(area: &Area<'_>, ends: &[(Strategy, (i32, i32))]) -> Drawn<()> {
     let origin = area.get_base_pixel();
     let mut ends = ends.to_vec();
@@ -256,7 +259,7 @@ fn names(area: &Area<'_>, ends: &[(Strategy, (i32, i32))]) -> Drawn<()> {
         places.push(free);
         free += NAME_HEIGHT;
     }
-    // What was pushed down off the picture's end goes up again.
+    // Names that were pushed off the lower end of the picture are moved up again.
     let mut limit = origin.1 + i32::try_from(area.dim_in_pixel().1)? - 60;
     for place in places.iter_mut().rev() {
         *place = (*place).min(limit);
@@ -270,10 +273,10 @@ fn names(area: &Area<'_>, ends: &[(Strategy, (i32, i32))]) -> Drawn<()> {
     Ok(())
 }
 
-/// A power of ten, with its thousands apart.
+/// A power of ten, with its thousands separated.
 fn grouped(number: f64) -> String {
     if number < 1.0 {
-        // To thousandths, to be rid of what the powers of ten leave behind.
+        // Rounded to thousandths: powers of ten leave small errors behind.
         return format!("{}", (number * 1e3).round() / 1e3);
     }
     let digits = format!("{number:.0}");

@@ -1,4 +1,4 @@
-//! Beside what others have published, with the parameters next to each number.
+//! The simulation beside published results, with the parameters next to each number.
 
 use crate::growth;
 use crate::report::number;
@@ -7,14 +7,15 @@ use crate::simulation::{Fleet, MS, SECOND};
 use crate::strategy::Strategy;
 use std::fmt::Write;
 
-/// With so many keys a minute will do.
+/// The time to watch: with this many keys a minute is enough.
 fn enough(options: &Fleet) -> u64 {
     options.duration.min(60 * SECOND)
 }
 
-/// Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013, section 3.2.1: of a week of misses for keys that were
-/// prone to stampedes, the database saw 17,000 queries a second at the peak without leases, and 1,300 with them, where
-/// a key is leased once in 10 seconds at most, and its new value is usually there within milliseconds.
+/// Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013, section 3.2.1. They report a week of misses for keys
+/// that were prone to stampedes. Without leases, the database saw 17,000 queries per second at the peak. With leases it
+/// saw 1,300. There, a key is leased once in 10 seconds at the most, and its new value is usually there within
+/// milliseconds.
 pub fn leases(options: &Fleet) -> String {
     const PUBLISHED: [f64; 2] = [17_000.0, 1300.0];
     let fleet = Fleet {
@@ -99,7 +100,7 @@ requests/s for a key   no protection   early renewal   of so many renewals\n"
     for rate in [1.0, 10.0, 100.0, 1000.0] {
         let fleet = per_key(rate);
         let early = fleet.simulate(Strategy::Early);
-        // A stampede of a thousand needs no thousand of them to be counted.
+        // Without protection each stampede has so many queries that a tenth of the time gives enough of them to count.
         let few = Fleet { duration: fleet.duration / 10, ..fleet };
         let _ = writeln!(
             text,

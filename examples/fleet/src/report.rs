@@ -1,4 +1,4 @@
-//! What is printed.
+//! The printed report.
 
 use crate::options::Options;
 use crate::seen::Seen;
@@ -6,7 +6,7 @@ use crate::simulation::{Fleet, MS};
 use crate::strategy::Strategy;
 use std::fmt::Write;
 
-/// A number with three significant digits, if it needs them.
+/// A number with three significant digits, or fewer if they are enough.
 pub fn number(number: f64) -> String {
     let decimals = match number.abs() {
         0.0 => 0,
@@ -16,16 +16,16 @@ pub fn number(number: f64) -> String {
         _ => 0,
     };
     let text = format!("{number:.decimals$}");
-    // Whole ones are told as such.
+    // A whole number is printed without a fraction.
     if number.fract() == 0.0 { format!("{number:.0}") } else { text }
 }
 
-/// How far clocks are off.
+/// Says how far clocks are off.
 pub fn clocks(options: &Options) -> String {
     if options.skew == 0 { "clocks agree".into() } else { format!("clocks off by {} ms at most", options.skew) }
 }
 
-/// What is simulated.
+/// Describes the fleet that is simulated.
 pub fn heading(options: &Options) -> String {
     format!(
         "{} requests/s to each process; {} ms to create a value, which lives for {} ms; {} key{}; {}; \
@@ -48,7 +48,7 @@ pub fn header() -> String {
     )
 }
 
-/// The line of one strategy, at one size.
+/// The line of one strategy at one size of the fleet.
 pub fn row(strategy: Strategy, fleet: &Fleet, seen: &Seen) -> String {
     format!(
         "{:<18}{:>11}{:>11}{:>13}{:>13}{:>11}",
@@ -61,14 +61,14 @@ pub fn row(strategy: Strategy, fleet: &Fleet, seen: &Seen) -> String {
     )
 }
 
-/// What the marked columns mean.
+/// Explains the marked columns.
 pub const CLOSING: &str = "\
 * queries beyond the one that was needed, each time that a new value was
 ** requests that went on with an expired value. Those that waited are as many as queries: who queries waits for the
    answer; nobody else does, since there is an old value to go on with, or, without protection, nobody to wait for
 The peak of \"early, cost learnt\" is its first expiry: no process has learnt anything by then.\n";
 
-/// Stamped values in a fleet of a thousand, as clocks disagree.
+/// The table of stamped values in a fleet of a thousand, for clocks that disagree more and more.
 pub fn skew(fleet: &Fleet) -> String {
     let mut text = format!(
         "Stamped values, 1000 processes, clocks off by so much either way; {} ms ahead are tolerated\n\n\

@@ -1,43 +1,43 @@
-//! What comes of a run: counts of what was seen, or a record of all that happened.
+//! The results of a run: counts, or a record of all that happened.
 
-/// A request: to whom, for what, and by which number it decides whether to renew early.
+/// A request: its process, its key, and the number by which it decides whether to renew early.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// When it comes.
+    /// The time of the request.
     pub at: u64,
-    /// To which process.
+    /// The process that the request goes to.
     pub process: u32,
-    /// For which key.
+    /// The key that the request asks for.
     pub key: u32,
-    /// See [`chance`](crate::simulation::chance).
+    /// The seed of its decision: see [`chance`](crate::simulation::chance).
     pub draw: u64,
 }
 
 /// A query to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// When it begins.
+    /// The time at which the query begins.
     pub at: u64,
-    /// Who asks.
+    /// The process that asks.
     pub process: u32,
-    /// For which key.
+    /// The key that is created.
     pub key: u32,
 }
 
-/// All that happened, for it to happen again.
+/// All that happened in a run, so that it can happen again.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// When each entry had its first value.
     pub born: Vec<u64>,
     /// How far each clock is off.
     pub offsets: Vec<i64>,
-    /// All requests, if those were kept, too.
+    /// All requests, if they were kept.
     pub requests: Vec<Request>,
     /// The queries to the database.
     pub queries: Vec<Query>,
 }
 
-/// What was seen while the fleet was watched.
+/// The counts of the time in which the fleet was watched.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// Queries that began in each second.
@@ -49,7 +49,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Queries in a second, on average.
+    /// Queries per second, on average.
     pub fn mean(&self) -> f64 {
         self.total() / self.queries.len() as f64
     }
@@ -59,12 +59,12 @@ impl Seen {
         self.queries.iter().copied().max().unwrap_or(0)
     }
 
-    /// Requests that were given an expired value, in a second, on average.
+    /// Requests per second that were given an expired value, on average.
     pub fn stale_mean(&self) -> f64 {
         self.stale as f64 / self.queries.len() as f64
     }
 
-    /// Queries beyond the one that was needed each time.
+    /// How many more queries there were than the one that was needed each time.
     pub fn redundant(&self) -> f64 {
         (self.total() / self.rounds.max(1.0) - 1.0).max(0.0)
     }

@@ -1,14 +1,15 @@
 //! The simulation: a heap of events in virtual time.
 //!
-//! Three things happen: a request comes, the answer to a query is stored, and, once in each entry, the value is there
-//! that the fleet begins with. Every entry has a Poisson process of requests of its own. Those of a process for a key
-//! are one, and so are those of all processes together for a shared entry, where chance says whose each is: that is the
-//! same thing, for far less work.
+//! There are three kinds of events: a request comes; the answer to a query is stored; and, once for each entry, its
+//! first value is there. Each entry has one Poisson process of requests. If the value lives in the memory of a process,
+//! these are the requests of that process for the key. If the value is shared, they are the requests of all processes
+//! together, and each request draws its process at random. This is the same as one Poisson process for each process and
+//! key, for far less work.
 //!
-//! A hit changes nothing, and what is left of an exponential waiting time is distributed as all of it. So as long as
-//! every request would be a hit none is drawn, and of those that come before the expiry only those that renew early. A
-//! large fleet costs no more than its misses. (A run that is [recorded](Fleet::record) draws them all, for the real
-//! locks to be given the same.)
+//! A hit changes nothing, and the rest of an exponential waiting time is distributed as the whole of it. So no request
+//! is drawn while every request would be a hit. Of the requests before the expiry, only those that renew early are
+//! drawn. So a large fleet costs no more than its misses. (A run that is [recorded](Fleet::record) draws all requests,
+//! so that the real locks can be given the same ones.)
 
 use crate::seen::{Query, Record, Request, Seen};
 use crate::strategy::{Cost, Covers, Strategy};
@@ -16,21 +17,21 @@ use fastrand::Rng;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
-/// A millisecond of virtual time, in its unit.
+/// A millisecond of virtual time, in nanoseconds.
 pub const MS: u64 = 1_000_000;
-/// A second.
+/// A second of virtual time, in nanoseconds.
 pub const SECOND: u64 = 1000 * MS;
 
-/// What is simulated. Times are in nanoseconds.
+/// The fleet that is simulated. Times are in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Fleet {
-    /// How many processes.
+    /// The number of processes.
     pub processes: u32,
-    /// How many keys.
+    /// The number of keys.
     pub keys: u32,
     /// Requests per second to each process, for all keys together.
     pub rate: f64,
-    /// What a creation takes.
+    /// How long a creation takes.
     pub creation: u64,
     /// How long a value lives.
     pub expiry: u64,
@@ -38,22 +39,22 @@ pub struct Fleet {
     pub skew: u64,
     /// How far ahead a process tolerates a stamp.
     pub max_skew: u64,
-    /// How early early renewal is.
+    /// Beta: the factor by which early renewal comes earlier.
     pub beta: f64,
-    /// How long it is watched.
+    /// How long the fleet is watched.
     pub duration: u64,
-    /// What all random numbers come from.
+    /// The seed of all random numbers.
     pub seed: u64,
 }
 
-/// The number above 0 and up to 1 by which a request decides, as a lock draws it from its thread's generator when that
-/// was given the seed `draw`.
+/// The number above 0 and up to 1 by which a request decides whether to renew early. A lock draws the same number from
+/// the generator of its thread, if that generator was given the seed `draw`.
 pub fn chance(draw: u64) -> f64 {
     1.0 - Rng::with_seed(draw).fork().f64()
 }
 
 impl Fleet {
-    /// Requests for one key in a second, to all processes.
+    /// Requests per second for one key, to all processes together.
     pub fn rate_per_key(&self) -> f64 {
         self.rate * f64::from(self.processes) / f64::from(self.keys)
     }
@@ -63,23 +64,23 @@ impl Fleet {
         self.creation as f64 * self.beta
     }
 
-    /// Lets the fleet run.
+    /// Runs the fleet, and counts.
     pub fn simulate(&self, strategy: Strategy) -> Seen {
         Simulation::new(self, strategy, Keeps::Counts).run().0
     }
 
-    /// Lets the fleet run, and keeps each query, from its very beginning.
+    /// Runs the fleet, and keeps each query, from the very beginning.
     pub fn queries(&self, strategy: Strategy) -> Record {
         Simulation::new(self, strategy, Keeps::Queries).run().1
     }
 
-    /// Lets the fleet run, and keeps all that happens: requests that are hits, too.
+    /// Runs the fleet, and keeps all that happens, with the requests that are hits.
     pub fn record(&self, strategy: Strategy) -> Record {
         Simulation::new(self, strategy, Keeps::Everything).run().1
     }
 }
 
-/// What is kept of a run.
+/// The part of a run that is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Keeps {
     Counts,
@@ -87,8 +88,8 @@ enum Keeps {
     Everything,
 }
 
-/// What happens. At the same moment it happens in this order. A request is `due` if it was drawn from those that would
-/// renew early if their clock were furthest ahead.
+/// An event. Events of the same moment happen in the order of the variants. A request is `due` if it was drawn from the
+/// requests that would renew early if the clock of their process were furthest ahead.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Stored { entry: u32, process: u32 },
@@ -98,13 +99,13 @@ enum Event {
 
 #[derive(Clone, Copy, Default)]
 struct Entry {
-    /// When the value was created, by the clock of whoever stamped it.
+    /// When the value was created, by the clock that has stamped it.
     stamp: i64,
-    /// How many are creating a new one.
+    /// The number of creations of a new value that are under way.
     creating: u32,
 }
 
-/// What a request finds.
+/// The value as a request finds it.
 #[derive(PartialEq, Eq)]
 enum Sight {
     Fresh,
@@ -119,13 +120,13 @@ struct Simulation<'a> {
     random: Rng,
     events: BinaryHeap<Reverse<(u64, Event)>>,
     entries: Vec<Entry>,
-    /// How far each clock is off.
+    /// How far the clock of each process is off.
     offsets: Vec<i64>,
-    /// The processes that create, where each has a lock.
+    /// The entries and processes that have a creation under way, if each process has a lock.
     creating: HashSet<(u32, u32)>,
-    /// Those that know what it costs, where it must be measured.
+    /// The entries and processes that know the cost of a creation, if the cost has to be measured.
     measured: HashSet<(u32, u32)>,
-    /// Until when what is created for a key is one too many.
+    /// For each key, the time until which any further creation is one too many.
     round_ends: Vec<u64>,
     rounds: u32,
     seen: Seen,
@@ -179,13 +180,14 @@ impl<'a> Simulation<'a> {
         self.seen.rounds = if self.strategy.shares_values() {
             self.rounds.into()
         } else {
-            // What one lock for all would need. Each process has rounds of its own, but the keys are the same.
+            // The number of rounds that one lock for all would need. Each process has rounds of its own, but the keys
+            // are the same.
             f64::from(self.fleet.keys) * self.fleet.duration as f64 / (self.fleet.expiry + self.fleet.creation) as f64
         };
         (self.seen, self.record)
     }
 
-    /// Draws when the next request comes to an entry that may be more than a hit.
+    /// Draws the next request to an entry that may be more than a hit.
     fn await_request(&mut self, now: u64, entry: u32) {
         let all = if self.strategy.shares_values() { self.fleet.processes } else { 1 };
         let per_second = self.fleet.rate * f64::from(all) / f64::from(self.fleet.keys);
@@ -193,8 +195,9 @@ impl<'a> Simulation<'a> {
         let quiet_until = self.quiet_until(entry).max(now);
         let (mut at, mut due) = (quiet_until + waits as u64, false);
         if self.strategy.early().is_some() && quiet_until > now {
-            // Requests that renew come at `e^(-left/scale)` of the rate of all. Here is when the integral of that, in
-            // units of `scale` requests, has come as far as chance wants it to; from the expiry on it goes straight up.
+            // At the time `left` before the expiry, requests that renew come at `e^(-left/scale)` of the rate of all
+            // requests. Here is the time at which the integral of that rate, in units of `scale` requests, has reached
+            // the drawn number. From the expiry on the integral grows in a straight line.
             let scale = self.fleet.scale();
             let integral = (-((quiet_until - now) as f64) / scale).exp() + waits / scale;
             due = integral < 1.0;
@@ -204,12 +207,13 @@ impl<'a> Simulation<'a> {
         self.events.push(Reverse((at, Event::Request { entry, due })));
     }
 
-    /// The expiry that is ahead of an entry, as the clock sees it that is furthest ahead: what comes before that is a
-    /// hit, or renews early. Zero if there is none to rely on, or if all requests are wanted.
+    /// The next expiry of an entry, by the clock that is furthest ahead. A request before that is a hit, or renews
+    /// early. Zero if there is no such time to rely on, or if all requests are wanted.
     fn quiet_until(&self, entry: u32) -> u64 {
         let (fleet, entry) = (self.fleet, self.entries[entry as usize]);
         let skew = if self.strategy.is_stamped() { fleet.skew } else { 0 };
-        // Who creates may store a stamp that lies further back; and to some clocks a stamp may lie too far ahead.
+        // With a creation under way, a stamp may be stored that lies further back. And if clocks differ by more than
+        // `max_skew`, a stamp may lie too far ahead for some of them.
         if self.keeps == Keeps::Everything || entry.creating > 0 || 2 * skew > fleet.max_skew {
             return 0;
         }
@@ -256,7 +260,7 @@ impl<'a> Simulation<'a> {
             Some(Cost::WithTheValue) => true,
             Some(Cost::Measured) => self.measured.contains(&(entry, process)),
         };
-        // One that was drawn as due has come as near as that already.
+        // The draw of a request that is `due` has already taken this time into account.
         let come = if due { self.quiet_until(entry).saturating_sub(at) } else { 0 };
         let is_due = || fleet.scale() * -chance(draw).ln() >= expires_in.saturating_sub(come) as f64;
         if knows_the_cost && is_due() { Sight::Due } else { Sight::Fresh }
@@ -272,13 +276,13 @@ impl<'a> Simulation<'a> {
         if self.keeps != Keeps::Counts {
             self.record.queries.push(Query { at, process, key });
         }
-        // A new value is needed when one is asked for and none is on its way: the first opens a round, until it is
-        // there.
+        // A new value is needed if a request asks for one while none is on its way. The first such request opens a
+        // round, which lasts until the value is there.
         let needed = at >= self.round_ends[key as usize];
         if needed {
             self.round_ends[key as usize] = at + fleet.creation;
         }
-        // The first lifetime is not watched: in that the values are yet to be born.
+        // The first lifetime is not watched: not all values are there yet.
         if let Some(watched) = at.checked_sub(fleet.expiry) {
             self.seen.queries[(watched / SECOND) as usize] += 1;
             self.rounds += u32::from(needed);
@@ -298,7 +302,7 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// How far the clock is off that judges what this process sees.
+    /// How far the clock is off that judges the values for this process.
     fn offset(&self, process: u32) -> i64 {
         if self.strategy.is_stamped() { self.offsets[process as usize] } else { 0 }
     }
@@ -313,7 +317,8 @@ mod tests {
         [drawn as f64, fleet.simulate(strategy).total()]
     }
 
-    /// What is skipped would have been hits: with and without them there are as many queries, within a few hundredths.
+    /// The requests that are skipped would have been hits. With and without them there are as many queries, within a
+    /// few hundredths.
     #[test]
     fn hits_that_are_not_drawn_change_nothing() {
         let fleet = Fleet {

@@ -1,51 +1,53 @@
-//! The ways to share an expiring value, as protocols: where the value lives, whose clock judges it, and what one lock
-//! covers.
+//! The ways to share an expiring value, as protocols. A protocol says where the value lives, which clock judges its
+//! age, and which requests one lock covers.
 
 /// A way to share a value.
 ///
-/// An *entry* is a place where a value lives: in the shared cache there is one for each key, in the memory of the
-/// processes one for each process and key. Every request looks at its entry. Who is elected queries the database, which
-/// takes as long as one creation, and stores the answer when it comes. A store replaces whatever is there.
+/// An *entry* is a place for a value. The shared cache has one entry for each key. In the memory of the processes there
+/// is one entry for each process and key. Every request looks at its entry. An elected request queries the database,
+/// which takes as long as one creation, and stores the answer when it comes. A store replaces the value that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
-    /// The value lives in the shared cache, which drops it when it has expired, by the cache's own clock. Every request
-    /// that finds none queries the database, and waits for the answer.
+    /// The value lives in the shared cache, which drops the value when it has expired, by the cache's own clock. Every
+    /// request that finds no value queries the database, and waits for the answer.
     Unprotected,
     /// The value lives in the memory of each process, under a lock of that process. Of the requests to one process that
-    /// find it expired, the first queries the database; until its answer is there the others go on with the old value.
-    /// No process knows what another has.
+    /// find the value expired, the first queries the database. Until its answer is there, the others go on with the old
+    /// value. No process knows the values of the other processes.
     OwnValues,
-    /// The value lives in the shared cache with the time at which it was created, by the clock of the process that
-    /// created it, and stays there beyond its expiry. Each process judges its age by its own clock: a stamp that lies
-    /// in the future counts as now, or as expired if it lies further ahead than is tolerated. Of the requests to one
-    /// process that find it expired, the first queries the database; the others go on with the old value. Processes
-    /// that come after one has stored find a fresh value.
+    /// The value lives in the shared cache, and stays there beyond its expiry. With it lives the time of its creation,
+    /// by the clock of the process that has created it. Each process judges the age of the value by its own clock. A
+    /// stamp that lies in the future counts as now; if it lies further ahead than is tolerated, the value counts as
+    /// expired. Of the requests to one process that find the value expired, the first queries the database, and the
+    /// others go on with the old value. Once one process has stored a new value, the requests to all processes find it
+    /// fresh.
     Stamped,
-    /// As [`Stamped`](Self::Stamped), and the value also brings how long its creation took. A request renews a fresh
-    /// value if `now - cost * beta * ln(rand) >= expiry`, and its process is not about it already: `XFetch`.
+    /// As [`Stamped`](Self::Stamped), and the value also brings the time that its creation took. A request renews a
+    /// fresh value if `now - cost * beta * ln(rand) >= expiry`, unless its process is already renewing it: `XFetch`.
     Early,
-    /// As [`Early`](Self::Early), but the value does not bring its cost: a process knows what it has measured by
-    /// itself, and renews nothing early before it has created that key once. This is what the lock does with
+    /// As [`Early`](Self::Early), but the value does not bring its cost. A process knows only the cost that it has
+    /// measured itself, and renews no value early before it has created that key once. This is what the lock does with
     /// `refresh_early`.
     EarlyMeasured,
     /// The value lives in the shared cache, and so does the lock: a lease. Of all requests to all processes that find
-    /// it expired, by the cache's own clock, the first queries the database; the others go on with the old value.
+    /// the value expired, by the cache's own clock, the first queries the database. The others go on with the old
+    /// value.
     OneLock,
 }
 
-/// Who knows how long a creation takes, and so may renew early.
+/// The source of the time that a creation takes, which early renewal needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
-    /// Whoever sees the value.
+    /// The value brings it. Every process that sees the value knows it.
     WithTheValue,
-    /// Whoever has created that key before.
+    /// A process measures it, and knows it once the process has created the key.
     Measured,
 }
 
-/// What one lock covers.
+/// The requests that one lock covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Covers {
-    /// There is none.
+    /// There is no lock.
     Nothing,
     /// The requests of one process for one entry.
     Process,
@@ -54,11 +56,11 @@ pub enum Covers {
 }
 
 impl Strategy {
-    /// All, in the order of the table.
+    /// All strategies, in the order of the table.
     pub const ALL: [Self; 6] =
         [Self::Unprotected, Self::OwnValues, Self::Stamped, Self::Early, Self::EarlyMeasured, Self::OneLock];
 
-    /// What the table and the pictures call it.
+    /// The name in the table and in the pictures.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unprotected => "no protection",
@@ -80,17 +82,17 @@ impl Strategy {
         matches!(self, Self::Stamped | Self::Early | Self::EarlyMeasured)
     }
 
-    /// What one lock covers.
+    /// The requests that one lock covers.
     pub fn lock(self) -> Covers {
         match self {
             Self::Unprotected => Covers::Nothing,
             Self::Stamped | Self::Early | Self::EarlyMeasured => Covers::Process,
-            // In its own memory a process is all that there is.
+            // A process that has the value in its own memory is the only one that uses the entry.
             Self::OwnValues | Self::OneLock => Covers::Entry,
         }
     }
 
-    /// Who may renew a value before it expires, if anybody.
+    /// The source of the cost for early renewal, if the strategy renews early.
     pub fn early(self) -> Option<Cost> {
         match self {
             Self::Early => Some(Cost::WithTheValue),

@@ -1,5 +1,5 @@
-//! Runs the example `fleet` small, and checks what it prints: time is virtual in there, so the numbers are the same
-//! every time.
+//! Runs the example `fleet` small, and checks the numbers that it prints. Its time is virtual, so the numbers are the
+//! same every time.
 
 #[path = "../../common/tests.rs"]
 mod common;
@@ -24,12 +24,12 @@ fn good(arguments: &[&str]) -> String {
     ran.output
 }
 
-/// The numbers of a line that begins with that name.
+/// The numbers of a line that begins with this name.
 fn numbers(line: &str, name: &str) -> Option<Vec<f64>> {
     line.strip_prefix(name)?.split_whitespace().map(|cell| cell.parse().ok()).collect()
 }
 
-/// The only line of that name, all of whose cells are numbers.
+/// The only line of this name all of whose cells are numbers.
 fn row(printed: &str, name: &str) -> Vec<f64> {
     let rows: Vec<_> = printed.lines().filter_map(|line| numbers(line, name)).collect();
     assert_eq!(rows.len(), 1, "{name}: {printed}");
@@ -44,7 +44,7 @@ struct Row {
     stale: f64,
 }
 
-/// The table by strategy, each at all sizes.
+/// The table by strategy. Each strategy comes at all sizes.
 fn table(options: &[&str]) -> BTreeMap<&'static str, Vec<Row>> {
     let mut arguments = vec!["--only", "table", "--processes", "1000", "--duration", "100"];
     arguments.extend(options);
@@ -89,12 +89,12 @@ fn each_strategy_costs_the_database_what_its_protocol_says() {
         assert!(none[number].stale < f64::EPSILON, "without protection nobody is given an expired value");
         assert!(one[number].stale > 0.0, "with a lock those who are not elected are");
     }
-    // A stampede is e - 1 = 1.7 more than needed on average; of the ten or so here, some are larger.
+    // A stampede is e - 1 = 1.7 more queries than needed on average. Of the ten or so stampedes here, some are larger.
     for row in &early[1..] {
         assert!((0.3..3.5).contains(&row.redundant), "early renewal: {}", row.redundant);
     }
     assert!(early[3].mean * 50.0 < stamped[3].mean, "early renewal is what helps a fleet of processes");
-    // Nobody has learnt anything by the first expiry, which is one in ten of those that are watched.
+    // No process has measured the cost by the first expiry, and one in ten of the watched expiries is a first one.
     assert!(learnt[3].peak > 0.9 * stamped[3].peak && learnt[3].mean < 0.2 * stamped[3].mean);
 }
 
@@ -119,7 +119,7 @@ fn the_real_locks_query_when_the_simulation_says_so() {
     for seed in ["1", "2"] {
         let printed = good(&["--check", "--seed", seed]);
         let lines: Vec<_> = printed.lines().filter(|line| line.contains(" ms   1: ")).collect();
-        // Two strategies that do not mind what clocks say, and three that do.
+        // Two strategies do not depend on clocks, and three do.
         assert_eq!(lines.len(), 2 + 3 * 3, "{printed}");
         for line in lines {
             let counts = line.split_once(" ms   ").expect("just seen").1;
@@ -154,8 +154,7 @@ fn what_was_published_comes_out_by_the_parameters_beside_it() {
     for seen in [&none, &one] {
         assert!((seen[1] / seen[2] - 1.0).abs() < 0.1, "{seen:?}");
     }
-    // Requests for a key, what comes without protection, what comes with early renewal, and how many renewals were
-    // seen.
+    // Requests for a key, queries without protection, queries with early renewal, and the number of renewals.
     let stampedes: Vec<_> =
         early.lines().filter_map(|line| numbers(line, "  ")).filter(|cells| cells.len() == 4).collect();
     assert_eq!(stampedes.len(), 4, "{early}");

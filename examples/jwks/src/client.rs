@@ -7,8 +7,8 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{HeaderMap, StatusCode};
 
-/// No answer takes nearly as long. A request that is given up would still be in the server's hands when the next one
-/// comes.
+/// The time after which a request is given up. No answer takes nearly as long. A request that was given up would still
+/// be in the server's hands when the next request comes.
 const TIME_OUT: Duration = Duration::from_secs(60);
 
 /// A client of one server, for any number of threads.
@@ -21,30 +21,31 @@ pub struct Client {
 pub struct Answer {
     /// The key set; `None` if the known one is the current one.
     pub keys: Option<KeySet>,
-    /// How long it may be used.
+    /// How long the key set may be used.
     pub max_age: Duration,
 }
 
 impl Client {
-    /// A client of that server.
+    /// Makes a client of the server at this address.
     pub fn new(url: String) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(TIME_OUT))
-            // Whatever the environment says of proxies: they do not know this loopback.
+            // No proxy, even if the environment names one: a proxy does not reach this loopback.
             .proxy(None)
             .build();
         Self { agent: config.into(), url }
     }
 
-    /// Asks for the key set, unless it is the known one. Blocks until it is answered.
+    /// Asks for the key set. The server sends it only if it differs from the known one. Blocks until the server has
+    /// answered.
     pub fn fetch(&self, known: Option<&KeySet>) -> Result<Answer, FetchError> {
         let mut request = self.agent.get(&self.url);
         if let Some(known) = known {
             request = request.header("If-None-Match", known.etag());
         }
         let mut response = request.call().map_err(FetchError::Http)?;
-        // To its end, whatever it says: so the connection can be used again.
+        // The body is read to its end whatever the status, so that the connection can be used again.
         let body = response.body_mut().read_to_string().map_err(FetchError::Http)?;
         let headers = response.headers();
         let keys = match response.status() {
@@ -72,18 +73,18 @@ fn max_age(cache_control: &str) -> Option<Duration> {
 /// Why there is no key set.
 #[derive(Debug)]
 pub enum FetchError {
-    /// The server has answered something else.
+    /// The server has answered with another status.
     Status(StatusCode),
-    /// It has not answered.
+    /// The server has not answered.
     Http(ureq::Error),
-    /// Something is missing in its answer.
+    /// The answer lacks this header or directive.
     Incomplete(&'static str),
     /// The answer is not a key set.
     Malformed(Malformed),
 }
 
 impl FetchError {
-    /// Whether it may be another time.
+    /// Whether the same request may succeed later.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Status(status) if status.is_server_error())
     }

@@ -1,17 +1,17 @@
-//! The key set that the server serves and the readers read: a JWK Set, as RFC 7517 has it.
+//! The key set that the server serves and the readers read: a JWK Set, as RFC 7517 defines it.
 //!
-//! The keys of an edition are made of its number, so that whoever knows the number can tell whether a key belongs to
-//! it.
+//! The keys of an edition are made from its number. So anyone with the number can tell whether a key belongs to the
+//! edition.
 
 use crate::random::mix;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::fmt;
 
-/// How many keys are in a set. A call is signed with one of them.
+/// The number of keys in a set. Each call is signed with one of them.
 pub const KEYS: usize = 4;
 
-/// What base64url writes six bits as.
+/// The characters that stand for six bits in base64url.
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// A key set that was parsed.
@@ -22,13 +22,13 @@ pub struct KeySet {
     keys: Vec<Key>,
 }
 
-/// As it is sent.
+/// A key set as it is sent.
 #[derive(Deserialize, Serialize)]
 struct Sent {
     keys: Vec<Key>,
 }
 
-/// A symmetric key: whoever has it signs with it, and verifies.
+/// A symmetric key. The same key signs and verifies.
 #[derive(Debug, Deserialize, Serialize)]
 struct Key {
     kty: String,
@@ -38,7 +38,7 @@ struct Key {
 }
 
 impl KeySet {
-    /// Parses what was sent.
+    /// Parses the text that was sent.
     pub fn parse(json: &str, etag: &str) -> Result<Self, Malformed> {
         let sent: Sent = serde_json::from_str(json).map_err(Malformed::Json)?;
         let edition = sent.keys.first().and_then(|key| key.kid.split_once('-')?.0.parse().ok());
@@ -50,23 +50,23 @@ impl KeySet {
         Ok(Self { edition, etag: etag.to_owned(), keys: sent.keys })
     }
 
-    /// Which edition it is. They are numbered from 1 on.
+    /// The number of its edition. Editions are numbered from 1 on.
     pub fn edition(&self) -> u64 {
         self.edition
     }
 
-    /// What the server named it.
+    /// The entity tag that the server gave it.
     pub fn etag(&self) -> &str {
         &self.etag
     }
 
-    /// Whether one of its keys is what that edition has in its place.
+    /// Whether the key at this place is the key that the given edition has there.
     pub fn is_valid(&self, number: usize, edition: u64) -> bool {
         self.keys[number].secret.bytes().eq(secret(edition, number))
     }
 }
 
-/// An edition, as it is sent.
+/// Writes an edition as it is sent.
 pub fn json(edition: u64) -> String {
     let key = |number| Key {
         kty: "oct".into(),
@@ -85,7 +85,7 @@ fn kid(edition: u64, number: usize) -> String {
     format!("{edition}-{number}")
 }
 
-/// 192 bits, in base64url.
+/// Makes 192 bits, in base64url.
 fn secret(edition: u64, number: usize) -> impl Iterator<Item = u8> {
     let words = (0..4).map(move |word| mix(mix(edition) ^ (number as u64 * 4 + word)));
     words.flat_map(u64::to_le_bytes).map(|byte| LETTERS[usize::from(byte) % LETTERS.len()])
@@ -94,9 +94,9 @@ fn secret(edition: u64, number: usize) -> impl Iterator<Item = u8> {
 /// Why an answer is not a key set.
 #[derive(Debug)]
 pub enum Malformed {
-    /// It is no JSON of that kind.
+    /// The answer is not JSON of this form.
     Json(serde_json::Error),
-    /// Its keys are not those of one edition.
+    /// The keys are not the keys of one edition.
     Keys,
 }
 

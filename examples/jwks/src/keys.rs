@@ -1,4 +1,4 @@
-//! Where a reader has its keys from: the one `Cached` that all share, or a copy of its own.
+//! The keys of a reader. They come from the one `Cached` that all readers share, or from a copy of the reader's own.
 
 use crate::client::{Client, FetchError};
 use crate::key_set::KeySet;
@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What ends a run early; from a reader's thread, too.
+/// The error that ends a run early. It may come from a reader's thread.
 pub type Trouble = Box<dyn Error + Send + Sync>;
 
-/// How often one who has no keys asks a server that fails.
+/// How often a reader without keys tries again while the server fails.
 const TRIES: u32 = 100;
-/// And how long it waits before it asks again.
+/// The time between two tries.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Keys for one reader.
@@ -22,21 +22,21 @@ pub trait Keys {
     /// Keys that were read.
     type Held: Deref<Target = KeySet>;
 
-    /// Reads them. Blocks while they are fetched, if there are none to go on with or it falls to this reader.
+    /// Reads the keys. Blocks while this reader fetches them, or while there are none to go on with.
     fn get(&mut self) -> Result<Self::Held, Trouble>;
 
-    /// These were refused, and are to be fetched anew. Returns whether it was this reader who has fetched them, or will.
+    /// Has keys that were refused fetched anew. Returns whether this reader has fetched them, or will.
     fn refuse(&mut self, held: &Self::Held) -> Result<bool, Trouble>;
 }
 
-/// What readers are refused with comes from outside: no two renewals because of that begin within 5 milliseconds. (For a
-/// real server, rather within some seconds.)
+/// Renewals after a refusal are bounded, since refusals can be provoked from outside: two such renewals begin at least
+/// 5 milliseconds apart. (With a real server, some seconds would be better.)
 static BOUNDED: Policy = Policy::builder().renew_interval(Duration::from_millis(5)).build_const();
 
-/// The keys of all readers. Each answer says itself how long it lives.
+/// The keys of all readers. Each answer of the server says how long its keys live.
 static KEYS: Cached<KeySet> = Cached::never_expires().with_policy(&BOUNDED);
 
-/// Reads the keys of all.
+/// Reads the shared keys.
 pub struct Shared<'a>(pub &'a Client);
 
 impl Shared<'_> {
@@ -47,7 +47,7 @@ impl Shared<'_> {
             Some(keys) => Made::new(keys),
             None => renewal.unchanged().expect("`fetch` was told of the old keys, as they are unchanged"),
         };
-        // Also of the old ones, whose life begins anew.
+        // The lifetime is set on unchanged keys as well: their life begins anew.
         Ok(made.expires_after(lifetime(answer.max_age)))
     }
 }
@@ -57,18 +57,20 @@ impl Keys for Shared<'_> {
 
     fn get(&mut self) -> Result<Self::Held, Trouble> {
         patiently(|| match KEYS.access().or_try_create_with(|renewal| self.renew(renewal)) {
-            // It fell to this reader, and failed. The others go on with the old keys, and so may this one.
+            // This reader was elected, and its request has failed. The other readers go on with the old keys, and so
+            // does this one.
             Err(CreateError::Failed(error)) if error.is_passing() => Ok(KEYS.peek()),
             got => got.map(Some).map_err(Trouble::from),
         })
     }
 
     fn refuse(&mut self, held: &Self::Held) -> Result<bool, Trouble> {
-        // Not `invalidate_if`: that takes the keys from every reader, and a sender of bad tokens could drive it.
+        // `invalidate_if` would take the keys from every reader. A sender of bad tokens could bring that about again
+        // and again.
         let refused = CachedGuard::generation(held);
         let newer = patiently(|| {
             match KEYS.access().renew_if(refused).or_try_create_with(|renewal| self.renew(renewal)) {
-                // It fell to this reader, and failed. The keys are still those that were refused.
+                // This reader was elected, and its request has failed. The keys are still the refused ones.
                 Err(CreateError::Failed(error)) if error.is_passing() => Ok(None),
                 Ok(old) if CachedGuard::outcome(&old) == Outcome::TooSoon => Ok(None),
                 got => got.map(Some).map_err(Trouble::from),
@@ -86,7 +88,7 @@ pub struct Own<'a> {
 }
 
 impl<'a> Own<'a> {
-    /// No copy yet.
+    /// Makes a reader's part without a copy of the keys.
     pub fn new(client: &'a Client) -> Self {
         Self { client, copy: None, expires: Instant::now() }
     }
@@ -121,7 +123,8 @@ impl Keys for Own<'_> {
     }
 }
 
-/// Keys are renewed at half their age: while the server fails, the old ones are good for as long again.
+/// The lifetime of keys: half of their permitted age. If the server fails then, the old keys are good for as long
+/// again.
 pub fn lifetime(max_age: Duration) -> Duration {
     max_age / 2
 }

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether it has shown what it is to show.
+/// Runs the example. Returns whether the run has shown what the example is about.
 fn run(options: &Options) -> Result<bool, Trouble> {
     println!("{}", report::heading(options));
     let server = Server::start(options)?;

@@ -55,7 +55,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The command line. Ends the process if it makes no sense.
+    /// Parses the command line. Ends the process if the options make no sense.
     pub fn of_command_line() -> Self {
         let options = Self::parse();
         let senseless = if options.no_lock && options.threads < 2 {

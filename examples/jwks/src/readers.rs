@@ -1,4 +1,4 @@
-//! The readers: threads that read a key, use it, and are refused with it now and then.
+//! The readers: threads that read a key, use it, and are sometimes refused with it.
 
 use crate::client::Client;
 use crate::key_set;
@@ -12,29 +12,29 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether the keys are to be rotated, or the run to end.
+/// The interval at which the keys may be rotated, and the run may end.
 const REFRESH: Duration = Duration::from_millis(5);
-/// So many calls a reader makes at a stretch. The last of them takes its time, and the reader holds its key meanwhile:
-/// so most of them hold the old one when the keys are rotated, and are refused at once. And the server needs a
-/// processor as well.
+/// The number of calls that a reader makes at a stretch. The last of them takes some time, and the reader holds its key
+/// meanwhile. So most readers hold the old key when the keys are rotated, and are refused at once. The pause also
+/// leaves the processor to the server.
 const STRETCH: u64 = 64;
-/// How long that call takes.
+/// The duration of that last call.
 const CALL: Duration = Duration::from_millis(1);
-/// How long after its time a run is given up in which something has not happened that should have.
+/// The time after which a run is given up that has not yet seen all that it should see.
 const GRACE: Duration = Duration::from_secs(45);
 
-/// What readers have seen.
+/// The counts of the readers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     /// Reads of the key set.
     pub reads: u64,
-    /// How often the key was refused.
+    /// How often a key was refused.
     pub refusals: u64,
-    /// And of those, how often that had the key set fetched anew.
+    /// How many refusals had the key set fetched anew.
     pub renewals: u64,
-    /// Reads that began after such a renewal, and got what had been refused, or still older.
+    /// Reads that began after such a renewal, and still got the refused keys, or older ones.
     pub outdated: u64,
-    /// How often one reader was refused with the keys of one edition, at the most.
+    /// How often one reader was refused in a row with the keys of one edition, at the most.
     pub most_in_a_row: u64,
 }
 
@@ -48,30 +48,30 @@ impl Tally {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Ran {
-    /// What all readers have seen.
+    /// The counts of all readers.
     pub tally: Tally,
-    /// What the server has seen.
+    /// The counts of the server.
     pub seen: Seen,
     /// How often the keys were rotated.
     pub rotations: u64,
-    /// From before the first read until the last reader had ended.
+    /// The time from before the first read until the last reader had ended.
     pub elapsed: Duration,
 }
 
-/// What the readers have in common.
+/// The state that the readers share.
 struct Crew<'a> {
     server: &'a Server,
     all: Mutex<Tally>,
-    /// The oldest edition that may still be read by who begins now.
+    /// The oldest edition that a read which begins now may still get.
     oldest: AtomicU64,
     stop: AtomicBool,
 }
 
-/// Lets the readers read until the time is up and all has happened that they are to cope with. Rotates the keys
-/// meanwhile.
+/// Runs the readers until the time is up and each of the events that they have to cope with has happened. Rotates the
+/// keys meanwhile.
 pub fn run(server: &Server, options: &Options) -> Result<Ran, Trouble> {
     let client = &Client::new(server.url());
     let (all, oldest, stop) = (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
@@ -80,7 +80,8 @@ pub fn run(server: &Server, options: &Options) -> Result<Ran, Trouble> {
     thread::scope(|scope| {
         let readers: Vec<_> = (0..u64::from(options.threads))
             .map(|number| {
-                // From the other end: the server numbers its requests.
+                // Readers are numbered downwards from the largest number, since the server numbers its requests upwards
+                // from 1.
                 let random = Random::new(options.seed, u64::MAX - number);
                 scope.spawn(move || {
                     if options.no_lock {
@@ -100,7 +101,7 @@ pub fn run(server: &Server, options: &Options) -> Result<Ran, Trouble> {
                 rotation += options.rotate_every;
             }
             let enough = time >= options.seconds && crew.has_seen_all(options) || time >= options.seconds + GRACE;
-            // None ends by itself unless it failed.
+            // A reader ends by itself only if it has failed.
             if enough || readers.iter().any(thread::ScopedJoinHandle::is_finished) {
                 break;
             }
@@ -122,12 +123,13 @@ impl Crew<'_> {
         seen.unchanged > 0 && (seen.failed > 0 || options.failures == 0) && self.tally().refusals > 0
     }
 
-    /// One reader.
+    /// Runs one reader.
     fn read(&self, mut keys: impl Keys, mut random: Random) -> Result<(), Trouble> {
         let mut seen = Tally::default();
         let (mut refused, mut in_a_row) = (0, 0);
         while !self.stop.load(Ordering::Relaxed) {
-            // Before the keys are read. Acquire: pairs with the Release below, after which this read begins then.
+            // Loaded before the keys are read. Acquire, pairs with the Release below: this read then begins after that
+            // renewal.
             let oldest = self.oldest.load(Ordering::Acquire);
             let held = keys.get()?;
             seen.reads += 1;
@@ -145,7 +147,7 @@ impl Crew<'_> {
             seen.most_in_a_row = seen.most_in_a_row.max(in_a_row);
             if keys.refuse(&held)? {
                 seen.renewals += 1;
-                // Release: a read that sees this begins after the renewal.
+                // Release, pairs with the Acquire above: a read that sees this edition begins after the renewal.
                 self.oldest.fetch_max(held.edition() + 1, Ordering::Release);
             }
         }

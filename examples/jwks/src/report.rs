@@ -1,11 +1,11 @@
-//! What is printed.
+//! The printed report.
 
 use crate::options::Options;
 use crate::readers::Ran;
 use crate::{keys, verdict};
 use example_common::grouped;
 
-/// What the run is going to do.
+/// Describes the run that is about to begin.
 pub fn heading(options: &Options) -> String {
     let Options { threads, latency, failures, seed, .. } = options;
     let lock = if options.no_lock { "each keeps a copy of its own, WITHOUT the lock" } else { "all share one" };
@@ -18,10 +18,10 @@ pub fn heading(options: &Options) -> String {
     )
 }
 
-/// What was seen.
+/// Describes the run that has ended.
 pub fn table(ran: &Ran, options: &Options) -> String {
     let (tally, seen) = (ran.tally, ran.seen);
-    // Without the lock: as many as there would have been with it.
+    // Without the lock, the renewals that one lock would have needed are counted: one for each rotation.
     let renewals = if options.no_lock { ran.rotations } else { tally.renewals };
     let allowed = verdict::allowed(ran, options, renewals);
     let by = if options.no_lock { "dropped by their readers" } else { "renewed for all" };

@@ -1,4 +1,4 @@
-//! The HTTP server: serves the key set, rotates its keys, fails now and then, and counts what it sees.
+//! The HTTP server. It serves the key set, rotates its keys, fails now and then, and counts the requests.
 
 use crate::key_set::{self, KeySet};
 use crate::options::Options;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use tiny_http::{Header, Request, Response};
 
-/// So many requests it can have in hand: enough to see them come at once.
+/// The number of requests that the server can handle at a time: enough to see many come at once.
 const WORKERS: usize = 16;
 
 /// The server. It runs until the process ends.
@@ -22,18 +22,18 @@ pub struct Server {
     seen: Mutex<Seen>,
 }
 
-/// What it has seen.
+/// The counts of the server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
-    /// Requests.
+    /// All requests.
     pub requests: u64,
-    /// Answered with the key set: 200.
+    /// Requests that were answered with the key set: 200.
     pub sent: u64,
-    /// Answered that it has not changed: 304.
+    /// Requests that were answered with "not modified": 304.
     pub unchanged: u64,
-    /// Failed: 500 or 503.
+    /// Requests that failed: 500 or 503.
     pub failed: u64,
-    /// The most requests that it had in hand at a time.
+    /// The most requests that the server had in hand at a time.
     pub most_at_once: u64,
     in_hand: u64,
 }
@@ -46,7 +46,7 @@ impl Seen {
 }
 
 impl Server {
-    /// Starts it, with the first edition of its keys.
+    /// Starts the server, with the first edition of its keys.
     pub fn start(options: &Options) -> Result<Arc<Self>, Box<dyn Error + Send + Sync>> {
         let http = tiny_http::Server::http((Ipv4Addr::LOCALHOST, 0));
         let http = http.map_err(|error| format!("cannot listen on the loopback: {error}"))?;
@@ -60,28 +60,29 @@ impl Server {
         Ok(server)
     }
 
-    /// Where the key set is.
+    /// The address of the key set.
     pub fn url(&self) -> String {
         format!("http://{}/jwks.json", self.address)
     }
 
-    /// Replaces the keys by those of the next edition. From then on the old ones are refused.
+    /// Replaces the keys by those of the next edition. From then on the server refuses the old keys.
     pub fn rotate(&self) {
         self.edition.fetch_add(1, Ordering::Release);
     }
 
-    /// How often it has rotated its keys.
+    /// How often the server has rotated its keys.
     pub fn rotations(&self) -> u64 {
         self.edition.load(Ordering::Acquire) - 1
     }
 
-    /// Whether a call that is signed with that key is let in.
+    /// Whether the server accepts a call that is signed with this key.
     pub fn accepts(&self, keys: &KeySet, number: usize) -> bool {
-        // Acquire: who is refused has seen the rotation, and so has the server when that one's request comes in.
+        // Acquire, pairs with the Release in `rotate`: a reader that is refused has seen the rotation. So `decide` sees
+        // the rotation as well when that reader's request comes in.
         keys.is_valid(number, self.edition.load(Ordering::Acquire))
     }
 
-    /// What it has seen so far.
+    /// The counts so far.
     pub fn seen(&self) -> Seen {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,7 +98,8 @@ impl Server {
             seen.most_at_once = seen.most_at_once.max(seen.in_hand);
             seen.requests
         });
-        // First the answer, then the time it takes: keys that are rotated meanwhile arrive old.
+        // The answer is decided first, and its latency comes after that. So keys that are rotated during the latency
+        // arrive old.
         let (status, edition) = self.decide(&request, number);
         thread::sleep(self.options.latency());
         let body = if status == 200 { key_set::json(edition) } else { String::new() };
@@ -107,7 +109,7 @@ impl Server {
             response.add_header(header("ETag", &key_set::etag(edition)));
             response.add_header(header("Cache-Control", &format!("max-age={}", self.options.max_age)));
         }
-        // Before the answer leaves: the next request may come as soon as it has arrived.
+        // The request is counted before its answer leaves: the next request may come as soon as the answer has arrived.
         self.count(|seen| {
             seen.in_hand -= 1;
             match status {
@@ -116,11 +118,11 @@ impl Server {
                 _ => seen.failed += 1,
             }
         });
-        // An error means that the client has gone, which it knows itself.
+        // An error means that the client has gone. The client reports that itself.
         let _gone = request.respond(response);
     }
 
-    /// The status of the answer, and which edition it is of.
+    /// Decides the status of the answer, and its edition.
     fn decide(&self, request: &Request, number: u64) -> (u16, u64) {
         let edition = self.edition.load(Ordering::Acquire);
         let mut random = Random::new(self.options.seed, number);

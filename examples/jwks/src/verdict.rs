@@ -1,33 +1,36 @@
-//! What must be true after a run.
+//! The rules that a run must have kept.
 
 use crate::keys;
 use crate::options::Options;
 use crate::readers::Ran;
 use example_common::Verdict;
 
-/// How often the key set can have expired: none of its lives ends early (L11).
+/// How often the key set can have expired at the most: none of its lives ends early (L11).
 pub fn expiries(ran: &Ran, options: &Options) -> u64 {
     let expiries = ran.elapsed.as_nanos() / keys::lifetime(options.max_age()).as_nanos();
     u64::try_from(expiries).unwrap_or(u64::MAX)
 }
 
-/// How many requests one lock needs at the most, but for those that fail, if so many refusals have caused a renewal.
+/// How many requests one lock needs at the most if this many refusals have caused a renewal. Failed requests do not
+/// count.
 ///
-/// Before each answer there was no key set yet, or it had expired, or a reader was refused and elected. Each expiry makes
-/// room for one, and each renewal is one. No two are made at a time (L1), and none is superseded, since nothing is
-/// invalidated.
+/// Each answered request has one of three causes: there was no key set yet, the key set had expired, or a reader was
+/// refused and elected. Each expiry makes room for one request, and each renewal is one request. No two creations run
+/// at a time (L1). None is superseded, since nothing is invalidated.
 pub fn allowed(ran: &Ran, options: &Options, renewals: u64) -> u64 {
     1 + expiries(ran, options) + renewals
 }
 
 /// How often a reader can be refused with the keys of one edition.
 ///
-/// When they are rotated away, one creation may be running that has asked before, and still brings them. There is no
-/// other (L1), and whatever asks later gets newer ones. Now a reader is refused
+/// When the server rotates these keys away, one creation may be running whose request came before the rotation. That
+/// creation still brings the rotated keys. No other creation runs (L1), and every later request gets newer keys. So a
+/// reader can be refused twice:
 ///
-/// 1. and asks for newer keys, of a later generation. That creation's are: it finds the keys unchanged, and the reader
-///    gets them once more;
-/// 2. and asks for newer ones again. That creation has ended, so what the reader creates, or waits for, has asked since.
+/// 1. The reader is refused, and asks for keys of a later generation. The creation that was running satisfies this: it
+///    finds the keys unchanged, and the reader gets them once more.
+/// 2. The reader is refused again, and asks for keys of a still later generation. The first creation has ended by now.
+///    So the creation that the reader runs or waits for makes its request after the rotation.
 const REFUSED_AT_MOST: u64 = 2;
 
 /// Judges a run under the lock.
@@ -51,8 +54,8 @@ pub fn judge(ran: &Ran, options: &Options) -> Verdict {
                 expiries(ran, options)
             ),
         ),
-        // What a reader renews was refused, and what it publishes is a later edition: each is renewed because of that
-        // once at the most, and the last one never.
+        // A reader renews only keys that were refused, and publishes keys of a later edition. So each edition is
+        // renewed because of refusals once at the most, and the last edition never.
         (
             renewals <= ran.rotations,
             format!("{renewals} renewals because of refusals, for {} rotations", ran.rotations),

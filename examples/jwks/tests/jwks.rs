@@ -9,16 +9,16 @@ fn run(arguments: &[&str]) -> Ran {
     common::run(env!("CARGO_BIN_EXE_jwks"), arguments)
 }
 
-/// The table that it prints.
+/// The table that the example prints.
 impl Ran {
-    /// The numbers in the row.
+    /// The numbers in the row of this name.
     fn numbers(&self, name: &str) -> Vec<u64> {
         let row = self.output.lines().find_map(|line| line.trim().strip_prefix(name));
         let row = row.unwrap_or_else(|| panic!("no \"{name}\" in: {self}"));
         row.split([' ', ';']).filter_map(|word| word.replace(',', "").parse().ok()).collect()
     }
 
-    /// The first of them.
+    /// The first number in the row of this name.
     fn number(&self, name: &str) -> u64 {
         *self.numbers(name).first().unwrap_or_else(|| panic!("no number in \"{name}\" of: {self}"))
     }

@@ -1,17 +1,19 @@
-//! Watches this process's accesses from inside their closures, and finds what the laws of the lock forbid.
+//! Watches the accesses of this process from inside their closures, and finds what the laws of the lock forbid:
 //!
-//! - L1: a creation begins while another runs.
-//! - L8: the getter is called a third time, or after this access has created.
-//! - An access that ends without a call of the getter on its own thread: the audit would have seen nothing of it.
-//! - A creation without a cause. The cause is what the last getter call of the access found: nothing, or a value that
-//!   has expired. An error is no cause.
-//! - A creation whose cause was out of date: that getter call began before this process's last creation had ended, so
-//!   the access cannot have known of it. It should have looked again. L8 excuses who has asked twice, and found nothing
-//!   the second time.
-//! - Two creations that were stored for one expired value. The first has overwritten it, so it was never seen again.
+//! - L1: a creation that begins while another runs.
+//! - L8: a third call of the getter, or a call after the access has created.
+//! - An access that ends without a call of the getter on its own thread. The audit would have seen nothing of such an
+//!   access.
+//! - A creation without a cause. The cause is the answer to the last getter call of the access: no value, or a value
+//!   that has expired. An error is no cause.
+//! - A creation whose cause was out of date. Its last getter call began before the last creation of this process had
+//!   ended, so the access cannot have known of that creation. It should have looked again. L8 excuses an access that
+//!   has called the getter twice, and found nothing the second time.
+//! - Two creations that were stored for one expired value. The first has overwritten that value, so no later access has
+//!   seen it.
 //!
-//! Each holds whatever the timing, and from them follows how many creations there may be in a process: one for each
-//! value that expired and one for each time that the server lost the value, not counting the excused.
+//! Each of these holds whatever the timing. Together they say how many creations there may be in a process: one for
+//! each value that expired, and one for each time that the server lost the value, not counting the excused ones.
 
 use crate::counts::Counts;
 use crate::store::LookUp;
@@ -21,19 +23,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How many creations run in this process.
+/// The number of creations that run in this process.
 static RUNNING: AtomicU64 = AtomicU64::new(0);
 
-/// What this process has stored.
+/// The creations that this process has stored.
 static STORED: Mutex<Stored> = Mutex::new(Stored { last: None, replaced: BTreeSet::new() });
 
 thread_local! {
-    /// The access that this thread is in: getter, creator and setter run on the thread that has called.
+    /// The access of this thread. Getter, creator and setter run on the thread of the caller.
     static ACCESS: RefCell<Access> = RefCell::default();
 }
 
 struct Stored {
-    /// When the last creation was stored.
+    /// The time when the last creation was stored.
     last: Option<Instant>,
     /// The stamps of the expired values that were replaced.
     replaced: BTreeSet<SystemTime>,
@@ -41,14 +43,14 @@ struct Stored {
 
 #[derive(Default)]
 struct Access {
-    /// When it last called the getter, and what that found.
+    /// The time of the last getter call. `found` is its answer.
     asked: Option<Instant>,
     found: Found,
     counts: Counts,
     violations: Vec<String>,
 }
 
-/// What the last getter call of an access found.
+/// The answer to the last getter call of an access.
 #[derive(Clone, Copy, Default)]
 enum Found {
     #[default]
@@ -80,9 +82,9 @@ pub fn get(look_up: impl FnOnce() -> LookUp) -> LookUp {
     })
 }
 
-/// The creator begins; a value lives so long.
+/// Notes that the creator begins. A value lives for `expires_after`.
 pub fn create(expires_after: Duration) {
-    // Relaxed, here and in `set`: to order one creation's end before the next one's beginning is for the lock.
+    // Relaxed, here and in `set`: the lock has to order the end of one creation before the beginning of the next.
     let at_once = RUNNING.fetch_add(1, Ordering::Relaxed) + 1;
     ACCESS.with_borrow_mut(|access| {
         if at_once > 1 {
@@ -107,7 +109,7 @@ pub fn create(expires_after: Duration) {
     });
 }
 
-/// Runs the setter, after which the creation is as good as over.
+/// Runs the setter. After that the creation is as good as over.
 pub fn set<E>(store: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
     let ended = store();
     if ended.is_ok() {
@@ -117,7 +119,7 @@ pub fn set<E>(store: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
     ended
 }
 
-/// Ends an access: what was counted, and what was found to be wrong.
+/// Ends an access. Returns its counts and the violations that it has found.
 pub fn conclude() -> (Counts, Vec<String>) {
     let mut access = ACCESS.take();
     if access.counts.most_calls == 0 {

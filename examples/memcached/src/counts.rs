@@ -1,11 +1,11 @@
-//! What is counted in a worker, and the line by which it reaches the process that started it.
+//! The counts of a worker, and the line that brings them to the process that started the worker.
 
 use std::fmt;
 use std::str::FromStr;
 
 macro_rules! counts {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// What the threads of one process did and met.
+        /// The counts of all threads of one process.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Counts {
             $($(#[doc = $doc])+ pub $name: u64,)+
@@ -27,44 +27,44 @@ macro_rules! counts {
 }
 
 counts! {
-    /// All accesses, each of which ended as one of the next seven.
+    /// All accesses. Each of them ended in one of the next seven ways.
     accesses,
-    /// Got a value that had not expired.
+    /// The access got a value that had not expired.
     fresh,
-    /// Got a value that had expired.
+    /// The access got a value that had expired.
     stale,
-    /// Created the value, and stored it.
+    /// The access created the value, and stored it.
     created,
     /// The getter failed.
     getter_failed,
     /// The setter failed.
     setter_failed,
-    /// Waited too long for another's creation.
+    /// The access waited too long for another creation.
     timed_out,
-    /// Would have waited for itself.
+    /// The access would have waited for itself.
     would_deadlock,
 
-    /// Errors in which the client's own was found.
+    /// Errors among whose causes is an error of the client.
     kept_cause,
-    /// Errors because an item was not as it was stored.
+    /// Errors because an item was not as it had been stored.
     damaged,
     /// Errors before the server was killed.
     early_errors,
-    /// Successes in accesses that began after the restart.
+    /// Accesses that began after the restart and succeeded.
     after_restart,
-    /// Values got that another process had made.
+    /// Accesses that got a value of another process.
     foreign,
 
     /// Getter calls that found nothing.
     misses,
-    /// Creators run.
+    /// Runs of the creator.
     creations,
-    /// Creations that were stored, because a value had expired.
+    /// Creations that were stored because a value had expired.
     for_expiry,
-    /// Creations that were stored, because there was no value.
+    /// Creations that were stored because there was no value.
     for_loss,
-    /// Of `for_loss`, those whose last look-up began before this process's last creation had ended. L8 has them, for an
-    /// access that had asked twice.
+    /// The creations of `for_loss` whose last look-up began before the last creation of this process had ended. L8
+    /// allows them to an access that has asked twice.
     for_loss_unseen,
 
     /// The most creations at once.
@@ -76,7 +76,7 @@ counts! {
 }
 
 impl Counts {
-    /// Adds up what was counted, and takes the greater of what is a maximum.
+    /// Adds other counts. Of a maximum, the greater one is kept.
     pub fn absorb(&mut self, other: &Self) {
         for (name, count) in other.fields() {
             if let Some(sum) = self.field(name) {

@@ -1,4 +1,4 @@
-//! The worker processes, seen from the process that starts them. None outlives its [`Hand`].
+//! The worker processes, seen from the process that starts them. No worker outlives its [`Hand`].
 
 use crate::counts::Counts;
 use crate::options::Options;
@@ -10,21 +10,22 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a worker may take for anything. Far beyond what it should: who needs longer hangs.
+/// How long a worker may take for anything. This is far more than a worker should need: a worker that needs longer
+/// hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Violations that are kept of each worker; a broken lock makes thousands.
+/// How many violations of each worker are kept. A broken lock makes thousands.
 const KEPT: usize = 20;
 
 /// One worker.
 pub struct Hand {
-    /// What it is called in messages.
+    /// The worker's name in messages.
     pub name: String,
-    /// What it counted, once it has ended.
+    /// The counts of the worker, once it has ended.
     pub counts: Option<Counts>,
-    /// What it found to be wrong.
+    /// The violations that the worker has found.
     pub violations: Vec<String>,
-    /// An error that it met while the server was down.
+    /// An error that the worker met while the server was down.
     pub error: Option<String>,
     process: Child,
     orders: Option<ChildStdin>,
@@ -33,7 +34,7 @@ pub struct Hand {
 }
 
 impl Hand {
-    /// Starts one.
+    /// Starts a worker.
     pub fn hire(name: String, options: &Options, server: SocketAddr, key: &str) -> io::Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
             .args(options.for_worker(server, key))
@@ -43,7 +44,7 @@ impl Hand {
         let (send, lines) = mpsc::channel();
         let orders = process.stdin.take();
         if let Some(output) = process.stdout.take() {
-            // Ends with the process, or with the receiver.
+            // This thread ends with the process, or with the receiver.
             thread::spawn(move || {
                 BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| send.send(line))
             });
@@ -60,7 +61,7 @@ impl Hand {
         })
     }
 
-    /// Gives an order. Blocks until it was understood.
+    /// Gives an order. Blocks until the worker has understood it.
     pub fn tell(&mut self, order: &str) -> Result<(), String> {
         let sent = self.orders.as_mut().map(|orders| writeln!(orders, "{order}"));
         match sent {
@@ -69,7 +70,7 @@ impl Hand {
         }
     }
 
-    /// Blocks until it has said so.
+    /// Blocks until the worker has said this.
     pub fn hear(&mut self, what: &str) -> Result<(), String> {
         let give_up = Instant::now() + PATIENCE;
         while !self.heard.contains(what) {
@@ -86,7 +87,7 @@ impl Hand {
         Ok(())
     }
 
-    /// Tells it to end. Blocks until it has, and has reported.
+    /// Tells the worker to end. Blocks until the worker has reported and has ended.
     pub fn dismiss(&mut self) -> Result<(), String> {
         self.release();
         self.hear("report")?;
@@ -102,7 +103,7 @@ impl Hand {
         Err(format!("{} hangs: it has reported but does not exit", self.name))
     }
 
-    /// Tells it to end, without waiting for it.
+    /// Tells the worker to end, without waiting for that.
     pub fn release(&mut self) {
         self.orders = None;
     }
@@ -132,7 +133,7 @@ impl Hand {
 
 impl Drop for Hand {
     fn drop(&mut self) {
-        // An error means that it has exited already.
+        // An error means that the worker has exited already.
         let _gone = self.process.kill();
         let _gone = self.process.wait();
     }

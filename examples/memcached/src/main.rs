@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The exit code when there is no memcached.
+/// The exit code if there is no memcached.
 const NO_SERVER: u8 = 3;
 
 fn main() -> ExitCode {
@@ -49,7 +49,7 @@ fn fail(error: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The server that was given, or one of our own.
+/// The server of the command line, or a server of the example's own.
 fn find_server(options: &Options) -> Result<(Option<Server>, SocketAddr), String> {
     let own = match options.server {
         Some(_) => None,
@@ -63,7 +63,7 @@ fn find_server(options: &Options) -> Result<(Option<Server>, SocketAddr), String
 
 struct Run<'a> {
     options: &'a Options,
-    // Before the server, so that the workers end first when it is dropped.
+    // Declared before the server, so that the workers are dropped first.
     hands: Vec<Hand>,
     server: Option<Server>,
     address: SocketAddr,
@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
         Ok(Self { options, hands, server, address, key, begun: Instant::now(), losses })
     }
 
-    /// Runs, judges and prints.
+    /// Runs the example, judges the run and prints the verdict.
     fn conduct(mut self) -> ExitCode {
         let mut trouble: Vec<_> = self.play().err().into_iter().collect();
         self.hands.iter_mut().for_each(Hand::release);
@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
         self.lose_now_and_then(self.options.seconds / 2)
     }
 
-    /// Kills the server, if it is ours, until every thread has met an error, and starts it again.
+    /// Kills the server, if it is the example's own, and starts it again when every thread has met an error.
     fn outage(&mut self) -> Result<(), String> {
         if self.server.is_none() {
             return Ok(());
@@ -129,7 +129,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Lets the workers work, and deletes the value every two and a half lives.
+    /// Lets the workers work, and deletes the value every two and a half lives of a value.
     fn lose_now_and_then(&mut self, how_long: Duration) -> Result<(), String> {
         let end = Instant::now() + how_long;
         loop {

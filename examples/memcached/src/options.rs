@@ -9,10 +9,10 @@ use std::time::Duration;
 /// Two processes share one value in memcached; it expires, it is deleted, and the server dies and comes back.
 ///
 /// Each process has one `CachedByKey` and many threads, which get the value or create it. In mid-run the server is
-/// killed while a value is being created, and started again, empty, when every thread has met an error. At the end the
-/// laws of the lock are checked.
+/// killed during a creation, and started again, empty, when every thread has met an error. At the end the example
+/// checks the laws of the lock.
 ///
-/// Exit code: 0 if they were kept, 1 if not, 2 for a wrong option, 3 if there is no memcached.
+/// Exit code: 0 if the laws were kept, 1 if not, 2 for a wrong option, 3 if there is no memcached.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "memcached")]
 pub struct Options {
@@ -33,7 +33,8 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=5_000))]
     pub create: u64,
 
-    /// A server that runs already, as 127.0.0.1:11211. It is not killed, and there is no outage; one key of it is used.
+    /// A server that runs already, as 127.0.0.1:11211. It is not killed, so there is no outage. The run uses one key of
+    /// it.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub server: Option<SocketAddr>,
 
@@ -41,7 +42,7 @@ pub struct Options {
     #[arg(long, value_name = "PROGRAM", default_value = "memcached", conflicts_with = "server")]
     pub memcached: OsString,
 
-    /// What the two processes are told by the one that starts them: work, under this key.
+    /// The order to a worker process, given by the process that starts it: work under this key.
     #[arg(long, value_name = "KEY", hide = true, requires = "server")]
     pub worker: Option<String>,
 }
@@ -57,7 +58,7 @@ impl Options {
         Duration::from_millis(self.create)
     }
 
-    /// The arguments of a worker that does as this says.
+    /// The command line of a worker with these options.
     pub fn for_worker(&self, server: SocketAddr, key: &str) -> Vec<String> {
         let options = [
             ("--threads", self.threads.to_string()),

@@ -1,22 +1,22 @@
-//! What must be true after a run, and how it is printed.
+//! The rules that a run must have kept, and the printed verdict.
 
 use crate::counts::Counts;
 use crate::crew::Hand;
 use std::fmt::{Display, Write};
 
-/// What the run did to the value, apart from letting it expire.
+/// The losses of the value, apart from its expiries.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Losses {
     /// Whether the server was killed and started again, empty.
     pub outage: bool,
     /// How often the key was deleted, or may have been.
     pub deleted: u64,
-    /// The server is somebody else's, and may have lost the value on its own.
+    /// Whether the server is not the example's own, and so may have lost the value for other reasons.
     pub others: bool,
 }
 
 impl Losses {
-    /// How often the value was lost, at the most: once it was never there.
+    /// How often the value was missing at the most. The first time, it has not been there yet.
     fn at_most(self) -> u64 {
         1 + u64::from(self.outage) + self.deleted
     }
@@ -49,7 +49,7 @@ impl Verdict {
         verdict
     }
 
-    /// Whether all is as it must be.
+    /// Whether all rules were kept.
     pub fn is_clean(&self) -> bool {
         !self.violated
     }
@@ -83,7 +83,8 @@ impl Verdict {
                 self.check(true, format!("{name}: {} stored by who had asked twice (L8)", count.for_loss_unseen));
             }
         }
-        // The first, and the one after the outage: whatever the timing, somebody made those.
+        // One for the beginning, and one for the time after the outage: whatever the timing, some thread has created
+        // those.
         let least = 1 + u64::from(losses.outage);
         self.check(all.created >= least, format!("{} values were created in all", all.created));
     }

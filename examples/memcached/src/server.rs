@@ -1,7 +1,7 @@
-//! A memcached server of our own: started on a free loopback port, killed when dropped.
+//! A memcached server of the example's own. It is started on a free loopback port, and killed when it is dropped.
 //!
-//! Ctrl-C at a terminal reaches it as well. Only who kills the example alone, with no time to clean up, leaves it
-//! behind.
+//! Ctrl-C at a terminal reaches the server as well. The server is left behind only if the example alone is killed, with
+//! no time to clean up.
 
 use crate::store::{self, Memcached};
 use std::ffi::{OsStr, OsString};
@@ -11,10 +11,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a server may take to answer after it was started.
+/// How long a server may take to answer after its start.
 const START: Duration = Duration::from_secs(5);
 
-/// How many ports are tried, since somebody else may take a free one first.
+/// How many ports are tried, since another process may take a free port first.
 const PORTS: u32 = 5;
 
 const INSTALL: &str = "\
@@ -45,19 +45,19 @@ impl Server {
         }
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Kills it, with everything it knows. Returns when it is gone.
+    /// Kills the server, and with it all that it has stored. Returns when the server is gone.
     pub fn kill(&mut self) {
         if let Some(process) = self.process.take() {
             end(process);
         }
     }
 
-    /// Starts it again where it was. Blocks until it answers.
+    /// Starts the server again, on the same port. Blocks until it answers.
     pub fn restart(&mut self) -> Result<(), String> {
         self.kill();
         let give_up = Instant::now() + START;
@@ -67,7 +67,7 @@ impl Server {
                     self.process = Some(process);
                     return Ok(());
                 }
-                // The port may be in use for a moment: a client that connects to nobody may be given it as its own.
+                // The port may be in use for a moment: a client's connection may be given this port as its own end.
                 Err(Launch::NoAnswer(_)) if Instant::now() < give_up => thread::sleep(Duration::from_millis(50)),
                 Err(Launch::NoAnswer(error) | Launch::NoProgram(error)) => return Err(error),
             }
@@ -89,7 +89,7 @@ enum Launch {
 fn launch(program: &OsStr, address: SocketAddr) -> Result<Child, Launch> {
     let mut process = Command::new(program)
         .args(["-l", &address.ip().to_string(), "-p", &address.port().to_string(), "-U", "0"])
-        .args(["-u", "nobody"]) // root must say who it would rather be; others are not asked
+        .args(["-u", "nobody"]) // memcached wants this of root, and ignores it otherwise
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -128,14 +128,14 @@ fn wait_for(process: &mut Child, address: SocketAddr) -> Result<(), String> {
     Err(format!("does not listen after {START:?}"))
 }
 
-/// The version of the memcached that listens there. Blocks for the client's patience at most.
+/// The version of the memcached at this address. Blocks for the client's patience at most.
 pub fn version(address: SocketAddr) -> Result<String, String> {
     let answer = Memcached::new(address, 1).and_then(|memcached| memcached.version());
     answer.map_err(|error| format!("no memcached answers at {address}: {error}"))
 }
 
 fn end(mut process: Child) {
-    // An error means that it has exited already.
+    // An error means that the server has exited already.
     let _gone = process.kill();
     let _gone = process.wait();
 }

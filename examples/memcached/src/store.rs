@@ -1,12 +1,12 @@
-//! The value, as memcached keeps it, and the client.
+//! The value as memcached keeps it, and the client.
 //!
-//! An item is the creation time (8 bytes, nanoseconds since 1970), who made it (4), a checksum of all the rest (8) and
-//! the text; numbers are little-endian.
+//! An item consists of the creation time (8 bytes, nanoseconds since 1970), the process that made it (4 bytes), a
+//! checksum of all the rest (8 bytes) and the text. Numbers are little-endian.
 //!
-//! The client pools connections. Whatever it does is bounded: [`CONNECT`] for a connection, [`ANSWER`] for a read or
-//! write. It tries each connection with a round trip before it lends it out, and this must stay so: its pool does not
-//! notice otherwise that a connection is broken, and would lend a dead one for ever. Broken ones are replaced in the
-//! background, with pauses that double from 0.2 s.
+//! The client pools connections. All its waits are bounded: by [`CONNECT`] for a connection, and by [`ANSWER`] for a
+//! read or a write. The pool tries each connection with a round trip before it lends the connection out. This must stay
+//! so: otherwise the pool would not notice a broken connection, and would lend it for ever. Broken connections are
+//! replaced in the background, with pauses that double from 0.2 s.
 
 use dogpile::Stamped;
 use memcache::{Client, ConnectionManager, MemcacheError, Pool, Url};
@@ -16,13 +16,14 @@ use std::hash::{DefaultHasher, Hasher};
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long the client waits for a connection that works. While there is no server, each look-up takes as long to fail.
+/// How long the client waits for a connection that works. While there is no server, each look-up takes this long to
+/// fail.
 pub const CONNECT: Duration = Duration::from_millis(400);
 
-/// How long it waits for an answer on a connection that works.
+/// How long the client waits for an answer on a connection that works.
 pub const ANSWER: Duration = Duration::from_secs(1);
 
-/// After which the server may drop the key, in seconds: so that a run leaves nothing behind. No run lasts as long.
+/// The lifetime of an item in the server, in seconds, so that a run leaves nothing behind. No run lasts as long.
 const FORGOTTEN_AFTER: u32 = 3600;
 
 /// The number of items in a document: enough for several packets.
@@ -32,12 +33,12 @@ const STAMP: usize = 8;
 const MAKER: usize = STAMP + 4;
 const HEADER: usize = MAKER + 8;
 
-/// What is expensive to make.
+/// The value, which is expensive to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// The process that made it.
+    /// The process that has made the document.
     pub maker: u32,
-    /// Some JSON.
+    /// The text of the document: some JSON.
     pub text: String,
 }
 
@@ -54,7 +55,7 @@ impl Document {
 pub enum StoreError {
     /// The client failed, or could not reach the server.
     Client(MemcacheError),
-    /// There is an item, but not as it was stored.
+    /// There is an item, but it is not as it was stored.
     Damaged,
 }
 
@@ -82,16 +83,17 @@ impl Error for StoreError {
     }
 }
 
-/// What a look-up yields.
+/// The result of a look-up.
 pub type LookUp = Result<Option<Stamped<Document>>, StoreError>;
 
 /// The client of a memcached server.
 pub struct Memcached(Client);
 
 impl Memcached {
-    /// Connects when it is first used, by `connections` at most. Never blocks.
+    /// Makes a client, which connects when it is first used, by `connections` at most. Never blocks.
     pub fn new(server: SocketAddr, connections: u16) -> Result<Self, MemcacheError> {
-        // Not `Client::builder()`: its timeouts reach the first connection only, and it wants the server to be there.
+        // Not `Client::builder()`: its time-outs would reach the first connection only, and it needs a server that runs
+        // already.
         let url = format!("memcache://{server}?protocol=ascii&timeout={}", ANSWER.as_secs_f64());
         let pool = Pool::builder()
             .max_size(connections.into())
@@ -106,7 +108,7 @@ impl Memcached {
         Ok(self.0.version()?.swap_remove(0).1)
     }
 
-    /// The value and when it was created; `None` if the server has none.
+    /// Gets the value and its creation time, or `None` if the server has no value.
     pub fn get(&self, key: &str) -> LookUp {
         match self.0.get::<Vec<u8>>(key)? {
             Some(item) => decode(item).map(Some).ok_or(StoreError::Damaged),
@@ -114,12 +116,12 @@ impl Memcached {
         }
     }
 
-    /// Stores the value. After an error it is not known whether it is stored.
+    /// Stores the value. After an error the value may be stored or not.
     pub fn set(&self, key: &str, made: &Stamped<Document>) -> Result<(), MemcacheError> {
         self.0.set(key, &encode(made)[..], FORGOTTEN_AFTER)
     }
 
-    /// Removes the value, as the server may at any time.
+    /// Removes the value. The server itself may do so at any time.
     pub fn remove(&self, key: &str) -> Result<(), MemcacheError> {
         self.0.delete(key).map(drop)
     }
@@ -146,7 +148,7 @@ fn decode(mut item: Vec<u8>) -> Option<Stamped<Document>> {
     Some(Stamped::from_unix_nanos(value, u64::from_le_bytes(stamp.try_into().ok()?)))
 }
 
-/// Std's hash: it need not be the same in another build, for both processes run this one.
+/// The hash of std. It may differ in another build, but both processes run the same build.
 fn checksum(stamp: &[u8], maker: &[u8], text: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for part in [stamp, maker, text] {
@@ -155,7 +157,7 @@ fn checksum(stamp: &[u8], maker: &[u8], text: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// The key of one run: no other run, now or before, has used it.
+/// Makes the key of a run, which no other run has used or uses.
 pub fn key() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("dogpile-example-{}-{}", std::process::id(), now.as_nanos())

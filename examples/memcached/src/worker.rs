@@ -1,22 +1,23 @@
-//! One of the two processes that share the value: one function that keeps its result, many threads that call it.
+//! One of the two processes that share the value: one function that keeps its result, and many threads that call it.
 //!
-//! It takes orders on its standard input and reports on its standard output, a line each:
+//! The worker takes orders on its standard input, and reports on its standard output, one line each:
 //!
-//! | it is told | it says | |
+//! | order | report | meaning of the report |
 //! |---|---|---|
 //! | | `ready` | every thread has got a value |
 //! | `down` | `told down` | from now on errors are to be expected |
-//! | | `lost <error>` | every thread has got an error; the last of them |
+//! | | `lost <error>` | every thread has got an error; this is the last of them |
 //! | `up` | `told up` | from now on values are to be expected again |
-//! | | `back` | every thread has got a value since |
-//! | (end of input) | `report <counts>` | it has ended |
-//! | | `violation <what>` | at any time |
+//! | | `back` | every thread has got a value since then |
+//! | (end of input) | `report <counts>` | the worker has ended |
+//! | | `violation <text>` | a law was violated; this may come at any time |
 //!
-//! The end of its input is the order to end, so that it does not outlive who started it.
+//! The end of the input is the order to end. So the worker does not outlive the process that has started it.
 //!
-//! When the server dies under a creation, the creation fails, and the lock hands it to one of those who wait (L5). That
-//! one asks the server first, and learns that there is none; then the others ask, all at once. So most have their error
-//! after three times the client's patience. Only who had asked twice already creates, and fails to store, each in turn.
+//! When the server dies during a creation, the creation fails, and the lock elects one of the waiters (L5). The elected
+//! thread first asks the server, and learns that there is none. Then all others ask at once. So most threads have their
+//! error after three times the client's patience. Only a thread that had already asked twice creates, and fails to
+//! store. Such threads do so one after the other.
 
 use crate::audit;
 use crate::counts::Counts;
@@ -35,10 +36,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long an access waits for others' creations.
+/// How long an access waits for other creations.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Between two accesses of a thread.
+/// The time between two accesses of a thread.
 const PAUSE: Duration = Duration::from_micros(500);
 
 const UP: u8 = 0;
@@ -53,14 +54,14 @@ struct Worker<'a> {
     /// The function that keeps its result.
     document: &'a (dyn Fn() -> Got + Sync),
     stop: AtomicBool,
-    /// `UP`, `DOWN` or `UP_AGAIN`, as it was told.
+    /// `UP`, `DOWN` or `UP_AGAIN`, by the last order.
     phase: AtomicU8,
     ready: Gate,
     lost: Gate,
     back: Gate,
 }
 
-/// Works until the input ends.
+/// Works until the end of the input.
 pub fn work(options: &Options, server: SocketAddr, key: &str) -> Result<(), Box<dyn Error>> {
     let memcached = Memcached::new(server, options.threads)?;
     let numbers = AtomicU64::new(0);
@@ -69,7 +70,7 @@ pub fn work(options: &Options, server: SocketAddr, key: &str) -> Result<(), Box<
         |key: &str| key.to_owned(),
         |_: &str| {
             audit::create(options.expires_after());
-            thread::sleep(options.creation()); // as for a query
+            thread::sleep(options.creation()); // as long as a query
             Document::new(process::id(), numbers.fetch_add(1, Ordering::Relaxed))
         },
         Closures {
@@ -111,12 +112,13 @@ pub fn work(options: &Options, server: SocketAddr, key: &str) -> Result<(), Box<
 
 impl Worker<'_> {
     fn enter(&self, phase: u8, answer: &str) {
-        // Release: pairs with the acquire in `run`; what a thread meets after it has seen this, it meets in that phase.
+        // Release, pairs with the Acquire in `run`: all that a thread meets after it has seen the phase, it meets in
+        // that phase.
         self.phase.store(phase, Ordering::Release);
         tell(answer);
     }
 
-    /// One thread: access, pause, access.
+    /// Runs one thread, which makes accesses with pauses between them.
     fn run(&self) -> Counts {
         let mut sum = Counts::default();
         let (mut ready, mut lost, mut back) = (false, false, false);
@@ -147,7 +149,7 @@ impl Worker<'_> {
         sum
     }
 
-    /// One access, and what there is to say about it.
+    /// Makes one access, and reports its violations.
     fn watched(&self) -> (Counts, Got) {
         let begun = Instant::now();
         let got = (self.document)();
@@ -165,7 +167,7 @@ impl Worker<'_> {
     }
 
     fn classify(&self, got: &Stamped<Document>, counts: &mut Counts) {
-        // What was fresh when the lock looked may have expired since; this is for the statistics only.
+        // A value that was fresh when the lock looked may have expired since. This is only for the statistics.
         let stale = SystemTime::now().duration_since(got.created).unwrap_or_default() >= self.expires_after;
         let created = counts.creations > 0;
         counts.foreign = (got.value.maker != process::id()).into();
@@ -175,7 +177,7 @@ impl Worker<'_> {
     }
 }
 
-/// Sorts an error, and looks for the client's own in it.
+/// Counts an error by its kind, and looks for an error of the client among its causes.
 fn blame(error: &AccessError, counts: &mut Counts) {
     match error {
         CreateError::GetterFailed(error) => {
@@ -196,12 +198,12 @@ fn in_one_line(error: &AccessError) -> String {
     chain(error).replace('\n', " ")
 }
 
-/// Reports a line. If nobody listens any more the input has ended too, and so will this process.
+/// Reports a line. If there is no reader any more, the input has ended too, and this process is about to end.
 fn tell(line: &str) {
     let _unheard = writeln!(io::stdout(), "{line}");
 }
 
-/// Says something once, when all threads have passed.
+/// Reports a line once, when all threads have passed.
 struct Gate {
     missing: AtomicU16,
 }

@@ -13,12 +13,12 @@ fn run(arguments: &[&str]) -> Ran {
     common::run(env!("CARGO_BIN_EXE_memcached"), arguments)
 }
 
-/// A loopback address where nobody listens.
+/// A loopback address on which no server listens.
 fn nowhere() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
-/// What must be in the output of every good run.
+/// Lines that the output of every good run must have.
 const KEPT: [&str; 9] = [
     "ok  nothing hangs: every process ended by itself and reported",
     "ok  L1: most creations at once in a process: 1",

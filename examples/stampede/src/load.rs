@@ -9,22 +9,22 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often the progress line moves.
+/// The interval at which the progress line moves.
 const REFRESH: Duration = Duration::from_millis(50);
 
-/// Where values come from.
+/// The source of the values.
 #[derive(Debug)]
 pub struct Source {
     /// The log that is indexed.
     pub log: Log,
-    /// An index made before, the answer of a creator that only waits.
+    /// An index that was made before the run: the answer of a creator that only waits.
     pub prepared: Arc<Index>,
     /// How a value is made.
     pub creator: Creator,
 }
 
 impl Source {
-    /// Makes a value. Panics if the log has become unreadable: no strategy could go on from there.
+    /// Makes a value. Panics if the log has become unreadable, since no strategy could go on then.
     pub fn create(&self) -> Arc<Value> {
         let index = match self.creator {
             Creator::Parse => match self.log.index() {
@@ -40,7 +40,7 @@ impl Source {
     }
 }
 
-/// Makes values for one run, and counts them.
+/// Makes the values of one run, and counts them.
 #[derive(Debug)]
 pub struct Maker {
     source: Arc<Source>,
@@ -54,22 +54,22 @@ impl Maker {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Seen {
     /// The strategy's name.
     pub name: &'static str,
-    /// When each creation began and ended, in nanoseconds since the start.
+    /// The beginning and the end of each creation, in nanoseconds since the start.
     pub creations: Vec<(u64, u64)>,
-    /// How many of them ran at once, at most.
+    /// How many creations ran at once, at the most.
     pub most_at_once: u64,
-    /// From the start until the last read had ended.
+    /// The time from the start until the last read had ended.
     pub elapsed: Duration,
-    /// All readers' records.
+    /// The records of all readers, merged.
     pub record: Record,
 }
 
-/// Runs one strategy under the load of `options`. The error says which answer was wrong.
+/// Runs one strategy under the load of `options`. An error says which answer was wrong.
 pub fn run(
     (name, strategy): (&'static str, impl FnOnce(Duration, Arc<Maker>) -> Box<dyn Strategy>),
     source: &Arc<Source>,
@@ -111,7 +111,7 @@ pub fn run(
         }
         Ok::<_, String>(start.elapsed())
     })?;
-    // What was handed over may still run, and would be in the way of the next.
+    // A creation that was handed over may still run. It would disturb the run of the next strategy.
     while maker.gauge.is_running() {
         thread::sleep(REFRESH);
     }
@@ -130,9 +130,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// One read: gets the value, looks an item up, checks the answer.
+    /// Makes one read: gets the value, looks up an item, checks the answer.
     fn read(&mut self, start: Instant) -> Result<(), String> {
-        // Knuth's generator: which item matters little, that it is not always the same does.
+        // Knuth's generator. It matters little which item is looked up, as long as it is not always the same.
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let item = (self.random >> 33) % ITEMS;
         let warm = self.maker.gauge.is_warm();
@@ -153,7 +153,7 @@ impl Reader<'_> {
     }
 }
 
-/// In whole nanoseconds; runs are far shorter than the 584 years that fit.
+/// A duration in whole nanoseconds. Runs are far shorter than the 584 years that fit.
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -64,13 +64,13 @@ fn stampede(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The `target` directory of the workspace that this is run in, or of the current directory.
+/// The `target` directory of the workspace in which the example runs, or of the current directory.
 fn target() -> PathBuf {
     let here = env::current_dir().unwrap_or_default();
     here.ancestors().find(|directory| directory.join("Cargo.lock").is_file()).unwrap_or(&here).join("target")
 }
 
-/// The path from the current directory, if it lies below.
+/// The path relative to the current directory, if it lies below that.
 fn short(path: &Path) -> &Path {
     env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
 }

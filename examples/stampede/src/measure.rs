@@ -1,14 +1,14 @@
-//! What is measured: one record a reader, merged when all are done.
+//! The measurements: one record for each reader, merged when all readers are done.
 
 use hdrhistogram::{Counter, Histogram};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Into how many bins a run is cut for the picture.
+/// The number of bins into which a run is cut for the picture.
 pub const BINS: usize = 500;
 
-/// Counts the creations of one run, as they go on.
+/// Counts the creations of one run while they run.
 #[derive(Debug, Default)]
 pub struct Gauge {
     spans: Mutex<Vec<(Instant, Instant)>>,
@@ -17,7 +17,7 @@ pub struct Gauge {
     warm: AtomicBool,
 }
 
-// SeqCst throughout: a few operations a creation; nothing to be gained by a proof for less.
+// SeqCst throughout: a creation costs only a few operations, so nothing is gained by a proof for weaker orderings.
 impl Gauge {
     /// Runs a creation, and counts it.
     pub fn count<R>(&self, create: impl FnOnce() -> R) -> R {
@@ -30,7 +30,7 @@ impl Gauge {
         made
     }
 
-    /// Tells that a read was given a value: from now on there is one, fresh or expired.
+    /// Notes that a read was given a value. From now on there is a value, fresh or expired.
     pub fn warm_up(&self) {
         self.warm.store(true, Ordering::SeqCst);
     }
@@ -40,51 +40,51 @@ impl Gauge {
         self.warm.load(Ordering::SeqCst)
     }
 
-    /// When each creation began and ended that has.
+    /// The beginning and the end of each creation that has ended.
     pub fn spans(&self) -> Vec<(Instant, Instant)> {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether one is running.
+    /// Whether a creation is running.
     pub fn is_running(&self) -> bool {
         self.running.load(Ordering::SeqCst) > 0
     }
 
-    /// How many ran at once, at most.
+    /// How many creations ran at once, at the most.
     pub fn most_at_once(&self) -> u64 {
         self.most.load(Ordering::SeqCst)
     }
 }
 
-/// One read; times in nanoseconds since the start of the run.
+/// One read. Times are in nanoseconds since the start of the run.
 #[derive(Clone, Copy, Debug)]
 pub struct Read {
-    /// When it began.
+    /// When the read began.
     pub began: u64,
-    /// When it had its answer.
+    /// When the read had its answer.
     pub ended: u64,
-    /// How old the value was when it was given it.
+    /// The age of the value when the read was given it.
     pub age: u64,
-    /// Whether there was a value, fresh or expired, when it began.
+    /// Whether there was a value, fresh or expired, when the read began.
     pub warm: bool,
-    /// Whether it ran the creator.
+    /// Whether the read ran the creator.
     pub created: bool,
 }
 
-/// What happened in one stretch of the time axis. A read counts in every bin that it was under way in.
+/// One stretch of the time axis. A read counts in every bin during which it was under way.
 #[derive(Clone, Debug)]
 pub struct Bin {
     /// The latencies of all reads, to one digit.
     pub all: Histogram<u32>,
     /// The slowest read that ran the creator; 0 if there was none.
     pub creating: u64,
-    /// The slowest of the others; 0 if there was none.
+    /// The slowest read that did not run the creator; 0 if there was none.
     pub other: u64,
-    /// How many were given a value that had expired.
+    /// How many reads were given a value that had expired.
     pub expired: u64,
 }
 
-/// What one reader saw, or all of them together. Times are nanoseconds.
+/// The record of one reader, or of all readers together. Times are in nanoseconds.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The latencies of all reads, to three digits.
@@ -95,7 +95,7 @@ pub struct Record {
     pub oldest: u64,
     /// How many reads were given a value that had expired.
     pub expired: u64,
-    /// How many ran the creator although there was a value when they began.
+    /// How many reads ran the creator although there was a value when they began.
     pub delayed: u64,
     /// The run, cut into [`BINS`].
     pub bins: Vec<Bin>,
@@ -104,12 +104,12 @@ pub struct Record {
 }
 
 fn histogram<Count: Counter>(digits: u8) -> Histogram<Count> {
-    // Resizes itself: short latencies need little memory.
+    // The histograms resize themselves: short latencies need little memory.
     Histogram::new(digits).expect("up to five digits are allowed")
 }
 
 impl Record {
-    /// An empty record of a run of that many nanoseconds, with values that live for so many.
+    /// An empty record of a run. Its length and the lifetime of its values are given in nanoseconds.
     pub fn new(duration: u64, expires_after: u64) -> Self {
         let bin = Bin { all: histogram(1), creating: 0, other: 0, expired: 0 };
         Self {
@@ -126,7 +126,7 @@ impl Record {
 
     /// Enters a read.
     pub fn add(&mut self, read: Read) {
-        // Zero is "none" in the bins.
+        // Zero stands for "none" in the bins.
         let latency = (read.ended - read.began).max(1);
         self.all += latency;
         self.oldest = self.oldest.max(read.age);
@@ -146,7 +146,7 @@ impl Record {
         }
     }
 
-    /// Adds what another reader of the same run saw.
+    /// Adds the record of another reader of the same run.
     pub fn merge(&mut self, other: &Self) {
         add(&mut self.all, &other.all);
         self.slowest_other = self.slowest_other.max(other.slowest_other);

@@ -10,10 +10,10 @@ use std::time::Duration;
 ///
 /// The value is an index of a log file of some tens of megabytes. The same load runs with no protection, with a mutex
 /// and double check, with moka's `get_with`, with `Dogpile`, with `Dogpile` renewing values early, at half of their
-/// life, and with that in the background. Each run begins with nothing there: the cold start is part of the stampede.
-/// Each reader pauses, reads, pauses, reads; a read fetches the value, looks up an item and checks the answer. Every
-/// read's latency counts, the rebuilding included if the read does it. Reads that have begun when the time is up are
-/// finished, and count.
+/// life, and with that in the background. Each run begins without a value: the cold start is part of the stampede. Each
+/// reader pauses, reads, pauses, reads. A read fetches the value, looks up an item and checks the answer. The latency
+/// of every read counts, and with it the rebuilding, if the read does that. Reads that have begun when the time is up
+/// are finished, and count.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "stampede")]
 pub struct Options {
@@ -33,7 +33,7 @@ pub struct Options {
     #[arg(long, value_name = "US", default_value_t = 1000, value_parser = value_parser!(u64).range(..=60_000_000))]
     pub pause: u64,
 
-    /// How the value is made: `parse` reads and indexes the log file; `wait:<ms>` waits so many milliseconds instead,
+    /// How the value is made. `parse` reads and indexes the log file. `wait:<ms>` waits that many milliseconds instead,
     /// as for a query.
     #[arg(long, value_name = "parse|wait:<ms>", default_value = "parse")]
     pub creator: Creator,
@@ -42,7 +42,7 @@ pub struct Options {
     #[arg(long, value_name = "MB", default_value_t = 32, value_parser = value_parser!(u64).range(1..=4096))]
     pub megabytes: u64,
 
-    /// Where the picture goes [default: target/stampede/stampede.svg of the workspace]
+    /// The file for the picture [default: target/stampede/stampede.svg of the workspace]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -53,7 +53,7 @@ impl Options {
         Duration::from_millis(self.expiry)
     }
 
-    /// How long a reader rests between reads.
+    /// How long a reader rests between two reads.
     pub fn rest(&self) -> Duration {
         Duration::from_micros(self.pause)
     }
@@ -64,7 +64,7 @@ impl Options {
 pub enum Creator {
     /// By reading and indexing the log file.
     Parse,
-    /// By waiting, as for somebody else's work.
+    /// By waiting, as for the work of another machine.
     Wait(Duration),
 }
 

@@ -1,4 +1,4 @@
-//! The picture: read latency over time, one panel a strategy, all on the same scales.
+//! The picture: the latency of reads over time, with one panel for each strategy, all on the same scales.
 
 use crate::load::Seen;
 use crate::measure::{BINS, Bin};
@@ -22,7 +22,7 @@ const HEAD: u32 = 96;
 const PANEL: u32 = 250;
 const TITLE: u32 = 36;
 const MARGIN: i32 = 24;
-/// How many labels the latency axis has room for.
+/// The number of labels that fit on the latency axis.
 const DECADES: usize = 10;
 const FONT: &str = "sans-serif";
 
@@ -34,11 +34,11 @@ const MEDIAN: RGBColor = RGBColor(20, 40, 90);
 const EXPIRED: RGBColor = RGBColor(180, 20, 40);
 const SHADE: f64 = 0.16;
 const FILL: f64 = 0.3;
-/// The median is drawn over the creator's read, which shows on both sides of it where they are one.
+/// The median is drawn over the creator's read. Where the two are one, the creator's read shows on both sides of it.
 const BOLD: u32 = 6;
 const FINE: u32 = 2;
 
-/// Draws one panel a strategy into the file `to`, and makes its directory if need be.
+/// Draws one panel for each strategy into the file `to`. Makes its directory if need be.
 pub fn draw(to: &Path, options: &Options, all: &[Seen]) -> Drawn<()> {
     let mut svg = String::new();
     {
@@ -60,7 +60,7 @@ pub fn draw(to: &Path, options: &Options, all: &[Seen]) -> Drawn<()> {
     Ok(())
 }
 
-/// Title, what was run, and the legend.
+/// Draws the title, the facts about the run, and the legend.
 fn heading(area: &Area<'_>, options: &Options) -> Drawn<()> {
     let text = |size: i32| (FONT, size).into_font().color(&INK);
     area.draw(&Text::new("A value expires under many readers: how long does a read take?", (MARGIN, 14), text(22)))?;
@@ -144,7 +144,7 @@ fn panel(area: &Area<'_>, seconds: f64, latencies: &Range<f64>, seen: &Seen) -> 
     for run in runs(seconds, bins, |bin| (bin.creating > 0).then_some(bin.creating)) {
         chart.draw_series(LineSeries::new(run, CREATING.stroke_width(BOLD)))?;
     }
-    // Along the axis, where a line of zero width would be.
+    // The bins in which expired values were read are marked by a line along the time axis.
     for run in runs(seconds, bins, |bin| (bin.expired > 0).then_some(1)) {
         let along = run.into_iter().map(|(at, _)| (at, latencies.start));
         chart.draw_series(LineSeries::new(along, EXPIRED.stroke_width(BOLD)))?;
@@ -155,7 +155,7 @@ fn panel(area: &Area<'_>, seconds: f64, latencies: &Range<f64>, seen: &Seen) -> 
     Ok(())
 }
 
-/// The stretches in which a creator ran.
+/// Draws the stretches of time in which a creator ran.
 #[allow(clippy::cast_precision_loss)] // a pixel is coarser
 fn shade(chart: &mut Chart<'_, '_>, seconds: f64, latencies: &Range<f64>, creations: &[(u64, u64)]) -> Drawn<()> {
     let mut sorted = creations.to_vec();
@@ -175,7 +175,7 @@ fn shade(chart: &mut Chart<'_, '_>, seconds: f64, latencies: &Range<f64>, creati
     Ok(())
 }
 
-/// What `height` says of each bin, as stairs; a bin without a height ends one and the next begins another.
+/// The stairs of `height` over the bins. A bin without a height ends one flight, and the next bin begins another.
 #[allow(clippy::cast_precision_loss)] // a pixel is coarser
 fn runs(seconds: f64, bins: &[Bin], height: impl Fn(&Bin) -> Option<u64>) -> Vec<Vec<(f64, f64)>> {
     let edge = |bin: usize| seconds * bin as f64 / BINS as f64;
@@ -191,7 +191,7 @@ fn runs(seconds: f64, bins: &[Bin], height: impl Fn(&Bin) -> Option<u64>) -> Vec
     runs
 }
 
-/// From the power of ten below the lowest median to the one above the slowest read.
+/// The range of the latency axis: from the power of ten below the lowest median to the one above the slowest read.
 #[allow(clippy::cast_precision_loss)] // powers of ten are meant
 fn scale(all: &[Seen]) -> Range<f64> {
     let bins = || all.iter().flat_map(|seen| &seen.record.bins).filter(|bin| !bin.all.is_empty());
@@ -200,10 +200,10 @@ fn scale(all: &[Seen]) -> Range<f64> {
     10_f64.powf((lowest as f64).log10().floor())..10_f64.powf((highest as f64).log10().floor() + 1.0)
 }
 
-/// A time on an axis or in a heading: as few digits as it has.
+/// A time on an axis or in a heading, with as few digits as it has.
 fn whole(nanoseconds: f64) -> String {
     let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")];
     let (size, unit) = units.into_iter().find(|(size, _)| nanoseconds >= size * 0.999).unwrap_or((1.0, "ns"));
-    // To thousandths, to be rid of what the powers of ten leave behind.
+    // Rounded to thousandths: powers of ten leave small errors behind.
     format!("{} {unit}", (nanoseconds / size * 1e3).round() / 1e3)
 }

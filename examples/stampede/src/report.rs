@@ -1,4 +1,4 @@
-//! The table, and the words under it.
+//! The table, and the text below it.
 
 use crate::load::{Seen, nanoseconds};
 use crate::options::{Creator, Options};
@@ -25,7 +25,7 @@ pub fn time(nanoseconds: u64) -> String {
     format!("{scaled:.decimals$} {unit}")
 }
 
-/// The slowest read that left the creating to others once there was a value, if there was any.
+/// The slowest read that did not run the creator although there was a value when it began, if there was such a read.
 pub fn slowest_other(seen: &Seen) -> String {
     match seen.record.slowest_other {
         0 => "none".into(),
@@ -33,12 +33,12 @@ pub fn slowest_other(seen: &Seen) -> String {
     }
 }
 
-/// So many of them.
+/// A number of things, in words.
 pub fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// What the run is going to do; `alone` is what one creation costs with nobody else about.
+/// Describes the run that is about to begin. `alone` is the time that one creation takes when nothing else runs.
 pub fn heading(options: &Options, log: &Path, alone: Duration) -> String {
     let creator = match options.creator {
         Creator::Parse => format!("parses {}, {} when alone", log.display(), time(nanoseconds(alone))),
@@ -67,12 +67,12 @@ const COLUMNS: [&str; 10] = [
     "expired**",
 ];
 
-/// The table's first line.
+/// The first line of the table.
 pub fn header() -> String {
     line(COLUMNS)
 }
 
-/// The table's line of one strategy.
+/// The line of one strategy.
 pub fn row(seen: &Seen) -> String {
     let all = &seen.record.all;
     let cells = [
@@ -93,13 +93,13 @@ pub fn row(seen: &Seen) -> String {
     line(row)
 }
 
-/// How many reads ended in a second, on average.
+/// How many reads ended in one second, on average.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a few digits will do
 pub fn reads_per_second(seen: &Seen) -> u64 {
     (seen.record.all.len() as f64 / seen.elapsed.as_secs_f64()).round() as u64
 }
 
-/// Columns are two spaces apart or more; cells hold single spaces only.
+/// Writes one line. Columns are two spaces apart or more, and cells hold single spaces only.
 fn line(cells: [&str; COLUMNS.len()]) -> String {
     let mut line = format!("{:<19}", cells[0]);
     for (cell, title) in cells.iter().zip(COLUMNS).skip(1) {
@@ -110,7 +110,7 @@ fn line(cells: [&str; COLUMNS.len()]) -> String {
     line
 }
 
-/// What the marked column means, and what was seen.
+/// Explains the marked columns, and sums up the run.
 pub fn closing(all: &[Seen]) -> String {
     let mut text =
         "* of reads that began when there was a value, fresh or expired, and did not run the creator themselves;\n\

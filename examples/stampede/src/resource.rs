@@ -1,7 +1,7 @@
 //! The expensive value: an index of a log file whose contents follow a formula.
 //!
-//! Record `n` belongs to round `n / ITEMS`; each round asks for each item once, in an order of its own. So what the
-//! index must say about an item can be computed, and every read is checked against that.
+//! Record `n` belongs to round `n / ITEMS`. Each round asks for each item once, in an order of its own. So the index of
+//! an item can be computed, and every read is checked against the result.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -9,9 +9,9 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
-/// How many different items the log asks for.
+/// The number of different items in the log.
 pub const ITEMS: u64 = 16_384;
-/// A typical record's length: the file's size is only about right.
+/// The length of a typical record. The size of the file is only about right.
 const BYTES_PER_RECORD: u64 = 49;
 const READ_AT_ONCE: usize = 256 * 1024;
 
@@ -22,7 +22,7 @@ pub struct Log {
     rounds: u64,
 }
 
-/// What the log says about one item.
+/// The index of one item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Item {
     requests: u64,
@@ -31,12 +31,12 @@ pub struct Item {
     slowest: u64,
 }
 
-/// What the log says about every item, by path.
+/// The index of every item, by path.
 #[derive(Debug)]
 pub struct Index(HashMap<Box<str>, Item>);
 
 impl Log {
-    /// The log of that size in that directory, written if it is not there yet or not what it should be.
+    /// Opens the log of this size in this directory. Writes it first if it is not there yet, or not as it should be.
     pub fn prepare(directory: &Path, megabytes: u64) -> io::Result<Self> {
         let log = Self {
             path: directory.join(format!("requests-{megabytes}MB.log")),
@@ -50,7 +50,7 @@ impl Log {
         Ok(log)
     }
 
-    /// Writes beside the file and renames, so that nobody ever reads half of it.
+    /// Writes a second file and renames it, so that no process ever reads half a log.
     fn write(&self) -> io::Result<()> {
         let unfinished = self.path.with_extension(format!("{}.part", process::id()));
         let mut to = BufWriter::new(File::create(&unfinished)?);
@@ -63,7 +63,7 @@ impl Log {
         for round in 0..self.rounds {
             for place in 0..ITEMS {
                 let n = round * ITEMS + place;
-                // An odd factor: each item once.
+                // An odd factor, so that each item comes once.
                 let item = (place * 7919 + round) % ITEMS;
                 let (time, thousandth) = (1_735_689_600 + n / 1000, n % 1000);
                 let (took, bytes) = (microseconds(item, round), bytes(item));
@@ -73,12 +73,12 @@ impl Log {
         Ok(())
     }
 
-    /// Reads and indexes the whole file: the work that is to be done once, not sixteen times.
+    /// Reads and indexes the whole file. This is the work that should be done once, and not sixteen times.
     pub fn index(&self) -> io::Result<Index> {
         Index::of(BufReader::with_capacity(READ_AT_ONCE, File::open(&self.path)?))
     }
 
-    /// Looks an item up and compares the answer with the formula's.
+    /// Looks up an item, and compares the answer with the formula.
     pub fn check(&self, index: &Index, item: u64) -> Result<(), String> {
         let expected = Item {
             requests: self.rounds,
@@ -93,7 +93,7 @@ impl Log {
         }
     }
 
-    /// Where it is.
+    /// The path of the log.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -133,7 +133,7 @@ fn microseconds(item: u64, round: u64) -> u64 {
     100 + item + round
 }
 
-/// Path, microseconds and bytes of `1735689600.123 GET /item/04217 200 4317us 29530B`.
+/// Parses path, microseconds and bytes out of `1735689600.123 GET /item/04217 200 4317us 29530B`.
 fn fields(line: &str) -> Option<(&str, u64, u64)> {
     let mut words = line.split_ascii_whitespace();
     let path = words.nth(2)?;

@@ -8,20 +8,20 @@ use moka::sync::Cache;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The index, and when it was ready.
+/// An index, and the time when it was ready.
 #[derive(Debug)]
 pub struct Value {
     /// The index.
     pub index: Arc<Index>,
-    /// When its creation ended.
+    /// The time when the creation of the index ended.
     pub ready: Instant,
 }
 
-/// What a read is given.
+/// The result of a read.
 pub struct Got {
     /// The value.
     pub value: Arc<Value>,
-    /// Whether this read has made it.
+    /// Whether this read has made the value.
     pub created: bool,
 }
 
@@ -37,14 +37,14 @@ impl Got {
 
 /// A way to get the value, and to make it when need be.
 pub trait Strategy: Sync {
-    /// The value, as this strategy sees fit.
+    /// Gets the value in the way of this strategy.
     fn get(&self) -> Got;
 }
 
-/// A strategy with nothing there yet, by the lifetime of values and by what makes them.
+/// Makes a strategy without a value, from the lifetime of values and the maker of values.
 type New = fn(Duration, Arc<Maker>) -> Box<dyn Strategy>;
 
-/// All of them, with what the table and the picture call them.
+/// All strategies, by the names that the table and the picture use.
 pub const ALL: [(&str, New); 6] = [
     ("no protection", |expires_after, maker| Box::new(Unprotected { slot: Slot::new(expires_after), maker })),
     ("mutex, check twice", |expires_after, maker| {
@@ -60,10 +60,10 @@ pub const ALL: [(&str, New); 6] = [
     ("Dogpile, background", |expires_after, maker| Box::new(InBackground::new(expires_after, maker))),
 ];
 
-/// Values are renewed when they have lived for half of their time.
+/// Values are renewed when half of their lifetime is over.
 static EARLY: Policy = Policy::builder().refresh_at(0.5).build_const();
 
-/// A value that knows when it expires, for the strategies without a lock that does.
+/// A value that knows when it expires, for the strategies without a lock that knows that.
 struct Slot {
     value: ArcSwapOption<Value>,
     expires_after: Duration,
@@ -85,7 +85,7 @@ impl Slot {
     }
 }
 
-/// Whoever finds the value expired or missing makes a new one.
+/// Each read that finds the value expired or missing makes a new one.
 struct Unprotected {
     slot: Slot,
     maker: Arc<Maker>,
@@ -97,7 +97,7 @@ impl Strategy for Unprotected {
     }
 }
 
-/// Whoever finds the value expired or missing queues for a mutex, and looks again before making a new one.
+/// Each read that finds the value expired or missing queues for a mutex, and looks again before it makes a new one.
 struct DoubleCheck {
     slot: Slot,
     lock: Mutex<()>,
@@ -114,7 +114,8 @@ impl Strategy for DoubleCheck {
     }
 }
 
-/// A cache with one hot key: one of those who find it expired makes it, the others wait for that one.
+/// A cache with one hot key. Of the reads that find the value expired, one makes a new value, and the others wait for
+/// it.
 struct Moka {
     cache: Cache<(), Arc<Value>>,
     maker: Arc<Maker>,
@@ -131,7 +132,7 @@ impl Strategy for Moka {
     }
 }
 
-/// The dogpile lock: one makes it, and the others carry on with the old one.
+/// The dogpile lock: one read makes a new value, and the others carry on with the old one.
 struct Protected {
     value: ArcSwapOption<Value>,
     lock: Dogpile,
@@ -154,7 +155,7 @@ impl Strategy for Protected {
 
 type Function = Box<dyn Fn() -> Arc<Value> + Send + Sync>;
 
-/// The same, early, by a thread of its own: whoever finds it due carries on, too.
+/// The dogpile lock with early renewal by a thread of its own: a read that finds the value due carries on as well.
 struct InBackground {
     value: Arc<CachedFn<Arc<Value>, Function>>,
     pool: Pool,

@@ -18,7 +18,7 @@ fn picture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("stampede").join(name)
 }
 
-/// Runs it with success, and returns creations, most at once and reads per second of each strategy.
+/// Runs the example, which succeeds. Returns the creations, the most at once and the reads per second of each strategy.
 fn run(picture: &Path, creator: &str) -> Vec<[u64; 3]> {
     let _ = fs::remove_file(picture);
     let sizes = ["--megabytes", "1", "--threads", "4", "--seconds", "0.5", "--expiry", "20", "--pause", "200"];
@@ -38,7 +38,7 @@ fn run(picture: &Path, creator: &str) -> Vec<[u64; 3]> {
         assert_eq!(cells.len(), 10, "{line}");
         [1, 2, 3].map(|cell: usize| cells[cell].parse().unwrap_or_else(|_| panic!("not a number: {}", cells[cell])))
     };
-    // Whoever finds a value goes on with it, however old it is.
+    // In the background, a read that finds a value goes on with it, however old it is.
     assert!(printed.contains("in the background, too,") && printed.contains("and 0 ran the creator."), "{printed}");
     STRATEGIES.iter().map(row).collect()
 }
@@ -110,7 +110,7 @@ fn bad_options_are_refused_by_name() {
 
 #[test]
 fn a_picture_that_cannot_be_written_fails_the_run() {
-    // A directory stands where the file should go.
+    // A directory stands at the path of the file.
     let taken = picture("taken.svg");
     fs::create_dir_all(&taken).expect("the directory can be made");
     let path = taken.to_str().expect("the path is UTF-8");

@@ -1,4 +1,4 @@
-//! The child process of `--no-lock`, seen from its parent, which lives to tell.
+//! The child process of `--no-lock`, seen from its parent. The child may be killed; the parent survives to report it.
 
 use crate::load::{Tally, Trouble};
 use crate::options::Options;
@@ -8,31 +8,31 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 /// How the child ended.
 #[derive(Clone, Copy, Debug)]
 pub struct End {
-    /// What it has told.
+    /// The counts that the child has reported.
     pub tally: Tally,
-    /// Whether it was killed for reading beyond the file's end.
+    /// Whether the child was killed for a read beyond the end of the file.
     pub sigbus: bool,
 }
 
 impl End {
-    /// Whether this is what the lock prevents.
+    /// Whether the child has met the failure that the lock prevents.
     pub fn is_failure(&self) -> bool {
         self.sigbus || self.tally.torn() > 0
     }
 }
 
-/// It does not outlive its parent's interest.
+/// The child process. It is killed when its parent drops this.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // An error means that it has exited already.
+        // An error means that the child has exited already.
         let _gone = self.0.kill();
         let _gone = self.0.wait();
     }
 }
 
-/// Runs the child. Blocks until it has ended. An error if it did so in any other way than is to be expected.
+/// Runs the child. Blocks until the child has ended. Returns an error if it has ended in an unexpected way.
 pub fn run(options: &Options) -> Result<End, Trouble> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(options.for_child()).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -62,12 +62,12 @@ fn is_sigbus(_: ExitStatus) -> bool {
     false
 }
 
-/// Called in the child: a core file of a death on purpose serves nobody.
+/// Called in the child, so that a death on purpose leaves no core file behind.
 #[cfg(unix)]
 pub fn leave_no_core() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let none = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
-    // To lower it is always allowed.
+    // A process may always lower its limits.
     let _lowered = setrlimit(Resource::Core, none);
 }
 

@@ -1,4 +1,5 @@
-//! The datafile under its lock: readers look records up, and one of them is elected to swap it when it has expired.
+//! The datafile under its lock. Readers look up records, and one of them is elected to swap the file when it has
+//! expired.
 
 use crate::lookup::{self, Torn};
 use crate::map::Map;
@@ -13,62 +14,62 @@ use std::time::{Duration, Instant};
 
 const WRITE_AT_ONCE: usize = 256 * 1024;
 
-/// The datafile, and what it needs to be swapped.
+/// The datafile, and all that a swap of it needs.
 pub struct Datafile {
     lock: SyncReaderDogpile,
-    /// Whether the lock is used; `--no-lock` if not.
+    /// Whether the lock is used. It is not with `--no-lock`.
     guarded: bool,
-    /// Swapped in place: it stays the same file.
+    /// Swapped in place: this stays the same file.
     file: File,
     /// The next edition, while it is being written.
     next: File,
-    /// Replaced when the file's length changes, under the write lock of `lock`: nobody waits for this one.
+    /// Replaced when the length of the file changes, under the write lock of `lock`. So no thread waits for this lock.
     map: RmLock<Map>,
     records: usize,
     swaps: Mutex<Swaps>,
 }
 
-/// What the swaps came to.
+/// The counts of the swaps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Swaps {
-    /// How many there were.
+    /// The number of swaps.
     pub count: u64,
-    /// The longest time that one waited for the readers to let go.
+    /// The longest time that a swap has waited for the readers to let go.
     pub waited: Duration,
-    /// The longest time that one held the write lock.
+    /// The longest time that a swap has held the write lock.
     pub held: Duration,
 }
 
-/// How a lookup went.
+/// The result of a lookup.
 #[derive(Clone, Copy, Debug)]
 pub struct Looked {
-    /// How long it waited for its guard; `None` if it was elected to create.
+    /// How long the lookup waited for its guard, or `None` if it was elected to create.
     pub waited: Option<Duration>,
-    /// What is wrong with what it found.
+    /// The fault in the record that was found, if there is one.
     pub torn: Option<Torn>,
 }
 
 impl Datafile {
-    /// Makes one, with its first edition.
+    /// Makes the datafile, with its first edition.
     pub fn make(options: &Options) -> io::Result<Self> {
         let directory = options.dir.clone().unwrap_or_else(std::env::temp_dir);
         let [file, next] = [nameless(&directory)?, nameless(&directory)?];
         let records = usize::from(options.size) * 1_000_000 / record::BYTES - 1;
         write(&file, 1, records)?;
         let map = RmLock::new(Map::of(&file)?);
-        // The datafile is there before the lock is.
+        // The datafile is there before the lock is, and the lock begins as fresh.
         let lock = SyncReaderDogpile::new(options.swap_every).born_fresh();
         Ok(Self { lock, guarded: !options.no_lock, file, next, map, records, swaps: Mutex::default() })
     }
 
-    /// Looks a record up in the current edition; makes the next one if it is due and nobody else does.
+    /// Looks up a record in the current edition. Makes the next edition if that is due and no other thread makes it.
     pub fn look_up(&self, random: u64) -> Result<Looked, CreateError<io::Error>> {
-        // Two clock readings in every lookup, which cost more than the guard: no wait goes unseen.
+        // Two clock readings in every lookup cost more than the guard. They are made so that no wait goes unseen.
         let began = Instant::now();
         let guard = self.lock.access().or_try_create_with(|creation| self.renew(creation))?;
         let waited = (*guard != Outcome::Created).then(|| began.elapsed());
 
-        // Without the lock: lets go at once. All the rest is the same.
+        // Without the lock the guard is dropped at once. All the rest is the same.
         let guard = self.guarded.then_some(guard);
         let map = self.map.read();
         let words = map.read(guard.as_ref());
@@ -77,7 +78,7 @@ impl Datafile {
         Ok(Looked { waited, torn: found.err() })
     }
 
-    /// What the swaps have come to.
+    /// The counts of the swaps so far.
     pub fn swaps(&self) -> Swaps {
         *self.swaps.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,9 +86,10 @@ impl Datafile {
     /// The creator.
     fn renew(&self, creation: &Creation<'_, SyncReaderDogpile>) -> io::Result<()> {
         let edition = self.swaps().count + 2;
-        // Another length now and then, as real data have. (Windows does not shorten files that are mapped.)
+        // Every third edition is shorter, since real data change in length as well. (Windows does not shorten a mapped
+        // file.)
         let records = if edition % 3 == 0 && cfg!(unix) { self.records / 4 * 3 } else { self.records };
-        // Takes its time, and may fail: readers carry on with the old edition.
+        // This takes its time, and may fail. Readers carry on with the old edition.
         write(&self.next, edition, records)?;
 
         let asked = Instant::now();
@@ -95,10 +97,10 @@ impl Datafile {
         let begun = Instant::now();
         let swapped = self.swap(records);
         if swapped.is_err() {
-            // Half of each: nobody reads it before somebody has made a whole one.
+            // The file holds half of each edition now. No thread reads it before a whole edition is there.
             self.lock.invalidate();
         }
-        // Before letting go: those who are woken then may run first.
+        // The times are taken before the lock is released: the threads that are woken by that may run first.
         let (waited, held) = (begun - asked, begun.elapsed());
         drop(alone);
         swapped.map_err(|error| explain("cannot swap the datafile", &error))?;
@@ -122,13 +124,13 @@ impl Datafile {
     }
 }
 
-/// A file without a name: nothing is left of it, however the process ends.
+/// Makes a file without a name. Nothing is left of it, however the process ends.
 fn nameless(directory: &Path) -> io::Result<File> {
     tempfile::tempfile_in(directory)
         .map_err(|error| explain(&format!("cannot make a file in {}", directory.display()), &error))
 }
 
-/// Writes an edition into the file, which has that one only then.
+/// Writes an edition into the file, which afterwards holds that edition and nothing else.
 fn write(mut file: &File, edition: u64, records: usize) -> io::Result<()> {
     let written = file.rewind().and_then(|()| {
         let mut to = BufWriter::with_capacity(WRITE_AT_ONCE, file);

@@ -1,4 +1,4 @@
-//! The load: reader threads that look records up until the time is up.
+//! The load: reader threads that look up records until the time is up.
 
 use crate::datafile::{Datafile, Swaps};
 use crate::lookup::Torn;
@@ -13,14 +13,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often what has been seen is looked at.
+/// The interval at which the counts are reported, and the run may end.
 const REFRESH: Duration = Duration::from_millis(10);
-/// After how many lookups a reader adds what it has seen to what all have.
+/// The number of lookups after which a reader adds its counts to the counts of all.
 const BATCH: u64 = 4096;
-/// How many swaps without a lock may go well before it is given up to show how they go wrong.
+/// The number of swaps without a lock after which the run gives up waiting for one to go wrong.
 const FUTILE: u64 = 100;
 
-/// What readers have seen.
+/// The counts of the readers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Lookups.
@@ -31,7 +31,7 @@ pub struct Tally {
     pub editions: u64,
     /// Keys that were not found.
     pub keys: u64,
-    /// Swaps so far, from whoever made them.
+    /// Swaps so far, by all readers.
     pub swaps: u64,
     /// The longest wait for a guard, in nanoseconds.
     pub longest_wait: u64,
@@ -52,7 +52,7 @@ impl Tally {
     }
 }
 
-/// For the pipe between two processes: numbers.
+/// Written as numbers, for the pipe between the two processes.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { lookups, checksums, editions, keys, swaps, longest_wait } = self;
@@ -74,22 +74,22 @@ impl FromStr for Tally {
     }
 }
 
-/// What ends a run early; from a reader's thread, too.
+/// The error that ends a run early. It may come from a reader's thread.
 pub type Trouble = Box<dyn Error + Send + Sync>;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Ran {
-    /// What all readers have seen.
+    /// The counts of all readers.
     pub tally: Tally,
-    /// What the swaps came to.
+    /// The counts of the swaps.
     pub swaps: Swaps,
-    /// From the start until the last reader had ended.
+    /// The time from the start until the last reader had ended.
     pub elapsed: Duration,
 }
 
-/// Lets the readers read until the time is up and there have been enough swaps. `watch` is told every now and then what
-/// they have seen.
+/// Runs the readers until the time is up and there have been enough swaps. `watch` is given the counts at short
+/// intervals.
 pub fn run(
     datafile: &Datafile,
     options: &Options,
@@ -113,7 +113,7 @@ pub fn run(
             let told = watch(&seen);
             let shown = !options.no_lock || seen.torn() > 0 || seen.swaps >= FUTILE;
             let enough = begun.elapsed() >= options.seconds && seen.swaps >= options.swaps && shown;
-            // None ends by itself unless it failed.
+            // A reader ends by itself only if it has failed.
             if enough || told.is_err() || readers.iter().any(thread::ScopedJoinHandle::is_finished) {
                 break told.map_err(Box::from);
             }
@@ -129,12 +129,12 @@ pub fn run(
     Ok(ran)
 }
 
-/// One reader.
+/// Runs one reader.
 fn read(datafile: &Datafile, mut random: u64, all: &Mutex<Tally>, stop: &AtomicBool) -> Result<(), Trouble> {
     let mut seen = Tally::default();
     let add = |seen: &Tally| all.lock().unwrap_or_else(PoisonError::into_inner).add(seen);
     while !stop.load(Ordering::Relaxed) {
-        // Knuth's generator: which record matters little, that it is not always the same does.
+        // Knuth's generator. It matters little which record is looked up, as long as it is not always the same.
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let looked = datafile.look_up(random >> 33)?;
         seen.lookups += 1;
@@ -146,7 +146,7 @@ fn read(datafile: &Datafile, mut random: u64, all: &Mutex<Tally>, stop: &AtomicB
         }
         let waited = looked.waited.unwrap_or_default().as_nanos();
         seen.longest_wait = seen.longest_wait.max(u64::try_from(waited).unwrap_or(u64::MAX));
-        // What is torn at once: without the lock there may be no later.
+        // A torn read is reported at once: without the lock the process may be killed before the next report.
         if looked.torn.is_some() || seen.lookups == BATCH {
             add(&std::mem::take(&mut seen));
         }

@@ -1,20 +1,20 @@
-//! A lookup that trusts nothing: a binary search, and what it finds is verified.
+//! A lookup that trusts nothing: a binary search, whose result is verified.
 
 use crate::record::{self, EDITION, Record};
 use std::array;
 
-/// How a lookup finds out that it was given parts of two editions.
+/// The ways in which a lookup finds out that it has read parts of two editions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Torn {
     /// A record's checksum is wrong.
     Checksum,
     /// A record is not of the edition that the header names.
     Edition,
-    /// A key that is in the edition that the header names is not there.
+    /// A key of the edition that the header names was not found.
     Key,
 }
 
-/// Looks up the record that is the `index`th of the edition that the header names. `word` reads a word of the file.
+/// Looks up a record: the `index`th of the edition that the header names. `word` reads a word of the file.
 pub fn look_up(word: impl Fn(usize) -> u64, records: usize, index: usize) -> Result<Record, Torn> {
     let edition = word(EDITION);
     let key = record::key(edition, index);
@@ -26,7 +26,7 @@ pub fn look_up(word: impl Fn(usize) -> u64, records: usize, index: usize) -> Res
     if low == records {
         return Err(Torn::Key);
     }
-    // A copy: what is verified is what is used.
+    // The record is copied, so that the verified words are the words that are used.
     let found: Record = array::from_fn(|offset| word(record::place(low) + offset));
     if !record::is_intact(&found) {
         Err(Torn::Checksum)

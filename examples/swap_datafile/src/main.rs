@@ -1,4 +1,4 @@
-//! A memory-mapped datafile is swapped in place under its readers: what the write lock of a creation is for.
+//! A memory-mapped datafile is swapped in place under its readers, by the write lock of a creation.
 //!
 //! `cargo run --release -p example-swap-datafile`, and `-- --help` for the options. With `--no-lock` it shows what
 //! happens without the lock.
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether no read was torn.
+/// Runs the example with the lock. Returns whether no read was torn.
 fn with_lock(options: &Options) -> Result<bool, Trouble> {
     println!("{}", report::heading(options));
     let datafile = Datafile::make(options)?;
@@ -47,7 +47,7 @@ fn with_lock(options: &Options) -> Result<bool, Trouble> {
     Ok(ran.tally.torn() == 0)
 }
 
-/// Whether the failure that the lock prevents was seen.
+/// Runs the example without the lock. Returns whether the failure that the lock prevents was seen.
 fn without_lock(options: &Options) -> Result<bool, Trouble> {
     println!("{}", report::heading(options));
     let end = child::run(options)?;
@@ -55,7 +55,8 @@ fn without_lock(options: &Options) -> Result<bool, Trouble> {
     Ok(end.is_failure())
 }
 
-/// The readers of `--no-lock`, in a process that may be killed any moment: it says what it has seen so far as it goes.
+/// Runs the readers of `--no-lock`, in a process that may be killed at any moment. So the process reports its counts as
+/// it goes.
 fn as_child(options: &Options) -> Result<(), Trouble> {
     child::leave_no_core();
     let datafile = Datafile::make(options)?;

@@ -6,17 +6,17 @@ use example_common::seconds;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A memory-mapped datafile is swapped in place while threads look records up: nobody may see half of an edition.
+/// A memory-mapped datafile is swapped in place while threads look up records: no reader may see half of an edition.
 ///
-/// Readers look up one record after another, each under a read guard, and verify its checksum, its key and that it is
-/// of the edition that the file's header names. When the edition has expired one of them is elected: it writes the next
-/// one into a file beside, waits for the write lock, and copies it over the old one. Every third edition is a quarter
-/// shorter.
+/// Readers look up one record after another, each under a read guard. They verify its checksum, its key, and that it is
+/// of the edition that the file's header names. When the edition has expired, one reader is elected. It writes the next
+/// edition into a second file, waits for the write lock, and copies the new edition over the old one. Every third
+/// edition is a quarter shorter.
 ///
-/// A reader's wait is the time that it takes to get the guard, of every lookup but the creator's own. What the system's
-/// scheduler adds counts.
+/// A reader's wait is the time that it takes to get the guard, in every lookup but the creator's own. Delays by the
+/// system's scheduler count.
 ///
-/// Exit code: 0 if no read was torn, 1 if one was or the run failed, 2 for a wrong option. With `--no-lock` 0 if the
+/// Exit code: 0 if no read was torn, 1 if one was or the run failed, 2 for a wrong option. With `--no-lock`: 0 if the
 /// failure was shown.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "swap_datafile")]
@@ -46,7 +46,7 @@ pub struct Options {
     #[arg(long, value_name = "DIRECTORY")]
     pub dir: Option<PathBuf>,
 
-    /// Which records are looked up.
+    /// Which records are looked up: the seed of the random numbers.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
 
@@ -55,13 +55,13 @@ pub struct Options {
     #[arg(long)]
     pub no_lock: bool,
 
-    /// What the child process is told.
+    /// The order to the child process.
     #[arg(long, hide = true, requires = "no_lock")]
     pub child: bool,
 }
 
 impl Options {
-    /// The command line. Ends the process if it makes no sense.
+    /// Parses the command line. Ends the process if the options make no sense.
     pub fn of_command_line() -> Self {
         let options = Self::parse();
         if options.no_lock && options.threads < 2 {
@@ -72,7 +72,7 @@ impl Options {
         options
     }
 
-    /// The arguments of a child that does as this says.
+    /// The command line of a child with these options.
     pub fn for_child(&self) -> Vec<std::ffi::OsString> {
         let mut arguments: Vec<std::ffi::OsString> = vec!["--no-lock".into(), "--child".into()];
         for (name, value) in [

@@ -1,39 +1,39 @@
-//! What is in a datafile: a header, and records of one size, sorted by key.
+//! The content of a datafile: a header, and records of one size, sorted by key.
 //!
 //! All of it is words of 64 bits, little-endian. The header takes the room of one record. Each edition has keys of its
-//! own, so that a search through half of one edition and half of another fails as it would with real data.
+//! own. So a search through half of one edition and half of another fails, as it would with real data.
 
 use std::array;
 use std::io::{self, Write};
 
-/// How many words make a record, or the header.
+/// The number of words in a record, and in the header.
 pub const WORDS: usize = 16;
-/// How many bytes they are.
+/// The same in bytes.
 pub const BYTES: usize = 8 * WORDS;
 
-/// Where in the header the edition stands.
+/// The place of the edition in the header.
 pub const EDITION: usize = 0;
-/// Where in the header the number of records stands.
+/// The place of the number of records in the header.
 pub const RECORDS: usize = 1;
 
 /// Key, edition, value, checksum.
 pub type Record = [u64; WORDS];
 
-/// What the checksum is of.
+/// The number of words that the checksum covers.
 const CHECKED: usize = WORDS - 1;
 
-/// Where the record begins, in words.
+/// The place at which a record begins, in words.
 pub fn place(index: usize) -> usize {
     (index + 1) * WORDS
 }
 
-/// The key of a record. They ascend with the index, in any edition.
+/// The key of a record. In each edition, keys ascend with the index.
 pub fn key(edition: u64, index: usize) -> u64 {
     let index = index as u64;
     index * 16 + mix(edition ^ index.rotate_left(32)) % 16
 }
 
-/// A record.
+/// Makes a record.
 pub fn make(edition: u64, index: usize) -> Record {
     let key = key(edition, index);
     let mut record = array::from_fn(|word| match word {
@@ -45,12 +45,12 @@ pub fn make(edition: u64, index: usize) -> Record {
     record
 }
 
-/// Whether it is as it was written.
+/// Whether a record is as it was written.
 pub fn is_intact(record: &Record) -> bool {
     record[CHECKED] == checksum(record)
 }
 
-/// The edition that it says to be of.
+/// The edition that a record names.
 pub fn edition(record: &Record) -> u64 {
     record[1]
 }
@@ -63,7 +63,7 @@ pub fn write(to: &mut impl Write, edition: u64, records: usize) -> io::Result<()
     (0..records).try_for_each(|index| to.write_all(&bytes(&make(edition, index))))
 }
 
-/// In bytes, an edition of so many records.
+/// The length in bytes of an edition with this many records.
 pub fn length(records: usize) -> u64 {
     (place(records) * 8) as u64
 }
@@ -80,7 +80,7 @@ fn checksum(record: &Record) -> u64 {
     crc32fast::hash(&bytes(record)[..8 * CHECKED]).into()
 }
 
-/// Stafford's mixer: neighbours become strangers.
+/// Stafford's mixer. Neighbouring words give words that have nothing to do with each other.
 fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

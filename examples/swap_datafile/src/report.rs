@@ -1,4 +1,4 @@
-//! What is printed.
+//! The printed report.
 
 use crate::child::End;
 use crate::load::{Ran, Tally};
@@ -6,7 +6,7 @@ use crate::options::Options;
 use example_common::grouped;
 use std::time::Duration;
 
-/// What the run is going to do.
+/// Describes the run that is about to begin.
 pub fn heading(options: &Options) -> String {
     let (threads, size, seconds) = (options.threads, options.size, options.swap_every.as_secs_f64());
     let lock = if options.no_lock { "WITHOUT the lock, in a child process" } else { "under the lock" };
@@ -15,7 +15,7 @@ pub fn heading(options: &Options) -> String {
     format!("{readers} records up in a memory-mapped datafile of {size} MB; {every}, {lock}\n")
 }
 
-/// A run under the lock.
+/// Describes a run under the lock.
 pub fn table(ran: &Ran) -> String {
     let (tally, swaps) = (ran.tally, ran.swaps);
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a rounded rate
@@ -30,9 +30,9 @@ pub fn table(ran: &Ran) -> String {
     rows.map(|(name, value)| format!("{name:<21}{value}")).join("\n")
 }
 
-/// A run without the lock.
+/// Describes a run without the lock.
 pub fn failure(end: &End) -> String {
-    // The last words of who is killed may be lost.
+    // The last report of a process that is killed may be lost.
     let at_least = if end.sigbus { "at least " } else { "" };
     let fate =
         if end.sigbus { "was killed by SIGBUS: a reader touched what a swap had cut off" } else { "has survived" };

@@ -11,7 +11,7 @@ fn run(arguments: &[&str]) -> Ran {
     common::run(env!("CARGO_BIN_EXE_swap_datafile"), arguments)
 }
 
-/// The table that it prints.
+/// The table that the example prints.
 impl Ran {
     /// The row, without its name.
     fn row(&self, name: &str) -> &str {
@@ -36,7 +36,7 @@ fn empty(name: &str) -> PathBuf {
     directory
 }
 
-/// Two rounds of editions that keep the length, shorten the file and lengthen it, one soon after the other.
+/// Two rounds of editions that keep the length, shorten the file and lengthen it. They follow soon after each other.
 const SMALL: [&str; 5] = ["--size=2", "--threads=4", "--seconds=0.1", "--swap-every=0.01", "--swaps=6"];
 
 fn small<'a>(more: &[&'a str]) -> Vec<&'a str> {

@@ -1,4 +1,4 @@
-//! What a batch function returns.
+//! The return types of a batch function.
 
 use crate::dogpile::Stamped;
 use crate::failure::Cause;
@@ -14,22 +14,26 @@ pub mod kinds {
     pub enum TrySome {}
 }
 
-/// What a batch function of a [`CachedByKey`](crate::CachedByKey) returns, for as many arguments as it is given and in
-/// their order. `Kind` tells the four apart and is never named. The trait is sealed.
+/// A type that a batch function of a [`CachedByKey`](crate::CachedByKey) can return.
 ///
-/// | returned | says | an access gives |
+/// A batch function returns one element for each of its arguments, in the order of the arguments.
+///
+/// | returned | an element is | an access returns for each key |
 /// |---|---|---|
-/// | `Vec<V>` | a result for each | [`Stamped<V>`](Stamped) for each |
-/// | `Vec<Option<V>>` | or that there is none, which is not kept | `Option<Stamped<V>>` for each |
-/// | `Result<Vec<V>, E>`, `Result<Vec<Option<V>>, E>` | or that all of them have failed | the same |
+/// | `Vec<V>` | a result | [`Stamped<V>`](Stamped) |
+/// | `Vec<Option<V>>` | a result, or `None` if there is none, which is not kept | `Option<Stamped<V>>` |
+/// | `Result<Vec<V>, E>` | a result; an error says that all of them failed | `Stamped<V>` |
+/// | `Result<Vec<Option<V>>, E>` | a result or `None`; an error says that all of them failed | `Option<Stamped<V>>` |
+///
+/// `Kind` tells the four apart. A program never names it. The trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "a batch function of a `CachedByKey` of `{V}` cannot return this",
     label = "not `Vec<{V}>`, `Vec<Option<{V}>>` or one of them in a `Result`"
 )]
 pub trait Brings<V, Kind>: sealed::Brings {
-    /// What it can fail with: [`Infallible`], for one that cannot.
+    /// The error of the batch function: [`Infallible`] if the batch function cannot fail.
     type Error: Cause;
-    /// What an access gives for each key.
+    /// The type that an access returns for each key.
     type Got;
 
     #[doc(hidden)]
@@ -47,7 +51,7 @@ mod sealed {
     impl<T, E> Brings for Result<Vec<T>, E> {}
 }
 
-/// Of a key for which a batch function must have a result.
+/// Returns the result of a key for which the batch function must have one.
 fn whole<V>(got: Option<Stamped<V>>) -> Stamped<V> {
     got.expect("a batch without options has a result for each key")
 }

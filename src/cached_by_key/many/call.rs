@@ -1,4 +1,4 @@
-//! One call for many keys: see [`many`](super).
+//! One call for many keys, as [`many`](super) describes it.
 
 use super::super::lived::{ByLife, Lived};
 use super::super::{AsyncStore, CachedByKey, Store};
@@ -24,40 +24,40 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::{mem, ptr};
 
-/// How often the store is asked for one key at the most (L8).
+/// The number of times that the store is asked for one key at the most (L8).
 const CALLS: u32 = 2;
 
-/// What was seen of a key, and was not settled.
+/// The state in which a key was seen when it was left off, before it was settled.
 struct LeftOff {
     seen: State,
     need: Need,
-    /// The store was asked, and what it has brought is what is needed to be.
+    /// Whether `need` follows from an answer of the store, and not from the lock alone.
     asked: bool,
 }
 
-/// One of the keys.
+/// One key of the call.
 struct One<V> {
     calls: u32,
     left_off: Option<LeftOff>,
-    /// What the store has brought, which has expired.
+    /// A value that the store has brought and that is not fresh.
     old: Option<Lived<V>>,
     got: Got<V>,
 }
 
-/// What a key has come to.
+/// The end of one key.
 enum Got<V> {
     NotYet,
-    /// The batch has none.
+    /// The batch has no value for the key.
     Missed,
     Found(Stamped<V>),
 }
 
-/// What a step of a key has come to.
+/// The result of one step of a key.
 enum Step<'l, C: Clock> {
-    /// It has come to its end.
+    /// The key has come to its end.
     Found,
     Won(Creation<'l, Dogpile<C>>),
-    /// Somebody else creates, and there is nothing to go on with.
+    /// Another thread creates, and there is no old value to go on with.
     Waits,
 }
 
@@ -82,7 +82,7 @@ impl<V> One<V> {
     }
 }
 
-/// How a call asks its store, and its batch function: by a thread, or by a task.
+/// The store and the batch function of a call, asked by a thread or by a task.
 pub(super) trait Means<K, V, O> {
     type Error: Cause;
     type StoreError: Display;
@@ -144,15 +144,16 @@ where
     }
 }
 
-/// What a call fails with.
+/// The error of a call.
 pub(super) type Error<K, V, O, T> = CreateError<<T as Means<K, V, O>>::Error, <T as Means<K, V, O>>::StoreError>;
 
-/// One call, and what it is for.
+/// One call: its function, its means and its keys.
 struct Call<'l, 'f, 'a, K, V, Key, F, S, C: Clock, A: ?Sized, T> {
     function: &'f CachedByKey<K, V, Key, F, S, C>,
     means: &'l T,
-    /// The locks of the keys, and the first of the arguments for each.
+    /// The locks of the keys.
     locks: &'l [Held<'f, K, Dogpile<C>>],
+    /// For each key, the first argument that has it.
     arguments: &'l [&'a A],
 }
 
@@ -168,10 +169,10 @@ where
 
     async fn ask(&self, at: usize, one: &mut One<V>) -> Result<Option<Lived<V>>, T::StoreError> {
         one.calls += 1;
-        Ok(self.function.lived(self.means.get(Held::key(&self.locks[at])).await?))
+        Ok(self.function.lifetimes.lived(self.means.get(Held::key(&self.locks[at])).await?))
     }
 
-    /// Looks at a key; what it is left off with, if that has not been found.
+    /// Looks at a key. Returns the state in which the key is left off, or `None` if its value was found.
     async fn look(
         &self,
         at: usize,
@@ -179,7 +180,7 @@ where
         served: bool,
     ) -> Result<Option<LeftOff>, Error<K, V, A::Owned, T>> {
         let lock = self.lock(at);
-        // In this order: the word first, what was told second. See `election`.
+        // The election's word is loaded first, and what the lock was told second: `election` says why.
         let seen = lock.election().look();
         let left_off = |need, asked| Ok(Some(LeftOff { seen, need, asked }));
         one.old = None;
@@ -193,7 +194,7 @@ where
             return left_off(Need::Missing, true);
         };
         let need = match ByLife::judge(lock, &got) {
-            // An access that was served has waited for just this, and takes it whatever happened to it since (L3).
+            // An access that was served has waited for this very value, and accepts it even if it has expired (L3).
             _ if served => None,
             Sight::Fresh => None,
             Sight::Due => Some(Need::Due),
@@ -208,7 +209,8 @@ where
         left_off(need, true)
     }
 
-    /// Takes a key up where it was left off. With a wait that is out of time at once it may come to wait.
+    /// Takes up a key where it was left off. With `at_once`, the time of `wait` is out at once, and a key that would
+    /// have to wait is left off once more.
     async fn step(
         &self,
         at: usize,
@@ -228,7 +230,7 @@ where
             };
             served = false;
             let LeftOff { seen, need, asked } = left_off;
-            // What was seen holds as long as the generation stands; whether a creation runs by now is another matter.
+            // What was seen holds until the generation moves. Whether a creation runs may have changed meanwhile.
             let now = lock.election().look();
             let still = now.generation().is_still(seen.generation());
             let settled = if still { lock.settle(now, need, wait).await } else { Ok(Settled::Moved) };
@@ -240,10 +242,11 @@ where
                 Err(refusal) => return Err(refusal.into()),
                 Ok(Settled::Elected { born, waited }) => {
                     let mut creation = Creation::new(Keeper::Borrowed(lock), born);
-                    // It is not kept meanwhile. Its drop is the user's: if it panics, the creation is given up.
+                    // The old value is not kept during the creation. Its drop is the user's code: if that panics, the
+                    // creation is given up.
                     drop(one.old.take());
                     if waited && asked && one.calls < CALLS && born.generation.is_still(seen.generation()) {
-                        // Nothing was created through this lock meanwhile, but the store is not ours alone.
+                        // Nothing was created through this lock meanwhile, but other processes may have stored a value.
                         let asking = StandsDown::new(creation);
                         let found = asking.creation().enter_async(|| self.ask(at, one)).await;
                         match found.map_err(CreateError::GetterFailed)? {
@@ -255,7 +258,7 @@ where
                         }
                         creation = asking.goes_on();
                         if creation.is_dead() {
-                            // It took so long that another was elected, and it is the other's to create.
+                            // The store took so long that another thread was elected, which now creates.
                             continue;
                         }
                     }
@@ -263,7 +266,7 @@ where
                 }
                 Ok(Settled::Served) => served = true,
                 Ok(Settled::LookAgain) => {}
-                // Somebody else creates: an old value is good enough.
+                // Another thread creates: an old value is good enough.
                 Ok(Settled::CarryOn) => {
                     if let Some(old) = one.old.take() {
                         lock.goes_on(need);
@@ -271,8 +274,8 @@ where
                         return Ok(Step::Found);
                     }
                 }
-                // Somebody else has created, since this key was seen: ask once more, or else an old value is good
-                // enough.
+                // Another thread has created since this key was seen. The store is asked once more; if it may not be
+                // asked again, an old value is good enough.
                 Ok(Settled::Moved) => {
                     if let Some(old) = one.old.take_if(|_| one.calls == CALLS) {
                         lock.goes_on(need);
@@ -285,7 +288,7 @@ where
         }
     }
 
-    /// Makes what was won, by one batch, and stores it.
+    /// Makes the keys that were won, by one batch, and stores them.
     async fn make(
         &self,
         ones: &mut [One<V>],
@@ -312,7 +315,7 @@ where
             }
         };
         let mut failed = Vec::new();
-        // Of those that have not ended yet it is always the last.
+        // From the last to the first: the creation to end is always the last of those that have not ended yet.
         for (at, made) in keys.into_iter().zip(made).rev() {
             let Some(made) = made else {
                 drop(creations.pop());
@@ -342,7 +345,7 @@ where
         made: V,
         creation: Option<&Creation<'l, Dogpile<C>>>,
     ) -> Result<Lived<V>, Either<Infallible, T::StoreError>> {
-        let lived = ByLife::value(self.lock(at), self.function.derived(made));
+        let lived = ByLife::value(self.lock(at), self.function.lifetimes.derived(made));
         if let Some((creation, _store)) = creation.and_then(|creation| Some((creation, creation.begin_store().ok()?))) {
             let key = Held::key(&self.locks[at]);
             let storing = creation.middle().part(Doing::Storing, || self.means.set(key, &lived.stamped));
@@ -351,7 +354,7 @@ where
         Ok(lived)
     }
 
-    /// Goes on with the old values of keys that could not be made, if the policy says so; or fails.
+    /// Goes on with the old values of keys that could not be made, if the policy says so. Fails otherwise.
     async fn go_on_after(
         &self,
         ones: &mut [One<V>],
@@ -364,7 +367,7 @@ where
             if hints.uncovered || one.calls == CALLS || !<ByLife as Age<Lived<V>>>::may_cover(lock) {
                 return Err(error);
             }
-            // What comes first is the error: a store that fails as well has nothing to add to it.
+            // If the store fails as well, the first error is the one to return.
             let Ok(Some(old)) = self.ask(*at, one).await else { return Err(error) };
             if !ByLife::covers(lock, &old) {
                 return Err(error);
@@ -377,7 +380,7 @@ where
         Ok(())
     }
 
-    /// The call described in the [module docs](self): what each key has come to.
+    /// Makes the call that [`many`](super) describes, and returns the value of each key.
     async fn run(&self, wait: &Wait) -> Result<Vec<Option<Stamped<V>>>, Error<K, V, A::Owned, T>> {
         let mut ones: Vec<_> = self.locks.iter().map(|_| One::new()).collect();
         for (at, one) in ones.iter_mut().enumerate() {
@@ -417,7 +420,7 @@ where
 }
 
 impl<K: Hash + Eq + Clone, V: Clone, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key, F, S, C> {
-    /// The results of a call, in the order of its arguments.
+    /// Makes a call, and returns its results in the order of its arguments.
     pub(super) async fn get_many<A, T>(
         &self,
         all: &[&A],
@@ -433,7 +436,7 @@ impl<K: Hash + Eq + Clone, V: Clone, Key, F, S, C: Clock + Clone> CachedByKey<K,
         let mut which = Vec::with_capacity(all.len());
         for one in all {
             let lock = self.lock(&(self.key)(one));
-            // As long as the lock of a key is held, a look-up gives the same one again.
+            // As long as the lock of a key is held, each look-up of the key finds that lock, at the same address.
             let at = *by_lock.entry(ptr::from_ref(&*lock).addr()).or_insert(locks.len());
             if at == locks.len() {
                 locks.push(lock);
@@ -443,7 +446,7 @@ impl<K: Hash + Eq + Clone, V: Clone, Key, F, S, C: Clock + Clone> CachedByKey<K,
         }
         let call = Call { function: self, means, locks: &locks, arguments: &arguments };
         let mut got = call.run(wait).await?;
-        // Each is cloned but the last time.
+        // A result is cloned for each argument but the last one that has its key.
         let mut left = vec![0_usize; got.len()];
         for at in &which {
             left[*at] += 1;

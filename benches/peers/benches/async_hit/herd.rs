@@ -1,4 +1,4 @@
-//! A herd of tasks that want one value which is missing.
+//! A herd of tasks that want one value, which is missing.
 
 use crate::interleaved::median;
 use criterion::{BenchmarkId, Criterion};
@@ -15,21 +15,21 @@ use tokio::sync::Semaphore;
 const HOUR: Duration = Duration::from_secs(3600);
 const WORKERS: usize = 2;
 
-/// How many tasks, and how many runs of each subject are compared.
+/// The sizes of the herds, with the number of runs in which the subjects are compared.
 const HERDS: [(usize, u32); 2] = [(100, 1_000), (10_000, 60)];
 
-/// No task has been polled for so long: all have their places in the queue, and none waits for a mutex on the way
-/// there.
+/// If no task has been polled for this long, all tasks have their places in the queue, and none of them waits for a
+/// mutex on the way there.
 const QUIET: Duration = Duration::from_millis(3);
-/// No herd takes nearly as long: one that does hangs.
+/// The time after which a herd is taken to hang. No herd takes nearly as long.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// Where one value is to be had.
+/// A place for one value.
 trait Place: Send + Sync + 'static {
     const NAME: &str;
 
     fn new() -> Self;
-    /// The value, which one of those who call it makes by `creator`.
+    /// Returns the value. One of the callers makes it by `creator`.
     fn get(&self, creator: impl Future<Output = u64> + Send) -> impl Future<Output = u64> + Send;
 }
 
@@ -93,7 +93,7 @@ impl Place for tokio::sync::OnceCell<u64> {
     }
 }
 
-/// What the tasks of a run have in common.
+/// The state that the tasks of a run share.
 struct Herd<P> {
     place: P,
     tasks: usize,
@@ -101,7 +101,7 @@ struct Herd<P> {
     waiting: AtomicUsize,
     returned: AtomicUsize,
     creators: AtomicUsize,
-    /// No permits: it is closed when the creator is to go on.
+    /// Has no permits. It is closed when the creator may go on.
     go_on: Semaphore,
     created: OnceLock<Instant>,
     over: mpsc::Sender<Instant>,
@@ -111,7 +111,7 @@ impl<P: Place> Herd<P> {
     async fn create(&self) -> u64 {
         self.creators.fetch_add(1, Ordering::Relaxed);
         let _closed = self.go_on.acquire().await;
-        // One that comes too late changes nothing: see `time`.
+        // A later creator changes nothing here: see `time`.
         let _first = self.created.set(Instant::now());
         1
     }
@@ -120,7 +120,7 @@ impl<P: Place> Herd<P> {
         let mut access = pin!(self.place.get(self.create()));
         let mut waits = false;
         poll_fn(|context| {
-            // Relaxed, here and below: they only count. What they tell goes through the channel.
+            // Relaxed, here and below: they only count. The channel orders all that is read afterwards.
             self.polls.fetch_add(1, Ordering::Relaxed);
             let polled = access.as_mut().poll(context);
             if polled.is_pending() && !waits {
@@ -135,7 +135,8 @@ impl<P: Place> Herd<P> {
         }
     }
 
-    /// How many tasks have created, and the time from the first one's end to the last task's return.
+    /// Runs a herd. Returns how many tasks have created, and the time from the first creator's end to the last task's
+    /// return.
     fn run_on(runtime: &Runtime, tasks: usize) -> (usize, Duration) {
         let (over, is_over) = mpsc::channel();
         let herd = Arc::new(Self {
@@ -173,11 +174,11 @@ impl<P: Place> Herd<P> {
     }
 }
 
-/// From the creator's end to the last task's return.
+/// Returns the time from the creator's end to the last task's return.
 fn time<P: Place>(runtime: &Runtime, tasks: usize) -> Duration {
     loop {
         let (creators, time) = Herd::<P>::run_on(runtime, tasks);
-        // One that came too late to wait has created anew, and that is not what is timed.
+        // A task that came too late to wait has created anew. That is another job than the one that is timed.
         if creators == 1 {
             return time;
         }
@@ -212,7 +213,7 @@ const fn subject<P: Place>() -> Subject {
     (P::NAME, time::<P>)
 }
 
-/// The first is what the others are compared with.
+/// The others are compared with the first.
 const SUBJECTS: [Subject; 5] = [
     subject::<Cached<u64>>(),
     subject::<async_singleflight::Group<u64, u64, ()>>(),
@@ -221,7 +222,7 @@ const SUBJECTS: [Subject; 5] = [
     subject::<tokio::sync::OnceCell<u64>>(),
 ];
 
-/// The ratios: of each other to the first, in the same round; medians.
+/// Prints the ratios of each subject to the first, in the same round: the medians of all rounds.
 pub fn compare() {
     let runtime = runtime();
     for (tasks, rounds) in HERDS {
@@ -229,7 +230,7 @@ pub fn compare() {
             .map(|round| {
                 let mut times = [Duration::ZERO; SUBJECTS.len()];
                 for turn in 0..SUBJECTS.len() {
-                    // Each goes first as often as the others.
+                    // Each subject goes first as often as the others.
                     let subject = (round + turn) % SUBJECTS.len();
                     times[subject] = SUBJECTS[subject].1(&runtime, tasks);
                 }

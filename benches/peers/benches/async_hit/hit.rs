@@ -1,4 +1,4 @@
-//! A fresh hit.
+//! A fresh hit by a task.
 
 use crate::interleaved::{Effort, Subject, Timed, bench, compare, compare_in, verdict};
 use criterion::Criterion;
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 const HOUR: Duration = Duration::from_secs(3600);
 const THREADS: [usize; 2] = [1, 2];
 
-/// How much a hit of a task may cost, in hits of a thread.
+/// The goal of a task's hit, in hits of a thread.
 const GOAL: f64 = 1.5;
 
-/// For a subject that is slower by far: rounds of some 0.2 ms to 1 ms.
+/// Rounds of some 0.2 ms to 1 ms, for a subject that is slower by far.
 const SLOW: Effort = Effort { rounds: 1_000, hits: 2_048 };
 
-/// What is awaited. All are inlined into the same loop, as a [`Subject`] is.
+/// A subject that is awaited. All of them are inlined into the same loop, as a [`Subject`] is.
 trait Awaited: Sync {
     type Seen<'a>
     where
@@ -29,7 +29,7 @@ trait Awaited: Sync {
     fn hit(&self) -> impl Future<Output = Self::Seen<'_>>;
 }
 
-/// The hits of a task.
+/// The loop over the hits of a task.
 struct Task<'a, A>(&'a A);
 
 impl<A: Awaited> Timed for Task<'_, A> {
@@ -67,7 +67,7 @@ impl Awaited for Cached<u64> {
     }
 }
 
-/// By the forms that can fail.
+/// The forms that can fail.
 struct Fallible<'a>(&'a Cached<u64>);
 
 impl Subject for Fallible<'_> {
@@ -151,7 +151,7 @@ impl Awaited for Once {
     }
 }
 
-/// A value and when it expires.
+/// A value and the time when it expires.
 struct ReadLock(tokio::sync::RwLock<(Arc<u64>, Instant)>);
 
 impl Awaited for ReadLock {
@@ -164,7 +164,7 @@ impl Awaited for ReadLock {
     }
 }
 
-/// One of each, fresh for an hour.
+/// One subject of each kind, fresh for an hour.
 pub struct Subjects {
     cached: Cached<u64>,
     lock: Dogpile,
@@ -209,7 +209,7 @@ impl Subjects {
         group.finish();
     }
 
-    /// The ratios.
+    /// Prints the ratios.
     pub fn compare(&self) {
         let tell = |what: &str, threads: usize, [blocking, task, ratio]: [f64; 3]| {
             let goal = verdict(ratio, GOAL);

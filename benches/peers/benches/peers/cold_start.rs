@@ -1,7 +1,7 @@
 //! How soon do 256 threads have a value that was missing?
 //!
-//! From the end of the creator to the return of the last one; all have been asleep by then. Each round has a new place.
-//! All peers can do this, with one call of the creator.
+//! The time is taken from the end of the creator to the return of the last thread. All threads have been asleep by
+//! then. Each round has a new place. All peers can do this job, with one call of the creator.
 
 use crate::HOUR;
 use crate::interleaved::median;
@@ -56,7 +56,7 @@ pub fn bench(criterion: &mut Criterion) {
 pub fn compare() {
     let waiters = Waiters::new(WAITERS);
     let round = || peers().map(|peer| waiters.round(|creator| Start::of(peer, creator)) as f64).collect::<Vec<_>>();
-    // The first round is not counted: threads start, and make what they wait with.
+    // The first round is not counted: in it threads start, and allocate what they need to wait.
     round();
     let rounds: Vec<Vec<f64>> = (0..ROUNDS).map(|_| round()).collect();
     let rows = peers().enumerate().map(|(peer, Peer { name, .. })| {

@@ -1,11 +1,11 @@
 //! What do readers notice of expiry?
 //!
-//! A value lives for 50 ms, and takes 10 ms to create; beside it the same load, where nothing expires. With `Cached`
-//! the read that is elected takes as long as the creator, and no other does; in the background not even that one. What
-//! the peers cannot do is in the table; `once_cell` cannot take part.
+//! A value lives for 50 ms, and takes 10 ms to create. The same load runs beside that with a value that does not
+//! expire. With `Cached`, the elected read takes as long as the creator, and no other read does. In the background not
+//! even the elected read does. The table says what the peers cannot do. `once_cell` cannot take part.
 //!
-//! There are two loads. Readers without a pause show what throughput is left, but hide who waits: see [`Load::pace`].
-//! Readers with a pause show that; and a thousandth of their reads is so few that the elected ones are a good part of
+//! There are two loads. Readers without a pause show how much throughput is left, but hide waits: see [`Load::pace`].
+//! Readers with a pause show the waits. A thousandth of their reads is so few that the elected reads are a good part of
 //! it.
 
 use crate::interleaved::{median, verdict};
@@ -16,22 +16,22 @@ use crate::table::{self, digits, time};
 use crate::{CREATION, SHORT, STILL, picture};
 use std::time::Duration;
 
-/// How slow the slowest of a thousand reads may be, in those where nothing expires; in the background, the slowest of
-/// all.
+/// The goal of the 99.9th percentile, in that of the load where nothing expires. In the background, also the goal of
+/// the slowest read.
 const GOAL: f64 = 1.2;
 
 const ROUNDS: usize = 7;
 
-/// One for each core of a small machine, as fast as they can.
+/// One reader for each core of a small machine, as fast as they can read.
 const FLAT_OUT: Load = Load { name: "flat out", readers: 2, pace: None };
 
-/// What a busy server does: up to 64,000 reads a second.
+/// The load of a busy server: up to 64,000 reads a second.
 pub const PACED: Load = Load { name: "paced", readers: 64, pace: Some(Duration::from_millis(1)) };
 
-/// What was seen of a peer.
+/// The figures of a peer.
 struct Compared {
     peer: &'static Peer,
-    /// With expiry, and without, in each round.
+    /// The reads of each round, with expiry and without.
     rounds: Vec<[Seen; 2]>,
     creations: u64,
     at_once: u64,
@@ -49,7 +49,7 @@ impl Compared {
         self.rounds.push([with, without]);
     }
 
-    /// With and without, and how they compare: the medians of all rounds.
+    /// A figure with expiry, without, and the ratio of the two: the medians of all rounds.
     fn of(&self, figure: impl Fn(&Seen) -> f64) -> [f64; 3] {
         let median = |of: &dyn Fn(&[Seen; 2]) -> f64| median(self.rounds.iter().map(of));
         [
@@ -59,7 +59,7 @@ impl Compared {
         ]
     }
 
-    /// What was seen with expiry and without, in all rounds.
+    /// The reads of all rounds, with expiry and without.
     fn sum(&self) -> [Seen; 2] {
         [0, 1].map(|side| Seen::sum(self.rounds.iter().map(|round| &round[side])))
     }

@@ -1,6 +1,6 @@
-//! What do readers notice if each second creation fails?
+//! What do readers notice if every second creation fails?
 //!
-//! The load is the paced one of `expiry`. Of the peers, `once_cell` cannot take part: it has no expiry.
+//! The load is the paced load of `expiry`. `once_cell` cannot take part, since it has no expiry.
 
 use crate::expiry::PACED;
 use crate::load::{LASTS, Seen};

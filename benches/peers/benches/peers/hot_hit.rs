@@ -1,8 +1,8 @@
 //! What does it cost to get one hot value that expires?
 //!
-//! All peers can do this (`once_cell` without expiry: for scale). Each thread runs its own loop over the same place.
-//! Two floors stand beside them, of which no peer can do with less: what an expiring value costs behind an `ArcSwap`,
-//! and what a guarded one does: the thread's own record, the deadline, the coarse clock.
+//! All peers can do this job (`once_cell` without expiry: for scale). Each thread runs its own loop over the same
+//! place. Two floors stand beside the peers, and no peer can do with less. One is the cost of an expiring value behind
+//! an `ArcSwap`. The other is the cost of a guarded value: the thread's own record, the deadline, the coarse clock.
 
 use crate::floor::Floor;
 use crate::floor::guarded::GuardedFloor;
@@ -17,13 +17,13 @@ use dogpile::{Cached, CachedGuard, Dogpile};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much a hit may cost, in loads of an `ArcSwap` behind a look at the coarse clock.
+/// The goal of a hit, in loads of an `ArcSwap` behind a look at the coarse clock.
 const GOAL: f64 = 1.25;
 
-/// How much faster than moka it is to be, at one thread and at two.
+/// The goals beside moka: how many times as fast a hit is, at one thread and at two.
 const FASTER_THAN_MOKA: [(usize, f64); 2] = [(1, 6.0), (2, 25.0)];
 
-/// For subjects some of which are slow by far: rounds of some 20 µs to 2 ms.
+/// Rounds of some 20 µs to 2 ms, since some subjects are slower by far.
 const EFFORT: Effort = Effort { rounds: 500, hits: 2_048 };
 
 impl Subject for Cached<u64> {
@@ -35,7 +35,7 @@ impl Subject for Cached<u64> {
     }
 }
 
-/// The least there is to do: whether it is fresh, then the value.
+/// The least that a hit has to do: look whether the value is fresh, and load the value.
 struct SwapFloor(Floor, ArcSwap<u64>);
 
 impl Subject for SwapFloor {
@@ -47,7 +47,7 @@ impl Subject for SwapFloor {
     }
 }
 
-/// The lock, and the value beside it.
+/// The lock, with the value beside it.
 struct Beside(Dogpile, ArcSwap<u64>);
 
 impl Subject for Beside {
@@ -73,7 +73,7 @@ fn swap_floor() -> SwapFloor {
     SwapFloor(Floor::fresh_for(HOUR), ArcSwap::from_pointee(1))
 }
 
-/// Its value is there, and stays fresh.
+/// Makes a place whose value is there and stays fresh.
 fn fresh(peer: &Peer) -> Box<dyn Place> {
     let place = (peer.make)(HOUR, &Source::taking(Duration::ZERO));
     place.read().expect("it does not fail");

@@ -1,4 +1,4 @@
-//! Readers, and how long each of their reads takes.
+//! Readers, and the time that each of their reads takes.
 
 use crate::place::Place;
 use hdrhistogram::Histogram;
@@ -7,28 +7,29 @@ use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Who reads, and how often.
+/// The number of readers, and the pace of their reads.
 #[derive(Clone, Copy)]
 pub struct Load {
     pub name: &'static str,
     pub readers: u32,
-    /// From a reader's read to his next one; `None`: no time.
+    /// The time from one read of a reader to its next read. `None` is no time at all.
     ///
-    /// Where all read without a pause, a peer whose readers wait has fewer reads that might be slow: ten milliseconds
-    /// in which nobody reads are one slow read for each reader, of millions. The pace is what shows them.
+    /// Without a pace, a peer whose readers wait makes fewer of those reads that might be slow. If no reader reads for
+    /// ten milliseconds, that is only one slow read for each reader, among millions. A pace makes such a wait visible.
     pub pace: Option<Duration>,
 }
 
-/// Before it is measured, a load goes on for long enough that values have expired, and threads for that been started.
+/// How long a load runs before it is measured: long enough for values to expire, and for the threads of the peers to
+/// start.
 const WARMS: Duration = Duration::from_millis(150);
-/// For how long it is measured, in each round.
+/// How long a load is measured, in each round.
 pub const LASTS: Duration = Duration::from_millis(750);
 
-/// What readers saw.
+/// The reads of all readers.
 pub struct Seen {
-    /// In nanoseconds, of each read.
+    /// The time of each read, in nanoseconds.
     pub latency: Histogram<u64>,
-    /// Reads that were told of a failure.
+    /// Reads that returned an error.
     pub errors: u64,
 }
 
@@ -49,7 +50,7 @@ impl Seen {
         })
     }
 
-    /// Of a thousand reads, all but one were at least as fast as that.
+    /// The 99.9th percentile: of a thousand reads, all but one were at least this fast.
     #[allow(clippy::cast_precision_loss)] // far below 2^53, here and below
     pub fn p999(&self) -> f64 {
         self.latency.value_at_quantile(0.999) as f64
@@ -60,7 +61,7 @@ impl Seen {
         self.latency.max() as f64
     }
 
-    /// Of all readers, in a second.
+    /// The reads of all readers, per second.
     #[allow(clippy::cast_precision_loss)]
     pub fn reads(&self) -> f64 {
         self.latency.len() as f64 / LASTS.as_secs_f64()
@@ -75,10 +76,10 @@ impl Seen {
 }
 
 impl Load {
-    /// Reads for less than a second in all, after the first value is there.
+    /// Runs the load, for less than a second in all, after the first value is there.
     pub fn run(&self, place: &dyn Place) -> Seen {
         place.read().expect("the first call does not fail");
-        // By then all threads are there.
+        // By this time all threads have started.
         let start = Instant::now() + Duration::from_millis(20);
         thread::scope(|scope| {
             let running: Vec<_> =
@@ -89,7 +90,7 @@ impl Load {
 
     fn read(&self, place: &dyn Place, start: Instant, reader: u32) -> Seen {
         let mut seen = Seen::nothing();
-        // Those with a pace begin one after the other.
+        // Readers with a pace begin one after the other.
         let mut next = start + self.pace.map_or(Duration::ZERO, |pace| pace * reader / self.readers);
         let mut now = Instant::now();
         while now < start + WARMS + LASTS {

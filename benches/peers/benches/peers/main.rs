@@ -8,11 +8,11 @@
 //! | `expiry` | a value expires all the time under readers: it lives for 50 ms, and takes 10 ms to create | creations, reads, latencies |
 //! | `failing` | the same, and each second creation fails | calls, errors, latencies |
 //!
-//! The first three are groups of criterion's. In all five the peers take turns in many short rounds of one run, so that
-//! whatever else the machine does falls on all, and tables of that come last; `-- nothing` leaves out criterion's part.
-//! Each job says at its head what a peer cannot do.
+//! The first three are groups of criterion's. In all five, the peers take turns in many short rounds of one run, so
+//! that any other load of the machine falls on all. The tables of that come last. `-- nothing` leaves out criterion's
+//! part. The module docs of each job say what a peer cannot do.
 //!
-//! The pictures of it are written to the build's folder for such things (`target/tmp`).
+//! The pictures are written to `target/tmp`.
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
@@ -39,14 +39,14 @@ use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// How long a value lives that is to expire.
+/// The lifetime of a value that expires under the load.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// One that does not expire: no load lasts that long. It is under a second, as the other: from a second on ours reads a
-/// coarser clock, which costs less, and what that spares is not what is compared.
+/// The lifetime of a value that does not expire: no load lasts as long. Like [`SHORT`] it is under a second. From a
+/// second on, ours reads a coarser clock, which costs less, and that saving is not the subject of the comparison.
 const STILL: Duration = Duration::from_millis(999);
 
-/// How long it then takes to create one.
+/// The time that a creation takes under the load.
 const CREATION: Duration = Duration::from_millis(10);
 
 const THREADS: [usize; 3] = [1, 2, 4];

@@ -1,7 +1,7 @@
-//! The pictures: what a hot hit costs, and how slow reads get when the value expires.
+//! The pictures: the cost of a hot hit, and how slow reads get when the value expires.
 //!
-//! They must be read without the text beside them, on a dark page as well, and by the colour-blind: their own white
-//! ground, the colours of Okabe and Ito, and a name at the end of each bar and line.
+//! The pictures must be readable without the text beside them, on a dark page, and by the colour-blind. So they have a
+//! white ground of their own, the colours of Okabe and Ito, and a name at the end of each bar and line.
 
 use crate::load::{Load, Seen};
 use crate::table::time;
@@ -23,7 +23,7 @@ const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(40, 44, 52);
 const FAINT: RGBColor = RGBColor(225, 228, 232);
 const OURS: RGBColor = RGBColor(0, 114, 178);
-/// One for each number of threads.
+/// One colour for each number of threads.
 const SHADES: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(86, 180, 233), RGBColor(0, 158, 115)];
 
 fn cores() -> usize {
@@ -51,7 +51,7 @@ fn save(name: &str, title: &str, facts: &str, height: u32, body: impl FnOnce(&Ar
     }
 }
 
-/// Nanoseconds of a read, by each number of threads, by powers of ten.
+/// Draws the time of a read as a bar for each number of threads, on a scale of powers of ten.
 pub fn hot_hit(bars: &[(&str, [f64; THREADS.len()])]) {
     const ROW: i32 = 54;
     const BAR: i32 = 14;
@@ -81,9 +81,9 @@ pub fn hot_hit(bars: &[(&str, [f64; THREADS.len()])]) {
     });
 }
 
-/// How slow the slowest of ten, of a hundred… reads are, with expiry; both axes by powers of ten.
+/// Draws how slow the slowest of ten, of a hundred… reads are, with expiry. Both axes go by powers of ten.
 pub fn expiry(load: &Load, seen: &[(&str, [Seen; 2])]) {
-    /// One in so many reads, at the right end.
+    /// The right end of the axis: one read in this many.
     const RAREST: f64 = 1e5;
     const STEPS: i32 = 200;
     const COLOURS: [RGBColor; 10] = [
@@ -152,7 +152,7 @@ pub fn expiry(load: &Load, seen: &[(&str, [Seen; 2])]) {
     });
 }
 
-/// Names each line at its end; where ends are close the names are moved apart.
+/// Names each line at its end. Where ends are close, the names are moved apart.
 fn names(area: &Area<'_>, mut ends: Vec<(&str, RGBColor, (i32, i32))>) -> Drawn {
     const HEIGHT: i32 = 18;
     ends.sort_by_key(|(.., (_, y))| *y);

@@ -1,4 +1,4 @@
-//! A place for one value that expires, and where the value comes from.
+//! A place for one value that expires, and the source of the value.
 
 use crate::interleaved::{Subject, Timed};
 use std::error::Error;
@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Where a peer keeps the value. It holds an `Arc` of it, or what it has in its stead, and hands out what is cheapest
-/// for it.
+/// A place where a peer keeps the value. The place holds an `Arc` of the value, or the peer's own form of that. A hit
+/// hands out the form that is cheapest for the peer.
 pub trait Place: Timed + Send + Sync {
-    /// The value, created if need be.
+    /// Returns the value, created if need be.
     ///
     /// # Errors
     ///
-    /// If the creator fails and there is nothing else to give.
+    /// Returns an error if the creator fails and there is no other value to return.
     fn read(&self) -> Result<u64, Failed>;
 }
 
@@ -37,9 +37,9 @@ impl Display for Failed {
 
 impl Error for Failed {}
 
-/// Where the value comes from: the creator, and how often it was called.
+/// The source of the value: the creator, and how often it was called.
 pub struct Source {
-    /// Is told how many calls came before.
+    /// The creator is given the number of earlier calls.
     creator: Box<dyn Fn(u64) -> Result<u64, Failed> + Send + Sync>,
     calls: AtomicU64,
     running: AtomicU64,
@@ -52,7 +52,7 @@ impl Source {
         Arc::new(Self { creator: Box::new(creator), calls, running, at_once })
     }
 
-    /// It takes that long, as one waits for a database: without a core.
+    /// A source that takes this long, without using a core, as a query to a database does.
     pub fn taking(time: Duration) -> Arc<Self> {
         Self::new(move |call| {
             thread::sleep(time);
@@ -60,7 +60,7 @@ impl Source {
         })
     }
 
-    /// As well, and each second call fails.
+    /// A source that takes this long, and of which every second call fails.
     pub fn failing_by_turns(time: Duration) -> Arc<Self> {
         Self::new(move |call| {
             thread::sleep(time);
@@ -69,7 +69,7 @@ impl Source {
     }
 
     pub fn fetch(&self) -> Result<u64, Failed> {
-        // Relaxed, all: they count.
+        // Relaxed, all of them: they only count.
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
         self.at_once.fetch_max(running, Ordering::Relaxed);
@@ -82,7 +82,7 @@ impl Source {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// How many ran at one time, at the most.
+    /// The greatest number of calls that ran at one time.
     pub fn at_once(&self) -> u64 {
         self.at_once.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The peers, and what each of them cannot do.
+//! The peers, and the limits of each of them.
 
 pub mod by_hand;
 mod caches;
@@ -14,13 +14,14 @@ const KEY: u64 = 1;
 /// One way to keep a value.
 pub struct Peer {
     pub name: &'static str,
-    /// A new place, whose values live that long.
+    /// Makes a new place, whose values live this long.
     pub make: fn(Duration, &Arc<Source>) -> Box<dyn Place>,
-    /// What it cannot do when a value expires, and when creating fails.
+    /// The limits of the peer.
     pub cannot: Cannot,
 }
 
-/// What a peer cannot do that others can, in a few words; empty if there is nothing.
+/// What a peer cannot do, in a few words, when a value expires and when creating fails. Empty if there is no such
+/// limit.
 pub struct Cannot {
     pub expire: &'static str,
     pub fail: &'static str,
@@ -41,14 +42,14 @@ pub const CACHED: Peer = Peer {
 pub const IN_BACKGROUND: Peer =
     Peer { name: "Cached, in background", make: ours::in_background, cannot: Cannot { expire: "", fail: "" } };
 
-/// A failure is nobody's but the policy's.
+/// With this policy no read is told of a failure.
 pub const RULED: Peer = Peer {
     name: "Cached, retry_after, ServeStale",
     make: ours::ruled,
     cannot: Cannot { expire: "spare the one read that creates", fail: "" },
 };
 
-/// Those of others, and those written by hand.
+/// The peers from other crates, and those written by hand.
 pub const OTHERS: [Peer; 7] = [
     Peer {
         name: "moka",
@@ -93,7 +94,7 @@ pub const OTHERS: [Peer; 7] = [
 const ONCE_CELL: Peer =
     Peer { name: "once_cell", make: by_hand::once_cell, cannot: Cannot { expire: "expire", fail: "expire" } };
 
-/// Those that take part where nothing has to expire.
+/// The peers that take part where no value has to expire.
 pub fn others_without_expiry() -> impl Iterator<Item = &'static Peer> {
     OTHERS.iter().chain([&ONCE_CELL])
 }

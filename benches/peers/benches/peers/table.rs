@@ -1,6 +1,7 @@
-//! Tables for people and for Markdown.
+//! Tables that are readable as they are, and are Markdown.
 
-/// Prints it, each column as wide as its widest cell; the first one is to the left, the others to the right.
+/// Prints a table, each column as wide as its widest cell. The first column is aligned to the left, the others to the
+/// right.
 pub fn print(head: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -31,7 +32,7 @@ pub fn time(nanoseconds: f64) -> String {
     format!("{} {unit}", digits(number))
 }
 
-/// A number of which nobody needs more than two or three digits.
+/// A number, to two or three digits.
 pub fn digits(number: f64) -> String {
     if number < 9.95 { format!("{number:.1}") } else { format!("{number:.0}") }
 }

@@ -1,14 +1,15 @@
 //! What does it cost to read among a million keys, few of which are hot?
 //!
-//! The keys are drawn by Zipf's law (exponent 1, so that the hottest is every 14th read), before the clock runs; a
-//! value is made when its key is read for the first time, or has not been kept. Ours is a `Registry` of `Cached`, which
-//! keeps what was in use in the last ten seconds; moka does as well. All have room for a million.
+//! The keys are drawn by Zipf's law (exponent 1, so that every 14th read is of the hottest key), before the clock runs.
+//! A value is made when its key is read for the first time, or when it has not been kept. Ours is a `Registry` of
+//! `Cached`, which keeps the values that were in use in the last ten seconds. moka does the same. All stores have room
+//! for a million values.
 //!
-//! What the peers cannot do: `quick_cache`, foyer and the maps by hand know no expiry, so that their reads look at the
-//! clock by hand. The sharded store of `cached` and the maps by hand do not have a value made by one alone: here, where
-//! that costs nothing, it does not show. An `ArcSwap` or a `OnceCell` would have to be in one of these maps. And none
-//! but ours serves an old value while a new one is made. On the other hand a registry does not bound how many keys it
-//! keeps, as moka, `quick_cache`, `cached` and foyer do.
+//! The limits of the peers: `quick_cache`, foyer and the maps by hand have no expiry, so that their reads look at the
+//! clock by hand. The sharded store of `cached` and the maps by hand do not leave the making of a value to one thread
+//! alone. Here a value costs nothing to make, so this does not show. An `ArcSwap` or a `OnceCell` would have to be in
+//! one of these maps. Only ours serves an old value while a new one is made. On the other hand, a registry does not
+//! bound how many keys it keeps, as moka, `quick_cache`, `cached` and foyer do.
 
 use crate::interleaved::{self, Effort, Timed};
 use crate::subjects::by_hand::KeptFor;
@@ -33,10 +34,10 @@ const KEYS: u32 = 1_000_000;
 const EXPONENT: f64 = 1.0;
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Rounds of some 0.1 ms to 1 ms: with more threads than cores, few of them are interrupted.
+/// Rounds of some 0.1 ms to 1 ms. With more threads than cores, few of them are interrupted.
 const EFFORT: Effort = Effort { rounds: 800, hits: 1_024 };
 
-/// So many keys are drawn. Each thread begins somewhere else.
+/// The number of keys that are drawn. Each thread begins at another place among them.
 const DRAWN: usize = 1 << 22;
 
 static DRAWS: LazyLock<Vec<u64>> = LazyLock::new(|| {
@@ -50,7 +51,7 @@ static DRAWS: LazyLock<Vec<u64>> = LazyLock::new(|| {
 thread_local! {
     static NEXT: Cell<usize> = {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
-        // Relaxed: to be different is enough. The step is odd, and no part of what a thread reads.
+        // Relaxed: the numbers need only differ. The step is odd, and has nothing to do with how far a thread reads.
         Cell::new(THREADS.fetch_add(1, Ordering::Relaxed).wrapping_mul(1_000_003))
     };
 }
@@ -60,7 +61,7 @@ trait Store: Send + Sync {
     fn read(&self, key: u64) -> u64;
 }
 
-/// The store, read by the keys that were drawn.
+/// A store that is read by the keys that were drawn.
 struct Drawn<S>(S);
 
 impl<S: Store> Timed for Drawn<S> {
@@ -172,7 +173,7 @@ impl Store for Mutex<HashMap<u64, KeptFor>> {
 
 type Named = (&'static str, Box<dyn Timed>);
 
-/// Ours first. Each is full: all that was drawn has been read.
+/// The stores, with ours first. Each of them is full: all keys that were drawn have been read.
 fn stores() -> Vec<Named> {
     const MOST: usize = KEYS as usize;
     fn full<S: Store + 'static>(store: S) -> Box<dyn Timed> {

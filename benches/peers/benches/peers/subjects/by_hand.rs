@@ -1,4 +1,4 @@
-//! What one writes in half an hour, with the primitives that come to mind.
+//! Caches that a user writes in half an hour, from well-known primitives.
 
 use crate::interleaved::Subject;
 use crate::place::{Failed, Place, Source};
@@ -8,7 +8,7 @@ use ::parking_lot::RwLock;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-/// A value, and until when it is fresh.
+/// A value, and the time until which it is fresh.
 #[derive(Clone)]
 pub struct KeptFor(Instant, Arc<u64>);
 
@@ -28,7 +28,8 @@ impl KeptFor {
     }
 }
 
-/// Who gets the mutex creates, the others carry on with the old value: as near to ours as a few lines come.
+/// The thread that gets the mutex creates, and the others carry on with the old value. This comes as near to ours as a
+/// few lines can.
 struct Swap {
     kept: ArcSwapOption<KeptFor>,
     creates: Mutex<()>,
@@ -57,7 +58,7 @@ impl Swap {
             (Err(_), _) => self.creates.lock().unwrap_or_else(PoisonError::into_inner),
         };
         if let Some(kept) = self.kept.load().as_deref().filter(|kept| kept.is_fresh()) {
-            return Ok(kept.value()); // somebody was faster
+            return Ok(kept.value()); // another thread was faster
         }
         let value = self.source.fetch()?;
         self.kept.store(Some(Arc::new(KeptFor::new(self.lifetime, value))));
@@ -70,7 +71,7 @@ pub fn arc_swap(lifetime: Duration, source: &Arc<Source>) -> Box<dyn Place> {
     Box::new(Swap { kept, creates, lifetime, source: Arc::clone(source) })
 }
 
-/// The value, by whoever has it to himself.
+/// Returns the value, for a thread that has exclusive access to it.
 fn of_one(kept: &mut Option<KeptFor>, lifetime: Duration, source: &Source) -> Result<u64, Failed> {
     if let Some(kept) = kept.as_ref().filter(|kept| kept.is_fresh()) {
         return Ok(kept.value());
@@ -80,7 +81,7 @@ fn of_one(kept: &mut Option<KeptFor>, lifetime: Duration, source: &Source) -> Re
     Ok(value)
 }
 
-/// Read side by side, created under the lock.
+/// Readers read side by side, and a value is created under the lock.
 struct ReadLock(RwLock<Option<KeptFor>>, Duration, Arc<Source>);
 
 impl Subject for ReadLock {
@@ -107,7 +108,7 @@ pub fn parking_lot(lifetime: Duration, source: &Arc<Source>) -> Box<dyn Place> {
     Box::new(ReadLock(RwLock::new(None), lifetime, Arc::clone(source)))
 }
 
-/// Read one after the other, created under the lock.
+/// Readers read one after the other, and a value is created under the lock.
 struct OneByOne(Mutex<Option<KeptFor>>, Duration, Arc<Source>);
 
 impl Subject for OneByOne {
@@ -123,7 +124,7 @@ pub fn std_mutex(lifetime: Duration, source: &Arc<Source>) -> Box<dyn Place> {
     Box::new(OneByOne(Mutex::new(None), lifetime, Arc::clone(source)))
 }
 
-/// Made once, and for good.
+/// The value is made once, and stays for good.
 struct Once(OnceCell<Arc<u64>>, Arc<Source>);
 
 impl Subject for Once {

@@ -1,4 +1,4 @@
-//! The crates that cache, each by what it has for "this value, created by one of those who want it".
+//! The crates that cache. Each is used by its own form of "this value, created by one of the threads that want it".
 
 use super::KEY;
 use super::by_hand::KeptFor;
@@ -27,7 +27,8 @@ pub fn moka(lifetime: Duration, source: &Arc<Source>) -> Box<dyn Place> {
     Box::new(Moka(moka::sync::Cache::builder().time_to_live(lifetime).build(), Arc::clone(source)))
 }
 
-/// It has no expiry: who finds the value expired takes it away and is let in to replace it, in one step.
+/// `quick_cache` has no expiry. A thread that finds the value expired removes it and gets the right to replace it, in
+/// one step.
 struct Quick(quick_cache::sync::Cache<u64, KeptFor>, Duration, Arc<Source>);
 
 impl Subject for Quick {
@@ -60,7 +61,7 @@ impl Quick {
     #[cold]
     fn create(&self, insert: impl FnOnce(KeptFor) -> Result<(), KeptFor>) -> Result<u64, Failed> {
         let made = KeptFor::new(self.1, self.2.fetch()?);
-        // Refused only if it was removed meanwhile.
+        // This is refused only if the place was removed meanwhile.
         let _ = insert(made.clone());
         Ok(made.value())
     }
@@ -70,8 +71,8 @@ pub fn quick_cache(lifetime: Duration, source: &Arc<Source>) -> Box<dyn Place> {
     Box::new(Quick(quick_cache::sync::Cache::new(100), lifetime, Arc::clone(source)))
 }
 
-/// Its functions are static, and live for whole seconds but for those whose store is given: of the stores, one whose
-/// hits share their lock. Each place has a key of its own.
+/// The functions of this crate are static. Their results live for whole seconds, unless the function is given a store.
+/// Of the stores, this uses one whose hits share their lock. Each place has a key of its own.
 struct Memoized(u64, Arc<Source>, fn(u64, &Source) -> Result<Arc<u64>, Failed>);
 
 impl Subject for Memoized {
@@ -83,7 +84,7 @@ impl Subject for Memoized {
     }
 }
 
-/// Whatever the key.
+/// Creates a value. It does not depend on the key.
 fn create(_place: u64, source: &Source) -> Result<Arc<u64>, Failed> {
     source.fetch().map(Arc::new)
 }
@@ -122,12 +123,12 @@ pub fn cached(lifetime: Duration, source: &Arc<Source>) -> Box<dyn Place> {
         HOUR => for_an_hour,
         _ => unreachable!("no bench has another lifetime"),
     };
-    // Relaxed: to be different is enough.
+    // Relaxed: the numbers need only differ.
     Box::new(Memoized(PLACES.fetch_add(1, Ordering::Relaxed), Arc::clone(source), function))
 }
 
-/// In memory it has no expiry: who finds the value expired removes it. (Who was late removes a new one; that costs one
-/// more creation, which is counted.) It creates in a task.
+/// In memory foyer has no expiry. A thread that finds the value expired removes it. (A thread that is late removes a
+/// new value. That costs one more creation, which is counted.) foyer creates in a task.
 struct Foyer(foyer_memory::Cache<u64, KeptFor>, Duration, Arc<Source>);
 
 static RUNTIME: LazyLock<Runtime> =

@@ -1,4 +1,4 @@
-//! Ours: by who creates, and by what is done about failures.
+//! Ours, in three forms. They differ in the thread that creates, and in the policy for failures.
 
 use crate::interleaved::Subject;
 use crate::place::{Failed, Place, Source};
@@ -6,7 +6,7 @@ use dogpile::{Backoff, Cached, CachedFn, OnError, Policy, Pool};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who is elected creates, on its own thread.
+/// The elected thread runs the creator itself.
 struct Blocking(Cached<u64>, Arc<Source>);
 
 impl Subject for Blocking {
@@ -32,7 +32,7 @@ pub fn ruled(lifetime: Duration, source: &Arc<Source>) -> Box<dyn Place> {
 
 type Creator = Box<dyn Fn() -> Result<u64, Failed> + Send + Sync>;
 
-/// Who is elected hands the creator to a thread of a pool.
+/// The elected thread hands the creation over to a thread of a pool.
 struct InBackground(Arc<CachedFn<u64, Creator>>);
 
 static POOL: Pool = Pool::new(1, 10);
