@@ -1,5 +1,5 @@
-//! The room that threads park in on Linux: no wake-up is lost, and none is given to another. Loom's kernel keeps asleep
-//! whoever is not rung by the bit of its own, so a lost wake-up is a deadlock.
+//! The room in which threads park on Linux: no wake-up is lost, and none reaches another thread. Loom's kernel keeps a
+//! thread asleep unless its own bit rings, so a lost wake-up is a deadlock.
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Deadline, Room};
@@ -7,13 +7,13 @@ use dogpile_loom_tests::{Slot, check, spawn};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A room, and what is written before somebody is woken.
-struct Shared {
+/// A room, and memory that is written before a thread is woken.
+struct Model {
     room: Room,
     slots: [Slot; 2],
 }
 
-impl Shared {
+impl Model {
     fn new() -> Arc<Self> {
         Arc::new(Self { room: Room::new(), slots: [Slot::new(), Slot::new()] })
     }
@@ -30,22 +30,22 @@ impl Shared {
     }
 }
 
-/// C16: before, while and after it falls asleep.
+/// C16: the wake-up comes before, while and after the thread falls asleep.
 #[test]
-fn c16_one_is_woken() {
+fn c16_one_thread_is_woken() {
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let waker = spawn(&shared, |shared| shared.wake(0));
         shared.park(0);
         waker.join().unwrap();
     });
 }
 
-/// Each is woken by a waker of its own, who rings the same bell.
+/// Each thread is woken by a waker of its own, and both wakers ring the same bell.
 #[test]
-fn c16_two_are_woken_one_by_one() {
+fn c16_two_threads_are_woken_one_by_one() {
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let wakers = [0, 1].map(|place| spawn(&shared, move |shared| shared.wake(place)));
         let other = spawn(&shared, |shared| shared.park(1));
         shared.park(0);
@@ -56,11 +56,11 @@ fn c16_two_are_woken_one_by_one() {
     });
 }
 
-/// Both by one ring.
+/// One ring wakes both threads.
 #[test]
-fn c16_two_are_woken_together() {
+fn c16_two_threads_are_woken_together() {
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let waker = spawn(&shared, |shared| {
             for place in 0..2 {
                 shared.slots[place].write(1);
@@ -75,14 +75,15 @@ fn c16_two_are_woken_together() {
     });
 }
 
-/// L5: a ring for one leaves the other asleep, and its token to itself: it is still there to be woken for good.
+/// L5: a ring for one thread leaves the other asleep, with its token untouched, so that the other can still be woken
+/// for good.
 #[test]
 fn l5_a_ring_for_one_is_not_for_another() {
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let waker = spawn(&shared, |shared| {
             shared.wake(0);
-            shared.room.ring(1 << 1); // without a token: it looks, and sleeps again
+            shared.room.ring(1 << 1); // without a token: the thread looks, and sleeps again
             shared.wake(1);
         });
         let other = spawn(&shared, |shared| shared.park(1));
@@ -92,11 +93,11 @@ fn l5_a_ring_for_one_is_not_for_another() {
     });
 }
 
-/// L10: out of time at the first chance, the token that comes later stays for the next wait.
+/// L10: the thread runs out of time at the first chance. The token that comes later stays for the next wait.
 #[test]
-fn l10_who_is_out_of_time_goes() {
+fn l10_a_thread_that_is_out_of_time_leaves() {
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let waker = spawn(&shared, |shared| shared.wake(0));
         if !shared.room.park(1, Deadline::after(Duration::ZERO)) {
             shared.park(0);
