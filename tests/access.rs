@@ -1,4 +1,4 @@
-//! An access itself: its steps, what it is before its last call, what it is kept by, and its errors.
+//! An access itself: its steps, its state before its terminal, its owner, and its errors.
 
 use dogpile::{
     AcquireError, Backoff, Cached, CachedFn, CreateError, Creation, Dogpile, Finished, Job, ManualClock, Outcome,
@@ -14,19 +14,19 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(SECOND, SECOND)).build_const();
 
-/// Of a future that is not to wait.
+/// Returns the output of a future that must not wait.
 fn at_once<F: Future>(future: F) -> F::Output {
     let Poll::Ready(got) = pin!(future).poll(&mut Context::from_waker(Waker::noop())) else { panic!("it waits") };
     got
 }
 
-/// What an access finds.
+/// The state of the value that an access finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Value {
     Fresh,
     Stale,
     Missing,
-    /// Missing, and somebody else creates, for ever.
+    /// Missing, and another thread creates, for ever.
     Awaited,
 }
 
@@ -35,7 +35,7 @@ const VALUES: [Value; 4] = [Value::Fresh, Value::Stale, Value::Missing, Value::A
 trait Beside {
     fn create(&self);
     fn mark_stale(&self);
-    /// Is elected, and leaks that.
+    /// Elects this thread, and leaks the creation.
     fn leak(&self);
 }
 
@@ -76,7 +76,7 @@ fn in_state<L: Beside>(lock: L, value: Value) -> Arc<L> {
 
 // --- steps
 
-/// The same access in each order of its steps, on a lock of its own each.
+/// Makes the same access in each order of its steps, each time on a lock of its own.
 macro_rules! in_each_order {
     ($new:expr, |$lock:ident| $($order:expr),+ $(,)?) => {{
         let all = [$({
@@ -110,7 +110,7 @@ fn l10_steps_in_any_order_are_the_same_access() {
             lock.fetch(|| Some(1)).timeout(AT_ONCE).or_create(|| 2),
             Dogpile::kept(lock).timeout(AT_ONCE).fetch(|| Some(1)).or_create(|| 2),
             Dogpile::kept(lock).fetch(|| Some(1)).timeout(AT_ONCE).or_create(|| 2),
-            // The last one counts.
+            // The last time-out counts.
             lock.access().timeout(Duration::MAX).fetch(|| Some(1)).timeout(AT_ONCE).or_create(|| 2),
         );
         assert_eq!(got, created(1));
@@ -139,7 +139,7 @@ fn l10_steps_in_any_order_are_the_same_access() {
 #[test]
 fn l10_a_setter_is_a_step_in_any_place() {
     for value in VALUES {
-        // What the access gives, and what is stored.
+        // What the access returns, and what is stored.
         macro_rules! with_store {
             ($lock:ident, |$access:ident, $stored:ident| $steps:expr) => {{
                 let $stored = std::cell::Cell::new(0);
@@ -179,7 +179,7 @@ fn l10_a_setter_is_a_step_in_any_place() {
 }
 
 #[test]
-fn l10_steps_of_a_background_access_and_of_a_function() {
+fn l10_steps_of_background_accesses_and_functions_in_any_order() {
     let runs = |job: Job| job();
     for value in VALUES {
         let got = in_each_order!(
@@ -211,9 +211,9 @@ fn l10_steps_of_a_background_access_and_of_a_function() {
     assert_eq!(got, Ok(2));
 }
 
-// --- before the last call
+// --- before the terminal
 
-/// Builds accesses and drops them: as if nothing had been.
+/// Builds accesses and drops them. That must leave no trace.
 #[track_caller]
 fn leaves_no_trace<L>(lock: &Arc<L>, status: impl Fn(&L) -> &Status, build: impl FnOnce()) {
     let told = || {
@@ -270,7 +270,7 @@ macro_rules! built_and_dropped {
                     drop((kept(), kept().spawned_by(&no_task)));
                     drop(kept().fetch(|| ready(no_get())).and_set(async |made| no_set(made)));
                     drop(kept().fetch_stamped(|| ready(no_stamp())).spawned_by(&no_task));
-                    // What is not polled is not begun, either.
+                    // A future that is never polled does not begin, either.
                     drop(kept().turn());
                     drop(kept().or_create(async || unreachable!()));
                     drop(kept().or_try_create(async || Err("unwanted")));
@@ -285,7 +285,7 @@ macro_rules! built_and_dropped {
 }
 
 #[test]
-fn l1_an_access_that_is_built_and_dropped_is_none() {
+fn l1_an_access_dropped_before_its_terminal_leaves_no_trace() {
     built_and_dropped!(Dogpile);
     built_and_dropped!(SyncReaderDogpile);
     let readers = in_state(SyncReaderDogpile::never_expires(), Value::Fresh);
@@ -295,7 +295,7 @@ fn l1_an_access_that_is_built_and_dropped_is_none() {
 }
 
 #[test]
-fn l1_an_access_of_a_cached_that_is_built_and_dropped_is_none() {
+fn l1_an_access_of_a_cached_dropped_before_its_terminal_leaves_no_trace() {
     for stale in [false, true] {
         let lock = Arc::new(Cached::<u32>::never_expires());
         let function = Arc::new(CachedFn::<u32>::new(Duration::MAX, || panic!("it is not called")));
@@ -335,9 +335,9 @@ fn l1_an_access_of_a_cached_that_is_built_and_dropped_is_none() {
     }
 }
 
-/// What has happened between the first step and the last call is found.
+/// An access finds what has happened between its first step and its terminal.
 #[test]
-fn an_access_looks_at_its_last_call() {
+fn an_access_looks_at_the_lock_in_its_terminal() {
     let lock = Dogpile::never_expires();
     let (first, second) = (lock.access(), lock.access());
     assert_eq!(first.or_create(|| ()), Outcome::Created);
@@ -350,9 +350,9 @@ fn an_access_looks_at_its_last_call() {
     assert_eq!(at_once(future), Outcome::Created);
 }
 
-// --- what it is kept by
+// --- the owner of an access
 
-/// What a creation does that outlives its access.
+/// Runs a creation that outlives its access.
 fn outlives(creation: Creation<'static, Dogpile>) -> Finished {
     thread::spawn(move || creation.finish()).join().unwrap()
 }
@@ -361,7 +361,7 @@ fn under_readers(creation: Creation<'static, SyncReaderDogpile>) -> Finished {
     thread::spawn(move || creation.finish()).join().unwrap()
 }
 
-/// The lock goes before its creation ends, if it can.
+/// The lock's owner is dropped before the creation ends, if it can be.
 macro_rules! kept {
     ($lock:ident, $turn:ident, $outlives:ident) => {{
         static LOCK: $lock = $lock::never_expires();
@@ -416,7 +416,7 @@ macro_rules! kept {
         drop((held, locks));
         assert_eq!($outlives(creation), Finished::Published);
 
-        // A hit shares nothing.
+        // A hit takes no share of the lock.
         let lock = in_state($lock::never_expires(), Value::Fresh);
         let turn = $lock::kept(&lock).turn();
         assert_eq!(Arc::strong_count(&lock), 1);
@@ -425,7 +425,7 @@ macro_rules! kept {
 }
 
 #[test]
-fn c9_a_creation_outlives_its_access_by_what_that_is_kept_by() {
+fn c9_a_creation_that_owns_its_lock_outlives_its_access() {
     kept!(Dogpile, Turn, outlives);
     kept!(SyncReaderDogpile, ReadTurn, under_readers);
 }
@@ -433,7 +433,7 @@ fn c9_a_creation_outlives_its_access_by_what_that_is_kept_by() {
 // --- errors
 
 #[test]
-fn an_error_is_widened_as_what_it_is() {
+fn an_acquire_error_converts_to_the_same_create_error() {
     #[track_caller]
     fn widened(error: AcquireError) -> CreateError<String, u8> {
         let said = error.to_string();

@@ -1,4 +1,4 @@
-//! How many locks a registry keeps that nobody holds.
+//! How many locks a registry keeps that have no holder.
 
 use dogpile::{
     Backoff, Cached, CachedByKey, Closures, CreateError, Dogpile, Held, ManualClock, Policy, Registry, Stamped, Turn,
@@ -33,7 +33,7 @@ fn same(one: &Lock, other: &Lock) -> bool {
     std::ptr::eq(one, other)
 }
 
-/// The keys that are there.
+/// Returns the keys that have a lock.
 fn keys<F>(locks: &Registry<u64, Lock, F>) -> Vec<u64> {
     let mut keys: Vec<_> = locks.iter().map(|held| *Held::key(&held)).collect();
     keys.sort_unstable();
@@ -48,11 +48,11 @@ fn k5_unknown_keys_that_fail_leave_no_more_than_1024_paused_locks() {
         fail(&locks.get(&unknown));
         assert!(locks.len() <= 1_024);
     }
-    // The last ones: no more, and no fewer.
+    // Exactly the last ones are left.
     assert_eq!(keys(&locks), (10_000 - 1_024..10_000).collect::<Vec<_>>());
     assert!(locks.get(&9_999).paused_for().is_some());
     assert!(locks.get(&0).paused_for().is_none(), "the oldest went first");
-    // Through a function, too.
+    // The same through a function.
     let none: CachedByKey<u64, u64, _, _, _> = cached_by_key(
         MINUTE,
         |key: &u64| *key,
@@ -72,12 +72,12 @@ fn k5_unknown_keys_that_fail_leave_no_more_than_1024_paused_locks() {
 }
 
 #[test]
-fn k5_what_is_idle_has_a_bound_and_what_was_used_last_stays() {
+fn k5_idle_locks_have_a_bound_and_the_last_used_ones_stay() {
     let (locks, clock) = manual();
     let locks = locks.keep_idle(HOUR).at_most_idle(100);
     for key in 0..1_000 {
         drop(locks.get(&key));
-        drop(locks.get(&0)); // in use all the while
+        drop(locks.get(&0)); // used again and again
         assert!(locks.len() <= 100);
     }
     let mut left: Vec<_> = (901..1_000).collect();
@@ -85,7 +85,7 @@ fn k5_what_is_idle_has_a_bound_and_what_was_used_last_stays() {
     assert_eq!(keys(&locks), left, "and a look at them is no use");
     drop(locks.get(&1_000));
     assert!(locks.find(&901).is_none());
-    // They go by their time as well.
+    // Their time limits them as well.
     clock.advance(HOUR);
     assert_eq!((locks.sweep(), locks.len()), (100, 0));
     drop(locks.get(&1));
@@ -97,7 +97,7 @@ fn k5_what_is_idle_has_a_bound_and_what_was_used_last_stays() {
 }
 
 #[test]
-fn k5_what_is_used_while_somebody_else_looks_at_it_was_used_last() {
+fn k5_a_lock_used_while_another_thread_looks_at_it_was_used_last() {
     let (locks, _) = manual();
     let locks = locks.keep_idle(HOUR).at_most_idle(2);
     drop(locks.get(&1));
@@ -138,10 +138,10 @@ fn k5_bounds_of_zero_and_of_no_end() {
 }
 
 #[test]
-fn k5_what_is_held_or_created_is_never_thrown_away() {
+fn k5_a_held_lock_is_never_dropped() {
     let (locks, _clock) = manual();
     let locks = Arc::new(locks.keep_idle(MINUTE).with_policy(&PAUSING).at_most_idle(2).at_most_paused(2));
-    // Idle, or paused, and in use again.
+    // These locks were idle, or paused, and are in use again.
     drop(locks.get(&1));
     fail(&locks.get(&2));
     let held = [1, 2].map(|key| locks.get(&key));
@@ -153,14 +153,14 @@ fn k5_what_is_held_or_created_is_never_thrown_away() {
     assert_eq!(keys(&locks), [1, 2, 3, 198, 199, 1_198, 1_199]);
     assert!(locks.get(&3).is_creating());
     assert!(same(&held[0], &locks.get(&1)) && held[1].paused_for().is_some());
-    // Let go, they are the last to have been used. (A pause too many is idle.)
+    // Once they are let go, they are the last used ones. (A lock whose pause is one too many counts as idle.)
     drop(held);
     creation.finish();
     assert_eq!(keys(&locks), [1, 2, 3, 1_199]);
 }
 
 #[test]
-fn k5_a_pause_too_many_is_forgotten_and_what_else_is_kept_stays() {
+fn k5_a_pause_too_many_is_forgotten_and_idle_locks_stay() {
     let (locks, clock) = manual();
     let locks = locks.keep_idle(MINUTE).with_policy(&PAUSING).at_most_paused(3);
     for key in 0..10 {
@@ -172,7 +172,7 @@ fn k5_a_pause_too_many_is_forgotten_and_what_else_is_kept_stays() {
     assert_eq!((locks.sweep(), keys(&locks)), (7, vec![7, 8, 9]));
     clock.advance(HOUR);
     assert_eq!((locks.sweep(), locks.len()), (3, 0));
-    // What is kept without its pause counts among the idle.
+    // A lock that is kept without its pause counts as idle.
     let locks = locks.at_most_idle(4);
     for key in 0..10 {
         fail(&locks.get(&key));
@@ -193,8 +193,8 @@ fn k5_the_pause_of_a_key_in_use_is_not_pushed_out() {
 }
 
 #[test]
-fn k5_what_is_thrown_away_is_dropped_outside_every_mutex() {
-    /// Uses the registry as it is dropped.
+fn k5_a_lock_too_many_is_dropped_outside_every_mutex() {
+    /// Uses the registry when it is dropped.
     struct Uses(u64);
     static VALUES: Registry<u64, Cached<Uses>> = Registry::new(|_| Cached::never_expires()).at_most_idle(1);
     static DROPPED: AtomicUsize = AtomicUsize::new(0);
@@ -213,7 +213,7 @@ fn k5_what_is_thrown_away_is_dropped_outside_every_mutex() {
 }
 
 #[test]
-fn k5_l1_threads_that_let_go_at_once_leave_no_more_and_no_key_has_two_locks() {
+fn k5_l1_bounds_hold_and_keys_have_one_lock_while_threads_let_go_at_once() {
     let (locks, _clock) = manual();
     let locks = locks.keep_idle(MINUTE).with_policy(&PAUSING).at_most_idle(10).at_most_paused(10);
     let creating: Vec<_> = (0..64).map(|_| AtomicBool::new(false)).collect();

@@ -1,4 +1,4 @@
-//! By key: in the background, and with a lifetime per result. That its locks keep the laws: `tests/contract`.
+//! By key: in the background, and with a lifetime for each result. `tests/contract` tests that the locks keep the laws.
 
 mod common;
 
@@ -24,7 +24,7 @@ static NEVER_STALE: Policy = Policy::builder().max_stale(SECOND).jitter(0.5).bui
 static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE)).build_const();
 
 type Clock = Arc<ManualClock>;
-/// What a page may be: there, or not.
+/// A page, or that there is none.
 type Page = Option<&'static str>;
 
 /// A store in memory, for threads and for tasks.
@@ -86,7 +86,7 @@ impl fmt::Display for Down {
     }
 }
 
-/// The name of a page, which counts how often it is copied.
+/// The name of a page. It counts how often it is cloned.
 #[derive(Debug)]
 struct Name(&'static str, Arc<AtomicUsize>);
 
@@ -111,7 +111,7 @@ fn key(name: &Name) -> String {
     format!("page:{}", name.0)
 }
 
-/// Jobs that wait until they are run.
+/// Jobs that wait until the test runs them.
 #[derive(Default)]
 struct Shelf(Mutex<Vec<Job>>);
 
@@ -126,7 +126,7 @@ impl Shelf {
         self.0.lock().len()
     }
 
-    /// On another thread.
+    /// Runs all jobs on another thread.
     fn run_all(&self) {
         let jobs: Vec<_> = self.0.lock().drain(..).collect();
         let run = || jobs.into_iter().for_each(|job| job());
@@ -134,7 +134,7 @@ impl Shelf {
     }
 }
 
-/// Counts its drop.
+/// Counts its drops.
 struct Counted(Arc<AtomicUsize>);
 impl Drop for Counted {
     fn drop(&mut self) {
@@ -148,7 +148,7 @@ fn lifetime(page: &Page) -> Option<Duration> {
 }
 
 #[test]
-fn k5_a_result_may_say_itself_how_long_it_lives() {
+fn k5_a_result_may_have_a_lifetime_of_its_own() {
     let (memory, clock, runs) = (Memory::default(), Arc::new(ManualClock::new()), AtomicUsize::new(0));
     let made = || {
         let page = |name: &Name| {
@@ -157,7 +157,7 @@ fn k5_a_result_may_say_itself_how_long_it_lives() {
         };
         cached_by_key(MINUTE, key, page, memory.clone()).with_clock(Arc::clone(&clock)).expires_after_by(lifetime)
     };
-    // The other is of another process, so to say: it sees what the store has.
+    // The second function stands for another process. It sees what the store has.
     let (pages, other) = (made(), made());
     let (here, gone) = (Name::new("here"), Name::new("gone"));
     let get = || [&here, &gone].map(|name| pages.get(name).value);
@@ -170,7 +170,7 @@ fn k5_a_result_may_say_itself_how_long_it_lives() {
     clock.advance(SECOND * 55);
     assert_eq!((get(), runs.swap(0, Ordering::SeqCst)), ([Some("here"), None], 2));
     assert_eq!(pages.expires_after(), MINUTE, "of all others");
-    // Zero, and for good.
+    // A lifetime of zero, and one without an end.
     let zero = made().expires_after_by(|page| Some(if page.is_none() { Duration::ZERO } else { Duration::MAX }));
     zero.get(&gone);
     zero.get(&gone);
@@ -201,7 +201,7 @@ fn k5_policies_count_from_the_lifetime_of_the_result() {
     clock.advance(Duration::from_nanos(1));
     early.try_get(&gone).unwrap();
     assert_eq!(runs.swap(0, Ordering::SeqCst), 1, "at four of its five seconds");
-    // Too old to be served a second after its five.
+    // A result is too old to serve a second after its five.
     let (never_stale, shelf) = (Arc::new(made(&NEVER_STALE)), Shelf::default());
     let get = || CachedByKey::kept(&never_stale, &gone).in_background(&shelf).try_get().map(|page| page.value);
     clock.advance(SECOND * 5);
@@ -247,7 +247,7 @@ fn k5_tasks_and_many_keys_go_by_the_lifetime_of_the_result() {
 }
 
 #[test]
-fn k5_l2_a_function_by_key_creates_in_the_background_and_a_hit_shares_nothing() {
+fn k5_l2_a_function_by_key_creates_in_the_background_and_a_hit_takes_no_share() {
     let (memory, clock, shelf) = (Memory::default(), Arc::new(ManualClock::new()), Shelf::default());
     let runs = Arc::new(AtomicUsize::new(0));
     let its = Arc::clone(&runs);
@@ -262,12 +262,12 @@ fn k5_l2_a_function_by_key_creates_in_the_background_and_a_hit_shares_nothing() 
     assert!(pages.is_creating(&name));
     let shares = Arc::strong_count(&pages);
     assert!(shares > 1, "the job holds it");
-    // Whoever is not elected goes on with the old one.
+    // An access that is not elected goes on with the old value.
     assert_eq!((get(), shelf.len(), name.copies(), Arc::strong_count(&pages)), (Some("old"), 1, 1, shares));
     shelf.run_all();
     assert_eq!((get(), runs.load(Ordering::SeqCst)), (Some("new"), 2));
     assert_eq!((Arc::strong_count(&pages), pages.is_creating(&name)), (1, false));
-    // With a time-out, and without the step.
+    // With a time-out, and without the step `in_background`.
     let access = CachedByKey::kept(&pages, &name).timeout(SECOND).in_background(&shelf);
     assert_eq!(access.try_get().unwrap().value, Some("new"));
     assert_eq!(CachedByKey::kept(&pages, &name).get().value, Some("new"));
@@ -275,7 +275,7 @@ fn k5_l2_a_function_by_key_creates_in_the_background_and_a_hit_shares_nothing() 
 }
 
 #[test]
-fn k5_l5_a_job_by_key_that_fails_or_is_dropped_frees_its_key_and_one_that_waits_keeps_the_function() {
+fn k5_l5_a_job_by_key_frees_its_key_and_keeps_its_function() {
     let (memory, clock, shelf) = (Memory::default(), Arc::new(ManualClock::new()), Shelf::default());
     let (fails, dropped) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let (its, name) = (Arc::clone(&fails), Name::new("page"));
@@ -289,11 +289,11 @@ fn k5_l5_a_job_by_key_that_fails_or_is_dropped_frees_its_key_and_one_that_waits_
     let get = || CachedByKey::kept(&pages, &name).in_background(&shelf).try_get().map(|page| page.value);
     assert_eq!(get(), Ok(Some("page")));
     clock.advance(MINUTE);
-    // Dropped.
+    // The job is dropped.
     assert_eq!((get(), shelf.len()), (Ok(Some("page")), 1));
     shelf.0.lock().clear();
     assert!(!pages.is_creating(&name));
-    // Failed: nobody is told, and nobody tries again so soon.
+    // The job fails: no access is told, and none creates again so soon.
     assert_eq!((get(), shelf.len()), (Ok(Some("page")), 1));
     fails.store(true, Ordering::SeqCst);
     shelf.run_all();
@@ -333,7 +333,7 @@ fn k5_a_function_by_key_in_a_static_in_the_background() {
     assert_eq!(CachedByKey::kept(&PAGES, "name").in_background(&Shelf::default()).get().value, Some("page"));
 }
 
-/// A function of pages for tasks that are spawned, which makes what it is told to.
+/// Returns a function of pages for spawned tasks, which makes the pages that the test says.
 fn spawned_pages(memory: &Memory, made: &Arc<Mutex<Result<&'static str, Down>>>) -> (Arc<SpawnedPages>, Clock) {
     let (clock, made) = (Arc::new(ManualClock::new()), Arc::clone(made));
     let fetch: Fetch = Box::new(move |_: &Name| {
@@ -352,7 +352,7 @@ type Fetch = BoxedFunctionOf<Name, Page, Down>;
 type SpawnedPages = CachedByKey<String, Page, fn(&Name) -> String, Fetch, Memory, Clock>;
 
 #[test]
-fn k5_l2_a_function_by_key_creates_in_a_task_of_its_own_and_a_hit_shares_nothing() {
+fn k5_l2_a_function_by_key_creates_in_a_spawned_task_and_a_hit_takes_no_share() {
     let (memory, made) = (Memory::default(), Arc::new(Mutex::new(Ok("old"))));
     let (pages, clock) = spawned_pages(&memory, &made);
     let shelf: Mutex<Vec<Task>> = Mutex::default();
@@ -377,7 +377,7 @@ fn k5_l2_a_function_by_key_creates_in_a_task_of_its_own_and_a_hit_shares_nothing
         let task = shelf.lock().pop().unwrap();
         task.await;
         assert_eq!((get().await, Arc::strong_count(&pages)), (Ok(Some("new")), 1));
-        // Dropped, it frees its key; failed, it has its key pause.
+        // A task that is dropped frees its key. A task that fails has its key pause.
         clock.advance(MINUTE);
         assert_eq!(get().await, Ok(Some("new")));
         shelf.lock().clear();
@@ -397,12 +397,12 @@ fn k5_l2_a_function_by_key_creates_in_a_task_of_its_own_and_a_hit_shares_nothing
 }
 
 #[test]
-fn k5_c12_a_task_by_key_survives_the_one_that_asks() {
+fn k5_c12_a_task_by_key_survives_its_access() {
     let (memory, made) = (Memory::default(), Arc::new(Mutex::new(Ok("page"))));
     let (pages, _clock) = spawned_pages(&memory, &made);
     let shelf: Arc<Mutex<Vec<Task>>> = Arc::default();
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap().block_on(async {
-        // Through a runtime: its future is `Send`.
+        // The runtime spawns the access: its future is `Send`.
         let (its, onto) = (Arc::clone(&pages), Arc::clone(&shelf));
         let asks = tokio::spawn(async move {
             let spawner = |task: Task| onto.lock().push(task);
@@ -424,7 +424,7 @@ fn k5_c12_a_task_by_key_survives_the_one_that_asks() {
 type Value = Cached<u64, Clock>;
 type Values = Registry<u64, Value, Box<dyn Fn(&u64) -> Value + Send + Sync>>;
 
-/// A registry of values on one clock.
+/// Returns a registry of values, and the clock of them all.
 fn values() -> (Arc<Values>, Clock) {
     let clock = Arc::new(ManualClock::new());
     let its = Arc::clone(&clock);
@@ -444,7 +444,7 @@ fn k5_l2_values_by_key_are_created_in_the_background() {
     clock.advance(MINUTE);
     assert_eq!(get(2), (1, Outcome::Stale));
     assert_eq!((get(3), shelf.len()), ((1, Outcome::Stale), 1));
-    // The job holds the lock and the registry, though nobody else does.
+    // The job holds the lock and the registry, without any other owner.
     let (weak, owned) = (Arc::downgrade(&values), values.get_owned(&1));
     drop(owned);
     assert!(values.find(&1).unwrap().is_creating());
@@ -455,7 +455,7 @@ fn k5_l2_values_by_key_are_created_in_the_background() {
 }
 
 #[test]
-fn k5_l2_values_by_key_are_created_by_a_task_of_their_own() {
+fn k5_l2_values_by_key_are_created_in_a_spawned_task() {
     let (values, clock) = values();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let shelf: Mutex<Vec<Task>> = Mutex::default();
@@ -476,7 +476,7 @@ fn k5_l2_values_by_key_are_created_by_a_task_of_their_own() {
             task.await;
         }
         assert_eq!(values.get(&1).get_fresh().as_deref(), Some(&2));
-        // Without an old one, the access waits for its task.
+        // Without an old value, the access waits for its task.
         let held = values.get_owned(&2);
         let spawner = |task: Task| drop(tokio::spawn(task));
         assert_eq!(*Cached::kept_async(&held).spawned_by(&spawner).or_create(async || 3).await.unwrap(), 3);
@@ -484,10 +484,10 @@ fn k5_l2_values_by_key_are_created_by_a_task_of_their_own() {
 }
 
 #[test]
-fn k5_a_value_by_key_may_say_itself_how_long_it_lives() {
+fn k5_a_value_by_key_may_have_a_lifetime_of_its_own() {
     let (values, clock) = values();
     let runs = AtomicUsize::new(0);
-    // 404 is not there.
+    // Key 404 has no value.
     let get = |key: u64| {
         *values.get(&key).access().or_create_with(|_| {
             runs.fetch_add(1, Ordering::SeqCst);
@@ -499,7 +499,7 @@ fn k5_a_value_by_key_may_say_itself_how_long_it_lives() {
     assert_eq!((get(1), get(404), runs.swap(0, Ordering::SeqCst)), (1, 0, 1));
     clock.advance(SECOND * 55);
     assert_eq!((get(1), get(404), runs.swap(0, Ordering::SeqCst)), (1, 0, 2));
-    // Both are kept for as long as others that are not asked for.
+    // Both are kept for as long as other values that are not used.
     clock.advance(MINUTE);
     until(|| values.sweep() == 0);
     assert!(values.is_empty());

@@ -31,16 +31,16 @@ impl fmt::Display for Down {
     }
 }
 
-/// A store, for threads and for tasks; it can fail.
+/// A store for threads and for tasks, which can fail.
 #[derive(Clone, Default)]
-struct Entries(Arc<Shared>);
+struct Entries(Arc<Stored>);
 
 #[derive(Default)]
-struct Shared {
+struct Stored {
     values: Mutex<HashMap<u64, Stamped<u64>>>,
     gets: AtomicUsize,
     sets: AtomicUsize,
-    /// Takes nothing for this key.
+    /// The store refuses a result for this key.
     refuses: Mutex<Option<u64>>,
     is_down: AtomicBool,
 }
@@ -109,7 +109,7 @@ impl AsyncStore<u64, u64> for Entries {
 type Clock = Arc<ManualClock>;
 type Tens<F> = CachedByKey<u64, u64, fn(&u64) -> u64, F, Entries, Clock>;
 
-/// A function by key, whose function for one key is that.
+/// Returns a function by key, whose function for a single key is `one`.
 fn tens<F>(entries: &Entries, one: F) -> (Tens<F>, Clock) {
     let clock = Arc::new(ManualClock::new());
     let key: fn(&u64) -> u64 = |key| *key;
@@ -130,7 +130,7 @@ fn values(got: Vec<Stamped<u64>>) -> Vec<u64> {
     got.into_iter().map(|stamped| stamped.value).collect()
 }
 
-/// The first so many numbers, in an order of that thread's own.
+/// Returns the first so many numbers, in an order of that thread's own.
 fn shuffled(keys: u64, thread: u64) -> Vec<u64> {
     let mut all: Vec<_> = (0..keys).collect();
     match thread {
@@ -141,18 +141,18 @@ fn shuffled(keys: u64, thread: u64) -> Vec<u64> {
     all
 }
 
-/// What a call comes to.
+/// The result of a call.
 type Called = Result<Vec<Stamped<u64>>, CreateError<Down, Down>>;
 
-/// A thread's call that is in the middle of its batch until it is let go, and then makes what it is told.
-struct Held<'s, T> {
+/// A call on another thread. It stays in the middle of its batch until it is let go, and then returns the given result.
+struct HeldCall<'s, T> {
     begins: mpsc::Receiver<Vec<u64>>,
     let_go: mpsc::Sender<()>,
     call: thread::ScopedJoinHandle<'s, T>,
 }
 
-impl<T> Held<'_, T> {
-    /// Which keys it is for.
+impl<T> HeldCall<'_, T> {
+    /// Returns the keys that the batch is for.
     fn begun(&self) -> Vec<u64> {
         self.begins.recv().unwrap()
     }
@@ -168,18 +168,18 @@ fn held<'s, 'e, F: Sync + Send>(
     tens: &'s Tens<F>,
     keys: &'s [u64],
     makes: impl Fn(Vec<u64>) -> Result<Vec<u64>, Down> + Send + 's,
-) -> Held<'s, Called> {
+) -> HeldCall<'s, Called> {
     let ((begin, begins), (let_go, goes)) = (mpsc::channel(), mpsc::channel());
     let batch = move |asked: Vec<u64>| {
         begin.send(asked.clone()).unwrap();
         goes.recv().unwrap();
         makes(asked)
     };
-    Held { begins, let_go, call: scope.spawn(move || tens.access_many(keys, batch).try_get()) }
+    HeldCall { begins, let_go, call: scope.spawn(move || tens.access_many(keys, batch).try_get()) }
 }
 
 #[test]
-fn k5_l1_eight_threads_with_a_hundred_keys_each_make_each_once_by_one_batch_each_at_most() {
+fn k5_l1_eight_threads_make_each_of_a_hundred_keys_once() {
     for round in 0..20 {
         let entries = Entries::default();
         let (tens, _clock) = tens(&entries, ten);
@@ -217,7 +217,7 @@ fn k5_l1_eight_threads_with_a_hundred_keys_each_make_each_once_by_one_batch_each
 }
 
 #[test]
-fn k5_l1_eight_tasks_with_a_hundred_keys_each_make_each_once_by_one_batch_each_at_most() {
+fn k5_l1_eight_tasks_make_each_of_a_hundred_keys_once() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).build().unwrap();
     for round in 0..20 {
         let entries = Entries::default();
@@ -255,7 +255,7 @@ fn k5_l1_eight_tasks_with_a_hundred_keys_each_make_each_once_by_one_batch_each_a
 }
 
 #[test]
-fn k5_what_is_there_is_not_made_and_what_differs_by_its_arguments_alone_counts_once() {
+fn k5_a_batch_makes_only_missing_results_and_each_key_once() {
     let entries = Entries::default();
     let clock = Arc::new(ManualClock::new());
     // The key is the number without its last digit.
@@ -271,7 +271,7 @@ fn k5_what_is_there_is_not_made_and_what_differs_by_its_arguments_alone_counts_o
     let none = |_: Vec<u64>| -> Vec<u64> { panic!("all are there") };
     assert_eq!(values(by_tens.access_many(&[20, 30], none).try_get().unwrap()), [200, 310]);
     assert_eq!(values(by_tens.access_many(&[], none).try_get().unwrap()), []);
-    // Expired: anew, all of them together.
+    // Expired: one batch makes all of them anew.
     clock.advance(MINUTE);
     let got =
         by_tens.access_many(&[20, 30], |asked: Vec<u64>| asked.into_iter().map(|key| key + 1).collect::<Vec<_>>());
@@ -279,7 +279,7 @@ fn k5_what_is_there_is_not_made_and_what_differs_by_its_arguments_alone_counts_o
 }
 
 #[test]
-fn k5_l2_an_old_result_is_used_at_once_while_somebody_else_creates() {
+fn k5_l2_an_old_result_is_used_at_once_while_another_thread_creates() {
     let entries = Entries::default();
     let (tens, clock) = tens(&entries, ten);
     tens.access_many(&[1, 2, 3], ten_each).try_get().unwrap();
@@ -297,7 +297,7 @@ fn k5_l2_an_old_result_is_used_at_once_while_somebody_else_creates() {
 }
 
 #[test]
-fn k5_l7_whoever_waits_for_anothers_key_holds_none_of_its_own() {
+fn k5_l7_a_thread_that_waits_for_a_key_holds_none() {
     let entries = Entries::default();
     let (tens, _clock) = tens(&entries, ten);
     thread::scope(|scope| {
@@ -307,7 +307,7 @@ fn k5_l7_whoever_waits_for_anothers_key_holds_none_of_its_own() {
         assert_eq!(second.begun(), [2, 3], "all that nobody else creates");
         assert!(tens.is_creating(&2) && tens.is_creating(&3));
         second.let_go.send(()).unwrap();
-        // It goes on to wait for the first.
+        // The second call goes on to wait for the first.
         until(|| {
             entries.has(2).is_some() && entries.has(3).is_some() && !tens.is_creating(&2) && !tens.is_creating(&3)
         });
@@ -320,7 +320,7 @@ fn k5_l7_whoever_waits_for_anothers_key_holds_none_of_its_own() {
 }
 
 #[test]
-fn k5_l7_two_orders_of_keys_against_each_other() {
+fn k5_l7_two_orders_of_keys_do_not_deadlock() {
     let entries = Entries::default();
     let (tens, _clock) = tens(&entries, ten);
     thread::scope(|scope| {
@@ -350,7 +350,7 @@ fn k5_l7_two_orders_of_keys_against_each_other() {
 }
 
 #[test]
-fn k5_l5_when_anothers_batch_fails_whoever_waits_makes_all_of_it_by_one_more() {
+fn k5_l5_a_waiter_of_a_batch_that_fails_makes_all_of_it_in_one_batch() {
     let entries = Entries::default();
     let (tens, _clock) = tens(&entries, ten);
     thread::scope(|scope| {
@@ -378,7 +378,7 @@ fn k5_l5_a_batch_that_fails_panics_or_miscounts_frees_its_keys() {
         let paused = tens.try_get(&key).unwrap_err();
         assert!(matches!(&paused, CreateError::Paused { cause, .. } if **cause == *"it is down"), "{paused:?}");
     }
-    // What is paused is not made, and what is not, is.
+    // A paused key is not made, and the other one is.
     let paused = tens.access_many(&[1, 3], ten_each).try_get().unwrap_err();
     assert!(matches!(paused, CreateError::Paused { .. }));
     assert_eq!((entries.has(1), entries.has(3)), (None, Some(30)));
@@ -407,7 +407,7 @@ fn k5_l5_a_batch_that_fails_panics_or_miscounts_frees_its_keys() {
 }
 
 #[test]
-fn k5_what_a_batch_does_not_find_is_neither_kept_nor_paused() {
+fn k5_a_key_that_a_batch_does_not_find_is_neither_stored_nor_paused() {
     let entries = Entries::default();
     let (tens, _clock) = tens(&entries, ten);
     let tens = tens.with_policy(&PAUSING);
@@ -424,7 +424,7 @@ fn k5_what_a_batch_does_not_find_is_neither_kept_nor_paused() {
 }
 
 #[test]
-fn k5_a_store_that_does_not_take_one_of_them_has_the_others() {
+fn k5_a_store_that_refuses_one_result_has_the_others() {
     let entries = Entries::default();
     let (tens, _clock) = tens(&entries, ten);
     *entries.0.refuses.lock() = Some(2);
@@ -453,7 +453,7 @@ fn k5_old_results_in_place_of_an_error_if_the_policy_says_so() {
 }
 
 #[test]
-fn k5_l10_one_time_out_for_all_of_it() {
+fn k5_l10_one_time_out_bounds_all_keys() {
     let entries = Entries::default();
     let (tens, _clock) = tens(&entries, ten);
     thread::scope(|scope| {
@@ -467,7 +467,7 @@ fn k5_l10_one_time_out_for_all_of_it() {
 }
 
 #[test]
-fn k5_l6_what_is_invalidated_meanwhile_is_not_stored() {
+fn k5_l6_a_result_invalidated_during_its_batch_is_not_stored() {
     let entries = Entries::default();
     let (tens, _clock) = tens(&entries, ten);
     thread::scope(|scope| {
@@ -481,7 +481,7 @@ fn k5_l6_what_is_invalidated_meanwhile_is_not_stored() {
 }
 
 #[test]
-fn k5_l7_a_batch_that_asks_for_what_it_makes_is_told() {
+fn k5_l7_a_batch_that_asks_for_its_own_keys_gets_an_error() {
     let entries = Entries::default();
     let (tens, _clock) = tens(&entries, ten);
     let batch = |asked: Vec<u64>| {
@@ -497,7 +497,7 @@ fn k5_l7_a_batch_that_asks_for_what_it_makes_is_told() {
 }
 
 #[test]
-fn k5_l3_what_has_expired_as_it_arrives_serves_whoever_has_waited_for_it() {
+fn k5_l3_results_that_arrive_expired_serve_their_waiters() {
     let entries = Entries::default();
     let (tens, _clock) = tens(&entries, ten);
     let tens = tens.expires_after_by(|_| Some(Duration::ZERO));
@@ -509,7 +509,7 @@ fn k5_l3_what_has_expired_as_it_arrives_serves_whoever_has_waited_for_it() {
             let none = |_: Vec<u64>| -> Vec<u64> { panic!("one creation serves all") };
             values(tens.access_many(&[3, 1, 2], none).try_get().unwrap())
         });
-        // It has looked at all, and they are being made.
+        // The waiter has looked at all keys, and they are being made.
         until(|| entries.0.gets.load(Ordering::SeqCst) == gets + 3);
         first.end().unwrap();
         assert_eq!(waits.join().unwrap(), [30, 10, 20]);
@@ -542,7 +542,7 @@ fn k5_l5_a_task_that_is_dropped_in_its_batch_frees_its_keys() {
 }
 
 #[test]
-fn k5_what_cannot_fail_gives_results_alone() {
+fn k5_infallible_forms_return_results_alone() {
     #[derive(Default)]
     struct Plain(Mutex<HashMap<String, Stamped<usize>>>);
     impl Store<String, usize> for Plain {
@@ -569,7 +569,7 @@ fn k5_what_cannot_fail_gives_results_alone() {
     assert_eq!(got.iter().map(|stamped| stamped.value).collect::<Vec<_>>(), [1, 2]);
     let got = lengths.access_many(["a", "bcd"], all).timeout(Duration::from_secs(1)).get().unwrap();
     assert_eq!(got[1].value, 3);
-    // It is not told of a pause, and creates.
+    // This form is not told of a pause, and creates.
     catch_unwind(AssertUnwindSafe(|| lengths.access_many(["x"], |_: Vec<String>| Vec::<usize>::new()).get()))
         .unwrap_err();
     assert_eq!(lengths.access_many(["x"], all).get()[0].value, 1);

@@ -25,7 +25,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 type Clock = Arc<ManualClock>;
 
-/// Joins each thread: the end of a scope alone is an order that ThreadSanitizer does not see.
+/// Joins each thread. The end of a scope alone is an ordering that ThreadSanitizer does not see.
 fn join(threads: Vec<ScopedJoinHandle<'_, ()>>) {
     for thread in threads {
         thread.join().unwrap();
@@ -41,13 +41,13 @@ fn told<T: Copy>(guard: &CachedGuard<T>) -> (Outcome, T) {
     (CachedGuard::outcome(guard), **guard)
 }
 
-/// A creation on a thread of its own, held inside its creator until it is told what to return.
-struct Running<T> {
+/// A creation on a thread of its own. Its creator waits until it is told what to return.
+struct HeldCreation<T> {
     thread: JoinHandle<CachedGuard<T>>,
     result: mpsc::Sender<T>,
 }
 
-impl<T: Send + Sync + 'static> Running<T> {
+impl<T: Send + Sync + 'static> HeldCreation<T> {
     fn start(cached: &Arc<Cached<T, Clock>>) -> Self {
         let (result, results) = mpsc::channel();
         let cached_there = Arc::clone(cached);
@@ -62,7 +62,7 @@ impl<T: Send + Sync + 'static> Running<T> {
     }
 }
 
-/// Accesses on threads of their own, known to wait.
+/// Accesses on threads of their own. Each of them is known to wait.
 fn waiting<T: Send + Sync + 'static>(cached: &Arc<Cached<T, Clock>>, count: usize) -> Vec<JoinHandle<CachedGuard<T>>> {
     let before = cached.waiting();
     let waiters = (0..count).map(|_| {
@@ -103,7 +103,7 @@ fn every_form_tells_its_outcome() {
 #[test]
 fn l10_every_bounded_form_gives_up() {
     let (cached, _) = manual(MINUTE);
-    let running = Running::start(&cached);
+    let running = HeldCreation::start(&cached);
     let zero = Duration::ZERO;
     assert_eq!(cached.access().timeout(zero).or_create(|| 9).unwrap_err(), AcquireError::TimedOut);
     assert_eq!(cached.access().timeout(zero).or_create_with(|_| Made::new(9)).unwrap_err(), AcquireError::TimedOut);
@@ -115,7 +115,7 @@ fn l10_every_bounded_form_gives_up() {
 }
 
 #[test]
-fn l7_c13_a_creator_that_asks_for_its_own_value_is_told() {
+fn l7_c13_a_creator_that_asks_for_its_own_value_panics_or_gets_an_error() {
     let (cached, _) = manual::<u64>(MINUTE);
     let inner = catch_unwind(AssertUnwindSafe(|| cached.get_or_create(|| *cached.get_or_create(|| 1))));
     let message = inner.unwrap_err().downcast::<String>().unwrap();
@@ -129,9 +129,9 @@ fn l7_c13_a_creator_that_asks_for_its_own_value_is_told() {
 }
 
 #[test]
-fn c6_set_serves_who_waits_at_once_and_supersedes_what_is_being_created() {
+fn c6_set_serves_waiters_at_once_and_supersedes_the_creation() {
     let (cached, _) = manual(MINUTE);
-    let running = Running::start(&cached);
+    let running = HeldCreation::start(&cached);
     let waiters = waiting(&cached, 3);
     cached.set(7);
     // While the creation is still running.
@@ -149,10 +149,10 @@ fn c6_set_serves_who_waits_at_once_and_supersedes_what_is_being_created() {
 }
 
 #[test]
-fn c6_whatever_the_order_the_value_that_was_set_stays() {
+fn c6_a_set_value_stays_in_any_order() {
     for round in 0..500 {
         let (cached, _) = manual(MINUTE);
-        let running = Running::start(&cached);
+        let running = HeldCreation::start(&cached);
         let start = Barrier::new(2);
         thread::scope(|scope| {
             let setter = scope.spawn(|| {
@@ -196,16 +196,16 @@ fn l6_take_is_an_invalidation() {
     assert!(cached.generation() > generation);
     assert_eq!(cached.freshness(), Freshness::Missing);
     assert!(cached.peek().is_none() && cached.take().is_none());
-    let running = Running::start(&cached);
+    let running = HeldCreation::start(&cached);
     assert!(cached.take().is_none());
     assert_eq!(*running.end(2), 2);
     assert!(cached.peek().is_none(), "it began before it was taken");
 }
 
 #[test]
-fn l6_who_waited_for_a_superseded_value_gets_it_and_nobody_else() {
+fn l6_a_superseded_value_goes_to_its_waiters_only() {
     let (cached, _) = manual(MINUTE);
-    let running = Running::start(&cached);
+    let running = HeldCreation::start(&cached);
     let before = waiting(&cached, 2);
     cached.invalidate();
     let after = {
@@ -215,11 +215,11 @@ fn l6_who_waited_for_a_superseded_value_gets_it_and_nobody_else() {
     until(|| cached.waiting() == 3);
     let made = running.end(1);
     for waiter in before {
-        // What it waited for, or what was made after it, if that was quicker than its waking.
+        // The waiter gets the value that it waited for, or the next one, if that was made before the waiter woke up.
         let got = waiter.join().unwrap();
         assert_eq!(CachedGuard::outcome(&got), Outcome::Waited);
         assert!([1, 2].contains(&*got));
-        // Neither can be taken for a newer one than it is.
+        // Neither value can be taken for a newer one.
         assert!(CachedGuard::generation(&got) >= CachedGuard::generation(&made));
     }
     assert_eq!(told(&after.join().unwrap()), (Outcome::Created, 2));
@@ -228,7 +228,7 @@ fn l6_who_waited_for_a_superseded_value_gets_it_and_nobody_else() {
 }
 
 #[test]
-fn l6_a_creator_that_was_told_that_it_is_superseded_serves_nobody_else() {
+fn l6_a_creator_that_knows_it_is_superseded_serves_only_its_caller() {
     let (cached, _) = manual(MINUTE);
     let (go, gone) = mpsc::channel();
     let first = {
@@ -254,13 +254,13 @@ fn l6_a_creator_that_was_told_that_it_is_superseded_serves_nobody_else() {
 }
 
 #[test]
-fn l3_a_value_that_is_invalidated_as_soon_as_it_is_made_still_serves_who_waited() {
+fn l3_a_value_invalidated_as_soon_as_it_is_made_serves_its_waiters() {
     for _ in 0..200 {
         let (cached, _) = manual(MINUTE);
-        let running = Running::start(&cached);
+        let running = HeldCreation::start(&cached);
         let waiters = waiting(&cached, 2);
         assert_eq!(*running.end(1), 1);
-        cached.invalidate(); // before they have looked, more often than not
+        cached.invalidate(); // before the waiters have looked, more often than not
         for waiter in waiters {
             assert_eq!(told(&waiter.join().unwrap()), (Outcome::Waited, 1));
         }
@@ -268,7 +268,7 @@ fn l3_a_value_that_is_invalidated_as_soon_as_it_is_made_still_serves_who_waited(
 }
 
 #[test]
-fn a_guard_keeps_its_value_and_delays_nobody() {
+fn a_guard_keeps_its_value_and_delays_no_access() {
     let (cached, _) = manual(MINUTE);
     let first = cached.get_or_create(|| String::from("one"));
     let generation = CachedGuard::generation(&first);
@@ -281,8 +281,8 @@ fn a_guard_keeps_its_value_and_delays_nobody() {
     assert!(Arc::ptr_eq(&share, &CachedGuard::into_arc(first)));
     assert_eq!(weak.strong_count(), 1);
     drop(share);
-    assert!(weak.upgrade().is_none(), "nothing keeps it any more");
-    // It may go to another thread, and outlive the `Cached`.
+    assert!(weak.upgrade().is_none(), "the value is dropped");
+    // A guard may be sent to another thread, and outlive its `Cached`.
     let last = cached.get_fresh().unwrap();
     drop(cached);
     assert_eq!(thread::spawn(move || String::from(&*last)).join().unwrap(), "three");
@@ -316,11 +316,11 @@ fn a_creator_may_look_at_the_old_value_and_find_it_unchanged() {
     assert!(ptr::eq(ptr::from_ref(&*first), ptr::from_ref(&*again)), "nothing is allocated");
     assert_eq!(cached.age(), Some(Duration::ZERO));
     assert_eq!(cached.freshness(), Freshness::Fresh);
-    // A finished creation moves the generation, also that of the value, whoever has it.
+    // A finished creation moves the generation, and with it that of the unchanged value, for every guard of it.
     assert!(cached.generation() > before.0);
     assert_eq!((CachedGuard::generation(&first), before.0), (cached.generation(), before.1));
     assert!(cached.invalidate_if(CachedGuard::generation(&first)));
-    // What was invalidated is not there to be found unchanged.
+    // An invalidated value cannot be returned as unchanged.
     let second = cached.access().or_create_with(|renewal| {
         assert!(renewal.old().is_none() && renewal.unchanged().is_none());
         Made::new("two".into())
@@ -329,7 +329,7 @@ fn a_creator_may_look_at_the_old_value_and_find_it_unchanged() {
 }
 
 #[test]
-fn l6_what_is_invalidated_while_it_is_found_unchanged_does_not_come_back() {
+fn l6_an_unchanged_value_that_was_invalidated_does_not_come_back() {
     let (cached, clock) = manual(MINUTE);
     cached.set(1);
     clock.advance(MINUTE);
@@ -344,7 +344,7 @@ fn l6_what_is_invalidated_while_it_is_found_unchanged_does_not_come_back() {
     assert_eq!(told(&got), (Outcome::Created, 1));
     assert_eq!(cached.freshness(), Freshness::Missing);
     assert!(CachedGuard::generation(&got) < cached.generation());
-    // It is not there for one who asks only afterwards.
+    // A creator that asks for the old value only after an invalidation does not get it.
     cached.set(2);
     clock.advance(MINUTE);
     cached.access().or_create_with(|renewal| {
@@ -352,7 +352,7 @@ fn l6_what_is_invalidated_while_it_is_found_unchanged_does_not_come_back() {
         assert_eq!(renewal.old(), None);
         Made::new(3)
     });
-    // Nor is one that was set meanwhile: it is not old.
+    // Nor does it get a value that was set meanwhile, which is not old.
     cached.set(4);
     clock.advance(MINUTE);
     cached.access().or_create_with(|renewal| {
@@ -363,10 +363,10 @@ fn l6_what_is_invalidated_while_it_is_found_unchanged_does_not_come_back() {
     assert_eq!(told(&cached.get_fresh().unwrap()), (Outcome::Fresh, 5));
 }
 
-/// It is what it was of, for the caller of the creator that returns it, and nothing to the lock: what that lock has
-/// thrown away does not come back (L6).
+/// The unchanged value goes to the caller whose creator returns it. It means nothing to the lock: a value that this
+/// lock has thrown away does not come back (L6).
 #[test]
-fn f11_an_unchanged_of_another_renewal_is_its_callers_alone() {
+fn f11_an_unchanged_value_of_another_renewal_goes_to_its_caller_only() {
     static PAUSES: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE).jitter(0.0)).build_const();
     let clock = Arc::new(ManualClock::new());
     let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSES);
@@ -388,23 +388,23 @@ fn f11_an_unchanged_of_another_renewal_is_its_callers_alone() {
         assert_eq!(cached.stats().failures, 1);
     };
 
-    // Of the same lock, after an invalidation.
+    // Of a renewal of the same lock, after an invalidation.
     let stolen = steal();
     cached.invalidate();
     assert_eq!(told(&cached.access().or_create_with(|_| stolen)), (Outcome::Created, 1));
     assert_eq!((cached.freshness(), cached.is_creating()), (Freshness::Missing, false));
     refused(&cached);
-    // Where there is an old value that is not the same one.
+    // There is an old value, but another one.
     let stolen = steal();
     clock.advance(MINUTE);
     assert_eq!(told(&cached.access().or_create_with(|_| stolen)), (Outcome::Created, 1));
     assert_eq!(told(&cached.get_or_create(|| unreachable!("there is a pause"))), (Outcome::Stale, 2));
-    // Of another lock.
+    // Of a renewal of another lock.
     let (stolen, other) = (steal(), Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSES));
     assert_eq!(told(&other.access().or_create_with(|_| stolen)), (Outcome::Created, 1));
     assert_eq!((other.freshness(), other.is_creating()), (Freshness::Missing, false));
     refused(&other);
-    // One that failed, and the next has the same old value: it is the same finding.
+    // The first renewal failed, and the next one has the same old value: there it counts as unchanged.
     let mut kept = None;
     cached.set(7);
     clock.advance(MINUTE);
@@ -419,7 +419,7 @@ fn f11_an_unchanged_of_another_renewal_is_its_callers_alone() {
 }
 
 #[test]
-fn l11_a_value_may_say_itself_how_long_it_lives() {
+fn l11_a_value_may_have_a_lifetime_of_its_own() {
     let (cached, clock) = manual(MINUTE);
     let nanosecond = Duration::from_nanos(1);
     for lifetime in [nanosecond, MINUTE / 2, MINUTE * 7] {
@@ -434,7 +434,7 @@ fn l11_a_value_may_say_itself_how_long_it_lives() {
     clock.advance(Duration::MAX);
     assert_eq!(cached.freshness(), Freshness::Fresh);
     assert_eq!(cached.expires_after(), MINUTE);
-    // And the next one lives as long as all do.
+    // The next value has the lifetime of the lock again.
     let (cached, clock) = manual(MINUTE);
     cached.set_expiring(1, MINUTE * 2);
     cached.set(2);
@@ -457,14 +457,14 @@ fn c19_a_value_that_arrives_expired_is_used_and_not_looped_over() {
         })
     };
     until(|| cached.is_creating());
-    let waiters = waiting(&cached, 3); // none of which is elected for having waited
+    let waiters = waiting(&cached, 3); // no waiter is elected because it has waited
     go.send(()).unwrap();
     assert_eq!(told(&first.join().unwrap()), (Outcome::Created, 1));
     for waiter in waiters {
         assert_eq!(told(&waiter.join().unwrap()), (Outcome::Waited, 1));
     }
     assert_eq!(told(&cached.peek().unwrap()), (Outcome::Stale, 1));
-    // Each access creates once, and carries on while another one does.
+    // Each access creates once, and goes on with the old value while another one creates.
     let runs = Cell::new(0);
     let again = cached.access().or_create_with(|renewal| {
         runs.set(runs.get() + 1);
@@ -474,7 +474,7 @@ fn c19_a_value_that_arrives_expired_is_used_and_not_looped_over() {
     assert_eq!((told(&again), runs.get()), ((Outcome::Created, 2), 1));
 }
 
-/// A value that, when it is dropped, asks its `Cached` for all that takes the inner mutex.
+/// A value whose drop asks its `Cached` for everything that takes the inner mutex.
 struct Nosy {
     home: Weak<Cached<Nosy, Clock>>,
     dropped: Arc<AtomicUsize>,
@@ -512,11 +512,11 @@ fn c22_old_values_are_dropped_outside_every_lock() {
     clock.advance(MINUTE);
     drop(cached.get_or_create(nosy)); // replaces
     assert_eq!(count(), 6, "by a creation");
-    // What those who waited were served with: a superseded value that was never anywhere else, and one that a later one
+    // The values that served the waiters: a superseded value that was never published, and one that a later value
     // replaces.
     cached.invalidate();
     assert_eq!(count(), 7);
-    let running = Running::start(&cached);
+    let running = HeldCreation::start(&cached);
     let waiters = waiting(&cached, 2);
     cached.invalidate();
     drop(running.end(nosy()));
@@ -524,7 +524,7 @@ fn c22_old_values_are_dropped_outside_every_lock() {
         drop(waiter.join().unwrap());
     }
     assert_eq!(count(), 8);
-    // As the last thing, and by whoever still has it.
+    // As the last owner, whichever that is.
     cached.set(nosy());
     let kept = cached.get_fresh();
     drop(cached);
@@ -534,12 +534,12 @@ fn c22_old_values_are_dropped_outside_every_lock() {
 }
 
 #[test]
-fn c7_c24_nothing_is_left_of_those_who_waited_or_gave_up() {
+fn c7_c24_ended_accesses_leave_no_value_behind() {
     let (cached, _) = manual(MINUTE);
-    // Given up: by an error, by a panic, by who had no time.
+    // Creations that are given up by an error or by a panic, and accesses that run out of time.
     cached.get_or_try_create(|| Err(Failure)).unwrap_err();
     assert!(catch_unwind(AssertUnwindSafe(|| cached.get_or_create(|| panic!("on purpose")))).is_err());
-    let running = Running::start(&cached);
+    let running = HeldCreation::start(&cached);
     for _ in 0..100 {
         cached.access().timeout(Duration::ZERO).or_create(|| unreachable!()).unwrap_err();
     }
@@ -555,7 +555,7 @@ fn c7_c24_nothing_is_left_of_those_who_waited_or_gave_up() {
 }
 
 #[test]
-fn l6_one_invalidation_for_all_who_were_refused_with_the_same_value() {
+fn l6_invalidate_if_takes_effect_once_per_refused_value() {
     let (cached, _) = manual(MINUTE);
     let (runs, start) = (AtomicU64::new(0), Barrier::new(64));
     let make = || runs.fetch_add(1, Ordering::SeqCst);
@@ -575,7 +575,7 @@ fn l6_one_invalidation_for_all_who_were_refused_with_the_same_value() {
 }
 
 #[test]
-fn it_works_in_a_static_and_by_default_clocks() {
+fn a_cached_works_in_a_static_and_with_default_clocks() {
     static TOKEN: Cached<String> = Cached::new(Duration::from_secs(600));
     static FOREVER: Cached<u8, MonotonicClock> = Cached::never_expires();
     assert_eq!(*TOKEN.get_or_create(|| "secret".into()), "secret");
@@ -639,7 +639,7 @@ fn a_function_of_any_kind_keeps_its_result() {
     all.set(3);
     all.mark_stale();
     assert_eq!(told(&all.try_get().unwrap()), (Outcome::Created, 3));
-    // It has all the rest of a `Cached`, too.
+    // The function has all other methods of a `Cached`, too.
     assert_eq!(*all.get_fresh().unwrap(), 3);
     all.invalidate();
     assert!(all.peek().is_none());
@@ -666,7 +666,7 @@ fn refresh_makes_the_value_anew_though_it_is_fresh() {
 }
 
 #[test]
-fn refresh_is_not_content_with_what_was_begun_before_it() {
+fn refresh_waits_for_a_creation_that_begins_after_it() {
     let (go, gone) = mpsc::channel();
     let (gone, runs) = (parking_lot::Mutex::new(gone), AtomicU64::new(0));
     let slow = cached(MINUTE, || {
@@ -680,7 +680,7 @@ fn refresh_is_not_content_with_what_was_begun_before_it() {
         assert_eq!(slow.access().timeout(Duration::ZERO).anew().try_get().unwrap_err(), AcquireError::TimedOut);
         let refreshes: Vec<_> = (0..4).map(|_| scope.spawn(|| *slow.refresh())).collect();
         until(|| slow.waiting() == 4);
-        // The one that runs, and one more for all of them.
+        // The creation that runs, and one more for all refreshes.
         go.send(()).unwrap();
         go.send(()).unwrap();
         assert_eq!(before.join().unwrap(), 0);
@@ -691,7 +691,8 @@ fn refresh_is_not_content_with_what_was_begun_before_it() {
     assert_eq!(runs.into_inner(), 2);
 }
 
-/// All that a function has of a `Cached`; that nothing else replaces its result is an example in its documentation.
+/// All methods that a function has of a `Cached`. An example in its documentation shows that nothing else replaces its
+/// result.
 #[test]
 fn f13_the_value_of_a_function_is_set_read_and_forgotten_from_outside() {
     let clock = Arc::new(ManualClock::new());
@@ -739,8 +740,8 @@ fn types_cross_threads_and_panics_as_an_arc_of_their_value_does() {
     assert_eq!([traits!(Renewal<'static, u8>), traits!(Generation)], [YES; 2]);
     assert_eq!([traits!(Policy), traits!(Backoff), traits!(PolicyError), traits!(WaitCycle)], [YES; 4]);
     assert_eq!([traits!(ManualClock), traits!(Status), traits!(Status<Clock>), traits!(LastFailure)], [YES; 4]);
-    // Shared by all and dropped by any, so it must be both `Send` and `Sync` to be either; and it is seen through a
-    // panic.
+    // Every thread may share and drop the value, so it must be both `Send` and `Sync` for the lock to be either. The
+    // value also stays visible after a caught panic.
     assert_eq!([traits!(Cached<Cell<u8>>), traits!(CachedGuard<Cell<u8>>), traits!(CachedFn<Cell<u8>>)], [NO; 3]);
     assert_eq!(traits!(Renewal<'static, Cell<u8>>), NO);
     assert_eq!(traits!(Cached<MutexGuard<'static, u8>>)[..2], [false; 2]);

@@ -23,9 +23,9 @@ use std::time::Duration;
 use traits::Otherwise;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Trusts whatever stamp.
+/// Trusts every stamp.
 static TRUSTING: Policy = Policy::builder().max_skew(Duration::MAX).build_const();
-/// Trusts nobody's clock but its own.
+/// Trusts no clock but its own.
 static STRICT: Policy = Policy::builder().max_skew(Duration::ZERO).build_const();
 
 /// The error of a store.
@@ -38,7 +38,7 @@ impl fmt::Display for Down {
     }
 }
 
-/// A store, how it is doing, and what was asked of it.
+/// A store, with its state and counts of the calls to it.
 #[derive(Default)]
 struct Entries {
     values: Mutex<HashMap<String, Stamped<usize>>>,
@@ -92,8 +92,8 @@ impl Store<String, usize> for &Entries {
     }
 }
 
-/// The key of a name and a number.
-#[allow(clippy::trivially_copy_pass_by_ref)] // that is how keys are made
+/// Returns the key of a name and a number.
+#[allow(clippy::trivially_copy_pass_by_ref)] // a key function is called so
 fn key(&(name, number): &(&str, u32)) -> String {
     format!("{name}:{number}")
 }
@@ -116,7 +116,7 @@ macro_rules! infallible {
 }
 
 #[test]
-fn results_are_kept_by_key_and_made_anew_when_they_expire() {
+fn results_are_stored_by_key_and_made_anew_when_they_expire() {
     let (entries, clock, runs) = (Entries::default(), Arc::new(ManualClock::new()), AtomicUsize::new(0));
     let double = infallible!(entries, clock, |&(_, number): &(&str, u32)| {
         runs.fetch_add(1, Ordering::SeqCst);
@@ -132,10 +132,10 @@ fn results_are_kept_by_key_and_made_anew_when_they_expire() {
     assert_eq!(double.peek(&("a", 1)).map(|stamped| stamped.value), Some(2), "however old");
     assert_eq!(double.access(&("a", 1)).timeout(Duration::ZERO).try_get().unwrap().value, 2);
     assert_eq!(runs.load(Ordering::SeqCst), 4);
-    // What another process has stored counts as well.
+    // A result that another process has stored counts as well.
     entries.set("a:3", &Stamped { value: 70, created: clock.wall() });
     assert_eq!(double.get(&("a", 3)).value, 70);
-    // And what the store has lost is made anew.
+    // A result that the store has lost is made anew.
     entries.remove("a:3");
     assert_eq!(double.peek(&("a", 3)), None);
     assert_eq!(double.get(&("a", 3)).value, 6);
@@ -144,7 +144,7 @@ fn results_are_kept_by_key_and_made_anew_when_they_expire() {
 }
 
 #[test]
-fn l1_l2_l3_one_runs_the_function_and_nobody_waits_for_an_old_result() {
+fn l1_l2_l3_one_thread_runs_the_function_and_none_waits_for_an_old_result() {
     let (entries, clock, runs) = (Entries::default(), Arc::new(ManualClock::new()), AtomicUsize::new(0));
     let (go, gone) = mpsc::channel::<()>();
     let gone = Mutex::new(gone);
@@ -167,7 +167,7 @@ fn l1_l2_l3_one_runs_the_function_and_nobody_waits_for_an_old_result() {
         assert!(!slow.is_creating(&("a", 2)));
         go.send(()).unwrap();
         assert!(calls.into_iter().all(|call| call.join().unwrap() == 0));
-        // With an old one, the others carry on.
+        // With an old result, the other threads go on with that.
         clock.advance(MINUTE);
         let renewal = scope.spawn(|| slow.get(&("a", 1)).value);
         until(|| slow.is_creating(&("a", 1)));
@@ -183,7 +183,7 @@ fn l1_l2_l3_one_runs_the_function_and_nobody_waits_for_an_old_result() {
 }
 
 #[test]
-fn l6_invalidate_takes_it_out_of_the_store_and_what_is_being_made_stays_out() {
+fn l6_invalidate_removes_the_result_and_keeps_a_running_one_out() {
     let (entries, clock, runs) = (Entries::default(), Arc::new(ManualClock::new()), AtomicUsize::new(0));
     let (go, gone) = mpsc::channel::<()>();
     let gone = Mutex::new(gone);
@@ -207,7 +207,7 @@ fn l6_invalidate_takes_it_out_of_the_store_and_what_is_being_made_stays_out() {
 }
 
 #[test]
-fn refresh_makes_it_anew_though_it_is_fresh_and_is_not_content_with_what_was_begun_before() {
+fn refresh_makes_a_fresh_result_anew_by_a_creation_that_begins_after_it() {
     let (entries, clock, runs) = (Entries::default(), Arc::new(ManualClock::new()), AtomicUsize::new(0));
     let (go, gone) = mpsc::channel::<()>();
     let gone = Mutex::new(gone);
@@ -227,14 +227,14 @@ fn refresh_makes_it_anew_though_it_is_fresh_and_is_not_content_with_what_was_beg
         let before = scope.spawn(|| slow.get(&arguments).value);
         until(|| slow.is_creating(&arguments));
         let refreshes: Vec<_> = (0..4).map(|_| scope.spawn(|| slow.refresh(&arguments).value)).collect();
-        // The others carry on with the old one meanwhile.
+        // The other threads go on with the old result meanwhile.
         assert_eq!(slow.get(&arguments).value, 1);
         let held = entries.gets();
         assert!(held >= 1);
         go.send(()).unwrap();
         go.send(()).unwrap();
         assert_eq!(before.join().unwrap(), 2);
-        // Some may have come only after the first had ended: then more runs are needed.
+        // Some refreshes may have come only after the first one had ended. Then more runs are needed.
         until(|| {
             let all = refreshes.iter().all(thread::ScopedJoinHandle::is_finished);
             let _more = (!all && slow.is_creating(&arguments)).then(|| go.send(()));
@@ -247,7 +247,7 @@ fn refresh_makes_it_anew_though_it_is_fresh_and_is_not_content_with_what_was_beg
 }
 
 #[test]
-fn errors_are_their_callers_and_tell_whose_they_are() {
+fn errors_go_to_the_caller_and_tell_where_they_come_from() {
     let entries = &Entries::default();
     tells_errors_apart(entries, entries);
     let closures = Closures {
@@ -258,7 +258,7 @@ fn errors_are_their_callers_and_tell_whose_they_are() {
     tells_errors_apart(entries, closures);
 }
 
-/// A function over those entries as that store.
+/// Tests a function over `entries`, through `store`.
 fn tells_errors_apart(entries: &Entries, store: impl Store<String, usize, Error = Down>) {
     let clock = Arc::new(ManualClock::new());
     let (fails, runs) = (AtomicBool::new(true), AtomicUsize::new(0));
@@ -294,18 +294,18 @@ fn tells_errors_apart(entries: &Entries, store: impl Store<String, usize, Error 
     assert!(!call.is_creating(&arguments));
 }
 
-/// A function of a name and a number, as a function of the kind sees itself.
+/// A function of a name and a number, as such a function calls itself.
 type Call<'a> = &'a (dyn Fn(&(&str, u32)) -> usize + Sync);
 
 #[test]
-fn l7_c13_a_function_that_calls_itself_for_its_own_key_is_told() {
+fn l7_c13_a_function_that_calls_itself_for_its_own_key_panics() {
     let (entries, clock) = (Entries::default(), Arc::new(ManualClock::new()));
     let itself: Mutex<Option<Call<'_>>> = Mutex::new(None);
     let call = || itself.lock().unwrap();
     let told = AtomicUsize::new(0);
     let factorial = infallible!(entries, clock, |&(name, number): &(&str, u32)| match number {
         0 => 1,
-        // Another key is another lock.
+        // Another key has another lock.
         _ if name == "fine" => number as usize * call()(&(name, number - 1)),
         _ => {
             let mistake = catch_unwind(AssertUnwindSafe(|| call()(&(name, number))));
@@ -325,7 +325,7 @@ fn l7_c13_a_function_that_calls_itself_for_its_own_key_is_told() {
 }
 
 #[test]
-fn c23_a_stamp_from_the_future_is_trusted_as_far_as_it_is_said() {
+fn c23_a_stamp_from_the_future_is_trusted_up_to_max_skew() {
     let (entries, clock) = (Entries::default(), Arc::new(ManualClock::new()));
     let strict = infallible!(entries, clock, |_: &(&str, u32)| 1).with_policy(&STRICT);
     let lenient = infallible!(entries, clock, |_: &(&str, u32)| 2).with_policy(&TRUSTING);
@@ -350,9 +350,9 @@ fn a_function_and_a_store_in_a_static() {
 }
 
 #[test]
-fn it_crosses_threads_and_panics_as_its_parts_do() {
-    type Kept<K> = Closures<fn(&K) -> Option<Stamped<u8>>, fn(&K, &Stamped<u8>), fn(&K)>;
-    type By<K, F> = CachedByKey<K, u8, fn(&u8) -> K, F, Kept<K>>;
+fn functions_by_key_cross_threads_and_panics_as_their_parts_do() {
+    type StoreOf<K> = Closures<fn(&K) -> Option<Stamped<u8>>, fn(&K, &Stamped<u8>), fn(&K)>;
+    type By<K, F> = CachedByKey<K, u8, fn(&u8) -> K, F, StoreOf<K>>;
     assert_eq!(traits!(By<String, fn(&u8) -> u8>), [true; 4]);
     assert_eq!(traits!(By<Cell<u8>, fn(&u8) -> u8>), [false; 4]);
     assert_eq!(traits!(By<String, Rc<u8>>), [false, false, true, true]);

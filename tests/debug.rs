@@ -1,4 +1,4 @@
-//! What `Debug` tells of what holds values: the state, never the value.
+//! `Debug` of types that hold values shows the state, never the value.
 
 use dogpile::{
     Cached, CachedFn, CachedGuard, Made, ManualClock, OwnedReadGuard, ReadGuard, Registry, Stamped, SyncReaderDogpile,
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Has no `Debug`.
+/// A type without `Debug`.
 struct Opaque;
 
-/// Shows itself to everybody who asks.
+/// A type whose `Debug` panics.
 #[derive(Clone)]
 struct Secret;
 
@@ -57,7 +57,7 @@ fn k8_debug_of_a_cached_and_its_guards_does_not_show_the_value() {
 }
 
 #[test]
-fn k8_debug_of_a_held_shows_the_key_and_the_state() {
+fn k8_debug_of_a_held_lock_shows_the_key_and_the_state() {
     let pages: Registry<u64, Cached<Secret>> = Registry::new(|_| Cached::never_expires());
     let held = pages.get(&7);
     held.set(Secret);
@@ -67,7 +67,7 @@ fn k8_debug_of_a_held_shows_the_key_and_the_state() {
 }
 
 #[test]
-fn k8_debug_of_a_read_guard_does_not_show_what_it_brings() {
+fn k8_debug_of_a_read_guard_does_not_show_its_value() {
     let lock = Arc::new(SyncReaderDogpile::new(MINUTE));
     let guard: ReadGuard<'_, Secret> = lock.fetch(|| Some(Secret)).or_create(|| Secret);
     assert_eq!(format!("{guard:?}"), "ReadGuard { .. }");
@@ -89,7 +89,7 @@ fn k8_debug_asks_nothing_of_the_value() {
     let read = SyncReaderDogpile::new(MINUTE);
     let read = read.acquire_or_create(|| ());
     shown(&ReadGuard::map(read, |_| Opaque));
-    // Stamped values are plain data of their caller's.
+    // A stamped value is plain data of its caller.
     assert_eq!(
         format!("{:?}", Stamped::from_unix_nanos(7, 0)).split_once(',').unwrap().0,
         "Stamped { value: 7",

@@ -1,4 +1,5 @@
-//! Destructors of the user's that panic, wherever a lock runs one: creations are given up (L5), readers leave (L9).
+//! Destructors of the user's that panic, wherever a lock runs one: the creation is given up (L5), and the reader leaves
+//! (L9).
 
 mod common;
 
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Panics when it is dropped, if it is to.
+/// Panics when it is dropped, if its field says so.
 #[derive(Debug)]
 struct Bomb(bool);
 
@@ -39,20 +40,20 @@ fn explodes<T>(access: impl FnOnce() -> T) {
     assert_eq!(panic.downcast_ref(), Some(&"the destructor's"));
 }
 
-// --- of creators, getters and errors, under guards
+// --- creators, getters and errors, under guards
 
 fn resource() -> Arc<SyncReaderDogpile> {
     Arc::new(SyncReaderDogpile::never_expires().born_fresh())
 }
 
-/// Nobody reads, nobody creates.
+/// Asserts that no thread reads and none creates.
 fn is_free(lock: &SyncReaderDogpile) {
     assert!(lock.try_acquire_write_lock().is_ok());
     assert!(!lock.is_creating());
 }
 
 #[test]
-fn l9_of_a_creator_that_is_not_needed() {
+fn l9_an_unneeded_creator_that_panics_when_dropped_frees_the_lock() {
     let lock = resource();
     let bomb = Bomb(true);
     explodes(|| lock.acquire_or_create(move || drop(bomb)));
@@ -76,7 +77,7 @@ fn l9_of_a_creator_that_is_not_needed() {
 }
 
 #[test]
-fn l9_of_what_a_task_does_not_need() {
+fn l9_unneeded_closures_of_a_task_that_panic_when_dropped_free_the_lock() {
     let lock = resource();
     let kept = || SyncReaderDogpile::kept_async(&lock);
     let spawner = |task: Task| drop(task);
@@ -107,7 +108,7 @@ fn l9_of_what_a_task_does_not_need() {
 }
 
 #[test]
-fn l9_of_a_getter() {
+fn l9_a_getter_that_panics_when_dropped_frees_the_lock() {
     let lock = resource();
     let bomb = Bomb(true);
     let getter = move || Some(_ = &bomb);
@@ -116,7 +117,7 @@ fn l9_of_a_getter() {
 }
 
 #[test]
-fn l9_of_an_error_in_place_of_which_the_old_value_is_served() {
+fn l9_a_covered_error_that_panics_when_dropped_frees_the_lock() {
     static SERVING: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
     let lock = SyncReaderDogpile::never_expires().born_fresh().with_policy(&SERVING);
     lock.mark_stale();
@@ -129,10 +130,10 @@ fn l9_of_an_error_in_place_of_which_the_old_value_is_served() {
     is_free(&lock);
 }
 
-// --- of values
+// --- values
 
 #[test]
-fn l5_of_an_old_value_that_is_created_anew() {
+fn l5_an_old_value_that_panics_when_dropped_frees_the_lock() {
     let clock = Arc::new(ManualClock::new());
     let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock));
     let long_ago = clock.wall();
@@ -140,7 +141,7 @@ fn l5_of_an_old_value_that_is_created_anew() {
     let old = || Stamped { value: Bomb(true), created: long_ago };
     explodes(|| lock.fetch_stamped(|| Some(old())).or_create(|| Bomb(false)));
     assert!(!lock.is_creating());
-    // And of one that is found by who has waited and was elected.
+    // The same with an old value that a waiter finds after its election.
     let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
     thread::scope(|scope| {
         let waits = scope.spawn(|| {
@@ -155,7 +156,7 @@ fn l5_of_an_old_value_that_is_created_anew() {
     assert!(!lock.is_creating());
 }
 
-/// Holds the thread `third` where it tells that it has waited.
+/// Holds the thread `third` in the event that tells of its wait.
 #[derive(Debug)]
 struct Gate;
 
@@ -171,9 +172,9 @@ impl Observer for Gate {
     }
 }
 
-/// The last one who holds the value that a tray was served drops it, after it was elected.
+/// The last holder of the served value drops it, after that holder was elected.
 #[test]
-fn l5_of_a_value_that_others_were_served() {
+fn l5_a_served_value_that_panics_when_dropped_frees_the_lock() {
     static HELD: Policy = Policy::builder().observer(&Gate).build_const();
     let lock = Cached::<Bomb>::never_expires().with_policy(&HELD);
     let (make, makes) = mpsc::channel::<()>();
@@ -199,6 +200,6 @@ fn l5_of_a_value_that_others_were_served() {
         OPEN.store(true, Ordering::SeqCst);
         third.join().unwrap();
     });
-    assert!(!lock.is_creating(), "what it was elected to it has given up");
+    assert!(!lock.is_creating(), "the holder has given up its creation");
     assert!(!lock.get_or_create(|| Bomb(false)).0);
 }

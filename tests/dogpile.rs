@@ -89,7 +89,7 @@ fn l7_infallible_forms_panic_and_name_the_mistake() {
             assert!(message.contains("asked for the value that it is creating itself"), "{message}");
             assert!(message.contains("waited for itself"), "{message}");
         }
-        // Forms that have an error say it by that.
+        // Forms that have an error return it.
         assert!(matches!(inner.try_acquire(), Err(AcquireError::WouldDeadlock(_))));
     });
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Fresh);
@@ -100,7 +100,7 @@ fn l7_a_creator_that_panics_leaves_no_trace_of_its_run() {
     let (lock, _) = manual(MINUTE);
     let panicked = catch_unwind(|| lock.acquire_or_create(|| panic!("a creator panics on purpose")));
     assert!(panicked.is_err());
-    // Another's creation is waited for again, not taken for our own.
+    // This thread waits again for another creation, and does not take it for its own.
     let creation = elected(lock.acquire());
     assert_eq!(lock.access().timeout(Duration::ZERO).turn().unwrap_err(), AcquireError::TimedOut);
     drop(creation);
@@ -187,7 +187,7 @@ fn born_fresh_lives_from_its_first_access_on() {
 }
 
 #[test]
-fn l6_publish_is_refused_once_superseded_and_its_value_serves_nobody() {
+fn l6_a_superseded_creation_does_not_publish_and_serves_no_waiter() {
     let (lock, _) = manual(MINUTE);
     let stored = AtomicUsize::new(0);
     let creation = elected(lock.acquire());
@@ -202,12 +202,12 @@ fn l6_publish_is_refused_once_superseded_and_its_value_serves_nobody() {
     assert_eq!(creation.publish(|| stored.fetch_add(1, Ordering::SeqCst)), Err(PublishError::Superseded));
     assert_eq!(stored.load(Ordering::SeqCst), 1);
     assert_eq!(creation.finish(), Finished::Superseded);
-    // It waited since before the invalidation, but there is nothing for it to find: it creates.
+    // The waiter came before the invalidation, but there is no value for it to find, so it creates.
     assert_eq!(waiter.join().unwrap(), Outcome::Created);
 }
 
 #[test]
-fn l6_an_invalidation_during_publish_does_not_wait_and_holds_for_what_is_stored() {
+fn l6_an_invalidation_within_publish_does_not_wait_and_holds() {
     let (lock, _) = manual(MINUTE);
     let creation = elected(lock.acquire());
     let published = creation.publish(|| {
@@ -220,7 +220,7 @@ fn l6_an_invalidation_during_publish_does_not_wait_and_holds_for_what_is_stored(
 }
 
 #[test]
-fn l6_who_invalidates_waits_for_the_store_that_is_under_way() {
+fn l6_an_invalidation_waits_for_a_store_that_runs() {
     let (lock, _) = manual(MINUTE);
     let stored = AtomicBool::new(false);
     let creation = elected(lock.acquire());
@@ -231,7 +231,7 @@ fn l6_who_invalidates_waits_for_the_store_that_is_under_way() {
                 assert!(stored.load(Ordering::SeqCst), "nothing older is stored once it has returned");
             });
             until(|| lock.freshness() == Freshness::Missing && creation.is_superseded());
-            // Whoever will not wait is told that it has taken effect all the same.
+            // An invalidation that does not wait gets an error, but it has taken effect all the same.
             let seen = lock.generation();
             assert!(lock.invalidate_timeout(Duration::ZERO).is_ok(), "this thread would wait for itself");
             let bounded = scope.spawn(|| lock.invalidate_timeout(Duration::from_millis(1)));
@@ -295,7 +295,7 @@ fn l6_overlapping_stores_are_all_waited_for() {
 }
 
 #[test]
-fn l7_a_store_that_asks_for_its_own_value_is_told() {
+fn l7_a_store_that_asks_for_its_own_value_gets_an_error() {
     let (lock, _) = manual(MINUTE);
     let creation = elected(lock.acquire());
     let asked = creation.publish(|| lock.access().timeout(Duration::MAX).turn().unwrap_err());
@@ -304,7 +304,7 @@ fn l7_a_store_that_asks_for_its_own_value_is_told() {
 }
 
 #[test]
-fn l5_a_store_that_panics_lets_go_those_who_invalidated() {
+fn l5_a_store_that_panics_releases_invalidations() {
     let (lock, _) = manual(MINUTE);
     let (creation, before) = (elected(lock.acquire()), lock.generation());
     thread::scope(|scope| {
@@ -322,7 +322,7 @@ fn l5_a_store_that_panics_lets_go_those_who_invalidated() {
 }
 
 #[test]
-fn l3_a_creator_that_stops_early_serves_nobody() {
+fn l3_a_creator_that_stops_early_serves_no_waiter() {
     let (lock, _) = manual(MINUTE);
     let value = OnceLock::new();
     thread::scope(|scope| {
@@ -343,8 +343,8 @@ fn l3_a_creator_that_stops_early_serves_nobody() {
     });
 }
 
-/// A lock takes its first generation when it is first asked for it, or first elects: that is no news to anybody who has
-/// looked at it before.
+/// A lock takes its first generation when it is first asked for it, or first elects. That is no change to a thread that
+/// has looked at the lock before.
 #[test]
 fn f10_the_first_generation_is_the_locks_own() {
     let (one, _) = manual(MINUTE);
@@ -367,7 +367,8 @@ fn f10_the_first_generation_is_the_locks_own() {
     assert!(one.generation() > seen);
 }
 
-/// The getter of who comes first is asked as often as any, whoever asks for the generation meanwhile (L8).
+/// Another access may ask for the generation meanwhile. The getter of the first access is called no more often for that
+/// (L8).
 #[test]
 fn f10_the_first_generation_is_not_taken_for_a_newer_one() {
     let lock = Dogpile::new(MINUTE).born_fresh();
@@ -382,7 +383,7 @@ fn f10_the_first_generation_is_not_taken_for_a_newer_one() {
 }
 
 #[test]
-fn l6_finish_tells_what_became_of_the_value() {
+fn l6_finish_returns_what_became_of_the_value() {
     let (lock, _) = manual(MINUTE);
     let first = lock.generation();
     assert_eq!(elected(lock.acquire()).finish(), Finished::Published);
@@ -403,7 +404,7 @@ fn l6_finish_tells_what_became_of_the_value() {
 }
 
 #[test]
-fn who_waited_for_a_value_that_is_gone_again_gets_a_turn_all_the_same() {
+fn a_waiter_gets_its_turn_though_the_value_is_gone_again() {
     let (lock, _) = manual(MINUTE);
     let creation = elected(lock.acquire());
     let waiter = {
@@ -418,7 +419,7 @@ fn who_waited_for_a_value_that_is_gone_again_gets_a_turn_all_the_same() {
 
 #[test]
 fn c22_the_clock_is_read_outside_the_inner_mutex() {
-    /// Asks its own lock for what takes the inner mutex, whenever it is read.
+    /// Asks its own lock for everything that takes the inner mutex, whenever the clock is read.
     #[derive(Default)]
     struct Nosy {
         lock: OnceLock<Weak<Dogpile<Arc<Self>>>>,
@@ -474,7 +475,7 @@ fn a_thread_may_wait_and_create_while_its_locals_are_destroyed() {
         fn drop(&mut self) {
             assert_eq!(self.0.acquire_or_create(|| ()), Outcome::Waited);
             self.0.invalidate();
-            // L7 holds even here, where a stack with a destructor would be gone.
+            // L7 holds even here, where a thread-local stack with a destructor would be gone.
             let created = self.0.acquire_or_create(|| {
                 assert!(matches!(self.0.access().timeout(Duration::MAX).turn(), Err(AcquireError::WouldDeadlock(_))));
             });
@@ -489,7 +490,7 @@ fn a_thread_may_wait_and_create_while_its_locals_are_destroyed() {
     let ending = Arc::new(AtomicBool::new(false));
     let thread = {
         let (lock, ending) = (Arc::clone(&lock), Arc::clone(&ending));
-        // Registered before this thread's own locals of the crate are, so destroyed after them.
+        // Registered before the crate's own thread-locals of this thread, so destroyed after them.
         thread::spawn(move || {
             AT_EXIT.with(|at_exit| *at_exit.borrow_mut() = Some(AtExit(Arc::clone(&lock))));
             assert_eq!(lock.access().timeout(Duration::ZERO).turn().unwrap_err(), AcquireError::TimedOut);
@@ -536,7 +537,7 @@ fn types_cross_threads_and_panics_as_decided() {
     sends::<MonotonicClock>();
     #[cfg(all(target_os = "linux", not(dogpile_portable)))]
     sends::<dogpile::BoottimeClock>();
-    // A creation that is caught with a panic can only be dropped or finished, and either is sound.
+    // A creation that is caught with a panic can only be dropped or finished. Either is sound.
     sends::<Creation<'static>>();
     sends::<Turn<'static>>();
     sends_only::<Creation<'static, Dogpile<Arc<ManualClock>>>>();

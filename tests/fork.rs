@@ -1,7 +1,7 @@
 //! What a child made by fork(2) has of this crate: see the section `Fork` of its documentation.
 //!
-//! Each test forks in a process of its own, which is this program again and does nothing else. Whatever hangs in the
-//! child that is forked there is ended by the kernel, and fails.
+//! Each test forks in a process of its own, which is this program again and does nothing else. The kernel ends a forked
+//! child that hangs, and then the test fails.
 
 #![cfg(all(unix, not(dogpile_loom)))]
 
@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// What hangs does so for longer.
+/// How long a forked child may run.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a test in a process of its own.
@@ -33,13 +33,13 @@ fn alone(test: &str, run: impl FnOnce()) {
     assert!(is_done(&child), "{}", String::from_utf8_lossy(&child.stderr));
 }
 
-/// Runs that in a forked child; returns whether it has come to its end there.
+/// Runs `run` in a forked child, and returns whether it has come to its end there.
 fn forked(run: impl FnOnce()) -> bool {
-    // SAFETY: the child has the locks of the allocator in order, as fork(2) of the C library promises, and no other
-    // thread of this program has any of the standard library's. It never returns from here.
+    // SAFETY: the allocator's locks are in order in the child, as fork(2) of the C library promises, and no other
+    // thread of this program has locked any lock of the standard library. The child never returns from here.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        // SAFETY: they take numbers, and nothing else.
+        // SAFETY: the function takes a number, and nothing else.
         unsafe { libc::alarm(u32::try_from(PATIENCE.as_secs()).unwrap()) };
         let ended = catch_unwind(AssertUnwindSafe(run)).is_ok();
         // SAFETY: as above.
@@ -52,7 +52,7 @@ fn forked(run: impl FnOnce()) -> bool {
     libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
 }
 
-/// Has a runner run something, and waits until it has.
+/// Gives a runner a job, and waits until the job has run.
 fn runs(runner: &impl Runner) {
     let (done, is_done) = mpsc::channel();
     runner.run(Box::new(move || done.send(process::id()).unwrap()));
@@ -75,8 +75,8 @@ fn f6_a_pool_starts_anew_in_a_child() {
 }
 
 #[test]
-fn f6_what_a_pool_had_to_do_is_the_parents_to_do() {
-    alone("f6_what_a_pool_had_to_do_is_the_parents_to_do", || {
+fn f6_the_jobs_of_a_pool_stay_with_the_parent() {
+    alone("f6_the_jobs_of_a_pool_stay_with_the_parent", || {
         let pool = Pool::new(1, 1);
         let (job, begins, let_go) = held();
         pool.run(job);
@@ -118,7 +118,7 @@ fn k8_a_pool_that_was_shut_down_takes_jobs_in_a_child() {
     });
 }
 
-/// A task waits for a creation that hangs, and takes over in time.
+/// Lets a task wait for a creation that hangs. The task takes over in time.
 fn takes_over() {
     static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_millis(1)).build_const();
     let lock = Dogpile::never_expires().with_policy(&MORTAL);
@@ -128,8 +128,8 @@ fn takes_over() {
 }
 
 #[test]
-fn f6_tasks_find_the_dead_in_a_child() {
-    alone("f6_tasks_find_the_dead_in_a_child", || {
+fn f6_tasks_declare_creations_dead_in_a_child() {
+    alone("f6_tasks_declare_creations_dead_in_a_child", || {
         takes_over();
         assert!(forked(|| {
             takes_over();
@@ -139,7 +139,7 @@ fn f6_tasks_find_the_dead_in_a_child() {
     });
 }
 
-/// Of a creation that runs on another thread a child never hears: that is what a time-out is for.
+/// A child never learns of the end of a creation that runs on another thread. A `creation_timeout` is for that.
 #[test]
 fn f6_a_creation_of_another_thread_does_not_end_in_a_child() {
     static MORTAL: Policy = Policy::builder().creation_timeout(SECOND).build_const();

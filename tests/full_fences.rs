@@ -1,4 +1,4 @@
-//! The laws of `RmLock` in a process that does without the kernel's help.
+//! The laws of `RmLock` in a process without the kernel's help.
 
 #![cfg(not(dogpile_loom))]
 
@@ -7,5 +7,5 @@ mod rm_lock_laws;
 
 use dogpile::force_full_fences;
 
-// Whichever test comes first, it does this before anything else; and those that come later hear that it is so.
+// Each test first forces full fences. The first test decides it for the process, and the later ones find it decided.
 laws!(assert_eq!(force_full_fences(), Ok(())););

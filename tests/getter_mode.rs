@@ -1,4 +1,4 @@
-//! Getter mode: how often the getter is called on each path (L8), and what a store that loses values does to it.
+//! Getter mode: how often the getter is called on each path (L8), and what happens when a store loses its value.
 
 mod common;
 
@@ -14,27 +14,27 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 type Lock = Dogpile<Arc<ManualClock>>;
 
-/// A lock, and a store that may lose its value. 0 is none.
+/// A lock, and a store that may lose its value. 0 is no value.
 struct Cache {
     lock: Lock,
     clock: Arc<ManualClock>,
     store: AtomicU64,
 }
 
-/// What one access did.
+/// The result of an access, and what it did.
 #[derive(Debug, PartialEq, Eq)]
-struct Access {
+struct AccessResult {
     value: u64,
     getter_calls: usize,
     created: bool,
 }
 
-const fn got(value: u64, getter_calls: usize) -> Access {
-    Access { value, getter_calls, created: false }
+const fn got(value: u64, getter_calls: usize) -> AccessResult {
+    AccessResult { value, getter_calls, created: false }
 }
 
-const fn created(value: u64, getter_calls: usize) -> Access {
-    Access { value, getter_calls, created: true }
+const fn created(value: u64, getter_calls: usize) -> AccessResult {
+    AccessResult { value, getter_calls, created: true }
 }
 
 /// A setter that is not run.
@@ -66,12 +66,12 @@ impl Cache {
         self.store.store(0, Ordering::SeqCst);
     }
 
-    fn access(&self, value: u64) -> Access {
+    fn access(&self, value: u64) -> AccessResult {
         self.access_by(|_| self.look_up(), value)
     }
 
-    /// An access whose getter is told how often it has been called before, and whose creator makes `value`.
-    fn access_by(&self, mut getter: impl FnMut(usize) -> Option<u64>, value: u64) -> Access {
+    /// Makes an access whose getter gets the number of its earlier calls, and whose creator makes `value`.
+    fn access_by(&self, mut getter: impl FnMut(usize) -> Option<u64>, value: u64) -> AccessResult {
         let (mut getter_calls, mut has_created) = (0, false);
         let counted = || {
             getter_calls += 1;
@@ -82,7 +82,7 @@ impl Cache {
             self.store.store(value, Ordering::SeqCst);
             value
         });
-        Access { value, getter_calls, created: has_created }
+        AccessResult { value, getter_calls, created: has_created }
     }
 
     fn elect(&self) -> dogpile::Creation<'_, Dogpile<Arc<ManualClock>>> {
@@ -92,8 +92,8 @@ impl Cache {
         }
     }
 
-    /// Runs an access on another thread until it waits, then `meanwhile`, then tells how the access ended.
-    fn while_it_waits(&self, access: impl FnOnce() -> Access + Send, meanwhile: impl FnOnce()) -> Access {
+    /// Runs an access on another thread until it waits. Then runs `meanwhile`, and returns the result of the access.
+    fn while_it_waits(&self, access: impl FnOnce() -> AccessResult + Send, meanwhile: impl FnOnce()) -> AccessResult {
         thread::scope(|scope| {
             let before = self.lock.waiting();
             let access = scope.spawn(access);
@@ -167,7 +167,7 @@ fn l8_missing_and_waited() {
 fn l8_missing_again_after_the_wait() {
     let cache = Cache::new();
     let creation = cache.elect();
-    // What was waited for is lost at once: asked once after the wait, then it creates.
+    // The store loses the value at once. The access calls its getter once after the wait, and then creates.
     let access = cache.while_it_waits(
         || cache.access(2),
         || {
@@ -178,11 +178,11 @@ fn l8_missing_again_after_the_wait() {
 }
 
 #[test]
-fn l8_told_twice_that_there_is_nothing_it_waits_to_be_elected_and_asks_no_more() {
+fn l8_after_two_misses_an_access_waits_and_fetches_no_more() {
     let cache = Cache::with(1);
     let access = cache.access_by(
         |calls| {
-            // Each time, somebody else creates meanwhile, and the store loses that too.
+            // Before each look, another access creates, and the store loses that value, too.
             cache.lock.mark_stale();
             cache.elect().finish();
             assert!(calls < 2);
@@ -194,7 +194,7 @@ fn l8_told_twice_that_there_is_nothing_it_waits_to_be_elected_and_asks_no_more()
 }
 
 #[test]
-fn l8_told_twice_and_another_creates_it_waits_without_asking_and_creates() {
+fn l8_after_two_misses_an_access_waits_for_another_creation_and_creates() {
     let cache = Cache::with(1);
     let other = std::sync::Mutex::new(None);
     let access = cache.while_it_waits(
@@ -229,12 +229,13 @@ fn l8_lost_before_it_expired() {
 }
 
 #[test]
-fn l8_found_gone_but_created_meanwhile_it_asks_once_more() {
+fn l8_a_miss_with_a_creation_meanwhile_is_fetched_once_more() {
     let cache = Cache::with(1);
     let access = cache.access_by(
         |calls| {
             if calls == 0 {
-                // Between this thread's look-up and its election another finds it gone too, and creates.
+                // Between this thread's look-up and its election, another thread finds the value gone, too, and
+                // creates.
                 cache.lose();
                 thread::scope(|scope| {
                     assert_eq!(scope.spawn(|| cache.access(2)).join().unwrap(), created(2, 1));
@@ -249,7 +250,7 @@ fn l8_found_gone_but_created_meanwhile_it_asks_once_more() {
 }
 
 #[test]
-fn l8_a_herd_that_finds_it_gone_does_not_run_in_series() {
+fn l8_accesses_that_miss_together_do_not_create_in_series() {
     for _ in 0..50 {
         let cache = Cache::with(1);
         cache.lose();
@@ -261,7 +262,7 @@ fn l8_a_herd_that_finds_it_gone_does_not_run_in_series() {
                         if calls > 0 {
                             return cache.look_up();
                         }
-                        // All of them have found nothing before the first of them creates.
+                        // All threads have found nothing before the first of them creates.
                         missed.fetch_add(1, Ordering::SeqCst);
                         until(|| missed.load(Ordering::SeqCst) == 8);
                         None
@@ -280,7 +281,7 @@ fn l8_a_herd_that_finds_it_gone_does_not_run_in_series() {
 }
 
 #[test]
-fn l8_waited_and_elected_it_asks_once_more_for_the_store_may_have_it_by_now() {
+fn l8_a_waiter_that_is_elected_fetches_once_more() {
     let cache = Cache::with(1);
     cache.clock.advance(MINUTE);
     let creation = cache.elect();
@@ -295,13 +296,13 @@ fn l8_waited_and_elected_it_asks_once_more_for_the_store_may_have_it_by_now() {
         assert_eq!(first.join().unwrap(), got(5, 2));
         second.join().unwrap()
     });
-    assert_eq!(second, got(5, 2), "who waited behind is let look too, not elected in turn");
+    assert_eq!(second, got(5, 2), "the second waiter looks, too, and is not elected in turn");
     assert!(!cache.lock.is_creating());
     assert_eq!(cache.lock.freshness(), Freshness::Stale, "nothing was published");
 }
 
 #[test]
-fn l5_a_store_that_is_down_fails_all_who_wait_at_once() {
+fn l5_a_store_that_is_down_fails_all_waiters_at_once() {
     let cache = Cache::with(1);
     cache.clock.advance(MINUTE);
     let creation = cache.elect();
@@ -313,7 +314,7 @@ fn l5_a_store_that_is_down_fails_all_who_wait_at_once() {
             if calls == 1 {
                 return Ok(None);
             }
-            // The one who is called finds out; then the other three do, in here together.
+            // The waiter that is woken calls its getter first. Then the other three call theirs, and meet here.
             if down.fetch_add(1, Ordering::SeqCst) > 0 {
                 until(|| down.load(Ordering::SeqCst) == 4);
             }
@@ -333,18 +334,18 @@ fn l5_a_store_that_is_down_fails_all_who_wait_at_once() {
 }
 
 #[test]
-fn l6_what_was_invalidated_is_not_asked_for() {
+fn l6_an_invalidated_value_is_not_fetched() {
     let cache = Cache::with(1);
     cache.lock.invalidate();
     assert_eq!(cache.access(2), created(2, 0), "the store still holds the old one");
-    // Nor by one who is elected after a wait.
+    // Nor by an access that is elected after a wait.
     cache.lock.invalidate();
     let creation = cache.elect();
     assert_eq!(cache.while_it_waits(|| cache.access(3), || drop(creation)), created(3, 0));
 }
 
 #[test]
-fn l6_who_is_elected_after_a_wait_does_not_ask_for_what_was_invalidated_meanwhile() {
+fn l6_a_waiter_that_is_elected_does_not_fetch_a_value_invalidated_meanwhile() {
     let cache = Cache::with(1);
     cache.clock.advance(MINUTE);
     let creation = cache.elect();
@@ -446,7 +447,7 @@ fn l5_a_getter_that_panics_or_fails_after_its_election_frees_the_lock() {
 }
 
 #[test]
-fn l7_l10_waits_of_getters_are_bounded_and_never_for_oneself() {
+fn l7_l10_waits_of_getters_are_bounded_and_not_for_their_own_creation() {
     let cache = Cache::new();
     let creation = cache.elect();
     let timed_out = cache.lock.fetch(|| cache.look_up()).timeout(Duration::ZERO).or_create(|| 9);
@@ -457,7 +458,7 @@ fn l7_l10_waits_of_getters_are_bounded_and_never_for_oneself() {
         let panicked = catch_unwind(AssertUnwindSafe(|| cache.lock.fetch(|| cache.look_up()).or_create(|| 9)));
         assert!(panicked.is_err());
     });
-    // A getter that is asked again after its election asks its own lock: it would wait for itself as well.
+    // A getter that is called again after its election asks its own lock. It would wait for its own creation as well.
     let cache = Cache::with(1);
     cache.clock.advance(MINUTE);
     let creation = cache.elect();

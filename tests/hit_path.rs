@@ -1,8 +1,9 @@
 //! What a hit, and a stale access during a creation, do not do: allocate, write, enter the kernel.
 //!
-//! The kernel is the witness: the lock lies in a page that may only be read, or the thread may make no system call but
-//! `read` and `write`. Such a test ends its process when it fails, so it runs in a child, which is this program again,
-//! told by an environment variable which part to play. Each has a twin that does what is forbidden and must end so.
+//! The kernel is the witness. Either the lock lies in a page that may only be read, or the thread may make no system
+//! call but `read` and `write`. Such a test ends its process when it fails, so it runs in a child. The child is this
+//! program again, and an environment variable tells it which part to play. Each test has a twin that does what is
+//! forbidden, and the kernel must end the twin.
 
 #![cfg(all(target_os = "linux", not(dogpile_loom)))]
 
@@ -28,10 +29,10 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// Trusts whatever stamp.
+/// Trusts every stamp.
 static TRUSTING: Policy = Policy::builder().max_skew(Duration::MAX).build_const();
 
-/// Every access there is, through a lock that somebody else has in an `Arc` as well.
+/// Makes every kind of access through a lock in an `Arc` that has another owner as well.
 fn access<C: Clock + 'static>(lock: &Arc<Dogpile<C>>, expected: Outcome) {
     let same = |turn: &Turn<'_, C>| match turn {
         Turn::Fresh => expected == Outcome::Fresh,
@@ -47,12 +48,12 @@ fn access<C: Clock + 'static>(lock: &Arc<Dogpile<C>>, expected: Outcome) {
     assert_eq!(lock.acquire_or_create(|| unreachable!("nobody is elected")), expected);
     assert_eq!(lock.access().timeout(HOUR).or_create(|| unreachable!("nobody is elected")), Ok(expected));
     assert_eq!(lock.acquire_or_try_create(|| Err("nobody is elected")), Ok(expected));
-    // The getter modes write no more than their getters do. (The stamp is from the future to a manual clock.)
+    // The getter modes write no more than their getters do. (To a manual clock, the stamp is from the future.)
     assert_eq!(lock.fetch(|| Some(1)).or_create(|| unreachable!("nobody is elected")), 1);
     let now = SystemTime::now();
     let stamped = || Some(Stamped { value: 1, created: now });
     assert_eq!(lock.fetch_stamped(stamped).or_create(|| unreachable!("nobody is elected")).value, 1);
-    // Nobody needs a share of the lock but who hands it over.
+    // Only an access that hands over needs a share of the lock.
     let in_background = Dogpile::kept(lock).in_background(&nobody).or_create(|| unreachable!("nobody is elected"));
     assert_eq!(in_background, expected);
     let got =
@@ -68,16 +69,16 @@ fn nobody(_: Job) {
     unreachable!("nothing is handed over");
 }
 
-/// What keeps a value, here 1.
+/// A type that keeps a value, here 1.
 trait Keeps<C>: Sized {
     fn with_clock(clock: C) -> Arc<Self>;
 
     fn set(&self, value: u64);
 
-    /// Makes it stale, and has somebody elected, whose creation lasts as long as the job.
+    /// Makes the value stale, and lets an access be elected. Its creation lasts as long as the job.
     fn mark_stale_and_elect(this: &Arc<Self>) -> Job;
 
-    /// Every read there is, of a value that is there.
+    /// Makes every kind of read, of a value that is there.
     fn read(this: &Arc<Self>, expected: Outcome);
 }
 
@@ -85,7 +86,7 @@ fn same(guard: &CachedGuard<u64>, expected: Outcome) -> bool {
     (**guard, CachedGuard::outcome(guard)) == (1, expected)
 }
 
-/// Has `access` hand its creation over.
+/// Lets `access` hand its creation over.
 fn handed_over(access: impl FnOnce(&dyn Runner) -> CachedGuard<u64>) -> Job {
     let (runner, jobs) = mpsc::channel();
     assert!(same(&access(&move |job| runner.send(job).unwrap()), Outcome::Stale));
@@ -114,10 +115,10 @@ impl<C: Clock + 'static> Keeps<C> for Cached<u64, C> {
         assert!(same(Self::kept(this).in_background(&nobody).or_create(|| unreachable!("nobody is elected"))));
         assert!(same(this.peek().unwrap()));
         assert_eq!(this.get_fresh().is_some(), expected == Outcome::Fresh);
-        // Held for a while, and several at once, as long as the thread has slots.
+        // Guards may be held for a while, and several at once, as long as the thread has slots.
         let guards = [(); 4].map(|()| this.peek());
         assert!(guards.into_iter().flatten().all(same));
-        // A reader takes hold of the value once; that is heap, and not the lock.
+        // A reader takes hold of the value once. That is on the heap, not in the lock.
         let mut reader = this.reader();
         for _ in 0..2 {
             assert_eq!(*reader.get_or_create(|| unreachable!("nobody is elected")), 1);
@@ -129,7 +130,7 @@ impl<C: Clock + 'static> Keeps<C> for Cached<u64, C> {
     }
 }
 
-/// A function that keeps its result; here it is not run.
+/// A function that keeps its result. It is not run here.
 type Function<C> = CachedFn<u64, fn() -> u64, C>;
 
 impl<C: Clock + 'static> Keeps<C> for Function<C> {
@@ -158,7 +159,7 @@ impl<C: Clock + 'static> Keeps<C> for Function<C> {
 
 // Allocations.
 
-/// The system's allocator, which counts what each thread asks it for.
+/// The system's allocator, which counts the requests of each thread.
 struct Counting;
 
 thread_local! {
@@ -169,8 +170,8 @@ fn count() {
     ALLOCATIONS.set(ALLOCATIONS.get() + 1);
 }
 
-// SAFETY: all is passed on to `System` as it came. The counter needs neither memory nor a destructor, so counting does
-// not come back here.
+// SAFETY: every call is passed on to `System` unchanged. The counter needs neither memory nor a destructor, so counting
+// does not come back here.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -227,7 +228,7 @@ fn l2_a_stale_access_during_a_creation_allocates_nothing() {
 }
 
 #[test]
-fn l12_l2_a_read_of_a_cached_value_allocates_nothing_but_once_a_thread() {
+fn l12_l2_a_read_of_a_cached_value_allocates_only_once_per_thread() {
     fn test<L: Keeps<MonotonicClock>>() {
         let cached = L::with_clock(MonotonicClock);
         cached.set(1);
@@ -243,10 +244,11 @@ fn l12_l2_a_read_of_a_cached_value_allocates_nothing_but_once_a_thread() {
 
 // Writes.
 
-/// At least the size of a page wherever Linux runs, so that what is aligned to it shares no page with others.
+/// At least the size of a page wherever Linux runs. Data that is aligned to it shares no page with other data.
 const PAGE: usize = 1 << 16;
 
-/// A clock in pages of its own; so is a lock that contains it, and the pages before it hold the counters of its `Arc`.
+/// A clock in pages of its own. So is a lock that contains it, and the pages before the lock hold the counters of its
+/// `Arc`.
 #[repr(align(65536))]
 struct InPages<C>(C);
 
@@ -260,19 +262,19 @@ impl<C: Clock> Clock for InPages<C> {
     }
 }
 
-/// Sets what may be done with the lock, which contains an `InPages`, and the counters of its `Arc`.
+/// Sets which accesses to the lock, which contains an `InPages`, and to the counters of its `Arc` are allowed.
 fn protect<L>(lock: &Arc<L>, flags: MprotectFlags) {
     let start = Arc::as_ptr(lock).cast_mut().cast::<u8>();
     assert_eq!(start.addr() % PAGE, 0);
     // SAFETY: an `Arc` allocates its counters before the value and with the alignment of the value, so the page before
     // `start` is part of this allocation.
     let start = unsafe { start.sub(PAGE) };
-    // SAFETY: the pages hold nothing but this allocation. Whoever writes to it while it may only be read ends this
-    // process, which is what the test waits for.
+    // SAFETY: the pages hold nothing but this allocation. A write to it while it may only be read ends this process,
+    // which is what the test waits for.
     unsafe { mprotect(start.cast(), PAGE + size_of::<L>(), flags) }.expect("our own pages");
 }
 
-/// Accesses a lock that may only be read; or, as the `part` says, writes to it.
+/// Accesses a lock that may only be read. If `part` says so, writes to it.
 fn only_read<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
     let lock = Arc::new(Dogpile::with_clock(HOUR, InPages(clock)).with_policy(&TRUSTING));
     lock.acquire_or_create(|| ());
@@ -290,7 +292,7 @@ fn only_read<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
     drop(creation);
 }
 
-/// Reads a value whose `Cached` may only be read; or, as the `part` says, writes to that.
+/// Reads a value whose `Cached` may only be read. If `part` says so, writes to the `Cached`.
 fn only_read_cached<C: Clock, L: Keeps<InPages<C>>>(clock: C, expected: Outcome, part: &str) {
     let cached = L::with_clock(InPages(clock));
     cached.set(1);
@@ -360,13 +362,14 @@ fn l2_a_read_of_a_stale_value_writes_nothing_to_its_cached() {
 
 // System calls.
 
-/// Runs `sandboxed` on a thread that is ended, it alone, by its first system call other than `read` and `write`. Then
-/// says whether it came through: by a plain `write`, since printing may do more.
+/// Runs `sandboxed` on a thread, which the kernel ends at its first system call other than `read` and `write`. The
+/// process goes on. If the thread comes through, it says so by a plain `write`, since printing may do more.
 fn sandbox(sandboxed: impl FnOnce() + Send + 'static) {
     sandbox_after(|| sandboxed);
 }
 
-/// As [`sandbox`], of what `prepare` prepares on that thread before.
+/// Does the same as [`sandbox`] with a closure that `prepare` returns. `prepare` runs on that thread before the sandbox
+/// begins.
 fn sandbox_after<S: FnOnce()>(prepare: impl FnOnce() -> S + Send + 'static) {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
@@ -379,10 +382,10 @@ fn sandbox_after<S: FnOnce()>(prepare: impl FnOnce() -> S + Send + 'static) {
         }
         sandboxed();
         let _written = rustix::io::write(out.as_fd(), DONE.as_bytes());
-        // Here at the latest the thread ends: to return it would have to give its stack back.
+        // The thread ends here at the latest: to return, it would have to give its stack back.
     });
     let thread = told.recv().expect("the thread runs").as_raw_nonzero();
-    // It cannot be joined: what is ended by the kernel leaves no result.
+    // The thread cannot be joined: a thread that the kernel ends leaves no result.
     while Path::new(&format!("/proc/self/task/{thread}")).exists() {
         thread::yield_now();
     }
@@ -391,7 +394,7 @@ fn sandbox_after<S: FnOnce()>(prepare: impl FnOnce() -> S + Send + 'static) {
 /// The kernel does not offer this sandbox, or this process is in another one already, as in many containers.
 const REFUSED: &str = "no sandbox";
 
-/// A thousand hits; sub-second locks may expire meanwhile, and are then renewed.
+/// Makes a thousand hits. A sub-second lock may expire meanwhile, and is then renewed.
 fn hit<C: Clock + Send + 'static>(lock: Dogpile<C>) -> impl FnOnce() + Send {
     lock.acquire_or_create(|| ());
     move || {
@@ -404,7 +407,7 @@ fn hit<C: Clock + Send + 'static>(lock: Dogpile<C>) -> impl FnOnce() + Send {
     }
 }
 
-/// A thousand reads of a cached value, by a thread that has read before.
+/// Makes a thousand reads of a cached value, on a thread that has read before.
 fn reads<L: Keeps<MonotonicClock>>() -> impl FnOnce() {
     let cached = L::with_clock(MonotonicClock);
     cached.set(1);
@@ -452,7 +455,7 @@ fn l12_a_hit_does_not_enter_the_kernel() {
     if !cfg!(dogpile_portable) {
         parts.extend(["coarse", "cached", "function"]);
     }
-    // Whether the exact clock can be read without the kernel is up to the machine's clock source.
+    // Whether the exact clock can be read without the kernel depends on the machine's clock source.
     if is_done(&play("std", TEST)) {
         parts.extend(["coarse", "cached", "function", "exact"]);
         if !cfg!(dogpile_portable) {

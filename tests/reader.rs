@@ -1,4 +1,4 @@
-//! What a reader's handle does beyond the `Cached` that it reads: what it holds on to, and until when.
+//! What a `Reader` does beyond the `Cached` that it reads: which value it holds, and for how long.
 
 mod common;
 #[macro_use]
@@ -29,7 +29,7 @@ fn manual<T>() -> (Arc<Cached<T, Clock>>, Clock) {
     (Arc::new(Cached::with_clock(MINUTE, Arc::clone(&clock))), clock)
 }
 
-/// What an access of the reader gives, and how it came to that.
+/// Returns the outcome of the reader's access, and its value.
 fn read(reader: &mut Reader<'_, u64, Clock>, create: u64) -> (Outcome, u64) {
     let value = *reader.get_or_create(|| create);
     assert_eq!(reader.held(), Some(&value));
@@ -40,13 +40,13 @@ fn no_access(_: &Cached<u64, Clock>) -> CachedGuard<u64> {
     unreachable!("a hit makes no access")
 }
 
-/// A creation on a thread of its own, held inside its creator until it is told what to return.
-struct Running {
+/// A creation on a thread of its own. Its creator waits until it is told what to return.
+struct HeldCreation {
     thread: JoinHandle<()>,
     result: mpsc::Sender<u64>,
 }
 
-impl Running {
+impl HeldCreation {
     fn start(cached: &Arc<Cached<u64, Clock>>) -> Self {
         let (result, results) = mpsc::channel();
         let there = Arc::clone(cached);
@@ -62,7 +62,7 @@ impl Running {
 }
 
 #[test]
-fn k9_a_reader_creates_hits_and_carries_on_as_the_cached_does() {
+fn k9_a_reader_creates_hits_and_goes_on_as_its_cached_does() {
     let (cached, clock) = manual();
     let mut reader = cached.reader();
     assert_eq!((reader.held(), reader.outcome(), reader.generation()), (None, None, None));
@@ -73,7 +73,7 @@ fn k9_a_reader_creates_hits_and_carries_on_as_the_cached_does() {
     clock.advance(MINUTE);
     assert_eq!(reader.peek(), Some(&1));
     assert_eq!(reader.outcome(), Some(Outcome::Stale));
-    let running = Running::start(&cached);
+    let running = HeldCreation::start(&cached);
     assert_eq!(read(&mut reader, 3), (Outcome::Stale, 1), "without waiting");
     assert_eq!(reader.get_or_try_create(|| Err("nobody is elected")), Ok(&1));
     running.end(4);
@@ -91,7 +91,7 @@ fn k9_a_reader_creates_hits_and_carries_on_as_the_cached_does() {
 #[test]
 fn k9_a_reader_that_waits_is_served() {
     let (cached, _) = manual();
-    let running = Running::start(&cached);
+    let running = HeldCreation::start(&cached);
     let waits = {
         let cached = Arc::clone(&cached);
         thread::spawn(move || read(&mut cached.reader(), 2))
@@ -106,7 +106,7 @@ fn k9_any_access_is_made_through_a_reader() {
     let (cached, _) = manual();
     let mut reader = cached.reader();
     assert_eq!(reader.by(Cached::get_fresh), None, "an option");
-    let running = Running::start(&cached);
+    let running = HeldCreation::start(&cached);
     let in_time: Result<&u64, AcquireError> =
         reader.by(|cached| cached.access().timeout(Duration::ZERO).or_create(|| 2));
     assert_eq!(in_time, Err(AcquireError::TimedOut), "a result");
@@ -159,7 +159,7 @@ fn k9_a_reader_holds_one_value_until_it_gives_a_newer_one_or_is_released() {
 }
 
 #[test]
-fn k9_l6_a_superseded_value_is_given_to_its_own_reader_and_once() {
+fn k9_l6_a_superseded_value_is_given_to_its_own_reader_once() {
     let (cached, _) = manual();
     let mut reader = cached.reader();
     let made = *reader.get_or_create(|| {
@@ -178,7 +178,7 @@ fn k9_l6_a_superseded_value_is_given_to_its_own_reader_and_once() {
 }
 
 #[test]
-fn k9_a_panic_leaves_the_reader_with_what_it_held() {
+fn k9_a_panic_leaves_the_reader_with_its_value() {
     let (cached, _) = manual();
     let mut reader = cached.reader();
     assert_eq!(read(&mut reader, 1), (Outcome::Created, 1));
@@ -197,7 +197,7 @@ fn k9_a_panic_leaves_the_reader_with_what_it_held() {
 }
 
 #[test]
-fn k9_l4_who_was_told_of_a_value_reads_it_or_a_newer_one() {
+fn k9_l4_a_reader_told_of_a_value_reads_it_or_a_newer_one() {
     const VALUES: u64 = 2_000;
     let cached = Cached::never_expires();
     let told = AtomicU64::new(0);
@@ -248,7 +248,7 @@ fn k9_of_many_readers_one_creates() {
     assert_eq!(runs.into_inner(), 1);
 }
 
-/// Counts what it is told of stale values.
+/// Counts the stale values that it is told of.
 #[derive(Debug)]
 struct Stale(AtomicUsize);
 
@@ -261,7 +261,7 @@ impl Observer for Stale {
 }
 
 #[test]
-fn k9_a_reader_is_ruled_as_its_cached() {
+fn k9_a_reader_follows_the_policy_of_its_cached() {
     static STALE: Stale = Stale(AtomicUsize::new(0));
     static POLICY: Policy = Policy::builder().max_stale(MINUTE).observer(&STALE).build_const();
     let clock = Arc::new(ManualClock::new());
@@ -269,7 +269,7 @@ fn k9_a_reader_is_ruled_as_its_cached() {
     let mut reader = cached.reader();
     assert_eq!(read(&mut reader, 1), (Outcome::Created, 1));
     clock.advance(MINUTE);
-    let running = Running::start(&cached);
+    let running = HeldCreation::start(&cached);
     assert_eq!(read(&mut reader, 2), (Outcome::Stale, 1));
     assert_eq!(STALE.0.load(Ordering::Relaxed), 1, "told once");
     clock.advance(MINUTE);
@@ -293,13 +293,13 @@ fn k9_readers_of_a_function_and_of_a_registrys_lock() {
     assert_eq!(reader.get_or_create(|| 7), &7);
 }
 
-/// Runs a task whose end is sure.
+/// Runs a task that is sure to end.
 fn run<R>(task: impl Future<Output = R>) -> R {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(task)
 }
 
 #[test]
-fn k9_a_task_reads_by_a_reader_of_its_own() {
+fn k9_a_task_reads_through_a_reader_of_its_own() {
     static CACHED: Cached<u64> = Cached::new(MINUTE);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let reads = async {
@@ -316,13 +316,13 @@ fn k9_a_task_reads_by_a_reader_of_its_own() {
 }
 
 #[test]
-fn k9_a_task_creates_waits_and_carries_on_by_a_reader() {
+fn k9_a_task_creates_waits_and_goes_on_through_a_reader() {
     let (cached, _) = manual();
     let mut reader = cached.reader();
     assert_eq!(run(reader.by_async(|cached| cached.get_or_create_async(async || 1))), &1);
     assert_eq!(reader.outcome(), Some(Outcome::Created));
     cached.mark_stale();
-    let running = Running::start(&cached);
+    let running = HeldCreation::start(&cached);
     assert_eq!(run(reader.by_async(|cached| cached.get_or_create_async(async || 2))), &1);
     assert_eq!(reader.outcome(), Some(Outcome::Stale));
     cached.invalidate();
@@ -330,7 +330,7 @@ fn k9_a_task_creates_waits_and_carries_on_by_a_reader() {
         let mut waits = pin!(reader.by_async(|cached| cached.get_or_create_async(async || 3)));
         assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         assert_eq!(cached.waiting(), 1);
-        running.end(4); // superseded by the invalidation: who came after that is elected
+        running.end(4); // superseded by the invalidation: the access after that is elected
         *run(waits)
     };
     assert_eq!((then, reader.outcome()), (3, Some(Outcome::Created)));
@@ -339,7 +339,7 @@ fn k9_a_task_creates_waits_and_carries_on_by_a_reader() {
 }
 
 #[test]
-fn k9_a_task_that_is_dropped_leaves_the_reader_with_what_it_held() {
+fn k9_a_task_that_is_dropped_leaves_the_reader_with_its_value() {
     let (cached, _) = manual();
     let mut reader = cached.reader();
     assert_eq!(read(&mut reader, 1), (Outcome::Created, 1));

@@ -11,7 +11,7 @@ use std::thread;
 
 static LOCKS: [RmLock<u8>; 2] = [const { RmLock::new(0) }; 2];
 
-/// Reads some more when it is destroyed, and then lets go.
+/// When it is destroyed, it reads some more, and then lets go of its guard.
 struct Late {
     _guard: RmLockReadGuard<'static, u8>,
 }
@@ -26,7 +26,7 @@ thread_local! {
     static LATE: RefCell<Option<Late>> = const { RefCell::new(None) };
 }
 
-/// All that a reader can do to need memory: nest too deep for its record, wait, and outlive its record.
+/// Does everything for which a reader needs memory: nests deeper than its record, waits, and outlives its record.
 fn read(late_first: bool) {
     if late_first {
         LATE.with(|_| ());
@@ -36,7 +36,7 @@ fn read(late_first: bool) {
     LATE.set(Some(Late { _guard: LOCKS[0].read() }));
 }
 
-/// Some at a time, so that they take each other's records, and a writer for each handful of them.
+/// Runs some threads at a time, so that they take over each other's records, and a writer for each group of them.
 fn threads(count: usize) {
     const AT_ONCE: usize = 5;
     for _ in 0..count / AT_ONCE {
@@ -47,7 +47,7 @@ fn threads(count: usize) {
                 thread::yield_now();
             }
             drop(writes);
-            // Not the end of the scope alone: that comes before the thread's own end.
+            // Not only to the end of the scope, which comes before the thread's own end.
             for thread in threads {
                 thread.join().unwrap();
             }
@@ -56,13 +56,14 @@ fn threads(count: usize) {
 }
 
 #[test]
-fn ten_times_as_many_readers_need_no_more_memory() {
+fn threads_that_read_and_end_leave_no_memory_behind() {
     let live = || in_use();
     threads(1_000);
     let after_some = live();
     threads(10_000);
     let after_many = live();
-    // What is kept for good grows with those who are there at once, and some may take longer to go than others.
+    // Memory that is kept for good grows with the number of threads that exist at once. Some threads may take longer to
+    // end than others.
     assert!(after_many < after_some + 10_000, "{after_some} -> {after_many} bytes: more than one for each thread");
 
     let leaks = || {

@@ -1,4 +1,4 @@
-//! What `Registry` does with its entries. That its locks keep the laws: `tests/contract`.
+//! What `Registry` does with its entries. `tests/contract` tests that its locks keep the laws.
 
 #[macro_use]
 mod traits;
@@ -25,7 +25,7 @@ const ALMOST_A_MINUTE: Duration = Duration::from_nanos(59_999_999_999);
 type Clock = Arc<ManualClock>;
 type Lock = Dogpile<Clock>;
 
-/// Joins each thread: the end of a scope alone is an order that ThreadSanitizer does not see.
+/// Joins each thread. The end of a scope alone is an ordering that ThreadSanitizer does not see.
 fn join(threads: Vec<ScopedJoinHandle<'_, ()>>) {
     for thread in threads {
         thread.join().unwrap();
@@ -36,7 +36,7 @@ fn same<L>(one: &L, other: &L) -> bool {
     ptr::eq(one, other)
 }
 
-/// A registry of locks on one clock, and that clock.
+/// Returns a registry of locks on one clock, and that clock.
 fn manual(idle_for: Duration) -> (Registry<u64, Lock, impl Fn(&u64) -> Lock>, Clock) {
     let clock = Arc::new(ManualClock::new());
     let its = Arc::clone(&clock);
@@ -44,7 +44,7 @@ fn manual(idle_for: Duration) -> (Registry<u64, Lock, impl Fn(&u64) -> Lock>, Cl
 }
 
 #[test]
-fn one_lock_for_all_who_hold_it_and_gone_with_the_last() {
+fn a_key_has_one_lock_which_goes_with_its_last_holder() {
     let (locks, _) = manual(Duration::ZERO);
     assert!(locks.is_empty() && locks.find(&1).is_none());
     let one = locks.get(&1);
@@ -66,7 +66,7 @@ fn one_lock_for_all_who_hold_it_and_gone_with_the_last() {
 }
 
 #[test]
-fn keys_are_looked_up_by_what_they_borrow_as() {
+fn keys_are_looked_up_by_their_borrowed_form() {
     static WORDS: Registry<String> = Registry::new(|_| Dogpile::never_expires());
     static BYTES: Registry<Vec<u8>> = Registry::new(|_| Dogpile::never_expires());
     let (word, bytes) = (WORDS.get("word"), BYTES.get(&[1, 2][..]));
@@ -75,13 +75,13 @@ fn keys_are_looked_up_by_what_they_borrow_as() {
     assert!(!WORDS.is_creating("word") && !WORDS.is_creating("never seen"));
     word.acquire_or_create(|| assert!(WORDS.is_creating("word")));
     assert_eq!((WORDS.len(), BYTES.len()), (1, 1));
-    // From a `static`, it may go anywhere.
+    // A holder of a registry in a `static` may go to any thread.
     let elsewhere: Held<'static, String> = word.clone();
     thread::spawn(move || assert!(elsewhere.has_value())).join().unwrap();
 }
 
 #[test]
-fn two_threads_that_ask_at_once_get_the_same_lock() {
+fn two_look_ups_at_once_get_the_same_lock() {
     for round in 0..300 {
         let (made, dropped) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
         let registry = Registry::with_maker(|_: &u64| {
@@ -124,7 +124,7 @@ fn a_release_that_races_a_look_up_never_yields_two_locks() {
                 for round in 0..2_000 {
                     let held = locks.get(&7);
                     if let Ok(Turn::Create(creation)) = held.try_acquire() {
-                        // One creation for the key, whatever comes and goes.
+                        // There is one creation for the key, whatever comes and goes.
                         let now = inside.fetch_add(1, Ordering::SeqCst) + 1;
                         most.fetch_max(now, Ordering::SeqCst);
                         thread::yield_now();
@@ -148,7 +148,7 @@ fn c7_a_creation_in_flight_holds_its_lock_and_nothing_is_left_of_it() {
     let its = Arc::clone(&clock);
     let locks = Arc::new(Registry::with_maker(move |_: &u64| Dogpile::with_clock(MINUTE, Arc::clone(&its))));
     let Turn::Create(creation) = Dogpile::kept(&locks.get_owned(&1)).turn() else { panic!("nobody else creates") };
-    // Nobody has a `Held` any more.
+    // No `Held` is left.
     assert!(locks.is_creating(&1));
     assert_eq!(locks.len(), 1);
     assert!(locks.get(&1).try_acquire().is_err(), "L1: the same lock, in which somebody creates");
@@ -160,7 +160,7 @@ fn c7_a_creation_in_flight_holds_its_lock_and_nothing_is_left_of_it() {
     })
     .join()
     .unwrap();
-    // Given up, by dropping, by a panic, by an error.
+    // Given up by a drop, by a panic and by an error.
     for give_up in 0..3 {
         let turn = Dogpile::kept(&locks.get_owned(&2)).timeout(MINUTE).turn();
         let Ok(Turn::Create(creation)) = turn else { panic!("nobody else creates") };
@@ -172,7 +172,7 @@ fn c7_a_creation_in_flight_holds_its_lock_and_nothing_is_left_of_it() {
         }
         assert!(locks.is_empty());
     }
-    // By closure, it borrows the `Held`, wherever that is.
+    // A closure form borrows the `Held`, wherever that is.
     locks.get(&3).acquire_or_create(|| assert_eq!(locks.len(), 1));
     assert!(catch_unwind(AssertUnwindSafe(|| locks.get(&3).acquire_or_create(|| panic!("on purpose")))).is_err());
     assert!(locks.is_empty());
@@ -204,7 +204,7 @@ fn guards_that_own_their_lock_hold_it() {
 }
 
 #[test]
-fn what_is_idle_is_kept_with_its_value_until_its_time_is_up() {
+fn an_idle_lock_is_kept_with_its_value_until_its_time_is_up() {
     let clock = Arc::new(ManualClock::new());
     let its = Arc::clone(&clock);
     let pages =
@@ -212,11 +212,11 @@ fn what_is_idle_is_kept_with_its_value_until_its_time_is_up() {
     assert_eq!(*pages.get(&1).get_or_create(|| 10), 10);
     clock.advance(ALMOST_A_MINUTE);
     assert_eq!(CachedGuard::outcome(&pages.get(&1).get_or_create(|| 11)), Outcome::Fresh);
-    // That was a use, and its time begins anew.
+    // The read was a use, and the time of the lock begins anew.
     clock.advance(ALMOST_A_MINUTE);
     assert_eq!(pages.sweep(), 0);
     assert_eq!(pages.len(), 1);
-    // While it is held its time does not run.
+    // The time does not run while the lock is held.
     let held = pages.get(&1);
     clock.advance(MINUTE * 5);
     assert_eq!(pages.sweep(), 0);
@@ -230,21 +230,22 @@ fn what_is_idle_is_kept_with_its_value_until_its_time_is_up() {
 }
 
 #[test]
-fn the_idle_are_swept_by_whoever_uses_the_registry() {
+fn idle_locks_are_swept_by_uses_of_the_registry() {
     let (locks, clock) = manual(MINUTE);
     for key in 0..10_000 {
         drop(locks.get(&key));
     }
     assert_eq!(locks.len(), 10_000);
     clock.advance(MINUTE);
-    // One key, whose shard is one of many: each use also looks after another shard in turn, and removes a few there.
+    // The uses are of one key, in one of many shards. Each use also looks after another shard in turn, and removes a
+    // few locks there.
     let mut uses = 0;
     while locks.len() > 1 {
         drop(locks.get(&u64::MAX));
         uses += 1;
         assert!(uses <= 10_000, "{} left", locks.len());
     }
-    // All at once, by hand.
+    // All of them at once, by hand.
     for key in 0..10_000 {
         drop(locks.get(&key));
     }
@@ -253,7 +254,7 @@ fn the_idle_are_swept_by_whoever_uses_the_registry() {
 }
 
 #[test]
-fn kept_for_good() {
+fn idle_locks_may_be_kept_for_good() {
     let (locks, clock) = manual(Duration::MAX);
     drop(locks.get(&1));
     clock.advance(Duration::from_secs(1 << 33));
@@ -261,7 +262,7 @@ fn kept_for_good() {
 }
 
 #[test]
-fn what_is_idle_can_be_removed_and_what_is_held_cannot() {
+fn an_idle_lock_can_be_removed_and_a_held_one_cannot() {
     let (locks, clock) = manual(Duration::MAX);
     assert!(!locks.remove_idle(&1), "there is none");
     let held = locks.get(&1);
@@ -274,13 +275,13 @@ fn what_is_idle_can_be_removed_and_what_is_held_cannot() {
     assert!(!locks.remove_idle(&1));
     assert_eq!(locks.len(), 1);
     assert!(!locks.get(&1).has_value(), "another one");
-    // Nothing of it is left for a sweep.
+    // No trace of the removed lock is left for a sweep.
     clock.advance(Duration::MAX);
     assert_eq!((locks.sweep(), locks.len()), (2, 0));
 }
 
 #[test]
-fn what_was_used_again_while_idle_goes_when_its_new_time_is_up() {
+fn an_idle_lock_used_again_goes_when_its_new_time_is_up() {
     let (locks, clock) = manual(MINUTE);
     drop(locks.get(&1));
     clock.advance(MINUTE / 2);
@@ -292,7 +293,7 @@ fn what_was_used_again_while_idle_goes_when_its_new_time_is_up() {
 }
 
 #[test]
-fn what_was_to_be_kept_for_a_long_pause_goes_sooner_once_that_is_over() {
+fn a_lock_kept_for_a_pause_goes_once_the_pause_is_over() {
     static POLICY: Policy = Policy::builder().retry_after(Backoff::new(HOUR, HOUR)).build_const();
     let (locks, clock) = manual(MINUTE);
     let locks = locks.with_policy(&POLICY);
@@ -305,7 +306,7 @@ fn what_was_to_be_kept_for_a_long_pause_goes_sooner_once_that_is_over() {
 }
 
 #[test]
-fn to_look_at_the_keys_is_no_use_of_them() {
+fn looking_at_the_keys_is_no_use_of_them() {
     let (locks, clock) = manual(MINUTE);
     let held = locks.get(&0);
     for key in 1..1_000 {
@@ -315,7 +316,7 @@ fn to_look_at_the_keys_is_no_use_of_them() {
     let seen: HashSet<u64> = locks.iter().map(|held| *Held::key(&held)).collect();
     assert_eq!(seen, (0..1_000).collect());
     assert_eq!((&locks).into_iter().filter(|held| held.has_value()).count(), 999);
-    // One that is looked at is there while it is, and a half-done look keeps nothing.
+    // A lock that is looked at exists during the look. An iteration that stops half-way keeps no lock.
     let mut looking = locks.iter();
     let looked_at = looking.find(|held| *Held::key(held) != 0).unwrap();
     clock.advance(MINUTE / 2);
@@ -331,7 +332,7 @@ fn to_look_at_the_keys_is_no_use_of_them() {
     assert!(locks.is_empty());
 }
 
-/// A key, and a value, that uses its registry when it is cloned or dropped; so does the maker.
+/// A key, and a value, that uses its registry when it is cloned or dropped. So does the maker.
 #[derive(PartialEq, Eq, Hash)]
 struct Nosy(u64, Home);
 
@@ -346,7 +347,7 @@ enum NosyRegistry {
 type OfNosy = Registry<Nosy, Cached<Nosy>>;
 
 static PLAIN: OfNosy = Registry::new(make_nosily).keep_idle(Duration::ZERO);
-/// What nobody holds is swept by the next one who lets go.
+/// A lock without a holder is swept when the next holder lets go.
 static IDLE: OfNosy = Registry::new(make_nosily).keep_idle(Duration::from_nanos(1));
 
 fn make_nosily(key: &Nosy) -> Cached<Nosy> {
@@ -362,7 +363,7 @@ impl Nosy {
         }
     }
 
-    /// Asks every shard for something.
+    /// Asks every shard.
     fn pry(&self) {
         assert!(self.registry().len() < usize::MAX);
     }
@@ -391,7 +392,7 @@ fn c22_keys_locks_and_values_are_made_and_dropped_outside_the_shards() {
         }
     }
     assert!(PLAIN.is_empty());
-    // The last few may have been let go in the nanosecond before.
+    // The last few may have been let go within the last nanosecond.
     while !IDLE.is_empty() {
         IDLE.sweep();
     }
@@ -412,7 +413,7 @@ fn a_maker_that_panics_leaves_the_registry_as_it_was() {
 }
 
 #[test]
-fn debug_shows_what_lives() {
+fn debug_shows_the_number_of_locks() {
     let (locks, _) = manual(Duration::ZERO);
     let held = locks.get(&5);
     assert_eq!(format!("{locks:?}"), "Registry { len: 1, .. }");
@@ -424,7 +425,7 @@ fn debug_shows_what_lives() {
 fn types_cross_threads_and_panics_as_their_parts_do() {
     assert_eq!([traits!(Registry<u64>), traits!(Held<'static, u64>)], [[true; 4]; 2]);
     assert_eq!(traits!(Registry<u64, Cached<u64>>), [true; 4]);
-    // Keys and locks are dropped by whoever lets go last.
+    // The last holder drops key and lock, on whichever thread it is.
     assert_eq!(traits!(Registry<Cell<u64>>)[..2], [false; 2]);
     assert_eq!(traits!(Held<'static, Cell<u64>>), [false; 4]);
     assert_eq!(traits!(Held<'static, u64, Cached<Cell<u64>>>), [false; 4]);
@@ -432,7 +433,7 @@ fn types_cross_threads_and_panics_as_their_parts_do() {
     assert_eq!(traits!(Registry<u64, Dogpile, Rc<u8>>), [false, false, true, true]);
 }
 
-/// A key's lock is gone and made anew: what was seen of the old one says nothing of the new one.
+/// A key's lock is gone and was made anew. A generation of the old lock says nothing about the new one.
 #[test]
 fn f10_a_generation_is_of_its_own_lock_only() {
     let values: Registry<u64, Cached<u64>> = Registry::new(|_| Cached::never_expires()).keep_idle(Duration::ZERO);
@@ -468,14 +469,14 @@ fn almost(time: Duration) -> Duration {
 
 type Values<F> = Registry<u64, Cached<u64, Clock>, F>;
 
-/// A registry of values that live for so long, to which nobody has said how long it keeps idle ones; and its clock.
+/// Returns a registry of values with that lifetime, without a `keep_idle`, and its clock.
 fn values(lifetime: Duration) -> (Values<impl Fn(&u64) -> Cached<u64, Clock>>, Clock) {
     let clock = Arc::new(ManualClock::new());
     let its = Arc::clone(&clock);
     (Registry::with_maker(move |_: &u64| Cached::with_clock(lifetime, Arc::clone(&its))), clock)
 }
 
-/// Each read lets go of its key before the next.
+/// Each read lets go of its key before the next one.
 #[test]
 fn f12_a_registry_of_values_keeps_them_unasked() {
     static VALUES: Registry<u64, Cached<u64>> = Registry::new(|_| Cached::new(HOUR));
@@ -496,7 +497,7 @@ fn f12_a_value_is_kept_for_its_lifetime_after_its_last_use() {
     values.get(&1).set(1);
     clock.advance(ALMOST_A_MINUTE);
     assert_eq!(CachedGuard::outcome(&values.get(&1).get_or_create(|| 2)), Outcome::Fresh);
-    // It has expired meanwhile, and is there to be served while the next one is made.
+    // The value has expired meanwhile, and still serves while the next one is made.
     clock.advance(ALMOST_A_MINUTE);
     assert_eq!(values.sweep(), 0);
     let renewed = values.get(&1).access().or_create_with(|renewal| {
@@ -511,7 +512,7 @@ fn f12_a_value_is_kept_for_its_lifetime_after_its_last_use() {
     assert_eq!((values.sweep(), values.len()), (1, 0));
 }
 
-/// What it is asked for in vain costs a registry nothing: keys come from outsiders, too.
+/// A look-up of a key without a value costs a registry nothing. That matters because keys also come from outsiders.
 #[test]
 fn f12_a_key_without_a_value_goes_with_its_last_holder() {
     let (values, _) = values(MINUTE);
@@ -525,7 +526,7 @@ fn f12_a_key_without_a_value_goes_with_its_last_holder() {
     assert!(values.is_empty());
 }
 
-/// The values say themselves how long they live, and the lock that they do not expire.
+/// The values say themselves how long they live. By their lock, values never expire.
 #[test]
 fn f12_a_value_that_never_expires_stays_and_others_go_by_their_own_lifetimes() {
     let (values, clock) = values(Duration::MAX);
@@ -541,7 +542,7 @@ fn f12_a_value_that_never_expires_stays_and_others_go_by_their_own_lifetimes() {
     clock.advance(Duration::from_secs(1 << 33));
     assert_eq!(values.sweep(), 0);
     assert_eq!(values.find(&1).unwrap().get_fresh().as_deref(), Some(&1));
-    // Said to be stale, it is kept for as long as it has lived.
+    // A value that is marked stale is kept for as long as it has lived.
     values.get(&4).set(4);
     clock.advance(MINUTE);
     values.get(&4).mark_stale();
@@ -552,7 +553,7 @@ fn f12_a_value_that_never_expires_stays_and_others_go_by_their_own_lifetimes() {
     assert_eq!((values.sweep(), values.len()), (1, 1));
 }
 
-/// Also one that lives for longer than the others.
+/// Also a value that lives for longer than the others.
 #[test]
 fn f12_a_value_is_kept_until_it_expires() {
     let (values, clock) = values(MINUTE);
@@ -560,7 +561,7 @@ fn f12_a_value_is_kept_until_it_expires() {
     clock.advance(almost(HOUR));
     assert_eq!(values.sweep(), 0);
     assert_eq!(CachedGuard::outcome(&values.get(&1).get_or_create(|| 2)), Outcome::Fresh);
-    // That was a use; and now it is stale.
+    // The read was a use. Now the value is stale.
     clock.advance(ALMOST_A_MINUTE);
     assert_eq!(values.sweep(), 0);
     clock.advance(NANOSECOND);
@@ -576,7 +577,7 @@ fn f12_a_value_is_kept_as_long_as_it_may_be_served() {
         let (values, clock) = values(MINUTE);
         let values = values.with_policy(policy);
         values.get(&1).set(1);
-        // A use in the midst of that makes it no longer, but where there is no end to it.
+        // A use meanwhile does not prolong this, except where there is no end to it.
         clock.advance(ALMOST_A_MINUTE);
         assert_eq!(values.get(&1).peek().as_deref(), Some(&1));
         clock.advance(kept_for.saturating_sub(MINUTE));
@@ -584,7 +585,7 @@ fn f12_a_value_is_kept_as_long_as_it_may_be_served() {
         clock.advance(NANOSECOND);
         assert_eq!((values.sweep(), values.len()), (1, 0), "{policy:?}");
     }
-    // Marked stale, its time begins to run.
+    // Once the value is marked stale, its time begins to run.
     let (values, clock) = values(MINUTE);
     let values = values.with_policy(&AN_HOUR);
     values.get(&1).set(1);
@@ -596,7 +597,7 @@ fn f12_a_value_is_kept_as_long_as_it_may_be_served() {
     assert_eq!((values.sweep(), values.len()), (1, 0));
 }
 
-/// While creating fails it is used, and so it is not lost.
+/// The value is used while creating fails, so it is not lost.
 #[test]
 fn f12_an_old_value_is_kept_while_it_is_served() {
     static SERVING: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
@@ -611,7 +612,7 @@ fn f12_an_old_value_is_kept_while_it_is_served() {
 }
 
 #[test]
-fn f12_to_look_at_the_values_is_no_use_of_them() {
+fn f12_looking_at_the_values_is_no_use_of_them() {
     let (values, clock) = values(MINUTE);
     for key in 1..=4 {
         values.get(&key).set(key);
@@ -634,7 +635,7 @@ fn f12_to_look_at_the_values_is_no_use_of_them() {
 }
 
 #[test]
-fn f12_keep_idle_says_otherwise() {
+fn f12_keep_idle_overrides_the_lifetime() {
     let (values_for_an_hour, clock) = values(MINUTE);
     let kept = values_for_an_hour.keep_idle(HOUR);
     kept.get(&1).set(1);
@@ -647,13 +648,13 @@ fn f12_keep_idle_says_otherwise() {
     let kept = values(MINUTE).0.keep_idle(Duration::ZERO);
     kept.get(&1).set(1);
     assert!(kept.is_empty());
-    // The last word counts.
+    // The last setting counts.
     let kept = values(MINUTE).0.keep_idle(HOUR).keep_idle(Duration::ZERO);
     kept.get(&1).set(1);
     assert!(kept.is_empty());
 }
 
-/// They own no values: what they know goes with them, unless the registry is told to keep it.
+/// These locks own no values. Their state goes with their last holders, unless the registry is told to keep them.
 #[test]
 fn f12_locks_without_values_go_with_their_last_holders() {
     let locks: Registry<u64> = Registry::new(|_| Dogpile::new(MINUTE));

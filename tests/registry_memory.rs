@@ -1,7 +1,7 @@
-//! A registry's memory follows the keys that live: after many have come and gone it is back where it was.
+//! A registry's memory follows the keys that live: after many keys have come and gone, it is back where it was.
 //!
-//! A process of its own, since it counts what all threads of it allocate. (Ten million keys, in time and beside others:
-//! `benches/peers/benches/registry.rs`.)
+//! The test has a process of its own, since it counts the allocations of all threads.
+//! (`benches/peers/benches/registry.rs` measures ten million keys, in time and beside others.)
 
 mod memory;
 
@@ -14,14 +14,14 @@ const MINUTE: Duration = Duration::from_secs(60);
 const MANY: u64 = 100_000;
 static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE)).build_const();
 
-/// What an empty registry may hold on to: a small table in each of its shards. Beside it, what the harness, on a thread
-/// of its own, allocates meanwhile: it has just begun to wait for the test.
+/// How much an empty registry may keep: a small table in each of its shards. The harness, which has just begun to wait
+/// for the test on a thread of its own, may also allocate something meanwhile.
 const NEXT_TO_NOTHING: usize = 64 * 300 + 4_096;
 
-// One test, so that no other allocates meanwhile.
+// There is only one test, so that no other test allocates meanwhile.
 #[test]
 fn memory_is_given_back_with_the_keys() {
-    // Held all at once, and one after the other.
+    // All keys are held at once, and then one after the other.
     let locks: Registry<String> = Registry::new(|_| Dogpile::new(MINUTE));
     let empty = in_use();
     let held: Vec<_> = (0..MANY).map(|key| locks.get(&*format!("key {key}"))).collect();
@@ -35,7 +35,7 @@ fn memory_is_given_back_with_the_keys() {
     let left = in_use().saturating_sub(empty);
     assert!(left <= NEXT_TO_NOTHING, "{left} of {full} bytes are left");
 
-    // Idle ones, with their values: all go, and the queue of the idle does not grow with the uses of one key.
+    // Idle locks with their values: all of them go. The queue of idle locks does not grow with the uses of one key.
     let clock = Arc::new(ManualClock::new());
     let its = Arc::clone(&clock);
     let pages = Registry::with_maker(move |_: &u64| Cached::with_clock(MINUTE, Arc::clone(&its))).keep_idle(MINUTE);
@@ -53,7 +53,7 @@ fn memory_is_given_back_with_the_keys() {
     let left = in_use().saturating_sub(empty);
     assert!(left <= NEXT_TO_NOTHING, "{left} of {full} bytes are left");
 
-    // Bounded: of what is too much nothing is left, and of the rest nothing either once its time is up.
+    // With a bound: no lock beyond the bound leaves memory behind, and neither do the others once their time is up.
     let pages = pages.at_most_idle(100);
     for key in 0..MANY / 10 {
         pages.get(&key).get_or_create(|| vec![0_u8; 100]);
@@ -67,7 +67,7 @@ fn memory_is_given_back_with_the_keys() {
     assert!(left <= NEXT_TO_NOTHING, "{left} bytes are left");
     drop(pages);
 
-    // So it is of pauses.
+    // The same with pauses.
     let its = Arc::clone(&clock);
     let maker = move |_: &u64| Dogpile::with_clock(MINUTE, Arc::clone(&its));
     let locks = Registry::with_maker(maker).with_policy(&PAUSING);

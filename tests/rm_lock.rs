@@ -1,4 +1,4 @@
-//! `RmLock`, with the kernel's help where there is any. Without: `tests/full_fences.rs`.
+//! `RmLock`, with the kernel's help where there is any. `tests/full_fences.rs` tests it without.
 
 #![cfg(not(dogpile_loom))]
 
@@ -23,7 +23,7 @@ use traits::Otherwise;
 laws!();
 
 #[test]
-fn a_lock_is_what_it_holds() {
+fn a_lock_gives_access_to_its_data() {
     static LOCK: RmLock<&str> = RmLock::new("static");
     *LOCK.write() = "written";
     assert_eq!(*LOCK.read(), "written");
@@ -40,16 +40,16 @@ fn a_lock_is_what_it_holds() {
     assert_eq!(*unsized_lock.read(), [9, 2, 3]);
     let dynamic: Box<RmLock<dyn Debug>> = Box::new(RmLock::new("dynamic"));
     assert_eq!(format!("{:?}", &*dynamic.read()), "\"dynamic\"");
-    // Of a lock for ever, unsized or not, a guard can be owned.
+    // A guard of a lock that lives for ever can be converted to an owned one, whether the data is sized or not.
     let for_ever: &'static RmLock<[u8]> = Box::leak(Box::new(RmLock::new([1, 2, 3])));
     assert_eq!(*RmLockReadGuard::into_owned(for_ever.read(), for_ever), [1, 2, 3]);
 
-    // A part of a hit: no larger than it was said to be.
+    // The size is a part of the cost of a hit: it must be as documented.
     assert_eq!(size_of::<RmLock<()>>(), 320);
 }
 
 #[test]
-fn what_is_shown() {
+fn debug_and_display_show_the_data() {
     let lock = Arc::new(RmLock::new("shown"));
     assert_eq!(format!("{lock:?}"), "RmLock { data: \"shown\", .. }");
     let guard = lock.read();
@@ -68,7 +68,7 @@ fn what_is_shown() {
 type Bound = MutexGuard<'static, u8>;
 
 #[test]
-fn what_threads_may_do_with_it() {
+fn types_cross_threads_and_panics_as_decided() {
     const YES: bool = true;
     const NO: bool = false;
     assert_eq!(traits!(RmLock<u8>), [YES, YES, YES, NO]);
@@ -88,7 +88,7 @@ fn what_threads_may_do_with_it() {
     assert_eq!(traits!(OwnedRmLockReadGuard<Rc<u8>>)[..2], [NO, NO]);
 
     assert_eq!(traits!(Owner), [YES; 4]);
-    // Only what is sent and shared as a whole can be owned by a share.
+    // Only data that may be both sent and shared can be owned by a share.
     assert!(is!(Arc<RmLock<u8>>: Into<Owner>));
     assert!(!is!(Arc<RmLock<Cell<u8>>>: Into<Owner>));
     assert!(!is!(Arc<RmLock<Bound>>: Into<Owner>));
@@ -100,7 +100,7 @@ fn what_threads_may_do_with_it() {
 }
 
 #[test]
-fn fences_are_decided_by_the_first_who_reads_or_writes() {
+fn the_first_reader_or_writer_decides_the_fences() {
     if let Some(part) = part() {
         let lock = Arc::new(RmLock::new(0));
         match &*part {
@@ -110,7 +110,7 @@ fn fences_are_decided_by_the_first_who_reads_or_writes() {
             "owned" => drop(lock.read_owned()),
             other => panic!("no such part: {other}"),
         }
-        // Owned guards pay for their own fences in any case.
+        // Owned guards bring their own fences in any case.
         let is_forced = part == "nothing" || part == "owned" || !kernel_helps();
         assert_eq!(force_full_fences().is_ok(), is_forced);
         drop((lock.read(), lock.read_owned()));
@@ -119,9 +119,9 @@ fn fences_are_decided_by_the_first_who_reads_or_writes() {
         println!("{DONE}");
         return;
     }
-    // What is decided about fences is decided for a whole process.
+    // The fences are decided once for a whole process.
     for part in ["nothing", "read", "write", "owned"] {
-        let child = play(part, "fences_are_decided_by_the_first_who_reads_or_writes");
+        let child = play(part, "the_first_reader_or_writer_decides_the_fences");
         assert!(child.status.success() && is_done(&child), "{part}: {child:?}");
     }
 }
@@ -129,14 +129,14 @@ fn fences_are_decided_by_the_first_who_reads_or_writes() {
 /// The kernel is the witness: it ends a thread that makes another system call than `read` and `write`.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_writer_with_full_fences_interrupts_nobody() {
+fn a_writer_with_full_fences_makes_no_system_call() {
     use rustix::thread::{SecureComputingMode, gettid, set_secure_computing_mode};
     use std::os::fd::AsFd;
     use std::path::Path;
     use std::sync::atomic::{AtomicI32, Ordering};
     use std::{env, io, thread};
 
-    const TEST: &str = "a_writer_with_full_fences_interrupts_nobody";
+    const TEST: &str = "a_writer_with_full_fences_makes_no_system_call";
     const REFUSED: &str = "no sandbox";
     if let Some(part) = part() {
         if part == "forced" {
@@ -153,20 +153,20 @@ fn a_writer_with_full_fences_interrupts_nobody() {
                     drop(lock.read());
                 };
                 id.store(gettid().as_raw_nonzero().get(), Ordering::Relaxed);
-                // What is done once is done before.
+                // Work that is done only once is done before the sandbox begins.
                 write_and_read();
                 if set_secure_computing_mode(SecureComputingMode::Strict).is_err() {
                     println!("{REFUSED}");
                     return;
                 }
                 write_and_read();
-                // Not printed: that may do more.
+                // This thread does not print, since printing may do more.
                 let _written = rustix::io::write(out.as_fd(), DONE.as_bytes());
-                // Here at the latest the thread ends: to return it would have to give its stack back.
+                // The thread ends here at the latest: to return, it would have to give its stack back.
             }
         };
         thread::spawn(sandboxed);
-        // It cannot be joined: what is ended by the kernel leaves no result.
+        // The thread cannot be joined: a thread that the kernel ends leaves no result.
         rm_lock_laws::until(|| id.load(Ordering::Relaxed) != 0);
         let task = format!("/proc/self/task/{}", id.load(Ordering::Relaxed));
         rm_lock_laws::until(|| !Path::new(&task).exists());

@@ -1,4 +1,4 @@
-//! Stamped getter mode: the value brings its time, the lock need not live between uses.
+//! Stamped getter mode: the value comes with its time, and the lock need not live between uses.
 
 mod common;
 
@@ -7,7 +7,7 @@ use dogpile::{
     AcquireError, Clock, CreateError, Dogpile, Freshness, ManualClock, OnError, Outcome, Policy, Stamped,
     SyncReaderDogpile, Task, Turn,
 };
-use parking_lot::Mutex; // not std's: see `tests/contract/laws.rs`
+use parking_lot::Mutex; // not std's: see `tests/contract/stage.rs`
 use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Trusts nobody's clock but its own.
+/// Trusts no clock but its own.
 static STRICT: Policy = Policy::builder().max_skew(Duration::ZERO).build_const();
 /// Trusts clocks that are a minute ahead.
 static PATIENT: Policy = Policy::builder().max_skew(MINUTE).build_const();
@@ -25,7 +25,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 type Lock = Dogpile<Arc<ManualClock>>;
 
-/// A store that processes share, each with a lock of its own.
+/// A store that processes share. Each has a lock of its own.
 #[derive(Default)]
 struct Store(Mutex<Option<Stamped<u64>>>);
 
@@ -38,7 +38,7 @@ impl Store {
         *self.0.lock() = Some(*made);
     }
 
-    /// An access that would create `value`: what it got, and how often it asked.
+    /// Makes an access that would create `value`. Returns what it got, and how often it called its getter.
     fn access(&self, lock: &Lock, value: u64) -> (Stamped<u64>, usize) {
         let mut calls = 0;
         let getter = || {
@@ -69,7 +69,7 @@ fn processes_agree_and_locks_need_not_live() {
 }
 
 #[test]
-fn another_process_renews_what_this_one_made() {
+fn another_process_renews_the_value_of_this_one() {
     let store = Store::default();
     let ((here, clock), (there, other_clock)) = (process(), process());
     assert_eq!(store.access(&here, 1).0.value, 1);
@@ -116,14 +116,14 @@ fn c23_a_clock_that_steps_back_keeps_nothing_alive_for_long() {
     let ((lock, clock), store) = (process(), Store::default());
     assert_eq!(store.access(&lock, 1).0.value, 1);
     clock.set_wall(clock.wall() - MINUTE * 60);
-    // The stamp now lies an hour ahead. It is not trusted for that hour.
+    // The stamp now lies an hour ahead. The lock does not trust it for that hour.
     assert_eq!(store.access(&lock, 2).0, Stamped { value: 2, created: clock.wall() });
     clock.advance(MINUTE);
     assert_eq!(store.access(&lock, 3).0.value, 3);
 }
 
 #[test]
-fn l2_a_stale_value_is_carried_on_with() {
+fn l2_accesses_go_on_with_a_stale_value() {
     let ((lock, clock), store) = (process(), Store::default());
     let old = store.access(&lock, 1).0;
     clock.advance(MINUTE);
@@ -135,7 +135,7 @@ fn l2_a_stale_value_is_carried_on_with() {
 }
 
 #[test]
-fn l6_what_this_lock_was_told_counts_while_it_lives() {
+fn l6_marks_and_invalidations_count_while_the_lock_lives() {
     let ((lock, _), store) = (process(), Store::default());
     assert_eq!(store.access(&lock, 1).0.value, 1);
     lock.invalidate();
@@ -145,7 +145,7 @@ fn l6_what_this_lock_was_told_counts_while_it_lives() {
     assert_eq!(store.access(&lock, 3).0.value, 3);
     assert_eq!(store.access(&lock, 9).0.value, 3);
 
-    // A lock that has never seen the value can be told as well.
+    // A lock that has never seen the value can be marked and invalidated as well.
     for tell in [Dogpile::invalidate as fn(&Lock), Dogpile::mark_stale] {
         let (other, _) = process();
         tell(&other);
@@ -153,14 +153,14 @@ fn l6_what_this_lock_was_told_counts_while_it_lives() {
             Turn::Create(creation) => creation,
             turn => panic!("{turn:?}"),
         };
-        drop(creation); // and a failure does not make it forget
+        drop(creation); // a failure does not make the lock forget
         assert_eq!(store.access(&other, 4).0.value, 4);
         assert_eq!(store.access(&other, 9).0.value, 4);
     }
 }
 
 #[test]
-fn l6_c8_what_was_invalidated_while_it_was_created_is_not_stored() {
+fn l6_c8_a_value_invalidated_during_its_creation_is_not_stored() {
     let ((lock, _), store) = (process(), Store::default());
     let own = lock.fetch_stamped(|| store.get()).and_set(|made| store.set(made)).or_create(|| {
         lock.invalidate();
@@ -172,27 +172,27 @@ fn l6_c8_what_was_invalidated_while_it_was_created_is_not_stored() {
 }
 
 #[test]
-fn l6_a_value_that_is_stored_while_invalidated_can_be_cleaned_up() {
+fn l6_a_value_stored_during_an_invalidation_can_be_removed_after_it() {
     let ((lock, clock), store) = (process(), Store::default());
     let before = lock.generation();
     thread::scope(|scope| {
         let set = |made: &_| {
             scope.spawn(|| {
                 lock.invalidate();
-                *store.0.lock() = None; // after the return nothing older is stored
+                *store.0.lock() = None; // after the invalidation nothing older is stored
             });
             until(|| lock.generation() != before);
             store.set(made);
         };
         lock.fetch_stamped(|| store.get()).and_set(set).or_create(|| 1);
     });
-    // A lock that comes later knows nothing of the invalidation. There is nothing left to mislead it.
+    // A lock that comes later knows nothing of the invalidation. The store holds nothing that could mislead it.
     let later = Dogpile::with_clock(MINUTE, clock);
     assert_eq!(store.access(&later, 2).0.value, 2);
 }
 
 #[test]
-fn l8_lost_missed_and_waited_for() {
+fn l8_getter_calls_on_each_path() {
     let ((lock, _), store) = (process(), Store::default());
     thread::scope(|scope| {
         let mut waiter = None;
@@ -205,7 +205,7 @@ fn l8_lost_missed_and_waited_for() {
     });
 }
 
-/// Runs an access on another thread until it waits for `creation`, then `meanwhile`, then gives the creation up.
+/// Runs an access on another thread until it waits for a creation. Then runs `meanwhile`, and drops the creation.
 fn after_a_wait(lock: &Lock, store: &Store, value: u64, meanwhile: impl FnOnce()) -> (Stamped<u64>, usize) {
     let Turn::Create(creation) = lock.acquire() else { panic!("missing") };
     thread::scope(|scope| {
@@ -218,7 +218,7 @@ fn after_a_wait(lock: &Lock, store: &Store, value: u64, meanwhile: impl FnOnce()
 }
 
 #[test]
-fn l8_who_is_elected_after_a_wait_judges_what_it_finds_then() {
+fn l8_a_waiter_that_is_elected_judges_the_value_it_finds_then() {
     let ((lock, clock), store) = (process(), Store::default());
     let fresh = Stamped { value: 5, created: clock.wall() };
     assert_eq!(after_a_wait(&lock, &store, 9, || store.set(&fresh)), (fresh, 2), "by another process");
@@ -229,7 +229,7 @@ fn l8_who_is_elected_after_a_wait_judges_what_it_finds_then() {
 }
 
 #[test]
-fn l3_who_waits_in_lock_mode_is_not_served_by_a_getter() {
+fn l3_a_waiter_in_lock_mode_is_not_served_by_a_getter() {
     for finds in [false, true] {
         let ((lock, clock), calls) = (&process(), AtomicUsize::new(0));
         let getter = || match calls.fetch_add(1, Ordering::SeqCst) {
@@ -249,14 +249,14 @@ fn l3_who_waits_in_lock_mode_is_not_served_by_a_getter() {
                 Ok(got) => assert!(finds && got.value == 5),
                 Err(error) => assert!(!finds && error == CreateError::GetterFailed("down")),
             }
-            // The lock has seen no value. It must not say that there is one.
+            // The lock has seen no value, so it must not say that there is one.
             assert_eq!(in_lock_mode.join().unwrap(), Outcome::Created);
         });
     }
 }
 
 #[test]
-fn l8_stale_and_created_by_another_meanwhile_asks_once_more() {
+fn l8_a_stale_value_created_by_another_meanwhile_is_fetched_once_more() {
     let ((lock, clock), store) = (process(), Store::default());
     let old = store.access(&lock, 1).0;
     clock.advance(MINUTE);
@@ -264,7 +264,7 @@ fn l8_stale_and_created_by_another_meanwhile_asks_once_more() {
     let getter = || {
         calls += 1;
         if calls == 1 {
-            // After this look-up, and before this access is elected.
+            // This is after the look-up, and before this access is elected.
             thread::scope(|scope| assert_eq!(scope.spawn(|| store.access(&lock, 2)).join().unwrap().0.value, 2));
             return Some(old);
         }
@@ -275,7 +275,7 @@ fn l8_stale_and_created_by_another_meanwhile_asks_once_more() {
 }
 
 #[test]
-fn l6_an_invalidation_while_the_getter_runs_counts() {
+fn l6_an_invalidation_during_the_getter_counts() {
     let ((lock, _), store) = (process(), Store::default());
     store.access(&lock, 1);
     let getter = || {
@@ -307,7 +307,7 @@ fn the_with_forms_hand_out_the_creation() {
 }
 
 #[test]
-fn l7_l10_errors_and_bounds() {
+fn l7_l10_errors_and_time_outs_of_stamped_accesses() {
     let ((lock, _), store) = (process(), Store::default());
     let Turn::Create(creation) = lock.acquire() else { panic!("missing") };
     let bounded = |timeout| lock.fetch_stamped(|| store.get()).timeout(timeout).or_create(|| 9);
@@ -345,14 +345,14 @@ fn stamps_are_stored_as_numbers() {
     assert_eq!(Stamped::from_unix_nanos((), u64::MAX).unix_nanos(), u64::MAX);
 }
 
-// --- What is told of a value that comes from elsewhere.
+// --- The lock's answers about a value that comes from elsewhere.
 
-/// What has expired is used for a second more.
+/// An expired value is used for one more second.
 static SHORT_LIVED: Policy = Policy::builder().max_stale(SECOND).build_const();
 static SERVING: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
 static NEVER_STALE: Policy = Policy::builder().max_stale(Duration::ZERO).build_const();
 
-/// All that is told of a value; its parts agree.
+/// Returns the lock's answers about its value, having checked that they agree.
 #[track_caller]
 fn told(lock: &Lock) -> (Freshness, Option<Duration>) {
     let (freshness, age) = (lock.freshness(), lock.age());
@@ -371,18 +371,18 @@ fn stale(age: Duration) -> (Freshness, Option<Duration>) {
     (Freshness::Stale, Some(age))
 }
 
-/// A value of that age, as another process has stored it.
+/// Returns a store with a value of that age, as another process has stored it.
 fn stored(clock: &ManualClock, age: Duration) -> Store {
     Store(Mutex::new(Some(Stamped { value: 5, created: clock.wall() - age })))
 }
 
-/// An access that is not to create; or whose creation fails.
+/// Makes an access that must not create, or whose creation fails.
 fn look(lock: &Lock, store: &Store) {
     _ = lock.fetch_stamped(|| store.get()).or_try_create(|| Err::<u64, _>("no answer"));
 }
 
 #[test]
-fn f14_a_value_from_elsewhere_is_told_of_as_an_access_finds_it() {
+fn f14_freshness_and_age_are_as_an_access_finds_them() {
     let (lock, clock) = process();
     let store = stored(&clock, SECOND);
     assert_eq!(told(&lock), MISSING, "nobody has looked");
@@ -394,7 +394,11 @@ fn f14_a_value_from_elsewhere_is_told_of_as_an_access_finds_it() {
     assert_eq!(told(&lock), stale(MINUTE));
     assert!(format!("{lock:?}").starts_with("Dogpile { freshness: Stale"), "{lock:?}");
     look(&lock, &store);
-    assert_eq!((told(&lock), lock.stats().failures), (stale(MINUTE), 1), "whose renewal fails goes on with it");
+    assert_eq!(
+        (told(&lock), lock.stats().failures),
+        (stale(MINUTE), 1),
+        "the access whose renewal fails goes on with it"
+    );
     store.set(&Stamped { value: 6, created: clock.wall() - SECOND });
     look(&lock, &store);
     assert_eq!(told(&lock), fresh(SECOND), "another process has renewed it");
@@ -405,7 +409,7 @@ fn f14_a_value_from_elsewhere_is_told_of_as_an_access_finds_it() {
 }
 
 #[test]
-fn f14_the_policy_counts() {
+fn f14_freshness_and_age_follow_the_policy() {
     let policies = [
         (&SHORT_LIVED, SECOND * 59, fresh(SECOND * 59)),
         (&SHORT_LIVED, MINUTE, stale(MINUTE)),
@@ -432,7 +436,7 @@ fn f14_the_policy_counts() {
 }
 
 #[test]
-fn f14_what_somebody_said_counts() {
+fn f14_freshness_and_age_follow_marks_and_invalidations() {
     let (lock, clock) = process();
     let store = stored(&clock, SECOND);
     look(&lock, &store);
@@ -449,7 +453,7 @@ fn f14_what_somebody_said_counts() {
 }
 
 #[test]
-fn f14_a_getter_that_brings_nothing_to_one_who_reads_already_is_told_of() {
+fn f14_a_miss_of_a_thread_that_reads_already_counts() {
     let lock = SyncReaderDogpile::new(MINUTE);
     let _reads = lock.fetch_stamped(|| Some(Stamped { value: 1, created: SystemTime::now() })).or_create(|| 2);
     assert!(lock.has_value());
@@ -459,7 +463,7 @@ fn f14_a_getter_that_brings_nothing_to_one_who_reads_already_is_told_of() {
 }
 
 #[test]
-fn c21_what_is_too_old_is_not_given_while_another_is_created_in_a_task() {
+fn c21_a_value_that_is_too_old_is_not_served_while_a_task_creates() {
     let clock = Arc::new(ManualClock::new());
     let lock = Arc::new(Lock::with_clock(MINUTE, Arc::clone(&clock)).born_fresh().with_policy(&SHORT_LIVED));
     let store = stored(&clock, SECOND * 61);
@@ -474,7 +478,7 @@ fn c21_what_is_too_old_is_not_given_while_another_is_created_in_a_task() {
     let mut access = pin!(Dogpile::kept_async(&lock).fetch_stamped(getter).spawned_by(&spawner).or_create(creator));
     let context = &mut Context::from_waker(Waker::noop());
     assert!(access.as_mut().poll(context).is_pending());
-    lock.mark_stale(); // what was created meanwhile elsewhere is not in the store
+    lock.mark_stale(); // a value created elsewhere meanwhile is not in the store
     assert!(access.as_mut().poll(context).is_pending());
     assert_eq!(asked.load(Ordering::SeqCst), 1, "there is nothing new to ask for");
     assert!(tasks.lock().pop().unwrap().as_mut().poll(context).is_ready());
@@ -482,8 +486,8 @@ fn c21_what_is_too_old_is_not_given_while_another_is_created_in_a_task() {
 }
 
 #[test]
-fn f14_what_the_lock_creates_wins_over_what_was_brought_before() {
-    // Ahead of our clock: it would look younger than what is created right after it.
+fn f14_a_created_value_wins_over_a_fetched_one() {
+    // The stamp is ahead of this clock, so the value would look younger than one that is created right after it.
     let ahead = |clock: &ManualClock| Store(Mutex::new(Some(Stamped { value: 5, created: clock.wall() + SECOND })));
     let (lock, clock) = process();
     look(&lock, &ahead(&clock));
@@ -496,7 +500,7 @@ fn f14_what_the_lock_creates_wins_over_what_was_brought_before() {
     lock.acquire_or_create(|| ());
     clock.advance(SECOND * 2);
     assert_eq!(told(&lock), fresh(SECOND * 2));
-    // By a getter that was slow: what it brings was replaced meanwhile.
+    // The getter is slow: the value that it returns was replaced meanwhile.
     let old = Stamped { value: 5, created: clock.wall() - SECOND * 30 };
     let slow = || {
         lock.mark_stale();
@@ -508,7 +512,7 @@ fn f14_what_the_lock_creates_wins_over_what_was_brought_before() {
 }
 
 #[test]
-fn f14_of_two_that_create_the_younger_one_is_told_of() {
+fn f14_of_two_processes_that_create_the_younger_value_counts() {
     let store = Store::default();
     let ((here, clock), (there, other_clock)) = (process(), process());
     store.access(&here, 1);
@@ -538,9 +542,9 @@ fn f14_a_value_that_was_born_fresh_is_as_old_as_its_stamp() {
     assert_eq!(told(&lock), stale(MINUTE));
 }
 
-/// What is told decides nothing: in lock mode there is no value but those that the lock has seen created.
+/// The answers decide nothing: in lock mode only values that the lock has seen created count.
 #[test]
-fn f14_no_access_in_lock_mode_goes_by_it() {
+fn f14_accesses_in_lock_mode_ignore_fetched_values() {
     let clock = Arc::new(ManualClock::new());
     let store = stored(&clock, SECOND);
     let lock = Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SERVING));

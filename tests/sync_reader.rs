@@ -23,12 +23,12 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Trusts whatever stamp.
+/// Trusts every stamp.
 static TRUSTING: Policy = Policy::builder().max_skew(Duration::MAX).build_const();
 
 type Lock = SyncReaderDogpile<Arc<ManualClock>>;
 
-/// Runs it on a thread of its own, to its end.
+/// Runs `run` on a thread of its own, to its end.
 fn elsewhere<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| resume_unwind(panic)))
 }
@@ -38,7 +38,7 @@ fn manual() -> (Arc<Lock>, Arc<ManualClock>) {
     (Arc::new(SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock))), clock)
 }
 
-/// With a value that is fresh.
+/// Returns the same with a fresh value.
 fn made() -> (Arc<Lock>, Arc<ManualClock>) {
     let (lock, clock) = manual();
     assert_eq!(*lock.acquire_or_create(|| ()), Outcome::Created);
@@ -52,7 +52,7 @@ fn elected<G: Debug>(turn: ReadTurn<'_, Arc<ManualClock>, G>) -> Creation<'_, Lo
     }
 }
 
-/// What a panic says.
+/// Returns the message of the panic in which `run` ends.
 fn message_of<T>(run: impl FnOnce() -> T) -> String {
     let Err(panic) = catch_unwind(AssertUnwindSafe(run)) else { panic!("it should panic") };
     *panic.downcast::<String>().expect("the message is made from an error")
@@ -101,16 +101,16 @@ fn l9_every_access_holds_a_guard_until_it_is_dropped() {
 }
 
 #[test]
-fn l9_who_is_elected_holds_no_guard_and_the_others_carry_on_while_it_prepares() {
+fn l9_the_elected_thread_holds_no_guard_and_readers_go_on_while_it_prepares() {
     let (lock, clock) = made();
     clock.advance(MINUTE);
     let guard = lock.access().or_create_with(|creation| {
-        assert!(is_free(&lock), "whoever creates does not read");
-        // While it prepares, they carry on with the old value,
+        assert!(is_free(&lock), "the creating thread does not read");
+        // While the elected thread prepares, the readers go on with the old value.
         let outcome = elsewhere(|| *lock.acquire_or_create(|| unreachable!("somebody else creates")));
         assert_eq!(outcome, Outcome::Stale);
         let alone = creation.write_lock().unwrap();
-        // and only while it swaps do they wait.
+        // They wait only while it swaps.
         assert_eq!(elsewhere(|| lock.try_acquire().unwrap_err()), AcquireError::TimedOut);
         assert_eq!(elsewhere(|| lock.access().timeout(Duration::ZERO).turn().unwrap_err()), AcquireError::TimedOut);
         drop(alone);
@@ -163,10 +163,10 @@ fn l9_c15_a_thread_that_reads_is_let_in_at_once_and_never_elected() {
         let inner = lock.fetch_stamped(|| Some(found)).or_create(|| unreachable!("never elected"));
         assert_eq!(inner.value, 2);
     };
-    // It has expired, and nobody creates;
+    // The value has expired, and no thread creates.
     clock.advance(MINUTE);
     nested();
-    // somebody creates, and waits for this thread to let go;
+    // A thread creates, and waits for this thread to let go.
     thread::scope(|scope| {
         let creator = scope.spawn(|| {
             let guard = lock.access().or_create_with(|creation| drop(creation.write_lock()));
@@ -174,19 +174,19 @@ fn l9_c15_a_thread_that_reads_is_let_in_at_once_and_never_elected() {
         });
         until(|| lock.waiting_writers() == 1);
         nested();
-        // it is gone,
+        // The value is gone.
         lock.invalidate();
         assert_eq!(lock.freshness(), Freshness::Missing);
         nested();
         drop(outer);
         creator.join().unwrap();
     });
-    // and with no guard held, this thread is elected like any other.
+    // Without a guard, this thread is elected like any other.
     drop(elected(lock.acquire()));
 }
 
 #[test]
-fn l9_a_thread_that_reads_and_finds_nothing_is_told() {
+fn l9_a_thread_that_reads_and_finds_no_value_gets_an_error() {
     let (lock, _) = made();
     let outer = lock.acquire_or_create(|| ());
     let calls = AtomicUsize::new(0);
@@ -210,7 +210,7 @@ fn l9_a_thread_that_reads_and_finds_nothing_is_told() {
 }
 
 #[test]
-fn l7_c25_the_write_lock_asked_for_while_reading_is_found_and_named() {
+fn l7_c25_asking_for_the_write_lock_while_reading_is_found() {
     let (lock, clock) = made();
     let guard = lock.acquire_or_create(|| ());
     assert_eq!(lock.acquire_write_lock_timeout(MINUTE).unwrap_err(), LockError::ReadLockHeld);
@@ -221,7 +221,7 @@ fn l7_c25_the_write_lock_asked_for_while_reading_is_found_and_named() {
     assert!(is_free(&made().0) && made().0.acquire_write_lock_timeout(Duration::ZERO).is_ok());
     drop(guard);
 
-    // A creator that reads the old value, and would swap it under its own feet.
+    // A creator reads the old value and would swap it while it reads.
     clock.advance(MINUTE);
     let creation = elected(lock.acquire());
     let old = lock.acquire_or_create(|| ());
@@ -245,7 +245,7 @@ fn l7_c25_the_write_lock_asked_for_while_reading_is_found_and_named() {
 }
 
 #[test]
-fn l7_reading_or_writing_under_the_write_lock_is_found_and_named() {
+fn l7_reading_or_writing_under_the_write_lock_is_found() {
     let (lock, _) = made();
     let alone = lock.acquire_write_lock();
     assert_eq!(lock.access().timeout(MINUTE).turn().unwrap_err(), AcquireError::WriteLockHeld);
@@ -280,7 +280,7 @@ fn l7_reading_or_writing_under_the_write_lock_is_found_and_named() {
 }
 
 #[test]
-fn l7_the_write_lock_asked_for_inside_publish_is_found_and_named() {
+fn l7_asking_for_the_write_lock_inside_publish_is_found() {
     let (lock, _) = manual();
     let creation = elected(lock.acquire());
     let published = creation.publish(|| {
@@ -300,7 +300,7 @@ fn l7_the_write_lock_asked_for_inside_publish_is_found_and_named() {
 #[test]
 fn l7_a_panic_names_the_place_of_the_mistake() {
     if part().is_none() {
-        // Where a panic comes from is told to a hook, and there is one for the whole process.
+        // The place of a panic is told to a hook, and there is one hook for the whole process.
         let child = play("alone", "l7_a_panic_names_the_place_of_the_mistake");
         assert!(child.status.success() && is_done(&child), "{child:?}");
         return;
@@ -339,7 +339,7 @@ fn l7_a_panic_names_the_place_of_the_mistake() {
 
 #[test]
 fn l7_a_leaked_write_guard_does_not_haunt_another_lock() {
-    // One place, one lock after the other.
+    // Two locks at the same place, one after the other.
     let mut place = Box::new(SyncReaderDogpile::never_expires());
     std::mem::forget(place.acquire_write_lock());
     *place = SyncReaderDogpile::never_expires();
@@ -366,13 +366,13 @@ fn l6_a_superseded_creation_does_not_get_the_write_lock() {
     let ReadTurn::Stale(reading) = lock.acquire() else { panic!("somebody creates") };
     let reading = ReadGuard::into_owned(reading, Arc::clone(&lock));
     lock.invalidate();
-    // At once: nobody is made to wait for a swap that will not take place.
+    // The refusal comes at once: no reader waits for a swap that will not take place.
     assert_eq!(creation.write_lock_timeout(Duration::ZERO).unwrap_err(), WriteLockError::Superseded);
     assert_eq!(creation.write_lock().unwrap_err(), WriteLockError::Superseded);
     drop(reading);
     assert_eq!(creation.finish(), Finished::Superseded);
 
-    // Nobody is given what was not swapped in: whoever waited creates.
+    // No waiter is served a value that was not swapped in: a waiter creates.
     let creation = elected(lock.acquire());
     thread::scope(|scope| {
         let waiter = scope.spawn(|| *lock.acquire_or_create(|| ()));
@@ -395,7 +395,7 @@ fn l6_a_creation_that_is_superseded_while_it_waits_for_readers_does_not_swap() {
             creation.write_lock().map(drop).unwrap_err()
         });
         until(|| lock.waiting_writers() == 1);
-        // A reader may invalidate what it reads: it does not wait for the swap that waits for it.
+        // A reader may invalidate the value that it reads. It does not wait for the swap, which waits for the reader.
         lock.invalidate();
         drop(guard);
         assert_eq!(creator.join().unwrap(), WriteLockError::Superseded);
@@ -420,7 +420,7 @@ fn l6_an_invalidation_waits_for_a_swap_that_has_begun() {
             assert_eq!(swapped.load(Ordering::Relaxed), 1);
         });
         until(|| lock.generation() > before);
-        // On its own thread it does not wait for itself.
+        // On the thread of the swap, an invalidation does not wait for that swap.
         lock.invalidate();
         let now = lock.generation();
         assert!(lock.invalidate_if(now));
@@ -444,18 +444,18 @@ fn l5_c17_a_panic_under_the_write_lock_releases_it_and_the_creation() {
             });
         });
         until(|| elsewhere(|| lock.try_acquire().is_err()));
-        // They wait for the write lock, and go on with what is there.
+        // The readers wait for the write lock, and then go on with the value that is there.
         let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| drop(lock.acquire_or_create(|| ())))).collect();
         assert!(creator.join().is_err());
         for reader in readers {
             reader.join().unwrap();
         }
     });
-    // Whoever came first has created, or does so now.
+    // A reader that came first has created. Otherwise this access creates now.
     drop(lock.acquire_or_create(|| ()));
     assert_eq!(lock.freshness(), Freshness::Fresh);
     assert!(is_free(&lock));
-    // C22 and L6: nor is the store, which would hold up invalidations.
+    // C22 and L6: the store is released as well. It would hold up invalidations.
     assert_eq!(lock.invalidate_timeout(Duration::ZERO), Ok(()));
 }
 
@@ -483,7 +483,7 @@ fn a_getter_runs_under_the_guard_and_a_setter_under_the_write_lock() {
     assert_eq!(calls.load(Ordering::Relaxed), 1, "L8");
     assert!(is_free(&lock));
 
-    // Told that there is nothing: it creates, and the getter is not asked again.
+    // The getter finds nothing. The access creates, and does not call the getter again.
     let found = AtomicUsize::new(0);
     let getter = || {
         found.fetch_add(1, Ordering::Relaxed);
@@ -493,7 +493,7 @@ fn a_getter_runs_under_the_guard_and_a_setter_under_the_write_lock() {
     assert_eq!((stamped.value, found.load(Ordering::Relaxed)), (6, 1));
     drop(stamped);
 
-    // Superseded while it was made: its caller gets it, and it is not stored.
+    // Superseded while it was made: the value goes to its caller, and is not stored.
     lock.mark_stale();
     let got = lock.fetch(|| None).and_set(unset).or_create(|| {
         lock.invalidate();
@@ -504,7 +504,7 @@ fn a_getter_runs_under_the_guard_and_a_setter_under_the_write_lock() {
 }
 
 #[test]
-fn a_setter_that_fails_or_panics_gives_the_creation_up() {
+fn a_setter_that_fails_or_panics_frees_the_lock() {
     let (lock, _) = manual();
     let set = |result: fn() -> Result<(), Failure>| {
         lock.fetch(|| Ok::<_, Failure>(None)).and_set(|_| result()).or_try_create(|| Ok(1))
@@ -540,7 +540,7 @@ fn l10_one_time_out_covers_readers_writers_and_creations() {
     });
     drop(alone);
     creation.finish();
-    // A reader that does not let go: neither a creator nor a setter waits for ever, and the others go on.
+    // A reader that does not let go: neither a creator nor a setter waits for ever, and the other accesses go on.
     let guard = lock.acquire_or_create(|| ());
     lock.mark_stale();
     elsewhere(|| {
@@ -560,7 +560,7 @@ fn l10_one_time_out_covers_readers_writers_and_creations() {
 }
 
 #[test]
-fn owned_guards_and_creations_may_go_elsewhere() {
+fn owned_guards_and_creations_may_go_to_other_threads() {
     static FOR_GOOD: SyncReaderDogpile = SyncReaderDogpile::never_expires().born_fresh();
     let (lock, clock) = made();
     let ReadTurn::Fresh(guard) = SyncReaderDogpile::kept(&lock).turn() else { panic!("it is fresh") };
@@ -589,13 +589,13 @@ fn owned_guards_and_creations_may_go_elsewhere() {
     });
     assert_eq!(finished.join().unwrap(), Finished::Published);
 
-    // By a lock that is there for good, and by a share.
+    // Owned by a lock in a `static`, and by a share.
     let guard = ReadGuard::into_owned(FOR_GOOD.acquire_or_create(|| ()), &FOR_GOOD);
     thread::spawn(move || assert_eq!(*guard, Outcome::Fresh)).join().unwrap();
     drop(FOR_GOOD.acquire_write_lock());
     let guard = ReadGuard::into_owned(lock.fetch(|| Some(1)).or_create(|| 1), Arc::clone(&lock));
     let guard = OwnedReadGuard::map(guard, |one| one + 1);
-    drop(lock); // the guard keeps it
+    drop(lock); // the guard keeps the lock
     thread::spawn(move || assert_eq!(*guard, 2)).join().unwrap();
     let other = made().0;
     let message = catch_unwind(|| ReadGuard::into_owned(FOR_GOOD.acquire_or_create(|| ()), other)).unwrap_err();
@@ -604,7 +604,7 @@ fn owned_guards_and_creations_may_go_elsewhere() {
 }
 
 #[test]
-fn a_guard_brings_its_value_and_drops_it_before_it_lets_go() {
+fn a_guard_drops_its_value_before_it_lets_go() {
     struct Watch<'a>(&'a Lock);
     impl Drop for Watch<'_> {
         fn drop(&mut self) {
@@ -662,7 +662,7 @@ fn every_form_yields_a_guard() {
     drop(made);
     let set = |_: &Stamped<u32>| Ok::<(), Failure>(());
     assert_eq!(lock.fetch_stamped(gone).and_set(set).timeout(MINUTE).or_try_create(|| Ok(9)).unwrap().value, 9);
-    // A stamp that is long past is stale: whoever comes first creates, and the others are given the old one.
+    // A stamp from long ago is stale: the first access creates, and the others are served the old value.
     let guard = lock.fetch_stamped(|| Some(stamped(1))).or_create(|| {
         assert_eq!(elsewhere(|| lock.fetch_stamped(|| Some(stamped(1))).or_create(|| 0).value), 1);
         10
@@ -673,7 +673,7 @@ fn every_form_yields_a_guard() {
 }
 
 #[test]
-fn born_fresh_and_the_questions() {
+fn born_fresh_and_queries_of_the_lock() {
     static LOCK: SyncReaderDogpile = SyncReaderDogpile::new(MINUTE).born_fresh().with_policy(&TRUSTING);
     assert_eq!(LOCK.freshness(), Freshness::Fresh);
     assert_eq!(*LOCK.acquire_or_create(|| ()), Outcome::Fresh);
@@ -691,7 +691,7 @@ fn born_fresh_and_the_questions() {
 #[test]
 fn types_cross_threads_and_panics_as_decided() {
     fn sends<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
-    fn stays<T: Sync + UnwindSafe + RefUnwindSafe>() {} // and is not `Send`: shown where it is documented
+    fn stays<T: Sync + UnwindSafe + RefUnwindSafe>() {} // its documentation shows that it is not `Send`
     fn sends_data<T: Send + Sync>() {}
     fn is_error<E: Error + Send + Sync + 'static>() {}
     sends::<SyncReaderDogpile>();

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 const TASKS: usize = 10_000;
 
-/// Lets them all wait for one creation; returns how much memory was in use while they did.
+/// Lets all tasks wait for one creation. Returns how much memory was in use while they waited.
 fn all_wait(runtime: &Runtime, lock: &Arc<Dogpile>) -> usize {
     let Turn::Create(creation) = lock.acquire() else { panic!("there is no value") };
     let tasks: Vec<_> = (0..TASKS)
@@ -39,7 +39,7 @@ fn all_wait(runtime: &Runtime, lock: &Arc<Dogpile>) -> usize {
 fn l3_c24_ten_thousand_tasks_are_served_by_one_creation_and_leave_no_memory_behind() {
     let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let lock = Arc::new(Dogpile::never_expires());
-    // What leaks, leaks in every round, and a word at least for each that waited. (The runtime keeps something now and
+    // A leak would occur in every round, and be at least a word for each waiter. (The runtime keeps some memory now and
     // then.)
     let grown = (0..4).map(|_| {
         let before = in_use();

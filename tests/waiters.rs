@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// Lets `count` threads wait for one creation; returns how much memory was in use while they all did.
+/// Lets `count` threads wait for one creation. Returns how much memory was in use while all of them waited.
 fn all_wait(lock: &Arc<Dogpile>, count: usize) -> usize {
     let Turn::Create(creation) = lock.acquire() else { panic!("there is no value") };
     let threads: Vec<_> = (0..count)
@@ -34,7 +34,7 @@ fn all_wait(lock: &Arc<Dogpile>, count: usize) -> usize {
 #[test]
 fn l3_c24_a_thousand_threads_are_served_by_one_creation_and_leave_no_memory_behind() {
     let lock = Arc::new(Dogpile::new(Duration::from_secs(60)));
-    // What leaks, leaks in every round, and a word at least for each who waited. What is kept for good, such as
+    // A leak would occur in every round, and be at least a word for each waiter. Memory that is kept for good, such as
     // parking_lot's table of threads, grows now and then.
     let grown = (0..4).map(|_| {
         let before = in_use();

@@ -1,13 +1,13 @@
-//! The worked examples of the origin (Python's `dogpile`): ten threads use one value many times, while it expires, is
-//! slow to make, or is lost by its store.
+//! The worked examples of the origin (Python's `dogpile`): ten threads use one value many times, while the value
+//! expires, is slow to make, or is lost by its store.
 //!
-//! Time is the settable clock: a use takes some of it, and so does a creation, which gives way to the other threads at
-//! each tick. Watched in every example: one creator at a time, no creation before the value could have expired or been
-//! lost, and a value for everybody. In those of the reader lock the resource is emptied and slowly refilled in its
-//! place.
+//! Time is the settable clock. A use takes some time, and so does a creation, which yields to the other threads at each
+//! tick. Every example checks that one creator runs at a time, that no creation begins before the value could have
+//! expired or been lost, and that every thread gets a value. In the examples of the reader lock the resource is emptied
+//! and slowly refilled in its place.
 
 use dogpile::{Clock, Dogpile, ManualClock, ReadGuard, SyncReaderDogpile};
-use parking_lot::Mutex; // not std's: see `tests/contract/laws.rs`
+use parking_lot::Mutex; // not std's: see `tests/contract/stage.rs`
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -18,24 +18,24 @@ const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// How one example is set up. All durations are on the settable clock.
+/// The set-up of one example. All durations are on the settable clock.
 struct Example {
     expires_after: Duration,
     creation: Duration,
     uses: usize,
-    /// How long one thread keeps the value before it asks again.
+    /// How long one thread uses the value before it asks again.
     use_time: Duration,
-    /// The store loses a value this long after it was put in.
+    /// The store loses a value this long after the value was stored.
     lost_after: Duration,
 }
 
 const THREADS: usize = 10;
 const TICK: Duration = ms(1);
 
-/// What was seen of an example.
+/// What an example has counted.
 struct Seen {
     creations: usize,
-    /// Creations by accesses that had twice found nothing (L8): they may come at any time.
+    /// Creations by accesses that had found nothing twice (L8). These may come at any time.
     told_twice: usize,
 }
 
@@ -43,7 +43,7 @@ impl Example {
     fn run(&self) -> Seen {
         let clock = Arc::new(ManualClock::new());
         let lock = Dogpile::with_clock(self.expires_after, Arc::clone(&clock));
-        // The value is the time of its creation, and so tells its age.
+        // The value is the time of its creation, so it tells its age.
         let store = Mutex::new(None::<Duration>);
         let creating = AtomicBool::new(false);
         let (creations, told_twice) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -91,14 +91,14 @@ impl Example {
     }
 }
 
-/// A resource that lies in one place, and is emptied and refilled there. Relaxed: the lock alone orders it.
+/// A resource in one place, which is emptied and refilled there. Accessed relaxed: the lock alone orders the accesses.
 #[derive(Default)]
 struct Resource([AtomicU64; 2]);
 
 impl Resource {
     const EMPTY: u64 = 0;
 
-    /// What a reader finds: an error, if it comes while it is being refilled.
+    /// Returns what a reader finds: an error if it comes during a refill.
     fn read(&self) -> Result<u64, &'static str> {
         match [0, 1].map(|half: usize| self.0[half].load(Ordering::Relaxed)) {
             [Self::EMPTY, _] | [_, Self::EMPTY] => Err("it is empty"),
@@ -118,13 +118,16 @@ impl Resource {
 
 type Swapped = SyncReaderDogpile<Arc<ManualClock>>;
 
-/// One access to such a resource, which is prepared and refilled as the last two say.
-trait Access: for<'a> Fn(&'a Swapped, &Resource, &dyn Fn() -> u64, &dyn Fn(u64)) -> ReadGuard<'a, u64> + Sync {}
-impl<F: for<'a> Fn(&'a Swapped, &Resource, &dyn Fn() -> u64, &dyn Fn(u64)) -> ReadGuard<'a, u64> + Sync> Access for F {}
+/// One access to such a resource. The last two arguments prepare and refill the resource.
+trait AccessFn: for<'a> Fn(&'a Swapped, &Resource, &dyn Fn() -> u64, &dyn Fn(u64)) -> ReadGuard<'a, u64> + Sync {}
+impl<F: for<'a> Fn(&'a Swapped, &Resource, &dyn Fn() -> u64, &dyn Fn(u64)) -> ReadGuard<'a, u64> + Sync> AccessFn
+    for F
+{
+}
 
 impl Example {
-    /// The example with a resource that is swapped in its place, which takes `write`.
-    fn swap(&self, write: Duration, access: impl Access) -> Seen {
+    /// Runs the example with a resource that is swapped in its place, which takes `write`.
+    fn swap(&self, write: Duration, access: impl AccessFn) -> Seen {
         let clock = Arc::new(ManualClock::new());
         let lock = SyncReaderDogpile::with_clock(self.expires_after, Arc::clone(&clock));
         let resource = Resource::default();
@@ -166,7 +169,7 @@ fn pass(clock: &ManualClock, time: Duration) {
     }
 }
 
-/// How often a value of that lifetime can have expired while all uses and creations took their time.
+/// Returns how often a value of that lifetime can have expired while all uses and creations took their time.
 fn at_most(example: &Example, seen: &Seen) -> usize {
     let used = example.use_time * u32::try_from(example.uses).unwrap();
     let spent = used + example.creation * u32::try_from(seen.creations).unwrap();
@@ -211,7 +214,7 @@ fn slow() {
 
 #[test]
 fn long_creation() {
-    // It takes longer to make than it lives: creations follow each other.
+    // The value takes longer to make than it lives, so creations follow each other.
     let example =
         Example { expires_after: ms(50), creation: ms(500), uses: 50, use_time: ms(20), lost_after: Duration::MAX };
     let seen = example.run();
@@ -268,7 +271,7 @@ fn returning_while_in_progress() {
     let created = lock.fetch(get).or_create(|| {
         thread::scope(|scope| {
             let others: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| lock.fetch(get).or_create(|| 99))).collect();
-            // They all return while this creator is still at it.
+            // All other accesses return while this creator still runs.
             assert!(others.into_iter().all(|other| other.join().unwrap() == 1));
         });
         make(2)
@@ -303,7 +306,7 @@ fn slow_writes_under_readers_in_lock_mode() {
 #[test]
 fn slow_writes_under_readers_in_getter_mode() {
     let seen = SWAPPED.swap(WRITE, |lock, resource, prepare, refill| {
-        // What is there is whole: it is called under the guard.
+        // The getter is called under the guard, so it finds the resource whole.
         let getter = || Some(resource.read().unwrap());
         lock.fetch(getter).and_set(|edition| refill(*edition)).or_create(prepare)
     });

@@ -1,6 +1,6 @@
-//! Creations that are handed to a runner: jobs that are dropped, run late, and race what else happens to the lock. The
-//! runner is another thread of the model. (In a model the panic of a job is passed on, so that a failed assertion is
-//! seen.)
+//! Creations that are handed to a runner: jobs that are dropped, that run late, and that race other uses of the lock.
+//! The runner is another thread of the model. (In a model the panic of a job is passed on, so that a failed assertion
+//! shows.)
 #![cfg(dogpile_loom)]
 
 use dogpile::{Cached, Dogpile, Freshness, Job, ManualClock, Outcome, Policy, SyncReaderDogpile};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A runner with a thread for a job; or one that drops it there.
+/// A runner that runs each job on a thread of its own, or drops each job there.
 struct Runner {
     runs: bool,
     /// Outside the model's view.
@@ -48,8 +48,8 @@ fn stale() -> Arc<Dogpile> {
     lock
 }
 
-/// The runner drops its job while somebody comes to need the value: that one creates, before, after, or called by the
-/// drop.
+/// The runner drops its job while an access comes to need the value. The access creates: before the drop, after it, or
+/// woken by it.
 #[test]
 fn c9_a_job_that_is_dropped_frees_the_lock() {
     static CALLED: Reached = Reached::new();
@@ -71,7 +71,7 @@ fn c9_a_job_that_is_dropped_frees_the_lock() {
     AFTER.at_least_once();
 }
 
-/// Two who need it, and a job that is dropped: exactly one of them creates (L5), the other is served.
+/// Two accesses need the value, and a job is dropped. Exactly one of them creates (L5), and the other is served.
 #[test]
 fn c9_a_dropped_job_hands_on_to_one() {
     check(|| {
@@ -90,10 +90,10 @@ fn c9_a_dropped_job_hands_on_to_one() {
     });
 }
 
-/// Two accesses hand over at once: one job at a time (L1), what it writes is seen by who sees it fresh (L4), and nobody
-/// waits (L2).
+/// Two accesses hand over at once. One job runs at a time (L1), an access that sees the value fresh sees what the job
+/// wrote (L4), and no access waits (L2).
 #[test]
-fn l1_two_who_hand_over() {
+fn l1_two_accesses_hand_over() {
     static FRESH: Reached = Reached::new();
     static TWICE: Reached = Reached::new();
     check(|| {
@@ -123,7 +123,7 @@ fn l1_two_who_hand_over() {
     TWICE.at_least_once();
 }
 
-/// A job that ends while its value is invalidated: never fresh with what is older than the invalidation (L6).
+/// A job ends while its value is invalidated. The value is never fresh if it is older than the invalidation (L6).
 #[test]
 fn l6_a_job_against_an_invalidation() {
     static PUBLISHED: Reached = Reached::new();
@@ -148,9 +148,9 @@ fn l6_a_job_against_an_invalidation() {
     SUPERSEDED.at_least_once();
 }
 
-/// Who hands over reads on under its guard, while the job waits to swap (L9).
+/// The access that hands over reads on under its guard, while the job waits to swap (L9).
 #[test]
-fn l9_a_job_that_swaps_against_the_reader_who_handed_it_over() {
+fn l9_a_job_that_swaps_against_the_reader_that_handed_it_over() {
     check(|| {
         let lock = Arc::new(SyncReaderDogpile::never_expires());
         drop(lock.acquire_or_create(|| ()));
@@ -170,7 +170,8 @@ fn l9_a_job_that_swaps_against_the_reader_who_handed_it_over() {
     });
 }
 
-/// A job that hangs is declared dead by the next access, or ends before that: one value, and no late one over it (C11).
+/// A job that hangs is declared dead by the next access, or ends before that. There is one value, and no late one
+/// replaces it (C11).
 #[test]
 fn c11_a_job_against_the_one_in_its_place() {
     static DEAD: Reached = Reached::new();

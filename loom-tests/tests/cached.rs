@@ -1,7 +1,7 @@
 //! The lock that owns its value: publishing against reading, setting against creating, finding unchanged against
-//! invalidating, and what those get who have waited.
+//! invalidating, and the values that waiters get.
 //!
-//! The value is a [`Slot`], written by its creator, so each read of it is checked for what it must come after.
+//! The value is a [`Slot`], which its creator writes. So loom checks, for each read of it, that the write came before.
 #![cfg(dogpile_loom)]
 
 use Outcome::{Created, Fresh, Stale, Waited};
@@ -18,14 +18,14 @@ fn missing() -> Arc<Value> {
     Arc::new(Cached::with_clock(Duration::from_secs(1), ManualClock::new()))
 }
 
-/// 1, and expired.
+/// A value of 1 that is stale.
 fn stale() -> Arc<Value> {
     let cached = fresh();
     cached.mark_stale();
     cached
 }
 
-/// 1.
+/// A value of 1 that is fresh.
 fn fresh() -> Arc<Value> {
     let cached = missing();
     cached.set(Slot::from(1));
@@ -44,7 +44,7 @@ fn is_at_rest(cached: &Value) -> bool {
     !cached.is_creating() && cached.waiting() == 0
 }
 
-/// One creates, the other waits or comes late; both read what was written.
+/// One thread creates, and the other waits or comes late. Both read what was written.
 #[test]
 fn l4_two_threads_and_no_value() {
     static HIT: Reached = Reached::new();
@@ -63,7 +63,7 @@ fn l4_two_threads_and_no_value() {
     WAITED.at_least_once();
 }
 
-/// Who finds the value fresh reads the new one: it is there before its deadline is.
+/// An access that finds the value fresh reads the new one: the value is there before its deadline is.
 #[test]
 fn l4_publish_against_read() {
     static OLD: Reached = Reached::new();
@@ -71,7 +71,7 @@ fn l4_publish_against_read() {
     check(|| {
         let cached = stale();
         let creator = spawn(&cached, |cached| get(cached, 2));
-        // The writer first, and the reader no less spawned: see the crate's docs.
+        // The writer is spawned first, and the reader is spawned as well: see the crate's docs.
         let reader = spawn(&cached, |cached| {
             let read = cached.peek().map(|guard| told(&guard));
             (read, cached.get_fresh().map(|guard| told(&guard)))
@@ -88,8 +88,7 @@ fn l4_publish_against_read() {
     NEW.at_least_once();
 }
 
-/// Readers of an old value carry on with it or find the new one; none of them waits, and one at the most creates at a
-/// time.
+/// Readers of an old value go on with it or find the new one. None of them waits, and at most one creates at a time.
 #[test]
 fn l2_two_readers_of_an_old_value() {
     static CARRIED_ON: Reached = Reached::new();
@@ -100,7 +99,8 @@ fn l2_two_readers_of_an_old_value() {
         CARRIED_ON.here_if(got.contains(&(Stale, 1)));
         for (reader, got) in got.into_iter().enumerate() {
             let own = reader + 2;
-            // (In the very moment of publishing, the new value may be found by who had found the old one's deadline.)
+            // (In the very moment of publishing, an access that has found the old value's deadline may find the new
+            // value.)
             assert!([(Stale, 1), (Created, own), (Fresh, 5 - own), (Stale, 5 - own)].contains(&got), "{got:?}");
         }
         assert!(is_at_rest(&cached));
@@ -108,7 +108,7 @@ fn l2_two_readers_of_an_old_value() {
     CARRIED_ON.at_least_once();
 }
 
-/// What is invalidated is not read by whoever begins after that.
+/// An access that begins after an invalidation does not read the invalidated value.
 #[test]
 fn l6_invalidate_against_read() {
     static OVERTAKEN: Reached = Reached::new();
@@ -130,8 +130,8 @@ fn l6_invalidate_against_read() {
     OVERTAKEN.at_least_once();
 }
 
-/// Of what is set and what is created, the set one stays (C6), and whoever waits is served by either. Loom loses some
-/// orders if the one is spawned first, and some if the other is.
+/// Of a value that is set and a value that is created, the set one stays (C6), and a waiter is served by either. Loom
+/// loses some orders if the setter is spawned first, and some others if the creator is.
 fn set_against_creation(setter_first: bool, reached: impl Fn((Outcome, usize), bool) + Copy + Send + Sync + 'static) {
     check(move || {
         let cached = missing();
@@ -171,7 +171,8 @@ fn c6_set_during_or_after_a_creation() {
     SERVED_BY_CREATION.at_least_once();
 }
 
-/// A value that is set where nobody creates is not created over: who is elected has seen none, and is superseded.
+/// A value is set while no thread creates. No creation replaces it: an access that is elected had seen no value, and
+/// its creation is superseded.
 #[test]
 fn c6_set_against_election() {
     static ELECTED: Reached = Reached::new();
@@ -181,13 +182,13 @@ fn c6_set_against_election() {
         let got = get(&cached, 2);
         ELECTED.here_if(got == (Created, 2));
         setter.join().unwrap();
-        // Elected after the set it would have had no reason.
+        // An access that is elected after the set would have had no reason to create.
         assert_eq!(cached.get_fresh().map(|guard| told(&guard)), Some((Fresh, 7)));
     });
     ELECTED.at_least_once();
 }
 
-/// What is invalidated before or while it is found unchanged does not come back.
+/// An old value that is invalidated before or while a creator finds it unchanged does not come back.
 #[test]
 fn l6_unchanged_against_invalidation() {
     static UNCHANGED: Reached = Reached::new();
@@ -200,7 +201,7 @@ fn l6_unchanged_against_invalidation() {
         invalidator.join().unwrap();
         UNCHANGED.here_if(renewed.read() == 1);
         ANEW.here_if(renewed.read() == 2);
-        // In whatever order: the old value is not there any more.
+        // In whatever order, the old value is not there any more.
         if let Some(left) = cached.peek() {
             assert_eq!(left.read(), 2);
         }
@@ -210,10 +211,10 @@ fn l6_unchanged_against_invalidation() {
     ANEW.at_least_once();
 }
 
-/// Who waits is served, though the value be superseded before it is finished or invalidated before the waiter has
+/// A waiter is served even if the value is superseded before it is finished, or invalidated before the waiter has
 /// looked.
 #[test]
-fn l3_who_waited_is_served_whatever_has_become_of_the_value() {
+fn l3_a_waiter_is_served_whatever_becomes_of_the_value() {
     static SUPERSEDED: Reached = Reached::new();
     static GONE: Reached = Reached::new();
     check(|| {
@@ -233,7 +234,7 @@ fn l3_who_waited_is_served_whatever_has_become_of_the_value() {
     GONE.at_least_once();
 }
 
-/// A refresh is not content with a creation that may have begun before it.
+/// A refresh does not accept the value of a creation that may have begun before it.
 #[test]
 fn mark_and_create_anew_against_a_creation() {
     static WAITED_FOR: Reached = Reached::new();
@@ -253,8 +254,8 @@ fn mark_and_create_anew_against_a_creation() {
     WAITED_FOR.at_least_once();
 }
 
-/// Who asks after an invalidation, waits, and is served by a value that is set, does not get what was superseded by the
-/// invalidation and is finished before it has looked.
+/// An access that comes after an invalidation waits, and is served by a value that is set. It does not get the value
+/// that the invalidation superseded and that is finished before the access has looked.
 #[test]
 fn l6_a_superseded_value_does_not_take_the_place_of_the_one_that_served() {
     static SERVED_BY_SET: Reached = Reached::new();
@@ -268,17 +269,17 @@ fn l6_a_superseded_value_does_not_take_the_place_of_the_one_that_served() {
         SERVED_BY_SET.here_if(told(&guard) == (Waited, 8));
         creator.join().unwrap();
         setter.join().unwrap();
-        // Its own is older than that if another value was set while it was created.
+        // The access's own value is older than that if another value was set while it was created.
         let (outcome, value) = told(&guard);
         assert!(outcome == Created || CachedGuard::generation(&guard) >= since, "{outcome:?}, {value}");
     });
     SERVED_BY_SET.at_least_once();
 }
 
-/// A value that says it must not serve stale is published, and marked stale at once; another creation is under way again
-/// before the access has looked at all: it does not carry on with what must not serve.
+/// A value that must not serve stale is published, and marked stale at once. Another creation runs before the access
+/// has looked at all. The access does not go on with the value that must not serve.
 #[test]
-fn k2_what_must_not_serve_stale_against_an_access_that_has_looked_at_the_word() {
+fn k2_a_value_that_must_not_serve_stale_against_an_access_that_has_looked() {
     static MISSED: Reached = Reached::new();
     static HIT: Reached = Reached::new();
     check(|| {
@@ -303,10 +304,11 @@ fn k2_what_must_not_serve_stale_against_an_access_that_has_looked_at_the_word() 
     HIT.at_least_once();
 }
 
-/// The old value serves however old, the new one not once it has expired: who looks while the one takes the other's
-/// place finds either, and never none. Whoever finds the new one sees all that its creator wrote (L4).
+/// The old value serves however old it is, and the new one only until it expires. An access that looks while the new
+/// value takes the old one's place finds either of them, and never none. An access that finds the new one sees all that
+/// its creator wrote (L4).
 #[test]
-fn k2_no_value_is_gone_because_the_next_one_says_so() {
+fn k2_the_bound_of_a_value_does_not_hide_the_one_before() {
     static OLD: Reached = Reached::new();
     static NEW: Reached = Reached::new();
     for marked in [true, false] {
@@ -336,13 +338,14 @@ fn k2_no_value_is_gone_because_the_next_one_says_so() {
     NEW.at_least_once();
 }
 
-/// What a reader gives, and how it came to that.
+/// Returns the outcome of the reader's access, and its value.
 fn read(reader: &mut Reader<'_, Slot, ManualClock>, create: usize) -> (Outcome, usize) {
     let value = reader.get_or_create(|| Slot::from(create)).read();
     (reader.outcome().unwrap(), value)
 }
 
-/// A reader that holds the old value carries on with it, creates, or gives the new one: never the old one for fresh.
+/// A reader that holds the old value goes on with it, creates, or returns the new one. It never returns the old one as
+/// fresh.
 #[test]
 fn l4_publish_against_a_reader_that_holds_the_old_value() {
     static OLD: Reached = Reached::new();
@@ -368,9 +371,9 @@ fn l4_publish_against_a_reader_that_holds_the_old_value() {
     NEW.at_least_once();
 }
 
-/// A reader that has been told of the new value does not give the old one, be it still fresh as well.
+/// A reader that was told of the new value does not return the old one, even if that is still fresh as well.
 #[test]
-fn l4_a_reader_that_was_told_of_the_new_value_gives_that() {
+fn l4_a_reader_that_was_told_of_the_new_value_returns_it() {
     static TOLD: Reached = Reached::new();
     static UNTOLD: Reached = Reached::new();
     check(|| {
@@ -400,7 +403,7 @@ fn l4_a_reader_that_was_told_of_the_new_value_gives_that() {
     UNTOLD.at_least_once();
 }
 
-/// What is invalidated, and held by a reader, is not given to an access that begins after that.
+/// A value that is invalidated while a reader holds it is not returned by an access that begins after that.
 #[test]
 fn l6_invalidation_against_a_reader() {
     static OVERTAKEN: Reached = Reached::new();

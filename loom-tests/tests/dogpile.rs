@@ -1,7 +1,8 @@
-//! The lock as its users see it: who creates, who waits, who carries on, and what each of them sees.
+//! The lock as its users see it: which access creates, which waits, which goes on with the old value, and what each of
+//! them sees.
 //!
-//! A creator that panics is modelled by one that drops its [`Creation`]: that is what unwinding does, and loom, whose
-//! threads share one thread of the system, would take all of them for panicking.
+//! A creator that panics is modelled by a creator that drops its [`Creation`], as unwinding does. A real panic cannot
+//! be used: loom's threads share one thread of the system, and loom would take all of them for panicking.
 #![cfg(dogpile_loom)]
 
 use Outcome::{Created, Fresh, Stale, Waited};
@@ -17,16 +18,16 @@ use std::time::Duration;
 
 type Lock = Dogpile<ManualClock>;
 
-/// What the threads of a model share: the lock, two values and how many creators ran.
-struct Shared {
+/// What the threads of a model share: the lock, two values, and how many creators ran.
+struct Model {
     lock: Arc<Lock>,
     slot: Slot,
-    /// For whoever invalidates or marks, or creates the second value.
+    /// For the thread that invalidates or marks, or that creates the second value.
     other: Slot,
     created: AtomicUsize,
 }
 
-impl Shared {
+impl Model {
     fn with(lock: Lock) -> Arc<Self> {
         Arc::new(Self { lock: Arc::new(lock), slot: Slot::new(), other: Slot::new(), created: AtomicUsize::new(0) })
     }
@@ -35,7 +36,7 @@ impl Shared {
         Self::with(Dogpile::with_clock(Duration::from_secs(1), ManualClock::new()))
     }
 
-    /// Every value is stale at once.
+    /// A lock by which every value is stale at once.
     fn ephemeral() -> Arc<Self> {
         Self::with(Dogpile::with_clock(Duration::ZERO, ManualClock::new()))
     }
@@ -47,12 +48,12 @@ impl Shared {
         shared
     }
 
-    /// An access whose creator adds to the value.
+    /// Makes an access whose creator adds to the value.
     fn access(&self) -> Outcome {
         self.lock.acquire_or_create(|| self.add())
     }
 
-    /// An access whose creator fails, having added to the value.
+    /// Makes an access whose creator adds to the value and then fails.
     fn fail(&self) -> Result<Outcome, CreateError<&'static str>> {
         self.lock.acquire_or_try_create(|| {
             self.add();
@@ -65,7 +66,7 @@ impl Shared {
         self.slot.write(self.slot.read() + 1);
     }
 
-    /// The creation that the model begins with.
+    /// Returns the creation that the model begins with.
     fn elected(&self) -> Creation<'static, Dogpile<ManualClock>> {
         match Dogpile::kept(&self.lock).turn() {
             Turn::Create(creation) => creation,
@@ -73,22 +74,22 @@ impl Shared {
         }
     }
 
-    /// Blocks until so many wait.
+    /// Blocks until so many accesses wait.
     fn until_waiting(&self, count: usize) {
         while self.lock.waiting() < count {
             thread::yield_now();
         }
     }
 
-    /// For the end of a model: nothing runs and nobody was left behind.
+    /// Returns, at the end of a model, whether no creation runs and no waiter is left behind.
     fn is_at_rest(&self) -> bool {
         !self.lock.is_creating() && self.lock.waiting() == 0
     }
 }
 
 fn spawn_each<T: 'static, const N: usize>(
-    shared: &Arc<Shared>,
-    run: impl FnOnce(&Shared) -> T + Copy + 'static,
+    shared: &Arc<Model>,
+    run: impl FnOnce(&Model) -> T + Copy + 'static,
 ) -> [JoinHandle<T>; N] {
     array::from_fn(|_| spawn(shared, run))
 }
@@ -101,13 +102,13 @@ fn count(outcomes: &[Outcome], outcome: Outcome) -> usize {
     outcomes.iter().filter(|other| **other == outcome).count()
 }
 
-/// One creates; the other waits or comes late; both see what was created.
+/// One access creates, and the other waits or comes late. Both see what was created.
 #[test]
 fn l1_l4_exactly_one_of_two_creates_a_missing_value() {
     static WAITED: Reached = Reached::new();
     static LATE: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let outcomes = join(spawn_each::<_, 2>(&shared, |shared| {
             let outcome = shared.access();
             assert_eq!(shared.slot.read(), 1);
@@ -127,7 +128,7 @@ fn l1_l4_exactly_one_of_two_creates_a_missing_value() {
 fn l1_l4_exactly_one_of_three_creates_a_missing_value() {
     static BOTH_WAITED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let outcomes = join(spawn_each::<_, 3>(&shared, |shared| {
             let outcome = shared.access();
             assert_eq!(shared.slot.read(), 1);
@@ -140,14 +141,14 @@ fn l1_l4_exactly_one_of_three_creates_a_missing_value() {
     BOTH_WAITED.at_least_once();
 }
 
-/// Every value is stale at once, so creations follow each other: they exclude each other, and each sees the one before.
+/// Every value is stale at once, so creations follow each other. They exclude each other, and each sees the one before.
 #[test]
 fn l1_l4_successive_creators_exclude_each_other() {
     static ALL: Reached = Reached::new();
     check(|| {
-        let shared = Shared::ephemeral();
+        let shared = Model::ephemeral();
         let twice = spawn(&shared, |shared| [shared.access(), shared.access()]);
-        let once = spawn(&shared, Shared::access);
+        let once = spawn(&shared, Model::access);
         let ([first, second], third) = (twice.join().unwrap(), once.join().unwrap());
         let created = count(&[first, second, third], Created);
         assert!(created >= 1);
@@ -158,11 +159,11 @@ fn l1_l4_successive_creators_exclude_each_other() {
     ALL.at_least_once();
 }
 
-/// The access returns before the creation ends: nobody ends it until the access has returned.
+/// The access returns before the creation ends: the creation does not end until the access has returned.
 #[test]
 fn l2_a_stale_value_is_not_waited_for() {
     check(|| {
-        let shared = Shared::stale();
+        let shared = Model::stale();
         let creation = shared.elected();
         let [first, second] = join(spawn_each(&shared, |shared| {
             let outcome = shared.access();
@@ -181,8 +182,8 @@ fn l2_of_two_accesses_to_a_stale_value_one_creates_and_none_waits() {
     static STALE: Reached = Reached::new();
     static FRESH: Reached = Reached::new();
     check(|| {
-        let shared = Shared::stale();
-        let outcomes = join(spawn_each::<_, 2>(&shared, Shared::access));
+        let shared = Model::stale();
+        let outcomes = join(spawn_each::<_, 2>(&shared, Model::access));
         assert_eq!(count(&outcomes, Created), 1, "{outcomes:?}");
         assert_eq!(count(&outcomes, Waited), 0, "{outcomes:?}");
         STALE.here_if(outcomes.contains(&Stale));
@@ -193,13 +194,13 @@ fn l2_of_two_accesses_to_a_stale_value_one_creates_and_none_waits() {
     FRESH.at_least_once();
 }
 
-/// One thread creates the value; a second marks it, without a look at it, and is elected, but gives up; a third meets
-/// it fresh, stale or missing: unless it creates, it sees the value.
+/// One thread creates the value. A second marks it, without a look at it, and is elected, but gives up. A third finds
+/// the value fresh, stale or missing. Unless it creates, it sees the value.
 #[test]
-fn l4_who_carries_on_with_a_stale_value_sees_it() {
+fn l4_an_access_that_goes_on_with_a_stale_value_sees_it() {
     static STALE: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creator = spawn(&shared, |shared| shared.lock.acquire_or_create(|| shared.slot.write(1)));
         let marker = spawn(&shared, |shared| {
             shared.lock.mark_stale();
@@ -212,7 +213,8 @@ fn l4_who_carries_on_with_a_stale_value_sees_it() {
                 assert_eq!(shared.slot.read(), 1);
             }
         });
-        // Whoever was elected and gave up left a missing value behind; the creator may have waited, but not for long.
+        // A thread that was elected and gave up left a missing value behind. The creator may have waited, but not for
+        // long.
         assert_eq!(creator.join().unwrap(), Created);
         marker.join().unwrap();
         reader.join().unwrap();
@@ -221,15 +223,15 @@ fn l4_who_carries_on_with_a_stale_value_sees_it() {
     STALE.at_least_once();
 }
 
-/// An error is its own caller's; the other access creates, whether it had waited, comes later or came first.
+/// An error goes to its own caller. The other access creates, whether it had waited, comes later or came first.
 #[test]
-fn l5_an_error_hands_on_to_the_one_who_waits() {
+fn l5_an_error_hands_on_to_a_waiter() {
     static FAILED: Reached = Reached::new();
     static SPARED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
-        let failing = spawn(&shared, Shared::fail);
-        let other = spawn(&shared, Shared::access);
+        let shared = Model::missing();
+        let failing = spawn(&shared, Model::fail);
+        let other = spawn(&shared, Model::access);
         let failed = failing.join().unwrap();
         assert_eq!(other.join().unwrap(), Created);
         match failed {
@@ -244,12 +246,12 @@ fn l5_an_error_hands_on_to_the_one_who_waits() {
     SPARED.at_least_once();
 }
 
-/// With a stale value, an error leaves it as it was.
+/// With a stale value, an error leaves that value as it was.
 #[test]
 fn l5_an_error_leaves_a_stale_value_stale() {
     check(|| {
-        let shared = Shared::stale();
-        let outcomes = join(spawn_each::<_, 2>(&shared, Shared::fail));
+        let shared = Model::stale();
+        let outcomes = join(spawn_each::<_, 2>(&shared, Model::fail));
         for outcome in &outcomes {
             assert!(matches!(outcome, Ok(Stale) | Err(CreateError::Failed(_))), "{outcome:?}");
         }
@@ -259,12 +261,12 @@ fn l5_an_error_leaves_a_stale_value_stale() {
     });
 }
 
-/// C3: the one elected gives up, or panics, while two wait: one of them creates and serves the other.
+/// C3: the elected access gives up, or panics, while two others wait. One of them creates and serves the other.
 #[test]
 fn l5_a_dropped_creation_hands_on_to_exactly_one_of_two_waiters() {
     static BOTH_WAITED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
         let waiters = spawn_each::<_, 2>(&shared, |shared| {
             let outcome = shared.access();
@@ -286,10 +288,10 @@ fn l5_a_dropped_creation_hands_on_to_exactly_one_of_two_waiters() {
 fn l5_failures_are_handed_on_until_one_succeeds() {
     static TWICE: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
-        let failing = spawn(&shared, Shared::fail);
-        let other = spawn(&shared, Shared::access);
+        let failing = spawn(&shared, Model::fail);
+        let other = spawn(&shared, Model::access);
         shared.until_waiting(2);
         drop(creation);
         let failed = failing.join().unwrap();
@@ -301,16 +303,16 @@ fn l5_failures_are_handed_on_until_one_succeeds() {
     TWICE.at_least_once();
 }
 
-/// A newcomer is faster than the one who was called, and succeeds: one creation for both. Or the newcomer fails too,
-/// and the waiter creates after all.
+/// A newcomer is faster than the waiter that is called, and succeeds: one creation serves both. Or the newcomer fails,
+/// too, and the waiter creates after all.
 #[test]
-fn l5_a_newcomer_overtakes_the_one_called() {
+fn l5_a_newcomer_overtakes_the_waiter_that_is_called() {
     static SERVED: Reached = Reached::new();
     static FAILED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
-        let waiter = spawn(&shared, Shared::access);
+        let waiter = spawn(&shared, Model::access);
         drop(creation);
         let outcomes = [shared.access(), waiter.join().unwrap()];
         assert_eq!(count(&outcomes, Created), 1, "{outcomes:?}");
@@ -319,9 +321,9 @@ fn l5_a_newcomer_overtakes_the_one_called() {
         assert!(shared.is_at_rest());
     });
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
-        let waiter = spawn(&shared, Shared::access);
+        let waiter = spawn(&shared, Model::access);
         drop(creation);
         FAILED.here_if(shared.fail().is_err());
         assert_eq!(waiter.join().unwrap(), Created);
@@ -331,17 +333,17 @@ fn l5_a_newcomer_overtakes_the_one_called() {
     FAILED.at_least_once();
 }
 
-/// L10, C4: one waiter runs out of time while another still waits, and the creator fails: somebody creates, once.
+/// L10, C4: one waiter runs out of time while another still waits, and the creator fails. Exactly one access creates.
 #[test]
 fn l10_a_waiter_that_runs_out_of_time_passes_the_baton_on() {
     static TIMED_OUT: Reached = Reached::new();
     static NOT_NEEDED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
         let impatient =
             spawn(&shared, |shared| shared.lock.access().timeout(Duration::ZERO).or_create(|| shared.add()));
-        let patient = spawn(&shared, Shared::access);
+        let patient = spawn(&shared, Model::access);
         drop(creation);
         let (impatient, patient) = (impatient.join().unwrap(), patient.join().unwrap());
         match impatient {
@@ -363,12 +365,12 @@ fn l10_a_waiter_that_runs_out_of_time_passes_the_baton_on() {
     NOT_NEEDED.at_least_once();
 }
 
-/// All who wait run out of time: the work is done once and kept (C12).
+/// All waiters run out of time. The work is done once and kept (C12).
 #[test]
 fn l10_a_creation_outlives_its_waiters() {
     static TIMED_OUT: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
         let waiters = spawn_each::<_, 2>(&shared, |shared| match shared.lock.access().timeout(Duration::ZERO).turn() {
             Err(AcquireError::TimedOut) => TIMED_OUT.here(),
@@ -384,12 +386,12 @@ fn l10_a_creation_outlives_its_waiters() {
     TIMED_OUT.at_least_once();
 }
 
-/// It was made stale while they waited, or was never fresh: those who waited carry on with it all the same.
+/// The value was made stale while the accesses waited, or was never fresh. They go on with it all the same.
 #[test]
-fn l3_nobody_is_elected_for_having_waited() {
+fn l3_no_waiter_is_elected_for_having_waited() {
     static TURN: Reached = Reached::new();
     check(|| {
-        let shared = Shared::ephemeral();
+        let shared = Model::ephemeral();
         let creation = shared.elected();
         let other = spawn(&shared, |shared| {
             assert_eq!(shared.access(), Waited);
@@ -409,14 +411,14 @@ fn l3_nobody_is_elected_for_having_waited() {
     TURN.at_least_once();
 }
 
-/// Whoever asks after an invalidation creates anew, whatever ran at the time. What was created before it never is
-/// fresh.
+/// An access that comes after an invalidation creates anew, whatever ran at the time. A value that was created before
+/// the invalidation is never fresh.
 #[test]
 fn l6_a_value_from_before_an_invalidation_never_becomes_fresh() {
     static SUPERSEDED: Reached = Reached::new();
     static PUBLISHED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
         let after = spawn(&shared, |shared| {
             shared.lock.invalidate();
@@ -447,7 +449,7 @@ fn l6_a_creation_that_is_invalidated_returns_to_its_caller() {
     static BEFORE: Reached = Reached::new();
     static DURING: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let invalidated = spawn(&shared, |shared| shared.lock.invalidate());
         let creator = spawn(&shared, |shared| {
             let mut superseded = false;
@@ -475,13 +477,13 @@ fn l6_a_creation_that_is_invalidated_returns_to_its_caller() {
     DURING.at_least_once();
 }
 
-/// One waits from before the invalidation and is served by the creation that it superseded; one asks after it, and
-/// creates.
+/// One access waits from before the invalidation, and is served by the creation that it superseded. Another one comes
+/// after the invalidation, and creates.
 #[test]
-fn l6_a_superseded_creation_serves_those_from_before_only() {
+fn l6_a_superseded_creation_serves_only_waiters_from_before() {
     static SUPERSEDED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
         let before = spawn(&shared, |shared| assert_eq!(shared.access(), Waited));
         shared.until_waiting(1);
@@ -500,14 +502,14 @@ fn l6_a_superseded_creation_serves_those_from_before_only() {
     SUPERSEDED.at_least_once();
 }
 
-/// Either an invalidation supersedes the creation, or the creator sees what was done before it. The same for a mark,
-/// which makes the creation's value stale.
+/// Either an invalidation supersedes the creation, or the creator sees what was done before the invalidation. The same
+/// holds for a mark, which makes the creation's value stale.
 #[test]
-fn l6_who_creates_a_fresh_value_saw_what_came_before_a_mark_or_an_invalidation() {
+fn l6_the_creator_of_a_fresh_value_saw_what_came_before_a_mark_or_an_invalidation() {
     static SAW: Reached = Reached::new();
     static OVERTAKEN: Reached = Reached::new();
     for end in [Lock::mark_stale as fn(&Lock), Lock::invalidate] {
-        for before in [Shared::missing as fn() -> Arc<Shared>, Shared::stale] {
+        for before in [Model::missing as fn() -> Arc<Model>, Model::stale] {
             check(move || {
                 let shared = before();
                 let told = Arc::new(AtomicUsize::new(0));
@@ -538,18 +540,18 @@ fn l6_who_creates_a_fresh_value_saw_what_came_before_a_mark_or_an_invalidation()
     OVERTAKEN.at_least_once();
 }
 
-/// As before, with plain memory, for the access that comes after both.
+/// The same with plain memory, for the access that comes after both.
 #[test]
-fn l4_who_creates_after_an_invalidation_or_a_mark_sees_what_came_before_it() {
+fn l4_a_creator_after_a_mark_or_an_invalidation_sees_what_came_before_it() {
     for end in [Lock::mark_stale as fn(&Lock), Lock::invalidate] {
         check(move || {
-            let shared = Shared::with(Dogpile::with_clock(Duration::MAX, ManualClock::new()));
+            let shared = Model::with(Dogpile::with_clock(Duration::MAX, ManualClock::new()));
             assert_eq!(shared.access(), Created);
             let teller = spawn(&shared, move |shared| {
                 shared.other.write(1);
                 end(&shared.lock);
             });
-            // It is created a second time only if it was marked or invalidated.
+            // The value is created a second time only if it was marked or invalidated.
             let outcomes = join(spawn_each::<_, 2>(&shared, |shared| {
                 shared.lock.acquire_or_create(|| assert_eq!(shared.other.read(), 1))
             }));
@@ -559,13 +561,13 @@ fn l4_who_creates_after_an_invalidation_or_a_mark_sees_what_came_before_it() {
     }
 }
 
-/// A creation that was marked is published as stale, and serves those who wait for it: steady marking starves nobody.
+/// A creation that was marked is published as stale, and serves its waiters: steady marking starves no access.
 #[test]
 fn l6_a_creation_that_is_marked_is_published_as_stale() {
     static MARKED: Reached = Reached::new();
     static TOO_LATE: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
         let waiter = spawn(&shared, |shared| {
             assert_eq!(shared.access(), Waited);
@@ -588,11 +590,11 @@ fn l6_a_creation_that_is_marked_is_published_as_stale() {
     TOO_LATE.at_least_once();
 }
 
-/// A mark that nobody's creation has met means nothing to the next one.
+/// A mark that has met no creation means nothing to the next one.
 #[test]
-fn l6_a_mark_does_not_outlive_what_it_was_meant_for() {
+fn l6_a_mark_does_not_outlive_its_creation() {
     check(|| {
-        let shared = Shared::stale();
+        let shared = Model::stale();
         let outcomes = join(spawn_each::<_, 2>(&shared, |shared| match shared.lock.acquire() {
             Turn::Create(creation) => {
                 shared.add();
@@ -607,12 +609,12 @@ fn l6_a_mark_does_not_outlive_what_it_was_meant_for() {
     });
 }
 
-/// Two find the same value useless: one invalidation, one creation.
+/// Two accesses find the same value useless: there is one invalidation, and one creation.
 #[test]
 fn l6_two_conditional_invalidations_cause_one_creation() {
     static WAITED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         assert_eq!(shared.access(), Created);
         let seen = shared.lock.generation();
         let found = join(spawn_each::<_, 2>(&shared, move |shared| {
@@ -629,14 +631,14 @@ fn l6_two_conditional_invalidations_cause_one_creation() {
     WAITED.at_least_once();
 }
 
-/// C6, C8: `publish` runs its closure only if the creation was not superseded, and a refusal sees what came before the
-/// invalidation. Either way the value is missing after it.
+/// C6, C8: `publish` runs its closure only if the creation was not superseded, and a refused `publish` sees what came
+/// before the invalidation. Either way the value is missing after it.
 #[test]
 fn l6_a_superseded_creation_does_not_publish() {
     static REFUSED: Reached = Reached::new();
     static STORED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
         let other = spawn(&shared, |shared| {
             shared.other.write(1);
@@ -667,14 +669,14 @@ fn l6_a_superseded_creation_does_not_publish() {
     STORED.at_least_once();
 }
 
-/// An invalidation returns only once a store that was under way has ended: nothing older is written after it, and
-/// whoever invalidated may clean up.
+/// An invalidation returns only once a store that was running has ended. No older value is written after that, and the
+/// invalidating thread may clean up.
 #[test]
 fn l6_an_invalidation_waits_for_a_store_under_way() {
     static STORED: Reached = Reached::new();
     static REFUSED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
         let others = spawn_each::<_, 1>(&shared, |shared| {
             shared.lock.invalidate();
@@ -701,14 +703,15 @@ fn l6_an_invalidation_waits_for_a_store_under_way() {
     REFUSED.at_least_once();
 }
 
-/// Two wait from before the invalidation. If `publish` was refused there is nothing to serve them with: one of them
-/// creates, for both. If it was not, they are served, even though the creation is superseded in the end.
+/// Two accesses wait from before the invalidation. If `publish` was refused, there is no value to serve them with: one
+/// of them creates, for both. If it was not refused, they are served, even though the creation is superseded in the
+/// end.
 #[test]
-fn l6_a_refused_publish_serves_nobody() {
+fn l6_a_refused_publish_serves_no_waiter() {
     static REFUSED: Reached = Reached::new();
     static SUPERSEDED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creation = shared.elected();
         let waiters = spawn_each::<_, 2>(&shared, |shared| {
             let outcome = shared.access();
@@ -738,7 +741,8 @@ fn l6_a_refused_publish_serves_nobody() {
     SUPERSEDED.at_least_once();
 }
 
-/// Elected here, created and finished there: both see what the other wrote, and so does who waited.
+/// The access is elected on this thread, and the creation is run on another. Both threads see what the other wrote, and
+/// so does a waiter.
 #[test]
 fn l4_a_creation_is_handed_to_another_thread() {
     static WAITED: Reached = Reached::new();
@@ -762,7 +766,7 @@ fn l4_a_creation_is_handed_to_another_thread() {
     WAITED.at_least_once();
 }
 
-/// A creation that owns its lock outlives all others who did; dropped unrun by a runner, it frees the lock (C9).
+/// A creation that owns its lock outlives all other owners. A runner that drops it unrun frees the lock (C9).
 #[test]
 fn l5_an_owned_creation_that_is_dropped_elsewhere_hands_on() {
     static WAITED: Reached = Reached::new();
@@ -787,27 +791,27 @@ fn l5_an_owned_creation_that_is_dropped_elsewhere_hands_on() {
     WAITED.at_least_once();
 }
 
-/// Two first accesses: both find it fresh, and its life begins once.
+/// Two first accesses: both find the value fresh, and its life begins once.
 #[test]
-fn l11_a_born_value_is_fresh_for_all_who_come_first() {
+fn l11_a_born_fresh_value_is_fresh_for_two_first_accesses() {
     check(|| {
-        let shared = Shared::with(Dogpile::with_clock(Duration::from_secs(1), ManualClock::new()).born_fresh());
-        assert_eq!(join(spawn_each::<_, 2>(&shared, Shared::access)), [Fresh, Fresh]);
+        let shared = Model::with(Dogpile::with_clock(Duration::from_secs(1), ManualClock::new()).born_fresh());
+        assert_eq!(join(spawn_each::<_, 2>(&shared, Model::access)), [Fresh, Fresh]);
         assert_eq!(shared.lock.age(), Some(Duration::ZERO));
     });
 }
 
-/// A first access against an invalidation or a mark: it comes first and finds the value fresh, or it creates. What was
-/// said stands: the value is fresh in the end only if it was created since.
+/// A first access against an invalidation or a mark. The access comes first and finds the value fresh, or it creates.
+/// The mark or invalidation stands: the value is fresh in the end only if it was created since.
 #[test]
-fn l6_a_born_value_that_is_invalidated_or_marked_is_not_stamped_back() {
+fn l6_a_born_fresh_value_that_is_invalidated_or_marked_is_not_stamped_back() {
     static BEFORE: Reached = Reached::new();
     static AFTER: Reached = Reached::new();
     for (end, left) in [(Lock::mark_stale as fn(&Lock), Freshness::Stale), (Lock::invalidate, Freshness::Missing)] {
         check(move || {
-            let shared = Shared::with(Dogpile::with_clock(Duration::from_secs(1), ManualClock::new()).born_fresh());
+            let shared = Model::with(Dogpile::with_clock(Duration::from_secs(1), ManualClock::new()).born_fresh());
             let other = spawn(&shared, move |shared| end(&shared.lock));
-            let first = spawn(&shared, Shared::access);
+            let first = spawn(&shared, Model::access);
             other.join().unwrap();
             let freshness = match first.join().unwrap() {
                 Fresh => {
@@ -829,12 +833,12 @@ fn l6_a_born_value_that_is_invalidated_or_marked_is_not_stamped_back() {
     AFTER.at_least_once();
 }
 
-/// Only the thread that runs the creator would wait for itself; another one waits, and is served.
+/// Only the thread that runs the creator would wait for itself. Another thread waits, and is served.
 #[test]
-fn l7_only_the_thread_that_runs_the_creator_is_told_so() {
+fn l7_only_the_thread_that_runs_the_creator_gets_an_error() {
     static WAITED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let outcomes = join(spawn_each::<_, 2>(&shared, |shared| {
             let created = shared.lock.access().or_create_with(|_| {
                 let again = shared.lock.access().timeout(Duration::MAX).turn();

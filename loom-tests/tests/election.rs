@@ -1,4 +1,4 @@
-//! The election without a value: who creates, who waits, who is called.
+//! The election without a value: which access creates, which waits, and which waiter is called.
 #![cfg(dogpile_loom)]
 
 use Verdict::{Elected, Failed, LookAgain, Moved, Paused, Served, WouldDeadlock};
@@ -12,18 +12,18 @@ use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
-/// What the threads of a model share: the election and what its creators write.
-struct Shared {
+/// What the threads of a model share: the election, and what its creators write.
+struct Model {
     election: Election,
     slot: Slot,
 }
 
-impl Shared {
+impl Model {
     fn new() -> Arc<Self> {
         Arc::new(Self { election: Election::new(), slot: Slot::new() })
     }
 
-    /// The same, with a creation that runs already.
+    /// Creates the same with a creation that runs already.
     fn creating() -> (Arc<Self>, State, Birth) {
         let shared = Self::new();
         let born = shared.elect().expect("nobody else creates");
@@ -35,7 +35,7 @@ impl Shared {
         self.election.elect(self.election.look(), None)
     }
 
-    /// The creation that runs, if it cannot be declared dead.
+    /// Returns the creation that runs, if it cannot be declared dead.
     fn immortal(&self) -> Birth {
         Birth { generation: self.election.look().generation(), ticket: 0, started: 0, buried: None }
     }
@@ -50,8 +50,8 @@ impl Shared {
         block_until(deadline, |waker| waiter.poll(waker, None))
     }
 
-    /// Two who are in the queue, one after the other, and what wakes them.
-    fn two_who_wait(&self, seen: State) -> ([Waiter<'_>; 2], [Arc<Wakes>; 2]) {
+    /// Returns two waiters in the queue, one after the other, and the counts of their wakers.
+    fn two_waiters(&self, seen: State) -> ([Waiter<'_>; 2], [Arc<Wakes>; 2]) {
         let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
         let mut waiters = [(); 2].map(|()| self.election.wait(seen, false));
         for (waiter, wakes) in waiters.iter_mut().zip(&wakes) {
@@ -60,7 +60,7 @@ impl Shared {
         (waiters, wakes)
     }
 
-    /// Waits or is elected, whichever comes first, as an access to a missing value.
+    /// Waits or is elected, whichever comes first, as an access to a missing value does.
     fn turn(&self) -> Option<Birth> {
         loop {
             let seen = self.election.look();
@@ -82,22 +82,22 @@ impl Shared {
         self.election.finish(born, false, None, |_, _| ())
     }
 
-    /// Creates and fails, leaving traces.
+    /// Writes to the slot, and fails.
     fn fail(&self) {
         self.slot.write(self.slot.read() + 1);
         self.election.abandon(self.immortal(), None, None, || ());
     }
 
-    /// For the end of a model: nothing runs and nobody was left behind.
+    /// Returns, at the end of a model, whether no creation runs and no waiter is left behind.
     fn is_at_rest(&self) -> bool {
         !self.election.look().is_creating() && self.election.waiting() == 0
     }
 }
 
 #[test]
-fn l1_of_three_who_saw_the_same_word_exactly_one_is_elected() {
+fn l1_of_three_accesses_that_saw_the_same_word_one_is_elected() {
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let seen = shared.election.look();
         let others = [(); 2].map(|()| spawn(&shared, move |shared| shared.election.elect(seen, None).is_some()));
         let here = shared.election.elect(seen, None).is_some();
@@ -106,12 +106,12 @@ fn l1_of_three_who_saw_the_same_word_exactly_one_is_elected() {
     });
 }
 
-/// One creation at a time, whether they fail or not; each sees what the ones before it wrote.
+/// One creation runs at a time, whether creations fail or not. Each sees what the ones before it wrote.
 #[test]
 fn l1_creations_exclude_each_other_and_are_ordered() {
     static BOTH: Reached = Reached::new();
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let other = spawn(&shared, |shared| shared.elect().map(|_| shared.fail()).is_some());
         let here = shared.elect().map(|born| assert_eq!(shared.create(born), Finished::Published)).is_some();
         let there = other.join().unwrap();
@@ -126,7 +126,7 @@ fn l1_creations_exclude_each_other_and_are_ordered() {
 #[test]
 fn l1_failures_of_three_exclude_each_other_and_are_ordered() {
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let others = [(); 2].map(|()| spawn(&shared, |shared| shared.elect().map(|_| shared.fail()).is_some()));
         let here = shared.elect().map(|_| shared.fail()).is_some();
         let created = others.map(|other| usize::from(other.join().unwrap()));
@@ -139,8 +139,8 @@ fn l1_failures_of_three_exclude_each_other_and_are_ordered() {
 fn l1_l4_of_two_accesses_each_creates_or_is_served() {
     static SERVED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::new();
-        let access = |shared: &Shared| {
+        let shared = Model::new();
+        let access = |shared: &Model| {
             if let Some(born) = shared.turn() {
                 assert_eq!(shared.create(born), Finished::Published);
             } else {
@@ -157,10 +157,10 @@ fn l1_l4_of_two_accesses_each_creates_or_is_served() {
 }
 
 #[test]
-fn l3_one_creation_serves_all_who_wait_for_it() {
+fn l3_one_creation_serves_all_its_waiters() {
     static ALL: Reached = Reached::new();
     check(|| {
-        let (shared, seen, born) = Shared::creating();
+        let (shared, seen, born) = Model::creating();
         let others = [(); 2].map(|()| {
             spawn(&shared, move |shared| {
                 let verdict = shared.wait(seen);
@@ -179,8 +179,8 @@ fn l3_one_creation_serves_all_who_wait_for_it() {
     ALL.at_least_once();
 }
 
-/// A task waits, and a thread behind it; the waker of the task waits for the thread, which is woken by the same end.
-/// Threads come first, or this would hang.
+/// A task waits, and a thread behind it. The waker of the task waits for the thread, which is woken by the same end of
+/// a creation. Threads are woken first; otherwise this would hang.
 #[test]
 fn f5_a_waker_that_waits_for_a_thread() {
     #[derive(Default)]
@@ -197,7 +197,7 @@ fn f5_a_waker_that_waits_for_a_thread() {
 
     static QUEUED: Reached = Reached::new();
     check(|| {
-        let (shared, seen, born) = Shared::creating();
+        let (shared, seen, born) = Model::creating();
         let came_back = Arc::<CameBack>::default();
         let mut task = shared.election.wait(seen, false);
         assert_eq!(task.poll(&Waker::from(Arc::clone(&came_back)), None), Poll::Pending);
@@ -214,13 +214,13 @@ fn f5_a_waker_that_waits_for_a_thread() {
     QUEUED.at_least_once();
 }
 
-/// The end of a creation between an access's look and its queueing: it does not queue, and is not left behind.
+/// A creation ends between an access's look and its queueing. The access does not queue, and is not left behind.
 #[test]
-fn c16_a_creation_that_ends_before_one_queues_is_not_waited_for() {
+fn c16_a_creation_that_ends_before_an_access_queues_is_not_waited_for() {
     static QUEUED: Reached = Reached::new();
     static LATE: Reached = Reached::new();
     check(|| {
-        let (shared, seen, born) = Shared::creating();
+        let (shared, seen, born) = Model::creating();
         let waiter = spawn(&shared, move |shared| shared.wait(seen));
         shared.create(born);
         match waiter.join().unwrap() {
@@ -234,13 +234,13 @@ fn c16_a_creation_that_ends_before_one_queues_is_not_waited_for() {
     LATE.at_least_once();
 }
 
-/// Who saw one creation does not queue for the next: there may be a value by now, stale but good enough. Nobody ends
-/// the second creation until the waiter has returned.
+/// An access that saw one creation does not queue for the next: there may be a value by now, stale but good enough. The
+/// second creation does not end until the access has returned.
 #[test]
-fn l2_who_saw_one_creation_does_not_wait_for_the_next() {
+fn l2_an_access_that_saw_one_creation_does_not_wait_for_the_next() {
     static LATE: Reached = Reached::new();
     check(|| {
-        let (shared, seen, born) = Shared::creating();
+        let (shared, seen, born) = Model::creating();
         let waiter = spawn(&shared, move |shared| shared.wait(seen));
         shared.create(born);
         let next = shared.elect().expect("nobody else creates");
@@ -256,11 +256,11 @@ fn l2_who_saw_one_creation_does_not_wait_for_the_next() {
 }
 
 #[test]
-fn c16_a_creation_that_fails_before_one_queues_is_not_waited_for() {
+fn c16_a_creation_that_fails_before_an_access_queues_is_not_waited_for() {
     static QUEUED: Reached = Reached::new();
     static LATE: Reached = Reached::new();
     check(|| {
-        let (shared, seen, first) = Shared::creating();
+        let (shared, seen, first) = Model::creating();
         let waiter = spawn(&shared, move |shared| match shared.wait(seen) {
             Elected(born) => {
                 QUEUED.here();
@@ -279,12 +279,12 @@ fn c16_a_creation_that_fails_before_one_queues_is_not_waited_for() {
     LATE.at_least_once();
 }
 
-/// A failure wakes one, who creates; that serves the other. (C3, for two.)
+/// A failure wakes one waiter. It creates, and that serves the other. (C3, for two.)
 #[test]
 fn l5_a_failure_hands_on_to_exactly_one_of_two_waiters() {
     static HANDED_ON: Reached = Reached::new();
     check(|| {
-        let (shared, seen, _) = Shared::creating();
+        let (shared, seen, _) = Model::creating();
         let waiters = [(); 2].map(|()| {
             spawn(&shared, move |shared| {
                 let verdict = shared.wait(seen);
@@ -307,14 +307,14 @@ fn l5_a_failure_hands_on_to_exactly_one_of_two_waiters() {
     HANDED_ON.at_least_once();
 }
 
-/// Both queued for certain, as tasks: one waker is woken by the failure, the other by the creation that follows.
+/// Both are queued for certain, as tasks. The failure wakes one waker, and the creation that follows wakes the other.
 #[test]
 fn l5_a_failure_wakes_exactly_one_waker() {
     check(|| {
-        let (shared, seen, _) = Shared::creating();
-        let (mut waiters, wakes) = shared.two_who_wait(seen);
-        let creator = spawn(&shared, Shared::fail);
-        // Looks too early or just in time, but is not the one who is called.
+        let (shared, seen, _) = Model::creating();
+        let (mut waiters, wakes) = shared.two_waiters(seen);
+        let creator = spawn(&shared, Model::fail);
+        // This waiter looks too early or just in time, but another one is called.
         assert_eq!(waiters[1].poll(&wakes[1].waker(), None), Poll::Pending);
         creator.join().unwrap();
         assert_eq!([wakes[0].count(), wakes[1].count()], [1, 0]);
@@ -329,12 +329,13 @@ fn l5_a_failure_wakes_exactly_one_waker() {
     });
 }
 
-/// One of two waiters runs out of time before it is called, just after, or is not queued at all; the creator fails.
+/// One of two waiters runs out of time before it is called, just after that, or is not queued at all. The creator
+/// fails.
 #[test]
 fn c4_a_waiter_that_gives_up_passes_the_baton_on() {
     static GAVE_UP: Reached = Reached::new();
     check(|| {
-        let (shared, seen, _) = Shared::creating();
+        let (shared, seen, _) = Model::creating();
         let impatient = spawn(&shared, move |shared| shared.wait_until(Deadline::after(Duration::ZERO), seen));
         let patient = spawn(&shared, move |shared| {
             let verdict = shared.wait(seen);
@@ -354,15 +355,16 @@ fn c4_a_waiter_that_gives_up_passes_the_baton_on() {
     GAVE_UP.at_least_once();
 }
 
-/// The first in line, queued for certain, leaves while the creation fails: the second is called, by one or the other.
+/// The first in line, queued for certain, leaves while the creation fails. Either the leaving waiter or the failure
+/// calls the second.
 #[test]
 fn c4_the_first_in_line_leaves_while_the_creation_fails() {
     static WAS_CALLED: Reached = Reached::new();
     static WAS_NOT: Reached = Reached::new();
     check(|| {
-        let (shared, seen, _) = Shared::creating();
-        let ([first, mut second], wakes) = shared.two_who_wait(seen);
-        let creator = spawn(&shared, Shared::fail);
+        let (shared, seen, _) = Model::creating();
+        let ([first, mut second], wakes) = shared.two_waiters(seen);
+        let creator = spawn(&shared, Model::fail);
         drop(first);
         creator.join().unwrap();
         if wakes[0].count() == 0 {
@@ -379,14 +381,14 @@ fn c4_the_first_in_line_leaves_while_the_creation_fails() {
     WAS_NOT.at_least_once();
 }
 
-/// One who has the baton leaves while a newcomer is elected: the second in line is served, or called at the latest when
-/// the newcomer fails.
+/// A waiter with the baton leaves while a newcomer is elected. The second in line is served, or called at the latest
+/// when the newcomer fails.
 #[test]
-fn c4_the_one_who_is_called_leaves_while_a_newcomer_creates() {
+fn c4_the_waiter_that_is_called_leaves_while_a_newcomer_creates() {
     static OVERTAKEN: Reached = Reached::new();
     check(|| {
-        let (shared, seen, _) = Shared::creating();
-        let ([first, mut second], wakes) = shared.two_who_wait(seen);
+        let (shared, seen, _) = Model::creating();
+        let ([first, mut second], wakes) = shared.two_waiters(seen);
         shared.fail();
         let newcomer = spawn(&shared, |shared| {
             OVERTAKEN.here_if(shared.elect().map(|_| shared.fail()).is_some());
@@ -401,13 +403,13 @@ fn c4_the_one_who_is_called_leaves_while_a_newcomer_creates() {
     OVERTAKEN.at_least_once();
 }
 
-/// The waiter is called, but somebody who has just come is faster: his creation serves the waiter.
+/// The waiter is called, but a newcomer is faster: the newcomer's creation serves the waiter.
 #[test]
-fn l5_a_newcomer_who_overtakes_the_one_called_serves_it() {
+fn l5_a_newcomer_that_overtakes_the_called_waiter_serves_it() {
     static ELECTED: Reached = Reached::new();
     static OVERTAKEN: Reached = Reached::new();
     check(|| {
-        let (shared, seen, _) = Shared::creating();
+        let (shared, seen, _) = Model::creating();
         let waiter = spawn(&shared, move |shared| {
             let verdict = shared.wait(seen);
             if let Elected(born) = verdict {
@@ -432,12 +434,12 @@ fn l5_a_newcomer_who_overtakes_the_one_called_serves_it() {
     OVERTAKEN.at_least_once();
 }
 
-/// As before, but the newcomer fails too, perhaps twice: the waiter kept its place, and is called again.
+/// As before, but the newcomer fails, too, perhaps twice. The waiter has kept its place, and is called again.
 #[test]
-fn l5_the_one_called_is_called_again_if_newcomers_fail() {
+fn l5_an_overtaken_waiter_is_called_again_if_newcomers_fail() {
     static TWICE: Reached = Reached::new();
     check(|| {
-        let (shared, seen, _) = Shared::creating();
+        let (shared, seen, _) = Model::creating();
         let waiter = spawn(&shared, move |shared| {
             let verdict = shared.wait(seen);
             if let Elected(born) = verdict {
@@ -455,13 +457,13 @@ fn l5_the_one_called_is_called_again_if_newcomers_fail() {
     TWICE.at_least_once();
 }
 
-/// The queue is first come, first served, also for one who was called and overtaken.
+/// The queue is first come, first served, even for a waiter that was called and overtaken.
 #[test]
-fn l5_the_one_overtaken_stays_first_in_line() {
+fn l5_an_overtaken_waiter_stays_first_in_line() {
     static OVERTAKEN: Reached = Reached::new();
     check(|| {
-        let (shared, seen, _) = Shared::creating();
-        let ([mut first, mut second], wakes) = shared.two_who_wait(seen);
+        let (shared, seen, _) = Model::creating();
+        let ([mut first, mut second], wakes) = shared.two_waiters(seen);
         shared.fail();
         let newcomer = spawn(&shared, |shared| {
             if shared.elect().is_some() {
@@ -485,15 +487,15 @@ fn l5_the_one_overtaken_stays_first_in_line() {
     OVERTAKEN.at_least_once();
 }
 
-/// Whoever waited before an invalidation is served by the creation it superseded. Whoever asks after it is not: he
-/// creates anew once that creation has ended.
+/// A waiter from before an invalidation is served by the creation that it superseded. An access that comes after the
+/// invalidation is not: it creates anew once that creation has ended.
 #[test]
-fn l6_a_superseded_creation_serves_those_from_before_only() {
+fn l6_a_superseded_creation_serves_only_waiters_from_before() {
     static SUPERSEDED: Reached = Reached::new();
     static PUBLISHED: Reached = Reached::new();
     static WAITED: Reached = Reached::new();
     check(|| {
-        let (shared, seen, born) = Shared::creating();
+        let (shared, seen, born) = Model::creating();
         let wakes = Arc::new(Wakes::default());
         let mut before = shared.election.wait(seen, false);
         assert_eq!(before.poll(&wakes.waker(), None), Poll::Pending);
@@ -531,13 +533,13 @@ fn l6_a_superseded_creation_serves_those_from_before_only() {
     WAITED.at_least_once();
 }
 
-/// One waits from before the invalidation, one from after it, both queued for certain: the first is served, the second
-/// called. A creation that has kept its value back serves neither, and calls the first.
+/// One waiter came before the invalidation and one after it, both queued for certain. The first is served, and the
+/// second is called. A creation that has kept its value back serves neither, and calls the first.
 #[test]
 fn l6_the_queue_is_split_at_the_invalidation() {
     static KEPT_BACK: Reached = Reached::new();
     check(|| {
-        let (shared, seen, born) = Shared::creating();
+        let (shared, seen, born) = Model::creating();
         let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
         let mut before = shared.election.wait(seen, false);
         assert_eq!(before.poll(&wakes[0].waker(), None), Poll::Pending);
@@ -545,7 +547,7 @@ fn l6_the_queue_is_split_at_the_invalidation() {
             while shared.election.waiting() < 2 {
                 thread::yield_now();
             }
-            // As a refused `publish` does, or as a creator that does not ask.
+            // The value is kept back as by a refused `publish`, or published as by a creator that does not ask.
             let kept_back = !shared.election.is_current(born);
             assert_eq!(
                 shared.election.finish(born, kept_back, None, |ended, _| assert_eq!(
@@ -575,7 +577,7 @@ fn l6_the_queue_is_split_at_the_invalidation() {
     KEPT_BACK.at_least_once();
 }
 
-/// The waker of a task on an executor of its own: the poll loop below sleeps until it is woken.
+/// The waker of a task on an executor of its own. The poll loop below sleeps until the waker is woken.
 struct Task {
     woken: Mutex<bool>,
     changed: Condvar,
@@ -602,14 +604,14 @@ fn drive<T>(mut poll: impl FnMut(&Waker) -> Poll<T>) -> T {
     }
 }
 
-/// A thread and a task in one queue. The creator fails; one of the two creates, the other is served.
+/// A thread and a task wait in one queue. The creator fails; one of the two creates, and the other is served.
 #[test]
 fn l5_threads_and_tasks_wait_in_one_queue() {
     static THREAD: Reached = Reached::new();
     static TASK: Reached = Reached::new();
     check(|| {
-        let (shared, seen, _) = Shared::creating();
-        let then = |shared: &Shared, verdict| {
+        let (shared, seen, _) = Model::creating();
+        let then = |shared: &Model, verdict| {
             if let Elected(born) = verdict {
                 shared.create(born);
             }
@@ -631,7 +633,7 @@ fn l5_threads_and_tasks_wait_in_one_queue() {
     TASK.at_least_once();
 }
 
-/// A task that is polled for its own reasons, each time with another waker, while the creation ends: the newest is
+/// A task is polled for reasons of its own, each time with another waker, while the creation ends. The newest waker is
 /// woken, or the poll is ready.
 #[test]
 fn c5_the_newest_waker_is_woken() {
@@ -639,7 +641,7 @@ fn c5_the_newest_waker_is_woken() {
     static OLD: Reached = Reached::new();
     for fails in [false, true] {
         check(move || {
-            let (shared, seen, born) = Shared::creating();
+            let (shared, seen, born) = Model::creating();
             let [old, new] = [(); 2].map(|()| Arc::new(Wakes::default()));
             let mut waiter = shared.election.wait(seen, false);
             assert_eq!(waiter.poll(&old.waker(), None), Poll::Pending);
@@ -672,11 +674,11 @@ fn c5_the_newest_waker_is_woken() {
     OLD.at_least_once();
 }
 
-/// Of two invalidations from one generation exactly one goes through.
+/// Of two invalidations from one generation, exactly one goes through.
 #[test]
 fn l6_of_two_conditional_invalidations_one_goes_through() {
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let seen = shared.election.look().generation();
         let there = spawn(&shared, move |shared| shared.election.invalidate(Some(seen), || ()).is_some());
         let here = shared.election.invalidate(Some(seen), || ()).is_some();
@@ -684,15 +686,15 @@ fn l6_of_two_conditional_invalidations_one_goes_through() {
     });
 }
 
-/// A lock takes its first generation once, whether who elects is faster or who asks, and no other lock has it. What was
-/// seen of it is superseded with it, and nothing else is.
+/// A lock takes its first generation once, whether an election or a question is faster, and no other lock has that
+/// generation. A creation that runs in it is superseded with it, and none else is.
 #[test]
 fn f10_the_first_generation_is_taken_once() {
     static SUPERSEDED: Reached = Reached::new();
     static TOO_LATE: Reached = Reached::new();
     static TOO_EARLY: Reached = Reached::new();
     check(|| {
-        let (shared, another) = (Shared::new(), Shared::new());
+        let (shared, another) = (Model::new(), Model::new());
         let other = another.election.generation();
         let asks = spawn(&shared, move |shared| {
             assert!(shared.election.invalidate(Some(other), || ()).is_none(), "it is another lock's");
@@ -701,7 +703,7 @@ fn f10_the_first_generation_is_taken_once() {
         });
         let creates = spawn(&shared, |shared| {
             let born = loop {
-                // An election that comes between moves nothing, but has the word changed.
+                // An election that comes between moves no generation, but it changes the word.
                 if let Some(born) = shared.elect() {
                     break born;
                 }
@@ -725,14 +727,14 @@ fn f10_the_first_generation_is_taken_once() {
 }
 
 /// Either a mark finds the creation, which then carries it, or the creation was elected after the mark and sees what
-/// was done before it. The same for an invalidation and a creation that it does not supersede.
+/// was done before it. The same holds for an invalidation and a creation that it does not supersede.
 #[test]
 fn l6_a_creation_carries_a_mark_or_sees_what_came_before_it() {
     static CARRIED: Reached = Reached::new();
     static SAW: Reached = Reached::new();
     for by_mark in [true, false] {
         check(move || {
-            let shared = Shared::new();
+            let shared = Model::new();
             let told = Arc::new(AtomicBool::new(false));
             // Read and written under the election's mutex, as the deadline is.
             let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -750,7 +752,7 @@ fn l6_a_creation_carries_a_mark_or_sees_what_came_before_it() {
                     too_late
                 })
             };
-            // The word moves once at the most between a look and the election.
+            // The word moves at most once between a look and the election.
             let born = shared.elect().or_else(|| shared.elect()).expect("nobody else creates");
             let saw = told.load(Relaxed);
             let finished = shared.election.finish(born, false, None, |_, _| ended.store(true, Relaxed));
@@ -767,12 +769,12 @@ fn l6_a_creation_carries_a_mark_or_sees_what_came_before_it() {
     SAW.at_least_once();
 }
 
-/// A creation that stands down lets all who wait look again, and elects none of them.
+/// A creation that stands down lets all waiters look again, and elects none of them.
 #[test]
-fn l5_who_stands_down_lets_all_look_again() {
+fn l5_a_creation_that_stands_down_lets_all_waiters_look_again() {
     static BOTH_QUEUED: Reached = Reached::new();
     check(|| {
-        let (shared, seen, _) = Shared::creating();
+        let (shared, seen, _) = Model::creating();
         let waiters = [(); 2].map(|()| spawn(&shared, move |shared| shared.wait(seen)));
         shared.election.stand_down(shared.immortal(), None);
         let verdicts = waiters.map(|waiter| waiter.join().unwrap());
@@ -788,14 +790,14 @@ fn l5_who_stands_down_lets_all_look_again() {
     BOTH_QUEUED.at_least_once();
 }
 
-/// Before they have looked, a newcomer creates, and serves them; or fails, and hands on.
+/// Before these waiters have looked, a newcomer creates and serves them, or fails and hands on.
 #[test]
-fn l5_a_newcomer_after_a_stand_down_leaves_nobody_behind() {
+fn l5_a_newcomer_after_a_stand_down_leaves_no_waiter_behind() {
     static SERVED: Reached = Reached::new();
     static ELECTED: Reached = Reached::new();
     for fails in [false, true] {
         check(move || {
-            let (shared, seen, _) = Shared::creating();
+            let (shared, seen, _) = Model::creating();
             let waiters = [(); 2].map(|()| {
                 spawn(&shared, move |shared| {
                     let verdict = shared.wait(seen);
@@ -823,12 +825,12 @@ fn l5_a_newcomer_after_a_stand_down_leaves_nobody_behind() {
     ELECTED.at_least_once();
 }
 
-/// It queues behind a creation that is overdue, and before it sleeps a store begins: it sleeps until that ends, which
-/// wakes it.
+/// A waiter queues behind a creation that is overdue, and before it sleeps a store begins. The waiter sleeps until the
+/// store ends, which wakes it.
 #[test]
 fn c16_a_store_that_begins_behind_a_waiter_wakes_it() {
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let hold = AtomicU64::new(0);
         let timer = |now| Some(Timer { hold: &hold, now, timeout: 10 });
         let born = shared.election.elect(shared.election.look(), timer(0)).expect("nobody else creates");

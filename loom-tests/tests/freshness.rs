@@ -1,4 +1,4 @@
-//! The deadline word: stamping what was born fresh, and what its readers see.
+//! The deadline word: stamping a value that was born fresh, and what the word's readers see.
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Expiry, Look};
@@ -6,7 +6,7 @@ use dogpile::{Clock, Freshness};
 use dogpile_loom_tests::{Reached, Slot, check, spawn};
 use loom::sync::Mutex;
 use std::sync::Arc;
-// Outside the model's view: in which order things happened.
+// Outside the model's view: the order of events.
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const FRESH: Look = Look::Known(Freshness::Fresh);
 const STALE: Look = Look::Known(Freshness::Stale);
 const MISSING: Look = Look::Known(Freshness::Missing);
 
-/// A clock that shows this.
+/// A clock that shows the given time.
 struct At(u64);
 
 impl Clock for At {
@@ -24,14 +24,14 @@ impl Clock for At {
     }
 }
 
-struct Shared {
+struct Model {
     expiry: Expiry,
-    /// What the layer above holds while it stores a deadline.
+    /// The layer above holds this mutex while it stores a deadline.
     mutex: Mutex<()>,
     slot: Slot,
 }
 
-impl Shared {
+impl Model {
     fn with(expiry: Expiry) -> Arc<Self> {
         Arc::new(Self { expiry, mutex: Mutex::new(()), slot: Slot::new() })
     }
@@ -51,22 +51,22 @@ impl Shared {
         change(&self.expiry);
     }
 
-    /// A creation: writes the value, then the deadline.
+    /// Creates: writes the value, then the deadline.
     fn create(&self, now: u64) {
         self.slot.write(1);
         self.locked(|expiry| expiry.renew(now));
     }
 }
 
-/// Two first accesses, at 10 and at 20: one stamps, and from then on both see that one's deadline. The stamp is the
-/// same one's, once both have carried on.
+/// Two first accesses, at 10 and at 20: one of them stamps, and from then on both see its deadline. The stamp is from
+/// the same access, once both have gone on.
 #[test]
-fn l11_exactly_one_stamps_a_born_value() {
+fn l11_exactly_one_access_stamps_a_born_fresh_value() {
     static FIRST: Reached = Reached::new();
     static SECOND: Reached = Reached::new();
     check(|| {
-        let shared = Shared::born();
-        let stamp = |shared: &Shared, now| {
+        let shared = Model::born();
+        let stamp = |shared: &Model, now| {
             shared.expiry.stamp_born(now);
             shared.expiry.look(10 + LIFETIME)
         };
@@ -83,7 +83,7 @@ fn l11_exactly_one_stamps_a_born_value() {
     SECOND.at_least_once();
 }
 
-/// What somebody said under the mutex stands, whether the first access stamps before it, after it or in between.
+/// A mark or an invalidation under the mutex stands, whether the first access stamps before it, after it or in between.
 #[test]
 fn l6_a_stamp_does_not_undo_a_mark_or_an_invalidation() {
     static BEFORE: Reached = Reached::new();
@@ -91,7 +91,7 @@ fn l6_a_stamp_does_not_undo_a_mark_or_an_invalidation() {
     let mark_stale: fn(&Expiry) = |expiry| expiry.mark_stale(10);
     for (change, left) in [(mark_stale, STALE), (Expiry::forget, MISSING)] {
         check(move || {
-            let shared = Shared::born();
+            let shared = Model::born();
             let other = spawn(&shared, move |shared| {
                 shared.locked(change);
                 assert_eq!(shared.expiry.look(10), left);
@@ -112,13 +112,13 @@ fn l6_a_stamp_does_not_undo_a_mark_or_an_invalidation() {
     AFTER.at_least_once();
 }
 
-/// An invalidation and a creation, and a first access from before both that stamps: the deadline is the creation's, and
-/// so is the stamp.
+/// An invalidation and a creation, and a first access that began before both and stamps: the deadline is the
+/// creation's, and so is the stamp.
 #[test]
-fn l6_a_late_stamp_does_not_touch_what_was_created_since() {
+fn l6_a_late_stamp_does_not_touch_a_value_created_since() {
     static LATE: Reached = Reached::new();
     check(|| {
-        let shared = Shared::born();
+        let shared = Model::born();
         let created = Arc::new(AtomicBool::new(false));
         let other = {
             let created = Arc::clone(&created);
@@ -144,11 +144,11 @@ fn l6_a_late_stamp_does_not_touch_what_was_created_since() {
 }
 
 #[test]
-fn l4_who_sees_a_fresh_deadline_sees_the_value() {
+fn l4_an_access_that_sees_a_fresh_deadline_sees_the_value() {
     static SEEN: Reached = Reached::new();
     for lifetime in [Duration::from_nanos(LIFETIME), Duration::MAX] {
         check(move || {
-            let shared = Shared::with(Expiry::missing(lifetime));
+            let shared = Model::with(Expiry::missing(lifetime));
             let creator = spawn(&shared, |shared| shared.create(10));
             if shared.expiry.unless_fresh(&At(12)).is_none() {
                 SEEN.here();
@@ -161,13 +161,13 @@ fn l4_who_sees_a_fresh_deadline_sees_the_value() {
 }
 
 #[test]
-fn l4_who_sees_a_stale_deadline_sees_the_value() {
+fn l4_an_access_that_sees_a_stale_deadline_sees_the_value() {
     static FRESH_ONCE: Reached = Reached::new();
     static STALE_ONCE: Reached = Reached::new();
     for renew in [Expiry::renew as fn(&Expiry, u64), Expiry::renew_stale] {
         for now in [12, 20] {
             check(move || {
-                let shared = Shared::missing();
+                let shared = Model::missing();
                 let creator = spawn(&shared, move |shared| {
                     shared.slot.write(1);
                     shared.locked(|expiry| renew(expiry, 10));
@@ -186,12 +186,12 @@ fn l4_who_sees_a_stale_deadline_sees_the_value() {
     STALE_ONCE.at_least_once();
 }
 
-/// The mark is a third thread's, which has not looked at the value itself.
+/// A third thread marks the value. That thread has not looked at the value itself.
 #[test]
-fn l4_who_sees_a_value_marked_stale_sees_the_value() {
+fn l4_an_access_that_sees_a_marked_value_sees_the_value() {
     static SEEN: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         let creator = spawn(&shared, |shared| shared.create(10));
         let marker = spawn(&shared, |shared| shared.locked(|expiry| expiry.mark_stale(11)));
         let reader = spawn(&shared, |shared| match shared.expiry.look(12) {
@@ -209,10 +209,10 @@ fn l4_who_sees_a_value_marked_stale_sees_the_value() {
 }
 
 #[test]
-fn l4_who_finds_the_value_missing_sees_why() {
+fn l4_an_access_that_finds_the_value_missing_sees_why() {
     static SEEN: Reached = Reached::new();
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         shared.locked(|expiry| expiry.renew(10));
         let other = spawn(&shared, |shared| {
             shared.slot.write(1);
@@ -227,11 +227,11 @@ fn l4_who_finds_the_value_missing_sees_why() {
     SEEN.at_least_once();
 }
 
-/// Once the stamp is there, an age is of the creation that the deadline is of, or of a later one.
+/// Once the stamp is there, an age belongs to the creation of the deadline, or to a later one.
 #[test]
 fn l4_an_age_is_not_older_than_the_value() {
     check(|| {
-        let shared = Shared::missing();
+        let shared = Model::missing();
         shared.locked(|expiry| expiry.renew(10));
         let creator = spawn(&shared, |shared| shared.locked(|expiry| expiry.renew(20)));
         let renewed = shared.expiry.look(10 + LIFETIME) == FRESH;

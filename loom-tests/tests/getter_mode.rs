@@ -1,5 +1,5 @@
-//! The getter modes: a store that loses values, one that another process fills, and one that is written to while the
-//! value is invalidated.
+//! The getter modes: a store that loses values, a store that another process fills, and a store that is written to
+//! while the value is invalidated.
 #![cfg(dogpile_loom)]
 
 use dogpile::{Clock, Dogpile, ManualClock, Stamped, Turn};
@@ -8,24 +8,24 @@ use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A lock and a store, which holds 0 for nothing. The store orders nothing by itself.
+/// A lock and a store, which holds 0 for no value. The store orders no other memory.
 struct Cache {
     lock: Dogpile<ManualClock>,
     store: AtomicUsize,
     created: AtomicUsize,
 }
 
-/// What the creators of these models make.
+/// The value that the creators of these models make.
 const MADE: usize = 2;
 
-/// What an access got, and how often it asked.
-struct Access {
+/// The value that an access got, and how often it called its getter.
+struct AccessResult {
     value: usize,
     calls: usize,
 }
 
 impl Cache {
-    /// Created by this lock a moment ago; the store may have lost it.
+    /// A value that this lock has created a moment ago. The store may have lost it.
     fn fresh(stored: usize) -> Arc<Self> {
         let lock = Dogpile::with_clock(Duration::from_secs(1), ManualClock::new());
         lock.acquire_or_create(|| ());
@@ -47,7 +47,7 @@ impl Cache {
         MADE
     }
 
-    fn access(&self) -> Access {
+    fn access(&self) -> AccessResult {
         let mut calls = 0;
         let getter = || {
             calls += 1;
@@ -56,7 +56,7 @@ impl Cache {
         let value =
             self.lock.fetch(getter).and_set(|value| self.store.store(*value, Relaxed)).or_create(|| self.make());
         assert!(value != 0 && calls <= 2, "L8");
-        Access { value, calls }
+        AccessResult { value, calls }
     }
 
     fn is_at_rest(&self) -> bool {
@@ -64,7 +64,7 @@ impl Cache {
     }
 }
 
-/// The store loses its value between two accesses, or before both, or after.
+/// The store loses its value between two accesses, before both, or after both.
 #[test]
 fn l8_a_value_that_is_lost_is_created_once() {
     static LOST: Reached = Reached::new();
@@ -86,9 +86,10 @@ fn l8_a_value_that_is_lost_is_created_once() {
     KEPT.at_least_once();
 }
 
-/// Two find it gone together. The one that is not elected asks again, be it after a wait or at once.
+/// Two accesses find the value gone together. The one that is not elected calls its getter again, after a wait or at
+/// once.
 #[test]
-fn l8_a_herd_that_finds_it_gone_does_not_run_in_series() {
+fn l8_two_accesses_that_miss_together_do_not_create_in_series() {
     static BOTH_MISSED: Reached = Reached::new();
     check(|| {
         let cache = Cache::fresh(0);
@@ -105,10 +106,10 @@ fn l8_a_herd_that_finds_it_gone_does_not_run_in_series() {
     BOTH_MISSED.at_least_once();
 }
 
-/// A creation fails; another process has filled the store meanwhile, or has not. Who waited looks before it creates,
-/// and if it finds something it lets those behind it look as well: nobody is left behind.
+/// A creation fails, and meanwhile another process has filled the store or has not. A waiter looks before it creates.
+/// If it finds a value, it lets the waiters behind it look as well: no waiter is left behind.
 #[test]
-fn l5_l8_who_is_elected_after_a_wait_looks_first() {
+fn l5_l8_a_waiter_that_is_elected_looks_first() {
     static BOTH_WAITED: [Reached; 2] = [Reached::new(), Reached::new()];
     for filled in [false, true] {
         check(move || {
@@ -122,7 +123,7 @@ fn l5_l8_who_is_elected_after_a_wait_looks_first() {
             drop(creation);
             let found = accesses.map(|access| access.join().unwrap()).map(|access| (access.value, access.calls));
             let created = cache.created.load(Relaxed);
-            // Who asked too early and did not have to wait creates, though the store is filled by then.
+            // An access that asked too early and did not have to wait creates, though the store is filled by then.
             assert!(created == 1 || filled && created == 0, "{found:?}");
             assert!(
                 found.iter().all(|(value, _)| *value == MADE && created == 1 || *value == 5 && filled),
@@ -135,10 +136,10 @@ fn l5_l8_who_is_elected_after_a_wait_looks_first() {
     BOTH_WAITED.iter().for_each(Reached::at_least_once);
 }
 
-/// A creation fails, the store was filled by another process, and somebody invalidates: those who let each other look
-/// for what the store holds do not give it to one who came after the invalidation.
+/// A creation fails, another process has filled the store, and a thread invalidates. Waiters that let each other look
+/// into the store do not pass its value to an access that came after the invalidation.
 #[test]
-fn l6_who_came_after_an_invalidation_is_not_let_look_for_what_was_before() {
+fn l6_an_access_after_an_invalidation_does_not_find_an_older_value() {
     static FOUND: Reached = Reached::new();
     check(|| {
         let cache = Cache::fresh(0);
@@ -158,7 +159,7 @@ fn l6_who_came_after_an_invalidation_is_not_let_look_for_what_was_before() {
     FOUND.at_least_once();
 }
 
-/// C8: whoever invalidates and then clears the store leaves nothing of an older creation in it.
+/// C8: a thread that invalidates and then clears the store leaves no value of an older creation in it.
 #[test]
 fn l6_nothing_older_is_stored_after_an_invalidation() {
     static SUPERSEDED: Reached = Reached::new();
@@ -174,7 +175,7 @@ fn l6_nothing_older_is_stored_after_an_invalidation() {
         let cleared = invalidates.join().unwrap();
         assert_eq!(access.join().unwrap().value, MADE, "its own caller gets it, superseded or not");
         let stored = cache.store.load(Relaxed);
-        // The other way round it may have cleared the newer value as well. A getter will find that out.
+        // If the newer value was stored first, the thread may have cleared that one as well. A getter will notice.
         assert!(stored == 0 || cache.lock.has_value(), "what is stored is fresh");
         SUPERSEDED.here_if(stored == 0 && !cache.lock.has_value());
         BEFORE.here_if(cleared == MADE && !cache.lock.has_value());
@@ -186,8 +187,7 @@ fn l6_nothing_older_is_stored_after_an_invalidation() {
     AFTER.at_least_once();
 }
 
-/// A stamped value that the store holds is trusted until somebody says otherwise to this lock; then it is not used any
-/// more.
+/// A stamped value in the store is trusted until this lock is told otherwise. After that it is not used any more.
 #[test]
 fn l6_a_stamp_does_not_outlive_an_invalidation() {
     static TRUSTED: Reached = Reached::new();
@@ -207,7 +207,7 @@ fn l6_a_stamp_does_not_outlive_an_invalidation() {
             stamped(cache)
         });
         let access = spawn(&cache, stamped);
-        assert_eq!(invalidates.join().unwrap(), MADE, "who invalidated does not see the old one again");
+        assert_eq!(invalidates.join().unwrap(), MADE, "the invalidating thread does not see the old value again");
         let value = access.join().unwrap();
         TRUSTED.here_if(value == 1);
         CREATED.here_if(value == MADE);

@@ -1,9 +1,10 @@
-//! Models that must fail: each runs with a fault planted in the crate, is expected to find it, and passes without.
+//! Models that must fail. Each runs with a fault planted in the crate and is expected to find it, and passes without
+//! the fault.
 //!
-//! They prove that the shim is live and that loom looks at the code the other models claim to look at.
+//! They prove that the shim is live, and that loom looks at the code that the other models claim to look at.
 //!
-//! The faulty half runs in a process of its own: a fault belongs to the whole process, and loom aborts it on a deadlock
-//! (a panic in the scheduler, then another one in whatever is dropped).
+//! The faulty half of a model runs in a process of its own. A fault belongs to the whole process, and on a deadlock
+//! loom aborts the process (a panic in the scheduler, then another one in the drop of some value).
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Deadline, Election, Mutant, Verdict, block_until, plant};
@@ -23,8 +24,8 @@ use std::time::Duration;
 /// Set in the process that runs the faulty half of a test.
 const FAULTY: &str = "DOGPILE_LOOM_FAULTY";
 
-/// Runs `model` with `fault` planted, and expects it to fail with a message that contains `symptom`; then without.
-/// `test` is the name of the calling test.
+/// Runs `model` with `fault` planted, and expects it to fail with a message that contains `symptom`. Then runs it
+/// without the fault. `test` is the name of the calling test.
 #[track_caller]
 fn finds(test: &str, fault: Mutant, symptom: &str, model: fn()) {
     if env::var_os(FAULTY).is_some() {
@@ -46,7 +47,7 @@ fn lock() -> Arc<Lock> {
     Arc::new(Dogpile::with_clock(Duration::from_secs(1), ManualClock::new()))
 }
 
-/// Without release ordering on the deadline, who finds the value fresh does not see it.
+/// Without release ordering on the deadline, an access that finds the value fresh does not see the value.
 #[test]
 fn l4_unreleased_deadline() {
     finds("l4_unreleased_deadline", Mutant::UnreleasedDeadline, "Causality violation", || {
@@ -65,7 +66,7 @@ fn l4_unreleased_deadline() {
     });
 }
 
-/// Without the second look, who queues when the creation has just ended waits for ever.
+/// Without the second look, an access that queues when the creation has just ended waits for ever.
 #[test]
 fn c16_no_recheck() {
     finds("c16_no_recheck", Mutant::NoRecheck, "deadlock", || {
@@ -79,7 +80,7 @@ fn c16_no_recheck() {
     });
 }
 
-/// A watcher that looks for its value before it is in the list misses the one that comes in between.
+/// A watcher that looks for its value before it is in the list misses a value that comes in between.
 #[test]
 fn c16_looks_before_it_watches() {
     finds("c16_looks_before_it_watches", Mutant::LooksBeforeItWatches, "deadlock", || {
@@ -94,7 +95,7 @@ fn c16_looks_before_it_watches() {
     });
 }
 
-/// If who leaves keeps the baton, the next in line waits for ever.
+/// If a leaving waiter keeps the baton, the next in line waits for ever.
 #[test]
 fn c4_baton_kept() {
     finds("c4_baton_kept", Mutant::BatonKept, "deadlock", || {
@@ -114,7 +115,7 @@ fn c4_baton_kept() {
     });
 }
 
-/// The same seen from the queue: the waker of the next one is not woken.
+/// The same seen from the queue: the waker of the next waiter is not woken.
 #[test]
 fn c4_baton_kept_by_a_task() {
     finds("c4_baton_kept_by_a_task", Mutant::BatonKept, "the baton", || {
@@ -136,7 +137,7 @@ fn c4_baton_kept_by_a_task() {
     });
 }
 
-/// If a creation is published that was superseded, its old news counts as fresh.
+/// If a superseded creation is published, its old value counts as fresh.
 #[test]
 fn l6_late_finish_publishes() {
     finds("l6_late_finish_publishes", Mutant::LateFinishPublishes, "old news", || {
@@ -153,8 +154,8 @@ fn l6_late_finish_publishes() {
     });
 }
 
-/// If a turn outlives the generation it was settled in, those who found the value gone together create one after the
-/// other.
+/// If a turn outlives the generation in which it was settled, two accesses that found the value gone together create
+/// one after the other.
 #[test]
 fn l8_elected_on_old_news() {
     finds("l8_elected_on_old_news", Mutant::ElectedOnOldNews, "created twice", || {
@@ -173,7 +174,7 @@ fn l8_elected_on_old_news() {
     });
 }
 
-/// What the next three look at: a reader, who holds a guard already if `outer` says so, and a writer.
+/// The model of the next tests: a reader, which holds a guard already if `outer` says so, and a writer.
 fn reader_and_writer(outer: bool) {
     let lock = Arc::new(RmLock::new(Slot::new()));
     drop(lock.read());
@@ -189,19 +190,19 @@ fn reader_and_writer(outer: bool) {
     writer.join().unwrap();
 }
 
-/// Without the reader's fence, neither sees the other: both are in.
+/// Without the reader's fence, neither sees the other, and both get in.
 #[test]
 fn l9_no_reader_fence() {
     finds("l9_no_reader_fence", Mutant::NoReaderFence, "Causality violation", || reader_and_writer(false));
 }
 
-/// Whoever leaves without a look at the gate leaves the writer asleep.
+/// A reader that leaves without a look at the gate leaves the writer asleep.
 #[test]
 fn l9_leaves_silently() {
     finds("l9_leaves_silently", Mutant::LeavesSilently, "deadlock", || reader_and_writer(false));
 }
 
-/// A writer that takes a record for free which is not passes over its reader.
+/// A writer that takes a record for free although it is not passes over its reader.
 #[test]
 fn l9_taken_uncounted() {
     finds("l9_taken_uncounted", Mutant::TakenUncounted, "Causality violation", || {
@@ -220,13 +221,13 @@ fn l9_taken_uncounted() {
     });
 }
 
-/// A writer that waits for the outer guard alone comes in under the inner one.
+/// A writer that waits only for the outer guard comes in under the inner one.
 #[test]
 fn l9_nested_not_waited_for() {
     finds("l9_nested_not_waited_for", Mutant::NestedNotWaitedFor, "Causality violation", || reader_and_writer(true));
 }
 
-/// With the deadline before the value, a reader finds the old one and takes it for fresh.
+/// With the deadline before the value, a reader finds the old value and takes it for fresh.
 #[test]
 fn l4_deadline_before_value() {
     finds("l4_deadline_before_value", Mutant::DeadlineBeforeValue, "an old value is fresh", || {
@@ -267,7 +268,7 @@ fn l4_cell_before_deadline() {
     });
 }
 
-/// Outside the mutex, what is being invalidated is found unchanged in the generation that comes after it.
+/// Outside the mutex, a value that is being invalidated is found unchanged in the generation that comes after it.
 #[test]
 fn l6_old_value_outside_the_mutex() {
     finds("l6_old_value_outside_the_mutex", Mutant::OldOutsideMutex, "it came back", || {
@@ -284,7 +285,7 @@ fn l6_old_value_outside_the_mutex() {
     });
 }
 
-/// Who takes itself for the last holder takes the entry from under who has looked it up meanwhile.
+/// A holder that takes itself for the last one removes the entry, although another thread has looked it up meanwhile.
 #[test]
 fn last_without_a_look() {
     finds("last_without_a_look", Mutant::LastWithoutALook, "two locks for one key", || {
@@ -304,7 +305,7 @@ fn last_without_a_look() {
     });
 }
 
-/// An eviction that does not look takes an entry from under its holder, that was looked up meanwhile.
+/// An eviction that does not look removes an entry that was looked up meanwhile, under its holder.
 #[test]
 fn k5_held_evicted() {
     finds("k5_held_evicted", Mutant::HeldEvicted, "two locks for one key", || {
@@ -326,7 +327,7 @@ fn k5_held_evicted() {
 
 static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
 
-/// A creation that the clock of its lock makes overdue while it stores, and one who waits for it.
+/// A creation that its lock's clock makes overdue while it stores, and a waiter.
 fn store_and_time_out() {
     let clock = Arc::new(ManualClock::new());
     let lock = Dogpile::with_clock(Duration::from_mins(1), Arc::clone(&clock)).with_policy(&MORTAL);
@@ -349,25 +350,25 @@ fn store_and_time_out() {
     assert_eq!(creation.finish(), Finished::Dead, "it is another's turn");
 }
 
-/// Who takes over while the other stores, stores as well.
+/// A creation that takes over while the other one stores, stores as well.
 #[test]
 fn c11_a_storer_taken_over() {
     finds("c11_a_storer_taken_over", Mutant::StorerTakenOver, "Causality violation", store_and_time_out);
 }
 
-/// Who has found the store overdue, and told nobody, is not woken by its end.
+/// A waiter that has found the store overdue, and has not said so, is not woken by its end.
 #[test]
 fn c16_overdue_untold() {
     finds("c16_overdue_untold", Mutant::OverdueUntold, "deadlock", store_and_time_out);
 }
 
-/// What was declared dead publishes all the same.
+/// A creation that was declared dead publishes all the same.
 #[test]
 fn c11_the_dead_taken_for_live() {
     finds("c11_the_dead_taken_for_live", Mutant::DeadIsLive, "state.is_creating()", store_and_time_out);
 }
 
-/// Who was served, and has not woken up, is taken for one who waits.
+/// A waiter that was served, and has not woken up, is taken for one that still waits.
 #[test]
 fn l7_c14_edges_stay() {
     finds("l7_c14_edges_stay", Mutant::EdgesStay, "would have waited", || {
@@ -393,8 +394,8 @@ fn l7_c14_edges_stay() {
     });
 }
 
-/// One has spawned its creation, and asks; another waits beside it.
-fn who_has_spawned(fails: bool) {
+/// An access has spawned its creation, and waits. Another access waits beside it.
+fn spawned_access(fails: bool) {
     let lock = Arc::new(Dogpile::never_expires());
     let task = Arc::new(Mutex::new(None));
     let spawner = {
@@ -422,8 +423,8 @@ fn who_has_spawned(fails: bool) {
     }
 }
 
-/// What was spawned is dropped half-way, and the only other one that could create goes: who has spawned it is lost, and
-/// is told.
+/// A spawned creation is dropped half-way, and the only other access that could create leaves. The access that spawned
+/// is lost, and is told so.
 #[test]
 fn f1_alone_untold() {
     finds("f1_alone_untold", Mutant::AloneUntold, "deadlock", || {
@@ -452,19 +453,19 @@ fn f1_alone_untold() {
     });
 }
 
-/// Who has given its creator away gets the baton, and nobody creates any more.
+/// An access that has given its creator away gets the baton, and no access creates any more.
 #[test]
 fn l5_called_without_a_creator() {
-    finds("l5_called_without_a_creator", Mutant::CalledWithoutCreator, "deadlock", || who_has_spawned(true));
+    finds("l5_called_without_a_creator", Mutant::CalledWithoutCreator, "deadlock", || spawned_access(true));
 }
 
-/// Who has spawned is served before it is told what its own creation came to.
+/// An access that has spawned is served before it is told what its own creation came to.
 #[test]
 fn ending_unsaid() {
-    finds("ending_unsaid", Mutant::EndingUnsaid, "what its own creation came to", || who_has_spawned(false));
+    finds("ending_unsaid", Mutant::EndingUnsaid, "what its own creation came to", || spawned_access(false));
 }
 
-/// Without a second look, once it is elected, at the last renewal that `renew_if` has caused.
+/// Without a second look, after the election, at the last renewal that `renew_if` has caused.
 #[test]
 fn k1_renewed_again() {
     finds("k1_renewed_again", Mutant::RenewedAgain, "two renewals in one interval", || {
@@ -492,7 +493,7 @@ fn k1_renewed_again() {
     });
 }
 
-/// Without a word to those that share the error of the creation that they have waited for.
+/// Without a notice to the waiters that share the error of the creation they have waited for.
 #[test]
 fn k7_failure_untold() {
     finds("k7_failure_untold", Mutant::FailureUntold, "deadlock", || {

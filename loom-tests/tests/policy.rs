@@ -1,7 +1,7 @@
-//! Creations that fail, hang or wait for each other: time-outs against ends, stores and each other, failures that are
-//! shared, circles that would close.
+//! Creations that fail, hang or wait for each other: time-outs against ends, stores and each other; failures that are
+//! shared; cycles that would close.
 //!
-//! The clock is moved by a thread of the model, so a time-out comes before, between and after all that the others do.
+//! A thread of the model moves the clock, so a time-out comes before, between and after all steps of the others.
 #![cfg(dogpile_loom)]
 
 use dogpile::{
@@ -32,14 +32,14 @@ type Clock = Arc<ManualClock>;
 type Lock = Dogpile<Clock>;
 
 /// What the threads of a model share: a lock, its clock, and two values.
-struct Shared {
+struct Model {
     lock: Arc<Lock>,
     clock: Clock,
     slot: Slot,
     other: Slot,
 }
 
-impl Shared {
+impl Model {
     fn ruled(policy: &'static Policy) -> Arc<Self> {
         let clock = Arc::new(ManualClock::new());
         let lock = Arc::new(Dogpile::with_clock(SECOND * 60, Arc::clone(&clock)).with_policy(policy));
@@ -71,13 +71,13 @@ impl Shared {
     }
 }
 
-/// The first creation ends at about the time at which it may be declared dead, and one waits for it.
+/// The first creation ends at about the time at which it may be declared dead, and an access waits for it.
 #[test]
 fn c11_a_time_out_against_finish() {
     static PUBLISHED: Reached = Reached::new();
     static DEAD: Reached = Reached::new();
     check(|| {
-        let shared = Shared::ruled(&MORTAL);
+        let shared = Model::ruled(&MORTAL);
         let creation = shared.elected();
         let waiter = spawn(&shared, |shared| {
             let outcome = shared.lock.acquire_or_create(|| shared.other.write(2));
@@ -107,14 +107,14 @@ fn c11_a_time_out_against_finish() {
     DEAD.at_least_once();
 }
 
-/// A task that waits for that time is dropped at about that time: the clock keeps nothing of it, and forgets nobody
-/// else.
+/// A task that waits for that time is dropped at about that time. The clock keeps nothing of it, and forgets no other
+/// task.
 #[test]
 fn f16_a_task_is_dropped_as_the_clock_is_moved() {
     static WOKEN: Reached = Reached::new();
     static TAKEN_BACK: Reached = Reached::new();
     check(|| {
-        let shared = Shared::ruled(&MORTAL);
+        let shared = Model::ruled(&MORTAL);
         let creation = shared.elected();
         let wakes = Arc::<Wakes>::default();
         let mut task = Box::pin(shared.lock.access_async().or_create(async || unreachable!("it is dropped")));
@@ -133,11 +133,11 @@ fn f16_a_task_is_dropped_as_the_clock_is_moved() {
     TAKEN_BACK.at_least_once();
 }
 
-/// The same, with a creation that fails or is dropped: then the waiter creates in any case.
+/// The same with a creation that fails or is dropped: then the waiter creates in any case.
 #[test]
 fn c11_a_time_out_against_a_failure() {
     check(|| {
-        let shared = Shared::ruled(&MORTAL);
+        let shared = Model::ruled(&MORTAL);
         let creation = shared.elected();
         let waiter = spawn(&shared, |shared| shared.lock.acquire_or_create(|| ()));
         let time = spawn(&shared, |shared| shared.clock.advance(SECOND));
@@ -148,14 +148,14 @@ fn c11_a_time_out_against_a_failure() {
     });
 }
 
-/// A store is not overtaken: whatever comes second sees the first, and what is dead does not begin one.
+/// A store is not overtaken: whichever store comes second sees the first one, and a dead creation does not begin one.
 #[test]
 fn c11_a_time_out_against_publish() {
     static REFUSED: Reached = Reached::new();
     static STORED: Reached = Reached::new();
     static DIED_BEHIND_IT: Reached = Reached::new();
     check(|| {
-        let shared = Shared::ruled(&MORTAL);
+        let shared = Model::ruled(&MORTAL);
         let creation = shared.elected();
         let waiter = spawn(&shared, |shared| {
             shared.lock.access().or_create_with(|creation| {
@@ -193,12 +193,12 @@ fn c11_a_time_out_against_publish() {
     DIED_BEHIND_IT.at_least_once();
 }
 
-/// The time passes within the store: the end of that wakes who waits, and nothing else does.
+/// The time passes during the store. The end of the store wakes the waiter, and nothing else does.
 #[test]
-fn c11_the_end_of_a_store_wakes_who_found_it_overdue() {
+fn c11_the_end_of_a_store_wakes_a_waiter_that_found_it_overdue() {
     static TOOK_OVER: Reached = Reached::new();
     check(|| {
-        let shared = Shared::ruled(&MORTAL);
+        let shared = Model::ruled(&MORTAL);
         let creation = shared.elected();
         let waiter = spawn(&shared, |shared| shared.lock.acquire_or_create(|| ()));
         creation.publish(|| shared.clock.advance(SECOND)).expect("nobody takes over before that");
@@ -211,11 +211,11 @@ fn c11_the_end_of_a_store_wakes_who_found_it_overdue() {
     TOOK_OVER.at_least_once();
 }
 
-/// Of two who find it overdue one takes over; the other waits for that one, or carries on.
+/// Of two accesses that find the creation overdue, one takes over. The other one waits for it, or goes on.
 #[test]
-fn l1_one_takes_over() {
+fn l1_one_of_two_accesses_takes_over() {
     check(|| {
-        let shared = Shared::ruled(&MORTAL);
+        let shared = Model::ruled(&MORTAL);
         let dead = shared.elected();
         shared.clock.advance(SECOND);
         let accesses = [(); 2].map(|()| {
@@ -229,13 +229,13 @@ fn l1_one_takes_over() {
     });
 }
 
-/// With an old value: whoever finds the creation overdue takes over, without having waited.
+/// With an old value, an access that finds the creation overdue takes over without having waited.
 #[test]
 fn c11_a_stale_access_takes_over() {
     static TOOK_OVER: Reached = Reached::new();
     static CARRIED_ON: Reached = Reached::new();
     check(|| {
-        let shared = Shared::stale(&MORTAL);
+        let shared = Model::stale(&MORTAL);
         let creation = shared.elected();
         let time = spawn(&shared, |shared| shared.clock.advance(SECOND));
         let slow = spawn(&shared, |_| creation.finish());
@@ -253,14 +253,14 @@ fn c11_a_stale_access_takes_over() {
     CARRIED_ON.at_least_once();
 }
 
-/// An invalidation on top: once it has returned nothing from before it is stored, neither by the dead nor by the one in
-/// its place.
+/// An invalidation besides: once it has returned, no older value is stored, neither by the dead creation nor by the one
+/// in its place.
 #[test]
 fn l6_an_invalidation_against_a_take_over() {
     static DEAD: Reached = Reached::new();
     static SUPERSEDED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::ruled(&MORTAL);
+        let shared = Model::ruled(&MORTAL);
         let creation = shared.elected();
         shared.clock.advance(SECOND);
         let invalidates = spawn(&shared, |shared| {
@@ -290,15 +290,15 @@ fn l6_an_invalidation_against_a_take_over() {
     SUPERSEDED.at_least_once();
 }
 
-/// One waits and one has just come, when the creation fails: both are told, and neither creates.
+/// One access waits and another has just come when the creation fails. Both are told, and neither creates.
 #[test]
 fn a_shared_failure_against_a_newcomer() {
     static QUEUED: Reached = Reached::new();
-    a_pause_against_two(&QUEUED, || Shared::ruled(&PAUSING), |creation| creation.fail("no answer"));
+    a_pause_against_two(&QUEUED, || Model::ruled(&PAUSING), |creation| creation.fail("no answer"));
 }
 
-/// Both are told of it, as waiters or as newcomers.
-fn a_pause_against_two(queued: &'static Reached, shared: fn() -> Arc<Shared>, fail: fn(Creation<'static, Lock>)) {
+/// Both accesses are told of the failure, as waiters or as newcomers.
+fn a_pause_against_two(queued: &'static Reached, shared: fn() -> Arc<Model>, fail: fn(Creation<'static, Lock>)) {
     check(move || {
         let shared = shared();
         let creation = shared.elected();
@@ -319,13 +319,13 @@ fn a_pause_against_two(queued: &'static Reached, shared: fn() -> Arc<Shared>, fa
     queued.at_least_once();
 }
 
-/// The newcomer cannot be told, and creates: who waited is told, or has its value.
+/// The newcomer cannot be told, and creates. The waiter is told, or gets the newcomer's value.
 #[test]
-fn a_shared_failure_against_a_newcomer_who_creates() {
+fn a_shared_failure_against_a_newcomer_that_creates() {
     static TOLD: Reached = Reached::new();
     static SERVED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::ruled(&BOTH);
+        let shared = Model::ruled(&BOTH);
         let creation = shared.elected();
         let waiter =
             spawn(&shared, |shared| shared.lock.acquire_or_try_create(|| -> Result<(), &str> { panic!("unwanted") }));
@@ -347,11 +347,11 @@ fn a_shared_failure_against_a_newcomer_who_creates() {
     SERVED.at_least_once();
 }
 
-/// In a pause with an old value nobody writes, waits or creates; when it is over one creates.
+/// In a pause with an old value no access writes, waits or creates. When the pause is over, one access creates.
 #[test]
 fn the_end_of_a_pause_elects_one() {
     check(|| {
-        let shared = Shared::stale(&PAUSING);
+        let shared = Model::stale(&PAUSING);
         shared.elected().fail("no answer");
         let accesses = [(); 2].map(|()| {
             spawn(&shared, |shared| shared.lock.acquire_or_create(|| shared.slot.write(shared.slot.read() + 1)))
@@ -365,10 +365,10 @@ fn the_end_of_a_pause_elects_one() {
     });
 }
 
-/// A dead creation of a cached value ends while the one in its place serves who waits: nobody is served by the dead
-/// one.
+/// A dead creation of a cached value ends while the one in its place serves the waiters. The dead creation serves no
+/// waiter.
 #[test]
-fn c11_the_dead_serve_nobody() {
+fn c11_a_dead_creation_serves_no_waiter() {
     static DEAD: Reached = Reached::new();
     check(|| {
         let clock = Arc::new(ManualClock::new());
@@ -397,9 +397,9 @@ fn c11_the_dead_serve_nobody() {
     DEAD.at_least_once();
 }
 
-/// Two locks, two creators, each asks for the other's value: nobody hangs, and only one is told.
+/// Two creators of two locks ask for each other's values. Neither hangs, and only one of them gets an error.
 #[test]
-fn l7_c14_a_circle_of_two() {
+fn l7_c14_a_cycle_of_two() {
     static TOLD: Reached = Reached::new();
     static NONE: Reached = Reached::new();
     check(|| {
@@ -429,10 +429,10 @@ fn l7_c14_a_circle_of_two() {
     NONE.at_least_once();
 }
 
-/// Who waits for a creation that ends waits no longer, though it may not have woken up: whoever creates that one anew,
-/// and waits for its creation, is not told of a circle.
+/// A creation has ended, so its waiter waits no longer, even if it has not woken up. Another creation of the same value
+/// that then waits for the waiter's own creation closes no cycle.
 #[test]
-fn l7_c14_who_was_served_is_in_no_circle() {
+fn l7_c14_a_served_waiter_closes_no_cycle() {
     check(|| {
         let [alpha, beta] =
             [(); 2].map(|()| Arc::new(Dogpile::with_clock(SECOND, ManualClock::new()).with_policy(&ALPHA)));
@@ -441,7 +441,7 @@ fn l7_c14_who_was_served_is_in_no_circle() {
             let (alpha, beta) = (Arc::clone(&alpha), Arc::clone(&beta));
             thread::spawn(move || {
                 alpha.acquire_or_create(|| {
-                    // With whatever is there it is content.
+                    // This access accepts any value that is there.
                     beta.acquire_or_create(|| ());
                 })
             })
@@ -458,11 +458,11 @@ fn l7_c14_who_was_served_is_in_no_circle() {
     });
 }
 
-/// Who was told of a pause waits no longer either, though it may not have woken up.
+/// A waiter that was told of a pause waits no longer either, even if it has not woken up.
 #[test]
-fn l7_c14_who_was_told_is_in_no_circle() {
+fn l7_c14_a_waiter_told_of_a_pause_closes_no_cycle() {
     check(|| {
-        let (alpha, beta) = (Shared::ruled(&ALPHA), Shared::ruled(&PAUSING));
+        let (alpha, beta) = (Model::ruled(&ALPHA), Model::ruled(&PAUSING));
         let creation = beta.elected();
         let told = {
             let (alpha, beta) = (Arc::clone(&alpha), Arc::clone(&beta));
@@ -478,7 +478,7 @@ fn l7_c14_who_was_told_is_in_no_circle() {
                 thread::yield_now();
             }
             creation.fail("no answer");
-            // It cannot hear of the pause, and creates.
+            // This access cannot be told of the pause, and creates.
             beta.lock.acquire_or_create(|| {
                 alpha.lock.acquire_or_create(|| ());
             })
@@ -488,9 +488,10 @@ fn l7_c14_who_was_told_is_in_no_circle() {
     });
 }
 
-/// The creation that one waits for fails, and a newcomer is faster than it; that one waits for its creation then.
+/// The creation that an access waits for fails, and a newcomer is faster than the access. The access then waits for the
+/// newcomer's creation.
 #[test]
-fn l7_c14_a_circle_that_a_newcomer_closes() {
+fn l7_c14_a_cycle_that_a_newcomer_closes() {
     static TOLD: Reached = Reached::new();
     check(|| {
         let [alpha, beta] =
@@ -517,13 +518,13 @@ fn l7_c14_a_circle_that_a_newcomer_closes() {
     TOLD.at_least_once();
 }
 
-/// One who cannot hear of pauses is elected in one, and dropped: the pause goes on as it was, and who asks meanwhile,
-/// and can hear of it, is told of it in any order.
+/// An access that cannot be told of pauses is elected in one, and its creation is dropped. The pause goes on as it was.
+/// An access that comes meanwhile, and can be told of the pause, is told of it in any order.
 #[test]
 fn f7_a_creation_that_is_dropped_in_a_pause() {
     static WAITED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::ruled(&PAUSING);
+        let shared = Model::ruled(&PAUSING);
         assert!(shared.lock.acquire_or_try_create(|| Err("no answer")).is_err());
         let creation = shared.elected();
         let asks =
@@ -537,13 +538,13 @@ fn f7_a_creation_that_is_dropped_in_a_pause() {
     WAITED.at_least_once();
 }
 
-/// A creation fails, which hands on to the first of two who wait, and that one hangs: the second finds it dead in time,
-/// not when the pause is over that began when it was about to sleep.
+/// A creation fails and hands on to the first of two waiters, whose creation hangs. The second waiter finds that
+/// creation dead in time. It does not wait for the end of the pause that began when it was about to sleep.
 #[test]
 fn a_pause_does_not_put_off_a_death() {
     static TOOK_OVER: Reached = Reached::new();
     check(|| {
-        let shared = Shared::ruled(&LONG_PAUSE);
+        let shared = Model::ruled(&LONG_PAUSE);
         let creation = shared.elected();
         let hangs = Arc::new(AtomicBool::new(true));
         let waiters = [(); 2].map(|()| {
@@ -573,14 +574,15 @@ fn a_pause_does_not_put_off_a_death() {
     TOOK_OVER.at_least_once();
 }
 
-/// A value that is due expires meanwhile: one access at a time renews it, the other goes on with what there is.
+/// A value that is due expires meanwhile. One access at a time renews it, and the other goes on with the value that is
+/// there.
 #[test]
 fn an_early_renewal_against_the_expiry() {
     static EARLY: Reached = Reached::new();
     static LATE: Reached = Reached::new();
     static AT_HALF: Policy = Policy::builder().refresh_at(0.5).build_const();
     check(|| {
-        let shared = Shared::ruled(&AT_HALF);
+        let shared = Model::ruled(&AT_HALF);
         assert_eq!(shared.lock.acquire_or_create(|| shared.slot.write(1)), Outcome::Created);
         shared.clock.advance(SECOND * 30);
         let time = spawn(&shared, |shared| shared.clock.advance(SECOND * 30));
@@ -604,13 +606,14 @@ fn an_early_renewal_against_the_expiry() {
     LATE.at_least_once();
 }
 
-/// Whoever finds a value fresh, or due, or stale by what is planned beside the deadline, sees what its creator wrote.
+/// An access that finds a value fresh, due, or stale by the plan beside the deadline sees what the value's creator
+/// wrote.
 #[test]
 fn l4_a_plan_is_seen_with_its_value() {
     static FRESH: Reached = Reached::new();
     static FORGETFUL: Policy = Policy::builder().max_stale(SECOND).refresh_at(0.5).build_const();
     check(|| {
-        let shared = Shared::ruled(&FORGETFUL);
+        let shared = Model::ruled(&FORGETFUL);
         let creator = spawn(&shared, |shared| shared.lock.acquire_or_create(|| shared.slot.write(1)));
         let reader = spawn(&shared, |shared| {
             if shared.lock.has_value() {
@@ -626,22 +629,22 @@ fn l4_a_plan_is_seen_with_its_value() {
     FRESH.at_least_once();
 }
 
-/// There is no policy, and the failure says itself how long to pause: both are told, and neither creates.
+/// There is no policy, and the failure itself says how long to pause. Both accesses are told, and neither creates.
 #[test]
-fn k2_a_pause_that_a_failure_says_against_a_waiter_and_a_newcomer() {
+fn k2_a_pause_set_by_a_failure_against_a_waiter_and_a_newcomer() {
     static QUEUED: Reached = Reached::new();
     let fail = |creation: Creation<'static, Lock>| creation.fail(Failure::new("no answer").retry_after(SECOND));
-    a_pause_against_two(&QUEUED, Shared::plain, fail);
+    a_pause_against_two(&QUEUED, Model::plain, fail);
 }
 
-/// In a pause that a failure has said, one is elected that cannot hear of it, and ends without saying anything of a
-/// pause: that goes on as it was, and who asks meanwhile is told of it in any order.
+/// In a pause that a failure has set, an access is elected that cannot be told of it. Its creation ends without a pause
+/// of its own. The first pause goes on as it was, and an access that comes meanwhile is told of it in any order.
 #[test]
-fn k2_a_creation_that_ends_in_a_pause_that_was_said() {
+fn k2_a_creation_that_ends_in_a_pause_set_by_a_failure() {
     static WAITED: Reached = Reached::new();
     for fails in [false, true] {
         check(move || {
-            let shared = Shared::plain();
+            let shared = Model::plain();
             shared.elected().fail(Failure::new("no answer").retry_after(SECOND));
             let creation = shared.elected();
             let asks = spawn(&shared, |shared| {
@@ -661,12 +664,12 @@ fn k2_a_creation_that_ends_in_a_pause_that_was_said() {
     WAITED.at_least_once();
 }
 
-/// The policy pauses, and the failure says not to: who waits is called, and creates; a newcomer may be faster.
+/// The policy pauses, but the failure says not to. The waiter is called, and creates; a newcomer may be faster.
 #[test]
 fn k2_a_failure_that_says_not_to_pause_hands_on() {
     static WAITED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::ruled(&PAUSING);
+        let shared = Model::ruled(&PAUSING);
         let creation = shared.elected();
         let accesses = [1, 2].map(|value| {
             spawn(&shared, move |shared| {

@@ -1,5 +1,5 @@
-//! The readers of a lock and its writers: the race of the mark against the gate, those who wait, those who give up, and
-//! whose a seat is. The lock is `RmLock` with a `Slot` in it, so that loom sees whether anybody reads what is written.
+//! The readers of a lock and its writers: the race of the mark against the gate, waiting, giving up, and the owner of a
+//! seat. The lock is `RmLock` with a `Slot` in it, so that loom notices a read of what is being written.
 #![cfg(dogpile_loom)]
 
 use dogpile::{LockError, RmLock, RmLockReadGuard};
@@ -12,7 +12,8 @@ type Lock = RmLock<Slot>;
 
 const AT_ONCE: Duration = Duration::from_secs(1); // any time-out ends at the first chance: see the shim
 
-/// A lock whose main thread has read it: it has its number, and this thread a record, so that its reads are hits.
+/// A lock that the main thread has read. So the lock has its number and this thread its record, and the thread's reads
+/// are hits.
 fn lock() -> Arc<Lock> {
     let lock = Arc::new(RmLock::new(Slot::new()));
     drop(lock.read());
@@ -24,7 +25,7 @@ fn spawn<T: 'static>(lock: &Arc<Lock>, run: impl FnOnce(&Arc<Lock>) -> T + 'stat
     thread::spawn(move || run(&lock))
 }
 
-/// Adds one.
+/// Adds one to the value.
 fn write(lock: &Arc<Lock>) {
     let slot = lock.write();
     slot.write(slot.read() + 1);
@@ -34,7 +35,7 @@ fn read(lock: &Arc<Lock>) -> usize {
     lock.read().read()
 }
 
-/// The same, with time for others to come in between.
+/// Reads in the same way, with time for other threads to come in between.
 fn read_on(lock: &Arc<Lock>) -> usize {
     let guard = lock.read();
     let before = guard.read();
@@ -60,7 +61,7 @@ fn l9_a_reader_against_a_writer() {
             0 => BEFORE.here(),
             _ => AFTER.here(),
         }
-        // And once more: what has been seen stays seen.
+        // Once more: a value that has been seen stays seen.
         assert!(read(&lock) <= 1);
         writer.join().unwrap();
         assert_eq!(read(&lock), 1);
@@ -70,7 +71,7 @@ fn l9_a_reader_against_a_writer() {
     AFTER.at_least_once();
 }
 
-/// Neither has a number or a record yet.
+/// Neither thread has a number or a record yet.
 #[test]
 fn l9_the_first_reader_against_the_first_writer() {
     check(|| {
@@ -83,7 +84,7 @@ fn l9_the_first_reader_against_the_first_writer() {
     });
 }
 
-/// Two threads come to read for the first time, and link their records, while a writer walks them.
+/// Two threads come to read for the first time, and link their records, while a writer walks the records.
 #[test]
 fn f16_records_are_linked_as_a_writer_looks() {
     static SEEN: Reached = Reached::new();
@@ -109,7 +110,7 @@ fn f16_records_are_linked_as_a_writer_looks() {
     AFTER.at_least_once();
 }
 
-/// A thread reads and ends, whereupon its record is passed over, and taken by the next one, as a writer looks.
+/// A thread reads and ends. Then its record is passed over, or taken by the next thread, while a writer looks.
 #[test]
 fn f16_a_record_is_given_up_as_a_writer_looks() {
     static PASSED_ON: Reached = Reached::new();
@@ -149,7 +150,7 @@ fn l9_a_try_against_a_reader() {
     REFUSED.at_least_once();
 }
 
-/// Two readers, one of whom is in already: whoever is the last to leave wakes the writer.
+/// Two readers, one of which is in already. The last reader to leave wakes the writer.
 #[test]
 fn l9_the_last_reader_out_wakes_the_writer() {
     static WAITED: Reached = Reached::new();
@@ -179,7 +180,7 @@ fn l9_c15_a_nested_reader_while_a_writer_waits() {
         WAITED.here_if(lock.waiting_writers() == 1);
         let inner = lock.read();
         drop(outer);
-        // The writer waits for this one as well.
+        // The writer waits for the inner guard as well.
         assert_eq!(inner.read(), 0);
         drop(inner);
         writer.join().unwrap();
@@ -188,7 +189,7 @@ fn l9_c15_a_nested_reader_while_a_writer_waits() {
     WAITED.at_least_once();
 }
 
-/// Deeper than the record, which has two entries here: the third is counted.
+/// Deeper than the record, which has two entries here: the third guard is counted.
 #[test]
 fn l9_nesting_deeper_than_the_record() {
     check(|| {
@@ -199,7 +200,7 @@ fn l9_nesting_deeper_than_the_record() {
         drop(first);
         drop(second);
         assert_eq!(third.read(), 0);
-        // It is known that this thread reads, though its record does not say so.
+        // The lock knows that this thread reads, though the thread's record does not say so.
         assert_eq!(lock.write_timeout(AT_ONCE).unwrap_err(), LockError::ReadLockHeld);
         let fourth = lock.read();
         drop(third);
@@ -210,7 +211,7 @@ fn l9_nesting_deeper_than_the_record() {
     });
 }
 
-/// A writer gives up while it waits for a reader, and the reader who waits for it goes on.
+/// A writer gives up while it waits for a reader. A reader that waits for the writer goes on.
 #[test]
 fn l10_a_writer_that_gives_up() {
     static GAVE_UP: Reached = Reached::new();
@@ -239,7 +240,7 @@ fn l10_a_writer_that_gives_up() {
     IN.at_least_once();
 }
 
-/// A reader gives up while it waits for a writer, or after that one has admitted it; the next writer is not held up.
+/// A reader gives up while it waits for a writer, or after that writer has admitted it. The next writer is not held up.
 #[test]
 fn l10_a_reader_that_gives_up_between_two_writers() {
     static GAVE_UP: Reached = Reached::new();
@@ -262,7 +263,7 @@ fn l10_a_reader_that_gives_up_between_two_writers() {
     GAVE_UP.at_least_once();
 }
 
-/// Two writers and a reader: whom the first one kept waiting goes in before the second.
+/// Two writers and a reader. A reader that the first writer has kept waiting goes in before the second writer.
 #[test]
 fn l9_two_writers_and_a_reader() {
     static BETWEEN: Reached = Reached::new();
@@ -288,7 +289,7 @@ fn l9_an_owned_guard_against_a_writer() {
         let lock = lock();
         let writer = spawn(&lock, write);
         let guard = lock.read_owned();
-        // Dropped by another thread, which ends first.
+        // Another thread drops the guard, and ends first.
         let elsewhere = thread::spawn(move || guard.read());
         match elsewhere.join().unwrap() {
             0 => BEFORE.here(),
@@ -301,7 +302,7 @@ fn l9_an_owned_guard_against_a_writer() {
     AFTER.at_least_once();
 }
 
-/// Once more from an owned guard, and an owned guard from one that is not, while a writer is on its way in.
+/// While a writer is on its way in, an owned guard is made from an owned guard, and another one from a borrowed guard.
 #[test]
 fn l9_owned_guards_while_a_writer_waits() {
     check(|| {
@@ -337,7 +338,7 @@ fn l9_two_owned_guards_in_one_counter() {
     });
 }
 
-/// A thread reads and ends, and the next one takes its record over, under the eyes of a writer.
+/// A thread reads and ends, and the next thread takes its record over, while a writer looks.
 #[test]
 fn l9_a_record_is_handed_on() {
     check(|| {
@@ -345,7 +346,7 @@ fn l9_a_record_is_handed_on() {
         let writer = spawn(&lock, write);
         let readers = spawn(&lock, |lock| {
             let first = spawn(lock, read).join().unwrap();
-            // This thread has none of its own yet.
+            // This thread has no record of its own yet.
             (first, read(lock))
         });
         let (first, second) = readers.join().unwrap();

@@ -1,6 +1,6 @@
-//! One lock a key: a release against look-ups, with and without idle entries.
+//! One lock for each key: a release against look-ups, with and without idle entries.
 //!
-//! Two locks for one key would elect two creators, so that is what is looked for.
+//! Two locks for one key would elect two creators. The models look for that.
 #![cfg(dogpile_loom)]
 
 use dogpile::{Backoff, Cached, CreateError, Dogpile, Held, ManualClock, Policy, Registry, Turn};
@@ -13,18 +13,18 @@ use std::time::Duration;
 type Lock = Dogpile<Arc<ManualClock>>;
 type Locks = Registry<u64, Lock, Box<dyn Fn(&u64) -> Lock + Send + Sync>>;
 
-struct Shared {
+struct Model {
     locks: Arc<Locks>,
     clock: Arc<ManualClock>,
     creating: AtomicUsize,
     made: Arc<std::sync::atomic::AtomicUsize>,
 }
 
-fn shared(idle_for: Duration) -> Arc<Shared> {
+fn shared(idle_for: Duration) -> Arc<Model> {
     shared_at_most(idle_for, usize::MAX)
 }
 
-fn shared_at_most(idle_for: Duration, at_most_idle: usize) -> Arc<Shared> {
+fn shared_at_most(idle_for: Duration, at_most_idle: usize) -> Arc<Model> {
     let clock = Arc::new(ManualClock::new());
     let made = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let maker = {
@@ -36,11 +36,11 @@ fn shared_at_most(idle_for: Duration, at_most_idle: usize) -> Arc<Shared> {
     };
     let maker: Box<dyn Fn(&u64) -> Lock + Send + Sync> = Box::new(maker);
     let locks = Arc::new(Registry::with_maker(maker).keep_idle(idle_for).at_most_idle(at_most_idle));
-    Arc::new(Shared { locks, clock, creating: AtomicUsize::new(0), made })
+    Arc::new(Model { locks, clock, creating: AtomicUsize::new(0), made })
 }
 
-impl Shared {
-    /// Creates, if nobody else does, and gives that up.
+impl Model {
+    /// Is elected, unless a creation runs, and gives that creation up.
     fn create(&self, held: &Held<'_, u64, Lock>) -> bool {
         let Ok(Turn::Create(creation)) = held.try_acquire() else { return false };
         assert_eq!(self.creating.fetch_add(1, Relaxed), 0, "two locks for one key");
@@ -55,12 +55,12 @@ impl Shared {
     }
 }
 
-/// Two threads that look a key up, and a holder that leaves meanwhile.
-fn two_look_up_while_a_holder_leaves(idle_for: Duration, again: &'static Reached, kept: &'static Reached) {
+/// Two threads look a key up, and a holder leaves meanwhile.
+fn two_look_ups_while_a_holder_leaves(idle_for: Duration, again: &'static Reached, kept: &'static Reached) {
     check(move || {
         let shared = shared(idle_for);
         let held = shared.locks.get(&1);
-        let others = [(); 2].map(|()| spawn(&shared, Shared::look_up_and_create));
+        let others = [(); 2].map(|()| spawn(&shared, Model::look_up_and_create));
         drop(held);
         let created = others.map(|other| other.join().unwrap());
         assert!(created.contains(&true));
@@ -77,7 +77,7 @@ fn two_look_up_while_a_holder_leaves(idle_for: Duration, again: &'static Reached
 fn a_release_against_two_look_ups() {
     static AGAIN: Reached = Reached::new();
     static KEPT: Reached = Reached::new();
-    two_look_up_while_a_holder_leaves(Duration::ZERO, &AGAIN, &KEPT);
+    two_look_ups_while_a_holder_leaves(Duration::ZERO, &AGAIN, &KEPT);
     AGAIN.at_least_once();
     KEPT.at_least_once();
 }
@@ -86,7 +86,7 @@ fn a_release_against_two_look_ups() {
 fn a_release_against_two_look_ups_with_idle_entries() {
     static AGAIN: Reached = Reached::new();
     static KEPT: Reached = Reached::new();
-    two_look_up_while_a_holder_leaves(Duration::from_secs(1), &AGAIN, &KEPT);
+    two_look_ups_while_a_holder_leaves(Duration::from_secs(1), &AGAIN, &KEPT);
     KEPT.at_least_once();
 }
 
@@ -101,7 +101,7 @@ fn a_sweep_against_a_look_up() {
         shared.clock.advance(Duration::from_secs(1));
         let sweeper = spawn(&shared, |shared| shared.locks.sweep());
         let held = shared.locks.get(&1);
-        let other = spawn(&shared, Shared::look_up_and_create);
+        let other = spawn(&shared, Model::look_up_and_create);
         let mine = shared.create(&held);
         let swept = sweeper.join().unwrap();
         assert!(other.join().unwrap() || mine);
@@ -115,7 +115,8 @@ fn a_sweep_against_a_look_up() {
     REVIVED.at_least_once();
 }
 
-/// What is too much is evicted, or held again, but not both; and once all have let go there is no more than may be.
+/// An entry beyond the bound is evicted, or held again, but not both. Once all holders have let go, there are no more
+/// entries than allowed.
 #[test]
 fn k5_an_eviction_against_a_look_up() {
     static EVICTED: Reached = Reached::new();
@@ -124,7 +125,7 @@ fn k5_an_eviction_against_a_look_up() {
         let shared = shared_at_most(Duration::from_secs(1), 1);
         drop(shared.locks.get(&1));
         let evicts = spawn(&shared, |shared| drop(shared.locks.get(&2)));
-        let other = spawn(&shared, Shared::look_up_and_create);
+        let other = spawn(&shared, Model::look_up_and_create);
         let mine = shared.look_up_and_create();
         evicts.join().unwrap();
         assert!(other.join().unwrap() || mine);
@@ -137,9 +138,9 @@ fn k5_an_eviction_against_a_look_up() {
     REVIVED.at_least_once();
 }
 
-/// Two holders who leave at once: one of them is the last, and removes the entry.
+/// Two holders leave at once. One of them is the last, and removes the entry.
 #[test]
-fn two_releases_at_once() {
+fn two_releases_at_once_remove_the_entry() {
     check(|| {
         let shared = shared(Duration::ZERO);
         let held = shared.locks.get_owned(&1);
@@ -151,7 +152,7 @@ fn two_releases_at_once() {
     });
 }
 
-/// A creation that owns its holder, and ends elsewhere, against who looks its key up.
+/// A creation that owns its holder ends on another thread, against a look-up of its key.
 #[test]
 fn c7_an_owned_creation_ends_while_its_key_is_looked_up() {
     static BESIDE: Reached = Reached::new();
@@ -173,8 +174,8 @@ fn c7_an_owned_creation_ends_while_its_key_is_looked_up() {
     BESIDE.at_least_once();
 }
 
-/// One lets go, and may be the last, while another looks the key up, creates and lets go too: the value is kept, though
-/// nobody said so, and so is the lock.
+/// A holder lets go, and may be the last, while another thread looks the key up, creates and lets go, too. The value is
+/// kept, though `keep_idle` was not called, and so is the lock.
 #[test]
 fn f12_a_release_against_a_creation() {
     check(|| {
@@ -194,8 +195,8 @@ fn f12_a_release_against_a_creation() {
     });
 }
 
-/// One lets go, and may be the last, while another looks the key up, fails and lets go too: the pause is kept, and so
-/// is the lock.
+/// A holder lets go, and may be the last, while another thread looks the key up, fails and lets go, too. The pause is
+/// kept, and so is the lock.
 #[test]
 fn a_release_against_a_failure() {
     static PAUSING: Policy =

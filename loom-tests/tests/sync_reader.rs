@@ -1,5 +1,5 @@
-//! The lock whose creator swaps what readers are reading: swaps under readers, and what an invalidation, a removal and
-//! a reader's own invalidation may do to them. The readers by themselves are in `readers.rs`.
+//! The lock whose creator swaps a resource under readers: swaps against readers, and against an invalidation, a removal
+//! and a reader's own invalidation. The models of the readers alone are in `readers.rs`.
 #![cfg(dogpile_loom)]
 
 use dogpile::{Creation, Finished, ManualClock, Outcome, ReadTurn, Stamped, SyncReaderDogpile, WriteLockError};
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 type Lock = SyncReaderDogpile<ManualClock>;
 
-/// A lock, and the file that it guards: its edition, 0 if there is none. Plain memory.
+/// A lock, and the file that it guards. The edition of the file is plain memory, and 0 if there is no file.
 struct Datafile {
     lock: Arc<Lock>,
     edition: Slot,
@@ -24,7 +24,7 @@ impl Datafile {
         Arc::new(Self { lock: Arc::new(lock), edition: Slot::new() })
     }
 
-    /// With the old edition, not expired.
+    /// The old edition, not expired.
     fn fresh() -> Arc<Self> {
         let file = Self::missing();
         file.edition.write(OLD);
@@ -38,7 +38,7 @@ impl Datafile {
         file
     }
 
-    /// An access whose creator swaps, if it may; what it met and what it read.
+    /// Makes an access whose creator swaps, if it may. Returns the outcome and the edition that the access read.
     fn access(&self) -> (Outcome, usize) {
         let guard = self.lock.access().or_create_with(|creation| {
             if let Ok(_alone) = creation.write_lock() {
@@ -56,7 +56,7 @@ impl Datafile {
     }
 }
 
-/// The creation of a thread that does not read, and has ended.
+/// Returns a creation of a thread that does not read, and has ended.
 fn elsewhere(file: &Arc<Datafile>) -> Creation<'static, Lock> {
     let elected = |file: &Datafile| match Lock::kept(&file.lock).turn() {
         ReadTurn::Create(creation) => creation,
@@ -89,7 +89,7 @@ fn l9_a_swap_under_a_reader() {
     AFTERWARDS.at_least_once();
 }
 
-/// A creation with a swap under two readers, one of whom holds its guard already, and who let go in either order.
+/// A creation swaps under two readers. One of them holds its guard already, and they let go in either order.
 #[test]
 fn l9_a_swap_waits_for_two_readers() {
     static AFTERWARDS: Reached = Reached::new();
@@ -120,9 +120,10 @@ fn l9_a_swap_waits_for_two_readers() {
     AFTERWARDS.at_least_once();
 }
 
-/// A file that is missing: one makes it, and the other waits for that, be it for the creation or for the write lock.
+/// The file is missing. One access makes it, and the other waits for that, either for the creation or for the write
+/// lock.
 #[test]
-fn l3_who_waits_for_a_missing_file_reads_it() {
+fn l3_an_access_that_waits_for_a_missing_file_reads_it() {
     static WAITED: Reached = Reached::new();
     check(|| {
         let file = Datafile::missing();
@@ -139,10 +140,10 @@ fn l3_who_waits_for_a_missing_file_reads_it() {
     WAITED.at_least_once();
 }
 
-/// Somebody invalidates, takes the write lock and removes the file: whoever finds the value fresh or stale has the file
-/// for as long as it holds its guard.
+/// A thread invalidates, takes the write lock and removes the file. An access that finds the value fresh or stale has
+/// the file for as long as it holds its guard.
 #[test]
-fn l9_what_a_reader_finds_is_there_while_it_reads() {
+fn l9_a_file_that_a_reader_finds_is_there_while_it_reads() {
     static FOUND: Reached = Reached::new();
     static GONE: Reached = Reached::new();
     check(|| {
@@ -166,7 +167,7 @@ fn l9_what_a_reader_finds_is_there_while_it_reads() {
     GONE.at_least_once();
 }
 
-/// Once an invalidation has returned, nothing older is swapped in.
+/// Once an invalidation has returned, no older file is swapped in.
 #[test]
 fn l6_a_swap_against_an_invalidation() {
     static SWAPPED_BEFORE: Reached = Reached::new();
@@ -188,7 +189,7 @@ fn l6_a_swap_against_an_invalidation() {
             creation.finish();
         });
         file.lock.invalidate();
-        // No write lock is needed to write here: whoever was swapping has ended, and whoever comes is refused. (Nobody
+        // No write lock is needed to write here: a swap that ran has ended, and a later one is refused. (No thread
         // reads.)
         file.edition.write(0);
         swap.join().unwrap();
@@ -199,9 +200,9 @@ fn l6_a_swap_against_an_invalidation() {
     REFUSED.at_least_once();
 }
 
-/// A reader invalidates what it reads, while a swap waits for that reader: neither waits for the other.
+/// A reader invalidates the value that it reads, while a swap waits for that reader. Neither waits for the other.
 #[test]
-fn l7_a_reader_that_invalidates_does_not_wait_for_the_swap_that_waits_for_it() {
+fn l7_an_invalidating_reader_does_not_wait_for_the_swap_that_waits_for_it() {
     static REFUSED: Reached = Reached::new();
     check(|| {
         let file = Datafile::stale();
@@ -218,7 +219,7 @@ fn l7_a_reader_that_invalidates_does_not_wait_for_the_swap_that_waits_for_it() {
     REFUSED.at_least_once();
 }
 
-/// A thread that reads accesses once more, whatever becomes of the value and of the writer meanwhile.
+/// A thread that reads makes another access, whatever becomes of the value and of the writer meanwhile.
 #[test]
 fn l9_c15_a_nested_access_while_a_swap_waits() {
     static NESTED: Reached = Reached::new();
@@ -245,10 +246,10 @@ fn l9_c15_a_nested_access_while_a_swap_waits() {
     NESTED.at_least_once();
 }
 
-/// In stamped mode the getter brings an old value in its guard. The access must let go of it before it waits for
-/// another's creation, whose swap would wait for that guard.
+/// In stamped getter mode the getter returns an old value under a guard. The access must let go of that guard before it
+/// waits for another creation, whose swap would wait for the guard.
 #[test]
-fn l7_nobody_waits_or_creates_with_an_old_value_in_hand() {
+fn l7_no_access_waits_or_creates_while_it_holds_an_old_value() {
     static ASKED_TWICE: Reached = Reached::new();
     check(|| {
         let file = Datafile::missing();

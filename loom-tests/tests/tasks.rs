@@ -1,5 +1,5 @@
-//! Tasks beside threads, on one lock. A task of a model is a future that one of its threads polls, to its end or not so
-//! far.
+//! Tasks beside threads, on one lock. A task of a model is a future that one of the model's threads polls, to its end
+//! or not so far.
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Deadline, block_until};
@@ -26,12 +26,12 @@ fn block_on<F: Future>(future: F) -> F::Output {
     polled.expect("without an end")
 }
 
-/// Polls it once, by nobody who could be woken.
+/// Polls a future once, with a waker that wakes no task.
 fn once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Pending once, and woken at once.
+/// Is pending once, and woken at once.
 async fn step() {
     let mut stepped = false;
     poll_fn(|context| {
@@ -48,7 +48,7 @@ fn is_free(lock: &Dogpile) {
     assert_eq!((lock.is_creating(), lock.waiting()), (false, 0));
 }
 
-/// Whoever creates, thread or task, wakes whoever waits, and what was written is seen (L3, L4).
+/// The creating thread or task wakes the waiting one, and the waiter sees what was written (L3, L4).
 #[test]
 fn l3_l4_a_task_and_a_thread() {
     static THREAD_WAITED: Reached = Reached::new();
@@ -79,9 +79,9 @@ fn l3_l4_a_task_and_a_thread() {
     TASK_WAITED.at_least_once();
 }
 
-/// The elected future is dropped before, in the midst of, and just as its creator is done: another creates (C2).
+/// The elected future is dropped before its creator, during it, and just as it is done. Another access creates (C2).
 #[test]
-fn c2_the_elected_is_dropped() {
+fn c2_the_elected_task_is_dropped() {
     for polls in 1..=2 {
         static CALLED: Reached = Reached::new();
         check(move || {
@@ -107,9 +107,9 @@ fn c2_the_elected_is_dropped() {
     }
 }
 
-/// The elected one gives up while a task and a thread wait: exactly one of them creates, and serves the other (C3).
+/// The elected task gives up while a task and a thread wait. Exactly one of them creates, and serves the other (C3).
 #[test]
-fn c3_the_elected_is_dropped_while_two_wait() {
+fn c3_the_elected_task_is_dropped_while_two_wait() {
     static BY_TASK: Reached = Reached::new();
     static BY_THREAD: Reached = Reached::new();
     check(|| {
@@ -135,7 +135,7 @@ fn c3_the_elected_is_dropped_while_two_wait() {
     BY_THREAD.at_least_once();
 }
 
-/// A task that waits is dropped, perhaps just as it is called: the baton goes on (C4).
+/// A task that waits is dropped, perhaps just as it is called. The baton goes on (C4).
 #[test]
 fn c4_a_waiter_is_dropped() {
     static PASSED: Reached = Reached::new();
@@ -161,7 +161,8 @@ fn c4_a_waiter_is_dropped() {
     PASSED.at_least_once();
 }
 
-/// The waker changes between two polls, as the creation ends: the newest is woken, or it need not be (C5).
+/// The waker changes between two polls, while the creation ends. The newest waker is woken, or no wake-up is needed
+/// (C5).
 #[test]
 fn c5_the_waker_changes() {
     static CHANGED: Reached = Reached::new();
@@ -185,7 +186,7 @@ fn c5_the_waker_changes() {
     CHANGED.at_least_once();
 }
 
-/// Has a thread of the model poll each task; or drop it.
+/// A spawner that lets a thread of the model poll each task, or drops it.
 struct Spawner {
     runs: bool,
     /// Outside the model's view.
@@ -212,9 +213,9 @@ impl dogpile::Spawner for Spawner {
     }
 }
 
-/// Who has spawned goes away, and the work is done and kept all the same (C12).
+/// The access that has spawned goes away. The work is done and kept all the same (C12).
 #[test]
-fn c12_who_has_spawned_is_dropped() {
+fn c12_the_access_that_spawned_is_dropped() {
     static WAITED: Reached = Reached::new();
     check(|| {
         let (cached, spawner) = (Arc::new(Cached::never_expires()), Spawner::new(true));
@@ -229,10 +230,10 @@ fn c12_who_has_spawned_is_dropped() {
     WAITED.at_least_once();
 }
 
-/// Who has spawned waits, beside a thread: it is given its value or its error, and who else waits is not left behind
-/// (L5).
+/// The access that has spawned waits, beside a thread. It gets its value or its error, and the other waiter is not left
+/// behind (L5).
 #[test]
-fn l5_who_has_spawned_waits() {
+fn l5_the_access_that_spawned_waits() {
     for fails in [false, true] {
         static SERVED: Reached = Reached::new();
         static CREATED: Reached = Reached::new();
@@ -261,9 +262,9 @@ fn l5_who_has_spawned_waits() {
     }
 }
 
-/// What was spawned is dropped while its access waits: that creates itself, or waits for who was faster (C9, F11).
+/// A spawned task is dropped while its access waits. The access creates itself, or waits for a faster one (C9, F11).
 #[test]
-fn f11_c9_what_was_spawned_is_dropped() {
+fn f11_c9_a_spawned_task_is_dropped() {
     static CREATED: Reached = Reached::new();
     static WAITED: Reached = Reached::new();
     check(|| {
@@ -293,7 +294,7 @@ static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_secs(1
 
 type Mortal = Arc<Dogpile<Arc<ManualClock>>>;
 
-/// One has spawned a creation that has begun, and hangs.
+/// An access that has spawned a creation, which has begun and hangs.
 struct Hangs<A> {
     clock: Arc<ManualClock>,
     lock: Mortal,
@@ -319,10 +320,10 @@ fn hangs() -> Hangs<impl Future<Output = Result<Outcome, CreateError<&'static st
     Hangs { clock, lock, asks, task }
 }
 
-/// What was spawned hangs, and is declared dead by one that fails, or by one that creates: who has spawned it is
-/// served, or is lost where nobody else is there (F1).
+/// A spawned creation hangs, and is declared dead by an access that fails or by one that creates. The access that
+/// spawned is served, or is lost if there is no other access (F1).
 #[test]
-fn f1_who_has_spawned_what_dies() {
+fn f1_a_spawned_creation_dies() {
     static SERVED: Reached = Reached::new();
     static LOST: Reached = Reached::new();
     check(|| {
@@ -350,9 +351,9 @@ fn f1_who_has_spawned_what_dies() {
     LOST.at_least_once();
 }
 
-/// So is one whose creator cannot fail: it has an error all the same.
+/// The same with a creator that cannot fail: its access has an error all the same.
 #[test]
-fn f1_who_has_spawned_what_dies_and_cannot_fail() {
+fn f1_a_spawned_creation_that_cannot_fail_dies() {
     static SERVED: Reached = Reached::new();
     static LOST: Reached = Reached::new();
     check(|| {
@@ -385,10 +386,10 @@ fn f1_who_has_spawned_what_dies_and_cannot_fail() {
     LOST.at_least_once();
 }
 
-/// A creation that was spawned hangs, and nothing but the time ends the wait for it; one that could create, and waits
-/// behind it, goes before, or leaves (F3).
+/// A spawned creation hangs, and only the passing of time ends the wait for it. A waiter behind it that could create
+/// goes first, or leaves (F3).
 #[test]
-fn f3_who_has_spawned_what_hangs() {
+fn f3_a_spawned_creation_hangs() {
     static SERVED: Reached = Reached::new();
     static LOST: Reached = Reached::new();
     for leaves in [false, true] {
@@ -422,8 +423,8 @@ fn is_at_rest(lock: &Mortal) {
     assert_eq!((lock.is_creating(), lock.waiting()), (false, 0));
 }
 
-/// A store that is a future, dropped or not, against an invalidation by a task: that returns once nothing older is
-/// stored (L6).
+/// A store that is a future, dropped or not, against an invalidation by a task. The invalidation returns once no older
+/// value can be stored (L6).
 #[test]
 fn l6_a_store_of_a_task() {
     static WAITED: Reached = Reached::new();
@@ -452,7 +453,7 @@ fn l6_a_store_of_a_task() {
                 WAITED.here();
                 block_on(invalidates);
             }
-            // Not while it stores.
+            // The store does not run here.
             slot.write(3);
             stores.join().unwrap();
             assert!(!lock.has_value());
@@ -463,7 +464,8 @@ fn l6_a_store_of_a_task() {
     REFUSED.at_least_once();
 }
 
-/// Tasks that read and one that writes exclude each other (L9); a writer that is dropped as it waits leaves no trace.
+/// Tasks that read and one that writes exclude each other (L9). A writer that is dropped while it waits leaves no
+/// trace.
 #[test]
 fn l9_readers_and_a_writer() {
     for gives_up in [false, true] {
@@ -500,8 +502,8 @@ fn l9_readers_and_a_writer() {
     }
 }
 
-/// A writer gives up, or goes in, as its reader leaves: its waker, which asks the lock when it is dropped, is not
-/// dropped under the mutex.
+/// A writer gives up, or goes in, while its reader leaves. The writer's waker asks the lock when it is dropped, and is
+/// not dropped under the mutex.
 #[test]
 fn f2_a_writers_waker_that_asks_the_lock_when_it_is_dropped() {
     struct Asks(Arc<SyncReaderDogpile>);
@@ -541,7 +543,7 @@ fn f2_a_writers_waker_that_asks_the_lock_when_it_is_dropped() {
     WENT_IN.at_least_once();
 }
 
-/// A creator that swaps under a guard that crosses its awaits, against a reader.
+/// A creator swaps under a guard that lives across its awaits, against a reader.
 #[test]
 fn l9_a_task_swaps() {
     check(|| {
@@ -570,8 +572,8 @@ fn l9_a_task_swaps() {
     });
 }
 
-/// A task that invalidates while it has the write lock of its creation does not wait for itself; another one waits for
-/// its swap, or has it refused (L6, L7).
+/// A task that invalidates while it has the write lock of its creation does not wait for itself. Another task waits for
+/// its swap, or the swap is refused (L6, L7).
 #[test]
 fn f4_a_task_invalidates_what_it_swaps() {
     static REFUSED: Reached = Reached::new();
@@ -601,7 +603,7 @@ fn f4_a_task_invalidates_what_it_swaps() {
             WAITED.here();
             block_on(invalidates);
         }
-        // Not while it swaps.
+        // The swap does not run here.
         slot.write(3);
         swaps.join().unwrap();
         assert_eq!(slot.read(), 3, "nor after that");
@@ -611,9 +613,10 @@ fn f4_a_task_invalidates_what_it_swaps() {
     WAITED.at_least_once();
 }
 
-/// A creator looks whether there is a value, and goes on without; nobody is told that it waits (L7).
+/// A creator looks whether there is a value, and goes on without one. No access gets an error because of that wait
+/// (L7).
 #[test]
-fn f9_who_goes_on_without_is_in_no_circle() {
+fn f9_a_creator_that_goes_on_without_waiting_closes_no_cycle() {
     check(|| {
         let [a, b] = [(); 2].map(|()| Arc::new(Dogpile::never_expires()));
         let Turn::Create(creation) = Dogpile::kept(&b).turn() else { panic!("nobody else creates") };
@@ -637,7 +640,7 @@ fn f9_who_goes_on_without_is_in_no_circle() {
                     thread::yield_now();
                 }
                 let asked = a.access_async().or_try_create(async || Ok::<_, &str>(())).await;
-                assert!(asked.is_ok(), "there is no circle");
+                assert!(asked.is_ok(), "there is no cycle");
             }));
         });
         assert_eq!(goes_on.join().unwrap(), Outcome::Created);
@@ -646,10 +649,10 @@ fn f9_who_goes_on_without_is_in_no_circle() {
     });
 }
 
-/// Two tasks whose creators ask for each other's values, beside something else that has them polled: nobody hangs, and
-/// only one is told (L7, C14).
+/// The creators of two tasks ask for each other's values, beside another future that has them polled. Neither hangs,
+/// and only one of them gets an error (L7, C14).
 #[test]
-fn l7_c14_a_circle_of_two_tasks() {
+fn l7_c14_a_cycle_of_two_tasks() {
     static TOLD: Reached = Reached::new();
     static NONE: Reached = Reached::new();
     check(|| {

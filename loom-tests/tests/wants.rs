@@ -1,5 +1,5 @@
-//! What an access may want of a value that is there: a newer one, against a creation that ends, a value that is set and
-//! another such access; a new one within some time, against the creation that makes it; and an error that is shared,
+//! What an access may ask of a value that is there: a newer value, against a creation that ends, a value that is set
+//! and another such access; a new value within some time, against the creation that makes it; and a shared error,
 //! against newcomers.
 #![cfg(dogpile_loom)]
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 type Value = Cached<Slot, ManualClock>;
 
-/// 1, of that generation.
+/// Returns a lock with the value 1, and the value's generation.
 fn one(policy: Policy) -> (Arc<Value>, Generation) {
     let clock = ManualClock::new();
     clock.advance(Duration::from_secs(1));
@@ -38,7 +38,7 @@ fn is_at_rest(cached: &Value) -> bool {
     !cached.is_creating() && cached.waiting() == 0
 }
 
-/// L1: one of the two creates, and neither gets the value again that both were refused with.
+/// L1: one of the two accesses creates, and neither gets again the value that both were refused with.
 #[test]
 fn k1_renew_if_against_another() {
     static WAITED: Reached = Reached::new();
@@ -57,7 +57,7 @@ fn k1_renew_if_against_another() {
     LATE.at_least_once();
 }
 
-/// A creation that runs already is newer.
+/// The value of a creation that runs already is newer.
 #[test]
 fn k1_renew_if_against_finish() {
     static WAITED: Reached = Reached::new();
@@ -72,7 +72,7 @@ fn k1_renew_if_against_finish() {
         match mine {
             (Waited, 2) => WAITED.here(),
             (Fresh, 2) => LATE.here(),
-            // Elected first: the other had the old value, or this one.
+            // Elected first: the other access had the old value, or this access's own.
             (Created, 3) => FIRST.here_if(others.1 == 1 || others.1 == 3),
             mine => panic!("{mine:?}, {others:?}"),
         }
@@ -83,7 +83,7 @@ fn k1_renew_if_against_finish() {
     FIRST.at_least_once();
 }
 
-/// A value that is set is newer than what was refused, and than what is being created (L6).
+/// A value that is set is newer than the refused one, and newer than one that is being created (L6).
 #[test]
 fn k1_renew_if_against_set() {
     static SET_FIRST: Reached = Reached::new();
@@ -98,7 +98,7 @@ fn k1_renew_if_against_set() {
             (Created, 3) => SET_LAST.here(),
             mine => panic!("{mine:?}"),
         }
-        // Whichever order: what was set is the last word, unless the renewal began after it, which it had no cause to.
+        // In either order the set value is the last one, unless the renewal began after it, for which it had no cause.
         assert_eq!(told(&cached.peek().unwrap()), (Fresh, 2));
         assert!(is_at_rest(&cached));
     });
@@ -106,7 +106,7 @@ fn k1_renew_if_against_set() {
     SET_LAST.at_least_once();
 }
 
-/// Both fail, if they are let: within the interval only one is.
+/// Both renewals fail, if they are elected. Within the interval only one is.
 fn renewals_that_fail() {
     let policy = Policy::builder().renew_interval(Duration::from_secs(1)).build_const();
     let (cached, seen) = one(policy);
@@ -160,7 +160,7 @@ fn k4_soft_wait_against_finish() {
     FIRST.at_least_once();
 }
 
-/// Nor is that of one that fails.
+/// Nor is the end of a creation that fails.
 #[test]
 fn k4_soft_wait_against_failure() {
     static ELECTED: Reached = Reached::new();
@@ -180,7 +180,7 @@ fn k4_soft_wait_against_failure() {
     ELECTED.at_least_once();
 }
 
-/// One fails, the other waits for that, or comes late: it has that error, or calls its own creator.
+/// One access fails. The other waits for it, or comes late: it gets that error, or calls its own creator.
 #[test]
 fn k7_shared_error_against_a_waiter() {
     static SHARED: Reached = Reached::new();

@@ -1,7 +1,7 @@
-//! Watchers: waiting for a value against publishing, setting, invalidating, and against each other's going.
+//! Watchers: waiting for a value, against publishing, setting, invalidating, and against another watcher that leaves.
 //!
-//! A lost wake-up is a deadlock of the model. What a creator writes is a [`Slot`], so each read of it is checked for
-//! what it must come after.
+//! A lost wake-up is a deadlock of the model. What a creator writes is a [`Slot`], so loom checks, for each read of it,
+//! that the write came before.
 #![cfg(dogpile_loom)]
 
 use dogpile::model::{Deadline, Election, block_until};
@@ -21,13 +21,13 @@ fn block_on<F: Future>(future: F) -> F::Output {
     polled.expect("without an end")
 }
 
-/// A lock and what its creators write.
-struct Shared {
+/// A lock, and what its creators write.
+struct Model {
     lock: Dogpile<ManualClock>,
     slot: Slot,
 }
 
-impl Shared {
+impl Model {
     fn new() -> Arc<Self> {
         Arc::new(Self { lock: Dogpile::with_clock(Duration::from_secs(1), ManualClock::new()), slot: Slot::new() })
     }
@@ -37,11 +37,11 @@ impl Shared {
     }
 }
 
-/// A watcher is told of what another thread creates, and sees what was written (L4, C16).
+/// A watcher is told of the value that another thread creates, and sees what was written (L4, C16).
 #[test]
 fn l4_c16_changed_against_publish() {
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let seen = shared.lock.generation();
         let creator = spawn(&shared, |shared| shared.create(1));
         let task = spawn(&shared, move |shared| {
@@ -72,7 +72,7 @@ fn c16_each_of_two_values_is_told() {
         sets.join().unwrap();
         BOTH.here_if(told == [1, 2]);
         AS_ONE.here_if(told == [2]);
-        // (A watcher that was told of the first may read the second.)
+        // (A watcher that was told of the first value may read the second.)
         assert!(told == [1, 2] || told == [2], "{told:?}");
         let more = cached.changed(seen, Duration::ZERO);
         assert!(more == Err(AcquireError::TimedOut) || more == Ok(cached.generation()), "{more:?}");
@@ -81,7 +81,7 @@ fn c16_each_of_two_values_is_told() {
     AS_ONE.at_least_once();
 }
 
-/// A value that is set ends the wait as one that is created does, though a creation is superseded by it (L6).
+/// A value that is set ends the wait as a created one does, even though it supersedes a creation (L6).
 #[test]
 fn c6_changed_against_set_and_creation() {
     static CREATED: Reached = Reached::new();
@@ -104,7 +104,7 @@ fn c6_changed_against_set_and_creation() {
     SET.at_least_once();
 }
 
-/// A watcher of any value is told of one that is invalidated at once, and an invalidation alone tells nobody (L6).
+/// A watcher of any value is told of a value that is invalidated at once. An invalidation alone wakes no watcher (L6).
 #[test]
 fn l6_wait_for_value_against_invalidate() {
     static FIRST: Reached = Reached::new();
@@ -134,12 +134,12 @@ fn l6_wait_for_value_against_invalidate() {
     SECOND.at_least_once();
 }
 
-/// An invalidation supersedes a creation, which then tells nobody: the next one does.
+/// An invalidation supersedes a creation, which then wakes no watcher. The next creation does.
 #[test]
-fn l6_a_superseded_creation_tells_nobody() {
+fn l6_a_superseded_creation_wakes_no_watcher() {
     static SUPERSEDED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let seen = shared.lock.generation();
         let invalidator = spawn(&shared, |shared| shared.lock.invalidate());
         let creator = spawn(&shared, |shared| {
@@ -150,7 +150,7 @@ fn l6_a_superseded_creation_tells_nobody() {
             }
             creations
         });
-        // It may be invalidated last; then there is none to wait for, and it is out of time.
+        // The value may be invalidated last. Then there is no value to wait for, and the watcher runs out of time.
         let changed = shared.lock.changed(seen, Duration::ZERO);
         invalidator.join().unwrap();
         SUPERSEDED.here_if(creator.join().unwrap() == 2 && changed.is_err());
@@ -159,9 +159,9 @@ fn l6_a_superseded_creation_tells_nobody() {
     SUPERSEDED.at_least_once();
 }
 
-/// One goes as a value is published: the other is told, and nothing is left behind.
+/// One watcher leaves while a value is published. The other one is told, and nothing is left behind.
 #[test]
-fn c24_one_of_two_goes_as_a_value_is_published() {
+fn c24_one_of_two_watchers_leaves_as_a_value_is_published() {
     static WOKEN: Reached = Reached::new();
     static GONE: Reached = Reached::new();
     check(|| {
@@ -186,16 +186,16 @@ fn c24_one_of_two_goes_as_a_value_is_published() {
     GONE.at_least_once();
 }
 
-/// A watcher has no baton: as a creation fails, the waiter is called, whatever the watcher does.
+/// A watcher has no baton: when a creation fails, the waiter is called, whatever the watcher does.
 #[test]
-fn l5_a_failure_beside_a_watcher_calls_who_waits() {
+fn l5_a_failure_beside_a_watcher_calls_the_waiter() {
     static CALLED: Reached = Reached::new();
     check(|| {
-        let shared = Shared::new();
+        let shared = Model::new();
         let seen = shared.lock.generation();
         let fails = spawn(&shared, |shared| drop(shared.lock.acquire_or_try_create(|| Err("on purpose"))));
         let creates = spawn(&shared, |shared| shared.lock.acquire_or_create(|| shared.slot.write(1)));
-        // In time or not: one that watched, or has gone.
+        // In time or not: the watcher has watched, or has left.
         let watched = shared.lock.changed(seen, Duration::ZERO);
         assert!(watched.is_err() || shared.slot.read() == 1);
         fails.join().unwrap();

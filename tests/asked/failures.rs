@@ -1,4 +1,4 @@
-//! What has failed last.
+//! The last failure of a lock.
 
 use crate::common::until;
 use crate::executor::{Woken, block_on, poll};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-/// As text, and how long ago.
+/// Returns the text of the last failure, and how long ago it was.
 fn last(lock: &Status<Clock>) -> Option<(String, Duration)> {
     lock.last_failure().map(|failure| (failure.cause().to_string(), failure.age()))
 }
@@ -40,7 +40,7 @@ fn k3_a_lock_of_each_type_tells_what_failed_last() {
 }
 
 #[test]
-fn k3_each_way_to_fail() {
+fn k3_each_way_to_fail_is_told() {
     let (lock, clock) = manual(MINUTE);
     let lock = &lock;
     let now_is = |cause: &str| {
@@ -64,7 +64,7 @@ fn k3_each_way_to_fail() {
     let stored = lock.fetch(|| None::<u64>).and_set(|_| Err("not stored")).or_try_create(|| Ok(1));
     assert!(stored.is_err());
     now_is("not stored");
-    // In the background.
+    // A creation in the background.
     lock.acquire_or_create(|| ());
     lock.mark_stale();
     let outcome = Dogpile::kept(lock).in_background(&ThreadPerJob).or_try_create(|| Err("in the background"));
@@ -74,7 +74,7 @@ fn k3_each_way_to_fail() {
 }
 
 #[test]
-fn k3_what_has_not_failed_is_no_failure() {
+fn k3_a_creation_that_did_not_fail_is_no_failure() {
     let (lock, _) = manual(MINUTE);
     drop(elected(&lock));
     assert_eq!(last(&lock), None, "let go of");
@@ -99,7 +99,7 @@ fn k3_what_has_not_failed_is_no_failure() {
 }
 
 #[test]
-fn k3_a_value_that_arrives_expired_has_failed_to_a_policy_that_pauses() {
+fn k3_a_value_that_arrives_expired_is_a_failure_under_a_policy_that_pauses() {
     let clock = Arc::new(ManualClock::new());
     let cached = Cached::with_clock(MINUTE, Arc::clone(&clock));
     cached.access().or_create_with(|_| Made::new(1).expires_after(Duration::ZERO));
@@ -110,9 +110,9 @@ fn k3_a_value_that_arrives_expired_has_failed_to_a_policy_that_pauses() {
     assert_eq!(cached.paused_for(), Some(SECOND));
 }
 
-/// A waiter that is called after a failure finds it: it is noted before anybody is woken.
+/// The failure is noted before any waiter is woken, so a waiter that is elected after a failure finds it.
 #[test]
-fn k3_who_creates_next_finds_what_failed() {
+fn k3_the_next_creator_finds_the_failure() {
     for _ in 0..100 {
         let (lock, _) = manual(MINUTE);
         let fails = elected(&lock);
@@ -126,15 +126,16 @@ fn k3_who_creates_next_finds_what_failed() {
     }
 }
 
-/// Failures on several threads, and one that asks all the time: it sees them whole, and each not older than before.
+/// Creations fail on several threads while one thread asks for the last failure all the time. Each failure that it sees
+/// is whole, and none is older than the one it saw before.
 #[test]
-fn k3_asked_while_creations_fail() {
+fn k3_failures_are_read_whole_while_creations_fail() {
     let (lock, clock) = manual(MINUTE);
     let begin = Barrier::new(3);
     thread::scope(|scope| {
         let fail = |lock: &Lock, of: &'static str| {
             for _ in 0..500 {
-                // (It is missing: the thread that is not elected waits, and is next.)
+                // (There is no value: the thread that is not elected waits, and creates next.)
                 assert!(lock.acquire_or_try_create(|| Err(of)).is_err());
             }
         };
@@ -158,10 +159,10 @@ fn k3_asked_while_creations_fail() {
     assert_eq!(clock.now(), ManualClock::new().now());
 }
 
-/// An error whose text is not to be had.
-struct Unspeakable;
+/// An error whose `Display` panics.
+struct PanicsInDisplay;
 
-impl fmt::Display for Unspeakable {
+impl fmt::Display for PanicsInDisplay {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         panic!("on purpose")
     }
@@ -173,7 +174,7 @@ fn k3_an_error_that_panics_as_it_is_displayed_frees_the_lock() {
         let clock = Arc::new(ManualClock::new());
         let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock));
         let lock = if let Some(policy) = policy { lock.with_policy(policy) } else { lock };
-        let fails = AssertUnwindSafe(|| lock.acquire_or_try_create(|| Err(Unspeakable)).is_err());
+        let fails = AssertUnwindSafe(|| lock.acquire_or_try_create(|| Err(PanicsInDisplay)).is_err());
         assert!(catch_unwind(fails).is_err());
         assert_eq!(last(&lock).unwrap().0, "the creator panicked");
         clock.advance(SECOND);

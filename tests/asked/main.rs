@@ -1,10 +1,10 @@
-//! What is asked of a lock: when its value expires and is due, how old a guard's value is, what has failed last; and to
-//! wait for a value, which creates nothing.
+//! Questions to a lock: when its value expires and is due, how old a guard's value is, and what the last failure was.
+//! Waits for a value, which create nothing.
 
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../tasks/executor.rs"]
-#[allow(dead_code)] // as far as it is needed here
+#[allow(dead_code)] // not every test needs all of it
 mod executor;
 #[path = "../failure/mod.rs"]
 mod failure;
@@ -39,7 +39,7 @@ fn manual(expires_after: Duration) -> (Arc<Lock>, Clock) {
     (Arc::new(Dogpile::with_clock(expires_after, Arc::clone(&clock))), clock)
 }
 
-/// Of a minute.
+/// Returns a lock under a policy, whose values live for a minute.
 fn ruled(policy: &'static Policy) -> (Arc<Lock>, Clock) {
     let clock = Arc::new(ManualClock::new());
     (Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(policy)), clock)
@@ -52,19 +52,19 @@ fn elected(lock: &Arc<Lock>) -> Creation<'static, Lock> {
     }
 }
 
-/// A lock of any type, and what is done to it.
+/// A lock of any type, and how to change it.
 struct Subject<'a> {
     name: &'static str,
     status: &'a Status<Clock>,
     clock: &'a Clock,
-    /// Has a value published.
+    /// Creates and publishes a value.
     publish: &'a (dyn Fn() + Sync),
-    /// Has a creation fail.
+    /// Lets a creation fail.
     fail: &'a (dyn Fn() + Sync),
     invalidate: &'a (dyn Fn() + Sync),
 }
 
-/// Runs a test on a lock of each type, that lives for a minute and has no value yet.
+/// Runs a test on a lock of each type. The lock's values live for a minute, and it has no value yet.
 fn on_each_type(test: impl Fn(&Subject<'_>)) {
     let clock = &Arc::new(ManualClock::new());
 

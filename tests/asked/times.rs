@@ -1,4 +1,4 @@
-//! When a value expires and is due, and how old that of a guard is.
+//! When a value expires and is due, and how old the value of a guard is.
 
 use crate::{Clock, HALF, Lock, MINUTE, NANO, PAUSING, SECOND, elected, manual, on_each_type, ruled};
 use dogpile::{
@@ -26,13 +26,13 @@ fn less(time: Duration, by: Duration) -> Duration {
     time.checked_sub(by).unwrap()
 }
 
-/// When it expires, and when it is due.
+/// Returns when the value expires, and when it is due.
 fn times(lock: &Status<impl dogpile::Clock>) -> (Option<Duration>, Duration) {
     (lock.expires_in(), lock.due_in())
 }
 
 #[test]
-fn k3_a_value_of_each_type_has_its_time() {
+fn k3_each_type_tells_when_its_value_expires_and_is_due() {
     on_each_type(|lock| {
         let (name, status) = (lock.name, lock.status);
         assert_eq!(times(status), (None, ZERO), "{name}");
@@ -54,7 +54,7 @@ fn k3_a_value_of_each_type_has_its_time() {
 }
 
 #[test]
-fn k3_no_end_no_life_and_what_somebody_said() {
+fn k3_times_of_endless_zero_and_marked_values() {
     let (never, clock) = manual(NEVER);
     never.acquire_or_create(|| ());
     clock.advance(NEVER);
@@ -67,7 +67,7 @@ fn k3_no_end_no_life_and_what_somebody_said() {
     let never = Dogpile::never_expires().with_policy(&AT_HALF);
     never.acquire_or_create(|| ());
     assert_eq!(times(&never), (Some(NEVER), NEVER), "half of no end");
-    // A value that is made stale meanwhile.
+    // A value that is marked stale while it is created.
     let (lock, _) = manual(MINUTE);
     let creation = elected(&lock);
     lock.mark_stale();
@@ -76,7 +76,7 @@ fn k3_no_end_no_life_and_what_somebody_said() {
 }
 
 #[test]
-fn k3_what_was_born_fresh_begins_to_live_with_its_first_access() {
+fn k3_the_lifetime_of_a_born_fresh_lock_begins_at_its_first_access() {
     let born = |expires_after, policy| {
         let clock = Arc::new(ManualClock::new());
         (Dogpile::with_clock(expires_after, Arc::clone(&clock)).born_fresh().with_policy(policy), clock)
@@ -98,7 +98,7 @@ fn k3_what_was_born_fresh_begins_to_live_with_its_first_access() {
 }
 
 #[test]
-fn k3_it_is_due_when_its_policy_says() {
+fn k3_a_value_is_due_when_its_policy_says() {
     let (lock, clock) = ruled(&AT_HALF);
     lock.acquire_or_create(|| ());
     assert_eq!(times(&lock), (Some(MINUTE), HALF));
@@ -110,13 +110,13 @@ fn k3_it_is_due_when_its_policy_says() {
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
     clock.advance(MINUTE);
     assert_eq!(times(&lock), (Some(ZERO), ZERO));
-    // At random: from when on accesses draw, 37 times its cost before it expires.
+    // Renewal at random: accesses draw from 37 times the creation's cost before the expiry on.
     let (lock, clock) = ruled(&EARLY);
     lock.acquire_or_create(|| clock.advance(SECOND));
     assert_eq!(times(&lock), (Some(MINUTE), less(MINUTE, SECOND * 37)));
     clock.advance(HALF);
     assert_eq!(times(&lock), (Some(HALF), ZERO));
-    // Whatever part of its lifetime is lost by chance.
+    // The value is due at half of its lifetime, however much of that the jitter takes.
     for _ in 0..20 {
         let (lock, clock) = ruled(&JITTERY_AT_HALF);
         lock.acquire_or_create(|| ());
@@ -133,7 +133,7 @@ fn k3_it_is_due_when_its_policy_says() {
 }
 
 #[test]
-fn k3_what_is_too_old_has_no_time() {
+fn k3_a_value_that_is_too_old_has_no_expiry() {
     let (lock, clock) = ruled(&SHORT_LIVED);
     lock.acquire_or_create(|| ());
     assert_eq!(times(&lock), (Some(MINUTE), MINUTE));
@@ -171,7 +171,7 @@ fn k3_nothing_is_due_before_the_end_of_a_pause() {
 }
 
 #[test]
-fn k3_a_value_that_says_itself_how_long_it_lives() {
+fn k3_a_value_with_a_lifetime_of_its_own() {
     for (policy, due_after) in [(&PAUSING, MINUTE * 10), (&AT_HALF, MINUTE * 5)] {
         let clock = Arc::new(ManualClock::new());
         let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(policy);
@@ -189,7 +189,7 @@ fn k3_a_value_that_says_itself_how_long_it_lives() {
     }
 }
 
-/// A lock in stamped getter mode, which was brought a value of that age.
+/// Returns a lock in stamped getter mode whose getter has returned a value of that age.
 fn brought(policy: &'static Policy, age: Duration) -> (Arc<Lock>, Clock) {
     let (lock, clock) = ruled(policy);
     clock.advance(MINUTE * 10);
@@ -199,7 +199,7 @@ fn brought(policy: &'static Policy, age: Duration) -> (Arc<Lock>, Clock) {
 }
 
 #[test]
-fn k3_what_a_getter_has_brought_is_judged_as_of_now() {
+fn k3_a_stamped_value_ages_with_the_clock() {
     let (lock, clock) = brought(&PAUSING, SECOND);
     assert_eq!(times(&lock), (Some(less(MINUTE, SECOND)), less(MINUTE, SECOND)));
     clock.advance(less(MINUTE, SECOND * 2));
@@ -217,14 +217,14 @@ fn k3_what_a_getter_has_brought_is_judged_as_of_now() {
     let (lock, clock) = brought(&SHORT_LIVED, SECOND);
     clock.advance(MINUTE);
     assert_eq!(times(&lock), (None, ZERO), "too old");
-    // A stamp from the future is as old as nothing, or not believed.
+    // A stamp from the future has the age zero, or is not believed.
     let (lock, clock) = brought(&AT_HALF, ZERO);
     clock.set_wall(clock.wall() - NANO * 3);
     assert_eq!(times(&lock), (Some(MINUTE), HALF));
     let (lock, clock) = brought(&TRUSTS_NOBODY, ZERO);
     clock.set_wall(clock.wall() - NANO * 3);
     assert_eq!(times(&lock), (Some(ZERO), ZERO));
-    // What the lock creates after that takes its place.
+    // A value that the lock creates later replaces the one of the getter.
     let (lock, clock) = brought(&PAUSING, SECOND * 10);
     lock.mark_stale();
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
@@ -232,9 +232,9 @@ fn k3_what_a_getter_has_brought_is_judged_as_of_now() {
     assert_eq!(times(&lock), (Some(less(MINUTE, SECOND)), less(MINUTE, SECOND)));
 }
 
-/// A thread that renews on a schedule, with nobody reading: it is ended by its channel. Nothing here is left to time.
+/// A thread renews on a schedule while no thread reads. Its channel ends it, so nothing here depends on timing.
 #[test]
-fn k3_renewed_on_a_schedule_with_nobody_reading() {
+fn k3_a_value_is_renewed_on_a_schedule_without_readers() {
     let (lock, clock) = ruled(&AT_HALF);
     let (steps, step) = std::sync::mpsc::channel();
     let mut seen = lock.generation();
@@ -245,7 +245,7 @@ fn k3_renewed_on_a_schedule_with_nobody_reading() {
             loop {
                 assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
                 renewals += 1;
-                // In a program, `recv_timeout(lock.due_in())`.
+                // A program would call `recv_timeout(lock.due_in())` here.
                 let Ok(()) = step.recv() else { return renewals };
                 clock.advance(lock.due_in());
             }
@@ -280,13 +280,13 @@ fn k3_a_guard_tells_how_old_its_value_is() {
     clock.advance(SECOND);
     let ages = || [&made, &set].map(|guard| CachedGuard::age(guard, &cached));
     assert_eq!((ages(), cached.age()), ([SECOND * 2, SECOND], Some(SECOND)));
-    // It is found unchanged.
+    // The creator finds the value unchanged.
     cached.mark_stale();
     let renewed = cached.access().or_create_with(|renewal| renewal.unchanged().unwrap());
     assert_eq!(ages(), [SECOND * 2, ZERO]);
     clock.advance(SECOND);
     assert_eq!(CachedGuard::age(&renewed, &cached), SECOND);
-    // What was superseded has its age, too, for all who have it.
+    // A superseded value has an age, too, for every guard of it.
     cached.invalidate();
     let superseded = cached.get_or_create(|| {
         cached.set(4);
@@ -311,7 +311,7 @@ fn k3_guards_of_functions_and_registries_tell_their_age() {
     let of_held = held.get_or_create(|| 1);
     clock.advance(SECOND);
     assert_eq!([CachedGuard::age(&guard, &function), CachedGuard::age(&of_held, &held)], [SECOND; 2]);
-    // On real clocks as well.
+    // With real clocks as well.
     let real = Cached::new(MINUTE);
     let guard = real.get_or_create(|| 1);
     let first = CachedGuard::age(&guard, &real);

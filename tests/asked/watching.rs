@@ -1,4 +1,4 @@
-//! Waiting for a value, which creates nothing.
+//! Waits for a value. These waits create nothing.
 
 use crate::executor::{Woken, block_on, poll};
 use crate::{Clock, FOREVER, MINUTE, MORTAL, PAUSING, SECOND, elected, manual, on_each_type, ruled};
@@ -6,7 +6,7 @@ use dogpile::{
     AcquireError, Cached, Dogpile, Finished, Generation, Held, ManualClock, Outcome, Policy, ReadGuard, Registry,
     Status, SyncReaderDogpile, WaitCycle,
 };
-use parking_lot::Mutex; // not std's: see `tests/contract/laws.rs`
+use parking_lot::Mutex; // not std's: see `tests/contract/stage.rs`
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,14 +16,14 @@ use std::time::Duration;
 
 type Told = Result<Generation, AcquireError>;
 
-/// A task that watches, by hand.
-struct Watches<'a> {
+/// A task that watches a lock, polled by hand.
+struct Watcher<'a> {
     future: Pin<Box<dyn Future<Output = Told> + Send + 'a>>,
     woken: Arc<Woken>,
 }
 
-impl<'a> Watches<'a> {
-    /// It waits.
+impl<'a> Watcher<'a> {
+    /// Begins to watch. The first poll must find the task waiting.
     fn begin(status: &'a Status<Clock>, since: Generation) -> Self {
         let mut watches = Self { future: Box::pin(status.changed_async(since)), woken: Arc::default() };
         assert!(poll(&mut watches.future, &watches.woken).is_pending());
@@ -60,8 +60,8 @@ fn k3_tasks_watch_a_lock_of_each_type() {
         let mut ready = Box::pin(status.wait_for_value_async());
         let woken = Arc::<Woken>::default();
         assert!(poll(&mut ready, &woken).is_pending());
-        let mut watches = Watches::begin(status, seen);
-        assert_eq!(status.waiting(), 0, "{name}: it is no waiter");
+        let mut watches = Watcher::begin(status, seen);
+        assert_eq!(status.waiting(), 0, "{name}: a watcher is no waiter");
         (lock.fail)();
         (lock.invalidate)();
         assert!(!watches.woken.take() && !woken.take(), "{name}: not by a failure, not by an invalidation");
@@ -71,19 +71,19 @@ fn k3_tasks_watch_a_lock_of_each_type() {
         assert!(woken.take(), "{name}");
         assert_eq!(poll(&mut ready, &woken), Poll::Ready(Ok(())), "{name}");
 
-        // Ready at once: there is a value, and it is not the one that was seen.
+        // Ready at once: there is a value, and its generation is not the one that was seen.
         assert_eq!(block_on(status.wait_for_value_async()), Ok(()), "{name}");
         let now = status.generation();
         assert_eq!(block_on(status.changed_async(seen)), Ok(now), "{name}");
-        // Not when it expires, nor by what somebody says of it; though a stale value is one.
-        let watches = Watches::begin(status, now);
+        // Neither the expiry of a value nor `mark_stale` wakes the task, though a stale value is a value.
+        let watches = Watcher::begin(status, now);
         lock.clock.advance(MINUTE * 2);
         assert_eq!(block_on(status.wait_for_value_async()), Ok(()), "{name}: a stale one");
         assert_eq!(block_on(status.changed_async(seen)), Ok(now), "{name}: a stale one");
         (lock.fail)();
         (lock.invalidate)();
         assert_eq!(watches.woken.times(), 0, "{name}");
-        // Two at once are told of as one, and each is new to the generation before it.
+        // The task sees two values in a row as one change. Each of them is new to the generation before it.
         (lock.publish)();
         let between = status.generation();
         (lock.publish)();
@@ -117,7 +117,7 @@ fn k3_threads_watch_a_lock_of_each_type() {
                 })
             });
             for value in 1..=VALUES {
-                // The last one is announced before it comes.
+                // The last generation is announced before its value comes.
                 let mut last = last.lock();
                 (lock.publish)();
                 if value == VALUES {
@@ -141,7 +141,7 @@ fn k3_threads_watch_a_lock_of_each_type() {
 }
 
 #[test]
-fn k3_what_was_born_fresh_is_a_value() {
+fn k3_a_born_fresh_lock_has_a_value() {
     let lock = Dogpile::new(MINUTE).born_fresh();
     assert_eq!(lock.wait_for_value(Duration::ZERO), Ok(()));
     assert!(times_out(&lock.changed(lock.generation(), Duration::ZERO)), "but no new one");
@@ -150,10 +150,10 @@ fn k3_what_was_born_fresh_is_a_value() {
 }
 
 #[test]
-fn k3_what_is_found_unchanged_and_what_is_published_as_stale_are_new() {
+fn k3_unchanged_values_and_values_published_as_stale_are_new() {
     let (cached, _) = cached();
     cached.set(1);
-    let watches = Watches::begin(&cached, cached.generation());
+    let watches = Watcher::begin(&cached, cached.generation());
     cached.mark_stale();
     let mut renewed = false;
     cached.access().or_create_with(|renewal| {
@@ -162,7 +162,7 @@ fn k3_what_is_found_unchanged_and_what_is_published_as_stale_are_new() {
     });
     assert!(renewed);
     watches.was_told(cached.generation());
-    let watches = Watches::begin(&cached, cached.generation());
+    let watches = Watcher::begin(&cached, cached.generation());
     cached.mark_stale();
     cached.get_or_create(|| {
         cached.mark_stale();
@@ -178,9 +178,9 @@ fn cached() -> (Arc<Cached<u64, Clock>>, Clock) {
 }
 
 #[test]
-fn k3_what_is_superseded_tells_nobody() {
+fn k3_superseded_and_dead_creations_wake_no_watcher() {
     let (lock, _) = manual(MINUTE);
-    let mut watches = Watches::begin(&lock, lock.generation());
+    let mut watches = Watcher::begin(&lock, lock.generation());
     let creation = elected(&lock);
     lock.invalidate();
     assert_eq!(creation.finish(), Finished::Superseded);
@@ -188,10 +188,10 @@ fn k3_what_is_superseded_tells_nobody() {
     assert!(!watches.woken.take() && watches.poll().is_pending());
     elected(&lock).finish();
     watches.was_told(lock.generation());
-    // Nor do the dead.
+    // Nor does a dead creation wake the watcher.
     let (lock, clock) = ruled(&MORTAL);
     let dead = elected(&lock);
-    let watches = Watches::begin(&lock, lock.generation());
+    let watches = Watcher::begin(&lock, lock.generation());
     clock.advance(SECOND);
     assert_eq!(watches.woken.times(), 0, "it takes nobody's place");
     let creation = elected(&lock);
@@ -201,12 +201,12 @@ fn k3_what_is_superseded_tells_nobody() {
     watches.was_told(lock.generation());
 }
 
-/// A watcher keeps no creation, and no waiter, from anything.
+/// A watcher keeps no creation and no waiter from anything.
 #[test]
-fn k3_l5_who_waits_is_called_past_a_watcher() {
+fn k3_l5_a_watcher_does_not_take_the_turn_of_a_waiter() {
     let (lock, _) = manual(MINUTE);
     let first = elected(&lock);
-    let watches = Watches::begin(&lock, lock.generation());
+    let watches = Watcher::begin(&lock, lock.generation());
     let woken = [(); 2].map(|()| Arc::<Woken>::default());
     let [mut one, mut other] = [(); 2].map(|()| Box::pin(lock.access_async().or_create(async || ())));
     assert!(poll(&mut one, &woken[0]).is_pending() && poll(&mut other, &woken[1]).is_pending());
@@ -219,7 +219,7 @@ fn k3_l5_who_waits_is_called_past_a_watcher() {
     // In a pause as well.
     let (lock, _) = ruled(&PAUSING);
     let fails = elected(&lock);
-    let watches = Watches::begin(&lock, lock.generation());
+    let watches = Watcher::begin(&lock, lock.generation());
     let mut told = Box::pin(lock.access_async().or_try_create(async || Ok::<_, &str>(())));
     assert!(poll(&mut told, &woken[0]).is_pending());
     fails.fail("no answer");
@@ -229,24 +229,24 @@ fn k3_l5_who_waits_is_called_past_a_watcher() {
     watches.was_told(lock.generation());
 }
 
-/// Dropped, it leaves nothing behind; polled by another task, it wakes that.
+/// A watch that is dropped leaves nothing behind. A watch that another task polls wakes that task.
 #[test]
 fn k3_a_watch_may_be_dropped_and_moved() {
     let (lock, _) = manual(MINUTE);
     let seen = lock.generation();
-    let dropped = Watches::begin(&lock, seen);
+    let dropped = Watcher::begin(&lock, seen);
     let woken = Arc::clone(&dropped.woken);
     drop(dropped);
     assert_eq!(Arc::strong_count(&woken), 1, "its waker is gone");
-    let mut watches = Watches::begin(&lock, seen);
+    let mut watches = Watcher::begin(&lock, seen);
     let before = std::mem::take(&mut watches.woken);
     assert!(watches.poll().is_pending());
     assert_eq!(Arc::strong_count(&before), 1);
     lock.acquire_or_create(|| ());
     assert_eq!((woken.times(), before.times(), watches.woken.times()), (0, 0, 1));
     watches.was_told(lock.generation());
-    // Dropped after it was told: nothing is lost.
-    let watches = Watches::begin(&lock, lock.generation());
+    // Dropped after it was woken: nothing is lost.
+    let watches = Watcher::begin(&lock, lock.generation());
     let seen = lock.generation();
     lock.mark_stale();
     lock.acquire_or_create(|| ());
@@ -255,7 +255,7 @@ fn k3_a_watch_may_be_dropped_and_moved() {
 }
 
 #[test]
-fn k3_l7_in_the_middle_of_its_own_creation() {
+fn k3_l7_a_creator_does_not_watch_for_its_own_value() {
     static NAMED: Policy = Policy::builder().name("rates").build_const();
     let clock = Arc::new(ManualClock::new());
     let lock = Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&NAMED));
@@ -265,14 +265,14 @@ fn k3_l7_in_the_middle_of_its_own_creation() {
         let names: Vec<_> = would_deadlock(&next).expect("it would wait for itself").names().collect();
         assert_eq!(names, [Some("rates")]);
         assert_eq!((any.is_ok(), would_deadlock(&any).is_some()), (has_value, !has_value));
-        // What is there, is there.
+        // With a value, `changed` returns at once even here.
         assert_eq!(lock.changed(seen, FOREVER).is_ok(), has_value);
     };
     lock.acquire_or_create(|| asks(false));
     lock.mark_stale();
     lock.acquire_or_create(|| asks(true));
     lock.invalidate();
-    // By task, also if the wait began elsewhere.
+    // In a task, also if the wait began outside its creation.
     let mut began = Box::pin(lock.changed_async(lock.generation()));
     let woken = Arc::<Woken>::default();
     assert!(poll(&mut began, &woken).is_pending());
@@ -281,7 +281,7 @@ fn k3_l7_in_the_middle_of_its_own_creation() {
         assert!(would_deadlock(&began.as_mut().await).is_some());
     }));
     assert_eq!(outcome, Outcome::Created);
-    // Another lock's, it waits for as ever.
+    // The creator waits for the value of another lock as any thread does.
     let (other, _) = manual(MINUTE);
     lock.mark_stale();
     lock.acquire_or_create(|| {
@@ -289,14 +289,14 @@ fn k3_l7_in_the_middle_of_its_own_creation() {
         other.acquire_or_create(|| ());
         assert_eq!(other.wait_for_value(FOREVER), Ok(()));
     });
-    // A thread that holds its creation, and is not in the middle of it, is not known to create.
+    // A thread that holds a creation, and is not within its `run`, is not known to create.
     lock.mark_stale();
     let creation = elected(&lock);
     assert!(times_out(&lock.changed(lock.generation(), Duration::ZERO)));
     drop(creation);
 }
 
-/// A waker is user code: one that uses the lock as it is woken, cloned away, and dropped.
+/// A waker is the user's code. This one uses the lock when it is woken, when it is cloned away and when it is dropped.
 #[test]
 fn k3_c22_wakers_run_outside_the_mutex() {
     struct Uses(Arc<Cached<u64, Clock>>, AtomicU64);
@@ -307,7 +307,7 @@ fn k3_c22_wakers_run_outside_the_mutex() {
             drop((self.0.generation(), self.0.waiting(), self.0.peek()));
             assert!(times_out(&self.0.changed(self.0.generation(), Duration::ZERO)));
             if self.1.load(Ordering::SeqCst) == 1 {
-                self.0.set(2); // which wakes nobody: this one was taken out
+                self.0.set(2); // wakes no task: this waker was taken out
             }
         }
     }
@@ -334,7 +334,7 @@ fn k3_c22_wakers_run_outside_the_mutex() {
 }
 
 #[test]
-fn k3_the_locks_of_a_registry_are_held_by_who_watches() {
+fn k3_a_watcher_keeps_the_lock_of_its_key() {
     let registry = Arc::new(Registry::new(|_: &u64| Cached::<u64>::never_expires()).keep_idle(Duration::ZERO));
     let (held, seen): (Held<'static, u64, Cached<u64>>, _) = {
         let held = registry.get_owned(&1);
@@ -349,7 +349,7 @@ fn k3_the_locks_of_a_registry_are_held_by_who_watches() {
     held.set(7);
     let (told, value) = watches.join().unwrap();
     assert_eq!((told, value), (Ok(held.generation()), Some(7)));
-    // A lock that has come in the place of another takes none of its generations for its own.
+    // A new lock of the same key takes no generation of the old lock for one of its own.
     drop(held);
     assert!(registry.is_empty());
     let held = registry.get(&1);
@@ -358,37 +358,39 @@ fn k3_the_locks_of_a_registry_are_held_by_who_watches() {
     assert_eq!(held.changed(seen, Duration::ZERO), Ok(held.generation()));
 }
 
-/// In getter modes a watcher hears of what this lock creates, not of what getters bring.
+/// In getter modes a watcher is woken by values that this lock creates, not by values that getters return.
 #[test]
-fn k3_what_getters_bring_is_not_heard_of() {
+fn k3_values_of_getters_wake_no_watcher() {
     let (lock, _) = manual(MINUTE);
-    let mut watches = Watches::begin(&lock, lock.generation());
+    let mut watches = Watcher::begin(&lock, lock.generation());
     let stamped = dogpile::Stamped { value: 1, created: dogpile::Clock::wall(&ManualClock::new()) };
     assert_eq!(lock.fetch_stamped(|| Some(stamped)).or_create(|| panic!("it is there")), stamped);
     assert!(lock.has_value() && times_out(&lock.wait_for_value(Duration::ZERO)));
     assert!(!watches.woken.take() && watches.poll().is_pending());
     lock.fetch_stamped(|| None).or_create(|| 2);
     watches.was_told(lock.generation());
-    let watches = Watches::begin(&lock, lock.generation());
+    let watches = Watcher::begin(&lock, lock.generation());
     lock.mark_stale();
     assert_eq!(lock.fetch(|| None).or_create(|| 3), 3);
     watches.was_told(lock.generation());
 }
 
-/// A value that nobody but its creator ever finds is told of: what tells is that it was published.
+/// A value that only its creator's caller ever gets wakes watchers, too: a watcher is woken because the value was
+/// published.
 #[test]
-fn k3_values_that_never_live_are_told_of() {
+fn k3_a_value_that_never_lives_wakes_watchers() {
     static NEVER_STALE: Policy = Policy::builder().max_stale(Duration::ZERO).build_const();
     let lock = Dogpile::with_clock(Duration::ZERO, Arc::new(ManualClock::new())).with_policy(&NEVER_STALE);
-    let watches = Watches::begin(&lock, lock.generation());
+    let watches = Watcher::begin(&lock, lock.generation());
     lock.acquire_or_create(|| ());
     assert!(!lock.has_value());
     watches.was_told(lock.generation());
 }
 
-/// One that holds a read guard of an old value may wait for the next: the creator needs no write lock to finish.
+/// A thread that holds a read guard of an old value may wait for the next value. The creator needs no write lock to
+/// finish.
 #[test]
-fn k3_beside_readers() {
+fn k3_a_reader_may_watch_for_the_next_value() {
     let lock = Arc::new(SyncReaderDogpile::new(MINUTE).born_fresh());
     let reads: ReadGuard<'_, _> = lock.acquire_or_create(|| ());
     let seen = lock.generation();

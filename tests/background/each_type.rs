@@ -37,7 +37,7 @@ fn cached_returns_the_old_value_and_publishes_the_new() {
 }
 
 #[test]
-fn c21_what_is_too_old_is_created_here_on_every_type() {
+fn c21_a_value_that_is_too_old_is_created_by_the_caller_on_every_type() {
     let clock = clock();
     let cached = Arc::new(Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SHORT_LIVED));
     let readers = Arc::new(SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SHORT_LIVED));
@@ -158,7 +158,7 @@ fn a_lock_is_held_by_a_static_an_arc_or_a_registry() {
     held.mark_stale();
     assert_eq!(*Cached::kept(&held).in_background(&shelf).or_create(|| 2), 1);
     drop((held, locks));
-    shelf.take()(); // its registry is still there
+    shelf.take()(); // the registry is still there
 }
 
 // --- getter modes
@@ -185,7 +185,7 @@ fn a_getter_brings_the_old_value_once() {
 }
 
 #[test]
-fn l6_what_was_invalidated_is_not_what_the_store_still_holds() {
+fn l6_an_invalidated_value_is_not_served_from_the_store() {
     let lock = Arc::new(Dogpile::never_expires().born_fresh());
     lock.invalidate();
     let getter = || -> Option<u32> { panic!("what it finds was invalidated") };
@@ -196,7 +196,7 @@ fn l6_what_was_invalidated_is_not_what_the_store_still_holds() {
 }
 
 #[test]
-fn l8_what_the_getter_does_not_find_is_created_here() {
+fn l8_a_value_that_the_getter_does_not_find_is_created_by_the_caller() {
     let lock = Arc::new(Dogpile::never_expires().born_fresh());
     lock.mark_stale();
     let calls = Cell::new(0);
@@ -268,7 +268,7 @@ fn resource() -> Arc<SyncReaderDogpile> {
 }
 
 #[test]
-fn l9_who_hands_over_reads_the_old_resource_and_the_swap_waits_for_it() {
+fn l9_an_access_that_hands_over_reads_the_old_resource_and_the_swap_waits_for_it() {
     let (lock, shelf) = (resource(), Shelf::default());
     let (swapped, swaps) = mpsc::channel();
     let guard = SyncReaderDogpile::kept(&lock).in_background(&shelf).or_create_with(move |creation| {
@@ -304,7 +304,7 @@ fn l7_c25_a_job_that_is_run_at_once_is_told_that_its_thread_reads() {
 }
 
 #[test]
-fn l9_who_reads_already_is_not_elected() {
+fn l9_a_thread_that_reads_already_is_not_elected() {
     let lock = resource();
     let shelf = Shelf::default();
     let outer = SyncReaderDogpile::kept(&lock).in_background(&shelf).or_create(|| ());
@@ -368,7 +368,7 @@ fn stamped_resources_are_renewed_in_the_background() {
 }
 
 #[test]
-fn c11_a_getter_that_takes_too_long_and_finds_nothing_leaves_it_to_the_other() {
+fn c11_a_getter_that_takes_too_long_and_finds_nothing_leaves_the_creation_to_another() {
     let clock = clock();
     let lock = Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).born_fresh().with_policy(&MORTAL));
     lock.mark_stale();
@@ -392,7 +392,7 @@ fn c11_a_getter_that_takes_too_long_and_finds_nothing_leaves_it_to_the_other() {
     assert!(!lock.is_expired());
 }
 
-/// Tells the time, and how many hold the function meanwhile.
+/// A clock that also counts the owners of the function while it is read.
 #[derive(Clone, Debug, Default)]
 struct Counting {
     clock: Arc<ManualClock>,
@@ -411,7 +411,7 @@ impl dogpile::Clock for Counting {
 }
 
 #[test]
-fn l12_a_function_is_shared_by_who_creates_and_by_nobody_else() {
+fn l12_a_function_is_shared_only_by_elected_accesses() {
     static EARLY: Policy = Policy::builder().refresh_early(1.0).build_const();
     let counting = Counting::default();
     let clock = Arc::clone(&counting.clock);
@@ -423,7 +423,7 @@ fn l12_a_function_is_shared_by_who_creates_and_by_nobody_else() {
     let function = Arc::new(function);
     counting.function.set(Arc::downgrade(&function)).unwrap();
     assert_eq!(*CachedFn::kept(&function).in_background(&ThreadPerJob).get(), 1);
-    // It may be due early from here on, and is by e^-15: so each access looks, and draws.
+    // The value may be due early from here on, with a probability of e^-15. So each access looks, and draws.
     counting.clock.advance(SECOND * 45);
     counting.most.store(0, Ordering::SeqCst);
     for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! Jobs that are refused, lost, leaked or run to a bad end (C9, C10).
+//! Jobs that are refused, lost or leaked, or that fail or panic (C9, C10).
 
 use crate::{MINUTE, MORTAL, PAUSING, SECOND, Shelf, hand_over, lock, stale, unwanted};
 use dogpile::{AcquireError, Cached, Dogpile, Freshness, Job, Made, Outcome, Pool, Runner as _};
@@ -23,7 +23,7 @@ fn c9_a_runner_that_refuses_frees_the_lock() {
 }
 
 #[test]
-fn f7_c9_a_refusal_is_nothing_to_pause_after() {
+fn f7_c9_a_refused_job_causes_no_pause() {
     let (lock, _) = stale(&PAUSING);
     assert_eq!(hand_over(&lock, &|job: Job| drop(job)), Outcome::Stale);
     assert_eq!((lock.paused_for(), lock.stats().failures), (None, 0));
@@ -48,7 +48,7 @@ fn c9_a_runner_that_loses_its_jobs_frees_the_lock() {
             thread::yield_now();
         }
         drop(shelf);
-        assert_eq!(waits.join().unwrap(), Outcome::Created, "L5: handed on to the one who waits");
+        assert_eq!(waits.join().unwrap(), Outcome::Created, "L5: handed on to the waiter");
     });
 }
 
@@ -67,7 +67,7 @@ fn c10_a_creator_that_panics_in_its_job_frees_the_lock_and_no_more() {
     let (lock, _) = stale(&PAUSING);
     let shelf = Shelf::default();
     Dogpile::kept(&lock).in_background(&shelf).or_create(|| panic!("on purpose"));
-    shelf.take()(); // and does not panic
+    shelf.take()(); // the job does not panic
     assert!(!lock.is_creating());
     assert_eq!(lock.freshness(), Freshness::Stale);
     lock.invalidate();
@@ -99,7 +99,7 @@ fn c10_a_creator_that_fails_in_its_job_does_not_pin_the_old_value() {
 }
 
 #[test]
-fn c11_what_is_leaked_is_declared_dead() {
+fn c11_a_leaked_job_is_declared_dead() {
     let (lock, clock) = stale(&MORTAL);
     let shelf = Shelf::default();
     Dogpile::kept(&lock).in_background(&shelf).or_create(|| unreachable!("it was dead before it began"));
@@ -108,7 +108,7 @@ fn c11_what_is_leaked_is_declared_dead() {
     assert_eq!(hand_over(&lock, &shelf), Outcome::Stale, "another in its place");
     shelf.take()();
     let generation = lock.generation();
-    late(); // and does nothing
+    late(); // the late job does nothing
     assert_eq!((lock.generation(), lock.freshness()), (generation, Freshness::Fresh));
     let stats = lock.stats();
     assert_eq!((stats.creations, stats.dead, stats.failures), (2, 1, 0));
@@ -126,7 +126,7 @@ fn c9_a_lock_outlives_its_owners_while_its_job_waits() {
 }
 
 #[test]
-fn c12_all_time_out_and_the_job_goes_on() {
+fn c12_all_waiters_time_out_and_the_job_goes_on() {
     let (lock, _) = lock(&MORTAL);
     lock.acquire_or_create(|| ());
     lock.mark_stale();
@@ -152,7 +152,7 @@ fn c9_a_runner_that_panics_has_not_run_the_creator() {
     assert_eq!(&*cause, "the creation was dropped by a panic");
 }
 
-/// What a panic brings that panics in turn when it is dropped, so many times.
+/// The payload of a panic. When it is dropped it panics in turn, so many times.
 struct Chain(u32);
 
 impl Drop for Chain {
@@ -164,11 +164,11 @@ impl Drop for Chain {
 }
 
 #[test]
-fn c10_what_a_panic_brings_may_panic_too() {
+fn c10_the_payload_of_a_panic_may_panic_when_dropped() {
     let (lock, _) = stale(&MORTAL);
     let shelf = Shelf::default();
     Dogpile::kept(&lock).in_background(&shelf).or_create(|| panic_any(Chain(3)));
-    shelf.take()(); // and does not panic
+    shelf.take()(); // the job does not panic
     assert!(!lock.is_creating());
     let pool = Pool::new(1, 10);
     pool.run(Box::new(|| panic_any(Chain(3))));

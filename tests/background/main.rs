@@ -1,5 +1,5 @@
-//! Creating in the background, told from outside: what is handed over, to whom, and what becomes of it. (The laws hold
-//! as for all other forms: `tests/contract/in_background.rs`.)
+//! Creations in the background, seen from outside: what is handed over, to which runner, and what becomes of it.
+//! (`tests/contract/in_background.rs` runs the laws over this form.)
 
 #[macro_use]
 #[path = "../traits/mod.rs"]
@@ -32,7 +32,7 @@ static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(SECOND, MINU
 type Clock = Arc<ManualClock>;
 type Lock = Dogpile<Clock>;
 
-/// A runner that keeps its jobs until it is told what to do with them.
+/// A runner that keeps its jobs until the test takes them.
 #[derive(Default)]
 struct Shelf(Mutex<Vec<Job>>);
 
@@ -78,7 +78,7 @@ fn unwanted(lock: &Arc<Lock>) -> Outcome {
 }
 
 #[test]
-fn l2_the_elected_one_goes_on_with_the_old_value_too() {
+fn l2_the_elected_access_goes_on_with_the_old_value_too() {
     let (lock, clock) = stale(&AT_HALF);
     let shelf = Shelf::default();
     assert_eq!(hand_over(&lock, &shelf), Outcome::Stale);
@@ -91,7 +91,7 @@ fn l2_the_elected_one_goes_on_with_the_old_value_too() {
 }
 
 #[test]
-fn who_renews_early_goes_on_with_a_fresh_value() {
+fn an_access_that_renews_early_goes_on_with_a_fresh_value() {
     let (lock, clock) = lock(&AT_HALF);
     lock.acquire_or_create(|| ());
     clock.advance(HALF);
@@ -104,7 +104,7 @@ fn who_renews_early_goes_on_with_a_fresh_value() {
 }
 
 #[test]
-fn what_is_missing_is_created_by_who_needs_it() {
+fn a_missing_value_is_created_by_the_caller() {
     let (lock, clock) = lock(&SHORT_LIVED);
     let here = thread::current().id();
     let created = |lock| {
@@ -121,7 +121,7 @@ fn what_is_missing_is_created_by_who_needs_it() {
 }
 
 #[test]
-fn l6_what_is_invalidated_while_its_job_waits_is_not_published() {
+fn l6_a_value_invalidated_while_its_job_waits_is_not_published() {
     let (lock, _) = stale(&AT_HALF);
     let (shelf, published) = (Shelf::default(), Arc::new(AtomicUsize::new(0)));
     let in_job = Arc::clone(&published);
@@ -137,7 +137,7 @@ fn l6_what_is_invalidated_while_its_job_waits_is_not_published() {
 }
 
 #[test]
-fn l7_a_job_knows_what_it_runs() {
+fn l7_a_job_does_not_wait_for_its_own_creation() {
     let (lock, _) = stale(&AT_HALF);
     let (shelf, again) = (Shelf::default(), Arc::clone(&lock));
     let told = Arc::new(Mutex::new(None));
@@ -150,7 +150,7 @@ fn l7_a_job_knows_what_it_runs() {
     assert!(matches!(*told.lock(), Some(dogpile::AcquireError::WouldDeadlock(_))));
 }
 
-/// C22: while a job is handed over nothing of ours is held.
+/// C22: no mutex of the crate is locked while a job is handed over.
 #[test]
 fn c22_a_runner_may_use_the_lock() {
     let (lock, clock) = stale(&AT_HALF);
@@ -170,7 +170,7 @@ fn c22_a_runner_may_use_the_lock() {
 }
 
 #[test]
-fn a_creation_of_ones_own_can_be_handed_over() {
+fn a_creation_can_be_handed_over_by_hand() {
     let (lock, clock) = stale(&PAUSING);
     let shelf = Shelf::default();
     let dogpile::Turn::Create(creation) = Dogpile::kept(&lock).turn() else { panic!("not elected") };
@@ -185,7 +185,7 @@ fn a_creation_of_ones_own_can_be_handed_over() {
 }
 
 #[test]
-fn each_thread_ends_its_job() {
+fn thread_per_job_runs_each_job() {
     let (lock, _) = stale(&AT_HALF);
     assert_eq!(hand_over(&lock, &dogpile::ThreadPerJob), Outcome::Stale);
     while lock.is_expired() {

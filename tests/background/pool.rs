@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 #[test]
-fn as_many_threads_as_it_may_and_no_more() {
+fn a_pool_has_as_many_threads_as_it_may_and_no_more() {
     let pool = Pool::new(3, 100);
     let together = Arc::new(Barrier::new(4));
     for _ in 0..3 {
@@ -35,7 +35,7 @@ fn as_many_threads_as_it_may_and_no_more() {
 }
 
 #[test]
-fn f11_places_without_a_limit() {
+fn f11_a_pool_may_have_places_without_a_limit() {
     let pool = Pool::new(1, usize::MAX);
     let (job, begins, let_go) = held();
     pool.run(job);
@@ -66,7 +66,7 @@ fn jobs_run_in_the_order_in_which_they_came() {
 }
 
 #[test]
-fn c9_what_has_no_place_frees_its_lock() {
+fn c9_a_job_without_a_place_frees_its_lock() {
     let pool = Pool::new(1, 1);
     let (job, begins, let_go) = held();
     pool.run(job);
@@ -94,7 +94,7 @@ fn without_places_a_thread_that_is_free_takes_a_job() {
     for _ in 0..100 {
         let ((begun, begins), (let_go, goes)) = (mpsc::channel(), mpsc::channel());
         let goes = Arc::new(Mutex::new(goes));
-        // The thread may not have come back for more yet: then it is refused.
+        // The thread may not have come back for another job yet. Then the pool refuses this one.
         while begins.try_recv().is_err() {
             let (begun, goes) = (begun.clone(), Arc::clone(&goes));
             pool.run(Box::new(move || {
@@ -112,7 +112,7 @@ fn without_places_a_thread_that_is_free_takes_a_job() {
 }
 
 #[test]
-fn c9_a_pool_that_is_dropped_frees_the_locks_of_what_waits() {
+fn c9_a_dropped_pool_frees_the_locks_of_its_waiting_jobs() {
     let (lock, _) = lock(&MORTAL);
     lock.acquire_or_create(|| ());
     lock.mark_stale();
@@ -138,7 +138,7 @@ fn a_job_that_panics_takes_no_thread_with_it() {
 }
 
 #[test]
-fn many_locks_one_pool() {
+fn one_pool_serves_many_locks() {
     static POOL: Pool = Pool::new(2, 1000);
     let locks: Vec<_> = (0..200).map(|_| stale(&MORTAL).0).collect();
     let together = Arc::new(AtomicUsize::new(0));
@@ -166,12 +166,12 @@ fn types_cross_threads_and_panics_as_decided() {
 }
 
 #[test]
-fn a_pool_without_threads_is_a_mistake() {
+fn a_pool_without_threads_panics() {
     assert!(catch_unwind(|| Pool::new(0, 1)).is_err());
     assert_eq!(format!("{:?}", Pool::new(2, 3)), "Pool { threads: 2, places: 3, waiting: 0, .. }");
 }
 
-/// Running, waiting.
+/// Returns the number of running and of waiting jobs that are left.
 fn left(ended: Result<(), JobsLeft>) -> Option<(usize, usize)> {
     ended.err().map(|left| (left.running, left.waiting))
 }
@@ -246,7 +246,7 @@ fn k8_l7_a_job_that_shuts_its_pool_down_does_not_wait_for_itself() {
     }
     assert_eq!(POOL.shut_down(Duration::MAX), Ok(()));
 
-    // Of another pool it waits.
+    // The job waits for another pool.
     let (other, pool) = (Pool::new(1, 10), Arc::new(Pool::new(1, 10)));
     let (job, begins, let_go) = held();
     pool.run(job);
@@ -258,7 +258,7 @@ fn k8_l7_a_job_that_shuts_its_pool_down_does_not_wait_for_itself() {
 }
 
 #[test]
-fn k8_what_comes_while_a_pool_is_shut_down_runs_or_is_dropped() {
+fn k8_a_job_that_comes_during_the_shutdown_runs_or_is_dropped() {
     for _ in 0..200 {
         let pool = Pool::new(2, 100);
         let (jobs, ran, together) = (Arc::new(()), Arc::new(AtomicUsize::new(0)), Barrier::new(2));

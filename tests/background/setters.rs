@@ -1,4 +1,4 @@
-//! Creators that are handed their creation, and setters, in the background, of each type and mode.
+//! Creators that are given their creation, and setters, in the background, on each type and in each mode.
 
 use crate::{Clock, MINUTE, MORTAL, PAUSING, SECOND, Shelf, nobody};
 use dogpile::{
@@ -14,11 +14,11 @@ use std::time::Duration;
 
 static PLAIN: Policy = Policy::builder().build_const();
 
-/// Where the value is.
+/// The place of the value.
 struct Store {
     clock: Clock,
     value: Mutex<Option<Stamped<u32>>>,
-    /// Where it was set.
+    /// The threads on which it was set.
     set_by: Mutex<Vec<ThreadId>>,
     is_full: AtomicBool,
     made: AtomicU32,
@@ -54,7 +54,7 @@ type Told = Result<u32, CreateError<&'static str>>;
 /// An access in the background.
 type Ask = dyn Fn(&dyn Runner) -> Told;
 
-/// A lock in a getter mode, with a setter; its value is 1, and stale.
+/// A lock in a getter mode, with a setter. Its value is 1, and stale.
 struct Subject {
     store: Arc<Store>,
     ask: Box<Ask>,
@@ -63,7 +63,7 @@ struct Subject {
     invalidate: Box<dyn Fn()>,
 }
 
-/// For how long it is paused, how often it has failed, and whether somebody creates.
+/// Returns how long the lock is paused, how many creations have failed, and whether a creation runs.
 fn seen(status: &Status<Clock>) -> (Option<Duration>, u64, bool) {
     (status.paused_for(), status.stats().failures, status.is_creating())
 }
@@ -105,11 +105,11 @@ fn each(policy: &'static Policy) -> Vec<Subject> {
 }
 
 #[test]
-fn a_setter_runs_in_the_job_or_where_it_is_created() {
+fn a_setter_runs_in_the_job_or_with_the_caller() {
     for subject in each(&PLAIN) {
         let (store, shelf) = (&subject.store, Shelf::default());
         assert_eq!((subject.ask)(&shelf), Ok(1));
-        assert_eq!((store.value(), store.set_by.lock().len()), (Some(1), 0), "not at the one that asks");
+        assert_eq!((store.value(), store.set_by.lock().len()), (Some(1), 0), "not on the caller's thread");
         let job = shelf.take();
         let ran = thread::spawn(move || {
             job();
@@ -125,7 +125,7 @@ fn a_setter_runs_in_the_job_or_where_it_is_created() {
 }
 
 #[test]
-fn l6_what_is_invalidated_while_its_job_waits_is_not_set() {
+fn l6_a_value_invalidated_while_its_job_waits_is_not_set() {
     for subject in each(&PLAIN) {
         let (store, shelf) = (&subject.store, Shelf::default());
         assert_eq!((subject.ask)(&shelf), Ok(1));
@@ -138,7 +138,7 @@ fn l6_what_is_invalidated_while_its_job_waits_is_not_set() {
 }
 
 #[test]
-fn c11_what_is_replaced_while_its_job_waits_is_not_set() {
+fn c11_a_creation_replaced_while_its_job_waits_sets_nothing() {
     for subject in each(&MORTAL) {
         let (store, shelf) = (&subject.store, Shelf::default());
         assert_eq!((subject.ask)(&shelf), Ok(1));
@@ -166,7 +166,7 @@ fn a_setter_that_fails_in_its_job_fails_the_creation() {
         assert_eq!((subject.ask)(&shelf), Ok(1));
         shelf.take()();
         assert_eq!((store.value(), (subject.seen)()), (Some(3), (None, 1, false)));
-        // Where the one that asks creates, the error is its own.
+        // If the caller creates, it gets the error itself.
         store.is_full.store(true, Ordering::SeqCst);
         (subject.invalidate)();
         assert_eq!((subject.ask)(&nobody), Err(CreateError::Failed("full")));
@@ -192,8 +192,8 @@ fn c9_a_job_that_is_dropped_unrun_sets_nothing() {
     }
 }
 
-/// A setter.
-#[allow(clippy::trivially_copy_pass_by_ref)] // that is how it is called
+/// A setter that panics.
+#[allow(clippy::trivially_copy_pass_by_ref)] // a setter is called so
 fn panics(_: &u32) {
     panic!("on purpose")
 }
@@ -205,14 +205,14 @@ fn c10_a_setter_that_panics_in_its_job_frees_the_lock_and_no_more() {
     let shelf = Shelf::default();
     let access = SyncReaderDogpile::kept(&lock).fetch(|| Some(1)).and_set(panics);
     assert_eq!(*access.in_background(&shelf).or_create(|| 2), 1);
-    shelf.take()(); // and does not panic
+    shelf.take()(); // the job does not panic
     assert_eq!((lock.is_creating(), lock.stats().failures), (false, 1));
     assert!(lock.try_acquire_write_lock().is_ok());
 }
 
 // --- under guards
 
-/// Hands over, and returns its guard; the setter says when it runs.
+/// Hands a creation over and returns the guard. The setter tells when it runs.
 macro_rules! under_guard {
     (|$lock:ident, $shelf:ident, $set:ident| $guard:expr) => {{
         let $lock = Arc::new(SyncReaderDogpile::never_expires().born_fresh());
@@ -232,9 +232,9 @@ macro_rules! under_guard {
     }};
 }
 
-/// Though the one that asks has no patience: that is for its own waits.
+/// The setter waits although the access has no patience: a time-out bounds the access's own waits only.
 #[test]
-fn l9_l10_a_setter_waits_in_its_job_for_who_handed_it_over() {
+fn l9_l10_a_setter_waits_in_its_job_for_the_guard_of_its_access() {
     under_guard!(|lock, shelf, set| {
         let access = SyncReaderDogpile::kept(&lock).fetch(|| Some(1)).and_set(move |made| set.send(*made).unwrap());
         let guard = access.timeout(Duration::ZERO).in_background(&shelf).or_create(|| 2).unwrap();
@@ -251,7 +251,8 @@ fn l9_l10_a_setter_waits_in_its_job_for_who_handed_it_over() {
     });
 }
 
-/// What waits for the readers when it is invalidated is not set any more; a reader need not wait for that (L6).
+/// A setter waits for the readers while its value is invalidated. It does not run any more, and a reader need not wait
+/// for that (L6).
 #[test]
 fn l6_a_setter_that_waits_for_readers_is_superseded() {
     let (lock, shelf) = (Arc::new(SyncReaderDogpile::never_expires().born_fresh()), Shelf::default());
@@ -268,7 +269,7 @@ fn l6_a_setter_that_waits_for_readers_is_superseded() {
     assert_eq!((lock.has_value(), lock.stats().superseded, lock.stats().failures), (false, 1, 0));
 }
 
-/// A runner that runs the job at once, while the one that asks reads: its setter would wait for that guard.
+/// The runner runs the job at once, while the caller reads: the setter would wait for the caller's own guard.
 #[test]
 fn l7_c25_a_setter_of_a_job_that_is_run_at_once_gives_up() {
     let lock = Arc::new(SyncReaderDogpile::never_expires().born_fresh());
@@ -281,7 +282,7 @@ fn l7_c25_a_setter_of_a_job_that_is_run_at_once_gives_up() {
 
 // --- creators that are handed their creation
 
-/// Of a lock whose value lies beside it: goes on with the old value, and publishes in the job.
+/// A lock with its value beside it. The access goes on with the old value, and the job publishes the new one.
 macro_rules! with_its_creation {
     ($lock:ident $(, $step:ident, $old:expr, $made:expr)?) => {{
         let lock = Arc::new($lock::never_expires().born_fresh());
@@ -317,7 +318,7 @@ macro_rules! with_its_creation {
         lock.invalidate();
         shelf.take()();
         assert_eq!((stored.load(Ordering::SeqCst), lock.has_value()), (2, false), "L6");
-        // It creates here.
+        // The caller creates here.
         tries();
         assert!(shelf.is_empty());
         assert_eq!((stored.load(Ordering::SeqCst), lock.is_expired()), (3, false));
@@ -336,7 +337,7 @@ fn creators_of_each_mode_publish_through_their_creation() {
 }
 
 #[test]
-fn creators_of_a_cached_say_what_they_have_made() {
+fn creators_of_a_cached_describe_their_value() {
     let clock = Arc::new(ManualClock::new());
     let cached = Arc::new(Cached::with_clock(MINUTE, Arc::clone(&clock)));
     let shelf = Shelf::default();

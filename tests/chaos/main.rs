@@ -1,8 +1,9 @@
-//! Creators that fail, panic, hang, dawdle, are dropped or ask for their own value, under random load and random
-//! policies, on every type; an [`observer`] that shares no code with the crate watches over the laws.
+//! Creators that fail, panic, hang, take long, are dropped or ask for their own value, under random load and random
+//! policies, on every type. An [`observer`] that shares no code with the crate checks the laws.
 //!
-//! The seed is printed; to run with the same one, set `DOGPILE_CHAOS_SEED`. (It decides who does what; in which order
-//! the threads come to it is up to the machine.) `DOGPILE_CHAOS_ROUNDS` sets the number of rounds for each type.
+//! Each test prints its seed. To run with the same one, set `DOGPILE_CHAOS_SEED`. (The seed decides what each thread
+//! does. The machine decides in which order the threads do it.) `DOGPILE_CHAOS_ROUNDS` sets the number of rounds for
+//! each type.
 
 mod observer;
 mod subjects;
@@ -22,11 +23,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const THREADS: usize = 4;
 const ACCESSES: usize = 60;
 
-/// What lives for two seconds, on a clock that the round moves by a quarter of a second at a time.
+/// Values live for two seconds. A round moves its clock by a quarter of a second at a time.
 const LIFETIME: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(250);
 
-/// What a creator made: a number of its own, twice, so that half of one and half of another is seen.
+/// The value that a creator made: a number of its own, twice, so that a mix of two values is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Value(u64, u64);
 
@@ -35,14 +36,14 @@ impl Value {
         Self(run, !run)
     }
 
-    /// Which creator made it.
+    /// Returns the number of the creator that made the value.
     fn run(self) -> u64 {
         assert_eq!(self.0, !self.1, "torn");
         self.0
     }
 }
 
-/// What a creator fails with.
+/// The error of a creator that fails.
 #[derive(Debug)]
 struct Failure;
 
@@ -56,34 +57,34 @@ impl std::fmt::Display for Failure {
 #[derive(Debug)]
 struct OnPurpose;
 
-/// How an access came out, as far as the observer cares.
+/// The outcome of an access, as far as the observer needs it.
 #[derive(Clone, Copy, Debug)]
 enum Seen {
-    /// It used a value that somebody else made.
+    /// The access used a value that another access made.
     Used(Value),
-    /// It created, with success.
+    /// The access created with success.
     Created(Value),
-    /// It was elected, and its creator has failed, or it never ran.
+    /// The access was elected, and its creator failed or never ran.
     Failed,
-    /// It was told to try later, or out of time, or that it would wait for itself.
+    /// The access was told to try later, or ran out of time, or would have waited for itself.
     Told,
 }
 
-/// What one creator is going to do.
+/// What one creator does.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
     Succeed,
     Dawdle,
     Fail,
     Panic,
-    /// Until its clock has been moved on by far more than it may take.
+    /// Waits until the clock has been moved by far more than a creation may take.
     Hang,
     AskForItself,
 }
 
-/// What decides, all in all.
+/// The source of all decisions.
 enum Whim {
-    /// Chance.
+    /// Chance decides.
     Chaos(Rng),
     /// All goes well.
     Calm,
@@ -101,7 +102,7 @@ impl Whim {
         }
     }
 
-    /// Another, to be taken elsewhere.
+    /// Returns another source of decisions, for another thread or job.
     fn fork(&mut self) -> Self {
         match self {
             Self::Chaos(rng) => Self::Chaos(rng.fork()),
@@ -109,7 +110,7 @@ impl Whim {
         }
     }
 
-    /// A number below `of`; 0, if all goes well.
+    /// Returns a number below `of`; 0 if all goes well.
     pub fn draw(&mut self, of: u32) -> u32 {
         match self {
             Self::Chaos(rng) => rng.u32(0..of),
@@ -118,21 +119,21 @@ impl Whim {
     }
 }
 
-/// All that one round is about.
+/// The state that the threads of one round share.
 struct Round {
     clock: Arc<ManualClock>,
     observer: Observer,
     policy: Policy,
-    /// How many jobs were handed over that have not ended.
+    /// The number of jobs that were handed over and have not ended.
     jobs: AtomicUsize,
 }
 
 impl Round {
-    /// Runs a creator, for an access of that form which asked at the time `since`. `again` asks for the same value once
-    /// more.
+    /// Runs a creator for an access of the form `of`, which asked at the time `since`. The creator may call `again`,
+    /// which asks for the same value once more.
     pub fn create(&self, whim: &mut Whim, of: Form, since: u64, again: impl FnOnce()) -> Result<Value, Failure> {
         let run = self.observer.begins(of, since, &self.clock);
-        // Whatever becomes of it.
+        // Tells the observer of the creator's end in any case, also in a panic.
         let ends = Ends(self, run);
         match whim.deed() {
             Deed::Succeed => {}
@@ -236,8 +237,8 @@ fn round<S: Subject>(rng: &mut Rng, policy: Policy) {
             worker.join().unwrap_or_else(|panic| resume_unwind(panic));
         }
     });
-    // At rest: nobody creates, nobody waits, and once the pause is over all is as ever.
-    assert!(subject.is_at_rest(), "somebody was left behind");
+    // At rest no access creates and none waits. Once the pause is over, the lock works as before.
+    assert!(subject.is_at_rest(), "no waiter and no creation is left behind");
     clock.advance(SECOND * 10);
     let last = subject.access(&mut Whim::Calm, &round);
     if let (Seen::Used(old), true) = (last, S::HANDS_OVER) {

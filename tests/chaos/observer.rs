@@ -1,20 +1,20 @@
-//! Watches what creators and accesses do, and knows nothing of how the crate does it.
+//! Watches what creators and accesses do. It knows nothing of how the crate does it.
 //!
-//! All that happens gets a place in one order, that of the observer's mutex. What it is told of happens just inside of
-//! what the crate does: a creator begins after its election and ends before its end; an access has asked before it is
-//! let in, and uses what it has got after it. The laws are put so that this makes the observer miss a fault at worst,
-//! and never see one that is not there.
+//! Each event gets a place in one order, that of the observer's mutex. The observer is told of an event just inside of
+//! what the crate does: a creator begins after its election and ends before its creation ends; an access asks before it
+//! calls the crate, and uses its value after that. The laws are stated such that the observer may miss a fault because
+//! of this, but never reports one that is not there.
 
 use dogpile::{Clock as _, ManualClock, Policy};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 
-/// What an access can say instead of creating.
+/// What an access can do instead of creating.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// It can say that there is a pause.
+    /// The access can return an error that tells of a pause.
     Fallible,
-    /// It cannot, and creates when it is elected.
+    /// The access has no error for that, and creates when it is elected.
     Infallible,
 }
 
@@ -22,23 +22,23 @@ pub enum Form {
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     pub number: u64,
-    /// The time before its access asked, and so before its election.
+    /// A time before its access asked, and so before its election.
     since: u64,
-    /// Another began while it ran, so it was declared dead.
+    /// Whether another creator began while this one ran, so that this one was declared dead.
     overtaken: bool,
 }
 
 #[derive(Default)]
 struct Log {
-    /// The observer's order.
+    /// The next place in the observer's order.
     next: u64,
     running: Vec<Run>,
-    /// Who has made something. Their numbers are their places in the order.
+    /// The numbers of the creators that made a value. The number of a creator is its place in the order.
     made: BTreeSet<u64>,
-    /// When the latest invalidation began that has returned.
+    /// The beginning of the latest invalidation that has returned.
     invalidated: u64,
-    /// Until when nobody is to create who can say so: the least pause after the last failure, unless something
-    /// succeeded since.
+    /// Until when no fallible access may create: the end of the shortest possible pause after the last failure, unless
+    /// a creator has succeeded since.
     paused_until: u64,
 }
 
@@ -52,11 +52,11 @@ impl Log {
 pub struct Observer {
     log: Mutex<Log>,
     least_pause: u64,
-    /// How long nobody may take a creation's place; for ever, if never.
+    /// How long no other creator may take a creation's place; `u64::MAX` if none ever may.
     time_to_create: u64,
 }
 
-/// What an access must not be given: anything that was begun before this.
+/// An access, which must not be given a value that was begun before this place in the order.
 pub struct Asked {
     not_before: u64,
 }
@@ -64,7 +64,7 @@ pub struct Asked {
 impl Observer {
     pub fn of(policy: Policy) -> Self {
         let nanoseconds = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap();
-        // Its first pause is half a second, of which the jitter leaves half.
+        // The first pause is half a second, and the jitter leaves at least half of that.
         let least_pause = policy.retry_after().map_or(0, |_| 250_000_000);
         let time_to_create = policy.creation_timeout().map_or(u64::MAX, nanoseconds);
         Self { log: Mutex::default(), least_pause, time_to_create }
@@ -74,9 +74,9 @@ impl Observer {
     pub fn begins(&self, of: Form, since: u64, clock: &ManualClock) -> Run {
         let mut log = self.log.lock();
         let now = clock.now();
-        // It may have been declared dead before it came here, and is nobody's business then.
+        // This creation may have been declared dead before its creator came here. The laws then ask nothing of it.
         let overtaken = now - since >= self.time_to_create;
-        // L1: if it lives, all others that run are dead, and so are older than they may get.
+        // L1: if this creation is alive, all others that run are dead, and so they are older than a creation may get.
         for other in log.running.iter_mut().filter(|_| !overtaken) {
             let age = now - other.since;
             assert!(age >= self.time_to_create, "L1: a creator of {age} ns is overtaken");
@@ -96,22 +96,23 @@ impl Observer {
         log.running.swap_remove(at)
     }
 
-    /// It has made something.
+    /// A creator has made a value.
     pub fn succeeds(&self, run: Run) {
         let mut log = self.log.lock();
         let run = Self::ends(&mut log, run);
         log.made.insert(run.number);
-        // If it was not dead when it ended, it ends the pause. (If it was, a pause of a later one may be missed.)
+        // If the creation was alive when it ended, it ends the pause. (If it was dead, the observer may miss the pause
+        // of a later failure.)
         log.paused_until = 0;
     }
 
-    /// It has failed, or panicked.
+    /// A creator has failed or panicked.
     pub fn fails(&self, run: Run, clock: &ManualClock) {
         let mut log = self.log.lock();
         let now = clock.now();
         let run = Self::ends(&mut log, run);
-        // One that is dead says nothing of a pause, nor does one that may be declared dead before a pause would be
-        // over.
+        // A dead creation causes no pause. The observer also expects no pause of a creation that may be declared dead
+        // before the pause would be over.
         let sound =
             !run.overtaken && log.running.is_empty() && now - run.since + self.least_pause < self.time_to_create;
         log.paused_until = if sound { now + self.least_pause } else { 0 };
@@ -121,7 +122,7 @@ impl Observer {
         self.log.lock().place()
     }
 
-    /// L6: what began before the invalidation that began then is not to be used by anyone who asks from now on.
+    /// L6: from now on no access may use a value that began before `begun`, the beginning of this invalidation.
     pub fn invalidated(&self, begun: u64) {
         let mut log = self.log.lock();
         log.invalidated = log.invalidated.max(begun);
@@ -131,7 +132,7 @@ impl Observer {
         Asked { not_before: self.log.lock().invalidated }
     }
 
-    /// It uses what that creator made.
+    /// An access uses the value of the creator `number`.
     pub fn uses(&self, asked: &Asked, number: u64) {
         let log = self.log.lock();
         assert!(log.made.contains(&number), "a value that nobody made: {number}");

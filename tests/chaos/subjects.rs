@@ -17,12 +17,12 @@ use std::time::Duration;
 type Clock = Arc<ManualClock>;
 
 pub trait Subject: Send + Sync {
-    /// Who is elected may go on with the old value.
+    /// Whether an elected access may return the old value.
     const HANDS_OVER: bool = false;
 
     fn new(lifetime: Duration, clock: Clock, policy: Arc<Policy>) -> Self;
 
-    /// One access, of whatever form comes up.
+    /// Makes one access, of a random form.
     fn access(&self, whim: &mut Whim, round: &Arc<Round>) -> Seen;
 
     fn invalidate(&self);
@@ -30,7 +30,7 @@ pub trait Subject: Send + Sync {
     fn is_at_rest(&self) -> bool;
 }
 
-/// How an access with a getter or a value came out. A panic says more than an error: it is the caller's to judge.
+/// Converts the result of an access with a getter or a value. A panic is not converted: the caller handles it.
 fn seen<T, G>(created: bool, got: Result<T, CreateError<Failure, G>>, value: impl FnOnce(T) -> Value) -> Seen {
     match got {
         Ok(got) if created => Seen::Created(value(got)),
@@ -40,15 +40,16 @@ fn seen<T, G>(created: bool, got: Result<T, CreateError<Failure, G>>, value: imp
     }
 }
 
-/// What a creator finds that asks for its own value: nothing to wait for, unless it is dead.
+/// The result of a creator's access to its own value: the access finds nothing to wait for, unless the creation is
+/// dead.
 fn asked_again<T>(told: &Result<T, AcquireError>) {
     assert!(!matches!(told, Err(AcquireError::ReadLockHeld | AcquireError::WriteLockHeld)), "it holds nothing");
 }
 
-/// The forms: with an error and without an end, without an error, with an error and an end.
+/// The forms of an access: fallible without a time-out, infallible, fallible with a time-out.
 const FORMS: u32 = 3;
 
-/// A creator that cannot fail panics instead.
+/// Lets a creator that has no error to return panic instead.
 fn or_panic<T>(made: Result<T, Failure>) -> T {
     made.unwrap_or_else(|Failure| std::panic::resume_unwind(Box::new(crate::OnPurpose)))
 }
@@ -73,7 +74,7 @@ macro_rules! asks_its_lock {
     };
 }
 
-/// The lock, and the value beside it, written through `publish` only.
+/// A lock, and a value beside it that is written through `publish` only.
 pub struct LockMode {
     lock: Arc<Dogpile<Clock>>,
     slot: Mutex<Option<Value>>,
@@ -94,7 +95,7 @@ impl LockMode {
     ) -> Result<Value, Failure> {
         let value =
             round.create(whim, of, since, || asked_again(&self.lock.access().timeout(Duration::ZERO).turn()))?;
-        // Refused or not: it is its own caller's all the same.
+        // Refused or not, the value goes to the creator's own caller.
         _ = creation.publish(|| *self.slot.lock() = Some(value));
         Ok(value)
     }
@@ -132,7 +133,7 @@ impl Subject for LockMode {
     asks_its_lock!();
 }
 
-/// The same by turns: the creation is run here, sent to another thread, or dropped.
+/// The same by turns: the creation is run on this thread, moved to another thread, or dropped.
 pub struct ByTurn(LockMode);
 
 impl Subject for ByTurn {
@@ -178,7 +179,7 @@ impl Subject for ByTurn {
     }
 }
 
-/// How often a getter was called by one access, and whether the creator had run by then (L8).
+/// How often one access has called its getter, and whether its creator had run by then (L8).
 #[derive(Default)]
 struct Calls {
     gets: Cell<u32>,
@@ -197,7 +198,8 @@ impl Calls {
     }
 }
 
-/// One access by a getter, with its setter apart: how it begins, how the value is got and set, and what it is.
+/// Makes one access by a getter and a separate setter. The arguments say how it begins, how the value is got and set,
+/// and what the value is.
 macro_rules! by_getter {
     ($self:ident, $whim:ident, $round:ident, $fetch:ident, $get:expr, $set:expr, $value:expr) => {{
         let (since, calls) = ($round.clock.now(), Calls::default());
@@ -227,7 +229,7 @@ macro_rules! by_getter {
     }};
 }
 
-/// A getter that finds what is in the slot, or, now and then, nothing; and the creator's setter.
+/// A getter that finds the value in the slot, or now and then nothing, and a setter for the creator.
 pub struct GetterMode {
     lock: Dogpile<Clock>,
     slot: Mutex<Option<Value>>,
@@ -277,7 +279,7 @@ impl Subject for StampedMode {
     asks_its_lock!();
 }
 
-/// A value of two halves, swapped under the write lock, read under the guard.
+/// A value of two halves, swapped under the write lock and read under the guard.
 #[derive(Default)]
 struct Swapped([Mutex<u64>; 2]);
 
@@ -382,7 +384,7 @@ fn access_cached(lock: &Cached<Value, Clock>, whim: &mut Whim, round: &Round) ->
     let since = round.clock.now();
     let (form, patience) = (whim.draw(FORMS), patience(whim));
     let mut create = |of: Form| {
-        // If it is dead, it may be elected once more; and then fails at once.
+        // A dead creator may be elected once more here, and then fails at once.
         let again = || drop(lock.access().timeout(Duration::ZERO).or_try_create(|| Err(Failure)));
         round.create(whim, of, since, again)
     };
@@ -414,7 +416,7 @@ impl Subject for OfCached {
     asks_its_lock!();
 }
 
-/// A runner that runs its jobs elsewhere, here, or not at all.
+/// A runner that runs its jobs on another thread, runs them on this thread, or drops them.
 fn run_somehow(whim: u32, round: &Arc<Round>, job: Job) {
     struct Ends(Arc<Round>);
 
@@ -442,7 +444,7 @@ fn run_somehow(whim: u32, round: &Arc<Round>, job: Job) {
     }
 }
 
-/// A `Cached` whose creations are handed over, if there is an old value.
+/// A `Cached` whose creations are handed over if there is an old value.
 pub struct InBackground {
     lock: Arc<Cached<Value, Clock>>,
 }
@@ -479,7 +481,7 @@ impl Subject for InBackground {
     asks_its_lock!();
 }
 
-/// A resource that is swapped by jobs.
+/// A resource that jobs swap.
 pub struct ReadersInBackground {
     lock: Arc<SyncReaderDogpile<Clock>>,
     value: Arc<Swapped>,
@@ -503,7 +505,7 @@ impl Subject for ReadersInBackground {
             let new = of_creator.create(&mut whims, Form::Fallible, since, || ())?;
             match creation.write_lock() {
                 Ok(_alone) => value.write(new),
-                // Run where it was handed over, by a thread that reads: nothing was swapped in.
+                // The job ran on the thread that handed it over. That thread reads, so nothing was swapped in.
                 Err(WriteLockError::ReadLockHeld) => return Err(Failure),
                 Err(_superseded_or_dead) => {}
             }
@@ -529,7 +531,7 @@ impl Subject for ReadersInBackground {
 
 type Maker = Box<dyn Fn(&u8) -> Cached<Value, Clock> + Send + Sync>;
 
-/// One key of a registry that keeps nothing idle: its lock goes and comes with those who use it.
+/// One key of a registry that keeps nothing idle: its lock lives as long as an access uses it.
 pub struct Registered {
     locks: Registry<u8, Cached<Value, Clock>, Maker>,
 }
@@ -558,7 +560,7 @@ impl Subject for Registered {
     }
 }
 
-/// What a function by key is asked with: by an access, or not.
+/// The arguments of a function by key. An access passes `Some`; questions about the lock pass `None`.
 type Arguments<'a> = Option<&'a Asking<'a>>;
 
 struct Asking<'a> {

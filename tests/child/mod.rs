@@ -1,13 +1,14 @@
-//! Tests that run in a child, which is the same program again, told by an environment variable which part to play.
+//! Tests that run in a child process. The child runs the same program, and an environment variable tells it which part
+//! to play.
 
 use std::env;
 use std::process::{Command, Output};
 
-/// What a child writes when it has done all that it was told to.
+/// The text that a child writes when it has done its part.
 pub const DONE: &str = "all was done, and nothing else";
 const PART: &str = "DOGPILE_TEST_PART";
 
-/// The part that this process plays, if it is a child.
+/// Returns the part that this process plays, if it is a child.
 pub fn part() -> Option<String> {
     env::var(PART).ok()
 }
@@ -20,7 +21,7 @@ pub fn play(part: &str, test: &str) -> Output {
     child.output().expect("a test can run itself")
 }
 
-/// Whether the child has done all.
+/// Returns whether the child has done its part.
 pub fn is_done(child: &Output) -> bool {
     String::from_utf8_lossy(&child.stdout).contains(DONE)
 }

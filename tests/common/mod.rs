@@ -2,7 +2,7 @@
 
 use std::thread;
 
-/// Waits for a state that another thread brings about.
+/// Waits until another thread has brought about the `state`.
 pub fn until(state: impl Fn() -> bool) {
     while !state() {
         thread::yield_now();

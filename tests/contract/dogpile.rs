@@ -1,6 +1,6 @@
-//! `Dogpile` joins the contract, by each mode and each way of creating.
+//! `Dogpile` joins the contract: in each mode, and by each way to create.
 
-use crate::stage::{Access, Creator, Elects, FOREVER, Failure};
+use crate::stage::{AccessResult, Creator, FOREVER, Failure, Subject};
 use dogpile::{
     AcquireError, Clock, CreateError, Creation, Dogpile, Freshness, ManualClock, Outcome, Policy, Stamped, Turn,
 };
@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// A way of using the lock, with a value beside it.
+/// A lock with a value beside it, and a way to use them.
 pub struct Beside<W> {
     pub lock: Arc<Dogpile<Arc<ManualClock>>>,
     clock: Arc<ManualClock>,
-    /// Relaxed: the lock alone orders it, so that ThreadSanitizer sees whether it does.
+    /// Accessed relaxed: the lock alone orders the accesses, so that ThreadSanitizer sees whether it does.
     pub slot: AtomicU64,
     /// When the value in the slot was created, in nanoseconds since 1970.
     pub stamp: AtomicU64,
@@ -27,7 +27,7 @@ impl<W> Beside<W> {
         self.slot.load(Ordering::Relaxed)
     }
 
-    /// What was never stored is not found.
+    /// Returns `None` if no value was ever stored.
     pub fn get(&self) -> Option<u64> {
         Some(self.value()).filter(|value| *value != 0)
     }
@@ -42,20 +42,20 @@ impl<W> Beside<W> {
     }
 }
 
-/// One way to create when the lock says so.
+/// One way to create for an elected access.
 pub trait Way: 'static {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult
     where
         Self: Sized;
 }
 
-impl<W: Way> Elects for Beside<W> {
+impl<W: Way> Subject for Beside<W> {
     fn new(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
         let lock = Arc::new(Dogpile::with_clock(expires_after, Arc::clone(&clock)).with_policy(policy));
         Self { lock, clock, slot: AtomicU64::new(0), stamp: AtomicU64::new(0), way: PhantomData }
     }
 
-    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let creator = || {
             let value = creator()?;
             self.slot.store(value, Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl<W: Way> Elects for Beside<W> {
 pub struct Closure;
 
 impl Way for Closure {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let mut created = None;
         let creator = || {
             created = Some(creator()?);
@@ -86,13 +86,14 @@ impl Way for Closure {
     }
 }
 
-/// A turn does not tell who has waited: whoever came when there was no value, and got one without creating it.
+/// Uses or creates the value. A turn does not say whether the access has waited. An access has waited if there was no
+/// value when it came, and it got a value without creating one.
 fn take_turn<W: Way, C: Clock>(
     beside: &Beside<W>,
     turn: Turn<'_, C>,
     was_missing: bool,
     create: impl FnOnce(Creation<'_, Dogpile<C>>) -> Result<u64, Failure>,
-) -> Access {
+) -> AccessResult {
     let outcome = match turn {
         Turn::Fresh | Turn::Stale if was_missing => Outcome::Waited,
         Turn::Fresh => Outcome::Fresh,
@@ -104,34 +105,35 @@ fn take_turn<W: Way, C: Clock>(
     Ok((outcome, beside.value()))
 }
 
-/// `turn`, taken on the same thread.
+/// `turn`, whose creation is run on the same thread.
 pub struct ByTurn;
 
 impl Way for ByTurn {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let was_missing = !beside.lock.has_value();
         let turn = beside.lock.access().timeout(timeout).turn().map_err(AcquireError::widen)?;
         take_turn(beside, turn, was_missing, |creation| creation.try_run(|_| creator()))
     }
 }
 
-/// Carries what runs a creation to another thread.
+/// Runs a creation on another thread.
 pub fn elsewhere(run: impl FnOnce() -> Result<u64, Failure> + Send) -> Result<u64, Failure> {
     thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| resume_unwind(panic)))
 }
 
-/// `turn` of a lock that is kept, and the creation carried to another thread, which runs it.
+/// `turn` of a lock in an `Arc`, whose creation is moved to another thread and run there.
 pub struct Elsewhere;
 
 impl Way for Elsewhere {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let was_missing = !beside.lock.has_value();
         let turn = Dogpile::kept(&beside.lock).timeout(timeout).turn().map_err(AcquireError::widen)?;
         take_turn(beside, turn, was_missing, |creation| elsewhere(|| creation.try_run(|_| creator())))
     }
 }
 
-/// What getter mode leaves to be told from outside: who has `created`, or failed to, and what the others found.
+/// Returns the outcome of an access in getter mode, as far as it can be told from outside: from whether this access has
+/// `created` or failed to create, and from what it found `before`.
 pub fn outcome_of_value(created: Option<bool>, before: Freshness) -> Outcome {
     match (created, before) {
         (Some(true), _) => Outcome::Created,
@@ -142,11 +144,11 @@ pub fn outcome_of_value(created: Option<bool>, before: Freshness) -> Outcome {
     }
 }
 
-/// `fetch`; what was never stored the getter does not find.
+/// `fetch`. The getter finds nothing if no value was ever stored.
 pub struct ByGetter;
 
 impl Way for ByGetter {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let (mut created, before) = (None, beside.lock.freshness());
         let creator = || {
             created = Some(false);
@@ -163,7 +165,7 @@ impl Way for ByGetter {
 pub struct ByStampedGetter;
 
 impl Way for ByStampedGetter {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let (mut created, before) = (None, beside.lock.freshness());
         let creator = || {
             created = Some(false);

@@ -1,13 +1,13 @@
-//! Accesses that hand their creations over join the contract, on each type.
+//! Accesses that hand over their creations join the contract, on each type.
 //!
-//! The runner runs each job in a thread of its own, and waits for it: so an access that hands over has created when it
-//! returns, as the laws expect of one that was elected, though it returns the old value. What its creator came to is
-//! told beside that.
+//! The runner runs each job in a thread of its own and waits for it. So the creation of an access that hands over has
+//! ended when the access returns. That is what the laws expect of an elected access. The access itself returns the old
+//! value, so the creator's result is passed beside it.
 
 use crate::cached::told;
 use crate::dogpile::{Beside, outcome_of_value};
 use crate::registry::Locks;
-use crate::stage::{Access, Creator, Failure};
+use crate::stage::{AccessResult, Creator, Failure};
 use crate::sync_reader::Swapped;
 use crate::{cached, dogpile as lock, registry, sync_reader};
 use dogpile::{Cached, CreateError, Dogpile, Job, ManualClock, OnError, Outcome, Policy, Runner, SyncReaderDogpile};
@@ -21,12 +21,12 @@ use std::time::Duration;
 
 type Clock = Arc<ManualClock>;
 
-/// Accesses by a creator that may be handed over, and says what has become of it.
+/// Makes an access with a creator that may be handed over, and returns what the creator came to.
 fn access_by(
     policy: &Policy,
     creator: Creator<'_>,
-    access: impl FnOnce(Creator<'static>, &dyn Runner) -> Access,
-) -> Access {
+    access: impl FnOnce(Creator<'static>, &dyn Runner) -> AccessResult,
+) -> AccessResult {
     let made = Arc::new(Mutex::new(None));
     let told = Arc::clone(&made);
     let creator: Creator<'_> = Box::new(move || {
@@ -42,8 +42,8 @@ fn access_by(
         *told.lock() = Some(ran);
         result
     });
-    // SAFETY: it is gone when `access` returns or unwinds: it runs there, is dropped there, or in the job, which the
-    // runner waits for.
+    // SAFETY: the creator is gone when `access` returns or unwinds. It is run or dropped there, or it is run or dropped
+    // in the job, which the runner waits for.
     let creator = unsafe { mem::transmute::<Creator<'_>, Creator<'static>>(creator) };
     let runner = |job: Job| {
         let ran = thread::spawn(job).join();
@@ -77,7 +77,7 @@ pub struct ByGetter;
 pub struct ByStampedGetter;
 
 impl lock::Way for InBackground {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         access_by(beside.lock.policy(), creator, |creator, runner| {
             let access = Dogpile::kept(&beside.lock).timeout(timeout).in_background(runner);
             let outcome = access.or_try_create(|| creator().map(|_| ()))?;
@@ -87,7 +87,7 @@ impl lock::Way for InBackground {
 }
 
 impl lock::Way for ByGetter {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let before = beside.lock.freshness();
         access_by(beside.lock.policy(), creator, |creator, runner| {
             let access = Dogpile::kept(&beside.lock).fetch(|| beside.get()).timeout(timeout).in_background(runner);
@@ -97,7 +97,7 @@ impl lock::Way for ByGetter {
 }
 
 impl lock::Way for ByStampedGetter {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let before = beside.lock.freshness();
         let creator = Box::new(|| {
             let value = creator()?;
@@ -113,7 +113,7 @@ impl lock::Way for ByStampedGetter {
 }
 
 impl sync_reader::Way for InBackground {
-    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
             let access = SyncReaderDogpile::kept(&swapped.lock).timeout(timeout).in_background(runner);
             let guard = access.or_try_create(|| creator().map(|_| ()))?;
@@ -126,7 +126,7 @@ impl sync_reader::Way for InBackground {
 }
 
 impl sync_reader::Way for ByGetter {
-    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let before = swapped.lock.freshness();
         leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
             let access = SyncReaderDogpile::kept(&swapped.lock).fetch(|| swapped.get()).timeout(timeout);
@@ -138,7 +138,7 @@ impl sync_reader::Way for ByGetter {
 }
 
 impl sync_reader::Way for ByStampedGetter {
-    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let before = swapped.lock.freshness();
         leaving(swapped.lock.policy(), creator, |creator, runner, handed| {
             let access = SyncReaderDogpile::kept(&swapped.lock).fetch_stamped(|| swapped.get_stamped());
@@ -149,13 +149,13 @@ impl sync_reader::Way for ByStampedGetter {
     }
 }
 
-/// As [`access_by`], where the job waits for the guard of who handed it over: it is waited for once that guard is gone,
-/// by what `access` is given besides.
+/// Does the same as [`access_by`] where the job waits for the guard of the access that handed it over. `access` is
+/// given a function besides, which waits for the job; it calls that once its guard is gone.
 fn leaving(
     policy: &Policy,
     creator: Creator<'_>,
-    access: impl FnOnce(Creator<'static>, &dyn Runner, &dyn Fn()) -> Access,
-) -> Access {
+    access: impl FnOnce(Creator<'static>, &dyn Runner, &dyn Fn()) -> AccessResult,
+) -> AccessResult {
     access_by(policy, creator, |creator, _| {
         let at_work = Mutex::new(None);
         let join = || {
@@ -172,7 +172,7 @@ fn leaving(
 }
 
 impl cached::Way for InBackground {
-    fn access(lock: &Arc<Cached<u64, Clock>>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(lock: &Arc<Cached<u64, Clock>>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         access_by(lock.policy(), creator, |creator, runner| {
             Ok(told(&Cached::kept(lock).timeout(timeout).in_background(runner).or_try_create(creator)?))
         })
@@ -180,7 +180,12 @@ impl cached::Way for InBackground {
 }
 
 impl registry::Way<Dogpile<Clock>> for InBackground {
-    fn access(locks: &Locks<Dogpile<Clock>>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(
+        locks: &Locks<Dogpile<Clock>>,
+        slot: &AtomicU64,
+        timeout: Duration,
+        creator: Creator<'_>,
+    ) -> AccessResult {
         let lock = locks.get_owned("key");
         let creator = Box::new(|| {
             let value = creator()?;
@@ -196,7 +201,12 @@ impl registry::Way<Dogpile<Clock>> for InBackground {
 }
 
 impl registry::Way<Cached<u64, Clock>> for InBackground {
-    fn access(locks: &Locks<Cached<u64, Clock>>, _: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(
+        locks: &Locks<Cached<u64, Clock>>,
+        _: &AtomicU64,
+        timeout: Duration,
+        creator: Creator<'_>,
+    ) -> AccessResult {
         let lock = locks.get_owned("key");
         access_by(lock.policy(), creator, |creator, runner| {
             Ok(told(&Cached::kept(&lock).timeout(timeout).in_background(runner).or_try_create(creator)?))

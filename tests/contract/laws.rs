@@ -1,11 +1,11 @@
-//! The laws as functions over anything that elects.
+//! The laws, as functions over any type that elects.
 //!
-//! No test sleeps: a creator is held at a [`Gate`](crate::stage::Gate), and others are waited for by their state
-//! ([`until`]).
+//! No test sleeps. A creator is held at a [`Gate`](crate::stage::Gate), and a test waits for the state of another
+//! thread ([`until`]).
 
 use crate::stage::{
-    ALMOST_A_MINUTE, Access, FOREVER, Failure, Ground, Held, MINUTE, StartLine, Waiters, gate, join, make, never,
-    panics, until, would_deadlock,
+    ALMOST_A_MINUTE, AccessResult, FOREVER, Failure, Ground, HeldCreation, MINUTE, StartLine, Waiters, gate, join,
+    make, never, panics, until, would_deadlock,
 };
 use dogpile::{CreateError, Freshness, Outcome};
 use parking_lot::Mutex;
@@ -36,8 +36,9 @@ pub fn l1_one_creator(ground: &Ground) {
                             if turn % 7 == 0 { Err(Failure) } else { Ok(turn) }
                         })
                     });
-                    let elected =
-                        |access: &Access| matches!(access, Ok((Outcome::Created, _)) | Err(CreateError::Failed(_)));
+                    let elected = |access: &AccessResult| {
+                        matches!(access, Ok((Outcome::Created, _)) | Err(CreateError::Failed(_)))
+                    };
                     outcomes.filter(elected).count()
                 })
             })
@@ -77,7 +78,7 @@ pub fn l2_a_stale_value_is_not_waited_for(ground: &Ground) {
     assert_eq!(make(&*lock, 1), Ok((Outcome::Created, 1)));
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 1)));
     clock.advance(MINUTE);
-    let creation = Held::start(&lock, || Ok(2));
+    let creation = HeldCreation::start(&lock, || Ok(2));
     for _ in 0..100 {
         assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 1)));
     }
@@ -86,10 +87,10 @@ pub fn l2_a_stale_value_is_not_waited_for(ground: &Ground) {
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 2)));
 }
 
-pub fn l3_one_creation_serves_all_who_wait(ground: &Ground) {
+pub fn l3_one_creation_serves_all_waiters(ground: &Ground) {
     for expires_after in [MINUTE, Duration::ZERO] {
         let (lock, _) = ground.lock(expires_after);
-        let creation = Held::start(&lock, || Ok(1));
+        let creation = HeldCreation::start(&lock, || Ok(1));
         let waiters = Waiters::start(&lock, 8, never);
         assert!(lock.is_creating());
         assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 1)));
@@ -100,11 +101,11 @@ pub fn l3_one_creation_serves_all_who_wait(ground: &Ground) {
     }
 }
 
-/// Plain memory that only the lock orders. `ThreadSanitizer` and the assertion watch over it.
+/// Plain memory that only the lock orders. `ThreadSanitizer` and an assertion find accesses that are not ordered.
 #[derive(Default)]
 struct Plain(UnsafeCell<[u64; 4]>);
 
-// SAFETY: it is written by creators only, one at a time (L1), and read after them (L4); that is what is tested.
+// SAFETY: the memory is written by creators only, one at a time (L1), and read after them (L4). That is what is tested.
 unsafe impl Sync for Plain {}
 
 impl Plain {
@@ -119,12 +120,12 @@ impl Plain {
     }
 }
 
-pub fn l4_who_sees_a_creation_sees_its_writes(ground: &Ground) {
+pub fn l4_an_access_that_sees_a_creation_sees_its_writes(ground: &Ground) {
     for round in 1..200 {
         let (lock, _) = ground.lock(MINUTE);
         let (plain, start) = (Plain::default(), StartLine::of(4));
         thread::scope(|scope| {
-            // One that only sees it fresh, and has met the creator nowhere else.
+            // This thread only sees the value fresh. Nothing but the lock orders it after the creator.
             let fresh = scope.spawn(|| {
                 until(|| lock.freshness() == Freshness::Fresh);
                 assert_eq!(plain.read(), [round; 4]);
@@ -133,7 +134,8 @@ pub fn l4_who_sees_a_creation_sees_its_writes(ground: &Ground) {
                 let (lock, plain, start) = (&lock, &plain, &start);
                 scope.spawn(move || {
                     start.wait();
-                    // The first to come fails after writing: the next creator overwrites what it left.
+                    // The creator of thread 0, if it is the first, fails after writing. The next creator overwrites
+                    // what it has left.
                     let access = lock.access(FOREVER, || {
                         let first = plain.read() == [0; 4];
                         plain.write(round);
@@ -165,13 +167,16 @@ pub fn l5_a_failure_leaves_everything_as_it_was(ground: &Ground) {
     assert_eq!(lock.age(), Some(MINUTE * 2));
     assert_eq!(lock.generation(), generation);
     assert!(!lock.is_creating());
-    // C10: what failed once is tried again, and does not pin the old value.
+    // C10: after a failure the next access creates again. The failure does not pin the old value.
     assert_eq!(make(&*lock, 2), Ok((Outcome::Created, 2)));
 }
 
-fn hands_on(ground: &Ground, fail: impl FnOnce() -> Result<u64, Failure> + Send + 'static) -> thread::Result<Access> {
+fn hands_on(
+    ground: &Ground,
+    fail: impl FnOnce() -> Result<u64, Failure> + Send + 'static,
+) -> thread::Result<AccessResult> {
     let (lock, _) = ground.lock(MINUTE);
-    let first = Held::start(&lock, fail);
+    let first = HeldCreation::start(&lock, fail);
     let (gate, keeper) = gate();
     let gate = Mutex::new(gate);
     let runs = Arc::new(AtomicUsize::new(0));
@@ -184,7 +189,7 @@ fn hands_on(ground: &Ground, fail: impl FnOnce() -> Result<u64, Failure> + Send 
         }
     });
     let first = first.end();
-    // One of them creates; the others have not been let go.
+    // One waiter creates. The others are still waiting.
     keeper.see_arrival();
     assert_eq!(lock.waiting(), 3);
     keeper.open();
@@ -196,11 +201,11 @@ fn hands_on(ground: &Ground, fail: impl FnOnce() -> Result<u64, Failure> + Send 
     first
 }
 
-pub fn l5_c3_an_error_hands_on_to_exactly_one(ground: &Ground) {
+pub fn l5_c3_an_error_hands_on_to_exactly_one_waiter(ground: &Ground) {
     assert_eq!(hands_on(ground, || Err(Failure)).unwrap(), Err(CreateError::Failed(Failure)));
 }
 
-pub fn l5_c1_c17_a_panic_hands_on_to_exactly_one(ground: &Ground) {
+pub fn l5_c1_c17_a_panic_hands_on_to_exactly_one_waiter(ground: &Ground) {
     let panicked = hands_on(ground, panics);
     assert!(panicked.is_err(), "the panic reaches the caller of the access");
 }
@@ -209,7 +214,7 @@ pub fn c1_the_old_value_serves_while_creators_panic(ground: &Ground) {
     let (lock, clock) = ground.lock(MINUTE);
     make(&*lock, 1).unwrap();
     clock.advance(MINUTE);
-    let creation = Held::start(&lock, panics);
+    let creation = HeldCreation::start(&lock, panics);
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 1)));
     assert!(creation.end().is_err());
     assert_eq!(lock.freshness(), Freshness::Stale);
@@ -218,11 +223,12 @@ pub fn c1_the_old_value_serves_while_creators_panic(ground: &Ground) {
 
 pub fn l6_c8_an_invalidation_wins_over_a_creation(ground: &Ground) {
     let (lock, _) = ground.lock(MINUTE);
-    let creation = Held::start(&lock, || Ok(1));
+    let creation = HeldCreation::start(&lock, || Ok(1));
     let before = Waiters::start(&lock, 2, never);
     lock.invalidate();
     let after = Waiters::start(&lock, 2, || Ok(2));
-    // The value still goes to who made it and to who waited for it before the invalidation, to nobody else.
+    // The value still goes to its creator's caller and to the waiters from before the invalidation, and to no other
+    // access.
     assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 1)));
     let mut after: Vec<_> = after.end().into_iter().map(Result::unwrap).collect();
     after.sort_by_key(|(outcome, _)| *outcome != Outcome::Created);
@@ -242,7 +248,7 @@ pub fn l6_a_superseded_value_never_becomes_fresh(ground: &Ground) {
             make(&*lock, 1).unwrap();
             clock.advance(MINUTE);
         }
-        let creation = Held::start(&lock, || Ok(2));
+        let creation = HeldCreation::start(&lock, || Ok(2));
         lock.invalidate();
         assert_eq!(lock.freshness(), Freshness::Missing, "at once, not when the creation ends");
         let generation = lock.generation();
@@ -254,27 +260,27 @@ pub fn l6_a_superseded_value_never_becomes_fresh(ground: &Ground) {
     }
 }
 
-pub fn l6_what_was_marked_while_created_is_published_as_stale(ground: &Ground) {
+pub fn l6_a_value_marked_while_created_is_published_as_stale(ground: &Ground) {
     let (lock, clock) = ground.lock(MINUTE);
     make(&*lock, 1).unwrap();
     clock.advance(MINUTE);
-    let creation = Held::start(&lock, || Ok(2));
+    let creation = HeldCreation::start(&lock, || Ok(2));
     lock.mark_stale();
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 1)));
     assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 2)));
     assert_eq!(lock.freshness(), Freshness::Stale);
-    // The next creates, the others carry on; and the mark is used up.
-    let creation = Held::start(&lock, || Ok(3));
+    // The next access creates, and the others go on with the old value. The mark is used up.
+    let creation = HeldCreation::start(&lock, || Ok(3));
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 2)));
     assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 3)));
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 3)));
 }
 
-pub fn l6_a_mark_does_not_starve_those_who_wait(ground: &Ground) {
+pub fn l6_a_mark_does_not_starve_waiters(ground: &Ground) {
     let (lock, _) = ground.lock(MINUTE);
     lock.mark_stale();
     assert_eq!(lock.freshness(), Freshness::Missing, "nothing to be stale");
-    let creation = Held::start(&lock, || Ok(1));
+    let creation = HeldCreation::start(&lock, || Ok(1));
     lock.mark_stale();
     let waiters = Waiters::start(&lock, 2, never);
     assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 1)));
@@ -294,7 +300,7 @@ pub fn l6_marks_and_invalidations_reach_the_next_access(ground: &Ground) {
     assert_eq!(make(&*lock, 3), Ok((Outcome::Created, 3)));
 }
 
-pub fn l6_one_invalidation_for_all_who_saw_the_same(ground: &Ground) {
+pub fn l6_invalidate_if_takes_effect_once_per_generation(ground: &Ground) {
     let (lock, _) = ground.lock(MINUTE);
     make(&*lock, 1).unwrap();
     let (seen, start, runs) = (lock.generation(), StartLine::of(64), AtomicUsize::new(0));
@@ -319,46 +325,47 @@ pub fn l6_one_invalidation_for_all_who_saw_the_same(ground: &Ground) {
     assert!(lock.generation() > seen);
 }
 
-pub fn l7_c13_a_creator_that_asks_for_its_own_value_is_told(ground: &Ground) {
+pub fn l7_c13_a_creator_does_not_wait_for_its_own_value(ground: &Ground) {
     let (lock, clock) = ground.lock(MINUTE);
     let created = lock.access(FOREVER, || {
         assert_eq!(lock.access(FOREVER, never), Err(would_deadlock()));
         assert_eq!(lock.access(Duration::ZERO, never), Err(would_deadlock()));
-        // Another lock is not its own.
+        // Another lock's value is not the creator's own.
         let (other, _) = ground.lock(MINUTE);
         assert_eq!(make(&*other, 7), Ok((Outcome::Created, 7)));
         Ok(1)
     });
     assert_eq!(created, Ok((Outcome::Created, 1)));
-    // With an old value it carries on with that like everybody else.
+    // With an old value, the creator's access goes on with that value, like every other access.
     clock.advance(MINUTE);
     let created = lock.access(FOREVER, || {
         assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Stale, 1)));
-        // Once the value is invalidated there is nothing to carry on with, and it would wait for itself again.
+        // Once the value is invalidated there is no value to go on with, and the access would wait for its own creation
+        // again.
         lock.invalidate();
         assert_eq!(lock.access(FOREVER, never), Err(would_deadlock()));
         Ok(2)
     });
     assert_eq!(created, Ok((Outcome::Created, 2)));
-    // Nothing is left of it.
+    // The access within the creator has left nothing behind.
     assert_eq!(make(&*lock, 3), Ok((Outcome::Created, 3)));
 }
 
 pub fn l10_c12_a_wait_ends_and_the_creation_goes_on(ground: &Ground) {
     let (lock, _) = ground.lock(MINUTE);
-    let creation = Held::start(&lock, || Ok(1));
+    let creation = HeldCreation::start(&lock, || Ok(1));
     for timeout in [Duration::ZERO, Duration::from_millis(2)] {
         assert_eq!(lock.access(timeout, never), Err(CreateError::TimedOut));
     }
-    assert_eq!(lock.waiting(), 0, "who gave up has left the queue");
+    assert_eq!(lock.waiting(), 0, "the timed-out access has left the queue");
     assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 1)));
     assert_eq!(lock.access(Duration::ZERO, never), Ok((Outcome::Fresh, 1)));
 }
 
-pub fn l10_who_gives_up_does_not_take_the_turn_of_another(ground: &Ground) {
+pub fn l10_a_timed_out_waiter_does_not_take_the_turn_of_another(ground: &Ground) {
     for _ in 0..50 {
         let (lock, _) = ground.lock(MINUTE);
-        let creation = Held::start(&lock, || Err(Failure));
+        let creation = HeldCreation::start(&lock, || Err(Failure));
         let impatient: Vec<_> = (0..3)
             .map(|_| {
                 let lock = Arc::clone(&lock);
@@ -370,7 +377,8 @@ pub fn l10_who_gives_up_does_not_take_the_turn_of_another(ground: &Ground) {
             thread::spawn(move || lock.access(FOREVER, || Ok(2)))
         };
         creation.end().unwrap().unwrap_err();
-        // Whoever of them was elected, failed or timed out, in whichever order: this one is not forgotten.
+        // Whichever of the impatient accesses was elected, failed or timed out, in whatever order, the patient one is
+        // not forgotten.
         assert_eq!(patient.join().unwrap(), Ok((Outcome::Created, 2)));
         for thread in impatient {
             match thread.join().unwrap() {
@@ -400,7 +408,7 @@ pub fn l11_zero_and_max(ground: &Ground) {
         assert_eq!(make(&*zero, value), Ok((Outcome::Created, value)));
         assert_eq!(zero.freshness(), Freshness::Stale);
     }
-    let creation = Held::start(&zero, || Ok(4));
+    let creation = HeldCreation::start(&zero, || Ok(4));
     assert_eq!(zero.access(FOREVER, never), Ok((Outcome::Stale, 3)), "nobody waits when there is a value");
     assert_eq!(creation.end().unwrap(), Ok((Outcome::Created, 4)));
 
@@ -444,7 +452,7 @@ pub fn c18_the_stamp_is_taken_when_the_creator_returns(ground: &Ground) {
 pub fn c22_creators_run_outside_every_lock(ground: &Ground) {
     let (lock, _) = ground.lock(MINUTE);
     let created = lock.access(FOREVER, || {
-        // Whatever takes the inner mutex can be called from a creator, and from elsewhere while it runs.
+        // Functions that take the inner mutex can be called from a creator, and from elsewhere while it runs.
         let elsewhere = Arc::clone(&lock);
         thread::spawn(move || elsewhere.mark_stale()).join().unwrap();
         assert_eq!(lock.waiting(), 0);

@@ -1,9 +1,10 @@
-//! The lock as one would write it without a thought for speed: one mutex around everything, and everybody is woken.
+//! A naive lock: one mutex around everything, and every change wakes every waiter. It is written without a thought for
+//! speed.
 //!
-//! It keeps the laws by being simple. The contract suite runs over it to show that the suite asks for the laws and not
-//! for this crate's way of keeping them, and random scripts are compared with it step by step.
+//! The naive lock keeps the laws because it is simple. The contract runs over it, which shows that the suite asks for
+//! the laws and not for this crate's way to keep them. Random scripts compare the real lock with it step by step.
 
-use crate::stage::{Access, Creator, Elects, Mark, would_deadlock};
+use crate::stage::{AccessResult, Creator, Mark, Subject, would_deadlock};
 use dogpile::{Clock, CreateError, Finished, Freshness, ManualClock, Outcome, Policy};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,11 +22,11 @@ pub struct Naive {
 #[derive(Default)]
 struct State {
     value: Option<Value>,
-    /// What the newest creator made, published or not.
+    /// The value that the newest creator made, published or not.
     slot: u64,
     generation: u64,
     running: Option<Running>,
-    /// The creations that served those who waited for them, by the generation they were born in.
+    /// The creations that served their waiters, by the generation in which each began.
     served: Vec<u64>,
     waiting: usize,
 }
@@ -41,7 +42,7 @@ struct Running {
     owner: Option<ThreadId>,
 }
 
-/// How an access comes out; `Elected` owes an `end`.
+/// The outcome of an access. `Elected` must be followed by a call of `end`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NaiveTurn {
     Fresh,
@@ -106,7 +107,7 @@ impl Naive {
         }
     }
 
-    /// Ends a creation: `None` if it failed, else whether its value was kept back by a refused publish.
+    /// Ends a creation. `kept_back` is `None` if it failed, else it says whether a refused publish kept its value back.
     pub fn end(&self, kept_back: Option<bool>) -> Option<Finished> {
         let (mut state, now) = (self.state(), self.now());
         let running = state.running.take().expect("a creation runs");
@@ -127,12 +128,12 @@ impl Naive {
     }
 }
 
-impl Elects for Naive {
+impl Subject for Naive {
     fn new(expires_after: Duration, clock: Arc<ManualClock>, _none: &'static Policy) -> Self {
         Self { expires_after, clock, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let outcome = match self.turn(timeout, Some(thread::current().id())) {
             NaiveTurn::Fresh => Outcome::Fresh,
             NaiveTurn::Stale => Outcome::Stale,

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 pub const SECOND: Duration = Duration::from_secs(1);
-/// Longer than any creation of the laws that do not mean to hang.
+/// Longer than any creation takes, except in the laws about creations that hang.
 pub const HOUR: Duration = Duration::from_secs(3600);
 
 /// Adds a setting.
@@ -23,7 +23,7 @@ const SETTINGS: [(&str, Setting); 5] = [
 /// The policy of a lock that was given none.
 pub static NONE: Policy = Policy::builder().build_const();
 
-/// The policies by their names. A name begins with `under_`, but for the policy that has everything.
+/// The policies by their names. Each name begins with `under_`, except that of the policy with every setting.
 pub fn all() -> Vec<(String, &'static Policy)> {
     let kept = |policy: PolicyBuilder| &*Box::leak(Box::new(policy.build().expect("the settings fit together")));
     let seen = Policy::builder().observer(&NOSY);
@@ -39,7 +39,7 @@ pub fn all() -> Vec<(String, &'static Policy)> {
     policies
 }
 
-/// Looks at what it is told, and at another lock, which would hang if it were called in the middle of anything.
+/// Looks at what it is told, and at another lock. It would hang if it were called with a mutex of the crate locked.
 #[derive(Debug)]
 struct Nosy;
 

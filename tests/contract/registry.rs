@@ -1,7 +1,7 @@
 //! The locks of a `Registry` join the contract: each access looks its key up anew.
 
 use crate::dogpile::{elsewhere, outcome_of_value};
-use crate::stage::{Access, Creator, Elects};
+use crate::stage::{AccessResult, Creator, Subject};
 use dogpile::{
     AcquireError, Cached, CachedGuard, CreateError, Dogpile, Held, Lock, ManualClock, Outcome, Policy, Registry,
     SyncReaderDogpile, Turn,
@@ -14,12 +14,12 @@ type Clock = Arc<ManualClock>;
 type Maker<L> = Box<dyn Fn(&String) -> L + Send + Sync>;
 pub type Locks<L> = Arc<Registry<String, L, Maker<L>>>;
 
-/// A registry with one key of interest, whose lock is asked its questions through one holder, and accessed through
-/// others.
+/// A registry with one key. One holder of the key's lock answers questions about the lock; each access goes through a
+/// holder of its own.
 pub struct Registered<L: Lock + Send + Sync + 'static, W> {
     registry: Locks<L>,
     lock: Held<'static, String, L>,
-    /// Relaxed: the lock alone orders it. For the locks that hold no value.
+    /// For locks that hold no value. Accessed relaxed: the lock alone orders the accesses.
     slot: AtomicU64,
     _way: W,
 }
@@ -30,13 +30,13 @@ pub type OfCached<W> = Registered<Cached<u64, Clock>, W>;
 
 /// One way to use a lock that was looked up.
 pub trait Way<L: Lock>: Default + Send + Sync + 'static {
-    /// Of the one key.
-    fn access(locks: &Locks<L>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access;
+    /// Makes an access to the lock of the one key.
+    fn access(locks: &Locks<L>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> AccessResult;
 }
 
 macro_rules! joins {
     ($lock:ty) => {
-        impl<W: Way<$lock>> Elects for Registered<$lock, W> {
+        impl<W: Way<$lock>> Subject for Registered<$lock, W> {
             fn new(expires_after: Duration, clock: Clock, policy: &'static Policy) -> Self {
                 let maker: Maker<$lock> = Box::new(move |_| <$lock>::with_clock(expires_after, Arc::clone(&clock)));
                 let registry = Arc::new(Registry::with_maker(maker).with_policy(policy));
@@ -44,9 +44,9 @@ macro_rules! joins {
                 Self { registry, lock, slot: AtomicU64::new(0), _way: W::default() }
             }
 
-            fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> Access {
+            fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> AccessResult {
                 let held = self.registry.get("key");
-                assert!(std::ptr::eq(&*held, &*self.lock), "the same lock for all who ask");
+                assert!(std::ptr::eq(&*held, &*self.lock), "a key has one lock");
                 let creator = || {
                     assert!(self.registry.is_creating("key"));
                     creator()
@@ -70,7 +70,12 @@ joins!(Cached<u64, Clock>);
 pub struct Closure;
 
 impl Way<Dogpile<Clock>> for Closure {
-    fn access(locks: &Locks<Dogpile<Clock>>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(
+        locks: &Locks<Dogpile<Clock>>,
+        slot: &AtomicU64,
+        timeout: Duration,
+        creator: Creator<'_>,
+    ) -> AccessResult {
         let (lock, mut created) = (locks.get("key"), None);
         let outcome = lock.access().timeout(timeout).or_try_create(|| {
             let value = creator()?;
@@ -88,7 +93,7 @@ impl Way<SyncReaderDogpile<Clock>> for Closure {
         slot: &AtomicU64,
         timeout: Duration,
         creator: Creator<'_>,
-    ) -> Access {
+    ) -> AccessResult {
         let (lock, mut created) = (locks.get("key"), None);
         let guard = lock.access().timeout(timeout).or_try_create(|| {
             let value = creator()?;
@@ -102,19 +107,29 @@ impl Way<SyncReaderDogpile<Clock>> for Closure {
 }
 
 impl Way<Cached<u64, Clock>> for Closure {
-    fn access(locks: &Locks<Cached<u64, Clock>>, _: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(
+        locks: &Locks<Cached<u64, Clock>>,
+        _: &AtomicU64,
+        timeout: Duration,
+        creator: Creator<'_>,
+    ) -> AccessResult {
         let guard = locks.get("key").access().timeout(timeout).or_try_create(creator)?;
         Ok((CachedGuard::outcome(&guard), *guard))
     }
 }
 
-/// By a creation that holds its lock, carried to another thread, which runs it: its holder is the last one that the
-/// access has.
+/// By a creation that owns its lock, moved to another thread and run there. Its holder is the last one that the access
+/// has.
 #[derive(Default)]
 pub struct Elsewhere;
 
 impl Way<Dogpile<Clock>> for Elsewhere {
-    fn access(locks: &Locks<Dogpile<Clock>>, slot: &AtomicU64, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(
+        locks: &Locks<Dogpile<Clock>>,
+        slot: &AtomicU64,
+        timeout: Duration,
+        creator: Creator<'_>,
+    ) -> AccessResult {
         let lock = locks.get("key");
         let before = lock.freshness();
         let Turn::Create(creation) = Dogpile::kept(&lock).timeout(timeout).turn().map_err(AcquireError::widen)? else {

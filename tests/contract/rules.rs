@@ -1,9 +1,9 @@
-//! The laws of failures and of creations that hang, under a policy: each policy has something to say of these, so here
-//! the laws of [`laws`](crate::laws) are said anew, with what the policy makes of them.
+//! The laws of failures and of creations that hang, under a policy. Each policy changes what happens then, so the laws
+//! of [`laws`](crate::laws) are stated anew here, with what the policy makes of them.
 
 use crate::policies::{HOUR, SECOND};
 use crate::stage::{
-    ALMOST_A_MINUTE, Access, FOREVER, Failure, Ground, Held, MINUTE, Waiters, make, never, panics, until,
+    ALMOST_A_MINUTE, AccessResult, FOREVER, Failure, Ground, HeldCreation, MINUTE, Waiters, make, never, panics, until,
 };
 use dogpile::{CreateError, Freshness, Outcome};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,14 +15,14 @@ use std::time::Duration;
 const ALMOST_AN_HOUR: Duration = Duration::from_secs(3599);
 const ALMOST_A_SECOND: Duration = Duration::from_nanos(999_999_999);
 
-fn told_of_a_pause(access: &Access, text: &str) -> bool {
+fn told_of_a_pause(access: &AccessResult, text: &str) -> bool {
     matches!(access, Err(CreateError::Paused { retry_in: SECOND, cause }) if **cause == *text)
 }
 
 const FAILED: &str = "it failed on purpose";
 const PANICKED: &str = "the creator panicked";
 
-/// Creators that fail, values that are invalidated, pauses that end: never two at once.
+/// Creators fail, values are invalidated, and pauses end: never do two creators run at once.
 pub fn l1_one_creator_whatever_fails(ground: &Ground) {
     let (lock, clock) = ground.lock(Duration::ZERO);
     let (inside, runs) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -45,7 +45,7 @@ pub fn l1_one_creator_whatever_fails(ground: &Ground) {
                             if turn % 7 == 0 { Err(Failure) } else { Ok(turn + 1) }
                         })
                     });
-                    let ran = |access: &Access| {
+                    let ran = |access: &AccessResult| {
                         let (created, failed) = (Outcome::Created, Outcome::StaleOnError);
                         match access {
                             Ok((outcome, _)) => *outcome == created || *outcome == failed,
@@ -62,10 +62,11 @@ pub fn l1_one_creator_whatever_fails(ground: &Ground) {
     assert!(created > 0);
 }
 
-/// What hangs is overtaken only under a rule that says so; then it has no effect any more.
-pub fn l1_c11_what_hangs_is_overtaken_or_not(ground: &Ground) {
+/// A hanging creation is overtaken only under a policy with a `creation_timeout`. After that the creation has no
+/// effect.
+pub fn l1_c11_a_hanging_creation_is_overtaken_only_by_policy(ground: &Ground) {
     let (lock, clock) = ground.lock(MINUTE);
-    let hangs = Held::start(&lock, || Ok(1));
+    let hangs = HeldCreation::start(&lock, || Ok(1));
     clock.advance(ALMOST_AN_HOUR);
     assert_eq!(lock.access(Duration::ZERO, never), Err(CreateError::TimedOut));
     clock.advance(SECOND);
@@ -74,7 +75,7 @@ pub fn l1_c11_what_hangs_is_overtaken_or_not(ground: &Ground) {
         assert_eq!(hangs.end().unwrap(), Ok((Outcome::Created, 1)));
         return;
     }
-    let takes_over = Held::start(&lock, || Ok(2));
+    let takes_over = HeldCreation::start(&lock, || Ok(2));
     assert_eq!(lock.access(Duration::ZERO, never), Err(CreateError::TimedOut), "one at a time");
     let waiters = Waiters::start(&lock, 3, never);
     let generation = lock.generation();
@@ -87,10 +88,11 @@ pub fn l1_c11_what_hangs_is_overtaken_or_not(ground: &Ground) {
     assert_eq!((lock.generation(), lock.freshness(), lock.is_creating()), (generation, Freshness::Fresh, false));
 }
 
-/// Those who wait for what hangs are elected, one of them, when its time is up: no longer than that does anybody wait.
-pub fn l5_c11_who_waits_for_what_hangs_takes_over(ground: &Ground) {
+/// When the creation that hangs is declared dead, exactly one of its waiters is elected. No waiter waits longer than
+/// until then.
+pub fn l5_c11_a_waiter_takes_over_from_a_hanging_creation(ground: &Ground) {
     let (lock, clock) = ground.lock(MINUTE);
-    let hangs = Held::start(&lock, || Err(Failure));
+    let hangs = HeldCreation::start(&lock, || Err(Failure));
     let waiters = Waiters::start(&lock, 3, || Ok(2));
     if ground.is_mortal() {
         clock.advance(HOUR);
@@ -107,19 +109,20 @@ pub fn l5_c11_who_waits_for_what_hangs_takes_over(ground: &Ground) {
     }
 }
 
-/// What the elected one is given whose creator has failed, where there is a value.
-fn serves(ground: &Ground, error: CreateError<Failure>, old: u64) -> Access {
+/// Returns what an elected access is given if its creator has failed and there is a value.
+fn serves(ground: &Ground, error: CreateError<Failure>, old: u64) -> AccessResult {
     if ground.serves_stale() { Ok((Outcome::StaleOnError, old)) } else { Err(error) }
 }
 
-/// The elected one is told that it failed; or it is served what another has made since, which is a value as well.
-fn has_failed(ground: &Ground, access: &Access) {
+/// Asserts that an access has failed. The elected access gets its error, or is served the value that another access has
+/// created since.
+fn has_failed(ground: &Ground, access: &AccessResult) {
     let failed = *access == Err(CreateError::Failed(Failure));
     let served = ground.serves_stale() && *access == Ok((Outcome::StaleOnError, 2));
     assert!(failed || served, "{access:?}");
 }
 
-/// L5, C10: the value stays what it was, and what failed is tried again, after the pause if there is one.
+/// L5, C10: the value stays as it was. After the failure, and after the pause if there is one, an access creates again.
 pub fn l5_c10_a_failure_leaves_the_old_value(ground: &Ground) {
     let (lock, clock) = ground.lock(MINUTE);
     make(&*lock, 1).unwrap();
@@ -142,11 +145,12 @@ pub fn l5_c10_a_failure_leaves_the_old_value(ground: &Ground) {
     assert_eq!(lock.access(FOREVER, never), Ok((Outcome::Fresh, 2)));
 }
 
-/// L5: with no value, one of those who wait creates; or all of them are told of the pause, and none does.
+/// L5: with no value, one of the waiters creates. Under a policy that pauses, all waiters get the pause's error and
+/// none of them creates.
 pub fn l5_a_failure_is_handed_on_or_shared(ground: &Ground) {
     for by_panic in [false, true] {
         let (lock, clock) = ground.lock(MINUTE);
-        let first = Held::start(&lock, move || if by_panic { panics() } else { Err(Failure) });
+        let first = HeldCreation::start(&lock, move || if by_panic { panics() } else { Err(Failure) });
         let runs = Arc::new(AtomicUsize::new(0));
         let waiters = Waiters::start(&lock, 4, {
             let runs = Arc::clone(&runs);
@@ -177,8 +181,8 @@ pub fn l5_a_failure_is_handed_on_or_shared(ground: &Ground) {
     }
 }
 
-/// L7, C14: two creators that ask for each other's values: one is told, and neither hangs.
-pub fn l7_c14_a_circle_is_found(ground: &Ground) {
+/// L7, C14: two creators ask for each other's values. One of them gets an error, and neither hangs.
+pub fn l7_c14_a_cycle_is_found(ground: &Ground) {
     let [(one, _), (other, _)] = [ground.lock(MINUTE), ground.lock(MINUTE)];
     let waits = {
         let (one, other) = (Arc::clone(&one), Arc::clone(&other));
@@ -200,10 +204,10 @@ pub fn l7_c14_a_circle_is_found(ground: &Ground) {
     assert_eq!(waits.join().unwrap(), Ok((Outcome::Created, 2)));
 }
 
-/// L10: a wait ends in time, and leaves the pause, the hanging creation and the others as they are.
-pub fn l10_a_wait_ends_whatever_rules(ground: &Ground) {
+/// L10: a wait ends in time. It leaves the pause, the hanging creation and the other waiters as they are.
+pub fn l10_a_wait_ends_under_every_policy(ground: &Ground) {
     let (lock, clock) = ground.lock(MINUTE);
-    let creation = Held::start(&lock, || Err(Failure));
+    let creation = HeldCreation::start(&lock, || Err(Failure));
     assert_eq!(lock.access(Duration::from_micros(100), never), Err(CreateError::TimedOut));
     let waiter = Waiters::start(&lock, 1, || Ok(2));
     assert_eq!(lock.access(Duration::ZERO, never), Err(CreateError::TimedOut));

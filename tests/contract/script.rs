@@ -1,11 +1,11 @@
-//! Random scripts on the settable clock, step by step the same on the real lock and on the naive one.
+//! Random scripts on the settable clock: the real lock and the naive one do the same at each step.
 //!
-//! One thread, so that each step has one right answer; a step that would wait must say so at once. proptest prints the
-//! shortest script that differs; `PROPTEST_CASES` asks for more of them.
+//! A script runs on one thread, so that each step has one right answer. A step that would wait must say so at once.
+//! proptest prints the shortest script that differs; `PROPTEST_CASES` asks for more of them.
 
 use crate::naive::{Naive, NaiveTurn};
 use crate::policies;
-use crate::stage::{ALMOST_A_MINUTE, Elects, MINUTE, Mark};
+use crate::stage::{ALMOST_A_MINUTE, MINUTE, Mark, Subject};
 use dogpile::{AcquireError, Creation, Dogpile, Generation, ManualClock, Turn};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use std::time::Duration;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// An access that will not wait; if it is elected, its creation is held.
+    /// An access that does not wait. If it is elected, the script holds its creation.
     Access,
     Finish,
     Drop,
-    /// What is to be stored only if the creation was not superseded.
+    /// Stores a value if the creation was not superseded.
     Publish,
     Invalidate,
     NoteGeneration,
@@ -55,16 +55,16 @@ fn expiry() -> impl Strategy<Value = Duration> {
 }
 
 /// The naive lock's side of a held creation.
-struct Held {
+struct NaiveCreation {
     born: u64,
     kept_back: bool,
 }
 
-/// Both locks, and what a script holds of each.
+/// Both locks, and the creation that a script holds of each.
 struct Pair<'a> {
     real: &'a Dogpile<Arc<ManualClock>>,
     naive: &'a Naive,
-    held: Option<(Creation<'a, Dogpile<Arc<ManualClock>>>, Held)>,
+    held: Option<(Creation<'a, Dogpile<Arc<ManualClock>>>, NaiveCreation)>,
     noted: Option<(Generation, Mark)>,
 }
 
@@ -119,7 +119,7 @@ impl Pair<'_> {
         match (self.real.try_acquire(), naive) {
             (Ok(Turn::Fresh), NaiveTurn::Fresh) | (Ok(Turn::Stale), NaiveTurn::Stale) => {}
             (Ok(Turn::Create(creation)), NaiveTurn::Elected { born }) => {
-                let before = self.held.replace((creation, Held { born, kept_back: false }));
+                let before = self.held.replace((creation, NaiveCreation { born, kept_back: false }));
                 assert!(before.is_none(), "two creations at once (L1)");
             }
             (real, naive) => panic!("the real lock says {real:?}, the naive one {naive:?}"),
@@ -138,7 +138,7 @@ impl Pair<'_> {
     }
 }
 
-/// Its name among the tests.
+/// The name of this test in the list of tests.
 pub const NAME: &str = "script::the_real_lock_does_what_the_naive_one_does";
 
 pub fn the_real_lock_does_what_the_naive_one_does() {

@@ -1,7 +1,7 @@
-//! What the laws are played on: what a type has to do to join, and the threads that are held, wait and start together.
+//! The stage of the laws: the trait that a type implements to join, and threads that are held, wait and start together.
 //!
-//! A law is a function of its [`Ground`], which makes the locks: of one subject, under one policy. Both are values, so
-//! each law is compiled once.
+//! A law is a function of its [`Ground`], which makes the locks of one subject under one policy. Subject and policy are
+//! values there, so each law is compiled once.
 
 pub use crate::common::until;
 pub use crate::failure::Failure;
@@ -13,28 +13,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// What an access brings: how it came out, and the value that it would use.
-pub type Access = Result<(Outcome, u64), CreateError<Failure>>;
+/// The result of an access: its outcome, and the value that it uses.
+pub type AccessResult = Result<(Outcome, u64), CreateError<Failure>>;
 
 /// A creator of the laws.
 pub type Creator<'a> = Box<dyn FnOnce() -> Result<u64, Failure> + Send + 'a>;
 
-/// The generation of a lock of the crate's, or of the naive one, which counts by itself.
+/// The generation of one of the crate's locks, or of the naive lock, which counts its own.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub enum Mark {
     Lock(Generation),
     Naive(u64),
 }
 
-/// Something that elects: a lock with a place for its value.
-pub trait Elects: Send + Sync + 'static {
-    /// No value yet.
+/// A type that elects: a lock with a place for its value. A subject implements this trait to join the contract.
+pub trait Subject: Send + Sync + 'static {
+    /// Creates a lock without a value.
     fn new(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self
     where
         Self: Sized;
 
-    /// Uses the value, or creates it; waits for others for `timeout` at most.
-    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> Access;
+    /// Uses the value or creates it. Waits for other accesses for at most `timeout`.
+    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> AccessResult;
 
     fn invalidate(&self);
     fn invalidate_if(&self, seen: Mark) -> bool;
@@ -46,22 +46,26 @@ pub trait Elects: Send + Sync + 'static {
     fn waiting(&self) -> usize;
 }
 
-impl dyn Elects {
-    /// As [`Elects::access_boxed`].
-    pub fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> Access {
+impl dyn Subject {
+    /// Does the same as [`Subject::access_boxed`].
+    pub fn access(&self, timeout: Duration, creator: impl FnOnce() -> Result<u64, Failure> + Send) -> AccessResult {
         self.access_boxed(timeout, Box::new(creator))
     }
 }
 
-/// How a subject makes its lock: how long values live, by which clock, under which policy.
-pub type Maker = fn(Duration, Arc<ManualClock>, &'static Policy) -> Arc<dyn Elects>;
+/// How a subject makes its lock: the lifetime of its values, its clock and its policy.
+pub type Maker = fn(Duration, Arc<ManualClock>, &'static Policy) -> Arc<dyn Subject>;
 
 /// The [`Maker`] of a type.
-pub fn maker<S: Elects>(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Arc<dyn Elects> {
+pub fn maker<S: Subject>(
+    expires_after: Duration,
+    clock: Arc<ManualClock>,
+    policy: &'static Policy,
+) -> Arc<dyn Subject> {
     Arc::new(S::new(expires_after, clock, policy))
 }
 
-/// What a law is played on: locks of one subject under one policy.
+/// The ground of a law: locks of one subject under one policy.
 #[derive(Clone, Copy)]
 pub struct Ground {
     pub maker: Maker,
@@ -69,29 +73,29 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// A lock, and the clock that it reads.
-    pub fn lock(&self, expires_after: Duration) -> (Arc<dyn Elects>, Arc<ManualClock>) {
+    /// Returns a new lock and its clock.
+    pub fn lock(&self, expires_after: Duration) -> (Arc<dyn Subject>, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::new());
         ((self.maker)(expires_after, Arc::clone(&clock), self.policy), clock)
     }
 
-    /// Whether a failure is followed by a pause.
+    /// Returns whether a pause follows a failure.
     pub fn pauses(&self) -> bool {
         self.policy.retry_after().is_some()
     }
 
-    /// Whether the old value is served to the elected thread whose creator failed.
+    /// Returns whether the elected access is served the old value if its creator has failed.
     pub fn serves_stale(&self) -> bool {
         self.policy.on_error() == OnError::ServeStale
     }
 
-    /// Whether a creation that hangs is declared dead.
+    /// Returns whether a creation that hangs is declared dead.
     pub fn is_mortal(&self) -> bool {
         self.policy.creation_timeout().is_some()
     }
 }
 
-/// The part of [`Elects`] that a `lock` of the crate answers by itself.
+/// The part of [`Subject`] that one of the crate's locks, in the field `lock`, answers by itself.
 #[macro_export]
 macro_rules! asks_its_lock {
     () => {
@@ -134,7 +138,7 @@ pub const FOREVER: Duration = Duration::MAX;
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const ALMOST_A_MINUTE: Duration = Duration::from_nanos(59_999_999_999);
 
-/// What an access is told that would wait for itself.
+/// Returns the error of an access that would wait for its own creation.
 pub fn would_deadlock() -> CreateError<Failure> {
     let lock = Dogpile::never_expires();
     let mut told = None;
@@ -142,7 +146,7 @@ pub fn would_deadlock() -> CreateError<Failure> {
     told.expect("a real lock tells it")
 }
 
-/// Two sides of a door: one thread comes and waits, the other sees it come and opens.
+/// Returns the two sides of a door. One thread comes to the door and waits; the other sees it arrive and opens.
 pub fn gate() -> (Gate, Keeper) {
     let door = Arc::new(Door { at: Mutex::new(At::Away), moved: Condvar::new() });
     (Gate(Arc::clone(&door)), Keeper(door))
@@ -151,8 +155,7 @@ pub fn gate() -> (Gate, Keeper) {
 pub struct Gate(Arc<Door>);
 pub struct Keeper(Arc<Door>);
 
-// Of parking_lot's parts, not std's: those are built without ThreadSanitizer, which then takes them for no locks at
-// all.
+// Made of parking_lot's parts, not of std's. std is built without ThreadSanitizer, which does not see its locks at all.
 struct Door {
     at: Mutex<At>,
     moved: Condvar,
@@ -193,14 +196,14 @@ impl Keeper {
     }
 }
 
-/// Joins each thread: the end of a scope alone is an order that ThreadSanitizer does not see.
+/// Joins each thread. The end of a scope alone is an ordering that ThreadSanitizer does not see.
 pub fn join<'scope>(threads: impl IntoIterator<Item = thread::ScopedJoinHandle<'scope, ()>>) {
     for thread in threads {
         thread.join().unwrap_or_else(|panic| resume_unwind(panic));
     }
 }
 
-/// Threads that line up here start at once.
+/// A line at which threads wait for each other, to start at once.
 pub struct StartLine(AtomicUsize);
 
 impl StartLine {
@@ -214,7 +217,7 @@ impl StartLine {
     }
 }
 
-pub fn make(lock: &dyn Elects, value: u64) -> Access {
+pub fn make(lock: &dyn Subject, value: u64) -> AccessResult {
     lock.access(FOREVER, || Ok(value))
 }
 
@@ -222,20 +225,20 @@ pub fn never() -> Result<u64, Failure> {
     panic!("this access must not be elected")
 }
 
-/// A creator that panics, without a word: an executor's threads say what they have to say into the output of the test
-/// that started them, several at once, and ThreadSanitizer does not see std's lock around it.
+/// A creator that panics without a message. The threads of an executor print panics into the output of the test that
+/// started them, several at once, and ThreadSanitizer does not see std's lock around that output.
 pub fn panics() -> Result<u64, Failure> {
     resume_unwind(Box::new("a creator panics on purpose"))
 }
 
-/// A creation on a thread of its own, held at its gate inside the creator, which ends as `result` says.
-pub struct Held {
-    thread: thread::JoinHandle<Access>,
+/// A creation on a thread of its own. Its creator waits at a gate, and then ends as `result` says.
+pub struct HeldCreation {
+    thread: thread::JoinHandle<AccessResult>,
     keeper: Keeper,
 }
 
-impl Held {
-    pub fn start(lock: &Arc<dyn Elects>, result: impl FnOnce() -> Result<u64, Failure> + Send + 'static) -> Self {
+impl HeldCreation {
+    pub fn start(lock: &Arc<dyn Subject>, result: impl FnOnce() -> Result<u64, Failure> + Send + 'static) -> Self {
         let (gate, keeper) = gate();
         let lock = Arc::clone(lock);
         let thread = thread::spawn(move || {
@@ -248,18 +251,18 @@ impl Held {
         Self { thread, keeper }
     }
 
-    pub fn end(self) -> thread::Result<Access> {
+    pub fn end(self) -> thread::Result<AccessResult> {
         self.keeper.open();
         self.thread.join()
     }
 }
 
-/// Accesses on threads of their own, known to wait.
-pub struct Waiters(Vec<thread::JoinHandle<Access>>);
+/// Accesses on threads of their own. Each of them is known to wait.
+pub struct Waiters(Vec<thread::JoinHandle<AccessResult>>);
 
 impl Waiters {
     pub fn start(
-        lock: &Arc<dyn Elects>,
+        lock: &Arc<dyn Subject>,
         count: usize,
         creator: impl Fn() -> Result<u64, Failure> + Send + Sync + 'static,
     ) -> Self {
@@ -273,7 +276,7 @@ impl Waiters {
         waiters
     }
 
-    pub fn end(self) -> Vec<Access> {
+    pub fn end(self) -> Vec<AccessResult> {
         self.0.into_iter().map(|thread| thread.join().expect("a waiter does not panic")).collect()
     }
 }

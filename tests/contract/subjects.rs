@@ -9,15 +9,15 @@ use crate::stage::{Maker, maker};
 use crate::sync_reader::{self, Swapped};
 use crate::tasks::{AsTask, ByGetter, ByRenewal, ByStampedGetter, Executor, Smol, TokioThread, TokioThreads};
 
-/// A subject: its name, and how its lock is made.
-pub type Subject = (String, Maker);
+/// The name of a subject, and how its lock is made.
+pub type NamedSubject = (String, Maker);
 
 macro_rules! subjects {
     ($($name:ident: $subject:ty,)+) => { vec![$((stringify!($name).to_owned(), maker::<$subject> as Maker),)+] };
 }
 
-/// All of them.
-pub fn all() -> Vec<Subject> {
+/// All subjects.
+pub fn all() -> Vec<NamedSubject> {
     let mut subjects = subjects! {
         naive_reference: Naive,
         dogpile_by_closure: Beside<lock::Closure>,
@@ -52,8 +52,8 @@ pub fn all() -> Vec<Subject> {
     subjects
 }
 
-/// Each type by tasks, on one executor.
-fn on<X: Executor>(executor: &str) -> Vec<Subject> {
+/// Each type, accessed by tasks on one executor.
+fn on<X: Executor>(executor: &str) -> Vec<NamedSubject> {
     let mut subjects = subjects! {
         dogpile: Beside<AsTask<X>>,
         dogpile_by_getter: Beside<ByGetter<X>>,
@@ -69,8 +69,8 @@ fn on<X: Executor>(executor: &str) -> Vec<Subject> {
     subjects
 }
 
-/// Those of them that the contract is run over under each policy.
-pub fn ruled(all: &[Subject]) -> Vec<Subject> {
+/// The subjects that the contract is run over under each policy.
+pub fn ruled(all: &[NamedSubject]) -> Vec<NamedSubject> {
     const NAMES: [&str; 16] = [
         "dogpile_by_closure",
         "dogpile_by_getter",

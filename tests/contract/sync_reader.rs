@@ -1,10 +1,10 @@
-//! `SyncReaderDogpile` joins the contract, by each mode, with a value that is swapped under its write lock.
+//! `SyncReaderDogpile` joins the contract, in each mode, with a value that is swapped under its write lock.
 //!
-//! The value is two words, which a swap writes one after the other: whoever reads under a guard must find them a pair
+//! The value is two words, which a swap writes one after the other. A reader under a guard must find the same in both
 //! (L9).
 
 use crate::dogpile::{elsewhere, outcome_of_value};
-use crate::stage::{Access, Creator, Elects, Failure};
+use crate::stage::{AccessResult, Creator, Failure, Subject};
 use dogpile::{
     AcquireError, Clock, CreateError, Creation, ManualClock, Outcome, Policy, ReadGuard, ReadTurn, Stamped,
     SyncReaderDogpile,
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 type Lock = SyncReaderDogpile<Arc<ManualClock>>;
 
-/// Relaxed: the lock alone orders them.
+/// Accessed relaxed: the lock alone orders the accesses.
 #[derive(Default)]
 pub struct Pair(AtomicU64, AtomicU64);
 
@@ -35,18 +35,18 @@ impl Pair {
     }
 }
 
-/// A way of using the lock, with a value beside it.
+/// A lock with a value beside it, and a way to use them.
 pub struct Swapped<W> {
     pub lock: Arc<Lock>,
     clock: Arc<ManualClock>,
     pub value: Pair,
-    /// When the value was created, in nanoseconds since 1970; 0 if it was not.
+    /// When the value was created, in nanoseconds since 1970; 0 if it never was.
     pub stamp: AtomicU64,
     way: PhantomData<fn() -> W>,
 }
 
 impl<W> Swapped<W> {
-    /// What was never stored is not found.
+    /// Returns `None` if no value was ever stored.
     pub fn get(&self) -> Option<u64> {
         Some(self.value.read()).filter(|value| *value != 0)
     }
@@ -56,7 +56,8 @@ impl<W> Swapped<W> {
         stamp.map(|stamp| Stamped::from_unix_nanos(self.value.read(), stamp))
     }
 
-    /// A creator's last step. (Whatever has become of the creation: those who wait for a superseded value want it.)
+    /// The creator's last step. Its waiters want a superseded value, too, so it stores the value whatever has become of
+    /// the creation.
     fn swap(&self, value: u64) -> u64 {
         let _alone = self.lock.acquire_write_lock();
         self.value.write(value);
@@ -65,20 +66,20 @@ impl<W> Swapped<W> {
     }
 }
 
-/// One way to create when the lock says so.
+/// One way to create for an elected access.
 pub trait Way: 'static {
-    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult
     where
         Self: Sized;
 }
 
-impl<W: Way> Elects for Swapped<W> {
+impl<W: Way> Subject for Swapped<W> {
     fn new(expires_after: Duration, clock: Arc<ManualClock>, policy: &'static Policy) -> Self {
         let lock = Arc::new(SyncReaderDogpile::with_clock(expires_after, Arc::clone(&clock)).with_policy(policy));
         Self { lock, clock, value: Pair::default(), stamp: AtomicU64::new(0), way: PhantomData }
     }
 
-    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access_boxed(&self, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         W::access(self, timeout, Box::new(|| Ok(self.swap(creator()?))))
     }
 
@@ -89,7 +90,7 @@ impl<W: Way> Elects for Swapped<W> {
 pub struct Closure;
 
 impl Way for Closure {
-    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let mut created = None;
         let guard = swapped.lock.access().timeout(timeout).or_try_create(|| {
             created = Some(creator()?);
@@ -100,23 +101,23 @@ impl Way for Closure {
     }
 }
 
-/// `turn`, taken on the same thread.
+/// `turn`, whose creation is run on the same thread.
 pub struct ByTurn;
 
 impl Way for ByTurn {
-    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let was_missing = !swapped.lock.has_value();
         let turn = swapped.lock.access().timeout(timeout).turn().map_err(AcquireError::widen)?;
         take_turn(swapped, turn, was_missing, |guard| guard, |creation| creation.try_run(|_| creator()))
     }
 }
 
-/// `turn` of a lock that is kept: its guard is made one that owns a share of the lock, and its creation is carried to
-/// another thread, which runs it.
+/// `turn` of a lock in an `Arc`. Its guard is converted to one that owns a share of the lock. Its creation is moved to
+/// another thread and run there.
 pub struct Elsewhere;
 
 impl Way for Elsewhere {
-    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let was_missing = !swapped.lock.has_value();
         let turn = SyncReaderDogpile::kept(&swapped.lock).timeout(timeout).turn().map_err(AcquireError::widen)?;
         let own = |guard| ReadGuard::into_owned(guard, Arc::clone(&swapped.lock));
@@ -124,15 +125,15 @@ impl Way for Elsewhere {
     }
 }
 
-/// A turn does not tell who has waited: whoever came when there was no value, and got one without creating it. The
-/// value is read under what `hold` makes of the guard.
+/// Uses or creates the value, and reads it under what `hold` makes of the guard. A turn does not say whether the access
+/// has waited. An access has waited if there was no value when it came, and it got a value without creating one.
 fn take_turn<'a, 'c, W: Way, G>(
     swapped: &Swapped<W>,
     turn: ReadTurn<'c, Arc<ManualClock>, ReadGuard<'a>>,
     was_missing: bool,
     hold: impl FnOnce(ReadGuard<'a>) -> G,
     create: impl FnOnce(Creation<'c, Lock>) -> Result<u64, Failure>,
-) -> Access {
+) -> AccessResult {
     let (outcome, guard) = match turn {
         ReadTurn::Fresh(guard) => (Outcome::Fresh, guard),
         ReadTurn::Stale(guard) => (Outcome::Stale, guard),
@@ -144,11 +145,11 @@ fn take_turn<'a, 'c, W: Way, G>(
     Ok((if was_missing { Outcome::Waited } else { outcome }, swapped.value.read()))
 }
 
-/// `fetch`; what was never stored the getter does not find.
+/// `fetch`. The getter finds nothing if no value was ever stored.
 pub struct ByGetter;
 
 impl Way for ByGetter {
-    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let (mut created, before) = (None, swapped.lock.freshness());
         let creator = || {
             created = Some(false);
@@ -166,7 +167,7 @@ impl Way for ByGetter {
 pub struct ByStampedGetter;
 
 impl Way for ByStampedGetter {
-    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let (mut created, before) = (None, swapped.lock.freshness());
         let creator = || {
             created = Some(false);

@@ -1,11 +1,12 @@
-//! The accesses of tasks join the contract, on each type, by each executor.
+//! Accesses of tasks join the contract, on each type and each executor.
 //!
-//! Each access is a task; the thread that makes it waits for it. A time-out is a race with the executor's timer. The
-//! creators of the laws block, at their gates, in the midst of a poll: so each executor has a thread for each of them.
+//! Each access is a task, and the thread that makes it waits for the task. A time-out is a race with the executor's
+//! timer. The creators of the laws block at their gates in the middle of a poll, so each executor has a thread for each
+//! of them.
 
 use crate::cached::{self, told};
 use crate::dogpile::{self as lock, Beside, outcome_of_value};
-use crate::stage::{Access, Creator, FOREVER, Failure};
+use crate::stage::{AccessResult, Creator, FOREVER, Failure};
 use crate::sync_reader::{self, Swapped};
 use dogpile::{Cached, CreateError, Made, ManualClock, Renewal, SyncReaderDogpile};
 use std::cell::Cell;
@@ -20,29 +21,30 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
-/// What polls tasks.
+/// An executor, which polls tasks.
 pub trait Executor: Send + Sync + 'static {
-    /// Has a task polled to its end.
+    /// Polls a task to its end.
     fn run<'a, T: Send + 'a>(task: impl Future<Output = T> + Send + 'a) -> T;
 
-    /// `None` if the time is out.
+    /// Polls a task, and returns `None` if the time is out first.
     fn race<T: Send>(timeout: Duration, task: impl Future<Output = T> + Send)
     -> impl Future<Output = Option<T>> + Send;
 }
 
-/// Threads that steal tasks from each other: one may be polled by any of them.
+/// Threads that steal tasks from each other: any of them may poll a task.
 pub struct TokioThreads;
 
 impl Executor for TokioThreads {
     fn run<'a, T: Send + 'a>(task: impl Future<Output = T> + Send + 'a) -> T {
-        // In a cell of tokio's: who reads one of std's while it is written is not seen to wait by ThreadSanitizer.
+        // In a cell of tokio's, not of std's: ThreadSanitizer does not see that a reader of std's cell waits for its
+        // writer.
         static RUNTIME: OnceCell<Runtime> = OnceCell::const_new();
         let made = async || Builder::new_multi_thread().worker_threads(24).enable_time().build().expect("it is made");
         let runtime = smol::future::block_on(RUNTIME.get_or_init(made));
         let mut ended = None;
         let task = async { ended = Some(task.await) };
         let task: Pin<Box<dyn Future<Output = ()> + Send + '_>> = Box::pin(task);
-        // SAFETY: it is gone when this returns or unwinds, since the end of the task is waited for.
+        // SAFETY: the task is gone when this function returns or unwinds, since it waits for the end of the task.
         let task: Pin<Box<dyn Future<Output = ()> + Send>> = unsafe { mem::transmute(task) };
         if let Err(error) = smol::future::block_on(runtime.spawn(task)) {
             resume_unwind(error.into_panic());
@@ -55,7 +57,7 @@ impl Executor for TokioThreads {
     }
 }
 
-/// One thread, which blocks where there is nothing to poll.
+/// One thread, which blocks while there is nothing to poll.
 pub struct TokioThread;
 
 impl Executor for TokioThread {
@@ -68,7 +70,7 @@ impl Executor for TokioThread {
     }
 }
 
-/// The same, by another runtime.
+/// One thread, by another runtime.
 pub struct Smol;
 
 impl Executor for Smol {
@@ -87,11 +89,11 @@ impl Executor for Smol {
 }
 
 thread_local! {
-    /// This thread is in the midst of a creator, and so of a poll.
+    /// Whether this thread is in the middle of a creator, and so of a poll.
     static CREATES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A creator of the laws as a future: suspended once, and then run in one poll.
+/// A creator of the laws as a future. It is suspended once, and then runs in one poll.
 async fn creating(timeout: Duration, creator: Creator<'_>) -> Result<u64, Failure> {
     struct Midst(bool);
 
@@ -101,7 +103,8 @@ async fn creating(timeout: Duration, creator: Creator<'_>) -> Result<u64, Failur
         }
     }
 
-    // (Not where a time-out could end it here: it is to bound nothing but waits.)
+    // Under a time-out, the creator is not suspended: the time-out would end it there, and a time-out must bound waits
+    // only.
     let mut suspended = timeout != FOREVER;
     poll_fn(|context| {
         if mem::replace(&mut suspended, true) {
@@ -115,13 +118,16 @@ async fn creating(timeout: Duration, creator: Creator<'_>) -> Result<u64, Failur
     creator()
 }
 
-fn access_by<X: Executor>(timeout: Duration, access: impl Future<Output = Access> + Send) -> Access {
+fn access_by<X: Executor>(timeout: Duration, access: impl Future<Output = AccessResult> + Send) -> AccessResult {
     run::<X>(timeout, Box::pin(access))
 }
 
-fn run<X: Executor>(timeout: Duration, access: Pin<Box<dyn Future<Output = Access> + Send + '_>>) -> Access {
+fn run<X: Executor>(
+    timeout: Duration,
+    access: Pin<Box<dyn Future<Output = AccessResult> + Send + '_>>,
+) -> AccessResult {
     if CREATES.get() {
-        // A poll within a poll, as of a task that its creator has come to wait for.
+        // A poll within a poll: this task's creator waits for another task.
         return smol::future::block_on(access);
     }
     X::run(async {
@@ -132,7 +138,7 @@ fn run<X: Executor>(timeout: Duration, access: Pin<Box<dyn Future<Output = Acces
     })
 }
 
-/// In lock mode, or as it is.
+/// In lock mode, or as the type is.
 pub struct AsTask<X>(PhantomData<fn() -> X>);
 
 /// In getter mode.
@@ -141,13 +147,13 @@ pub struct ByGetter<X>(PhantomData<fn() -> X>);
 /// In stamped getter mode.
 pub struct ByStampedGetter<X>(PhantomData<fn() -> X>);
 
-/// By what a creator is handed.
+/// By creators that are given a `Renewal`.
 pub struct ByRenewal<X>(PhantomData<fn() -> X>);
 
 type Value = Arc<Cached<u64, Arc<ManualClock>>>;
 
 impl<X: Executor> lock::Way for AsTask<X> {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let mut created = None;
         access_by::<X>(timeout, async {
             let creator = async || {
@@ -161,7 +167,7 @@ impl<X: Executor> lock::Way for AsTask<X> {
 }
 
 impl<X: Executor> lock::Way for ByGetter<X> {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let (mut created, before) = (None, beside.lock.freshness());
         access_by::<X>(timeout, async {
             let creator = async || {
@@ -177,7 +183,7 @@ impl<X: Executor> lock::Way for ByGetter<X> {
 }
 
 impl<X: Executor> lock::Way for ByStampedGetter<X> {
-    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(beside: &Beside<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let (mut created, before) = (None, beside.lock.freshness());
         access_by::<X>(timeout, async {
             let getter = || async { beside.get_stamped() };
@@ -195,7 +201,7 @@ impl<X: Executor> lock::Way for ByStampedGetter<X> {
 }
 
 impl<X: Executor> cached::Way for AsTask<X> {
-    fn access(lock: &Value, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(lock: &Value, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         access_by::<X>(timeout, async {
             Ok(told(&lock.get_or_try_create_async(async || creating(timeout, creator).await).await?))
         })
@@ -203,7 +209,7 @@ impl<X: Executor> cached::Way for AsTask<X> {
 }
 
 impl<X: Executor> cached::Way for ByRenewal<X> {
-    fn access(lock: &Value, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(lock: &Value, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         access_by::<X>(timeout, async {
             let creator = async |renewal: &Renewal<'_, u64, Arc<ManualClock>>| {
                 let value = creating(timeout, creator).await?;
@@ -216,7 +222,7 @@ impl<X: Executor> cached::Way for ByRenewal<X> {
 }
 
 impl<X: Executor> sync_reader::Way for AsTask<X> {
-    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let mut created = None;
         access_by::<X>(timeout, async {
             let creator = async || {
@@ -231,7 +237,7 @@ impl<X: Executor> sync_reader::Way for AsTask<X> {
 }
 
 impl<X: Executor> sync_reader::Way for ByGetter<X> {
-    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> Access {
+    fn access(swapped: &Swapped<Self>, timeout: Duration, creator: Creator<'_>) -> AccessResult {
         let (mut created, before) = (None, swapped.lock.freshness());
         access_by::<X>(timeout, async {
             let getter = || async { swapped.get() };

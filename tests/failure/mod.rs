@@ -1,4 +1,4 @@
-//! An error.
+//! The error of the creators of these tests.
 
 use std::fmt;
 

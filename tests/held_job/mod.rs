@@ -3,7 +3,7 @@
 use dogpile::Job;
 use std::sync::mpsc;
 
-/// A job that says that it has begun, and waits until it is let go.
+/// Returns a job that tells that it has begun, and then waits until it is told to go on.
 pub fn held() -> (Job, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let ((begun, begins), (let_go, goes)) = (mpsc::channel(), mpsc::channel::<()>());
     let job = move || {

@@ -1,4 +1,4 @@
-//! How much memory this process has in use: the system's allocator, with a counter.
+//! The memory that this process has in use: the system's allocator with a counter.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// In bytes.
+/// Returns the number of bytes in use.
 pub fn in_use() -> usize {
     LIVE.load(Ordering::Relaxed)
 }

@@ -31,7 +31,7 @@ fn created(policy: &'static Policy) -> (Arc<Lock>, Arc<ManualClock>) {
 // --- max_stale
 
 #[test]
-fn c21_what_is_too_old_is_missing() {
+fn c21_a_value_that_is_too_old_is_missing() {
     let (lock, clock) = created(&SHORT_LIVED);
     clock.advance(MINUTE);
     assert_eq!(lock.freshness(), Freshness::Stale);
@@ -61,13 +61,13 @@ fn c21_a_marked_value_is_as_old_as_its_mark() {
     assert_eq!(lock.freshness(), Freshness::Stale);
     clock.advance(NANO);
     assert_eq!(lock.freshness(), Freshness::Missing);
-    // Marked again, it is no younger.
+    // A second mark makes the value no younger.
     let (lock, clock) = created(&SHORT_LIVED);
     clock.advance(MINUTE + SECOND / 2);
     lock.mark_stale();
     clock.advance(SECOND / 2);
     assert_eq!(lock.freshness(), Freshness::Missing);
-    // Marked while it was created: published as stale, from then on.
+    // Marked while it was created: the value is published as stale, and ages from then on.
     let creation = elected(lock.acquire());
     lock.mark_stale();
     clock.advance(MINUTE);
@@ -78,13 +78,13 @@ fn c21_a_marked_value_is_as_old_as_its_mark() {
 }
 
 #[test]
-fn c21_zero_serves_nobody_a_stale_value() {
+fn c21_with_max_stale_zero_no_stale_value_is_served() {
     let (lock, clock) = created(&NEVER_STALE);
     clock.advance(MINUTE);
     assert_eq!(lock.freshness(), Freshness::Missing);
     let _creation = elected(lock.acquire());
     assert!(lock.try_acquire().is_err());
-    // One that was born fresh, too.
+    // The same holds for a lock that was born fresh.
     let clock = Arc::new(ManualClock::new());
     let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&NEVER_STALE).born_fresh();
     assert_eq!(lock.acquire_or_create(|| panic!("unwanted")), Outcome::Fresh);
@@ -97,11 +97,11 @@ fn c21_zero_serves_nobody_a_stale_value() {
 }
 
 #[test]
-fn c21_on_every_type() {
+fn c21_max_stale_on_every_type() {
     let clock = Arc::new(ManualClock::new());
     let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SHORT_LIVED);
     cached.set(7);
-    // A value that says itself how long it lives.
+    // A value with a lifetime of its own.
     cached.set_expiring(8, SECOND);
     clock.advance(SECOND);
     assert_eq!(cached.peek().as_deref(), Some(&8));
@@ -133,7 +133,7 @@ fn a_value_is_renewed_before_it_expires() {
     clock.advance(ALMOST_HALF);
     assert_eq!(unwanted(&lock), Ok(Outcome::Fresh));
     clock.advance(NANO);
-    assert_eq!(lock.freshness(), Freshness::Fresh, "to all who ask");
+    assert_eq!(lock.freshness(), Freshness::Fresh, "to every access");
     assert!(!lock.is_expired());
     let creation = elected(lock.acquire());
     for _ in 0..3 {
@@ -175,7 +175,7 @@ fn refresh_at_on_every_type() {
         2
     });
     assert_eq!(told(&renewed), (2, Outcome::Created));
-    // It goes by the lifetime that a value says itself.
+    // Renewal goes by the lifetime that a value says itself.
     let made = cached.access().or_create_with(|_| panic!("it is fresh"));
     assert_eq!(*made, 2);
     cached.mark_stale();
@@ -191,7 +191,7 @@ fn refresh_at_on_every_type() {
     let guard = readers.acquire_or_create(|| panic!("unwanted"));
     assert_eq!(*guard, Outcome::Fresh);
     drop(creation);
-    assert_eq!(*readers.acquire_or_create(|| panic!("who reads already is not elected")), Outcome::Fresh);
+    assert_eq!(*readers.acquire_or_create(|| panic!("a thread that reads already is not elected")), Outcome::Fresh);
     drop(guard);
     assert_eq!(*readers.acquire_or_create(|| ()), Outcome::Created);
 }
@@ -230,7 +230,7 @@ fn getters_renew_early_without_asking_twice() {
         8
     });
     assert_eq!((made, gets.load(Ordering::Relaxed)), (8, 2));
-    // By a stamp.
+    // In stamped getter mode.
     let (lock, clock) = ruled(&AT_HALF);
     let stamped = |age: Duration| Some(Stamped { value: 7, created: clock.wall() - age });
     let get = |age: Duration| lock.fetch_stamped(|| stamped(age)).or_create(|| 8).value;
@@ -244,7 +244,7 @@ fn getters_renew_early_without_asking_twice() {
 
 // --- refresh_early
 
-/// How early a value is renewed that took `cost` to create, if it is asked for every second.
+/// Returns how early a value is renewed that took `cost` to create and is asked for every second.
 fn renewed_before(cost: Duration) -> Duration {
     let (lock, clock) = ruled(&EARLY);
     lock.acquire_or_create(|| clock.advance(cost));
@@ -263,16 +263,16 @@ fn renewed_before(cost: Duration) -> Duration {
 }
 
 #[test]
-fn what_takes_long_is_renewed_earlier() {
-    // A minute, and creations that take no time, a second, and ten. On the average they are renewed 0, some 1 and some
-    // 10 seconds before: of 200 the sums are far apart.
+fn a_value_that_takes_long_to_create_is_renewed_earlier() {
+    // Values live for a minute. Their creations take no time, a second, or ten. On average they are renewed 0, about 1
+    // and about 10 seconds before they expire. The sums over 200 values are far apart.
     let sum = |cost: Duration| (0..200).map(|_| renewed_before(cost)).sum::<Duration>().as_secs();
     let (none, short, long) = (sum(Duration::ZERO), sum(SECOND), sum(SECOND * 10));
     assert_eq!(none, 0, "what takes no time is renewed when it expires");
     assert!(short > 50 && long > 4 * short && long < 200 * 40, "{short} {long}");
 }
 
-/// Whoever draws it, one is elected at a time, and the others go on with a fresh value.
+/// Whichever access draws the renewal, one is elected at a time. The others go on with a fresh value.
 #[test]
 fn l1_early_renewals_are_elected() {
     let (lock, clock) = ruled(&EARLY);
@@ -306,7 +306,7 @@ fn c20_jitter_spreads_expiries_and_leaves_a_window() {
     assert!(lifetimes[0] >= HALF && lifetimes[99] <= MINUTE, "{lifetimes:?}");
     lifetimes.dedup();
     assert!(lifetimes.len() > 50, "they differ: {lifetimes:?}");
-    // The window for early renewals is as large a part of each.
+    // The window for early renewals is the same part of each lifetime.
     for _ in 0..100 {
         let (lock, clock) = created(&JITTERY_AT_HALF);
         while !matches!(lock.acquire(), Turn::Create(_)) {
@@ -325,7 +325,7 @@ fn c20_jitter_spreads_expiries_and_leaves_a_window() {
 // --- contradictions
 
 #[test]
-fn contradictions_of_ages_are_told() {
+fn contradictory_ages_are_policy_errors() {
     let builder = Policy::builder;
     for fraction in [0.0, 1.0, f64::NAN, -1.0, 2.0] {
         assert_eq!(builder().refresh_at(fraction).build(), Err(PolicyError::RefreshOutOfLifetime), "{fraction}");
@@ -345,7 +345,7 @@ fn contradictions_of_ages_are_told() {
     );
 }
 
-/// At both ends of what there is.
+/// At both ends of the range of durations.
 #[test]
 fn l11_zero_and_max_lifetimes_under_every_plan() {
     for policy in [&SHORT_LIVED, &AT_HALF, &EARLY, &JITTERY] {
@@ -366,7 +366,7 @@ fn l11_zero_and_max_lifetimes_under_every_plan() {
 // --- at the edges
 
 #[test]
-fn l2_what_was_born_fresh_and_marked_is_as_old_as_its_mark() {
+fn l2_a_marked_born_fresh_value_is_as_old_as_its_mark() {
     let born = |lifetime, shared: bool| {
         let clock = Arc::new(ManualClock::new());
         let lock = Dogpile::with_clock(lifetime, Arc::clone(&clock)).born_fresh();
@@ -386,7 +386,7 @@ fn l2_what_was_born_fresh_and_marked_is_as_old_as_its_mark() {
 }
 
 #[test]
-fn c21_too_old_is_not_served_on_error() {
+fn c21_a_value_that_is_too_old_is_not_served_on_error() {
     static SERVING: Policy = Policy::builder().max_stale(SECOND).on_error(OnError::ServeStale).build_const();
     let clock = Arc::new(ManualClock::new());
     let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SERVING);
@@ -425,10 +425,10 @@ fn c21_a_mark_makes_no_stamped_value_younger() {
     let _creation = elected(Dogpile::kept(&lock).turn());
     assert_eq!(get(&lock, young), Ok(7));
     lock.mark_stale();
-    assert_eq!(get(&lock, young), Err(CreateError::TimedOut), "zero has nobody served a stale value");
+    assert_eq!(get(&lock, young), Err(CreateError::TimedOut), "with zero no stale value is served");
 }
 
-/// A clock whose cheap form lags, as that of Linux does.
+/// A clock whose coarse form lags, as that of Linux does.
 #[derive(Debug)]
 struct Lagging(ManualClock);
 
@@ -443,7 +443,7 @@ impl dogpile::Clock for Lagging {
 }
 
 #[test]
-fn c21_zero_is_zero_on_a_clock_that_lags() {
+fn c21_max_stale_zero_is_exact_on_a_clock_that_lags() {
     let lock = Dogpile::with_clock(MINUTE, Lagging(ManualClock::new())).with_policy(&NEVER_STALE);
     lock.acquire_or_create(|| ());
     lock.mark_stale();
@@ -453,7 +453,7 @@ fn c21_zero_is_zero_on_a_clock_that_lags() {
 }
 
 #[test]
-fn what_is_set_is_renewed_as_early_as_what_was_created() {
+fn a_set_value_is_renewed_as_early_as_a_created_one() {
     let clock = Arc::new(ManualClock::new());
     let lock = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&EARLY);
     lock.get_or_create(|| {
@@ -462,6 +462,6 @@ fn what_is_set_is_renewed_as_early_as_what_was_created() {
     });
     lock.set(2);
     clock.advance(Duration::from_nanos(59_999_999_999));
-    // With a probability of all but one in 30 thousand million.
+    // The probability is all but one in 30 thousand million.
     assert_eq!(CachedGuard::outcome(&lock.get_or_create(|| 3)), Outcome::Created);
 }

@@ -1,4 +1,4 @@
-//! Policies on every type, in a `static` or shared; what they say of themselves; panics on the way.
+//! Policies on every type, in a `static` or shared; what they return about themselves; panics on the way.
 
 use crate::{ALMOST_A_SECOND, MINUTE, MORTAL, NANO, PAUSING, PAUSING_AND_SERVING, SECOND, STEADY, elected, paused};
 use dogpile::{
@@ -34,7 +34,7 @@ fn every_type_takes_a_policy_in_a_static_or_shared() {
     assert_eq!(SyncReaderDogpile::new(MINUTE).with_shared_policy(share()).policy().name(), Some("shared"));
     assert_eq!(Cached::<u8>::new(MINUTE).with_shared_policy(share()).policy().name(), Some("shared"));
     assert_eq!(CachedFn::<u8, _>::new(MINUTE, || 1_u8).with_shared_policy(share()).policy().name(), Some("shared"));
-    // The maker's own comes first.
+    // The policy of the maker's lock comes before that of the registry.
     let locks: Registry<u8> = Registry::new(|key| match key {
         0 => Dogpile::new(MINUTE),
         _ => Dogpile::new(MINUTE).with_policy(&MORTAL),
@@ -69,7 +69,7 @@ fn a_function_by_key_takes_a_policy() {
     .with_policy(&PAUSING_AND_SERVING)
     .with_clock(Arc::clone(&clock));
     assert_eq!(function.try_get(&1), Err(CreateError::Failed("no answer")));
-    // Nobody holds that lock, but the pause is remembered.
+    // No access holds the lock any more, but the pause is remembered.
     assert_eq!(function.try_get(&1), Err(paused(SECOND)));
     clock.advance(SECOND);
     *stored.lock() = Some(Stamped { value: 7, created: clock.wall() - MINUTE });
@@ -80,7 +80,7 @@ fn a_function_by_key_takes_a_policy() {
     clock.advance(SECOND * 2);
     assert_eq!(function.access(&1).anew().try_get().unwrap().value, 7);
     assert_eq!(calls.load(Ordering::Relaxed), 3, "as well if a new one was asked for");
-    // A pause does not keep from it who asks for a new one.
+    // A pause does not stop an access that asks for a new value.
     assert_eq!(function.access(&1).anew().try_get().unwrap().value, 7);
     assert_eq!(calls.load(Ordering::Relaxed), 4);
 }
@@ -98,7 +98,8 @@ fn a_registry_keeps_a_paused_key_until_its_pause_is_over() {
     clock.advance(NANO);
     assert_eq!(locks.sweep(), 1);
     assert!(locks.is_empty());
-    // Whoever lets go when it is over takes it along, and so does whoever lets go of another key in the same shard.
+    // After the pause, the holder that lets go of the key removes the lock. So does a holder that lets go of another
+    // key in the same shard.
     locks.get(&1).acquire_or_try_create(|| Err("no answer")).unwrap_err();
     clock.advance(SECOND);
     drop(locks.get(&1));
@@ -116,16 +117,16 @@ fn a_registry_keeps_a_paused_key_until_its_pause_is_over() {
     assert!(locks.is_empty(), "it succeeded: nothing to remember");
 }
 
-/// An error that cannot be told.
-struct Unspeakable;
+/// An error whose `Display` panics.
+struct PanicsInDisplay;
 
-impl fmt::Display for Unspeakable {
+impl fmt::Display for PanicsInDisplay {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         panic!("an error panics on purpose")
     }
 }
 
-/// A clock that can be broken.
+/// A clock that can be broken: from then on its readings panic.
 struct Breakable(ManualClock, Arc<AtomicBool>);
 
 impl Clock for Breakable {
@@ -139,7 +140,7 @@ impl Clock for Breakable {
 fn l5_panics_of_errors_and_clocks_free_the_lock() {
     let broken = Arc::new(AtomicBool::new(false));
     let lock = Dogpile::with_clock(MINUTE, Breakable(ManualClock::new(), Arc::clone(&broken))).with_policy(&PAUSING);
-    let error = catch_unwind(AssertUnwindSafe(|| lock.acquire_or_try_create(|| Err(Unspeakable)).is_ok()));
+    let error = catch_unwind(AssertUnwindSafe(|| lock.acquire_or_try_create(|| Err(PanicsInDisplay)).is_ok()));
     assert!(error.is_err());
     assert!(!lock.is_creating());
     assert_eq!(lock.paused_for(), Some(SECOND));
@@ -155,14 +156,14 @@ fn l5_panics_of_errors_and_clocks_free_the_lock() {
         assert_eq!(said, if in_a_panic { "a creator panics on purpose" } else { "a clock panics on purpose" });
         assert!(!lock.is_creating(), "given up, without a pause");
     }
-    // A creation that is timed by it is not elected.
+    // An access whose creation would be timed by the broken clock is not elected.
     broken.store(true, Ordering::SeqCst);
     let mortal = Dogpile::with_clock(MINUTE, Breakable(ManualClock::new(), broken)).with_policy(&MORTAL);
     assert!(catch_unwind(AssertUnwindSafe(|| mortal.try_acquire().is_ok())).is_err());
     assert!(!mortal.is_creating());
 }
 
-/// Whoever only looks at what there is may use it all the same, and fail: that pause is kept as well.
+/// A holder may look at the lock, use it all the same, and fail. That pause is kept as well.
 #[test]
 fn a_registry_keeps_a_pause_that_began_while_it_was_looked_at() {
     for idle_for in [Duration::ZERO, SECOND] {
@@ -182,7 +183,7 @@ fn a_registry_keeps_a_pause_that_began_while_it_was_looked_at() {
     }
 }
 
-/// A clock that panics at its n-th reading, whichever that is.
+/// A clock that panics at its n-th reading, whatever that reading is for.
 struct PanicsAt(ManualClock, AtomicUsize);
 
 impl Clock for PanicsAt {
@@ -192,7 +193,7 @@ impl Clock for PanicsAt {
     }
 }
 
-/// Whatever it is read for: the lock is left as it was, or free.
+/// Whatever the reading is for, the lock is left as it was, or free.
 #[test]
 fn l5_a_clock_that_panics_at_any_reading_leaves_the_lock_free() {
     static ALL: Policy = Policy::builder()
@@ -227,7 +228,7 @@ fn l5_a_clock_that_panics_at_any_reading_leaves_the_lock_free() {
     }
 }
 
-/// Also if another panic is on its way: no entry is held for good, and the process goes on.
+/// Also during another panic: no entry is held for good, and the process goes on.
 #[test]
 fn a_clock_that_panics_as_a_key_is_let_go_leaves_nothing() {
     for (idle_for, in_a_panic) in [(SECOND, false), (SECOND, true), (Duration::ZERO, true)] {
@@ -248,7 +249,7 @@ fn a_clock_that_panics_as_a_key_is_let_go_leaves_nothing() {
 }
 
 #[test]
-fn policies_say_what_they_say() {
+fn policies_return_their_settings() {
     let policy = Policy::builder()
         .retry_after(STEADY)
         .on_error(OnError::ServeStale)

@@ -1,4 +1,4 @@
-//! Creations that hang: who is elected in their place, and what they can still do.
+//! Creations that hang: which access is elected in their place, and what they can still do.
 
 use crate::{
     ALMOST_A_SECOND, Lock, MINUTE, MORTAL, MORTAL_AND_LONG_PAUSING, MORTAL_AND_PAUSING, NANO, SECOND, elected, fail,
@@ -25,7 +25,7 @@ fn c11_another_is_elected_in_place_of_a_creation_that_hangs() {
     let takes_over = elected(lock.acquire());
     assert!(hangs.is_dead() && !takes_over.is_dead());
     assert_eq!(unwanted(&lock), Ok(Outcome::Stale), "there is one again");
-    // Nothing that the dead one does has any effect.
+    // Nothing that the dead creation does has any effect.
     assert_eq!(hangs.publish(|| panic!("it is dead")), Err(PublishError::Dead));
     assert!(format!("{hangs:?}").contains("dead: true"));
     assert_eq!(hangs.finish(), Finished::Dead);
@@ -56,7 +56,7 @@ fn c11_the_end_of_a_dead_creation_frees_nothing() {
 }
 
 #[test]
-fn a_late_creation_that_nobody_took_the_place_of_is_as_good_as_any() {
+fn a_late_creation_that_was_not_overtaken_is_published() {
     let (lock, clock) = ruled(&MORTAL);
     let slow = elected(lock.acquire());
     clock.advance(MINUTE);
@@ -67,9 +67,9 @@ fn a_late_creation_that_nobody_took_the_place_of_is_as_good_as_any() {
     assert_eq!(lock.age(), Some(Duration::ZERO));
 }
 
-/// On the settable clock: nothing else wakes them than that it is moved.
+/// On the settable clock: only the move of the clock wakes the waiters.
 #[test]
-fn c11_those_who_wait_wake_up_by_themselves() {
+fn c11_waiters_wake_up_on_the_settable_clock() {
     let (lock, clock) = ruled(&MORTAL);
     let hangs = elected(lock.acquire());
     thread::scope(|scope| {
@@ -85,9 +85,9 @@ fn c11_those_who_wait_wake_up_by_themselves() {
     assert_eq!(hangs.finish(), Finished::Dead);
 }
 
-/// On real time: it passes.
+/// In real time, nothing but the passing of time wakes the waiter.
 #[test]
-fn c11_those_who_wait_wake_up_by_the_time() {
+fn c11_waiters_wake_up_in_real_time() {
     static HASTY: Policy = Policy::builder().creation_timeout(Duration::from_millis(20)).build_const();
     static LOCK: Dogpile = Dogpile::never_expires().with_policy(&HASTY);
     let hangs = elected(LOCK.acquire());
@@ -95,7 +95,7 @@ fn c11_those_who_wait_wake_up_by_the_time() {
     assert!(hangs.is_dead());
 }
 
-/// A waiter whose own time is out before leaves; the others find the creation dead all the same.
+/// A waiter whose own time-out comes first leaves. The other waiters find the creation dead all the same.
 #[test]
 fn l10_time_outs_of_waits_and_of_creations_do_not_mix() {
     let (lock, clock) = ruled(&MORTAL);
@@ -110,9 +110,9 @@ fn l10_time_outs_of_waits_and_of_creations_do_not_mix() {
     drop(hangs);
 }
 
-/// One dies after the other, and who waits goes on waiting for each.
+/// Two creations die one after the other. The waiter goes on waiting for each.
 #[test]
-fn c11_a_waiter_takes_the_place_of_the_one_that_took_the_place() {
+fn c11_a_waiter_takes_over_from_a_creation_that_took_over() {
     let (lock, clock) = ruled(&MORTAL);
     let first = elected(lock.acquire());
     clock.advance(SECOND);
@@ -129,7 +129,7 @@ fn c11_a_waiter_takes_the_place_of_the_one_that_took_the_place() {
     assert_eq!(second.finish(), Finished::Dead);
 }
 
-/// Creates when elected; the first creator hangs until it is dead.
+/// Creates when elected. The first creator hangs until its creation is dead.
 fn create_or_hang(lock: &Lock, hangs: &AtomicBool) -> Outcome {
     lock.access().or_create_with(|creation| {
         if hangs.swap(false, Ordering::SeqCst) {
@@ -138,9 +138,10 @@ fn create_or_hang(lock: &Lock, hangs: &AtomicBool) -> Outcome {
     })
 }
 
-/// A failure hands on to one waiter, who hangs; another has to take over though it was queued before that one began.
+/// A failure hands on to one waiter, whose creator hangs. The other waiter takes over from it, though it was queued
+/// before that creation began.
 #[test]
-fn c11_who_was_elected_from_the_queue_can_die_as_well() {
+fn c11_a_creation_elected_from_the_queue_can_die_as_well() {
     let (lock, clock) = ruled(&MORTAL);
     let first = elected(lock.acquire());
     let hangs = AtomicBool::new(true);
@@ -151,7 +152,7 @@ fn c11_who_was_elected_from_the_queue_can_die_as_well() {
         drop(first);
         until(|| lock.waiting() == 1 && !hangs.load(Ordering::SeqCst));
         clock.advance(SECOND * 3 / 4);
-        // The creation that it queued for would be dead by now, but another runs.
+        // The creation that the waiter queued for would be dead by now, but another one runs.
         assert_eq!(lock.waiting(), 1);
         clock.advance(SECOND / 4);
         for waiter in waiters {
@@ -161,7 +162,7 @@ fn c11_who_was_elected_from_the_queue_can_die_as_well() {
 }
 
 #[test]
-fn c11_while_it_stores_nobody_takes_the_place_of_a_creation() {
+fn c11_a_creation_is_not_overtaken_while_it_stores() {
     let (lock, clock) = ruled(&MORTAL);
     let slow = elected(Dogpile::kept(&lock).turn());
     thread::scope(|scope| {
@@ -178,7 +179,7 @@ fn c11_while_it_stores_nobody_takes_the_place_of_a_creation() {
                 waiter
             })
             .unwrap();
-        // Without a further push from the clock.
+        // The clock does not move any more.
         assert_eq!(waiter.join().unwrap(), Outcome::Created);
     });
     assert!(slow.is_dead());
@@ -186,7 +187,7 @@ fn c11_while_it_stores_nobody_takes_the_place_of_a_creation() {
 }
 
 #[test]
-fn c11_the_dead_get_no_write_lock_and_nobody_dies_under_it() {
+fn c11_a_dead_creation_gets_no_write_lock_and_none_dies_under_it() {
     let clock = Arc::new(ManualClock::new());
     let lock = Arc::new(SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL));
     let ReadTurn::Create(hangs) = SyncReaderDogpile::kept(&lock).turn() else { panic!("nobody else creates") };
@@ -253,7 +254,7 @@ fn c11_a_dead_creator_of_a_cached_value_serves_its_caller_alone() {
     });
     assert_eq!((*dead, CachedGuard::outcome(&dead)), (1, Outcome::Created));
     assert_eq!(*cached.get_or_create(|| panic!("unwanted")), 2);
-    // It may go on with the old value as well.
+    // The dead creator's caller may also get the old value.
     clock.advance(MINUTE);
     let dead = cached.access().or_create_with(|renewal| {
         assert_eq!(renewal.old(), Some(&2));
@@ -265,7 +266,7 @@ fn c11_a_dead_creator_of_a_cached_value_serves_its_caller_alone() {
     assert_eq!(*cached.get_or_create(|| panic!("unwanted")), 3);
 }
 
-/// What a dead one asks for itself, it waits for as everybody does: another makes it.
+/// A dead creator that asks for its own value waits for it as any access does: another creation makes the value.
 #[test]
 fn l7_a_dead_creator_does_not_wait_for_itself() {
     let (lock, clock) = ruled(&MORTAL);
@@ -305,9 +306,9 @@ fn l11_an_endless_creation_time_out_is_none() {
     assert_eq!(slow.finish(), Finished::Published);
 }
 
-/// A death is no failure; what comes after it may be one.
+/// A death is no failure. A failure may follow it.
 #[test]
-fn deaths_and_pauses_together() {
+fn a_death_is_no_failure() {
     let (lock, clock) = ruled_and_stale(&MORTAL_AND_PAUSING);
     let hangs = elected(lock.acquire());
     clock.advance(SECOND);
@@ -321,8 +322,8 @@ fn deaths_and_pauses_together() {
     assert_eq!(lock.paused_for(), Some(SECOND * 2));
 }
 
-/// One who cannot hear of pauses is elected in one, from the queue, and hangs: who waits behind it takes over in time,
-/// not when the pause is over.
+/// An access that cannot be told of pauses is elected in one, from the queue, and hangs. The waiter behind it takes
+/// over when that creation is dead, not when the pause is over.
 #[test]
 fn a_pause_does_not_delay_a_death() {
     let (lock, clock) = ruled(&MORTAL_AND_LONG_PAUSING);
@@ -342,7 +343,7 @@ fn a_pause_does_not_delay_a_death() {
 
 /// At the end of time, too.
 #[test]
-fn l11_no_limit_is_none_at_the_end_of_time() {
+fn l11_an_endless_creation_time_out_is_none_at_the_end_of_time() {
     static PATIENT: Policy = Policy::builder().creation_timeout(Duration::MAX).build_const();
     let (lock, clock) = ruled(&PATIENT);
     let slow = elected(lock.acquire());
@@ -351,7 +352,8 @@ fn l11_no_limit_is_none_at_the_end_of_time() {
     assert_eq!(slow.finish(), Finished::Published);
 }
 
-/// Nobody takes over from himself: an overdue creator that asks for its own value is told what one is told in time.
+/// An access never takes over from its own creation. An overdue creator that asks for its own value gets the same
+/// answer as one that is in time.
 #[test]
 fn l7_an_overdue_creator_does_not_take_over_from_itself() {
     for stale in [false, true] {
@@ -370,10 +372,10 @@ fn l7_an_overdue_creator_does_not_take_over_from_itself() {
     }
 }
 
-/// It comes while the store runs that has made the creation overdue, and queues: the end of the store wakes it, though
-/// the creation then hangs.
+/// An access comes and queues while the creator stores and thereby makes its creation overdue. The end of the store
+/// wakes the waiter, though the creation then hangs.
 #[test]
-fn c11_who_comes_during_an_overdue_store_takes_over_after_it() {
+fn c11_a_waiter_takes_over_after_an_overdue_store() {
     let (lock, clock) = ruled(&MORTAL);
     let hangs = elected(Dogpile::kept(&lock).turn());
     thread::scope(|scope| {
@@ -388,9 +390,9 @@ fn c11_who_comes_during_an_overdue_store_takes_over_after_it() {
     assert!(hangs.is_dead());
 }
 
-/// Whatever has become of the lock since: what is dead is told so first.
+/// Whatever has happened to the lock since, a dead creation is told first that it is dead.
 #[test]
-fn c11_the_dead_are_told_that_they_are_dead() {
+fn c11_a_dead_creation_is_told_that_it_is_dead() {
     let clock = Arc::new(ManualClock::new());
     let lock = Arc::new(SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL));
     let ReadTurn::Create(dead) = SyncReaderDogpile::kept(&lock).turn() else { panic!("nobody else creates") };
@@ -400,9 +402,10 @@ fn c11_the_dead_are_told_that_they_are_dead() {
     assert_eq!(dead.write_lock().map(|_| ()), Err(WriteLockError::Dead));
 }
 
-/// A dead one that found the old value unchanged does not make that look older than the one in its place has made it.
+/// A dead creator finds the old value unchanged. The value does not look older after that than the creation in its
+/// place has made it.
 #[test]
-fn c11_the_dead_do_not_touch_a_value_that_was_found_unchanged() {
+fn c11_a_dead_creation_does_not_touch_an_unchanged_value() {
     let clock = Arc::new(ManualClock::new());
     let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL);
     cached.set(7);
@@ -420,10 +423,10 @@ fn c11_the_dead_do_not_touch_a_value_that_was_found_unchanged() {
     assert!(cached.invalidate_if(CachedGuard::generation(&current)));
 }
 
-/// It waited, is elected, asks once more, and that takes too long: by then another creates, and it does not begin as
-/// well.
+/// An access has waited, is elected and calls its getter once more, which takes too long. By then another creation
+/// runs, and this access does not begin to create beside it.
 #[test]
-fn l1_who_died_while_asking_does_not_begin_to_create() {
+fn l1_an_access_that_died_in_its_getter_does_not_begin_to_create() {
     let clock = Arc::new(ManualClock::new());
     let lock = Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&MORTAL).born_fresh());
     let (asks, go_on) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -458,7 +461,7 @@ fn l1_who_died_while_asking_does_not_begin_to_create() {
         go_on.store(true, Ordering::SeqCst);
         until(|| lock.waiting() == 1);
         assert_eq!(takes_over.finish(), Finished::Published);
-        // It has asked twice, and found nothing: it creates when its turn comes (L8).
+        // The access has called its getter twice and found nothing, so it creates when its turn comes (L8).
         assert_eq!(slow.join().unwrap(), 7);
     });
 }

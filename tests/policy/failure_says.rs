@@ -1,4 +1,5 @@
-//! What a failure says of the time after: how long to leave the source in peace, and whether the old value may cover.
+//! What a `Failure` says about the time after it: how long to leave the source in peace, and whether the old value may
+//! cover it.
 
 use crate::{
     ALMOST_A_SECOND, Lock, MINUTE, NANO, PAUSING, PAUSING_AND_SERVING, SECOND, SERVING, elected, just_before, paused,
@@ -19,16 +20,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// What Microsoft's identity platform has its clients wait at the least.
+/// How long Microsoft's identity platform has its clients wait at least.
 const PAUSE: Duration = Duration::from_secs(70);
 
-type Says = Failure<&'static str>;
+type BusyOrRefused = Failure<&'static str>;
 
-fn busy() -> Says {
+fn busy() -> BusyOrRefused {
     Failure::new("no answer").retry_after(PAUSE)
 }
 
-fn refused() -> Says {
+fn refused() -> BusyOrRefused {
     Failure::new("401").uncovered()
 }
 
@@ -41,7 +42,7 @@ fn with_policy(policy: Option<&'static Policy>) -> (Arc<Lock>, Arc<ManualClock>)
     policy.map_or_else(plain, ruled)
 }
 
-fn fail(lock: &Lock, failure: Says) -> Result<Outcome, CreateError<Says>> {
+fn fail(lock: &Lock, failure: BusyOrRefused) -> Result<Outcome, CreateError<BusyOrRefused>> {
     lock.acquire_or_try_create(|| Err(failure))
 }
 
@@ -55,9 +56,9 @@ fn told(guard: CachedGuard<u8>) -> (u8, Outcome) {
 }
 
 #[test]
-fn k2_a_failure_says_how_long_to_pause() {
+fn k2_a_failure_sets_the_length_of_its_pause() {
     for policy in [None, Some(&PAUSING), Some(&SERVING)] {
-        // There is no value: all are told, for exactly as long.
+        // Without a value, every access is told of the pause, which lasts exactly as long as the failure said.
         let (lock, clock) = with_policy(policy);
         assert_eq!(fail(&lock, busy()), Err(CreateError::Failed(busy())));
         assert_eq!(lock.paused_for(), Some(PAUSE));
@@ -70,7 +71,7 @@ fn k2_a_failure_says_how_long_to_pause() {
         clock.advance(NANO);
         assert_eq!(lock.paused_for(), None);
         assert_eq!(lock.acquire_or_try_create(|| Ok::<_, &str>(())), Ok(Outcome::Created));
-        // There is an old one.
+        // With an old value.
         clock.advance(MINUTE);
         let serving = policy == Some(&SERVING);
         let failed = if serving { Ok(Outcome::StaleOnError) } else { Err(CreateError::Failed(busy())) };
@@ -92,7 +93,7 @@ fn k2_zero_is_no_pause_and_max_is_one_without_an_end() {
         let (lock, clock) = with_policy(policy);
         assert_eq!(fail(&lock, now()), Err(CreateError::Failed(now())));
         assert_eq!(lock.paused_for(), None);
-        // An earlier one is over, too.
+        // An earlier pause is over, too.
         assert!(fail(&lock, busy()).is_err());
         elected(lock.acquire()).fail(now());
         assert_eq!(lock.paused_for(), None);
@@ -102,7 +103,7 @@ fn k2_zero_is_no_pause_and_max_is_one_without_an_end() {
         assert_eq!(fail(&lock, never), Err(CreateError::Failed(never)));
         clock.advance(MINUTE * 1_000_000);
         assert!(matches!(unwanted(&lock), Err(CreateError::Paused { .. })));
-        // What ends any pause ends this one: a success. What does not, does not: an invalidation.
+        // A success ends this pause, as it ends any pause. An invalidation ends no pause.
         lock.invalidate();
         assert!(matches!(unwanted(&lock), Err(CreateError::Paused { .. })));
         assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
@@ -118,7 +119,7 @@ fn k2_zero_is_no_pause_and_max_is_one_without_an_end() {
 }
 
 #[test]
-fn k2_a_row_of_failures_goes_on_counting() {
+fn k2_failures_with_a_pause_of_their_own_are_counted() {
     let (lock, clock) = ruled(&PAUSING);
     let says_nothing = || fail(&lock, Failure::new("no answer"));
     let pauses = |pause: Duration| {
@@ -137,10 +138,10 @@ fn k2_a_row_of_failures_goes_on_counting() {
     pauses(SECOND * 16);
 }
 
-/// One that cannot be told of the pause creates in it. What it fails with says nothing: the source is left in peace for
-/// as long as it has said.
+/// An access that cannot be told of the pause creates in it. Its failure says nothing about a pause, so the source is
+/// left in peace for as long as the first failure said.
 #[test]
-fn k2_a_failure_that_says_nothing_does_not_shorten_what_another_has_said() {
+fn k2_a_failure_without_a_pause_does_not_shorten_the_pause() {
     for policy in [None, Some(&PAUSING)] {
         let (lock, clock) = with_policy(policy);
         fail(&lock, busy()).unwrap_err();
@@ -154,20 +155,20 @@ fn k2_a_failure_that_says_nothing_does_not_shorten_what_another_has_said() {
         assert_eq!(unwanted(&lock), Err(CreateError::Paused { retry_in: PAUSE.saturating_sub(SECOND), cause }));
         drop(elected(lock.acquire()));
         assert_eq!(lock.paused_for(), Some(PAUSE.saturating_sub(SECOND)), "nor does one that is dropped");
-        // One that says it again says it anew.
+        // A new failure with a pause of its own sets a new pause.
         elected(lock.acquire()).fail(busy().retry_after(SECOND));
         assert_eq!(lock.paused_for(), Some(SECOND));
         clock.advance(SECOND);
         elected(lock.acquire()).fail("no answer");
         assert_eq!(lock.paused_for(), policy.map(|_| SECOND * 16));
     }
-    // What has said nothing pauses for as long as before, and is as cheap.
+    // A `Failure` that says nothing causes the pause of an error without a `Failure`: here, without a policy, none.
     let (lock, _) = plain();
     fail(&lock, Failure::new("no answer")).unwrap_err();
     assert_eq!(lock.paused_for(), None);
 }
 
-/// What sets a value as it is displayed.
+/// An error that sets a value while it is displayed.
 struct Sets(Arc<Cached<u8>>);
 
 impl fmt::Display for Sets {
@@ -177,7 +178,7 @@ impl fmt::Display for Sets {
     }
 }
 
-/// A value comes between what the failure says and its pause, and says something, too: the one does not unsay the other.
+/// A value is set between a failure and its pause, and says something itself. The value does not unsay the pause.
 #[test]
 fn k2_a_value_that_comes_in_between_does_not_unsay_the_pause() {
     let cached = Arc::new(Cached::never_expires());
@@ -187,14 +188,14 @@ fn k2_a_value_that_comes_in_between_does_not_unsay_the_pause() {
     assert!(cached.get_or_try_create(|| Err(says())).is_err());
     assert_eq!(cached.peek().map(told), Some((1, Outcome::Fresh)));
     cached.invalidate();
-    // One that cannot be told is elected in the pause.
+    // An access that cannot be told of the pause is elected in it.
     let failed = catch_unwind(AssertUnwindSafe(|| told(cached.get_or_create(|| panic!("on purpose")))));
     assert!(failed.is_err());
     assert!(cached.paused_for().is_some());
 }
 
 #[test]
-fn k2_those_who_wait_are_told_of_the_pause() {
+fn k2_waiters_are_told_of_the_pause() {
     for says in [true, false] {
         let (lock, _) = plain();
         let creation = elected(Dogpile::kept(&lock).turn());
@@ -211,22 +212,22 @@ fn k2_those_who_wait_are_told_of_the_pause() {
     }
 }
 
-/// What the old value must not hide.
+/// A failure that the old value must not hide.
 #[test]
-fn k2_a_refusal_is_not_hidden() {
+fn k2_an_uncovered_failure_is_not_hidden() {
     let (lock, clock) = ruled(&SERVING);
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
     clock.advance(MINUTE);
     assert_eq!(fail(&lock, refused()), Err(CreateError::Failed(refused())));
     assert_eq!(fail(&lock, Failure::new("busy")), Ok(Outcome::StaleOnError));
-    // The others go on with it.
+    // The other accesses go on with the old value.
     let creation = elected(Dogpile::kept(&lock).turn());
     assert_eq!(unwanted(&lock), Ok(Outcome::Stale));
     drop(creation);
     assert_eq!(lock.freshness(), Freshness::Stale);
     let by_task = || lock.access_async().or_try_create(async || Err::<(), _>(refused()));
     assert_eq!(smol::block_on(by_task()), Err(CreateError::Failed(refused())));
-    // By a getter, and by a setter.
+    // With a getter, and with a setter.
     let getter = || -> Option<u8> { panic!("it is not to be asked") };
     let got = lock.fetch(getter).or_try_create(|| Err(refused()));
     assert_eq!(got, Err(CreateError::Failed(refused())));
@@ -244,7 +245,7 @@ fn k2_a_refusal_is_not_hidden() {
 }
 
 #[test]
-fn k2_on_every_type() {
+fn k2_a_failure_sets_its_pause_on_every_type() {
     // Readers.
     let clock = Arc::new(ManualClock::new());
     let readers = Arc::new(SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&SERVING));
@@ -271,7 +272,7 @@ fn k2_on_every_type() {
     assert_eq!(cached.get_or_try_create(|| Err("unwanted")).map(told), Ok((1, Outcome::Stale)));
     assert_eq!(cached.paused_for(), Some(PAUSE));
 
-    // A function, of threads and of tasks.
+    // A function, called by threads and by tasks.
     let function = CachedFn::with_clock(MINUTE, Arc::clone(&clock), || Err::<u8, _>(busy().uncovered()));
     let function = function.with_policy(&SERVING);
     function.set_expiring(1, Duration::ZERO);
@@ -286,7 +287,7 @@ fn k2_on_every_type() {
     assert_eq!(smol::block_on(function.access_async().try_get()).map(told), Err(failed));
     assert!(function.paused_for() > Some(MINUTE));
 
-    // One that says how its value ages, too.
+    // A function that also says how its value ages.
     let function = CachedFn::new(MINUTE, |renewal: &Renewal<'_, u8>| match renewal.old() {
         Some(_) => Err(refused()),
         None => Ok(Made::new(1).max_stale(Duration::MAX)),
@@ -295,7 +296,7 @@ fn k2_on_every_type() {
 }
 
 #[test]
-fn k2_a_function_by_key() {
+fn k2_failures_of_a_function_by_key_set_its_pause() {
     let clock = Arc::new(ManualClock::new());
     let stored = parking_lot::Mutex::new(None::<Stamped<u8>>);
     let calls = AtomicUsize::new(0);
@@ -367,7 +368,7 @@ fn k2_stale_on_error_has_a_bound_where_a_getter_brings_the_value() {
         clock.advance(NANO);
         let failed = CreateError::Failed("no answer");
         assert_eq!((by_lock(), by_getter(), by_task()), (Err(failed.clone()), Err(failed.clone()), Err(failed)));
-        // Invalidated, it never serves.
+        // An invalidated value never serves.
         assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
         lock.invalidate();
         assert_eq!(stamped(), Err(CreateError::Failed("no answer")));
@@ -383,7 +384,7 @@ fn k2_stale_on_error_has_a_bound_where_a_getter_brings_the_value() {
 }
 
 #[test]
-fn k2_a_creation_that_was_handed_over_says_it_as_well() {
+fn k2_a_creation_that_was_handed_over_sets_its_pause() {
     let (lock, clock) = ruled(&PAUSING_AND_SERVING);
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
     clock.advance(MINUTE);
@@ -396,14 +397,14 @@ fn k2_a_creation_that_was_handed_over_says_it_as_well() {
     creation.try_run_in_background(&ThreadPerJob, |_| Err::<(), _>(busy()));
     crate::until(|| !lock.is_creating());
     assert_eq!(lock.paused_for(), Some(PAUSE));
-    // A creation by hand says it as well.
+    // A creation by hand sets its pause as well.
     clock.advance(PAUSE);
     elected(lock.acquire()).try_run(|_| Err::<(), _>(busy())).unwrap_err();
     assert_eq!(lock.paused_for(), Some(PAUSE));
 }
 
 #[test]
-fn k2_a_task_that_was_spawned_says_it_as_well() {
+fn k2_a_spawned_task_sets_its_pause() {
     let spawner = |task: dogpile::Task| smol::spawn(task).detach();
     let lock = Arc::new(Dogpile::never_expires().with_policy(&SERVING));
     let cached = Arc::new(Cached::never_expires().with_policy(&SERVING));
@@ -437,7 +438,7 @@ fn k2_a_registry_keeps_a_lock_until_the_pause_is_over() {
     clock.advance(NANO);
     locks.sweep();
     assert!(locks.is_empty());
-    // One that has said not to pause is nothing to be kept for.
+    // A lock whose failure said not to pause is not kept.
     let locks = locks.with_policy(&PAUSING);
     let held = locks.get(&1);
     assert!(held.acquire_or_try_create(|| Err(busy().retry_after(Duration::ZERO))).is_err());
@@ -446,9 +447,9 @@ fn k2_a_registry_keeps_a_lock_until_the_pause_is_over() {
     assert!(locks.is_empty());
 }
 
-/// The errors are the creator's own, as it wrote them; what is inferred is what was inferred without.
+/// The errors are the creator's own, of the type it wrote. Type inference works as it does without `Failure`.
 #[test]
-fn k2_the_error_is_the_creators() {
+fn k2_the_error_type_is_the_creators() {
     fn plain() -> Result<Outcome, CreateError<io::Error>> {
         let lock = Dogpile::never_expires();
         lock.acquire_or_try_create(|| {

@@ -1,4 +1,4 @@
-//! What a value says itself of its life, and how long an old one covers a failure.
+//! What a `Made` says about the life of its value, and how long an old value covers a failure.
 
 use crate::{MINUTE, NANO, SECOND, SERVING, just_before, until};
 use dogpile::{
@@ -11,9 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 type Page = Cached<u8, Arc<ManualClock>>;
-/// What it says, the policy, the value, at what age, and who meets what.
-type Row = (&'static str, Option<&'static Policy>, Made<u8>, Duration, Met, Met);
-type Met = Result<(u8, Outcome), CreateError<&'static str>>;
+/// What the value says, the policy, the value, its age, and what the other accesses and the elected one get.
+type Row = (&'static str, Option<&'static Policy>, Made<u8>, Duration, MetResult, MetResult);
+type MetResult = Result<(u8, Outcome), CreateError<&'static str>>;
 
 static BOUNDED: Policy = Policy::builder().max_stale(SECOND).build_const();
 static AT_HALF: Policy = Policy::builder().refresh_at(0.5).build_const();
@@ -46,17 +46,17 @@ fn make(page: &Page, made: Made<u8>) -> (u8, Outcome) {
     told(page.access().or_create_with(|_| made))
 }
 
-fn fail(page: &Page) -> Met {
+fn fail(page: &Page) -> MetResult {
     page.access().or_try_create(|| Err("no answer")).map(told)
 }
 
-fn unwanted(page: &Page) -> Met {
+fn unwanted(page: &Page) -> MetResult {
     page.access().timeout(Duration::ZERO).or_try_create(|| panic!("nobody is to create")).map(told)
 }
 
-/// What another thread meets, and what another task, while this one creates; and what this one is given when it fails.
-/// The task's is `None` if it waits.
-fn while_creating(page: &Page) -> (Met, Option<Met>, Met) {
+/// Returns what another thread gets and what another task gets while this thread creates, and what this thread gets
+/// when its creator fails. The task's result is `None` if it waits.
+fn while_creating(page: &Page) -> (MetResult, Option<MetResult>, MetResult) {
     let mut met = None;
     let failed = page.access().or_try_create(|| {
         let by_task = || {
@@ -78,15 +78,16 @@ fn renewed_in_vain(page: &Page) {
     assert_eq!(while_creating(page).2, FAILED);
 }
 
-const MISSED: Met = Err(CreateError::TimedOut);
-const FAILED: Met = Err(CreateError::Failed("no answer"));
-const OLD: Met = Ok((1, Outcome::Stale));
-const COVERED: Met = Ok((1, Outcome::StaleOnError));
+const MISSED: MetResult = Err(CreateError::TimedOut);
+const FAILED: MetResult = Err(CreateError::Failed("no answer"));
+const OLD: MetResult = Ok((1, Outcome::Stale));
+const COVERED: MetResult = Ok((1, Outcome::StaleOnError));
 
-/// RFC 9111 (`max-age`, `must-revalidate`) and RFC 5861 (`stale-while-revalidate`, `stale-if-error`) as one table: at
-/// which age, what others meet while somebody creates, and what that one is given whose creator fails.
+/// RFC 9111 (`max-age`, `must-revalidate`) and RFC 5861 (`stale-while-revalidate`, `stale-if-error`) as one table. A
+/// row says, for an age, what the other accesses get while one creates, and what the elected access gets if its creator
+/// fails.
 #[test]
-fn k2_cache_control() {
+fn k2_values_serve_as_in_cache_control() {
     let max_age = || Made::new(1).expires_after(SECOND * 600);
     let swr = || max_age().max_stale(SECOND * 30);
     let must_revalidate = || max_age().max_stale(Duration::ZERO);
@@ -114,7 +115,7 @@ fn k2_cache_control() {
         clock.advance(age.saturating_sub(just_before(SECOND * 600)));
         let by_task = if others == MISSED { None } else { Some(others.clone()) };
         assert_eq!(while_creating(&page), (others.clone(), by_task, elected), "{name} at {age:?}");
-        // Asked, the lock says the same.
+        // The lock answers the same when it is asked.
         let freshness = if others == MISSED { Freshness::Missing } else { Freshness::Stale };
         assert_eq!((page.freshness(), page.peek().is_some()), (freshness, others != MISSED), "{name} at {age:?}");
     }
@@ -130,7 +131,7 @@ fn k2_a_value_may_serve_for_longer_or_shorter_than_the_policy_says() {
     clock.advance(Duration::MAX); // to the end of time
     assert_eq!(while_creating(&page).0, OLD);
     let (page, clock) = self::page(Some(&BOUNDED));
-    // The next one says nothing, and goes by the policy again.
+    // The next value says nothing, and goes by the policy again.
     make(&page, Made::new(1));
     clock.advance(just_before(MINUTE + SECOND));
     assert_eq!(while_creating(&page).0, OLD);
@@ -139,7 +140,7 @@ fn k2_a_value_may_serve_for_longer_or_shorter_than_the_policy_says() {
     make(&page, Made::new(1).max_stale(Duration::ZERO));
     clock.advance(MINUTE);
     assert_eq!(while_creating(&page).0, MISSED);
-    // So does one that is set.
+    // A value that is set goes by the policy, too.
     page.set(1);
     clock.advance(MINUTE);
     assert_eq!(while_creating(&page).0, OLD);
@@ -151,7 +152,7 @@ fn k2_a_value_may_serve_for_longer_or_shorter_than_the_policy_says() {
 }
 
 #[test]
-fn k2_what_says_nothing_serves_without_a_bound_after_one_that_had_a_bound() {
+fn k2_a_bound_does_not_outlast_its_value() {
     let (page, clock) = page(None);
     make(&page, Made::new(1).max_stale(Duration::ZERO).refresh_after(SECOND));
     clock.advance(MINUTE);
@@ -168,15 +169,15 @@ fn k2_what_says_nothing_serves_without_a_bound_after_one_that_had_a_bound() {
 
 #[test]
 fn k2_a_value_says_when_it_is_renewed() {
-    let fresh: Met = Ok((1, Outcome::Fresh));
+    let fresh: MetResult = Ok((1, Outcome::Fresh));
     let renewed = |page: &Page, clock: &ManualClock, after: Duration| {
         clock.advance(just_before(after));
         assert_eq!(unwanted(page), Ok((1, Outcome::Fresh)), "L11: not a nanosecond early");
         clock.advance(NANO);
-        assert_eq!(page.freshness(), Freshness::Fresh, "to all who ask");
+        assert_eq!(page.freshness(), Freshness::Fresh, "to every access");
         assert_eq!(while_creating(page), (Ok((1, Outcome::Fresh)), Some(Ok((1, Outcome::Fresh))), FAILED));
     };
-    // With and without a policy, in place of what that says; and of a value that never expires.
+    // With and without a policy the value's own time counts. It also counts for a value that never expires.
     for policy in [None, Some(&BOUNDED), Some(&AT_HALF)] {
         let (page, clock) = page(policy);
         make(&page, Made::new(1).refresh_after(SECOND * 20));
@@ -187,7 +188,7 @@ fn k2_a_value_says_when_it_is_renewed() {
         renewed(&page, &clock, SECOND);
         clock.advance(MINUTE * 1_000);
         assert_eq!(page.freshness(), Freshness::Fresh);
-        // Not at all: only when it has expired.
+        // Never renewed early: only once the value has expired.
         for late in [Duration::MAX, MINUTE] {
             make(&page, Made::new(1).refresh_after(late));
             clock.advance(just_before(MINUTE));
@@ -195,12 +196,12 @@ fn k2_a_value_says_when_it_is_renewed() {
             clock.advance(NANO);
             assert_eq!(page.freshness(), Freshness::Stale);
         }
-        // From the start.
+        // Due from the start.
         make(&page, Made::new(1).refresh_after(Duration::ZERO));
         clock.advance(NANO);
         assert_eq!(page.freshness(), Freshness::Fresh);
         assert_eq!(while_creating(&page).0, fresh);
-        // The next one says nothing.
+        // The next value says nothing.
         make(&page, Made::new(1));
         let early = if policy == Some(&AT_HALF) { SECOND * 30 } else { MINUTE };
         clock.advance(just_before(early));
@@ -210,7 +211,7 @@ fn k2_a_value_says_when_it_is_renewed() {
     }
 }
 
-/// Jitter shortens the lifetime, and does not move the time at which the value says that it is due.
+/// Jitter shortens the lifetime. It does not move the time at which the value says that it is due.
 #[test]
 fn k2_jitter_may_bring_the_expiry_before_the_renewal() {
     for _ in 0..100 {
@@ -230,7 +231,7 @@ fn k2_jitter_may_bring_the_expiry_before_the_renewal() {
 }
 
 #[test]
-fn k2_what_arrives_expired_says_how_long_it_serves() {
+fn k2_a_value_that_arrives_expired_says_how_long_it_serves() {
     let (page, clock) = page(None);
     let expired = || Made::new(1).expires_after(Duration::ZERO).refresh_after(SECOND);
     assert_eq!(make(&page, expired().max_stale(SECOND)), (1, Outcome::Created));
@@ -247,7 +248,7 @@ fn k2_what_arrives_expired_says_how_long_it_serves() {
 }
 
 #[test]
-fn k2_what_is_found_unchanged_says_it_anew() {
+fn k2_an_unchanged_value_says_its_times_anew() {
     let (page, clock) = page(None);
     let again = |says: fn(Made<u8>) -> Made<u8>| {
         told(page.access().or_create_with(|renewal| says(renewal.unchanged().expect("there is an old one"))))
@@ -262,7 +263,7 @@ fn k2_what_is_found_unchanged_says_it_anew() {
     assert_eq!(again(|made| made.max_stale(Duration::ZERO)), (1, Outcome::Created));
     clock.advance(MINUTE);
     assert_eq!(page.freshness(), Freshness::Missing);
-    // The creator may still find that it holds.
+    // The creator may still find that the value holds.
     assert_eq!(again(|made| made.refresh_after(SECOND)), (1, Outcome::Created));
     clock.advance(SECOND);
     assert_eq!(page.freshness(), Freshness::Fresh);
@@ -270,18 +271,18 @@ fn k2_what_is_found_unchanged_says_it_anew() {
 }
 
 #[test]
-fn k2_what_is_marked_serves_for_as_long_from_then_on() {
+fn k2_a_marked_value_serves_from_its_mark_on() {
     let (page, clock) = page(None);
     make(&page, Made::new(1).max_stale(SECOND));
     clock.advance(SECOND * 5);
     page.mark_stale();
     clock.advance(SECOND / 2);
-    page.mark_stale(); // it is no younger for that
+    page.mark_stale(); // this makes the value no younger
     clock.advance(just_before(SECOND / 2));
     assert_eq!(while_creating(&page).0, OLD);
     clock.advance(NANO);
     assert_eq!(while_creating(&page).0, MISSED);
-    // One that never expires.
+    // A value that never expires.
     make(&page, Made::new(1).max_stale(SECOND).expires_after(Duration::MAX));
     clock.advance(MINUTE);
     page.mark_stale();
@@ -291,7 +292,7 @@ fn k2_what_is_marked_serves_for_as_long_from_then_on() {
     make(&page, Made::new(1).max_stale(Duration::ZERO));
     page.mark_stale();
     assert_eq!(while_creating(&page).0, MISSED);
-    // Marked while it was created: published as stale, from then on.
+    // Marked while it was created: the value is published as stale, and ages from then on.
     let published_stale = |max_stale| {
         let made = page.access().or_create_with(|_| {
             page.mark_stale();
@@ -309,7 +310,7 @@ fn k2_what_is_marked_serves_for_as_long_from_then_on() {
     assert_eq!(while_creating(&page).0, MISSED);
 }
 
-/// The exact time, and one that lags behind.
+/// A clock with an exact time, and a coarse one that lags behind.
 struct Lagging(AtomicU64);
 
 impl dogpile::Clock for Lagging {
@@ -323,7 +324,7 @@ impl dogpile::Clock for Lagging {
 }
 
 #[test]
-fn k2_a_coarse_clock_serves_nothing_that_must_not_be_served() {
+fn k2_a_coarse_clock_serves_no_value_too_long() {
     let page = Cached::with_clock(MINUTE, Lagging(AtomicU64::new(1_000_000_000)));
     let asked = || page.peek().map(told);
     page.access().or_create_with(|_| Made::new(1).max_stale(Duration::ZERO));
@@ -334,7 +335,7 @@ fn k2_a_coarse_clock_serves_nothing_that_must_not_be_served() {
     assert_eq!(asked(), None);
     page.access().or_create_with(|_| Made::new(1).refresh_after(SECOND).expires_after(Duration::ZERO));
     assert_eq!(asked(), Some((1, Outcome::Stale)), "what arrives expired is not due, and never fresh");
-    // Nor does it renew early what is not due.
+    // The lagging clock does not renew a value early that is not due.
     page.access().or_create_with(|_| Made::new(1).refresh_after(Duration::ZERO));
     assert_eq!(told(page.get_or_create(|| panic!("unwanted"))), (1, Outcome::Fresh));
     let covering = Cached::with_clock(MINUTE, Lagging(AtomicU64::new(1_000_000_000))).with_policy(&NEVER_IF_ERROR);
@@ -344,7 +345,7 @@ fn k2_a_coarse_clock_serves_nothing_that_must_not_be_served() {
 }
 
 #[test]
-fn k2_a_function_says_it_as_well() {
+fn k2_a_function_says_how_its_value_ages() {
     let clock = Arc::new(ManualClock::new());
     let calls = AtomicUsize::new(0);
     let function =
@@ -364,7 +365,7 @@ fn k2_a_function_says_it_as_well() {
 }
 
 #[test]
-fn k2_a_registry_keeps_what_may_still_serve() {
+fn k2_a_registry_keeps_a_value_that_may_still_serve() {
     let kept_for = |policy: Option<&'static Policy>, made: fn() -> Made<u8>| {
         let clock = Arc::new(ManualClock::new());
         let maker = {
@@ -373,7 +374,7 @@ fn k2_a_registry_keeps_what_may_still_serve() {
         };
         let pages = policy.into_iter().fold(Registry::with_maker(maker), Registry::with_policy);
         drop(pages.get(&1).access().or_create_with(|_| made()));
-        // To the second.
+        // Exact to the second.
         (1..1_000_u32).find(|_| {
             clock.advance(SECOND);
             pages.sweep();
@@ -386,21 +387,21 @@ fn k2_a_registry_keeps_what_may_still_serve() {
 
 #[test]
 fn k2_stale_on_error_has_a_bound_of_its_own() {
-    // Shorter than others are served for.
+    // The bound is shorter than the time for which other accesses are served the value.
     let (page, clock) = page(Some(&BRIEFLY_IF_ERROR));
     page.set(1);
     clock.advance(just_before(MINUTE + SECOND));
     assert_eq!(while_creating(&page), (OLD, Some(OLD), COVERED));
     clock.advance(NANO);
     assert_eq!(while_creating(&page), (OLD, Some(OLD), FAILED));
-    // Longer.
+    // The bound is longer.
     let (page, clock) = self::page(Some(&EVER_IF_ERROR));
     page.set(1);
     clock.advance(MINUTE * 1_000);
     assert_eq!(while_creating(&page), (MISSED, None, COVERED));
     page.invalidate();
     assert_eq!(fail(&page), FAILED, "what was invalidated never serves");
-    // Zero: what is still fresh covers a failure.
+    // The bound is zero: a value that is still fresh covers a failure.
     let (page, clock) = self::page(Some(&NEVER_IF_ERROR));
     make(&page, Made::new(1).refresh_after(SECOND));
     clock.advance(SECOND);
@@ -410,7 +411,7 @@ fn k2_stale_on_error_has_a_bound_of_its_own() {
     page.set(1);
     page.mark_stale();
     assert_eq!(fail(&page), FAILED);
-    // As a task.
+    // In a task.
     let (page, clock) = self::page(Some(&EVER_IF_ERROR));
     page.set(1);
     clock.advance(MINUTE * 1_000);
@@ -418,9 +419,9 @@ fn k2_stale_on_error_has_a_bound_of_its_own() {
     assert_eq!(smol::block_on(access).map(told), COVERED);
 }
 
-/// Who waited, and was then called, is covered as well.
+/// An access that has waited before it was elected is covered as well.
 #[test]
-fn k2_a_waiter_that_is_called_and_fails_is_given_what_is_too_old_for_the_others() {
+fn k2_a_waiter_that_is_elected_and_fails_is_covered() {
     let (page, clock) = page(Some(&EVER_IF_ERROR));
     page.set(1);
     clock.advance(MINUTE * 1_000);
@@ -437,7 +438,7 @@ fn k2_a_waiter_that_is_called_and_fails_is_given_what_is_too_old_for_the_others(
 }
 
 #[test]
-fn k2_a_bound_of_what_is_never_served_is_a_contradiction() {
+fn k2_a_bound_without_serving_on_error_is_a_contradiction() {
     let builder = Policy::builder().max_stale_on_error(SECOND);
     assert_eq!(builder.build(), Err(PolicyError::NothingServedOnError));
     assert_eq!(builder.on_error(OnError::ServeStale).build().unwrap().max_stale_on_error(), Some(SECOND));

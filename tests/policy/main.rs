@@ -1,4 +1,4 @@
-//! Policies: what becomes of a creation that fails or hangs, told from outside and on a clock that the tests move.
+//! Policies: what happens to a creation that fails or hangs, seen from outside and on a clock that the tests move.
 
 mod aging;
 mod as_such;
@@ -26,17 +26,17 @@ const STEADY: Backoff = Backoff::new(SECOND, MINUTE).jitter(0.0);
 static PAUSING: Policy = Policy::builder().retry_after(STEADY).build_const();
 static SERVING: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
 static PAUSING_AND_SERVING: Policy = Policy::builder().retry_after(STEADY).on_error(OnError::ServeStale).build_const();
-/// Creations may take a second.
+/// A creation may take a second.
 static MORTAL: Policy = Policy::builder().creation_timeout(SECOND).build_const();
 static MORTAL_AND_PAUSING: Policy = Policy::builder().creation_timeout(SECOND).retry_after(STEADY).build_const();
 
-/// A second to create, a minute of pause.
+/// A creation may take a second; a pause lasts a minute.
 static MORTAL_AND_LONG_PAUSING: Policy =
     Policy::builder().creation_timeout(SECOND).retry_after(Backoff::new(MINUTE, MINUTE).jitter(0.0)).build_const();
 
 type Lock = Dogpile<Arc<ManualClock>>;
 
-/// A nanosecond less.
+/// Returns one nanosecond less than `time`.
 fn just_before(time: Duration) -> Duration {
     time.saturating_sub(NANO)
 }
@@ -46,7 +46,7 @@ fn ruled(policy: &'static Policy) -> (Arc<Lock>, Arc<ManualClock>) {
     (Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(policy)), clock)
 }
 
-/// The same, with a value that has expired.
+/// Returns the same with a value that has expired.
 fn ruled_and_stale(policy: &'static Policy) -> (Arc<Lock>, Arc<ManualClock>) {
     let (lock, clock) = ruled(policy);
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);

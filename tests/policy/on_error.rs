@@ -1,4 +1,4 @@
-//! What the one is given that was elected, and whose creator failed.
+//! What an elected access gets if its creator fails.
 
 use crate::{MINUTE, PAUSING_AND_SERVING, SECOND, SERVING, fail, ruled, ruled_and_stale, until};
 use dogpile::{
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 #[test]
-fn the_elected_one_is_served_the_old_value_if_the_policy_says_so() {
+fn the_elected_access_is_served_the_old_value_if_the_policy_says_so() {
     let (lock, _) = ruled_and_stale(&SERVING);
     assert_eq!(fail(&lock), Ok(Outcome::StaleOnError));
     assert_eq!(fail(&lock), Ok(Outcome::StaleOnError), "nobody pauses");
@@ -23,7 +23,7 @@ fn the_elected_one_is_served_the_old_value_if_the_policy_says_so() {
     assert_eq!(fail(&lock), Err(CreateError::Failed("no answer")));
     let (lock, _) = ruled(&SERVING);
     assert_eq!(fail(&lock), Err(CreateError::Failed("no answer")));
-    // Invalidated while it was creating: there is nothing to go on with.
+    // Invalidated while it was created: there is no value to go on with.
     let (lock, _) = ruled_and_stale(&SERVING);
     let invalidated = lock.acquire_or_try_create(|| {
         lock.invalidate();
@@ -33,7 +33,7 @@ fn the_elected_one_is_served_the_old_value_if_the_policy_says_so() {
 }
 
 #[test]
-fn a_cached_value_serves_the_elected_one_on_error() {
+fn a_cached_value_serves_the_elected_access_on_error() {
     let clock = Arc::new(ManualClock::new());
     let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&PAUSING_AND_SERVING);
     assert_eq!(cached.get_or_try_create(|| Err("no answer")).unwrap_err(), CreateError::Failed("no answer"));
@@ -67,7 +67,7 @@ fn getters_bring_the_old_value_on_error_and_are_not_called_a_third_time() {
     assert_eq!(lock.fetch(gone).or_try_create(|| Err("no answer")), Err(CreateError::Failed("no answer")));
     let down = || Err::<Option<u8>, _>("the store is down");
     assert_eq!(lock.fetch(down).or_try_create(|| Err("no answer")), Err(CreateError::Failed("no answer")));
-    // Stamped: it brought a stale value once before.
+    // In stamped getter mode the getter has returned a stale value once before.
     let stale = || {
         gets.fetch_add(1, Ordering::Relaxed);
         Some(Stamped { value: 8, created: clock.wall() - MINUTE })
@@ -76,7 +76,11 @@ fn getters_bring_the_old_value_on_error_and_are_not_called_a_third_time() {
     assert_eq!((got.map(|got| got.value), gets.swap(0, Ordering::Relaxed)), (Ok(8), 2));
     lock.invalidate();
     let got = lock.fetch_stamped(stale).or_try_create(|| Err("no answer"));
-    assert_eq!((got, gets.load(Ordering::Relaxed)), (Err(CreateError::Failed("no answer")), 0), "what was invalidated");
+    assert_eq!(
+        (got, gets.load(Ordering::Relaxed)),
+        (Err(CreateError::Failed("no answer")), 0),
+        "an invalidated value does not serve"
+    );
 }
 
 #[test]
@@ -101,7 +105,7 @@ fn readers_are_served_the_old_resource_on_error() {
     assert_eq!(invalidated.map(|_| ()), Err(CreateError::Failed("no answer")));
 }
 
-/// There is no time left to read: the error is the creator's all the same.
+/// The time-out leaves no time to read. The access returns the creator's error all the same.
 #[test]
 fn a_time_out_does_not_hide_the_error() {
     let lock = SyncReaderDogpile::never_expires().with_policy(&SERVING);

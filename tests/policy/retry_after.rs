@@ -1,4 +1,4 @@
-//! A pause after each failure: who carries on, who is told, who creates.
+//! A pause after each failure: which accesses go on with the old value, which are told of the pause, and which create.
 
 use crate::{
     ALMOST_A_SECOND, MINUTE, MORTAL_AND_LONG_PAUSING, NANO, PAUSING, SECOND, elected, fail, paused, ruled,
@@ -34,7 +34,7 @@ fn after_a_failure_the_old_value_is_served_until_the_pause_is_over() {
     assert_eq!(lock.paused_for(), Some(NANO));
     clock.advance(NANO);
     assert_eq!(lock.paused_for(), None);
-    // C10: it is tried again, and the old value is not pinned.
+    // C10: after the pause an access creates again. The failure does not pin the old value.
     assert_eq!(succeed(&lock), Ok(Outcome::Created));
     assert_eq!(unwanted(&lock), Ok(Outcome::Fresh));
 }
@@ -68,12 +68,12 @@ fn jitter_shortens_pauses() {
     pauses.dedup();
     assert!(pauses.len() > 190, "they differ");
     assert!(pauses[0] >= MINUTE / 2 && *pauses.last().unwrap() <= MINUTE);
-    // Of 200 even draws, one in each outer quarter: missed once in 10^24 runs.
+    // Of 200 even draws, at least one lies in each outer quarter: that fails once in 10^24 runs.
     assert!(pauses[0] < MINUTE * 5 / 8 && *pauses.last().unwrap() > MINUTE * 7 / 8);
 }
 
 #[test]
-fn without_a_value_all_who_can_hear_of_it_are_told_of_the_pause() {
+fn without_a_value_every_fallible_access_is_told_of_the_pause() {
     let (lock, clock) = ruled(&PAUSING);
     assert_eq!(fail(&lock), Err(CreateError::Failed("no answer")));
     clock.advance(SECOND / 4);
@@ -89,7 +89,8 @@ fn without_a_value_all_who_can_hear_of_it_are_told_of_the_pause() {
         lock.fetch(|| Some(1)).timeout(MINUTE).or_create(|| panic!("unwanted")).map_err(|error| error.to_string()),
         Err("there is no value, and none is made for another 750ms, after a failure: no answer".into())
     );
-    // Forms that cannot say so create when elected, one at a time, and a failure of theirs counts.
+    // Forms of access that cannot tell of a pause create when they are elected, one at a time. A failure of theirs
+    // counts.
     let failed = catch_unwind(AssertUnwindSafe(|| lock.acquire_or_create(|| panic!("on purpose"))));
     assert!(failed.is_err());
     assert_eq!(lock.paused_for(), Some(SECOND * 2));
@@ -100,9 +101,9 @@ fn without_a_value_all_who_can_hear_of_it_are_told_of_the_pause() {
     assert_eq!(unwanted(&lock), Ok(Outcome::Fresh));
 }
 
-/// Who polls does not call the source that fails any more often than who waits.
+/// An access that polls does not call the failing source more often than a waiter does.
 #[test]
-fn f8_who_only_tries_is_told_of_the_pause_as_well() {
+fn f8_an_access_that_only_tries_is_told_of_the_pause() {
     let told = |tried: Result<(), AcquireError>| {
         assert_eq!(tried, Err(AcquireError::Paused { retry_in: SECOND, cause: "no answer".into() }));
     };
@@ -128,7 +129,7 @@ fn f8_who_only_tries_is_told_of_the_pause_as_well() {
 }
 
 #[test]
-fn a_creation_can_say_why_it_is_given_up() {
+fn a_creation_can_fail_with_a_cause() {
     let (lock, _) = ruled(&PAUSING);
     elected(lock.acquire()).fail("the pool is gone");
     let cause = "the pool is gone".into();
@@ -137,7 +138,7 @@ fn a_creation_can_say_why_it_is_given_up() {
     assert_eq!(unwanted(&lock), Err(paused(SECOND * 2)));
 }
 
-/// Nobody has failed: no pause, and the next one is no longer for it.
+/// A creation that is dropped has not failed. It causes no pause, and it makes the next pause no longer.
 #[test]
 fn f7_a_creation_that_is_dropped_has_not_failed() {
     let (lock, clock) = ruled(&PAUSING);
@@ -153,8 +154,8 @@ fn f7_a_creation_that_is_dropped_has_not_failed() {
     assert_eq!((lock.paused_for(), lock.stats().failures), (Some(SECOND * 2), 2), "nor has it succeeded");
 }
 
-/// What was elected in a pause, since it cannot hear of that, leaves the pause as it was: who waited for it and can is
-/// told, and of the others one creates.
+/// An access that cannot be told of the pause is elected in it, and its creation is dropped. That leaves the pause as
+/// it was. A waiter that can be told of the pause is told, and of the others one creates.
 #[test]
 fn f7_a_creation_that_is_dropped_in_a_pause_leaves_it_as_it_was() {
     for creates in [false, true] {
@@ -170,14 +171,14 @@ fn f7_a_creation_that_is_dropped_in_a_pause_leaves_it_as_it_was() {
             if let Some(elected) = elected {
                 assert_eq!(elected.join().unwrap(), Outcome::Created);
                 let told = told.join().unwrap();
-                // Or it looked only when the other had created already.
+                // Or the waiter looked only after the other one had created.
                 assert!(told == Err(paused(SECOND)) || told == Ok(Outcome::Waited), "{told:?}");
             } else {
                 assert_eq!(told.join().unwrap(), Err(paused(SECOND)));
             }
         });
         assert_eq!(lock.paused_for(), (!creates).then_some(SECOND));
-        // One that is over is not brought back, nor told of.
+        // A pause that is over is not brought back, and no access is told of it.
         lock.invalidate();
         fail(&lock).err();
         clock.advance(MINUTE);
@@ -191,9 +192,9 @@ fn f7_a_creation_that_is_dropped_in_a_pause_leaves_it_as_it_was() {
     }
 }
 
-/// A panic of the creator is a failure, and so is one that comes while a turn is held.
+/// A panic of the creator is a failure. So is a panic while a turn is held.
 #[test]
-fn f7_what_a_panic_drops_has_failed() {
+fn f7_a_creation_dropped_by_a_panic_has_failed() {
     let (lock, clock) = ruled(&PAUSING);
     let told = |cause: &str, pause| {
         assert_eq!(unwanted(&lock), Err(CreateError::Paused { retry_in: pause, cause: cause.into() }));
@@ -211,7 +212,7 @@ fn f7_what_a_panic_drops_has_failed() {
 }
 
 #[test]
-fn those_who_wait_share_one_failure() {
+fn waiters_share_one_failure() {
     let (lock, _) = ruled(&PAUSING);
     let creation = elected(Dogpile::kept(&lock).turn());
     let calls = AtomicUsize::new(0);
@@ -234,9 +235,9 @@ fn those_who_wait_share_one_failure() {
     assert_eq!(lock.waiting(), 0);
 }
 
-/// Of those who wait, who can say so is told, and of the others exactly one creates.
+/// Of the waiters, those whose form can tell of a pause are told of it, and of the others exactly one creates.
 #[test]
-fn who_cannot_hear_of_a_pause_creates_instead() {
+fn an_infallible_access_creates_in_a_pause() {
     let (lock, _) = ruled(&PAUSING);
     let creation = elected(Dogpile::kept(&lock).turn());
     let calls = AtomicUsize::new(0);
@@ -255,7 +256,7 @@ fn who_cannot_hear_of_a_pause_creates_instead() {
         until(|| lock.waiting() == 7);
         creation.fail("no answer");
         for waiter in hear {
-            // Or it looked only when one of the others had created already.
+            // Or the waiter looked only after one of the others had created.
             let told = waiter.join().unwrap();
             assert!(told == Err(paused(SECOND)) || told == Ok(Outcome::Waited), "{told:?}");
         }
@@ -318,8 +319,8 @@ fn an_access_that_asks_for_a_new_value_goes_through_the_pause() {
     assert_eq!(value.paused_for(), None);
 }
 
-/// C19: the value arrives expired. Its caller has it, the others carry on with it; nobody asks again before the pause
-/// is over.
+/// C19: the value arrives expired. The creator's caller gets it, and the other accesses go on with it. No access
+/// creates again before the pause is over.
 #[test]
 fn c19_a_value_that_arrives_expired_counts_as_a_failure() {
     let clock = Arc::new(ManualClock::new());
@@ -344,7 +345,7 @@ fn c19_a_value_that_arrives_expired_counts_as_a_failure() {
     assert_eq!(told(&read()), (2, Outcome::Created));
     assert_eq!(cached.paused_for(), None);
     assert_eq!(told(&read()), (2, Outcome::Fresh));
-    // Where no value ever lives, that is not a failure.
+    // Where values never live at all, an expired value is no failure.
     let zero = Cached::new(Duration::ZERO).with_policy(&PAUSING);
     assert_eq!((*zero.get_or_create(|| 1), *zero.get_or_create(|| 2)), (1, 2));
 }
@@ -365,7 +366,7 @@ fn getters_go_on_getting_in_a_pause() {
     assert_eq!(get(|| panic!("unwanted")), Ok(7));
     assert_eq!(lock.fetch(|| Some(8)).or_create(|| panic!("unwanted")), 8);
     assert_eq!(gets.load(Ordering::Relaxed), 1, "L8");
-    // Gone from the store: there is no value for this access.
+    // The value is gone from the store, so there is none for this access.
     let gone = lock.fetch(|| None::<u8>).or_try_create(|| Err("unwanted"));
     assert_eq!(gone, Err(paused(SECOND)));
     clock.advance(SECOND);
@@ -407,10 +408,10 @@ fn readers_under_guards_carry_on_in_a_pause() {
     );
 }
 
-/// One who cannot hear of pauses is elected in one, asks its getter once more, and finds a value: nothing has been
-/// created, and the pause goes on.
+/// An access that cannot be told of pauses is elected in one, calls its getter once more, and finds a value. Nothing
+/// was created, and the pause goes on.
 #[test]
-fn a_value_that_was_found_after_all_does_not_end_a_pause() {
+fn a_value_found_by_a_getter_does_not_end_a_pause() {
     for (policy, pause) in [(&PAUSING, SECOND), (&MORTAL_AND_LONG_PAUSING, MINUTE)] {
         for getter_panics in [false, true] {
             let clock = Arc::new(ManualClock::new());

@@ -39,12 +39,12 @@ fn c14_creations_that_wait_for_each_other_are_found() {
             assert_eq!(fallible, Err(CreateError::WouldDeadlock(cycle.clone())));
             let panic = catch_unwind(AssertUnwindSafe(|| beta.acquire_or_create(|| ()))).unwrap_err();
             assert_eq!(panic.downcast_ref::<String>(), Some(&error.to_string()));
-            assert_eq!(beta.waiting(), 0, "nobody is left behind");
+            assert_eq!(beta.waiting(), 0, "no waiter is left behind");
         });
         assert_eq!(outcome, Outcome::Created);
         assert_eq!(other.join().unwrap(), Outcome::Created);
     });
-    // All is forgotten.
+    // Nothing is left of the cycle.
     beta.invalidate();
     alpha.invalidate();
     assert_eq!(
@@ -53,7 +53,8 @@ fn c14_creations_that_wait_for_each_other_are_found() {
     );
 }
 
-/// Over three threads, with locks of three types, one in a registry and one nested in another creation.
+/// A cycle over three threads, with locks of three types. One lock is in a registry, and one creation is nested in
+/// another.
 #[test]
 fn c14_a_longer_cycle_over_other_types_is_found() {
     let cached: Cached<u8> = Cached::never_expires().with_policy(&ALPHA);
@@ -91,7 +92,7 @@ fn c14_a_longer_cycle_over_other_types_is_found() {
 }
 
 #[test]
-fn l7_a_creator_that_asks_for_its_own_value_is_told_its_name() {
+fn l7_the_error_of_a_creator_that_asks_for_its_own_value_names_the_lock() {
     let (lock, _) = ruled(&ALPHA);
     lock.acquire_or_create(|| {
         let error = lock.access().timeout(Duration::MAX).turn().unwrap_err();
@@ -102,7 +103,7 @@ fn l7_a_creator_that_asks_for_its_own_value_is_told_its_name() {
 }
 
 #[test]
-fn c14_locks_without_names_are_told_as_such() {
+fn c14_the_error_mentions_locks_without_names() {
     let [(one, _), (other, _)] = [ruled(&MORTAL), ruled(&ALPHA)];
     thread::scope(|scope| {
         let waits = scope.spawn(|| {
@@ -123,17 +124,18 @@ fn c14_locks_without_names_are_told_as_such() {
     });
 }
 
-/// Creates that lock's value, and within it that of the next one, and so on: all in one order, so that there can be no
-/// circle.
+/// Creates the value of the lock at `from`, within its creator that of the next lock, and so on. The order is always
+/// the same, so there can be no cycle.
 fn nested(locks: &[Arc<Lock>], from: usize) {
     if let Some(lock) = locks.get(from) {
         lock.acquire_or_create(|| nested(locks, from + 1));
     }
 }
 
-/// Many creators wait for one, over and over, one waits behind the other: no circle, and none is reported.
+/// Many creators wait for one another, over and over, always in the same order. There is no cycle, and none is
+/// reported.
 #[test]
-fn c14_what_is_no_cycle_is_not_taken_for_one() {
+fn c14_a_chain_of_waits_is_no_cycle() {
     let locks: Vec<Arc<Lock>> = (0..4).map(|_| ruled(&ALPHA).0).collect();
     thread::scope(|scope| {
         let threads = [0, 1, 2, 3_usize].map(|thread| {
@@ -152,10 +154,10 @@ fn c14_what_is_no_cycle_is_not_taken_for_one() {
     });
 }
 
-/// A waits for B, and B finishes; B is then created anew by a thread that asks for A's lock: A's creator may not have
-/// woken up yet, but it waits no longer.
+/// A waits for B, and B finishes. Then a thread creates B anew and asks for A's lock. A's creator may not have woken up
+/// yet, but it waits no longer.
 #[test]
-fn c14_who_was_served_waits_no_longer() {
+fn c14_a_waiter_that_was_served_closes_no_cycle() {
     for _ in 0..200 {
         let [(alpha, _), (beta, _)] = [ruled(&ALPHA), ruled(&BETA)];
         thread::scope(|scope| {
@@ -167,7 +169,7 @@ fn c14_who_was_served_waits_no_longer() {
             beta.acquire_or_create(|| {
                 until(|| beta.waiting() == 1);
             });
-            // The other one is served, asleep or not.
+            // The other creator is served, whether it has woken up or not.
             beta.invalidate();
             beta.acquire_or_create(|| {
                 alpha.acquire_or_create(|| ());
@@ -177,13 +179,13 @@ fn c14_who_was_served_waits_no_longer() {
     }
 }
 
-/// A dead creation keeps nobody from anything, whatever it waits for.
+/// A dead creation keeps no access from anything, whatever it waits for.
 #[test]
-fn c14_the_dead_close_no_circle() {
+fn c14_a_dead_creation_closes_no_cycle() {
     let [(alpha, clock), (beta, _)] = [ruled(&MORTAL), ruled(&BETA)];
     let (go_on, done) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
-        // It creates alpha and waits for beta, dead in the end.
+        // This thread creates alpha and waits for beta. In the end its creation is dead.
         let hangs = scope.spawn(|| {
             alpha.acquire_or_create(|| {
                 until(|| beta.is_creating());
@@ -194,7 +196,7 @@ fn c14_the_dead_close_no_circle() {
             beta.acquire_or_create(|| {
                 until(|| beta.waiting() == 1);
                 until(|| go_on.load(Ordering::SeqCst));
-                // Alpha is created by somebody else now, who waits for nobody.
+                // Another thread creates alpha now. That creation waits for nothing.
                 assert_eq!(alpha.access().timeout(Duration::MAX).turn().map(|_| ()), Ok(()));
                 done.store(true, Ordering::SeqCst);
             })
@@ -211,7 +213,8 @@ fn c14_the_dead_close_no_circle() {
     });
 }
 
-/// A creation may store on two threads, which wait for two others; the end of one wait does not hide the other.
+/// A creation may store on two threads, which wait for two other creations. The end of one wait does not hide the
+/// other.
 #[test]
 fn c14_a_creation_that_waits_in_two_places_is_found() {
     let [(lock, _), (one, _), (other, _)] = [ruled(&ALPHA), ruled(&BETA), ruled(&GAMMA)];
@@ -238,9 +241,9 @@ fn c14_a_creation_that_waits_in_two_places_is_found() {
     });
 }
 
-/// A circle is told even where a time-out would break it in time: nobody in it gets anywhere until then.
+/// A cycle is an error even where a time-out would break it: no creation in it gets anywhere until then.
 #[test]
-fn c14_a_circle_with_a_time_out_in_it_is_one() {
+fn c14_a_cycle_with_a_time_out_in_it_is_a_cycle() {
     let [(alpha, _), (beta, _)] = [ruled(&ALPHA), ruled(&BETA)];
     thread::scope(|scope| {
         let bounded = scope.spawn(|| {
@@ -258,9 +261,9 @@ fn c14_a_circle_with_a_time_out_in_it_is_one() {
     });
 }
 
-/// Who has lost patience waits no longer.
+/// A waiter whose time-out has passed waits no longer.
 #[test]
-fn c14_who_has_left_is_in_no_circle() {
+fn c14_a_waiter_that_has_left_closes_no_cycle() {
     let [(alpha, _), (beta, _)] = [ruled(&ALPHA), ruled(&BETA)];
     let has_left = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -268,7 +271,7 @@ fn c14_who_has_left_is_in_no_circle() {
             alpha.acquire_or_create(|| {
                 until(|| beta.is_creating());
                 let bounded = beta.access().timeout(Duration::from_millis(1)).turn();
-                // First of all: a panic here would leave the other side waiting for it.
+                // This comes first: a panic before it would leave the other thread waiting.
                 has_left.store(true, Ordering::Relaxed);
                 assert_eq!(bounded.map(|_| ()), Err(AcquireError::TimedOut));
                 assert_eq!(beta.waiting(), 0);

@@ -1,9 +1,10 @@
-//! Threads that end: what they still hold, and what they still ask for, while their thread-locals are destroyed.
+//! Threads that end: which guards they still hold, and which they still ask for, while their thread-locals are
+//! destroyed.
 //!
-//! In which order that happens is up to the platform. So each test is run with a thread-local of its own that was there
-//! before the crate's, with one that came after, and on threads that the crate had never seen.
+//! The platform decides the order of destruction. So each test runs with a thread-local of its own that existed before
+//! the crate's, with one that came after it, and on threads that the crate had never seen.
 
-use super::{DEEP, FOREVER, MOMENT, Other, Signal, join, stays, until};
+use super::{DEEP, FOREVER, Holder, MOMENT, Signal, join, stays, until};
 use dogpile::{LockError, RmLock, RmLockReadGuard};
 use parking_lot::Mutex;
 use std::cell::RefCell;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 type Job = Box<dyn FnOnce()>;
 
-/// Does its jobs when it is destroyed.
+/// Runs its jobs when it is destroyed.
 struct AtExit(RefCell<Vec<Job>>);
 
 impl Drop for AtExit {
@@ -27,12 +28,12 @@ thread_local! {
     static AT_EXIT: AtExit = const { AtExit(RefCell::new(Vec::new())) };
 }
 
-/// What this thread does while its thread-locals are destroyed.
+/// Has this thread run `job` while its thread-locals are destroyed.
 fn at_exit(job: impl FnOnce() + 'static) {
     AT_EXIT.with(|exit| exit.0.borrow_mut().push(Box::new(job)));
 }
 
-/// What a thread has come to know, and in which order, before it is put to the test.
+/// Which thread-locals a thread has before the test, and in which order it got them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Knows {
     TestBeforeCrate,
@@ -54,7 +55,7 @@ impl Knows {
     }
 }
 
-/// Needs all that the crate keeps for a thread: it reads, and waits.
+/// Uses all that the crate keeps for a thread: reads, and waits.
 fn use_the_crate() {
     let any = Arc::new(RmLock::new(()));
     drop(any.read());
@@ -62,7 +63,7 @@ fn use_the_crate() {
     assert_eq!(any.write_timeout(Duration::ZERO).err(), Some(LockError::TimedOut));
 }
 
-/// What a job that runs at the end of a thread has to say; it must not panic there.
+/// The result of a job that runs at the end of a thread. The job must not panic there.
 struct Report<T>(Mutex<Option<thread::Result<T>>>);
 
 impl<T: Send + 'static> Report<T> {
@@ -74,14 +75,14 @@ impl<T: Send + 'static> Report<T> {
         at_exit(move || *self.0.lock() = Some(catch_unwind(AssertUnwindSafe(job))));
     }
 
-    /// Once the thread has been joined.
+    /// Returns the result, once the thread has been joined.
     fn read(&self) -> T {
         let ended = self.0.lock().take().expect("the thread has ended");
         ended.unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
 
-/// What `job` says that is run at the end of a new thread.
+/// Runs `job` at the end of a new thread, and returns its result.
 fn at_the_end_of_a_thread<T: Send + 'static>(knows: Knows, job: impl FnOnce() -> T + Send + 'static) -> T {
     let report = Report::new();
     let thread = {
@@ -95,7 +96,7 @@ fn at_the_end_of_a_thread<T: Send + 'static>(knows: Knows, job: impl FnOnce() ->
     report.read()
 }
 
-/// After all, the lock is nobody's, and new threads read and write it.
+/// Asserts that no thread holds the lock, and that new threads can read and write it.
 fn is_free(lock: &'static RmLock<u32>) {
     assert_eq!((lock.waiting_readers(), lock.waiting_writers()), (0, 0));
     assert!(lock.try_write().is_ok());
@@ -136,7 +137,7 @@ pub fn l9_a_guard_in_a_thread_local_holds_until_it_is_dropped() {
                     })
                 };
                 reads.wait();
-                let writer = Other::begins(scope, || *LOCK.write() += 1);
+                let writer = Holder::begins(scope, || *LOCK.write() += 1);
                 until(|| LOCK.waiting_writers() == 1);
                 dies.give();
                 join(thread);
@@ -178,7 +179,7 @@ pub fn l9_several_guards_in_thread_locals_are_dropped_in_any_order() {
     LOCKS.iter().for_each(is_free);
 }
 
-pub fn l7_what_an_ending_thread_holds_is_known() {
+pub fn l7_guards_of_an_ending_thread_are_known() {
     static LOCK: RmLock<u32> = RmLock::new(0);
     for knows in ALL {
         let [reads, dies] = [(); 2].map(|()| Arc::new(Signal::default()));
@@ -194,7 +195,7 @@ pub fn l7_what_an_ending_thread_holds_is_known() {
                     report.at_exit(move || {
                         let held = Some(LockError::ReadLockHeld);
                         assert_eq!(LOCK.write_timeout(FOREVER).err(), held);
-                        // A writer waits, and yet this one gets in.
+                        // A writer waits, and this thread gets in all the same.
                         let inner = LOCK.read();
                         drop(LOCK.read_timeout(Duration::ZERO).unwrap());
                         drop(LOCK.try_read().unwrap());
@@ -207,13 +208,13 @@ pub fn l7_what_an_ending_thread_holds_is_known() {
                         assert_eq!(LOCK.write_timeout(FOREVER).err(), held, "and the one within that");
                         stays(|| LOCK.waiting_writers() == 1);
                         drop(innermost);
-                        // Now it does not read any more, and waits as all do.
+                        // Now this thread does not read any more, and waits as any thread does.
                         drop(LOCK.write());
                     });
                 })
             };
             reads.wait();
-            let writer = Other::begins(scope, || *LOCK.write() += 1);
+            let writer = Holder::begins(scope, || *LOCK.write() += 1);
             until(|| LOCK.waiting_writers() == 1);
             dies.give();
             writer.ends();
@@ -246,17 +247,17 @@ pub fn l9_an_ending_thread_reads_and_writes() {
     for knows in ALL {
         at_the_end_of_a_thread(knows, alone);
         thread::scope(|scope| {
-            let writer = Other::holds(scope, || LOCK.write());
+            let writer = Holder::holds(scope, || LOCK.write());
             at_the_end_of_a_thread(knows, behind_a_writer);
             writer.lets_go();
-            let reader = Other::holds(scope, || LOCK.read());
-            let writer = Other::begins(scope, || LOCK.write());
+            let reader = Holder::holds(scope, || LOCK.read());
+            let writer = Holder::begins(scope, || LOCK.write());
             until(|| LOCK.waiting_writers() == 1);
             at_the_end_of_a_thread(knows, behind_a_writer);
             reader.lets_go();
             writer.ends();
         });
-        // What it does not give back it has still taken.
+        // A guard that the thread leaks is still held.
         at_the_end_of_a_thread(knows, move || std::mem::forget(LEAKS[knows as usize].read()));
         assert_eq!(LEAKS[knows as usize].write_timeout(MOMENT).err(), Some(LockError::TimedOut));
     }
@@ -283,10 +284,10 @@ pub fn l9_an_ending_thread_waits_for_a_writer() {
     is_free(&LOCK);
 }
 
-pub fn l9_a_guard_that_outlives_its_threads_record_is_nobody_elses() {
+pub fn l9_a_guard_that_outlives_its_record_is_no_other_threads() {
     static LOCK: RmLock<u32> = RmLock::new(0);
     static OTHER: RmLock<u32> = RmLock::new(0);
-    // As many at once as are likely to find each record that is free.
+    // As many threads at once as are likely to take over every free record.
     const THREADS: usize = 24;
     for knows in ALL {
         let [ends, leaves] = [(); 2].map(|()| Arc::new(Signal::default()));
@@ -301,7 +302,7 @@ pub fn l9_a_guard_that_outlives_its_threads_record_is_nobody_elses() {
                         ends.give();
                         leaves.wait();
                         drop(guard);
-                        // Not taken for one that still reads.
+                        // This thread is not taken for one that still reads.
                         drop(LOCK.write());
                     });
                 })
@@ -309,7 +310,7 @@ pub fn l9_a_guard_that_outlives_its_threads_record_is_nobody_elses() {
             ends.wait();
             let others: Vec<_> = (0..THREADS)
                 .map(|_| {
-                    Other::holds(scope, || {
+                    Holder::holds(scope, || {
                         let guard = OTHER.read();
                         assert_eq!(LOCK.write_timeout(Duration::ZERO).err(), Some(LockError::TimedOut));
                         guard
@@ -319,10 +320,10 @@ pub fn l9_a_guard_that_outlives_its_threads_record_is_nobody_elses() {
             leaves.give();
             join(thread);
             report.read();
-            // They are still what they were.
+            // The guards hold what they held before.
             assert_eq!(OTHER.write_timeout(Duration::ZERO).err(), Some(LockError::TimedOut));
             assert!(LOCK.try_write().is_ok());
-            others.into_iter().for_each(Other::lets_go);
+            others.into_iter().for_each(Holder::lets_go);
         });
         assert!(OTHER.try_write().is_ok());
     }

@@ -1,8 +1,7 @@
-//! The laws of `RmLock`, whatever the fences of the process are: `tests/rm_lock.rs` and `tests/full_fences.rs` run them
-//! all.
+//! The laws of `RmLock`, with either kind of fences: `tests/rm_lock.rs` and `tests/full_fences.rs` run them all.
 //!
-//! Nothing here is of std's locks and channels: `ThreadSanitizer` does not see them. It does not see the end of a scope
-//! either, so each thread is joined.
+//! The laws use none of std's locks and channels, since `ThreadSanitizer` does not see them. It does not see the end of
+//! a scope either, so each thread is joined.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -19,18 +18,18 @@ use std::sync::Arc;
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-/// Makes a test of each law, which does first what it is told to.
+/// Makes a test of each law. The test first runs the given statements.
 macro_rules! laws {
     ($($first:tt)*) => {
         laws_of! { { $($first)* }
             waiting {
-                l9_nobody_reads_while_somebody_writes
+                l9_no_thread_reads_while_one_writes
                 l9_the_fences_of_both_sides_meet
                 l9_a_writer_that_waits_keeps_new_readers_out
                 l9_a_writer_keeps_others_waiting_until_it_has_ended
-                l9_readers_who_waited_go_before_the_next_writer
-                l9_readers_who_waited_go_before_a_writer_who_comes_later
-                l9_readers_who_waited_for_one_that_gave_up_go_before_the_next_writer
+                l9_readers_that_waited_go_before_the_next_writer
+                l9_readers_that_waited_go_before_a_later_writer
+                l9_readers_that_waited_for_a_writer_that_gave_up_go_before_the_next_writer
                 l9_a_writer_that_gives_up_leaves_no_trace
                 l9_a_writer_that_gives_up_lets_the_next_one_in
                 c15_a_thread_that_reads_gets_in_while_a_writer_waits
@@ -38,14 +37,14 @@ macro_rules! laws {
                 c17_a_panic_while_reading_lets_the_writer_in
                 f16_a_writer_finds_each_of_many_readers
                 l10_zero_does_not_wait
-                l10_who_runs_out_of_time_leaves_the_queue
-                l10_without_an_end_is_until_it_comes
+                l10_a_timed_out_waiter_leaves_the_queue
+                l10_a_wait_without_an_end_lasts_until_the_lock_is_free
             }
             own_thread {
                 c25_write_while_reading
                 c25_write_while_reading_nested
                 c25_write_while_reading_deeper_than_a_record
-                c25_write_while_reading_by_a_thread_local
+                c25_write_while_reading_through_a_thread_local
                 l7_read_or_write_while_writing
                 l7_a_guard_is_of_its_own_lock_alone
                 l7_a_leaked_guard_does_not_haunt_the_next_lock_at_its_address
@@ -63,7 +62,7 @@ macro_rules! laws {
                 l9_an_owned_guard_made_while_a_writer_waits_is_waited_for
                 l9_owned_readers_wait_for_writers
                 l10_owned_readers_run_out_of_time
-                l7_an_owned_guard_is_nobodys
+                l7_an_owned_guard_belongs_to_no_thread
                 into_owned_with_the_owner_of_another_lock_panics_and_lets_go
                 an_owned_guard_keeps_its_lock_alive
                 every_guard_can_be_narrowed_down
@@ -71,10 +70,10 @@ macro_rules! laws {
             ending {
                 l9_a_guard_in_a_thread_local_holds_until_it_is_dropped
                 l9_several_guards_in_thread_locals_are_dropped_in_any_order
-                l7_what_an_ending_thread_holds_is_known
+                l7_guards_of_an_ending_thread_are_known
                 l9_an_ending_thread_reads_and_writes
                 l9_an_ending_thread_waits_for_a_writer
-                l9_a_guard_that_outlives_its_threads_record_is_nobody_elses
+                l9_a_guard_that_outlives_its_record_is_no_other_threads
             }
         }
     };
@@ -96,8 +95,8 @@ pub const MOMENT: Duration = Duration::from_millis(5);
 /// More guards than a record has entries.
 pub const DEEP: usize = 20;
 
-/// Looks a few times whether it stays as it is. What another thread should not do it may do later, so this can miss it,
-/// but never sees what is not there.
+/// Asserts a few times that the state stays as it is. Another thread may still change it later, so this may miss a
+/// fault, but it never reports one that is not there.
 #[track_caller]
 pub fn stays(state: impl Fn() -> bool) {
     for _ in 0..20 {
@@ -106,14 +105,14 @@ pub fn stays(state: impl Fn() -> bool) {
     }
 }
 
-/// The message of the panic that it ends in.
+/// Returns the message of the panic in which `run` ends.
 #[track_caller]
 pub fn message(run: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("it panics");
     panic.downcast_ref::<String>().expect("a formatted message").clone()
 }
 
-/// Something that happens once.
+/// An event that happens once.
 #[derive(Default)]
 pub struct Signal {
     given: Mutex<bool>,
@@ -135,27 +134,28 @@ impl Signal {
     }
 }
 
-/// Joins a thread, and fails as it did.
+/// Joins a thread, and panics as it did.
 pub fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Another thread, which takes something and keeps it until it is told to let go, or forgotten by a test that fails.
-pub struct Other<'scope> {
+/// Another thread, which takes a guard and keeps it until the test tells it to let go, or until a failed test forgets
+/// it.
+pub struct Holder<'scope> {
     has_it: Arc<Signal>,
     let_go: Arc<Signal>,
     thread: Option<ScopedJoinHandle<'scope, ()>>,
 }
 
-impl<'scope> Other<'scope> {
-    /// Begins to take it, which may have to wait.
+impl<'scope> Holder<'scope> {
+    /// Begins to take the guard, which may have to wait.
     pub fn begins<G>(scope: &'scope Scope<'scope, '_>, take: impl FnOnce() -> G + Send + 'scope) -> Self {
         let [has_it, let_go] = [(); 2].map(|()| Arc::new(Signal::default()));
         let thread = {
             let (has_it, let_go) = (Arc::clone(&has_it), Arc::clone(&let_go));
             scope.spawn(move || {
                 let taken = catch_unwind(AssertUnwindSafe(take));
-                // The failure is seen when the thread is joined.
+                // The failure shows when the thread is joined.
                 has_it.give();
                 let _guard = taken.unwrap_or_else(|panic| resume_unwind(panic));
                 let_go.wait();
@@ -164,7 +164,7 @@ impl<'scope> Other<'scope> {
         Self { has_it, let_go, thread: Some(thread) }
     }
 
-    /// Has it.
+    /// Returns once the thread has its guard.
     pub fn holds<G>(scope: &'scope Scope<'scope, '_>, take: impl FnOnce() -> G + Send + 'scope) -> Self {
         let other = Self::begins(scope, take);
         other.see_in();
@@ -179,7 +179,7 @@ impl<'scope> Other<'scope> {
         self.has_it.is_given()
     }
 
-    /// Lets go; the thread has ended.
+    /// Lets go of the guard, and waits until the thread has ended.
     pub fn lets_go(mut self) {
         self.let_go.give();
         if let Some(thread) = self.thread.take() {
@@ -187,14 +187,14 @@ impl<'scope> Other<'scope> {
         }
     }
 
-    /// Sees it in and lets go.
+    /// Waits until the thread has its guard, and lets go.
     pub fn ends(self) {
         self.see_in();
         self.lets_go();
     }
 }
 
-impl Drop for Other<'_> {
+impl Drop for Holder<'_> {
     fn drop(&mut self) {
         self.let_go.give();
     }

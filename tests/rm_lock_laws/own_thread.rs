@@ -1,4 +1,4 @@
-//! Waiting for oneself is found (L7, C25); what is leaked stays where it was leaked.
+//! A wait of a thread for its own guard is found (L7, C25). A leaked guard stays where it was leaked.
 
 use super::{DEEP, FOREVER, MOMENT, join, message};
 use dogpile::{LockError, RmLock, RmLockReadGuard};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// This thread reads: all forms of writing say so, at once, and leave no trace.
+/// This thread reads. Each form of writing fails at once, with an error or a panic, and leaves no trace.
 #[track_caller]
 fn cannot_write<T: Sync + Send>(lock: &RmLock<T>) {
     for timeout in [Duration::ZERO, MOMENT, FOREVER] {
@@ -19,11 +19,11 @@ fn cannot_write<T: Sync + Send>(lock: &RmLock<T>) {
     assert_eq!(message, LockError::ReadLockHeld.to_string());
     assert!(message.contains("asked for the write lock while it holds a read guard"), "{message}");
     assert_eq!((lock.waiting_readers(), lock.waiting_writers()), (0, 0));
-    // Neither did they keep the others out.
+    // The refused writers do not keep other readers out.
     thread::scope(|scope| join(scope.spawn(|| assert!(lock.try_read().is_ok()))));
 }
 
-/// This thread does not read, and neither does any other.
+/// Neither this thread nor any other reads.
 #[track_caller]
 fn can_write<T>(lock: &RmLock<T>) {
     assert!(lock.try_write().is_ok());
@@ -56,7 +56,7 @@ pub fn c25_write_while_reading_nested() {
 
 pub fn c25_write_while_reading_deeper_than_a_record() {
     let lock = RmLock::new(0);
-    // What is in the record goes first, or last.
+    // The guards in the record go first, or last.
     for backwards in [false, true] {
         let mut guards: Vec<_> = (0..DEEP).map(|_| lock.read()).collect();
         if backwards {
@@ -68,7 +68,7 @@ pub fn c25_write_while_reading_deeper_than_a_record() {
         }
         can_write(&lock);
     }
-    // Others fill the record.
+    // Guards of other locks fill the record.
     let others: Vec<_> = (0..DEEP).map(RmLock::new).collect();
     let reads: Vec<_> = others.iter().map(RmLock::read).collect();
     let [first, second] = [lock.read(), lock.read()];
@@ -82,7 +82,7 @@ pub fn c25_write_while_reading_deeper_than_a_record() {
     others.iter().for_each(can_write);
 }
 
-pub fn c25_write_while_reading_by_a_thread_local() {
+pub fn c25_write_while_reading_through_a_thread_local() {
     static LOCK: RmLock<u8> = RmLock::new(0);
     thread_local! {
         static GUARD: RefCell<Option<RmLockReadGuard<'static, u8>>> = const { RefCell::new(None) };
@@ -151,7 +151,7 @@ pub fn l7_a_guard_is_of_its_own_lock_alone() {
     can_write(&other);
 }
 
-/// On a thread of its own, so that nothing is leaked into those of the harness.
+/// Runs `run` on a thread of its own, so that no guard is leaked on a thread of the harness.
 fn on_a_new_thread(run: impl FnOnce() + Send) {
     thread::scope(|scope| join(scope.spawn(run)));
 }
@@ -159,7 +159,7 @@ fn on_a_new_thread(run: impl FnOnce() + Send) {
 pub fn l7_a_leaked_guard_does_not_haunt_the_next_lock_at_its_address() {
     on_a_new_thread(|| {
         let mut slot = RmLock::new(0);
-        // More than fit into the record.
+        // More guards than fit into the record.
         for at in 0..DEEP {
             forget(slot.read());
             cannot_write(&slot);
@@ -173,7 +173,7 @@ pub fn l7_a_leaked_guard_does_not_haunt_the_next_lock_at_its_address() {
             assert_eq!(*slot.read(), at);
             can_write(&slot);
         }
-        // Exclusive access needs nobody's leave, and does not give any either.
+        // Exclusive access does not wait for a leaked guard, and does not end it, either.
         forget(slot.read());
         *slot.get_mut() = 7;
         cannot_write(&slot);
@@ -204,7 +204,7 @@ pub fn l9_a_leaked_guard_holds_up_its_own_lock() {
 }
 
 pub fn l9_a_leaked_guard_outlives_its_thread() {
-    // In the record, and where the record is full.
+    // With the guard in the record, and with the record full.
     for depth in [1, DEEP] {
         let [leaks, other] = [RmLock::new(0), RmLock::new(0)];
         on_a_new_thread(|| {
@@ -212,7 +212,7 @@ pub fn l9_a_leaked_guard_outlives_its_thread() {
             guards.into_iter().for_each(forget);
             drop(other.read());
         });
-        // Those who come after, among them whoever has the record of that one, if anybody.
+        // Later threads. Among them is the one that takes over the record, if any does.
         for _ in 0..4 {
             thread::scope(|scope| {
                 let threads: Vec<_> = (0..8)

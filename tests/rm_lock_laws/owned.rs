@@ -1,6 +1,6 @@
-//! Guards that are no thread's.
+//! Guards that belong to no thread.
 
-use super::{DEEP, FOREVER, MOMENT, Other, join, message, stays, until};
+use super::{DEEP, FOREVER, Holder, MOMENT, join, message, stays, until};
 use dogpile::{LockError, OwnedRmLockReadGuard, Owner, RmLock, RmLockReadGuard, RmLockWriteGuard};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Weak};
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 static LOCK: RmLock<(u8, &str)> = RmLock::new((7, "seven"));
 
-type Shared<T> = Arc<RmLock<T>>;
+type SharedLock<T> = Arc<RmLock<T>>;
 
-/// The ways to an owned guard.
-type FromLock = fn(&Shared<u8>) -> OwnedRmLockReadGuard<u8>;
-type FromGuard = fn(&Shared<u8>, RmLockReadGuard<'_, u8>) -> OwnedRmLockReadGuard<u8>;
-type FromLast = fn(Shared<Data>) -> OwnedRmLockReadGuard<Arc<()>>;
+/// The ways to get an owned guard.
+type FromLock = fn(&SharedLock<u8>) -> OwnedRmLockReadGuard<u8>;
+type FromGuard = fn(&SharedLock<u8>, RmLockReadGuard<'_, u8>) -> OwnedRmLockReadGuard<u8>;
+type FromLast = fn(SharedLock<Data>) -> OwnedRmLockReadGuard<Arc<()>>;
 
 pub fn l9_an_owned_guard_is_waited_for_wherever_it_goes() {
     let lock = Arc::new(RmLock::new(0));
@@ -23,7 +23,7 @@ pub fn l9_an_owned_guard_is_waited_for_wherever_it_goes() {
         |lock| lock.try_read_owned().unwrap(),
         |lock| lock.read_owned_timeout(MOMENT).unwrap(),
         |lock| RmLockReadGuard::into_owned(lock.read(), Arc::clone(lock)),
-        // From where the record is full.
+        // With the record full.
         |lock| {
             let mut guards: Vec<_> = (0..DEEP).map(|_| lock.read()).collect();
             RmLockReadGuard::into_owned(guards.pop().unwrap(), Arc::clone(lock))
@@ -33,7 +33,7 @@ pub fn l9_an_owned_guard_is_waited_for_wherever_it_goes() {
         let guard = way(&lock);
         assert!(lock.try_write().is_err());
         thread::scope(|scope| {
-            let writer = Other::begins(scope, || *lock.write() += 1);
+            let writer = Holder::begins(scope, || *lock.write() += 1);
             until(|| lock.waiting_writers() == 1);
             let before = *guard;
             let lock = &lock;
@@ -53,9 +53,9 @@ pub fn l9_an_owned_guard_that_was_counted_again_is_waited_for() {
     let lock = Arc::new(RmLock::new(0));
     thread::scope(|scope| {
         let first = lock.read_owned();
-        let writer = Other::begins(scope, || *lock.write() += 1);
+        let writer = Holder::begins(scope, || *lock.write() += 1);
         until(|| lock.waiting_writers() == 1);
-        // On another thread, too: it never waits.
+        // On another thread as well. `again` never waits.
         let (first, second) = join(scope.spawn(|| {
             let second = first.again();
             (first, second)
@@ -82,7 +82,7 @@ pub fn l9_an_owned_guard_made_while_a_writer_waits_is_waited_for() {
         thread::scope(|scope| {
             let guard = lock.read();
             let before = *guard;
-            let writer = Other::begins(scope, || *lock.write() += 1);
+            let writer = Holder::begins(scope, || *lock.write() += 1);
             until(|| lock.waiting_writers() == 1);
             let owned = way(&lock, guard);
             stays(|| lock.waiting_writers() == 1 && !writer.is_in());
@@ -98,21 +98,21 @@ pub fn l9_owned_readers_wait_for_writers() {
     thread::scope(|scope| {
         let mut holds = lock.write();
         let readers = [
-            Other::begins(scope, || assert_eq!(*lock.read_owned(), 1)),
-            Other::begins(scope, || assert_eq!(*lock.read_owned_timeout(FOREVER).unwrap(), 1)),
+            Holder::begins(scope, || assert_eq!(*lock.read_owned(), 1)),
+            Holder::begins(scope, || assert_eq!(*lock.read_owned_timeout(FOREVER).unwrap(), 1)),
         ];
         until(|| lock.waiting_readers() == 2);
-        stays(|| !readers.iter().any(Other::is_in));
+        stays(|| !readers.iter().any(Holder::is_in));
         *holds += 1;
         drop(holds);
-        readers.into_iter().for_each(Other::ends);
+        readers.into_iter().for_each(Holder::ends);
 
-        // And for one that waits itself.
-        let reader = Other::holds(scope, || lock.read_owned());
-        let writer = Other::begins(scope, || *lock.write() += 1);
+        // Owned readers also wait for a writer that waits itself.
+        let reader = Holder::holds(scope, || lock.read_owned());
+        let writer = Holder::begins(scope, || *lock.write() += 1);
         until(|| lock.waiting_writers() == 1);
         assert!(lock.try_read_owned().is_err());
-        let late = Other::begins(scope, || assert_eq!(*lock.read_owned(), 2));
+        let late = Holder::begins(scope, || assert_eq!(*lock.read_owned(), 2));
         until(|| lock.waiting_readers() == 1);
         stays(|| !writer.is_in() && !late.is_in());
         reader.lets_go();
@@ -124,7 +124,7 @@ pub fn l9_owned_readers_wait_for_writers() {
 pub fn l10_owned_readers_run_out_of_time() {
     let lock = Arc::new(RmLock::new(0));
     thread::scope(|scope| {
-        let writer = Other::holds(scope, || lock.write());
+        let writer = Holder::holds(scope, || lock.write());
         for timeout in [Duration::ZERO, MOMENT] {
             assert_eq!(lock.read_owned_timeout(timeout).err(), Some(LockError::TimedOut));
         }
@@ -132,17 +132,17 @@ pub fn l10_owned_readers_run_out_of_time() {
         writer.lets_go();
     });
     assert!(lock.read_owned_timeout(Duration::ZERO).is_ok());
-    assert_eq!(Arc::strong_count(&lock), 1, "who did not get in has let go of the lock");
+    assert_eq!(Arc::strong_count(&lock), 1, "a refused reader has let go of the lock");
     assert!(lock.try_write().is_ok());
 }
 
-/// Whose it is, is not known: so it is waited for even by the thread that has it.
-pub fn l7_an_owned_guard_is_nobodys() {
+/// The lock does not know which thread has the guard, so even that thread waits for it.
+pub fn l7_an_owned_guard_belongs_to_no_thread() {
     let lock = Arc::new(RmLock::new(0));
     let guard = RmLockReadGuard::into_owned(lock.read(), Arc::clone(&lock));
     assert_eq!(lock.write_timeout(MOMENT).err(), Some(LockError::TimedOut));
     thread::scope(|scope| {
-        let writer = Other::begins(scope, || lock.write());
+        let writer = Holder::begins(scope, || lock.write());
         until(|| lock.waiting_writers() == 1);
         assert_eq!(lock.read_timeout(MOMENT).err(), Some(LockError::TimedOut));
         assert_eq!(lock.read_owned_timeout(MOMENT).err(), Some(LockError::TimedOut));
@@ -171,7 +171,7 @@ pub fn into_owned_with_the_owner_of_another_lock_panics_and_lets_go() {
     assert!(LOCK.write_timeout(FOREVER).is_ok());
     assert_eq!(Arc::strong_count(&other), 1);
 
-    // Its own, by either way.
+    // With the owner of its own lock, by either way.
     assert_eq!(*RmLockReadGuard::into_owned(one.read(), Arc::clone(&one)), (7, "seven"));
     assert_eq!(*RmLockReadGuard::into_owned(one.read(), Owner::from(Arc::clone(&one)).clone()), (7, "seven"));
     let guard = RmLockReadGuard::into_owned(LOCK.read(), &LOCK);
@@ -180,11 +180,11 @@ pub fn into_owned_with_the_owner_of_another_lock_panics_and_lets_go() {
     assert!(LOCK.write_timeout(FOREVER).is_ok());
 }
 
-/// Tells by its `Weak` twin whether it is there.
+/// Its `Weak` twin tells whether it still exists.
 struct Data(Arc<()>);
 
 pub fn an_owned_guard_keeps_its_lock_alive() {
-    fn lock() -> (Shared<Data>, Weak<()>) {
+    fn lock() -> (SharedLock<Data>, Weak<()>) {
         let data = Arc::new(());
         let twin = Arc::downgrade(&data);
         (Arc::new(RmLock::new(Data(data))), twin)
@@ -234,7 +234,7 @@ pub fn every_guard_can_be_narrowed_down() {
     drop(guard);
     assert_eq!(lock.try_read().unwrap().0, [9, 2, 3]);
 
-    // To what may not be there: the guard comes back as it was.
+    // A part that may not be there: the guard comes back as it was.
     let guard = RmLockReadGuard::filter_map(lock.read(), |data| data.0.get(7)).unwrap_err();
     let guard = RmLockReadGuard::filter_map(guard, |data| data.0.first()).unwrap();
     assert_eq!((*guard, lock.try_write().is_err()), (9, true));
@@ -250,7 +250,7 @@ pub fn every_guard_can_be_narrowed_down() {
     drop(guard);
     assert_eq!(lock.try_read().unwrap().0, [9, 8, 3]);
 
-    // A panic on the way lets go.
+    // A panic during the projection lets go of the guard.
     let panics = [
         message(|| drop(RmLockReadGuard::map(lock.read(), |data| panicking(data)))),
         message(|| drop(OwnedRmLockReadGuard::map(lock.read_owned(), |data| panicking(data)))),

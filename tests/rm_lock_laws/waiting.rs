@@ -1,6 +1,6 @@
-//! Who waits for whom, and for how long.
+//! Which threads wait for which, and for how long.
 
-use super::{DEEP, FOREVER, MOMENT, Other, Signal, join, message, stays, until};
+use super::{DEEP, FOREVER, Holder, MOMENT, Signal, join, message, stays, until};
 use dogpile::{LockError, RmLock, RmLockReadGuard};
 use parking_lot::Mutex;
 use std::hint::{black_box, spin_loop};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// The two are the same, but for while they are written.
+/// Both numbers are the same, except while they are written.
 type Pair = (u64, u64);
 
 fn check(pair: &Pair) {
@@ -19,7 +19,7 @@ fn check(pair: &Pair) {
     assert_eq!(first, *black_box(pair), "written while it was read");
 }
 
-pub fn l9_nobody_reads_while_somebody_writes() {
+pub fn l9_no_thread_reads_while_one_writes() {
     const WRITES: u64 = 100;
     let ways: [fn(&Arc<RmLock<Pair>>); 6] = [
         |lock| check(&lock.read()),
@@ -58,7 +58,7 @@ pub fn l9_nobody_reads_while_somebody_writes() {
         }
         writing.fetch_sub(1, Ordering::Relaxed);
     };
-    // Writers that give up are in the way of all others.
+    // Writers that give up get in the way of all others.
     let give_up = || {
         for _ in 0..WRITES {
             if let Ok(pair) = lock.write_timeout(Duration::from_micros(50)) {
@@ -83,21 +83,21 @@ pub fn l9_nobody_reads_while_somebody_writes() {
     assert_eq!((lock.waiting_readers(), lock.waiting_writers()), (0, 0));
 }
 
-/// On a cache line of its own.
+/// A word on a cache line of its own.
 #[derive(Default)]
 #[repr(align(128))]
 struct Line(AtomicU64);
 
-/// Reader and writer each write a word and look at the other's. That neither misses the other takes fences; to see them
-/// missing, the reader's write has to be late, behind others which wait for cache lines that the writer writes too, and
-/// both have to be quick: it takes an optimized build.
+/// Reader and writer each write a word and look at the other's. Neither may miss the other's word, and that takes
+/// fences. To notice a missing fence, the reader's write must be late: behind other writes, which wait for cache lines
+/// that the writer writes, too. Both threads must also be quick, so the test needs an optimized build.
 pub fn l9_the_fences_of_both_sides_meet() {
     const ROUNDS: u64 = 40_000;
     let lines: [Line; 32] = Default::default();
     let write_to_lines = |at| lines.iter().for_each(|line| line.0.store(at, Ordering::Relaxed));
     let spin = |turns| (0..turns).for_each(|_| spin_loop());
     let lock = RmLock::new((0_u64, 0_u64));
-    // Both have been there before.
+    // Both threads have used the lock before the first round.
     drop(lock.write());
     let round = Line::default();
     thread::scope(|scope| {
@@ -106,7 +106,7 @@ pub fn l9_the_fences_of_both_sides_meet() {
             for at in 1..=ROUNDS {
                 let mut turns = 0;
                 while round.0.load(Ordering::Relaxed) < at {
-                    // With one core only, or none to spare, the other has to come first.
+                    // With one core only, or none to spare, the other thread has to come first.
                     turns += 1;
                     if turns % 1_000 == 0 {
                         thread::yield_now();
@@ -139,12 +139,12 @@ pub fn l9_the_fences_of_both_sides_meet() {
 pub fn l9_a_writer_that_waits_keeps_new_readers_out() {
     let lock = RmLock::new(0);
     thread::scope(|scope| {
-        let reader = Other::holds(scope, || lock.read());
-        let writer = Other::begins(scope, || lock.write());
+        let reader = Holder::holds(scope, || lock.read());
+        let writer = Holder::begins(scope, || lock.write());
         until(|| lock.waiting_writers() == 1);
         assert!(lock.try_read().is_err());
         assert_eq!(lock.read_timeout(MOMENT).err(), Some(LockError::TimedOut));
-        let late = Other::begins(scope, || lock.read());
+        let late = Holder::begins(scope, || lock.read());
         until(|| lock.waiting_readers() == 1);
         stays(|| !writer.is_in() && !late.is_in());
 
@@ -163,21 +163,21 @@ pub fn l9_a_writer_keeps_others_waiting_until_it_has_ended() {
     let lock = RmLock::new(0);
     let mut guard = lock.write();
     thread::scope(|scope| {
-        let readers = [(); 3].map(|()| Other::begins(scope, || lock.read()));
-        let writer = Other::begins(scope, || *lock.write() += 1);
+        let readers = [(); 3].map(|()| Holder::begins(scope, || lock.read()));
+        let writer = Holder::begins(scope, || *lock.write() += 1);
         until(|| (lock.waiting_readers(), lock.waiting_writers()) == (3, 1));
-        stays(|| !writer.is_in() && !readers.iter().any(Other::is_in));
+        stays(|| !writer.is_in() && !readers.iter().any(Holder::is_in));
         *guard += 1;
         drop(guard);
-        // All of them at once.
-        readers.iter().for_each(Other::see_in);
-        readers.into_iter().for_each(Other::lets_go);
+        // All of them get in at once.
+        readers.iter().for_each(Holder::see_in);
+        readers.into_iter().for_each(Holder::lets_go);
         writer.ends();
     });
     assert_eq!(*lock.read(), 2);
 }
 
-/// Tries it with more and more patience, until it says that it could be seen before that ran out.
+/// Runs `attempt` with more and more patience, until it returns that its state was seen before the patience ran out.
 fn with_patience(mut attempt: impl FnMut(Duration) -> bool) {
     let mut patience = Duration::from_millis(10);
     while !attempt(patience) {
@@ -185,7 +185,7 @@ fn with_patience(mut attempt: impl FnMut(Duration) -> bool) {
     }
 }
 
-pub fn l9_readers_who_waited_go_before_the_next_writer() {
+pub fn l9_readers_that_waited_go_before_the_next_writer() {
     let lock = RmLock::new(Mutex::new(Vec::new()));
     let first = lock.write();
     thread::scope(|scope| {
@@ -200,7 +200,7 @@ pub fn l9_readers_who_waited_go_before_the_next_writer() {
     assert_eq!(lock.into_inner().into_inner(), ["reader", "reader", "reader", "writer"]);
 }
 
-pub fn l9_readers_who_waited_go_before_a_writer_who_comes_later() {
+pub fn l9_readers_that_waited_go_before_a_later_writer() {
     let lock = RmLock::new(AtomicUsize::new(0));
     for round in 0..50 {
         thread::scope(|scope| {
@@ -208,9 +208,9 @@ pub fn l9_readers_who_waited_go_before_a_writer_who_comes_later() {
             let readers = [(); 3].map(|()| scope.spawn(|| lock.read().fetch_add(1, Ordering::Relaxed)));
             until(|| lock.waiting_readers() == 3);
             drop(writes);
-            // They may not even be awake yet.
+            // The readers may not even be awake yet.
             if round % 2 == 0 {
-                // Who gives up meanwhile does not shut the door on those who come later.
+                // A writer that gives up meanwhile does not keep later readers out.
                 drop(lock.try_write());
             } else {
                 assert_eq!(*lock.write().get_mut(), 3 * (round + 1));
@@ -224,7 +224,7 @@ pub fn l9_readers_who_waited_go_before_a_writer_who_comes_later() {
     }
 }
 
-pub fn l9_readers_who_waited_for_one_that_gave_up_go_before_the_next_writer() {
+pub fn l9_readers_that_waited_for_a_writer_that_gave_up_go_before_the_next_writer() {
     with_patience(|patience| {
         let lock = RmLock::new(Mutex::new(Vec::new()));
         let reads = lock.read();
@@ -251,16 +251,16 @@ pub fn l9_readers_who_waited_for_one_that_gave_up_go_before_the_next_writer() {
 pub fn l9_a_writer_that_gives_up_leaves_no_trace() {
     let lock = RmLock::new(0);
     thread::scope(|scope| {
-        let reader = Other::holds(scope, || lock.read());
+        let reader = Holder::holds(scope, || lock.read());
         with_patience(|patience| {
             let lock = &lock;
             let writer = scope.spawn(move || lock.write_timeout(patience).err());
             until(|| lock.waiting_writers() == 1 || writer.is_finished());
-            let late = Other::begins(scope, || lock.read());
+            let late = Holder::begins(scope, || lock.read());
             until(|| lock.waiting_readers() == 1 || late.is_in());
             let has_waited = !late.is_in();
             assert_eq!(join(writer), Some(LockError::TimedOut));
-            // The first one reads all the while.
+            // The first reader reads all the while.
             late.ends();
             has_waited
         });
@@ -276,23 +276,23 @@ pub fn l9_a_writer_that_gives_up_leaves_no_trace() {
 pub fn l9_a_writer_that_gives_up_lets_the_next_one_in() {
     let lock = RmLock::new(0);
     thread::scope(|scope| {
-        // In line, behind the next.
-        let holds = Other::holds(scope, || lock.write());
-        let next = Other::begins(scope, || lock.write());
+        // The writer that gives up stands in line behind the next one.
+        let holds = Holder::holds(scope, || lock.write());
+        let next = Holder::begins(scope, || lock.write());
         until(|| lock.waiting_writers() == 1);
         assert_eq!(lock.write_timeout(MOMENT).err(), Some(LockError::TimedOut));
         assert_eq!(lock.waiting_writers(), 1);
         holds.lets_go();
         next.ends();
     });
-    // In its turn, before the next.
+    // The writer that gives up has its turn before the next one.
     with_patience(|patience| {
         thread::scope(|scope| {
             let lock = &lock;
-            let reader = Other::holds(scope, || lock.read());
+            let reader = Holder::holds(scope, || lock.read());
             let gives_up = scope.spawn(move || lock.write_timeout(patience).err());
             until(|| lock.waiting_writers() == 1 || gives_up.is_finished());
-            let next = Other::begins(scope, || lock.write());
+            let next = Holder::begins(scope, || lock.write());
             until(|| lock.waiting_writers() == 2 || gives_up.is_finished());
             let in_time = !gives_up.is_finished();
             assert_eq!(join(gives_up), Some(LockError::TimedOut));
@@ -311,7 +311,7 @@ pub fn c15_a_thread_that_reads_gets_in_while_a_writer_waits() {
     for outer_first in [true, false] {
         thread::scope(|scope| {
             let outer = lock.read();
-            let writer = Other::begins(scope, || lock.write());
+            let writer = Holder::begins(scope, || lock.write());
             until(|| lock.waiting_writers() == 1);
             let stays_out = || stays(|| lock.waiting_writers() == 1 && !writer.is_in());
             drop(lock.read());
@@ -326,7 +326,7 @@ pub fn c15_a_thread_that_reads_gets_in_while_a_writer_waits() {
             let (first, last) = if outer_first { (outer, inner) } else { (inner, outer) };
             drop(first);
             stays_out();
-            // It still reads, by whichever is left.
+            // This thread still reads, through whichever guard is left.
             drop(lock.try_read().unwrap());
             assert!(join(scope.spawn(|| lock.try_read().is_err())));
             stays_out();
@@ -349,16 +349,16 @@ pub fn c17_a_panic_while_writing_releases_the_lock() {
                 panics.wait();
                 panic!("a writer panics on purpose, at {}", *guard);
             });
-            // Nor is it taken for one that still writes.
+            // This thread is not taken for one that still writes.
             (message, *lock.read())
         });
         is_in.wait();
-        let readers = [(); 2].map(|()| Other::begins(scope, || lock.read()));
-        let writer = Other::begins(scope, || *lock.write() += 1);
+        let readers = [(); 2].map(|()| Holder::begins(scope, || lock.read()));
+        let writer = Holder::begins(scope, || *lock.write() += 1);
         until(|| (lock.waiting_readers(), lock.waiting_writers()) == (2, 1));
         panics.give();
-        readers.iter().for_each(Other::see_in);
-        readers.into_iter().for_each(Other::lets_go);
+        readers.iter().for_each(Holder::see_in);
+        readers.into_iter().for_each(Holder::lets_go);
         writer.ends();
         let (message, seen) = join(panicking);
         assert_eq!(message, "a writer panics on purpose, at 1");
@@ -382,7 +382,7 @@ pub fn c17_a_panic_while_reading_lets_the_writer_in() {
             panicked
         });
         is_in.wait();
-        let writer = Other::begins(scope, || *lock.write() += 1);
+        let writer = Holder::begins(scope, || *lock.write() += 1);
         until(|| lock.waiting_writers() == 1);
         panics.give();
         writer.ends();
@@ -391,7 +391,7 @@ pub fn c17_a_panic_while_reading_lets_the_writer_in() {
     assert_eq!(*lock.read(), 1);
 }
 
-/// Threads that are there at once, so that each has a record of its own, and read one after the other.
+/// The threads exist at once, so that each has a record of its own. They read one after the other.
 pub fn f16_a_writer_finds_each_of_many_readers() {
     const MANY: usize = 100;
     const NOBODY: usize = usize::MAX;
@@ -430,13 +430,13 @@ pub fn l10_zero_does_not_wait() {
         assert!(lock.read_timeout(Duration::ZERO).is_ok(), "and does not have to");
         assert!(lock.write_timeout(Duration::ZERO).is_ok());
 
-        let reader = Other::holds(scope, || lock.read());
+        let reader = Holder::holds(scope, || lock.read());
         assert!(lock.read_timeout(Duration::ZERO).is_ok());
         assert_eq!(lock.write_timeout(Duration::ZERO).err(), Some(LockError::TimedOut));
         assert!(lock.try_write().is_err());
         reader.lets_go();
 
-        let writer = Other::holds(scope, || lock.write());
+        let writer = Holder::holds(scope, || lock.write());
         assert_eq!(lock.read_timeout(Duration::ZERO).err(), Some(LockError::TimedOut));
         assert_eq!(lock.write_timeout(Duration::ZERO).err(), Some(LockError::TimedOut));
         assert!(lock.try_read().is_err());
@@ -448,10 +448,10 @@ pub fn l10_zero_does_not_wait() {
     assert!(lock.try_write().is_ok());
 }
 
-pub fn l10_who_runs_out_of_time_leaves_the_queue() {
+pub fn l10_a_timed_out_waiter_leaves_the_queue() {
     let lock = RmLock::new(0);
     thread::scope(|scope| {
-        let holds = Other::holds(scope, || lock.write());
+        let holds = Holder::holds(scope, || lock.write());
         let readers = [(); 3].map(|()| scope.spawn(|| lock.read_timeout(MOMENT).err()));
         let writers = [(); 3].map(|()| scope.spawn(|| lock.write_timeout(MOMENT).err()));
         assert_eq!(readers.map(join), [Some(LockError::TimedOut); 3]);
@@ -459,7 +459,7 @@ pub fn l10_who_runs_out_of_time_leaves_the_queue() {
         assert_eq!((lock.waiting_readers(), lock.waiting_writers()), (0, 0));
         holds.lets_go();
 
-        let reader = Other::holds(scope, || lock.read());
+        let reader = Holder::holds(scope, || lock.read());
         let writers = [(); 3].map(|()| scope.spawn(|| lock.write_timeout(MOMENT).err()));
         assert_eq!(writers.map(join), [Some(LockError::TimedOut); 3]);
         assert_eq!((lock.waiting_readers(), lock.waiting_writers()), (0, 0));
@@ -469,12 +469,12 @@ pub fn l10_who_runs_out_of_time_leaves_the_queue() {
     assert!(lock.try_write().is_ok());
 }
 
-pub fn l10_without_an_end_is_until_it_comes() {
+pub fn l10_a_wait_without_an_end_lasts_until_the_lock_is_free() {
     let lock = RmLock::new(0);
     thread::scope(|scope| {
-        let holds = Other::holds(scope, || lock.write());
-        let reader = Other::begins(scope, || lock.read_timeout(FOREVER).unwrap());
-        let writer = Other::begins(scope, || lock.write_timeout(FOREVER).unwrap());
+        let holds = Holder::holds(scope, || lock.write());
+        let reader = Holder::begins(scope, || lock.read_timeout(FOREVER).unwrap());
+        let writer = Holder::begins(scope, || lock.write_timeout(FOREVER).unwrap());
         until(|| (lock.waiting_readers(), lock.waiting_writers()) == (1, 1));
         stays(|| !reader.is_in() && !writer.is_in());
         holds.lets_go();

@@ -1,4 +1,4 @@
-//! What a lock counts, and whom it tells what happened.
+//! What a lock counts, and what it tells an observer.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -34,9 +34,9 @@ fn lock(policy: Policy) -> (Arc<Lock>, Clock) {
     (Arc::new(Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_shared_policy(Arc::new(policy))), clock)
 }
 
-/// One of each, in this order: created in 2 s, two served stale, failed after 3 s, superseded after 4 s, waited for 5 s
-/// (for a creation that took as long), dead after 10 s.
-fn all_that_happens(lock: &Arc<Lock>, clock: &Clock) {
+/// Causes one event of each kind, in this order: created in 2 s, twice served stale, failed after 3 s, superseded after
+/// 4 s, waited for 5 s (for a creation that took as long), dead after 10 s.
+fn one_event_of_each_kind(lock: &Arc<Lock>, clock: &Clock) {
     lock.acquire_or_create(|| clock.advance(SECOND * 2));
     lock.mark_stale();
     let failed = lock.acquire_or_try_create(|| {
@@ -66,7 +66,7 @@ fn all_that_happens(lock: &Arc<Lock>, clock: &Clock) {
     drop(dead);
 }
 
-/// The policies under which things happen that do not otherwise.
+/// Policies under which some events happen that do not happen without a policy.
 static SERVING: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
 static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(SECOND, MINUTE).jitter(0.0)).build_const();
 

@@ -1,10 +1,10 @@
 //! `dogpile::Metrics`, through a real recorder.
 
-use crate::{all_that_happens, lock, seen_by};
+use crate::{lock, one_event_of_each_kind, seen_by};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use std::collections::BTreeMap;
 
-/// What was recorded, by name and labels.
+/// Returns the recorded numbers by name and labels.
 fn recorded(happens: impl FnOnce()) -> BTreeMap<String, String> {
     let recorder = DebuggingRecorder::new();
     metrics::with_local_recorder(&recorder, happens);
@@ -29,8 +29,8 @@ fn recorded(happens: impl FnOnce()) -> BTreeMap<String, String> {
 fn numbers_have_the_names_and_labels_that_are_documented() {
     let (lock, clock) = lock(seen_by(&dogpile::Metrics).build().unwrap());
     let recorded = recorded(|| {
-        all_that_happens(&lock, &clock);
-        // (The one who waits does so in another thread, whose recorder is none.)
+        one_event_of_each_kind(&lock, &clock);
+        // (The waiter of these events runs in another thread, which has no recorder.)
         lock.invalidate();
         let dogpile::Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
         assert!(lock.access().timeout(std::time::Duration::ZERO).turn().is_err());

@@ -1,7 +1,7 @@
-//! Who is told, and when.
+//! Which events an observer is told of, and when.
 
 use crate::traits::Otherwise as _;
-use crate::{Clock, Lock, MINUTE, SECOND, all_that_happens, lock, seen_by, until};
+use crate::{Clock, Lock, MINUTE, SECOND, lock, one_event_of_each_kind, seen_by, until};
 use dogpile::{
     AcquireError, Backoff, Cached, CachedGuard, Closures, Dogpile, ManualClock, Observer, OnError, Outcome, Policy,
     Registry, Source, Stamped, SyncReaderDogpile, Turn, cached_by_key,
@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// Keeps what it is told, as text.
+/// Keeps the events that it is told of, as text.
 #[derive(Debug, Default)]
 struct Diary(Mutex<Vec<String>>);
 
 impl RefUnwindSafe for Diary {}
 
 impl Diary {
-    /// One that lives for ever, as an observer has to.
+    /// A diary that lives for ever, as an observer must.
     fn new() -> &'static Self {
         Box::leak(Box::default())
     }
@@ -63,12 +63,12 @@ impl Observer for Diary {
 }
 
 #[test]
-fn all_that_happens_is_told_once() {
+fn each_event_is_told_once() {
     let diary = Diary::new();
     let (lock, clock) = lock(seen_by(diary).build().unwrap());
-    all_that_happens(&lock, &clock);
+    one_event_of_each_kind(&lock, &clock);
     let mut told = diary.take();
-    told[5..=6].sort(); // of two threads
+    told[5..=6].sort(); // from two threads
     let expected = [
         "rates: created in 2s",
         "rates: served stale",
@@ -102,14 +102,14 @@ fn bad_ends_are_told_with_their_cause() {
 }
 
 #[test]
-fn f7_nothing_is_told_of_what_is_dropped() {
+fn f7_a_dropped_creation_is_not_told() {
     let diary = Diary::new();
     let (lock, _) = lock(seen_by(diary).build().unwrap());
     drop(lock.acquire());
     assert!(diary.take().is_empty());
 }
 
-/// Each type and mode tells of the stale values that it serves: to who is not elected, and on error.
+/// Each type and mode tells of the stale values that it serves: to accesses that are not elected, and on error.
 #[test]
 fn stale_values_are_told_of_by_every_type() {
     let diary = Diary::new();
@@ -133,7 +133,7 @@ fn stale_values_are_told_of_by_every_type() {
     assert_eq!(lock.acquire_or_try_create(|| Err("no answer")), Ok(Outcome::StaleOnError));
     assert_eq!(lock.fetch(|| Ok::<_, &str>(Some(1))).or_try_create(|| Err("no answer")), Ok(1));
     stale(2);
-    // What the getter does not find is not served, whatever the lock thinks of it.
+    // A value that the getter does not find is not served, even if the lock has one.
     lock.fetch(|| None).or_create(|| 1);
     stale(0);
 
@@ -159,7 +159,7 @@ fn stale_values_are_told_of_by_every_type() {
     readers.mark_stale();
     assert_eq!(readers.acquire_or_try_create(|| Err("no answer")).as_deref(), Ok(&Outcome::StaleOnError));
     stale(1);
-    // Who reads already is never elected, and served all the same.
+    // A thread that reads already is never elected, and is served all the same.
     drop(readers.acquire_or_create(|| ()));
     let outer = readers.acquire_or_create(|| ());
     readers.mark_stale();
@@ -203,7 +203,7 @@ fn observers_belong_to_policies() {
     assert!(policy(one).observer().is_some() && Policy::default().observer().is_none());
 }
 
-/// Uses the lock that it is told of, in each way that it could stumble over.
+/// Uses the lock that it is told of in each way that could deadlock.
 struct Nosy(Mutex<Option<Arc<Lock>>>, Mutex<u32>);
 
 impl fmt::Debug for Nosy {
@@ -270,8 +270,8 @@ fn c22_observers_are_called_outside_every_lock() {
     assert!(*nosy.1.lock() >= 6, "{:?}", nosy.1.lock());
 }
 
-/// Panics at whatever it is told of. (Without a word: the standard library prints under a lock that ThreadSanitizer
-/// does not see.)
+/// Panics at each event. (It panics without a message: the standard library prints messages under a lock that
+/// ThreadSanitizer does not see.)
 #[derive(Debug)]
 struct Touchy;
 
@@ -315,13 +315,13 @@ fn an_observer_that_panics_changes_nothing() {
     clock.advance(MINUTE);
     touches(|| drop(lock.acquire_or_try_create(|| Err("no answer"))));
     assert!(!lock.is_creating() && lock.has_value());
-    // Beside another panic.
+    // During another panic.
     let panic = catch_unwind(AssertUnwindSafe(|| lock.acquire_or_create(|| panic!("the creator's")))).unwrap_err();
     assert_eq!(panic.downcast_ref(), Some(&"the creator's"));
     let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
     touches(|| _ = lock.acquire_or_create(|| ()));
     touches(|| drop(lock.acquire()));
-    // Who waited, and is elected.
+    // A waiter that is elected.
     lock.invalidate();
     thread::scope(|scope| {
         let waits = scope.spawn(|| touches(|| drop(lock.acquire())));
@@ -329,8 +329,8 @@ fn an_observer_that_panics_changes_nothing() {
         touches(|| creation.fail("no answer"));
         waits.join().unwrap();
     });
-    assert!(!lock.is_creating() && lock.waiting() == 0, "what it was elected to it has given up");
-    // Who takes the place of the dead.
+    assert!(!lock.is_creating() && lock.waiting() == 0, "the waiter has given up its creation");
+    // An access that takes the place of a dead creation.
     let Turn::Create(dead) = lock.acquire() else { panic!("not elected") };
     clock.advance(SECOND * 10);
     touches(|| drop(lock.acquire()));
@@ -341,7 +341,7 @@ fn an_observer_that_panics_changes_nothing() {
 }
 
 #[test]
-fn functions_of_registries_and_the_like_are_seen_too() {
+fn functions_are_observed_too() {
     let diary = Diary::new();
     let policy: &'static Policy = Box::leak(Box::new(seen_by(diary).build().unwrap()));
     let locks: dogpile::Registry<u32> = dogpile::Registry::new(|_| Dogpile::never_expires()).with_policy(policy);
@@ -353,7 +353,7 @@ fn functions_of_registries_and_the_like_are_seen_too() {
 }
 
 #[test]
-fn a_value_that_is_only_due_is_no_stale_one() {
+fn a_value_that_is_only_due_is_not_told_as_stale() {
     let diary = Diary::new();
     let policy = seen_by(diary).refresh_at(0.5).on_error(OnError::ServeStale).build().unwrap();
     let policy: &'static Policy = Box::leak(Box::new(policy));
@@ -419,7 +419,7 @@ impl Observer for Eager {
 }
 
 #[test]
-fn l7_an_observer_that_would_wait_for_its_own_thread_is_told() {
+fn l7_an_observer_that_would_wait_for_its_own_thread_gets_an_error() {
     let eager: &'static Eager = Box::leak(Box::new(Eager(Mutex::new(None), Mutex::default())));
     let (lock, clock) = lock(seen_by(eager).build().unwrap());
     *eager.0.lock() = Some(Arc::clone(&lock));
@@ -439,18 +439,18 @@ fn l7_an_observer_that_would_wait_for_its_own_thread_is_told() {
 }
 
 #[test]
-fn what_has_happened_is_counted_and_a_pause_goes_on_whoever_panics() {
+fn a_panic_of_an_observer_loses_no_count_and_ends_no_pause() {
     let policy = seen_by(&Touchy).retry_after(Backoff::new(SECOND, MINUTE).jitter(0.0)).build().unwrap();
     let (ruled, _) = lock(policy);
     let Turn::Create(creation) = ruled.acquire() else { panic!("not elected") };
     thread::scope(|scope| {
-        // It cannot hear of pauses, and so is elected.
+        // The access cannot be told of pauses, and so is elected.
         let waits = scope.spawn(|| touches(|| drop(ruled.acquire())));
         until(|| ruled.waiting() == 1);
         touches(|| creation.fail("no answer"));
         waits.join().unwrap();
     });
-    assert_eq!(ruled.paused_for(), Some(SECOND), "it is not ended by who did not create");
+    assert_eq!(ruled.paused_for(), Some(SECOND), "an access that did not create ends no pause");
 
     let (ruled, clock) = lock(seen_by(&Touchy).build().unwrap());
     let Turn::Create(dead) = ruled.acquire() else { panic!("not elected") };
@@ -465,10 +465,10 @@ fn what_has_happened_is_counted_and_a_pause_goes_on_whoever_panics() {
 }
 
 #[test]
-fn a_pair_tells_both() {
+fn a_pair_of_observers_tells_both() {
     let pair: &'static (Diary, Diary) = Box::leak(Box::default());
     let (lock, clock) = lock(seen_by(pair).build().unwrap());
-    all_that_happens(&lock, &clock);
+    one_event_of_each_kind(&lock, &clock);
     let told = pair.0.take();
     assert_eq!(told.len(), 9);
     assert_eq!(told.iter().collect::<BTreeSet<_>>(), pair.1.take().iter().collect(), "(two threads tell)");
@@ -502,7 +502,7 @@ fn k8_an_observer_is_told_the_key_of_a_registrys_lock() {
         held.get_or_create(|| 1);
     }
     assert_eq!(diary.take(), ["- of #1: created in 0ns", "- of #2: created in 0ns"]);
-    // By a task as by a thread.
+    // In a task as in a thread.
     held[0].invalidate();
     let created = held[0].get_or_create_async(async || 2);
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(created);
@@ -514,7 +514,7 @@ fn k8_an_observer_is_told_the_key_of_a_registrys_lock() {
         |number: &u32| number * number,
         Closures { get: |_: &u32| None, set: |_: &u32, _: &Stamped<u32>| (), remove: |_: &u32| () },
     );
-    // Another clock is no other name.
+    // A function with another clock keeps its naming.
     let squares = squares.with_policy(policy).named_by(u32::to_string).with_clock(Arc::clone(&clock));
     assert_eq!(squares.get(&7).value, 49);
     assert_eq!(diary.take(), ["pages of 7: created in 0ns"]);
@@ -534,7 +534,7 @@ fn k8_a_key_is_named_for_an_observer_only() {
         .with_shared_policy(Arc::new(Policy::builder().name("unseen").build().unwrap()));
     unseen.get(&1).acquire_or_create(|| ());
     assert_eq!(unseen.get(&1).policy().name(), Some("unseen"));
-    // A lock whose maker gave it an observer of its own tells that one.
+    // A lock that has an observer of its own from its maker tells that observer.
     let diary = Diary::new();
     let own = Arc::new(Policy::builder().observer(diary).build().unwrap());
     let seen = Registry::with_maker(|_: &u32| Dogpile::never_expires().with_shared_policy(Arc::clone(&own)));
@@ -551,9 +551,9 @@ fn k8_a_key_is_named_for_an_observer_only() {
     assert!(panics.is_empty());
 }
 
-/// A maker may use the lock that it makes, before that is given its policy and its key.
+/// A maker may use the lock that it makes before the lock is given its policy and its key.
 #[test]
-fn k8_what_a_maker_did_with_a_lock_stays_when_it_is_given_its_key() {
+fn k8_a_lock_keeps_its_state_when_it_is_given_its_key() {
     let diary = Diary::new();
     let policy: &Policy = Box::leak(Box::new(seen_by(diary).refresh_at(0.5).max_stale(MINUTE).build().unwrap()));
     let clock = Arc::new(ManualClock::new());

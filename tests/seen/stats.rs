@@ -1,6 +1,6 @@
-//! What is counted.
+//! The counts of a lock.
 
-use crate::{MINUTE, PAUSING, SECOND, SERVING, all_that_happens, cached, lock, until};
+use crate::{MINUTE, PAUSING, SECOND, SERVING, cached, lock, one_event_of_each_kind, until};
 use dogpile::{
     AcquireError, Cached, Clock, CreateError, Dogpile, Made, ManualClock, Outcome, Policy, Stats, SyncReaderDogpile,
 };
@@ -10,17 +10,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// The counts alone, in the order of the fields.
+/// Returns the counts alone, in the order of the fields.
 fn counts(stats: Stats) -> [u64; 5] {
     [stats.creations, stats.failures, stats.superseded, stats.dead, stats.waits]
 }
 
 #[test]
-fn all_that_happens_is_counted_with_its_time() {
+fn each_event_is_counted_with_its_time() {
     let policy = Policy::builder().creation_timeout(SECOND * 10).build().unwrap();
     let (lock, clock) = lock(policy);
     assert_eq!(lock.stats(), Stats::default());
-    all_that_happens(&lock, &clock);
+    one_event_of_each_kind(&lock, &clock);
     let stats = lock.stats();
     assert_eq!(counts(stats), [3, 1, 1, 1, 1]);
     assert_eq!(stats.creating, SECOND * (2 + 3 + 4 + 5 + 10));
@@ -50,7 +50,7 @@ fn each_bad_end_is_counted_once() {
     let dogpile::Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
     creation.fail("no answer");
     assert_eq!(counts(lock.stats()), [0, 2, 0, 0, 0]);
-    // One that knows itself superseded.
+    // A creation that finds itself superseded.
     let dogpile::Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
     lock.invalidate();
     assert!(creation.is_superseded());
@@ -59,17 +59,17 @@ fn each_bad_end_is_counted_once() {
 }
 
 #[test]
-fn f7_what_is_dropped_is_no_failure() {
+fn f7_a_dropped_creation_is_no_failure() {
     let lock = Dogpile::never_expires();
     drop(lock.acquire()); // a creation
     assert_eq!(lock.stats(), Stats::default());
 }
 
 #[test]
-fn who_stands_down_has_neither_created_nor_failed() {
+fn a_creation_that_stands_down_has_neither_succeeded_nor_failed() {
     let lock = Dogpile::never_expires().born_fresh();
     let got: Result<u32, CreateError<&str, &str>> = thread::scope(|scope| {
-        // Somebody else creates, fails, and the one who waits is elected, and finds it after all.
+        // Another thread creates and fails. The waiter is elected, and its getter then finds the value after all.
         let mut waits = None;
         let got = lock.fetch(|| Ok(None::<u32>)).or_try_create(|| {
             waits = Some(scope.spawn(|| {
@@ -122,7 +122,7 @@ fn waits_that_end_without_a_value_are_counted() {
 }
 
 #[test]
-fn whoever_sees_a_value_sees_it_counted() {
+fn a_value_that_is_seen_has_been_counted() {
     for _ in 0..200 {
         let lock = Dogpile::never_expires();
         thread::scope(|scope| {
@@ -146,7 +146,7 @@ fn whoever_sees_a_value_sees_it_counted() {
 }
 
 #[test]
-fn who_is_told_before_it_queues_has_not_waited() {
+fn an_access_refused_before_it_queues_has_not_waited() {
     let lock = Dogpile::never_expires();
     lock.acquire_or_create(|| {
         assert!(matches!(lock.access().timeout(Duration::MAX).turn(), Err(AcquireError::WouldDeadlock(_))));
@@ -203,7 +203,7 @@ impl Clock for Fuse {
 }
 
 #[test]
-fn the_dead_are_counted_though_the_clock_panic() {
+fn deaths_are_counted_though_the_clock_panics() {
     static MORTAL: Policy = Policy::builder().creation_timeout(SECOND).build_const();
     let mut deaths = 0;
     for fuse in 1..10 {

@@ -1,6 +1,6 @@
 //! `dogpile::Tracing`, through a real subscriber.
 
-use crate::{all_that_happens, lock, seen_by};
+use crate::{lock, one_event_of_each_kind, seen_by};
 use parking_lot::Mutex;
 use std::fmt::{Debug, Write as _};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry;
 
-/// Writes each event down: level, target, fields.
+/// Writes each event down: its level, target and fields.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -36,7 +36,7 @@ fn events_have_the_names_and_fields_that_are_documented() {
     let subscriber = registry().with(log.clone());
     let (lock, clock) = lock(seen_by(&dogpile::Tracing).build().unwrap());
     let at_work = tracing::Dispatch::new(subscriber);
-    // In this thread first: one without a subscriber would have the event switched off for all.
+    // In this thread first: a thread without a subscriber would switch the event off for all threads.
     tracing::dispatcher::with_default(&at_work, || {
         let dogpile::Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
         assert!(lock.access().timeout(std::time::Duration::ZERO).turn().is_err());
@@ -45,8 +45,8 @@ fn events_have_the_names_and_fields_that_are_documented() {
     });
     assert_eq!(log.0.lock()[0], r#"DEBUG dogpile: message=waited lock="rates" seconds=0.0"#);
     log.0.lock().clear();
-    tracing::dispatcher::with_default(&at_work, || all_that_happens(&lock, &clock));
-    // (The one who waits does so in another thread, whose subscriber is none.)
+    tracing::dispatcher::with_default(&at_work, || one_event_of_each_kind(&lock, &clock));
+    // (The waiter of these events runs in another thread, which has no subscriber.)
     let expected = [
         r#"DEBUG dogpile: message=created lock="rates" seconds=2.0"#,
         r#"TRACE dogpile: message=served_stale lock="rates""#,

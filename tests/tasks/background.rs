@@ -1,4 +1,4 @@
-//! Creations that are spawned: they survive who asked for them (C12).
+//! Creations that are spawned: they go on when their access has gone (C12).
 
 use crate::executor::{Woken, block_on, drive, poll, step};
 use dogpile::{AcquireError, Backoff, Cached, CachedFn, CreateError, Dogpile, ManualClock, Outcome, Policy, Task};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-/// Keeps what it is given.
+/// A spawner that keeps the tasks it is given.
 #[derive(Default)]
 pub struct Shelf(Mutex<Vec<Task>>);
 
@@ -47,7 +47,7 @@ fn c12_all_callers_give_up_and_the_work_is_done_once_and_kept() {
 }
 
 #[test]
-fn who_has_a_value_does_not_wait_and_who_has_none_is_given_what_was_spawned() {
+fn an_access_waits_for_its_task_only_without_a_value() {
     let (cached, shelf) = (Arc::new(Cached::never_expires()), Shelf::default());
     let woken = Arc::<Woken>::default();
     let mut first = Box::pin(Cached::kept_async(&cached).spawned_by(&shelf).or_create(|| async { 1 }));
@@ -63,7 +63,7 @@ fn who_has_a_value_does_not_wait_and_who_has_none_is_given_what_was_spawned() {
 }
 
 #[test]
-fn l5_its_error_is_its_callers_and_the_baton_goes_on() {
+fn l5_the_error_goes_to_the_caller_and_the_baton_goes_on() {
     let (lock, shelf) = (Arc::new(Dogpile::never_expires()), Shelf::default());
     let woken: [Arc<Woken>; 2] = Default::default();
     let mut fails =
@@ -107,7 +107,7 @@ fn l6_an_invalidation_wins_and_its_own_caller_is_given_the_value() {
 }
 
 #[test]
-fn c11_what_is_dead_by_then_runs_nothing() {
+fn c11_a_task_that_is_dead_before_it_begins_runs_nothing() {
     static MINUTE: Policy = Policy::builder().creation_timeout(Duration::from_secs(60)).build_const();
     let clock = Arc::new(ManualClock::new());
     let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MINUTE));
@@ -134,7 +134,7 @@ fn c11_what_is_dead_by_then_runs_nothing() {
 }
 
 #[test]
-fn a_pause_is_for_those_who_have_not_spawned() {
+fn an_access_that_spawned_gets_its_own_error_in_a_pause() {
     static PAUSES: Policy =
         Policy::builder().retry_after(Backoff::new(Duration::from_secs(1), Duration::from_secs(1))).build_const();
     let clock = Arc::new(ManualClock::new());
@@ -151,7 +151,7 @@ fn a_pause_is_for_those_who_have_not_spawned() {
 }
 
 #[test]
-fn l7_a_circle_with_what_was_spawned_is_told() {
+fn l7_a_cycle_with_a_spawned_creation_is_found() {
     let (a, b) = (Arc::new(Dogpile::never_expires()), Arc::new(Dogpile::never_expires()));
     let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
     let told = Arc::new(Mutex::new(None));
@@ -171,7 +171,7 @@ fn l7_a_circle_with_what_was_spawned_is_told() {
 }
 
 #[test]
-fn a_function_is_called_in_what_is_spawned() {
+fn a_function_is_called_in_the_spawned_task() {
     let function = Arc::new(CachedFn::<u32, _>::new(Duration::MAX, || async { 7 }));
     let (shelf, woken) = (Shelf::default(), Arc::<Woken>::default());
     let mut access = Box::pin(CachedFn::kept_async(&function).spawned_by(&shelf).try_get());
@@ -180,10 +180,10 @@ fn a_function_is_called_in_what_is_spawned() {
     assert!(matches!(poll(&mut access, &woken), Poll::Ready(Ok(guard)) if *guard == 7));
 }
 
-/// A poll for some other reason than a wake-up, as in a `select!`, after the time that a creation may take: it is not
-/// replaced by one that nobody could create.
+/// After the time that a creation may take, the access is polled although it was not woken, as in a `select!`. It does
+/// not declare its creation dead, since no other access could create.
 #[test]
-fn c12_a_poll_too_many_buries_nothing() {
+fn c12_an_extra_poll_declares_nothing_dead() {
     static SECOND: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
     let clock = Arc::new(ManualClock::new());
     let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&SECOND));
@@ -203,9 +203,9 @@ fn c12_a_poll_too_many_buries_nothing() {
     assert_eq!((cached.peek().as_deref(), cached.stats().dead), (Some(&7), 0));
 }
 
-/// Whoever creates or sets a value meanwhile serves it as well as all others who wait.
+/// Another access that creates or sets a value meanwhile serves this one, as it serves every waiter.
 #[test]
-fn l3_c11_who_has_spawned_what_hangs_is_served_by_others() {
+fn l3_c11_an_access_whose_task_hangs_is_served_by_others() {
     static SECOND: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
     let clock = Arc::new(ManualClock::new());
     let cached = Arc::new(Cached::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&SECOND));
@@ -227,9 +227,9 @@ fn l3_c11_who_has_spawned_what_hangs_is_served_by_others() {
     hang(2, &|| cached.set(2));
 }
 
-/// No panic beside another.
+/// There is no panic during another panic.
 #[test]
-fn a_creator_and_a_waker_that_panic() {
+fn a_creator_and_a_waker_may_both_panic() {
     struct Panics;
 
     impl Wake for Panics {
@@ -247,10 +247,10 @@ fn a_creator_and_a_waker_that_panic() {
     assert!(!lock.is_creating());
 }
 
-/// The old value is thrown away as the creation of the new one is spawned: there is nothing to go on with, so that is
-/// waited for.
+/// The old value is invalidated while the creation of the new one is spawned. There is no value to go on with, so the
+/// access waits for the new one.
 #[test]
-fn l6_an_old_value_that_goes_as_the_new_one_is_spawned() {
+fn l6_an_old_value_invalidated_by_the_spawner_is_not_served() {
     let (cached, shelf, woken) = (Arc::new(Cached::never_expires()), Shelf::default(), Arc::<Woken>::default());
     cached.set(1);
     cached.mark_stale();

@@ -1,7 +1,7 @@
-//! Cancellation at every await point: three tasks share a lock, are polled in each order, and one of them is dropped
-//! after n polls, for each n that there is, of each form. After that everything must be as the laws say.
+//! Cancellation at every await point. Three tasks share a lock and are polled in each order, and one of them is dropped
+//! after n polls, for each n that there is and for each form. After that, everything must be as the laws say.
 //!
-//! A task is polled only once it was woken. So if none is left to be polled before all have ended, a wake-up was lost
+//! A task is polled only once it was woken. So if no task is left to poll before all have ended, a wake-up was lost
 //! (C16).
 
 use crate::executor::{Woken, block_on, poll, step};
@@ -18,13 +18,13 @@ use std::time::{Duration, SystemTime};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What the creators and the store of one run have come to.
+/// The state that the creators and the store of one run share.
 #[derive(Default)]
 struct Work {
     running: AtomicUsize,
-    /// The next one fails.
+    /// Whether the next creator fails.
     fails: AtomicBool,
-    /// Nobody else is to be in.
+    /// Whether a creator swaps, so that no reader may be in.
     swaps: AtomicBool,
     store: Mutex<Option<Stamped<u64>>>,
     spawned: Mutex<Vec<Task>>,
@@ -76,7 +76,7 @@ impl Work {
         self.get_stamped().await.map(|got| got.value)
     }
 
-    /// As [`get`](Self::get), of the type of one that can fail.
+    /// Does the same as [`get`](Self::get), with the type of a getter that can fail.
     async fn try_get(&self) -> Result<Option<u64>, &'static str> {
         Ok(self.get().await)
     }
@@ -87,7 +87,7 @@ impl Work {
         *self.store.lock().unwrap()
     }
 
-    /// The last step of a creator, which has to be alone.
+    /// The last step of a creator, which must exclude all readers.
     async fn swap(&self) {
         struct Swaps<'a>(&'a AtomicBool);
 
@@ -102,7 +102,7 @@ impl Work {
         step().await;
     }
 
-    /// What it does with what it was given.
+    /// What a task does with the value that it was given.
     async fn read(&self) {
         assert!(!self.swaps.load(Ordering::SeqCst), "L9");
         step().await;
@@ -110,12 +110,12 @@ impl Work {
     }
 }
 
-/// A lock, and what may be asked of it whatever it is.
+/// A lock of any type, and the questions to it that do not depend on the type.
 trait Subject: Send + Sync + 'static {
     fn new(work: &Arc<Work>) -> Self;
     fn mark_stale(&self);
     fn seen(&self) -> (bool, usize, Freshness);
-    /// How many creations have succeeded, and how many have failed.
+    /// Returns how many creations have succeeded, and how many have failed.
     fn ended(&self) -> (u64, u64);
     fn is_left(&self) {}
 }
@@ -165,10 +165,10 @@ impl Subject for Arc<SyncReaderDogpile> {
     }
 }
 
-/// One of the tasks of a run.
-type Access<L> = fn(L, Arc<Work>) -> Task;
+/// Makes one of the tasks of a run.
+type MakeTask<L> = fn(L, Arc<Work>) -> Task;
 
-/// In which state the lock is at first.
+/// The state of the lock at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Missing,
@@ -176,8 +176,8 @@ enum At {
     Fresh,
 }
 
-/// Polls tasks in the order given, each that was woken once a round, and drops the first of them after so many polls.
-/// Returns whether that one had ended before.
+/// Polls tasks in the given order, and in each round once every task that was woken. Drops the first of them after so
+/// many polls, and returns whether it had ended before.
 fn drive(work: &Work, order: [usize; 3], polls: usize, tasks: [Task; 3]) -> bool {
     let awake = |task| {
         let woken = Arc::<Woken>::default();
@@ -209,11 +209,11 @@ fn drive(work: &Work, order: [usize; 3], polls: usize, tasks: [Task; 3]) -> bool
         tasks.extend(spawned);
     }
     let left = tasks.iter().filter(|(task, _)| task.is_some()).count();
-    assert_eq!(left, 0, "C16: nobody is woken any more, and {left} have not ended");
+    assert_eq!(left, 0, "C16: no task is woken any more, and {left} have not ended");
     ended
 }
 
-fn each_cancellation<L: Subject + Clone>(name: &str, can_fail: bool, accesses: [Access<L>; 3]) {
+fn each_cancellation<L: Subject + Clone>(name: &str, can_fail: bool, accesses: [MakeTask<L>; 3]) {
     let mut runs = 0;
     for at in [At::Missing, At::Stale, At::Fresh] {
         for fails in [false, true].into_iter().filter(|fails| can_fail || !fails) {
@@ -260,13 +260,13 @@ fn each_cancellation<L: Subject + Clone>(name: &str, can_fail: bool, accesses: [
     assert!(runs > 20, "{name}: {runs} runs");
 }
 
-/// The same form three times; `$lock` and `$work` are what it is made of.
+/// Three tasks of the same form, made of `$lock` and `$work`.
 macro_rules! forms {
     ($type:ty: $($can_fail:literal $name:ident = |$lock:ident, $work:ident| $access:expr;)+) => {
         $(
             #[test]
             fn $name() {
-                let access: Access<$type> = |$lock, $work| Box::pin(async move { _ = $access });
+                let access: MakeTask<$type> = |$lock, $work| Box::pin(async move { _ = $access });
                 each_cancellation(stringify!($name), $can_fail, [access; 3]);
             }
         )+
@@ -355,10 +355,10 @@ mod dogpile_by {
         };
     }
 
-    /// One stores, one invalidates meanwhile, one asks.
+    /// One task stores, one invalidates meanwhile, and one asks.
     #[test]
-    fn invalidations() {
-        let stores: Access<Arc<Dogpile>> = |lock, work| {
+    fn l6_invalidations_under_cancellation() {
+        let stores: MakeTask<Arc<Dogpile>> = |lock, work| {
             Box::pin(async move {
                 let creator = async |creation: &Creation<'_, Dogpile>| {
                     work.surely().await;
@@ -367,7 +367,7 @@ mod dogpile_by {
                 lock.access_async().or_create_with(creator).await;
             })
         };
-        let invalidates: Access<Arc<Dogpile>> = |lock, work| {
+        let invalidates: MakeTask<Arc<Dogpile>> = |lock, work| {
             Box::pin(async move {
                 lock.invalidate_async().await;
                 assert!(!work.swaps.load(Ordering::SeqCst), "L6: nothing older is stored once it has returned");
@@ -394,7 +394,7 @@ mod dogpile_by {
     }
 }
 
-/// Has the run poll what is spawned.
+/// Returns a spawner whose tasks the run polls.
 fn spawner(work: &Arc<Work>) -> impl Spawner + Sync + use<> {
     let work = Arc::clone(work);
     move |task: dogpile::Task| work.spawned.lock().unwrap().push(task)
@@ -489,7 +489,7 @@ mod sync_reader_by {
         };
     }
 
-    const READS: Access<Arc<SyncReaderDogpile>> = |lock, work| {
+    const READS: MakeTask<Arc<SyncReaderDogpile>> = |lock, work| {
         Box::pin(async move {
             let creator = async || _ = work.surely().await;
             let _guard = SyncReaderDogpile::kept_async(&lock).or_create(creator).await;
@@ -497,7 +497,7 @@ mod sync_reader_by {
         })
     };
 
-    const WRITES: Access<Arc<SyncReaderDogpile>> = |lock, work| {
+    const WRITES: MakeTask<Arc<SyncReaderDogpile>> = |lock, work| {
         Box::pin(async move {
             let _alone = lock.acquire_write_lock_async().await;
             work.swap().await;
@@ -505,7 +505,7 @@ mod sync_reader_by {
     };
 
     #[test]
-    fn readers_and_writers() {
+    fn l9_readers_and_writers_under_cancellation() {
         each_cancellation("a writer goes", false, [WRITES, READS, READS]);
         each_cancellation("a reader goes", false, [READS, WRITES, READS]);
     }
@@ -513,7 +513,7 @@ mod sync_reader_by {
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A function, which has to have a name as a type.
+/// A function. Its type must have a name.
 type Function = CachedFn<u64, Box<dyn Fn() -> Boxed<Result<u64, &'static str>> + Send + Sync>>;
 
 impl Subject for Arc<Function> {
@@ -538,10 +538,10 @@ mod function_by {
     }
 }
 
-/// The store of a run, as that of functions with arguments.
-struct Kept(Arc<Work>);
+/// The store of a run, as the store of functions with arguments.
+struct RunStore(Arc<Work>);
 
-impl AsyncStore<u64, u64> for Kept {
+impl AsyncStore<u64, u64> for RunStore {
     type Error = &'static str;
 
     async fn get(&self, _: &u64) -> Result<Option<Stamped<u64>>, &'static str> {
@@ -558,16 +558,16 @@ impl AsyncStore<u64, u64> for Kept {
     }
 }
 
-/// Of each key there is a lock only while it is used; so what is seen of it is little.
+/// The lock of a key exists only while it is used, so there is little to see of it.
 #[test]
-fn by_key() {
+fn functions_by_key() {
     for fails in [false, true] {
         for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [2, 1, 0]] {
             for polls in 0.. {
                 let work = Arc::<Work>::default();
                 let of_make = Arc::clone(&work);
                 let make = async move |_: &u64| of_make.create().await;
-                let squares = cached_by_key(Duration::MAX, |key: &u64| *key, make, Kept(Arc::clone(&work)));
+                let squares = cached_by_key(Duration::MAX, |key: &u64| *key, make, RunStore(Arc::clone(&work)));
                 let squares = Arc::new(squares);
                 work.fails.store(fails, Ordering::SeqCst);
                 println!("fails: {fails}, {order:?}, {polls} polls");
@@ -587,8 +587,8 @@ fn by_key() {
     }
 }
 
-/// One client that goes away is no reason to pause for the others; nor is one that goes since something else panics
-/// that its task polls.
+/// A client that goes away causes no pause for the others. Neither does a client whose task polls something else that
+/// panics.
 #[test]
 fn f7_a_future_that_is_cancelled_has_not_failed() {
     static PAUSES: Policy =
@@ -619,7 +619,7 @@ fn f7_a_future_that_is_cancelled_has_not_failed() {
         assert!(poll(&mut access, &Arc::default()).is_pending() && lock.is_creating());
         let gone = catch_unwind(AssertUnwindSafe(|| {
             let _access = access;
-            assert!(!panics, "something else, on purpose");
+            assert!(!panics, "another future, on purpose");
         }));
         assert_eq!(gone.is_err(), panics);
         assert_eq!((lock.is_creating(), lock.paused_for(), lock.stats().failures), (false, None, 0));

@@ -1,4 +1,4 @@
-//! Tasks whose creations wait for each other, and those that only seem to (L7, C14).
+//! Tasks whose creations wait for each other, and tasks whose creations only seem to (L7, C14).
 
 use crate::executor::{Woken, drive, poll, step};
 use dogpile::{Cached, CreateError, Dogpile, ManualClock, Outcome, Policy, Turn};
@@ -20,7 +20,7 @@ fn asks(lock: &Dogpile) -> Asks<'_> {
     Box::pin(lock.access_async().or_try_create(async || Err("unwanted")))
 }
 
-/// A task, and who has woken it.
+/// A task, and the waker that it is polled with.
 struct Driven<'a, T>(Pin<Box<dyn Future<Output = T> + 'a>>, Arc<Woken>);
 
 impl<'a, T> Driven<'a, T> {
@@ -50,7 +50,7 @@ fn drive_both<T, U>(one: &mut Driven<'_, T>, other: &mut Driven<'_, U>) -> (T, U
     }
 }
 
-/// How a creator goes on without what it has begun to wait for, which it keeps.
+/// The ways in which a creator goes on without the access that it has begun to wait for. It keeps that access.
 async fn looks(wanted: &mut Asks<'_>, _: &Notify) {
     assert!(poll_fn(|context| Poll::Ready(wanted.as_mut().poll(context))).await.is_pending());
 }
@@ -97,7 +97,7 @@ macro_rules! goes_on_without {
             late.notify_one();
             assert!(creates_a.drive().is_pending());
             goes_on.notify_one();
-            assert!(creates_b.drive().is_pending(), "there is no circle: {of_a:?}");
+            assert!(creates_b.drive().is_pending(), "there is no cycle: {of_a:?}");
             ends.notify_one();
             assert_eq!(drive_both(&mut creates_a, &mut creates_b), (Outcome::Created, Outcome::Created));
             drop(creates_b);
@@ -107,14 +107,14 @@ macro_rules! goes_on_without {
 }
 
 goes_on_without! {
-    f9_a_creator_that_goes_on_after_a_time_out_is_in_no_circle: waits_until_it_is_late,
-    f9_a_creator_that_does_not_even_look_again_is_in_no_circle: sees_first_whether_it_is_late,
-    f9_a_creator_that_has_only_looked_is_in_no_circle: looks,
+    f9_a_creator_that_goes_on_after_a_time_out_is_in_no_cycle: waits_until_it_is_late,
+    f9_a_creator_that_does_not_even_look_again_is_in_no_cycle: sees_first_whether_it_is_late,
+    f9_a_creator_that_has_only_looked_is_in_no_cycle: looks,
 }
 
-/// The same with a runtime's timer, which polls what it bounds before it says that it is late.
+/// The same with the timer of a runtime. Such a timer polls the bounded future before it reports the time-out.
 #[test]
-fn f9_a_time_out_within_a_creator() {
+fn f9_a_time_out_of_the_runtime_within_a_creator() {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     for patience in [Duration::from_millis(5), Duration::ZERO] {
         runtime.block_on(goes_on_after(patience));
@@ -149,8 +149,8 @@ async fn goes_on_after(patience: Duration) {
     assert_eq!(of_b.await.unwrap(), Ok(3));
 }
 
-/// A creation whose future is leaked is left to itself. Nobody who comes to wait for another lock, at the same place,
-/// is told of what it waits for.
+/// A creation whose future is leaked is left to itself. A task that waits for another lock, at the same address, does
+/// not get an error because of it.
 #[test]
 fn f9_a_leaked_creation_does_not_haunt_the_next_lock_at_its_address() {
     let woken = Arc::<Woken>::default();
@@ -174,14 +174,14 @@ fn f9_a_leaked_creation_does_not_haunt_the_next_lock_at_its_address() {
     next.set(Some(place));
     let Turn::Create(creation) = place.acquire() else { panic!("nobody else creates") };
     goes_on.notify_one();
-    assert!(creates_b.drive().is_pending(), "there is no circle: {of_a:?}");
+    assert!(creates_b.drive().is_pending(), "there is no cycle: {of_a:?}");
     creation.finish();
     assert!(creates_b.drive().is_ready());
     drop(creates_b);
     assert_eq!(of_a.into_inner(), Some(Ok(Outcome::Waited)));
 }
 
-/// Nor of what waited for the lock that was there before.
+/// Nor does a task get an error because of a leaked wait for the lock that was at the address before.
 #[test]
 fn f9_a_leaked_wait_does_not_haunt_the_next_lock_at_its_address() {
     static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
@@ -199,16 +199,16 @@ fn f9_a_leaked_wait_does_not_haunt_the_next_lock_at_its_address() {
     let mut creates = Driven::new(place.access_async().or_create(async || {
         *of_a.borrow_mut() = Some(a.access_async().or_try_create(async || Err("none")).await);
     }));
-    assert!(creates.drive().is_pending(), "there is no circle: {of_a:?}");
+    assert!(creates.drive().is_pending(), "there is no cycle: {of_a:?}");
     clock.advance(Duration::from_secs(1));
     assert!(creates.drive().is_ready());
     drop(creates);
     assert_eq!(of_a.into_inner(), Some(Err(CreateError::Failed("none"))), "it has taken the place of the leaked one");
 }
 
-/// What else a creator waits for beside does not hide that it waits.
+/// A creator waits for another future besides. That does not hide its wait for the lock.
 #[test]
-fn l7_a_circle_beside_something_else_is_told() {
+fn l7_a_cycle_beside_another_wait_is_found() {
     let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
     let (else_where, goes_on) = (Notify::new(), Notify::new());
     let (of_a, of_b) = (RefCell::new(None), RefCell::new(None));
@@ -236,13 +236,13 @@ fn l7_a_circle_beside_something_else_is_told() {
     assert_eq!(drive_both(&mut creates_b, &mut creates_a), (Outcome::Created, Outcome::Created));
     drop((creates_a, creates_b));
     let told = [of_a, of_b].map(|asked| matches!(asked.into_inner(), Some(Err(CreateError::WouldDeadlock(_)))));
-    assert_eq!(told, [true, false], "who has closed it, and nobody else");
+    assert_eq!(told, [true, false], "only the access that has closed the cycle");
 }
 
-/// Those that wait in a creator wait from their first poll on: the creation that ends before the second one serves all
+/// Accesses within creators wait from their first poll on. The creation that ends before their second poll serves all
 /// of them, though its value has expired by then.
 #[test]
-fn l3_f9_one_creation_serves_all_who_have_asked_in_creators() {
+fn l3_f9_one_creation_serves_all_accesses_in_creators() {
     async fn creates(wanted: &Dogpile, made: &Cell<u8>, until: oneshot::Receiver<()>) -> Outcome {
         let creator = async || {
             made.set(made.get() + 1);

@@ -1,5 +1,5 @@
-//! Tasks that wait for a creation which hangs (C11): on the real clock an alarm wakes them, on one that is moved its
-//! mover.
+//! Tasks that wait for a creation that hangs (C11). On the real clock an alarm wakes them; on the settable clock, the
+//! thread that moves it.
 
 use crate::common::until;
 use crate::executor::{Woken, block_on, poll};
@@ -20,13 +20,13 @@ static MINUTE: Policy = Policy::builder().creation_timeout(Duration::from_secs(6
 fn c11_a_task_that_waits_declares_a_hanging_creation_dead() {
     let lock = Dogpile::never_expires().with_policy(&SOON);
     let Turn::Create(hangs) = lock.acquire() else { panic!("not elected") };
-    // Nothing but the time wakes it.
+    // Nothing but the passing of time wakes the task.
     assert_eq!(block_on(lock.access_async().or_create(async || ())), Outcome::Created);
     assert_eq!(hangs.finish(), Finished::Dead);
 }
 
 #[test]
-fn c11_and_so_it_does_that_of_a_task() {
+fn c11_a_task_declares_a_hanging_creation_of_a_task_dead() {
     let cached = Cached::never_expires().with_policy(&SOON);
     let mut hangs = Box::pin(cached.get_or_create_async(async || pending().await));
     assert!(poll(&mut hangs, &Arc::default()).is_pending());
@@ -40,7 +40,7 @@ fn c11_and_so_it_does_that_of_a_task() {
 }
 
 #[test]
-fn c11_on_a_clock_that_is_moved() {
+fn c11_the_mover_of_the_clock_wakes_waiting_tasks() {
     let clock = Arc::new(ManualClock::new());
     let lock = Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MINUTE);
     let Turn::Create(hangs) = lock.acquire() else { panic!("not elected") };
@@ -56,9 +56,9 @@ fn c11_on_a_clock_that_is_moved() {
     assert!(hangs.is_dead());
 }
 
-/// What has waited leaves nothing with the clock, however it has ended: what comes after it finds an empty table.
+/// A wait leaves nothing with the clock, however it has ended: the clock's table is empty after it.
 #[test]
-fn f16_who_no_longer_waits_leaves_nothing_with_the_clock() {
+fn f16_an_ended_wait_leaves_nothing_with_the_clock() {
     const MANY: usize = 16_000;
     let clock = Arc::new(ManualClock::new());
     let lock = Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MINUTE);
@@ -94,7 +94,7 @@ fn f16_who_no_longer_waits_leaves_nothing_with_the_clock() {
     assert_eq!(left(), 0, "served");
 }
 
-/// A clock that keeps books of what it is asked for.
+/// A clock that keeps count of the wake-ups it is asked for.
 #[derive(Default)]
 struct Books {
     clock: ManualClock,
@@ -104,7 +104,7 @@ struct Books {
 
 impl Books {
     fn open(&self) -> usize {
-        assert_eq!(self.errors.load(Ordering::SeqCst), 0, "what nobody had asked for was taken back");
+        assert_eq!(self.errors.load(Ordering::SeqCst), 0, "a wake-up was taken back that was never asked for");
         self.open.lock().unwrap().len()
     }
 }
@@ -124,13 +124,13 @@ impl Clock for Books {
             self.errors.fetch_add(1, Ordering::SeqCst);
         }
         self.clock.cancel_wake(at, ticket);
-        // Nobody hears of it.
+        // The crate catches this panic.
         resume_unwind(Box::new("a clock"));
     }
 }
 
 #[test]
-fn f16_what_a_clock_is_asked_for_is_taken_back() {
+fn f16_each_wake_up_asked_of_a_clock_is_taken_back() {
     let clock = Arc::new(Books::default());
     let lock = Dogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MINUTE);
     let Turn::Create(first) = lock.acquire() else { panic!("not elected") };

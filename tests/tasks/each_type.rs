@@ -1,4 +1,4 @@
-//! What each type's forms do that the contract does not ask of all.
+//! What the forms of each type do beyond the contract.
 
 use crate::executor::{Woken, block_on, poll, step};
 use dogpile::{
@@ -12,7 +12,7 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
-fn a_function_is_refreshed_by_what_begins_after_the_call() {
+fn a_function_is_refreshed_by_a_creation_that_begins_after_the_call() {
     let calls = AtomicU64::new(0);
     let function = cached_async(Duration::MAX, || async {
         let call = calls.fetch_add(1, Ordering::SeqCst) + 1;
@@ -32,14 +32,14 @@ fn a_function_is_refreshed_by_what_begins_after_the_call() {
 }
 
 #[test]
-fn a_function_that_fails() {
+fn a_function_that_fails_returns_its_error() {
     let fails = cached_async::<u64, _, _>(Duration::MAX, async || Err("no answer"));
     assert_eq!(block_on(fails.access_async().try_get()).unwrap_err(), CreateError::Failed("no answer"));
     assert_eq!(block_on(fails.access_async().anew().try_get()).unwrap_err(), CreateError::Failed("no answer"));
 }
 
 #[test]
-fn results_are_kept_by_key() {
+fn results_are_stored_by_key() {
     let (entries, calls) = (Mutex::new(None::<Stamped<u64>>), AtomicU64::new(0));
     let clock = Arc::new(ManualClock::new());
     let squares = cached_by_key(
@@ -72,7 +72,7 @@ fn results_are_kept_by_key() {
     assert_eq!(*entries.lock().unwrap(), None);
     assert_eq!(get(), 12);
 
-    // What was invalidated meanwhile is its own caller's, and is not stored (L6).
+    // A value that is invalidated during its creation goes to its own caller, and is not stored (L6).
     block_on(squares.try_invalidate_async(&3)).unwrap();
     let woken = Arc::<Woken>::default();
     let mut superseded = Box::pin(squares.access_async(&3).get());
@@ -85,7 +85,7 @@ fn results_are_kept_by_key() {
 }
 
 #[test]
-fn l6_what_was_superseded_is_not_set() {
+fn l6_a_superseded_value_is_not_set() {
     let woken = Arc::<Woken>::default();
     let stored = AtomicU64::new(0);
     let creator = async || {
@@ -114,7 +114,7 @@ fn l6_what_was_superseded_is_not_set() {
 }
 
 #[test]
-fn on_error_the_old_value() {
+fn on_error_the_old_value_is_served() {
     static STALE: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
     let lock = Arc::new(SyncReaderDogpile::never_expires().with_policy(&STALE));
     let fails = || SyncReaderDogpile::kept_async(&lock).or_try_create(async || Err("no answer"));
@@ -131,7 +131,7 @@ fn on_error_the_old_value() {
 }
 
 #[test]
-fn one_invalidation_for_all_who_saw_the_same() {
+fn invalidate_if_async_takes_effect_once_per_generation() {
     let lock = Dogpile::never_expires();
     let seen = lock.generation();
     assert!(block_on(lock.invalidate_if_async(seen)));

@@ -1,4 +1,4 @@
-//! What drives the tasks of these tests, step by step.
+//! Drives the tasks of these tests, step by step.
 
 use std::future::poll_fn;
 use std::mem;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-/// Drives a future on this thread.
+/// Drives a future to its end on this thread.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
 
@@ -28,7 +28,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Counts how often a task was woken that nobody drives.
+/// Counts how often a task was woken. No executor drives the task.
 #[derive(Default)]
 pub struct Woken(AtomicUsize);
 
@@ -47,7 +47,7 @@ impl Woken {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Whether it was woken since this was asked.
+    /// Returns whether the task was woken since the last call.
     pub fn take(&self) -> bool {
         self.0.swap(0, Ordering::SeqCst) != 0
     }
@@ -57,7 +57,7 @@ pub fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>, woken: &Arc<Woken>) ->
     future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(woken))))
 }
 
-/// Polls a task, and once more as often as it is woken meanwhile, as any executor does.
+/// Polls a task, and polls it once more as often as it is woken meanwhile, as any executor does.
 pub fn drive<F: Future + ?Sized>(future: &mut Pin<Box<F>>, woken: &Arc<Woken>) -> Poll<F::Output> {
     loop {
         woken.take();
@@ -68,7 +68,7 @@ pub fn drive<F: Future + ?Sized>(future: &mut Pin<Box<F>>, woken: &Arc<Woken>) -
     }
 }
 
-/// Pending once, and woken at once.
+/// Is pending once, and woken at once.
 pub async fn step() {
     let mut stepped = false;
     poll_fn(|context| {

@@ -1,4 +1,4 @@
-//! Tasks that would wait for themselves: what a creation stores, or keeps alone, is not waited for within it (L7).
+//! Tasks that would wait for themselves. A creation does not wait for its own store, nor for its own write lock (L7).
 
 use crate::executor::{Woken, block_on, drive, poll, step};
 use dogpile::{
@@ -12,9 +12,9 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-type Access<'a> = Pin<Box<dyn Future<Output = Result<OwnedReadGuard<Outcome>, CreateError<String>>> + 'a>>;
+type BoxedAccess<'a> = Pin<Box<dyn Future<Output = Result<OwnedReadGuard<Outcome>, CreateError<String>>> + 'a>>;
 
-/// Drives a task to its end: what waits for itself is pending, and nobody is there to wake it.
+/// Drives a task to its end. A task that waits for itself would be pending, and nothing would wake it.
 fn to_its_end<F: Future + ?Sized>(task: &mut Pin<Box<F>>) -> F::Output {
     match drive(task, &Arc::default()) {
         Poll::Ready(done) => done,
@@ -27,11 +27,11 @@ async fn once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
     poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
-/// An access that is elected, and does that in the midst of its creator.
+/// Returns an access that is elected and runs `creator`.
 fn creates<'a>(
     lock: &'a Arc<SyncReaderDogpile>,
     creator: impl AsyncFnOnce(&Creation<'_, SyncReaderDogpile>) -> Result<(), String> + 'a,
-) -> Access<'a> {
+) -> BoxedAccess<'a> {
     Box::pin(SyncReaderDogpile::kept_async(lock).or_try_create_with(creator))
 }
 
@@ -51,7 +51,7 @@ fn f4_a_task_invalidates_under_the_write_lock_of_its_creation() {
     assert!(!lock.has_value() && !lock.is_creating());
 }
 
-/// Whatever it asks of its own lock then, it is told, or done.
+/// Under the write lock, each question to its own lock returns an error or takes effect.
 #[test]
 fn f4_a_task_under_the_write_lock_of_its_creation_waits_for_nothing_of_its_own() {
     let lock = Arc::new(SyncReaderDogpile::never_expires());
@@ -71,7 +71,7 @@ fn f4_a_task_under_the_write_lock_of_its_creation_waits_for_nothing_of_its_own()
         assert!(lock.invalidate_if_async(seen).await);
         assert!(!lock.invalidate_if_async(seen).await);
         assert_eq!(lock.invalidate_timeout(Duration::ZERO), Ok(()));
-        // What is dropped elsewhere is not held any more.
+        // A write lock that was dropped on another thread is not held any more.
         thread::scope(|scope| scope.spawn(move || drop(alone)).join().unwrap());
         drop(lock.acquire_write_lock_timeout(Duration::ZERO).unwrap());
         Ok(())
@@ -79,7 +79,7 @@ fn f4_a_task_under_the_write_lock_of_its_creation_waits_for_nothing_of_its_own()
     assert_eq!(*to_its_end(&mut swaps).unwrap(), Outcome::Created);
 }
 
-/// Nor is a store waited for, which is not even polled meanwhile.
+/// Nor does a creator wait for its own store, which is not even polled meanwhile.
 #[test]
 fn f4_a_creator_does_not_wait_for_its_own_store() {
     let lock = Dogpile::never_expires();
@@ -94,9 +94,9 @@ fn f4_a_creator_does_not_wait_for_its_own_store() {
     assert!(!lock.has_value());
 }
 
-/// All others wait for both, the dead of that lock among them.
+/// All others wait for the store and for the write lock. A dead creation of the same lock waits for them, too.
 #[test]
-fn f4_what_is_another_creations_is_waited_for() {
+fn f4_a_store_or_write_lock_of_another_creation_is_waited_for() {
     static MORTAL: Policy = Policy::builder().creation_timeout(Duration::from_secs(1)).build_const();
     let (clock, woken) = (Arc::new(ManualClock::new()), Arc::<Woken>::default());
     let lock = Arc::new(SyncReaderDogpile::with_clock(Duration::MAX, Arc::clone(&clock)).with_policy(&MORTAL));
@@ -121,7 +121,7 @@ fn f4_what_is_another_creations_is_waited_for() {
     assert!(*done.lock().unwrap());
     drop(creation);
 
-    // A creation that was moved about is nobody's.
+    // Which task runs a creation that was moved is not known.
     let lock = Dogpile::never_expires();
     let Turn::Create(creation) = lock.acquire() else { panic!("nobody else creates") };
     let mut stores = Box::pin(creation.publish_async(async || step().await));

@@ -1,4 +1,4 @@
-//! Lock mode by tasks that are polled by hand.
+//! Lock mode in tasks that are polled by hand.
 
 use crate::common::until;
 use crate::executor::{Woken, block_on, poll, step};
@@ -23,7 +23,7 @@ fn a_hit_is_ready_at_once() {
 }
 
 #[test]
-fn l3_a_creation_of_a_thread_serves_tasks_and_that_of_a_task_serves_threads() {
+fn l3_creations_of_threads_serve_tasks_and_those_of_tasks_serve_threads() {
     let lock = Dogpile::never_expires();
     let woken: Arc<Woken> = Arc::default();
     let mut task = Box::pin(lock.access_async().or_create(async || unreachable!("it is served")));
@@ -109,7 +109,7 @@ fn l5_failures_and_panics_of_a_tasks_creator_free_the_lock() {
 }
 
 #[test]
-fn l7_a_task_that_waits_for_itself_is_told() {
+fn l7_a_task_that_would_wait_for_itself_gets_an_error() {
     let lock = Dogpile::never_expires();
     let mut told = None;
     block_on(lock.access_async().or_create(async || {

@@ -1,4 +1,4 @@
-//! Tasks and threads share one lock: what the contract does not say of tasks.
+//! Tasks and threads share one lock: what the contract does not test of tasks.
 
 mod background;
 mod cancellation;

@@ -1,9 +1,9 @@
-//! User code that meddles: wakers, clocks, observers, keys, values and errors which, whenever the crate comes to run
-//! them (a waker is cloned, woken or dropped), ask, invalidate and fill every lock there is (C22). Were one of them run
-//! under a mutex of ours, that would hang.
+//! User code that meddles: wakers, clocks, observers, keys, values and errors. Whenever the crate runs their code (a
+//! waker is cloned, woken or dropped), they question, invalidate and fill every lock there is (C22). If the crate ran
+//! any of this under one of its mutexes, the test would hang.
 //!
-//! Two threads follow scripts that are drawn from a seed; it is printed, and `DOGPILE_WAKERS_SEED` sets it. (It decides
-//! what each thread does; how the threads meet is up to the machine.)
+//! Two threads follow scripts that are drawn from a seed. The test prints the seed, and `DOGPILE_WAKERS_SEED` sets it.
+//! (The seed decides what each thread does. The machine decides how the threads meet.)
 
 use crate::common::until;
 use crate::wakers::ends;
@@ -25,7 +25,7 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-/// Scripts for each thread.
+/// The number of scripts for each thread.
 const SCRIPTS: u64 = 30;
 const STEPS: usize = 400;
 const AT_ONCE: usize = 12;
@@ -58,14 +58,14 @@ static VALUES: [Values; 3] = [
 ];
 static LOCKS: [Dogpile<&'static Time>; 2] =
     [Dogpile::with_clock(SHORT, &REAL), Dogpile::with_clock(SHORT, &MOVED).with_policy(&MORTAL)];
-/// Somebody creates all the time, so that whoever asks has an alarm set.
+/// A creation runs all the time, so that each access sets an alarm.
 static ALARMED: Dogpile = Dogpile::never_expires().with_policy(&SLOW);
 static BY_KEY: Registry<Key, Values> =
     Registry::<_, Values>::new(|_| Cached::with_clock(SHORT, &MOVED)).keep_idle(SHORT);
 
 // --- what meddles
 
-/// What has meddled how often.
+/// How often each kind of user code has meddled.
 static MEDDLED: [AtomicUsize; 7] = [const { AtomicUsize::new(0) }; 7];
 const BY_CLONE: usize = 0;
 const BY_WAKE: usize = 1;
@@ -76,7 +76,7 @@ const BY_VALUE: usize = 5;
 const BY_KEYS: usize = 6;
 
 thread_local! {
-    /// Meddling meets user code as well, which then does not.
+    /// Whether this thread meddles. Meddling runs user code as well, which does not meddle then.
     static MEDDLES: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -125,12 +125,12 @@ fn meddle(by: usize) {
     MEDDLES.set(false);
 }
 
-/// A clock that is moved, or goes by itself.
+/// A clock that is moved, or that goes by itself.
 struct Time(Option<ManualClock>);
 
 impl Time {
     fn meddle() {
-        // It is read all the time.
+        // The crate reads the clock all the time.
         if MEDDLED[BY_CLOCK].fetch_add(1, Ordering::Relaxed) % 8 == 0 {
             meddle(BY_CLOCK);
         }
@@ -197,7 +197,7 @@ impl Drop for Value {
     }
 }
 
-/// What a creator fails with.
+/// The error of a creator.
 #[derive(Debug)]
 struct Failure;
 
@@ -214,7 +214,7 @@ impl Drop for Failure {
     }
 }
 
-/// It compares as it must: without the registry.
+/// A key compares without meddling, as it must: a comparison must not use the registry.
 #[derive(Debug, PartialEq, Eq)]
 struct Key(u32);
 
@@ -238,7 +238,7 @@ impl Drop for Key {
     }
 }
 
-/// A waker of no data, which meddles in all that is done with one.
+/// A waker without data, which meddles whenever it is cloned, woken or dropped.
 fn meddling() -> Waker {
     const FUNCTIONS: RawWakerVTable = RawWakerVTable::new(
         |_| {
@@ -252,11 +252,12 @@ fn meddling() -> Waker {
         |_| meddle(BY_WAKE),
         |_| meddle(BY_DROP),
     );
-    // SAFETY: there is no data to be used wrongly, and the functions may be called from any thread.
+    // SAFETY: there is no data that could be misused, and the functions may be called on any thread.
     unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &FUNCTIONS)) }
 }
 
-/// A task of an executor which goes with its waker, and with it what it holds: a guard, or what was spawned.
+/// A task of an executor that is dropped with its waker. What the task holds is dropped with it: a guard, or a spawned
+/// task.
 struct Holds<T>(#[allow(dead_code)] Mutex<Option<T>>);
 
 impl<T: Send + 'static> Holds<T> {
@@ -279,7 +280,7 @@ fn guard(lock: &'static Resource) -> Option<OwnedReadGuard> {
     }
 }
 
-/// Panics when it is woken. (Without a word: see `wakers`.)
+/// Panics when it is woken, without a message: see `wakers`.
 struct Panics;
 
 impl Wake for Panics {
@@ -297,7 +298,7 @@ impl Wake for Panics {
 
 type Step = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Pending so often, and woken each time.
+/// Is pending so many times, and woken each time.
 async fn yields(times: usize) {
     for _ in 0..times {
         let mut yielded = false;
@@ -313,13 +314,13 @@ async fn yields(times: usize) {
     }
 }
 
-/// Pending so often, and then that, unless it fails.
+/// Is pending so many times, and then returns the value, unless it fails.
 async fn made<T>(after: usize, fails: bool, value: T) -> Result<T, Failure> {
     yields(after).await;
     if fails { Err(Failure) } else { Ok(value) }
 }
 
-/// What one thread is in the middle of.
+/// The state of one thread.
 struct Script {
     rng: Rng,
     futures: Vec<Step>,
@@ -332,7 +333,7 @@ impl Script {
         for _ in 0..STEPS {
             script.step();
         }
-        // In any order.
+        // Dropped in any order.
         while !script.futures.is_empty() {
             let gone = script.any();
             drop(script.futures.swap_remove(gone));
@@ -479,7 +480,7 @@ fn is_at_rest() -> bool {
 }
 
 #[test]
-fn f2_c22_nothing_of_the_users_runs_under_a_mutex() {
+fn f2_c22_no_code_of_the_user_runs_under_a_mutex() {
     let seed = env::var("DOGPILE_WAKERS_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a seed"));
     println!("DOGPILE_WAKERS_SEED={seed}");
     ends("user code that meddles", move || {
@@ -492,7 +493,7 @@ fn f2_c22_nothing_of_the_users_runs_under_a_mutex() {
         for thread in threads {
             thread.join().unwrap();
         }
-        // The thread that wakes when it is time may be in the middle of it.
+        // The thread that wakes waiters in time may be in the middle of that.
         until(is_at_rest);
         for lock in &RESOURCES {
             until(|| lock.try_acquire_write_lock().is_ok());

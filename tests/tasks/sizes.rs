@@ -1,4 +1,4 @@
-//! How large the futures are, and that they cross threads.
+//! How large the futures are, and that they are `Send`.
 
 use crate::executor::step;
 use dogpile::{
@@ -8,27 +8,27 @@ use dogpile::{
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// In bytes, beside what is the user's own: at most that, where sizes are not [pinned](IS_PINNED).
+/// The largest size in bytes, without the user's own data, where sizes are not [pinned](IS_PINNED).
 const LIMIT: usize = 512;
 
-/// Whether each form has its own limit: on the target that these were measured on.
+/// Whether each form has a limit of its own: on the target on which these limits were measured.
 const IS_PINNED: bool = cfg!(all(target_arch = "x86_64", target_os = "linux", not(dogpile_portable)));
 
-/// The size of a future that is not polled.
+/// Returns the size of a future that is not polled.
 fn size<F: Future>(future: F) -> usize {
     let size = size_of_val(&future);
     drop(future);
     size
 }
 
-/// A creator whose future holds as many bytes.
+/// A creator whose future holds so many bytes.
 async fn creator<const N: usize>() -> u64 {
     let held = [1_u8; N];
     step().await;
     held.iter().map(|byte| u64::from(*byte)).sum()
 }
 
-/// A form, how large its future is, and how large that may be.
+/// A form, the size of its future, and its limit.
 struct Measured {
     form: &'static str,
     size: usize,
@@ -45,7 +45,7 @@ macro_rules! sized {
     };
 }
 
-/// Of each form, with a getter and a setter that are next to nothing. Before each stands its limit.
+/// The sizes of each form, with a getter and a setter of next to no size. Each form has its limit before it.
 fn sizes<const N: usize>() -> Vec<Measured> {
     let (lock, cached) = (Arc::new(Dogpile::never_expires()), Arc::new(Cached::<u64>::never_expires()));
     let readers = Arc::new(SyncReaderDogpile::never_expires());
@@ -122,7 +122,7 @@ fn sizes<const N: usize>() -> Vec<Measured> {
     }
 }
 
-/// A creator lies in a box from when it is made, so its size is none of theirs.
+/// A creator lies in a box from the moment it is made, so its size adds nothing.
 #[test]
 fn futures_are_small() {
     for (Measured { form, size, limit }, large) in sizes::<1>().into_iter().zip(sizes::<4096>()) {
@@ -162,8 +162,7 @@ fn futures_of_what_an_access_wants_cross_threads() {
     }
 }
 
-/// What tasks do that are spawned: closures of each kind, which hold on to what is theirs by reference and by value,
-/// and suspend.
+/// The code of spawned tasks: closures of each kind, which hold their captures by reference and by value, and suspend.
 #[test]
 #[rustfmt::skip]
 fn futures_cross_threads() {
@@ -234,7 +233,7 @@ fn futures_cross_threads() {
             step().await;
             assert_eq!(text.len(), 1);
         }).await;
-        step().await; // the guard crosses it
+        step().await; // the guard lives across this await
         drop(guard);
     } }
     spawned! { lock text: {

@@ -1,4 +1,4 @@
-//! What becomes of an access that waits for what it has spawned, of each type that has such forms (F1, F3, F11).
+//! What becomes of an access that waits for the task it has spawned, on each type that has such forms (F1, F3, F11).
 
 use crate::background::Shelf;
 use crate::executor::{Woken, block_on, drive, poll, step};
@@ -23,10 +23,10 @@ static MORTAL_AND_PAUSING: Policy =
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Creator = fn() -> Boxed<Result<(), &'static str>>;
-type Access<T> = Pin<Box<dyn Future<Output = T>>>;
-type Ask = Box<dyn Fn(&Arc<Shelf>) -> Access<Told>>;
+type BoxedAccess<T> = Pin<Box<dyn Future<Output = T>>>;
+type Ask = Box<dyn Fn(&Arc<Shelf>) -> BoxedAccess<Told>>;
 
-/// What an access has come to.
+/// The result of an access.
 type Told = Result<Outcome, &'static str>;
 
 fn told<G, E>(asked: Result<G, CreateError<E>>, outcome: fn(&G) -> Outcome) -> Told {
@@ -39,23 +39,23 @@ fn told<G, E>(asked: Result<G, CreateError<E>>, outcome: fn(&G) -> Outcome) -> T
     }
 }
 
-/// A lock, one of its forms, and what else is done to it.
+/// A lock, one of its forms, and what else is done to the lock.
 struct Subject {
     name: &'static str,
     ask: Ask,
-    /// As everybody does who can create.
-    waits: Box<dyn Fn() -> Access<Outcome>>,
+    /// An access without a task, which can create.
+    waits: Box<dyn Fn() -> BoxedAccess<Outcome>>,
     fail: Box<dyn Fn()>,
     create: Box<dyn Fn()>,
-    /// If there is a value to be set.
+    /// Sets a value, if the lock holds one.
     set: Option<Box<dyn Fn()>>,
-    /// How many wait, and whether somebody creates.
+    /// Returns how many accesses wait, and whether a creation runs.
     seen: Box<dyn Fn() -> (usize, bool)>,
-    /// Creations, failures, and deaths.
+    /// Returns the numbers of creations, failures and deaths.
     ended: Box<dyn Fn() -> [u64; 3]>,
 }
 
-/// What all of them have.
+/// The parts that all subjects share.
 macro_rules! subject {
     (
         $name:literal, $lock:ident, $set:expr,
@@ -105,10 +105,10 @@ macro_rules! subject {
     }};
 }
 
-/// What the function of a `CachedFn` does, on this thread.
+/// What the function of a `CachedFn` does on this thread.
 #[derive(Clone, Copy)]
 enum Whim {
-    /// What the test is of.
+    /// The function does what the test wants.
     AsTold,
     Creates,
     Fails,
@@ -125,7 +125,7 @@ fn with_whim<R>(whim: Whim, run: impl FnOnce() -> R) -> R {
     ran
 }
 
-/// Each poll of it creates, if it comes to that.
+/// In each poll of this access, a creator that runs succeeds.
 async fn as_creator<F: Future>(access: F) -> F::Output {
     let mut access = pin!(access);
     poll_fn(|context| with_whim(Whim::Creates, || access.as_mut().poll(context))).await
@@ -214,7 +214,7 @@ fn subjects(policy: &'static Policy, clock: &Arc<ManualClock>, creator: Creator)
             function,
             set!(function),
             |function| with_whim(Whim::Creates, || block_on(function.access_async().get())),
-            // It cannot fail but by a panic.
+            // This function can fail only by a panic.
             |function| with_whim(Whim::Fails, || catch_unwind(|| block_on(function.access_async().get())).is_err()),
             async |function| outcome(&as_creator(function.access_async().get()).await),
             async |function, shelf| told(CachedFn::kept_async(&function).spawned_by(&*shelf).try_get().await, outcome)
@@ -236,12 +236,12 @@ struct Asks {
     of: Subject,
     clock: Arc<ManualClock>,
     woken: Arc<Woken>,
-    access: Access<Told>,
+    access: BoxedAccess<Told>,
     task: Option<Task>,
 }
 
 impl Asks {
-    /// Of each type and form, with a task that nobody has polled.
+    /// Yields an access of each type and form, whose task was never polled.
     fn unbegun(policy: &'static Policy, creator: Creator) -> impl Iterator<Item = Self> {
         let clock = Arc::new(ManualClock::new());
         subjects(policy, &clock, creator).into_iter().map(move |of| {
@@ -255,7 +255,7 @@ impl Asks {
         })
     }
 
-    /// The same, with a task that has begun, and goes no further.
+    /// The same with a task that has begun and goes no further.
     fn begun(policy: &'static Policy, creator: Creator) -> impl Iterator<Item = Self> {
         Self::unbegun(policy, creator).map(|mut asks| {
             assert!(asks.poll_task().is_pending());
@@ -267,22 +267,22 @@ impl Asks {
         poll(self.task.as_mut().expect("it is there"), &Arc::default())
     }
 
-    /// It is polled, and goes on waiting, in the queue.
+    /// The access is polled, and goes on waiting in the queue.
     #[track_caller]
     fn waits(&mut self) {
         assert_eq!(poll(&mut self.access, &self.woken), Poll::Pending);
-        assert_eq!((self.of.seen)().0, 1, "it is among those who wait");
+        assert_eq!((self.of.seen)().0, 1, "the access is a waiter");
         self.woken.take();
     }
 
-    /// It has been woken, and has come to that.
+    /// The access has been woken, and returns `told`.
     #[track_caller]
     fn comes_to(&mut self, told: Told) {
         assert!(self.woken.take(), "it is woken");
         assert_eq!(poll(&mut self.access, &self.woken), Poll::Ready(told));
     }
 
-    /// Another creates, or sets a value.
+    /// Another access creates, or sets a value.
     fn others_create(&self, set: bool) {
         match &self.of.set {
             Some(set_value) if set => set_value(),
@@ -290,7 +290,7 @@ impl Asks {
         }
     }
 
-    /// It has been woken, and is lost; the others go on.
+    /// The access has been woken, and is lost. The others go on.
     #[track_caller]
     fn is_lost(&mut self, set: bool) {
         self.comes_to(Err("lost"));
@@ -314,9 +314,9 @@ fn dawdles() -> Boxed<Result<(), &'static str>> {
     })
 }
 
-/// Another declares it dead, and fails; and then there is a value.
+/// Another access declares the creation dead, and fails. After that there is a value.
 #[test]
-fn f1_who_waits_for_the_dead_takes_part_as_everybody_does() {
+fn f1_an_access_with_a_dead_task_waits_as_any_waiter() {
     for set in [false, true] {
         for mut asks in Asks::begun(&MORTAL, hangs) {
             asks.clock.advance(SECOND * 2);
@@ -325,7 +325,7 @@ fn f1_who_waits_for_the_dead_takes_part_as_everybody_does() {
             asks.is_lost(set);
             assert_eq!((asks.of.ended)()[1..], [1, 1]);
         }
-        // It looks only when all of that has happened.
+        // The access is polled only after all of that has happened.
         for mut asks in Asks::begun(&MORTAL, hangs) {
             asks.clock.advance(SECOND * 2);
             (asks.of.fail)();
@@ -336,7 +336,7 @@ fn f1_who_waits_for_the_dead_takes_part_as_everybody_does() {
 }
 
 #[test]
-fn f1_who_waits_for_the_dead_is_told_of_a_pause() {
+fn f1_an_access_with_a_dead_task_is_told_of_a_pause() {
     for mut asks in Asks::begun(&MORTAL_AND_PAUSING, hangs) {
         asks.clock.advance(SECOND * 2);
         asks.woken.take();
@@ -348,9 +348,9 @@ fn f1_who_waits_for_the_dead_is_told_of_a_pause() {
     }
 }
 
-/// One that could create waits behind the dead creation, and takes over, or leaves.
+/// A waiter that could create waits behind the dead creation. It takes over, or leaves.
 #[test]
-fn f3_who_can_create_goes_before_who_cannot() {
+fn f3_a_waiter_that_can_create_goes_before_one_that_cannot() {
     for leaves in [false, true] {
         for mut asks in Asks::begun(&MORTAL, hangs) {
             let mut other = (asks.of.waits)();
@@ -371,7 +371,7 @@ fn f3_who_can_create_goes_before_who_cannot() {
     }
 }
 
-/// Nobody else is there: it is bounded by the time that a creation may take, and that goes on.
+/// There is no other access. The wait is bounded by the time that a creation may take, and the creation goes on.
 #[test]
 fn f3_a_creation_that_is_overdue_is_not_waited_for_without_an_end() {
     for mut asks in Asks::begun(&MORTAL, dawdles) {
@@ -383,23 +383,23 @@ fn f3_a_creation_that_is_overdue_is_not_waited_for_without_an_end() {
     }
 }
 
-/// A task that nobody polls, or that was leaked: the creator is still there.
+/// The task is never polled, or was leaked. The creator is still there.
 #[test]
-fn f3_who_has_spawned_what_does_not_begin_creates_itself() {
+fn f3_an_access_whose_task_does_not_begin_creates_itself() {
     for mut asks in Asks::unbegun(&MORTAL, creates) {
         let leaked = asks.task.take();
         asks.clock.advance(SECOND);
         asks.comes_to(Ok(Outcome::Created));
         assert_eq!((asks.of.ended)(), [1, 0, 1]);
-        // It is not there twice.
+        // The creator does not run twice.
         block_on(leaked.expect("it was spawned"));
         assert_eq!((asks.of.ended)(), [1, 0, 1]);
     }
 }
 
-/// The same on the real clock: an alarm wakes it.
+/// The same on the real clock: an alarm wakes the access.
 #[test]
-fn f3_by_the_time() {
+fn f3_an_alarm_wakes_an_access_with_a_leaked_task() {
     static SOON: Policy = Policy::builder().creation_timeout(Duration::from_millis(20)).build_const();
     static LOCK: Cached<u32> = Cached::never_expires().with_policy(&SOON);
     let (tell, told) = mpsc::channel();
@@ -420,9 +420,9 @@ fn f3_by_the_time() {
     assert_eq!(told(), Err(CreateError::Lost));
 }
 
-/// Refused, or dropped with a queue: the creator is still there.
+/// The task was refused, or dropped with a queue. The creator is still there.
 #[test]
-fn f11_who_has_spawned_what_is_dropped_unrun_creates_itself() {
+fn f11_an_access_whose_task_is_dropped_unrun_creates_itself() {
     for mut asks in Asks::unbegun(&MORTAL, creates) {
         drop(asks.task.take());
         asks.comes_to(Ok(Outcome::Created));
@@ -434,9 +434,9 @@ fn f11_who_has_spawned_what_is_dropped_unrun_creates_itself() {
     assert_eq!(block_on(asked), Ok(Outcome::Created));
 }
 
-/// It takes part as everybody does: another was called before it, and serves it.
+/// The access waits its turn, as every waiter does. Another waiter was woken before it, and serves it.
 #[test]
-fn f11_who_has_spawned_what_is_dropped_unrun_takes_its_turn() {
+fn f11_an_access_whose_task_is_dropped_unrun_takes_its_turn() {
     for mut asks in Asks::unbegun(&MORTAL, || unreachable!("another creates")) {
         let mut other = (asks.of.waits)();
         let woken = Arc::<Woken>::default();
@@ -447,9 +447,9 @@ fn f11_who_has_spawned_what_is_dropped_unrun_takes_its_turn() {
     }
 }
 
-/// The creator is gone with it.
+/// The creator is gone with its task.
 #[test]
-fn f11_who_has_spawned_what_is_dropped_half_way_panics_not() {
+fn f11_an_access_whose_task_is_dropped_half_way_is_lost() {
     for set in [false, true] {
         for mut asks in Asks::begun(&MORTAL, hangs) {
             drop(asks.task.take());
@@ -459,10 +459,10 @@ fn f11_who_has_spawned_what_is_dropped_half_way_panics_not() {
     }
 }
 
-/// The runtime that polls the creation is shut down, and the access is polled by another: it is lost, unless a value
-/// was set.
+/// The runtime that polls the creation is shut down, and another one polls the access. The access is lost, unless a
+/// value was set.
 #[test]
-fn f11_a_runtime_that_shuts_down() {
+fn f11_an_access_is_lost_when_its_runtime_shuts_down() {
     for set in [false, true] {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let (cached, began) = (Arc::new(Cached::never_expires()), Arc::new(AtomicBool::new(false)));
@@ -488,17 +488,17 @@ fn f11_a_runtime_that_shuts_down() {
         }
         let Poll::Ready(asked) = poll(&mut asks, &woken) else { panic!("nobody else creates") };
         assert_eq!(asked.map(|guard| *guard), if set { Ok(1) } else { Err(AcquireError::Lost) });
-        // One that is shut down takes nothing any more.
+        // A runtime that is shut down takes no more tasks.
         cached.invalidate();
         let again = block_on(Cached::kept_async(&cached).spawned_by(&spawner).or_create(|| async { 2 }));
         assert_eq!(again.map(|guard| *guard), Ok(2));
     }
 }
 
-/// Within a creator the wait counts once it is polled again (F9), and takes part before: a value that is set between
-/// the two polls serves it.
+/// Within a creator a wait counts as known once it is polled again (F9), but the access is served before that: a value
+/// that is set between the two polls serves it.
 #[test]
-fn f1_f9_what_is_set_between_the_first_polls_is_found() {
+fn f1_f9_a_value_set_between_the_first_polls_is_found() {
     let (outer, inner, shelf) = (Dogpile::never_expires(), Arc::new(Cached::never_expires()), Shelf::default());
     let creator = async || {
         let got = Cached::kept_async(&inner).spawned_by(&shelf).or_create(|| async { 1 }).await;
@@ -512,8 +512,8 @@ fn f1_f9_what_is_set_between_the_first_polls_is_found() {
     assert!(drive(&mut creates, &woken).is_ready(), "nobody else serves it");
 }
 
-/// Beside it waits one that could go first, and is not polled: it was kept by a creator that has gone on without it.
-/// After as long again as a creation may take, nobody waits for that one.
+/// A second waiter, which could go first, is not polled: a creator keeps it and has gone on without it. After as long
+/// again as a creation may take, the access does not wait for it any longer.
 #[test]
 fn f3_f9_a_waiter_that_is_not_polled_does_not_take_the_bound_away() {
     let clock = Arc::new(ManualClock::new());

@@ -1,5 +1,5 @@
-//! Accesses whose creations are spawned, in each mode of each type: what they come to, what becomes of the creation,
-//! and how often the getter is asked (L8).
+//! Accesses whose creations are spawned, in each mode of each type: their results, what becomes of the creation, and
+//! how often the getter is called (L8).
 
 use crate::background::Shelf;
 use crate::executor::{Woken, block_on, poll, step};
@@ -34,7 +34,7 @@ type Function = Box<dyn Fn() -> Boxed<Result<u32, &'static str>> + Send + Sync>;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Plan {
     Creates,
-    /// Pending once before.
+    /// Succeeds, having been pending once.
     Dawdles,
     Fails,
     DawdlesAndFails,
@@ -43,14 +43,14 @@ enum Plan {
     Hangs,
 }
 
-/// What a getter says.
+/// What a getter returns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Says {
-    /// What is in the store.
+    /// The value in the store.
     WhatIsThere,
     Nothing,
     Fails,
-    /// Pending once before.
+    /// Fails, having been pending once.
     DawdlesAndFails,
 }
 
@@ -61,7 +61,7 @@ enum Sets {
     Fails,
 }
 
-/// What the user has: a store, and closures that do as they are told.
+/// The user's side: a store, and closures that do what the test says.
 struct World {
     clock: Clock,
     store: Mutex<Option<Stamped<u32>>>,
@@ -69,13 +69,13 @@ struct World {
     plan: Mutex<Plan>,
     says: Mutex<Says>,
     sets: Mutex<Sets>,
-    /// How many values were made.
+    /// The number of values that were made.
     made: AtomicU32,
-    /// How many creators have begun.
+    /// The number of creators that have begun.
     begun: AtomicUsize,
-    /// How many calls of the getter.
+    /// The number of calls of the getter.
     gets: AtomicUsize,
-    /// How many calls of the setter.
+    /// The number of calls of the setter.
     stores: AtomicUsize,
 }
 
@@ -115,7 +115,7 @@ impl World {
         *self.plan.lock().unwrap() = plan;
     }
 
-    /// How often the getter was called since this was asked.
+    /// Returns how often the getter was called since the last call of this function.
     fn take_gets(&self) -> usize {
         self.gets.swap(0, Ordering::SeqCst)
     }
@@ -172,10 +172,10 @@ impl World {
     }
 }
 
-/// What an access has come to.
+/// The result of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
-    /// There is no outcome where a getter brings the value.
+    /// The access returns a value. There is no outcome where a getter brings the value.
     Gives(Option<u32>, Option<Outcome>),
     Failed(&'static str),
     GetterFailed,
@@ -199,12 +199,12 @@ fn told<G, X: Debug>(
     }
 }
 
-/// What is done to a lock beside asking.
+/// What is done to a lock besides accesses.
 trait Lock {
     fn status(&self) -> &Status<Clock>;
     fn mark_stale(&self);
     fn invalidate(&self);
-    /// Another makes it anew, or sets it, if there is a way to.
+    /// Another access creates the value anew, or sets it if the lock holds one.
     fn renew(&self, world: &World);
 }
 
@@ -243,7 +243,7 @@ enum Mode {
     Stamped,
 }
 
-/// A lock and a mode of it, whose value is 1.
+/// A lock in one of its modes, whose value is 1.
 struct Subject {
     name: &'static str,
     mode: Mode,
@@ -253,7 +253,7 @@ struct Subject {
     ask: Box<dyn Fn() -> Pin<Box<dyn Future<Output = Told>>>>,
 }
 
-/// One that asks.
+/// An access.
 struct Asks {
     access: Pin<Box<dyn Future<Output = Told>>>,
     woken: Arc<Woken>,
@@ -265,7 +265,7 @@ impl Asks {
         poll(&mut self.access, &self.woken)
     }
 
-    /// It has been woken, and has come to this.
+    /// The access has been woken, and returns `told`.
     #[track_caller]
     fn comes_to(&mut self, told: Told) {
         assert!(self.woken.take(), "it is woken");
@@ -293,14 +293,14 @@ impl Subject {
         Asks { access: (self.ask)(), woken: Arc::default() }
     }
 
-    /// It asks, and does not wait.
+    /// Makes an access that does not wait, and returns its result.
     #[track_caller]
     fn asked(&self) -> Told {
         let Poll::Ready(told) = self.asks().poll() else { panic!("it waits") };
         told
     }
 
-    /// It asks, and waits.
+    /// Makes an access that waits.
     #[track_caller]
     fn waits(&self) -> Asks {
         let mut asks = self.asks();
@@ -308,7 +308,7 @@ impl Subject {
         asks
     }
 
-    /// It asks, waits, and has spawned a task, which has begun and goes no further.
+    /// Makes an access that waits for its spawned task. The task has begun and goes no further.
     #[track_caller]
     fn begun(&self, plan: Plan) -> (Asks, Task) {
         self.world.plan(plan);
@@ -327,12 +327,12 @@ impl Subject {
         self.mode != Mode::Without
     }
 
-    /// So many, if there is a getter.
+    /// Returns so many calls if there is a getter, else none.
     fn calls(&self, calls: usize) -> usize {
         if self.fetches() { calls } else { 0 }
     }
 
-    /// Nobody waits, creates, or was spawned.
+    /// No access waits, no creation runs, and no task is left.
     #[track_caller]
     fn is_at_rest(&self) {
         let status = self.lock.status();
@@ -341,7 +341,7 @@ impl Subject {
     }
 }
 
-/// The modes of a lock whose value lies beside it.
+/// The modes of a lock with its value beside it.
 macro_rules! beside {
     ($lock:ident, $policy:ident, |$got:ident| $give:expr) => {{
         let new = |world: &World| $lock::with_clock(MINUTE, Arc::clone(&world.clock)).with_policy($policy);
@@ -466,7 +466,7 @@ fn each_with_a_setter(policy: &'static Policy) -> impl Iterator<Item = Subject> 
 // --- there is a value
 
 #[test]
-fn l8_what_is_fresh_is_asked_for_once_and_nothing_is_spawned() {
+fn l8_a_fresh_value_is_fetched_once_and_nothing_is_spawned() {
     for subject in each(&PLAIN) {
         assert_eq!(subject.asked(), subject.gives(1, Outcome::Fresh));
         assert_eq!((subject.world.take_gets(), subject.world.begun()), (subject.calls(1), 0));
@@ -475,7 +475,7 @@ fn l8_what_is_fresh_is_asked_for_once_and_nothing_is_spawned() {
 }
 
 #[test]
-fn l2_l8_who_is_elected_with_an_old_value_goes_on_and_so_do_the_others() {
+fn l2_l8_with_an_old_value_every_access_goes_on() {
     for subject in each(&PLAIN) {
         let world = &subject.world;
         subject.lock.mark_stale();
@@ -493,7 +493,7 @@ fn l2_l8_who_is_elected_with_an_old_value_goes_on_and_so_do_the_others() {
 }
 
 #[test]
-fn who_renews_early_goes_on_as_with_a_fresh_value() {
+fn an_access_that_renews_early_goes_on_with_a_fresh_value() {
     for subject in each(&AT_HALF) {
         let world = &subject.world;
         world.clock.advance(HALF);
@@ -509,9 +509,9 @@ fn who_renews_early_goes_on_as_with_a_fresh_value() {
     }
 }
 
-/// A creation that nobody waits for fails: nobody is told, and the old value stays.
+/// A creation that no access waits for fails. No access is told, and the old value stays.
 #[test]
-fn l5_c10_who_goes_on_with_an_old_value_hears_of_no_failure() {
+fn l5_c10_an_access_with_an_old_value_is_not_told_of_the_failure() {
     for subject in each(&PLAIN) {
         let world = &subject.world;
         for (failures, plan) in [(1, Plan::Fails), (2, Plan::Panics)] {
@@ -528,7 +528,7 @@ fn l5_c10_who_goes_on_with_an_old_value_hears_of_no_failure() {
 // --- there is none
 
 #[test]
-fn l3_who_has_none_waits_for_what_was_spawned_and_all_are_served() {
+fn l3_without_a_value_one_spawned_creation_serves_all() {
     for subject in each(&PLAIN) {
         let world = &subject.world;
         subject.lock.invalidate();
@@ -548,7 +548,7 @@ fn l3_who_has_none_waits_for_what_was_spawned_and_all_are_served() {
 
 /// The lock is fresh, and the store has lost the value.
 #[test]
-fn l8_what_the_store_has_lost_is_asked_for_once_by_the_one_who_creates() {
+fn l8_the_elected_access_fetches_a_lost_value_once() {
     for subject in each_with_a_getter(&PLAIN) {
         let world = &subject.world;
         world.lose();
@@ -584,16 +584,16 @@ fn l5_a_creators_error_is_its_callers_and_the_next_one_is_elected() {
     }
 }
 
-/// A getter that misses once, and then has a value: the old one, for an access whose creator has failed.
+/// The getter first finds nothing, and then a value. That is the old value for an access whose creator has failed.
 #[test]
-fn l8_who_has_failed_is_served_the_old_value_by_its_second_call() {
+fn l8_a_failed_access_is_served_the_old_value_by_its_second_getter_call() {
     for (policy, serves) in [(&SERVING, true), (&PLAIN, false)] {
         for subject in each_with_a_getter(policy) {
             let world = &subject.world;
             world.lose();
             world.plan(Plan::Fails);
             let mut asks = subject.waits();
-            world.keep(7); // another process
+            world.keep(7); // by another process
             block_on(world.shelf.take());
             asks.comes_to(if serves { subject.gives(7, Outcome::Stale) } else { Told::Failed("no answer") });
             assert_eq!(world.take_gets(), if serves { 2 } else { 1 });
@@ -602,9 +602,9 @@ fn l8_who_has_failed_is_served_the_old_value_by_its_second_call() {
     }
 }
 
-/// One that was replaced, by what is the old value by the time that it has failed.
+/// A replaced creation has failed. Its access is served the value that is the old one by then.
 #[test]
-fn who_has_failed_is_served_what_there_is_by_then() {
+fn a_failed_access_is_served_the_value_that_is_there_by_then() {
     for (policy, serves) in [(&MORTAL_AND_SERVING, true), (&MORTAL, false)] {
         for subject in each(policy) {
             let world = &subject.world;
@@ -640,9 +640,10 @@ fn a_getters_error_ends_the_access_and_creates_nothing() {
     }
 }
 
-/// It was elected, and asks for the old value to go on with; those who wait for it ask again, and find that.
+/// The elected access asks its getter for the old value to go on with, and the getter fails. The waiters call their
+/// getters again, and find the value.
 #[test]
-fn l8_those_who_wait_for_one_whose_getter_fails_ask_again() {
+fn l8_waiters_of_an_access_whose_getter_fails_fetch_again() {
     for subject in each(&PLAIN).filter(|subject| subject.mode == Mode::Fetch) {
         let world = &subject.world;
         let says = |says| *world.says.lock().unwrap() = says;
@@ -663,9 +664,9 @@ fn l8_those_who_wait_for_one_whose_getter_fails_ask_again() {
     }
 }
 
-/// The same of the call that is made when another has created.
+/// The same with the call that follows when another access has created.
 #[test]
-fn a_getter_that_fails_once_served_ends_the_access() {
+fn a_getter_that_fails_after_the_wait_ends_the_access() {
     for subject in each_with_a_getter(&PLAIN) {
         let world = &subject.world;
         subject.lock.invalidate();
@@ -682,20 +683,20 @@ fn a_getter_that_fails_once_served_ends_the_access() {
 // --- setters
 
 #[test]
-fn a_setter_stores_what_was_created_in_the_task() {
+fn a_setter_stores_the_value_in_the_task() {
     for subject in each_with_a_setter(&PLAIN) {
         let world = &subject.world;
         subject.lock.invalidate();
         let mut asks = subject.waits();
         assert_eq!(world.value(), Some(1));
         block_on(world.shelf.take());
-        assert_eq!((world.value(), world.stores.load(Ordering::SeqCst)), (Some(2), 1), "before the asker is polled");
+        assert_eq!((world.value(), world.stores.load(Ordering::SeqCst)), (Some(2), 1), "before the access is polled");
         asks.comes_to(subject.gives(2, Outcome::Created));
     }
 }
 
 #[test]
-fn l6_what_was_superseded_meanwhile_is_not_stored_and_its_own_caller_has_it() {
+fn l6_a_superseded_value_goes_to_its_caller_and_is_not_stored() {
     for subject in each_with_a_setter(&PLAIN) {
         let world = &subject.world;
         subject.lock.invalidate();
@@ -709,9 +710,9 @@ fn l6_what_was_superseded_meanwhile_is_not_stored_and_its_own_caller_has_it() {
     }
 }
 
-/// Another was elected in its place, and has stored: that stays.
+/// Another creation has taken the place of this one and has stored its value. That value stays.
 #[test]
-fn c11_what_was_replaced_meanwhile_is_not_stored() {
+fn c11_a_value_of_a_replaced_creation_is_not_stored() {
     for subject in each_with_a_setter(&MORTAL) {
         let world = &subject.world;
         subject.lock.invalidate();
@@ -746,7 +747,7 @@ fn a_setters_error_fails_the_creation() {
 // --- what becomes of the asker, and of the task
 
 #[test]
-fn c12_the_asker_goes_and_the_creation_goes_on_once_and_is_kept() {
+fn c12_the_creation_goes_on_when_its_access_is_dropped() {
     for polled in [false, true] {
         for subject in each(&PLAIN) {
             let world = &subject.world;
@@ -767,7 +768,7 @@ fn c12_the_asker_goes_and_the_creation_goes_on_once_and_is_kept() {
 }
 
 #[test]
-fn l8_c9_a_task_that_is_dropped_unbegun_gives_the_creator_back() {
+fn l8_c9_a_task_dropped_before_it_begins_gives_the_creator_back() {
     for lost in [false, true] {
         for subject in each(&PLAIN) {
             let world = &subject.world;
@@ -788,14 +789,14 @@ fn l8_c9_a_task_that_is_dropped_unbegun_gives_the_creator_back() {
     }
 }
 
-/// The store has the value by the time that the creator is back.
+/// The store has the value by the time that the access gets its creator back.
 #[test]
-fn l8_who_has_its_creator_back_asks_once_more() {
+fn l8_an_access_with_its_creator_back_fetches_once_more() {
     for subject in each_with_a_getter(&PLAIN) {
         let world = &subject.world;
         world.lose();
         let mut asks = subject.waits();
-        world.keep(7); // another process
+        world.keep(7); // by another process
         drop(world.shelf.take());
         asks.comes_to(subject.gives(7, Outcome::Fresh));
         assert_eq!((world.take_gets(), world.begun()), (2, 0));
@@ -804,7 +805,7 @@ fn l8_who_has_its_creator_back_asks_once_more() {
 }
 
 #[test]
-fn l5_who_has_its_creator_back_and_fails_is_told() {
+fn l5_an_access_with_its_creator_back_gets_its_error() {
     for policy in [&PLAIN, &SERVING] {
         for subject in each(policy) {
             subject.lock.invalidate();
@@ -818,9 +819,9 @@ fn l5_who_has_its_creator_back_and_fails_is_told() {
     }
 }
 
-/// Another has created before it is polled.
+/// Another access has created before this one is polled.
 #[test]
-fn l3_who_could_have_its_creator_back_is_served_by_another() {
+fn l3_an_access_that_lost_its_task_is_served_by_another() {
     for subject in each(&PLAIN) {
         subject.lock.invalidate();
         let mut asks = subject.waits();
@@ -833,7 +834,7 @@ fn l3_who_could_have_its_creator_back_is_served_by_another() {
 }
 
 #[test]
-fn l5_a_task_that_comes_to_a_bad_end_half_way_frees_the_lock_and_loses_its_asker() {
+fn l5_a_task_that_ends_badly_half_way_frees_the_lock_and_loses_its_access() {
     for plan in [Plan::Hangs, Plan::DawdlesAndPanics] {
         for subject in each(&PLAIN) {
             let world = &subject.world;
@@ -853,9 +854,9 @@ fn l5_a_task_that_comes_to_a_bad_end_half_way_frees_the_lock_and_loses_its_asker
     }
 }
 
-/// Another waits who can create: it does, and serves the one that has lost its creator.
+/// Another waiter can create. It does, and serves the access that has lost its creator.
 #[test]
-fn l3_l5_the_next_one_serves_who_has_lost_its_creator() {
+fn l3_l5_the_next_waiter_serves_an_access_that_lost_its_creator() {
     for plan in [Plan::Hangs, Plan::DawdlesAndPanics] {
         for subject in each(&PLAIN) {
             let world = &subject.world;
@@ -878,9 +879,10 @@ fn l3_l5_the_next_one_serves_who_has_lost_its_creator() {
     }
 }
 
-/// One that was replaced is served by what took its place, and so by another's `set`.
+/// An access whose creation was replaced is served by the creation in its place, and likewise by another access's
+/// `set`.
 #[test]
-fn l3_c11_who_waits_for_its_own_is_served_by_another() {
+fn l3_c11_an_access_that_waits_for_its_task_is_served_by_another() {
     for subject in each(&MORTAL) {
         let world = &subject.world;
         subject.lock.invalidate();
@@ -903,9 +905,10 @@ fn l3_c11_who_waits_for_its_own_is_served_by_another() {
     }
 }
 
-/// It is invalidated in the middle: who asked before has what was being made, who asked after that has another.
+/// The value is invalidated during its creation. The access from before gets the value in the making; the access from
+/// after gets another one.
 #[test]
-fn l6_who_asks_after_an_invalidation_creates_anew() {
+fn l6_an_access_after_an_invalidation_creates_anew() {
     for subject in each(&PLAIN) {
         let world = &subject.world;
         subject.lock.invalidate();
@@ -917,10 +920,10 @@ fn l6_who_asks_after_an_invalidation_creates_anew() {
         assert!(other.poll().is_pending());
         block_on(world.shelf.take());
         other.comes_to(subject.gives(3, Outcome::Created));
-        // Only now is this one polled, when another creation has served all who wait.
+        // The first access is polled only now, when another creation has served all waiters.
         assert!(asks.woken.take());
         let Poll::Ready(Told::Gives(value, outcome)) = asks.poll() else { panic!("it has a value") };
-        // In lock mode the value lies where the last one was stored.
+        // In lock mode the value is the one that was stored last.
         let own = if subject.name == "Dogpile" || subject.name == "SyncReaderDogpile" { 3 } else { 2 };
         assert_eq!((value, outcome), (Some(own), (!subject.fetches()).then_some(Outcome::Created)));
         assert_eq!(world.take_gets(), 0);
@@ -930,9 +933,10 @@ fn l6_who_asks_after_an_invalidation_creates_anew() {
 
 // --- a store that loses entries
 
-/// It was served, and finds nothing any more; a third one creates by then. It waits for its own, and has that.
+/// The access was served, but the store has lost the value, and a third access creates by then. The first one waits for
+/// its own creation, and gets that value.
 #[test]
-fn l8_who_is_served_and_finds_nothing_any_more_has_its_own() {
+fn l8_a_served_access_that_finds_nothing_gets_its_own_value() {
     for subject in each_with_a_getter(&MORTAL) {
         let world = &subject.world;
         subject.lock.invalidate();
@@ -956,9 +960,9 @@ fn l8_who_is_served_and_finds_nothing_any_more_has_its_own() {
     }
 }
 
-/// The same; what the third one creates serves it, if that stays.
+/// The same. The value of the third access serves this one, if the store keeps it.
 #[test]
-fn l8_who_is_served_twice_asks_twice_and_never_a_third_time() {
+fn l8_an_access_that_is_served_twice_fetches_twice_and_never_again() {
     for stays in [false, true] {
         for subject in each_with_a_getter(&MORTAL) {
             let world = &subject.world;
@@ -992,9 +996,9 @@ fn l8_who_is_served_twice_asks_twice_and_never_a_third_time() {
     }
 }
 
-/// The same, and nobody creates: it is its turn, and its creator is gone.
+/// The same, but no other access creates. It is this one's turn, and its creator is gone.
 #[test]
-fn l8_who_is_served_and_finds_nothing_any_more_is_lost_at_its_turn() {
+fn l8_a_served_access_that_finds_nothing_is_lost_at_its_turn() {
     for subject in each_with_a_getter(&MORTAL) {
         let world = &subject.world;
         subject.lock.invalidate();

@@ -1,4 +1,4 @@
-//! What a creator does that is spawned and is handed a share of its creation; setters that are spawned; and functions.
+//! Spawned creators that are given a share of their creation; spawned setters; and functions.
 
 use crate::background::Shelf;
 use crate::executor::{Woken, block_on, poll, step};
@@ -57,7 +57,7 @@ fn l6_a_share_stores_unless_it_was_invalidated_meanwhile() {
 }
 
 #[test]
-fn a_share_of_each_getter_mode_is_published_through() {
+fn a_share_publishes_in_each_getter_mode() {
     let (lock, shelf, stored) =
         (Arc::new(Dogpile::never_expires()), Shelf::default(), Arc::new(Mutex::new(Vec::<u32>::new())));
     let creator = |value| {
@@ -98,7 +98,7 @@ fn l9_a_share_takes_the_write_lock_when_the_readers_have_left() {
     let old = block_on(access).unwrap();
     assert_eq!(*old, Outcome::Stale);
     let mut task = begin(&shelf);
-    assert_eq!(lock.waiting_writers(), 1, "the one that asked is a reader");
+    assert_eq!(lock.waiting_writers(), 1, "the access is a reader");
     drop(old);
     assert!(poll(&mut task, &Arc::default()).is_pending());
     assert_eq!(lock.waiting_writers(), 0, "it is in");
@@ -128,11 +128,11 @@ fn l6_a_share_is_refused_the_write_lock_if_it_was_invalidated_meanwhile() {
     assert!(lock.try_acquire_write_lock().is_ok());
 }
 
-type Access<'a> = Pin<Box<dyn Future<Output = Result<(), AcquireError>> + 'a>>;
+type BoxedAccess<'a> = Pin<Box<dyn Future<Output = Result<(), AcquireError>> + 'a>>;
 
-/// Of each type and mode, an access whose creator leaves its share where it is still held. The last argument lets go of
-/// it.
-fn each_that_is_held(test: impl Fn(&Status, Access<'_>, &Shelf, &dyn Fn())) {
+/// Runs a test on each type and mode. The access's creator leaves its share where it stays held. The last argument of
+/// the test drops that share.
+fn each_that_is_held(test: impl Fn(&Status, BoxedAccess<'_>, &Shelf, &dyn Fn())) {
     macro_rules! of {
         ($lock:ident, $made:expr $(, $step:ident)?) => {{
             println!(concat!(stringify!($lock) $(, ", ", stringify!($step))?));
@@ -162,7 +162,7 @@ fn each_that_is_held(test: impl Fn(&Status, Access<'_>, &Shelf, &dyn Fn())) {
 }
 
 #[test]
-fn a_share_that_is_held_keeps_the_lock_and_loses_what_was_made() {
+fn a_held_share_keeps_the_lock_and_loses_the_value() {
     each_that_is_held(|status, mut access, shelf, let_go| {
         let woken = Arc::<Woken>::default();
         assert!(poll(&mut access, &woken).is_pending());
@@ -178,9 +178,9 @@ fn a_share_that_is_held_keeps_the_lock_and_loses_what_was_made() {
     });
 }
 
-/// The same of a creator that has come back, and is run in the access: that ends, and the lock is not free yet.
+/// The same with a creator that has come back and runs in the access. The access ends, and the lock is not free yet.
 #[test]
-fn a_share_that_is_held_by_one_that_has_its_creator_back() {
+fn a_held_share_keeps_the_lock_of_an_access_with_its_creator_back() {
     each_that_is_held(|status, mut access, shelf, let_go| {
         let woken = Arc::<Woken>::default();
         assert!(poll(&mut access, &woken).is_pending());
@@ -193,9 +193,9 @@ fn a_share_that_is_held_by_one_that_has_its_creator_back() {
     });
 }
 
-/// Once it is let go of, a waiter is elected, and serves the one that is lost.
+/// Once the share is dropped, a waiter is elected, and serves the access that is lost.
 #[test]
-fn l5_who_waits_for_a_share_that_is_held_is_elected_when_it_is_dropped() {
+fn l5_a_waiter_is_elected_when_a_held_share_is_dropped() {
     let (cached, shelf, kept) = (Arc::new(Cached::never_expires()), Shelf::default(), Arc::new(Mutex::new(None)));
     let creator = {
         let kept = Arc::clone(&kept);
@@ -249,7 +249,8 @@ fn a_share_of_a_renewal_knows_the_old_value_and_says_how_long_the_new_one_lives(
     clock.advance(SECOND);
     assert!(cached.is_expired());
 
-    // It was seen, and so it may come back, though it is invalidated meanwhile: to its own caller.
+    // The creator has seen the old value, so it may return that value as unchanged. Although the value is invalidated
+    // meanwhile, its own caller gets it.
     assert_eq!(ask(|renewal| renewal.unchanged().unwrap()), (2, Outcome::Stale));
     let task = begin(&shelf);
     cached.invalidate();
@@ -258,7 +259,7 @@ fn a_share_of_a_renewal_knows_the_old_value_and_says_how_long_the_new_one_lives(
 }
 
 #[test]
-fn c19_a_share_of_a_renewal_that_has_no_old_value() {
+fn c19_a_share_of_a_renewal_without_an_old_value() {
     let (cached, shelf, woken) = (Arc::new(Cached::<u32>::new(MINUTE)), Shelf::default(), Arc::<Woken>::default());
     let creator = |renewal: Shared<Cached<u32>>| async move {
         assert_eq!((renewal.old(), renewal.unchanged()), (None, None));
@@ -293,7 +294,7 @@ fn l9_a_setter_waits_for_readers_and_keeps_others_out_meanwhile() {
             }
         };
         let getter = || ready(Some(value.load(Ordering::SeqCst)));
-        // What the one that asked goes on with is under its guard.
+        // The value that the access goes on with is under its guard.
         let old: Box<dyn Drops> = if stamped {
             let getter = || {
                 let value = value.load(Ordering::SeqCst);
@@ -312,7 +313,7 @@ fn l9_a_setter_waits_for_readers_and_keeps_others_out_meanwhile() {
             Box::new(old)
         };
         let mut task = begin(&shelf);
-        assert_eq!((lock.waiting_writers(), sets.load(Ordering::SeqCst)), (1, 0), "the one that asked is a reader");
+        assert_eq!((lock.waiting_writers(), sets.load(Ordering::SeqCst)), (1, 0), "the access is a reader");
         drop(old);
         assert!(poll(&mut task, &Arc::default()).is_pending());
         assert_eq!((lock.waiting_writers(), sets.load(Ordering::SeqCst)), (0, 1));
@@ -324,12 +325,13 @@ fn l9_a_setter_waits_for_readers_and_keeps_others_out_meanwhile() {
     }
 }
 
-/// What is dropped when the test says so.
+/// A value that the test drops when it likes.
 trait Drops {}
 
 impl<T> Drops for T {}
 
-/// It waits for the readers when it is invalidated: it does not store any more, and has nobody wait for it.
+/// The value is invalidated while the setter waits for the readers. The setter does not run any more, and the
+/// invalidation does not wait.
 #[test]
 fn l6_a_setter_that_waits_for_readers_is_superseded() {
     let (lock, shelf) = (Arc::new(SyncReaderDogpile::never_expires()), Shelf::default());
@@ -346,9 +348,9 @@ fn l6_a_setter_that_waits_for_readers_is_superseded() {
     assert!(lock.try_acquire_write_lock().is_ok());
 }
 
-/// An invalidation in the middle of a store takes effect at once, and is over when that is.
+/// An invalidation during a store takes effect at once, and returns when the store has ended.
 #[test]
-fn l6_who_invalidates_waits_for_the_setter_that_is_under_way() {
+fn l6_an_invalidation_waits_for_a_setter_that_runs() {
     let (lock, shelf, woken) = (Arc::new(Dogpile::never_expires()), Shelf::default(), Arc::<Woken>::default());
     let stored = Arc::new(AtomicBool::new(false));
     let setter = {
@@ -372,9 +374,9 @@ fn l6_who_invalidates_waits_for_the_setter_that_is_under_way() {
     assert!(!lock.has_value());
 }
 
-/// A task that is dropped in the middle of its store lets those go who invalidated, and the lock is free.
+/// A task is dropped in the middle of its store. The invalidation that waits for it goes on, and the lock is free.
 #[test]
-fn l5_a_setter_that_is_dropped_half_way() {
+fn l5_a_setter_that_is_dropped_half_way_frees_the_lock() {
     let (lock, shelf, woken) =
         (Arc::new(SyncReaderDogpile::never_expires()), Shelf::default(), Arc::<Woken>::default());
     let access = SyncReaderDogpile::kept_async(&lock).fetch(|| ready(None));
@@ -392,9 +394,9 @@ fn l5_a_setter_that_is_dropped_half_way() {
     assert_eq!((lock.is_creating(), lock.waiting()), (false, 0));
 }
 
-/// A creator that has come back stores by the setter all the same, in the access.
+/// A creator that has come back stores through the setter all the same, in the access.
 #[test]
-fn who_has_its_creator_back_has_its_setter_back() {
+fn an_access_with_its_creator_back_has_its_setter_back() {
     let (lock, shelf, stored) = (Arc::new(Dogpile::never_expires()), Shelf::default(), Arc::new(AtomicU32::new(0)));
     let setter = {
         let stored = Arc::clone(&stored);
@@ -414,7 +416,7 @@ fn who_has_its_creator_back_has_its_setter_back() {
 
 #[test]
 fn functions_of_each_kind_are_spawned() {
-    #[allow(clippy::unnecessary_wraps)] // it is what an access gives
+    #[allow(clippy::unnecessary_wraps)] // an access returns this type
     fn created<E>(value: u32) -> Result<(u32, Outcome), CreateError<E>> {
         Ok((value, Outcome::Created))
     }
@@ -454,7 +456,7 @@ fn functions_of_each_kind_are_spawned() {
 }
 
 #[test]
-fn a_function_that_holds_its_share_loses_its_asker() {
+fn a_function_that_holds_its_share_loses_its_access() {
     let kept = Arc::new(Mutex::new(None));
     let function = {
         let kept = Arc::clone(&kept);
@@ -478,7 +480,7 @@ fn a_function_that_holds_its_share_loses_its_asker() {
 }
 
 #[test]
-fn a_function_in_a_field_is_boxed_and_asked_by_tasks() {
+fn a_boxed_function_in_a_field_is_called_by_tasks() {
     struct Client {
         token: CachedFn<u32, BoxedCreator<u32, &'static str>>,
     }

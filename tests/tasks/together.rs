@@ -16,10 +16,10 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::Notify;
 
-/// All threads of the executor but one stand still; what is spawned completes all the same, since nothing of it blocks
-/// the last one.
+/// All threads of the executor but one stand still. The spawned tasks complete all the same, since no task blocks the
+/// last thread.
 #[test]
-fn one_thread_is_enough() {
+fn tasks_complete_on_one_thread() {
     const THREADS: usize = 4;
     let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_time().build().unwrap();
     let stopped = Arc::new(Barrier::new(THREADS));
@@ -126,7 +126,7 @@ fn l1_l3_threads_and_tasks_take_turns() {
 }
 
 #[test]
-fn l7_a_circle_of_tasks_is_told() {
+fn l7_a_cycle_of_tasks_is_found() {
     let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
     let woken: [Arc<Woken>; 2] = Default::default();
     let mut told = None;
@@ -146,9 +146,9 @@ fn l7_a_circle_of_tasks_is_told() {
     assert!(matches!(&told, Some(CreateError::WouldDeadlock(cycle)) if cycle.names().len() == 2), "{told:?}");
 }
 
-/// A wait that is handed on is of whoever polls it now.
+/// A wait that is handed on belongs to the creator that polls it now.
 #[test]
-fn l7_a_wait_that_another_creator_polls_now() {
+fn l7_a_wait_belongs_to_the_creator_that_polls_it_now() {
     type Asked = Result<Outcome, CreateError<&'static str>>;
 
     fn asks(lock: &Dogpile) -> Pin<Box<dyn Future<Output = Asked> + '_>> {
@@ -158,7 +158,7 @@ fn l7_a_wait_that_another_creator_polls_now() {
     let (a, b) = (Dogpile::never_expires(), Dogpile::never_expires());
     let woken = Arc::<Woken>::default();
 
-    // A's creator has only looked whether B is there. A's next one depends on nothing.
+    // A's creator has only looked whether B is there. A's next creator waits for no lock.
     let of_a = Mutex::new(None);
     let goes_on = Notify::new();
     let mut creates_b = Box::pin(b.access_async().or_create(async || {
@@ -175,13 +175,13 @@ fn l7_a_wait_that_another_creator_polls_now() {
     let mut creates_a = Box::pin(a.access_async().or_create(async || step().await));
     assert!(poll(&mut creates_a, &woken).is_pending());
     goes_on.notify_one();
-    assert!(drive(&mut creates_b, &woken).is_pending() && of_a.lock().unwrap().is_none(), "no circle");
+    assert!(drive(&mut creates_b, &woken).is_pending() && of_a.lock().unwrap().is_none(), "no cycle");
     assert!(poll(&mut creates_a, &woken).is_ready() && poll(&mut creates_b, &woken).is_ready());
     assert_eq!(poll(&mut wants_b, &woken), Poll::Ready(Ok(Outcome::Waited)));
     drop((creates_a, creates_b, wants_b));
     assert_eq!(of_a.lock().unwrap().take(), Some(Ok(Outcome::Waited)));
 
-    // It was first polled by nobody's creator, and is awaited by A's: that is a circle.
+    // Outside a creator the wait was polled first, and then A's creator awaits it: that is a cycle.
     a.invalidate();
     b.invalidate();
     let mut creates_b = Box::pin(b.access_async().or_create(async || {
@@ -198,7 +198,7 @@ fn l7_a_wait_that_another_creator_polls_now() {
     let told = of_a.lock().unwrap().take();
     assert!(matches!(told, Some(Err(CreateError::WouldDeadlock(_)))), "{told:?}");
 
-    // Or by its own.
+    // Or the creator of the same lock awaits it.
     a.invalidate();
     let wants_a = Mutex::new(None);
     let mut creates_a = Box::pin(a.access_async().or_create(async || {
@@ -216,9 +216,9 @@ fn l7_a_wait_that_another_creator_polls_now() {
     assert!(matches!(told, Some(Err(CreateError::WouldDeadlock(_)))), "{told:?}");
 }
 
-/// A setter of a task has the write lock, and is known to, as that of a thread is.
+/// A task's setter has the write lock, and the lock knows it, as it knows a thread's setter.
 #[test]
-fn l7_a_setter_that_comes_back_to_its_own_lock() {
+fn l7_a_setter_that_asks_its_own_lock_gets_an_error() {
     let lock = Arc::new(SyncReaderDogpile::never_expires());
     let access = || SyncReaderDogpile::kept_async(&lock).fetch(|| async { None });
     let invalidates = access().and_set(async |_| {
@@ -238,7 +238,7 @@ fn l7_a_setter_that_comes_back_to_its_own_lock() {
 
 /// A store that is leaked ends with its creation.
 #[test]
-fn l6_a_store_that_is_leaked_keeps_nobody_waiting() {
+fn l6_a_leaked_store_ends_with_its_creation() {
     let lock = Dogpile::never_expires();
     let Turn::Create(creation) = lock.acquire() else { panic!("not elected") };
     let mut store = Box::pin(creation.publish_async(async || pending::<()>().await));
@@ -252,10 +252,10 @@ fn l6_a_store_that_is_leaked_keeps_nobody_waiting() {
     block_on(lock.invalidate_async());
 }
 
-/// An access that is elected leaves its seat first, which lets a writer in whose waker panics: that is not the access's
-/// affair.
+/// An access that is elected first leaves its seat. That lets a writer in, whose waker panics. The panic does not
+/// concern the access.
 #[test]
-fn f5_a_writers_waker_that_panics() {
+fn f5_a_writers_waker_may_panic() {
     struct Panics;
 
     impl Wake for Panics {
@@ -264,7 +264,7 @@ fn f5_a_writers_waker_that_panics() {
         }
     }
 
-    /// A clock on which a writer comes just as an access has been elected.
+    /// A clock on which a writer comes just after an access has been elected.
     #[derive(Default)]
     struct Brings {
         lock: OnceLock<Weak<SyncReaderDogpile<Arc<Brings>>>>,
@@ -298,9 +298,9 @@ fn f5_a_writers_waker_that_panics() {
     assert!(!lock.is_creating());
 }
 
-/// What a creator's future does as it is dropped is a part of the creation, too.
+/// The drop of a creator's future is a part of the creation, too.
 #[test]
-fn l7_a_creator_that_waits_for_itself_as_it_is_dropped_is_told() {
+fn l7_a_creator_that_asks_for_its_value_while_dropped_gets_an_error() {
     struct Asks<'a>(&'a Dogpile);
 
     impl Drop for Asks<'_> {
@@ -322,7 +322,7 @@ fn l7_a_creator_that_waits_for_itself_as_it_is_dropped_is_told() {
 
 type Reads<'a> = Pin<Box<dyn Future<Output = OwnedReadGuard<Outcome>> + Send + 'a>>;
 
-/// A task that asks on one thread and is let in on another leaves where it came in.
+/// A task asks on one thread, and is let in on another. It leaves the seat that it took.
 #[test]
 fn l9_a_reader_may_be_polled_by_several_threads() {
     let lock = Arc::new(SyncReaderDogpile::never_expires());
@@ -354,9 +354,9 @@ fn l9_a_reader_may_be_polled_by_several_threads() {
     }
 }
 
-/// Time-outs by any timer: who loses patience leaves, and the creation serves the others.
+/// Any timer can bound a wait. The access leaves when its time is up, and the creation serves the others.
 #[test]
-fn l10_a_race_with_a_timer() {
+fn l10_a_timer_bounds_a_wait() {
     Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
         let lock = Arc::new(Cached::never_expires());
         let finish = Arc::new(Notify::new());
@@ -374,7 +374,7 @@ fn l10_a_race_with_a_timer() {
     });
 }
 
-/// What a getter says twice counts (L8), whoever is asked.
+/// An access calls its getter at most twice. After the second miss it creates (L8).
 #[test]
 fn l8_a_getter_is_asked_twice_at_most() {
     let lock = Dogpile::never_expires().born_fresh();

@@ -1,4 +1,5 @@
-//! Wakers are user code: whatever one does, asks for or holds on to as it is cloned, woken or dropped, the locks go on.
+//! Wakers are the user's code. Whatever a waker does, asks for or holds when it is cloned, woken or dropped, the locks
+//! go on.
 
 use crate::child::{DONE, is_done, part, play};
 use crate::common::until;
@@ -16,7 +17,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-/// Runs something that may hang when it is broken, and then fails.
+/// Runs `run`, which may hang if the crate is broken, and fails then.
 pub fn ends<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
     let (says, said) = mpsc::channel();
     let runs = thread::spawn(move || says.send(run()).expect("somebody listens"));
@@ -31,20 +32,20 @@ fn polled_by<F: Future + ?Sized>(future: &mut Pin<Box<F>>, waker: &Waker) -> Pol
     future.as_mut().poll(&mut Context::from_waker(waker))
 }
 
-type Shared = Arc<SyncReaderDogpile>;
+type SharedLock = Arc<SyncReaderDogpile>;
 
-fn resource() -> Shared {
+fn resource() -> SharedLock {
     Arc::new(SyncReaderDogpile::never_expires().born_fresh())
 }
 
-fn reader(lock: &Shared) -> OwnedReadGuard {
+fn reader(lock: &SharedLock) -> OwnedReadGuard {
     match lock.acquire() {
         ReadTurn::Fresh(guard) => ReadGuard::into_owned(guard, Arc::clone(lock)),
         _ => panic!("it is fresh"),
     }
 }
 
-/// Asks its lock all there is to ask for at once.
+/// Asks its lock all the questions that never wait.
 fn asks(lock: &SyncReaderDogpile) {
     let _counts = (lock.waiting(), lock.waiting_readers(), lock.waiting_writers(), lock.generation());
     drop(lock.try_acquire());
@@ -53,7 +54,7 @@ fn asks(lock: &SyncReaderDogpile) {
 }
 
 /// The least that a waker may do when it is dropped.
-struct Asks(Shared);
+struct Asks(SharedLock);
 
 impl Wake for Asks {
     fn wake(self: Arc<Self>) {}
@@ -65,16 +66,16 @@ impl Drop for Asks {
     }
 }
 
-/// A task of a small executor: its waker is the task, and what that holds goes with it.
+/// A task of a small executor. Its waker is the task, and what the task holds is dropped with it.
 struct Task<T>(#[allow(dead_code)] Mutex<Option<T>>);
 
 impl<T: Send> Wake for Task<T> {
     fn wake(self: Arc<Self>) {}
 }
 
-/// Each way in which a writer that waits for readers lets go of its waker: it gives up, is polled by another task, or
+/// Each way in which a writer that waits for readers lets go of its waker: it gives up, another task polls it, or it
 /// goes in.
-fn a_writer_lets_go(of: fn(&Shared) -> Waker) {
+fn a_writer_lets_go(of: fn(&SharedLock) -> Waker) {
     for ends in 0..3 {
         let (lock, woken) = (resource(), Arc::<Woken>::default());
         let reads = reader(&lock);
@@ -106,7 +107,7 @@ fn f2_a_writers_waker_that_asks_the_lock_when_it_is_dropped() {
 #[test]
 fn f2_a_writers_waker_that_holds_a_guard() {
     ends("a waker with a guard", || {
-        // Where the writer goes in, somebody else has let that guard go.
+        // Where the writer goes in, another task has let that guard go.
         let (lock, woken) = (resource(), Arc::<Woken>::default());
         let reads = reader(&lock);
         let task = Arc::new(Task(Mutex::new(Some(reader(&lock)))));
@@ -128,9 +129,9 @@ fn f2_a_writers_waker_that_holds_a_guard() {
     });
 }
 
-/// What was spawned goes with the waker of the one who waits for it.
+/// A spawned task is dropped with the waker of the access that waits for it.
 #[test]
-fn f2_a_waker_that_holds_what_was_spawned() {
+fn f2_a_waker_that_holds_a_spawned_task() {
     ends("a waker with what was spawned", || {
         let (lock, shelf) = (Arc::new(Dogpile::never_expires()), Mutex::new(None));
         let spawner = |task: Spawned| *shelf.lock().unwrap() = Some(task);
@@ -143,7 +144,7 @@ fn f2_a_waker_that_holds_what_was_spawned() {
     });
 }
 
-// --- that are woken together
+// --- wakers that are woken together
 
 const MINUTE: Duration = Duration::from_secs(60);
 static MORTAL: Policy = Policy::builder().creation_timeout(MINUTE).build_const();
@@ -152,15 +153,15 @@ static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINU
 
 type Waiting = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Tasks, and a thread, that wait for the same moment.
+/// Tasks and a thread that wait for the same event.
 struct Gathering {
     name: &'static str,
     /// One more task.
     task: Box<dyn Fn() -> Waiting>,
     thread: Box<dyn FnOnce() + Send>,
-    /// It changes with each that comes to wait.
+    /// Changes with each task or thread that comes to wait.
     seen: Box<dyn Fn() -> String>,
-    /// Brings the moment about.
+    /// Causes the event.
     comes: Box<dyn FnOnce()>,
 }
 
@@ -179,7 +180,7 @@ async fn unwanted<T>() -> Result<T, &'static str> {
     Err("unwanted")
 }
 
-fn those_who_are_served() -> Gathering {
+fn served_waiters() -> Gathering {
     let lock = kept(Dogpile::never_expires());
     let creation = elected(lock);
     Gathering {
@@ -191,7 +192,7 @@ fn those_who_are_served() -> Gathering {
     }
 }
 
-fn those_for_whom_a_value_is_set() -> Gathering {
+fn waiters_for_a_set_value() -> Gathering {
     let cached = kept(Cached::never_expires());
     let mut elected = Box::pin(cached.get_or_create_async(pending::<u32>));
     assert!(poll(&mut elected, &Arc::default()).is_pending());
@@ -207,7 +208,7 @@ fn those_for_whom_a_value_is_set() -> Gathering {
     }
 }
 
-fn those_who_hear_of_a_pause() -> Gathering {
+fn waiters_told_of_a_pause() -> Gathering {
     let lock = kept(Dogpile::never_expires().with_policy(&PAUSING));
     let creation = elected(lock);
     Gathering {
@@ -219,7 +220,7 @@ fn those_who_hear_of_a_pause() -> Gathering {
     }
 }
 
-fn those_who_have_invalidated() -> Gathering {
+fn waiting_invalidations() -> Gathering {
     let lock = kept(Dogpile::never_expires());
     let creation = kept(elected(lock));
     let mut store = Box::pin(creation.publish_async(pending::<()>));
@@ -233,7 +234,7 @@ fn those_who_have_invalidated() -> Gathering {
     }
 }
 
-fn readers_whom_a_writer_kept_waiting() -> Gathering {
+fn readers_kept_waiting_by_a_writer() -> Gathering {
     let lock = kept(SyncReaderDogpile::never_expires().born_fresh());
     let alone = block_on(lock.acquire_write_lock_async());
     Gathering {
@@ -245,7 +246,7 @@ fn readers_whom_a_writer_kept_waiting() -> Gathering {
     }
 }
 
-fn those_whose_time_has_come() -> Gathering {
+fn waiters_on_a_moved_clock() -> Gathering {
     let clock = kept(ManualClock::new());
     let [of_tasks, of_thread] =
         [(); 2].map(|()| kept(Dogpile::with_clock(Duration::MAX, &*clock).with_policy(&MORTAL)));
@@ -264,16 +265,16 @@ fn those_whose_time_has_come() -> Gathering {
 
 fn gatherings() -> [Gathering; 6] {
     [
-        those_who_are_served(),
-        those_for_whom_a_value_is_set(),
-        those_who_hear_of_a_pause(),
-        those_who_have_invalidated(),
-        readers_whom_a_writer_kept_waiting(),
-        those_whose_time_has_come(),
+        served_waiters(),
+        waiters_for_a_set_value(),
+        waiters_told_of_a_pause(),
+        waiting_invalidations(),
+        readers_kept_waiting_by_a_writer(),
+        waiters_on_a_moved_clock(),
     ]
 }
 
-/// What it should not do: it waits for a thread that waits for the same as its task.
+/// A waker that waits for a thread, which waits for the same event as the waker's task. A waker should not do this.
 struct Waits(Arc<AtomicBool>);
 
 impl Wake for Waits {
@@ -303,8 +304,8 @@ fn f5_threads_are_woken_before_the_wakers_of_tasks_run() {
     });
 }
 
-/// Panics when it is woken, or else when it is dropped. (Without a word: the standard library prints under a lock that
-/// ThreadSanitizer does not see.)
+/// Panics when it is woken, or else when it is dropped. (It panics without a message: the standard library prints
+/// messages under a lock that ThreadSanitizer does not see.)
 struct Panics {
     woken: bool,
 }
@@ -329,8 +330,8 @@ fn panics(woken: bool) -> Waker {
     Arc::new(Panics { woken }).into()
 }
 
-/// Has tasks wait by wakers that panic, and then one whose waker does not: that is woken, and whoever wakes them goes
-/// on.
+/// Lets tasks wait with wakers that panic, and then one whose waker does not. That last task is woken, and the thread
+/// that wakes them goes on.
 fn others_are_woken(count: usize, woken: bool) {
     for Gathering { name, task, comes, .. } in gatherings() {
         println!("{name}");
@@ -341,12 +342,12 @@ fn others_are_woken(count: usize, woken: bool) {
         let (mut last, woken) = (task(), Arc::<Woken>::default());
         assert!(poll(&mut last, &woken).is_pending());
         comes();
-        assert!(woken.take(), "{name}: it was left behind");
+        assert!(woken.take(), "{name}: the last task was left behind");
     }
 }
 
 #[test]
-fn f5_a_waker_that_panics_is_nobody_elses() {
+fn f5_a_waker_that_panics_leaves_no_other_waiter_behind() {
     others_are_woken(1, true);
     others_are_woken(1, false);
 }
@@ -362,7 +363,7 @@ fn f5_a_reader_and_a_writer_leave_though_wakers_panic() {
     drop(reads); // wakes the first
     let [mut first, mut second, third] = writers;
     let Poll::Ready(alone) = poll(&mut first, &Arc::default()) else { panic!("nobody reads") };
-    drop(alone); // calls the second
+    drop(alone); // wakes the second
     let mut waits = Box::pin(SyncReaderDogpile::kept_async(&lock).turn());
     assert!(polled_by(&mut waits, &panics(true)).is_pending());
     let Poll::Ready(alone) = poll(&mut second, &Arc::default()) else { panic!("it is its turn") };
@@ -372,7 +373,7 @@ fn f5_a_reader_and_a_writer_leave_though_wakers_panic() {
     assert!(lock.try_acquire_write_lock().is_ok());
 }
 
-/// Runs it in a process of its own, which two panics together would end.
+/// Runs `run` in a process of its own, which two panics at once would end.
 fn in_a_child(test: &str, run: impl FnOnce()) {
     if part().is_some() {
         run();
@@ -407,7 +408,7 @@ fn f5_an_alarm_goes_off_though_wakers_panic() {
     });
 }
 
-/// The panic of a caller wakes those who waited for it.
+/// The panic of a caller wakes its waiters.
 #[test]
 fn f5_wakers_that_panic_beside_another_panic() {
     in_a_child("f5_wakers_that_panic_beside_another_panic", || {
@@ -426,7 +427,7 @@ fn f5_wakers_that_panic_beside_another_panic() {
     });
 }
 
-/// Calls it when it is dropped.
+/// Calls the function when it is dropped.
 struct Last<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> Drop for Last<F> {
@@ -435,11 +436,11 @@ impl<F: FnOnce()> Drop for Last<F> {
     }
 }
 
-/// A future that is dropped, or polled by another task, drops the waker that it was polled by before.
+/// A future that is dropped, or polled by another task, drops the waker that it was polled with before.
 #[test]
 fn f5_wakers_that_panic_when_their_tasks_are_gone() {
     in_a_child("f5_wakers_that_panic_when_their_tasks_are_gone", || {
-        let own = [readers_who_drain, those_who_are_alarmed];
+        let own = [writers_that_wait_for_readers, waiters_with_an_alarm];
         for Gathering { name, task, comes, .. } in gatherings().into_iter().chain(own.map(|own| own())) {
             println!("{name}");
             let mut tasks = [(); 2].map(|()| task());
@@ -454,7 +455,7 @@ fn f5_wakers_that_panic_when_their_tasks_are_gone() {
     });
 }
 
-fn readers_who_drain() -> Gathering {
+fn writers_that_wait_for_readers() -> Gathering {
     let lock = kept(SyncReaderDogpile::never_expires().born_fresh());
     let reads = block_on(SyncReaderDogpile::kept_async(lock).turn());
     Gathering {
@@ -466,7 +467,7 @@ fn readers_who_drain() -> Gathering {
     }
 }
 
-fn those_who_are_alarmed() -> Gathering {
+fn waiters_with_an_alarm() -> Gathering {
     let lock = kept(Dogpile::never_expires().with_policy(&MORTAL));
     let creation = elected(lock);
     Gathering {
@@ -478,9 +479,9 @@ fn those_who_are_alarmed() -> Gathering {
     }
 }
 
-/// A wait in a creator wakes its own task: what its waker makes of that is not the creator's failure.
+/// A wait in a creator wakes its own task. A panic of that task's waker is not a failure of the creator.
 #[test]
-fn f5_f9_a_waker_that_panics_as_its_own_wait_asks() {
+fn f5_f9_a_panic_of_the_creators_own_waker_is_no_failure() {
     struct Panics;
 
     impl Wake for Panics {

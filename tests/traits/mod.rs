@@ -1,13 +1,13 @@
-//! Which traits a type has, asked both ways.
+//! Which traits a type implements, asked both ways.
 
-/// What holds for every type, and gives way to what a type has of its own.
+/// The answer for every type. A type's own answer takes precedence.
 pub trait Otherwise {
     const IT_IS: bool = false;
 }
 
 impl<T: ?Sized> Otherwise for T {}
 
-/// Whether the type has that trait. Needs [`Otherwise`] in scope.
+/// Whether the type implements the trait. [`Otherwise`] must be in scope.
 macro_rules! is {
     ($type:ty: $bound:path) => {{
         struct Asked<T: ?Sized>(std::marker::PhantomData<T>);

@@ -1,4 +1,4 @@
-//! `anew` and `refresh`: the value is made anew, though it be fresh, and though there be a pause.
+//! `anew` and `refresh`: the value is made anew, even if it is fresh, and even in a pause.
 
 use crate::common::until;
 use crate::executor::block_on;
@@ -40,7 +40,7 @@ fn k6_a_value_is_made_anew_though_it_is_fresh() {
 }
 
 #[test]
-fn k6_an_operator_goes_through_a_pause() {
+fn k6_anew_goes_through_a_pause() {
     let cached = paused();
     assert!(matches!(cached.get_or_try_create(|| Ok::<_, &str>(1)), Err(CreateError::Paused { .. })));
     let refreshed = cached.access().anew().or_try_create(|| Ok::<_, &str>(1));
@@ -51,7 +51,7 @@ fn k6_an_operator_goes_through_a_pause() {
     let refreshed = block_on(cached.access_async().anew().or_try_create(async || Ok::<_, &str>(1)));
     assert_eq!(refreshed.map(|guard| told(&guard)), Ok((1, Outcome::Created)));
 
-    // It may be out of time all the same.
+    // A time-out may pass all the same.
     let cached = paused();
     let refreshed = cached.access().anew().timeout(Duration::ZERO).or_try_create(|| Ok::<_, &str>(1));
     assert_eq!(refreshed.map(|guard| told(&guard)), Ok((1, Outcome::Created)));
@@ -75,7 +75,7 @@ fn k6_a_function_goes_through_a_pause() {
     assert_eq!(refreshed.map(|guard| told(&guard)), Ok((1, Outcome::Created)));
 }
 
-/// L5: one that waits is elected in the pause that begins then.
+/// L5: a refresh waits, and is elected in the pause that begins with the failure.
 #[test]
 fn k6_a_refresh_that_waits_goes_through_the_pause_after_a_failure() {
     let cached = Cached::with_clock(MINUTE, Arc::new(ManualClock::new())).with_policy(&PAUSING);
@@ -96,7 +96,7 @@ fn k6_a_refresh_that_waits_goes_through_the_pause_after_a_failure() {
 }
 
 #[test]
-fn k6_the_locks_without_a_value() {
+fn k6_locks_without_a_value_create_anew() {
     let lock = Dogpile::never_expires();
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
     assert_eq!(lock.access().anew().or_create(|| ()), Outcome::Created);

@@ -1,5 +1,5 @@
-//! What an access may want of a value that is there, beside that it is fresh: another one, a new one within some time,
-//! one that is made anew.
+//! What an access may ask of a value besides its freshness: a newer value than one it was refused with, a new value
+//! within some time, or a value that is made anew.
 
 mod anew;
 #[path = "../common/mod.rs"]

@@ -1,4 +1,4 @@
-//! `renew_if`: a caller was refused with the value of some generation, and asks for a newer one.
+//! `renew_if`: the caller was refused with the value of some generation, and asks for a newer one.
 
 use crate::common::until;
 use crate::executor::{Woken, block_on, drive, poll};
@@ -21,7 +21,7 @@ static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(SECOND, SECO
 
 type Value = Cached<u64, Arc<ManualClock>>;
 
-/// 1, with a policy.
+/// Returns a lock with the value 1, under a policy.
 fn one(policy: &'static Policy) -> (Arc<ManualClock>, Value) {
     let clock = Arc::new(ManualClock::new());
     let cached = Cached::with_clock(MINUTE, Arc::clone(&clock)).with_policy(policy);
@@ -39,9 +39,9 @@ fn seen(cached: &Value) -> Generation {
     CachedGuard::generation(&cached.get_fresh().unwrap())
 }
 
-/// All are refused before any of them renews.
+/// All callers are refused before any of them renews.
 #[test]
-fn k1_of_64_threads_one_renews_and_the_others_wait_for_that() {
+fn k1_of_64_threads_one_renews_and_the_others_wait() {
     const REFUSED: usize = 64;
     let (_, cached) = one(PLAIN);
     let (creations, refused) = (AtomicU64::new(0), Barrier::new(REFUSED));
@@ -53,7 +53,7 @@ fn k1_of_64_threads_one_renews_and_the_others_wait_for_that() {
                 creations.fetch_add(1, Ordering::SeqCst);
                 assert_eq!(renewal.old(), Some(&1));
                 until(|| cached.waiting() == REFUSED - 1);
-                // Nobody else waits.
+                // No other access waits.
                 assert_eq!(told(&cached.get_or_create(|| unreachable!())), (1, Outcome::Fresh));
                 assert_eq!(cached.freshness(), Freshness::Fresh);
                 Made::new(2)
@@ -71,7 +71,7 @@ fn k1_of_64_threads_one_renews_and_the_others_wait_for_that() {
 }
 
 #[test]
-fn k1_of_64_tasks_one_renews_and_the_others_wait_for_that() {
+fn k1_of_64_tasks_one_renews_and_the_others_wait() {
     let (_, cached) = one(PLAIN);
     let (seen, woken) = (seen(&cached), Arc::<Woken>::default());
     let (creations, gate) = (AtomicU64::new(0), Mutex::new(()));
@@ -95,9 +95,9 @@ fn k1_of_64_tasks_one_renews_and_the_others_wait_for_that() {
     assert_eq!(creations.load(Ordering::SeqCst), 1);
 }
 
-/// 20 tokens with key ids that nobody has seen, and 20 good ones.
+/// 20 tokens with key ids that are in no key set, and 20 good ones.
 #[test]
-fn k1_outsiders_cause_one_renewal_in_an_interval_and_nobody_waits_for_them() {
+fn k1_refusals_cause_one_renewal_in_an_interval() {
     let (clock, cached) = one(&BOUNDED);
     let fetches = AtomicU64::new(1);
     let fetch = || fetches.fetch_add(1, Ordering::SeqCst) + 1;
@@ -118,7 +118,7 @@ fn k1_outsiders_cause_one_renewal_in_an_interval_and_nobody_waits_for_them() {
     assert_eq!(fetches.into_inner(), 3);
 }
 
-/// The provider is down: a bad token takes the good keys from nobody, and the attempt counts.
+/// The provider is down. A bad token takes the good keys from no other caller, and the attempt counts.
 #[test]
 fn k1_a_renewal_that_fails_leaves_the_old_value_and_counts() {
     let (clock, cached) = one(&BOUNDED);
@@ -137,7 +137,7 @@ fn k1_a_renewal_that_fails_leaves_the_old_value_and_counts() {
     assert_eq!(renew(false), Ok((2, Outcome::Created)));
 }
 
-/// One that waited for a renewal that failed is not to begin the next one.
+/// A waiter of a renewal that failed must not begin the next one at once.
 #[test]
 fn k1_a_waiter_of_a_renewal_that_failed_comes_too_soon() {
     let (_, cached) = one(&BOUNDED);
@@ -158,7 +158,7 @@ fn k1_a_waiter_of_a_renewal_that_failed_comes_too_soon() {
     assert!(!cached.is_creating());
 }
 
-/// L5: without an interval it is, as any waiter.
+/// L5: without an interval such a waiter is elected, as any waiter is.
 #[test]
 fn k1_l5_a_waiter_of_a_renewal_that_failed_is_elected() {
     let (_, cached) = one(PLAIN);
@@ -176,9 +176,9 @@ fn k1_l5_a_waiter_of_a_renewal_that_failed_is_elected() {
     });
 }
 
-/// In a pause nobody asks the source, and the old value is all there is.
+/// In a pause no access asks the source, and the old value is all there is.
 #[test]
-fn k1_in_a_pause_it_is_too_soon() {
+fn k1_a_renewal_in_a_pause_comes_too_soon() {
     let (clock, cached) = one(&PAUSING);
     let renew = || cached.access().renew_if(seen(&cached));
     assert_eq!(renew().or_try_create(|| Err::<u64, _>("down")).unwrap_err(), CreateError::Failed("down"));
@@ -191,7 +191,7 @@ fn k1_in_a_pause_it_is_too_soon() {
 }
 
 #[test]
-fn k1_where_the_old_value_covers_a_failure_it_does() {
+fn k1_the_old_value_covers_a_failed_renewal() {
     static COVERED: Policy = Policy::builder().on_error(OnError::ServeStale).build_const();
     let (_, cached) = one(&COVERED);
     let covered = cached.access().renew_if(seen(&cached)).or_try_create(|| Err("down"));
@@ -199,19 +199,19 @@ fn k1_where_the_old_value_covers_a_failure_it_does() {
 }
 
 #[test]
-fn k1_what_is_newer_already_is_given_and_what_is_gone_is_made() {
+fn k1_a_newer_value_is_served_and_a_missing_one_is_created() {
     let (clock, cached) = one(&BOUNDED);
     let first = seen(&cached);
     cached.set(2);
     assert_eq!(told(&cached.access().renew_if(first).or_create(|| unreachable!())), (2, Outcome::Fresh));
     assert_eq!(told(&block_on(cached.access_async().renew_if(first).or_create(async || 9))), (2, Outcome::Fresh));
-    // Newer, and stale: as any.
+    // Newer than the refused one, but stale: treated as any stale value.
     clock.advance(MINUTE);
     assert_eq!(told(&cached.access().renew_if(first).or_create(|| 3)), (3, Outcome::Created));
     let third = seen(&cached);
     cached.invalidate();
     assert_eq!(told(&cached.access().renew_if(third).or_create(|| 4)), (4, Outcome::Created));
-    // None of these was caused by a refusal.
+    // No refusal caused any of these renewals.
     assert_eq!(told(&cached.access().renew_if(seen(&cached)).or_create(|| 5)), (5, Outcome::Created));
     // Stale and refused.
     clock.advance(MINUTE);
@@ -240,9 +240,9 @@ fn k1_a_renewal_under_way_is_waited_for() {
     });
 }
 
-/// L10.
+/// L10: a time-out bounds the wait.
 #[test]
-fn k1_the_wait_can_be_bounded() {
+fn k1_l10_the_wait_for_a_renewal_can_be_bounded() {
     let (_, cached) = one(PLAIN);
     let seen = seen(&cached);
     let newer = cached.access().renew_if(seen).or_create_with(|_| {
@@ -260,9 +260,9 @@ fn k1_the_wait_can_be_bounded() {
     assert_eq!(*newer, 2);
 }
 
-/// L7.
+/// L7: the creator's own access gets an error.
 #[test]
-fn k1_a_creator_that_asks_for_what_it_makes_is_told() {
+fn k1_l7_a_creator_does_not_wait_for_its_own_renewal() {
     let (_, cached) = one(PLAIN);
     let seen = seen(&cached);
     let newer = cached.access().renew_if(seen).or_create_with(|_| {
@@ -283,7 +283,7 @@ fn k1_a_creator_that_asks_for_what_it_makes_is_told() {
 // --- the other types
 
 #[test]
-fn k1_a_function() {
+fn k1_a_function_is_renewed() {
     let calls = AtomicU64::new(0);
     let clock = Arc::new(ManualClock::new());
     let function =
@@ -311,7 +311,7 @@ fn lock(policy: &'static Policy) -> (Arc<ManualClock>, Dogpile<Arc<ManualClock>>
 }
 
 #[test]
-fn k1_lock_mode() {
+fn k1_renewals_in_lock_mode() {
     let (clock, lock) = lock(&BOUNDED);
     let first = lock.generation();
     assert_eq!(lock.access().renew_if(first).or_create(|| ()), Outcome::Created);
@@ -328,7 +328,7 @@ fn k1_lock_mode() {
 }
 
 #[test]
-fn k1_getter_mode() {
+fn k1_renewals_in_getter_mode() {
     let (_, lock) = lock(&BOUNDED);
     let stored = AtomicU64::new(1);
     let get = || Some(stored.load(Ordering::SeqCst));
@@ -339,7 +339,7 @@ fn k1_getter_mode() {
     assert_eq!(renew(first, 2), 2, "it was elected without asking the getter");
     assert_eq!(renew(first, 3), 2, "it is newer");
     assert_eq!(renew(lock.generation(), 3), 2, "too soon");
-    // What is not there is not there, whoever asked how often.
+    // The getter finds nothing, so there is no value, however often it was refused.
     assert_eq!(lock.fetch(|| None).renew_if(lock.generation()).or_create(|| 4), 4);
     let task = lock.access_async().fetch(async || get()).renew_if(lock.generation()).or_create(async || 5);
     assert_eq!(block_on(task), 2, "too soon");
@@ -347,10 +347,10 @@ fn k1_getter_mode() {
 }
 
 #[test]
-fn k1_stamped_getter_mode() {
+fn k1_renewals_in_stamped_getter_mode() {
     let clock = Arc::new(ManualClock::new());
     let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&BOUNDED);
-    let stored = Mutex::new(Some(Stamped { value: 1, created: clock.wall() })); // by another process
+    let stored = Mutex::new(Some(Stamped { value: 1, created: clock.wall() })); // stored by another process
     let get = || *stored.lock().unwrap();
     let set = |made: &Stamped<u64>| *stored.lock().unwrap() = Some(*made);
     let first = lock.generation();
@@ -365,7 +365,7 @@ fn k1_stamped_getter_mode() {
 }
 
 #[test]
-fn k1_under_readers() {
+fn k1_renewals_under_readers() {
     let clock = Arc::new(ManualClock::new());
     let lock = Arc::new(SyncReaderDogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&BOUNDED));
     drop(lock.acquire_or_create(|| ()));
@@ -388,9 +388,9 @@ fn k1_under_readers() {
     assert_eq!(*block_on(task), Outcome::Created);
 }
 
-/// There is nothing to go on with, for this access: it runs its creator itself.
+/// The access has no value to go on with, so it runs its creator itself.
 #[test]
-fn k1_in_background_it_creates_here() {
+fn k1_a_renewal_in_the_background_is_created_by_the_caller() {
     let cached = Arc::new(one(&BOUNDED).1);
     let runner = |_: Job| unreachable!("nothing is handed over");
     let renewed = Cached::kept(&cached).renew_if(seen(&cached)).in_background(&runner).or_create(|| 2);
@@ -407,9 +407,9 @@ fn k1_in_background_it_creates_here() {
 
 type Tasks = Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>>;
 
-/// It waits for the task that it has spawned.
+/// The access waits for the task that it has spawned.
 #[test]
-fn k1_spawned_it_waits_for_its_task() {
+fn k1_a_spawned_renewal_waits_for_its_task() {
     let tasks = Tasks::default();
     let spawner = |task: Task| tasks.lock().unwrap().push(task);
     let woken = Arc::<Woken>::default();
@@ -453,7 +453,7 @@ fn k1_spawned_it_waits_for_its_task() {
     assert_eq!(poll(&mut again, &woken), Poll::Ready(Ok(1)));
 }
 
-/// What a creation is handed says that it is still wanted: a refusal supersedes nothing.
+/// A refusal supersedes nothing: the creation that runs is still wanted.
 #[test]
 fn k1_a_renewal_supersedes_nothing() {
     let (_, lock) = lock(PLAIN);
@@ -469,7 +469,7 @@ static DYING: Policy = Policy::builder().renew_interval(Duration::from_secs(10))
 static NOT_STALE: Policy =
     Policy::builder().renew_interval(Duration::from_secs(3600)).max_stale(Duration::ZERO).build_const();
 
-/// What another renewal comes to that waits for one that fails once the value is gone.
+/// Returns the result of a second renewal, which waits for a first one. That fails once the value is gone.
 fn beside_a_failure<R: Send>(lock: &Dogpile, seen: Generation, other: impl FnOnce() -> R + Send) -> R {
     thread::scope(|threads| {
         let fails = threads.spawn(|| {
@@ -486,9 +486,9 @@ fn beside_a_failure<R: Send>(lock: &Dogpile, seen: Generation, other: impl FnOnc
     })
 }
 
-/// L6: what has been invalidated while it waited is not the old value to go on with.
+/// L6: a value that is invalidated during the wait is no old value to go on with.
 #[test]
-fn k1_l6_a_value_that_is_gone_by_the_end_of_the_wait_is_not_served() {
+fn k1_l6_a_value_invalidated_during_the_wait_is_not_served() {
     for policy in [&BOUNDED, &PAUSING] {
         let lock = Dogpile::never_expires().with_policy(policy);
         lock.acquire_or_create(|| ());
@@ -507,9 +507,9 @@ fn k1_l6_a_value_that_is_gone_by_the_end_of_the_wait_is_not_served() {
     assert_eq!(beside_a_failure(&lock, seen, || lock.fetch(|| Some(1)).renew_if(seen).or_create(|| 2)), 2);
 }
 
-/// The same of one that has become too old meanwhile.
+/// The same for a value that becomes too old during the wait.
 #[test]
-fn k1_c21_a_value_that_is_too_old_by_the_end_of_the_wait_is_not_served() {
+fn k1_c21_a_value_that_gets_too_old_during_the_wait_is_not_served() {
     static PAUSING: Policy =
         Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE)).max_stale(Duration::ZERO).build_const();
     for policy in [&NOT_STALE, &PAUSING] {
@@ -535,7 +535,7 @@ fn k1_c21_a_value_that_is_too_old_by_the_end_of_the_wait_is_not_served() {
     }
 }
 
-/// A value that brings its time stamp, of which the lock does not know.
+/// The value comes with a stamp that the lock does not know.
 #[test]
 fn k1_c21_a_stamp_that_is_too_old_is_not_served() {
     let clock = Arc::new(ManualClock::new());
@@ -551,7 +551,7 @@ fn k1_c21_a_stamp_that_is_too_old_is_not_served() {
 }
 
 #[test]
-fn k1_l6_a_resource_that_was_cleared_before_it_could_be_entered_is_not_served() {
+fn k1_l6_a_resource_cleared_before_the_reader_enters_is_not_served() {
     let lock = Arc::new(SyncReaderDogpile::never_expires().with_policy(&BOUNDED));
     drop(lock.acquire_or_create(|| ()));
     drop(lock.access().renew_if(lock.generation()).or_create(|| ()));
@@ -581,9 +581,9 @@ fn k1_l6_a_resource_that_was_cleared_before_it_could_be_entered_is_not_served() 
     assert_eq!(drive(&mut too_soon, &woken), Poll::Ready((Outcome::Created, Some(2))));
 }
 
-/// C11: who comes too soon to renew has nobody declared dead: nobody would take the place.
+/// C11: an access that comes too soon to renew does not declare the creation dead, since it would not take its place.
 #[test]
-fn k1_c11_one_that_comes_too_soon_leaves_an_overdue_renewal_alone() {
+fn k1_c11_an_access_that_comes_too_soon_leaves_an_overdue_renewal_alone() {
     for waits in [false, true] {
         let clock = Arc::new(ManualClock::new());
         let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&DYING);
@@ -614,9 +614,9 @@ fn k1_c11_one_that_comes_too_soon_leaves_an_overdue_renewal_alone() {
     }
 }
 
-/// A policy that comes later leaves the generation as it is.
+/// A policy that is set later leaves the generation as it is.
 #[test]
-fn k1_a_lock_that_is_given_its_policy_late_knows_what_was_refused() {
+fn k1_a_policy_set_later_leaves_the_generation_as_it_is() {
     let cached = Cached::never_expires();
     cached.set(1);
     let refused = CachedGuard::generation(&cached.get_fresh().unwrap());

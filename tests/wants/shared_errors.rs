@@ -1,4 +1,4 @@
-//! `share_errors`: all who waited for a creation fail with its error.
+//! `share_errors`: all waiters of a creation that fails get its error.
 
 use crate::common::until;
 use crate::executor::{Woken, block_on, drive, poll};
@@ -16,7 +16,7 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_secs(60);
 static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE)).build_const();
 
-/// What says which call it was that failed; and is no `Copy`.
+/// An error that says which call failed. It is not `Copy`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Down(u64);
 
@@ -32,7 +32,7 @@ fn missing() -> Cached<u64> {
 
 /// 20 callers of a source that fails.
 #[test]
-fn k7_20_callers_make_one_call_and_have_its_error() {
+fn k7_20_threads_make_one_call_and_share_its_error() {
     for policy in [None, Some(&PAUSING)] {
         let cached = policy.map_or_else(missing, |policy| missing().with_policy(policy));
         let calls = AtomicU64::new(0);
@@ -53,7 +53,7 @@ fn k7_20_callers_make_one_call_and_have_its_error() {
 }
 
 #[test]
-fn k7_20_tasks_make_one_call_and_have_its_error() {
+fn k7_20_tasks_make_one_call_and_share_its_error() {
     let cached = missing();
     let (calls, gate) = (AtomicU64::new(0), Mutex::new(()));
     let held = gate.lock().unwrap();
@@ -75,9 +75,9 @@ fn k7_20_tasks_make_one_call_and_have_its_error() {
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
-/// L5 stands for those that do not share, and for those whose error is another one.
+/// L5 holds for accesses that do not share errors, and for accesses with another type of error.
 #[test]
-fn k7_l5_others_are_elected() {
+fn k7_l5_an_access_that_does_not_share_is_elected() {
     let cached = missing();
     thread::scope(|threads| {
         let first = threads.spawn(|| {
@@ -94,16 +94,16 @@ fn k7_l5_others_are_elected() {
         let other =
             threads.spawn(|| cached.access().share_errors().or_try_create(|| Ok::<_, &str>(2)).map(|guard| *guard));
         assert_eq!(first.join().unwrap(), Err(CreateError::Failed(Down(0))));
-        // If one of the others has created before it looks, that has served it.
+        // If another waiter has created before this one looks, it is served that value.
         assert!([Err(CreateError::Failed(Down(0))), Ok(2)].contains(&shares.join().unwrap()));
         assert_eq!(plain.join().unwrap(), Ok(2));
         assert_eq!(other.join().unwrap(), Ok(2));
     });
 }
 
-/// And it is not told of by one that does not share.
+/// An access that does not share errors does not pass its own error on.
 #[test]
-fn k7_what_is_not_shared_is_not_told() {
+fn k7_the_error_of_an_access_that_does_not_share_is_not_shared() {
     let cached = missing();
     let call = || {
         until(|| cached.waiting() == 1);
@@ -118,9 +118,9 @@ fn k7_what_is_not_shared_is_not_told() {
     assert_eq!(first, Err(CreateError::Failed(Down(0))));
 }
 
-/// L6: who came after an invalidation asks for what begins after it.
+/// L6: an access that comes after an invalidation asks for a creation that begins after it.
 #[test]
-fn k7_l6_old_news_is_not_shared() {
+fn k7_l6_an_error_from_before_an_invalidation_is_not_shared() {
     let cached = missing();
     let call = || {
         until(|| cached.waiting() == 1);
@@ -136,9 +136,9 @@ fn k7_l6_old_news_is_not_shared() {
     assert_eq!(first, Err(CreateError::Failed(Down(0))));
 }
 
-/// A value is better than an error.
+/// A value takes precedence over an error.
 #[test]
-fn k7_a_value_is_given_to_all() {
+fn k7_a_value_is_preferred_to_a_shared_error() {
     let cached = missing();
     let call = || {
         until(|| cached.waiting() == 1);
@@ -159,7 +159,7 @@ fn k7_a_value_is_given_to_all() {
     assert_eq!(hit, Ok(1));
 }
 
-/// One creates by the first, and fails as soon as the second, which shares its error, waits for it.
+/// Runs `first`, and runs `second` once a creation runs. The creator of `first` is to wait until `second` waits for it.
 fn both<A: Send, B: Send>(
     is_creating: impl Fn() -> bool + Sync,
     first: impl FnOnce() -> A + Send,
@@ -181,7 +181,7 @@ fn failed<T, E, G>(got: Result<T, CreateError<E, G>>) -> E {
 }
 
 #[test]
-fn k7_lock_mode_and_getters() {
+fn k7_shared_errors_in_lock_mode_and_getter_modes() {
     let lock = Dogpile::never_expires();
     let create = || {
         until(|| lock.waiting() == 1);
@@ -223,9 +223,9 @@ fn k7_lock_mode_and_getters() {
     assert_eq!((first, second), (Down(0), Down(0)));
 }
 
-/// What a failure says of the time after holds beside.
+/// What the failure says about the time after it holds as well.
 #[test]
-fn k7_a_failure_with_hints() {
+fn k7_a_shared_failure_sets_its_pause() {
     let cached = missing();
     let create = || {
         until(|| cached.waiting() == 1);
@@ -241,7 +241,7 @@ fn k7_a_failure_with_hints() {
 }
 
 #[test]
-fn k7_functions() {
+fn k7_functions_share_errors() {
     let calls = AtomicU64::new(0);
     let waiting = AtomicU64::new(0);
     let function = CachedFn::<u64, _>::new(MINUTE, || {
@@ -297,7 +297,7 @@ fn k7_functions() {
 type Tasks = Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>>;
 
 #[test]
-fn k7_in_background_and_spawned() {
+fn k7_shared_errors_in_the_background_and_in_spawned_tasks() {
     let cached = Arc::new(missing());
     let create = {
         let cached = Arc::clone(&cached);
@@ -317,7 +317,8 @@ fn k7_in_background_and_spawned() {
     );
     assert_eq!((first, second), (Down(0), Down(0)));
 
-    // One that has spawned waits for its own task, and fails as that does; so does one that waits for it.
+    // An access that has spawned waits for its own task, and fails with that task's error. So does a waiter of the
+    // task.
     let tasks = Tasks::default();
     let spawner = |task: Task| tasks.lock().unwrap().push(task);
     let woken = Arc::<Woken>::default();
@@ -335,9 +336,9 @@ fn k7_in_background_and_spawned() {
     assert_eq!(poll(&mut other, &woken), Poll::Ready(Down(2)));
 }
 
-/// A waiter that was told and is not polled any more keeps nobody.
+/// A waiter that was given the error and is not polled any more blocks no other waiter.
 #[test]
-fn k7_c4_one_that_was_told_and_goes_keeps_nobody() {
+fn k7_c4_a_waiter_that_was_told_and_leaves_blocks_no_other() {
     let cached: Cached<u64, ManualClock> = Cached::with_clock(MINUTE, ManualClock::new());
     let woken = Arc::<Woken>::default();
     let mut first = Box::pin(async {
@@ -358,29 +359,29 @@ fn k7_c4_one_that_was_told_and_goes_keeps_nobody() {
     assert_eq!(*guard, 2);
 }
 
-/// C22: an error that is dropped may ask the lock.
+/// C22: the drop of an error may use the lock.
 #[test]
 fn k7_c22_a_second_failure_drops_no_error_under_the_mutex() {
     static LOCK: Dogpile = Dogpile::never_expires();
     #[derive(Clone)]
-    struct Asks;
-    impl std::fmt::Display for Asks {
+    struct AsksTheLock;
+    impl std::fmt::Display for AsksTheLock {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("down")
         }
     }
-    impl Drop for Asks {
+    impl Drop for AsksTheLock {
         fn drop(&mut self) {
             _ = LOCK.waiting();
         }
     }
     let woken = Arc::<Woken>::default();
     let Turn::Create(first) = LOCK.acquire() else { panic!("nobody else creates") };
-    let mut task = Box::pin(LOCK.access_async().share_errors().or_try_create(async || Err::<(), _>(Asks)));
+    let mut task = Box::pin(LOCK.access_async().share_errors().or_try_create(async || Err::<(), _>(AsksTheLock)));
     assert!(drive(&mut task, &woken).is_pending());
-    drop(first); // the task is called; newcomers are faster
+    drop(first); // the task is woken; newcomers are faster
     for _ in 0..2 {
-        assert!(LOCK.access().share_errors().or_try_create(|| Err::<(), _>(Asks)).is_err());
+        assert!(LOCK.access().share_errors().or_try_create(|| Err::<(), _>(AsksTheLock)).is_err());
     }
     assert!(matches!(poll(&mut task, &woken), Poll::Ready(Err(CreateError::Failed(_)))));
 }

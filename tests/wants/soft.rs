@@ -1,6 +1,6 @@
 //! `soft_timeout`: an access with an old value waits for the new one, for a while.
 //!
-//! No test waits for a soft time-out to pass but those that say so, and these do not mind how long that takes.
+//! Only the tests that say so wait for a soft time-out to pass. They do not depend on how long that takes.
 
 use crate::common::until;
 use crate::executor::{Woken, block_on, drive, poll};
@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Never passes in a test.
+/// A time-out that never passes in a test.
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(1);
 static PAUSING: Policy = Policy::builder().retry_after(Backoff::new(MINUTE, MINUTE).jitter(0.0)).build_const();
@@ -26,7 +26,7 @@ fn told<T: Copy>(guard: &CachedGuard<T>) -> (T, Outcome) {
 
 type Value = Cached<u64, Arc<ManualClock>>;
 
-/// 1, and stale.
+/// Returns a lock with the value 1, stale.
 fn stale() -> Arc<Value> {
     let cached = Cached::with_clock(MINUTE, Arc::new(ManualClock::new())).with_policy(&PAUSING);
     cached.set(1);
@@ -34,7 +34,8 @@ fn stale() -> Arc<Value> {
     Arc::new(cached)
 }
 
-/// One creates 2 as soon as so many wait for it, or fails then.
+/// Runs `run` beside a creation. As soon as `waiters` accesses wait for the creation, it makes 2, or it fails if
+/// `fails` says so.
 fn with_a_creation(cached: &Value, waiters: usize, fails: bool, run: impl FnOnce()) {
     thread::scope(|threads| {
         let creating = threads.spawn(move || {
@@ -50,7 +51,7 @@ fn with_a_creation(cached: &Value, waiters: usize, fails: bool, run: impl FnOnce
 }
 
 #[test]
-fn k4_it_waits_for_the_new_value() {
+fn k4_an_access_waits_for_the_new_value() {
     let cached = stale();
     with_a_creation(&cached, 2, false, || {
         thread::scope(|threads| {
@@ -64,9 +65,9 @@ fn k4_it_waits_for_the_new_value() {
     assert_eq!(told(&cached.access().soft_timeout(LONG).or_create(|| unreachable!())), (2, Outcome::Fresh));
 }
 
-/// Here the time-outs do pass.
+/// In this test the time-outs do pass.
 #[test]
-fn k4_it_goes_on_with_the_old_one_in_time() {
+fn k4_an_access_goes_on_with_the_old_value_in_time() {
     let cached = stale();
     let done = Mutex::new(());
     let held = done.lock().unwrap();
@@ -84,7 +85,7 @@ fn k4_it_goes_on_with_the_old_one_in_time() {
             let task = cached.access_async().soft_timeout(soft).or_create(async || unreachable!());
             assert_eq!(told(&block_on(task)), (1, Outcome::Stale));
         }
-        // The other time-out is out first: there is a value to go on with.
+        // The other time-out passes first. There is a value to go on with.
         let thread = cached.access().soft_timeout(LONG).timeout(SHORT).or_create(|| unreachable!());
         assert_eq!(thread.map(|guard| told(&guard)), Ok((1, Outcome::Stale)));
         assert_eq!(cached.waiting(), 0);
@@ -93,7 +94,7 @@ fn k4_it_goes_on_with_the_old_one_in_time() {
     assert_eq!(*cached.peek().unwrap(), 2);
 }
 
-/// Then it is its turn, or there is a pause.
+/// After the failure the waiter is elected, or there is a pause.
 #[test]
 fn k4_a_creation_that_fails_is_not_waited_for_any_longer() {
     let cached = stale();
@@ -113,9 +114,9 @@ fn k4_a_creation_that_fails_is_not_waited_for_any_longer() {
     });
 }
 
-/// L3.
+/// L3: the value goes to the waiter.
 #[test]
-fn k4_l3_a_value_that_has_expired_as_it_arrives_is_given() {
+fn k4_l3_a_value_that_arrives_expired_is_served() {
     let cached = stale();
     thread::scope(|threads| {
         let creating = threads.spawn(|| {
@@ -131,7 +132,7 @@ fn k4_l3_a_value_that_has_expired_as_it_arrives_is_given() {
     });
 }
 
-/// L7.
+/// L7: the creator's access goes on with the old value.
 #[test]
 fn k4_a_creator_does_not_wait_for_its_own_value() {
     let cached = stale();
@@ -150,7 +151,7 @@ fn k4_a_creator_does_not_wait_for_its_own_value() {
     assert_eq!(*got, 3);
 }
 
-/// Two creators, each of which asks for the other's value, and has an old one.
+/// Each of two creators asks for the other's value, and has an old one.
 #[test]
 fn k4_l7_creators_do_not_wait_for_each_other() {
     let (first, second) = (stale(), stale());
@@ -165,7 +166,8 @@ fn k4_l7_creators_do_not_wait_for_each_other() {
         let other = threads.spawn(|| create(&second, &first));
         (create(&first, &second), other.join().unwrap())
     });
-    // Whichever asked last was told, and went on with the old one; the first has waited for that.
+    // The creator that asked last was told of the cycle, and went on with the old value. The other one has waited for
+    // it.
     assert!([(11, 21), (21, 11), (11, 11)].contains(&(one, other)), "{one}, {other}");
 }
 
@@ -184,28 +186,28 @@ fn k4_a_future_that_is_dropped_leaves_the_queue() {
 // --- elected, and another creates
 
 #[test]
-fn k4_one_that_hands_its_creation_over_waits_for_it() {
+fn k4_an_access_that_hands_over_waits_for_its_creation() {
     let cached = stale();
     let got = Cached::kept(&cached).soft_timeout(LONG).in_background(&ThreadPerJob).or_create(|| 2);
     assert_eq!(told(&got), (2, Outcome::Waited));
-    // By a runner that has run it before it returns.
+    // The runner has run the job before it returns.
     cached.mark_stale();
     let at_once = |job: Job| job();
     let got = Cached::kept(&cached).soft_timeout(LONG).in_background(&at_once).or_create(|| 3);
     assert_eq!(*got, 3);
-    // By one that loses it.
+    // The runner loses the job.
     cached.mark_stale();
     let loses = |job: Job| drop(job);
     let got = Cached::kept(&cached).soft_timeout(LONG).in_background(&loses).or_create(|| 4);
     assert_eq!(told(&got), (3, Outcome::Stale));
-    // By one that takes longer than that.
+    // The runner takes longer than the soft time-out.
     let jobs = Mutex::new(Vec::new());
     let late = |job: Job| jobs.lock().unwrap().push(job);
     let got = Cached::kept(&cached).soft_timeout(SHORT).in_background(&late).or_create(|| 5);
     assert_eq!(told(&got), (3, Outcome::Stale));
     jobs.lock().unwrap().pop().unwrap()();
     assert_eq!(*cached.peek().unwrap(), 5);
-    // By one whose creator fails.
+    // The creator fails.
     cached.mark_stale();
     let got =
         Cached::kept(&cached).soft_timeout(LONG).in_background(&ThreadPerJob).or_try_create(|| Err::<u64, _>("down"));
@@ -227,7 +229,7 @@ fn k4_one_that_hands_its_creation_over_waits_for_it() {
 type Tasks = Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>>;
 
 #[test]
-fn k4_one_that_spawns_waits_for_its_task() {
+fn k4_an_access_that_spawns_waits_for_its_task() {
     let cached = stale();
     let tasks = Tasks::default();
     let spawner = |task: Task| tasks.lock().unwrap().push(task);
@@ -249,7 +251,7 @@ fn k4_one_that_spawns_waits_for_its_task() {
 // --- the locks without a value
 
 #[test]
-fn k4_lock_mode_and_getters() {
+fn k4_soft_time_outs_in_lock_mode_and_getter_modes() {
     let lock = Arc::new(Dogpile::never_expires());
     assert_eq!(lock.acquire_or_create(|| ()), Outcome::Created);
     let stored = Mutex::new(1);
@@ -282,7 +284,7 @@ fn k4_lock_mode_and_getters() {
         let task = lock.access_async().fetch(async || get()).soft_timeout(LONG).or_create(async || unreachable!());
         assert_eq!(block_on(task), 4);
     });
-    // In vain.
+    // The wait is in vain.
     lock.mark_stale();
     let Turn::Create(creation) = lock.acquire() else { panic!("it is not elected") };
     assert_eq!(lock.fetch(get).soft_timeout(Duration::ZERO).or_create(|| unreachable!()), 4);
@@ -306,9 +308,9 @@ fn k4_lock_mode_and_getters() {
     assert_eq!(lost, Err(CreateError::Failed("down")));
 }
 
-/// One that waits keeps no writer out.
+/// An access that waits keeps no writer out.
 #[test]
-fn k4_under_readers() {
+fn k4_soft_time_outs_under_readers() {
     let lock = Arc::new(SyncReaderDogpile::never_expires());
     drop(lock.acquire_or_create(|| ()));
     let stored = Mutex::new(1);
@@ -343,13 +345,14 @@ fn k4_under_readers() {
     });
     lock.mark_stale();
     let access = SyncReaderDogpile::kept(&lock).soft_timeout(LONG);
-    // One that has handed its creation over reads at once: it could not create again if what it reads were cleared.
+    // An access that has handed its creation over reads at once. If the resource were cleared meanwhile, the access
+    // could not create again.
     let got = access.in_background(&ThreadPerJob).or_create_with(|creation| drop(creation.write_lock().unwrap()));
     assert_eq!(*got, Outcome::Stale);
 }
 
 #[test]
-fn k4_a_failure_of_its_own_creation_in_the_background_is_no_new_value() {
+fn k4_a_failure_in_the_background_is_no_new_value() {
     let cached = Arc::new(Cached::<u64>::never_expires());
     cached.set(1);
     cached.mark_stale();
@@ -378,9 +381,9 @@ fn k4_a_failure_of_its_own_creation_in_the_background_is_no_new_value() {
     assert_eq!(got, Ok(Outcome::Stale));
 }
 
-/// C11: one that waits softly is not kept by the dead.
+/// C11: a soft waiter does not go on waiting for a dead creation.
 #[test]
-fn k4_c11_it_takes_the_place_of_a_creation_that_hangs() {
+fn k4_c11_a_soft_waiter_takes_over_from_a_creation_that_hangs() {
     static DYING: Policy = Policy::builder().creation_timeout(MINUTE).build_const();
     let clock = Arc::new(ManualClock::new());
     let lock = Dogpile::with_clock(MINUTE, Arc::clone(&clock)).with_policy(&DYING);
@@ -396,9 +399,9 @@ fn k4_c11_it_takes_the_place_of_a_creation_that_hangs() {
     assert!(hangs.is_dead());
 }
 
-/// L3: a value that is invalidated in the middle of its creation is that of all who waited for it.
+/// L3: a value that is invalidated during its creation goes to all its waiters.
 #[test]
-fn k4_l3_it_is_served_what_was_superseded() {
+fn k4_l3_a_soft_waiter_is_served_a_superseded_value() {
     let cached = stale();
     thread::scope(|threads| {
         let creates = threads.spawn(|| {

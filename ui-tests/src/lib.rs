@@ -1,1 +1,1 @@
-//! Nothing but its tests: what the compiler says to those who misuse the crate. See `tests/ui.rs`.
+//! This crate has only tests: of the compiler's messages to users that misuse `dogpile`. See `tests/ui.rs`.

@@ -1,7 +1,8 @@
-//! What the compiler says to those who misuse the crate: each `ui/*.rs` fails to compile, with the message beside it.
+//! The compiler's messages to users that misuse the crate. Each `ui/*.rs` fails to compile, and its message stands
+//! beside it.
 //!
-//! The words are those of one version of the compiler. A new case is written down by
-//! `TRYBUILD=overwrite cargo test -p dogpile-ui-tests`, and then read: its message is to name the mistake.
+//! The messages are those of one version of the compiler. `TRYBUILD=overwrite cargo test -p dogpile-ui-tests` writes
+//! down the message of a new case. Read it then: the message must name the mistake.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,14 +11,15 @@ use std::{env, fs};
 /// The compiler whose messages stand in `ui/*.stderr`.
 const COMPILER: &str = "rustc 1.95.";
 
-/// The version of the compiler that compiles the cases.
+/// Returns the version of the compiler that compiles the cases.
 fn compiler() -> String {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let said = Command::new(rustc).arg("--version").output().expect("there is a compiler");
     String::from_utf8(said.stdout).expect("a version is text").trim_end().to_owned()
 }
 
-/// Without its message a case would be written to a directory beside `ui`, and tests are to leave nothing there.
+/// Returns whether a case has its message. Without it, trybuild would write the case's message to a directory beside
+/// `ui`, and a test must leave nothing there.
 fn has_its_message(case: &Path) -> bool {
     case.with_extension("stderr").exists() || env::var_os("TRYBUILD").is_some()
 }

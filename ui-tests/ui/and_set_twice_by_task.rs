@@ -1,4 +1,4 @@
-//! As `and_set_twice`, by a task.
+//! The same as `and_set_twice`, in a task.
 
 use dogpile::Dogpile;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A setter stores for a getter: without that there is none.
+//! A setter stores for a getter, so an access without a getter has no setter.
 
 use dogpile::Dogpile;
 use std::time::Duration;

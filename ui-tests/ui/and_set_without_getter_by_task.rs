@@ -1,4 +1,4 @@
-//! As `and_set_without_getter`, by a task.
+//! The same as `and_set_without_getter`, in a task.
 
 use dogpile::Dogpile;
 use std::time::Duration;

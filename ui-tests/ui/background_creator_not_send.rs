@@ -1,4 +1,4 @@
-//! A creator in background runs in another thread.
+//! A creator in the background runs on another thread.
 
 use dogpile::{Dogpile, ThreadPerJob};
 use std::rc::Rc;

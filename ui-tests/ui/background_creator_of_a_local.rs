@@ -1,4 +1,4 @@
-//! A creator in background may outlive the locals that it borrows.
+//! A creator in the background may outlive the locals that it borrows.
 
 use dogpile::{Dogpile, ThreadPerJob};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A creation in background may outlive the lock, if that is a local.
+//! A creation in the background may outlive a lock in a local.
 
 use dogpile::{Dogpile, ThreadPerJob};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A setter in background runs in another thread.
+//! A setter in the background runs on another thread.
 
 use dogpile::{Dogpile, ThreadPerJob};
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! A store that can fail is not asked by `get`.
+//! `get` does not ask a store that can fail.
 
 use dogpile::{Closures, Stamped, cached_by_key};
 use std::io;

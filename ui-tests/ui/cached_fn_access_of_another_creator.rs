@@ -1,4 +1,4 @@
-//! As `cached_fn_of_another_creator`, step by step.
+//! The same as `cached_fn_of_another_creator`, step by step.
 
 use dogpile::CachedFn;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A function of a future is asked by tasks.
+//! A function that returns a future is called by tasks.
 
 use dogpile::CachedFn;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A function that keeps its results has its creator.
+//! A function that keeps its results has its own creator.
 
 use dogpile::CachedFn;
 use std::time::Duration;

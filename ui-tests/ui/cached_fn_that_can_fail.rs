@@ -1,4 +1,4 @@
-//! A function that can fail is not asked by `get`.
+//! `get` does not call a function that can fail.
 
 use dogpile::CachedFn;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! As `cached_fn_that_can_fail`, step by step.
+//! The same as `cached_fn_that_can_fail`, step by step.
 
 use dogpile::CachedFn;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! As `cached_fn_that_can_fail`, by a task.
+//! The same as `cached_fn_that_can_fail`, in a task.
 
 use dogpile::CachedFn;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a creator fails with is told to others, as text; so is what a `Failure` is of.
+//! Other accesses are told of the creator's error as text, and likewise of the error in a `Failure`.
 
 use dogpile::{Cached, Failure};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A creator that only panics does not say what it would fail with.
+//! A creator that only panics does not say which error it would fail with.
 
 use dogpile::Dogpile;
 use std::time::Duration;

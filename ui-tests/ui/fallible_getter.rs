@@ -1,4 +1,4 @@
-//! A getter that can fail, of an access that has no error.
+//! A getter that can fail, in an access without an error.
 
 use dogpile::Dogpile;
 use std::io;

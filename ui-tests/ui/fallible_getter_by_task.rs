@@ -1,4 +1,4 @@
-//! As `fallible_getter`, by a task.
+//! The same as `fallible_getter`, in a task.
 
 use dogpile::Dogpile;
 use std::io;

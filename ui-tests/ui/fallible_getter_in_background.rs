@@ -1,4 +1,4 @@
-//! As `fallible_getter`, with a creation in background.
+//! The same as `fallible_getter`, with a creation in the background.
 
 use dogpile::{Dogpile, ThreadPerJob};
 use std::io;

@@ -1,4 +1,4 @@
-//! As `fallible_getter`: the error that a time-out has is not the getter's.
+//! The same as `fallible_getter`: the error of a time-out is not the getter's.
 
 use dogpile::Dogpile;
 use std::io;

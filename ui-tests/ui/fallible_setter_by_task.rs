@@ -1,4 +1,4 @@
-//! As `fallible_setter`, by a task.
+//! The same as `fallible_setter`, in a task.
 
 use dogpile::Dogpile;
 use std::io;

@@ -1,4 +1,4 @@
-//! As `fallible_setter`, with a creation that is spawned.
+//! The same as `fallible_setter`, with a spawned creation.
 
 use dogpile::{Dogpile, Task};
 use std::io;

@@ -1,4 +1,4 @@
-//! A `Cached` has its value itself: there is nothing to fetch.
+//! A `Cached` holds its value itself, so there is no value to fetch.
 
 use dogpile::Cached;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! As `fetch_of_a_cached`, as a step.
+//! The same as `fetch_of_a_cached`, as a step.
 
 use dogpile::Cached;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! An access of a task is a future, and does nothing before that is polled.
+//! A task's access is a future, which does nothing before it is polled.
 #![deny(unused_must_use)]
 
 use dogpile::{Cached, CachedFn, Dogpile, Task};

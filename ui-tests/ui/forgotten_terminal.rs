@@ -1,4 +1,4 @@
-//! Nothing happens before the call that ends an access.
+//! An access does nothing before its terminal.
 #![deny(unused_must_use)]
 
 use dogpile::Dogpile;

@@ -1,4 +1,4 @@
-//! As `forgotten_terminal`, by a task.
+//! The same as `forgotten_terminal`, in a task.
 #![deny(unused_must_use)]
 
 use dogpile::{Dogpile, Task};

@@ -1,4 +1,4 @@
-//! As `forgotten_terminal`, with a creation in background.
+//! The same as `forgotten_terminal`, with a creation in the background.
 #![deny(unused_must_use)]
 
 use dogpile::{Dogpile, ThreadPerJob};

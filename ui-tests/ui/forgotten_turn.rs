@@ -1,4 +1,4 @@
-//! A turn that is forgotten may be a creation that is given up.
+//! A turn that is dropped unused may be a creation that is given up.
 #![deny(unused_must_use)]
 
 use dogpile::Dogpile;

@@ -1,4 +1,4 @@
-//! A getter that brings no stamp, where one is asked for.
+//! A stamped getter must return a stamp.
 
 use dogpile::Dogpile;
 use std::time::Duration;

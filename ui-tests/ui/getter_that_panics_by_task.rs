@@ -1,4 +1,4 @@
-//! As `getter_that_panics`, by a task.
+//! The same as `getter_that_panics`, in a task.
 
 use dogpile::Dogpile;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A getter that always finds something: it has to say when it does not.
+//! A getter must return an `Option`, to say that it finds no value.
 
 use dogpile::Dogpile;
 use std::time::Duration;

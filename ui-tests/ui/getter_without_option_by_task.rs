@@ -1,4 +1,4 @@
-//! As `getter_without_option`, by a task.
+//! The same as `getter_without_option`, in a task.
 
 use dogpile::Dogpile;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A runner is for threads, and tasks have a spawner.
+//! Threads hand over to a runner, and tasks to a spawner.
 
 use dogpile::{Dogpile, ThreadPerJob};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is kept is borrowed, and shared by the creation.
+//! `kept` borrows the lock's owner, and the creation takes a share of it.
 
 use dogpile::Dogpile;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! As `kept_by_value`, by a task.
+//! The same as `kept_by_value`, in a task.
 
 use dogpile::Dogpile;
 use std::sync::Arc;

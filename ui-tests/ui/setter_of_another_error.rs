@@ -1,4 +1,4 @@
-//! A setter that fails with another error than the creator.
+//! A setter must fail with the creator's type of error.
 
 use dogpile::Dogpile;
 use std::io;

@@ -1,4 +1,4 @@
-//! As `setter_of_another_error`, by a task.
+//! The same as `setter_of_another_error`, in a task.
 
 use dogpile::Dogpile;
 use std::io;

@@ -1,4 +1,4 @@
-//! As `setter_that_panics`, by a task.
+//! The same as `setter_that_panics`, in a task.
 
 use dogpile::Dogpile;
 use std::time::Duration;

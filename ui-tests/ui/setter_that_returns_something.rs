@@ -1,4 +1,4 @@
-//! A setter that gives what the store has said.
+//! A setter must not return a value of the store.
 
 use dogpile::Dogpile;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! An error that cannot be shared.
+//! An error that is not `Clone` cannot be shared.
 
 use dogpile::Cached;
 use std::io;

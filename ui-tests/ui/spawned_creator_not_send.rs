@@ -1,4 +1,4 @@
-//! A creator that is spawned may run in another thread.
+//! A spawned creator may run on another thread.
 
 use dogpile::{Dogpile, Task};
 use std::rc::Rc;

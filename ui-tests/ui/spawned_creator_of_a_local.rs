@@ -1,4 +1,4 @@
-//! A creator that is spawned may outlive the locals that it borrows.
+//! A spawned creator may outlive the locals that it borrows.
 
 use dogpile::{Dogpile, Task};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! As `spawned_of_a_local`, of a lock that is in an `Arc`, but was borrowed out of it.
+//! The same as `spawned_of_a_local`, with a lock in an `Arc` that was borrowed out of it.
 
 use dogpile::{Dogpile, Task};
 use std::sync::Arc;

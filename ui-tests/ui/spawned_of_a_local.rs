@@ -1,4 +1,4 @@
-//! A creation that is spawned may outlive the lock, if that is a local.
+//! A spawned creation may outlive a lock in a local.
 
 use dogpile::{Dogpile, Task};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! An access of a task has no time-out: race it with a timer.
+//! A task's access has no time-out; a task races it with a timer.
 
 use dogpile::Dogpile;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The time-out comes before the runner.
+//! The step `timeout` comes before the runner.
 
 use dogpile::{Dogpile, ThreadPerJob};
 use std::time::Duration;

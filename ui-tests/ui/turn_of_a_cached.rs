@@ -1,4 +1,4 @@
-//! A `Cached` runs its creator itself: it gives no turns.
+//! A `Cached` runs its creator itself, so it has no turns.
 
 use dogpile::Cached;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A getter's access gives its value: it gives no turns.
+//! An access with a getter returns its value, so it has no turns.
 
 use dogpile::Dogpile;
 use std::time::Duration;

@@ -8,8 +8,8 @@
 //! The limits of the peers: `quick_cache`, foyer and the maps by hand have no expiry, so that their reads look at the
 //! clock by hand. The sharded store of `cached` and the maps by hand do not leave the making of a value to one thread
 //! alone. Here a value costs nothing to make, so this does not show. An `ArcSwap` or a `OnceCell` would have to be in
-//! one of these maps. Only ours serves an old value while a new one is made. On the other hand, a registry does not
-//! bound how many keys it keeps, as moka, `quick_cache`, `cached` and foyer do.
+//! one of these maps. Only ours serves an old value while a new one is made. On the other hand, moka, `quick_cache`,
+//! `cached` and foyer bound here how many keys they keep. A registry would do so by `at_most_idle`, which is not used here.
 
 use crate::interleaved::{self, Effort, Timed};
 use crate::subjects::by_hand::KeptFor;
