@@ -17,14 +17,14 @@
 //! | [`Registry<K, L>`](Registry) | as `L` does | a lock of its own for each key: see [`registry`] |
 //! | [`RmLock<T>`](RmLock) | yes | a reader-writer lock for data that hardly ever changes; it elects nobody |
 //!
-//! A value that is made once and never expires needs none of these types: `std::sync::LazyLock` does. Many values with a
-//! bound on memory and an eviction belong in a cache such as `moka` or `quick_cache`, which may be the store of a
+//! A value that is made once and never expires needs none of these types: `std::sync::LazyLock` does. Many values with
+//! a bound on memory and an eviction belong in a cache such as `moka` or `quick_cache`, which may be the store of a
 //! `CachedByKey`. Of several *processes* each elects a creator of its own.
 //!
 //! # A value that the lock holds
 //!
-//! A read of a `Cached` gives a [`CachedGuard`], which derefs to the value. The guard keeps the value that was read, and
-//! delays nobody. A creator that is handed its [`Renewal`] looks at the old value, may answer that this value is
+//! A read of a `Cached` gives a [`CachedGuard`], which derefs to the value. The guard keeps the value that was read,
+//! and delays nobody. A creator that is handed its [`Renewal`] looks at the old value, may answer that this value is
 //! unchanged, and may say how long the new value lives ([`Made`]).
 //!
 //! ```
@@ -57,7 +57,7 @@
 //!     if keys.ids.contains(&id) {
 //!         return Ok(true);
 //!     }
-//!     // One of the callers that were refused with these keys fetches newer keys, and the others of them wait for that.
+//!     // Of the callers that were refused with these keys one fetches newer keys, and the rest of them wait for that.
 //!     // All other callers carry on with the old keys.
 //!     let newer = KEYS.access().renew_if(CachedGuard::generation(&keys)).or_try_create_with(renew)?;
 //!     Ok(CachedGuard::outcome(&newer) != Outcome::TooSoon && newer.ids.contains(&id))
@@ -69,8 +69,8 @@
 //! assert_eq!(KEYS.stats().creations, 2);
 //! ```
 //!
-//! A thread that reads all the time takes a [`Reader`] from [`Cached::reader`]. The reader holds on to the value, so its
-//! hits cost little more than the look at the clock.
+//! A thread that reads all the time takes a [`Reader`] from [`Cached::reader`]. The reader holds on to the value, so
+//! its hits cost little more than the look at the clock.
 //!
 //! # The modes of a lock without a value
 //!
@@ -80,11 +80,11 @@
 //! | getter mode | [`fetch(getter)`](Dogpile::fetch) | comes from a getter, which may find it gone | the lock knows |
 //! | stamped getter mode | [`fetch_stamped(getter)`](Dogpile::fetch_stamped) | comes from a getter, with the time when it was created | its stamp says |
 //!
-//! A program uses one lock in one mode. A getter returns `Option<V>`, or `Result<Option<V>, G>` if it can fail; `None` is
-//! called `NeedRegeneration` by the origin, Python's `dogpile`. `None` says that the store has lost the value. A store
-//! that cannot be asked is an error of the getter: then nothing is created. The getter is called once on a hit, at most
-//! twice in one access, and never after the creator of this access has succeeded (L8). In stamped getter mode several
-//! processes agree on what is fresh, because the time lies in the store beside the value.
+//! A program uses one lock in one mode. A getter returns `Option<V>`, or `Result<Option<V>, G>` if it can fail; `None`
+//! is called `NeedRegeneration` by the origin, Python's `dogpile`. `None` says that the store has lost the value. A
+//! store that cannot be asked is an error of the getter: then nothing is created. The getter is called once on a hit,
+//! at most twice in one access, and never after the creator of this access has succeeded (L8). In stamped getter mode
+//! several processes agree on what is fresh, because the time lies in the store beside the value.
 //!
 //! **A lock in getter mode begins with [`born_fresh`](Dogpile::born_fresh)**, so that the first access asks the getter.
 //! Without it the first access creates and asks no getter, although the store may hold a value from an earlier run. In
@@ -120,7 +120,8 @@
 //! # The steps of an access
 //!
 //! `access()` opens an [`Access`] of any type. [`kept(&lock)`](Dogpile::kept) opens one whose creation shares the lock
-//! and may outlive the caller; [`background`] and [`tasks`] say when that is needed. Nothing happens before the terminal.
+//! and may outlive the caller; [`background`] and [`tasks`] say when that is needed. Nothing happens before the
+//! terminal.
 //!
 //! | step | the access |
 //! |---|---|
@@ -147,10 +148,9 @@
 //! | [`try_get()`](Access::try_get) | the same, where function or store can fail | `Result<_, CreateError<E, G>>` | the same |
 //!
 //! The `_with` terminals hand the creator its [`Creation`], or its `Renewal` if the lock is a `Cached`: to
-//! [`publish`](Creation::publish) through it, and to ask whether the value is
-//! [still wanted](Creation::is_superseded). Short forms stand for the most common accesses: `acquire` is
-//! `access().turn()`, `acquire_or_create` and `get_or_create` are `access().or_create(..)`, and `refresh` is
-//! `access().anew()` with its terminal.
+//! [`publish`](Creation::publish) through it, and to ask whether the value is [still wanted](Creation::is_superseded).
+//! Short forms stand for the most common accesses: `acquire` is `access().turn()`, `acquire_or_create` and
+//! `get_or_create` are `access().or_create(..)`, and `refresh` is `access().anew()` with its terminal.
 //!
 //! A `Dogpile` in lock mode gives its [`Outcome`]. That of a `Cached` is told by [`CachedGuard::outcome`]:
 //!
@@ -167,15 +167,15 @@
 //! own thread, an access would close a circle of creators that wait for each other, or a guard of this thread is in the
 //! way. A terminal that gives a `Result` has an error in these cases. That of a circle,
 //! [`WouldDeadlock`](CreateError::WouldDeadlock), tells the [names](crate::PolicyBuilder::name) of the locks. (Between
-//! tasks a circle is found as far as its waits are known to be polled.) A panic of the creator, the getter or the setter
-//! goes on to the caller in any case, and gives the creation up.
+//! tasks a circle is found as far as its waits are known to be polled.) A panic of the creator, the getter or the
+//! setter goes on to the caller in any case, and gives the creation up.
 //!
 //! # Turns, and the right to create
 //!
 //! An access that ends in `turn` does not create by itself: `Turn::Create` holds the [`Creation`], the right to create.
-//! While the creation exists, nobody else is elected (L1). It may be sent to another thread. Dropped unfinished, it frees
-//! the lock, and exactly one waiter is elected (L5). Waiting on the same thread for a creation that is merely held is a
-//! deadlock that nobody finds; `run` makes the thread known.
+//! While the creation exists, nobody else is elected (L1). It may be sent to another thread. Dropped unfinished, it
+//! frees the lock, and exactly one waiter is elected (L5). Waiting on the same thread for a creation that is merely
+//! held is a deadlock that nobody finds; `run` makes the thread known.
 //!
 //! ```
 //! use dogpile::{Dogpile, Turn};
@@ -190,11 +190,10 @@
 //! assert!(lock.has_value());
 //! ```
 
-// What the links lead to.
 #[cfg(doc)]
 use super::{background, policy, readers, registry, tasks};
 #[cfg(doc)]
 use crate::{
-    Access, Cached, CachedByKey, CachedFn, CachedGuard, CreateError, Creation, Dogpile, Made, Outcome, ReadTurn, Reader,
-    Registry, Renewal, RmLock, Runner, SyncReaderDogpile, Turn,
+    Access, Cached, CachedByKey, CachedFn, CachedGuard, CreateError, Creation, Dogpile, Made, Outcome, ReadTurn,
+    Reader, Registry, Renewal, RmLock, Runner, SyncReaderDogpile, Turn,
 };
