@@ -1,8 +1,8 @@
 //! How is a value renewed without any thread that waits for it?
 //!
-//! By the step [`in_background`](Access::in_background), which comes last. An elected access with an old value gives
-//! its creation to a [`Runner`], and returns the old value at once (stale-while-revalidate). If a policy also has
-//! values renewed early, no thread sees an expired value that is in use (refresh-ahead).
+//! The step [`in_background`](Access::in_background) does that, as the last step of an access. An elected access with
+//! an old value gives its creation to a [`Runner`], and returns the old value at once (stale-while-revalidate). If a
+//! policy also has values renewed early, no thread sees an expired value that is in use (refresh-ahead).
 //!
 //! ```
 //! use dogpile::{CachedFn, Policy, Pool};
@@ -48,7 +48,7 @@
 //! assert_eq!(read(1), (1, Outcome::Created), "there was no old value: this thread has created");
 //! value.mark_stale();
 //! assert_eq!(read(2), (1, Outcome::Stale), "the creation was handed over");
-//! assert_eq!(read(3), (1, Outcome::Stale), "and nobody else is elected meanwhile (L1)");
+//! assert_eq!(read(3), (1, Outcome::Stale), "and no other access is elected meanwhile (L1)");
 //! let job = shelf.lock().unwrap().pop().unwrap();
 //! job();
 //! assert_eq!(read(4), (2, Outcome::Fresh));
@@ -73,8 +73,8 @@
 //! The access that hands over waits until the runner has returned. So a runner starts or queues the job, and does not
 //! wait for it. (With a [`SyncReaderDogpile`](crate::SyncReaderDogpile) a runner that waits for its job is a deadlock:
 //! the access reads the old resource meanwhile, and the job waits for that reader.) A creator in a `Pool` that needs
-//! the value of another lock may wait for a job that stands behind it in the same pool, which nobody can find: give
-//! such creators pools of their own, a time-out, or a `creation_timeout`.
+//! the value of another lock may wait for a job that stands behind it in the same pool. No lock can find this deadlock:
+//! give such creators pools of their own, a time-out, or a `creation_timeout`.
 //!
 //! # What becomes of a job
 //!
@@ -155,8 +155,8 @@
 //!
 //! # On a schedule, without readers
 //!
-//! Renewal is caused by accesses, so a value that nobody reads is not renewed. A thread keeps it fresh that sleeps for
-//! [`due_in`](crate::Status::due_in) and then makes an access. An invalidation does not wake the thread.
+//! Accesses cause renewals, so a value without readers is not renewed. To keep such a value fresh, a thread sleeps for
+//! [`due_in`](crate::Status::due_in), then makes an access, and begins again. An invalidation does not wake the thread.
 //!
 //! ```
 //! use dogpile::{Cached, Policy, Pool};

@@ -1,9 +1,9 @@
 //! Which type, and which mode of it, does a program need?
 //!
-//! Most programs need a [`Cached`]: it keeps one value fresh, and each read says how to make the value. A [`CachedFn`]
-//! is a `Cached` that is told its creator once. A function with arguments is kept by a [`CachedByKey`]. Where the value
-//! lives elsewhere, a [`Dogpile`] is the lock alone, and has three modes. All these types are used in one way: an
-//! *access* is opened, its *steps* describe it, and its *terminal* makes it.
+//! Most programs need a [`Cached`]. A `Cached` keeps one value fresh, and each read says how to make the value. A
+//! [`CachedFn`] is a `Cached` that is told its creator once. A function with arguments is kept by a [`CachedByKey`].
+//! Where the value lives elsewhere, a [`Dogpile`] is the lock alone, and has three modes. All these types are used in
+//! one way: an *access* is opened, its *steps* describe it, and its *terminal* makes it.
 //!
 //! # The types
 //!
@@ -81,10 +81,10 @@
 //! | stamped getter mode | [`fetch_stamped(getter)`](Dogpile::fetch_stamped) | comes from a getter, with the time when it was created | its stamp says |
 //!
 //! A program uses one lock in one mode. A getter returns `Option<V>`, or `Result<Option<V>, G>` if it can fail; `None`
-//! is called `NeedRegeneration` by the origin, Python's `dogpile`. `None` says that the store has lost the value. A
-//! store that cannot be asked is an error of the getter: then nothing is created. The getter is called once on a hit,
-//! at most twice in one access, and never after the creator of this access has succeeded (L8). In stamped getter mode
-//! several processes agree on what is fresh, because the time lies in the store beside the value.
+//! says that the store has lost the value; the origin, Python's `dogpile`, calls this `NeedRegeneration`. A store that
+//! cannot be asked is an error of the getter, and then nothing is created. The getter is called once on a hit, at most
+//! twice in one access, and never after the creator of this access has succeeded (L8). In stamped getter mode several
+//! processes agree on what is fresh, because the time lies in the store beside the value.
 //!
 //! **A lock in getter mode begins with [`born_fresh`](Dogpile::born_fresh)**, so that the first access asks the getter.
 //! Without it the first access creates and asks no getter, although the store may hold a value from an earlier run. In
@@ -119,9 +119,9 @@
 //!
 //! # The steps of an access
 //!
-//! `access()` opens an [`Access`] of any type. [`kept(&lock)`](Dogpile::kept) opens one whose creation shares the lock
-//! and may outlive the caller; [`background`] and [`tasks`] say when that is needed. Nothing happens before the
-//! terminal.
+//! `access()` opens an [`Access`] of any type. [`kept(&lock)`](Dogpile::kept) opens an access whose creation shares the
+//! lock and may outlive the caller; [`background`] and [`tasks`] say when a program needs that. Nothing happens before
+//! the terminal.
 //!
 //! | step | the access |
 //! |---|---|
@@ -152,7 +152,7 @@
 //! Short forms stand for the most common accesses: `acquire` is `access().turn()`, `acquire_or_create` and
 //! `get_or_create` are `access().or_create(..)`, and `refresh` is `access().anew()` with its terminal.
 //!
-//! A `Dogpile` in lock mode gives its [`Outcome`]. That of a `Cached` is told by [`CachedGuard::outcome`]:
+//! A `Dogpile` in lock mode gives its [`Outcome`]. The guard of a `Cached` tells it by [`CachedGuard::outcome`]:
 //!
 //! | outcome | the access |
 //! |---|---|
@@ -165,17 +165,18 @@
 //!
 //! A terminal that gives no `Result` panics in place of a wait for itself (L7): a creator asks for its own value on its
 //! own thread, an access would close a circle of creators that wait for each other, or a guard of this thread is in the
-//! way. A terminal that gives a `Result` has an error in these cases. That of a circle,
-//! [`WouldDeadlock`](CreateError::WouldDeadlock), tells the [names](crate::PolicyBuilder::name) of the locks. (Between
-//! tasks a circle is found as far as its waits are known to be polled.) A panic of the creator, the getter or the
-//! setter goes on to the caller in any case, and gives the creation up.
+//! way. A terminal that gives a `Result` has an error in these cases. The error of a circle,
+//! [`WouldDeadlock`](CreateError::WouldDeadlock), tells the [names](crate::PolicyBuilder::name) of the locks, which a
+//! policy gives them. (Between tasks a circle is found as far as its waits are known to be polled.) A panic of a
+//! creator, getter or setter that runs in the access goes on to the caller, and gives the creation up.
 //!
 //! # Turns, and the right to create
 //!
 //! An access that ends in `turn` does not create by itself: `Turn::Create` holds the [`Creation`], the right to create.
-//! While the creation exists, nobody else is elected (L1). It may be sent to another thread. Dropped unfinished, it
-//! frees the lock, and exactly one waiter is elected (L5). Waiting on the same thread for a creation that is merely
-//! held is a deadlock that nobody finds; `run` makes the thread known.
+//! While the creation exists, no other access is elected (L1). A creation may be sent to another thread. A creation
+//! that is dropped unfinished frees the lock, and exactly one waiter is elected (L5). A thread that holds a creation
+//! and accesses the same lock may wait for itself without an end, since the lock does not know which thread will run
+//! the creation. Inside `run` the lock knows.
 //!
 //! ```
 //! use dogpile::{Dogpile, Turn};

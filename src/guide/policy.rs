@@ -97,9 +97,9 @@
 //! # What goes wrong, and what follows
 //!
 //! A creation has *failed* if its creator returned an error or panicked, or, if the policy pauses, if its value had
-//! expired as it arrived. A creation that was dropped without a panic has not failed: that of a client that went away,
-//! or of a job that was refused. A getter that fails is no failed creation either. In all these cases the lock is free
-//! again (L5).
+//! expired as it arrived. A creation that was dropped without a panic has not failed: its client went away, for
+//! example, or its job was refused. A getter that fails is no failed creation either. In all these cases the lock is
+//! free again (L5).
 //!
 //! | setting | an access with an old value | an access without a value | an access in the background, or spawned |
 //! |---|---|---|---|
@@ -113,8 +113,8 @@
 //!
 //! Accesses without an error are those that end in `turn`, `or_create` or `get` without a time-out. An access that
 //! wants the value [`anew`](Access::anew) creates in a pause as well. A creation that succeeds and a value that is set
-//! end a pause, and an invalidation does not. A dead creation is not interrupted. What it makes goes to its own caller,
-//! and its `publish` is refused; a long creator asks [`is_dead`](crate::Creation::is_dead). A creation inside
+//! end a pause, and an invalidation does not. A dead creation is not interrupted. Its value goes to its own caller
+//! alone, and its `publish` is refused; a long creator asks [`is_dead`](crate::Creation::is_dead). A creation inside
 //! `publish`, or with the write lock, is not declared dead.
 //!
 //! # The defaults

@@ -1,10 +1,10 @@
 //! How is something swapped that threads are reading?
 //!
-//! With a [`SyncReaderDogpile`]. Each access gives a guard, which is held as long as the resource is in use. The
-//! creator prepares the new resource while readers carry on with the old one. For its last step it takes the write lock
-//! ([`Creation::write_lock`]): the lock waits until every reader has let go, and keeps new readers waiting meanwhile.
-//! The lock holds no resource itself. For data of the program's own that hardly ever changes, an [`RmLock`] has the
-//! same readers and carries its data.
+//! A [`SyncReaderDogpile`] does that. Each access gives a guard, which is held as long as the resource is in use. The
+//! creator prepares the new resource while readers carry on with the old one. For its last step the creator takes the
+//! write lock ([`Creation::write_lock`]), which waits until every reader has let go, and keeps new readers waiting
+//! meanwhile. A `SyncReaderDogpile` holds no resource itself. For data of the program's own that hardly ever changes,
+//! an [`RmLock`] has the same readers and carries its data.
 //!
 //! ```
 //! use dogpile::{CreateError, SyncReaderDogpile};
@@ -62,15 +62,15 @@
 //!
 //! # What the write lock of a creation promises
 //!
-//! - It is refused if the creation was superseded or is dead ([`WriteLockError`](crate::WriteLockError)). Then the
-//!   creator fails: a creator that returns `Ok` all the same has its access given a guard for a resource that was not
-//!   swapped in.
+//! - The write lock is refused if the creation was superseded or is dead ([`WriteLockError`](crate::WriteLockError)).
+//!   Then the creator fails: a creator that returns `Ok` all the same has its access given a guard for a resource that
+//!   was not swapped in.
 //! - Once an invalidation has returned, nothing older is swapped in (L6). An invalidation that comes during a swap
-//!   takes effect at once, and returns when the swap has ended. It does not wait for readers, so a reader may
+//!   takes effect at once, and returns when the swap has ended. No invalidation waits for readers, so a reader may
 //!   invalidate.
-//! - A panic releases it, and gives the creation up. Nothing is poisoned, and readers go on with whatever was left
-//!   there. So a creator prepares all that may fail before it takes the lock, and invalidates before it lets go if the
-//!   swap fails.
+//! - A panic releases the write lock, and gives the creation up. Nothing is poisoned: readers go on with the resource
+//!   as the panic has left it. So a creator prepares all that may fail before it takes the lock, and invalidates before
+//!   it lets go if the swap fails.
 //! - [`write_lock_timeout`](Creation::write_lock_timeout) bounds the wait for readers. Readers then go on as if the
 //!   lock had never been asked for.
 //!
@@ -171,7 +171,7 @@
 //! ```
 //!
 //! A handle that is replaced together with the resource of a `SyncReaderDogpile`, such as a memory map, lies in an
-//! `RmLock` beside it. Under the write lock of the first nobody reads, so nobody waits for the second.
+//! `RmLock` beside it. Under the write lock of the first there are no readers, so no thread waits for the second.
 //!
 //! On Linux 4.14 or later readers pay for no fence, since a writer has the kernel put one into every running thread
 //! (membarrier). Elsewhere, and where a system-call filter forbids that, readers pay for two full fences. A program

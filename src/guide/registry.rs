@@ -46,7 +46,7 @@
 //!
 //! # What is kept, and for how long
 //!
-//! A lock that nobody holds is *idle*.
+//! A lock without a holder is *idle*.
 //!
 //! | an idle lock | is kept by default |
 //! |---|---|
@@ -57,8 +57,8 @@
 //!
 //! [`keep_idle`](Registry::keep_idle) says for how long instead, whatever is in the lock. **In getter mode it
 //! matters:** a new lock that is `born_fresh` takes a value in the store for fresh. So without `keep_idle` no value
-//! would ever expire. A program has the registry keep its locks for their lifetime and the store end its entries by
-//! itself, or uses stamps. An invalidation is forgotten with the lock too, so the program removes the value from the
+//! ever expires, and with it no value of a key that is asked for more seldom. A program has the store end its entries
+//! by itself, or uses stamps. An invalidation is forgotten with the lock too, so the program removes the value from the
 //! store as well.
 //!
 //! ```
@@ -100,7 +100,7 @@
 //!
 //! Locks that are held, or whose creation runs, come on top. A `Dogpile` with a number for its key takes some 160
 //! bytes, 88 more once it has created something, and the registry itself 10 KB. Idle locks are removed by the threads
-//! that use the registry; one that nobody uses any more is [swept](Registry::sweep).
+//! that use the registry; a registry that may lie unused is [swept](Registry::sweep).
 //! [`remove_idle`](Registry::remove_idle) removes one key.
 //!
 //! ```
@@ -129,7 +129,7 @@
 //!
 //! [`with_policy`](Registry::with_policy) gives each lock a policy, unless its maker did.
 //! [`named_by`](Registry::named_by) has each lock tell its [`Observer`](crate::Observer) which key it is of. The maker,
-//! the hash of keys and their drop run outside every mutex; only `Eq` of a key runs inside one, and must not use the
+//! and the hash and the drop of keys, run outside every mutex. The `Eq` of a key runs inside one, and must not use the
 //! registry.
 //!
 //! # A function with arguments
@@ -176,15 +176,15 @@
 //! assert_eq!(many.iter().map(|made| made.value).collect::<Vec<_>>(), [4, 5, 4, 5]);
 //! ```
 //!
-//! - `get`, `refresh`, `peek` and `invalidate` are for a function and a store that cannot fail, and the same with
-//!   `try_` for those that can. A store that cannot be asked is an error, and nothing is created.
+//! - `get`, `peek` and `invalidate` are for a function and a store that cannot fail, and their `try_` forms for a
+//!   function or a store that can. A store that cannot be asked is an error, and nothing is created.
 //! - [`expires_after_by`](CachedByKey::expires_after_by) derives a lifetime from a result: for example a shorter one
 //!   for what was not found.
 //! - [`access_many`](CachedByKey::access_many) asks the store key by key, is elected for the keys that nobody else
-//!   creates, and calls the batch once for all of them. Then it waits for the others without holding a creation, so
-//!   calls with their keys in different orders never wait for each other in a circle.
-//! - Threads call functions and stores that return results, and [tasks](super::tasks) those that give futures
-//!   ([`AsyncStore`](crate::AsyncStore)). [In the background](super::background) the access is opened by
+//!   creates, and calls the batch once for all of them. Then the access waits for the other keys without holding a
+//!   creation, so calls with their keys in different orders never wait for each other in a circle.
+//! - Threads call functions and stores that return results, and [tasks](super::tasks) call functions and stores that
+//!   give futures ([`AsyncStore`](crate::AsyncStore)). [In the background](super::background) the access is opened by
 //!   [`CachedByKey::kept`].
 
 #[cfg(doc)]

@@ -52,8 +52,9 @@
 //!
 //! # A future that is dropped
 //!
-//! A future may be dropped at any time. One that waits leaves the queue. One whose creator runs drops the creator, and
-//! then gives its creation up: exactly one waiter is elected (L5). That creation has not failed, so no pause follows.
+//! A future may be dropped at any time. A future that waits leaves the queue; if it had just been called to create, the
+//! next waiter is. A future whose creator or setter runs drops that, and then gives its creation up: exactly one waiter
+//! is elected (L5). That creation has not failed, so no pause follows.
 //!
 //! ```
 //! use dogpile::Cached;
@@ -84,10 +85,10 @@
 //! ```
 //!
 //! A timer that is shorter than the creator takes drops each creation before its end, although there may be an old
-//! value (`peek` gives that). Then the creation has to survive the task that asks.
+//! value (which `peek` gives). There the creation has to survive the task that asks.
 //!
-//! A future that is neither polled nor dropped keeps its creation, or its place in the queue. So a task does not keep
-//! one unpolled beside something else that it awaits.
+//! A future that is neither polled nor dropped keeps its creation, or its place in the queue. So a task must not keep
+//! such a future unpolled beside something else that it awaits.
 //!
 //! # A creation that survives the task
 //!
@@ -127,8 +128,8 @@
 //! ```
 //!
 //! A spawned creation may be lost, so each terminal gives a `Result`. An access that waits for its task ends as
-//! follows. Meanwhile it is a waiter like the others: a creation of another access or a value that is set serves it,
-//! and a pause ends it.
+//! follows. Meanwhile the access is a waiter like the others: a creation of another access or a value that is set
+//! serves the access, and a pause ends it with an error.
 //!
 //! | the task | the access |
 //! |---|---|
@@ -161,10 +162,11 @@
 //! }
 //! ```
 //!
-//! Today's compiler cannot see that a future is `Send` in two cases, and says so where it is spawned. In the first, a
-//! creator that is handed something, or a setter, is an async closure, and the type of the value has a lifetime in it,
-//! such as `&'static str`, or is a trait object. In the second, the access [shares errors](AsyncAccess::share_errors),
-//! and the type of the error has a lifetime in it. A `String` or an `Arc` will do in both.
+//! In two cases today's compiler cannot see that a future is `Send`. The error comes where the future is spawned. In
+//! the first, a creator that is handed something, or a setter, is an async closure, and the type of the value has a
+//! lifetime in it, such as `&'static str`, or is a trait object. In the second, the access [shares
+//! errors](AsyncAccess::share_errors), and the type of the error has a lifetime in it. A `String` or an `Arc` will do
+//! in both.
 //!
 //! The futures stay small: each has a limit in `tests/tasks/sizes.rs`, at most 512 bytes beside what is the user's own.
 //! The size of the creator's future is no part of that: it lies in a box from when it is made. A hit allocates nothing
@@ -185,9 +187,9 @@
 //! })
 //! ```
 //!
-//! What is polled in the middle of a blocking creator of the same thread counts as a part of that creation. The call
-//! that ends a wait runs the waker of the waiting task, outside every mutex; a waker must not block on the lock that
-//! wakes it. [`Dogpile`](crate::Dogpile#for-tasks) has the details of both.
+//! A future that is polled in the middle of a blocking creator of the same thread counts as a part of that creation.
+//! The call that ends a wait runs the waker of the waiting task, outside every mutex; a waker must not block on the
+//! lock that wakes it. [`Dogpile`](crate::Dogpile#for-tasks) has the details of both.
 
 #[cfg(doc)]
 use crate::{AsyncAccess, CreateError, Shared, Spawner, SyncReaderDogpile, Task};
