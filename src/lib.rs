@@ -52,6 +52,7 @@ compile_error!(
 );
 
 pub mod access;
+mod alarm;
 mod beside;
 mod cached;
 mod cached_by_key;
@@ -69,6 +70,7 @@ pub mod guide;
 mod keeper;
 mod lock;
 mod observer;
+mod panics;
 mod policy;
 mod readers;
 mod registry;

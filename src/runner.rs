@@ -25,8 +25,7 @@ mod pool;
 #[cfg(not(dogpile_loom))]
 pub use pool::{JobsLeft, Pool};
 
-use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+pub(crate) use crate::panics::quietly;
 use std::thread;
 
 /// A creation to be run, once, on any thread: call it. Dropping it gives the creation up.
@@ -70,15 +69,6 @@ pub trait Runner {
 impl<F: Fn(Job) + ?Sized> Runner for F {
     fn run(&self, job: Job) {
         self(job);
-    }
-}
-
-/// Runs something, and lets no panic out: not that of what the panic brings, when it is dropped, either.
-pub(crate) fn quietly(run: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
-        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            mem::forget(another);
-        }
     }
 }
 

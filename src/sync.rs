@@ -9,7 +9,6 @@
 //! - a model can `plant` a [`Mutant`], a fault on purpose, and must then fail. It shows that the model looks at
 //!   the code it claims to look at.
 
-pub(crate) mod alarm;
 pub(crate) mod cell;
 pub(crate) mod fences;
 #[cfg(not(dogpile_loom))]

@@ -13,10 +13,10 @@
 //!
 //! A task has no time-outs of its own: whoever polls it can race it with a timer. Only where a creation may be
 //! [declared dead](crate::PolicyBuilder::creation_timeout), and the clock does not wake those who wait for that, an
-//! [alarm](crate::sync::alarm) does.
+//! [alarm](crate::alarm) does.
 
+use crate::alarm::Alarm;
 use crate::election::{Generation, SharedError};
-use crate::sync::alarm::Alarm;
 use crate::sync::{Arc, Deadline, OnceLock, block_by};
 use std::any::{Any, TypeId};
 use std::future::poll_fn;

@@ -20,7 +20,7 @@
 //! task runs: that may take its time, and even wait for one of these threads (which it should not, see
 //! [`Dogpile`](crate::Dogpile#wakers)). What wakes a thread is ours, and waits for nobody.
 
-use crate::runner::quietly;
+use crate::panics::quietly;
 use crate::sync::{is_of_this_thread, together};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -12,7 +12,8 @@
 //! threads are told, and so is whoever waits for them, when one of them ends. (There is one condition for both. Before
 //! the pool is closed only threads wait for it. After that no job comes, for which one of them alone would be told.)
 
-use super::{Job, Runner, quietly};
+use super::{Job, Runner};
+use crate::panics::quietly;
 use crate::sync::monitor::{Locked, Monitor};
 use crate::sync::process::PerProcess;
 use crate::sync::{Arc, Deadline, local};

@@ -11,7 +11,7 @@
 //! | an alarm that is set | an entry: a moment, a number of its own, a waker | it is set anew, or dropped; or it has gone off |
 //! | the thread | asleep until the first moment | there has been no entry for ten seconds |
 //!
-//! (A child made by fork(2) [begins](super::process) without entries and without the thread: an alarm that is set there
+//! (A child made by fork(2) [begins](crate::sync::process) without entries and without the thread: an alarm that is set there
 //! goes off, and one that was set before does not.)
 //!
 //! Whoever adds an entry that is the first, or finds no thread, wakes or starts it, under the mutex that it goes to
@@ -184,5 +184,5 @@ pub(crate) struct Alarm(());
 #[cfg(dogpile_loom)]
 impl Alarm {
     #[allow(clippy::unused_self)]
-    pub(crate) fn set(&mut self, _: Option<super::Deadline>, _: &std::task::Waker) {}
+    pub(crate) fn set(&mut self, _: Option<crate::sync::Deadline>, _: &std::task::Waker) {}
 }
