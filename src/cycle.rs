@@ -71,9 +71,8 @@
 //! creator waits for by other means; nor a wait whose future is polled only when it is woken itself, beside others of
 //! the same task, once one of those was polled without it.
 
-use crate::election::Election;
 use crate::error::WaitCycle;
-use crate::running::{Round, Subject, Work, address_of, are_rounds_here, creations_here, rounds_here};
+use crate::running::{Round, Subject, Work, are_rounds_here, creations_here, rounds_here};
 use crate::sync::{Mutant, Mutex, Ordering, count, global, mutant};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,7 +130,7 @@ impl Edges {
     /// once more, which it is to be woken for after the mutex: until then it does not count.
     ///
     /// If it would close a cycle it has no edges any more.
-    pub(crate) fn poll(&mut self, wait: u64, on: &Election, blocks: bool) -> Result<bool, WaitCycle> {
+    pub(crate) fn poll(&mut self, wait: u64, to: Subject, blocks: bool) -> Result<bool, WaitCycle> {
         let here = creations_here();
         if here == self.from && !self.asks && (blocks || are_rounds_here(&self.rounds)) {
             return Ok(false);
@@ -141,7 +140,6 @@ impl Edges {
         let asks = !(blocks || here.is_empty() || (self.asks && here == self.from));
         table.remove(self);
         // Whatever is known of the others: this one is polled just now.
-        let to = address_of(on);
         if let Some(cycle) = table.cycle(&here, to) {
             return Err(cycle);
         }
@@ -198,8 +196,8 @@ impl Table {
     }
 
     /// Takes out all edges from that lock.
-    fn take(&mut self, of: &Election) {
-        let gone: Vec<_> = self.edges_from(address_of(of)).map(|(key, _)| *key).collect();
+    fn take(&mut self, of: Subject) {
+        let gone: Vec<_> = self.edges_from(of).map(|(key, _)| *key).collect();
         for key in gone {
             self.edges.remove(&key);
         }
@@ -234,7 +232,7 @@ impl Table {
 
 /// The live creation of that lock has ended. Under the mutex of its queue; or the lock is gone, and with it whatever
 /// creation had been leaked.
-pub(crate) fn ended(of: &Election) {
+pub(crate) fn ended(of: Subject) {
     // Relaxed: what is left of this creation was counted on its own way here.
     if edges(|count| count.load(Ordering::Relaxed)) != 0 {
         TABLE.lock().take(of);
@@ -242,7 +240,7 @@ pub(crate) fn ended(of: &Election) {
 }
 
 /// A creation of that lock was declared dead: whatever it waits for keeps nobody. Under the mutex of its queue.
-pub(crate) fn bury(of: &Election, ticket: u64) {
+pub(crate) fn bury(of: Subject, ticket: u64) {
     let mut table = TABLE.lock();
     table.take(of);
     table.dead.insert(ticket);

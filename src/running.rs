@@ -17,7 +17,6 @@
 //! The stack has no destructor, and so is still there while other locals of an ending thread are destroyed; its memory
 //! is given back whenever it is empty.
 
-use crate::election::{Birth, Election};
 use crate::sync::{Arc, Flag, Ordering, local};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -39,6 +38,12 @@ pub enum Doing {
 
 /// Of what.
 pub(crate) type Subject = u64;
+
+/// What has creations: the election of a lock. It is known by its [address](address_of).
+pub(crate) trait HasCreations {
+    /// Whether its creation with that ticket has not been declared dead. While that runs.
+    fn is_live(&self, ticket: u64) -> bool;
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -77,7 +82,7 @@ impl Drop for Over {
 pub(crate) struct Work {
     /// Of which lock.
     pub(crate) subject: Subject,
-    /// As in [`Birth`].
+    /// The number that tells it from a creation that was declared dead; 0 if it cannot be.
     pub(crate) ticket: u64,
     /// What the lock is called.
     pub(crate) name: Option<&'static str>,
@@ -91,8 +96,8 @@ pub(crate) struct Which {
 }
 
 impl Which {
-    pub(crate) fn of(election: &Election, born: Birth) -> Self {
-        Self { subject: address_of(election), ticket: born.ticket }
+    pub(crate) fn of(election: &impl HasCreations, ticket: u64) -> Self {
+        Self { subject: address_of(election), ticket }
     }
 
     /// Whether this thread is in the middle of it.
@@ -180,9 +185,9 @@ pub(crate) struct Running {
 
 impl Running {
     /// A part of that creation.
-    pub(crate) fn enter(election: &Election, born: Birth, name: Option<&'static str>, doing: Doing) -> Self {
+    pub(crate) fn enter(election: &impl HasCreations, ticket: u64, name: Option<&'static str>, doing: Doing) -> Self {
         let subject = address_of(election);
-        let creation = Some(Work { subject, ticket: born.ticket, name });
+        let creation = Some(Work { subject, ticket, name });
         here(|entries| entries.push(Entry { subject, doing, creation, round: None }));
         Self { subject, doing, not_send: PhantomData }
     }
@@ -203,12 +208,12 @@ impl Drop for Running {
 
 /// Whether this thread is in the middle of anything that keeps the creation of that election from ending: to wait for
 /// that end would be to wait for itself.
-pub(crate) fn is_creating_here(election: &Election) -> bool {
+pub(crate) fn is_creating_here(election: &impl HasCreations) -> bool {
     let subject = address_of(election);
     creations_here().iter().any(|work| work.subject == subject && election.is_live(work.ticket))
 }
 
 /// Whether this thread is in the middle of a store of that election.
-pub(crate) fn is_storing_here(election: &Election) -> bool {
+pub(crate) fn is_storing_here(election: &impl HasCreations) -> bool {
     is_here(address_of(election), Doing::Storing)
 }

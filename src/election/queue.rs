@@ -1,10 +1,12 @@
 //! What an election keeps behind its mutex: waiters and watchers, by ticket, and what there is to say of creations.
 
-use super::Generation;
+use super::failures::{Pause, Streak};
 use crate::cycle::Edges;
-use crate::sync::{Arc, Mutant, MutexGuard, mutant};
+use crate::generation::Generation;
+use crate::shared_error::SharedError;
+use crate::sync::{Mutant, MutexGuard, mutant};
 use crate::wakers::{Sleeper, Sleepers, wake_all};
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::mem;
 
@@ -18,29 +20,6 @@ pub(super) struct Role {
     /// If a creation fails with that type of error, and shares it, it can be told of that, and then need not create.
     pub(super) shares: Option<TypeId>,
 }
-
-/// What a creation has failed with, shared by those that waited for it.
-#[derive(Clone, Debug)]
-pub struct SharedError(Arc<dyn Any + Send + Sync>);
-
-impl SharedError {
-    pub(crate) fn new<E: Any + Send + Sync>(error: E) -> Self {
-        Self(Arc::new(error))
-    }
-
-    /// The error, if it is of that type.
-    pub(crate) fn get<E: Any>(&self) -> Option<&E> {
-        self.0.downcast_ref()
-    }
-}
-
-impl PartialEq for SharedError {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for SharedError {}
 
 pub(super) struct Waiting {
     pub(super) sleeper: Sleeper,
@@ -62,25 +41,6 @@ impl Waiting {
     pub(super) fn can_create(&self) -> bool {
         self.role.creates && self.paused.is_none() && self.failed.is_none()
     }
-}
-
-/// Why nobody creates for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
-    /// What the last creation failed with.
-    pub cause: Arc<str>,
-    /// When it is over, on the lock's clock.
-    pub until: u64,
-}
-
-/// Failures in a row.
-pub(super) struct Streak {
-    pub(super) failures: u32,
-    /// When the pause after the last one is over; 0 if there was none after it.
-    pub(super) until: u64,
-    /// Until when one of them said to pause, whatever came after it; 0 if none did.
-    pub(super) said: u64,
-    pub(super) cause: Arc<str>,
 }
 
 /// Tickets are never used twice in a process, and grow with the order of arrival. Whoever ends a wait takes its ticket
@@ -189,7 +149,7 @@ impl Book {
     /// Tells those what a creation has failed with that was born then, who can be told and have waited for it. They too
     /// stay in their places until they look.
     pub(super) fn tell_of_failure(&mut self, born: Generation, error: &SharedError) -> Vec<Sleeper> {
-        let shared = (*error.0).type_id();
+        let shared = error.type_of_error();
         let hears = |waiting: &&mut Waiting| {
             waiting.role.shares == Some(shared) && waiting.since <= born && waiting.failed.is_none()
         };

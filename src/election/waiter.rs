@@ -1,9 +1,15 @@
-//! Those who wait: for a creation, or for the end of a store.
+//! Those who wait for a creation.
 
-use super::queue::{Book, Lazy, Pause, Role, SharedError, Waiting, Wake, in_book, release};
-use super::{Birth, Election, State, Timer};
+use super::birth::Birth;
+use super::failures::Pause;
+use super::queue::{Book, Lazy, Role, Waiting, Wake, in_book, release};
+use super::state::State;
+use super::timer::Timer;
+use super::transitions::Election;
 use crate::cycle::Edges;
 use crate::error::WaitCycle;
+use crate::running::address_of;
+use crate::shared_error::SharedError;
 use crate::sync::{Mutant, MutexGuard, Ordering, mutant, unique};
 use crate::wakers::{Sleeper, contained};
 use std::any::TypeId;
@@ -44,6 +50,42 @@ pub struct Waiter<'a> {
     asks: bool,
     /// Nobody waits beside it who could be elected, as far as it has seen.
     alone: bool,
+}
+
+impl Election {
+    /// Prepares to wait for the creation that was `seen`. The first poll queues. Who `hears_of_pauses` need not create
+    /// after a failure that others pause for.
+    pub fn wait(&self, seen: State, hears_of_pauses: bool) -> Waiter<'_> {
+        Waiter::new(self, seen, Role { creates: true, hears_of_pauses, shares: None })
+    }
+
+    /// The same for one who cannot create: it is never called, and waits for whatever comes, also while nobody creates.
+    /// It hears of pauses.
+    pub fn wait_without_creator(&self) -> Waiter<'_> {
+        Waiter::new(self, self.look(), Role { creates: false, hears_of_pauses: true, shares: None })
+    }
+
+    /// How many wait for a creation, and are known to: one that has asked its creator whether it is wanted is not yet.
+    pub fn waiting(&self) -> usize {
+        self.book.lock().as_ref().map_or(0, |book| book.waiting())
+    }
+
+    fn leave(&self, ticket: u64) {
+        let mut book = self.book.lock();
+        let Some(left) = in_book(&mut book, |book| book.remove(ticket)) else {
+            return; // served: whoever served us took us out
+        };
+        // An election that is missed here ends under the mutex, after us, and sees to the queue itself.
+        let idle = !self.look_locked().is_creating();
+        let mut wake = Wake::default();
+        if left.called && idle && !mutant(Mutant::BatonKept) {
+            wake.called = in_book(&mut book, Book::call_next);
+        }
+        if left.can_create() {
+            wake.again = in_book(&mut book, Book::wake_if_alone);
+        }
+        release(book, wake);
+    }
 }
 
 impl<'a> Waiter<'a> {
@@ -95,7 +137,7 @@ impl<'a> Waiter<'a> {
         }
         let ticket = unique();
         let mut edges = Edges::default();
-        match edges.poll(ticket, self.election, self.blocks) {
+        match edges.poll(ticket, address_of(self.election), self.blocks) {
             Ok(asks) => self.asks = asks,
             Err(cycle) => {
                 drop(book);
@@ -168,7 +210,7 @@ impl<'a> Waiter<'a> {
         // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us. Or a task
         // is polled by another creator now than before, or once more by the same.
         let had_edges = usize::from(!waiting.edges.is_empty());
-        let polled = waiting.edges.poll(ticket, self.election, self.blocks);
+        let polled = waiting.edges.poll(ticket, address_of(self.election), self.blocks);
         book.with_edges = book.with_edges - had_edges + usize::from(!waiting.edges.is_empty());
         match polled {
             Ok(asks) => self.asks = asks,
@@ -207,47 +249,5 @@ impl Drop for Waiter<'_> {
 impl fmt::Debug for Waiter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiter").field("seen", &self.seen).field("ticket", &self.ticket).finish_non_exhaustive()
-    }
-}
-
-/// The end of a store that was under way when somebody invalidated. Dropping it stops waiting for that.
-#[must_use = "it waits only while it is polled"]
-#[derive(Debug)]
-pub struct StoreEnd<'a> {
-    pub(super) election: &'a Election,
-    pub(super) ticket: Option<u64>,
-}
-
-impl StoreEnd<'_> {
-    /// Whether there is nothing to wait for, as far as has been seen.
-    pub fn is_over(&self) -> bool {
-        self.ticket.is_none()
-    }
-
-    /// Ready once no store runs that began before the invalidation.
-    pub fn poll(&mut self, waker: &Waker) -> Poll<()> {
-        let Some(ticket) = self.ticket else { return Poll::Ready(()) };
-        let mut sleeper = Sleeper::of(waker);
-        let mut book = self.election.book.lock();
-        let Some(waiting) = book.as_mut().and_then(|book| book.invalidations.get_mut(&ticket)) else {
-            drop(book);
-            self.ticket = None;
-            return Poll::Ready(());
-        };
-        mem::swap(waiting, &mut sleeper);
-        drop(book);
-        drop(sleeper); // the old one
-        Poll::Pending
-    }
-}
-
-impl Drop for StoreEnd<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            let mut book = self.election.book.lock();
-            let left = in_book(&mut book, |book| book.invalidations.remove(&ticket));
-            release(book, Wake::default());
-            drop(left); // a waker
-        }
     }
 }

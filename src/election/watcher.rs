@@ -18,9 +18,9 @@
 //!   were published meanwhile it is told once.
 //! - *A watcher that times out or is dropped leaves the list,* and has no baton to pass on.
 
-use super::Election;
-use super::Generation;
 use super::queue::{Wake, release};
+use super::transitions::Election;
+use crate::generation::Generation;
 use crate::sync::{Mutant, mutant, unique};
 use crate::wakers::Sleeper;
 use std::fmt;
@@ -33,6 +33,14 @@ pub struct Watcher<'a> {
     election: &'a Election,
     since: Option<Generation>,
     ticket: Option<u64>,
+}
+
+impl Election {
+    /// Prepares to wait for a value: for any, or for one that is newer than the generation `since`. The first poll
+    /// looks, and else adds the watcher.
+    pub fn watch(&self, since: Option<Generation>) -> Watcher<'_> {
+        Watcher::new(self, since)
+    }
 }
 
 impl<'a> Watcher<'a> {

@@ -49,17 +49,17 @@ impl Generation {
     }
 
     /// Whether it is none.
-    pub(super) const fn is_none(self) -> bool {
+    pub(crate) const fn is_none(self) -> bool {
         self.0 == 0
     }
 
     /// This, or the first one if there is none.
-    pub(super) fn or_first(self) -> Self {
+    pub(crate) fn or_first(self) -> Self {
         if self.is_none() { Self::numbered() } else { self }
     }
 
     /// The one that comes after it.
-    pub(super) fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         let used_up = self.0 % MOVES == MOVES - 1;
         Self(if used_up { Self::numbered().0 + 1 } else { self.0 + 1 })
     }
