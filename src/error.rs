@@ -1,9 +1,12 @@
 //! What can go wrong, one small type per kind of operation.
 
-use crate::election::SharedError;
-use crate::failure::{HasCause, Hints};
+mod either;
+
+pub(crate) use either::{Either, NotStored};
+
+use crate::failure::Failure;
 use crate::sync::Arc;
-use std::convert::{Infallible, identity};
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -245,61 +248,6 @@ impl<E, G> CreateError<E, G> {
     }
 }
 
-impl<E, G> CreateError<Either<E, G>, G> {
-    /// Tells a function's error from that of its store.
-    pub(crate) fn told_apart(self) -> CreateError<E, G> {
-        let failed = |error| match error {
-            Either::Function(error) => CreateError::Failed(error),
-            Either::Store(NotStored(error)) => CreateError::SetterFailed(error),
-        };
-        self.map(failed, identity, identity)
-    }
-}
-
-/// What a creation fails with that calls a function and stores its result.
-pub(crate) enum Either<E, G> {
-    Function(E),
-    Store(NotStored<G>),
-}
-
-impl<E, G> Either<E, G> {
-    pub(crate) fn not_stored(error: G) -> Self {
-        Self::Store(NotStored(error))
-    }
-}
-
-impl<E: HasCause, G: fmt::Display> HasCause for Either<E, G> {
-    fn error(&self) -> &dyn fmt::Display {
-        match self {
-            Self::Function(error) => error.error(),
-            Self::Store(error) => error,
-        }
-    }
-
-    fn hints(&self) -> Hints {
-        match self {
-            Self::Function(error) => error.hints(),
-            Self::Store(_) => Hints::default(),
-        }
-    }
-
-    fn shared(&self) -> Option<SharedError> {
-        match self {
-            Self::Function(error) => error.shared(),
-            Self::Store(_) => None,
-        }
-    }
-}
-
-/// What a store fails with that would not take a result.
-pub(crate) struct NotStored<G>(pub(crate) G);
-
-impl<G: fmt::Display> fmt::Display for NotStored<G> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{NOT_STORED}: {}", self.0)
-    }
-}
-
 impl<E, G> From<Refusal> for CreateError<E, G> {
     fn from(refusal: Refusal) -> Self {
         refusal.0.widen()
@@ -379,6 +327,31 @@ impl<E, G: Error + 'static> CreateError<E, G> {
         match self {
             Self::GetterFailed(error) | Self::SetterFailed(error) => Some(error),
             _ => None,
+        }
+    }
+}
+
+impl<E, G> CreateError<Failure<E>, G> {
+    /// The same with the creator's error itself, without what that said of the time after.
+    ///
+    /// ```
+    /// use dogpile::{CreateError, Dogpile, Failure};
+    ///
+    /// let failed = Dogpile::never_expires().acquire_or_try_create(|| Err(Failure::new("no such user").uncovered()));
+    /// assert_eq!(failed.map_err(CreateError::without_hints), Err(CreateError::Failed("no such user")));
+    /// ```
+    #[must_use]
+    pub fn without_hints(self) -> CreateError<E, G> {
+        self.map(|failure| CreateError::Failed(failure.into_error()), |error| error, |error| error)
+    }
+}
+
+/// The [`source`](Error::source) of a failed creator is its own error.
+impl<E: Error + 'static, G: Error + 'static> Error for CreateError<Failure<E>, G> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed(failure) => Some(failure.error()),
+            error => error.source_but_the_creators(),
         }
     }
 }

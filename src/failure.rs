@@ -10,13 +10,11 @@
 //! A creator's error needs no trait of this crate for that: it is wrapped. [`Cause`] is what both are, an error that is
 //! `Display` and a [`Failure`] of one; the second is not `Display` itself, which is what keeps the two apart. The type
 //! stays in the result as the creator writes it, so that nothing is inferred otherwise than if there were no wrapper:
-//! an access fails with a `CreateError<Failure<E>>`, and [`CreateError::without_hints`] makes a `CreateError<E>` of
+//! an access fails with a `CreateError<Failure<E>>`, and [`CreateError::without_hints`](crate::CreateError::without_hints) makes a `CreateError<E>` of
 //! that. (A `From` between the two would have `?` do it. But then `?` could no longer tell the type of an error that
 //! only the function around it names, as in `or_try_create(|| Ok(42))?`, and all such calls would cease to compile.)
 
-use crate::election::SharedError;
-use crate::error::CreateError;
-use std::error::Error;
+use crate::shared_error::SharedError;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -24,7 +22,7 @@ use std::time::Duration;
 /// value may cover for it.
 ///
 /// A creator returns it in place of its error, from any access. The access's error is then a
-/// `CreateError<Failure<E>, G>`, of which [`without_hints`](CreateError::without_hints) makes the plain
+/// `CreateError<Failure<E>, G>`, of which [`without_hints`](crate::CreateError::without_hints) makes the plain
 /// `CreateError<E, G>`. Inside the creator the operator `?` makes a `Failure` of an error that says nothing.
 ///
 /// # Examples
@@ -89,7 +87,7 @@ impl<E> Failure<E> {
     ///
     /// The pause is exactly that long, to the nanosecond, on the lock's own clock, counted from the return of the
     /// creator. Nothing else differs from a pause of the policy's: an old value is served, and an access that finds none
-    /// gets [`CreateError::Paused`]; a success or a value that is [set](crate::Cached::set) ends the pause, and an
+    /// gets [`CreateError::Paused`](crate::CreateError::Paused); a success or a value that is [set](crate::Cached::set) ends the pause, and an
     /// invalidation does not. The failure counts in a row of failures as others do, so that the next one which says
     /// nothing pauses for as long as the policy's [`Backoff`](crate::Backoff) has come to; but never for less than was
     /// said here.
@@ -135,7 +133,7 @@ impl<E> From<E> for Failure<E> {
 }
 
 /// What a creator may fail with: an error that is [`Display`], since accesses that hear of the pause after a failure are
-/// told why ([`CreateError::Paused`]); or a [`Failure`] of such an error. The trait is sealed.
+/// told why ([`CreateError::Paused`](crate::CreateError::Paused)); or a [`Failure`] of such an error. The trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what a creator has failed with",
     label = "neither `Display` nor a `Failure` of what is",
@@ -194,31 +192,6 @@ impl<E: Display> HasCause for &Failure<E> {
 
     fn hints(&self) -> Hints {
         self.hints
-    }
-}
-
-impl<E, G> CreateError<Failure<E>, G> {
-    /// The same with the creator's error itself, without what that said of the time after.
-    ///
-    /// ```
-    /// use dogpile::{CreateError, Dogpile, Failure};
-    ///
-    /// let failed = Dogpile::never_expires().acquire_or_try_create(|| Err(Failure::new("no such user").uncovered()));
-    /// assert_eq!(failed.map_err(CreateError::without_hints), Err(CreateError::Failed("no such user")));
-    /// ```
-    #[must_use]
-    pub fn without_hints(self) -> CreateError<E, G> {
-        self.map(|failure| CreateError::Failed(failure.error), |error| error, |error| error)
-    }
-}
-
-/// The [`source`](Error::source) of a failed creator is its own error.
-impl<E: Error + 'static, G: Error + 'static> Error for CreateError<Failure<E>, G> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Failed(failure) => Some(&failure.error),
-            error => error.source_but_the_creators(),
-        }
     }
 }
 

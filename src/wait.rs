@@ -15,8 +15,12 @@
 //! [declared dead](crate::PolicyBuilder::creation_timeout), and the clock does not wake those who wait for that, an
 //! [alarm](crate::alarm) does.
 
+mod wants;
+
+pub use wants::{Glance, Wants};
+
 use crate::alarm::Alarm;
-use crate::election::{Generation, SharedError};
+use crate::shared_error::SharedError;
 use crate::sync::{Arc, Deadline, OnceLock, block_by};
 use std::any::{Any, TypeId};
 use std::future::poll_fn;
@@ -39,40 +43,6 @@ pub enum Patience {
 
 /// It waits without an end, and has an error.
 pub(crate) const FOREVER: Patience = Patience::For(Duration::MAX);
-
-/// What an access wants of a value that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wants {
-    /// That it is fresh; or old, while a new one is made.
-    Any,
-    /// That its creation begins after the access does.
-    Anew,
-    /// That it is of a later generation than this.
-    Newer(Generation),
-}
-
-/// What a look at the lock may come to, short of waiting and of creating.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glance {
-    /// A fresh value, or an old one that somebody else is renewing.
-    Usable,
-    /// A fresh value.
-    Fresh,
-    /// Nothing: the value that is there may not do.
-    Nothing,
-}
-
-impl Wants {
-    /// What a look may come to, of an access that wants this, and may have a soft time-out.
-    #[inline]
-    pub(crate) fn glance(self, is_soft: bool) -> Glance {
-        match self {
-            Self::Any if is_soft => Glance::Fresh,
-            Self::Any => Glance::Usable,
-            Self::Anew | Self::Newer(_) => Glance::Nothing,
-        }
-    }
-}
 
 /// What one access wants, and its waits, which share a deadline. The deadline is set when the first of them begins; and
 /// so is the one of its soft time-out, after which the access goes on with an old value.
