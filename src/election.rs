@@ -46,7 +46,7 @@
 //! | invalidate | any → same | + 1 | mutex | deadline: missing; then waits while a store runs |
 //! | mark | any → `MARKED` | stays | mutex | deadline: stale, if there is a value |
 //! | be asked | any → same | stays; the first, if there was none | mutex | - |
-//! | queue | creating → creating | stays | mutex | a waiter is added, if a creation still runs in the generation it saw, and unless they would wait for each other ([`cycle`]) |
+//! | queue | creating → creating | stays | mutex | a waiter is added, if a creation still runs in the generation it saw, and unless they would wait for each other ([`cycle`](crate::cycle)) |
 //! | queue without a creator | any → same | stays | mutex | the same, whether a creation runs or not |
 //! | watch | any → same | stays; the first, if there was none | mutex | a watcher is added, unless there is already what it waits for |
 //!
@@ -101,7 +101,7 @@
 //!   under the mutex under which each value is published; and each publishing takes out every watcher. So a value that
 //!   was published before the look is seen by it, and one that is published later finds the watcher.
 //! - *A watcher keeps nothing from anybody.* It is no waiter: it is never called, holds no baton, is not among those
-//!   who can create, and has no edge in [`cycle`]. So a creation that ends calls and serves as if there were none.
+//!   who can create, and has no edge in [`cycle`](crate::cycle). So a creation that ends calls and serves as if there were none.
 //! - *Old news is not served (L6).* Who queued in generation `g` asked after the invalidation that made it `g`; a
 //!   creation born in an older one does not answer it. An ordinary finish is born in the current one and answers
 //!   everybody.
@@ -109,7 +109,7 @@
 //! # The generation and the freshness
 //!
 //! The generation is kept here, not with the deadline in [`freshness`](crate::freshness), because elect must fail when
-//! it has moved: one word makes that one compare-and-swap. What it is made of is in [`generation`]; that a lock takes
+//! it has moved: one word makes that one compare-and-swap. What it is made of is in [`generation`](crate::generation); that a lock takes
 //! its first one is no move ("+ 1" is one). The mutex guards the queue and orders the rare transitions; neither a hit
 //! nor a stale access during a creation or a pause takes it or writes the word (L2, L12).
 

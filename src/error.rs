@@ -145,7 +145,7 @@ impl From<LockError> for Refusal {
 /// `G` are: of a creator's `String`, `&str` or boxed error, go on with its `to_string()`. More reasons arise as the
 /// crate grows.
 ///
-/// Of a creator that fails with a [`Failure`](crate::Failure), `E` is that;
+/// Of a creator that fails with a [`Failure`], `E` is that;
 /// [`without_hints`](CreateError::without_hints) makes a `CreateError` of the error inside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -24,7 +24,7 @@ pub(super) struct Streak {
 
 /// A failure that is counted, and what it takes to pause after it.
 pub struct Failed<'a> {
-    /// See the [module docs](self).
+    /// See [`election`](crate::election).
     pub hold: &'a AtomicU64,
     /// What it failed with.
     pub cause: Arc<str>,

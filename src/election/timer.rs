@@ -6,7 +6,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// What it takes to elect where creations may die: times are those of the lock's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Timer<'a> {
-    /// See the [module docs](self).
+    /// See [`election`](crate::election).
     pub hold: &'a AtomicU64,
     /// What time it is.
     pub now: u64,
