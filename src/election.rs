@@ -1,117 +1,130 @@
-//! Who creates: the election, the queue of those who wait, the hand-over on failure.
+//! Decides which access creates: the election, the queue of waiters, and the hand-over when a creation fails.
 //!
-//! Nothing here knows a value, a clock or a user's closure. The layers above pass in what must happen at the same
-//! moment as a transition (storing a deadline) as a small closure of their own, and the time as a number. Here are the
-//! states and the transitions; [`queue`] has what is kept behind the mutex, [`waiter`] those who wait for a creation,
-//! [`watcher`] those that wait for a value and are never elected.
+//! Nothing here knows a value, a clock or a user's closure. The layers above pass the time as a number. What must
+//! happen at the same moment as a transition, such as storing a deadline, they pass as a small closure of their own.
+//!
+//! This page describes the states and the transitions, and why they hold. The code is in the modules below:
+//! [`transitions`] has most of the transitions, [`store`] the stores of a creation and the invalidations, [`queue`]
+//! what is kept behind the mutex, [`waiter`] the accesses that wait for a creation, and [`watcher`] the accesses that
+//! wait for a value and are never elected.
 //!
 //! # States
 //!
-//! One word: four flags and the generation (and a bit that is set once and stays, which says whether there are rules: the
-//! lock has a policy, or a value of the lock has said how it ages).
+//! The state is one word: four flags, the generation, and one more bit. That bit says that the lock has *rules*: a
+//! policy, or a value that has said how it ages. Once set, the bit stays set.
 //!
 //! | `CREATING` | `MARKED` | `STORING` | `TIMED` | state |
 //! |---|---|---|---|---|
-//! | 0 | 0 or 1 | 0 | 0 | idle: nobody creates (a mark left here means nothing; the next election clears it) |
-//! | 0 | 0 or 1 | 0 | 1 | paused until `hold`: as idle, but whoever can do without a new value is not to be elected before that |
+//! | 0 | 0 or 1 | 0 | 0 | idle: no creation runs (a mark that was left here means nothing; the next election clears it) |
+//! | 0 | 0 or 1 | 0 | 1 | paused until `hold`: as idle, but an access that can do without a new value is not to be elected before that |
 //! | 1 | 0 | 0 | 0 or 1 | a creation runs |
-//! | 1 | 1 | 0 | 0 or 1 | a creation runs, and what it makes is stale already (`mark_stale` came after it began) |
-//! | 1 | 0 or 1 | 1 | 0 or 1 | it is inside `publish`: its user's closure writes to a store |
+//! | 1 | 1 | 0 | 0 or 1 | a creation runs, and what it makes is stale already (`mark_stale` was called after it began) |
+//! | 1 | 0 or 1 | 1 | 0 or 1 | a creation runs and is inside `publish`: its user's closure writes to a store |
 //!
-//! `hold` is a word beside this one, for locks that need it: by their policy, or because a failure said how long to
-//! pause. While a creation runs and `TIMED` is set, it says
-//! from when on that creation is *overdue*: it may be declared dead, unless it is storing. Without `TIMED` it says
-//! nothing.
+//! `hold` is a second word beside this one. A lock has it only if it needs it: because of its policy, or because a
+//! failure has said how long to pause. Without `TIMED`, `hold` says nothing. While no creation runs and `TIMED` is set,
+//! `hold` is the end of the pause. While a creation runs and `TIMED` is set, `hold` is the moment from which that
+//! creation is *overdue*: from then on it may be declared dead, unless it is storing.
 //!
-//! A creation remembers its [`Birth`]: the generation that it was elected in, and a ticket if it may die. It is
-//! *superseded* once the word's generation has moved on, and *dead* once the ticket of the one that runs is another (it
-//! may be both). What is dead has no transitions: each of them is refused, or does nothing.
+//! A creation remembers its [`Birth`]: the generation in which it was elected, and a ticket if it may die. A creation
+//! is *superseded* once the generation of the word has moved on. It is *dead* once the ticket of the running creation
+//! is no longer its own. It may be both. A dead creation has no transitions: each of them is refused, or does nothing.
 //!
 //! # Transitions
 //!
 //! | name | from → to | generation | how | and, under the same mutex |
 //! |---|---|---|---|---|
-//! | elect | idle or paused → creating | stays; the first, if there was none | compare-and-swap from the word the access saw; if creations may die, under the mutex | new ticket, `hold` |
+//! | elect | idle or paused → creating | stays; becomes the first, if there was none | compare-and-swap from the word that the access saw; if creations may die, under the mutex | new ticket, `hold` |
 //! | take over | creating, overdue → creating | stays | mutex | new ticket, `hold`; the old creation is dead from here on |
 //! | finish | creating → idle | + 1 | mutex | new deadline; every waiter is served, every watcher is told; failures are forgotten |
-//! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served; then as give up; failures are forgotten (or counted, as below) |
-//! | finish, expired at once | creating → paused | + 1 | mutex | as finish, but it counts as a failure |
+//! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served, then as *give up*; failures are forgotten (or counted, as in the next row) |
+//! | finish, expired at once | creating → paused | + 1 | mutex | as *finish*, but the value counts as a failure |
 //! | set | any → same, paused → idle | + 1 | mutex | new deadline; every waiter is served, every watcher is told; failures are forgotten |
 //! | stand down | creating → idle, or paused as it was | stays | mutex | every waiter is told to look again |
-//! | give up | creating → idle, or paused as it was | stays | mutex | the first waiter that can create is given the baton; if there is none, those who cannot are woken; in a pause that goes on, as fail |
-//! | fail | creating → paused | stays | mutex | `hold`; the waiters that share the error are told of that, those that can hear of the pause of that, the rest as give up |
-//! | fail, without a pause | creating → idle | stays | mutex | the waiters that share the error are told of that, the rest as give up; the failure is counted if there are others |
+//! | give up | creating → idle, or paused as it was | stays | mutex | the first waiter that can create is given the baton; if there is none, the waiters that cannot create are woken; in a pause that goes on, waiters are told of it as by *fail* |
+//! | fail | creating → paused | stays | mutex | `hold`; waiters that share the error are told of it; waiters that can hear of a pause are told of that; for the rest as *give up* |
+//! | fail, without a pause | creating → idle | stays | mutex | waiters that share the error are told of it; for the rest as *give up*; the failure is counted if the policy has pauses, or a failure has said one before |
 //! | begin store | creating → storing | stays | mutex, refused if superseded | - |
-//! | end store | storing → creating | stays | mutex | those who invalidated meanwhile are let go; who found the creation overdue is woken |
-//! | invalidate | any → same | + 1 | mutex | deadline: missing; then waits while a store runs |
+//! | end store | storing → creating | stays | mutex | accesses that have invalidated meanwhile are let go; if a waiter has found the creation overdue, the waiters are woken |
+//! | invalidate | any → same | + 1 | mutex | deadline: missing; then the access that invalidates waits while a store runs |
 //! | mark | any → `MARKED` | stays | mutex | deadline: stale, if there is a value |
-//! | be asked | any → same | stays; the first, if there was none | mutex | - |
-//! | queue | creating → creating | stays | mutex | a waiter is added, if a creation still runs in the generation it saw, and unless they would wait for each other ([`cycle`](crate::cycle)) |
-//! | queue without a creator | any → same | stays | mutex | the same, whether a creation runs or not |
-//! | watch | any → same | stays; the first, if there was none | mutex | a watcher is added, unless there is already what it waits for |
+//! | be asked | any → same | stays; becomes the first, if there was none | mutex | - |
+//! | queue | creating → creating | stays | mutex | a waiter is added, if a creation still runs in the generation that it saw, and unless that would close a cycle of waits ([`cycle`](crate::cycle)) |
+//! | queue without a creator | any → same | stays | mutex | as *queue*, whether a creation runs or not |
+//! | watch | any → same | stays; becomes the first, if there was none | mutex | a watcher is added, unless the value that it waits for is there already |
 //!
-//! Everything but *elect* holds the mutex, so while a creation runs the word changes under the mutex only; while nobody
-//! creates, only *elect* can come in between, which is why *set*, *invalidate* and *mark* are read-modify-writes. Where
-//! creations may die *elect* holds it as well, and nothing comes in between at all.
+//! Every transition but *elect* holds the mutex. So while a creation runs, the word changes under the mutex only. While
+//! no creation runs, *elect* alone can come in between. That is why *set*, *invalidate* and *mark* are
+//! read-modify-writes. Where creations may die, *elect* holds the mutex as well, and nothing comes in between at all.
 //!
 //! # Why it holds
 //!
-//! - *One creator (L1).* `CREATING` is set by a compare-and-swap from a word without it and cleared only by its owner,
-//!   or by whoever takes over, after which the old owner owns nothing: ownership is compared by ticket, under the
-//!   mutex, in each transition.
+//! - *One creator (L1).* `CREATING` is set by a compare-and-swap from a word without it. Only the creation that owns
+//!   the word clears it. A creation that takes over becomes the owner, and the old one owns nothing from then on: each
+//!   transition compares the ticket, under the mutex.
 //! - *No creation of a fresh value.* An access reads the word first and the deadline second, and is elected only from
-//!   that same word. Had a creation finished in between, or a value been set, the generation would have moved. (Both
-//!   store the deadline first: who is elected before the word moves began before, and is superseded by a set.)
-//! - *Invalidation wins (L6).* Invalidate moves the generation and clears the deadline under the mutex; finish compares
-//!   the generation and stores the deadline under the mutex. Whichever comes second knows of the first. A creation that
-//!   is elected between the two steps of an invalidation was born in the new generation, and began after it.
-//! - *No store after an invalidation (L6).* Begin store checks the generation under the mutex. A store that began
-//!   before an invalidation is waited for by whoever invalidates, though not its effect on the lock: that is there at
-//!   once. Who invalidates in the middle of the creation that stores does not wait for itself (L7).
-//! - *No store by the dead (C11).* Begin store checks the ticket, too, and while a store runs nobody takes over.
-//! - *A mark is not lost.* Mark is a read-modify-write of the word that elect swaps: either it sees `CREATING`, or the
-//!   creation was elected after it and sees what was done before it.
-//! - *No lost wake-up (C16).* A waiter queues under the mutex only while a creation runs; whoever ends that creation
-//!   takes the mutex afterwards and finds it.
-//! - *The dead are found.* Whoever waits where creations may die sleeps no longer than a creation takes that begins
-//!   now, nor, if one runs, than until `hold` as it last saw it. No creation that it may come to wait for is overdue
-//!   before that (but one whose owner read the clock and was then slow to come to the mutex, which is found that much
-//!   later). If it queues behind an overdue creation, or looks again while one stores, it says so under the mutex, and
-//!   the end of a store wakes it. Whether it does, and until when it sleeps, go by one reading of the clock.
-//! - *The baton.* While nobody creates and somebody waits who can, and is not about to hear of a pause, exactly one
-//!   waiter is *called*: woken, and to elect itself when it looks. It stays in its place meanwhile. If a newcomer was
-//!   faster, it is no longer called but still the first in line, and the newcomer's creation, when it ends, serves it
-//!   or calls it again. If it leaves instead, it calls the next. After *stand down* all of them are awake and will
-//!   look, so nobody needs to be called; who then comes to wait finds a creation running.
-//! - *Who cannot create is not left behind (L3).* One whose creator was given away (see
-//!   [`spawner`](crate::spawner)) is never called, and stays in the queue until it is served, told or leaves: so no end
-//!   of a creation is missed. Where one that could create would be elected, it has its turn, which it learns of when it
-//!   polls; and somebody sees to that: whoever ends a creation and finds nobody to call wakes it, and so does the last
-//!   that could create, when that leaves the queue; an overdue creation it finds by itself, at once if it is alone, and
-//!   else after as long again: a waiter that could take over and has not by then is not polled any more.
-//! - *Nobody is elected for having waited (L3).* A waiter that is served is taken out of the queue by whoever serves
-//!   it. So to be called it must not have been served: no creation since it queued has finished that it could have
-//!   used.
-//! - *A failure is shared once.* Who is told of a pause, or of the error, stays in its place until it looks; if a
-//!   newcomer's creation has served it by then, it has a value instead. Of two errors it is told the first: to put the
-//!   second in its place would drop that under the mutex (C22).
-//! - *A set value stays (C6).* Set moves the generation as an invalidation does, so a creation from before it does not
-//!   publish; it serves everybody as a finish does, since nobody who waits could want a newer value.
-//! - *No value is missed by a watcher (C16).* A watcher looks whether there is what it waits for, and is added if not,
-//!   under the mutex under which each value is published; and each publishing takes out every watcher. So a value that
-//!   was published before the look is seen by it, and one that is published later finds the watcher.
-//! - *A watcher keeps nothing from anybody.* It is no waiter: it is never called, holds no baton, is not among those
-//!   who can create, and has no edge in [`cycle`](crate::cycle). So a creation that ends calls and serves as if there were none.
-//! - *Old news is not served (L6).* Who queued in generation `g` asked after the invalidation that made it `g`; a
-//!   creation born in an older one does not answer it. An ordinary finish is born in the current one and answers
-//!   everybody.
+//!   that same word. If a creation had finished in between, or a value had been set, the generation would have moved.
+//!   (Both *finish* and *set* store the deadline before they move the word. An access that is elected before *set*
+//!   moves the word has begun before the set, and is superseded by it.)
+//! - *Invalidation wins (L6).* *Invalidate* moves the generation and clears the deadline under the mutex. *Finish*
+//!   compares the generation and stores the deadline under the mutex. So the second of the two knows of the first. A
+//!   creation that is elected between the two steps of an invalidation is born in the new generation, and so it began
+//!   after the invalidation.
+//! - *No store after an invalidation (L6).* *Begin store* checks the generation under the mutex. An access that
+//!   invalidates waits for a store that began before the invalidation. The invalidation's effect on the lock does not
+//!   wait: it is there at once. A thread that invalidates in the middle of the creation that stores does not wait for
+//!   itself (L7).
+//! - *No store by the dead (C11).* *Begin store* checks the ticket, too. While a store runs, no access takes over.
+//! - *A mark is not lost.* *Mark* is a read-modify-write of the word that *elect* swaps. Either the mark sees
+//!   `CREATING`, or the creation was elected after the mark and sees what was done before it.
+//! - *No lost wake-up (C16).* A waiter queues under the mutex, and only while a creation runs. The end of that creation
+//!   takes the mutex afterwards, and finds the waiter.
+//! - *The dead are found.* Where creations may die, a waiter sleeps no longer than until a creation that begins now
+//!   would be overdue. If a creation runs, the waiter sleeps no longer than until `hold` as the waiter last saw it. So
+//!   no creation that the waiter may come to wait for is overdue before the waiter looks. (One exception: the owner of
+//!   a creation may have read the clock and then been slow to come to the mutex. Such a creation is found that much
+//!   later.) A waiter that queues behind an overdue creation, or that looks again while an overdue creation stores,
+//!   says so under the mutex, and the end of the store wakes it. The same reading of the clock decides whether the
+//!   waiter says so and until when the waiter sleeps.
+//! - *The baton.* While no creation runs, and there is a waiter that can create and is not about to hear of a pause,
+//!   exactly one such waiter is *called*: it has been woken, and elects itself when it looks. Meanwhile it stays in its
+//!   place. If a newcomer is elected first, the waiter is no longer called, but it is still the first in line. The
+//!   newcomer's creation, when it ends, serves that waiter or calls it again. If the called waiter leaves instead, it
+//!   calls the next one. After *stand down* all waiters are awake and will look, so no waiter needs to be called; an
+//!   access that comes to wait after that finds a creation running.
+//! - *A waiter that cannot create is not left behind (L3).* A waiter that has given its creator away (see
+//!   [`spawner`](crate::spawner)) is never called. It stays in the queue until it is served, is told, or leaves, so it
+//!   misses no end of a creation. Where a waiter that can create would be elected, this waiter has its *turn*, which it
+//!   learns of when it is polled. It is polled in time for these reasons. The end of a creation that finds no waiter to
+//!   call wakes it. The last waiter that can create wakes it when that waiter leaves the queue. An overdue creation the
+//!   waiter finds by itself: at once if no waiter is left that can create, and otherwise after the time-out once more,
+//!   since a waiter that could take over and has not done so by then is not polled any more.
+//! - *No waiter is elected for having waited (L3).* The transition that serves a waiter takes it out of the queue. So a
+//!   waiter that is called has not been served: since it queued, no creation has finished that it could have used.
+//! - *A failure is shared once.* A waiter that is told of a pause, or of the error, stays in its place until it looks.
+//!   If a newcomer's creation has served it by then, it has a value instead. Of two errors the waiter is told the
+//!   first: to put the second in its place would drop the first under the mutex (C22).
+//! - *A set value stays (C6).* *Set* moves the generation as an invalidation does, so a creation from before it does
+//!   not publish. *Set* serves every waiter as *finish* does, since no waiter could want a newer value.
+//! - *No watcher misses a value (C16).* A watcher looks for the value that it waits for, and is added if that is not
+//!   there, under the mutex under which each value is published. Each publishing takes out every watcher. So the look
+//!   sees a value that was published before it, and a value that is published later finds the watcher.
+//! - *A watcher takes nothing from a waiter.* A watcher is no waiter: it is never called, holds no baton, is not among
+//!   the waiters that can create, and has no edge in [`cycle`](crate::cycle). So a creation that ends calls and serves
+//!   as if there were no watchers.
+//! - *Old news is not served (L6).* A waiter that queued in generation `g` asked after the invalidation that made it
+//!   `g`. A creation that was born in an older generation does not answer that waiter. A creation that finishes without
+//!   having been superseded was born in the current generation, and answers every waiter.
 //!
 //! # The generation and the freshness
 //!
-//! The generation is kept here, not with the deadline in [`freshness`](crate::freshness), because elect must fail when
-//! it has moved: one word makes that one compare-and-swap. What it is made of is in [`generation`](crate::generation); that a lock takes
-//! its first one is no move ("+ 1" is one). The mutex guards the queue and orders the rare transitions; neither a hit
-//! nor a stale access during a creation or a pause takes it or writes the word (L2, L12).
+//! The generation is kept here, and not with the deadline in [`freshness`](crate::freshness), because *elect* must fail
+//! when the generation has moved. In one word, that takes one compare-and-swap. The module
+//! [`generation`](crate::generation) says what a generation is made of. That a lock takes its first generation is no
+//! move ("+ 1" is one).
+//!
+//! The mutex guards the queue and orders the rare transitions. A hit neither takes the mutex nor writes the word. Nor
+//! does a stale access during a creation or a pause (L2, L12).
 
 mod birth;
 mod failures;
@@ -130,7 +143,7 @@ pub use store::StoreEnd;
 pub use timer::Timer;
 pub use transitions::Election;
 pub use waiter::{Verdict, Waiter};
-#[cfg(any(doc, dogpile_loom))] // beside those, what `watch` returns need not be named
+#[cfg(any(doc, dogpile_loom))] // only the models and the docs name what `watch` returns
 pub use watcher::Watcher;
 
 pub use crate::generation::Generation;

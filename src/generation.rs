@@ -1,79 +1,82 @@
-//! What orders the creations and invalidations of a lock, and tells them from those of any other.
+//! The counter that orders the creations and invalidations of a lock. A generation of one lock is never taken for one
+//! of another.
 //!
 //! | bits of a generation | say |
 //! |---|---|
-//! | the upper 35 | whose it is: a number that no other lock has, counted in the process |
-//! | the lower 24 | how often that lock has moved since |
+//! | the upper 35 | which lock the generation is of: a number that no other lock has, counted in the process |
+//! | the lower 24 | how often that lock has moved since it took the number |
 //!
-//! A constructor is `const`, and cannot count. So a lock has *none* yet, which is 0, until it first elects or is first
-//! asked for its generation; then it takes its *first*, with a number of its own and no moves. That moves nothing: who
-//! saw that there was none, and finds the first, has missed nothing ([`is_still`](Generation::is_still)). Nobody is
-//! told that there is none, since that would be said of all locks alike.
+//! A constructor is `const`, and cannot count. So a new lock has *no* generation yet, which is 0. When the lock first
+//! elects, or is first asked for its generation, it takes its *first*, with a number of its own and no moves. Taking
+//! the first generation moves nothing: an access that saw no generation, and then finds the first, has missed nothing
+//! ([`is_still`](Generation::is_still)). No caller is ever given the generation 0, since it would be that of all new
+//! locks alike.
 //!
 //! A lock that has used up its moves takes another number, which is a greater one, and begins with one move: it has no
-//! first again. In all a process has 2^35 numbers before the first of them comes again, and whoever is to be deceived
-//! by that has kept a generation for so long.
+//! first generation again. In all a process has 2^35 - 1 numbers before the first of them comes again. Only a caller
+//! that has kept a generation for so long could be deceived.
 
 use crate::sync::{Ordering, count};
 use std::fmt;
 
-/// A counter that moves with every published creation and every invalidation of a lock.
+/// A counter that moves with every published creation, every `set` and every invalidation of a lock.
 ///
-/// It orders them without a clock: of two generations of one lock, the greater is the later. A creation that was
-/// superseded publishes nothing and moves nothing, nor does [`mark_stale`](crate::Dogpile::mark_stale): the value stays
-/// the one it was.
+/// It orders them without a clock: of two generations of one lock, the greater is the later. A superseded creation
+/// publishes nothing and moves nothing. [`mark_stale`](crate::Dogpile::mark_stale) moves nothing either, since the
+/// value stays the same.
 ///
-/// No two locks of a process have one in common, also where one takes the place of another that is gone, as in a
-/// [`Registry`](crate::Registry): to `invalidate_if` with a generation of another lock does nothing, whatever has
-/// happened to either. Which of two generations of different locks is the greater means nothing. (`Debug` shows what is
-/// counted within the lock.)
+/// No two locks of a process have a generation in common. This also holds where one lock takes the place of another
+/// that is gone, as in a [`Registry`](crate::Registry). So `invalidate_if` with a generation of another lock does
+/// nothing, whatever has happened to either lock. The order of two generations of different locks means nothing.
+/// `Debug` shows the count within the lock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u64);
 
-/// How many generations go by one number.
+/// How many generations share one number.
 const MOVES: u64 = 1 << 24;
 /// How many numbers there are.
 const LOCKS: u64 = 1 << 35;
 
 count! {
-    /// How many numbers were given.
+    /// How many numbers were given to locks.
     fn numbers;
 }
 
 impl Generation {
-    /// With a number that no other lock has.
+    /// Makes a first generation, with a number that no other lock has.
     fn numbered() -> Self {
-        // Relaxed: only the count itself is asked for. (It is greater than those before it in this thread's view.)
+        // Relaxed: only the count itself is needed. (In this thread's view it is greater than the counts before it.)
         let before = numbers(|given| given.fetch_add(1, Ordering::Relaxed));
         Self((before % (LOCKS - 1) + 1) * MOVES)
     }
 
-    /// Whether it is none.
+    /// Returns whether this is no generation.
     pub(crate) const fn is_none(self) -> bool {
         self.0 == 0
     }
 
-    /// This, or the first one if there is none.
+    /// Returns this generation, or a first one if this is none.
     pub(crate) fn or_first(self) -> Self {
         if self.is_none() { Self::numbered() } else { self }
     }
 
-    /// The one that comes after it.
+    /// Returns the generation that comes after this one.
     pub(crate) fn next(self) -> Self {
         let used_up = self.0 % MOVES == MOVES - 1;
         Self(if used_up { Self::numbered().0 + 1 } else { self.0 + 1 })
     }
 
-    /// Whether nothing has moved since that one was seen.
+    /// Returns whether nothing has moved since the generation `seen` was seen.
     pub(crate) const fn is_still(self, seen: Self) -> bool {
         self.0 == seen.0 || (seen.is_none() && self.0 % MOVES == 0)
     }
 
-    /// As a number that an atomic holds.
+    /// Returns the generation as a number that an atomic holds.
     pub(crate) const fn as_number(self) -> u64 {
         self.0
     }
 
+    /// Returns the generation that [`as_number`](Self::as_number) gave as a number.
     pub(crate) const fn from_number(number: u64) -> Self {
         Self(number)
     }
@@ -99,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_used_up_its_moves_goes_on_with_another_number() {
+    fn a_lock_that_has_used_up_its_moves_goes_on_with_another_number() {
         let first = Generation(0).or_first();
         let last = Generation(first.0 + MOVES - 1);
         assert!(last.next() > last);

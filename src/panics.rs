@@ -1,9 +1,10 @@
-//! A panic that goes no further.
+//! Panics that go no further.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs something, and lets no panic out: not that of what the panic brings, when it is dropped, either.
+/// Runs a closure, and lets no panic out. A panic brings a payload, and dropping that payload may panic as well: that
+/// panic does not get out either.
 pub(crate) fn quietly(run: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
         if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {

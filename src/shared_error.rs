@@ -1,9 +1,9 @@
-//! What a creation has failed with, as those that waited for it share it.
+//! The error of a creation, as the waiters that wait for that creation share it.
 
 use crate::sync::Arc;
 use std::any::{Any, TypeId};
 
-/// What a creation has failed with, shared by those that waited for it.
+/// The error that a creation has failed with, of any type.
 #[derive(Clone, Debug)]
 pub struct SharedError(Arc<dyn Any + Send + Sync>);
 
@@ -12,12 +12,12 @@ impl SharedError {
         Self(Arc::new(error))
     }
 
-    /// The error, if it is of that type.
+    /// Returns the error, if it is of that type.
     pub(crate) fn get<E: Any>(&self) -> Option<&E> {
         self.0.downcast_ref()
     }
 
-    /// The type of the error.
+    /// Returns the type of the error.
     pub(crate) fn type_of_error(&self) -> TypeId {
         (*self.0).type_id()
     }

@@ -1,31 +1,32 @@
-//! What a creation remembers of its election, and how it ends.
+//! What a creation remembers of its election, and how a creation ends.
 
 use crate::generation::Generation;
 
-/// When a creation was elected, and which one it is.
+/// When a creation was elected, and which creation it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Birth {
-    /// The generation.
+    /// The generation in which it was elected.
     pub generation: Generation,
-    /// A number of its own, if it may be declared dead; else 0.
+    /// A number of its own, if the creation may be declared dead; else 0.
     pub ticket: u64,
-    /// When it began, on the lock's clock: noted by the layers above.
+    /// When the creation began, on the lock's clock. The layers above note it.
     pub started: u64,
-    /// For how long the one had run that was declared dead for this, if one was.
+    /// If this creation has taken the place of a dead one: for how long the dead one had run.
     pub buried: Option<u64>,
 }
 
-/// How a creation ended that was finished. More ways arise as the crate grows.
+/// How a finished creation has ended. Later versions of the crate may add further ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Finished {
-    /// Its value is the current one.
+    /// The creation's value is the current one.
     Published,
-    /// Its value is the current one, but stale: [`mark_stale`](crate::Dogpile::mark_stale) was called after it began.
+    /// The creation's value is the current one, but stale: [`mark_stale`](crate::Dogpile::mark_stale) was called after
+    /// the creation began.
     PublishedStale,
-    /// It was overtaken by an invalidation: its value did not become the current one.
+    /// An invalidation, or a `set`, has overtaken the creation: its value did not become the current one.
     Superseded,
-    /// It took longer than its [time-out](crate::PolicyBuilder::creation_timeout), and another was elected in its
-    /// place: its value did not become the current one.
+    /// The creation took longer than its [time-out](crate::PolicyBuilder::creation_timeout), and another access was
+    /// elected in its place: its value did not become the current one.
     Dead,
 }

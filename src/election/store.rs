@@ -1,4 +1,4 @@
-//! What a creation stores, and the invalidations that wait for the end of that.
+//! The stores of a creation, and the invalidations that wait for their end.
 
 use super::birth::{Birth, Finished};
 use super::queue::{Wake, in_book, release};
@@ -11,12 +11,12 @@ use std::mem;
 use std::task::{Poll, Waker};
 
 impl Election {
-    /// Begins a store of the creation born then, unless it was superseded or is dead. `stores` counts that creation's
-    /// stores, which may overlap. Whoever is let in owes an `end_store`.
+    /// Begins a store of the creation `born` then, unless that is superseded or dead. `stores` counts the stores of
+    /// that creation, which may overlap. A caller that is let in owes an `end_store`.
     ///
     /// # Errors
     ///
-    /// [`Finished::Superseded`] or [`Finished::Dead`], as which it will end.
+    /// [`Finished::Superseded`] or [`Finished::Dead`]: how the creation will end.
     pub fn begin_store(&self, born: Birth, stores: &AtomicU64) -> Result<(), Finished> {
         let book = self.book.lock();
         if born.ticket != 0
@@ -35,11 +35,11 @@ impl Election {
         Ok(())
     }
 
-    /// Ends a store: once no other runs, those who invalidated meanwhile are let go.
+    /// Ends a store. Once no other store runs, the accesses that have invalidated meanwhile are let go.
     pub fn end_store(&self, stores: &AtomicU64) {
         let mut book = self.book.lock();
         let mut wake = Wake::default();
-        // Relaxed, both: under the mutex, which also carries what was stored to those who are let go.
+        // Relaxed, both: under the mutex, which also carries what was stored to the accesses that are let go.
         if stores.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.state.fetch_and(!STORING, Ordering::Relaxed);
             if let Some(book) = book.as_mut() {
@@ -50,8 +50,9 @@ impl Election {
         release(book, wake);
     }
 
-    /// Moves the generation and runs `forget` under the mutex; with `only_if`, only from that generation (else `None`).
-    /// It has taken effect when this returns; what is returned waits for a store that was under way.
+    /// Moves the generation and runs `forget`, under the mutex. With `only_if`, does so only from that generation, and
+    /// else returns `None`. The invalidation has taken effect when this returns. The [`StoreEnd`] that is returned
+    /// waits for a store that was under way.
     pub fn invalidate(&self, only_if: Option<Generation>, forget: impl FnOnce()) -> Option<StoreEnd<'_>> {
         let mut book = self.book.lock();
         let state = self.begun();
@@ -69,7 +70,7 @@ impl Election {
     }
 }
 
-/// The end of a store that was under way when somebody invalidated. Dropping it stops waiting for that.
+/// The end of the stores that were under way at an invalidation. Dropping it stops waiting for that end.
 #[must_use = "it waits only while it is polled"]
 #[derive(Debug)]
 pub struct StoreEnd<'a> {
@@ -78,12 +79,12 @@ pub struct StoreEnd<'a> {
 }
 
 impl StoreEnd<'_> {
-    /// Whether there is nothing to wait for, as far as has been seen.
+    /// Returns whether there is nothing to wait for, as far as has been seen.
     pub fn is_over(&self) -> bool {
         self.ticket.is_none()
     }
 
-    /// Ready once no store runs that began before the invalidation.
+    /// Is ready once no store runs that began before the invalidation.
     pub fn poll(&mut self, waker: &Waker) -> Poll<()> {
         let Some(ticket) = self.ticket else { return Poll::Ready(()) };
         let mut sleeper = Sleeper::of(waker);

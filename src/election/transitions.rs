@@ -1,4 +1,4 @@
-//! The election of one lock: its word, its mutex, and the transitions that need nobody to wait.
+//! The election of one lock: its word, its mutex, and the transitions that make no thread or task wait.
 
 use super::birth::{Birth, Finished};
 use super::failures::{Failed, Pause, Pausing, Streak};
@@ -21,54 +21,56 @@ pub struct Election {
 
 impl Election {
     const_fn! {
-        /// Nobody creates, nobody waits.
+        /// Makes an election in which no creation runs and no access waits.
         pub const fn new() -> Self {
             Self { state: AtomicU64::new(0), book: Mutex::new(None) }
         }
     }
 
     const_fn! {
-        /// There is a policy. Before anybody is elected.
+        /// Notes that the lock has a policy. To be called before any access is elected.
         pub const fn be_ruled(&mut self) {
             let word = std::mem::replace(&mut self.state, AtomicU64::new(0)).into_inner();
             self.state = AtomicU64::new(word | RULED);
         }
     }
 
-    /// A value says how it ages. Under the mutex, where the value is published, and before its deadline is stored.
+    /// Notes that a value says how it ages. To be called under the mutex, where the value is published, and before its
+    /// deadline is stored.
     pub fn be_ruled_by_value(&self) {
-        // A read-modify-write: an election may come in between, if nobody creates. Relaxed: the release of the deadline
-        // carries it to whoever sees that (see `is_ruled`).
+        // A read-modify-write: while no creation runs, an election may come in between. Relaxed: the release of the
+        // deadline carries the bit to each thread that sees that deadline (see `is_ruled`).
         self.state.fetch_or(RULED, Ordering::Relaxed);
     }
 
-    /// Whether there are rules for the value whose deadline was seen before this call.
+    /// Returns whether there are rules for the value. The caller has seen the deadline of that value before this call.
     #[inline]
     pub fn is_ruled(&self) -> bool {
         // Relaxed: the deadline was acquired, and the bit was set before that was released.
         State(self.state.load(Ordering::Relaxed)).is_ruled()
     }
 
-    /// The word as it is now.
+    /// Returns the word as it is now.
     #[inline]
     pub fn look(&self) -> State {
-        // Acquire: pairs with the releases of every transition. The deadline that is read next is at least as new as a
-        // creation that is seen finished here; an invalidation that is seen here may still be about to clear it.
-        // `hold`, if the word says to read it, is at least as new as the word.
+        // Acquire: pairs with the releases of every transition. If the word shows that a creation has finished, the
+        // deadline that is read next is at least as new as that creation. If the word shows an invalidation, that may
+        // still be about to clear the deadline. If the word says to read `hold`, `hold` is at least as new as the word.
         State(self.state.load(Ordering::Acquire))
     }
 
-    /// The word, to somebody who holds the mutex. (Unless creations may die, who is elected does not take it.)
+    /// Returns the word, to a thread that holds the mutex. (Where creations cannot die, an election may come in
+    /// between, since it does not take the mutex.)
     pub(super) fn look_locked(&self) -> State {
-        // Relaxed: whatever moves the generation, or ends a creation, holds the mutex.
+        // Relaxed: every transition that moves the generation, or ends a creation, holds the mutex.
         State(self.state.load(Ordering::Relaxed))
     }
 
-    /// Elects the caller if nobody creates and nothing has moved since `seen`; with a timer, also in place of a
-    /// creation that is overdue, in the generation that was `seen`. It owes a `finish`, a `stand_down`, a `give_up` or
-    /// an `abandon`.
+    /// Elects the caller if no creation runs and nothing has moved since `seen`. With a timer, also elects the caller
+    /// in place of a creation that is overdue, in the generation that was `seen`. An elected caller owes a `finish`, a
+    /// `stand_down`, a `give_up` or an `abandon`.
     ///
-    /// The timer goes by the lock: either all elections have one or none.
+    /// Whether there is a timer depends on the lock: either all elections have one, or none has.
     pub fn elect(&self, seen: State, timer: Option<Timer<'_>>) -> Option<Birth> {
         if timer.is_none() {
             return self.elect_at_once(seen);
@@ -84,8 +86,8 @@ impl Election {
         let generation = seen.generation().or_first();
         let creating = (seen.moved_to(generation).0 & !(MARKED | TIMED)) | CREATING;
         // Acquire: pairs with the releases in `free`, `invalidate` and `mark`, so that the creator sees what earlier
-        // creators wrote and what was done before an invalidation or a mark. Release: pairs with the acquire in
-        // `begun`, for the lock's number alone; nobody reads anything else on the strength of a creation having begun.
+        // creators wrote, and what was done before an invalidation or a mark. Release: pairs with the acquire in
+        // `begun`, for the lock's number alone. Nothing else is read on the strength of a creation having begun.
         self.state.compare_exchange(seen.0, creating, Ordering::AcqRel, Ordering::Relaxed).ok().map(|_| Birth {
             generation,
             ticket: 0,
@@ -94,7 +96,7 @@ impl Election {
         })
     }
 
-    /// As [`elect`](Self::elect), for whoever holds the mutex.
+    /// As [`elect`](Self::elect), for a caller that holds the mutex.
     pub(super) fn elect_locked(&self, book: &mut Lazy, seen: State, timer: Option<Timer<'_>>) -> Option<Birth> {
         let Some(timer) = timer else { return self.elect_at_once(seen) };
         let state = self.look_locked();
@@ -122,23 +124,23 @@ impl Election {
         book.get_or_insert_default().running = Some(ticket);
         // Relaxed: the release below carries it.
         timer.hold.store(timer.now.saturating_add(timer.timeout), Ordering::Relaxed);
-        // Release: pairs with the acquire in `look`, for `hold`. What `elect_at_once` acquires the mutex has brought:
-        // where creations may die, whoever changes the word holds it.
+        // Release: pairs with the acquire in `look`, for `hold`. The mutex has brought what `elect_at_once` acquires:
+        // where creations may die, every transition holds the mutex.
         self.state.store((state.moved_to(generation).0 & !MARKED) | CREATING | TIMED, Ordering::Release);
         Some(Birth { generation, ticket, started: 0, buried })
     }
 
-    /// Whether a creation born then may still publish, as far as invalidations go.
+    /// Returns whether the creation `born` then may still publish, as far as invalidations go.
     pub fn is_current(&self, born: Birth) -> bool {
         self.look().generation() == born.generation
     }
 
-    /// Whether the creation with that ticket has not been declared dead. While it runs.
+    /// Returns whether the creation with that ticket has not been declared dead. To be called while the creation runs.
     pub fn is_live(&self, ticket: u64) -> bool {
         ticket == 0 || self.book.lock().as_ref().and_then(|book| book.running) == Some(ticket)
     }
 
-    /// Takes the creation born then out of the book, at its end; returns whether it was live.
+    /// Takes the creation `born` then out of the book, at its end. Returns whether it was live.
     fn strike_out(book: &mut Lazy, born: Birth) -> bool {
         if born.ticket == 0 || mutant(Mutant::DeadIsLive) {
             return true;
@@ -151,11 +153,13 @@ impl Election {
         true
     }
 
-    /// Ends a creation with success. `publish` runs under the mutex and is told how it ended, and in which generation;
-    /// what was superseded is to be given to those who are served, and is not to become the current value. `kept_back`
-    /// says that the creation knows itself superseded and has left its value where nobody finds it: then it serves
-    /// nobody, and `publish` does not run; nor does it if the creation is dead. If it `failed`, the value counts as a
-    /// failure all the same.
+    /// Ends a creation with success. `publish` runs under the mutex, and is told how the creation ended and in which
+    /// generation. The value of a superseded creation is for the waiters that are served; `publish` must not make it
+    /// the current value.
+    ///
+    /// `kept_back` says that the creation knows that it is superseded, and has left its value where no access finds it.
+    /// Then, if the creation is superseded, it serves no waiter, and `publish` does not run. `publish` does not run for
+    /// a dead creation either. With `failed`, the value counts as a failure all the same.
     pub fn finish(
         &self,
         born: Birth,
@@ -196,8 +200,8 @@ impl Election {
         finished
     }
 
-    /// Counts a failure, and tells of the pause it causes; or else forgets all earlier ones. Returns the flag that goes
-    /// with it.
+    /// Counts a failure, and tells waiters of the pause that it causes. Without a failure, forgets all earlier ones.
+    /// Returns the flag that goes with the pause, or 0.
     fn count(book: &mut Lazy, failed: Option<Failed<'_>>, wake: &mut Wake) -> u64 {
         let Some(Failed { hold, cause, pause }) = failed else {
             if let Some(book) = book {
@@ -221,8 +225,9 @@ impl Election {
         TIMED
     }
 
-    /// Ends a creation that need not run after all, since the value was found where it lives, or nothing can be found
-    /// out there: all who wait are to look for themselves. If it was elected in a pause, that goes on (with `hold`).
+    /// Ends a creation that need not run after all, because the value was found where it lives, or because nothing can
+    /// be found out there. All waiters are told to look for themselves. If the creation was elected in a pause, that
+    /// pause goes on (with `hold`).
     pub fn stand_down(&self, born: Birth, hold: Option<&AtomicU64>) {
         let mut book = self.book.lock();
         if Self::strike_out(&mut book, born) {
@@ -232,11 +237,11 @@ impl Election {
         }
     }
 
-    /// Ends a creation that failed. Those who waited for it, and share its error, are told of that. Without a pause one
-    /// of the others is called; with one, those who can be told of it are, and one of the rest is called.
+    /// Ends a creation that failed. The waiters that have waited for it, and share its error, are told of the error. If
+    /// there is a pause, the waiters that can hear of it are told of the pause. One of the other waiters is called.
     ///
-    /// Returns whether it was live until then. If so, `note` has run under the mutex: a waiter that is woken finds
-    /// what it has noted, and of two failures the later one notes last.
+    /// Returns whether the creation was live until then. If so, `note` has run under the mutex. So a waiter that is
+    /// woken finds what `note` has noted, and of two failures the later one notes last.
     pub fn abandon(
         &self,
         born: Birth,
@@ -253,8 +258,9 @@ impl Election {
         })
     }
 
-    /// Ends a creation that was dropped or never ran: nobody has failed. One waiter is called. If it was elected in a
-    /// pause, that goes on (with `hold`); and if it is not over by now, as after a failure.
+    /// Ends a creation that was dropped or never ran. Such a creation has not failed. One waiter is called. If the
+    /// creation was elected in a pause, that pause goes on (with `hold`). If the pause is not over by now, waiters are
+    /// told of it as after a failure.
     pub fn give_up(&self, born: Birth, pause: Option<(&AtomicU64, u64)>) {
         self.hand_over(born, |book, wake| {
             let Some((hold, now)) = pause else { return 0 };
@@ -266,7 +272,8 @@ impl Election {
         });
     }
 
-    /// Ends a creation without a value, in the pause that `tell` returns the flag of. Returns whether it was live.
+    /// Ends a creation without a value. `tell` tells waiters, and returns the flag of the pause, or 0. Returns whether
+    /// the creation was live.
     fn hand_over(&self, born: Birth, tell: impl FnOnce(&mut Lazy, &mut Wake) -> u64) -> bool {
         let mut book = self.book.lock();
         let live = Self::strike_out(&mut book, born);
@@ -279,7 +286,7 @@ impl Election {
         live
     }
 
-    /// Has the last pause, if there was one since a success, be that of the lock again, whether it is over or not.
+    /// Makes the last pause since a success, if there was one, the pause of the lock again, whether it is over or not.
     fn resume(book: &Lazy, hold: &AtomicU64) -> Option<Pause> {
         let streak = book.as_ref()?.streak.as_ref()?;
         // Relaxed: the release of the word that says to read it carries it.
@@ -287,25 +294,28 @@ impl Election {
         Some(Pause { cause: Arc::clone(&streak.cause), until: streak.until })
     }
 
-    /// Nobody creates any more: the first who can is called; if there is none, those are woken who cannot.
+    /// Hands on after the end of a creation: calls the first waiter that can create; if there is none, wakes the
+    /// waiters that cannot.
     fn hand_on(book: &mut Lazy, wake: &mut Wake) {
         wake.called = in_book(book, Book::call_next);
         wake.again.extend(in_book(book, Book::wake_if_alone));
     }
 
-    /// A creation has ended in that word, and with it those of its stores that were leaked: nobody is to wait for them.
+    /// Frees the lock: the creation has ended, and the word was `state`. The stores of the creation that were leaked
+    /// end with it, so that no access waits for them.
     fn free(&self, mut book: MutexGuard<'_, Lazy>, mut wake: Wake, state: State, paused: u64) {
         if state.is_storing() {
             wake.let_go = in_book(&mut book, Book::let_go);
         }
         cycle::ended(address_of(self));
-        // Release: pairs with the acquires in `look` and `elect`: the next creator sees what this one left behind. It
-        // comes after the deadline: who sees this word idle in a new generation sees the new deadline too.
+        // Release: pairs with the acquires in `look` and `elect`, so that the next creator sees what this one left
+        // behind. This store comes after that of the deadline: a thread that sees this word idle in a new generation
+        // sees the new deadline, too.
         self.state.store(state.0 & !(CREATING | MARKED | TIMED | STORING) | paused, Ordering::Release);
         release(book, wake);
     }
 
-    /// Why nobody creates just now, if that is so.
+    /// Returns why no access is elected just now, if there is a pause.
     pub fn pause(&self, hold: &AtomicU64) -> Option<Pause> {
         let book = self.book.lock();
         let state = self.look_locked();
@@ -317,30 +327,30 @@ impl Election {
         Some(Pause { cause, until: hold.load(Ordering::Relaxed) })
     }
 
-    /// The word, which is in a generation from now on: in its first, if there was none. Under the mutex, without which
-    /// that moves no further.
+    /// Returns the word, with a generation: if the lock had none, it takes its first. To be called under the mutex,
+    /// without which the generation moves no further.
     pub(super) fn begun(&self) -> State {
         let begin = |word| {
             let state = State(word);
             state.generation().is_none().then(|| state.moved_to(state.generation().or_first()).0)
         };
-        // Acquire: pairs with the release in `elect_at_once`: what this lock takes next is greater than what that took.
-        // Relaxed: the first generation says nothing to anybody.
+        // Acquire: pairs with the release in `elect_at_once`, so that the number that this lock takes next is greater
+        // than the number taken there. Relaxed: a first generation carries no news.
         let _had_one = self.state.fetch_update(Ordering::Relaxed, Ordering::Acquire, begin);
         self.look_locked()
     }
 
-    /// Moves on from that word. Under the mutex.
+    /// Moves the generation on from that word. To be called under the mutex.
     pub(super) fn move_on(&self, from: State, to: Generation) {
         let by = to.as_number().wrapping_sub(from.generation().as_number());
         // A read-modify-write, since an election may come in between. Release: pairs with the acquire in `elect` and
-        // `look`: a creation born in the new generation sees what was done before it was invalidated.
+        // `look`, so that a creation born in the new generation sees what was done before the invalidation.
         self.state.fetch_add(by.wrapping_mul(GENERATION), Ordering::Release);
     }
 
-    /// A value came from elsewhere: `publish` makes it the current one under the mutex, in the generation that it is
-    /// told. Whatever is being created is superseded, and everybody who waits is served. For locks whose creations
-    /// store nothing by themselves.
+    /// Sets a value that came from elsewhere. `publish` makes it the current one under the mutex, in the generation
+    /// that it is told. A creation that runs is superseded, and every waiter is served. This is for locks with
+    /// creations that store nothing by themselves.
     pub fn set(&self, publish: impl FnOnce(Generation)) {
         let mut book = self.book.lock();
         let state = self.begun();
@@ -351,8 +361,8 @@ impl Election {
         self.move_on(state, generation);
         let mut wake = Wake::default();
         if !state.is_creating() {
-            // The end of a pause. Relaxed: it tells nothing but that. (Whoever is elected in between, without the
-            // mutex, has cleared the flag already.)
+            // The end of a pause. Relaxed: the flag tells nothing but that. (An access that is elected in between,
+            // without the mutex, has cleared the flag already.)
             self.state.fetch_and(!TIMED, Ordering::Relaxed);
         }
         Self::count(&mut book, None, &mut wake);
@@ -367,23 +377,23 @@ impl Election {
         look()
     }
 
-    /// The generation, with what went before it: an invalidation that has moved it has taken effect.
+    /// Returns the generation. An invalidation that has moved it has taken effect.
     pub fn generation(&self) -> Generation {
         self.still(|| self.begun().generation())
     }
 
-    /// Marks the creation that runs, if any, as making a stale value, and runs `mark` under the mutex.
+    /// Marks the creation that runs, if any, as one that makes a stale value, and runs `mark` under the mutex.
     pub fn mark(&self, mark: impl FnOnce()) {
         let _book = self.book.lock();
-        // A read-modify-write even if nobody creates. Release: pairs with the acquire in `elect`: a creation that does
-        // not carry the mark was elected after it, and sees what was done before it.
+        // A read-modify-write even if no creation runs. Release: pairs with the acquire in `elect`: a creation that
+        // does not carry the mark was elected after it, and sees what was done before it.
         self.state.fetch_or(MARKED, Ordering::Release);
         mark();
     }
 }
 
 impl Drop for Election {
-    /// With nobody left who could end it, a creation may still be running: its future was leaked.
+    /// A creation may still be running although nothing is left that could end it: its future was leaked.
     fn drop(&mut self) {
         cycle::ended(address_of(self));
     }

@@ -1,4 +1,4 @@
-//! What a creation fails with that calls a function and stores its result.
+//! The error of a creation that calls a function and stores its result.
 
 use super::{CreateError, NOT_STORED};
 use crate::failure::{HasCause, Hints};
@@ -41,7 +41,7 @@ impl<E: HasCause, G: fmt::Display> HasCause for Either<E, G> {
     }
 }
 
-/// What a store fails with that would not take a result.
+/// The error of a store that would not take a result.
 pub(crate) struct NotStored<G>(pub(crate) G);
 
 impl<G: fmt::Display> fmt::Display for NotStored<G> {

@@ -1,22 +1,22 @@
-//! What an access wants of the value, and what a look at the lock may come to by that.
+//! What an access wants of the value, and what a look at the lock may come to for that.
 
 use crate::generation::Generation;
 
 /// What an access wants of a value that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wants {
-    /// That it is fresh; or old, while a new one is made.
+    /// The value is fresh; or it is old, while a new one is made.
     Any,
-    /// That its creation begins after the access does.
+    /// The creation of the value begins after the access does.
     Anew,
-    /// That it is of a later generation than this.
+    /// The value is of a later generation than this.
     Newer(Generation),
 }
 
-/// What a look at the lock may come to, short of waiting and of creating.
+/// What a look at the lock may come to, without a wait and without a creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Glance {
-    /// A fresh value, or an old one that somebody else is renewing.
+    /// A fresh value, or an old one that another access is renewing.
     Usable,
     /// A fresh value.
     Fresh,
@@ -25,7 +25,7 @@ pub enum Glance {
 }
 
 impl Wants {
-    /// What a look may come to, of an access that wants this, and may have a soft time-out.
+    /// Returns what a look may come to, for an access that wants this, and has a soft time-out if `is_soft`.
     #[inline]
     pub(crate) fn glance(self, is_soft: bool) -> Glance {
         match self {
