@@ -13,6 +13,7 @@ pub(crate) mod cell;
 pub(crate) mod fences;
 #[cfg(not(dogpile_loom))]
 pub(crate) mod monitor;
+mod mutant;
 pub(crate) mod once;
 #[cfg(not(dogpile_loom))]
 #[cfg_attr(all(target_os = "linux", not(dogpile_portable)), path = "sync/parking_linux.rs")]
@@ -28,10 +29,12 @@ use std::task::Waker;
 
 #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
 use imp::Bell;
-#[cfg(dogpile_loom)]
-pub use imp::plant;
-pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, count, global, local, mutant};
+pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, count, global, local};
 pub use imp::{Deadline, block_by};
+pub use mutant::Mutant;
+pub(crate) use mutant::mutant;
+#[cfg(dogpile_loom)]
+pub use mutant::plant;
 #[cfg(all(target_os = "linux", not(any(dogpile_portable, dogpile_loom))))]
 pub(crate) use parking::together;
 #[cfg(dogpile_loom)]
@@ -58,64 +61,6 @@ macro_rules! const_fn {
     };
 }
 pub(crate) use const_fn;
-
-/// A fault that a model may plant to see itself fail. Each fault names the line of code that it breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutant {
-    /// `Expiry` stores a new deadline without release ordering (L4).
-    UnreleasedDeadline,
-    /// A waiter queues without looking again whether the creation still runs (C16).
-    NoRecheck,
-    /// A watcher looks for its value before it takes the mutex, and is added without another look (C16).
-    LooksBeforeItWatches,
-    /// A waiter that leaves after it was woken keeps the baton (L5).
-    BatonKept,
-    /// `finish` publishes although the generation has moved (L6).
-    LateFinishPublishes,
-    /// An access that finds a creation overdue takes over though the creation is storing (C11).
-    StorerTakenOver,
-    /// A creation that was declared dead is taken for the one that runs (L1).
-    DeadIsLive,
-    /// A waiter that comes while an overdue creation stores does not say so (C16).
-    OverdueUntold,
-    /// A waiter that is served stays in the table of creations that wait for each other (L7, C14).
-    EdgesStay,
-    /// A waiter that has given its creator away is not told that no other waiter is left to create (L3).
-    AloneUntold,
-    /// A waiter that has given its creator away is called all the same (L5).
-    CalledWithoutCreator,
-    /// A spawned creation ends without a word before.
-    EndingUnsaid,
-    /// `settle` elects although the generation has moved since the access looked (L8).
-    ElectedOnOldNews,
-    /// An access that is elected to renew what was refused does not look once more at the last such renewal.
-    RenewedAgain,
-    /// A waiter that shares the error of a creation is not woken to hear of it (C16).
-    FailureUntold,
-    /// A reader looks for a writer without a fence behind the mark that it has left (L9).
-    #[cfg(dogpile_loom)]
-    NoReaderFence,
-    /// A record that is taken counts as free (L9).
-    TakenUncounted,
-    /// A reader that leaves does not look for a writer that waits for it (L9).
-    LeavesSilently,
-    /// A reader that is let in while a writer drains is not waited for (L9).
-    NestedNotWaitedFor,
-    /// `Cached` stores the deadline before the value (L4).
-    DeadlineBeforeValue,
-    /// A `Reader` of a `Cached` looks at the cell before the deadline (L4).
-    CellBeforeDeadline,
-    /// `Renewal` reads the old value without the mutex (L6).
-    OldOutsideMutex,
-    /// A holder that lets go of an entry of a registry takes itself for the last without another look under the mutex
-    /// (L1).
-    LastWithoutALook,
-    /// An entry of a registry is evicted without a look whether it is held (L1).
-    HeldEvicted,
-    /// `park` looks for its token before it reads the bell (C16).
-    #[cfg(any(dogpile_loom, all(target_os = "linux", not(dogpile_portable))))]
-    LooksBeforeItListens,
-}
 
 /// Returns a number that no other call in this process returns, larger than the numbers before it in this thread's
 /// view. (The models do not see how it is made: it orders nothing.)
@@ -177,7 +122,7 @@ fn park_until_ready<T>(
 
 #[cfg(not(dogpile_loom))]
 mod imp {
-    use super::{Mutant, OWN, park_until_ready, parking};
+    use super::{OWN, park_until_ready, parking};
     use std::task::Waker;
     use std::time::{Duration, Instant};
 
@@ -286,16 +231,11 @@ mod imp {
             Err(_) => Parking::new().block_by(deadline, &mut poll),
         }
     }
-
-    /// No faults outside the models.
-    pub(crate) const fn mutant(_: Mutant) -> bool {
-        false
-    }
 }
 
 #[cfg(dogpile_loom)]
 mod imp {
-    use super::{Arc, Mutant, OWN, park_until_ready};
+    use super::{Arc, OWN, park_until_ready};
     use loom::sync::Condvar;
     use std::task::{Wake, Waker};
     use std::time::Duration;
@@ -444,16 +384,5 @@ mod imp {
         });
         OWN.with(|own| own.set(outer));
         ended
-    }
-
-    static PLANTED: std::sync::Mutex<Option<Mutant>> = std::sync::Mutex::new(None);
-
-    /// Plants a fault in all models of this process, or takes it out.
-    pub fn plant(fault: Option<Mutant>) {
-        *PLANTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
-    }
-
-    pub(crate) fn mutant(fault: Mutant) -> bool {
-        *PLANTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) == Some(fault)
     }
 }
