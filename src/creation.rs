@@ -171,7 +171,7 @@ impl<'a, L: Lock> Creation<'a, L> {
 
     /// What it is known by.
     pub(crate) fn which(&self) -> Which {
-        Which::of(self.election(), self.born)
+        Which::of(self.election(), self.born.ticket)
     }
 
     /// What it is of.

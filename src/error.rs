@@ -1,14 +1,17 @@
-//! What can go wrong, one small type per kind of operation.
+//! What can go wrong: one small error type per kind of operation.
 
-use crate::election::SharedError;
-use crate::failure::{HasCause, Hints};
+mod either;
+
+pub(crate) use either::{Either, NotStored};
+
+use crate::failure::Failure;
 use crate::sync::Arc;
-use std::convert::{Infallible, identity};
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// What an error says that has no cause.
+/// Implements `Display` and `Error` for an error without a cause.
 macro_rules! says {
     ($error:ty, $($kind:pat => $text:expr),+ $(,)?) => {
         impl fmt::Display for $error {
@@ -23,26 +26,26 @@ macro_rules! says {
     };
 }
 
-/// Why a lock that readers share was not to be had at once: somebody else holds it, or this thread does.
+/// Why a reader-writer lock could not be taken at once: another thread or task holds it, or this thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct WouldBlock;
 
 says! { WouldBlock, _ => "it would have had to wait" }
 
-/// Why a lock that readers share was not to be had.
+/// Why a reader-writer lock could not be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LockError {
-    /// Those who hold it did not let go in time.
+    /// The holders of the lock did not let go in time.
     TimedOut,
-    /// This thread is reading, and asked for the write lock: it would have waited for itself.
+    /// This thread holds a read guard, and asked for the write lock. It would have waited for itself.
     ReadLockHeld,
-    /// This thread holds the write lock, and asked to read or to write: it would have waited for itself.
+    /// This thread holds the write lock, and asked to read or to write. It would have waited for itself.
     WriteLockHeld,
     /// The write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) was asked for inside
-    /// [`Creation::publish`](crate::Creation::publish): it would wait for readers, of whom one that invalidates waits
-    /// for it.
+    /// [`Creation::publish`](crate::Creation::publish). It would have waited for readers, and a reader that invalidates
+    /// would have waited for the end of `publish`.
     InsidePublish,
 }
 
@@ -64,20 +67,23 @@ says! {
     Self::InsidePublish => INSIDE_PUBLISH,
 }
 
-/// Why [`force_full_fences`](crate::force_full_fences) came too late: somebody has read or written already.
+/// Why [`force_full_fences`](crate::force_full_fences) came too late: a lock of this process has been read or written
+/// already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FencesDecided;
 
 says! { FencesDecided, _ => "readers of this process count on the kernel for their fences already" }
 
-/// The locks whose creations would have waited for each other, in a circle: each for the next one, and the last for the
+/// A circle of locks. Their creations would have waited for each other: each for the next one, and the last for the
 /// first.
 ///
-/// The first is the one whose creator made the access that fails, the second the one that it asked for, and so on.
-/// There is one alone if a creator asked for the value that it is creating itself.
+/// The creator of the first lock made the access that fails. That access asked for the second lock, the creator of the
+/// second lock waits for the third, and so on. A creator that asked for the value that it is creating itself makes a
+/// circle of one lock.
 ///
-/// Between threads each circle is found; between tasks, as far as their [polls](crate::Dogpile#for-tasks) tell.
+/// Between threads each circle is found. Between tasks a circle is found as far as their
+/// [polls](crate::Dogpile#for-tasks) tell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WaitCycle(Arc<[Option<&'static str>]>);
 
@@ -86,7 +92,7 @@ impl WaitCycle {
         Self(names.into())
     }
 
-    /// The [names](crate::PolicyBuilder::name) of the locks, for those that have one.
+    /// Returns the [names](crate::PolicyBuilder::name) of the locks; `None` for a lock without a name.
     #[must_use]
     pub fn names(&self) -> impl ExactSizeIterator<Item = Option<&'static str>> + '_ {
         self.0.iter().copied()
@@ -110,7 +116,7 @@ impl fmt::Display for WaitCycle {
     }
 }
 
-/// Why an access was refused, of whatever kind it is: a [`CreateError`] that is none of the user's.
+/// Why an access of any kind was refused: a [`CreateError`] that is not the user's own error.
 #[derive(Clone, Debug)]
 pub struct Refusal(pub(crate) AcquireError);
 
@@ -134,43 +140,45 @@ impl From<LockError> for Refusal {
 /// Why an access failed, by [`or_try_create`](crate::Access::or_try_create) or after a
 /// [`timeout`](crate::Access::timeout).
 ///
-/// `E` is the creator's own error, and the setter's. `G` is the getter's. Both come back untouched. Where there is no
-/// getter, or one that cannot fail, `G` is [`Infallible`], and `CreateError<E>` says it; where nothing can fail, `E` is
-/// `Infallible` as well, and that is an [`AcquireError`].
+/// `E` is the error of the creator and of the setter. `G` is the error of the getter. Both come back untouched. `G` is
+/// [`Infallible`] where there is no getter or where the getter cannot fail, so `CreateError<E>` is enough there. `E` is
+/// `Infallible` as well where nothing of the user's can fail: that is an [`AcquireError`].
 ///
-/// `Display` says what failed; the cause is the [`source`](Error::source). A `CreateError` is an [`Error`] if `E` and
-/// `G` are: of a creator's `String`, `&str` or boxed error, go on with its `to_string()`. More reasons arise as the
-/// crate grows.
+/// `Display` says what failed. The cause is the [`source`](Error::source). A `CreateError` is an [`Error`] if both `E`
+/// and `G` are. The errors of some creators are not, such as `String`, `&str` or a boxed error: there, go on with the
+/// `to_string()` of the `CreateError`. Later versions of the crate may add further reasons.
 ///
-/// Of a creator that fails with a [`Failure`](crate::Failure), `E` is that;
-/// [`without_hints`](CreateError::without_hints) makes a `CreateError` of the error inside.
+/// A creator may fail with a [`Failure`]. Then `E` is that `Failure`, and [`without_hints`](CreateError::without_hints)
+/// makes a `CreateError` of the error inside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CreateError<E, G = Infallible> {
-    /// This access was elected, and its creator returned this error, or its setter.
+    /// This access was elected, and its creator, or its setter, returned this error.
     Failed(E),
-    /// The getter returned this error. It is not taken for a miss: nothing was created.
+    /// The getter returned this error. An error is not a miss: nothing was created.
     GetterFailed(G),
-    /// The store of a [`CachedByKey`](crate::CachedByKey) would not take what its function has made: the creation has
-    /// failed, and what was made is lost. (In all other accesses a setter fails with the creator's error.)
+    /// The store of a [`CachedByKey`](crate::CachedByKey) refused the value that its function has made. The creation
+    /// has failed, and the value is lost. (In all other accesses a setter fails with the creator's error,
+    /// [`Failed`](Self::Failed).)
     SetterFailed(G),
     /// The batch function of a [call for many keys](crate::CachedByKey::access_many) has returned too few results, or
-    /// too many: nobody knows whose they are, and all of these creations have failed.
+    /// too many. Nothing says which result is of which key, so all of these creations have failed.
     WrongCount {
-        /// For how many keys it was called.
+        /// For how many keys the function was called.
         asked: usize,
-        /// How many results it has returned.
+        /// How many results the function has returned.
         given: usize,
     },
-    /// There was no value, and the creation that runs did not end in [time](crate::Access::timeout): it goes on, and
-    /// serves the others. Or, under a guard, writers or readers did not let go in time; if the readers kept a setter
-    /// waiting, its creation is given up.
+    /// There was no value, and the creation that runs did not end in [time](crate::Access::timeout). That creation goes
+    /// on, and serves the other waiters. Under a guard there is a second reason: writers or readers did not let go in
+    /// time. If the readers kept a setter waiting, its creation is given up.
     TimedOut,
-    /// This thread, or task, is running the creator that it would have waited for, or one that the other waits for
-    /// already. (Of tasks that is told as far as their [polls](crate::Dogpile#for-tasks) tell.)
+    /// This thread or task is running the creator that it would have waited for, or a creator that the other waits for
+    /// already. (Between tasks this is told as far as their [polls](crate::Dogpile#for-tasks) tell.)
     WouldDeadlock(WaitCycle),
-    /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and nobody is to try again
-    /// so soon; the policy says how long, or the failure [itself](crate::Failure::retry_after).
+    /// There is no value, the last creation has [failed](crate::PolicyBuilder::retry_after), and no creator is to be
+    /// called again so soon. The policy says how long the pause is, or the failure
+    /// [itself](crate::Failure::retry_after) does.
     Paused {
         /// How long the pause still is, on the lock's clock.
         retry_in: Duration,
@@ -178,26 +186,27 @@ pub enum CreateError<E, G = Infallible> {
         cause: Arc<str>,
     },
     /// This thread holds a read guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile), and would have to create,
-    /// or to store what it has created: that takes the write lock, which would wait for that guard.
+    /// or to store what it has created. That takes the write lock, which would wait for the guard.
     ReadLockHeld,
-    /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): it would have waited for
+    /// This thread holds the write lock of a [`SyncReaderDogpile`](crate::SyncReaderDogpile). It would have waited for
     /// itself.
     WriteLockHeld,
     /// There was no value, and it was this access's [turn](crate::Spawner#the-access-that-waits) to create one, but its
-    /// creator is gone with the task that was [spawned](crate::AsyncAccess::spawned_by) for this access: the creator
-    /// panicked, or left its [`Shared`](crate::Shared) where it is still held; the task was dropped half-way; or its
-    /// creation is [dead or overdue](crate::PolicyBuilder::creation_timeout). (An overdue creation goes on, and its
-    /// value may yet become the current one.)
+    /// creator is gone with the task that was [spawned](crate::AsyncAccess::spawned_by) for this access.
+    ///
+    /// Either the creator panicked, or left its [`Shared`](crate::Shared) where it is still held; or the task was
+    /// dropped half-way; or the creation is [dead or overdue](crate::PolicyBuilder::creation_timeout). An overdue
+    /// creation goes on, and its value may yet become the current one.
     Lost,
 }
 
-/// Why an access failed whose creator and getter cannot: [`CreateError`] where nothing of the user's can fail. It comes
-/// of a [time-out](crate::Access::timeout), and of a creation that is [spawned](crate::AsyncAccess::spawned_by).
+/// Why an access failed, where nothing of the user's can fail: neither the creator nor the getter. It comes from a
+/// [time-out](crate::Access::timeout), or from a creation that is [spawned](crate::AsyncAccess::spawned_by).
 pub type AcquireError = CreateError<Infallible>;
 
 impl AcquireError {
-    /// The same error, of the type that an access with a creator or getter of its own error has: for a function that
-    /// makes accesses of both kinds.
+    /// Returns the same error, with the type that it has for an access with a creator or a getter that can fail. This
+    /// is for a function that makes accesses of both kinds.
     ///
     /// ```
     /// use dogpile::{AcquireError, CreateError, Dogpile, Outcome};
@@ -218,7 +227,7 @@ impl AcquireError {
 }
 
 impl<E, G> CreateError<E, G> {
-    /// The same, with other errors of the user's.
+    /// Returns the same, with other errors in place of the user's.
     pub(crate) fn map<F, H>(
         self,
         failed: impl FnOnce(E) -> CreateError<F, H>,
@@ -239,64 +248,9 @@ impl<E, G> CreateError<E, G> {
         }
     }
 
-    /// The same, if getter and setter cannot fail.
+    /// Returns the same, where getter and setter cannot fail.
     pub(crate) fn without_getter(self, cannot_fail: impl Fn(G) -> Infallible) -> CreateError<E> {
         self.map(CreateError::Failed, &cannot_fail, &cannot_fail)
-    }
-}
-
-impl<E, G> CreateError<Either<E, G>, G> {
-    /// Tells a function's error from that of its store.
-    pub(crate) fn told_apart(self) -> CreateError<E, G> {
-        let failed = |error| match error {
-            Either::Function(error) => CreateError::Failed(error),
-            Either::Store(NotStored(error)) => CreateError::SetterFailed(error),
-        };
-        self.map(failed, identity, identity)
-    }
-}
-
-/// What a creation fails with that calls a function and stores its result.
-pub(crate) enum Either<E, G> {
-    Function(E),
-    Store(NotStored<G>),
-}
-
-impl<E, G> Either<E, G> {
-    pub(crate) fn not_stored(error: G) -> Self {
-        Self::Store(NotStored(error))
-    }
-}
-
-impl<E: HasCause, G: fmt::Display> HasCause for Either<E, G> {
-    fn error(&self) -> &dyn fmt::Display {
-        match self {
-            Self::Function(error) => error.error(),
-            Self::Store(error) => error,
-        }
-    }
-
-    fn hints(&self) -> Hints {
-        match self {
-            Self::Function(error) => error.hints(),
-            Self::Store(_) => Hints::default(),
-        }
-    }
-
-    fn shared(&self) -> Option<SharedError> {
-        match self {
-            Self::Function(error) => error.shared(),
-            Self::Store(_) => None,
-        }
-    }
-}
-
-/// What a store fails with that would not take a result.
-pub(crate) struct NotStored<G>(pub(crate) G);
-
-impl<G: fmt::Display> fmt::Display for NotStored<G> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{NOT_STORED}: {}", self.0)
     }
 }
 
@@ -317,13 +271,13 @@ impl<E, G> From<LockError> for CreateError<E, G> {
     }
 }
 
-/// Has a creator that cannot fail speak as one that can.
+/// Makes a `Result` of what a creator that cannot fail has created.
 #[allow(clippy::unnecessary_wraps)] // that is what it is for
 pub(crate) fn never<T>(created: T) -> Result<T, Infallible> {
     Ok(created)
 }
 
-/// What an access without an end to its wait, and without an error to say so by, may still come to.
+/// Returns the value of an access that waits without an end, and has no error to return.
 #[track_caller]
 pub(crate) fn or_deadlock<T>(got: Result<T, impl Into<AcquireError>>) -> T {
     match got {
@@ -332,6 +286,7 @@ pub(crate) fn or_deadlock<T>(got: Result<T, impl Into<AcquireError>>) -> T {
     }
 }
 
+/// Panics with what such an access may still come to.
 #[cold]
 #[track_caller]
 pub(crate) fn would_deadlock(error: impl Into<AcquireError>) -> ! {
@@ -374,7 +329,7 @@ impl<E: Error + 'static, G: Error + 'static> Error for CreateError<E, G> {
 }
 
 impl<E, G: Error + 'static> CreateError<E, G> {
-    /// The cause, unless that is the creator's error.
+    /// Returns the cause, unless that is the creator's error.
     pub(crate) fn source_but_the_creators(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::GetterFailed(error) | Self::SetterFailed(error) => Some(error),
@@ -383,7 +338,32 @@ impl<E, G: Error + 'static> CreateError<E, G> {
     }
 }
 
-/// The invalidation took effect, but an older value was still being stored when the time ran out.
+impl<E, G> CreateError<Failure<E>, G> {
+    /// Returns the same with the creator's error itself, without what the failure said of the time after.
+    ///
+    /// ```
+    /// use dogpile::{CreateError, Dogpile, Failure};
+    ///
+    /// let failed = Dogpile::never_expires().acquire_or_try_create(|| Err(Failure::new("no such user").uncovered()));
+    /// assert_eq!(failed.map_err(CreateError::without_hints), Err(CreateError::Failed("no such user")));
+    /// ```
+    #[must_use]
+    pub fn without_hints(self) -> CreateError<E, G> {
+        self.map(|failure| CreateError::Failed(failure.into_error()), |error| error, |error| error)
+    }
+}
+
+/// The [`source`](Error::source) of a failed creation is the error inside the [`Failure`].
+impl<E: Error + 'static, G: Error + 'static> Error for CreateError<Failure<E>, G> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed(failure) => Some(failure.error()),
+            error => error.source_but_the_creators(),
+        }
+    }
+}
+
+/// The invalidation took effect, but an older value was still being stored when the time-out was over.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct StillStoring;
@@ -394,18 +374,19 @@ says! { StillStoring, _ => "the value is invalidated, but an older one is still 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WriteLockError {
-    /// The creation was overtaken by an invalidation: what it made must not become the current value.
+    /// An invalidation has overtaken the creation. What the creation made must not become the current value.
     Superseded,
-    /// The creation took too long, and another was elected in its place: what it made must not become the current
-    /// value.
+    /// The creation took too long, and another access was elected in its place. What the creation made must not become
+    /// the current value.
     Dead,
-    /// Those who read did not stop in time.
+    /// The readers did not stop in time.
     TimedOut,
-    /// This thread is reading: it would have waited for itself.
+    /// This thread holds a read guard. It would have waited for itself.
     ReadLockHeld,
-    /// This thread holds the write lock already: it would have waited for itself.
+    /// This thread holds the write lock already. It would have waited for itself.
     WriteLockHeld,
-    /// It was asked for inside [`Creation::publish`](crate::Creation::publish), which it stands for.
+    /// The write lock was asked for inside [`Creation::publish`](crate::Creation::publish). The write lock takes the
+    /// place of `publish`.
     InsidePublish,
 }
 
@@ -443,10 +424,10 @@ impl From<LockError> for WriteLockError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The creation was overtaken by an invalidation: what it made must not become the current value.
+    /// An invalidation has overtaken the creation. What the creation made must not become the current value.
     Superseded,
-    /// The creation took longer than its [time-out](crate::PolicyBuilder::creation_timeout), and another was elected in
-    /// its place: what it made must not become the current value.
+    /// The creation took longer than its [time-out](crate::PolicyBuilder::creation_timeout), and another access was
+    /// elected in its place. What the creation made must not become the current value.
     Dead,
 }
 

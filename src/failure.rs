@@ -1,36 +1,37 @@
-//! What a creator fails with, and what that says of the time after.
+//! What a creator fails with, and what that failure says of the time after.
 //!
 //! | the creator returns | the lock pauses | [`ServeStale`](crate::OnError::ServeStale) |
 //! |---|---|---|
 //! | an `E` | as its policy says | covers the failure with the old value |
-//! | [`Failure::new(e)`](Failure::new) | likewise | likewise |
-//! | `….retry_after(d)` | for `d`, with a policy or without | likewise |
+//! | [`Failure::new(e)`](Failure::new) | as its policy says | covers the failure with the old value |
+//! | `….retry_after(d)` | for `d`, with a policy or without | covers the failure with the old value |
 //! | `….uncovered()` | as its policy says | leaves the elected access its error |
 //!
-//! A creator's error needs no trait of this crate for that: it is wrapped. [`Cause`] is what both are, an error that is
-//! `Display` and a [`Failure`] of one; the second is not `Display` itself, which is what keeps the two apart. The type
-//! stays in the result as the creator writes it, so that nothing is inferred otherwise than if there were no wrapper:
-//! an access fails with a `CreateError<Failure<E>>`, and [`CreateError::without_hints`] makes a `CreateError<E>` of
-//! that. (A `From` between the two would have `?` do it. But then `?` could no longer tell the type of an error that
-//! only the function around it names, as in `or_try_create(|| Ok(42))?`, and all such calls would cease to compile.)
+//! A creator's error needs no trait of this crate to say such things: the creator wraps it in a [`Failure`]. The trait
+//! [`Cause`] covers both, an error that is `Display` and a [`Failure`] of such an error. A `Failure` is not `Display`
+//! itself, which keeps the two implementations apart.
+//!
+//! The error type stays in the result as the creator writes it. So type inference goes as it would without a wrapper.
+//! If the creator returns a `Failure<E>`, the access fails with a `CreateError<Failure<E>>`, and
+//! [`CreateError::without_hints`](crate::CreateError::without_hints) makes a `CreateError<E>` of that. A `From` between
+//! the two would let `?` do this. But then `?` could no longer infer an error type that only the function around it
+//! names, as in `or_try_create(|| Ok(42))?`, and all such calls would cease to compile.
 
-use crate::election::SharedError;
-use crate::error::CreateError;
-use std::error::Error;
+use crate::shared_error::SharedError;
 use std::fmt::Display;
 use std::time::Duration;
 
-/// A creator's error, with what it says of the time after: how long to leave the source in peace, and whether the old
-/// value may cover for it.
+/// A creator's error, with what the failure says of the time after: how long the lock pauses, and whether the old value
+/// may cover the failure.
 ///
-/// A creator returns it in place of its error, from any access. The access's error is then a
-/// `CreateError<Failure<E>, G>`, of which [`without_hints`](CreateError::without_hints) makes the plain
-/// `CreateError<E, G>`. Inside the creator the operator `?` makes a `Failure` of an error that says nothing.
+/// A creator may return a `Failure` in place of its error, in any access. The access's error is then a
+/// `CreateError<Failure<E>, G>`, and [`without_hints`](crate::CreateError::without_hints) makes the plain
+/// `CreateError<E, G>` of it. Inside the creator the operator `?` turns an error into a `Failure` that says nothing.
 ///
 /// # Examples
 ///
-/// A server that says itself when to come back (`Retry-After`, RFC 9110, section 10.2.3), and whose 401 must not be
-/// hidden behind a token that is no longer worth anything:
+/// A server says itself when to come back (`Retry-After`, RFC 9110, section 10.2.3). Its 401 must not be hidden behind
+/// a token that is no longer worth anything:
 ///
 /// ```
 /// use dogpile::{Cached, CreateError, Failure, OnError, Policy};
@@ -73,41 +74,43 @@ pub struct Failure<E> {
 pub struct Hints {
     /// How long to pause, in place of what the policy says.
     pub retry_after: Option<Duration>,
-    /// The old value must not cover for it.
+    /// Whether the old value must not cover the failure.
     pub uncovered: bool,
 }
 
 impl<E> Failure<E> {
-    /// That error, which says nothing of the time after until told to.
+    /// Makes a failure of an error. The failure says nothing of the time after until it is told to.
     #[must_use]
     pub const fn new(error: E) -> Self {
         Self { error, hints: Hints { retry_after: None, uncovered: false } }
     }
 
-    /// Says how long the lock pauses after this failure, in place of what its [policy](crate::PolicyBuilder::retry_after)
-    /// says, and if it has none (`Retry-After`, RFC 9110, section 10.2.3, in seconds).
+    /// Sets how long the lock pauses after this failure (`Retry-After`, RFC 9110, section 10.2.3, in seconds). This
+    /// takes the place of what the lock's [policy](crate::PolicyBuilder::retry_after) says. It also works on a lock
+    /// without a policy.
     ///
-    /// The pause is exactly that long, to the nanosecond, on the lock's own clock, counted from the return of the
-    /// creator. Nothing else differs from a pause of the policy's: an old value is served, and an access that finds none
-    /// gets [`CreateError::Paused`]; a success or a value that is [set](crate::Cached::set) ends the pause, and an
-    /// invalidation does not. The failure counts in a row of failures as others do, so that the next one which says
-    /// nothing pauses for as long as the policy's [`Backoff`](crate::Backoff) has come to; but never for less than was
-    /// said here.
+    /// The pause has nanosecond precision on the lock's own clock, and is counted from the return of the creator. Zero
+    /// is no pause, even if the policy has one, and even if an earlier failure said one. `Duration::MAX` is a pause
+    /// until a value is set, or until an access creates one that has no error to be [paused](crate::Access) by.
     ///
-    /// Zero is no pause, also under a policy that has one, and also if an earlier failure said one. `Duration::MAX` is a
-    /// pause until a value is set, or an access creates one that has no error to be [paused](crate::Access) by.
+    /// In all other respects this pause is like one of the policy's. An old value is served. An access that finds no
+    /// value gets [`CreateError::Paused`](crate::CreateError::Paused). A success, or a value that is
+    /// [set](crate::Cached::set), ends the pause; an invalidation does not.
+    ///
+    /// The failure counts in a row of failures as any other. If the next failure says nothing, the lock pauses for as
+    /// long as the policy's [`Backoff`](crate::Backoff) has come to, but never for less than was said here.
     #[must_use]
     pub const fn retry_after(mut self, pause: Duration) -> Self {
         self.hints.retry_after = Some(pause);
         self
     }
 
-    /// Keeps [`OnError::ServeStale`](crate::OnError::ServeStale) from covering this failure: the access that created
-    /// gets the error, although there is an old value (a 401 or 404, which RFC 5861 does not count among the errors that
-    /// `stale-if-error` is for).
+    /// Keeps [`OnError::ServeStale`](crate::OnError::ServeStale) from covering this failure. The access that created
+    /// gets the error, although there is an old value. This is for errors such as a 401 or a 404, which RFC 5861 does
+    /// not count among the errors that `stale-if-error` is for.
     ///
-    /// The other accesses carry on with the old value as ever; so does an access that has handed its creation over [to the
-    /// background](crate::Access::in_background). Where the value itself is no longer to be used,
+    /// The other accesses carry on with the old value as ever. So does an access that has handed its creation over [to
+    /// the background](crate::Access::in_background). Where the value itself is no longer to be used,
     /// [invalidate](crate::Cached::invalidate) it.
     #[must_use]
     pub const fn uncovered(mut self) -> Self {
@@ -115,27 +118,28 @@ impl<E> Failure<E> {
         self
     }
 
-    /// The error.
+    /// Returns the error.
     #[must_use]
     pub const fn error(&self) -> &E {
         &self.error
     }
 
-    /// The error, without what was said of the time after.
+    /// Returns the error, without what the failure said of the time after.
     pub fn into_error(self) -> E {
         self.error
     }
 }
 
-/// For `?` in a creator: an error that says nothing of the time after.
+/// Lets `?` in a creator turn an error into a failure that says nothing of the time after.
 impl<E> From<E> for Failure<E> {
     fn from(error: E) -> Self {
         Self::new(error)
     }
 }
 
-/// What a creator may fail with: an error that is [`Display`], since accesses that hear of the pause after a failure are
-/// told why ([`CreateError::Paused`]); or a [`Failure`] of such an error. The trait is sealed.
+/// What a creator may fail with: an error that is [`Display`], or a [`Failure`] of such an error. Accesses that hear of
+/// the pause after a failure are told the cause as text ([`CreateError::Paused`](crate::CreateError::Paused)). The
+/// trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what a creator has failed with",
     label = "neither `Display` nor a `Failure` of what is",
@@ -146,7 +150,7 @@ pub trait Cause: HasCause {}
 
 impl<E: HasCause> Cause for E {}
 
-// Public only because it stands above `Cause`: this module is not.
+// Public only because it is a supertrait of `Cause`: this module is not public.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what a creator has failed with",
     label = "neither `Display` nor a `Failure` of what is",
@@ -154,13 +158,13 @@ impl<E: HasCause> Cause for E {}
             `String`"
 )]
 pub trait HasCause {
-    /// The error itself.
+    /// Returns the error itself.
     fn error(&self) -> &dyn Display;
 
-    /// What it says of the time after.
+    /// Returns what the error says of the time after.
     fn hints(&self) -> Hints;
 
-    /// The error for those who waited, if they are to share it.
+    /// Returns the error for the waiters, if they are to share it.
     fn shared(&self) -> Option<SharedError> {
         None
     }
@@ -197,33 +201,10 @@ impl<E: Display> HasCause for &Failure<E> {
     }
 }
 
-impl<E, G> CreateError<Failure<E>, G> {
-    /// The same with the creator's error itself, without what that said of the time after.
-    ///
-    /// ```
-    /// use dogpile::{CreateError, Dogpile, Failure};
-    ///
-    /// let failed = Dogpile::never_expires().acquire_or_try_create(|| Err(Failure::new("no such user").uncovered()));
-    /// assert_eq!(failed.map_err(CreateError::without_hints), Err(CreateError::Failed("no such user")));
-    /// ```
-    #[must_use]
-    pub fn without_hints(self) -> CreateError<E, G> {
-        self.map(|failure| CreateError::Failed(failure.error), |error| error, |error| error)
-    }
-}
-
-/// The [`source`](Error::source) of a failed creator is its own error.
-impl<E: Error + 'static, G: Error + 'static> Error for CreateError<Failure<E>, G> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Failed(failure) => Some(&failure.error),
-            error => error.source_but_the_creators(),
-        }
-    }
-}
-
-/// What a creation fails with whose creator or setter has failed with an `E`: that, or what is [shared](Sharable) of it.
+/// What a creation fails with when its creator or setter has failed with an `E`: that error, or what is
+/// [shared](Sharable) of it.
 pub trait Takes<E>: HasCause {
+    /// Makes it of the error of the creator or setter.
     fn take(error: E) -> Self;
 }
 
@@ -233,7 +214,7 @@ impl<E: HasCause> Takes<E> for E {
     }
 }
 
-/// An error that those who waited share with the access that created.
+/// An error that the waiters share with the access that created.
 #[derive(Debug)]
 pub struct Sharable<E>(pub(crate) E);
 

@@ -75,6 +75,7 @@ compile_error!(
 );
 
 pub mod access;
+mod alarm;
 mod beside;
 mod cached;
 mod cached_by_key;
@@ -88,10 +89,12 @@ mod election;
 mod error;
 mod failure;
 mod freshness;
+mod generation;
 pub mod guide;
 mod keeper;
 mod lock;
 mod observer;
+mod panics;
 mod policy;
 mod readers;
 mod registry;
@@ -99,6 +102,7 @@ mod registry;
 mod rm_lock;
 mod runner;
 mod running;
+mod shared_error;
 mod shown;
 mod spawner;
 mod sync;

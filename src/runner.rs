@@ -1,4 +1,4 @@
-//! Creating in the background: an access that is elected hands its creation over, and goes on with the old value.
+//! Creating in the background: an elected access hands its creation over to a runner, and goes on with the old value.
 //!
 //! | the value is | an access that goes [`in_background`](crate::Access::in_background) |
 //! |---|---|
@@ -7,17 +7,18 @@
 //! | stale | if elected, hands the creation over, and goes on with the old value |
 //! | missing | if elected, creates on its own thread, since it would wait anyhow; else waits |
 //!
-//! So nobody who has a value waits for a creator, not even the one that was elected. What the job is made of:
+//! So no access that has a value waits for a creator, not even the elected access. The hand-over goes as follows:
 //!
 //! 1. The access is elected. The right to create exists from here on, as a [`Creation`](crate::Creation).
-//! 2. It makes a [`Job`] that owns the creation and the creator. No mutex of ours is held, nor is anything half-done.
-//! 3. It calls the runner with the job, and returns with the value it has when the runner does.
-//! 4. The job runs the creator, and ends the creation. A panic of the creator ends there, as a failed creation. If it
-//!    was declared dead before it came to run, it runs nothing.
+//! 2. The access makes a [`Job`] that owns the creation and the creator. At this moment no mutex of the crate is held,
+//!    and nothing is half-done.
+//! 3. The access calls the runner with the job. When the runner returns, the access returns with the value that it has.
+//! 4. The job runs the creator, and ends the creation. A panic of the creator ends there, as a failed creation. If the
+//!    creation was declared dead before the job came to run, the job runs nothing.
 //!
-//! Wherever the job is dropped, or unwound, the creation in it is given up (L5, C9). So a runner that refuses the job,
-//! loses it with its queue, or panics has freed the lock. Only what is leaked, or hangs, holds it: for that there is
-//! [`creation_timeout`](crate::PolicyBuilder::creation_timeout).
+//! Wherever the job is dropped or unwound, its creation is given up (L5, C9). So a runner that refuses the job, loses
+//! it with its queue, or panics, has freed the lock. Only a job that is leaked, or hangs, keeps the lock: for that
+//! there is [`creation_timeout`](crate::PolicyBuilder::creation_timeout).
 
 #[cfg(not(dogpile_loom))]
 mod pool;
@@ -25,21 +26,20 @@ mod pool;
 #[cfg(not(dogpile_loom))]
 pub use pool::{JobsLeft, Pool};
 
-use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+pub(crate) use crate::panics::quietly;
 use std::thread;
 
-/// A creation to be run, once, on any thread: call it. Dropping it gives the creation up.
+/// A creation to be run, once, on any thread. To run the job, call it. Dropping the job gives the creation up.
 ///
-/// If its creation was declared [dead](crate::PolicyBuilder::creation_timeout) while it waited, it does nothing:
-/// another has been elected since. It does not panic: a panic of the creator is reported by the panic hook, as any, and
-/// ends the creation as failed.
+/// A job does nothing if its creation was declared [dead](crate::PolicyBuilder::creation_timeout) while the job waited,
+/// since another access has been elected by then. A job does not panic. The panic hook reports a panic of the creator
+/// as it reports any panic, and the panic ends the creation as failed.
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// Runs jobs somewhere else: in a thread of their own, a pool, the runtime of a framework. An access is given one by
-/// the step [`in_background`](crate::Access::in_background).
+/// Runs jobs somewhere else: in a thread of their own, in a pool, or in the runtime of a framework. The step
+/// [`in_background`](crate::Access::in_background) gives a runner to an access.
 ///
-/// Any `Fn(Job)` is one:
+/// Any `Fn(Job)` is a runner:
 ///
 /// ```
 /// # use dogpile::Job;
@@ -48,22 +48,22 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// # let _: &dyn dogpile::Runner = &runner;
 /// ```
 ///
-/// and so is, with those crates, `|job| rayon::spawn(job)` or `|job| drop(tokio::task::spawn_blocking(job))`.
-/// [`ThreadPerJob`] and [`Pool`] come with this crate.
+/// With the crates `rayon` and `tokio`, so are `|job| rayon::spawn(job)` and
+/// `|job| drop(tokio::task::spawn_blocking(job))`. [`ThreadPerJob`] and [`Pool`] come with this crate.
 ///
-/// The access that hands over waits until the runner returns. A runner that cannot take the job drops it, and frees the
-/// lock: the next access is elected. Nothing has failed by that, and nobody
-/// [pauses](crate::PolicyBuilder::retry_after). A panic of the runner goes on to that access, and frees the lock, too;
-/// if it drops the job, it has failed.
+/// The access that hands over waits until the runner returns. A runner that cannot take the job drops it. That frees
+/// the lock, and the next access is elected; it is no failure, and no [pause](crate::PolicyBuilder::retry_after)
+/// follows. A panic of the runner goes on to the access, and frees the lock, too. If the panic drops the job, the
+/// creation has failed.
 ///
 /// # Deadlocks
 ///
-/// With a [`SyncReaderDogpile`](crate::SyncReaderDogpile) the thread that hands over reads meanwhile, and the job's
-/// write lock waits for it. A runner that waits for its job (joins it, or waits for a place in a queue that only the
-/// job can free) waits for itself. A job that is run at once, on that thread, has the write lock refused. With the
-/// other locks both will do.
+/// With a [`SyncReaderDogpile`](crate::SyncReaderDogpile) the thread that hands over is reading meanwhile, and the
+/// job's write lock waits for that thread. So a runner must not wait for its job, neither by joining it nor by waiting
+/// for a place in a queue that only the job can free: that runner would wait for itself. A job that is run at once, on
+/// the same thread, is refused the write lock. With the other locks a runner may do both.
 pub trait Runner {
-    /// Has the job run, soon.
+    /// Runs the job soon, or has it run.
     fn run(&self, job: Job);
 }
 
@@ -73,20 +73,11 @@ impl<F: Fn(Job) + ?Sized> Runner for F {
     }
 }
 
-/// Runs something, and lets no panic out: not that of what the panic brings, when it is dropped, either.
-pub(crate) fn quietly(run: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
-        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            mem::forget(another);
-        }
-    }
-}
-
 /// Runs each job in a new thread.
 ///
-/// A thread takes some 20 µs to start, and there are as many as there are creations at once: one for each lock, and
-/// those that were [declared dead](crate::PolicyBuilder::creation_timeout) and run on. If the system has no more
-/// threads, the job is dropped. For a bound see [`Pool`].
+/// A thread takes some 20 µs to start. There are as many threads as there are creations at once: one for each lock, and
+/// one for each creation that was [declared dead](crate::PolicyBuilder::creation_timeout) and still runs. If the system
+/// has no more threads, the job is dropped. For a bound see [`Pool`].
 ///
 /// # Examples
 ///
@@ -102,7 +93,7 @@ pub struct ThreadPerJob;
 
 impl Runner for ThreadPerJob {
     fn run(&self, job: Job) {
-        // If there is no thread to be had, the job is dropped, which frees the lock.
+        // If no thread can be started, the job is dropped, which frees the lock.
         drop(thread::Builder::new().name("dogpile".to_owned()).spawn(job));
     }
 }

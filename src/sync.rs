@@ -1,19 +1,19 @@
-//! The shim: this module, with those below it, is the only one to use std's, `parking_lot`'s, crossbeam's, the kernel's
-//! and loom's primitives of synchronization.
+//! The shim. This module and the modules below it are the only ones that use the primitives of synchronization of std,
+//! `parking_lot`, crossbeam, the kernel and loom.
 //!
 //! Normally these are std's atomics, `parking_lot`'s mutex and crossbeam's `Parker` for each thread. Under
 //! `cfg(dogpile_loom)` they are twins that the model checker sees. Two things differ there:
 //!
-//! - a time-out has no clock: a wait that may time out does so at its first chance. Since loom runs the other threads
-//!   in every order up to that moment, this covers a time-out before, during and after whatever they do;
-//! - a model can `plant` a [`Mutant`], a fault on purpose, and must then fail. It shows that the model looks at
-//!   the code it claims to look at.
+//! - A time-out has no clock. A wait that may time out does so at its first chance. Since loom runs the other threads
+//!   in every order up to that moment, this covers a time-out before, during and after anything that they do.
+//! - A model can `plant` a [`Mutant`], which is a fault on purpose, and must then fail. This shows that the model looks
+//!   at the code that it claims to look at.
 
-pub(crate) mod alarm;
 pub(crate) mod cell;
 pub(crate) mod fences;
 #[cfg(not(dogpile_loom))]
 pub(crate) mod monitor;
+mod mutant;
 pub(crate) mod once;
 #[cfg(not(dogpile_loom))]
 mod parking;
@@ -24,19 +24,21 @@ pub(crate) mod process;
 use std::task::Poll;
 use std::task::Waker;
 
-#[cfg(dogpile_loom)]
-pub use imp::plant;
-pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, count, global, local, mutant};
+pub(crate) use imp::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, count, global, local};
 pub use imp::{Deadline, block_by};
+pub use mutant::Mutant;
+pub(crate) use mutant::mutant;
+#[cfg(dogpile_loom)]
+pub use mutant::plant;
 use std::cell::Cell;
 pub(crate) use std::sync::{Arc, OnceLock, Weak};
 
 /// A number that orders nothing: the models need not see it.
 pub(crate) type Counter = std::sync::atomic::AtomicU64;
-/// The same, a flag.
+/// A flag that orders nothing.
 pub(crate) type Flag = std::sync::atomic::AtomicBool;
 
-/// Makes a `const fn`, or a plain one where loom's constructors forbid it.
+/// Makes a `const fn`, or a plain one where loom's constructors forbid a `const` one.
 macro_rules! const_fn {
     ($(#[$meta:meta])* $vis:vis const fn $($rest:tt)+) => {
         #[cfg(not(dogpile_loom))]
@@ -51,82 +53,29 @@ macro_rules! const_fn {
 }
 pub(crate) use const_fn;
 
-/// A fault that a model may plant to see itself fail. Each names the line of code that it breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutant {
-    /// `Expiry` stores a new deadline without release ordering (L4).
-    UnreleasedDeadline,
-    /// A waiter queues without looking again whether the creation still runs (C16).
-    NoRecheck,
-    /// A watcher looks for its value before it takes the mutex, and is added without another look (C16).
-    LooksBeforeItWatches,
-    /// A waiter that leaves after it was woken keeps the baton (L5).
-    BatonKept,
-    /// `finish` publishes although the generation has moved (L6).
-    LateFinishPublishes,
-    /// Whoever finds a creation overdue takes over though it is storing (C11).
-    StorerTakenOver,
-    /// A creation that was declared dead is taken for the one that runs (L1).
-    DeadIsLive,
-    /// Who comes to wait while an overdue creation stores does not say so (C16).
-    OverdueUntold,
-    /// Who is served stays in the table of those who wait for each other (L7, C14).
-    EdgesStay,
-    /// Who has given its creator away is not told that nobody else is left to create (L3).
-    AloneUntold,
-    /// Who has given its creator away is called all the same (L5).
-    CalledWithoutCreator,
-    /// A spawned creation ends without a word before.
-    EndingUnsaid,
-    /// `settle` elects although the generation has moved since the access looked (L8).
-    ElectedOnOldNews,
-    /// An access that is elected to renew what was refused does not look once more at the last such renewal.
-    RenewedAgain,
-    /// A waiter that shares the error of a creation is not woken to hear of it (C16).
-    FailureUntold,
-    /// A reader looks for a writer without a fence behind the mark that it has left (L9).
-    #[cfg(dogpile_loom)]
-    NoReaderFence,
-    /// A record that is taken counts as free (L9).
-    TakenUncounted,
-    /// A reader that leaves does not look for a writer that waits for it (L9).
-    LeavesSilently,
-    /// Who is let in while a writer drains is not waited for (L9).
-    NestedNotWaitedFor,
-    /// `Cached` stores the deadline before the value (L4).
-    DeadlineBeforeValue,
-    /// A `Reader` of a `Cached` looks at the cell before the deadline (L4).
-    CellBeforeDeadline,
-    /// `Renewal` reads the old value without the mutex (L6).
-    OldOutsideMutex,
-    /// Who lets go of an entry of a registry takes itself for the last without another look under the mutex (L1).
-    LastWithoutALook,
-    /// An entry of a registry is evicted without a look whether it is held (L1).
-    HeldEvicted,
-}
-
-/// A number that no other call in this process returns, larger than those before it in this thread's view. (The models
-/// do not see how it is made: it orders nothing.)
+/// Returns a number that no other call in this process returns, larger than the numbers before it in this thread's
+/// view. (The models do not see how it is made: it orders nothing.)
 pub(crate) fn unique() -> u64 {
     static NEXT: Counter = Counter::new(0);
-    // Relaxed: only the count itself is asked for.
+    // Relaxed: only the count itself is needed.
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 local! {
-    /// Where the data of this thread's own waker lie; 0 if it has none. (Without a destructor, since threads wait in
-    /// those of others.)
+    /// Where the data of this thread's own waker lie; 0 if the thread has none. (It has no destructor, since threads
+    /// wait in the destructors of other locals.)
     static OWN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Whether it is by that waker that this thread parks. (Or it says no: then the thread is woken as a task is.)
+/// Returns whether this thread parks by that waker. (The answer may be no all the same: then the thread is woken as a
+/// task is.)
 pub(crate) fn is_of_this_thread(waker: &Waker) -> bool {
     let own = OWN.with(Cell::get);
-    // Nobody else's data lie where ours do.
+    // No other waker's data lie where this thread's do.
     own == waker.data().addr() && own != 0
 }
 
-/// As `block_by`, with a `poll` that need not be called before it is woken: for tests and models.
+/// As `block_by`, with a `poll` that need not be called before it is woken. For tests and models.
 #[cfg(any(test, dogpile_loom))]
 pub fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T>) -> Option<T> {
     block_by(deadline, |waker| match poll(waker) {
@@ -135,8 +84,8 @@ pub fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T
     })
 }
 
-/// The loop by which a thread waits: poll; where that is pending, park until woken, or until it is to poll again, or
-/// until out of time.
+/// The loop by which a thread waits: it polls. If that is pending, it parks until it is woken, or until it is to poll
+/// again, or until it is out of time.
 fn park_until_ready<T>(
     deadline: Deadline,
     poll: &mut impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
@@ -159,7 +108,7 @@ fn park_until_ready<T>(
 #[cfg(not(dogpile_loom))]
 mod imp {
     use super::parking::Parking;
-    use super::{Mutant, OWN, park_until_ready};
+    use super::{OWN, park_until_ready};
     use std::task::Waker;
     use std::time::{Duration, Instant};
 
@@ -176,7 +125,7 @@ mod imp {
     }
     pub(crate) use global;
 
-    /// A count of the whole process that orders nothing, by what is done with it.
+    /// A count of the whole process that orders nothing. What is to be done with it is passed as a closure.
     macro_rules! count {
         ($(#[$meta:meta])* fn $name:ident;) => {
             $(#[$meta])*
@@ -201,7 +150,7 @@ mod imp {
             Self(Instant::now().checked_add(timeout))
         }
 
-        /// How long until then; `None` if it never comes.
+        /// Returns how long it is until the deadline; `None` if that never comes.
         pub(crate) fn left(self) -> Option<Duration> {
             self.0.map(|at| at.saturating_duration_since(Instant::now()))
         }
@@ -210,12 +159,12 @@ mod imp {
             self.left().is_some_and(|left| left.is_zero())
         }
 
-        /// The moment, if it ever comes.
+        /// Returns the moment, if it ever comes.
         pub(crate) fn at(self) -> Option<Instant> {
             self.0
         }
 
-        /// The one of the two that comes first.
+        /// Returns the deadline of the two that comes first.
         pub(crate) fn sooner(self, other: Self) -> Self {
             Self(self.0.into_iter().chain(other.0).min())
         }
@@ -239,13 +188,13 @@ mod imp {
     }
 
     std::thread_local! {
-        // Made once per thread that ever waits. A token left over from an earlier wait only costs one more poll.
+        // Made once per thread that ever waits. A token left over from an earlier wait costs only one more poll.
         static HERE: Own = Own::new();
     }
 
     /// Blocks this thread until `poll` is ready (`Some`) or the deadline has passed (`None`). `poll` runs once at the
-    /// least. Where it is pending, it has arranged for its waker to be woken, and may say when it is to be called again
-    /// at the latest.
+    /// least. A `poll` that is pending has arranged for its waker to be woken, and may say when it is to be called
+    /// again at the latest.
     pub fn block_by<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>) -> Option<T> {
         let mut block = |Own(parking): &Own| {
             let park = |until: Deadline| {
@@ -260,16 +209,11 @@ mod imp {
         // Where this thread's locals are already gone, it waits inside a destructor of one of them.
         HERE.try_with(&mut block).unwrap_or_else(|_| block(&Own::new()))
     }
-
-    /// No faults outside the models.
-    pub(crate) const fn mutant(_: Mutant) -> bool {
-        false
-    }
 }
 
 #[cfg(dogpile_loom)]
 mod imp {
-    use super::{Arc, Mutant, OWN, park_until_ready};
+    use super::{Arc, OWN, park_until_ready};
     use loom::sync::Condvar;
     use std::task::{Wake, Waker};
     use std::time::Duration;
@@ -293,7 +237,8 @@ mod imp {
     }
     pub(crate) use global;
 
-    /// A count of each model by itself: all its threads are one of the system's, and others run beside it.
+    /// A count of each model by itself: all threads of a model are one thread of the system, and other models run
+    /// beside it.
     macro_rules! count {
         ($(#[$meta:meta])* fn $name:ident;) => {
             $(#[$meta])*
@@ -328,12 +273,12 @@ mod imp {
             Self(false)
         }
 
-        /// At the first chance, unless the time-out is without an end.
+        /// Returns the deadline at the first chance, or the one that never comes if the time-out has no end.
         pub fn after(timeout: Duration) -> Self {
             Self(timeout != Duration::MAX)
         }
 
-        /// Whether it may have passed, that is, whether there is one.
+        /// Returns whether the deadline may have passed, which is whether there is one.
         pub fn has_passed(self) -> bool {
             self.0
         }
@@ -366,8 +311,8 @@ mod imp {
         }
     }
 
-    /// As its namesake. A nap is for a clock that goes by itself, which no model has: there it ends by a wake-up or not
-    /// at all.
+    /// As its namesake above. A nap is for a clock that goes by itself, which no model has. So a nap ends by a wake-up
+    /// here, or not at all.
     pub fn block_by<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Result<T, Option<Deadline>>) -> Option<T> {
         let token = Arc::new(Token { given: loom::sync::Mutex::new(false), changed: Condvar::new() });
         let waker = Waker::from(Arc::clone(&token));
@@ -381,16 +326,5 @@ mod imp {
         });
         OWN.with(|own| own.set(outer));
         ended
-    }
-
-    static PLANTED: std::sync::Mutex<Option<Mutant>> = std::sync::Mutex::new(None);
-
-    /// Plants a fault in all models of this process, or takes it out.
-    pub fn plant(fault: Option<Mutant>) {
-        *PLANTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
-    }
-
-    pub(crate) fn mutant(fault: Mutant) -> bool {
-        *PLANTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) == Some(fault)
     }
 }

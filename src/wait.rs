@@ -1,22 +1,28 @@
-//! How an access waits: as a thread or as a task, for how long, and the one deadline that covers all its waits (L10).
+//! How an access waits: as a thread or as a task, for how long, and with one deadline for all its waits (L10).
 //!
-//! Each access is written once, as a future, whoever makes it:
+//! Each access is written once, as a future, for threads and tasks alike:
 //!
-//! | the access of | its waits | so it |
+//! | the access of | its waits | so the access |
 //! |---|---|---|
 //! | a thread | [park](crate::sync::block_by) that thread | is ready when it is polled for the first time, by [`block_on`] |
-//! | a task | leave its waker in the queue, and are pending | is polled again, by whatever executor; dropping it leaves the queue |
+//! | a task | leave its waker in the queue, and are pending | is polled again, by any executor; dropping it leaves the queue |
 //!
-//! So what an access does between its waits is one and the same code, and so is the queue. What differs is handed in: a
-//! getter or a creator is a future to this crate, which is [ready](std::future::ready) at once where a thread has
-//! called a closure. A hit does not come here at all: it is looked for before there is anything to poll.
+//! So the code of an access between its waits is the same for both, and so is the queue. The differences are handed in.
+//! A getter or a creator is a future to this crate; where a thread has called a closure, that future is
+//! [ready](std::future::ready) at once. A hit does not come here at all: the access looks for a hit before there is
+//! anything to poll.
 //!
-//! A task has no time-outs of its own: whoever polls it can race it with a timer. Only where a creation may be
-//! [declared dead](crate::PolicyBuilder::creation_timeout), and the clock does not wake those who wait for that, an
-//! [alarm](crate::sync::alarm) does.
+//! A task has no time-outs of its own: the code that polls it can race it with a timer. There are two exceptions, for
+//! which an [alarm](crate::alarm) wakes the task. One is the end of a [soft
+//! time-out](crate::AsyncAccess::soft_timeout). The other is the moment at which a creation may be [declared
+//! dead](crate::PolicyBuilder::creation_timeout), where the clock does not wake the waiters of that creation.
 
-use crate::election::{Generation, SharedError};
-use crate::sync::alarm::Alarm;
+mod wants;
+
+pub use wants::{Glance, Wants};
+
+use crate::alarm::Alarm;
+use crate::shared_error::SharedError;
 use crate::sync::{Arc, Deadline, OnceLock, block_by};
 use std::any::{Any, TypeId};
 use std::future::poll_fn;
@@ -24,58 +30,24 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// How long an access will wait, and whether it has an error to say by what it has met instead of a value.
+/// How long an access will wait, and whether it has an error to return in place of a value.
 #[derive(Clone, Copy, Debug)]
 pub enum Patience {
-    /// It is out of time at once, before it queues, and has an error.
+    /// The access is out of time at once, before it queues, and has an error.
     None,
-    /// The same, and it does not hear of pauses.
+    /// The same, but the access does not hear of pauses.
     NoneUntold,
-    /// It waits without an end, and has no error.
+    /// The access waits without an end, and has no error.
     Infallible,
-    /// It waits for that long at most, and has an error.
+    /// The access waits for that long at most, and has an error.
     For(Duration),
 }
 
-/// It waits without an end, and has an error.
+/// The patience of an access that waits without an end, and has an error.
 pub(crate) const FOREVER: Patience = Patience::For(Duration::MAX);
 
-/// What an access wants of a value that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wants {
-    /// That it is fresh; or old, while a new one is made.
-    Any,
-    /// That its creation begins after the access does.
-    Anew,
-    /// That it is of a later generation than this.
-    Newer(Generation),
-}
-
-/// What a look at the lock may come to, short of waiting and of creating.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glance {
-    /// A fresh value, or an old one that somebody else is renewing.
-    Usable,
-    /// A fresh value.
-    Fresh,
-    /// Nothing: the value that is there may not do.
-    Nothing,
-}
-
-impl Wants {
-    /// What a look may come to, of an access that wants this, and may have a soft time-out.
-    #[inline]
-    pub(crate) fn glance(self, is_soft: bool) -> Glance {
-        match self {
-            Self::Any if is_soft => Glance::Fresh,
-            Self::Any => Glance::Usable,
-            Self::Anew | Self::Newer(_) => Glance::Nothing,
-        }
-    }
-}
-
-/// What one access wants, and its waits, which share a deadline. The deadline is set when the first of them begins; and
-/// so is the one of its soft time-out, after which the access goes on with an old value.
+/// What one access wants, and its waits, which share one deadline. The deadline is set when the first of the waits
+/// begins. So is the deadline of the soft time-out, after which the access goes on with an old value.
 #[derive(Debug)]
 pub struct Wait {
     patience: Patience,
@@ -84,28 +56,29 @@ pub struct Wait {
     wants: Wants,
     soft: Option<Duration>,
     soft_deadline: OnceLock<Deadline>,
-    /// The type of the errors that the access shares, if it does.
+    /// The type of the errors that the access shares, if it shares any.
     shares: Option<TypeId>,
-    /// What the creation has failed with that the access has waited for, if it shares that.
+    /// What the creation that the access has waited for has failed with, if the access shares that error.
     failed: OnceLock<SharedError>,
 }
 
-/// The waits of a task. They have no deadline, and so all tasks share it.
+/// The waits of a task. They have no deadline, and so all tasks share them.
 pub(crate) static TASK: Wait = Wait::with(FOREVER, true);
 
 /// As [`TASK`], without an error.
 pub(crate) static INFALLIBLE_TASK: Wait = Wait::with(Patience::Infallible, true);
 
-/// The waits of an access, as it has them: its own, or no room for what all tasks share.
+/// The waits of an access: either its own waits, or the shared waits of all tasks, which take no room in the access.
 pub trait Waiting: Send + Sync {
+    /// Returns the waits.
     fn wait(&self) -> &Wait;
 }
 
-/// [`TASK`].
+/// Stands for [`TASK`].
 #[derive(Clone, Copy, Debug)]
 pub struct AnyTask;
 
-/// [`INFALLIBLE_TASK`].
+/// Stands for [`INFALLIBLE_TASK`].
 #[derive(Clone, Copy, Debug)]
 pub struct AnyInfallibleTask;
 
@@ -144,8 +117,9 @@ pub(crate) fn block_on<A: Future>(access: A) -> A::Output {
     }
 }
 
-/// Awaits a part of an access that is rare, so that it takes no place in the future of the access: a thread's is done
-/// at once, and a task's lies in a box. (A macro, since a function would have to keep what comes of it.)
+/// Awaits a part of an access that is rare, so that this part takes no room in the future of the access. The part of a
+/// thread's access is done at once, and that of a task's lies in a box. (This is a macro, since a function would have
+/// to keep what comes of the part.)
 macro_rules! apart {
     ($wait:expr, $part:expr) => {
         if $wait.is_of_a_task() { Box::pin($part).await } else { $crate::wait::block_on($part) }
@@ -171,66 +145,67 @@ impl Wait {
         }
     }
 
-    /// Those of a task.
+    /// Returns the same waits, of a task.
     pub(crate) fn of_a_task(self) -> Self {
         Self { is_task: true, ..self }
     }
 
-    /// The same, of an access that wants this, and has that soft time-out.
+    /// Returns the same waits, of an access that wants this, and has that soft time-out.
     pub(crate) fn wanting(self, wants: Wants, soft: Option<Duration>) -> Self {
         Self { wants, soft, ..self }
     }
 
-    /// The same, of an access that shares errors of that type.
+    /// Returns the same waits, of an access that shares errors of that type.
     pub(crate) fn sharing(self, shares: TypeId) -> Self {
         Self { shares: Some(shares), ..self }
     }
 
-    /// The type of the errors that the access shares.
+    /// Returns the type of the errors that the access shares.
     pub(crate) fn shares(&self) -> Option<TypeId> {
         self.shares
     }
 
-    /// The creation that the access has waited for has failed with this.
+    /// Notes what the creation that the access has waited for has failed with.
     pub(crate) fn fail(&self, error: SharedError) {
-        // One that was told of a failure ends with it: there is no second one.
+        // An access that was told of a failure ends with it, so there is no second failure.
         _ = self.failed.set(error);
     }
 
-    /// What that was.
+    /// Returns the noted failure, if it is of that type.
     pub(crate) fn failed<E: Any>(&self) -> Option<&E> {
         self.failed.get()?.get()
     }
 
-    /// What a look may come to.
+    /// Returns what a look may come to.
     pub(crate) fn glance(&self) -> Glance {
         self.wants.glance(self.is_soft())
     }
 
-    /// What the access wants.
+    /// Returns what the access wants.
     pub(crate) fn wants(&self) -> Wants {
         self.wants
     }
 
-    /// Whether the access waits for a new value, for a while, though there is an old one.
+    /// Returns whether the access waits for a new value, for a while, although there is an old one.
     pub(crate) fn is_soft(&self) -> bool {
         self.soft.is_some()
     }
 
-    /// The deadline for a wait of an access that has an old value to go on with.
+    /// Returns the deadline for a wait of an access that has an old value to go on with. `None` if there is no soft
+    /// time-out, or no time is left.
     pub(crate) fn begin_softly(&self) -> Option<Deadline> {
         let soft = self.soft?;
         let soft = *self.soft_deadline.get_or_init(|| Deadline::after(soft));
         Some(self.begin()?.sooner(soft))
     }
 
-    /// The waits of an access like this one, each of which is out of time at once. (Those of a task as well: it does
-    /// not wait.)
+    /// Returns the waits of an access like this one, each of which is out of time at once. (Also for a task: these
+    /// waits do not wait.)
     pub(crate) fn at_once(&self) -> Self {
         Self::new(if self.hears_of_pauses() { Patience::None } else { Patience::NoneUntold })
     }
 
-    /// One of them: until `poll` is ready, or the deadline has passed (`None`). Where it is pending, it has arranged
+    /// Waits once: until `poll` is ready, or the deadline has passed (`None`). A `poll` that is pending has arranged
     /// for its waker to be woken, and may say until when it is to be polled again in any case.
     pub(crate) fn until<T>(
         &self,
@@ -252,7 +227,7 @@ impl Wait {
         })
     }
 
-    /// As [`until`](Self::until), for what need not be polled before it is woken.
+    /// As [`until`](Self::until), for a `poll` that need not be called before it is woken.
     pub(crate) fn until_woken<T>(
         &self,
         deadline: Deadline,
@@ -264,17 +239,17 @@ impl Wait {
         })
     }
 
-    /// Whether they are those of a task.
+    /// Returns whether these are the waits of a task.
     pub(crate) fn is_of_a_task(&self) -> bool {
         self.is_task
     }
 
-    /// Whether this access can say that it was told of a pause. If not, it creates when it is elected.
+    /// Returns whether this access can report that it was told of a pause. If it cannot, it creates when it is elected.
     pub(crate) fn hears_of_pauses(&self) -> bool {
         !matches!(self.patience, Patience::Infallible | Patience::NoneUntold)
     }
 
-    /// The deadline for one more wait, unless it has passed in an earlier one.
+    /// Returns the deadline for one more wait, unless it has passed in an earlier one.
     pub(crate) fn begin(&self) -> Option<Deadline> {
         if self.is_task {
             return Some(Deadline::never());
@@ -313,7 +288,7 @@ mod tests {
         }
     }
 
-    /// L10: the access waits that long at the most, however often.
+    /// L10: the access waits that long at most, however many waits it has.
     #[test]
     fn l10_a_soft_timeout_is_counted_once() {
         let of_a_task = Wait::with(FOREVER, true).wanting(Wants::Any, Some(Duration::from_secs(60)));

@@ -1,33 +1,33 @@
-//! The wakers of those who wait: kept under a mutex, and run outside it.
+//! The wakers of waiting threads and tasks: kept under a mutex, and run outside it.
 //!
-//! A waker is user code: an executor's, or anybody's. It may be a task itself, with all that the task holds, a guard of
-//! the lock for one; and it may ask the lock whatever it likes.
+//! A waker is user code: an executor's, or any other caller's. A waker may be a task itself, with all that the task
+//! holds, such as a guard of the lock. And a waker may ask the lock anything it likes.
 //!
-//! | a waker is | by | when | its panic |
+//! | a waker is | by | when | a panic of the waker |
 //! |---|---|---|---|
-//! | cloned | the poll that brings it | before the mutex | goes on to whoever polls, for whom nothing has changed |
-//! | woken, once | whoever ends the wait | after the mutex | ends there; the panic hook has told of it |
-//! | woken by its own poll | a wait that [asks](crate::cycle) | after the mutex | likewise |
-//! | dropped without that | whoever ends the wait, or brings a newer one | after the mutex | likewise |
+//! | cloned | the poll that brings it | before the mutex | goes on to the caller that polls, for which nothing has changed |
+//! | woken, once | the call that ends the wait | after the mutex | ends there; the panic hook has reported it |
+//! | woken by its own poll | a wait that [asks](crate::cycle) | after the mutex | ends there, likewise |
+//! | dropped without being woken | the call that ends the wait, or the poll that brings a newer waker | after the mutex | ends there, likewise |
 //!
-//! So what is kept is a [`Sleeper`], made before the mutex; what leaves a mutex is carried out of it, for [`wake_all`]
-//! or to be dropped. Nobody pays for somebody else's waker: not the call that ends the wait, which has done what it was
-//! for, nor those who are to be woken next.
+//! So what is kept is a [`Sleeper`], which is made before the mutex is taken. A sleeper that leaves a mutex is carried
+//! out of it, and given to [`wake_all`] or dropped. A panic of one waker does no harm elsewhere: neither to the call
+//! that ends the wait, which has done its work, nor to the sleepers that are to be woken next.
 //!
 //! # Threads first
 //!
-//! Of those that are woken together threads come first, and all of them have been called before the first waker of a
-//! task runs: that may take its time, and even wait for one of these threads (which it should not, see
-//! [`Dogpile`](crate::Dogpile#wakers)). What wakes a thread is ours, and waits for nobody.
+//! Of the sleepers that are woken together, threads come first. All threads have been called before the first waker of
+//! a task runs. That waker may take its time, and may even wait for one of these threads (which it should not do, see
+//! [`Dogpile`](crate::Dogpile#wakers)). The waker of a thread is this crate's own, and waits for nobody.
 
-use crate::runner::quietly;
+use crate::panics::quietly;
 use crate::sync::is_of_this_thread;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
 use std::task::Waker;
 
-/// A thread or task that sleeps until it is woken; or nobody, once it was.
+/// A thread or task that sleeps until it is woken. Once woken, it is nobody.
 #[derive(Default)]
 pub(crate) struct Sleeper {
     waker: Option<Waker>,
@@ -35,21 +35,23 @@ pub(crate) struct Sleeper {
 }
 
 impl Sleeper {
-    /// Who is about to sleep, and may be polled by that waker. Before the mutex.
+    /// Makes the sleeper of the thread or task that is polled with that waker. To be called before the mutex is taken.
     pub(crate) fn of(waker: &Waker) -> Self {
         Self { waker: Some(waker.clone()), is_thread: is_of_this_thread(waker) }
     }
 
+    /// Returns whether it has been woken or taken.
     pub(crate) fn is_nobody(&self) -> bool {
         self.waker.is_none()
     }
 
-    /// To be woken. Whoever is polls again before it sleeps again, and brings a new one.
+    /// Takes the sleeper out, to be woken. A thread or task that is woken polls again before it sleeps again, and then
+    /// brings a new waker.
     pub(crate) fn take(&mut self) -> Self {
         mem::take(self)
     }
 
-    /// After the mutex.
+    /// Wakes the sleeper. To be called after the mutex.
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             contained(|| waker.wake());
@@ -75,13 +77,14 @@ impl fmt::Debug for Sleeper {
     }
 }
 
-/// A panic ends here; but a model is to see its panics.
+/// Runs a closure, and lets no panic out; but a model is to see its panics.
 pub(crate) fn contained(run: impl FnOnce()) {
     if cfg!(dogpile_loom) { run() } else { quietly(run) }
 }
 
-/// One of them, or several.
+/// One sleeper, or several.
 pub(crate) trait Sleepers {
+    /// Visits each of them.
     fn each(&mut self, visit: impl FnMut(&mut Sleeper));
 }
 
@@ -103,7 +106,7 @@ impl<K> Sleepers for BTreeMap<K, Sleeper> {
     }
 }
 
-/// Wakes them. After the mutex.
+/// Wakes all of them. To be called after the mutex.
 pub(crate) fn wake_all(sleepers: &mut impl Sleepers) {
     let wake_if_thread = |sleeper: &mut Sleeper| {
         if sleeper.is_thread {
@@ -114,8 +117,8 @@ pub(crate) fn wake_all(sleepers: &mut impl Sleepers) {
     sleepers.each(Sleeper::wake);
 }
 
-/// What leaves a mutex. Declared before that is locked, it outlives the guard, however that goes; when it is dropped,
-/// it wakes those that are to be woken.
+/// The sleepers that leave a mutex. A `Leaving` is declared before the mutex is locked, so it outlives the guard,
+/// however the guard's scope ends. When it is dropped, it wakes the sleepers that are to be woken.
 #[must_use = "it is dropped after the mutex"]
 #[derive(Debug, Default)]
 pub(crate) struct Leaving {
@@ -124,13 +127,14 @@ pub(crate) struct Leaving {
 }
 
 impl Leaving {
+    /// The sleeper is to be woken.
     pub(crate) fn wakes(&mut self, sleeper: &mut Sleeper) {
         if !sleeper.is_nobody() {
             self.woken.push(sleeper.take());
         }
     }
 
-    /// It sleeps no more, and knows.
+    /// The sleeper is to be dropped: it does not sleep any more, and knows.
     pub(crate) fn drops(&mut self, sleeper: &mut Sleeper) {
         if !sleeper.is_nobody() {
             self.dropped.push(sleeper.take());

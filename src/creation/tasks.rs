@@ -185,7 +185,7 @@ impl Middle<'_> {
     pub(super) fn running(&self, doing: Doing) -> Running {
         // Relaxed: see `end`.
         self.entered.store(true, Ordering::Relaxed);
-        Running::enter(self.election, self.born, self.name, doing)
+        Running::enter(self.election, self.born.ticket, self.name, doing)
     }
 
     /// Whether its creator is dropped by a panic that is not its own.

@@ -62,7 +62,7 @@ impl<C: Clock> Dogpile<C> {
     /// Runs what is the user's between an election and whatever answers for it. If it panics, the creation stands down,
     /// and a pause goes on; if it comes to wait for that creation, it is told (L7).
     pub(crate) fn meanwhile<R>(&self, born: Birth, run: impl FnOnce() -> R) -> R {
-        let _running = Running::enter(&self.election, born, self.policy().name(), Doing::Creating);
+        let _running = Running::enter(&self.election, born.ticket, self.policy().name(), Doing::Creating);
         let unbegun = Unbegun { of: self, born };
         let ran = run();
         mem::forget(unbegun);

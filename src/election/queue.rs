@@ -1,105 +1,71 @@
-//! What an election keeps behind its mutex: waiters and watchers, by ticket, and what there is to say of creations.
+//! What an election keeps behind its mutex: waiters and watchers, by ticket, and the state of creations that the word
+//! has no room for.
 
-use super::Generation;
+use super::failures::{Pause, Streak};
 use crate::cycle::Edges;
-use crate::sync::{Arc, Mutant, MutexGuard, mutant};
+use crate::generation::Generation;
+use crate::shared_error::SharedError;
+use crate::sync::{Mutant, MutexGuard, mutant};
 use crate::wakers::{Sleeper, Sleepers, wake_all};
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::mem;
 
-/// What a waiter is there for, beside being served.
+/// What a waiter can come to, beside being served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Role {
-    /// It creates, if it is called. Else its creator was given away.
+    /// The waiter creates, if it is called. Else its creator was given away.
     pub(super) creates: bool,
-    /// If there is a pause, it can be told of that, and then need not create.
+    /// If there is a pause, the waiter can be told of it, and then need not create.
     pub(super) hears_of_pauses: bool,
-    /// If a creation fails with that type of error, and shares it, it can be told of that, and then need not create.
+    /// If a creation fails with an error of that type, and shares it, the waiter can be told of it, and then need not
+    /// create.
     pub(super) shares: Option<TypeId>,
 }
 
-/// What a creation has failed with, shared by those that waited for it.
-#[derive(Clone, Debug)]
-pub struct SharedError(Arc<dyn Any + Send + Sync>);
-
-impl SharedError {
-    pub(crate) fn new<E: Any + Send + Sync>(error: E) -> Self {
-        Self(Arc::new(error))
-    }
-
-    /// The error, if it is of that type.
-    pub(crate) fn get<E: Any>(&self) -> Option<&E> {
-        self.0.downcast_ref()
-    }
-}
-
-impl PartialEq for SharedError {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for SharedError {}
-
+/// A waiter, as it stands in the queue.
 pub(super) struct Waiting {
     pub(super) sleeper: Sleeper,
+    /// The generation in which it queued.
     pub(super) since: Generation,
     pub(super) role: Role,
-    /// Has the baton: was woken to elect itself and has not looked yet.
+    /// The waiter has the baton: it was woken to elect itself, and has not looked yet.
     pub(super) called: bool,
-    /// Was woken to look at the value once more, and has not yet.
+    /// The waiter was woken to look at the value once more, and has not looked yet.
     pub(super) again: bool,
-    /// Was woken to hear of a pause, and has not yet.
+    /// The waiter was woken to hear of this pause, and has not heard of it yet.
     pub(super) paused: Option<Pause>,
-    /// Was woken to hear what the creation has failed with, and has not yet.
+    /// The waiter was woken to hear what the creation has failed with, and has not heard it yet.
     pub(super) failed: Option<SharedError>,
-    /// Who else waits for this thread's creations waits for this. There only while others are to end this wait.
+    /// The edges of this wait in the table of waits: see [`cycle`](crate::cycle). There only while others are to end
+    /// this wait.
     pub(super) edges: Edges,
 }
 
 impl Waiting {
+    /// Returns whether the waiter can be elected: it has a creator, and is not about to hear of a pause or an error.
     pub(super) fn can_create(&self) -> bool {
         self.role.creates && self.paused.is_none() && self.failed.is_none()
     }
 }
 
-/// Why nobody creates for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
-    /// What the last creation failed with.
-    pub cause: Arc<str>,
-    /// When it is over, on the lock's clock.
-    pub until: u64,
-}
-
-/// Failures in a row.
-pub(super) struct Streak {
-    pub(super) failures: u32,
-    /// When the pause after the last one is over; 0 if there was none after it.
-    pub(super) until: u64,
-    /// Until when one of them said to pause, whatever came after it; 0 if none did.
-    pub(super) said: u64,
-    pub(super) cause: Arc<str>,
-}
-
-/// Tickets are never used twice in a process, and grow with the order of arrival. Whoever ends a wait takes its ticket
-/// out.
+/// The waiters and the watchers of a lock. A ticket is never used twice in a process, and tickets grow with the order
+/// of arrival. The transition that ends a wait takes its ticket out.
 #[derive(Default)]
 pub(super) struct Book {
-    /// Who waits for a creation.
+    /// The waiters: accesses that wait for a creation.
     pub(super) accesses: BTreeMap<u64, Waiting>,
-    /// How many of them may have edges.
+    /// How many waiters may have edges.
     pub(super) with_edges: usize,
-    /// How many of them cannot be elected.
+    /// How many waiters cannot be elected.
     pub(super) without_creator: usize,
-    /// Who waits for the end of a store, having invalidated while it ran.
+    /// The accesses that have invalidated while a store ran, and wait for the end of that store.
     pub(super) invalidations: BTreeMap<u64, Sleeper>,
     /// The watchers, which wait for a value and are never elected: see [`watcher`](super::watcher).
     pub(super) watchers: BTreeMap<u64, Sleeper>,
     /// The ticket of the creation that runs, if it can be declared dead.
     pub(super) running: Option<u64>,
-    /// Somebody would have declared it dead, but for its store, or may come to find it storing.
+    /// A waiter would have declared the creation dead, but for its store, or may come to find it storing.
     pub(super) overdue: bool,
     pub(super) streak: Option<Streak>,
 }
@@ -114,7 +80,7 @@ impl Book {
             && self.streak.is_none()
     }
 
-    /// Takes the edges out of those waits that end; there are hardly ever any.
+    /// Takes the edges of the waits that end out of the table. There are hardly ever any.
     fn end_edges<'a>(with_edges: &mut usize, waits: impl Iterator<Item = &'a mut Waiting>) {
         if *with_edges == 0 {
             return;
@@ -125,7 +91,7 @@ impl Book {
         }
     }
 
-    /// Takes an access out.
+    /// Takes a waiter out.
     pub(super) fn remove(&mut self, ticket: u64) -> Option<Waiting> {
         let mut left = self.accesses.remove(&ticket)?;
         self.without_creator -= usize::from(!left.role.creates);
@@ -133,14 +99,14 @@ impl Book {
         Some(left)
     }
 
-    /// Takes out all accesses.
+    /// Takes out all waiters.
     pub(super) fn take_all(&mut self) -> BTreeMap<u64, Waiting> {
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
         self.without_creator = 0;
         mem::take(&mut self.accesses)
     }
 
-    /// Takes out the accesses that have waited since `born` or before. Tickets and generations grow together.
+    /// Takes out the waiters that have waited since `born` or before. Tickets and generations grow together.
     pub(super) fn take_until(&mut self, born: Generation) -> BTreeMap<u64, Waiting> {
         let later = self.accesses.iter().find(|(_, waiting)| waiting.since > born).map(|(ticket, _)| *ticket);
         let later = later.map(|ticket| self.accesses.split_off(&ticket)).unwrap_or_default();
@@ -151,8 +117,8 @@ impl Book {
         mem::replace(&mut self.accesses, later)
     }
 
-    /// Tells all accesses to look again. They stay in their places until they do, so that whoever creates first
-    /// serves them.
+    /// Tells all waiters to look again. They stay in their places until they look, so that the first creation that
+    /// comes serves them.
     pub(super) fn tell_again(&mut self) -> Vec<Sleeper> {
         Self::end_edges(&mut self.with_edges, self.accesses.values_mut());
         let tell = |waiting: &mut Waiting| {
@@ -162,12 +128,12 @@ impl Book {
         self.accesses.values_mut().map(tell).collect()
     }
 
-    /// Lets those go who wait for the end of a store.
+    /// Lets the accesses go that wait for the end of a store.
     pub(super) fn let_go(&mut self) -> BTreeMap<u64, Sleeper> {
         mem::take(&mut self.invalidations)
     }
 
-    /// Wakes all accesses, to see what has become of an overdue creation.
+    /// Wakes all waiters, to see what has become of an overdue creation, if one of them has found it overdue.
     pub(super) fn wake_overdue(&mut self) -> Vec<Sleeper> {
         if !mem::take(&mut self.overdue) {
             return Vec::new();
@@ -175,7 +141,8 @@ impl Book {
         self.accesses.values_mut().map(|waiting| waiting.sleeper.take()).collect()
     }
 
-    /// Tells those of a pause who can be told. They too stay in their places until they look.
+    /// Tells the waiters that can hear of pauses of this pause. These waiters stay in their places, too, until they
+    /// look.
     pub(super) fn tell_of_pause(&mut self, pause: &Pause) -> Vec<Sleeper> {
         let tell = |waiting: &mut Waiting| {
             waiting.paused = Some(pause.clone());
@@ -186,10 +153,10 @@ impl Book {
         self.accesses.values_mut().filter(hears).map(tell).collect()
     }
 
-    /// Tells those what a creation has failed with that was born then, who can be told and have waited for it. They too
-    /// stay in their places until they look.
+    /// Tells what the creation `born` then has failed with, to the waiters that can be told and have waited for that
+    /// creation. These waiters stay in their places, too, until they look.
     pub(super) fn tell_of_failure(&mut self, born: Generation, error: &SharedError) -> Vec<Sleeper> {
-        let shared = (*error.0).type_id();
+        let shared = error.type_of_error();
         let hears = |waiting: &&mut Waiting| {
             waiting.role.shares == Some(shared) && waiting.since <= born && waiting.failed.is_none()
         };
@@ -201,25 +168,25 @@ impl Book {
         told.collect()
     }
 
-    /// A value has been published: takes out every watcher.
+    /// Takes out every watcher, since a value has been published.
     pub(super) fn tell_watchers(&mut self) -> BTreeMap<u64, Sleeper> {
         mem::take(&mut self.watchers)
     }
 
-    /// How many accesses are known to wait: see [`cycle`](crate::cycle).
+    /// Returns how many accesses are known to wait: see [`cycle`](crate::cycle).
     pub(super) fn waiting(&self) -> usize {
         let asking = |waiting: &&Waiting| waiting.edges.are_asked_for();
         let asked = if self.with_edges == 0 { 0 } else { self.accesses.values().filter(asking).count() };
         self.accesses.len() - asked
     }
 
-    /// Whether somebody waits who can be elected, and is not about to hear of a pause.
+    /// Returns whether there is a waiter that can be elected and is not about to hear of a pause.
     pub(super) fn has_who_can(&self) -> bool {
         self.accesses.values().any(Waiting::can_create)
     }
 
-    /// Wakes those who cannot be elected, if nobody else is left: for all that they know it is their turn. There are
-    /// hardly ever any.
+    /// Wakes the waiters that cannot be elected, if no other waiter is left: for all that they know it is their turn.
+    /// There are hardly ever any.
     pub(super) fn wake_if_alone(&mut self) -> Vec<Sleeper> {
         if self.without_creator == 0 || self.has_who_can() || mutant(Mutant::AloneUntold) {
             return Vec::new();
@@ -229,8 +196,8 @@ impl Book {
         self.accesses.values_mut().filter(cannot).map(|waiting| waiting.sleeper.take()).collect()
     }
 
-    /// Gives the first in line the baton, leaving out those who were told of a pause or cannot be elected; returns whom
-    /// to wake, unless it has been woken already.
+    /// Gives the baton to the first waiter in line that can create. Waiters that were told of a pause, or cannot be
+    /// elected, are left out. Returns the sleeper to wake, unless that waiter has been woken already.
     pub(super) fn call_next(&mut self) -> Option<Sleeper> {
         let can = |waiting: &Waiting| waiting.can_create() || mutant(Mutant::CalledWithoutCreator);
         let first = self.accesses.values_mut().find(|waiting| can(waiting))?;
@@ -247,10 +214,11 @@ impl Book {
     }
 }
 
-/// The book, in a box that exists only while there is something in it: memory is given back, and the lock stays small.
+/// The book, in a box that exists only while there is something in it. So memory is given back, and the lock stays
+/// small.
 pub(super) type Lazy = Option<Box<Book>>;
 
-/// Who is to be woken once the mutex is released (C22).
+/// The sleepers that are to be woken once the mutex is released (C22).
 #[must_use = "wake them, after the mutex"]
 #[derive(Default)]
 pub(super) struct Wake {
@@ -279,7 +247,7 @@ pub(super) fn release(mut book: MutexGuard<'_, Lazy>, mut wake: Wake) {
     wake_all(&mut wake);
 }
 
-/// What becomes of the book; nothing, if there is none.
+/// Changes the book, and returns what comes of that; the default, if there is no book.
 pub(super) fn in_book<R: Default>(book: &mut Lazy, change: impl FnOnce(&mut Book) -> R) -> R {
     book.as_mut().map(|book| change(book)).unwrap_or_default()
 }

@@ -1,9 +1,15 @@
-//! Those who wait: for a creation, or for the end of a store.
+//! Waiters: threads and tasks that wait for a creation, and may be elected after it.
 
-use super::queue::{Book, Lazy, Pause, Role, SharedError, Waiting, Wake, in_book, release};
-use super::{Birth, Election, State, Timer};
+use super::birth::Birth;
+use super::failures::Pause;
+use super::queue::{Book, Lazy, Role, Waiting, Wake, in_book, release};
+use super::state::State;
+use super::timer::Timer;
+use super::transitions::Election;
 use crate::cycle::Edges;
 use crate::error::WaitCycle;
+use crate::running::address_of;
+use crate::shared_error::SharedError;
 use crate::sync::{Mutant, MutexGuard, Ordering, mutant, unique};
 use crate::wakers::{Sleeper, contained};
 use std::any::TypeId;
@@ -14,36 +20,73 @@ use std::task::{Poll, Waker};
 /// What became of a waiter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// A creation that it could wait for has finished.
+    /// A creation that the waiter could wait for has finished.
     Served,
-    /// It is elected, and has to create.
+    /// The waiter is elected, and has to create.
     Elected(Birth),
-    /// The creation that the access saw has ended before it could queue.
+    /// The creation that the access saw has ended before the waiter could queue.
     Moved,
-    /// The creation that it waited for has stood down: look at everything again. To one that cannot create, which stays
-    /// in the queue: it is its turn, nobody else is left to create.
+    /// The creation that the waiter waited for has stood down: the access is to look at everything again. For a waiter
+    /// that cannot create, which stays in the queue: it is its turn, since no other waiter is left to create.
     LookAgain,
-    /// The creation that it waited for has failed, and nobody is to create for a while.
+    /// The creation that the waiter waited for has failed, and no access is to create for a while.
     Paused(Pause),
-    /// The creation that it waited for has failed with this.
+    /// The creation that the waiter waited for has failed with this error.
     Failed(SharedError),
-    /// The creation that it would have waited for waits for one that this thread runs.
+    /// The creation that the waiter would have waited for waits for one that this thread runs.
     WouldDeadlock(WaitCycle),
 }
 
-/// One who waits for a creation, thread or task. Dropping it leaves the queue, and passes the baton on.
+/// A thread or task that waits for a creation. Dropping it leaves the queue, and passes the baton on.
 #[must_use = "a waiter waits only while it is polled"]
 pub struct Waiter<'a> {
     election: &'a Election,
     seen: State,
     role: Role,
     ticket: Option<u64>,
-    /// It is a thread's, which does nothing else meanwhile.
+    /// The waiter is a thread, which does nothing else meanwhile.
     blocks: bool,
-    /// It is to wake itself: see [`cycle`](crate::cycle).
+    /// The waiter is to wake itself: see [`cycle`](crate::cycle).
     asks: bool,
-    /// Nobody waits beside it who could be elected, as far as it has seen.
+    /// As far as the waiter has seen, no other waiter can be elected.
     alone: bool,
+}
+
+impl Election {
+    /// Prepares to wait for the creation that was `seen`. The first poll queues. A waiter that `hears_of_pauses` need
+    /// not create after a failure that others pause for.
+    pub fn wait(&self, seen: State, hears_of_pauses: bool) -> Waiter<'_> {
+        Waiter::new(self, seen, Role { creates: true, hears_of_pauses, shares: None })
+    }
+
+    /// Prepares to wait without a creator. Such a waiter is never called. It waits for the next creation even while
+    /// none runs, and it hears of pauses.
+    pub fn wait_without_creator(&self) -> Waiter<'_> {
+        Waiter::new(self, self.look(), Role { creates: false, hears_of_pauses: true, shares: None })
+    }
+
+    /// Returns how many accesses wait for a creation, and are known to. An access that has asked its creator whether
+    /// the wait is still wanted is not counted yet.
+    pub fn waiting(&self) -> usize {
+        self.book.lock().as_ref().map_or(0, |book| book.waiting())
+    }
+
+    fn leave(&self, ticket: u64) {
+        let mut book = self.book.lock();
+        let Some(left) = in_book(&mut book, |book| book.remove(ticket)) else {
+            return; // served: the transition that serves a waiter takes it out
+        };
+        // An election that is missed here ends under the mutex, after this, and sees to the queue itself.
+        let idle = !self.look_locked().is_creating();
+        let mut wake = Wake::default();
+        if left.called && idle && !mutant(Mutant::BatonKept) {
+            wake.called = in_book(&mut book, Book::call_next);
+        }
+        if left.can_create() {
+            wake.again = in_book(&mut book, Book::wake_if_alone);
+        }
+        release(book, wake);
+    }
 }
 
 impl<'a> Waiter<'a> {
@@ -51,20 +94,20 @@ impl<'a> Waiter<'a> {
         Self { election, seen, role, ticket: None, blocks: false, asks: false, alone: false }
     }
 
-    /// The same, of a thread that does nothing else until this is over, if `blocks` says so.
+    /// The same waiter; if `blocks`, it is that of a thread that does nothing else until the wait is over.
     pub(crate) fn blocking(mut self, blocks: bool) -> Self {
         self.blocks = blocks;
         self
     }
 
-    /// The same, of one that need not create after a failure with that type of error, if that is shared.
+    /// The same waiter, which need not create after a failure with an error of that type, if the error is shared.
     pub(crate) fn sharing(mut self, shares: Option<TypeId>) -> Self {
         self.role.shares = shares;
         self
     }
 
-    /// Queues at first; then tells what became of it. The newest waker is the one that is woken (C5). The timer is that
-    /// of [`Election::elect`], as of now.
+    /// Queues at the first poll. Later polls tell what became of the waiter. The newest waker is the one that is woken
+    /// (C5). The timer is that of [`Election::elect`], as of now.
     pub fn poll(&mut self, waker: &Waker, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         // Before the mutex: cloning a waker is user code.
         let sleeper = Sleeper::of(waker);
@@ -78,24 +121,25 @@ impl<'a> Waiter<'a> {
         polled
     }
 
-    /// Whether nobody waits beside it who could be elected, as of the last poll of one that cannot. If somebody does,
-    /// it is woken when the last of them goes; if not, it is to look by itself whether a creation is overdue.
+    /// Returns whether no other waiter can be elected, as of the last poll of a waiter that cannot be elected itself.
+    /// If another waiter can, this one is woken when the last of them leaves. If none can, this one is to look by
+    /// itself whether a creation is overdue.
     pub fn is_alone(&self) -> bool {
         self.alone
     }
 
     fn queue(&mut self, sleeper: Sleeper, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         let mut book = self.election.book.lock();
-        // Relaxed: a running creation's word changes only under the mutex that we hold.
+        // Relaxed: while a creation runs, the word changes under the mutex only, and this thread holds it.
         let state = State(self.election.state.load(Ordering::Relaxed));
-        // Who cannot create waits for what comes, also if nobody creates.
+        // A waiter that cannot create waits for what comes, also while no creation runs.
         if self.role.creates && !state.is_the_creation(self.seen) && !mutant(Mutant::NoRecheck) {
             drop(book);
             return Poll::Ready(Verdict::Moved);
         }
         let ticket = unique();
         let mut edges = Edges::default();
-        match edges.poll(ticket, self.election, self.blocks) {
+        match edges.poll(ticket, address_of(self.election), self.blocks) {
             Ok(asks) => self.asks = asks,
             Err(cycle) => {
                 drop(book);
@@ -105,7 +149,7 @@ impl<'a> Waiter<'a> {
         let entries = book.get_or_insert_default();
         entries.with_edges += usize::from(!edges.is_empty());
         entries.without_creator += usize::from(!self.role.creates);
-        // Whoever may come to wait for the end of a store says so, of one that begins after this as well.
+        // A waiter that may come to wait for the end of a store says so, of a store that begins after this as well.
         let overdue = timer.is_some_and(|timer| timer.finds_overdue(state));
         entries.overdue |= overdue && !mutant(Mutant::OverdueUntold);
         let waiting = Waiting {
@@ -123,8 +167,9 @@ impl<'a> Waiter<'a> {
         self.goes_on(entries, timer)
     }
 
-    /// It waits on, unless it would be elected if it could: if nobody creates, or who does is overdue; and nobody else
-    /// is there to go first, or has gone for long.
+    /// Returns whether a waiter that cannot create waits on. It does, unless it would be elected if it could. That
+    /// takes two things: no creation runs, or the creation that runs is overdue and does not store; and no other waiter
+    /// is there to go first, or one has failed to do so for long.
     fn goes_on(&mut self, book: &mut Book, timer: Option<Timer<'_>>) -> Poll<Verdict> {
         if self.role.creates {
             return Poll::Pending;
@@ -134,7 +179,7 @@ impl<'a> Waiter<'a> {
         book.overdue |= overdue;
         self.alone = !book.has_who_can();
         let open = !state.is_creating() || (overdue && !state.is_storing());
-        // Those who could go first, and do not, are not polled any more.
+        // The waiters that could go first, and do not, are not polled any more.
         let late = overdue && timer.is_some_and(|timer| timer.finds_long_overdue(state));
         if open && (self.alone || late) { Poll::Ready(Verdict::LookAgain) } else { Poll::Pending }
     }
@@ -165,10 +210,11 @@ impl<'a> Waiter<'a> {
         }
         let book = guard.as_mut().expect("it was just seen");
         let waiting = book.accesses.get_mut(&ticket).expect("it was just seen");
-        // A newcomer was faster: back to waiting, first in line. Its creation ends under the mutex, after us. Or a task
-        // is polled by another creator now than before, or once more by the same.
+        // Either a newcomer was faster: then this goes back to waiting, first in line, and the newcomer's creation ends
+        // under the mutex, after this. Or a task is polled by another creator now than before, or once more by the
+        // same.
         let had_edges = usize::from(!waiting.edges.is_empty());
-        let polled = waiting.edges.poll(ticket, self.election, self.blocks);
+        let polled = waiting.edges.poll(ticket, address_of(self.election), self.blocks);
         book.with_edges = book.with_edges - had_edges + usize::from(!waiting.edges.is_empty());
         match polled {
             Ok(asks) => self.asks = asks,
@@ -181,11 +227,12 @@ impl<'a> Waiter<'a> {
         polled
     }
 
-    /// Takes itself out of the queue with a verdict.
+    /// Takes the waiter out of the queue, with a verdict.
     fn go(&mut self, mut book: MutexGuard<'_, Lazy>, ticket: u64, verdict: Verdict) -> Poll<Verdict> {
         let left = in_book(&mut book, |book| book.remove(ticket));
         let mut wake = Wake::default();
-        // One that was told of a pause or an error could not create any more, and whoever told it has seen to the others.
+        // A waiter that was told of a pause or an error could not create any more, and the transition that told it has
+        // seen to the others.
         if !matches!(verdict, Verdict::Paused(_) | Verdict::Failed(_)) {
             wake.again = in_book(&mut book, Book::wake_if_alone);
         }
@@ -207,47 +254,5 @@ impl Drop for Waiter<'_> {
 impl fmt::Debug for Waiter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiter").field("seen", &self.seen).field("ticket", &self.ticket).finish_non_exhaustive()
-    }
-}
-
-/// The end of a store that was under way when somebody invalidated. Dropping it stops waiting for that.
-#[must_use = "it waits only while it is polled"]
-#[derive(Debug)]
-pub struct StoreEnd<'a> {
-    pub(super) election: &'a Election,
-    pub(super) ticket: Option<u64>,
-}
-
-impl StoreEnd<'_> {
-    /// Whether there is nothing to wait for, as far as has been seen.
-    pub fn is_over(&self) -> bool {
-        self.ticket.is_none()
-    }
-
-    /// Ready once no store runs that began before the invalidation.
-    pub fn poll(&mut self, waker: &Waker) -> Poll<()> {
-        let Some(ticket) = self.ticket else { return Poll::Ready(()) };
-        let mut sleeper = Sleeper::of(waker);
-        let mut book = self.election.book.lock();
-        let Some(waiting) = book.as_mut().and_then(|book| book.invalidations.get_mut(&ticket)) else {
-            drop(book);
-            self.ticket = None;
-            return Poll::Ready(());
-        };
-        mem::swap(waiting, &mut sleeper);
-        drop(book);
-        drop(sleeper); // the old one
-        Poll::Pending
-    }
-}
-
-impl Drop for StoreEnd<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            let mut book = self.election.book.lock();
-            let left = in_book(&mut book, |book| book.invalidations.remove(&ticket));
-            release(book, Wake::default());
-            drop(left); // a waker
-        }
     }
 }

@@ -1,26 +1,27 @@
-//! Watchers: they wait for a value, by whatever creation or call that comes.
+//! Watchers: threads and tasks that wait for a value, whichever creation or call brings it.
 //!
 //! | a watcher is | in the list | until |
 //! |---|---|---|
-//! | new | no | its first poll finds a value that it waits for; or else adds it |
-//! | watching | yes | a value is published, or set: then it is taken out; or it is dropped |
-//! | told | no | it is polled, and learns the generation of that moment |
+//! | new | no | its first poll finds a value that the watcher waits for, or else adds the watcher |
+//! | watching | yes | a value is published or set: then the watcher is taken out; or the watcher is dropped |
+//! | told | no | the watcher is polled, and learns the generation of that moment |
 //!
-//! What a watcher waits for is a value, fresh or stale, in another generation than the one it has seen, or in any. A
-//! generation moves as a value is published, set or invalidated, and after an invalidation there is no value. So a
-//! value in a generation that has moved is a newer one, and an invalidation alone tells no watcher.
+//! A watcher waits for a value, fresh or stale, in another generation than the one that it has seen; or in any
+//! generation. A generation moves as a value is published, set or invalidated, and after an invalidation there is no
+//! value. So a value in a generation that has moved is a newer value, and an invalidation alone tells no watcher.
 //!
-//! - *What tells a watcher is the publishing, not the value.* A watcher that was told is ready, though the value be
-//!   stale, too old or invalidated again by the time it is polled: as a waiter is served (L3). If it had to find a
-//!   value then, one that is slow to wake would be passed by, again and again, where values live for a short time only.
-//! - *It learns the generation of when it is polled,* be that a later one. So a watcher that begins anew with that
-//!   generation misses nothing that came after it, and is not told twice of what came before: of several values that
-//!   were published meanwhile it is told once.
+//! - *The publishing tells a watcher, not the value.* A watcher that was told is ready, even if the value is stale, too
+//!   old or invalidated again by the time the watcher is polled. A waiter is served in the same way (L3). If the
+//!   watcher had to find a value then, a watcher that is slow to wake would miss one value after another where values
+//!   live for a short time only.
+//! - *A watcher learns the generation of the moment at which it is polled,* even if that is a later one. So a watcher
+//!   that begins anew with that generation misses nothing that came after it, and is not told twice of what came
+//!   before. Of several values that were published meanwhile a watcher is told once.
 //! - *A watcher that times out or is dropped leaves the list,* and has no baton to pass on.
 
-use super::Election;
-use super::Generation;
 use super::queue::{Wake, release};
+use super::transitions::Election;
+use crate::generation::Generation;
 use crate::sync::{Mutant, mutant, unique};
 use crate::wakers::Sleeper;
 use std::fmt;
@@ -35,13 +36,22 @@ pub struct Watcher<'a> {
     ticket: Option<u64>,
 }
 
+impl Election {
+    /// Prepares to wait for a value: for any, or for one that is newer than the generation `since`. The first poll
+    /// looks for such a value, and adds the watcher if there is none.
+    pub fn watch(&self, since: Option<Generation>) -> Watcher<'_> {
+        Watcher::new(self, since)
+    }
+}
+
 impl<'a> Watcher<'a> {
     pub(super) fn new(election: &'a Election, since: Option<Generation>) -> Self {
         Self { election, since, ticket: None }
     }
 
-    /// Looks at first; then tells whether a value has been published since. Ready with the generation of this moment.
-    /// `is_there` says whether there is a value: it runs under the mutex, and has no user code.
+    /// Looks for a value at the first poll. Later polls tell whether a value has been published since. Ready with the
+    /// generation of this moment. `is_there` returns whether there is a value; it runs under the mutex, and contains no
+    /// user code.
     pub fn poll(&mut self, waker: &Waker, is_there: impl Fn() -> bool) -> Poll<Generation> {
         // Before the mutex: cloning a waker is user code.
         let sleeper = Sleeper::of(waker);

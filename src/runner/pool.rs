@@ -8,11 +8,15 @@
 //! | closed, by [`shut_down`](Pool::shut_down) | are refused | run | ends |
 //! | gone, by a drop | - | are dropped | ends |
 //!
-//! The pool is closed under the mutex that jobs come under: each of them is refused, or was there before and runs. All
-//! threads are told, and so is whoever waits for them, when one of them ends. (There is one condition for both. Before
-//! the pool is closed only threads wait for it. After that no job comes, for which one of them alone would be told.)
+//! The pool is closed under the mutex that jobs come under. So each job is refused, or was there before and runs. At
+//! that moment all threads of the pool are told. From then on, each end of a thread tells the callers of `shut_down`
+//! that wait for the jobs.
+//!
+//! One condition serves for both. Before the pool is closed, only threads of the pool wait for it. After that no job
+//! comes, for which one waiting thread alone would be told.
 
-use super::{Job, Runner, quietly};
+use super::{Job, Runner};
+use crate::panics::quietly;
 use crate::sync::monitor::{Locked, Monitor};
 use crate::sync::process::PerProcess;
 use crate::sync::{Arc, Deadline, local};
@@ -29,26 +33,36 @@ use std::time::Duration;
 /// How long a thread waits for another job before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Runs jobs in at most so many threads, and keeps at most so many waiting.
+/// Runs jobs in a bounded number of threads, and keeps a bounded number of jobs waiting.
 ///
 /// Threads are started as they are needed, and end after 10 seconds without a job. Jobs run in the order in which they
-/// came. A job for which there is no place is dropped, which frees its lock: its value stays as it is, and the next
-/// access tries again. (Nothing has failed by that: no [pause](crate::PolicyBuilder::retry_after) follows.) Dropping
-/// the pool drops the jobs that wait; those that run are not waited for. [`shut_down`](Self::shut_down) waits for both.
+/// came.
+///
+/// A job for which there is no place is dropped, which frees its lock: the value stays as it is, and the next access
+/// tries again. That is no failure, and no [pause](crate::PolicyBuilder::retry_after) follows.
+///
+/// Dropping the pool drops the jobs that wait, and does not wait for the jobs that run. [`shut_down`](Self::shut_down)
+/// waits for both.
 ///
 /// # Deadlocks
 ///
-/// A creator that waits for another value may wait for a creation whose job stands behind it in this pool, which nobody
-/// can know. A value that has a job in the pool is waited for if it was invalidated, lost by its store or has become
-/// [too old](crate::PolicyBuilder::max_stale) meanwhile, and by who [refreshes](crate::CachedFn::refresh) it. Have
-/// creators that need each other's values run in pools of their own, bound their waits, or have a
+/// A creator that waits for another value may wait for a creation that has its job behind this creator's job in the
+/// pool. The crate cannot know that. An access waits for a value that has a job in the pool in these cases:
+///
+/// - the value has meanwhile been invalidated, been lost by its store or become [too
+///   old](crate::PolicyBuilder::max_stale);
+/// - the access wants a newer value, as [`refresh`](crate::CachedFn::refresh), [`anew`](crate::Access::anew) and
+///   [`renew_if`](crate::Access::renew_if) do;
+/// - the access has a [soft time-out](crate::Access::soft_timeout), for as long as that is.
+///
+/// To avoid this, run creators that need each other's values in pools of their own, bound their waits, or have a
 /// [`creation_timeout`](crate::PolicyBuilder::creation_timeout) end them.
 ///
 /// # Fork
 ///
-/// In a child made by fork(2) the pool starts anew: it has threads of its own there. The jobs that ran or waited at
-/// that moment are the parent's to run. In the child they are neither run nor dropped, and the locks that they are of
-/// stay as they were: see [`Fork`](crate::guide::limitations#fork). A pool that was shut down in the parent takes jobs in the child.
+/// In a child made by fork(2) the pool starts anew, with threads of its own. The jobs that ran or waited at that moment
+/// are the parent's to run. In the child they are neither run nor dropped, and their locks stay as they were: see
+/// [`Fork`](crate::guide::limitations#fork). A pool that was shut down in the parent takes jobs in the child.
 ///
 /// # Examples
 ///
@@ -68,8 +82,8 @@ pub struct Pool {
 
 #[derive(Default)]
 struct Shared {
-    /// One thread is told when a job came; all, and who waits for them, when the pool is closed or gone, and from then
-    /// on when a thread has ended.
+    /// One thread is told when a job came. All threads, and the callers that wait for the jobs, are told when the pool
+    /// is closed or gone; and from then on when a thread has ended.
     jobs: Monitor<Jobs>,
 }
 
@@ -77,22 +91,23 @@ struct Shared {
 struct Jobs {
     waiting: VecDeque<Job>,
     threads: usize,
-    /// How many of them are about to look for a job, each for one: they wait to be told, or are just being started.
+    /// How many threads are about to look for a job, each for one: they wait to be told, or are just being started.
     idle: usize,
-    /// No job is taken any more.
+    /// The pool takes no more jobs.
     closed: bool,
 }
 
 local! {
-    /// Where that lies which this thread works for; 0 if it is not a pool's.
+    /// The address of the pool's shared part that this thread works for; 0 if this is no thread of a pool.
     static WORKS_FOR: Cell<usize> = const { Cell::new(0) };
 }
 
-/// What a [`Pool`] had still to do when the time of its [`shut_down`](Pool::shut_down) was out. Those jobs go on.
+/// The jobs that a [`Pool`] had still to do when the time-out of its [`shut_down`](Pool::shut_down) was over. These
+/// jobs go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct JobsLeft {
-    /// Jobs that run. If the pool was shut down by one of its own jobs, that job is among them.
+    /// Jobs that run. If one of the pool's own jobs shut the pool down, that job is among them.
     pub running: usize,
     /// Jobs that wait for a thread.
     pub waiting: usize,
@@ -108,7 +123,7 @@ impl fmt::Display for JobsLeft {
 impl Error for JobsLeft {}
 
 impl Jobs {
-    /// What there is to do. (A thread that has not begun is idle, and its job waits.)
+    /// Returns what there is to do. (A thread that has not begun is idle, and its job waits.)
     fn left(&self) -> Option<JobsLeft> {
         let (running, waiting) = (self.threads - self.idle, self.waiting.len());
         (running + waiting != 0).then_some(JobsLeft { running, waiting })
@@ -120,11 +135,11 @@ impl UnwindSafe for Pool {}
 impl RefUnwindSafe for Pool {}
 
 impl Pool {
-    /// A pool of at most so many `threads`, and `places` for jobs that wait for one. Starts nothing yet.
+    /// Makes a pool of at most `threads` threads, with `places` for jobs that wait for a thread. Starts no thread yet.
     ///
     /// # Panics
     ///
-    /// If there are to be no threads; in a `const` or a `static` that is an error of the compiler.
+    /// If `threads` is zero. In a `const` or a `static` that is an error of the compiler.
     #[must_use]
     #[track_caller]
     pub const fn new(threads: usize, places: usize) -> Self {
@@ -132,31 +147,31 @@ impl Pool {
         Self { threads, places, shared: PerProcess::new() }
     }
 
-    /// How many jobs wait for a thread. Blocks only for moments.
+    /// Returns how many jobs wait for a thread. Blocks only for moments.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared.get().map_or(0, |shared| shared.jobs.lock().waiting.len())
     }
 
-    /// Takes no more jobs, and waits for those that there are: for the end of a program.
+    /// Closes the pool to new jobs, and waits for the jobs that there are. It is for the end of a program.
     ///
     /// Blocks until every job that ran or waited has ended, or until `timeout` is over. Zero only looks, and
     /// `Duration::MAX` waits without an end. From the moment of this call on the pool refuses each job that comes. A
     /// refused job is dropped, which frees its lock: the value stays as it is, and the next access is elected. The
     /// threads of the pool end when no job is left.
     ///
-    /// A pool that is shut down stays so. This may be called again, and by several threads at once: each call waits for
-    /// what is left. (To drop the jobs that still wait, drop the pool.)
+    /// A pool that is shut down stays shut down. This may be called again, and by several threads at once: each call
+    /// waits for the jobs that are left. (To drop the jobs that still wait, drop the pool.)
     ///
     /// # Errors
     ///
-    /// [`JobsLeft`] if the time was out before that, with how many jobs were left. They go on.
+    /// [`JobsLeft`] if the time-out was over before that, with how many jobs were left. These jobs go on.
     ///
     /// # Deadlocks
     ///
-    /// A job of this pool that shuts it down does not wait, since it would wait for itself: it gets the error at once,
-    /// and is counted there itself. A job of another pool waits, and so does a thread that a job waits for: give these
-    /// a time-out.
+    /// A job of this pool that shuts the pool down does not wait, since it would wait for itself. It gets the error at
+    /// once, and counts among the jobs that are left. A job of another pool waits, and so does a thread that a job
+    /// waits for: give these calls a time-out.
     ///
     /// # Examples
     ///
@@ -179,7 +194,7 @@ impl Pool {
     /// ```
     pub fn shut_down(&self, timeout: Duration) -> Result<(), JobsLeft> {
         let deadline = Deadline::after(timeout);
-        // A pool that nobody has used is closed as any.
+        // A pool that was never used is closed as any other.
         let shared = self.shared.get_or_init(Arc::default);
         let is_its_job = WORKS_FOR.get() == shared.place();
         let mut jobs = shared.jobs.lock();
@@ -198,15 +213,15 @@ impl Pool {
 impl Runner for Pool {
     fn run(&self, job: Job) {
         let shared = self.shared.get_or_init(Arc::default);
-        // Before the thread is counted: so a child that is forked beside this has a share for each that it has not, and
-        // drops no job of the parent's with the pool.
+        // Before the thread is counted. So a child that is forked beside this has a share of the shared part for each
+        // counted thread, none of which it has; and it drops no job of the parent's with the pool.
         let at_work = Arc::clone(shared);
         let mut jobs = shared.jobs.lock();
         let waiting = jobs.waiting.len();
         let starts = waiting >= jobs.idle && jobs.threads < self.threads.get();
         if jobs.closed || (!starts && waiting >= jobs.idle.saturating_add(self.places)) {
             drop(jobs);
-            return drop(job); // after the mutex: the creation in it is given up
+            return drop(job); // after the mutex: this gives the creation up
         }
         jobs.waiting.push_back(job);
         if !starts {
@@ -224,12 +239,12 @@ impl Runner for Pool {
 }
 
 impl Shared {
-    /// Where it lies: nothing else does, as long as somebody has a share of it.
+    /// Returns the address of the shared part. Nothing else has that address as long as a thread has a share of it.
     fn place(&self) -> usize {
         (&raw const *self).addr()
     }
 
-    /// What a thread of the pool does.
+    /// Runs as a thread of the pool.
     fn work(&self) {
         WORKS_FOR.set(self.place());
         let mut jobs = self.jobs.lock();
@@ -237,7 +252,7 @@ impl Shared {
         loop {
             if let Some(job) = jobs.waiting.pop_front() {
                 drop(jobs);
-                // Ours do not panic; somebody else's may.
+                // This crate's jobs do not panic; another caller's job may.
                 quietly(job);
                 jobs = self.jobs.lock();
                 continue;
@@ -257,7 +272,7 @@ impl Shared {
         self.tell_if_closed(jobs);
     }
 
-    /// Tells those who wait for the jobs to end, if any do.
+    /// Tells the callers that wait for the jobs to end, if the pool is closed.
     fn tell_if_closed(&self, jobs: Locked<'_, Jobs>) {
         let closed = jobs.closed;
         drop(jobs);
@@ -266,7 +281,8 @@ impl Shared {
         }
     }
 
-    /// A thread could not be started. If there is none now, nobody would ever run what waits.
+    /// Notes that a thread could not be started. If no thread is left, no thread would ever run the jobs that wait:
+    /// they are dropped.
     fn lost_a_thread(&self) {
         let mut jobs = self.jobs.lock();
         jobs.threads -= 1;

@@ -1,9 +1,9 @@
 //! A place for a shared value that is read without waiting and replaced as a whole.
 //!
-//! Normally it is arc-swap's: a reader marks a slot of its own thread, so it writes no memory that other threads write.
-//! Under `cfg(dogpile_loom)` it is a number in one of loom's atomics, with the orderings that arc-swap documents and no
-//! stronger ones; what the number stands for lies outside the model's view. That arc-swap keeps what is being read
-//! alive is its own business, and not modelled.
+//! Normally the place is arc-swap's. A reader marks a slot of its own thread, so it writes no memory that other threads
+//! write. Under `cfg(dogpile_loom)` the place is a number in one of loom's atomics, with the orderings that arc-swap
+//! documents and no stronger ones. The values that the numbers stand for lie outside the model's view. The models do
+//! not cover how arc-swap keeps alive what is being read.
 
 #[cfg(not(dogpile_loom))]
 mod imp {
@@ -13,7 +13,7 @@ mod imp {
     /// A shared value, or none.
     pub(crate) struct ArcCell<T>(ArcSwapOption<T>);
 
-    /// What was read.
+    /// The value as it was read.
     pub(crate) type Loaded<T> = arc_swap::Guard<Option<Arc<T>>>;
 
     impl<T> ArcCell<T> {
@@ -21,13 +21,13 @@ mod imp {
             Self(ArcSwapOption::const_empty())
         }
 
-        /// What is there. (Acquire: pairs with [`swap`](Self::swap).)
+        /// Returns the value that is there. (Acquire: pairs with [`swap`](Self::swap).)
         #[inline]
         pub(crate) fn load(&self) -> Loaded<T> {
             self.0.load()
         }
 
-        /// Puts something else there; returns what was there, with every reader's share of it accounted for. (Release.)
+        /// Replaces the value, and returns the old one, with every reader's share of it accounted for. (Release.)
         pub(crate) fn swap(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
             self.0.swap(new)
         }

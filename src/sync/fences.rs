@@ -1,16 +1,17 @@
-//! An asymmetric fence: next to nothing for those who come often, a call to the kernel for the one who comes rarely.
+//! An asymmetric fence: it costs next to nothing for the threads that take it often, and a call to the kernel for the
+//! thread that takes it rarely.
 //!
-//! Two threads each write a word and then read the other's. That not both of them miss the other's write takes a full
-//! fence between the write and the read, on both sides. Linux can put one into every running thread of the process at
-//! the will of a single one (membarrier(2), `PRIVATE_EXPEDITED`, since 4.14); then the often-taken side needs only to
-//! keep the compiler from moving the read before the write. Where the kernel refuses, and on other platforms, both
-//! sides pay.
+//! Two threads each write a word and then read the other's word. To rule out that both of them miss the other's write,
+//! each of them needs a full fence between its write and its read. On Linux a single thread can put such a fence into
+//! every running thread of the process (membarrier(2), `PRIVATE_EXPEDITED`, since 4.14). Then the often-taken side only
+//! needs to keep the compiler from moving the read before the write. Where the kernel refuses, and on other platforms,
+//! both sides take full fences.
 //!
-//! Which of the two it is, is decided once for the whole process, before the first fence, and never changes: a light
-//! fence that was taken in the hope of the kernel's help is none without it.
+//! The kind of fence is decided once for the whole process, before the first fence, and never changes: a light fence
+//! that was taken in the hope of the kernel's help is no fence without it.
 //!
-//! A fence only makes the write seen. What else a thread did before is carried by the release and acquire of the words
-//! themselves, where `ThreadSanitizer`, which knows no fences, sees it too.
+//! A fence only makes the write seen. Anything else that a thread did before is carried by the release and acquire of
+//! the words themselves, where `ThreadSanitizer`, which knows no fences, sees it too.
 
 #[cfg(not(dogpile_loom))]
 pub(crate) use native::{force_full, heavy, is_asymmetric, light};
@@ -28,16 +29,16 @@ mod native {
 
     static KIND: AtomicU8 = AtomicU8::new(UNDECIDED);
 
-    /// Decides for that kind, unless it is decided already; returns what it is.
+    /// Decides for that kind, unless the kind is decided already. Returns the kind that was decided.
     fn decide(kind: u8) -> u8 {
-        // Relaxed, both: the word by itself is all that is asked for; what the kernel was told holds for all threads.
+        // Relaxed, both: only the word itself is needed; what the kernel was told holds for all threads.
         match KIND.compare_exchange(UNDECIDED, kind, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => kind,
             Err(decided) => decided,
         }
     }
 
-    /// Whether the kernel helps. The first call in a process asks it, which may take it some milliseconds.
+    /// Returns whether the kernel helps. The first call in a process asks the kernel, which may take some milliseconds.
     pub(crate) fn is_asymmetric() -> bool {
         // Relaxed: as in `decide`.
         let kind = match KIND.load(Ordering::Relaxed) {
@@ -58,12 +59,12 @@ mod native {
         false
     }
 
-    /// Decides for full fences; false if it was decided otherwise before.
+    /// Decides for full fences. Returns false if asymmetric fences were decided before.
     pub(crate) fn force_full() -> bool {
         decide(FULL) == FULL
     }
 
-    /// The side of those who come often; `asymmetric` as [`is_asymmetric`] has said.
+    /// The fence of the side that comes often. `asymmetric` is what [`is_asymmetric`] has returned.
     #[inline(always)]
     #[allow(clippy::inline_always)] // it is one instruction, or none
     pub(crate) fn light(asymmetric: bool) {
@@ -74,15 +75,15 @@ mod native {
         }
     }
 
-    /// The side of the one who comes rarely. Pairs with [`light`], and with a full fence.
+    /// The fence of the side that comes rarely. Pairs with [`light`], and with a full fence.
     ///
     /// # Panics
     ///
     /// If the kernel helped before and does not any more.
     pub(crate) fn heavy() {
-        // For the full fences of those who do not count on the kernel.
+        // For the full fences of threads that do not count on the kernel.
         fence(Ordering::SeqCst);
-        // On other platforms all pay.
+        // On other platforms both sides take full fences.
         #[cfg(all(target_os = "linux", not(dogpile_portable)))]
         if is_asymmetric() {
             membarrier(MembarrierCommand::PrivateExpedited).unwrap_or_else(|error| {

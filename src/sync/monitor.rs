@@ -1,28 +1,28 @@
-//! A mutex with what threads wait for under it: a monitor.
+//! A monitor: a mutex, and a condition that threads wait for under it.
 //!
-//! It is std's, since a thread of this crate that has nothing to do sleeps here. `parking_lot` keeps all sleepers of a
-//! program in one table: in a child made by fork(2) while a thread goes to sleep or wakes, that is half-changed for
-//! good, and whatever sleeps there next hangs or crashes. These sleep on what is their own, and a child
-//! [has others](super::process).
+//! Both are std's, since a thread of this crate that has nothing to do sleeps here. `parking_lot` keeps all sleepers of
+//! a program in one table. In a child that is forked while a thread goes to sleep or wakes, that table is half-changed
+//! for good, and a thread that sleeps there next hangs or crashes. The sleepers of a monitor sleep on words of the
+//! monitor's own, and a child [has monitors of its own](super::process).
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Not poisoned by a panic.
+/// A mutex with a condition. A panic does not poison it.
 #[derive(Default)]
 pub(crate) struct Monitor<T> {
     state: Mutex<T>,
     changed: Condvar,
-    /// What the mutex orders, said once more for ThreadSanitizer, which does not see into std: each release of the mutex
-    /// is counted (Release), and who has acquired it reads the count (Acquire).
+    /// The order of the mutex, stated once more for ThreadSanitizer, which does not see into std. Each release of the
+    /// mutex is counted (Release), and a thread that has acquired the mutex reads the count (Acquire).
     released: AtomicU32,
 }
 
 /// The state of a [`Monitor`], locked.
 pub(crate) struct Locked<'a, T> {
-    /// There, but while it is waited.
+    /// The guard; `None` while the monitor is waited for.
     state: Option<MutexGuard<'a, T>>,
     released: &'a AtomicU32,
 }
@@ -37,17 +37,20 @@ impl<T> Monitor<T> {
         Locked { state: Some(state), released: &self.released }
     }
 
-    /// Waits until it is told of a change, or may do so early; returns whether that time has passed instead.
+    /// Waits until the thread is told of a change, or until the time-out is over; may return early. Returns whether the
+    /// time-out was over.
     pub(crate) fn wait<'a>(&'a self, mut locked: Locked<'a, T>, timeout: Duration) -> (Locked<'a, T>, bool) {
         let waited = self.changed.wait_timeout(locked.release().expect(HELD), timeout);
         let (state, time) = waited.unwrap_or_else(PoisonError::into_inner);
         (self.locked(state), time.timed_out())
     }
 
+    /// Wakes one waiting thread.
     pub(crate) fn tell_one(&self) {
         self.changed.notify_one();
     }
 
+    /// Wakes all waiting threads.
     pub(crate) fn tell_all(&self) {
         self.changed.notify_all();
     }

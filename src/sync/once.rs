@@ -1,7 +1,8 @@
 //! A place for something that is made when it is first needed, found by one pointer.
 //!
-//! Normally it is `once_cell`'s. Under `cfg(dogpile_loom)` it is std's `OnceLock`, seen by the model as one of loom's
-//! atomics with the same orderings: of two makers one is faster, and the other sees all of what that has made.
+//! Normally the place is `once_cell`'s. Under `cfg(dogpile_loom)` it is std's `OnceLock`, which the model sees as one
+//! of loom's atomics with the same orderings: of two makers one is faster, and the other sees all of what the faster
+//! one has made.
 
 #[cfg(not(dogpile_loom))]
 pub(crate) use once_cell::race::OnceBox;
@@ -36,8 +37,8 @@ mod imp {
                 return made;
             }
             let made = maker();
-            // Release, and acquire for whoever finds it made: pairs with `get` and with itself. Between this and the
-            // next step the model does not switch.
+            // Release, and acquire for a thread that finds it made: pairs with `get` and with itself. Between this and
+            // the next step the model does not switch.
             match self.made.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => self.place.get_or_init(|| made),
                 Err(_) => self.place.get().expect("it was just made"),

@@ -1,12 +1,13 @@
-//! What each process has for itself, because threads go with it: a child made by fork(2) has its parent's memory, and
-//! none of those threads.
+//! What each process has for itself, because threads belong to it: a child made by fork(2) has the memory of its
+//! parent, and none of the parent's threads.
 //!
-//! What the parent had stays where it is, and is neither used nor dropped in the child: its mutexes may have been
-//! locked when the process forked, by threads that the child has not. Nothing here waits for anybody.
+//! What the parent had stays where it is. The child neither uses nor drops it: its mutexes may have been locked when
+//! the process forked, by threads that the child does not have. Nothing here waits for anything.
 //!
-//! (A process is known by its number. That of one that is gone is given again, after some ten thousand others; a child
-//! that has it takes what that one had for its own, if no process in between has used it. So does a child that is the
-//! first of a namespace of its own, where its parent was the first of another.)
+//! (A process is known by its number. The number of a process that is gone is given again, after some ten thousand
+//! others. A child that has such a number takes for its own what the earlier process with that number had, unless a
+//! process in between has used the place. So does a child that is the first of a namespace of its own, where its parent
+//! was the first of another.)
 
 use crate::derived::opaque;
 use crate::sync::once::OnceBox;
@@ -18,7 +19,7 @@ pub(crate) struct PerProcess<T>(OnceBox<Life<T>>);
 struct Life<T> {
     process: u32,
     its: T,
-    /// In a child of that process that has inherited this.
+    /// The place of a child of that process that has inherited this.
     forked: PerProcess<T>,
 }
 
@@ -27,13 +28,13 @@ impl<T> PerProcess<T> {
         Self(OnceBox::new())
     }
 
-    /// What this process has made, if it has.
+    /// Returns what this process has made, if it has made anything.
     pub(crate) fn get(&self) -> Option<&T> {
         let last = self.last()?;
         (last.process == process::id()).then_some(&last.its)
     }
 
-    /// What this process has made; made now, if it has not.
+    /// Returns what this process has made. Makes it now, if there is nothing yet.
     pub(crate) fn get_or_init(&self, make: impl Fn() -> T) -> &T {
         let process = process::id();
         loop {
@@ -42,7 +43,7 @@ impl<T> PerProcess<T> {
                 Some(last) => &last.forked,
                 None => self,
             };
-            // (Another thread may be faster: then this is looked at once more.)
+            // (Another thread may be faster. Then the loop looks at the place once more.)
             place.0.get_or_init(|| Box::new(Life { process, its: make(), forked: Self::new() }));
         }
     }

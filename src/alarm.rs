@@ -1,22 +1,26 @@
-//! Wakes a task when it is time.
+//! Wakes a task at a set moment.
 //!
-//! A thread that waits sleeps until the moment at which a creation can be declared dead. A task cannot, and this crate
-//! does not know its runtime's timers. So there is one thread for all of them, while any task waits like that: where a
-//! policy has a [`creation_timeout`](crate::PolicyBuilder::creation_timeout), and the clock goes at the pace of real
-//! time. (One that [wakes](crate::Clock::wake_at) by itself, as a runtime's timer could, needs none.) The thread has
-//! some hundred lines and no dependency; with one, tasks would be a feature to switch on.
+//! A thread that waits sleeps until the moment at which a creation can be declared dead, or at which its soft time-out
+//! is over. A task cannot do that, and this crate does not know the timers of the task's runtime. So one thread does it
+//! for all tasks. The thread exists only while a task waits like that. A task does so for the end of a [soft
+//! time-out](crate::AsyncAccess::soft_timeout); and where a policy has a
+//! [`creation_timeout`](crate::PolicyBuilder::creation_timeout), and the clock goes at the pace of real time. (For a
+//! clock that [wakes](crate::Clock::wake_at) by itself, as a runtime's timer could, a `creation_timeout` needs no
+//! thread.) The thread has some hundred lines and no dependency. With a dependency, tasks would be a feature to switch
+//! on.
 //!
 //! | what | is | until |
 //! |---|---|---|
-//! | an alarm that is set | an entry: a moment, a number of its own, a waker | it is set anew, or dropped; or it has gone off |
+//! | an alarm that is set | an entry: a moment, a number of its own, a waker | the alarm is set anew, or dropped; or it has gone off |
 //! | the thread | asleep until the first moment | there has been no entry for ten seconds |
 //!
-//! (A child made by fork(2) [begins](super::process) without entries and without the thread: an alarm that is set there
-//! goes off, and one that was set before does not.)
+//! (A child made by fork(2) [begins](crate::sync::process) without entries and without the thread. An alarm that is set
+//! there goes off, and an alarm that was set before does not.)
 //!
-//! Whoever adds an entry that is the first, or finds no thread, wakes or starts it, under the mutex that it goes to
-//! sleep under. Whom it wakes it wakes outside it: see [`wakers`](crate::wakers). It is one thread for all, so a waker
-//! that takes long delays the alarms of others.
+//! An alarm that becomes the first entry wakes the thread. An alarm that finds no thread starts it. Both happen under
+//! the mutex under which the thread goes to sleep. The thread wakes tasks outside the mutex: see
+//! [`wakers`](crate::wakers). There is one thread for all alarms, so a waker that takes long delays the alarms of
+//! others.
 
 #[cfg(not(dogpile_loom))]
 pub(crate) use real::Alarm;
@@ -49,12 +53,12 @@ mod real {
         ENTRIES.get_or_init(Monitor::default)
     }
 
-    /// Wakes a task once, unless it is set anew or dropped before.
+    /// Wakes a task once, unless it is set anew or dropped before that.
     #[derive(Debug, Default)]
     pub(crate) struct Alarm(Option<(Instant, u64)>);
 
     impl Alarm {
-        /// Sets it to that moment, if that ever comes, in place of any earlier one.
+        /// Sets the alarm to that moment, if that ever comes, in place of any earlier one.
         pub(crate) fn set(&mut self, at: Option<Deadline>, waker: &Waker) {
             let new = at.and_then(Deadline::at).map(|at| ((at, unique()), Sleeper::of(waker)));
             let old = mem::replace(&mut self.0, new.as_ref().map(|(key, _)| *key));
@@ -90,7 +94,7 @@ mod real {
         }
         drop(entries);
         drop(gone); // a waker
-        // There is no thread to be had: better it asks again and again than never.
+        // No thread could be started. The task is woken now, so that it asks again and again, rather than never.
         wake_all(&mut unheard);
     }
 
@@ -128,7 +132,7 @@ mod real {
             Deadline::after(Duration::from_millis(milliseconds))
         }
 
-        /// Waits for as many wake-ups, and nothing else.
+        /// Waits for as many wake-ups, and for nothing else.
         fn wait_for(wakes: usize, mut set: impl FnMut(&Waker)) {
             let mut polled = 0;
             let waited = block_until(Deadline::after(Duration::MAX), |waker| {
@@ -176,7 +180,7 @@ mod real {
     }
 }
 
-/// No model has a clock that goes by itself.
+/// Does nothing: no model has a clock that goes by itself.
 #[cfg(dogpile_loom)]
 #[derive(Debug, Default)]
 pub(crate) struct Alarm(());
@@ -184,5 +188,5 @@ pub(crate) struct Alarm(());
 #[cfg(dogpile_loom)]
 impl Alarm {
     #[allow(clippy::unused_self)]
-    pub(crate) fn set(&mut self, _: Option<super::Deadline>, _: &std::task::Waker) {}
+    pub(crate) fn set(&mut self, _: Option<crate::sync::Deadline>, _: &std::task::Waker) {}
 }
