@@ -6,6 +6,8 @@
 //!
 //! An access in [`lock_mode`] finds an [`Outcome`], one with a getter what that brings: see [`fetch`].
 
+mod accesses;
+mod dogpile;
 pub(crate) mod fetch;
 pub(crate) mod how;
 pub(crate) mod lock_mode;
@@ -16,8 +18,8 @@ use crate::access::ReachesByTask;
 use crate::creation::Creation;
 use crate::error::{LockError, Refusal};
 use crate::lock::Lock;
+use crate::outcome::Outcome;
 use crate::running::Doing;
-use crate::turn::Outcome;
 use crate::wait::{Glance, Wait};
 use std::future::ready;
 use std::marker::PhantomData;

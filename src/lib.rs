@@ -69,11 +69,13 @@ pub mod guide;
 mod keeper;
 mod lock;
 mod observer;
+mod outcome;
 mod policy;
 mod readers;
 mod registry;
 #[allow(unsafe_code)]
 mod rm_lock;
+mod ruled;
 mod runner;
 mod running;
 mod shown;
@@ -114,6 +116,7 @@ pub use crate::observer::Metrics;
 #[cfg(feature = "tracing")]
 pub use crate::observer::Tracing;
 pub use crate::observer::{Observer, Source, Stats};
+pub use crate::outcome::Outcome;
 pub use crate::policy::{Backoff, OnError, Policy, PolicyBuilder, PolicyError};
 pub use crate::readers::Owner;
 #[cfg(not(dogpile_loom))]
@@ -125,7 +128,7 @@ pub use crate::runner::{Job, Runner, ThreadPerJob};
 pub use crate::runner::{JobsLeft, Pool};
 pub use crate::spawner::{Spawner, Task};
 pub use crate::sync_reader::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile, WriteGuard};
-pub use crate::turn::{Outcome, Turn};
+pub use crate::turn::Turn;
 
 /// The layers below [`Dogpile`], open to the models of `loom-tests` and to nobody else.
 #[cfg(dogpile_loom)]

@@ -14,8 +14,9 @@ pub(crate) use root::Root;
 
 use crate::clock::nanoseconds;
 use crate::dogpile::{Dogpile, Ruling};
-use crate::lock::{Lock, ruled};
+use crate::lock::Lock;
 use crate::policy::Policy;
+use crate::ruled::ruled;
 use crate::sync::{Arc, const_fn};
 use bounds::Kind;
 use std::borrow::Borrow;

@@ -12,9 +12,9 @@ use crate::derived::copied;
 use crate::election::Birth;
 use crate::keeper::Keeper;
 use crate::lock::Lock;
+use crate::outcome::Outcome;
 use crate::registry::Held;
 use crate::sync::Arc;
-use crate::turn::Outcome;
 
 /// What an access reaches its lock by: `&L`, `&Arc<L>` or a `&Held<'_, K, L>` of a [`Registry`](crate::Registry).
 ///

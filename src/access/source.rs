@@ -7,13 +7,12 @@
 //! | [`ByGetter`] | what a getter brings, [as old as the lock says](ByLock) | `V` | `V` |
 //! | the same, [stamped](ByStamp) | what a getter brings, with its stamp | `T` | [`Stamped<T>`](crate::Stamped) |
 
-use crate::beside::fetch::Known;
 use crate::cached::Made;
 use crate::clock::Clock;
 use crate::derived::opaque;
-use crate::dogpile::{Dogpile, Sight};
+use crate::dogpile::{Dogpile, Known, Sight};
 use crate::election::State;
-use crate::turn::Outcome;
+use crate::outcome::Outcome;
 use std::convert::Infallible;
 use std::future::Ready;
 use std::marker::PhantomData;

@@ -17,7 +17,7 @@
 //! one, if that is to be [served](crate::OnError::ServeStale) and a call is left.
 //!
 //! An access that wants another value than the one there is settles that first, without the getter (see
-//! [`dogpile::access`](crate::dogpile)): elected, it creates; otherwise it asks the getter, and takes what that brings.
+//! [`dogpile::settle`](crate::dogpile)): elected, it creates; otherwise it asks the getter, and takes what that brings.
 //! One with a soft time-out waits where another would go on with the old value, once; it lets that go before, and asks
 //! again after, if a call is left.
 //!
@@ -30,6 +30,7 @@ use super::how::Elected;
 use super::{Guards, after};
 use crate::access::{Age, ByLock, ByStamp, Finds};
 use crate::clock::{Clock, nanoseconds};
+pub use crate::dogpile::Known;
 use crate::dogpile::{Another, Dogpile, Need, Settled, Sight, Softly, Stamped};
 use crate::election::{Birth, Generation, State};
 use crate::error::{CreateError, Refusal};
@@ -43,17 +44,6 @@ use std::mem::needs_drop;
 
 /// How often one access calls its getter at the most (L8).
 const CALLS: u32 = 2;
-
-/// What the lock says before the getter is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// What is needed.
-    Need(Need),
-    /// Nothing: ask the getter.
-    Ask,
-    /// Nothing either: ask the getter; but what it brings has expired, and somebody else creates, or nobody is to.
-    AskForOld,
-}
 
 /// What has become of an access before it asks the getter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,13 +73,11 @@ impl<V> Age<V> for ByLock {
     type Made = V;
 
     fn known<C: Clock>(lock: &Dogpile<C>, seen: State) -> Known {
-        match lock.look() {
-            Sight::Fresh => Known::Ask,
-            Sight::Missing => Known::Need(Need::Missing),
-            Sight::Due if lock.is_closed_now(seen) => Known::Ask,
-            Sight::Stale if lock.is_closed_now(seen) => Known::AskForOld,
-            Sight::Due => Known::Need(Need::Due),
-            Sight::Stale => Known::Need(Need::Stale),
+        match lock.look().need() {
+            None => Known::Ask,
+            Some(Need::Due) if lock.is_closed_now(seen) => Known::Ask,
+            Some(Need::Stale) if lock.is_closed_now(seen) => Known::AskForOld,
+            Some(need) => Known::Need(need),
         }
     }
 

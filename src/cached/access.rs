@@ -3,12 +3,12 @@
 use super::tray::Tray;
 use super::{Cached, CachedGuard};
 use crate::clock::Clock;
-use crate::dogpile::{Another, Need, Settled, Sight, Softly};
+use crate::dogpile::{Another, Need, Settled, Softly};
 use crate::election::Birth;
 use crate::error::{CreateError, Refusal};
 use crate::failure::Cause;
 use crate::freshness::Freshness;
-use crate::turn::Outcome;
+use crate::outcome::Outcome;
 use crate::wait::{Glance, Wait, Wants, apart};
 
 /// How an access came out.
@@ -154,14 +154,11 @@ impl<T, C: Clock> Cached<T, C> {
             loop {
                 // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
                 let seen = self.dogpile.election().look();
-                let need = match self.dogpile.look() {
-                    Sight::Fresh => match CachedGuard::of(self.cell.load(), Outcome::Fresh) {
+                let Some(need) = self.dogpile.look().need() else {
+                    match CachedGuard::of(self.cell.load(), Outcome::Fresh) {
                         Some(guard) => return Ok(Access::Got(guard)),
                         None => continue,
-                    },
-                    Sight::Due => Need::Due,
-                    Sight::Stale => Need::Stale,
-                    Sight::Missing => Need::Missing,
+                    }
                 };
                 // An access that finds no value may wait for one. Before it queues: see `tray`.
                 let tray = (need == Need::Missing || soft).then(|| self.trays.share());

@@ -5,9 +5,9 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::creation::{Creation, Once};
 use crate::election::Finished;
 use crate::failure::Cause;
+use crate::outcome::Outcome;
 use crate::policy::Life;
 use crate::sync::{Arc, Mutant, OnceLock, mutant};
-use crate::turn::Outcome;
 use std::fmt;
 use std::time::Duration;
 

@@ -9,9 +9,9 @@ use crate::creation::{Once, Shared, job};
 use crate::error::CreateError;
 use crate::failure::{Cause, Takes};
 use crate::keeper::Keeper;
+use crate::outcome::Outcome;
 use crate::runner::Runner;
 use crate::spawner::{Came, Making, OwnCreation, Spawner, spawn};
-use crate::turn::Outcome;
 use crate::wait::{Glance, Wait, Waiting, block_on};
 use std::future::ready;
 

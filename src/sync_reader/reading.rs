@@ -5,9 +5,9 @@ use crate::beside::{Besides, Looked};
 use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::error::{LockError, Refusal, WriteLockError};
+use crate::outcome::Outcome;
 use crate::readers::{OwnedPass, Owner, Pass, Seat};
 use crate::running::Doing;
-use crate::turn::Outcome;
 use crate::wait::{Glance, Patience, Wait, block_on};
 
 impl<C: Clock> SyncReaderDogpile<C> {

@@ -2,8 +2,8 @@
 //!
 //! | what | is said by | to |
 //! |---|---|---|
-//! | [`Look`] | the deadline word | [`sight`](super::Status::sight) |
-//! | [`Sight`] | `sight`, by the policy; or the getter's stamp | the mode |
+//! | [`Look`](crate::freshness::Look) | the deadline word | [`sight`](super::Status::sight) |
+//! | [`Sight`](super::sight::Sight) | `sight`, by the policy; or the getter's stamp | the mode |
 //! | [`Need`] | the mode: what the access has seen, short of a fresh value | [`settle`](Dogpile::settle) |
 //! | [`Verdict`] | the queue, if the access waited | `settle` |
 //! | [`Settled`] | `settle` | the mode |
@@ -34,39 +34,20 @@
 //!   of a creation whatever that is, and is never called. If the generation has moved before it is in the queue, what it
 //!   would wait for has ended.
 
-use super::aging::Sight;
-use super::{Dogpile, Nap};
+use super::Dogpile;
+use super::reminder::Nap;
+use super::seen::Queued;
+use super::sight::Need;
 use crate::clock::Clock;
 use crate::election::{Birth, Generation, State, Verdict};
 use crate::error::{AcquireError, Refusal, WaitCycle};
-use crate::freshness::{Freshness, Look};
+use crate::freshness::Freshness;
 use crate::running::is_creating_here;
 use crate::sync::{Mutant, mutant};
 use crate::wait::{Wait, Wants, apart};
 use std::task::{Poll, Waker};
-use std::thread;
-
-/// What an access has seen, short of a fresh value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// A fresh value that is to be renewed early.
-    Due,
-    /// An old value: a new one is due, but not worth waiting for.
-    Stale,
-    /// No value.
-    Missing,
-    /// A value whose creation begins after the access does.
-    Anew,
-    /// A value of a later generation than the one there is.
-    Newer,
-}
 
 impl Need {
-    /// Whether the access has a value to go on with.
-    pub(crate) fn is_met_by_old(self) -> bool {
-        matches!(self, Self::Due | Self::Stale)
-    }
-
     /// Whether a pause keeps the access from creating.
     fn hears_of_pauses(self, wait: &Wait) -> bool {
         match self {
@@ -114,22 +95,6 @@ pub(crate) enum Softly {
     LookAgain,
     /// Use the old value.
     GoOn,
-}
-
-/// A wait, which is counted and told when it ends, also by being dropped.
-struct Queued<'a, C: Clock> {
-    of: &'a Dogpile<C>,
-    since: u64,
-    waits: bool,
-}
-
-impl<C: Clock> Drop for Queued<'_, C> {
-    fn drop(&mut self) {
-        // (The clock and the observer are the user's: no panic of theirs beside another.)
-        if self.waits && !thread::panicking() {
-            self.of.waited(self.since);
-        }
-    }
 }
 
 impl<C: Clock> Dogpile<C> {
@@ -303,11 +268,6 @@ impl<C: Clock> Dogpile<C> {
         !self.is_closed_now(seen) && self.renewed_too_lately(self.clock.now())
     }
 
-    /// Whether there has been a new value, or an invalidation, since that generation.
-    pub(crate) fn has_moved_on(&self, from: Generation) -> bool {
-        !self.election.look().generation().is_still(from)
-    }
-
     /// Waits for the creation that an access has handed over, as [`wait_softly`](Self::wait_softly) does; whether the
     /// lock has moved on by then. (That a wait has ended says nothing of it: the creation may have failed.)
     pub(crate) fn wait_softly_for_its_own(&self, born: Generation, wait: &Wait) -> impl Future<Output = bool> {
@@ -350,25 +310,6 @@ impl<C: Clock> Dogpile<C> {
                 }
             };
             wait.until(deadline, poll).await.unwrap_or(Softly::GoOn)
-        }
-    }
-
-    /// What an access finds now: a value that was born fresh begins to live. One that is due is told of as fresh to all
-    /// who are not to renew it.
-    pub(crate) fn look(&self) -> Sight {
-        self.look_at(self.expiry.now(&self.clock))
-    }
-
-    /// The same, as of that time.
-    pub(crate) fn look_at(&self, mut now: u64) -> Sight {
-        let mut look = self.expiry.look(now);
-        if look == Look::Unstamped {
-            now = self.stamp_born();
-            look = self.expiry.look(now);
-        }
-        match self.sight(look, now) {
-            Sight::Due if !self.is_due(now) => Sight::Fresh,
-            sight => sight,
         }
     }
 }
