@@ -7,8 +7,11 @@
 //! An access in [`lock_mode`] finds an [`Outcome`], one with a getter what that brings: see [`fetch`].
 
 mod accesses;
+mod creating;
+mod creating_async;
 mod dogpile;
 pub(crate) mod fetch;
+mod handing_over;
 pub(crate) mod how;
 pub(crate) mod lock_mode;
 pub(crate) mod serve;

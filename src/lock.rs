@@ -2,8 +2,8 @@
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
-use crate::registry::Held;
 use crate::sync::Arc;
+use std::ops::Deref;
 
 /// A lock that elects: [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) or [`Cached`](crate::Cached). A
 /// [`Creation`](crate::Creation) is of one, and a [`Registry`](crate::Registry) has many.
@@ -44,10 +44,11 @@ pub trait Lock: Elects + Sized {
     where
         Self: 'static;
 
+    /// Of what holds the lock: the entry of a registry.
     #[doc(hidden)]
-    fn owner_held<K: Send + Sync + 'static>(held: &Held<'static, K, Self>) -> Self::Owner
+    fn owner_held<H: Deref<Target = Self> + Send + Sync + 'static>(held: impl FnOnce() -> H) -> Self::Owner
     where
-        Self: Send + Sync + 'static;
+        Self: 'static;
 }
 
 /// What is behind a [`Lock`].
@@ -78,9 +79,9 @@ macro_rules! owns_nothing {
         {
         }
 
-        fn owner_held<K: Send + Sync + 'static>(_: &$crate::registry::Held<'static, K, Self>)
+        fn owner_held<H: std::ops::Deref<Target = Self> + Send + Sync + 'static>(_: impl FnOnce() -> H)
         where
-            Self: Send + Sync + 'static,
+            Self: 'static,
         {
         }
     };

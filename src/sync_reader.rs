@@ -21,7 +21,6 @@ use crate::failure::Cause;
 use crate::lock::{Elects, Lock};
 use crate::outcome::Outcome;
 use crate::readers::{HasReaders, Owner, Readers};
-use crate::registry::Held;
 use crate::ruled::ruled;
 use crate::sync::{Arc, const_fn};
 use crate::wait::{Patience, Wait, block_on};
@@ -440,11 +439,11 @@ impl<C: Clock> Lock for SyncReaderDogpile<C> {
         Owner::shared(Arc::clone(this))
     }
 
-    fn owner_held<K: Send + Sync + 'static>(held: &Held<'static, K, Self>) -> Owner
+    fn owner_held<H: Deref<Target = Self> + Send + Sync + 'static>(held: impl FnOnce() -> H) -> Owner
     where
-        Self: Send + Sync + 'static,
+        Self: 'static,
     {
-        Owner::shared(Arc::new(held.clone()))
+        Owner::shared(Arc::new(Through(held())))
     }
 }
 
@@ -463,6 +462,15 @@ impl<C: Clock> Elects for SyncReaderDogpile<C> {
 impl<C: Clock> HasReaders for SyncReaderDogpile<C> {
     fn readers(&self) -> &Readers {
         &self.readers
+    }
+}
+
+/// What derefs to what has readers.
+struct Through<H>(H);
+
+impl<H: Deref<Target: HasReaders> + Send + Sync> HasReaders for Through<H> {
+    fn readers(&self) -> &Readers {
+        self.0.readers()
     }
 }
 

@@ -225,7 +225,7 @@ macro_rules! owns {
 owns! {
     [] ForEver<L> where [] |this| L::owner_for_ever(this.0);
     [] &Arc<L> where [] |this| L::owner_shared(this);
-    [K: Send + Sync + 'static] HeldForEver<'_, K, L> where [L: Send + Sync] |this| L::owner_held(this.0);
+    [K: Send + Sync + 'static] HeldForEver<'_, K, L> where [L: Send + Sync] |this| L::owner_held(|| this.0.clone());
 }
 
 macro_rules! keeps {
