@@ -14,6 +14,7 @@
 //! | `S` | where the value is | an [`Origin`] |
 //! | `W` | how long the access waits, and for what | [`Forever`] or [`AtMost`], and around them [`Wanting`] and [`Sharing`] |
 
+mod after;
 mod background;
 mod function;
 mod patience;
@@ -21,15 +22,16 @@ pub(crate) mod reach;
 pub(crate) mod serve;
 pub(crate) mod source;
 mod spawned;
-mod tasks;
+pub(crate) mod tasks;
 
+pub(crate) use after::after;
 pub use background::InBackground;
 pub(crate) use function::SpawnedKept;
 pub use function::{AsyncFunction, ByBatch, ByItself, Calls, Function, FunctionInBackground, SpawnedFunction};
 pub(crate) use function::{Kept as FunctionKept, KeptAsync as FunctionKeptAsync};
 pub use patience::{AtMost, Forever, Sharing, Tells, Waits, Wanting};
 pub use reach::{ForEver, Keep, Kept, Reach, ReachByTask};
-pub(crate) use reach::{Keeps, Owns, Reaches, ReachesByTask, Refers, Shares, TurnsByTask};
+pub(crate) use reach::{Keeps, Owns, Reaches, ReachesByTask, Refers, Shares};
 pub(crate) use source::{Age, Fails, Finds, Lends, Sets, Stores};
 pub use source::{
     ByGetter, ByLock, ByStamp, ByTask, ByThread, CannotFail, Elsewhere, Found, FunctionCannotFail, Inside, Nothing,
@@ -38,15 +40,13 @@ pub use source::{
 pub use spawned::Spawned;
 pub use tasks::AsyncAccess;
 
-use crate::beside::{Beside, Besides, Looked, OfThread, after, lock_mode};
 use crate::creation::Creation;
 use crate::derived::opaque;
 use crate::election::Generation;
 use crate::error::{AcquireError, CreateError, never, or_deadlock};
 use crate::failure::{Cause, Takes};
 use crate::lock::Lock;
-use crate::runner::Runner;
-use crate::wait::{Glance, Patience, Wait, Wants, block_on};
+use crate::wait::{Glance, Wants};
 use serve::{Served, Serves};
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -135,9 +135,9 @@ use std::time::Duration;
 /// [`Dogpile`](crate::Dogpile#deadlocks) says when a wait would be one for itself.
 #[must_use = "nothing happens before the access ends in `turn`, `or_create` or `or_try_create`"]
 pub struct Access<K, S = Elsewhere, W = Forever> {
-    lock: K,
-    source: S,
-    waits: W,
+    pub(crate) lock: K,
+    pub(crate) source: S,
+    pub(crate) waits: W,
 }
 
 impl<K, S> Access<K, S> {
@@ -464,107 +464,6 @@ impl<K, S, W: Waits> Access<K, S, W> {
     /// ```
     pub fn share_errors(self) -> Access<K, S, Sharing<W>> {
         Access { lock: self.lock, source: self.source, waits: Sharing(self.waits) }
-    }
-
-    /// An access that is elected and has an old value gives its creator to `runner`, and goes on with the old value at
-    /// once. If there is none, it creates on its own thread, since it would wait anyhow.
-    ///
-    /// This is the last step: a getter, a setter and a time-out come before it. (Those bound no creator: see
-    /// [`timeout`](Self::timeout).) The lock outlives the access: it is a `static`, or the access is
-    /// [`kept`](crate::Dogpile::kept) by an `Arc` or a [`Held`](crate::Held). Creator and setter are `Send` and
-    /// `'static`; the getter runs here.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use dogpile::{Dogpile, Outcome, Pool};
-    /// use std::{sync::{Arc, RwLock}, time::Duration};
-    ///
-    /// static POOL: Pool = Pool::new(2, 100);
-    ///
-    /// let rates = Arc::new(RwLock::new(vec![]));
-    /// let fresh = Arc::new(Dogpile::new(Duration::from_secs(600)));
-    /// let access = || {
-    ///     let rates = Arc::clone(&rates); // the job's
-    ///     Dogpile::kept(&fresh).in_background(&POOL).or_try_create_with(move |creation| {
-    ///         let made = vec![1.0, 1.09]; // slow
-    ///         creation.publish(|| *rates.write().unwrap() = made) // or it fails: it was invalidated meanwhile
-    ///     })
-    /// };
-    /// assert_eq!(access(), Ok(Outcome::Created), "there was nothing to go on with");
-    /// fresh.mark_stale();
-    /// assert_eq!(access(), Ok(Outcome::Stale), "the pool creates");
-    /// ```
-    pub fn in_background<R: Runner + ?Sized>(self, runner: &R) -> InBackground<'_, K, S, W, R> {
-        InBackground { access: self, runner }
-    }
-}
-
-/// # Turns
-impl<'a, 'c, K: Reach<'a, 'c, Lock: Beside>, W> Access<K, Elsewhere, W> {
-    pub(crate) fn try_turn(self) -> Result<<K::Lock as Lock>::Turn<'a, 'c>, AcquireError> {
-        match self.lock.lock().at_once(Glance::Usable) {
-            Ok(got) => Ok(self.lock.lock().turn(got)),
-            Err(now) => turn_slowly::<AtMost, _>(self.lock, now, &Wait::new(Patience::None)),
-        }
-    }
-}
-
-#[cold]
-#[track_caller]
-fn turn_slowly<'a, 'c, W: Waits, K: Reach<'a, 'c, Lock: Beside>>(
-    reached: K,
-    now: Looked,
-    wait: &Wait,
-) -> W::Gives<<K::Lock as Lock>::Turn<'a, 'c>> {
-    let lock = reached.lock();
-    let met = block_on(lock_mode::access(&OfThread(lock), now, wait, |_, pass| drop(pass)));
-    let turn = met.map(|met| match met {
-        lock_mode::Met::In(outcome, pass) => lock.turn(K::Lock::give(outcome, pass)),
-        lock_mode::Met::Elected(born) => K::Lock::turn_to_create(Creation::new(reached.keeper(), born)),
-    });
-    W::give(turn.map_err(AcquireError::from))
-}
-
-impl<'a, 'c, K: Reach<'a, 'c>, W: Waits> Access<K, Elsewhere, W>
-where
-    K::Lock: Beside,
-{
-    /// What this access is to do: use the value, or create it. See [`Turn`](crate::Turn) and
-    /// [`ReadTurn`](crate::ReadTurn).
-    ///
-    /// Blocks while there is no value and somebody else creates it; under readers also while a writer is in or waits.
-    /// If that creation succeeds, the turn is `Fresh`, or `Stale` if the value that was waited for has expired or was
-    /// invalidated already; if it fails, one of the waiters gets `Create`.
-    ///
-    /// # Errors
-    ///
-    /// After a [`timeout`](Self::timeout): [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is
-    /// running the creator that it would wait for; [`AcquireError::Paused`] after a failure, if there is no value;
-    /// [`AcquireError::WriteLockHeld`] if this thread holds the write lock.
-    ///
-    /// # Panics
-    ///
-    /// Without a time-out, if this thread is running the creator that it would wait for, or holds the write lock.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use dogpile::{Dogpile, Turn};
-    /// use std::{sync::Arc, thread, time::Duration};
-    ///
-    /// let lock = Arc::new(Dogpile::new(Duration::from_secs(60)));
-    /// if let Turn::Create(creation) = Dogpile::kept(&lock).turn() {
-    ///     thread::spawn(move || creation.run(|_| { /* rebuild */ }));
-    /// }
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn turn(self) -> W::Gives<<K::Lock as Lock>::Turn<'a, 'c>> {
-        match self.lock.lock().at_once(self.waits.glance()) {
-            Ok(got) => W::give(Ok(self.lock.lock().turn(got))),
-            Err(now) => turn_slowly::<W, _>(self.lock, now, &self.waits.wait(false)),
-        }
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) mod how;
 pub(crate) mod lock_mode;
 pub(crate) mod serve;
 pub(crate) mod spawned;
+mod tasks;
+mod turns;
 
 use crate::access::ReachesByTask;
 use crate::creation::Creation;
@@ -193,13 +195,4 @@ impl<L: Beside, K: ReachesByTask<L>> Guards for OfTask<K, L> {
     fn value<V>(got: &L::GotByTask<V>) -> &V {
         L::value_of_task(got)
     }
-}
-
-/// Drops the rest of an access before its guard is returned: what is being returned is leaked if one of the drops
-/// panics, and those are the user's.
-#[inline(always)]
-#[allow(clippy::inline_always)] // a part of the hit path
-pub(crate) fn after<G>(rest: impl Sized, guard: G) -> G {
-    drop(rest);
-    guard
 }

@@ -41,6 +41,7 @@ mod guard;
 mod reader;
 mod renewal;
 mod serve;
+mod tasks;
 mod tray;
 
 pub use guard::CachedGuard;

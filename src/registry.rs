@@ -1,15 +1,21 @@
 //! One lock per key, alive while in use, or while its value is.
 //!
 //! Here are the type and its look-ups. What an entry goes through is in [`shard`], how many are kept in [`bounds`], how
-//! one is looked up and let go in [`root`], and what holds it in [`held`].
+//! one is looked up and let go in [`root`], and what holds it in [`held`], or for tasks in [`held_for_ever`]. How many
+//! shards there are is said in [`sharding`]; all locks are gone through by [`iter`](mod@iter).
 
 mod bounds;
 mod held;
+mod held_for_ever;
+mod iter;
 mod root;
 mod shard;
+mod sharding;
 
 pub(crate) use held::HasRoot;
-pub use held::{Held, Iter};
+pub use held::Held;
+pub use held_for_ever::HeldForEver;
+pub use iter::Iter;
 pub(crate) use root::Root;
 
 use crate::clock::nanoseconds;
@@ -410,6 +416,12 @@ impl<K, L, F> Registry<K, L, F> {
     }
 }
 
+impl<K, L, F> HasRoot<K, L> for Registry<K, L, F> {
+    fn root(&self) -> &Root<K, L> {
+        &self.root
+    }
+}
+
 impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
     /// The lock of that key, made if there is none. Blocks only for moments.
     ///
@@ -439,7 +451,7 @@ impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
         L: Send + Sync + 'static,
         F: Send + Sync + 'static,
     {
-        self.get(key).owned(Arc::clone(self))
+        self.get(key).owned_by(Arc::clone(self))
     }
 }
 

@@ -9,10 +9,10 @@
 //! So no creation is a part of the task that asks, and dropping that stops none (C12): the work goes on, once, and is
 //! kept. (But for one whose creator has come back: see [`own_wait`].) The creation on its way is in [`in_flight`].
 
-mod in_flight;
+pub(crate) mod in_flight;
 mod own_wait;
 
-pub(crate) use in_flight::{Making, OwnCreation, spawn};
+pub(crate) use in_flight::{Making, OwnCreation};
 pub(crate) use own_wait::Came;
 
 use std::pin::Pin;

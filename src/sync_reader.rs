@@ -3,9 +3,11 @@
 //! Here are the type, its invalidations, the accesses that have a name of their own, and what its readers can be asked;
 //! what else the lock can be asked is in its [`Status`]. How an access comes to its guard is in [`reading`], and how a
 //! writer comes to be alone in [`write_lock`]; what an access is made of is in [`crate::access`], and how this lock
-//! serves it in [`crate::beside`]; the guards are in [`guard`], and what is for tasks alone in [`tasks`].
+//! serves it in [`crate::beside`]; the guards are in [`guard`], what holds on to the lock for
+//! a guard in [`owner`], and what is for tasks alone in [`tasks`].
 
 mod guard;
+mod owner;
 mod reading;
 mod tasks;
 mod write_lock;
@@ -24,6 +26,7 @@ use crate::readers::{HasReaders, Owner, Readers};
 use crate::ruled::ruled;
 use crate::sync::{Arc, const_fn};
 use crate::wait::{Patience, Wait, block_on};
+use owner::Through;
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -462,27 +465,6 @@ impl<C: Clock> Elects for SyncReaderDogpile<C> {
 impl<C: Clock> HasReaders for SyncReaderDogpile<C> {
     fn readers(&self) -> &Readers {
         &self.readers
-    }
-}
-
-/// What derefs to what has readers.
-struct Through<H>(H);
-
-impl<H: Deref<Target: HasReaders> + Send + Sync> HasReaders for Through<H> {
-    fn readers(&self) -> &Readers {
-        self.0.readers()
-    }
-}
-
-impl<C: Clock + 'static> From<Arc<SyncReaderDogpile<C>>> for Owner {
-    fn from(lock: Arc<SyncReaderDogpile<C>>) -> Self {
-        Self::shared(lock)
-    }
-}
-
-impl<C: Clock> From<&'static SyncReaderDogpile<C>> for Owner {
-    fn from(lock: &'static SyncReaderDogpile<C>) -> Self {
-        Self::for_ever(&lock.readers)
     }
 }
 

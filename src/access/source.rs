@@ -3,11 +3,10 @@
 //! | source | the value is | a creator makes | an access gives |
 //! |---|---|---|---|
 //! | [`Elsewhere`] | where its user keeps it | nothing | an [`Outcome`] |
-//! | [`Inside`] | in the lock | `T`, or [`Made<T>`](Made) by what it is handed | a guard of `T` |
+//! | [`Inside`] | in the lock | `T`, or [`Made<T>`](crate::Made) by what it is handed | a guard of `T` |
 //! | [`ByGetter`] | what a getter brings, [as old as the lock says](ByLock) | `V` | `V` |
 //! | the same, [stamped](ByStamp) | what a getter brings, with its stamp | `T` | [`Stamped<T>`](crate::Stamped) |
 
-use crate::cached::Made;
 use crate::clock::Clock;
 use crate::derived::opaque;
 use crate::dogpile::{Dogpile, Known, Sight};
@@ -237,19 +236,6 @@ impl<By> Asks<By> for Elsewhere {
 
     #[inline]
     fn with((): ()) {}
-}
-
-impl<By, T> Asks<By> for Inside<T> {
-    type Made = T;
-    type MadeWith = Made<T>;
-    type Value = T;
-    type Error = Infallible;
-    type Setter = Unset;
-
-    #[inline]
-    fn with(made: T) -> Made<T> {
-        Made::new(made)
-    }
 }
 
 impl<R: Finds, F: FnMut() -> R, A: Age<R::Value>, S> Asks<ByThread> for ByGetter<F, A, S> {

@@ -26,8 +26,9 @@
 //!
 //! A thread that reads already takes none of these steps: it asks the getter once, and neither creates nor waits (L9).
 
+use super::Guards;
 use super::how::Elected;
-use super::{Guards, after};
+use crate::access::after;
 use crate::access::{Age, ByLock, ByStamp, Finds};
 use crate::clock::{Clock, nanoseconds};
 pub use crate::dogpile::Known;

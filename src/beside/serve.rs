@@ -2,7 +2,8 @@
 
 use super::fetch::Lookup;
 use super::how::ended;
-use super::{Beside, Looked, OfThread, after, lock_mode};
+use super::{Beside, Looked, OfThread, lock_mode};
+use crate::access::after;
 use crate::access::serve::{Served, Serves, ServesInBackground};
 use crate::access::{Age, ByGetter, Elsewhere, Finds, Reaches, Sets};
 use crate::creation::{Creation, job};

@@ -3,7 +3,8 @@
 use super::access::Access;
 use super::{Cached, CachedGuard, Made, Renewal};
 use crate::access::serve::{Boxed, Served, ServedByTask, Serves, ServesInBackground, ServesSpawned};
-use crate::access::{Inside, Owns, Reaches};
+use crate::access::source::Asks;
+use crate::access::{Inside, Owns, Reaches, Unset};
 use crate::clock::Clock;
 use crate::creation::{Once, Shared, job};
 use crate::error::CreateError;
@@ -11,9 +12,24 @@ use crate::failure::{Cause, Takes};
 use crate::keeper::Keeper;
 use crate::outcome::Outcome;
 use crate::runner::Runner;
-use crate::spawner::{Came, Making, OwnCreation, Spawner, spawn};
+use crate::spawner::in_flight::spawn;
+use crate::spawner::{Came, Making, OwnCreation, Spawner};
 use crate::wait::{Glance, Wait, Waiting, block_on};
+use std::convert::Infallible;
 use std::future::ready;
+
+impl<By, T> Asks<By> for Inside<T> {
+    type Made = T;
+    type MadeWith = Made<T>;
+    type Value = T;
+    type Error = Infallible;
+    type Setter = Unset;
+
+    #[inline]
+    fn with(made: T) -> Made<T> {
+        Made::new(made)
+    }
+}
 
 impl<'c, T: 'c, C: Clock + 'c> Serves<'c, Inside<T>> for Cached<T, C> {
     type Missed = ();

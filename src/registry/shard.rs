@@ -43,7 +43,7 @@
 //!   dropped after the mutex.
 
 use super::bounds::{Bounds, Kind};
-use super::root::shard_of;
+use super::sharding::shard_of;
 use crate::lock::Lock;
 use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
 use hashbrown::HashTable;

@@ -1,0 +1,38 @@
+//! How a [`Cached`] serves a task.
+
+use super::{Cached, CachedGuard, Made, Renewal};
+use crate::access::tasks::{ends, without_error};
+use crate::access::{AsyncAccess, Inside, ReachByTask, Tells, Waits, after};
+use crate::clock::Clock;
+use crate::creation::{Creation, Once};
+use crate::error::{CreateError, never};
+use crate::failure::{Cause, Takes};
+use crate::wait::{TASK, Wait, Waiting};
+use std::convert::Infallible;
+
+ends! {
+    /// # Of a lock that has its value
+    [K, T, C: Clock] Cached<T, C>, Inside<T> => T, Made<T>, CachedGuard<T>, Infallible where {} {} {} Made::new
+}
+
+// What a future costs here, and a hit: see `beside::tasks`.
+
+impl<K: ReachByTask<Cached<T, C>>, T, C: Clock, W: Waits> AsyncAccess<K, Cached<T, C>, Inside<T>, W> {
+    fn serve<V, E: Cause, G, X: Waiting>(
+        self,
+        creator: impl AsyncFnOnce(&Renewal<'_, T, C>) -> V,
+        made: impl FnOnce(V) -> Result<Made<T>, E>,
+        begin: impl FnOnce(&W) -> X,
+        end: impl FnOnce(&Wait, Result<CachedGuard<T>, CreateError<E>>) -> G,
+    ) -> impl Future<Output = G> {
+        let (lock, waits, mut creator) = (self.lock, self.waits, Once::new(creator));
+        async move {
+            if let Some(guard) = lock.refer().at_once(waits.glance()) {
+                return end(&TASK, Ok(after(creator, guard)));
+            }
+            let wait = begin(&waits);
+            let got = lock.refer().get_by_task(wait.wait(), &mut creator, made).await;
+            end(wait.wait(), after(creator, got))
+        }
+    }
+}
