@@ -1,6 +1,6 @@
 //! What a read yields.
 
-use super::Node;
+use super::node::Node;
 use crate::clock::Clock;
 use crate::dogpile::Status;
 use crate::election::Generation;

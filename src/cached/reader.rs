@@ -39,7 +39,9 @@
 //! - *No user code in between.* What a reader lets go of, it drops on its own thread, under no mutex, and once it
 //!   holds the next value.
 
-use super::{Cached, CachedGuard, Node};
+use super::Cached;
+use super::guard::CachedGuard;
+use super::node::Node;
 use crate::clock::{Clock, MonotonicClock};
 use crate::election::Generation;
 use crate::error::CreateError;

@@ -1,7 +1,10 @@
 //! How a [`Cached`] serves an access.
 
-use super::access::Access;
-use super::{Cached, CachedGuard, Made, Renewal};
+use super::Cached;
+use super::guard::CachedGuard;
+use super::made::Made;
+use super::renewal::Renewal;
+use super::settle::Met;
 use crate::access::serve::{Boxed, Served, ServedByTask, Serves, ServesInBackground, ServesSpawned};
 use crate::access::source::Asks;
 use crate::access::{Inside, Owns, Reaches, Unset};
@@ -86,8 +89,8 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
         F: FnOnce(&Renewal<'static, T, C>) -> Result<Made<T>, E> + Send + 'static,
     {
         let (born, need) = match block_on(self.settle(wait))? {
-            Access::Got(guard) => return Ok(guard),
-            Access::Elected(born, need) => (born, need),
+            Met::Got(guard) => return Ok(guard),
+            Met::Elected(born, need) => (born, need),
         };
         let (keeper, creator) = elected();
         let renewal = Renewal::new(keeper, born);
@@ -146,8 +149,8 @@ where
         Box::pin(async move {
             let (cached, wait) = (reached.refer(), wait.wait());
             let (born, need) = match cached.settle(wait).await? {
-                Access::Got(guard) => return Ok(guard),
-                Access::Elected(born, need) => (born, need),
+                Met::Got(guard) => return Ok(guard),
+                Met::Elected(born, need) => (born, need),
             };
             let elected = |born| OwnCreation(Renewal::new(reached.share(), born));
             let renewal = elected(born);

@@ -1,6 +1,9 @@
 //! How a [`Cached`] serves a task.
 
-use super::{Cached, CachedGuard, Made, Renewal};
+use super::Cached;
+use super::guard::CachedGuard;
+use super::made::Made;
+use super::renewal::Renewal;
 use crate::access::tasks::{ends, without_error};
 use crate::access::{AsyncAccess, Inside, ReachByTask, Tells, Waits, after};
 use crate::clock::Clock;

@@ -1,6 +1,8 @@
 //! How an access comes to its guard: what a [`SyncReaderDogpile`] has beside a [`Dogpile`](crate::Dogpile).
 
-use super::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile};
+use super::SyncReaderDogpile;
+use super::guard::{AsyncWriteGuard, OwnedReadGuard, ReadGuard};
+use super::turn::ReadTurn;
 use crate::beside::{Besides, Looked};
 use crate::clock::Clock;
 use crate::creation::Creation;
