@@ -7,10 +7,13 @@
 //! An access in [`lock_mode`] finds an [`Outcome`], one with a getter what that brings: see [`fetch`].
 
 mod accesses;
+mod age;
 mod creating;
 mod creating_async;
 mod dogpile;
+mod elected;
 pub(crate) mod fetch;
+mod guards;
 mod handing_over;
 pub(crate) mod how;
 pub(crate) mod lock_mode;
@@ -19,15 +22,14 @@ pub(crate) mod spawned;
 mod tasks;
 mod turns;
 
-use crate::access::ReachesByTask;
+pub(crate) use guards::{Guards, OfTask, OfThread};
+
 use crate::creation::Creation;
 use crate::error::{LockError, Refusal};
 use crate::lock::Lock;
 use crate::outcome::Outcome;
 use crate::running::Doing;
 use crate::wait::{Glance, Wait};
-use std::future::ready;
-use std::marker::PhantomData;
 use std::num::NonZero;
 
 /// A lock whose value lies beside it: [`Dogpile`](crate::Dogpile) or
@@ -109,90 +111,4 @@ pub trait Besides: Lock<Noted = ()> + Send + Sync {
     fn begin_store_by_task<'h>(
         creation: &'h Creation<'_, Self>,
     ) -> impl Future<Output = Result<Option<Self::Alone<'h>>, Refusal>> + Send;
-}
-
-/// What an access holds on to while it uses the value.
-pub(crate) trait Guards {
-    type Lock: Beside;
-    type Pass;
-    type Got<V>;
-
-    fn lock(&self) -> &Self::Lock;
-
-    /// Whether the access is made in the middle of another one of its own.
-    fn is_nested(&self) -> bool;
-
-    fn enter(&self, wait: &Wait) -> impl Future<Output = Result<Self::Pass, LockError>>;
-
-    fn give<V>(value: V, pass: Self::Pass) -> Self::Got<V>;
-
-    fn value<V>(got: &Self::Got<V>) -> &V;
-}
-
-/// Those of a thread.
-pub(crate) struct OfThread<'a, L>(pub(crate) &'a L);
-
-impl<'a, L: Beside> Guards for OfThread<'a, L> {
-    type Lock = L;
-    type Pass = L::Pass<'a>;
-    type Got<V> = L::Got<'a, V>;
-
-    fn lock(&self) -> &L {
-        self.0
-    }
-
-    fn is_nested(&self) -> bool {
-        self.0.is_reading_here()
-    }
-
-    fn enter(&self, wait: &Wait) -> impl Future<Output = Result<L::Pass<'a>, LockError>> {
-        ready(self.0.enter(wait))
-    }
-
-    fn give<V>(value: V, pass: L::Pass<'a>) -> L::Got<'a, V> {
-        L::give(value, pass)
-    }
-
-    fn value<'g, V>(got: &'g L::Got<'a, V>) -> &'g V {
-        L::value(got)
-    }
-}
-
-/// Those of a task, which owns them, and reaches its lock by a `K`.
-pub(crate) struct OfTask<K, L> {
-    pub(crate) reached: K,
-    of: PhantomData<fn() -> L>,
-}
-
-impl<L: Beside, K: ReachesByTask<L>> OfTask<K, L> {
-    pub(crate) fn new(reached: K) -> Self {
-        Self { reached, of: PhantomData }
-    }
-}
-
-impl<L: Beside, K: ReachesByTask<L>> Guards for OfTask<K, L> {
-    type Lock = L;
-    type Pass = L::OwnedPass;
-    type Got<V> = L::GotByTask<V>;
-
-    #[inline]
-    fn lock(&self) -> &L {
-        self.reached.refer()
-    }
-
-    fn is_nested(&self) -> bool {
-        false
-    }
-
-    fn enter(&self, wait: &Wait) -> impl Future<Output = Result<L::OwnedPass, LockError>> {
-        L::enter_by_task(self.reached.owner(), wait)
-    }
-
-    fn give<V>(value: V, pass: L::OwnedPass) -> L::GotByTask<V> {
-        L::give_to_task(value, pass)
-    }
-
-    fn value<V>(got: &L::GotByTask<V>) -> &V {
-        L::value_of_task(got)
-    }
 }

@@ -1,13 +1,18 @@
 //! The lock: [`freshness`](crate::freshness) and [`election`](crate::election) together.
 //!
 //! Here is the type. Of what it consists is in [`status`], and what it can be asked in [`questions`]; how its value is
-//! invalidated in [`invalidate`], and how one waits for a value without creating it in [`watch`]. How an access comes
-//! to its turn is in [`settle`], and what of it takes no more than loads in [`usable`]; what an access is made of is in
-//! [`crate::access`], and how this lock serves it in [`crate::beside`]. What the lock's policy means to it is in
-//! [`terms`], [`aging`] and [`failing`]; what is counted and told of it, in [`seen`]; what is for tasks alone, in
-//! [`tasks`].
+//! invalidated in [`invalidate`], and how one waits for a value without creating it in [`watch`].
+//!
+//! How an access comes to its turn is in [`settle`], to another value than the one there is in [`another`], and to a new
+//! one in place of an old one in [`soft`]. What of an access takes no more than loads is in [`usable`]; what runs between
+//! an election and its creation in [`begun`]. What an access is made of is in [`crate::access`], and how this lock serves
+//! it in [`crate::beside`].
+//!
+//! What the lock's policy means to it is in [`terms`], [`aging`] and [`failing`]; what is counted and told of it, in
+//! [`seen`]; what is for tasks alone, in [`tasks`].
 
 mod aging;
+mod another;
 mod begun;
 mod brought;
 mod failing;
@@ -18,6 +23,7 @@ mod reminder;
 mod seen;
 mod settle;
 mod sight;
+mod soft;
 mod stamped;
 mod status;
 mod tasks;
@@ -25,10 +31,12 @@ mod terms;
 mod usable;
 mod watch;
 
+pub(crate) use another::Another;
 pub use questions::LastFailure;
 pub(crate) use reminder::Nap;
-pub(crate) use settle::{Another, Settled, Softly};
+pub(crate) use settle::Settled;
 pub use sight::{Known, Need, Sight};
+pub(crate) use soft::Softly;
 pub use stamped::Stamped;
 pub use status::Status;
 pub(crate) use terms::Ruling;

@@ -2,13 +2,14 @@
 //!
 //! Here are the type and its look-ups. What an entry goes through is in [`shard`], how many are kept in [`bounds`], how
 //! one is looked up and let go in [`root`], and what holds it in [`held`], or for tasks in [`held_for_ever`]. How many
-//! shards there are is said in [`sharding`]; all locks are gone through by [`iter`](mod@iter).
+//! shards there are is said in [`sharding`], and which policy a lock is given in [`rules`]; all locks are gone through by [`iter`](mod@iter).
 
 mod bounds;
 mod held;
 mod held_for_ever;
 mod iter;
 mod root;
+mod rules;
 mod shard;
 mod sharding;
 
@@ -19,12 +20,12 @@ pub use iter::Iter;
 pub(crate) use root::Root;
 
 use crate::clock::nanoseconds;
-use crate::dogpile::{Dogpile, Ruling};
+use crate::dogpile::Dogpile;
 use crate::lock::Lock;
-use crate::policy::Policy;
 use crate::ruled::ruled;
 use crate::sync::{Arc, const_fn};
 use bounds::Kind;
+use rules::Rules;
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;
@@ -169,39 +170,6 @@ pub struct Registry<K, L = Dogpile, F = fn(&K) -> L> {
     pub(crate) rules: Rules,
     named_by: Option<fn(&K) -> String>,
     maker: F,
-}
-
-/// The policy of all locks, but of those that their maker gave another.
-#[derive(Clone)]
-pub(crate) struct Rules {
-    policy: Option<&'static Policy>,
-    shared: Option<Arc<Ruling>>,
-}
-
-impl Rules {
-    const NONE: Self = Self { policy: None, shared: None };
-
-    const_fn! {
-        pub(crate) const fn rule(&mut self, policy: &'static Policy) {
-            self.policy = Some(policy);
-        }
-    }
-
-    pub(crate) fn share_rule(&mut self, policy: Arc<Policy>) {
-        *self = Self { policy: None, shared: Some(Ruling::of(policy)) };
-    }
-
-    /// Gives a lock that was just made the policy of all.
-    fn applied<L: Lock>(&self, mut lock: L) -> L {
-        let status = &mut lock.dogpile_mut().status;
-        match (self.policy, &self.shared) {
-            _ if status.is_ruled() => {}
-            (Some(policy), _) => status.rule(policy),
-            (None, Some(ruling)) => status.share_ruling(Arc::clone(ruling)),
-            (None, None) => {}
-        }
-        lock
-    }
 }
 
 // As for a map of locks behind a mutex that does not poison: a panic leaves nothing half-done in here. A key may be

@@ -15,7 +15,8 @@
 //!
 //! A thread that reads already is let in at step 1 whoever waits, and stays: it neither creates nor waits (L9).
 
-use super::{Guards, Looked};
+use super::Looked;
+use super::guards::Guards;
 use crate::access::after;
 use crate::dogpile::{Another, Need, Settled, Softly};
 use crate::election::Birth;

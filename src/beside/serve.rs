@@ -1,8 +1,9 @@
 //! How these locks serve a thread, whether by a getter or without.
 
 use super::fetch::Lookup;
+use super::guards::OfThread;
 use super::how::ended;
-use super::{Beside, Looked, OfThread, lock_mode};
+use super::{Beside, Looked, lock_mode};
 use crate::access::after;
 use crate::access::serve::{Served, Serves, ServesInBackground};
 use crate::access::{Age, ByGetter, Elsewhere, Finds, Reaches, Sets};

@@ -1,9 +1,11 @@
 //! How these locks serve an access whose creation is spawned: see [`spawner`](crate::spawner).
 
+use super::Beside;
+use super::elected::Elected;
 use super::fetch::{Lookup, Spared};
-use super::how::{Elected, ended};
+use super::guards::{Guards, OfTask};
+use super::how::ended;
 use super::lock_mode::{self, Met};
-use super::{Beside, Guards, OfTask};
 use crate::access::after;
 use crate::access::serve::{Boxed, ServedByTask, ServesSpawned};
 use crate::access::{Age, ByGetter, Elsewhere, Finds, Lends, Owns, SetByTask, Stored, Stores};

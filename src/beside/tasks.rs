@@ -1,8 +1,9 @@
 //! How these locks serve a task, whether by a getter or without.
 
 use super::fetch::Lookup;
+use super::guards::{Guards, OfTask};
 use super::lock_mode::{self, Met};
-use super::{Beside, Guards, Looked, OfTask, how};
+use super::{Beside, Looked, how};
 use crate::access::tasks::{ends, without_error};
 use crate::access::{
     Age, AsyncAccess, ByGetter, CannotFail, Elsewhere, Finds, Lends, ReachByTask, SetByTask, Stored, Tells, Waits,

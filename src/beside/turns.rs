@@ -1,7 +1,8 @@
 //! Accesses that do not create by themselves: they end in a turn.
 
+use super::guards::{Guards, OfTask, OfThread};
 use super::lock_mode::{self, Met};
-use super::{Beside, Besides, Guards, Looked, OfTask, OfThread};
+use super::{Beside, Besides, Looked};
 use crate::access::{Access, AsyncAccess, AtMost, Elsewhere, ForEver, Reach, ReachesByTask, Refers, Shares, Waits};
 use crate::creation::Creation;
 use crate::election::Birth;

@@ -54,6 +54,12 @@ impl<C: Clock> Dogpile<C> {
         renewed != 0 && now.saturating_sub(renewed) < interval
     }
 
+    /// Whether one that wants a newer value could be elected, also in the place of a creation that is overdue, were it
+    /// not too soon.
+    pub(super) fn would_renew_too_soon(&self, seen: State) -> bool {
+        !self.is_closed_now(seen) && self.renewed_too_lately(self.clock.now())
+    }
+
     /// It has caused one. By the elected access.
     pub(super) fn note_renewed(&self, now: u64) {
         if self.policy().renew_interval() != Duration::ZERO {

@@ -1,7 +1,7 @@
 //! A registry but for its maker: what all who hold an entry need of it.
 
 use super::bounds::{Bounds, Kind};
-use super::shard::{Entry, Evicted, Keep, Shard, Table};
+use super::shard::{Entry, Evicted, KeptUntil, Shard, Table};
 use super::sharding::{SHARDS, shard_of};
 use crate::clock::Clock;
 use crate::lock::Lock;
@@ -152,7 +152,7 @@ impl<K, L: Lock> Root<K, L> {
                 (None, Some(now)) => lock.worth_keeping_until(now, before),
                 (idle_for, now) => before.or_else(|| Some(now?.saturating_add(idle_for?))),
             };
-            Keep { idle, paused: lock.paused_until() }
+            KeptUntil { idle, paused: lock.paused_until() }
         });
         let read = match read {
             Ok(None) if table.has_queued() => {
