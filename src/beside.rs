@@ -4,7 +4,14 @@
 //! They differ in what an access holds on to while it uses the value, its *pass*: nothing, or a place among the
 //! readers. And a thread's pass is not a task's. [`Guards`] is all that; [`Beside`] is what a lock says of it.
 //!
-//! An access in [`lock_mode`] finds an [`Outcome`], one with a getter what that brings: see [`fetch`].
+//! An access in [`lock_mode`] finds an [`Outcome`], one with a getter what that brings: see [`fetch`], and [`age`] for how
+//! old that is. Accesses of threads are served in [`serve`], those of tasks in [`tasks`], and those whose creation is
+//! spawned in [`spawned`]; those that do not create by themselves end in [`turns`]. What an access is elected to is in
+//! [`elected`]. How a creation comes to its end is in [`how`], and for the owner of a creation in [`creating`],
+//! [`creating_async`] and [`handing_over`].
+//!
+//! A [`Dogpile`](crate::Dogpile) as one of these locks is in [`mod@dogpile`], with its [`accesses`]; a
+//! `SyncReaderDogpile` is in [`crate::sync_reader`].
 
 mod accesses;
 mod age;

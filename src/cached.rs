@@ -1,10 +1,10 @@
 //! The lock that owns its value: [`Dogpile`] and a place for it.
 //!
-//! Here are the type, and what changes the value from outside; what the lock can be asked is in its [`Status`]. How an
-//! access begins is in [`accesses`], how it comes to its guard in [`hit`] and [`settle`], how it is served in [`serve`]
-//! and [`tasks`], and what it is made of in [`crate::access`]; the guard is in [`guard`], what a reader keeps between
-//! its accesses in [`reader`], what a creator is handed in [`renewal`], what it hands back in [`made`], and how those
-//! who waited get their value in [`tray`].
+//! Here are the type, and what changes the value from outside; how a lock is made is in [`new`], and what it can be
+//! asked in its [`Status`]. How an access begins is in [`accesses`], how it comes to its guard in [`hit`] and
+//! [`settle`], how it is served in [`serve`] and [`tasks`], and what it is made of in [`crate::access`]; the guard is
+//! in [`guard`], what a reader keeps between its accesses in [`reader`], what a creator is handed in [`renewal`], what
+//! it hands back in [`made`], and how those who waited get their value in [`tray`].
 //!
 //! # The value and its deadline
 //!
@@ -36,6 +36,9 @@
 //! - *No user code under the mutex (C22).* What is taken out of cell and tray is carried out of the transition and
 //!   dropped after it.
 
+// First, so that its part of the documentation is.
+mod new;
+
 mod accesses;
 mod guard;
 mod hit;
@@ -59,9 +62,8 @@ use crate::dogpile::{Dogpile, Status};
 use crate::election::Generation;
 use crate::lock::Elects;
 use crate::policy::Life;
-use crate::ruled::ruled;
 use crate::sync::cell::ArcCell;
-use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
+use crate::sync::{Arc, AtomicU64, Ordering};
 use node::Node;
 use std::fmt;
 use std::ops::Deref;
@@ -201,44 +203,7 @@ pub struct Cached<T, C: Clock = MonotonicClock> {
 impl<T: RefUnwindSafe, C: Clock + UnwindSafe> UnwindSafe for Cached<T, C> {}
 impl<T: RefUnwindSafe, C: Clock + RefUnwindSafe> RefUnwindSafe for Cached<T, C> {}
 
-impl<T> Cached<T> {
-    const_fn! {
-        /// No value yet; one expires `expires_after` its creator returned, unless it [says itself](Made::expires_after)
-        /// when.
-        ///
-        /// Precision, zero and `Duration::MAX` are those of [`Dogpile::new`].
-        #[must_use]
-        pub const fn new(expires_after: Duration) -> Self {
-            Self::with_clock(expires_after, MonotonicClock)
-        }
-    }
-
-    const_fn! {
-        /// No value yet; it does not expire, unless it [says itself](Made::expires_after) when. It is created once, and
-        /// again when [invalidated](Self::invalidate) or [marked stale](Self::mark_stale).
-        #[must_use]
-        pub const fn never_expires() -> Self {
-            Self::new(Duration::MAX)
-        }
-    }
-}
-
 impl<T, C: Clock> Cached<T, C> {
-    const_fn! {
-        /// As [`new`](Cached::new), on a clock of one's own.
-        #[must_use]
-        pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
-            let dogpile = Dogpile::with_clock(expires_after, clock);
-            Self { dogpile, cell: ArcCell::new(), changes: AtomicU64::new(0), trays: Trays::new() }
-        }
-    }
-
-    ruled! {
-        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
-        /// [defaults](crate::Policy).
-        by dogpile.status
-    }
-
     /// Puts a value there, which counts as a finished creation: it is fresh from now on. Blocks only for moments.
     ///
     /// Whoever waits for a value is given this one at once. A creation that is running is superseded: its own caller

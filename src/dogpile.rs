@@ -1,15 +1,19 @@
 //! The lock: [`freshness`](crate::freshness) and [`election`](crate::election) together.
 //!
-//! Here is the type. Of what it consists is in [`status`], and what it can be asked in [`questions`]; how its value is
-//! invalidated in [`invalidate`], and how one waits for a value without creating it in [`watch`].
+//! Here is the type; how a lock is made is in [`new`]. Of what it consists is in [`status`], and what it can be asked
+//! in [`questions`]; how its value is invalidated in [`invalidate`], and how one waits for a value without creating it
+//! in [`watch`].
 //!
-//! How an access comes to its turn is in [`settle`], to another value than the one there is in [`another`], and to a new
-//! one in place of an old one in [`soft`]. What of an access takes no more than loads is in [`usable`]; what runs between
-//! an election and its creation in [`begun`]. What an access is made of is in [`crate::access`], and how this lock serves
-//! it in [`crate::beside`].
+//! How an access comes to its turn is in [`settle`], to another value than the one there is in [`another`], and to a
+//! new one in place of an old one in [`soft`]. What of an access takes no more than loads is in [`usable`]; what runs
+//! between an election and its creation in [`begun`]. What an access is made of is in [`crate::access`], and how this
+//! lock serves it in [`crate::beside`].
 //!
 //! What the lock's policy means to it is in [`terms`], [`aging`] and [`failing`]; what is counted and told of it, in
 //! [`seen`]; what is for tasks alone, in [`tasks`].
+
+// First, so that its part of the documentation is.
+mod new;
 
 mod aging;
 mod another;
@@ -44,10 +48,8 @@ pub(crate) use terms::Ruling;
 use crate::clock::{Clock, MonotonicClock};
 use crate::election::{Election, Generation};
 use crate::freshness::Expiry;
-use crate::ruled::ruled;
 use crate::sync::const_fn;
 use std::ops::Deref;
-use std::time::Duration;
 
 /// A lock that elects one thread to rebuild an expired value while the others carry on with the old one.
 ///
@@ -127,62 +129,7 @@ pub struct Dogpile<C: Clock = MonotonicClock> {
 #[cfg(all(not(dogpile_loom), target_pointer_width = "64"))]
 const _: () = assert!(size_of::<Dogpile>() <= 64);
 
-impl Dogpile {
-    const_fn! {
-        /// A lock without a value yet, which expires `expires_after` its creation ended.
-        ///
-        /// Precise to the nanosecond, but for the lag of the clock's cheap form (see [`MonotonicClock`]) from one
-        /// second up: a value may live that much longer, never shorter. Zero makes every value stale at once: each
-        /// access finds it so, and at most one at a time creates. `Duration::MAX`, or anything over 584 years, never
-        /// expires.
-        #[must_use]
-        pub const fn new(expires_after: Duration) -> Self {
-            Self::with_clock(expires_after, MonotonicClock)
-        }
-    }
-
-    const_fn! {
-        /// A lock without a value yet, which does not expire: it is created once, and again when
-        /// [invalidated](Self::invalidate) or [marked stale](Self::mark_stale). (A stamp from the future is not trusted
-        /// even so: see [`max_skew`](crate::PolicyBuilder::max_skew).)
-        #[must_use]
-        pub const fn never_expires() -> Self {
-            Self::new(Duration::MAX)
-        }
-    }
-}
-
 impl<C: Clock> Dogpile<C> {
-    const_fn! {
-        /// As [`new`](Dogpile::new), on a clock of one's own.
-        #[must_use]
-        pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
-            Self { status: Status::missing(expires_after, clock) }
-        }
-    }
-
-    const_fn! {
-        /// Starts as if the value had just been created: for a value that is there before the lock is.
-        ///
-        /// Its life begins with the first access, since a `static` cannot read a clock.
-        ///
-        /// A lock in [getter mode](Self::fetch) starts so, since the store may hold a value from before: an access asks
-        /// the getter then, where it would otherwise create at once.
-        ///
-        /// ```
-        /// use dogpile::{Dogpile, Outcome};
-        /// use std::time::Duration;
-        ///
-        /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(600)).born_fresh();
-        /// assert_eq!(LOCK.acquire_or_create(|| ()), Outcome::Fresh);
-        /// ```
-        #[must_use]
-        pub const fn born_fresh(mut self) -> Self {
-            self.be_born();
-            self
-        }
-    }
-
     const_fn! {
         pub(crate) const fn be_born(&mut self) {
             self.status.expiry.be_born();
@@ -204,15 +151,6 @@ impl<C: Clock> Dogpile<C> {
     /// Whether there has been a new value, or an invalidation, since that generation.
     pub(crate) fn has_moved_on(&self, from: Generation) -> bool {
         !self.election.look().generation().is_still(from)
-    }
-}
-
-/// # Policy
-impl<C: Clock> Dogpile<C> {
-    ruled! {
-        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
-        /// [defaults](crate::Policy).
-        by status
     }
 }
 

@@ -51,13 +51,7 @@ compile_error!(
      clock, as `wasm32-wasip1`, `wasm32-wasip2` or `wasm32-unknown-emscripten`"
 );
 
-pub mod access;
-mod beside;
-mod cached;
-mod cached_by_key;
-mod cached_fn;
 mod clock;
-mod creation;
 mod cycle;
 mod derived;
 mod dogpile;
@@ -72,19 +66,36 @@ mod observer;
 mod outcome;
 mod policy;
 mod readers;
-mod registry;
 #[allow(unsafe_code)]
 mod rm_lock;
 mod ruled;
 mod runner;
 mod running;
 mod shown;
-mod spawner;
 mod sync;
-mod sync_reader;
-mod turn;
 mod wait;
 mod wakers;
+
+// Each of these knows those above it, and none below. The documentation of a type is in this order as well.
+mod creation;
+
+mod spawner;
+
+mod turn;
+
+pub mod access;
+
+mod registry;
+
+mod beside;
+
+mod sync_reader;
+
+mod cached;
+
+mod cached_fn;
+
+mod cached_by_key;
 
 pub use crate::access::{Access, AsyncAccess, InBackground, Spawned};
 pub use crate::beside::Beside;

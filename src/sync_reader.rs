@@ -1,10 +1,13 @@
 //! The lock whose creator may swap what readers are reading: [`Dogpile`] and [`readers`](crate::readers) together.
 //!
-//! Here are the type, its invalidations, and what its readers can be asked; what else the lock can be asked is in its
-//! [`Status`]. How an access begins is in [`accesses`], how it comes to its guard in [`reading`], and how a writer
-//! comes to be alone in [`write_lock`]; what an access is made of is in [`crate::access`], and how this lock serves it
-//! in [`crate::beside`]; the guards are in [`guard`], what holds on to the lock for a guard in [`owner`], the turns in
-//! [`turn`], and what is for tasks alone in [`tasks`].
+//! Here are the type, its invalidations, and what its readers can be asked; how a lock is made is in [`new`], and what
+//! else the lock can be asked is in its [`Status`]. How an access begins is in [`accesses`], how it comes to its guard
+//! in [`reading`], and how a writer comes to be alone in [`write_lock`]; what an access is made of is in
+//! [`crate::access`], and how this lock serves it in [`crate::beside`]; the guards are in [`guard`], what holds on to
+//! the lock for a guard in [`owner`], the turns in [`turn`], and what is for tasks alone in [`tasks`].
+
+// First, so that its part of the documentation is.
+mod new;
 
 mod accesses;
 mod guard;
@@ -23,8 +26,6 @@ use crate::election::Generation;
 use crate::error::StillStoring;
 use crate::lock::Elects;
 use crate::readers::{HasReaders, Readers};
-use crate::ruled::ruled;
-use crate::sync::const_fn;
 use crate::wait::{Patience, Wait, block_on};
 use std::fmt;
 use std::ops::Deref;
@@ -140,49 +141,7 @@ pub struct SyncReaderDogpile<C: Clock = MonotonicClock> {
     readers: Readers,
 }
 
-impl SyncReaderDogpile {
-    const_fn! {
-        /// A lock without a value yet, which expires `expires_after` its creation ended. As [`Dogpile::new`].
-        #[must_use]
-        pub const fn new(expires_after: Duration) -> Self {
-            Self::with_clock(expires_after, MonotonicClock)
-        }
-    }
-
-    const_fn! {
-        /// A lock without a value yet, which does not expire. As [`Dogpile::never_expires`].
-        #[must_use]
-        pub const fn never_expires() -> Self {
-            Self::new(Duration::MAX)
-        }
-    }
-}
-
 impl<C: Clock> SyncReaderDogpile<C> {
-    const_fn! {
-        /// As [`new`](SyncReaderDogpile::new), on a clock of one's own.
-        #[must_use]
-        pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
-            Self { dogpile: Dogpile::with_clock(expires_after, clock), readers: Readers::new() }
-        }
-    }
-
-    const_fn! {
-        /// Starts as if the value had just been created: for a resource that is there before the lock is. As
-        /// [`Dogpile::born_fresh`].
-        #[must_use]
-        pub const fn born_fresh(mut self) -> Self {
-            self.dogpile.be_born();
-            self
-        }
-    }
-
-    ruled! {
-        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
-        /// [defaults](crate::Policy).
-        by dogpile.status
-    }
-
     /// How many readers wait for a writer right now. Blocks only for the moments in which that changes.
     #[must_use]
     pub fn waiting_readers(&self) -> usize {

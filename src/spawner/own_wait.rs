@@ -1,14 +1,14 @@
 //! The wait of an access for the creation that it has spawned.
 //!
-//! It is in the queue of its lock, as everybody who waits, from when it is first polled until it has what it came for:
-//! so a circle of creations is found (L7), whoever creates or sets a value serves it (L3), and it hears of pauses. It
-//! stays there also while nobody creates; but since its creator was given away, it is never called. Instead it is told
-//! that it is *its turn*, when it would be elected if it could: nobody creates, or the creation that runs is overdue,
-//! and nobody else waits who could go first. Whoever could and does not, for as long as a creation may take again, is
-//! taken not to be polled any more: then it is its turn all the same.
+//! The access is in the queue of its lock, as everybody who waits, from when it is first polled until it has what it
+//! came for: so a circle of creations is found (L7), whoever creates or sets a value serves it (L3), and it hears of
+//! pauses. It stays there also while nobody creates; but since its creator was given away, it is never called. Instead
+//! it is told that it is *its turn*, when it would be elected if it could: nobody creates, or the creation that runs is
+//! overdue, and nobody else waits who could go first. Whoever could and does not, for as long as a creation may take
+//! again, is taken not to be polled any more: then it is its turn all the same.
 //!
-//! A [`Slip`](super::in_flight::Slip) that it shares with the task tells it what its own creation has come to. The creator lies there until the
-//! task begins:
+//! A [`Slip`](super::in_flight::Slip) that it shares with the task tells the access what its own creation has come to.
+//! The creator lies there until the task begins:
 //!
 //! | the task | the slip | the creator |
 //! |---|---|---|
