@@ -43,7 +43,7 @@ impl<F> Drop for Part<'_, F> {
     fn drop(&mut self) {
         self.round = Over::default();
         let _running = self.of.running(self.doing);
-        // Of parts within parts, the outermost says it last. Relaxed: as `entered`, see `end`.
+        // Of parts within parts, the outermost says it last. Relaxed: as `entered`, see `Creation::end`.
         self.of.cancelled.store(thread::panicking() && !self.polled, Ordering::Relaxed);
         self.future.set(None);
     }
@@ -64,20 +64,20 @@ pub(crate) struct Middle<'a> {
 impl Middle<'_> {
     /// This thread is in the middle of the creation, as long as that lives.
     pub(crate) fn running(&self, doing: Doing) -> Running {
-        // Relaxed: see `end`.
+        // Relaxed: see `Creation::end`.
         self.entered.store(true, Ordering::Relaxed);
         Running::enter(self.election, self.born, self.name, doing)
     }
 
     /// Whether its creator is dropped by a panic that is not its own.
     pub(super) fn be_cancelled(&self, cancelled: bool) {
-        // Relaxed: as `entered`, see `end`.
+        // Relaxed: as `entered`, see `Creation::end`.
         self.cancelled.store(cancelled, Ordering::Relaxed);
     }
 
     /// Makes and polls a future as part of the creation.
     pub(crate) fn part<F: Future>(self, doing: Doing, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
-        // Relaxed: see `end`.
+        // Relaxed: see `Creation::end`.
         self.entered.store(true, Ordering::Relaxed);
         let mut make = Once::new(make);
         async move {
