@@ -18,10 +18,14 @@
 mod threads;
 
 mod after;
+mod age;
 mod background;
+mod fails;
+mod getter;
 mod patience;
 pub(crate) mod reach;
 pub(crate) mod serve;
+mod setter;
 pub(crate) mod source;
 pub(crate) mod tasks;
 
@@ -29,18 +33,22 @@ mod function;
 mod spawned;
 
 pub(crate) use after::after;
+pub(crate) use age::Age;
+pub use age::{ByLock, ByStamp};
 pub use background::InBackground;
+pub(crate) use fails::Fails;
+pub use fails::{CannotFail, FunctionCannotFail};
 pub(crate) use function::SpawnedKept;
 pub use function::{AsyncFunction, ByBatch, ByItself, Calls, Function, FunctionInBackground, SpawnedFunction};
 pub(crate) use function::{Kept as FunctionKept, KeptAsync as FunctionKeptAsync};
+pub(crate) use getter::Finds;
+pub use getter::Found;
 pub use patience::{AtMost, Forever, Sharing, Tells, Waits, Wanting};
 pub use reach::{ForEver, Keep, Kept, Reach, ReachByTask};
 pub(crate) use reach::{Keeps, Owns, Reaches, ReachesByTask, Refers, Shares};
-pub(crate) use source::{Age, Fails, Finds, Lends, Sets, Stores};
-pub use source::{
-    ByGetter, ByLock, ByStamp, ByTask, ByThread, CannotFail, Elsewhere, Found, FunctionCannotFail, Inside, Nothing,
-    Origin, Set, SetByTask, Stored, Unset, UnsetByTask, Whole,
-};
+pub(crate) use setter::{Lends, Sets, Stores};
+pub use setter::{Nothing, Set, SetByTask, Stored, Unset, UnsetByTask, Whole};
+pub use source::{ByGetter, ByTask, ByThread, Elsewhere, Inside, Origin};
 pub use spawned::Spawned;
 pub use tasks::AsyncAccess;
 pub use threads::Access;

@@ -2,9 +2,9 @@
 //!
 //! Here are the type, and what changes the value from outside; how a lock is made is in [`new`], and what it can be
 //! asked in its [`Status`]. How an access begins is in [`accesses`], how it comes to its guard in [`hit`] and
-//! [`settle`], how it is served in [`serve`] and [`tasks`], and what it is made of in [`crate::access`]; the guard is
-//! in [`guard`], what a reader keeps between its accesses in [`reader`], what a creator is handed in [`renewal`], what
-//! it hands back in [`made`], and how those who waited get their value in [`tray`].
+//! [`settle`], how it is served in [`serve`], [`tasks`] and [`spawned`], and what it is made of in [`crate::access`];
+//! the guard is in [`guard`], what a reader keeps between its accesses in [`reader`], what a creator is handed in
+//! [`renewal`], what it hands back in [`made`], and how those who waited get their value in [`tray`].
 //!
 //! # The value and its deadline
 //!
@@ -49,6 +49,7 @@ mod reader;
 mod renewal;
 mod serve;
 mod settle;
+mod spawned;
 mod tasks;
 mod tray;
 

@@ -1,12 +1,14 @@
 //! Accesses of threads: their steps, and the calls that end them.
 
 use super::after::after;
+use super::age::ByStamp;
+use super::fails::{CannotFail, Fails};
+use super::getter::{Finds, Found};
 use super::patience::{Forever, Sharing, Tells, Waits};
 use super::reach::Reach;
 use super::serve::{Served, Serves};
-use super::source::{
-    ByGetter, ByStamp, ByThread, CannotFail, Elsewhere, Fails, Finds, Found, Origin, Set, Sets, Unset,
-};
+use super::setter::{Set, Sets, Unset};
+use super::source::{ByGetter, ByThread, Elsewhere, Origin};
 use crate::creation::Creation;
 use crate::derived::opaque;
 use crate::election::Generation;

@@ -10,12 +10,28 @@ use crate::clock::Clock;
 use crate::creation::{Creation, Once};
 use crate::error::{CreateError, never};
 use crate::failure::{Cause, Takes};
+use crate::keeper::Keeper;
 use crate::wait::{TASK, Wait, Waiting};
 use std::convert::Infallible;
 
 ends! {
     /// # Of a lock that has its value
     [K, T, C: Clock] Cached<T, C>, Inside<T> => T, Made<T>, CachedGuard<T>, Infallible where {} {} {} Made::new
+}
+
+impl<T, C: Clock> Cached<T, C> {
+    /// The access by a task, after a look. `made` says what the creator has made.
+    pub(crate) fn get_by_task<V, E: Cause>(
+        &self,
+        wait: &Wait,
+        creator: &mut Once<impl AsyncFnOnce(&Renewal<'_, T, C>) -> V>,
+        made: impl FnOnce(V) -> Result<Made<T>, E>,
+    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
+        self.get_by(wait, |born| {
+            let renewal = Renewal::new(Keeper::Borrowed(self), born);
+            Box::pin(async { renewal.renew_async(creator, made).await.map_err(CreateError::Failed) })
+        })
+    }
 }
 
 // What a future costs here, and a hit: see `beside::tasks`.
