@@ -4,23 +4,39 @@
 //! They differ in what an access holds on to while it uses the value, its *pass*: nothing, or a place among the
 //! readers. And a thread's pass is not a task's. [`Guards`] is all that; [`Beside`] is what a lock says of it.
 //!
-//! An access in [`lock_mode`] finds an [`Outcome`], one with a getter what that brings: see [`fetch`].
+//! An access in [`lock_mode`] finds an [`Outcome`], one with a getter what that brings: see [`fetch`], and [`age`] for how
+//! old that is. Accesses of threads are served in [`serve`], those of tasks in [`tasks`], and those whose creation is
+//! spawned in [`spawned`]; those that do not create by themselves end in [`turns`]. What an access is elected to is in
+//! [`elected`]. How a creation comes to its end is in [`how`], and for the owner of a creation in [`creating`],
+//! [`creating_async`] and [`handing_over`].
+//!
+//! A [`Dogpile`](crate::Dogpile) as one of these locks is in [`mod@dogpile`], with its [`accesses`]; a
+//! `SyncReaderDogpile` is in [`crate::sync_reader`].
 
+mod accesses;
+mod age;
+mod creating;
+mod creating_async;
+mod dogpile;
+mod elected;
 pub(crate) mod fetch;
+mod guards;
+mod handing_over;
 pub(crate) mod how;
 pub(crate) mod lock_mode;
 pub(crate) mod serve;
 pub(crate) mod spawned;
+mod tasks;
+mod turns;
 
-use crate::access::ReachesByTask;
+pub(crate) use guards::{Guards, OfTask, OfThread};
+
 use crate::creation::Creation;
 use crate::error::{LockError, Refusal};
 use crate::lock::Lock;
+use crate::outcome::Outcome;
 use crate::running::Doing;
-use crate::turn::Outcome;
 use crate::wait::{Glance, Wait};
-use std::future::ready;
-use std::marker::PhantomData;
 use std::num::NonZero;
 
 /// A lock whose value lies beside it: [`Dogpile`](crate::Dogpile) or
@@ -102,99 +118,4 @@ pub trait Besides: Lock<Noted = ()> + Send + Sync {
     fn begin_store_by_task<'h>(
         creation: &'h Creation<'_, Self>,
     ) -> impl Future<Output = Result<Option<Self::Alone<'h>>, Refusal>> + Send;
-}
-
-/// What an access holds on to while it uses the value.
-pub(crate) trait Guards {
-    type Lock: Beside;
-    type Pass;
-    type Got<V>;
-
-    fn lock(&self) -> &Self::Lock;
-
-    /// Whether the access is made in the middle of another one of its own.
-    fn is_nested(&self) -> bool;
-
-    fn enter(&self, wait: &Wait) -> impl Future<Output = Result<Self::Pass, LockError>>;
-
-    fn give<V>(value: V, pass: Self::Pass) -> Self::Got<V>;
-
-    fn value<V>(got: &Self::Got<V>) -> &V;
-}
-
-/// Those of a thread.
-pub(crate) struct OfThread<'a, L>(pub(crate) &'a L);
-
-impl<'a, L: Beside> Guards for OfThread<'a, L> {
-    type Lock = L;
-    type Pass = L::Pass<'a>;
-    type Got<V> = L::Got<'a, V>;
-
-    fn lock(&self) -> &L {
-        self.0
-    }
-
-    fn is_nested(&self) -> bool {
-        self.0.is_reading_here()
-    }
-
-    fn enter(&self, wait: &Wait) -> impl Future<Output = Result<L::Pass<'a>, LockError>> {
-        ready(self.0.enter(wait))
-    }
-
-    fn give<V>(value: V, pass: L::Pass<'a>) -> L::Got<'a, V> {
-        L::give(value, pass)
-    }
-
-    fn value<'g, V>(got: &'g L::Got<'a, V>) -> &'g V {
-        L::value(got)
-    }
-}
-
-/// Those of a task, which owns them, and reaches its lock by a `K`.
-pub(crate) struct OfTask<K, L> {
-    pub(crate) reached: K,
-    of: PhantomData<fn() -> L>,
-}
-
-impl<L: Beside, K: ReachesByTask<L>> OfTask<K, L> {
-    pub(crate) fn new(reached: K) -> Self {
-        Self { reached, of: PhantomData }
-    }
-}
-
-impl<L: Beside, K: ReachesByTask<L>> Guards for OfTask<K, L> {
-    type Lock = L;
-    type Pass = L::OwnedPass;
-    type Got<V> = L::GotByTask<V>;
-
-    #[inline]
-    fn lock(&self) -> &L {
-        self.reached.refer()
-    }
-
-    fn is_nested(&self) -> bool {
-        false
-    }
-
-    fn enter(&self, wait: &Wait) -> impl Future<Output = Result<L::OwnedPass, LockError>> {
-        L::enter_by_task(self.reached.owner(), wait)
-    }
-
-    fn give<V>(value: V, pass: L::OwnedPass) -> L::GotByTask<V> {
-        L::give_to_task(value, pass)
-    }
-
-    fn value<V>(got: &L::GotByTask<V>) -> &V {
-        L::value_of_task(got)
-    }
-}
-
-/// Drops the rest of an access before its guard is returned: what is being returned is leaked if one of the drops
-/// panics, and those are the user's.
-#[inline(always)]
-#[allow(clippy::inline_always)] // a part of the hit path
-pub(crate) fn after<G>(rest: impl Sized, guard: G) -> G {
-    drop(rest);
-    guard
 }

@@ -1,10 +1,10 @@
 //! The lock that owns its value: [`Dogpile`] and a place for it.
 //!
-//! Here are the type, what changes the value from outside, and the accesses that have a name of their own; what the
-//! lock can be asked is in its [`Status`]. How an access comes to its guard is in [`access`], how it is served in
-//! [`serve`], and what it is made of in [`crate::access`]; the guard is in [`guard`], what a reader keeps between its
-//! accesses in [`reader`], what a creator is handed and hands back in [`renewal`], and how those who waited get their
-//! value in [`tray`].
+//! Here are the type, and what changes the value from outside; how a lock is made is in [`new`], and what it can be
+//! asked in its [`Status`]. How an access begins is in [`accesses`], how it comes to its guard in [`hit`] and
+//! [`settle`], how it is served in [`serve`], [`tasks`] and [`spawned`], and what it is made of in [`crate::access`];
+//! the guard is in [`guard`], what a reader keeps between its accesses in [`reader`], what a creator is handed in
+//! [`renewal`], what it hands back in [`made`], and how those who waited get their value in [`tray`].
 //!
 //! # The value and its deadline
 //!
@@ -36,30 +36,37 @@
 //! - *No user code under the mutex (C22).* What is taken out of cell and tray is carried out of the transition and
 //!   dropped after it.
 
-mod access;
+// First, so that its part of the documentation is.
+mod new;
+
+mod accesses;
 mod guard;
+mod hit;
+mod lock;
+mod made;
+mod node;
 mod reader;
 mod renewal;
 mod serve;
+mod settle;
+mod spawned;
+mod tasks;
 mod tray;
 
 pub use guard::CachedGuard;
+pub use made::Made;
 pub use reader::{Guarded, Reader};
-pub use renewal::{Made, Renewal};
+pub use renewal::Renewal;
 
-use crate::access::{Access, AsyncAccess, Inside, Keep, Kept, Reach};
 use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::{Dogpile, Status};
 use crate::election::Generation;
-use crate::error::CreateError;
-use crate::failure::Cause;
-use crate::lock::{Elects, Lock, owns_nothing, ruled};
+use crate::lock::Elects;
 use crate::policy::Life;
 use crate::sync::cell::ArcCell;
-use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
-use std::convert::Infallible;
+use crate::sync::{Arc, AtomicU64, Ordering};
+use node::Node;
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
@@ -121,7 +128,7 @@ use tray::Trays;
 /// ```
 ///
 /// A token that says itself how long it lives, and that a server may refuse before (see
-/// [`renew_if`](Access::renew_if)):
+/// [`renew_if`](crate::Access::renew_if)):
 ///
 /// ```
 /// use dogpile::{Cached, CachedGuard, Made, Renewal};
@@ -192,89 +199,12 @@ pub struct Cached<T, C: Clock = MonotonicClock> {
     trays: Trays<T>,
 }
 
-/// A value, the latest generation in which it is known to be the current one, and when that was found.
-pub struct Node<T> {
-    value: Arc<T>,
-    generation: AtomicU64,
-    /// On the lock's clock.
-    made: AtomicU64,
-}
-
-impl<T> fmt::Debug for Node<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("generation", &self.generation()).finish_non_exhaustive()
-    }
-}
-
-impl<T> Node<T> {
-    /// Before anybody else sees it, it is given its generation.
-    fn new(value: T) -> Arc<Self> {
-        let [generation, made] = [0; 2].map(AtomicU64::new);
-        Arc::new(Self { value: Arc::new(value), generation, made })
-    }
-
-    fn renew(&self, generation: Generation, now: u64) {
-        // Relaxed: whoever reads it only compares it, under the mutex, with the generation that is current then.
-        self.generation.store(generation.as_number(), Ordering::Relaxed);
-        // Relaxed: the value is had by way of the cell or the tray, which carry this time with it; or a later one is
-        // read.
-        self.made.store(now, Ordering::Relaxed);
-    }
-
-    fn made(&self) -> u64 {
-        // Relaxed: see `renew`.
-        self.made.load(Ordering::Relaxed)
-    }
-
-    fn generation(&self) -> Generation {
-        // Relaxed: see `renew`.
-        Generation::from_number(self.generation.load(Ordering::Relaxed))
-    }
-}
-
 // As for an `Arc<T>`: a panic leaves nothing half-done in here, but `T` may be seen from outside. User code runs
 // between the transitions, never within one.
 impl<T: RefUnwindSafe, C: Clock + UnwindSafe> UnwindSafe for Cached<T, C> {}
 impl<T: RefUnwindSafe, C: Clock + RefUnwindSafe> RefUnwindSafe for Cached<T, C> {}
 
-impl<T> Cached<T> {
-    const_fn! {
-        /// No value yet; one expires `expires_after` its creator returned, unless it [says itself](Made::expires_after)
-        /// when.
-        ///
-        /// Precision, zero and `Duration::MAX` are those of [`Dogpile::new`].
-        #[must_use]
-        pub const fn new(expires_after: Duration) -> Self {
-            Self::with_clock(expires_after, MonotonicClock)
-        }
-    }
-
-    const_fn! {
-        /// No value yet; it does not expire, unless it [says itself](Made::expires_after) when. It is created once, and
-        /// again when [invalidated](Self::invalidate) or [marked stale](Self::mark_stale).
-        #[must_use]
-        pub const fn never_expires() -> Self {
-            Self::new(Duration::MAX)
-        }
-    }
-}
-
 impl<T, C: Clock> Cached<T, C> {
-    const_fn! {
-        /// As [`new`](Cached::new), on a clock of one's own.
-        #[must_use]
-        pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
-            let dogpile = Dogpile::with_clock(expires_after, clock);
-            Self { dogpile, cell: ArcCell::new(), changes: AtomicU64::new(0), trays: Trays::new() }
-        }
-    }
-
-    ruled! {
-        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
-        /// [defaults](crate::Policy).
-        by dogpile.status
-    }
-
     /// Puts a value there, which counts as a finished creation: it is fresh from now on. Blocks only for moments.
     ///
     /// Whoever waits for a value is given this one at once. A creation that is running is superseded: its own caller
@@ -341,10 +271,10 @@ impl<T, C: Clock> Cached<T, C> {
     /// With the [generation of the guard](CachedGuard::generation) whose value was found useless, none throws away a
     /// newer value than the one that was seen.
     ///
-    /// **For a caller that was refused with a value there is [`renew_if`](Access::renew_if)**: by that the others carry
-    /// on with the old value meanwhile, it stays there if the renewal fails, and its creator sees it. An invalidation
-    /// takes the value from everybody: what can drive this method must not be in the hands of those who are refused, as
-    /// a token with a made-up key id is.
+    /// **For a caller that was refused with a value there is [`renew_if`](crate::Access::renew_if)**: by that the
+    /// others carry on with the old value meanwhile, it stays there if the renewal fails, and its creator sees it. An
+    /// invalidation takes the value from everybody: what can drive this method must not be in the hands of those who
+    /// are refused, as a token with a made-up key id is.
     ///
     /// If not, there is most often another value by now: read again. It may be the same one once more, if it was found
     /// [unchanged](Renewal::unchanged) just before this call, by a creator who asked before it went bad; then the next
@@ -378,228 +308,6 @@ impl<T, C: Clock> Cached<T, C> {
     pub fn mark_stale(&self) {
         self.dogpile.mark_stale();
     }
-}
-
-/// # Accesses
-///
-/// An access is described step by step, and its last call makes it: see [`Access`]. Here are the calls that begin one,
-/// and short ones for the most common accesses.
-///
-/// ```
-/// # use dogpile::{AcquireError, Cached};
-/// # use std::time::Duration;
-/// let rates = Cached::new(Duration::from_secs(600));
-/// let old_or_new = rates.access().timeout(Duration::from_secs(1)).or_create(|| vec![1.0, 1.09] /* slow */)?;
-/// assert_eq!(old_or_new[1], 1.09);
-/// # Ok::<(), AcquireError>(())
-/// ```
-impl<T, C: Clock> Cached<T, C> {
-    /// Begins an access. Never blocks: nothing happens before the last call of the [`Access`].
-    ///
-    /// By [`or_create_with`](Access::or_create_with) and [`or_try_create_with`](Access::or_try_create_with) the creator
-    /// is handed its [`Renewal`]: it may look at the old value, answer that this is
-    /// [unchanged](Renewal::unchanged), or say how long the new one [lives](Made::expires_after).
-    #[inline]
-    pub fn access(&self) -> Access<&Self, Inside<T>> {
-        Access::new(self, Inside(PhantomData))
-    }
-
-    /// As [`access`](Self::access), with a creation that shares the lock and may outlive the caller:
-    /// [in the background](Access::in_background). Never blocks.
-    ///
-    /// The lock is given by `&Arc<Cached<T>>`, or by a reference to a [`Held<'static, …>`](crate::Held). A lock in a
-    /// `static` needs neither. Where there is only one creator, [`CachedFn`](crate::CachedFn) knows it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use dogpile::{Cached, ThreadPerJob};
-    /// use std::{sync::Arc, time::Duration};
-    ///
-    /// let rates = Arc::new(Cached::new(Duration::from_secs(600)));
-    /// let access = || Cached::kept(&rates).in_background(&ThreadPerJob).or_create(|| vec![1.0, 1.09] /* slow */);
-    /// assert_eq!(access()[1], 1.09, "made here, since there was nothing to go on with");
-    /// rates.mark_stale();
-    /// assert_eq!(access()[1], 1.09, "the old one");
-    /// ```
-    #[inline]
-    pub fn kept<'a, 'c, K: Reach<'a, 'c, Lock = Self>>(lock: K) -> Access<K, Inside<T>> {
-        Access::new(lock, Inside(PhantomData))
-    }
-
-    /// A handle for a thread or a task that reads all the time: it holds on to the value, and its hits cost about half
-    /// of what those of the `Cached` itself do. Never blocks. See [`Reader`].
-    #[inline]
-    pub fn reader(&self) -> Reader<'_, T, C> {
-        Reader::new(self)
-    }
-
-    /// Gives the value, which `creator` makes if that is due and this access is elected. Short for
-    /// [`access().or_create(…)`](Access::or_create).
-    ///
-    /// Blocks as long as its own creator runs, or while there is no value and another thread creates it.
-    ///
-    /// # Panics
-    ///
-    /// If this thread is running the creator that the access would wait for. A panic of `creator` goes on to the
-    /// caller; the creation is given up, and the next access or a waiter takes over.
-    #[inline]
-    #[track_caller]
-    pub fn get_or_create(&self, creator: impl FnOnce() -> T) -> CachedGuard<T> {
-        self.access().or_create_apart(|_| Made::new(creator()))
-    }
-
-    /// As [`get_or_create`](Self::get_or_create), by a creator that can fail. Short for
-    /// [`access().or_try_create(…)`](Access::or_try_create).
-    ///
-    /// The error is the caller's own, and a waiter does not get it. One waiter is elected, and calls its own creator;
-    /// so while the source is down, the waiters fail one after the other. A [`timeout`](Access::timeout) bounds their
-    /// waits. A policy that [pauses](crate::PolicyBuilder::retry_after) after a failure has all of them told at once,
-    /// and leaves the source in peace. A failure can say that, too, and [for how long](crate::Failure).
-    ///
-    /// The elected thread gets the error even if there is an old value, which all other threads go on using. The old
-    /// value may serve that thread as well, as a policy can [say](crate::OnError::ServeStale) once and for all:
-    ///
-    /// ```
-    /// # use dogpile::{Cached, CachedGuard, CreateError};
-    /// # fn fetch() -> std::io::Result<u32> { Err(std::io::Error::other("no answer")) }
-    /// # fn read(cached: &Cached<u32>) -> Result<CachedGuard<u32>, CreateError<std::io::Error>> {
-    /// cached.get_or_try_create(fetch).or_else(|error| cached.peek().ok_or(error))
-    /// # }
-    /// # let cached = Cached::never_expires();
-    /// # cached.set(1);
-    /// # cached.mark_stale();
-    /// # assert_eq!(*read(&cached).unwrap(), 1);
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the
-    /// creator that the access would wait for, or one that the other waits for; [`CreateError::Paused`] after a
-    /// failure, if there is no value.
-    ///
-    /// # Panics
-    ///
-    /// If `creator` does.
-    #[inline]
-    pub fn get_or_try_create<E: Cause>(
-        &self,
-        creator: impl FnOnce() -> Result<T, E>,
-    ) -> Result<CachedGuard<T>, CreateError<E>> {
-        self.access().or_try_create(creator)
-    }
-
-    /// Makes the value anew by `creator`, though it be fresh, and gives one whose creation began after this call did.
-    /// Short for [`access().anew().or_create(…)`](Access::anew), which also has a form that can fail.
-    ///
-    /// Blocks as long as its own creator runs, or while another thread creates. A
-    /// [pause](crate::PolicyBuilder::retry_after) does not keep this access from creating.
-    ///
-    /// # Panics
-    ///
-    /// As [`get_or_create`](Self::get_or_create).
-    #[track_caller]
-    pub fn refresh(&self, creator: impl FnOnce() -> T) -> CachedGuard<T> {
-        self.access().anew().or_create(creator)
-    }
-}
-
-/// # For tasks
-///
-/// Threads and tasks may use the same value at once: a creation of either wakes the waiters of both. What holds for the
-/// [tasks of a `Dogpile`](crate::Dogpile#for-tasks) holds here: nothing blocks, a hit does not suspend, a future may be
-/// dropped at any time, and to race it with a timer is how to bound it. What changes the value from outside
-/// ([`set`](Self::set), [`invalidate`](Self::invalidate)) never waits, and so is for tasks as it is.
-///
-/// A time-out may hit the elected task. Then its creation is given up, though there be an old value:
-/// [`peek`](Self::peek) still gives that. Where time-outs are shorter than the creator takes, no creation would ever
-/// end so: then have it [spawned](AsyncAccess::spawned_by).
-impl<T, C: Clock> Cached<T, C> {
-    /// Begins an access by a task: see [`AsyncAccess`] for its steps and last calls. Never blocks: nothing happens
-    /// before the future of the last call is polled.
-    #[inline]
-    pub fn access_async(&self) -> AsyncAccess<&Self, Self, Inside<T>> {
-        AsyncAccess::new(self, Inside(PhantomData))
-    }
-
-    /// As [`access_async`](Self::access_async), with a creation that shares the lock and may outlive the caller. Never
-    /// blocks.
-    ///
-    /// The lock is given by `&Arc<Cached<T>>`, by a reference to a `static`, or to a [`Held<'static, …>`](crate::Held).
-    #[inline]
-    pub fn kept_async<K: Keep<Self>>(lock: K) -> AsyncAccess<Kept<K, Self>, Self, Inside<T>> {
-        AsyncAccess::new(lock.own(), Inside(PhantomData))
-    }
-
-    /// As [`get_or_create`](Self::get_or_create), for a task. Short for
-    /// [`access_async().or_create(…)`](AsyncAccess::or_create). Does not block.
-    ///
-    /// # Panics
-    ///
-    /// If this task is running the creator that the access would wait for. A panic of `creator` goes on to the caller.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`AsyncAccess`](AsyncAccess#cancel-safety) says: the future may be dropped at any time.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use dogpile::Cached;
-    /// use std::time::Duration;
-    ///
-    /// static RATES: Cached<Vec<f64>> = Cached::new(Duration::from_secs(600));
-    ///
-    /// async fn fetch() -> Vec<f64> {
-    ///     vec![1.0, 1.09] // slow
-    /// }
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// assert_eq!(RATES.get_or_create_async(fetch).await[1], 1.09);
-    /// # });
-    /// ```
-    pub fn get_or_create_async(&self, creator: impl AsyncFnOnce() -> T) -> impl Future<Output = CachedGuard<T>> {
-        self.access_async().or_create(creator)
-    }
-
-    /// As [`get_or_try_create`](Self::get_or_try_create), for a task. Short for
-    /// [`access_async().or_try_create(…)`](AsyncAccess::or_try_create). Does not block.
-    ///
-    /// # Errors
-    ///
-    /// As `get_or_try_create`.
-    ///
-    /// # Panics
-    ///
-    /// If `creator` does.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`get_or_create_async`](Self::get_or_create_async).
-    pub fn get_or_try_create_async<E: Cause>(
-        &self,
-        creator: impl AsyncFnOnce() -> Result<T, E>,
-    ) -> impl Future<Output = Result<CachedGuard<T>, CreateError<E>>> {
-        self.access_async().or_try_create(creator)
-    }
-}
-
-impl<T, C: Clock> Lock for Cached<T, C> {
-    type Got<'a, V>
-        = CachedGuard<V>
-    where
-        Self: 'a;
-    type GotByTask<V> = CachedGuard<V>;
-    type Turn<'a, 'c>
-        = Infallible
-    where
-        Self: 'a + 'c;
-    type TurnByTask<'c>
-        = Infallible
-    where
-        Self: 'c;
-    type Noted = renewal::Noted<T>;
-
-    owns_nothing! {}
 }
 
 impl<T, C: Clock> Elects for Cached<T, C> {

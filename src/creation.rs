@@ -1,13 +1,24 @@
-//! The right to create, as its owner holds it. What of it is for tasks is in [`tasks`], and what several creations do
-//! as one in [`together`].
+//! The right to create, as its owner holds it.
+//!
+//! What is had of it in the middle of the creation is in [`middle`], while something is stored in [`store`], and what
+//! several creations do as one in [`together`]; a share of it is in [`shared`], and the job that a runner is given in
+//! [`job`](mod@job). How its owner runs a creator and ends the creation is said where the value is: in
+//! [`crate::beside`], and in [`crate::cached`](mod@crate::cached).
 
-mod tasks;
+mod job;
+mod middle;
+mod once;
+mod shared;
+mod store;
 mod together;
 
-pub(crate) use tasks::{Middle, Once};
+pub(crate) use job::job;
+pub(crate) use middle::Middle;
+pub(crate) use once::Once;
+pub use shared::Shared;
+pub(crate) use store::Store;
 pub(crate) use together::enter_all;
 
-use crate::beside::Beside;
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
 use crate::election::{Birth, Election, Failed, Finished, Generation, SharedError};
@@ -16,13 +27,9 @@ use crate::failure::{Cause, Hints};
 use crate::keeper::Keeper;
 use crate::lock::Lock;
 use crate::observer::End;
-use crate::policy::Life;
-use crate::runner::{Job, Runner, quietly};
 use crate::running::{Doing, Which};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Flag, Ordering};
-use std::convert::Infallible;
 use std::fmt;
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
@@ -93,67 +100,6 @@ pub struct Creation<'a, L: Lock = Dogpile> {
     stores: AtomicU64,
     noted: L::Noted,
     open: bool,
-}
-
-/// A share of the right to create, as a creator is handed it that runs in a task of its own: see
-/// [`AsyncAccess::spawned_by`](crate::AsyncAccess::spawned_by).
-///
-/// It is a [`Creation`] that can be asked, and published through; of a [`Cached`](crate::Cached) it is a
-/// [`Renewal`](crate::Renewal), with the [old value](Creation::old). The task ends the creation; so the creator's
-/// future lets go of its shares before it is ready. As long as one is held after that, the creation cannot end: it is
-/// given up when the last share is dropped, and what was made is [lost](crate::CreateError::Lost).
-///
-/// # Examples
-///
-/// ```
-/// use dogpile::{Dogpile, Shared, Task};
-/// use std::time::Duration;
-///
-/// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60));
-///
-/// # async fn rebuild() {}
-/// # async fn store() {}
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let spawner = |task: Task| drop(tokio::spawn(task));
-/// let access = LOCK.access_async().spawned_by(&spawner).or_try_create_with(async |creation: Shared<Dogpile>| {
-///     rebuild().await;
-///     creation.publish_async(store).await // or it fails: it was invalidated meanwhile
-/// });
-/// access.await.unwrap();
-/// # });
-/// assert!(LOCK.has_value());
-/// ```
-pub struct Shared<L: Lock + 'static>(Arc<Creation<'static, L>>);
-
-impl<L: Lock> Shared<L> {
-    pub(crate) fn new(creation: Creation<'static, L>) -> Self {
-        Self(Arc::new(creation))
-    }
-
-    /// The creation, if there is no other share of it.
-    pub(crate) fn into_creation(self) -> Option<Creation<'static, L>> {
-        Arc::try_unwrap(self.0).ok()
-    }
-}
-
-impl<L: Lock> Clone for Shared<L> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<L: Lock> Deref for Shared<L> {
-    type Target = Creation<'static, L>;
-
-    fn deref(&self) -> &Creation<'static, L> {
-        &self.0
-    }
-}
-
-impl<L: Lock> fmt::Debug for Shared<L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
 }
 
 impl<'a, L: Lock> Creation<'a, L> {
@@ -307,207 +253,15 @@ impl<'a, L: Lock> Creation<'a, L> {
         let _running = self.middle().running(Doing::Creating);
         creator(self)
     }
-}
 
-/// # Of a lock whose value lies beside it
-impl<L: Beside> Creation<'_, L> {
-    /// Ends the creation: the value is made, and stamped now. Blocks only for moments.
-    ///
-    /// Everybody who waited is served. If the creation was [superseded](Self::is_superseded), freshness stays as the
-    /// invalidation left it: those who were waiting before the invalidation are given this value, and one of those who
-    /// came later creates anew. If the creation has learned of it, because a [`publish`](Self::publish) was refused or
-    /// [`is_superseded`](Self::is_superseded) said so, nobody is given it.
-    ///
-    /// # Memory ordering
-    ///
-    /// All that was written before `finish` happens before whatever an access does that sees this creation (L4).
-    #[allow(clippy::must_use_candidate)] // most callers do not mind how it ended
-    pub fn finish(self) -> Finished {
-        let born = self.born;
-        self.end(None, |lock, finished, _, now| match finished {
-            Finished::Published => lock.dogpile().renew(now, Life::AS_USUAL, Some(born)),
-            Finished::PublishedStale => lock.dogpile().renew_stale(now, Life::AS_USUAL),
-            Finished::Superseded | Finished::Dead => {}
-        })
+    pub(crate) fn middle(&self) -> Middle<'_> {
+        let (election, name) = (self.election(), self.lock.dogpile().policy().name());
+        Middle { election, born: self.born, name, entered: &self.entered, cancelled: &self.cancelled }
     }
 
-    /// Gives the creation up as failed, saying why: those who hear of the [pause](crate::PolicyBuilder::retry_after)
-    /// that may follow are told. Blocks only for moments.
-    ///
-    /// [`try_run`](Self::try_run) does it with the creator's error. A [`Failure`](crate::Failure) says how long the pause
-    /// is. To give a creation up that has not failed, drop it.
-    ///
-    /// # Panics
-    ///
-    /// If `cause` panics on being displayed; the creation is given up all the same.
-    #[allow(clippy::needless_pass_by_value)] // it is an error or a reference to one
-    pub fn fail(mut self, cause: impl Cause) {
-        self.fail_with(&cause);
-    }
-
-    /// Runs `store` unless the creation was superseded. Blocks no longer than `store` takes. The creation goes on:
-    /// [`finish`](Self::finish) it afterwards.
-    ///
-    /// Put here what makes the new value the current one (the write to memcached, the rename of the file): then a value
-    /// that was invalidated while it was being created never overwrites what came after it (L6).
-    ///
-    /// An invalidation that comes while `store` runs takes effect at once, and holds for what `store` stores; but
-    /// [`invalidate`](Dogpile::invalidate) returns only after `store` has. So once a value is invalidated, nothing
-    /// older is written any more, and whoever invalidated may clean up the store.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError::Superseded`] if the value was invalidated after this creation began; [`PublishError::Dead`] if
-    /// it took too long, and another was elected in its place. `store` is dropped without running, so let it borrow
-    /// what is still needed. (While it runs, nobody is elected in its place.) What was made is then this creation's
-    /// own: a creator that has nothing to return it by does best to fail.
-    ///
-    /// # Panics
-    ///
-    /// If `store` does; the creation can still be used.
-    ///
-    /// # Deadlocks
-    ///
-    /// `store` may invalidate this lock on its own thread, and so may the creator, which do not wait for themselves;
-    /// and if one of them asks for the value that it is part of, it is told (L7). `store` must not wait for another
-    /// thread that invalidates, be it for a mutex as here or because two stores invalidate each other's locks:
-    ///
-    /// ```text
-    /// thread 1                             thread 2
-    ///
-    /// creation.publish(|| {
-    ///                                      let entry = entries.lock();
-    ///     entries.lock();                  lock.invalidate();
-    ///     // waits for thread 2            // waits for thread 1
-    /// });
-    /// ```
-    ///
-    /// # Memory ordering
-    ///
-    /// A refusal happens after what the invalidating thread did before it invalidated. What `store` wrote happens
-    /// before the return of an `invalidate` that waited for it.
-    pub fn publish<R>(&self, store: impl FnOnce() -> R) -> Result<R, PublishError> {
-        let _store = self.begin_store()?;
-        let _running = self.middle().running(Doing::Storing);
-        Ok(store())
-    }
-
-    /// Runs the creator on this thread and [finishes](Self::finish). Blocks no longer than `creator` takes.
-    ///
-    /// If `creator` may fail, see [`try_run`](Self::try_run): here a returned `Err` is a value like any other.
-    ///
-    /// # Panics
-    ///
-    /// If `creator` panics, the panic goes on, and the creation is given up.
-    pub fn run<R>(self, creator: impl FnOnce(&Self) -> R) -> R {
-        let created = self.enter(creator);
-        self.finish();
-        created
-    }
-
-    /// Runs a creator that can fail on this thread, and [finishes](Self::finish) if it did not. Blocks no longer than
-    /// `creator` takes.
-    ///
-    /// # Errors
-    ///
-    /// The creator's own; the creation is given up, with that for a [cause](Self::fail).
-    ///
-    /// # Panics
-    ///
-    /// If `creator` panics, the panic goes on, and the creation is given up.
-    pub fn try_run<R, E: Cause>(self, creator: impl FnOnce(&Self) -> Result<R, E>) -> Result<R, E> {
-        let made = self.enter(creator);
-        self.end_as(made)
-    }
-
-    /// Finishes it, or gives it up.
-    pub(crate) fn end_as<R, E: Cause>(mut self, made: Result<R, E>) -> Result<R, E> {
-        match &made {
-            Ok(_) => drop(self.finish()),
-            Err(error) => self.fail_with(error),
-        }
-        made
-    }
-}
-
-/// # In the background
-impl<L: Beside> Creation<'static, L> {
-    /// Has a `runner` [run](Self::run) it. Blocks until the runner has taken the job, or refused it; then the creation
-    /// is given up.
-    ///
-    /// The creator has nobody to return a value to: it keeps what it makes. For an access that does all of this, see
-    /// [`Access::in_background`](crate::Access::in_background).
-    ///
-    /// # Panics
-    ///
-    /// If the runner does. A panic of `creator` ends in the job.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use dogpile::{Dogpile, ThreadPerJob, Turn};
-    /// use std::time::Duration;
-    ///
-    /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60));
-    /// if let Turn::Create(creation) = LOCK.acquire() {
-    ///     creation.run_in_background(&ThreadPerJob, |_| { /* rebuild */ });
-    /// }
-    /// ```
-    pub fn run_in_background(self, runner: &(impl Runner + ?Sized), creator: impl FnOnce(&Self) + Send + 'static) {
-        self.try_run_in_background(runner, infallibly(creator));
-    }
-
-    /// As [`run_in_background`](Self::run_in_background), with a creator that can fail: its error is what the creation
-    /// is given up [with](Self::fail).
-    ///
-    /// # Panics
-    ///
-    /// If the runner does.
-    pub fn try_run_in_background<R, E: Cause>(
-        self,
-        runner: &(impl Runner + ?Sized),
-        creator: impl FnOnce(&Self) -> Result<R, E> + Send + 'static,
-    ) {
-        runner.run(job(self, Self::is_dead, |creation| drop(creation.try_run(creator))));
-    }
-}
-
-/// Has a creator that cannot fail, and returns nothing, speak as one that can.
-pub(crate) fn infallibly<'l, L: Lock>(
-    creator: impl FnOnce(&Creation<'l, L>),
-) -> impl FnOnce(&Creation<'l, L>) -> Result<(), Infallible> {
-    |creation| {
-        creator(creation);
-        Ok(())
-    }
-}
-
-/// A job that runs that creation, unless it is dead by then: what was replaced while it waited has nobody to create
-/// for. It does not panic.
-pub(crate) fn job<N: Send + 'static>(
-    creation: N,
-    is_dead: fn(&N) -> bool,
-    run: impl FnOnce(N) + Send + 'static,
-) -> Job {
-    let run = move || {
-        if !is_dead(&creation) {
-            run(creation);
-        }
-    };
-    // What a panic could leave half-done is the creation, which it gives up. (A model is to see its panics.)
-    if cfg!(dogpile_loom) { Box::new(run) } else { Box::new(|| quietly(run)) }
-}
-
-/// A store that runs; it ends however its closure ends.
-#[derive(Debug)]
-pub struct Store<'a> {
-    election: &'a Election,
-    stores: &'a AtomicU64,
-}
-
-impl Drop for Store<'_> {
-    fn drop(&mut self) {
-        self.election.end_store(self.stores);
+    /// Makes and polls a future as part of the creation.
+    pub(crate) fn enter_async<F: Future>(&self, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+        self.middle().enter_async(make)
     }
 }
 

@@ -74,14 +74,8 @@ compile_error!(
      clock, as `wasm32-wasip1`, `wasm32-wasip2` or `wasm32-unknown-emscripten`"
 );
 
-pub mod access;
 mod alarm;
-mod beside;
-mod cached;
-mod cached_by_key;
-mod cached_fn;
 mod clock;
-mod creation;
 mod cycle;
 mod derived;
 mod dogpile;
@@ -94,22 +88,41 @@ pub mod guide;
 mod keeper;
 mod lock;
 mod observer;
+mod outcome;
 mod panics;
 mod policy;
 mod readers;
-mod registry;
 #[allow(unsafe_code)]
 mod rm_lock;
+mod ruled;
 mod runner;
 mod running;
 mod shared_error;
 mod shown;
-mod spawner;
 mod sync;
-mod sync_reader;
-mod turn;
 mod wait;
 mod wakers;
+
+// Each of these modules knows the modules above it. The documentation of a type has its functions in this order, too.
+mod creation;
+
+mod spawner;
+
+mod turn;
+
+pub mod access;
+
+mod registry;
+
+mod beside;
+
+mod sync_reader;
+
+mod cached;
+
+mod cached_fn;
+
+mod cached_by_key;
 
 pub use crate::access::{Access, AsyncAccess, InBackground, Spawned};
 pub use crate::beside::Beside;
@@ -141,6 +154,7 @@ pub use crate::observer::Metrics;
 #[cfg(feature = "tracing")]
 pub use crate::observer::Tracing;
 pub use crate::observer::{Observer, Source, Stats};
+pub use crate::outcome::Outcome;
 pub use crate::policy::{Backoff, OnError, Policy, PolicyBuilder, PolicyError};
 pub use crate::readers::Owner;
 #[cfg(not(dogpile_loom))]
@@ -152,7 +166,7 @@ pub use crate::runner::{Job, Runner, ThreadPerJob};
 pub use crate::runner::{JobsLeft, Pool};
 pub use crate::spawner::{Spawner, Task};
 pub use crate::sync_reader::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile, WriteGuard};
-pub use crate::turn::{Outcome, Turn};
+pub use crate::turn::Turn;
 
 /// The layers below [`Dogpile`], open to the models of `loom-tests` and to nobody else.
 #[cfg(dogpile_loom)]

@@ -2,9 +2,8 @@
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
-use crate::registry::Held;
 use crate::sync::Arc;
-use crate::turn::Turn;
+use std::ops::Deref;
 
 /// A lock that elects: [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) or [`Cached`](crate::Cached). A
 /// [`Creation`](crate::Creation) is of one, and a [`Registry`](crate::Registry) has many.
@@ -45,10 +44,11 @@ pub trait Lock: Elects + Sized {
     where
         Self: 'static;
 
+    /// Of what holds the lock: the entry of a registry.
     #[doc(hidden)]
-    fn owner_held<K: Send + Sync + 'static>(held: &Held<'static, K, Self>) -> Self::Owner
+    fn owner_held<H: Deref<Target = Self> + Send + Sync + 'static>(held: impl FnOnce() -> H) -> Self::Owner
     where
-        Self: Send + Sync + 'static;
+        Self: 'static;
 }
 
 /// What is behind a [`Lock`].
@@ -79,33 +79,14 @@ macro_rules! owns_nothing {
         {
         }
 
-        fn owner_held<K: Send + Sync + 'static>(_: &$crate::registry::Held<'static, K, Self>)
+        fn owner_held<H: std::ops::Deref<Target = Self> + Send + Sync + 'static>(_: impl FnOnce() -> H)
         where
-            Self: Send + Sync + 'static,
+            Self: 'static,
         {
         }
     };
 }
 pub(crate) use owns_nothing;
-
-impl<C: Clock> Lock for Dogpile<C> {
-    type Got<'a, V>
-        = V
-    where
-        Self: 'a;
-    type GotByTask<V> = V;
-    type Turn<'a, 'c>
-        = Turn<'c, C>
-    where
-        Self: 'a + 'c;
-    type TurnByTask<'c>
-        = Turn<'c, C>
-    where
-        Self: 'c;
-    type Noted = ();
-
-    owns_nothing! {}
-}
 
 impl<C: Clock> Elects for Dogpile<C> {
     type Clock = C;
@@ -119,24 +100,4 @@ impl<C: Clock> Elects for Dogpile<C> {
     }
 }
 
-/// How a lock is given its policy, before it is shared: by the part of it that is named.
-macro_rules! ruled {
-    ($(#[$meta:meta])* by $($part:ident).+) => {
-        const_fn! {
-            $(#[$meta])*
-            #[must_use]
-            pub const fn with_policy(mut self, policy: &'static crate::Policy) -> Self {
-                self.$($part).+.rule(policy);
-                self
-            }
-        }
-
-        /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
-        #[must_use]
-        pub fn with_shared_policy(mut self, policy: $crate::sync::Arc<crate::Policy>) -> Self {
-            self.$($part).+.share_rule(policy);
-            self
-        }
-    };
-}
-pub(crate) use ruled;
+pub(crate) use crate::ruled::ruled;

@@ -1,23 +1,31 @@
 //! One lock per key, alive while in use, or while its value is.
 //!
 //! Here are the type and its look-ups. What an entry goes through is in [`shard`], how many are kept in [`bounds`], how
-//! one is looked up and let go in [`root`], and what holds it in [`held`].
+//! one is looked up and let go in [`root`], and what holds it in [`held`], or for tasks in [`held_for_ever`]. How many
+//! shards there are is said in [`sharding`], and which policy a lock is given in [`rules`]; all locks are gone through by [`iter`](mod@iter).
 
 mod bounds;
 mod held;
+mod held_for_ever;
+mod iter;
 mod root;
+mod rules;
 mod shard;
+mod sharding;
 
 pub(crate) use held::HasRoot;
-pub use held::{Held, Iter};
+pub use held::Held;
+pub use held_for_ever::HeldForEver;
+pub use iter::Iter;
 pub(crate) use root::Root;
 
 use crate::clock::nanoseconds;
-use crate::dogpile::{Dogpile, Ruling};
-use crate::lock::{Lock, ruled};
-use crate::policy::Policy;
+use crate::dogpile::Dogpile;
+use crate::lock::Lock;
+use crate::ruled::ruled;
 use crate::sync::{Arc, const_fn};
 use bounds::Kind;
+use rules::Rules;
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;
@@ -162,39 +170,6 @@ pub struct Registry<K, L = Dogpile, F = fn(&K) -> L> {
     pub(crate) rules: Rules,
     named_by: Option<fn(&K) -> String>,
     maker: F,
-}
-
-/// The policy of all locks, but of those that their maker gave another.
-#[derive(Clone)]
-pub(crate) struct Rules {
-    policy: Option<&'static Policy>,
-    shared: Option<Arc<Ruling>>,
-}
-
-impl Rules {
-    const NONE: Self = Self { policy: None, shared: None };
-
-    const_fn! {
-        pub(crate) const fn rule(&mut self, policy: &'static Policy) {
-            self.policy = Some(policy);
-        }
-    }
-
-    pub(crate) fn share_rule(&mut self, policy: Arc<Policy>) {
-        *self = Self { policy: None, shared: Some(Ruling::of(policy)) };
-    }
-
-    /// Gives a lock that was just made the policy of all.
-    fn applied<L: Lock>(&self, mut lock: L) -> L {
-        let status = &mut lock.dogpile_mut().status;
-        match (self.policy, &self.shared) {
-            _ if status.is_ruled() => {}
-            (Some(policy), _) => status.rule(policy),
-            (None, Some(ruling)) => status.share_ruling(Arc::clone(ruling)),
-            (None, None) => {}
-        }
-        lock
-    }
 }
 
 // As for a map of locks behind a mutex that does not poison: a panic leaves nothing half-done in here. A key may be
@@ -409,6 +384,12 @@ impl<K, L, F> Registry<K, L, F> {
     }
 }
 
+impl<K, L, F> HasRoot<K, L> for Registry<K, L, F> {
+    fn root(&self) -> &Root<K, L> {
+        &self.root
+    }
+}
+
 impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
     /// The lock of that key, made if there is none. Blocks only for moments.
     ///
@@ -438,7 +419,7 @@ impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
         L: Send + Sync + 'static,
         F: Send + Sync + 'static,
     {
-        self.get(key).owned(Arc::clone(self))
+        self.get(key).owned_by(Arc::clone(self))
     }
 }
 

@@ -1,28 +1,31 @@
 //! The lock whose creator may swap what readers are reading: [`Dogpile`] and [`readers`](crate::readers) together.
 //!
-//! Here are the type, its invalidations, the accesses that have a name of their own, and what its readers can be asked;
-//! what else the lock can be asked is in its [`Status`]. How an access comes to its guard is in [`reading`], and how a
-//! writer comes to be alone in [`write_lock`]; what an access is made of is in [`crate::access`], and how this lock
-//! serves it in [`crate::beside`]; the guards are in [`guard`], and what is for tasks alone in [`tasks`].
+//! Here are the type, its invalidations, and what its readers can be asked; how a lock is made is in [`new`], and what
+//! else the lock can be asked is in its [`Status`]. How an access begins is in [`accesses`], how it comes to its guard
+//! in [`reading`], and how a writer comes to be alone in [`write_lock`]; what an access is made of is in
+//! [`crate::access`], and how this lock serves it in [`crate::beside`]; the guards are in [`guard`], what holds on to
+//! the lock for a guard in [`owner`], the turns in [`turn`], and what is for tasks alone in [`tasks`].
 
+// First, so that its part of the documentation is.
+mod new;
+
+mod accesses;
 mod guard;
+mod owner;
 mod reading;
 mod tasks;
+mod turn;
 mod write_lock;
 
-pub use guard::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, WriteGuard};
+pub use guard::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, WriteGuard};
+pub use turn::ReadTurn;
 
-use crate::access::{Access, AsyncAccess, ByGetter, ByStamp, Elsewhere, Finds, Found, Keep, Kept, Reach};
 use crate::clock::{Clock, MonotonicClock};
-use crate::dogpile::{Dogpile, Stamped, Status};
+use crate::dogpile::{Dogpile, Status};
 use crate::election::Generation;
-use crate::error::{AcquireError, CreateError, StillStoring};
-use crate::failure::Cause;
-use crate::lock::{Elects, Lock, ruled};
-use crate::readers::{HasReaders, Owner, Readers};
-use crate::registry::Held;
-use crate::sync::{Arc, const_fn};
-use crate::turn::Outcome;
+use crate::error::StillStoring;
+use crate::lock::Elects;
+use crate::readers::{HasReaders, Readers};
 use crate::wait::{Patience, Wait, block_on};
 use std::fmt;
 use std::ops::Deref;
@@ -81,7 +84,7 @@ use std::time::Duration;
 /// The lock finds at once: a creator that asks for its own value; the write lock asked for by a thread that holds a
 /// [`ReadGuard`], or inside [`Creation::publish`](crate::Creation::publish); reading or writing under the write lock.
 /// An access or a write lock that has an error ends with that, the others panic. (Each of them has an error if it is
-/// given a time-out, by [`timeout`](Access::timeout) or
+/// given a time-out, by [`timeout`](crate::Access::timeout) or
 /// [`acquire_write_lock_timeout`](Self::acquire_write_lock_timeout); with `Duration::MAX` it waits as long.
 /// `try_acquire_write_lock` says [`WouldBlock`](crate::WouldBlock) in these cases as in others.)
 ///
@@ -138,49 +141,7 @@ pub struct SyncReaderDogpile<C: Clock = MonotonicClock> {
     readers: Readers,
 }
 
-impl SyncReaderDogpile {
-    const_fn! {
-        /// A lock without a value yet, which expires `expires_after` its creation ended. As [`Dogpile::new`].
-        #[must_use]
-        pub const fn new(expires_after: Duration) -> Self {
-            Self::with_clock(expires_after, MonotonicClock)
-        }
-    }
-
-    const_fn! {
-        /// A lock without a value yet, which does not expire. As [`Dogpile::never_expires`].
-        #[must_use]
-        pub const fn never_expires() -> Self {
-            Self::new(Duration::MAX)
-        }
-    }
-}
-
 impl<C: Clock> SyncReaderDogpile<C> {
-    const_fn! {
-        /// As [`new`](SyncReaderDogpile::new), on a clock of one's own.
-        #[must_use]
-        pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
-            Self { dogpile: Dogpile::with_clock(expires_after, clock), readers: Readers::new() }
-        }
-    }
-
-    const_fn! {
-        /// Starts as if the value had just been created: for a resource that is there before the lock is. As
-        /// [`Dogpile::born_fresh`].
-        #[must_use]
-        pub const fn born_fresh(mut self) -> Self {
-            self.dogpile.be_born();
-            self
-        }
-    }
-
-    ruled! {
-        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
-        /// [defaults](crate::Policy).
-        by dogpile.status
-    }
-
     /// How many readers wait for a writer right now. Blocks only for the moments in which that changes.
     #[must_use]
     pub fn waiting_readers(&self) -> usize {
@@ -247,206 +208,6 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 }
 
-/// # Accesses
-///
-/// As [`Dogpile`](crate::Dogpile#accesses)'s, each with a guard for as long as the resource is in use.
-///
-/// A [time-out](Access::timeout) bounds the wait for that guard, too: if the time is out when the creator returns, and
-/// a writer is in, the access ends with an error although its creation has succeeded. A creator bounds its own wait for
-/// readers, by [`write_lock_timeout`](crate::Creation::write_lock_timeout). A [setter](Access::and_set) shares the time
-/// of its access, and if that is out before the readers have let go, the creation is given up.
-impl<C: Clock> SyncReaderDogpile<C> {
-    /// Begins an access. Never blocks: nothing happens before the last call of the [`Access`].
-    #[inline]
-    pub fn access(&self) -> Access<&Self> {
-        Access::new(self, Elsewhere)
-    }
-
-    /// As [`access`](Self::access), with a creation that shares the lock and may outlive the caller. As
-    /// [`Dogpile::kept`]. Never blocks.
-    ///
-    /// The guards that such an access gives are those of its thread all the same: see [`ReadGuard::into_owned`].
-    ///
-    /// [In the background](Access::in_background) an access takes the guard of the old value before it hands its
-    /// creation over, so that it has nothing to wait for. The swap waits for that reader as for every other.
-    #[inline]
-    pub fn kept<'a, 'c, K: Reach<'a, 'c, Lock = Self>>(lock: K) -> Access<K> {
-        Access::new(lock, Elsewhere)
-    }
-
-    /// Begins an access by a task, whose guards own a share of the lock: see [`AsyncAccess`] for its steps and last
-    /// calls, and [below](#for-tasks) for what holds for all of them. Never blocks: nothing happens before the future
-    /// of the last call is polled.
-    ///
-    /// The lock is given by `&Arc<SyncReaderDogpile>`, by a reference to a `static`, or to a
-    /// [`Held<'static, …>`](crate::Held).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use dogpile::SyncReaderDogpile;
-    /// use std::{sync::Arc, time::Duration};
-    ///
-    /// # async fn download() {}
-    /// # async fn swap() {}
-    /// # async fn read() -> u32 { 42 }
-    /// async fn look_up(lock: &Arc<SyncReaderDogpile>) -> u32 {
-    ///     let access = SyncReaderDogpile::kept_async(lock).or_create_with(async |creation| {
-    ///         download().await; // slow: readers carry on with the old one
-    ///         if let Ok(_alone) = creation.write_lock_async().await {
-    ///             swap().await; // nobody reads
-    ///         }
-    ///     });
-    ///     let _guard = access.await;
-    ///     read().await // stays as it is as long as the guard lives
-    /// }
-    /// # let lock = Arc::new(SyncReaderDogpile::new(Duration::from_secs(600)));
-    /// # assert_eq!(tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(look_up(&lock)), 42);
-    /// ```
-    #[inline]
-    #[doc(alias = "access_async")]
-    pub fn kept_async<K: Keep<Self>>(lock: K) -> AsyncAccess<Kept<K, Self>, Self> {
-        AsyncAccess::new(lock.own(), Elsewhere)
-    }
-
-    /// Says what this access is to do: use the value under its guard, or create it. Short for
-    /// [`access().turn()`](Access::turn).
-    ///
-    /// Blocks while there is no value and another thread creates it, and while a writer is in or waits. A thread that
-    /// holds a guard already never blocks here, and is never elected.
-    ///
-    /// # Panics
-    ///
-    /// If this thread is running the creator that the access would wait for, or holds the write lock.
-    #[inline]
-    #[track_caller]
-    pub fn acquire(&self) -> ReadTurn<'_, C> {
-        self.access().turn()
-    }
-
-    /// As [`acquire`](Self::acquire), but never blocks and never queues: it does what
-    /// `access().timeout(Duration::ZERO).turn()` does, and is not counted as one that [waited](crate::Stats).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`turn`](Access::turn): [`AcquireError::TimedOut`] if the access would have to wait for others;
-    /// [`AcquireError::WriteLockHeld`] if this thread holds the write lock.
-    #[inline]
-    pub fn try_acquire(&self) -> Result<ReadTurn<'_, C>, AcquireError> {
-        self.access().try_turn()
-    }
-
-    /// Runs `creator` if the value has to be created and this access is elected; gives a guard, and in it what the
-    /// access met. As [`Dogpile::acquire_or_create`]; short for [`access().or_create(…)`](Access::or_create).
-    ///
-    /// Blocks as long as its own creator runs, while there is no value and another thread creates it, and while a
-    /// writer is in or waits. A creator that takes the write lock for its last step is given its creation by
-    /// [`or_create_with`](Access::or_create_with).
-    ///
-    /// # Panics
-    ///
-    /// If this thread is running the creator that the access would wait for, or holds the write lock. A panic of
-    /// `creator` goes on to the caller; the creation is given up.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    #[track_caller]
-    pub fn acquire_or_create(&self, creator: impl FnOnce()) -> ReadGuard<'_, Outcome> {
-        self.access().or_create(creator)
-    }
-
-    /// As [`acquire_or_create`](Self::acquire_or_create), by a creator that can fail. As
-    /// [`Dogpile::acquire_or_try_create`]; short for [`access().or_try_create(…)`](Access::or_try_create).
-    ///
-    /// # Errors
-    ///
-    /// As `Dogpile::acquire_or_try_create`, and [`CreateError::WriteLockHeld`] if this thread holds the write lock.
-    ///
-    /// # Panics
-    ///
-    /// If `creator` does.
-    #[inline]
-    pub fn acquire_or_try_create<E: Cause>(
-        &self,
-        creator: impl FnOnce() -> Result<(), E>,
-    ) -> Result<ReadGuard<'_, Outcome>, CreateError<E>> {
-        self.access().or_try_create(creator)
-    }
-
-    /// Begins an access whose value a getter fetches, under the guard that the value is given in: *getter mode*. As
-    /// [`Dogpile::fetch`]; short for [`access().fetch(…)`](Access::fetch). Never blocks.
-    ///
-    /// **A lock for getters starts with [`born_fresh`](Self::born_fresh).** Without it the first access creates, and
-    /// asks no getter, though the resource may be there.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use dogpile::SyncReaderDogpile;
-    /// use std::{sync::RwLock, time::Duration};
-    ///
-    /// static TABLE: RwLock<Vec<u32>> = RwLock::new(Vec::new()); // say, a file
-    /// static LOCK: SyncReaderDogpile = SyncReaderDogpile::new(Duration::from_secs(600)).born_fresh();
-    ///
-    /// let first = LOCK
-    ///     .fetch(|| TABLE.read().unwrap().first().copied())
-    ///     .and_set(|made| *TABLE.write().unwrap() = vec![*made]) // under the write lock: no other getter runs
-    ///     .or_create(|| 42);
-    /// assert_eq!(*first, 42);
-    /// ```
-    #[inline]
-    pub fn fetch<R: Found, F: FnMut() -> R>(&self, getter: F) -> Access<&Self, ByGetter<F>> {
-        self.access().fetch(getter)
-    }
-
-    /// Begins an access whose value a getter fetches, as a reader, with the time when it was created: *stamped getter
-    /// mode*. As [`Dogpile::fetch_stamped`]; short for [`access().fetch_stamped(…)`](Access::fetch_stamped). Never
-    /// blocks.
-    #[inline]
-    pub fn fetch_stamped<T, R, F>(&self, getter: F) -> Access<&Self, ByGetter<F, ByStamp>>
-    where
-        R: Found + Finds<Value = Stamped<T>>,
-        F: FnMut() -> R,
-    {
-        self.access().fetch_stamped(getter)
-    }
-}
-
-impl<C: Clock> Lock for SyncReaderDogpile<C> {
-    type Got<'a, V>
-        = ReadGuard<'a, V>
-    where
-        Self: 'a;
-    type GotByTask<V> = OwnedReadGuard<V>;
-    type Turn<'a, 'c>
-        = ReadTurn<'c, C, ReadGuard<'a>>
-    where
-        Self: 'a + 'c;
-    type TurnByTask<'c>
-        = ReadTurn<'c, C, OwnedReadGuard>
-    where
-        Self: 'c;
-    type Noted = ();
-    type Owner = Owner;
-
-    fn owner_for_ever(&'static self) -> Owner {
-        Owner::for_ever(&self.readers)
-    }
-
-    fn owner_shared(this: &Arc<Self>) -> Owner
-    where
-        Self: 'static,
-    {
-        Owner::shared(Arc::clone(this))
-    }
-
-    fn owner_held<K: Send + Sync + 'static>(held: &Held<'static, K, Self>) -> Owner
-    where
-        Self: Send + Sync + 'static,
-    {
-        Owner::shared(Arc::new(held.clone()))
-    }
-}
-
 impl<C: Clock> Elects for SyncReaderDogpile<C> {
     type Clock = C;
 
@@ -462,18 +223,6 @@ impl<C: Clock> Elects for SyncReaderDogpile<C> {
 impl<C: Clock> HasReaders for SyncReaderDogpile<C> {
     fn readers(&self) -> &Readers {
         &self.readers
-    }
-}
-
-impl<C: Clock + 'static> From<Arc<SyncReaderDogpile<C>>> for Owner {
-    fn from(lock: Arc<SyncReaderDogpile<C>>) -> Self {
-        Self::shared(lock)
-    }
-}
-
-impl<C: Clock> From<&'static SyncReaderDogpile<C>> for Owner {
-    fn from(lock: &'static SyncReaderDogpile<C>) -> Self {
-        Self::for_ever(&lock.readers)
     }
 }
 

@@ -1,36 +1,11 @@
-//! What an access is given: a [`Turn`], or, when it has come to its end, an [`Outcome`].
+//! What an access of a [`Dogpile`] is given that does not create by itself: a [`Turn`]. With it, `Dogpile` is a
+//! [`Lock`].
 
 use crate::clock::{Clock, MonotonicClock};
 use crate::creation::Creation;
 use crate::dogpile::Dogpile;
+use crate::lock::{Lock, owns_nothing};
 use std::fmt;
-
-/// What an access met that creates for itself: one that ends in [`or_create`](crate::Access::or_create) and the like.
-///
-/// More outcomes arise as the crate grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-// As large as it has room in a guard: what is written as a byte, and copied as a word, waits for the byte (1.6 times a hit
-// of a `Cached`, `benches/peers/benches/async_hit`).
-#[repr(usize)]
-pub enum Outcome {
-    /// The value was fresh.
-    Fresh,
-    /// The value has expired; somebody else is already creating a new one, or is about to; or nobody is to
-    /// [for a while](crate::PolicyBuilder::retry_after).
-    Stale,
-    /// This access was elected, and its creator has run.
-    Created,
-    /// There was no value, or none that would do; this access waited until somebody else had created one.
-    Waited,
-    /// This access was elected, and its creator has failed; this is the old value, as the
-    /// [policy](crate::OnError::ServeStale) wants it.
-    StaleOnError,
-    /// This access [asked for a newer value](crate::Access::renew_if) than this one, the old value, and came too soon
-    /// after another [renewal](crate::PolicyBuilder::renew_interval), or after a
-    /// [failure](crate::PolicyBuilder::retry_after).
-    TooSoon,
-}
 
 /// What an access is to do next that ends in [`turn`](crate::Access::turn).
 ///
@@ -57,4 +32,23 @@ impl<C: Clock> fmt::Debug for Turn<'_, C> {
             Self::Create(creation) => f.debug_tuple("Create").field(creation).finish(),
         }
     }
+}
+
+impl<C: Clock> Lock for Dogpile<C> {
+    type Got<'a, V>
+        = V
+    where
+        Self: 'a;
+    type GotByTask<V> = V;
+    type Turn<'a, 'c>
+        = Turn<'c, C>
+    where
+        Self: 'a + 'c;
+    type TurnByTask<'c>
+        = Turn<'c, C>
+    where
+        Self: 'c;
+    type Noted = ();
+
+    owns_nothing! {}
 }

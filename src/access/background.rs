@@ -1,8 +1,8 @@
 //! Accesses that hand their creation over to a runner: see [`runner`](crate::runner).
 
+use super::after;
 use super::serve::{Served, Serves, ServesInBackground};
 use super::{Access, ByThread, CannotFail, Origin, Reach, Sets, Tells, Waits, refused};
-use crate::beside::after;
 use crate::creation::Creation;
 use crate::derived::opaque;
 use crate::error::never;
@@ -26,6 +26,42 @@ use std::convert::Infallible;
 pub struct InBackground<'r, K, S, W, R: ?Sized> {
     pub(super) access: Access<K, S, W>,
     pub(super) runner: &'r R,
+}
+
+/// # In the background
+impl<K, S, W: Waits> Access<K, S, W> {
+    /// An access that is elected and has an old value gives its creator to `runner`, and goes on with the old value at
+    /// once. If there is none, it creates on its own thread, since it would wait anyhow.
+    ///
+    /// This is the last step: a getter, a setter and a time-out come before it. (Those bound no creator: see
+    /// [`timeout`](Self::timeout).) The lock outlives the access: it is a `static`, or the access is
+    /// [`kept`](crate::Dogpile::kept) by an `Arc` or a [`Held`](crate::Held). Creator and setter are `Send` and
+    /// `'static`; the getter runs here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Dogpile, Outcome, Pool};
+    /// use std::{sync::{Arc, RwLock}, time::Duration};
+    ///
+    /// static POOL: Pool = Pool::new(2, 100);
+    ///
+    /// let rates = Arc::new(RwLock::new(vec![]));
+    /// let fresh = Arc::new(Dogpile::new(Duration::from_secs(600)));
+    /// let access = || {
+    ///     let rates = Arc::clone(&rates); // the job's
+    ///     Dogpile::kept(&fresh).in_background(&POOL).or_try_create_with(move |creation| {
+    ///         let made = vec![1.0, 1.09]; // slow
+    ///         creation.publish(|| *rates.write().unwrap() = made) // or it fails: it was invalidated meanwhile
+    ///     })
+    /// };
+    /// assert_eq!(access(), Ok(Outcome::Created), "there was nothing to go on with");
+    /// fresh.mark_stale();
+    /// assert_eq!(access(), Ok(Outcome::Stale), "the pool creates");
+    /// ```
+    pub fn in_background<R: Runner + ?Sized>(self, runner: &R) -> InBackground<'_, K, S, W, R> {
+        InBackground { access: self, runner }
+    }
 }
 
 /// # By a creator that cannot fail

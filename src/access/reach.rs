@@ -6,15 +6,10 @@
 //! | `&'a Arc<L>` | shares the lock | yes |
 //! | `&'a Held<'c, K, L>` | holds the entry of its registry | if the registry is a `static` or in an `Arc` |
 
-use crate::beside::Beside;
-use crate::creation::Creation;
 use crate::derived::copied;
-use crate::election::Birth;
 use crate::keeper::Keeper;
 use crate::lock::Lock;
-use crate::registry::Held;
 use crate::sync::Arc;
-use crate::turn::Outcome;
 
 /// What an access reaches its lock by: `&L`, `&Arc<L>` or a `&Held<'_, K, L>` of a [`Registry`](crate::Registry).
 ///
@@ -89,7 +84,6 @@ refers! {
     [L] &L, |this| this;
     [L] &Arc<L>, |this| this;
     [L] ForEver<L>, |this| this.0;
-    [K, L: Lock] HeldForEver<'_, K, L>, |this| this.0;
 }
 
 /// What can share an `L`, for ever.
@@ -106,12 +100,6 @@ impl<L> Shares<L> for &Arc<L> {
 impl<L> Shares<L> for ForEver<L> {
     fn share(&self) -> Keeper<'static, L> {
         Keeper::Borrowed(self.0)
-    }
-}
-
-impl<K: Send + Sync, L: Lock + Send + Sync> Shares<L> for HeldForEver<'_, K, L> {
-    fn share(&self) -> Keeper<'static, L> {
-        self.0.keeper()
     }
 }
 
@@ -150,31 +138,9 @@ pub trait ReachesByTask<L: Lock>: Refers<L> + Copy {
     fn owner(&self) -> L::Owner;
 }
 
-/// The same, of a lock that gives turns.
-pub trait TurnsByTask<L: Beside>: ReachesByTask<L> {
-    type Turn;
-
-    fn turn(&self, got: L::GotByTask<Outcome>) -> Self::Turn;
-
-    fn turn_to_create(&self, born: Birth) -> Self::Turn;
-}
-
 impl<L: Lock<Owner = ()>> ReachesByTask<L> for &L {
     #[inline]
     fn owner(&self) {}
-}
-
-impl<'a, L: Beside + Lock<Owner = ()>> TurnsByTask<L> for &'a L {
-    type Turn = L::TurnByTask<'a>;
-
-    #[inline]
-    fn turn(&self, got: L::GotByTask<Outcome>) -> L::TurnByTask<'a> {
-        L::turn_by_task(self, got)
-    }
-
-    fn turn_to_create(&self, born: Birth) -> L::TurnByTask<'a> {
-        L::turn_by_task_to_create(Creation::new(Keeper::Borrowed(self), born))
-    }
 }
 
 /// The same, for ever.
@@ -186,46 +152,18 @@ impl<L: Lock, K: ReachesByTask<L> + Shares<L>> Owns<L> for K {}
 #[derive(Debug)]
 pub struct ForEver<L: 'static>(&'static L);
 
-/// A reference to what holds an entry of a registry that is there for ever.
-#[derive(Debug)]
-pub struct HeldForEver<'a, K: 'static, L: Lock + 'static>(&'a Held<'static, K, L>);
-
 copied! { [L] ForEver<L> }
-copied! { [K, L: Lock] HeldForEver<'_, K, L> }
 
-macro_rules! owns {
-    ($([$($generics:tt)*] $own:ty where [$($bound:tt)*] |$this:ident| $owner:expr;)+) => {$(
-        impl<L: Lock + 'static, $($generics)*> ReachesByTask<L> for $own
-        where
-            $($bound)*
-        {
-            fn owner(&self) -> L::Owner {
-                let $this = self;
-                $owner
-            }
-        }
-
-        impl<L: Beside + 'static, $($generics)*> TurnsByTask<L> for $own
-        where
-            $($bound)*
-        {
-            type Turn = L::TurnByTask<'static>;
-
-            fn turn(&self, got: L::GotByTask<Outcome>) -> L::TurnByTask<'static> {
-                Refers::<L>::refer(self).turn_by_task(got)
-            }
-
-            fn turn_to_create(&self, born: Birth) -> L::TurnByTask<'static> {
-                L::turn_by_task_to_create(Creation::new(Shares::<L>::share(self), born))
-            }
-        }
-    )+};
+impl<L: Lock> ReachesByTask<L> for ForEver<L> {
+    fn owner(&self) -> L::Owner {
+        self.0.owner_for_ever()
+    }
 }
 
-owns! {
-    [] ForEver<L> where [] |this| L::owner_for_ever(this.0);
-    [] &Arc<L> where [] |this| L::owner_shared(this);
-    [K: Send + Sync + 'static] HeldForEver<'_, K, L> where [L: Send + Sync] |this| L::owner_held(this.0);
+impl<L: Lock + 'static> ReachesByTask<L> for &Arc<L> {
+    fn owner(&self) -> L::Owner {
+        L::owner_shared(self)
+    }
 }
 
 macro_rules! keeps {
@@ -245,9 +183,6 @@ macro_rules! keeps {
 keeps! {
     [L] &'static L => ForEver<L>, |this| ForEver(this);
     [L] &Arc<L> => Self, |this| this;
-    ['a, K: Send + Sync + 'static, L: Lock + Send + Sync + 'static] &'a Held<'static, K, L> => HeldForEver<'a, K, L>,
-        |this| HeldForEver(this);
     // What is kept already.
     [L] ForEver<L> => Self, |this| this;
-    [K, L: Lock] HeldForEver<'_, K, L> => Self, |this| this;
 }

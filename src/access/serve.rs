@@ -1,7 +1,8 @@
 //! How a lock serves an access, for each place that the value may be in.
 
 use super::reach::{Owns, Reaches};
-use super::source::{Asks, ByTask, ByThread, Sets};
+use super::setter::Sets;
+use super::source::{Asks, ByTask, ByThread};
 use crate::creation::{Creation, Shared};
 use crate::error::CreateError;
 use crate::failure::Takes;

@@ -1,8 +1,8 @@
 //! Accesses of tasks whose creations are spawned: see [`spawner`](crate::spawner).
 
+use super::after;
 use super::serve::{ServedByTask, ServesSpawned};
-use super::{ByTask, CannotFail, Forever, Origin, Owns, Tells, Waits, refused};
-use crate::beside::after;
+use super::{AsyncAccess, ByTask, CannotFail, Forever, Keep, Kept, Origin, Owns, Tells, Waits, refused};
 use crate::creation::Shared;
 use crate::derived::opaque;
 use crate::error::{AcquireError, never};
@@ -30,6 +30,44 @@ pub struct Spawned<'p, K, L, S, P: ?Sized, W = Forever> {
     pub(crate) spawner: &'p P,
     pub(crate) waits: W,
     pub(super) of: PhantomData<fn() -> L>,
+}
+
+/// # Who creates
+impl<K, L, S, W> AsyncAccess<K, L, S, W> {
+    /// An access that is elected gives its creation to a task of its own: it survives the one that asks. With an old
+    /// value the access goes on at once; without one it waits for that creation, as the others do.
+    ///
+    /// This is the last step: a getter and a setter come before it. What follows gives a `Result`, since the task may
+    /// be [lost](crate::CreateError::Lost); an access of a function ends in [`try_get`](Spawned::try_get). The lock outlives
+    /// the access: it is a `static`, or the access is [`kept`](crate::Dogpile::kept_async). All that the access is
+    /// given is `Send`, and creator and setter are `'static`.
+    ///
+    /// # Examples
+    ///
+    /// A token that says how long it lives, renewed by a task that survives its asker:
+    ///
+    /// ```
+    /// use dogpile::{Cached, CreateError, Made, Task};
+    /// use std::{io, time::Duration};
+    ///
+    /// static TOKEN: Cached<String> = Cached::new(Duration::from_secs(600));
+    ///
+    /// # async fn log_in(_: Option<&str>) -> io::Result<(String, Duration)> { Ok((String::new(), Duration::ZERO)) }
+    /// async fn token() -> Result<String, CreateError<io::Error>> {
+    ///     let spawner = |task: Task| drop(tokio::spawn(task));
+    ///     let token = TOKEN.access_async().spawned_by(&spawner).or_try_create_with(|renewal| async move {
+    ///         let (token, lives) = log_in(renewal.old().map(String::as_str)).await?;
+    ///         Ok(Made::new(token).expires_after(lives))
+    ///     });
+    ///     Ok(token.await?.clone())
+    /// }
+    /// ```
+    pub fn spawned_by<P: Spawner + ?Sized>(self, spawner: &P) -> Spawned<'_, Kept<K, L>, L, S, P, W>
+    where
+        K: Keep<L>,
+    {
+        Spawned { lock: self.lock.own(), source: self.source, spawner, waits: self.waits, of: PhantomData }
+    }
 }
 
 impl<'p, L, K, S, P, W> Spawned<'p, K, L, S, P, W>

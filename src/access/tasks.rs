@@ -3,25 +3,14 @@
 //! There is no time-out: whoever polls a future can race it with a timer.
 
 use super::{
-    Age, ByGetter, ByLock, ByStamp, CannotFail, Elsewhere, Finds, Forever, Found, Inside, Keep, Kept, Lends, Nothing,
-    ReachByTask, SetByTask, Sharing, Spawned, Stored, Tells, TurnsByTask, UnsetByTask, Waits, refused,
+    ByGetter, ByLock, ByStamp, CannotFail, Elsewhere, Finds, Forever, Found, Nothing, SetByTask, Sharing, UnsetByTask,
+    Waits, refused,
 };
-use crate::beside::fetch::Lookup;
-use crate::beside::how;
-use crate::beside::lock_mode::{self, Met};
-use crate::beside::{Beside, Guards, Looked, OfTask, after};
-use crate::cached::{Cached, CachedGuard, Made, Renewal};
-use crate::clock::Clock;
-use crate::creation::{Creation, Once};
 use crate::derived::opaque;
 use crate::election::Generation;
-use crate::error::{CreateError, never, or_deadlock, would_deadlock};
-use crate::failure::{Cause, Takes};
-use crate::keeper::Keeper;
-use crate::spawner::Spawner;
-use crate::turn::Outcome;
-use crate::wait::{TASK, Wait, Waiting, Wants};
-use std::convert::{Infallible, identity};
+use crate::error::{CreateError, or_deadlock};
+use crate::wait::Wants;
+use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -88,9 +77,9 @@ use std::time::Duration;
 /// such as `&'static str`, or a trait object.)
 #[must_use = "nothing happens before the access ends in `turn`, `or_create` or `or_try_create` and is awaited"]
 pub struct AsyncAccess<K, L, S = Elsewhere, W = Forever> {
-    pub(super) lock: K,
-    source: S,
-    pub(super) waits: W,
+    pub(crate) lock: K,
+    pub(crate) source: S,
+    pub(crate) waits: W,
     of: PhantomData<fn() -> L>,
 }
 
@@ -173,7 +162,8 @@ where
     F: FnMut() -> Q,
 {
     /// As [`Access::and_set`](crate::Access::and_set), by a setter that gives a future. It runs inside
-    /// [`Creation::publish_async`], or under readers with the [write lock](Creation::write_lock_async) held.
+    /// [`Creation::publish_async`](crate::Creation::publish_async), or under readers with the [write
+    /// lock](crate::Creation::write_lock_async) held.
     pub fn and_set<P, Z: AsyncFnOnce(&R::Value) -> P>(
         self,
         setter: Z,
@@ -182,76 +172,10 @@ where
     }
 }
 
-/// # Who creates
-impl<K, L, S, W> AsyncAccess<K, L, S, W> {
-    /// An access that is elected gives its creation to a task of its own: it survives the one that asks. With an old
-    /// value the access goes on at once; without one it waits for that creation, as the others do.
-    ///
-    /// This is the last step: a getter and a setter come before it. What follows gives a `Result`, since the task may
-    /// be [lost](CreateError::Lost); an access of a function ends in [`try_get`](Spawned::try_get). The lock outlives
-    /// the access: it is a `static`, or the access is [`kept`](crate::Dogpile::kept_async). All that the access is
-    /// given is `Send`, and creator and setter are `'static`.
-    ///
-    /// # Examples
-    ///
-    /// A token that says how long it lives, renewed by a task that survives its asker:
-    ///
-    /// ```
-    /// use dogpile::{Cached, CreateError, Made, Task};
-    /// use std::{io, time::Duration};
-    ///
-    /// static TOKEN: Cached<String> = Cached::new(Duration::from_secs(600));
-    ///
-    /// # async fn log_in(_: Option<&str>) -> io::Result<(String, Duration)> { Ok((String::new(), Duration::ZERO)) }
-    /// async fn token() -> Result<String, CreateError<io::Error>> {
-    ///     let spawner = |task: Task| drop(tokio::spawn(task));
-    ///     let token = TOKEN.access_async().spawned_by(&spawner).or_try_create_with(|renewal| async move {
-    ///         let (token, lives) = log_in(renewal.old().map(String::as_str)).await?;
-    ///         Ok(Made::new(token).expires_after(lives))
-    ///     });
-    ///     Ok(token.await?.clone())
-    /// }
-    /// ```
-    pub fn spawned_by<P: Spawner + ?Sized>(self, spawner: &P) -> Spawned<'_, Kept<K, L>, L, S, P, W>
-    where
-        K: Keep<L>,
-    {
-        Spawned { lock: self.lock.own(), source: self.source, spawner, waits: self.waits, of: PhantomData }
-    }
-}
-
-/// # Turns
-impl<L: Beside, K: TurnsByTask<L>, W: Waits> AsyncAccess<K, L, Elsewhere, W> {
-    /// As [`Access::turn`](crate::Access::turn), for a task.
-    ///
-    /// # Panics
-    ///
-    /// If this task is running the creator that it would wait for; under readers also if this thread, or the creation that
-    /// this task runs, holds the write lock.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next waiter is.
-    pub fn turn(self) -> impl Future<Output = K::Turn> {
-        let (guards, waits) = (OfTask::new(self.lock), self.waits);
-        async move {
-            let now = match guards.lock().at_once_by_task(|| guards.reached.owner(), waits.glance()) {
-                Ok(got) => return guards.reached.turn(got),
-                Err(now) => now,
-            };
-            let wait = waits.of_infallible_task();
-            let met = Box::pin(lock_mode::access(&guards, now, wait.wait(), |_, pass| drop(pass))).await;
-            match met {
-                Ok(Met::In(outcome, pass)) => guards.reached.turn(L::give_to_task(outcome, pass)),
-                Ok(Met::Elected(born)) => guards.reached.turn_to_create(born),
-                Err(error) => would_deadlock(error),
-            }
-        }
-    }
-}
-
 /// How an access of a task ends. It is said of each source apart, since a future that were told it by a trait would not
 /// be `Send` where there is a lifetime in the type of the value or of an error.
+///
+/// Where this is used, the traits and types that it names are in scope, and each such access has a `serve`.
 macro_rules! ends {
     ($(#[$meta:meta])* [$($generics:tt)*] $lock:ty, $source:ty => $made:ty, $made_with:ty, $got:ty, $error:ty
         where { $($bounds:tt)* } { $($can_fail:tt)* } { $($stores:tt)* } $with:expr
@@ -278,7 +202,7 @@ macro_rules! ends {
             {
                 let made = |made| never($with(made));
                 let begin = W::of_infallible_task;
-                self.serve(move |_: &Creation<'_, $lock>| creator(), made, begin, |_, got| infallibly(got))
+                self.serve(move |_: &Creation<'_, $lock>| creator(), made, begin, |_, got| without_error(got))
             }
 
             /// As [`Access::or_create_with`](crate::Access::or_create_with), for a task.
@@ -297,7 +221,7 @@ macro_rules! ends {
             where
                 $($can_fail)*
             {
-                self.serve(creator, never, W::of_infallible_task, |_, got| infallibly(got))
+                self.serve(creator, never, W::of_infallible_task, |_, got| without_error(got))
             }
 
             /// As [`Access::or_try_create`](crate::Access::or_try_create), for a task.
@@ -352,150 +276,11 @@ macro_rules! ends {
     };
 }
 
-ends! {
-    /// # In lock mode
-    [K, L: Beside] L, Elsewhere => (), (), L::GotByTask<Outcome>, Infallible where {} {} {} identity
-}
-
-ends! {
-    /// # By a getter
-    [K, L: Beside, R: Finds, Q: Future<Output = R>, F: FnMut() -> Q, A: Age<R::Value>, P, M: Lends<R::Value>,
-        Z: AsyncFnOnce(&M::Lent) -> P]
-    L, ByGetter<F, A, SetByTask<Z, M>> => A::Made, A::Made, L::GotByTask<R::Value>, R::Error
-    where {} { R::Error: CannotFail, P: Stored<Infallible>, } { P: Stored<E>, } identity
-}
-
-ends! {
-    /// # Of a lock that has its value
-    [K, T, C: Clock] Cached<T, C>, Inside<T> => T, Made<T>, CachedGuard<T>, Infallible where {} {} {} Made::new
-}
+pub(crate) use ends;
 
 /// How an access ends that has no error.
-fn infallibly<T, G: CannotFail>(got: Result<T, CreateError<Infallible, G>>) -> T {
+pub(crate) fn without_error<T, G: CannotFail>(got: Result<T, CreateError<Infallible, G>>) -> T {
     or_deadlock(got.map_err(refused))
-}
-
-// A hit returns early, below: a guard that leaves a `match` beside one that was awaited is put together in memory and
-// copied in other pieces than it was written in, which costs more than the hit.
-//
-// How large a future is (`tests/tasks/sizes.rs`): what a block is given has its place there as long as the block has,
-// also after it was moved on; so has what is matched on, as long as an arm awaits. So each access is one block as far as
-// it can be, what is awaited is bound before it is looked at, and what takes place only after a look has come to nothing
-// is in a box: all of an access without a getter, and the creator with all that comes after it.
-
-impl<K: ReachByTask<L>, L: Beside, W: Waits> AsyncAccess<K, L, Elsewhere, W> {
-    fn serve<V, E: Cause, T, X: Waiting>(
-        self,
-        creator: impl AsyncFnOnce(&Creation<'_, L>) -> V,
-        made: impl FnOnce(V) -> Result<(), E>,
-        begin: impl FnOnce(&W) -> X,
-        end: impl FnOnce(&Wait, Result<L::GotByTask<Outcome>, CreateError<E>>) -> T,
-    ) -> impl Future<Output = T> {
-        let (waits, mut access) = (self.waits, (OfTask::new(self.lock), Once::new(creator)));
-        async move {
-            let now = match access.0.lock().at_once_by_task(|| access.0.reached.owner(), waits.glance()) {
-                Ok(got) => return end(&TASK, Ok(after(access.1, got))),
-                Err(now) => now,
-            };
-            let wait = begin(&waits);
-            let got = Box::pin(serve_slowly(&mut access, now, wait.wait(), made)).await;
-            end(wait.wait(), after(access.1, got))
-        }
-    }
-}
-
-/// What a hit has not come to. It is a future of its own: the drop of the other's is so small that it stands in line.
-fn serve_slowly<L: Beside, K: ReachByTask<L>, V, E: Cause>(
-    access: &mut (OfTask<K, L>, Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>),
-    now: Looked,
-    wait: &Wait,
-    made: impl FnOnce(V) -> Result<(), E>,
-) -> impl Future<Output = Result<L::GotByTask<Outcome>, CreateError<E>>> {
-    async move {
-        let creating = {
-            let met = lock_mode::access(&access.0, now, wait, |_, pass| drop(pass)).await;
-            match met {
-                Ok(Met::In(outcome, pass)) => return Ok(L::give_to_task(outcome, pass)),
-                Ok(Met::Elected(born)) => {
-                    let (guards, creator) = access;
-                    let creation = Creation::new(Keeper::Borrowed(guards.lock()), born);
-                    Box::pin(create_by_task(guards, wait, creation, creator, made))
-                }
-                Err(error) => return Err(error.into()),
-            }
-        };
-        creating.await
-    }
-}
-
-fn create_by_task<L: Beside, K: ReachByTask<L>, V, E: Cause>(
-    guards: &OfTask<K, L>,
-    wait: &Wait,
-    creation: Creation<'_, L>,
-    creator: &mut Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>,
-    made: impl FnOnce(V) -> Result<(), E>,
-) -> impl Future<Output = Result<L::GotByTask<Outcome>, CreateError<E>>> {
-    async move {
-        let made = creation.run_closure(creator, made).await.map_err(CreateError::Failed);
-        lock_mode::created(guards, wait, made).await
-    }
-}
-
-impl<K, L, R, Q, F, A, P, Z, M, W> AsyncAccess<K, L, ByGetter<F, A, SetByTask<Z, M>>, W>
-where
-    K: ReachByTask<L>,
-    L: Beside,
-    R: Finds,
-    Q: Future<Output = R>,
-    F: FnMut() -> Q,
-    A: Age<R::Value>,
-    M: Lends<R::Value>,
-    Z: AsyncFnOnce(&M::Lent) -> P,
-    W: Waits,
-{
-    fn serve<V, N, E: Takes<N>, T, X: Waiting>(
-        self,
-        creator: impl AsyncFnOnce(&Creation<'_, L>) -> V,
-        made: impl FnOnce(V) -> Result<A::Made, E>,
-        begin: impl FnOnce(&W) -> X,
-        end: impl FnOnce(&Wait, Result<L::GotByTask<R::Value>, CreateError<E, R::Error>>) -> T,
-    ) -> impl Future<Output = T>
-    where
-        P: Stored<N>,
-    {
-        let ByGetter { getter, mut setter, .. } = self.source;
-        let (lock, mut creator) = (self.lock, Once::new(creator));
-        let mut lookup = Lookup::<_, _, A, _>::new(OfTask::new(lock), begin(&self.waits), getter);
-        async move {
-            let elected = |born| Creation::new(Keeper::Borrowed(lock.refer()), born);
-            let run = |creation| {
-                how::create_by_task::<L, _, _, N, _, _, A, _, _, _>(creation, &mut creator, made, &mut setter)
-            };
-            let got = lookup.create(elected, run).await;
-            let wait = after((creator, setter), lookup.into_wait());
-            end(wait.wait(), got)
-        }
-    }
-}
-
-impl<K: ReachByTask<Cached<T, C>>, T, C: Clock, W: Waits> AsyncAccess<K, Cached<T, C>, Inside<T>, W> {
-    fn serve<V, E: Cause, G, X: Waiting>(
-        self,
-        creator: impl AsyncFnOnce(&Renewal<'_, T, C>) -> V,
-        made: impl FnOnce(V) -> Result<Made<T>, E>,
-        begin: impl FnOnce(&W) -> X,
-        end: impl FnOnce(&Wait, Result<CachedGuard<T>, CreateError<E>>) -> G,
-    ) -> impl Future<Output = G> {
-        let (lock, waits, mut creator) = (self.lock, self.waits, Once::new(creator));
-        async move {
-            if let Some(guard) = lock.refer().at_once(waits.glance()) {
-                return end(&TASK, Ok(after(creator, guard)));
-            }
-            let wait = begin(&waits);
-            let got = lock.refer().get_by_task(wait.wait(), &mut creator, made).await;
-            end(wait.wait(), after(creator, got))
-        }
-    }
 }
 
 opaque! { [K, L, S, W] AsyncAccess<K, L, S, W>, "AsyncAccess" }

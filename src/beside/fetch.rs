@@ -17,7 +17,7 @@
 //! one, if that is to be [served](crate::OnError::ServeStale) and a call is left.
 //!
 //! An access that wants another value than the one there is settles that first, without the getter (see
-//! [`dogpile::access`](crate::dogpile)): elected, it creates; otherwise it asks the getter, and takes what that brings.
+//! [`dogpile::settle`](crate::dogpile)): elected, it creates; otherwise it asks the getter, and takes what that brings.
 //! One with a soft time-out waits where another would go on with the old value, once; it lets that go before, and asks
 //! again after, if a call is left.
 //!
@@ -26,15 +26,17 @@
 //!
 //! A thread that reads already takes none of these steps: it asks the getter once, and neither creates nor waits (L9).
 
-use super::how::Elected;
-use super::{Guards, after};
-use crate::access::{Age, ByLock, ByStamp, Finds};
-use crate::clock::{Clock, nanoseconds};
-use crate::dogpile::{Another, Dogpile, Need, Settled, Sight, Softly, Stamped};
+use super::Guards;
+use super::elected::Elected;
+pub(crate) use super::elected::StandsDown;
+use crate::access::after;
+use crate::access::{Age, Finds};
+use crate::clock::Clock;
+pub use crate::dogpile::Known;
+use crate::dogpile::{Another, Dogpile, Need, Settled, Sight, Softly};
 use crate::election::{Birth, Generation, State};
 use crate::error::{CreateError, Refusal};
 use crate::failure::{Cause, Hints};
-use crate::freshness::{Expiry, Freshness};
 use crate::lock::Elects;
 use crate::wait::{Waiting, Wants, apart};
 use std::convert::Infallible;
@@ -43,17 +45,6 @@ use std::mem::needs_drop;
 
 /// How often one access calls its getter at the most (L8).
 const CALLS: u32 = 2;
-
-/// What the lock says before the getter is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// What is needed.
-    Need(Need),
-    /// Nothing: ask the getter.
-    Ask,
-    /// Nothing either: ask the getter; but what it brings has expired, and somebody else creates, or nobody is to.
-    AskForOld,
-}
 
 /// What has become of an access before it asks the getter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,79 +67,6 @@ impl Before {
             Self::Served => true,
             Self::TooSoon => judge() != Sight::Missing,
         }
-    }
-}
-
-impl<V> Age<V> for ByLock {
-    type Made = V;
-
-    fn known<C: Clock>(lock: &Dogpile<C>, seen: State) -> Known {
-        match lock.look() {
-            Sight::Fresh => Known::Ask,
-            Sight::Missing => Known::Need(Need::Missing),
-            Sight::Due if lock.is_closed_now(seen) => Known::Ask,
-            Sight::Stale if lock.is_closed_now(seen) => Known::AskForOld,
-            Sight::Due => Known::Need(Need::Due),
-            Sight::Stale => Known::Need(Need::Stale),
-        }
-    }
-
-    fn judge<C: Clock>(_: &Dogpile<C>, _: &V) -> Sight {
-        Sight::Fresh
-    }
-
-    fn may_cover<C: Clock>(lock: &Dogpile<C>) -> bool {
-        lock.covers_failures()
-    }
-
-    fn covers<C: Clock>(_: &Dogpile<C>, _: &V) -> bool {
-        true
-    }
-
-    fn value<C: Clock>(_: &Dogpile<C>, made: V) -> V {
-        made
-    }
-}
-
-/// The value brings the time it was created, so the lock need not live between uses and several processes agree on what
-/// is fresh. The lock's own deadline counts for nothing; what counts is what somebody *said* to this lock, for as long
-/// as it lives: after [`invalidate`](Dogpile::invalidate) a value must be created through it, whatever the store still
-/// holds (L6), and after [`mark_stale`](Dogpile::mark_stale) any value is stale. What the stamps are noted for, which no
-/// access reads, is in [`Status`](crate::Status).
-impl<T> Age<Stamped<T>> for ByStamp {
-    type Made = T;
-
-    fn known<C: Clock>(lock: &Dogpile<C>, _: State) -> Known {
-        match lock.expiry().told() {
-            Freshness::Missing => Known::Need(Need::Missing),
-            _ => Known::Ask,
-        }
-    }
-
-    fn judge<C: Clock>(lock: &Dogpile<C>, got: &Stamped<T>) -> Sight {
-        let told = lock.expiry().told();
-        if told == Freshness::Missing {
-            return Sight::Missing;
-        }
-        lock.note_brought(got.unix_nanos());
-        lock.judge(Expiry::age_of_stamp(got.created, lock.clock().wall(), lock.policy().max_skew()), told)
-    }
-
-    fn may_cover<C: Clock>(lock: &Dogpile<C>) -> bool {
-        lock.serves_stale() && lock.expiry().told() != Freshness::Missing
-    }
-
-    fn covers<C: Clock>(lock: &Dogpile<C>, got: &Stamped<T>) -> bool {
-        let age = Expiry::age_of_stamp(got.created, lock.clock().wall(), lock.policy().max_skew());
-        lock.judge_cover(age, lock.expiry().told(), nanoseconds(lock.expiry().lifetime()))
-    }
-
-    fn missed<C: Clock>(lock: &Dogpile<C>) {
-        lock.forget_brought();
-    }
-
-    fn value<C: Clock>(lock: &Dogpile<C>, value: T) -> Stamped<T> {
-        Stamped { value, created: lock.clock().wall() }
     }
 }
 
@@ -188,31 +106,6 @@ pub(crate) enum Spared<T, N> {
 enum Asked<T, N> {
     Found(T),
     GoesOn(N),
-}
-
-/// A creation that is not to run unless it [goes on](Self::goes_on).
-pub(crate) struct StandsDown<N: Elected>(Option<N>);
-
-impl<N: Elected> StandsDown<N> {
-    pub(crate) fn new(creation: N) -> Self {
-        Self(Some(creation))
-    }
-
-    pub(crate) fn creation(&self) -> &N {
-        self.0.as_ref().expect("it is there until it goes on")
-    }
-
-    pub(crate) fn goes_on(mut self) -> N {
-        self.0.take().expect("it goes on once")
-    }
-}
-
-impl<N: Elected> Drop for StandsDown<N> {
-    fn drop(&mut self) {
-        if let Some(creation) = self.0.take() {
-            creation.stand_down();
-        }
-    }
 }
 
 impl<W, G, A, V, X, F, Q, R> Lookup<W, G, A, F>

@@ -1,43 +1,10 @@
-//! What an access does with the creation that it was elected to.
+//! How a creation comes to its end that an access was elected to.
 
 use super::Beside;
 use crate::access::{Age, Lends, SetByTask, Stores};
-use crate::creation::{Creation, Middle, Once};
-use crate::election::Generation;
+use crate::creation::{Creation, Once};
 use crate::error::CreateError;
 use crate::failure::{Cause, Takes};
-use crate::lock::Lock;
-
-/// What an access is elected to: a [`Creation`], of which it need not know how long that may live. (Futures that did
-/// would not be `Send`.)
-pub(crate) trait Elected {
-    fn is_dead(&self) -> bool;
-
-    /// The generation that it was elected in.
-    fn born_in(&self) -> Generation;
-
-    fn stand_down(self);
-
-    fn middle(&self) -> Middle<'_>;
-}
-
-impl<L: Lock> Elected for Creation<'_, L> {
-    fn is_dead(&self) -> bool {
-        Creation::is_dead(self)
-    }
-
-    fn born_in(&self) -> Generation {
-        self.born().generation
-    }
-
-    fn stand_down(self) {
-        Creation::stand_down(self);
-    }
-
-    fn middle(&self) -> Middle<'_> {
-        Creation::middle(self)
-    }
-}
 
 /// Ends a creation as what was made of it: the creator's own error is what it has failed with.
 pub(crate) fn ended<T, E: Cause, X, L: Beside>(

@@ -15,14 +15,15 @@
 //!
 //! A thread that reads already is let in at step 1 whoever waits, and stays: it neither creates nor waits (L9).
 
-use super::{Guards, Looked, after};
-use crate::clock::Clock;
-use crate::dogpile::{Another, Dogpile, Need, Settled, Sight, Softly};
+use super::Looked;
+use super::guards::Guards;
+use crate::access::after;
+use crate::dogpile::{Another, Need, Settled, Softly};
 use crate::election::Birth;
 use crate::error::{CreateError, Refusal};
 use crate::failure::{Cause, Hints};
 use crate::lock::Elects;
-use crate::turn::Outcome;
+use crate::outcome::Outcome;
 use crate::wait::{Wait, Wants, apart};
 use std::mem::needs_drop;
 
@@ -63,18 +64,11 @@ pub(crate) fn access<G: Guards>(
                 Some(now) => lock.look_at(now.get()),
                 None => lock.look(),
             };
-            let need = match sight {
-                Sight::Fresh => return Ok(Met::In(Outcome::Fresh, pass)),
-                Sight::Due if nested => return Ok(Met::In(Outcome::Fresh, pass)),
-                sight if nested => {
-                    if sight == Sight::Stale {
-                        lock.tell_stale();
-                    }
-                    return Ok(Met::In(Outcome::Stale, pass));
-                }
-                Sight::Due => Need::Due,
-                Sight::Stale => Need::Stale,
-                Sight::Missing => Need::Missing,
+            let need = match sight.need() {
+                None => return Ok(Met::In(Outcome::Fresh, pass)),
+                Some(Need::Missing) if nested => return Ok(Met::In(Outcome::Stale, pass)),
+                Some(need) if nested => return Ok(Met::In(lock.goes_on(need), pass)),
+                Some(need) => need,
             };
             // An access that has a value to go on with does not wait, and may stay; one that is to create must not.
             let pass = need.is_met_by_old().then_some(pass);
@@ -219,16 +213,5 @@ fn old<G: Guards>(guards: &G, wait: &Wait, hints: Hints) -> impl Future<Output =
         }
         lock.tell_if_stale();
         Some(G::give(Outcome::StaleOnError, pass))
-    }
-}
-
-impl<C: Clock> Dogpile<C> {
-    /// What an access meets that needs something, and has handed it over, or leaves it to somebody else.
-    pub(crate) fn goes_on(&self, need: Need) -> Outcome {
-        if need == Need::Due {
-            return Outcome::Fresh;
-        }
-        self.tell_stale();
-        Outcome::Stale
     }
 }

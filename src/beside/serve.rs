@@ -1,15 +1,17 @@
 //! How these locks serve a thread, whether by a getter or without.
 
 use super::fetch::Lookup;
+use super::guards::OfThread;
 use super::how::ended;
-use super::{Beside, Looked, OfThread, after, lock_mode};
+use super::{Beside, Looked, lock_mode};
+use crate::access::after;
 use crate::access::serve::{Served, Serves, ServesInBackground};
 use crate::access::{Age, ByGetter, Elsewhere, Finds, Reaches, Sets};
 use crate::creation::{Creation, job};
 use crate::error::CreateError;
 use crate::failure::{Cause, Takes};
+use crate::outcome::Outcome;
 use crate::runner::Runner;
-use crate::turn::Outcome;
 use crate::wait::{FOREVER, Glance, Wait, block_on};
 use std::cell::Cell;
 use std::future::ready;

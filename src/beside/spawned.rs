@@ -1,9 +1,12 @@
 //! How these locks serve an access whose creation is spawned: see [`spawner`](crate::spawner).
 
+use super::Beside;
+use super::elected::Elected;
 use super::fetch::{Lookup, Spared};
-use super::how::{Elected, ended};
+use super::guards::{Guards, OfTask};
+use super::how::ended;
 use super::lock_mode::{self, Met};
-use super::{Beside, Guards, OfTask, after};
+use crate::access::after;
 use crate::access::serve::{Boxed, ServedByTask, ServesSpawned};
 use crate::access::{Age, ByGetter, Elsewhere, Finds, Lends, Owns, SetByTask, Stored, Stores};
 use crate::creation::{Creation, Middle, Shared};
@@ -12,8 +15,9 @@ use crate::election::Generation;
 use crate::error::CreateError;
 use crate::failure::{Cause, Takes};
 use crate::lock::Lock;
-use crate::spawner::{Came, Making, OwnCreation, Spawner, spawn};
-use crate::turn::Outcome;
+use crate::outcome::Outcome;
+use crate::spawner::in_flight::spawn;
+use crate::spawner::{Came, Making, OwnCreation, Spawner};
 use crate::wait::{Glance, Waiting};
 use std::future::ready;
 use std::marker::PhantomData;

@@ -1,12 +1,12 @@
 //! What a read yields.
 
-use super::Node;
+use super::node::Node;
 use crate::clock::Clock;
 use crate::dogpile::Status;
 use crate::election::Generation;
+use crate::outcome::Outcome;
 use crate::sync::Arc;
 use crate::sync::cell::{Loaded, loaded};
-use crate::turn::Outcome;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};

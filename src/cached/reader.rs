@@ -39,12 +39,14 @@
 //! - *No user code in between.* What a reader lets go of, it drops on its own thread, under no mutex, and once it
 //!   holds the next value.
 
-use super::{Cached, CachedGuard, Node};
+use super::Cached;
+use super::guard::CachedGuard;
+use super::node::Node;
 use crate::clock::{Clock, MonotonicClock};
 use crate::election::Generation;
 use crate::error::CreateError;
+use crate::outcome::Outcome;
 use crate::sync::{Arc, Mutant, Ordering, mutant};
-use crate::turn::Outcome;
 use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::panic::{RefUnwindSafe, UnwindSafe};

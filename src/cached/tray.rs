@@ -12,7 +12,7 @@
 //!    no earlier.
 //! 5. With the last share the tray goes, and the value with it, if nobody else has it.
 
-use super::Node;
+use super::node::Node;
 use crate::sync::{Arc, Mutex, Weak, const_fn};
 
 /// The newest value that has served anybody.

@@ -3,7 +3,9 @@
 //! As [`Middle::part`], of all of them at once: an access that comes to wait for any of them in the middle of it is
 //! told that it would wait for itself (L7).
 
-use super::{Creation, Middle, Once};
+use super::Creation;
+use super::middle::Middle;
+use super::once::Once;
 use crate::lock::Lock;
 use crate::running::{Doing, Over, Running};
 use std::future::poll_fn;

@@ -36,35 +36,16 @@
 //!   and so in the future; whoever reads it with an older deadline is told "stale" of what is fresh by now. At once
 //!   `gone` is only what arrives stale, or is marked.
 
-use super::terms::{More, random};
-use super::{Dogpile, Status};
+use super::Dogpile;
+use super::random::random;
+use super::sight::Sight;
+use super::status::Status;
+use super::terms::More;
 use crate::clock::{Clock, nanoseconds};
 use crate::election::Birth;
 use crate::freshness::{Freshness, Look};
 use crate::policy::{Life, OnError, Plan};
 use crate::sync::Ordering;
-
-/// What an access finds that looks at the lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
-    Fresh,
-    /// Fresh, and may be renewed early.
-    Due,
-    Stale,
-    /// Missing, or too old to be used.
-    Missing,
-}
-
-impl Sight {
-    /// What is told of it.
-    pub(crate) fn freshness(self) -> Freshness {
-        match self {
-            Self::Fresh | Self::Due => Freshness::Fresh,
-            Self::Stale => Freshness::Stale,
-            Self::Missing => Freshness::Missing,
-        }
-    }
-}
 
 impl<C: Clock> Status<C> {
     /// What the deadline word means at that time. (One that was born fresh, and is still unstamped, is fresh.)
@@ -304,5 +285,24 @@ impl<C: Clock> Dogpile<C> {
             self.expiry.stamp_born(now);
         }
         self.expiry.now(&self.clock)
+    }
+
+    /// What an access finds now: a value that was born fresh begins to live. One that is due is told of as fresh to all
+    /// who are not to renew it.
+    pub(crate) fn look(&self) -> Sight {
+        self.look_at(self.expiry.now(&self.clock))
+    }
+
+    /// The same, as of that time.
+    pub(crate) fn look_at(&self, mut now: u64) -> Sight {
+        let mut look = self.expiry.look(now);
+        if look == Look::Unstamped {
+            now = self.stamp_born();
+            look = self.expiry.look(now);
+        }
+        match self.sight(look, now) {
+            Sight::Due if !self.is_due(now) => Sight::Fresh,
+            sight => sight,
+        }
     }
 }

@@ -2,21 +2,23 @@
 
 use super::Dogpile;
 use crate::clock::Clock;
-use crate::election::Birth;
 use crate::observer::{End, Observer, Source, tell};
-use crate::running::{Doing, Running};
-use std::mem;
+use std::thread;
 use std::time::Duration;
 
-/// A creation that nobody has yet.
-struct Unbegun<'a, C: Clock> {
-    of: &'a Dogpile<C>,
-    born: Birth,
+/// A wait, which is counted and told when it ends, also by being dropped.
+pub(super) struct Queued<'a, C: Clock> {
+    pub(super) of: &'a Dogpile<C>,
+    pub(super) since: u64,
+    pub(super) waits: bool,
 }
 
-impl<C: Clock> Drop for Unbegun<'_, C> {
+impl<C: Clock> Drop for Queued<'_, C> {
     fn drop(&mut self) {
-        self.of.stand_down(self.born);
+        // (The clock and the observer are the user's: no panic of theirs beside another.)
+        if self.waits && !thread::panicking() {
+            self.of.waited(self.since);
+        }
     }
 }
 
@@ -59,48 +61,19 @@ impl<C: Clock> Dogpile<C> {
         self.observed(|observer, of| observer.served_stale(of));
     }
 
-    /// Runs what is the user's between an election and whatever answers for it. If it panics, the creation stands down,
-    /// and a pause goes on; if it comes to wait for that creation, it is told (L7).
-    pub(crate) fn meanwhile<R>(&self, born: Birth, run: impl FnOnce() -> R) -> R {
-        let _running = Running::enter(&self.election, born.ticket, self.policy().name(), Doing::Creating);
-        let unbegun = Unbegun { of: self, born };
-        let ran = run();
-        mem::forget(unbegun);
-        ran
-    }
-
-    /// Notes when a creation begins, and tells of the one that it takes the place of; and of the wait since then, if
-    /// there was one.
-    pub(crate) fn begun(&self, born: Birth, waited_since: Option<u64>) -> Birth {
-        if let Some(after) = born.buried {
-            self.count(&End::Buried, after);
-        }
-        self.meanwhile(born, || {
-            let started = self.clock.now();
-            let waited = waited_since.map(|since| self.count_wait(since, started));
-            if let Some(after) = born.buried {
-                self.tell(&End::Buried, after);
-            }
-            if let Some(took) = waited {
-                self.tell_wait(took);
-            }
-            Birth { started, ..born }
-        })
-    }
-
     /// Notes that an access has waited since then.
-    pub(super) fn waited(&self, since: u64) {
+    fn waited(&self, since: u64) {
         let took = self.count_wait(since, self.clock.now());
         self.tell_wait(took);
     }
 
-    fn count_wait(&self, since: u64, now: u64) -> u64 {
+    pub(super) fn count_wait(&self, since: u64, now: u64) -> u64 {
         let took = now.saturating_sub(since);
         self.terms.more().tally.waited(took);
         took
     }
 
-    fn tell_wait(&self, took: u64) {
+    pub(super) fn tell_wait(&self, took: u64) {
         self.observed(|observer, of| observer.waited(of, Duration::from_nanos(took)));
     }
 }

@@ -1,31 +1,22 @@
-//! A lock's policy, and what it means when creating goes wrong: who is elected in a pause or in place of an overdue
-//! creation, and how a failure ends. What it means to a value that ages is in [`aging`](super::aging).
+//! What a lock keeps because of its policy.
 //!
 //! A lock that was given no policy has two empty pointers here, and never reads them on a hit. One points to a policy
-//! that lives for ever. The other is filled when it is first needed: with a policy that is shared, with what a
-//! registry calls its lock, if an observer is to be told that, with what is planned of a value's life (see [`aging`](super::aging)), and with the word `hold`, whose meaning is told in
-//! [`election`](crate::election): until when there is a pause, or from when on a creation is overdue.
+//! that lives for ever. The other is filled when it is first needed: with a policy that is shared, with what a registry
+//! calls its lock, if an observer is to be told that, with what is planned of a value's life (see
+//! [`aging`](super::aging)), and with the word `hold`, whose meaning is told in [`election`](crate::election): until
+//! when there is a pause, or from when on a creation is overdue. What the policy means when creating goes wrong is in
+//! [`failing`](super::failing).
 
-use super::{Dogpile, Status};
-use crate::clock::{Clock, nanoseconds};
-use crate::election::{Birth, Failed, Pause, Pausing, State, Timer, Waiter};
-use crate::error::{AcquireError, Refusal};
-use crate::failure::Hints;
-use crate::lock::ruled;
+use crate::clock::nanoseconds;
 use crate::observer::Tally;
 use crate::policy::{Life, Policy};
-use crate::running::is_creating_here;
 use crate::sync::cell::ArcCell;
 use crate::sync::once::OnceBox;
-use crate::sync::{Arc, AtomicU64, Counter, Deadline, Ordering, const_fn, unique};
-use crate::wakers::contained;
-use std::fmt;
-use std::task::Waker;
-use std::time::Duration;
+use crate::sync::{Arc, AtomicU64, Counter, Ordering, const_fn};
 
 /// A lock's policy, and what it keeps because of it.
 pub(super) struct Terms {
-    policy: Option<&'static Policy>,
+    pub(super) policy: Option<&'static Policy>,
     more: OnceBox<More>,
 }
 
@@ -50,7 +41,7 @@ pub(super) struct More {
     /// said so.
     pub(super) expires: AtomicU64,
     /// The stamp that an access in stamped getter mode was brought since the lock has last created, in nanoseconds of
-    /// Unix time; 0 if none was. Only questions read it: see [`status`](super::status).
+    /// Unix time; 0 if none was. Only questions read it: see [`brought`](super::brought).
     brought: Counter,
     pub(super) tally: Tally,
     rare: OnceBox<Rare>,
@@ -67,9 +58,9 @@ pub(super) struct Rare {
     cost: AtomicU64,
     /// When the last renewal began that [`renew_if`](crate::Access::renew_if) has caused, if its policy bounds those; 0
     /// if none did.
-    renewed: AtomicU64,
+    pub(super) renewed: AtomicU64,
     /// What the last creation that has failed has failed with, and when.
-    failed: ArcCell<LastFailed>,
+    pub(super) failed: ArcCell<LastFailed>,
 }
 
 impl Rare {
@@ -205,13 +196,13 @@ impl Terms {
     }
 
     /// Gives the lock its key, beside the policy that it has.
-    fn call(&mut self, key: Box<str>) {
+    pub(super) fn call(&mut self, key: Box<str>) {
         let policy = self.ruling().and_then(|ruling| ruling.policy.clone());
         self.be_ruled_by(Arc::new(Ruling { policy, key: Some(key) }));
     }
 
     /// Before the lock is shared. It may have been used by whoever made it, and what is noted of that stays.
-    fn be_ruled_by(&mut self, ruling: Arc<Ruling>) {
+    pub(super) fn be_ruled_by(&mut self, ruling: Arc<Ruling>) {
         let more = More::new(Some(ruling));
         if let Some(before) = self.more.get() {
             // Relaxed, all: nobody else has the lock.
@@ -240,7 +231,7 @@ impl Terms {
         self.ruling()?.key.as_deref()
     }
 
-    fn hold(&self) -> &AtomicU64 {
+    pub(super) fn hold(&self) -> &AtomicU64 {
         &self.more().hold
     }
 
@@ -299,7 +290,7 @@ impl Terms {
     }
 
     /// What it takes to go on with a pause, if there may have been one since a success.
-    fn paused_before(&self) -> Option<&AtomicU64> {
+    pub(super) fn paused_before(&self) -> Option<&AtomicU64> {
         if self.find().is_some_and(|policy| policy.retry_after().is_some()) {
             return Some(self.hold());
         }
@@ -308,7 +299,7 @@ impl Terms {
     }
 
     /// Notes that a failure has said how long to pause.
-    fn note_pause(&self) {
+    pub(super) fn note_pause(&self) {
         // Relaxed: the end of the creation that has failed carries it to whoever is elected next.
         self.more().rare().said.fetch_or(Said::PAUSE, Ordering::Relaxed);
     }
@@ -317,251 +308,5 @@ impl Terms {
         // Acquire: pairs with the release of the word that says to read this, by which it was made, too. (The word was
         // acquired before; a `hold` that is newer than it is as good.)
         self.more.get().map_or(0, |more| more.hold.load(Ordering::Acquire))
-    }
-}
-
-/// How long somebody sleeps who waits for a creation.
-#[derive(Clone, Copy)]
-pub(crate) enum Nap {
-    /// Until it is overdue.
-    UntilOverdue,
-    /// Until it is for as long again: until then others may take its place.
-    UntilLongOverdue,
-}
-
-impl Nap {
-    /// Of one that cannot create, as of its last poll.
-    pub(crate) fn of(waiter: &Waiter<'_>) -> Self {
-        if waiter.is_alone() { Self::UntilOverdue } else { Self::UntilLongOverdue }
-    }
-}
-
-/// What a wait has asked its clock for, as long as it waits.
-pub(crate) struct Reminder<'a, C: Clock> {
-    clock: &'a C,
-    /// For when, and the ticket.
-    set: Option<(u64, u64)>,
-}
-
-impl<C: Clock> Reminder<'_, C> {
-    /// For that time, in place of any other. Returns whether the clock does it.
-    fn set(&mut self, at: u64, waker: &Waker) -> bool {
-        let ticket = self.set.map_or_else(unique, |(_, ticket)| ticket);
-        if !self.clock.wake_at(at, ticket, waker) {
-            return false;
-        }
-        match self.set.replace((at, ticket)) {
-            Some((before, _)) if before != at => self.take_back(before, ticket),
-            _ => {}
-        }
-        true
-    }
-
-    fn take_back(&self, at: u64, ticket: u64) {
-        // The clock is the user's, and it may be a panic that has come here.
-        contained(|| self.clock.cancel_wake(at, ticket));
-    }
-}
-
-impl<C: Clock> Drop for Reminder<'_, C> {
-    fn drop(&mut self) {
-        if let Some((at, ticket)) = self.set {
-            self.take_back(at, ticket);
-        }
-    }
-}
-
-#[cfg(not(dogpile_loom))]
-pub(super) fn random() -> f64 {
-    fastrand::Rng::new().f64()
-}
-
-/// A model is to be the same in each of its runs.
-#[cfg(dogpile_loom)]
-pub(super) fn random() -> f64 {
-    0.0
-}
-
-impl<C: Clock> Dogpile<C> {
-    /// See [`Terms::note_brought`].
-    pub(crate) fn note_brought(&self, stamp: u64) {
-        self.terms.note_brought(stamp);
-    }
-
-    /// See [`Terms::forget_brought`].
-    pub(crate) fn forget_brought(&self) {
-        self.terms.forget_brought();
-    }
-
-    /// Notes what a creation has failed with, and when: under the mutex, so that of two failures the later one stays.
-    pub(crate) fn note_failure(&self, cause: &Arc<str>, at: u64) {
-        let failed = LastFailed { cause: Arc::clone(cause), at };
-        // What it takes the place of is a text and a number: no user code to run.
-        drop(self.terms.more().rare().failed.swap(Some(Arc::new(failed))));
-    }
-}
-
-impl<C: Clock> Status<C> {
-    /// Tells the lock which key it is of, for its observer. Before it is shared.
-    pub(crate) fn be_called(&mut self, key: String) {
-        self.terms.call(key.into());
-    }
-
-    /// Whether it was given a policy of its own.
-    pub(crate) fn is_ruled(&self) -> bool {
-        self.terms.find().is_some()
-    }
-
-    const_fn! {
-        pub(crate) const fn rule(&mut self, policy: &'static Policy) {
-            self.terms.policy = Some(policy);
-            self.election.be_ruled();
-        }
-    }
-
-    pub(crate) fn share_rule(&mut self, policy: Arc<Policy>) {
-        self.share_ruling(Ruling::of(policy));
-    }
-
-    pub(crate) fn share_ruling(&mut self, ruling: Arc<Ruling>) {
-        self.terms.policy = None;
-        self.terms.be_ruled_by(ruling);
-        self.election.be_ruled();
-    }
-}
-
-/// # Policy
-impl<C: Clock> Dogpile<C> {
-    ruled! {
-        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
-        /// [defaults](Policy).
-        by status
-    }
-
-    /// Whether nobody is to be elected who can do without: somebody creates who is not overdue, or there is a pause.
-    #[inline]
-    pub(crate) fn is_closed(&self, state: State, now: impl FnOnce() -> u64) -> bool {
-        if state.is_timed() { state.is_storing() || now() < self.terms.held_until() } else { state.is_creating() }
-    }
-
-    /// The same as of now; and nobody takes over from himself, however overdue he is.
-    pub(crate) fn is_closed_now(&self, state: State) -> bool {
-        self.is_closed(state, || self.clock.now()) || (state.is_creating() && is_creating_here(&self.election))
-    }
-
-    /// What elections need here, as of now.
-    pub(crate) fn timer(&self) -> Option<Timer<'_>> {
-        let timeout = self.policy().creation_timeout().map(nanoseconds).filter(|timeout| *timeout != u64::MAX)?;
-        Some(Timer { hold: self.terms.hold(), now: self.clock.now(), timeout })
-    }
-
-    /// For one who may come to wait for a creation: nothing yet.
-    pub(crate) fn reminder(&self) -> Reminder<'_, C> {
-        Reminder { clock: &self.clock, set: None }
-    }
-
-    /// For one who is about to sleep until a creation ends, which may be overdue before that: has it wake up by then.
-    /// Returns until when it is to sleep at the most, if its clock does not see to that. The timer is the one that it
-    /// has just polled with: what it would have found at a later time it has not told anybody.
-    pub(crate) fn nap(
-        &self,
-        nap: Nap,
-        reminder: &mut Reminder<'_, C>,
-        waker: &Waker,
-        timer: Option<Timer<'_>>,
-    ) -> Option<Deadline> {
-        let timer = timer?;
-        let state = self.election.look();
-        // What `hold` says may be of a pause that has begun since: no creation that it may come to wait for has longer
-        // than this.
-        let at = timer.now.saturating_add(timer.timeout);
-        let at = if state.is_creating() { self.terms.held_until().min(at) } else { at };
-        let at = match nap {
-            Nap::UntilOverdue => at,
-            Nap::UntilLongOverdue => at.saturating_add(timer.timeout),
-        };
-        if at <= timer.now && state.is_storing() {
-            return None; // the end of the store is what it waits for: see `election`
-        }
-        let woken = reminder.set(at, waker);
-        (!woken).then(|| Deadline::after(Duration::from_nanos(at.saturating_sub(timer.now))))
-    }
-
-    /// Why nobody creates just now, if that is so.
-    pub(super) fn pause(&self) -> Option<Pause> {
-        self.election.pause(self.terms.hold())
-    }
-
-    /// Whether [`renew_if`](crate::Access::renew_if) is not to cause a renewal yet.
-    pub(super) fn renewed_too_lately(&self, now: u64) -> bool {
-        let interval = nanoseconds(self.policy().renew_interval());
-        if interval == 0 {
-            return false;
-        }
-        // Relaxed: the elected access stores it, between the acquire and the release of its election, and the elected
-        // access decides by it. Others only spare themselves an election.
-        let renewed = self.terms.more().rare().renewed.load(Ordering::Relaxed);
-        renewed != 0 && now.saturating_sub(renewed) < interval
-    }
-
-    /// It has caused one. By the elected access.
-    pub(super) fn note_renewed(&self, now: u64) {
-        if self.policy().renew_interval() != Duration::ZERO {
-            // Relaxed: as above.
-            self.terms.more().rare().renewed.store(now.max(1), Ordering::Relaxed);
-        }
-    }
-
-    /// What is said of a pause, to an access that has no value to go on with.
-    pub(crate) fn paused(&self, pause: Pause) -> Refusal {
-        let retry_in = Duration::from_nanos(pause.until.saturating_sub(self.clock.now()));
-        Refusal(AcquireError::Paused { retry_in, cause: pause.cause })
-    }
-
-    /// What it takes to give a creation up, as of now: a pause that it was elected in goes on.
-    pub(crate) fn pause_to_leave(&self) -> Option<(&AtomicU64, u64)> {
-        self.terms.paused_before().map(|hold| (hold, self.clock.now()))
-    }
-
-    /// Ends a creation that need not run after all: a pause that it was elected in goes on.
-    pub(crate) fn stand_down(&self, born: Birth) {
-        self.election.stand_down(born, self.terms.paused_before());
-    }
-
-    /// Has a creation `end` as failed, as of `now`, with what there is to pause for and with the `cause` as text. All
-    /// that is the user's (`cause`) runs before that.
-    ///
-    /// | the failure says | the policy pauses | the lock pauses |
-    /// |---|---|---|
-    /// | for how long | whether or not | for that long |
-    /// | zero | whether or not | not at all |
-    /// | nothing | yes | as the policy says, and no shorter than an earlier failure said |
-    /// | nothing | no | not at all, or as an earlier failure said |
-    pub(crate) fn as_failed<R>(
-        &self,
-        cause: &dyn fmt::Display,
-        hints: Hints,
-        now: u64,
-        end: impl FnOnce(Option<Failed<'_>>, &Arc<str>) -> R,
-    ) -> R {
-        let cause: Arc<str> = cause.to_string().into();
-        let backoff = self.policy().retry_after();
-        let said =
-            hints.retry_after.map(|pause| (pause != Duration::ZERO).then(|| now.saturating_add(nanoseconds(pause))));
-        let is_said = said.is_some_and(|until| until.is_some());
-        if !is_said && backoff.is_none() && self.terms.paused_before().is_none() {
-            return end(None, &cause);
-        }
-        if is_said {
-            self.terms.note_pause();
-        }
-        let random = random();
-        let grown = backoff.map(|backoff| move |failures| now.saturating_add(backoff.pause(failures, random)));
-        let pause = match (said, &grown) {
-            (Some(until), _) => Pausing::Said(until),
-            (None, Some(grown)) => Pausing::Grown(grown),
-            (None, None) => Pausing::Unsaid { now },
-        };
-        end(Some(Failed { hold: self.terms.hold(), cause: Arc::clone(&cause), pause }), &cause)
     }
 }

@@ -38,7 +38,7 @@
 //!   began first, outsiders with ever new keys would end the pause of a key that everybody asks for. (Of pauses that
 //!   nobody asks for, that is the same.) Between shards this goes by what `oldest` said a moment ago.
 
-use super::root::SHARDS;
+use super::sharding::SHARDS;
 use crate::sync::{Counter, Ordering, const_fn};
 use crossbeam_utils::CachePadded;
 

@@ -1,29 +1,26 @@
-//! What holds an entry.
+//! What holds an entry: the lock of a key stays as long as this does.
 
-use super::Registry;
 use super::root::Root;
 use super::shard::Entry;
 use crate::access::Reaches;
-use crate::clock::Clock;
-use crate::derived::opaque;
 use crate::dogpile::Dogpile;
 use crate::keeper::Keeper;
 use crate::lock::Lock;
-use crate::readers::{HasReaders, Owner, Readers};
 use crate::sync::Arc;
-use crate::sync_reader::SyncReaderDogpile;
+use std::borrow::Borrow;
 use std::fmt;
+use std::hash::Hash;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::vec;
 
-/// The lock of a key, held: derefs to it. While a `Held` of a key lives, all who look the key up in that [`Registry`]
-/// get the same lock.
+/// The lock of a key, held: derefs to it. While a `Held` of a key lives, all who look the key up in that
+/// [`Registry`](crate::Registry) get the same lock.
 ///
 /// Cloning it holds the lock once more, and touches no mutex. Leaking it with [`std::mem::forget`] keeps the entry for
 /// good.
 ///
-/// `Held<'static, …>`, from a registry in a `static` or from [`Registry::get_owned`], may be kept anywhere.
+/// `Held<'static, …>`, from a registry in a `static` or from [`Registry::get_owned`](crate::Registry::get_owned), may
+/// be kept anywhere.
 #[must_use = "the lock may be gone as soon as this is"]
 pub struct Held<'a, K, L: Lock = Dogpile> {
     of: Of<'a, K, L>,
@@ -43,12 +40,6 @@ pub(crate) trait HasRoot<K, L> {
     fn root(&self) -> &Root<K, L>;
 }
 
-impl<K, L, F> HasRoot<K, L> for Registry<K, L, F> {
-    fn root(&self) -> &Root<K, L> {
-        &self.root
-    }
-}
-
 impl<K, L> Clone for Of<'_, K, L> {
     fn clone(&self) -> Self {
         match self {
@@ -66,15 +57,6 @@ impl<'a, K, L: Lock> Held<'a, K, L> {
 
     pub(super) fn looking(root: &'a Root<K, L>, entry: Arc<Entry<K, L>>) -> Self {
         Self { of: Of::Borrowed(root), entry, looking: true }
-    }
-
-    /// The same, through a share of the registry.
-    pub(super) fn owned<F: Send + Sync + 'static>(&self, registry: Arc<Registry<K, L, F>>) -> Held<'static, K, L>
-    where
-        K: Send + Sync + 'static,
-        L: Send + Sync + 'static,
-    {
-        self.owned_by(registry)
     }
 
     /// The same, through a share of what has the registry.
@@ -144,45 +126,23 @@ impl<'a, 'c: 'a, K: Send + Sync + 'c, L: Lock + Send + Sync + 'c> Reaches<'a, 'c
     }
 }
 
-impl<K: Send + Sync, L: Lock + HasReaders> HasReaders for Held<'_, K, L> {
-    fn readers(&self) -> &Readers {
-        (**self).readers()
+/// What is held of a registry.
+impl<K: Hash + Eq, L: Lock> Root<K, L> {
+    pub(super) fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Held<'_, K, L>>
+    where
+        K: Borrow<Q>,
+    {
+        self.find_entry(key).map(|entry| Held::new(self, entry))
+    }
+
+    pub(super) fn get<Q: Hash + Eq + ToOwned<Owned = K> + ?Sized>(
+        &self,
+        key: &Q,
+        maker: impl FnOnce(&K) -> L,
+    ) -> Held<'_, K, L>
+    where
+        K: Borrow<Q>,
+    {
+        Held::new(self, self.get_entry(key, maker))
     }
 }
-
-/// What an owned guard of that lock holds it by.
-impl<K: Send + Sync + 'static, C: Clock + 'static> From<Held<'static, K, SyncReaderDogpile<C>>> for Owner {
-    fn from(held: Held<'static, K, SyncReaderDogpile<C>>) -> Self {
-        Self::shared(Arc::new(held))
-    }
-}
-
-/// The keys that live: see [`Registry::iter`].
-#[must_use = "it looks at a part of the registry when it is asked for the next key"]
-pub struct Iter<'a, K, L: Lock> {
-    root: &'a Root<K, L>,
-    next_shard: usize,
-    shard: vec::IntoIter<Held<'a, K, L>>,
-}
-
-impl<'a, K, L: Lock> Iter<'a, K, L> {
-    pub(super) fn new(root: &'a Root<K, L>) -> Self {
-        Self { root, next_shard: 0, shard: Vec::new().into_iter() }
-    }
-}
-
-impl<'a, K, L: Lock> Iterator for Iter<'a, K, L> {
-    type Item = Held<'a, K, L>;
-
-    fn next(&mut self) -> Option<Held<'a, K, L>> {
-        loop {
-            if let Some(held) = self.shard.next() {
-                return Some(held);
-            }
-            self.shard = self.root.hold_shard(self.next_shard)?.into_iter();
-            self.next_shard += 1;
-        }
-    }
-}
-
-opaque! { [K, L: Lock] Iter<'_, K, L>, "Iter" }

@@ -1,8 +1,8 @@
 //! A registry but for its maker: what all who hold an entry need of it.
 
 use super::bounds::{Bounds, Kind};
-use super::held::Held;
-use super::shard::{Entry, Evicted, Keep, Shard, Table};
+use super::shard::{Entry, Evicted, KeptUntil, Shard, Table};
+use super::sharding::{SHARDS, shard_of};
 use crate::clock::Clock;
 use crate::lock::Lock;
 use crate::sync::{Arc, MutexGuard, OnceLock, const_fn};
@@ -11,18 +11,6 @@ use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
-
-/// How many shards: enough that a few dozen threads seldom meet in one.
-pub(super) const SHARDS: usize = if cfg!(dogpile_loom) { 2 } else { 64 };
-
-/// The shard of that hash.
-pub(super) fn shard_of(hash: u64) -> usize {
-    // Not the lowest bits, which are the place in the table, nor the highest seven, by which the table tells neighbours
-    // apart.
-    #[allow(clippy::cast_possible_truncation)] // a few bits are asked for
-    let shard = (hash >> 48) as usize % SHARDS;
-    shard
-}
 
 /// How many entries of each of two shards one who lets go looks at.
 const SWEPT_AT_ONCE: usize = 4;
@@ -104,13 +92,12 @@ impl<K, L> Root<K, L> {
 }
 
 impl<K: Hash + Eq, L: Lock> Root<K, L> {
-    pub(super) fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Held<'_, K, L>>
+    pub(super) fn find_entry<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Arc<Entry<K, L>>>
     where
         K: Borrow<Q>,
     {
         let hash = self.hash(key);
-        let found = self.table(hash).look_up(hash, key);
-        found.map(|entry| Held::new(self, entry))
+        self.table(hash).look_up(hash, key)
     }
 
     pub(super) fn remove_idle<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
@@ -122,25 +109,24 @@ impl<K: Hash + Eq, L: Lock> Root<K, L> {
         removed.is_some() // and dropped after the mutex
     }
 
-    pub(super) fn get<Q: Hash + Eq + ToOwned<Owned = K> + ?Sized>(
+    pub(super) fn get_entry<Q: Hash + Eq + ToOwned<Owned = K> + ?Sized>(
         &self,
         key: &Q,
         maker: impl FnOnce(&K) -> L,
-    ) -> Held<'_, K, L>
+    ) -> Arc<Entry<K, L>>
     where
         K: Borrow<Q>,
     {
         let hash = self.hash(key);
         let found = self.table(hash).look_up(hash, key);
-        let entry = found.unwrap_or_else(|| {
+        found.unwrap_or_else(|| {
             let key = key.to_owned();
             let lock = maker(&key);
             let made = Entry::new(key, lock, hash);
             let there = self.table(hash).insert(&made);
             // If somebody else was faster, what was made is dropped here.
             there.unwrap_or(made)
-        });
-        Held::new(self, entry)
+        })
     }
 }
 
@@ -166,7 +152,7 @@ impl<K, L: Lock> Root<K, L> {
                 (None, Some(now)) => lock.worth_keeping_until(now, before),
                 (idle_for, now) => before.or_else(|| Some(now?.saturating_add(idle_for?))),
             };
-            Keep { idle, paused: lock.paused_until() }
+            KeptUntil { idle, paused: lock.paused_until() }
         });
         let read = match read {
             Ok(None) if table.has_queued() => {
@@ -253,8 +239,7 @@ impl<K, L: Lock> Root<K, L> {
     }
 
     /// Holds the entries of that shard, to look at them; `None` past the last shard.
-    pub(super) fn hold_shard(&self, shard: usize) -> Option<Vec<Held<'_, K, L>>> {
-        let entries = self.shards.get(shard)?.lock().hold_all();
-        Some(entries.into_iter().map(|entry| Held::looking(self, entry)).collect())
+    pub(super) fn hold_entries(&self, shard: usize) -> Option<Vec<Arc<Entry<K, L>>>> {
+        Some(self.shards.get(shard)?.lock().hold_all())
     }
 }

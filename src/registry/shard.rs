@@ -43,7 +43,7 @@
 //!   dropped after the mutex.
 
 use super::bounds::{Bounds, Kind};
-use super::root::shard_of;
+use super::sharding::shard_of;
 use crate::lock::Lock;
 use crate::sync::{Arc, AtomicU64, Mutant, Mutex, MutexGuard, Ordering, const_fn, mutant, unique};
 use hashbrown::HashTable;
@@ -79,7 +79,7 @@ const NOT_AT_ALL: u64 = 1;
 
 /// Until when an idle entry is kept, on its lock's clock.
 #[derive(Clone, Copy)]
-pub(super) struct Keep {
+pub(super) struct KeptUntil {
     /// For `keep_idle`, or for its value.
     pub(super) idle: Option<u64>,
     /// For the pause of its lock.
@@ -361,14 +361,14 @@ impl<K, L: Lock> Table<K, L> {
         entry: &Arc<Entry<K, L>>,
         looking: bool,
         bounds: &Bounds,
-        keep: impl FnOnce(u64) -> Keep,
+        keep: impl FnOnce(u64) -> KeptUntil,
     ) -> Option<Arc<Entry<K, L>>> {
         if !entry.was_the_last() && !mutant(Mutant::LastWithoutALook) {
             return None;
         }
         // Relaxed, all: under the mutex.
         let before = entry.until.load(Ordering::Relaxed);
-        let Keep { idle, mut paused } = keep(before);
+        let KeptUntil { idle, mut paused } = keep(before);
         if looking && before != 0 && entry.place.load(Ordering::Relaxed) & FORGIVEN != 0 {
             paused = None;
         }

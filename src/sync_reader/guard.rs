@@ -1,14 +1,13 @@
-//! What an access to a [`SyncReaderDogpile`] is given: a turn, a guard for as long as it reads, a guard to swap.
+//! What an access to a [`SyncReaderDogpile`](crate::SyncReaderDogpile) is given: a guard for as long as it reads, a
+//! guard to swap.
 
-use super::SyncReaderDogpile;
-use crate::clock::{Clock, MonotonicClock};
-use crate::creation::{Creation, Store};
+use crate::creation::Store;
 use crate::derived::opaque;
 use crate::readers::{Hold, LooseHold, OwnedPass, Owner, Pass};
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-/// Keeps the resource of a [`SyncReaderDogpile`] where it is, on its own thread. Dropping it lets go.
+/// Keeps the resource of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) where it is, on its own thread. Dropping it
+/// lets go.
 ///
 /// It brings what the access was for: `T` is the [`Outcome`](crate::Outcome) in lock mode and the getter's value in
 /// getter mode, dropped with the guard and just before it lets go.
@@ -78,15 +77,15 @@ impl<'a, T> ReadGuard<'a, T> {
     }
 }
 
-/// Keeps the resource of a [`SyncReaderDogpile`] where it is, wherever it goes itself: it owns a share of its lock. For
-/// tasks, and to be handed over.
+/// Keeps the resource of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) where it is, wherever it goes itself: it
+/// owns a share of its lock. For tasks, and to be handed over.
 ///
 /// It writes memory that other such guards write too, and so costs more than one that stays on its thread.
 ///
 /// # Deadlocks
 ///
-/// The lock does not know whose it is: see [`SyncReaderDogpile`]. Read once more by [`again`](Self::again), which never
-/// waits.
+/// The lock does not know whose it is: see [`SyncReaderDogpile`](crate::SyncReaderDogpile). Read once more by
+/// [`again`](Self::again), which never waits.
 #[must_use = "a guard that is dropped at once guards nothing"]
 pub struct OwnedReadGuard<T = ()> {
     // In this order: as in `ReadGuard`.
@@ -140,7 +139,8 @@ brings_its_value! {
     OwnedReadGuard<T>, "OwnedReadGuard";
 }
 
-/// Keeps every reader of a [`SyncReaderDogpile`] out, and every other writer. Dropping it lets go, also in a panic.
+/// Keeps every reader of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) out, and every other writer. Dropping it
+/// lets go, also in a panic.
 ///
 /// It is not `Send`: its thread is known, so that waiting for itself is found.
 ///
@@ -173,9 +173,9 @@ impl<'a> WriteGuard<'a> {
 /// [`WriteLockHeld`](crate::CreateError::WriteLockHeld), also where another branch of the same task would let go of
 /// this one in time.
 ///
-/// Of any other ([`acquire_write_lock_async`](SyncReaderDogpile::acquire_write_lock_async), or of a `Creation` whose
-/// creator is not run as such) the lock does not know whose it is: a task that asks for a guard while it holds this
-/// waits for itself. So does one that invalidates while it holds that of such a `Creation`.
+/// Of any other ([`acquire_write_lock_async`](crate::SyncReaderDogpile::acquire_write_lock_async), or of a `Creation`
+/// whose creator is not run as such) the lock does not know whose it is: a task that asks for a guard while it holds
+/// this waits for itself. So does one that invalidates while it holds that of such a `Creation`.
 #[must_use = "a guard that is dropped at once guards nothing"]
 #[derive(Debug)]
 pub struct AsyncWriteGuard<'a> {
@@ -187,29 +187,5 @@ pub struct AsyncWriteGuard<'a> {
 impl<'a> AsyncWriteGuard<'a> {
     pub(super) fn new(hold: LooseHold<'a>, store: Option<Store<'a>>) -> Self {
         Self { _hold: hold, _store: store }
-    }
-}
-
-/// What an access to a [`SyncReaderDogpile`] is to do next: as [`Turn`](crate::Turn), with a guard for those who read.
-///
-/// `G` is the guard: [`ReadGuard`], or [`OwnedReadGuard`] of an [access by a task](SyncReaderDogpile::kept_async).
-#[must_use = "a dropped `ReadTurn::Create` gives up the creation it was elected for"]
-pub enum ReadTurn<'a, C: Clock = MonotonicClock, G = ReadGuard<'a>> {
-    /// Use the value: it is fresh.
-    Fresh(G),
-    /// Use the value: it has expired, but somebody else is creating a new one; or it is what this access has waited
-    /// for, and has expired or was invalidated since; or this thread holds a guard already, and so is never elected.
-    Stale(G),
-    /// Create the value: this access is the one. It holds no guard.
-    Create(Creation<'a, SyncReaderDogpile<C>>),
-}
-
-impl<C: Clock, G: fmt::Debug> fmt::Debug for ReadTurn<'_, C, G> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fresh(guard) => f.debug_tuple("Fresh").field(guard).finish(),
-            Self::Stale(guard) => f.debug_tuple("Stale").field(guard).finish(),
-            Self::Create(creation) => f.debug_tuple("Create").field(creation).finish(),
-        }
     }
 }

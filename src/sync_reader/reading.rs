@@ -1,13 +1,15 @@
 //! How an access comes to its guard: what a [`SyncReaderDogpile`] has beside a [`Dogpile`](crate::Dogpile).
 
-use super::{AsyncWriteGuard, OwnedReadGuard, ReadGuard, ReadTurn, SyncReaderDogpile};
+use super::SyncReaderDogpile;
+use super::guard::{AsyncWriteGuard, OwnedReadGuard, ReadGuard};
+use super::turn::ReadTurn;
 use crate::beside::{Besides, Looked};
 use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::error::{LockError, Refusal, WriteLockError};
+use crate::outcome::Outcome;
 use crate::readers::{OwnedPass, Owner, Pass, Seat};
 use crate::running::Doing;
-use crate::turn::Outcome;
 use crate::wait::{Glance, Patience, Wait, block_on};
 
 impl<C: Clock> SyncReaderDogpile<C> {

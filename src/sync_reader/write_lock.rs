@@ -15,7 +15,8 @@
 //! | of a task, from its creation | that creation ([`LooseHold::of`]), however often its task changes threads | in the middle of that creation |
 //! | of a task, by itself | nobody | - |
 
-use super::{AsyncWriteGuard, SyncReaderDogpile, WriteGuard};
+use super::SyncReaderDogpile;
+use super::guard::{AsyncWriteGuard, WriteGuard};
 use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::error::{LockError, WouldBlock, WriteLockError};

@@ -1,47 +1,17 @@
-//! A hit, and what else of an access takes no more than loads.
+//! A [`Dogpile`] among these locks: it has no readers, and so nothing to hold on to.
 
-use super::Dogpile;
-use super::aging::Sight;
-use crate::beside::{Besides, Looked};
+use super::{Besides, Looked};
 use crate::clock::Clock;
 use crate::creation::{Creation, Store};
+use crate::dogpile::Dogpile;
 use crate::error::{LockError, Refusal};
 use crate::freshness::Freshness;
+use crate::outcome::Outcome;
 use crate::running::Doing;
-use crate::turn::{Outcome, Turn};
+use crate::turn::Turn;
 use crate::wait::{Glance, Wait};
 use std::future::ready;
 use std::num::NonZero;
-
-impl<C: Clock> Dogpile<C> {
-    /// The second shortest path: there is a value, and somebody else is creating a new one, or nobody is to.
-    #[inline]
-    pub(crate) fn usable(&self, now: u64) -> Option<Outcome> {
-        // In this order: the word first, the deadline second (see `election`); and whether there are rules last (see
-        // `aging`).
-        let state = self.election.look();
-        if !self.is_closed(state, || now) || !self.expiry.has_passed(now) {
-            None
-        } else if self.election.is_ruled() {
-            self.usable_by_rule(now)
-        } else {
-            Some(Outcome::Stale)
-        }
-    }
-
-    /// Apart, as all that a plain lock has no need of.
-    #[cold]
-    fn usable_by_rule(&self, now: u64) -> Option<Outcome> {
-        match self.sight(self.expiry.look(now), now) {
-            Sight::Fresh | Sight::Due => Some(Outcome::Fresh),
-            Sight::Stale => {
-                self.tell_stale_by_rule();
-                Some(Outcome::Stale)
-            }
-            Sight::Missing => None,
-        }
-    }
-}
 
 impl<C: Clock> Dogpile<C> {
     #[cold]
@@ -63,7 +33,7 @@ impl<C: Clock> Besides for Dogpile<C> {
         if glance == Glance::Nothing {
             return Err(None);
         }
-        match self.expiry.unless_fresh(&self.clock) {
+        match self.expiry().unless_fresh(self.clock()) {
             None => Ok(Outcome::Fresh),
             Some(now) if glance == Glance::Fresh => Err(NonZero::new(now)),
             Some(now) => self.usable(now).ok_or(NonZero::new(now)),

@@ -1,77 +1,24 @@
 //! How an access comes to its guard.
 
+use super::Cached;
+use super::guard::CachedGuard;
 use super::tray::Tray;
-use super::{Cached, CachedGuard};
 use crate::clock::Clock;
-use crate::dogpile::{Another, Need, Settled, Sight, Softly};
+use crate::dogpile::{Another, Need, Settled, Softly};
 use crate::election::Birth;
 use crate::error::{CreateError, Refusal};
 use crate::failure::Cause;
-use crate::freshness::Freshness;
-use crate::turn::Outcome;
-use crate::wait::{Glance, Wait, Wants, apart};
+use crate::outcome::Outcome;
+use crate::wait::{Wait, Wants, apart};
 
 /// How an access came out.
-pub(super) enum Access<T> {
+pub(super) enum Met<T> {
     Got(CachedGuard<T>),
     /// To meet what it needs.
     Elected(Birth, Need),
 }
 
-/// # Without a creator
 impl<T, C: Clock> Cached<T, C> {
-    /// Gives the value, if it is fresh. Never blocks, never creates.
-    #[inline]
-    #[must_use]
-    pub fn get_fresh(&self) -> Option<CachedGuard<T>> {
-        self.peek().filter(|guard| CachedGuard::outcome(guard) == Outcome::Fresh)
-    }
-
-    /// Gives the value, fresh or stale; `None` if it is missing (as one is that is [too
-    /// old](crate::Freshness::Missing)). Never blocks, never creates.
-    ///
-    /// Its [outcome](CachedGuard::outcome) says whether it is fresh.
-    #[must_use]
-    pub fn peek(&self) -> Option<CachedGuard<T>> {
-        // In this order: the deadline first, the cell second.
-        let outcome = self.peeked()?;
-        CachedGuard::of(self.cell.load(), outcome)
-    }
-
-    /// What a look without a creator meets.
-    #[inline]
-    pub(super) fn peeked(&self) -> Option<Outcome> {
-        match self.own_freshness() {
-            Freshness::Fresh => Some(Outcome::Fresh),
-            Freshness::Stale => Some(Outcome::Stale),
-            Freshness::Missing => None,
-        }
-    }
-
-    /// What needs no more than to load: a fresh value, all that a hit costs; or an old one, of which somebody else is
-    /// creating a new one, or nobody is to. As far as that will do.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
-    pub(crate) fn at_once(&self, glance: Glance) -> Option<CachedGuard<T>> {
-        if glance == Glance::Nothing {
-            return None;
-        }
-        let outcome = match self.dogpile.expiry().unless_fresh(self.dogpile.clock()) {
-            None => Outcome::Fresh,
-            Some(_) if glance == Glance::Fresh => return None,
-            Some(now) => self.usable(now)?,
-        };
-        // In this order: the deadline first, the cell second.
-        CachedGuard::of(self.cell.load(), outcome)
-    }
-
-    /// Apart, other than in [`Dogpile::at_once`](crate::Dogpile): inlined, it would cost a hit more than the goal
-    /// allows (`hot_hit`, in `benches/peers`).
-    #[cold]
-    pub(super) fn usable(&self, now: u64) -> Option<Outcome> {
-        self.dogpile.usable(now)
-    }
-
     /// The access, after a look. `run` runs a creation to its end.
     pub(crate) fn get_by<E: Cause, R: Future<Output = Result<CachedGuard<T>, CreateError<E>>>>(
         &self,
@@ -82,8 +29,8 @@ impl<T, C: Clock> Cached<T, C> {
             let running = {
                 let met = self.settle(wait).await;
                 match met? {
-                    Access::Got(guard) => return Ok(guard),
-                    Access::Elected(born, _) => run(born),
+                    Met::Got(guard) => return Ok(guard),
+                    Met::Elected(born, _) => run(born),
                 }
             };
             let created = running.await;
@@ -138,12 +85,7 @@ impl<T, C: Clock> Cached<T, C> {
         Ok(old)
     }
 
-    /// The value there is. Too old is as good as none.
-    pub(super) fn there(&self, outcome: Outcome) -> Option<CachedGuard<T>> {
-        self.has_own_value().then(|| CachedGuard::of(self.cell.load(), outcome)).flatten()
-    }
-
-    pub(super) fn settle(&self, wait: &Wait) -> impl Future<Output = Result<Access<T>, Refusal>> {
+    pub(super) fn settle(&self, wait: &Wait) -> impl Future<Output = Result<Met<T>, Refusal>> {
         async move {
             if wait.wants() != Wants::Any {
                 if let Some(settled) = apart!(wait, self.settle_another(wait))? {
@@ -154,14 +96,11 @@ impl<T, C: Clock> Cached<T, C> {
             loop {
                 // In this order: the word first, the deadline second (see `election`), the cell last (see `cached`).
                 let seen = self.dogpile.election().look();
-                let need = match self.dogpile.look() {
-                    Sight::Fresh => match CachedGuard::of(self.cell.load(), Outcome::Fresh) {
-                        Some(guard) => return Ok(Access::Got(guard)),
+                let Some(need) = self.dogpile.look().need() else {
+                    match CachedGuard::of(self.cell.load(), Outcome::Fresh) {
+                        Some(guard) => return Ok(Met::Got(guard)),
                         None => continue,
-                    },
-                    Sight::Due => Need::Due,
-                    Sight::Stale => Need::Stale,
-                    Sight::Missing => Need::Missing,
+                    }
                 };
                 // An access that finds no value may wait for one. Before it queues: see `tray`.
                 let tray = (need == Need::Missing || soft).then(|| self.trays.share());
@@ -172,7 +111,7 @@ impl<T, C: Clock> Cached<T, C> {
                         if let Some(tray) = tray {
                             self.dogpile.meanwhile(born, || drop(tray));
                         }
-                        return Ok(Access::Elected(born, need));
+                        return Ok(Met::Elected(born, need));
                     }
                     Settled::CarryOn if soft && need == Need::Stale => {
                         soft = false;
@@ -189,7 +128,7 @@ impl<T, C: Clock> Cached<T, C> {
                 };
                 // Otherwise something has moved: look again.
                 if let Some(guard) = got {
-                    return Ok(Access::Got(guard));
+                    return Ok(Met::Got(guard));
                 }
             }
         }
@@ -202,7 +141,7 @@ impl<T, C: Clock> Cached<T, C> {
     }
 
     /// Where any value will not do: see [`Dogpile::elect_another`](crate::Dogpile). `None` says to look at what there is.
-    fn settle_another(&self, wait: &Wait) -> impl Future<Output = Result<Option<Access<T>>, Refusal>> {
+    fn settle_another(&self, wait: &Wait) -> impl Future<Output = Result<Option<Met<T>>, Refusal>> {
         async move {
             loop {
                 // Before it queues: see `tray`.
@@ -212,7 +151,7 @@ impl<T, C: Clock> Cached<T, C> {
                     Another::Elected(born, need) => {
                         // As in `settle`.
                         self.dogpile.meanwhile(born, || drop(tray));
-                        return Ok(Some(Access::Elected(born, need)));
+                        return Ok(Some(Met::Elected(born, need)));
                     }
                     // Fresh, or expired already.
                     Another::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),
@@ -222,7 +161,7 @@ impl<T, C: Clock> Cached<T, C> {
                 };
                 // Otherwise it has been invalidated since: once more.
                 if let Some(guard) = got {
-                    return Ok(Some(Access::Got(guard)));
+                    return Ok(Some(Met::Got(guard)));
                 }
             }
         }

@@ -1,0 +1,51 @@
+//! What a getter brings.
+
+use std::convert::Infallible;
+
+/// What a getter returns: `Option<T>`, or `Result<Option<T>, G>` if it can fail.
+///
+/// `None` is what the origin calls `NeedRegeneration`: the value is missing, and has to be created. An `Err` says that
+/// it is not known whether there is one, and fails the access. The trait is sealed.
+#[diagnostic::on_unimplemented(
+    message = "a getter returns `Option<T>`, or `Result<Option<T>, G>` if it can fail",
+    label = "this getter returns `{Self}`",
+    note = "`None` says that the value is missing, and has to be created; an `Err` that it is not known, and fails the \
+            access",
+    note = "a closure that only panics (`!`) has to say what it would return: `|| -> Option<u64> {{ … }}`"
+)]
+pub trait Found: Finds {}
+
+impl<R: Finds> Found for R {}
+
+// Public only because it stands above `Found`: this module is not.
+#[diagnostic::on_unimplemented(
+    message = "a getter returns `Option<T>`, or `Result<Option<T>, G>` if it can fail",
+    label = "this getter returns `{Self}`",
+    note = "`None` says that the value is missing, and has to be created; an `Err` that it is not known, and fails the \
+            access",
+    note = "a closure that only panics (`!`) has to say what it would return: `|| -> Option<u64> {{ … }}`"
+)]
+pub trait Finds {
+    type Value;
+    type Error;
+
+    fn found(self) -> Result<Option<Self::Value>, Self::Error>;
+}
+
+impl<T> Finds for Option<T> {
+    type Value = T;
+    type Error = Infallible;
+
+    fn found(self) -> Result<Self, Infallible> {
+        Ok(self)
+    }
+}
+
+impl<T, G> Finds for Result<Option<T>, G> {
+    type Value = T;
+    type Error = G;
+
+    fn found(self) -> Self {
+        self
+    }
+}

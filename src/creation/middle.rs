@@ -1,0 +1,93 @@
+//! In the middle of a creation: a creator that is a future.
+//!
+//! What such a creator does is part of the creation while it is polled, and while it is dropped. So whoever comes to
+//! wait for that creation in the middle of it is told (L7): it would wait for itself. What it waits for by other means
+//! is not known.
+
+use super::once::Once;
+use crate::election::{Birth, Election};
+use crate::running::{Doing, Over, Running};
+use crate::sync::{Flag, Ordering};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::thread;
+
+/// A part of a creation that is a future: made, polled and dropped as such.
+struct Part<'p, F> {
+    future: Pin<&'p mut Option<F>>,
+    of: &'p Middle<'p>,
+    doing: Doing,
+    /// What it waits for since it was last polled.
+    round: Over,
+    /// It is being polled; or that has panicked.
+    polled: bool,
+}
+
+impl<F: Future> Part<'_, F> {
+    fn poll(&mut self, make: &mut Once<impl FnOnce() -> F>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.round = Over::default();
+        let running = self.of.running(self.doing);
+        self.polled = true;
+        if self.future.is_none() {
+            self.future.set(Some(make.take()()));
+        }
+        let polled = self.future.as_mut().as_pin_mut().expect("it was just made").poll(context);
+        self.round = running.pause();
+        self.polled = false;
+        polled
+    }
+}
+
+impl<F> Drop for Part<'_, F> {
+    fn drop(&mut self) {
+        self.round = Over::default();
+        let _running = self.of.running(self.doing);
+        // Of parts within parts, the outermost says it last. Relaxed: as `entered`, see `Creation::end`.
+        self.of.cancelled.store(thread::panicking() && !self.polled, Ordering::Relaxed);
+        self.future.set(None);
+    }
+}
+
+/// A creation, as far as it takes to be in the middle of it. (It does not say of which lock, or how long that lives:
+/// futures that did would not be `Send`.)
+#[derive(Clone, Copy)]
+pub(crate) struct Middle<'a> {
+    pub(super) election: &'a Election,
+    pub(super) born: Birth,
+    pub(super) name: Option<&'static str>,
+    pub(super) entered: &'a Flag,
+    /// See [`Creation`](super::Creation).
+    pub(super) cancelled: &'a Flag,
+}
+
+impl Middle<'_> {
+    /// This thread is in the middle of the creation, as long as that lives.
+    pub(crate) fn running(&self, doing: Doing) -> Running {
+        // Relaxed: see `Creation::end`.
+        self.entered.store(true, Ordering::Relaxed);
+        Running::enter(self.election, self.born.ticket, self.name, doing)
+    }
+
+    /// Whether its creator is dropped by a panic that is not its own.
+    pub(super) fn be_cancelled(&self, cancelled: bool) {
+        // Relaxed: as `entered`, see `Creation::end`.
+        self.cancelled.store(cancelled, Ordering::Relaxed);
+    }
+
+    /// Makes and polls a future as part of the creation.
+    pub(crate) fn part<F: Future>(self, doing: Doing, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+        // Relaxed: see `Creation::end`.
+        self.entered.store(true, Ordering::Relaxed);
+        let mut make = Once::new(make);
+        async move {
+            let mut part = Part { future: pin!(None), of: &self, doing, round: Over::default(), polled: false };
+            poll_fn(|context| part.poll(&mut make, context)).await
+        }
+    }
+
+    /// The same, as a part of its creator.
+    pub(crate) fn enter_async<F: Future>(self, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+        self.part(Doing::Creating, make)
+    }
+}

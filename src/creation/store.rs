@@ -1,0 +1,17 @@
+//! A store in the middle of a creation, while it runs.
+
+use crate::election::Election;
+use crate::sync::AtomicU64;
+
+/// A store that runs; it ends however its closure ends.
+#[derive(Debug)]
+pub struct Store<'a> {
+    pub(super) election: &'a Election,
+    pub(super) stores: &'a AtomicU64,
+}
+
+impl Drop for Store<'_> {
+    fn drop(&mut self) {
+        self.election.end_store(self.stores);
+    }
+}

@@ -1,0 +1,72 @@
+//! The wait of an access that has an old value and some time: its soft time-out.
+//!
+//! *A soft wait is never elected.* It is in the queue as an access whose creator was given away, which hears of the end
+//! of a creation whatever that is, and is never called. If the generation has moved before it is in the queue, what it
+//! would wait for has ended.
+
+use super::Dogpile;
+use super::reminder::Nap;
+use super::seen::Queued;
+use crate::clock::Clock;
+use crate::election::{Generation, Verdict};
+use crate::running::is_creating_here;
+use crate::wait::Wait;
+use std::task::{Poll, Waker};
+
+/// How the wait of an access ended that has an old value to go on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Softly {
+    /// Use the new value.
+    Served,
+    /// Look again: whoever was waited for has not created one, or somebody has created one meanwhile.
+    LookAgain,
+    /// Use the old value.
+    GoOn,
+}
+
+impl<C: Clock> Dogpile<C> {
+    /// Waits for the creation that an access has handed over, as [`wait_softly`](Self::wait_softly) does; whether the
+    /// lock has moved on by then. (That a wait has ended says nothing of it: the creation may have failed.)
+    pub(crate) fn wait_softly_for_its_own(&self, born: Generation, wait: &Wait) -> impl Future<Output = bool> {
+        async move {
+            self.wait_softly(born, wait).await;
+            self.has_moved_on(born)
+        }
+    }
+
+    /// Waits for the creation that runs, for an access that would go on with an old value, as long as its soft time-out
+    /// says. It is never elected by that.
+    pub(crate) fn wait_softly(&self, seen: Generation, wait: &Wait) -> impl Future<Output = Softly> {
+        async move {
+            let now = self.election.look();
+            if !now.generation().is_still(seen) {
+                return Softly::LookAgain;
+            }
+            if !now.is_creating() || is_creating_here(&self.election) {
+                return Softly::GoOn;
+            }
+            let Some(deadline) = wait.begin_softly() else { return Softly::GoOn };
+            let mut queued = Queued { of: self, since: self.clock.now(), waits: false };
+            let mut waiter = self.election.wait_without_creator().blocking(!wait.is_of_a_task());
+            let mut reminder = self.reminder();
+            let poll = |waker: &Waker| {
+                let timer = self.timer();
+                match waiter.poll(waker, timer) {
+                    Poll::Ready(Verdict::Served) => Ok(Softly::Served),
+                    Poll::Ready(Verdict::Paused(_) | Verdict::WouldDeadlock(_)) => Ok(Softly::GoOn),
+                    Poll::Ready(_) => Ok(Softly::LookAgain),
+                    // That creation had ended before this could queue.
+                    Poll::Pending if self.has_moved_on(seen) => Ok(Softly::LookAgain),
+                    // (A task has no other deadline.)
+                    Poll::Pending if deadline.has_passed() => Ok(Softly::GoOn),
+                    Poll::Pending => {
+                        queued.waits = true;
+                        let nap = self.nap(Nap::of(&waiter), &mut reminder, waker, timer);
+                        Err(Some(nap.map_or(deadline, |nap| nap.sooner(deadline))))
+                    }
+                }
+            };
+            wait.until(deadline, poll).await.unwrap_or(Softly::GoOn)
+        }
+    }
+}

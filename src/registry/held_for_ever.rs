@@ -1,0 +1,51 @@
+//! How a task reaches a lock of a registry that is there for ever: by what holds the lock's entry.
+
+use super::held::Held;
+use crate::access::{Keeps, Reaches, ReachesByTask, Refers, Shares};
+use crate::derived::copied;
+use crate::keeper::Keeper;
+use crate::lock::Lock;
+
+/// A reference to what holds an entry of a registry that is there for ever.
+#[derive(Debug)]
+pub struct HeldForEver<'a, K: 'static, L: Lock + 'static>(&'a Held<'static, K, L>);
+
+copied! { [K, L: Lock] HeldForEver<'_, K, L> }
+
+impl<K, L: Lock> Refers<L> for HeldForEver<'_, K, L> {
+    #[inline]
+    fn refer(&self) -> &L {
+        self.0
+    }
+}
+
+impl<K: Send + Sync, L: Lock + Send + Sync> Shares<L> for HeldForEver<'_, K, L> {
+    fn share(&self) -> Keeper<'static, L> {
+        self.0.keeper()
+    }
+}
+
+impl<K: Send + Sync + 'static, L: Lock + Send + Sync + 'static> ReachesByTask<L> for HeldForEver<'_, K, L> {
+    fn owner(&self) -> L::Owner {
+        L::owner_held(|| self.0.clone())
+    }
+}
+
+impl<'a, K: Send + Sync + 'static, L: Lock + Send + Sync + 'static> Keeps<L> for &'a Held<'static, K, L> {
+    type Own = HeldForEver<'a, K, L>;
+
+    #[inline]
+    fn own(self) -> HeldForEver<'a, K, L> {
+        HeldForEver(self)
+    }
+}
+
+// It is kept already.
+impl<K, L: Lock> Keeps<L> for HeldForEver<'_, K, L> {
+    type Own = Self;
+
+    #[inline]
+    fn own(self) -> Self {
+        self
+    }
+}
