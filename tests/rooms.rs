@@ -126,7 +126,13 @@ impl<'code> Visit<'code> for Walk {
     fn visit_visibility(&mut self, _: &'code Visibility) {}
 
     fn visit_path(&mut self, path: &'code syn::Path) {
-        self.names(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        let names: Names = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        if names.len() > 1 {
+            self.names(names);
+        } else {
+            // A variable, or what a `use` has brought.
+            self.said.words.extend(names);
+        }
         visit::visit_path(self, path);
     }
 
@@ -328,6 +334,7 @@ fn a_circle_is_found_through_re_exports_macros_and_modules_in_a_file() {
     for b in [
         "pub struct B;",
         "pub struct B; pub use crate::a::A;",
+        "pub struct B; fn f(a: u8) -> u8 { a }",
         "pub struct B; #[cfg(test)] mod tests { use crate::a::A; }",
         "pub struct B; #[cfg(all(test, not(other)))] mod tests { use crate::a::A; }",
         "/// As [`A`](crate::a::A).\npub struct B;",
