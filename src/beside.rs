@@ -18,7 +18,7 @@ mod age;
 mod creating;
 mod creating_async;
 mod dogpile;
-mod elected;
+pub(crate) mod elected;
 pub(crate) mod fetch;
 mod guards;
 mod handing_over;

@@ -60,7 +60,7 @@ pub use renewal::Renewal;
 
 use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::{Dogpile, Status};
-use crate::election::Generation;
+use crate::generation::Generation;
 use crate::lock::Elects;
 use crate::policy::Life;
 use crate::sync::cell::ArcCell;

@@ -13,11 +13,11 @@ use crate::access::{
 use crate::cached::{Cached, CachedGuard, Made, Reader, Renewal};
 use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::Status;
-use crate::election::Generation;
 use crate::error::CreateError;
 use crate::failure::{Cause, Takes};
+use crate::generation::Generation;
 use crate::keeper::Keeper;
-use crate::lock::ruled;
+use crate::ruled::ruled;
 use crate::runner::Runner;
 use crate::sync::{Arc, const_fn};
 use crate::wait::{Wait, block_on};

@@ -21,13 +21,15 @@ pub(crate) use together::enter_all;
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
-use crate::election::{Birth, Election, Failed, Finished, Generation, SharedError};
+use crate::election::{Birth, Election, Failed, Finished};
 use crate::error::PublishError;
 use crate::failure::{Cause, Hints};
+use crate::generation::Generation;
 use crate::keeper::Keeper;
 use crate::lock::Lock;
 use crate::observer::End;
 use crate::running::{Doing, Which};
+use crate::shared_error::SharedError;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Flag, Ordering};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -46,8 +46,9 @@ pub use status::Status;
 pub(crate) use terms::Ruling;
 
 use crate::clock::{Clock, MonotonicClock};
-use crate::election::{Election, Generation};
+use crate::election::Election;
 use crate::freshness::Expiry;
+use crate::generation::Generation;
 use crate::sync::const_fn;
 use std::ops::Deref;
 

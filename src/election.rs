@@ -145,6 +145,3 @@ pub use transitions::Election;
 pub use waiter::{Verdict, Waiter};
 #[cfg(any(doc, dogpile_loom))] // only the models and the docs name what `watch` returns
 pub use watcher::Watcher;
-
-pub use crate::generation::Generation;
-pub use crate::shared_error::SharedError;

@@ -141,13 +141,14 @@ pub use crate::clock::BoottimeClock;
 pub use crate::clock::{Clock, ManualClock, MonotonicClock};
 pub use crate::creation::{Creation, Shared};
 pub use crate::dogpile::{Dogpile, LastFailure, Stamped, Status};
-pub use crate::election::{Finished, Generation};
+pub use crate::election::Finished;
 pub use crate::error::{
     AcquireError, CreateError, FencesDecided, LockError, PublishError, StillStoring, WaitCycle, WouldBlock,
     WriteLockError,
 };
 pub use crate::failure::{Cause, Failure};
 pub use crate::freshness::Freshness;
+pub use crate::generation::Generation;
 pub use crate::lock::Lock;
 #[cfg(feature = "metrics")]
 pub use crate::observer::Metrics;

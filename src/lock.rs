@@ -99,5 +99,3 @@ impl<C: Clock> Elects for Dogpile<C> {
         self
     }
 }
-
-pub(crate) use crate::ruled::ruled;

@@ -26,7 +26,6 @@ mod pool;
 #[cfg(not(dogpile_loom))]
 pub use pool::{JobsLeft, Pool};
 
-pub(crate) use crate::panics::quietly;
 use std::thread;
 
 /// A creation to be run, once, on any thread. To run the job, call it. Dropping the job gives the creation up.

@@ -22,8 +22,8 @@ pub use turn::ReadTurn;
 
 use crate::clock::{Clock, MonotonicClock};
 use crate::dogpile::{Dogpile, Status};
-use crate::election::Generation;
 use crate::error::StillStoring;
+use crate::generation::Generation;
 use crate::lock::Elects;
 use crate::readers::{HasReaders, Readers};
 use crate::wait::{Patience, Wait, block_on};

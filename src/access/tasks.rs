@@ -7,8 +7,8 @@ use super::{
     Waits, refused,
 };
 use crate::derived::opaque;
-use crate::election::Generation;
 use crate::error::{CreateError, or_deadlock};
+use crate::generation::Generation;
 use crate::wait::Wants;
 use std::convert::Infallible;
 use std::marker::PhantomData;

@@ -1,7 +1,7 @@
 //! What an access is elected to.
 
 use crate::creation::{Creation, Middle};
-use crate::election::Generation;
+use crate::generation::Generation;
 use crate::lock::Lock;
 
 /// What an access is elected to: a [`Creation`], of which it need not know how long that may live. (Futures that did

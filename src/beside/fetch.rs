@@ -27,16 +27,16 @@
 //! A thread that reads already takes none of these steps: it asks the getter once, and neither creates nor waits (L9).
 
 use super::Guards;
-use super::elected::Elected;
-pub(crate) use super::elected::StandsDown;
+use super::elected::{Elected, StandsDown};
 use crate::access::after;
 use crate::access::{Age, Finds};
 use crate::clock::Clock;
 pub use crate::dogpile::Known;
 use crate::dogpile::{Another, Dogpile, Need, Settled, Sight, Softly};
-use crate::election::{Birth, Generation, State};
+use crate::election::{Birth, State};
 use crate::error::{CreateError, Refusal};
 use crate::failure::{Cause, Hints};
+use crate::generation::Generation;
 use crate::lock::Elects;
 use crate::wait::{Waiting, Wants, apart};
 use std::convert::Infallible;

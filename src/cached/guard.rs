@@ -3,7 +3,7 @@
 use super::node::Node;
 use crate::clock::Clock;
 use crate::dogpile::Status;
-use crate::election::Generation;
+use crate::generation::Generation;
 use crate::outcome::Outcome;
 use crate::sync::Arc;
 use crate::sync::cell::{Loaded, loaded};

@@ -1,6 +1,6 @@
 //! A value as it lies in the cell, with what is known of it.
 
-use crate::election::Generation;
+use crate::generation::Generation;
 use crate::sync::{Arc, AtomicU64, Ordering};
 use std::fmt;
 

@@ -8,8 +8,8 @@
 //! accesses ask the locks of a [`CachedByKey`](super::CachedByKey) how old a value is.
 
 use crate::access::{Age, ByStamp};
-use crate::beside::fetch::Known;
 use crate::clock::{Clock, nanoseconds};
+use crate::dogpile::Known;
 use crate::dogpile::{Dogpile, Sight, Stamped};
 use crate::election::State;
 use crate::freshness::Expiry;

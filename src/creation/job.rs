@@ -1,6 +1,7 @@
 //! What a runner is given: a job that runs a creation.
 
-use crate::runner::{Job, quietly};
+use crate::panics::quietly;
+use crate::runner::Job;
 
 /// A job that runs that creation, unless it is dead by then: what was replaced while it waited has nobody to create
 /// for. It does not panic.

@@ -22,9 +22,10 @@ use super::Dogpile;
 use super::settle::Settled;
 use super::sight::Need;
 use crate::clock::Clock;
-use crate::election::{Birth, Generation, State};
+use crate::election::{Birth, State};
 use crate::error::{AcquireError, Refusal};
 use crate::freshness::Freshness;
+use crate::generation::Generation;
 use crate::sync::{Mutant, mutant};
 use crate::wait::{Wait, Wants};
 

@@ -2,8 +2,9 @@
 
 use super::Dogpile;
 use crate::clock::Clock;
-use crate::election::{Generation, StoreEnd};
+use crate::election::StoreEnd;
 use crate::error::StillStoring;
+use crate::generation::Generation;
 use crate::running::is_creating_here;
 use crate::wait::{Patience, Wait, block_on};
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::Dogpile;
 use crate::clock::Clock;
-use crate::election::Generation;
+use crate::generation::Generation;
 use crate::wait::TASK;
 
 /// # For tasks

@@ -17,8 +17,8 @@
 
 use super::Status;
 use crate::clock::Clock;
-use crate::election::Generation;
 use crate::error::{AcquireError, WaitCycle};
+use crate::generation::Generation;
 use crate::running::is_creating_here;
 use crate::wait::{Patience, TASK, Wait, block_on};
 use std::task::{Poll, Waker};

@@ -8,7 +8,7 @@ use crate::creation::Creation;
 use crate::derived::opaque;
 use crate::error::CreateError;
 use crate::lock::Lock;
-use crate::runner;
+use crate::panics::quietly;
 use crate::sync::{Arc, Mutant, Mutex, mutant};
 use crate::wakers::{Sleeper, wake_all};
 use std::future::poll_fn;
@@ -178,7 +178,7 @@ async fn caught<R>(run: impl Future<Output = R>) -> Option<R> {
         let polled = catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(context)));
         polled.map_or_else(
             |panic| {
-                runner::quietly(|| drop(panic));
+                quietly(|| drop(panic));
                 Poll::Ready(None)
             },
             |polled| polled.map(Some),

@@ -6,7 +6,7 @@
 
 use super::SyncReaderDogpile;
 use crate::clock::Clock;
-use crate::election::Generation;
+use crate::generation::Generation;
 use crate::wait::TASK;
 
 /// # For tasks

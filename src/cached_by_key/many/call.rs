@@ -4,7 +4,7 @@ use super::super::lived::{ByLife, Lived};
 use super::super::{AsyncStore, CachedByKey, Store};
 use super::Brings;
 use crate::access::Age;
-use crate::beside::fetch::StandsDown;
+use crate::beside::elected::StandsDown;
 use crate::clock::Clock;
 use crate::creation::{Creation, enter_all};
 use crate::dogpile::{Dogpile, Need, Settled, Sight, Stamped};
