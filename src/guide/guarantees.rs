@@ -74,7 +74,7 @@
 //! *Why it holds:* The access reads the election's word, then the deadline, and takes no mutex between the two. It
 //! queues only if there is no value.
 //!
-//! - *Kept by:* `beside/lock_mode.rs`, `dogpile/hit.rs`, `election.rs`.
+//! - *Kept by:* `beside/lock_mode.rs`, `beside/dogpile.rs`, `dogpile/usable.rs`, `election.rs`.
 //! - *Models:* `election.rs`, `dogpile.rs`, `cached.rs`.
 //! - *Tests:* `contract`, `hit_path.rs` (the lock lies in a page that may only be read), `policy/aging.rs`,
 //!   `stamped_mode.rs`, `background`, `tasks`.
@@ -90,7 +90,7 @@
 //! mutex. Only a waiter that is still in the queue can be called to create. A value of a [`Cached`](crate::Cached) is
 //! kept for its waiters until the last of them has it.
 //!
-//! - *Kept by:* `election.rs`, `spawner.rs`, `cached.rs`, `cached/tray.rs`, `dogpile/access.rs`.
+//! - *Kept by:* `election.rs`, `spawner/own_wait.rs`, `cached.rs`, `cached/tray.rs`, `dogpile/settle.rs`.
 //! - *Models:* `election.rs`, `dogpile.rs`, `cached.rs`, `sync_reader.rs`, `tasks.rs`, `wants.rs`.
 //! - *Tests:* `contract`, `wants`, `waiters.rs` and `tasks_waiting.rs` (a thousand threads, ten thousand tasks: C24),
 //!   `cached.rs`, `tasks`.
@@ -156,7 +156,7 @@
 //! *Why it holds:* An invalidation moves the generation and clears the deadline under one mutex. A creation that ends
 //! compares the generation and stores the deadline under the same mutex. The one that comes second knows of the first.
 //!
-//! - *Kept by:* `election.rs`, `creation.rs`, `cached.rs`.
+//! - *Kept by:* `election.rs`, `election/store.rs`, `beside/creating.rs`, `cached.rs`.
 //! - *Models:* `election.rs`, `dogpile.rs`, `cached.rs`, `freshness.rs`, `getter_mode.rs`, `policy.rs`,
 //!   `sync_reader.rs`, `background.rs`, `tasks.rs`, `watcher.rs`, `wants.rs`.
 //! - *Tests:* `contract`, `wants`, `cached.rs`, `dogpile.rs`, `getter_mode.rs`, `stamped_mode.rs`, `sync_reader.rs`,
@@ -284,11 +284,11 @@
 //!
 //! *Why it holds:* The hit loads one word, reads the clock and compares. A guard is marked in memory of its own thread.
 //!
-//! - *Kept by:* `freshness.rs`, `access.rs`, `dogpile/hit.rs`, `sync_reader/reading.rs`, `cached/access.rs`,
+//! - *Kept by:* `freshness.rs`, `access/threads.rs`, `beside/dogpile.rs`, `sync_reader/reading.rs`, `cached/hit.rs`,
 //!   `cached/reader.rs`, `readers/record.rs`.
 //! - *Models:* none. Loom sees orders of memory accesses, not their cost.
 //! - *Tests:* `hit_path.rs` has the kernel as its witness: the lock lies in a page that may only be read, or the thread
-//!   may make no system call but `read` and `write`. The bench `benches/instructions.rs` counts the instructions of
+//!   may make no system call but read(2) and write(2). The bench `benches/instructions.rs` counts the instructions of
 //!   each form of hit under each setting of a policy, and fails if one costs more than it did.
 //!
 //! # What checks the laws

@@ -7,31 +7,35 @@
 //! # Layers, in reading order
 //!
 //! The table goes from the bottom up: a file is built on files that stand before it. `cargo test --test rooms` checks
-//! that the imports among the files have no circles.
+//! that the imports among the files have no circles, and with `-- --nocapture` it prints them all.
 //!
 //! | file | is |
 //! |---|---|
-//! | [`sync.rs`](../../../src/dogpile/sync.rs.html), `sync/` | the primitives (atomics, mutex, fences, where threads sleep, what a forked child begins anew), and their twins for loom; no other file names std's, `parking_lot`'s, crossbeam's, the kernel's or loom's |
+//! | [`sync.rs`](../../../src/dogpile/sync.rs.html), `sync/` | the primitives (atomics, mutex, fences, where threads park, what a forked child begins anew), and their twins for loom; no other file names those of std, `parking_lot`, crossbeam, the kernel or loom |
 //! | [`clock.rs`](../../../src/dogpile/clock.rs.html) | what time it is: cheap on the hit path, exact for stamps, settable in tests |
 //! | [`freshness.rs`](../../../src/dogpile/freshness.rs.html) | whether the value is fresh, stale or missing: one word and one compare, no waiting |
+//! | [`running.rs`](../../../src/dogpile/running.rs.html), [`cycle.rs`](../../../src/dogpile/cycle.rs.html) | which thread or task runs which creation, and so a wait for oneself, and a circle of waits |
+//! | [`wait.rs`](../../../src/dogpile/wait.rs.html), [`wakers.rs`](../../../src/dogpile/wakers.rs.html) | how threads and tasks wait by one code, with one deadline for all waits, and how their wakers are run |
 //! | [`policy.rs`](../../../src/dogpile/policy.rs.html), `policy/` | the settings: how values age, and what happens when creating goes wrong; they know no lock |
 //! | [`observer.rs`](../../../src/dogpile/observer.rs.html), `observer/` | what happens, counted and told |
-//! | [`election.rs`](../../../src/dogpile/election.rs.html), `election/` | the election, the queue of waiters, the hand-over after a failure: the heart of the crate, without a value, a clock or a closure of the user's |
-//! | [`creation.rs`](../../../src/dogpile/creation.rs.html), `creation/` | the right to create, as a value with a destructor |
-//! | [`dogpile.rs`](../../../src/dogpile/dogpile.rs.html), `dogpile/` | freshness and election together: a hit, how an access comes to its turn, what the policy means to the lock, what the lock can be asked, watchers |
+//! | [`generation.rs`](../../../src/dogpile/generation.rs.html), [`election.rs`](../../../src/dogpile/election.rs.html), `election/` | the election, the queue of waiters, the hand-over after a failure: the heart of the crate, without a value, a clock or a closure of the user's |
+//! | [`dogpile.rs`](../../../src/dogpile/dogpile.rs.html), `dogpile/` | freshness and election together: how an access comes to its turn, what the policy means to the lock, what the lock can be asked, watchers |
+//! | [`lock.rs`](../../../src/dogpile/lock.rs.html) | what the locks have in common |
+//! | [`creation.rs`](../../../src/dogpile/creation.rs.html), `creation/` | the right to create, as a value with a destructor, and what is made of it: jobs, shares, parts of a creator |
+//! | [`runner.rs`](../../../src/dogpile/runner.rs.html), [`spawner.rs`](../../../src/dogpile/spawner.rs.html), `spawner/` | creating elsewhere: jobs for threads, tasks for executors, and how an access waits for a task of its own |
+//! | [`outcome.rs`](../../../src/dogpile/outcome.rs.html), [`turn.rs`](../../../src/dogpile/turn.rs.html) | what an access is given |
+//! | [`access.rs`](../../../src/dogpile/access.rs.html), `access/` | one way to ask: an access, its steps and its terminals; by what it reaches its lock, and where the value is |
+//! | [`registry.rs`](../../../src/dogpile/registry.rs.html), `registry/` | one lock for each key: the states of an entry, and its holders |
+//! | [`beside.rs`](../../../src/dogpile/beside.rs.html), `beside/` | how the locks that hold no value serve an access: lock mode and the getter modes |
 //! | [`readers.rs`](../../../src/dogpile/readers.rs.html), `readers/` | the readers of a lock, and how a writer waits for them |
 //! | [`sync_reader.rs`](../../../src/dogpile/sync_reader.rs.html), `sync_reader/` | the lock over readers: its hit, its guards, the write lock |
-//! | [`runner.rs`](../../../src/dogpile/runner.rs.html), [`spawner.rs`](../../../src/dogpile/spawner.rs.html) | creating elsewhere: jobs for threads, tasks for executors |
-//! | [`access.rs`](../../../src/dogpile/access.rs.html), `access/` | one way to ask: an access, its steps and its terminals; by what it reaches its lock, and where the value is |
-//! | [`beside.rs`](../../../src/dogpile/beside.rs.html), `beside/` | how the locks that hold no value serve an access: lock mode and the getter modes |
 //! | [`cached.rs`](../../../src/dogpile/cached.rs.html), `cached/` | the lock with its value: how value, deadline and generation move together |
-//! | [`registry.rs`](../../../src/dogpile/registry.rs.html), `registry/` | one lock per key: the states of an entry, and its holders |
+//! | [`cached_fn.rs`](../../../src/dogpile/cached_fn.rs.html), [`cached_by_key.rs`](../../../src/dogpile/cached_by_key.rs.html), `cached_by_key/` | functions that keep their results, inside and in a store |
 //!
-//! Beside these stand `rm_lock.rs` (the readers as a lock with data), `cached_fn.rs` and `cached_by_key.rs` (functions
-//! that keep their results), `running.rs` and `cycle.rs` (what finds a wait for oneself, and for each other), `wait.rs`
-//! and `wakers.rs` (how threads and tasks wait by one code, and how their wakers are run), `turn.rs` (what an access is
-//! given), `keeper.rs` (how a creation holds on to its lock), `lock.rs` (what the locks have in common) and `error.rs`.
-//! Files called `tasks.rs` have what is for tasks alone.
+//! Beside these stand `rm_lock.rs` (the readers as a lock with data), `keeper.rs` (how a creation holds on to its lock),
+//! `alarm.rs` (what wakes tasks whose time is out), `panics.rs` (how a panic ends in code that must go on), `error.rs`
+//! and `failure.rs`. Files called `tasks.rs` have what is for tasks alone, and files called `accesses.rs` the functions
+//! of a type that open an access.
 //!
 //! If you read three files only, read `freshness.rs`, `election.rs` and `cached.rs`. Outside `src/`, `tests/contract`
 //! has the laws as tests, `loom-tests` as models, and `benches` what they cost: see [guarantees](super::guarantees) and
