@@ -1,4 +1,4 @@
-//! Codecs: how a value becomes bytes, and bytes a value.
+//! Codecs, which turn values into bytes and bytes into values.
 
 #[cfg(feature = "json")]
 mod json;
@@ -16,50 +16,53 @@ use std::fmt;
 
 /// Turns values of type `V` into bytes and back.
 ///
-/// | codec | values | goes well with |
+/// | codec | values | use |
 /// |---|---|---|
-/// | [`MessagePack`] | any that serde knows, structs by the names of their fields | everything; it is the default |
-/// | `Json` (feature `json`) | any that serde knows and JSON can express | values that are read by eye or by another program |
-/// | [`Raw`] | `Bytes`, `Vec<u8>` | values that are bytes already |
+/// | [`MessagePack`] | types of serde; structs by the names of their fields | the default |
+/// | `Json` (feature `json`) | types of serde that JSON can express | for values that people or other programs read |
+/// | [`Raw`] | `Bytes`, `Vec<u8>` | for values that are bytes already |
 ///
-/// A codec of one's own implements this trait and takes a number for its format: [`Format::custom`].
+/// A codec of the user implements this trait and takes a number for its format: [`Format::custom`].
 ///
-/// # What a codec must do
+/// # Duties of a codec
 ///
-/// - Bytes come from strangers: `decode` returns an error for what it cannot read. It neither panics nor allocates more
-///   than the bytes account for, whatever lengths they claim (G7).
-/// - `decode` reads what `encode` wrote. Otherwise each access would find an entry, fail to read it, and create again.
-/// - Two builds share entries during a deploy. A format that changes takes another number, and a type whose encoding
+/// - Bytes may come from strangers. `decode` returns an error for bytes that it cannot read. `decode` neither panics
+///   nor allocates more than the bytes account for, whatever lengths they claim (G7).
+/// - `decode` reads everything that `encode` writes. Otherwise each access would find an entry, fail to read it, and
+///   create the value again.
+/// - Two builds share entries during a deploy. A format that changes takes another number. A type whose encoding
 ///   changes takes another schema.
 ///
 /// # `None`, and absence
 ///
-/// A region of `Option<T>` stores `None` as a value like any other: the codec writes it, and reads it back as `None`.
-/// Absence is something else: the creator of a region of `T` found that there is no `T`. No codec sees absence. It is
-/// a flag of the [envelope](crate::envelope::Content::Absence), without a payload, and has a lifetime of its own.
+/// A region of `Option<T>` stores `None` as a value like any other: the codec writes `None` and reads `None` back.
+/// Absence is another thing: the creator of a region of `T` has found that there is no `T`. No codec sees absence,
+/// which is a flag of the [envelope](crate::envelope::Content::Absence), without a payload, and has a lifetime of its
+/// own.
 ///
 /// Formats without a mark for "some" cannot tell `Some(None)` from `None`, nor `Some(())` from `None`. MessagePack and
 /// JSON are such formats: a region of `Option<Option<T>>` needs a type of its own for its values.
 pub trait Codec<V> {
-    /// Returns the number of the format, which is part of each stored key and of each envelope. It never changes.
+    /// Returns the number of the format, which is part of each stored key and of each envelope. The number of a codec
+    /// never changes.
     fn format(&self) -> Format;
 
     /// Appends the bytes of `value` to `out`. Never blocks.
     ///
     /// # Errors
     ///
-    /// An error says that the value cannot be encoded. The caller then discards what has been appended.
+    /// Returns an error if the value cannot be encoded. The caller then discards the bytes that were appended.
     fn encode(&self, value: &V, out: &mut Vec<u8>) -> Result<(), CodecError>;
 
     /// Returns the value that `bytes` encode. Never blocks.
     ///
     /// # Errors
     ///
-    /// An error says that the bytes, as a whole, are not the encoding of a value.
+    /// Returns an error if the bytes, as a whole, are not the encoding of a value.
     fn decode(&self, bytes: &Bytes) -> Result<V, CodecError>;
 }
 
-/// The number of a codec's format: it says how bytes are to be read, and is not reused for anything else.
+/// The number of a codec's format. A number is never used for another format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Format(u8);
 
@@ -71,14 +74,15 @@ impl Format {
     /// The format of `Json`.
     pub const JSON: Format = Format(3);
 
-    /// The first number of a format of one's own; those below belong to this crate.
+    /// The first number of a user's format; the numbers below it belong to this crate.
     pub const FIRST_CUSTOM: u8 = 128;
 
-    /// A format of one's own.
+    /// Returns the number of a user's format.
     ///
     /// # Panics
     ///
-    /// Panics if `number` is below [`FIRST_CUSTOM`](Format::FIRST_CUSTOM). In a `const` that is an error of the compiler.
+    /// Panics if `number` is below [`FIRST_CUSTOM`](Format::FIRST_CUSTOM). In a `const` that panic is an error of the
+    /// compiler.
     #[must_use]
     pub const fn custom(number: u8) -> Format {
         assert!(number >= Format::FIRST_CUSTOM, "the numbers of custom formats are 128 to 255");
@@ -92,14 +96,14 @@ impl Format {
     }
 }
 
-/// In which shape the values of a region are stored: which type, in which format.
+/// The shape in which the values of a region are stored: schema and format.
 ///
-/// Both parts are in each stored key and in each envelope, so a build never reads what another build has written in
-/// another shape.
+/// Both are part of each stored key and of each envelope. A build therefore never reads a value that another build has
+/// written in another shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
-    /// The number that the user gives to the value's type. A change of the type that older builds cannot read, or that
-    /// this build could not read of older ones, takes another number.
+    /// The number that the user gives to the value's type. The type takes another number when it changes so that an
+    /// older build could not read it, or that this build could not read values of an older one.
     pub schema: u32,
     /// The codec's format.
     pub format: Format,

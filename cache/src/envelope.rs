@@ -1,4 +1,4 @@
-//! What surrounds a value on a server: when it was made, until when it is fresh, who creates it anew.
+//! Envelopes, which surround the values on a server with times, tags, grant and checksum.
 //!
 //! # Layout
 //!
@@ -20,8 +20,8 @@
 //! | | | the whole place of a key that is hashed |
 //! | | | the payload: the value's bytes, compressed if the flag lz4 is set |
 //!
-//! Each part is there or not. It has its number (1 byte), the length of its content (2 bytes), and its content. The
-//! parts stand in the order of their numbers, each at most once.
+//! A part consists of its number (1 byte), the length of its content (2 bytes), and its content. The parts stand in the
+//! order of their numbers, each at most once. A part that says nothing is left out.
 //!
 //! | number | part | content |
 //! |---|---|---|
@@ -33,18 +33,18 @@
 //! | 6 | tags | for each: length of its name (2), the name, its version (8) |
 //! | 7 | whole place of a hashed key | its length (4); its bytes stand behind the header |
 //!
-//! Two things leave room for later builds, which share servers with this one. A build skips a part that it does not
-//! know if the part's number is 128 or above: such a part is a hint. A build reads nothing of an envelope with an unknown
-//! part below 128, or with an unknown flag: such an envelope counts as one of another version.
+//! Later builds, which share servers with this one, have room for additions. A part with a number from 128 on is a
+//! hint: a build that does not know the part skips it. An envelope with an unknown part below 128, or with an unknown
+//! flag, counts as an envelope of another version, and no value is read from it.
 //!
-//! The place stands outside the header since the header has at most 65,535 bytes, and a key any length.
+//! The whole place stands behind the header because a header has at most 65,535 bytes, while a key may have any length.
 //!
 //! # Hostile bytes
 //!
-//! Anybody who can write to the server can write anything (G7). [`Envelope::decode`] never panics, and allocates nothing
-//! but room for a compressed value: after the checksum was found right and the claimed length within the bounds, and
-//! never more than [`SizeLimits::value`]. Tags, place and value are slices of the bytes that were given. Whatever is wrong
-//! has a name, a [`Why`]. To its caller each of them is the same: there is no value.
+//! The bytes on a server may come from anybody (G7). [`Envelope::decode`] never panics. The only memory that it
+//! allocates is room for a compressed value: at most [`SizeLimits::value`], and only after the checksum was found right
+//! and the claimed length within its bounds. Tags, place and values that are not compressed are slices of the bytes
+//! that were given. Each fault has a name, a [`Why`], and each of them means that there is no value.
 //!
 //! The checksum finds damage, not malice.
 
@@ -62,10 +62,10 @@ pub use self::why::Why;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// What surrounds a value on a server.
+/// The surroundings of a value on a server, and the value's bytes.
 ///
-/// Schema, format and the whole place of a hashed key are in the envelope's bytes and not here: [`encode`] takes them
-/// from the key, and [`decode`] compares them with it.
+/// Schema, format and the whole place of a hashed key are no fields: [`encode`] takes them from the key and writes
+/// them, and [`decode`] compares them with the key.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -91,13 +91,15 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Envelope {
-    /// What is inside.
+    /// The content: a value, absence, or nothing.
     pub content: Content,
     /// When the value was created, in milliseconds since the Unix epoch on the server's clock.
     pub created: u64,
-    /// Until when the value is fresh, likewise. [`FOR_EVER`](Envelope::FOR_EVER) is for ever; 0 is stale.
+    /// Until when the value is fresh, likewise. A value that never expires has [`FOR_EVER`](Envelope::FOR_EVER) here,
+    /// and a value that is stale from the beginning 0.
     pub fresh_until: u64,
-    /// How long the creation took. Stored in whole microseconds, rounded down; 71 minutes stand for anything longer.
+    /// How long the creation took. The envelope stores whole microseconds, rounded down, and `u32::MAX` of them (71
+    /// minutes) for any longer duration, `Duration::MAX` among them. Zero is zero.
     pub took: Duration,
     /// The grant that is under way, on a backend that keeps it in the entry.
     pub held: Option<Held>,
@@ -107,18 +109,19 @@ pub struct Envelope {
     pub version: Option<u64>,
     /// The life of the server's data in which the value was stored.
     pub life: Option<u64>,
-    /// The lifetime that the server was given for the entry. Stored in whole milliseconds, rounded down. `None`: the
-    /// entry lives for ever, or the backend has no need to know.
+    /// The lifetime that the server was given for the entry, or `None` if the entry lives for ever or the backend does
+    /// not need the lifetime. The envelope stores whole milliseconds, rounded down, and `u64::MAX` of them for any
+    /// longer duration. Zero is zero.
     pub ttl: Option<Duration>,
     /// The tags of the value, with the versions that they had at the grant.
     pub tags: Tags,
 }
 
 impl Envelope {
-    /// As [`fresh_until`](Envelope::fresh_until): the value never expires.
+    /// The [`fresh_until`](Envelope::fresh_until) of a value that never expires.
     pub const FOR_EVER: u64 = u64::MAX;
 
-    /// Returns an envelope of which nothing is said but the content: created at 0, stale, without any of the parts.
+    /// Returns an envelope with this content, created at 0, stale, and without any of the parts.
     #[must_use]
     pub fn new(content: Content) -> Envelope {
         Envelope {
@@ -136,14 +139,15 @@ impl Envelope {
     }
 }
 
-/// What is inside an envelope.
+/// The content of an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// A value, as its codec has encoded it. `None` and the empty value are values, and their bytes may be empty.
+    /// A value, as its codec has encoded it. `None` and an empty text are values, too. The bytes of a value may be
+    /// empty.
     Value(Bytes),
-    /// The knowledge that there is no such value: what a creator has found, and what is remembered like a value.
+    /// Absence: a creator has found that there is no value, and the envelope remembers that as it remembers a value.
     Absence,
-    /// Neither: the entry exists for its grant or its pause only.
+    /// Neither of them: the entry exists for its grant or its pause only.
     Nothing,
 }
 
@@ -152,10 +156,11 @@ pub enum Content {
 pub struct Held {
     /// The token of the grant.
     pub token: u64,
-    /// How often the holder has renewed its lease. A beat that does not change for a whole lease is that of a dead holder.
+    /// How often the holder has renewed its lease. If the beat does not change for a whole lease, then the holder is
+    /// dead.
     pub beat: u32,
-    /// The lease. Stored in whole milliseconds, rounded up: others must not end it before its holder does. 49 days stand
-    /// for anything longer.
+    /// The lease. The envelope stores whole milliseconds, rounded up, so that for no process the lease ends before it
+    /// ends for its holder; and `u32::MAX` of them (49 days) for any longer duration. Zero is zero.
     pub lease: Duration,
 }
 
@@ -168,12 +173,13 @@ pub struct Pause {
     pub until: u64,
 }
 
-/// How large an envelope and its value may be, in bytes.
+/// The largest sizes of an envelope and of its value, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SizeLimits {
-    /// The envelope with all that belongs to it, as it is stored: what the backend takes.
+    /// The size of a whole envelope as it is stored. The backend sets this limit.
     pub stored: usize,
-    /// The value's bytes, decompressed: what this process is willing to allocate. The layout has room for 4 GiB - 1.
+    /// The size of a value's bytes before compression. The limit bounds the memory that a hostile envelope can make
+    /// this process allocate. The layout has room for 4 GiB - 1.
     pub value: usize,
 }
 
@@ -203,7 +209,7 @@ mod parts {
     pub const HINTS: u8 = 128;
 }
 
-/// The checksum of an envelope: of its header but the last four bytes of the head, of the parts and of all behind them.
+/// Returns the checksum of an envelope: of all its bytes but the last four of its head, where the checksum stands.
 fn checksum(bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&bytes[..HEAD - 4]);

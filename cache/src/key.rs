@@ -16,25 +16,27 @@
 //! | `""` | `order:%-@3.2` |
 //! | `()` | `order:()@3.2` |
 //! | `("a",)` | `order:(a)@3.2` |
-//! | a text of 300 letters, where 250 bytes are the limit | `order:` and the first letters, `%#`, 64 hexadecimal digits, `@3.2` |
+//! | 300 letters, with a limit of 250 bytes | `order:`, the first letters, `%#`, 64 hexadecimal digits, `@3.2` |
 //!
-//! That is: the region's name and a colon; the key; an `@`, the schema of the value, a point, and the number of the
-//! [format](crate::codec::Format). [`StoredKey`] says what is done with each part.
+//! The stored key consists of the region's name and a colon; the key; an `@`, the schema of the value, a point, and the
+//! number of the [format](crate::codec::Format). [`StoredKey`] explains the use of each part.
 //!
 //! Characters are written as they are, with these exceptions, which become `%XX` for each byte of their UTF-8:
 //!
-//! - what has a meaning in a key: `%`, `,`, `(`, `)`, and the braces by which a Redis Cluster finds a slot;
-//! - what cannot be seen: spaces, control characters (and so line breaks and NUL), marks without width or of direction;
+//! - characters with a meaning in a key: `%`, `,`, `(`, `)`, and the braces by which a Redis Cluster finds a slot;
+//! - invisible characters: spaces, control characters (line breaks and NUL among them), marks without width or of
+//!   direction;
 //! - bytes that are not UTF-8.
 //!
-//! An empty text is `%-`. Nothing is changed beyond that: neither upper case nor Unicode is normalized, so `é` as one
-//! character and `é` as two are two keys.
+//! An empty text is `%-`. Nothing else is changed. In particular, neither upper case nor Unicode is normalized: `é` as
+//! one character and `é` as two are two keys.
 //!
 //! # Two keys are never one
 //!
-//! The writer is injective (G13): the key of a region, of whatever type, can be read back from its text. [`KeyWriter`]
-//! says what that asks of a type of one's own. Since the name of a region contains no colon, the keys of two regions
-//! differ as well. Only a key that is too long for its backend is hashed, by SHA-256, and is compared when it is read.
+//! The writer is injective (G13): two different keys of a type have different texts. [`KeyWriter`] states the
+//! conditions for types of users. The name of a region contains no colon, so the keys of two regions differ as well. A
+//! key that is too long for its backend is hashed by SHA-256. The entry then carries the whole key, which is compared
+//! at each look.
 
 mod namespace;
 mod stored;
@@ -47,12 +49,12 @@ pub use self::writer::{FieldsWriter, KeyWriter, Written};
 
 /// A type whose values are keys of a region.
 ///
-/// Texts, bytes, integers, `bool`, `char`, tuples of up to six keys, `Option`s of keys, and references and smart pointers
-/// to keys are keys. Another type becomes one with a few lines: see [`KeyWriter`].
+/// Texts, bytes, integers, `bool`, `char`, tuples of up to six keys, `Option`s of keys, and references and smart
+/// pointers to keys implement the trait. A type of the user implements it with a few lines: see [`KeyWriter`].
 ///
-/// An implementation has two duties. Values that are not equal must write different items, and values that are equal
-/// must write the same one: also in another build, on another machine, and after an upgrade. A type whose text depends
-/// on a locale, an address or the order of a `HashMap` is no key.
+/// An implementation has two duties. Values that are not equal must write different items. Values that are equal must
+/// write the same item, also in another build, on another machine, and after an upgrade: the item must not depend on a
+/// locale, on an address, or on the order of a `HashMap`.
 pub trait Key {
     /// Writes the key as exactly one item. Never blocks.
     fn write(&self, to: KeyWriter<'_>) -> Written;

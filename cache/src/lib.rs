@@ -4,9 +4,9 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`key`] | [`Key`], and how a key is written into the key of a backend |
-//! | [`codec`] | [`Codec`]: how a value becomes bytes |
-//! | [`envelope`] | [`Envelope`](envelope::Envelope): what surrounds these bytes on a server |
+//! | [`key`] | [`Key`], and the text of a key in a backend |
+//! | [`codec`] | [`Codec`], which turns a value into bytes |
+//! | [`envelope`] | [`Envelope`](envelope::Envelope), which surrounds these bytes on a server |
 //!
 //! # Glossary
 //!
@@ -15,8 +15,8 @@
 //! | word | meaning |
 //! |---|---|
 //! | region | the entries of one type under one name |
-//! | backend | what keeps the entries: a server, or memory |
-//! | entry | what a backend stores for a key: an envelope and the value's bytes |
+//! | backend | the server, or the memory, that keeps the entries |
+//! | entry | the envelope of a key, with the value's bytes, in a backend |
 //! | place | the stored key without schema and format: it decides slot and server |
 //! | format, schema, shape | the number of a codec; the number that a user gives to the value's type; both |
 //! | grant | the backend's "you create": a token with a lease |

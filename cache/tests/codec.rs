@@ -1,4 +1,4 @@
-//! Codecs: what they write is read back, and nothing else is (S79, S81, S91, G7).
+//! Codecs: they read back the values that they wrote, and nothing else (S79, S81, S91, G7).
 
 use bytes::Bytes;
 #[cfg(feature = "json")]
@@ -96,7 +96,7 @@ fn s91_none_and_the_empty_value_are_values() {
     round_trips(&Raw, &Bytes::new());
 }
 
-/// What the documentation of `Codec` says of these formats.
+/// The documentation of `Codec` says so of this format.
 #[test]
 fn some_none_is_read_as_none() {
     let value = Some(None::<u8>);
@@ -234,7 +234,7 @@ fn g7_no_depth_overflows_the_stack() {
     Codec::<Forest>::decode(&Json, &"[".repeat(1_000_000).into()).expect_err("too deep");
 }
 
-/// What could not be read back would be created again at each access.
+/// A value that cannot be read back would be created at each access.
 #[test]
 fn what_is_encoded_can_be_decoded() {
     let chain = |links| (0..links).fold(Chain::End, |chain, _| Chain::Link(Box::new(chain)));

@@ -1,4 +1,5 @@
-//! What reading takes in memory, counted by the allocator: at most the size limit and 64 KB, whatever the bytes claim (G7).
+//! The memory that reading takes, counted by the allocator: at most the size limit and 64 KB, whatever the bytes claim
+//! (G7).
 
 use bytes::Bytes;
 use dogpile_cache::codec::{Codec, Format, MessagePack, Shape};
@@ -28,8 +29,8 @@ fn size(bytes: usize) -> isize {
     isize::try_from(bytes).expect("a layout is no larger")
 }
 
-// SAFETY: each call is passed on to the allocator of the system as it is; the counting allocates nothing, since the cells
-// are initialized at compile time and have no destructor.
+// SAFETY: each call is passed on to the allocator of the system as it is; the counting allocates nothing, since the
+// cells are initialized at compile time and have no destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(size(layout.size()));

@@ -7,17 +7,17 @@ use serde::de::DeserializeOwned;
 
 /// Encodes with serde as JSON, which an operator can read on the server.
 ///
-/// JSON cannot express everything: a map whose keys are neither texts nor numbers is an error of `encode`, and a number
-/// that is infinite or not a number becomes `null`, which is not read back as a number.
+/// JSON cannot express everything. `encode` returns an error for a map whose keys are neither texts nor numbers. A
+/// float that is infinite or not a number becomes `null`, and `decode` does not read `null` as a float.
 ///
 /// # Bounds
 ///
-/// Lists and maps are nested up to 127 deep, in both directions: deeper bytes would overflow the stack of their reader.
-/// Decoding allocates nothing for elements that are not there.
+/// Both directions refuse lists and maps that are nested more than 127 deep, since a reader of deep nesting overflows
+/// its stack. Decoding allocates nothing for elements that are not there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 
-/// How deep `serde_json` reads: its limit is 128, and it refuses to reach it.
+/// The depth up to which `serde_json` reads: one less than its limit of 128.
 const DEEPEST: usize = 127;
 
 impl<V: Serialize + DeserializeOwned> Codec<V> for Json {
@@ -39,7 +39,7 @@ impl<V: Serialize + DeserializeOwned> Codec<V> for Json {
     }
 }
 
-/// How deep lists and maps are nested in a JSON text, which is known to be one.
+/// Returns the depth to which lists and maps are nested in a text that is known to be JSON.
 fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
     for byte in json {

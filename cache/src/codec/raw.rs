@@ -5,8 +5,8 @@ use bytes::Bytes;
 
 /// Stores bytes as they are.
 ///
-/// Decoding `Bytes` copies nothing: the value shares the memory of the reply that it came in, and keeps it for as long
-/// as it lives.
+/// Decoding `Bytes` copies nothing: the value shares the memory of the bytes that it was decoded from, and keeps all of
+/// them for as long as it lives.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Raw;
 

@@ -1,4 +1,4 @@
-//! lz4, if it is asked for.
+//! Compression with lz4, if the user asks for it.
 
 use crate::envelope::Why;
 use bytes::Bytes;
@@ -13,7 +13,7 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// No value is compressed: the default, since compression takes time and most values are small.
+    /// No value is compressed. This is the default, since compression takes time and most values are small.
     pub const NONE: Compression = Compression {
         #[cfg(feature = "lz4")]
         above: None,
@@ -26,7 +26,7 @@ impl Compression {
         Compression { above: Some(bytes) }
     }
 
-    /// Returns the compressed value, if it is to be compressed and becomes smaller.
+    /// Returns the compressed value, or `None` if the value is to be stored as it is.
     #[cfg(feature = "lz4")]
     pub(super) fn compress(self, value: &[u8]) -> Option<Vec<u8>> {
         let above = self.above?;
@@ -41,7 +41,8 @@ impl Compression {
     }
 }
 
-/// Decompresses, and allocates `length` bytes, of which the caller has found that they are within the limit.
+/// Decompresses a value of `length` bytes, and allocates as many: the caller has checked that they are within the
+/// limit.
 #[cfg(feature = "lz4")]
 pub(super) fn decompress(compressed: &[u8], length: usize) -> Result<Bytes, Why> {
     let mut value = vec![0; length];

@@ -8,18 +8,18 @@ use bytes::Bytes;
 use std::time::Duration;
 
 impl Envelope {
-    /// Returns the envelope of the entry of `key`, if `bytes` are one. Never blocks.
+    /// Returns the envelope that was stored under `key`. Never blocks.
     ///
-    /// The value, the tags and the place are slices of `bytes`, unless the value is compressed.
+    /// The tags are a slice of `bytes`, and so is a value that is not compressed.
     ///
     /// # Errors
     ///
-    /// [`Why`] says what is wrong with the bytes. They count as no value.
+    /// Returns the fault of the bytes, a [`Why`], if they are no envelope, or not one of this key.
     pub fn decode(bytes: &Bytes, key: &StoredKey, limits: SizeLimits) -> Result<Envelope, Why> {
         let (head, header) = checked_head(bytes, limits)?;
 
-        // The order of what follows is that of the layout. All of it is covered by the checksum, so whatever is wrong here
-        // was written so: by another build, or by a stranger.
+        // The checksum covers all that follows. A fault found here is therefore no damage: another build, or a
+        // stranger, wrote it.
         let set = head[4];
         if set & !(flags::LZ4 | flags::ABSENCE | flags::HELD | flags::PAUSE | flags::NOTHING) != 0 {
             return Err(Why::OtherVersion);
@@ -60,7 +60,7 @@ impl Envelope {
     }
 }
 
-/// The head of an envelope whose checksum is right, and the length of its header, which is within the bytes.
+/// Returns the head of an envelope whose checksum is right, and the length of its header, which is within the bytes.
 fn checked_head(bytes: &[u8], limits: SizeLimits) -> Result<(&[u8; HEAD], usize), Why> {
     let magic = bytes.len().min(MAGIC.len());
     if bytes[..magic] != MAGIC[..magic] {
@@ -75,7 +75,7 @@ fn checked_head(bytes: &[u8], limits: SizeLimits) -> Result<(&[u8; HEAD], usize)
     }
     let header = usize::from(u16::from_le_bytes(field(head, 6)));
     if checksum(bytes) != u32::from_le_bytes(field(head, 36)) {
-        // Cut off, or damaged? If the value is not compressed, then the lengths say so, as far as they can be believed.
+        // Cut off, or damaged? The lengths tell, as far as they can be believed, if the value is not compressed.
         let value = if head[4] & flags::LZ4 == 0 { u64::from(u32::from_le_bytes(field(head, 32))) } else { 0 };
         let cut_off = (bytes.len() as u64) < header as u64 + value;
         return Err(if cut_off { Why::Truncated } else { Why::Checksum });
@@ -125,7 +125,7 @@ fn read_parts(bytes: &Bytes, mut rest: &[u8], envelope: &mut Envelope) -> Result
     Ok(place)
 }
 
-/// What is inside: the one place where memory is allocated, after all bounds have been checked.
+/// Returns the content. This is the one place where memory is allocated, after all bounds have been checked.
 fn content(bytes: &Bytes, payload: &[u8], set: u8, length: u32, limits: SizeLimits) -> Result<Content, Why> {
     if set & (flags::ABSENCE | flags::NOTHING) != 0 {
         let bare = set & flags::LZ4 == 0 && payload.is_empty() && length == 0;
@@ -152,12 +152,12 @@ fn content(bytes: &Bytes, payload: &[u8], set: u8, length: u32, limits: SizeLimi
     }
 }
 
-/// The bytes of a field of known place.
+/// Returns the bytes of a field at a known place.
 fn field<const M: usize, const N: usize>(of: &[u8; M], at: usize) -> [u8; N] {
     of[at..at + N].try_into().expect("N bytes are N bytes")
 }
 
-/// The content of a part of known length.
+/// Returns the content of a part that has a known length.
 fn exactly<const N: usize>(content: &[u8]) -> Result<&[u8; N], Why> {
     content.try_into().map_err(|_| Why::Malformed)
 }

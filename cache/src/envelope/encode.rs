@@ -11,16 +11,16 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The value or the whole envelope has `size` bytes, and the limit is `limit`.
+    /// The value, or the whole envelope, has `size` bytes, and the limit is `limit`.
     TooLarge {
-        /// The bytes of what is too large.
+        /// The size in bytes.
         size: usize,
-        /// The limit that it exceeds.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The header would have at least `size` bytes, and has room for 65,535. The tags are what makes it large.
+    /// The header would have `size` bytes or more, and at most 65,535 are possible: there are too many tags.
     HeaderTooLarge {
-        /// The bytes of the header.
+        /// The size in bytes.
         size: usize,
     },
 }
@@ -32,7 +32,7 @@ impl fmt::Display for EncodeError {
                 write!(f, "the entry has {size} bytes, and at most {limit} are allowed")
             }
             EncodeError::HeaderTooLarge { size } => {
-                write!(f, "the tags of the entry take {size} bytes, and there is room for {}", u16::MAX)
+                write!(f, "the tags of the entry take {size} bytes, and at most {} are possible", u16::MAX)
             }
         }
     }
@@ -41,12 +41,12 @@ impl fmt::Display for EncodeError {
 impl Error for EncodeError {}
 
 impl Envelope {
-    /// Returns the bytes under which the entry of `key` is stored. Never blocks.
+    /// Returns the bytes to store under `key`. Never blocks.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`] if the value, or the envelope as a whole, is larger than `limits` allow. Nothing may then be sent: a
-    /// memcached that refuses an item for its size deletes the item that was there.
+    /// Returns an [`EncodeError`] if the value, or the envelope as a whole, is larger than `limits` allow. The caller
+    /// must not try nevertheless: a memcached that refuses an item for its size deletes the item that was there.
     pub fn encode(&self, key: &StoredKey, limits: SizeLimits, compression: Compression) -> Result<Bytes, EncodeError> {
         let value: &[u8] = if let Content::Value(value) = &self.content { value } else { &[] };
         let most = limits.value.min(u32::MAX as usize);

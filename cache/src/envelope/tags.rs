@@ -5,16 +5,18 @@ use bytes::Bytes;
 
 /// The tags of a value, with the version that each had when the value's creation began.
 ///
-/// They are kept as they are stored, and read one by one: a hostile envelope with thousands of tags takes no memory.
+/// The tags are kept in the form in which they are stored, and are read one by one. A hostile envelope with thousands
+/// of tags therefore takes no memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags(Bytes);
 
 impl Tags {
-    /// Writes down names and versions.
+    /// Writes down names and versions. Never blocks.
     ///
     /// # Errors
     ///
-    /// [`EncodeError::HeaderTooLarge`] if the tags, with 10 bytes more for each, take more than 65,535 bytes.
+    /// Returns [`EncodeError::HeaderTooLarge`] if the names, and 10 bytes for each of them, take more than 65,535
+    /// bytes.
     pub fn new<N: AsRef<[u8]>>(tags: impl IntoIterator<Item = (N, u64)>) -> Result<Tags, EncodeError> {
         let mut bytes = Vec::new();
         for (name, version) in tags {
@@ -30,7 +32,7 @@ impl Tags {
         Ok(Tags(bytes.into()))
     }
 
-    /// The tags of an envelope, if `bytes` are tags to their end.
+    /// Returns the tags of an envelope, or `None` if `bytes` are not tags to their end.
     pub(super) fn read(bytes: Bytes) -> Option<Tags> {
         let mut rest = &bytes[..];
         while !rest.is_empty() {
@@ -43,7 +45,7 @@ impl Tags {
         &self.0
     }
 
-    /// Returns whether there are none.
+    /// Returns whether there are no tags.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -81,7 +83,7 @@ impl<'a> Iterator for TagsIter<'a> {
 
 type Tag<'a> = (&'a [u8], u64);
 
-/// The first tag, and the bytes behind it.
+/// Returns the first tag, and the bytes behind it.
 fn first(bytes: &[u8]) -> Option<(Tag<'_>, &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     let (name, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;

@@ -1,13 +1,12 @@
-//! What is wrong with bytes that are no value.
+//! The faults of bytes that are no value.
 
 use std::error::Error;
 use std::fmt;
 
 /// Why the bytes that a backend has returned count as no value.
 ///
-/// To the access that met them all of these are a miss. They are told apart so that they can be counted: a deploy shows as
-/// [`OtherSchema`](Why::OtherSchema), a foreign program as [`Foreign`](Why::Foreign), a broken disk as
-/// [`Checksum`](Why::Checksum).
+/// For an access each of these faults is a miss. They are told apart so that they can be counted: a foreign program
+/// shows as [`Foreign`](Why::Foreign), and broken memory as [`Checksum`](Why::Checksum).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Why {
@@ -23,22 +22,22 @@ pub enum Why {
     OtherFormat,
     /// The bytes are damaged: their checksum is another.
     Checksum,
-    /// The checksum is right, but the parts of the envelope contradict each other, or the compressed bytes are none.
+    /// The checksum is right, but the envelope contradicts itself, or its compressed bytes cannot be decompressed.
     Malformed,
     /// The envelope, or the value that it claims to contain, is larger than the limit.
     TooLarge,
-    /// The compressed bytes claim to be more than so few bytes can be.
+    /// The value claims a length that so few compressed bytes cannot have.
     Bomb,
     /// The envelope belongs to another key with the same hash.
     OtherKey,
     /// The value is compressed, and this build cannot decompress: it lacks the feature `lz4`.
     Compressed,
-    /// The codec could not read the value's bytes.
+    /// The codec cannot read the value's bytes. (The codec's caller says so; an envelope does not know its codec.)
     Undecodable,
 }
 
 impl Why {
-    /// Returns one word, for a label or a log.
+    /// Returns a short name, for the label of a metric or for a log.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

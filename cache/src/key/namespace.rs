@@ -6,21 +6,23 @@ use std::sync::Arc;
 
 /// The name of a region, which is the namespace of its keys: every stored key begins with the name and a colon.
 ///
-/// A name has 1 to [`LONGEST`](Namespace::LONGEST) characters out of `A` to `Z`, `a` to `z`, `0` to `9`, `-`, `_`, `.` and
-/// `/`. It contains no colon, so the keys of two regions differ whatever the keys contain, and `name:` is the prefix of
-/// the keys of one region alone. It contains no pattern character, so an access list of the server can name it as it is.
+/// A name has 1 to [`LONGEST`](Namespace::LONGEST) characters out of `A` to `Z`, `a` to `z`, `0` to `9`, `-`, `_`, `.`
+/// and `/`. The colon is not among them. The keys of two regions therefore differ, whatever the keys contain, and
+/// `name:` is the prefix of the keys of one region alone. Pattern characters are not among them either, so an access
+/// list of a server can contain a name as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Namespace(Arc<str>);
 
 impl Namespace {
-    /// The length of the longest name, in bytes. It leaves the most of a memcached key (250 bytes) to the keys.
+    /// The length of the longest name, in bytes. A quarter of what memcached takes (250 bytes), so that most is left to
+    /// the keys.
     pub const LONGEST: usize = 64;
 
-    /// Checks a name. Never blocks.
+    /// Makes a namespace of a name. Never blocks.
     ///
     /// # Errors
     ///
-    /// [`NameError`] says what is wrong with the name.
+    /// Returns a [`NameError`] if the name is empty, too long, or contains another character.
     pub fn new(name: &str) -> Result<Namespace, NameError> {
         if name.is_empty() {
             return Err(NameError::Empty);
@@ -48,7 +50,7 @@ impl fmt::Display for Namespace {
     }
 }
 
-/// What is wrong with a region's name.
+/// The fault of a region's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {

@@ -35,7 +35,7 @@ impl KeyLimit {
 /// The bytes of the mark and of SHA-256 in hexadecimal digits.
 const HASH: usize = 2 + 64;
 
-/// What precedes a hash. No escape looks like it, so no key that is written in full contains it.
+/// The mark before a hash. No escape looks like the mark, so no key that is written in full contains it.
 const MARK: &str = "%#";
 
 /// The bytes of the longest suffix: `@4294967295.255`.
@@ -58,23 +58,23 @@ const SUFFIX: usize = 1 + 10 + 1 + 3;
 ///
 /// # Place and shape
 ///
-/// The full key contains schema and format, so that two builds which share a server during a deploy do not overwrite
-/// each other's entries, and neither reads what it cannot understand (G7).
+/// The full key contains schema and format. Two builds that share a server during a deploy therefore do not overwrite
+/// each other's entries, and neither build reads an entry that it cannot understand (G7).
 ///
-/// The place does not contain them. A backend chooses slot and server by the place, for two reasons. All that belongs
-/// to one key then lies together: the entries of both builds, the lease and the tombstone, which one script on a Redis
-/// Cluster can only change if they are in one slot. And an invalidation, which deletes the entries of its own schema and
-/// of those beside it, goes to one server, whichever build it comes from. For the same reason the place of a key that
-/// is hashed is the same for all shapes.
+/// The place contains neither of them, and a backend chooses slot and server by the place. Entries of all shapes, lease
+/// and tombstone of a key then lie together. There are two reasons. A script on a Redis Cluster can change several keys
+/// at once only if they are in one slot. An invalidation deletes the entries of its own schema and of those beside it;
+/// it reaches all of them on one server, whichever build it comes from. The place of a key that is hashed is also the
+/// same for all shapes, since the limit is reduced by the longest suffix and not by the suffix of the shape.
 ///
-/// A backend that needs more than one key for a place appends another suffix. A suffix that begins with `@` and a letter
+/// A backend that needs more keys for a place appends suffixes of its own. A suffix that begins with `@` and a letter
 /// is never the suffix of an entry.
 ///
 /// # Hashed keys
 ///
-/// A place for which the limit leaves no room becomes a readable prefix, `%#`, and the SHA-256 of the place in
-/// hexadecimal digits. [`is_hashed`](StoredKey::is_hashed) says so. The envelope of the entry then carries the whole
-/// place, and an envelope with another one is no value (G13).
+/// A place that is too long for the limit becomes a readable prefix, `%#`, and the SHA-256 of the place in hexadecimal
+/// digits. [`is_hashed`](StoredKey::is_hashed) then returns `true`. The envelope of the entry carries the whole place,
+/// and an envelope with another place is no value (G13).
 #[derive(Clone, Debug)]
 pub struct StoredKey {
     full: Arc<str>,
@@ -90,7 +90,7 @@ impl StoredKey {
     pub fn new<K: Key + ?Sized>(namespace: &Namespace, key: &K, shape: Shape, limit: KeyLimit) -> StoredKey {
         let mut place = format!("{}:", namespace.name());
         let Written(()) = key.write(KeyWriter::new(&mut place));
-        // Not the suffix that there is: the place would depend on the schema.
+        // The longest suffix, not the suffix of this shape: the place must not depend on the schema.
         let room = limit.0 - SUFFIX;
         let whole = (place.len() > room).then(|| {
             let hashed = hashed(&place, room);
@@ -131,7 +131,7 @@ impl StoredKey {
         self.whole.as_deref().unwrap_or(self.place())
     }
 
-    /// Returns whether the key was too long for its limit, so that the place ends in a hash.
+    /// Returns whether the key was too long for its limit, and the place ends in a hash.
     #[must_use]
     pub fn is_hashed(&self) -> bool {
         self.whole.is_some()
@@ -144,7 +144,7 @@ impl StoredKey {
     }
 }
 
-/// Two keys are equal if they name the same entry: hashed ones only if what was hashed is equal, too.
+/// Two keys are equal if they name the same entry. Hashed keys must have the same whole place, too.
 impl PartialEq for StoredKey {
     fn eq(&self, other: &StoredKey) -> bool {
         self.full == other.full && self.whole == other.whole

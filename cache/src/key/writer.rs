@@ -3,10 +3,10 @@
 use crate::key::Key;
 use std::fmt::{self, Write};
 
-/// Writes one key, or one field of a key, as readable text that can be told from every other.
+/// Writes one key, or one field of a key, as readable text.
 ///
-/// A [`Key`] is given a `KeyWriter` and uses it up for exactly one *item*: a text, some bytes, or a list of fields, each
-/// of which is an item again. That is how a type with several fields is written without a thought for separators:
+/// A [`Key`] is given a `KeyWriter` and uses it up for exactly one *item*: a text, some bytes, or a list of fields,
+/// each of which is an item again. The writer takes care of separators and escapes:
 ///
 /// ```
 /// use dogpile_cache::key::{Key, KeyWriter, Written};
@@ -23,13 +23,13 @@ use std::fmt::{self, Write};
 /// assert_eq!(dogpile_cache::key::to_text(&page), "a%2Cb,7");
 /// ```
 ///
-/// # What can be told apart
+/// # Different items have different texts
 ///
-/// The writer is injective: two items that differ in their content or in their structure are written differently,
+/// The writer is injective: two items that differ in their content or in their structure become different texts,
 /// whatever bytes they contain. A struct that writes all its fields is therefore injective, too.
 ///
-/// The writer does not record what kind of item was written: the text `"7"`, the bytes `b"7"` and the number 7 are the
-/// same item. That matters to an `enum` alone. Let each of its variants write its name as the first field:
+/// The writer does not record the type of an item: the text `"7"`, the bytes `b"7"` and the number 7 are the same item.
+/// An `enum` has to tell its variants apart by itself. Each variant writes its name as the first field:
 ///
 /// ```
 /// use dogpile_cache::key::{Key, KeyWriter, Written};
@@ -52,7 +52,8 @@ use std::fmt::{self, Write};
 #[must_use = "a key writes exactly one item"]
 pub struct KeyWriter<'a> {
     out: &'a mut String,
-    /// Whether the item is the key itself and not a field: its parentheses are then left out where they say nothing.
+    /// Whether the item is the key itself and not a field. The parentheses of a key are left out where they say
+    /// nothing.
     whole: bool,
 }
 
@@ -90,7 +91,7 @@ impl<'a> KeyWriter<'a> {
     /// Writes bytes: as text where they are UTF-8, and as `%XX` where they are not.
     pub fn bytes(self, bytes: &[u8]) -> Written {
         if bytes.is_empty() {
-            // So that a list of one empty field is not the empty list.
+            // A list of one empty field must differ from the empty list.
             self.out.push_str("%-");
         }
         for chunk in bytes.utf8_chunks() {
@@ -117,8 +118,8 @@ impl<'a> KeyWriter<'a> {
     /// assert_eq!(dogpile_cache::key::to_text(&Peer("127.0.0.1".parse().unwrap())), "127.0.0.1");
     /// ```
     ///
-    /// The writer escapes this text as any other. Whether two values have the same text is up to their type: `f64` has
-    /// several values whose text is `NaN`.
+    /// The writer escapes this text as any other. Two values that have the same text become the same item: `f64` is
+    /// such a type, with many values whose text is `NaN`.
     ///
     /// # Panics
     ///
@@ -155,7 +156,8 @@ impl FieldsWriter<'_> {
 
     /// Ends the list.
     pub fn end(self) -> Written {
-        // A comma outside all parentheses says that the whole key is a list. Without one the parentheses have to.
+        // A comma outside all parentheses tells a key that is a list from one that is an atom. A list of fewer than two
+        // fields has no comma, and keeps its parentheses.
         if self.whole && self.fields < 2 {
             self.out.insert(self.start, '(');
             self.out.push(')');
@@ -180,15 +182,15 @@ impl Write for Escaping<'_> {
     }
 }
 
-/// Whether a character is written as `%XX`.
+/// Returns whether a character is written as `%XX`.
 ///
-/// The list is fixed and asks no Unicode table of the standard library: two builds by different compilers must write
-/// the same key.
+/// The list is fixed and does not use the Unicode tables of the standard library: two builds by different compilers
+/// must write the same key.
 fn escaped(character: char) -> bool {
     // The structure of a key; the braces by which a Redis Cluster finds the slot.
     let structure = matches!(character, '%' | ',' | '(' | ')' | '{' | '}');
-    // What an operator would not see: control characters, spaces, marks without width, marks of direction. memcached's
-    // commands end at the ASCII ones.
+    // Characters that an operator would not see: control characters, spaces, marks without width, marks of direction.
+    // The ASCII ones end a word or a command of memcached's protocol.
     let unseen = matches!(character,
         '\0'..=' ' | '\x7f'..='\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{1680}' | '\u{180e}' | '\u{2000}'..='\u{200f}'
         | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{feff}');

@@ -1,4 +1,4 @@
-//! Bytes that nobody meant: no panic, and no value that is not there.
+//! Damaged and hostile bytes: no panic, and no value.
 //!
 //! The seed of the mutations is printed; to run with the same one, set `DOGPILE_ENVELOPE_SEED`.
 
@@ -32,7 +32,7 @@ fn s79_every_truncation_is_no_value() {
         for length in 0..bytes.len() {
             let mut cut = bytes[..length].to_vec();
             decode(&cut, &key).expect_err("cut off");
-            // With the right checksum the lengths are all that is left to find it by.
+            // With the right checksum only the lengths can tell.
             reseal(&mut cut);
             decode(&cut, &key).expect_err("cut off");
         }
@@ -82,7 +82,7 @@ fn s79_s82_a_million_mutations() {
         for _ in 0..random.usize(1..4) {
             mutate(&mut bytes, &mut random);
         }
-        // Half of them get the right checksum, so that they get beyond it.
+        // Half of the envelopes get the right checksum, so that the decoder looks at the rest.
         if random.bool() {
             reseal(&mut bytes);
         }
@@ -99,7 +99,7 @@ fn s79_s82_a_million_mutations() {
         *met.entry(name).or_default() += 1;
     }
     println!("{met:?}");
-    // They are as wild as they are meant to be.
+    // The mutations reach every fault that they can.
     let mut expected = vec!["value", "truncated", "foreign", "checksum", "malformed", "other_version", "other_key"];
     expected.extend(["other_schema", "other_format", "too_large"]);
     #[cfg(feature = "lz4")]

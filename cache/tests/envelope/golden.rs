@@ -1,4 +1,5 @@
-//! The layout, byte by byte: two builds of a deploy agree on it. A change of a line here changes the version of the layout.
+//! The layout, byte by byte: two builds of a deploy agree on the layout. A change of a line here is a new version of
+//! it.
 
 use crate::{LIMITS, encode, full, hashed_key, key, value};
 #[cfg(feature = "lz4")]

@@ -1,4 +1,5 @@
-//! Envelopes: their bytes are settled, what was stored is read back, and nothing else does harm (G7, G13, S79, S80, S82).
+//! Envelopes: their bytes are settled, they are read back as they were stored, and no other bytes do harm (G7, G13,
+//! S79, S80, S82).
 
 mod fuzz;
 mod golden;

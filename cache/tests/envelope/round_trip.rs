@@ -1,4 +1,4 @@
-//! What was stored is read back.
+//! Envelopes are read back as they were stored.
 
 use crate::{LIMITS, SHAPE, compression, encode, hashed_key, key, value};
 use bytes::Bytes;
@@ -45,7 +45,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_envelope_is_read_back(envelope in any_envelope(), key in vec(any::<u8>(), 0..300), compress in any::<bool>()) {
+    fn an_envelope_is_read_back(
+        envelope in any_envelope(), key in vec(any::<u8>(), 0..300), compress in any::<bool>(),
+    ) {
         let key = StoredKey::new(&Namespace::new("page").expect("a name"), &key, SHAPE, KeyLimit::bytes(200));
         let compression = if compress { compression() } else { Compression::NONE };
         let bytes = envelope.encode(&key, LIMITS, compression).expect("small enough");
@@ -53,7 +55,7 @@ proptest! {
     }
 }
 
-/// What a durations becomes that the layout has no room for.
+/// Durations for which the layout has no room.
 #[test]
 fn durations_are_rounded_and_bounded() {
     let read_back = |envelope: &Envelope| Envelope::decode(&encode(envelope, &key("a")).into(), &key("a"), LIMITS);
@@ -75,7 +77,7 @@ fn durations_are_rounded_and_bounded() {
     assert_eq!(read.held.expect("held").lease, Duration::from_millis(u32::MAX.into()));
 }
 
-/// Of three empty entries each is told from the others, with and without a grant (S91, S92).
+/// The three differ with and without a grant (S91, S92).
 #[test]
 fn s92_the_empty_value_absence_and_nothing_are_three_things() {
     for held in [None, Some(Held { token: 1, beat: 0, lease: Duration::from_secs(10) })] {
@@ -117,7 +119,7 @@ fn s89_what_is_too_large_is_not_encoded() {
     assert!(value(&[7; 100]).encode(&hashed_key(), less, Compression::NONE).is_err());
 }
 
-/// What compression makes small enough is stored; the limit of the value is that of its bytes before compression.
+/// The one limit is that of the bytes that are stored, the other that of the value before compression.
 #[cfg(feature = "lz4")]
 #[test]
 fn a_limit_is_that_of_what_is_stored() {
@@ -140,7 +142,7 @@ fn tags_have_a_bound() {
     assert!(tags(655).is_ok());
     assert_eq!(tags(656), Err(EncodeError::HeaderTooLarge { size: 65_600 }));
     assert_eq!(Tags::new([("x".repeat(70_000), 0)]), Err(EncodeError::HeaderTooLarge { size: 70_010 }));
-    // They fit, and the head does not fit as well.
+    // The tags fit, but not the tags and the head.
     let mut envelope = value(b"");
     envelope.tags = tags(655).expect("just so many");
     let error = envelope.encode(&key("a"), LIMITS, Compression::NONE);

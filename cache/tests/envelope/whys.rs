@@ -1,4 +1,4 @@
-//! Each way in which bytes can be no value, by its name.
+//! Each fault of bytes that are no value, by its name.
 
 use crate::{LIMITS, SHAPE, encode, full, hashed_key, key, reseal, value};
 use dogpile_cache::codec::{Format, Shape};
@@ -9,7 +9,7 @@ fn decode(bytes: &[u8], key: &StoredKey) -> Result<Envelope, Why> {
     Envelope::decode(&bytes.to_vec().into(), key, LIMITS)
 }
 
-/// What is said of an envelope that was changed on purpose, and given the right checksum.
+/// Decodes an envelope that was changed on purpose and given the right checksum.
 fn changed(envelope: &Envelope, change: impl FnOnce(&mut Vec<u8>)) -> Result<Envelope, Why> {
     let mut bytes = encode(envelope, &key("a"));
     change(&mut bytes);
@@ -150,7 +150,7 @@ fn s82_a_bomb() {
     // 1 KB that claims all that the layout can express, and just more than 1 KB can be.
     assert_eq!(compressed(&[0; 1024], u32::MAX), Err(Why::Bomb));
     assert_eq!(compressed(&[0; 1024], 255 * 1024 + 1), Err(Why::Bomb));
-    // What it could be, but is not.
+    // Not impossible, but not so.
     assert_eq!(compressed(&[0; 1024], 255 * 1024), Err(Why::Malformed));
     // A true one: 3 bytes, then a match of one byte back that 10,000 bytes of length make 2.5 million bytes long.
     let bomb = [b"\x1fa\x01\x00".as_slice(), &[255; 10_000], b"\x00\x50aaaaa"].concat();

@@ -1,23 +1,27 @@
-//! The outline of MessagePack: which items there are, without a look at what they say.
+//! The outline of MessagePack: its items, and how they are nested.
 //!
-//! `rmp-serde` alone is not enough against hostile bytes. It passes the claimed length of a list on, and serde's visitors
-//! then reserve up to 1 MiB for a list of five bytes, and once more for each list within it. It bounds the depth of lists
-//! and maps, at 1,024, but not that of enums, which then overflow the stack. It ignores what stands behind the value.
+//! `rmp-serde` alone is not enough against hostile bytes, for three reasons:
+//!
+//! - serde's visitors are told the claimed length of a list. They reserve up to 1 MiB for a list of five bytes, and as
+//!   much again for each list within that list.
+//! - The depth of lists and maps is bounded, at 1,024. The depth of enums is not, and overflows the stack.
+//! - Bytes behind the value are ignored.
+//!
 //! The walk here needs no memory but one number for each level.
 
 use crate::codec::CodecError;
 
-/// How deep lists and maps are nested at most. (`serde_json` has the same limit.)
+/// The greatest depth of lists and maps. (`serde_json` has the same limit.)
 pub(super) const DEEPEST: usize = 128;
 
-/// Returns whether `bytes` are exactly one complete item. Never blocks.
+/// Returns an error unless `bytes` are exactly one complete item. Never blocks.
 pub(super) fn check(bytes: &[u8]) -> Result<(), CodecError> {
     walk(bytes).map_err(CodecError::new)
 }
 
 fn walk(bytes: &[u8]) -> Result<(), &'static str> {
     let mut rest = bytes;
-    // How many items are still to come, on each level that is open.
+    // The number of items that are still to come, on each level that is open.
     let mut to_come = [0_u64; DEEPEST + 1];
     let mut level = 0;
     to_come[0] = 1;
@@ -62,7 +66,7 @@ fn walk(bytes: &[u8]) -> Result<(), &'static str> {
         if items == 0 {
             continue;
         }
-        // Each item takes a byte. (The walk would find out, too, but after a while.)
+        // Each item takes a byte. (Without this line the walk itself would find out, but later.)
         if items > rest.len() as u64 {
             return Err("a list claims more elements than there are bytes");
         }
