@@ -84,13 +84,13 @@ install() {
 # --- the first stage ------------------------------------------------------------------------------------------------
 
 # The crates that users get.
-CRATES="-p dogpile"
+CRATES="-p dogpile -p dogpile-cache"
 
 # Every sentence names its subject (the glossary is in the crate docs), so none begins with "Who", and none has "whoever".
 words() {
     local found
     found=$(grep -rnE --include='*.md' --include='*.rs' '\<(Who|Whose|Whom)\>|\<[Ww]ho(m|se)?ever\>' \
-        README.md CHANGELOG.md CONTRIBUTING.md docs src || true)
+        README.md CHANGELOG.md CONTRIBUTING.md docs src cache/README.md cache/CHANGELOG.md cache/src || true)
     [ -z "$found" ] || give_up "a sentence does not name its subject:
 $found"
 }
