@@ -1,9 +1,18 @@
 //! The right to create, as its owner holds it.
 //!
-//! What is had of it in the middle of the creation is in [`middle`], while something is stored in [`store`], and what
-//! several creations do as one in [`together`]; a share of it is in [`shared`], and the job that a runner is given in
-//! [`job`](mod@job). How its owner runs a creator and ends the creation is said where the value is: in
-//! [`crate::beside`], and in [`crate::cached`](mod@crate::cached).
+//! This file has the [`Creation`], and how a creation ends. The other files:
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | [`middle`] | a creator that is a future: what is done in the middle of the creation |
+//! | [`together`] | several creations that one creator runs together |
+//! | [`once`] | a closure that is called once |
+//! | [`store`] | a store that runs in the middle of a creation |
+//! | [`shared`] | a share of the right to create |
+//! | [`job`](mod@job) | the job that a runner is given |
+//!
+//! How the owner runs a creator, and brings the creation to its end, depends on where the value is: see
+//! [`crate::beside`] and [`crate::cached`](mod@crate::cached).
 
 mod job;
 mod middle;
@@ -35,34 +44,37 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-/// The right to create: while it exists, nobody else is elected (L1).
+/// The right to create a value. While a creation exists, no other access is elected (L1).
 ///
-/// `L` is the lock it is of: a [`Dogpile`], unless said otherwise.
+/// `L` is the type of its lock: a [`Dogpile`], unless said otherwise.
 ///
-/// A creation is given out by [`turn`](crate::Access::turn), and lent to the creator by
-/// [`or_create_with`](crate::Access::or_create_with). It is `Send`: the elected thread may hand it to another thread,
-/// which runs the creator there and finishes it. A `Creation<'static>`, of a lock that is [kept](Dogpile::kept) by an
-/// `Arc` or of one in a `static`, may outlive the caller, in a thread pool, a queue or a timer.
+/// The terminal [`turn`](crate::Access::turn) gives out a creation, and
+/// [`or_create_with`](crate::Access::or_create_with) lends one to the creator. A creation is `Send`: the elected thread
+/// may give it to another thread, which runs the creator and finishes the creation. A `Creation<'static>` may outlive
+/// the caller, in a thread pool, a queue or a timer. Such a creation comes from a lock that is [kept](Dogpile::kept) by
+/// an `Arc`, or from a lock in a `static`.
 ///
-/// A creation that is dropped unfinished leaves the value as it was, and hands on to exactly one waiter (L5).
+/// A creation that is dropped unfinished leaves the value as it was, and hands on to exactly one waiter (L5). Whether
+/// it has failed depends on the reason for the drop. A failed creation is counted, is told to the observer, and is
+/// followed by a [pause](crate::PolicyBuilder::retry_after).
 ///
-/// | a creation that is dropped | has failed | so it is counted, told, and [paused](crate::PolicyBuilder::retry_after) after |
-/// |---|---|---|
-/// | by a panic of its creator, or by a panic while its owner holds it and has not run it | yes | yes |
-/// | because its future was cancelled, its job or task never ran, or its owner let go of it | no | no; a pause that the creation was elected in goes on |
+/// | a creation that is dropped | has failed |
+/// |---|---|
+/// | by a panic of its creator, or by a panic while its owner holds the creation and has not run it | yes |
+/// | because its future was cancelled, its job or task never ran, or its owner let go of it | no; a pause in which the creation was elected goes on |
 ///
-/// (A future is also cancelled if its task panics in something else that the task polls.) A creator's error is no drop:
-/// see [`fail`](Self::fail).
+/// A future also counts as cancelled if its task panics in something else that the task polls. The error of a creator
+/// is not a drop: see [`fail`](Self::fail).
 ///
-/// Leaking a creation with [`std::mem::forget`] holds the lock for ever: stale values go on being served, and those who
-/// wait for a missing one wait until their time is out; unless a creation has a
-/// [time-out](crate::PolicyBuilder::creation_timeout), after which another is elected.
+/// A creation that is leaked by [`std::mem::forget`] holds its lock for ever. Stale values go on being served, and
+/// waiters for a missing value wait until their time is out. With a
+/// [`creation_timeout`](crate::PolicyBuilder::creation_timeout), another access is elected after that time.
 ///
 /// # Deadlocks
 ///
-/// While a creator runs inside [`run`](Self::run), or in any access that is given the creator, or while a closure runs
-/// inside [`publish`](Self::publish), its thread is known, and waiting for itself is found at once (L7). A `Creation`
-/// that is merely held may be on its way to another thread, so this is *not* found, and waits for ever:
+/// The thread of a creation is known while a creator runs inside [`run`](Self::run) or in any access that is given the
+/// creator, and while a closure runs inside [`publish`](Self::publish). Then a wait for itself is found at once (L7). A
+/// `Creation` that is only held may be on its way to another thread. So this is *not* found, and waits for ever:
 ///
 /// ```text
 /// one thread
@@ -74,7 +86,7 @@ use std::thread;
 ///
 /// # Examples
 ///
-/// Readers go on with the old value while a thread of its own makes the new one:
+/// Readers go on with the old value while a new thread makes the new value:
 ///
 /// ```
 /// use dogpile::{Dogpile, Turn};
@@ -85,49 +97,50 @@ use std::thread;
 ///     thread::spawn(move || creation.run(|_| { /* rebuild */ }));
 /// }
 /// if !lock.has_value() {
-///     assert!(matches!(lock.acquire(), Turn::Fresh)); // nothing to go on with: this waits
+///     assert!(matches!(lock.acquire(), Turn::Fresh)); // there is no old value: this waits
 /// }
 /// ```
 #[must_use = "dropping a creation gives it up; `finish` or `run` it"]
 pub struct Creation<'a, L: Lock = Dogpile> {
     lock: Keeper<'a, L>,
     born: Birth,
-    /// It knows that it is superseded: what was created, if anything, lies where nobody finds it.
+    /// The creation knows that it is superseded: the value that it made, if any, lies where no access finds it.
     kept_back: AtomicBool,
-    /// Its creator has been run, or a part of it.
+    /// The creator has been run, or a part of it.
     entered: Flag,
-    /// Its creator is a future, and was dropped by a panic that was not its own.
+    /// The creator is a future, and was dropped by a panic that was not its own.
     cancelled: Flag,
-    /// How many `publish` are running.
+    /// How many calls of `publish` are running.
     stores: AtomicU64,
     noted: L::Noted,
     open: bool,
 }
 
 impl<'a, L: Lock> Creation<'a, L> {
-    /// `born` must come from an election of that lock which nobody else has answered for.
+    /// Makes the right to the creation `born`, which must come from an election of `lock`. Nothing else may answer for
+    /// that election.
     pub(crate) fn new(lock: Keeper<'a, L>, born: Birth) -> Self {
         let (kept_back, stores) = (AtomicBool::new(false), AtomicU64::new(0));
         let [entered, cancelled] = [(); 2].map(|()| Flag::new(false));
         Self { lock, born, kept_back, entered, cancelled, stores, noted: L::Noted::default(), open: true }
     }
 
-    /// When it was elected, and which one it is.
+    /// Returns when the creation was elected, and which creation it is.
     pub(crate) fn born(&self) -> Birth {
         self.born
     }
 
-    /// What it is known by.
+    /// Returns what the creation is known by.
     pub(crate) fn which(&self) -> Which {
         Which::of(self.election(), self.born.ticket)
     }
 
-    /// What it is of.
+    /// Returns the lock of the creation.
     pub(crate) fn lock(&self) -> &L {
         &self.lock
     }
 
-    /// What its lock notes of it.
+    /// Returns what the lock notes of the creation.
     pub(crate) fn noted(&self) -> &L::Noted {
         &self.noted
     }
@@ -136,8 +149,9 @@ impl<'a, L: Lock> Creation<'a, L> {
         self.lock.dogpile().election()
     }
 
-    /// Ends the creation with success. `publish` runs within the transition, see [`Election::finish`]; it is also told
-    /// the lock and the time, which is read before. A `flaw` has it count as a failure as well.
+    /// Ends the creation with success. `publish` runs within the transition: see [`Election::finish`]. `publish` is
+    /// also given the lock and the time, which was read before. With a `flaw`, the creation counts as a failure as
+    /// well.
     pub(crate) fn end(mut self, flaw: Option<&str>, publish: impl FnOnce(&L, Finished, Generation, u64)) -> Finished {
         let Self { lock, open, born, kept_back, .. } = &mut self;
         // The clock first: it is the user's, and if it panics the creation is dropped and frees the lock.
@@ -155,12 +169,12 @@ impl<'a, L: Lock> Creation<'a, L> {
             let cause = failed.as_ref().map(|failed| Arc::clone(&failed.cause));
             let publish = |finished, generation| {
                 publish(finished, generation);
-                // It has failed to a policy that pauses, and to nobody else.
+                // To a policy that pauses, the creation has failed. To all others it has not.
                 if let Some(cause) = &cause {
                     dogpile.note_failure(cause, now);
                 }
             };
-            // Relaxed: whoever set it gave the creation back to this thread since.
+            // Relaxed: the thread that set the flag has given the creation back to this thread since.
             dogpile.election().finish(*born, kept_back.load(Ordering::Relaxed), failed, publish)
         };
         let finished = match flaw {
@@ -174,7 +188,7 @@ impl<'a, L: Lock> Creation<'a, L> {
         finished
     }
 
-    /// Ends it as failed, with that error and what it says of the time after.
+    /// Ends the creation as failed, with that error, and with what the error says of the time after.
     pub(crate) fn fail_with(&mut self, cause: &impl Cause) {
         self.fail_as(cause.error(), cause.hints(), cause.shared().as_ref());
     }
@@ -194,7 +208,7 @@ impl<'a, L: Lock> Creation<'a, L> {
         }
     }
 
-    /// Ends it without a value, and without a failure.
+    /// Ends the creation without a value, and without a failure.
     fn give_up(&mut self) {
         let dogpile = self.lock.dogpile();
         let pause = dogpile.pause_to_leave();
@@ -202,7 +216,8 @@ impl<'a, L: Lock> Creation<'a, L> {
         dogpile.election().give_up(self.born, pause);
     }
 
-    /// Whatever is stored until it is dropped is stored before any later invalidation returns.
+    /// Begins a store. Everything that is stored before the returned `Store` is dropped is stored before any later
+    /// invalidation returns.
     pub(crate) fn begin_store(&self) -> Result<Store<'_>, PublishError> {
         let election = self.election();
         match election.begin_store(self.born, &self.stores) {
@@ -216,10 +231,11 @@ impl<'a, L: Lock> Creation<'a, L> {
         }
     }
 
-    /// Whether the value was invalidated after this creation began. Never blocks.
+    /// Returns whether the value was invalidated after this creation began. Never blocks.
     ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true. From then on the lock assumes that
-    /// the creator stops: its value serves nobody else, not even those who have waited for it since before.
+    /// A long creator may ask this now and then, and stop early. Once true, the answer stays true. From then on the
+    /// lock assumes that the creator stops: its value serves no other access, not even the waiters that have waited for
+    /// it since before the invalidation.
     ///
     /// A value that was only [marked stale](Dogpile::mark_stale) meanwhile is published all the same.
     #[must_use]
@@ -232,23 +248,24 @@ impl<'a, L: Lock> Creation<'a, L> {
         superseded
     }
 
-    /// Whether another was elected in its place, since this one took longer than its
+    /// Returns whether another access was elected in place of this creation, because the creation took longer than its
     /// [time-out](crate::PolicyBuilder::creation_timeout). Blocks only for moments.
     ///
-    /// A long creator may ask now and then, and stop early. Once true it stays true: whatever it makes is its own
-    /// caller's alone.
+    /// A long creator may ask this now and then, and stop early. Once true, the answer stays true: the value that the
+    /// creator makes goes to its own caller alone.
     #[must_use]
     pub fn is_dead(&self) -> bool {
         !self.election().is_live(self.born.ticket)
     }
 
-    /// Ends the creation without a value; all who wait look for themselves.
+    /// Ends the creation without a value. All waiters look for themselves.
     pub(crate) fn stand_down(mut self) {
         self.open = false;
         self.lock.dogpile().stand_down(self.born);
     }
 
-    /// Runs something on this thread as part of the creation: who waits for it meanwhile is told (L7).
+    /// Runs a closure on this thread as part of the creation. An access in it that would wait for this creation is told
+    /// (L7).
     pub(crate) fn enter<R>(&self, creator: impl FnOnce(&Self) -> R) -> R {
         // Relaxed: see `end`.
         self.entered.store(true, Ordering::Relaxed);
@@ -276,15 +293,16 @@ impl<L: Lock> Drop for Creation<'_, L> {
         let failed = panicking && !*self.cancelled.get_mut();
         let ran = *self.entered.get_mut();
         let cause = if ran { "the creator panicked" } else { "the creation was dropped by a panic" };
-        // The clock and the observer are the user's. If they panic, too, there is no pause (or all who wait look
-        // whether there is one); and no panic beside another.
+        // The clock and the observer are the user's. If one of them panics as well before the creation has ended, no
+        // pause begins; and if the creation has not failed, all waiters look whether a pause goes on. No panic goes on
+        // beside another.
         let end = AssertUnwindSafe(|| if failed { self.fail_with(&cause) } else { self.give_up() });
         if let Err(panic) = catch_unwind(end) {
             let dogpile = self.lock.dogpile();
             if self.open && !failed {
                 dogpile.stand_down(self.born);
             } else if self.open {
-                // What time it is now, the clock does not say.
+                // The clock has not told what time it is.
                 let note = || dogpile.note_failure(&cause.into(), self.born.started);
                 if self.election().abandon(self.born, None, None, note) {
                     dogpile.count(&End::Failed(&cause), 0);

@@ -1,4 +1,4 @@
-//! What a read yields.
+//! The guard that a read of a [`Cached`](crate::Cached) gives.
 
 use super::node::Node;
 use crate::clock::Clock;
@@ -12,10 +12,10 @@ use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
-/// A value that was read from a [`Cached`](crate::Cached). Derefs to it.
+/// A value that was read from a [`Cached`](crate::Cached). Derefs to the value.
 ///
-/// It keeps the value that was read, also when another has taken its place. It may be held for as long as one likes,
-/// and be sent to another thread; for many that are held at once, and for collections of them, prefer
+/// The guard keeps the value that was read, even when another value has taken its place. A guard may be held for any
+/// time, and may be sent to another thread. Where many guards are held at once, and in collections, prefer
 /// [`into_arc`](CachedGuard::into_arc).
 ///
 /// # Examples
@@ -36,7 +36,7 @@ pub struct CachedGuard<T> {
 }
 
 impl<T> CachedGuard<T> {
-    /// `None` if there is nothing in it.
+    /// Makes a guard of the loaded node, or returns `None` if there is no value in it.
     #[inline]
     pub(super) fn of(node: Loaded<Node<T>>, outcome: Outcome) -> Option<Self> {
         if node.is_some() { Some(Self { node, outcome }) } else { None }
@@ -51,33 +51,35 @@ impl<T> CachedGuard<T> {
         self.node.as_deref().expect("a guard is made of a value")
     }
 
-    /// What the read met: a fresh value, a stale one, one that it created or one that it waited for.
+    /// Returns what the read met: a fresh value, a stale one, a value that the read created, or a value that it waited
+    /// for. Never blocks.
     ///
-    /// A value that took the place of the one which was found fresh or stale, in just that moment, may be what the
-    /// guard has: it is at least as new.
+    /// The guard may hold a value that took the place of the fresh or stale one in just that moment. Such a value is at
+    /// least as new.
     #[inline]
     #[must_use]
     pub fn outcome(this: &Self) -> Outcome {
         this.outcome
     }
 
-    /// The latest generation in which this value is known to be the current one: what
-    /// [`invalidate_if`](crate::Cached::invalidate_if) asks for. Never blocks.
+    /// Returns the latest generation in which this value is known to be the current one. Never blocks.
     ///
-    /// It moves when the value is found unchanged. That of a value which was superseded before it was finished is older
-    /// than the current one.
+    /// [`invalidate_if`](crate::Cached::invalidate_if) asks for this generation. The generation moves when the value is
+    /// found unchanged. A value that was superseded before it was finished has a generation older than the current one.
     #[must_use]
     pub fn generation(this: &Self) -> Generation {
         this.node().generation()
     }
 
-    /// How long ago this value was made, set or found unchanged, on the clock of the lock that it was read from. Never
-    /// blocks.
+    /// Returns how long ago this value was made, set or found unchanged. Never blocks.
     ///
-    /// A guard has no clock: it is told by which lock to go, a `Cached` or a `CachedFn` (also one that is held in a
-    /// [`Registry`](crate::Registry)). [`Status::age`](crate::Status::age) tells of the value that is the current one
-    /// then, this of the value that was read. It begins anew when the value is found unchanged. That of a value which
-    /// serves nobody but its own caller, since it was superseded, may be counted from when its creation began.
+    /// The time is told on the clock of the lock `of`, since a guard has no clock. `of` is the lock that the value was
+    /// read from: a `Cached` or a `CachedFn`, also one that is held in a [`Registry`](crate::Registry). The age is that
+    /// of the value that was read. [`Status::age`](crate::Status::age) tells the age of the value that is the current
+    /// one when it is called.
+    ///
+    /// The age begins anew when the value is found unchanged. If a value was superseded and serves its own caller
+    /// alone, its age may be counted from the beginning of its creation.
     ///
     /// # Examples
     ///
@@ -102,7 +104,7 @@ impl<T> CachedGuard<T> {
         self.node.as_ref().map(Arc::clone).expect("a guard is made of a value")
     }
 
-    /// The value, shared: no copy of it is made.
+    /// Turns the guard into a share of the value. Never blocks, and copies nothing.
     #[must_use]
     pub fn into_arc(this: Self) -> Arc<T> {
         let value = Self::to_arc(&this);
@@ -110,14 +112,14 @@ impl<T> CachedGuard<T> {
         value
     }
 
-    /// As [`into_arc`](Self::into_arc), beside the guard.
+    /// As [`into_arc`](Self::into_arc), and the guard stays.
     #[must_use]
     pub fn to_arc(this: &Self) -> Arc<T> {
         Arc::clone(&this.node().value)
     }
 }
 
-// As an `Arc<T>`.
+// As for an `Arc<T>`.
 impl<T: RefUnwindSafe> UnwindSafe for CachedGuard<T> {}
 impl<T: RefUnwindSafe> RefUnwindSafe for CachedGuard<T> {}
 
@@ -142,7 +144,7 @@ impl<T> From<CachedGuard<T>> for Arc<T> {
     }
 }
 
-/// The outcome and the generation, not the value: that may be a secret.
+/// Tells the outcome and the generation, and not the value: that may be a secret.
 impl<T> fmt::Debug for CachedGuard<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedGuard")

@@ -1,4 +1,4 @@
-//! What of an access takes no more than loads: the value that is there.
+//! The part of an access that only loads: the value that is there.
 
 use super::Cached;
 use super::guard::CachedGuard;
@@ -9,25 +9,25 @@ use crate::wait::Glance;
 
 /// # Without a creator
 impl<T, C: Clock> Cached<T, C> {
-    /// Gives the value, if it is fresh. Never blocks, never creates.
+    /// Returns the value, if it is fresh. Never blocks, never creates.
     #[inline]
     #[must_use]
     pub fn get_fresh(&self) -> Option<CachedGuard<T>> {
         self.peek().filter(|guard| CachedGuard::outcome(guard) == Outcome::Fresh)
     }
 
-    /// Gives the value, fresh or stale; `None` if it is missing (as one is that is [too
-    /// old](crate::Freshness::Missing)). Never blocks, never creates.
+    /// Returns the value, fresh or stale, or `None` if the value is missing. Never blocks, never creates.
     ///
-    /// Its [outcome](CachedGuard::outcome) says whether it is fresh.
+    /// A value that is [too old](crate::Freshness::Missing) is missing as well. The [outcome](CachedGuard::outcome) of
+    /// the guard says whether the value is fresh.
     #[must_use]
     pub fn peek(&self) -> Option<CachedGuard<T>> {
-        // In this order: the deadline first, the cell second.
+        // In this order: the deadline first, the cell second. See `cached`.
         let outcome = self.peeked()?;
         CachedGuard::of(self.cell.load(), outcome)
     }
 
-    /// What a look without a creator meets.
+    /// Returns what a look without a creator meets, or `None` if the value is missing.
     #[inline]
     pub(super) fn peeked(&self) -> Option<Outcome> {
         match self.own_freshness() {
@@ -37,8 +37,8 @@ impl<T, C: Clock> Cached<T, C> {
         }
     }
 
-    /// What needs no more than to load: a fresh value, all that a hit costs; or an old one, of which somebody else is
-    /// creating a new one, or nobody is to. As far as that will do.
+    /// Returns the value, if that takes no more than loads, and as far as the `glance` allows: a fresh value, at all
+    /// that a hit costs; or an old value, while another access creates a new one, or while no access is to create.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     pub(crate) fn at_once(&self, glance: Glance) -> Option<CachedGuard<T>> {
@@ -50,18 +50,18 @@ impl<T, C: Clock> Cached<T, C> {
             Some(_) if glance == Glance::Fresh => return None,
             Some(now) => self.usable(now)?,
         };
-        // In this order: the deadline first, the cell second.
+        // In this order: the deadline first, the cell second. See `cached`.
         CachedGuard::of(self.cell.load(), outcome)
     }
 
-    /// Apart, other than in [`Dogpile::at_once`](crate::Dogpile): inlined, it would cost a hit more than the goal
-    /// allows (`hot_hit`, in `benches/peers`).
+    /// This is a function of its own, and not inlined as in [`Dogpile::at_once`](crate::Dogpile). Inlined, it would
+    /// cost a hit more than the goal allows (`hot_hit`, in `benches/peers`).
     #[cold]
     pub(super) fn usable(&self, now: u64) -> Option<Outcome> {
         self.dogpile.usable(now)
     }
 
-    /// The value there is. Too old is as good as none.
+    /// Returns the value that is there. A value that is too old counts as none.
     pub(super) fn there(&self, outcome: Outcome) -> Option<CachedGuard<T>> {
         self.has_own_value().then(|| CachedGuard::of(self.cell.load(), outcome)).flatten()
     }

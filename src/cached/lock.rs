@@ -1,4 +1,4 @@
-//! What a [`Cached`] is as a lock: what its accesses give, and what its creations note.
+//! What a [`Cached`] says of itself as a lock: what its accesses give, and what its creations note.
 
 use super::Cached;
 use super::guard::CachedGuard;
@@ -8,7 +8,8 @@ use crate::lock::{Lock, owns_nothing};
 use crate::sync::{Arc, OnceLock};
 use std::convert::Infallible;
 
-/// The value that is renewed, once somebody has asked for it.
+/// The value that is renewed, once the creator has asked for it. `None` in the inner place says that there was no old
+/// value.
 #[derive(Debug)]
 pub struct Noted<T>(pub(super) OnceLock<Option<Arc<Node<T>>>>);
 

@@ -1,4 +1,5 @@
-//! What a creator hands back: a new value, or the finding that the old one still holds.
+//! What a creator returns if it is given its [`Renewal`](crate::Renewal): a new value, or the finding that the old
+//! value still holds.
 
 use super::node::Node;
 use crate::policy::Life;
@@ -6,44 +7,47 @@ use crate::sync::Arc;
 use std::fmt;
 use std::time::Duration;
 
-/// What a creator has made, if it is handed its [`Renewal`](crate::Renewal): a new value, or the finding that the old
-/// one still holds; and what that says of its life.
+/// What a creator returns if it is given its [`Renewal`](crate::Renewal): a new value, or the finding that the old
+/// value still holds. A `Made` may also say how the value lives:
 ///
-/// | says | by | in place of |
+/// | a `Made` says | by | in place of |
 /// |---|---|---|
-/// | how long it is fresh | [`expires_after`](Self::expires_after) | what the [`Cached`](crate::Cached) says |
-/// | from when on it is renewed early | [`refresh_after`](Self::refresh_after) | what the [policy](crate::Policy) says, if there is one |
-/// | how long it serves after that | [`max_stale`](Self::max_stale) | likewise |
+/// | how long the value is fresh | [`expires_after`](Self::expires_after) | the lifetime of the [`Cached`](crate::Cached) |
+/// | from when on the value is renewed early | [`refresh_after`](Self::refresh_after) | the setting of the [policy](crate::Policy), if there is one |
+/// | how long the value may be used after it has expired | [`max_stale`](Self::max_stale) | the setting of the policy, if there is one |
 ///
 /// # Examples
 ///
-/// A file that is parsed again only if it has changed:
+/// A file is parsed again only if it has changed:
 ///
 /// ```
-/// use dogpile::{Cached, Made};
-/// use std::{fs, io, time::{Duration, SystemTime}};
+/// use dogpile::{Cached, CreateError, Made, Renewal};
+/// use std::time::{Duration, SystemTime};
+/// use std::{fs, io};
 ///
-/// struct Table {
+/// struct Manifest {
 ///     modified: SystemTime,
 ///     lines: Vec<String>,
 /// }
-/// static TABLE: Cached<Table> = Cached::new(Duration::from_secs(1));
-/// # let path = std::env::temp_dir().join(format!("dogpile-made-{}", std::process::id()));
-/// # fs::write(&path, "a\nb")?;
 ///
-/// let table = TABLE.access().or_try_create_with(|renewal| {
-///     let modified = fs::metadata(&path)?.modified()?;
+/// static MANIFEST: Cached<Manifest> = Cached::new(Duration::from_secs(1));
+///
+/// fn parse(renewal: &Renewal<'_, Manifest>) -> io::Result<Made<Manifest>> {
+///     let modified = fs::metadata("Cargo.toml")?.modified()?;
 ///     if renewal.old().is_some_and(|old| old.modified == modified) {
 ///         if let Some(unchanged) = renewal.unchanged() {
 ///             return Ok(unchanged);
 ///         }
 ///     }
-///     let lines = fs::read_to_string(&path)?.lines().map(str::to_owned).collect();
-///     Ok::<_, io::Error>(Made::new(Table { modified, lines }))
-/// })?;
-/// assert_eq!(table.lines.len(), 2);
-/// # fs::remove_file(&path)?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///     let lines = fs::read_to_string("Cargo.toml")?.lines().map(str::to_owned).collect();
+///     Ok(Made::new(Manifest { modified, lines }))
+/// }
+///
+/// fn main() -> Result<(), CreateError<io::Error>> {
+///     let manifest = MANIFEST.access().or_try_create_with(parse)?;
+///     assert!(manifest.lines.iter().any(|line| line == "[package]"));
+///     Ok(())
+/// }
 /// ```
 #[must_use = "it is what the creator returns"]
 #[derive(Clone, PartialEq, Eq)]
@@ -55,7 +59,7 @@ pub struct Made<T> {
 #[derive(Clone)]
 pub(super) enum What<T> {
     New(T),
-    /// The old value of the renewal that said so.
+    /// The old value of the renewal that found the value unchanged.
     Unchanged(Arc<Node<T>>),
 }
 
@@ -71,7 +75,7 @@ impl<T: PartialEq> PartialEq for What<T> {
 
 impl<T: Eq> Eq for What<T> {}
 
-/// Which of the two it is, not the value: that may be a secret.
+/// Tells which of the two it is, and not the value: that may be a secret.
 impl<T> fmt::Debug for What<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -81,7 +85,7 @@ impl<T> fmt::Debug for What<T> {
     }
 }
 
-/// Whether it is a new value and how long that lives, not what it is.
+/// Tells whether the value is new and how it lives, and not the value.
 impl<T> fmt::Debug for Made<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Made")
@@ -94,60 +98,65 @@ impl<T> fmt::Debug for Made<T> {
 }
 
 impl<T> Made<T> {
-    /// A new value.
+    /// Says that a new value was made.
     pub const fn new(value: T) -> Self {
         Self { value: What::New(value), life: Life::AS_USUAL }
     }
 
-    /// Says how long it lives, in place of what the [`Cached`](crate::Cached) says: counted from the return of the
-    /// creator, precise as [`Dogpile::new`](crate::Dogpile::new) says of the lifetime that the `Cached` was made with
-    /// (of a second or more, or none: it may live longer by the lag of the clock's cheap form, never shorter).
+    /// Says how long the value lives, in place of the lifetime of the [`Cached`](crate::Cached).
     ///
-    /// Zero, as for a value that arrives expired: its own caller gets it, and so do all who waited; the others carry on
-    /// with it as with a stale one, while the next access creates again. Each of them calls its creator once at the
-    /// most (C19). To a [policy](crate::PolicyBuilder::retry_after) that pauses after failures it counts as one.
-    /// `Duration::MAX` never expires.
+    /// The time is counted from the return of the creator. Its precision is that of the lifetime that the `Cached` was
+    /// made with, as [`Dogpile::new`](crate::Dogpile::new) says. If that lifetime is a second or more, or without an
+    /// end, the value may live longer by the lag of the clock's cheap form, and never shorter.
+    ///
+    /// Zero is for a value that arrives expired. Its own caller gets the value, and so do all waiters. The others carry
+    /// on with it as with a stale value, while the next access creates again. Each of these accesses calls its creator
+    /// once at the most (C19). A [policy](crate::PolicyBuilder::retry_after) that pauses after failures counts such a
+    /// value as a failure. `Duration::MAX` never expires.
     pub const fn expires_after(mut self, lifetime: Duration) -> Self {
         self.life.lifetime = Some(lifetime);
         self
     }
 
-    /// Says how long the value may serve once it has expired, in place of what the
-    /// [policy](crate::PolicyBuilder::max_stale) says, and if there is none (HTTP's `stale-while-revalidate`, RFC 5861,
-    /// section 3): beyond that it is treated as missing, and accesses wait for a new one.
+    /// Says how long the value may be used after it has expired, in place of the
+    /// [policy's](crate::PolicyBuilder::max_stale) setting, or without one. Beyond that the value counts as missing,
+    /// and accesses wait for a new value.
     ///
-    /// Counted from its expiry, or from the call of [`mark_stale`](crate::Dogpile::mark_stale) if that comes before, on
-    /// the lock's own clock, as precisely as the expiry. Zero has nobody served the value once it has expired
-    /// (`must-revalidate`, RFC 9111, section 5.2.2.2). `Duration::MAX`, as 73 years or more, has the value serve
-    /// however old, also under a policy that has a bound. Whether the value covers a failure after that is the policy's
-    /// to say: see [`max_stale_on_error`](crate::PolicyBuilder::max_stale_on_error).
+    /// This is `stale-while-revalidate` of HTTP (RFC 5861, section 3). The time is counted from the expiry, or from the
+    /// call of [`mark_stale`](crate::Dogpile::mark_stale) if that comes first, on the lock's own clock, as precisely as
+    /// the expiry. With zero, no access is given the value once it has expired (`must-revalidate`, RFC 9111, section
+    /// 5.2.2.2). With `Duration::MAX`, or anything from 73 years on, the value may be used however old it is, also
+    /// under a policy that has a limit. Whether the value covers a failure after that, the policy says: see
+    /// [`max_stale_on_error`](crate::PolicyBuilder::max_stale_on_error).
     ///
-    /// It holds for this value. The next one goes by the policy again, unless it says something itself; so does this
-    /// one if it is found [unchanged](crate::Renewal::unchanged).
+    /// The setting holds for this value. The next value goes by the policy again, unless it says something itself. So
+    /// does this value, if it is found [unchanged](crate::Renewal::unchanged).
     pub const fn max_stale(mut self, max_stale: Duration) -> Self {
         self.life.max_stale = Some(max_stale);
         self
     }
 
-    /// Says from when on the value is to be renewed, before it expires, in place of what the policy says
-    /// ([`refresh_at`](crate::PolicyBuilder::refresh_at), [`refresh_early`](crate::PolicyBuilder::refresh_early)), and
-    /// if there is none: the next access after that is elected, for certain, and creates; the others go on with the
-    /// value, which is fresh.
+    /// Says from when on the value is to be renewed, before it expires, in place of the policy's settings
+    /// ([`refresh_at`](crate::PolicyBuilder::refresh_at), [`refresh_early`](crate::PolicyBuilder::refresh_early)), or
+    /// without them.
     ///
-    /// Counted from the return of the creator, on the lock's own clock, as precisely as the expiry. Zero has the value
-    /// renewed as soon as the clock has moved. A time that is no earlier than the expiry, as `Duration::MAX` is, has
-    /// the value renewed when it has expired; a policy's [jitter](crate::PolicyBuilder::jitter) may bring the expiry
-    /// before that time, and does not move the time. A value that never expires is renewed all the same.
+    /// The next access after that time is elected, for certain, and creates. The others go on with the value, which is
+    /// still fresh.
     ///
-    /// It holds for this value, as [`max_stale`](Self::max_stale) does.
+    /// The time is counted from the return of the creator, on the lock's own clock, as precisely as the expiry. With
+    /// zero, the value is renewed as soon as the clock has moved. With a time that is no earlier than the expiry, such
+    /// as `Duration::MAX`, the value is renewed when it has expired. A policy's [jitter](crate::PolicyBuilder::jitter)
+    /// does not move this time, but may bring the expiry before it. A value that never expires is renewed all the same.
+    ///
+    /// The setting holds for this value, as that of [`max_stale`](Self::max_stale) does.
     ///
     /// # Examples
     ///
-    /// What a response of an HTTP server says of its life (RFC 9111, section 5.2.2, and RFC 5861):
+    /// A response of an HTTP server says how long it lives (RFC 9111, section 5.2.2, and RFC 5861):
     ///
     /// ```
-    /// use dogpile::{Cached, Made, OnError, Policy};
-    /// use std::time::Duration;
+    /// use dogpile::{Cached, CreateError, Made, OnError, Policy};
+    /// use std::{io, time::Duration};
     ///
     /// // stale-if-error=86400
     /// static POLICY: Policy = Policy::builder()
@@ -156,19 +165,20 @@ impl<T> Made<T> {
     ///     .build_const();
     /// static PAGE: Cached<String> = Cached::never_expires().with_policy(&POLICY);
     ///
-    /// # fn fetch() -> std::io::Result<String> { Ok("page".into()) }
-    /// let page = PAGE.access().or_try_create_with(|_| {
-    ///     // max-age=600, stale-while-revalidate=30
-    ///     let max_age = Duration::from_secs(600);
-    ///     Ok::<_, std::io::Error>(
-    ///         Made::new(fetch()?)
-    ///             .expires_after(max_age)
-    ///             .max_stale(Duration::from_secs(30))
-    ///             .refresh_after(max_age * 4 / 5),
-    ///     )
-    /// })?;
-    /// assert_eq!(*page, "page");
-    /// # Ok::<(), dogpile::CreateError<std::io::Error>>(())
+    /// fn fetch() -> io::Result<String> {
+    ///     Ok("page".into()) // slow
+    /// }
+    ///
+    /// fn main() -> Result<(), CreateError<io::Error>> {
+    ///     let page = PAGE.access().or_try_create_with(|_| {
+    ///         // max-age=600, stale-while-revalidate=30
+    ///         let max_age = Duration::from_secs(600);
+    ///         let made = Made::new(fetch()?).expires_after(max_age).max_stale(Duration::from_secs(30));
+    ///         Ok(made.refresh_after(max_age * 4 / 5)) // a renewal before the page expires
+    ///     })?;
+    ///     assert_eq!(*page, "page");
+    ///     Ok(())
+    /// }
     /// ```
     pub const fn refresh_after(mut self, after: Duration) -> Self {
         self.life.refresh_after = Some(after);

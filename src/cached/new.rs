@@ -11,10 +11,10 @@ use std::time::Duration;
 
 impl<T> Cached<T> {
     const_fn! {
-        /// No value yet; one expires `expires_after` its creator returned, unless it [says
-        /// itself](crate::Made::expires_after) when.
+        /// Makes a lock without a value. A value expires `expires_after` the return of its creator, unless the value
+        /// says [itself](crate::Made::expires_after) when.
         ///
-        /// Precision, zero and `Duration::MAX` are those of [`Dogpile::new`].
+        /// The precision is that of [`Dogpile::new`], and so is the meaning of zero and of `Duration::MAX`.
         #[must_use]
         pub const fn new(expires_after: Duration) -> Self {
             Self::with_clock(expires_after, MonotonicClock)
@@ -22,8 +22,9 @@ impl<T> Cached<T> {
     }
 
     const_fn! {
-        /// No value yet; it does not expire, unless it [says itself](crate::Made::expires_after) when. It is created
-        /// once, and again when [invalidated](Self::invalidate) or [marked stale](Self::mark_stale).
+        /// Makes a lock without a value. A value does not expire, unless it says [itself](crate::Made::expires_after)
+        /// when. So a value is created once, and again when it was [invalidated](Self::invalidate) or [marked
+        /// stale](Self::mark_stale).
         #[must_use]
         pub const fn never_expires() -> Self {
             Self::new(Duration::MAX)
@@ -33,7 +34,7 @@ impl<T> Cached<T> {
 
 impl<T, C: Clock> Cached<T, C> {
     const_fn! {
-        /// As [`new`](Cached::new), on a clock of one's own.
+        /// As [`new`](Cached::new), on a clock of the user's.
         #[must_use]
         pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
             let dogpile = Dogpile::with_clock(expires_after, clock);
@@ -42,7 +43,7 @@ impl<T, C: Clock> Cached<T, C> {
     }
 
     ruled! {
-        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
+        /// Has `policy` say how the values of this lock age, and what happens when creating goes wrong, in place of the
         /// [defaults](crate::Policy).
         by dogpile.status
     }

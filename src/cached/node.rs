@@ -4,7 +4,8 @@ use crate::generation::Generation;
 use crate::sync::{Arc, AtomicU64, Ordering};
 use std::fmt;
 
-/// A value, the latest generation in which it is known to be the current one, and when that was found.
+/// A value, the latest generation in which the value is known to be the current one, and the time at which that was
+/// found.
 pub struct Node<T> {
     pub(super) value: Arc<T>,
     generation: AtomicU64,
@@ -19,17 +20,18 @@ impl<T> fmt::Debug for Node<T> {
 }
 
 impl<T> Node<T> {
-    /// Before anybody else sees it, it is given its generation.
+    /// Makes a node without a generation. The node is given its generation before any other thread sees it.
     pub(super) fn new(value: T) -> Arc<Self> {
         let [generation, made] = [0; 2].map(AtomicU64::new);
         Arc::new(Self { value: Arc::new(value), generation, made })
     }
 
     pub(super) fn renew(&self, generation: Generation, now: u64) {
-        // Relaxed: whoever reads it only compares it, under the mutex, with the generation that is current then.
+        // Relaxed: the generation is only compared, under the mutex with that of another node, or by the election with
+        // the generation that is current then.
         self.generation.store(generation.as_number(), Ordering::Relaxed);
-        // Relaxed: the value is had by way of the cell or the tray, which carry this time with it; or a later one is
-        // read.
+        // Relaxed: a thread gets the node by way of the cell or the tray, which carry this time with it. Otherwise the
+        // thread reads a later time.
         self.made.store(now, Ordering::Relaxed);
     }
 

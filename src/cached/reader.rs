@@ -1,43 +1,45 @@
-//! A reader's handle: what one thread keeps of a [`Cached`] between its reads.
+//! A handle of a [`Cached`]: what one thread keeps between its accesses.
 //!
 //! # What a hit is
 //!
-//! A hit of the `Cached` itself marks its value as being read, and takes the mark away with the guard: most of what it
-//! costs. A [`Reader`] holds a share of the value in place of that, and so has only to find out whether this is still
-//! the one to give. A hit loads two words and writes none that another thread sees:
+//! A hit of the `Cached` itself marks its value as being read, and takes the mark away when the guard is dropped. This
+//! is most of what the hit costs. A [`Reader`] holds a share of the value instead. So its hit only has to find out
+//! whether this is still the value to give. A hit loads two words, and writes no word that another thread sees:
 //!
-//! 1. the deadline, acquired, and beside it the clock: is the value fresh?
-//! 2. how often the cell has changed, relaxed: has it since the reader took its share?
+//! 1. The hit acquires the deadline, and reads the clock beside it: is the value fresh?
+//! 2. The hit reads how often the cell has changed, relaxed: has the cell changed since the handle took its share?
 //!
 //! # States
 //!
-//! | a reader | holds | the next access, if the value is fresh |
+//! | the handle | holds | the next access, if the value is fresh |
 //! |---|---|---|
-//! | new, or released | nothing | takes a share of what is in the cell |
-//! | holds what is in the cell | one value, and as of which change it was there | is a hit |
-//! | holds what is not there (any more, or ever) | one value | takes a share of what is in the cell, and lets go of its own |
+//! | is new, or was released | nothing | takes a share of the value in the cell |
+//! | holds the value that is in the cell | that value, and the number of the change as of which the value was there | is a hit |
+//! | holds a value that is not in the cell, any more or ever | that value | takes a share of the value in the cell, and lets go of its own |
 //!
-//! A value that is held and not in the cell has been replaced or invalidated since, or was superseded before it was
-//! finished, and is its caller's alone. A value that is not fresh is not looked at here: the reader makes the access of
-//! the `Cached`, and holds what that gives.
+//! A value that the handle holds and that is not in the cell has been replaced or invalidated since, or was superseded
+//! before it was finished and is its caller's alone. A value that is not fresh is not judged here. For such a value the
+//! handle makes the access of the `Cached`, and holds the value that this access gives.
 //!
 //! # Why it holds
 //!
-//! - *A hit gives what this thread was told of, or newer (L4).* The cell is filled, then the change is counted, and then
-//!   the deadline is stored, which is released ([`cached`](super)); the hit acquires the deadline first and reads the count
-//!   second. So whoever reads a newer deadline finds that count, or a newer one, and takes a share anew. That the count
-//!   is read relaxed does not matter: what the value's creator wrote was acquired when the share was taken, and what
-//!   came before the deadline is acquired with it.
-//! - *The share is of that change, or of a later one.* Who takes it acquires the count first and loads the cell second.
-//!   If the cell changes in between, the share is newer than the count says, and is taken once more by the next access.
-//! - *It compares the changes of the cell, not the generation.* A publish stores the cell, then the deadline, then the
-//!   generation. With the generation in place of the count, a hit between the last two would find the new deadline and
-//!   the old generation, and give the old value for a fresh one, though another thread may have told this one of the
-//!   new value.
-//! - *What is invalidated is not given (L6).* An access that begins after an invalidation has returned finds the
-//!   deadline missing, or a newer one, and then by the order above what was put into the cell after that.
-//! - *No user code in between.* What a reader lets go of, it drops on its own thread, under no mutex, and once it
-//!   holds the next value.
+//! - *A hit gives the value that its thread was told of, or a newer one (L4).* A publish fills the cell, then counts
+//!   the change, and then stores the deadline, with release ([`cached`](super)). The hit acquires the deadline first,
+//!   and reads the count second. So a hit that reads a newer deadline finds that count, or a newer one, and takes a new
+//!   share. The count may be read relaxed: the writes of the value's creator were acquired when the share was taken,
+//!   and the writes from before the deadline are acquired with the deadline.
+//! - *The share is of the change that the handle notes, or of a later one.* The handle acquires the count first, and
+//!   loads the cell second. If the cell changes in between, the share is newer than the count says, and the next access
+//!   takes a share once more.
+//! - *The handle compares the changes of the cell, and not the generation.* A publish stores the cell, then the
+//!   deadline, then the generation. If a hit compared the generation, and came between the last two stores, it would
+//!   find the new deadline and the old generation. The hit would give the old value for a fresh one, though another
+//!   thread may have told this thread of the new value.
+//! - *An invalidated value is not given (L6).* An access that begins after an invalidation has returned finds the
+//!   deadline missing, or finds a newer deadline. With a newer deadline, the order above leads the access to what was
+//!   put into the cell after the invalidation.
+//! - *No user code runs in between.* The handle drops a value that it lets go of on its own thread, under no mutex, and
+//!   once it holds the next value.
 
 use super::Cached;
 use super::guard::CachedGuard;
@@ -51,30 +53,31 @@ use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-/// Reads a [`Cached`] again and again, for one thread or task: [`Cached::reader`] makes it.
+/// Reads a [`Cached`] again and again, for one thread or task. [`Cached::reader`] makes a `Reader`.
 ///
-/// For a thread that asks all the time. A hit costs little more than the look whether the value is fresh, and yields a
-/// plain reference. In all else the reader does as the `Cached`: its accesses create, wait and carry on with the old
-/// value in the same way, and threads with and without a reader may use the same `Cached` at once.
+/// A `Reader` is for a thread that reads all the time. Its hit costs little more than the look whether the value is
+/// fresh, and gives a plain reference. In all else a `Reader` does as the `Cached` does: its accesses create, wait and
+/// carry on with the old value in the same way. Threads with and without a `Reader` may use the same `Cached` at once.
 ///
-/// # What it holds on to
+/// # The value that it holds
 ///
-/// The reader holds the value that it gave last, from one access to the next. That value stays in memory until this
-/// reader gives a newer one, be it replaced or invalidated meanwhile, and is dropped on the reader's thread then. So a
-/// thread that has no more use of the value for long lets go of it by [`release`](Self::release), or drops the reader.
-/// While an access of the reader creates or waits, the reader still holds the value before. [`held`](Self::held) tells
-/// what is held, and [`generation`](Self::generation) of when it is.
+/// A `Reader` holds the value that it gave last, from one access to the next. Even if that value is replaced or
+/// invalidated meanwhile, it stays in memory until the `Reader` gives a newer value. Then the old value is dropped on
+/// the thread of the `Reader`. So a thread that will not need the value for long lets go of it by
+/// [`release`](Self::release), or drops the `Reader`. While an access creates or waits, the `Reader` still holds the
+/// previous value. [`held`](Self::held) returns the value that is held, and [`generation`](Self::generation) its
+/// generation.
 ///
 /// # Cost
 ///
-/// A hit loads the deadline, reads the clock, and loads a count: some 1.25 times what an expiring value costs at the
-/// least, where a hit of the `Cached` takes some 2.5 times that (`benches/reader_hit.rs`). It takes no lock, writes no
-/// shared memory, and allocates nothing. The first read of each new value counts it as shared once more, in memory that
-/// all readers of that value write.
+/// A hit loads the deadline, reads the clock, and loads a count. This costs some 1.25 times the least that a read of an
+/// expiring value can cost. A hit of the `Cached` costs some 2.5 times this least (`benches/reader_hit.rs`). A hit
+/// takes no lock, writes no shared memory, and allocates nothing (L12). The first read of each new value counts one
+/// more share of it, in memory that all `Reader`s of that value write.
 ///
 /// # Memory ordering
 ///
-/// As for [`Cached`].
+/// As for [`Cached`](Cached#memory-ordering).
 ///
 /// # Examples
 ///
@@ -84,20 +87,23 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 ///
 /// static RATES: Cached<Vec<f64>> = Cached::new(Duration::from_secs(600));
 ///
-/// let mut rates = RATES.reader(); // one for each thread
-/// for _ in 0..1000 {
-///     let rates: &Vec<f64> = rates.get_or_create(|| vec![1.0, 1.09] /* slow */);
+/// fn main() -> Result<(), AcquireError> {
+///     let mut reader = RATES.reader(); // one for each thread
+///     for _ in 0..1000 {
+///         let rates: &Vec<f64> = reader.get_or_create(|| vec![1.0, 1.09] /* slow */);
+///         assert_eq!(rates[1], 1.09);
+///     }
+///     assert_eq!(reader.outcome(), Some(Outcome::Fresh), "the outcome of the last access");
+///
+///     // An access with any steps:
+///     let soon = Duration::from_secs(1);
+///     let rates = reader.by(|cached| cached.access().timeout(soon).or_create(|| vec![1.0, 1.1]))?;
 ///     assert_eq!(rates[1], 1.09);
+///
+///     reader.release(); // this thread does not need the value for now
+///     assert_eq!(reader.held(), None);
+///     Ok(())
 /// }
-/// assert_eq!(rates.outcome(), Some(Outcome::Fresh), "of the last one");
-///
-/// // With any step of an access:
-/// let in_time = rates.by(|rates| rates.access().timeout(Duration::from_secs(1)).or_create(|| vec![1.0, 1.1]))?;
-/// assert_eq!(in_time[1], 1.09);
-///
-/// rates.release(); // no more use of it for now
-/// assert_eq!(rates.held(), None);
-/// # Ok::<(), AcquireError>(())
 /// ```
 #[must_use = "it reads nothing until it is asked"]
 pub struct Reader<'a, T, C: Clock = MonotonicClock> {
@@ -105,25 +111,25 @@ pub struct Reader<'a, T, C: Clock = MonotonicClock> {
     holds: Option<Holds<T>>,
 }
 
-/// What a reader holds.
+/// The value that a `Reader` holds, and what is known of it.
 struct Holds<T> {
-    /// What it gave last.
+    /// The value that the `Reader` gave last.
     node: Arc<Node<T>>,
     outcome: Outcome,
-    /// As of which change of the cell that was there; or [`NOT_THERE`].
+    /// The change of the cell as of which the value was there, or [`NOT_THERE`].
     change: u64,
 }
 
-/// Of a value that was not in the cell when it was given.
+/// For a value that was not in the cell when it was given.
 const NOT_THERE: u64 = u64::MAX;
 
 // As for a reference to the `Cached` and an `Arc<T>`: a panic of a creator, or in the drop of an old value, leaves the
-// reader with the one value or the other.
+// `Reader` with the one value or the other.
 impl<T: RefUnwindSafe, C: Clock + RefUnwindSafe> UnwindSafe for Reader<'_, T, C> {}
 impl<T: RefUnwindSafe, C: Clock + RefUnwindSafe> RefUnwindSafe for Reader<'_, T, C> {}
 
-/// What an access of a [`Cached`] gives, as [`Reader::by`] takes it: a guard, a guard or nothing (`Option`), a guard or
-/// an error (`Result`). It cannot be implemented elsewhere.
+/// What an access of a [`Cached`] gives, as [`Reader::by`] takes it: a guard, an `Option` of a guard, or a `Result` of
+/// one. The trait cannot be implemented elsewhere.
 #[diagnostic::on_unimplemented(
     message = "a reader keeps what an access of its `Cached` gives, and `{Self}` is not that",
     label = "this access gives no `CachedGuard`",
@@ -135,7 +141,7 @@ pub trait Guarded<T>: Sized {
     where
         T: 'r;
 
-    /// What there is in place of a guard.
+    /// What an access gives if it has no guard.
     #[doc(hidden)]
     type Instead;
 
@@ -202,15 +208,14 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
         Self { cached, holds: None }
     }
 
-    /// Gives the value, which `creator` makes if that is due and this access is elected. As
+    /// Returns the value, which `creator` makes if the value is due and this access is elected. As
     /// [`Cached::get_or_create`].
     ///
     /// Blocks as long as its own creator runs, or while there is no value and another thread creates it.
     ///
     /// # Panics
     ///
-    /// If this thread is running the creator that the access would wait for. A panic of `creator` goes on to the
-    /// caller; the reader then holds what it held before.
+    /// As [`Cached::get_or_create`]. The `Reader` then holds the value that it held before.
     #[inline]
     #[track_caller]
     pub fn get_or_create(&mut self, creator: impl FnOnce() -> T) -> &T {
@@ -227,17 +232,17 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
         self.hold(guard);
     }
 
-    /// As [`get_or_create`](Self::get_or_create), by a creator that can fail. As [`Cached::get_or_try_create`].
+    /// As [`get_or_create`](Self::get_or_create), with a creator that can fail. As [`Cached::get_or_try_create`].
     ///
     /// Blocks as `get_or_create` does.
     ///
     /// # Errors
     ///
-    /// As [`Cached::get_or_try_create`]; the reader then holds what it held before.
+    /// As [`Cached::get_or_try_create`]. The `Reader` then holds the value that it held before.
     ///
     /// # Panics
     ///
-    /// If `creator` does.
+    /// If `creator` panics.
     #[inline]
     pub fn get_or_try_create<E: Display>(
         &mut self,
@@ -256,28 +261,30 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
         Ok(())
     }
 
-    /// Gives the value, fresh or stale; `None` if it is missing. Never blocks, never creates. As [`Cached::peek`].
+    /// Returns the value, fresh or stale, or `None` if the value is missing. Never blocks, never creates. As
+    /// [`Cached::peek`].
     ///
-    /// A reader that finds the value missing holds on to what it held: see [`held`](Self::held).
+    /// A `Reader` that finds the value missing still holds the value that it held: see [`held`](Self::held).
     pub fn peek(&mut self) -> Option<&T> {
         let outcome = self.cached.peeked()?;
         if self.has(outcome) { Some(self.given()) } else { None }
     }
 
-    /// Gives the value by an access of any kind, which is made unless the value is fresh.
-    ///
-    /// The `access` is handed the [`Cached`], and returns what its last call gives: a guard, or an `Option` or a
-    /// `Result` of one. The reader gives the same with a reference in place of the guard. So every step of an
-    /// access that a fresh value will do for is one of the reader, too: a time-out, a creator that is handed its
-    /// [`Renewal`](crate::Renewal), a creation in the background. One that wants the value
-    /// [anew](crate::Access::anew), or [newer](crate::Access::renew_if), is made of the `Cached` itself; the reader's
-    /// next hit gives what comes of it. (Of a [`CachedFn`](crate::CachedFn) the closure calls the function.)
+    /// Returns the value, by an access of any kind. The access is made unless the value is fresh.
     ///
     /// Blocks as that access does, and never if the value is fresh.
     ///
+    /// The closure `access` is given the [`Cached`], and returns what the terminal gives: a guard, or an `Option` or a
+    /// `Result` of one. The `Reader` gives the same, with a reference in place of the guard. So a `Reader` has all
+    /// steps of an access that may be given a fresh value: a time-out, a creator that is given its
+    /// [`Renewal`](crate::Renewal), a creation in the background. An access that wants the value
+    /// [anew](crate::Access::anew) or [newer](crate::Access::renew_if) is made of the `Cached` itself, and the next hit
+    /// of the `Reader` gives its value. For the `Reader` of a [`CachedFn`](crate::CachedFn), the closure calls the
+    /// function.
+    ///
     /// # Panics
     ///
-    /// If `access` does; the reader then holds what it held before.
+    /// If `access` panics. The `Reader` then holds the value that it held before.
     ///
     /// # Examples
     ///
@@ -291,12 +298,16 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
     /// fn fetch() -> io::Result<Vec<f64>> {
     ///     Ok(vec![1.0, 1.09]) // slow
     /// }
-    /// let mut rates = RATES.reader();
-    /// let rate = rates.by(|rates| rates.access().timeout(Duration::from_secs(1)).or_try_create(fetch))?[1];
-    /// RATES.mark_stale();
-    /// let old: &Vec<f64> = rates.by(|rates| rates.access().in_background(&POOL).or_create(|| vec![1.0, 1.1]));
-    /// assert_eq!((rate, old[1]), (1.09, 1.09));
-    /// # Ok::<(), CreateError<io::Error>>(())
+    ///
+    /// fn main() -> Result<(), CreateError<io::Error>> {
+    ///     let mut reader = RATES.reader();
+    ///     let soon = Duration::from_secs(1);
+    ///     let rate = reader.by(|cached| cached.access().timeout(soon).or_try_create(fetch))?[1];
+    ///     RATES.mark_stale();
+    ///     let old: &Vec<f64> = reader.by(|cached| cached.access().in_background(&POOL).or_create(|| vec![1.0, 1.1]));
+    ///     assert_eq!((rate, old[1]), (1.09, 1.09));
+    ///     Ok(())
+    /// }
     /// ```
     #[inline]
     pub fn by<R: Guarded<T>>(&mut self, access: impl FnOnce(&'a Cached<T, C>) -> R) -> R::Kept<'_> {
@@ -311,11 +322,11 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
         Ok(())
     }
 
-    /// As [`by`](Self::by), for a task. Does not block.
+    /// As [`by`](Self::by), for a task. Never blocks.
     ///
     /// # Cancel safety
     ///
-    /// As that of the access: the future may be dropped at any time. The reader then holds what it held before.
+    /// As for the access: the future may be dropped at any time. The `Reader` then holds the value that it held before.
     ///
     /// # Examples
     ///
@@ -328,10 +339,12 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
     /// async fn fetch() -> Vec<f64> {
     ///     vec![1.0, 1.09] // slow
     /// }
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let mut rates = RATES.reader(); // one for each task
-    /// assert_eq!(rates.by_async(|rates| rates.get_or_create_async(fetch)).await[1], 1.09);
-    /// # });
+    ///
+    /// #[tokio::main(flavor = "current_thread")]
+    /// async fn main() {
+    ///     let mut reader = RATES.reader(); // one for each task
+    ///     assert_eq!(reader.by_async(|cached| cached.get_or_create_async(fetch)).await[1], 1.09);
+    /// }
     /// ```
     pub fn by_async<R: Guarded<T>, F: Future<Output = R>>(
         &mut self,
@@ -348,34 +361,36 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
         }
     }
 
-    /// Lets go of the value, which is dropped here unless somebody else reads it. Never blocks.
+    /// Lets go of the value, which is dropped in this call unless another owner still holds it. Never blocks.
     ///
     /// The next access takes hold of the value anew.
     pub fn release(&mut self) {
         self.holds = None;
     }
 
-    /// What the reader holds on to: the value that it gave last, whatever has become of that since. `None` before its
-    /// first access, and once it was [released](Self::release). Never blocks, and does not look at the lock.
+    /// Returns the value that the `Reader` holds: the value that it gave last, even if that was replaced or invalidated
+    /// since. Returns `None` before the first access, and once the value was [released](Self::release). Never blocks,
+    /// and does not look at the lock.
     #[must_use]
     pub fn held(&self) -> Option<&T> {
         self.holds.as_ref().map(|holds| &*holds.node.value)
     }
 
-    /// What the access met that gave the value which is held: as [`CachedGuard::outcome`]. Never blocks.
+    /// Returns the outcome of the access that gave the value which is held, as [`CachedGuard::outcome`]. Never blocks.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         self.holds.as_ref().map(|holds| holds.outcome)
     }
 
-    /// The latest generation in which the value that is held is known to be the current one: as
+    /// Returns the latest generation in which the value that is held is known to be the current one, as
     /// [`CachedGuard::generation`], for [`Cached::invalidate_if`]. Never blocks.
     #[must_use]
     pub fn generation(&self) -> Option<Generation> {
         self.holds.as_ref().map(|holds| holds.node.generation())
     }
 
-    /// As [`Cached::at_once`]: a fresh value, or an old one that needs no more than loads. Whether it is held now.
+    /// As [`Cached::at_once`]: a fresh value, or an old value that takes no more than loads. Returns whether the value
+    /// is held now.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     fn at_once(&mut self) -> bool {
@@ -392,7 +407,7 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
         early || self.has(outcome)
     }
 
-    /// Whether the value is fresh, and held now.
+    /// Returns whether the value is fresh, and held now.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     fn is_fresh(&mut self) -> bool {
@@ -401,15 +416,16 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
         cached.dogpile.expiry().unless_fresh(cached.dogpile.clock()).is_none() && self.has(Outcome::Fresh)
     }
 
-    /// Takes hold of what is in the cell, unless it is held already: then that is all that a hit does. To be called
-    /// when the deadline has been acquired. False if there is nothing: an invalidation has overtaken this access.
+    /// Takes hold of the value in the cell, unless the value is held already; then this is all that a hit does. To be
+    /// called after the deadline was acquired. Returns false if the cell is empty: an invalidation has overtaken this
+    /// access.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     fn has(&mut self, outcome: Outcome) -> bool {
         if let Some(holds) = &mut self.holds {
             // Relaxed: see the module docs.
             if holds.change == self.cached.changes.load(Ordering::Relaxed) {
-                // A store that the next hit would wait for is saved: nearly always it is the same.
+                // Nearly always the outcome is the same. Then this saves a store that the next hit would wait for.
                 if holds.outcome != outcome {
                     holds.outcome = outcome;
                 }
@@ -428,7 +444,7 @@ impl<'a, T, C: Clock> Reader<'a, T, C> {
         true
     }
 
-    /// What an access of the `Cached` has given.
+    /// Holds the value that an access of the `Cached` has given.
     fn hold(&mut self, guard: CachedGuard<T>) {
         let (outcome, node) = (CachedGuard::outcome(&guard), guard.into_node());
         // Acquire: as in `take_hold`.

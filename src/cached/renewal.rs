@@ -1,4 +1,5 @@
-//! What a creator is handed: its [`Renewal`], with the old value; and how what it makes of that is published.
+//! What a creator is given, its [`Renewal`] with the old value; and how the value that the creator has made is
+//! published.
 
 use super::Cached;
 use super::guard::CachedGuard;
@@ -13,11 +14,11 @@ use crate::policy::Life;
 use crate::sync::{Arc, Mutant, mutant};
 use std::time::Duration;
 
-/// The right to renew the value of a [`Cached`], as its creator is handed it by
-/// [`or_create_with`](crate::Access::or_create_with) and [`or_try_create_with`](crate::Access::or_try_create_with).
+/// The right to renew the value of a [`Cached`]. The terminals [`or_create_with`](crate::Access::or_create_with) and
+/// [`or_try_create_with`](crate::Access::or_try_create_with) lend it to the creator.
 ///
-/// A renewal tells what there is to go by, the [old value](Creation::old), and whether a new one is
-/// [still wanted](Creation::is_superseded).
+/// A renewal tells the creator the [old value](Creation::old), and whether a new value is [still
+/// wanted](Creation::is_superseded).
 pub type Renewal<'a, T, C = MonotonicClock> = Creation<'a, Cached<T, C>>;
 
 /// # Of a lock that has its value
@@ -36,50 +37,67 @@ impl<T, C: Clock> Creation<'_, Cached<T, C>> {
         self.noted().0.get_or_init(read).as_ref()
     }
 
-    /// The value that is to be renewed, if there is one: stale, but not invalidated. Blocks only for moments. Once it
-    /// has been seen it stays, for this creator.
+    /// Returns the value that is to be renewed, or `None` if there is none. Blocks only for moments.
+    ///
+    /// Any value counts that was not invalidated: a stale value, a value that is renewed early, and a value that is too
+    /// old to be used. If the creation was superseded before this is called for the first time, there is none. Once
+    /// this has returned a value, it returns the same value for the rest of this renewal.
     #[must_use]
     pub fn old(&self) -> Option<&T> {
         self.old_node().map(|node| &*node.value)
     }
 
-    /// The old value once more: it still holds (an HTTP 304, an unchanged file). `None` if there is [no old](Self::old)
-    /// one; whoever has seen one gets this, whatever happens meanwhile.
+    /// Returns the old value once more, for a creator that has found that this value still holds: an HTTP 304, an
+    /// unchanged file. Returns `None` if there is [no old value](Self::old). Blocks only for moments.
     ///
-    /// It is of this renewal. Returned by the creator of another one that has not the same old value, it is that
-    /// caller's alone: the lock goes on without it, and counts that creation as failed, since what it may have thrown
-    /// away does not come back (L6).
+    /// A creator that has seen an old value is always given it here, even if the value was invalidated meanwhile.
     ///
-    /// Its life begins anew, and nothing is allocated. It lives as long as the `Cached` says, and ages as the policy says,
-    /// not as it said itself the last time; [`expires_after`](Made::expires_after), [`max_stale`](Made::max_stale) and
-    /// [`refresh_after`](Made::refresh_after) say so anew. Its [age](crate::Status::age) begins
-    /// anew as well, and the [outcome](CachedGuard::outcome) is [`Outcome::Created`] though nothing was made: whoever
-    /// watches how old the data is keeps a time in the value.
+    /// The value's life begins anew, and nothing is allocated. The value lives as long as the `Cached` says, and ages
+    /// as the policy says. What it said itself the last time no longer counts; [`expires_after`](Made::expires_after),
+    /// [`max_stale`](Made::max_stale) and [`refresh_after`](Made::refresh_after) say it anew. The value's
+    /// [age](crate::Status::age) begins anew as well. The [outcome](CachedGuard::outcome) is [`Outcome::Created`],
+    /// though nothing was made. A program that watches how old the data is keeps a time in the value.
     ///
-    /// It is also a way to go on with an old value when the source fails, without asking that again at once (for the
-    /// usual ones, see [`Policy`](crate::Policy)):
+    /// The return value belongs to this renewal. If the creator of another renewal returns it, and that renewal has not
+    /// the same old value, the value is given to that creator's own caller alone. The lock goes on without the value,
+    /// and counts that creation as failed. An invalidation may have thrown the value away, and such a value does not
+    /// come back (L6).
+    ///
+    /// # Examples
+    ///
+    /// With this, a creator can go on with the old value when the source fails, and not ask the source again at once.
+    /// (A [`Policy`](crate::Policy) has the usual ways of doing so.)
     ///
     /// ```
-    /// # use dogpile::{Cached, Made};
-    /// # use std::time::Duration;
-    /// # fn fetch() -> std::io::Result<u32> { Err(std::io::Error::other("no answer")) }
-    /// # let cached = Cached::new(Duration::from_secs(600));
-    /// # cached.set(1);
-    /// # cached.mark_stale();
-    /// let value = cached.access().or_try_create_with(|renewal| match (fetch(), renewal.unchanged()) {
-    ///     (Ok(value), _) => Ok(Made::new(value)),
-    ///     (Err(_), Some(old)) => Ok(old.expires_after(Duration::from_secs(5))), // and then once more
-    ///     (Err(error), None) => Err(error),
-    /// })?;
-    /// # assert_eq!(*value, 1);
-    /// # assert!(!cached.is_expired());
-    /// # Ok::<(), dogpile::CreateError<std::io::Error>>(())
+    /// use dogpile::{Cached, CreateError, Made, Renewal};
+    /// use std::{io, time::Duration};
+    ///
+    /// fn fetch() -> io::Result<u32> {
+    ///     Err(io::Error::other("no answer"))
+    /// }
+    ///
+    /// fn renew(renewal: &Renewal<'_, u32>) -> io::Result<Made<u32>> {
+    ///     match (fetch(), renewal.unchanged()) {
+    ///         (Ok(value), _) => Ok(Made::new(value)),
+    ///         (Err(_), Some(old)) => Ok(old.expires_after(Duration::from_secs(5))), // then the creator tries again
+    ///         (Err(error), None) => Err(error),
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), CreateError<io::Error>> {
+    ///     let cached = Cached::new(Duration::from_secs(600));
+    ///     cached.set(1);
+    ///     cached.mark_stale();
+    ///     assert_eq!(*cached.access().or_try_create_with(renew)?, 1);
+    ///     assert!(!cached.is_expired());
+    ///     Ok(())
+    /// }
     /// ```
     pub fn unchanged(&self) -> Option<Made<T>> {
         self.old_node().map(|old| Made { value: What::Unchanged(Arc::clone(old)), life: Life::AS_USUAL })
     }
 
-    /// Runs the creator, and makes what it has made the current value.
+    /// Runs the creator, and makes the value that it has made the current one.
     pub(crate) fn renew<E: Cause>(
         self,
         creator: impl FnOnce(&Self) -> Result<Made<T>, E>,
@@ -88,7 +106,7 @@ impl<T, C: Clock> Creation<'_, Cached<T, C>> {
         self.renewed(made)
     }
 
-    /// As [`renew`](Self::renew), for a task; `made` says what the creator has made.
+    /// As [`renew`](Self::renew), for a task. `made` turns the creator's output into what the creator has made.
     pub(crate) fn renew_async<V, E: Cause>(
         self,
         creator: &mut Once<impl AsyncFnOnce(&Self) -> V>,
@@ -100,7 +118,7 @@ impl<T, C: Clock> Creation<'_, Cached<T, C>> {
         }
     }
 
-    /// Makes what was made the current value, or gives the creation up.
+    /// Makes the value that was made the current one, or ends the creation as failed.
     pub(crate) fn renewed<E: Cause>(mut self, made: Result<Made<T>, E>) -> Result<CachedGuard<T>, E> {
         match made {
             Ok(made) => Ok(self.finish_as(made)),
@@ -116,7 +134,7 @@ impl<T, C: Clock> Creation<'_, Cached<T, C>> {
         let node = match made.value {
             What::New(value) => {
                 let node = Node::new(value);
-                // Unless it is published, what is known of it is when its creation began.
+                // If the value is not published, it is known by the beginning of its creation.
                 node.renew(born.generation, born.started);
                 node
             }
@@ -130,7 +148,7 @@ impl<T, C: Clock> Creation<'_, Cached<T, C>> {
         let mut old = (None, None);
         self.end(flaw, |cached, finished, generation, now| {
             if finished == Finished::Superseded {
-                // An old one was current in that generation.
+                // The old value, if the creator returned that, was the current one in that generation.
                 node.renew(born.generation, now);
                 old.1 = Some(cached.trays.serve(&node));
                 return;

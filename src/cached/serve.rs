@@ -1,4 +1,4 @@
-//! How a [`Cached`] serves a thread; and what a creator makes for it.
+//! How a [`Cached`] serves an access of a thread, and what a creator makes for it.
 
 use super::Cached;
 use super::guard::CachedGuard;
@@ -74,8 +74,8 @@ impl<T: Send + Sync + 'static, C: Clock + 'static> ServesInBackground<Inside<T>>
 }
 
 impl<T: Send + Sync + 'static, C: Clock + 'static> Cached<T, C> {
-    /// The access, by a creator that a runner may be given. Only when it is `elected` it shares the lock: that is to
-    /// write beside it, which others must not do (L2, L12).
+    /// Makes the access, with a creator that may be given to a runner. Only an elected access calls `elected`, which
+    /// shares the lock: sharing writes beside the lock, and other accesses must not do that (L2, L12).
     pub(crate) fn hand_over<E: Cause, F>(
         &self,
         elected: impl FnOnce() -> (Keeper<'static, Self>, F),

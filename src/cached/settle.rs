@@ -1,4 +1,4 @@
-//! How an access comes to its guard.
+//! How an access of a [`Cached`] that is no hit comes to its guard.
 
 use super::Cached;
 use super::guard::CachedGuard;
@@ -14,12 +14,12 @@ use crate::wait::{Wait, Wants, apart};
 /// How an access came out.
 pub(super) enum Met<T> {
     Got(CachedGuard<T>),
-    /// To meet what it needs.
+    /// The access is elected, and is to create for what it needs.
     Elected(Birth, Need),
 }
 
 impl<T, C: Clock> Cached<T, C> {
-    /// The access, after a look. `run` runs a creation to its end.
+    /// Makes the access, after a look that has found no hit. `run` runs a creation to its end.
     pub(crate) fn get_by<E: Cause, R: Future<Output = Result<CachedGuard<T>, CreateError<E>>>>(
         &self,
         wait: &Wait,
@@ -38,7 +38,7 @@ impl<T, C: Clock> Cached<T, C> {
         }
     }
 
-    /// What an access goes on with that hands its creation over, if it can.
+    /// Returns the old value, for an access that hands its creation over, if its need allows one.
     pub(super) fn old(&self, need: Need) -> Option<CachedGuard<T>> {
         let outcome = match need {
             Need::Due => Outcome::Fresh,
@@ -48,8 +48,8 @@ impl<T, C: Clock> Cached<T, C> {
         CachedGuard::of(self.cell.load(), outcome)
     }
 
-    /// What an access goes on with that has handed its creation over, of that generation: the old value, unless the new
-    /// one comes within its soft time-out.
+    /// Returns the value for an access that has handed over the creation `born`: the old value, unless the new value
+    /// comes within the access's soft time-out.
     pub(super) fn go_on(
         &self,
         born: Birth,
@@ -71,7 +71,8 @@ impl<T, C: Clock> Cached<T, C> {
         }
     }
 
-    /// What an access gets that was elected: the old value, if its creator has failed, and the policy wants it.
+    /// Returns what an elected access is given after its creation: the old value, if its creator has failed and the
+    /// policy lets the old value cover that.
     pub(super) fn created<E: Cause>(
         &self,
         created: Result<CachedGuard<T>, CreateError<E>>,
@@ -102,12 +103,13 @@ impl<T, C: Clock> Cached<T, C> {
                         None => continue,
                     }
                 };
-                // An access that finds no value may wait for one. Before it queues: see `tray`.
+                // An access that finds no value, or has a soft time-out, may wait for a value. The share is taken
+                // before the access queues: see `tray`.
                 let tray = (need == Need::Missing || soft).then(|| self.trays.share());
                 let settled = self.dogpile.settle(seen, need, wait).await;
                 let got = match settled? {
                     Settled::Elected { born, .. } => {
-                        // With the last value that was served by it, perhaps, whose drop is the user's.
+                        // The tray may hold the last value that was served by it, and the drop of that is user code.
                         if let Some(tray) = tray {
                             self.dogpile.meanwhile(born, || drop(tray));
                         }
@@ -126,7 +128,7 @@ impl<T, C: Clock> Cached<T, C> {
                     Settled::Served => tray.and_then(|tray| Self::served(&tray)),
                     Settled::CarryOn | Settled::Moved | Settled::LookAgain => None,
                 };
-                // Otherwise something has moved: look again.
+                // Otherwise something has moved, and the access looks again.
                 if let Some(guard) = got {
                     return Ok(Met::Got(guard));
                 }
@@ -134,17 +136,18 @@ impl<T, C: Clock> Cached<T, C> {
         }
     }
 
-    /// What those who were served find.
+    /// Returns the value that a waiter finds which was served.
     pub(super) fn served(tray: &Tray<T>) -> Option<CachedGuard<T>> {
         let served = tray.lock().clone();
         served.map(|node| CachedGuard::owning(node, Outcome::Waited))
     }
 
-    /// Where any value will not do: see [`Dogpile::elect_another`](crate::Dogpile). `None` says to look at what there is.
+    /// Comes to a value for an access that wants a value made anew, or a newer value: see
+    /// [`Dogpile::elect_another`](crate::Dogpile). Returns `None` if the access is to look at the value that there is.
     fn settle_another(&self, wait: &Wait) -> impl Future<Output = Result<Option<Met<T>>, Refusal>> {
         async move {
             loop {
-                // Before it queues: see `tray`.
+                // The access takes its share before it queues: see `tray`.
                 let tray = self.trays.share();
                 let another = self.dogpile.elect_another(wait, |_| !self.dogpile.has_own_value()).await;
                 let got = match another? {
@@ -153,13 +156,13 @@ impl<T, C: Clock> Cached<T, C> {
                         self.dogpile.meanwhile(born, || drop(tray));
                         return Ok(Some(Met::Elected(born, need)));
                     }
-                    // Fresh, or expired already.
+                    // The value is fresh, or has expired again.
                     Another::Created => CachedGuard::of(self.cell.load(), Outcome::Fresh),
                     Another::Served => Self::served(&tray),
                     Another::TooSoon => CachedGuard::of(self.cell.load(), Outcome::TooSoon),
                     Another::AsAny => return Ok(None),
                 };
-                // Otherwise it has been invalidated since: once more.
+                // Otherwise the value has been invalidated since, and the access tries once more.
                 if let Some(guard) = got {
                     return Ok(Some(Met::Got(guard)));
                 }

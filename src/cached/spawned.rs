@@ -51,13 +51,13 @@ where
             };
             let elected = |born| OwnCreation(Renewal::new(reached.share(), born));
             let renewal = elected(born);
-            // Before it queues: see `tray`.
+            // The access takes its share before it queues: see `tray`.
             let tray = (!need.is_met_by_old()).then(|| cached.trays.share());
             let in_flight = spawn(spawner, renewal, making);
             if let Some(old) = cached.old(need) {
                 return Ok(cached.go_on(born, need, old, wait).await);
             }
-            // What was stale has been invalidated just now, if there is none yet.
+            // If there is no share yet, the value was stale, and has been invalidated just now.
             let tray = tray.unwrap_or_else(|| cached.trays.share());
             let is_new = || cached.dogpile.has_moved_on(born.generation);
             let there = || if is_new() { cached.there(Outcome::Waited) } else { None };

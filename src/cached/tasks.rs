@@ -1,4 +1,4 @@
-//! How a [`Cached`] serves a task.
+//! How a [`Cached`] serves an access of a task.
 
 use super::Cached;
 use super::guard::CachedGuard;
@@ -20,7 +20,8 @@ ends! {
 }
 
 impl<T, C: Clock> Cached<T, C> {
-    /// The access by a task, after a look. `made` says what the creator has made.
+    /// Makes the access of a task, after a look that has found no hit. `made` turns the creator's output into what the
+    /// creator has made.
     pub(crate) fn get_by_task<V, E: Cause>(
         &self,
         wait: &Wait,
@@ -34,7 +35,7 @@ impl<T, C: Clock> Cached<T, C> {
     }
 }
 
-// What a future costs here, and a hit: see `beside::tasks`.
+// For what a future costs here, and what a hit costs, see `beside::tasks`.
 
 impl<K: ReachByTask<Cached<T, C>>, T, C: Clock, W: Waits> AsyncAccess<K, Cached<T, C>, Inside<T>, W> {
     fn serve<V, E: Cause, G, X: Waiting>(

@@ -1,10 +1,10 @@
-//! What a runner is given: a job that runs a creation.
+//! The job that a runner is given: it runs a creation.
 
 use crate::panics::quietly;
 use crate::runner::Job;
 
-/// A job that runs that creation, unless it is dead by then: what was replaced while it waited has nobody to create
-/// for. It does not panic.
+/// Makes a job that runs the creation. If the creation is dead before the job begins, the job runs nothing, since
+/// another access was elected in its place while it waited. The job does not panic.
 pub(crate) fn job<N: Send + 'static>(
     creation: N,
     is_dead: fn(&N) -> bool,
@@ -15,6 +15,6 @@ pub(crate) fn job<N: Send + 'static>(
             run(creation);
         }
     };
-    // What a panic could leave half-done is the creation, which it gives up. (A model is to see its panics.)
+    // A panic could leave only the creation half-done, and gives it up. (A model is to see its panics.)
     if cfg!(dogpile_loom) { Box::new(run) } else { Box::new(|| quietly(run)) }
 }

@@ -1,8 +1,8 @@
 //! In the middle of a creation: a creator that is a future.
 //!
-//! What such a creator does is part of the creation while it is polled, and while it is dropped. So whoever comes to
-//! wait for that creation in the middle of it is told (L7): it would wait for itself. What it waits for by other means
-//! is not known.
+//! Everything that such a creator does is part of the creation while the future is polled, and while it is dropped. So
+//! an access that comes to wait for that creation in the middle of it would wait for itself, and is told so (L7). What
+//! the creator waits for by other means is not known.
 
 use super::once::Once;
 use crate::election::{Birth, Election};
@@ -13,14 +13,14 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::thread;
 
-/// A part of a creation that is a future: made, polled and dropped as such.
+/// A part of a creation that is a future: made, polled and dropped as that part.
 struct Part<'p, F> {
     future: Pin<&'p mut Option<F>>,
     of: &'p Middle<'p>,
     doing: Doing,
-    /// What it waits for since it was last polled.
+    /// What the part waits for since it was last polled.
     round: Over,
-    /// It is being polled; or that has panicked.
+    /// The part is being polled, or a poll has panicked.
     polled: bool,
 }
 
@@ -43,14 +43,14 @@ impl<F> Drop for Part<'_, F> {
     fn drop(&mut self) {
         self.round = Over::default();
         let _running = self.of.running(self.doing);
-        // Of parts within parts, the outermost says it last. Relaxed: as `entered`, see `Creation::end`.
+        // Of parts within parts, the outermost stores this last. Relaxed: as for `entered`, see `Creation::end`.
         self.of.cancelled.store(thread::panicking() && !self.polled, Ordering::Relaxed);
         self.future.set(None);
     }
 }
 
-/// A creation, as far as it takes to be in the middle of it. (It does not say of which lock, or how long that lives:
-/// futures that did would not be `Send`.)
+/// A creation, as far as that is needed to be in the middle of it. The type does not name the lock, nor how long that
+/// lives: futures that held such a type would not be `Send`.
 #[derive(Clone, Copy)]
 pub(crate) struct Middle<'a> {
     pub(super) election: &'a Election,
@@ -62,16 +62,16 @@ pub(crate) struct Middle<'a> {
 }
 
 impl Middle<'_> {
-    /// This thread is in the middle of the creation, as long as that lives.
+    /// Notes that this thread is in the middle of the creation, until the return value is dropped.
     pub(crate) fn running(&self, doing: Doing) -> Running {
         // Relaxed: see `Creation::end`.
         self.entered.store(true, Ordering::Relaxed);
         Running::enter(self.election, self.born.ticket, self.name, doing)
     }
 
-    /// Whether its creator is dropped by a panic that is not its own.
+    /// Notes whether the creator is dropped by a panic that is not its own.
     pub(super) fn be_cancelled(&self, cancelled: bool) {
-        // Relaxed: as `entered`, see `Creation::end`.
+        // Relaxed: as for `entered`, see `Creation::end`.
         self.cancelled.store(cancelled, Ordering::Relaxed);
     }
 
@@ -86,7 +86,7 @@ impl Middle<'_> {
         }
     }
 
-    /// The same, as a part of its creator.
+    /// Makes and polls a future as part of the creator.
     pub(crate) fn enter_async<F: Future>(self, make: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
         self.part(Doing::Creating, make)
     }

@@ -1,7 +1,7 @@
-//! A closure that is called once, and handed around by reference until then.
+//! A closure that is called once, and is passed by reference until then.
 
-/// A closure of the user's, until it is called. Futures are handed around by what they will be made of, and that by
-/// reference: each future that is moved into another takes its place there twice.
+/// A closure of the user's, until it is called. A future that is moved into another takes its place there twice. So the
+/// crate passes on the closure that will make a future, by reference, and not the future.
 #[derive(Debug)]
 pub struct Once<F>(Option<F>);
 

@@ -6,13 +6,15 @@ use crate::sync::Arc;
 use std::fmt;
 use std::ops::Deref;
 
-/// A share of the right to create, as a creator is handed it that runs in a task of its own: see
+/// A share of the right to create, for a creator that runs in a task of its own: see
 /// [`AsyncAccess::spawned_by`](crate::AsyncAccess::spawned_by).
 ///
-/// It is a [`Creation`] that can be asked, and published through; of a [`Cached`](crate::Cached) it is a
-/// [`Renewal`](crate::Renewal), with the [old value](Creation::old). The task ends the creation; so the creator's
-/// future lets go of its shares before it is ready. As long as one is held after that, the creation cannot end: it is
-/// given up when the last share is dropped, and what was made is [lost](crate::CreateError::Lost).
+/// A `Shared` derefs to its [`Creation`]. The creator asks that creation, and publishes through it. Of a
+/// [`Cached`](crate::Cached) the creation is a [`Renewal`](crate::Renewal), with the [old value](Creation::old).
+///
+/// The task ends the creation. So the creator's future lets go of its shares before it is ready. As long as a share is
+/// held after that, the creation cannot end. The creation is given up when the last share is dropped, and the value
+/// that was made is [lost](crate::CreateError::Lost).
 ///
 /// # Examples
 ///
@@ -22,17 +24,19 @@ use std::ops::Deref;
 ///
 /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60));
 ///
-/// # async fn rebuild() {}
-/// # async fn store() {}
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let spawner = |task: Task| drop(tokio::spawn(task));
-/// let access = LOCK.access_async().spawned_by(&spawner).or_try_create_with(async |creation: Shared<Dogpile>| {
-///     rebuild().await;
-///     creation.publish_async(store).await // or it fails: it was invalidated meanwhile
-/// });
-/// access.await.unwrap();
-/// # });
-/// assert!(LOCK.has_value());
+/// async fn rebuild() { /* slow */ }
+/// async fn store() { /* make the new value the current one */ }
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() {
+///     let spawner = |task: Task| drop(tokio::spawn(task));
+///     let creator = async |creation: Shared<Dogpile>| {
+///         rebuild().await;
+///         creation.publish_async(store).await // fails if the value was invalidated meanwhile
+///     };
+///     LOCK.access_async().spawned_by(&spawner).or_try_create_with(creator).await.unwrap();
+///     assert!(LOCK.has_value());
+/// }
 /// ```
 pub struct Shared<L: Lock + 'static>(Arc<Creation<'static, L>>);
 
@@ -41,7 +45,7 @@ impl<L: Lock> Shared<L> {
         Self(Arc::new(creation))
     }
 
-    /// The creation, if there is no other share of it.
+    /// Returns the creation, if there is no other share of it.
     pub(crate) fn into_creation(self) -> Option<Creation<'static, L>> {
         Arc::try_unwrap(self.0).ok()
     }

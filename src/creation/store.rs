@@ -1,9 +1,9 @@
-//! A store in the middle of a creation, while it runs.
+//! A store that runs in the middle of a creation.
 
 use crate::election::Election;
 use crate::sync::AtomicU64;
 
-/// A store that runs; it ends however its closure ends.
+/// A store that runs. The drop of this ends the store, however the user's closure ends.
 #[derive(Debug)]
 pub struct Store<'a> {
     pub(super) election: &'a Election,

@@ -1,7 +1,7 @@
-//! Several creations that are run together, by one creator.
+//! Several creations that one creator runs together.
 //!
-//! As [`Middle::part`], of all of them at once: an access that comes to wait for any of them in the middle of it is
-//! told that it would wait for itself (L7).
+//! This is [`Middle::part`], of all these creations at once. An access that comes to wait for any of them in the middle
+//! of it would wait for itself, and is told so (L7).
 
 use super::Creation;
 use super::middle::Middle;
@@ -17,13 +17,13 @@ use std::thread;
 struct Parts<'p, F> {
     future: Pin<&'p mut Option<F>>,
     middles: Vec<Middle<'p>>,
-    /// What each waits for since it was last polled.
+    /// What each of them waits for since it was last polled.
     rounds: Vec<Over>,
-    /// It is being polled; or that has panicked.
+    /// The future is being polled, or a poll has panicked.
     polled: bool,
 }
 
-/// This thread is in the middle of all of them, as long as it lives.
+/// Says that this thread is in the middle of all of the creations, until it is dropped.
 struct All(Vec<Running>);
 
 impl All {

@@ -1,7 +1,8 @@
-//! A creation that was spawned: what its task runs, and what has become of it.
+//! A spawned creation: what its task runs, and what has become of it.
 //!
-//! The task and the access that has spawned it share a [`Slip`]. In it lies the creator, until the task begins; and
-//! then what has come of the creation.
+//! The task and the access that has spawned it share a [`Slip`]. The slip holds the creator until the task begins.
+//! After that, the slip says what has become of the creation. All states of the slip are listed in
+//! [`own_wait`](super::own_wait).
 
 use super::Spawner;
 use crate::creation::Creation;
@@ -17,15 +18,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-/// A creation that owns its hold on its lock. (It does not say for how long: futures that held on to what says so would
-/// not be `Send`.)
+/// A creation that owns its hold on its lock. The type has no lifetime that says for how long: futures that held such a
+/// type would not be `Send`.
 #[derive(Debug)]
 pub struct OwnCreation<L: Lock + 'static>(pub(crate) Creation<'static, L>);
 
 type Creating<R> = Pin<Box<dyn Future<Output = Option<R>> + Send>>;
 
-/// A creator, and all else that brings its creation to an end. The [`Ending`] goes before that. There is nothing if the
-/// creator has left its handle where it is still held: the creation is given up with that.
+/// A creator, and everything else that brings its creation to an end. The closure drops the [`Ending`] before it ends
+/// the creation. The closure gives `None` if the creator has left its handle where the handle is still held: then the
+/// creation is given up with that handle.
 #[allow(clippy::type_complexity)]
 pub struct Making<L: Lock + 'static, R>(Box<dyn FnOnce(OwnCreation<L>, Option<Ending<L, R>>) -> Creating<R> + Send>);
 
@@ -44,14 +46,14 @@ impl<L: Lock, R> Making<L, R> {
 }
 
 impl<L: Lock, T, E, X> Making<L, Result<T, CreateError<E, X>>> {
-    /// In the access that has its creator back.
+    /// Runs the creator in the access that has it back.
     pub(crate) fn run_here(self, creation: OwnCreation<L>) -> impl Future<Output = Result<T, CreateError<E, X>>> {
         let running = self.run(creation, None);
         async move { running.await.unwrap_or(Err(CreateError::Lost)) }
     }
 }
 
-/// What has become of a creation, for the one that has spawned it. See [`own_wait`](super::own_wait).
+/// What has become of a creation, for the access that has spawned it. See [`own_wait`](super::own_wait).
 pub(super) struct Slip<L: Lock + 'static, R> {
     creator: Option<Making<L, R>>,
     says: Says<R>,
@@ -64,17 +66,17 @@ pub(super) enum Says<R> {
     Made(R),
     Lost,
     Gone,
-    /// Nobody asks any more, or it has been told.
+    /// The access does not ask any more, or has been told.
     Read,
 }
 
 pub(super) type SharedSlip<L, R> = Arc<Mutex<Slip<L, R>>>;
 
-/// The task's side of it.
+/// The task's side of the slip.
 struct Fill<L: Lock + 'static, R>(SharedSlip<L, R>);
 
 impl<L: Lock, R> Fill<L, R> {
-    /// Says how the task has ended, once.
+    /// Says how the task has ended. Only the first call has an effect.
     fn with(&self, says: Says<R>) {
         let mut slip = self.0.lock();
         if !matches!(slip.says, Says::Nothing | Says::Ending) {
@@ -93,7 +95,7 @@ impl<L: Lock, R> Drop for Fill<L, R> {
     }
 }
 
-/// To be dropped before the creation is ended.
+/// Says on the slip that the task is about to end its creation. Dropped before the creation is ended.
 pub struct Ending<L: Lock + 'static, R>(SharedSlip<L, R>);
 
 impl<L: Lock, R> Drop for Ending<L, R> {
@@ -105,7 +107,7 @@ impl<L: Lock, R> Drop for Ending<L, R> {
     }
 }
 
-/// One that waits for what it has spawned.
+/// The access's side of the slip: the access waits for the creation that it has spawned.
 pub struct InFlight<L: Lock + 'static, R>(pub(super) SharedSlip<L, R>);
 
 opaque! { [L: Lock, R] InFlight<L, R>, "InFlight" }
@@ -116,13 +118,14 @@ impl<L: Lock, R> Drop for InFlight<L, R> {
         let said = mem::replace(&mut slip.says, Says::Read);
         let sleeper = slip.sleeper.take();
         drop(slip);
-        // The user's, and so outside the mutex. The creator is the task's.
+        // What was said and the waker are the user's, and so are dropped outside the mutex. The creator on the slip is
+        // the task's.
         drop((said, sleeper));
     }
 }
 
 impl<L: Lock, R> InFlight<L, R> {
-    /// What the slip says; or has it wake the access when that changes.
+    /// Returns what the slip says, or has the slip wake the access when that changes.
     pub(super) fn poll(&self, waker: &Waker) -> Says<R> {
         let mut sleeper = Sleeper::of(waker);
         let mut slip = self.0.lock();
@@ -135,7 +138,7 @@ impl<L: Lock, R> InFlight<L, R> {
             Says::Made(_) | Says::Read => mem::replace(&mut slip.says, Says::Read),
         };
         drop(slip);
-        drop(sleeper); // the old one
+        drop(sleeper); // the old waker
         said
     }
 }
@@ -144,8 +147,8 @@ pub(super) fn take_creator<L: Lock, R>(slip: &SharedSlip<L, R>) -> Option<Making
     slip.lock().creator.take()
 }
 
-/// Spawns what runs a creation to its end, or loses it, unless that is dead by then: what was replaced has nobody to
-/// create for.
+/// Spawns a task that runs the creation to its end, or says on the slip that the creation is lost. If the creation is
+/// dead by the time the task begins, the task runs nothing, since another access was elected in its place.
 pub(crate) fn spawn<L: Lock, R: Send + 'static>(
     spawner: &(impl Spawner + ?Sized),
     creation: OwnCreation<L>,
@@ -161,7 +164,7 @@ where
         if creation.0.is_dead() {
             return;
         }
-        // The access may have taken it back.
+        // The access may have taken the creator back.
         let Some(creator) = take_creator(&fill.0) else { return };
         let ending = Ending(Arc::clone(&fill.0));
         let made = caught(creator.run(creation, Some(ending))).await.flatten();
@@ -171,7 +174,7 @@ where
     in_flight
 }
 
-/// Polls something, and lets no panic out: then there is nothing.
+/// Polls `run`, and lets no panic out. After a panic there is no output.
 async fn caught<R>(run: impl Future<Output = R>) -> Option<R> {
     let mut run = pin!(run);
     poll_fn(|context: &mut Context<'_>| {

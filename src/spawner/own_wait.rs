@@ -1,40 +1,49 @@
 //! The wait of an access for the creation that it has spawned.
 //!
-//! The access is in the queue of its lock, as everybody who waits, from when it is first polled until it has what it
-//! came for: so a circle of creations is found (L7), whoever creates or sets a value serves it (L3), and it hears of
-//! pauses. It stays there also while nobody creates; but since its creator was given away, it is never called. Instead
-//! it is told that it is *its turn*, when it would be elected if it could: nobody creates, or the creation that runs is
-//! overdue, and nobody else waits who could go first. Whoever could and does not, for as long as a creation may take
-//! again, is taken not to be polled any more: then it is its turn all the same.
+//! # The queue
 //!
-//! A [`Slip`](super::in_flight::Slip) that it shares with the task tells the access what its own creation has come to.
-//! The creator lies there until the task begins:
+//! The access is in the queue of its lock, as all waiters are, from its first poll until it has what it came for. So a
+//! circle of creations is found (L7), a creation or a value that is set serves the access (L3), and the access hears of
+//! pauses.
 //!
-//! | the task | the slip | the creator |
+//! The access stays in the queue also while no creation runs. Since its creator was given away, the access is never
+//! called. Instead the access is told that it is *its turn*. An access has its turn when it would be elected if it
+//! could create. Two conditions make it so: no creation runs, or the creation that runs is overdue; and no waiter is
+//! left that could go first. A waiter that could go first, and has not done so for as long as a creation may take
+//! again, is taken not to be polled any more. Then the access has its turn all the same.
+//!
+//! # The slip
+//!
+//! A [`Slip`](super::in_flight::Slip), which the access shares with the task, tells the access what has become of its
+//! own creation. The creator lies on the slip until the task begins:
+//!
+//! | the task | the slip says | the creator |
 //! |---|---|---|
-//! | has not begun | `Nothing` | is there |
+//! | has not begun | `Nothing` | is on the slip |
 //! | has begun | `Nothing` | is with the task |
 //! | is about to end its creation | `Ending` | is gone |
 //! | has created, or failed | `Made` | is gone |
-//! | has panicked, or its creator has left its handle where it is still held | `Lost` | is gone |
-//! | was dropped, or found its creation dead before it began | `Gone` | is there, if the task had not begun |
+//! | has panicked, or its creator has left its handle where the handle is still held | `Lost` | is gone |
+//! | was dropped, or found its creation dead before it began | `Gone` | is on the slip, if the task had not begun |
 //!
-//! With both of them, at each poll, the first line that fits:
+//! # What the access does
+//!
+//! At each poll the access goes by slip and queue. The first row that fits decides:
 //!
 //! | the slip | the queue says | the access |
 //! |---|---|---|
-//! | `Made` | - | has that: its value, or its error |
-//! | `Ending` | - | waits for the slip, which is filled in come what may: the queue may have told of just that end |
-//! | - | served | has that |
-//! | - | there is a pause | ends with that |
-//! | - | it would deadlock | ends with that |
-//! | `Gone`, and the creator is there | - | takes that back, and takes part anew, as one that has not spawned |
-//! | the creator is there | it is its turn | the same: the task was leaked, or is late |
-//! | the creator is gone | it is its turn | is [`Lost`](crate::CreateError::Lost) |
+//! | `Made` | - | ends with its own value, or its own error |
+//! | `Ending` | - | waits for the slip, which is certain to be filled in: what the queue tells may be just that end |
+//! | - | served; or a value is there when the access has just queued | ends with that value |
+//! | - | there is a pause | ends with that error |
+//! | - | the wait would be a deadlock | ends with that error |
+//! | `Gone`, and the creator is on it | - | takes the creator back, and takes part anew, as an access that has not spawned |
+//! | the creator is on it | it is the access's turn | does the same: the task was leaked, or is late |
+//! | the creator is gone | it is the access's turn | ends as [`Lost`](crate::CreateError::Lost) |
 //! | - | - | waits on |
 //!
-//! It never declares a creation dead: there would be nobody to create in its place, and the one that runs may yet end
-//! well, and be kept. A creator that was taken back is run in the access itself.
+//! The access never declares a creation dead. There would be nobody to create in its place, and the creation that runs
+//! may yet end well, and be kept. A creator that was taken back runs in the access itself.
 
 use super::in_flight::{InFlight, Making, Says, take_creator};
 use crate::clock::Clock;
@@ -46,19 +55,19 @@ use crate::sync::Deadline;
 use crate::wait::TASK;
 use std::task::{Poll, Waker};
 
-/// What has come of a wait for it.
+/// How a wait for the access's own creation has ended.
 pub(crate) enum Came<L: Lock + 'static, R, V> {
-    /// Its own value, or its error.
+    /// The access's own value, or its own error.
     Made(R),
-    /// Somebody else's.
+    /// The value of another access, or one that was set.
     Served(V),
-    /// Nothing: it has its creator back.
+    /// Without a value: the access has its creator back.
     TookBack(Making<L, R>),
 }
 
 impl<C: Clock> Dogpile<C> {
-    /// Waits for a creation that was spawned for this access. `found` says what there is; or what it was served with,
-    /// if it was.
+    /// Waits for a creation that was spawned for this access. `found(false)` returns a value that is there already.
+    /// `found(true)` returns the value that the access was served with.
     pub(crate) async fn spawned<L: Lock, R, V, E, G>(
         &self,
         spawned: &InFlight<L, R>,
@@ -77,7 +86,8 @@ impl<C: Clock> Dogpile<C> {
                         Poll::Pending => {}
                     }
                 }
-                // Whoever makes one from now on serves it. (Before the slip, which says so first if it is its own.)
+                // A value that is made from now on serves the access. This look comes before the look at the slip,
+                // which has the say if the value is the access's own.
                 let there = if looked { None } else { found(false) };
                 let said = spawned.poll(waker);
                 match said {
@@ -99,7 +109,7 @@ impl<C: Clock> Dogpile<C> {
                     return Ok(Ok(Came::Served(value)));
                 }
                 if !looked {
-                    continue; // it is not in the queue
+                    continue; // the access is no longer in the queue
                 }
                 if its_turn || matches!(said, Says::Gone) {
                     if let Some(creator) = take_creator(&spawned.0) {
