@@ -14,7 +14,7 @@ use std::convert::Infallible;
 /// An access after its step [`in_background`](Access::in_background). If it is elected and has an old value, it gives
 /// its creation to a [`Runner`].
 ///
-/// Its terminals give what those of an [`Access`] give. If the creation was handed over, the outcome is
+/// Its terminals give what the terminals of an [`Access`] give. If the creation was handed over, the outcome is
 /// [`Stale`](crate::Outcome::Stale); if the value is only [due](crate::PolicyBuilder::refresh_at), it is
 /// [`Fresh`](crate::Outcome::Fresh); if a [soft time-out](Access::soft_timeout) has brought the new value, it is
 /// [`Waited`](crate::Outcome::Waited).

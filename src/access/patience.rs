@@ -13,7 +13,7 @@
 //! of that error, which can say of itself that it is shared. So an access that does not share errors pays nothing for
 //! this.
 //!
-//! A shared error takes this way. When the creation ends, the error is given to the queue. The queue gives it to those
+//! A shared error takes this way. When the creation ends, the error is given to the queue. The queue gives it to the
 //! waiters whose errors are of that type. There it lies with the waiter's [`Wait`] until the waiter's access ends.
 
 use crate::error::{AcquireError, CreateError, or_deadlock};

@@ -25,8 +25,8 @@ pub trait Serves<'c, S: Asks<ByThread>>: Lock + 'c {
     /// What a look has seen that did not end the access.
     type Missed;
 
-    /// Looks at the lock, and ends the access if loads are enough for that: if there is a hit, or as much less as
-    /// `glance` allows.
+    /// Looks at the lock, and ends the access if it can by loads alone: with a hit, or with an old value that another
+    /// access renews, as far as `glance` allows.
     fn look(&self, glance: Glance) -> Result<Self::Got<'_, S::Value>, Self::Missed>;
 
     /// Serves the access, after a look that has `missed`. The access's setter fails with an `N`.
@@ -57,7 +57,8 @@ pub trait ServesInBackground<S: Asks<ByThread>>: Serves<'static, S> + 'static {
         S::Setter: Sets<S::Value, N> + Send + 'static;
 }
 
-/// A future of which only this type is known. So it is `Send` whatever lifetimes are in the types that it is made of.
+/// A future of which only this type is known. So it is `Send`, even if there are lifetimes in the types that it is
+/// made of.
 pub type Boxed<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
 
 /// A lock that serves tasks whose creations are spawned, for as long as `'x`. The tasks' setters fail with an `N`.

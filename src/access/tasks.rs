@@ -1,4 +1,4 @@
-//! Accesses of tasks: their steps, and those terminals that are given a creator. The module [`wait`](crate::wait) says
+//! Accesses of tasks: their steps, and the terminals that are given a creator. The module [`wait`](crate::wait) says
 //! how one code serves threads and tasks.
 //!
 //! There is no time-out among the steps: the code that polls a future can race it with a timer.

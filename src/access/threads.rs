@@ -1,4 +1,4 @@
-//! Accesses of threads: their steps, and those terminals that are given a creator.
+//! Accesses of threads: their steps, and the terminals that are given a creator.
 
 use super::after::after;
 use super::age::ByStamp;
@@ -304,8 +304,8 @@ impl<K, S, W: Waits> Access<K, S, W> {
     /// [error](AcquireError).
     ///
     /// The time-out covers all waits of the access together (L10), and nothing else: the getter, the creator and the
-    /// setter of this access are not interrupted. The time is real time, whatever clock the values expire by, and is as
-    /// precise as the system wakes a thread. Zero does not wait, and `Duration::MAX` waits without an end.
+    /// setter of this access are not interrupted. The time is real time, even if the values expire by another clock. It
+    /// is as precise as the system wakes a thread. Zero does not wait, and `Duration::MAX` waits without an end.
     ///
     /// An elected access takes as long as its creator does. To have an answer in time in any case, let another thread
     /// create, and let this access wait for that thread as the others do: the guide shows
@@ -447,7 +447,7 @@ impl<K, S, W: Waits> Access<K, S, W> {
     /// fn is_known(key: u64) -> bool {
     ///     let keys = KEYS.get_or_create(fetch);
     ///     if keys.contains(&key) || CachedGuard::outcome(&keys) == Outcome::Created {
-    ///         return keys.contains(&key); // there are no newer keys than those of just now
+    ///         return keys.contains(&key); // there are no keys newer than the ones made just now
     ///     }
     ///     let newer = KEYS.access().renew_if(CachedGuard::generation(&keys)).or_create(fetch);
     ///     CachedGuard::outcome(&newer) != Outcome::TooSoon && newer.contains(&key)
@@ -473,8 +473,8 @@ impl<K, S, W: Waits> Access<K, S, W> {
     ///
     /// | an access that waits for the failed creation | is told of the error |
     /// |---|---|
-    /// | has waited since before an invalidation, and the creation began after that | yes |
-    /// | has waited since after an invalidation, and the creation began before that | no |
+    /// | began to wait before an invalidation, and the creation began after that | yes |
+    /// | began to wait after an invalidation, and the creation began before that | no |
     /// | has an old value, and waits by a [soft time-out](Self::soft_timeout) | no |
     /// | waits for its own [task](crate::Spawner) | no |
     ///
@@ -521,7 +521,7 @@ where
     ///
     /// - [`AcquireError::TimedOut`], if the waits took too long.
     /// - [`AcquireError::WouldDeadlock`], if this thread is running the creator that the access would wait for, or a
-    ///   creator for which that one waits.
+    ///   creator for which that creator waits.
     /// - [`AcquireError::Paused`], after a failure, if there is no value.
     /// - Under readers [`AcquireError::ReadLockHeld`] and [`AcquireError::WriteLockHeld`], if a guard of this thread is
     ///   in the way.
