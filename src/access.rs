@@ -1,20 +1,22 @@
-//! One way to ask: an access, its steps, and the call that ends it.
+//! Accesses: how a program uses a lock.
 //!
-//! | opened by | is | leads to |
+//! An access is *opened*, its *steps* describe it, and its *terminal* makes it.
+//!
+//! | opened by | by a thread or a task | is | after the step that has its creation made elsewhere |
+//! |---|---|---|---|
+//! | `access()`, `kept(..)`, `fetch(..)`, `fetch_stamped(..)` | a thread | an [`Access`] | [`in_background`](Access::in_background): an [`InBackground`] |
+//! | `access_async()`, `kept_async(..)` | a task | an [`AsyncAccess`] | [`spawned_by`](AsyncAccess::spawned_by): a [`Spawned`] |
+//!
+//! A program uses these four types. The other types and traits of this module appear in signatures, where they say what
+//! an access is made of. Few programs name one of them.
+//!
+//! | parameter | says | is |
 //! |---|---|---|
-//! | `access()`, `kept(..)`, `fetch(..)`, `fetch_stamped(..)` | an [`Access`] | by [`in_background`](Access::in_background), [`InBackground`] |
-//! | `access_async()`, `kept_async(..)` | an [`AsyncAccess`] | by [`spawned_by`](AsyncAccess::spawned_by), [`Spawned`] |
-//!
-//! These four are what a program uses. The other types and traits of this module say in their signatures what an access
-//! is made of; few programs name one.
-//!
-//! | part | says | is |
-//! |---|---|---|
-//! | `K` | what the lock is reached by | a [`Reach`], or for tasks a [`ReachByTask`] |
+//! | `K` | how the access reaches the lock | a [`Reach`], or for tasks a [`ReachByTask`] |
 //! | `S` | where the value is | an [`Origin`] |
 //! | `W` | how long the access waits, and for what | [`Forever`] or [`AtMost`], and around them [`Wanting`] and [`Sharing`] |
 
-// In the order of the documentation.
+// The documentation has the functions of a type in this order.
 mod threads;
 
 mod after;

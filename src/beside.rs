@@ -1,17 +1,24 @@
-//! The locks whose value lies beside them, [`Dogpile`](crate::Dogpile) and
-//! [`SyncReaderDogpile`](crate::SyncReaderDogpile): what an access does to both, by a thread and by a task.
+//! How an access is served by a lock whose value lies beside it: by a [`Dogpile`](crate::Dogpile), or by a
+//! [`SyncReaderDogpile`](crate::SyncReaderDogpile).
 //!
-//! They differ in what an access holds on to while it uses the value, its *pass*: nothing, or a place among the
-//! readers. And a thread's pass is not a task's. [`Guards`] is all that; [`Beside`] is what a lock says of it.
+//! The two locks are served by one code. They differ in what an access holds on to while it uses the value, its *pass*:
+//! nothing, or a place among the readers. A thread's pass and a task's pass differ as well. The trait [`Guards`] hides
+//! these differences from the code, and the trait [`Beside`] is implemented by each lock.
 //!
-//! An access in [`lock_mode`] finds an [`Outcome`], one with a getter what that brings: see [`fetch`], and [`age`] for how
-//! old that is. Accesses of threads are served in [`serve`], those of tasks in [`tasks`], and those whose creation is
-//! spawned in [`spawned`]; those that do not create by themselves end in [`turns`]. What an access is elected to is in
-//! [`elected`]. How a creation comes to its end is in [`how`], and for the owner of a creation in [`creating`],
-//! [`creating_async`] and [`handing_over`].
+//! | file | what is in it |
+//! |---|---|
+//! | [`guards`] | the passes of threads and of tasks |
+//! | [`lock_mode`] | an access without a getter, up to its creator |
+//! | [`fetch`] | an access with a getter, up to its creator |
+//! | [`age`] | how old the value is that a getter has brought |
+//! | [`serve`], [`tasks`], [`spawned`] | the accesses of threads, of tasks, and of tasks whose creation is spawned, which rest on `lock_mode` and `fetch` |
+//! | [`turns`] | the accesses that do not create by themselves, and end in a turn |
+//! | [`elected`] | what an access is elected to |
+//! | [`how`] | how the creation of an access ends |
+//! | [`creating`], [`creating_async`], [`handing_over`] | how the owner of a creation ends it, or hands it over |
+//! | [`accesses`], [`mod@dogpile`] | how an access of a `Dogpile` is opened, and how a `Dogpile` is one of these locks |
 //!
-//! A [`Dogpile`](crate::Dogpile) as one of these locks is in [`mod@dogpile`], with its [`accesses`]; a
-//! `SyncReaderDogpile` is in [`crate::sync_reader`].
+//! How a `SyncReaderDogpile` is one of these locks is in [`crate::sync_reader`].
 
 mod accesses;
 mod age;
@@ -39,7 +46,7 @@ use crate::running::Doing;
 use crate::wait::{Glance, Wait};
 use std::num::NonZero;
 
-/// A lock whose value lies beside it: [`Dogpile`](crate::Dogpile) or
+/// A lock whose value lies beside it: a [`Dogpile`](crate::Dogpile) or a
 /// [`SyncReaderDogpile`](crate::SyncReaderDogpile). The trait is sealed.
 pub trait Beside: Besides {}
 
@@ -48,27 +55,28 @@ impl<L: Besides> Beside for L {}
 /// The time, if a look has read it. (No clock is as early as zero: see [`Expiry`](crate::freshness::Expiry).)
 pub type Looked = Option<NonZero<u64>>;
 
-// Public only because it stands above `Beside`: this module is not.
+// Public only because it is a supertrait of `Beside`: this module is not public.
 pub trait Besides: Lock<Noted = ()> + Send + Sync {
     /// What a thread holds while it uses the value.
     type Pass<'a>
     where
         Self: 'a;
 
-    /// What a task holds.
+    /// What a task holds while it uses the value.
     type OwnedPass: Send;
 
-    /// A hit, or what else takes no more than loads, as far as that will do; or the time, if that was read.
+    /// Looks at the lock, and ends the access if it can by loads alone: with a hit, or with an old value that another
+    /// access renews, as far as `glance` allows. Otherwise returns the time, if the look has read it.
     fn at_once(&self, glance: Glance) -> Result<Self::Got<'_, Outcome>, Looked>;
 
-    /// The same for a task.
+    /// As [`at_once`](Self::at_once), for a task.
     fn at_once_by_task(
         &self,
         owner: impl FnOnce() -> Self::Owner,
         glance: Glance,
     ) -> Result<Self::GotByTask<Outcome>, Looked>;
 
-    /// Whether this thread has a pass already.
+    /// Returns whether this thread has a pass already.
     fn is_reading_here(&self) -> bool;
 
     fn enter<'a>(&'a self, wait: &Wait) -> Result<Self::Pass<'a>, LockError>;
@@ -86,12 +94,12 @@ pub trait Besides: Lock<Noted = ()> + Send + Sync {
 
     fn value_of_task<V>(got: &Self::GotByTask<V>) -> &V;
 
-    /// The turn of an access that goes on.
+    /// Makes the turn of an access that goes on with the value.
     fn turn<'a, 'c>(&self, got: Self::Got<'a, Outcome>) -> Self::Turn<'a, 'c>
     where
         Self: 'a + 'c;
 
-    /// The turn of one that is to create.
+    /// Makes the turn of an access that is to create.
     fn turn_to_create<'a, 'c>(creation: Creation<'c, Self>) -> Self::Turn<'a, 'c>
     where
         Self: 'a + 'c;

@@ -1,7 +1,8 @@
-//! What comes after a hit: the rest of the access is dropped.
+//! The end of an access that has its value: the rest of the access is dropped.
 
-/// Drops the rest of an access before its guard is returned: what is being returned is leaked if one of the drops
-/// panics, and those are the user's.
+/// Drops `rest`, which is all that is left of an access, and then returns `guard`. Closures of the user may be in
+/// `rest`, and their drops may panic. A panic while a value is being returned would leak that value, so `rest` is
+/// dropped before.
 #[inline(always)]
 #[allow(clippy::inline_always)] // a part of the hit path
 pub(crate) fn after<G>(rest: impl Sized, guard: G) -> G {

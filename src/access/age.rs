@@ -1,37 +1,38 @@
-//! What says how old the value is that a getter brings.
+//! How an access learns how old the value is that its getter has brought: from the lock, or from the value's stamp.
 
 use crate::clock::Clock;
 use crate::dogpile::{Dogpile, Known, Sight};
 use crate::election::State;
 
-/// The lock says how old a value is that a getter brings.
+/// The lock says how old the value is that a getter brings.
 #[derive(Clone, Copy, Debug)]
 pub struct ByLock;
 
-/// A value that a getter brings says itself how old it is.
+/// The value that a getter brings says how old it is, by its [stamp](crate::Stamped).
 #[derive(Clone, Copy, Debug)]
 pub struct ByStamp;
 
-/// Who says how old a value is. Both are asked after the word was read.
+/// What says how old the value of a getter is. Each question is asked after the access has read the state word of the
+/// election. The answers are in [`beside`](crate::beside).
 pub trait Age<V> {
     /// What a creator makes.
     type Made;
 
-    /// What is needed, if the lock knows without the getter.
+    /// Returns what the access needs, if the lock knows that without the getter.
     fn known<C: Clock>(lock: &Dogpile<C>, seen: State) -> Known;
 
-    /// What to think of the getter's value.
+    /// Returns of what use the getter's value is to the access.
     fn judge<C: Clock>(lock: &Dogpile<C>, value: &V) -> Sight;
 
-    /// Whether the getter's value may cover a failure, as far as the lock knows without the getter.
+    /// Returns whether the getter's value may cover a failure, as far as the lock knows without the getter.
     fn may_cover<C: Clock>(lock: &Dogpile<C>) -> bool;
 
-    /// Whether it does.
+    /// Returns whether this value of the getter covers a failure, if it [may](Self::may_cover).
     fn covers<C: Clock>(lock: &Dogpile<C>, value: &V) -> bool;
 
-    /// The getter has brought none.
+    /// Notes that the getter has brought no value.
     fn missed<C: Clock>(_: &Dogpile<C>) {}
 
-    /// The value, of what a creator has made just now.
+    /// Makes the access's value of what a creator has made just now.
     fn value<C: Clock>(lock: &Dogpile<C>, made: Self::Made) -> V;
 }

@@ -1,4 +1,4 @@
-//! Accesses that hand their creation over to a runner: see [`runner`](crate::runner).
+//! Accesses whose creation is handed over to a runner: see [`runner`](crate::runner).
 
 use super::after;
 use super::serve::{Served, Serves, ServesInBackground};
@@ -11,17 +11,18 @@ use crate::lock::Lock;
 use crate::runner::Runner;
 use std::convert::Infallible;
 
-/// An access whose creation a [`Runner`] is given, if the access is elected and has an old value to go on with: see
-/// [`Access::in_background`].
+/// An access after its step [`in_background`](Access::in_background). If it is elected and has an old value, it gives
+/// its creation to a [`Runner`].
 ///
-/// Its last call gives what that of an [`Access`] gives. The outcome is [`Stale`](crate::Outcome::Stale) if the creation
-/// was handed over, or [`Fresh`](crate::Outcome::Fresh) if the value is only
-/// [due](crate::PolicyBuilder::refresh_at).
+/// Its terminals give what the terminals of an [`Access`] give. If the creation was handed over, the outcome is
+/// [`Stale`](crate::Outcome::Stale); if the value is only [due](crate::PolicyBuilder::refresh_at), it is
+/// [`Fresh`](crate::Outcome::Fresh); if a [soft time-out](Access::soft_timeout) has brought the new value, it is
+/// [`Waited`](crate::Outcome::Waited).
 ///
 /// # Panics
 ///
-/// If the runner panics, its panic goes on to the caller, and the creation is given up. A panic of a creator that was
-/// handed over ends in its job, as a failed creation.
+/// A panic of the runner goes on to the caller, and the creation is given up. A panic of a creator that was handed over
+/// ends in its job, as a failed creation.
 #[must_use = "nothing happens before the access ends in `or_create` or `or_try_create`"]
 pub struct InBackground<'r, K, S, W, R: ?Sized> {
     pub(super) access: Access<K, S, W>,
@@ -30,13 +31,19 @@ pub struct InBackground<'r, K, S, W, R: ?Sized> {
 
 /// # In the background
 impl<K, S, W: Waits> Access<K, S, W> {
-    /// An access that is elected and has an old value gives its creator to `runner`, and goes on with the old value at
-    /// once. If there is none, it creates on its own thread, since it would wait anyhow.
+    /// Has an elected access with an old value give its creator to `runner`, and go on with the old value at once.
     ///
-    /// This is the last step: a getter, a setter and a time-out come before it. (Those bound no creator: see
-    /// [`timeout`](Self::timeout).) The lock outlives the access: it is a `static`, or the access is
-    /// [`kept`](crate::Dogpile::kept) by an `Arc` or a [`Held`](crate::Held). Creator and setter are `Send` and
-    /// `'static`; the getter runs here.
+    /// **The creator runs on the caller's thread in these cases:** there is no old value, or the access asks for
+    /// another value than the old one, by [`anew`](Self::anew) or [`renew_if`](Self::renew_if). In these cases the
+    /// access would have to wait for the runner anyway. To have a fresh value renewed by the runner,
+    /// [mark](crate::Cached::mark_stale) the value as stale in place of `anew`.
+    ///
+    /// This is the last step: a getter, a setter and a time-out come before it. (A time-out bounds no creator: see
+    /// [`timeout`](Self::timeout).) The lock outlives the access: the lock is in a `static`, or the access is
+    /// [`kept`](crate::Dogpile::kept) by an `Arc` or a [`Held`](crate::Held). The creator and the setter are `Send` and
+    /// `'static`. The getter runs on the caller's thread.
+    ///
+    /// The page [background](crate::guide::background) of the guide says more of runners and their jobs.
     ///
     /// # Examples
     ///
@@ -69,16 +76,18 @@ impl<'a, K: Reach<'a, 'static>, S: Origin<ByThread>, W: Waits, R: Runner + ?Size
 where
     K::Lock: ServesInBackground<S>,
 {
-    /// As [`Access::or_create`], by a creator that another thread may run. Blocks until the runner has taken the job; if
-    /// there is no value, as that.
+    /// As [`Access::or_create`], by a creator that another thread may run.
+    ///
+    /// Blocks until the runner has returned, if the creation is handed over. Otherwise blocks as `Access::or_create`
+    /// does.
     ///
     /// # Errors
     ///
-    /// As that.
+    /// As `Access::or_create`.
     ///
     /// # Panics
     ///
-    /// As that; and if the runner does.
+    /// As `Access::or_create`. A panic of the runner goes on to the caller.
     #[track_caller]
     pub fn or_create(
         self,
@@ -91,8 +100,8 @@ where
         self.or_create_with(|_| S::with(creator()))
     }
 
-    /// As [`Access::or_create_with`], by a creator that another thread may run: it has more need to ask whether it is
-    /// [still wanted](Creation::is_superseded).
+    /// As [`Access::or_create_with`], by a creator that another thread may run. Such a creator has more reason to ask
+    /// whether the value is [still wanted](Creation::is_superseded).
     ///
     /// # Errors
     ///
@@ -127,16 +136,17 @@ impl<'a, K: Reach<'a, 'static>, S: Origin<ByThread>, W: Waits, R: Runner + ?Size
 where
     K::Lock: ServesInBackground<S>,
 {
-    /// As [`Access::or_try_create`], by a creator that another thread may run. If it fails there, its creation has
-    /// failed, and nobody is given its error (but an [`Observer`](crate::Observer)).
+    /// As [`Access::or_try_create`], by a creator that another thread may run. If the creator fails there, its creation
+    /// has failed, and only an [`Observer`](crate::Observer) is told the error.
     ///
     /// # Errors
     ///
-    /// As that.
+    /// As `Access::or_try_create`.
     ///
     /// # Panics
     ///
-    /// If the getter or the runner does; where this thread creates, if the creator or the setter does.
+    /// A panic of the getter or the runner goes on to the caller. So does a panic of the creator or the setter, if this
+    /// thread creates.
     pub fn or_try_create<E: Cause>(
         self,
         creator: impl FnOnce() -> Result<S::Made, E> + Send + 'static,

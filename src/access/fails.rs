@@ -1,8 +1,8 @@
-//! Whether what the user gives can fail: whether its error can be made.
+//! Whether a getter, a function or a store of the user can fail, that is, whether a value of its error type can exist.
 
 use std::convert::Infallible;
 
-/// What the getter of an access fails with that cannot say so.
+/// The error of a getter whose access has no error to return. Such a getter cannot fail.
 #[diagnostic::on_unimplemented(
     message = "the getter of this access can fail, with `{Self}`, and so has the access to: end it in `or_try_create`",
     label = "this has no error to return",
@@ -12,7 +12,8 @@ pub trait CannotFail: Fails {}
 
 impl CannotFail for Infallible {}
 
-/// What a function, or the store of its results, fails with that cannot say so.
+/// The error of a function, or of the store of its results, in a call that has no error to return. Neither can fail
+/// there.
 #[diagnostic::on_unimplemented(
     message = "this function, or the store of its results, can fail, with `{Self}`: use the method with `try_`",
     label = "this has no error to return",

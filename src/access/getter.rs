@@ -1,11 +1,12 @@
-//! What a getter brings.
+//! What a getter returns.
 
 use std::convert::Infallible;
 
 /// What a getter returns: `Option<T>`, or `Result<Option<T>, G>` if it can fail.
 ///
-/// `None` is what the origin calls `NeedRegeneration`: the value is missing, and has to be created. An `Err` says that
-/// it is not known whether there is one, and fails the access. The trait is sealed.
+/// `None` says that the value is missing, and has to be created. The origin, Python's `dogpile`, calls this
+/// `NeedRegeneration`. An `Err` says that the getter does not know whether there is a value, and fails the access. The
+/// trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "a getter returns `Option<T>`, or `Result<Option<T>, G>` if it can fail",
     label = "this getter returns `{Self}`",
@@ -17,7 +18,7 @@ pub trait Found: Finds {}
 
 impl<R: Finds> Found for R {}
 
-// Public only because it stands above `Found`: this module is not.
+// Public only because it is a supertrait of `Found`: this module is not public.
 #[diagnostic::on_unimplemented(
     message = "a getter returns `Option<T>`, or `Result<Option<T>, G>` if it can fail",
     label = "this getter returns `{Self}`",

@@ -1,16 +1,20 @@
-//! What an access wants, and how long it waits for that; and so whether it has an error.
+//! What an access wants, and how long it waits for that. This decides whether the access has an error.
 //!
 //! | terms | by the steps | a glance at the lock may end the access | its waits |
 //! |---|---|---|---|
 //! | [`Forever`] | none | if the value is fresh, or old and being renewed | have no end |
 //! | [`AtMost`] | `timeout` | likewise | end in time, with an error |
 //! | [`Wanting<W>`](Wanting) | `soft_timeout`, `anew`, `renew_if` | no, or only if the value is fresh | as those of `W` |
-//! | [`Sharing<W>`](Sharing) | `share_errors` | as by `W` | as those of `W`; and end with the error of the creation that was waited for |
+//! | [`Sharing<W>`](Sharing) | `share_errors` | as by `W` | as those of `W`; and end with the error of the creation that the access has waited for |
 //!
-//! Who shares errors has the engine create with another error type than the creator's: a [`Sharable`] of that, which can
-//! say of itself that it is shared. So nothing of this is there where nobody shares. The engine gives the error to the
-//! queue when the creation ends, the queue gives it to those waiters whose errors are of that type, and what a waiter is
-//! given lies with its [`Wait`] until the access ends.
+//! # Shared errors
+//!
+//! The creation of an access that shares errors fails with another type than the creator's error: with a [`Sharable`]
+//! of that error, which can say of itself that it is shared. So an access that does not share errors pays nothing for
+//! this.
+//!
+//! A shared error takes this way. When the creation ends, the error is given to the queue. The queue gives it to the
+//! waiters whose errors are of that type. There it lies with the waiter's [`Wait`] until the waiter's access ends.
 
 use crate::error::{AcquireError, CreateError, or_deadlock};
 use crate::failure::{HasCause, Sharable, Takes};
@@ -37,31 +41,31 @@ pub struct Wanting<W> {
     soft: Option<Duration>,
 }
 
-/// An access does all as by `W`, and shares the error of a creation: see [`share_errors`](crate::Access::share_errors).
+/// An access is as by `W`, and shares the error of a creation: see [`share_errors`](crate::Access::share_errors).
 #[derive(Clone, Copy, Debug)]
 pub struct Sharing<W>(pub(super) W);
 
-/// How long an access waits for others: [`Forever`], or [`AtMost`] as long as its
-/// [`timeout`](crate::Access::timeout); and if it says more of what it [wants](Wanting), that. The trait is sealed.
+/// How long an access waits for others: [`Forever`], or [`AtMost`] as long as its [`timeout`](crate::Access::timeout)
+/// says. If the access says more of what it [wants](Wanting), that is a part of it. The trait is sealed.
 pub trait Waits: HasPatience {}
 
 impl<W: HasPatience> Waits for W {}
 
-// Public only because it stands above `Waits`: this module is not.
+// Public only because it is a supertrait of `Waits`: this module is not public.
 pub trait HasPatience: Copy + Send + Sync {
-    /// What an access gives that cannot fail but by waiting.
+    /// What an access gives that can fail by its waits only.
     type Gives<T>;
 
-    /// The same with a time-out.
+    /// The same terms, with a time-out.
     type Bounded: HasPatience;
 
-    /// The same, saying more of what the access wants.
+    /// The same terms, which say more of what the access wants.
     type Wanting: HasPatience;
 
-    /// The waits of a task that can say that it was refused.
+    /// The waits of a task whose access has an error to say that it was refused.
     type OfTask: Waiting + Clone;
 
-    /// The waits of a task that cannot.
+    /// The waits of a task whose access has no error.
     type OfInfallibleTask: Waiting + Clone;
 
     fn within(self, timeout: Duration) -> Self::Bounded;
@@ -70,14 +74,15 @@ pub trait HasPatience: Copy + Send + Sync {
 
     fn glance(&self) -> Glance;
 
-    /// The waits of one that can say that it was refused, or of one that cannot.
+    /// Returns the waits of an access of a thread. `can_fail` says whether the access has an error to say that it was
+    /// refused.
     fn wait(&self, can_fail: bool) -> Wait;
 
     fn of_task(&self) -> Self::OfTask;
 
     fn of_infallible_task(&self) -> Self::OfInfallibleTask;
 
-    /// What it has come to.
+    /// Makes what the access gives of what it has come to.
     fn give<T>(got: Result<T, AcquireError>) -> Self::Gives<T>;
 }
 
@@ -249,8 +254,8 @@ impl<W: HasPatience> HasPatience for Wanting<W> {
     }
 }
 
-/// Whether an access whose creator fails with an `E` shares that with those that wait for it, and hears of it if it
-/// waits itself. The trait is sealed.
+/// Whether an access shares errors, where its creator fails with an `E`. If so, accesses that wait for its creation are
+/// told of its error, and it is told of the error of a creation for which it waits. The trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "an `{E}` cannot be shared with those that wait for the creation",
     label = "not `Clone + Send + Sync + 'static`",
@@ -267,7 +272,7 @@ pub trait Tells<E>: HasPatience {
         self.wait(true)
     }
 
-    /// The same, of a task.
+    /// The waits of the access, of a task.
     #[doc(hidden)]
     fn begin_by_task(&self) -> Self::OfTask {
         self.of_task()
@@ -298,7 +303,7 @@ tells_nobody! {
     [W] Wanting<W>;
 }
 
-// (What is missing is said by the trait itself.)
+// (The message of the trait itself says what is missing.)
 #[diagnostic::do_not_recommend]
 impl<E: HasCause + Clone + Send + Sync + 'static, W: HasPatience> Tells<E> for Sharing<W> {
     type As = Sharable<E>;

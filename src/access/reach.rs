@@ -1,19 +1,19 @@
-//! What an access reaches its lock by, and so what a creation holds on to.
+//! How an access reaches its lock, and so how its creation holds the lock.
 //!
-//! | reached by | a creation | may outlive its access |
+//! | the access has | its creation | the creation may outlive the access |
 //! |---|---|---|
-//! | `&'a L` | borrows the lock | if that is a `static` |
+//! | `&'a L` | borrows the lock | if the lock is a `static` |
 //! | `&'a Arc<L>` | shares the lock | yes |
-//! | `&'a Held<'c, K, L>` | holds the entry of its registry | if the registry is a `static` or in an `Arc` |
+//! | `&'a Held<'c, K, L>` | holds the lock's entry in its registry | if the registry is a `static` or in an `Arc` |
 
 use crate::derived::copied;
 use crate::keeper::Keeper;
 use crate::lock::Lock;
 use crate::sync::Arc;
 
-/// What an access reaches its lock by: `&L`, `&Arc<L>` or a `&Held<'_, K, L>` of a [`Registry`](crate::Registry).
+/// How an access reaches its lock: by `&L`, `&Arc<L>` or a `&Held<'_, K, L>` of a [`Registry`](crate::Registry).
 ///
-/// The access borrows the lock for `'a`, and its creations hold the lock for `'c`.
+/// The access borrows the lock for `'a`. Its creation holds the lock for `'c`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not lead to a lock: an access takes `&L`, `&Arc<L>` or `&Held<'_, K, L>`",
     label = "this is no reference to a lock, or to what shares it"
@@ -22,7 +22,7 @@ pub trait Reach<'a, 'c>: Reaches<'a, 'c> {}
 
 impl<'a, 'c, K: Reaches<'a, 'c>> Reach<'a, 'c> for K {}
 
-// Public only because it stands above `Reach`: this module is not.
+// Public only because it is a supertrait of `Reach`: this module is not public.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not lead to a lock: an access takes `&L`, `&Arc<L>` or `&Held<'_, K, L>`",
     label = "this is no reference to a lock, or to what shares it"
@@ -32,8 +32,8 @@ pub trait Reaches<'a, 'c>: Copy {
 
     fn lock(self) -> &'a Self::Lock;
 
-    /// A hold on the lock: only a creation has one, since to share the lock is to write beside it, which a hit and a
-    /// stale access must not do (L2, L12).
+    /// Makes a hold on the lock, for a creation. Only an elected access does so: to share the lock is to write beside
+    /// it, which a hit and a stale access must not do (L2, L12).
     fn keeper(self) -> Keeper<'c, Self::Lock>;
 }
 
@@ -63,7 +63,7 @@ impl<'a, L: Lock + 'static> Reaches<'a, 'static> for &'a Arc<L> {
     }
 }
 
-/// What leads to an `L`.
+/// A type that leads to an `L`.
 pub trait Refers<L> {
     fn refer(&self) -> &L;
 }
@@ -86,7 +86,7 @@ refers! {
     [L] ForEver<L>, |this| this.0;
 }
 
-/// What can share an `L`, for ever.
+/// A type that can share an `L` without an end.
 pub trait Shares<L>: Refers<L> + Copy {
     fn share(&self) -> Keeper<'static, L>;
 }
@@ -103,7 +103,7 @@ impl<L> Shares<L> for ForEver<L> {
     }
 }
 
-/// What keeps the lock `L` for as long as a task may need it: a reference to a `static`, an `&Arc<L>`, or a
+/// A reference that keeps the lock `L` for as long as a task may need it: one to a `static`, an `&Arc<L>`, or a
 /// `&Held<'static, K, L>` of a [`Registry`](crate::Registry) that is a `static` or in an `Arc`. The trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not keep a lock: a task takes `&'static L`, `&Arc<L>` or `&Held<'static, K, L>`",
@@ -113,10 +113,10 @@ pub trait Keep<L>: Keeps<L> {}
 
 impl<L, K: Keeps<L>> Keep<L> for K {}
 
-/// What a task reaches a lock by that is [kept](Keep) by a `K`.
+/// How a task reaches a lock that is [kept](Keep) by a `K`.
 pub type Kept<K, L> = <K as Keeps<L>>::Own;
 
-// Public only because it stands above `Keep`: this module is not.
+// Public only because it is a supertrait of `Keep`: this module is not public.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not keep a lock: a task takes `&'static L`, `&Arc<L>` or `&Held<'static, K, L>`",
     label = "this is no reference to a lock that is there for ever, or to what shares it"
@@ -127,13 +127,14 @@ pub trait Keeps<L>: Copy {
     fn own(self) -> Self::Own;
 }
 
-/// What a task reaches the lock `L` by. The trait is sealed.
+/// How a task reaches the lock `L`. The trait is sealed.
 pub trait ReachByTask<L: Lock>: ReachesByTask<L> {}
 
 impl<L: Lock, K: ReachesByTask<L>> ReachByTask<L> for K {}
 
-// Public only because it stands above `ReachByTask`: this module is not. (Its types have no lifetime but one that may be
-// any, and its lock is no type that goes with it: futures that held on to such would not be `Send`.)
+// Public only because it is a supertrait of `ReachByTask`: this module is not public. (The implementing types have no
+// lifetime but one that may be any, and the lock is no associated type: a future that held such a lifetime or type
+// would not be `Send`.)
 pub trait ReachesByTask<L: Lock>: Refers<L> + Copy {
     fn owner(&self) -> L::Owner;
 }
@@ -143,12 +144,12 @@ impl<L: Lock<Owner = ()>> ReachesByTask<L> for &L {
     fn owner(&self) {}
 }
 
-/// The same, for ever.
+/// How a task reaches a lock that it can share without an end.
 pub trait Owns<L: Lock>: ReachesByTask<L> + Shares<L> {}
 
 impl<L: Lock, K: ReachesByTask<L> + Shares<L>> Owns<L> for K {}
 
-/// A reference to a `static`.
+/// A reference to a `static` lock.
 #[derive(Debug)]
 pub struct ForEver<L: 'static>(&'static L);
 
@@ -183,6 +184,6 @@ macro_rules! keeps {
 keeps! {
     [L] &'static L => ForEver<L>, |this| ForEver(this);
     [L] &Arc<L> => Self, |this| this;
-    // What is kept already.
+    // A lock that is kept already.
     [L] ForEver<L> => Self, |this| this;
 }

@@ -1,11 +1,10 @@
-//! Whether an access stores what is created, and by which setter.
+//! Whether an access stores what its creator has made, and by which setter.
 
 use crate::derived::opaque;
 use std::future::Ready;
 use std::marker::PhantomData;
 
-/// What a setter returns: nothing, or `Result<(), E>` where `E` is also what the creator fails with. The trait is
-/// sealed.
+/// What a setter returns: nothing, or `Result<(), E>`, where `E` is also the error of the creator. The trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "a setter returns `()`, or under `or_try_create` `Result<(), E>` with its creator's error, here `{E}`",
     label = "this setter returns `{Self}`",
@@ -16,7 +15,7 @@ pub trait Stored<E>: Stores<E> {}
 
 impl<E, R: Stores<E>> Stored<E> for R {}
 
-// Public only because it stands above `Stored`: this module is not.
+// Public only because it is a supertrait of `Stored`: this module is not public.
 #[diagnostic::on_unimplemented(
     message = "a setter returns `()`, or under `or_try_create` `Result<(), E>` with its creator's error, here `{E}`",
     label = "this setter returns `{Self}`",
@@ -39,7 +38,7 @@ impl<E> Stores<E> for Result<(), E> {
     }
 }
 
-/// The creator stores what it has made.
+/// There is no setter: the creator stores what it has made.
 #[derive(Clone, Copy, Debug)]
 pub struct Unset;
 
@@ -47,7 +46,7 @@ pub struct Unset;
 #[derive(Clone, Copy)]
 pub struct Set<F>(pub(crate) F);
 
-/// As [`Set`], by a task; or the creator stores.
+/// The setter of a task's access, if there is one. As [`Set`] and [`Unset`].
 pub struct SetByTask<F, M = Whole> {
     pub(crate) setter: Option<F>,
     pub(crate) of: PhantomData<fn() -> M>,
@@ -59,19 +58,19 @@ impl<F, M> SetByTask<F, M> {
     }
 }
 
-/// What a task has for a setter, if its creator stores.
+/// What the access of a task has in place of a setter, if its creator stores what it has made.
 pub type UnsetByTask = SetByTask<fn(&()) -> Ready<()>, Nothing>;
 
-/// A setter is lent the value.
+/// A setter is lent the whole value.
 #[derive(Clone, Copy, Debug)]
 pub struct Whole;
 
-/// There is no setter to lend the value.
+/// There is no setter, and so nothing is lent.
 #[derive(Clone, Copy, Debug)]
 pub struct Nothing;
 
-/// What a setter is lent of a value. (If there is none, its type is to say nothing of the value's: the future of an
-/// access would not be `Send` where that has a lifetime.)
+/// What a setter is lent of a value. (If there is no setter, the type of what is lent says nothing of the value's type.
+/// Otherwise the future of an access would not be `Send` where the value's type has a lifetime.)
 pub trait Lends<V> {
     type Lent;
 
@@ -94,9 +93,9 @@ impl<V> Lends<V> for Nothing {
     }
 }
 
-/// What a setter comes to, for a creator that fails with `E`.
+/// A setter, or none, for a creator that fails with `E`.
 pub trait Sets<V, E> {
-    /// Whether there is one.
+    /// Whether there is a setter.
     const SETS: bool;
 
     fn set(self, value: &V) -> Result<(), E>;

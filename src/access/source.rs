@@ -1,9 +1,9 @@
-//! Where the value of an access is, and what the access makes and gives because of that.
+//! Where the value of an access is. What its creator makes, and what the access gives, follow from that.
 //!
-//! | source | the value is | a creator makes | an access gives |
+//! | source | the value is | the creator makes | the access gives |
 //! |---|---|---|---|
-//! | [`Elsewhere`] | where its user keeps it | nothing | an [`Outcome`] |
-//! | [`Inside`] | in the lock | `T`, or [`Made<T>`](crate::Made) by what it is handed | a guard of `T` |
+//! | [`Elsewhere`] | where the user keeps it | nothing | an [`Outcome`] |
+//! | [`Inside`] | in the lock | `T`; [`Made<T>`](crate::Made) if it is handed its creation | a guard of `T` |
 //! | [`ByGetter`] | what a getter brings, [as old as the lock says](ByLock) | `V` | `V` |
 //! | the same, [stamped](super::age::ByStamp) | what a getter brings, with its stamp | `T` | [`Stamped<T>`](crate::Stamped) |
 
@@ -15,44 +15,44 @@ use crate::outcome::Outcome;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
-/// The value is where its user keeps it, and the lock says how old it is.
+/// The value is where the user keeps it, and the lock says how old it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Elsewhere;
 
 /// The value is in the lock.
 pub struct Inside<T>(pub(crate) PhantomData<fn() -> T>);
 
-/// A getter fetches the value. `A` is who says how old that is, and `S` the setter.
+/// A getter fetches the value. `A` says what knows the value's age, and `S` is the setter.
 pub struct ByGetter<F, A = ByLock, S = Unset> {
     pub(crate) getter: F,
     pub(crate) setter: S,
     pub(crate) age: PhantomData<fn() -> A>,
 }
 
-/// A thread accesses: its getters and setters return what they say.
+/// The access is a thread's: its getter and setter return plain values.
 #[derive(Debug)]
 pub enum ByThread {}
 
-/// A task accesses: its getters and setters give futures of what they say.
+/// The access is a task's: its getter and setter give futures.
 #[derive(Debug)]
 pub enum ByTask {}
 
-/// Where an access finds the value, by a thread or by a task. The trait is sealed.
+/// Where an access finds the value. `By` is [`ByThread`] or [`ByTask`]. The trait is sealed.
 pub trait Origin<By>: Asks<By> {}
 
 impl<By, S: Asks<By>> Origin<By> for S {}
 
-// Public only because it stands above `Origin`: this module is not.
+// Public only because it is a supertrait of `Origin`: this module is not public.
 pub trait Asks<By> {
     /// What a creator makes.
     type Made;
-    /// What a creator makes by what it is handed.
+    /// What a creator makes that is handed its creation.
     type MadeWith;
-    /// What an access gives.
+    /// What the access gives.
     type Value;
-    /// What the getter fails with.
+    /// The error of the getter.
     type Error;
-    /// Stores what is made.
+    /// The setter, or what there is in its place.
     type Setter;
 
     fn with(made: Self::Made) -> Self::MadeWith;

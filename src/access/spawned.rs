@@ -13,16 +13,17 @@ use crate::wait::{TASK, Wait, Waiting};
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
-/// An access of a task whose creation is spawned, if it is elected, and survives the task that asks: see
-/// [`AsyncAccess::spawned_by`](crate::AsyncAccess::spawned_by).
+/// An access of a task after its step [`spawned_by`](crate::AsyncAccess::spawned_by). If it is elected, its creation is
+/// spawned, and survives the task that asks.
 ///
-/// Its last call gives a `Result`, whatever is created: a creation that was spawned may be
+/// Each terminal gives a `Result`, even if the creator cannot fail: a creation that was spawned may be
 /// [lost](crate::CreateError::Lost).
 ///
 /// # Cancel safety
 ///
-/// Dropped at any time, the future stops no creation that has been spawned: it goes on, once, and its value is kept.
-/// (But for one whose creator has come back, as [`Spawner`](crate::Spawner#the-access-that-waits) says.)
+/// The future may be dropped at any time. Its drop stops no creation that has been spawned: the creation goes on, once,
+/// and its value is kept. There is one exception: a creation whose creator has come back to the access, as
+/// [`Spawner`](crate::Spawner#the-access-that-waits) says, is given up.
 #[must_use = "nothing happens before the access ends in `or_create` or `or_try_create` and is awaited"]
 pub struct Spawned<'p, K, L, S, P: ?Sized, W = Forever> {
     pub(crate) lock: K,
@@ -32,19 +33,24 @@ pub struct Spawned<'p, K, L, S, P: ?Sized, W = Forever> {
     pub(super) of: PhantomData<fn() -> L>,
 }
 
-/// # Who creates
+/// # Which task creates
 impl<K, L, S, W> AsyncAccess<K, L, S, W> {
-    /// An access that is elected gives its creation to a task of its own: it survives the one that asks. With an old
-    /// value the access goes on at once; without one it waits for that creation, as the others do.
+    /// Has an elected access give its creation to a task of its own, which survives the task that asks.
     ///
-    /// This is the last step: a getter and a setter come before it. What follows gives a `Result`, since the task may
-    /// be [lost](crate::CreateError::Lost); an access of a function ends in [`try_get`](Spawned::try_get). The lock outlives
-    /// the access: it is a `static`, or the access is [`kept`](crate::Dogpile::kept_async). All that the access is
-    /// given is `Send`, and creator and setter are `'static`.
+    /// With an old value the access goes on at once. Without one it waits for that creation, as the others do. So does
+    /// an access that asks for another value than the old one, by [`anew`](Self::anew) or [`renew_if`](Self::renew_if).
+    ///
+    /// This is the last step: a getter and a setter come before it. Each terminal that follows gives a `Result`, since
+    /// the task may be [lost](crate::CreateError::Lost). An access of a function ends in [`try_get`](Spawned::try_get).
+    ///
+    /// The lock outlives the access: the lock is a `static`, or the access is [`kept`](crate::Dogpile::kept_async). All
+    /// that the access is given is `Send`. The creator and the setter are `'static`.
+    ///
+    /// The page [tasks](crate::guide::tasks#a-creation-that-survives-the-task) of the guide says more.
     ///
     /// # Examples
     ///
-    /// A token that says how long it lives, renewed by a task that survives its asker:
+    /// A token that says how long it lives is renewed by a task that survives the task which asked:
     ///
     /// ```
     /// use dogpile::{Cached, CreateError, Made, Task};
@@ -52,7 +58,10 @@ impl<K, L, S, W> AsyncAccess<K, L, S, W> {
     ///
     /// static TOKEN: Cached<String> = Cached::new(Duration::from_secs(600));
     ///
-    /// # async fn log_in(_: Option<&str>) -> io::Result<(String, Duration)> { Ok((String::new(), Duration::ZERO)) }
+    /// async fn log_in(_old: Option<&str>) -> io::Result<(String, Duration)> {
+    ///     Ok(("token".to_owned(), Duration::from_secs(300))) // slow
+    /// }
+    ///
     /// async fn token() -> Result<String, CreateError<io::Error>> {
     ///     let spawner = |task: Task| drop(tokio::spawn(task));
     ///     let token = TOKEN.access_async().spawned_by(&spawner).or_try_create_with(|renewal| async move {
@@ -78,16 +87,18 @@ where
     P: Spawner + Sync + ?Sized,
     W: Waits + 'p,
 {
-    /// As [`Access::or_create`](crate::Access::or_create), by a task of its own.
+    /// As [`Access::or_create`](crate::Access::or_create), with a creator that runs in a task of its own.
     ///
     /// # Errors
     ///
-    /// [`AcquireError::WouldDeadlock`] if this task is running the creator that it would wait for;
-    /// [`AcquireError::Paused`] after a failure, if there is no value; [`AcquireError::Lost`].
+    /// - [`AcquireError::WouldDeadlock`], if this task is running the creator that the access would wait for.
+    /// - [`AcquireError::Paused`], after a failure, if there is no value.
+    /// - [`AcquireError::Lost`], if the creation is lost.
     ///
     /// # Panics
     ///
-    /// If the getter or the spawner does. A panic of the creator or the setter ends in its task, as a failed creation.
+    /// A panic of the getter or the spawner goes on to the caller. A panic of the creator or the setter ends in its
+    /// task, as a failed creation.
     pub fn or_create<F: Future<Output = S::Made> + Send + 'static>(
         self,
         creator: impl FnOnce() -> F + Send + 'static,
@@ -102,7 +113,7 @@ where
     }
 
     /// As [`or_create`](Self::or_create), by a creator that is handed a [share](Shared) of its creation by value. The
-    /// creator's future lets go of it before it is ready.
+    /// creator's future drops the share before it is ready.
     ///
     /// # Errors
     ///
@@ -124,11 +135,12 @@ where
         self.serve(creator, begin, never, |_, got| got.map_err(refused))
     }
 
-    /// As [`Access::or_try_create`](crate::Access::or_try_create), by a task of its own.
+    /// As [`Access::or_try_create`](crate::Access::or_try_create), with a creator that runs in a task of its own.
     ///
     /// # Errors
     ///
-    /// As that, but it does not time out; and [`CreateError::Lost`](crate::CreateError::Lost).
+    /// As `Access::or_try_create`, with two differences: the access does not time out, and there is
+    /// [`CreateError::Lost`](crate::CreateError::Lost).
     ///
     /// # Panics
     ///
@@ -148,7 +160,7 @@ where
     }
 
     /// As [`or_try_create`](Self::or_try_create), by a creator that is handed a [share](Shared) of its creation by
-    /// value. The creator's future lets go of it before it is ready.
+    /// value. The creator's future drops the share before it is ready.
     ///
     /// # Errors
     ///

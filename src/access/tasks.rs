@@ -1,6 +1,7 @@
-//! Accesses of tasks: see [`wait`](crate::wait) for what has one code serve both.
+//! Accesses of tasks: their steps, and the terminals that are given a creator. The module [`wait`](crate::wait) says
+//! how one code serves threads and tasks.
 //!
-//! There is no time-out: whoever polls a future can race it with a timer.
+//! There is no time-out among the steps: the code that polls a future can race it with a timer.
 
 use super::{
     ByGetter, ByLock, ByStamp, CannotFail, Elsewhere, Finds, Forever, Found, Nothing, SetByTask, Sharing, UnsetByTask,
@@ -14,36 +15,81 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-/// An access of a task that is being described step by step. Its last call gives a future, which does nothing before
-/// it is polled.
+/// One request of a task to a lock: its *steps* describe it, and its *terminal* makes it.
 ///
-/// | its last call | what its future gives |
+/// The terminal gives a future, and nothing happens before the future is polled.
+/// [`access_async()`](crate::Dogpile::access_async) opens an access. [`kept_async(&lock)`](crate::Dogpile::kept_async)
+/// opens an access whose creation may outlive the caller.
+///
+/// | step | the access |
 /// |---|---|
-/// | [`turn`](Self::turn) | the turn |
-/// | `or_create`, `or_create_with` | the value; a panic in place of a wait for itself |
-/// | `or_try_create`, `or_try_create_with` | `Result<_, CreateError<E, G>>` |
+/// | [`fetch(getter)`](Self::fetch) | has the getter fetch the value from where it lives |
+/// | [`fetch_stamped(getter)`](Self::fetch_stamped) | has the getter fetch the value with the time when it was created |
+/// | [`and_set(setter)`](Self::and_set) | has the setter store what the creator made |
+/// | [`soft_timeout(d)`](Self::soft_timeout) | waits for a new value for `d` at most although there is an old one, and then takes the old one |
+/// | [`anew()`](Self::anew) | gives a value whose creation began after the access did, although there is a fresh one |
+/// | [`renew_if(generation)`](Self::renew_if) | asks for a newer value than that of the generation, which the caller was refused with |
+/// | [`share_errors()`](Self::share_errors) | shares the error of a failed creation with the other accesses that have this step |
+/// | [`spawned_by(&spawner)`](Self::spawned_by) | if it is elected, gives its creation to a task of its own. This step comes last |
 ///
-/// The value is that of an [`Access`](crate::Access), but under readers it comes in an
-/// [`OwnedReadGuard`](crate::OwnedReadGuard), which may be held across an `.await`. Getter, creator and setter give
-/// futures. There is no time-out: whoever polls a future can race it with a timer, and drop it at any time. What holds
-/// for all tasks is said at [`Dogpile`](crate::Dogpile#for-tasks).
+/// | terminal | its future gives | after `spawned_by` |
+/// |---|---|---|
+/// | [`turn`](Self::turn) | what the access is to do: to use the value, or to create it | - |
+/// | `or_create`, `or_create_with` | the value; a panic in place of a wait for itself | `Result<_, AcquireError>` |
+/// | `or_try_create`, `or_try_create_with` | `Result<_, CreateError<E, G>>` | the same |
+/// | [`get`](Self::get), of a function that keeps its results | the value; a panic in place of a wait for itself | - |
+/// | [`try_get`](Self::try_get), of such a function | `Result<_, CreateError<E, G>>` | the same |
 ///
-/// # Steps
+/// The value is that of an [`Access`](crate::Access), with one difference: under readers it comes in an
+/// [`OwnedReadGuard`](crate::OwnedReadGuard), which may be held across an `.await`. The getter, the creator and the
+/// setter give futures.
+///
+/// There is no time-out among the steps: the code that polls the future can race it with a timer, and drop it at any
+/// time. [`Dogpile`](crate::Dogpile#for-tasks) says what holds for all tasks, and the page [tasks](crate::guide::tasks)
+/// of the guide shows it.
+///
+/// # Cancel safety
+///
+/// The future may be dropped at any time. What its drop does depends on what the access is doing:
+///
+/// | the access | the drop of its future |
+/// |---|---|
+/// | waits | takes the access out of the queue; if the access had just been called to create, the next waiter is called |
+/// | runs a creator or a setter | drops that, and then gives the creation up: exactly one waiter is elected (L5) |
+/// | runs a getter | drops that; if the access was to create, all waiters look once more, and one of them is elected |
+///
+/// # Send
+///
+/// A future is `Send` if the closures that it is given are, and their futures. Today's compiler cannot see this in one
+/// case: a creator that is handed something, or a setter, is an async closure, and the type of the value has a lifetime
+/// in it, such as `&'static str`, or is a trait object.
+///
+/// # Examples
 ///
 /// ```
-/// # struct Client;
-/// # impl Client {
-/// #     async fn get(&self, _: &str) -> std::io::Result<Option<u64>> { Ok(None) }
-/// #     async fn set(&self, _: &str, _: u64) -> std::io::Result<()> { Ok(()) }
-/// # }
-/// # async fn load() -> std::io::Result<u64> { Ok(42) }
 /// use dogpile::{Dogpile, SyncReaderDogpile, Task};
-/// use std::{sync::Arc, time::Duration};
+/// use std::{error::Error, io, sync::Arc, time::Duration};
 ///
 /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60)).born_fresh();
 ///
-/// async fn answer(client: &'static Client) -> Result<u64, Box<dyn std::error::Error>> {
-///     // A getter brings the value; a setter stores what is created.
+/// struct Client; // say, of memcached
+///
+/// impl Client {
+///     async fn get(&self, _key: &str) -> io::Result<Option<u64>> {
+///         Ok(None)
+///     }
+///
+///     async fn set(&self, _key: &str, _made: u64) -> io::Result<()> {
+///         Ok(())
+///     }
+/// }
+///
+/// async fn load() -> io::Result<u64> {
+///     Ok(42) // slow
+/// }
+///
+/// async fn answer(client: &'static Client) -> Result<u64, Box<dyn Error>> {
+///     // A getter brings the value. A setter stores what the creator makes.
 ///     let made = LOCK
 ///         .access_async()
 ///         .fetch(|| client.get("answer"))
@@ -51,7 +97,7 @@ use std::time::Duration;
 ///         .or_try_create(load)
 ///         .await?;
 ///
-///     // A task of its own creates, and survives this one.
+///     // A task of its own creates, and survives this task.
 ///     let spawner = |task: Task| drop(tokio::spawn(task));
 ///     let made = LOCK.access_async().fetch(|| client.get("answer")).spawned_by(&spawner).or_try_create(load).await?;
 ///
@@ -60,21 +106,12 @@ use std::time::Duration;
 ///     let guard = SyncReaderDogpile::kept_async(&readers).or_create(async || { /* rebuild */ }).await;
 ///     Ok(made)
 /// }
-/// # assert_eq!(tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer(&Client)).unwrap(), 42);
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() {
+///     assert_eq!(answer(&Client).await.unwrap(), 42);
+/// }
 /// ```
-///
-/// # Cancel safety
-///
-/// Dropped while it waits, the future leaves the queue; if it had just been called to create, the next waiter is.
-/// Dropped while a creator or a setter runs, it drops that, and then gives the creation up: exactly one waiter is elected
-/// (L5). Dropped while a getter runs, it drops that; if it was to create, all who wait look once more, and one of them
-/// is elected.
-///
-/// # Send
-///
-/// A future is `Send` if the closures that it is given are, and their futures. (Today's compiler cannot see that where a
-/// creator that is handed something, or a setter, is an async closure, and the type of the value has a lifetime in it:
-/// such as `&'static str`, or a trait object.)
 #[must_use = "nothing happens before the access ends in `turn`, `or_create` or `or_try_create` and is awaited"]
 pub struct AsyncAccess<K, L, S = Elsewhere, W = Forever> {
     pub(crate) lock: K,
@@ -83,35 +120,34 @@ pub struct AsyncAccess<K, L, S = Elsewhere, W = Forever> {
     of: PhantomData<fn() -> L>,
 }
 
-/// # What it wants
+/// # How long it waits, and for what
 impl<K, L, S, W: Waits> AsyncAccess<K, L, S, W> {
-    /// As [`Access::soft_timeout`](crate::Access::soft_timeout): the access waits for a new value for `timeout` at most,
-    /// though there be an old one, and then goes on with that.
+    /// As [`Access::soft_timeout`](crate::Access::soft_timeout): lets the access wait for a new value for `timeout` at
+    /// most although there is an old one, and then go on with the old one.
     ///
-    /// An access that is elected has its creation go on in another task by [`spawned_by`](Self::spawned_by), and waits
-    /// for that as long as this says; otherwise it creates. The time is kept by a thread of this crate, which is there
-    /// while a task waits so.
+    /// An elected access creates. After [`spawned_by`](Self::spawned_by) its creation goes on in another task, and the
+    /// access waits for that task, within this time-out. A thread of this crate keeps the time. It is there while a
+    /// task waits so.
     pub fn soft_timeout(self, timeout: Duration) -> AsyncAccess<K, L, S, W::Wanting> {
         self.wanting(|_, soft| *soft = Some(timeout))
     }
 
-    /// As [`Access::anew`](crate::Access::anew): the value is made anew, though it be fresh, and though there be a pause.
+    /// As [`Access::anew`](crate::Access::anew): has the value made anew, although it is fresh, and although there is a
+    /// pause.
     pub fn anew(self) -> AsyncAccess<K, L, S, W::Wanting> {
         self.wanting(|wants, _| *wants = Wants::Anew)
     }
 
-    /// As [`Access::renew_if`](crate::Access::renew_if): the caller was refused with the value of generation `seen`, and
-    /// asks for a newer one; the others carry on with the old value.
-    ///
-    /// By [`spawned_by`](Self::spawned_by) the access waits for the task, since it has no value to go on with.
+    /// As [`Access::renew_if`](crate::Access::renew_if): asks for a newer value than that of generation `seen`, which
+    /// the caller was refused with. Other accesses carry on with the old value.
     pub fn renew_if(self, seen: Generation) -> AsyncAccess<K, L, S, W::Wanting> {
         self.wanting(|wants, _| *wants = Wants::Newer(seen))
     }
 
-    /// As [`Access::share_errors`](crate::Access::share_errors): if the creation fails, all accesses that have waited for
-    /// it, and also share errors, fail with that same error.
+    /// As [`Access::share_errors`](crate::Access::share_errors): if the creation fails, all accesses that have waited
+    /// for it, and have this step as well, fail with the same error.
     ///
-    /// Where the future is to be `Send`, the type of the error has no lifetime in it, not even `'static`, as in
+    /// Where the future is to be `Send`, the type of the error has no lifetime in it, not even `'static` as in
     /// `&'static str`: today's compiler could not tell. A `String` or an `Arc<…>` will do.
     pub fn share_errors(self) -> AsyncAccess<K, L, S, Sharing<W>> {
         AsyncAccess { lock: self.lock, source: self.source, waits: Sharing(self.waits), of: PhantomData }
@@ -136,7 +172,8 @@ impl<K, L, S, W> AsyncAccess<K, L, S, W> {
 
 /// # Where the value is
 impl<K, L, W> AsyncAccess<K, L, Elsewhere, W> {
-    /// As [`Access::fetch`](crate::Access::fetch), by a getter whose future gives `Option<T>` or `Result<Option<T>, G>`.
+    /// As [`Access::fetch`](crate::Access::fetch), by a getter whose future gives `Option<T>`, or
+    /// `Result<Option<T>, G>`.
     pub fn fetch<R: Found, Q: Future<Output = R>, F: FnMut() -> Q>(
         self,
         getter: F,
@@ -161,9 +198,9 @@ where
     Q: Future<Output = R>,
     F: FnMut() -> Q,
 {
-    /// As [`Access::and_set`](crate::Access::and_set), by a setter that gives a future. It runs inside
-    /// [`Creation::publish_async`](crate::Creation::publish_async), or under readers with the [write
-    /// lock](crate::Creation::write_lock_async) held.
+    /// As [`Access::and_set`](crate::Access::and_set), by a setter that gives a future. The future runs inside
+    /// [`Creation::publish_async`](crate::Creation::publish_async). Under readers it runs while the creation holds the
+    /// [write lock](crate::Creation::write_lock_async) instead.
     pub fn and_set<P, Z: AsyncFnOnce(&R::Value) -> P>(
         self,
         setter: Z,
@@ -172,10 +209,10 @@ where
     }
 }
 
-/// How an access of a task ends. It is said of each source apart, since a future that were told it by a trait would not
-/// be `Send` where there is a lifetime in the type of the value or of an error.
+/// The terminals of an access of a task. They are written out for each source: if a trait told the future where its
+/// value is, the future would not be `Send` where the type of the value or of an error has a lifetime in it.
 ///
-/// Where this is used, the traits and types that it names are in scope, and each such access has a `serve`.
+/// Where this macro is used, the traits and types that it names are in scope, and each such access has a `serve`.
 macro_rules! ends {
     ($(#[$meta:meta])* [$($generics:tt)*] $lock:ty, $source:ty => $made:ty, $made_with:ty, $got:ty, $error:ty
         where { $($bounds:tt)* } { $($can_fail:tt)* } { $($stores:tt)* } $with:expr
@@ -190,8 +227,8 @@ macro_rules! ends {
             ///
             /// # Panics
             ///
-            /// If this task is running the creator that it would wait for. A panic of the getter, the creator or the
-            /// setter goes on to the caller.
+            /// Panics if this task is running the creator that the access would wait for. A panic of the getter, the
+            /// creator or the setter goes on to the caller.
             ///
             /// # Cancel safety
             ///
@@ -228,11 +265,11 @@ macro_rules! ends {
             ///
             /// # Errors
             ///
-            /// As that; it does not time out.
+            /// As `Access::or_try_create`, but the access does not time out.
             ///
             /// # Panics
             ///
-            /// If the getter, the creator or the setter does.
+            /// A panic of the getter, the creator or the setter goes on to the caller.
             ///
             /// # Cancel safety
             ///
@@ -278,7 +315,7 @@ macro_rules! ends {
 
 pub(crate) use ends;
 
-/// How an access ends that has no error.
+/// Returns the value of an access that has no error.
 pub(crate) fn without_error<T, G: CannotFail>(got: Result<T, CreateError<Infallible, G>>) -> T {
     or_deadlock(got.map_err(refused))
 }

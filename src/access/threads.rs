@@ -1,4 +1,4 @@
-//! Accesses of threads: their steps, and the calls that end them.
+//! Accesses of threads: their steps, and the terminals that are given a creator.
 
 use super::after::after;
 use super::age::ByStamp;
@@ -20,87 +20,116 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-/// An access that is being described step by step. Nothing happens before its last call.
+/// One request of a thread to a lock: its *steps* describe it, and its *terminal* makes it.
 ///
-/// | its last call | without a time-out | after [`timeout(d)`](Self::timeout) |
+/// Nothing happens before the terminal. [`access()`](crate::Dogpile::access) opens an access of a lock of any type.
+/// [`kept(&lock)`](crate::Dogpile::kept) opens an access whose creation may outlive the caller.
+///
+/// | step | the access |
+/// |---|---|
+/// | [`fetch(getter)`](Self::fetch) | has the getter fetch the value from where it lives |
+/// | [`fetch_stamped(getter)`](Self::fetch_stamped) | has the getter fetch the value with the time when it was created |
+/// | [`and_set(setter)`](Self::and_set) | has the setter store what the creator made |
+/// | [`timeout(d)`](Self::timeout) | waits for others for `d` at most |
+/// | [`soft_timeout(d)`](Self::soft_timeout) | waits for a new value for `d` at most although there is an old one, and then takes the old one |
+/// | [`anew()`](Self::anew) | gives a value whose creation began after the access did, although there is a fresh one |
+/// | [`renew_if(generation)`](Self::renew_if) | asks for a newer value than that of the generation, which the caller was refused with |
+/// | [`share_errors()`](Self::share_errors) | shares the error of a failed creation with the other accesses that have this step |
+/// | [`in_background(&runner)`](Self::in_background) | if it is elected and has an old value, gives its creation to the runner. This step comes last |
+///
+/// | terminal | gives | after [`timeout`](Self::timeout) |
 /// |---|---|---|
-/// | [`turn`](Self::turn) | the turn | `Result<_, AcquireError>` |
+/// | [`turn`](Self::turn) | what the access is to do: to use the value, or to create it | `Result<_, AcquireError>` |
 /// | [`or_create`](Self::or_create), [`or_create_with`](Self::or_create_with) | the value; a panic in place of a wait for itself | `Result<_, AcquireError>` |
-/// | [`or_try_create`](Self::or_try_create), [`or_try_create_with`](Self::or_try_create_with) | `Result<_, CreateError<E, G>>` | `Result<_, CreateError<E, G>>` |
+/// | [`or_try_create`](Self::or_try_create), [`or_try_create_with`](Self::or_try_create_with) | `Result<_, CreateError<E, G>>` | the same |
+/// | [`get`](Self::get), of a function that keeps its results | the value; a panic in place of a wait for itself | `Result<_, AcquireError>` |
+/// | [`try_get`](Self::try_get), of such a function | `Result<_, CreateError<E, G>>` | the same |
 ///
-/// What it gives:
+/// What the creator makes, and what the access gives, depends on where the value is:
 ///
-/// | the value is | of a [`Dogpile`](crate::Dogpile) | of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) | of a [`Cached`](crate::Cached) |
-/// |---|---|---|---|
-/// | elsewhere | [`Outcome`](crate::Outcome) | [`ReadGuard<Outcome>`](crate::ReadGuard) | - |
-/// | brought by a getter | `V` | `ReadGuard<V>` | - |
-/// | in the lock | - | - | [`CachedGuard<V>`](crate::CachedGuard) |
+/// | the value is | the creator makes | an access of a [`Dogpile`](crate::Dogpile) gives | of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) | of a [`Cached`](crate::Cached) |
+/// |---|---|---|---|---|
+/// | where the user keeps it | nothing | an [`Outcome`](crate::Outcome) | a [`ReadGuard<Outcome>`](crate::ReadGuard) | - |
+/// | brought by a getter | `V` | `V` | `ReadGuard<V>` | - |
+/// | brought with its stamp | `V` | [`Stamped<V>`](crate::Stamped) | `ReadGuard<Stamped<V>>` | - |
+/// | in the lock | `V`; by the terminals `_with`, [`Made<V>`](crate::Made) | - | - | [`CachedGuard<V>`](crate::CachedGuard) |
 ///
-/// What the creator makes: nothing, if the value is elsewhere; otherwise a `V`. (By
-/// [`fetch_stamped`](Self::fetch_stamped) the value is a [`Stamped<V>`](crate::Stamped); a creator of a `Cached` that
-/// is handed its [`Renewal`](crate::Renewal) makes a [`Made<V>`](crate::Made).)
-///
-/// # Steps
-///
-/// ```
-/// # fn ask(_: &str) -> std::io::Result<Option<u64>> { Ok(None) }
-/// # fn tell(_: &str, _: u64) -> std::io::Result<()> { Ok(()) }
-/// use dogpile::{Dogpile, Pool, Stamped};
-/// use std::{sync::Arc, time::Duration};
-///
-/// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60)).born_fresh();
-/// static POOL: Pool = Pool::new(2, 100);
-/// let soon = Duration::from_secs(1);
-///
-/// // The value is elsewhere, and the creator stores it.
-/// LOCK.access().timeout(soon).or_create(|| { /* rebuild */ })?;
-///
-/// // A getter brings it. The getter may fail, and find nothing.
-/// let made = LOCK.fetch(|| ask("key")).or_try_create(|| "42".parse::<u64>())?;
-///
-/// // A setter stores what is created.
-/// let made = LOCK.fetch(|| ask("key")).and_set(|made| tell("key", *made)).or_try_create(|| Ok(42))?;
-///
-/// // The value brings its own time.
-/// let made = LOCK.fetch_stamped(|| None::<Stamped<u64>>).or_create(|| 42).value;
-///
-/// // The creator is handed its creation: to publish through it, or to ask whether it is still wanted.
-/// LOCK.access().or_create_with(|creation| if !creation.is_superseded() { /* go on */ });
-///
-/// // Another thread creates, if there is an old value to go on with.
-/// LOCK.access().in_background(&POOL).or_create(|| { /* rebuild */ });
-///
-/// // The lock is not a `static`, and the creation is to outlive the caller.
-/// let lock = Arc::new(Dogpile::never_expires());
-/// Dogpile::kept(&lock).in_background(&POOL).or_create(|| { /* rebuild */ });
-///
-/// // A new value within a second; or else the old one, while another thread creates.
-/// LOCK.access().soft_timeout(soon).in_background(&POOL).or_create(|| { /* rebuild */ });
-///
-/// // The caller was refused with the value, and asks for a newer one. The others carry on with the old one.
-/// LOCK.access().renew_if(LOCK.generation()).or_create(|| { /* rebuild */ });
-///
-/// // The value is made anew, though it is fresh, and though there is a pause.
-/// LOCK.access().anew().or_create(|| { /* rebuild */ });
-///
-/// // If the creation fails, all that have waited for it fail with its error.
-/// LOCK.access().share_errors().or_try_create(|| Ok::<_, std::fmt::Error>(()))?;
-///
-/// // This access does not create by itself: see `Turn`.
-/// let turn = Dogpile::kept(&lock).timeout(soon).turn()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The page [modes](crate::guide::modes) of the guide says which type and which mode a program needs.
 ///
 /// # Errors
 ///
-/// [`CreateError`] says which, and [`AcquireError`] is the same where nothing of the user's can fail. Without a time-out
-/// an access by a creator that cannot fail has no error: a wait of this thread for itself is a panic, and it is not told
-/// of a [pause](crate::PolicyBuilder::retry_after), but waits, and is elected in it.
+/// [`CreateError`] says what the errors are. [`AcquireError`] is the same type for accesses in which nothing of the
+/// user's can fail.
+///
+/// Without a time-out, an access that ends in `or_create`, `or_create_with`, `turn` or `get` has no error. Where such
+/// an access would wait for itself, it panics. Such an access is not told of a
+/// [pause](crate::PolicyBuilder::retry_after): if there is no value, it creates when it is elected, although there is a
+/// pause.
 ///
 /// # Panics
 ///
-/// A panic of the getter, the creator or the setter goes on to the caller; the creation, if there is one, is given up.
-/// [`Dogpile`](crate::Dogpile#deadlocks) says when a wait would be one for itself.
+/// A panic of the getter, the creator or the setter goes on to the caller. If there is a creation, it is given up.
+/// [`Dogpile`](crate::Dogpile#deadlocks) says when an access would wait for itself.
+///
+/// # Examples
+///
+/// ```
+/// use dogpile::{Dogpile, Pool, Stamped};
+/// use std::{error::Error, fmt, io, sync::Arc, time::Duration};
+///
+/// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60)).born_fresh();
+/// static POOL: Pool = Pool::new(2, 100);
+///
+/// fn ask(_key: &str) -> io::Result<Option<u64>> {
+///     Ok(None) // say, of memcached
+/// }
+///
+/// fn tell(_key: &str, _made: u64) -> io::Result<()> {
+///     Ok(())
+/// }
+///
+/// fn main() -> Result<(), Box<dyn Error>> {
+///     let soon = Duration::from_secs(1);
+///
+///     // The value is elsewhere, and the creator stores it.
+///     LOCK.access().timeout(soon).or_create(|| { /* rebuild */ })?;
+///
+///     // A getter brings the value. The getter may fail, and may find nothing.
+///     let made = LOCK.fetch(|| ask("key")).or_try_create(|| "42".parse::<u64>())?;
+///
+///     // A setter stores what the creator makes.
+///     let made = LOCK.fetch(|| ask("key")).and_set(|made| tell("key", *made)).or_try_create(|| Ok(42))?;
+///
+///     // The value brings the time when it was created.
+///     let made = LOCK.fetch_stamped(|| None::<Stamped<u64>>).or_create(|| 42).value;
+///
+///     // The creator is handed its creation: to publish through it, or to ask whether the value is still wanted.
+///     LOCK.access().or_create_with(|creation| if !creation.is_superseded() { /* go on */ });
+///
+///     // Another thread creates, if there is an old value to go on with.
+///     LOCK.access().in_background(&POOL).or_create(|| { /* rebuild */ });
+///
+///     // The lock is not a `static`, and the creation is to outlive the caller.
+///     let lock = Arc::new(Dogpile::never_expires());
+///     Dogpile::kept(&lock).in_background(&POOL).or_create(|| { /* rebuild */ });
+///
+///     // The access gives a new value within a second; or else the old one, while another thread creates.
+///     LOCK.access().soft_timeout(soon).in_background(&POOL).or_create(|| { /* rebuild */ });
+///
+///     // The caller was refused with the value, and asks for a newer one. Others carry on with the old value.
+///     LOCK.access().renew_if(LOCK.generation()).or_create(|| { /* rebuild */ });
+///
+///     // The value is made anew, although it is fresh, and although there is a pause.
+///     LOCK.access().anew().or_create(|| { /* rebuild */ });
+///
+///     // If the creation fails, all accesses that have waited for it and have this step fail with its error.
+///     LOCK.access().share_errors().or_try_create(|| Ok::<_, fmt::Error>(()))?;
+///
+///     // The access does not create by itself: see `Turn`.
+///     let turn = Dogpile::kept(&lock).timeout(soon).turn()?;
+///     Ok(())
+/// }
+/// ```
 #[must_use = "nothing happens before the access ends in `turn`, `or_create` or `or_try_create`"]
 pub struct Access<K, S = Elsewhere, W = Forever> {
     pub(crate) lock: K,
@@ -117,27 +146,33 @@ impl<K, S> Access<K, S> {
 
 /// # Where the value is
 impl<K, W> Access<K, Elsewhere, W> {
-    /// A getter fetches the value from where it lives, and may find it gone: it returns `Option<T>`, or
-    /// `Result<Option<T>, G>` if it can fail. (`None` is what the origin calls `NeedRegeneration`.)
+    /// Has a getter fetch the value from where it lives: *getter mode*.
+    ///
+    /// The getter returns `Option<T>`, or `Result<Option<T>, G>` if it can fail. `None` says that the value is gone,
+    /// and has to be created. (The origin, Python's `dogpile`, calls this `NeedRegeneration`.)
     ///
     /// | the value is | the access |
     /// |---|---|
-    /// | fresh | calls the getter once, and gives its value |
-    /// | stale | creates, if it is elected; otherwise it gives the old value by the getter, without waiting |
-    /// | missing, to the lock or to the getter | creates, if it is elected; otherwise it waits, and gives the new value by the getter |
+    /// | fresh | calls the getter once, and gives the getter's value |
+    /// | stale | creates, if it is elected; otherwise gives the old value by the getter, without waiting |
+    /// | missing, to the lock or to the getter | creates, if it is elected; otherwise waits, and gives the new value by the getter |
     ///
-    /// The getter is called at most twice in one access, and never after the creator has made a value. (After a creator
-    /// that failed it may be asked for the old value: see [`OnError::ServeStale`](crate::OnError).) An access that is
-    /// told twice that there is nothing creates, when its turn comes. A getter says `None` of a miss only. A store that
-    /// is down is an error: if it were a miss, all accesses would create one after the other. A getter's error ends the
-    /// access with [`CreateError::GetterFailed`], and nothing is created.
+    /// **The getter is not called for a value that is missing to the lock**, as the value is at first. So a lock in
+    /// getter mode begins with [`born_fresh`](crate::Dogpile::born_fresh), since the store may hold a value from
+    /// before.
     ///
-    /// **The getter is not called for a value that is missing to the lock**, as it is at first: a lock for getters
-    /// starts with [`born_fresh`](crate::Dogpile::born_fresh), since the store may hold a value from before.
+    /// The getter is called at most twice in one access, and never after the creator of this access has made a value
+    /// (L8). If the creator has failed, the access may call the getter for the old value: see
+    /// [`OnError::ServeStale`](crate::OnError::ServeStale). An access that has heard twice from its getter that there
+    /// is no value creates as soon as it is elected.
     ///
-    /// Under readers ([`SyncReaderDogpile`](crate::SyncReaderDogpile)) the getter runs as a reader, and its value is
-    /// given in that reader's guard. A thread that holds a guard already is never elected: for it the getter is called
-    /// once, and [`CreateError::ReadLockHeld`] says that there was nothing.
+    /// A getter says `None` of a miss only. A store that cannot be asked is an error of the getter: if that were a
+    /// miss, all accesses would create, one after the other. A getter's error ends the access with
+    /// [`CreateError::GetterFailed`], and nothing is created.
+    ///
+    /// Under readers ([`SyncReaderDogpile`](crate::SyncReaderDogpile)) the getter runs as a reader, and the access
+    /// gives the value in that reader's guard. A thread that holds a guard already is never elected. Its access calls
+    /// the getter once, and ends with [`CreateError::ReadLockHeld`] if the getter finds nothing.
     ///
     /// # Examples
     ///
@@ -163,21 +198,36 @@ impl<K, W> Access<K, Elsewhere, W> {
         Access { lock: self.lock, source, waits: self.waits }
     }
 
-    /// As [`fetch`](Self::fetch), by a getter whose value brings the time when it was created.
+    /// Has a getter fetch the value with the time when it was created: *stamped getter mode*. In all other respects the
+    /// access is that of [`fetch`](Self::fetch).
     ///
-    /// The getter is always asked first, so this lock need not know of the value: another process may have created it. A
-    /// stamp younger than [`expires_after`](crate::Status::expires_after) is fresh, an older one stale. A stamp ahead of
-    /// this machine's clock counts as now, but as stale if it is ahead by more than
-    /// [`max_skew`](crate::PolicyBuilder::max_skew).
+    /// The stamp, and not the lock, says how old the value is:
     ///
-    /// One of the accesses through *this lock* is elected: those that run at the same time must share the lock. In
-    /// between, while nobody uses the lock, it may go and another take its place. Each process elects for itself; what
-    /// one has created the others find by its stamp. After [`invalidate`](crate::Dogpile::invalidate) the stamps count
-    /// for nothing, until something was created through this lock: what the store still holds may be what was
-    /// invalidated.
+    /// | the stamp | the value is |
+    /// |---|---|
+    /// | is younger than [`expires_after`](crate::Status::expires_after) | fresh |
+    /// | is older | stale; missing, once [`max_stale`](crate::PolicyBuilder::max_stale) is over as well |
+    /// | is ahead of this machine's clock by [`max_skew`](crate::PolicyBuilder::max_skew) at most | as old as a value that is created now |
+    /// | is further ahead | stale |
     ///
-    /// The value is stamped when the creator returns. The creator stores it with the time it was made, or a
-    /// [setter](Self::and_set) does, which is handed the stamp.
+    /// So the lock need not know of the value, which another process may have created: the access asks the getter
+    /// before anything else. There are two exceptions:
+    ///
+    /// - After an [`invalidate`](crate::Dogpile::invalidate) through this lock, the access does not ask the getter, and
+    ///   no stamp counts, until a value was created through this lock. The store may still hold the value that was
+    ///   invalidated (L6).
+    /// - An access that asks for another value, by [`anew`](Self::anew) or [`renew_if`](Self::renew_if), is elected
+    ///   without asking the getter.
+    ///
+    /// After a [`mark_stale`](crate::Dogpile::mark_stale) through this lock, each value is stale at best, until a value
+    /// was created through this lock.
+    ///
+    /// The election is among the accesses through *this lock*. So accesses that may run at the same time must share one
+    /// lock. While no access runs, the lock may be dropped, and another lock may take its place. Each process elects a
+    /// creator of its own. The other processes find by its stamp what one process has created.
+    ///
+    /// The value is stamped when the creator returns. A [setter](Self::and_set) is handed the value with its stamp, to
+    /// store both. A creator that stores the value by itself stores the time with it.
     ///
     /// # Examples
     ///
@@ -207,24 +257,34 @@ impl<K, F, A, W, R: Finds> Access<K, ByGetter<F, A>, W>
 where
     F: FnMut() -> R,
 {
-    /// A setter stores what the creator has made, unless the creation was superseded meanwhile: so a value that was
-    /// invalidated while it was made never overwrites a newer one (L6). The caller gets it all the same.
+    /// Has a setter store what the creator has made, unless the creation was superseded or declared dead meanwhile.
     ///
-    /// The setter runs inside [`Creation::publish`], or under readers with the
-    /// [write lock](Creation::write_lock) held. It returns nothing, or `Result<(), E>` if it can fail, with the error
-    /// that the creator fails with. A setter that fails fails the creation, with [`CreateError::Failed`], and what was
-    /// created is lost. A setter that would rather have it given returns `Ok`; then the creation has succeeded, and the
-    /// getter of the next access may find nothing.
+    /// So a value that was invalidated while it was made never overwrites a newer one (L6). The caller is given the
+    /// value all the same.
+    ///
+    /// The setter runs inside [`Creation::publish`]. Under readers it runs while the creation holds the [write
+    /// lock](Creation::write_lock) instead.
+    ///
+    /// The setter returns nothing, or `Result<(), E>` if it can fail, where `E` is the error of the creator. If the
+    /// setter fails, the creation fails with [`CreateError::Failed`], and what the creator made is lost. A setter that
+    /// would rather have the value given returns `Ok`. Then the creation has succeeded, and the getter of the next
+    /// access may find nothing.
     ///
     /// # Examples
     ///
     /// ```
-    /// # fn ask(_: &str) -> std::io::Result<Option<u64>> { Ok(None) }
-    /// # fn tell(_: &str, _: u64) -> std::io::Result<()> { Ok(()) }
     /// use dogpile::{CreateError, Dogpile};
     /// use std::{io, time::Duration};
     ///
     /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(600)).born_fresh();
+    ///
+    /// fn ask(_key: &str) -> io::Result<Option<u64>> {
+    ///     Ok(None) // say, of memcached
+    /// }
+    ///
+    /// fn tell(_key: &str, _made: u64) -> io::Result<()> {
+    ///     Ok(())
+    /// }
     ///
     /// fn answer() -> Result<u64, CreateError<io::Error, io::Error>> {
     ///     let create = || Ok(42); // slow
@@ -238,34 +298,18 @@ where
     }
 }
 
-/// # How long it waits, and who creates
+/// # How long it waits, and for what
 impl<K, S, W: Waits> Access<K, S, W> {
-    /// The access waits for others for `timeout` at most, and has an [error](AcquireError) for that.
+    /// Bounds the waits of the access: it waits for others for `timeout` at most, and then ends with an
+    /// [error](AcquireError).
     ///
-    /// The time-out bounds the waits alone, all of one access together (L10): neither the getter nor the creator nor the
-    /// setter of this access is interrupted. It is real time, on whatever clock values expire. Zero does not wait, and
-    /// `Duration::MAX` waits without an end.
+    /// The time-out covers all waits of the access together (L10), and nothing else: the getter, the creator and the
+    /// setter of this access are not interrupted. The time is real time, even if the values expire by another clock. It
+    /// is as precise as the system wakes a thread. Zero does not wait, and `Duration::MAX` waits without an end.
     ///
-    /// An access that is elected takes as long as its creator does. To have an answer in time in any case, have another
-    /// thread create, and wait for that as the others do:
-    ///
-    /// ```
-    /// use dogpile::{Dogpile, Pool, Turn};
-    /// use std::{sync::RwLock, time::Duration};
-    ///
-    /// static POOL: Pool = Pool::new(2, 100);
-    /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60));
-    /// static TABLE: RwLock<Vec<u32>> = RwLock::new(Vec::new());
-    ///
-    /// fn first() -> Option<u32> {
-    ///     if let Ok(Turn::Create(creation)) = LOCK.try_acquire() {
-    ///         creation.run_in_background(&POOL, |_| *TABLE.write().unwrap() = vec![42] /* slow */);
-    ///     }
-    ///     LOCK.access().timeout(Duration::from_millis(300)).turn().ok()?;
-    ///     TABLE.read().unwrap().first().copied()
-    /// }
-    /// # while first() != Some(42) {}
-    /// ```
+    /// An elected access takes as long as its creator does. To have an answer in time in any case, let another thread
+    /// create, and let this access wait for that thread as the others do: the guide shows
+    /// [how](crate::guide::background#an-answer-in-time-with-a-value-or-without).
     ///
     /// # Examples
     ///
@@ -285,27 +329,34 @@ impl<K, S, W: Waits> Access<K, S, W> {
         Access { lock: self.lock, source: self.source, waits: self.waits.within(timeout) }
     }
 
-    /// The access waits for a new value for `timeout` at most, though there be an old one, and then goes on with that.
+    /// Lets the access wait for a new value for `timeout` at most although there is an old one, and then go on with the
+    /// old one.
     ///
     /// | the value is | the access |
     /// |---|---|
     /// | fresh | gives it |
-    /// | stale, and somebody else creates | waits for that, as long as this says |
-    /// | stale, and the access is elected | creates; by [`in_background`](Self::in_background), waits for that, as long as this says |
-    /// | missing | creates or waits, as long as its [`timeout`](Self::timeout) says |
+    /// | stale, and another access creates | waits for that creation, within this time-out |
+    /// | stale, and the access is elected | creates; after [`in_background`](Self::in_background), hands its creation over and waits for it, within this time-out |
+    /// | missing | creates or waits, within its [`timeout`](Self::timeout) |
     ///
-    /// So a page has the new value if that takes a tenth of a second, and the old one if it takes ten seconds. The
-    /// creation goes on in any case. If another access's creation fails, this one takes part anew: it may be elected, or
-    /// in a [pause](crate::PolicyBuilder::retry_after) goes on with the old value. If it has handed its own over, and that
-    /// fails, it goes on with the old value. What it has waited for is [`Outcome::Waited`](crate::Outcome::Waited). While
-    /// a creator waits for the value that it makes itself, or in a circle of creators, the old value is given at once.
+    /// So a page has the new value if that is made in a tenth of a second, and the old value if it takes ten seconds.
+    /// The creation goes on in any case. The outcome of an access that was given a new value for which it has waited is
+    /// [`Outcome::Waited`](crate::Outcome::Waited).
     ///
-    /// The soft time-out is real time, as `timeout` is. Zero does not wait, and `Duration::MAX` waits without an end, if
-    /// `timeout` does not end it; that also ends with the old value. Under readers no reader is in while the access
-    /// waits; a getter is asked after that. (Under readers an access that has handed its creation over goes on at once:
-    /// the creation may wait for the reader that has the old value, or clear it.) An access that is made
-    /// [`anew`](Self::anew), or that asks for a [newer](Self::renew_if) value, has no old value that will do, and does not
-    /// mind this.
+    /// If the creation of another access fails, this access takes part anew: it may be elected, or it goes on with the
+    /// old value in a [pause](crate::PolicyBuilder::retry_after). If a creation fails that this access has handed over,
+    /// the access goes on with the old value. A creator that asks for the value that it is making, or that would wait
+    /// in a circle of creators, is given the old value at once.
+    ///
+    /// The time is real time, as that of `timeout` is. Zero does not wait. `Duration::MAX` waits without an end, unless
+    /// `timeout` ends the wait; then too the access goes on with the old value.
+    ///
+    /// Under readers the access holds no guard while it waits, and it calls its getter after the wait. An access that
+    /// has handed its creation over does not wait under readers: it holds the guard of the old value, and the creation
+    /// may wait for that guard, or clear the old value.
+    ///
+    /// An access that is made [`anew`](Self::anew), or that asks for a [newer](Self::renew_if) value, has no old value
+    /// that will do. This step changes nothing for it.
     ///
     /// # Examples
     ///
@@ -324,15 +375,21 @@ impl<K, S, W: Waits> Access<K, S, W> {
         Access { lock: self.lock, source: self.source, waits }
     }
 
-    /// The value is made anew, though it be fresh: the access gives one whose creation began after it did.
+    /// Has the value made anew, although it is fresh: the access gives a value whose creation began after the access
+    /// did.
     ///
-    /// The access marks the value as stale, and creates; or, if somebody creates already, waits for that creation and,
-    /// since it may have begun before, for the next one. Other accesses carry on with the old value meanwhile. A
-    /// [pause](crate::PolicyBuilder::retry_after) does not keep it from creating: it is what an operator calls who knows
-    /// that the source is back. If the creation fails, the value stays what it was, and is stale; a pause grows by that as
-    /// by any failure, and where an old value [covers a failure](crate::OnError::ServeStale) the outcome tells. It creates
-    /// on its own thread also [in the background](Self::in_background), since it wants no old value to go on with: to
-    /// have a value renewed by another thread, mark it as stale.
+    /// The access marks the value as stale, and creates. If another access creates already, this access waits for that
+    /// creation, and then for the next one, since the first may have begun before this access did. Other accesses carry
+    /// on with the old value meanwhile.
+    ///
+    /// A [pause](crate::PolicyBuilder::retry_after) does not keep the access from creating. This is the step for an
+    /// operator, when the source is known to be back.
+    ///
+    /// If the creation fails, the value stays what it was, and is stale. The next pause grows by that failure as by any
+    /// other. Where the old value [covers](crate::OnError::ServeStale) the failure, the outcome is
+    /// [`StaleOnError`](crate::Outcome::StaleOnError).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use dogpile::{Cached, Outcome};
@@ -340,41 +397,39 @@ impl<K, S, W: Waits> Access<K, S, W> {
     ///
     /// static RATES: Cached<Vec<f64>> = Cached::new(Duration::from_secs(600));
     /// RATES.set(vec![1.0, 1.09]);
-    /// let rates = RATES.access().anew().timeout(Duration::from_secs(1)).or_create(|| vec![1.0, 1.1])?;
+    /// let rates = RATES.access().anew().timeout(Duration::from_secs(1)).or_create(|| vec![1.0, 1.1]).unwrap();
     /// assert_eq!(rates[1], 1.1);
-    /// # Ok::<(), dogpile::AcquireError>(())
     /// ```
     pub fn anew(self) -> Access<K, S, W::Wanting> {
         let waits = self.waits.wanting(|wants, _| *wants = Wants::Anew);
         Access { lock: self.lock, source: self.source, waits }
     }
 
-    /// The caller was refused with the value of generation `seen`, and asks for a newer one; the others carry on with
-    /// the old value.
+    /// Asks for a newer value than that of generation `seen`, which the caller was refused with. Other accesses carry
+    /// on with the old value.
     ///
     /// | the value is | the access |
     /// |---|---|
     /// | of a later generation than `seen` | is as any access |
-    /// | that of `seen`, and somebody creates | waits for that creation, whose value is newer |
-    /// | that of `seen`, and nobody creates | creates |
-    /// | the same, too soon after another [renewal](crate::PolicyBuilder::renew_interval), or in a [pause](crate::PolicyBuilder::retry_after) | gives the old value, and [`Outcome::TooSoon`](crate::Outcome::TooSoon) |
+    /// | that of `seen`, and another access creates | waits for that creation, whose value is newer |
+    /// | that of `seen`, and no access creates | creates |
+    /// | the same, too soon after another [renewal](crate::PolicyBuilder::renew_interval), or in a [pause](crate::PolicyBuilder::retry_after) | gives the old value, with [`Outcome::TooSoon`](crate::Outcome::TooSoon) |
     /// | missing | is as any access |
     ///
-    /// So of 64 callers that were refused with one token, one fetches another, none of them gets the refused one a second
-    /// time, and nobody else waits: to all other accesses the value is as fresh as it was. The creator is handed the
-    /// old value by [`Renewal::old`](crate::Renewal::old). If the creation fails, the value stays what it was.
+    /// So of 64 callers that were refused with one token, one fetches another token, and no caller gets the refused
+    /// token a second time, unless it comes too soon. No other access waits: to all others the value is as fresh as it
+    /// was. The creator is handed the old value by [`Renewal::old`](crate::Renewal::old). If the creation fails, the
+    /// value stays what it was.
     ///
-    /// The generation is that of the guard that the caller was refused with
-    /// ([`CachedGuard::generation`](crate::CachedGuard::generation)); of a lock without a value, the one
-    /// [before the access](crate::Status::generation).
+    /// The generation is that of the guard with which the caller was refused
+    /// ([`CachedGuard::generation`](crate::CachedGuard::generation)). Of a lock without a value, it is the generation
+    /// that [`Status::generation`](crate::Status::generation) gave before the access. A
+    /// [`CachedByKey`](crate::CachedByKey) tells no generation of its locks, so this step is of no use there.
     ///
-    /// **What outsiders can cause has to be bounded:** a token with a made-up key id costs its sender nothing. A
-    /// [`renew_interval`](crate::PolicyBuilder::renew_interval) bounds how often this access asks the source. (Nobody
-    /// from outside should be able to drive [`invalidate_if`](crate::Cached::invalidate_if): it takes the value from
-    /// everybody.)
-    ///
-    /// [In the background](Self::in_background) the access creates on its own thread all the same, since it has no value
-    /// to go on with.
+    /// **Bound what outsiders can cause:** a token with a made-up key id costs its sender nothing. A
+    /// [`renew_interval`](crate::PolicyBuilder::renew_interval) bounds how often this access asks the source. (No
+    /// outsider should be able to cause an [`invalidate_if`](crate::Cached::invalidate_if), which takes the value from
+    /// all accesses.)
     ///
     /// # Examples
     ///
@@ -384,12 +439,15 @@ impl<K, S, W: Waits> Access<K, S, W> {
     ///
     /// static BOUNDED: Policy = Policy::builder().renew_interval(Duration::from_secs(10)).build_const();
     /// static KEYS: Cached<Vec<u64>> = Cached::new(Duration::from_secs(600)).with_policy(&BOUNDED);
-    /// # fn fetch() -> Vec<u64> { vec![1, 2] }
+    ///
+    /// fn fetch() -> Vec<u64> {
+    ///     vec![1, 2]
+    /// }
     ///
     /// fn is_known(key: u64) -> bool {
     ///     let keys = KEYS.get_or_create(fetch);
     ///     if keys.contains(&key) || CachedGuard::outcome(&keys) == Outcome::Created {
-    ///         return keys.contains(&key); // there are no newer keys than those of just now
+    ///         return keys.contains(&key); // there are no keys newer than the ones made just now
     ///     }
     ///     let newer = KEYS.access().renew_if(CachedGuard::generation(&keys)).or_create(fetch);
     ///     CachedGuard::outcome(&newer) != Outcome::TooSoon && newer.contains(&key)
@@ -401,28 +459,40 @@ impl<K, S, W: Waits> Access<K, S, W> {
         Access { lock: self.lock, source: self.source, waits }
     }
 
-    /// If the creation fails, all accesses that have waited for it, and also share errors, fail with that same error.
+    /// Shares errors: if the creation fails, all accesses that have waited for it, and have this step as well, fail
+    /// with the same error.
     ///
-    /// Without this step a waiter never gets the error of another access: when a creation fails, one waiter is elected,
+    /// Without this step a waiter never gets the error of another access. When a creation fails, one waiter is elected
     /// and calls its own creator, and the others go on waiting. So 20 callers whose source takes 50 ms to fail make 20
-    /// calls in a row, and the last one waits a second. With it they make one call, and all 20 have its error after
-    /// 50 ms. (A policy that [pauses](crate::PolicyBuilder::retry_after) makes one call, too, and tells the others that
-    /// there is a pause, with the text of the error.)
+    /// calls in a row, and the last caller waits a second. With this step they make one call, and all 20 have its error
+    /// after 50 ms. (Under a policy that [pauses](crate::PolicyBuilder::retry_after), they make one call, too. The
+    /// other callers are told that there is a pause, with the text of the error.)
     ///
-    /// The error is shared between accesses that both have this step, and whose errors are of one type; other waiters
-    /// are elected as ever. An access that waited since before an invalidation, while the creation began after it, is
-    /// told as well; not so one that came after an invalidation, of a creation that began before. Nor is one told that
-    /// waits though it has an old value, by a [soft time-out](Self::soft_timeout), or for its own
-    /// [task](crate::Spawner). A panic is not shared, nor is what a getter fails with.
+    /// An error is shared between accesses that both have this step, and whose errors are of one type. The other
+    /// waiters are elected as ever. Of the accesses that share errors, these are told or not told:
     ///
-    /// A value too old to be served may [cover](crate::PolicyBuilder::max_stale_on_error) a failure: the access that has
-    /// created gives that, and those that have waited for it fail with the error.
+    /// | an access that waits for the failed creation | is told of the error |
+    /// |---|---|
+    /// | began to wait before an invalidation, and the creation began after that | yes |
+    /// | began to wait after an invalidation, and the creation began before that | no |
+    /// | has an old value, and waits by a [soft time-out](Self::soft_timeout) | no |
+    /// | waits for its own [task](crate::Spawner) | no |
+    ///
+    /// A panic is not shared. Nor is an error of a getter.
+    ///
+    /// A value that is too old to be served may [cover](crate::PolicyBuilder::max_stale_on_error) a failure. Then the
+    /// access that has created gives that value, and the accesses that have waited fail with the error.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use dogpile::{Cached, CreateError};
     /// use std::{io, sync::Arc};
     ///
-    /// # fn fetch() -> io::Result<String> { Err(io::Error::other("no answer")) }
+    /// fn fetch() -> io::Result<String> {
+    ///     Err(io::Error::other("no answer"))
+    /// }
+    ///
     /// fn token(cached: &Cached<String>) -> Result<String, CreateError<Arc<io::Error>>> {
     ///     // An `io::Error` is no `Clone`.
     ///     let token = cached.access().share_errors().or_try_create(|| fetch().map_err(Arc::new))?;
@@ -440,22 +510,26 @@ impl<'a, 'c, K: Reach<'a, 'c>, S: Origin<ByThread>, W: Waits> Access<K, S, W>
 where
     K::Lock: Serves<'c, S>,
 {
-    /// Gives the value, and creates it by `creator` if this access is elected.
+    /// Returns the value, which `creator` makes if this access is elected.
     ///
-    /// Blocks as long as its own creator runs, or while there is no value and somebody else creates it; under readers
-    /// also while a writer is in or waits.
+    /// Blocks while its own creator runs. Blocks while there is no value and another access creates it. Under readers
+    /// also blocks while a writer is in or waits.
     ///
     /// # Errors
     ///
-    /// After a [`timeout`](Self::timeout): [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is
-    /// running the creator that it would wait for, or one that the other waits for; [`AcquireError::Paused`] after a
-    /// failure, if there is no value; under readers [`AcquireError::ReadLockHeld`] and [`AcquireError::WriteLockHeld`],
-    /// if this thread holds a guard.
+    /// Without a [`timeout`](Self::timeout) there is no error. With one:
+    ///
+    /// - [`AcquireError::TimedOut`], if the waits took too long.
+    /// - [`AcquireError::WouldDeadlock`], if this thread is running the creator that the access would wait for, or a
+    ///   creator for which that creator waits.
+    /// - [`AcquireError::Paused`], after a failure, if there is no value.
+    /// - Under readers [`AcquireError::ReadLockHeld`] and [`AcquireError::WriteLockHeld`], if a guard of this thread is
+    ///   in the way.
     ///
     /// # Panics
     ///
-    /// Without a time-out, where that would be a wait for itself, or under readers a guard of this thread in its way. If
-    /// the getter, the creator or the setter does.
+    /// Panics without a time-out, if the access would wait for itself, or if under readers a guard of this thread is in
+    /// the way. A panic of the getter, the creator or the setter goes on to the caller.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path
     #[track_caller]
@@ -467,11 +541,12 @@ where
         self.or_create_with(|_| S::with(creator()))
     }
 
-    /// As [`or_create`](Self::or_create), by a creator that is handed its [`Creation`]: to
-    /// [publish](Creation::publish) through it, to take the [write lock](Creation::write_lock) for its last step, or to
-    /// ask whether it is [still wanted](Creation::is_superseded). Of a [`Cached`](crate::Cached) it is a
-    /// [`Renewal`](crate::Renewal), with the [old value](crate::Renewal::old), and the creator returns what it has
-    /// [`Made`](crate::Made).
+    /// As [`or_create`](Self::or_create), by a creator that is handed its [`Creation`].
+    ///
+    /// With the creation, the creator can [publish](Creation::publish), take the [write lock](Creation::write_lock) for
+    /// its last step, and ask whether the value is [still wanted](Creation::is_superseded). The creation of a
+    /// [`Cached`](crate::Cached) is a [`Renewal`](crate::Renewal), which has the [old value](crate::Renewal::old), and
+    /// the creator returns a [`Made`](crate::Made).
     ///
     /// # Errors
     ///
@@ -491,7 +566,7 @@ where
         S::Error: CannotFail,
         S::Setter: Sets<S::Value, Infallible>,
     {
-        // A hit is found here, and all behind it is out of line.
+        // A hit is found here. All that comes after a miss is out of line.
         let served = match self.lock.lock().look(self.waits.glance()) {
             Ok(got) => Ok(after((creator, self.source), got)),
             Err(missed) => serve_apart(self.lock, missed, self.waits, self.source, creator),
@@ -501,8 +576,8 @@ where
 }
 
 impl<'a, 'c, K: Reach<'a, 'c, Lock: Serves<'c, S>>, S: Origin<ByThread>> Access<K, S> {
-    /// As [`or_create_with`](Self::or_create_with), with its miss whole and out of line. For a [`Cached`] a hit costs less
-    /// so, and for a [`SyncReaderDogpile`] more (`benches/instructions.rs`).
+    /// As [`or_create_with`](Self::or_create_with), with all of a miss out of line. With this form a hit of a
+    /// [`Cached`] costs less, and a hit of a [`SyncReaderDogpile`] costs more (`benches/instructions.rs`).
     ///
     /// [`Cached`]: crate::Cached
     /// [`SyncReaderDogpile`]: crate::SyncReaderDogpile
@@ -524,7 +599,7 @@ impl<'a, 'c, K: Reach<'a, 'c, Lock: Serves<'c, S>>, S: Origin<ByThread>> Access<
     }
 }
 
-/// A miss.
+/// Serves an access that has missed.
 #[cold]
 #[inline(never)]
 #[track_caller]
@@ -541,7 +616,7 @@ where
     or_deadlock(serve_apart(reached, missed, Forever, source, creator).map_err(refused))
 }
 
-/// An error where nothing of the user's can fail.
+/// Returns the error of an access in which nothing of the user's can fail.
 pub(crate) fn refused<G: CannotFail>(error: CreateError<Infallible, G>) -> AcquireError {
     error.without_getter(Fails::fails)
 }
@@ -551,30 +626,36 @@ impl<'a, 'c, K: Reach<'a, 'c>, S: Origin<ByThread>, W: Waits> Access<K, S, W>
 where
     K::Lock: Serves<'c, S>,
 {
-    /// As [`or_create`](Self::or_create), by a creator that can fail. Its error is its own caller's; a waiter is elected
-    /// in its place.
+    /// As [`or_create`](Self::or_create), by a creator that can fail.
     ///
-    /// With a getter that can fail, `?` has no way to know the creator's error type: a signature or a turbofish says it
-    /// (`Ok::<_, io::Error>(…)`).
+    /// The error is the caller's own, and a waiter does not get it: one waiter is elected, and calls its own creator.
+    /// ([`share_errors`](Self::share_errors) shares the error.)
+    ///
+    /// With a getter that can fail, `?` in the creator cannot tell the creator's error type. A signature says it, or a
+    /// turbofish (`Ok::<_, io::Error>(…)`).
     ///
     /// # Errors
     ///
-    /// [`CreateError::Failed`] with the creator's error, or the setter's; [`CreateError::GetterFailed`] with the
-    /// getter's; and those of `or_create`, time-out or not.
+    /// [`CreateError::Failed`] with the error of the creator or the setter. [`CreateError::GetterFailed`] with the
+    /// error of the getter. The errors of `or_create`, with a time-out or without one.
     ///
     /// # Panics
     ///
-    /// If the getter, the creator or the setter does.
+    /// A panic of the getter, the creator or the setter goes on to the caller.
     ///
     /// # Examples
     ///
     /// ```
-    /// # fn ask_server(_: &str) -> Result<Option<u64>, io::Error> { Ok(None) }
-    /// # fn tell_server(_: &str, _: u64) {}
     /// use dogpile::{CreateError, Dogpile};
     /// use std::{io, num::ParseIntError, time::Duration};
     ///
     /// static LOCK: Dogpile = Dogpile::new(Duration::from_secs(60)).born_fresh();
+    ///
+    /// fn ask_server(_key: &str) -> io::Result<Option<u64>> {
+    ///     Ok(None)
+    /// }
+    ///
+    /// fn tell_server(_key: &str, _made: u64) {}
     ///
     /// fn answer() -> Result<u64, CreateError<ParseIntError, io::Error>> {
     ///     LOCK.fetch(|| ask_server("answer")).or_try_create(|| {
@@ -583,8 +664,7 @@ where
     ///         Ok(made)
     ///     })
     /// }
-    /// assert_eq!(answer()?, 42);
-    /// # Ok::<(), CreateError<ParseIntError, io::Error>>(())
+    /// assert_eq!(answer().unwrap(), 42);
     /// ```
     #[inline]
     pub fn or_try_create<E: Cause>(self, creator: impl FnOnce() -> Result<S::Made, E>) -> Served<'a, K::Lock, S, E>
@@ -621,7 +701,7 @@ where
     }
 }
 
-/// Apart, since the waits take room, which a hit would have to make.
+/// Serves an access that has missed. Out of line, since the waits take room that a hit would have to make.
 #[cold]
 #[inline(never)]
 fn serve_apart<'a, 'c, K: Reach<'a, 'c, Lock: Serves<'c, S>>, S: Origin<ByThread>, W: Waits>(

@@ -1,4 +1,4 @@
-//! How an access of a [`Dogpile`] begins, and the short ones that have a name of their own.
+//! How an access of a [`Dogpile`] is opened, and the short forms of the most common accesses.
 
 use crate::access::{Access, AsyncAccess, ByGetter, ByStamp, Elsewhere, Finds, Found, Keep, Kept, Reach};
 use crate::clock::Clock;
@@ -10,35 +10,35 @@ use crate::turn::Turn;
 
 /// # Accesses
 ///
-/// An access is described step by step, and its last call makes it: see [`Access`]. Here are the calls that begin one,
-/// and short ones for the most common accesses.
+/// An access is opened, its *steps* describe it, and its *terminal* makes it: see [`Access`]. These functions open
+/// accesses, and make the most common accesses in a short form.
 ///
 /// ```
-/// # use dogpile::{AcquireError, Dogpile, Outcome};
-/// # use std::time::Duration;
+/// use dogpile::{Dogpile, Outcome};
+/// use std::time::Duration;
+///
 /// let lock = Dogpile::new(Duration::from_secs(60));
-/// let outcome = lock.access().timeout(Duration::from_secs(1)).or_create(|| { /* rebuild */ })?;
-/// assert_eq!(outcome, Outcome::Created);
-/// # Ok::<(), AcquireError>(())
+/// let outcome = lock.access().timeout(Duration::from_secs(1)).or_create(|| { /* rebuild */ });
+/// assert_eq!(outcome, Ok(Outcome::Created));
 /// ```
 impl<C: Clock> Dogpile<C> {
-    /// Begins an access. Never blocks: nothing happens before the last call of the [`Access`].
+    /// Opens an access. Never blocks: nothing happens before the terminal of the [`Access`].
     #[inline]
     pub fn access(&self) -> Access<&Self> {
         Access::new(self, Elsewhere)
     }
 
-    /// As [`access`](Self::access), with a creation that shares the lock and may outlive the caller. Never blocks.
+    /// Opens an access whose creation shares the lock, and so may outlive the caller. Never blocks.
     ///
     /// The lock is given by `&Arc<Dogpile>`, or by a reference to a [`Held`](crate::Held). A lock in a `static` needs
-    /// neither: the creation of its `access` may outlive the caller as it is. (So where the compiler says that `self` or
-    /// the lock does not live long enough, this is what is missing. The `Arc` is around the lock itself, not around what
-    /// has it for a field.)
+    /// neither: the creation of its [`access`](Self::access) may outlive the caller as it is. If the compiler says that
+    /// `self` or the lock does not live long enough, `kept` is missing. The `Arc` is around the lock itself, not around
+    /// a type that has the lock for a field.
     ///
-    /// So a caller may return the old value at once, and have a thread pool, a queue or a timer run the creator:
-    /// [`in_background`](Access::in_background) does that, and by hand [`turn`](Access::turn) gives the
-    /// [`Creation`](crate::Creation). The right to create exists before the job does: a job that is lost or dropped
-    /// unrun gives it back.
+    /// So a caller may return the old value at once, and have a thread pool, a queue or a timer run the creator. The
+    /// step [`in_background`](Access::in_background) does that. By hand, the terminal [`turn`](Access::turn) gives the
+    /// [`Creation`](crate::Creation). The right to create exists before the job does: a job that is lost, or is dropped
+    /// before it has run, gives that right back.
     ///
     /// # Examples
     ///
@@ -56,56 +56,60 @@ impl<C: Clock> Dogpile<C> {
         Access::new(lock, Elsewhere)
     }
 
-    /// Begins an access by a task: see [`AsyncAccess`] for its steps and last calls, and [below](#for-tasks) for what
-    /// holds for all of them. Never blocks: nothing happens before the future of the last call is polled.
+    /// Opens an access of a task. Never blocks: nothing happens before the future of the terminal is polled.
+    ///
+    /// [`AsyncAccess`] has the steps and the terminals. [Below](#for-tasks) is what holds for all accesses of tasks.
     #[inline]
     pub fn access_async(&self) -> AsyncAccess<&Self, Self> {
         AsyncAccess::new(self, Elsewhere)
     }
 
-    /// As [`access_async`](Self::access_async), with a creation that shares the lock and may outlive the caller. Never
-    /// blocks.
+    /// Opens an access of a task whose creation shares the lock, and so may outlive the caller. Never blocks.
     ///
-    /// The lock is given by `&Arc<Dogpile>`, by a reference to a `static`, or to a [`Held<'static, …>`](crate::Held).
+    /// The lock is given by `&Arc<Dogpile>`, by a reference to a `static`, or by a reference to a
+    /// [`Held<'static, …>`](crate::Held).
     #[inline]
     pub fn kept_async<K: Keep<Self>>(lock: K) -> AsyncAccess<Kept<K, Self>, Self> {
         AsyncAccess::new(lock.own(), Elsewhere)
     }
 
-    /// Says what this access is to do: use the value, or create it. Short for [`access().turn()`](Access::turn).
+    /// Returns what this access is to do: to use the value, or to create it. Short for
+    /// [`access().turn()`](Access::turn).
     ///
     /// Blocks while there is no value and another thread creates it.
     ///
     /// # Panics
     ///
-    /// If this thread is running the creator that the access would wait for. After a [`timeout`](Access::timeout) of
-    /// `Duration::MAX` the access has an error instead.
+    /// Panics if this thread is running the creator that the access would wait for. After a
+    /// [`timeout`](Access::timeout) of `Duration::MAX`, the access has an error instead.
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> Turn<'_, C> {
         self.access().turn()
     }
 
-    /// As [`acquire`](Self::acquire), but never blocks and never queues: it does what
-    /// `access().timeout(Duration::ZERO).turn()` does, and is not counted as one that [waited](crate::Stats).
+    /// As [`acquire`](Self::acquire), but never blocks and never queues. The access does what
+    /// `access().timeout(Duration::ZERO).turn()` does, and is not counted as an access that has [waited](crate::Stats).
     ///
     /// # Errors
     ///
-    /// Those of [`turn`](Access::turn): [`AcquireError::TimedOut`] if there is no value and another thread creates it.
+    /// As [`turn`](Access::turn): [`AcquireError::TimedOut`], if there is no value and another thread creates it.
     #[inline]
     pub fn try_acquire(&self) -> Result<Turn<'_, C>, AcquireError> {
         self.access().try_turn()
     }
 
-    /// Runs `creator` if the value has to be created and this access is elected. When this returns, a value has been
-    /// created: the creator puts it where the caller looks. Short for [`access().or_create(…)`](Access::or_create).
+    /// Runs `creator` if the value has to be created and this access is elected. Short for
+    /// [`access().or_create(…)`](Access::or_create).
     ///
-    /// Blocks as long as its own creator runs, or while there is no value and another thread creates it.
+    /// When this function returns, a value has been created. The creator puts it where the caller looks.
+    ///
+    /// Blocks while its own creator runs. Blocks while there is no value and another thread creates it.
     ///
     /// # Panics
     ///
-    /// If this thread is running the creator that the access would wait for. A panic of `creator` goes on to the
-    /// caller; the creation is given up, and the next access or a waiter takes over.
+    /// Panics if this thread is running the creator that the access would wait for. A panic of `creator` goes on to the
+    /// caller. Then the creation is given up, and a waiter or the next access takes over.
     #[inline]
     #[track_caller]
     pub fn acquire_or_create(&self, creator: impl FnOnce()) -> Outcome {
@@ -115,25 +119,29 @@ impl<C: Clock> Dogpile<C> {
     /// As [`acquire_or_create`](Self::acquire_or_create), by a creator that can fail. Short for
     /// [`access().or_try_create(…)`](Access::or_try_create).
     ///
-    /// The error is the caller's own, and a waiter does not get it. One waiter is elected, and calls its own creator;
-    /// so while the source is down, the waiters fail one after the other. A [`timeout`](Access::timeout) bounds their
-    /// waits. A policy that [pauses](crate::PolicyBuilder::retry_after) after a failure has all of them told at once. A
-    /// failure can say that, too, and [for how long](crate::Failure).
+    /// The error is the caller's own, and a waiter does not get it. One waiter is elected, and calls its own creator.
+    /// So while the source is down, the waiters fail one after the other. There are three remedies:
+    ///
+    /// - A [`timeout`](Access::timeout) bounds the waits.
+    /// - Under a policy that [pauses](crate::PolicyBuilder::retry_after) after a failure, all waiters are told at once.
+    ///   A failure can say that there is a pause, too, and [for how long](crate::Failure).
+    /// - Accesses that [share errors](Access::share_errors) fail together.
     ///
     /// The elected thread gets the error even if there is an old value, which all other threads go on using.
     /// [`has_value`](crate::Status::has_value) says whether there is one. A policy can
-    /// [say](crate::OnError::ServeStale) that the old value serves the elected thread, too, with
+    /// [say](crate::OnError::ServeStale) that the elected thread, too, gets the old value, with
     /// [`Outcome::StaleOnError`].
     ///
     /// # Errors
     ///
-    /// [`CreateError::Failed`] with the creator's error; [`CreateError::WouldDeadlock`] if this thread is running the
-    /// creator that the access would wait for, or one that the other waits for; [`CreateError::Paused`] after a
-    /// failure, if there is no value.
+    /// - [`CreateError::Failed`], with the creator's error.
+    /// - [`CreateError::WouldDeadlock`], if this thread is running the creator that the access would wait for, or a
+    ///   creator for which that creator waits.
+    /// - [`CreateError::Paused`], after a failure, if there is no value.
     ///
     /// # Panics
     ///
-    /// If `creator` does.
+    /// A panic of `creator` goes on to the caller.
     ///
     /// # Examples
     ///
@@ -153,12 +161,13 @@ impl<C: Clock> Dogpile<C> {
         self.access().or_try_create(creator)
     }
 
-    /// Begins an access whose value a getter fetches, and may find gone: *getter mode*. Short for
-    /// [`access().fetch(…)`](Access::fetch), which says when the getter is called, who creates and who waits. Never
-    /// blocks.
+    /// Opens an access whose value a getter fetches, and may find gone: *getter mode*. Never blocks.
     ///
-    /// **A lock for getters starts with [`born_fresh`](Self::born_fresh).** Without it the first access creates, and
-    /// asks no getter, though the store may hold a value.
+    /// Short for [`access().fetch(…)`](Access::fetch), which says when the getter is called, which access creates, and
+    /// which accesses wait.
+    ///
+    /// **A lock in getter mode begins with [`born_fresh`](Self::born_fresh).** Without it the first access creates, and
+    /// asks no getter, although the store may hold a value.
     ///
     /// # Examples
     ///
@@ -185,11 +194,14 @@ impl<C: Clock> Dogpile<C> {
         self.access().fetch(getter)
     }
 
-    /// Begins an access whose value a getter fetches with the time when it was created: *stamped getter mode*. Short
-    /// for [`access().fetch_stamped(…)`](Access::fetch_stamped), which says what that time means. Never blocks.
+    /// Opens an access whose value a getter fetches with the time when it was created: *stamped getter mode*. Never
+    /// blocks.
     ///
-    /// The getter is asked in any case, so that several processes agree on what is fresh, and a lock without
-    /// [`born_fresh`](Self::born_fresh) will do.
+    /// Short for [`access().fetch_stamped(…)`](Access::fetch_stamped), which says what that time means.
+    ///
+    /// The getter is asked even if this lock has never known a value. So several processes agree on what is fresh, and
+    /// a lock without [`born_fresh`](Self::born_fresh) will do. After an [`invalidate`](Self::invalidate) through this
+    /// lock the getter is not asked, until a value was created through it.
     #[inline]
     pub fn fetch_stamped<T, R, F>(&self, getter: F) -> Access<&Self, ByGetter<F, ByStamp>>
     where

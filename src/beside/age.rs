@@ -1,4 +1,4 @@
-//! How old the value is that a getter brings: as old as the lock says, or as old as its stamp says.
+//! How old the value is that a getter has brought: as old as the lock says, or as old as the value's stamp says.
 
 use crate::access::{Age, ByLock, ByStamp};
 use crate::clock::{Clock, nanoseconds};
@@ -35,11 +35,17 @@ impl<V> Age<V> for ByLock {
     }
 }
 
-/// The value brings the time it was created, so the lock need not live between uses and several processes agree on what
-/// is fresh. The lock's own deadline counts for nothing; what counts is what somebody *said* to this lock, for as long
-/// as it lives: after [`invalidate`](Dogpile::invalidate) a value must be created through it, whatever the store still
-/// holds (L6), and after [`mark_stale`](Dogpile::mark_stale) any value is stale. What the stamps are noted for, which no
-/// access reads, is in [`Status`](crate::Status).
+/// The value brings the time when it was created. So the lock need not live between two uses, and several processes
+/// agree on what is fresh.
+///
+/// The lock's own deadline does not count. What the user *said* to this lock counts, for as long as the lock lives:
+///
+/// - After [`invalidate`](Dogpile::invalidate) a value must be created through this lock before any value counts, even
+///   if the store still holds one (L6). Until then the getter is not asked ([`known`](Age::known)).
+/// - After [`mark_stale`](Dogpile::mark_stale) each value is stale, until a value is created through this lock.
+///
+/// The lock also notes the stamps that it has seen. No access reads that note: [`Status`](crate::Status) says what it
+/// is for.
 impl<T> Age<Stamped<T>> for ByStamp {
     type Made = T;
 

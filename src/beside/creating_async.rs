@@ -1,4 +1,5 @@
-//! How the owner of a creation runs a creator that is a future to its end, of a lock whose value lies beside it.
+//! How the owner of a creation runs a creator that is a future, and a store that is one, if the value lies beside the
+//! lock.
 
 use super::Beside;
 use crate::creation::{Creation, Once};
@@ -9,7 +10,7 @@ use std::convert::identity;
 
 /// # For tasks
 impl<L: Beside> Creation<'_, L> {
-    /// As [`run`](Self::run), for a task. Does not block.
+    /// As [`run`](Self::run), for a task. Never blocks its thread.
     ///
     /// # Panics
     ///
@@ -17,19 +18,20 @@ impl<L: Beside> Creation<'_, L> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is ready, it drops `creator`, and then gives the creation up (L5). To have the creation
-    /// survive, spawn it.
+    /// If the future is dropped before it is ready, it drops `creator`, and then gives the creation up (L5). A creation
+    /// that is to survive is spawned.
     ///
     /// # Examples
     ///
     /// ```
-    /// use dogpile::{Dogpile, Turn};
+    /// use dogpile::{Dogpile, Task, Turn};
+    /// use std::sync::Arc;
     ///
-    /// # async fn access(lock: std::sync::Arc<Dogpile>, spawn: impl Fn(dogpile::Task)) {
-    /// if let Turn::Create(creation) = Dogpile::kept_async(&lock).turn().await {
-    ///     spawn(Box::pin(creation.run_async(async |_| { /* rebuild */ }))); // `tokio::spawn`, for instance
+    /// async fn access(lock: Arc<Dogpile>, spawn: impl Fn(Task)) {
+    ///     if let Turn::Create(creation) = Dogpile::kept_async(&lock).turn().await {
+    ///         spawn(Box::pin(creation.run_async(async |_| { /* rebuild */ }))); // `tokio::spawn`, for instance
+    ///     }
     /// }
-    /// # }
     /// ```
     pub fn run_async<R>(self, creator: impl AsyncFnOnce(&Creation<'_, L>) -> R) -> impl Future<Output = R> {
         let mut creator = Once::new(creator);
@@ -39,7 +41,7 @@ impl<L: Beside> Creation<'_, L> {
         }
     }
 
-    /// As [`try_run`](Self::try_run), for a task. Does not block.
+    /// As [`try_run`](Self::try_run), for a task. Never blocks its thread.
     ///
     /// # Errors
     ///
@@ -60,30 +62,31 @@ impl<L: Beside> Creation<'_, L> {
         async move { self.run_closure(&mut creator, identity).await }
     }
 
-    /// As [`publish`](Self::publish), with a store that gives a future. Does not block.
+    /// As [`publish`](Self::publish), with a store that gives a future. Never blocks its thread.
+    ///
+    /// While the store runs, the creation is not declared dead, however
+    /// [overdue](crate::PolicyBuilder::creation_timeout) it is. So a store that may hang is best raced with a timer
+    /// inside of `store`. The same holds for the [setter](crate::AsyncAccess::and_set) of an access.
     ///
     /// # Errors
     ///
-    /// As `publish`; then `store` was not called.
+    /// As `publish`. Then `store` was not called.
     ///
     /// # Panics
     ///
     /// As `publish`.
     ///
-    /// # Cancel safety
-    ///
-    /// Dropped before it is ready, it drops `store` wherever that is, and then lets those go who invalidated meanwhile.
-    /// Whether a store that is dropped half-way has stored anything is its own affair.
-    ///
-    /// While it runs, the creation is not declared dead, however [overdue](crate::PolicyBuilder::creation_timeout) it
-    /// is. So a store that may hang is best raced with a timer inside of `store`; so is the
-    /// [setter](crate::AsyncAccess::and_set) of an access.
-    ///
     /// # Deadlocks
     ///
-    /// As `publish`: between two polls of `store` as well, whoever invalidates waits for it, but the creator. On the
-    /// executor's threads that is for [`invalidate_async`](crate::Dogpile::invalidate_async) to do: a thread that
-    /// blocks in `invalidate` may be the one that is to poll the store.
+    /// As `publish`. Between two polls of `store` too, an invalidation waits for `store`, unless the creator itself
+    /// invalidates. On the threads of the executor, use [`invalidate_async`](crate::Dogpile::invalidate_async): a
+    /// thread that blocks in `invalidate` may be the thread that is to poll `store`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, it drops `store` at the point that `store` has reached, and then
+    /// lets the accesses go that have invalidated meanwhile. Whether a store that is dropped half-way has stored
+    /// anything is up to that store.
     pub fn publish_async<R>(&self, store: impl AsyncFnOnce() -> R) -> impl Future<Output = Result<R, PublishError>> {
         let mut store = Once::new(store);
         async move {
@@ -92,13 +95,14 @@ impl<L: Beside> Creation<'_, L> {
         }
     }
 
-    /// Runs a creator to the end of the creation, which is the failure of what `made` says so of.
+    /// Runs a creator to the end of its creation. The creation has failed if `made` makes an error of what the creator
+    /// gave.
     pub(crate) fn run_closure<V, R, E: Cause>(
         self,
         creator: &mut Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>,
         made: impl FnOnce(V) -> Result<R, E>,
     ) -> impl Future<Output = Result<R, E>> {
-        // (An async closure of our own around that of the user would not be `Send`.)
+        // (An async closure of this crate around the user's would not be `Send`.)
         async move {
             let made = made(self.enter_async(|| creator.take()(&self)).await);
             self.end_as(made)

@@ -1,4 +1,4 @@
-//! A [`Dogpile`] among these locks: it has no readers, and so nothing to hold on to.
+//! How a [`Dogpile`] is one of these locks. It has no readers, so a pass is nothing.
 
 use super::{Besides, Looked};
 use crate::clock::Clock;
@@ -119,7 +119,7 @@ impl<C: Clock> Besides for Dogpile<C> {
     }
 
     fn store<R>(creation: &Creation<'_, Self>, _: &Wait, set: impl FnOnce() -> R) -> Result<Option<R>, Refusal> {
-        // Superseded, or dead: the value is still its caller's.
+        // The creation is superseded or dead: the value still goes to its caller.
         Ok(creation.publish(set).ok())
     }
 

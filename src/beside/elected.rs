@@ -4,12 +4,12 @@ use crate::creation::{Creation, Middle};
 use crate::generation::Generation;
 use crate::lock::Lock;
 
-/// What an access is elected to: a [`Creation`], of which it need not know how long that may live. (Futures that did
-/// would not be `Send`.)
+/// A [`Creation`] without its lifetime: the access that was elected need not know how long the creation may live. (A
+/// future that knew would not be `Send`.)
 pub(crate) trait Elected {
     fn is_dead(&self) -> bool;
 
-    /// The generation that it was elected in.
+    /// Returns the generation in which the creation was elected.
     fn born_in(&self) -> Generation;
 
     fn stand_down(self);
@@ -35,7 +35,7 @@ impl<L: Lock> Elected for Creation<'_, L> {
     }
 }
 
-/// A creation that is not to run unless it [goes on](Self::goes_on).
+/// A creation that stands down when it is dropped, unless it [goes on](Self::goes_on).
 pub(crate) struct StandsDown<N: Elected>(Option<N>);
 
 impl<N: Elected> StandsDown<N> {

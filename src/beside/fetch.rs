@@ -1,30 +1,41 @@
-//! One access of the getter modes, as far as its creator.
+//! An access of the getter modes, up to its creator.
 //!
-//! 1. It looks at the lock. Missing: it settles its turn without asking the getter, since what a store may still hold
-//!    was invalidated, or was never known here. Stale, and nobody creates: likewise, and most often it is elected.
-//! 2. Otherwise it asks the getter. A value is what it came for. `None` makes the value missing for this access, whatever
-//!    the lock thinks of it: it settles its turn.
-//! 3. The turn holds only in the generation that stood before the getter was called. If a creation has finished since,
-//!    the value that the getter missed may be there by now: back to 1. So those who found it gone together do not
-//!    create one after the other: one does, and the others ask again.
-//! 4. Elected: it creates. If it came by 2 and then queued, it asks once more first, unless it has asked twice or the
-//!    generation has moved: the store is not ours alone. If it finds the value there, or the getter fails, there is
-//!    nothing to create, and it lets all who wait ask again, at once.
-//!    Served: it asks once more.
+//! # One access
 //!
-//! The getter is called twice at most (L8): whoever has asked twice, and found nothing at last, waits until it is
-//! elected, and creates. Nobody calls it after having created a value; whose creator has failed may ask for the old
-//! one, if that is to be [served](crate::OnError::ServeStale) and a call is left.
+//! 1. *It looks at the lock.* If the value is missing, the access goes to step 3 without asking the getter: what a
+//!    store may still hold was invalidated, or was never known to this lock. If the value is stale or due, and neither
+//!    a creation nor a pause is in the way, the access goes to step 3 as well, and most often it is elected.
+//! 2. *Otherwise it asks the getter.* If the getter brings a value that will do, the access ends with that value. If
+//!    the getter brings none, the value is missing for this access, even if the lock thinks otherwise, and the access
+//!    goes to step 3.
+//! 3. *It settles its turn.* The turn holds only in the generation that stood before the getter was called. If a
+//!    creation has finished since, the value that the getter missed may be there by now, and the access goes back to
+//!    step 1. So accesses that have found the value gone together do not create one after the other: one of them
+//!    creates, and the others ask again.
+//! 4. *It has its turn.*
+//!    - Elected: the access creates. If it had asked the getter at step 2 and then queued, it first asks the getter
+//!      once more, since the store is not this lock's alone. (It does not if it has asked twice, or if the generation
+//!      has moved.) If the getter now brings the value, or fails, there is nothing to create. Then the creation stands
+//!      down, and all waiters ask again at once.
+//!    - Served: the access asks the getter once more.
 //!
-//! An access that wants another value than the one there is settles that first, without the getter (see
-//! [`dogpile::settle`](crate::dogpile)): elected, it creates; otherwise it asks the getter, and takes what that brings.
-//! One with a soft time-out waits where another would go on with the old value, once; it lets that go before, and asks
-//! again after, if a call is left.
+//! The getter is called at most twice (L8). An access that has asked twice, and has found nothing the last time, waits
+//! until it is elected, and creates. No access calls the getter after its creator has made a value. An access whose
+//! creator has failed may ask for the old value, if the old value is to be [served](crate::OnError::ServeStale) and a
+//! call is left.
 //!
-//! An access in background that was elected at 1 with a stale value asks the getter for that before it hands the creation
-//! over. If there is none, it creates by itself; if the getter fails, nobody does, and all who wait ask again.
+//! # Other accesses
 //!
-//! A thread that reads already takes none of these steps: it asks the getter once, and neither creates nor waits (L9).
+//! - An access that wants another value than the one there is settles that first, without the getter (see
+//!   [`Dogpile::elect_another`]). If it is elected, it creates. Otherwise it asks the getter, and takes what the getter
+//!   brings.
+//! - An access with a soft time-out waits, once, where another access would go on with the old value. It lets the old
+//!   value go before that wait, and asks the getter again after it, if a call is left.
+//! - An access that goes in the background, and was elected at step 1 with a stale value, asks the getter for the old
+//!   value before it hands its creation over. If the getter brings none, the access creates by itself. If the getter
+//!   fails, no access creates, and all waiters ask again.
+//! - An access of a thread that reads already takes none of these steps. It asks the getter once, and neither creates
+//!   nor waits (L9).
 
 use super::Guards;
 use super::elected::{Elected, StandsDown};
@@ -43,24 +54,26 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::mem::needs_drop;
 
-/// How often one access calls its getter at the most (L8).
+/// How often one access calls its getter at most (L8).
 const CALLS: u32 = 2;
 
 /// What has become of an access before it asks the getter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
-    /// Nothing yet, or nothing that it could go by.
+    /// Nothing yet, or nothing that the access could go by.
     Nothing,
-    /// It has waited for just the value that is there now, or was, and takes that whatever happened to it since (L3).
+    /// The access has waited for just the value that is there now, or was there. It takes that value, even if that was
+    /// invalidated or has expired since (L3).
     Served,
-    /// It has waited, and nobody has created: it asks once more, unless what there may be to find was invalidated.
+    /// The access has waited, and no access has created. It asks once more, unless the value that it may find was
+    /// invalidated.
     Waited,
-    /// It came for a newer value, too soon: an old one has to do, if it is not too old.
+    /// The access came for a newer value, too soon. An old value has to do, if that is not too old.
     TooSoon,
 }
 
 impl Before {
-    /// Whether the access takes what the getter has brought.
+    /// Returns whether the access takes what the getter has brought.
     fn is_met_by(self, judge: impl FnOnce() -> Sight) -> bool {
         match self {
             Self::Nothing | Self::Waited => false,
@@ -75,18 +88,18 @@ pub(crate) struct Lookup<W, G, A, F> {
     guards: G,
     wait: W,
     getter: F,
-    /// How often that was called.
+    /// How often the getter was called.
     calls: u32,
     of: PhantomData<fn() -> A>,
 }
 
-/// How a look-up came out.
+/// How a look-up ended.
 pub(crate) enum Fetched<T, N> {
     Value(T),
     Create(ToCreate<T, N>),
 }
 
-/// A creation that a look-up has come to.
+/// A creation to which a look-up has come.
 pub(crate) struct ToCreate<T, N> {
     creation: N,
     need: Need,
@@ -94,15 +107,15 @@ pub(crate) struct ToCreate<T, N> {
     old: Option<T>,
 }
 
-/// How a look-up came out that need not create by itself.
+/// How the look-up of an access ended that would rather not create by itself.
 pub(crate) enum Spared<T, N> {
     Value(T),
-    /// To be handed over; and this is the value to go on with.
+    /// The creation is to be handed over. The access goes on with this value.
     HandOver(N, Need, T),
     Create(N),
 }
 
-/// What a getter had to say to who was elected.
+/// What a getter had to say to an access that was elected.
 enum Asked<T, N> {
     Found(T),
     GoesOn(N),
@@ -121,7 +134,7 @@ where
         Self { guards, wait, getter, calls: 0, of: PhantomData }
     }
 
-    /// Its waits. The rest, which is the user's, is dropped.
+    /// Returns the waits of the access. Drops the rest, which is the user's.
     pub(crate) fn into_wait(self) -> W {
         self.wait
     }
@@ -138,7 +151,7 @@ where
         A::judge(self.lock(), G::value(got))
     }
 
-    /// Asks the getter. It is called as a reader, and so not before one has come in.
+    /// Asks the getter. The getter is called as a reader, and so only once the access has its pass.
     pub(crate) fn get<E>(&mut self) -> impl Future<Output = Result<Option<G::Got<V>>, CreateError<E, X>>> {
         async move {
             self.calls += 1;
@@ -152,7 +165,7 @@ where
         }
     }
 
-    /// The access described in the [module docs](self).
+    /// Makes the access that the [module docs](self) describe.
     pub(crate) fn create<E: Cause, N: Elected, M: Future<Output = Result<V, CreateError<E, X>>>>(
         &mut self,
         elected: impl Fn(Birth) -> N,
@@ -164,7 +177,8 @@ where
                 match fetched? {
                     Fetched::Value(got) => return Ok(after(run, got)),
                     Fetched::Create(ToCreate { creation, old, .. }) => {
-                        // It is not kept meanwhile. Its drop is the user's: if it panics, the creation is given up.
+                        // The old value is not kept while the creator runs. Its drop is the user's: if the drop panics,
+                        // the creation is given up.
                         drop(old);
                         creation
                     }
@@ -174,7 +188,7 @@ where
         }
     }
 
-    /// What an access does that was elected.
+    /// Creates, for an access that was elected.
     fn run<E: Cause, N, M: Future<Output = Result<V, CreateError<E, X>>>>(
         &mut self,
         creation: N,
@@ -207,7 +221,7 @@ where
         }
     }
 
-    /// What an access comes to that has created.
+    /// Returns what an access ends with that has created.
     pub(crate) fn created<E: Cause>(
         &mut self,
         made: Result<V, CreateError<E, X>>,
@@ -224,7 +238,7 @@ where
         }
     }
 
-    /// What a thread comes to that reads already.
+    /// Returns what the access of a thread ends with that reads already.
     fn read_on<E>(&mut self) -> impl Future<Output = Result<G::Got<V>, CreateError<E, X>>> {
         async move {
             let got = self.get().await?.ok_or(CreateError::ReadLockHeld)?;
@@ -246,7 +260,7 @@ where
                     Fetched::Create(create) => create,
                 };
                 if old.is_none() && need.is_met_by_old() && self.calls < CALLS {
-                    // What the lock alone could say, it has said without the getter.
+                    // The lock alone has said that the value is stale or due, and so the getter was not asked yet.
                     let asking = StandsDown::new(creation);
                     let got = asking.creation().middle().enter_async(|| self.get()).await?;
                     old = got.filter(|old| self.judge(old) != Sight::Missing);
@@ -258,7 +272,7 @@ where
                         return Ok(Spared::Value(old));
                     }
                     Some(old) => return Ok(Spared::HandOver(creation, need, old)),
-                    // If the getter took so long that another was elected, it is the other's to create.
+                    // The getter took so long that another access was elected. That access creates.
                     None if creation.is_dead() => {}
                     None => return Ok(Spared::Create(creation)),
                 }
@@ -266,9 +280,9 @@ where
         }
     }
 
-    /// What an access goes on with that has handed its creation over: the old value, unless the new one comes within its
-    /// soft time-out, and there is a call left to fetch that by. (A reader does not wait for that: the creation may wait
-    /// for the reader.)
+    /// Returns the value of an access that has handed its creation over. That is the old value, unless the new value
+    /// comes within the access's soft time-out, and there is a call left to fetch it. (A reader does not wait for the
+    /// new value: the creation may wait for the reader.)
     pub(crate) fn go_on(&mut self, born: Generation, need: Need, old: G::Got<V>) -> impl Future<Output = G::Got<V>> {
         async move {
             if need == Need::Stale
@@ -287,22 +301,22 @@ where
         }
     }
 
-    /// The old value, for an access whose creator has failed: if it is to have one, the failure says nothing against it,
-    /// and the getter still has a call to bring it by.
+    /// Fetches the old value for an access whose creator has failed. There is one if the policy serves it, if the
+    /// failure says nothing against that, and if the getter has a call left.
     fn fetch_old(&mut self, hints: Hints) -> impl Future<Output = Option<G::Got<V>>> {
         async move {
             if hints.uncovered || self.calls == CALLS || !A::may_cover(self.lock()) {
                 return None;
             }
             let known = self.known(self.lock().election().look());
-            // What comes first is the creator's error: a getter that fails as well has nothing to add to it.
+            // The creator's error comes first: an error of the getter as well would have nothing to add to it.
             let old = self.get::<Infallible>().await.ok().flatten()?;
             let sight = self.judge(&old);
             if !A::covers(self.lock(), G::value(&old)) {
                 return None;
             }
             match (known, sight) {
-                // It is too old for all others.
+                // The value is too old for all other accesses.
                 (Known::Need(Need::Missing), _) | (_, Sight::Missing) => self.lock().tell_stale(),
                 _ => self.lock().tell_of(known, sight),
             }
@@ -310,8 +324,8 @@ where
         }
     }
 
-    /// Asks the getter once more, in the middle of a creation that it may make needless. If the getter fails or panics,
-    /// those who wait behind find out for themselves, all at once, not each after the other.
+    /// Asks the getter once more, in the middle of a creation that may be needless. If the getter fails or panics, the
+    /// creation stands down, and all waiters ask for themselves, all at once and not one after the other.
     fn ask_once_more<E, N: Elected>(
         &mut self,
         asking: StandsDown<N>,
@@ -320,8 +334,8 @@ where
             match asking.creation().middle().enter_async(|| self.get()).await? {
                 Some(got) if self.judge(&got) == Sight::Fresh => Ok(Asked::Found(got)),
                 found => {
-                    // Its drop is the user's, and comes before anything is returned: what is being returned would be
-                    // leaked if it panicked.
+                    // The drop of the value is the user's, and comes before anything is returned. If it came later and
+                    // panicked, what is being returned would be leaked.
                     drop(found);
                     Ok(Asked::GoesOn(asking.goes_on()))
                 }
@@ -329,13 +343,13 @@ where
         }
     }
 
-    /// Where any value will not do: see [`Dogpile::elect_another`].
+    /// Settles an access for which not any value will do: see [`Dogpile::elect_another`].
     fn another(&self) -> impl Future<Output = Result<Another, Refusal>> {
         let (lock, wait) = (self.lock(), self.wait.wait());
         lock.elect_another(wait, |seen| A::known(lock, seen) == Known::Need(Need::Missing))
     }
 
-    /// All of an access up to its creator. Nothing that the getter brought is kept while the access waits.
+    /// Makes all of an access up to its creator. Nothing that the getter has brought is kept while the access waits.
     pub(crate) fn fetch<E, N: Elected>(
         &mut self,
         elected: impl Fn(Birth) -> N,
@@ -350,7 +364,7 @@ where
                     Another::Elected(born, need) => {
                         return Ok(Fetched::Create(ToCreate { creation: elected(born), need, old }));
                     }
-                    // It is in the store, or was.
+                    // The other value is in the store, or was.
                     Another::Created | Another::Served => before = Before::Served,
                     Another::TooSoon => before = Before::TooSoon,
                     Another::AsAny => {}
@@ -367,7 +381,7 @@ where
                 let need = match known {
                     Known::Need(need) => need,
                     Known::Ask | Known::AskForOld if self.calls == CALLS => Need::Missing,
-                    // Before it asks: as a reader it would keep the new value out.
+                    // This wait comes before the getter is asked: as a reader, the access would keep the new value out.
                     Known::AskForOld if soft && seen.is_creating() => Need::Stale,
                     Known::Ask | Known::AskForOld => {
                         old = None;
@@ -401,7 +415,7 @@ where
                 match settled? {
                     Settled::Elected { born, waited } => {
                         let creation = elected(born);
-                        // Nothing was created through this lock meanwhile, but the store is not ours alone.
+                        // Nothing was created through this lock meanwhile, but the store is not this lock's alone.
                         let once_more = waited
                             && !matches!(known, Known::Need(_))
                             && self.calls < CALLS
@@ -411,7 +425,7 @@ where
                         }
                         match apart!(self.wait.wait(), self.ask_once_more(StandsDown::new(creation)))? {
                             Asked::Found(got) => return Ok(Fetched::Value(got)),
-                            // If the getter took so long that another was elected, it is the other's to create.
+                            // The getter took so long that another access was elected. That access creates.
                             Asked::GoesOn(creation) if creation.is_dead() => {}
                             Asked::GoesOn(creation) => {
                                 return Ok(Fetched::Create(ToCreate { creation, need, old }));
@@ -420,7 +434,7 @@ where
                     }
                     Settled::Served => before = Before::Served,
                     Settled::LookAgain => before = Before::Waited,
-                    // Somebody else creates: a new value is worth a wait, for a while.
+                    // Another access creates: a new value is worth a wait, for a while.
                     Settled::CarryOn if soft && need == Need::Stale && self.calls < CALLS => {
                         (soft, old) = (false, None);
                         let (lock, wait) = (self.lock(), self.wait.wait());
@@ -428,14 +442,15 @@ where
                             before = Before::Served;
                         }
                     }
-                    // Somebody else creates: an old value is good enough.
+                    // Another access creates: an old value is good enough.
                     Settled::CarryOn => {
                         if let Some(old) = old.take() {
                             self.lock().goes_on(need);
                             return Ok(Fetched::Value(old));
                         }
                     }
-                    // Somebody else has created: ask once more, or else an old value is good enough.
+                    // Another access has created. The getter is asked once more; if no call is left, an old value is
+                    // good enough.
                     Settled::Moved => {
                         if let Some(old) = old.take_if(|_| self.calls == CALLS) {
                             self.lock().goes_on(need);
@@ -447,14 +462,14 @@ where
         }
     }
 
-    /// Whether the getter may be asked once more.
+    /// Returns whether the getter may be asked once more.
     pub(crate) fn may_ask(&self) -> bool {
         self.calls < CALLS
     }
 }
 
 impl<C: Clock> Dogpile<C> {
-    /// Tells of a value that an access goes on with, if it is a stale one.
+    /// Tells the observer of a value that an access goes on with, if the value is stale.
     fn tell_of(&self, known: Known, sight: Sight) {
         let known_stale = matches!(known, Known::AskForOld | Known::Need(Need::Stale));
         if sight == Sight::Stale || (known_stale && sight != Sight::Missing) {

@@ -1,4 +1,4 @@
-//! What a thread, or a task, holds on to while it uses the value; so that one code serves both.
+//! The passes of threads and of tasks behind one trait, so that one code serves both.
 
 use super::Beside;
 use crate::access::ReachesByTask;
@@ -7,7 +7,7 @@ use crate::wait::Wait;
 use std::future::ready;
 use std::marker::PhantomData;
 
-/// What an access holds on to while it uses the value.
+/// How an access comes to its pass, which it holds on to while it uses the value.
 pub(crate) trait Guards {
     type Lock: Beside;
     type Pass;
@@ -15,7 +15,7 @@ pub(crate) trait Guards {
 
     fn lock(&self) -> &Self::Lock;
 
-    /// Whether the access is made in the middle of another one of its own.
+    /// Returns whether this thread has a pass already, so that the access is nested in another one.
     fn is_nested(&self) -> bool;
 
     fn enter(&self, wait: &Wait) -> impl Future<Output = Result<Self::Pass, LockError>>;
@@ -25,7 +25,7 @@ pub(crate) trait Guards {
     fn value<V>(got: &Self::Got<V>) -> &V;
 }
 
-/// Those of a thread.
+/// The passes of a thread.
 pub(crate) struct OfThread<'a, L>(pub(crate) &'a L);
 
 impl<'a, L: Beside> Guards for OfThread<'a, L> {
@@ -54,7 +54,7 @@ impl<'a, L: Beside> Guards for OfThread<'a, L> {
     }
 }
 
-/// Those of a task, which owns them, and reaches its lock by a `K`.
+/// The passes of a task. The task owns them, and reaches its lock by a `K`.
 pub(crate) struct OfTask<K, L> {
     pub(crate) reached: K,
     of: PhantomData<fn() -> L>,

@@ -9,15 +9,15 @@ use std::convert::Infallible;
 
 /// # In the background
 impl<L: Beside> Creation<'static, L> {
-    /// Has a `runner` [run](Self::run) it. Blocks until the runner has taken the job, or refused it; then the creation
-    /// is given up.
+    /// Has a `runner` [run](Self::run) the creation. Blocks until the runner returns.
     ///
-    /// The creator has nobody to return a value to: it keeps what it makes. For an access that does all of this, see
+    /// If the runner refuses the job, the creation is given up. The creator has no caller to which it could return a
+    /// value, so it keeps what it makes. For an access that does all of this, see
     /// [`Access::in_background`](crate::Access::in_background).
     ///
     /// # Panics
     ///
-    /// If the runner does. A panic of `creator` ends in the job.
+    /// A panic of the runner goes on to the caller. A panic of `creator` ends in the job.
     ///
     /// # Examples
     ///
@@ -34,12 +34,12 @@ impl<L: Beside> Creation<'static, L> {
         self.try_run_in_background(runner, infallibly(creator));
     }
 
-    /// As [`run_in_background`](Self::run_in_background), with a creator that can fail: its error is what the creation
-    /// is given up [with](Self::fail).
+    /// As [`run_in_background`](Self::run_in_background), with a creator that can fail. The creation is given up
+    /// [with](Self::fail) the creator's error.
     ///
     /// # Panics
     ///
-    /// If the runner does.
+    /// A panic of the runner goes on to the caller.
     pub fn try_run_in_background<R, E: Cause>(
         self,
         runner: &(impl Runner + ?Sized),
@@ -49,7 +49,7 @@ impl<L: Beside> Creation<'static, L> {
     }
 }
 
-/// Has a creator that cannot fail, and returns nothing, speak as one that can.
+/// Makes a creator that can fail of one that cannot fail and returns nothing.
 fn infallibly<'l, L: Lock>(
     creator: impl FnOnce(&Creation<'l, L>),
 ) -> impl FnOnce(&Creation<'l, L>) -> Result<(), Infallible> {

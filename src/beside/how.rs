@@ -1,4 +1,4 @@
-//! How a creation comes to its end that an access was elected to.
+//! How the creation ends to which an access was elected.
 
 use super::Beside;
 use crate::access::{Age, Lends, SetByTask, Stores};
@@ -6,7 +6,8 @@ use crate::creation::{Creation, Once};
 use crate::error::CreateError;
 use crate::failure::{Cause, Takes};
 
-/// Ends a creation as what was made of it: the creator's own error is what it has failed with.
+/// Ends a creation as what was made of it. If the creator or the setter has failed, the creation has failed with that
+/// error itself, and not with the access's error around it.
 pub(crate) fn ended<T, E: Cause, X, L: Beside>(
     creation: Creation<'_, L>,
     made: Result<T, CreateError<E, X>>,
@@ -17,7 +18,7 @@ pub(crate) fn ended<T, E: Cause, X, L: Beside>(
     }
 }
 
-/// A task creates a value, of what age `A` says, and stores it, if there is a setter.
+/// Creates a value in a task. `A` says how old the value is. Stores the value, if there is a setter.
 pub(crate) fn create_by_task<L, V, T, N, E, X, A, P, Z, M>(
     creation: Creation<'_, L>,
     creator: &mut Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>,
@@ -32,7 +33,7 @@ where
     M: Lends<T>,
     Z: AsyncFnOnce(&M::Lent) -> P,
 {
-    // (An async closure of our own around that of the user would not be `Send`.)
+    // (An async closure of this crate around the user's would not be `Send`.)
     async move {
         let creating = creation.enter_async(|| async {
             let made = made(creator.take()(&creation).await).map_err(CreateError::Failed)?;

@@ -1,19 +1,24 @@
-//! Lock mode: the lock alone says whether the value is fresh.
+//! An access of the lock mode, in which the lock alone says whether the value is fresh.
 //!
 //! # One access
 //!
-//! 1. It takes a pass. (A reader waits for a writer that is in or waits; without readers there is nothing to it.)
-//! 2. With that pass it looks at the value, so that what it sees of the freshness holds as long as its guard does:
-//!    whoever invalidates, takes the write lock and clears the resource away is either seen, or waits.
-//! 3. Fresh, or stale while somebody else creates: that is its turn, and it keeps its pass.
-//! 4. Elected, or to wait because there is no value: it gives the pass back first. So nobody who creates or waits keeps
-//!    a writer out. (One that hands its creation over, and has an old value, keeps it.)
-//! 5. When it has created or waited, it takes a pass again.
+//! 1. *It takes a pass.* (A reader waits for a writer that is in or waits. Without readers, this step does nothing.)
+//! 2. *It looks at the value,* with that pass. So what the access sees of the freshness holds as long as its guard
+//!    does: if a thread invalidates, takes the write lock and clears the resource away, either the access sees the
+//!    invalidation, or the writer waits for the access.
+//! 3. *It goes on,* if the value is fresh, or stale while another access creates. That is its turn, and it keeps its
+//!    pass.
+//! 4. *It gives the pass back,* if it is elected, or is to wait because there is no value. So no access keeps a writer
+//!    out while it creates or waits. (An access that hands its creation over, and has an old value, keeps the pass.)
+//! 5. *It takes a pass again,* when it has created or waited.
 //!
-//! An access that wants another value than the one there is settles that first, without a pass. One with a soft time-out
-//! gives its pass back at step 3, waits, and looks again, once.
+//! # Other accesses
 //!
-//! A thread that reads already is let in at step 1 whoever waits, and stays: it neither creates nor waits (L9).
+//! - An access that wants another value than the one there is settles that first, without a pass (see
+//!   [`elect_another`](crate::dogpile::Dogpile::elect_another)).
+//! - An access with a soft time-out gives its pass back at step 3, waits, and looks again, once.
+//! - An access of a thread that reads already is let in at step 1 even if a writer waits, and stays in: it neither
+//!   creates nor waits (L9).
 
 use super::Looked;
 use super::guards::Guards;
@@ -34,8 +39,9 @@ pub(crate) enum Met<P> {
     Elected(Birth),
 }
 
-/// The access described in the [module docs](self), short of creating, if a look at `now` (or as of now) did not end
-/// it. `elected` is given what it needs, and its pass if there is an old value.
+/// Makes the access that the [module docs](self) describe, short of creating. A look before this did not end the
+/// access. `now` is the time of that look, if the look has read the time. `elected` is given what the access needs, and
+/// its pass if there is an old value.
 pub(crate) fn access<G: Guards>(
     guards: &G,
     mut now: Looked,
@@ -70,13 +76,15 @@ pub(crate) fn access<G: Guards>(
                 Some(need) if nested => return Ok(Met::In(lock.goes_on(need), pass)),
                 Some(need) => need,
             };
-            // An access that has a value to go on with does not wait, and may stay; one that is to create must not.
+            // An access that has a value to go on with does not wait, and may keep its pass. An access that is to
+            // create must not.
             let pass = need.is_met_by_old().then_some(pass);
             let settled = guards.lock().dogpile().settle(seen, need, wait).await?;
             match (settled, pass) {
                 (Settled::Elected { born, .. }, pass) => {
                     if needs_drop::<G::Pass>() {
-                        // A writer may be waiting for just that pass, and its waker runs then, which is the user's.
+                        // A writer may wait for just this pass. Its drop then runs the writer's waker, which is the
+                        // user's.
                         guards.lock().dogpile().meanwhile(born, || elected(need, pass));
                     } else {
                         elected(need, pass);
@@ -94,11 +102,11 @@ pub(crate) fn access<G: Guards>(
                     return Ok(Met::In(guards.lock().dogpile().goes_on(need), pass));
                 }
                 (Settled::Served, _) => break,
-                // Time may have passed: look at it as of now.
+                // Time may have passed: the next look is as of now.
                 (Settled::CarryOn, None) | (Settled::Moved | Settled::LookAgain, _) => {}
             }
         }
-        // (Not where it is matched: what that looks at would take its place in the future as long as this takes.)
+        // (Not inside the `match`: its scrutinee would take its place in the future for as long as this takes.)
         Ok(Met::In(Outcome::Waited, guards.enter(wait).await?))
     }
 }
@@ -121,7 +129,7 @@ fn settle_another<G: Guards>(guards: &G, wait: &Wait) -> impl Future<Output = Re
             Another::TooSoon => Outcome::TooSoon,
         };
         let pass = guards.enter(wait).await?;
-        // Whoever held the write lock meanwhile may have cleared the resource.
+        // A thread that held the write lock meanwhile may have cleared the resource.
         if outcome != Outcome::Waited && !lock.has_own_value() {
             return Ok(Settles::AsAny);
         }
@@ -129,7 +137,7 @@ fn settle_another<G: Guards>(guards: &G, wait: &Wait) -> impl Future<Output = Re
     }
 }
 
-/// The same, and creates by `run`; or, if there is an old value to go on with, by `hand_over`.
+/// As [`access`], and creates by `run`; or by `hand_over`, if there is an old value to go on with.
 pub(crate) fn create<G: Guards, N, E: Cause, R: Future<Output = Result<(), CreateError<E>>>>(
     guards: G,
     now: Looked,
@@ -159,9 +167,9 @@ pub(crate) fn create<G: Guards, N, E: Cause, R: Future<Output = Result<(), Creat
     }
 }
 
-/// What an access meets that has handed its creation over, of that birth: the old value, unless the new one comes within
-/// its soft time-out. (A reader does not wait for that: meanwhile the old one could be cleared, and its own creation is
-/// no longer here.)
+/// Returns what an access meets that has handed over its creation, which was `born` then. That is the old value, unless
+/// the new value comes within the access's soft time-out. (A reader does not wait for the new value: the old value
+/// could be cleared meanwhile, and the reader's own creation is no longer here.)
 pub(crate) fn go_on<G: Guards>(
     guards: &G,
     wait: &Wait,
@@ -180,7 +188,7 @@ pub(crate) fn go_on<G: Guards>(
     }
 }
 
-/// What an access meets that has created.
+/// Returns what an access meets that has created.
 pub(crate) fn created<G: Guards, E: Cause>(
     guards: &G,
     wait: &Wait,
@@ -198,7 +206,7 @@ pub(crate) fn created<G: Guards, E: Cause>(
     }
 }
 
-/// What an access is given whose creator has failed: the old value, if the policy says so, and the failure nothing
+/// Returns the old value for an access whose creator has failed, if the policy says so, and the failure says nothing
 /// against it.
 fn old<G: Guards>(guards: &G, wait: &Wait, hints: Hints) -> impl Future<Output = Option<G::Got<Outcome>>> {
     async move {
@@ -206,7 +214,7 @@ fn old<G: Guards>(guards: &G, wait: &Wait, hints: Hints) -> impl Future<Output =
         if hints.uncovered || !lock.serves_stale() {
             return None;
         }
-        // What comes first is the creator's error: that there was no time left to read has nothing to add to it.
+        // The creator's error comes first: that there was no time left to read has nothing to add to it.
         let pass = guards.enter(wait).await.ok()?;
         if !lock.covers_failures() {
             return None;

@@ -1,4 +1,4 @@
-//! How these locks serve a thread, whether by a getter or without.
+//! How these locks serve a thread, with a getter or without one.
 
 use super::fetch::Lookup;
 use super::guards::OfThread;
@@ -16,7 +16,8 @@ use crate::wait::{FOREVER, Glance, Wait, block_on};
 use std::cell::Cell;
 use std::future::ready;
 
-/// The whole of what a creator does: it makes a value, of what age the lock says, and that is stored.
+/// Runs the creator, makes a value of what it has made, and has the setter store that value. `A` says how old the value
+/// is.
 pub(crate) fn make<'c, L: Beside, A: Age<V>, V, S, E: Takes<S>, X, Z: Sets<V, S>>(
     creation: &Creation<'c, L>,
     wait: &Wait,

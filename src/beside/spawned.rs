@@ -27,7 +27,7 @@ trait Brings<L: Beside, V, T, X>: Send + 'static {
     fn bring(self, creation: &Creation<'static, L>, given: V) -> impl Future<Output = Result<T, X>> + Send;
 }
 
-/// Nothing: it has created, or failed.
+/// What is done without a getter: nothing. The creator has created, or has failed.
 struct Plain<V, E>(fn(V) -> Result<(), E>);
 
 impl<L: Beside, V: 'static, E: Send + 'static> Brings<L, V, (), CreateError<E>> for Plain<V, E> {
@@ -36,7 +36,8 @@ impl<L: Beside, V: 'static, E: Send + 'static> Brings<L, V, (), CreateError<E>> 
     }
 }
 
-/// It is a value, of what age `A` says, and is stored, if there is a setter.
+/// What is done with a getter: a value is made of what the creator gave, and is stored if there is a setter. `A` says
+/// how old the value is.
 struct AgedAndSet<V, T, N, E, A, Z, M> {
     made: fn(V) -> Result<T, E>,
     setter: SetByTask<Z, M>,
@@ -65,7 +66,7 @@ where
         let value = made(given).map(|made| A::value(creation.lock().dogpile(), made)).map_err(CreateError::Failed);
         async move {
             let mut value = value?;
-            // Lent as if it were to be written to: what is spawned need not be `Sync`.
+            // The value is lent as if it were to be written to: a value that is spawned need not be `Sync`.
             if let (Some(setter), Some(lent)) = (setter.setter, M::lend(&mut value)) {
                 if let Some(_store) = L::begin_store_by_task(creation).await? {
                     let storing = creation.middle().part(L::STORING, move || {
@@ -80,7 +81,7 @@ where
     }
 }
 
-/// The whole of what a creator does.
+/// Makes all that a spawned creation runs: the creator, and what is done with what that gives.
 fn making<L, F, V, T, E, X>(
     creator: impl FnOnce(Shared<L>) -> F + Send + 'static,
     brings: impl Brings<L, V, T, CreateError<E, X>>,
@@ -173,10 +174,10 @@ where
     }
 }
 
-/// What makes a value as a getter brings it.
+/// A creator that makes a value as a getter brings it, and all else that ends its creation.
 type MakingOf<L, R, E> = Making<L, Result<<R as Finds>::Value, CreateError<E, <R as Finds>::Error>>>;
 
-/// The access with a getter. Its creator is made when it is needed.
+/// Makes an access with a getter. `making` gives the creator, once the access needs it.
 pub(crate) async fn fetch_spawned<L, R, Q, A, E>(
     reached: impl Owns<L>,
     spawner: &(impl Spawner + ?Sized),
@@ -204,9 +205,9 @@ where
             }
             Spared::Create(creation) => creation,
         };
-        // As of when the getter was called last. That the lock has a value says nothing by itself: it may be fresh while
-        // the store has lost the value. To ask again for that would be a call in vain, and there are no more than two
-        // (L8).
+        // The generation as of when the getter was called last. That the lock has a value says nothing by itself: the
+        // value may be fresh to the lock although the store has lost it. To ask the getter again for that value would
+        // be a call in vain, and there are no more than two calls (L8).
         let mut seen = creation.0.born().generation;
         let in_flight = spawn(spawner, creation, making());
         let generation = || lock.dogpile().election().look().generation();
@@ -216,7 +217,8 @@ where
             let found = |served| (may_ask && (served || renewed())).then_some(served);
             match lock.dogpile().spawned(&in_flight, found).await? {
                 Came::Made(made) => return lookup.created(made).await,
-                // What is there may be gone already, or too old. If so, it waits for its own creation once more.
+                // The value that is there may be gone already, or too old. Then the access waits for its own creation
+                // once more.
                 Came::Served(served) => {
                     seen = generation();
                     let got = lookup.get().await?;

@@ -1,4 +1,4 @@
-//! How these locks serve a task, whether by a getter or without.
+//! How these locks serve a task, with a getter or without one.
 
 use super::fetch::Lookup;
 use super::guards::{Guards, OfTask};
@@ -30,13 +30,14 @@ ends! {
     where {} { R::Error: CannotFail, P: Stored<Infallible>, } { P: Stored<E>, } identity
 }
 
-// A hit returns early, below: a guard that leaves a `match` beside one that was awaited is put together in memory and
-// copied in other pieces than it was written in, which costs more than the hit.
+// A hit returns early, below. A guard that leaves a `match` beside a guard that was awaited is put together in memory,
+// and is copied in other pieces than it was written in. That costs more than the hit.
 //
-// How large a future is (`tests/tasks/sizes.rs`): what a block is given has its place there as long as the block has,
-// also after it was moved on; so has what is matched on, as long as an arm awaits. So each access is one block as far as
-// it can be, what is awaited is bound before it is looked at, and what takes place only after a look has come to nothing
-// is in a box: all of an access without a getter, and the creator with all that comes after it.
+// How large a future is (`tests/tasks/sizes.rs`): what is moved into a block has its place there for as long as the
+// block lives, even after it was moved on. The scrutinee of a `match` has its place for as long as an arm awaits. Three
+// rules follow. Each access is one block as far as it can be. What is awaited is bound before it is looked at. What
+// takes place only after a look has come to nothing is in a box: all of an access without a getter, and the creator
+// with all that comes after it.
 
 impl<K: ReachByTask<L>, L: Beside, W: Waits> AsyncAccess<K, L, Elsewhere, W> {
     fn serve<V, E: Cause, T, X: Waiting>(
@@ -59,7 +60,8 @@ impl<K: ReachByTask<L>, L: Beside, W: Waits> AsyncAccess<K, L, Elsewhere, W> {
     }
 }
 
-/// What a hit has not come to. It is a future of its own: the drop of the other's is so small that it stands in line.
+/// Makes the rest of an access that is no hit. It is a future of its own: the drop of the outer future is then so small
+/// that it is inlined.
 fn serve_slowly<L: Beside, K: ReachByTask<L>, V, E: Cause>(
     access: &mut (OfTask<K, L>, Once<impl AsyncFnOnce(&Creation<'_, L>) -> V>),
     now: Looked,

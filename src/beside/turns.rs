@@ -1,4 +1,4 @@
-//! Accesses that do not create by themselves: they end in a turn.
+//! The accesses that do not create by themselves: they end in a turn.
 
 use super::guards::{Guards, OfTask, OfThread};
 use super::lock_mode::{self, Met};
@@ -14,7 +14,7 @@ use crate::registry::HeldForEver;
 use crate::sync::Arc;
 use crate::wait::{Glance, Patience, Wait, Waiting, block_on};
 
-/// What a task reaches a lock by that gives turns.
+/// How a task reaches a lock that gives turns.
 pub trait TurnsByTask<L: Beside>: ReachesByTask<L> {
     type Turn;
 
@@ -91,22 +91,26 @@ impl<'a, 'c, K: Reach<'a, 'c>, W: Waits> Access<K, Elsewhere, W>
 where
     K::Lock: Beside,
 {
-    /// What this access is to do: use the value, or create it. See [`Turn`](crate::Turn) and
+    /// Returns what this access is to do: to use the value, or to create it. See [`Turn`](crate::Turn) and
     /// [`ReadTurn`](crate::ReadTurn).
     ///
-    /// Blocks while there is no value and somebody else creates it; under readers also while a writer is in or waits.
-    /// If that creation succeeds, the turn is `Fresh`, or `Stale` if the value that was waited for has expired or was
-    /// invalidated already; if it fails, one of the waiters gets `Create`.
+    /// Blocks while there is no value and another access creates it. Under readers also blocks while a writer is in or
+    /// waits. If the creation that the access has waited for succeeds, the turn is `Fresh`; or `Stale`, if its value
+    /// has expired or was invalidated already. If that creation fails, one of the waiters gets `Create`.
     ///
     /// # Errors
     ///
-    /// After a [`timeout`](Self::timeout): [`AcquireError::TimedOut`]; [`AcquireError::WouldDeadlock`] if this thread is
-    /// running the creator that it would wait for; [`AcquireError::Paused`] after a failure, if there is no value;
-    /// [`AcquireError::WriteLockHeld`] if this thread holds the write lock.
+    /// Without a [`timeout`](Self::timeout) there is no error. With one:
+    ///
+    /// - [`AcquireError::TimedOut`], if the waits took too long.
+    /// - [`AcquireError::WouldDeadlock`], if this thread is running the creator that the access would wait for.
+    /// - [`AcquireError::Paused`], after a failure, if there is no value.
+    /// - [`AcquireError::WriteLockHeld`], if this thread holds the write lock.
     ///
     /// # Panics
     ///
-    /// Without a time-out, if this thread is running the creator that it would wait for, or holds the write lock.
+    /// Panics without a time-out, if this thread is running the creator that the access would wait for, or holds the
+    /// write lock.
     ///
     /// # Examples
     ///
@@ -135,12 +139,13 @@ impl<L: Beside, K: TurnsByTask<L>, W: Waits> AsyncAccess<K, L, Elsewhere, W> {
     ///
     /// # Panics
     ///
-    /// If this task is running the creator that it would wait for; under readers also if this thread, or the creation that
-    /// this task runs, holds the write lock.
+    /// Panics if this task is running the creator that the access would wait for. Under readers also panics if this
+    /// thread, or the creation that this task runs, holds the write lock.
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits, it leaves the queue; if it had just been called to create, the next waiter is.
+    /// If the future is dropped while the access waits, the access leaves the queue. If it had just been called to
+    /// create, the next waiter is called.
     pub fn turn(self) -> impl Future<Output = K::Turn> {
         let (guards, waits) = (OfTask::new(self.lock), self.waits);
         async move {
