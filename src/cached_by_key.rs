@@ -336,7 +336,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
         self.lifetimes.expires_after
     }
 
-    /// Begins an access for `arguments`, whose terminal is [`get`](Access::get) or [`try_get`](Access::try_get). Never
+    /// Opens an access for `arguments`, whose terminal is [`get`](Access::get) or [`try_get`](Access::try_get). Never
     /// blocks: nothing happens before the terminal is called.
     ///
     /// # Examples
@@ -360,7 +360,7 @@ impl<K, V, Key, F, S, C: Clock> CachedByKey<K, V, Key, F, S, C> {
         Access::new(For { function: self, arguments }, ByItself)
     }
 
-    /// Begins an access for `arguments` by a task, of an [`AsyncFunctionOf`] and an [`AsyncStore`]. Never blocks:
+    /// Opens an access for `arguments` by a task, of an [`AsyncFunctionOf`] and an [`AsyncStore`]. Never blocks:
     /// nothing happens before the future of the terminal is polled. See [For tasks](#for-tasks).
     pub fn access_async<'a, A: ?Sized>(
         &'a self,

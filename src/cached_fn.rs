@@ -355,7 +355,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         self.access().anew().get()
     }
 
-    /// Begins an access, whose terminal is [`get`](Access::get) or [`try_get`](Access::try_get). Never blocks: nothing
+    /// Opens an access, whose terminal is [`get`](Access::get) or [`try_get`](Access::try_get). Never blocks: nothing
     /// happens before the terminal is called.
     ///
     /// # Examples
@@ -373,7 +373,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         Access::new(self, ByItself)
     }
 
-    /// Begins an access, as [`access`](Self::access) does, whose creation may run [in the
+    /// Opens an access, as [`access`](Self::access) does, whose creation may run [in the
     /// background](Access::in_background) and outlive the caller. Never blocks.
     ///
     /// The creation shares the function, so the function is passed as `&Arc<CachedFn<…>>`, or as a reference to a
@@ -404,7 +404,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         Access::new(function.own(), ByItself)
     }
 
-    /// Begins an access by a task, of a function that returns futures: see [`AsyncCreator`]. Never blocks: nothing
+    /// Opens an access by a task, of a function that returns futures: see [`AsyncCreator`]. Never blocks: nothing
     /// happens before the future of the terminal is polled.
     ///
     /// The function's future runs as a part of the task that makes the access. All that is said of the [tasks of a
@@ -429,7 +429,7 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
         AsyncAccess::new(self, ByItself)
     }
 
-    /// Begins an access by a task, as [`access_async`](Self::access_async) does, whose creation is
+    /// Opens an access by a task, as [`access_async`](Self::access_async) does, whose creation is
     /// [spawned](AsyncAccess::spawned_by) and may outlive the caller. Never blocks.
     ///
     /// The function is a [`SpawnedCreator`]. The creation shares it, so the function is passed as

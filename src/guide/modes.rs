@@ -88,7 +88,7 @@
 //!
 //! **A lock in getter mode begins with [`born_fresh`](Dogpile::born_fresh)**, so that the first access asks the getter.
 //! Without it the first access creates and asks no getter, although the store may hold a value from an earlier run. In
-//! stamped getter mode an access asks the getter in any case.
+//! stamped getter mode an access of a new lock asks the getter as well.
 //!
 //! ```
 //! use dogpile::{Dogpile, Outcome, Stamped};
