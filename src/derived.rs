@@ -1,6 +1,7 @@
-//! What `derive` would ask too much for: that the type's parameters have it too.
+//! Traits that `derive` could implement only under a bound that is too strong: that the type's parameters have the
+//! trait, too.
 
-/// `Debug` of what has a name, and nothing else to show.
+/// Implements `Debug` for a type that has a name, and nothing else to show.
 macro_rules! opaque {
     ([$($generics:tt)*] $type:ty, $name:literal) => {
         impl<$($generics)*> std::fmt::Debug for $type {
@@ -12,7 +13,7 @@ macro_rules! opaque {
 }
 pub(crate) use opaque;
 
-/// `Copy`, and so `Clone`.
+/// Implements `Copy`, and so `Clone`.
 macro_rules! copied {
     ([$($generics:tt)*] $type:ty) => {
         impl<$($generics)*> Clone for $type {

@@ -374,7 +374,9 @@ says! { StillStoring, _ => "the value is invalidated, but an older one is still 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WriteLockError {
-    /// An invalidation has overtaken the creation. What the creation made must not become the current value.
+    /// An invalidation has overtaken the creation. What the creation made must not become the current value. (Nothing
+    /// else leads here: the locks whose creations have `write_lock` have no `set`, and a replaced creation is
+    /// [`Dead`](Self::Dead).)
     Superseded,
     /// The creation took too long, and another access was elected in its place. What the creation made must not become
     /// the current value.
@@ -424,7 +426,9 @@ impl From<LockError> for WriteLockError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// An invalidation has overtaken the creation. What the creation made must not become the current value.
+    /// An invalidation has overtaken the creation. What the creation made must not become the current value. (Nothing
+    /// else leads here: the locks whose creations have `publish` have no `set`, and a replaced creation is
+    /// [`Dead`](Self::Dead).)
     Superseded,
     /// The creation took longer than its [time-out](crate::PolicyBuilder::creation_timeout), and another access was
     /// elected in its place. What the creation made must not become the current value.

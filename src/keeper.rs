@@ -7,15 +7,15 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A hold on a lock, for `'a`.
 pub enum Keeper<'a, L> {
-    /// The lock lives that long.
+    /// The lock lives at least that long.
     Borrowed(&'a L),
     /// A share of the lock.
     Shared(Arc<L>),
-    /// What holds the lock.
+    /// Another value that holds the lock, such as the entry of a registry.
     Held(Box<dyn Deref<Target = L> + Send + Sync + 'a>),
 }
 
-// Nothing can be reached through it but the lock.
+// Through a keeper, only the lock can be reached.
 impl<L: RefUnwindSafe> UnwindSafe for Keeper<'_, L> {}
 impl<L: RefUnwindSafe> RefUnwindSafe for Keeper<'_, L> {}
 

@@ -1,34 +1,38 @@
-//! What the locks of this crate have in common.
+//! What the locks that elect have in common.
+//!
+//! [`Lock`] names the types that an access of a lock gives. [`Elects`], behind it, leads to the lock's [`Dogpile`].
 
 use crate::clock::Clock;
 use crate::dogpile::Dogpile;
 use crate::sync::Arc;
 use std::ops::Deref;
 
-/// A lock that elects: [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) or [`Cached`](crate::Cached). A
-/// [`Creation`](crate::Creation) is of one, and a [`Registry`](crate::Registry) has many.
+/// A lock that elects: [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) or [`Cached`](crate::Cached).
 ///
-/// It cannot be implemented elsewhere.
+/// A [`Creation`](crate::Creation) belongs to one lock, and a [`Registry`](crate::Registry) has many locks. The trait
+/// is sealed: other crates cannot implement it.
 pub trait Lock: Elects + Sized {
-    /// What an access gives that has come to a `V`: the `V`, or a guard of it.
+    /// What an access of a thread gives when it has come to a `V`: the `V`, or a guard of it.
     type Got<'a, V>
     where
         Self: 'a;
 
-    /// What an access by a task gives that has come to a `V`.
+    /// What an access of a task gives when it has come to a `V`.
     type GotByTask<V>;
 
-    /// What an access gives that does not create by itself.
+    /// What an access of a thread gives when it ends in [`turn`](crate::Access::turn), and so does not create by
+    /// itself.
     type Turn<'a, 'c>
     where
         Self: 'a + 'c;
 
-    /// What an access by a task gives that does not create by itself.
+    /// What an access of a task gives when it ends in [`turn`](crate::AsyncAccess::turn), and so does not create by
+    /// itself.
     type TurnByTask<'c>
     where
         Self: 'c;
 
-    /// What a creation has noted.
+    /// What the lock notes of a creation.
     #[doc(hidden)]
     type Noted: Default;
 
@@ -36,37 +40,39 @@ pub trait Lock: Elects + Sized {
     #[doc(hidden)]
     type Owner;
 
+    /// Returns the owner of a lock that lives for ever.
     #[doc(hidden)]
     fn owner_for_ever(&'static self) -> Self::Owner;
 
+    /// Returns an owner that shares the lock.
     #[doc(hidden)]
     fn owner_shared(this: &Arc<Self>) -> Self::Owner
     where
         Self: 'static;
 
-    /// Of what holds the lock: the entry of a registry.
+    /// Returns the owner of a lock that another value holds, such as the entry of a registry.
     #[doc(hidden)]
     fn owner_held<H: Deref<Target = Self> + Send + Sync + 'static>(held: impl FnOnce() -> H) -> Self::Owner
     where
         Self: 'static;
 }
 
-/// What is behind a [`Lock`].
+/// What is behind a [`Lock`]: the [`Dogpile`] in it.
 pub trait Elects {
-    /// What time it is for it.
+    /// The clock of the lock.
     type Clock: Clock;
 
-    /// Whether what it keeps fresh is in it, and goes with it.
+    /// Whether the lock itself holds the value that it keeps fresh, so that the value goes when the lock goes.
     const OWNS_ITS_VALUE: bool = false;
 
-    /// Its election and its freshness.
+    /// Returns the lock's election and freshness.
     fn dogpile(&self) -> &Dogpile<Self::Clock>;
 
-    /// The same, before it is shared.
+    /// As [`dogpile`](Self::dogpile), before the lock is shared.
     fn dogpile_mut(&mut self) -> &mut Dogpile<Self::Clock>;
 }
 
-/// What a lock has for its owners whose guards own nothing.
+/// Writes the owners of a [`Lock`] whose guards hold nothing.
 macro_rules! owns_nothing {
     () => {
         type Owner = ();

@@ -548,7 +548,10 @@ pub enum OnError {
     ///
     /// In getter modes the old value is the getter's. The getter is called for it after the creator has failed. If the
     /// getter has been called twice already (L8), or finds nothing now, the access is given the error. A panic is
-    /// passed on in any case. A creation that was [handed over](crate::Runner) has no access that could be given the
-    /// old value.
+    /// passed on in any case.
+    ///
+    /// A spawned access that waits for its [task](crate::Spawner#the-access-that-waits) is given the old value as well.
+    /// But an access that has handed its creation over, to a [`Runner`](crate::Runner) or to a
+    /// [`Spawner`](crate::Spawner), and has gone on with the old value, is over when the creator fails.
     ServeStale,
 }

@@ -1,9 +1,10 @@
 //! How a lock is given its policy.
 //!
-//! All types that elect, and all that have such a lock inside, are given a policy by the same two methods: before the
-//! lock is shared, with a policy that lives for ever or with one that is made at run time.
+//! All types that elect, and all types that have such a lock inside, are given a policy by the same two functions,
+//! before the lock is shared. One takes a policy that lives for ever, the other a policy that is made at run time.
 
-/// How a lock is given its policy, before it is shared: by the part of it that is named.
+/// Writes the two functions that give a lock its policy before the lock is shared. `by` names the part of the type that
+/// takes the policy.
 macro_rules! ruled {
     ($(#[$meta:meta])* by $($part:ident).+) => {
         const_fn! {
@@ -15,7 +16,7 @@ macro_rules! ruled {
             }
         }
 
-        /// As [`with_policy`](Self::with_policy), with a policy that is made at run time, and may be shared.
+        /// As [`with_policy`](Self::with_policy), for a policy that is made at run time and may be shared.
         #[must_use]
         pub fn with_shared_policy(mut self, policy: $crate::sync::Arc<crate::Policy>) -> Self {
             self.$($part).+.share_rule(policy);

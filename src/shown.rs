@@ -1,6 +1,6 @@
 //! How guards show themselves: as what they guard.
 
-/// `Debug` and `Display`, as what the type derefs to has them.
+/// Implements `Debug` and `Display` for a guard, as the type that it derefs to has them.
 macro_rules! shown_by_deref {
     ([$of:ident $(: ?$unsized:ident)?] $type:ty) => {
         crate::shown::shown_by_deref! { Debug [$of $(: ?$unsized)?] $type }

@@ -1,4 +1,4 @@
-//! What an access of a [`Dogpile`] is given that does not create by itself: a [`Turn`]. With it, `Dogpile` is a
+//! What an access of a [`Dogpile`] gives when it does not create by itself: a [`Turn`]. With this type, `Dogpile` is a
 //! [`Lock`].
 
 use crate::clock::{Clock, MonotonicClock};
@@ -7,20 +7,23 @@ use crate::dogpile::Dogpile;
 use crate::lock::{Lock, owns_nothing};
 use std::fmt;
 
-/// What an access is to do next that ends in [`turn`](crate::Access::turn).
+/// What an access that ends in [`turn`](crate::Access::turn) is to do next.
 ///
-/// A turn that is only matched against (`matches!(lock.acquire(), Turn::Create(_))`) gives its creation up.
+/// A turn that is only matched against, as in `matches!(lock.acquire(), Turn::Create(_))`, is dropped, and gives its
+/// creation up.
 ///
-/// A `Turn<'static>` comes from a lock that is [kept](crate::Dogpile::kept) by an `Arc`, and from a lock in a `static`.
+/// A `Turn<'static>` comes from a lock that is [kept](crate::Dogpile::kept) by an `Arc`, or from a lock in a `static`.
 #[must_use = "a dropped `Turn::Create` gives up the creation it was elected for"]
 pub enum Turn<'a, C: Clock = MonotonicClock> {
-    /// Use the value: it is fresh.
+    /// The value is fresh. Use it.
     Fresh,
-    /// Use the value: it has expired, but somebody else is creating a new one, or nobody is to [for a
-    /// while](crate::PolicyBuilder::retry_after); or it is what this access has waited for, and has expired or was
+    /// The value is old. Use it all the same.
+    ///
+    /// Either the value has expired, and another access is creating a new one, or no access is to create [for a
+    /// while](crate::PolicyBuilder::retry_after). Or this access has waited for the value, which has expired or was
     /// invalidated since.
     Stale,
-    /// Create the value: this access is the one.
+    /// This access is elected. Create the value.
     Create(Creation<'a, Dogpile<C>>),
 }
 

@@ -1,22 +1,25 @@
-//! How an access comes to another value than the one there is.
+//! How an access comes to another value than the one that is there.
 //!
-//! An access that wants a value [anew](crate::Access::anew), or a [newer](crate::Access::renew_if) one, settles that
-//! before it looks. It waits as if there were no value, and is elected as any access is; the value that is there stays
-//! what it is to all others (but for `anew`, which marks it as stale).
+//! An access may want a value [anew](crate::Access::anew), or a [newer](crate::Access::renew_if) value. Such an access
+//! settles that before it looks at the value. The access waits as if there were no value, and is elected as any access
+//! is. To all other accesses the value stays what it is, except that `anew` marks it as stale.
 //!
-//! | [`renew_if`](crate::Access::renew_if) finds | and | it |
+//! | an access with [`renew_if`](crate::Access::renew_if) finds | and | so the access |
 //! |---|---|---|
-//! | a later generation, or no value | - | takes part as any access |
-//! | a creation that runs | - | waits for that: it was born in this generation, and what it publishes is of a later one |
-//! | nobody creating | a renewal by refusal began too short a time ago, or there is a pause | has come too soon |
-//! | the same | neither | is elected, from the word that it has seen |
+//! | a later generation, or no value | - | takes part as any access does |
+//! | a creation that runs | - | waits for that creation, which was born in this generation and publishes in a later one |
+//! | no creation that runs | the last renewal by `renew_if` began too short a time ago, or there is a pause | has come too soon |
+//! | no creation that runs | neither | is elected, from the word that it has seen |
 //!
-//! - *Two renewals do not begin within an interval.* The elected access looks once more at when the last one began, before
-//!   it notes its own: another may have been elected, and have failed, since the first look; or this access has waited for
-//!   one that failed, and was called. If so it stands down, which has all that wait look for themselves. The time is stored
-//!   between the acquire and the release of an election, so each elected access reads that of the one before.
-//! - *Nobody gets the refused value again,* unless it came too soon: what it waits for, or creates, is of a later
-//!   generation; what finished before it looked has moved the generation.
+//! - *Two renewals by `renew_if` do not begin within an interval.* The elected access looks once more at when the last
+//!   renewal began, before it notes its own. Since the first look another access may have been elected, and have
+//!   failed; or this access has waited for a creation that failed, and was called. If the last renewal began too short
+//!   a time ago, the elected access stands down, and all waiters look for themselves. The time is stored between the
+//!   acquire and the release of an election, so each elected access reads the time that the elected access before it
+//!   has stored.
+//! - *No access gets the refused value again,* unless it came too soon. The creation that the access waits for, or
+//!   runs, makes a value of a later generation. A creation that finished before the access looked has moved the
+//!   generation.
 
 use super::Dogpile;
 use super::settle::Settled;
@@ -29,23 +32,23 @@ use crate::generation::Generation;
 use crate::sync::{Mutant, mutant};
 use crate::wait::{Wait, Wants};
 
-/// How an access comes to another value than the one there is.
+/// How an access comes to another value than the one that is there.
 pub(crate) enum Another {
-    /// Create it.
+    /// The access is elected, and creates the value.
     Elected(Birth, Need),
-    /// Use the value that is there: somebody else has created it.
+    /// The access uses the value that is there: another access has created it.
     Created,
-    /// Take part as any access: there is no value, or it is another by now.
+    /// The access takes part as any access does: there is no value, or there is another value by now.
     AsAny,
-    /// Use the value that was waited for.
+    /// The access uses the value that it has waited for.
     Served,
-    /// Use the old one: another was created too short a time ago.
+    /// The access uses the old value: it came too soon after another renewal or after a failure.
     TooSoon,
 }
 
 impl<C: Clock> Dogpile<C> {
-    /// What an access comes to that wants another value than the one there is; `None` if any will do. `is_missing` says
-    /// whether there is none.
+    /// Settles how an access comes to another value, if it wants one. An access for which any value will do is told
+    /// [`AsAny`](Another::AsAny). `is_missing` says whether there is no value.
     pub(crate) fn elect_another(
         &self,
         wait: &Wait,
@@ -60,21 +63,22 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// For an access that wants a value whose creation begins after this call: marks the one there is as stale, and
-    /// waits for the creation that runs already.
+    /// Serves an access that wants a value whose creation begins after this call: marks the value that is there as
+    /// stale, and waits for the creation that runs already.
     fn elect_anew(&self, wait: &Wait) -> impl Future<Output = Result<Another, Refusal>> {
         async move {
             self.mark_stale();
             let mut served = false;
             loop {
                 let seen = self.election.look();
-                // Nothing but a creation that began after the mark takes it back.
+                // Only a creation that began after the mark takes the mark back.
                 if self.expiry.told() == Freshness::Fresh {
                     return Ok(Another::Created);
                 }
                 match self.settle(seen, Need::Anew, wait).await? {
                     Settled::Elected { born, .. } => return Ok(Another::Elected(born, Need::Anew)),
-                    // The first may have begun before the mark; the second began after the first had ended.
+                    // The first creation may have begun before the mark. The second creation began after the first had
+                    // ended.
                     Settled::Served if served => return Ok(Another::Served),
                     Settled::Served => served = true,
                     Settled::CarryOn | Settled::Moved | Settled::LookAgain => {}
@@ -83,7 +87,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// For an access that was refused with the value of a generation: see [`Access::renew_if`](crate::Access::renew_if).
+    /// Serves an access that was refused with the value of the generation `than`: see
+    /// [`Access::renew_if`](crate::Access::renew_if).
     fn elect_newer(
         &self,
         than: Generation,
@@ -99,14 +104,14 @@ impl<C: Clock> Dogpile<C> {
                     return Ok(Another::AsAny);
                 }
                 if self.would_renew_too_soon(seen) {
-                    // Neither does it declare a renewal dead that it would not take the place of.
+                    // Nor does this access declare a renewal dead in whose place it would not be elected.
                     return Ok(Another::TooSoon);
                 }
                 match self.settle(seen, Need::Newer, wait).await {
                     Ok(Settled::Elected { born, .. })
                         if self.renewed_too_lately(born.started) && !mutant(Mutant::RenewedAgain) =>
                     {
-                        // Another was elected since, and has failed. Those who wait are told by looking.
+                        // Another access was elected since, and has failed. The waiters learn of that when they look.
                         self.stand_down(born);
                     }
                     Ok(Settled::Elected { born, .. }) => {
@@ -116,7 +121,7 @@ impl<C: Clock> Dogpile<C> {
                     Ok(Settled::Served) => return Ok(Another::Served),
                     Ok(Settled::CarryOn | Settled::Moved | Settled::LookAgain) => {}
                     Err(Refusal(AcquireError::Paused { .. })) => {
-                        // It may have waited, and the value may be gone meanwhile.
+                        // This access may have waited, and the value may be gone by now.
                         return Ok(if is_old(self.election.look()) { Another::TooSoon } else { Another::AsAny });
                     }
                     Err(refusal) => return Err(refusal),

@@ -1,8 +1,8 @@
-//! An election that nobody answers for yet: what runs between it and the creation.
+//! The time between an election and its creation.
 //!
-//! From its election on until somebody owns the [`Creation`](crate::Creation), the right to create is in nobody's
-//! hands. What runs meanwhile may be the user's: the clock, the observer, the drop of an old value. If that panics, the
-//! right is given back here.
+//! From the election on until a [`Creation`](crate::Creation) exists, the right to create has no owner. Meanwhile code
+//! of the user's may run: the clock, the observer, the drop of an old value. If that code panics, the right is given
+//! back here.
 
 use super::Dogpile;
 use crate::clock::Clock;
@@ -11,7 +11,7 @@ use crate::observer::End;
 use crate::running::{Doing, Running};
 use std::mem;
 
-/// A creation that nobody has yet.
+/// A creation that has no owner yet. When it is dropped by a panic, the creation stands down.
 struct Unbegun<'a, C: Clock> {
     of: &'a Dogpile<C>,
     born: Birth,
@@ -24,8 +24,9 @@ impl<C: Clock> Drop for Unbegun<'_, C> {
 }
 
 impl<C: Clock> Dogpile<C> {
-    /// Runs what is the user's between an election and whatever answers for it. If it panics, the creation stands down,
-    /// and a pause goes on; if it comes to wait for that creation, it is told (L7).
+    /// Runs code of the user's between an election and the moment at which the creation has an owner. If that code
+    /// panics, the creation stands down, and a pause goes on. If that code comes to wait for the creation, it is told
+    /// that it would wait for itself (L7).
     pub(crate) fn meanwhile<R>(&self, born: Birth, run: impl FnOnce() -> R) -> R {
         let _running = Running::enter(&self.election, born.ticket, self.policy().name(), Doing::Creating);
         let unbegun = Unbegun { of: self, born };
@@ -34,8 +35,8 @@ impl<C: Clock> Dogpile<C> {
         ran
     }
 
-    /// Notes when a creation begins, and tells of the one that it takes the place of; and of the wait since then, if
-    /// there was one.
+    /// Notes when a creation begins. If the creation has taken the place of a dead one, counts that one and tells of
+    /// it. If the access has waited since `waited_since`, counts that wait and tells of it.
     pub(crate) fn begun(&self, born: Birth, waited_since: Option<u64>) -> Birth {
         if let Some(after) = born.buried {
             self.count(&End::Buried, after);

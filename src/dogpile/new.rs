@@ -1,4 +1,4 @@
-//! How a [`Dogpile`] is made, and given its policy.
+//! How a [`Dogpile`] is made, and how it is given its policy.
 
 use super::Dogpile;
 use super::status::Status;
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 impl Dogpile {
     const_fn! {
-        /// A lock without a value yet, which expires `expires_after` its creation ended.
+        /// Returns a lock without a value. A value expires `expires_after` the end of its creation.
         ///
-        /// Precise to the nanosecond, but for the lag of the clock's cheap form (see [`MonotonicClock`]) from one
-        /// second up: a value may live that much longer, never shorter. Zero makes every value stale at once: each
-        /// access finds it so, and at most one at a time creates. `Duration::MAX`, or anything over 584 years, never
-        /// expires.
+        /// The time is measured in nanoseconds. From one second up, expiry is seen on the coarse clock (see
+        /// [`MonotonicClock`]): a value may live longer by the lag of that clock, and never shorter. With zero every
+        /// value is stale at once: each access finds it stale, and one access at a time creates. With `Duration::MAX`,
+        /// or anything over 584 years, a value never expires.
         #[must_use]
         pub const fn new(expires_after: Duration) -> Self {
             Self::with_clock(expires_after, MonotonicClock)
@@ -22,9 +22,11 @@ impl Dogpile {
     }
 
     const_fn! {
-        /// A lock without a value yet, which does not expire: it is created once, and again when
-        /// [invalidated](Self::invalidate) or [marked stale](Self::mark_stale). (A stamp from the future is not trusted
-        /// even so: see [`max_skew`](crate::PolicyBuilder::max_skew).)
+        /// Returns a lock without a value, whose values never expire.
+        ///
+        /// The value is created once, and again when it is [invalidated](Self::invalidate) or [marked
+        /// stale](Self::mark_stale). Even so a stamp from the future is not believed: see
+        /// [`max_skew`](crate::PolicyBuilder::max_skew).
         #[must_use]
         pub const fn never_expires() -> Self {
             Self::new(Duration::MAX)
@@ -34,7 +36,7 @@ impl Dogpile {
 
 impl<C: Clock> Dogpile<C> {
     const_fn! {
-        /// As [`new`](Dogpile::new), on a clock of one's own.
+        /// As [`new`](Dogpile::new), on a clock of the user's.
         #[must_use]
         pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
             Self { status: Status::missing(expires_after, clock) }
@@ -42,12 +44,14 @@ impl<C: Clock> Dogpile<C> {
     }
 
     const_fn! {
-        /// Starts as if the value had just been created: for a value that is there before the lock is.
+        /// Starts the lock as if its value had just been created. This is for a value that is there before the lock is.
         ///
-        /// Its life begins with the first access, since a `static` cannot read a clock.
+        /// The life of the value begins with the first access, since a `static` cannot read a clock.
         ///
-        /// A lock in [getter mode](Self::fetch) starts so, since the store may hold a value from before: an access asks
-        /// the getter then, where it would otherwise create at once.
+        /// A lock in [getter mode](Self::fetch) starts this way, since the store may hold a value from before: then the
+        /// first access asks the getter, and otherwise it would create at once.
+        ///
+        /// # Examples
         ///
         /// ```
         /// use dogpile::{Dogpile, Outcome};
@@ -67,8 +71,8 @@ impl<C: Clock> Dogpile<C> {
 /// # Policy
 impl<C: Clock> Dogpile<C> {
     ruled! {
-        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
-        /// [defaults](crate::Policy).
+        /// Gives a policy to the lock, in place of the [defaults](crate::Policy). The policy says how a value ages, and
+        /// what happens when creating goes wrong.
         by status
     }
 }

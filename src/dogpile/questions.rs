@@ -1,18 +1,19 @@
-//! What a lock can be asked.
+//! The questions that a lock can be asked.
 //!
-//! How the deadline word is read where a policy has something to say of it is in [`aging`](super::aging); which value
-//! is told of where a getter brings one with a stamp, in [`brought`](super::brought).
+//! Where a policy has something to say of the deadline word, the module [`aging`](super::aging) reads that word. Where
+//! a getter brings a value with a stamp, the module [`brought`](super::brought) says which value an answer is about.
 //!
-//! # When it expires, and when it is due
+//! # When a value expires, and when it is due
 //!
-//! | | a missing value | a stale one | one without an end | what else it goes by |
+//! | | a missing value | a stale value | a value that never expires | what else the answer goes by |
 //! |---|---|---|---|---|
 //! | `expires_in` | `None` | zero | `Duration::MAX` | what was planned, if the policy plans |
 //! | `due_in` | zero | zero | `Duration::MAX` | the deadline word; and the pause, if there is one |
 //!
-//! To be due is to have an access create that comes then: so a value that is missing is due, and has a time as all
-//! others have. A thread that renews on a schedule sleeps for so long and then makes an access, whatever it finds. For
-//! the same reason the pause counts: it would find the value due again and again, and be elected none of the times.
+//! A value is due when an access that comes then would create. So a missing value is due, and `due_in` has a time for
+//! it as for any other value. A thread that renews on a schedule sleeps for that time, and then makes an access
+//! whatever it finds. For the same reason the pause counts: otherwise such a thread would find the value due again and
+//! again, and never be elected.
 
 use super::Dogpile;
 use super::sight::Sight;
@@ -27,29 +28,30 @@ use std::fmt;
 use std::time::Duration;
 
 impl<C: Clock> Status<C> {
-    /// Whether the value is fresh, stale or missing. Never blocks.
+    /// Returns whether the value is fresh, stale or missing. Never blocks.
     #[must_use]
     pub fn freshness(&self) -> Freshness {
         self.brought().map_or_else(|| self.own_freshness(), |(sight, _)| sight.freshness())
     }
 
-    /// Whether the value has expired or is missing. Never blocks.
+    /// Returns whether the value has expired or is missing. Never blocks.
     #[must_use]
     pub fn is_expired(&self) -> bool {
         self.freshness() != Freshness::Fresh
     }
 
-    /// Whether there is a value, fresh or stale. Never blocks.
+    /// Returns whether there is a value, fresh or stale. Never blocks.
     #[must_use]
     pub fn has_value(&self) -> bool {
         self.freshness() != Freshness::Missing
     }
 
-    /// How long ago the value was created; `None` if the value is missing. Never blocks.
+    /// Returns how long ago the value was created; `None` if the value is missing. Never blocks.
     ///
-    /// The age is told on the lock's own clock, as precise as that clock's cheap form; that of a value which a getter
-    /// has [brought](Self#stamped-getter-mode) on the wall clock, and as zero if its stamp lies in the future. In a
-    /// [`Cached`](crate::Cached) it begins anew when a value is set, or found unchanged.
+    /// The age is measured on the lock's own clock, in nanoseconds, and is as precise as a hit reads that clock. The
+    /// age of a value that a getter has [brought](Self#stamped-getter-mode) is measured on the wall clock. This age is
+    /// zero if the stamp lies in the future. In a [`Cached`](crate::Cached) the age begins anew when a value is set, or
+    /// is found unchanged.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
         match self.brought() {
@@ -59,44 +61,56 @@ impl<C: Clock> Status<C> {
         }
     }
 
-    /// How long the value is fresh yet: zero if the value is stale, `Duration::MAX` if it never expires, `None` if it
-    /// is missing. Never blocks.
+    /// Returns how much longer the value is fresh. Never blocks.
     ///
-    /// It is told on the clock of a hit, to the nanosecond, and never too short: after so long on that clock the value
-    /// has expired. (The cheap form of the clock may lag by a few milliseconds; so does the expiry, as an access sees
-    /// it.) That of a value which a getter has [brought](Self#stamped-getter-mode) is told on the wall clock.
+    /// | the value is | the answer |
+    /// |---|---|
+    /// | fresh | the time until it expires; `Duration::MAX` if it never expires |
+    /// | stale | zero |
+    /// | missing | `None` |
     ///
-    /// The life of a value that was [born fresh](crate::Dogpile::born_fresh) begins with the first access: before that,
-    /// the answer is its whole lifetime, however late the question is asked. A policy's
-    /// [jitter](crate::PolicyBuilder::jitter) may shorten that lifetime when it begins.
+    /// The time is measured on the clock of a hit, in nanoseconds. The answer is never too short: when that much time
+    /// has passed on this clock, the value has expired. If the lock's lifetime is a second or more, the clock of a hit
+    /// is the [coarse](crate::Clock::now_coarse) one, which may lag by a few milliseconds. Right after a creation the
+    /// answer may exceed the lifetime by that lag. An access sees the expiry later by the same lag.
+    ///
+    /// For a value that a getter has [brought](Self#stamped-getter-mode), the time is measured on the wall clock.
+    ///
+    /// The life of a value that was [born fresh](crate::Dogpile::born_fresh) begins with the first access. Before that,
+    /// the answer is the whole lifetime, however late the question is asked. When that life begins, the policy's
+    /// [jitter](crate::PolicyBuilder::jitter) may shorten it.
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
         self.life().map(|life| duration(life.expires_in))
     }
 
-    /// How long it is until an access may be elected to create: zero if one may be now, `Duration::MAX` if none will
-    /// be. Never blocks.
+    /// Returns how long it is until an access may be elected to create. Never blocks.
     ///
     /// | the value is | the answer |
     /// |---|---|
     /// | missing, or stale | zero |
-    /// | fresh | until its policy may have it [renewed early](crate::PolicyBuilder::refresh_at), or else until it expires |
-    /// | any of these, in a [pause](crate::PolicyBuilder::retry_after) after a failure | not before the end of that |
+    /// | fresh | the time until its policy may have it [renewed early](crate::PolicyBuilder::refresh_at), or else until it expires; `Duration::MAX` if there is no such time |
+    /// | any of these, in a [pause](crate::PolicyBuilder::retry_after) after a failure | the same, but at least the time until the end of the pause |
     ///
-    /// It is told as [`expires_in`](Self::expires_in) is. By [`refresh_early`](crate::PolicyBuilder::refresh_early)
-    /// accesses draw lots from that time on, and are hardly ever elected at first: a lock that is renewed on a schedule
-    /// is better off with `refresh_at`. While a creation runs, the answer is as if none did: [`changed`](Self::changed)
-    /// waits for what comes of it. (An access that finds no value, and has no error to say so by, creates in a pause as
-    /// well.)
+    /// The time is measured as that of [`expires_in`](Self::expires_in) is. So right after a creation it, too, may be
+    /// longer by the lag of the coarse clock than the policy or the lifetime says, and is never too short.
     ///
-    /// It tells of now: an invalidation, or a mark, that comes later has an access create at once, and wakes nobody that
-    /// sleeps for as long as this said. Where a value may be invalidated while nobody reads it, sleep no longer than it may
-    /// be missing.
+    /// While a creation runs, the answer is as if none did; [`changed`](Self::changed) waits for the value of that
+    /// creation. In a pause, an access that finds no value, and has no error to report the pause by, creates before the
+    /// answered time is over.
+    ///
+    /// With [`refresh_early`](crate::PolicyBuilder::refresh_early) accesses draw lots from that time on, and at first
+    /// are hardly ever elected. For a lock that is renewed on a schedule, `refresh_at` is better.
+    ///
+    /// The answer is about now. After a later invalidation or mark an access may be elected at once, but a thread that
+    /// sleeps for the answered time is not woken. So where a value may be invalidated while no thread reads it, such a
+    /// thread sleeps no longer than the value may be missing.
     ///
     /// # Examples
     ///
-    /// A thread renews the value on a schedule, so that it stays fresh though nobody reads it. The `wait` between two
-    /// renewals is handed in: in a program it is that for a word to stop, in a test it moves the clock.
+    /// A thread renews the value on a schedule, so that the value stays fresh although no other thread reads it.
+    /// Between two renewals the thread calls `wait`. In a program `wait` also ends on a word to stop; in a test it
+    /// moves the clock.
     ///
     /// ```
     /// use dogpile::{Cached, Clock, ManualClock, Policy};
@@ -110,7 +124,7 @@ impl<C: Clock> Status<C> {
     ///     }
     /// }
     ///
-    /// /// In a program: the wait ends early as the other end of the channel is dropped.
+    /// /// In a program: the wait ends early when the other end of the channel is dropped.
     /// fn unless_stopped(stop: &Receiver<()>, due_in: Duration) -> bool {
     ///     stop.recv_timeout(due_in) == Err(RecvTimeoutError::Timeout)
     /// }
@@ -120,7 +134,7 @@ impl<C: Clock> Status<C> {
     ///
     /// let (go_on, stop) = channel();
     /// let renews = thread::spawn(move || keep_fresh(&RATE, |due_in| unless_stopped(&stop, due_in)));
-    /// RATE.wait_for_value(Duration::MAX)?; // ready: it was renewed once
+    /// RATE.wait_for_value(Duration::MAX).unwrap(); // ready: the value was made once
     /// drop(go_on);
     /// renews.join().unwrap();
     ///
@@ -136,7 +150,6 @@ impl<C: Clock> Status<C> {
     /// });
     /// assert_eq!(waits, [0, 300, 300, 300]);
     /// assert_eq!(rate.stats().creations, 3);
-    /// # Ok::<(), dogpile::AcquireError>(())
     /// ```
     #[must_use]
     pub fn due_in(&self) -> Duration {
@@ -144,13 +157,17 @@ impl<C: Clock> Status<C> {
         duration(due_in).max(self.paused_for().unwrap_or_default())
     }
 
-    /// What the last creation that failed has failed with, and how long ago; `None` if none has. Never blocks.
+    /// Returns what the last creation that failed has failed with, and how long ago; `None` if no creation has failed.
+    /// Never blocks.
     ///
-    /// Those are the creations that [`Stats::failures`](crate::Stats::failures) counts, whether the policy
-    /// [pauses](crate::PolicyBuilder::retry_after) after them or not; and where it does, also one whose value had
-    /// [expired as it arrived](crate::Made::expires_after). It stays when a later creation succeeds: whether one has,
-    /// [`freshness`](Self::freshness) and [`age`](Self::age) tell. A creation that was superseded, declared dead, or
-    /// dropped without a panic has not failed.
+    /// | a creation that | has failed |
+    /// |---|---|
+    /// | [`Stats::failures`](crate::Stats::failures) counts | yes, whether or not the policy [pauses](crate::PolicyBuilder::retry_after) after it |
+    /// | made a value that had [expired as it arrived](crate::Made::expires_after) | yes, if the policy pauses |
+    /// | was superseded, was declared dead, or was dropped without a panic | no |
+    ///
+    /// The answer stays the same when a later creation succeeds. [`freshness`](Self::freshness) and [`age`](Self::age)
+    /// tell whether one has.
     ///
     /// # Examples
     ///
@@ -165,7 +182,7 @@ impl<C: Clock> Status<C> {
     /// rate.get_or_create(|| 1.09);
     /// let failure = rate.last_failure().unwrap();
     /// assert_eq!(failure.to_string(), "no answer");
-    /// assert!(failure.age() > rate.age().unwrap(), "it has recovered since");
+    /// assert!(failure.age() > rate.age().unwrap(), "the lock has recovered since");
     /// ```
     #[must_use]
     pub fn last_failure(&self) -> Option<LastFailure> {
@@ -174,88 +191,89 @@ impl<C: Clock> Status<C> {
         Some(LastFailure { cause: Arc::clone(&failed.cause), age: Duration::from_nanos(age) })
     }
 
-    /// Whether a creation is running. Never blocks.
+    /// Returns whether a creation runs. Never blocks.
     #[must_use]
     pub fn is_creating(&self) -> bool {
         self.election.look().is_creating()
     }
 
-    /// How many threads and tasks wait for a creation right now. Blocks only for the moments in which the queue
+    /// Returns how many threads and tasks wait for a creation right now. Blocks only for the moments in which the queue
     /// changes.
     ///
-    /// A watcher, which [waits for a value](#waiting-for-a-value) and would not create, is not counted.
-    ///
-    /// A wait of a task in the middle of a creator is counted from when the creator has polled it again, as the wait
-    /// has asked.
+    /// A watcher, which [waits for a value](#waiting-for-a-value) and never creates, is not counted. A wait of a task
+    /// in the middle of a creator is counted once the creator has polled it again, as the wait has
+    /// [asked](crate::Dogpile#for-tasks).
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.election.waiting()
     }
 
-    /// The current generation, for [`invalidate_if`](crate::Dogpile::invalidate_if). Blocks only for the moments in
-    /// which the generation moves.
+    /// Returns the current generation, for [`invalidate_if`](crate::Dogpile::invalidate_if). Blocks only for the
+    /// moments in which the generation moves.
     ///
-    /// Take it before the access whose value it is to stand for. The value is then of that generation or a later one,
-    /// and `invalidate_if` never throws away a newer value than the one that was seen; nor that of another lock, which
-    /// has come to stand in the place of this one. The generation of a value that was read from a
-    /// [`Cached`](crate::Cached) is told by [`CachedGuard::generation`](crate::CachedGuard::generation).
+    /// Take the generation before the access whose value it is to stand for. Then the value is of that generation or of
+    /// a later one, and `invalidate_if` never throws away a newer value than the one that was seen. Nor does it throw
+    /// away the value of another lock that has come to stand in the place of this one. For a value that was read from a
+    /// [`Cached`](crate::Cached), [`CachedGuard::generation`](crate::CachedGuard::generation) tells its generation.
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.election.generation()
     }
 
-    /// How long a value lives that does not [say so itself](crate::Made::expires_after); `Duration::MAX` if it never
-    /// expires. Never blocks.
+    /// Returns the lifetime of a value that does not [say so itself](crate::Made::expires_after); `Duration::MAX` if
+    /// such a value never expires. Never blocks.
     #[must_use]
     pub fn expires_after(&self) -> Duration {
         self.expiry.lifetime()
     }
 
-    /// How long nobody is to create yet, since the last creation has [failed](crate::PolicyBuilder::retry_after);
-    /// `None` if there is no pause. Never blocks.
+    /// Returns how long the [pause](crate::PolicyBuilder::retry_after) after a failure goes on; `None` if there is no
+    /// pause. Never blocks.
     ///
-    /// The pause is told on the lock's own clock.
+    /// The time is measured on the lock's own clock, to the nanosecond.
     #[must_use]
     pub fn paused_for(&self) -> Option<Duration> {
         let until = self.paused_until()?;
         until.checked_sub(self.clock.now()).filter(|left| *left != 0).map(Duration::from_nanos)
     }
 
-    /// What this lock has done so far. Never blocks.
+    /// Returns what this lock has done so far, in numbers. Never blocks.
     ///
-    /// Whoever sees a value sees its creation counted; apart from that each number is of some moment during the call.
-    /// Counting takes some memory of a lock that has ever created or waited, and costs a hit nothing. See also
-    /// [`Observer`](crate::Observer).
+    /// A thread that sees a value sees the creation of that value counted. Apart from that, each number is of some
+    /// moment during the call. Counting takes some memory once a lock has created or waited, and costs a hit nothing.
+    /// An [`Observer`](crate::Observer) is told of each event as it happens.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.terms.tally().map(Tally::stats).unwrap_or_default()
     }
-    /// What the lock itself knows of the value, which is all that an access in lock mode goes by.
+
+    /// Returns what the lock itself knows of the value. An access in lock mode goes by this alone.
     pub(crate) fn own_freshness(&self) -> Freshness {
         let now = self.expiry.now(&self.clock);
         self.sight(self.expiry.peek(now), now).freshness()
     }
 
-    /// Whether there is a value that the lock itself knows of, fresh or stale.
+    /// Returns whether there is a value that the lock itself knows of, fresh or stale.
     pub(crate) fn has_own_value(&self) -> bool {
         self.own_freshness() != Freshness::Missing
     }
 
-    /// The same as of that time; it asks no clock.
+    /// As [`has_own_value`](Self::has_own_value), as of `now`. Reads no clock.
     pub(super) fn has_own_value_at(&self, now: u64) -> bool {
         self.sight(self.expiry.peek(now), now) != Sight::Missing
     }
 
-    /// How long ago that was, on the clock of a hit.
+    /// Returns how long ago `then` was, on the clock of a hit.
     pub(crate) fn since(&self, then: u64) -> Duration {
         Duration::from_nanos(self.expiry.now(&self.clock).saturating_sub(then))
     }
 
-    /// Whether there is one, and it is fresh.
+    /// Returns whether there is a value that the lock itself knows of, and that value is fresh.
     pub(crate) fn has_own_fresh_value(&self) -> bool {
         self.own_freshness() == Freshness::Fresh
     }
-    /// How long the value is fresh yet, and how long until it is due; `None` if it is missing.
+
+    /// Returns how much longer the value is fresh, and how long it is until it is due; `None` if the value is missing.
     fn life(&self) -> Option<Left> {
         let (sight, life) = match self.brought_age() {
             Some((sight, age)) => (sight, self.whole_life().after(age.unwrap_or(u64::MAX))),
@@ -264,12 +282,12 @@ impl<C: Clock> Status<C> {
         match sight {
             Sight::Missing => None,
             Sight::Stale => Some(Left { due_in: 0, expires_in: 0 }),
-            // (The draw of a brought value that is renewed at random may have come early.)
+            // (A brought value that is renewed at random may have been drawn to be due before its planned time.)
             Sight::Due | Sight::Fresh => Some(Left { due_in: life.due_in.min(life.expires_in), ..life }),
         }
     }
 
-    /// The same of what the lock itself knows.
+    /// As [`life`](Self::life), of the value that the lock itself knows of.
     fn own_life(&self) -> (Sight, Left) {
         let now = self.expiry.now(&self.clock);
         let (look, deadline) = self.expiry.peek_until(now);
@@ -277,7 +295,7 @@ impl<C: Clock> Status<C> {
             None => self.whole_life(),
             Some(u64::MAX) => Left { due_in: u64::MAX, expires_in: u64::MAX },
             Some(due) => {
-                // Acquire: as in `sight`. It is that of the deadline, or of a newer one.
+                // Acquire: as in `sight`. The word read here is that of the deadline above, or of a newer one.
                 let expires = self.terms.planned().map_or(due, |more| more.expires.load(Ordering::Acquire));
                 let expires_in = if expires == u64::MAX { u64::MAX } else { expires.saturating_sub(now) };
                 Left { due_in: due.saturating_sub(now), expires_in }
@@ -286,7 +304,7 @@ impl<C: Clock> Status<C> {
         (self.sight(look, now), life)
     }
 
-    /// That of a value whose life begins now, if nothing shortens it.
+    /// Returns the life of a value whose life begins now, if nothing shortens it.
     fn whole_life(&self) -> Left {
         let lifetime = nanoseconds(self.expiry.lifetime());
         if lifetime == u64::MAX || !self.policy().plans() {
@@ -298,13 +316,13 @@ impl<C: Clock> Status<C> {
         Left { due_in: plan.due.saturating_sub(BEGINNING), expires_in: plan.expires.saturating_sub(BEGINNING) }
     }
 
-    /// Until when nobody is to create, on the lock's clock, be that over or not.
+    /// Returns when the pause ends, on the lock's clock, even if that time has passed; `None` if no pause was noted.
     pub(crate) fn paused_until(&self) -> Option<u64> {
         let state = self.election.look();
         (state.is_timed() && !state.is_creating()).then(|| self.terms.held_until())
     }
 
-    /// What is told of the lock that has this status, by that name.
+    /// Writes what `Debug` tells of the lock that has this status. `name` is that of the lock's type.
     pub(crate) fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(name)
             .field("freshness", &self.freshness())
@@ -315,10 +333,10 @@ impl<C: Clock> Status<C> {
     }
 }
 
-/// When a life begins that is only thought of. Any time will do that is no reserved word.
+/// When a life begins that is planned only to measure it. Any time will do that is no reserved word.
 const BEGINNING: u64 = 1_000;
 
-/// What is left of the life of a value, in nanoseconds; `u64::MAX` if there is no end.
+/// What is left of the life of a value, in nanoseconds; `u64::MAX` if the life has no end.
 #[derive(Clone, Copy)]
 struct Left {
     due_in: u64,
@@ -326,6 +344,7 @@ struct Left {
 }
 
 impl Left {
+    /// Returns what is left after so many nanoseconds more.
     fn after(self, age: u64) -> Self {
         let left = |of: u64| if of == u64::MAX { of } else { of.saturating_sub(age) };
         Self { due_in: left(self.due_in), expires_in: left(self.expires_in) }
@@ -338,7 +357,8 @@ fn duration(nanoseconds: u64) -> Duration {
 
 /// What the last creation that failed has failed with, and how long ago: see [`Status::last_failure`].
 ///
-/// `Display` shows what it has failed with. (The time of day was `SystemTime::now() - age`.)
+/// `Display` shows what the creation has failed with. The time of day of the failure is about `SystemTime::now() -
+/// failure.age()`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LastFailure {
     cause: Arc<str>,
@@ -346,13 +366,14 @@ pub struct LastFailure {
 }
 
 impl LastFailure {
-    /// What the creation has failed with, as text: its creator's error, or that it panicked. Never blocks.
+    /// Returns what the creation has failed with, as text: its creator's error, or that it panicked. Never blocks.
     #[must_use]
     pub fn cause(&self) -> &Arc<str> {
         &self.cause
     }
 
-    /// How long ago the creation failed, on the lock's own clock, as of when that was asked. Never blocks.
+    /// Returns how long before the call of [`Status::last_failure`] the creation failed, on the lock's own clock. Never
+    /// blocks.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.age

@@ -1,11 +1,12 @@
-//! What is drawn at random.
+//! Random numbers, for the decisions that a lock makes at random.
 
+/// Draws a number from 0 and below 1.
 #[cfg(not(dogpile_loom))]
 pub(super) fn random() -> f64 {
     fastrand::Rng::new().f64()
 }
 
-/// A model is to be the same in each of its runs.
+/// Draws zero: a model is to be the same in each of its runs.
 #[cfg(dogpile_loom)]
 pub(super) fn random() -> f64 {
     0.0

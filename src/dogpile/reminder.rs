@@ -1,4 +1,4 @@
-//! How an access that waits for a creation wakes up when that creation is overdue.
+//! How a waiter wakes up when the creation that it waits for is overdue.
 
 use super::Dogpile;
 use crate::clock::Clock;
@@ -8,31 +8,32 @@ use crate::wakers::contained;
 use std::task::Waker;
 use std::time::Duration;
 
-/// How long somebody sleeps who waits for a creation.
+/// How long a waiter sleeps, if the creation does not end before that.
 #[derive(Clone, Copy)]
 pub(crate) enum Nap {
-    /// Until it is overdue.
+    /// Until the creation is overdue.
     UntilOverdue,
-    /// Until it is for as long again: until then others may take its place.
+    /// Until the creation has been overdue for its time-out once more. Until then other waiters may take over.
     UntilLongOverdue,
 }
 
 impl Nap {
-    /// Of one that cannot create, as of its last poll.
+    /// Returns how long a waiter that cannot create sleeps, as of its last poll.
     pub(crate) fn of(waiter: &Waiter<'_>) -> Self {
         if waiter.is_alone() { Self::UntilOverdue } else { Self::UntilLongOverdue }
     }
 }
 
-/// What a wait has asked its clock for, as long as it waits.
+/// A request to the clock to wake a waiter. When it is dropped, the request is taken back.
 pub(crate) struct Reminder<'a, C: Clock> {
     clock: &'a C,
-    /// For when, and the ticket.
+    /// The time of the request, and its ticket.
     set: Option<(u64, u64)>,
 }
 
 impl<C: Clock> Reminder<'_, C> {
-    /// For that time, in place of any other. Returns whether the clock does it.
+    /// Asks the clock to wake the waiter at that time, in place of any other time. Returns whether the clock will do
+    /// so.
     fn set(&mut self, at: u64, waker: &Waker) -> bool {
         let ticket = self.set.map_or_else(unique, |(_, ticket)| ticket);
         if !self.clock.wake_at(at, ticket, waker) {
@@ -46,7 +47,7 @@ impl<C: Clock> Reminder<'_, C> {
     }
 
     fn take_back(&self, at: u64, ticket: u64) {
-        // The clock is the user's, and it may be a panic that has come here.
+        // The clock is the user's, and may panic; and this may be called by a drop in the middle of another panic.
         contained(|| self.clock.cancel_wake(at, ticket));
     }
 }
@@ -60,14 +61,16 @@ impl<C: Clock> Drop for Reminder<'_, C> {
 }
 
 impl<C: Clock> Dogpile<C> {
-    /// For one who may come to wait for a creation: nothing yet.
+    /// Returns a reminder, for an access that may come to wait for a creation. Nothing is asked of the clock yet.
     pub(crate) fn reminder(&self) -> Reminder<'_, C> {
         Reminder { clock: &self.clock, set: None }
     }
 
-    /// For one who is about to sleep until a creation ends, which may be overdue before that: has it wake up by then.
-    /// Returns until when it is to sleep at the most, if its clock does not see to that. The timer is the one that it
-    /// has just polled with: what it would have found at a later time it has not told anybody.
+    /// Has a waiter that is about to sleep until a creation ends wake up when that creation may be overdue. If the
+    /// clock does not wake the waiter, returns until when the waiter is to sleep at the most.
+    ///
+    /// `timer` is the one with which the waiter has just polled. A later reading of the clock would not do: the waiter
+    /// has not told the queue of what it would have found by that reading.
     pub(crate) fn nap(
         &self,
         nap: Nap,
@@ -77,8 +80,8 @@ impl<C: Clock> Dogpile<C> {
     ) -> Option<Deadline> {
         let timer = timer?;
         let state = self.election.look();
-        // What `hold` says may be of a pause that has begun since: no creation that it may come to wait for has longer
-        // than this.
+        // `hold` may be that of a pause which has begun since. No creation that the waiter may come to wait for has
+        // more time than this.
         let at = timer.now.saturating_add(timer.timeout);
         let at = if state.is_creating() { self.terms.held_until().min(at) } else { at };
         let at = match nap {
@@ -86,7 +89,7 @@ impl<C: Clock> Dogpile<C> {
             Nap::UntilLongOverdue => at.saturating_add(timer.timeout),
         };
         if at <= timer.now && state.is_storing() {
-            return None; // the end of the store is what it waits for: see `election`
+            return None; // the end of the store wakes the waiter: see `election`
         }
         let woken = reminder.set(at, waker);
         (!woken).then(|| Deadline::after(Duration::from_nanos(at.saturating_sub(timer.now))))

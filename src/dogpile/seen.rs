@@ -1,4 +1,4 @@
-//! What happens to a lock, counted and told: see [`observer`](crate::observer).
+//! What happens to a lock is counted, and told to its observer: see [`observer`](crate::observer).
 
 use super::Dogpile;
 use crate::clock::Clock;
@@ -6,7 +6,7 @@ use crate::observer::{End, Observer, Source, tell};
 use std::thread;
 use std::time::Duration;
 
-/// A wait, which is counted and told when it ends, also by being dropped.
+/// A wait. When it is dropped, the wait has ended, and is counted and told.
 pub(super) struct Queued<'a, C: Clock> {
     pub(super) of: &'a Dogpile<C>,
     pub(super) since: u64,
@@ -15,7 +15,8 @@ pub(super) struct Queued<'a, C: Clock> {
 
 impl<C: Clock> Drop for Queued<'_, C> {
     fn drop(&mut self) {
-        // (The clock and the observer are the user's: no panic of theirs beside another.)
+        // (The clock and the observer are the user's. In the middle of a panic they are not called: a second panic
+        // would abort the process.)
         if self.waits && !thread::panicking() {
             self.of.waited(self.since);
         }
@@ -36,7 +37,7 @@ impl<C: Clock> Dogpile<C> {
         self.terms.more().tally.ended(end, took);
     }
 
-    /// Tells of it, once it is over.
+    /// Tells of the end of a creation, once the creation is over.
     pub(crate) fn tell(&self, end: &End<'_>, took: u64) {
         self.observed(|observer, of| tell(observer, of, end, took));
     }
@@ -49,30 +50,34 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// The same, unless the value is fresh: the renewal that failed was an early one.
+    /// As [`tell_stale`](Self::tell_stale), unless the value is fresh: then the renewal that has failed was an early
+    /// one.
     pub(crate) fn tell_if_stale(&self) {
         if !self.has_own_fresh_value() {
             self.tell_stale();
         }
     }
 
+    /// As [`tell_stale`](Self::tell_stale), of a lock that has rules.
     #[cold]
     pub(super) fn tell_stale_by_rule(&self) {
         self.observed(|observer, of| observer.served_stale(of));
     }
 
-    /// Notes that an access has waited since then.
+    /// Counts and tells that an access has waited since `since`.
     fn waited(&self, since: u64) {
         let took = self.count_wait(since, self.clock.now());
         self.tell_wait(took);
     }
 
+    /// Counts a wait. Returns how long it took.
     pub(super) fn count_wait(&self, since: u64, now: u64) -> u64 {
         let took = now.saturating_sub(since);
         self.terms.more().tally.waited(took);
         took
     }
 
+    /// Tells of a wait.
     pub(super) fn tell_wait(&self, took: u64) {
         self.observed(|observer, of| observer.waited(of, Duration::from_nanos(took)));
     }

@@ -1,14 +1,17 @@
-//! How an access that found no fresh value comes to its turn: elected, carrying on, or waiting.
+//! How an access that found no fresh value comes to its turn: it is elected, carries on, or waits.
 //!
-//! | what | is said by | to |
+//! On its way an access passes from one type to the next. The *mode* is lock mode, getter mode or stamped getter mode,
+//! or that of a `Cached`.
+//!
+//! | type | made by | for |
 //! |---|---|---|
 //! | [`Look`](crate::freshness::Look) | the deadline word | [`sight`](super::Status::sight) |
 //! | [`Sight`](super::sight::Sight) | `sight`, by the policy; or the getter's stamp | the mode |
 //! | [`Need`] | the mode: what the access has seen, short of a fresh value | [`settle`](Dogpile::settle) |
-//! | [`Verdict`] | the queue, if the access waited | `settle` |
+//! | [`Verdict`] | the queue, if the access has waited | `settle` |
 //! | [`Settled`] | `settle` | the mode |
-//! | [`Another`](super::another::Another) | [`elect_another`](Dogpile::elect_another), to an access for which any value will not do | the mode |
-//! | [`Softly`](super::soft::Softly) | [`wait_softly`](Dogpile::wait_softly), to an access that has an old value and some time | the mode |
+//! | [`Another`](super::another::Another) | [`elect_another`](Dogpile::elect_another), if the access wants another value than the one that is there | the mode |
+//! | [`Softly`](super::soft::Softly) | [`wait_softly`](Dogpile::wait_softly), if the access has an old value and time to wait | the mode |
 //! | `Turn`, `Outcome`, a value | the mode | the user |
 
 use super::Dogpile;
@@ -24,7 +27,7 @@ use crate::wait::{Wait, apart};
 use std::task::{Poll, Waker};
 
 impl Need {
-    /// Whether a pause keeps the access from creating.
+    /// Returns whether a pause keeps the access from creating.
     fn hears_of_pauses(self, wait: &Wait) -> bool {
         match self {
             Self::Anew => false,
@@ -34,25 +37,27 @@ impl Need {
     }
 }
 
-/// What an access is to do about it.
+/// What an access is to do next.
 pub(crate) enum Settled {
-    /// Create; `waited` if it queued before it was elected.
+    /// The access creates. `waited` says whether it queued before it was elected.
     Elected { born: Birth, waited: bool },
-    /// Use the old value: somebody else creates, or nobody is to for a while.
+    /// The access uses the old value: another access creates, or no access is to create for a while.
     CarryOn,
-    /// Use the value that was waited for.
+    /// The access uses the value that it has waited for.
     Served,
-    /// Look at the value again: it is no longer the one that was seen.
+    /// The access looks at the value again: the value is no longer the one that the access saw.
     Moved,
-    /// Look at the value again: whoever was waited for has not created one.
+    /// The access looks at the value again: the creation that it waited for has made no value.
     LookAgain,
 }
 
 impl<C: Clock> Dogpile<C> {
-    /// The primitive under every access: what is one to do that has `seen` the word, and found after that what it
-    /// needs? All modes judge the value for themselves; this knows no value and no freshness.
+    /// Settles what an access is to do that has `seen` the word, and after that has found what it needs. This is the
+    /// primitive under every access. Each mode judges the value for itself; this function knows no value and no
+    /// freshness.
     ///
-    /// It holds as long as the generation stands. Once that has moved, what was found may be out of date.
+    /// What the access has found holds as long as the generation stands. Once the generation has moved, it may be out
+    /// of date.
     pub(crate) fn settle(
         &self,
         seen: State,
@@ -75,7 +80,7 @@ impl<C: Clock> Dogpile<C> {
                         Verdict::WouldDeadlock(cycle) => return Err(Refusal(AcquireError::WouldDeadlock(cycle))),
                         Verdict::Failed(error) => {
                             wait.fail(error);
-                            // What it is the access puts in the place of this.
+                            // In place of this refusal the access returns the error that `wait` has noted.
                             return Err(Refusal(AcquireError::Lost));
                         }
                         Verdict::Moved => {}

@@ -1,31 +1,33 @@
-//! What is said of a value, and of an access that has looked at it.
+//! What the crate says of a value, and of an access that has looked at it.
 //!
-//! Five types say something like that. Each of them answers a question of its own, and so has answers that the others
-//! cannot have:
+//! Five types say something of that kind. Each type answers a question of its own, and so has answers that the other
+//! types cannot have:
 //!
-//! | type | it answers | it goes by | what it alone can say |
+//! | type | the question | it goes by | the answer that it alone can give |
 //! |---|---|---|---|
-//! | [`Look`](crate::freshness::Look) | what does the deadline word say? | that word | that the time of the value has passed, or that nobody has started its life |
+//! | [`Look`](crate::freshness::Look) | what does the deadline word say? | that word | that the time of the value has passed, or that no access has started its life |
 //! | [`Sight`] | of what use is the value to an access? | `Look` and the policy, or the stamp of a value that a getter brought | that the value is due |
 //! | [`Freshness`] | of what use is the value to the user? | `Sight` | nothing: to the user a value that is due is fresh |
-//! | [`Need`] | why is an access to create? | `Sight`, if that is not `Fresh`; or else what the access asked for | that the access wants another value than the one there is |
+//! | [`Need`] | why is an access to create? | `Sight`, if that is not `Fresh`; or else what the access asked for | that the access wants another value than the one that is there |
 //! | [`Known`] | what is an access with a getter to do first? | the lock, before the getter is asked | to ask the getter, with a value that is fresh or with one that is old |
 
 use crate::freshness::Freshness;
 
-/// What an access finds that looks at the lock.
+/// What an access finds when it looks at the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sight {
+    /// The value is fresh.
     Fresh,
-    /// Fresh, and may be renewed early.
+    /// The value is fresh, and may be renewed early.
     Due,
+    /// The value is stale, and may be used.
     Stale,
-    /// Missing, or too old to be used.
+    /// The value is missing, or is too old to be used.
     Missing,
 }
 
 impl Sight {
-    /// What is told of it.
+    /// Returns what the user is told of it.
     pub(crate) fn freshness(self) -> Freshness {
         match self {
             Self::Fresh | Self::Due => Freshness::Fresh,
@@ -34,7 +36,7 @@ impl Sight {
         }
     }
 
-    /// Why an access that sees this is to create, if it is.
+    /// Returns why an access that sees this is to create, if it is.
     pub(crate) fn need(self) -> Option<Need> {
         match self {
             Self::Fresh => None,
@@ -45,35 +47,36 @@ impl Sight {
     }
 }
 
-/// What an access has seen, short of a fresh value.
+/// Why an access is to create: what it has seen, short of a fresh value, or what it wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// A fresh value that is to be renewed early.
+    /// The value is fresh, and is to be renewed early.
     Due,
-    /// An old value: a new one is due, but not worth waiting for.
+    /// The value is old: a new value is due, but not worth waiting for.
     Stale,
-    /// No value.
+    /// There is no value.
     Missing,
-    /// A value whose creation begins after the access does.
+    /// The access wants a value whose creation begins after the access does.
     Anew,
-    /// A value of a later generation than the one there is.
+    /// The access wants a value of a later generation than that of the value that is there.
     Newer,
 }
 
 impl Need {
-    /// Whether the access has a value to go on with.
+    /// Returns whether the access has a value to go on with.
     pub(crate) fn is_met_by_old(self) -> bool {
         matches!(self, Self::Due | Self::Stale)
     }
 }
 
-/// What the lock says before the getter is asked.
+/// What the lock says before an access asks its getter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// What is needed.
+    /// The lock knows what the access needs.
     Need(Need),
-    /// Nothing: ask the getter.
+    /// The lock knows of no need: the access asks the getter.
     Ask,
-    /// Nothing either: ask the getter; but what it brings has expired, and somebody else creates, or nobody is to.
+    /// The access asks the getter for the old value: the value has expired, and another access creates, or no access is
+    /// to create for a while.
     AskForOld,
 }

@@ -1,8 +1,8 @@
-//! The wait of an access that has an old value and some time: its soft time-out.
+//! The soft wait: how an access that has an old value waits for a new one, as long as its soft time-out says.
 //!
-//! *A soft wait is never elected.* It is in the queue as an access whose creator was given away, which hears of the end
-//! of a creation whatever that is, and is never called. If the generation has moved before it is in the queue, what it
-//! would wait for has ended.
+//! *A soft wait is never elected.* It stands in the queue as a waiter whose creator was given away. Such a waiter hears
+//! of the end of a creation, however that creation ends, and is never called. If the generation has moved before the
+//! wait is in the queue, the creation that it would wait for has ended.
 
 use super::Dogpile;
 use super::reminder::Nap;
@@ -14,20 +14,22 @@ use crate::running::is_creating_here;
 use crate::wait::Wait;
 use std::task::{Poll, Waker};
 
-/// How the wait of an access ended that has an old value to go on with.
+/// How a soft wait has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Softly {
-    /// Use the new value.
+    /// The access uses the new value.
     Served,
-    /// Look again: whoever was waited for has not created one, or somebody has created one meanwhile.
+    /// The access looks again: the creation that it waited for has made no value, or the generation had moved before
+    /// the wait was in the queue.
     LookAgain,
-    /// Use the old value.
+    /// The access uses the old value.
     GoOn,
 }
 
 impl<C: Clock> Dogpile<C> {
-    /// Waits for the creation that an access has handed over, as [`wait_softly`](Self::wait_softly) does; whether the
-    /// lock has moved on by then. (That a wait has ended says nothing of it: the creation may have failed.)
+    /// Waits for the creation that an access has handed over, as [`wait_softly`](Self::wait_softly) does. Returns
+    /// whether the lock has moved on by then. (The end of the wait alone does not say so: the creation may have
+    /// failed.)
     pub(crate) fn wait_softly_for_its_own(&self, born: Generation, wait: &Wait) -> impl Future<Output = bool> {
         async move {
             self.wait_softly(born, wait).await;
@@ -35,8 +37,8 @@ impl<C: Clock> Dogpile<C> {
         }
     }
 
-    /// Waits for the creation that runs, for an access that would go on with an old value, as long as its soft time-out
-    /// says. It is never elected by that.
+    /// Waits for the creation that runs, as long as the soft time-out says, for an access that would otherwise go on
+    /// with an old value. The access is never elected by this wait.
     pub(crate) fn wait_softly(&self, seen: Generation, wait: &Wait) -> impl Future<Output = Softly> {
         async move {
             let now = self.election.look();
@@ -56,7 +58,7 @@ impl<C: Clock> Dogpile<C> {
                     Poll::Ready(Verdict::Served) => Ok(Softly::Served),
                     Poll::Ready(Verdict::Paused(_) | Verdict::WouldDeadlock(_)) => Ok(Softly::GoOn),
                     Poll::Ready(_) => Ok(Softly::LookAgain),
-                    // That creation had ended before this could queue.
+                    // The creation ended before this wait was in the queue.
                     Poll::Pending if self.has_moved_on(seen) => Ok(Softly::LookAgain),
                     // (A task has no other deadline.)
                     Poll::Pending if deadline.has_passed() => Ok(Softly::GoOn),

@@ -1,8 +1,8 @@
-//! What a lock consists of, but for the value.
+//! What a lock consists of, except for the value.
 //!
-//! The questions that a lock can be asked are there once, for all types that elect: each of them derefs to its
-//! [`Status`]. So it is the status that owns what the questions read; the [`Dogpile`](super::Dogpile) around it is what
-//! changes that. The questions themselves are in [`questions`](super::questions).
+//! The questions that a lock can be asked exist once, for all types that elect: each of these types derefs to its
+//! [`Status`]. So the status owns everything that the questions read. The [`Dogpile`](super::Dogpile) around the status
+//! is what changes it. The questions themselves are in [`questions`](super::questions).
 
 use super::terms::{Ruling, Terms};
 use crate::clock::{Clock, MonotonicClock};
@@ -13,21 +13,24 @@ use crate::sync::{Arc, const_fn};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
-/// What a lock can be asked; nothing in it changes the lock.
+/// The questions that a lock can be asked. No question changes the lock.
 ///
 /// [`Dogpile`](crate::Dogpile), [`SyncReaderDogpile`](crate::SyncReaderDogpile), [`Cached`](crate::Cached) and
-/// [`CachedFn`](crate::CachedFn) deref to it. No question waits for a creation, but those that are there
-/// [to wait for a value](#waiting-for-a-value). An answer is of some moment during the call: another thread may have
-/// changed the lock since.
+/// [`CachedFn`](crate::CachedFn) deref to their `Status`. No question waits for a creation, except for the functions
+/// that are there [to wait for a value](#waiting-for-a-value). An answer is of some moment during the call: another
+/// thread may have changed the lock since.
 ///
 /// # Stamped getter mode
 ///
 /// In [stamped getter mode](crate::Dogpile::fetch_stamped) a value may come from elsewhere. Of such a value the lock
-/// knows what the last access was brought: `freshness`, `is_expired`, `has_value`, `age`, `expires_in` and `due_in`
-/// judge that stamp as an access would now. A lock that nobody accesses hears of nothing: what another process has
-/// created or removed since, it does not tell. What was [invalidated](crate::Dogpile::invalidate) through this lock is
-/// missing until something is created through it, and of what was created through it and what was brought since, the
-/// younger one is told of.
+/// knows only the stamp that the getter of the last access has brought. `freshness`, `is_expired`, `has_value`, `age`,
+/// `expires_in` and `due_in` judge that stamp as an access would judge it now.
+///
+/// | the value | the answers |
+/// |---|---|
+/// | was created or removed by another process since the last access | do not tell of that: without an access the lock hears of nothing |
+/// | was [invalidated](crate::Dogpile::invalidate) through this lock | say that the value is missing, until a value is created through this lock |
+/// | was created through this lock, and a getter has brought a stamp since | are about the younger of the two |
 ///
 /// # Examples
 ///
@@ -35,7 +38,7 @@ use std::time::Duration;
 /// use dogpile::{Cached, Clock, Dogpile, Status};
 /// use std::time::Duration;
 ///
-/// /// Of any lock.
+/// /// Tells of any lock.
 /// fn report(of: &str, status: &Status<impl Clock>) -> String {
 ///     format!("{of} is {:?}, {} wait", status.freshness(), status.waiting())
 /// }
@@ -53,45 +56,48 @@ pub struct Status<C: Clock = MonotonicClock> {
     pub(super) clock: C,
 }
 
-// A panic can leave nothing half-done in here: user code runs between the transitions, never within one.
+// A panic can leave nothing half-done in a status: user code runs between the transitions, never within one.
 impl<C: Clock + UnwindSafe> UnwindSafe for Status<C> {}
 impl<C: Clock + RefUnwindSafe> RefUnwindSafe for Status<C> {}
 
 impl<C: Clock> Status<C> {
     const_fn! {
-        /// Of a lock without a value yet.
+        /// Returns the status of a lock without a value.
         pub(super) const fn missing(expires_after: Duration, clock: C) -> Self {
             Self { expiry: Expiry::missing(expires_after), election: Election::new(), terms: Terms::none(), clock }
         }
     }
 
-    /// The policy that rules this lock. Never blocks.
+    /// Returns the policy that rules this lock. Never blocks.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         self.terms.find().unwrap_or(const { &Policy::DEFAULT })
     }
 
-    /// Tells the lock which key it is of, for its observer. Before it is shared.
+    /// Tells the lock, for its observer, which key it is of. Called before the lock is shared.
     pub(crate) fn be_called(&mut self, key: String) {
         self.terms.call(key.into());
     }
 
-    /// Whether it was given a policy of its own.
+    /// Returns whether the lock was given a policy of its own.
     pub(crate) fn is_ruled(&self) -> bool {
         self.terms.find().is_some()
     }
 
     const_fn! {
+        /// Gives the lock a policy that lives for ever. Called before the lock is shared.
         pub(crate) const fn rule(&mut self, policy: &'static Policy) {
             self.terms.policy = Some(policy);
             self.election.be_ruled();
         }
     }
 
+    /// Gives the lock a share of a policy. Called before the lock is shared.
     pub(crate) fn share_rule(&mut self, policy: Arc<Policy>) {
         self.share_ruling(Ruling::of(policy));
     }
 
+    /// As [`share_rule`](Self::share_rule), with a ruling that several locks may have in common.
     pub(crate) fn share_ruling(&mut self, ruling: Arc<Ruling>) {
         self.terms.policy = None;
         self.terms.be_ruled_by(ruling);

@@ -1,11 +1,16 @@
 //! What a lock keeps because of its policy.
 //!
 //! A lock that was given no policy has two empty pointers here, and never reads them on a hit. One points to a policy
-//! that lives for ever. The other is filled when it is first needed: with a policy that is shared, with what a registry
-//! calls its lock, if an observer is to be told that, with what is planned of a value's life (see
-//! [`aging`](super::aging)), and with the word `hold`, whose meaning is told in [`election`](crate::election): until
-//! when there is a pause, or from when on a creation is overdue. What the policy means when creating goes wrong is in
-//! [`failing`](super::failing).
+//! that lives for ever. The other points to [`More`], which is made when it is first needed. `More` has:
+//!
+//! - a policy that is shared;
+//! - the key under which a registry has the lock, if an observer is to be told that;
+//! - the plan of a value's life: see [`aging`](super::aging);
+//! - the word `hold`, until when there is a pause, or from when on a creation is overdue: see
+//!   [`election`](crate::election);
+//! - what is counted, what a getter has brought, and what few locks need ([`Rare`]).
+//!
+//! What the policy means when creating goes wrong is in [`failing`](super::failing).
 
 use crate::clock::nanoseconds;
 use crate::observer::Tally;
@@ -14,34 +19,36 @@ use crate::sync::cell::ArcCell;
 use crate::sync::once::OnceBox;
 use crate::sync::{Arc, AtomicU64, Counter, Ordering, const_fn};
 
-/// A lock's policy, and what it keeps because of it.
+/// A lock's policy, and what the lock keeps because of it.
 pub(super) struct Terms {
     pub(super) policy: Option<&'static Policy>,
     more: OnceBox<More>,
 }
 
-/// What a lock was given that does not live for ever: by one pointer, so that a lock that was given none of it has no
-/// room for it.
+/// What a lock was given that does not live for ever. A lock holds it by one pointer, and so has no room for it if it
+/// was given nothing.
 pub(crate) struct Ruling {
     policy: Option<Arc<Policy>>,
-    /// Which key the lock is of, as its observer is told.
+    /// The key of the lock, for its observer.
     key: Option<Box<str>>,
 }
 
 impl Ruling {
+    /// Returns a ruling with that policy, and without a key.
     pub(crate) fn of(policy: Arc<Policy>) -> Arc<Self> {
         Arc::new(Self { policy: Some(policy), key: None })
     }
 }
 
+/// What a lock keeps beside itself, once it needs any of it.
 pub(super) struct More {
     ruling: Option<Arc<Ruling>>,
     hold: AtomicU64,
-    /// When the value expires, if its life is [planned](Terms::planned); or since when it has been stale, if somebody
+    /// When the value expires, if its life is [planned](Terms::planned); or since when it has been stale, if the user
     /// said so.
     pub(super) expires: AtomicU64,
-    /// The stamp that an access in stamped getter mode was brought since the lock has last created, in nanoseconds of
-    /// Unix time; 0 if none was. Only questions read it: see [`brought`](super::brought).
+    /// The stamp that a getter has brought, in stamped getter mode, since the lock has last created: in nanoseconds of
+    /// Unix time; 0 if there is none. Only questions read it: see [`brought`](super::brought).
     brought: Counter,
     pub(super) tally: Tally,
     rare: OnceBox<Rare>,
@@ -49,17 +56,17 @@ pub(super) struct More {
 
 /// What few locks need.
 pub(super) struct Rare {
-    /// When the value is too old to be served, if its life is planned; 0 if it is from the moment on in which it is
-    /// stale, as somebody said; `u64::MAX` if it never is.
+    /// When the value is too old to be served, if its life is planned. 0 if the value is stale already, and may not be
+    /// served when it is stale; `u64::MAX` if it is never too old.
     pub(super) gone: AtomicU64,
-    /// What the value has said: see [`Said`].
+    /// What the value and failures have said: see [`Said`].
     said: AtomicU64,
     /// How long the last creation took, if the policy plans.
     cost: AtomicU64,
-    /// When the last renewal began that [`renew_if`](crate::Access::renew_if) has caused, if its policy bounds those; 0
-    /// if none did.
+    /// When the last renewal began that [`renew_if`](crate::Access::renew_if) has caused, if the policy has an interval
+    /// for these; 0 if there was none.
     pub(super) renewed: AtomicU64,
-    /// What the last creation that has failed has failed with, and when.
+    /// What the last creation that failed has failed with, and when.
     pub(super) failed: ArcCell<LastFailed>,
 }
 
@@ -73,17 +80,17 @@ impl Rare {
         [&self.gone, &self.said, &self.cost, &self.renewed]
     }
 
-    /// What is noted in another. Nobody else has either.
+    /// Takes over what is noted in another. No other thread has either of the two.
     fn begin_as(&self, before: &Self) {
         for (word, before) in self.words().into_iter().zip(before.words()) {
-            // Relaxed: nobody else has them.
+            // Relaxed: no other thread has the two.
             word.store(before.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         drop(self.failed.swap(before.failed.load().as_ref().map(Arc::clone)));
     }
 }
 
-/// The end of a creation that has failed.
+/// How a creation has failed.
 pub(super) struct LastFailed {
     pub(super) cause: Arc<str>,
     /// On the lock's clock.
@@ -93,22 +100,23 @@ pub(super) struct LastFailed {
 #[cfg(all(not(dogpile_loom), target_pointer_width = "64"))]
 const _: () = assert!(size_of::<More>() <= 96);
 
-/// What the value that is there says of its life, as far as that is asked for later; and whether a failure has said
-/// something. In one word.
+/// What the current value says of its life, as far as that is asked for later; and whether a failure has said
+/// something. All in one word.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Said(u64);
 
 impl Said {
-    /// A failure has said how long to pause. Set once, it stays.
+    /// A failure has said how long to pause. Once set, the bit stays set.
     const PAUSE: u64 = 0b001;
     /// The value has said from when on it is to be renewed.
     const DUE: u64 = 0b010;
-    /// The value has said how long it may serve once it has expired: the other bits, in nanoseconds, or all of them set
-    /// for any time (as for 73 years or more).
+    /// The value has said how long it may be served once it has expired. The other bits say for how many nanoseconds.
+    /// All of them set mean any time (as do 73 years or more).
     const MAX_STALE: u64 = 0b100;
     const SHIFT: u32 = 3;
 
-    /// After what was said before.
+    /// Returns what a value with that life says. `before` is the word so far, of which the part that a failure has said
+    /// stays.
     fn by(life: &Life, before: u64) -> Self {
         let pause = before & Self::PAUSE;
         let due = if life.refresh_after.is_some() { Self::DUE } else { 0 };
@@ -119,20 +127,23 @@ impl Said {
         Self(pause | due | max_stale)
     }
 
+    /// Returns whether a failure has said how long to pause.
     const fn pause(self) -> bool {
         self.0 & Self::PAUSE != 0
     }
 
-    /// Whether the value has said anything.
+    /// Returns whether the value has said anything.
     const fn is_of_value(self) -> bool {
         self.0 & (Self::DUE | Self::MAX_STALE) != 0
     }
 
+    /// Returns whether the value has said from when on it is to be renewed.
     pub(super) const fn is_due(self) -> bool {
         self.0 & Self::DUE != 0
     }
 
-    /// In nanoseconds, `u64::MAX` for any time.
+    /// Returns how long the value may be served once it has expired, if it has said so, in nanoseconds; `u64::MAX` for
+    /// any time.
     pub(super) const fn max_stale(self) -> Option<u64> {
         match (self.0 & Self::MAX_STALE != 0, self.0 >> Self::SHIFT) {
             (false, _) => None,
@@ -144,45 +155,48 @@ impl Said {
 
 impl More {
     fn new(ruling: Option<Arc<Ruling>>) -> Self {
-        // Of a value that was born fresh, and nobody has looked at, it is not known yet when it expires.
+        // `expires` begins as "never": when a value that was born fresh expires is not known before an access has
+        // looked at it.
         let [hold, expires] = [0, u64::MAX].map(AtomicU64::new);
         Self { ruling, hold, expires, brought: Counter::new(0), tally: Tally::default(), rare: OnceBox::new() }
     }
 }
 
 impl More {
+    /// Returns what few locks need, which is made when it is first asked for.
     pub(super) fn rare(&self) -> &Rare {
         self.rare.get_or_init(|| Box::new(Rare::new()))
     }
 
-    /// How long the last creation took, if that was noted, in nanoseconds.
+    /// Returns how long the last creation took, in nanoseconds; 0 if that was not noted.
     pub(super) fn cost(&self) -> u64 {
-        // Relaxed: what is drawn from it is random anyway.
+        // Relaxed: the answer that is drawn from it is random anyway.
         self.rare.get().map_or(0, |rare| rare.cost.load(Ordering::Relaxed))
     }
 
+    /// Notes how long the last creation took, in nanoseconds.
     pub(super) fn note_cost(&self, cost: u64) {
-        // Relaxed: as above.
+        // Relaxed: as in `cost`.
         self.rare().cost.store(cost, Ordering::Relaxed);
     }
 
-    /// When the value is too old to be served, if anything says so.
+    /// Returns when the value is too old to be served; `u64::MAX` if nothing says so.
     pub(super) fn gone(&self) -> u64 {
-        // Acquire: as in `sight`, in `aging`.
+        // Acquire: pairs with the releases in `note` and `be_stale`, in `aging`.
         self.rare.get().map_or(u64::MAX, |rare| rare.gone.load(Ordering::Acquire))
     }
 
-    /// What was said.
+    /// Returns what was said.
     pub(super) fn said(&self) -> Said {
-        // Acquire: pairs with the release in `say`. Whoever finds here that a value has said something finds what
+        // Acquire: pairs with the release in `say`. A thread that finds here that a value has said something finds what
         // was planned for that value as well.
         Said(self.rare.get().map_or(0, |rare| rare.said.load(Ordering::Acquire)))
     }
 
-    /// The value that is about to be the current one says that. Under the mutex.
+    /// Notes what the value says that is about to be the current one. Called under the mutex.
     pub(super) fn say(&self, life: &Life) {
-        // A read-modify-write, since a failure of a creation that was superseded may come in between. Release: pairs
-        // with the acquire in `said`.
+        // A read-modify-write: the failure of a creation that was superseded may come in between. Release: pairs with
+        // the acquire in `said`.
         let say = |before| Some(Said::by(life, before).0);
         let _always = self.rare().said.fetch_update(Ordering::Release, Ordering::Relaxed, say);
     }
@@ -190,22 +204,24 @@ impl More {
 
 impl Terms {
     const_fn! {
+        /// Returns the terms of a lock that was given no policy.
         pub(super) const fn none() -> Self {
             Self { policy: None, more: OnceBox::new() }
         }
     }
 
-    /// Gives the lock its key, beside the policy that it has.
+    /// Gives the lock its key, beside the policy that it has. Called before the lock is shared.
     pub(super) fn call(&mut self, key: Box<str>) {
         let policy = self.ruling().and_then(|ruling| ruling.policy.clone());
         self.be_ruled_by(Arc::new(Ruling { policy, key: Some(key) }));
     }
 
-    /// Before the lock is shared. It may have been used by whoever made it, and what is noted of that stays.
+    /// Gives the lock a ruling. Called before the lock is shared. The thread that has made the lock may have used it
+    /// already; what was noted by that stays.
     pub(super) fn be_ruled_by(&mut self, ruling: Arc<Ruling>) {
         let more = More::new(Some(ruling));
         if let Some(before) = self.more.get() {
-            // Relaxed, all: nobody else has the lock.
+            // Relaxed, all: no other thread has the lock.
             for (word, before) in [(&more.hold, &before.hold), (&more.expires, &before.expires)] {
                 word.store(before.load(Ordering::Relaxed), Ordering::Relaxed);
             }
@@ -222,46 +238,49 @@ impl Terms {
         self.more.get()?.ruling.as_deref()
     }
 
+    /// Returns the policy, if the lock was given one.
     pub(super) fn find(&self) -> Option<&Policy> {
         self.policy.or_else(|| self.ruling()?.policy.as_deref())
     }
 
-    /// Which key the lock is of, if it was told.
+    /// Returns the key of the lock, if it was given one.
     pub(super) fn key(&self) -> Option<&str> {
         self.ruling()?.key.as_deref()
     }
 
+    /// Returns the word `hold`, which is made when it is first asked for.
     pub(super) fn hold(&self) -> &AtomicU64 {
         &self.more().hold
     }
 
+    /// Returns what the lock keeps beside itself, which is made when it is first asked for.
     pub(super) fn more(&self) -> &More {
         self.more.get_or_init(|| Box::new(More::new(None)))
     }
 
-    /// What was counted, if anything.
+    /// Returns what was counted, if anything was.
     pub(super) fn tally(&self) -> Option<&Tally> {
         self.more.get().map(|more| &more.tally)
     }
 
-    /// What the last creation that has failed has failed with, and when.
+    /// Returns what the last creation that failed has failed with, and when.
     pub(super) fn last_failure(&self) -> Option<Arc<LastFailed>> {
         self.more.get()?.rare.get()?.failed.load().as_ref().map(Arc::clone)
     }
 
     /// Notes what stamp a getter has brought, in nanoseconds of Unix time.
     pub(super) fn note_brought(&self, stamp: u64) {
-        let (brought, stamp) = (&self.more().brought, stamp.max(1)); // 0 is none
-        // It is looked at first so that accesses which are brought the same value write nothing. Release: pairs with the
-        // acquire in `brought`. Who is told that the value is fresh sees all that its creator wrote, as this access does
-        // (L4).
+        let (brought, stamp) = (&self.more().brought, stamp.max(1)); // 0 is "none"
+        // This looks before it stores, so that accesses whose getters bring the same value write nothing (Relaxed: the
+        // word is only compared). Release: pairs with the acquire in `brought`. A thread that is told that the value is
+        // fresh sees everything that the creator of the value wrote, as this access does (L4).
         if brought.load(Ordering::Relaxed) != stamp {
             brought.store(stamp, Ordering::Release);
         }
     }
 
-    /// What was brought counts no more: the getter has brought nothing, or the lock has created, and the deadline says
-    /// so already.
+    /// Notes that what was brought no longer counts. Either the getter has brought nothing, or the lock has created. In
+    /// the second case the deadline says so already.
     pub(super) fn forget_brought(&self) {
         if let Some(more) = self.more.get() {
             // Release: pairs with the acquire in `brought`.
@@ -269,44 +288,46 @@ impl Terms {
         }
     }
 
-    /// The stamp that was brought, in nanoseconds of Unix time.
+    /// Returns the stamp that was brought, if there is one, in nanoseconds of Unix time.
     pub(super) fn brought(&self) -> Option<u64> {
-        // Acquire: pairs with the release in `note_brought`, and with that in `forget_brought`. Who finds nothing here
-        // since the lock has created looks at the deadline next, and finds that creation there.
+        // Acquire: pairs with the releases in `note_brought` and in `forget_brought`. A thread that finds no stamp
+        // here, because the lock has created, looks at the deadline next, and finds that creation there.
         let brought = self.more.get()?.brought.load(Ordering::Acquire);
         (brought != 0).then_some(brought)
     }
 
-    /// What was planned, if the policy plans, or the value has said what is planned by.
+    /// Returns what was planned, if the policy plans, or if the value has said something by which its life was planned.
     pub(super) fn planned(&self) -> Option<&More> {
         let more = self.more.get()?;
         (self.find().is_some_and(Policy::plans) || more.said().is_of_value()).then_some(more)
     }
 
-    /// Where to plan a life like that, if it is to be planned; or if that of the value before it was.
+    /// Returns where to note the plan of a value with that life, if there is to be one: the value says something, the
+    /// policy plans, or the life of the value before was planned.
     pub(super) fn to_plan(&self, life: &Life) -> Option<&More> {
         let plans = life.is_planned() || self.find().is_some_and(Policy::plans);
         if plans { Some(self.more()) } else { self.planned() }
     }
 
-    /// What it takes to go on with a pause, if there may have been one since a success.
+    /// Returns `hold`, if there may have been a pause since the last success: it takes `hold` to go on with that pause.
     pub(super) fn paused_before(&self) -> Option<&AtomicU64> {
         if self.find().is_some_and(|policy| policy.retry_after().is_some()) {
             return Some(self.hold());
         }
-        // (Whoever asks was elected after the pause had begun, if there was one.)
+        // (The caller was elected after the pause had begun, if there was one. So it sees what the failure has said.)
         self.more.get().filter(|more| more.said().pause()).map(|more| &more.hold)
     }
 
     /// Notes that a failure has said how long to pause.
     pub(super) fn note_pause(&self) {
-        // Relaxed: the end of the creation that has failed carries it to whoever is elected next.
+        // Relaxed: the end of the creation that has failed carries the bit to the next access that is elected.
         self.more().rare().said.fetch_or(Said::PAUSE, Ordering::Relaxed);
     }
 
+    /// Returns what `hold` says: when the pause is over, or when the creation is overdue.
     pub(super) fn held_until(&self) -> u64 {
-        // Acquire: pairs with the release of the word that says to read this, by which it was made, too. (The word was
-        // acquired before; a `hold` that is newer than it is as good.)
+        // The word that says to read this was acquired before. The release of that word carries what `hold` says, and
+        // that `hold` was made. A `hold` that is newer than the word is as good. (Acquire is more than that needs.)
         self.more.get().map_or(0, |more| more.hold.load(Ordering::Acquire))
     }
 }

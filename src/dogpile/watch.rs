@@ -1,19 +1,19 @@
-//! Waiting for a value without creating it: readiness, dependents, watchers.
+//! Waiting for a value without creating it: for readiness, for dependents, for watchers.
 //!
-//! A [`Watcher`](crate::election::Watcher) waits; its [module](crate::election) says what it is told of. Here is what a
-//! value is to it: what the lock itself knows of, fresh or stale, as an access in lock mode would find it. That is
-//! asked once, at the first look. From then on it is the publishing of a value that ends the wait, and no clock is
-//! asked any more.
+//! A [`Watcher`](crate::election::Watcher) waits; its [module](crate::election) says what a watcher is told of. This
+//! file says which value a watcher waits for: a value that the lock itself knows of, fresh or stale, as an access in
+//! lock mode would find it. The watcher asks for that once, at its first look. From then on the publishing of a value
+//! ends the wait, and the watcher reads no clock any more.
 //!
-//! | there is a value, and its generation is another than the one seen | the watcher |
+//! | a value of another generation than the one seen | the watcher |
 //! |---|---|
-//! | at the first look | goes on at once |
-//! | not then, but one is published or set later | is woken by that, and goes on |
-//! | not then, and its own creation is what it waits in the middle of | is told that it would wait for itself (L7) |
-//! | not in time | has timed out |
+//! | is there at the first look | goes on at once |
+//! | is published or set later | is woken by that, and goes on |
+//! | would have to come from the creation in whose middle the watcher waits | is told that it would wait for itself (L7) |
+//! | does not come in time | has timed out |
 //!
-//! Nothing but its own creation is known to keep a watcher: no creation has been promised to it, and what another one
-//! fails to make, a third may set. So it is in no [`cycle`](crate::cycle).
+//! Only the watcher's own creation is known to keep the value from it. No creation has been promised to a watcher, and
+//! if one creation fails to make a value, another thread may set one. So a watcher is in no [`cycle`](crate::cycle).
 
 use super::Status;
 use crate::clock::Clock;
@@ -26,40 +26,41 @@ use std::time::Duration;
 
 /// # Waiting for a value
 ///
-/// A *watcher* waits for a value that others make or set. It never creates, is never elected, and keeps nobody from
-/// anything: if nobody accesses the lock, nothing comes.
+/// A *watcher* waits for a value that others make or set. A watcher never creates, is never elected, and holds up no
+/// access. If no thread accesses the lock, no value comes.
 ///
 /// A value is what the lock itself knows of, fresh or stale. In [getter mode](crate::Dogpile::fetch) and [stamped
-/// getter mode](crate::Dogpile::fetch_stamped) a watcher hears of what this lock creates, not of what another process
-/// stores; and not of what a getter brings. A value that a creator finds [unchanged](crate::Renewal) counts as a new
-/// one: it is known anew to be current.
+/// getter mode](crate::Dogpile::fetch_stamped) a watcher hears of the values that this lock creates. A watcher does not
+/// hear of values that another process stores, or that a getter brings. A value that a creator finds
+/// [unchanged](crate::Renewal) counts as a new value: it is known anew to be current.
 ///
 /// Watchers are neither counted as [waiting](Self::waiting) nor in the [`stats`](Self::stats), and no observer is told
 /// of them. While a watcher of a [`Registry`](crate::Registry)'s lock waits, its [`Held`](crate::Held) keeps the entry.
 ///
 /// # Deadlocks
 ///
-/// In the middle of its own creation a watcher would wait for itself, and is told so (L7). What else keeps a value from
-/// coming is not found, so bound the wait where a creator waits for another lock's value. A thread that waits here
-/// while it holds a [`ReadGuard`](crate::ReadGuard) of the same lock keeps the creator from its write lock; drop the
-/// guard first.
+/// A watcher in the middle of its own creation would wait for itself, and is told so (L7). If anything else keeps the
+/// value from coming, that is not found. So bound the wait where a creator waits for another lock's value. A thread
+/// that waits here while it holds a [`ReadGuard`](crate::ReadGuard) of the same lock keeps the creator from its write
+/// lock: drop the guard first.
 ///
 /// # Memory ordering
 ///
-/// What a creator wrote before it finished, and what was done before a value was set, happens before the return of each
-/// wait that it ends.
+/// What a creator wrote before it finished happens before the return of each wait that its value ends. So does what a
+/// thread did before it set a value.
 impl<C: Clock> Status<C> {
-    /// Waits until there is a value, fresh or stale, and creates nothing. Blocks until then, for `timeout` at most:
-    /// zero looks once, and `Duration::MAX` waits without end.
+    /// Waits until there is a value, fresh or stale, and creates nothing. Blocks until then, for `timeout` at most.
     ///
-    /// To be ready is to have a value: so a program that answers health checks waits for its first values, while other
+    /// `timeout` is real time. Zero looks once, and `Duration::MAX` waits without an end.
+    ///
+    /// A program that answers health checks is ready once it has its first values. So it waits for them, while other
     /// threads create or [set](crate::Cached::set) them. A value that comes, and is invalidated again before this
     /// thread has woken up, ends the wait as well.
     ///
     /// # Errors
     ///
-    /// [`AcquireError::TimedOut`] if there was none in time. [`AcquireError::WouldDeadlock`] if there is none, and this
-    /// thread runs the creator of this lock.
+    /// [`AcquireError::TimedOut`], if no value came in time. [`AcquireError::WouldDeadlock`], if there is no value, and
+    /// this thread runs the creator of this lock.
     ///
     /// # Examples
     ///
@@ -71,37 +72,38 @@ impl<C: Clock> Status<C> {
     ///
     /// assert_eq!(RATES.wait_for_value(Duration::ZERO), Err(AcquireError::TimedOut));
     /// let pushes = thread::spawn(|| RATES.set(vec![1.0, 1.09]));
-    /// RATES.wait_for_value(Duration::MAX)?;
+    /// RATES.wait_for_value(Duration::MAX).unwrap();
     /// assert!(RATES.has_value());
-    /// # pushes.join().unwrap();
-    /// # Ok::<(), AcquireError>(())
+    /// pushes.join().unwrap();
     /// ```
     pub fn wait_for_value(&self, timeout: Duration) -> Result<(), AcquireError> {
         block_on(self.watch(None, &Wait::new(Patience::For(timeout)))).map(drop)
     }
 
-    /// Waits until there is a value, fresh or stale, in another generation than `since`; returns the current
-    /// generation, which is what the next call is given. Blocks until then, for `timeout` at most: zero looks once, and
-    /// `Duration::MAX` waits without end.
+    /// Waits until there is a value, fresh or stale, in another generation than `since`. Blocks until then, for
+    /// `timeout` at most.
     ///
-    /// Each value that is created or [set](crate::Cached::set) moves the generation, and so does one that is found
-    /// unchanged. Values that follow each other fast may be told of as one. An invalidation alone tells nothing: the
-    /// value that is made after it does.
+    /// Returns the current generation, which the next call is given as `since`. `timeout` is real time. Zero looks
+    /// once, and `Duration::MAX` waits without an end.
     ///
-    /// The first `since` is the [`generation`](Self::generation), taken before the value is read; or that of a
-    /// [guard](crate::CachedGuard::generation), whose value is then the one that is known already. One of another lock
-    /// is never current here: then any value will do.
+    /// Each value that is created or [set](crate::Cached::set) moves the generation, and so does a value that is found
+    /// unchanged. Values that follow each other fast may be told of as one. An invalidation alone does not end the
+    /// wait; the value that is made after it does.
     ///
-    /// When this returns, the new value may be gone again: read it as ever.
+    /// The first `since` is the [`generation`](Self::generation), taken before the value is read; or it is that of a
+    /// [guard](crate::CachedGuard::generation), whose value is then the one that is known already. The generation of
+    /// another lock is never current here, so that any value ends the wait.
+    ///
+    /// When this returns, the new value may be gone again. Read it by an access as ever.
     ///
     /// # Errors
     ///
-    /// [`AcquireError::TimedOut`] if there was none in time. [`AcquireError::WouldDeadlock`] if there is none, and this
-    /// thread runs the creator of this lock.
+    /// [`AcquireError::TimedOut`], if no such value came in time. [`AcquireError::WouldDeadlock`], if there is no such
+    /// value, and this thread runs the creator of this lock.
     ///
     /// # Examples
     ///
-    /// A thread makes what depends on the value anew, each time that it has changed:
+    /// A thread renews what depends on the value, each time that the value has changed:
     ///
     /// ```
     /// use dogpile::{AcquireError, Cached};
@@ -124,75 +126,76 @@ impl<C: Clock> Status<C> {
     /// assert_eq!(told.recv(), Ok(Some(1)));
     /// drop(told);
     /// CONFIG.set(2);
-    /// watches.join().unwrap()?;
-    /// # Ok::<(), AcquireError>(())
+    /// watches.join().unwrap().unwrap();
     /// ```
     pub fn changed(&self, since: Generation, timeout: Duration) -> Result<Generation, AcquireError> {
         block_on(self.watch(Some(since), &Wait::new(Patience::For(timeout))))
     }
 
-    /// As [`wait_for_value`](Self::wait_for_value), for a task. Does not block.
+    /// As [`wait_for_value`](Self::wait_for_value), for a task. Never blocks.
     ///
-    /// It has no time-out of its own: race it with a timer of your runtime.
+    /// The future has no time-out of its own. Race it with a timer of your runtime.
     ///
     /// # Errors
     ///
-    /// [`AcquireError::WouldDeadlock`] if there is no value, and this task runs the creator of this lock.
+    /// [`AcquireError::WouldDeadlock`], if there is no value, and this task runs the creator of this lock.
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is ready, it no longer waits, and nothing is lost.
+    /// A future that is dropped before it is ready no longer waits, and nothing is lost.
     pub fn wait_for_value_async(&self) -> impl Future<Output = Result<(), AcquireError>> {
         async move { self.watch(None, &TASK).await.map(drop) }
     }
 
-    /// As [`changed`](Self::changed), for a task. Does not block.
+    /// As [`changed`](Self::changed), for a task. Never blocks.
     ///
-    /// It has no time-out of its own: race it with a timer of your runtime.
+    /// The future has no time-out of its own. Race it with a timer of your runtime.
     ///
     /// # Errors
     ///
-    /// [`AcquireError::WouldDeadlock`] if there is no such value, and this task runs the creator of this lock.
+    /// [`AcquireError::WouldDeadlock`], if there is no such value, and this task runs the creator of this lock.
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is ready, it no longer waits. Nothing is lost: called with the same `since`, it is ready at
-    /// once if there has been a value meanwhile, and still is.
+    /// A future that is dropped before it is ready no longer waits, and nothing is lost. Suppose that a value has come
+    /// meanwhile, and is still there. Then a call with the same `since` is ready at once.
     ///
     /// # Examples
     ///
     /// ```
-    /// use dogpile::Cached;
+    /// use dogpile::{AcquireError, Cached};
     /// use std::sync::Arc;
     ///
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let config = Arc::new(Cached::never_expires());
-    /// let seen = config.generation();
-    /// let watches = tokio::spawn({
-    ///     let config = Arc::clone(&config);
-    ///     async move {
-    ///         config.changed_async(seen).await?;
-    ///         Ok::<_, dogpile::AcquireError>(config.peek().map(|config| *config))
-    ///     }
-    /// });
-    /// config.set(1);
-    /// assert_eq!(watches.await.unwrap(), Ok(Some(1)));
-    /// # });
+    /// #[tokio::main(flavor = "current_thread")]
+    /// async fn main() {
+    ///     let config = Arc::new(Cached::never_expires());
+    ///     let seen = config.generation();
+    ///     let watches = tokio::spawn({
+    ///         let config = Arc::clone(&config);
+    ///         async move {
+    ///             config.changed_async(seen).await?;
+    ///             Ok::<_, AcquireError>(config.peek().map(|config| *config))
+    ///         }
+    ///     });
+    ///     config.set(1);
+    ///     assert_eq!(watches.await.unwrap(), Ok(Some(1)));
+    /// }
     /// ```
     pub fn changed_async(&self, since: Generation) -> impl Future<Output = Result<Generation, AcquireError>> {
         self.watch(Some(since), &TASK)
     }
 
+    /// Waits for a value of another generation than `since`, or for any value without a `since`.
     fn watch(&self, since: Option<Generation>, wait: &Wait) -> impl Future<Output = Result<Generation, AcquireError>> {
         async move {
             let deadline = wait.begin().ok_or(AcquireError::TimedOut)?;
             let mut watcher = self.election.watch(since);
-            // The clock first: it is the user's, and stays outside the mutex. A value that is published later is there
-            // as of now all the more.
+            // The clock first: it is the user's, and stays outside the mutex. A value that is published later is all
+            // the more there as of now.
             let now = self.expiry.now(&self.clock);
             let poll = |waker: &Waker| match watcher.poll(waker, || self.has_own_value_at(now)) {
                 Poll::Ready(generation) => Poll::Ready(Ok(generation)),
-                // At each poll: a task may have come here by another way than before.
+                // This looks at each poll, since a task may be polled in the middle of another creation than before.
                 Poll::Pending if is_creating_here(&self.election) => {
                     let cycle = WaitCycle::of(vec![self.policy().name()]);
                     Poll::Ready(Err(AcquireError::WouldDeadlock(cycle)))
