@@ -92,7 +92,7 @@ use std::time::Duration;
 ///
 /// *A registry is no cache.* By default the number of its keys has no bound but the keys in use and the keys that are
 /// kept. A registry of `Cached`s has as many keys as had a value and were used within a lifetime. A creator that fails
-/// leaves no key behind but for a pause, and a read that creates nothing leaves none at all. At most
+/// leaves no key behind but for a pause, and the same is so of a read that creates nothing. At most
 /// [1,024](Self::at_most_paused) locks are kept for their [pause](Self::with_policy) alone. Where outsiders choose the
 /// keys, and values live long or for good, `keep_idle` can bound how long locks stay, and
 /// [`at_most_idle`](Self::at_most_idle) how many.
