@@ -501,11 +501,36 @@ impl<K: Hash + Eq + Clone, V, Key, F, S, C: Clock + Clone> CachedByKey<K, V, Key
     /// Blocks while the function runs, on this thread or on another. Other calls carry on with the old result
     /// meanwhile.
     ///
-    /// As [`CachedFn::refresh`](crate::CachedFn::refresh). Short for [`access(…).anew().get()`](Access::anew).
+    /// As [`CachedFn::refresh`](crate::CachedFn::refresh). Short for [`access(…).anew().get()`](Access::anew). For a
+    /// function or a store that can fail, the form is `access(…).anew().try_get()`.
     ///
     /// # Panics
     ///
     /// As [`get`](Self::get).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{Closures, Stamped, cached_by_key};
+    /// use std::{collections::HashMap, fs, sync::Mutex, time::Duration};
+    ///
+    /// let entries: Mutex<HashMap<String, Stamped<String>>> = Mutex::default();
+    /// let store = Closures {
+    ///     get: |path: &String| entries.lock().unwrap().get(path).cloned(),
+    ///     set: |path: &String, text: &Stamped<String>| {
+    ///         entries.lock().unwrap().insert(path.clone(), text.clone());
+    ///     },
+    ///     remove: |path: &String| {
+    ///         entries.lock().unwrap().remove(path);
+    ///     },
+    /// };
+    /// let key = |path: &&str| String::from(*path);
+    /// let texts = cached_by_key(Duration::from_secs(60), key, |path: &&str| fs::read_to_string(path), store);
+    ///
+    /// let manifest = texts.access(&"Cargo.toml").anew().try_get().unwrap(); // the function can fail
+    /// assert!(manifest.value.contains("dogpile"));
+    /// assert!(texts.access(&"no such file").anew().try_get().is_err());
+    /// ```
     #[track_caller]
     pub fn refresh<A: ?Sized, Kind>(&self, arguments: &A) -> Stamped<V>
     where

@@ -339,14 +339,30 @@ impl<T, F, C: Clock> CachedFn<T, F, C> {
     /// of them run the function, one at a time (L1).
     ///
     /// Short for [`access().anew().get()`](Access::anew). In that form a refresh can have a
-    /// [time-out](Access::timeout), or a function that can fail. If the time is out or the function fails, the old
-    /// value stays and is stale, and the next access makes it anew. If the policy [says
-    /// so](crate::OnError::ServeStale), the old value is returned in place of the function's error.
+    /// [time-out](Access::timeout). For a function that can fail, the form is `access().anew().try_get()`. If the time
+    /// is out or the function fails, the old value stays and is stale, and the next access makes it anew. If the policy
+    /// [says so](crate::OnError::ServeStale), the old value is returned in place of the function's error.
     ///
     /// # Panics
     ///
     /// Panics if this thread is already running the function, and so would wait for itself. A panic of the function
     /// goes on to the caller.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{CachedFn, cached};
+    /// use std::{fs, io, time::Duration};
+    ///
+    /// let answer = cached(Duration::from_secs(60), || 42 /* slow */);
+    /// assert_eq!(*answer.refresh(), 42);
+    ///
+    /// static MANIFEST: CachedFn<String, fn() -> io::Result<String>> =
+    ///     CachedFn::new(Duration::from_secs(60), || fs::read_to_string("Cargo.toml"));
+    ///
+    /// let manifest = MANIFEST.access().anew().try_get().unwrap(); // the function can fail
+    /// assert!(manifest.contains("dogpile"));
+    /// ```
     #[track_caller]
     pub fn refresh<K>(&self) -> CachedGuard<T>
     where

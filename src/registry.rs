@@ -1,8 +1,17 @@
-//! One lock per key, alive while in use, or while its value is.
+//! One lock for each key. The lock lives while it is in use, or while its value is of use.
 //!
-//! Here are the type and its look-ups. What an entry goes through is in [`shard`], how many are kept in [`bounds`], how
-//! one is looked up and let go in [`root`], and what holds it in [`held`], or for tasks in [`held_for_ever`]. How many
-//! shards there are is said in [`sharding`], and which policy a lock is given in [`rules`]; all locks are gone through by [`iter`](mod@iter).
+//! Here are the type and its look-ups. The rest is in the modules below:
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`sharding`] | how many shards there are, and which of them a key belongs to |
+//! | [`shard`] | what an entry goes through: the states, the transitions, and why they hold |
+//! | [`bounds`] | how many idle entries are kept, and which of them goes first |
+//! | [`root`] | how an entry is looked up, let go, swept and evicted, around the mutex of its shard |
+//! | [`held`] | what holds an entry |
+//! | [`held_for_ever`] | how a task reaches a lock by what holds its entry |
+//! | [`iter`](mod@iter) | how all entries are gone through |
+//! | [`rules`] | the policy that each lock is given |
 
 mod bounds;
 mod held;
@@ -32,99 +41,82 @@ use std::hash::Hash;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
-/// A lock for each key: made on first use, the same one for all who ask while anybody holds it. A lock that owns its
-/// value is kept with that; any other one is gone when its last holder lets go.
+/// A map of locks, one for each key. The lock of a key is made on first use, and all callers share it while one of them
+/// holds it.
 ///
-/// For values that are many and live elsewhere (rows, pages, users in memcached), each with its own election:
-/// [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) or [`Cached`](crate::Cached). A look-up yields a
-/// [`Held`], which derefs to the lock; while one exists, so does the lock. A creation in flight holds it as well, since
-/// it borrows the `Held` or, of an access that [keeps](Dogpile::kept) it, has one of its own.
+/// A registry is for many values, such as rows, pages, or users in memcached, each with an election of its own. Its
+/// locks are [`Dogpile`]s, [`SyncReaderDogpile`](crate::SyncReaderDogpile)s or [`Cached`](crate::Cached)s. A look-up
+/// gives a [`Held`], which derefs to the lock. While a `Held` lives, so does its lock. A running creation holds its
+/// lock as well: it borrows the `Held`, or owns one if its access [keeps](Dogpile::kept) the lock.
+///
+/// A look-up is of one key. [`CachedByKey::access_many`](crate::CachedByKey::access_many) makes the values of many keys
+/// by one batch. [The guide](crate::guide::registry) has a page on registries.
+///
+/// # Several threads at once
+///
+/// Threads that look up the same key get the same lock. If two threads find no lock at the same moment, both call the
+/// maker, outside every mutex. One of the two locks is then dropped unused.
 ///
 /// # What is kept
 ///
-/// A lock that nobody holds is *idle*. How long the registry keeps an idle lock is said by
-/// [`keep_idle`](Self::keep_idle), or else up to the lock:
+/// A lock without a holder is *idle*. [`keep_idle`](Self::keep_idle) says how long idle locks are kept. Without it,
+/// that is up to the lock:
 ///
 /// | an idle lock | is kept |
 /// |---|---|
 /// | [`Dogpile`], [`SyncReaderDogpile`](crate::SyncReaderDogpile) | not at all |
 /// | [`Cached`](crate::Cached) without a value | not at all |
 /// | `Cached` with a value | for one lifetime after its last use, and in any case until the value has expired |
-/// | the same under [`max_stale`](crate::PolicyBuilder::max_stale), be it the value's [own](crate::Made::max_stale) | until the value is too old to be served, also [on error](crate::PolicyBuilder::max_stale_on_error) |
+/// | `Cached` with a value, under a [`max_stale`](crate::PolicyBuilder::max_stale) of the policy or of the [value](crate::Made::max_stale) | until the value is too old to be served, also [on error](crate::PolicyBuilder::max_stale_on_error) |
 /// | `Cached` with a value that never expires | for good |
-/// | any of them in a [pause](Self::with_policy) | until the pause is over, at the least, unless there are [too many](Self::at_most_paused) |
+/// | any of them in a [pause](Self::with_policy) | at least until the pause is over, unless there are [too many](Self::at_most_paused) |
 ///
-/// *Values are kept,* since a registry that forgets a value between two reads has each of them create it. They are kept
-/// for one lifetime, since a key that is asked for at least that often then always has its value: a fresh one, or an
-/// old one while the next is made. A key that is asked for more seldom costs no memory in between. The lifetime is
-/// [that of the lock](crate::Status::expires_after). Where the lock never expires, the lifetime is that of the value,
-/// if the creator [gave it one](crate::Made::expires_after); a value that was then [marked
-/// stale](crate::Cached::mark_stale) is kept as long again as it has lived.
+/// *Values are kept,* because a registry that forgot a value between two reads would have each of them create it. A
+/// value is kept for one lifetime, because a key that is used at least that often then always has a value: a fresh one,
+/// or an old one while the next one is made. A key that is used more seldom costs no memory in between.
 ///
-/// *Locks without a value go* with the last holder, and with them whatever they knew: the deadline, the generation,
-/// what somebody said to them. (The next lock of that key takes a [`Generation`](crate::Generation) of its own.) That
-/// suits [stamped getter mode](Dogpile::fetch_stamped), where the store keeps all of that. For the other modes
-/// have the registry [keep them](Self::keep_idle) for a while.
+/// The lifetime is [that of the lock](crate::Status::expires_after). If the lock never expires, the lifetime is that of
+/// the value, if its creator [gave it one](crate::Made::expires_after). If such a value was then [marked
+/// stale](crate::Cached::mark_stale), it is kept as long again as it has lived.
 ///
-/// *In getter mode* a new lock that is [born fresh](Dogpile::born_fresh) takes what the store holds for fresh. So a key
-/// that is asked for more seldom than `keep_idle` never expires, and without `keep_idle` no key does. Have the store
-/// end its entries by itself, or keep the time with the value (`fetch_stamped`). An invalidation goes with the lock,
-/// too: who [invalidates](Dogpile::invalidate) removes the value from the store as well.
+/// *Locks without a value are not kept.* They go with their last holder, and with them goes all that they knew: the
+/// deadline, the generation, an invalidation. (The next lock of that key takes a [`Generation`](crate::Generation) of
+/// its own.) That suits [stamped getter mode](Dogpile::fetch_stamped), in which the store keeps all of that. In the
+/// other modes, [`keep_idle`](Self::keep_idle) keeps the locks for a while.
 ///
-/// ```
-/// use dogpile::{CreateError, Dogpile, Registry};
-/// use std::{io, time::Duration};
-/// # fn ask(_: &str) -> io::Result<Option<u64>> { Ok(None) }
-/// # fn tell(_: &str, _: u64, _expires_after: Duration) -> io::Result<()> { Ok(()) }
-/// # fn forget(_: &str) -> io::Result<()> { Ok(()) }
+/// *In getter mode* a new lock that is [born fresh](Dogpile::born_fresh) takes a value in the store for fresh. So a key
+/// that is used more seldom than `keep_idle` says never expires, and without `keep_idle` no key ever expires. There the
+/// store should end its entries by itself, or keep the time with the value (`fetch_stamped`). An invalidation goes with
+/// the lock as well. So a caller that [invalidates](Dogpile::invalidate) should remove the value from the store, too.
+/// The guide has [an example](crate::guide::registry#what-is-kept-and-for-how-long).
 ///
-/// const MINUTE: Duration = Duration::from_secs(60);
-/// static LOCKS: Registry<String> = Registry::new(|_| Dogpile::new(MINUTE).born_fresh()).keep_idle(MINUTE);
-///
-/// fn answer(key: &str) -> Result<u64, CreateError<io::Error, io::Error>> {
-///     let lock = LOCKS.get(key);
-///     lock.fetch(|| ask(key)).and_set(|made| tell(key, *made, MINUTE)).or_try_create(|| Ok(42))
-/// }
-///
-/// fn invalidate(key: &str) -> io::Result<()> {
-///     LOCKS.get(key).invalidate(); // what is being made just now is not stored
-///     forget(key)
-/// }
-/// # assert_eq!(answer("key").unwrap(), 42);
-/// # invalidate("key").unwrap();
-/// ```
-///
-/// A registry is no cache: unless [`at_most_idle`](Self::at_most_idle) says so, the number of its keys has no bound but
-/// the keys in use and those that are kept. Of `Cached` it has as many as had a value and were used within a lifetime;
-/// a creator that fails, and a read that creates nothing, leave no key behind but for a pause. Of locks that are kept
-/// for their [pause](Self::with_policy) alone there are [1,024](Self::at_most_paused) at the most. Where outsiders
-/// choose the keys, and values live long or for good, have `keep_idle` say how long they stay, or `at_most_idle` how
-/// many.
-///
-/// A look-up is of one key. To make the values of many keys by one batch, see
-/// [`CachedByKey::access_many`](crate::CachedByKey::access_many).
+/// *A registry is no cache.* By default the number of its keys has no bound but the keys in use and the keys that are
+/// kept. A registry of `Cached`s has as many keys as had a value and were used within a lifetime. A creator that fails
+/// leaves no key behind but for a pause, and the same is so of a read that creates nothing. At most
+/// [1,024](Self::at_most_paused) locks are kept for their [pause](Self::with_policy) alone. Where outsiders choose the
+/// keys, and values live long or for good, `keep_idle` can bound how long locks stay, and
+/// [`at_most_idle`](Self::at_most_idle) how many.
 ///
 /// # Cost
 ///
-/// A look-up hashes the key and takes the mutex of one of 64 shards, for which unrelated keys seldom meet; so does the
-/// last who lets go. That is some 35 ns together, and 60 ns where the lock has to be made. Memory is per key that lives
-/// (160 bytes with a number for a key and a `Dogpile`; 88 more once that has created something, for its
-/// [`stats`](crate::Status::stats)), and follows their number down as well as up. The registry itself takes 10 KB.
+/// A look-up hashes the key, and takes the mutex of one of 64 shards. The last holder that lets go takes the same
+/// mutex. Threads with unrelated keys seldom meet there. The two together cost some 35 ns, or 60 ns if the lock has to
+/// be made.
 ///
-/// # Two threads at once
-///
-/// They get the same lock. If both find none, both call the maker, outside every lock, and one of the two locks made is
-/// dropped unused.
+/// Each key that lives takes memory: 160 bytes with a number for a key and a `Dogpile`, and 88 bytes more once that
+/// lock has created something, for its [`stats`](crate::Status::stats). The memory follows the number of keys down as
+/// well as up. The registry itself takes 10 KB.
 ///
 /// # Deadlocks
 ///
-/// Keys are compared under the mutex of their shard: `Eq` of a key, and its `Borrow`, must not use the registry. All
-/// else that is the user's (hashing, cloning and dropping keys, making and dropping locks, clocks) runs outside it.
+/// Keys are compared under the mutex of their shard, so the `Eq` and the `Borrow` of a key must not use the registry.
+/// All other code of the user runs outside that mutex: hashing, cloning and dropping keys, making and dropping locks,
+/// and reading clocks.
 ///
 /// # Fork
 ///
-/// In a child made by fork(2) what another thread held stays, and a creation that it was running does not end: see
-/// [`Fork`](crate#fork).
+/// In a child made by fork(2), a lock that another thread held stays in the registry, and a creation that another
+/// thread was running does not end: see [`Fork`](crate::guide::limitations#fork).
 ///
 /// # Examples
 ///
@@ -134,7 +126,7 @@ use std::time::Duration;
 ///
 /// static LOCKS: Registry<String> = Registry::new(|_| Dogpile::new(Duration::from_secs(60)));
 ///
-/// let one = LOCKS.get("user:1"); // no `String` is made if it is there
+/// let one = LOCKS.get("user:1"); // makes a `String` only if the key is new
 /// let same = LOCKS.get("user:1");
 /// assert!(std::ptr::eq(&*one, &*same));
 /// assert_eq!(LOCKS.len(), 1);
@@ -154,14 +146,15 @@ use std::time::Duration;
 ///     PAGES.get(&number).get_or_create(|| format!("page {number}") /* slow */).clone()
 /// }
 /// assert_eq!(page(7), "page 7");
-/// assert!(PAGES.get(&7).get_fresh().is_some(), "kept");
+/// assert!(PAGES.get(&7).get_fresh().is_some(), "the value is kept");
 /// ```
 ///
-/// Values that never expire, kept for five minutes after they were last asked for:
+/// With values that never expire, and are kept for five minutes after their last use:
 ///
 /// ```
-/// # use dogpile::{Cached, Registry};
-/// # use std::time::Duration;
+/// use dogpile::{Cached, Registry};
+/// use std::time::Duration;
+///
 /// static RULES: Registry<String, Cached<String>> =
 ///     Registry::new(|_| Cached::never_expires()).keep_idle(Duration::from_secs(300));
 /// ```
@@ -172,15 +165,15 @@ pub struct Registry<K, L = Dogpile, F = fn(&K) -> L> {
     maker: F,
 }
 
-// As for a map of locks behind a mutex that does not poison: a panic leaves nothing half-done in here. A key may be
-// seen from outside, and so may what a lock holds.
+// A panic leaves nothing half-done in a registry, as in a map of locks behind a mutex that does not poison. But a
+// registry gives access to its keys and its locks, hence the bounds on them.
 impl<K: RefUnwindSafe, L: RefUnwindSafe, F: UnwindSafe> UnwindSafe for Registry<K, L, F> {}
 impl<K: RefUnwindSafe, L: RefUnwindSafe, F: RefUnwindSafe> RefUnwindSafe for Registry<K, L, F> {}
 
 impl<K, L> Registry<K, L> {
     const_fn! {
-        /// An empty registry, which makes locks by `maker`: a function, or a closure that captures nothing. For others
-        /// see [`with_maker`](Self::with_maker).
+        /// Makes an empty registry. `maker` makes the lock of a key: it is a function, or a closure that captures
+        /// nothing. For other closures see [`with_maker`](Self::with_maker).
         #[must_use]
         pub const fn new(maker: fn(&K) -> L) -> Self {
             Self::with_maker(maker)
@@ -190,8 +183,12 @@ impl<K, L> Registry<K, L> {
 
 impl<K, L, F> Registry<K, L, F> {
     const_fn! {
-        /// An empty registry, which makes locks by a `maker` of any kind: `Fn(&K) -> L`. (For a field whose type has to
-        /// be named: a `Box<dyn Fn(&K) -> L + Send + Sync>`, made by `Box::new(…) as Box<_>`.)
+        /// Makes an empty registry. `maker` makes the lock of a key: it is any `Fn(&K) -> L`.
+        ///
+        /// Where the type of the registry has to be named, as in a field, `F` can be `Box<dyn Fn(&K) -> L + Send +
+        /// Sync>`. Such a maker is made by `Box::new(…) as Box<_>`.
+        ///
+        /// # Examples
         ///
         /// ```
         /// use dogpile::{Dogpile, ManualClock, Registry};
@@ -209,19 +206,21 @@ impl<K, L, F> Registry<K, L, F> {
     }
 
     const_fn! {
-        /// Keeps locks, with their values and state, for that long after they were last used: until `idle_for` after
-        /// the last holder has let go, whatever a lock is in. Zero keeps none of them, and `Duration::MAX` all of them
-        /// for good.
+        /// Sets how long idle locks are kept, with their values and their state: until `idle_for` after the last holder
+        /// has let go.
+        ///
+        /// Zero keeps no idle lock, and `Duration::MAX` keeps all of them for good. A lock in a
+        /// [pause](Self::with_policy) is kept at least until the pause is over.
         ///
         /// The default is [up to the lock](Self#what-is-kept): a [`Cached`](crate::Cached) is kept as long as its value
-        /// is of use, and other locks are not kept. A shorter `idle_for` loses values that are still fresh, and with
-        /// zero the value of a `Cached` goes with the last holder. A longer one keeps an old value, to be served where
-        /// the next one is long in coming, and keys for which there is no value.
+        /// is of use, and other locks are not kept. A shorter `idle_for` loses values that are still fresh; with zero,
+        /// the value of a `Cached` goes with the last holder. A longer one keeps an old value, to be served if the next
+        /// one is long in coming. It also keeps keys for which there is no value.
         ///
-        /// The time is that of the locks' own clock: give all of them the same. Whoever is the last to let go of a lock
-        /// removes a few that have been idle for too long, in its own shard and in one other in turn. So entries may
-        /// stay somewhat longer, and in a registry that is not used at all any more they stay: see
-        /// [`sweep`](Self::sweep).
+        /// The time is told by the locks' own clocks, so all locks of a registry should have the same clock. The last
+        /// holder that lets go of a lock removes a few locks that have been idle for too long, in its own shard and in
+        /// one other shard in turn. So a lock may stay somewhat longer than `idle_for`. In a registry that is not used
+        /// any more, idle locks stay until they are [swept](Self::sweep).
         #[must_use]
         pub const fn keep_idle(mut self, idle_for: Duration) -> Self {
             self.root.keep_idle(nanoseconds(idle_for));
@@ -230,18 +229,21 @@ impl<K, L, F> Registry<K, L, F> {
     }
 
     const_fn! {
-        /// Keeps no more than `locks` locks that are [idle](Self::keep_idle), with their values and state: the lock
-        /// that was let go longest ago goes first. Zero keeps none, and `usize::MAX`, the default, as many as there
-        /// are.
+        /// Bounds how many [idle](Self::keep_idle) locks are kept, with their values and their state. If there are more
+        /// than `locks`, the lock that was let go longest ago goes first.
         ///
-        /// The bound is one for the whole registry. Locks that somebody holds, or whose creation runs, stay, and come
-        /// on top of it; and so do those that are kept for their pause alone, whose bound is
+        /// Zero keeps no idle lock. `usize::MAX`, the default, is no bound.
+        ///
+        /// The bound is one for the whole registry. Locks that are held, or whose creation runs, stay and come on top
+        /// of it. So do locks that are kept for their pause alone, which have a bound of their own:
         /// [`at_most_paused`](Self::at_most_paused). A lock that was idle and is held again may count among the `locks`
         /// until it is let go. While several threads let go at once, the registry may keep one lock more for each of
-        /// them, until its drop of the [`Held`] has returned.
+        /// them, until the drop of that thread's [`Held`] has returned.
         ///
-        /// With a bound, the last holder that lets go of a lock which is kept puts the lock in an order, and removes
-        /// the first lock of that order if there are too many. That is some 130 ns more for each use of a lock.
+        /// With a bound, a lock that is let go and kept is put into an order, and the first lock of that order is
+        /// removed if there are too many. That costs some 130 ns more for each use of a lock.
+        ///
+        /// # Examples
         ///
         /// ```
         /// use dogpile::{Cached, Registry};
@@ -265,19 +267,23 @@ impl<K, L, F> Registry<K, L, F> {
     }
 
     const_fn! {
-        /// Keeps no more than `locks` locks that nobody holds for their [pause](Self::with_policy) alone: the lock that
-        /// was let go longest ago goes first, and its pause is forgotten. Zero keeps none, and `usize::MAX` as many as
-        /// there are.
+        /// Bounds how many idle locks are kept for their [pause](Self::with_policy) alone. If there are more than
+        /// `locks`, the lock that was let go longest ago goes first, and its pause is forgotten.
         ///
-        /// The default is 1,024, some 660 KB with short keys: each of a few hundred keys in use may pause, and
-        /// outsiders that ask for ever new keys, all of which fail, cannot have the registry keep more. A pause that is
-        /// asked for again and again is not pushed out by such keys.
+        /// Zero keeps no such lock, and `usize::MAX` is no bound.
+        ///
+        /// The default is 1,024 locks, some 660 KB with short keys. So each of a few hundred keys in use may pause, and
+        /// outsiders that ask for ever new keys, all of which fail, cannot have the registry keep more. The pause of a
+        /// key that is used again and again is not pushed out by such keys.
         ///
         /// A lock that is also kept for [`keep_idle`](Self::keep_idle), or for its value, counts here if its pause
-        /// lasts longer. When such a lock is one too many, it stays for as long as that says, and no longer.
+        /// lasts longer. If such a lock is one too many, its pause no longer counts, and the lock stays only for as
+        /// long as `keep_idle` or its value says.
+        ///
+        /// # Examples
         ///
         /// ```
-        /// use dogpile::{Backoff, Policy, Registry, Dogpile};
+        /// use dogpile::{Backoff, Dogpile, Policy, Registry};
         /// use std::time::Duration;
         ///
         /// const MINUTE: Duration = Duration::from_secs(60);
@@ -304,14 +310,14 @@ impl<K, L, F> Registry<K, L, F> {
     }
 
     ruled! {
-        /// Has each lock do as `policy` says as a value ages and when creating goes wrong, unless its maker gave it a
-        /// policy of its own.
+        /// Gives each lock a policy, unless its maker gave it one. The policy says how values age, and what happens
+        /// when creating goes wrong.
         ///
         /// A lock that [pauses](crate::PolicyBuilder::retry_after) after a failure is kept at least until the pause is
-        /// over, though nobody hold it, as by [`keep_idle`](Self::keep_idle); unless there are
-        /// [too many](Self::at_most_paused). For the next pause to be longer it has to
-        /// be there when the next failure comes: have `keep_idle` see to that for keys that are seldom used. (And for
-        /// an old value to be [served](crate::OnError::ServeStale) there has to be one.)
+        /// over, even if it has no holder, unless there are [too many](Self::at_most_paused). The next pause can be
+        /// longer only if the lock is still there when the next failure comes. For keys that are seldom used,
+        /// [`keep_idle`](Self::keep_idle) sees to that. In the same way an old value can be [served on
+        /// error](crate::OnError::ServeStale) only while it is kept.
         by rules
     }
 
@@ -319,10 +325,10 @@ impl<K, L, F> Registry<K, L, F> {
         /// Has each lock tell its [`Observer`](crate::Observer) which key it is of, as text: in
         /// [`Source::key`](crate::Source).
         ///
-        /// `name` is a function, or a closure that captures nothing. It runs when a lock is made whose policy has an
-        /// observer, once and outside every mutex. Such a lock keeps the text, and 48 bytes beside it, and has what it
-        /// keeps for its [`stats`](crate::Status::stats) from the beginning. For other locks `name` does not run, and
-        /// they keep nothing.
+        /// `name` is a function, or a closure that captures nothing. It runs once for each lock whose policy has an
+        /// observer, when that lock is made, outside every mutex. Such a lock keeps the text and 48 bytes beside it,
+        /// and it has the memory for its [`stats`](crate::Status::stats) from the beginning. For other locks `name`
+        /// does not run, and they keep nothing.
         ///
         /// # Examples
         ///
@@ -330,7 +336,7 @@ impl<K, L, F> Registry<K, L, F> {
         /// use dogpile::{Cached, Observer, Policy, Registry, Source};
         /// use std::{sync::Mutex, time::Duration};
         ///
-        /// /// The keys that were created.
+        /// /// The keys for which a value was created.
         /// #[derive(Debug)]
         /// struct Keys(Mutex<Vec<String>>);
         ///
@@ -342,8 +348,9 @@ impl<K, L, F> Registry<K, L, F> {
         ///
         /// static KEYS: Keys = Keys(Mutex::new(Vec::new()));
         /// static POLICY: Policy = Policy::builder().name("pages").observer(&KEYS).build_const();
-        /// static PAGES: Registry<u64, Cached<String>> =
-        ///     Registry::new(|_| Cached::new(Duration::from_secs(60))).with_policy(&POLICY).named_by(|key| key.to_string());
+        /// static PAGES: Registry<u64, Cached<String>> = Registry::new(|_| Cached::new(Duration::from_secs(60)))
+        ///     .with_policy(&POLICY)
+        ///     .named_by(|key| key.to_string());
         ///
         /// PAGES.get(&7).get_or_create(|| String::from("page 7"));
         /// assert_eq!(*KEYS.0.lock().unwrap(), ["7"]);
@@ -356,13 +363,13 @@ impl<K, L, F> Registry<K, L, F> {
     }
 
     const_fn! {
-        /// The same, in place.
+        /// As [`named_by`](Self::named_by), in place.
         pub(crate) const fn be_named_by(&mut self, name: fn(&K) -> String) {
             self.named_by = Some(name);
         }
     }
 
-    /// With the policy, the bounds and the names of another.
+    /// Takes over the policy, the bounds and the names of another registry.
     pub(crate) fn ruled_as<M, G>(mut self, other: Registry<K, M, G>) -> Self {
         self.root = self.root.bounded_as(&other.root);
         (self.rules, self.named_by) = (other.rules, other.named_by);
@@ -373,7 +380,8 @@ impl<K, L, F> Registry<K, L, F> {
         &self.root
     }
 
-    /// Gives a lock that was just made the policy of all, and tells it its key, if an observer is to be told that.
+    /// Gives a lock that was just made the registry's policy. If the lock then has an observer, tells the lock its key
+    /// as text.
     fn ruled<M: Lock>(&self, key: &K, lock: M) -> M {
         let mut lock = self.rules.applied(lock);
         let status = &mut lock.dogpile_mut().status;
@@ -391,15 +399,17 @@ impl<K, L, F> HasRoot<K, L> for Registry<K, L, F> {
 }
 
 impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
-    /// The lock of that key, made if there is none. Blocks only for moments.
+    /// Returns the lock of that key, and makes it if there is none. Blocks only for the moments in which another thread
+    /// uses the same shard.
     ///
-    /// Through a registry in a `static` this yields a `Held<'static, …>`. A key may be looked up by what it is the
-    /// owned form of (`str` for `String`, a slice for a `Vec`), or else by a reference to a whole key.
+    /// A registry in a `static` gives a `Held<'static, …>`. The key may be given in a borrowed form (`str` for
+    /// `String`, a slice for a `Vec`), or as a reference to a whole key. An owned key is made only if there is no lock
+    /// yet.
     ///
     /// # Panics
     ///
-    /// If hashing, comparing or cloning the key does, or [naming](Self::named_by) it, or the maker. The registry is as
-    /// before.
+    /// If hashing, comparing or cloning the key panics, or [naming](Self::named_by) it, or the maker. The registry
+    /// stays as it was.
     #[inline]
     pub fn get<Q: Hash + Eq + ToOwned<Owned = K> + ?Sized>(&self, key: &Q) -> Held<'_, K, L>
     where
@@ -408,7 +418,8 @@ impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
         self.root.get(key, |key| self.ruled(key, (self.maker)(key)))
     }
 
-    /// As [`get`](Self::get), with a [`Held`] that shares the registry and may outlive the caller.
+    /// Returns the lock of that key as [`get`](Self::get) does, with a [`Held`] that owns a share of the registry and
+    /// may outlive the caller. Blocks as `get` does.
     ///
     /// # Panics
     ///
@@ -424,7 +435,7 @@ impl<K: Hash + Eq, L: Lock, F: Fn(&K) -> L> Registry<K, L, F> {
 }
 
 impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
-    /// The lock of that key, made by another maker if there is none.
+    /// Returns the lock of that key, and makes it by this maker if there is none.
     pub(crate) fn get_or(&self, key: &K, maker: impl FnOnce(&K) -> L) -> Held<'_, K, L>
     where
         K: Clone,
@@ -432,12 +443,15 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
         self.root.get(key, |key| self.ruled(key, maker(key)))
     }
 
-    /// The lock of that key, if there is one. It is then in use: its time of being [idle](Self::keep_idle) begins anew
-    /// when it is let go. Blocks only for moments.
+    /// Returns the lock of that key, if there is one. Blocks only for the moments in which another thread uses the same
+    /// shard.
+    ///
+    /// The look-up is a use of the lock: the time for which the lock is kept [idle](Self::keep_idle) begins anew when
+    /// the lock is let go.
     ///
     /// # Panics
     ///
-    /// If hashing or comparing the key does.
+    /// If hashing or comparing the key panics.
     pub fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Held<'_, K, L>>
     where
         K: Borrow<Q>,
@@ -445,13 +459,16 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
         self.root.find(key)
     }
 
-    /// Removes the lock of that key, with its value and state, if it is [idle](Self::keep_idle); returns whether it
-    /// was. One that somebody holds stays as it is, also if only the loop around this does, over [`iter`](Self::iter):
-    /// collect the keys first. To have its value made anew, invalidate it. Blocks only for moments.
+    /// Removes the lock of that key, with its value and its state, if the lock is [idle](Self::keep_idle). Returns
+    /// whether it was. Blocks only for the moments in which another thread uses the same shard.
+    ///
+    /// A lock that is held stays as it is. This includes a lock that is held only by a loop over [`iter`](Self::iter)
+    /// around this call: such a loop should collect the keys first. To have the value of a held lock made anew,
+    /// invalidate the lock.
     ///
     /// # Panics
     ///
-    /// If hashing or comparing the key does, or the drop of what is removed.
+    /// If hashing or comparing the key panics, or the drop of what is removed.
     pub fn remove_idle<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -459,11 +476,14 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
         self.root.remove_idle(key)
     }
 
-    /// Whether a creation is running for that key. Makes no lock, and does not count as use. Blocks only for moments.
+    /// Returns whether a creation is running for that key. Blocks only for the moments in which another thread uses the
+    /// same shard.
+    ///
+    /// This makes no lock, and is no use of one.
     ///
     /// # Panics
     ///
-    /// If hashing or comparing the key does.
+    /// If hashing or comparing the key panics.
     pub fn is_creating<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -473,30 +493,33 @@ impl<K: Hash + Eq, L: Lock, F> Registry<K, L, F> {
 }
 
 impl<K, L: Lock, F> Registry<K, L, F> {
-    /// How many keys live: held ones, and idle ones that are kept. Blocks only for moments.
+    /// Returns how many keys live: the keys that are held, and the idle keys that are kept. Blocks only for the moments
+    /// in which other threads use the shards.
     #[must_use]
     pub fn len(&self) -> usize {
         self.root.len()
     }
 
-    /// Whether no key lives. Blocks only for moments.
+    /// Returns whether no key lives. Blocks only for the moments in which other threads use the shards.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The keys that live, each [held](Held) while it is looked at, in no order. Blocks only for moments.
+    /// Returns an iterator over the keys that live, in no order. Each key is [held](Held) while it is looked at. Blocks
+    /// only for the moments in which other threads use the shards.
     ///
-    /// A key that lives all the while is seen once; one that comes or goes meanwhile may be seen or not. Being looked
-    /// at does not count as use: an idle one goes when it would have gone.
+    /// A key that lives all the while is seen once. A key that comes or goes meanwhile may be seen or not. A look is no
+    /// use of a key: an idle key goes when it would have gone without the look.
     pub fn iter(&self) -> Iter<'_, K, L> {
         Iter::new(&self.root)
     }
 
-    /// Removes all that have been [idle](Self::keep_idle) for too long; returns how many. Blocks only for moments, and
-    /// nobody else for longer: it removes a few at a time.
+    /// Removes all locks that have been [idle](Self::keep_idle) for too long. Returns how many. Blocks only for the
+    /// moments in which other threads use the shards.
     ///
-    /// For a registry that may come to lie unused: those who use it do this for it.
+    /// This is for a registry that may come to lie unused. In a registry that is used, the threads that use it remove
+    /// such locks. A sweep removes a few locks at a time, so that no other thread has to wait for long.
     pub fn sweep(&self) -> usize {
         self.root.sweep()
     }

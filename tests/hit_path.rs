@@ -11,8 +11,8 @@ mod child;
 
 use child::{DONE, is_done, part, play};
 use dogpile::{
-    Cached, CachedFn, CachedGuard, Clock, Dogpile, Job, ManualClock, MonotonicClock, Outcome, Policy, Runner, Stamped,
-    Turn,
+    Cached, CachedFn, CachedGuard, Clock, Dogpile, Job, ManualClock, MonotonicClock, Outcome, Policy, ReadTurn, Runner,
+    Stamped, SyncReaderDogpile, Turn,
 };
 use rustix::mm::{MprotectFlags, mprotect};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -24,7 +24,9 @@ use std::io::stdout;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -61,12 +63,61 @@ fn access<C: Clock + 'static>(lock: &Arc<Dogpile<C>>, expected: Outcome) {
     assert_eq!(got, 1);
     let unelected = |_: &_| unreachable!("nobody is elected");
     assert_eq!(Dogpile::kept(lock).fetch_stamped(stamped).in_background(&nobody).or_create_with(unelected).value, 1);
+    // By a task.
+    assert!(same(&at_once(lock.access_async().turn())));
+    assert!(same(&at_once(Dogpile::kept_async(lock).turn())));
+    assert_eq!(at_once(lock.access_async().or_create(async || unreachable!("nobody is elected"))), expected);
+    assert_eq!(at_once(Dogpile::kept_async(lock).or_create(async || unreachable!("nobody is elected"))), expected);
+    assert_eq!(at_once(lock.access_async().or_try_create(async || Err("nobody is elected"))), Ok(expected));
+    let got = lock.access_async().fetch(async || Some(1)).or_create(async || unreachable!("nobody is elected"));
+    assert_eq!(at_once(got), 1);
+    let stamped = async || Some(Stamped { value: 1, created: now });
+    let got = lock.access_async().fetch_stamped(stamped).or_create(async || unreachable!("nobody is elected"));
+    assert_eq!(at_once(got).value, 1);
     assert_eq!(lock.is_expired(), expected == Outcome::Stale);
     assert!(lock.has_value());
 }
 
 fn nobody(_: Job) {
     unreachable!("nothing is handed over");
+}
+
+/// Polls the access of a task by hand, once. A hit does not suspend its task.
+fn at_once<A: Future>(access: A) -> A::Output {
+    match pin!(access).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(got) => got,
+        Poll::Pending => panic!("the access waits"),
+    }
+}
+
+/// Makes every kind of access by a thread, each of which gives a guard that stays on its thread.
+fn read<C: Clock>(lock: &SyncReaderDogpile<C>, expected: Outcome) {
+    let same = |turn: ReadTurn<'_, C>| match turn {
+        ReadTurn::Fresh(_) => expected == Outcome::Fresh,
+        ReadTurn::Stale(_) => expected == Outcome::Stale,
+        ReadTurn::Create(_) => false,
+    };
+    assert!(same(lock.acquire()));
+    assert!(same(lock.try_acquire().unwrap()));
+    assert!(same(lock.access().timeout(HOUR).turn().unwrap()));
+    assert_eq!(*lock.acquire_or_create(|| unreachable!("nobody is elected")), expected);
+    assert_eq!(*lock.acquire_or_try_create(|| Err("nobody is elected")).unwrap(), expected);
+    assert_eq!(*lock.fetch(|| Some(1)).or_create(|| unreachable!("nobody is elected")), 1);
+}
+
+/// Makes every kind of access by a task. Each of them gives an owned guard, which is counted in the lock (L12): so these
+/// accesses may write to the lock.
+fn read_by_task(lock: &Arc<SyncReaderDogpile>, expected: Outcome) {
+    let access = || SyncReaderDogpile::kept_async(lock);
+    match at_once(access().turn()) {
+        ReadTurn::Fresh(_) => assert_eq!(expected, Outcome::Fresh),
+        ReadTurn::Stale(_) => assert_eq!(expected, Outcome::Stale),
+        ReadTurn::Create(_) => panic!("nobody is elected"),
+    }
+    assert_eq!(*at_once(access().or_create(async || unreachable!("nobody is elected"))), expected);
+    assert_eq!(*at_once(access().or_try_create(async || Err("nobody is elected"))).unwrap(), expected);
+    let got = access().fetch(async || Some(1)).or_create(async || unreachable!("nobody is elected"));
+    assert_eq!(*at_once(got), 1);
 }
 
 /// A type that keeps a value, here 1.
@@ -113,6 +164,9 @@ impl<C: Clock + 'static> Keeps<C> for Cached<u64, C> {
         assert!(same(this.access().timeout(HOUR).or_create(|| unreachable!("nobody is elected")).unwrap()));
         assert!(same(this.get_or_try_create(|| Err("nobody is elected")).unwrap()));
         assert!(same(Self::kept(this).in_background(&nobody).or_create(|| unreachable!("nobody is elected"))));
+        assert!(same(at_once(this.access_async().or_create(async || unreachable!("nobody is elected")))));
+        assert!(same(at_once(this.access_async().or_try_create(async || Err("nobody is elected"))).unwrap()));
+        assert!(same(at_once(Self::kept_async(this).or_create(async || unreachable!("nobody is elected")))));
         assert!(same(this.peek().unwrap()));
         assert_eq!(this.get_fresh().is_some(), expected == Outcome::Fresh);
         // Guards may be held for a while, and several at once, as long as the thread has slots.
@@ -242,6 +296,19 @@ fn l12_l2_a_read_of_a_cached_value_allocates_only_once_per_thread() {
     test::<Function<_>>();
 }
 
+#[test]
+fn l12_l2_an_access_under_readers_allocates_only_once_per_thread() {
+    let lock = Arc::new(SyncReaderDogpile::new(HOUR));
+    drop(lock.acquire_or_create(|| ()));
+    assert_eq!(allocations_of(|| read(&lock, Outcome::Fresh)), 0);
+    assert_eq!(allocations_of(|| read_by_task(&lock, Outcome::Fresh)), 0);
+    lock.mark_stale();
+    let ReadTurn::Create(creation) = lock.acquire() else { panic!("a stale value elects the first to come") };
+    assert_eq!(allocations_of(|| read(&lock, Outcome::Stale)), 0);
+    assert_eq!(allocations_of(|| read_by_task(&lock, Outcome::Stale)), 0);
+    creation.finish();
+}
+
 // Writes.
 
 /// At least the size of a page wherever Linux runs. Data that is aligned to it shares no page with other data.
@@ -307,6 +374,24 @@ fn only_read_cached<C: Clock, L: Keeps<InPages<C>>>(clock: C, expected: Outcome,
     drop(creation);
 }
 
+/// Reads under a lock that may only be read. If `part` says so, writes to the lock.
+fn only_read_under_readers<C: Clock>(clock: C, expected: Outcome, part: &str) {
+    let lock = Arc::new(SyncReaderDogpile::with_clock(HOUR, InPages(clock)));
+    drop(lock.acquire_or_create(|| ()));
+    let creation = (expected == Outcome::Stale).then(|| {
+        lock.mark_stale();
+        lock.acquire()
+    });
+    protect(&lock, MprotectFlags::READ);
+    match part {
+        "write" => lock.invalidate(),
+        "share" => drop(Arc::clone(&lock)),
+        _ => read(&lock, expected),
+    }
+    protect(&lock, MprotectFlags::READ | MprotectFlags::WRITE);
+    drop(creation);
+}
+
 static MANUAL_CLOCK: ManualClock = ManualClock::new();
 
 fn writes_nothing(expected: Outcome, test: &str, act: fn(Outcome, &str)) {
@@ -340,6 +425,11 @@ fn read_only(expected: Outcome, part: &str) {
     only_read_cached::<_, Function<_>>(&MANUAL_CLOCK, expected, part);
 }
 
+fn under_readers_only(expected: Outcome, part: &str) {
+    only_read_under_readers(MonotonicClock, expected, part);
+    only_read_under_readers(&MANUAL_CLOCK, expected, part);
+}
+
 #[test]
 fn l12_a_hit_writes_nothing() {
     writes_nothing(Outcome::Fresh, "l12_a_hit_writes_nothing", access_only);
@@ -358,6 +448,16 @@ fn l12_a_read_of_a_fresh_value_writes_nothing_to_its_cached() {
 #[test]
 fn l2_a_read_of_a_stale_value_writes_nothing_to_its_cached() {
     writes_nothing(Outcome::Stale, "l2_a_read_of_a_stale_value_writes_nothing_to_its_cached", read_only);
+}
+
+#[test]
+fn l12_a_hit_under_readers_writes_nothing_to_its_lock() {
+    writes_nothing(Outcome::Fresh, "l12_a_hit_under_readers_writes_nothing_to_its_lock", under_readers_only);
+}
+
+#[test]
+fn l2_a_stale_access_under_readers_writes_nothing_to_its_lock() {
+    writes_nothing(Outcome::Stale, "l2_a_stale_access_under_readers_writes_nothing_to_its_lock", under_readers_only);
 }
 
 // System calls.
@@ -419,6 +519,28 @@ fn reads<L: Keeps<MonotonicClock>>() -> impl FnOnce() {
     }
 }
 
+/// Makes a thousand hits by a task.
+fn hit_by_task(lock: Dogpile) -> impl FnOnce() + Send {
+    lock.acquire_or_create(|| ());
+    move || {
+        for _ in 0..1000 {
+            assert_eq!(at_once(lock.access_async().or_create(async || ())), Outcome::Fresh);
+        }
+    }
+}
+
+/// Reads a thousand times under a lock with readers, as a thread and as a task. The thread has read before.
+fn reads_under_readers() -> impl FnOnce() {
+    let lock = Arc::new(SyncReaderDogpile::new(HOUR));
+    drop(lock.acquire_or_create(|| ()));
+    move || {
+        for _ in 0..1000 {
+            read(&lock, Outcome::Fresh);
+            read_by_task(&lock, Outcome::Fresh);
+        }
+    }
+}
+
 #[test]
 fn l12_a_hit_does_not_enter_the_kernel() {
     const TEST: &str = "l12_a_hit_does_not_enter_the_kernel";
@@ -435,6 +557,8 @@ fn l12_a_hit_does_not_enter_the_kernel() {
             "manual" => sandbox(hit(Dogpile::with_clock(HOUR, ManualClock::new()))),
             "cached" => sandbox_after(reads::<Cached<_, _>>),
             "function" => sandbox_after(reads::<Function<_>>),
+            "task" => sandbox(hit_by_task(Dogpile::new(HOUR))),
+            "readers" => sandbox_after(reads_under_readers),
             "never" => sandbox(hit(Dogpile::never_expires())),
             "exact" => sandbox(hit(Dogpile::new(Duration::from_millis(900)))),
             #[cfg(not(dogpile_portable))]
@@ -453,11 +577,11 @@ fn l12_a_hit_does_not_enter_the_kernel() {
 
     let mut parts = vec!["manual", "never"];
     if !cfg!(dogpile_portable) {
-        parts.extend(["coarse", "cached", "function"]);
+        parts.extend(["coarse", "cached", "function", "task", "readers"]);
     }
     // Whether the exact clock can be read without the kernel depends on the machine's clock source.
     if is_done(&play("std", TEST)) {
-        parts.extend(["coarse", "cached", "function", "exact"]);
+        parts.extend(["coarse", "cached", "function", "task", "readers", "exact"]);
         if !cfg!(dogpile_portable) {
             parts.push("boottime");
         }

@@ -198,7 +198,7 @@
 //! | another thread had a [`Held`](crate::Held) of a [`Registry`](crate::Registry) | that key's lock is there for good, and so is a value of a [`Cached`](crate::Cached) that was being read |
 //! | another thread was changing a lock's queue, a registry's table, or what else is behind a mutex for moments | an access that comes to need that mutex hangs; a hit does not |
 //! | a [`Pool`](crate::Pool) had threads and jobs | the pool begins with new threads and no jobs: what ran or waited is the parent's |
-//! | a task waited under a `creation_timeout` | the task is woken in time if it is polled in the child once more, else not |
+//! | a task waited under a `creation_timeout` or a [soft time-out](crate::AsyncAccess::soft_timeout) | the task is woken in time if it is polled in the child once more, else not |
 //!
 //! So a program that forks, and does not run another program in the child at once as [`std::process::Command`] does,
 //! has three ways: it forks before it uses its locks, or its children make locks of their own, or it gives a

@@ -1,4 +1,4 @@
-//! What holds an entry: the lock of a key stays as long as this does.
+//! The result of a look-up. The lock of a key stays in its registry as long as a [`Held`] of it lives.
 
 use super::root::Root;
 use super::shard::Entry;
@@ -13,29 +13,32 @@ use std::hash::Hash;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-/// The lock of a key, held: derefs to it. While a `Held` of a key lives, all who look the key up in that
-/// [`Registry`](crate::Registry) get the same lock.
+/// The lock of a key, held. It derefs to the lock.
 ///
-/// Cloning it holds the lock once more, and touches no mutex. Leaking it with [`std::mem::forget`] keeps the entry for
-/// good.
+/// Each look-up in a [`Registry`](crate::Registry) gives a `Held`. While a `Held` of a key lives, each look-up of that
+/// key in the same registry gives the same lock.
 ///
-/// `Held<'static, …>`, from a registry in a `static` or from [`Registry::get_owned`](crate::Registry::get_owned), may
-/// be kept anywhere.
+/// Cloning a `Held` holds the lock once more, and takes no mutex. Leaking a `Held` with [`std::mem::forget`] keeps its
+/// lock for good.
+///
+/// A `Held<'static, …>` may be kept anywhere. It comes from a registry in a `static`, or from
+/// [`Registry::get_owned`](crate::Registry::get_owned).
 #[must_use = "the lock may be gone as soon as this is"]
 pub struct Held<'a, K, L: Lock = Dogpile> {
     of: Of<'a, K, L>,
     entry: Arc<Entry<K, L>>,
-    /// It was not asked for, only come across.
+    /// The entry was not looked up by its key: an iterator has come across it. So letting it go does not count as a
+    /// use.
     looking: bool,
 }
 
-/// The registry, however it is held on to.
+/// How a `Held` holds on to its registry.
 enum Of<'a, K, L> {
     Borrowed(&'a Root<K, L>),
     Shared(Arc<dyn HasRoot<K, L> + Send + Sync>),
 }
 
-/// What a registry is held on to by that is shared.
+/// A registry, or a type with a registry in it, that a `Held` can own a share of.
 pub(crate) trait HasRoot<K, L> {
     fn root(&self) -> &Root<K, L>;
 }
@@ -50,16 +53,17 @@ impl<K, L> Clone for Of<'_, K, L> {
 }
 
 impl<'a, K, L: Lock> Held<'a, K, L> {
-    /// The entry is held already, for this.
+    /// Makes a `Held` of an entry. The caller has made itself a holder of the entry already, and passes that on.
     pub(super) fn new(root: &'a Root<K, L>, entry: Arc<Entry<K, L>>) -> Self {
         Self { of: Of::Borrowed(root), entry, looking: false }
     }
 
+    /// As [`new`](Self::new), for an entry that is only looked at.
     pub(super) fn looking(root: &'a Root<K, L>, entry: Arc<Entry<K, L>>) -> Self {
         Self { of: Of::Borrowed(root), entry, looking: true }
     }
 
-    /// The same, through a share of what has the registry.
+    /// Holds the lock once more, through a share of the registry.
     pub(crate) fn owned_by(&self, registry: Arc<impl HasRoot<K, L> + Send + Sync + 'static>) -> Held<'static, K, L>
     where
         K: 'static,
@@ -69,7 +73,7 @@ impl<'a, K, L: Lock> Held<'a, K, L> {
         Held { of: Of::Shared(registry), entry: Arc::clone(&self.entry), looking: self.looking }
     }
 
-    /// The key.
+    /// Returns the key.
     #[must_use]
     pub fn key(this: &Self) -> &K {
         &this.entry.key
@@ -102,11 +106,11 @@ impl<K, L: Lock> Drop for Held<'_, K, L> {
     }
 }
 
-// Nothing can be reached through it but the key and the lock.
+// A `Held` gives access to the key and the lock only.
 impl<K: RefUnwindSafe, L: Lock + RefUnwindSafe> UnwindSafe for Held<'_, K, L> {}
 impl<K: RefUnwindSafe, L: Lock + RefUnwindSafe> RefUnwindSafe for Held<'_, K, L> {}
 
-/// The key and what is told of the lock, not the value of a lock that has one.
+/// Shows the key and what the lock shows of itself: no value, even of a lock that has one.
 impl<K: fmt::Debug, L: Lock + fmt::Debug> fmt::Debug for Held<'_, K, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Held").field("key", &self.entry.key).field("lock", &self.entry.lock).finish()
@@ -126,7 +130,7 @@ impl<'a, 'c: 'a, K: Send + Sync + 'c, L: Lock + Send + Sync + 'c> Reaches<'a, 'c
     }
 }
 
-/// What is held of a registry.
+/// The look-ups that give a `Held`.
 impl<K: Hash + Eq, L: Lock> Root<K, L> {
     pub(super) fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Held<'_, K, L>>
     where

@@ -1,4 +1,4 @@
-//! How a task reaches a lock of a registry that is there for ever: by what holds the lock's entry.
+//! How a task reaches a lock of a registry: by a reference to a [`Held`] that may be kept for ever.
 
 use super::held::Held;
 use crate::access::{Keeps, Reaches, ReachesByTask, Refers, Shares};
@@ -6,7 +6,7 @@ use crate::derived::copied;
 use crate::keeper::Keeper;
 use crate::lock::Lock;
 
-/// A reference to what holds an entry of a registry that is there for ever.
+/// A reference to a [`Held`] whose registry is in a `static`, or which owns a share of its registry.
 #[derive(Debug)]
 pub struct HeldForEver<'a, K: 'static, L: Lock + 'static>(&'a Held<'static, K, L>);
 
@@ -40,7 +40,7 @@ impl<'a, K: Send + Sync + 'static, L: Lock + Send + Sync + 'static> Keeps<L> for
     }
 }
 
-// It is kept already.
+// A `HeldForEver` is what its lock is kept by already.
 impl<K, L: Lock> Keeps<L> for HeldForEver<'_, K, L> {
     type Own = Self;
 

@@ -1,4 +1,4 @@
-//! All locks of a registry, one after the other.
+//! The iterator over all locks of a registry.
 
 use super::held::Held;
 use super::root::Root;
@@ -6,7 +6,7 @@ use crate::derived::opaque;
 use crate::lock::Lock;
 use std::vec;
 
-/// The keys that live: see [`Registry::iter`](crate::Registry::iter).
+/// An iterator over the keys of a registry that live: see [`Registry::iter`](crate::Registry::iter).
 #[must_use = "it looks at a part of the registry when it is asked for the next key"]
 pub struct Iter<'a, K, L: Lock> {
     root: &'a Root<K, L>,
@@ -19,7 +19,7 @@ impl<'a, K, L: Lock> Iter<'a, K, L> {
         Self { root, next_shard: 0, shard: Vec::new().into_iter() }
     }
 
-    /// Holds all that is in the next shard, to look at it; `None` after the last.
+    /// Holds all entries of the next shard, so that they can be looked at. Returns `None` after the last shard.
     fn hold_next_shard(&mut self) -> Option<vec::IntoIter<Held<'a, K, L>>> {
         let entries = self.root.hold_entries(self.next_shard)?;
         self.next_shard += 1;

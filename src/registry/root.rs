@@ -1,4 +1,8 @@
-//! A registry but for its maker: what all who hold an entry need of it.
+//! The part of a registry that each holder of an entry needs: everything but the maker.
+//!
+//! The transitions of an entry are in [`shard`](super::shard), under the mutex of one shard. Here is what runs around
+//! that mutex: how a key is hashed, how a clock is read, how entries are let go, swept and evicted, and how an entry
+//! that has left its table is dropped.
 
 use super::bounds::{Bounds, Kind};
 use super::shard::{Entry, Evicted, KeptUntil, Shard, Table};
@@ -12,13 +16,14 @@ use std::hash::{BuildHasher, Hash};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-/// How many entries of each of two shards one who lets go looks at.
+/// How many entries a holder that lets go looks at, in each of two shards.
 const SWEPT_AT_ONCE: usize = 4;
 
-/// How many [`sweep`](Root::sweep) looks at before it lets others in.
+/// How many entries [`sweep`](Root::sweep) looks at before it releases the mutex, so that other threads come in.
 const SWEPT_IN_A_ROW: usize = 64;
 
-/// Keys come from outside, so their hashes must not be foreseen. A model is to be the same in each of its runs.
+/// Keys come from outside, so outsiders must not be able to foresee their hashes. In a model they are the same in each
+/// run.
 #[cfg(not(dogpile_loom))]
 type Hashes = std::hash::RandomState;
 #[cfg(dogpile_loom)]
@@ -26,10 +31,10 @@ type Hashes = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 
 pub(crate) struct Root<K, L> {
     shards: [CachePadded<Shard<K, L>>; SHARDS],
-    /// How long entries are kept that nobody holds, in nanoseconds, if that was said; else it is up to the locks.
+    /// How long idle entries are kept, in nanoseconds. `None` leaves that to the locks.
     keep_idle: Option<u64>,
     bounds: Bounds,
-    /// Made on first use: a `static` cannot draw random numbers.
+    /// The hasher is made on first use, because a `static` cannot draw random numbers.
     hashes: OnceLock<Hashes>,
 }
 
@@ -62,7 +67,7 @@ impl<K, L> Root<K, L> {
         }
     }
 
-    /// With the bounds of another, before there is anything in it.
+    /// Takes over the bounds of another root. There must be no entry in this one yet.
     pub(super) fn bounded_as<J, M>(mut self, other: &Root<J, M>) -> Self {
         self.bounds.be_those_of(&other.bounds);
         self
@@ -80,7 +85,8 @@ impl<K, L> Root<K, L> {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
-    /// Asks the lock of that key, without holding it. `ask` runs under the mutex.
+    /// Calls `ask` with the lock of that key, if there is one. The lock's entry is not held: `ask` runs under the
+    /// mutex.
     pub(super) fn ask<Q: Hash + Eq + ?Sized, A>(&self, key: &Q, ask: impl FnOnce(&L) -> A) -> Option<A>
     where
         K: Borrow<Q>,
@@ -106,7 +112,7 @@ impl<K: Hash + Eq, L: Lock> Root<K, L> {
     {
         let hash = self.hash(key);
         let removed = self.table(hash).remove_idle(hash, key, &self.bounds);
-        removed.is_some() // and dropped after the mutex
+        removed.is_some() // `removed` is dropped after the mutex was released
     }
 
     pub(super) fn get_entry<Q: Hash + Eq + ToOwned<Owned = K> + ?Sized>(
@@ -124,29 +130,30 @@ impl<K: Hash + Eq, L: Lock> Root<K, L> {
             let lock = maker(&key);
             let made = Entry::new(key, lock, hash);
             let there = self.table(hash).insert(&made);
-            // If somebody else was faster, what was made is dropped here.
+            // If another thread was faster, `made` is dropped here, outside the mutex.
             there.unwrap_or(made)
         })
     }
 }
 
 impl<K, L: Lock> Root<K, L> {
-    /// One holder of that entry fewer. `looking` says that it was not in use, only looked at.
+    /// Takes a holder of an entry away. `looking` says that this holder has only looked at the entry, and has not used
+    /// it.
     pub(super) fn let_go(&self, entry: &Arc<Entry<K, L>>, looking: bool) {
         if entry.let_go_unless_last() {
             return;
         }
         let lock = entry.lock.dogpile();
-        // The clock is the user's: it stays outside the mutex, and if it panics the entry is let go all the same.
+        // The clock is the user's. So it is read outside the mutex, and if it panics, the entry is let go all the same.
         let now = || catch_unwind(AssertUnwindSafe(|| lock.clock().now()));
         let keeps = self.keep_idle.map_or(L::OWNS_ITS_VALUE, |idle_for| idle_for != 0);
         let read = if keeps { now().map(Some) } else { Ok(None) };
         let used = read.as_ref().ok().copied().flatten();
         let mut table = self.table(entry.hash);
-        // A value and a pause are asked for only now, since a holder may have come and gone meanwhile, and have created
-        // or failed.
+        // The lock is asked for its value and its pause only now, under the mutex. Meanwhile another holder may have
+        // come and gone, and may have created a value or failed.
         let gone = table.let_go(entry, looking, &self.bounds, |before| {
-            // What was only looked at is idle for no longer than it would have been.
+            // A look does not prolong the time for which an entry is kept.
             let before = Some(before).filter(|before| looking && *before != 0);
             let idle = match (self.keep_idle, used) {
                 (None, Some(now)) => lock.worth_keeping_until(now, before),
@@ -168,16 +175,17 @@ impl<K, L: Lock> Root<K, L> {
             _ => drop(table),
         }
         let too_many = self.evict();
-        drop((gone, too_many)); // after the mutex
+        drop((gone, too_many)); // the mutex was released above
         if let Err(panic) = read {
-            // Beside another panic it would end the process.
+            // A second panic, beside the one that unwinds this thread already, would end the process.
             if !thread::panicking() {
                 resume_unwind(panic);
             }
         }
     }
 
-    /// Removes a few that have been idle for too long, in that shard and in one other in turn.
+    /// Removes a few entries that have been idle for too long, in that shard and in one other shard. The other shard is
+    /// the next one each time.
     fn sweep_some(&self, mut table: MutexGuard<'_, Table<K, L>>, now: u64) {
         let mut gone = Vec::new();
         table.sweep(now, SWEPT_AT_ONCE, &self.bounds, &mut gone);
@@ -192,11 +200,11 @@ impl<K, L: Lock> Root<K, L> {
         self.shards.iter().map(|shard| self.sweep_shard(shard)).sum()
     }
 
-    /// Takes out as many as are too many: those that have been idle for longest. They are to be dropped outside every
-    /// mutex.
+    /// Takes out each entry that is one too many. The entries that were let go longest ago go first. The caller drops
+    /// them outside every mutex.
     fn evict(&self) -> Vec<Arc<Entry<K, L>>> {
         let mut gone = Vec::new();
-        // In this order: what is kept without its pause counts as idle.
+        // Paused entries come first: one that is kept without its pause counts as idle from then on.
         for kind in [Kind::Paused, Kind::Idle] {
             while self.bounds.claim(kind) {
                 match self.evict_one(kind) {
@@ -224,7 +232,7 @@ impl<K, L: Lock> Root<K, L> {
 
     fn sweep_shard(&self, shard: &Shard<K, L>) -> usize {
         let Some(queued) = shard.lock().any_queued() else { return 0 };
-        // Outside the mutex, as above.
+        // The clock is read outside the mutex, as in `let_go`.
         let now = queued.lock.dogpile().clock().now();
         drop(queued);
         let mut swept = 0;
@@ -238,7 +246,7 @@ impl<K, L: Lock> Root<K, L> {
         }
     }
 
-    /// Holds the entries of that shard, to look at them; `None` past the last shard.
+    /// Holds the entries of that shard, so that they can be looked at. Returns `None` past the last shard.
     pub(super) fn hold_entries(&self, shard: usize) -> Option<Vec<Arc<Entry<K, L>>>> {
         Some(self.shards.get(shard)?.lock().hold_all())
     }

@@ -1,11 +1,11 @@
-//! Which policy the locks of a registry are given.
+//! The policy that the locks of a registry are given.
 
 use crate::dogpile::Ruling;
 use crate::lock::Lock;
 use crate::policy::Policy;
 use crate::sync::{Arc, const_fn};
 
-/// The policy of all locks, but of those that their maker gave another.
+/// The policy of all locks of a registry, except of locks whose maker gave them another.
 #[derive(Clone)]
 pub(crate) struct Rules {
     policy: Option<&'static Policy>,
@@ -25,7 +25,7 @@ impl Rules {
         *self = Self { policy: None, shared: Some(Ruling::of(policy)) };
     }
 
-    /// Gives a lock that was just made the policy of all.
+    /// Gives a lock that was just made the registry's policy, unless the lock has a policy already.
     pub(super) fn applied<L: Lock>(&self, mut lock: L) -> L {
         let status = &mut lock.dogpile_mut().status;
         match (self.policy, &self.shared) {

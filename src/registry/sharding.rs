@@ -1,13 +1,13 @@
-//! How many shards a registry has, and to which of them a key belongs.
+//! How many shards a registry has, and which of them a key belongs to.
 
-/// How many shards: enough that a few dozen threads seldom meet in one.
+/// The number of shards: enough that a few dozen threads seldom meet in one.
 pub(super) const SHARDS: usize = if cfg!(dogpile_loom) { 2 } else { 64 };
 
-/// The shard of that hash.
+/// Returns the shard of that hash.
 pub(super) fn shard_of(hash: u64) -> usize {
-    // Not the lowest bits, which are the place in the table, nor the highest seven, by which the table tells neighbours
-    // apart.
-    #[allow(clippy::cast_possible_truncation)] // a few bits are asked for
+    // The lowest bits are the place in the table, and by the highest seven the table tells neighbours apart. So the
+    // shard is taken from bits between them.
+    #[allow(clippy::cast_possible_truncation)] // only a few bits are asked for
     let shard = (hash >> 48) as usize % SHARDS;
     shard
 }

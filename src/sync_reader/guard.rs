@@ -1,28 +1,29 @@
-//! What an access to a [`SyncReaderDogpile`](crate::SyncReaderDogpile) is given: a guard for as long as it reads, a
-//! guard to swap.
+//! The guards of a [`SyncReaderDogpile`](crate::SyncReaderDogpile): for a thread or task as long as it reads, and for
+//! the swap.
 
 use crate::creation::Store;
 use crate::derived::opaque;
 use crate::readers::{Hold, LooseHold, OwnedPass, Owner, Pass};
 use std::ops::{Deref, DerefMut};
 
-/// Keeps the resource of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) where it is, on its own thread. Dropping it
-/// lets go.
+/// Keeps the resource of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) where it is. Dropping the guard lets go.
 ///
-/// It brings what the access was for: `T` is the [`Outcome`](crate::Outcome) in lock mode and the getter's value in
-/// getter mode, dropped with the guard and just before it lets go.
+/// The guard derefs to what the access gave: `T` is the [`Outcome`](crate::Outcome) in lock mode, and the getter's
+/// value in getter mode. That value is dropped with the guard, just before the guard lets go.
 ///
-/// It is not `Send`: its thread has marked it in a place of its own. See [`into_owned`](Self::into_owned).
+/// The guard is not `Send`: its thread has marked it in a place of its own. [`into_owned`](Self::into_owned) makes a
+/// guard that can be sent.
 ///
 /// ```compile_fail,E0277
-/// # use dogpile::SyncReaderDogpile;
+/// use dogpile::SyncReaderDogpile;
+///
 /// static LOCK: SyncReaderDogpile = SyncReaderDogpile::never_expires();
 /// let guard = LOCK.acquire_or_create(|| ());
 /// std::thread::spawn(move || drop(guard));
 /// ```
 #[must_use = "a guard that is dropped at once guards nothing"]
 pub struct ReadGuard<'a, T = ()> {
-    // In this order: the value may need what the pass guards when it is dropped.
+    // The order of the fields matters: when the value is dropped, it may need what the pass guards.
     value: T,
     pass: Pass<'a>,
 }
@@ -34,26 +35,27 @@ impl<'a, T> ReadGuard<'a, T> {
         Self { value, pass }
     }
 
-    /// Makes something else of what it brings, still guarded: opens the file, looks up the record.
+    /// Makes something else of what the guard gives, still under the guard: opens the file, or looks up the record.
     ///
-    /// An associated function, so as not to hide a method of the value.
+    /// This is an associated function, so that it hides no method of the value.
     ///
     /// # Examples
     ///
     /// ```
     /// use dogpile::{ReadGuard, SyncReaderDogpile};
+    /// use std::fs;
     ///
     /// let lock = SyncReaderDogpile::never_expires();
-    /// # fn open() -> &'static str { "a file" }
-    /// let file = ReadGuard::map(lock.acquire_or_create(|| ()), |_outcome| open());
-    /// assert_eq!(*file, "a file");
+    /// let text = ReadGuard::map(lock.acquire_or_create(|| ()), |_outcome| fs::read_to_string("Cargo.toml"));
+    /// assert!(text.is_ok());
     /// ```
     pub fn map<U>(guard: Self, make: impl FnOnce(T) -> U) -> ReadGuard<'a, U> {
         let Self { value, pass } = guard;
         ReadGuard { value: make(value), pass }
     }
 
-    /// Turns it into one that may be sent to another thread or held by a task. Never blocks on anybody.
+    /// Turns the guard into one that may be sent to another thread, or held by a task. Never blocks on a reader or a
+    /// writer.
     ///
     /// # Panics
     ///
@@ -67,7 +69,7 @@ impl<'a, T> ReadGuard<'a, T> {
     ///
     /// let lock = Arc::new(SyncReaderDogpile::never_expires());
     /// let guard = lock.acquire_or_create(|| ());
-    /// let guard = ReadGuard::into_owned(guard, Arc::clone(&lock)); // or `&LOCK`, if it is a `static`
+    /// let guard = ReadGuard::into_owned(guard, Arc::clone(&lock)); // or `&LOCK`, if the lock is a `static`
     /// thread::spawn(move || drop(guard)).join().unwrap();
     /// ```
     #[track_caller]
@@ -77,18 +79,21 @@ impl<'a, T> ReadGuard<'a, T> {
     }
 }
 
-/// Keeps the resource of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) where it is, wherever it goes itself: it
-/// owns a share of its lock. For tasks, and to be handed over.
+/// Keeps the resource of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) where it is, on any thread. Dropping the
+/// guard lets go.
 ///
-/// It writes memory that other such guards write too, and so costs more than one that stays on its thread.
+/// The guard owns a share of its lock. It is for tasks, and for readers that are handed to another thread. It derefs to
+/// what the access gave, as a [`ReadGuard`] does. It writes memory that other such guards write too, and so costs more
+/// than a guard that stays on its thread.
 ///
 /// # Deadlocks
 ///
-/// The lock does not know whose it is: see [`SyncReaderDogpile`](crate::SyncReaderDogpile). Read once more by
-/// [`again`](Self::again), which never waits.
+/// The lock does not know which thread or task holds the guard: see
+/// [`SyncReaderDogpile`](crate::SyncReaderDogpile#deadlocks). The holder reads once more by [`again`](Self::again),
+/// which never waits.
 #[must_use = "a guard that is dropped at once guards nothing"]
 pub struct OwnedReadGuard<T = ()> {
-    // In this order: as in `ReadGuard`.
+    // The order of the fields matters, as in `ReadGuard`.
     value: T,
     pass: OwnedPass,
 }
@@ -98,14 +103,14 @@ impl<T> OwnedReadGuard<T> {
         Self { value, pass }
     }
 
-    /// Reads once more, whoever waits. Never blocks.
+    /// Reads once more, even if a writer waits. Never blocks.
     pub fn again(&self) -> OwnedReadGuard {
         OwnedReadGuard { value: (), pass: self.pass.again() }
     }
 
-    /// Makes something else of what it brings, still guarded.
+    /// Makes something else of what the guard gives, still under the guard.
     ///
-    /// An associated function, so as not to hide a method of the value.
+    /// This is an associated function, so that it hides no method of the value.
     pub fn map<U>(guard: Self, make: impl FnOnce(T) -> U) -> OwnedReadGuard<U> {
         let Self { value, pass } = guard;
         OwnedReadGuard { value: make(value), pass }
@@ -139,13 +144,14 @@ brings_its_value! {
     OwnedReadGuard<T>, "OwnedReadGuard";
 }
 
-/// Keeps every reader of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) out, and every other writer. Dropping it
-/// lets go, also in a panic.
+/// Keeps all readers of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) out, and all other writers. Dropping the
+/// guard lets go, also in a panic.
 ///
-/// It is not `Send`: its thread is known, so that waiting for itself is found.
+/// The guard is not `Send`: the lock knows its thread, so that it finds a thread that would wait for itself.
 ///
 /// ```compile_fail,E0277
-/// # use dogpile::SyncReaderDogpile;
+/// use dogpile::SyncReaderDogpile;
+///
 /// static LOCK: SyncReaderDogpile = SyncReaderDogpile::never_expires();
 /// let guard = LOCK.acquire_write_lock();
 /// std::thread::spawn(move || drop(guard));
@@ -153,7 +159,7 @@ brings_its_value! {
 #[must_use = "a guard that is dropped at once guards nothing"]
 #[derive(Debug)]
 pub struct WriteGuard<'a> {
-    // In this order, so that who has waited for the store to end finds the lock free.
+    // The order of the fields matters: a thread that has waited for the end of the store then finds the lock free.
     _hold: Hold<'a>,
     _store: Option<Store<'a>>,
 }
@@ -164,22 +170,24 @@ impl<'a> WriteGuard<'a> {
     }
 }
 
-/// As [`WriteGuard`], for a task: it may be held across an `.await`, and dropped on any thread.
+/// Keeps all readers and all other writers out, as [`WriteGuard`] does, for a task. The guard may be held across an
+/// `.await`, and dropped on any thread.
 ///
 /// # Deadlocks
 ///
-/// That of a [creation](crate::Creation::write_lock_async) is known to be its creator's. What is polled in the middle
-/// of that creator and invalidates does not wait for it; what asks for a guard there is told, by
-/// [`WriteLockHeld`](crate::CreateError::WriteLockHeld), also where another branch of the same task would let go of
-/// this one in time.
+/// The guard of a [creation](crate::Creation::write_lock_async) is known to be that of its creator. A future that is
+/// polled in the middle of that creator and invalidates does not wait for the guard. A future that asks for a guard
+/// there gets the error [`WriteLockHeld`](crate::CreateError::WriteLockHeld), even if another branch of the same task
+/// would let go of this guard in time.
 ///
-/// Of any other ([`acquire_write_lock_async`](crate::SyncReaderDogpile::acquire_write_lock_async), or of a `Creation`
-/// whose creator is not run as such) the lock does not know whose it is: a task that asks for a guard while it holds
-/// this waits for itself. So does one that invalidates while it holds that of such a `Creation`.
+/// The lock does not know the owner of any other such guard: one from
+/// [`acquire_write_lock_async`](crate::SyncReaderDogpile::acquire_write_lock_async), or one of a `Creation` whose
+/// creator is not run as such. A task that holds such a guard and asks for a guard waits for itself. So does a task
+/// that holds such a guard of a `Creation`, and invalidates.
 #[must_use = "a guard that is dropped at once guards nothing"]
 #[derive(Debug)]
 pub struct AsyncWriteGuard<'a> {
-    // In this order: as in `WriteGuard`.
+    // The order of the fields matters, as in `WriteGuard`.
     _hold: LooseHold<'a>,
     _store: Option<Store<'a>>,
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 impl SyncReaderDogpile {
     const_fn! {
-        /// A lock without a value yet, which expires `expires_after` its creation ended. As [`Dogpile::new`].
+        /// Makes a lock without a value. A value expires `expires_after` its creation has ended. As [`Dogpile::new`],
+        /// which says how precise that is, and what zero and `Duration::MAX` do.
         #[must_use]
         pub const fn new(expires_after: Duration) -> Self {
             Self::with_clock(expires_after, MonotonicClock)
@@ -18,7 +19,7 @@ impl SyncReaderDogpile {
     }
 
     const_fn! {
-        /// A lock without a value yet, which does not expire. As [`Dogpile::never_expires`].
+        /// Makes a lock without a value, whose values do not expire. As [`Dogpile::never_expires`].
         #[must_use]
         pub const fn never_expires() -> Self {
             Self::new(Duration::MAX)
@@ -28,7 +29,7 @@ impl SyncReaderDogpile {
 
 impl<C: Clock> SyncReaderDogpile<C> {
     const_fn! {
-        /// As [`new`](SyncReaderDogpile::new), on a clock of one's own.
+        /// Makes a lock as [`new`](SyncReaderDogpile::new) does, on another clock.
         #[must_use]
         pub const fn with_clock(expires_after: Duration, clock: C) -> Self {
             Self { dogpile: Dogpile::with_clock(expires_after, clock), readers: Readers::new() }
@@ -36,8 +37,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     const_fn! {
-        /// Starts as if the value had just been created: for a resource that is there before the lock is. As
-        /// [`Dogpile::born_fresh`].
+        /// Has the lock start as if the value had just been created: for a resource that is there before the lock is.
+        /// As [`Dogpile::born_fresh`].
         #[must_use]
         pub const fn born_fresh(mut self) -> Self {
             self.dogpile.be_born();
@@ -46,8 +47,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 
     ruled! {
-        /// Has the lock do as `policy` says as a value ages and when creating goes wrong, in place of the
-        /// [defaults](crate::Policy).
+        /// Gives the lock a policy, in place of the [defaults](crate::Policy). The policy says how values age, and what
+        /// happens when creating goes wrong.
         by dogpile.status
     }
 }

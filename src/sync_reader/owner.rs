@@ -1,4 +1,4 @@
-//! What may hold on to a [`SyncReaderDogpile`] for the guards that own a share of their lock.
+//! What may hold on to a [`SyncReaderDogpile`] for a guard that owns a share of its lock.
 
 use super::SyncReaderDogpile;
 use crate::clock::Clock;
@@ -7,7 +7,7 @@ use crate::registry::Held;
 use crate::sync::Arc;
 use std::ops::Deref;
 
-/// What derefs to what has readers.
+/// A holder that derefs to a lock with readers.
 pub(super) struct Through<H>(pub(super) H);
 
 impl<H: Deref<Target: HasReaders> + Send + Sync> HasReaders for Through<H> {
@@ -28,7 +28,7 @@ impl<C: Clock> From<&'static SyncReaderDogpile<C>> for Owner {
     }
 }
 
-/// What an owned guard of that lock holds it by.
+/// An owned guard holds the lock by a `Held` of its own.
 impl<K: Send + Sync + 'static, C: Clock + 'static> From<Held<'static, K, SyncReaderDogpile<C>>> for Owner {
     fn from(held: Held<'static, K, SyncReaderDogpile<C>>) -> Self {
         Self::shared(Arc::new(Through(held)))

@@ -13,8 +13,8 @@ use crate::running::Doing;
 use crate::wait::{Glance, Patience, Wait, block_on};
 
 impl<C: Clock> SyncReaderDogpile<C> {
-    /// A fresh value and a seat, if that takes nothing but loads and a store. All else is done elsewhere, as if nobody
-    /// had looked.
+    /// Takes a seat, if the value is fresh and the seat takes nothing but loads and a store. In all other cases the
+    /// access goes on elsewhere, as if it had not looked.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Expiry::unless_fresh`
     fn hit(&self) -> Option<Seat<'_>> {
@@ -30,13 +30,13 @@ impl<C: Clock> SyncReaderDogpile<C> {
         None
     }
 
-    /// The turn of an access that has met `outcome`, and has this guard.
+    /// Returns the turn of an access that has met `outcome`, and has this guard.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a part of the hit path
     fn turn_after<'c, G>(&self, outcome: Outcome, guard: G) -> ReadTurn<'c, C, G> {
         let is_fresh = match outcome {
             Outcome::Fresh => true,
-            // One who has waited may take the value for fresh.
+            // The outcome alone does not say whether the value is fresh. If it is, the access may take it for fresh.
             Outcome::Waited | Outcome::TooSoon => self.has_own_fresh_value(),
             _ => false,
         };
@@ -44,7 +44,8 @@ impl<C: Clock> SyncReaderDogpile<C> {
     }
 }
 
-/// What keeps a setter from the write lock, short of an error: nothing is stored.
+/// Returns what the setter has, if it has the write lock, and `None` if its creation may store nothing. All else that
+/// keeps a setter from the write lock is an error.
 fn or_kept<W>(alone: Result<W, WriteLockError>) -> Result<Option<W>, Refusal> {
     match alone {
         Ok(alone) => Ok(Some(alone)),
@@ -83,7 +84,8 @@ impl<C: Clock> Besides for SyncReaderDogpile<C> {
         if glance == Glance::Nothing {
             return Err(None);
         }
-        // It does not wait, and so is ready. All else is done elsewhere, as if nobody had looked.
+        // The future does not wait, and so is ready. In all other cases the access goes on elsewhere, as if it had not
+        // looked.
         let pass = block_on(OwnedPass::enter(owner(), &Wait::new(Patience::None))).map_err(|_| None)?;
         match self.dogpile.at_once(glance) {
             Ok(outcome) => Ok(OwnedReadGuard::new(outcome, pass)),
@@ -163,7 +165,7 @@ impl<C: Clock> Besides for SyncReaderDogpile<C> {
     where
         Self: 'h;
 
-    // The guard says the rest.
+    // The task is not noted as storing: the guard says that.
     const STORING: Doing = Doing::Creating;
 
     fn begin_store_by_task<'h>(

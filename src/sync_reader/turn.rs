@@ -1,4 +1,4 @@
-//! What an access of a [`SyncReaderDogpile`] is given that does not create by itself: a [`ReadTurn`]. With it,
+//! What an access of a [`SyncReaderDogpile`] is given, if it does not create by itself: a [`ReadTurn`]. With it,
 //! `SyncReaderDogpile` is a [`Lock`].
 
 use super::SyncReaderDogpile;
@@ -12,17 +12,19 @@ use crate::sync::Arc;
 use std::fmt;
 use std::ops::Deref;
 
-/// What an access to a [`SyncReaderDogpile`] is to do next: as [`Turn`](crate::Turn), with a guard for those who read.
+/// What an access to a [`SyncReaderDogpile`] is to do next. As [`Turn`](crate::Turn), with a guard for an access that
+/// reads.
 ///
 /// `G` is the guard: [`ReadGuard`], or [`OwnedReadGuard`] of an [access by a task](SyncReaderDogpile::kept_async).
 #[must_use = "a dropped `ReadTurn::Create` gives up the creation it was elected for"]
 pub enum ReadTurn<'a, C: Clock = MonotonicClock, G = ReadGuard<'a>> {
     /// Use the value: it is fresh.
     Fresh(G),
-    /// Use the value: it has expired, but somebody else is creating a new one; or it is what this access has waited
-    /// for, and has expired or was invalidated since; or this thread holds a guard already, and so is never elected.
+    /// Use the value, although it is not fresh. It has expired, and another access is creating a new one, or none is to
+    /// [for a while](crate::PolicyBuilder::retry_after). Or this access has waited for the value, and the value has
+    /// expired or was invalidated since. Or this thread holds a guard already, and so is never elected.
     Stale(G),
-    /// Create the value: this access is the one. It holds no guard.
+    /// Create the value: this access is elected. It holds no guard.
     Create(Creation<'a, SyncReaderDogpile<C>>),
 }
 

@@ -1,19 +1,19 @@
-//! The write lock: on its own, and of a creation; for threads, and for tasks.
+//! The write lock: by itself, and of a creation; for threads, and for tasks.
 //!
 //! # Of a creation
 //!
-//! It is had first, and only then does the store begin (`STORING`, see [`election`](crate::election)), unless the
-//! creation was superseded meanwhile. So an invalidation waits for a swap that has begun, but not for the readers that
-//! a swap waits for: a reader may invalidate what it reads. The other way round, `publish` with the write lock inside,
-//! would have it wait for itself.
+//! A creation takes the write lock first. Only then does its store begin (`STORING`, see
+//! [`election`](crate::election)), unless the creation was superseded meanwhile. So an invalidation waits for a swap
+//! that has begun, but not for the readers that a swap waits for: a reader may invalidate what it reads. In the other
+//! order, with `publish` around the write lock, such a reader would wait for itself.
 //!
-//! Whose it is (L7):
+//! The lock knows the owner of some write guards (L7):
 //!
-//! | the guard | is known to be of | so nobody waits for it |
+//! | the guard | is known to be of | so no access or invalidation waits for it |
 //! |---|---|---|
 //! | of a thread | its thread | on that thread |
 //! | of a task, from its creation | that creation ([`LooseHold::of`]), however often its task changes threads | in the middle of that creation |
-//! | of a task, by itself | nobody | - |
+//! | of a task, by itself | nothing | - |
 
 use super::SyncReaderDogpile;
 use super::guard::{AsyncWriteGuard, WriteGuard};
@@ -27,47 +27,52 @@ use std::time::Duration;
 
 /// # The write lock
 impl<C: Clock> SyncReaderDogpile<C> {
-    /// Takes the write lock, for the creator's last step. Blocks until every reader has let go and nobody else has it;
-    /// new readers wait meanwhile.
+    /// Takes the write lock. Blocks until every reader has let go and no other writer is in. New readers wait
+    /// meanwhile.
     ///
-    /// It is given whatever has become of the creation. [`Creation::write_lock`] is refused if the value was
-    /// invalidated meanwhile, and is the one to use where there is a creation.
+    /// This write lock belongs to no creation, and is given even if a value was invalidated meanwhile. A creator takes
+    /// the write lock of its creation instead: [`Creation::write_lock`] is refused then.
     ///
     /// # Panics
     ///
-    /// If this thread holds a [`ReadGuard`](crate::ReadGuard) or the write lock already, or is inside
-    /// [`Creation::publish`] (a reader that invalidates waits for that, and this would wait for the reader); or if the
-    /// kernel's help, with which readers have been counting so far, fails (a system-call filter that forbids membarrier
-    /// and was installed after the first read).
+    /// - If this thread holds a [`ReadGuard`](crate::ReadGuard) or the write lock already.
+    /// - If this thread is inside [`Creation::publish`]: a reader that invalidates waits for `publish` to end, and this
+    ///   call would wait for that reader.
+    /// - If the kernel's help fails after readers have relied on it: a system-call filter that forbids membarrier(2)
+    ///   was installed after the first read.
     #[track_caller]
     pub fn acquire_write_lock(&self) -> WriteGuard<'_> {
         or_panic(self.write(FOREVER))
     }
 
-    /// As [`acquire_write_lock`](Self::acquire_write_lock), but never blocks on anybody.
+    /// Takes the write lock, as [`acquire_write_lock`](Self::acquire_write_lock) does. Never blocks on a reader or
+    /// another writer.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`] if it would have to.
+    /// [`WouldBlock`], if `acquire_write_lock` would block, or panic because of what this thread is doing already.
     ///
     /// # Panics
     ///
-    /// If the kernel's help fails.
+    /// If the kernel's help fails, as for `acquire_write_lock`.
     pub fn try_acquire_write_lock(&self) -> Result<WriteGuard<'_>, WouldBlock> {
         self.write(Patience::None).map_err(|_| WouldBlock)
     }
 
-    /// As [`acquire_write_lock`](Self::acquire_write_lock), but blocks for `timeout` at most. Zero does not wait, and
-    /// `Duration::MAX` waits without an end. Once it has given up, readers go on as if it had never come.
+    /// Takes the write lock, as [`acquire_write_lock`](Self::acquire_write_lock) does. Blocks for `timeout` at most.
+    ///
+    /// Zero does not wait, and `Duration::MAX` waits without an end. After this call has given up, readers go on as if
+    /// it had never come.
     ///
     /// # Errors
     ///
-    /// [`LockError::TimedOut`]; [`LockError::ReadLockHeld`] or [`LockError::WriteLockHeld`] if this thread holds a
-    /// [`ReadGuard`](crate::ReadGuard) or the write lock already; [`LockError::InsidePublish`].
+    /// [`LockError::TimedOut`] if the time is over; [`LockError::ReadLockHeld`] or [`LockError::WriteLockHeld`] if this
+    /// thread holds a [`ReadGuard`](crate::ReadGuard) or the write lock already; [`LockError::InsidePublish`] if this
+    /// thread is inside [`Creation::publish`].
     ///
     /// # Panics
     ///
-    /// If the kernel's help fails.
+    /// If the kernel's help fails, as for `acquire_write_lock`.
     pub fn acquire_write_lock_timeout(&self, timeout: Duration) -> Result<WriteGuard<'_>, LockError> {
         self.write(Patience::For(timeout))
     }
@@ -85,20 +90,21 @@ impl<C: Clock> SyncReaderDogpile<C> {
         if is_storing_here(self.dogpile.election()) { Err(LockError::InsidePublish) } else { Ok(()) }
     }
 
-    /// As [`acquire_write_lock`](Self::acquire_write_lock), for a task, with a guard that may cross an `.await`.
+    /// Takes the write lock, as [`acquire_write_lock`](Self::acquire_write_lock) does, for a task: the guard may be
+    /// held across an `.await`.
     ///
     /// # Panics
     ///
-    /// As `acquire_write_lock`, of the thread that polls this.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits, readers go on as if it had never come.
+    /// As `acquire_write_lock`, of the thread that polls this future.
     ///
     /// # Deadlocks
     ///
-    /// A task that holds a guard of this lock waits for itself: see [`AsyncWriteGuard`]. And a future of this that is
-    /// neither polled nor dropped keeps all others out who come anew.
+    /// A task that holds a guard of this lock waits for itself: see [`AsyncWriteGuard`]. And a future that is neither
+    /// polled nor dropped keeps out all readers and writers that come anew.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped while it waits, readers go on as if it had never come.
     pub fn acquire_write_lock_async(&self) -> impl Future<Output = AsyncWriteGuard<'_>> {
         async move { AsyncWriteGuard::new(or_panic(self.hold_loosely().await), None) }
     }
@@ -113,21 +119,23 @@ impl<C: Clock> SyncReaderDogpile<C> {
 
 /// # The write lock
 impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
-    /// Takes the write lock, to make what was created the current one. Blocks until every reader has let go and nobody
-    /// else has it; new readers wait meanwhile.
+    /// Takes the write lock, for the swap that makes what was created the current resource. Blocks until every reader
+    /// has let go and no other writer is in. New readers wait meanwhile.
     ///
-    /// Where it is refused, fail: whoever returns `Ok` all the same is given a guard for what was not swapped in.
+    /// If the write lock is refused, the creator should fail. A creator that returns `Ok` all the same has its access
+    /// given a guard for a resource that was not swapped in.
     ///
-    /// As inside [`publish`](Creation::publish), nothing older becomes current once an invalidation has returned (L6):
-    /// one that comes while the guard is held takes effect at once, and returns when it is dropped.
+    /// As inside [`publish`](Creation::publish), nothing older becomes current once an invalidation has returned (L6).
+    /// An invalidation that comes while the guard is held takes effect at once, and returns when the guard is dropped.
     ///
     /// # Errors
     ///
-    /// [`WriteLockError::Superseded`] if the value was invalidated after this creation began; then its value serves
-    /// nobody but its own caller. [`WriteLockError::Dead`] if it took too long, and another was elected in its place.
-    /// [`WriteLockError::ReadLockHeld`] or [`WriteLockError::WriteLockHeld`] if this thread holds a
-    /// [`ReadGuard`](crate::ReadGuard) or the write lock already; [`WriteLockError::InsidePublish`] inside
-    /// [`publish`](Creation::publish), which this stands for.
+    /// - [`WriteLockError::Superseded`] if the value was invalidated after this creation began. Then the creation can
+    ///   no longer make its value the current one.
+    /// - [`WriteLockError::Dead`] if the creation took too long, and another access was elected in its place.
+    /// - [`WriteLockError::ReadLockHeld`] or [`WriteLockError::WriteLockHeld`] if this thread holds a
+    ///   [`ReadGuard`](crate::ReadGuard) or the write lock already.
+    /// - [`WriteLockError::InsidePublish`] inside [`publish`](Creation::publish): the write lock takes its place.
     ///
     /// # Panics
     ///
@@ -136,12 +144,14 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
         self.write(&Wait::new(FOREVER))
     }
 
-    /// As [`write_lock`](Self::write_lock), but blocks for `timeout` at most. Zero does not wait, and `Duration::MAX`
-    /// waits without an end.
+    /// Takes the write lock, as [`write_lock`](Self::write_lock) does. Blocks for `timeout` at most.
+    ///
+    /// Zero does not wait, and `Duration::MAX` waits without an end. After this call has given up, readers go on as if
+    /// it had never come.
     ///
     /// # Errors
     ///
-    /// As `write_lock`, and [`WriteLockError::TimedOut`]; then readers go on as if it had never been asked for.
+    /// As `write_lock`, and [`WriteLockError::TimedOut`] if the time is over.
     ///
     /// # Panics
     ///
@@ -157,7 +167,7 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
         Ok(WriteGuard::new(hold, Some(store)))
     }
 
-    /// Refuses the write lock before any reader is made to wait for nothing.
+    /// Refuses the write lock to a creation that may not store, before any reader is made to wait in vain.
     fn before_readers_wait(&self) -> Result<(), WriteLockError> {
         if self.is_dead() {
             return Err(WriteLockError::Dead);
@@ -168,20 +178,21 @@ impl<C: Clock> Creation<'_, SyncReaderDogpile<C>> {
         Ok(())
     }
 
-    /// As [`write_lock`](Self::write_lock), for a task, with a guard that may cross an `.await`.
+    /// Takes the write lock, as [`write_lock`](Self::write_lock) does, for a task: the guard may be held across an
+    /// `.await`.
     ///
     /// # Errors
     ///
     /// As `write_lock`.
     ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits, readers go on as if it had never come.
-    ///
     /// # Deadlocks
     ///
-    /// A creator that holds the [guard of a read](crate::OwnedReadGuard) of this lock waits for itself. And a future of
-    /// this that is neither polled nor dropped keeps all others out who come anew.
+    /// A creator that holds the [guard of a read](crate::OwnedReadGuard) of this lock waits for itself. And a future
+    /// that is neither polled nor dropped keeps out all readers and writers that come anew.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped while it waits, readers go on as if it had never come.
     pub fn write_lock_async(&self) -> impl Future<Output = Result<AsyncWriteGuard<'_>, WriteLockError>> {
         async move {
             self.before_readers_wait()?;

@@ -49,12 +49,12 @@ pub const RULED: Peer = Peer {
     cannot: Cannot { expire: "spare the one read that creates", fail: "" },
 };
 
-/// The peers from other crates, and those written by hand.
+/// The peers from other crates, and the peers written by hand.
 pub const OTHERS: [Peer; 7] = [
     Peer {
         name: "moka",
         make: caches::moka,
-        cannot: Cannot { expire: WAITS, fail: "serve the old value: all who wait are told of the failure" },
+        cannot: Cannot { expire: WAITS, fail: "serve the old value: all waiters are told of the failure" },
     },
     Peer {
         name: "quick_cache",
@@ -78,7 +78,7 @@ pub const OTHERS: [Peer; 7] = [
         name: "arc-swap by hand",
         make: by_hand::arc_swap,
         cannot: Cannot {
-            expire: "spare the one read that creates; bound a wait; find who waits for himself",
+            expire: "spare the one read that creates; bound a wait; find a thread that waits for itself",
             fail: "hide the failure from the one read that creates; pause",
         },
     },
