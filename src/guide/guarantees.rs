@@ -276,6 +276,8 @@
 //! - *Exception:* An owned guard is counted in shared memory. So is a guard of a `Cached` beyond the eighth that a
 //!   thread holds, and a [`Reader`](crate::Reader) once for each new value. A read guard beyond the eighth on one
 //!   thread is counted in its lock.
+//! - *Exception:* A task's hit of a lock that a registry [holds](crate::Held) allocates once under readers, for the hold
+//!   that its owned guard takes. A hit that asks a getter allocates once after a step such as `soft_timeout`.
 //! - *Exception:* The first hit of a lock that was [born fresh](crate::Dogpile::born_fresh) stamps the value: one
 //!   write.
 //! - *Scope:* The kernel is not entered where the system offers its clocks in user space, as Linux does by the vDSO.

@@ -33,7 +33,7 @@
 //! - *A claim finds an entry.* The count is the number of entries in the orders, less the claims that have not found
 //!   their entry yet. A claim lowers the count only if the count is above the bound. An entry that leaves its order in
 //!   another way is counted a moment longer than it is there. A claim that finds no entry for this reason is taken
-//!   back.
+//!   back. Until then the count may be below zero, and nothing is claimed.
 //! - *No entry in use is evicted.* An evicted entry leaves the table as every entry does: under the mutex, and only if
 //!   it has no holder. A creation that runs holds its entry.
 //! - *An eviction scans no table.* A thread that evicts reads one word for each shard, outside every mutex, and then
@@ -118,10 +118,10 @@ impl Bounds {
     pub(super) fn claim(&self, kind: Kind) -> bool {
         let (placed, at_most) = (&self.placed[kind as usize], self.at_most[kind as usize]);
         // Relaxed: a thread that has placed an entry sees its own count here, and sees to the entry that is too many.
-        if placed.load(Ordering::Relaxed) <= at_most {
+        if !is_above(placed.load(Ordering::Relaxed), at_most) {
             return false;
         }
-        let fewer = |placed| (placed > at_most).then(|| placed - 1);
+        let fewer = |placed| is_above(placed, at_most).then(|| placed - 1);
         // Acquire: pairs with the release in `one_more`. Relaxed: a load that claims nothing leads to no entry.
         placed.fetch_update(Ordering::Acquire, Ordering::Relaxed, fewer).is_ok()
     }
@@ -132,5 +132,32 @@ impl Bounds {
         let begins = self.oldest[kind as usize].iter().map(|oldest| oldest.load(Ordering::Relaxed)).enumerate();
         let (shard, oldest) = begins.min_by_key(|(_, oldest)| *oldest)?;
         (oldest != u64::MAX).then_some(shard)
+    }
+}
+
+/// Returns whether a count is above a bound. The count is below zero for a moment if all entries leave while a claim has
+/// not found its entry yet; it has wrapped around then, and is above no bound.
+fn is_above(placed: u64, at_most: u64) -> bool {
+    const BELOW_ZERO: u64 = 1 << 63;
+    placed > at_most && placed < BELOW_ZERO
+}
+
+#[cfg(all(test, not(dogpile_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_below_zero_is_not_claimed() {
+        let mut bounds = Bounds::new();
+        bounds.at_most(Kind::Idle, 1);
+        bounds.one_more(Kind::Idle);
+        bounds.one_more(Kind::Idle);
+        assert!(bounds.claim(Kind::Idle), "there is one too many");
+        // Both entries leave before the claim finds one of them.
+        bounds.one_fewer(Kind::Idle);
+        bounds.one_fewer(Kind::Idle);
+        assert!(!bounds.claim(Kind::Idle));
+        bounds.one_more(Kind::Idle); // the claim is taken back
+        assert!(!bounds.claim(Kind::Idle));
     }
 }
