@@ -163,8 +163,7 @@ use tray::Trays;
 /// static TOKEN: Cached<String> = Cached::never_expires();
 ///
 /// fn fetch(old: Option<&String>) -> io::Result<(String, Duration)> {
-///     let number = old.map_or(0, String::len);
-///     Ok((format!("token {number}"), Duration::from_secs(300))) // slow
+///     Ok((format!("token after {old:?}"), Duration::from_secs(300))) // slow
 /// }
 ///
 /// fn renew(renewal: &Renewal<'_, String>) -> io::Result<Made<String>> {
@@ -175,7 +174,7 @@ use tray::Trays;
 ///
 /// fn main() -> Result<(), CreateError<io::Error>> {
 ///     let token = TOKEN.access().or_try_create_with(renew)?;
-///     assert_eq!(*token, "token 0");
+///     assert_eq!(*token, "token after None");
 ///     Ok(())
 /// }
 /// ```

@@ -141,10 +141,10 @@ impl<E> From<E> for Failure<E> {
 /// the pause after a failure are told the cause as text ([`CreateError::Paused`](crate::CreateError::Paused)). The
 /// trait is sealed.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say what a creator has failed with",
-    label = "neither `Display` nor a `Failure` of what is",
-    note = "others that would create are told of a failure, as text: implement `Display` for it, or `map_err` it to a \
-            `String`"
+    message = "the error of a creator is `Display`, and `{Self}` is not",
+    label = "this is neither `Display`, nor a `Failure<E>` of an `E` that is",
+    note = "accesses that hear of the pause after a failure are told its cause as text: implement `Display`, or `map_err` \
+            it to a `String`"
 )]
 pub trait Cause: HasCause {}
 
@@ -152,10 +152,10 @@ impl<E: HasCause> Cause for E {}
 
 // Public only because it is a supertrait of `Cause`: this module is not public.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say what a creator has failed with",
-    label = "neither `Display` nor a `Failure` of what is",
-    note = "others that would create are told of a failure, as text: implement `Display` for it, or `map_err` it to a \
-            `String`"
+    message = "the error of a creator is `Display`, and `{Self}` is not",
+    label = "this is neither `Display`, nor a `Failure<E>` of an `E` that is",
+    note = "accesses that hear of the pause after a failure are told its cause as text: implement `Display`, or `map_err` \
+            it to a `String`"
 )]
 pub trait HasCause {
     /// Returns the error itself.

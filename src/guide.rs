@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`modes`] | Which type, and which mode of it, does a program need? |
 //! | [`policy`] | What happens as a value ages, and when creating goes wrong? |
-//! | [`background`] | How is a value renewed without any thread that waits for it? |
+//! | [`background`] | How is a value renewed so that no caller waits for it? |
 //! | [`tasks`] | How do tasks use a lock, and how do they share it with threads? |
 //! | [`readers`] | How is something swapped that threads are reading? |
 //! | [`registry`] | How does each of many keys get a lock or a value of its own? |

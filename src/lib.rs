@@ -1,5 +1,6 @@
 // The labels of README's links, which lead to files there and to pages here: the first definition of a label counts.
 //! [guide]: crate::guide
+//! [recipes]: crate::guide::recipes
 //! [modes]: crate::guide::modes
 //! [policy]: crate::guide::policy
 //! [background]: crate::guide::background
@@ -65,7 +66,7 @@
 //! | renewal | a creation that replaces a value that is still there |
 //! | policy | a [`Policy`]: how values age, and what happens when creating goes wrong |
 //! | runner, job | a [`Runner`] runs [`Job`]s on other threads |
-//! | spawner, task | a [`Spawner`] has [`Task`]s polled elsewhere |
+//! | spawner | a [`Spawner`], which has futures polled elsewhere, each as a [`Task`] |
 //! | to hand over | an elected access hands its creation over when it gives it to a runner or to a spawner |
 //! | observer | an [`Observer`], which is told of what happens |
 //! | owner | the thread, task or data structure that holds a creation or a guard |

@@ -21,7 +21,7 @@ use std::time::Duration;
 /// One policy may rule any number of locks. Each lock holds its policy by one pointer. Each type of lock takes a policy
 /// by two functions: `with_policy(&POLICY)`, which is `const`, takes a policy in a `static`;
 /// `with_shared_policy(Arc::new(policy))` takes a policy that is made at run time. A setting that is not set costs
-/// nothing. A setting that is set makes no hit slower.
+/// nothing. A setting that is set makes no hit slower before the value is due.
 ///
 /// | setting | default | reason for the default |
 /// |---|---|---|
@@ -280,7 +280,7 @@ impl PolicyBuilder {
     /// |---|---|
     /// | finds an old value | is given the old value, as [`Stale`](crate::Outcome::Stale) |
     /// | finds no value, or has waited for the creation that failed | is given [`CreateError::Paused`](crate::CreateError::Paused), which tells the cause of the failure and the time left |
-    /// | finds no value, and has no error to report the pause by: it ends in `turn`, `or_create` or `get`, and has no [time-out](crate::Access::timeout) | creates when it is elected, one such access at a time |
+    /// | finds no value, and has no error to report the pause by: it ends in `turn`, `or_create`, `or_create_with` or `get`, and has no [time-out](crate::Access::timeout) | creates when it is elected, one such access at a time |
     /// | wants the value to be made [anew](crate::Access::anew) | creates when it is elected |
     ///
     /// A creation has failed in these cases:

@@ -103,6 +103,7 @@ fn l2_two_readers_of_an_old_value() {
             // value.)
             assert!([(Stale, 1), (Created, own), (Fresh, 5 - own), (Stale, 5 - own)].contains(&got), "{got:?}");
         }
+        assert_eq!(cached.stats().waits, 0, "a reader of an old value has waited");
         assert!(is_at_rest(&cached));
     });
     CARRIED_ON.at_least_once();

@@ -186,6 +186,7 @@ fn l2_of_two_accesses_to_a_stale_value_one_creates_and_none_waits() {
         let outcomes = join(spawn_each::<_, 2>(&shared, Model::access));
         assert_eq!(count(&outcomes, Created), 1, "{outcomes:?}");
         assert_eq!(count(&outcomes, Waited), 0, "{outcomes:?}");
+        assert_eq!(shared.lock.stats().waits, 0, "an access with an old value has waited");
         STALE.here_if(outcomes.contains(&Stale));
         FRESH.here_if(outcomes.contains(&Fresh));
         assert_eq!(shared.slot.read(), 2);

@@ -66,6 +66,23 @@ fn l4_unreleased_deadline() {
     });
 }
 
+/// Without the look whether an access has an old value to go on with, the access waits for the creation that runs.
+#[test]
+fn l2_old_value_awaited() {
+    finds("l2_old_value_awaited", Mutant::OldValueAwaited, "an access with an old value has waited", || {
+        let lock = lock();
+        lock.acquire_or_create(|| ());
+        lock.mark_stale();
+        let other = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.acquire_or_create(|| ()))
+        };
+        lock.acquire_or_create(|| ());
+        other.join().unwrap();
+        assert_eq!(lock.stats().waits, 0, "an access with an old value has waited");
+    });
+}
+
 /// Without the second look, an access that queues when the creation has just ended waits for ever.
 #[test]
 fn c16_no_recheck() {

@@ -33,7 +33,7 @@ use std::time::Duration;
 /// | [`timeout(d)`](Self::timeout) | waits for others for `d` at most |
 /// | [`soft_timeout(d)`](Self::soft_timeout) | waits for a new value for `d` at most although there is an old one, and then takes the old one |
 /// | [`anew()`](Self::anew) | gives a value whose creation began after the access did, although there is a fresh one |
-/// | [`renew_if(generation)`](Self::renew_if) | asks for a newer value than that of the generation, which the caller was refused with |
+/// | [`renew_if(generation)`](Self::renew_if) | asks for a value newer than the one the caller was refused with, which the generation names |
 /// | [`share_errors()`](Self::share_errors) | shares the error of a failed creation with the other accesses that have this step |
 /// | [`in_background(&runner)`](Self::in_background) | if it is elected and has an old value, gives its creation to the runner. This step comes last |
 ///
@@ -405,8 +405,8 @@ impl<K, S, W: Waits> Access<K, S, W> {
         Access { lock: self.lock, source: self.source, waits }
     }
 
-    /// Asks for a newer value than that of generation `seen`, which the caller was refused with. Other accesses carry
-    /// on with the old value.
+    /// Asks for a value newer than the one the caller was refused with, which the generation `seen` names. Other
+    /// accesses carry on with the old value.
     ///
     /// | the value is | the access |
     /// |---|---|
@@ -415,11 +415,16 @@ impl<K, S, W: Waits> Access<K, S, W> {
     /// | that of `seen`, and no access creates | creates |
     /// | the same, too soon after another [renewal](crate::PolicyBuilder::renew_interval), or in a [pause](crate::PolicyBuilder::retry_after) | gives the old value, with [`Outcome::TooSoon`](crate::Outcome::TooSoon) |
     /// | missing | is as any access |
+    /// | that of `seen`, and the creation of this access fails | ends with the error; under [`ServeStale`](crate::OnError::ServeStale) gives the old value, with [`Outcome::StaleOnError`](crate::Outcome::StaleOnError) |
     ///
-    /// So of 64 callers that were refused with one token, one fetches another token, and no caller gets the refused
-    /// token a second time, unless it comes too soon. No other access waits: to all others the value is as fresh as it
-    /// was. The creator is handed the old value by [`Renewal::old`](crate::Renewal::old). If the creation fails, the
-    /// value stays what it was.
+    /// So of 64 callers that were refused with one token, one fetches another token, and the rest wait for it. A caller
+    /// gets the refused token a second time in two cases, which the outcome tells: `TooSoon` and `StaleOnError`. No
+    /// other access waits: to all others the value is as fresh as it was. The creator is handed the old value by
+    /// [`Renewal::old`](crate::Renewal::old).
+    ///
+    /// If the creation fails, the value stays what it was, and the next waiter creates: of 64 callers each calls its
+    /// creator in turn, unless there is a pause ([`retry_after`](crate::PolicyBuilder::retry_after)), a `renew_interval`
+    /// or [`share_errors`](Self::share_errors).
     ///
     /// The generation is that of the guard with which the caller was refused
     /// ([`CachedGuard::generation`](crate::CachedGuard::generation)). Of a lock without a value, it is the generation
@@ -637,7 +642,9 @@ where
     /// # Errors
     ///
     /// [`CreateError::Failed`] with the error of the creator or the setter. [`CreateError::GetterFailed`] with the
-    /// error of the getter. The errors of `or_create`, with a time-out or without one.
+    /// error of the getter. Even without a time-out: [`Paused`](CreateError::Paused),
+    /// [`WouldDeadlock`](CreateError::WouldDeadlock), [`ReadLockHeld`](CreateError::ReadLockHeld) and
+    /// [`WriteLockHeld`](CreateError::WriteLockHeld). With a time-out also [`TimedOut`](CreateError::TimedOut).
     ///
     /// # Panics
     ///

@@ -17,9 +17,9 @@
 //!   a time ago, the elected access stands down, and all waiters look for themselves. The time is stored between the
 //!   acquire and the release of an election, so each elected access reads the time that the elected access before it
 //!   has stored.
-//! - *No access gets the refused value again,* unless it came too soon. The creation that the access waits for, or
-//!   runs, makes a value of a later generation. A creation that finished before the access looked has moved the
-//!   generation.
+//! - *No access gets the refused value again,* unless it came too soon, or its own creation failed under a policy that
+//!   serves the old value then. The creation that the access waits for, or runs, makes a value of a later generation. A
+//!   creation that finished before the access looked has moved the generation.
 
 use super::Dogpile;
 use super::settle::Settled;

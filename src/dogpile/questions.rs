@@ -200,7 +200,7 @@ impl<C: Clock> Status<C> {
     /// Returns how many threads and tasks wait for a creation right now. Blocks only for the moments in which the queue
     /// changes.
     ///
-    /// A watcher, which [waits for a value](#waiting-for-a-value) and never creates, is not counted. A wait of a task
+    /// A watcher, which [waits for a value](crate::Status#waiting-for-a-value) and never creates, is not counted. A wait of a task
     /// in the middle of a creator is counted once the creator has polled it again, as the wait has
     /// [asked](crate::Dogpile#for-tasks).
     #[must_use]

@@ -68,7 +68,8 @@ impl<C: Clock> Dogpile<C> {
             let mut now = seen;
             while now.generation().is_still(seen.generation()) || mutant(Mutant::ElectedOnOldNews) {
                 let closed = self.is_closed_now(now);
-                if closed && need.is_met_by_old() {
+                let awaits_it = mutant(Mutant::OldValueAwaited) && now.is_creating();
+                if closed && need.is_met_by_old() && !awaits_it {
                     return Ok(Settled::CarryOn);
                 }
                 if closed && now.is_creating() {

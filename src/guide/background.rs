@@ -147,7 +147,7 @@
 //!     creation.run_in_background(&POOL, |_| _ = TABLE.set(42) /* slow */);
 //! }
 //! match LOCK.access().timeout(Duration::from_secs(10)).turn() {
-//!     Ok(Turn::Create(_)) => unreachable!("unless the pool has refused the job"),
+//!     Ok(Turn::Create(creation)) => creation.run(|_| _ = TABLE.set(42)), // the pool has refused the job
 //!     Ok(_) => assert_eq!(TABLE.get(), Some(&42)),
 //!     Err(error) => panic!("no table in time: {error}"),
 //! }

@@ -9,7 +9,7 @@
 //! | law | in short |
 //! |---|---|
 //! | [L1](#l1-one-creator) | One lock runs one creation at a time, and none for a value that needs none. |
-//! | [L2](#l2-an-old-value-is-never-waited-for) | An access with an old value returns at once, and writes nothing. |
+//! | [L2](#l2-an-old-value-is-never-waited-for) | An access with an old value does not wait for the creation of another. |
 //! | [L3](#l3-one-creation-serves-all-its-waiters) | One creation serves all accesses that waited for it. |
 //! | [L4](#l4-what-the-creator-wrote-is-seen) | An access that sees a creation sees what its creator wrote. |
 //! | [L5](#l5-failure-frees) | A creation that fails frees the lock, and leaves the old value. |
@@ -59,7 +59,9 @@
 //! ## L2: An old value is never waited for
 //!
 //! An access that finds an old value, and is not elected, returns at once. While another thread creates, and in a
-//! pause, it only reads shared memory: neither the lock nor the value is written.
+//! pause, it only reads shared memory: neither the lock nor the value is written. The elected access runs its own
+//! creator; after [`in_background`](crate::Access::in_background) or [`spawned_by`](crate::AsyncAccess::spawned_by) it
+//! hands its creation over instead, and returns the old value at once.
 //!
 //! - *Exception:* An access waits if it says so, by [`soft_timeout`](crate::Access::soft_timeout),
 //!   [`renew_if`](crate::Access::renew_if) or [`anew`](crate::Access::anew).
@@ -74,7 +76,8 @@
 //! *Why it holds:* The access reads the election's word, then the deadline, and takes no mutex between the two. It
 //! queues only if there is no value.
 //!
-//! - *Kept by:* `beside/lock_mode.rs`, `beside/dogpile.rs`, `dogpile/usable.rs`, `election.rs`.
+//! - *Kept by:* `dogpile/settle.rs`, `dogpile/usable.rs`, `election.rs`; `beside/lock_mode.rs` and `beside/dogpile.rs`;
+//!   for a `Cached` `cached/hit.rs`, `cached/settle.rs` and `cached/serve.rs`.
 //! - *Models:* `election.rs`, `dogpile.rs`, `cached.rs`.
 //! - *Tests:* `contract`, `hit_path.rs` (the lock lies in a page that may only be read), `policy/aging.rs`,
 //!   `stamped_mode.rs`, `background`, `tasks`.
@@ -318,13 +321,14 @@
 //! ## Planted faults
 //!
 //! A model that cannot fail proves nothing. So most layers have a *planted fault*: a line that a model may break on
-//! purpose, listed by the enum `Mutant` in `src/sync.rs`. For each of them `loom-tests/tests/mutants.rs` has a test
+//! purpose, listed by the enum `Mutant` in `src/sync/mutant.rs`. For each of them `loom-tests/tests/mutants.rs` has a test
 //! that runs a model twice. With the fault the model must fail, with the message that is expected; without it the model
 //! must pass.
 //!
 //! | law | faults |
 //! |---|---|
-//! | L1 | `DeadIsLive`; for keys, `LastWithoutALook`, `HeldEvicted` |
+//! | L1 | `DeadIsLive`, `RenewedAgain`; for keys, `LastWithoutALook`, `HeldEvicted` |
+//! | L2 | `OldValueAwaited` |
 //! | L3 | `AloneUntold` |
 //! | L4 | `UnreleasedDeadline`, `DeadlineBeforeValue`, `CellBeforeDeadline` |
 //! | L5 | `BatonKept`, `CalledWithoutCreator`, `EndingUnsaid` |
@@ -332,7 +336,9 @@
 //! | L7 | `EdgesStay` |
 //! | L8 | `ElectedOnOldNews` |
 //! | L9 | `NoReaderFence`, `TakenUncounted`, `LeavesSilently`, `NestedNotWaitedFor` |
-//! | wake-ups (C16), the dead (C11), renewals | `NoRecheck`, `LooksBeforeItWatches`, `OverdueUntold`, `FailureUntold`, `StorerTakenOver`, `RenewedAgain` |
+//! | wake-ups (C16), the dead (C11) | `NoRecheck`, `LooksBeforeItWatches`, `OverdueUntold`, `FailureUntold`, `StorerTakenOver` |
+//!
+//! L10, L11 and L12 have no fault of their own: tests and benches check what they say of time and cost.
 //!
 //! ## The contract
 //!

@@ -32,31 +32,33 @@
 //! | [`cached.rs`](../../../src/dogpile/cached.rs.html), `cached/` | the lock with its value: how value, deadline and generation move together |
 //! | [`cached_fn.rs`](../../../src/dogpile/cached_fn.rs.html), [`cached_by_key.rs`](../../../src/dogpile/cached_by_key.rs.html), `cached_by_key/` | functions that keep their results, inside and in a store |
 //!
-//! Beside these stand `rm_lock.rs` (the readers as a lock with data), `keeper.rs` (how a creation holds on to its lock),
-//! `alarm.rs` (what wakes tasks whose time is out), `panics.rs` (how a panic ends in code that must go on), `error.rs`
-//! and `failure.rs`. Files called `tasks.rs` have what is for tasks alone, and files called `accesses.rs` the functions
-//! of a type that open an access.
+//! Beside these stand `rm_lock.rs` (the readers as a lock with data), `keeper.rs` (how a creation holds on to its
+//! lock), `alarm.rs` (what wakes tasks whose time is out), `panics.rs` (how a panic ends in code that must go on),
+//! `error.rs`, `failure.rs` and `shared_error.rs`, and three files of macros: `ruled.rs` (how a lock is given its
+//! policy), `derived.rs` and `shown.rs` (`Debug` and the like). Files called `tasks.rs` have what is for tasks alone,
+//! and files called `accesses.rs` the functions of a type that open an access.
 //!
-//! If you read three files only, read `freshness.rs`, `election.rs` and `cached.rs`. Outside `src/`, `tests/contract`
-//! has the laws as tests, `loom-tests` as models, and `benches` what they cost: see [guarantees](super::guarantees) and
-//! [performance](super::performance).
+//! If you read five files only, read `freshness.rs`, `election.rs` (which argues for `election/transitions.rs`),
+//! `dogpile/settle.rs` and `cached.rs`. Outside `src/`, `tests/contract` has the laws as tests, `loom-tests` as models,
+//! and `benches` what they cost: see [guarantees](super::guarantees) and [performance](super::performance).
 //!
 //! # The life of one access
 //!
 //! The access is `RATES.get_or_create(fetch)`, of a [`Cached`](crate::Cached). With other types and steps the order is
-//! the same.
+//! the same. The file that does each step stands behind it.
 //!
 //! 1. *Description.* `access()` and the steps build an [`Access`](crate::Access): by what it reaches its lock, where
 //!    the value is, how it waits. Nothing happens yet. The types of these parts decide at compile time which terminals
-//!    there are.
+//!    there are. (`access/threads.rs`, `access/patience.rs`)
 //! 2. *First look.* The terminal makes one look that needs no more than loads. A fresh value is a hit, and the access
 //!    ends here. An old value that another thread is renewing ends the access as well. All of this is inlined; the rest
-//!    is out of line.
+//!    is out of line. (`cached/hit.rs`, `cached/serve.rs`; without a value in the lock `beside/dogpile.rs`)
 //! 3. *Future.* From here on an access is written once for threads and tasks, as a future. A thread polls that future
-//!    once, and its waits park the thread. A task's waits leave a waker and are pending.
+//!    once, and its waits park the thread. A task's waits leave a waker and are pending. (`wait.rs`)
 //! 4. *Need.* The access reads the election's word first and the deadline second. By the deadline and the policy the
-//!    value is fresh, due, stale or missing.
+//!    value is fresh, due, stale or missing. (`cached/settle.rs`, `dogpile/sight.rs`, `dogpile/aging.rs`)
 //! 5. *Turn.* The access settles what it is to do. Its answer holds as long as the generation in the word stands.
+//!    (`dogpile/settle.rs`, and for the swap `election/transitions.rs`)
 //!    - If a creation runs and the access has a value to go on with, the access carries on.
 //!    - If a creation runs and there is no value, the access waits (step 6).
 //!    - In a pause after a failure the access carries on with an old value, or ends with an error that says so.
@@ -64,15 +66,17 @@
 //!      looks again.
 //! 6. *Wait.* The access makes sure that it would not wait for itself or close a circle. It is added to the queue under
 //!    the mutex, if the creation still runs by then, and sleeps. When it wakes up it has been served, or called to
-//!    create, or told of a pause or an error; or its time is out.
+//!    create, or told of a pause or an error; or its time is out. (`election/waiter.rs`, `cycle.rs`, `wakers.rs`)
 //! 7. *Creation.* The elected access owns a [`Creation`](crate::Creation). The creator runs on this thread, outside
 //!    every mutex, and this thread is known to run it. With `in_background` or `spawned_by` creation and creator go
-//!    into a job or a task, and the access carries on with the old value.
+//!    into a job or a task, and the access carries on with the old value. (`creation.rs`, `creation/middle.rs`)
 //! 8. *End.* The elected thread reads the exact clock. Under the mutex it compares the generation: was this creation
 //!    superseded? If not, the thread puts the value into the cell, stores the deadline, moves the generation and takes
 //!    all waiters out of the queue. After the mutex it wakes them, drops the old value and tells the observer.
+//!    (`election/transitions.rs`, `cached/node.rs`)
 //! 9. *Failure.* An error, a panic or a drop leaves the deadline and the value alone. One waiter gets the baton; or a
-//!    pause begins, and all waiters that can be told are told.
+//!    pause begins, and all waiters that can be told are told. (`election/queue.rs`; how a shared error comes to its
+//!    access, `access/patience.rs` says)
 //!
 //! # The queue
 //!
@@ -99,7 +103,7 @@
 //!
 //! - *Freshness is one load.* The deadline word has the special states (missing, stale, born fresh, never) as small and
 //!   large numbers, so that one compare with the clock sorts out the hit. A policy that renews early stores an earlier
-//!   deadline, and a hit does not know of it.
+//!   deadline. An access knows nothing of that before the value is due; from then on it looks at the policy as well.
 //! - *The value is not counted.* A guard of a [`Cached`](crate::Cached) marks a slot of its own thread (arc-swap). A
 //!   [`Reader`](crate::Reader) holds a share from one access to the next, and compares a count of changes.
 //! - *Readers mark a seat.* A thread has one record of eight entries, for all locks together. To read it stores the
@@ -116,7 +120,8 @@
 //! - *The switch* is `--cfg dogpile_loom`, and not `loom`, since other crates react to that one. Loom is a dependency
 //!   only under that switch, and is not in an ordinary build.
 //! - *The shim* is `sync.rs`. Under the switch its types are loom's, or twins: of arc-swap's cell (a number in an
-//!   atomic, with the orderings that arc-swap documents), of the fences (full on both sides), of `static`s. A constructor that is `const` otherwise is a plain function there.
+//!   atomic, with the orderings that arc-swap documents), of the fences (full on both sides), of `static`s. A
+//!   constructor that is `const` otherwise is a plain function there.
 //! - *Time-outs* have no clock in a model: a wait that may time out does so at its first chance. Since loom runs the
 //!   other threads in every order up to that moment, this covers a time-out before, during and after what they do. A
 //!   lock's own time is a [`ManualClock`](crate::ManualClock), moved by a thread of the model.
@@ -124,7 +129,7 @@
 //!   under the switch alone.
 //! - *`loom-tests/src/lib.rs`* has what models share: `check` runs a model, a `Slot` is plain memory whose accesses
 //!   loom checks, and `Reached` asserts that a model came across the order that it is about.
-//! - *Planted faults.* `Mutant` in `sync.rs` names them. The line that it breaks asks `mutant(Mutant::…)`, which is
+//! - *Planted faults.* `Mutant` in `sync/mutant.rs` names them. The line that it breaks asks `mutant(Mutant::…)`, which is
 //!   `false` in every other build. `loom-tests/tests/mutants.rs` runs each model with its fault in a process of its
 //!   own, since loom aborts the process on a deadlock.
 //!

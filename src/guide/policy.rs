@@ -68,7 +68,7 @@
 //! | the value is due | [`refresh_after`](Made::refresh_after) | [`refresh_at`](PolicyBuilder::refresh_at): after that part of its lifetime; or [`refresh_early`](PolicyBuilder::refresh_early): at random, the sooner the longer a creation takes | when it expires |
 //! | the value expires | [`expires_after`](Made::expires_after), less the jitter | after the lifetime of the lock, less a random part up to [`jitter`](PolicyBuilder::jitter) | after the lifetime of the lock |
 //! | the value is gone | [`max_stale`](Made::max_stale) after its expiry | [`max_stale`](PolicyBuilder::max_stale) after its expiry | never |
-//! | the value no longer covers a failure | - | [`max_stale_on_error`](PolicyBuilder::max_stale_on_error) after its expiry | when it is gone |
+//! | the elected access gets the error, and not the old value, when its creator fails | - | [`max_stale_on_error`](PolicyBuilder::max_stale_on_error) after its expiry | when it is gone |
 //!
 //! - With `refresh_at` or `refresh_early` a value that is in use never expires, if the rest of its lifetime is long
 //!   enough to create the next value. [`background`](super::background) spares the elected access the wait as well.
@@ -103,7 +103,7 @@
 //!
 //! | setting | an access with an old value | an access without a value | an access in the background, or spawned |
 //! |---|---|---|---|
-//! | [`retry_after`](PolicyBuilder::retry_after) | carries on with the old value in the pause; no creator is called | ends with [`Paused`](CreateError::Paused), which has the cause and the time left. An access that has no error creates when it is elected | hands nothing over in the pause |
+//! | [`retry_after`](PolicyBuilder::retry_after) | carries on with the old value in the pause; no creator is called | ends with [`Paused`](CreateError::Paused), which has the cause and the time left. A terminal without a `Result` ignores the pause, and creates when its access is elected. `renew_if` gives the old value, with `TooSoon`; `anew` creates | hands nothing over in the pause |
 //! | [`on_error(ServeStale)`](OnError::ServeStale) | gets the old value if it was elected and has failed | gets the error | an access that went on after it had handed over is not told of the failure |
 //! | [`creation_timeout`](PolicyBuilder::creation_timeout) | is elected in place of a creation that takes longer | wakes by itself, and one waiter is elected | the time in a queue counts; a job that is dead before it begins runs nothing; a spawned access may be [`Lost`](CreateError::Lost) |
 //! | `max_stale` | is one without a value, beyond that | waits for a new value | creates on its own thread beyond that, or waits for its task |
@@ -111,7 +111,8 @@
 //! | [`renew_interval`](PolicyBuilder::renew_interval) | with `renew_if` gets the old value, and `TooSoon` | no effect | the same |
 //! | [`max_skew`](PolicyBuilder::max_skew) | a stamp further ahead than this counts as stale | no effect | the same |
 //!
-//! Accesses without an error are those that end in `turn`, `or_create` or `get` without a time-out. An access that
+//! Accesses without an error are those that end in `turn`, `or_create`, `or_create_with` or `get` without a time-out. An
+//! access that
 //! wants the value [`anew`](Access::anew) creates in a pause as well. A creation that succeeds and a value that is set
 //! end a pause, and an invalidation does not. A dead creation is not interrupted. Its value goes to its own caller
 //! alone, and its `publish` is refused; a long creator asks [`is_dead`](crate::Creation::is_dead). A creation inside

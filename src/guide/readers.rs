@@ -16,7 +16,7 @@
 //!     let _guard = LOCK.access().or_try_create_with(|creation| {
 //!         fs::write(next, "the new edition")?; // slow: readers carry on with the old edition
 //!         let _alone = creation.write_lock().map_err(io::Error::other)?; // refused, if the value was invalidated
-//!         // In its place. No reader is in. None comes in either if this fails half-way, since it invalidates then.
+//!         // No reader is inside here. If the copy fails half-way, no reader may enter a broken file: invalidate.
 //!         fs::copy(next, file).inspect_err(|_| LOCK.invalidate())?;
 //!         Ok(())
 //!     })?;

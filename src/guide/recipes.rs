@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [A configuration file, parsed anew when it has changed](#a-configuration-file-parsed-anew-when-it-has-changed) | [`Cached`](crate::Cached), [`unchanged`](crate::Creation::unchanged) |
 //! | [A file that is replaced under its readers](#a-file-that-is-replaced-under-its-readers) | [`SyncReaderDogpile`](crate::SyncReaderDogpile) |
-//! | [A token that says how long it lives](#a-token-that-says-how-long-it-lives) | [`Made::expires_after`](crate::Made::expires_after) |
+//! | [A token that says how long it lives, and may be refused](#a-token-that-says-how-long-it-lives-and-may-be-refused) | [`Made::expires_after`](crate::Made::expires_after), [`renew_if`](crate::Access::renew_if) |
 //! | [A key set, fetched again when a caller is refused](#a-key-set-fetched-again-when-a-caller-is-refused) | [`renew_if`](crate::Access::renew_if) |
 //! | [The old value while the source is down](#the-old-value-while-the-source-is-down) | [`OnError::ServeStale`](crate::OnError::ServeStale), [`retry_after`](crate::PolicyBuilder::retry_after) |
 //! | [A new value if it comes soon, else the old one](#a-new-value-if-it-comes-soon-else-the-old-one) | [`soft_timeout`](crate::Access::soft_timeout) |
@@ -91,36 +91,59 @@
 //! }
 //! ```
 //!
-//! # A token that says how long it lives
+//! # A token that says how long it lives, and may be refused
 //!
-//! The lifetime comes from the server. The lock itself never expires, and each value says when it does. Here a token is
-//! renewed from half of its lifetime on, and no access is given one that has expired.
+//! The lifetime comes from the server, and counts from the request. The lock itself never expires, and each value says
+//! when it does. From half of its lifetime on the token is renewed. A token that has expired is of no use, so
+//! `max_stale` is zero.
+//!
+//! A peer may refuse a token before its time. Of all callers that were refused with one token, one fetches a newer one
+//! by [`renew_if`](crate::Access::renew_if), and the rest wait for it.
+//!
+//! If the login server fails, its callers pause, and the old token serves as long as it lives. (With
+//! [`OnError::ServeStale`](crate::OnError::ServeStale) the outcome of an access that was refused can be `StaleOnError`:
+//! the refused token once more.)
 //!
 //! ```
-//! use dogpile::{Cached, CachedGuard, CreateError, Made};
-//! use std::{io, time::Duration};
+//! use dogpile::{Backoff, Cached, CachedGuard, CreateError, Made, OnError, Outcome, Policy};
+//! use std::io;
+//! use std::time::{Duration, Instant};
 //!
 //! struct Answer {
 //!     access_token: String,
 //!     expires_in: u64, // seconds
 //! }
 //!
-//! static TOKEN: Cached<String> = Cached::never_expires();
+//! static LOGIN: Policy = Policy::builder()
+//!     .retry_after(Backoff::new(Duration::from_millis(100), Duration::from_secs(30)))
+//!     .on_error(OnError::ServeStale)
+//!     .renew_interval(Duration::from_secs(1)) // peers cannot cause more than a login a second
+//!     .build_const();
+//! static TOKEN: Cached<String> = Cached::never_expires().with_policy(&LOGIN);
 //!
 //! fn request() -> io::Result<Answer> {
 //!     Ok(Answer { access_token: "secret".into(), expires_in: 300 }) // slow
 //! }
 //!
-//! fn token() -> Result<CachedGuard<String>, CreateError<io::Error>> {
-//!     TOKEN.access().or_try_create_with(|_| {
-//!         let Answer { access_token, expires_in } = request()?;
-//!         let lifetime = Duration::from_secs(expires_in);
-//!         Ok(Made::new(access_token).expires_after(lifetime).refresh_after(lifetime / 2).max_stale(Duration::ZERO))
-//!     })
+//! fn log_in() -> io::Result<Made<String>> {
+//!     let asked = Instant::now();
+//!     let Answer { access_token, expires_in } = request()?;
+//!     let lifetime = Duration::from_secs(expires_in).saturating_sub(asked.elapsed());
+//!     Ok(Made::new(access_token).expires_after(lifetime).refresh_after(lifetime / 2).max_stale(Duration::ZERO))
+//! }
+//!
+//! fn call(peer: impl Fn(&str) -> bool) -> Result<bool, CreateError<io::Error>> {
+//!     let token = TOKEN.access().or_try_create_with(|_| log_in())?;
+//!     if peer(&token) {
+//!         return Ok(true);
+//!     }
+//!     let newer = TOKEN.access().renew_if(CachedGuard::generation(&token)).or_try_create_with(|_| log_in())?;
+//!     let is_newer = ![Outcome::TooSoon, Outcome::StaleOnError].contains(&CachedGuard::outcome(&newer));
+//!     Ok(is_newer && peer(&newer))
 //! }
 //!
 //! fn main() -> Result<(), CreateError<io::Error>> {
-//!     assert_eq!(*token()?, "secret");
+//!     assert!(call(|token| token == "secret")?);
 //!     assert!(TOKEN.due_in().as_secs() <= 150);
 //!     Ok(())
 //! }

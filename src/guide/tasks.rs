@@ -104,14 +104,15 @@
 //! static TOKEN: Cached<String> = Cached::new(Duration::from_secs(600));
 //!
 //! async fn log_in(old: Option<&String>) -> io::Result<(String, Duration)> {
-//!     Ok((format!("token {}", old.map_or(0, String::len)), Duration::from_secs(300))) // slow
+//!     Ok((format!("token after {old:?}"), Duration::from_secs(300))) // slow
 //! }
 //!
 //! async fn token() -> Result<String, CreateError<io::Error>> {
 //!     let spawner = |task: Task| drop(tokio::spawn(task)); // `smol::spawn(task).detach()`, or any other executor
 //!     let creator = async |renewal: Shared<Cached<String>>| {
 //!         let (token, lives) = log_in(renewal.old()).await?;
-//!         Ok(Made::new(token).expires_after(lives)) // `renewal` is dropped here, before the future is ready
+//!         // Before the token really ends. (`renewal` is dropped here, before the future is ready.)
+//!         Ok(Made::new(token).expires_after(lives * 9 / 10))
 //!     };
 //!     Ok(TOKEN.access_async().spawned_by(&spawner).or_try_create_with(creator).await?.clone())
 //! }
@@ -122,7 +123,7 @@
 //!     assert!(poll_fn(|context| Poll::Ready(asks.as_mut().poll(context).is_pending())).await);
 //!     drop(asks); // the access is gone, and the creation goes on
 //!     TOKEN.wait_for_value_async().await.unwrap();
-//!     assert_eq!(token().await.unwrap(), "token 0");
+//!     assert_eq!(token().await.unwrap(), "token after None");
 //!     assert_eq!(TOKEN.stats().creations, 1);
 //! }
 //! ```

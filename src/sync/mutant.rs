@@ -25,11 +25,13 @@ pub enum Mutant {
     AloneUntold,
     /// A waiter that has given its creator away is called all the same (L5).
     CalledWithoutCreator,
-    /// A spawned creation ends without a word before.
+    /// A spawned creation ends without a word before (L5).
     EndingUnsaid,
+    /// `settle` has an access with an old value wait for the creation that runs (L2).
+    OldValueAwaited,
     /// `settle` elects although the generation has moved since the access looked (L8).
     ElectedOnOldNews,
-    /// An access that is elected to renew what was refused does not look once more at the last such renewal.
+    /// An access that is elected to renew what was refused does not look once more at the last such renewal (L1).
     RenewedAgain,
     /// A waiter that shares the error of a creation is not woken to hear of it (C16).
     FailureUntold,
