@@ -77,7 +77,7 @@
 //! queues only if there is no value.
 //!
 //! - *Kept by:* `dogpile/settle.rs`, `dogpile/usable.rs`, `election.rs`; `beside/lock_mode.rs` and `beside/dogpile.rs`;
-//!   for a `Cached` `cached/hit.rs`, `cached/settle.rs` and `cached/serve.rs`.
+//!   for a value in the lock, `cached/hit.rs`, `cached/settle.rs` and `cached/serve.rs`.
 //! - *Models:* `election.rs`, `dogpile.rs`, `cached.rs`.
 //! - *Tests:* `contract`, `hit_path.rs` (the lock lies in a page that may only be read), `policy/aging.rs`,
 //!   `stamped_mode.rs`, `background`, `tasks`.
