@@ -169,7 +169,7 @@ impl<'a, L: Lock> Creation<'a, L> {
             let cause = failed.as_ref().map(|failed| Arc::clone(&failed.cause));
             let publish = |finished, generation| {
                 publish(finished, generation);
-                // To a policy that pauses, the creation has failed. To all others it has not.
+                // Where failures are followed by pauses, the creation has failed. Elsewhere it has not.
                 if let Some(cause) = &cause {
                     dogpile.note_failure(cause, now);
                 }

@@ -38,7 +38,7 @@
 //! | take over | creating, overdue → creating | stays | mutex | new ticket, `hold`; the old creation is dead from here on |
 //! | finish | creating → idle | + 1 | mutex | new deadline; every waiter is served, every watcher is told; failures are forgotten |
 //! | finish, superseded | creating → idle | stays | mutex | waiters from before the superseding are served, then as *give up*; failures are forgotten (or counted, as in the next row) |
-//! | finish, expired at once | creating → paused | + 1 | mutex | as *finish*, but the value counts as a failure |
+//! | finish, expired at once | creating → paused, or idle if the failure says no pause | + 1 | mutex | as *finish*, but the value counts as a failure |
 //! | set | any → same, paused → idle | + 1 | mutex | new deadline; every waiter is served, every watcher is told; failures are forgotten |
 //! | stand down | creating → idle, or paused as it was | stays | mutex | every waiter is told to look again |
 //! | give up | creating → idle, or paused as it was | stays | mutex | the first waiter that can create is given the baton; if there is none, the waiters that cannot create are woken; in a pause that goes on, waiters are told of it as by *fail* |

@@ -146,8 +146,8 @@ impl From<LockError> for Refusal {
 ///
 /// `Display` says what failed. The cause is the [`source`](Error::source). A `CreateError` is an [`Error`] if both `E`
 /// and `G` are. The errors of some creators are not, such as `String`, `&str` or a boxed error. There, match on
-/// [`Failed`](CreateError::Failed), which has the creator's error: `to_string()` says only that the creator failed. Later
-/// versions of the crate may add further reasons.
+/// [`Failed`](CreateError::Failed), which has the creator's error: `to_string()` says only that the creator failed.
+/// Later versions of the crate may add further reasons.
 ///
 /// A creator may fail with a [`Failure`]. Then `E` is that `Failure`, and [`without_hints`](CreateError::without_hints)
 /// makes a `CreateError` of the error inside.

@@ -143,8 +143,8 @@ impl<E> From<E> for Failure<E> {
 #[diagnostic::on_unimplemented(
     message = "the error of a creator is `Display`, and `{Self}` is not",
     label = "this is neither `Display`, nor a `Failure<E>` of an `E` that is",
-    note = "accesses that hear of the pause after a failure are told its cause as text: implement `Display`, or `map_err` \
-            it to a `String`"
+    note = "accesses that hear of the pause after a failure are told its cause as text: implement `Display`, or \
+            `map_err` it to a `String`"
 )]
 pub trait Cause: HasCause {}
 
@@ -154,8 +154,8 @@ impl<E: HasCause> Cause for E {}
 #[diagnostic::on_unimplemented(
     message = "the error of a creator is `Display`, and `{Self}` is not",
     label = "this is neither `Display`, nor a `Failure<E>` of an `E` that is",
-    note = "accesses that hear of the pause after a failure are told its cause as text: implement `Display`, or `map_err` \
-            it to a `String`"
+    note = "accesses that hear of the pause after a failure are told its cause as text: implement `Display`, or \
+            `map_err` it to a `String`"
 )]
 pub trait HasCause {
     /// Returns the error itself.

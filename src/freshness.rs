@@ -20,8 +20,8 @@
 //! ([`told`](Expiry::told)): `GONE`, `STALE` and `UNKNOWN_STALE`. How a stamp from elsewhere is read is in
 //! [`age_of_stamp`](Expiry::age_of_stamp).
 //!
-//! The deadline has these writers: creations, invalidations and marks, which exclude each other (they run under the
-//! mutex of [`election`](crate::election), see there), and the one compare-and-swap that stamps a born value. All
+//! The deadline has these writers: creations, `set`, invalidations and marks, which exclude each other (they run under
+//! the mutex of [`election`](crate::election), see there), and the one compare-and-swap that stamps a born value. All
 //! threads read the deadline at any time, without a lock. The generation, which orders all this without a clock, shares
 //! a word with the election: an access is elected only if the generation has not moved meanwhile, and one
 //! compare-and-swap must see both.

@@ -71,7 +71,8 @@ use std::time::Duration;
 ///
 /// # Fork
 ///
-/// In a child made by fork(2), a lock that another thread was reading can never be written: see [`Fork`](crate::guide::limitations#fork).
+/// In a child made by fork(2), a lock that another thread was reading can never be written: see
+/// [`Fork`](crate::guide::limitations#fork).
 ///
 /// # Memory ordering
 ///

@@ -72,8 +72,8 @@ use std::time::Duration;
 ///
 /// # Panics, errors and half-done swaps
 ///
-/// A panic of a creator gives the creation up. A panic under the write lock also releases the write lock. The same is
-/// so of an error that leaves by `?`. Nothing is poisoned, and the value is what it was: readers go on with the
+/// A panic of a creator ends the creation as failed. A panic under the write lock also releases the write lock. The
+/// same is so of an error that leaves by `?`. Nothing is poisoned, and the value is what it was: readers go on with the
 /// resource as it was left.
 ///
 /// So a creator should prepare all that may fail before it takes the write lock. If the swap itself may fail, the

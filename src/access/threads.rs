@@ -68,7 +68,7 @@ use std::time::Duration;
 ///
 /// # Panics
 ///
-/// A panic of the getter, the creator or the setter goes on to the caller. If there is a creation, it is given up.
+/// A panic of the getter, the creator or the setter goes on to the caller. If there is a creation, it ends as failed.
 /// [`Dogpile`](crate::Dogpile#deadlocks) says when an access would wait for itself.
 ///
 /// # Examples
@@ -423,8 +423,8 @@ impl<K, S, W: Waits> Access<K, S, W> {
     /// [`Renewal::old`](crate::Renewal::old).
     ///
     /// If the creation fails, the value stays what it was, and the next waiter creates: of 64 callers each calls its
-    /// creator in turn, unless there is a pause ([`retry_after`](crate::PolicyBuilder::retry_after)), a `renew_interval`
-    /// or [`share_errors`](Self::share_errors).
+    /// creator in turn, unless there is a pause ([`retry_after`](crate::PolicyBuilder::retry_after)), a
+    /// `renew_interval` or [`share_errors`](Self::share_errors).
     ///
     /// The generation is that of the guard with which the caller was refused
     /// ([`CachedGuard::generation`](crate::CachedGuard::generation)). Of a lock without a value, it is the generation

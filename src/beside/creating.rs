@@ -35,7 +35,7 @@ impl<L: Beside> Creation<'_, L> {
         })
     }
 
-    /// Gives the creation up as failed, with a cause. Blocks only for moments.
+    /// Ends the creation as failed, with a cause. Blocks only for moments.
     ///
     /// Accesses that hear of the [pause](crate::PolicyBuilder::retry_after) that may follow are told the cause.
     /// [`try_run`](Self::try_run) does the same with the creator's error. A [`Failure`](crate::Failure) says how long
@@ -123,7 +123,7 @@ impl<L: Beside> Creation<'_, L> {
     ///
     /// # Errors
     ///
-    /// The creator's own error. The creation is given up, with that error as its [cause](Self::fail).
+    /// The creator's own error. The creation ends as failed, with that error as its [cause](Self::fail).
     ///
     /// # Panics
     ///

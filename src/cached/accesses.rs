@@ -79,7 +79,7 @@ impl<T, C: Clock> Cached<T, C> {
     /// # Panics
     ///
     /// If the access would wait for a creator that this thread is running, or for a creator that waits for one that
-    /// this thread is running. A panic of `creator` goes on to the caller; the creation is given up, and the next
+    /// this thread is running. A panic of `creator` goes on to the caller; the creation has failed, and the next
     /// access or a waiter takes over.
     #[inline]
     #[track_caller]

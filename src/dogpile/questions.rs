@@ -163,7 +163,7 @@ impl<C: Clock> Status<C> {
     /// | a creation that | has failed |
     /// |---|---|
     /// | [`Stats::failures`](crate::Stats::failures) counts | yes, whether or not the policy [pauses](crate::PolicyBuilder::retry_after) after it |
-    /// | made a value that had [expired as it arrived](crate::Made::expires_after) | yes, if the policy pauses |
+    /// | made a value that had [expired as it arrived](crate::Made::expires_after) | yes, if the policy pauses, or an earlier [`Failure`](crate::Failure) has said a pause |
     /// | was superseded, was declared dead, or was dropped without a panic | no |
     ///
     /// The answer stays the same when a later creation succeeds. [`freshness`](Self::freshness) and [`age`](Self::age)
@@ -200,8 +200,8 @@ impl<C: Clock> Status<C> {
     /// Returns how many threads and tasks wait for a creation right now. Blocks only for the moments in which the queue
     /// changes.
     ///
-    /// A watcher, which [waits for a value](crate::Status#waiting-for-a-value) and never creates, is not counted. A wait of a task
-    /// in the middle of a creator is counted once the creator has polled it again, as the wait has
+    /// A watcher, which [waits for a value](crate::Status#waiting-for-a-value) and never creates, is not counted. A
+    /// wait of a task in the middle of a creator is counted once the creator has polled it again, as the wait has
     /// [asked](crate::Dogpile#for-tasks).
     #[must_use]
     pub fn waiting(&self) -> usize {

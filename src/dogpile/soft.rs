@@ -2,7 +2,7 @@
 //!
 //! *A soft wait is never elected.* It stands in the queue as a waiter whose creator was given away. Such a waiter hears
 //! of the end of a creation, however that creation ends, and is never called. If the generation has moved before the
-//! wait is in the queue, the creation that it would wait for has ended.
+//! wait is in the queue, the creation that it would wait for has ended, or was superseded.
 
 use super::Dogpile;
 use super::reminder::Nap;
@@ -58,7 +58,7 @@ impl<C: Clock> Dogpile<C> {
                     Poll::Ready(Verdict::Served) => Ok(Softly::Served),
                     Poll::Ready(Verdict::Paused(_) | Verdict::WouldDeadlock(_)) => Ok(Softly::GoOn),
                     Poll::Ready(_) => Ok(Softly::LookAgain),
-                    // The creation ended before this wait was in the queue.
+                    // The creation ended, or was superseded, before this wait was in the queue.
                     Poll::Pending if self.has_moved_on(seen) => Ok(Softly::LookAgain),
                     // (A task has no other deadline.)
                     Poll::Pending if deadline.has_passed() => Ok(Softly::GoOn),

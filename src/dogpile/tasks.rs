@@ -75,12 +75,12 @@ use crate::wait::TASK;
 ///
 /// A circle among tasks is found as far as its tasks are known to wait still. A creator may begin to wait, go on
 /// without that wait, and keep its future: behind a time-out, or beside another future that was ready first. Such a
-/// wait is in no circle. To tell whether it is still wanted, a wait in the middle of a creator *asks*: it wakes its task
-/// once. Only if the wait is polled again does it count in the search for circles. A wait asks when it begins, and
+/// wait is in no circle. To tell whether it is still wanted, a wait in the middle of a creator *asks*: it wakes its
+/// task once. Only if the wait is polled again does it count in the search for circles. A wait asks when it begins, and
 /// whenever the creator was polled for the sake of another future. From then on the wait counts as long as it is polled
-/// whenever its creator's future is. (A creator may poll the wait as it has asked, and go on without it in the same poll, as with a very short
-/// time-out. Then the wait counts until the creator's next poll.) What a blocking creator polls by an executor of its
-/// own counts until it is dropped, or until the creator has returned.
+/// whenever its creator's future is. (A creator may poll the wait as it has asked, and go on without it in the same
+/// poll, as with a very short time-out. Then the wait counts until the creator's next poll.) What a blocking creator
+/// polls by an executor of its own counts until it is dropped, or until the creator has returned.
 ///
 /// Therefore these circles are missed:
 ///

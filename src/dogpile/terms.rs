@@ -327,7 +327,7 @@ impl Terms {
     /// Returns what `hold` says: when the pause is over, or when the creation is overdue.
     pub(super) fn held_until(&self) -> u64 {
         // The word that says to read this was acquired before. The release of that word carries what `hold` says, and
-        // that `hold` was made. A `hold` that is newer than the word is as good. (Acquire is more than that needs.)
-        self.more.get().map_or(0, |more| more.hold.load(Ordering::Acquire))
+        // that `hold` was made. So Relaxed will do. A `hold` that is newer than the word is as good.
+        self.more.get().map_or(0, |more| more.hold.load(Ordering::Relaxed))
     }
 }

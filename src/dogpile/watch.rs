@@ -1,6 +1,6 @@
 //! Waiting for a value without creating it: for readiness, for dependents, for watchers.
 //!
-//! A [`Watcher`](crate::election::Watcher) waits; its [module](crate::election) says what a watcher is told of. This
+//! A [`Watcher`](crate::election::Watcher) waits; `election/watcher.rs` says what a watcher is told of. This
 //! file says which value a watcher waits for: a value that the lock itself knows of, fresh or stale, as an access in
 //! lock mode would find it. The watcher asks for that once, at its first look. From then on the publishing of a value
 //! ends the wait, and the watcher reads no clock any more.

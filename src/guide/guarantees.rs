@@ -244,7 +244,7 @@
 //! *Why it holds:* All waits of an access go through one piece of code with one deadline. A waiter that leaves the
 //! queue hands the baton on, as in L5.
 //!
-//! - *Kept by:* `wait.rs`, `election/waiter.rs`, `readers/line.rs`.
+//! - *Kept by:* `wait.rs`, `election/waiter.rs`, `readers/ask.rs`, `readers/drain.rs`.
 //! - *Models:* `dogpile.rs`, `readers.rs`.
 //! - *Tests:* `contract`, `access.rs`, `rm_lock_laws/waiting.rs`, `policy/creation_timeout.rs`,
 //!   `tasks/cancellation.rs`.
@@ -279,8 +279,8 @@
 //! - *Exception:* An owned guard is counted in shared memory. So is a guard of a `Cached` beyond the eighth that a
 //!   thread holds, and a [`Reader`](crate::Reader) once for each new value. A read guard beyond the eighth on one
 //!   thread is counted in its lock.
-//! - *Exception:* A task's hit of a lock that a registry [holds](crate::Held) allocates once under readers, for the hold
-//!   that its owned guard takes. A hit that asks a getter allocates once after a step such as `soft_timeout`.
+//! - *Exception:* A task's hit of a lock that a registry [holds](crate::Held) allocates once under readers, for the
+//!   hold that its owned guard takes. A hit that asks a getter allocates once after a step such as `soft_timeout`.
 //! - *Exception:* The first hit of a lock that was [born fresh](crate::Dogpile::born_fresh) stamps the value: one
 //!   write.
 //! - *Scope:* The kernel is not entered where the system offers its clocks in user space, as Linux does by the vDSO.
@@ -301,11 +301,11 @@
 //! ## Models
 //!
 //! A model is a small program of a few threads over the real code of the crate. The model checker
-//! [loom](https://docs.rs/loom) runs it in every order of its threads that takes at most two preemptions. (The
+//! loom runs it in every order of its threads that takes at most two preemptions. (The
 //! environment variable `LOOM_MAX_PREEMPTIONS` sets another bound.) A model fails if an assertion fails, if two
 //! accesses to a plain cell are not ordered, or if all threads wait: a lost wake-up shows as a deadlock. Models cover
 //! the election, the queue, the hand-overs to runners, the policies, the getter modes, the readers, the cached value
-//! and its readers' handles, the watchers, the registry, tasks beside threads, and the place where threads sleep. Run
+//! and its readers' handles, the watchers, the registry, and tasks beside threads. Run
 //! them by `./test.sh deep loom`; [internals](super::internals#how-loom-is-wired) says how they are wired.
 //!
 //! A model shows less than a proof, in four ways:
@@ -321,9 +321,9 @@
 //! ## Planted faults
 //!
 //! A model that cannot fail proves nothing. So most layers have a *planted fault*: a line that a model may break on
-//! purpose, listed by the enum `Mutant` in `src/sync/mutant.rs`. For each of them `loom-tests/tests/mutants.rs` has a test
-//! that runs a model twice. With the fault the model must fail, with the message that is expected; without it the model
-//! must pass.
+//! purpose, listed by the enum `Mutant` in `src/sync/mutant.rs`. For each of them `loom-tests/tests/mutants.rs` has a
+//! test that runs a model twice. With the fault the model must fail, with the message that is expected; without it the
+//! model must pass.
 //!
 //! | law | faults |
 //! |---|---|
@@ -369,6 +369,6 @@
 //!
 //! ## Other platforms
 //!
-//! `./test.sh deep portable` runs the tests on Linux with the clocks and the parking of other platforms.
+//! `./test.sh deep portable` runs the tests on Linux with the clocks and the fences of other platforms.
 //!
 #![doc = include_str!("../../docs/cases.md")]

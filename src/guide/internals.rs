@@ -129,8 +129,8 @@
 //!   under the switch alone.
 //! - *`loom-tests/src/lib.rs`* has what models share: `check` runs a model, a `Slot` is plain memory whose accesses
 //!   loom checks, and `Reached` asserts that a model came across the order that it is about.
-//! - *Planted faults.* `Mutant` in `sync/mutant.rs` names them. The line that it breaks asks `mutant(Mutant::…)`, which is
-//!   `false` in every other build. `loom-tests/tests/mutants.rs` runs each model with its fault in a process of its
+//! - *Planted faults.* `Mutant` in `sync/mutant.rs` names them. The line that it breaks asks `mutant(Mutant::…)`, which
+//!   is `false` in every other build. `loom-tests/tests/mutants.rs` runs each model with its fault in a process of its
 //!   own, since loom aborts the process on a deadlock.
 //!
 //! A second switch, `--cfg dogpile_portable`, has Linux build the code for other platforms, so that it is compiled and

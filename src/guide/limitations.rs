@@ -196,7 +196,7 @@
 //! | another thread, or a task that nobody polls any more, waited for a value | that waiter keeps its place in the queue. If it is called to create, the waiters behind it wait until another access comes |
 //! | another thread held a guard of a [`SyncReaderDogpile`](crate::SyncReaderDogpile) or an [`RmLock`](crate::RmLock) | no thread can ever write; if it was a write guard, none can read |
 //! | another thread had a [`Held`](crate::Held) of a [`Registry`](crate::Registry) | that key's lock is there for good, and so is a value of a [`Cached`](crate::Cached) that was being read |
-//! | another thread was changing a lock's queue, a registry's table, or what else is behind a mutex for moments | an access that comes to need that mutex hangs; a hit does not |
+//! | another thread was changing a lock's queue, a registry's table, or what else is behind a mutex for moments, or was waking the thread that forks | an access that comes to need that mutex hangs; a hit does not |
 //! | a [`Pool`](crate::Pool) had threads and jobs | the pool begins with new threads and no jobs: what ran or waited is the parent's |
 //! | a task waited under a `creation_timeout` or a [soft time-out](crate::AsyncAccess::soft_timeout) | the task is woken in time if it is polled in the child once more, else not |
 //!

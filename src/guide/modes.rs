@@ -168,7 +168,7 @@
 //! way. A terminal that gives a `Result` has an error in these cases. The error of a circle,
 //! [`WouldDeadlock`](CreateError::WouldDeadlock), tells the [names](crate::PolicyBuilder::name) of the locks, which a
 //! policy gives them. (Between tasks a circle is found as far as its waits are known to be polled.) A panic of a
-//! creator, getter or setter that runs in the access goes on to the caller, and gives the creation up.
+//! creator, getter or setter that runs in the access goes on to the caller, and ends the creation as failed.
 //!
 //! # Turns, and the right to create
 //!

@@ -96,10 +96,10 @@
 //!
 //! # What goes wrong, and what follows
 //!
-//! A creation has *failed* if its creator returned an error or panicked, or, if the policy pauses, if its value had
-//! expired as it arrived. A creation that was dropped without a panic has not failed: its client went away, for
-//! example, or its job was refused. A getter that fails is no failed creation either. In all these cases the lock is
-//! free again (L5).
+//! A creation has *failed* if its creator returned an error or panicked. Where failures are followed by pauses (by the
+//! policy, or because an earlier `Failure` has said so), a creation whose value had expired as it arrived has failed,
+//! too. A creation that was dropped without a panic has not failed: its client went away, for example, or its job was
+//! refused. A getter that fails is no failed creation either. In all these cases the lock is free again (L5).
 //!
 //! | setting | an access with an old value | an access without a value | an access in the background, or spawned |
 //! |---|---|---|---|
@@ -111,12 +111,11 @@
 //! | [`renew_interval`](PolicyBuilder::renew_interval) | with `renew_if` gets the old value, and `TooSoon` | no effect | the same |
 //! | [`max_skew`](PolicyBuilder::max_skew) | a stamp further ahead than this counts as stale | no effect | the same |
 //!
-//! Accesses without an error are those that end in `turn`, `or_create`, `or_create_with` or `get` without a time-out. An
-//! access that
-//! wants the value [`anew`](Access::anew) creates in a pause as well. A creation that succeeds and a value that is set
-//! end a pause, and an invalidation does not. A dead creation is not interrupted. Its value goes to its own caller
-//! alone, and its `publish` is refused; a long creator asks [`is_dead`](crate::Creation::is_dead). A creation inside
-//! `publish`, or with the write lock, is not declared dead.
+//! Accesses without an error are those that end in `turn`, `or_create`, `or_create_with` or `get` without a time-out.
+//! An access that wants the value [`anew`](Access::anew) creates in a pause as well. A creation that succeeds and a
+//! value that is set end a pause, and an invalidation does not. A dead creation is not interrupted. Its value goes to
+//! its own caller alone, and its `publish` is refused; a long creator asks [`is_dead`](crate::Creation::is_dead). A
+//! creation inside `publish`, or with the write lock, is not declared dead.
 //!
 //! # The defaults
 //!

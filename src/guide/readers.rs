@@ -68,9 +68,9 @@
 //! - Once an invalidation has returned, nothing older is swapped in (L6). An invalidation that comes during a swap
 //!   takes effect at once, and returns when the swap has ended. No invalidation waits for readers, so a reader may
 //!   invalidate.
-//! - A panic releases the write lock, and gives the creation up. Nothing is poisoned: readers go on with the resource
-//!   as the panic has left it. So a creator prepares all that may fail before it takes the lock, and invalidates before
-//!   it lets go if the swap fails.
+//! - A panic releases the write lock, and ends the creation as failed. Nothing is poisoned: readers go on with the
+//!   resource as the panic has left it. So a creator prepares all that may fail before it takes the lock, and
+//!   invalidates before it lets go if the swap fails.
 //! - [`write_lock_timeout`](Creation::write_lock_timeout) bounds the wait for readers. Readers then go on as if the
 //!   lock had never been asked for.
 //!

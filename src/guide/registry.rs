@@ -94,7 +94,7 @@
 //!
 //! | setting | bounds | default |
 //! |---|---|---|
-//! | [`keep_idle(time)`](Registry::keep_idle) | how long an idle lock stays. Zero keeps none, `Duration::MAX` all | up to the lock, as above |
+//! | [`keep_idle(time)`](Registry::keep_idle) | how long an idle lock stays. Zero keeps none but for a pause, `Duration::MAX` keeps all | up to the lock, as above |
 //! | [`at_most_idle(n)`](Registry::at_most_idle) | how many idle locks stay; the lock that was used least recently goes first | no bound |
 //! | [`at_most_paused(n)`](Registry::at_most_paused) | how many locks stay for their pause alone | 1,024, so that made-up keys that all fail fill no memory |
 //!

@@ -55,7 +55,7 @@ pub(super) enum Kind {
 }
 
 /// How many locks are kept for their pauses alone, unless that is set. This leaves room for the keys in use, and
-/// outsiders can cause half a MB at the most.
+/// outsiders can cause some 660 KB at the most.
 const PAUSED: u64 = 1_024;
 
 pub(super) struct Bounds {
@@ -135,8 +135,8 @@ impl Bounds {
     }
 }
 
-/// Returns whether a count is above a bound. The count is below zero for a moment if all entries leave while a claim has
-/// not found its entry yet; it has wrapped around then, and is above no bound.
+/// Returns whether a count is above a bound. The count is below zero for a moment if all entries leave while a claim
+/// has not found its entry yet; it has wrapped around then, and is above no bound.
 fn is_above(placed: u64, at_most: u64) -> bool {
     const BELOW_ZERO: u64 = 1 << 63;
     placed > at_most && placed < BELOW_ZERO
