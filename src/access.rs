@@ -42,7 +42,7 @@ pub(crate) use fails::Fails;
 pub use fails::{CannotFail, FunctionCannotFail};
 pub(crate) use function::SpawnedKept;
 pub use function::{AsyncFunction, ByBatch, ByItself, Calls, Function, FunctionInBackground, SpawnedFunction};
-pub(crate) use function::{Kept as FunctionKept, KeptAsync as FunctionKeptAsync};
+pub(crate) use function::{FunctionResult, FunctionResultByTask};
 pub(crate) use getter::Finds;
 pub use getter::Found;
 pub use patience::{AtMost, Forever, Sharing, Tells, Waits, Wanting};

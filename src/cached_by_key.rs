@@ -23,7 +23,7 @@ pub use spawned::{SpawnedFunctionOf, SpawnedStore};
 pub use store::{AsyncStore, Closures, Store};
 pub use tasks::{AsyncFunctionOf, BoxedFunctionOf};
 
-use crate::access::{Access, AsyncAccess, ByItself, Fails, Function, FunctionCannotFail, FunctionKept, Set, Tells};
+use crate::access::{Access, AsyncAccess, ByItself, Fails, Function, FunctionCannotFail, FunctionResult, Set, Tells};
 use crate::beside::OfThread;
 use crate::beside::fetch::Lookup;
 use crate::beside::serve::{make, run};
@@ -391,7 +391,7 @@ where
     type Error = F::Error;
     type StoreError = S::Error;
 
-    fn call<W: Tells<F::Error>>(self, wait: &Wait) -> FunctionKept<Self, Kind> {
+    fn call<W: Tells<F::Error>>(self, wait: &Wait) -> FunctionResult<Self, Kind> {
         let Self { function, arguments } = self;
         let key = (function.key)(arguments);
         let lock = &*function.lock(&key);

@@ -7,7 +7,7 @@ mod tasks;
 pub use tasks::{AsyncCreator, BoxedCreator, BoxedFuture, SpawnedCreator, cached_async};
 
 use crate::access::{
-    Access, AsyncAccess, ByItself, Fails, ForEver, Function, FunctionCannotFail, FunctionInBackground, FunctionKept,
+    Access, AsyncAccess, ByItself, Fails, ForEver, Function, FunctionCannotFail, FunctionInBackground, FunctionResult,
     Keep, Keeps, Kept, Refers, Shares, Tells,
 };
 use crate::cached::{Cached, CachedGuard, Made, Reader, Renewal};
@@ -499,7 +499,7 @@ macro_rules! reached_by {
             type Error = F::Error;
             type StoreError = Infallible;
 
-            fn call<W: Tells<F::Error>>(self, wait: &Wait) -> FunctionKept<Self, Kind> {
+            fn call<W: Tells<F::Error>>(self, wait: &Wait) -> FunctionResult<Self, Kind> {
                 let function: &CachedFn<T, F, C> = self.refer();
                 function.call::<Kind, W>(wait)
             }
@@ -515,7 +515,7 @@ macro_rules! reached_by {
                 self,
                 wait: &Wait,
                 runner: &(impl Runner + ?Sized),
-            ) -> FunctionKept<Self, Kind> {
+            ) -> FunctionResult<Self, Kind> {
                 let own = Keeps::<CachedFn<T, F, C>>::own(self);
                 hand_over::<_, _, _, _, W>(own, wait, runner)
             }

@@ -16,7 +16,7 @@ use std::fmt::Display;
 pub struct ByItself;
 
 /// The result of a call of a [`Function`].
-pub type Kept<F, Kind> =
+pub type FunctionResult<F, Kind> =
     Result<<F as Function<Kind>>::Got, CreateError<<F as Function<Kind>>::Error, <F as Function<Kind>>::StoreError>>;
 
 /// A function that keeps its results, as an access reaches it.
@@ -32,7 +32,7 @@ pub trait Function<Kind> {
 
     #[doc(hidden)]
     #[allow(clippy::missing_errors_doc)]
-    fn call<W: Tells<Self::Error>>(self, wait: &Wait) -> Kept<Self, Kind>
+    fn call<W: Tells<Self::Error>>(self, wait: &Wait) -> FunctionResult<Self, Kind>
     where
         Self: Sized;
 }
@@ -45,13 +45,13 @@ pub trait FunctionInBackground<Kind>: Function<Kind> {
         self,
         wait: &Wait,
         runner: &(impl Runner + ?Sized),
-    ) -> Kept<Self, Kind>
+    ) -> FunctionResult<Self, Kind>
     where
         Self: Sized;
 }
 
 /// The result of a call of an [`AsyncFunction`].
-pub type KeptAsync<F, Kind> = Result<
+pub type FunctionResultByTask<F, Kind> = Result<
     <F as AsyncFunction<Kind>>::Got,
     CreateError<<F as AsyncFunction<Kind>>::Error, <F as AsyncFunction<Kind>>::StoreError>,
 >;
@@ -70,7 +70,7 @@ pub trait AsyncFunction<Kind> {
     fn look(&self, glance: Glance) -> Option<Self::Got>;
 
     #[doc(hidden)]
-    fn call_async<W: Tells<Self::Error>>(&self, wait: &Wait) -> impl Future<Output = KeptAsync<Self, Kind>>;
+    fn call_async<W: Tells<Self::Error>>(&self, wait: &Wait) -> impl Future<Output = FunctionResultByTask<Self, Kind>>;
 }
 
 /// The value and the error of a [`SpawnedFunction`].
@@ -163,7 +163,7 @@ impl<K, S: Calls<W>, W: Waits> Access<K, S, W> {
     /// # Panics
     ///
     /// A panic of the function goes on to the caller.
-    pub fn try_get<Kind>(self) -> Kept<K, Kind>
+    pub fn try_get<Kind>(self) -> FunctionResult<K, Kind>
     where
         K: Function<Kind>,
         W: Tells<K::Error>,
@@ -203,7 +203,7 @@ impl<K, W: Waits, R: Runner + ?Sized> InBackground<'_, K, ByItself, W, R> {
     /// # Panics
     ///
     /// As [`Access::try_get`]. A panic of the runner goes on to the caller.
-    pub fn try_get<Kind>(self) -> Kept<K, Kind>
+    pub fn try_get<Kind>(self) -> FunctionResult<K, Kind>
     where
         K: FunctionInBackground<Kind>,
         W: Tells<K::Error>,
@@ -254,7 +254,7 @@ impl<K: Refers<L>, L, S: Calls<W>, W: Waits> AsyncAccess<K, L, S, W> {
     /// # Cancel safety
     ///
     /// As [`AsyncAccess`](crate::AsyncAccess#cancel-safety) says.
-    pub fn try_get<Kind>(self) -> impl Future<Output = KeptAsync<L, Kind>>
+    pub fn try_get<Kind>(self) -> impl Future<Output = FunctionResultByTask<L, Kind>>
     where
         L: AsyncFunction<Kind>,
         W: Tells<L::Error>,

@@ -2,7 +2,7 @@
 
 use super::lived::{ByLife, Lived};
 use super::{CachedByKey, For, FunctionOf, Store};
-use crate::access::{Access, ByItself, Function, FunctionInBackground, FunctionKept, Keep, Kept, Set, Shares, Tells};
+use crate::access::{Access, ByItself, Function, FunctionInBackground, FunctionResult, Keep, Kept, Set, Shares, Tells};
 use crate::beside::OfThread;
 use crate::beside::fetch::Lookup;
 use crate::beside::serve::{make, run};
@@ -101,7 +101,7 @@ where
     type Error = F::Error;
     type StoreError = S::Error;
 
-    fn call<W: Tells<F::Error>>(self, wait: &Wait) -> FunctionKept<Self, Kind> {
+    fn call<W: Tells<F::Error>>(self, wait: &Wait) -> FunctionResult<Self, Kind> {
         For { function: self.kept.refer(), arguments: self.arguments }.call::<W>(wait)
     }
 }
@@ -121,7 +121,7 @@ where
         self,
         wait: &Wait,
         runner: &(impl Runner + ?Sized),
-    ) -> FunctionKept<Self, Kind> {
+    ) -> FunctionResult<Self, Kind> {
         let Self { kept, arguments, .. } = self;
         let function = kept.refer();
         let key = (function.key)(arguments);

@@ -60,7 +60,7 @@ pub use brings::Brings;
 
 use super::{AsyncStore, CachedByKey, Store};
 use crate::access::{
-    Access, AsyncAccess, AsyncFunction, ByBatch, Function, FunctionKept, FunctionKeptAsync, Refers, Tells,
+    Access, AsyncAccess, AsyncFunction, ByBatch, Function, FunctionResult, FunctionResultByTask, Refers, Tells,
 };
 use crate::clock::Clock;
 use crate::wait::{Glance, Wait, block_on};
@@ -219,7 +219,7 @@ where
     type Error = R::Error;
     type StoreError = S::Error;
 
-    fn call<W: Tells<R::Error>>(self, wait: &Wait) -> FunctionKept<Self, Kind> {
+    fn call<W: Tells<R::Error>>(self, wait: &Wait) -> FunctionResult<Self, Kind> {
         let Self { function, arguments, batch } = &self;
         let means = &ByThread(&function.store, batch, PhantomData::<fn() -> Kind>);
         let got = block_on(function.get_many(arguments, means, wait))?;
@@ -253,7 +253,7 @@ where
         None
     }
 
-    fn call_async<W: Tells<R::Error>>(&self, wait: &Wait) -> impl Future<Output = FunctionKeptAsync<Self, Kind>> {
+    fn call_async<W: Tells<R::Error>>(&self, wait: &Wait) -> impl Future<Output = FunctionResultByTask<Self, Kind>> {
         async move {
             let Self { function, arguments, batch } = self;
             let means = &ByTask(&function.store, batch, PhantomData::<fn() -> Kind>);

@@ -2,7 +2,7 @@
 
 use super::lived::{ByLife, Lived};
 use super::{AsyncStore, CachedByKey, For};
-use crate::access::{AsyncFunction, FunctionKeptAsync, Refers, SetByTask, Tells, Whole};
+use crate::access::{AsyncFunction, FunctionResultByTask, Refers, SetByTask, Tells, Whole};
 use crate::beside::OfTask;
 use crate::beside::fetch::Lookup;
 use crate::beside::how::create_by_task;
@@ -124,7 +124,7 @@ where
         None
     }
 
-    fn call_async<W: Tells<F::Error>>(&self, wait: &Wait) -> impl Future<Output = FunctionKeptAsync<Self, Kind>> {
+    fn call_async<W: Tells<F::Error>>(&self, wait: &Wait) -> impl Future<Output = FunctionResultByTask<Self, Kind>> {
         async move {
             let Self { function, arguments } = *self;
             let key = &(function.key)(arguments);

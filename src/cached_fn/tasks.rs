@@ -3,7 +3,7 @@
 use super::{CachedFn, CachedOf, kind};
 use crate::access::serve::{Boxed, ServesSpawned};
 use crate::access::{
-    AsyncFunction, FunctionKeptAsync, Inside, ReachesByTask, Refers, Shares, SpawnedFunction, SpawnedKept, Tells,
+    AsyncFunction, FunctionResultByTask, Inside, ReachesByTask, Refers, Shares, SpawnedFunction, SpawnedKept, Tells,
 };
 use crate::cached::{Cached, CachedGuard, Made, Renewal};
 use crate::clock::{Clock, MonotonicClock};
@@ -292,7 +292,7 @@ impl<T, F: AsyncCreator<T, C, Kind>, C: Clock, Kind> AsyncFunction<Kind> for Cac
         self.cached.at_once(glance)
     }
 
-    fn call_async<W: Tells<F::Error>>(&self, wait: &Wait) -> impl Future<Output = FunctionKeptAsync<Self, Kind>> {
+    fn call_async<W: Tells<F::Error>>(&self, wait: &Wait) -> impl Future<Output = FunctionResultByTask<Self, Kind>> {
         async move {
             let run = |born| {
                 Box::pin(async move {
