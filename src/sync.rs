@@ -92,15 +92,14 @@ fn park_until_ready<T>(
     waker: &Waker,
     park: impl Fn(Deadline) -> bool,
 ) -> Option<T> {
-    let mut is_over = false;
     loop {
         match poll(waker) {
             Ok(ready) => return Some(ready),
-            Err(_) if is_over => return None,
             Err(nap) => {
                 let until = nap.map_or(deadline, |nap| nap.sooner(deadline));
-                // The last poll comes after the deadline: a wake-up that came just before it is heard.
-                is_over = !park(until) && deadline.has_passed();
+                if !park(until) && deadline.has_passed() {
+                    return None;
+                }
             }
         }
     }
