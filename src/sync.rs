@@ -85,7 +85,7 @@ pub fn block_until<T>(deadline: Deadline, mut poll: impl FnMut(&Waker) -> Poll<T
 }
 
 /// The loop by which a thread waits: it polls. If that is pending, it parks until it is woken, or until it is to poll
-/// again, or until it is out of time.
+/// again, or until it is out of time. A thread that has slept until its time was out polls once more.
 fn park_until_ready<T>(
     deadline: Deadline,
     poll: &mut impl FnMut(&Waker) -> Result<T, Option<Deadline>>,
