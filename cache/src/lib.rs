@@ -27,6 +27,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+pub mod backend;
 pub mod codec;
 pub mod envelope;
 pub mod key;

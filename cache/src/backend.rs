@@ -1,0 +1,513 @@
+//! What a region asks of the place where its entries lie: the operations, on paper and as a trait.
+//!
+//! The paper came first. It says for each operation what must be atomic, what the four backends do for it, and how many
+//! round trips that takes. The trait [`Backend`] is the smallest interface that all four can keep.
+//!
+//! # What lies on a backend
+//!
+//! For each [place](crate::key::StoredKey::place) a backend has at most
+//!
+//! - one *entry* for each shape: an [envelope](crate::envelope::Envelope) with the value's bytes;
+//! - one *rest*: what stands between a missing or old value and a new one. The rest is free, or a *grant* that is under
+//!   way, or a *pause* after a failure, or the *tombstone* of a grant that was voided.
+//!
+//! Whatever a backend writes has a lifetime (G17). A tombstone and a pause live longer than what they guard.
+//!
+//! # The life of a grant
+//!
+//! ```text
+//!                 claim                         renew
+//!        free ───────────────▶ granted(token) ────────┐
+//!         ▲                    │  │  │  ▲             │
+//!         │   publish, end     │  │  │  └─────────────┘
+//!         ├────────────────────┘  │  │
+//!         │   end with a pause    │  │ invalidate, set, set_if that stores
+//!         │      ┌── paused ◀─────┘  └──▶ tombstone ──┐
+//!         └──────┴── its time is over ────────────────┘ its holder ends, or `void_pause` is over
+//! ```
+//!
+//! | from | operation | to | answer |
+//! |---|---|---|---|
+//! | free | claim, with what was seen still there | granted | [`Claimed::Granted`] |
+//! | free | claim, with something else there | free | [`Claimed::Changed`], with the entry |
+//! | granted | claim with the same token | granted | `Granted`: a claim that is sent twice does no harm |
+//! | granted | claim with another token | granted | [`Claimed::Held`] |
+//! | granted | claim over the dead: the token and the beat are those that the caller has watched for a whole lease | granted to the caller | `Granted` |
+//! | granted | claim over any other, as another election makes it | granted to the caller | `Granted` |
+//! | paused, tombstone | claim | as it was | [`Claimed::Paused`], [`Claimed::Held`] |
+//! | paused | claim that passes through pauses (a refresh by hand) | granted | `Granted` |
+//! | granted | renew, publish, end with its token, in the life of the grant | granted, free, free or paused | yes |
+//! | granted to another, or another life | renew, publish, end | as it was | refused |
+//! | granted | its lease is over | free | |
+//!
+//! A grant is known by its *token*, a random number that the process has made before it asks. So a claim whose reply was
+//! lost can be sent again, or released. (memcached makes the token of a grant on a missing key itself: there a lost reply
+//! costs one lease.) To publish is one operation of the backend, conditional on the token (G2). It depends on no clock.
+//!
+//! # The operations by backend
+//!
+//! | operation | memory | Redis | memcached | PostgreSQL |
+//! |---|---|---|---|---|
+//! | [`look`](Backend::look) of one key | a mutex | one `GET` | one `mg … N` where the access would create, else `mg` | one `SELECT` by primary key |
+//! | of many keys | each key by itself | one `MGET` a slot, pipelined: 1 round trip a node | pipelined, `mn` ends it: 1 round trip a server | one `SELECT … = ANY` |
+//! | [`claim`](Backend::claim) | a mutex | one script, on entry and lease | a miss: the look has claimed; then `ms … C` for the envelope with the token. A stale value: `ms … C` | one `UPDATE` of a row that `FOR UPDATE SKIP LOCKED` has found |
+//! | [`renew`](Backend::renew) | a mutex | one script: `PEXPIRE` if the token is ours | `ms … C` with a new beat | one `UPDATE … WHERE token` |
+//! | [`publish`](Backend::publish) | a mutex | one script: `SET` and `DEL` of the lease if the token is ours | `ms … C`; on `EX` one look, and if the token is still ours and the entry is marked, `ms … C` as stale | one `UPDATE`, tried again while the row is locked |
+//! | [`end`](Backend::end) | a mutex | one script | `ms … C` with the old value, or with the pause; `md … C` of a stub | one `UPDATE` |
+//! | [`change`](Backend::change): set | a mutex | one script | `ms` | an upsert behind a try-lock on the key |
+//! | set if as seen | a mutex | one script | `ms … C` | `UPDATE … WHERE version` |
+//! | touch | a mutex | one script | `ms … C` (the lifetime is in the envelope) | `UPDATE` |
+//! | mark stale | a mutex | one script: a note on entry and lease | `md … I T` | `UPDATE` |
+//! | invalidate, for some shapes | a mutex | one script: `DEL` of the entries, tombstone in place of the lease | `md`; no tombstone | `DELETE … RETURNING`, and a tombstone where a token was |
+//! | [`count`](Backend::count) | a mutex | one script (`INCRBY` keeps the lifetime) | `ma`, behind a look for the bounds | an upsert |
+//! | seen identity ([`Seen`]) | a number of the entry | the first bytes of the entry, with its version | the CAS number and the life | the row's version |
+//! | server's clock | the region's clock | `TIME`, once a connection, then estimated | none: the age is the lifetime that was given less the lifetime that is left | `clock_timestamp()` in each statement |
+//! | life | never changes, unless a test says so | hash of `run_id` and `master_replid`, read at connect | process id and start, read at connect | a row that a restart of an unlogged table loses |
+//! | signal | exact, in the process | a channel for each key that is waited for | none: polls | `NOTIFY`, only where a waiter has asked |
+//! | grain of leases | 1 ms | 1 ms | 1 s | 1 ms |
+//! | largest entry | as set | 512 MB | 1 MB, unless set otherwise | 1 GB |
+//! | longest key | none | 512 MB | 250 bytes | none |
+//!
+//! An `add` of a region (store where nothing fresh is) is a look and a set if as seen. A backend reads no envelopes, so
+//! that it cannot tell what is fresh; memcached and PostgreSQL, which keep grants and pauses in the entry or its row, read
+//! only those parts.
+//!
+//! # What later parts add
+//!
+//! - *Tags* (part 6). The versions of tags are captured at the grant, before the source is read, and lie in the envelope.
+//!   A look of a tagged entry asks for the versions as well, so the trait gets `versions(&[Tag])` and `bump(&Tag)`. A
+//!   version is a random number, compared for equality. A missing version is made anew, so lost state makes misses.
+//! - *Change after commit* (part 7). The outbox sends `change` again until the backend has confirmed it. For that, each
+//!   change must do no harm when it arrives twice or late: invalidations and marks do none. `set` is not fenced.
+//! - *Another election* (part 5). An advisory lock elects, and its holder claims over any other's token
+//!   ([`Over::Anyone`]). So the token fences a holder that was cut off, whatever has elected it.
+
+use crate::codec::Shape;
+use crate::key::StoredKey;
+use bytes::Bytes;
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A future that a backend returns. It is boxed, since a region does not know the type of its backend. The box is small
+/// beside a round trip.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
+
+/// A place where the entries of regions lie.
+///
+/// Each method is one step: nothing of another client takes effect in the middle of it. The [module docs](self) say
+/// what each step does, and what it costs on each backend.
+///
+/// # Errors
+///
+/// A method that changes something returns an error only if the backend cannot have done it, or if nobody can know. The
+/// kind of the error tells these two apart: see [`BackendError::is_in_doubt`]. A method tries nothing again by itself.
+///
+/// # Cancel safety
+///
+/// A future that is dropped may have taken effect, or may take effect later. A claim that was dropped is therefore
+/// released by its caller, with its token.
+pub trait Backend: Send + Sync + 'static {
+    /// Returns what lies on the backend for each key, in the order of the keys. One round trip to each server.
+    ///
+    /// With an [`Ask`], the access would create if there were nothing. A backend whose look can claim by the same step
+    /// (memcached) then grants a key that has neither an entry nor a rest. No other backend does.
+    fn look<'a>(&'a self, keys: &'a [StoredKey], ask: Option<Ask>) -> Pending<'a, Vec<Look>>;
+
+    /// Asks for the right to create the entry of a key. One round trip.
+    fn claim<'a>(&'a self, key: &'a StoredKey, claim: Claim) -> Pending<'a, Claimed>;
+
+    /// Begins the lease of a grant anew, from when the backend executes this. One round trip.
+    fn renew<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, lease: Duration) -> Pending<'a, Renewed>;
+
+    /// Stores an entry and ends its grant, if the backend still has the grant with this token in this life (G2). Clears
+    /// the pause. One round trip; two on memcached where the entry was marked stale meanwhile.
+    fn publish<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, entry: Entry) -> Pending<'a, Published>;
+
+    /// Ends a grant without a value, if the backend still has it. With a pause, the pause takes the place of the grant in
+    /// the same step (G8). One round trip.
+    fn end<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, pause: Option<PauseFor>) -> Pending<'a, Ended>;
+
+    /// Changes the entry of a key from outside of any creation. One round trip.
+    fn change<'a>(&'a self, key: &'a StoredKey, change: Change) -> Pending<'a, Changed>;
+
+    /// Moves the counter of a place, and returns its value (G12). One round trip.
+    fn count<'a>(&'a self, key: &'a StoredKey, count: Count) -> Pending<'a, Counted>;
+
+    /// Makes one round trip to each server that does nothing.
+    fn ping(&self) -> Pending<'_, ()>;
+
+    /// Returns what the backend takes, and how exact it is.
+    fn limits(&self) -> Limits;
+}
+
+/// What a backend takes, and how exact it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The shortest time that the backend tells from none: lifetimes are rounded up to a multiple of it, and a holder's
+    /// own lease ends that much earlier (G6).
+    pub grain: Duration,
+    /// The largest entry, in bytes, with its envelope.
+    pub largest_entry: usize,
+    /// The longest key, in bytes.
+    pub longest_key: usize,
+    /// Whether a voided grant leaves a tombstone, so that invalidations cannot make one creation begin after the other
+    /// (G1).
+    pub has_tombstones: bool,
+}
+
+impl Limits {
+    /// Returns limits without bounds: a grain of one millisecond, entries and keys of any size, with tombstones.
+    #[must_use]
+    pub const fn none() -> Limits {
+        let (largest_entry, longest_key) = (usize::MAX, usize::MAX);
+        Limits { grain: Duration::from_millis(1), largest_entry, longest_key, has_tombstones: true }
+    }
+}
+
+/// What a grant is known by: a random number that the process has made before it asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub u64);
+
+impl Token {
+    /// Makes a token. It is not 0, and any two tokens of a fleet are different but for a chance of 1 in 2^64.
+    #[must_use]
+    pub fn random() -> Token {
+        Token(fastrand::u64(1..))
+    }
+}
+
+/// The number of a server's data, from one start, loss or failover to the next. A grant counts only in its own life
+/// (G10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Life(pub u64);
+
+/// The state of an entry that a look has seen, compared for equality. What is in it only the backend knows.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Seen(Option<Bytes>);
+
+impl Seen {
+    /// There was no entry.
+    pub const NOTHING: Seen = Seen(None);
+
+    /// There was an entry, in the state that the backend names so.
+    #[must_use]
+    pub fn entry(state: impl Into<Bytes>) -> Seen {
+        Seen(Some(state.into()))
+    }
+
+    /// Returns the backend's name of the state, if there was an entry.
+    #[must_use]
+    pub fn state(&self) -> Option<&[u8]> {
+        self.0.as_deref()
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            None => f.write_str("Nothing"),
+            Some(state) => write!(f, "Entry({state:02x?})"),
+        }
+    }
+}
+
+/// What a look asks for, beside what is there: the grant of a key that has nothing, on a backend that can give it by the
+/// same step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The token of the grant, if the backend lets its clients choose.
+    pub token: Token,
+    /// The lease of the grant.
+    pub lease: Duration,
+}
+
+/// What lies on the backend for a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The bytes of the entry, as they were stored; `None` if there is no entry.
+    pub entry: Option<Bytes>,
+    /// The state of the entry, for a claim or a change that depends on it.
+    pub seen: Seen,
+    /// Whether the entry was marked stale since it was stored.
+    pub is_marked: bool,
+    /// The rest of the place, if the look has seen it. (A plain `GET` of Redis has not.)
+    pub rest: Option<Rest>,
+    /// The server's clock, in milliseconds since the Unix epoch, at some moment between the request and the reply.
+    pub now: u64,
+    /// The life of the server's data.
+    pub life: Life,
+}
+
+/// What stands between a missing or old value and a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing.
+    Free,
+    /// The look has claimed: its caller creates.
+    Granted(Grant),
+    /// A grant of another holder, or the tombstone of one.
+    Held(HeldBy),
+    /// A pause after a failure.
+    Paused(Pause),
+}
+
+/// A right to create that a backend has given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Grant {
+    /// The token.
+    pub token: Token,
+    /// The life in which the grant was given, and counts.
+    pub life: Life,
+    /// What the backend needs to find the grant again, beside the token: 0, or the CAS number of memcached.
+    pub cas: u64,
+}
+
+/// The grant of another holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HeldBy {
+    /// The token of that grant.
+    pub token: Token,
+    /// How often its lease was renewed.
+    pub beat: u32,
+    /// How long its lease lasts from now on, as far as the backend knows.
+    pub lease_left: Duration,
+    /// Whether the grant was voided, so that this is its tombstone.
+    pub is_void: bool,
+}
+
+/// A pause after a failure, in which no creator is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pause {
+    /// How many creations in a row have failed.
+    pub failures: u32,
+    /// How long the pause lasts from now on.
+    pub left: Duration,
+}
+
+/// A pause that the end of a grant begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PauseFor {
+    /// How many creations in a row have failed.
+    pub failures: u32,
+    /// How long the pause lasts. The backend keeps its mark twice as long, so that the count goes on.
+    pub pause: Duration,
+}
+
+/// How a process asks for a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The token of the grant that is asked for.
+    pub token: Token,
+    /// The state of the entry that the caller has seen. If the entry is in another state by now, nothing is granted,
+    /// since the entry may be fresh (G1). `None` is for a creation whatever is there.
+    pub seen: Option<Seen>,
+    /// The lease, from when the backend executes the claim.
+    pub lease: Duration,
+    /// The grants that the claim passes over.
+    pub over: Over,
+    /// Whether the claim passes through a pause, as a refresh by hand does.
+    pub through_pause: bool,
+}
+
+/// The grants that a claim passes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Over {
+    /// None: the rest must be free.
+    Nobody,
+    /// The grant of a holder that is dead: the caller has seen this token and this beat for a whole lease of its own
+    /// monotonic clock (G5).
+    Dead(Token, u32),
+    /// Any other grant: something else than the backend has elected the caller.
+    Anyone,
+}
+
+/// The answer to a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// The caller creates.
+    Granted(Grant),
+    /// The entry is in another state than the caller has seen: this is what is there.
+    Changed(Look),
+    /// Another holder creates, or a voided grant has not ended.
+    Held(HeldBy),
+    /// A creation has failed a short time ago.
+    Paused(Pause),
+}
+
+/// The answer to a renewal of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// The lease has begun anew. This is the grant from now on.
+    Yes(Grant),
+    /// The backend does not have the grant any more.
+    Lost(Refusal),
+}
+
+/// An entry to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The bytes of its envelope.
+    pub bytes: Bytes,
+    /// How long the backend keeps the entry. `None`: for ever.
+    pub lifetime: Option<Duration>,
+}
+
+/// The answer to a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The entry is stored.
+    Fresh,
+    /// The entry is stored, and marked stale, as the place was marked during the creation.
+    Stale,
+    /// The entry is not stored.
+    Refused(Refusal),
+}
+
+/// Why the backend does not have a grant any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// An invalidation or a `set` has voided it.
+    Voided,
+    /// Another holder has a grant of this place by now.
+    Overtaken,
+    /// There is no grant: its lease is over, or the server has lost it.
+    Gone,
+    /// The grant is of an earlier life.
+    OtherLife,
+}
+
+/// The answer to the end of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The grant has ended, and the pause has begun, if one was given.
+    Yes,
+    /// The backend did not have the grant any more.
+    Lost(Refusal),
+}
+
+/// A change of an entry from outside of any creation. What it does to the value, to a grant and to a pause is one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Stores an entry, whatever is there. Voids the grant, clears the pause.
+    Set(Entry),
+    /// Stores an entry if the one there is in this state. If so: voids the grant, clears the pause.
+    SetIf(Entry, Seen),
+    /// Gives the entry other bytes (an envelope with another lifetime) and another lifetime, if the entry is in this
+    /// state. Grant and pause stay.
+    Touch(Entry, Seen),
+    /// Marks the entry stale, and what a grant publishes next. Grant and pause stay.
+    MarkStale,
+    /// Deletes the entries of these shapes. Voids the grant, clears the pause. The tombstone of the grant lives for
+    /// `void_pause` at most.
+    Invalidate {
+        /// The shapes beside that of the key.
+        beside: Vec<Shape>,
+        /// How long the tombstone lives, unless its holder ends before.
+        void_pause: Duration,
+    },
+}
+
+/// The answer to a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// The change is done.
+    Yes {
+        /// Whether there was an entry before.
+        was_there: bool,
+        /// Whether a grant was voided.
+        voided: bool,
+    },
+    /// The change depends on a state that is not there any more: this is what is there.
+    Refused(Look),
+}
+
+/// A move of a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// What is added. A counter is never below 0: a negative sum becomes 0.
+    pub delta: i64,
+    /// The counter stays as it is if the sum would be larger than this. At most 2^63 - 1.
+    pub ceiling: u64,
+    /// The lifetime of a counter that this move creates. `None`: for ever. A counter that exists keeps its lifetime.
+    pub lifetime: Option<Duration>,
+}
+
+/// The answer to a move of a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// The counter was moved, and is now this.
+    Now(u64),
+    /// The sum would be larger than the ceiling. The counter stays as it was: this.
+    TooLarge(u64),
+}
+
+/// A failure of a backend.
+#[derive(Debug)]
+pub struct BackendError {
+    kind: BackendErrorKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What kind of failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BackendErrorKind {
+    /// The backend was not reached. The operation has not taken effect.
+    Unreachable,
+    /// The reply is missing: the time was out, or the connection was lost. The operation may have taken effect, or may
+    /// take effect later.
+    InDoubt,
+    /// The entry is larger than the backend takes.
+    TooLarge,
+    /// The backend has refused the operation: no permission, not enough memory, another dialect.
+    Refused,
+}
+
+impl BackendError {
+    /// Makes an error of that kind.
+    #[must_use]
+    pub fn new(kind: BackendErrorKind) -> BackendError {
+        BackendError { kind, source: None }
+    }
+
+    /// Adds what has caused it. An error of a client may contain an address; a backend takes credentials out first.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> BackendError {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Returns what kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> BackendErrorKind {
+        self.kind
+    }
+
+    /// Returns whether the operation may have taken effect, or may take effect later.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.kind == BackendErrorKind::InDoubt
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            BackendErrorKind::Unreachable => "the backend was not reached",
+            BackendErrorKind::InDoubt => "the backend has not answered: the operation may or may not take effect",
+            BackendErrorKind::TooLarge => "the entry is larger than the backend takes",
+            BackendErrorKind::Refused => "the backend has refused the operation",
+        })
+    }
+}
+
+impl Error for BackendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as &(dyn Error + 'static))
+    }
+}
