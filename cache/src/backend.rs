@@ -8,10 +8,24 @@
 //! For each [place](crate::key::StoredKey::place) a backend has at most
 //!
 //! - one *entry* for each shape: an [envelope](crate::envelope::Envelope) with the value's bytes;
-//! - one *rest*: what stands between a missing or old value and a new one. The rest is free, or a *grant* that is under
-//!   way, or a *pause* after a failure, or the *tombstone* of a grant that was voided.
+//! - one *grant* that is under way, or the *tombstone* of a grant that was voided. The grant is the place's, whatever
+//!   the shape: two builds of two schemas create one after the other;
+//! - one *pause* after a failure. A grant that has passed through a pause lies over the pause: the pause is there again
+//!   if its holder gives up;
+//! - one *counter*, which nothing but [`count`](Backend::count) moves.
 //!
-//! Whatever a backend writes has a lifetime (G17). A tombstone and a pause live longer than what they guard.
+//! The *rest* of a place is what stands between a missing or old value and a new one: the grant or tombstone if there
+//! is one, otherwise the pause. A place without any of them is free.
+//!
+//! # Lifetimes
+//!
+//! Whatever a backend writes has a lifetime (G17). What is over is gone for each operation, whether its memory was
+//! given back or not. The mark of a pause outlives the pause, since the count of failures goes on from there.
+//!
+//! A lifetime is rounded up to the [grain](Limits::grain) of the backend, and nothing is over before its time. A
+//! lifetime of zero is over at once: an entry that is stored so replaces the old entry and is not found, a pause of
+//! zero is no pause, and a grant whose lease is zero is lost before it can publish. `Duration::MAX`, and any lifetime
+//! that ends after the time of the backend's clock, is for ever. `None` is for ever, too.
 //!
 //! # The life of a grant
 //!
@@ -33,16 +47,42 @@
 //! | granted | claim with the same token | granted | `Granted`: a claim that is sent twice does no harm |
 //! | granted | claim with another token | granted | [`Claimed::Held`] |
 //! | granted | claim over the dead: the token and the beat are those that the caller has watched for a whole lease | granted to the caller | `Granted` |
-//! | granted | claim over any other, as another election makes it | granted to the caller | `Granted` |
-//! | paused, tombstone | claim | as it was | [`Claimed::Paused`], [`Claimed::Held`] |
-//! | paused | claim that passes through pauses (a refresh by hand) | granted | `Granted` |
-//! | granted | renew, publish, end with its token, in the life of the grant | granted, free, free or paused | yes |
+//! | granted, tombstone | claim over any other, as another election makes it | granted to the caller | `Granted` |
+//! | paused, tombstone | any other claim | as it was | [`Claimed::Paused`], [`Claimed::Held`] |
+//! | paused | claim that passes through pauses (a refresh by hand) | granted, over the pause | `Granted` |
+//! | granted | renew with its token, in the life of the grant | granted, with the next beat | yes |
+//! | granted | publish with its token, in the life of the grant | free; the pause is cleared | yes |
+//! | granted | end with its token, in the life of the grant | paused if a pause was given; else as below the grant | yes |
+//! | granted | its lease is over | as below the grant | |
+//! | tombstone | publish, end with its token | as below the tombstone | refused |
 //! | granted to another, or another life | renew, publish, end | as it was | refused |
-//! | granted | its lease is over | free | |
+//! | granted in an earlier life | claim | as if it were free | |
 //!
-//! A grant is known by its *token*, a random number that the process has made before it asks. So a claim whose reply was
-//! lost can be sent again, or released. (memcached makes the token of a grant on a missing key itself: there a lost reply
-//! costs one lease.) To publish is one operation of the backend, conditional on the token (G2). It depends on no clock.
+//! The rows of a claim are asked in the order of the rest: first the grant or tombstone, then the pause, and what was
+//! seen last. So a claim over another's grant is answered `Changed`, too, if the entry is another by now.
+//!
+//! A grant is known by its *token*, a random number that the process has made before it asks. So a claim whose reply
+//! was lost can be sent again, or released. The second claim begins the lease anew, with the next beat: its caller
+//! counts the lease from the second request, and a process that watches the grant must see that the lease has begun
+//! anew. A second claim that arrives after the end of the grant is answered `Changed` if the entry was published.
+//! Otherwise it is granted once more, to nobody, and costs one lease. (memcached makes the token of a grant on a
+//! missing key itself: there a lost reply costs one lease.)
+//!
+//! To publish is one operation of the backend, conditional on the token (G2). It depends on no clock.
+//!
+//! # Marks
+//!
+//! A mark changes the state of the entry, as a `set` does: a claim, a `set_if` or a `touch` that has seen the entry
+//! before the mark is answered with what is there now. The mark stays with the entry through a `touch`, and is gone
+//! with the entry that replaces the marked one. A grant that was marked publishes a marked entry. A mark where there is
+//! neither entry nor grant does nothing.
+//!
+//! # Counters
+//!
+//! A counter is a whole number of 0 to 2^63 - 1. Only an addition of more than 0 creates one; its lifetime begins with
+//! that, and is not moved by what comes later (G12). After its lifetime the counter is missing, and counts from 0. A
+//! sum below 0 becomes 0. An addition whose sum would be larger than the ceiling changes nothing, and creates nothing.
+//! A subtraction asks for no ceiling.
 //!
 //! # The operations by backend
 //!
@@ -57,26 +97,27 @@
 //! | [`change`](Backend::change): set | a mutex | one script | `ms` | an upsert behind a try-lock on the key |
 //! | set if as seen | a mutex | one script | `ms … C` | `UPDATE … WHERE version` |
 //! | touch | a mutex | one script | `ms … C` (the lifetime is in the envelope) | `UPDATE` |
-//! | mark stale | a mutex | one script: a note on entry and lease | `md … I T` | `UPDATE` |
+//! | mark stale, for some shapes | a mutex | one script: a note on entries and lease | `md … I T`, pipelined | `UPDATE` |
 //! | invalidate, for some shapes | a mutex | one script: `DEL` of the entries, tombstone in place of the lease | `md`; no tombstone | `DELETE … RETURNING`, and a tombstone where a token was |
-//! | [`count`](Backend::count) | a mutex | one script (`INCRBY` keeps the lifetime) | `ma`, behind a look for the bounds | an upsert |
+//! | [`count`](Backend::count) | a mutex | one script (`INCRBY` keeps the lifetime); `GET`; `DEL` | `ma`, behind a look for the bounds; `mg`; `md` | an upsert; `SELECT`; `DELETE` |
 //! | seen identity ([`Seen`]) | a number of the entry | the first bytes of the entry, with its version | the CAS number and the life | the row's version |
-//! | server's clock | the region's clock | `TIME`, once a connection, then estimated | none: the age is the lifetime that was given less the lifetime that is left | `clock_timestamp()` in each statement |
+//! | server's clock | the time of day of its clock | `TIME`, once a connection, then estimated | none: the age is the lifetime that was given less the lifetime that is left | `clock_timestamp()` in each statement |
 //! | life | never changes, unless a test says so | hash of `run_id` and `master_replid`, read at connect | process id and start, read at connect | a row that a restart of an unlogged table loses |
 //! | signal | exact, in the process | a channel for each key that is waited for | none: polls | `NOTIFY`, only where a waiter has asked |
-//! | grain of leases | 1 ms | 1 ms | 1 s | 1 ms |
+//! | grain of leases | as set: 1 ms | 1 ms | 1 s | 1 ms |
 //! | largest entry | as set | 512 MB | 1 MB, unless set otherwise | 1 GB |
-//! | longest key | none | 512 MB | 250 bytes | none |
+//! | longest key | as set | 512 MB | 250 bytes | none |
 //!
 //! An `add` of a region (store where nothing fresh is) is a look and a set if as seen. A backend reads no envelopes, so
-//! that it cannot tell what is fresh; memcached and PostgreSQL, which keep grants and pauses in the entry or its row, read
-//! only those parts.
+//! that it cannot tell what is fresh; memcached and PostgreSQL, which keep grants and pauses in the entry or its row,
+//! read only those parts.
 //!
 //! # What later parts add
 //!
-//! - *Tags* (part 6). The versions of tags are captured at the grant, before the source is read, and lie in the envelope.
-//!   A look of a tagged entry asks for the versions as well, so the trait gets `versions(&[Tag])` and `bump(&Tag)`. A
-//!   version is a random number, compared for equality. A missing version is made anew, so lost state makes misses.
+//! - *Tags* (part 6). The versions of tags are captured at the grant, before the source is read, and lie in the
+//!   envelope. A look of a tagged entry asks for the versions as well, so the trait gets `versions(&[Tag])` and
+//!   `bump(&Tag)`. A version is a random number, compared for equality. A missing version is made anew, so lost state
+//!   makes misses.
 //! - *Change after commit* (part 7). The outbox sends `change` again until the backend has confirmed it. For that, each
 //!   change must do no harm when it arrives twice or late: invalidations and marks do none. `set` is not fenced.
 //! - *Another election* (part 5). An advisory lock elects, and its holder claims over any other's token
@@ -88,6 +129,7 @@ use bytes::Bytes;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A future that a backend returns. It is boxed, since a region does not know the type of its backend. The box is small
@@ -103,6 +145,7 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> +
 ///
 /// A method that changes something returns an error only if the backend cannot have done it, or if nobody can know. The
 /// kind of the error tells these two apart: see [`BackendError::is_in_doubt`]. A method tries nothing again by itself.
+/// An entry or a key that is larger than the [limits](Backend::limits) is an error before anything is sent.
 ///
 /// # Cancel safety
 ///
@@ -116,30 +159,75 @@ pub trait Backend: Send + Sync + 'static {
     fn look<'a>(&'a self, keys: &'a [StoredKey], ask: Option<Ask>) -> Pending<'a, Vec<Look>>;
 
     /// Asks for the right to create the entry of a key. One round trip.
+    ///
+    /// A claim that is granted has its lease from when the backend executes the claim.
     fn claim<'a>(&'a self, key: &'a StoredKey, claim: Claim) -> Pending<'a, Claimed>;
 
-    /// Begins the lease of a grant anew, from when the backend executes this. One round trip.
+    /// Begins the lease of a grant anew, from when the backend executes this, with the next beat. One round trip.
     fn renew<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, lease: Duration) -> Pending<'a, Renewed>;
 
     /// Stores an entry and ends its grant, if the backend still has the grant with this token in this life (G2). Clears
     /// the pause. One round trip; two on memcached where the entry was marked stale meanwhile.
+    ///
+    /// A publication that is refused since the grant was voided ends the tombstone. An entry that is too large is an
+    /// error, and changes nothing: the grant is still there, and so is the old entry.
     fn publish<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, entry: Entry) -> Pending<'a, Published>;
 
-    /// Ends a grant without a value, if the backend still has it. With a pause, the pause takes the place of the grant in
-    /// the same step (G8). One round trip.
+    /// Ends a grant without a value, if the backend still has it. With a pause, the pause takes the place of the grant
+    /// in the same step (G8); without one, a pause that the grant has passed through is there again. The end of a
+    /// voided grant removes its tombstone, and sets no pause. One round trip.
     fn end<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, pause: Option<PauseFor>) -> Pending<'a, Ended>;
 
     /// Changes the entry of a key from outside of any creation. One round trip.
     fn change<'a>(&'a self, key: &'a StoredKey, change: Change) -> Pending<'a, Changed>;
 
-    /// Moves the counter of a place, and returns its value (G12). One round trip.
+    /// Reads, moves or deletes the counter of a place (G12). One round trip.
     fn count<'a>(&'a self, key: &'a StoredKey, count: Count) -> Pending<'a, Counted>;
 
     /// Makes one round trip to each server that does nothing.
     fn ping(&self) -> Pending<'_, ()>;
 
-    /// Returns what the backend takes, and how exact it is.
+    /// Returns what the backend takes, and how exact it is. Never blocks.
     fn limits(&self) -> Limits;
+}
+
+/// A backend that several regions, or the processes of a test, share.
+impl<B: Backend + ?Sized> Backend for Arc<B> {
+    fn look<'a>(&'a self, keys: &'a [StoredKey], ask: Option<Ask>) -> Pending<'a, Vec<Look>> {
+        (**self).look(keys, ask)
+    }
+
+    fn claim<'a>(&'a self, key: &'a StoredKey, claim: Claim) -> Pending<'a, Claimed> {
+        (**self).claim(key, claim)
+    }
+
+    fn renew<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, lease: Duration) -> Pending<'a, Renewed> {
+        (**self).renew(key, grant, lease)
+    }
+
+    fn publish<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, entry: Entry) -> Pending<'a, Published> {
+        (**self).publish(key, grant, entry)
+    }
+
+    fn end<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, pause: Option<PauseFor>) -> Pending<'a, Ended> {
+        (**self).end(key, grant, pause)
+    }
+
+    fn change<'a>(&'a self, key: &'a StoredKey, change: Change) -> Pending<'a, Changed> {
+        (**self).change(key, change)
+    }
+
+    fn count<'a>(&'a self, key: &'a StoredKey, count: Count) -> Pending<'a, Counted> {
+        (**self).count(key, count)
+    }
+
+    fn ping(&self) -> Pending<'_, ()> {
+        (**self).ping()
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
 }
 
 /// What a backend takes, and how exact it is.
@@ -151,7 +239,7 @@ pub struct Limits {
     pub grain: Duration,
     /// The largest entry, in bytes, with its envelope.
     pub largest_entry: usize,
-    /// The longest key, in bytes.
+    /// The longest [full key](StoredKey::full), in bytes.
     pub longest_key: usize,
     /// Whether a voided grant leaves a tombstone, so that invalidations cannot make one creation begin after the other
     /// (G1).
@@ -214,8 +302,8 @@ impl fmt::Debug for Seen {
     }
 }
 
-/// What a look asks for, beside what is there: the grant of a key that has nothing, on a backend that can give it by the
-/// same step.
+/// What a look asks for, beside what is there: the grant of a key that has nothing, on a backend that can give it by
+/// the same step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// The token of the grant, if the backend lets its clients choose.
@@ -318,9 +406,9 @@ pub enum Over {
     /// None: the rest must be free.
     Nobody,
     /// The grant of a holder that is dead: the caller has seen this token and this beat for a whole lease of its own
-    /// monotonic clock (G5).
+    /// monotonic clock (G5). A tombstone is not passed over, since its time is over soon.
     Dead(Token, u32),
-    /// Any other grant: something else than the backend has elected the caller.
+    /// Any other grant, and its tombstone: something else than the backend has elected the caller.
     Anyone,
 }
 
@@ -328,7 +416,13 @@ pub enum Over {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
     /// The caller creates.
-    Granted(Grant),
+    Granted {
+        /// The right to create.
+        grant: Grant,
+        /// How many creations in a row had failed before, as far as the backend still knows: the number of the last
+        /// [`PauseFor`], until twice its pause is over or something was stored.
+        failures: u32,
+    },
     /// The entry is in another state than the caller has seen: this is what is there.
     Changed(Look),
     /// Another holder creates, or a voided grant has not ended.
@@ -390,24 +484,46 @@ pub enum Ended {
 }
 
 /// A change of an entry from outside of any creation. What it does to the value, to a grant and to a pause is one step.
+///
+/// A change that voids a grant leaves its tombstone. The tombstone is gone once the holder of the grant ends, and lives
+/// for `void_pause` at most. A `void_pause` of zero leaves none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
     /// Stores an entry, whatever is there. Voids the grant, clears the pause.
-    Set(Entry),
+    Set {
+        /// What is stored.
+        entry: Entry,
+        /// How long the tombstone of the grant lives.
+        void_pause: Duration,
+    },
     /// Stores an entry if the one there is in this state. If so: voids the grant, clears the pause.
-    SetIf(Entry, Seen),
+    SetIf {
+        /// What is stored.
+        entry: Entry,
+        /// The state that the caller has seen: [`Seen::NOTHING`] stores where no entry is.
+        seen: Seen,
+        /// How long the tombstone of the grant lives.
+        void_pause: Duration,
+    },
     /// Gives the entry other bytes (an envelope with another lifetime) and another lifetime, if the entry is in this
-    /// state. Grant and pause stay.
-    Touch(Entry, Seen),
-    /// Marks the entry stale, and what a grant publishes next. Grant and pause stay.
-    MarkStale,
-    /// Deletes the entries of these shapes. Voids the grant, clears the pause. The tombstone of the grant lives for
-    /// `void_pause` at most.
+    /// state. Mark, grant and pause stay. Where no entry is, nothing is stored, whatever was seen.
+    Touch {
+        /// What the entry becomes.
+        entry: Entry,
+        /// The state that the caller has seen.
+        seen: Seen,
+    },
+    /// Marks the entries of these shapes stale, and what a grant publishes next. Grant and pause stay.
+    MarkStale {
+        /// The shapes beside that of the key.
+        beside: Vec<Shape>,
+    },
+    /// Deletes the entries of these shapes. Voids the grant, clears the pause.
     Invalidate {
         /// The shapes beside that of the key.
         beside: Vec<Shape>,
-        /// How long the tombstone lives, unless its holder ends before.
+        /// How long the tombstone of the grant lives.
         void_pause: Duration,
     },
 }
@@ -417,7 +533,7 @@ pub enum Change {
 pub enum Changed {
     /// The change is done.
     Yes {
-        /// Whether there was an entry before.
+        /// Whether there was an entry before, of the shape of the key.
         was_there: bool,
         /// Whether a grant was voided.
         voided: bool,
@@ -426,21 +542,31 @@ pub enum Changed {
     Refused(Look),
 }
 
-/// A move of a counter.
+/// What is asked of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// What is added. A counter is never below 0: a negative sum becomes 0.
-    pub delta: i64,
-    /// The counter stays as it is if the sum would be larger than this. At most 2^63 - 1.
-    pub ceiling: u64,
-    /// The lifetime of a counter that this move creates. `None`: for ever. A counter that exists keeps its lifetime.
-    pub lifetime: Option<Duration>,
+pub enum Count {
+    /// The value; 0 for a counter that is missing. Nothing is created.
+    Get,
+    /// A move.
+    Add {
+        /// What is added. A counter is never below 0: a negative sum becomes 0. Only a `delta` of more than 0 creates a
+        /// counter.
+        delta: i64,
+        /// The counter stays as it is if `delta` is more than 0 and the sum would be larger than this. A ceiling above
+        /// 2^63 - 1 is taken as 2^63 - 1.
+        ceiling: u64,
+        /// The lifetime of a counter that this move creates. `None`: for ever. A counter that exists keeps its
+        /// lifetime.
+        lifetime: Option<Duration>,
+    },
+    /// Deletes the counter: the next addition creates one, with a lifetime of its own.
+    Reset,
 }
 
-/// The answer to a move of a counter.
+/// The answer of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
-    /// The counter was moved, and is now this.
+    /// The counter is now this; 0 if it is missing.
     Now(u64),
     /// The sum would be larger than the ceiling. The counter stays as it was: this.
     TooLarge(u64),
@@ -462,9 +588,10 @@ pub enum BackendErrorKind {
     /// The reply is missing: the time was out, or the connection was lost. The operation may have taken effect, or may
     /// take effect later.
     InDoubt,
-    /// The entry is larger than the backend takes.
+    /// The entry is larger than the backend takes. The operation has not taken effect.
     TooLarge,
-    /// The backend has refused the operation: no permission, not enough memory, another dialect.
+    /// The backend has refused the operation: no permission, not enough memory, another dialect, a key that is too
+    /// long. The operation has not taken effect.
     Refused,
 }
 
