@@ -123,6 +123,10 @@
 //! - *Another election* (part 5). An advisory lock elects, and its holder claims over any other's token
 //!   ([`Over::Anyone`]). So the token fences a holder that was cut off, whatever has elected it.
 
+mod memory;
+
+pub use self::memory::{Memory, Snapshot};
+
 use crate::codec::Shape;
 use crate::key::StoredKey;
 use bytes::Bytes;
