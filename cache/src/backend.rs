@@ -9,7 +9,8 @@
 //!
 //! - one *entry* for each shape: an [envelope](crate::envelope::Envelope) with the value's bytes;
 //! - one *grant* that is under way, or the *tombstone* of a grant that was voided. The grant is the place's, whatever
-//!   the shape: two builds of two schemas create one after the other;
+//!   the shape: two builds of two schemas create one after the other. (memcached keeps a grant in the entry, so there
+//!   each shape has a grant of its own.)
 //! - one *pause* after a failure. A grant that has passed through a pause lies over the pause: the pause is there again
 //!   if its holder gives up;
 //! - one *counter*, which nothing but [`count`](Backend::count) moves.
@@ -19,12 +20,13 @@
 //!
 //! # Lifetimes
 //!
-//! Whatever a backend writes has a lifetime (G17). What is over is gone for each operation, whether its memory was
-//! given back or not. The mark of a pause outlives the pause, since the count of failures goes on from there.
+//! Everything that a backend writes has a lifetime (G17). An entry, a grant, a tombstone, a pause or a counter that has
+//! expired is gone for each operation, whether its memory was given back or not. The mark of a pause outlives the
+//! pause, since the count of failures goes on from there.
 //!
-//! A lifetime is rounded up to the [grain](Limits::grain) of the backend, and nothing is over before its time. A
-//! lifetime of zero is over at once: an entry that is stored so replaces the old entry and is not found, a pause of
-//! zero is no pause, and a grant whose lease is zero is lost before it can publish. `Duration::MAX`, and any lifetime
+//! A lifetime is rounded up to the [grain](Limits::grain) of the backend, and nothing expires early. A lifetime of
+//! zero expires at once: an entry with that lifetime replaces the old entry and is not found, a pause of zero is no
+//! pause, and a grant whose lease is zero is lost before its holder can publish. `Duration::MAX`, and any lifetime
 //! that ends after the time of the backend's clock, is for ever. `None` is for ever, too.
 //!
 //! # The life of a grant
@@ -50,12 +52,12 @@
 //! | granted, tombstone | claim over any other, as another election makes it | granted to the caller | `Granted` |
 //! | paused, tombstone | any other claim | as it was | [`Claimed::Paused`], [`Claimed::Held`] |
 //! | paused | claim that passes through pauses (a refresh by hand) | granted, over the pause | `Granted` |
-//! | granted | renew with its token, in the life of the grant | granted, with the next beat | yes |
-//! | granted | publish with its token, in the life of the grant | free; the pause is cleared | yes |
-//! | granted | end with its token, in the life of the grant | paused if a pause was given; else as below the grant | yes |
+//! | granted | renew with its token and number, in the life of the grant | granted, with the next beat | yes |
+//! | granted | publish with its token and number, in the life of the grant | free; the pause is cleared | yes |
+//! | granted | end with its token, and its number or 0, in the life of the grant | paused if a pause was given; else as below the grant | yes |
 //! | granted | its lease is over | as below the grant | |
 //! | tombstone | publish, end with its token | as below the tombstone | refused |
-//! | granted to another, or another life | renew, publish, end | as it was | refused |
+//! | granted to another, by another number, or in another life | renew, publish, end | as it was | refused |
 //! | granted in an earlier life | claim | as if it were free | |
 //!
 //! The rows of a claim are asked in the order of the rest: first the grant or tombstone, then the pause, and what was
@@ -64,11 +66,15 @@
 //! A grant is known by its *token*, a random number that the process has made before it asks. So a claim whose reply
 //! was lost can be sent again, or released. The second claim begins the lease anew, with the next beat: its caller
 //! counts the lease from the second request, and a process that watches the grant must see that the lease has begun
-//! anew. A second claim that arrives after the end of the grant is answered `Changed` if the entry was published.
-//! Otherwise it is granted once more, to nobody, and costs one lease. (memcached makes the token of a grant on a
-//! missing key itself: there a lost reply costs one lease.)
+//! anew. (memcached makes the token of a grant on a missing key itself: there a lost reply costs one lease.)
 //!
-//! To publish is one operation of the backend, conditional on the token (G2). It depends on no clock.
+//! A claim may also arrive late: after the grant of its token was voided or has ended. If the claim is granted then,
+//! the token has another grant, which has no holder and costs one lease at most. The holder of the earlier grant must
+//! not publish a value of before an invalidation by it. Therefore the backend gives each grant a number of its own,
+//! [`Grant::cas`], and `renew` and `publish` ask for it. `end` takes 0 for any number: so a caller that has lost the
+//! reply to its claim releases the grant, if there is one.
+//!
+//! To publish is one operation of the backend, conditional on token, number and life (G2). It depends on no clock.
 //!
 //! # Marks
 //!
@@ -80,7 +86,7 @@
 //! # Counters
 //!
 //! A counter is a whole number of 0 to 2^63 - 1. Only an addition of more than 0 creates one; its lifetime begins with
-//! that, and is not moved by what comes later (G12). After its lifetime the counter is missing, and counts from 0. A
+//! that addition, and no later move changes it (G12). After its lifetime the counter is missing, and counts from 0. A
 //! sum below 0 becomes 0. An addition whose sum would be larger than the ceiling changes nothing, and creates nothing.
 //! A subtraction asks for no ceiling.
 //!
@@ -101,6 +107,7 @@
 //! | invalidate, for some shapes | a mutex | one script: `DEL` of the entries, tombstone in place of the lease | `md`; no tombstone | `DELETE … RETURNING`, and a tombstone where a token was |
 //! | [`count`](Backend::count) | a mutex | one script (`INCRBY` keeps the lifetime); `GET`; `DEL` | `ma`, behind a look for the bounds; `mg`; `md` | an upsert; `SELECT`; `DELETE` |
 //! | seen identity ([`Seen`]) | a number of the entry | the first bytes of the entry, with its version | the CAS number and the life | the row's version |
+//! | number of a grant ([`Grant::cas`]) | a count | `TIME` in microseconds, in the script | the CAS number | a sequence |
 //! | server's clock | the time of day of its clock | `TIME`, once a connection, then estimated | none: the age is the lifetime that was given less the lifetime that is left | `clock_timestamp()` in each statement |
 //! | life | never changes, unless a test says so | hash of `run_id` and `master_replid`, read at connect | process id and start, read at connect | a row that a restart of an unlogged table loses |
 //! | signal | exact, in the process | a channel for each key that is waited for | none: polls | `NOTIFY`, only where a waiter has asked |
@@ -123,8 +130,10 @@
 //! - *Another election* (part 5). An advisory lock elects, and its holder claims over any other's token
 //!   ([`Over::Anyone`]). So the token fences a holder that was cut off, whatever has elected it.
 
+mod faulty;
 mod memory;
 
+pub use self::faulty::{Fault, Faulty};
 pub use self::memory::{Memory, Snapshot};
 
 use crate::codec::Shape;
@@ -154,7 +163,7 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> +
 /// # Cancel safety
 ///
 /// A future that is dropped may have taken effect, or may take effect later. A claim that was dropped is therefore
-/// released by its caller, with its token.
+/// released by its caller, by an [`end`](Backend::end) with its token.
 pub trait Backend: Send + Sync + 'static {
     /// Returns what lies on the backend for each key, in the order of the keys. One round trip to each server.
     ///
@@ -170,16 +179,17 @@ pub trait Backend: Send + Sync + 'static {
     /// Begins the lease of a grant anew, from when the backend executes this, with the next beat. One round trip.
     fn renew<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, lease: Duration) -> Pending<'a, Renewed>;
 
-    /// Stores an entry and ends its grant, if the backend still has the grant with this token in this life (G2). Clears
+    /// Stores an entry and ends its grant, if the backend still has this grant: token, number and life (G2). Clears
     /// the pause. One round trip; two on memcached where the entry was marked stale meanwhile.
     ///
     /// A publication that is refused since the grant was voided ends the tombstone. An entry that is too large is an
     /// error, and changes nothing: the grant is still there, and so is the old entry.
     fn publish<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, entry: Entry) -> Pending<'a, Published>;
 
-    /// Ends a grant without a value, if the backend still has it. With a pause, the pause takes the place of the grant
-    /// in the same step (G8); without one, a pause that the grant has passed through is there again. The end of a
-    /// voided grant removes its tombstone, and sets no pause. One round trip.
+    /// Ends a grant without a value, if the backend still has it. A [number](Grant::cas) of 0 is any: the grant of a
+    /// token whose number the caller does not know. With a pause, the pause takes the place of the grant in the same
+    /// step (G8); without one, a pause that the grant has passed through is there again. The end of a voided grant
+    /// removes its tombstone, and sets no pause. One round trip.
     fn end<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, pause: Option<PauseFor>) -> Pending<'a, Ended>;
 
     /// Changes the entry of a key from outside of any creation. One round trip.
@@ -353,7 +363,8 @@ pub struct Grant {
     pub token: Token,
     /// The life in which the grant was given, and counts.
     pub life: Life,
-    /// What the backend needs to find the grant again, beside the token: 0, or the CAS number of memcached.
+    /// The number that the backend has given to this grant: on memcached the CAS number of the item. Two grants of one
+    /// token differ in it. It is never 0; a caller that does not know the number [ends](Backend::end) the grant with 0.
     pub cas: u64,
 }
 
@@ -472,7 +483,7 @@ pub enum Refusal {
     Voided,
     /// Another holder has a grant of this place by now.
     Overtaken,
-    /// There is no grant: its lease is over, or the server has lost it.
+    /// There is no such grant: its lease is over, or the server has lost it.
     Gone,
     /// The grant is of an earlier life.
     OtherLife,

@@ -7,6 +7,7 @@
 //! | [`key`] | [`Key`], and how a key is written into the key of a backend |
 //! | [`codec`] | [`Codec`]: how a value becomes bytes |
 //! | [`envelope`] | [`Envelope`](envelope::Envelope): what surrounds these bytes on a server |
+//! | [`backend`] | [`Backend`](backend::Backend), which keeps entries; [`Memory`](backend::Memory), for tests, and [`Faulty`](backend::Faulty) |
 //!
 //! # Glossary
 //!

@@ -6,23 +6,22 @@
 //! # How it works
 //!
 //! The places are spread over a few tables by their names, each behind a mutex. An operation reads the clock, takes the
-//! mutex of its table, takes away what is over at the place, and does its step. No code of the user's runs under a
+//! mutex of its table, takes away the expired parts of the place, and does its step. No code of the user's runs under a
 //! mutex: the clock is read before, and the values that have gone are dropped after.
 //!
-//! Leases, pauses and lifetimes go by the monotonic reading of the clock. The time of day is only told, in
-//! [`Look::now`]. So a step of the time of day moves freshness, and nothing else (G6).
+//! Leases, pauses and lifetimes go by the monotonic reading of the clock. The time of day appears in [`Look::now`]
+//! alone. So a step of the time of day moves freshness, and nothing else (G6).
 //!
-//! Each operation also takes away what is over at a few other places of its table, in the order in which that became
-//! over. So the memory of what is over is given back as long as there are operations, and no operation has to do much
-//! of that.
+//! Each operation also takes away the expired parts of a few other places of its table, the earliest first. So the
+//! memory of expired entries is given back as long as there are operations, and no operation has much of that to do.
 //!
 //! # What later parts add
 //!
-//! *Signals* (part 6). A place needs a list of those who wait for it, in its table: `listen(&key)` puts a number and a
-//! waker there, and its drop takes both away. Each operation that stores, ends, voids or pauses takes the wakers out
-//! under the mutex, and wakes them after it, as the values that have gone are dropped after it: a waker is the user's
-//! code. A place that is waited for is not empty. A grant that ends since its lease is over wakes nobody by itself: the
-//! listener's own bound is for that (G5), or an alarm at the clock, [`Clock::wake_at`], whose ticket is that number.
+//! *Signals* (part 6). A place needs a list of its waiters, in its table: `listen(&key)` puts a number and a waker
+//! there, and the drop of what it returns takes both away. Each operation that stores, ends, voids or pauses takes the
+//! wakers out under the mutex, and wakes them after the mutex: a waker is the user's code. A place with waiters is not
+//! empty. A lease that runs out wakes no waiter by itself: the waiter's own bound is for that (G5), or an alarm at the
+//! clock, [`Clock::wake_at`], whose ticket is that number.
 
 mod moment;
 mod place;
@@ -48,7 +47,7 @@ const SHARDS: usize = 16;
 /// A backend in this process's memory, exact in every law.
 ///
 /// Regions that share one `Memory` by an `Arc` elect one creator among them, as the processes of a fleet do. The number
-/// of entries has no bound; what is over gives its memory back while there are operations.
+/// of entries has no bound. The memory of expired entries is given back while there are operations.
 ///
 /// # Round trips, and waiting
 ///
@@ -58,7 +57,8 @@ const SHARDS: usize = 16;
 /// # Errors
 ///
 /// An entry that is larger than [`Limits::largest_entry`] is [`TooLarge`](BackendErrorKind::TooLarge), and a key that
-/// is longer than [`Limits::longest_key`] is [`Refused`](BackendErrorKind::Refused). There are no other errors.
+/// is longer than [`Limits::longest_key`] is [`Refused`](BackendErrorKind::Refused). There are no other errors;
+/// [`Faulty`](crate::backend::Faulty) makes some.
 ///
 /// # Cancel safety
 ///
@@ -161,8 +161,7 @@ impl<C: Clock> Memory<C> {
         lock(&self.shards[0]).life()
     }
 
-    /// Returns how many places take memory. Among them may be some of which everything is over:
-    /// [`sweep`](Memory::sweep) takes these away.
+    /// Returns how many places take memory. Some of them may have expired: [`sweep`](Memory::sweep) takes these away.
     ///
     /// Blocks for mutexes that no operation holds for longer than a step.
     #[must_use]
@@ -178,7 +177,7 @@ impl<C: Clock> Memory<C> {
         self.len() == 0
     }
 
-    /// Takes away all that is over. Operations do that by and by; this method does it at once.
+    /// Takes away everything that has expired. Operations do that by and by; this method does it at once.
     ///
     /// Blocks for mutexes, and holds each for as long as its table takes.
     pub fn sweep(&self) {
@@ -190,7 +189,7 @@ impl<C: Clock> Memory<C> {
     }
 }
 
-/// What happens to servers.
+/// The accidents of a server.
 impl<C: Clock> Memory<C> {
     /// Loses the entry of a key, as a server that needs memory does. A grant of the key goes on.
     ///
@@ -225,8 +224,8 @@ impl<C: Clock> Memory<C> {
     /// Has everything as it was at a snapshot, and begins another life: a replica that lagged has become the server, or
     /// a server was restored (G10).
     ///
-    /// Entries, pauses and counters are there again, but those that are over by now. Grants are not: no token of an
-    /// earlier life counts.
+    /// Entries, pauses and counters are there again, except for those that have expired by now. Grants are not: no
+    /// token of an earlier life counts.
     ///
     /// Blocks for mutexes, and holds all of them for as long as the copy takes.
     ///

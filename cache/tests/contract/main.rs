@@ -48,6 +48,8 @@ const LAWS: &[Law] = laws! {
         g8_an_end_frees_the_place,
         g2_s5_s6_a_late_holder_does_nothing_to_its_successor,
         g2_what_was_not_granted_is_not_published,
+        g2_a_token_that_is_granted_again_is_another_grant,
+        g8_a_claim_without_a_reply_is_released,
         g9_s31_an_evicted_grant_is_lost,
         g9_an_evicted_entry_leaves_its_grant,
         g1_s3_s29_no_key_delays_another,

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// The second from which on something is over; `None`: never.
 type End = Option<u64>;
 
+/// Token, number and life of a grant.
+pub type Held = (Token, u64, u32);
+
 #[derive(Clone)]
 struct Stored {
     bytes: Bytes,
@@ -22,6 +25,7 @@ struct Stored {
 #[derive(Clone)]
 struct Grant {
     token: Token,
+    number: u64,
     beat: u32,
     marked: bool,
     end: End,
@@ -49,6 +53,7 @@ pub struct Naive {
     now: u64,
     life: u32,
     states: u64,
+    numbers: u64,
     has_tombstones: bool,
 }
 
@@ -67,7 +72,7 @@ fn left(now: u64, end: End) -> String {
 impl Naive {
     pub fn new(has_tombstones: bool) -> Naive {
         let (stock, grants, tombstones) = <_>::default();
-        Naive { stock, grants, tombstones, now: 0, life: 0, states: 0, has_tombstones }
+        Naive { stock, grants, tombstones, now: 0, life: 0, states: 0, numbers: 0, has_tombstones }
     }
 
     pub fn life(&self) -> u32 {
@@ -117,6 +122,11 @@ impl Naive {
     /// The state of an entry; 0 if there is none.
     pub fn state(&self, place: usize, shape: Shape) -> u64 {
         self.stock.entries.get(&(place, shape)).map_or(0, |entry| entry.state)
+    }
+
+    /// The number of the grant.
+    pub fn number(&self, place: usize) -> u64 {
+        self.grants.get(&place).map_or(u64::MAX, |grant| grant.number)
     }
 
     fn rest(&self, place: usize) -> String {
@@ -169,26 +179,28 @@ impl Naive {
             return format!("changed {}", self.look(place, shape));
         }
         self.tombstones.remove(&place);
-        self.grants.insert(place, Grant { token: claim.token, beat: 0, marked: false, end });
+        self.numbers += 1;
+        self.grants.insert(place, Grant { token: claim.token, number: self.numbers, beat: 0, marked: false, end });
         self.forget();
         format!("granted {failures}")
     }
 
-    /// Why the holder of a token has no grant.
-    fn refusal(&self, place: usize, token: Token, life: u32) -> Option<&'static str> {
+    /// Why the holder of a token has no grant; `number` 0 is any.
+    fn refusal(&self, place: usize, (token, number, life): Held) -> Option<&'static str> {
         if life != self.life {
             return Some("OtherLife");
         }
         match (self.grants.get(&place), self.tombstones.get(&place)) {
-            (Some(grant), _) if grant.token == token => None,
+            (Some(grant), _) if grant.token == token && (number == 0 || grant.number == number) => None,
+            (Some(grant), _) if grant.token == token => Some("Gone"),
             (_, Some(grant)) if grant.token == token => Some("Voided"),
             (None, None) => Some("Gone"),
             _ => Some("Overtaken"),
         }
     }
 
-    pub fn renew(&mut self, place: usize, token: Token, life: u32, lease: Duration) -> String {
-        if let Some(why) = self.refusal(place, token, life) {
+    pub fn renew(&mut self, place: usize, held: Held, lease: Duration) -> String {
+        if let Some(why) = self.refusal(place, held) {
             return format!("lost {why}");
         }
         let grant = self.grants.get_mut(&place).unwrap();
@@ -206,8 +218,8 @@ impl Naive {
         self.forget();
     }
 
-    pub fn publish(&mut self, place: usize, shape: Shape, token: Token, life: u32, entry: Entry) -> String {
-        if let Some(why) = self.refusal(place, token, life) {
+    pub fn publish(&mut self, place: usize, shape: Shape, held: Held, entry: Entry) -> String {
+        if let Some(why) = self.refusal(place, held) {
             if why == "Voided" {
                 self.tombstones.remove(&place);
             }
@@ -219,8 +231,8 @@ impl Naive {
         if grant.marked { "stale" } else { "fresh" }.into()
     }
 
-    pub fn end(&mut self, place: usize, token: Token, life: u32, pause: Option<PauseFor>) -> String {
-        if let Some(why) = self.refusal(place, token, life) {
+    pub fn end(&mut self, place: usize, held: Held, pause: Option<PauseFor>) -> String {
+        if let Some(why) = self.refusal(place, held) {
             if why == "Voided" {
                 self.tombstones.remove(&place);
             }

@@ -4,7 +4,7 @@
 //! asks for more of them.
 
 use crate::ground::{Ground, NEXT, SHAPE, block_on};
-use crate::naive::{Naive, Stock};
+use crate::naive::{Held, Naive, Stock};
 use bytes::Bytes;
 use dogpile_cache::backend::{
     Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant, Look, Over, PauseFor, Published, Renewed,
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub const NAME: &str = "random_scripts_as_on_the_naive_one";
 
-const SCRIPTS: u32 = 150;
+const SCRIPTS: u32 = 400;
 const STEPS: u32 = 120;
 const PLACES: usize = 2;
 
@@ -44,8 +44,8 @@ struct Pair<'a> {
     keys: Vec<StoredKey>,
     /// For each place, the states that were seen, with their names on both sides.
     seen: Vec<Vec<(Shape, Seen, u64)>>,
-    /// For each place, the grants that were given, with their lives on the naive side.
-    grants: Vec<Vec<(Grant, u32)>>,
+    /// For each place, the grants that were given, with their numbers and lives on the naive side.
+    grants: Vec<Vec<(Grant, Held)>>,
     /// Tokens and beats that were seen.
     watched: Vec<(Token, u32)>,
     snapshot: Option<(Box<dyn FnOnce()>, Stock)>,
@@ -124,7 +124,7 @@ impl Pair<'_> {
     }
 
     /// A grant that was given, most often the newest; or one that never was.
-    fn grant(&mut self, place: usize) -> (Grant, u32) {
+    fn grant(&mut self, place: usize) -> (Grant, Held) {
         let grants = &self.grants[place];
         let back = self.rng.usize(..10);
         let back = if back < 7 { 0 } else { back - 6 };
@@ -132,7 +132,8 @@ impl Pair<'_> {
             return grants[grants.len() - 1 - back];
         }
         let life = block_on(self.g.backend.look(&self.keys[..1], None)).unwrap()[0].life;
-        (Grant { token: Token::random(), life, cas: 0 }, self.naive.life())
+        let token = Token::random();
+        (Grant { token, life, cas: u64::MAX }, (token, u64::MAX, self.naive.life()))
     }
 
     /// Both sides look, and the states are remembered under both names.
@@ -164,10 +165,12 @@ impl Pair<'_> {
             through_pause: self.rng.u32(..4) == 0,
         };
         let naive = self.naive.claim(place, shape, &claim, as_seen.then_some(state));
+        // (A grant whose lease is zero is over already.)
+        let naive_number = self.naive.number(place);
         let what = format!("claim {place} {shape:?} {claim:?}");
         let real = match self.g.claim(&self.keys[place].in_shape(shape), claim) {
             Claimed::Granted { grant, failures } => {
-                self.grants[place].push((grant, self.naive.life()));
+                self.grants[place].push((grant, (grant.token, naive_number, self.naive.life())));
                 format!("granted {failures}")
             }
             Claimed::Held(by) => rest(&Rest::Held(by)),
@@ -259,8 +262,8 @@ impl Pair<'_> {
             }
             8..17 => self.claim(place, shape),
             17..21 => {
-                let ((grant, life), entry) = (self.grant(place), self.entry());
-                let naive = self.naive.publish(place, shape, grant.token, life, entry.clone());
+                let ((grant, held), entry) = (self.grant(place), self.entry());
+                let naive = self.naive.publish(place, shape, held, entry.clone());
                 let what = format!("publish {place} {shape:?} {grant:?} {entry:?}");
                 let real = match self.g.publish_entry(&key, &grant, entry) {
                     Published::Fresh => "fresh".into(),
@@ -270,10 +273,13 @@ impl Pair<'_> {
                 (what, real, naive)
             }
             21..24 => {
-                let (grant, life) = self.grant(place);
+                let (mut grant, mut held) = self.grant(place);
+                if self.rng.u32(..4) == 0 {
+                    (grant.cas, held.1) = (0, 0);
+                }
                 let failures = self.rng.u32(1..5);
                 let pause = self.rng.bool().then(|| PauseFor { failures, pause: self.duration() });
-                let naive = self.naive.end(place, grant.token, life, pause);
+                let naive = self.naive.end(place, held, pause);
                 let real = match self.g.end(&key, &grant, pause) {
                     Ended::Yes => "ended".into(),
                     Ended::Lost(why) => format!("lost {why:?}"),
@@ -281,8 +287,8 @@ impl Pair<'_> {
                 (format!("end {place} {grant:?} {pause:?}"), real, naive)
             }
             24..26 => {
-                let ((grant, life), lease) = (self.grant(place), self.duration());
-                let naive = self.naive.renew(place, grant.token, life, lease);
+                let ((grant, held), lease) = (self.grant(place), self.duration());
+                let naive = self.naive.renew(place, held, lease);
                 let real = match block_on(self.g.backend.renew(&key, &grant, lease)).unwrap() {
                     Renewed::Yes(_) => "renewed".into(),
                     Renewed::Lost(why) => format!("lost {why:?}"),

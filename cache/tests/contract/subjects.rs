@@ -2,7 +2,7 @@
 
 use crate::ground::{Ground, Server};
 use dogpile::{Clock, ManualClock};
-use dogpile_cache::backend::{Limits, Memory};
+use dogpile_cache::backend::{Fault, Faulty, Limits, Memory};
 use dogpile_cache::key::StoredKey;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,12 @@ use std::time::Duration;
 /// A backend: its name, and how an empty one is made.
 pub type Subject = (&'static str, fn() -> Ground);
 
-pub const SUBJECTS: [Subject; 3] =
-    [("memory", memory), ("memory_of_a_small_server", small), ("planted_nothing", crate::planted::nothing)];
+pub const SUBJECTS: [Subject; 4] = [
+    ("memory", memory),
+    ("memory_of_a_small_server", small),
+    ("faulty_that_delays", delayed),
+    ("planted_nothing", crate::planted::nothing),
+];
 
 /// The memory backend, with a clock that the laws move, as its own server.
 pub struct Machine {
@@ -48,6 +52,13 @@ pub fn limits_of_a_small_server() -> Limits {
 
 fn small() -> Ground {
     Machine::ground(limits_of_a_small_server())
+}
+
+/// Requests and replies that are delayed: the laws hold, and the futures are pending now and then.
+fn delayed() -> Ground {
+    let machine = Machine::new(Limits::none());
+    let faulty = Faulty::new(Arc::clone(&machine.memory), fastrand::u64(..)).with(Fault::Delayed, 0.2);
+    Ground { backend: Arc::new(faulty), server: Arc::new(machine) }
 }
 
 impl Server for Machine {

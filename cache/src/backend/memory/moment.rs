@@ -1,15 +1,15 @@
-//! When an operation takes effect, and what it needs to know of that.
+//! The moment at which an operation takes effect.
 
 use crate::backend::Life;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// The nanosecond, on the backend's monotonic clock, from which on something is over.
+/// The nanosecond of the backend's monotonic clock at which a lifetime ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Until(u64);
 
 impl Until {
-    /// The end of what lives for ever.
+    /// The end of a lifetime for ever.
     pub(super) const NEVER: Until = Until(u64::MAX);
 
     /// Already.
@@ -31,9 +31,9 @@ pub(super) struct Moment<'a> {
     /// Nanoseconds; not 0.
     pub(super) grain: u64,
     pub(super) has_tombstones: bool,
-    /// The number of the newest state of an entry.
-    pub(super) versions: &'a mut u64,
-    /// The values that are not there any more. Their destructors may be the user's code, so they run after the mutex.
+    /// The number of the newest state of an entry, or of the newest grant.
+    pub(super) numbers: &'a mut u64,
+    /// The values that were taken away. Their destructors may be the user's code, so they run after the mutex.
     pub(super) gone: &'a mut Vec<Bytes>,
 }
 
@@ -42,8 +42,8 @@ impl Moment<'_> {
         until.is_over(self.now)
     }
 
-    /// Returns the end of a lifetime that begins now: rounded up to the grain, at once for zero, never for what the
-    /// clock will not see the end of.
+    /// Returns the end of a lifetime that begins now: rounded up to the grain, at once for zero, never if the clock
+    /// ends before.
     pub(super) fn after(&self, lifetime: Duration) -> Until {
         if lifetime.is_zero() {
             return Until::AT_ONCE;
@@ -61,9 +61,9 @@ impl Moment<'_> {
         if until == Until::NEVER { Duration::MAX } else { Duration::from_nanos(until.0.saturating_sub(self.now)) }
     }
 
-    /// Returns a number that no state of an entry of this shard had before.
-    pub(super) fn version(&mut self) -> u64 {
-        *self.versions += 1;
-        *self.versions
+    /// Returns a number that no state of an entry of this shard had before, and no grant. It is not 0.
+    pub(super) fn number(&mut self) -> u64 {
+        *self.numbers += 1;
+        *self.numbers
     }
 }

@@ -1,5 +1,5 @@
-//! What lies at one place, and what each operation does to it. Without a mutex, a clock or a future: the callers bring
-//! the moment, and keep others out.
+//! The contents of one place, and the operations on them. There is no mutex, no clock and no future here: the caller
+//! brings the moment, and keeps other threads out.
 
 use super::moment::{Moment, Until};
 use crate::backend::{
@@ -10,7 +10,7 @@ use crate::codec::Shape;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// What lies at one place.
+/// The contents of one place.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Place {
     entries: Vec<Stored>,
@@ -35,6 +35,8 @@ struct Stored {
 #[derive(Clone, Copy, Debug)]
 struct Held {
     token: Token,
+    /// No other grant of this place has, or had, this number.
+    number: u64,
     life: Life,
     beat: u32,
     /// Whether the place was marked stale since the grant.
@@ -62,10 +64,10 @@ struct Counter {
 /// The largest value of a counter.
 const LARGEST: u64 = i64::MAX.unsigned_abs();
 
-// --- what is over ---------------------------------------------------------------------------------------------------
+// --- expired parts ---------------------------------------------------------------------------------------------------
 
 impl Place {
-    /// Takes away what is over.
+    /// Takes away the expired parts.
     pub(super) fn purge(&mut self, at: &mut Moment<'_>) {
         let now = at.now;
         let over = self.entries.extract_if(.., |entry| entry.until.is_over(now));
@@ -80,7 +82,7 @@ impl Place {
         self.entries.is_empty() && self.held.is_none() && self.pause.is_none() && self.counter.is_none()
     }
 
-    /// Returns when the first of what lies here is over.
+    /// Returns when the first part expires.
     pub(super) fn due(&self) -> Until {
         let entries = self.entries.iter().map(|entry| entry.until);
         let held = self.held.map(|held| held.until);
@@ -110,7 +112,7 @@ impl Place {
         }
     }
 
-    pub(super) fn claim(&mut self, shape: Shape, claim: &Claim, at: &Moment<'_>) -> Claimed {
+    pub(super) fn claim(&mut self, shape: Shape, claim: &Claim, at: &mut Moment<'_>) -> Claimed {
         if let Some(held) = &mut self.held {
             if held.token == claim.token && !held.is_void {
                 held.beat = held.beat.wrapping_add(1);
@@ -134,8 +136,8 @@ impl Place {
         if claim.seen.as_ref().is_some_and(|seen| *seen != self.seen(shape)) {
             return Claimed::Changed(self.look(shape, at));
         }
-        let (token, life, until) = (claim.token, at.life, at.after(claim.lease));
-        let held = self.held.insert(Held { token, life, beat: 0, is_marked: false, is_void: false, until });
+        let (token, number, life, until) = (claim.token, at.number(), at.life, at.after(claim.lease));
+        let held = self.held.insert(Held { token, number, life, beat: 0, is_marked: false, is_void: false, until });
         Claimed::Granted { grant: held.grant(), failures: self.failures() }
     }
 
@@ -166,7 +168,9 @@ impl Place {
     }
 
     pub(super) fn end(&mut self, grant: &Grant, pause: Option<PauseFor>, at: &Moment<'_>) -> Ended {
-        match self.own(grant, at).map(|_| ()) {
+        // A caller that does not know the number has lost the reply to its claim.
+        let number = if grant.cas == 0 { self.held.map_or(0, |held| held.number) } else { grant.cas };
+        match self.own(&Grant { cas: number, ..*grant }, at).map(|_| ()) {
             Ok(()) => {
                 self.held = None;
                 if let Some(PauseFor { failures, pause }) = pause {
@@ -208,7 +212,7 @@ impl Place {
                 for entry in &mut self.entries {
                     if entry.shape == shape || beside.contains(&entry.shape) {
                         entry.is_marked = true;
-                        entry.version = at.version();
+                        entry.version = at.number();
                     }
                 }
                 if let Some(held) = &mut self.held {
@@ -259,7 +263,8 @@ impl Place {
     }
 }
 
-// --- their parts ----------------------------------------------------------------------------------------------------
+// --- the parts of the operations
+// ----------------------------------------------------------------------------------------------------
 
 impl Place {
     fn entry(&self, shape: Shape) -> Option<&Stored> {
@@ -291,6 +296,8 @@ impl Place {
             None => Err(Refusal::Gone),
             Some(held) if held.token != grant.token => Err(Refusal::Overtaken),
             Some(held) if held.is_void => Err(Refusal::Voided),
+            // A claim with this token has come late, after the end of the caller's grant.
+            Some(held) if held.number != grant.cas => Err(Refusal::Gone),
             Some(held) => Ok(held),
         }
     }
@@ -305,7 +312,7 @@ impl Place {
 
     /// Stores an entry in a state that no entry of this place had before.
     fn store(&mut self, shape: Shape, Entry { bytes, lifetime }: Entry, is_marked: bool, at: &mut Moment<'_>) {
-        let stored = Stored { shape, bytes, version: at.version(), is_marked, until: at.after_or_never(lifetime) };
+        let stored = Stored { shape, bytes, version: at.number(), is_marked, until: at.after_or_never(lifetime) };
         match self.entries.iter_mut().find(|entry| entry.shape == shape) {
             Some(entry) => at.gone.push(std::mem::replace(entry, stored).bytes),
             None => self.entries.push(stored),
@@ -328,7 +335,7 @@ impl Place {
 
 impl Held {
     fn grant(&self) -> Grant {
-        Grant { token: self.token, life: self.life, cas: 0 }
+        Grant { token: self.token, life: self.life, cas: self.number }
     }
 
     fn by(&self, at: &Moment<'_>) -> HeldBy {

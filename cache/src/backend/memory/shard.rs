@@ -1,4 +1,4 @@
-//! A part of the places, behind one mutex, and how the memory of what is over is given back.
+//! A part of the places, behind one mutex, and how the memory of expired places is given back.
 
 use super::moment::{Moment, Until};
 use super::place::Place;
@@ -7,14 +7,14 @@ use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// How many places that are due an operation looks at beside its own. More than one, so that each operation, which adds
-/// one place at most, leaves less than it found.
+/// How many due places an operation looks at beside its own. An operation adds one place at most, so with more than one
+/// the operations leave fewer expired places than they find.
 const SWEPT: usize = 4;
 
 /// Tables with room for fewer places are not made smaller.
 const SMALL: usize = 64;
 
-/// What an operation knows of the backend before it has the mutex.
+/// An operation's knowledge of the backend, from before it has the mutex.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
     pub(super) now: u64,
@@ -27,13 +27,13 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) struct Shard {
     places: HashMap<Arc<str>, Slot>,
-    /// Each place of which something will be over, by the first time at which that is so.
+    /// Each place with a part that will expire, by the time of the first such part.
     due: BTreeSet<(Until, Arc<str>)>,
-    /// The latest time that was seen. A thread may read the clock, and come late to the mutex.
+    /// The latest time that an operation has brought. A thread may read the clock, and come late to the mutex.
     now: u64,
-    /// The number of the newest state of an entry. It goes on through all lives, so that no number comes again (S40,
-    /// S46).
-    versions: u64,
+    /// The number of the newest state of an entry, or of the newest grant. It goes on through all lives, so that no
+    /// number comes again (S40, S46).
+    numbers: u64,
     life: Life,
 }
 
@@ -46,7 +46,7 @@ struct Slot {
 
 impl Shard {
     pub(super) fn new(life: Life) -> Shard {
-        Shard { places: HashMap::new(), due: BTreeSet::new(), now: 0, versions: 0, life }
+        Shard { places: HashMap::new(), due: BTreeSet::new(), now: 0, numbers: 0, life }
     }
 
     pub(super) fn life(&self) -> Life {
@@ -57,7 +57,7 @@ impl Shard {
         self.places.len()
     }
 
-    /// Executes an operation on a place, without what was over there before.
+    /// Executes an operation on a place, after its expired parts were taken away.
     pub(super) fn at<T>(
         &mut self,
         name: &str,
@@ -72,7 +72,7 @@ impl Shard {
             life: self.life,
             grain: request.grain,
             has_tombstones: request.has_tombstones,
-            versions: &mut self.versions,
+            numbers: &mut self.numbers,
             gone,
         };
         let done = if let Some(slot) = self.places.get_mut(name) {
@@ -104,14 +104,14 @@ impl Shard {
         done
     }
 
-    /// Takes away what is over, of `most` places that are due.
+    /// Takes away the expired parts of `most` due places.
     pub(super) fn sweep(&mut self, request: Request, gone: &mut Vec<Bytes>, most: usize) {
         self.now = self.now.max(request.now);
         let Request { wall, grain, has_tombstones, .. } = request;
         let (now, life) = (self.now, self.life);
         for _ in 0..most {
-            let versions = &mut self.versions;
-            let mut moment = Moment { now, wall, life, grain, has_tombstones, versions, gone };
+            let numbers = &mut self.numbers;
+            let mut moment = Moment { now, wall, life, grain, has_tombstones, numbers, gone };
             if !self.due.first().is_some_and(|(until, _)| moment.is_over(*until)) {
                 break;
             }
@@ -123,6 +123,7 @@ impl Shard {
                 self.places.remove(&name);
             } else {
                 let due = slot.place.due();
+                debug_assert!(!moment.is_over(due), "the expired parts were just taken away");
                 self.schedule(&name, due);
             }
         }
@@ -150,7 +151,7 @@ impl Shard {
         }
     }
 
-    /// Returns a copy of what lies here.
+    /// Returns a copy of all places.
     pub(super) fn copy(&self) -> impl Iterator<Item = (Arc<str>, Place)> {
         self.places.iter().map(|(name, slot)| (Arc::clone(name), slot.place.clone()))
     }

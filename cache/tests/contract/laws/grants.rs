@@ -249,7 +249,7 @@ pub fn g2_s5_s6_a_late_holder_does_nothing_to_its_successor(g: &Ground) {
 pub fn g2_what_was_not_granted_is_not_published(g: &Ground) {
     let key = g.key("key");
     let life = g.look(&key).life;
-    let nobody = Grant { token: Token::random(), life, cas: 0 };
+    let nobody = Grant { token: Token::random(), life, cas: 1 };
     assert!(matches!(g.publish(&key, &nobody, "nobody's"), Published::Refused(_)));
     g.assert_nothing(&key);
     let grant = g.granted(&key);
@@ -263,6 +263,44 @@ pub fn g2_what_was_not_granted_is_not_published(g: &Ground) {
     // Never added again.
     assert!(matches!(g.publish(&key, &grant, "again"), Published::Refused(_)));
     g.assert_nothing(&key);
+}
+
+/// A claim that arrives late grants its token once more, to nobody: the holder of the earlier grant publishes nothing.
+pub fn g2_a_token_that_is_granted_again_is_another_grant(g: &Ground) {
+    let key = g.key("key");
+    let asked = claim(Seen::NOTHING);
+    let first = granted(&g.claim(&key, asked.clone()));
+    g.invalidate(&key, SECOND);
+    g.wait(SECOND);
+    let late = granted(&g.claim(&key, asked));
+    assert_eq!((late.token, late.life), (first.token, first.life));
+    assert_ne!(late.cas, first.cas);
+    assert_eq!(g.publish(&key, &first, "voided"), Published::Refused(Refusal::Gone));
+    assert_eq!(g.renew(&key, &first), Renewed::Lost(Refusal::Gone));
+    assert_eq!(g.end(&key, &first, pause(1)), Ended::Lost(Refusal::Gone));
+    g.assert_nothing(&key);
+    g.assert_goes_on(&key, &late);
+    assert_eq!(g.publish(&key, &late, "value"), Published::Fresh);
+}
+
+/// A claim whose reply was lost is released by its token alone. Nothing else is done so.
+pub fn g8_a_claim_without_a_reply_is_released(g: &Ground) {
+    let key = g.key("key");
+    let lost = g.granted(&key);
+    let unknown = Grant { cas: 0, ..lost };
+    assert!(matches!(g.publish(&key, &unknown, "unknown"), Published::Refused(_)));
+    assert!(matches!(g.renew(&key, &unknown), Renewed::Lost(_)));
+    g.assert_nothing(&key);
+    g.assert_goes_on(&key, &lost);
+    assert_eq!(g.end(&key, &unknown, None), Ended::Yes);
+    g.assert_free(&key, 0);
+    // Nor does it end the grant of another.
+    let next = g.granted(&key);
+    assert_eq!(g.end(&key, &unknown, None), Ended::Lost(Refusal::Overtaken));
+    g.assert_goes_on(&key, &next);
+    g.invalidate(&key, LONG);
+    assert!(matches!(g.end(&key, &Grant { cas: 0, ..next }, None), Ended::Lost(_)));
+    g.assert_free(&key, 0);
 }
 
 /// A grant that was evicted in mid-creation: one re-election, one publication.

@@ -111,7 +111,7 @@ fn is_found(fault: Fault, by: &[&'static str]) -> Result<(), Failed> {
 
 /// Random scripts find most faults, too.
 fn is_found_by_scripts(fault: Fault) -> bool {
-    (0..300).any(|seed| {
+    (0..3000).any(|seed| {
         let mut differs = false;
         quiet::panic_of(|| differs = script::script(&ground(fault), seed).is_err()).is_some() || differs
     })

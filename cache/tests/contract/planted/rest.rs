@@ -87,6 +87,7 @@ impl Wrong {
                     self.memory.lose_entry(key);
                 }
                 let mut known = self.known();
+                known.numbers.insert(grant.token, grant.cas);
                 known.leases.insert(token, ends);
                 if self.has(Fault::OneGrantForAllKeys) {
                     known.granted = Some(key.clone());
@@ -103,7 +104,10 @@ impl Wrong {
         let holder = self.holder(key).await?;
         match self.fault {
             Fault::ARenewalDoesNothing if holder == Some(grant.token) => return Ok(Renewed::Yes(grant)),
-            Fault::AnyoneRenews => grant.token = holder.unwrap_or(grant.token),
+            Fault::AnyoneRenews => {
+                grant.token = holder.unwrap_or(grant.token);
+                grant.cas = self.known().numbers.get(&grant.token).copied().unwrap_or(grant.cas);
+            }
             _ => {}
         }
         let lease = match self.fault {
@@ -117,6 +121,11 @@ impl Wrong {
     pub async fn publish_wrong(&self, key: &StoredKey, mut grant: Grant, entry: Entry) -> Result<Published> {
         if self.has(Fault::PublishesInAnyLife) {
             grant.life = self.memory.life();
+        }
+        if self.has(Fault::PublishesByTheTokenAlone)
+            && let Some(number) = self.known().numbers.get(&grant.token)
+        {
+            grant.cas = *number;
         }
         let (now, was_marked) = (self.there(key).await?.now, self.known().marked.remove(key.place()));
         let published = self.memory.publish(key, &grant, entry.clone()).await?;
@@ -167,7 +176,10 @@ impl Wrong {
     pub async fn end_wrong(&self, key: &StoredKey, mut grant: Grant, pause: Option<PauseFor>) -> Result<Ended> {
         let mut given = pause;
         match (self.fault, pause) {
-            (Fault::AnyoneEnds, _) => grant.token = self.holder(key).await?.unwrap_or(grant.token),
+            (Fault::AnyoneEnds, _) => {
+                (grant.token, grant.cas) = (self.holder(key).await?.unwrap_or(grant.token), 0);
+            }
+            (Fault::AnEndAsksForTheNumber, _) if grant.cas == 0 => grant.cas = u64::MAX,
             (Fault::APauseIsForgotten | Fault::APauseIsSetLater, Some(_)) => given = None,
             (Fault::ADropClearsThePause, None) => given = Some(PauseFor { failures: 0, pause: Duration::ZERO }),
             _ => {}

@@ -44,6 +44,10 @@ pub struct Known {
     pub marked: HashSet<String>,
     pub invalidated: HashMap<String, (Bytes, u64)>,
     pub granted: Option<StoredKey>,
+    /// The number of the grant that stands for an earlier one of the same token.
+    pub again: HashMap<Token, u64>,
+    /// The number of the last grant of each token.
+    pub numbers: HashMap<Token, u64>,
     pub first_life: Option<Life>,
     pub first_now: Option<u64>,
     /// The life, the newest state then and now, and what is taken from states that are newer.
@@ -102,7 +106,10 @@ impl Wrong {
         let lease = Duration::from_secs(10);
         let claim = Claim { token, seen: None, lease, over: Over::Anyone, through_pause: true };
         match self.memory.claim(key, claim).await? {
-            Claimed::Granted { grant, .. } => Ok(grant),
+            Claimed::Granted { grant, .. } => {
+                self.known().again.insert(token, grant.cas);
+                Ok(grant)
+            }
             other => panic!("not granted: {other:?}"),
         }
     }
@@ -140,7 +147,8 @@ impl Wrong {
     /// The grant as the backend knows it.
     fn grant(&self, grant: &Grant) -> Grant {
         let life = if self.has(Fault::LivesAreOne) { self.memory.life() } else { grant.life };
-        Grant { life, ..*grant }
+        let again = self.known().again.get(&grant.token).copied().filter(|_| grant.cas != 0);
+        Grant { life, cas: again.unwrap_or(grant.cas), ..*grant }
     }
 
     /// What is done before each operation.
