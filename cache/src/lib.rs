@@ -8,6 +8,7 @@
 //! | [`codec`] | [`Codec`]: how a value becomes bytes |
 //! | [`envelope`] | [`Envelope`](envelope::Envelope): what surrounds these bytes on a server |
 //! | [`backend`] | [`Backend`](backend::Backend), which keeps entries; [`Memory`](backend::Memory), for tests, and [`Faulty`](backend::Faulty) |
+//! | [`counter`] | [`Counters`](counter::Counters) that a fleet shares |
 //!
 //! # Glossary
 //!
@@ -30,6 +31,7 @@
 
 pub mod backend;
 pub mod codec;
+pub mod counter;
 pub mod envelope;
 pub mod key;
 
