@@ -164,7 +164,24 @@ impl<B: Backend> Faulty<B> {
     /// Sets the delay: `delay` takes a part of the longest delay, from 0 to 1, and returns a future that the operation
     /// waits for.
     ///
-    /// With a runtime's paused time no real time passes: `|part| tokio::time::sleep(LONGEST.mul_f64(part))`.
+    /// # Examples
+    ///
+    /// A network that takes up to a second, in the paused time of tokio: no real time passes.
+    ///
+    /// ```
+    /// use dogpile_cache::backend::{Backend, Fault, Faulty, Memory};
+    /// use std::time::Duration;
+    /// use tokio::time::{sleep, timeout};
+    ///
+    /// # let paused = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    /// # paused.block_on(async { // or `#[tokio::test(start_paused = true)]`
+    /// let second = Duration::from_secs(1);
+    /// let backend =
+    ///     Faulty::new(Memory::new(), 42).with(Fault::Delayed, 1.0).delayed_by(move |part| sleep(second.mul_f64(part)));
+    /// assert!(timeout(second / 1000, backend.ping()).await.is_err());
+    /// assert!(timeout(second * 2, backend.ping()).await.is_ok());
+    /// # });
+    /// ```
     #[must_use]
     pub fn delayed_by<F>(mut self, delay: impl Fn(f64) -> F + Send + Sync + 'static) -> Faulty<B>
     where

@@ -82,6 +82,7 @@ const LAWS: &[Law] = laws! {
         g3_an_invalidation_deletes_the_shapes_beside_its_own,
         g3_a_mark_reaches_the_shapes_beside_its_own,
         g3_s32_s47_an_invalidation_wins_over_what_was_granted_before,
+        g3_s59_an_invalidation_leaves_nothing_beside_the_entry,
         g3_an_invalidation_of_another_shape_voids,
         g3_set_if_is_fenced,
         g14_a_look_of_many_answers_in_their_order,

@@ -2,7 +2,7 @@
 
 use crate::ground::*;
 use bytes::Bytes;
-use dogpile_cache::backend::{BackendErrorKind, Change, Changed, Entry, Published, Refusal, Rest, Seen};
+use dogpile_cache::backend::{BackendErrorKind, Change, Changed, Ended, Entry, Published, Refusal, Rest, Seen};
 use dogpile_cache::key::{KeyLimit, Namespace, StoredKey};
 
 /// Two builds side by side (S80).
@@ -77,6 +77,33 @@ pub fn g3_s32_s47_an_invalidation_wins_over_what_was_granted_before(g: &Ground) 
             g.assert_stored(&key, "new");
             g.invalidate(&key, LEASE);
         }
+    }
+}
+
+/// S59: whatever lay at the key, after an invalidation the next access creates at once.
+pub fn g3_s59_an_invalidation_leaves_nothing_beside_the_entry(g: &Ground) {
+    let key = g.key("key");
+    let stages: [&dyn Fn(); 5] = [
+        &|| assert!(!g.set(&key, entry("value"))),
+        &|| assert_eq!(g.end(&key, &g.granted(&key), pause(3)), Ended::Yes),
+        &|| assert!(matches!(g.mark_stale(&key), Changed::Yes { .. })),
+        &|| {
+            g.end(&key, &g.granted(&key), pause(3));
+            let grant = granted(&g.claim(&key, through_pause(claim(None))));
+            assert_eq!(g.end(&key, &grant, None), Ended::Yes);
+        },
+        &|| {
+            let grant = g.granted(&key);
+            g.invalidate(&key, LONG);
+            assert!(matches!(g.end(&key, &grant, pause(3)), Ended::Lost(_)));
+        },
+    ];
+    for (number, stage) in stages.into_iter().enumerate() {
+        stage();
+        assert!(!g.invalidate(&key, LONG), "{number}: no grant was under way");
+        assert_eq!(g.server.places(), 0, "{number}");
+        g.assert_nothing(&key);
+        g.assert_free(&key, 0);
     }
 }
 

@@ -221,7 +221,10 @@ pub const FAULTS: &[(Fault, &[&str])] = &[
             "g6_no_step_undoes_an_invalidation",
         ],
     ),
-    (AnInvalidationKeepsThePause, &["table_invalidate_deletes_voids_and_clears"]),
+    (
+        AnInvalidationKeepsThePause,
+        &["table_invalidate_deletes_voids_and_clears", "g3_s59_an_invalidation_leaves_nothing_beside_the_entry"],
+    ),
     (AnInvalidationLeavesNoTombstone, &["g1_a_tombstone_keeps_the_place_closed", "g1_invalidations_are_not_creators"]),
     (AnInvalidationGoesByTheClock, &["g6_no_step_undoes_an_invalidation"]),
     (TombstonesNeverEnd, &["g1_a_tombstone_keeps_the_place_closed", "g1_invalidations_are_not_creators"]),
