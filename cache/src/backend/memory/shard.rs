@@ -29,8 +29,6 @@ pub(super) struct Shard {
     places: HashMap<Arc<str>, Slot>,
     /// Each place with a part that will expire, by the time of the first such part.
     due: BTreeSet<(Until, Arc<str>)>,
-    /// The latest time that an operation has brought. A thread may read the clock, and come late to the mutex.
-    now: u64,
     /// The number of the newest state of an entry, or of the newest grant. It goes on through all lives, so that no
     /// number comes again (S40, S46).
     numbers: u64,
@@ -46,7 +44,7 @@ struct Slot {
 
 impl Shard {
     pub(super) fn new(life: Life) -> Shard {
-        Shard { places: HashMap::new(), due: BTreeSet::new(), now: 0, numbers: 0, life }
+        Shard { places: HashMap::new(), due: BTreeSet::new(), numbers: 0, life }
     }
 
     pub(super) fn life(&self) -> Life {
@@ -65,9 +63,8 @@ impl Shard {
         gone: &mut Vec<Bytes>,
         operation: impl FnOnce(&mut Place, &mut Moment<'_>) -> T,
     ) -> T {
-        self.now = self.now.max(request.now);
         let mut moment = Moment {
-            now: self.now,
+            now: request.now,
             wall: request.wall,
             life: self.life,
             grain: request.grain,
@@ -78,7 +75,6 @@ impl Shard {
         let done = if let Some(slot) = self.places.get_mut(name) {
             slot.place.purge(&mut moment);
             let done = operation(&mut slot.place, &mut moment);
-            slot.place.purge(&mut moment);
             if slot.place.is_empty() {
                 let (name, slot) = self.places.remove_entry(name).expect("it was just there");
                 self.due.remove(&(slot.due, name));
@@ -94,21 +90,19 @@ impl Shard {
         } else {
             let mut place = Place::default();
             let done = operation(&mut place, &mut moment);
-            place.purge(&mut moment);
             if !place.is_empty() {
                 self.put(&name.into(), place);
             }
             done
         };
+        // This takes away what the operation has stored for no time at all, too: that is due first.
         self.sweep(request, gone, SWEPT);
         done
     }
 
     /// Takes away the expired parts of `most` due places.
     pub(super) fn sweep(&mut self, request: Request, gone: &mut Vec<Bytes>, most: usize) {
-        self.now = self.now.max(request.now);
-        let Request { wall, grain, has_tombstones, .. } = request;
-        let (now, life) = (self.now, self.life);
+        let (Request { now, wall, grain, has_tombstones }, life) = (request, self.life);
         for _ in 0..most {
             let numbers = &mut self.numbers;
             let mut moment = Moment { now, wall, life, grain, has_tombstones, numbers, gone };

@@ -120,7 +120,12 @@ pub fn g17_nothing_is_left_of_what_is_over(g: &Ground) {
     for number in 0..100 {
         let key = g.key(&number.to_string());
         match number % 6 {
-            0 => drop(g.set(&key, entry_for("value", LEASE))),
+            0 => {
+                // The end of a place may come nearer: never, late, soon.
+                g.set(&key, entry("value"));
+                g.set(&key, entry_for("value", 2 * LONG));
+                g.set(&key, entry_for("value", LEASE));
+            }
             1 => drop(g.granted(&key)),
             2 => {
                 g.granted(&key);
