@@ -59,7 +59,7 @@ pub struct Counters<K: ?Sized, B = Arc<dyn Backend>> {
     backend: B,
     limit: KeyLimit,
     ceiling: u64,
-    lifetime: Option<Duration>,
+    lifetime: Duration,
     /// Keys are read, not kept.
     key: PhantomData<fn(&K)>,
 }
@@ -86,16 +86,16 @@ impl<K: ?Sized, B: Backend> Counters<K, B> {
     /// Panics if the backend takes no keys of [`KeyLimit::SMALLEST`] bytes.
     pub fn new(namespace: Namespace, backend: B, expires_after: Duration) -> Result<Counters<K, B>, TooShort> {
         let limits = backend.limits();
-        let least = limits.grain.saturating_mul(2);
-        if expires_after < least || expires_after.is_zero() {
+        // At least more than nothing.
+        let least = limits.grain.max(Duration::from_nanos(1)).saturating_mul(2);
+        if expires_after < least {
             return Err(TooShort { lifetime: expires_after, least });
         }
         let limit = match limits.longest_key {
             usize::MAX => KeyLimit::NONE,
             bytes => KeyLimit::bytes(bytes),
         };
-        let lifetime = (expires_after != Duration::MAX).then_some(expires_after);
-        Ok(Counters { namespace, backend, limit, ceiling: Self::LARGEST, lifetime, key: PhantomData })
+        Ok(Counters { namespace, backend, limit, ceiling: Self::LARGEST, lifetime: expires_after, key: PhantomData })
     }
 
     /// Sets the largest value that an increment may reach: [`LARGEST`](Counters::LARGEST) by default, and at most.
@@ -141,7 +141,7 @@ impl<K: Key + ?Sized, B: Backend> Counters<K, B> {
             Err(_) => (i64::MAX, 0),
         };
         async move {
-            let count = Count::Add { delta, ceiling, lifetime: self.lifetime };
+            let count = Count::Add { delta, ceiling, lifetime: Some(self.lifetime) };
             match self.backend.count(&key, count).await? {
                 Counted::Now(value) => Ok(value),
                 Counted::TooLarge(value) => Err(IncrementError::TooLarge { value, ceiling: self.ceiling }),
@@ -168,7 +168,7 @@ impl<K: Key + ?Sized, B: Backend> Counters<K, B> {
     ) -> impl Future<Output = Result<u64, BackendError>> + Send + use<'_, K, B> {
         // No counter holds more than that.
         let delta = -i64::try_from(by).unwrap_or(i64::MAX);
-        self.count(key, Count::Add { delta, ceiling: Self::LARGEST, lifetime: self.lifetime })
+        self.count(key, Count::Add { delta, ceiling: Self::LARGEST, lifetime: Some(self.lifetime) })
     }
 
     /// Returns the value of the counter of a key; 0 if it is missing. One round trip.
