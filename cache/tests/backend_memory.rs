@@ -8,6 +8,7 @@ use dogpile_cache::backend::{
 };
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_cache::key::{Key, KeyLimit, Namespace, StoredKey};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
@@ -301,6 +302,13 @@ fn g2_threads_no_late_holder_publishes_while_the_clock_moves() {
 fn a_snapshot_belongs_to_its_backend() {
     let (one, another) = (Memory::new(), Memory::new());
     another.fail_over_to(&one.snapshot());
+}
+
+#[test]
+fn s18_a_million_tokens_are_distinct() {
+    let tokens: HashSet<_> = (0..1_000_000).map(|_| Token::random()).collect();
+    assert_eq!(tokens.len(), 1_000_000);
+    assert!(!tokens.contains(&Token(0)));
 }
 
 #[test]

@@ -309,6 +309,14 @@ impl Ground {
         }
     }
 
+    /// The grant is under way. Its lease is not begun anew.
+    #[track_caller]
+    pub fn assert_held(&self, key: &StoredKey, grant: &Grant) {
+        let by = held(&self.claim_anyhow(key));
+        assert_eq!((by.token, by.is_void), (grant.token, false));
+        assert!(by.lease_left > Duration::ZERO);
+    }
+
     /// The grant is not under way. Its holder can do nothing with it, and what is there stays as it is.
     #[track_caller]
     pub fn assert_lost(&self, key: &StoredKey, grant: &Grant) {

@@ -54,6 +54,8 @@ const LAWS: &[Law] = laws! {
         g9_an_evicted_entry_leaves_its_grant,
         g1_s3_s29_no_key_delays_another,
         g1_s18_the_tokens_of_grants_are_distinct,
+    }
+    pauses {
         g1_a_tombstone_keeps_the_place_closed,
         g1_a_tombstone_is_gone_when_its_holder_ends,
         g1_a_second_change_leaves_the_tombstone_as_it_is,

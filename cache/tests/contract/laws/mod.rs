@@ -6,6 +6,7 @@ pub mod counters;
 pub mod entries;
 pub mod grants;
 pub mod lives;
+pub mod pauses;
 pub mod table;
 pub mod threads;
 pub mod times;
