@@ -7,6 +7,8 @@
 //! | [`key`] | [`Key`], and the text of a key in a backend |
 //! | [`codec`] | [`Codec`], which turns a value into bytes |
 //! | [`envelope`] | [`Envelope`](envelope::Envelope), which surrounds these bytes on a server |
+//! | [`backend`] | [`Backend`](backend::Backend), which keeps entries; [`Memory`](backend::Memory), for tests, and [`Faulty`](backend::Faulty) |
+//! | [`counter`] | [`Counters`](counter::Counters) that a fleet shares |
 //!
 //! # Glossary
 //!
@@ -27,7 +29,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+pub mod backend;
 pub mod codec;
+pub mod counter;
 pub mod envelope;
 pub mod key;
 

@@ -1,0 +1,655 @@
+//! What a region asks of the place where its entries lie: the operations, on paper and as a trait.
+//!
+//! The paper came first. It says for each operation what must be atomic, what the four backends do for it, and how many
+//! round trips that takes. The trait [`Backend`] is the smallest interface that all four can keep.
+//!
+//! # What lies on a backend
+//!
+//! For each [place](crate::key::StoredKey::place) a backend has at most
+//!
+//! - one *entry* for each shape: an [envelope](crate::envelope::Envelope) with the value's bytes;
+//! - one *grant* that is under way, or the *tombstone* of a grant that was voided. The grant is the place's, whatever
+//!   the shape: two builds of two schemas create one after the other. (memcached keeps a grant in the entry, so there
+//!   each shape has a grant of its own.)
+//! - one *pause* after a failure. A grant that has passed through a pause lies over the pause: the pause is there again
+//!   if its holder gives up;
+//! - one *counter*, which nothing but [`count`](Backend::count) moves.
+//!
+//! The *rest* of a place is what stands between a missing or old value and a new one: the grant or tombstone if there
+//! is one, otherwise the pause. A place without any of them is free.
+//!
+//! # Lifetimes
+//!
+//! Everything that a backend writes has a lifetime (G17). An entry, a grant, a tombstone, a pause or a counter that has
+//! expired is gone for each operation, whether its memory was given back or not. The mark of a pause outlives the
+//! pause, since the count of failures goes on from there.
+//!
+//! A lifetime is rounded up to the [grain](Limits::grain) of the backend, and nothing expires early. A lifetime of
+//! zero expires at once: an entry with that lifetime replaces the old entry and is not found, a pause of zero is no
+//! pause, and a grant whose lease is zero is lost before its holder can publish. `Duration::MAX`, and any lifetime
+//! that ends after the time of the backend's clock, is for ever. `None` is for ever, too.
+//!
+//! # The life of a grant
+//!
+//! ```text
+//!                 claim                         renew
+//!        free ───────────────▶ granted(token) ────────┐
+//!         ▲                    │  │  │  ▲             │
+//!         │   publish, end     │  │  │  └─────────────┘
+//!         ├────────────────────┘  │  │
+//!         │   end with a pause    │  │ invalidate, set, set_if that stores
+//!         │      ┌── paused ◀─────┘  └──▶ tombstone ──┐
+//!         └──────┴── its time is over ────────────────┘ its holder ends, or `void_pause` is over
+//! ```
+//!
+//! | from | operation | to | answer |
+//! |---|---|---|---|
+//! | free | claim, with what was seen still there | granted | [`Claimed::Granted`] |
+//! | free | claim, with something else there | free | [`Claimed::Changed`], with the entry |
+//! | granted | claim with the same token | granted | `Granted`: a claim that is sent twice does no harm |
+//! | granted | claim with another token | granted | [`Claimed::Held`] |
+//! | granted | claim over the dead: the token and the beat are those that the caller has watched for a whole lease | granted to the caller | `Granted` |
+//! | granted, tombstone | claim over any other, as another election makes it | granted to the caller | `Granted` |
+//! | paused, tombstone | any other claim | as it was | [`Claimed::Paused`], [`Claimed::Held`] |
+//! | paused | claim that passes through pauses (a refresh by hand) | granted, over the pause | `Granted` |
+//! | granted | renew with its token and number, in the life of the grant | granted, with the next beat | yes |
+//! | granted | publish with its token and number, in the life of the grant | free; the pause is cleared | yes |
+//! | granted | end with its token, and its number or 0, in the life of the grant | paused if a pause was given; else as below the grant | yes |
+//! | granted | its lease is over | as below the grant | |
+//! | tombstone | publish, end with its token | as below the tombstone | refused |
+//! | granted to another, by another number, or in another life | renew, publish, end | as it was | refused |
+//! | granted in an earlier life | claim | as if it were free | |
+//!
+//! The rows of a claim are asked in the order of the rest: first the grant or tombstone, then the pause, and what was
+//! seen last. So a claim over another's grant is answered `Changed`, too, if the entry is another by now.
+//!
+//! A grant is known by its *token*, a random number that the process has made before it asks. So a claim whose reply
+//! was lost can be sent again, or released. The second claim begins the lease anew, with the next beat: its caller
+//! counts the lease from the second request, and a process that watches the grant must see that the lease has begun
+//! anew. (memcached makes the token of a grant on a missing key itself: there a lost reply costs one lease.)
+//!
+//! A claim may also arrive late: after the grant of its token was voided or has ended. If the claim is granted then,
+//! the token has another grant, which has no holder and costs one lease at most. The holder of the earlier grant must
+//! not publish a value of before an invalidation by it. Therefore the backend gives each grant a number of its own,
+//! [`Grant::cas`], and `renew` and `publish` ask for it. `end` takes 0 for any number: so a caller that has lost the
+//! reply to its claim releases the grant, if there is one.
+//!
+//! To publish is one operation of the backend, conditional on token, number and life (G2). It depends on no clock.
+//!
+//! # Marks
+//!
+//! A mark changes the state of the entry, as a `set` does: a claim, a `set_if` or a `touch` that has seen the entry
+//! before the mark is answered with what is there now. The mark stays with the entry through a `touch`, and is gone
+//! with the entry that replaces the marked one. A grant that was marked publishes a marked entry. A mark where there is
+//! neither entry nor grant does nothing.
+//!
+//! # Counters
+//!
+//! A counter is a whole number of 0 to 2^63 - 1. Only an addition of more than 0 creates one; its lifetime begins with
+//! that addition, and no later move changes it (G12). After its lifetime the counter is missing, and counts from 0. A
+//! sum below 0 becomes 0. An addition whose sum would be larger than the ceiling changes nothing, and creates nothing.
+//! A subtraction asks for no ceiling.
+//!
+//! # The operations by backend
+//!
+//! | operation | memory | Redis | memcached | PostgreSQL |
+//! |---|---|---|---|---|
+//! | [`look`](Backend::look) of one key | a mutex | one `GET` | one `mg … N` where the access would create, else `mg` | one `SELECT` by primary key |
+//! | of many keys | each key by itself | one `MGET` a slot, pipelined: 1 round trip a node | pipelined, `mn` ends it: 1 round trip a server | one `SELECT … = ANY` |
+//! | [`claim`](Backend::claim) | a mutex | one script, on entry and lease | a miss: the look has claimed; then `ms … C` for the envelope with the token. A stale value: `ms … C` | one `UPDATE` of a row that `FOR UPDATE SKIP LOCKED` has found |
+//! | [`renew`](Backend::renew) | a mutex | one script: `PEXPIRE` if the token is ours | `ms … C` with a new beat | one `UPDATE … WHERE token` |
+//! | [`publish`](Backend::publish) | a mutex | one script: `SET` and `DEL` of the lease if the token is ours | `ms … C`; on `EX` one look, and if the token is still ours and the entry is marked, `ms … C` as stale | one `UPDATE`, tried again while the row is locked |
+//! | [`end`](Backend::end) | a mutex | one script | `ms … C` with the old value, or with the pause; `md … C` of a stub | one `UPDATE` |
+//! | [`change`](Backend::change): set | a mutex | one script | `ms` | an upsert behind a try-lock on the key |
+//! | set if as seen | a mutex | one script | `ms … C` | `UPDATE … WHERE version` |
+//! | touch | a mutex | one script | `ms … C` (the lifetime is in the envelope) | `UPDATE` |
+//! | mark stale, for some shapes | a mutex | one script: a note on entries and lease | `md … I T`, pipelined | `UPDATE` |
+//! | invalidate, for some shapes | a mutex | one script: `DEL` of the entries, tombstone in place of the lease | `md`; no tombstone | `DELETE … RETURNING`, and a tombstone where a token was |
+//! | [`count`](Backend::count) | a mutex | one script (`INCRBY` keeps the lifetime); `GET`; `DEL` | `ma`, behind a look for the bounds; `mg`; `md` | an upsert; `SELECT`; `DELETE` |
+//! | seen identity ([`Seen`]) | a number of the entry | the first bytes of the entry, with its version | the CAS number and the life | the row's version |
+//! | number of a grant ([`Grant::cas`]) | a count | `TIME` in microseconds, in the script | the CAS number | a sequence |
+//! | server's clock | the time of day of its clock | `TIME`, once a connection, then estimated | none: the age is the lifetime that was given less the lifetime that is left | `clock_timestamp()` in each statement |
+//! | life | never changes, unless a test says so | hash of `run_id` and `master_replid`, read at connect | process id and start, read at connect | a row that a restart of an unlogged table loses |
+//! | signal | exact, in the process | a channel for each key that is waited for | none: polls | `NOTIFY`, only where a waiter has asked |
+//! | grain of leases | as set: 1 ms | 1 ms | 1 s | 1 ms |
+//! | largest entry | as set | 512 MB | 1 MB, unless set otherwise | 1 GB |
+//! | longest key | as set | 512 MB | 250 bytes | none |
+//!
+//! An `add` of a region (store where nothing fresh is) is a look and a set if as seen. A backend reads no envelopes, so
+//! that it cannot tell what is fresh; memcached and PostgreSQL, which keep grants and pauses in the entry or its row,
+//! read only those parts.
+//!
+//! # What later parts add
+//!
+//! - *Tags* (part 6). The versions of tags are captured at the grant, before the source is read, and lie in the
+//!   envelope. A look of a tagged entry asks for the versions as well, so the trait gets `versions(&[Tag])` and
+//!   `bump(&Tag)`. A version is a random number, compared for equality. A missing version is made anew, so lost state
+//!   makes misses.
+//! - *Change after commit* (part 7). The outbox sends `change` again until the backend has confirmed it. For that, each
+//!   change must do no harm when it arrives twice or late: invalidations and marks do none. `set` is not fenced.
+//! - *Another election* (part 5). An advisory lock elects, and its holder claims over any other's token
+//!   ([`Over::Anyone`]). So the token fences a holder that was cut off, whatever has elected it.
+
+mod faulty;
+mod memory;
+
+pub use self::faulty::{Fault, Faulty};
+pub use self::memory::{Memory, Snapshot};
+
+use crate::codec::Shape;
+use crate::key::StoredKey;
+use bytes::Bytes;
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A future that a backend returns. It is boxed, since a region does not know the type of its backend. The box is small
+/// beside a round trip.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
+
+/// A place where the entries of regions lie.
+///
+/// Each method is one step: nothing of another client takes effect in the middle of it. The [module docs](self) say
+/// what each step does, and what it costs on each backend.
+///
+/// # Errors
+///
+/// A method that changes something returns an error only if the backend cannot have done it, or if nobody can know. The
+/// kind of the error tells these two apart: see [`BackendError::is_in_doubt`]. A method tries nothing again by itself.
+/// An entry or a key that is larger than the [limits](Backend::limits) is an error before anything is sent.
+///
+/// # Cancel safety
+///
+/// A future that is dropped may have taken effect, or may take effect later. A claim that was dropped is therefore
+/// released by its caller, by an [`end`](Backend::end) with its token.
+pub trait Backend: Send + Sync + 'static {
+    /// Returns what lies on the backend for each key, in the order of the keys. One round trip to each server.
+    ///
+    /// With an [`Ask`], the access would create if there were nothing. A backend whose look can claim by the same step
+    /// (memcached) then grants a key that has neither an entry nor a rest. No other backend does.
+    fn look<'a>(&'a self, keys: &'a [StoredKey], ask: Option<Ask>) -> Pending<'a, Vec<Look>>;
+
+    /// Asks for the right to create the entry of a key. One round trip.
+    ///
+    /// A claim that is granted has its lease from when the backend executes the claim.
+    fn claim<'a>(&'a self, key: &'a StoredKey, claim: Claim) -> Pending<'a, Claimed>;
+
+    /// Begins the lease of a grant anew, from when the backend executes this, with the next beat. One round trip.
+    fn renew<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, lease: Duration) -> Pending<'a, Renewed>;
+
+    /// Stores an entry and ends its grant, if the backend still has this grant: token, number and life (G2). Clears
+    /// the pause. One round trip; two on memcached where the entry was marked stale meanwhile.
+    ///
+    /// A publication that is refused since the grant was voided ends the tombstone. An entry that is too large is an
+    /// error, and changes nothing: the grant is still there, and so is the old entry.
+    fn publish<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, entry: Entry) -> Pending<'a, Published>;
+
+    /// Ends a grant without a value, if the backend still has it. A [number](Grant::cas) of 0 is any: the grant of a
+    /// token whose number the caller does not know. With a pause, the pause takes the place of the grant in the same
+    /// step (G8); without one, a pause that the grant has passed through is there again. The end of a voided grant
+    /// removes its tombstone, and sets no pause. One round trip.
+    fn end<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, pause: Option<PauseFor>) -> Pending<'a, Ended>;
+
+    /// Changes the entry of a key from outside of any creation. One round trip.
+    fn change<'a>(&'a self, key: &'a StoredKey, change: Change) -> Pending<'a, Changed>;
+
+    /// Reads, moves or deletes the counter of a place (G12). One round trip.
+    fn count<'a>(&'a self, key: &'a StoredKey, count: Count) -> Pending<'a, Counted>;
+
+    /// Makes one round trip to each server that does nothing.
+    fn ping(&self) -> Pending<'_, ()>;
+
+    /// Returns what the backend takes, and how exact it is. Never blocks.
+    fn limits(&self) -> Limits;
+}
+
+/// A backend that several regions, or the processes of a test, share.
+impl<B: Backend + ?Sized> Backend for Arc<B> {
+    fn look<'a>(&'a self, keys: &'a [StoredKey], ask: Option<Ask>) -> Pending<'a, Vec<Look>> {
+        (**self).look(keys, ask)
+    }
+
+    fn claim<'a>(&'a self, key: &'a StoredKey, claim: Claim) -> Pending<'a, Claimed> {
+        (**self).claim(key, claim)
+    }
+
+    fn renew<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, lease: Duration) -> Pending<'a, Renewed> {
+        (**self).renew(key, grant, lease)
+    }
+
+    fn publish<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, entry: Entry) -> Pending<'a, Published> {
+        (**self).publish(key, grant, entry)
+    }
+
+    fn end<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, pause: Option<PauseFor>) -> Pending<'a, Ended> {
+        (**self).end(key, grant, pause)
+    }
+
+    fn change<'a>(&'a self, key: &'a StoredKey, change: Change) -> Pending<'a, Changed> {
+        (**self).change(key, change)
+    }
+
+    fn count<'a>(&'a self, key: &'a StoredKey, count: Count) -> Pending<'a, Counted> {
+        (**self).count(key, count)
+    }
+
+    fn ping(&self) -> Pending<'_, ()> {
+        (**self).ping()
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+}
+
+/// What a backend takes, and how exact it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The shortest time that the backend tells from none: lifetimes are rounded up to a multiple of it, and a holder's
+    /// own lease ends that much earlier (G6).
+    pub grain: Duration,
+    /// The largest entry, in bytes, with its envelope.
+    pub largest_entry: usize,
+    /// The longest [full key](StoredKey::full), in bytes.
+    pub longest_key: usize,
+    /// Whether a voided grant leaves a tombstone, so that invalidations cannot make one creation begin after the other
+    /// (G1).
+    pub has_tombstones: bool,
+}
+
+impl Limits {
+    /// Returns limits without bounds: a grain of one millisecond, entries and keys of any size, with tombstones.
+    #[must_use]
+    pub const fn none() -> Limits {
+        let (largest_entry, longest_key) = (usize::MAX, usize::MAX);
+        Limits { grain: Duration::from_millis(1), largest_entry, longest_key, has_tombstones: true }
+    }
+}
+
+/// What a grant is known by: a random number that the process has made before it asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub u64);
+
+impl Token {
+    /// Makes a token. It is not 0, and any two tokens of a fleet are different but for a chance of 1 in 2^64.
+    #[must_use]
+    pub fn random() -> Token {
+        Token(fastrand::u64(1..))
+    }
+}
+
+/// The number of a server's data, from one start, loss or failover to the next. A grant counts only in its own life
+/// (G10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Life(pub u64);
+
+/// The state of an entry that a look has seen, compared for equality. What is in it only the backend knows.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Seen(Option<Bytes>);
+
+impl Seen {
+    /// There was no entry.
+    pub const NOTHING: Seen = Seen(None);
+
+    /// There was an entry, in the state that the backend names so.
+    #[must_use]
+    pub fn entry(state: impl Into<Bytes>) -> Seen {
+        Seen(Some(state.into()))
+    }
+
+    /// Returns the backend's name of the state, if there was an entry.
+    #[must_use]
+    pub fn state(&self) -> Option<&[u8]> {
+        self.0.as_deref()
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            None => f.write_str("Nothing"),
+            Some(state) => write!(f, "Entry({state:02x?})"),
+        }
+    }
+}
+
+/// What a look asks for, beside what is there: the grant of a key that has nothing, on a backend that can give it by
+/// the same step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The token of the grant, if the backend lets its clients choose.
+    pub token: Token,
+    /// The lease of the grant.
+    pub lease: Duration,
+}
+
+/// What lies on the backend for a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The bytes of the entry, as they were stored; `None` if there is no entry.
+    pub entry: Option<Bytes>,
+    /// The state of the entry, for a claim or a change that depends on it.
+    pub seen: Seen,
+    /// Whether the entry was marked stale since it was stored.
+    pub is_marked: bool,
+    /// The rest of the place, if the look has seen it. (A plain `GET` of Redis has not.)
+    pub rest: Option<Rest>,
+    /// The server's clock, in milliseconds since the Unix epoch, at some moment between the request and the reply.
+    pub now: u64,
+    /// The life of the server's data.
+    pub life: Life,
+}
+
+/// What stands between a missing or old value and a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing.
+    Free,
+    /// The look has claimed: its caller creates.
+    Granted(Grant),
+    /// A grant of another holder, or the tombstone of one.
+    Held(HeldBy),
+    /// A pause after a failure.
+    Paused(Pause),
+}
+
+/// A right to create that a backend has given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Grant {
+    /// The token.
+    pub token: Token,
+    /// The life in which the grant was given, and counts.
+    pub life: Life,
+    /// The number that the backend has given to this grant: on memcached the CAS number of the item. Two grants of one
+    /// token differ in it. It is never 0; a caller that does not know the number [ends](Backend::end) the grant with 0.
+    pub cas: u64,
+}
+
+/// The grant of another holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HeldBy {
+    /// The token of that grant.
+    pub token: Token,
+    /// How often its lease was renewed.
+    pub beat: u32,
+    /// How long its lease lasts from now on, as far as the backend knows.
+    pub lease_left: Duration,
+    /// Whether the grant was voided, so that this is its tombstone.
+    pub is_void: bool,
+}
+
+/// A pause after a failure, in which no creator is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pause {
+    /// How many creations in a row have failed.
+    pub failures: u32,
+    /// How long the pause lasts from now on.
+    pub left: Duration,
+}
+
+/// A pause that the end of a grant begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PauseFor {
+    /// How many creations in a row have failed.
+    pub failures: u32,
+    /// How long the pause lasts. The backend keeps its mark twice as long, so that the count goes on.
+    pub pause: Duration,
+}
+
+/// How a process asks for a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The token of the grant that is asked for.
+    pub token: Token,
+    /// The state of the entry that the caller has seen. If the entry is in another state by now, nothing is granted,
+    /// since the entry may be fresh (G1). `None` is for a creation whatever is there.
+    pub seen: Option<Seen>,
+    /// The lease, from when the backend executes the claim.
+    pub lease: Duration,
+    /// The grants that the claim passes over.
+    pub over: Over,
+    /// Whether the claim passes through a pause, as a refresh by hand does.
+    pub through_pause: bool,
+}
+
+/// The grants that a claim passes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Over {
+    /// None: the rest must be free.
+    Nobody,
+    /// The grant of a holder that is dead: the caller has seen this token and this beat for a whole lease of its own
+    /// monotonic clock (G5). A tombstone is not passed over, since its time is over soon.
+    Dead(Token, u32),
+    /// Any other grant, and its tombstone: something else than the backend has elected the caller.
+    Anyone,
+}
+
+/// The answer to a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// The caller creates.
+    Granted {
+        /// The right to create.
+        grant: Grant,
+        /// How many creations in a row had failed before, as far as the backend still knows: the number of the last
+        /// [`PauseFor`], until twice its pause is over or something was stored.
+        failures: u32,
+    },
+    /// The entry is in another state than the caller has seen: this is what is there.
+    Changed(Look),
+    /// Another holder creates, or a voided grant has not ended.
+    Held(HeldBy),
+    /// A creation has failed a short time ago.
+    Paused(Pause),
+}
+
+/// The answer to a renewal of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// The lease has begun anew. This is the grant from now on.
+    Yes(Grant),
+    /// The backend does not have the grant any more.
+    Lost(Refusal),
+}
+
+/// An entry to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The bytes of its envelope.
+    pub bytes: Bytes,
+    /// How long the backend keeps the entry. `None`: for ever.
+    pub lifetime: Option<Duration>,
+}
+
+/// The answer to a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The entry is stored.
+    Fresh,
+    /// The entry is stored, and marked stale, as the place was marked during the creation.
+    Stale,
+    /// The entry is not stored.
+    Refused(Refusal),
+}
+
+/// Why the backend does not have a grant any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// An invalidation or a `set` has voided it.
+    Voided,
+    /// Another holder has a grant of this place by now.
+    Overtaken,
+    /// There is no such grant: its lease is over, or the server has lost it.
+    Gone,
+    /// The grant is of an earlier life.
+    OtherLife,
+}
+
+/// The answer to the end of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The grant has ended, and the pause has begun, if one was given.
+    Yes,
+    /// The backend did not have the grant any more.
+    Lost(Refusal),
+}
+
+/// A change of an entry from outside of any creation. What it does to the value, to a grant and to a pause is one step.
+///
+/// A change that voids a grant leaves its tombstone. The tombstone is gone once the holder of the grant ends, and lives
+/// for `void_pause` at most. A `void_pause` of zero leaves none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Stores an entry, whatever is there. Voids the grant, clears the pause.
+    Set {
+        /// What is stored.
+        entry: Entry,
+        /// How long the tombstone of the grant lives.
+        void_pause: Duration,
+    },
+    /// Stores an entry if the one there is in this state. If so: voids the grant, clears the pause.
+    SetIf {
+        /// What is stored.
+        entry: Entry,
+        /// The state that the caller has seen: [`Seen::NOTHING`] stores where no entry is.
+        seen: Seen,
+        /// How long the tombstone of the grant lives.
+        void_pause: Duration,
+    },
+    /// Gives the entry other bytes (an envelope with another lifetime) and another lifetime, if the entry is in this
+    /// state. Mark, grant and pause stay. Where no entry is, nothing is stored, whatever was seen.
+    Touch {
+        /// What the entry becomes.
+        entry: Entry,
+        /// The state that the caller has seen.
+        seen: Seen,
+    },
+    /// Marks the entries of these shapes stale, and what a grant publishes next. Grant and pause stay.
+    MarkStale {
+        /// The shapes beside that of the key.
+        beside: Vec<Shape>,
+    },
+    /// Deletes the entries of these shapes. Voids the grant, clears the pause.
+    Invalidate {
+        /// The shapes beside that of the key.
+        beside: Vec<Shape>,
+        /// How long the tombstone of the grant lives.
+        void_pause: Duration,
+    },
+}
+
+/// The answer to a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// The change is done.
+    Yes {
+        /// Whether there was an entry before, of the shape of the key.
+        was_there: bool,
+        /// Whether a grant was voided.
+        voided: bool,
+    },
+    /// The change depends on a state that is not there any more: this is what is there.
+    Refused(Look),
+}
+
+/// What is asked of a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// The value; 0 for a counter that is missing. Nothing is created.
+    Get,
+    /// A move.
+    Add {
+        /// What is added. A counter is never below 0: a negative sum becomes 0. Only a `delta` of more than 0 creates a
+        /// counter.
+        delta: i64,
+        /// The counter stays as it is if `delta` is more than 0 and the sum would be larger than this. A ceiling above
+        /// 2^63 - 1 is taken as 2^63 - 1.
+        ceiling: u64,
+        /// The lifetime of a counter that this move creates. `None`: for ever. A counter that exists keeps its
+        /// lifetime.
+        lifetime: Option<Duration>,
+    },
+    /// Deletes the counter: the next addition creates one, with a lifetime of its own.
+    Reset,
+}
+
+/// The answer of a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// The counter is now this; 0 if it is missing.
+    Now(u64),
+    /// The sum would be larger than the ceiling. The counter stays as it was: this.
+    TooLarge(u64),
+}
+
+/// A failure of a backend.
+#[derive(Debug)]
+pub struct BackendError {
+    kind: BackendErrorKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What kind of failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BackendErrorKind {
+    /// The backend was not reached. The operation has not taken effect.
+    Unreachable,
+    /// The reply is missing: the time was out, or the connection was lost. The operation may have taken effect, or may
+    /// take effect later.
+    InDoubt,
+    /// The entry is larger than the backend takes. The operation has not taken effect.
+    TooLarge,
+    /// The backend has refused the operation: no permission, not enough memory, another dialect, a key that is too
+    /// long. The operation has not taken effect.
+    Refused,
+}
+
+impl BackendError {
+    /// Makes an error of that kind.
+    #[must_use]
+    pub fn new(kind: BackendErrorKind) -> BackendError {
+        BackendError { kind, source: None }
+    }
+
+    /// Adds what has caused it. An error of a client may contain an address; a backend takes credentials out first.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> BackendError {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Returns what kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> BackendErrorKind {
+        self.kind
+    }
+
+    /// Returns whether the operation may have taken effect, or may take effect later.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.kind == BackendErrorKind::InDoubt
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            BackendErrorKind::Unreachable => "the backend was not reached",
+            BackendErrorKind::InDoubt => "the backend has not answered: the operation may or may not take effect",
+            BackendErrorKind::TooLarge => "the entry is larger than the backend takes",
+            BackendErrorKind::Refused => "the backend has refused the operation",
+        })
+    }
+}
+
+impl Error for BackendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as &(dyn Error + 'static))
+    }
+}
