@@ -1,0 +1,397 @@
+//! Model (i): `Access`, driven by a model checker over an ideal backend.
+//!
+//! A debug build searches small instances. All searches: `cargo test --release -p dogpile-cache --test round`, and with
+//! `-- --nocapture` they print how many states they have met.
+//!
+//! Each search is exhausted within its bounds: the number of processes, of tasks in each and of accesses of each task;
+//! the number of ticks of the clock; the number of steps of the environment, and from which menu they are taken. A tick
+//! passes only when nothing is left to be done at this moment, but for what is slow, stopped, or a creator that runs.
+//!
+//! States that differ in names alone are one: the order of processes and of tasks, tokens that nobody knows any more,
+//! marks of a process in which nothing runs. A reply is delivered together with the execution where no step of its
+//! process or of the environment can come between.
+//!
+//! `planted` has the mistakes that the searches must find.
+
+mod history;
+mod model;
+mod process;
+mod server;
+
+use crate::history::Sight;
+use crate::model::{Bounds, Kind};
+use crate::process::{Frame, time};
+use crate::server::{Broken, Rules, Tick};
+use dogpile_cache::round::{Faults, OnBackendFailure, OtherLife, Settings};
+use stateright::{Checker, HasDiscoveries, Model};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+const LEASE: Tick = 3;
+
+fn bounds(name: &'static str, accesses: &[&[u8]], ticks: Tick, steps: u8, menu: &[Kind]) -> Bounds {
+    let settings = Settings {
+        lease: time(LEASE),
+        grain: time(0),
+        poll: time(1),
+        creation_timeout: time(5),
+        has_signals: false,
+        on_backend_failure: OnBackendFailure::Elect,
+        backend_pause: time(1),
+        own_for: time(1),
+        faults: Faults::default(),
+    };
+    let rules = Rules {
+        lease: LEASE,
+        grain: 0,
+        fresh_for: 2,
+        void_pause: 1,
+        pause: 1,
+        leases_end: true,
+        shows_the_rest: true,
+        fails_over: menu.contains(&Kind::FailOver),
+        other_life: OtherLife::Revalidate,
+        broken: Broken::default(),
+    };
+    Bounds {
+        name,
+        accesses: accesses.iter().map(|tasks| tasks.to_vec()).collect(),
+        ticks,
+        steps,
+        menu: menu.to_vec(),
+        frame: Frame { rules, settings },
+        sights: Arc::default(),
+    }
+}
+
+/// Searches all runs within the bounds. Returns the law that was broken, and prints how.
+fn search(bounds: &Bounds, is_planted: bool) -> Option<&'static str> {
+    let begun = Instant::now();
+    let checker = bounds.clone().checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let found = checker.discoveries();
+    let sights = bounds.sights.load(Ordering::Relaxed);
+    let sights: Vec<Sight> = Sight::ALL.into_iter().filter(|sight| sights & (1 << *sight as u8) != 0).collect();
+    println!(
+        "{}: {} states ({} met), depth {}, {:.1} s; {}; seen: {sights:?}",
+        bounds.name,
+        checker.unique_state_count(),
+        checker.state_count(),
+        checker.max_depth(),
+        begun.elapsed().as_secs_f64(),
+        if found.is_empty() { "exhausted" } else { "broken" },
+    );
+    if let Some((law, path)) = found.into_iter().next() {
+        if is_planted {
+            println!("  {law} is broken by {:?}", path.into_actions());
+        } else {
+            println!("  {law} is broken by:");
+            for (state, step) in path.into_vec() {
+                println!("    {state}\n    {step:?}");
+            }
+        }
+        return Some(law);
+    }
+    assert!(checker.is_done());
+    None
+}
+
+/// With leases that no run outlives, and values that live for a tick: what has nothing to do with leases needs few
+/// ticks.
+fn long_leases(mut bounds: Bounds) -> Bounds {
+    bounds.frame.rules.lease = 9;
+    bounds.frame.settings.lease = time(9);
+    bounds.frame.settings.creation_timeout = time(9);
+    bounds.frame.rules.fresh_for = 1;
+    bounds
+}
+
+/// With signals, and polls that are longer than a run.
+fn signals(mut bounds: Bounds) -> Bounds {
+    bounds.frame.settings.has_signals = true;
+    bounds.frame.settings.poll = time(9);
+    bounds
+}
+
+/// The search is exhausted, no law is broken, and the run has shown at least these.
+fn holds(bounds: &Bounds, sights: &[Sight]) {
+    assert_eq!(search(bounds, false), None, "a law is broken");
+    let seen = bounds.sights.load(Ordering::Relaxed);
+    for sight in sights {
+        assert!(seen & (1 << *sight as u8) != 0, "{}: {sight:?} was never met", bounds.name);
+    }
+}
+
+const ONE: &[&[u8]] = &[&[1, 1]];
+const TWO_LONE: &[&[u8]] = &[&[1], &[1]];
+const TWO_AND_ONE: &[&[u8]] = &[&[1, 1], &[1]];
+const TWO: &[&[u8]] = &[&[1, 1], &[1, 1]];
+const THREE: &[&[u8]] = &[&[1, 1], &[1, 1], &[1, 1]];
+
+mod small {
+    //! What a debug build searches as well.
+
+    use super::*;
+
+    #[test]
+    fn nothing_happens_to_two_processes() {
+        let bounds = long_leases(bounds("nothing happens, 2 × 2", TWO, 1, 0, &[]));
+        holds(&bounds, &[Sight::Shared, Sight::NotCovered, Sight::Changed]);
+    }
+
+    #[test]
+    fn the_server_has_an_accident() {
+        let menu = [Kind::EvictGrant, Kind::EvictEntry, Kind::Flush, Kind::FailOver];
+        let bounds = long_leases(bounds("accidents, 2 × 1", TWO_LONE, 1, 1, &menu));
+        holds(&bounds, &[Sight::Overlap, Sight::Refused]);
+    }
+}
+
+/// The searches for a release build: `cargo test --release -p dogpile-cache --test round`.
+mod full {
+    use super::*;
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn nothing_happens_to_three_processes() {
+        let bounds = long_leases(bounds("nothing happens, 3 × 2", THREE, 1, 0, &[]));
+        holds(&bounds, &[Sight::Shared, Sight::NotCovered, Sight::Changed]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn leases_are_renewed() {
+        let bounds = bounds("nothing happens, short leases, 2 × 2", TWO, 4, 0, &[]);
+        holds(&bounds, &[Sight::Renewed, Sight::Held]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn others_invalidate_set_and_mark() {
+        let menu = [Kind::Invalidate, Kind::Set, Kind::Mark, Kind::EvictEntry];
+        let bounds = long_leases(bounds("changes, 2 × 2", TWO, 2, 1, &menu));
+        holds(&bounds, &[Sight::Overlap, Sight::Refused, Sight::NotCovered]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn others_change_twice() {
+        let menu = [Kind::Invalidate, Kind::Set, Kind::Mark, Kind::EvictEntry];
+        let bounds = long_leases(bounds("two changes, 2 + 1", TWO_AND_ONE, 1, 2, &menu));
+        holds(&bounds, &[Sight::Overlap, Sight::Refused, Sight::NotCovered]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn creators_fail_and_callers_go() {
+        let menu = [Kind::Fail, Kind::Unwanted, Kind::Cancel, Kind::Refresh];
+        let bounds = long_leases(bounds("creators, 2 × 2", TWO, 2, 1, &menu));
+        holds(&bounds, &[Sight::Paused]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn creators_fail_and_callers_go_twice() {
+        let menu = [Kind::Fail, Kind::Unwanted, Kind::Cancel, Kind::Refresh];
+        let bounds = long_leases(bounds("creators twice, 2 + 1", TWO_AND_ONE, 2, 2, &menu));
+        holds(&bounds, &[Sight::Paused]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn requests_and_replies_are_lost_and_doubled() {
+        let menu = [Kind::GiveUp, Kind::LoseReply, Kind::Double];
+        let bounds = long_leases(bounds("network, 2 + 1", TWO_AND_ONE, 2, 2, &menu));
+        holds(&bounds, &[Sight::CutOff, Sight::Refused]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn an_invalidation_is_not_told() {
+        let menu = [Kind::InvalidateHere, Kind::GiveUp, Kind::LoseReply];
+        let bounds = long_leases(bounds("untold, 1 × 2", ONE, 2, 3, &menu));
+        holds(&bounds, &[Sight::CutOff, Sight::NotCovered]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn the_backend_is_down_and_the_process_does_not_elect() {
+        for policy in [OnBackendFailure::OldOnly, OnBackendFailure::Fail] {
+            let menu = [Kind::InvalidateHere, Kind::GiveUp, Kind::LoseReply];
+            let mut bounds = long_leases(bounds("no election when down, 1 × 2", ONE, 1, 2, &menu));
+            bounds.frame.settings.on_backend_failure = policy;
+            holds(&bounds, &[Sight::NotCovered]);
+        }
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn the_server_loses_its_data_or_its_clock_steps() {
+        let menu = [Kind::EvictGrant, Kind::Flush, Kind::FailOver, Kind::ClockForward, Kind::ClockBack];
+        let bounds = bounds("server, 2 + 1", TWO_AND_ONE, 3, 1, &menu);
+        holds(&bounds, &[Sight::Overlap, Sight::Refused, Sight::Renewed]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn what_was_invalidated_comes_back_with_a_failover() {
+        for other_life in [OtherLife::Revalidate, OtherLife::Distrust] {
+            let menu = [Kind::FailOver, Kind::Invalidate];
+            let mut bounds = long_leases(bounds("failover and invalidation, 2 × 1", &[&[2], &[1]], 1, 2, &menu));
+            bounds.frame.rules.other_life = other_life;
+            holds(&bounds, &[Sight::Overlap, Sight::Refused]);
+        }
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn processes_stop_and_die() {
+        let menu = [Kind::Stop, Kind::Kill, Kind::Slow, Kind::Hang];
+        let bounds = bounds("processes, 2 + 1", TWO_AND_ONE, 4, 1, &menu);
+        holds(&bounds, &[Sight::Overlap, Sight::Refused, Sight::Renewed]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn dead_holders_are_claimed_over() {
+        // The bound of G5 is 5 ticks after the fault.
+        let menu = [Kind::Kill, Kind::Stop, Kind::Hang];
+        let mut bounds = bounds("dead holders, no leases of the server, 2 × 1", TWO_LONE, 8, 1, &menu);
+        bounds.frame.rules.leases_end = false;
+        holds(&bounds, &[Sight::TakenOver, Sight::Overlap]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn leases_end_a_grain_early() {
+        let menu = [Kind::Slow, Kind::LoseReply, Kind::Stop];
+        let mut bounds = bounds("grain, 2 × 1", TWO_LONE, 5, 2, &menu);
+        (bounds.frame.rules.lease, bounds.frame.rules.grain) = (4, 1);
+        (bounds.frame.settings.lease, bounds.frame.settings.grain) = (time(4), time(1));
+        holds(&bounds, &[Sight::Overlap, Sight::Renewed]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn signals_wake() {
+        let menu = [Kind::LoseSignal, Kind::Invalidate, Kind::Fail];
+        let bounds = signals(long_leases(bounds("signals, 2 + 1", TWO_AND_ONE, 1, 1, &menu)));
+        holds(&bounds, &[Sight::Shared]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn a_look_does_not_show_the_rest() {
+        let menu = [Kind::Invalidate, Kind::Fail, Kind::Cancel];
+        let mut bounds = signals(long_leases(bounds("looks without the rest, 2 + 1", TWO_AND_ONE, 1, 1, &menu)));
+        bounds.frame.rules.shows_the_rest = false;
+        holds(&bounds, &[Sight::Shared, Sight::Refused]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn anything_happens_once() {
+        let menu: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| *kind != Kind::InvalidateHere).collect();
+        let bounds = bounds("anything once, 2 × 2", TWO, 1, 1, &menu);
+        holds(&bounds, &[Sight::Overlap, Sight::Refused, Sight::NotCovered, Sight::Paused]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn anything_happens_once_to_three_processes() {
+        let bounds = bounds("anything once, 3 × 1", &[&[1], &[1], &[1]], 2, 1, &Kind::ALL);
+        holds(&bounds, &[Sight::Overlap, Sight::Refused, Sight::CutOff, Sight::Paused]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn anything_happens_twice() {
+        let bounds = bounds("anything twice, 2 × 1", TWO_LONE, 3, 2, &Kind::ALL);
+        holds(&bounds, &[Sight::Overlap, Sight::Refused, Sight::TakenOver, Sight::CutOff, Sight::Paused]);
+    }
+}
+
+/// Each planted fault breaks a law, and the same search without the fault breaks none.
+mod planted {
+    use super::*;
+
+    fn is_found(mut bounds: Bounds, law: &[&str], plant: impl FnOnce(&mut Frame)) {
+        let sound = bounds.clone();
+        plant(&mut bounds.frame);
+        let found = search(&bounds, true);
+        assert!(found.is_some_and(|found| law.contains(&found)), "{}: found {found:?}", bounds.name);
+        if !cfg!(debug_assertions) {
+            assert_eq!(search(&sound, false), None, "without the fault");
+        }
+    }
+
+    #[test]
+    fn a_publication_without_a_token() {
+        let bounds = long_leases(bounds("planted: publication without a token", TWO_LONE, 1, 1, &[Kind::Invalidate]));
+        is_found(bounds, &["G2", "G3"], |frame| frame.rules.broken.publishes_without_a_token = true);
+    }
+
+    #[test]
+    fn an_addition_after_a_refusal() {
+        let bounds = long_leases(bounds("planted: addition after a refusal", TWO_LONE, 1, 1, &[Kind::Invalidate]));
+        is_found(bounds, &["G2", "G3"], |frame| frame.rules.broken.adds_after_a_refusal = true);
+    }
+
+    #[test]
+    fn a_lease_from_the_reply() {
+        let menu = [Kind::Slow, Kind::LoseReply, Kind::GiveUp];
+        let bounds = bounds("planted: lease from the reply", &[&[1]], 5, 3, &menu);
+        is_found(bounds, &["G6"], |frame| frame.settings.faults.leases_from_the_reply = true);
+    }
+
+    #[test]
+    fn no_look_after_subscribing() {
+        let bounds = signals(long_leases(bounds("planted: no look after subscribing", TWO_LONE, 1, 0, &[])));
+        is_found(bounds, &["G5"], |frame| frame.settings.faults.waits_without_a_look = true);
+    }
+
+    #[test]
+    fn a_claim_without_what_was_seen() {
+        let bounds = long_leases(bounds("planted: claim without seen", TWO_LONE, 1, 0, &[]));
+        is_found(bounds, &["G1"], |frame| frame.rules.broken.claims_blindly = true);
+    }
+
+    #[test]
+    fn a_late_joiner_served_from_a_refused_publication() {
+        let bounds = long_leases(bounds("planted: late joiner of a refusal", ONE, 1, 1, &[Kind::Invalidate]));
+        is_found(bounds, &["G3"], |frame| frame.rules.broken.shares_what_was_refused = true);
+    }
+
+    #[test]
+    fn a_late_joiner_by_the_moment_of_the_reply() {
+        let bounds = long_leases(bounds("planted: marks of replies", ONE, 1, 1, &[Kind::Invalidate]));
+        is_found(bounds, &["G3"], |frame| frame.settings.faults.marks_replies = true);
+    }
+
+    #[test]
+    fn a_look_in_flight_that_is_joined() {
+        let bounds = long_leases(bounds("planted: look in flight", TWO_AND_ONE, 1, 1, &[Kind::Invalidate]));
+        is_found(bounds, &["G3"], |frame| frame.rules.broken.joins_a_look_in_flight = true);
+    }
+
+    #[test]
+    fn an_invalidation_lost_with_a_pause() {
+        let menu = [Kind::GiveUp, Kind::InvalidateHere];
+        let bounds = long_leases(bounds("planted: invalidation lost with a pause", &[&[2]], 1, 2, &menu));
+        is_found(bounds, &["G3"], |frame| frame.rules.broken.loses_invalidations_in_a_pause = true);
+    }
+
+    #[test]
+    fn a_dead_holder_that_is_never_claimed_over() {
+        let mut bounds = bounds("planted: nobody is claimed over", TWO_LONE, 8, 1, &[Kind::Kill]);
+        bounds.frame.rules.leases_end = false;
+        is_found(bounds, &["G5"], |frame| frame.rules.broken.never_claims_over = true);
+    }
+
+    #[test]
+    fn a_grant_without_a_number() {
+        let menu = [Kind::Double, Kind::Invalidate];
+        let bounds = long_leases(bounds("planted: grant without a number", &[&[1]], 1, 2, &menu));
+        is_found(bounds, &["G2", "G3"], |frame| frame.rules.broken.grants_without_a_number = true);
+    }
+}
