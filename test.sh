@@ -12,6 +12,7 @@ help() {
 
 The parts of the second stage:
     loom       the loom models, and clippy over them
+    model      the model of dogpile-cache's round, searched whole in an optimized build
     portable   the tests with the clocks and the fences of platforms other than Linux, and clippy over that code
     fences     the readers' fences in an optimized build
     tsan       the concurrent tests under ThreadSanitizer (needs a nightly toolchain)
@@ -24,7 +25,7 @@ What a stage leaves out, it says, with the reason; where CI=true that is a failu
 END
 }
 
-PARTS="loom portable fences tsan callgrind ui examples peers"
+PARTS="loom model portable fences tsan callgrind ui examples peers"
 
 # --- words ----------------------------------------------------------------------------------------------------------
 
@@ -135,6 +136,12 @@ loom() {
     ran=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$models" | awk '{ n += $1 } END { print n + 0 }')
     [ "$ran" -gt 0 ] || give_up "no loom model ran"
     echo "$ran loom models ran"
+}
+
+# (One search at a time: each has a thread for every core, and room for its states.)
+model() {
+    say "model: the round of dogpile-cache, searched whole"
+    limit 1500 cargo test --release -p dogpile-cache --test round --locked -- --test-threads 1
 }
 
 portable() {
