@@ -587,11 +587,11 @@ pub enum Counted {
     TooLarge(u64),
 }
 
-/// A failure of a backend.
-#[derive(Debug)]
+/// A failure of a backend. All accesses that share a look share its failure.
+#[derive(Clone, Debug)]
 pub struct BackendError {
     kind: BackendErrorKind,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// What kind of failure it is.
@@ -620,7 +620,7 @@ impl BackendError {
     /// Adds what has caused it. An error of a client may contain an address; a backend takes credentials out first.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> BackendError {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 

@@ -135,7 +135,7 @@
 //! (2) A claim in doubt: its token is released. (3) A claim whose access was cancelled: a grant is ended when the reply
 //! is there. (4) Killed: by G5.
 //!
-//! **G9, a lost lease is a lost grant.** (1) A renewal is sent at each third of the lease, so two may fail. (2) Once
+//! **G9, a lost lease is a lost grant.** (1) A renewal is sent at each third of the lease, so one may fail. (2) Once
 //! the lease is over or lost, the turn is given up: the next access is elected.
 //!
 //! **G10, an empty server is a cold start.** (1) A grant names its life; the backend refuses it in another. (2)
@@ -144,6 +144,21 @@
 //!
 //! **G11, a stale value is never waited for.** (1) `Join` with an old value is answered by `Elected` or `Busy`. (2)
 //! `Held` with an old value: `Finish`. (3) The process then sends no claim for one poll.
+//!
+//! # What is open
+//!
+//! To settle before a region drives this, and before the next backend:
+//!
+//! - *Beats.* A watcher takes the same token and beat for the same grant. The model's backend never repeats a beat for a
+//!   token; the trait does not ask that of a backend yet.
+//! - *Leases.* A watcher counts its own process's lease. As long as that is so, all processes of a fleet have one lease.
+//! - *No time left.* [`Event::Failed`] stands for a backend that is down and for an access that is out of time. The second
+//!   must not begin the backend's pause. Nor must a subscription that fails.
+//! - *The backend's pause* belongs to a server, and lies in the memory of a key. A process that is cut off has no pause
+//!   after a failed creation of its own.
+//! - *Asking looks.* A driver looks without an [`Ask`](crate::backend::Ask): a granted look has no owner here.
+//! - *Tells.* Accesses that tell one invalidation share one request, also one that is under way.
+//! - *Pauses* of other processes are believed however long they are (G8).
 
 mod access;
 mod event;

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use dogpile::{Clock, ManualClock};
 use dogpile_cache::backend::{
-    Backend, Change, Changed, Claim, Claimed, Count, Entry, Limits, Memory, Over, PauseFor, Pending, Published, Rest,
-    Seen, Token,
+    Backend, Change, Changed, Claim, Claimed, Count, Entry, Grant, Limits, Memory, Over, PauseFor, Pending, Published,
+    Rest, Seen, Token,
 };
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_cache::key::{Key, KeyLimit, Namespace, StoredKey};
@@ -174,6 +174,15 @@ fn c22_no_code_of_the_user_runs_under_a_mutex() {
         now(memory.change(&key, set(entry(), None)));
         now(memory.change(&key, Change::Invalidate { beside: Vec::new(), void_pause: LEASE }));
         is_dropped("invalidated");
+        let refused = || Entry { bytes: entry(), lifetime: None };
+        let grant = Grant { token: Token(1), life: memory.life(), cas: 1 };
+        now(memory.publish(&key, &grant, refused()));
+        is_dropped("published without a grant");
+        let seen = Seen::entry("another state");
+        now(memory.change(&key, Change::SetIf { entry: refused(), seen, void_pause: LEASE }));
+        is_dropped("set as if another state had been seen");
+        now(memory.change(&key, Change::Touch { entry: refused(), seen: Seen::NOTHING }));
+        is_dropped("touched without being there");
         now(memory.change(&key, set(entry(), None)));
         memory.lose_entry(&key);
         is_dropped("lost");

@@ -47,7 +47,7 @@ enum State<V> {
     Subscribing,
     Waiting,
     Creating(Creating<V>),
-    Publishing { value: V, mark: Mark, invalidations: u64 },
+    Publishing { token: Token, value: V, mark: Mark, invalidations: u64 },
     Ending(Outcome<V>),
     Done,
 }
@@ -104,7 +104,9 @@ impl<V: Clone> Access<V> {
                 None => self.begin(cx),
             },
             (State::Joining, Event::Shared(Shared(answer))) => {
-                if self.began < answer.as_of {
+                // A refresh by hand wants a creation: it does not take what another look has found.
+                let is_creation = matches!(answer.outcome, Outcome::Created(..));
+                if self.began < answer.as_of && (is_creation || !self.refreshes) {
                     Action::Finish(answer)
                 } else {
                     self.found = None;
@@ -125,8 +127,8 @@ impl<V: Clone> Access<V> {
             }
             (State::Waiting, Event::Woken) => self.look(cx),
             (State::Telling | State::Looking { .. } | State::Subscribing, Event::Failed) => self.cut_off(cx),
-            (State::Publishing { value, mark, invalidations }, event) => {
-                self.published(cx, &event, value, mark, invalidations)
+            (State::Publishing { token, value, mark, invalidations }, event) => {
+                self.published(cx, &event, token, value, mark, invalidations)
             }
             (State::Ending(outcome), Event::Ended | Event::Failed) => self.finish(outcome),
             (state, _) => self.await_in(state),
@@ -259,7 +261,12 @@ impl<V: Clone> Access<V> {
             }
             Claimed::Changed(found) => self.looked(cx, found, sent.mark),
             Claimed::Held(_) => self.held(cx),
-            Claimed::Paused(pause) => self.paused(pause),
+            Claimed::Paused(pause) => {
+                if !self.has_old() {
+                    self.as_of = sent.mark;
+                }
+                self.paused(pause)
+            }
         }
     }
 
@@ -274,7 +281,7 @@ impl<V: Clone> Access<V> {
     }
 
     fn wait(&mut self, cx: &mut Context<'_, V>) -> Action<V> {
-        let poll = cx.now + cx.settings.poll;
+        let poll = cx.now.saturating_add(cx.settings.poll);
         // A lease that is over already was claimed over just now, in vain: that does not shorten the wait.
         let lease = cx.memory.watched_until(cx.settings).filter(|until| *until > cx.now);
         let until = [lease, self.deadline].into_iter().flatten().fold(poll, Time::min);

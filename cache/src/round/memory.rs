@@ -6,8 +6,8 @@ use crate::backend::{HeldBy, Token};
 
 /// What a process remembers of a key between accesses.
 ///
-/// All accesses of the key in the process share it. Nothing in it is needed for longer than a lease, except an
-/// invalidation that the backend was not told of.
+/// All accesses of the key in the process share it. It may be dropped when no access of the key lives, the backend was told
+/// of each invalidation, and a lease, `own_for` and the pauses have gone by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Memory<V> {
     /// The mark of the last operation sent.
@@ -137,7 +137,7 @@ impl<V: Clone> Memory<V> {
 
     /// The backend has not answered.
     pub(super) fn failed(&mut self, settings: &Settings, now: Time) {
-        self.down_until = now + settings.backend_pause;
+        self.down_until = now.saturating_add(settings.backend_pause);
     }
 
     /// Returns whether the backend is to be asked for nothing.
@@ -154,7 +154,7 @@ impl<V: Clone> Memory<V> {
     /// Keeps a value that the backend has not taken, unless this process has invalidated since the creation began.
     pub(super) fn keep(&mut self, settings: &Settings, now: Time, value: &V, invalidations: u64) {
         if settings.on_backend_failure == OnBackendFailure::Elect && invalidations == self.invalidations {
-            self.own = Some((value.clone(), now + settings.own_for));
+            self.own = Some((value.clone(), now.saturating_add(settings.own_for)));
         }
     }
 
@@ -180,17 +180,19 @@ impl<V: Clone> Memory<V> {
 
     /// Returns until when the holder that was met last has to show another beat.
     pub(super) fn watched_until(&self, settings: &Settings) -> Option<Time> {
-        self.watch.map(|watch| watch.since + settings.lease)
+        self.watch.map(|watch| watch.since.saturating_add(settings.lease))
     }
 
     /// Returns the holder that was met last, if a whole lease has gone by.
     pub(super) fn dead(&self, settings: &Settings, now: Time) -> Option<(Token, u32)> {
-        self.watch.filter(|watch| now >= watch.since + settings.lease).map(|watch| (watch.token, watch.beat))
+        self.watch
+            .filter(|watch| now >= watch.since.saturating_add(settings.lease))
+            .map(|watch| (watch.token, watch.beat))
     }
 
     /// An access has gone on with its old value, as another holds the grant: the next ones only look, for one poll.
     pub(super) fn be_quiet(&mut self, settings: &Settings, now: Time) {
-        self.quiet_until = now + settings.poll;
+        self.quiet_until = now.saturating_add(settings.poll);
     }
 
     /// Returns whether a claim for an old value is not worth a round trip.

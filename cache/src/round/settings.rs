@@ -70,11 +70,11 @@ impl<V> Context<'_, V> {
     /// Returns until when a holder has the lease that it has asked for at that time: the backend's begins later, and
     /// may end a grain earlier (G6).
     pub(super) fn holds_from(&self, sent: Time) -> Time {
-        sent + self.settings.lease.saturating_sub(self.settings.grain)
+        sent.saturating_add(self.settings.lease.saturating_sub(self.settings.grain))
     }
 
     /// Returns when to renew the lease that was asked for at that time.
     pub(super) fn renews_at(&self, sent: Time) -> Time {
-        sent + self.settings.lease.saturating_sub(self.settings.grain) / 3
+        sent.saturating_add(self.settings.lease.saturating_sub(self.settings.grain) / 3)
     }
 }

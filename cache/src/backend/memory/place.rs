@@ -161,6 +161,7 @@ impl Place {
                 if is_marked { Published::Stale } else { Published::Fresh }
             }
             Err(refusal) => {
+                at.gone.push(entry.bytes);
                 self.bury(grant, refusal);
                 Published::Refused(refusal)
             }
@@ -196,6 +197,7 @@ impl Place {
             }
             Change::SetIf { entry, seen, void_pause } => {
                 if seen != self.seen(shape) {
+                    at.gone.push(entry.bytes);
                     return Changed::Refused(self.look(shape, at));
                 }
                 voided = self.void(void_pause, at);
@@ -203,6 +205,7 @@ impl Place {
             }
             Change::Touch { entry, seen } => {
                 if seen != self.seen(shape) || !was_there {
+                    at.gone.push(entry.bytes);
                     return Changed::Refused(self.look(shape, at));
                 }
                 let is_marked = self.entry(shape).is_some_and(|entry| entry.is_marked);

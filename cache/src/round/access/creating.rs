@@ -52,7 +52,7 @@ impl<V: Clone> Access<V> {
         let creating = Creating {
             grant,
             lease_until: cx.holds_from(from),
-            dead_at: cx.now + cx.settings.creation_timeout,
+            dead_at: cx.now.saturating_add(cx.settings.creation_timeout),
             is_dead: false,
             lost: None,
             under_way: None,
@@ -141,7 +141,7 @@ impl<V: Clone> Access<V> {
                     return self.finish(Outcome::Created(value, stored));
                 }
                 let (mark, invalidations) = (cx.memory.next_mark(), creating.invalidations);
-                let state = State::Publishing { value: value.clone(), mark, invalidations };
+                let state = State::Publishing { token: grant.token, value: value.clone(), mark, invalidations };
                 self.go(state, Action::Publish(grant, value))
             }
             (made, grant) => {
@@ -162,6 +162,7 @@ impl<V: Clone> Access<V> {
         &mut self,
         cx: &mut Context<'_, V>,
         event: &Event<V>,
+        token: crate::backend::Token,
         value: V,
         mark: Mark,
         invalidations: u64,
@@ -175,9 +176,10 @@ impl<V: Clone> Access<V> {
             Event::Published(Published::Refused(refusal)) => Stored::Refused(*refusal),
             Event::Failed => {
                 cx.memory.keep(cx.settings, cx.now, &value, invalidations);
+                self.doubtful = Some(token);
                 Stored::Unknown
             }
-            _ => return self.await_in(State::Publishing { value, mark, invalidations }),
+            _ => return self.await_in(State::Publishing { token, value, mark, invalidations }),
         };
         self.finish(Outcome::Created(value, stored))
     }
