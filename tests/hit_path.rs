@@ -341,6 +341,18 @@ fn protect<L>(lock: &Arc<L>, flags: MprotectFlags) {
     unsafe { mprotect(start.cast(), PAGE + size_of::<L>(), flags) }.expect("our own pages");
 }
 
+/// Has a lock that may only be read be accessed. If `part` says so, writes to the lock instead, or to its count of
+/// shares.
+fn while_protected<L>(lock: &Arc<L>, part: &str, write: impl FnOnce(), access: impl FnOnce()) {
+    protect(lock, MprotectFlags::READ);
+    match part {
+        "write" => write(),
+        "share" => drop(Arc::clone(lock)),
+        _ => access(),
+    }
+    protect(lock, MprotectFlags::READ | MprotectFlags::WRITE);
+}
+
 /// Accesses a lock that may only be read. If `part` says so, writes to it.
 fn only_read<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
     let lock = Arc::new(Dogpile::with_clock(HOUR, InPages(clock)).with_policy(&TRUSTING));
@@ -349,13 +361,7 @@ fn only_read<C: Clock + 'static>(clock: C, expected: Outcome, part: &str) {
         lock.mark_stale();
         lock.acquire()
     });
-    protect(&lock, MprotectFlags::READ);
-    match part {
-        "write" => lock.invalidate(),
-        "share" => drop(Arc::clone(&lock)),
-        _ => access(&lock, expected),
-    }
-    protect(&lock, MprotectFlags::READ | MprotectFlags::WRITE);
+    while_protected(&lock, part, || lock.invalidate(), || access(&lock, expected));
     drop(creation);
 }
 
@@ -364,13 +370,7 @@ fn only_read_cached<C: Clock, L: Keeps<InPages<C>>>(clock: C, expected: Outcome,
     let cached = L::with_clock(InPages(clock));
     cached.set(1);
     let creation = (expected == Outcome::Stale).then(|| L::mark_stale_and_elect(&cached));
-    protect(&cached, MprotectFlags::READ);
-    match part {
-        "write" => cached.set(2),
-        "share" => drop(Arc::clone(&cached)),
-        _ => L::read(&cached, expected),
-    }
-    protect(&cached, MprotectFlags::READ | MprotectFlags::WRITE);
+    while_protected(&cached, part, || cached.set(2), || L::read(&cached, expected));
     drop(creation);
 }
 
@@ -382,13 +382,7 @@ fn only_read_under_readers<C: Clock>(clock: C, expected: Outcome, part: &str) {
         lock.mark_stale();
         lock.acquire()
     });
-    protect(&lock, MprotectFlags::READ);
-    match part {
-        "write" => lock.invalidate(),
-        "share" => drop(Arc::clone(&lock)),
-        _ => read(&lock, expected),
-    }
-    protect(&lock, MprotectFlags::READ | MprotectFlags::WRITE);
+    while_protected(&lock, part, || lock.invalidate(), || read(&lock, expected));
     drop(creation);
 }
 

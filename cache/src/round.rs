@@ -9,7 +9,7 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`Access`] | the state machine of one access |
-//! | [`Memory`] | what the process remembers of the key between accesses |
+//! | [`Remembered`] | what the process remembers of the key between accesses |
 //! | [`Looks`] | which accesses of the process share one look |
 //! | [`judge()`] | what an entry is worth, by the server's clock and life |
 //! | [`Settings`] | the durations, and what to do when the backend is down |
@@ -110,7 +110,7 @@
 //! also if a later look has failed. (4) What the process has created cut off: no invalidation of another process can
 //! reach it, the outcome says so ([`Outcome::Own`]), and an invalidation by this process drops it. A value whose
 //! publication has failed is kept only if this process has begun no invalidation since the claim was *sent*. (5) An
-//! invalidation that failed is kept in [`Memory`] from before it is sent until it is told. An access that begins
+//! invalidation that failed is kept in [`Remembered`] from before it is sent until it is told. An access that begins
 //! meanwhile tells it first, or reads nothing of the backend. The local election has given up the turn of older
 //! accesses, and an older access that is elected later tells it first, too: those who have begun meanwhile may share
 //! its answer.
@@ -149,11 +149,12 @@
 //!
 //! To settle before a region drives this, and before the next backend:
 //!
-//! - *Beats.* A watcher takes the same token and beat for the same grant. The model's backend never repeats a beat for a
-//!   token; the trait does not ask that of a backend yet.
-//! - *Leases.* A watcher counts its own process's lease. As long as that is so, all processes of a fleet have one lease.
-//! - *No time left.* [`Event::Failed`] stands for a backend that is down and for an access that is out of time. The second
-//!   must not begin the backend's pause. Nor must a subscription that fails.
+//! - *Beats.* A watcher takes the same token and beat for the same grant. The model's backend never repeats a beat for
+//!   a token; the trait does not ask that of a backend yet.
+//! - *Leases.* A watcher counts its own process's lease. As long as that is so, all processes of a fleet have one
+//!   lease.
+//! - *No time left.* [`Event::Failed`] stands for a backend that is down and for an access that is out of time. The
+//!   second must not begin the backend's pause. Nor must a subscription that fails.
 //! - *The backend's pause* belongs to a server, and lies in the memory of a key. A process that is cut off has no pause
 //!   after a failed creation of its own.
 //! - *Asking looks.* A driver looks without an [`Ask`](crate::backend::Ask): a granted look has no owner here.
@@ -164,12 +165,12 @@ mod access;
 mod event;
 mod judge;
 mod looks;
-mod memory;
+mod remembered;
 mod settings;
 
 pub use access::Access;
 pub use event::{Action, Answer, Claimed, Event, Found, Made, Mark, Outcome, Shared, Stored, Turn};
 pub use judge::{Age, Freshness, OtherLife, judge};
-pub use looks::{Ask, Looks};
-pub use memory::Memory;
+pub use looks::{Looks, Part};
+pub use remembered::Remembered;
 pub use settings::{Context, Faults, OnBackendFailure, Settings, Time};

@@ -54,7 +54,7 @@ enum State<V> {
 
 impl<V: Clone> Access<V> {
     /// Makes an access. A deadline bounds its waits.
-    pub fn new(memory: &super::Memory<V>, deadline: Option<Time>) -> Access<V> {
+    pub fn new(memory: &super::Remembered<V>, deadline: Option<Time>) -> Access<V> {
         Access {
             state: State::New,
             began: memory.mark(),
@@ -71,7 +71,7 @@ impl<V: Clone> Access<V> {
 
     /// Makes a refresh by hand: it creates even if there is a fresh value, and through a pause. It waits for another's
     /// creation.
-    pub fn refresh(memory: &super::Memory<V>, deadline: Option<Time>) -> Access<V> {
+    pub fn refresh(memory: &super::Remembered<V>, deadline: Option<Time>) -> Access<V> {
         Access { refreshes: true, ..Access::new(memory, deadline) }
     }
 

@@ -9,9 +9,9 @@ pub struct Looks {
     is_unsent: bool,
 }
 
-/// What an access does that is to look.
+/// The part of an access in a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ask {
+pub enum Part {
     /// The access opens a new look, which its driver sends soon.
     Open,
     /// The access takes part in the look that is not sent yet.
@@ -20,8 +20,8 @@ pub enum Ask {
 
 impl Looks {
     /// Returns how an access takes part in a look that is sent from now on.
-    pub fn ask(&mut self) -> Ask {
-        if std::mem::replace(&mut self.is_unsent, true) { Ask::Join } else { Ask::Open }
+    pub fn take_part(&mut self) -> Part {
+        if std::mem::replace(&mut self.is_unsent, true) { Part::Join } else { Part::Open }
     }
 
     /// The look that was not sent yet is being sent.

@@ -1,6 +1,6 @@
 //! What an access is given: the durations of its region, and its process.
 
-use super::memory::Memory;
+use super::remembered::Remembered;
 use crate::backend::Token;
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub struct Context<'a, V> {
     /// The settings of the region.
     pub settings: &'a Settings,
     /// What the process remembers of the key.
-    pub memory: &'a mut Memory<V>,
+    pub memory: &'a mut Remembered<V>,
     /// The moment of the step.
     pub now: Time,
     /// A token that was never used, for the claim that the step may send.

@@ -3,7 +3,7 @@
 use crate::history::{History, Law, Lost, Sight};
 use crate::server::{Data, Held, Op, Reply, Rest, Rules, Server, Tick, Version};
 use dogpile_cache::backend::{Grant, Over, Token};
-use dogpile_cache::round::{Access, Action, Answer, Ask, Context, Event, Freshness, Looks, Mark, Memory, Outcome};
+use dogpile_cache::round::{Access, Action, Answer, Context, Event, Freshness, Looks, Mark, Outcome, Part, Remembered};
 use dogpile_cache::round::{Settings, Shared, Stored, Turn};
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub struct Invalidation {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
-    pub memory: Memory<Version>,
+    pub memory: Remembered<Version>,
     pub tasks: Vec<Task>,
     pub turn: Option<usize>,
     pub looks: Looks,
@@ -107,7 +107,7 @@ pub fn flight(op: Op) -> Flight {
 impl Process {
     pub fn new(accesses: &[u8]) -> Process {
         Process {
-            memory: Memory::default(),
+            memory: Remembered::default(),
             tasks: accesses.iter().map(|left| Task { left: *left, ..Task::default() }).collect(),
             turn: None,
             looks: Looks::default(),
@@ -258,7 +258,7 @@ impl World {
             return;
         }
         let look = Flight { op: Op::Look, stage: Stage::Unsent, slow_since: None };
-        let is_shared = process.looks.ask() == Ask::Join;
+        let is_shared = process.looks.take_part() == Part::Join;
         for task in &mut process.tasks {
             task.is_shared |= is_shared && task.flight.as_ref().is_some_and(|flight| flight.stage == Stage::Unsent);
         }

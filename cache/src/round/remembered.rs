@@ -9,7 +9,7 @@ use crate::backend::{HeldBy, Token};
 /// All accesses of the key in the process share it. It may be dropped when no access of the key lives, the backend was told
 /// of each invalidation, and a lease, `own_for` and the pauses have gone by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Memory<V> {
+pub struct Remembered<V> {
     /// The mark of the last operation sent.
     mark: Mark,
     /// How many invalidations this process has begun.
@@ -34,9 +34,9 @@ struct Watch {
     since: Time,
 }
 
-impl<V> Default for Memory<V> {
+impl<V> Default for Remembered<V> {
     fn default() -> Self {
-        Memory {
+        Remembered {
             mark: Mark(0),
             invalidations: 0,
             untold: None,
@@ -48,7 +48,7 @@ impl<V> Default for Memory<V> {
     }
 }
 
-impl<V: Clone> Memory<V> {
+impl<V: Clone> Remembered<V> {
     /// Begins an invalidation: returns its number, with which the driver sends it, whether the backend is in its pause
     /// or not. The driver also takes the turn of the local election from the access that has it.
     ///
