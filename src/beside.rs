@@ -15,6 +15,7 @@
 //! | [`turns`] | the accesses that do not create by themselves, and end in a turn |
 //! | [`elected`] | what an access is elected to |
 //! | [`how`] | how the creation of an access ends |
+//! | [`within`] | how the owner of a creation runs a part of it |
 //! | [`creating`], [`creating_async`], [`handing_over`] | how the owner of a creation ends it, or hands it over |
 //! | [`accesses`], [`mod@dogpile`] | how an access of a `Dogpile` is opened, and how a `Dogpile` is one of these locks |
 //!
@@ -35,6 +36,7 @@ pub(crate) mod serve;
 pub(crate) mod spawned;
 mod tasks;
 mod turns;
+mod within;
 
 pub(crate) use guards::{Guards, OfTask, OfThread};
 

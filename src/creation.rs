@@ -73,8 +73,9 @@ use std::thread;
 /// # Deadlocks
 ///
 /// The thread of a creation is known while a creator runs inside [`run`](Self::run) or in any access that is given the
-/// creator, and while a closure runs inside [`publish`](Self::publish). Then a wait for itself is found at once (L7). A
-/// `Creation` that is only held may be on its way to another thread. So this is *not* found, and waits for ever:
+/// creator, and while a closure runs inside [`within`](Self::within) or [`publish`](Self::publish). Then a wait for
+/// itself is found at once (L7). A `Creation` that is only held may be on its way to another thread. So this is *not*
+/// found, and waits for ever:
 ///
 /// ```text
 /// one thread

@@ -33,7 +33,6 @@ mod brought;
 mod failing;
 mod invalidate;
 mod questions;
-mod random;
 mod reminder;
 mod seen;
 mod settle;

@@ -4,12 +4,15 @@
 //! `dogpile::{terms, aging}`.
 
 mod backoff;
+mod elsewhere;
 mod error;
 mod plan;
+mod random;
 
 pub use backoff::Backoff;
 pub use error::PolicyError;
 pub(crate) use plan::{Life, Plan};
+pub(crate) use random::random;
 
 use crate::observer::Observer;
 use plan::Early;
@@ -236,12 +239,12 @@ impl Policy {
     /// how long the last creation took, in nanoseconds. Under [`refresh_at`](PolicyBuilder::refresh_at) the answer is
     /// always yes. Under [`refresh_early`](PolicyBuilder::refresh_early) the answer depends on `random`, a number above
     /// 0 and up to 1.
-    pub(crate) fn is_due(&self, expires_in: u64, cost: u64, random: f64) -> bool {
+    pub(crate) fn is_due_before(&self, expires_in: u64, cost: u64, random: f64) -> bool {
         self.early.is_some_and(|early| early.is_due(expires_in, cost, random))
     }
 
-    /// As [`is_due`](Self::is_due), for a value from elsewhere, for which the lock has no plan. The value has lived for
-    /// `age` of its `lifetime`, both in nanoseconds.
+    /// As [`is_due_before`](Self::is_due_before), for a value from elsewhere, for which the lock has no plan. The value
+    /// has lived for `age` of its `lifetime`, both in nanoseconds.
     pub(crate) fn is_due_at_age(&self, age: u64, lifetime: u64, cost: u64, random: f64) -> bool {
         self.early.is_some_and(|early| early.is_due_at_age(age, lifetime, cost, random))
     }

@@ -34,7 +34,8 @@ use std::time::Duration;
 ///
 /// | terminal | its future gives | after `spawned_by` |
 /// |---|---|---|
-/// | [`turn`](Self::turn) | what the access is to do: to use the value, or to create it | - |
+/// | [`turn`](Self::turn) | what the access is to do: to use the value, or to create it; a panic in place of a wait for itself | - |
+/// | [`try_turn`](Self::try_turn) | `Result<_, AcquireError>` of the same | - |
 /// | `or_create`, `or_create_with` | the value; a panic in place of a wait for itself | `Result<_, AcquireError>` |
 /// | `or_try_create`, `or_try_create_with` | `Result<_, CreateError<E, G>>` | the same |
 /// | [`get`](Self::get), of a function that keeps its results | the value; a panic in place of a wait for itself | - |

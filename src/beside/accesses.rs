@@ -96,7 +96,7 @@ impl<C: Clock> Dogpile<C> {
     /// As [`turn`](Access::turn): [`AcquireError::TimedOut`], if there is no value and another thread creates it.
     #[inline]
     pub fn try_acquire(&self) -> Result<Turn<'_, C>, AcquireError> {
-        self.access().try_turn()
+        self.access().turn_at_once()
     }
 
     /// Runs `creator` if the value has to be created and this access is elected. Short for

@@ -6,7 +6,7 @@ use super::{Beside, Besides, Looked};
 use crate::access::{Access, AsyncAccess, AtMost, Elsewhere, ForEver, Reach, ReachesByTask, Refers, Shares, Waits};
 use crate::creation::Creation;
 use crate::election::Birth;
-use crate::error::{AcquireError, would_deadlock};
+use crate::error::{AcquireError, Refusal, or_deadlock};
 use crate::keeper::Keeper;
 use crate::lock::Lock;
 use crate::outcome::Outcome;
@@ -63,7 +63,8 @@ turns! {
 
 /// # Turns
 impl<'a, 'c, K: Reach<'a, 'c, Lock: Beside>, W> Access<K, Elsewhere, W> {
-    pub(crate) fn try_turn(self) -> Result<<K::Lock as Lock>::Turn<'a, 'c>, AcquireError> {
+    /// Returns the turn of an access that does not wait.
+    pub(crate) fn turn_at_once(self) -> Result<<K::Lock as Lock>::Turn<'a, 'c>, AcquireError> {
         match self.lock.lock().at_once(Glance::Usable) {
             Ok(got) => Ok(self.lock.lock().turn(got)),
             Err(now) => turn_slowly::<AtMost, _>(self.lock, now, &Wait::new(Patience::None)),
@@ -140,26 +141,75 @@ impl<L: Beside, K: TurnsByTask<L>, W: Waits> AsyncAccess<K, L, Elsewhere, W> {
     /// # Panics
     ///
     /// Panics if this task is running the creator that the access would wait for. Under readers also panics if this
-    /// thread, or the creation that this task runs, holds the write lock.
+    /// thread, or the creation that this task runs, holds the write lock. [`try_turn`](Self::try_turn) returns an error
+    /// instead.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped while the access waits, the access leaves the queue. If it had just been called to
     /// create, the next waiter is called.
     pub fn turn(self) -> impl Future<Output = K::Turn> {
+        self.turn_by(W::of_infallible_task, or_deadlock)
+    }
+
+    /// As [`turn`](Self::turn), with an error in place of a panic. Its future waits as that of `turn` does.
+    ///
+    /// An access that ends in `turn` cannot be told of a [pause](crate::PolicyBuilder::retry_after), and creates in the
+    /// pause when it is elected. An access that ends in `try_turn` is told.
+    ///
+    /// # Errors
+    ///
+    /// - [`AcquireError::WouldDeadlock`], if this task is running the creator that the access would wait for, or a
+    ///   creator for which that creator waits.
+    /// - [`AcquireError::Paused`], after a failure, if there is no value.
+    /// - [`AcquireError::WriteLockHeld`], if this thread, or the creation that this task runs, holds the write lock.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`turn`](Self::turn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::{AcquireError, Dogpile, Turn};
+    /// use std::sync::Arc;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let lock = Arc::new(Dogpile::never_expires());
+    /// let Ok(Turn::Create(creation)) = Dogpile::kept_async(&lock).try_turn().await else { panic!("no value") };
+    /// creation
+    ///     .run_async(async |_| {
+    ///         // The creator asks for the value that it is creating.
+    ///         let asked = Dogpile::kept_async(&lock).try_turn().await;
+    ///         assert!(matches!(asked, Err(AcquireError::WouldDeadlock(_))));
+    ///     })
+    ///     .await;
+    /// assert!(matches!(Dogpile::kept_async(&lock).try_turn().await, Ok(Turn::Fresh)));
+    /// # }
+    /// ```
+    pub fn try_turn(self) -> impl Future<Output = Result<K::Turn, AcquireError>> {
+        self.turn_by(W::of_task, |turn| turn.map_err(AcquireError::from))
+    }
+
+    /// Makes the access, with the waits that `wait` makes of its terms. `end` makes of the turn what the future gives.
+    fn turn_by<V: Waiting, R>(
+        self,
+        wait: impl FnOnce(&W) -> V,
+        end: impl FnOnce(Result<K::Turn, Refusal>) -> R,
+    ) -> impl Future<Output = R> {
         let (guards, waits) = (OfTask::new(self.lock), self.waits);
         async move {
             let now = match guards.lock().at_once_by_task(|| guards.reached.owner(), waits.glance()) {
-                Ok(got) => return guards.reached.turn(got),
+                Ok(got) => return end(Ok(guards.reached.turn(got))),
                 Err(now) => now,
             };
-            let wait = waits.of_infallible_task();
+            let wait = wait(&waits);
             let met = Box::pin(lock_mode::access(&guards, now, wait.wait(), |_, pass| drop(pass))).await;
-            match met {
-                Ok(Met::In(outcome, pass)) => guards.reached.turn(L::give_to_task(outcome, pass)),
-                Ok(Met::Elected(born)) => guards.reached.turn_to_create(born),
-                Err(error) => would_deadlock(error),
-            }
+            end(met.map(|met| match met {
+                Met::In(outcome, pass) => guards.reached.turn(L::give_to_task(outcome, pass)),
+                Met::Elected(born) => guards.reached.turn_to_create(born),
+            }))
         }
     }
 }

@@ -74,11 +74,11 @@ impl<F> Drop for Parts<'_, F> {
 }
 
 /// Makes and polls a future as a part of all these creations, and of their creator.
-pub(crate) fn enter_all<L: Lock, F: Future>(
-    creations: &[Creation<'_, L>],
+pub(crate) fn enter_all<'c, 'l: 'c, L: Lock + 'l, F: Future>(
+    creations: impl IntoIterator<Item = &'c Creation<'l, L>>,
     make: impl FnOnce() -> F,
 ) -> impl Future<Output = F::Output> {
-    let middles: Vec<_> = creations.iter().map(Creation::middle).collect();
+    let middles: Vec<_> = creations.into_iter().map(Creation::middle).collect();
     let mut make = Once::new(make);
     async move {
         let mut parts = Parts { future: pin!(None), middles, rounds: Vec::new(), polled: false };

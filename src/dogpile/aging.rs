@@ -39,14 +39,13 @@
 //!   that is fresh by now. A value is gone at once only if it arrives stale, or is marked as stale.
 
 use super::Dogpile;
-use super::random::random;
 use super::sight::Sight;
 use super::status::Status;
 use super::terms::More;
 use crate::clock::{Clock, nanoseconds};
 use crate::election::Birth;
 use crate::freshness::{Freshness, Look};
-use crate::policy::{Life, OnError, Plan};
+use crate::policy::{Life, OnError, Plan, random};
 use crate::sync::Ordering;
 
 impl<C: Clock> Status<C> {
@@ -184,7 +183,7 @@ impl<C: Clock> Dogpile<C> {
         self.terms.planned().is_some_and(|more| {
             // Relaxed, both: the answer that is drawn from them is random anyway.
             let (expires, cost) = (more.expires.load(Ordering::Relaxed), more.cost());
-            more.said().is_due() || self.policy().is_due(expires.saturating_sub(now), cost, 1.0 - random())
+            more.said().is_due() || self.policy().is_due_before(expires.saturating_sub(now), cost, 1.0 - random())
         })
     }
 

@@ -5,12 +5,12 @@
 //! [`aging`](super::aging).
 
 use super::Dogpile;
-use super::random::random;
 use super::terms::LastFailed;
 use crate::clock::{Clock, nanoseconds};
 use crate::election::{Birth, Failed, Pause, Pausing, State, Timer};
 use crate::error::{AcquireError, Refusal};
 use crate::failure::Hints;
+use crate::policy::random;
 use crate::running::is_creating_here;
 use crate::sync::{Arc, AtomicU64, Ordering};
 use std::fmt;
@@ -121,7 +121,7 @@ impl<C: Clock> Dogpile<C> {
             self.terms.note_pause();
         }
         let random = random();
-        let grown = backoff.map(|backoff| move |failures| now.saturating_add(backoff.pause(failures, random)));
+        let grown = backoff.map(|backoff| move |failures| now.saturating_add(backoff.pause_by(failures, random)));
         let pause = match (said, &grown) {
             (Some(until), _) => Pausing::Said(until),
             (None, Some(grown)) => Pausing::Grown(grown),

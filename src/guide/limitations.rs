@@ -50,6 +50,7 @@
 //! A [`Creation`](crate::Creation) that was given out by `turn` may be sent to any thread. So the lock does not know
 //! which thread will finish it. A thread that holds one and accesses the same lock, where there is no value, waits for
 //! itself. From the moment the creation is [run](crate::Creation::run) until the creator returns, its thread is known.
+//! So it is while a closure runs [within](crate::Creation::within) the creation.
 //!
 //! A creation that is leaked by [`std::mem::forget`] holds its lock for ever. Old values go on being served, and
 //! waiters for a missing value wait until their time is out.

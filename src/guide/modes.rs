@@ -147,6 +147,8 @@
 //! | [`get()`](Access::get) | `CachedFn`, `CachedByKey` | the value | `Result<_, AcquireError>` |
 //! | [`try_get()`](Access::try_get) | the same, where function or store can fail | `Result<_, CreateError<E, G>>` | the same |
 //!
+//! In a task, where there is no `timeout`, [`try_turn()`](AsyncAccess::try_turn) gives a turn with such an error.
+//!
 //! The `_with` terminals hand the creator its [`Creation`], or its `Renewal` if the lock is a `Cached`: to
 //! [`publish`](Creation::publish) through it, and to ask whether the value is [still wanted](Creation::is_superseded).
 //! Short forms stand for the most common accesses: `acquire` is `access().turn()`, `acquire_or_create` and
@@ -176,7 +178,8 @@
 //! While the creation exists, no other access is elected (L1). A creation may be sent to another thread. A creation
 //! that is dropped unfinished frees the lock, and exactly one waiter is elected (L5). A thread that holds a creation
 //! and accesses the same lock may wait for itself without an end, since the lock does not know which thread will run
-//! the creation. Inside `run` the lock knows.
+//! the creation. Inside `run`, and inside [`within`](Creation::within) for an owner that finishes the creation later,
+//! the lock knows.
 //!
 //! ```
 //! use dogpile::{Dogpile, Turn};
@@ -195,6 +198,6 @@
 use super::{background, policy, readers, registry, tasks};
 #[cfg(doc)]
 use crate::{
-    Access, Cached, CachedByKey, CachedFn, CachedGuard, CreateError, Creation, Dogpile, Made, Outcome, ReadTurn,
-    Reader, Registry, Renewal, RmLock, Runner, SyncReaderDogpile, Turn,
+    Access, AsyncAccess, Cached, CachedByKey, CachedFn, CachedGuard, CreateError, Creation, Dogpile, Made, Outcome,
+    ReadTurn, Reader, Registry, Renewal, RmLock, Runner, SyncReaderDogpile, Turn,
 };

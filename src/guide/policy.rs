@@ -79,6 +79,8 @@
 //! - `max_stale_on_error` may be longer than `max_stale`. In between the elected access is served the old value if its
 //!   creator fails, while the others wait. It is a contradiction without `ServeStale`.
 //! - An invalidated value is missing, whatever the policy says: no access that comes later is given it.
+//! - A cache that follows a policy and keeps its values elsewhere asks [`Policy::is_due`], [`Policy::due_after`],
+//!   [`Policy::jittered`] and [`Backoff::pause`].
 //!
 //! ```
 //! use dogpile::{Cached, CachedGuard, Freshness, ManualClock, Outcome, Policy};

@@ -140,7 +140,9 @@
 //! | ends while a clone of its `Shared` is still held | the same |
 //!
 //! By hand, `kept_async` and `turn` give a [`Creation`](crate::Creation) that is `Send` and `'static`, with
-//! [`run_async`](crate::Creation::run_async).
+//! [`run_async`](crate::Creation::run_async). An owner that finishes the creation later runs its code in
+//! [`within_async`](crate::Creation::within_async). Where `turn` would panic,
+//! [`try_turn`](crate::AsyncAccess::try_turn) returns an error.
 //!
 //! # Futures that are `Send`, and futures that are not
 //!

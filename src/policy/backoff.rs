@@ -1,6 +1,7 @@
 //! How long a lock pauses after failures.
 
 use super::error::PolicyError;
+use super::random::random;
 use crate::clock::nanoseconds;
 use std::time::Duration;
 
@@ -62,6 +63,12 @@ impl Backoff {
         self
     }
 
+    /// Returns the longest pause. Never blocks.
+    #[must_use]
+    pub const fn longest(&self) -> Duration {
+        self.longest
+    }
+
     /// Returns an error if the settings contradict themselves.
     pub(super) const fn check(&self) -> Result<(), PolicyError> {
         if self.first.is_zero() {
@@ -77,10 +84,35 @@ impl Backoff {
         }
     }
 
-    /// Returns the pause after `failures` failures in a row, in nanoseconds. `random` is from 0 and below 1.
+    /// Returns how long to pause after `failures` failures in a row. Never blocks.
+    ///
+    /// A lock that has this backoff in its [policy](super::PolicyBuilder::retry_after) counts failures and pauses by
+    /// itself. This is for a cache that keeps failures elsewhere, where other processes see them. Each call draws its
+    /// jitter anew: draw once for each failure, and keep what was drawn.
+    ///
+    /// The pause is precise to the nanosecond, and is 584 years at most. Zero failures count as one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile::Backoff;
+    /// use std::time::Duration;
+    ///
+    /// let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
+    /// let third = backoff.pause(3);
+    /// assert!(Duration::from_millis(200) <= third && third <= Duration::from_millis(400));
+    /// assert_eq!(backoff.jitter(0.0).pause(3), Duration::from_millis(400));
+    /// assert_eq!(backoff.jitter(0.0).pause(100), Duration::from_secs(30));
+    /// ```
+    #[must_use]
+    pub fn pause(&self, failures: u32) -> Duration {
+        Duration::from_nanos(self.pause_by(failures, random()))
+    }
+
+    /// As [`pause`](Self::pause), in nanoseconds. `random` is from 0 and below 1.
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     // A jitter to 53 bits is random enough. What is cast back lies between 0 and a u64.
-    pub(crate) fn pause(&self, failures: u32, random: f64) -> u64 {
+    pub(crate) fn pause_by(&self, failures: u32, random: f64) -> u64 {
         let growth = u64::from(self.multiplier).saturating_pow(failures.saturating_sub(1));
         let pause = nanoseconds(self.first).saturating_mul(growth).min(nanoseconds(self.longest));
         pause - ((pause as f64 * self.jitter * random) as u64).min(pause)
@@ -98,22 +130,22 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_longest() {
         let backoff = Backoff::new(MS * 100, SECOND).jitter(0.0);
-        let pauses = [1, 2, 3, 4, 5, 6, 1_000].map(|failures| Duration::from_nanos(backoff.pause(failures, 0.9)));
+        let pauses = [1, 2, 3, 4, 5, 6, 1_000].map(|failures| Duration::from_nanos(backoff.pause_by(failures, 0.9)));
         assert_eq!(pauses, [MS * 100, MS * 200, MS * 400, MS * 800, SECOND, SECOND, SECOND]);
         let constant = backoff.multiplier(1);
-        assert_eq!(constant.pause(50, 0.0), nanoseconds(MS * 100));
+        assert_eq!(constant.pause_by(50, 0.0), nanoseconds(MS * 100));
         // Nothing overflows.
-        assert_eq!(Backoff::new(MS, Duration::MAX).pause(u32::MAX, 0.0), u64::MAX);
+        assert_eq!(Backoff::new(MS, Duration::MAX).pause_by(u32::MAX, 0.0), u64::MAX);
     }
 
     #[test]
     fn jitter_shortens_within_its_part() {
         let backoff = Backoff::new(SECOND, SECOND);
-        assert_eq!(backoff.pause(1, 0.0), nanoseconds(SECOND));
-        assert_eq!(backoff.pause(1, 0.5), nanoseconds(MS * 750));
-        let least = backoff.pause(1, 1.0 - f64::EPSILON);
+        assert_eq!(backoff.pause_by(1, 0.0), nanoseconds(SECOND));
+        assert_eq!(backoff.pause_by(1, 0.5), nanoseconds(MS * 750));
+        let least = backoff.pause_by(1, 1.0 - f64::EPSILON);
         assert!((nanoseconds(MS * 500)..nanoseconds(MS * 501)).contains(&least), "{least}");
-        assert!(backoff.jitter(1.0).pause(1, 1.0 - f64::EPSILON) < 1_000);
+        assert!(backoff.jitter(1.0).pause_by(1, 1.0 - f64::EPSILON) < 1_000);
     }
 
     #[test]

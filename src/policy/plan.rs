@@ -51,7 +51,7 @@ impl Early {
             Self::Both => false,
             Self::At(_) => true,
             #[allow(clippy::cast_precision_loss)] // to 53 bits
-            Self::Perhaps(beta) => cost as f64 * beta * -random.ln() >= expires_in as f64,
+            Self::Perhaps(beta) => head_start(beta, cost, random) >= expires_in as f64,
         }
     }
 
@@ -61,6 +61,18 @@ impl Early {
         match self {
             Self::At(fraction) => age >= part_of(lifetime, fraction),
             Self::Perhaps(_) | Self::Both => self.is_due(lifetime.saturating_sub(age), cost, random),
+        }
+    }
+
+    /// Returns at which age a value is due that lives for `lifetime`, both in nanoseconds. At random, the answer
+    /// depends on `cost` and `random`, as that of [`is_due`](Self::is_due) does: a value is due at its age if it would
+    /// be due for the same `random`.
+    pub(super) fn due_at(self, lifetime: u64, cost: u64, random: f64) -> u64 {
+        match self {
+            Self::At(fraction) => part_of(lifetime, fraction),
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // it is not negative, and saturates
+            Self::Perhaps(beta) => lifetime.saturating_sub(head_start(beta, cost, random) as u64),
+            Self::Both => lifetime,
         }
     }
 }
@@ -80,7 +92,7 @@ impl Plan {
             let never = Expiry::deadline_from(now, lifetime);
             return Self { due: never, expires: if lifetime == 0 { now } else { never } };
         }
-        let lifetime = (lifetime - part_of(lifetime, shorter)).max(1);
+        let lifetime = shortened(lifetime, shorter);
         let expires = Expiry::deadline_from(now, lifetime);
         let due = match early {
             None | Some(Early::Both) => expires,
@@ -102,9 +114,22 @@ impl Plan {
     }
 }
 
+/// Returns how long before its expiry a value is due at random, in nanoseconds. (In the formula of
+/// [`PolicyBuilder::refresh_early`](super::PolicyBuilder::refresh_early), `- delta * beta * ln(rand)`.)
+#[allow(clippy::cast_precision_loss)] // to 53 bits
+fn head_start(beta: f64, cost: u64, random: f64) -> f64 {
+    cost as f64 * beta * -random.ln()
+}
+
 /// The furthest distance from the expiry at which a random renewal can happen, in units of `cost * beta`: the negative
 /// logarithm of the smallest of 2^53 draws, rounded up.
 const FURTHEST: u64 = 37;
+
+/// Returns a lifetime that is shortened by a part of itself. Something is left of it. A lifetime of zero, and one
+/// without an end, stay as they are.
+pub(super) fn shortened(lifetime: u64, part: f64) -> u64 {
+    if lifetime == 0 || lifetime == u64::MAX { lifetime } else { (lifetime - part_of(lifetime, part)).max(1) }
+}
 
 /// The part `part` of a number of nanoseconds. A part above 1 gives more than there was, and saturates.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]

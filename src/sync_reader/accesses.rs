@@ -100,7 +100,7 @@ impl<C: Clock> SyncReaderDogpile<C> {
     /// [`AcquireError::WriteLockHeld`] if this thread holds the write lock.
     #[inline]
     pub fn try_acquire(&self) -> Result<ReadTurn<'_, C>, AcquireError> {
-        self.access().try_turn()
+        self.access().turn_at_once()
     }
 
     /// Runs `creator` if the value has to be created and this access is elected. Blocks as long as its own creator

@@ -5,6 +5,7 @@ mod as_such;
 #[path = "../common/mod.rs"]
 mod common;
 mod creation_timeout;
+mod elsewhere;
 mod failure_says;
 mod made_says;
 mod on_error;

@@ -19,3 +19,4 @@ mod spawned_modes;
 mod spawned_shares;
 mod together;
 mod wakers;
+mod within;
