@@ -52,11 +52,13 @@
 //! | granted, tombstone | claim over any other, as another election makes it | granted to the caller | `Granted` |
 //! | paused, tombstone | any other claim | as it was | [`Claimed::Paused`], [`Claimed::Held`] |
 //! | paused | claim that passes through pauses (a refresh by hand) | granted, over the pause | `Granted` |
-//! | granted | renew with its token and number, in the life of the grant | granted, with the next beat | yes |
+//! | granted | renew with its token and number, in the life of the grant | granted, with another beat | yes |
 //! | granted | publish with its token and number, in the life of the grant | free; the pause is cleared | yes |
 //! | granted | end with its token, and its number or 0, in the life of the grant | paused if a pause was given; else as below the grant | yes |
 //! | granted | its lease is over | as below the grant | |
 //! | tombstone | publish, end with its token | as below the tombstone | refused |
+//! | tombstone | renew with its token | as it was: its holder still creates | refused |
+//! | tombstone | claim over the dead | as it was: its time is over soon | [`Claimed::Held`] |
 //! | granted to another, by another number, or in another life | renew, publish, end | as it was | refused |
 //! | granted in an earlier life | claim | as if it were free | |
 //!
@@ -64,7 +66,7 @@
 //! seen last. So a claim over another's grant is answered `Changed`, too, if the entry is another by now.
 //!
 //! A grant is known by its *token*, a random number that the process has made before it asks. So a claim whose reply
-//! was lost can be sent again, or released. The second claim begins the lease anew, with the next beat: its caller
+//! was lost can be sent again, or released. The second claim begins the lease anew, with another beat: its caller
 //! counts the lease from the second request, and a process that watches the grant must see that the lease has begun
 //! anew. (memcached makes the token of a grant on a missing key itself: there a lost reply costs one lease.)
 //!
@@ -73,6 +75,11 @@
 //! not publish a value of before an invalidation by it. Therefore the backend gives each grant a number of its own,
 //! [`Grant::cas`], and `renew` and `publish` ask for it. `end` takes 0 for any number: so a caller that has lost the
 //! reply to its claim releases the grant, if there is one.
+//!
+//! A process that watches a grant takes the same token and beat for the same lease, and a grant whose token and beat it
+//! has seen for a whole lease for that of a dead holder. A token can be granted again, by a claim that has arrived
+//! late. So the beat is not a count that begins with each grant: for one token a backend never shows the same beat for
+//! two grants, or for two renewals (in 2^32 of them). A number of the whole server will do, as the memory has it.
 //!
 //! To publish is one operation of the backend, conditional on token, number and life (G2). It depends on no clock.
 //!
@@ -130,11 +137,14 @@
 //! - *Another election* (part 5). An advisory lock elects, and its holder claims over any other's token
 //!   ([`Over::Anyone`]). So the token fences a holder that was cut off, whatever has elected it.
 
+mod connect;
 mod faulty;
 mod memory;
 
+pub use self::connect::{ConnectError, connect};
 pub use self::faulty::{Fault, Faulty};
 pub use self::memory::{Memory, Snapshot};
+pub(crate) use self::memory::{Moment, Place};
 
 use crate::codec::Shape;
 use crate::key::StoredKey;
@@ -157,8 +167,15 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> +
 /// # Errors
 ///
 /// A method that changes something returns an error only if the backend cannot have done it, or if nobody can know. The
-/// kind of the error tells these two apart: see [`BackendError::is_in_doubt`]. A method tries nothing again by itself.
+/// kind of the error tells these two apart: see [`BackendError::is_in_doubt`]. A method tries nothing again by itself,
+/// nor does the client below it: the second execution of a [`publish`](Backend::publish), of a
+/// [`SetIf`](Change::SetIf) or of a [`Touch`](Change::Touch) looks refused, although the first one has stored.
 /// An entry or a key that is larger than the [limits](Backend::limits) is an error before anything is sent.
+///
+/// # Threads
+///
+/// Each method may be called by any thread, at any time. A region renews a lease by another thread than the one that
+/// has claimed, while a creation runs.
 ///
 /// # Cancel safety
 ///
@@ -176,7 +193,10 @@ pub trait Backend: Send + Sync + 'static {
     /// A claim that is granted has its lease from when the backend executes the claim.
     fn claim<'a>(&'a self, key: &'a StoredKey, claim: Claim) -> Pending<'a, Claimed>;
 
-    /// Begins the lease of a grant anew, from when the backend executes this, with the next beat. One round trip.
+    /// Begins the lease of a grant anew, from when the backend executes this, with another beat. One round trip.
+    ///
+    /// A renewal that is refused since the grant was voided leaves the tombstone: the holder has learned that its grant
+    /// is void, but its creation goes on, and the tombstone keeps the next creation from beginning beside it.
     fn renew<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, lease: Duration) -> Pending<'a, Renewed>;
 
     /// Stores an entry and ends its grant, if the backend still has this grant: token, number and life (G2). Clears
@@ -326,8 +346,9 @@ pub struct Ask {
     pub lease: Duration,
 }
 
-/// What lies on the backend for a key.
+/// What lies on the backend for a key. A backend begins with [`Look::missing`], and sets what it has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Look {
     /// The bytes of the entry, as they were stored; `None` if there is no entry.
     pub entry: Option<Bytes>,
@@ -341,6 +362,14 @@ pub struct Look {
     pub now: u64,
     /// The life of the server's data.
     pub life: Life,
+}
+
+impl Look {
+    /// Returns a look that has found no entry, and has not seen the rest.
+    #[must_use]
+    pub const fn missing(now: u64, life: Life) -> Look {
+        Look { entry: None, seen: Seen::NOTHING, is_marked: false, rest: None, now, life }
+    }
 }
 
 /// What stands between a missing or old value and a new one.
@@ -373,9 +402,11 @@ pub struct Grant {
 pub struct HeldBy {
     /// The token of that grant.
     pub token: Token,
-    /// How often its lease was renewed.
+    /// A number that changes whenever the lease begins anew. For one token a backend never shows the same beat for two
+    /// grants, or for two renewals.
     pub beat: u32,
-    /// How long its lease lasts from now on, as far as the backend knows.
+    /// How long its lease lasts from now on, as far as the backend knows; 0 if the backend does not know. A watcher
+    /// whose own lease is shorter waits for that long, but no longer than a creation may take.
     pub lease_left: Duration,
     /// Whether the grant was voided, so that this is its tombstone.
     pub is_void: bool,
@@ -399,8 +430,9 @@ pub struct PauseFor {
     pub pause: Duration,
 }
 
-/// How a process asks for a grant.
+/// How a process asks for a grant. A caller begins with [`Claim::new`], and sets what it asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Claim {
     /// The token of the grant that is asked for.
     pub token: Token,
@@ -413,6 +445,14 @@ pub struct Claim {
     pub over: Over,
     /// Whether the claim passes through a pause, as a refresh by hand does.
     pub through_pause: bool,
+}
+
+impl Claim {
+    /// Returns a claim whatever the entry is, that passes over no grant and through no pause.
+    #[must_use]
+    pub const fn new(token: Token, lease: Duration) -> Claim {
+        Claim { token, seen: None, lease, over: Over::Nobody, through_pause: false }
+    }
 }
 
 /// The grants that a claim passes over.

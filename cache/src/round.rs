@@ -10,17 +10,18 @@
 //! |---|---|
 //! | [`Access`] | the state machine of one access |
 //! | [`Remembered`] | what the process remembers of the key between accesses |
+//! | [`Server`] | what the process remembers of the key's server: whether it is in its pause |
 //! | [`Looks`] | which accesses of the process share one look |
 //! | [`judge()`] | what an entry is worth, by the server's clock and life |
-//! | [`Settings`] | the durations, and what to do when the backend is down |
+//! | [`Settings`], [`Waits`] | the durations of the region, and those of one access; what to do when the backend is down |
 //!
 //! The *local election* is not a part: it is the lock of the key, a bare turn of `dogpile::Dogpile`. The round asks of
 //! it:
 //!
 //! - [`Action::Join`] is answered by one of three events. [`Event::Elected`]: this access has the turn.
-//!   [`Event::Busy`]: another access has the turn, and this one has an old value, so that it does not wait.
+//!   [`Event::Busy`]: another access has the turn, and this one has an old value, and waits no longer.
 //!   [`Event::Shared`]: this access has waited for the one with the turn, and that one has ended with an answer to
-//!   share.
+//!   share. An access without an old value that has waited until its deadline is told [`Event::Woken`].
 //! - An access with the turn that ends without an answer to share hands the turn on to one of its waiters.
 //! - [`Access::turn`] says when the turn is given up earlier. An invalidation or a `set` in this process does the same
 //!   to the access that has the turn. Those who wait for that access go on waiting; those who join later do not wait
@@ -43,19 +44,21 @@
 //! | New | [`Begin`](Event::Begin) | an invalidation is untold: [`Tell`](Action::Tell), *Telling*. The backend is in its pause: *cut off*. Else [`Look`](Action::Look), *Looking* |
 //! | Telling | [`Told`](Event::Told) | `Look`, *Looking* |
 //! | Looking | [`Looked`](Event::Looked): fresh | [`Finish`](Action::Finish) |
-//! | | `Looked`: due or stale, and the process has met another holder less than a poll ago | `Finish` with the old value |
+//! | | `Looked`: due or stale, and the process has met another holder less than a poll ago | from `soft` on: `Finish` with the old value. Else as below |
 //! | | `Looked`: due or stale, and the access has no turn | [`Join`](Action::Join), *Joining* |
 //! | | `Looked`: missing, and the access has no turn | `Join`, *Joining* |
-//! | | `Looked`: not fresh, and the access has the turn | by the rest: as [`Claimed`](Event::Claimed) with *held* or *paused*, but a holder that is dead is claimed over; else [`Claim`](Action::Claim), *Claiming* |
-//! | Joining | [`Elected`](Event::Elected) | after a look, and no invalidation is untold: `Claim`, *Claiming*. Else as `Begin`; cut off: [`Create`](Action::Create) without a grant, *Creating* |
+//! | | `Looked`: not fresh, and the access has the turn | by the rest: as [`Claimed`](Event::Claimed) with *held* or *paused*, but a dead holder is claimed over; else [`Claim`](Action::Claim), *Claiming* |
+//! | Joining | [`Elected`](Event::Elected) | after a look, no invalidation is untold, and the backend is not in its pause: `Claim`, *Claiming*. Else as `Begin`; cut off: [`Create`](Action::Create) without a grant, *Creating* |
 //! | | [`Busy`](Event::Busy) | `Finish` with the old value |
+//! | | [`Woken`](Event::Woken) | the deadline is over: `Finish` |
 //! | | [`Shared`](Event::Shared) | the answer covers this access: `Finish` with it. Else as `Begin` |
 //! | Claiming | `Claimed`: granted | `Create`, *Creating* |
 //! | | `Claimed`: changed | as `Looked` |
-//! | | `Claimed`: held | with an old value: `Finish` with it. Without: [`Subscribe`](Action::Subscribe), *Subscribing*; already subscribed: [`Wait`](Action::Wait), *Waiting* |
-//! | | `Claimed`: paused | `Finish` with the old value, or with the pause |
+//! | | `Claimed`: held | with an old value, from `soft` on: `Finish` with it. Else: [`Subscribe`](Action::Subscribe), *Subscribing*; already subscribed: [`Wait`](Action::Wait), *Waiting* |
+//! | | `Claimed`: paused | `Finish` with the old value, or with the pause. The pause has lasted too long: `Claim` through it |
 //! | Subscribing | [`Subscribed`](Event::Subscribed) | `Look`, *Looking*: what happened before the subscription sends no signal |
-//! | Waiting | [`Woken`](Event::Woken) | the deadline is over: `Finish`. Else `Look`, *Looking* |
+//! | | [`NotSubscribed`](Event::NotSubscribed) | `Wait`, *Waiting*, by polls |
+//! | Waiting | [`Woken`](Event::Woken) | with an old value, from `soft` on: `Finish` with it. The deadline is over: `Finish`. The backend is in its pause: *cut off*. Else `Look`, *Looking* |
 //! | Creating | `Woken`, `creation_timeout` is over | [`End`](Action::End) without a pause, *Creating*, for the caller alone |
 //! | | `Woken`, the lease is over | [`CarryOn`](Action::CarryOn), *Creating*, the turn is given up |
 //! | | `Woken` | [`Renew`](Action::Renew), *Creating* |
@@ -66,12 +69,34 @@
 //! | Publishing | [`Published`](Event::Published) | `Finish` with the value, whatever the reply |
 //! | Ending | [`Ended`](Event::Ended) | `Finish` with the value, if there is one |
 //! | any | [`Failed`](Event::Failed) | before the grant: *cut off*, and a claim in doubt is [released](Access::release). Renewing: `CarryOn`. Publishing, ending: `Finish` as if refused, reason unknown |
+//! | any | [`OutOfTime`](Event::OutOfTime) | as `Failed`, but the deadline is over, before the grant: `Finish` with the old value, or as timed out |
 //! | any | [`Cancelled`](Event::Cancelled) | `Finish`; with a grant: `End` without a pause first; claiming: `Await`, since the claim may be granted |
 //!
-//! *Cut off* is what `on_backend_failure` says. [`Elect`](OnBackendFailure::Elect): an old value is returned; else a
-//! value that this process has created for itself a short time ago; else the access joins the local election, and
-//! creates without a grant. [`OldOnly`](OnBackendFailure::OldOnly): an old value is returned, else the failure.
-//! [`Fail`](OnBackendFailure::Fail): the failure.
+//! An access is *cut off* if the backend is in its pause, if its operation has failed, or if it has no time left for
+//! the backend. Then it does what `on_backend_failure` says. [`Elect`](OnBackendFailure::Elect): an old value is
+//! returned, without any wait; else a value that this process has created for itself a short time ago; else the pause
+//! of this process, if its last creation without a grant has failed ([`Remembered::pause`]); else the access joins the
+//! local election, and creates without a grant. [`OldOnly`](OnBackendFailure::OldOnly): an old value is returned, else
+//! the failure. [`Fail`](OnBackendFailure::Fail): the failure.
+//!
+//! `Failed` alone begins the backend's pause, which belongs to a [`Server`]. An access whose time is over says nothing
+//! of the backend: the others go on asking it. Nor does a subscription that fails: everything else may be answered.
+//!
+//! # Old values that are waited for
+//!
+//! An access with an old value goes on with it wherever another one would wait. If its caller has given
+//! [`soft`](Waits::soft), it waits until then as if there were no old value, in the local election and for another
+//! process, and goes on with the old value from then on. That is not an error, nor is the deadline one: an access with
+//! an old value does not time out. A pause, and a backend that is down, are not waited for: the old value is returned
+//! at once.
+//!
+//! # Renewals
+//!
+//! The caller of [`Access::renewal`] has refused a version. The driver presents an entry of that version as
+//! [`Missing`](Freshness::Missing), with its state as seen: so the round claims with what was seen, waits for another's
+//! creation, and does not know the refused value as an old one. What another access has found may be that value again,
+//! and so may be what the process has created without the backend. A renewal takes neither. What another access has
+//! created is newer: by the rule below it was claimed or published after the renewal began.
 //!
 //! # One rule for sharing
 //!
@@ -86,6 +111,7 @@
 //! | a created value that was published | the publication |
 //! | a created value that was not published, or stored as stale, or whose publication is in doubt | the claim |
 //! | a created value without a grant | the beginning of the creation |
+//! | what this process has created for itself before, its own pause, the failure of an access that has no time left | nothing: it covers nobody |
 //!
 //! The moment is that of *sending*. Between the backend's execution and the reply's arrival an invalidation can return,
 //! and an access can begin after that.
@@ -116,24 +142,30 @@
 //! its answer.
 //!
 //! **G4, no result is lost.** (1) `Made` with a value leads to `Finish` with that value by each path. (2) A waiter
-//! since before the claim is covered by each of these answers, as the claim is the earliest mark they have.
+//! since before the claim is covered by each of these answers, as the claim is the earliest mark they have. (But an
+//! access with an old value whose `soft` is over, or whose deadline is, waits no longer.)
 //!
-//! **G5, every wait is bounded.** (1) `Wait` ends at a poll, at the end of the watched lease, or at the deadline. (2)
-//! Then `Look`; a look that still sees the same token and beat after a whole lease is followed by a claim over the
-//! dead. (3) The process's memory keeps the watch, so that accesses with an old value take a dead holder over, too. (4)
-//! A creation that never ends gives up its turn at `creation_timeout`. (5) An operation that does not answer fails by
-//! the driver's budget.
+//! **G5, every wait is bounded.** (1) `Wait` ends at a poll, at the end of the watched lease, at `soft`, or at the
+//! deadline. (2) Then `Look`; a look that still sees the same token and beat after a whole lease is followed by a claim
+//! over the dead. The lease is the longer one of this process's own and of what the holder had left when it was met
+//! first, so that a fleet may have two leases; but no more than `creation_timeout`, whatever a backend says. A
+//! tombstone is not claimed over: its time is over soon. (3) The process's memory keeps the watch, so that accesses
+//! with an old value take a dead holder over, too. (4) A creation that never ends gives up its turn at
+//! `creation_timeout`. (5) An operation that does not answer fails by the driver's budget.
 //!
 //! **G6, safety needs no clock.** (1) Publication depends on the grant alone. (2) The holder's lease is counted from
 //! before the claim or renewal is sent, less the grain; the backend's begins later. So the holder knows first. (3) A
-//! watcher counts a lease from after the reply that first showed token and beat; the holder's lease had begun before.
-//! (A claim that was doubled on its way can be granted twice. So the beats of two grants differ, even if their tokens
-//! do not.)
+//! watcher counts a lease, no shorter than what was left of the holder's, from after the reply that first showed token
+//! and beat; the holder's lease had begun before. (A claim that was doubled on its way can be granted twice. So the
+//! beats of two grants differ, even if their tokens do not: the trait asks that of a backend.)
 //!
 //! **G8, failure frees.** (1) Failed, cancelled, timed out: `End`, with the pause in the same operation if the creator
 //! has failed. That holds for a lease that is over by the holder's clock, too: the backend may have the grant still.
 //! (2) A claim in doubt: its token is released. (3) A claim whose access was cancelled: a grant is ended when the reply
-//! is there. (4) Killed: by G5.
+//! is there. (4) Killed: by G5. (5) A pause of another process is believed for
+//! [`longest_pause`](Settings::longest_pause), from when this process first saw a pause of that number of failures. A
+//! claim passes through what lasts longer, once that pause was seen again by the same access. After twice that time a
+//! pause of the same number is taken for another one. (6) Cut off, the process pauses for itself.
 //!
 //! **G9, a lost lease is a lost grant.** (1) A renewal is sent at each third of the lease, so one may fail. (2) Once
 //! the lease is over or lost, the turn is given up: the next access is elected.
@@ -142,35 +174,28 @@
 //! [`judge()`] takes an entry of another life as stale, as nothing, or as it is, as the region says. Never as fresh but
 //! by `Trust`.
 //!
-//! **G11, a stale value is never waited for.** (1) `Join` with an old value is answered by `Elected` or `Busy`. (2)
-//! `Held` with an old value: `Finish`. (3) The process then sends no claim for one poll.
+//! **G11, a stale value is never waited for**, unless its caller asks for that by `soft`. (1) `Join` with an old value
+//! is answered by `Elected`, or by `Busy` at the time that it names. (2) `Held` with an old value: `Finish` from that
+//! time on. (3) The process then sends no claim for one poll.
 //!
 //! # What is open
 //!
-//! To settle before a region drives this, and before the next backend:
-//!
-//! - *Beats.* A watcher takes the same token and beat for the same grant. The model's backend never repeats a beat for
-//!   a token; the trait does not ask that of a backend yet.
-//! - *Leases.* A watcher counts its own process's lease. As long as that is so, all processes of a fleet have one
-//!   lease.
-//! - *No time left.* [`Event::Failed`] stands for a backend that is down and for an access that is out of time. The
-//!   second must not begin the backend's pause. Nor must a subscription that fails.
-//! - *The backend's pause* belongs to a server, and lies in the memory of a key. A process that is cut off has no pause
-//!   after a failed creation of its own.
-//! - *Asking looks.* A driver looks without an [`Ask`](crate::backend::Ask): a granted look has no owner here.
-//! - *Tells.* Accesses that tell one invalidation share one request, also one that is under way.
-//! - *Pauses* of other processes are believed however long they are (G8).
+//! - *Asking looks.* A driver looks without an [`Ask`](crate::backend::Ask): a granted look
+//!   ([`Rest::Granted`](crate::backend::Rest::Granted)) has no owner here. That is for the part with memcached, whose
+//!   look can claim.
 
 mod access;
 mod event;
 mod judge;
 mod looks;
 mod remembered;
+mod server;
 mod settings;
 
 pub use access::Access;
-pub use event::{Action, Answer, Claimed, Event, Found, Made, Mark, Outcome, Shared, Stored, Turn};
+pub use event::{Action, Answer, Event, Found, Made, Mark, Outcome, Reply, Shared, Stored, Turn};
 pub use judge::{Age, Freshness, OtherLife, judge};
 pub use looks::{Looks, Part};
 pub use remembered::Remembered;
-pub use settings::{Context, Faults, OnBackendFailure, Settings, Time};
+pub use server::Server;
+pub use settings::{Context, Faults, OnBackendFailure, Settings, Time, Waits};

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use dogpile::ManualClock;
 use dogpile_cache::backend::{
     Backend, BackendError, BackendErrorKind, Change, Claim, Claimed, Count, Counted, Entry, Fault, Faulty, Grant,
-    Memory, Over, PauseFor, Published, Renewed, Token,
+    Memory, PauseFor, Published, Renewed, Token,
 };
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_cache::key::{KeyLimit, Namespace, StoredKey};
@@ -49,7 +49,7 @@ fn entry() -> Entry {
 }
 
 fn claim() -> Claim {
-    Claim { token: Token::random(), seen: None, lease: LEASE, over: Over::Nobody, through_pause: false }
+    Claim::new(Token::random(), LEASE)
 }
 
 fn add() -> Count {
@@ -309,7 +309,7 @@ impl Fleet {
         let (token, creation) = self.processes[process];
         let until = self.now() + LEASE;
         let next = match creation {
-            None => match done(self.faulty.claim(&key(), Claim { token, ..claim() })) {
+            None => match done(self.faulty.claim(&key(), Claim::new(token, LEASE))) {
                 Ok(Claimed::Granted { grant, .. }) => {
                     (token, Some(Creation { grant, until, read: self.source, is_made: false }))
                 }

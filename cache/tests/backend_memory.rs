@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use dogpile::{Clock, ManualClock};
 use dogpile_cache::backend::{
-    Backend, Change, Changed, Claim, Claimed, Count, Entry, Grant, Limits, Memory, Over, PauseFor, Pending, Published,
-    Rest, Seen, Token,
+    Backend, Change, Changed, Claim, Claimed, Count, Entry, Grant, Limits, Memory, PauseFor, Pending, Published, Rest,
+    Seen, Token,
 };
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_cache::key::{Key, KeyLimit, Namespace, StoredKey};
@@ -31,7 +31,7 @@ fn now<T>(mut pending: Pending<'_, T>) -> T {
 }
 
 fn claim() -> Claim {
-    Claim { token: Token::random(), seen: None, lease: LEASE, over: Over::Nobody, through_pause: false }
+    Claim::new(Token::random(), LEASE)
 }
 
 fn set(bytes: Bytes, lifetime: Option<Duration>) -> Change {
@@ -212,7 +212,8 @@ fn g1_one_grant_for_all_shapes() {
     let entry = Entry { bytes: value("value"), lifetime: None };
     assert_eq!(now(memory.publish(&key, &grant, entry.clone())), Published::Fresh);
     // The other build's entry is still missing.
-    let seen_nothing = Claim { seen: Some(Seen::NOTHING), ..claim() };
+    let mut seen_nothing = claim();
+    seen_nothing.seen = Some(Seen::NOTHING);
     let Claimed::Granted { grant, .. } = now(memory.claim(&next, seen_nothing)) else { panic!() };
     // A mark of one shape marks what is published next in another: it comes from the same source.
     now(memory.change(&key, Change::MarkStale { beside: Vec::new() }));
@@ -237,7 +238,7 @@ fn lifetimes_are_rounded_up_to_the_grain() {
         assert_eq!(memory.limits().grain, grain.max(nanosecond));
         let key = key("key");
         now(memory.change(&key, set(value("value"), Some(lifetime))));
-        let grant = now(memory.claim(&key, Claim { lease: lifetime, ..claim() }));
+        let grant = now(memory.claim(&key, Claim::new(Token::random(), lifetime)));
         memory.clock().advance(lives.saturating_sub(nanosecond));
         let look = now(memory.look(std::slice::from_ref(&key), None)).remove(0);
         assert!(look.entry.is_some(), "{lifetime:?} by {grain:?}");

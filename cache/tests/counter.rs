@@ -1,9 +1,7 @@
 //! Counters (G12, S93), by the typed calls; the laws of the backend's operation are in `tests/contract`.
 
 use dogpile::ManualClock;
-use dogpile_cache::backend::{
-    Backend, BackendErrorKind, Change, Claim, Claimed, Fault, Faulty, Limits, Memory, Over, Token,
-};
+use dogpile_cache::backend::{Backend, BackendErrorKind, Change, Claim, Claimed, Fault, Faulty, Limits, Memory, Token};
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_cache::counter::{Counters, IncrementError};
 use dogpile_cache::key::{KeyLimit, Namespace, StoredKey};
@@ -177,7 +175,7 @@ fn counters_never_meet_the_entries_of_a_region() {
     now(counters.increment("key", 5)).unwrap();
     let shape = Shape { schema: 0, format: Format::RAW };
     let key = StoredKey::new(&name(), "key", shape, KeyLimit::NONE);
-    let claim = Claim { token: Token::random(), seen: None, lease: MINUTE, over: Over::Nobody, through_pause: false };
+    let claim = Claim::new(Token::random(), MINUTE);
     assert!(matches!(now(memory.claim(&key, claim)).unwrap(), Claimed::Granted { .. }));
     let invalidate = Change::Invalidate { beside: Vec::new(), void_pause: MINUTE };
     now(memory.change(&key, invalidate)).unwrap();

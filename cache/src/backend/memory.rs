@@ -27,8 +27,8 @@ mod moment;
 mod place;
 mod shard;
 
-use self::moment::Moment;
-use self::place::Place;
+pub(crate) use self::moment::Moment;
+pub(crate) use self::place::Place;
 use self::shard::{Request, Shard};
 use crate::backend::{
     Ask, Backend, BackendError, BackendErrorKind, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant,
@@ -82,13 +82,7 @@ const SHARDS: usize = 16;
 ///
 /// let shape = Shape { schema: 1, format: Format::RAW };
 /// let key = StoredKey::new(&Namespace::new("order")?, &7_u64, shape, KeyLimit::NONE);
-/// let claim = Claim {
-///     token: Token::random(),
-///     seen: None,
-///     lease: Duration::from_secs(10),
-///     over: Over::Nobody,
-///     through_pause: false,
-/// };
+/// let claim = Claim::new(Token::random(), Duration::from_secs(10));
 /// let Claimed::Granted { grant, .. } = memory.claim(&key, claim).await? else { panic!("the place was free") };
 ///
 /// clock.advance(Duration::from_secs(10)); // The lease is over, without a wait.

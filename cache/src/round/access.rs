@@ -1,30 +1,40 @@
 //! The state machine of one access.
 
-use super::event::{Action, Answer, Claimed, Event, Found, Mark, Outcome, Shared, Turn};
+use super::event::{Action, Answer, Event, Found, Mark, Outcome, Reply, Shared, Turn};
 use super::judge::Freshness;
-use super::settings::{Context, OnBackendFailure, Time};
-use crate::backend::{Claim, Grant, Over, Pause, Rest, Seen, Token};
+use super::settings::{Context, Time, Waits};
+use crate::backend::{Claim, Grant, Over, Rest, Seen, Token};
 use creating::Creating;
 use std::mem;
 
 mod creating;
+mod otherwise;
 
 /// The state machine of one access. See the [module docs](super) for its table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::struct_excessive_bools)] // Four facts that do not depend on each other.
+#[allow(clippy::struct_excessive_bools)] // Facts that do not depend on each other.
 pub struct Access<V> {
     state: State<V>,
     /// The mark of the last operation that was sent before the access began.
     began: Mark,
-    deadline: Option<Time>,
+    waits: Waits,
     /// Whether the access creates even if there is a fresh value, and through a pause.
     refreshes: bool,
+    /// Whether the caller has refused the version that is there: it takes nothing that another access has found.
+    renews: bool,
+    /// Whether the access takes what the process has created for itself.
+    takes_own: bool,
     /// What the last look or claim has returned, and the mark of that operation.
     found: Option<Kept<V>>,
     as_of: Mark,
     has_turn: bool,
+    /// Whether the access has subscribed, or has tried to.
     is_subscribed: bool,
     is_cancelled: bool,
+    /// Whether the access has no time left for the backend.
+    is_out_of_time: bool,
+    /// Whether the next claim passes through a pause that has lasted too long.
+    passes: bool,
     /// The token of a claim in doubt.
     doubtful: Option<Token>,
 }
@@ -53,26 +63,50 @@ enum State<V> {
 }
 
 impl<V: Clone> Access<V> {
-    /// Makes an access. A deadline bounds its waits.
-    pub fn new(memory: &super::Remembered<V>, deadline: Option<Time>) -> Access<V> {
+    /// Makes an access that begins now.
+    pub fn new(memory: &super::Remembered<V>, waits: Waits) -> Access<V> {
         Access {
             state: State::New,
             began: memory.mark(),
-            deadline,
+            waits,
             refreshes: false,
+            renews: false,
+            takes_own: true,
             found: None,
             as_of: Mark(0),
             has_turn: false,
             is_subscribed: false,
             is_cancelled: false,
+            is_out_of_time: false,
+            passes: false,
             doubtful: None,
         }
     }
 
     /// Makes a refresh by hand: it creates even if there is a fresh value, and through a pause. It waits for another's
     /// creation.
-    pub fn refresh(memory: &super::Remembered<V>, deadline: Option<Time>) -> Access<V> {
-        Access { refreshes: true, ..Access::new(memory, deadline) }
+    pub fn refresh(memory: &super::Remembered<V>, waits: Waits) -> Access<V> {
+        Access { refreshes: true, ..Access::new(memory, waits) }
+    }
+
+    /// Makes an access that renews a certain version, which its caller has refused (`renew_if`).
+    ///
+    /// The driver presents an entry of that version as [`Found`] without a value, [`Missing`](Freshness::Missing), with
+    /// the entry's state as seen. So the access claims with that state, waits for the creation of another holder, looks
+    /// again, and never returns the refused value as an old one. An entry of another version is presented as it is.
+    ///
+    /// The round knows no versions. So this access also takes nothing from the other accesses of its process that may
+    /// be of the refused version: no value that another access has found, and none that the process has created a short
+    /// time ago without the backend. It takes what another access has *created*, by the rule for sharing: that was
+    /// claimed or published after this access began, so that nobody can have refused it before.
+    pub fn renewal(memory: &super::Remembered<V>, waits: Waits) -> Access<V> {
+        Access { renews: true, ..Access::new(memory, waits) }
+    }
+
+    /// Says whether what the process has created for itself, without the backend, is an answer to this access. The round
+    /// does not know what a value is: the driver says so before a step, if there is one.
+    pub fn take_own(&mut self, takes: bool) {
+        self.takes_own = takes;
     }
 
     /// Takes what has happened, and returns what to do next.
@@ -81,8 +115,11 @@ impl<V: Clone> Access<V> {
     pub fn next(&mut self, cx: &mut Context<'_, V>, event: Event<V>) -> Action<V> {
         if event.is_of_the_backend() {
             cx.memory.answered();
-        } else if matches!(event, Event::Failed) {
-            cx.memory.failed(cx.settings, cx.now);
+            cx.server.answered();
+        } else if matches!(event, Event::Failed)
+            || (matches!(event, Event::OutOfTime) && cx.settings.faults.out_of_time_is_down)
+        {
+            cx.server.failed(cx.settings, cx.now);
         }
         match (mem::replace(&mut self.state, State::Done), event) {
             (State::Creating(creating), event) => self.creating(cx, creating, event),
@@ -96,7 +133,7 @@ impl<V: Clone> Access<V> {
             (State::Joining, Event::Elected) => {
                 self.has_turn = true;
                 // What was found before an invalidation that is untold is not to be shared with those who join now.
-                let may_claim = self.found.is_some() && cx.memory.untold().is_none();
+                let may_claim = self.found.is_some() && cx.memory.untold().is_none() && !cx.server.is_down(cx.now);
                 if may_claim { self.claim(cx) } else { self.begin(cx) }
             }
             (State::Joining, Event::Busy) => match self.old() {
@@ -104,33 +141,35 @@ impl<V: Clone> Access<V> {
                 None => self.begin(cx),
             },
             (State::Joining, Event::Shared(Shared(answer))) => {
-                // A refresh by hand wants a creation: it does not take what another look has found.
-                let is_creation = matches!(answer.outcome, Outcome::Created(..));
-                if self.began < answer.as_of && (is_creation || !self.refreshes) {
+                if self.began < answer.as_of && self.takes(cx, &answer.outcome) {
                     Action::Finish(answer)
                 } else {
                     self.found = None;
                     self.begin(cx)
                 }
             }
-            (State::Claiming { sent, .. }, Event::Claimed(claimed)) => self.claimed(cx, claimed, sent),
-            (State::Claiming { token, .. }, Event::Failed) => {
+            (State::Claiming { sent, .. }, Event::Claimed(reply)) => self.claimed(cx, reply, sent),
+            (State::Claiming { token, .. }, event @ (Event::Failed | Event::OutOfTime)) => {
                 self.doubtful = Some(token);
-                self.cut_off(cx)
+                self.failed(cx, &event)
             }
             (State::Subscribing, Event::Subscribed) => {
                 self.is_subscribed = true;
                 if cx.settings.faults.waits_without_a_look { self.wait(cx) } else { self.look(cx) }
             }
-            (State::Joining | State::Waiting, Event::Woken) if self.is_too_late(cx.now) => {
-                self.finish(Outcome::TimedOut)
+            (State::Subscribing, Event::NotSubscribed) => {
+                self.is_subscribed = true;
+                self.wait(cx)
             }
-            (State::Waiting, Event::Woken) => self.look(cx),
-            (State::Telling | State::Looking { .. } | State::Subscribing, Event::Failed) => self.cut_off(cx),
+            (state @ (State::Joining | State::Waiting), Event::Woken) => self.woken(cx, state),
+            (
+                State::Telling | State::Looking { .. } | State::Subscribing,
+                event @ (Event::Failed | Event::OutOfTime),
+            ) => self.failed(cx, &event),
             (State::Publishing { token, value, mark, invalidations }, event) => {
                 self.published(cx, &event, token, value, mark, invalidations)
             }
-            (State::Ending(outcome), Event::Ended | Event::Failed) => self.finish(outcome),
+            (State::Ending(outcome), Event::Ended | Event::Failed | Event::OutOfTime) => self.finish(outcome),
             (state, _) => self.await_in(state),
         }
     }
@@ -150,9 +189,14 @@ impl<V: Clone> Access<V> {
         self.doubtful.take()
     }
 
-    /// Returns until when the access waits, at the longest.
+    /// Returns until when the access waits without an old value, at the longest.
     pub fn deadline(&self) -> Option<Time> {
-        self.deadline
+        self.waits.deadline
+    }
+
+    /// Returns until when the access waits with an old value, as it was given.
+    pub fn soft(&self) -> Option<Time> {
+        self.waits.soft
     }
 
     /// Returns whether the access creates, and has not seen at that time that its lease is lost or over.
@@ -175,13 +219,13 @@ impl<V: Clone> Access<V> {
         matches!(self.state, State::Waiting)
     }
 
-    /// Returns whether the access has an old value, so that it must not wait (G11).
+    /// Returns whether the access has an old value, so that it waits until [`soft`](Access::soft) at most (G11).
     pub fn has_old(&self) -> bool {
         self.old().is_some()
     }
 
     fn begin(&mut self, cx: &mut Context<'_, V>) -> Action<V> {
-        if cx.memory.is_down(cx.now) {
+        if self.is_out_of_time || cx.server.is_down(cx.now) {
             return self.cut_off(cx);
         }
         match cx.memory.untold() {
@@ -198,6 +242,11 @@ impl<V: Clone> Access<V> {
 
     fn looked(&mut self, cx: &mut Context<'_, V>, found: Found<V>, mark: Mark) -> Action<V> {
         let rest = found.rest;
+        match &rest {
+            Some(Rest::Free) => cx.memory.met_no_pause(),
+            Some(Rest::Paused(pause)) => cx.memory.met_pause(cx.settings, *pause, cx.now),
+            _ => {}
+        }
         // What was changed since this access began is new enough for a refresh.
         self.refreshes &= self.found.as_ref().is_none_or(|before| before.seen == found.seen);
         self.found = Some(Kept { value: found.value, freshness: found.freshness, seen: found.seen });
@@ -206,116 +255,56 @@ impl<V: Clone> Access<V> {
         if let Some(answer) = self.fresh() {
             return self.finish(answer);
         }
-        let old = self.old();
-        if let Some(old) = old.clone().filter(|_| cx.memory.is_quiet(cx.now)) {
+        if let Some(old) = self.old_by(cx.now).filter(|_| cx.memory.is_quiet(cx.now)) {
             return self.finish(old);
         }
         if !self.has_turn {
-            return self.go(State::Joining, Action::Join { has_old: old.is_some() });
+            let old_until = self.old().map(|_| self.goes_on_at());
+            return self.go(State::Joining, Action::Join { old_until });
         }
         match rest {
             Some(Rest::Held(held)) => {
-                cx.memory.met(&held, cx.now);
-                if cx.memory.dead(cx.settings, cx.now).is_some() { self.claim(cx) } else { self.held(cx) }
+                cx.memory.met(cx.settings, &held, cx.now);
+                if cx.memory.dead(cx.now).is_some() { self.claim(cx) } else { self.held(cx) }
             }
-            Some(Rest::Paused(pause)) if !self.refreshes => self.paused(pause),
+            Some(Rest::Paused(pause)) if !self.refreshes => self.paused(cx, pause),
             _ => self.claim(cx),
         }
     }
 
-    /// Returns what there is, if it is good enough to return without any creation.
-    fn fresh(&self) -> Option<Outcome<V>> {
-        let found = self.found.as_ref().filter(|found| found.freshness == Freshness::Fresh && !self.refreshes)?;
-        found.value.clone().map(Outcome::Fresh)
-    }
-
-    /// Returns what there is, if it is good enough to return while another creates.
-    fn old(&self) -> Option<Outcome<V>> {
-        let found = self.found.as_ref().filter(|_| !self.refreshes)?;
-        let value = found.value.clone()?;
-        Some(if found.freshness == Freshness::Stale { Outcome::Stale(value) } else { Outcome::Fresh(value) })
-    }
-
     fn claim(&mut self, cx: &mut Context<'_, V>) -> Action<V> {
         let seen = self.found.as_ref().map_or(Seen::NOTHING, |found| found.seen.clone());
-        let over = cx.memory.dead(cx.settings, cx.now).map_or(Over::Nobody, |(token, beat)| Over::Dead(token, beat));
+        let over = cx.memory.dead(cx.now).map_or(Over::Nobody, |(token, beat)| Over::Dead(token, beat));
         let (token, lease) = (cx.token, cx.settings.lease);
-        let claim = Claim { token, seen: Some(seen), lease, over, through_pause: self.refreshes };
+        let through_pause = mem::take(&mut self.passes) || self.refreshes;
+        let claim = Claim { token, seen: Some(seen), lease, over, through_pause };
         let sent = Sent::now(cx);
         self.go(State::Claiming { token, sent }, Action::Claim(claim))
     }
 
-    fn claimed(&mut self, cx: &mut Context<'_, V>, claimed: Claimed<V>, sent: Sent) -> Action<V> {
-        if let Claimed::Held(held) = &claimed {
-            cx.memory.met(held, cx.now);
+    fn claimed(&mut self, cx: &mut Context<'_, V>, reply: Reply<V>, sent: Sent) -> Action<V> {
+        if let Reply::Held(held) = &reply {
+            cx.memory.met(cx.settings, held, cx.now);
             if self.has_old() {
                 cx.memory.be_quiet(cx.settings, cx.now);
             }
         }
-        match claimed {
-            Claimed::Granted(grant) if self.is_cancelled => self.end(grant, false, Outcome::Cancelled),
+        match reply {
+            Reply::Granted { grant, .. } if self.is_cancelled => self.end(grant, false, Outcome::Cancelled),
             _ if self.is_cancelled => self.finish(Outcome::Cancelled),
-            Claimed::Granted(grant) => {
+            Reply::Granted { grant, .. } => {
                 cx.memory.met_nobody();
                 self.create(cx, Some(grant), sent)
             }
-            Claimed::Changed(found) => self.looked(cx, found, sent.mark),
-            Claimed::Held(_) => self.held(cx),
-            Claimed::Paused(pause) => {
+            Reply::Changed(found) => self.looked(cx, found, sent.mark),
+            Reply::Held(_) => self.held(cx),
+            Reply::Paused(pause) => {
+                cx.memory.met_pause(cx.settings, pause, cx.now);
                 if !self.has_old() {
                     self.as_of = sent.mark;
                 }
-                self.paused(pause)
+                self.paused(cx, pause)
             }
-        }
-    }
-
-    fn held(&mut self, cx: &mut Context<'_, V>) -> Action<V> {
-        if let Some(old) = self.old() {
-            return self.finish(old);
-        }
-        if cx.settings.has_signals && !self.is_subscribed {
-            return self.go(State::Subscribing, Action::Subscribe);
-        }
-        self.wait(cx)
-    }
-
-    fn wait(&mut self, cx: &mut Context<'_, V>) -> Action<V> {
-        let poll = cx.now.saturating_add(cx.settings.poll);
-        // A lease that is over already was claimed over just now, in vain: that does not shorten the wait.
-        let lease = cx.memory.watched_until(cx.settings).filter(|until| *until > cx.now);
-        let until = [lease, self.deadline].into_iter().flatten().fold(poll, Time::min);
-        self.go(State::Waiting, Action::Wait { until })
-    }
-
-    fn paused(&mut self, pause: Pause) -> Action<V> {
-        let outcome = self.old().unwrap_or(Outcome::Paused(pause));
-        self.finish(outcome)
-    }
-
-    /// The backend is down.
-    fn cut_off(&mut self, cx: &mut Context<'_, V>) -> Action<V> {
-        if self.is_cancelled {
-            return self.finish(Outcome::Cancelled);
-        }
-        let policy = cx.settings.on_backend_failure;
-        match self.old() {
-            Some(old) if policy != OnBackendFailure::Fail => return self.finish(old),
-            _ if policy != OnBackendFailure::Elect => return self.finish(Outcome::Down),
-            _ => {}
-        }
-        self.found = None;
-        match cx.memory.own(cx.now).filter(|_| !self.refreshes) {
-            // The value is of before this access: it covers nobody else.
-            Some(own) => {
-                self.as_of = Mark(0);
-                self.finish(Outcome::Own(own))
-            }
-            None if self.has_turn => {
-                let sent = Sent::now(cx);
-                self.create(cx, None, sent)
-            }
-            None => self.go(State::Joining, Action::Join { has_old: false }),
         }
     }
 
@@ -324,10 +313,6 @@ impl<V: Clone> Access<V> {
         // The reply may be a grant; the value may be published; the grant ends.
         let is_under_way = matches!(state, State::Claiming { .. } | State::Publishing { .. } | State::Ending(_));
         if is_under_way { self.await_in(state) } else { self.finish(Outcome::Cancelled) }
-    }
-
-    fn is_too_late(&self, now: Time) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
     fn go(&mut self, state: State<V>, action: Action<V>) -> Action<V> {

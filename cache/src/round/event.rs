@@ -19,15 +19,16 @@ pub enum Event<V> {
     Looked(Found<V>),
     /// The access has the turn of its process.
     Elected,
-    /// Another access has the turn, and this one does not wait.
+    /// Another access has the turn, and this one has an old value and does not wait any longer.
     Busy,
     /// The access has waited for the one with the turn, which has ended with this.
     Shared(Shared<V>),
     /// The claim has been answered.
-    Claimed(Claimed<V>),
+    Claimed(Reply<V>),
     /// Signals of the key are delivered from now on.
     Subscribed,
-    /// The time given with the last action is there, or a signal of the key has come.
+    /// The time given with the last action is there, or a signal of the key has come. (An access that waits may be
+    /// woken for nothing.)
     Woken,
     /// The renewal has been answered.
     Renewed(Renewed),
@@ -37,8 +38,15 @@ pub enum Event<V> {
     Published(Published),
     /// The end has been answered.
     Ended,
-    /// The operation under way has failed, or the access has no time left for it.
+    /// The backend has not answered the operation under way, or was not reached. Begins the pause of the
+    /// [`Server`](super::Server).
     Failed,
+    /// The access has no time left for the operation under way, which may be slow, and not lost. As
+    /// [`Failed`](Event::Failed), but no pause begins, and the access asks the backend for nothing more.
+    OutOfTime,
+    /// The subscription has failed, or takes too long: the access goes on by polls. No pause begins, as the backend may
+    /// do everything else.
+    NotSubscribed,
     /// The caller is gone, or the process shuts down.
     Cancelled,
 }
@@ -58,7 +66,8 @@ impl<V> Event<V> {
 pub struct Found<V> {
     /// The value, unless it is missing.
     pub value: Option<V>,
-    /// What the value is worth. A driver that is to renew a certain version judges that version as due.
+    /// What the value is worth. For a [renewal](super::Access::renewal) the refused version is missing, and so is its
+    /// value.
     pub freshness: Freshness,
     /// The state of the entry.
     pub seen: Seen,
@@ -68,9 +77,15 @@ pub struct Found<V> {
 
 /// The answer to a claim, judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claimed<V> {
+pub enum Reply<V> {
     /// The access creates.
-    Granted(Grant),
+    Granted {
+        /// The right to create.
+        grant: Grant,
+        /// How many creations in a row had failed before. (The round does not use it: the driver computes the next
+        /// pause by it.)
+        failures: u32,
+    },
     /// The entry is in another state than the access has seen.
     Changed(Found<V>),
     /// Another holder creates, or a voided grant has not ended.
@@ -96,13 +111,22 @@ pub enum Made<V> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action<V> {
     /// Send the invalidation of this number again.
+    ///
+    /// Accesses that are to tell the same number may share one request, also one that is under way when they begin.
+    /// (Otherwise than for a look, its execution may come before their beginning: the invalidation is older than they
+    /// are, and once the request is answered, it is done.)
     Tell(u64),
     /// Look, by a look that is sent from now on.
     Look,
-    /// Join the local election, and wait there if there is no old value, until the deadline of the access.
+    /// Join the local election.
     Join {
-        /// Whether the access has an old value.
-        has_old: bool,
+        /// `None`: there is no old value. If another access has the turn, wait for it, until the deadline of the
+        /// access, and then tell it [`Event::Woken`].
+        ///
+        /// A time: there is an old value. If another access has the turn, wait for it until that time, and then tell
+        /// this access [`Event::Busy`]. A time that is over (zero, for an access that never waits with an old value):
+        /// at once.
+        old_until: Option<Time>,
     },
     /// Send a claim.
     Claim(Claim),
@@ -178,11 +202,11 @@ pub enum Outcome<V> {
     Own(V),
     /// The creator has failed. (The old value, if there is one, is with the driver.)
     Failed,
-    /// A creation has failed a short time ago, and there is no old value.
+    /// A creation has failed a short time ago, in any process or, cut off, in this one, and there is no old value.
     Paused(Pause),
-    /// The backend is down, and there is nothing to return.
+    /// The backend is down, or was too slow for this access, and there is nothing to return.
     Down,
-    /// The deadline is over.
+    /// The deadline is over, and there is no old value.
     TimedOut,
     /// The access was cancelled.
     Cancelled,

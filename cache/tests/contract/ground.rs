@@ -93,15 +93,24 @@ pub fn almost(time: Duration) -> Duration {
 
 /// A claim with a token of its own, of what was seen.
 pub fn claim(seen: impl Into<Option<Seen>>) -> Claim {
-    Claim { token: Token::random(), seen: seen.into(), lease: LEASE, over: Over::Nobody, through_pause: false }
+    let mut claim = claim_for(LEASE);
+    claim.seen = seen.into();
+    claim
 }
 
-pub fn over(claim: Claim, over: Over) -> Claim {
-    Claim { over, ..claim }
+/// A claim with a token of its own, whatever is there, with this lease.
+pub fn claim_for(lease: Duration) -> Claim {
+    Claim::new(Token::random(), lease)
 }
 
-pub fn through_pause(claim: Claim) -> Claim {
-    Claim { through_pause: true, ..claim }
+pub fn over(mut claim: Claim, over: Over) -> Claim {
+    claim.over = over;
+    claim
+}
+
+pub fn through_pause(mut claim: Claim) -> Claim {
+    claim.through_pause = true;
+    claim
 }
 
 #[allow(clippy::unnecessary_wraps)] // as `end` takes it

@@ -41,6 +41,7 @@ const LAWS: &[Law] = laws! {
         g5_the_dead_are_taken_over_by_token_and_beat,
         g5_one_takes_over,
         g5_a_holder_that_renews_is_not_taken_over,
+        g5_no_beat_of_a_token_comes_again,
         g1_a_claim_over_the_dead_is_told_of_another_entry,
         g1_another_election_claims_over_anyone,
         g9_a_renewal_begins_the_lease_anew,

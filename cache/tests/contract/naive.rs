@@ -54,6 +54,8 @@ pub struct Naive {
     life: u32,
     states: u64,
     numbers: u64,
+    /// No beat comes again.
+    beats: u32,
     has_tombstones: bool,
 }
 
@@ -72,7 +74,7 @@ fn left(now: u64, end: End) -> String {
 impl Naive {
     pub fn new(has_tombstones: bool) -> Naive {
         let (stock, grants, tombstones) = <_>::default();
-        Naive { stock, grants, tombstones, now: 0, life: 0, states: 0, numbers: 0, has_tombstones }
+        Naive { stock, grants, tombstones, now: 0, life: 0, states: 0, numbers: 0, beats: 0, has_tombstones }
     }
 
     pub fn life(&self) -> u32 {
@@ -129,10 +131,15 @@ impl Naive {
         self.grants.get(&place).map_or(u64::MAX, |grant| grant.number)
     }
 
+    /// The beat of the grant, or of the tombstone.
+    pub fn beat(&self, place: usize) -> u32 {
+        self.grants.get(&place).or(self.tombstones.get(&place)).map_or(0, |grant| grant.beat)
+    }
+
     fn rest(&self, place: usize) -> String {
         for (grants, void) in [(&self.grants, ""), (&self.tombstones, " void")] {
             if let Some(grant) = grants.get(&place) {
-                return format!("held {:?} {} {}{void}", grant.token, grant.beat, left(self.now, grant.end));
+                return format!("held {:?} {}{void}", grant.token, left(self.now, grant.end));
             }
         }
         match self.stock.pauses.get(&place) {
@@ -157,8 +164,8 @@ impl Naive {
         let end = end(self.now, claim.lease);
         if let Some(grant) = self.grants.get_mut(&place) {
             if grant.token == claim.token {
-                grant.beat += 1;
-                grant.end = end;
+                self.beats += 1;
+                (grant.beat, grant.end) = (self.beats, end);
                 self.forget();
                 return format!("granted {failures}");
             }
@@ -179,8 +186,9 @@ impl Naive {
             return format!("changed {}", self.look(place, shape));
         }
         self.tombstones.remove(&place);
-        self.numbers += 1;
-        self.grants.insert(place, Grant { token: claim.token, number: self.numbers, beat: 0, marked: false, end });
+        (self.numbers, self.beats) = (self.numbers + 1, self.beats + 1);
+        let grant = Grant { token: claim.token, number: self.numbers, beat: self.beats, marked: false, end };
+        self.grants.insert(place, grant);
         self.forget();
         format!("granted {failures}")
     }
@@ -204,8 +212,8 @@ impl Naive {
             return format!("lost {why}");
         }
         let grant = self.grants.get_mut(&place).unwrap();
-        grant.beat += 1;
-        grant.end = end(self.now, lease);
+        self.beats += 1;
+        (grant.beat, grant.end) = (self.beats, end(self.now, lease));
         self.forget();
         "renewed".into()
     }

@@ -7,8 +7,8 @@ use crate::ground::{Ground, NEXT, SHAPE, block_on};
 use crate::naive::{Held, Naive, Stock};
 use bytes::Bytes;
 use dogpile_cache::backend::{
-    Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant, Look, Over, PauseFor, Published, Renewed,
-    Rest, Seen, Token,
+    Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant, HeldBy, Look, Over, PauseFor, Published,
+    Renewed, Rest, Seen, Token,
 };
 use dogpile_cache::codec::Shape;
 use dogpile_cache::key::StoredKey;
@@ -46,8 +46,8 @@ struct Pair<'a> {
     seen: Vec<Vec<(Shape, Seen, u64)>>,
     /// For each place, the grants that were given, with their numbers and lives on the naive side.
     grants: Vec<Vec<(Grant, Held)>>,
-    /// Tokens and beats that were seen.
-    watched: Vec<(Token, u32)>,
+    /// Tokens and beats that were seen, with the beats of the naive side.
+    watched: Vec<(Token, u32, u32)>,
     snapshot: Option<(Box<dyn FnOnce()>, Stock)>,
 }
 
@@ -84,7 +84,7 @@ fn rest(rest: &Rest) -> String {
         Rest::Free => "free".into(),
         Rest::Held(by) => {
             let void = if by.is_void { " void" } else { "" };
-            format!("held {:?} {} {}{void}", by.token, by.beat, left(by.lease_left))
+            format!("held {:?} {}{void}", by.token, left(by.lease_left))
         }
         Rest::Paused(pause) => format!("paused {} {}", pause.failures, left(pause.left)),
         Rest::Granted(grant) => format!("a look has claimed: {grant:?}"),
@@ -141,30 +141,38 @@ impl Pair<'_> {
         let seen = self.g.look(&self.keys[place].in_shape(shape));
         let state = self.naive.state(place, shape);
         self.seen[place].push((shape, seen.seen.clone(), state));
-        if let Some(Rest::Held(by)) = seen.rest {
-            self.watched.push((by.token, by.beat));
-        }
-        (look(&seen), self.naive.look(place, shape))
+        let beat = match seen.rest {
+            Some(Rest::Held(by)) => self.beat(place, &by),
+            _ => "",
+        };
+        (look(&seen) + beat, self.naive.look(place, shape))
+    }
+
+    /// Remembers a beat under both names. One has another name than before: says so.
+    fn beat(&mut self, place: usize, by: &HeldBy) -> &'static str {
+        let now = (by.token, by.beat, self.naive.beat(place));
+        let is_one = |known: &(Token, u32, u32)| known.0 == now.0 && ((known.1 == now.1) != (known.2 == now.2));
+        let differs = self.watched.iter().any(is_one);
+        self.watched.push(now);
+        if differs { ", with the beat of another lease" } else { "" }
     }
 
     fn claim(&mut self, place: usize, shape: Shape) -> (String, String, String) {
         let (seen, state) = self.state(place, shape);
         let as_seen = self.rng.u32(..4) > 0;
         let dead = (!self.watched.is_empty()).then(|| self.watched[self.watched.len() - 1]);
-        let over = match (self.rng.u32(..8), dead) {
-            (0, _) => Over::Anyone,
-            (1 | 2, Some((token, beat))) => Over::Dead(token, beat),
-            _ => Over::Nobody,
+        let (over, naive_over) = match (self.rng.u32(..8), dead) {
+            (0, _) => (Over::Anyone, Over::Anyone),
+            (1 | 2, Some((token, beat, naive))) => (Over::Dead(token, beat), Over::Dead(token, naive)),
+            _ => (Over::Nobody, Over::Nobody),
         };
         let again = self.rng.u32(..6) == 0;
-        let claim = Claim {
-            token: if again { self.grant(place).0.token } else { Token::random() },
-            seen: as_seen.then_some(seen),
-            lease: self.duration(),
-            over,
-            through_pause: self.rng.u32(..4) == 0,
-        };
+        let token = if again { self.grant(place).0.token } else { Token::random() };
+        let mut claim = Claim::new(token, self.duration());
+        claim.seen = as_seen.then_some(seen);
+        (claim.over, claim.through_pause) = (naive_over, self.rng.u32(..4) == 0);
         let naive = self.naive.claim(place, shape, &claim, as_seen.then_some(state));
+        claim.over = over;
         // (A grant whose lease is zero is over already.)
         let naive_number = self.naive.number(place);
         let what = format!("claim {place} {shape:?} {claim:?}");
@@ -173,7 +181,7 @@ impl Pair<'_> {
                 self.grants[place].push((grant, (grant.token, naive_number, self.naive.life())));
                 format!("granted {failures}")
             }
-            Claimed::Held(by) => rest(&Rest::Held(by)),
+            Claimed::Held(by) => rest(&Rest::Held(by)) + self.beat(place, &by),
             Claimed::Paused(pause) => rest(&Rest::Paused(pause)),
             Claimed::Changed(there) => format!("changed {}", look(&there)),
         };

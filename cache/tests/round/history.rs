@@ -16,6 +16,7 @@ pub enum Law {
     G9,
     G10,
     G11,
+    RenewIf,
 }
 
 /// Why a grant has ended before its holder has ended it.
@@ -41,10 +42,19 @@ pub enum Sight {
     CutOff,
     Paused,
     Changed,
+    /// An access without an old value has waited until its deadline; one with an old value has gone on with it.
+    TimedOut,
+    WentOn,
+    /// A claim has passed through a pause that has lasted too long.
+    PassedThrough,
+    /// A process that is cut off has paused.
+    OwnPause,
+    /// A value that is due was returned.
+    Due,
 }
 
 impl Sight {
-    pub const ALL: [Sight; 10] = [
+    pub const ALL: [Sight; 15] = [
         Sight::Overlap,
         Sight::Refused,
         Sight::Shared,
@@ -55,6 +65,11 @@ impl Sight {
         Sight::CutOff,
         Sight::Paused,
         Sight::Changed,
+        Sight::TimedOut,
+        Sight::WentOn,
+        Sight::PassedThrough,
+        Sight::OwnPause,
+        Sight::Due,
     ];
 }
 

@@ -1,88 +1,16 @@
 //! The steps of the processes and of their environment.
 
-use crate::history::{Law, Lost};
-use crate::process::{Flight, Frame, Invalidation, Process, Stage, Task, World, flight};
-use crate::server::{Data, Op, Rest, Server, Tick};
+use crate::environment::Kind;
+use crate::history::{Law, Lost, Sight};
+use crate::messages::Op;
+use crate::process::{Flight, Frame, Process, Stage, Task, Way, World, tick, time};
+use crate::server::{Rest, Server, Tick};
 use dogpile_cache::round::{Access, Event, Made};
 use stateright::{Model, Property};
-use std::collections::hash_map::DefaultHasher;
 use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::mem;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-
-/// A step of the environment. A run has a few of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// The creator fails, or panics.
-    Fail,
-    /// The creator makes what is not to be stored.
-    Unwanted,
-    /// The creator never ends.
-    Hang,
-    /// The task is cancelled.
-    Cancel,
-    /// The process is killed. It begins anew.
-    Kill,
-    /// The process stops, until it resumes at any time.
-    Stop,
-    /// A reply is lost, and the caller's time is over.
-    LoseReply,
-    /// The caller's time is over. The request is executed later, or never.
-    GiveUp,
-    /// A request is doubled. The copy is executed at any time.
-    Double,
-    /// A request or a reply takes a tick more than the others.
-    Slow,
-    /// A signal is lost.
-    LoseSignal,
-    /// The server evicts the grant; the entry.
-    EvictGrant,
-    EvictEntry,
-    /// The server begins a new life without data.
-    Flush,
-    /// The server fails over to the state before its last change.
-    FailOver,
-    /// The server's clock steps by a lease.
-    ClockForward,
-    ClockBack,
-    /// Another client invalidates, sets, marks stale.
-    Invalidate,
-    Set,
-    Mark,
-    /// One of the processes invalidates.
-    InvalidateHere,
-    /// An access is a refresh by hand.
-    Refresh,
-}
-
-impl Kind {
-    pub const ALL: [Kind; 22] = [
-        Kind::Fail,
-        Kind::Unwanted,
-        Kind::Hang,
-        Kind::Cancel,
-        Kind::Kill,
-        Kind::Stop,
-        Kind::LoseReply,
-        Kind::GiveUp,
-        Kind::Double,
-        Kind::Slow,
-        Kind::LoseSignal,
-        Kind::EvictGrant,
-        Kind::EvictEntry,
-        Kind::Flush,
-        Kind::FailOver,
-        Kind::ClockForward,
-        Kind::ClockBack,
-        Kind::Invalidate,
-        Kind::Set,
-        Kind::Mark,
-        Kind::InvalidateHere,
-        Kind::Refresh,
-    ];
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -137,12 +65,6 @@ pub struct Bounds {
     pub sights: Arc<AtomicU16>,
 }
 
-fn digest(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
 impl Bounds {
     fn may(&self, state: &State, kind: Kind) -> bool {
         state.spent < self.steps && self.menu.contains(&kind)
@@ -165,8 +87,15 @@ impl Bounds {
                         environment(Kind::Double);
                     }
                     environment(Kind::GiveUp);
+                    environment(Kind::OutOfTime);
                 }
-                Stage::Replied(_) => environment(Kind::LoseReply),
+                Stage::Replied(_) => {
+                    environment(Kind::LoseReply);
+                    environment(Kind::OutOfTime);
+                }
+            }
+            if flight.op == Op::Subscribe {
+                environment(Kind::NotSubscribed);
             }
             if flight.slow_since.is_none() && flight.stage != Stage::Unsent {
                 environment(Kind::Slow);
@@ -183,6 +112,12 @@ impl Bounds {
             }
         } else if task.left > 0 && !process.is_stopped {
             environment(Kind::Refresh);
+            if world.server.data.entry.is_some() {
+                environment(Kind::Renewal);
+            }
+        }
+        if task.access.as_ref().is_some_and(Access::waits) && !process.is_stopped {
+            environment(Kind::WakeEarly);
         }
         if task.signal {
             environment(Kind::LoseSignal);
@@ -229,160 +164,6 @@ impl Bounds {
             && !is_over
             && world.processes.iter().all(|process| process.is_stopped || is_quiet(process))
     }
-
-    fn environment(&self, state: &mut State, kind: Kind, p: usize, t: usize) {
-        let State { world, spent } = state;
-        let (frame, now) = (&self.frame, world.now);
-        *spent += 1;
-        let costs_nothing = matches!(
-            kind,
-            Kind::Fail | Kind::Unwanted | Kind::Cancel | Kind::Invalidate | Kind::Set | Kind::Mark | Kind::Refresh
-        );
-        if !costs_nothing {
-            world.history.is_disturbed = true;
-        }
-        world.history.fault_at = now;
-        match kind {
-            Kind::Fail => world.drive(frame, p, t, Event::Made(Made::Failed)),
-            Kind::Unwanted => {
-                let task = &mut world.processes[p].tasks[t];
-                task.made = Some(task.creation);
-                let made = Made::Unwanted(task.creation);
-                world.drive(frame, p, t, Event::Made(made));
-            }
-            Kind::Hang => world.processes[p].tasks[t].hangs = true,
-            Kind::Cancel => self.cancel(world, p, t),
-            Kind::Kill => Self::kill(world, p),
-            Kind::Stop => world.processes[p].is_stopped = true,
-            Kind::LoseReply => {
-                world.processes[p].tasks[t].flight = None;
-                world.drive(frame, p, t, Event::Failed);
-            }
-            Kind::GiveUp => {
-                if let Some(flight) = world.processes[p].tasks[t].flight.take() {
-                    world.haunt(flight.op);
-                }
-                world.drive(frame, p, t, Event::Failed);
-            }
-            Kind::Double => {
-                let op = world.processes[p].tasks[t].flight.as_ref().map(|flight| flight.op.clone());
-                if let Some(op) = op {
-                    world.haunt(op);
-                }
-            }
-            Kind::Slow => {
-                if let Some(flight) = &mut world.processes[p].tasks[t].flight {
-                    flight.slow_since = Some(now);
-                }
-            }
-            Kind::LoseSignal => {
-                world.processes[p].tasks[t].signal = false;
-                world.history.signal_lost = true;
-            }
-            Kind::EvictGrant => world.server.lose_grant(Lost::Evicted, &mut world.history),
-            Kind::EvictEntry => world.server.data.entry = None,
-            Kind::Flush => {
-                let data = Data { entry: None, rest: Rest::Free };
-                world.server.begin_life(data, &mut world.history);
-            }
-            Kind::FailOver => {
-                world.history.other_life = true;
-                if let Some(data) = world.server.before {
-                    world.server.begin_life(data, &mut world.history);
-                }
-            }
-            Kind::ClockForward | Kind::ClockBack => {
-                world.history.clock_stepped = true;
-                world.server.step_clock(kind == Kind::ClockForward, &frame.rules);
-                world.server.settle(now, &frame.rules, &mut world.history);
-            }
-            Kind::Invalidate => {
-                world.server.invalidate(now, &frame.rules, &mut world.history);
-                world.history.gone = world.history.gone.max(world.history.gone_if_told);
-            }
-            Kind::Set => world.server.set(now, &frame.rules, &mut world.history),
-            Kind::Mark => world.server.mark(&mut world.history),
-            Kind::InvalidateHere => {
-                let count = world.history.count;
-                let process = &mut world.processes[p];
-                if frame.rules.broken.loses_invalidations_in_a_pause
-                    && process.memory.is_down(crate::process::time(now))
-                {
-                    // The caller gets an error, and nobody remembers.
-                    process.gone = count;
-                    return;
-                }
-                let number = process.memory.invalidate();
-                process.turn = None;
-                let flight = flight(Op::Tell(number));
-                process.invalidation = Some(Invalidation { number, flight, count });
-            }
-            Kind::Refresh => world.begin(frame, p, t, true),
-        }
-    }
-
-    fn cancel(&self, world: &mut World, p: usize, t: usize) {
-        let task = &mut world.processes[p].tasks[t];
-        task.is_cancelled = true;
-        task.made = None;
-        // The caller of a look, or of a wait in the local election, is gone at once.
-        let is_cut =
-            task.flight.as_ref().is_some_and(|flight| matches!(flight.op, Op::Look | Op::Subscribe | Op::Tell(_)));
-        if is_cut {
-            let flight = task.flight.take();
-            let is_unsent = flight.is_some_and(|flight| flight.stage == Stage::Unsent);
-            if is_unsent && !task.is_shared {
-                world.processes[p].looks.sent();
-            }
-        }
-        world.drive(&self.frame, p, t, Event::Cancelled);
-    }
-
-    fn kill(world: &mut World, p: usize) {
-        let left: Vec<u8> = world.processes[p].tasks.iter().map(|task| task.left).collect();
-        let gone = mem::replace(&mut world.processes[p], Process::new(&left));
-        let flights = gone.tasks.into_iter().filter_map(|task| task.flight);
-        let calls = gone.invalidation.into_iter().map(|call| call.flight);
-        for flight in flights.chain(calls).chain(gone.releases) {
-            if flight.stage == Stage::Sent {
-                world.haunt(flight.op);
-            }
-        }
-    }
-
-    /// Takes a state for all that are alike but for names.
-    fn normalize(&self, world: &mut World) {
-        let known = world.known_tokens();
-        for process in &mut world.processes {
-            process.memory.forget_the_past(crate::process::time(world.now), self.frame.settings.lease);
-            if process.memory.watched().is_some_and(|token| !known.contains(&token.0)) {
-                process.memory.forget_watched();
-            }
-            if process.is_idle() {
-                process.memory.forget_marks();
-            }
-            if process.quiet_until <= world.now {
-                process.quiet_until = 0;
-            }
-            if process.tasks.len() == 2 && digest(&process.tasks[0]) > digest(&process.tasks[1]) {
-                process.tasks.swap(0, 1);
-                let swap = |task: &mut Option<usize>| *task = task.map(|task| 1 - task);
-                swap(&mut process.turn);
-                process.tasks.iter_mut().for_each(|task| swap(&mut task.waits_for));
-            }
-        }
-        world.processes.sort_by_cached_key(digest);
-        world.ghosts.sort_by_cached_key(digest);
-    }
-}
-
-impl World {
-    /// Nobody waits for this operation any more, but it may be executed.
-    fn haunt(&mut self, op: Op) {
-        if !matches!(op, Op::Look | Op::Subscribe) {
-            self.ghosts.push(op);
-        }
-    }
 }
 
 impl Model for Bounds {
@@ -390,7 +171,8 @@ impl Model for Bounds {
     type Action = Step;
 
     fn init_states(&self) -> Vec<State> {
-        let processes = self.accesses.iter().map(|accesses| Process::new(accesses)).collect();
+        let mut processes: Vec<Process> = self.accesses.iter().map(|accesses| Process::new(accesses)).collect();
+        processes[0].is_long = self.frame.long.is_some();
         let server = Server::new();
         let (now, ghosts) = (0, Vec::new());
         let world = World { now, server, processes, ghosts, history: crate::history::History::default() };
@@ -468,14 +250,21 @@ impl Model for Bounds {
         let frame = &self.frame;
         let world = &mut state.world;
         match step {
-            Step::Begin(p, t) => world.begin(frame, p, t, false),
+            Step::Begin(p, t) => world.begin(frame, p, t, Way::Plain),
             Step::SendLook(p) => world.send_look(frame, p),
             Step::Execute(p, t) => world.execute_of(frame, p, t),
             Step::Deliver(p, t) => world.deliver(frame, p, t),
             Step::Wake(p, t) => {
                 let task = &mut world.processes[p].tasks[t];
                 (task.wake, task.signal) = (None, false);
-                world.drive(frame, p, t, Event::Woken);
+                let task = &world.processes[p].tasks[t];
+                // In the local election, an access with an old value is told that it waits no longer.
+                let is_joining = task.waits_for.is_some();
+                let has_old = task.access.as_ref().is_some_and(Access::has_old);
+                if has_old && (is_joining || task.access.as_ref().is_some_and(Access::waits)) {
+                    world.history.sees(Sight::WentOn);
+                }
+                world.drive(frame, p, t, if is_joining && has_old { Event::Busy } else { Event::Woken });
             }
             Step::Make(p, t) => {
                 let task = &mut world.processes[p].tasks[t];
@@ -495,6 +284,8 @@ impl Model for Bounds {
             Step::DeliverInvalidation(p) => {
                 let call = world.processes[p].invalidation.take()?;
                 world.processes[p].memory.told(call.number);
+                world.processes[p].backend.answered();
+                (world.processes[p].down_until, world.processes[p].own_pause_until) = (0, 0);
                 world.history.gone = world.history.gone.max(world.history.gone_if_told);
             }
             Step::ExecuteGhost(ghost) => {
@@ -520,7 +311,8 @@ impl Model for Bounds {
                 // The invalidation has failed: the caller gets an error.
                 let call = world.processes[p].invalidation.take()?;
                 world.processes[p].gone = call.count;
-                world.processes[p].memory.not_told(&frame.settings, crate::process::time(world.now));
+                world.processes[p].backend.failed(&frame.settings, time(world.now));
+                world.processes[p].down_until = world.now + tick(frame.settings.backend_pause);
                 if call.flight.stage == Stage::Sent {
                     world.haunt(call.flight.op);
                 }
@@ -562,6 +354,7 @@ impl Model for Bounds {
             law("G9", |_, state| state.world.history.keeps(Law::G9)),
             law("G10", |_, state| state.world.history.keeps(Law::G10)),
             law("G11", |_, state| state.world.history.keeps(Law::G11)),
+            law("renew_if", |_, state| state.world.history.keeps(Law::RenewIf)),
         ]
     }
 }

@@ -1,10 +1,12 @@
 //! The processes: the driver of `Access`, with an ideal local election in place of `dogpile`'s.
 
-use crate::history::{History, Law, Lost, Sight};
-use crate::server::{Data, Held, Op, Reply, Rest, Rules, Server, Tick, Version};
-use dogpile_cache::backend::{Grant, Over, Token};
-use dogpile_cache::round::{Access, Action, Answer, Context, Event, Freshness, Looks, Mark, Outcome, Part, Remembered};
-use dogpile_cache::round::{Settings, Shared, Stored, Turn};
+use crate::checks::{checks_a_time_out, goes_on};
+use crate::history::{History, Law, Sight};
+use crate::messages::{Held, Op, Reply};
+use crate::server::{Rest, Rules, Server, Tick, Version};
+use dogpile_cache::backend::Grant;
+use dogpile_cache::round::{Access, Action, Answer, Context, Event, Freshness, Looks, Made, Mark, Outcome, Part};
+use dogpile_cache::round::{Remembered, Settings, Shared, Turn, Waits};
 use std::time::Duration;
 
 /// An operation on its way.
@@ -57,6 +59,9 @@ pub struct Task {
     pub hangs: bool,
     pub is_cancelled: bool,
     pub refreshes: bool,
+    /// The version that the caller has refused; 0 for none.
+    pub refuses: Version,
+    pub is_out_of_time: bool,
 }
 
 /// An invalidation by a process.
@@ -70,6 +75,9 @@ pub struct Invalidation {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
     pub memory: Remembered<Version>,
+    pub backend: dogpile_cache::round::Server,
+    /// Whether the leases of the process are longer than those of the others.
+    pub is_long: bool,
     pub tasks: Vec<Task>,
     pub turn: Option<usize>,
     pub looks: Looks,
@@ -80,6 +88,12 @@ pub struct Process {
     pub gone: Version,
     /// Until then the process has no reason to claim for an old value.
     pub quiet_until: Tick,
+    /// Until then the backend may be taken for down.
+    pub down_until: Tick,
+    /// Until then the process does not create without the backend, as that has failed.
+    pub own_pause_until: Tick,
+    /// The number of failures of the pause that the process has seen last, and when it saw that number first.
+    pub paused: Option<(u8, Tick)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,7 +110,7 @@ pub fn time(tick: Tick) -> Duration {
     Duration::from_secs(tick.into())
 }
 
-fn tick(time: Duration) -> Tick {
+pub fn tick(time: Duration) -> Tick {
     Tick::try_from(time.as_secs()).expect("the run is short")
 }
 
@@ -108,6 +122,8 @@ impl Process {
     pub fn new(accesses: &[u8]) -> Process {
         Process {
             memory: Remembered::default(),
+            backend: dogpile_cache::round::Server::default(),
+            is_long: false,
             tasks: accesses.iter().map(|left| Task { left: *left, ..Task::default() }).collect(),
             turn: None,
             looks: Looks::default(),
@@ -116,16 +132,36 @@ impl Process {
             releases: Vec::new(),
             gone: 0,
             quiet_until: 0,
+            down_until: 0,
+            own_pause_until: 0,
+            paused: None,
         }
     }
 
     /// Whether one task of the process alone can do anything.
     pub fn has_one_mover(&self) -> bool {
         let moves = |task: &&Task| match &task.access {
-            Some(_) => task.waits_for.is_none(),
+            Some(_) => task.waits_for.is_none() || task.wake.is_some(),
             None => task.left > 0,
         };
         self.tasks.iter().filter(moves).count() <= 1 && self.invalidation.is_none() && !self.is_stopped
+    }
+
+    /// The process has seen a pause, or that there is none.
+    fn sees_a_pause(&mut self, reply: &Reply, now: Tick) {
+        let rest = match reply {
+            Reply::Looked(picture) | Reply::Changed(picture) => picture.rest,
+            Reply::Paused { failures, left } => Some(Held::Paused { failures: *failures, left: *left }),
+            Reply::Granted(..) => Some(Held::Free),
+            _ => None,
+        };
+        match rest {
+            Some(Held::Paused { failures, .. }) if self.paused.is_none_or(|(before, _)| before != failures) => {
+                self.paused = Some((failures, now));
+            }
+            Some(Held::Free) => self.paused = None,
+            _ => {}
+        }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -138,18 +174,47 @@ impl Process {
 pub struct Frame {
     pub rules: Rules,
     pub settings: Settings,
+    /// The settings of a process whose leases are longer, if there is one.
+    pub long: Option<Settings>,
+    /// How long an access waits, from its beginning.
+    pub deadline: Option<Tick>,
+    pub soft: Option<Tick>,
+}
+
+impl Frame {
+    pub fn settings(&self, process: &Process) -> &Settings {
+        self.long.as_ref().filter(|_| process.is_long).unwrap_or(&self.settings)
+    }
+}
+
+/// How an access begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Plain,
+    Refresh,
+    /// The caller has refused the version that is there.
+    Renewal,
 }
 
 impl World {
-    pub fn begin(&mut self, frame: &Frame, p: usize, t: usize, refreshes: bool) {
+    pub fn begin(&mut self, frame: &Frame, p: usize, t: usize, way: Way) {
+        let now = self.now;
+        let there = self.server.data.entry.map_or(0, |entry| entry.version);
         let (gone, stale) = (self.history.gone, self.history.stale);
         let process = &mut self.processes[p];
         let task = &mut process.tasks[t];
         let memory = &process.memory;
-        let access = if refreshes { Access::refresh(memory, None) } else { Access::new(memory, None) };
+        let until = |ticks: Option<Tick>| ticks.map(|ticks| time(now + ticks));
+        let waits = Waits { deadline: until(frame.deadline), soft: until(frame.soft) };
+        let access = match way {
+            Way::Plain => Access::new(memory, waits),
+            Way::Refresh => Access::refresh(memory, waits),
+            Way::Renewal => Access::renewal(memory, waits),
+        };
+        let (refreshes, refuses) = (way == Way::Refresh, if way == Way::Renewal { there } else { 0 });
         let left = task.left - 1;
         let gone_here = process.gone;
-        *task = Task { access: Some(access), left, gone, stale, gone_here, refreshes, ..Task::default() };
+        *task = Task { access: Some(access), left, gone, stale, gone_here, refreshes, refuses, ..Task::default() };
         self.drive(frame, p, t, Event::Begin);
     }
 
@@ -157,18 +222,34 @@ impl World {
     pub fn drive(&mut self, frame: &Frame, p: usize, t: usize, event: Event<Version>) {
         let now = time(self.now);
         let token = self.unknown_token();
+        let settings = frame.settings(&self.processes[p]);
         let process = &mut self.processes[p];
         let task = &mut process.tasks[t];
         let Some(mut access) = task.access.take() else { return };
-        if matches!(event, Event::Failed) {
-            task.has_failed = true;
+        match event {
+            Event::Failed => {
+                task.has_failed = true;
+                process.down_until = self.now + tick(frame.settings.backend_pause);
+            }
+            Event::OutOfTime => (task.has_failed, task.is_out_of_time) = (true, true),
+            Event::Made(Made::Value(_) | Made::Unwanted(_)) if task.grant.is_none() => process.own_pause_until = 0,
+            Event::Made(Made::Failed) if task.grant.is_none() => {
+                process.own_pause_until = self.now + frame.rules.own_pause;
+                let failures = process.memory.own_failures() + 1;
+                process.memory.pause(failures, time(process.own_pause_until));
+            }
+            _ => {}
         }
+        let was_old = access.has_old();
         let is_after_subscribing = matches!(event, Event::Subscribed);
         task.is_subscribed |= is_after_subscribing;
-        let mut cx = Context { settings: &frame.settings, memory: &mut process.memory, now, token };
+        let mut cx = Context { settings, memory: &mut process.memory, server: &mut process.backend, now, token };
         let action = access.next(&mut cx, event);
         let (release, turn) = (access.release(), access.turn());
         let has_old = access.has_old();
+        if let Action::Finish(Answer { outcome: Outcome::TimedOut, .. }) = action {
+            checks_a_time_out(&mut self.history, &access, was_old, now);
+        }
         task.access = Some(access);
         if let Some(token) = release {
             let release = flight(Op::Release(token.0));
@@ -185,33 +266,39 @@ impl World {
 
     fn act(&mut self, frame: &Frame, p: usize, t: usize, action: Action<Version>, has_old: bool) {
         let now = self.now;
+        let settings = frame.settings(&self.processes[p]);
         let process = &mut self.processes[p];
         let task = &mut process.tasks[t];
         match action {
             Action::Tell(number) => task.flight = Some(flight(Op::Tell(number))),
             Action::Look => self.look(frame, p, t),
-            Action::Join { has_old } => match process.turn {
+            Action::Join { old_until } => match process.turn {
                 None => {
                     process.turn = Some(t);
                     self.drive(frame, p, t, Event::Elected);
                 }
-                Some(_) if has_old => self.drive(frame, p, t, Event::Busy),
+                Some(_) if old_until.is_some_and(|until| until <= time(now)) => self.drive(frame, p, t, Event::Busy),
                 Some(other) => {
+                    let deadline = task.access.as_ref().and_then(Access::deadline);
+                    task.wake = old_until.or(deadline).map(tick);
                     task.waits_for = Some(other);
                     task.waits_since_before_the_claim = false;
                 }
             },
             Action::Claim(claim) => {
                 task.token = claim.token.0;
-                if has_old && now < process.quiet_until {
+                if has_old && goes_on(task, now) && now < process.quiet_until {
                     self.history.breaks(Law::G11);
                 }
-                task.flight = Some(flight(Op::claim(&claim, frame.rules.broken)));
+                if claim.through_pause && !task.refreshes {
+                    self.history.sees(Sight::PassedThrough);
+                }
+                task.flight = Some(flight(Op::claim(&claim, task.refreshes || task.refuses > 0, frame.rules.broken)));
                 self.waiters_see_a_claim(p, t, true);
             }
             Action::Subscribe => task.flight = Some(flight(Op::Subscribe)),
             Action::Wait { until } => {
-                if has_old {
+                if has_old && goes_on(task, now) {
                     self.history.breaks(Law::G11);
                 }
                 task.wake = Some(tick(until));
@@ -223,6 +310,13 @@ impl World {
                 if let Some(grant) = grant {
                     task.creation = u8::try_from(grant.cas).expect("few grants");
                 } else {
+                    // A creation without a grant has a reason (G1), and is none of a series (G8).
+                    if now >= process.down_until && !task.is_out_of_time {
+                        self.history.breaks(Law::G1);
+                    }
+                    if now < process.own_pause_until && !task.refreshes {
+                        self.history.breaks(Law::G8);
+                    }
                     self.history.count += 1;
                     task.creation = self.history.count;
                     self.history.sees(Sight::CutOff);
@@ -232,7 +326,7 @@ impl World {
             Action::CarryOn { wake } => task.wake = wake.map(tick),
             Action::Renew(grant) => {
                 task.wake = None;
-                task.flight = Some(flight(Op::Renew(grant)));
+                task.flight = Some(flight(Op::Renew(grant, tick(settings.lease))));
             }
             Action::Publish(grant, value) => {
                 task.wake = None;
@@ -290,7 +384,7 @@ impl World {
         }
         let was_held = matches!(self.server.data.rest, Rest::Granted { .. });
         let reply = self.execute(frame, &op);
-        if was_held && matches!(reply, Reply::Granted(_)) {
+        if was_held && matches!(reply, Reply::Granted(..)) {
             self.history.sees(Sight::TakenOver);
         }
         if matches!(reply, Reply::Renewed(Ok(_))) {
@@ -304,31 +398,6 @@ impl World {
         }
     }
 
-    /// A holder that is claimed over must know before that its lease is over (G6).
-    fn checks_a_claim_over(&mut self, over: Over) {
-        match self.server.data.rest {
-            Rest::Granted { token, beat, number, .. } if over == Over::Dead(Token(token), beat) => {
-                self.checks_the_holder(number);
-            }
-            _ => {}
-        }
-    }
-
-    /// The lease of this grant is over at the backend: its holder must know.
-    pub fn checks_the_holder(&mut self, number: Version) {
-        let now = time(self.now);
-        let holds = |task: &Task| {
-            let grant = task.access.as_ref().and_then(|access| access.holds(now));
-            grant.is_some_and(|grant| grant.cas == u64::from(number))
-        };
-        let any =
-            self.processes.iter().filter(|process| !process.is_stopped).flat_map(|process| &process.tasks).any(holds);
-        // (A failover can bring back a grant that was lost before.)
-        if any && !self.history.clock_stepped && !self.history.is_lost(number) {
-            self.history.breaks(Law::G6);
-        }
-    }
-
     /// A reply reaches its task.
     pub fn deliver(&mut self, frame: &Frame, p: usize, t: usize) {
         let now = self.now;
@@ -337,19 +406,25 @@ impl World {
         let Some(Flight { stage: Stage::Replied(reply), .. }) = task.flight.clone() else { return };
         task.flight = None;
         task.is_shared = false;
+        // An answer of the backend.
+        (process.down_until, process.own_pause_until) = (0, 0);
+        process.sees_a_pause(&reply, now);
+        let task = &mut process.tasks[t];
         match &reply {
             Reply::Told(_) => self.history.gone = self.history.gone.max(self.history.gone_if_told),
-            Reply::Granted(_) => process.quiet_until = 0,
+            Reply::Granted(..) => process.quiet_until = 0,
+            Reply::Looked(picture) if picture.freshness == Freshness::Due => self.history.sees(Sight::Due),
             Reply::Held { .. } if task.access.as_ref().is_some_and(Access::has_old) => {
                 process.quiet_until = now + tick(frame.settings.poll);
                 self.history.sees(Sight::Held);
             }
             _ => {}
         }
-        if matches!(reply, Reply::Held { .. } | Reply::Paused | Reply::Changed(_)) {
+        if matches!(reply, Reply::Held { .. } | Reply::Paused { .. } | Reply::Changed(_)) {
             self.waiters_see_a_claim(p, t, false);
         }
-        self.drive(frame, p, t, reply.event());
+        let refused = self.processes[p].tasks[t].refuses;
+        self.drive(frame, p, t, reply.event(refused));
     }
 
     fn waiters_see_a_claim(&mut self, p: usize, t: usize, is_claim: bool) {
@@ -361,7 +436,7 @@ impl World {
     }
 
     fn finish(&mut self, frame: &Frame, p: usize, t: usize, answer: Answer<Version>) {
-        self.checks_the_answer(p, t, &answer);
+        self.checks_the_answer(frame, p, t, &answer);
         let process = &mut self.processes[p];
         let had_turn = process.turn == Some(t);
         let task = &mut process.tasks[t];
@@ -386,7 +461,7 @@ impl World {
             if task.waits_for != Some(t) {
                 continue;
             }
-            task.waits_for = None;
+            (task.waits_for, task.wake) = (None, None);
             let owed = made.filter(|_| task.waits_since_before_the_claim);
             self.drive(frame, p, other, Event::Shared(Shared(answer.clone())));
             let is_done = self.processes[p].tasks[other].access.is_none();
@@ -410,7 +485,8 @@ impl World {
             }
             task.waits_since_before_the_claim = false;
             if next.is_none() {
-                (next, elected, task.waits_for) = (Some(other), Some(other), None);
+                (next, elected) = (Some(other), Some(other));
+                (task.waits_for, task.wake) = (None, None);
             } else {
                 task.waits_for = next;
             }
@@ -421,157 +497,11 @@ impl World {
         }
     }
 
-    fn checks_the_answer(&mut self, p: usize, t: usize, answer: &Answer<Version>) {
-        let task = &self.processes[p].tasks[t];
-        let (gone, stale, gone_here) = (task.gone, task.stale, task.gone_here);
-        let history = &mut self.history;
-        match answer.outcome {
-            Outcome::Fresh(value) if value <= gone || value <= stale || value <= gone_here => {
-                history.breaks(Law::G3);
-            }
-            Outcome::Stale(value) if value <= gone && !history.other_life => history.breaks(Law::G3),
-            Outcome::Stale(value) if value <= gone_here && !history.other_life => history.breaks(Law::G3),
-            Outcome::Own(value) if value <= gone_here => history.breaks(Law::G3),
-            Outcome::Created(value, stored) => {
-                let is_own = task.made == Some(value);
-                let is_cut_off = stored == Stored::CutOff;
-                if !is_own && !is_cut_off && (value <= gone || value <= stale) || value <= gone_here {
-                    history.breaks(Law::G3);
-                }
-                if is_own {
-                    Self::checks_what_became_of_it(history, task, value, stored);
-                }
-            }
-            Outcome::Paused(_) => history.sees(Sight::Paused),
-            _ => {}
-        }
-        // A value that was made is not lost.
-        if task.made.is_some() && !matches!(answer.outcome, Outcome::Created(value, _) if Some(value) == task.made) {
-            history.breaks(Law::G4);
-        }
-        // A grant has ended with its access, unless the backend could not be told.
-        let is_there = |grant: Grant| match self.server.data.rest {
-            Rest::Granted { number, .. } => grant.cas == u64::from(number),
-            _ => false,
-        };
-        if task.grant.is_some_and(is_there) && !task.has_failed && !history.other_life {
-            history.breaks(Law::G8);
-        }
-    }
-
-    fn checks_what_became_of_it(history: &mut History, task: &Task, value: Version, stored: Stored) {
-        match stored {
-            Stored::Refused(_) => {
-                history.sees(Sight::Refused);
-                let has_reason = match history.why(value) {
-                    Some(Lost::Voided) => true,
-                    _ => history.is_disturbed,
-                };
-                if !has_reason {
-                    history.breaks(Law::G9);
-                }
-            }
-            Stored::Unknown if !task.has_failed => history.breaks(Law::G9),
-            Stored::Stale if history.stale < value => history.breaks(Law::G9),
-            _ => {}
-        }
-    }
-
-    /// Returns the smallest token that nobody knows.
-    fn unknown_token(&self) -> Token {
-        let mut known = self.known_tokens();
-        known.extend(self.processes.iter().filter_map(|process| process.memory.watched()).map(|token| token.0));
-        Token((1..u64::MAX).find(|token| !known.contains(token)).expect("few are known"))
-    }
-
-    /// Returns all tokens that can still be met.
-    pub fn known_tokens(&self) -> Vec<u64> {
-        let of_op = |op: &Op| match op {
-            Op::Claim { token, .. } | Op::Release(token) => *token,
-            Op::Renew(grant) | Op::Publish(grant, _) | Op::End { grant, .. } => grant.token.0,
-            Op::Tell(_) | Op::Look | Op::Subscribe => 0,
-        };
-        let of_reply = |reply: &Reply| match reply {
-            Reply::Held { token, .. } => *token,
-            Reply::Looked(picture) | Reply::Changed(picture) => match picture.rest {
-                Some(Held::Held { token, .. }) => token,
-                _ => 0,
-            },
-            _ => 0,
-        };
-        let of_rest = |data: &Data| match data.rest {
-            Rest::Granted { token, .. } | Rest::Tombstone { token, .. } => token,
-            _ => 0,
-        };
-        let mut known: Vec<u64> = self.ghosts.iter().map(of_op).collect();
-        known.push(of_rest(&self.server.data));
-        known.extend(self.server.before.iter().map(of_rest));
-        for process in &self.processes {
-            known.extend(process.releases.iter().map(|flight| of_op(&flight.op)));
-            for task in &process.tasks {
-                known.push(task.token);
-                if let Some(Flight { stage: Stage::Replied(reply), .. }) = &task.flight {
-                    known.push(of_reply(reply));
-                }
-            }
-        }
-        known
-    }
-
     /// Delivers the signals of what has just happened at the server.
     pub fn signal(&mut self) {
         if std::mem::take(&mut self.server.signals) {
             for task in self.processes.iter_mut().flat_map(|process| &mut process.tasks) {
                 task.signal |= task.is_subscribed;
-            }
-        }
-    }
-
-    /// What must hold in each state.
-    pub fn checks(&mut self, frame: &Frame) {
-        let (mut creations, mut lost) = (0, 0);
-        let fresh = self.server.freshness(self.now, &frame.rules) == Freshness::Fresh;
-        for process in &self.processes {
-            for task in &process.tasks {
-                let Some(access) = &task.access else { continue };
-                if access.creates() && access.turn() != Turn::HandOn && task.grant.is_some() {
-                    if self.history.is_lost(task.creation) { lost += 1 } else { creations += 1 }
-                }
-                // A subscribed waiter has been woken by what it waits for (G16).
-                let sleeps = access.waits() && task.is_subscribed && !task.signal;
-                if sleeps && fresh && !self.history.signal_lost && !self.history.clock_stepped {
-                    self.history.breaks(Law::G5);
-                }
-                if access.waits() && access.has_old() {
-                    self.history.breaks(Law::G11);
-                }
-            }
-        }
-        if creations > 1 {
-            self.history.breaks(Law::G1);
-        }
-        if creations + lost > 1 {
-            self.history.sees(Sight::Overlap);
-        }
-        let tasks = || self.processes.iter().flat_map(|process| &process.tasks);
-        let is_of = |task: &Task, number: Version| {
-            let reply = task.flight.as_ref().map(|flight| &flight.stage);
-            let is_granted = |grant: &Grant| grant.cas == u64::from(number);
-            task.creation == number || matches!(reply, Some(Stage::Replied(Reply::Granted(grant))) if is_granted(grant))
-        };
-        self.history.lost.retain(|(number, _)| tasks().any(|task| is_of(task, *number)));
-    }
-
-    /// Nobody waits for a holder for longer than its lease, a poll and an operation (G5).
-    pub fn checks_the_wait(&mut self, frame: &Frame) {
-        let (Rest::Granted { at, .. } | Rest::Tombstone { at, .. }) = self.server.data.rest else { return };
-        let bound = frame.rules.lease + tick(frame.settings.poll) + 1;
-        for process in self.processes.iter().filter(|process| !process.is_stopped) {
-            for task in process.tasks.iter().filter(|task| task.access.as_ref().is_some_and(Access::waits)) {
-                let since = at.max(task.waits_since.unwrap_or(0)).max(self.history.fault_at);
-                if self.now > since + bound {
-                    self.history.breaks(Law::G5);
-                }
             }
         }
     }

@@ -1,11 +1,9 @@
 //! The ideal backend: each operation is one step. It keeps the paper of `backend.rs`, on versions instead of bytes.
 
 use crate::history::{History, Law, Lost};
-use bytes::Bytes;
-use dogpile_cache::backend::{Claim, Rest as Shown};
-use dogpile_cache::backend::{Grant, HeldBy, Life, Over, Pause, Published, Refusal, Renewed, Seen, Token};
-use dogpile_cache::round::{Age, Claimed, Event, Found, Freshness, OtherLife, judge};
-use std::time::Duration;
+use crate::messages::{Held, Op, Picture, Reply};
+use dogpile_cache::backend::{Grant, Life, Over, Refusal, Token};
+use dogpile_cache::round::{Age, Freshness, OtherLife, judge};
 
 /// A value is the number of its grant, or of the `set` that has brought it: larger numbers are newer.
 pub type Version = u8;
@@ -30,11 +28,16 @@ pub struct Broken {
 /// How the backend is set up.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    /// The longest lease of the fleet.
     pub lease: Tick,
     pub grain: Tick,
     pub fresh_for: Tick,
+    /// How long before it is stale an entry is due; 0 for never.
+    pub due_for: Tick,
     pub void_pause: Tick,
     pub pause: Tick,
+    /// The pause of a process that is cut off.
+    pub own_pause: Tick,
     /// Whether a lease ends by itself. If not, a dead holder must be claimed over, as in an envelope of memcached.
     pub leases_end: bool,
     /// Whether a look shows the rest.
@@ -56,9 +59,27 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rest {
     Free,
-    Granted { number: Version, token: u64, beat: u32, at: Tick, until: Tick, is_marked: bool, life: u8 },
-    Tombstone { token: u64, at: Tick, until: Tick },
-    Paused { until: Tick },
+    Granted {
+        number: Version,
+        token: u64,
+        beat: u32,
+        at: Tick,
+        until: Tick,
+        is_marked: bool,
+        life: u8,
+        /// How many creations in a row had failed before.
+        failures: u8,
+    },
+    Tombstone {
+        token: u64,
+        beat: u32,
+        at: Tick,
+        until: Tick,
+    },
+    Paused {
+        failures: u8,
+        until: Tick,
+    },
 }
 
 /// What is lost when the server is.
@@ -77,114 +98,6 @@ pub struct Server {
     pub signals: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Op {
-    Tell(u64),
-    Look,
-    Claim { token: u64, seen: Option<Version>, over: Over, through_pause: bool },
-    Subscribe,
-    Renew(Grant),
-    Publish(Grant, Version),
-    End { grant: Grant, pauses: bool },
-    Release(u64),
-}
-
-/// A state of the entry, as it was seen; 0 is nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Picture {
-    pub value: Version,
-    pub freshness: Freshness,
-    pub rest: Option<Held>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::enum_variant_names)] // `Held::Held` is what a look shows of a grant.
-pub enum Held {
-    Free,
-    Held { token: u64, beat: u32, is_void: bool },
-    Paused,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Reply {
-    Told(u64),
-    Looked(Picture),
-    Granted(Grant),
-    Changed(Picture),
-    Held { token: u64, beat: u32, is_void: bool },
-    Paused,
-    Subscribed,
-    Renewed(Result<Grant, Refusal>),
-    Published(Result<bool, Refusal>),
-    Ended,
-}
-
-/// The versions, so that naming a state allocates nothing.
-static VERSIONS: [u8; 32] = {
-    let mut all = [0; 32];
-    let (mut at, mut version) = (0, 0);
-    while at < all.len() {
-        all[at] = version;
-        (at, version) = (at + 1, version + 1);
-    }
-    all
-};
-
-fn seen(version: Version) -> Seen {
-    let at = usize::from(version);
-    if version == 0 { Seen::NOTHING } else { Seen::entry(Bytes::from_static(&VERSIONS[at..=at])) }
-}
-
-fn held(token: u64, beat: u32, is_void: bool) -> HeldBy {
-    HeldBy { token: Token(token), beat, lease_left: Duration::ZERO, is_void }
-}
-
-const PAUSE: Pause = Pause { failures: 1, left: Duration::ZERO };
-
-impl Op {
-    pub fn claim(claim: &Claim, broken: Broken) -> Op {
-        let seen = claim.seen.as_ref().map(|seen| seen.state().map_or(0, |state| state[0]));
-        let seen = seen.filter(|_| !broken.claims_blindly);
-        let over = if broken.never_claims_over { Over::Nobody } else { claim.over };
-        Op::Claim { token: claim.token.0, seen, over, through_pause: claim.through_pause }
-    }
-}
-
-impl Picture {
-    fn found(&self) -> Found<Version> {
-        Found {
-            value: Some(self.value).filter(|_| self.freshness != Freshness::Missing),
-            freshness: self.freshness,
-            seen: seen(self.value),
-            rest: self.rest.map(|rest| match rest {
-                Held::Free => Shown::Free,
-                Held::Held { token, beat, is_void } => Shown::Held(held(token, beat, is_void)),
-                Held::Paused => Shown::Paused(PAUSE),
-            }),
-        }
-    }
-}
-
-impl Reply {
-    pub fn event(&self) -> Event<Version> {
-        match self {
-            Reply::Told(number) => Event::Told(*number),
-            Reply::Looked(picture) => Event::Looked(picture.found()),
-            Reply::Granted(grant) => Event::Claimed(Claimed::Granted(*grant)),
-            Reply::Changed(picture) => Event::Claimed(Claimed::Changed(picture.found())),
-            Reply::Held { token, beat, is_void } => Event::Claimed(Claimed::Held(held(*token, *beat, *is_void))),
-            Reply::Paused => Event::Claimed(Claimed::Paused(PAUSE)),
-            Reply::Subscribed => Event::Subscribed,
-            Reply::Renewed(Ok(grant)) => Event::Renewed(Renewed::Yes(*grant)),
-            Reply::Renewed(Err(refusal)) => Event::Renewed(Renewed::Lost(*refusal)),
-            Reply::Published(Ok(false)) => Event::Published(Published::Fresh),
-            Reply::Published(Ok(true)) => Event::Published(Published::Stale),
-            Reply::Published(Err(refusal)) => Event::Published(Published::Refused(*refusal)),
-            Reply::Ended => Event::Ended,
-        }
-    }
-}
-
 impl Server {
     pub fn new() -> Server {
         Server { data: Data { entry: None, rest: Rest::Free }, before: None, life: 1, signals: false }
@@ -199,16 +112,19 @@ impl Server {
                 Reply::Told(*number)
             }
             Op::Look => Reply::Looked(self.picture(now, rules)),
-            Op::Claim { token, seen, over, through_pause } => {
-                self.claim(*token, *seen, *over, *through_pause, now, rules, history)
-            }
+            Op::Claim { .. } => self.claim(op, now, rules, history),
             Op::Subscribe => Reply::Subscribed,
-            Op::Renew(grant) => Reply::Renewed(self.renew(*grant, now, rules)),
+            Op::Renew(grant, lease) => Reply::Renewed(self.renew(*grant, *lease, now, rules)),
             Op::Publish(grant, version) => Reply::Published(self.publish(*grant, *version, now, rules, history)),
             Op::End { grant, pauses } => {
                 if self.refusal(*grant, rules).is_none() {
                     let until = now + rules.pause;
-                    self.data.rest = if *pauses && rules.pause > 0 { Rest::Paused { until } } else { Rest::Free };
+                    self.data.rest = match self.data.rest {
+                        Rest::Granted { failures, .. } if *pauses && rules.pause > 0 => {
+                            Rest::Paused { until, failures: failures + 1 }
+                        }
+                        _ => Rest::Free,
+                    };
                     self.signals = true;
                 } else {
                     self.bury(grant.token.0);
@@ -241,16 +157,21 @@ impl Server {
 
     pub fn freshness(&self, now: Tick, rules: &Rules) -> Freshness {
         let Some(entry) = self.data.entry else { return Freshness::Missing };
-        let age = Age { due_at: None, stale_at: entry.fresh_until.into(), useless_at: u64::MAX };
+        let due_at = (rules.due_for > 0).then(|| entry.fresh_until.saturating_sub(rules.due_for).into());
+        let age = Age { due_at, stale_at: entry.fresh_until.into(), useless_at: u64::MAX };
         judge(age, now.into(), entry.is_marked, entry.life == self.life, rules.other_life)
     }
 
     fn picture(&self, now: Tick, rules: &Rules) -> Picture {
         let rest = match self.data.rest {
             Rest::Free => Held::Free,
-            Rest::Granted { token, beat, .. } => Held::Held { token, beat, is_void: false },
-            Rest::Tombstone { token, .. } => Held::Held { token, beat: 0, is_void: true },
-            Rest::Paused { .. } => Held::Paused,
+            Rest::Granted { token, beat, until, .. } => {
+                Held::Held { token, beat, left: until.saturating_sub(now), is_void: false }
+            }
+            Rest::Tombstone { token, beat, until, .. } => {
+                Held::Held { token, beat, left: until.saturating_sub(now), is_void: true }
+            }
+            Rest::Paused { failures, until } => Held::Paused { failures, left: until.saturating_sub(now) },
         };
         Picture {
             value: self.data.entry.map_or(0, |entry| entry.version),
@@ -259,50 +180,49 @@ impl Server {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn claim(
-        &mut self,
-        token: u64,
-        seen: Option<Version>,
-        over: Over,
-        through_pause: bool,
-        now: Tick,
-        rules: &Rules,
-        history: &mut History,
-    ) -> Reply {
-        match self.data.rest {
-            Rest::Granted { token: theirs, number, life, .. } if theirs == token => {
-                return Reply::Granted(Self::grant(token, number, life));
+    fn claim(&mut self, op: &Op, now: Tick, rules: &Rules, history: &mut History) -> Reply {
+        let Op::Claim { token, seen, lease, over, through_pause, wants_another } = *op else { unreachable!("a claim") };
+        let rest = match &mut self.data.rest {
+            Rest::Granted { token: theirs, number, life, beat, at, until, failures, .. } if *theirs == token => {
+                (*beat, *at, *until) = (*beat + 1, now, now + lease);
+                return Reply::Granted(Self::grant(token, *number, *life), *failures);
             }
-            Rest::Granted { token: theirs, beat, .. } if over != Over::Dead(Token(theirs), beat) => {
-                return Reply::Held { token: theirs, beat, is_void: false };
+            rest => *rest,
+        };
+        let failures = match rest {
+            Rest::Granted { token: theirs, beat, until, .. } if over != Over::Dead(Token(theirs), beat) => {
+                return Reply::Held { token: theirs, beat, left: until.saturating_sub(now), is_void: false };
             }
-            Rest::Tombstone { token: theirs, .. } if over != Over::Dead(Token(theirs), 0) => {
-                return Reply::Held { token: theirs, beat: 0, is_void: true };
+            // No claim passes over a tombstone: its time is over soon.
+            Rest::Tombstone { token: theirs, beat, until, .. } => {
+                return Reply::Held { token: theirs, beat, left: until.saturating_sub(now), is_void: true };
             }
-            Rest::Paused { .. } if !through_pause => return Reply::Paused,
-            _ => {}
-        }
+            Rest::Paused { failures, until } if !through_pause => {
+                return Reply::Paused { failures, left: until.saturating_sub(now) };
+            }
+            Rest::Granted { failures, .. } | Rest::Paused { failures, .. } => failures,
+            Rest::Free => 0,
+        };
         let there = self.data.entry.map_or(0, |entry| entry.version);
         if seen.is_some_and(|seen| seen != there) {
             return Reply::Changed(self.picture(now, rules));
         }
-        if let Rest::Granted { number, at, .. } = self.data.rest {
-            if now < at + rules.lease && !history.clock_stepped {
+        if let Rest::Granted { number, until, .. } = self.data.rest {
+            if now < until && !history.clock_stepped {
                 history.breaks(Law::G1);
             }
             history.lost(number, Lost::RanOut);
         }
-        if self.freshness(now, rules) == Freshness::Fresh && !through_pause && !history.clock_stepped {
+        if self.freshness(now, rules) == Freshness::Fresh && !wants_another && !history.clock_stepped {
             history.breaks(Law::G1);
         }
         history.count += 1;
         let (number, life) = (history.count, self.life);
-        let until = now + rules.lease;
+        let until = now + lease;
         // A doubled claim can be granted twice. A watcher must tell these grants apart, so their beats never repeat.
         let beat = u32::from(number) << 8;
-        self.data.rest = Rest::Granted { number, token, beat, at: now, until, is_marked: false, life };
-        Reply::Granted(Self::grant(token, number, life))
+        self.data.rest = Rest::Granted { number, token, beat, at: now, until, is_marked: false, life, failures };
+        Reply::Granted(Self::grant(token, number, life), failures)
     }
 
     fn grant(token: u64, number: Version, life: u8) -> Grant {
@@ -325,12 +245,12 @@ impl Server {
         }
     }
 
-    fn renew(&mut self, grant: Grant, now: Tick, rules: &Rules) -> Result<Grant, Refusal> {
+    fn renew(&mut self, grant: Grant, lease: Tick, now: Tick, rules: &Rules) -> Result<Grant, Refusal> {
         if let Some(refusal) = self.refusal(grant, rules) {
             return Err(refusal);
         }
         if let Rest::Granted { beat, at, until, .. } = &mut self.data.rest {
-            (*beat, *at, *until) = (*beat + 1, now, now + rules.lease);
+            (*beat, *at, *until) = (*beat + 1, now, now + lease);
         }
         Ok(grant)
     }
@@ -387,9 +307,9 @@ impl Server {
     fn void(&mut self, now: Tick, rules: &Rules, history: &mut History) {
         self.signals = true;
         self.data.rest = match self.data.rest {
-            Rest::Granted { token, number, .. } => {
+            Rest::Granted { token, beat, number, .. } => {
                 history.lost(number, Lost::Voided);
-                Rest::Tombstone { token, at: now, until: now + rules.void_pause }
+                Rest::Tombstone { token, beat, at: now, until: now + rules.void_pause }
             }
             Rest::Paused { .. } => Rest::Free,
             rest => rest,
@@ -438,7 +358,7 @@ impl Server {
             step(&mut entry.fresh_until);
         }
         match &mut self.data.rest {
-            Rest::Granted { until, .. } | Rest::Tombstone { until, .. } | Rest::Paused { until } => step(until),
+            Rest::Granted { until, .. } | Rest::Tombstone { until, .. } | Rest::Paused { until, .. } => step(until),
             Rest::Free => {}
         }
     }
@@ -457,7 +377,7 @@ impl Server {
             self.lose_grant(Lost::RanOut, history);
         }
         match self.data.rest {
-            Rest::Tombstone { until, .. } | Rest::Paused { until } if until <= now => self.data.rest = Rest::Free,
+            Rest::Tombstone { until, .. } | Rest::Paused { until, .. } if until <= now => self.data.rest = Rest::Free,
             _ => {}
         }
     }

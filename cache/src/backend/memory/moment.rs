@@ -6,45 +6,50 @@ use std::time::Duration;
 
 /// The nanosecond of the backend's monotonic clock at which a lifetime ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Until(u64);
+pub(crate) struct Until(u64);
 
 impl Until {
     /// The end of a lifetime for ever.
-    pub(super) const NEVER: Until = Until(u64::MAX);
+    pub(crate) const NEVER: Until = Until(u64::MAX);
 
     /// Already.
     const AT_ONCE: Until = Until(0);
 
-    pub(super) fn is_over(self, now: u64) -> bool {
+    /// Returns the time itself.
+    pub(crate) fn time(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+
+    pub(crate) fn is_over(self, now: u64) -> bool {
         self != Until::NEVER && self.0 <= now
     }
 }
 
 /// The moment at which an operation takes effect.
 #[derive(Debug)]
-pub(super) struct Moment<'a> {
+pub(crate) struct Moment<'a> {
     /// Nanoseconds of the monotonic clock.
-    pub(super) now: u64,
+    pub(crate) now: u64,
     /// Milliseconds since the Unix epoch.
-    pub(super) wall: u64,
-    pub(super) life: Life,
+    pub(crate) wall: u64,
+    pub(crate) life: Life,
     /// Nanoseconds; not 0.
-    pub(super) grain: u64,
-    pub(super) has_tombstones: bool,
-    /// The number of the newest state of an entry, or of the newest grant.
-    pub(super) numbers: &'a mut u64,
+    pub(crate) grain: u64,
+    pub(crate) has_tombstones: bool,
+    /// The number of the newest state of an entry, or of the newest grant or renewal.
+    pub(crate) numbers: &'a mut u64,
     /// The values that were taken away. Their destructors may be the user's code, so they run after the mutex.
-    pub(super) gone: &'a mut Vec<Bytes>,
+    pub(crate) gone: &'a mut Vec<Bytes>,
 }
 
 impl Moment<'_> {
-    pub(super) fn is_over(&self, until: Until) -> bool {
+    pub(crate) fn is_over(&self, until: Until) -> bool {
         until.is_over(self.now)
     }
 
     /// Returns the end of a lifetime that begins now: rounded up to the grain, at once for zero, never if the clock
     /// ends before.
-    pub(super) fn after(&self, lifetime: Duration) -> Until {
+    pub(crate) fn after(&self, lifetime: Duration) -> Until {
         if lifetime.is_zero() {
             return Until::AT_ONCE;
         }
@@ -52,17 +57,18 @@ impl Moment<'_> {
         Until(u128::from(self.now).saturating_add(rounded).try_into().unwrap_or(u64::MAX))
     }
 
-    pub(super) fn after_or_never(&self, lifetime: Option<Duration>) -> Until {
+    pub(crate) fn after_or_never(&self, lifetime: Option<Duration>) -> Until {
         lifetime.map_or(Until::NEVER, |lifetime| self.after(lifetime))
     }
 
     /// Returns how long it is until then.
-    pub(super) fn left(&self, until: Until) -> Duration {
+    pub(crate) fn left(&self, until: Until) -> Duration {
         if until == Until::NEVER { Duration::MAX } else { Duration::from_nanos(until.0.saturating_sub(self.now)) }
     }
 
-    /// Returns a number that no state of an entry of this shard had before, and no grant. It is not 0.
-    pub(super) fn number(&mut self) -> u64 {
+    /// Returns a number that no state of an entry of this shard had before, no grant and no beat. It is not
+    /// 0.
+    pub(crate) fn number(&mut self) -> u64 {
         *self.numbers += 1;
         *self.numbers
     }

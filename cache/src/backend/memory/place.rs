@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// The contents of one place.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Place {
+pub(crate) struct Place {
     entries: Vec<Stored>,
     held: Option<Held>,
     /// Beneath the grant, if there is one.
@@ -38,6 +38,7 @@ struct Held {
     /// No other grant of this place has, or had, this number.
     number: u64,
     life: Life,
+    /// Of a number that nothing else of this place has, or had.
     beat: u32,
     /// Whether the place was marked stale since the grant.
     is_marked: bool,
@@ -68,7 +69,7 @@ const LARGEST: u64 = i64::MAX.unsigned_abs();
 
 impl Place {
     /// Takes away the expired parts.
-    pub(super) fn purge(&mut self, at: &mut Moment<'_>) {
+    pub(crate) fn purge(&mut self, at: &mut Moment<'_>) {
         let now = at.now;
         let over = self.entries.extract_if(.., |entry| entry.until.is_over(now));
         at.gone.extend(over.map(|entry| entry.bytes));
@@ -78,12 +79,12 @@ impl Place {
         self.counter.take_if(|counter| at.is_over(counter.until));
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.held.is_none() && self.pause.is_none() && self.counter.is_none()
     }
 
     /// Returns when the first part expires.
-    pub(super) fn due(&self) -> Until {
+    pub(crate) fn due(&self) -> Until {
         let entries = self.entries.iter().map(|entry| entry.until);
         let held = self.held.map(|held| held.until);
         let pause = self.pause.map(|pause| pause.until);
@@ -92,7 +93,7 @@ impl Place {
     }
 
     /// Throws everything away.
-    pub(super) fn clear(self, gone: &mut Vec<Bytes>) {
+    pub(crate) fn clear(self, gone: &mut Vec<Bytes>) {
         gone.extend(self.entries.into_iter().map(|entry| entry.bytes));
     }
 }
@@ -100,22 +101,20 @@ impl Place {
 // --- the operations. `purge` comes before each ----------------------------------------------------------------------
 
 impl Place {
-    pub(super) fn look(&self, shape: Shape, at: &Moment<'_>) -> Look {
+    pub(crate) fn look(&self, shape: Shape, at: &Moment<'_>) -> Look {
         let entry = self.entry(shape);
-        Look {
-            entry: entry.map(|entry| entry.bytes.clone()),
-            seen: self.seen(shape),
-            is_marked: entry.is_some_and(|entry| entry.is_marked),
-            rest: Some(self.rest(at)),
-            now: at.wall,
-            life: at.life,
-        }
+        let mut look = Look::missing(at.wall, at.life);
+        look.entry = entry.map(|entry| entry.bytes.clone());
+        look.seen = self.seen(shape);
+        look.is_marked = entry.is_some_and(|entry| entry.is_marked);
+        look.rest = Some(self.rest(at));
+        look
     }
 
-    pub(super) fn claim(&mut self, shape: Shape, claim: &Claim, at: &mut Moment<'_>) -> Claimed {
+    pub(crate) fn claim(&mut self, shape: Shape, claim: &Claim, at: &mut Moment<'_>) -> Claimed {
         if let Some(held) = &mut self.held {
             if held.token == claim.token && !held.is_void {
-                held.beat = held.beat.wrapping_add(1);
+                held.beat = beat(at.number());
                 held.until = at.after(claim.lease);
                 return Claimed::Granted { grant: held.grant(), failures: self.failures() };
             }
@@ -137,14 +136,15 @@ impl Place {
             return Claimed::Changed(self.look(shape, at));
         }
         let (token, number, life, until) = (claim.token, at.number(), at.life, at.after(claim.lease));
-        let held = self.held.insert(Held { token, number, life, beat: 0, is_marked: false, is_void: false, until });
+        let held = Held { token, number, life, beat: beat(number), is_marked: false, is_void: false, until };
+        let held = self.held.insert(held);
         Claimed::Granted { grant: held.grant(), failures: self.failures() }
     }
 
-    pub(super) fn renew(&mut self, grant: &Grant, lease: Duration, at: &Moment<'_>) -> Renewed {
+    pub(crate) fn renew(&mut self, grant: &Grant, lease: Duration, at: &mut Moment<'_>) -> Renewed {
         match self.own(grant, at) {
             Ok(held) => {
-                held.beat = held.beat.wrapping_add(1);
+                held.beat = beat(at.number());
                 held.until = at.after(lease);
                 Renewed::Yes(held.grant())
             }
@@ -152,7 +152,7 @@ impl Place {
         }
     }
 
-    pub(super) fn publish(&mut self, shape: Shape, grant: &Grant, entry: Entry, at: &mut Moment<'_>) -> Published {
+    pub(crate) fn publish(&mut self, shape: Shape, grant: &Grant, entry: Entry, at: &mut Moment<'_>) -> Published {
         match self.own(grant, at).map(|held| held.is_marked) {
             Ok(is_marked) => {
                 self.held = None;
@@ -168,7 +168,7 @@ impl Place {
         }
     }
 
-    pub(super) fn end(&mut self, grant: &Grant, pause: Option<PauseFor>, at: &Moment<'_>) -> Ended {
+    pub(crate) fn end(&mut self, grant: &Grant, pause: Option<PauseFor>, at: &Moment<'_>) -> Ended {
         // A caller that does not know the number has lost the reply to its claim.
         let number = if grant.cas == 0 { self.held.map_or(0, |held| held.number) } else { grant.cas };
         match self.own(&Grant { cas: number, ..*grant }, at).map(|_| ()) {
@@ -187,7 +187,7 @@ impl Place {
         }
     }
 
-    pub(super) fn change(&mut self, shape: Shape, change: Change, at: &mut Moment<'_>) -> Changed {
+    pub(crate) fn change(&mut self, shape: Shape, change: Change, at: &mut Moment<'_>) -> Changed {
         let was_there = self.entry(shape).is_some();
         let mut voided = false;
         match change {
@@ -231,7 +231,7 @@ impl Place {
         Changed::Yes { was_there, voided }
     }
 
-    pub(super) fn count(&mut self, count: Count, at: &Moment<'_>) -> Counted {
+    pub(crate) fn count(&mut self, count: Count, at: &Moment<'_>) -> Counted {
         let now = self.counter.map_or(0, |counter| counter.value);
         match count {
             Count::Get => {}
@@ -256,12 +256,17 @@ impl Place {
     }
 
     /// Loses an entry, as a server that needs memory does.
-    pub(super) fn lose_entry(&mut self, shape: Shape, at: &mut Moment<'_>) {
+    pub(crate) fn lose_entry(&mut self, shape: Shape, at: &mut Moment<'_>) {
         at.gone.extend(self.entries.extract_if(.., |entry| entry.shape == shape).map(|entry| entry.bytes));
     }
 
+    /// Loses grant or tombstone.
+    pub(crate) fn lose_grant(&mut self) {
+        self.held = None;
+    }
+
     /// Loses grant, tombstone and pause.
-    pub(super) fn lose_rest(&mut self) {
+    pub(crate) fn lose_rest(&mut self) {
         (self.held, self.pause) = (None, None);
     }
 }
@@ -334,6 +339,12 @@ impl Place {
         }
         true
     }
+}
+
+/// Returns the beat of a number. Beats come again after 2^32 numbers, which no watcher sees in the same lease.
+#[allow(clippy::cast_possible_truncation)]
+fn beat(number: u64) -> u32 {
+    number as u32
 }
 
 impl Held {

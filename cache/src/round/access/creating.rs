@@ -80,7 +80,7 @@ impl<V: Clone> Access<V> {
                 creating.made.get_or_insert(made);
                 return self.await_in(State::Creating(creating));
             }
-            Event::Woken if creating.under_way.is_none() => return self.woken(cx, creating),
+            Event::Woken if creating.under_way.is_none() => return self.wakes(cx, creating),
             Event::Renewed(Renewed::Yes(grant)) => {
                 let sent = creating.under_way.take().unwrap_or(cx.now);
                 creating.grant = Some(grant);
@@ -91,7 +91,7 @@ impl<V: Clone> Access<V> {
                 creating.under_way = None;
                 creating.lost = Some(Lost::Refused(refusal));
             }
-            Event::Ended | Event::Failed => creating.under_way = None,
+            Event::Ended | Event::Failed | Event::OutOfTime => creating.under_way = None,
             _ => return self.await_in(State::Creating(creating)),
         }
         match creating.made.take() {
@@ -100,7 +100,7 @@ impl<V: Clone> Access<V> {
         }
     }
 
-    fn woken(&mut self, cx: &mut Context<'_, V>, mut creating: Creating<V>) -> Action<V> {
+    fn wakes(&mut self, cx: &mut Context<'_, V>, mut creating: Creating<V>) -> Action<V> {
         if cx.now >= creating.dead_at {
             creating.is_dead = true;
         } else if cx.now >= creating.lease_until && creating.grant.is_some() {
@@ -131,6 +131,9 @@ impl<V: Clone> Access<V> {
     fn made(&mut self, cx: &mut Context<'_, V>, creating: &Creating<V>, made: Made<V>) -> Action<V> {
         let refused = if let Some(Lost::Refused(refusal)) = creating.lost { Some(refusal) } else { None };
         let stored = if creating.is_dead { Some(Stored::Late) } else { refused.map(Stored::Refused) };
+        if creating.grant.is_none() && matches!(made, Made::Value(_) | Made::Unwanted(_)) {
+            cx.memory.succeeded();
+        }
         match (made, creating.grant) {
             (Made::Value(value), None) => {
                 cx.memory.keep(cx.settings, cx.now, &value, creating.invalidations);
@@ -174,7 +177,7 @@ impl<V: Clone> Access<V> {
             }
             Event::Published(Published::Stale) => Stored::Stale,
             Event::Published(Published::Refused(refusal)) => Stored::Refused(*refusal),
-            Event::Failed => {
+            Event::Failed | Event::OutOfTime => {
                 cx.memory.keep(cx.settings, cx.now, &value, invalidations);
                 self.doubtful = Some(token);
                 Stored::Unknown

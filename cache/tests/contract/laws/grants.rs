@@ -151,6 +151,30 @@ pub fn g5_a_holder_that_renews_is_not_taken_over(g: &Ground) {
     g.assert_goes_on(&key, &grant);
 }
 
+/// A watcher takes the same token and beat for the same lease: a token that is granted again shows no beat again.
+pub fn g5_no_beat_of_a_token_comes_again(g: &Ground) {
+    let key = g.key("key");
+    let asked = claim(Seen::NOTHING);
+    let mut beats = HashSet::new();
+    let mut is_new = |what| {
+        let by = held(&g.claim_anyhow(&key));
+        assert_eq!(by.token, asked.token);
+        assert!(beats.insert(by.beat), "{what}: {}", by.beat);
+    };
+    for round in 0..6 {
+        let mut grant = granted(&g.claim(&key, asked.clone()));
+        is_new("granted");
+        for _ in 0..round {
+            let Renewed::Yes(renewed) = g.renew(&key, &grant) else { panic!("a grant under way was not renewed") };
+            is_new("renewed");
+            grant = granted(&g.claim(&key, asked.clone()));
+            assert_eq!(grant.cas, renewed.cas);
+            is_new("claimed twice");
+        }
+        assert_eq!(g.end(&key, &grant, None), Ended::Yes);
+    }
+}
+
 /// Who takes over must have seen what is there, as any other.
 pub fn g1_a_claim_over_the_dead_is_told_of_another_entry(g: &Ground) {
     let key = g.key("key");

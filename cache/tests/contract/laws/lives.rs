@@ -15,7 +15,7 @@ pub fn g10_s46_a_restart_is_a_cold_start(g: &Ground) {
     g.server.restart();
 
     // Not even if the token were the same.
-    let next = granted(&g.claim(&held, Claim { token: late.token, ..claim(None) }));
+    let next = granted(&g.claim(&held, Claim::new(late.token, LEASE)));
     assert_eq!(g.publish(&held, &late, "late"), Published::Refused(Refusal::OtherLife));
     assert_eq!(g.end(&held, &late, None), Ended::Lost(Refusal::OtherLife));
     assert_eq!(g.renew(&held, &late), Renewed::Lost(Refusal::OtherLife));

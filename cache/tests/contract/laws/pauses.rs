@@ -16,7 +16,7 @@ pub fn g1_a_tombstone_keeps_the_place_closed(g: &Ground) {
     if !g.backend.limits().has_tombstones {
         return g.assert_free(&key, 0);
     }
-    let again = Claim { token: grant.token, ..claim(None) };
+    let again = Claim::new(grant.token, LEASE);
     let dead = over(claim(None), Over::Dead(by.token, by.beat));
     for asked in [claim(None), claim(Seen::NOTHING), through_pause(claim(None)), dead, again] {
         let by = held(&g.claim(&key, asked));
@@ -68,7 +68,7 @@ pub fn g1_invalidations_are_not_creators(g: &Ground) {
     let key = g.key("key");
     let (mut creations, mut since) = (0, 0);
     for second in 0..60 {
-        if let Claimed::Granted { .. } = g.claim(&key, Claim { lease: LONG, ..claim(None) }) {
+        if let Claimed::Granted { .. } = g.claim(&key, claim_for(LONG)) {
             creations += 1;
             since = 0;
         }

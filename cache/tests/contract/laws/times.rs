@@ -1,7 +1,7 @@
 //! Lifetimes, and the server's clock (G6, G17).
 
 use crate::ground::*;
-use dogpile_cache::backend::{Change, Claim, Claimed, Count, Counted, Ended, Entry, PauseFor, Published};
+use dogpile_cache::backend::{Change, Claimed, Count, Counted, Ended, Entry, PauseFor, Published};
 use dogpile_cache::key::StoredKey;
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ pub fn g17_s85_a_lifetime_of_zero_is_over_at_once(g: &Ground) {
         g.assert_free(&key, 0);
     }
     let key = g.key("other");
-    let claimed = g.claim(&key, Claim { lease: Duration::ZERO, ..claim(None) });
+    let claimed = g.claim(&key, claim_for(Duration::ZERO));
     g.assert_lost(&key, &granted(&claimed));
     let grant = g.granted(&key);
     assert_eq!(g.end(&key, &grant, Some(PauseFor { failures: 7, pause: Duration::ZERO })), Ended::Yes);
@@ -105,7 +105,7 @@ pub fn g17_s84_s85_long_lifetimes_and_for_ever(g: &Ground) {
     g.wait(10_000 * DAY);
     assert_eq!(there(), 3);
     let key = g.key("leases");
-    let grant = granted(&g.claim(&key, Claim { lease: Duration::MAX, ..claim(None) }));
+    let grant = granted(&g.claim(&key, claim_for(Duration::MAX)));
     g.wait(1000 * DAY);
     g.assert_goes_on(&key, &grant);
     let endless = Some(PauseFor { failures: 1, pause: Duration::MAX });

@@ -96,6 +96,11 @@ impl Wrong {
                 Claimed::Granted { grant, failures }
             }
             Claimed::Held(by) if self.has(Fault::ASecondClaimKeepsTheBeat) => Claimed::Held(HeldBy { beat: 0, ..by }),
+            Claimed::Held(by) if self.has(Fault::BeatsBeginAnew) => {
+                let number = self.known().numbers.get(&by.token).copied().unwrap_or(0);
+                let beat = by.beat.wrapping_sub(u32::try_from(number).unwrap());
+                Claimed::Held(HeldBy { beat, ..by })
+            }
             other => other,
         })
     }

@@ -104,7 +104,8 @@ impl Wrong {
     /// Gives the place to a token again.
     pub async fn grant_again(&self, key: &StoredKey, token: Token) -> Result<Grant> {
         let lease = Duration::from_secs(10);
-        let claim = Claim { token, seen: None, lease, over: Over::Anyone, through_pause: true };
+        let mut claim = Claim::new(token, lease);
+        (claim.over, claim.through_pause) = (Over::Anyone, true);
         match self.memory.claim(key, claim).await? {
             Claimed::Granted { grant, .. } => {
                 self.known().again.insert(token, grant.cas);
@@ -223,8 +224,8 @@ impl Backend for Wrong {
             let key = self.key(key);
             let done = async {
                 self.before(&key).await?;
-                let seen = claim.seen.clone();
-                let claim = Claim { seen: seen.map(|seen| self.known_as(&key, seen)), ..claim };
+                let mut claim = claim;
+                claim.seen = claim.seen.map(|seen| self.known_as(&key, seen));
                 let claimed = self.claim_wrong(&key, claim).await?;
                 Ok(match claimed {
                     Claimed::Changed(look) => Claimed::Changed(self.told(&key, look)),

@@ -1,0 +1,84 @@
+//! A backend by its URL, for those who configure by environment.
+
+use super::{Backend, Memory};
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// Connects to the backend that a URL names.
+///
+/// | scheme | backend |
+/// |---|---|
+/// | `memory:` | a new [`Memory`] of this process alone |
+///
+/// The scheme is compared without regard to case. `memory://` is the same as `memory:`.
+///
+/// # Errors
+///
+/// A URL without a scheme, with a scheme that this build does not know, or with more than the backend takes. The error
+/// names the scheme at most, since a URL may contain credentials.
+///
+/// # Cancel safety
+///
+/// A call that is dropped has no effect.
+///
+/// # Examples
+///
+/// ```
+/// use dogpile_cache::Region;
+/// use dogpile_cache::backend::connect;
+/// use std::time::Duration;
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let url = std::env::var("CACHE_URL").unwrap_or("memory:".to_owned());
+///     let region = Region::builder("greeting")
+///         .far(connect(&url).await?)
+///         .expires_after(Duration::from_secs(60))
+///         .build::<str, String>()?;
+///     let greeting = region.get("anna").or_create(async || "hello".to_owned()).await?;
+///     assert_eq!(*greeting, "hello");
+///     Ok(())
+/// }
+/// ```
+// Servers are connected to by round trips; memory is there at once.
+#[allow(clippy::unused_async)]
+pub async fn connect(url: &str) -> Result<Arc<dyn Backend>, ConnectError> {
+    let Some((scheme, rest)) = url.split_once(':') else { return Err(ConnectError::NoScheme) };
+    let scheme = scheme.to_ascii_lowercase();
+    match (&*scheme, rest) {
+        ("memory", "" | "//") => Ok(Arc::new(Memory::new())),
+        ("memory", _) => Err(ConnectError::Malformed { scheme }),
+        _ => Err(ConnectError::UnknownScheme { scheme }),
+    }
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL has no scheme.
+    NoScheme,
+    /// This build has no backend for the scheme.
+    UnknownScheme {
+        /// The scheme.
+        scheme: String,
+    },
+    /// What follows the scheme is not what its backend takes.
+    Malformed {
+        /// The scheme.
+        scheme: String,
+    },
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConnectError::NoScheme => f.write_str("the URL of the backend has no scheme"),
+            ConnectError::UnknownScheme { scheme } => write!(f, "there is no backend for the scheme {scheme:?}"),
+            ConnectError::Malformed { scheme } => write!(f, "the URL of the backend is no {scheme:?} URL"),
+        }
+    }
+}
+
+impl Error for ConnectError {}
