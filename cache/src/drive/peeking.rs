@@ -1,0 +1,91 @@
+//! What is there, without any creation.
+
+use super::{Core, Held};
+use crate::backend::{BackendError, BackendErrorKind};
+use crate::observer::Operation;
+use crate::region::outcome::Outcome;
+use crate::round::{Found, Freshness};
+use crate::slot::Value;
+use crate::store::{Store, local};
+use std::hash::Hash;
+use std::time::Duration;
+
+impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Core<O, V> {
+    /// Performs a part of an access, unless the region ends before.
+    pub(crate) async fn unless_ended<T>(&self, part: impl Future<Output = T>) -> Option<T> {
+        let (mut part, mut ended) = (std::pin::pin!(part), std::pin::pin!(self.closing.ended()));
+        std::future::poll_fn(|cx| match part.as_mut().poll(cx) {
+            std::task::Poll::Ready(done) => std::task::Poll::Ready(Some(done)),
+            std::task::Poll::Pending => ended.as_mut().poll(cx).map(|()| None),
+        })
+        .await
+    }
+
+    /// Returns what a fresh value is that was looked up.
+    pub(crate) fn fresh(&self) -> Outcome {
+        if self.store.has_leases() { Outcome::Fresh } else { Outcome::Near }
+    }
+
+    /// Counts that a value was served which was there, and tells of it if it is stale.
+    pub(super) fn served(&self, slot: &Held<O, V>, outcome: Outcome, age: Duration) {
+        match (outcome, self.store.has_leases()) {
+            (Outcome::Fresh, _) => self.seen.far_fresh(age),
+            (Outcome::Stale | Outcome::StaleOnError, true) => self.seen.far_stale(&self.key_of(slot), age),
+            (Outcome::Stale | Outcome::StaleOnError, false) => self.seen.near_stale(&self.key_of(slot), age),
+            _ => self.seen.near_hit(),
+        }
+    }
+
+    /// Looks at what is there, after what must be told was told.
+    pub(crate) async fn found(&self, slot: &Held<O, V>) -> Result<Found<Value<V>>, BackendError> {
+        if let Store::Near(near) = &self.store {
+            return Ok(local::look(near, slot, self.time.nanos()));
+        }
+        self.unless_down()?;
+        self.tell_untold(slot).await?;
+        self.in_time(Operation::Look, Some(slot), self.look(slot)).await
+    }
+
+    /// Fails while the backend is in its pause.
+    pub(super) fn unless_down(&self) -> Result<(), BackendError> {
+        if self.server().is_down(self.time.now()) {
+            let paused = "the backend has failed a short time ago, and is asked for nothing now";
+            return Err(BackendError::new(BackendErrorKind::Unreachable).caused_by(paused));
+        }
+        Ok(())
+    }
+
+    /// Tells the backend of an invalidation that it was not told of.
+    pub(crate) async fn tell_untold(&self, slot: &Held<O, V>) -> Result<(), BackendError> {
+        if slot.lock().remembered.untold().is_none() {
+            return Ok(());
+        }
+        self.in_time(Operation::Change, Some(slot), self.tell(slot)).await
+    }
+
+    /// Returns the value that is there, and what it is.
+    pub(crate) async fn peek(&self, slot: &Held<O, V>) -> Result<(Option<Value<V>>, Outcome), BackendError> {
+        match self.found(slot).await {
+            Ok(found) => Ok(self.peeked(slot, found)),
+            Err(error) => self.peeked_alone(slot).ok_or(error),
+        }
+    }
+
+    /// Counts what was found.
+    pub(super) fn peeked(&self, slot: &Held<O, V>, found: Found<Value<V>>) -> (Option<Value<V>>, Outcome) {
+        let Found { value: Some(value), freshness, .. } = found else {
+            self.seen.missed();
+            return (None, Outcome::Fresh);
+        };
+        let outcome = if freshness == Freshness::Stale { Outcome::Stale } else { self.fresh() };
+        self.served(slot, outcome, value.age(self.time.nanos()));
+        (Some(value), outcome)
+    }
+
+    /// Returns what this process has created for itself.
+    pub(super) fn peeked_alone(&self, slot: &Held<O, V>) -> Option<(Option<Value<V>>, Outcome)> {
+        let own = slot.lock().remembered.own(self.time.now())?;
+        self.seen.own();
+        Some((Some(own), Outcome::Own))
+    }
+}
