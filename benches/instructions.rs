@@ -10,18 +10,26 @@
 //! counted on a machine where the floor takes [`FLOOR`] instructions. Where the floor takes more or fewer, a hit may
 //! take as many more or fewer.
 //!
+//! A region of `dogpile-cache` has its hits here, too: by a thread and by a task, of a value that is kept near. Beside
+//! them stand a hit of `quick_cache` with a deadline by hand, and a miss of a region without a backend.
+//!
 //! The bench exits with an error if a goal is missed, or if there is no valgrind.
 
 mod floor;
 
 use arc_swap::ArcSwap;
 use dogpile::{Backoff, Cached, Dogpile, Observer, OnError, Policy, RmLock, SyncReaderDogpile, Turn};
+use dogpile_cache::{Near, Region};
 use floor::Floor;
 use floor::guarded::GuardedFloor;
+use quick_cache::sync::Cache;
 use std::env;
 use std::error::Error;
 use std::hint::black_box;
+use std::pin::pin;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// The cost of the floor on the machine where the goals were counted.
@@ -110,6 +118,40 @@ const HITS: [Hit; 8] = [
     }),
 ];
 
+/// A hit of a region that keeps its values near, the goal of the hit, and the loop around it. (A region has its policy
+/// from its builder, and a hit does not see it.)
+type NearHit = (&'static str, f64, fn(u64));
+
+/// The hits of a region: by a thread, and by a task.
+const NEAR_HITS: [NearHit; 2] = [
+    ("Region::blocking", 171.0, |times| {
+        repeat(times, &fresh_region(), |region| *region.blocking().get(&1).or_create(|| 1).unwrap());
+    }),
+    ("Region::get", 184.0, |times| {
+        repeat(times, &fresh_region(), |region| *now(region.get(&1).or_create(async || 1)).unwrap());
+    }),
+];
+
+/// Returns what a future gives at its first poll.
+#[inline(always)]
+#[allow(clippy::inline_always)] // nothing of this is the subject
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => unreachable!("nobody is waited for"),
+    }
+}
+
+fn region(holding: usize) -> Region<u64, u64> {
+    Region::builder("bench").near(Near::holding(holding)).expires_after(HOUR).build().expect("the settings agree")
+}
+
+fn fresh_region() -> Region<u64, u64> {
+    let region = region(100);
+    region.blocking().get(&1).or_create(|| 1).expect("nothing fails");
+    region
+}
+
 fn fails<T>() -> Result<T, &'static str> {
     Err("a hit creates nothing")
 }
@@ -145,6 +187,21 @@ fn run(subject: &str, policy: &str, times: u64) {
         "arc_swap_by_hand" => {
             let by_hand = (Floor::fresh_for(HOUR), ArcSwap::from_pointee(0_u64));
             repeat(times, &by_hand, |(floor, value)| floor.is_fresh().then(|| **value.load()));
+        }
+        "quick_cache_by_hand" => {
+            let by_hand = Cache::<u64, Arc<(u64, Floor)>>::new(100);
+            by_hand.insert(1, Arc::new((1, Floor::fresh_for(HOUR))));
+            repeat(times, &by_hand, |by_hand| by_hand.get(&1).filter(|kept| kept.1.is_fresh()).map(|kept| kept.0));
+        }
+        "Region::miss" => {
+            let mut key = 0;
+            repeat_by(times, &mut region(16), |region| {
+                key += 1;
+                now(region.get(&key).or_create(async || 1))
+            });
+        }
+        hit if NEAR_HITS.iter().any(|(name, ..)| *name == hit) => {
+            NEAR_HITS.iter().filter(|(name, ..)| *name == hit).for_each(|(.., run)| run(times));
         }
         hit => {
             let found = HITS.iter().find(|(name, ..)| *name == hit);
@@ -200,8 +257,16 @@ fn compare() -> Result<Vec<String>, Box<dyn Error>> {
             }
         }
     }
+    for (hit, goal, _) in NEAR_HITS {
+        let (goal, counted) = (goal + floor - FLOOR, count(hit, NO_POLICY)?);
+        let verdict = if counted > goal { "MISSED" } else { "met" };
+        println!("instructions/{hit}: {counted} (goal: at most {goal}, {verdict})");
+        if counted > goal {
+            missed.push(format!("{hit}: {counted} instructions, and the goal is {goal}"));
+        }
+    }
     // Other subjects, for comparison. (`benches/peers` has goals for their time.)
-    for other in ["guarded_floor", "RmLock::read", "arc_swap_by_hand"] {
+    for other in ["guarded_floor", "RmLock::read", "arc_swap_by_hand", "quick_cache_by_hand", "Region::miss"] {
         println!("instructions/{other}: {}", count(other, NO_POLICY)?);
     }
     Ok(missed)

@@ -1,14 +1,12 @@
 //! A fresh hit by a task.
 
-use crate::interleaved::{Effort, Subject, Timed, bench, compare, compare_in, verdict};
+use crate::awaited::{Awaited, Task};
+use crate::interleaved::{Effort, Subject, bench, compare, compare_in, verdict};
 use criterion::Criterion;
 use dogpile::{Cached, CachedFn, CachedGuard, CreateError, Dogpile, Outcome, cached_async};
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::hint::black_box;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -19,35 +17,6 @@ const GOAL: f64 = 1.5;
 
 /// Rounds of some 0.2 ms to 1 ms, for a subject that is slower by far.
 const SLOW: Effort = Effort { rounds: 1_000, hits: 2_048 };
-
-/// A subject that is awaited. All of them are inlined into the same loop, as a [`Subject`] is.
-trait Awaited: Sync {
-    type Seen<'a>
-    where
-        Self: 'a;
-
-    fn hit(&self) -> impl Future<Output = Self::Seen<'_>>;
-}
-
-/// The loop over the hits of a task.
-struct Task<'a, A>(&'a A);
-
-impl<A: Awaited> Timed for Task<'_, A> {
-    #[inline(never)]
-    fn time(&self, hits: u64) -> Duration {
-        let all = async {
-            let start = Instant::now();
-            for _ in 0..hits {
-                black_box(black_box(self.0).hit().await);
-            }
-            start.elapsed()
-        };
-        match pin!(all).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(time) => time,
-            Poll::Pending => unreachable!("a hit waits for nobody"),
-        }
-    }
-}
 
 impl Subject for Cached<u64> {
     type Seen = CachedGuard<u64>;

@@ -17,6 +17,8 @@
 
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
+#[path = "../awaited/mod.rs"]
+mod awaited;
 mod herd;
 mod hit;
 #[path = "../../../interleaved/mod.rs"]

@@ -17,6 +17,8 @@
 #![allow(clippy::inline_always)] // the subjects: see `Subject`
 
 mod cold_start;
+#[path = "../drawn/mod.rs"]
+mod drawn;
 mod expiry;
 mod failing;
 #[path = "../../../floor/mod.rs"]

@@ -11,6 +11,7 @@
 //! one of these maps. Only ours serves an old value while a new one is made. On the other hand, moka, `quick_cache`,
 //! `cached` and foyer bound here how many keys they keep. A registry would do so by `at_most_idle`, which is not used here.
 
+use crate::drawn::{DRAWN, Drawn, KEYS, Store, value_of};
 use crate::interleaved::{self, Effort, Timed};
 use crate::subjects::by_hand::KeptFor;
 use crate::table::{self, digits};
@@ -20,69 +21,14 @@ use criterion::Criterion;
 use dashmap::DashMap;
 use dogpile::{Cached, Registry};
 use parking_lot::RwLock;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rand_distr::{Distribution, Zipf};
-use std::cell::Cell;
 use std::collections::HashMap;
-use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-const KEYS: u32 = 1_000_000;
-const EXPONENT: f64 = 1.0;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Rounds of some 0.1 ms to 1 ms. With more threads than cores, few of them are interrupted.
 const EFFORT: Effort = Effort { rounds: 800, hits: 1_024 };
-
-/// The number of keys that are drawn. Each thread begins at another place among them.
-const DRAWN: usize = 1 << 22;
-
-static DRAWS: LazyLock<Vec<u64>> = LazyLock::new(|| {
-    let zipf = Zipf::new(f64::from(KEYS), EXPONENT).expect("the law is sound");
-    let mut random = StdRng::seed_from_u64(1);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a rank, from 1 on
-    let draw = |_| zipf.sample(&mut random) as u64;
-    (0..DRAWN).map(draw).collect()
-});
-
-thread_local! {
-    static NEXT: Cell<usize> = {
-        static THREADS: AtomicUsize = AtomicUsize::new(0);
-        // Relaxed: the numbers need only differ. The step is odd, and has nothing to do with how far a thread reads.
-        Cell::new(THREADS.fetch_add(1, Ordering::Relaxed).wrapping_mul(1_000_003))
-    };
-}
-
-/// Values by key.
-trait Store: Send + Sync {
-    fn read(&self, key: u64) -> u64;
-}
-
-/// A store that is read by the keys that were drawn.
-struct Drawn<S>(S);
-
-impl<S: Store> Timed for Drawn<S> {
-    #[inline(never)]
-    fn time(&self, hits: u64) -> Duration {
-        let draws = &**DRAWS;
-        let mut next = NEXT.get();
-        let start = Instant::now();
-        for _ in 0..hits {
-            black_box(black_box(self).0.read(draws[next % DRAWN]));
-            next = next.wrapping_add(1);
-        }
-        let took = start.elapsed();
-        NEXT.set(next);
-        took
-    }
-}
-
-fn value_of(key: u64) -> u64 {
-    key + 1
-}
 
 impl Store for Registry<u64, Cached<u64>> {
     #[inline(always)]
