@@ -13,6 +13,7 @@ help() {
 The parts of the second stage:
     loom       the loom models, and clippy over them
     model      the model of dogpile-cache's round, searched whole in an optimized build
+    storm      random accesses and changes of a fleet over a backend that fails, for 30 s, judged by an observer
     portable   the tests with the clocks and the fences of platforms other than Linux, and clippy over that code
     fences     the readers' fences in an optimized build
     tsan       the concurrent tests under ThreadSanitizer (needs a nightly toolchain)
@@ -25,7 +26,7 @@ What a stage leaves out, it says, with the reason; where CI=true that is a failu
 END
 }
 
-PARTS="loom model portable fences tsan callgrind ui examples peers"
+PARTS="loom model storm portable fences tsan callgrind ui examples peers"
 
 # --- words ----------------------------------------------------------------------------------------------------------
 
@@ -142,6 +143,13 @@ loom() {
 model() {
     say "model: the round of dogpile-cache, searched whole"
     limit 1500 cargo test --release -p dogpile-cache --test round --locked -- --test-threads 1
+}
+
+# (`DOGPILE_CACHE_SEED` repeats a seed that the test has printed.)
+storm() {
+    say "storm: a fleet over a backend that fails, for ${DOGPILE_CACHE_STORM:=30} s"
+    DOGPILE_CACHE_STORM="$DOGPILE_CACHE_STORM" limit $((900 + DOGPILE_CACHE_STORM)) \
+        cargo test --release -p dogpile-cache --test region --locked -- storm::
 }
 
 portable() {
