@@ -218,6 +218,9 @@ pub(crate) struct Drive<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 
     pub(crate) old: Option<Value<V>>,
     /// Whether that value was stale.
     is_old_stale: bool,
+    /// The value of the look before, kept for as long as the round has it.
+    #[allow(dead_code)]
+    earlier: Option<Value<V>>,
     pub(crate) error: Option<BackendError>,
     pub(crate) is_deadlocked: bool,
     pub(crate) has_created: bool,

@@ -78,6 +78,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
             under_way: None,
             budget,
             old: None,
+            earlier: None,
             is_old_stale: false,
             error: None,
             is_deadlocked: false,
@@ -215,7 +216,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
     }
 
     fn note_old(&mut self, found: &Found<Value<V>>) {
-        self.old = found.value.clone().filter(|value| value.value().is_some());
+        // The round has the earlier one until its next step, which must not drop it under the slot's mutex.
+        self.earlier = mem::replace(&mut self.old, found.value.clone().filter(|value| value.value().is_some()));
         self.is_old_stale = found.freshness == Freshness::Stale;
     }
 

@@ -23,8 +23,9 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
             lock(&self.state).in_doubt = Some(under_way);
             return;
         }
-        let run = Arc::clone(self);
+        let (run, held) = (Arc::clone(self), self.core.closing.hold());
         self.core.time.keeper.spawn(async move {
+            let _held = held;
             let longest = run.core.time.now().saturating_add(run.core.settings.lease);
             run.core.time.until(longest, under_way.reply()).await
         });
@@ -34,8 +35,9 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
     pub(super) fn release(self: &Arc<Self>, token: Token) {
         let in_doubt = mem::take(&mut lock(&self.state).in_doubt);
         let life = if let Store::Far(far) = &self.core.store { far.life() } else { None };
-        let run = Arc::clone(self);
+        let (run, held) = (Arc::clone(self), self.core.closing.hold());
         self.core.time.keeper.spawn(async move {
+            let _held = held;
             let Run { core, slot, .. } = &*run;
             let longest = core.time.now().saturating_add(core.settings.lease);
             let reply = match in_doubt {
@@ -82,7 +84,9 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
     /// Performs the rest of an access whose caller is gone.
     fn go_on(mut self, action: Action<Value<V>>) {
         let core = Arc::clone(self.core());
+        let held = core.closing.hold();
         let mut ending = Box::pin(async move {
+            let _held = held;
             let stage = self.perform(action).await;
             debug_assert!(matches!(stage, Stage::Ended(_)), "nobody creates for a caller that is gone");
         });

@@ -35,6 +35,13 @@ impl Closing {
         (!self.is_closed.load(Ordering::SeqCst)).then_some(entered)
     }
 
+    /// Begins what an access leaves to the keeper, whether the region is closed or not: the close waits for that, too.
+    pub(crate) fn hold(self: &Arc<Self>) -> Entered {
+        // (Nothing depends on it but a count: see `enter`.)
+        self.accesses.fetch_add(1, Ordering::SeqCst);
+        Entered(Arc::clone(self))
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         // Relaxed: an access that must not miss it enters.
         self.is_closed.load(Ordering::Relaxed)

@@ -44,6 +44,11 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
     /// Takes what has become of the local election.
     pub(super) fn joined(&mut self, joined: Joined<V>) -> Event<Value<V>> {
         match joined {
+            Joined::Elected(turn, turns) if !Arc::ptr_eq(&turns, &self.run.slot.turns()) => {
+                // A change has taken this turn away before this access had it.
+                turn.finish();
+                begin_anew()
+            }
             Joined::Elected(turn, turns) => {
                 self.turn = Some(turn);
                 let mut run = lock(&self.run.state);

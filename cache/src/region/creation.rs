@@ -109,7 +109,8 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Creation<K, V> {
     pub async fn publish(self, made: impl Into<Made<V>>) -> Result<Got<V>, GetError> {
         let made = made.into();
         let Some(owned) = self.owned else { return Err(GetError::Lent) };
-        let (mut drive, _entered) = *inner(owned);
+        let mut owned = inner(owned);
+        let (drive, _entered) = &mut *owned;
         let answer = Box::pin(drive.settle(made)).await;
         drive.conclude(answer).map(value)
     }
@@ -127,8 +128,8 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Creation<K, V> {
             (owned, cause)
         });
         async move {
-            let Some((owned, cause)) = owned else { return };
-            let (mut drive, _entered) = *owned;
+            let Some((mut owned, cause)) = owned else { return };
+            let (drive, _entered) = &mut *owned;
             Box::pin(drive.fail(cause)).await;
         }
     }

@@ -280,7 +280,8 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
     ) -> Result<Ended<V>, CreateError<E>> {
         let Get { region: Region { core, .. }, key, wants } = self;
         let begun = begin::<K, V>(Arc::clone(core), core.hold(key), wants).await;
-        let Begun { mut drive, stage, entered: _entered } = begun.map_err(GetError::widen)?;
+        // (The part in the region goes last.)
+        let Begun { entered: _entered, mut drive, stage } = begun.map_err(GetError::widen)?;
         let wake = match stage {
             Stage::Ended(answer) => return drive.conclude(answer).map_err(GetError::widen),
             Stage::Create { wake } => wake,

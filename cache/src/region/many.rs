@@ -250,7 +250,7 @@ impl<'a, K: RegionKey + ?Sized, V: Send + Sync + 'static> GetMany<'a, K, V> {
             let entered = core.closing.enter().ok_or(CreateError::Closed)?;
             let many = Many::new(core, keys.open().map(|key| core.hold(key)), self.wants);
             // In a box, since it is large.
-            keys.fill(Box::pin(ask(many, entered, creator, read)).await?.into_values());
+            keys.fill(Box::pin(ask(entered, many, creator, read)).await?.into_values());
         }
         Ok(keys.in_order())
     }
@@ -258,8 +258,9 @@ impl<'a, K: RegionKey + ?Sized, V: Send + Sync + 'static> GetMany<'a, K, V> {
 
 /// Makes the accesses, batch by batch, until all have ended.
 async fn ask<O, V, F, E>(
-    mut many: Many<O, V>,
+    // It goes last.
     _entered: Entered,
+    mut many: Many<O, V>,
     mut creator: impl FnMut(Vec<O>) -> F,
     read: impl Fn(F::Output) -> Result<Vec<Made<V>>, E>,
 ) -> Result<Many<O, V>, CreateError<E>>

@@ -1,11 +1,16 @@
 //! The end of a region.
 
 use crate::kit::{
-    Gate, Ground, MS, PLACES, Place, SECOND, begin, create, eventually, fresh, gated, just_before, now, soon,
+    Gate, Ground, MS, PLACES, Place, SECOND, begin, create, eventually, fresh, gated, just_before, now, soon, stored,
 };
+use crate::wire::{At, Kind, Wire};
+use dogpile_cache::backend::{self, Rest};
 use dogpile_cache::observer::{NotPublished, Operation, Published};
-use dogpile_cache::{Claim, CreateError, Got};
+use dogpile_cache::{Claim, CreateError, Got, Region};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 #[test]
@@ -162,4 +167,21 @@ fn a_region_that_is_dropped_is_not_closed() {
         assert_eq!(Got::published(&creating.end().unwrap()), Some(Published::Fresh));
         assert_eq!(fresh(&other.region, 1).as_deref(), Some("mine"));
     }
+}
+
+#[tokio::test]
+async fn a_close_waits_for_the_end_of_a_grant_that_a_dropped_access_has_left() {
+    let ground = Ground::new();
+    let wire = Wire::new(Arc::clone(&ground.memory));
+    let region: Region<u64, String> = ground.builder().far(Arc::clone(&wire)).build().unwrap();
+    let end = wire.hold_next(Kind::End, At::Request);
+    let gate = Gate::new();
+    drop(begin(region.get(&1).or_create(async || gated(&gate, "one").await)));
+    end.reached().await;
+    let mut closing = pin!(region.close(Duration::MAX));
+    assert!(poll_fn(|cx| Poll::Ready(closing.as_mut().poll(cx).is_pending())).await, "it waits");
+    end.let_go();
+    closing.await;
+    let looks = backend::Backend::look(&ground.memory, &[stored(1)], None).await.unwrap();
+    assert_eq!(looks[0].rest, Some(Rest::Free), "nothing is left");
 }

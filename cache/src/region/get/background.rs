@@ -161,7 +161,8 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Background<'_, K, V> {
         let (told, ended) = oneshot::channel();
         let creation = Creation::of(&drive);
         spawner.spawn(Box::pin(async move {
-            let _entered = entered;
+            // (The part in the region goes last.)
+            let (_entered, mut drive) = (entered, drive);
             let made = drive.run(wake, async || creator(creation).await).await;
             // Nobody may wait for it any more.
             drop(told.send(finish(&mut drive, made).await));
