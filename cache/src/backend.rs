@@ -675,6 +675,17 @@ impl BackendError {
     pub fn is_in_doubt(&self) -> bool {
         self.kind == BackendErrorKind::InDoubt
     }
+
+    /// The backend has not answered within the time that the region gives it.
+    pub(crate) fn no_answer_in_time() -> BackendError {
+        BackendError::new(BackendErrorKind::InDoubt).caused_by("no answer in time")
+    }
+
+    /// Returns whether the backend is down, as far as this tells. One that refuses an operation, or cannot take an
+    /// entry, has answered.
+    pub(crate) fn is_down(&self) -> bool {
+        matches!(self.kind, BackendErrorKind::InDoubt | BackendErrorKind::Unreachable)
+    }
 }
 
 impl fmt::Display for BackendError {

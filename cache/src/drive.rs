@@ -45,7 +45,7 @@ pub(crate) use self::closing::{Closing, Entered};
 pub(crate) use self::creating::Ended;
 pub(crate) use self::many::Many;
 
-use crate::backend::{BackendError, BackendErrorKind, PauseFor, Token};
+use crate::backend::{BackendError, PauseFor, Token};
 use crate::key::{Namespace, StoredKey};
 use crate::near::NearStore;
 use crate::observer::{KeyText, Operation, Overlap, Seen};
@@ -398,12 +398,11 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         future: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, BackendError> {
         let until = self.time.now().saturating_add(self.backend_timeout);
-        let in_doubt = || Err(BackendError::new(BackendErrorKind::InDoubt).caused_by("no answer in time"));
-        let reply = self.time.until(until, future).await.unwrap_or_else(in_doubt);
+        let reply = self.time.until(until, future).await.unwrap_or_else(|| Err(BackendError::no_answer_in_time()));
         match &reply {
             Ok(_) => self.server().answered(),
             Err(error) => {
-                if matches!(error.kind(), BackendErrorKind::InDoubt | BackendErrorKind::Unreachable) {
+                if error.is_down() {
                     self.server().failed(&self.settings, self.time.now());
                 }
                 match slot {
@@ -421,8 +420,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         parts: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, BackendError> {
         let until = self.time.now().saturating_add(self.backend_timeout);
-        let in_doubt = || Err(BackendError::new(BackendErrorKind::InDoubt).caused_by("no answer in time"));
-        self.time.until(until, parts).await.unwrap_or_else(in_doubt)
+        self.time.until(until, parts).await.unwrap_or_else(|| Err(BackendError::no_answer_in_time()))
     }
 
     pub(crate) fn serves_stale_on_error(&self) -> bool {

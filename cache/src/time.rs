@@ -104,14 +104,23 @@ impl RegionTime {
     }
 
     /// Waits for a future, until the clock has reached `at`. Returns `None` if that came first.
-    pub(crate) async fn until<F: Future>(&self, at: Duration, future: F) -> Option<F::Output> {
-        let (mut future, mut sleep) = (pin!(future), pin!(self.sleep_until(at)));
-        poll_fn(|cx| match future.as_mut().poll(cx) {
-            Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
-        })
-        .await
+    pub(crate) fn until<F: Future>(&self, at: Duration, future: F) -> impl Future<Output = Option<F::Output>> {
+        unless(future, move || self.sleep_until(at))
     }
+}
+
+/// Waits for a future, unless another one is ready before. The first one is asked first.
+/// (That one is made here, or this future would have room for it twice.)
+pub(crate) async fn unless<F: Future, S: Future<Output = ()>>(
+    future: F,
+    stop: impl FnOnce() -> S,
+) -> Option<F::Output> {
+    let (mut future, mut stop) = (pin!(future), pin!(stop()));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => stop.as_mut().poll(cx).map(|()| None),
+    })
+    .await
 }
 
 /// The future of [`RegionTime::sleep_until`].

@@ -2,7 +2,7 @@
 
 use super::polls::Polls;
 use super::{Core, Drive, Held, LocalTurn, Run, Stage, Wants, lock};
-use crate::backend::{BackendError, BackendErrorKind, Claim, Ended, Grant, Over, Published};
+use crate::backend::{BackendError, Claim, Ended, Grant, Over, Published};
 use crate::observer::{Operation, Overlap};
 use crate::round::{Action, Event, Found, Freshness, Reply};
 use crate::slot::Value;
@@ -301,14 +301,13 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
 
     fn failed(&mut self, operation: Operation, error: BackendError) -> Event<Value<V>> {
         self.core().seen.backend_failed(&self.core().key_of(&self.run.slot), operation, &error);
-        // A backend that refuses one operation, or cannot take one entry, has answered.
-        let is_down = matches!(error.kind(), BackendErrorKind::InDoubt | BackendErrorKind::Unreachable);
+        let is_down = error.is_down();
         self.error = Some(error);
         if is_down { Event::Failed } else { Event::OutOfTime }
     }
 
     pub(super) fn timed_out(&mut self, operation: Operation, had: Duration) -> Event<Value<V>> {
-        let error = BackendError::new(BackendErrorKind::InDoubt).caused_by("no answer in time");
+        let error = BackendError::no_answer_in_time();
         if had < self.core().backend_timeout {
             self.error = Some(error);
             return Event::OutOfTime;

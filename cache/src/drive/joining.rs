@@ -3,13 +3,11 @@
 use super::{Drive, LocalTurn, Run, begin_anew, lock};
 use crate::round::{Event, Outcome, Shared};
 use crate::slot::{Turns, Value};
-use crate::time::RegionClock;
+use crate::time::{RegionClock, unless};
 use dogpile::{AcquireError, Dogpile, Turn};
-use std::future::poll_fn;
 use std::hash::Hash;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 /// The end of a wait for the turn.
@@ -136,10 +134,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
                 let later = core.time.now().saturating_add(core.settings.creation_timeout);
                 Duration::from_nanos(turns.dead_at()).min(later)
             };
-            let turn = poll_fn(|cx| match turn.as_mut().poll(cx) {
-                Poll::Ready(turn) => Poll::Ready(Some(turn)),
-                Poll::Pending => handed_on.as_mut().poll(cx).map(|()| None),
-            });
+            let handed_on = handed_on.as_mut();
+            let turn = unless(turn.as_mut(), move || handed_on);
             let turn = core.time.until(until.min(watched), turn).await;
             let now = core.time.now();
             if turn.is_some() || now >= until {

@@ -5,9 +5,8 @@ use crate::backend::{Grant, Renewed};
 use crate::observer::{Operation, Overlap};
 use crate::round::{Action, Event};
 use crate::slot::{Turns, Value};
-use std::future::poll_fn;
+use crate::time::unless;
 use std::hash::Hash;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,12 +51,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
 
     /// Waits until the creator has ended, or the region.
     async fn is_over(&self) -> Over {
-        let (mut creator, mut region) = (pin!(self.ended.notified()), pin!(self.core.closing.ended()));
-        poll_fn(|cx| {
-            let creator = creator.as_mut().poll(cx).map(|()| Over::Creator);
-            if creator.is_ready() { creator } else { region.as_mut().poll(cx).map(|()| Over::Region) }
-        })
-        .await
+        let creator = unless(self.ended.notified(), || self.core.closing.ended()).await;
+        creator.map_or(Over::Region, |()| Over::Creator)
     }
 
     async fn renew(self: &Arc<Self>, grant: Grant) -> Event<Value<V>> {

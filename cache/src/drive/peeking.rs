@@ -7,18 +7,14 @@ use crate::region::outcome::Outcome;
 use crate::round::{Found, Freshness};
 use crate::slot::Value;
 use crate::store::{Store, local};
+use crate::time::unless;
 use std::hash::Hash;
 use std::time::Duration;
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Core<O, V> {
     /// Performs a part of an access, unless the region ends before.
-    pub(crate) async fn unless_ended<T>(&self, part: impl Future<Output = T>) -> Option<T> {
-        let (mut part, mut ended) = (std::pin::pin!(part), std::pin::pin!(self.closing.ended()));
-        std::future::poll_fn(|cx| match part.as_mut().poll(cx) {
-            std::task::Poll::Ready(done) => std::task::Poll::Ready(Some(done)),
-            std::task::Poll::Pending => ended.as_mut().poll(cx).map(|()| None),
-        })
-        .await
+    pub(crate) fn unless_ended<T>(&self, part: impl Future<Output = T>) -> impl Future<Output = Option<T>> {
+        unless(part, || self.closing.ended())
     }
 
     /// Returns what a fresh value is that was looked up.
