@@ -1,0 +1,38 @@
+//! Servers that tests start, hurt and end. Never published: a dev-dependency of tests, benches and examples.
+//!
+//! - [`RedisServer`]: a `redis-server` of the test's own. A test can kill it, stop it, restart it empty or from a
+//!   [`Snapshot`], and move its clock.
+//! - [`Replicas`], [`Sentinels`], [`Cluster`]: several of them.
+//! - [`Proxy`]: a TCP proxy that delays, holds back and cuts.
+//! - [`FakeServer`]: a server that answers what a closure says.
+//!
+//! Everything blocks, and everything listens on 127.0.0.1. A call returns when the state that it is to bring about can
+//! be seen at the servers.
+//!
+//! # Errors
+//!
+//! A call whose state does not come in time fails, with what was awaited and the last words of the server. A call fails
+//! as well if the server does not answer, or answers by an error where none is meant to be. A program that is missing
+//! is an error that names the package to install.
+#![expect(clippy::missing_errors_doc, reason = "all functions fail alike, as the crate's documentation says")]
+
+mod cluster;
+mod error;
+mod fake;
+mod listen;
+mod process;
+mod proxy;
+mod redis;
+mod resp;
+mod sentinel;
+mod time;
+mod tls;
+
+pub use cluster::Cluster;
+pub use error::{Error, Result};
+pub use fake::{FakeServer, Reply};
+pub use proxy::{Direction, Proxy};
+pub use redis::{Builder, RedisServer, Snapshot};
+pub use resp::{Client, Value};
+pub use sentinel::{Replicas, Sentinels};
+pub use tls::Certificates;

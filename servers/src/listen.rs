@@ -1,0 +1,103 @@
+//! What [`Proxy`](crate::Proxy) and [`FakeServer`](crate::FakeServer) share: a listener in a thread, and its streams.
+
+use crate::error::Result;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// Locks, also after a panic of another thread: a test that fails still has to end its servers.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A listener on a free port of 127.0.0.1, in a thread of its own, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    address: SocketAddr,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    /// Starts it. `accepted` gets each connection, in the thread of the listener.
+    pub(crate) fn start(mut accepted: impl FnMut(TcpStream) + Send + 'static) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let ended = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&ended);
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming() {
+                // Pairs with the store of `end`, which is made before the connection that wakes this thread.
+                if seen.load(Ordering::Acquire) {
+                    break;
+                }
+                stream.into_iter().for_each(&mut accepted);
+            }
+        });
+        Ok(Self { address, ended, thread: Some(thread) })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts no more. Returns when the thread has ended: a connection that was accepted has been handed over.
+    pub(crate) fn end(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.ended.store(true, Ordering::Release);
+        // A connection wakes the thread.
+        let _ended = TcpStream::connect(self.address);
+        let _panicked = thread.join();
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The streams that are open, so that they can be closed from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Open(Mutex<(u64, HashMap<u64, Vec<TcpStream>>)>);
+
+impl Open {
+    /// Adds the streams of a connection. Returns the connection's number.
+    pub(crate) fn add(&self, streams: &[&TcpStream]) -> Result<u64> {
+        let clones = streams.iter().map(|stream| stream.try_clone()).collect::<std::io::Result<_>>()?;
+        let mut open = lock(&self.0);
+        open.0 += 1;
+        let number = open.0;
+        open.1.insert(number, clones);
+        Ok(number)
+    }
+
+    /// Closes the streams of a connection, and forgets them.
+    pub(crate) fn close(&self, number: u64) {
+        let closed = lock(&self.0).1.remove(&number);
+        closed.iter().flatten().for_each(shut);
+    }
+
+    /// Closes the streams of all connections.
+    pub(crate) fn close_all(&self) {
+        let closed = std::mem::take(&mut lock(&self.0).1);
+        closed.values().flatten().for_each(shut);
+    }
+
+    /// How many connections are open.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.0).1.len()
+    }
+
+    /// Whether this connection is open.
+    pub(crate) fn has(&self, number: u64) -> bool {
+        lock(&self.0).1.contains_key(&number)
+    }
+}
+
+fn shut(stream: &TcpStream) {
+    // An error means that the other end has closed already.
+    let _closed = stream.shutdown(Shutdown::Both);
+}

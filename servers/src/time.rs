@@ -1,0 +1,109 @@
+//! Time travel: the wall clock of a server is moved by libfaketime; its monotonic clock is left alone.
+
+use crate::error::{Error, Result, wait_for};
+use crate::redis::{PATIENCE, RedisServer};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The clock of one server: a file from which libfaketime reads how far the clock is off.
+#[derive(Debug)]
+pub(crate) struct FakeTime {
+    library: PathBuf,
+    file: PathBuf,
+    /// How far the clock is off, in milliseconds.
+    offset: Mutex<i64>,
+}
+
+impl FakeTime {
+    /// A clock that is right, at first. Its file is in `directory`.
+    pub(crate) fn new(directory: &Path) -> Result<Self> {
+        let clock = Self { library: library()?, file: directory.join("clock"), offset: Mutex::new(0) };
+        clock.write(0)?;
+        Ok(clock)
+    }
+
+    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        // jemalloc asks for the time while it is initialized, and libfaketime allocates while it is: Debian's
+        // redis-server hangs. So malloc is libc's. libfaketime comes first: the clock is to be its.
+        let mut preload = self.library.clone().into_os_string();
+        preload.push(" libc.so.6");
+        vec![
+            ("LD_PRELOAD", preload),
+            ("FAKETIME_TIMESTAMP_FILE", self.file.clone().into()),
+            // Each look at the clock reads the file.
+            ("FAKETIME_NO_CACHE", "1".into()),
+            // The event loop waits by the monotonic clock. Both names: the older versions know the second.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+            ("DONT_FAKE_MONOTONIC", "1".into()),
+        ]
+    }
+
+    /// Replaces the file as a whole: the server never reads half of it.
+    fn write(&self, offset: i64) -> Result<()> {
+        let sign = if offset < 0 { '-' } else { '+' };
+        let ms = offset.unsigned_abs();
+        let new = self.file.with_extension("new");
+        fs::write(&new, format!("{sign}{}.{:03}\n", ms / 1000, ms % 1000))?;
+        Ok(fs::rename(new, &self.file)?)
+    }
+}
+
+/// libfaketime, in whichever architecture's directory the system has put it.
+fn library() -> Result<PathBuf> {
+    let base = Path::new("/usr/lib");
+    let below = fs::read_dir(base).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    [base.to_path_buf(), "/usr/lib64".into(), "/usr/local/lib".into()]
+        .into_iter()
+        .chain(below)
+        .map(|directory| directory.join("faketime/libfaketime.so.1"))
+        .find(|library| library.exists())
+        .ok_or_else(|| Error::new("libfaketime is missing: install it (Debian, Ubuntu: `apt-get install libfaketime`)"))
+}
+
+impl RedisServer {
+    /// Moves the server's clock forwards. Returns when the server's `TIME` shows it.
+    ///
+    /// Whole milliseconds; a rest is cut off.
+    pub fn advance(&self, by: Duration) -> Result<()> {
+        self.step(i64::try_from(by.as_millis()).map_err(|_| Error::new("too far"))?)
+    }
+
+    /// Moves the server's clock by milliseconds, forwards or backwards. Returns when the server's `TIME` shows it.
+    ///
+    /// Time flows on from there, and a restart keeps the clock. What the server times by its wall clock sees the jump:
+    /// a primary whose clock goes 60 s forwards (`repl-timeout`) drops its replicas, and they come back.
+    pub fn step(&self, ms: i64) -> Result<()> {
+        let clock = self.fake_time.as_ref().ok_or_else(|| Error::new("the server was started without fake_time()"))?;
+        let mut offset = clock.offset.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.write(*offset + ms)?;
+        *offset += ms;
+        let off = *offset * 1000;
+        wait_for("the server's TIME shows the step", PATIENCE, || {
+            let before = now_us();
+            let shown = self.time_us()?;
+            // 1 ms, since the offset is a fraction of seconds, in binary.
+            Ok((before + off - 1000..=now_us() + off + 1000).contains(&shown))
+        })
+    }
+
+    /// How far the server's clock is off by the steps so far, in milliseconds.
+    #[must_use]
+    pub fn clock_offset(&self) -> i64 {
+        self.fake_time.as_ref().map_or(0, |clock| *clock.offset.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The server's `TIME`, in microseconds since 1970.
+    pub fn time_us(&self) -> Result<i64> {
+        let time = self.command(&["TIME"])?;
+        let part = |at: usize| time.items().get(at).and_then(crate::Value::int);
+        part(0).zip(part(1)).map(|(s, us)| s * 1_000_000 + us).ok_or_else(|| Error::new("TIME is no time"))
+    }
+}
+
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
