@@ -97,6 +97,20 @@
 //! sum below 0 becomes 0. An addition whose sum would be larger than the ceiling changes nothing, and creates nothing.
 //! A subtraction asks for no ceiling.
 //!
+//! # Signals
+//!
+//! A backend may tell the accesses that wait at a place that something has happened there: [`listen`](Backend::listen).
+//! A signal is a hint, and says "look again" (G16). It is sent after the step that it tells of, never before: an access
+//! that looks upon a signal finds what was signalled, or what has come since.
+//!
+//! | operation | signal |
+//! |---|---|
+//! | publish that stores; set, set if, touch, mark, if they are not refused | [`Signal::Changed`] |
+//! | end of a grant, with a pause or without; the end or refused publication that removes a tombstone | [`Signal::Freed`] |
+//! | invalidate | [`Signal::Freed`] |
+//! | look, claim, renew, count; what is refused and removes no tombstone; whatever expires | none |
+//! | a connection made anew, data that was lost, a failover | [`Signal::Gap`], to all who listen |
+//!
 //! # The operations by backend
 //!
 //! | operation | memory | Redis | memcached | PostgreSQL |
@@ -117,7 +131,7 @@
 //! | number of a grant ([`Grant::cas`]) | a count | `TIME` in microseconds, in the script | the CAS number | a sequence |
 //! | server's clock | the time of day of its clock | `TIME`, once a connection, then estimated | none: the age is the lifetime that was given less the lifetime that is left | `clock_timestamp()` in each statement |
 //! | life | never changes, unless a test says so | hash of `run_id` and `master_replid`, read at connect | process id and start, read at connect | a row that a restart of an unlogged table loses |
-//! | signal | exact, in the process | a channel for each key that is waited for | none: polls | `NOTIFY`, only where a waiter has asked |
+//! | [`listen`](Backend::listen) | exact, in the process | a channel for each place that is waited for | none: polls | `NOTIFY`, only where a waiter has asked |
 //! | grain of leases | as set: 1 ms | 1 ms | 1 s | 1 ms |
 //! | largest entry | as set | 512 MB | 1 MB, unless set otherwise | 1 GB |
 //! | longest key | as set | 512 MB | 250 bytes | none |
@@ -140,11 +154,13 @@
 mod connect;
 mod faulty;
 mod memory;
+mod signals;
 
 pub use self::connect::{ConnectError, connect};
 pub use self::faulty::{Fault, Faulty};
 pub use self::memory::{Memory, Snapshot};
 pub(crate) use self::memory::{Moment, Place};
+pub use self::signals::{Listener, Listeners, Signal, Signals};
 
 use crate::codec::Shape;
 use crate::key::StoredKey;
@@ -218,6 +234,28 @@ pub trait Backend: Send + Sync + 'static {
     /// Reads, moves or deletes the counter of a place (G12). One round trip.
     fn count<'a>(&'a self, key: &'a StoredKey, count: Count) -> Pending<'a, Counted>;
 
+    /// Begins to listen to the [signals](Signals) of the place of a key. `None`: this backend has none, as by default.
+    ///
+    /// Once the future has returned, what happens at the place is signalled, also what happens before
+    /// [`heard`](Signals::heard) is called. What happened before need not be: the caller looks after it has begun to
+    /// listen. One round trip, or none if this process listens to the place already: however many of its accesses
+    /// listen, they are one subscription. The signals of other shapes of the place are heard, too.
+    ///
+    /// A backend that has signals says so by [`Limits::has_signals`] as well: a region asks only then.
+    ///
+    /// # Errors
+    ///
+    /// The backend cannot listen now. That says nothing of its other operations. A caller then waits by polls.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped listens to nothing any more, nor do [`Signals`] that are dropped. What the server must
+    /// be told of that is sent later, by the backend.
+    fn listen<'a>(&'a self, key: &'a StoredKey) -> Option<Pending<'a, Signals>> {
+        let _ = key;
+        None
+    }
+
     /// Makes one round trip to each server that does nothing.
     fn ping(&self) -> Pending<'_, ()>;
 
@@ -255,6 +293,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
         (**self).count(key, count)
     }
 
+    fn listen<'a>(&'a self, key: &'a StoredKey) -> Option<Pending<'a, Signals>> {
+        (**self).listen(key)
+    }
+
     fn ping(&self) -> Pending<'_, ()> {
         (**self).ping()
     }
@@ -278,14 +320,18 @@ pub struct Limits {
     /// Whether a voided grant leaves a tombstone, so that invalidations cannot make one creation begin after the other
     /// (G1).
     pub has_tombstones: bool,
+    /// Whether the backend has [signals](Backend::listen), so that it is worth a round trip to listen.
+    pub has_signals: bool,
 }
 
 impl Limits {
-    /// Returns limits without bounds: a grain of one millisecond, entries and keys of any size, with tombstones.
+    /// Returns limits without bounds: a grain of one millisecond, entries and keys of any size, with tombstones. A
+    /// backend that has signals sets [`has_signals`](Self::has_signals) itself.
     #[must_use]
     pub const fn none() -> Limits {
         let (largest_entry, longest_key) = (usize::MAX, usize::MAX);
-        Limits { grain: Duration::from_millis(1), largest_entry, longest_key, has_tombstones: true }
+        let grain = Duration::from_millis(1);
+        Limits { grain, largest_entry, longest_key, has_tombstones: true, has_signals: false }
     }
 }
 

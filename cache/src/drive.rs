@@ -40,12 +40,13 @@ mod many;
 mod peeking;
 mod polls;
 mod together;
+mod waiting;
 
 pub(crate) use self::closing::{Closing, Entered};
 pub(crate) use self::creating::Ended;
 pub(crate) use self::many::Many;
 
-use crate::backend::{BackendError, PauseFor, Token};
+use crate::backend::{BackendError, PauseFor, Signals, Token};
 use crate::key::{Namespace, StoredKey};
 use crate::near::NearStore;
 use crate::observer::{KeyText, Operation, Overlap, Seen};
@@ -239,6 +240,8 @@ pub(crate) struct Drive<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 
     /// The caller is gone.
     is_alone: bool,
     polls: Polls,
+    /// The signals of the place, from when the access has begun to listen until it waits for no other process any more.
+    signals: Option<Signals>,
     /// Since when the access waits for the creation of another one.
     waits_since: Option<u64>,
     /// How many bytes are being published.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use dogpile::ManualClock;
 use dogpile_cache::backend::{
     Backend, BackendError, BackendErrorKind, Change, Claim, Claimed, Count, Counted, Entry, Fault, Faulty, Grant,
-    Memory, PauseFor, Published, Renewed, Token,
+    Limits, Memory, PauseFor, Published, Renewed, Signal, Token,
 };
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_cache::key::{KeyLimit, Namespace, StoredKey};
@@ -383,4 +383,33 @@ fn g1_g2_g3_a_fleet_behind_faults() {
     let of = |invalidates| seeds.iter().map(|seed| a_fleet_behind_faults(*seed, invalidates)).sum::<u32>();
     let published = [of(false), of(true)];
     assert!(published.iter().all(|number| *number > 0), "{published:?} of {} fleets", seeds.len());
+}
+
+#[test]
+fn g16_to_listen_meets_faults_and_what_nobody_was_told_of_is_not_listened_to() {
+    let all = [
+        (Fault::Unreachable, Some(BackendErrorKind::Unreachable)),
+        (Fault::Refused, Some(BackendErrorKind::Refused)),
+        (Fault::RequestLost, Some(BackendErrorKind::InDoubt)),
+        (Fault::RequestLate, Some(BackendErrorKind::InDoubt)),
+        (Fault::ReplyLost, Some(BackendErrorKind::InDoubt)),
+        (Fault::RequestDoubled, None),
+        (Fault::Delayed, None),
+    ];
+    for (fault, fails) in all {
+        let (faulty, key) = (Faulty::new(memory(), 7).with(fault, 1.0), key());
+        let listening = done(faulty.listen(&key).expect("the memory has signals"));
+        assert_eq!(faulty.count_of(fault), 1);
+        assert_eq!(listening.as_ref().err().map(BackendError::kind), fails, "{fault:?}");
+        done(faulty.deliver());
+        assert_eq!(faulty.backend().listened(), usize::from(fails.is_none()), "{fault:?}");
+        if let Ok(mut signals) = listening {
+            let set = Change::Set { entry: entry(), void_pause: Duration::ZERO };
+            done(faulty.backend().change(&key, set)).unwrap();
+            assert_eq!(done(signals.heard()), Signal::Changed, "{fault:?}");
+        }
+        assert_eq!(faulty.backend().listened(), 0, "{fault:?}");
+    }
+    let deaf = Faulty::new(Memory::with_limits(ManualClock::new(), Limits::none()), 7);
+    assert!(deaf.listen(&key()).is_none());
 }

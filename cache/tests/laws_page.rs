@@ -12,9 +12,6 @@ const LAWS: [u32; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17];
 /// The round has nothing to do with bytes, counters, keys and memory.
 const WITHOUT_A_MODEL: [u32; 5] = [7, 12, 13, 14, 17];
 
-/// No backend has notifications yet.
-const WITHOUT_A_TEST: u32 = 16;
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -53,11 +50,9 @@ fn each_law_leads_to_its_code_its_models_and_its_tests() {
     for law in LAWS {
         assert!(!named(law, "Kept by:", "src").is_empty(), "G{law} is kept by no file");
         let (name, property) = (format!("g{law}_"), format!("law(\"G{law}\""));
-        if law != WITHOUT_A_TEST {
-            let tests = named(law, "Tests:", "tests");
-            let is_test = |line: &str| line.contains("fn ") && line.contains(&name);
-            assert!(tests.iter().any(|path| has_line(path, &is_test)), "no test named for G{law} is in {tests:?}");
-        }
+        let tests = named(law, "Tests:", "tests");
+        let is_test = |line: &str| line.contains("fn ") && line.contains(&name);
+        assert!(tests.iter().any(|path| has_line(path, &is_test)), "no test named for G{law} is in {tests:?}");
         if !WITHOUT_A_MODEL.contains(&law) {
             let models = named(law, "Models:", "tests");
             // A notification is a hint as far as each wait ends without it.

@@ -5,12 +5,12 @@ mod request;
 use self::request::Request;
 use crate::backend::{
     Ask, Backend, BackendError, BackendErrorKind, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant,
-    Limits, Look, PauseFor, Pending, Published, Renewed,
+    Limits, Look, PauseFor, Pending, Published, Renewed, Signals,
 };
 use crate::key::StoredKey;
 use fastrand::Rng;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -64,6 +64,11 @@ type Delay = Box<dyn Fn(f64) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send 
 /// The fault of an operation depends on the seed, on the rates, and on the number of operations that have begun before.
 /// A test that runs on one thread meets the same faults in each run. An operation begins when its future is polled for
 /// the first time. `Debug` prints the seed, the rates, and how often each fault has happened.
+///
+/// # Signals
+///
+/// To [listen](Backend::listen) is an operation like any other. A request that is late is not sent at all, and what has
+/// been listened to without a reply is dropped. The signals themselves meet no fault.
 ///
 /// # Delays
 ///
@@ -346,6 +351,11 @@ impl<B: Backend> Backend for Faulty<B> {
         self.operate(request, move || self.backend.count(key, count))
     }
 
+    fn listen<'a>(&'a self, key: &'a StoredKey) -> Option<Pending<'a, Signals>> {
+        let send = move || self.backend.listen(key).unwrap_or_else(|| Box::pin(ready(Err(deaf()))));
+        self.backend.limits().has_signals.then(|| self.operate(|| None, send))
+    }
+
     fn ping(&self) -> Pending<'_, ()> {
         self.operate(|| None, || self.backend.ping())
     }
@@ -369,6 +379,11 @@ impl<B: fmt::Debug> fmt::Debug for Faulty<B> {
         }
         shown.finish_non_exhaustive()
     }
+}
+
+/// A backend says that it has signals, and has none.
+fn deaf() -> BackendError {
+    BackendError::new(BackendErrorKind::Refused).caused_by("this backend has no signals")
 }
 
 /// Is pending for up to seven polls, and wakes its task each time.

@@ -15,13 +15,18 @@
 //! Each operation also takes away the expired parts of a few other places of its table, the earliest first. So the
 //! memory of expired entries is given back as long as there are operations, and no operation has much of that to do.
 //!
-//! # What later parts add
+//! # Signals
 //!
-//! *Signals* (part 6). A place needs a list of its waiters, in its table: `listen(&key)` puts a number and a waker
-//! there, and the drop of what it returns takes both away. Each operation that stores, ends, voids or pauses takes the
-//! wakers out under the mutex, and wakes them after the mutex: a waker is the user's code. A place with waiters is not
-//! empty. A lease that runs out wakes no waiter by itself: the waiter's own bound is for that (G5), or an alarm at the
-//! clock, [`Clock::wake_at`], whose ticket is that number.
+//! The listeners of a place are not a part of the place: they lie in a table of their own, by the name of the place.
+//! For what expires, is lost, or comes back with a snapshot is what is stored, and a listener stays through all of it.
+//! So a place that is listened to and has nothing stored takes no memory in the tables of the places, and does not
+//! count in [`Memory::len`]; [`Memory::listened`] counts the places that are listened to.
+//!
+//! An operation that stores, ends, voids or pauses tells the listeners of its place after it has given back the mutex
+//! of the place: a waker is the user's code. A listener is in the table before `listen` returns, and so it hears of
+//! each operation that takes effect after that. The signals are exact: each operation signals what the table of the
+//! trait's docs says, once, and nothing else does. A lease that runs out wakes no listener; the waiter's own bound is
+//! for that (G5). Nor does an accident, other than the loss of everything and the failover: those are a gap for all.
 
 mod moment;
 mod place;
@@ -32,7 +37,7 @@ pub(crate) use self::place::Place;
 use self::shard::{Request, Shard};
 use crate::backend::{
     Ask, Backend, BackendError, BackendErrorKind, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant,
-    Life, Limits, Look, PauseFor, Pending, Published, Renewed, Token,
+    Life, Limits, Listeners, Look, PauseFor, Pending, Published, Refusal, Renewed, Signal, Signals, Token,
 };
 use crate::key::StoredKey;
 use dogpile::{Clock, MonotonicClock};
@@ -97,6 +102,7 @@ pub struct Memory<C = MonotonicClock> {
     hasher: RandomState,
     clock: C,
     limits: Limits,
+    listeners: Listeners,
     /// Tells snapshots of this backend from those of another.
     number: u64,
 }
@@ -109,7 +115,8 @@ pub struct Snapshot {
 }
 
 impl Memory {
-    /// Makes an empty backend with the clock of the operating system, and [`Limits::none`]. Never blocks.
+    /// Makes an empty backend with the clock of the operating system, and [`Limits::none`], but with signals. Never
+    /// blocks.
     #[must_use]
     pub fn new() -> Memory {
         Memory::with_clock(MonotonicClock)
@@ -123,22 +130,24 @@ impl Default for Memory {
 }
 
 impl<C: Clock> Memory<C> {
-    /// Makes an empty backend with a clock, and [`Limits::none`]. Never blocks.
+    /// Makes an empty backend with a clock, and [`Limits::none`], but with signals. Never blocks.
     #[must_use]
     pub fn with_clock(clock: C) -> Memory<C> {
-        Memory::with_limits(clock, Limits::none())
+        Memory::with_limits(clock, Limits { has_signals: true, ..Limits::none() })
     }
 
     /// Makes an empty backend with a clock, and with the limits of another backend. Never blocks.
     ///
     /// A test sees so what a region does on a server whose leases are whole seconds, that takes small entries only, or
-    /// that has no tombstones. A grain of zero is taken as one nanosecond, the grain of the clock.
+    /// that has no tombstones or no [signals](Limits::has_signals). A grain of zero is taken as one nanosecond, the
+    /// grain of the clock.
     #[must_use]
     pub fn with_limits(clock: C, mut limits: Limits) -> Memory<C> {
         limits.grain = limits.grain.max(Duration::from_nanos(1));
         let life = another_life();
         let shards = std::array::from_fn(|_| Mutex::new(Shard::new(life)));
-        Memory { shards, hasher: RandomState::new(), clock, limits, number: fastrand::u64(..) }
+        let (hasher, listeners, number) = (RandomState::new(), Listeners::new(), fastrand::u64(..));
+        Memory { shards, hasher, clock, limits, listeners, number }
     }
 
     /// Returns the clock. Never blocks.
@@ -161,6 +170,14 @@ impl<C: Clock> Memory<C> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// Returns how many places are [listened](Backend::listen) to.
+    ///
+    /// Blocks for a mutex that is held for a step.
+    #[must_use]
+    pub fn listened(&self) -> usize {
+        self.listeners.places()
     }
 
     /// Returns whether no place takes memory.
@@ -199,7 +216,8 @@ impl<C: Clock> Memory<C> {
         self.at(key, |place, _| place.lose_rest());
     }
 
-    /// Loses everything, and begins another life: a server was restarted, or flushed (G10).
+    /// Loses everything, and begins another life: a server was restarted, or flushed (G10). All who listen hear of a
+    /// [gap](Signal::Gap).
     ///
     /// Blocks for mutexes that no operation holds for longer than a step.
     pub fn lose_everything(&self) {
@@ -219,7 +237,7 @@ impl<C: Clock> Memory<C> {
     /// a server was restored (G10).
     ///
     /// Entries, pauses and counters are there again, except for those that have expired by now. Grants are not: no
-    /// token of an earlier life counts.
+    /// token of an earlier life counts. All who listen hear of a [gap](Signal::Gap).
     ///
     /// Blocks for mutexes, and holds all of them for as long as the copy takes.
     ///
@@ -245,6 +263,7 @@ impl<C: Clock> Memory<C> {
         }
         drop(shards);
         drop(gone);
+        self.listeners.tell_all(Signal::Gap);
     }
 }
 
@@ -274,6 +293,13 @@ impl<C: Clock> Memory<C> {
         let done = lock(shard).at(place, request, &mut gone, operation);
         drop(gone);
         done
+    }
+
+    /// Tells those who listen to the place of a key, once the operation has taken effect, and no mutex is held.
+    fn tell(&self, key: &StoredKey, signal: Option<Signal>) {
+        if let Some(signal) = signal {
+            self.listeners.tell(key.place(), signal);
+        }
     }
 
     fn takes(&self, key: &StoredKey) -> Result<(), BackendError> {
@@ -321,14 +347,30 @@ impl<C: Clock + 'static> Backend for Memory<C> {
     fn publish<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, entry: Entry) -> Pending<'a, Published> {
         Box::pin(async move {
             self.takes_entry(key, &entry)?;
-            Ok(self.at(key, |place, at| place.publish(key.shape(), grant, entry, at)))
+            let published = self.at(key, |place, at| place.publish(key.shape(), grant, entry, at));
+            self.tell(
+                key,
+                match published {
+                    Published::Fresh | Published::Stale => Some(Signal::Changed),
+                    Published::Refused(refusal) => of_refusal(refusal),
+                },
+            );
+            Ok(published)
         })
     }
 
     fn end<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, pause: Option<PauseFor>) -> Pending<'a, Ended> {
         Box::pin(async move {
             self.takes(key)?;
-            Ok(self.at(key, |place, at| place.end(grant, pause, at)))
+            let ended = self.at(key, |place, at| place.end(grant, pause, at));
+            self.tell(
+                key,
+                match ended {
+                    Ended::Yes => Some(Signal::Freed),
+                    Ended::Lost(refusal) => of_refusal(refusal),
+                },
+            );
+            Ok(ended)
         })
     }
 
@@ -340,7 +382,11 @@ impl<C: Clock + 'static> Backend for Memory<C> {
                 }
                 Change::MarkStale { .. } | Change::Invalidate { .. } => self.takes(key)?,
             }
-            Ok(self.at(key, |place, at| place.change(key.shape(), change, at)))
+            let is_invalidation = matches!(change, Change::Invalidate { .. });
+            let signal = if is_invalidation { Signal::Freed } else { Signal::Changed };
+            let changed = self.at(key, |place, at| place.change(key.shape(), change, at));
+            self.tell(key, matches!(changed, Changed::Yes { .. }).then_some(signal));
+            Ok(changed)
         })
     }
 
@@ -348,6 +394,15 @@ impl<C: Clock + 'static> Backend for Memory<C> {
         Box::pin(async move {
             self.takes(key)?;
             Ok(self.at(key, |place, at| place.count(count, at)))
+        })
+    }
+
+    fn listen<'a>(&'a self, key: &'a StoredKey) -> Option<Pending<'a, Signals>> {
+        self.limits.has_signals.then(|| -> Pending<'a, Signals> {
+            Box::pin(async move {
+                self.takes(key)?;
+                Ok(self.listeners.listen(key.place()))
+            })
         })
     }
 
@@ -376,6 +431,11 @@ impl fmt::Debug for Snapshot {
 /// Takes a mutex. A step that has panicked has changed nothing by halves: only a bug panics there.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The holder of a voided grant has ended: its tombstone is gone.
+fn of_refusal(refusal: Refusal) -> Option<Signal> {
+    (refusal == Refusal::Voided).then_some(Signal::Freed)
 }
 
 fn another_life() -> Life {

@@ -91,6 +91,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
             is_in_creator: false,
             is_alone: false,
             polls: Polls::default(),
+            signals: None,
             waits_since: None,
             writing: 0,
             ready: None,
@@ -127,8 +128,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
                 self.join(old_until).await
             }
             Action::Claim(claim) => self.claim(claim).await,
-            // No backend has signals yet.
-            Action::Subscribe => Event::NotSubscribed,
+            // In a box, as it is rare: an access mostly waits for nobody in another process.
+            Action::Subscribe => Box::pin(self.listen()).await,
             Action::Wait { until } => self.wait(until).await,
             Action::Create { wake, .. } => {
                 self.note_wait();
@@ -160,8 +161,9 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
         }
     }
 
-    /// Counts a wait for another process, if there was one, once it has ended in any way.
+    /// Counts a wait for another process, if there was one, once it has ended in any way, and listens no longer.
     pub(super) fn note_wait(&mut self) {
+        self.signals = None;
         if let Some(since) = self.waits_since.take() {
             self.run.waited(since);
         }
@@ -313,19 +315,6 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
             return Event::OutOfTime;
         }
         self.failed(operation, error)
-    }
-
-    // --- the waits --------------------------------------------------------------------------------------------------
-
-    async fn wait(&mut self, until: Duration) -> Event<Value<V>> {
-        let core = Arc::clone(self.core());
-        // The wait for another process is apart from what the backend may take.
-        self.budget = core.backend_timeout;
-        self.waits_since.get_or_insert(core.time.nanos());
-        let took = self.old.as_ref().map(|old| old.times.took);
-        let poll = core.time.now().saturating_add(self.polls.next(took, core.settings.poll));
-        core.time.sleep_until(until.min(poll)).await;
-        Event::Woken
     }
 
     async fn publish(&mut self, grant: Grant, value: Value<V>) -> Event<Value<V>> {

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | before it looks | when nothing else is under way: one look for all that have halted so. A region without a backend does not halt here |
 //! | before it waits for another access of its process | when that one has ended; all such waits are waited for at once |
-//! | before it waits for another process | at the next poll; all that have halted so look together |
+//! | before it listens to the signals of its place | when nothing else is under way, and no access has halted before it creates: those that have would wait for it, and its turn would be given up |
+//! | before it waits for another process | at the next poll, all that have halted so look together; or when it hears a signal, with all that have heard one |
 //! | before it creates | with all that have halted so: one creator makes their values |
 //! | at its end | |
 //!
@@ -27,6 +28,7 @@
 
 mod creating;
 mod peeking;
+mod waiting;
 
 use super::joining::Joined;
 use super::polls::Polls;
@@ -42,7 +44,6 @@ use std::future::poll_fn;
 use std::hash::Hash;
 use std::mem;
 use std::ops::ControlFlow;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -62,9 +63,13 @@ enum Halt<V> {
     Joining {
         old_until: Option<Duration>,
     },
+    /// It would wait for another process, and listens before that.
+    Listens,
     /// It would wait for another process.
     Waits {
         until: Duration,
+        /// When it looks, as it has heard a signal.
+        heard: Option<Duration>,
     },
     Creates {
         wake: Duration,
@@ -122,7 +127,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
                         None => return Ok(Halt::Joins { old_until }),
                     }
                 }
-                Action::Wait { until } => return Ok(Halt::Waits { until }),
+                Action::Subscribe => return Ok(Halt::Listens),
+                Action::Wait { until } => return Ok(Halt::Waits { until, heard: None }),
                 action => match self.one(action).await {
                     ControlFlow::Continue(event) => event,
                     ControlFlow::Break(Stage::Create { wake }) => return Ok(Halt::Creates { wake }),
@@ -222,7 +228,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Man
                 self.unqueue(&mut flow);
             } else if self.error.is_some() || !self.has_waits() {
                 return false;
-            } else {
+            } else if !flow.listen(&mut self.ones) {
                 has_waited = true;
                 self.wait(&mut flow).await;
             }
@@ -292,9 +298,10 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Man
     }
 
     fn has_waits(&self) -> bool {
-        let waits =
-            |one: &One<O, V>| matches!(one.halt, Halt::Joins { .. } | Halt::Joining { .. } | Halt::Waits { .. });
-        self.ones.iter().any(waits)
+        let waits = |halt: &Halt<V>| {
+            matches!(halt, Halt::Joins { .. } | Halt::Joining { .. } | Halt::Listens | Halt::Waits { .. })
+        };
+        self.ones.iter().any(|one| waits(&one.halt))
     }
 
     /// Looks at all keys whose accesses have halted for that, by one look.
@@ -339,38 +346,6 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Man
         }
     }
 
-    /// Waits until one of the accesses that wait can go on.
-    async fn wait(&mut self, flow: &mut Flow<O, V>) {
-        let (mut until, mut took) = (Duration::MAX, None);
-        for (at, one) in self.ones.iter_mut().enumerate() {
-            flow.queue(at, one);
-            if let (Halt::Waits { until: one }, Some(drive)) = (&one.halt, &one.drive) {
-                until = until.min(*one);
-                took = took.into_iter().chain(drive.old.as_ref().map(|old| old.times.took)).min();
-            }
-        }
-        let core = Arc::clone(&self.core);
-        if until < Duration::MAX {
-            let poll = self.polls.next(took, core.settings.poll);
-            until = until.min(core.time.now().saturating_add(poll));
-        }
-        let mut sleep = pin!(core.time.sleep_until(until));
-        let joined = poll_fn(|cx| match flow.joining.poll_next(cx) {
-            Poll::Ready(Some(joined)) => Poll::Ready(Some(joined)),
-            _ => sleep.as_mut().poll(cx).map(|()| None),
-        });
-        if let Some((at, joined)) = joined.await {
-            return flow.joined(&mut self.ones, at, joined);
-        }
-        for (at, one) in self.ones.iter_mut().enumerate() {
-            if let (Halt::Waits { .. }, Some(drive)) = (&one.halt, &mut one.drive) {
-                // The wait for another process is apart from what the backend may take.
-                drive.budget = core.backend_timeout;
-                flow.tell(at, one, Event::Woken);
-            }
-        }
-    }
-
     /// Ends the waits for other accesses of this process, and takes the turns that are free by now.
     fn unqueue(&mut self, flow: &mut Flow<O, V>) {
         flow.joining = Together::new();
@@ -384,7 +359,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Man
     /// Gives up the turns of accesses that would wait for another process.
     fn give_turns_up(&mut self) {
         for one in &mut self.ones {
-            if matches!(one.halt, Halt::Waits { .. }) {
+            if matches!(one.halt, Halt::Listens | Halt::Waits { .. }) {
                 (one.drive, one.halt) = (None, Halt::New);
             }
         }

@@ -1,4 +1,4 @@
-//! How often an access looks that waits for another process.
+//! How often an access looks that waits for another process, and hears no signals.
 
 use std::time::Duration;
 
@@ -24,8 +24,19 @@ impl Polls {
         };
         let next = next.min(longest);
         self.last = Some(next);
-        next.saturating_sub(next.mul_f64(fastrand::f64() / 4.0))
+        drawn(next)
     }
+
+    /// Returns the time until the next poll of an access that listens. Its polls are bounds alone, in case that a
+    /// signal is lost. So they begin at the longest.
+    pub(super) fn longest(longest: Duration) -> Duration {
+        drawn(longest)
+    }
+}
+
+/// Takes up to a quarter off.
+fn drawn(poll: Duration) -> Duration {
+    poll.saturating_sub(poll.mul_f64(fastrand::f64() / 4.0))
 }
 
 #[cfg(test)]

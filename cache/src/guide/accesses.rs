@@ -71,14 +71,15 @@
 //! | an old value, and nobody creates | creates, and returns the new value | a look, a claim, the creator, a publication: three round trips |
 //! | an old value, and another access creates | returns the old value | the same; at most one look and one claim |
 //! | an old value, and a creator has failed a short time ago | returns the old value | the same |
-//! | no value, and another access creates | waits for it | waits for it: in its process without round trips, for another process by looking again |
+//! | no value, and another access creates | waits for it | waits for it: in its process without round trips, for another process by looking again, upon a signal or after a poll |
 //! | no value, and nobody creates | creates | as with an old value |
 //! | no value, and a creator has failed a short time ago | [`Paused`](crate::CreateError::Paused) | the same |
 //!
 //! All accesses of a process to one key are one to the backend: one of them has the turn, and the others wait for it in
 //! the process, or go on with the old value. Ten thousand tasks that want a missing key are one creation, and a few
-//! looks. Between two looks a waiter waits for [`poll`](crate::RegionBuilder::poll) at most, and the first waits are
-//! about as long as the last creation took.
+//! looks. Between two looks a waiter waits for [`poll`](crate::RegionBuilder::poll) at most. On a backend with
+//! [signals](crate::backend::Signal) the waiter listens, and looks as soon as it hears that the value is there. On a
+//! backend without, the first waits are about as long as the last creation took.
 //!
 //! A `Faulty` without faults counts the operations of its backend, each of which is one round trip to a server:
 //!

@@ -1,8 +1,7 @@
 //! What does the crate promise, and what shows it?
 //!
 //! The crate keeps the laws below, G1 to G17. Comments, tests and models refer to a law by its number. They hold beside
-//! the laws L1 to L12 of the crate `dogpile`, which hold within each process. G15 (tags) is of a later part; of G16 the
-//! model is here, and no backend yet.
+//! the laws L1 to L12 of the crate `dogpile`, which hold within each process. G15 (tags) is of a later part.
 //!
 //! | law | in short |
 //! |---|---|
@@ -30,7 +29,7 @@
 //! | G1 to G11 | within the process | among all regions that share it; exact | to come |
 //! | G12 | - (counters need a backend) | exact | to come |
 //! | G13 | by `Eq` of the keys | whole keys, of any length | to come |
-//! | G16 | no notifications | no notifications: polls | to come |
+//! | G16 | no notifications: what happens is in the process | exact | to come |
 //! | G17 | near is bounded | exact | to come |
 //! | what kill -9 of a holder costs | the process, and all values | the same: it lies in the process | one lease |
 //!
@@ -119,7 +118,8 @@
 //!
 //! ## G5: Every wait is bounded
 //!
-//! Between two looks a waiter waits for one [`poll`](crate::RegionBuilder::poll) at most, on its own monotonic clock. A
+//! Between two looks a waiter waits for one [`poll`](crate::RegionBuilder::poll) at most, on its own monotonic clock,
+//! whether its backend has signals or not. To begin to listen takes no longer than that, either. A
 //! holder whose token and beat have been the same for a whole lease is dead, and its key is claimed over it. A creation
 //! has its grant for `creation_timeout` at most, which is always finite.
 //! [`backend_timeout`](crate::RegionBuilder::backend_timeout) bounds the sum of what the backend takes in one access.
@@ -131,8 +131,8 @@
 //! *Why it holds:* Each wait ends at a poll, at the end of the watched lease or at the deadline, and is followed by a
 //! look.
 //!
-//! - *Kept by:* `round/access.rs`, `round/remembered.rs`, `drive/advance.rs`, `drive/polls.rs`, `drive/keep.rs`,
-//!   `slot.rs`.
+//! - *Kept by:* `round/access.rs`, `round/remembered.rs`, `drive/advance.rs`, `drive/waiting.rs`,
+//!   `drive/many/waiting.rs`, `drive/polls.rs`, `drive/keep.rs`, `slot.rs`.
 //! - *Models:* `round`.
 //! - *Tests:* `contract`, `round/steps.rs`, `region`.
 //!
@@ -266,13 +266,22 @@
 //!
 //! ## G16: Notifications are hints
 //!
-//! A notification that is lost, repeated or late changes how long a waiter waits, and nothing else. No backend sends
-//! any yet: waiters poll. The round is written for both, and the model has both.
+//! A notification is a [signal](crate::backend::Signal) of the backend that something has happened at a place. One that
+//! is lost, repeated, late or out of order changes how long a waiter waits, and nothing else.
 //!
-//! *Why it holds:* A waiter looks after it has subscribed, and never waits for longer than a poll.
+//! - *Scope:* A waiter looks at once when it hears that something was stored. When it hears that a grant has ended
+//!   without a value, or that signals may have been lost, it looks at a random moment of the next 20 ms: each waiting
+//!   process of the fleet hears the same.
+//! - *Scope:* A waiter that has heard nothing looks after a poll. A backend that cannot listen is polled from the first
+//!   wait on, and does not count as down.
 //!
-//! - *Kept by:* `round/access.rs`.
+//! *Why it holds:* A signal has no content but "look again". A waiter looks after it has begun to listen, what is
+//! signalled from then on is kept until the waiter takes it, and no wait is longer than a poll (G5).
+//!
+//! - *Kept by:* `backend/signals.rs`, `backend/memory.rs`, `drive/waiting.rs`, `drive/many/waiting.rs`,
+//!   `round/access.rs`.
 //! - *Models:* `round`.
+//! - *Tests:* `contract/laws/signals.rs`, `region/signals.rs`.
 //!
 //! ## G17: Everything has a lifetime
 //!
@@ -283,7 +292,7 @@
 //! *Why it holds:* No operation of a backend stores without a lifetime, and each stored key begins with the region's
 //! name.
 //!
-//! - *Kept by:* `backend.rs`, `backend/memory/shard.rs`, `near/store.rs`, `slots.rs`.
+//! - *Kept by:* `backend.rs`, `backend/memory/shard.rs`, `backend/signals/listeners.rs`, `near/store.rs`, `slots.rs`.
 //! - *Tests:* `contract`, `backend_memory.rs`, `memory.rs`.
 //!
 //! # What checks the laws

@@ -121,7 +121,7 @@
 //! | setting | default | reason |
 //! |---|---|---|
 //! | [`lease`](RegionBuilder::lease) | 10 s, renewed each third of it | what a holder that is killed costs. A thread of this crate renews it, so that a creator may block its thread; a creation of three seconds never renews |
-//! | [`poll`](RegionBuilder::poll) | 250 ms | what a waiter in another process is late at most. No backend has signals yet |
+//! | [`poll`](RegionBuilder::poll) | 250 ms | what a waiter in another process is late at most. On a backend with [signals](crate::backend::Limits::has_signals) that is only what a lost signal costs |
 //! | [`backend_timeout`](RegionBuilder::backend_timeout) | 500 ms | it bounds the *sum* of what the backend takes in one access: long beside a round trip, short beside a request |
 //! | [`on_backend_failure`](RegionBuilder::on_backend_failure) | [`Elect`](crate::OnBackendFailure::Elect) | each process goes on without its backend |
 //! | [`backend_pause`](RegionBuilder::backend_pause) | 1 s | a backend that is down costs one `backend_timeout` in that time, not one for each access |

@@ -226,6 +226,8 @@ pub enum Operation {
     Change,
     /// [`count`](crate::backend::Backend::count).
     Count,
+    /// [`listen`](crate::backend::Backend::listen).
+    Listen,
     /// [`ping`](crate::backend::Backend::ping).
     Ping,
 }
@@ -242,6 +244,7 @@ impl Operation {
             Operation::End => "end",
             Operation::Change => "change",
             Operation::Count => "count",
+            Operation::Listen => "listen",
             Operation::Ping => "ping",
         }
     }
@@ -309,7 +312,7 @@ cases!(
     Closed
 );
 cases!(Overlap: LeaseLost, Voided, ServerLost, TookOver, CutOff, Late);
-cases!(Operation: Look, Claim, Renew, Publish, End, Change, Count, Ping);
+cases!(Operation: Look, Claim, Renew, Publish, End, Change, Count, Listen, Ping);
 cases!(
     Why: Truncated,
     Foreign,

@@ -208,7 +208,8 @@ impl<C> RegionBuilder<OverFar<C>> {
     {
         let limits = self.far.backend.limits();
         // (A grain of zero says that there is no backend.)
-        let parts = self.parts(limits.grain.max(Duration::from_nanos(1)))?;
+        let mut parts = self.parts(limits.grain.max(Duration::from_nanos(1)))?;
+        parts.settings.has_signals = limits.has_signals;
         let near = if self.near.is_some() { Some(self.near_store::<K, V>(Near::holding(0))?) } else { None };
         let limit = match limits.longest_key {
             usize::MAX => KeyLimit::NONE,
@@ -331,6 +332,11 @@ impl<F> RegionBuilder<F> {
     }
 
     /// Sets the longest time between two looks of an access that waits for another process. Not zero.
+    ///
+    /// On a backend with [signals](crate::backend::Limits::has_signals) an access listens. It looks upon a signal, and
+    /// otherwise after this time, less a quarter at most. An access that does not listen polls: first after what the
+    /// last creation took (2 ms if that is not known), then after one and a half times as long each time, up to this.
+    /// To begin to listen takes no longer than this, either.
     pub fn poll(mut self, poll: Duration) -> Self {
         self.poll = poll;
         self

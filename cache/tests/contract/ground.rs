@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use dogpile_cache::backend::{
     Backend, BackendError, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant, HeldBy, Look, Over,
-    Pause, PauseFor, Pending, Published, Refusal, Renewed, Seen, Token,
+    Pause, PauseFor, Pending, Published, Refusal, Renewed, Seen, Signal, Signals, Token,
 };
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_cache::key::{KeyLimit, Namespace, StoredKey};
@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Times are whole seconds, so that a backend whose grain is a second can keep the laws.
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -45,6 +45,14 @@ pub trait Server: Send + Sync {
 
     /// Returns how many places take memory on the server, after the server has taken away what is over.
     fn places(&self) -> usize;
+
+    /// Returns how many places are listened to on the server.
+    fn listened(&self) -> usize;
+
+    /// Returns how long a signal may be on its way. Zero: the signals of this backend are exact, and there at once.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// A backend under test, empty, and for one law alone.
@@ -238,6 +246,58 @@ impl Ground {
     #[track_caller]
     pub fn try_change(&self, key: &StoredKey, change: Change) -> Result<Changed, BackendError> {
         block_on(self.backend.change(key, change))
+    }
+
+    /// Listens to the place of a key; `None` if the backend has no signals.
+    #[track_caller]
+    pub fn listen(&self, key: &StoredKey) -> Option<Signals> {
+        if !self.backend.limits().has_signals {
+            assert!(self.backend.listen(key).is_none(), "a backend that says that it has no signals has some");
+            return None;
+        }
+        Some(Ground::run(self.backend.listen(key).expect("a backend has signals, and has none")))
+    }
+
+    /// Waits for a signal, for as long as that may be on its way.
+    pub fn heard(&self, signals: &mut Signals) -> Option<Signal> {
+        let mut heard = None;
+        self.in_time(|| {
+            heard = match signals.poll_heard(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(signal) => Some(signal),
+                Poll::Pending => None,
+            };
+            heard.is_some()
+        });
+        heard
+    }
+
+    /// Waits for a certain signal. Others may come before, if not all are on their way at once.
+    pub fn heard_until(&self, signals: &mut Signals, wanted: Signal) -> Option<Signal> {
+        loop {
+            let heard = self.heard(signals)?;
+            if heard == wanted || self.is_exact() {
+                return Some(heard);
+            }
+        }
+    }
+
+    /// Returns whether something is so in time.
+    pub fn in_time(&self, mut is_so: impl FnMut() -> bool) -> bool {
+        let (began, patience) = (Instant::now(), self.server.patience());
+        loop {
+            if is_so() {
+                return true;
+            }
+            if began.elapsed() >= patience {
+                return false;
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// Returns whether the signals of the backend are there at once, and none comes for nothing.
+    pub fn is_exact(&self) -> bool {
+        self.server.patience().is_zero()
     }
 
     /// Returns whether a grant was voided.

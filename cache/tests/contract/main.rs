@@ -127,6 +127,16 @@ const LAWS: &[Law] = laws! {
         g10_g17_a_failover_brings_nothing_back_that_is_over,
         g10_s40_no_state_comes_again_after_a_failover,
     }
+    signals {
+        g16_what_is_stored_is_signalled,
+        g16_what_is_freed_is_signalled,
+        g16_what_happens_before_it_is_waited_for_is_not_lost,
+        g16_a_task_that_waits_is_woken,
+        g16_the_shapes_of_a_place_are_heard_as_one,
+        g16_exact_nothing_else_is_signalled,
+        g17_nothing_is_left_of_what_was_listened_to,
+        g16_s65_a_gap_is_signalled_and_the_listening_goes_on,
+    }
     threads {
         g1_threads_one_holder_at_a_time,
         g1_s23_threads_on_a_cold_key_are_one_creation,

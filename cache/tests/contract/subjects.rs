@@ -37,10 +37,17 @@ impl Machine {
 }
 
 fn memory() -> Ground {
-    Machine::ground(Limits::none())
+    Machine::ground(with_signals())
 }
 
-/// What memcached takes: leases of whole seconds, short keys, small entries, no tombstones.
+/// What the memory takes.
+pub fn with_signals() -> Limits {
+    let mut limits = Limits::none();
+    limits.has_signals = true;
+    limits
+}
+
+/// What memcached takes: leases of whole seconds, short keys, small entries, no tombstones, no signals.
 pub fn limits_of_a_small_server() -> Limits {
     let mut limits = Limits::none();
     limits.grain = Duration::from_secs(1);
@@ -56,7 +63,7 @@ fn small() -> Ground {
 
 /// Requests and replies that are delayed: the laws hold, and the futures are pending now and then.
 fn delayed() -> Ground {
-    let machine = Machine::new(Limits::none());
+    let machine = Machine::new(with_signals());
     let faulty = Faulty::new(Arc::clone(&machine.memory), fastrand::u64(..)).with(Fault::Delayed, 0.2);
     Ground { backend: Arc::new(faulty), server: Arc::new(machine) }
 }
@@ -92,5 +99,9 @@ impl Server for Machine {
     fn places(&self) -> usize {
         self.memory.sweep();
         self.memory.len()
+    }
+
+    fn listened(&self) -> usize {
+        self.memory.listened()
     }
 }

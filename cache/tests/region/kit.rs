@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-pub use crate::probe::{Fate, Probe};
+pub use crate::probe::{Ears, Fate, Probe};
 
 pub const MS: Duration = Duration::from_millis(1);
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -97,6 +97,17 @@ impl Ground {
             Place::NearOverFar => builder.near(Near::holding(1000).at_most(SECOND)).far(Arc::clone(&probe)).build(),
         };
         Process { region: region.unwrap(), probe }
+    }
+
+    /// A process of its own, that hears signals, and has its values on the backend alone.
+    pub fn process_that_hears(
+        &self,
+        ears: Ears,
+        with: impl FnOnce(RegionBuilder<NearAlone>) -> RegionBuilder<NearAlone>,
+    ) -> Process {
+        let probe = Arc::new(Probe::with_ears(Arc::clone(&self.memory), ears));
+        let region = with(self.builder()).far(Arc::clone(&probe)).build().unwrap();
+        Process { region, probe }
     }
 
     /// Two processes; without a backend, one region twice.

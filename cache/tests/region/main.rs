@@ -21,6 +21,7 @@ mod probe;
 mod races;
 mod schemas;
 mod seen;
+mod signals;
 mod storm;
 mod terminals;
 mod timeouts;

@@ -3,13 +3,15 @@
 use dogpile::ManualClock;
 use dogpile_cache::backend::{
     Ask, Backend, BackendError, BackendErrorKind, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant,
-    Limits, Look, Memory, PauseFor, Pending, Published, Renewed,
+    Limits, Listener, Look, Memory, PauseFor, Pending, Published, Renewed, Signal, Signals,
 };
 use dogpile_cache::key::StoredKey;
 use dogpile_cache::observer::Operation;
 use std::collections::HashMap;
 use std::future::pending;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -29,16 +31,44 @@ pub enum Fate {
     ReplyLate,
 }
 
+/// Which signals get through. (Most tests are of waits by polls.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ears {
+    /// The backend has no signals.
+    None,
+    All,
+    /// Of so many signals the last one is lost.
+    Loses(u64),
+}
+
 /// A backend that a test sees through, and whose answers it decides.
 pub struct Probe {
     memory: Arc<Memory<Arc<ManualClock>>>,
+    ears: Ears,
+    signalled: Arc<AtomicU64>,
+    looked: AtomicU64,
     counts: Mutex<HashMap<Operation, u64>>,
     fates: watch::Sender<HashMap<Operation, Fate>>,
 }
 
 impl Probe {
     pub fn new(memory: Arc<Memory<Arc<ManualClock>>>) -> Probe {
-        Probe { memory, counts: Mutex::default(), fates: watch::Sender::new(HashMap::new()) }
+        Probe::with_ears(memory, Ears::None)
+    }
+
+    pub fn with_ears(memory: Arc<Memory<Arc<ManualClock>>>, ears: Ears) -> Probe {
+        let (counts, fates) = (Mutex::default(), watch::Sender::new(HashMap::new()));
+        Probe { memory, ears, signalled: Arc::default(), looked: AtomicU64::new(0), counts, fates }
+    }
+
+    /// Returns how many keys all looks together have looked at.
+    pub fn looked(&self) -> u64 {
+        self.looked.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many signals have come, lost or not.
+    pub fn signalled(&self) -> u64 {
+        self.signalled.load(Ordering::Relaxed)
     }
 
     /// Returns how many operations of that kind have begun.
@@ -56,8 +86,8 @@ impl Probe {
     }
 
     pub fn set_all(&self, fate: Fate) {
-        use Operation::{Change, Claim, Count, End, Look, Ping, Publish, Renew};
-        for operation in [Look, Claim, Renew, Publish, End, Change, Count, Ping] {
+        use Operation::{Change, Claim, Count, End, Listen, Look, Ping, Publish, Renew};
+        for operation in [Look, Claim, Renew, Publish, End, Change, Count, Listen, Ping] {
             self.set(operation, fate);
         }
     }
@@ -98,6 +128,7 @@ impl Probe {
 
 impl Backend for Probe {
     fn look<'a>(&'a self, keys: &'a [StoredKey], ask: Option<Ask>) -> Pending<'a, Vec<Look>> {
+        self.looked.fetch_add(keys.len() as u64, Ordering::Relaxed);
         self.pass(Operation::Look, self.memory.look(keys, ask))
     }
 
@@ -125,11 +156,44 @@ impl Backend for Probe {
         self.pass(Operation::Count, self.memory.count(key, count))
     }
 
+    fn listen<'a>(&'a self, key: &'a StoredKey) -> Option<Pending<'a, Signals>> {
+        if self.ears == Ears::None {
+            return None;
+        }
+        let listening = self.memory.listen(key)?;
+        let (ears, signalled) = (self.ears, Arc::clone(&self.signalled));
+        Some(self.pass(
+            Operation::Listen,
+            Box::pin(async move { Ok(Signals::new(Ear { signals: listening.await?, ears, signalled })) }),
+        ))
+    }
+
     fn ping(&self) -> Pending<'_, ()> {
         self.pass(Operation::Ping, self.memory.ping())
     }
 
     fn limits(&self) -> Limits {
-        self.memory.limits()
+        let mut limits = self.memory.limits();
+        limits.has_signals &= self.ears != Ears::None;
+        limits
+    }
+}
+
+/// Signals of which some are lost.
+struct Ear {
+    signals: Signals,
+    ears: Ears,
+    signalled: Arc<AtomicU64>,
+}
+
+impl Listener for Ear {
+    fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
+        loop {
+            let signal = ready!(self.signals.poll_heard(cx));
+            let number = self.signalled.fetch_add(1, Ordering::Relaxed) + 1;
+            if !matches!(self.ears, Ears::Loses(of) if number.is_multiple_of(of)) {
+                return Poll::Ready(signal);
+            }
+        }
     }
 }

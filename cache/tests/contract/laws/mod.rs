@@ -7,6 +7,7 @@ pub mod entries;
 pub mod grants;
 pub mod lives;
 pub mod pauses;
+pub mod signals;
 pub mod table;
 pub mod threads;
 pub mod times;

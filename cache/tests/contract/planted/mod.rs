@@ -4,16 +4,17 @@ mod count;
 mod entries;
 mod faults;
 mod rest;
+mod signals;
 mod wrong;
 
 pub use self::faults::{FAULTS, Fault};
 
 use self::wrong::Wrong;
 use crate::ground::{Ground, Server};
-use crate::subjects::{Machine, limits_of_a_small_server};
+use crate::subjects::{Machine, limits_of_a_small_server, with_signals};
 use crate::{LAWS, Law, quiet, script};
 use dogpile::{Clock, ManualClock};
-use dogpile_cache::backend::{Limits, Memory};
+use dogpile_cache::backend::Memory;
 use dogpile_cache::key::StoredKey;
 use libtest_mimic::{Failed, Trial};
 use std::env;
@@ -41,18 +42,20 @@ impl Clock for WallClock {
 
 fn ground(fault: Fault) -> Ground {
     let small = matches!(fault, Fault::WhatIsTooLargeDeletes | Fault::KeysThatAreTooLongAreInDoubt);
-    let limits = if small { limits_of_a_small_server() } else { Limits::none() };
+    let limits = if small { limits_of_a_small_server() } else { with_signals() };
     let mut machine = Machine::new(limits);
     if fault == Fault::LeasesGoByTheTimeOfDay {
         let clock: Arc<dyn Clock> = Arc::new(WallClock(Arc::clone(&machine.clock)));
         machine.memory = Arc::new(Memory::with_limits(clock, limits));
     }
     let backend = Arc::new(Wrong::new(Arc::clone(&machine.memory), fault));
-    Ground { backend, server: Arc::new(WrongServer { machine, fault }) }
+    let server = WrongServer { machine, wrong: Arc::clone(&backend), fault };
+    Ground { backend, server: Arc::new(server) }
 }
 
 struct WrongServer {
     machine: Machine,
+    wrong: Arc<Wrong>,
     fault: Fault,
 }
 
@@ -67,10 +70,15 @@ impl Server for WrongServer {
 
     fn restart(&self) {
         self.machine.restart();
+        self.wrong.tell_of_a_gap();
     }
 
     fn snapshot(&self) -> Box<dyn FnOnce()> {
-        self.machine.snapshot()
+        let (wrong, fail_over) = (Arc::clone(&self.wrong), self.machine.snapshot());
+        Box::new(move || {
+            fail_over();
+            wrong.tell_of_a_gap();
+        })
     }
 
     fn lose_entry(&self, key: &StoredKey) {
@@ -86,6 +94,10 @@ impl Server for WrongServer {
 
     fn places(&self) -> usize {
         self.machine.places()
+    }
+
+    fn listened(&self) -> usize {
+        self.wrong.listened()
     }
 }
 
@@ -118,7 +130,8 @@ fn is_found_by_scripts(fault: Fault) -> bool {
 }
 
 /// Faults that no script can find: they show on several threads, in the server's clock, in memory, beyond the limits,
-/// in keys and times that scripts do not have, or in what the naive one does not tell.
+/// in keys and times that scripts do not have, in signals, to which no script listens, or in what the naive one does
+/// not tell.
 const NOT_FOUND_BY_SCRIPTS: &[Fault] = &[
     Fault::AClaimIsTwoSteps,
     Fault::ATakeoverIsTwoSteps,
@@ -140,6 +153,26 @@ const NOT_FOUND_BY_SCRIPTS: &[Fault] = &[
     Fault::KeysThatAreTooLongAreInDoubt,
     Fault::PingFails,
     Fault::CountersHaveShapes,
+    Fault::APublicationIsNotSignalled,
+    Fault::ASetIsNotSignalled,
+    Fault::ASetIfIsNotSignalled,
+    Fault::ATouchIsNotSignalled,
+    Fault::AMarkIsNotSignalled,
+    Fault::AnInvalidationIsNotSignalled,
+    Fault::AnEndIsNotSignalled,
+    Fault::APauseIsNotSignalled,
+    Fault::ATombstoneThatGoesIsNotSignalled,
+    Fault::AnInvalidationIsAChange,
+    Fault::ListeningBeginsWithTheFirstWait,
+    Fault::TheLastSignalCounts,
+    Fault::NobodyIsWoken,
+    Fault::ShapesAreHeardApart,
+    Fault::AllPlacesAreTold,
+    Fault::ALookIsSignalled,
+    Fault::WhatIsRefusedIsSignalled,
+    Fault::AListenerIsNeverForgotten,
+    Fault::AListenerEndsAllOthers,
+    Fault::GapsAreNotSignalled,
 ];
 
 pub fn trials() -> Vec<Trial> {

@@ -2,11 +2,12 @@
 //! else than it has answered.
 
 use super::Fault;
+use super::signals::Common;
 use bytes::Bytes;
 use dogpile::Clock;
 use dogpile_cache::backend::{
     Ask, Backend, BackendError, BackendErrorKind, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant,
-    Life, Limits, Look, Over, PauseFor, Pending, Published, Renewed, Rest, Seen, Token,
+    Life, Limits, Listeners, Look, Over, PauseFor, Pending, Published, Renewed, Rest, Seen, Signals, Token,
 };
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_cache::key::{KeyLimit, Namespace, StoredKey};
@@ -20,6 +21,9 @@ pub type Result<T> = std::result::Result<T, BackendError>;
 pub struct Wrong {
     pub memory: Arc<Memory>,
     pub fault: Fault,
+    /// Those of the memory hear what a fault does to it. These hear what is wrong.
+    pub listeners: Listeners,
+    pub common: Arc<Common>,
     known: Mutex<Known>,
 }
 
@@ -77,7 +81,7 @@ pub fn two_steps() {
 
 impl Wrong {
     pub fn new(memory: Arc<Memory>, fault: Fault) -> Wrong {
-        Wrong { memory, fault, known: Mutex::default() }
+        Wrong { memory, fault, listeners: Listeners::new(), common: Arc::default(), known: Mutex::default() }
     }
 
     pub fn has(&self, fault: Fault) -> bool {
@@ -206,6 +210,7 @@ impl Backend for Wrong {
                     self.look_wrong(&key).await
                 };
                 looks.push(self.after(&key, look.await)?);
+                self.looked(&key);
             }
             if self.has(Fault::LooksAreInTheWrongOrder) {
                 looks.reverse();
@@ -259,7 +264,9 @@ impl Backend for Wrong {
                 let entry = self.lifetime_wrong(&key, entry);
                 self.publish_wrong(&key, self.grant(grant), entry).await
             };
-            self.after(&key, done.await)
+            let published = self.after(&key, done.await)?;
+            self.tell_of_a_publication(&key, published);
+            Ok(published)
         })
     }
 
@@ -267,13 +274,16 @@ impl Backend for Wrong {
         Box::pin(async move {
             let key = self.key(key);
             self.before(&key).await?;
-            self.end_wrong(&key, self.grant(grant), pause).await
+            let ended = self.end_wrong(&key, self.grant(grant), pause).await?;
+            self.tell_of_an_end(&key, ended, pause.is_some());
+            Ok(ended)
         })
     }
 
     fn change<'a>(&'a self, key: &'a StoredKey, change: Change) -> Pending<'a, Changed> {
         Box::pin(async move {
             let key = self.key(key);
+            let (muted_by, signal) = self.signal_of(&change);
             let done = async {
                 self.before(&key).await?;
                 let change = match change {
@@ -295,7 +305,11 @@ impl Backend for Wrong {
                     done @ Changed::Yes { .. } => done,
                 })
             };
-            self.after(&key, done.await)
+            let changed = self.after(&key, done.await)?;
+            if matches!(changed, Changed::Yes { .. }) || self.has(Fault::WhatIsRefusedIsSignalled) {
+                self.tell(&key, muted_by, signal);
+            }
+            Ok(changed)
         })
     }
 
@@ -304,6 +318,11 @@ impl Backend for Wrong {
             let done = self.count_wrong(&self.key(key), count).await;
             self.after(key, done)
         })
+    }
+
+    fn listen<'a>(&'a self, key: &'a StoredKey) -> Option<Pending<'a, Signals>> {
+        let has_signals = self.limits().has_signals;
+        has_signals.then(|| Box::pin(async move { Ok(self.listen_wrong(&self.key(key))) }) as Pending<'a, Signals>)
     }
 
     fn ping(&self) -> Pending<'_, ()> {
