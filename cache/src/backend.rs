@@ -133,8 +133,8 @@
 //! | life | never changes, unless a test says so | hash of `run_id` and `master_replid`, read at connect | process id and start, read at connect | a row that a restart of an unlogged table loses |
 //! | [`listen`](Backend::listen) | exact, in the process | a channel for each place that is waited for | none: polls | `NOTIFY`, only where a waiter has asked |
 //! | grain of leases | as set: 1 ms | 1 ms | 1 s | 1 ms |
-//! | largest entry | as set | 512 MB | 1 MB, unless set otherwise | 1 GB |
-//! | longest key | as set | 512 MB | 250 bytes | none |
+//! | largest entry | as set | 64 MB | 1 MB, unless set otherwise | 1 GB |
+//! | longest key | as set | 1 KB | 250 bytes | none |
 //!
 //! An `add` of a region (store where nothing fresh is) is a look and a set if as seen. A backend reads no envelopes, so
 //! that it cannot tell what is fresh; memcached and PostgreSQL, which keep grants and pauses in the entry or its row,
@@ -154,12 +154,16 @@
 mod connect;
 mod faulty;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod signals;
 
 pub use self::connect::{ConnectError, connect};
 pub use self::faulty::{Fault, Faulty};
 pub use self::memory::{Memory, Snapshot};
 pub(crate) use self::memory::{Moment, Place};
+#[cfg(feature = "redis")]
+pub use self::redis::{Redis, RedisWarning};
 pub use self::signals::{Listener, Listeners, Signal, Signals};
 
 use crate::codec::Shape;
@@ -259,6 +263,24 @@ pub trait Backend: Send + Sync + 'static {
     /// Makes one round trip to each server that does nothing.
     fn ping(&self) -> Pending<'_, ()>;
 
+    /// Returns the number of the server that has this key. Never blocks.
+    ///
+    /// A region that a server does not answer leaves that server in peace for a moment, and goes on asking the others.
+    /// A backend of one server has the default.
+    fn server_of(&self, key: &StoredKey) -> u64 {
+        let _ = key;
+        0
+    }
+
+    /// Returns the life of the server that has this key, if the backend knows it without asking. Never blocks.
+    ///
+    /// A backend of several servers implements this, since each of them has a life of its own. For a backend that does
+    /// not, the life is that of the last look, whatever its key.
+    fn life_of(&self, key: &StoredKey) -> Option<Life> {
+        let _ = key;
+        None
+    }
+
     /// Returns what the backend takes, and how exact it is. Never blocks.
     fn limits(&self) -> Limits;
 }
@@ -299,6 +321,14 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     fn ping(&self) -> Pending<'_, ()> {
         (**self).ping()
+    }
+
+    fn server_of(&self, key: &StoredKey) -> u64 {
+        (**self).server_of(key)
+    }
+
+    fn life_of(&self, key: &StoredKey) -> Option<Life> {
+        (**self).life_of(key)
     }
 
     fn limits(&self) -> Limits {
@@ -343,8 +373,15 @@ impl Token {
     /// Makes a token. It is not 0, and any two tokens of a fleet are different but for a chance of 1 in 2^64.
     #[must_use]
     pub fn random() -> Token {
-        Token(fastrand::u64(1..))
+        Token(random().max(1))
     }
+}
+
+/// Returns a number that no other process draws, but for that chance. (The generator of a thread goes on as it is in
+/// the children of fork(2), so that two of them draw the same: their ids tell them apart.)
+pub(crate) fn random() -> u64 {
+    let process = u64::from(std::process::id()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    fastrand::u64(..) ^ process
 }
 
 /// The number of a server's data, from one start, loss or failover to the next. A grant counts only in its own life

@@ -39,7 +39,6 @@ mod looking;
 mod many;
 mod peeking;
 mod polls;
-mod together;
 mod waiting;
 
 pub(crate) use self::closing::{Closing, Entered};
@@ -94,7 +93,7 @@ pub(crate) struct Core<O: Hash + Eq, V> {
     pub(crate) policy: Policy,
     pub(crate) backend_timeout: Duration,
     pub(crate) void_pause: Duration,
-    pub(crate) server: Mutex<Server>,
+    pub(crate) servers: Mutex<Pauses>,
     pub(crate) seen: Arc<Seen>,
     /// Writes the key of an entry.
     pub(crate) write: Write<O>,
@@ -123,8 +122,17 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         KeyOf { slot, write: &self.write }
     }
 
-    pub(crate) fn server(&self) -> MutexGuard<'_, Server> {
-        lock(&self.server)
+    /// Returns what is remembered of the servers.
+    fn servers(&self) -> MutexGuard<'_, Pauses> {
+        lock(&self.servers)
+    }
+
+    /// Returns the number of the server that has a key.
+    fn server_of(&self, slot: &Held<O, V>) -> u64 {
+        match &self.store {
+            Store::Far(far) => far.backend().server_of(slot.stored()),
+            Store::Near(_) => 0,
+        }
     }
 
     /// Keeps a value near, unless this process has begun to invalidate its key, or to set it, since `as_of`, or was
@@ -142,6 +150,21 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
             drop(state);
             drop(gone);
         }
+    }
+}
+
+/// The servers that are in their pauses, by their numbers.
+#[derive(Default)]
+pub(crate) struct Pauses(Vec<(u64, Server)>);
+
+impl Pauses {
+    /// Returns what is remembered of a server.
+    fn of(&mut self, number: u64) -> &mut Server {
+        let at = self.0.iter().position(|(known, _)| *known == number).unwrap_or_else(|| {
+            self.0.push((number, Server::default()));
+            self.0.len() - 1
+        });
+        &mut self.0[at].1
     }
 }
 
@@ -299,13 +322,14 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
     fn step(self: &Arc<Self>, event: Event<Value<V>>) -> Action<Value<V>> {
         let mut run = lock(&self.state);
         let RunState { access, turns, .. } = &mut *run;
+        let server = self.core.server_of(&self.slot);
         let (action, dropped) = {
             let mut slot = self.slot.lock();
-            let mut server = self.core.server();
+            let mut servers = self.core.servers();
             let mut cx = Context {
                 settings: &self.core.settings,
                 memory: &mut slot.remembered,
-                server: &mut server,
+                server: servers.of(server),
                 now: self.core.time.now(),
                 token: Token::random(),
             };
@@ -402,11 +426,12 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     ) -> Result<T, BackendError> {
         let until = self.time.now().saturating_add(self.backend_timeout);
         let reply = self.time.until(until, future).await.unwrap_or_else(|| Err(BackendError::no_answer_in_time()));
+        let server = slot.map_or(0, |slot| self.server_of(slot));
         match &reply {
-            Ok(_) => self.server().answered(),
+            Ok(_) => self.servers().of(server).answered(),
             Err(error) => {
                 if error.is_down() {
-                    self.server().failed(&self.settings, self.time.now());
+                    self.servers().of(server).failed(&self.settings, self.time.now());
                 }
                 match slot {
                     Some(slot) => self.seen.backend_failed(&self.key_of(slot), operation, error),

@@ -5,6 +5,7 @@
 //! [policy]: crate::guide::policy
 //! [failures]: crate::guide::failures
 //! [keys]: crate::guide::keys
+//! [redis]: crate::guide::redis
 //! [seen]: crate::guide::seen
 //! [testing]: crate::guide::testing
 //! [guarantees]: crate::guide::guarantees
@@ -22,7 +23,7 @@
 //! | says how long one value lives | [`Made`] |
 //! | has changed the source | [`Region::invalidate`], [`Region::mark_stale`]; [the table of changes](guide::changes) |
 //! | keeps values decoded in the process | [`Near`] |
-//! | shares entries with other processes | [`RegionBuilder::far`], with a [`Backend`](backend::Backend); by URL: [`connect`](backend::connect()) |
+//! | shares entries with other processes | [`RegionBuilder::far`], with a [`Backend`](backend::Backend): [the page on Redis](guide::redis); by URL: [`connect`](backend::connect()) |
 //! | has keys or values of types of its own | [`Key`], [`Codec`] |
 //! | counts for a fleet | [`Counters`](counter::Counters) |
 //! | watches what happens | [`Region::counts`], [`Observer`] |
@@ -36,7 +37,7 @@
 //! |---|---|
 //! | [`guide`] | a page for each question |
 //! | [`region`] | [`Region`], its accesses, its changes, and what they return |
-//! | [`backend`] | [`Backend`](backend::Backend), which keeps entries; [`Memory`](backend::Memory), and [`Faulty`](backend::Faulty) for tests |
+//! | [`backend`] | [`Backend`](backend::Backend), which keeps entries: `Redis` (feature `redis`); [`Memory`](backend::Memory), and [`Faulty`](backend::Faulty) for tests |
 //! | [`key`] | [`Key`], and the text of a key in a backend |
 //! | [`codec`] | [`Codec`], which turns a value into bytes |
 //! | [`envelope`] | [`Envelope`](envelope::Envelope), which surrounds these bytes on a server |
@@ -99,6 +100,7 @@ mod slot;
 mod slots;
 mod store;
 mod time;
+mod together;
 
 pub use crate::codec::Codec;
 pub use crate::key::Key;

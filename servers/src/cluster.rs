@@ -1,10 +1,11 @@
 //! A Redis Cluster of three primaries.
 
 use crate::error::{Error, Result, wait_for};
-use crate::redis::{RedisServer, find};
+use crate::redis::{Builder, RedisServer, find};
 use crate::resp::Value;
 use crate::sentinel::AGREEMENT;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// How many slots there are.
 const SLOTS: u16 = 16384;
@@ -25,8 +26,13 @@ impl Cluster {
     /// Starts the nodes, each primary with one replica if `replicas`. Blocks until all nodes see all others and all
     /// slots.
     pub fn start(replicas: bool) -> Result<Self> {
+        Self::start_with(replicas, &RedisServer::builder())
+    }
+
+    /// The same, with each node started as the builder says.
+    pub fn start_with(replicas: bool, builder: &Builder) -> Result<Self> {
         let count = if replicas { 2 * PRIMARIES } else { PRIMARIES };
-        let node = RedisServer::builder().cluster().args([
+        let node = builder.clone().cluster().args([
             "--cluster-node-timeout",
             "1000",
             // A replica takes over whenever its primary is gone, however long it was cut off before.
@@ -34,6 +40,11 @@ impl Cluster {
             "0",
             "--repl-diskless-sync-delay",
             "0",
+            // A replica whose handshake with a new primary has got stuck begins anew, long before this gives up.
+            "--repl-timeout",
+            "5",
+            "--repl-ping-replica-period",
+            "1",
         ]);
         let nodes = (0..count).map(|_| node.clone().start()).collect::<Result<Vec<_>>>()?;
         let text = |value: Value| value.text().unwrap_or_default().to_owned();
@@ -177,7 +188,16 @@ impl Cluster {
 
     /// Has a replica take over from its primary, in agreement with it. Returns when all nodes agree and follow.
     pub fn failover(&self, replica: usize) -> Result<()> {
-        self.nodes[replica].command(&["CLUSTER", "FAILOVER"])?;
+        let old = self.nodes[replica].info("master_port")?;
+        let old = self.nodes.iter().position(|node| node.port().to_string() == old);
+        let old = old.ok_or_else(|| Error::new("it is no replica"))?;
+        // The two give it up after 5 s, if they do not come to an end.
+        wait_for("the replica takes over", AGREEMENT, || {
+            self.nodes[replica].command(&["CLUSTER", "FAILOVER"])?;
+            let is_primary = || Ok(self.nodes[replica].info("role")? == "master");
+            wait_for("the replica takes over", Duration::from_secs(6), is_primary).map(|()| true)
+        })?;
+        wait_for("the old primary follows", AGREEMENT, || Ok(self.nodes[old].info("role")? == "slave"))?;
         self.taken_over(replica)
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 /// | scheme | backend |
 /// |---|---|
 /// | `memory:` | a new [`Memory`] of this process alone |
+/// | `redis:`, `rediss:`, `unix:`, `redis+sentinel:` | a `Redis`, as `Redis::connect` takes them (feature `redis`) |
 ///
 /// The scheme is compared without regard to case. `memory://` is the same as `memory:`.
 ///
@@ -44,11 +45,14 @@ use std::sync::Arc;
 // Servers are connected to by round trips; memory is there at once.
 #[allow(clippy::unused_async)]
 pub async fn connect(url: &str) -> Result<Arc<dyn Backend>, ConnectError> {
-    let Some((scheme, rest)) = url.split_once(':') else { return Err(ConnectError::NoScheme) };
-    let scheme = scheme.to_ascii_lowercase();
+    let Some((scheme, rest)) = split(url) else { return Err(ConnectError::NoScheme) };
     match (&*scheme, rest) {
         ("memory", "" | "//") => Ok(Arc::new(Memory::new())),
         ("memory", _) => Err(ConnectError::Malformed { scheme }),
+        #[cfg(feature = "redis")]
+        ("redis" | "rediss" | "redis+unix" | "redis+sentinel" | "unix" | "valkey" | "valkeys" | "valkey+unix", _) => {
+            Ok(Arc::new(super::Redis::connect(url).await?))
+        }
         _ => Err(ConnectError::UnknownScheme { scheme }),
     }
 }
@@ -69,6 +73,43 @@ pub enum ConnectError {
         /// The scheme.
         scheme: String,
     },
+    /// The server was not reached, or does not let this user in.
+    Unreachable {
+        /// The scheme.
+        scheme: String,
+        /// What has happened.
+        why: String,
+    },
+    /// The server was reached, and will never do: it is too old, or no such server.
+    Unfit {
+        /// The scheme.
+        scheme: String,
+        /// What it is.
+        why: String,
+    },
+}
+
+impl ConnectError {
+    /// Returns the scheme of a URL, in small letters; "" if it has none.
+    #[cfg(feature = "redis")]
+    pub(super) fn scheme_of(url: &str) -> String {
+        split(url).map(|(scheme, _)| scheme).unwrap_or_default()
+    }
+}
+
+/// The schemes that are known without `//` behind them.
+const SCHEMES: [&str; 9] =
+    ["memory", "redis", "rediss", "redis+sentinel", "redis+unix", "unix", "valkey", "valkeys", "valkey+unix"];
+
+/// Returns the scheme of a URL, in small letters, and what follows its colon. What is before a colon may as well be a
+/// user's name, or a password, which no error is to show.
+fn split(url: &str) -> Option<(String, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    let scheme = scheme.to_ascii_lowercase();
+    let is_one = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+        && (rest.starts_with("//") || SCHEMES.contains(&&*scheme));
+    is_one.then_some((scheme, rest))
 }
 
 impl fmt::Display for ConnectError {
@@ -77,6 +118,8 @@ impl fmt::Display for ConnectError {
             ConnectError::NoScheme => f.write_str("the URL of the backend has no scheme"),
             ConnectError::UnknownScheme { scheme } => write!(f, "there is no backend for the scheme {scheme:?}"),
             ConnectError::Malformed { scheme } => write!(f, "the URL of the backend is no {scheme:?} URL"),
+            ConnectError::Unreachable { scheme, why } => write!(f, "no connection by the {scheme:?} URL: {why}"),
+            ConnectError::Unfit { scheme, why } => write!(f, "no backend by the {scheme:?} URL: {why}"),
         }
     }
 }

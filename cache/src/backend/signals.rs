@@ -55,9 +55,9 @@ impl Signal {
 /// # What is not lost
 ///
 /// Between [`listen`](crate::backend::Backend::listen) and the first [`heard`](Self::heard), and between one `heard`
-/// and the next, signals are kept. Several of them fold into one: see [`Signal::fold`]. So a waiter listens, then looks,
-/// then waits: what happens after the look ends the wait. (A backend that has lost its connection cannot keep that. It
-/// says so by [`Signal::Gap`].)
+/// and the next, signals are kept. Several of them fold into one: see [`Signal::fold`]. So a waiter listens, then
+/// looks, then waits: what happens after the look ends the wait. (A backend that has lost its connection cannot keep
+/// that. It says so by [`Signal::Gap`].)
 ///
 /// # Cancel safety
 ///

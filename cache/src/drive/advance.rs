@@ -10,6 +10,7 @@ use crate::store::{self, Ready, Store, local};
 use std::hash::Hash;
 use std::mem;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,34 +120,36 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
     }
 
     /// Performs one action. Returns what has happened, or where the access has come to.
+    ///
+    /// A hit looks, and has no room for what only other accesses do: that lies in boxes. An allocation of more than
+    /// 1 KB is a slow one, and a future is moved into its box.
     pub(super) async fn one(&mut self, action: Action<Value<V>>) -> ControlFlow<Stage<V>, Event<Value<V>>> {
         ControlFlow::Continue(match action {
-            Action::Tell(number) => self.tell(number).await,
+            Action::Tell(number) => Box::pin(self.tell(number)).await,
             Action::Look => self.look().await,
             Action::Join { old_until } => {
                 self.note_miss(old_until.is_none());
-                self.join(old_until).await
+                Box::pin(self.join(old_until)).await
             }
-            Action::Claim(claim) => self.claim(claim).await,
-            // In a box, as it is rare: an access mostly waits for nobody in another process.
+            Action::Claim(claim) => Box::pin(self.claim(claim)).await,
             Action::Subscribe => Box::pin(self.listen()).await,
-            Action::Wait { until } => self.wait(until).await,
+            Action::Wait { until } => Box::pin(self.wait(until)).await,
             Action::Create { wake, .. } => {
                 self.note_wait();
                 self.began = self.core().time.nanos();
                 return ControlFlow::Break(Stage::Create { wake });
             }
-            Action::Publish(grant, value) => self.publish(grant, value).await,
+            Action::Publish(grant, value) => Box::pin(self.publish(grant, value)).await,
             Action::End { grant, pauses } => {
                 self.end(grant, pauses);
-                self.reply().await
+                Box::pin(self.reply()).await
             }
             Action::Finish(answer) => {
                 self.note_wait();
                 self.leave_turn();
                 return ControlFlow::Break(Stage::Ended(answer));
             }
-            Action::Await if self.under_way.is_some() => self.reply().await,
+            Action::Await if self.under_way.is_some() => Box::pin(self.reply()).await,
             Action::CarryOn { .. } | Action::Renew(_) | Action::Await => {
                 unreachable!("the keeper keeps the creation")
             }
@@ -204,7 +207,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
             return self.looked(found);
         }
         let (core, slot) = (Arc::clone(self.core()), self.run.slot.clone());
-        let looking = core.look(&slot);
+        // (Pinned here, or each future that it is handed to would have room for it.)
+        let looking = pin!(core.look(&slot));
         match self.bounded(Operation::Look, looking).await {
             Ok(found) => self.looked(found),
             Err(event) => event,

@@ -33,7 +33,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
     /// Releases a token that may have a grant, after the operation that is in doubt.
     pub(super) fn release(self: &Arc<Self>, token: Token) {
         let in_doubt = mem::take(&mut lock(&self.state).in_doubt);
-        let life = if let Store::Far(far) = &self.core.store { far.life() } else { None };
+        let life = if let Store::Far(far) = &self.core.store { far.life(self.slot.stored()) } else { None };
         let (run, held) = (Arc::clone(self), self.core.closing.hold());
         self.core.time.keeper.spawn(async move {
             let _held = held;

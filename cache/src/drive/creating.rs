@@ -76,7 +76,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
         let made = match (&core.store, is_stored) {
             (_, false) => Err(NotPublished::Unwanted),
             (Store::Near(_), true) => Ok(Ready { value: Arc::clone(&value), entry: None }),
-            (Store::Far(far), true) => match far.life() {
+            (Store::Far(far), true) => match far.life(self.run.slot.stored()) {
                 Some(life) => far.encode(self.run.slot.stored(), Arc::clone(&value), life),
                 // No look was ever answered: the process is cut off, and has no grant.
                 None => Ok(Ready { value: Arc::clone(&value), entry: None }),

@@ -14,8 +14,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     /// share it.
     ///
     /// One look of a key is under way at a time. So ten thousand accesses that come at once are a few looks. But an
-    /// access need not be polled on, once it has sent its look. So the next one waits for it no longer than a quarter of
-    /// `backend_timeout`, and has the rest for its own look.
+    /// access need not be polled on, once it has sent its look. So the next one waits for it no longer than a quarter
+    /// of `backend_timeout`, and has the rest for its own look.
     pub(crate) async fn look(&self, slot: &Held<O, V>) -> Result<Found<Value<V>>, BackendError> {
         let look = {
             let mut state = slot.lock();

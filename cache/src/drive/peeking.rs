@@ -37,14 +37,15 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         if let Store::Near(near) = &self.store {
             return Ok(local::look(near, slot, self.time.nanos()));
         }
-        self.unless_down()?;
+        self.unless_down(slot)?;
         self.tell_untold(slot).await?;
         self.in_time(Operation::Look, Some(slot), self.look(slot)).await
     }
 
-    /// Fails while the backend is in its pause.
-    pub(super) fn unless_down(&self) -> Result<(), BackendError> {
-        if self.server().is_down(self.time.now()) {
+    /// Fails while the server of a key is in its pause.
+    pub(super) fn unless_down(&self, slot: &Held<O, V>) -> Result<(), BackendError> {
+        let server = self.server_of(slot);
+        if self.servers().of(server).is_down(self.time.now()) {
             let paused = "the backend has failed a short time ago, and is asked for nothing now";
             return Err(BackendError::new(BackendErrorKind::Unreachable).caused_by(paused));
         }

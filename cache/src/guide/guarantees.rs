@@ -24,14 +24,15 @@
 //!
 //! # What each backend gives
 //!
-//! | law | near alone | [`Memory`](crate::backend::Memory) | Redis, memcached, PostgreSQL |
-//! |---|---|---|---|
-//! | G1 to G11 | within the process | among all regions that share it; exact | to come |
-//! | G12 | - (counters need a backend) | exact | to come |
-//! | G13 | by `Eq` of the keys | whole keys, of any length | to come |
-//! | G16 | no notifications: what happens is in the process | exact | to come |
-//! | G17 | near is bounded | exact | to come |
-//! | what kill -9 of a holder costs | the process, and all values | the same: it lies in the process | one lease |
+//! | law | near alone | [`Memory`](crate::backend::Memory) | [Redis](crate::guide::redis) | memcached, PostgreSQL |
+//! |---|---|---|---|---|
+//! | G1 to G11 | within the process | among all regions that share it; exact | in the fleet; what a failover, an eviction or a step of the server's clock costs is on [its page](crate::guide::redis) | to come |
+//! | G12 | - (counters need a backend) | exact | exact, until the server loses the counter | to come |
+//! | G13 | by `Eq` of the keys | whole keys, of any length | keys above 1 KB are hashed, and the entry has the whole key | to come |
+//! | G16 | no notifications: what happens is in the process | exact | a channel for each place that is waited for | to come |
+//! | G17 | near is bounded | exact | by the server's lifetimes, in milliseconds | to come |
+//! | what kill -9 of a holder costs | the process, and all values | the same: it lies in the process | one lease | one lease |
+//! | what a failover costs | - | - | the grants under way, and one renewal of each entry | |
 //!
 //! # How to read the names
 //!
@@ -65,7 +66,7 @@
 //! claim names the entry that was seen. So what has become fresh between the look and the claim is answered with that
 //! entry, and not with a grant.
 //!
-//! - *Kept by:* `round/access.rs`, `slot.rs`, `drive/advance.rs`; `backend/memory/place.rs`.
+//! - *Kept by:* `round/access.rs`, `slot.rs`, `drive/advance.rs`; `backend/memory/place.rs`, `backend/redis.rs`.
 //! - *Models:* `round`.
 //! - *Tests:* `contract`, `backend_faulty.rs`, `backend_memory.rs`, `region`.
 //!
@@ -78,7 +79,7 @@
 //! *Why it holds:* A grant is a random token, and the backend gives each grant a number of its own. So not even a
 //! request that was doubled on its way can publish twice.
 //!
-//! - *Kept by:* `round/access/creating.rs`, `store/far.rs`; `backend/memory/place.rs`.
+//! - *Kept by:* `round/access/creating.rs`, `store/far.rs`; `backend/memory/place.rs`, `backend/redis.rs`.
 //! - *Models:* `round`.
 //! - *Tests:* `contract`, `backend_faulty.rs`, `backend_memory.rs`.
 //!
@@ -144,7 +145,8 @@
 //! *Why it holds:* To publish depends on the grant alone. A holder counts its lease from before the claim is sent, less
 //! the backend's [grain](crate::backend::Limits::grain), so the lease ends for the holder first.
 //!
-//! - *Kept by:* `round/settings.rs`, `round/remembered.rs`, `store/far.rs`; `backend/memory/moment.rs`.
+//! - *Kept by:* `round/settings.rs`, `round/remembered.rs`, `store/far.rs`; `backend/memory/moment.rs`,
+//!   `backend/redis/clock.rs`.
 //! - *Models:* `round`.
 //! - *Tests:* `contract`.
 //!
@@ -157,7 +159,8 @@
 //! *Why it holds:* An envelope is checked, with its checksum, its key and its sizes, before anything of it is used, and
 //! its lengths are compared with what is there before anything is allocated.
 //!
-//! - *Kept by:* `envelope/decode.rs`, `envelope/compression.rs`, `key/stored.rs`, `store/far.rs`.
+//! - *Kept by:* `envelope/decode.rs`, `envelope/compression.rs`, `key/stored.rs`, `store/far.rs`,
+//!   `backend/redis/entry.rs`, `backend/redis/reply.rs`.
 //! - *Tests:* `envelope`, `memory.rs`, `codec.rs`, `key.rs`, `contract`.
 //!
 //! ## G8: Failure frees
@@ -174,7 +177,7 @@
 //! crate, the keeper, also if the caller's runtime is gone.
 //!
 //! - *Kept by:* `drive/alone.rs`, `drive/creating.rs`, `round/access/creating.rs`, `round/remembered.rs`;
-//!   `backend/memory/place.rs`.
+//!   `backend/memory/place.rs`, `backend/redis.rs`.
 //! - *Models:* `round`.
 //! - *Tests:* `contract`, `round/steps.rs`, `region`.
 //!
@@ -187,7 +190,8 @@
 //! *Why it holds:* The keeper renews a lease each third of it, whatever the creator does to its own thread. So one
 //! renewal may fail.
 //!
-//! - *Kept by:* `drive/keep.rs`, `time/keeper.rs`, `round/access/creating.rs`; `backend/memory/place.rs`.
+//! - *Kept by:* `drive/keep.rs`, `time/keeper.rs`, `round/access/creating.rs`; `backend/memory/place.rs`,
+//!   `backend/redis.rs`.
 //! - *Models:* `round`.
 //! - *Tests:* `contract`, `region`.
 //!
@@ -202,7 +206,8 @@
 //!
 //! *Why it holds:* A grant names its life, and so does each envelope.
 //!
-//! - *Kept by:* `round/judge.rs`, `store/far.rs`; `backend/memory/place.rs`.
+//! - *Kept by:* `round/judge.rs`, `store/far.rs`; `backend/memory/place.rs`, `backend/redis/server.rs`,
+//!   `backend/redis/link.rs`.
 //! - *Models:* `round`.
 //! - *Tests:* `contract`, `region`.
 //!
@@ -234,7 +239,7 @@
 //!
 //! *Why it holds:* Each move is one operation of the backend, with its bounds and its lifetime.
 //!
-//! - *Kept by:* `counter.rs`; `backend/memory/place.rs`.
+//! - *Kept by:* `counter.rs`; `backend/memory/place.rs`, `backend/redis.rs`.
 //! - *Tests:* `counter.rs`, `contract`.
 //!
 //! ## G13: Keys do not collide
@@ -261,7 +266,7 @@
 //! *Why it holds:* No access waits for another one while it holds a grant that it has not created. So a wait for a
 //! grant depends on nothing that the access itself holds. The module `drive/many.rs` gives the cases.
 //!
-//! - *Kept by:* `drive/many.rs`, `region/many.rs`, `backend.rs`.
+//! - *Kept by:* `drive/many.rs`, `region/many.rs`, `backend.rs`, `backend/redis.rs`.
 //! - *Tests:* `region/many.rs` and the directory of that name; `contract`.
 //!
 //! ## G16: Notifications are hints
@@ -279,7 +284,7 @@
 //! signalled from then on is kept until the waiter takes it, and no wait is longer than a poll (G5).
 //!
 //! - *Kept by:* `backend/signals.rs`, `backend/memory.rs`, `drive/waiting.rs`, `drive/many/waiting.rs`,
-//!   `round/access.rs`.
+//!   `round/access.rs`, `backend/redis/hub.rs`.
 //! - *Models:* `round`.
 //! - *Tests:* `contract/laws/signals.rs`, `region/signals.rs`.
 //!
@@ -323,6 +328,25 @@
 //!
 //! The model shows less than a proof: it knows no more processes, ticks and accidents than its bounds say. It is of the
 //! round, not of the driver around it, which the tests of regions cover.
+//!
+//! ## The model of Redis
+//!
+//! The same searches run over a model of a Redis server (`tests/round/redis`): its keys with their lifetimes, and each
+//! script as one step. In addition strangers delete and overwrite keys, the server evicts entry, grant and pause apart,
+//! and fails over to an older state and back; signals are lost, doubled and come late. Each reply must be the one that
+//! the ideal backend gives in the state that the keys stand for. The faults that are planted there, and found: a bare
+//! `SET NX` for the claim, a publication without the check of the token or of the number, a claim over a tombstone or
+//! through a pause, a grant of another life, a grant without a lifetime, an invalidation that leaves the grant, and a
+//! signal that comes before the change.
+//!
+//! That the scripts do what the model says is shown by running both: random calls on a real server and on the functions
+//! of the model, compared step by step (`servers/tests/redis_scripts.rs` in the repository).
+//!
+//! ## Real servers
+//!
+//! The folder `servers` of the repository starts servers, stops, kills and moves them in time. Its tests run the
+//! contract over real Redis servers, regions over servers that hang, restart and fail over, and chaos: processes that
+//! are killed in mid-creation, judged by an observer that shares no code with this crate (`./test.sh deep redis`).
 //!
 //! ## The contract
 //!

@@ -44,9 +44,10 @@
 //! With a [backend](crate::RegionBuilder::far) the entries lie where other processes reach them, and one access creates
 //! of all accesses of all these processes.
 //!
-//! **Today the only backend is [`Memory`](crate::backend::Memory), which lies in this process.** It is for tests and
-//! for programs of one process. Backends for Redis, memcached and PostgreSQL are to come; the line will be the same
-//! with them. A backend of your own implements the trait [`Backend`](crate::backend::Backend).
+//! The backend of a fleet is [Redis](crate::guide::redis). [`Memory`](crate::backend::Memory) lies in this process, and
+//! is for tests and for programs of one process: it takes the place of a server in this example. Backends for memcached
+//! and PostgreSQL are to come; the line will be the same with them. A backend of your own implements the trait
+//! [`Backend`](crate::backend::Backend).
 //!
 //! ```
 //! use dogpile_cache::backend::Memory;
@@ -56,7 +57,7 @@
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let memory = Arc::new(Memory::new()); // once it is there: a server
+//!     let memory = Arc::new(Memory::new()); // for a fleet: `Redis::connect("redis://127.0.0.1/").await?`
 //!     let products = Region::builder("product")
 //!         .far(memory.clone()) // <- this line
 //!         .near(Near::holding(10_000).at_most(Duration::from_secs(1)))

@@ -10,7 +10,7 @@ use crate::envelope::{Compression, SizeLimits};
 use crate::key::{KeyLimit, Namespace, StoredKey};
 use crate::near::Near;
 use crate::observer::{Observer, Seen};
-use crate::round::{Faults, OnBackendFailure, OtherLife, Server, Settings};
+use crate::round::{Faults, OnBackendFailure, OtherLife, Settings};
 use crate::slot::{Rules, Value};
 use crate::slots::Slots;
 use crate::store::Store;
@@ -556,7 +556,7 @@ impl<F> RegionBuilder<F> {
             policy,
             backend_timeout: self.backend_timeout,
             void_pause: self.void_pause,
-            server: Mutex::new(Server::default()),
+            servers: Mutex::default(),
             seen,
             write,
             closing: Arc::new(Closing::default()),

@@ -302,11 +302,11 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     /// Encodes a value for the backend, if there is one.
     async fn ready(&self, slot: &Held<O, V>, value: Value<V>) -> Result<Ready<V>, BackendError> {
         let Store::Far(far) = &self.store else { return Ok(Ready { value, entry: None }) };
-        if far.life().is_none() {
+        if far.life(slot.stored()).is_none() {
             // The clock and the life of the server are not known before the first reply.
             self.in_time(Operation::Look, Some(slot), self.look(slot)).await?;
         }
-        let life = far.life().unwrap_or(Life(0));
+        let life = far.life(slot.stored()).unwrap_or(Life(0));
         far.encode(slot.stored(), value, life).map_err(|why| {
             let kind = match why {
                 NotPublished::TooLarge => BackendErrorKind::TooLarge,

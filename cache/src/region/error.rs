@@ -40,8 +40,8 @@ pub enum CreateError<E> {
     Backend(BackendError),
     /// The task of the creation was dropped or has panicked: see [`Background`](crate::region::Background).
     Lost,
-    /// This creation is lent to a creator, or given to one in the background: it ends by what the creator returns, not by
-    /// [`publish`](crate::Creation::publish).
+    /// This creation is lent to a creator, or given to one in the background: it ends by what the creator returns, not
+    /// by [`publish`](crate::Creation::publish).
     Lent,
     /// The region was closed.
     Closed,

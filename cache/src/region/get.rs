@@ -13,7 +13,7 @@ use super::{Region, RegionKey, value};
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::drive::{Core, Drive, Ended, Entered, Held, Stage, Wants};
 use std::fmt::{self, Display};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -358,7 +358,11 @@ async fn begin<K: RegionKey + ?Sized, V: Send + Sync + 'static>(
 ) -> Result<Begun<K, V>, GetError> {
     let entered = core.closing.enter().ok_or(GetError::Closed)?;
     let mut drive = Drive::new(&core, slot, wants);
-    let stage = core.unless_ended(drive.begin()).await.ok_or(GetError::Closed)?;
+    let stage = {
+        // (Pinned here, or the future that waits for it would have room for it twice.)
+        let begun = pin!(drive.begin());
+        core.unless_ended(begun).await.ok_or(GetError::Closed)?
+    };
     Ok(Begun { drive, stage, entered })
 }
 

@@ -103,8 +103,8 @@ impl<V: Clone> Access<V> {
         Access { renews: true, ..Access::new(memory, waits) }
     }
 
-    /// Says whether what the process has created for itself, without the backend, is an answer to this access. The round
-    /// does not know what a value is: the driver says so before a step, if there is one.
+    /// Says whether what the process has created for itself, without the backend, is an answer to this access. The
+    /// round does not know what a value is: the driver says so before a step, if there is one.
     pub fn take_own(&mut self, takes: bool) {
         self.takes_own = takes;
     }

@@ -166,6 +166,10 @@ impl<V> Far<V> {
         };
         let is_of_this_life = envelope.life == Some(look.life.0);
         let freshness = judge(age, look.now, look.is_marked, is_of_this_life, self.aging.other_life);
+        if freshness == Freshness::Missing {
+            // Too old, or not to be trusted: the server has it still, and nobody may get it.
+            return Ok((None, Freshness::Missing));
+        }
 
         // All times count from before the request: so no value is taken for younger than it is.
         let is_for = Duration::from_millis(look.now.saturating_sub(envelope.created));
@@ -190,9 +194,11 @@ impl<V> Far<V> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the life of the server's data, as the last reply has shown it.
-    pub(crate) fn life(&self) -> Option<Life> {
-        self.shown().map(|shown| shown.life)
+    /// Returns the life of the data of the server that has a key: as the backend knows it, or as the last reply has
+    /// shown it.
+    pub(crate) fn life(&self, key: &StoredKey) -> Option<Life> {
+        let shown = self.shown().map(|shown| shown.life)?;
+        Some(self.backend.life_of(key).unwrap_or(shown))
     }
 
     fn server_now(&self) -> u64 {

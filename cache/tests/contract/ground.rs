@@ -185,6 +185,11 @@ impl Ground {
         block_on(pending).expect("the backend is there")
     }
 
+    /// Whether a look sees what stands between an old value and a new one.
+    pub fn sees_rest(&self) -> bool {
+        self.look(&self.key("a look")).rest.is_some()
+    }
+
     pub fn wait(&self, time: Duration) {
         self.server.wait(time);
     }

@@ -57,6 +57,8 @@ pub struct Naive {
     /// No beat comes again.
     beats: u32,
     has_tombstones: bool,
+    /// Whether a look sees what stands between an old value and a new one.
+    sees_rest: bool,
 }
 
 fn end(now: u64, lifetime: Duration) -> End {
@@ -72,9 +74,9 @@ fn left(now: u64, end: End) -> String {
 }
 
 impl Naive {
-    pub fn new(has_tombstones: bool) -> Naive {
+    pub fn new(has_tombstones: bool, sees_rest: bool) -> Naive {
         let (stock, grants, tombstones) = <_>::default();
-        Naive { stock, grants, tombstones, now: 0, life: 0, states: 0, numbers: 0, beats: 0, has_tombstones }
+        Naive { stock, grants, tombstones, now: 0, life: 0, states: 0, numbers: 0, beats: 0, has_tombstones, sees_rest }
     }
 
     pub fn life(&self) -> u32 {
@@ -151,7 +153,7 @@ impl Naive {
     }
 
     pub fn look(&self, place: usize, shape: Shape) -> String {
-        let rest = self.rest(place);
+        let rest = if self.sees_rest { self.rest(place) } else { "unseen".into() };
         match self.stock.entries.get(&(place, shape)) {
             Some(Stored { bytes, marked, .. }) => format!("{bytes:?} {marked} {rest}"),
             None => format!("nothing {rest}"),

@@ -20,16 +20,18 @@ use std::time::Duration;
 
 pub const NAME: &str = "random_scripts_as_on_the_naive_one";
 
-const SCRIPTS: u32 = 400;
+pub const SCRIPTS: u32 = 400;
 const STEPS: u32 = 120;
+/// Times are whole minutes, in seconds: on a server time goes on while a script runs, by less than one.
+const UNIT: u64 = 60;
 const PLACES: usize = 2;
 
-pub fn run(make: fn() -> Ground) -> Result<(), Failed> {
+pub fn run(make: fn() -> Ground, scripts: u32) -> Result<(), Failed> {
     let given = |name| env::var(name).ok().map(|number| number.parse::<u64>().expect(name));
     if let Some(seed) = given("CONTRACT_SEED") {
         return Ok(script(&make(), seed)?);
     }
-    let scripts = given("CONTRACT_SCRIPTS").unwrap_or(SCRIPTS.into());
+    let scripts = given("CONTRACT_SCRIPTS").unwrap_or(scripts.into());
     for _ in 0..scripts {
         script(&make(), fastrand::u64(..))?;
     }
@@ -56,7 +58,7 @@ pub fn script(g: &Ground, seed: u64) -> Result<(), String> {
     let keys = (0..PLACES).map(|place| g.key(&place.to_string())).collect();
     let mut pair = Pair {
         g,
-        naive: Naive::new(g.backend.limits().has_tombstones),
+        naive: Naive::new(g.backend.limits().has_tombstones, g.sees_rest()),
         rng: Rng::with_seed(seed),
         keys,
         seen: vec![vec![(SHAPE, Seen::NOTHING, 0), (NEXT, Seen::NOTHING, 0)]; PLACES],
@@ -76,7 +78,11 @@ pub fn script(g: &Ground, seed: u64) -> Result<(), String> {
 }
 
 fn left(duration: Duration) -> String {
-    if duration == Duration::MAX { "ever".into() } else { duration.as_secs_f64().to_string() }
+    if duration == Duration::MAX {
+        return "ever".into();
+    }
+    let units = duration.as_millis().div_ceil(u128::from(UNIT) * 1000);
+    (units * u128::from(UNIT)).to_string()
 }
 
 fn rest(rest: &Rest) -> String {
@@ -92,7 +98,7 @@ fn rest(rest: &Rest) -> String {
 }
 
 fn look(look: &Look) -> String {
-    let rest = rest(&look.rest.expect("the backends that scripts are run on see it"));
+    let rest = look.rest.as_ref().map_or("unseen".into(), rest);
     match &look.entry {
         Some(bytes) => format!("{bytes:?} {} {rest}", look.is_marked),
         None => format!("nothing {rest}"),
@@ -106,7 +112,7 @@ impl Pair<'_> {
 
     fn duration(&mut self) -> Duration {
         let seconds = self.choose(&[0, 1, 2, 3, 5, 10, 10, 20, u64::MAX]);
-        if seconds == u64::MAX { Duration::MAX } else { Duration::from_secs(seconds) }
+        if seconds == u64::MAX { Duration::MAX } else { Duration::from_secs(seconds * UNIT) }
     }
 
     fn entry(&mut self) -> Entry {
@@ -306,7 +312,7 @@ impl Pair<'_> {
             26..32 => self.change(place, shape),
             32..35 => self.count(place),
             35..39 => {
-                let seconds = self.choose(&[1, 1, 2, 3, 5, 10, 30]);
+                let seconds = UNIT * self.choose(&[1, 1, 2, 3, 5, 10, 30]);
                 self.g.wait(Duration::from_secs(seconds));
                 self.naive.wait(seconds);
                 let (real, naive) = self.look(place, shape);

@@ -7,7 +7,7 @@ use crate::wire::{Kind, Wire};
 use dogpile::{Clock, ManualClock};
 use dogpile_cache::backend::{Backend, Memory};
 use dogpile_cache::observer::{Operation, Published};
-use dogpile_cache::{Claim, Got, Near, Outcome, Region};
+use dogpile_cache::{Claim, Got, Near, OtherLife, Outcome, Region};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
@@ -34,6 +34,22 @@ fn s92_an_absence_of_this_process_alone_is_no_value_for_many_keys() {
     soon(one.region.get(&1).or_try_find(async || Ok::<_, Infallible>(None))).unwrap();
     let got = soon(one.region.get_many(&[1]).or_create(async |_| vec!["one".to_owned()])).unwrap();
     assert_eq!(&**got[0], "one");
+}
+
+#[test]
+fn g10_a_value_that_the_region_distrusts_is_no_value_and_no_old_one() {
+    let ground = Ground::new();
+    let builder = ground.builder().max_stale(MINUTE).other_life(OtherLife::Distrust);
+    let region: Region<u64, String> = builder.far(Arc::clone(&ground.memory)).build().unwrap();
+    soon(region.set(&1, "one".to_owned())).unwrap();
+    ground.memory.fail_over_to(&ground.memory.snapshot());
+    assert!(soon(region.get(&1).value()).unwrap().is_none());
+    let got = soon(region.get(&1).or_create_with(async |creation| {
+        assert!(creation.old().is_none());
+        "two".to_owned().into()
+    }));
+    assert_eq!(&**got.unwrap(), "two");
+    assert_eq!(fresh(&region, 1).as_deref(), Some("two"));
 }
 
 #[test]
@@ -337,4 +353,34 @@ fn g1_a_creation_that_begins_is_not_taken_for_the_dead_one_before_it() {
         }
         assert_eq!(creations.load(Relaxed), 1, "{reading}");
     }
+}
+
+/// What a region does with a value that lies on the backend, and is none to it.
+#[track_caller]
+fn finds_nothing(region: &Region<u64, String>) {
+    assert_eq!(there(region, 1), None);
+    assert!(now(region.get_many(&[1]).values()).unwrap()[0].is_none());
+    assert!(now(region.see(&1)).unwrap().value().is_none());
+    assert!(!soon(region.touch(&1, None)).unwrap(), "it would be fresh again");
+    assert_eq!(there(region, 1), None);
+}
+
+#[test]
+fn g10_a_value_that_is_distrusted_is_found_by_no_look() {
+    let ground = Ground::new();
+    let region = ground.region_by(Place::Far, |builder| builder.other_life(OtherLife::Distrust));
+    create(&region, 1, "revoked");
+    let before = ground.memory.snapshot();
+    soon(region.invalidate(&1)).unwrap();
+    ground.memory.fail_over_to(&before);
+    finds_nothing(&region);
+}
+
+#[test]
+fn a_value_that_is_too_old_for_this_region_is_found_by_no_look() {
+    let ground = Ground::new();
+    let (one, strict) = (ground.region(Place::Far), ground.region_by(Place::Far, |b| b.max_stale(Duration::ZERO)));
+    create(&one, 1, "old");
+    ground.clock.advance(MINUTE);
+    finds_nothing(&strict);
 }

@@ -183,6 +183,9 @@ fn g5_a_claim_that_is_never_used_costs_one_creation_timeout() {
         waiting.waits();
         assert!(!creation.is_superseded());
         ground.clock.advance(MS * 2);
+        if place != Place::Near {
+            eventually("the holder's keeper ends the grant", || one.probe.count(Operation::End) == 1);
+        }
         let mut done = None;
         eventually("another is elected", || {
             done = waiting.poll();

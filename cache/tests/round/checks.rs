@@ -3,7 +3,7 @@
 use crate::history::{History, Law, Lost, Sight};
 use crate::messages::Reply;
 use crate::process::{Frame, Stage, Task, World, tick, time};
-use crate::server::{Rest, Tick, Version};
+use crate::server::{Rest, Server, Tick, Version};
 use dogpile_cache::backend::{Grant, Over, Token};
 use dogpile_cache::round::{Access, Answer, Freshness, Outcome, Stored, Turn};
 use std::time::Duration;
@@ -25,10 +25,10 @@ pub fn checks_a_time_out(history: &mut History, access: &Access<Version>, had_ol
     }
 }
 
-impl World {
+impl<S: Server> World<S> {
     /// A holder that is claimed over must know before that its lease is over (G6).
     pub fn checks_a_claim_over(&mut self, over: Over) {
-        match self.server.data.rest {
+        match self.server.data().rest {
             Rest::Granted { token, beat, number, .. } if over == Over::Dead(Token(token), beat) => {
                 self.checks_the_holder(number);
             }
@@ -103,7 +103,7 @@ impl World {
             history.breaks(Law::G4);
         }
         // A grant has ended with its access, unless the backend could not be told.
-        let is_there = |grant: Grant| match self.server.data.rest {
+        let is_there = |grant: Grant| match self.server.data().rest {
             Rest::Granted { number, .. } => grant.cas == u64::from(number),
             _ => false,
         };
@@ -133,7 +133,8 @@ impl World {
     /// What must hold in each state.
     pub fn checks(&mut self, frame: &Frame) {
         let (mut creations, mut lost) = (0, 0);
-        let fresh = self.server.freshness(self.now, &frame.rules) == Freshness::Fresh;
+        let data = self.server.data();
+        let fresh = data.freshness(self.now, self.server.life(), &frame.rules) == Freshness::Fresh;
         for process in &self.processes {
             for task in &process.tasks {
                 let Some(access) = &task.access else { continue };
@@ -141,8 +142,15 @@ impl World {
                     if self.history.is_lost(task.creation) { lost += 1 } else { creations += 1 }
                 }
                 // A subscribed waiter has been woken by what it waits for (G16).
-                let sleeps = access.waits() && task.is_subscribed && !task.signal;
-                if sleeps && fresh && !self.history.signal_lost && !self.history.clock_stepped {
+                let is_called = task.signal || task.coming.0 || process.is_in_gap.0;
+                let sleeps = access.waits() && task.is_subscribed && !is_called;
+                // (A refresh, or a renewal, may wait for another value than the one that is there.)
+                let wants_another = task.refreshes || task.refuses > 0;
+                if sleeps && fresh && !wants_another && !self.history.signal_lost && !self.history.clock_stepped {
+                    self.history.breaks(Law::G5);
+                }
+                let is_told = !self.history.is_silent && !self.history.signal_lost && !self.history.clock_stepped;
+                if sleeps && frame.rules.by_the_paper && data.rest == Rest::Free && is_told {
                     self.history.breaks(Law::G5);
                 }
                 let waits = access.waits() || task.waits_for.is_some();
@@ -173,8 +181,13 @@ impl World {
 
     /// Nobody waits for a holder for longer than its lease, a poll and an operation (G5).
     pub fn checks_the_wait(&mut self, frame: &Frame) {
-        let (Rest::Granted { at, .. } | Rest::Tombstone { at, .. }) = self.server.data.rest else { return };
-        let bound = frame.rules.lease + tick(frame.settings.poll) + 1;
+        let poll = tick(frame.settings.poll);
+        let (at, bound) = match self.server.data().rest {
+            Rest::Granted { at, .. } | Rest::Tombstone { at, .. } => (at, frame.rules.lease + poll + 1),
+            // And for nobody no longer than a poll and an operation.
+            Rest::Free if frame.rules.by_the_paper => (self.history.free_at, poll + 1),
+            _ => return,
+        };
         for process in self.processes.iter().filter(|process| !process.is_stopped) {
             for task in process.tasks.iter().filter(|task| task.access.as_ref().is_some_and(Access::waits)) {
                 let since = at.max(task.waits_since.unwrap_or(0)).max(self.history.fault_at);

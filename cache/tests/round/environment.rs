@@ -1,10 +1,10 @@
 //! The steps of the environment.
 
-use crate::history::Lost;
 use crate::messages::Op;
 use crate::model::{Bounds, State};
+use crate::names::Beside;
 use crate::process::{Frame, Invalidation, Process, Stage, Way, World, flight, time};
-use crate::server::{Data, Rest};
+use crate::server::{Rules, Server};
 use dogpile_cache::round::{Event, Made};
 use std::mem;
 
@@ -58,6 +58,16 @@ pub enum Kind {
     NotSubscribed,
     /// An access that waits is woken for nothing.
     WakeEarly,
+    /// The server evicts the pause, and its count.
+    EvictPause,
+    /// A stranger writes at one of the keys: another type, or bytes that are none of ours.
+    JunkGrant,
+    JunkEntry,
+    JunkPause,
+    /// A stranger takes the lifetime from the grant or tombstone.
+    Persist,
+    /// The connection for signals is lost, and made again.
+    Gap,
 }
 
 impl Kind {
@@ -89,10 +99,14 @@ impl Kind {
         Kind::NotSubscribed,
         Kind::WakeEarly,
     ];
+
+    /// What can happen on Redis alone.
+    pub const OF_REDIS: [Kind; 6] =
+        [Kind::EvictPause, Kind::JunkGrant, Kind::JunkEntry, Kind::JunkPause, Kind::Persist, Kind::Gap];
 }
 
-impl Bounds {
-    pub fn environment(&self, state: &mut State, kind: Kind, p: usize, t: usize) {
+impl<S: Server> Bounds<S> {
+    pub fn environment(&self, state: &mut State<S>, kind: Kind, p: usize, t: usize) {
         let State { world, spent } = state;
         let frame = &self.frame;
         *spent += 1;
@@ -126,7 +140,8 @@ impl Bounds {
             Kind::Kill => Self::kill(world, p),
             Kind::Stop => world.processes[p].is_stopped = true,
             Kind::LoseSignal => {
-                world.processes[p].tasks[t].signal = false;
+                let task = &mut world.processes[p].tasks[t];
+                (task.signal, task.coming) = (false, Beside(false));
                 world.history.signal_lost = true;
             }
             Kind::Refresh => world.begin(frame, p, t, Way::Refresh),
@@ -139,11 +154,12 @@ impl Bounds {
                 world.processes[p].tasks[t].wake = None;
                 world.drive(frame, p, t, Event::Woken);
             }
-            _ => Self::server(world, frame, kind),
+            Kind::Gap => world.begin_gap(p),
+            _ => Self::server(world, frame, kind, p),
         }
     }
 
-    fn cancel(&self, world: &mut World, p: usize, t: usize) {
+    fn cancel(&self, world: &mut World<S>, p: usize, t: usize) {
         let task = &mut world.processes[p].tasks[t];
         task.is_cancelled = true;
         task.made = None;
@@ -160,22 +176,23 @@ impl Bounds {
         world.drive(&self.frame, p, t, Event::Cancelled);
     }
 
-    fn kill(world: &mut World, p: usize) {
+    fn kill(world: &mut World<S>, p: usize) {
         let left: Vec<u8> = world.processes[p].tasks.iter().map(|task| task.left).collect();
-        let gone = mem::replace(&mut world.processes[p], Process::new(&left));
+        let greeting = world.server.greeting();
+        let gone = mem::replace(&mut world.processes[p], Process::new(&left, greeting));
         world.processes[p].is_long = gone.is_long;
         let flights = gone.tasks.into_iter().filter_map(|task| task.flight);
         let calls = gone.invalidation.into_iter().map(|call| call.flight);
         for flight in flights.chain(calls).chain(gone.releases) {
             if flight.stage == Stage::Sent {
-                world.haunt(flight.op);
+                world.haunt(flight.op, gone.greeting.0);
             }
         }
     }
 
     /// What happens to an operation on its way.
-    fn network(world: &mut World, frame: &Frame, kind: Kind, p: usize, t: usize) {
-        let now = world.now;
+    fn network(world: &mut World<S>, frame: &Frame, kind: Kind, p: usize, t: usize) {
+        let (now, greeting) = (world.now, world.processes[p].greeting.0);
         match kind {
             Kind::LoseReply => {
                 world.processes[p].tasks[t].flight = None;
@@ -183,7 +200,7 @@ impl Bounds {
             }
             Kind::GiveUp => {
                 if let Some(flight) = world.processes[p].tasks[t].flight.take() {
-                    world.haunt(flight.op);
+                    world.haunt(flight.op, greeting);
                 }
                 world.drive(frame, p, t, Event::Failed);
             }
@@ -191,7 +208,7 @@ impl Bounds {
                 if let Some(flight) = world.processes[p].tasks[t].flight.take()
                     && flight.stage == Stage::Sent
                 {
-                    world.haunt(flight.op);
+                    world.haunt(flight.op, greeting);
                 }
                 world.drive(frame, p, t, Event::OutOfTime);
             }
@@ -202,7 +219,7 @@ impl Bounds {
             Kind::Double => {
                 let op = world.processes[p].tasks[t].flight.as_ref().map(|flight| flight.op.clone());
                 if let Some(op) = op {
-                    world.haunt(op);
+                    world.haunt(op, greeting);
                 }
             }
             Kind::Slow => {
@@ -215,37 +232,23 @@ impl Bounds {
     }
 
     /// What happens to the server, or what another client does there.
-    fn server(world: &mut World, frame: &Frame, kind: Kind) {
+    fn server(world: &mut World<S>, frame: &Frame, kind: Kind, variant: usize) {
         let now = world.now;
         match kind {
-            Kind::EvictGrant => world.server.lose_grant(Lost::Evicted, &mut world.history),
-            Kind::EvictEntry => world.server.data.entry = None,
-            Kind::Flush => {
-                let data = Data { entry: None, rest: Rest::Free };
-                world.server.begin_life(data, &mut world.history);
-            }
-            Kind::FailOver => {
-                world.history.other_life = true;
-                if let Some(data) = world.server.before {
-                    world.server.begin_life(data, &mut world.history);
-                }
-            }
-            Kind::ClockForward | Kind::ClockBack => {
-                world.history.clock_stepped = true;
-                world.server.step_clock(kind == Kind::ClockForward, &frame.rules);
-                world.server.settle(now, &frame.rules, &mut world.history);
-            }
-            Kind::Invalidate => {
-                world.server.invalidate(now, &frame.rules, &mut world.history);
-                world.history.gone = world.history.gone.max(world.history.gone_if_told);
-            }
-            Kind::Set => world.server.set(now, &frame.rules, &mut world.history),
-            Kind::Mark => world.server.mark(&mut world.history),
-            _ => unreachable!("{kind:?} is none of the server"),
+            Kind::FailOver => world.history.other_life = true,
+            Kind::ClockForward | Kind::ClockBack => world.history.clock_stepped = true,
+            _ => {}
+        }
+        world.server.happens(kind, variant, now, &frame.rules, &mut world.history);
+        if kind == Kind::Invalidate {
+            world.history.gone = world.history.gone.max(world.history.gone_if_told);
+        }
+        if matches!(kind, Kind::FailOver | Kind::Flush) {
+            world.connect_again(&frame.rules);
         }
     }
 
-    fn invalidate_here(world: &mut World, frame: &Frame, p: usize) {
+    fn invalidate_here(world: &mut World<S>, frame: &Frame, p: usize) {
         let now = world.now;
         let count = world.history.count;
         let process = &mut world.processes[p];
@@ -262,11 +265,40 @@ impl Bounds {
     }
 }
 
-impl World {
+impl<S: Server> World<S> {
     /// Nobody waits for this operation any more, but it may be executed.
-    pub fn haunt(&mut self, op: Op) {
+    pub fn haunt(&mut self, op: Op, greeting: u8) {
         if !matches!(op, Op::Look | Op::Subscribe) {
-            self.ghosts.push(op);
+            self.ghosts.push((op, Beside(greeting)));
+        }
+    }
+
+    /// The life is another: each connection is made again, and reads it. What was sent on the old ones, and is answered
+    /// to nobody, is lost with them.
+    fn connect_again(&mut self, rules: &Rules) {
+        let greeting = self.server.greeting();
+        if rules.broken.connections_outlive_the_life {
+            return;
+        }
+        self.ghosts.retain(|(_, before)| before.0 == greeting || before.0 == 0);
+        for process in &mut self.processes {
+            process.greeting.0 = greeting;
+        }
+    }
+
+    /// The connection for signals is lost, with what is on its way.
+    fn begin_gap(&mut self, p: usize) {
+        let process = &mut self.processes[p];
+        process.is_in_gap.0 = true;
+        process.tasks.iter_mut().for_each(|task| task.coming.0 = false);
+    }
+
+    /// The connection is there again: each waiter may have missed something.
+    pub fn end_gap(&mut self, rules: &Rules, p: usize) {
+        let process = &mut self.processes[p];
+        process.is_in_gap.0 = false;
+        for task in &mut process.tasks {
+            task.signal |= task.is_subscribed && !rules.broken.gap_wakes_nobody;
         }
     }
 }

@@ -17,6 +17,8 @@ pub enum Law {
     G10,
     G11,
     RenewIf,
+    /// A step of the server is that of the ideal one.
+    Refines,
 }
 
 /// Why a grant has ended before its holder has ended it.
@@ -93,6 +95,10 @@ pub struct History {
     pub clock_stepped: bool,
     pub other_life: bool,
     pub signal_lost: bool,
+    /// Whether the place has become free without a signal.
+    pub is_silent: bool,
+    /// Since when the place is free, while any access has waited for it.
+    pub free_at: Tick,
     broken: u16,
     sights: u16,
 }

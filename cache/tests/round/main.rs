@@ -1,4 +1,5 @@
-//! Model (i): `Access`, driven by a model checker over an ideal backend.
+//! Model (i): `Access`, driven by a model checker over an ideal backend. Model (ii) is in `redis`: the same over
+//! a model of the server.
 //!
 //! A debug build searches small instances. All searches: `cargo test --release -p dogpile-cache --test round`, and with
 //! `-- --nocapture` they print how many states they have met.
@@ -18,12 +19,14 @@
 mod checks;
 mod environment;
 mod history;
+mod ideal;
 mod limits;
 mod messages;
 mod model;
 mod names;
 mod planted;
 mod process;
+mod redis;
 mod server;
 mod steps;
 
@@ -31,9 +34,10 @@ use crate::environment::Kind;
 use crate::history::Sight;
 use crate::model::Bounds;
 use crate::process::{Frame, time};
-use crate::server::{Broken, Rules, Tick};
+use crate::server::{Broken, Rules, Server, Tick};
 use dogpile_cache::round::{Faults, OnBackendFailure, OtherLife, Settings};
 use stateright::{Checker, HasDiscoveries, Model};
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -65,6 +69,9 @@ fn bounds(name: &'static str, accesses: &[&[u8]], ticks: Tick, steps: u8, menu: 
         shows_the_rest: true,
         fails_over: menu.contains(&Kind::FailOver),
         other_life: OtherLife::Revalidate,
+        by_the_paper: false,
+        signals_travel: false,
+        refines: false,
         broken: Broken::default(),
     };
     Bounds {
@@ -75,11 +82,12 @@ fn bounds(name: &'static str, accesses: &[&[u8]], ticks: Tick, steps: u8, menu: 
         menu: menu.to_vec(),
         frame: Frame { rules, settings, long: None, deadline: None, soft: None },
         sights: Arc::default(),
+        server: PhantomData,
     }
 }
 
 /// Searches all runs within the bounds. Returns the law that was broken, and prints how.
-fn search(bounds: &Bounds, is_planted: bool) -> Option<&'static str> {
+fn search<S: Server>(bounds: &Bounds<S>, is_planted: bool) -> Option<&'static str> {
     let begun = Instant::now();
     let checker = bounds.clone().checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     let found = checker.discoveries();
@@ -111,7 +119,7 @@ fn search(bounds: &Bounds, is_planted: bool) -> Option<&'static str> {
 
 /// With leases that no run outlives, and values that live for a tick: what has nothing to do with leases needs few
 /// ticks.
-fn long_leases(mut bounds: Bounds) -> Bounds {
+fn long_leases<S: Server>(mut bounds: Bounds<S>) -> Bounds<S> {
     bounds.frame.rules.lease = 9;
     bounds.frame.settings.lease = time(9);
     bounds.frame.settings.creation_timeout = time(9);
@@ -120,14 +128,14 @@ fn long_leases(mut bounds: Bounds) -> Bounds {
 }
 
 /// With signals, and polls that are longer than a run.
-fn signals(mut bounds: Bounds) -> Bounds {
+fn signals<S: Server>(mut bounds: Bounds<S>) -> Bounds<S> {
     bounds.frame.settings.has_signals = true;
     bounds.frame.settings.poll = time(9);
     bounds
 }
 
 /// The search is exhausted, no law is broken, and the run has shown at least these.
-fn holds(bounds: &Bounds, sights: &[Sight]) {
+fn holds<S: Server>(bounds: &Bounds<S>, sights: &[Sight]) {
     assert_eq!(search(bounds, false), None, "a law is broken");
     let seen = bounds.sights.load(Ordering::Relaxed);
     for sight in sights {

@@ -1,5 +1,6 @@
 //! What goes between a process and the server.
 
+use crate::names::Beside;
 use crate::process::{tick, time};
 use crate::server::{Broken, Tick, Version};
 use bytes::Bytes;
@@ -27,6 +28,8 @@ pub enum Op {
     End {
         grant: Grant,
         pauses: bool,
+        /// The number of failures of the pause, by the paper.
+        failures: Beside<u8>,
     },
     Release(u64),
 }
@@ -35,6 +38,8 @@ pub enum Op {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Picture {
     pub value: Version,
+    /// What a claim compares, if that is not the version.
+    pub state: Beside<Version>,
     pub freshness: Freshness,
     pub rest: Option<Held>,
 }
@@ -62,12 +67,12 @@ pub enum Reply {
 }
 
 /// The versions, so that naming a state allocates nothing.
-static VERSIONS: [u8; 32] = {
-    let mut all = [0; 32];
-    let (mut at, mut version) = (0, 0);
-    while at < all.len() {
-        all[at] = version;
-        (at, version) = (at + 1, version + 1);
+static VERSIONS: [u8; 256] = {
+    let mut all = [0; 256];
+    let mut version: u8 = 0;
+    while version < u8::MAX {
+        version += 1;
+        all[version as usize] = version;
     }
     all
 };
@@ -103,7 +108,7 @@ impl Picture {
         Found {
             value: Some(self.value).filter(|_| freshness != Freshness::Missing),
             freshness,
-            seen: seen(self.value),
+            seen: seen(if self.state.0 > 0 { self.state.0 } else { self.value }),
             rest: self.rest.map(|rest| match rest {
                 Held::Free => Shown::Free,
                 Held::Held { token, beat, left, is_void } => Shown::Held(held(token, beat, left, is_void)),

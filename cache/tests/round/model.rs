@@ -2,13 +2,16 @@
 
 use crate::environment::Kind;
 use crate::history::{Law, Lost, Sight};
+use crate::ideal::Ideal;
 use crate::messages::Op;
+use crate::names::Beside;
 use crate::process::{Flight, Frame, Process, Stage, Task, Way, World, tick, time};
 use crate::server::{Rest, Server, Tick};
 use dogpile_cache::round::{Access, Event, Made};
 use stateright::{Model, Property};
 use std::fmt;
 use std::hash::Hash;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -19,6 +22,8 @@ pub enum Step {
     Execute(usize, usize),
     Deliver(usize, usize),
     Wake(usize, usize),
+    DeliverSignal(usize, usize),
+    EndGap(usize),
     Make(usize, usize),
     ExecuteRelease(usize),
     ExecuteInvalidation(usize),
@@ -31,16 +36,16 @@ pub enum Step {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct State {
-    pub world: World,
+pub struct State<S = Ideal> {
+    pub world: World<S>,
     /// How many steps of the environment were made.
     pub spent: u8,
 }
 
-impl fmt::Display for State {
+impl<S: Server> fmt::Display for State<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let World { now, server, processes, ghosts, history } = &self.world;
-        writeln!(f, "at {now}: {:?}, ghosts {ghosts:?}, {history:?}", server.data)?;
+        writeln!(f, "at {now}: {server:?}, ghosts {ghosts:?}, {history:?}")?;
         for process in processes {
             writeln!(f, "      turn {:?}, told {:?}, {:?}", process.turn, process.invalidation, process.memory)?;
             for task in &process.tasks {
@@ -53,7 +58,7 @@ impl fmt::Display for State {
 
 /// A model with its bounds.
 #[derive(Clone, Debug)]
-pub struct Bounds {
+pub struct Bounds<S = Ideal> {
     pub name: &'static str,
     /// For each process, for each of its tasks: how many accesses it makes.
     pub accesses: Vec<Vec<u8>>,
@@ -63,14 +68,15 @@ pub struct Bounds {
     pub frame: Frame,
     /// What the search has seen.
     pub sights: Arc<AtomicU16>,
+    pub server: PhantomData<S>,
 }
 
-impl Bounds {
-    fn may(&self, state: &State, kind: Kind) -> bool {
+impl<S: Server> Bounds<S> {
+    fn may(&self, state: &State<S>, kind: Kind) -> bool {
         state.spent < self.steps && self.menu.contains(&kind)
     }
 
-    fn steps_of_task(&self, state: &State, p: usize, t: usize, steps: &mut Vec<Step>) {
+    fn steps_of_task(&self, state: &State<S>, p: usize, t: usize, steps: &mut Vec<Step>) {
         let world = &state.world;
         let process = &world.processes[p];
         let task = &process.tasks[t];
@@ -112,15 +118,18 @@ impl Bounds {
             }
         } else if task.left > 0 && !process.is_stopped {
             environment(Kind::Refresh);
-            if world.server.data.entry.is_some() {
+            if world.server.data().entry.is_some() {
                 environment(Kind::Renewal);
             }
         }
         if task.access.as_ref().is_some_and(Access::waits) && !process.is_stopped {
             environment(Kind::WakeEarly);
         }
-        if task.signal {
+        if task.signal || task.coming.0 {
             environment(Kind::LoseSignal);
+        }
+        if task.coming.0 {
+            steps.push(Step::DeliverSignal(p, t));
         }
         // What the task does.
         if task.flight.as_ref().is_some_and(|flight| flight.stage == Stage::Sent) {
@@ -147,16 +156,19 @@ impl Bounds {
     }
 
     /// Whether a moment may pass: nothing is left to be done now.
-    fn may_tick(&self, world: &World) -> bool {
+    fn may_tick(&self, world: &World<S>) -> bool {
         let is_urgent = |flight: &Flight| flight.slow_since.is_none_or(|since| since < world.now);
         let has_to_do = |task: &Task| {
             let is_due = task.wake.is_some_and(|wake| wake <= world.now);
             let is_called = task.signal && task.access.as_ref().is_some_and(Access::waits);
-            is_due || is_called || task.flight.as_ref().is_some_and(is_urgent)
+            is_due || is_called || task.coming.0 || task.flight.as_ref().is_some_and(is_urgent)
         };
         let is_quiet = |process: &Process| {
             let call = process.invalidation.as_ref().map(|call| &call.flight);
-            process.releases.is_empty() && !call.is_some_and(is_urgent) && !process.tasks.iter().any(has_to_do)
+            process.releases.is_empty()
+                && !process.is_in_gap.0
+                && !call.is_some_and(is_urgent)
+                && !process.tasks.iter().any(has_to_do)
         };
         let is_over =
             world.processes.iter().all(|process| process.is_idle() && process.tasks.iter().all(|task| task.left == 0));
@@ -166,20 +178,23 @@ impl Bounds {
     }
 }
 
-impl Model for Bounds {
-    type State = State;
+impl<S: Server> Model for Bounds<S> {
+    type State = State<S>;
     type Action = Step;
 
-    fn init_states(&self) -> Vec<State> {
-        let mut processes: Vec<Process> = self.accesses.iter().map(|accesses| Process::new(accesses)).collect();
+    fn init_states(&self) -> Vec<State<S>> {
+        let mut processes: Vec<Process> = {
+            let greeting = S::new().greeting();
+            self.accesses.iter().map(|accesses| Process::new(accesses, greeting)).collect()
+        };
         processes[0].is_long = self.frame.long.is_some();
-        let server = Server::new();
+        let server = S::new();
         let (now, ghosts) = (0, Vec::new());
         let world = World { now, server, processes, ghosts, history: crate::history::History::default() };
         vec![State { world, spent: 0 }]
     }
 
-    fn actions(&self, state: &State, steps: &mut Vec<Step>) {
+    fn actions(&self, state: &State<S>, steps: &mut Vec<Step>) {
         let world = &state.world;
         for (p, process) in world.processes.iter().enumerate() {
             for t in 0..process.tasks.len() {
@@ -201,6 +216,11 @@ impl Model for Bounds {
             } else if self.may(state, Kind::InvalidateHere) && !process.is_stopped {
                 steps.push(Step::Environment(Kind::InvalidateHere, p, 0));
             }
+            if process.is_in_gap.0 {
+                steps.push(Step::EndGap(p));
+            } else if self.may(state, Kind::Gap) && process.tasks.iter().any(|task| task.is_subscribed) {
+                steps.push(Step::Environment(Kind::Gap, p, 0));
+            }
             if process.is_stopped {
                 steps.push(Step::Resume(p));
             } else if !process.is_idle() {
@@ -212,7 +232,7 @@ impl Model for Bounds {
             }
         }
         (0..world.ghosts.len()).for_each(|ghost| steps.push(Step::ExecuteGhost(ghost)));
-        let may_lapse = match world.server.data.rest {
+        let may_lapse = match world.server.data().rest {
             Rest::Granted { until, .. } => self.frame.rules.leases_end && world.now + self.frame.rules.grain >= until,
             _ => false,
         };
@@ -229,15 +249,16 @@ impl Model for Bounds {
             Kind::Invalidate,
             Kind::Set,
             Kind::Mark,
+            Kind::EvictPause,
+            Kind::JunkGrant,
+            Kind::JunkEntry,
+            Kind::JunkPause,
+            Kind::Persist,
         ] {
-            let has_effect = match kind {
-                Kind::EvictGrant => matches!(world.server.data.rest, Rest::Granted { .. }),
-                Kind::EvictEntry => world.server.data.entry.is_some(),
-                Kind::FailOver => world.server.before.is_some(),
-                _ => true,
-            };
-            if has_effect && self.may(state, kind) {
-                steps.push(Step::Environment(kind, 0, 0));
+            for variant in 0..3 {
+                if self.may(state, kind) && world.server.may(kind, variant) {
+                    steps.push(Step::Environment(kind, variant, 0));
+                }
             }
         }
         if self.may_tick(world) {
@@ -245,13 +266,14 @@ impl Model for Bounds {
         }
     }
 
-    fn next_state(&self, last: &State, step: Step) -> Option<State> {
+    fn next_state(&self, last: &State<S>, step: Step) -> Option<State<S>> {
         let mut state = last.clone();
         let frame = &self.frame;
         let world = &mut state.world;
         match step {
             Step::Begin(p, t) => world.begin(frame, p, t, Way::Plain),
             Step::SendLook(p) => world.send_look(frame, p),
+            Step::Execute(p, t) if world.signals_first(frame, p, t) => {}
             Step::Execute(p, t) => world.execute_of(frame, p, t),
             Step::Deliver(p, t) => world.deliver(frame, p, t),
             Step::Wake(p, t) => {
@@ -266,6 +288,11 @@ impl Model for Bounds {
                 }
                 world.drive(frame, p, t, if is_joining && has_old { Event::Busy } else { Event::Woken });
             }
+            Step::DeliverSignal(p, t) => {
+                let task = &mut world.processes[p].tasks[t];
+                (task.coming, task.signal) = (Beside(false), true);
+            }
+            Step::EndGap(p) => world.end_gap(&frame.rules, p),
             Step::Make(p, t) => {
                 let task = &mut world.processes[p].tasks[t];
                 task.made = Some(task.creation);
@@ -274,11 +301,11 @@ impl Model for Bounds {
             }
             Step::ExecuteRelease(p) => {
                 let flight = world.processes[p].releases.remove(0);
-                world.execute(frame, &flight.op);
+                world.execute(frame, &flight.op, world.processes[p].greeting.0);
             }
             Step::ExecuteInvalidation(p) => {
                 let op = world.processes[p].invalidation.as_ref().map(|call| call.flight.op.clone())?;
-                let reply = world.execute(frame, &op);
+                let reply = world.execute(frame, &op, world.processes[p].greeting.0);
                 world.processes[p].invalidation.as_mut()?.flight.stage = Stage::Replied(reply);
             }
             Step::DeliverInvalidation(p) => {
@@ -289,19 +316,24 @@ impl Model for Bounds {
                 world.history.gone = world.history.gone.max(world.history.gone_if_told);
             }
             Step::ExecuteGhost(ghost) => {
-                let op = world.ghosts.remove(ghost);
-                world.execute(frame, &op);
+                let (op, greeting) = world.ghosts.remove(ghost);
+                world.execute(frame, &op, greeting.0);
             }
             Step::Lapse => {
-                if let Rest::Granted { number, .. } = world.server.data.rest {
+                if let Rest::Granted { number, .. } = world.server.data().rest {
                     world.checks_the_holder(number);
                 }
                 world.server.lose_grant(Lost::RanOut, &mut world.history);
             }
-            Step::Resume(p) => world.processes[p].is_stopped = false,
+            Step::Resume(p) => {
+                world.processes[p].is_stopped = false;
+                if frame.rules.by_the_paper {
+                    world.history.fault_at = world.now;
+                }
+            }
             Step::Tick => {
                 world.now += 1;
-                if let Some(number) = world.server.over(world.now, &frame.rules) {
+                if let Some(number) = world.server.data().over(world.now, &frame.rules) {
                     world.checks_the_holder(number);
                 }
                 world.server.settle(world.now, &frame.rules, &mut world.history);
@@ -314,7 +346,8 @@ impl Model for Bounds {
                 world.processes[p].backend.failed(&frame.settings, time(world.now));
                 world.processes[p].down_until = world.now + tick(frame.settings.backend_pause);
                 if call.flight.stage == Stage::Sent {
-                    world.haunt(call.flight.op);
+                    let greeting = world.processes[p].greeting.0;
+                    world.haunt(call.flight.op, greeting);
                 }
                 state.spent += 1;
                 state.world.history.is_disturbed = true;
@@ -326,13 +359,13 @@ impl Model for Bounds {
             && state.spent == self.steps
             && state.world.processes[p].has_one_mover()
         {
-            state.world.signal();
+            state.world.signal(&frame.rules);
             for t in 0..state.world.processes[p].tasks.len() {
                 state.world.deliver(frame, p, t);
             }
         }
         let world = &mut state.world;
-        world.signal();
+        world.signal(&frame.rules);
         world.checks(frame);
         self.sights.fetch_or(world.history.take_sights(), Ordering::Relaxed);
         self.normalize(world);
@@ -340,7 +373,7 @@ impl Model for Bounds {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        fn law(name: &'static str, law: fn(&Bounds, &State) -> bool) -> Property<Bounds> {
+        fn law<S: Server>(name: &'static str, law: fn(&Bounds<S>, &State<S>) -> bool) -> Property<Bounds<S>> {
             Property::always(name, law)
         }
         vec![
@@ -355,6 +388,7 @@ impl Model for Bounds {
             law("G10", |_, state| state.world.history.keeps(Law::G10)),
             law("G11", |_, state| state.world.history.keeps(Law::G11)),
             law("renew_if", |_, state| state.world.history.keeps(Law::RenewIf)),
+            law("refines", |_, state| state.world.history.keeps(Law::Refines)),
         ]
     }
 }

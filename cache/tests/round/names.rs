@@ -3,10 +3,23 @@
 use crate::messages::{Held, Op, Reply};
 use crate::model::Bounds;
 use crate::process::{Flight, Stage, World, tick, time};
-use crate::server::{Data, Rest};
+use crate::server::Server;
 use dogpile_cache::backend::Token;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+
+/// What model (i) leaves as it begins, and what is not hashed then. The order of processes and tasks goes by digests,
+/// so states that know nothing of model (ii) keep the order that they have without it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside<T>(pub T);
+
+impl<T: Hash + Default + PartialEq> Hash for Beside<T> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        if self.0 != T::default() {
+            self.0.hash(hasher);
+        }
+    }
+}
 
 fn digest(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -14,9 +27,9 @@ fn digest(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-impl Bounds {
+impl<S: Server> Bounds<S> {
     /// Takes a state for all that are alike but for names.
-    pub fn normalize(&self, world: &mut World) {
+    pub fn normalize(&self, world: &mut World<S>) {
         let known = world.known_tokens();
         for process in &mut world.processes {
             let now = time(world.now);
@@ -44,12 +57,16 @@ impl Bounds {
                 process.tasks.iter_mut().for_each(|task| swap(&mut task.waits_for));
             }
         }
+        let mut tasks = world.processes.iter().flat_map(|process| &process.tasks);
+        if !tasks.any(|task| task.waits_since.is_some()) {
+            world.history.free_at = 0;
+        }
         world.processes.sort_by_cached_key(digest);
         world.ghosts.sort_by_cached_key(digest);
     }
 }
 
-impl World {
+impl<S: Server> World<S> {
     /// Returns the smallest token that nobody knows.
     pub fn unknown_token(&self) -> Token {
         let mut known = self.known_tokens();
@@ -72,13 +89,8 @@ impl World {
             },
             _ => 0,
         };
-        let of_rest = |data: &Data| match data.rest {
-            Rest::Granted { token, .. } | Rest::Tombstone { token, .. } => token,
-            _ => 0,
-        };
-        let mut known: Vec<u64> = self.ghosts.iter().map(of_op).collect();
-        known.push(of_rest(&self.server.data));
-        known.extend(self.server.before.iter().map(of_rest));
+        let mut known: Vec<u64> = self.ghosts.iter().map(|(op, _)| of_op(op)).collect();
+        self.server.tokens(&mut known);
         for process in &self.processes {
             known.extend(process.releases.iter().map(|flight| of_op(&flight.op)));
             for task in &process.tasks {

@@ -2,7 +2,9 @@
 
 use crate::checks::{checks_a_time_out, goes_on};
 use crate::history::{History, Law, Sight};
+use crate::ideal::Ideal;
 use crate::messages::{Held, Op, Reply};
+use crate::names::Beside;
 use crate::server::{Rest, Rules, Server, Tick, Version};
 use dogpile_cache::backend::Grant;
 use dogpile_cache::round::{Access, Action, Answer, Context, Event, Freshness, Looks, Made, Mark, Outcome, Part};
@@ -16,6 +18,8 @@ pub struct Flight {
     pub stage: Stage,
     /// Since when it may take longer than a moment.
     pub slow_since: Option<Tick>,
+    /// Whether its signal was sent before it, by mistake.
+    pub has_signalled: Beside<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +42,8 @@ pub struct Task {
     pub wake: Option<Tick>,
     pub is_subscribed: bool,
     pub signal: bool,
+    /// Whether a signal is on its way.
+    pub coming: Beside<bool>,
     /// The task for whose answer this one waits in the local election.
     pub waits_for: Option<usize>,
     /// Whether that task has sent its claim since.
@@ -52,6 +58,8 @@ pub struct Task {
     /// The grant, the number of the creation, and the value that was made.
     pub grant: Option<Grant>,
     pub creation: Version,
+    /// The number of failures before, by the paper.
+    pub failures: Beside<u8>,
     pub made: Option<Version>,
     /// Whether an operation of the access has failed.
     pub has_failed: bool,
@@ -82,6 +90,10 @@ pub struct Process {
     pub turn: Option<usize>,
     pub looks: Looks,
     pub is_stopped: bool,
+    /// What the process has read when it connected.
+    pub greeting: Beside<u8>,
+    /// Whether the connection for signals is lost.
+    pub is_in_gap: Beside<bool>,
     pub invalidation: Option<Invalidation>,
     pub releases: Vec<Flight>,
     /// Versions up to this were invalidated by this process, told or not.
@@ -97,12 +109,13 @@ pub struct Process {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct World {
+pub struct World<S = Ideal> {
     pub now: Tick,
-    pub server: Server,
+    pub server: S,
     pub processes: Vec<Process>,
-    /// Operations that nobody waits for: given up, doubled, or of a process that was killed.
-    pub ghosts: Vec<Op>,
+    /// Operations that nobody waits for: given up, doubled, or of a process that was killed. And the greeting of the
+    /// connection on which each was sent.
+    pub ghosts: Vec<(Op, Beside<u8>)>,
     pub history: History,
 }
 
@@ -115,11 +128,11 @@ pub fn tick(time: Duration) -> Tick {
 }
 
 pub fn flight(op: Op) -> Flight {
-    Flight { op, stage: Stage::Sent, slow_since: None }
+    Flight { op, stage: Stage::Sent, slow_since: None, has_signalled: Beside(false) }
 }
 
 impl Process {
-    pub fn new(accesses: &[u8]) -> Process {
+    pub fn new(accesses: &[u8], greeting: u8) -> Process {
         Process {
             memory: Remembered::default(),
             backend: dogpile_cache::round::Server::default(),
@@ -128,6 +141,8 @@ impl Process {
             turn: None,
             looks: Looks::default(),
             is_stopped: false,
+            greeting: Beside(greeting),
+            is_in_gap: Beside(false),
             invalidation: None,
             releases: Vec::new(),
             gone: 0,
@@ -196,10 +211,10 @@ pub enum Way {
     Renewal,
 }
 
-impl World {
+impl<S: Server> World<S> {
     pub fn begin(&mut self, frame: &Frame, p: usize, t: usize, way: Way) {
         let now = self.now;
-        let there = self.server.data.entry.map_or(0, |entry| entry.version);
+        let there = self.server.data().entry.map_or(0, |entry| entry.version);
         let (gone, stale) = (self.history.gone, self.history.stale);
         let process = &mut self.processes[p];
         let task = &mut process.tasks[t];
@@ -334,7 +349,8 @@ impl World {
             }
             Action::End { grant, pauses } => {
                 task.wake = None;
-                task.flight = Some(flight(Op::End { grant, pauses }));
+                let failures = if pauses && frame.rules.by_the_paper { task.failures.0 + 1 } else { 0 };
+                task.flight = Some(flight(Op::End { grant, pauses, failures: Beside(failures) }));
             }
             Action::Await => {}
             Action::Finish(answer) => self.finish(frame, p, t, answer),
@@ -351,7 +367,7 @@ impl World {
             process.tasks[t].flight = other;
             return;
         }
-        let look = Flight { op: Op::Look, stage: Stage::Unsent, slow_since: None };
+        let look = Flight { op: Op::Look, stage: Stage::Unsent, slow_since: None, has_signalled: Beside(false) };
         let is_shared = process.looks.take_part() == Part::Join;
         for task in &mut process.tasks {
             task.is_shared |= is_shared && task.flight.as_ref().is_some_and(|flight| flight.stage == Stage::Unsent);
@@ -362,7 +378,7 @@ impl World {
 
     /// Sends the look of a process that was not sent yet. The server executes it: nobody can tell these moments apart.
     pub fn send_look(&mut self, frame: &Frame, p: usize) {
-        let reply = self.execute(frame, &Op::Look);
+        let reply = self.execute(frame, &Op::Look, self.processes[p].greeting.0);
         let process = &mut self.processes[p];
         process.looks.sent();
         for task in &mut process.tasks {
@@ -372,8 +388,8 @@ impl World {
         }
     }
 
-    pub fn execute(&mut self, frame: &Frame, op: &Op) -> Reply {
-        self.server.execute(op, self.now, &frame.rules, &mut self.history)
+    pub fn execute(&mut self, frame: &Frame, op: &Op, greeting: u8) -> Reply {
+        self.server.execute(op, greeting, self.now, &frame.rules, &mut self.history)
     }
 
     /// The server executes the operation of a task.
@@ -382,8 +398,8 @@ impl World {
         if let Op::Claim { over, .. } = &op {
             self.checks_a_claim_over(*over);
         }
-        let was_held = matches!(self.server.data.rest, Rest::Granted { .. });
-        let reply = self.execute(frame, &op);
+        let was_held = matches!(self.server.data().rest, Rest::Granted { .. });
+        let reply = self.execute(frame, &op, self.processes[p].greeting.0);
         if was_held && matches!(reply, Reply::Granted(..)) {
             self.history.sees(Sight::TakenOver);
         }
@@ -394,6 +410,9 @@ impl World {
             self.history.sees(Sight::Changed);
         }
         if let Some(flight) = &mut self.processes[p].tasks[t].flight {
+            if flight.has_signalled.0 {
+                self.server.take_signals();
+            }
             flight.stage = Stage::Replied(reply);
         }
     }
@@ -412,7 +431,10 @@ impl World {
         let task = &mut process.tasks[t];
         match &reply {
             Reply::Told(_) => self.history.gone = self.history.gone.max(self.history.gone_if_told),
-            Reply::Granted(..) => process.quiet_until = 0,
+            Reply::Granted(_, failures) => {
+                process.quiet_until = 0;
+                task.failures = Beside(if frame.rules.by_the_paper { *failures } else { 0 });
+            }
             Reply::Looked(picture) if picture.freshness == Freshness::Due => self.history.sees(Sight::Due),
             Reply::Held { .. } if task.access.as_ref().is_some_and(Access::has_old) => {
                 process.quiet_until = now + tick(frame.settings.poll);
@@ -497,11 +519,31 @@ impl World {
         }
     }
 
-    /// Delivers the signals of what has just happened at the server.
-    pub fn signal(&mut self) {
-        if std::mem::take(&mut self.server.signals) {
-            for task in self.processes.iter_mut().flat_map(|process| &mut process.tasks) {
-                task.signal |= task.is_subscribed;
+    /// Delivers, or sends, the signals of what has just happened at the server.
+    pub fn signal(&mut self, rules: &Rules) {
+        if self.server.take_signals() {
+            self.send_signals(rules);
+        }
+    }
+
+    /// Sends the signal of a step before the step itself, by mistake.
+    pub fn signals_first(&mut self, frame: &Frame, p: usize, t: usize) -> bool {
+        let flight = self.processes[p].tasks[t].flight.as_mut();
+        let is_first = |flight: &&mut Flight| {
+            frame.rules.broken.signals_before_the_change
+                && matches!(flight.op, Op::Publish(..) | Op::End { .. })
+                && !flight.has_signalled.0
+        };
+        let Some(flight) = flight.filter(is_first) else { return false };
+        flight.has_signalled.0 = true;
+        self.send_signals(&frame.rules);
+        true
+    }
+
+    fn send_signals(&mut self, rules: &Rules) {
+        for process in self.processes.iter_mut().filter(|process| !process.is_in_gap.0) {
+            for task in process.tasks.iter_mut().filter(|task| task.is_subscribed) {
+                if rules.signals_travel { task.coming.0 = true } else { task.signal = true }
             }
         }
     }

@@ -1,9 +1,12 @@
-//! The ideal backend: each operation is one step. It keeps the paper of `backend.rs`, on versions instead of bytes.
+//! What a search asks of a server, and what lies there.
 
-use crate::history::{History, Law, Lost};
-use crate::messages::{Held, Op, Picture, Reply};
-use dogpile_cache::backend::{Grant, Life, Over, Refusal, Token};
+use crate::environment::Kind;
+use crate::history::{History, Lost};
+use crate::messages::{Op, Reply};
+use crate::redis::scripts::Faults;
 use dogpile_cache::round::{Age, Freshness, OtherLife, judge};
+use std::fmt::Debug;
+use std::hash::Hash;
 
 /// A value is the number of its grant, or of the `set` that has brought it: larger numbers are newer.
 pub type Version = u8;
@@ -23,10 +26,20 @@ pub struct Broken {
     pub loses_invalidations_in_a_pause: bool,
     pub grants_without_a_number: bool,
     pub never_claims_over: bool,
+    /// A signal is sent before the change that it tells of.
+    pub signals_before_the_change: bool,
+    /// A subscription that was lost and is made again wakes nobody.
+    pub gap_wakes_nobody: bool,
+    /// The life is the server's process alone, which comes back after A to B to A.
+    pub life_comes_back: bool,
+    /// A connection outlives a failover, and knows the life of before.
+    pub connections_outlive_the_life: bool,
+    pub redis: Faults,
 }
 
 /// How the backend is set up.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // Facts that do not depend on each other.
 pub struct Rules {
     /// The longest lease of the fleet.
     pub lease: Tick,
@@ -45,6 +58,13 @@ pub struct Rules {
     /// Whether there may be a failover, so that the state before the last change is kept.
     pub fails_over: bool,
     pub other_life: OtherLife,
+    /// Whether the ideal backend keeps all of the paper: the pause that lies below a grant, the count of failures that
+    /// outlives it, and the state of an entry that a mark changes.
+    pub by_the_paper: bool,
+    /// Whether signals are messages on their way, and not there at once.
+    pub signals_travel: bool,
+    /// Whether each step must be that of the ideal backend.
+    pub refines: bool,
     pub broken: Broken,
 }
 
@@ -54,6 +74,8 @@ pub struct Entry {
     pub fresh_until: Tick,
     pub is_marked: bool,
     pub life: u8,
+    /// What a claim compares: the version, or by the paper a number that a mark changes, too.
+    pub state: Version,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,303 +104,82 @@ pub enum Rest {
     },
 }
 
+/// A pause by the paper, below a grant or not, and the count of failures that outlives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pause {
+    pub failures: u8,
+    pub until: Tick,
+}
+
 /// What is lost when the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Data {
     pub entry: Option<Entry>,
     pub rest: Rest,
+    /// By the paper alone; otherwise a pause is a [`Rest`].
+    pub pause: Option<Pause>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Server {
-    pub data: Data,
-    pub before: Option<Data>,
-    pub life: u8,
-    /// Whether signals are to be sent for what has just happened.
-    pub signals: bool,
-}
+impl Data {
+    pub const NOTHING: Data = Data { entry: None, rest: Rest::Free, pause: None };
 
-impl Server {
-    pub fn new() -> Server {
-        Server { data: Data { entry: None, rest: Rest::Free }, before: None, life: 1, signals: false }
-    }
-
-    /// Executes an operation.
-    pub fn execute(&mut self, op: &Op, now: Tick, rules: &Rules, history: &mut History) -> Reply {
-        let before = self.data;
-        let reply = match op {
-            Op::Tell(number) => {
-                self.invalidate(now, rules, history);
-                Reply::Told(*number)
-            }
-            Op::Look => Reply::Looked(self.picture(now, rules)),
-            Op::Claim { .. } => self.claim(op, now, rules, history),
-            Op::Subscribe => Reply::Subscribed,
-            Op::Renew(grant, lease) => Reply::Renewed(self.renew(*grant, *lease, now, rules)),
-            Op::Publish(grant, version) => Reply::Published(self.publish(*grant, *version, now, rules, history)),
-            Op::End { grant, pauses } => {
-                if self.refusal(*grant, rules).is_none() {
-                    let until = now + rules.pause;
-                    self.data.rest = match self.data.rest {
-                        Rest::Granted { failures, .. } if *pauses && rules.pause > 0 => {
-                            Rest::Paused { until, failures: failures + 1 }
-                        }
-                        _ => Rest::Free,
-                    };
-                    self.signals = true;
-                } else {
-                    self.bury(grant.token.0);
-                }
-                Reply::Ended
-            }
-            Op::Release(token) => {
-                let is_theirs = matches!(self.data.rest, Rest::Granted { token: theirs, .. } if theirs == *token);
-                if is_theirs {
-                    self.data.rest = Rest::Free;
-                    self.signals = true;
-                }
-                self.bury(*token);
-                Reply::Ended
-            }
-        };
-        if rules.fails_over && self.data != before {
-            self.before = Some(before);
-        }
-        reply
-    }
-
-    /// A tombstone ends with its holder.
-    fn bury(&mut self, token: u64) {
-        if matches!(self.data.rest, Rest::Tombstone { token: theirs, .. } if theirs == token) {
-            self.data.rest = Rest::Free;
-            self.signals = true;
-        }
-    }
-
-    pub fn freshness(&self, now: Tick, rules: &Rules) -> Freshness {
-        let Some(entry) = self.data.entry else { return Freshness::Missing };
+    /// What the entry is worth on a server, or on a connection, of that life.
+    pub fn freshness(&self, now: Tick, life: u8, rules: &Rules) -> Freshness {
+        // (An entry of version 0 is bytes of a stranger.)
+        let Some(entry) = self.entry.filter(|entry| entry.version > 0) else { return Freshness::Missing };
         let due_at = (rules.due_for > 0).then(|| entry.fresh_until.saturating_sub(rules.due_for).into());
         let age = Age { due_at, stale_at: entry.fresh_until.into(), useless_at: u64::MAX };
-        judge(age, now.into(), entry.is_marked, entry.life == self.life, rules.other_life)
-    }
-
-    fn picture(&self, now: Tick, rules: &Rules) -> Picture {
-        let rest = match self.data.rest {
-            Rest::Free => Held::Free,
-            Rest::Granted { token, beat, until, .. } => {
-                Held::Held { token, beat, left: until.saturating_sub(now), is_void: false }
-            }
-            Rest::Tombstone { token, beat, until, .. } => {
-                Held::Held { token, beat, left: until.saturating_sub(now), is_void: true }
-            }
-            Rest::Paused { failures, until } => Held::Paused { failures, left: until.saturating_sub(now) },
-        };
-        Picture {
-            value: self.data.entry.map_or(0, |entry| entry.version),
-            freshness: self.freshness(now, rules),
-            rest: Some(rest).filter(|_| rules.shows_the_rest),
-        }
-    }
-
-    fn claim(&mut self, op: &Op, now: Tick, rules: &Rules, history: &mut History) -> Reply {
-        let Op::Claim { token, seen, lease, over, through_pause, wants_another } = *op else { unreachable!("a claim") };
-        let rest = match &mut self.data.rest {
-            Rest::Granted { token: theirs, number, life, beat, at, until, failures, .. } if *theirs == token => {
-                (*beat, *at, *until) = (*beat + 1, now, now + lease);
-                return Reply::Granted(Self::grant(token, *number, *life), *failures);
-            }
-            rest => *rest,
-        };
-        let failures = match rest {
-            Rest::Granted { token: theirs, beat, until, .. } if over != Over::Dead(Token(theirs), beat) => {
-                return Reply::Held { token: theirs, beat, left: until.saturating_sub(now), is_void: false };
-            }
-            // No claim passes over a tombstone: its time is over soon.
-            Rest::Tombstone { token: theirs, beat, until, .. } => {
-                return Reply::Held { token: theirs, beat, left: until.saturating_sub(now), is_void: true };
-            }
-            Rest::Paused { failures, until } if !through_pause => {
-                return Reply::Paused { failures, left: until.saturating_sub(now) };
-            }
-            Rest::Granted { failures, .. } | Rest::Paused { failures, .. } => failures,
-            Rest::Free => 0,
-        };
-        let there = self.data.entry.map_or(0, |entry| entry.version);
-        if seen.is_some_and(|seen| seen != there) {
-            return Reply::Changed(self.picture(now, rules));
-        }
-        if let Rest::Granted { number, until, .. } = self.data.rest {
-            if now < until && !history.clock_stepped {
-                history.breaks(Law::G1);
-            }
-            history.lost(number, Lost::RanOut);
-        }
-        if self.freshness(now, rules) == Freshness::Fresh && !wants_another && !history.clock_stepped {
-            history.breaks(Law::G1);
-        }
-        history.count += 1;
-        let (number, life) = (history.count, self.life);
-        let until = now + lease;
-        // A doubled claim can be granted twice. A watcher must tell these grants apart, so their beats never repeat.
-        let beat = u32::from(number) << 8;
-        self.data.rest = Rest::Granted { number, token, beat, at: now, until, is_marked: false, life, failures };
-        Reply::Granted(Self::grant(token, number, life), failures)
-    }
-
-    fn grant(token: u64, number: Version, life: u8) -> Grant {
-        Grant { token: Token(token), life: Life(life.into()), cas: number.into() }
-    }
-
-    /// Returns why a grant does not count.
-    fn refusal(&self, grant: Grant, rules: &Rules) -> Option<Refusal> {
-        if grant.life != Life(self.life.into()) {
-            return Some(Refusal::OtherLife);
-        }
-        match self.data.rest {
-            Rest::Granted { token, number, life, .. } if token == grant.token.0 && life == self.life => {
-                let is_this = rules.broken.grants_without_a_number || u64::from(number) == grant.cas;
-                if is_this { None } else { Some(Refusal::Gone) }
-            }
-            Rest::Granted { .. } => Some(Refusal::Overtaken),
-            Rest::Tombstone { token, .. } if token == grant.token.0 => Some(Refusal::Voided),
-            _ => Some(Refusal::Gone),
-        }
-    }
-
-    fn renew(&mut self, grant: Grant, lease: Tick, now: Tick, rules: &Rules) -> Result<Grant, Refusal> {
-        if let Some(refusal) = self.refusal(grant, rules) {
-            return Err(refusal);
-        }
-        if let Rest::Granted { beat, at, until, .. } = &mut self.data.rest {
-            (*beat, *at, *until) = (*beat + 1, now, now + lease);
-        }
-        Ok(grant)
-    }
-
-    fn publish(
-        &mut self,
-        grant: Grant,
-        version: Version,
-        now: Tick,
-        rules: &Rules,
-        history: &mut History,
-    ) -> Result<bool, Refusal> {
-        let refusal = self.refusal(grant, rules);
-        let adds = rules.broken.adds_after_a_refusal && self.freshness(now, rules) != Freshness::Fresh;
-        match refusal {
-            Some(_) if rules.broken.publishes_without_a_token || adds => {}
-            Some(refusal) => {
-                self.bury(grant.token.0);
-                return Err(refusal);
-            }
-            None => {}
-        }
-        // What is stored was granted by a grant that nobody has ended (G2), in this life (G10).
-        if refusal.is_some() || history.is_lost(version) {
-            history.breaks(Law::G2);
-        }
-        if refusal == Some(Refusal::OtherLife) {
-            history.breaks(Law::G10);
-        }
-        let is_marked = refusal.is_none() && matches!(self.data.rest, Rest::Granted { is_marked: true, .. });
-        if version <= history.gone || (version <= history.stale && !is_marked) {
-            history.breaks(Law::G3);
-        }
-        if refusal.is_none() {
-            self.data.rest = Rest::Free;
-        }
-        self.store(version, is_marked, now, rules);
-        Ok(is_marked)
-    }
-
-    fn store(&mut self, version: Version, is_marked: bool, now: Tick, rules: &Rules) {
-        let fresh_until = now + rules.fresh_for;
-        self.data.entry = Some(Entry { version, fresh_until, is_marked, life: self.life });
-        self.signals = true;
-    }
-
-    /// Takes the entry away, and voids the grant. All that was granted before is gone.
-    pub fn invalidate(&mut self, now: Tick, rules: &Rules, history: &mut History) {
-        self.data.entry = None;
-        self.void(now, rules, history);
-        history.gone_if_told = history.count;
-    }
-
-    fn void(&mut self, now: Tick, rules: &Rules, history: &mut History) {
-        self.signals = true;
-        self.data.rest = match self.data.rest {
-            Rest::Granted { token, beat, number, .. } => {
-                history.lost(number, Lost::Voided);
-                Rest::Tombstone { token, beat, at: now, until: now + rules.void_pause }
-            }
-            Rest::Paused { .. } => Rest::Free,
-            rest => rest,
-        };
-    }
-
-    pub fn set(&mut self, now: Tick, rules: &Rules, history: &mut History) {
-        self.void(now, rules, history);
-        // What was granted before has been replaced: an access that begins later does not get it.
-        history.gone = history.gone.max(history.count);
-        history.count += 1;
-        self.store(history.count, false, now, rules);
-    }
-
-    pub fn mark(&mut self, history: &mut History) {
-        if let Some(entry) = &mut self.data.entry {
-            entry.is_marked = true;
-        }
-        if let Rest::Granted { is_marked, .. } = &mut self.data.rest {
-            *is_marked = true;
-        }
-        history.stale = history.stale.max(history.count);
-    }
-
-    /// Ends the grant, if there is one, for a reason of the server.
-    pub fn lose_grant(&mut self, reason: Lost, history: &mut History) {
-        if let Rest::Granted { number, .. } = self.data.rest {
-            history.lost(number, reason);
-            self.data.rest = Rest::Free;
-        }
-    }
-
-    /// The data is replaced, and its life is another.
-    pub fn begin_life(&mut self, data: Data, history: &mut History) {
-        self.lose_grant(Lost::Life, history);
-        self.data = data;
-        self.before = None;
-        self.life += 1;
-    }
-
-    pub fn step_clock(&mut self, forward: bool, rules: &Rules) {
-        let step = |tick: &mut Tick| {
-            *tick = if forward { tick.saturating_sub(rules.lease) } else { *tick + rules.lease };
-        };
-        if let Some(entry) = &mut self.data.entry {
-            step(&mut entry.fresh_until);
-        }
-        match &mut self.data.rest {
-            Rest::Granted { until, .. } | Rest::Tombstone { until, .. } | Rest::Paused { until, .. } => step(until),
-            Rest::Free => {}
-        }
+        judge(age, now.into(), entry.is_marked, entry.life == life, rules.other_life)
     }
 
     /// Returns the number of the grant whose lease is over by now.
     pub fn over(&self, now: Tick, rules: &Rules) -> Option<Version> {
-        match self.data.rest {
+        match self.rest {
             Rest::Granted { number, until, .. } if rules.leases_end && until <= now => Some(number),
             _ => None,
         }
     }
 
-    /// Forgets what is over by now.
-    pub fn settle(&mut self, now: Tick, rules: &Rules, history: &mut History) {
-        if self.over(now, rules).is_some() {
-            self.lose_grant(Lost::RanOut, history);
-        }
-        match self.data.rest {
-            Rest::Tombstone { until, .. } | Rest::Paused { until, .. } if until <= now => self.data.rest = Rest::Free,
-            _ => {}
+    /// The token of the grant or tombstone; 0 for none.
+    pub fn token(&self) -> u64 {
+        match self.rest {
+            Rest::Granted { token, .. } | Rest::Tombstone { token, .. } => token,
+            _ => 0,
         }
     }
+}
+
+/// The server of a search: the ideal one, or a model of one that there is.
+pub trait Server: Clone + Debug + Eq + Hash + Send + Sync + Sized + 'static {
+    fn new() -> Self;
+
+    /// What lies there, as the paper sees it. What has expired is gone.
+    fn data(&self) -> Data;
+
+    /// Adds the tokens that are there, or would be there after a failover.
+    fn tokens(&self, known: &mut Vec<u64>);
+
+    /// The life of the data.
+    fn life(&self) -> u8;
+
+    /// What a process reads of the life when it connects; 0 if its requests do not depend on it.
+    fn greeting(&self) -> u8;
+
+    /// Executes an operation that was sent on a connection with that greeting.
+    fn execute(&mut self, op: &Op, greeting: u8, now: Tick, rules: &Rules, history: &mut History) -> Reply;
+
+    /// Whether signals are to be sent for what has just happened.
+    fn take_signals(&mut self) -> bool;
+
+    /// Whether this step of the environment can do anything to the server.
+    fn may(&self, kind: Kind, variant: usize) -> bool;
+
+    /// What happens to the server, or what another client does there.
+    fn happens(&mut self, kind: Kind, variant: usize, now: Tick, rules: &Rules, history: &mut History);
+
+    /// Ends the grant, if there is one, for a reason of the server.
+    fn lose_grant(&mut self, reason: Lost, history: &mut History);
+
+    /// Forgets what is over by now.
+    fn settle(&mut self, now: Tick, rules: &Rules, history: &mut History);
 }

@@ -2,9 +2,9 @@
 
 use super::{Gone, Halt, Many};
 use crate::drive::Drive;
-use crate::drive::together::Together;
 use crate::region::made::Made;
 use crate::region::outcome::Outcome;
+use crate::together::Together;
 use std::fmt::Display;
 use std::future::poll_fn;
 use std::hash::Hash;

@@ -1,13 +1,13 @@
 //! What is there of many keys, without any creation.
 
 use crate::backend::BackendError;
-use crate::drive::together::Together;
 use crate::drive::{Core, Held};
 use crate::observer::Operation;
 use crate::region::outcome::Outcome;
 use crate::round::Found;
 use crate::slot::Value;
 use crate::store::{Store, local};
+use crate::together::Together;
 use std::hash::Hash;
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Core<O, V> {
@@ -29,7 +29,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
             }
             Store::Far(far) => far,
         };
-        self.unless_down()?;
+        slots.iter().try_for_each(|slot| self.unless_down(slot))?;
         let untold = slots.iter().filter(|slot| slot.lock().remembered.untold().is_some());
         let mut telling = Together::new();
         untold.for_each(|slot| telling.push(self.tell_untold(slot)));

@@ -261,11 +261,12 @@ pub fn s44_what_is_too_large_changes_nothing(g: &Ground) {
 
 /// S25: a key that is too long is an error at once.
 pub fn s25_a_key_that_is_too_long_is_an_error(g: &Ground) {
-    if g.backend.limits().longest_key == usize::MAX {
+    let longest = g.backend.limits().longest_key;
+    if longest == usize::MAX {
         return;
     }
     let namespace = Namespace::new("contract").unwrap();
-    let key = StoredKey::new(&namespace, &"long".repeat(100), SHAPE, KeyLimit::NONE);
+    let key = StoredKey::new(&namespace, &"a".repeat(longest), SHAPE, KeyLimit::NONE);
     let change = Change::MarkStale { beside: Vec::new() };
     let errors = [
         block_on(g.backend.look(std::slice::from_ref(&key), None)).unwrap_err(),

@@ -119,8 +119,9 @@ pub fn g5_the_dead_are_taken_over_by_token_and_beat(g: &Ground) {
     let dead = g.granted(&key);
     let by = held(&g.claim_anyhow(&key));
     assert_eq!(by.token, dead.token);
-    for wrong in [Over::Dead(Token(by.token.0 ^ 1), by.beat), Over::Dead(by.token, by.beat + 1)] {
-        assert_eq!(held(&g.claim(&key, over(claim(Seen::NOTHING), wrong))), by);
+    for wrong in [Over::Dead(Token(by.token.0 ^ 1), by.beat), Over::Dead(by.token, by.beat.wrapping_add(1))] {
+        let still = held(&g.claim(&key, over(claim(Seen::NOTHING), wrong)));
+        assert_eq!((still.token, still.beat, still.is_void), (by.token, by.beat, false));
     }
     let next = granted(&g.claim(&key, over(claim(Seen::NOTHING), Over::Dead(by.token, by.beat))));
     g.assert_lost(&key, &dead);

@@ -25,7 +25,7 @@ pub fn g10_s46_a_restart_is_a_cold_start(g: &Ground) {
 
     let look = g.look(&key);
     assert_ne!(look.life, life);
-    assert_eq!(next.life, look.life);
+    assert_eq!(next.life, g.look(&held).life);
     g.assert_nothing(&key);
     assert_eq!(g.counted(&key), 0);
     g.assert_free(&key, 0);

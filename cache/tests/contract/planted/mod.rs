@@ -11,8 +11,9 @@ pub use self::faults::{FAULTS, Fault};
 
 use self::wrong::Wrong;
 use crate::ground::{Ground, Server};
+use crate::laws::{LAWS, Law};
 use crate::subjects::{Machine, limits_of_a_small_server, with_signals};
-use crate::{LAWS, Law, quiet, script};
+use crate::{quiet, script};
 use dogpile::{Clock, ManualClock};
 use dogpile_cache::backend::Memory;
 use dogpile_cache::key::StoredKey;

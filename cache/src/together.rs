@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Wake, Waker};
 type Part<'a, T> = (Pin<Box<dyn Future<Output = T> + Send + 'a>>, Waker);
 
 /// Futures that are polled together. The outputs come in the order in which the futures end.
-pub(super) struct Together<'a, T> {
+pub(crate) struct Together<'a, T> {
     /// `None`: it has ended. Its place is free for another one. (The waker of the former one may wake that one for
     /// nothing, which does no harm.)
     futures: Vec<Option<Part<'a, T>>>,
@@ -59,12 +59,12 @@ impl Wake for One {
 }
 
 impl<'a, T> Together<'a, T> {
-    pub(super) fn new() -> Together<'a, T> {
+    pub(crate) fn new() -> Together<'a, T> {
         Together { futures: Vec::new(), free: Vec::new(), round: VecDeque::new(), woken: Arc::default() }
     }
 
     /// Adds a future, which is polled with the next poll.
-    pub(super) fn push(&mut self, future: impl Future<Output = T> + Send + 'a) {
+    pub(crate) fn push(&mut self, future: impl Future<Output = T> + Send + 'a) {
         let at = self.free.pop().unwrap_or(self.futures.len());
         let waker = Waker::from(Arc::new(One { at, woken: Arc::clone(&self.woken) }));
         let part = Some((Box::pin(future) as Pin<Box<_>>, waker));
@@ -80,7 +80,7 @@ impl<'a, T> Together<'a, T> {
     }
 
     /// Returns the output of a future that has ended; `None` if none is left.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         if self.left() == 0 {
             return Poll::Ready(None);
         }
@@ -101,7 +101,7 @@ impl<'a, T> Together<'a, T> {
     }
 
     /// Waits for the output of a future; `None` if none is left.
-    pub(super) async fn next(&mut self) -> Option<T> {
+    pub(crate) async fn next(&mut self) -> Option<T> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 }

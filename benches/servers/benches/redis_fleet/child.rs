@@ -1,0 +1,123 @@
+//! A process of a fleet. It does what lines at its input say, and tells at its output what has happened.
+//!
+//! | line | what the process does |
+//! |---|---|
+//! | `get KEY TASKS MILLIS` | so many tasks want the value of a key, which takes so long to be created |
+//! | `repeat KEY TASKS MILLIS` | so many tasks want it again and again, for so long |
+//!
+//! | line | what has happened, and when (nanoseconds of the monotonic clock) |
+//! |---|---|
+//! | `ready` | the process is connected |
+//! | `creates AT`, `created AT` | a creator has begun, or ended |
+//! | `returned BEGAN AT VALUE` | a task has the value: the pid of the process that has created it |
+//! | `longest NANOS ERRORS` | what the longest access has taken, and how many accesses have failed |
+//! | `done` | the line at the input is done |
+
+use dogpile_server_peers::subjects::{Amalgam, Cache, Hitbox, Ours, Settings, create_by};
+use rustix::time::{ClockId, clock_gettime};
+use std::env;
+use std::io::stdin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Subject, URL, the lease in milliseconds, and `near` if values are kept in the process.
+pub const PART: &str = "DOGPILE_BENCH_PART";
+
+/// How long a creation takes, in milliseconds.
+static TAKES: AtomicU64 = AtomicU64::new(0);
+
+pub fn is_child() -> bool {
+    env::var_os(PART).is_some()
+}
+
+/// The monotonic clock, in nanoseconds.
+pub fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
+pub fn run() {
+    create_by(|_| {
+        Box::pin(async {
+            println!("creates {}", now());
+            // Relaxed: set before the tasks are made.
+            tokio::time::sleep(Duration::from_millis(TAKES.load(Ordering::Relaxed))).await;
+            println!("created {}", now());
+            std::process::id().to_string()
+        })
+    });
+    let part = env::var(PART).expect("a child has a part");
+    let words: Vec<&str> = part.split(' ').collect();
+    let &[subject, url, lease, near] = &words[..] else { panic!("{part}") };
+    let lease = Duration::from_millis(lease.parse().expect("a number"));
+    let settings = Settings { lease, has_near: near == "near" };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("threads can be had").block_on(async {
+        match subject {
+            "region" => obey(Ours::connect(url, settings).await).await,
+            "amalgam" => obey(Amalgam::connect(url, settings).await).await,
+            "hitbox" => obey(Hitbox::connect(url, settings).await).await,
+            _ => panic!("{subject}"),
+        }
+    });
+}
+
+/// (The thread of `main` may block: the tasks have the workers.)
+async fn obey(cache: impl Cache) {
+    let cache = Arc::new(cache);
+    println!("ready");
+    for line in stdin().lines() {
+        let line = line.expect("a line");
+        let words: Vec<&str> = line.split(' ').collect();
+        let number = |at: usize| words[at].parse::<u64>().expect("a number");
+        let (key, tasks, millis) = (number(1), number(2), number(3));
+        match words[0] {
+            "get" => {
+                TAKES.store(millis, Ordering::Relaxed);
+                get(&cache, key, tasks).await;
+            }
+            "repeat" => repeat(&cache, key, tasks, Duration::from_millis(millis)).await,
+            _ => panic!("{line}"),
+        }
+        println!("done");
+    }
+}
+
+async fn get(cache: &Arc<impl Cache>, key: u64, tasks: u64) {
+    let get = |_| {
+        let cache = Arc::clone(cache);
+        tokio::spawn(async move {
+            let began = now();
+            let value = cache.get(key).await.expect("a value");
+            println!("returned {began} {} {}", now(), String::from_utf8_lossy(value.as_ref()));
+        })
+    };
+    for task in (0..tasks).map(get).collect::<Vec<_>>() {
+        task.await.expect("no task panics");
+    }
+}
+
+async fn repeat(cache: &Arc<impl Cache>, key: u64, tasks: u64, time: Duration) {
+    let until = now() + u64::try_from(time.as_nanos()).expect("some seconds");
+    let repeat = |_| {
+        let cache = Arc::clone(cache);
+        tokio::spawn(async move {
+            let (mut longest, mut errors) = (0, 0);
+            let mut began = now();
+            while began < until {
+                errors += u64::from(cache.get(key).await.is_err());
+                let ended = now();
+                longest = longest.max(ended - began);
+                began = ended;
+            }
+            (longest, errors)
+        })
+    };
+    let (mut longest, mut errors) = (0, 0);
+    for task in (0..tasks).map(repeat).collect::<Vec<_>>() {
+        let of_task = task.await.expect("no task panics");
+        (longest, errors) = (longest.max(of_task.0), errors + of_task.1);
+    }
+    println!("longest {longest} {errors}");
+}

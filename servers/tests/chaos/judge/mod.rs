@@ -1,0 +1,333 @@
+//! Judges a history. It shares no code with the crate: it knows what the processes have seen, and what the test has
+//! done to them and to their servers.
+//!
+//! | law | what is judged | file |
+//! |---|---|---|
+//! | G1 | each overlap of two creations of a key has a reason that the test has made itself | `overlaps.rs` |
+//! | G2 | no value whose publication was refused is found by another access; once a newer value was found fresh, no older one is | `order.rs` |
+//! | G3 | no access that began after an invalidation had returned gets a value of before it | `order.rs` |
+//! | G4 | what a creator has made, its caller gets | `results.rs` |
+//! | G5 | no call lasts longer than its bound, and none waits for a creation that does not run | `results.rs` |
+//! | G12 | no two increments give one number, and a later one gives a larger one, unless the server has lost its data in between | `counters.rs` |
+//!
+//! A value is granted, or set, at a time between `from` and `until`, which are what could be seen of it from outside.
+//! So the judge is lenient where it cannot know, and never wrong where it finds something.
+
+mod counters;
+mod order;
+mod overlaps;
+pub mod planted;
+mod results;
+
+use crate::fault::{Fault, Kind, Scope};
+use crate::history::{Answer, Call, Event, Got, How, Known, MS, SECOND, Voids};
+use crate::settings::Weather;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// For how long a fault goes on to tell once it is over: until the processes have connected anew, the pause after a
+/// failure is over, and what was on its way has arrived. With slack for a machine that is busy.
+const REACH: u64 = 1500 * MS;
+
+/// The same for what begins another history of the server's data: a connection that is open learns of it by its next
+/// heartbeat, of which there is one a second. Until then it takes the grants of the others for none.
+const REACH_OF_A_HISTORY: u64 = REACH + SECOND;
+
+/// For how long a change that was not confirmed may still come, once the fault is over that has hit it.
+const LATE: u64 = 2 * SECOND;
+
+/// A creation.
+#[derive(Clone, Copy, Debug)]
+struct Creation {
+    id: u64,
+    process: u64,
+    key: u64,
+    call: u64,
+    /// When the access began. The grant was given after that.
+    access: u64,
+    /// When the creator began to run. The grant was given before that.
+    began: u64,
+    ended: u64,
+    how: How,
+}
+
+/// A change that voids grants, and the value that it sets, if it sets one.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    id: u64,
+    process: u64,
+    key: u64,
+    voids: Voids,
+    began: u64,
+    /// When the change had returned; the end of its process, if it has not.
+    returned: u64,
+    /// After this the change does not come any more.
+    until: u64,
+    known: Known,
+}
+
+/// What a call has returned for a key.
+#[derive(Clone, Copy, Debug)]
+struct Returned {
+    process: u64,
+    call: u64,
+    kind: Call,
+    key: u64,
+    began: u64,
+    ended: u64,
+    answer: Answer,
+}
+
+/// An increment of a counter.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    key: u64,
+    began: u64,
+    ended: u64,
+    value: u64,
+}
+
+/// When a value was granted or set: not before `from`, and not after `until`.
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    key: u64,
+    /// What the source counted.
+    source: u64,
+    from: u64,
+    until: u64,
+}
+
+/// All that has happened.
+#[derive(Debug, Default)]
+pub struct Case {
+    creations: Vec<Creation>,
+    changes: Vec<Change>,
+    returned: Vec<Returned>,
+    counted: Vec<Counted>,
+    /// The overlaps that the crate has counted: process, key and time.
+    overlapped: Vec<(u64, u64, u64)>,
+    /// Those that were injected, and the stalls.
+    faults: Vec<Fault>,
+    /// Processes that did not end in order.
+    dead: BTreeMap<u64, u64>,
+    values: HashMap<u64, Value>,
+    /// What each call has returned for each key.
+    answers: HashMap<(u64, u64), Answer>,
+    /// What makes no sense by itself.
+    strange: Vec<String>,
+}
+
+/// What the judge has found.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    pub violations: Vec<String>,
+    /// How many creations there were.
+    pub creations: usize,
+    /// To how many of them no fault and no change was near: any other creation beside them would have been found.
+    pub without_excuse: usize,
+    /// Overlaps by their reason.
+    pub overlaps: BTreeMap<String, usize>,
+    /// Overlaps that the crate has counted.
+    pub counted: usize,
+    /// The longest call, in nanoseconds.
+    pub longest: u64,
+}
+
+fn touch(one: (u64, u64), other: (u64, u64)) -> bool {
+    one.0 <= other.1 && other.0 <= one.1
+}
+
+/// Returns the milliseconds from one time to another, with a tenth.
+fn millis(from: u64, to: u64) -> String {
+    let tenths = (i128::from(to) - i128::from(from)) / i128::from(MS / 10);
+    format!("{}{}.{}", if tenths < 0 { "-" } else { "" }, tenths.abs() / 10, tenths.abs() % 10)
+}
+
+impl Fault {
+    /// Whether the fault takes the processors from this process, or its connection, or its server.
+    fn cuts_off(&self, process: u64) -> bool {
+        let is_of_it = match self.scope {
+            Scope::Fleet => true,
+            Scope::Process(of) => of == process,
+            Scope::Key(_) => false,
+        };
+        let cuts = match self.kind {
+            Kind::StopHolder
+            | Kind::ClientKill
+            | Kind::RestartEmpty
+            | Kind::RestartSnapshot
+            | Kind::StopServer
+            | Kind::Delay
+            | Kind::BlackHole
+            | Kind::Cut
+            | Kind::Promote
+            | Kind::Stall => true,
+            Kind::KillHolder | Kind::Abort | Kind::Flush | Kind::EvictLease | Kind::EvictEntry | Kind::ScriptFlush => {
+                false
+            }
+        };
+        is_of_it && cuts
+    }
+
+    /// Whether the server loses the grants of this key.
+    fn loses_grants(&self, key: u64) -> bool {
+        match self.kind {
+            Kind::EvictLease => self.scope == Scope::Key(key),
+            _ => self.loses_all(),
+        }
+    }
+
+    /// Whether the server loses, or may lose, all that it had.
+    fn loses_all(&self) -> bool {
+        matches!(self.kind, Kind::Flush | Kind::RestartEmpty | Kind::RestartSnapshot | Kind::Promote)
+    }
+
+    /// Whether something of before can come back.
+    fn brings_back(&self) -> bool {
+        matches!(self.kind, Kind::RestartSnapshot | Kind::Promote)
+    }
+
+    fn time(&self) -> (u64, u64) {
+        (self.from, self.to)
+    }
+
+    fn reach(&self) -> u64 {
+        match self.kind {
+            Kind::RestartEmpty | Kind::RestartSnapshot | Kind::Promote => REACH_OF_A_HISTORY,
+            _ => REACH,
+        }
+    }
+
+    fn with_reach(&self) -> (u64, u64) {
+        (self.from, self.to + self.reach())
+    }
+}
+
+impl Case {
+    /// Puts together what the processes have written, what the test has done, and when it has killed which process.
+    pub fn new(written: Vec<(u64, Vec<Event>)>, faults: Vec<Fault>, killed: &BTreeMap<u64, u64>) -> Self {
+        let mut case = Case { faults, dead: killed.clone(), ..Case::default() };
+        for (process, events) in &written {
+            for event in events {
+                match *event {
+                    Event::Created { how: How::Aborted, at, .. } => drop(case.dead.insert(*process, at)),
+                    Event::Stalled { from, to } => {
+                        case.faults.push(Fault { kind: Kind::Stall, scope: Scope::Process(*process), from, to });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for (process, events) in written {
+            case.add(process, events);
+        }
+        case.creations.sort_by_key(|creation| creation.began);
+        case.returned.sort_by_key(|returned| returned.began);
+        case.changes.sort_by_key(|change| change.began);
+        case.answers = case.returned.iter().map(|of| ((of.call, of.key), of.answer)).collect();
+        let of_creation =
+            |of: &Creation| (of.id, Value { key: of.key, source: of.began, from: of.access, until: of.began });
+        let of_change = |of: &Change| (of.id, Value { key: of.key, source: of.began, from: of.began, until: of.until });
+        case.values = case.creations.iter().map(of_creation).collect();
+        case.values.extend(case.changes.iter().filter(|change| change.voids != Voids::Invalidate).map(of_change));
+        case
+    }
+
+    fn add(&mut self, process: u64, events: Vec<Event>) {
+        let (mut creations, mut changes) = (BTreeMap::new(), BTreeMap::new());
+        let died = self.dead.get(&process).copied();
+        for event in events {
+            match event {
+                Event::Creating { id, key, call, access, at } => {
+                    // That of a process that was killed has run until then.
+                    let (ended, how) = (died.unwrap_or(u64::MAX), How::Dropped);
+                    creations.insert(id, Creation { id, process, key, call, access, began: at, ended, how });
+                }
+                Event::Created { id, at, how } => match creations.get_mut(&id) {
+                    Some(creation) => (creation.ended, creation.how) = (at, how),
+                    None => self.strange.push(format!("creation {id} of process {process} ends before it begins")),
+                },
+                Event::Returned { call, kind, key, began, ended, answer } => {
+                    self.returned.push(Returned { process, call, kind, key, began, ended, answer });
+                }
+                Event::Changing { id, key, voids, at } => {
+                    let returned = died.unwrap_or(u64::MAX);
+                    let known = Known::InDoubt;
+                    changes.insert(id, Change { id, process, key, voids, began: at, returned, until: returned, known });
+                }
+                Event::Changed { id, at, known } => match changes.get_mut(&id) {
+                    Some(change) => (change.returned, change.until, change.known) = (at, at, known),
+                    None => self.strange.push(format!("change {id} of process {process} ends before it begins")),
+                },
+                Event::Counted { key, began, ended, value } => {
+                    self.counted.push(Counted { key, began, ended, value });
+                }
+                Event::Overlapped { key, at } => self.overlapped.push((process, key, at)),
+                Event::Stalled { .. } => {}
+            }
+        }
+        let open = creations.values().filter(|creation: &&Creation| creation.ended == u64::MAX);
+        self.strange.extend(open.map(|open| format!("G5: a creation has not ended: {open:?}")));
+        let open = changes.values().filter(|change: &&Change| change.returned == u64::MAX);
+        self.strange.extend(open.map(|open| format!("G5: a change has not returned: {open:?}")));
+        self.creations.extend(creations.into_values());
+        for mut change in changes.into_values() {
+            if change.known == Known::InDoubt {
+                let call = (change.began, change.returned);
+                let hit = self.faults.iter().filter(|fault| touch(fault.with_reach(), call));
+                change.until = hit.map(|fault| fault.with_reach().1).max().unwrap_or(0).max(change.returned) + LATE;
+            }
+            self.changes.push(change);
+        }
+    }
+
+    /// Judges.
+    pub fn judge(&self, weather: Weather) -> Verdict {
+        let mut verdict =
+            Verdict { violations: self.strange.clone(), counted: self.overlapped.len(), ..Verdict::default() };
+        self.judge_overlaps(weather, &mut verdict);
+        self.judge_order(&mut verdict);
+        self.judge_results(weather, &mut verdict);
+        self.judge_counters(&mut verdict);
+        verdict
+    }
+
+    /// The part of the history that a violation is about: what has happened to a key in a time, in milliseconds since
+    /// its beginning.
+    fn excerpt(&self, key: u64, (from, to): (u64, u64)) -> String {
+        const LINES: usize = 60;
+        let ms = |at: u64| millis(from, at);
+        let mut lines = Vec::new();
+        for of in self.creations.iter().filter(|of| of.key == key && touch((of.access, of.ended), (from, to))) {
+            let Creation { id, process, how, .. } = of;
+            let times = [of.access, of.began, of.ended].map(ms);
+            lines.push((of.began, format!("creation {id} of process {process}: access, creator {times:?} {how}")));
+        }
+        for of in self.changes.iter().filter(|of| of.key == key && touch((of.began, of.until), (from, to))) {
+            let Change { id, process, voids, known, .. } = of;
+            let times = [of.began, of.returned, of.until].map(ms);
+            lines.push((of.began, format!("{voids} {id} of process {process}: {times:?} {known}")));
+        }
+        for of in self.faults.iter().filter(|fault| touch(fault.with_reach(), (from, to))) {
+            lines.push((of.from, format!("fault {} {:?}: {:?}", of.kind, of.scope, [of.from, of.to].map(ms))));
+        }
+        let mut shown = HashSet::new();
+        for of in self.returned.iter().filter(|of| of.key == key && touch((of.began, of.ended), (from, to))) {
+            let (times, Returned { process, kind, answer, .. }) = ([of.began, of.ended].map(ms), of);
+            // What a process has found, once.
+            let Answer::Value(Got { id, outcome, published, .. }) = answer else {
+                if *kind == Call::Change {
+                    lines.push((of.ended, format!("change by process {process}: {times:?} {answer:?}")));
+                }
+                continue;
+            };
+            if shown.insert((*process, *id, outcome.to_string())) {
+                let line = format!("{kind} of process {process}: {times:?} got {id} as {outcome}, {published}");
+                lines.push((of.ended, line));
+            }
+        }
+        lines.sort();
+        let left = lines.len().saturating_sub(LINES);
+        let shown: Vec<_> = lines.into_iter().rev().take(LINES).map(|(_, line)| format!("\n    {line}")).collect();
+        format!("{}\n    ({left} lines before)", shown.into_iter().rev().collect::<String>())
+    }
+}

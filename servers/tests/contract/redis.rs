@@ -1,0 +1,110 @@
+//! Redis as a backend under test: a server of its own for each law, whose clock the law moves.
+
+use crate::ground::{Ground, Server, block_on};
+use dogpile_cache::backend::{Backend, Redis};
+use dogpile_cache::key::StoredKey;
+use dogpile_servers::RedisServer;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// A backend: its name, how an empty one is made, and how many random scripts there are. A step of one takes a
+/// millisecond and more.
+pub type Subject = (&'static str, fn() -> Ground, u32);
+
+pub const SUBJECT: Subject = ("redis", redis, 40);
+
+struct Machine {
+    server: Arc<Mutex<RedisServer>>,
+    backend: Arc<Redis>,
+}
+
+fn redis() -> Ground {
+    let server = RedisServer::builder().fake_time().start().expect("a Redis server");
+    let backend = Arc::new(block_on(Redis::connect(&server.url())).expect("a connection"));
+    let machine = Machine { server: Arc::new(Mutex::new(server)), backend: Arc::clone(&backend) };
+    Ground { backend, server: Arc::new(machine) }
+}
+
+impl Machine {
+    fn server(&self) -> MutexGuard<'_, RedisServer> {
+        self.server.lock().unwrap()
+    }
+
+    fn delete(&self, keys: &[String]) {
+        let mut command = vec!["DEL".to_owned()];
+        command.extend_from_slice(keys);
+        self.server().command(&command).unwrap();
+    }
+}
+
+/// Waits until the backend has connected to its server again.
+pub fn connected(backend: &Redis) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while let Err(error) = block_on(backend.ping()) {
+        assert!(Instant::now() < until, "{error:?}");
+    }
+}
+
+impl Server for Machine {
+    fn wait(&self, time: Duration) {
+        self.server().advance(time).unwrap();
+        // The estimate of the server's time is as of now.
+        block_on(self.backend.ping()).unwrap();
+    }
+
+    fn step(&self, milliseconds: i64) {
+        self.server().step(milliseconds).unwrap();
+        block_on(self.backend.ping()).unwrap();
+    }
+
+    fn restart(&self) {
+        self.server().restart_empty().unwrap();
+        connected(&self.backend);
+    }
+
+    fn snapshot(&self) -> Box<dyn FnOnce()> {
+        let (server, backend) = (Arc::clone(&self.server), Arc::clone(&self.backend));
+        let snapshot = self.server().snapshot().unwrap();
+        Box::new(move || {
+            server.lock().unwrap().restart_from(&snapshot).unwrap();
+            connected(&backend);
+        })
+    }
+
+    fn lose_entry(&self, key: &StoredKey) {
+        let suffix = &key.full()[key.place().len()..];
+        self.delete(&[format!("{{{}}}{suffix}", key.place())]);
+    }
+
+    fn lose_rest(&self, key: &StoredKey) {
+        self.delete(&["grant", "pause"].map(|part| format!("{{{}}}@{part}", key.place())));
+    }
+
+    fn places(&self) -> usize {
+        places(&self.server())
+    }
+
+    fn listened(&self) -> usize {
+        let channels = self.server().command(&["PUBSUB", "CHANNELS"]).unwrap();
+        channels.items().len()
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+}
+
+/// Returns how many places take memory on a server.
+pub fn places(server: &RedisServer) -> usize {
+    let (mut places, mut cursor) = (HashSet::new(), "0".to_owned());
+    loop {
+        let reply = server.command(&["SCAN", &cursor, "COUNT", "1000"]).unwrap();
+        let keys = reply.items()[1].items().iter().map(|key| key.text().unwrap().to_owned());
+        places.extend(keys.map(|key| key.rsplit_once('}').expect("a key of ours").0.to_owned()));
+        reply.items()[0].text().unwrap().clone_into(&mut cursor);
+        if cursor == "0" {
+            return places.len();
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The edges of the backend on Redis: one real server, a proxy before it, an imitation of it. Each test is named for
+//! its law, or for the number of its case.
+
+mod connect;
+mod counters;
+mod cuts;
+mod errors;
+mod hostile;
+mod kit;
+mod links;
+mod namespace;
+mod regions;
+mod rights;
+mod runtimes;
+mod secrets;
+mod stopped;
+mod tls;
+mod values;
