@@ -12,21 +12,24 @@ help() {
 
 The parts of the second stage:
     loom       the loom models, and clippy over them
-    model      the model of dogpile-cache's round, searched whole in an optimized build
+    model      the models of dogpile-cache's round, over an ideal backend and over the scripts of Redis, searched whole
+               in an optimized build
     storm      random accesses and changes of a fleet over a backend that fails, for 30 s, judged by an observer
     portable   the tests with the clocks and the fences of platforms other than Linux, and clippy over that code
     fences     the readers' fences in an optimized build
     tsan       the concurrent tests under ThreadSanitizer (needs a nightly toolchain)
     callgrind  the instructions of a hit, counted (Linux on x86_64 only; needs valgrind)
+    redis      the contract, regions, faults and chaos over real Redis servers, and clippy over that (needs Redis, faketime)
     ui         what the compiler says to those who misuse the crate, and clippy over that test (needs Rust 1.95)
     examples   the examples' tests, and clippy over them (needs memcached)
-    peers      clippy over all benches; each bench, ours and those beside peers, runs once, unmeasured
+    peers      clippy over all benches; each bench, ours and those beside peers, runs once, unmeasured (needs redis-server
+               and Rust 1.91)
 
 What a stage leaves out, it says, with the reason; where CI=true that is a failure. Each step is bounded in time.
 END
 }
 
-PARTS="loom model storm portable fences tsan callgrind ui examples peers"
+PARTS="loom model storm portable fences tsan callgrind redis ui examples peers"
 
 # --- words ----------------------------------------------------------------------------------------------------------
 
@@ -211,6 +214,20 @@ callgrind() {
     fi
 }
 
+# (`DOGPILE_CACHE_SEED` repeats a seed that the chaos has printed; `DOGPILE_CACHE_CHAOS` is its time.)
+redis() {
+    say "redis: clippy, warnings denied"
+    limit 900 cargo clippy -p dogpile-servers --all-targets --locked -- -D warnings
+
+    say "redis: tests over real servers, chaos for ${DOGPILE_CACHE_CHAOS:=30} s"
+    if install redis-server redis-server && install faketime faketime && install openssl openssl; then
+        DOGPILE_CACHE_CHAOS="$DOGPILE_CACHE_CHAOS" limit $((1500 + DOGPILE_CACHE_CHAOS)) \
+            cargo test -p dogpile-servers --locked
+    else
+        leave_out redis "redis-server, faketime or openssl is missing, and neither apt-get nor brew brings it"
+    fi
+}
+
 # With another compiler than that of the messages the test fails, and says so.
 ui() {
     say "ui: clippy, warnings denied"
@@ -232,14 +249,18 @@ examples() {
     fi
 }
 
-BENCHES="-p dogpile-benches -p dogpile-peers"
+BENCHES="-p dogpile-benches -p dogpile-peers -p dogpile-server-peers"
 
 peers() {
     say "peers: clippy over the benches, warnings denied"
     limit 900 cargo clippy $BENCHES --all-targets --locked -- -D warnings
 
     say "peers: each bench once, unmeasured"
-    limit 1200 cargo test $BENCHES --benches --locked
+    if install redis-server redis-server; then
+        limit 1200 cargo test $BENCHES --benches --locked
+    else
+        leave_out peers "redis-server is missing, and neither apt-get nor brew brings it"
+    fi
 }
 
 deep() {
