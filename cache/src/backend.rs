@@ -116,9 +116,9 @@
 //! | operation | memory | Redis | memcached | PostgreSQL |
 //! |---|---|---|---|---|
 //! | [`look`](Backend::look) of one key | a mutex | one `GET` | one `mg … N` where the access would create, else `mg` | one `SELECT` by primary key |
-//! | of many keys | each key by itself | one `MGET` a slot, pipelined: 1 round trip a node | pipelined, `mn` ends it: 1 round trip a server | one `SELECT … = ANY` |
+//! | of many keys | each key by itself | one `MGET`; on a Cluster `GET`s, pipelined: 1 round trip a node | pipelined, `mn` ends it: 1 round trip a server | one `SELECT … = ANY` |
 //! | [`claim`](Backend::claim) | a mutex | one script, on entry and lease | a miss: the look has claimed; then `ms … C` for the envelope with the token. A stale value: `ms … C` | one `UPDATE` of a row that `FOR UPDATE SKIP LOCKED` has found |
-//! | [`renew`](Backend::renew) | a mutex | one script: `PEXPIRE` if the token is ours | `ms … C` with a new beat | one `UPDATE … WHERE token` |
+//! | [`renew`](Backend::renew) | a mutex | one script: `SET PX` with a new beat if the token is ours | `ms … C` with a new beat | one `UPDATE … WHERE token` |
 //! | [`publish`](Backend::publish) | a mutex | one script: `SET` and `DEL` of the lease if the token is ours | `ms … C`; on `EX` one look, and if the token is still ours and the entry is marked, `ms … C` as stale | one `UPDATE`, tried again while the row is locked |
 //! | [`end`](Backend::end) | a mutex | one script | `ms … C` with the old value, or with the pause; `md … C` of a stub | one `UPDATE` |
 //! | [`change`](Backend::change): set | a mutex | one script | `ms` | an upsert behind a try-lock on the key |
@@ -129,8 +129,8 @@
 //! | [`count`](Backend::count) | a mutex | one script (`INCRBY` keeps the lifetime); `GET`; `DEL` | `ma`, behind a look for the bounds; `mg`; `md` | an upsert; `SELECT`; `DELETE` |
 //! | seen identity ([`Seen`]) | a number of the entry | the first bytes of the entry, with its version | the CAS number and the life | the row's version |
 //! | number of a grant ([`Grant::cas`]) | a count | `TIME` in microseconds, in the script | the CAS number | a sequence |
-//! | server's clock | the time of day of its clock | `TIME`, once a connection, then estimated | none: the age is the lifetime that was given less the lifetime that is left | `clock_timestamp()` in each statement |
-//! | life | never changes, unless a test says so | hash of `run_id` and `master_replid`, read at connect | process id and start, read at connect | a row that a restart of an unlogged table loses |
+//! | server's clock | the time of day of its clock | `TIME`, once a heartbeat, and estimated between | none: the age is the lifetime that was given less the lifetime that is left | `clock_timestamp()` in each statement |
+//! | life | never changes, unless a test says so | hash of `run_id` and `master_replid`, read at connect, and by each heartbeat | process id and start, read at connect | a row that a restart of an unlogged table loses |
 //! | [`listen`](Backend::listen) | exact, in the process | a channel for each place that is waited for | none: polls | `NOTIFY`, only where a waiter has asked |
 //! | grain of leases | as set: 1 ms | 1 ms | 1 s | 1 ms |
 //! | largest entry | as set | 64 MB | 1 MB, unless set otherwise | 1 GB |

@@ -336,8 +336,11 @@ fn k4_soft_time_outs_under_readers() {
                 *block_on(access.or_create(async || unreachable!()))
             };
             let task = threads.spawn(task);
-            assert_eq!(*lock.access().soft_timeout(LONG).or_create(|| unreachable!()), Outcome::Waited);
-            assert_eq!(task.join().unwrap(), Outcome::Waited);
+            // An access that is counted as a waiter, and does not sleep yet when the creation ends, looks again: the new
+            // value is there.
+            let is_new = |outcome| matches!(outcome, Outcome::Waited | Outcome::Fresh);
+            assert!(is_new(*lock.access().soft_timeout(LONG).or_create(|| unreachable!())));
+            assert!(is_new(task.join().unwrap()));
         });
     });
     with_a_creation(1, &|| {
