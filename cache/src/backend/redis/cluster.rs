@@ -284,6 +284,11 @@ impl Cluster {
                     node = self.moved(&node, &to).map_err(Failure::Backend)?;
                     (is_asking, redirections) = (true, redirections + 1);
                 }
+                // Two servers that send the request to each other do not agree yet.
+                Err(Failure::Moved(_) | Failure::Ask(_)) if patience.waits(&self.keeper).await => {
+                    let server = self.server(place).map_err(Failure::Backend)?;
+                    (node, is_asking, redirections) = (server, false, 0);
+                }
                 Err(Failure::Moved(_) | Failure::Ask(_)) => {
                     let why = "the Cluster moves the request again and again";
                     return Err(Failure::Backend(BackendError::new(BackendErrorKind::Unreachable).caused_by(why)));
