@@ -83,7 +83,7 @@ async fn a_slot_on_its_way_is_looked_at_and_counted_and_its_scripts_wait_or_fail
     let changes = || ["set", "del"].map(|command| stat(&cluster, &format!("cmdstat_{command}"), "calls"));
     let (before, again) = (changes(), stat(&cluster, "errorstat_TRYAGAIN", "count"));
     let failed = tokio::time::timeout(kit::PATIENCE, invalidate(&backend, &key)).await.unwrap().unwrap_err();
-    assert_eq!(failed.kind(), BackendErrorKind::Unreachable);
+    assert_eq!(failed.kind(), BackendErrorKind::Refused);
     assert_eq!(changes(), before);
     assert!(stat(&cluster, "errorstat_TRYAGAIN", "count") > again + 1, "it is sent again for a while");
     assert_eq!(stored(&backend, &key).await.unwrap(), "value");
@@ -98,7 +98,7 @@ async fn a_slot_on_its_way_is_looked_at_and_counted_and_its_scripts_wait_or_fail
     });
     // (A machine that is slow moves the slot too late for it.)
     if let Err(late) = done {
-        assert_eq!(late.kind(), BackendErrorKind::Unreachable);
+        assert_eq!(late.kind(), BackendErrorKind::Refused);
         invalidate(&backend, &key).await.unwrap();
     }
     assert_eq!(stored(&backend, &key).await, None);
