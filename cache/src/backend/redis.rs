@@ -145,7 +145,8 @@ const LONGEST_KEY: usize = 1024;
 /// [`Unreachable`](BackendErrorKind::Unreachable): nothing was executed. A connection that is lost, or closed after a
 /// heartbeat without an answer, is [`InDoubt`](BackendErrorKind::InDoubt) for each operation under way. Each other
 /// error of the server is [`Refused`](BackendErrorKind::Refused), `NOPERM` and `OOM` among them, and a connection whose
-/// user is not let in is `Unreachable`. No error, and no `Debug`, contains a name or a password.
+/// user is not let in is `Unreachable`. But `ERR` for a script of several changes is `InDoubt`: the script may have
+/// ended between two of them, for want of a right. No error, and no `Debug`, contains a name or a password.
 ///
 /// A server that has no memory left, and evicts nothing, refuses claims, publications and marks. It goes on to answer
 /// looks, to end grants and to invalidate.
