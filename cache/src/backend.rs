@@ -204,6 +204,11 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> +
 pub trait Backend: Send + Sync + 'static {
     /// Returns what lies on the backend for each key, in the order of the keys. One round trip to each server.
     ///
+    /// A look succeeds or fails as a whole. A region looks at the keys of each [server](Backend::server_of) by a look
+    /// of their own, all these looks at once, so that a server that is down fails its own keys alone. Only while a
+    /// backend does not know its servers, or when a key has just moved to another one, a look has keys of several
+    /// servers.
+    ///
     /// With an [`Ask`], the access would create if there were nothing. A backend whose look can claim by the same step
     /// (memcached) then grants a key that has neither an entry nor a rest. No other backend does.
     fn look<'a>(&'a self, keys: &'a [StoredKey], ask: Option<Ask>) -> Pending<'a, Vec<Look>>;
@@ -266,7 +271,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Returns the number of the server that has this key. Never blocks.
     ///
     /// A region that a server does not answer leaves that server in peace for a moment, and goes on asking the others.
-    /// A backend of one server has the default.
+    /// The number is a hint: it may change at any time, and an operation goes to the server that has the key by then.
+    /// Keys of different servers never have the same number, unless the backend does not know its servers yet. A
+    /// backend of one server has the default. One that passes its operations on to another backend passes this on, too.
     fn server_of(&self, key: &StoredKey) -> u64 {
         let _ = key;
         0

@@ -24,8 +24,9 @@
 //! # Budget
 //!
 //! `backend_timeout` bounds the sum of what the operations of one access take (G5). A wait for another process gives
-//! the budget back, since that wait is apart. An operation that has had the whole of it without an answer says that the
-//! backend is down; one that has had what was left of it, or what was left until the deadline, says only that this
+//! the budget back, since that wait is apart. Of many keys, each access spends what its own operations take, not what
+//! the call waits for those of others. An operation that has had the whole of the budget without an answer says that
+//! the backend is down; one that has had what was left of it, or what was left until the deadline, says only that this
 //! access is out of time. A publication that takes longer is still sent: its caller goes on with the value, and the
 //! keeper waits for the reply, for as long as the lease may last (G9).
 
@@ -426,8 +427,19 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     ) -> Result<T, BackendError> {
         let until = self.time.now().saturating_add(self.backend_timeout);
         let reply = self.time.until(until, future).await.unwrap_or_else(|| Err(BackendError::no_answer_in_time()));
-        let server = slot.map_or(0, |slot| self.server_of(slot));
-        match &reply {
+        self.note_reply(slot.map_or(0, |slot| self.server_of(slot)), operation, slot, &reply);
+        reply
+    }
+
+    /// Takes what the reply to an operation that belongs to no access says of a server.
+    fn note_reply<T>(
+        &self,
+        server: u64,
+        operation: Operation,
+        slot: Option<&Held<O, V>>,
+        reply: &Result<T, BackendError>,
+    ) {
+        match reply {
             Ok(_) => self.servers().of(server).answered(),
             Err(error) => {
                 if error.is_down() {
@@ -439,7 +451,6 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
                 }
             }
         }
-        reply
     }
 
     /// Performs operations that belong to no access, within one `backend_timeout` for all of them (G5).

@@ -5,7 +5,7 @@ mod request;
 use self::request::Request;
 use crate::backend::{
     Ask, Backend, BackendError, BackendErrorKind, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant,
-    Limits, Look, PauseFor, Pending, Published, Renewed, Signals,
+    Life, Limits, Look, PauseFor, Pending, Published, Renewed, Signals,
 };
 use crate::key::StoredKey;
 use fastrand::Rng;
@@ -358,6 +358,14 @@ impl<B: Backend> Backend for Faulty<B> {
 
     fn ping(&self) -> Pending<'_, ()> {
         self.operate(|| None, || self.backend.ping())
+    }
+
+    fn server_of(&self, key: &StoredKey) -> u64 {
+        self.backend.server_of(key)
+    }
+
+    fn life_of(&self, key: &StoredKey) -> Option<Life> {
+        self.backend.life_of(key)
     }
 
     fn limits(&self) -> Limits {

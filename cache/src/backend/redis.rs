@@ -136,14 +136,15 @@ const LONGEST_KEY: usize = 1024;
 /// | look | 1: a plain `GET`. Of many keys 1 to each server: `MGET`; on a Cluster `GET`s in one write |
 /// | claim, renew, publish, end, change, count | 1: a script. Another one, once, on a server that does not know the script yet |
 /// | listen | 1, for the first who listens to a place in the process |
-/// | ping | 1 to each server |
-/// | connect | 2, and those of TLS and of the user's name |
+/// | ping | 1 to each server. It fails if one of them does not answer |
+/// | connect | 2 to each server, and those of TLS and of the user's name |
 ///
 /// # Errors
 ///
 /// A server that is not reached, loads its data, is a replica, or belongs to a Cluster that is down, is
 /// [`Unreachable`](BackendErrorKind::Unreachable): nothing was executed. A connection that is lost, or closed after a
-/// heartbeat without an answer, is [`InDoubt`](BackendErrorKind::InDoubt) for each operation under way. Each other
+/// heartbeat without an answer, is [`InDoubt`](BackendErrorKind::InDoubt) for each operation under way. A look at keys
+/// of several servers fails if one of these does; a region looks at the keys of each server by themselves. Each other
 /// error of the server is [`Refused`](BackendErrorKind::Refused), `NOPERM` and `OOM` among them, and a connection whose
 /// user is not let in is `Unreachable`. But `ERR` for a script of several changes is `InDoubt`: the script may have
 /// ended between two of them, for want of a right. No error, and no `Debug`, contains a name or a password.
@@ -204,6 +205,14 @@ pub enum RedisWarning {
     },
     /// This user has no right to the channels of the signals, so that those who wait for another process poll.
     NoChannels,
+    /// A server of the Cluster was not reached by [`connect`](Redis::connect), nor since then: its keys are those of a
+    /// backend that is down.
+    Away {
+        /// The address of the server.
+        server: String,
+        /// Why it was not reached.
+        why: String,
+    },
 }
 
 impl fmt::Display for RedisWarning {
@@ -211,6 +220,9 @@ impl fmt::Display for RedisWarning {
         match self {
             RedisWarning::Evicts { policy } => write!(f, "the server evicts keys by {policy}, grants among them"),
             RedisWarning::NoChannels => f.write_str("the user has no right to the channels {*@signal"),
+            RedisWarning::Away { server, why } => {
+                write!(f, "the server {server} of the Cluster was not reached: {why}")
+            }
         }
     }
 }
@@ -225,22 +237,25 @@ impl Redis {
     /// | `unix:///PATH[?db=…&user=…&pass=…]` | one server by its socket |
     /// | `redis+sentinel://[USER][:PASSWORD@]HOST[:PORT][,HOST[:PORT]…]/SERVICE[/DATABASE]` | the primary of a service, by its sentinels. User and password are those of the primary |
     ///
-    /// Two round trips, and those of TLS and of the user's name. A Cluster: the same for each of its servers. What the
-    /// server gives less than it could is told by [`warnings`](Redis::warnings), and by events of the feature
+    /// Two round trips, and those of TLS and of the user's name. A Cluster: the same for each of its servers, all at
+    /// once. A Cluster needs the server that the URL names, which tells of the others. If one of the others is not
+    /// reached, that is a [warning](RedisWarning::Away), and the operations on its keys connect to it later.
+    ///
+    /// What the server gives less than it could is told by [`warnings`](Redis::warnings), and by events of the feature
     /// `tracing`.
     ///
     /// # Errors
     ///
     /// The URL is none of these ([`Malformed`](ConnectError::Malformed)). The server was not reached within two
-    /// seconds, takes no writes, or does not let this user in ([`Unreachable`](ConnectError::Unreachable)). The server
-    /// is older than 6.2, or no Redis ([`Unfit`](ConnectError::Unfit)).
+    /// seconds, takes no writes, or does not let this user in ([`Unreachable`](ConnectError::Unreachable)). The server,
+    /// or another one of its Cluster, is older than 6.2, or no Redis ([`Unfit`](ConnectError::Unfit)).
     ///
     /// # Cancel safety
     ///
     /// A call that is dropped leaves no connection.
     pub async fn connect(url: &str) -> Result<Redis, ConnectError> {
         let redis = Redis::lazy(url)?;
-        redis.hub.servers.all().await.map_err(|not| {
+        redis.hub.servers.connect().await.map_err(|not| {
             let (scheme, why) = (ConnectError::scheme_of(url), not.why);
             if not.is_unfit { ConnectError::Unfit { scheme, why } } else { ConnectError::Unreachable { scheme, why } }
         })?;
@@ -313,6 +328,7 @@ impl Redis {
         if is_mute {
             warn(RedisWarning::NoChannels);
         }
+        self.hub.servers.away().into_iter().for_each(|(server, why)| warn(RedisWarning::Away { server, why }));
         warnings
     }
 }

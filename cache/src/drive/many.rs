@@ -5,7 +5,7 @@
 //!
 //! | an access halts | and goes on |
 //! |---|---|
-//! | before it looks | when nothing else is under way: one look for all that have halted so. A region without a backend does not halt here |
+//! | before it looks | when nothing else is under way: one look at each [server](looking) for all that have halted so. A region without a backend does not halt here |
 //! | before it waits for another access of its process | when that one has ended; all such waits are waited for at once |
 //! | before it listens to the signals of its place | when nothing else is under way, and no access has halted before it creates: those that have would wait for it, and its turn would be given up |
 //! | before it waits for another process | at the next poll, all that have halted so look together; or when it hears a signal, with all that have heard one |
@@ -27,18 +27,17 @@
 //! was given up begins anew, too.
 
 mod creating;
+mod looking;
 mod peeking;
 mod waiting;
 
 use super::joining::Joined;
 use super::polls::Polls;
 use super::{Core, Drive, Ended, Held, Run, Stage, Wants};
-use crate::observer::Operation;
 use crate::region::error::GetError;
 use crate::region::kept::Got;
 use crate::round::{Action, Event};
 use crate::slot::Value;
-use crate::store::Store;
 use crate::together::Together;
 use std::future::poll_fn;
 use std::hash::Hash;
@@ -83,6 +82,8 @@ struct One<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'stati
     /// `None` while the access goes on, and where there is none.
     drive: Option<Box<Drive<O, V>>>,
     halt: Halt<V>,
+    /// Whether a look has failed on a server that had the key no more, so that the access looks again.
+    has_moved: bool,
 }
 
 /// The accesses to many keys.
@@ -197,7 +198,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Man
             wants,
             deadline: after(wants.timeout),
             soft: after(wants.soft_timeout),
-            ones: slots.map(|slot| One { slot, drive: None, halt: Halt::New }).collect(),
+            ones: slots.map(|slot| One { slot, drive: None, halt: Halt::New, has_moved: false }).collect(),
             error: None,
             polls: Polls::default(),
         }
@@ -302,48 +303,6 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Man
             matches!(halt, Halt::Joins { .. } | Halt::Joining { .. } | Halt::Listens | Halt::Waits { .. })
         };
         self.ones.iter().any(|one| waits(&one.halt))
-    }
-
-    /// Looks at all keys whose accesses have halted for that, by one look.
-    async fn look(&mut self, flow: &mut Flow<O, V>) {
-        let Store::Far(far) = &self.core.store else { unreachable!("near alone looks by itself") };
-        let (core, time) = (&self.core, &self.core.time);
-        let looking = self.ones.iter_mut().enumerate().filter(|(_, one)| matches!(one.halt, Halt::Looks));
-        let mut looking: Vec<_> = looking.collect();
-        let keys: Vec<_> = looking.iter().map(|(_, one)| one.slot.stored().clone()).collect();
-        let as_of: Vec<_> = looking.iter().map(|(_, one)| one.slot.lock().as_of()).collect();
-        let most = looking.iter().filter_map(|(_, one)| Some(one.drive.as_ref()?.most())).min().unwrap_or_default();
-        let (began, sent) = (time.now(), time.nanos());
-        // The look is sent after all these accesses have begun (G3).
-        let looking_up = far.look(&keys, sent);
-        let reply = if most.is_zero() { None } else { time.until(began.saturating_add(most), looking_up).await };
-        let took = time.now().saturating_sub(began);
-        let (mut found, failed) = match reply {
-            Some(Ok(found)) => (found.into_iter(), None),
-            Some(Err(error)) => (Vec::new().into_iter(), Some(error)),
-            None => (Vec::new().into_iter(), None),
-        };
-        if let Some(error) = &failed {
-            core.seen.backend_failed(&keys[0], Operation::Look, error);
-        }
-        for ((at, one), as_of) in looking.iter_mut().zip(as_of) {
-            let Some(drive) = &mut one.drive else { continue };
-            drive.spend(took);
-            let event = match (found.next(), &failed) {
-                (Some(found), _) => {
-                    if let Some(value) = &found.value {
-                        core.keep_near(&one.slot, value, as_of);
-                    }
-                    drive.looked(found)
-                }
-                (None, Some(error)) => {
-                    drive.error = Some(error.clone());
-                    Event::Failed
-                }
-                (None, None) => drive.timed_out(Operation::Look, most),
-            };
-            flow.tell(*at, one, event);
-        }
     }
 
     /// Ends the waits for other accesses of this process, and takes the turns that are free by now.

@@ -200,8 +200,10 @@
 //! }
 //! ```
 //!
-//! The keys that others create are waited for after that. The steps are `timeout` and `soft_timeout`, the terminals
-//! `or_create`, `or_try_create`, `or_try_find` and `values`: see [`GetMany`](crate::region::GetMany).
+//! The keys that others create are waited for after that. A server of several that is down fails its own keys alone:
+//! the others have their values, and those are created as
+//! [`on_backend_failure`](crate::RegionBuilder::on_backend_failure) says. The steps are `timeout` and `soft_timeout`,
+//! the terminals `or_create`, `or_try_create`, `or_try_find` and `values`: see [`GetMany`](crate::region::GetMany).
 //!
 //! # Creators
 //!

@@ -64,6 +64,7 @@
 //! | what happens | the caller | what it costs | law |
 //! |---|---|---|---|
 //! | the backend is down | gets a value, as above | one [`backend_timeout`](RegionBuilder::backend_timeout) in each [`backend_pause`](RegionBuilder::backend_pause); and the creations, as above | G4, G5 |
+//! | one of several servers is down | the same, for the keys of that server; an access to many keys has the others as always | the same, for that server | G5, G14 |
 //! | the backend is slow | waits for it for `backend_timeout` in all, then as if it were down | the same | G5 |
 //! | a reply is lost | the same; a value whose publication is in doubt goes to its caller | perhaps one creation more | G2, G4 |
 //! | the server is restarted, and empty | creates: a cold start, one creation for each key | the source's load of a cold start | G10 |

@@ -126,6 +126,8 @@
 //! [`backend_timeout`](crate::RegionBuilder::backend_timeout) bounds the sum of what the backend takes in one access.
 //!
 //! - *Scope:* The creator of the access itself runs for as long as it needs: no task can be stopped from outside.
+//! - *Scope:* An access to many keys has that sum for each key, and waits at each step for the slowest of its servers.
+//!   So a server that is silent costs it one `backend_timeout`, and so does each other one that falls silent later.
 //! - *Scope:* An access may wait for several creations one after the other. Its own
 //!   [`timeout`](crate::region::Get::timeout) bounds the whole.
 //!
@@ -256,17 +258,20 @@
 //!
 //! ## G14: Many keys
 //!
-//! Many keys are looked at by one round trip to each server, and each of them is claimed for itself. What an access was
-//! granted is created before the access waits for others. What others have failed to create comes in a second batch.
-//! Keys that are equal are one key.
+//! Many keys are looked at by one round trip to each server, all at once, and each key is claimed for itself. What an
+//! access was granted is created before the access waits for others. What others have failed to create comes in a
+//! second batch. Keys that are equal are one key. A server that is down fails its own keys alone.
 //!
 //! - *Scope:* Two accesses to many keys send a look each, also if they come at once. Claims and publications are as
 //!   many as the keys, all under way together.
+//! - *Scope:* A key whose server has changed while that server was asked in vain is looked at once more.
 //!
 //! *Why it holds:* No access waits for another one while it holds a grant that it has not created. So a wait for a
-//! grant depends on nothing that the access itself holds. The module `drive/many.rs` gives the cases.
+//! grant depends on nothing that the access itself holds. The module `drive/many.rs` gives the cases. Each server has a
+//! look of its own, with its own outcome, time and pause: `drive/many/looking.rs`.
 //!
-//! - *Kept by:* `drive/many.rs`, `region/many.rs`, `backend.rs`, `backend/redis.rs`.
+//! - *Kept by:* `drive/many.rs`, `drive/many/looking.rs`, `drive/many/peeking.rs`, `region/many.rs`, `backend.rs`,
+//!   `backend/redis.rs`.
 //! - *Tests:* `region/many.rs` and the directory of that name; `contract`.
 //!
 //! ## G16: Notifications are hints

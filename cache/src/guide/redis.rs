@@ -41,7 +41,10 @@
 //! | `unix:///PATH` | one server by its socket |
 //! | `redis+sentinel://[USER][:PASSWORD@]HOST[:PORT][,HOST[:PORT]…]/SERVICE[/DATABASE]` | the primary of a service |
 //!
-//! A process that is to start while its cache is away makes the backend by [`Redis::lazy`][connect].
+//! A process that is to start while its cache is away makes the backend by [`Redis::lazy`][connect]. Of a Cluster the
+//! server that the URL names must be there for [`Redis::connect`][connect]. If another one is away, that is one of its
+//! `warnings`: the process starts, and what lies on that server is as on a backend that is down, until it is back.
+//! [`Region::ping`](crate::Region::ping) asks all servers, and fails if one does not answer.
 //!
 //! # What it gives, law by law
 //!
@@ -112,7 +115,8 @@
 //! A connection that is closed fails what is under way on it, and the next operation connects anew. Nothing that
 //! changes something is sent twice. A server that hangs is noticed by the region, whose operations have a bound, and by
 //! a heartbeat: it asks once a second, and an answer that takes four seconds ends the connection. What a region
-//! does without its backend is on the page of [failures](crate::guide::failures).
+//! does without its backend is on the page of [failures](crate::guide::failures). On a Cluster each server has its own
+//! pause: while one is away, the keys of the others are served as always, also in an access to keys of all of them.
 //!
 //! [life]: crate::OtherLife
 #![cfg_attr(feature = "redis", doc = "[connect]: crate::backend::Redis")]

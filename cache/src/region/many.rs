@@ -40,7 +40,7 @@ use std::time::Duration;
 /// # What an access does
 ///
 /// 1. It takes the fresh values that are kept near. The other keys it looks up together, by one round trip to each
-///    server.
+///    server, all at once. It goes on when all these looks have ended.
 /// 2. Each key that is to be created is claimed by itself, at the same time as the others. What
 ///    [`Get`](super::Get#what-an-access-does) says holds for each of them: an old value is not waited for.
 /// 3. The creator makes the values of the keys that were granted. They are published by themselves, at the same time.
@@ -53,6 +53,12 @@ use std::time::Duration;
 ///
 /// An access needs the values of all its keys. If it cannot have one, it returns the first error that it meets, and
 /// waits no more. The keys for which it was elected by then are created and published all the same.
+///
+/// If a server of several is down, its keys alone go the way of
+/// [`on_backend_failure`](crate::RegionBuilder::on_backend_failure). The keys of the other servers have their values,
+/// and are claimed and published as always. A server that does not answer costs the access a
+/// [`backend_timeout`](crate::RegionBuilder::backend_timeout), once in each
+/// [`backend_pause`](crate::RegionBuilder::backend_pause), and takes nothing from the time of the other keys.
 ///
 /// If the creator fails, the [pause](crate::RegionBuilder::retry_after) of each key for which it was called begins. The
 /// error is returned once, unless all these keys have old values, and
@@ -194,8 +200,8 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> GetMany<'_, K, V> {
     ///
     /// # Errors
     ///
-    /// The backend has not answered within `backend_timeout`, or is in the pause after a failure, and this process has
-    /// no value of its own for some key; or the region was closed.
+    /// A server has not answered within `backend_timeout`, or is in the pause after a failure, and this process has no
+    /// value of its own for some key of that server; or the region was closed.
     ///
     /// # Cancel safety
     ///

@@ -22,6 +22,7 @@ mod races;
 mod schemas;
 mod seen;
 mod signals;
+mod split;
 mod storm;
 mod terminals;
 mod timeouts;

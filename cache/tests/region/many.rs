@@ -2,6 +2,7 @@
 
 mod operations;
 mod others;
+mod servers;
 mod together;
 
 use crate::kit::{Ground, MINUTE, MS, PLACES, Place};

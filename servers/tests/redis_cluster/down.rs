@@ -2,8 +2,9 @@
 
 use crate::kit::{self, LEASE, SECOND, in_time, look, set};
 use crate::{cluster, connected, key_on};
-use dogpile_cache::Region;
-use dogpile_cache::backend::Backend;
+use dogpile_cache::backend::{Backend, ConnectError, Redis, RedisWarning};
+use dogpile_cache::{Got, Outcome, Region};
+use dogpile_servers::Cluster;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -76,7 +77,7 @@ async fn g5_a_silent_node_costs_its_places_a_backend_timeout_and_others_nothing(
     in_time(async || region.ping().await).await;
 }
 
-/// The pause of a region is that of its whole backend.
+/// A region has a pause for each server.
 #[tokio::test]
 async fn g1_a_silent_node_cuts_no_other_places_off() {
     let cluster = cluster(false);
@@ -102,4 +103,135 @@ async fn g1_a_silent_node_cuts_no_other_places_off() {
             .unwrap();
     }
     assert_eq!(created, 0, "values that are there were created again");
+}
+
+/// How a node goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    Killed,
+    Silent,
+}
+
+const GONE: [Gone; 2] = [Gone::Killed, Gone::Silent];
+
+impl Gone {
+    fn happens_to(self, cluster: &mut Cluster, node: usize) {
+        match self {
+            Gone::Killed => cluster.nodes[node].kill(),
+            Gone::Silent => cluster.nodes[node].stop().unwrap(),
+        }
+    }
+
+    fn is_over(self, cluster: &mut Cluster, node: usize) {
+        match self {
+            Gone::Killed => cluster.nodes[node].restart_empty().unwrap(),
+            Gone::Silent => cluster.nodes[node].go_on().unwrap(),
+        }
+    }
+}
+
+fn region(backend: impl Backend) -> Region<u64, String> {
+    Region::builder("region").expires_after(LEASE).backend_pause(4 * SECOND).far(backend).build().unwrap()
+}
+
+/// Numbers of a region, so many on each node.
+fn numbers(cluster: &Cluster, each: usize) -> [Vec<u64>; 3] {
+    let place = |number: &u64| cluster.owner(cluster.slot(&format!("{{region:{number}}}")).unwrap()).unwrap();
+    let mut of = [const { Vec::new() }; 3];
+    for number in 0.. {
+        let numbers: &mut Vec<u64> = &mut of[place(&number)];
+        if numbers.len() < each {
+            numbers.push(number);
+        }
+        if of.iter().all(|numbers| numbers.len() == each) {
+            return of;
+        }
+    }
+    unreachable!("each node has numbers");
+}
+
+/// Gets the values of numbers on all nodes, while the nodes of `gone` are gone: those are created, and no other.
+async fn get_all(region: &Region<u64, String>, of: &[Vec<u64>; 3], gone: usize) {
+    let all: Vec<u64> = (0..of[0].len()).flat_map(|at| of.iter().map(move |numbers| numbers[at])).collect();
+    let began = Instant::now();
+    let got = region.get_many(&all).or_create(async |missing| {
+        assert!(missing.iter().all(|number| of[gone].contains(number)), "of {missing:?} some are on other nodes");
+        vec!["own".to_owned(); missing.len()]
+    });
+    let got = got.await.unwrap();
+    let took = began.elapsed();
+    println!("many keys have taken {took:?}");
+    assert!(took < 3 * SECOND, "{took:?}");
+    for (number, got) in all.iter().zip(&got) {
+        let is_gone = of[gone].contains(number);
+        assert_eq!(got.as_str(), if is_gone { "own" } else { "value" });
+        assert_eq!(Got::outcome(got) == Outcome::Fresh, !is_gone);
+    }
+}
+
+#[tokio::test]
+async fn g14_many_keys_have_their_values_but_for_those_of_a_node_that_is_gone() {
+    for gone in GONE {
+        let mut cluster = cluster(false);
+        let of = numbers(&cluster, 20);
+        let (known, fresh) =
+            (region(connected(&cluster, 0).await), region(Redis::lazy(&cluster.nodes[0].url()).unwrap()));
+        for number in of.iter().flatten() {
+            known.set(number, "value".to_owned()).await.unwrap();
+        }
+        gone.happens_to(&mut cluster, 1);
+        get_all(&known, &of, 1).await;
+        // In the pause of that node: what it has created serves itself for a second.
+        get_all(&known, &of, 1).await;
+        if gone == Gone::Killed {
+            // This one learns of the Cluster by its first call.
+            get_all(&fresh, &of, 1).await;
+        }
+        for number in of[0].iter().chain(&of[2]) {
+            let got = known.get(number).value().await.unwrap().expect("it is there");
+            assert_eq!(Got::outcome(&got), Outcome::Fresh);
+        }
+        let healthy: Vec<u64> = of[0].iter().chain(&of[2]).copied().collect();
+        assert!(known.get_many(&healthy).values().await.unwrap().iter().all(Option::is_some));
+        gone.is_over(&mut cluster, 1);
+        in_time(async || known.get_many(of.iter().flatten()).values().await).await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_starts_while_a_node_is_away() {
+    for gone in GONE {
+        let mut cluster = cluster(false);
+        let keys: Vec<_> = (0..3).map(|node| key_on(&cluster, node, "a")).collect();
+        let before = connected(&cluster, 0).await;
+        assert_eq!(before.warnings(), []);
+        for key in &keys {
+            set(&before, key, key.full()).await.unwrap();
+        }
+        gone.happens_to(&mut cluster, 1);
+        let backend = connected(&cluster, 0).await;
+        let warnings = backend.warnings();
+        let [RedisWarning::Away { server, why }] = &warnings[..] else { panic!("{gone:?} {warnings:?}") };
+        assert!(cluster.nodes[1].url().contains(server.as_str()) && !why.is_empty(), "{warnings:?}");
+        assert!(warnings[0].to_string().contains(server.as_str()));
+        assert!(timeout(kit::PATIENCE, backend.ping()).await.expect("a bound").is_err(), "a node is away");
+        for key in [&keys[0], &keys[2]] {
+            assert_eq!(look(&backend, key).await.unwrap().entry.as_deref(), Some(key.full().as_bytes()));
+        }
+        assert!(timeout(kit::PATIENCE, look(&backend, &keys[1])).await.expect("a bound").is_err());
+        gone.is_over(&mut cluster, 1);
+        in_time(async || set(&backend, &keys[1], "new").await).await;
+        assert_eq!(backend.warnings(), []);
+        in_time(async || backend.ping().await).await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_needs_the_node_that_it_was_told_of() {
+    let mut cluster = cluster(false);
+    let urls = [0, 1].map(|node| cluster.nodes[node].url());
+    cluster.nodes[0].kill();
+    let error = Redis::connect(&urls[0]).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
+    assert_eq!(Redis::connect(&urls[1]).await.unwrap().warnings().len(), 1);
 }

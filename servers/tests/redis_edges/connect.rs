@@ -230,3 +230,45 @@ async fn g1_a_server_that_evicts_is_warned_of() {
     let server = RedisServer::builder().args(["--maxmemory", "50mb"]).start().unwrap();
     assert!(Redis::connect(&server.url()).await.unwrap().warnings().is_empty(), "noeviction evicts nothing");
 }
+
+/// A server of a Cluster, which names these ports for the halves of the slots.
+fn of_a_cluster(ports: [u16; 2]) -> FakeServer {
+    let half = |from: i64, port: u16| {
+        let server = Value::Array(vec![Value::bulk("127.0.0.1"), Value::Int(port.into()), Value::bulk("id")]);
+        Value::Array(vec![Value::Int(from), Value::Int(from + 8191), server])
+    };
+    let slots = Value::Array(vec![half(0, ports[0]), half(8192, ports[1])]);
+    FakeServer::start(move |words| {
+        let words: Vec<_> = words.iter().map(|word| word.to_ascii_uppercase()).collect();
+        Reply::Value(match [&words[0][..], words.get(1).map_or(&b""[..], |word| word)] {
+            [b"INFO", b"SERVER"] => Value::bulk("redis_version:7.0.15\r\nredis_mode:cluster\r\nrun_id:r\r\n"),
+            [b"CLUSTER", b"INFO"] => Value::bulk("cluster_state:ok\r\n"),
+            [b"CLUSTER", b"SLOTS"] => slots.clone(),
+            _ => return handshake(&words),
+        })
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_server_of_a_cluster_that_will_never_do_is_an_error_and_one_that_is_away_a_warning() {
+    // The other servers.
+    let well = crate::kit::imitation(|_| Reply::ok());
+    let old = FakeServer::start(|words| {
+        let is_asked = words.len() == 2 && words[1].eq_ignore_ascii_case(b"server");
+        let old = "redis_version:6.0.9\r\nredis_mode:cluster\r\nrun_id:r\r\n";
+        if is_asked { Reply::Value(Value::bulk(old)) } else { handshake(words) }
+    });
+    let old = old.unwrap();
+    let none = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let [well, old] = [&well, &old].map(|server| server.address().port());
+    for (others, is_unfit) in [([well, old], Some(true)), ([well, none], None), ([none, none], Some(false))] {
+        let server = of_a_cluster(others);
+        let connected = within(Redis::connect(&server.url())).await;
+        match (connected, is_unfit) {
+            (Err(ConnectError::Unfit { .. }), Some(true)) | (Err(ConnectError::Unreachable { .. }), Some(false)) => {}
+            (Ok(redis), None) => assert!(matches!(&redis.warnings()[..], [RedisWarning::Away { .. }])),
+            (connected, _) => panic!("{others:?} {connected:?}"),
+        }
+    }
+}

@@ -25,6 +25,12 @@
 //! names. The first server that answers is believed if it sees the Cluster well. A server that is cut off says what was
 //! so before; it is believed if no other one answers.
 //!
+//! # A server that is away at first
+//!
+//! A process must be able to start while one server is away. So the backend is connected once the map is known and any
+//! server that it names is reached. The others are noted, for a warning; an operation that needs one of them connects
+//! to it, as to a server that was lost later.
+//!
 //! # A slot on its way
 //!
 //! While a slot moves from one server to another, the old one answers `ASK` for the keys that it has not any more, and
@@ -78,8 +84,13 @@ pub(super) struct Cluster {
     map: Mutex<Arc<Map>>,
     /// Servers that a server has named, and that the map does not have yet.
     named: Mutex<Vec<Arc<Node>>>,
+    /// Servers that were not reached when the backend was connected, and why.
+    away: Mutex<Vec<(Arc<Node>, NotOpened)>>,
     doubt: Doubt,
 }
+
+/// A server, and the connection to it, or why there is none.
+type Opened = (Arc<Node>, Result<Arc<Link>, NotOpened>);
 
 /// What speaks against the map.
 #[derive(Debug, Default)]
@@ -103,8 +114,8 @@ impl Cluster {
             let read = unless(read(seed.at(), &keeper), || sleep(&keeper, READ[1])).await;
             read.unwrap_or_else(|| Err(NotOpened::new("the server has not answered in time")))?
         };
-        let (map, named, doubt) = (Mutex::default(), Mutex::default(), Doubt::default());
-        let cluster = Cluster { seed: Arc::clone(seed), keeper, map, named, doubt };
+        let (map, named, away, doubt) = (Mutex::default(), Mutex::default(), Mutex::default(), Doubt::default());
+        let cluster = Cluster { seed: Arc::clone(seed), keeper, map, named, away, doubt };
         cluster.learn(answer);
         let cluster = Arc::new(cluster);
         let refreshed = Arc::downgrade(&cluster);
@@ -226,19 +237,56 @@ impl Cluster {
         self.map().nodes().iter().filter_map(|node| node.any()).collect()
     }
 
-    /// Returns a connection to each server.
+    /// Returns a connection to each server. Fails if one server is not reached.
     pub(super) async fn all(self: &Arc<Self>) -> Result<Vec<Arc<Link>>, NotOpened> {
         let doubted = self.doubted();
-        let mut opening = Together::new();
-        for node in self.map().nodes() {
-            opening.push(async move { node.opened().await });
-        }
-        let mut links = Vec::new();
-        while let Some(link) = opening.next().await {
+        let (mut opening, mut links) = (self.opening(), Vec::new());
+        while let Some((_, link)) = opening.next().await {
             links.push(link?);
         }
         doubted.not();
         Ok(links)
+    }
+
+    /// Connects to each server, and notes which of them are not reached. Fails if none is, or if one will never do.
+    pub(super) async fn connect(self: &Arc<Self>) -> Result<(), NotOpened> {
+        let doubted = self.doubted();
+        let (mut opening, mut is_reached, mut away) = (self.opening(), false, Vec::new());
+        while let Some((node, link)) = opening.next().await {
+            match link {
+                Ok(_) => is_reached = true,
+                Err(not) if not.is_unfit => return Err(not),
+                Err(not) => away.push((node, not)),
+            }
+        }
+        match away.first() {
+            None => doubted.not(),
+            Some((_, not)) if !is_reached => return Err(not.clone()),
+            Some(_) => *lock(&self.away) = away,
+        }
+        Ok(())
+    }
+
+    fn opening(&self) -> Together<'static, Opened> {
+        let mut opening = Together::new();
+        for node in self.map().nodes() {
+            opening.push(async move {
+                let link = node.opened().await;
+                (node, link)
+            });
+        }
+        opening
+    }
+
+    /// Returns the servers that have slots, and were not reached yet since the backend was connected, and why.
+    pub(super) fn away(&self) -> Vec<(String, String)> {
+        let has_slots = self.map().nodes();
+        let is_away = |node: &Arc<Node>| node.life().is_none() && has_slots.iter().any(|has| Arc::ptr_eq(has, node));
+        let away = lock(&self.away);
+        away.iter()
+            .filter(|(node, _)| is_away(node))
+            .map(|(node, not)| (format!("{:?}", node.at()), not.why.clone()))
+            .collect()
     }
 
     /// Asks the server that has a place; for a grant, in its life.

@@ -55,6 +55,19 @@ impl Servers {
         }
     }
 
+    /// Connects to the server, or to the servers of its Cluster of which one at least is reached.
+    pub(super) async fn connect(&self) -> Result<(), NotOpened> {
+        match self.found().await? {
+            Found::Cluster(cluster) => cluster.connect().await,
+            Found::One(_) => Ok(()),
+        }
+    }
+
+    /// Returns the servers that were not reached when this was connected, nor since then, and why.
+    pub(super) fn away(&self) -> Vec<(String, String)> {
+        self.cluster.get().map(|cluster| cluster.away()).unwrap_or_default()
+    }
+
     /// Returns a connection to each server.
     pub(super) async fn all(&self) -> Result<Vec<Arc<Link>>, NotOpened> {
         match self.found().await? {
