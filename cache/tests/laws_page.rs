@@ -1,5 +1,5 @@
 //! The page `guide::guarantees` leads from each law to what keeps it: the files that it names are there, and each law
-//! has tests and a model in the files that the page names for it.
+//! has tests and a model in the files that the page names for it. What the page names over real servers is there, too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -81,5 +81,27 @@ fn each_fault_that_is_planted_in_the_round_is_on_the_page() {
     assert!(faults.len() > 10, "{} faults were found", faults.len());
     for fault in faults {
         assert!(PAGE.contains(&format!("`{fault}`")), "the fault {fault} is not on the page");
+    }
+}
+
+/// The laws that the judge of the chaos test judges, as the page says it, and as numbers.
+const JUDGED: (&str, [u32; 8]) = ("G1 to G5, G7, G12 and G13", [1, 2, 3, 4, 5, 7, 12, 13]);
+
+/// Each violation that the judge writes down names its law.
+#[test]
+fn the_tests_over_real_servers_are_there_and_judge_what_the_page_says() {
+    let servers = root().parent().expect("the package is in the repository").join("servers");
+    let named = PAGE.split('`').skip(1).step_by(2).filter_map(|word| word.strip_prefix("servers/"));
+    let named: Vec<&str> = named.collect();
+    for path in &named {
+        assert!(servers.join(path).exists(), "servers/{path} is not there");
+    }
+    assert!(named.contains(&"tests/chaos"), "the page does not name the chaos test: {named:?}");
+    let judge = servers.join("tests/chaos/judge");
+    assert!(PAGE.contains(&format!("judges {}", JUDGED.0)), "the page does not say what is judged");
+    for law in LAWS {
+        let violations = [format!("\"G{law}: "), format!("(\"G{law}\",")];
+        let is_judged = has_line(&judge, &|line| violations.iter().any(|violation| line.contains(violation)));
+        assert_eq!(is_judged, JUDGED.1.contains(&law), "whether G{law} is judged");
     }
 }

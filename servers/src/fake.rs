@@ -1,7 +1,7 @@
 //! A server that answers what a closure says.
 
 use crate::error::Result;
-use crate::listen::{Listener, Open, lock};
+use crate::listen::{Listener, lock};
 use crate::resp::Value;
 use std::fmt;
 use std::io::{BufReader, Write};
@@ -46,22 +46,20 @@ pub struct FakeServer {
 
 struct Shared {
     answer: Box<Answer>,
-    open: Open,
     heard: Mutex<Vec<Vec<Vec<u8>>>>,
 }
 
 impl FakeServer {
     /// Starts it. `answer` gets the words of each command, as they were sent, and says what is done about it.
     pub fn start(answer: impl Fn(&[Vec<u8>]) -> Reply + Send + Sync + 'static) -> Result<Self> {
-        let shared =
-            Arc::new(Shared { answer: Box::new(answer), open: Open::default(), heard: Mutex::new(Vec::new()) });
+        let shared = Arc::new(Shared { answer: Box::new(answer), heard: Mutex::default() });
         let serving = Arc::clone(&shared);
-        let listener = Listener::start(move |stream| {
-            let Ok(number) = serving.open.add(&[&stream]) else { return };
-            let shared = Arc::clone(&serving);
+        let listener = Listener::start(move |open, stream| {
+            let Ok(number) = open.add(&[&stream]) else { return };
+            let (shared, open) = (Arc::clone(&serving), Arc::clone(open));
             thread::spawn(move || {
                 shared.serve(stream);
-                shared.open.close(number);
+                open.close(number);
             });
         })?;
         Ok(Self { listener, shared })
@@ -83,14 +81,6 @@ impl FakeServer {
     #[must_use]
     pub fn heard(&self) -> Vec<Vec<Vec<u8>>> {
         lock(&self.shared.heard).clone()
-    }
-}
-
-impl Drop for FakeServer {
-    fn drop(&mut self) {
-        // In this order, so that no connection comes after all were closed.
-        self.listener.end();
-        self.shared.open.close_all();
     }
 }
 

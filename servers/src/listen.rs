@@ -12,44 +12,56 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A listener on a free port of 127.0.0.1, in a thread of its own, until it is dropped.
+/// A listener on a free port of 127.0.0.1, in a thread of its own, and the connections that are open. A drop accepts no
+/// more, and closes all of them.
 #[derive(Debug)]
 pub(crate) struct Listener {
     address: SocketAddr,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    open: Arc<Open>,
 }
 
 impl Listener {
-    /// Starts it. `accepted` gets each connection, in the thread of the listener.
-    pub(crate) fn start(mut accepted: impl FnMut(TcpStream) + Send + 'static) -> Result<Self> {
+    /// Starts it. `accepted` gets each connection, in the thread of the listener, and adds it to those that are open.
+    pub(crate) fn start(accepted: impl Fn(&Arc<Open>, TcpStream) + Send + 'static) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let ended = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&ended);
+        let open = Arc::new(Open::default());
+        let (seen, opened) = (Arc::clone(&ended), Arc::clone(&open));
         let thread = thread::spawn(move || {
             for stream in listener.incoming() {
                 // Pairs with the store of `end`, which is made before the connection that wakes this thread.
                 if seen.load(Ordering::Acquire) {
                     break;
                 }
-                stream.into_iter().for_each(&mut accepted);
+                if let Ok(stream) = stream {
+                    accepted(&opened, stream);
+                }
             }
         });
-        Ok(Self { address, ended, thread: Some(thread) })
+        Ok(Self { address, ended, thread: Some(thread), open })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Accepts no more. Returns when the thread has ended: a connection that was accepted has been handed over.
+    /// The connections that are open.
+    pub(crate) fn open(&self) -> &Open {
+        &self.open
+    }
+
+    /// Accepts no more, and closes all connections.
     pub(crate) fn end(&mut self) {
         let Some(thread) = self.thread.take() else { return };
         self.ended.store(true, Ordering::Release);
         // A connection wakes the thread.
         let _ended = TcpStream::connect(self.address);
+        // In this order, so that no connection comes after all were closed.
         let _panicked = thread.join();
+        self.open.close_all();
     }
 }
 

@@ -1,11 +1,22 @@
 //! A process of a server: its output goes to a file, it is ended by its pid.
+//!
+//! # When the test is killed
+//!
+//! A test that is killed drops nothing. On Linux the kernel ends its servers then: `setpriv` of util-linux asks for
+//! that, and becomes the server. The kernel takes the *thread* that has started a process for its parent, and ends the
+//! process with that thread. So all servers are started by one thread, which lives as long as the test's process.
+//! Elsewhere, or without `setpriv`, the servers of a test that is killed stay. Their directories stay in any case.
 
 use crate::error::{Error, Result};
 use rustix::process::{Pid, Signal, kill_process};
+use std::env;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 
 /// How many bytes of the output an error shows.
 const LAST_WORDS: usize = 4000;
@@ -21,17 +32,16 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the command. `package` is what brings the program, for the error if it is missing. `faked` says that
     /// libfaketime is in the process: it leaves files in `/dev/shm` when it is killed, named for the pid.
-    pub(crate) fn start(mut command: Command, package: &str, output: &Path, faked: bool) -> Result<Self> {
+    pub(crate) fn start(command: Command, package: &str, output: &Path, faked: bool) -> Result<Self> {
         let file = File::create(output)?;
+        let program = command.get_program().to_string_lossy().into_owned();
+        if !is_there(&program) {
+            let install = format!("install it (Debian, Ubuntu: `apt-get install {package}`)");
+            return Err(Error::new(format!("`{program}` is missing: {install}")));
+        }
+        let mut command = ending_with_its_starter(command);
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-        let child = command.spawn().map_err(|error| {
-            let program = command.get_program().to_string_lossy();
-            if error.kind() == ErrorKind::NotFound {
-                Error::new(format!("`{program}` is missing: install it (Debian, Ubuntu: `apt-get install {package}`)"))
-            } else {
-                Error::new(format!("`{program}` cannot be started: {error}"))
-            }
-        })?;
+        let child = spawn(command).map_err(|error| Error::new(format!("`{program}` cannot be started: {error}")))?;
         Ok(Self { child, output: output.into(), shared: faked })
     }
 
@@ -70,4 +80,49 @@ impl Drop for Process {
             }
         }
     }
+}
+
+/// Whether there is such a program on the PATH, or at this absolute path. (`setpriv` starts in any case.)
+fn is_there(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
+/// Returns the same command, whose process ends with the thread that starts it, where `setpriv` can say so.
+fn ending_with_its_starter(command: Command) -> Command {
+    static CAN: LazyLock<bool> = LazyLock::new(|| {
+        let tried = Command::new("setpriv").args(["--pdeathsig", "KILL", "true"]).stderr(Stdio::null()).status();
+        tried.is_ok_and(|status| status.success())
+    });
+    if !*CAN {
+        return command;
+    }
+    let mut all = Command::new("setpriv");
+    all.args(["--pdeathsig", "KILL", "env"]);
+    // By `env`, so that libfaketime is in the server alone. All three are one process, one after the other.
+    for (name, value) in command.get_envs() {
+        let mut variable = name.to_owned();
+        variable.push("=");
+        variable.push(value.unwrap_or_default());
+        all.arg(variable);
+    }
+    all.arg(command.get_program()).args(command.get_args());
+    all
+}
+
+/// Starts the command, by the thread that starts all of them.
+fn spawn(command: Command) -> io::Result<Child> {
+    type Order = (Command, Sender<io::Result<Child>>);
+    static STARTER: LazyLock<Sender<Order>> = LazyLock::new(|| {
+        let (order, ordered) = channel::<Order>();
+        thread::spawn(move || {
+            for (mut command, started) in ordered {
+                let _is_awaited = started.send(command.spawn());
+            }
+        });
+        order
+    });
+    let (tell, started) = channel();
+    STARTER.send((command, tell)).expect("the thread lives as long as the process");
+    started.recv().expect("the thread lives as long as the process")
 }

@@ -46,7 +46,6 @@ struct Shared {
     state: Mutex<State>,
     /// Signalled when the rules change and when connections are closed.
     changed: Condvar,
-    open: Open,
 }
 
 /// A proxy on a free port of 127.0.0.1. All can be changed while connections are open. A drop closes all connections.
@@ -60,11 +59,11 @@ impl Proxy {
     /// Starts a proxy before this server. It passes everything on, at first.
     pub fn start(server: SocketAddr) -> Result<Self> {
         let state = State { server, rules: [Rules::default(); 2], connections: 0 };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), open: Open::default() });
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let accepting = Arc::clone(&shared);
-        let listener = Listener::start(move |client| {
+        let listener = Listener::start(move |open, client| {
             // A server that cannot be reached: the client sees its connection closed.
-            let _unreachable = Shared::accept(&accepting, client);
+            let _unreachable = accept(&accepting, open, client);
         })?;
         Ok(Self { listener, shared })
     }
@@ -123,7 +122,7 @@ impl Proxy {
 
     /// Closes all connections of now.
     pub fn sever(&self) {
-        self.shared.open.close_all();
+        self.listener.open().close_all();
         self.change(|_| {});
     }
 
@@ -142,7 +141,7 @@ impl Proxy {
     /// How many connections are open.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.shared.open.count()
+        self.listener.open().count()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -153,15 +152,16 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // In this order, so that no connection comes after all were closed.
         self.listener.end();
-        self.sever();
+        // The pumps may be held back.
+        self.change(|_| {});
     }
 }
 
 /// The bytes of one direction of one connection.
 struct Pump {
     shared: Arc<Shared>,
+    open: Arc<Open>,
     connection: u64,
     direction: Direction,
     /// How many bytes went on so far.
@@ -169,28 +169,27 @@ struct Pump {
     to: TcpStream,
 }
 
-impl Shared {
-    fn accept(this: &Arc<Self>, client: TcpStream) -> Result<()> {
-        let address = {
-            let mut state = lock(&this.state);
-            state.connections += 1;
-            state.server
-        };
-        let server = TcpStream::connect(address)?;
-        client.set_nodelay(true)?;
-        server.set_nodelay(true)?;
-        let (to_server, to_client) = (server.try_clone()?, client.try_clone()?);
-        let connection = this.open.add(&[&client, &server])?;
-        let pump = |direction, from, to| {
-            let (sender, receiver) = mpsc::channel();
-            let pump = Pump { shared: Arc::clone(this), connection, direction, passed: 0, to };
-            thread::spawn(move || read(from, &sender));
-            thread::spawn(move || pump.run(&receiver));
-        };
-        pump(Direction::FromClient, client, to_server);
-        pump(Direction::FromServer, server, to_client);
-        Ok(())
-    }
+fn accept(shared: &Arc<Shared>, open: &Arc<Open>, client: TcpStream) -> Result<()> {
+    let address = {
+        let mut state = lock(&shared.state);
+        state.connections += 1;
+        state.server
+    };
+    let server = TcpStream::connect(address)?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (to_server, to_client) = (server.try_clone()?, client.try_clone()?);
+    let connection = open.add(&[&client, &server])?;
+    let pump = |direction, from, to| {
+        let (sender, receiver) = mpsc::channel();
+        let (shared, open) = (Arc::clone(shared), Arc::clone(open));
+        let pump = Pump { shared, open, connection, direction, passed: 0, to };
+        thread::spawn(move || read(from, &sender));
+        thread::spawn(move || pump.run(&receiver));
+    };
+    pump(Direction::FromClient, client, to_server);
+    pump(Direction::FromServer, server, to_client);
+    Ok(())
 }
 
 /// Hands over what comes, with the time at which it came, until the stream ends.
@@ -213,7 +212,7 @@ impl Pump {
                 break;
             }
         }
-        self.shared.open.close(self.connection);
+        self.open.close(self.connection);
         // The pump of the other direction may be held back.
         drop(lock(&self.shared.state));
         self.shared.changed.notify_all();
@@ -224,7 +223,7 @@ impl Pump {
     fn wait(&mut self, came: Instant, count: usize) -> Option<(usize, bool)> {
         let mut state = lock(&self.shared.state);
         loop {
-            if !self.shared.open.has(self.connection) {
+            if !self.open.has(self.connection) {
                 return None;
             }
             let rules = &mut state.rules[self.direction as usize];

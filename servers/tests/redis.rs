@@ -1,11 +1,12 @@
 //! `RedisServer` does what it says.
 
 use dogpile_servers::{Client, RedisServer, Result, Value};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A bound for what is not to come: long enough for what is there to be seen.
 const SHORT: Duration = Duration::from_millis(300);
@@ -51,6 +52,39 @@ fn a_drop_leaves_nothing() -> Result<()> {
         assert_eq!(traces(), (true, true, if fake_time { 2 } else { 0 }));
         drop(server);
         assert_eq!(traces(), (false, false, 0));
+    }
+    Ok(())
+}
+
+/// The process of the test below: its temporary directory is the test's.
+const PART: &str = "DOGPILE_SERVERS_PART";
+
+/// (Where `setpriv` is missing, this fails: a system that tests run on has it.)
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_ends_with_its_process_and_not_with_a_thread() -> Result<()> {
+    if std::env::var_os(PART).is_some() {
+        let server = std::thread::spawn(RedisServer::start).join().expect("no panic")?;
+        server.command(&["PING"])?;
+        println!("\n{}", server.address());
+        // Until the test kills this process.
+        std::thread::sleep(Duration::MAX);
+    }
+    let directory = tempfile::tempdir()?;
+    let mut process = Command::new(std::env::current_exe()?)
+        .args(["--exact", "a_server_ends_with_its_process_and_not_with_a_thread", "--nocapture"])
+        .envs([(PART, directory.path()), ("TMPDIR", directory.path())])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let said = BufReader::new(process.stdout.take().expect("piped")).lines().map_while(std::io::Result::ok);
+    let address = said.into_iter().find_map(|line| line.parse::<SocketAddr>().ok());
+    process.kill()?;
+    process.wait()?;
+    let address = address.expect("the server has outlived the thread that was to start it");
+    let began = Instant::now();
+    while TcpStream::connect(address).is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(10), "the server has outlived its process");
+        std::thread::yield_now();
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// A poll that no test waits for: where one would be needed, the test fails by its bound.
@@ -32,6 +33,26 @@ async fn process(url: &str, poll: Duration) -> Region<str, String> {
 async fn set(redis: &Redis, text: &'static str) {
     let entry = Entry { bytes: text.into(), lifetime: Some(NEVER) };
     redis.change(&key(), Change::Set { entry, void_pause: Duration::ZERO }).await.unwrap();
+}
+
+/// Begins to create in a process. Returns when the grant is on the server; a permit of the gate ends the creation.
+async fn creating(process: Region<str, String>, server: &RedisServer) -> (JoinHandle<String>, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let create = {
+        let gate = Arc::clone(&gate);
+        async move || {
+            drop(gate.acquire().await.unwrap());
+            "made".to_owned()
+        }
+    };
+    let task = tokio::spawn(async move { process.get("key").or_create(create).await.unwrap().to_string() });
+    until("a grant", || server.command(&["EXISTS", "{signals:key}@grant"]).unwrap() == Value::Int(1)).await;
+    (task, gate)
+}
+
+/// Waits in a process for the creation of another one.
+async fn wait_for(process: Region<str, String>) -> String {
+    process.get("key").or_create(async || panic!("another creates")).await.unwrap().to_string()
 }
 
 /// Waits until something is so on the server.
@@ -60,29 +81,11 @@ async fn heard(signals: &mut Signals, wanted: Signal) {
 async fn g16_s12_waiters_are_told_of_the_publication() {
     let server = RedisServer::start().unwrap();
     let (one, other) = (process(&server.url(), NEVER).await, process(&server.url(), NEVER).await);
-    let gate = Arc::new(Semaphore::new(0));
-    let creating = {
-        let (one, gate) = (one.clone(), Arc::clone(&gate));
-        tokio::spawn(async move {
-            let create = async || {
-                drop(gate.acquire().await.unwrap());
-                "made".to_owned()
-            };
-            one.get("key").or_create(create).await.map(|got| got.to_string())
-        })
-    };
-    until("a grant", || server.command(&["EXISTS", "{signals:key}@grant"]).unwrap() == Value::Int(1)).await;
-    let waiting: Vec<_> = (0..1000)
-        .map(|_| {
-            let other = other.clone();
-            tokio::spawn(async move {
-                other.get("key").or_create(async || panic!("another creates")).await.unwrap().to_string()
-            })
-        })
-        .collect();
+    let (creating, gate) = creating(one, &server).await;
+    let waiting: Vec<_> = (0..1000).map(|_| tokio::spawn(wait_for(other.clone()))).collect();
     until("a subscription", || listeners(&server) == 1).await;
     gate.add_permits(1);
-    assert_eq!(creating.await.unwrap().unwrap(), "made");
+    assert_eq!(creating.await.unwrap(), "made");
     for waiter in waiting {
         assert_eq!(timeout(SOON, waiter).await.expect("a waiter is told").unwrap(), "made");
     }
@@ -94,16 +97,7 @@ async fn g16_s12_waiters_are_told_of_the_publication() {
 async fn g8_g16_waiters_are_told_of_a_failure() {
     let server = RedisServer::start().unwrap();
     let (one, other) = (process(&server.url(), NEVER).await, process(&server.url(), NEVER).await);
-    let gate = Arc::new(Semaphore::new(0));
-    let creating = {
-        let (one, gate) = (one.clone(), Arc::clone(&gate));
-        // A creation that is dropped frees the key without a pause.
-        tokio::spawn(async move {
-            let create = async || gate.acquire().await.map(|_| String::new()).unwrap();
-            drop(one.get("key").or_create(create).await);
-        })
-    };
-    until("a grant", || server.command(&["EXISTS", "{signals:key}@grant"]).unwrap() == Value::Int(1)).await;
+    let (creating, _gate) = creating(one, &server).await;
     let created = Arc::new(AtomicUsize::new(0));
     let waiting = {
         let created = Arc::clone(&created);
@@ -117,6 +111,7 @@ async fn g8_g16_waiters_are_told_of_a_failure() {
         })
     };
     until("a subscription", || listeners(&server) == 1).await;
+    // A creation that is dropped frees the key without a pause.
     creating.abort();
     let got = timeout(SOON, waiting).await.expect("a waiter is told").unwrap();
     assert_eq!((got, created.load(Ordering::Relaxed)), (("next".to_owned(), Outcome::Created), 1));
@@ -178,20 +173,9 @@ async fn g16_a_user_without_channels_polls() {
     assert!(redis.listen(&key()).unwrap().await.is_err());
     let short = Duration::from_millis(20);
     let (one, other) = (process(&url, short).await, process(&url, short).await);
-    let gate = Arc::new(Semaphore::new(0));
-    let creating = {
-        let gate = Arc::clone(&gate);
-        let create = async move || {
-            drop(gate.acquire().await.unwrap());
-            "made".to_owned()
-        };
-        tokio::spawn(async move { one.get("key").or_create(create).await.map(|got| got.to_string()) })
-    };
-    until("a grant", || server.command(&["EXISTS", "{signals:key}@grant"]).unwrap() == Value::Int(1)).await;
-    let waiting = tokio::spawn(async move {
-        other.get("key").or_create(async || panic!("another creates")).await.unwrap().to_string()
-    });
+    let (creating, gate) = creating(one, &server).await;
+    let waiting = tokio::spawn(wait_for(other));
     gate.add_permits(1);
-    assert_eq!(creating.await.unwrap().unwrap(), "made");
+    assert_eq!(creating.await.unwrap(), "made");
     assert_eq!(timeout(SOON, waiting).await.expect("a poll ends the wait").unwrap(), "made");
 }

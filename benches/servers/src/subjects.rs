@@ -42,7 +42,12 @@ pub fn create_by(creator: Creator) {
     CREATOR.set(creator).expect("the process has one creator");
 }
 
-async fn create(key: u64) -> String {
+/// Creates the value of a key, as the process does it.
+///
+/// # Panics
+///
+/// Panics if the process has no creator: see [`create_by`].
+pub async fn create(key: u64) -> String {
     CREATOR.get().expect("there is a creator")(key).await
 }
 

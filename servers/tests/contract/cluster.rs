@@ -3,7 +3,7 @@
 //! A Cluster takes two seconds to start, so the laws share a few of them, each law alone with one.
 
 use crate::ground::{Ground, Server, block_on};
-use crate::redis::{Subject, connected, places};
+use crate::redis::{self, Subject, connected};
 use dogpile_cache::backend::{Backend, Redis};
 use dogpile_cache::key::StoredKey;
 use dogpile_servers::{Cluster, RedisServer};
@@ -80,11 +80,9 @@ impl Machine {
 
     /// Deletes keys of one place.
     fn delete(&self, keys: &[String]) {
-        let mut command = vec!["DEL".to_owned()];
-        command.extend_from_slice(keys);
         self.with(|cluster| {
             let slot = cluster.slot(&keys[0]).unwrap();
-            cluster.nodes[cluster.owner(slot).unwrap()].command(&command).unwrap();
+            redis::delete(&cluster.nodes[cluster.owner(slot).unwrap()], keys);
         });
     }
 }
@@ -135,21 +133,19 @@ impl Server for Machine {
     }
 
     fn lose_entry(&self, key: &StoredKey) {
-        let suffix = &key.full()[key.place().len()..];
-        self.delete(&[format!("{{{}}}{suffix}", key.place())]);
+        self.delete(&[redis::entry(key)]);
     }
 
     fn lose_rest(&self, key: &StoredKey) {
-        self.delete(&["grant", "pause"].map(|part| format!("{{{}}}@{part}", key.place())));
+        self.delete(&redis::rest(key));
     }
 
     fn places(&self) -> usize {
-        self.with(|cluster| cluster.nodes.iter().map(places).sum())
+        self.with(|cluster| cluster.nodes.iter().map(redis::places).sum())
     }
 
     fn listened(&self) -> usize {
-        let on = |node: &RedisServer| node.command(&["PUBSUB", "SHARDCHANNELS"]).unwrap().items().len();
-        self.with(|cluster| cluster.nodes.iter().map(on).sum())
+        self.with(|cluster| cluster.nodes.iter().map(|node| redis::channels(node, "SHARDCHANNELS")).sum())
     }
 
     fn patience(&self) -> Duration {

@@ -32,9 +32,7 @@ impl Machine {
     }
 
     fn delete(&self, keys: &[String]) {
-        let mut command = vec!["DEL".to_owned()];
-        command.extend_from_slice(keys);
-        self.server().command(&command).unwrap();
+        delete(&self.server(), keys);
     }
 }
 
@@ -73,12 +71,11 @@ impl Server for Machine {
     }
 
     fn lose_entry(&self, key: &StoredKey) {
-        let suffix = &key.full()[key.place().len()..];
-        self.delete(&[format!("{{{}}}{suffix}", key.place())]);
+        self.delete(&[entry(key)]);
     }
 
     fn lose_rest(&self, key: &StoredKey) {
-        self.delete(&["grant", "pause"].map(|part| format!("{{{}}}@{part}", key.place())));
+        self.delete(&rest(key));
     }
 
     fn places(&self) -> usize {
@@ -86,13 +83,32 @@ impl Server for Machine {
     }
 
     fn listened(&self) -> usize {
-        let channels = self.server().command(&["PUBSUB", "CHANNELS"]).unwrap();
-        channels.items().len()
+        channels(&self.server(), "CHANNELS")
     }
 
     fn patience(&self) -> Duration {
         Duration::from_secs(10)
     }
+}
+
+/// Returns the key of an entry on its server.
+pub fn entry(key: &StoredKey) -> String {
+    format!("{{{}}}{}", key.place(), &key.full()[key.place().len()..])
+}
+
+/// Returns the keys of a place that are no entries, on its server.
+pub fn rest(key: &StoredKey) -> [String; 2] {
+    ["grant", "pause"].map(|part| format!("{{{}}}@{part}", key.place()))
+}
+
+/// Deletes keys of a server.
+pub fn delete(server: &RedisServer, keys: &[String]) {
+    server.command(&[&["DEL".to_owned()], keys].concat()).unwrap();
+}
+
+/// Returns how many channels of a kind are listened to on a server: `CHANNELS`, or those of a Cluster.
+pub fn channels(server: &RedisServer, kind: &str) -> usize {
+    server.command(&["PUBSUB", kind]).unwrap().items().len()
 }
 
 /// Returns how many places take memory on a server.

@@ -2,7 +2,7 @@
 
 use crate::kit::{self, SECOND, count, granted, in_time, invalidate, look, on_server, set, stored};
 use crate::{connected, key_on, keys_on, moved, stat};
-use dogpile_cache::backend::{Backend, BackendErrorKind, Ended, Published, Refusal};
+use dogpile_cache::backend::{Backend, BackendErrorKind, Ended, Published, Refusal, Signal, Signals};
 use dogpile_servers::Cluster;
 use std::time::Duration;
 
@@ -116,6 +116,24 @@ async fn g16_those_who_listen_hear_on_after_their_slot_has_moved() {
     let on = || cluster.nodes[2].command(&["PUBSUB", "SHARDCHANNELS"]).unwrap().items().len();
     in_time(async || if on() == 1 { Ok(()) } else { Err("it is not listened to") }).await;
     set(&backend, &key, "value").await.unwrap();
-    let heard = async { while signals.heard().await != dogpile_cache::backend::Signal::Changed {} };
+    heard(&mut signals).await;
+}
+
+/// A subscription stays for a while after its last listener. The server ends it, as the slot moves.
+#[tokio::test]
+async fn g16_a_listener_that_comes_after_the_slot_has_moved_does_not_take_what_is_left_for_a_subscription() {
+    let cluster = Cluster::start(false).unwrap();
+    let (backend, other) = (connected(&cluster, 0).await, connected(&cluster, 0).await);
+    let key = key_on(&cluster, 1, "a");
+    drop(backend.listen(&key).expect("there are signals").await.unwrap());
+    cluster.move_slot(cluster.slot(&on_server(&key)).unwrap(), 1, 2).unwrap();
+    // (The first one finds that the map is old.)
+    let (mut signals, _) = in_time(async || backend.listen(&key).expect("there are signals").await).await;
+    set(&other, &key, "value").await.unwrap();
+    heard(&mut signals).await;
+}
+
+async fn heard(signals: &mut Signals) {
+    let heard = async { while signals.heard().await != Signal::Changed {} };
     tokio::time::timeout(20 * SECOND, heard).await.expect("a signal");
 }

@@ -16,3 +16,4 @@ mod secrets;
 mod stopped;
 mod tls;
 mod values;
+mod waiters;

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 /// How much is done.
 #[derive(Clone, Copy)]
 pub struct Scale {
-    processes: usize,
-    /// Of each process.
-    tasks: usize,
+    /// The fleets of `wake`: processes, and tasks of each.
+    fleets: [(usize, usize); 2],
+    /// The fleet of `stopped`.
+    cut_off: (usize, usize),
     /// The rounds of `wake`, in which all subjects have their turn.
     wakes: u64,
     /// The rounds of `killed`.
@@ -28,8 +29,8 @@ pub struct Scale {
 
 impl Scale {
     pub const FULL: Scale = Scale {
-        processes: 8,
-        tasks: 32,
+        fleets: [(2, 1), (8, 32)],
+        cut_off: (2, 32),
         wakes: 25,
         kills: 3,
         creation: Duration::from_millis(300),
@@ -38,8 +39,8 @@ impl Scale {
         patience: Duration::from_secs(20),
     };
     pub const ONCE: Scale = Scale {
-        processes: 2,
-        tasks: 2,
+        fleets: [(2, 1), (2, 2)],
+        cut_off: (1, 2),
         wakes: 1,
         kills: 1,
         creation: Duration::from_millis(20),
@@ -53,6 +54,9 @@ impl Scale {
 fn millis(nanos: u64) -> f64 {
     nanos as f64 / 1e6
 }
+
+/// Takes a figure of some subjects, and prints it.
+pub type Take = fn(&RedisServer, &[Subject], Scale);
 
 fn get(key: u64, tasks: usize, creation: Duration) -> String {
     format!("get {key} {tasks} {}", creation.as_millis())
@@ -79,45 +83,60 @@ struct Woken {
     medians: Vec<f64>,
 }
 
+/// The longest time between two looks of a region that waits, in milliseconds: its default.
+const POLL: f64 = 250.0;
+
 /// From the end of the creator to the return of those that have waited for it in another process.
 pub fn wake(server: &RedisServer, subjects: &[Subject], scale: Scale) {
-    let start = |subject: &Subject| subject.start(&server.url(), scale.processes, scale.lease, true);
-    let mut fleets: Vec<Vec<Process>> = subjects.iter().map(start).collect();
-    let mut all: Vec<Woken> = subjects.iter().map(|_| Woken::default()).collect();
-    let mut trips = Vec::new();
-    for round in 1..=scale.wakes {
-        for (fleet, woken) in fleets.iter_mut().zip(&mut all) {
-            server.flush().expect("the server answers");
-            wake_once(fleet, round, scale, woken);
+    // (Without subjects there is nothing to be said of the server.)
+    for (processes, tasks) in scale.fleets.into_iter().filter(|_| !subjects.is_empty()) {
+        let start = |subject: &Subject| subject.start(&server.url(), processes, scale.lease, true);
+        let mut fleets: Vec<Vec<Process>> = subjects.iter().map(start).collect();
+        let mut all: Vec<Woken> = subjects.iter().map(|_| Woken::default()).collect();
+        let mut trips = Vec::new();
+        for round in 1..=scale.wakes {
+            for (fleet, woken) in fleets.iter_mut().zip(&mut all) {
+                server.flush().expect("the server answers");
+                wake_once(fleet, &get(round, tasks, scale.creation), woken);
+            }
+            trips.push(round_trip(server));
         }
-        trips.push(round_trip(server));
+        let trip = median(trips.into_iter());
+        println!("\nredis_wake: {processes} processes of {tasks} tasks");
+        println!("redis_wake: a round trip of a client that blocks takes {trip:.3} ms");
+        for (subject, woken) in subjects.iter().zip(&all) {
+            woken.print(&format!("redis_wake/{}/{}", subject.name, processes * tasks), subject.name == "region", trip);
+        }
     }
-    let trip = median(trips.into_iter());
-    println!("\nredis_wake: a round trip of a client that blocks takes {trip:.3} ms");
-    for (subject, woken) in subjects.iter().zip(&all) {
-        let name = format!("redis_wake/{}/{}", subject.name, scale.processes * scale.tasks);
-        let most = woken.creations.iter().max().expect("there are rounds");
-        if woken.late.is_empty() {
+}
+
+impl Woken {
+    fn print(&self, name: &str, is_ours: bool, trip: f64) {
+        let most = self.creations.iter().max().expect("there are rounds");
+        if self.late.is_empty() {
             println!("{name}: no process waits for another one: {most} creations");
-            continue;
+            return;
         }
-        let p50 = median(woken.late.iter().copied());
-        let max = woken.late.iter().copied().fold(0.0, f64::max);
-        let low = woken.medians.iter().copied().fold(f64::MAX, f64::min);
-        let high = woken.medians.iter().copied().fold(0.0, f64::max);
+        let p50 = median(self.late.iter().copied());
+        let max = self.late.iter().copied().fold(0.0, f64::max);
+        let low = self.medians.iter().copied().fold(f64::MAX, f64::min);
+        let high = self.medians.iter().copied().fold(0.0, f64::max);
         // Two round trips and 1 ms, in whole microseconds.
         let goal = ((2.0 * trip + 1.0) * 1e3).round() / 1e3;
-        let says = if subject.name == "region" { format!(" ({})", verdict(p50, goal)) } else { String::new() };
+        let says = |figure, goal| if is_ours { format!(" ({})", verdict(figure, goal)) } else { String::new() };
         println!(
-            "{name}: p50 {p50:.2} ms{says}, of a round {low:.2} to {high:.2} ms; max {max:.1} ms; at most {most} \
-             creations"
+            "{name}: p50 {p50:.2} ms{}, of a round {low:.2} to {high:.2} ms; max {max:.1} ms{}; at most {most} \
+             creations",
+            says(p50, goal),
+            says(max, POLL)
         );
     }
 }
 
-fn wake_once(fleet: &mut [Process], key: u64, scale: Scale, woken: &mut Woken) {
+/// Has a fleet do what the line says, once.
+fn wake_once(fleet: &mut [Process], line: &str, woken: &mut Woken) {
     for process in &mut *fleet {
-        process.tell(&get(key, scale.tasks, scale.creation));
+        process.tell(line);
     }
     let said: Vec<Vec<Said>> = fleet.iter_mut().map(|process| process.until(|said| *said == Said::Done)).collect();
     let created =
@@ -216,16 +235,16 @@ pub fn late(server: &RedisServer, subjects: &[Subject], scale: Scale) {
 }
 
 /// The longest access while the server is stopped.
-pub fn stopped(server: &mut RedisServer, subjects: &[Subject], scale: Scale) {
+pub fn stopped(server: &RedisServer, subjects: &[Subject], scale: Scale) {
     println!();
-    let processes = scale.processes.div_ceil(4);
+    let (processes, tasks) = scale.cut_off;
     for subject in subjects {
         server.flush().expect("the server answers");
         let mut fleet = subject.start(&server.url(), processes, scale.lease, false);
         fleet[0].tell(&get(1, 1, Duration::ZERO));
         fleet[0].until(|said| *said == Said::Done);
         for process in &mut fleet {
-            process.tell(&format!("repeat 1 {} {}", scale.tasks, (scale.stop * 2).as_millis()));
+            process.tell(&format!("repeat 1 {} {}", tasks, (scale.stop * 2).as_millis()));
         }
         thread::sleep(scale.stop / 3);
         server.stop().expect("the server runs");
@@ -242,7 +261,7 @@ pub fn stopped(server: &mut RedisServer, subjects: &[Subject], scale: Scale) {
         println!(
             "redis_stopped/{}/{}: the longest access takes {:.2} s, {failed} fail",
             subject.name,
-            processes * scale.tasks,
+            processes * tasks,
             millis(longest) / 1e3
         );
     }

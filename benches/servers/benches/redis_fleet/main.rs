@@ -9,15 +9,29 @@
 //!
 //! | subject | what it is |
 //! |---|---|
+//! | `floor` | the least that has to be done, by the raw client, without leases and time-outs (`redis_wake` only) |
 //! | `region` | a region over Redis |
 //! | `amalgam` | amalgam over Redis, with its locks; for `redis_wake` with values in the process and its messages |
 //! | `hitbox` | a function memoized by hitbox over Redis: no process waits for another one |
 //! | `dogpile.cache` | the package for Python, with its distributed lock |
 //! | `dogpile.cache_lease` | the same with a `lock_timeout`, without which a lock is held for ever |
 //!
+//! `redis_wake` is taken of two processes, so that a waiter that is woken has a processor, and of 8 processes with 32
+//! tasks each. The goal counts from the publication, and the figure from the end of the creator, which is
+//! earlier. All processes of a fleet are woken at once. Where there are more of them than processors, each waits for
+//! those before it. The floor shows how much of the figure that is.
+//!
+//! For `redis_stopped` each task asks again and again, and yields between two accesses, as a server does that has
+//! something else to do. Without that, a task whose accesses need no wait keeps its worker: `region` serves what it has
+//! created itself for up to a second while the server is away. The figure would then be how long the other tasks, whose
+//! time-outs are over, wait for that worker.
+//!
 //! The processes run this program, or `dogpile_cache.py`; all go by the same monotonic clock. The packages for Python
 //! are installed into a virtual environment below the target directory. Where that fails, those subjects are left out,
 //! and the bench says so. Without `--bench` there are none of them, and each figure is taken once, in a hurry.
+//!
+//! An argument is a part of the names of the figures that are to be taken: `cargo bench -p dogpile-server-peers --bench
+//! redis_fleet -- wake/region wake/floor killed`.
 
 #![allow(clippy::inline_always)] // the subjects of `interleaved`
 
@@ -27,6 +41,7 @@ mod interleaved;
 
 mod child;
 mod figures;
+mod floor;
 mod process;
 mod python;
 
@@ -41,11 +56,11 @@ fn main() {
         return child::run();
     }
     // Criterion has no part in this, but its arguments are understood.
-    if env::args().any(|argument| argument == "--list") {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--list") {
         return;
     }
-    let mut server = RedisServer::start().expect("a Redis server");
-    let mut subjects = vec![Subject::ours("region"), Subject::ours("amalgam"), Subject::ours("hitbox")];
+    let mut subjects = ["floor", "region", "amalgam", "hitbox"].map(Subject::ours).to_vec();
     let scale = if is_measuring() { Scale::FULL } else { Scale::ONCE };
     if is_measuring() {
         match python::make() {
@@ -56,8 +71,21 @@ fn main() {
             Err(why) => println!("left out: dogpile.cache: {why}"),
         }
     }
-    figures::wake(&server, &subjects, scale);
-    figures::killed(&server, &subjects, scale);
-    figures::late(&server, &subjects, scale);
-    figures::stopped(&mut server, &subjects, scale);
+    let named: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let server = RedisServer::start().expect("a Redis server");
+    let figures: [(&str, figures::Take); 4] = [
+        ("redis_wake", figures::wake),
+        ("redis_killed", figures::killed),
+        ("redis_late", figures::late),
+        ("redis_stopped", figures::stopped),
+    ];
+    for (figure, take) in figures {
+        let is_wanted = |subject: &&Subject| {
+            let name = format!("{figure}/{}", subject.name);
+            let is_named = named.is_empty() || named.iter().any(|part| name.contains(*part));
+            is_named && (figure == "redis_wake" || subject.name != "floor")
+        };
+        let wanted: Vec<Subject> = subjects.iter().filter(is_wanted).cloned().collect();
+        take(&server, &wanted, scale);
+    }
 }

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What is compared.
+#[derive(Clone)]
 pub struct Subject {
     pub name: &'static str,
     /// The interpreter, and whether locks have a lease.

@@ -7,8 +7,14 @@
 //! | not subscribed | [`listen`](Hub::listen) | the channel is subscribed to on the connection for signals; *subscribed* once the server has confirmed that. If it fails, the listening fails, and the access polls |
 //! | subscribed | `listen` | the same: no round trip |
 //! | | a message | all who listen are told |
-//! | | the last listener goes | the subscription is ended: *not subscribed* |
+//! | | the last listener goes | the same, until the next *sweep* |
+//! | | a sweep, and nobody listens | the subscription is ended: *not subscribed* |
+//! | | the server has ended the subscription, and nobody listens | *not subscribed* |
 //! | | the connection has died, or the server has ended the subscription (its slot has moved) | all who listen are told of a gap; while there are any, the channel is subscribed to on another connection, and they are told of a gap again |
+//!
+//! While anything is subscribed to, there is a sweep a second. The drop of a listener sends nothing. The processes of a
+//! fleet hear of a publication at the same moment. What one of them does before its waiters return, the others wait
+//! for, at the server and at the processors. And a process that soon waits for the key again finds it subscribed.
 //!
 //! A listener that comes while the subscription is being ended may find it subscribed, and lose what is signalled until
 //! it is subscribed anew; it is told of a gap then.
@@ -24,6 +30,7 @@ use crate::backend::{BackendError, BackendErrorKind};
 use crate::key::StoredKey;
 use redis::{PushInfo, PushKind, Value};
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -31,13 +38,23 @@ use tokio::runtime::Handle;
 /// How long a process waits until it tries again to subscribe, while somebody listens.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// How long a subscription stays at most that nobody listens to any more.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// The servers, and what is heard of them.
 pub(super) struct Hub {
     pub(super) servers: Servers,
     listeners: Listeners,
-    /// By which connection a place is subscribed to.
-    subscribed: Mutex<HashMap<Arc<str>, Arc<Link>>>,
+    subscribed: Mutex<Subscribed>,
     keeper: Handle,
+}
+
+#[derive(Default)]
+struct Subscribed {
+    /// By which connection a place is subscribed to.
+    by: HashMap<Arc<str>, Arc<Link>>,
+    /// There are sweeps. They end when there is nothing left.
+    is_swept: bool,
 }
 
 impl Hub {
@@ -50,13 +67,7 @@ impl Hub {
                     hub.pushed(&push);
                 }
             }));
-            let idle = Weak::clone(hub);
-            let listeners = Listeners::with_idle(move |place| {
-                if let Some(hub) = idle.upgrade() {
-                    hub.left(Arc::from(place));
-                }
-            });
-            Hub { servers, listeners, subscribed: Mutex::default(), keeper }
+            Hub { servers, listeners: Listeners::new(), subscribed: Mutex::default(), keeper }
         })
     }
 
@@ -75,7 +86,7 @@ impl Hub {
     /// Subscribes to the channel of a place, unless that was done.
     async fn subscribe(self: &Arc<Self>, place: &Arc<str>) -> Result<(), BackendError> {
         let link = self.servers.for_signals(place).await?;
-        if self.subscribed().get(place).is_some_and(|by| Arc::ptr_eq(by, &link)) {
+        if self.subscribed().by.get(place).is_some_and(|by| Arc::ptr_eq(by, &link)) {
             return Ok(());
         }
         let doubted = self.servers.doubted();
@@ -83,29 +94,37 @@ impl Hub {
         if let Some(doubted) = doubted {
             doubted.not();
         }
-        self.subscribed().insert(Arc::clone(place), Arc::clone(&link));
-        // What has happened since the server's confirmation has not found the subscription: the connection has died ...
+        let is_swept = {
+            let mut subscribed = self.subscribed();
+            subscribed.by.insert(Arc::clone(place), Arc::clone(&link));
+            mem::replace(&mut subscribed.is_swept, true)
+        };
+        if !is_swept {
+            self.keeper.spawn(sweep(Arc::downgrade(self)));
+        }
+        // The connection has died since the server's confirmation: that has not found the subscription.
         if link.is_dead() {
             self.lost();
-        }
-        // ... or the last listener has gone.
-        if self.listeners.count(place) == 0 {
-            self.left(Arc::clone(place));
         }
         Ok(())
     }
 
-    /// The last listener of a place has gone: ends the subscription, in the background.
-    fn left(self: &Arc<Self>, place: Arc<str>) {
-        let hub = Arc::clone(self);
-        self.keeper.spawn(async move { hub.leave(place).await });
+    /// Ends the subscriptions that nobody listens to, in the background. Returns whether any are left.
+    fn sweep(self: &Arc<Self>) -> bool {
+        let mut subscribed = self.subscribed();
+        for place in subscribed.by.keys().filter(|place| self.listeners.count(place) == 0) {
+            let (hub, place) = (Arc::clone(self), Arc::clone(place));
+            self.keeper.spawn(async move { hub.leave(place).await });
+        }
+        subscribed.is_swept = !subscribed.by.is_empty();
+        subscribed.is_swept
     }
 
     async fn leave(self: &Arc<Self>, place: Arc<str>) {
         if self.listeners.count(&place) > 0 {
             return;
         }
-        let Some(link) = self.subscribed().remove(&place) else { return };
+        let Some(link) = self.subscribed().by.remove(&place) else { return };
         // (If it fails, so has the connection, and the subscription with it.)
         drop(self.send(&link, ["UNSUBSCRIBE", "SUNSUBSCRIBE"], &place).await);
         // A listener may have come meanwhile.
@@ -120,7 +139,7 @@ impl Hub {
 
     /// Subscribes anew for those who listen to a place, and tells them of the gap.
     async fn subscribe_again(self: &Arc<Self>, place: Arc<str>) {
-        self.subscribed().remove(&place);
+        self.subscribed().by.remove(&place);
         while self.listeners.count(&place) > 0 {
             self.listeners.tell(&place, Signal::Gap);
             if self.subscribe(&place).await.is_ok() {
@@ -136,7 +155,7 @@ impl Hub {
     fn lost(self: &Arc<Self>) {
         let lost: Vec<_> = {
             let subscribed = self.subscribed();
-            subscribed.iter().filter(|(_, by)| by.is_dead()).map(|(place, _)| Arc::clone(place)).collect()
+            subscribed.by.iter().filter(|(_, by)| by.is_dead()).map(|(place, _)| Arc::clone(place)).collect()
         };
         for place in lost {
             let hub = Arc::clone(self);
@@ -153,11 +172,18 @@ impl Hub {
                 let signal = if text(what) == Some("ended") { Signal::Freed } else { Signal::Changed };
                 self.listeners.tell(place, signal);
             }
-            // The server has ended a subscription that somebody needs. The client has taken that for a reply.
+            // The server has ended a subscription. The client has taken that for a reply.
             PushKind::SUnsubscribe | PushKind::Unsubscribe => {
                 let Some(place) = push.data.first().and_then(text).and_then(keys::place) else { return };
-                let by = self.subscribed().get(place).cloned();
-                if let Some(link) = by.filter(|_| self.listeners.count(place) > 0) {
+                let mut subscribed = self.subscribed();
+                if self.listeners.count(place) == 0 {
+                    // The next listener is not to find it.
+                    subscribed.by.remove(place);
+                    return;
+                }
+                let by = subscribed.by.get(place).cloned();
+                drop(subscribed);
+                if let Some(link) = by {
                     link.die();
                 }
             }
@@ -166,8 +192,18 @@ impl Hub {
         }
     }
 
-    fn subscribed(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Link>>> {
+    fn subscribed(&self) -> MutexGuard<'_, Subscribed> {
         self.subscribed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sweeps, until nothing is subscribed to or the backend has gone.
+async fn sweep(hub: Weak<Hub>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        if !hub.upgrade().is_some_and(|hub| hub.sweep()) {
+            return;
+        }
     }
 }
 
