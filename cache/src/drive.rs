@@ -5,6 +5,7 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`Core`] | what the accesses of a region share |
+//! | [`First`] | what has become of the first look of an access, made before there is anything of the rest |
 //! | [`Run`] | one access: its round, and the slot of its key. The caller's task has a share of it, and so has the keeper while a creation runs |
 //! | [`Drive`] | what the caller's task has of the access: the run, the turn of the local election, the operation under way |
 //! | [`Many`] | the accesses to many keys, as one |
@@ -34,17 +35,23 @@ mod advance;
 mod alone;
 mod closing;
 mod creating;
+mod deadlines;
+mod first;
 mod joining;
 mod keep;
 mod looking;
 mod many;
+mod pauses;
 mod peeking;
 mod polls;
 mod waiting;
 
 pub(crate) use self::closing::{Closing, Entered};
 pub(crate) use self::creating::Ended;
+pub(crate) use self::deadlines::Deadlines;
+pub(crate) use self::first::{First, Going};
 pub(crate) use self::many::Many;
+pub(crate) use self::pauses::Pauses;
 
 use crate::backend::{BackendError, PauseFor, Signals, Token};
 use crate::key::{Namespace, StoredKey};
@@ -94,11 +101,13 @@ pub(crate) struct Core<O: Hash + Eq, V> {
     pub(crate) policy: Policy,
     pub(crate) backend_timeout: Duration,
     pub(crate) void_pause: Duration,
-    pub(crate) servers: Mutex<Pauses>,
+    pub(crate) servers: Pauses,
     pub(crate) seen: Arc<Seen>,
     /// Writes the key of an entry.
     pub(crate) write: Write<O>,
     pub(crate) closing: Arc<Closing>,
+    /// `None`: each look has a timer of its own.
+    pub(crate) deadlines: Option<Arc<Deadlines>>,
     /// Values live for so long that a hit may read the cheap clock.
     pub(crate) is_coarse: bool,
     /// As `closing` has it. It lies here since a hit reads it: `closing` is written by each access.
@@ -121,11 +130,6 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     /// Returns the key of an entry, for those who are told of it.
     pub(crate) fn key_of<'a>(&'a self, slot: &'a Held<O, V>) -> KeyOf<'a, O, V> {
         KeyOf { slot, write: &self.write }
-    }
-
-    /// Returns what is remembered of the servers.
-    fn servers(&self) -> MutexGuard<'_, Pauses> {
-        lock(&self.servers)
     }
 
     /// Returns the number of the server that has a key.
@@ -151,21 +155,6 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
             drop(state);
             drop(gone);
         }
-    }
-}
-
-/// The servers that are in their pauses, by their numbers.
-#[derive(Default)]
-pub(crate) struct Pauses(Vec<(u64, Server)>);
-
-impl Pauses {
-    /// Returns what is remembered of a server.
-    fn of(&mut self, number: u64) -> &mut Server {
-        let at = self.0.iter().position(|(known, _)| *known == number).unwrap_or_else(|| {
-            self.0.push((number, Server::default()));
-            self.0.len() - 1
-        });
-        &mut self.0[at].1
     }
 }
 
@@ -195,6 +184,21 @@ pub(crate) struct Wants {
     pub(crate) refuses: Option<u64>,
     /// The access takes an absence for an answer.
     pub(crate) finds: bool,
+}
+
+impl Wants {
+    /// Returns whether that value is an answer to the access.
+    pub(crate) fn takes<V>(&self, value: &Value<V>) -> bool {
+        (self.finds || value.value().is_some()) && self.refuses != Some(value.version)
+    }
+
+    /// Returns what the access takes of what was found.
+    fn take<V>(&self, mut found: Found<Value<V>>) -> Found<Value<V>> {
+        if found.value.as_ref().is_some_and(|value| !self.takes(value)) {
+            (found.value, found.freshness) = (None, Freshness::Missing);
+        }
+        found
+    }
 }
 
 /// One access.
@@ -283,18 +287,7 @@ pub(crate) enum Stage<V> {
 }
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run<O, V> {
-    fn new(core: &Arc<Core<O, V>>, slot: Held<O, V>, wants: Wants) -> Arc<Run<O, V>> {
-        let end = |timeout: Option<Duration>| timeout.map(|timeout| core.time.now().saturating_add(timeout));
-        let patience = Waits { deadline: end(wants.timeout), soft: end(wants.soft_timeout) };
-        let access = {
-            let state = slot.lock();
-            let make = match wants {
-                Wants { refreshes: true, .. } => Access::refresh,
-                Wants { refuses: Some(_), .. } => Access::renewal,
-                _ => Access::new,
-            };
-            make(&state.remembered, patience)
-        };
+    fn of(core: &Arc<Core<O, V>>, slot: Held<O, V>, wants: Wants, access: Access<Value<V>>) -> Arc<Run<O, V>> {
         let state = RunState {
             access,
             turns: None,
@@ -323,22 +316,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
     fn step(self: &Arc<Self>, event: Event<Value<V>>) -> Action<Value<V>> {
         let mut run = lock(&self.state);
         let RunState { access, turns, .. } = &mut *run;
-        let server = self.core.server_of(&self.slot);
-        let (action, dropped) = {
-            let mut slot = self.slot.lock();
-            let mut servers = self.core.servers();
-            let mut cx = Context {
-                settings: &self.core.settings,
-                memory: &mut slot.remembered,
-                server: servers.of(server),
-                now: self.core.time.now(),
-                token: Token::random(),
-            };
-            let own = cx.memory.kept().cloned();
-            // (An absence is no answer to an access that wants a value.)
-            access.take_own(own.as_ref().is_none_or(|own| self.takes(own)));
-            (access.next(&mut cx, event), own)
-        };
+        let (action, dropped) = self.core.step(&self.slot, &self.wants, access, event, || self.core.time.now());
         let (turn, token) = (access.turn(), access.release());
         let lost = turns.as_ref().filter(|_| turn != Turn::Keep).cloned();
         let shared = if let (Action::Finish(answer), Some(turns)) = (&action, &*turns) {
@@ -360,7 +338,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
             Turn::HandOn => self.overlapped(Overlap::Late),
         }
         if let Some(lost) = lost {
-            self.slot.take_turn(Some(&lost), &self.core.rules);
+            self.slot.take_turn(Some(&lost));
             if turn == Turn::HandOn {
                 lost.hand_on();
             }
@@ -375,7 +353,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
     pub(crate) fn is_superseded(&self) -> bool {
         let run = lock(&self.state);
         let now = self.core.time.nanos();
-        let has_turn = |turns: &Arc<Turns<V>>| Arc::ptr_eq(turns, &self.slot.turns()) && now < turns.dead_at();
+        let has_turn = |turns: &Arc<Turns<V>>| self.slot.has_turns(turns) && now < turns.dead_at();
         let has_turn = run.turns.as_ref().is_some_and(has_turn);
         run.is_closed || !has_turn || run.access.holds(Duration::from_nanos(now)).is_none()
     }
@@ -395,22 +373,48 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
             self.core.seen.overlapped(&self.core.key_of(&self.slot), why);
         }
     }
-
-    /// Returns what the access takes of what was found.
-    fn take(&self, mut found: Found<Value<V>>) -> Found<Value<V>> {
-        if found.value.as_ref().is_some_and(|value| !self.takes(value)) {
-            (found.value, found.freshness) = (None, Freshness::Missing);
-        }
-        found
-    }
-
-    /// Returns whether that value is an answer to this access.
-    pub(crate) fn takes(&self, value: &Value<V>) -> bool {
-        (self.wants.finds || value.value().is_some()) && self.wants.refuses != Some(value.version)
-    }
 }
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Core<O, V> {
+    /// Makes the round of an access that begins now.
+    fn access(&self, slot: &Held<O, V>, wants: &Wants) -> Access<Value<V>> {
+        let end = |timeout: Option<Duration>| timeout.map(|timeout| self.time.now().saturating_add(timeout));
+        let patience = Waits { deadline: end(wants.timeout), soft: end(wants.soft_timeout) };
+        let make = match wants {
+            Wants { refreshes: true, .. } => Access::refresh,
+            Wants { refuses: Some(_), .. } => Access::renewal,
+            _ => Access::new,
+        };
+        make(&slot.lock().remembered, patience)
+    }
+
+    /// Tells a round what has happened, and returns what to do next, and what is to be dropped outside of all mutexes.
+    fn step(
+        &self,
+        slot: &Held<O, V>,
+        wants: &Wants,
+        access: &mut Access<Value<V>>,
+        event: Event<Value<V>>,
+        now: impl FnOnce() -> Duration,
+    ) -> (Action<Value<V>>, Option<Value<V>>) {
+        let server = self.server_of(slot);
+        let mut state = slot.lock();
+        self.servers.with(server, |server| {
+            let mut cx = Context {
+                settings: &self.settings,
+                memory: &mut state.remembered,
+                server,
+                // (Under the mutex: what is remembered is never of a later time.)
+                now: now(),
+                token: &Token::random,
+            };
+            let own = cx.memory.kept().cloned();
+            // (An absence is no answer to an access that wants a value.)
+            access.take_own(own.as_ref().is_none_or(|own| wants.takes(own)));
+            (access.next(&mut cx, event), own)
+        })
+    }
+
     /// Returns the pause that the next failure would begin, after so many failures in a row.
     fn pause_after(&self, failures: u32) -> PauseFor {
         let failures = failures.saturating_add(1);
@@ -440,10 +444,10 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         reply: &Result<T, BackendError>,
     ) {
         match reply {
-            Ok(_) => self.servers().of(server).answered(),
+            Ok(_) => self.servers.with(server, Server::answered),
             Err(error) => {
                 if error.is_down() {
-                    self.servers().of(server).failed(&self.settings, self.time.now());
+                    self.servers.with(server, |server| server.failed(&self.settings, self.time.now()));
                 }
                 match slot {
                     Some(slot) => self.seen.backend_failed(&self.key_of(slot), operation, error),

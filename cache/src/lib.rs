@@ -90,6 +90,7 @@ pub mod counter;
 mod drive;
 pub mod envelope;
 pub mod guide;
+mod hasher;
 pub mod key;
 mod near;
 pub mod observer;

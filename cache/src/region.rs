@@ -5,7 +5,7 @@ mod builder;
 mod change;
 mod creation;
 pub(crate) mod error;
-mod get;
+pub(crate) mod get;
 pub(crate) mod kept;
 mod key;
 pub(crate) mod made;
@@ -172,7 +172,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Region<K, V> {
         }
         let until = time.now().saturating_add(grace);
         if time.until(until, closing.idle()).await.is_none() {
-            closing.end();
+            self.core.end();
         }
     }
 

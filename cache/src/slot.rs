@@ -2,7 +2,7 @@
 //!
 //! | part | what it is | it lives |
 //! |---|---|---|
-//! | [`Turns`] | the local election: a lock of `dogpile` without a value of its own, and the answer of the access that had the turn | until an invalidation or a `set` takes the turn away, then another one takes its place |
+//! | [`Turns`] | the local election: a lock of `dogpile` without a value of its own, and the answer of the access that had the turn | from the first access that joins it, until an invalidation or a `set` takes the turn away |
 //! | [`Remembered`] | what the process remembers of the key between accesses | with the slot |
 //! | [`Looks`], and the look that is not sent yet | which accesses share one look | with the slot |
 //! | [`Local`] | grant, tombstone and pause of a region without a backend | with the slot |
@@ -16,9 +16,9 @@
 //! finished: all who have waited go on, and the next access to come is elected. An access that is elected looks at the
 //! slot again before it asks the backend.
 //!
-//! No other access is elected while a creation of a lock exists, whatever was invalidated. So the turn is taken away by
-//! another [`Turns`] in the slot. Those who have waited since before hold the earlier one, and its answer serves them
-//! (G4); those who come later do not wait for it (G3).
+//! No other access is elected while a creation of a lock exists, whatever was invalidated. So the turn is taken away
+//! with its [`Turns`], and the next access that joins finds none in the slot, and makes others. Those who have waited
+//! since before hold the earlier ones, and their answer serves them (G4); those who come later do not wait for it (G3).
 
 use crate::backend::BackendError;
 use crate::key::StoredKey;
@@ -28,7 +28,6 @@ use crate::slots::{Idle, Until};
 use crate::store::local::Local;
 use crate::time::RegionClock;
 use dogpile::{Dogpile, Policy};
-use std::mem;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,7 +54,8 @@ pub(crate) struct SlotState<V> {
     pub(crate) looks: Looks,
     /// The look that is not sent yet.
     pub(crate) unsent: Option<Arc<SharedLook<V>>>,
-    pub(crate) turns: Arc<Turns<V>>,
+    /// `None` until an access joins the local election: a hit needs none.
+    turns: Option<Arc<Turns<V>>>,
     pub(crate) local: Local,
     /// The keeper tells the invalidation that the backend was not told of.
     pub(crate) is_told_again: bool,
@@ -69,6 +69,10 @@ impl<V> SlotState<V> {
     /// may execute that change after the look, and even after the publication.
     pub(crate) fn as_of(&self) -> Option<NonZeroU64> {
         (self.changes == 0 && self.remembered.untold().is_none()).then(|| self.number())
+    }
+
+    fn has_turns(&self, turns: &Arc<Turns<V>>) -> bool {
+        self.turns.as_ref().is_some_and(|now| Arc::ptr_eq(turns, now))
     }
 
     /// Returns the number of the changes that this process has begun, from one on.
@@ -169,7 +173,7 @@ impl<V> Slot<V> {
                 remembered: Remembered::default(),
                 looks: Looks::default(),
                 unsent: None,
-                turns: Turns::new(rules),
+                turns: None,
                 local: Local::default(),
                 is_told_again: false,
                 changes: 0,
@@ -200,19 +204,23 @@ impl<V> Slot<V> {
         (noted, UnderChange(self))
     }
 
-    pub(crate) fn turns(&self) -> Arc<Turns<V>> {
-        Arc::clone(&self.lock().turns)
+    /// Returns the local election of now.
+    pub(crate) fn turns(&self, rules: &Rules) -> Arc<Turns<V>> {
+        Arc::clone(self.lock().turns.get_or_insert_with(|| Turns::new(rules)))
+    }
+
+    /// Returns whether these are the turns of now.
+    pub(crate) fn has_turns(&self, turns: &Arc<Turns<V>>) -> bool {
+        self.lock().has_turns(turns)
     }
 
     /// Takes the turn from the access that has it by `turns`, if those are still the slot's: the next access to come is
     /// elected. `None`: whichever they are.
-    pub(crate) fn take_turn(&self, turns: Option<&Arc<Turns<V>>>, rules: &Rules) {
+    pub(crate) fn take_turn(&self, turns: Option<&Arc<Turns<V>>>) {
         let mut state = self.lock();
-        let is_current = turns.is_none_or(|turns| Arc::ptr_eq(turns, &state.turns));
-        if !is_current || !state.turns.lock.is_creating() {
-            return;
-        }
-        let before = mem::replace(&mut state.turns, Turns::new(rules));
+        let is_current = turns.is_none_or(|turns| state.has_turns(turns));
+        let is_taken = |now: &mut Arc<Turns<V>>| is_current && now.lock.is_creating();
+        let Some(before) = state.turns.take_if(is_taken) else { return };
         drop(state);
         // For those who have taken it just before, and would join it just after.
         before.lock.invalidate();
@@ -221,14 +229,14 @@ impl<V> Slot<V> {
     /// Takes turn and grant from an access near alone whose creation is dead: those who have waited for it begin anew.
     ///
     /// Until the turn is taken nobody else is elected, so the grant is that access's.
-    pub(crate) fn bury(&self, turns: &Arc<Turns<V>>, rules: &Rules) {
+    pub(crate) fn bury(&self, turns: &Arc<Turns<V>>) {
         {
             let mut state = self.lock();
-            if Arc::ptr_eq(turns, &state.turns) {
+            if state.has_turns(turns) {
                 state.local.lose_grant();
             }
         }
-        self.take_turn(Some(turns), rules);
+        self.take_turn(Some(turns));
         turns.hand_on();
     }
 }

@@ -32,9 +32,10 @@
 mod shard;
 
 use self::shard::{Shard, Slot};
+use crate::hasher::{Hasher, hasher};
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -65,8 +66,7 @@ pub(crate) enum Until {
 /// The slots of the keys in use.
 pub(crate) struct Slots<O, S> {
     shards: [Shard<O, S>; SHARDS],
-    /// Keys come from strangers, so strangers must not be able to foresee their hashes.
-    hashes: RandomState,
+    hashes: Hasher,
     most_idle: usize,
     /// How many slots are idle; changed under the mutex of the slot's shard.
     idle: AtomicUsize,
@@ -77,7 +77,7 @@ impl<O, S: Idle> Slots<O, S> {
     /// once, unless it is pinned.
     pub(crate) fn new(most_idle: usize) -> Slots<O, S> {
         let shards = std::array::from_fn(|_| Shard::new());
-        Slots { shards, hashes: RandomState::new(), most_idle, idle: AtomicUsize::new(0) }
+        Slots { shards, hashes: hasher(), most_idle, idle: AtomicUsize::new(0) }
     }
 
     /// Returns the slot of the key, made by `make` if there is none. Two threads that hold a key for the first time may
@@ -212,6 +212,12 @@ impl<O, S: Idle> HeldSlot<O, S> {
     /// Returns the key.
     pub(crate) fn key(&self) -> &O {
         &self.slot.key
+    }
+
+    /// Returns the hash of the key.
+    #[allow(clippy::cast_possible_truncation)] // A few bits are wanted.
+    pub(crate) fn hash(&self) -> usize {
+        self.slot.hash as usize
     }
 }
 

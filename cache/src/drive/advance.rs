@@ -4,7 +4,7 @@ use super::polls::Polls;
 use super::{Core, Drive, Held, LocalTurn, Run, Stage, Wants, lock};
 use crate::backend::{BackendError, Claim, Ended, Grant, Over, Published};
 use crate::observer::{Operation, Overlap};
-use crate::round::{Action, Event, Found, Freshness, Reply};
+use crate::round::{Access, Action, Event, Found, Freshness, Reply};
 use crate::slot::Value;
 use crate::store::{self, Ready, Store, local};
 use std::hash::Hash;
@@ -58,7 +58,18 @@ impl<V> UnderWay<V> {
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Drive<O, V> {
     pub(crate) fn new(core: &Arc<Core<O, V>>, slot: Held<O, V>, wants: Wants) -> Drive<O, V> {
-        Drive::of(Run::new(core, slot, wants))
+        let access = core.access(&slot, &wants);
+        Drive::going_on(core, slot, wants, access)
+    }
+
+    /// Makes what the caller's task has of an access that has begun.
+    pub(super) fn going_on(
+        core: &Arc<Core<O, V>>,
+        slot: Held<O, V>,
+        wants: Wants,
+        access: Access<Value<V>>,
+    ) -> Drive<O, V> {
+        Drive::of(Run::of(core, slot, wants, access))
     }
 
     /// Makes the rest of an access whose caller is gone.
@@ -103,14 +114,13 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
         &self.run.core
     }
 
-    /// Begins the access, and performs its actions up to the creator, or up to its end.
-    pub(crate) async fn begin(&mut self) -> Stage<V> {
-        let action = self.run.step(Event::Begin);
-        self.perform(action).await
+    /// Begins the access. Returns what is to be done first.
+    pub(crate) fn begin(&self) -> Action<Value<V>> {
+        self.run.step(Event::Begin)
     }
 
     /// Performs actions up to the creator, or up to the end of the access.
-    pub(super) async fn perform(&mut self, mut action: Action<Value<V>>) -> Stage<V> {
+    pub(crate) async fn perform(&mut self, mut action: Action<Value<V>>) -> Stage<V> {
         loop {
             match self.one(action).await {
                 ControlFlow::Continue(event) => action = self.run.step(event),
@@ -183,7 +193,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
             // The next access with the turn does not create yet.
             turns.creates_until(u64::MAX);
         }
-        let is_current = turns.is_some_and(|turns| Arc::ptr_eq(&turns, &self.run.slot.turns()));
+        let is_current = turns.is_some_and(|turns| self.run.slot.has_turns(&turns));
         // Those who have waited for a turn that was taken away begin anew: they would be elected beside others.
         if has_shared || !is_current {
             turn.finish();
@@ -208,7 +218,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
         }
         let (core, slot) = (Arc::clone(self.core()), self.run.slot.clone());
         // (Pinned here, or each future that it is handed to would have room for it.)
-        let looking = pin!(core.look(&slot));
+        let looking = pin!(core.look(&slot, core.time.now()));
         match self.bounded(Operation::Look, looking).await {
             Ok(found) => self.looked(found),
             Err(event) => event,
@@ -217,14 +227,15 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
 
     /// Takes what a look has found.
     pub(crate) fn looked(&mut self, found: Found<Value<V>>) -> Event<Value<V>> {
-        self.note_old(&found);
-        Event::Looked(self.run.take(found))
+        self.note_old(found.value.clone(), found.freshness);
+        Event::Looked(self.run.wants.take(found))
     }
 
-    fn note_old(&mut self, found: &Found<Value<V>>) {
+    /// Notes what is there, and what it is worth.
+    pub(super) fn note_old(&mut self, value: Option<Value<V>>, freshness: Freshness) {
         // The round has the earlier one until its next step, which must not drop it under the slot's mutex.
-        self.earlier = mem::replace(&mut self.old, found.value.clone().filter(|value| value.value().is_some()));
-        self.is_old_stale = found.freshness == Freshness::Stale;
+        self.earlier = mem::replace(&mut self.old, value.filter(|value| value.value().is_some()));
+        self.is_old_stale = freshness == Freshness::Stale;
     }
 
     async fn claim(&mut self, claim: Claim) -> Event<Value<V>> {
@@ -242,8 +253,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
                 event
             }
             Event::Claimed(Reply::Changed(found)) => {
-                self.note_old(&found);
-                Event::Claimed(Reply::Changed(self.run.take(found)))
+                self.note_old(found.value.clone(), found.freshness);
+                Event::Claimed(Reply::Changed(self.run.wants.take(found)))
             }
             event => event,
         }
@@ -305,7 +316,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
         self.budget = self.budget.saturating_sub(time);
     }
 
-    fn failed(&mut self, operation: Operation, error: BackendError) -> Event<Value<V>> {
+    pub(super) fn failed(&mut self, operation: Operation, error: BackendError) -> Event<Value<V>> {
         self.core().seen.backend_failed(&self.core().key_of(&self.run.slot), operation, &error);
         let is_down = error.is_down();
         self.error = Some(error);

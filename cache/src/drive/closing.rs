@@ -7,6 +7,7 @@
 //! Once the region has *ended*, accesses that wait go with an error, and the grants of the creations that still run are
 //! ended, without a pause; their values go to their callers alone.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
@@ -25,14 +26,37 @@ pub(crate) struct Closing {
 #[derive(Debug)]
 pub(crate) struct Entered(Arc<Closing>);
 
+/// As [`Entered`], for the first look of an access.
+pub(crate) struct EnteredFor<'a>(&'a Arc<Closing>);
+
+impl EnteredFor<'_> {
+    /// The access goes on.
+    pub(crate) fn stay(self) -> Entered {
+        let entered = Entered(Arc::clone(self.0));
+        mem::forget(self);
+        entered
+    }
+}
+
 impl Closing {
     /// Begins an access. Returns `None` if the region is closed.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Entered> {
+        self.enter_for_now().map(EnteredFor::stay)
+    }
+
+    /// Begins an access that will hardly go on.
+    pub(crate) fn enter_for_now(self: &Arc<Self>) -> Option<EnteredFor<'_>> {
         // Sequentially consistent, with `close`: either this access is counted when `close` counts, or it sees that the
         // region is closed. Both store first, and load then.
         self.accesses.fetch_add(1, Ordering::SeqCst);
-        let entered = Entered(Arc::clone(self));
+        let entered = EnteredFor(self);
         (!self.is_closed.load(Ordering::SeqCst)).then_some(entered)
+    }
+
+    fn leave(&self) {
+        if self.accesses.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_closed() {
+            self.changed.notify_waiters();
+        }
     }
 
     /// Begins what an access leaves to the keeper, whether the region is closed or not: the close waits for that, too.
@@ -89,8 +113,12 @@ impl Closing {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        if self.0.accesses.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_closed() {
-            self.0.changed.notify_waiters();
-        }
+        self.0.leave();
+    }
+}
+
+impl Drop for EnteredFor<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }

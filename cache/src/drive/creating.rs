@@ -23,6 +23,16 @@ pub(crate) enum Ended<V> {
     Absent,
 }
 
+impl<V> Ended<V> {
+    pub(crate) fn of(got: Option<Got<V>>) -> Ended<V> {
+        got.map_or(Ended::Absent, Ended::Value)
+    }
+
+    pub(crate) fn got(self) -> Option<Got<V>> {
+        if let Ended::Value(got) = self { Some(got) } else { None }
+    }
+}
+
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Drive<O, V> {
     /// Begins to keep the creation, if it has a lease.
     pub(crate) fn keep(&mut self, wake: Duration) {
@@ -228,7 +238,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
         };
         let now = self.core().time.nanos();
         self.count(&value, outcome, now);
-        Ok(Got::new(value, outcome, published, now).map_or(Ended::Absent, Ended::Value))
+        Ok(Ended::of(Got::new(value, outcome, published, now)))
     }
 
     /// Returns what near has of the entry, however old, if the region serves old values while the backend is down.
@@ -238,7 +248,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
             return None;
         }
         let (value, _) = core.near.as_ref()?.peek(self.run.slot.key())?;
-        let is_usable = worth(&value, core.time.nanos()) != Freshness::Missing && self.run.takes(&value);
+        let is_usable = worth(&value, core.time.nanos()) != Freshness::Missing && self.run.wants.takes(&value);
         is_usable.then_some(value)
     }
 

@@ -42,7 +42,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
     /// Takes what has become of the local election.
     pub(super) fn joined(&mut self, joined: Joined<V>) -> Event<Value<V>> {
         match joined {
-            Joined::Elected(turn, turns) if !Arc::ptr_eq(&turns, &self.run.slot.turns()) => {
+            Joined::Elected(turn, turns) if !self.run.slot.has_turns(&turns) => {
                 // A change has taken this turn away before this access had it.
                 turn.finish();
                 begin_anew()
@@ -69,7 +69,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
         if old_until.is_some_and(|until| until <= core.time.now()) {
             return self.join_now().unwrap_or(Joined::Other(Event::Busy));
         }
-        let turns = self.slot.turns();
+        let turns = self.slot.turns(&core.rules);
         let waited = turns.lock.is_creating().then(|| Waited { run: &self, since: core.time.nanos() });
         let until = [old_until, self.deadline()].into_iter().flatten().min().unwrap_or(Duration::MAX);
         let turn = self.wait_for_turn(&turns, until).await;
@@ -94,11 +94,11 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
     /// Takes the turn, if no access has it. Returns `None` otherwise.
     pub(super) fn join_now(&self) -> Option<Joined<V>> {
         let Run { core, slot, .. } = self;
-        let mut turns = slot.turns();
+        let mut turns = slot.turns(&core.rules);
         // Near alone nobody keeps the time of a creation whose creator is not polled, but those who come.
         if !core.store.has_leases() && Duration::from_nanos(turns.dead_at()) <= core.time.now() {
-            slot.bury(&turns, &core.rules);
-            turns = slot.turns();
+            slot.bury(&turns);
+            turns = slot.turns(&core.rules);
         }
         if turns.lock.is_creating() {
             return None;
@@ -114,7 +114,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
         let Some(answer) = turns.answered() else { return begin_anew() };
         let is_mine = match &answer.outcome {
             Outcome::Fresh(value) | Outcome::Stale(value) | Outcome::Created(value, _) | Outcome::Own(value) => {
-                self.takes(value)
+                self.wants.takes(value)
             }
             _ => true,
         };
@@ -142,7 +142,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
                 return turn;
             }
             if Duration::from_nanos(turns.dead_at()) <= now {
-                slot.bury(turns, &core.rules);
+                slot.bury(turns);
             }
         }
     }

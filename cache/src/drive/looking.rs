@@ -7,7 +7,9 @@ use crate::slot::{SharedLook, Value};
 use crate::store::{Change, Store};
 use std::hash::Hash;
 use std::mem;
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Core<O, V> {
     /// Looks at a key on the backend, by a look that is sent from now on. The accesses that come before it is sent
@@ -16,26 +18,23 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     /// One look of a key is under way at a time. So ten thousand accesses that come at once are a few looks. But an
     /// access need not be polled on, once it has sent its look. So the next one waits for it no longer than a quarter
     /// of `backend_timeout`, and has the rest for its own look.
-    pub(crate) async fn look(&self, slot: &Held<O, V>) -> Result<Found<Value<V>>, BackendError> {
-        let look = {
-            let mut state = slot.lock();
-            match state.looks.take_part() {
-                Part::Open => {
-                    let look = Arc::new(SharedLook::new());
-                    state.unsent = Some(Arc::clone(&look));
-                    look
-                }
-                Part::Join => {
-                    let unsent = state.unsent.clone();
-                    drop(state);
-                    self.seen.saved_look();
-                    unsent.expect("a look that is not sent lies in the slot")
-                }
+    ///
+    /// A look that finds no other one under way is sent at once, so that nobody can share it.
+    /// `now` is the time, or a moment ago.
+    pub(crate) async fn look(&self, slot: &Held<O, V>, now: Duration) -> Result<Found<Value<V>>, BackendError> {
+        let look = match share(slot) {
+            Share::Alone { _one, as_of } => return self.look_alone(slot, as_of, now).await,
+            Share::Opened(look) => look,
+            Share::Joined(look) => {
+                self.seen.saved_look();
+                look
             }
         };
-        look.get_or_init(|| self.send(slot, &look)).await.clone()
+        // A hit has no room for this.
+        Box::pin(look.get_or_init(|| self.send(slot, &look))).await.clone()
     }
 
+    /// Sends a look that waits until no other one is under way.
     async fn send(&self, slot: &Held<O, V>, look: &Arc<SharedLook<V>>) -> Result<Found<Value<V>>, BackendError> {
         let _one = self.briefly(slot.looking.lock()).await;
         let (as_of, unsent) = {
@@ -49,10 +48,18 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
             (state.as_of(), unsent)
         };
         drop(unsent);
+        self.look_alone(slot, as_of, self.time.now()).await
+    }
+
+    /// Looks at a key on the backend. Near keeps what is there by `as_of`.
+    async fn look_alone(
+        &self,
+        slot: &Held<O, V>,
+        as_of: Option<NonZeroU64>,
+        sent: Duration,
+    ) -> Result<Found<Value<V>>, BackendError> {
         let Store::Far(far) = &self.store else { unreachable!("near alone looks by itself") };
-        let keys = [slot.stored().clone()];
-        let found = far.look(&keys, self.time.nanos()).await?.pop();
-        let found = found.expect("one look for each key");
+        let found = far.look_one(slot.stored(), sent).await?;
         if let Some(value) = &found.value {
             self.keep_near(slot, value, as_of);
         }
@@ -75,5 +82,29 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         slot.lock().remembered.told(number);
         self.seen.invalidated(&self.key_of(slot));
         Ok(())
+    }
+}
+
+/// How an access looks.
+enum Share<'a, V> {
+    /// By a look of its own, which is sent now. Nobody else looks as long as the guard is there.
+    Alone { _one: tokio::sync::MutexGuard<'a, ()>, as_of: Option<NonZeroU64> },
+    /// By a look that waits for the one under way, and that others may join.
+    Opened(Arc<SharedLook<V>>),
+    /// By such a look of another access.
+    Joined(Arc<SharedLook<V>>),
+}
+
+fn share<O, V: Send + Sync + 'static>(slot: &Held<O, V>) -> Share<'_, V> {
+    let mut state = slot.lock();
+    match state.looks.take_part() {
+        Part::Join => Share::Joined(state.unsent.clone().expect("a look that is not sent lies in the slot")),
+        Part::Open => match slot.looking.try_lock() {
+            Ok(one) => {
+                state.looks.sent();
+                Share::Alone { _one: one, as_of: state.as_of() }
+            }
+            Err(_) => Share::Opened(Arc::clone(state.unsent.insert(Arc::new(SharedLook::new())))),
+        },
     }
 }

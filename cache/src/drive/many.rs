@@ -143,7 +143,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
 
 impl<V> Halt<V> {
     fn ended(ended: Ended<V>) -> Halt<V> {
-        Halt::Ended(if let Ended::Value(got) = ended { Some(got) } else { None })
+        Halt::Ended(ended.got())
     }
 }
 
@@ -258,7 +258,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Man
                     flow.tell(at, one, Event::Begin);
                 }
                 Halt::Joins { old_until } => {
-                    let (old_until, turns) = (*old_until, one.slot.turns());
+                    let (old_until, turns) = (*old_until, one.slot.turns(&self.core.rules));
                     let answer = one.drive.as_ref().filter(|_| !turns.lock.is_creating());
                     match answer.map(|drive| drive.run.shared(&turns)) {
                         Some(event) => flow.tell(at, one, event),

@@ -1,20 +1,51 @@
 //! What is there, without any creation.
 
+use super::deadlines::Over;
 use super::{Core, Held};
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::observer::Operation;
+use crate::region::get::closed;
 use crate::region::outcome::Outcome;
 use crate::round::{Found, Freshness};
 use crate::slot::Value;
 use crate::store::{Store, local};
 use crate::time::unless;
 use std::hash::Hash;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Core<O, V> {
     /// Performs a part of an access, unless the region ends before.
     pub(crate) fn unless_ended<T>(&self, part: impl Future<Output = T>) -> impl Future<Output = Option<T>> {
         unless(part, || self.closing.ended())
+    }
+
+    /// Ends the region.
+    pub(crate) fn end(&self) {
+        self.closing.end();
+        if let Some(deadlines) = &self.deadlines {
+            deadlines.end();
+        }
+    }
+
+    /// Performs a look, until that time, or the end of the region.
+    pub(super) fn in_bounds<T>(
+        &self,
+        slot: &Held<O, V>,
+        until: Duration,
+        look: Pin<&mut (impl Future<Output = T> + Send)>,
+    ) -> impl Future<Output = Result<T, Over>> + Send {
+        let part = slot.hash();
+        async move {
+            match &self.deadlines {
+                Some(deadlines) => deadlines.until(part, until, look).await,
+                // A hit by the default clock has no room for this.
+                None => match Box::pin(self.unless_ended(self.time.until(until, look))).await {
+                    Some(reply) => reply.ok_or(Over::Time),
+                    None => Err(Over::Region),
+                },
+            }
+        }
     }
 
     /// Returns what a fresh value is that was looked up.
@@ -32,20 +63,33 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         }
     }
 
-    /// Looks at what is there, after what must be told was told.
+    /// Looks at what is there, after what must be told was told. Both together within `backend_timeout` (G5).
     pub(crate) async fn found(&self, slot: &Held<O, V>) -> Result<Found<Value<V>>, BackendError> {
         if let Store::Near(near) = &self.store {
             return Ok(local::look(near, slot, self.time.nanos()));
         }
         self.unless_down(slot)?;
-        self.tell_untold(slot).await?;
-        self.in_time(Operation::Look, Some(slot), self.look(slot)).await
+        let began = self.time.now();
+        let mut sent = began;
+        if slot.lock().remembered.untold().is_some() {
+            // A hit has no room for this.
+            Box::pin(self.tell_untold(slot)).await?;
+            sent = self.time.now();
+        }
+        let looking = pin!(self.look(slot, sent));
+        let reply = match self.in_bounds(slot, began.saturating_add(self.backend_timeout), looking).await {
+            Ok(reply) => reply,
+            Err(Over::Time) => Err(BackendError::no_answer_in_time()),
+            Err(Over::Region) => return Err(closed()),
+        };
+        self.note_reply(self.server_of(slot), Operation::Look, Some(slot), &reply);
+        reply
     }
 
     /// Fails while the server of a key is in its pause.
     pub(super) fn unless_down(&self, slot: &Held<O, V>) -> Result<(), BackendError> {
         let server = self.server_of(slot);
-        if self.servers().of(server).is_down(self.time.now()) {
+        if self.servers.with(server, |server| server.is_down(self.time.now())) {
             let paused = "the backend has failed a short time ago, and is asked for nothing now";
             return Err(BackendError::new(BackendErrorKind::Unreachable).caused_by(paused));
         }

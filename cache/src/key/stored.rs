@@ -4,7 +4,6 @@ use crate::codec::Shape;
 use crate::key::writer::hex;
 use crate::key::{Key, KeyWriter, Namespace, Written};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -40,6 +39,9 @@ const MARK: &str = "%#";
 
 /// The bytes of the longest suffix: `@4294967295.255`.
 const SUFFIX: usize = 1 + 10 + 1 + 3;
+
+/// The bytes of a key that there is room for at once.
+const USUAL: usize = 32;
 
 /// The key under which a backend stores an entry: the *place*, and behind it the shape of the value.
 ///
@@ -88,7 +90,10 @@ impl StoredKey {
     /// Writes the key of an entry. Never blocks.
     #[must_use]
     pub fn new<K: Key + ?Sized>(namespace: &Namespace, key: &K, shape: Shape, limit: KeyLimit) -> StoredKey {
-        let mut place = format!("{}:", namespace.name());
+        let name = namespace.name();
+        let mut place = String::with_capacity(name.len() + 1 + USUAL + SUFFIX);
+        place.push_str(name);
+        place.push(':');
         let Written(()) = key.write(KeyWriter::new(&mut place));
         // The longest suffix, not the suffix of this shape: the place must not depend on the schema.
         let room = limit.0 - SUFFIX;
@@ -101,7 +106,11 @@ impl StoredKey {
 
     fn with_suffix(mut full: String, whole: Option<Arc<str>>, shape: Shape) -> StoredKey {
         let place = full.len();
-        write!(full, "@{}.{}", shape.schema, shape.format.number()).expect("a string takes everything");
+        let mut digits = itoa::Buffer::new();
+        full.push('@');
+        full.push_str(digits.format(shape.schema));
+        full.push('.');
+        full.push_str(digits.format(shape.format.number()));
         StoredKey { full: full.into(), place, whole, shape }
     }
 

@@ -58,7 +58,7 @@ macro_rules! integers {
     ($($integer:ty)*) => {$(
         impl Key for $integer {
             fn write(&self, to: KeyWriter<'_>) -> Written {
-                to.display(self)
+                to.integer(*self)
             }
         }
     )*};

@@ -133,6 +133,13 @@ impl<'a> KeyWriter<'a> {
         Written(())
     }
 
+    /// Writes a number. As by [`display`](Self::display), in a quarter of the time: most keys are numbers.
+    pub(super) fn integer(self, value: impl itoa::Integer) -> Written {
+        // Neither a digit nor a minus is escaped.
+        self.out.push_str(itoa::Buffer::new().format(value));
+        Written(())
+    }
+
     /// Begins a list of fields. [`FieldsWriter::end`] ends it.
     pub fn fields(self) -> FieldsWriter<'a> {
         let start = self.out.len();

@@ -16,16 +16,6 @@
 //! A hit hashes the key, takes the lock of the key's part shared with other readers, clones the value, and compares one
 //! number. It writes the lock's count, the value's reference count, and the mark of use as long as that is not full.
 //!
-//! # The hasher
-//!
-//! Keys come from strangers, so strangers must not be able to make keys that collide. `SipHash`, the hasher of `std`,
-//! is made for that, and takes more instructions than all the rest of a hit. The hasher here is foldhash, whose hashes
-//! depend on secret numbers: there is no list of keys that collide in each process. The store draws these numbers from
-//! the operating system's randomness (foldhash by itself takes addresses and the time). foldhash promises nothing
-//! against an attacker that finds out the secret of one process by measuring how long its accesses take. The hashes
-//! themselves do not leave the store, and no order of iteration shows them. If an attacker succeeds, an access walks
-//! through the colliding keys of a part, as many as the bound lets in.
-//!
 //! # What runs under a lock
 //!
 //! `Hash` and `Eq` of the keys run under the lock of the key's part: they must not use the region. `Clone` of `T` does,
@@ -33,15 +23,13 @@
 //! were replaced, removed or evicted, runs after, so that it may use the store. The cache's own locks do not poison: an
 //! `Eq` that panics leaves all as it was.
 
-use foldhash::SharedSeed;
-use foldhash::quality::SeedableRandomState;
+use crate::hasher::{Hasher, hasher};
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::Hash;
 use std::marker::PhantomData;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A part has room for this many values at least, or there are fewer parts.
@@ -50,16 +38,13 @@ const SMALLEST_PART: usize = 32;
 /// With more parts, a heavy value does not fit into its part.
 const MOST_PARTS_BY_WEIGHT: usize = 64;
 
-/// A part of the secret of all hashes. A `RandomState` has its numbers from the operating system.
-static SHARED: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(RandomState::new().hash_one(0)));
-
 type Weigher<T> = Box<dyn Fn(&T) -> u64 + Send + Sync>;
 
 /// The values that a process keeps decoded, by key.
 ///
 /// Each value serves hits until a time. After that the value stays, as the old value, until it is evicted.
 pub(crate) struct NearStore<O, T> {
-    cache: Cache<O, Entry<T>, Weigh, SeedableRandomState, DropLater<O, T>>,
+    cache: Cache<O, Entry<T>, Weigh, Hasher, DropLater<O, T>>,
     weigher: Option<Weigher<T>>,
 }
 
@@ -94,8 +79,7 @@ impl<O: Hash + Eq, T: Clone> NearStore<O, T> {
             .weight_capacity(each * parts as u64)
             .build()
             .expect("both capacities are given");
-        let hasher = SeedableRandomState::with_seed(RandomState::new().hash_one(1), &SHARED);
-        let cache = Cache::with_options(options, Weigh, hasher, DropLater(PhantomData));
+        let cache = Cache::with_options(options, Weigh, hasher(), DropLater(PhantomData));
         NearStore { cache, weigher }
     }
 

@@ -7,6 +7,7 @@ use crossbeam_utils::CachePadded;
 use std::array;
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -73,25 +74,36 @@ impl Histogram {
         }
     }
 
-    fn get(&self) -> Ages {
-        Ages {
-            buckets: array::from_fn(|at| self.buckets[at].get()),
-            sum: self.sum.get(),
-            oldest: self.oldest.load(Ordering::Relaxed),
+    fn add_to(&self, ages: &mut Ages) {
+        for (sum, bucket) in ages.buckets.iter_mut().zip(&self.buckets) {
+            *sum += bucket.get();
         }
+        ages.sum = ages.sum.saturating_add(self.sum.get());
+        ages.oldest = ages.oldest.max(self.oldest.load(Ordering::Relaxed));
     }
 }
 
-/// How many stripes a counter of hits has. A power of two.
+/// How many stripes a counter of near hits has. A power of two, as the next one.
 const STRIPES: usize = 32;
 
-/// A counter whose increments by different threads do not meet, as long as there are no more threads than stripes.
-#[derive(Debug, Default)]
-struct Striped([CachePadded<Counter>; STRIPES]);
+/// How many stripes the counters of far hits have: they are larger, and a round trip takes longer than two threads that
+/// meet.
+const FAR_STRIPES: usize = 8;
 
-impl Striped {
+/// Counters of which each thread has its own, as long as there are no more threads than stripes.
+#[derive(Debug)]
+struct Striped<T, const N: usize>([CachePadded<T>; N]);
+
+impl<T: Default, const N: usize> Default for Striped<T, N> {
+    fn default() -> Self {
+        Striped(array::from_fn(|_| CachePadded::default()))
+    }
+}
+
+impl<T, const N: usize> Striped<T, N> {
+    /// Returns those of this thread.
     #[inline]
-    fn increment(&self) {
+    fn here(&self) -> &T {
         thread_local! {
             static STRIPE: Cell<usize> = const { Cell::new(usize::MAX) };
         }
@@ -101,21 +113,30 @@ impl Striped {
             stripe = NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES;
             STRIPE.set(stripe);
         }
-        self.0[stripe % STRIPES].increment();
+        &self.0[stripe % N]
     }
 
-    fn get(&self) -> u64 {
-        self.0.iter().fold(0, |sum, stripe| sum.wrapping_add(stripe.get()))
+    fn sum(&self, of: impl Fn(&T) -> &Counter) -> u64 {
+        self.0.iter().fold(0, |sum, stripe| sum.wrapping_add(of(stripe).get()))
     }
+}
+
+/// The counters that each hit by a backend writes.
+#[derive(Debug, Default)]
+struct FarHits {
+    fresh: Counter,
+    bytes_read: Counter,
+    ages: Histogram,
 }
 
 /// The counters of [`Counts`].
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// On a line of its own: a near hit reads it, and must not wait for those that write the other counters.
-    near_hits: CachePadded<Option<Box<Striped>>>,
+    near_hits: CachePadded<Option<Box<Striped<Counter, STRIPES>>>>,
+    /// Made by the first look at a backend.
+    far_hits: OnceLock<Box<Striped<FarHits, FAR_STRIPES>>>,
     near_stale: Counter,
-    far_fresh: Counter,
     far_stale: Counter,
     own: Counter,
     misses: Counter,
@@ -134,8 +155,8 @@ pub(super) struct Tally {
     backend_errors: PerCase<Operation>,
     unreadable: PerCase<Why>,
     invalidations: Counter,
-    bytes_read: Counter,
     bytes_written: Counter,
+    /// Of old values.
     ages: Histogram,
 }
 
@@ -147,7 +168,7 @@ impl Tally {
     #[inline]
     pub(super) fn near_hit(&self) {
         if let Some(hits) = &*self.near_hits {
-            hits.increment();
+            hits.here().increment();
         }
     }
 
@@ -157,8 +178,13 @@ impl Tally {
     }
 
     pub(super) fn far_fresh(&self, age: Duration) {
-        self.far_fresh.increment();
-        self.ages.record(age);
+        let hits = self.far_hits();
+        hits.fresh.increment();
+        hits.ages.record(age);
+    }
+
+    fn far_hits(&self) -> &FarHits {
+        self.far_hits.get_or_init(Box::default).here()
     }
 
     pub(super) fn far_stale(&self, age: Duration) {
@@ -222,7 +248,7 @@ impl Tally {
     }
 
     pub(super) fn read(&self, bytes: usize) {
-        self.bytes_read.add(bytes as u64);
+        self.far_hits().bytes_read.add(bytes as u64);
     }
 
     pub(super) fn wrote(&self, bytes: usize) {
@@ -230,10 +256,15 @@ impl Tally {
     }
 
     pub(super) fn counts(&self) -> Counts {
+        let far = self.far_hits.get();
+        let far_sum = |of: fn(&FarHits) -> &Counter| far.map_or(0, |hits| hits.sum(of));
+        let mut ages = Ages::default();
+        self.ages.add_to(&mut ages);
+        far.iter().flat_map(|hits| &hits.0).for_each(|hits| hits.ages.add_to(&mut ages));
         Counts {
-            near_hits: self.near_hits.as_ref().map(|hits| hits.get()),
+            near_hits: self.near_hits.as_ref().map(|hits| hits.sum(|hits| hits)),
             near_stale: self.near_stale.get(),
-            far_fresh: self.far_fresh.get(),
+            far_fresh: far_sum(|hits| &hits.fresh),
             far_stale: self.far_stale.get(),
             own: self.own.get(),
             misses: self.misses.get(),
@@ -252,9 +283,9 @@ impl Tally {
             backend_errors: self.backend_errors.get(),
             unreadable: self.unreadable.get(),
             invalidations: self.invalidations.get(),
-            bytes_read: self.bytes_read.get(),
+            bytes_read: far_sum(|hits| &hits.bytes_read),
             bytes_written: self.bytes_written.get(),
-            ages: self.ages.get(),
+            ages,
         }
     }
 }

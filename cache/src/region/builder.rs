@@ -5,7 +5,7 @@ use super::kept::Kept;
 use super::{Region, RegionKey};
 use crate::backend::Backend;
 use crate::codec::{Codec, MessagePack, Shape};
-use crate::drive::{Closing, Core, NearValues, Write};
+use crate::drive::{Closing, Core, Deadlines, NearValues, Pauses, Write};
 use crate::envelope::{Compression, SizeLimits};
 use crate::key::{KeyLimit, Namespace, StoredKey};
 use crate::near::Near;
@@ -15,14 +15,14 @@ use crate::slot::{Rules, Value};
 use crate::slots::Slots;
 use crate::store::Store;
 use crate::store::aging::Aging;
-use crate::store::far::Far;
+use crate::store::far::{Far, LastShown};
 use crate::time::keeper::keeper;
 use crate::time::{RegionClock, RegionTime, TokioClock};
 use dogpile::{Backoff, Clock, OnError, Policy, PolicyBuilder, Spawner, Task};
 use std::borrow::Borrow;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -228,7 +228,7 @@ impl<C> RegionBuilder<OverFar<C>> {
             aging: Arc::clone(&parts.aging),
             seen: Arc::clone(&parts.seen),
             time: parts.time.clone(),
-            shown: Mutex::new(None),
+            shown: LastShown::default(),
         };
         let write = writer::<K>(&parts.namespace, shape, limit);
         Ok(self.core(parts, Store::Far(Arc::new(far)), near, write))
@@ -550,13 +550,14 @@ impl<F> RegionBuilder<F> {
             near,
             slots: Arc::new(Slots::new(self.most_idle)),
             rules: Rules::new(time.clock.clone(), longest, settings.longest_pause),
+            deadlines: Deadlines::new(&time),
             time,
             settings,
             aging,
             policy,
             backend_timeout: self.backend_timeout,
             void_pause: self.void_pause,
-            servers: Mutex::default(),
+            servers: Pauses::default(),
             seen,
             write,
             closing: Arc::new(Closing::default()),

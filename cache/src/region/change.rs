@@ -230,7 +230,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         // From here on this process by-passes what the backend has. If this future is dropped, or the operation fails,
         // the keeper tells the backend as soon as it answers.
         let mut untold = Untold { core: self, slot: Some(slot.clone()) };
-        slot.take_turn(None, &self.rules);
+        slot.take_turn(None);
         self.in_time(Operation::Change, Some(slot), self.tell(slot)).await?;
         untold.slot = None;
         Ok(())
@@ -258,7 +258,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     /// value that is stored, and the change, which is under way until that is dropped.
     fn begin_change<'a>(&self, slot: &'a Held<O, V>) -> (Option<NonZeroU64>, UnderChange<'a, V>) {
         let begun = self.forget(slot, Remembered::replaced);
-        slot.take_turn(None, &self.rules);
+        slot.take_turn(None);
         begun
     }
 
@@ -304,7 +304,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         let Store::Far(far) = &self.store else { return Ok(Ready { value, entry: None }) };
         if far.life(slot.stored()).is_none() {
             // The clock and the life of the server are not known before the first reply.
-            self.in_time(Operation::Look, Some(slot), self.look(slot)).await?;
+            self.in_time(Operation::Look, Some(slot), self.look(slot, self.time.now())).await?;
         }
         let life = far.life(slot.stored()).unwrap_or(Life(0));
         far.encode(slot.stored(), value, life).map_err(|why| {

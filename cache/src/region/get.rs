@@ -11,10 +11,10 @@ use super::made::{Content, Made};
 use super::outcome::Outcome;
 use super::{Region, RegionKey, value};
 use crate::backend::{BackendError, BackendErrorKind};
-use crate::drive::{Core, Drive, Ended, Entered, Held, Stage, Wants};
+use crate::drive::{Drive, Ended, Entered, First, Going, Stage, Wants};
 use std::fmt::{self, Display};
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -205,7 +205,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
         let Get { region: Region { core, .. }, key, wants } = self;
         let _entered = core.closing.enter().ok_or_else(closed)?;
         let slot = core.hold(key);
-        let (found, outcome) = Box::pin(core.in_all(core.peek(&slot))).await?;
+        let (found, outcome) = Box::pin(core.peek(&slot)).await?;
         let now = core.time.nanos();
         Ok(found
             .filter(|found| wants.refuses != Some(found.version))
@@ -221,7 +221,11 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
         if let Some(got) = self.hit() {
             return Ok(Claim::Value(got));
         }
-        let Begun { mut drive, stage, entered } = self.begin().await?;
+        let going = match Box::pin(self.look_first()).await {
+            ControlFlow::Continue(going) => going,
+            ControlFlow::Break(ended) => return ended.map(|ended| Claim::Value(value(ended))),
+        };
+        let Begun { mut drive, stage, entered } = Box::pin(self.begin(going)).await?;
         match stage {
             Stage::Ended(answer) => drive.conclude(answer).map(|ended| Claim::Value(value(ended))),
             Stage::Create { wake } => Ok(Claim::Create(Creation::owned(drive, wake, entered))),
@@ -229,7 +233,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
     }
 }
 
-impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
+impl<'a, K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'a, K, V> {
     /// Returns the value that is kept near, if it is fresh and not refused.
     #[inline(always)]
     #[allow(clippy::inline_always)] // see `Region::hit`
@@ -250,12 +254,30 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
         HitOr { access: Some((self, miss)), missed: None }
     }
 
+    /// Makes the first look of the access, if there is a backend. The access ends with it, or goes on.
+    async fn look_first(&self) -> ControlFlow<Result<Ended<V>, GetError>, Option<Going<K::Owned, V>>> {
+        let Get { region: Region { core, .. }, key, wants } = *self;
+        if !core.store.has_leases() {
+            return ControlFlow::Continue(None);
+        }
+        match core.first(core.hold(key), wants).await {
+            First::Ended(ended) => ControlFlow::Break(ended),
+            First::GoesOn(going) => ControlFlow::Continue(Some(going)),
+        }
+    }
+
     /// Makes the access of a value that is not kept near.
-    pub(super) async fn creating<E: Display>(
+    pub(super) fn creating<E: Display>(
         self,
         creator: impl AsyncFnOnce(&Creation<K, V>) -> Result<Made<V>, E>,
-    ) -> Result<Got<V>, CreateError<E>> {
-        self.asking(creator).await.map(value)
+    ) -> impl Future<Output = Result<Got<V>, CreateError<E>>> {
+        async move {
+            match self.look_first().await {
+                // A hit has no room for the rest.
+                ControlFlow::Continue(going) => Box::pin(self.asking(going, creator)).await.map(value),
+                ControlFlow::Break(ended) => ended.map(value).map_err(GetError::widen),
+            }
+        }
     }
 
     /// As [`creating`](Get::creating), with a creator that may find that there is no value.
@@ -264,24 +286,24 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
         creator: impl AsyncFnOnce() -> Result<Option<V>, E>,
     ) -> Result<Option<Got<V>>, CreateError<E>> {
         self.wants.finds = true;
+        let going = match self.look_first().await {
+            ControlFlow::Continue(going) => going,
+            ControlFlow::Break(ended) => return ended.map(Ended::got).map_err(GetError::widen),
+        };
         let creator = async move |_: &Creation<K, V>| {
             let found = creator().await?;
             Ok(Made::of(found.map_or(Content::Absent, Content::Value)))
         };
-        match self.asking(creator).await? {
-            Ended::Value(got) => Ok(Some(got)),
-            Ended::Absent => Ok(None),
-        }
+        Box::pin(self.asking(going, creator)).await.map(Ended::got)
     }
 
     async fn asking<E: Display>(
         self,
+        going: Option<Going<K::Owned, V>>,
         creator: impl AsyncFnOnce(&Creation<K, V>) -> Result<Made<V>, E>,
     ) -> Result<Ended<V>, CreateError<E>> {
-        let Get { region: Region { core, .. }, key, wants } = self;
-        let begun = begin::<K, V>(Arc::clone(core), core.hold(key), wants).await;
         // (The part in the region goes last.)
-        let Begun { entered: _entered, mut drive, stage } = begun.map_err(GetError::widen)?;
+        let Begun { entered: _entered, mut drive, stage } = self.begin(going).await.map_err(GetError::widen)?;
         let wake = match stage {
             Stage::Ended(answer) => return drive.conclude(answer).map_err(GetError::widen),
             Stage::Create { wake } => wake,
@@ -293,9 +315,23 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
     }
 
     /// Makes the access, up to its creator or to its end.
-    fn begin(self) -> impl Future<Output = Result<Begun<K, V>, GetError>> {
-        let Get { region: Region { core, .. }, key, wants } = self;
-        Box::pin(begin(Arc::clone(core), core.hold(key), wants))
+    async fn begin(self, going: Option<Going<K::Owned, V>>) -> Result<Begun<K, V>, GetError> {
+        let core = &self.region.core;
+        let (mut drive, action, entered) = match going {
+            Some(going) => going.into_parts(),
+            None => {
+                let entered = core.closing.enter().ok_or(GetError::Closed)?;
+                let drive = Drive::new(core, core.hold(self.key), self.wants);
+                let action = drive.begin();
+                (drive, action, entered)
+            }
+        };
+        let stage = {
+            // (Pinned here, or the future that waits for it would have room for it twice.)
+            let performing = pin!(drive.perform(action));
+            core.unless_ended(performing).await.ok_or(GetError::Closed)?
+        };
+        Ok(Begun { drive, stage, entered })
     }
 }
 
@@ -351,23 +387,8 @@ pub(super) fn cold<T>(make: impl FnOnce() -> T) -> T {
     make()
 }
 
-async fn begin<K: RegionKey + ?Sized, V: Send + Sync + 'static>(
-    core: Arc<Core<K::Owned, V>>,
-    slot: Held<K::Owned, V>,
-    wants: Wants,
-) -> Result<Begun<K, V>, GetError> {
-    let entered = core.closing.enter().ok_or(GetError::Closed)?;
-    let mut drive = Drive::new(&core, slot, wants);
-    let stage = {
-        // (Pinned here, or the future that waits for it would have room for it twice.)
-        let begun = pin!(drive.begin());
-        core.unless_ended(begun).await.ok_or(GetError::Closed)?
-    };
-    Ok(Begun { drive, stage, entered })
-}
-
 /// The error of those who create nothing.
-pub(super) fn closed() -> BackendError {
+pub(crate) fn closed() -> BackendError {
     BackendError::new(BackendErrorKind::Refused).caused_by("the region was closed")
 }
 

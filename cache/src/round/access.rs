@@ -275,7 +275,7 @@ impl<V: Clone> Access<V> {
     fn claim(&mut self, cx: &mut Context<'_, V>) -> Action<V> {
         let seen = self.found.as_ref().map_or(Seen::NOTHING, |found| found.seen.clone());
         let over = cx.memory.dead(cx.now).map_or(Over::Nobody, |(token, beat)| Over::Dead(token, beat));
-        let (token, lease) = (cx.token, cx.settings.lease);
+        let (token, lease) = ((cx.token)(), cx.settings.lease);
         let through_pause = mem::take(&mut self.passes) || self.refreshes;
         let claim = Claim { token, seen: Some(seen), lease, over, through_pause };
         let sent = Sent::now(cx);

@@ -3,6 +3,7 @@
 use super::remembered::Remembered;
 use super::server::Server;
 use crate::backend::Token;
+use std::fmt;
 use std::time::Duration;
 
 /// A moment on the monotonic clock of the process: the time since a moment that the process has chosen.
@@ -82,7 +83,6 @@ pub struct Faults {
 }
 
 /// What an access needs of its process in one step.
-#[derive(Debug)]
 pub struct Context<'a, V> {
     /// The settings of the region.
     pub settings: &'a Settings,
@@ -92,8 +92,17 @@ pub struct Context<'a, V> {
     pub server: &'a mut Server,
     /// The moment of the step.
     pub now: Time,
-    /// A token that was never used, for the claim that the step may send.
-    pub token: Token,
+    /// Makes a token that was never used, for the claim that the step may send.
+    pub token: &'a dyn Fn() -> Token,
+}
+
+impl<V: fmt::Debug> fmt::Debug for Context<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Context { settings, memory, server, now, .. } = self;
+        let mut context = f.debug_struct("Context");
+        context.field("settings", settings).field("memory", memory).field("server", server).field("now", now);
+        context.finish_non_exhaustive()
+    }
 }
 
 impl<V> Context<'_, V> {

@@ -12,6 +12,8 @@ use crate::round::{Age, Found, Freshness, Reply, judge};
 use crate::slot::Value;
 use crate::time::RegionTime;
 use bytes::Bytes;
+use std::slice;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ pub(crate) struct Far<V> {
     pub(crate) seen: Arc<Seen>,
     pub(crate) time: RegionTime,
     /// What the last reply has shown of the server.
-    pub(crate) shown: Mutex<Option<Shown>>,
+    pub(crate) shown: LastShown,
 }
 
 /// What a reply has shown of the server, and when it was there. The estimate of the server's clock lags behind by no
@@ -40,6 +42,36 @@ pub(crate) struct Shown {
     at: u64,
 }
 
+/// The last that was shown.
+#[derive(Debug, Default)]
+pub(crate) struct LastShown {
+    last: Mutex<Option<Shown>>,
+    /// The numbers of `last`, written under its mutex. Each hit compares them with what it was shown, and mostly has
+    /// nothing to note. Relaxed: of a note that is being made it may see a part, as if it came just before or after.
+    seen: [AtomicU64; 3],
+}
+
+impl LastShown {
+    /// Notes what was shown, unless it says no more than the last: within a millisecond, the grain of an envelope.
+    fn note(&self, shown: Shown) {
+        let [now, life, at] = self.seen.each_ref().map(|number| number.load(Ordering::Relaxed));
+        // (0: nothing was noted.)
+        let is_soon = at > 0 && (at..at.saturating_add(1_000_000)).contains(&shown.at);
+        if is_soon && shown.now.abs_diff(now) <= 1 && shown.life.0 == life {
+            return;
+        }
+        let mut last = self.last();
+        *last = Some(shown);
+        for (number, shown) in self.seen.iter().zip([shown.now, shown.life.0, shown.at]) {
+            number.store(shown, Ordering::Relaxed);
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Shown>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl<V> Far<V> {
     pub(crate) fn backend(&self) -> &dyn Backend {
         &*self.backend
@@ -49,6 +81,13 @@ impl<V> Far<V> {
     pub(crate) async fn look(&self, keys: &[StoredKey], sent: u64) -> Result<Vec<Found<Value<V>>>, BackendError> {
         let looks = self.backend.look(keys, None).await?;
         Ok(keys.iter().zip(looks).map(|(key, look)| self.judge(key, look, sent)).collect())
+    }
+
+    /// Looks at one key. `sent` is the time before that.
+    pub(crate) async fn look_one(&self, key: &StoredKey, sent: Duration) -> Result<Found<Value<V>>, BackendError> {
+        let look = self.backend.look(slice::from_ref(key), None).await?.pop();
+        let sent = u64::try_from(sent.as_nanos()).unwrap_or(u64::MAX);
+        Ok(self.judge(key, look.expect("one look for each key"), sent))
     }
 
     pub(crate) async fn claim(
@@ -186,23 +225,18 @@ impl<V> Far<V> {
     }
 
     fn notice(&self, look: &Look) {
-        let shown = Shown { now: look.now, life: look.life, at: self.time.nanos() };
-        *self.shown() = Some(shown);
-    }
-
-    fn shown(&self) -> MutexGuard<'_, Option<Shown>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown.note(Shown { now: look.now, life: look.life, at: self.time.nanos() });
     }
 
     /// Returns the life of the data of the server that has a key: as the backend knows it, or as the last reply has
     /// shown it.
     pub(crate) fn life(&self, key: &StoredKey) -> Option<Life> {
-        let shown = self.shown().map(|shown| shown.life)?;
+        let shown = self.shown.last().map(|shown| shown.life)?;
         Some(self.backend.life_of(key).unwrap_or(shown))
     }
 
     fn server_now(&self) -> u64 {
-        let shown = *self.shown();
+        let shown = *self.shown.last();
         shown.map_or(0, |Shown { now, at, .. }| {
             until(now, Some(Duration::from_nanos(self.time.nanos().saturating_sub(at))))
         })

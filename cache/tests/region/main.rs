@@ -11,6 +11,7 @@ mod closing;
 mod connecting;
 mod corners;
 mod errors;
+mod first_look;
 mod fleet;
 mod kit;
 mod lease;

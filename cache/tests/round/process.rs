@@ -258,7 +258,8 @@ impl<S: Server> World<S> {
         let was_old = access.has_old();
         let is_after_subscribing = matches!(event, Event::Subscribed);
         task.is_subscribed |= is_after_subscribing;
-        let mut cx = Context { settings, memory: &mut process.memory, server: &mut process.backend, now, token };
+        let mut cx =
+            Context { settings, memory: &mut process.memory, server: &mut process.backend, now, token: &|| token };
         let action = access.next(&mut cx, event);
         let (release, turn) = (access.release(), access.turn());
         let has_old = access.has_old();

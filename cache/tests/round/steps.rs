@@ -40,7 +40,7 @@ impl Process {
 
     fn tell(&mut self, access: &mut Access<&'static str>, event: Event<&'static str>) -> Step {
         let Process { settings, memory, server, now } = self;
-        access.next(&mut Context { settings, memory, server, now: *now, token: Token(7) }, event)
+        access.next(&mut Context { settings, memory, server, now: *now, token: &|| Token(7) }, event)
     }
 
     /// An access that has the turn, after a look.

@@ -1,6 +1,7 @@
 //! The server's clock, as a connection knows it.
 
 use dogpile::{Clock, MonotonicClock};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// How far the server's clock is ahead of this machine's monotonic one.
@@ -10,7 +11,11 @@ use std::sync::{Mutex, PoisonError};
 /// drift apart within a heartbeat. A step of the server's clock is known after the next heartbeat. Freshness alone
 /// depends on it (G6).
 #[derive(Debug)]
-pub(super) struct ServerClock(Mutex<Estimate>);
+pub(super) struct ServerClock {
+    estimate: Mutex<Estimate>,
+    /// As the estimate has it: each hit reads it. Relaxed: a number of its own.
+    ahead: AtomicI64,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Estimate {
@@ -28,7 +33,11 @@ pub(super) fn now() -> i64 {
 impl ServerClock {
     /// `server` is what the server has answered, in microseconds since the Unix epoch, to a request that was sent then.
     pub(super) fn new(server: i64, sent: i64) -> ServerClock {
-        ServerClock(Mutex::new(estimate(server, sent, now())))
+        ServerClock::of(estimate(server, sent, now()))
+    }
+
+    fn of(estimate: Estimate) -> ServerClock {
+        ServerClock { ahead: AtomicI64::new(estimate.ahead), estimate: Mutex::new(estimate) }
     }
 
     /// The server has answered this time to a request that was sent then.
@@ -38,7 +47,7 @@ impl ServerClock {
 
     fn told_at(&self, server: i64, sent: i64, received: i64) {
         let new = estimate(server, sent, received);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.estimate.lock().unwrap_or_else(PoisonError::into_inner);
         // One that is known more exactly is kept, if the two can both be right.
         if new.within > known.within && (new.ahead - known.ahead).abs() <= new.within {
             // (It ages: the clocks drift by less than this within a heartbeat.)
@@ -46,6 +55,7 @@ impl ServerClock {
             return;
         }
         *known = new;
+        self.ahead.store(new.ahead, Ordering::Relaxed);
     }
 
     /// Returns the server's time, in milliseconds since the Unix epoch.
@@ -54,8 +64,7 @@ impl ServerClock {
     }
 
     fn millis_at(&self, now: i64) -> u64 {
-        let ahead = self.0.lock().unwrap_or_else(PoisonError::into_inner).ahead;
-        u64::try_from((now + ahead) / 1000).unwrap_or(0)
+        u64::try_from((now + self.ahead.load(Ordering::Relaxed)) / 1000).unwrap_or(0)
     }
 }
 
@@ -72,14 +81,14 @@ mod tests {
 
     #[test]
     fn the_estimate_is_the_middle_of_the_round_trip() {
-        let clock = ServerClock(Mutex::new(estimate(1000 * SECOND, 10 * SECOND, 12 * SECOND)));
+        let clock = ServerClock::of(estimate(1000 * SECOND, 10 * SECOND, 12 * SECOND));
         assert_eq!(clock.millis_at(11 * SECOND), 1_000_000);
         assert_eq!(clock.millis_at(12 * SECOND), 1_001_000);
     }
 
     #[test]
     fn a_better_estimate_replaces_a_worse_one_and_a_step_any() {
-        let clock = ServerClock(Mutex::new(estimate(1000 * SECOND, 0, 2 * SECOND)));
+        let clock = ServerClock::of(estimate(1000 * SECOND, 0, 2 * SECOND));
         clock.told_at(1010 * SECOND, 10 * SECOND, 10 * SECOND);
         assert_eq!(clock.millis_at(10 * SECOND), 1_010_000);
         // A slow reply says no more.

@@ -38,11 +38,10 @@ pub(super) fn look(found: Option<Vec<u8>>, now: u64, life: Life) -> Look {
     let mut look = Look::missing(now, life);
     let Some(found) = found.filter(|found| !found.is_empty()) else { return look };
     let mut found = Bytes::from(found);
-    look.seen = Seen::entry(Bytes::copy_from_slice(&found[..found.len().min(HEAD)]));
     let is_ours = found.len() >= HEAD && found[0] == OURS;
     look.is_marked = is_ours && found[1] == 1;
+    look.seen = Seen::entry(found.slice(..found.len().min(HEAD)));
     if is_ours {
-        // (A slice would make the bytes shared, which costs an allocation.)
         found.advance(HEAD);
     }
     look.entry = Some(found);

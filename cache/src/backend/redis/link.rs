@@ -7,6 +7,7 @@ use super::request::Request;
 use super::server::{self, Said, Unfit};
 use crate::backend::{BackendError, BackendErrorKind, Life};
 use crate::time::unless;
+use crossbeam_utils::CachePadded;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, Pipeline, PushInfo, PushKind, RedisError, Value};
 use std::fmt;
@@ -47,13 +48,14 @@ pub(super) struct Link {
 /// Whether a connection is dead.
 struct End {
     is_dead: AtomicBool,
-    died: Notify,
+    /// Several, so that two threads that await replies rarely meet.
+    died: [CachePadded<Notify>; 8],
     on_push: Option<OnPush>,
 }
 
 impl End {
     fn new(on_push: Option<OnPush>) -> Arc<End> {
-        Arc::new(End { is_dead: AtomicBool::new(false), died: Notify::new(), on_push })
+        Arc::new(End { is_dead: AtomicBool::new(false), died: Default::default(), on_push })
     }
 
     /// The connection is dead. That is told once, as the message that there is no connection any more.
@@ -62,7 +64,7 @@ impl End {
         if self.is_dead.swap(true, Ordering::Release) {
             return;
         }
-        self.died.notify_waiters();
+        self.died.iter().for_each(|died| died.notify_waiters());
         if let Some(on_push) = &self.on_push {
             on_push(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
         }
@@ -177,7 +179,7 @@ impl Link {
     }
 
     /// `is_asking`: the server may have the key already, while another one has its slot still.
-    async fn send(&self, command: &Cmd, is_asking: bool) -> Result<Value, Failure> {
+    pub(super) async fn send(&self, command: &Cmd, is_asking: bool) -> Result<Value, Failure> {
         if !is_asking {
             let mut connection = self.connection.clone();
             // (Pinned here, or each future that it is handed to would have room for it.)
@@ -206,7 +208,7 @@ impl Link {
 
     async fn unless_dead<T>(&self, sending: impl Future<Output = Result<T, RedisError>>) -> Result<T, Failure> {
         // Made before the question: a death between the two is noticed by one of them.
-        let died = self.end.died.notified();
+        let died = self.end.died[fastrand::usize(..self.end.died.len())].notified();
         if self.is_dead() {
             let error = BackendError::new(BackendErrorKind::Unreachable).caused_by("the connection is closed");
             return Err(Failure::Broken(error));

@@ -98,6 +98,16 @@ impl Node {
         self.opened_on(&runtime, Of::Runtime(runtime.id())).await
     }
 
+    /// Returns the connection of the runtime that this is called on, if it is open.
+    pub(super) fn ready(&self) -> Option<Arc<Link>> {
+        let of = Of::Runtime(Handle::try_current().ok()?.id());
+        let lanes = self.lanes();
+        lanes.iter().find_map(|(known, lane)| match lane {
+            Lane::Open(link) if *known == of && !link.is_dead() => Some(Arc::clone(link)),
+            _ => None,
+        })
+    }
+
     /// Returns the connection for signals, and opens it before that if there is none.
     pub(super) async fn for_signals(self: &Arc<Self>) -> Result<Arc<Link>, BackendError> {
         self.opened_on(&self.keeper, Of::Signals).await.map_err(|not| not.error())

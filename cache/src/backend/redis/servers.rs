@@ -47,6 +47,11 @@ impl Servers {
         }
     }
 
+    /// Returns the connection to the one server that there is, if it is open.
+    pub(super) fn ready(&self) -> Option<Arc<Link>> {
+        if self.cluster.get().is_some() { None } else { self.first.ready().filter(|link| !link.said.is_cluster) }
+    }
+
     /// Returns the connection for signals to the server that has a place.
     pub(super) async fn for_signals(&self, place: &str) -> Result<Arc<Link>, BackendError> {
         match self.found().await.map_err(|not| not.error())? {

@@ -1,6 +1,6 @@
 //! Accesses whose creations run in tasks of their own.
 
-use super::{Begun, Get, begin, finish};
+use super::{Begun, Get, finish};
 use crate::drive::{Ended, Stage};
 use crate::region::creation::Creation;
 use crate::region::error::{CreateError, GetError};
@@ -10,6 +10,7 @@ use crate::region::outcome::Outcome;
 use crate::region::{RegionKey, value};
 use dogpile::Spawner;
 use std::fmt::{self, Display};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -119,10 +120,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Background<'_, K, V> {
             let creating = creator();
             async move { creating.await.map(|found| Made::of(found.map_or(Content::Absent, Content::Value))) }
         });
-        match found.await? {
-            Ended::Value(got) => Ok(Some(got)),
-            Ended::Absent => Ok(None),
-        }
+        found.await.map(Ended::got)
     }
 
     async fn creating<E: Display + Send + 'static, F: Future<Output = Result<Made<V>, E>> + Send + 'static>(
@@ -150,8 +148,11 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Background<'_, K, V> {
         let Background { get, spawner } = self;
         let (core, timeout) = (&get.region.core, get.wants.timeout);
         let until = timeout.map_or(Duration::MAX, |timeout| core.time.now().saturating_add(timeout));
-        let begun = begin::<K, V>(Arc::clone(core), core.hold(get.key), get.wants).await;
-        let Begun { mut drive, stage, entered } = begun.map_err(GetError::widen)?;
+        let going = match Box::pin(get.look_first()).await {
+            ControlFlow::Continue(going) => going,
+            ControlFlow::Break(ended) => return ended.map_err(GetError::widen),
+        };
+        let Begun { mut drive, stage, entered } = get.begin(going).await.map_err(GetError::widen)?;
         let wake = match stage {
             Stage::Ended(answer) => return drive.conclude(answer).map_err(GetError::widen),
             Stage::Create { wake } => wake,
