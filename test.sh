@@ -12,14 +12,15 @@ help() {
 
 The parts of the second stage:
     loom       the loom models, and clippy over them
-    model      the models of dogpile-cache's round, over an ideal backend and over the scripts of Redis, searched whole
-               in an optimized build
+    model      the models of dogpile-cache's round, over an ideal backend, over the scripts of Redis and over the commands
+               of memcached, searched whole in an optimized build
     storm      random accesses and changes of a fleet over a backend that fails, for 30 s, judged by an observer
     portable   the tests with the clocks and the fences of platforms other than Linux, and clippy over that code
     fences     the readers' fences in an optimized build
     tsan       the concurrent tests under ThreadSanitizer (needs a nightly toolchain)
     callgrind  the instructions of a hit, counted (Linux on x86_64 only; needs valgrind)
-    redis      the contract, regions, faults and chaos over real Redis servers, and clippy over that (needs Redis, faketime)
+    servers    the contract, regions, faults and chaos over real servers, and clippy over that (needs Redis, memcached and
+               faketime)
     ui         what the compiler says to those who misuse the crate, and clippy over that test (needs Rust 1.95)
     examples   the examples' tests, and clippy over them (needs memcached)
     peers      clippy over all benches; each bench, ours and those beside peers, runs once, unmeasured (needs redis-server
@@ -29,7 +30,7 @@ What a stage leaves out, it says, with the reason; where CI=true that is a failu
 END
 }
 
-PARTS="loom model storm portable fences tsan callgrind redis ui examples peers"
+PARTS="loom model storm portable fences tsan callgrind servers ui examples peers"
 
 # --- words ----------------------------------------------------------------------------------------------------------
 
@@ -145,7 +146,7 @@ loom() {
 # (One search at a time: each has a thread for every core, and room for its states.)
 model() {
     say "model: the round of dogpile-cache, searched whole"
-    limit 1500 cargo test --release -p dogpile-cache --test round --locked -- --test-threads 1
+    limit 1500 cargo test --release -p dogpile-cache --features memcached --test round --locked -- --test-threads 1
 }
 
 # (`DOGPILE_CACHE_SEED` repeats a seed that the test has printed.)
@@ -215,16 +216,17 @@ callgrind() {
 }
 
 # (`DOGPILE_CACHE_SEED` repeats a seed that the chaos has printed; `DOGPILE_CACHE_CHAOS` is its time.)
-redis() {
-    say "redis: clippy, warnings denied"
+servers() {
+    say "servers: clippy, warnings denied"
     limit 900 cargo clippy -p dogpile-servers --all-targets --locked -- -D warnings
 
-    say "redis: tests over real servers, chaos for ${DOGPILE_CACHE_CHAOS:=30} s"
-    if install redis-server redis-server && install faketime faketime && install openssl openssl; then
+    say "servers: tests over real servers, chaos for ${DOGPILE_CACHE_CHAOS:=30} s"
+    if install redis-server redis-server && install memcached memcached && install faketime faketime &&
+        install openssl openssl; then
         DOGPILE_CACHE_CHAOS="$DOGPILE_CACHE_CHAOS" limit $((1500 + DOGPILE_CACHE_CHAOS)) \
             cargo test -p dogpile-servers --locked
     else
-        leave_out redis "redis-server, faketime or openssl is missing, and neither apt-get nor brew brings it"
+        leave_out servers "redis-server, memcached, faketime or openssl is missing, and neither apt-get nor brew brings it"
     fi
 }
 

@@ -117,19 +117,19 @@
 //! |---|---|---|---|---|
 //! | [`look`](Backend::look) of one key | a mutex | one `GET` | one `mg … N` where the access would create, else `mg` | one `SELECT` by primary key |
 //! | of many keys | each key by itself | one `MGET`; on a Cluster `GET`s, pipelined: 1 round trip a node | pipelined, `mn` ends it: 1 round trip a server | one `SELECT … = ANY` |
-//! | [`claim`](Backend::claim) | a mutex | one script, on entry and lease | a miss: the look has claimed; then `ms … C` for the envelope with the token. A stale value: `ms … C` | one `UPDATE` of a row that `FOR UPDATE SKIP LOCKED` has found |
-//! | [`renew`](Backend::renew) | a mutex | one script: `SET PX` with a new beat if the token is ours | `ms … C` with a new beat | one `UPDATE … WHERE token` |
-//! | [`publish`](Backend::publish) | a mutex | one script: `SET` and `DEL` of the lease if the token is ours | `ms … C`; on `EX` one look, and if the token is still ours and the entry is marked, `ms … C` as stale | one `UPDATE`, tried again while the row is locked |
-//! | [`end`](Backend::end) | a mutex | one script | `ms … C` with the old value, or with the pause; `md … C` of a stub | one `UPDATE` |
-//! | [`change`](Backend::change): set | a mutex | one script | `ms` | an upsert behind a try-lock on the key |
+//! | [`claim`](Backend::claim) | a mutex | one script, on entry and lease | a miss: the look has claimed, or `mg … N` does; then `ms … C` with the token. An old value: an append, `ms … MA C` | one `UPDATE` of a row that `FOR UPDATE SKIP LOCKED` has found |
+//! | [`renew`](Backend::renew) | a mutex | one script: `SET PX` with a new beat if the token is ours | an append with a new beat; without an old value `ms … C` | one `UPDATE … WHERE token` |
+//! | [`publish`](Backend::publish) | a mutex | one script: `SET` and `DEL` of the lease if the token is ours | `ms … C`; on `EX` one look, and if the token is still ours, `ms … C` once more, as stale if the place was marked | one `UPDATE`, tried again while the row is locked |
+//! | [`end`](Backend::end) | a mutex | one script | an append; without an old value `md … C`, or `ms … C` with the pause | one `UPDATE` |
+//! | [`change`](Backend::change): set | a mutex | one script | `ms`, behind a look for the answer | an upsert behind a try-lock on the key |
 //! | set if as seen | a mutex | one script | `ms … C` | `UPDATE … WHERE version` |
-//! | touch | a mutex | one script | `ms … C` (the lifetime is in the envelope) | `UPDATE` |
-//! | mark stale, for some shapes | a mutex | one script: a note on entries and lease | `md … I T`, pipelined | `UPDATE` |
-//! | invalidate, for some shapes | a mutex | one script: `DEL` of the entries, tombstone in place of the lease | `md`; no tombstone | `DELETE … RETURNING`, and a tombstone where a token was |
+//! | touch | a mutex | one script | `ms … C` | `UPDATE` |
+//! | mark stale, for some shapes | a mutex | one script: a note on entries and lease | `md … I`, pipelined, behind a look for the answer | `UPDATE` |
+//! | invalidate, for some shapes | a mutex | one script: `DEL` of the entries, tombstone in place of the lease | `md`, pipelined, behind a look for the answer; no tombstone | `DELETE … RETURNING`, and a tombstone where a token was |
 //! | [`count`](Backend::count) | a mutex | one script (`INCRBY` keeps the lifetime); `GET`; `DEL` | `ma`, behind a look for the bounds; `mg`; `md` | an upsert; `SELECT`; `DELETE` |
-//! | seen identity ([`Seen`]) | a number of the entry | the first bytes of the entry, with its version | the CAS number and the life | the row's version |
+//! | seen identity ([`Seen`]) | a number of the entry | the first bytes of the entry, with its version | the CAS number that the entry had when it was stored, touched or marked, and the life | the row's version |
 //! | number of a grant ([`Grant::cas`]) | a count | `TIME` in microseconds, in the script | the CAS number | a sequence |
-//! | server's clock | the time of day of its clock | `TIME`, once a heartbeat, and estimated between | none: the age is the lifetime that was given less the lifetime that is left | `clock_timestamp()` in each statement |
+//! | server's clock | the time of day of its clock | `TIME`, once a heartbeat, and estimated between | `time` of `stats`, once a heartbeat, and estimated between | `clock_timestamp()` in each statement |
 //! | life | never changes, unless a test says so | hash of `run_id` and `master_replid`, read at connect, and by each heartbeat | process id and start, read at connect | a row that a restart of an unlogged table loses |
 //! | [`listen`](Backend::listen) | exact, in the process | a channel for each place that is waited for | none: polls | `NOTIFY`, only where a waiter has asked |
 //! | grain of leases | as set: 1 ms | 1 ms | 1 s | 1 ms |
@@ -153,6 +153,9 @@
 
 mod connect;
 mod faulty;
+#[cfg(feature = "memcached")]
+#[doc(hidden)] // `tests/round` drives its protocol.
+pub mod memcached;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
@@ -160,6 +163,8 @@ mod signals;
 
 pub use self::connect::{ConnectError, connect};
 pub use self::faulty::{Fault, Faulty};
+#[cfg(feature = "memcached")]
+pub use self::memcached::Memcached;
 pub use self::memory::{Memory, Snapshot};
 pub(crate) use self::memory::{Moment, Place};
 #[cfg(feature = "redis")]
@@ -225,7 +230,7 @@ pub trait Backend: Send + Sync + 'static {
     fn renew<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, lease: Duration) -> Pending<'a, Renewed>;
 
     /// Stores an entry and ends its grant, if the backend still has this grant: token, number and life (G2). Clears
-    /// the pause. One round trip; two on memcached where the entry was marked stale meanwhile.
+    /// the pause. One round trip; three on memcached where the entry was marked or touched meanwhile.
     ///
     /// A publication that is refused since the grant was voided ends the tombstone. An entry that is too large is an
     /// error, and changes nothing: the grant is still there, and so is the old entry.
@@ -482,8 +487,9 @@ pub struct Grant {
     pub token: Token,
     /// The life in which the grant was given, and counts.
     pub life: Life,
-    /// The number that the backend has given to this grant: on memcached the CAS number of the item. Two grants of one
-    /// token differ in it. It is never 0; a caller that does not know the number [ends](Backend::end) the grant with 0.
+    /// The number that the backend has given to this grant: on memcached it has the CAS number of the item in it. Two
+    /// grants of one token differ in it. It is never 0; a caller that does not know the number [ends](Backend::end) the
+    /// grant with 0.
     pub cas: u64,
 }
 
@@ -764,6 +770,13 @@ impl BackendError {
     #[must_use]
     pub fn is_in_doubt(&self) -> bool {
         self.kind == BackendErrorKind::InDoubt
+    }
+
+    /// The same of an operation whose other parts may have taken effect.
+    #[cfg(feature = "memcached")]
+    pub(crate) fn in_doubt(mut self) -> BackendError {
+        self.kind = BackendErrorKind::InDoubt;
+        self
     }
 
     /// The backend has not answered within the time that the region gives it.

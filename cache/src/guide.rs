@@ -8,6 +8,7 @@
 //! | [`policy`] | What happens as a value ages, and which setting is right? |
 //! | [`failures`] | What happens when something fails, hangs, dies or lies? |
 //! | [`redis`] | What does a fleet on Redis get, and what must its operator know? |
+//! | [`memcached`] | What does a fleet on memcached get, and what must its operator know? |
 //! | [`testing`] | How does a program test what it does with a region? |
 //! | [`keys`] | How does a key look on a backend, and how is one found and deleted by hand? |
 //! | [`seen`] | How does a program learn of what happens in a region? |
@@ -18,6 +19,7 @@ pub mod changes;
 pub mod failures;
 pub mod guarantees;
 pub mod keys;
+pub mod memcached;
 pub mod policy;
 pub mod redis;
 pub mod seen;

@@ -37,7 +37,7 @@
 //! |---|---|
 //! | [`guide`] | a page for each question |
 //! | [`region`] | [`Region`], its accesses, its changes, and what they return |
-//! | [`backend`] | [`Backend`](backend::Backend), which keeps entries: `Redis` (feature `redis`); [`Memory`](backend::Memory), and [`Faulty`](backend::Faulty) for tests |
+//! | [`backend`] | [`Backend`](backend::Backend), which keeps entries: `Redis` (feature `redis`), `Memcached` (feature `memcached`); [`Memory`](backend::Memory), and [`Faulty`](backend::Faulty) for tests |
 //! | [`key`] | [`Key`], and the text of a key in a backend |
 //! | [`codec`] | [`Codec`], which turns a value into bytes |
 //! | [`envelope`] | [`Envelope`](envelope::Envelope), which surrounds these bytes on a server |

@@ -106,6 +106,21 @@ impl<'a, T> Together<'a, T> {
     }
 }
 
+/// Awaits all futures together. Returns the first error.
+#[cfg(any(feature = "memcached", feature = "redis"))]
+pub(crate) async fn together<T, E, F>(futures: impl Iterator<Item = F>) -> Result<Vec<T>, E>
+where
+    F: Future<Output = Result<T, E>> + Send,
+{
+    let mut all = Together::new();
+    futures.for_each(|future| all.push(future));
+    let mut done = Vec::new();
+    while let Some(output) = all.next().await {
+        done.push(output?);
+    }
+    Ok(done)
+}
+
 impl<T> fmt::Debug for Together<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Together").field("left", &self.left()).finish_non_exhaustive()

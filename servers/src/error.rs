@@ -38,6 +38,9 @@ impl From<io::Error> for Error {
     }
 }
 
+/// How long a server may take to answer after its start, and to show what a call has changed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
 /// How often a state is looked at while it is awaited.
 const LOOK: Duration = Duration::from_millis(5);
 

@@ -3,6 +3,8 @@
 //! - [`RedisServer`]: a `redis-server` of the test's own. A test can kill it, stop it, restart it empty or from a
 //!   [`Snapshot`], and move its clock.
 //! - [`Replicas`], [`Sentinels`], [`Cluster`]: several of them.
+//! - [`MemcachedServer`]: a `memcached` of the test's own. A test can kill it, stop it, restart it, and move its clock
+//!   forwards.
 //! - [`Proxy`]: a TCP proxy that delays, holds back and cuts.
 //! - [`FakeServer`]: a server that answers what a closure says.
 //!
@@ -20,19 +22,23 @@ mod cluster;
 mod error;
 mod fake;
 mod listen;
+mod memcached;
 mod process;
 mod proxy;
 mod redis;
 mod resp;
 mod sentinel;
+mod text;
 mod time;
 mod tls;
 
 pub use cluster::Cluster;
 pub use error::{Error, Result};
 pub use fake::{FakeServer, Reply};
+pub use memcached::{MemcachedBuilder, MemcachedServer};
 pub use proxy::{Direction, Proxy};
 pub use redis::{Builder, RedisServer, Snapshot};
 pub use resp::{Client, Value};
 pub use sentinel::{Replicas, Sentinels};
+pub use text::{TextClient, TextReply};
 pub use tls::Certificates;

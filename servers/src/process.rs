@@ -7,7 +7,7 @@
 //! process with that thread. So all servers are started by one thread, which lives as long as the test's process.
 //! Elsewhere, or without `setpriv`, the servers of a test that is killed stay. Their directories stay in any case.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, PATIENCE, Result, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 use std::env;
 use std::fs::{self, File};
@@ -64,7 +64,25 @@ impl Process {
         format!("; its output:\n{}", String::from_utf8_lossy(last))
     }
 
-    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+    /// Stops the process by SIGSTOP. Returns when it is stopped.
+    pub(crate) fn stop(&self) -> Result<()> {
+        self.signal(Signal::STOP)?;
+        let stat = format!("/proc/{}/stat", self.pid());
+        if !Path::new("/proc/self/stat").exists() {
+            return Ok(());
+        }
+        // The state comes after the name, which is in parentheses.
+        wait_for("the process is stopped", PATIENCE, || {
+            Ok(fs::read_to_string(&stat)?.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T')))
+        })
+    }
+
+    /// Lets a stopped process go on, by SIGCONT.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
         kill_process(Pid::from_child(&self.child), signal).map_err(|error| Error::new(error.to_string()))
     }
 }

@@ -1,23 +1,18 @@
 //! A `redis-server` of the test's own.
 
-use crate::error::{Error, Result, wait_for};
+use crate::error::{Error, PATIENCE, Result, wait_for};
 use crate::process::Process;
 use crate::resp::{Client, Value};
-use crate::time::FakeTime;
+use crate::time::{FakeTime, Pace};
 use crate::tls::Certificates;
-use rustix::process::Signal;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long a server may take to answer after its start, and to show what a call has changed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-
 /// How many ports are tried, since another process may take a free port first.
-const PORTS: u32 = 5;
+pub(crate) const PORTS: u32 = 5;
 
 /// What a [`RedisServer`] is started with. Without more: a free port, an empty store that is never saved, no password.
 #[derive(Clone, Debug)]
@@ -113,7 +108,7 @@ impl Builder {
     /// Starts the server. Blocks until it answers PING, 10 s at most.
     pub fn start(self) -> Result<RedisServer> {
         let directory = tempfile::Builder::new().prefix("dogpile-redis-").tempdir()?;
-        let fake_time = self.fake_time.then(|| FakeTime::new(directory.path())).transpose()?;
+        let fake_time = self.fake_time.then(|| FakeTime::new(directory.path(), Pace::Flows)).transpose()?;
         let certificates = self.tls.then(Certificates::make).transpose()?;
         let mut server =
             RedisServer { with: self, directory, ports: free_ports()?, fake_time, certificates, process: None };
@@ -275,20 +270,12 @@ impl RedisServer {
     /// Stops the process by SIGSTOP: connections stay open, and nothing is answered. Returns when the process is
     /// stopped.
     pub fn stop(&self) -> Result<()> {
-        self.running()?.signal(Signal::STOP)?;
-        let stat = format!("/proc/{}/stat", self.pid());
-        if !Path::new("/proc/self/stat").exists() {
-            return Ok(());
-        }
-        // The state comes after the name, which is in parentheses.
-        wait_for("the process is stopped", PATIENCE, || {
-            Ok(fs::read_to_string(&stat)?.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T')))
-        })
+        self.running()?.stop()
     }
 
     /// Lets a stopped process go on, by SIGCONT. Blocks until it answers.
     pub fn go_on(&self) -> Result<()> {
-        self.running()?.signal(Signal::CONT)?;
+        self.running()?.go_on()?;
         self.command(&["PING"]).map(drop)
     }
 

@@ -1,7 +1,7 @@
 //! A primary with replicas, and Sentinels that watch over them.
 
-use crate::error::{Error, Result, wait_for};
-use crate::redis::{Builder, PATIENCE, RedisServer};
+use crate::error::{Error, PATIENCE, Result, wait_for};
+use crate::redis::{Builder, RedisServer};
 use crate::resp::Value;
 use std::net::Ipv4Addr;
 use std::time::Duration;

@@ -1,26 +1,40 @@
-//! Time travel: the wall clock of a server is moved by libfaketime; its monotonic clock is left alone.
+//! Time travel: the clocks of a server are moved by libfaketime.
 
-use crate::error::{Error, Result, wait_for};
-use crate::redis::{PATIENCE, RedisServer};
+use crate::error::{Error, PATIENCE, Result, wait_for};
+use crate::redis::RedisServer;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// How the clocks of a server go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// The wall clock goes on from where it was moved to. The monotonic clock is left alone: the event loop waits by it.
+    Flows,
+    /// All clocks stand still where they were moved to: for a server whose lifetimes go by the monotonic clock, and are
+    /// whole seconds.
+    Stands,
+}
+
 /// The clock of one server: a file from which libfaketime reads how far the clock is off.
 #[derive(Debug)]
 pub(crate) struct FakeTime {
     library: PathBuf,
     file: PathBuf,
+    pace: Pace,
+    /// Where a clock that stands still stands without an offset, in seconds since 1970.
+    start: i64,
     /// How far the clock is off, in milliseconds.
     offset: Mutex<i64>,
 }
 
 impl FakeTime {
     /// A clock that is right, at first. Its file is in `directory`.
-    pub(crate) fn new(directory: &Path) -> Result<Self> {
-        let clock = Self { library: library()?, file: directory.join("clock"), offset: Mutex::new(0) };
+    pub(crate) fn new(directory: &Path, pace: Pace) -> Result<Self> {
+        let (file, start, offset) = (directory.join("clock"), now_us() / 1_000_000, Mutex::new(0));
+        let clock = Self { library: library()?, file, pace, start, offset };
         clock.write(0)?;
         Ok(clock)
     }
@@ -30,23 +44,41 @@ impl FakeTime {
         // redis-server hangs. So malloc is libc's. libfaketime comes first: the clock is to be its.
         let mut preload = self.library.clone().into_os_string();
         preload.push(" libc.so.6");
-        vec![
+        let left_alone = if self.pace == Pace::Flows { "1" } else { "0" };
+        let mut environment: Vec<(&'static str, OsString)> = vec![
             ("LD_PRELOAD", preload),
             ("FAKETIME_TIMESTAMP_FILE", self.file.clone().into()),
             // Each look at the clock reads the file.
             ("FAKETIME_NO_CACHE", "1".into()),
-            // The event loop waits by the monotonic clock. Both names: the older versions know the second.
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
-            ("DONT_FAKE_MONOTONIC", "1".into()),
-        ]
+            // Both names: the older versions know the second.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", left_alone.into()),
+            ("DONT_FAKE_MONOTONIC", left_alone.into()),
+        ];
+        if self.pace == Pace::Stands {
+            // The file has seconds since 1970.
+            environment.push(("FAKETIME_FMT", "%s".into()));
+        }
+        environment
+    }
+
+    /// Moves the clock by milliseconds. Blocks until `is_shown` says that the server shows it; it is given how far the
+    /// clock is off then, in milliseconds.
+    pub(crate) fn step(&self, ms: i64, mut is_shown: impl FnMut(i64) -> Result<bool>) -> Result<()> {
+        let mut offset = self.offset.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write(*offset + ms)?;
+        *offset += ms;
+        wait_for("the server shows the step of its clock", PATIENCE, || is_shown(*offset))
     }
 
     /// Replaces the file as a whole: the server never reads half of it.
     fn write(&self, offset: i64) -> Result<()> {
-        let sign = if offset < 0 { '-' } else { '+' };
-        let ms = offset.unsigned_abs();
         let new = self.file.with_extension("new");
-        fs::write(&new, format!("{sign}{}.{:03}\n", ms / 1000, ms % 1000))?;
+        let (sign, ms) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
+        let text = match self.pace {
+            Pace::Flows => format!("{sign}{}.{:03}\n", ms / 1000, ms % 1000),
+            Pace::Stands => format!("{}\n", self.start + offset / 1000),
+        };
+        fs::write(&new, text)?;
         Ok(fs::rename(new, &self.file)?)
     }
 }
@@ -77,11 +109,8 @@ impl RedisServer {
     /// a primary whose clock goes 60 s forwards (`repl-timeout`) drops its replicas, and they come back.
     pub fn step(&self, ms: i64) -> Result<()> {
         let clock = self.fake_time.as_ref().ok_or_else(|| Error::new("the server was started without fake_time()"))?;
-        let mut offset = clock.offset.lock().unwrap_or_else(PoisonError::into_inner);
-        clock.write(*offset + ms)?;
-        *offset += ms;
-        let off = *offset * 1000;
-        wait_for("the server's TIME shows the step", PATIENCE, || {
+        clock.step(ms, |off| {
+            let off = off * 1000;
             let before = now_us();
             let shown = self.time_us()?;
             // 1 ms, since the offset is a fraction of seconds, in binary.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 /// | scheme | backend |
 /// |---|---|
 /// | `memory:` | a new [`Memory`] of this process alone |
+/// | `memcached:`, `memcached+unix:` | a `Memcached`, as `Memcached::connect` takes them (feature `memcached`) |
 /// | `redis:`, `rediss:`, `unix:`, `redis+sentinel:` | a `Redis`, as `Redis::connect` takes them (feature `redis`) |
 ///
 /// The scheme is compared without regard to case. `memory://` is the same as `memory:`.
@@ -49,6 +50,8 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Backend>, ConnectError> {
     match (&*scheme, rest) {
         ("memory", "" | "//") => Ok(Arc::new(Memory::new())),
         ("memory", _) => Err(ConnectError::Malformed { scheme }),
+        #[cfg(feature = "memcached")]
+        ("memcached" | "memcached+unix", _) => Ok(Arc::new(super::Memcached::connect(url).await?)),
         #[cfg(feature = "redis")]
         ("redis" | "rediss" | "redis+unix" | "redis+sentinel" | "unix" | "valkey" | "valkeys" | "valkey+unix", _) => {
             Ok(Arc::new(super::Redis::connect(url).await?))
@@ -91,7 +94,7 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// Returns the scheme of a URL, in small letters; "" if it has none.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "memcached", feature = "redis"))]
     pub(super) fn scheme_of(url: &str) -> String {
         split(url).map(|(scheme, _)| scheme).unwrap_or_default()
     }

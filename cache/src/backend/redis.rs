@@ -109,7 +109,7 @@ use crate::backend::{
 use crate::codec::Shape;
 use crate::key::StoredKey;
 use crate::time::keeper::keeper;
-use crate::together::Together;
+use crate::together::together;
 use redis::{Cmd, Value};
 use std::fmt;
 use std::sync::Arc;
@@ -547,7 +547,9 @@ impl Redis {
         }
         let doubted = self.hub.servers.doubted();
         let mut looks: Vec<Option<Look>> = vec![None; keys.len()];
-        let parts = parts.iter().map(|(link, part)| async move { Ok((part, look_at(link, keys, part).await?)) });
+        let parts = parts
+            .iter()
+            .map(|(link, part)| async move { Ok::<_, BackendError>((part, look_at(link, keys, part).await?)) });
         for (part, found) in together(parts).await? {
             for (at, look) in part.iter().zip(found) {
                 looks[*at] = look;
@@ -558,7 +560,8 @@ impl Redis {
         }
         // Keys that were moved to other servers: they are asked for there, all at once.
         let moved = looks.iter().enumerate().filter(|(_, look)| look.is_none()).map(|(at, _)| at).collect::<Vec<_>>();
-        let moved = moved.into_iter().map(|at| async move { Ok((at, self.look_one(&keys[at]).await?)) });
+        let moved =
+            moved.into_iter().map(|at| async move { Ok::<_, BackendError>((at, self.look_one(&keys[at]).await?)) });
         for (at, look) in together(moved).await? {
             looks[at] = Some(look);
         }
@@ -597,20 +600,6 @@ async fn look_at(link: &Arc<Link>, keys: &[StoredKey], part: &[usize]) -> Result
         Err(failure) => Err(failure.error()),
     };
     replies.into_iter().map(look).collect()
-}
-
-/// Awaits all futures together. Returns the first error.
-async fn together<T, F>(futures: impl Iterator<Item = F>) -> Result<Vec<T>, BackendError>
-where
-    F: Future<Output = Result<T, BackendError>> + Send,
-{
-    let mut all = Together::new();
-    futures.for_each(|future| all.push(future));
-    let mut done = Vec::new();
-    while let Some(output) = all.next().await {
-        done.push(output?);
-    }
-    Ok(done)
 }
 
 /// Returns the call of a script that a holder of a grant makes.

@@ -15,17 +15,19 @@
 //! There is no moment at which a round has begun that nobody would cancel: until the look is answered there is nothing
 //! to cancel, and from then on the `Drive` does it.
 
+use super::closing::EnteredFor;
 use super::deadlines::Over;
 use super::{Core, Drive, Ended, Entered, Held, Wants};
 use crate::observer::Operation;
 use crate::region::error::GetError;
 use crate::region::kept::Got;
 use crate::region::outcome::Outcome;
-use crate::round::{self, Action, Answer, Event};
+use crate::round::{self, Access, Action, Answer, Event};
 use crate::slot::Value;
 use std::hash::Hash;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What has become of the first look of an access.
 pub(crate) enum First<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> {
@@ -41,6 +43,33 @@ pub(crate) struct Going<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 
     entered: Entered,
 }
 
+/// An access that has begun.
+struct Light<'a, O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> {
+    core: &'a Arc<Core<O, V>>,
+    slot: Held<O, V>,
+    wants: Wants,
+    access: Access<Value<V>>,
+    entered: EnteredFor<'a>,
+}
+
+impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Light<'_, O, V> {
+    /// Tells the round what has happened, and returns what to do next. Without the turn an access watches no holder,
+    /// whose times must not go back: so `now` may be that of a moment ago.
+    fn step(&mut self, event: Event<Value<V>>, now: Duration) -> Action<Value<V>> {
+        let (action, dropped) = self.core.step(&self.slot, &self.wants, &mut self.access, event, || now);
+        drop(dropped);
+        action
+    }
+
+    /// The access goes on, with what `next` says is to be done next.
+    fn go_on(self, next: impl FnOnce(&mut Drive<O, V>) -> Action<Value<V>>) -> First<O, V> {
+        let Light { core, slot, wants, access, entered } = self;
+        let mut drive = Box::new(Drive::going_on(core, slot, wants, access));
+        let action = next(&mut drive);
+        First::GoesOn(Going { drive, action, entered: entered.stay() })
+    }
+}
+
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Core<O, V> {
     /// Makes the first look of an access.
     ///
@@ -49,23 +78,22 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         async move {
             let Some(entered) = self.closing.enter_for_now() else { return First::Ended(Err(GetError::Closed)) };
             let began = self.time.now();
-            let mut access = self.access(&slot, &wants);
+            let access = self.access(&slot, &wants);
+            let mut light = Light { core: self, slot, wants, access, entered };
             {
-                let (action, own) = self.step(&slot, &wants, &mut access, Event::Begin, || began);
-                drop(own);
-                if !matches!(action, Action::Look) || !self.store.has_leases() {
-                    let drive = Box::new(Drive::going_on(self, slot, wants, access));
-                    return First::GoesOn(Going { drive, action, entered: entered.stay() });
+                let action = light.step(Event::Begin, began);
+                if !matches!(action, Action::Look) {
+                    return light.go_on(|_| action);
                 }
             }
-            let left = access.deadline().map(|deadline| deadline.saturating_sub(began));
+            let left = light.access.deadline().map(|deadline| deadline.saturating_sub(began));
             let most = left.map_or(self.backend_timeout, |left| left.min(self.backend_timeout));
             let reply = if most.is_zero() {
                 None
             } else {
                 // (Pinned here, or each future that it is handed to would have room for it.)
-                let looking = pin!(self.look(&slot, began));
-                match self.in_bounds(&slot, began.saturating_add(most), looking).await {
+                let looking = pin!(self.look(&light.slot, began));
+                match self.in_bounds(&light.slot, began.saturating_add(most), looking).await {
                     Ok(reply) => Some(reply),
                     Err(Over::Time) => None,
                     Err(Over::Region) => return First::Ended(Err(GetError::Closed)),
@@ -75,32 +103,32 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
             let spent = now.saturating_sub(began);
             let found = match reply {
                 Some(Ok(found)) => found,
-                no_reply => {
-                    let mut drive = Box::new(Drive::going_on(self, slot, wants, access));
-                    drive.spend(spent);
-                    let event = match no_reply {
-                        Some(Err(error)) => drive.failed(Operation::Look, error),
-                        _ => drive.timed_out(Operation::Look, most),
-                    };
-                    let action = drive.run.step(event);
-                    return First::GoesOn(Going { drive, action, entered: entered.stay() });
+                no_answer => {
+                    return light.go_on(|drive| {
+                        drive.spend(spent);
+                        let event = match no_answer {
+                            Some(Err(error)) => drive.failed(Operation::Look, error),
+                            _ => drive.timed_out(Operation::Look, most),
+                        };
+                        drive.run.step(event)
+                    });
                 }
             };
-            let (value, freshness) = (found.value.clone(), found.freshness);
-            let (action, own) = self.step(&slot, &wants, &mut access, Event::Looked(wants.take(found)), || now);
-            drop(own);
+            let (old, freshness) = (found.value.clone(), found.freshness);
+            let action = light.step(Event::Looked(wants.take(found)), now);
             let (value, outcome) = match action {
                 Action::Finish(Answer { outcome: round::Outcome::Fresh(value), .. }) => (value, self.fresh()),
                 Action::Finish(Answer { outcome: round::Outcome::Stale(value), .. }) => (value, Outcome::Stale),
                 action => {
-                    let mut drive = Box::new(Drive::going_on(self, slot, wants, access));
-                    drive.spend(spent);
-                    drive.note_old(value, freshness);
-                    return First::GoesOn(Going { drive, action, entered: entered.stay() });
+                    return light.go_on(|drive| {
+                        drive.spend(spent);
+                        drive.note_old(old, freshness);
+                        action
+                    });
                 }
             };
             let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-            self.served(&slot, outcome, value.age(now));
+            self.served(&light.slot, outcome, value.age(now));
             First::Ended(Ok(Ended::of(Got::new(value, outcome, None, now))))
         }
     }

@@ -19,8 +19,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     /// access need not be polled on, once it has sent its look. So the next one waits for it no longer than a quarter
     /// of `backend_timeout`, and has the rest for its own look.
     ///
-    /// A look that finds no other one under way is sent at once, so that nobody can share it.
-    /// `now` is the time, or a moment ago.
+    /// A look that finds no other one under way is sent at once, so that nobody can share it. `now` is the time, or
+    /// that of a moment ago.
     pub(crate) async fn look(&self, slot: &Held<O, V>, now: Duration) -> Result<Found<Value<V>>, BackendError> {
         let look = match share(slot) {
             Share::Alone { _one, as_of } => return self.look_alone(slot, as_of, now).await,
@@ -30,7 +30,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
                 look
             }
         };
-        // A hit has no room for this.
+        // (In a box: a hit has no room for this.)
         Box::pin(look.get_or_init(|| self.send(slot, &look))).await.clone()
     }
 

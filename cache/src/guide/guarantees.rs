@@ -24,15 +24,15 @@
 //!
 //! # What each backend gives
 //!
-//! | law | near alone | [`Memory`](crate::backend::Memory) | [Redis](crate::guide::redis) | memcached, PostgreSQL |
-//! |---|---|---|---|---|
-//! | G1 to G11 | within the process | among all regions that share it; exact | in the fleet; what a failover, an eviction or a step of the server's clock costs is on [its page](crate::guide::redis) | to come |
-//! | G12 | - (counters need a backend) | exact | exact, until the server loses the counter | to come |
-//! | G13 | by `Eq` of the keys | whole keys, of any length | keys above 1 KB are hashed, and the entry has the whole key | to come |
-//! | G16 | no notifications: what happens is in the process | exact | a channel for each place that is waited for | to come |
-//! | G17 | near is bounded | exact | by the server's lifetimes, in milliseconds | to come |
-//! | what kill -9 of a holder costs | the process, and all values | the same: it lies in the process | one lease | one lease |
-//! | what a failover costs | - | - | the grants under way, and one renewal of each entry | |
+//! | law | near alone | [`Memory`](crate::backend::Memory) | [Redis](crate::guide::redis) | [memcached](crate::guide::memcached) | PostgreSQL |
+//! |---|---|---|---|---|---|
+//! | G1 to G11 | within the process | among all regions that share it; exact | in the fleet; what a failover, an eviction or a step of the server's clock costs is on [its page](crate::guide::redis) | in the fleet, for each shape; without tombstones, and with a second's grain: see [its page](crate::guide::memcached) | to come |
+//! | G12 | - (counters need a backend) | exact | exact, until the server loses the counter | the same | to come |
+//! | G13 | by `Eq` of the keys | whole keys, of any length | keys above 1 KB are hashed, and the entry has the whole key | the same above 250 bytes | to come |
+//! | G16 | no notifications: what happens is in the process | exact | a channel for each place that is waited for | no notifications: polls | to come |
+//! | G17 | near is bounded | exact | by the server's lifetimes, in milliseconds | the same, in seconds | to come |
+//! | what kill -9 of a holder costs | the process, and all values | the same: it lies in the process | one lease | one lease | one lease |
+//! | what a failover costs | - | - | the grants under way, and one renewal of each entry | there is none: the keys of a server that is away are not cached | |
 //!
 //! # How to read the names
 //!

@@ -45,9 +45,9 @@
 //! of all accesses of all these processes.
 //!
 //! The backend of a fleet is [Redis](crate::guide::redis). [`Memory`](crate::backend::Memory) lies in this process, and
-//! is for tests and for programs of one process: it takes the place of a server in this example. Backends for memcached
-//! and PostgreSQL are to come; the line will be the same with them. A backend of your own implements the trait
-//! [`Backend`](crate::backend::Backend).
+//! is for tests and for programs of one process: it takes the place of a server in this example. `Memcached` (feature
+//! `memcached`) is another one for a fleet, and a backend for PostgreSQL is to come; the line is the same with them. A
+//! backend of your own implements the trait [`Backend`](crate::backend::Backend).
 //!
 //! ```
 //! use dogpile_cache::backend::Memory;

@@ -49,6 +49,11 @@ pub trait Server: Send + Sync {
     /// Returns how many places are listened to on the server.
     fn listened(&self) -> usize;
 
+    /// Whether a grant keeps its number for as long as it lasts. On memcached each write gives the item another one.
+    fn keeps_numbers(&self) -> bool {
+        true
+    }
+
     /// Returns how long a signal may be on its way. Zero: the signals of this backend are exact, and there at once.
     fn patience(&self) -> Duration {
         Duration::ZERO

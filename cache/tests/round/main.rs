@@ -21,6 +21,8 @@ mod environment;
 mod history;
 mod ideal;
 mod limits;
+#[cfg(feature = "memcached")]
+mod memcached;
 mod messages;
 mod model;
 mod names;

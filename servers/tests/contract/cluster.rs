@@ -2,8 +2,9 @@
 //!
 //! A Cluster takes two seconds to start, so the laws share a few of them, each law alone with one.
 
+use crate::Subject;
 use crate::ground::{Ground, Server, block_on};
-use crate::redis::{self, Subject, connected};
+use crate::redis::{self, connected};
 use dogpile_cache::backend::{Backend, Redis};
 use dogpile_cache::key::StoredKey;
 use dogpile_servers::{Cluster, RedisServer};
@@ -12,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Two random scripts: a restart of all nodes takes seconds.
-pub const SUBJECT: Subject = ("redis_cluster", cluster, 2);
+pub const SUBJECT: Subject = Subject { name: "redis_cluster", make: cluster, scripts: 2, not_kept: &[] };
 
 /// A step of the clocks is no silence of the other nodes: in milliseconds.
 const LONG_SILENCE: &str = "2000000000";

@@ -1,5 +1,6 @@
 //! Redis as a backend under test: a server of its own for each law, whose clock the law moves.
 
+use crate::Subject;
 use crate::ground::{Ground, Server, block_on};
 use dogpile_cache::backend::{Backend, Redis};
 use dogpile_cache::key::StoredKey;
@@ -8,11 +9,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// A backend: its name, how an empty one is made, and how many random scripts there are. A step of one takes a
-/// millisecond and more.
-pub type Subject = (&'static str, fn() -> Ground, u32);
-
-pub const SUBJECT: Subject = ("redis", redis, 40);
+pub const SUBJECT: Subject = Subject { name: "redis", make: redis, scripts: 40, not_kept: &[] };
 
 struct Machine {
     server: Arc<Mutex<RedisServer>>,

@@ -1,0 +1,150 @@
+//! A backend on memcached servers.
+//!
+//! # What lies on the server
+//!
+//! | key | what lies there | written by |
+//! |---|---|---|
+//! | `place@SCHEMA.FORMAT` | an *item*: the entry of this shape, its grant and its pause | look, claim, renew, publish, end, change |
+//! | `place@count` | a whole number, in decimal digits | count |
+//!
+//! All of them have a lifetime, but an entry or a counter that was asked to live for ever (G17). The server changes one
+//! key at a time, so all that an operation must see and change in one step lies in one item; so a grant is that of one
+//! shape. The module `item` has the bytes.
+//!
+//! # States and transitions
+//!
+//! ```text
+//!                      ┌───────────────────────── md I: marked, the same state ──────────┐
+//!   ┌────────┐  mg N   ▼                 granted                                         │
+//!   │ absent │───────▶ stub ───────────▶ ┌────────────────┐ ────────────────────────────┘
+//!   └────────┘         (no token)        │ item, held     │ ◀── renewed (another beat)
+//!     ▲  ▲   md ───────────┴───────────▶ │ by token, beat │
+//!     │  │                               └────────────────┘
+//!     │  │                                │        ▲     │
+//!     │  │ freed, without an entry        │ freed, │     │ paused
+//!     │  └────────────────────────────────┤ stored │     ▼
+//!     │                                   ▼        │  ┌────────────────────────────┐
+//!     └── its lifetime is over ── ┌─────────────┐  ├──│ item, paused; the pause is │
+//!                                 │ item, free  │──┘  │ over before its mark is    │
+//!                                 └─────────────┘     └────────────────────────────┘
+//! ```
+//!
+//! An item has an entry or not, is held or not, and has a pause or not, below a grant or alone. Each step but the first
+//! is a compare-and-swap on the CAS number of what was seen; so one of two that come at once is refused, looks, and
+//! decides anew. `set`, `invalidate` and marks ask for nothing.
+//!
+//! | operation | commands | round trips |
+//! |---|---|---|
+//! | look | `mg v c t` | 1 |
+//! | look that would create | `mg v c t N<lease>`: where nothing was, `W` is the grant | 1 |
+//! | claim of an entry as it was stored | `ms MA C<seen>`: append *granted* | 1 |
+//! | claim of another entry | `mg`; `ms MA C` | 2 |
+//! | claim of nothing, or of whatever is there | `mg N`; `ms C`, *granted* over the stub, or `ms MA C` over what is there | 2 |
+//! | renew | `ms MA C`: append *renewed*. Without an entry `ms C`, with the lease as lifetime | 1 |
+//! | publish | `ms C` | 1 |
+//! | end | `ms MA C`: append *freed* or *paused*. Without an entry `md C`, or `ms C` with twice the pause as lifetime | 1 |
+//! | set | `mg` and `ms` in one write | 1 |
+//! | set if, touch | `ms C<seen>`, `ms ME` where nothing was seen | 1 |
+//! | mark | `mg` and `md I` of each shape, in one write | 1 |
+//! | invalidate | `mg` and `md` of each shape, in one write | 1 |
+//! | count | `mg`; `ma`, or `ms ME`. A reset: `md` | 2; 1 |
+//!
+//! What is refused since another has come in between costs a look and another try: `EX` of a publication, a renewal or
+//! an end is answered by one look, and if the grant is still there (a mark or a touch has moved the CAS number, but not
+//! the token), the same once more, over what was found; a publication then is marked if the place was. `NF` is answered
+//! by no write: what is gone stays gone (G2). So a creation of a missing value takes two round trips, that of an old
+//! value three: look, claim, publish.
+//!
+//! An old value never crosses the network for the sake of a claim, a renewal or an end, and its lifetime is not touched
+//! by them: what happens to an item with an entry is *appended* to it, in 32 bytes. An append removes the server's own
+//! mark (`X`), so the event says that it has taken in the mark.
+//!
+//! # What the flags mean
+//!
+//! `W` is believed in one place: on an empty value without `X`, answered to an `mg … N`. `W` and `Z` beside a value
+//! mean nothing, since any client's `mg` may have taken them. `X` says "marked stale", and nothing else: a marked stub
+//! gives `W` to the next `mg`, with or without `N`, and is another's all the same. `R` is not asked for.
+//!
+//! # Grants
+//!
+//! A grant that is won by `mg N` is a *stub*: an empty value, which has no room for a token. Its holder is known by the
+//! CAS number of the stub alone, and others see it as held by a token that is this number. The first renewal writes an
+//! item with the token over it; a claim does that at once. So of a stub:
+//!
+//! - The same token that claims once more is answered `Held`: a reply that was lost costs one lease. An end without the
+//!   number of the grant (`cas` is 0) does not find it.
+//! - A mark gives the stub another CAS number, and there is nothing by which the holder would know it again: what the
+//!   holder publishes is refused, and the place is closed until the stub's lease is over. For those who watch it, it is
+//!   another holder from then on.
+//!
+//! Of a grant with a token, all rows of the paper hold, but for what this section and the next say:
+//!
+//! - [`Grant::cas`](crate::backend::Grant::cas) is the CAS number of the item, and what the holder must know to write
+//!   over it without a look. So each renewal, and a claim by the same token, makes it another number; with the former
+//!   one, the holder still finds its grant, by a look.
+//! - Two grants of one token are told apart: an item names the CAS number over which its grant was written. It is not
+//!   larger than any number that the holder knows, and larger than any that the holder of an earlier grant knows, since
+//!   CAS numbers only grow in one life of a server.
+//! - The beat is the CAS number over which the lease began, which no other write of that life has.
+//! - The lease of an item without an entry ends with the item. That over an entry (or over the mark of a pause) ends by
+//!   the server's clock, as a process estimates it: it ends for those who claim. If nobody has claimed, the holder's
+//!   next renewal is granted, and its publication stored: nothing has come in between, and no clock decides whether a
+//!   holder may publish (G2).
+//!
+//! # What memcached cannot do
+//!
+//! - *Tombstones.* There is no place for one beside a deleted item: an invalidation makes the place free at once.
+//! - *One grant for a place.* The grant is in the item of its shape.
+//! - *Signals.* Those who wait poll.
+//! - *Leases by the millisecond.* The server counts seconds: `N3` lives for more than two. No lease under three seconds
+//!   is of use.
+//! - *Counts of what was voided.* `set`, `invalidate` and marks answer what was there just before: others may have come
+//!   in between.
+//!
+//! # Lifetimes
+//!
+//! Lifetimes are whole seconds, rounded up. A number over 2,592,000 would be a time of day: a longer lifetime is given
+//! as such, by the server's clock, and one beyond January 2038 is for ever. Zero is `T-1`, since `T0` is for ever. `ms`
+//! never goes without `T`. What is written anew with its entry gets the lifetime that was left; what is appended to
+//! keeps its own. A grant, or a pause, over an entry ends with the lifetime of the entry.
+//!
+//! # Traps
+//!
+//! - An `ms` larger than the item limit deletes what is there, whatever its CAS number: sizes are checked before. An
+//!   append that would make an item too large is `NS`, and leaves it: then the item is written anew. An append that
+//!   finds no memory for its 32 bytes deletes the item: a cold start of the key.
+//! - `NS` of an append does not tell "nothing is there" from "too large". Both are answered by a look.
+//! - `ms … I` with an old CAS number ousts a legitimate holder, and a renewal by `md I` and `mg` gives the win to any
+//!   reader in between: neither is used.
+//! - `C0` is no compare-and-swap for an append: a CAS number of 0 is never sent.
+//! - `ma` may fill a number that has become shorter with spaces, wraps around at 2^64, and answers `CLIENT_ERROR` for
+//!   what is no number. So a look comes first, and a counter near its ceiling is moved by `C`.
+//! - CAS numbers begin anew with the server: nothing that names one is sent to another life.
+//! - Bytes of a stranger at our keys count as nothing, and are stored over by `C` (G7).
+//!
+//! # What kill -9, a restart and an eviction cost
+//!
+//! A holder that dies costs one lease. A restart is a cold start. An evicted item takes its grant with it: another
+//! process is granted, and the first holder is refused. A stranger's item that says "held" for ever is passed over by
+//! those who have seen it for a whole lease (G5).
+
+mod address;
+mod clock;
+pub mod command;
+mod connection;
+mod driver;
+mod item;
+mod link;
+mod node;
+mod parse;
+mod server;
+mod servers;
+mod socket;
+pub mod steps;
+mod ttl;
+mod wire;
+
+pub use self::driver::Memcached;
+
+/// The longest [full key](crate::key::StoredKey::full), in bytes: what the server takes. A counter's key is not longer.
+pub const LONGEST_KEY: usize = 250;

@@ -1,0 +1,110 @@
+use super::*;
+use crate::backend::PauseFor;
+use crate::backend::memcached::command::{Command, Only, Ttl};
+use bytes::BytesMut;
+
+const LIFE: Life = Life(9);
+const NOW: u64 = 1_000_000_000_000;
+
+/// The bytes that are there once a command was executed over these.
+fn after(value: &Bytes, command: &Command) -> Option<Bytes> {
+    match command {
+        Command::Store { head, body, .. } => Some([&head[..], &body[..]].concat().into()),
+        Command::Append { tail, .. } => Some([&value[..], &tail[..]].concat().into()),
+        _ => None,
+    }
+}
+
+fn found(value: Bytes, cas: u64, is_stale: bool) -> Item {
+    let reply = Reply::Value { value, cas, ttl_left: None, has_won: false, another_won: false, is_stale };
+    match Found::of(reply) {
+        Ok(Found::Item(item)) => item,
+        other => panic!("expected an item, got {other:?}"),
+    }
+}
+
+/// What others see of an item, but for the name of its state.
+fn shown(item: &Item) -> (Look, Option<Held>, u32, bool) {
+    let at = Moment { now: NOW, life: LIFE };
+    let look = Look { seen: Seen::NOTHING, ..Found::Item(item.clone()).look(at) };
+    (look, item.held(NOW), item.failures(NOW), item.publishes_stale())
+}
+
+fn any_event(random: &mut fastrand::Rng) -> What {
+    let time = Duration::from_secs(random.u64(0..3) * 10);
+    // (A lease that is over may be left out, and cannot be renewed then.)
+    let lease = Duration::from_secs(random.u64(1..30));
+    match random.u8(..) % 4 {
+        0 => What::granted(Token(random.u64(1..5)), lease, NOW),
+        1 => What::renewed(lease, NOW),
+        2 => What::ended(None, NOW),
+        _ => What::ended(Some(PauseFor { failures: random.u32(1..9), pause: time }), NOW),
+    }
+}
+
+#[test]
+fn an_item_that_is_written_anew_says_the_same() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    for _ in 0..2_000 {
+        let entry = Bytes::from(vec![7; random.usize(0..9)]);
+        let command = Item::store(entry, random.bool(), Ttl::ForEver, Only::Always);
+        let mut appended = after(&Bytes::new(), &command).unwrap();
+        let mut anew = appended.clone();
+        let mut cas = 1;
+        for _ in 0..random.usize(0..12) {
+            let is_stale = random.u8(..8) == 0;
+            cas += u64::from(is_stale);
+            let what = any_event(&mut random);
+            for (value, is_whole) in [(&mut appended, false), (&mut anew, random.bool())] {
+                let before = found(value.clone(), cas, is_stale);
+                *value = after(value, &before.write(what, NOW, is_whole).command).unwrap();
+                // What happens to an item leaves the state of its entry.
+                assert_eq!(found(value.clone(), cas + 1, false).seen(LIFE), before.seen(LIFE), "seed {seed}");
+            }
+            cas += 1;
+            let [one, other] = [&appended, &anew].map(|value| found(value.clone(), cas, false));
+            assert_eq!(shown(&one), shown(&other), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn g7_no_bytes_are_too_odd() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let command = Item::store(Bytes::from_static(b"an entry"), true, Ttl::ForEver, Only::Always);
+    let mut value = after(&Bytes::new(), &command).unwrap();
+    for cas in 1..6 {
+        value = after(&value, &found(value.clone(), cas, cas == 3).write(any_event(&mut random), NOW, false).command)
+            .unwrap();
+    }
+    for length in 0..value.len() {
+        let item = found(value.slice(..length), 1, false);
+        assert!(item.entry.is_none_or(|entry| entry == b"an entry"[..]));
+    }
+    for _ in 0..50_000 {
+        let mut bytes = BytesMut::from(&value[..]);
+        for _ in 0..random.usize(1..4) {
+            let at = random.usize(..bytes.len());
+            bytes[at] = random.u8(..);
+        }
+        let item = found(bytes.freeze(), random.u64(1..9), random.bool());
+        let at = Moment { now: random.u64(..), life: LIFE };
+        let _ = Found::Item(item.clone()).look(at);
+        let _ = (item.write(What::Freed, at.now, random.bool()), item.touch(Bytes::new(), Ttl::ForEver, at.now));
+    }
+}
+
+#[test]
+fn a_number_is_what_its_holder_must_know() {
+    for (is_slow, has_entry, events) in [(false, false, 0), (true, false, 3), (false, true, 16), (true, true, 63)] {
+        let number = Number { cas: 0x0012_3456_789A_BCDE, is_slow, has_entry, events };
+        let grant = number.grant(Token(5), LIFE);
+        assert_eq!((Number::of(grant.cas), grant.token, grant.life), (number, Token(5), LIFE));
+    }
+    assert_eq!(Number::of(Number { events: 64, ..Number::of_stub(7) }.grant(Token(5), LIFE).cas).events, 63);
+    assert_eq!(Number::of(u64::MAX), Number { events: 63, has_entry: true, ..Number::OF_NOBODY });
+}

@@ -1,0 +1,157 @@
+//! A change from outside of any creation.
+
+use super::{Moment, Odd, Run, Step, Written, found, only};
+use crate::backend::memcached::command::{Command, Only, Reply, Request, Slot};
+use crate::backend::memcached::item::{Found, Item, State};
+use crate::backend::memcached::ttl;
+use crate::backend::{Change, Changed, Seen};
+use crate::codec::Shape;
+
+/// Changes an entry.
+///
+/// | change | asks | round trips |
+/// |---|---|---|
+/// | set | look, and store whatever is there | 1: both at once |
+/// | set if, touch | store over just what was seen, if its state names it; otherwise look, and store over what was found | 1 or 2 |
+/// | mark | look, and mark each shape | 1: all at once |
+/// | invalidate | look at each shape, and delete it | 1: all at once |
+///
+/// The look of a change that asks for no state is for the answer alone: what was there just before. Others may come in
+/// between.
+#[derive(Clone, Debug)]
+pub struct Changing {
+    change: Change,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// It awaits all at once.
+    Together,
+    /// It awaits what a look has found.
+    Looking,
+    /// It awaits what became of a write, and answers this.
+    Writing { was_there: bool, voided: bool },
+}
+
+impl Changing {
+    /// Makes a run of the change of an entry of that shape.
+    #[must_use]
+    pub fn new(own: Shape, mut change: Change) -> Changing {
+        if let Change::MarkStale { beside } | Change::Invalidate { beside, .. } = &mut change {
+            let mut known = vec![own];
+            beside.retain(|shape| {
+                let is_new = !known.contains(shape);
+                known.push(*shape);
+                is_new
+            });
+        }
+        Changing { change, stage: Stage::Together }
+    }
+
+    /// Writes to just what was seen, without another look.
+    fn at_once(&mut self, at: Moment) -> Option<Step<Changed>> {
+        let (command, was_there) = match &self.change {
+            Change::SetIf { entry, seen, .. } => {
+                let ttl = ttl::lifetime(entry.lifetime, at.now);
+                if *seen == Seen::NOTHING {
+                    (Item::store(entry.bytes.clone(), false, ttl, Only::Missing), false)
+                } else {
+                    let cas = State::of(seen, at.life)?.untouched()?;
+                    (Item::store(entry.bytes.clone(), false, ttl, Only::Cas(cas)), true)
+                }
+            }
+            Change::Touch { entry, seen } => {
+                let state = State::of(seen, at.life)?;
+                let (cas, ttl) = (state.untouched()?, ttl::lifetime(entry.lifetime, at.now));
+                (Item::store(entry.bytes.clone(), state.is_marked, ttl, Only::Cas(cas)), true)
+            }
+            _ => return None,
+        };
+        self.stage = Stage::Writing { was_there, voided: false };
+        Some(Step::ask(command))
+    }
+
+    fn decide(&mut self, found: &Found, at: Moment) -> Step<Changed> {
+        let (Change::SetIf { entry, seen, .. } | Change::Touch { entry, seen }) = &self.change else {
+            unreachable!("other changes are made at once")
+        };
+        let is_touch = matches!(self.change, Change::Touch { .. });
+        if *seen != found.seen(at.life) || (is_touch && !found.has_entry()) {
+            return Step::Done(Changed::Refused(found.look(at)));
+        }
+        let (bytes, ttl) = (entry.bytes.clone(), ttl::lifetime(entry.lifetime, at.now));
+        let command = match found {
+            Found::Nothing => Item::store(bytes, false, ttl, Only::Missing),
+            Found::Item(item) if is_touch => item.touch(bytes, ttl, at.now),
+            Found::Item(item) => Item::store(bytes, false, ttl, Only::Cas(item.cas)),
+            Found::Stub(stub) => Item::store(bytes, false, ttl, Only::Cas(stub.cas)),
+        };
+        let voided = !is_touch && found.is_held(at.now);
+        self.stage = Stage::Writing { was_there: found.has_entry(), voided };
+        Step::ask(command)
+    }
+
+    fn together(&self, replies: Vec<Reply>, at: Moment) -> Result<Step<Changed>, Odd> {
+        let (mut was_there, mut voided) = (None, false);
+        for reply in replies {
+            match reply {
+                Reply::Stored { .. } | Reply::Done | Reply::NotFound => {}
+                reply => {
+                    let found = Found::of(reply)?;
+                    was_there = was_there.or(Some(found.has_entry()));
+                    voided |= found.is_held(at.now) && !matches!(self.change, Change::MarkStale { .. });
+                }
+            }
+        }
+        Ok(Step::Done(Changed::Yes { was_there: was_there.ok_or(Odd)?, voided }))
+    }
+}
+
+fn get(slot: Slot) -> Request {
+    Request { slot, command: Command::Get { win: None } }
+}
+
+impl Run for Changing {
+    type Answer = Changed;
+
+    fn begin(&mut self, at: Moment) -> Step<Changed> {
+        if let Some(step) = self.at_once(at) {
+            return step;
+        }
+        let mut requests = vec![get(Slot::Entry)];
+        match &self.change {
+            Change::Set { entry, .. } => {
+                let ttl = ttl::lifetime(entry.lifetime, at.now);
+                let command = Item::store(entry.bytes.clone(), false, ttl, Only::Always);
+                requests.push(Request { slot: Slot::Entry, command });
+            }
+            Change::MarkStale { beside } => {
+                let all = [Slot::Entry].into_iter().chain(beside.iter().copied().map(Slot::Beside));
+                requests.extend(all.map(|slot| Request { slot, command: Command::Mark }));
+            }
+            Change::Invalidate { beside, .. } => {
+                let delete = |slot| Request { slot, command: Command::Delete { cas: None } };
+                requests.push(delete(Slot::Entry));
+                let beside = beside.iter().copied().map(Slot::Beside);
+                requests.extend(beside.flat_map(|slot| [get(slot), delete(slot)]));
+            }
+            Change::SetIf { .. } | Change::Touch { .. } => self.stage = Stage::Looking,
+        }
+        Step::Ask(requests)
+    }
+
+    fn take(&mut self, replies: Vec<Reply>, at: Moment) -> Result<Step<Changed>, Odd> {
+        match self.stage {
+            Stage::Together => self.together(replies, at),
+            Stage::Looking => Ok(self.decide(&found(replies)?, at)),
+            Stage::Writing { was_there, voided } => match Written::of(&only(replies)?)? {
+                Written::Yes(_) => Ok(Step::Done(Changed::Yes { was_there, voided })),
+                Written::Other | Written::Nothing | Written::NotAppended => {
+                    self.stage = Stage::Looking;
+                    Ok(Step::look())
+                }
+            },
+        }
+    }
+}

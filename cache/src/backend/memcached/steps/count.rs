@@ -1,0 +1,126 @@
+//! A counter: a whole number in decimal digits, so that the server can move it.
+
+use super::{Moment, Odd, Run, Step, Written, only};
+use crate::backend::memcached::command::{Command, Only, Reply, Request, Slot};
+use crate::backend::memcached::ttl;
+use crate::backend::{Count, Counted};
+use bytes::Bytes;
+
+/// The largest value of a counter.
+const LARGEST: u64 = i64::MAX.unsigned_abs();
+
+/// A counter below this is not brought to its end by additions that are under way, if each of them is [`SMALL`].
+const FAR: u64 = LARGEST / 2;
+
+/// 2^30 of these are as far as from [`FAR`] to the end.
+const SMALL: u64 = 1 << 32;
+
+/// Reads, moves or deletes a counter.
+///
+/// | asked | asks | round trips |
+/// |---|---|---|
+/// | the value | look | 1 |
+/// | a move of a counter that is there | look; `ma`, which keeps the lifetime: for an addition near its ceiling on just what was found | 2 |
+/// | an addition where nothing is | look; store where nothing is | 2 |
+/// | a reset | delete | 1 |
+///
+/// What is no number of a counter was not written by this backend, and counts as missing (G7).
+#[derive(Clone, Debug)]
+pub struct Counting {
+    count: Count,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Looking,
+    /// It awaits the end of a move.
+    Moving,
+    /// It awaits the end of a write, and answers this number.
+    Storing(u64),
+}
+
+impl Counting {
+    #[must_use]
+    pub fn new(count: Count) -> Counting {
+        Counting { count, stage: Stage::Looking }
+    }
+
+    fn ask(command: Command) -> Step<Counted> {
+        Step::Ask(vec![Request { slot: Slot::Count, command }])
+    }
+
+    fn look(&mut self) -> Step<Counted> {
+        self.stage = Stage::Looking;
+        Self::ask(Command::Get { win: None })
+    }
+
+    fn decide(&mut self, reply: &Reply, at: Moment) -> Result<Step<Counted>, Odd> {
+        let (value, cas) = match reply {
+            Reply::Missing => (None, None),
+            Reply::Value { value, cas, .. } => (number(value), Some(*cas)),
+            _ => return Err(Odd),
+        };
+        let now = value.unwrap_or(0);
+        let Count::Add { delta, ceiling, lifetime } = self.count else { return Ok(Step::Done(Counted::Now(now))) };
+        let ceiling = ceiling.min(LARGEST);
+        let sum = now.saturating_add_signed(delta);
+        if delta > 0 && sum > ceiling {
+            return Ok(Step::Done(Counted::TooLarge(now)));
+        }
+        if delta == 0 || (value.is_none() && delta < 0) {
+            return Ok(Step::Done(Counted::Now(now)));
+        }
+        Ok(match value {
+            Some(_) => {
+                // A subtraction ends at 0 by itself.
+                let is_far = ceiling == LARGEST && now < FAR && delta.unsigned_abs() <= SMALL;
+                self.stage = Stage::Moving;
+                let cas = cas.filter(|_| delta > 0 && !is_far);
+                Self::ask(Command::Move { by: delta.unsigned_abs(), is_down: delta < 0, cas })
+            }
+            None if lifetime.is_some_and(|lifetime| lifetime.is_zero()) => Step::Done(Counted::Now(sum)),
+            None => {
+                self.stage = Stage::Storing(sum);
+                let (body, ttl) = (Bytes::from(sum.to_string()), ttl::lifetime(lifetime, at.now));
+                Self::ask(Command::Store { head: Bytes::new(), body, ttl, only: cas.map_or(Only::Missing, Only::Cas) })
+            }
+        })
+    }
+}
+
+impl Run for Counting {
+    type Answer = Counted;
+
+    fn begin(&mut self, _: Moment) -> Step<Counted> {
+        if self.count == Count::Reset {
+            self.stage = Stage::Storing(0);
+            return Self::ask(Command::Delete { cas: None });
+        }
+        self.look()
+    }
+
+    fn take(&mut self, replies: Vec<Reply>, at: Moment) -> Result<Step<Counted>, Odd> {
+        let reply = only(replies)?;
+        match self.stage {
+            Stage::Looking => self.decide(&reply, at),
+            Stage::Moving => match reply {
+                Reply::Number(now) => Ok(Step::Done(Counted::Now(now))),
+                Reply::Exists | Reply::NotFound => Ok(self.look()),
+                _ => Err(Odd),
+            },
+            Stage::Storing(now) => match Written::of(&reply)? {
+                Written::Nothing if self.count != Count::Reset => Ok(self.look()),
+                Written::Yes(_) | Written::Nothing => Ok(Step::Done(Counted::Now(now))),
+                Written::Other | Written::NotAppended => Ok(self.look()),
+            },
+        }
+    }
+}
+
+/// The number of a counter. A number that was moved down is filled up with spaces.
+fn number(value: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(value).ok()?.trim_end_matches(' ');
+    let number: u64 = text.parse().ok()?;
+    (number <= LARGEST && number.to_string() == text).then_some(number)
+}

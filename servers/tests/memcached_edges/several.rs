@@ -1,0 +1,140 @@
+//! Several servers: which has a key, one that is away, and a list that changes.
+
+use crate::kit::{LEASE, entry, granted, invalidate, key, look, set, stored};
+use crate::{connect, connected, kind, within};
+use dogpile_cache::backend::{Backend, BackendErrorKind, Change, Memcached, Published, Seen};
+use dogpile_cache::key::StoredKey;
+use dogpile_servers::MemcachedServer;
+use std::sync::Arc;
+
+struct Fleet {
+    servers: Vec<MemcachedServer>,
+}
+
+impl Fleet {
+    fn start(count: usize) -> Fleet {
+        Fleet { servers: (0..count).map(|_| MemcachedServer::start().unwrap()).collect() }
+    }
+
+    /// The URL of some of the servers.
+    fn url(&self, which: &[usize]) -> String {
+        let all: Vec<String> = which.iter().map(|at| self.servers[*at].address().to_string()).collect();
+        format!("memcached://{}", all.join(","))
+    }
+
+    async fn connect(&self, which: &[usize]) -> Arc<Memcached> {
+        Arc::new(Memcached::connect(&self.url(which)).await.unwrap())
+    }
+
+    fn items(&self, at: usize) -> u64 {
+        self.servers[at].count("curr_items").unwrap()
+    }
+}
+
+fn keys() -> Vec<StoredKey> {
+    (0..60).map(|at| key(&at.to_string())).collect()
+}
+
+#[tokio::test]
+async fn each_key_has_one_server_whatever_the_order_of_the_list() {
+    let fleet = Fleet::start(3);
+    let (one, other) = (fleet.connect(&[0, 1, 2]).await, fleet.connect(&[2, 0, 1]).await);
+    for key in keys() {
+        set(&*one, &key, key.place()).await.unwrap();
+        assert_eq!(stored(&*other, &key).await.unwrap(), key.place());
+        assert_ne!(one.life_of(&key), None);
+    }
+    let items: Vec<u64> = (0..3).map(|at| fleet.items(at)).collect();
+    assert!(items.iter().all(|count| *count > 5) && items.iter().sum::<u64>() == 60, "{items:?}");
+    // Many at once, in their order.
+    let looks = other.look(&keys(), None).await.unwrap();
+    for (look, key) in looks.iter().zip(keys()) {
+        assert_eq!(look.entry.as_deref(), Some(key.place().as_bytes()));
+        assert_eq!(Some(look.life), other.life_of(&key));
+    }
+    let numbers: std::collections::HashSet<u64> = keys().iter().map(|key| one.server_of(key)).collect();
+    assert_eq!(numbers.len(), 3);
+}
+
+#[tokio::test]
+async fn s98_a_server_that_is_away_takes_its_keys_with_it_and_no_others() {
+    let mut fleet = Fleet::start(3);
+    let memcached = fleet.connect(&[0, 1, 2]).await;
+    for key in keys() {
+        set(&*memcached, &key, "one").await.unwrap();
+    }
+    let (away, there): (Vec<_>, Vec<_>) = keys().into_iter().partition(|key| memcached.server_of(key) == 1);
+    let grant = granted(&*memcached, &away[0]).await;
+    fleet.servers[1].kill();
+    for key in &there {
+        assert_eq!(stored(&*memcached, key).await.unwrap(), "one");
+    }
+    for key in &away {
+        let error = within(look(&*memcached, key)).await.unwrap_err();
+        assert!(matches!(error.kind(), BackendErrorKind::Unreachable | BackendErrorKind::InDoubt), "{error:?}");
+        // An invalidation that was not told is an error.
+        assert!(within(invalidate(&*memcached, key)).await.is_err());
+    }
+    assert!(within(memcached.look(&keys(), None)).await.is_err());
+    assert_eq!(kind(memcached.ping()).await, BackendErrorKind::Unreachable);
+    assert_eq!(fleet.items(0) + fleet.items(2), there.len() as u64, "no other server has taken its keys");
+    fleet.servers[1].restart().unwrap();
+    connected(&memcached).await;
+    assert_eq!(stored(&*memcached, &away[0]).await, None);
+    let published = memcached.publish(&away[0], &grant, entry("late")).await.unwrap();
+    assert!(matches!(published, Published::Refused(_)));
+}
+
+/// Three releases: old; old, with new; new, with old; new.
+#[tokio::test]
+async fn g3_a_list_that_changes_step_by_step_lets_no_build_read_what_was_invalidated() {
+    let fleet = Fleet::start(3);
+    let (old, new) = (fleet.url(&[0, 1]), fleet.url(&[0, 2]));
+    let first = Memcached::lazy(&old).unwrap().formerly(&new).unwrap();
+    let second = Memcached::lazy(&new).unwrap().formerly(&old).unwrap();
+    for key in keys() {
+        for (writer, changer) in [(&first, &second), (&second, &first)] {
+            set(writer, &key, "one").await.unwrap();
+            changer.change(&key, Change::MarkStale { beside: Vec::new() }).await.unwrap();
+            assert!(look(writer, &key).await.unwrap().is_marked, "{}", key.full());
+            set(writer, &key, "two").await.unwrap();
+            invalidate(changer, &key).await.unwrap();
+            assert_eq!(stored(writer, &key).await, None, "{}", key.full());
+        }
+    }
+    // Reads go to one server alone.
+    set(&first, &keys()[0], "one").await.unwrap();
+    let moved = keys().into_iter().find(|key| {
+        let only_old = Memcached::lazy(&old).unwrap();
+        only_old.server_of(key) == 1
+    });
+    let moved = moved.unwrap();
+    set(&first, &moved, "one").await.unwrap();
+    assert_eq!(stored(&second, &moved).await, None);
+}
+
+#[tokio::test]
+async fn g3_an_invalidation_that_one_of_both_servers_has_not_heard_is_an_error() {
+    let mut fleet = Fleet::start(2);
+    let both = Memcached::lazy(&fleet.url(&[0])).unwrap().formerly(&fleet.url(&[1])).unwrap();
+    invalidate(&both, &key("a")).await.unwrap();
+    fleet.servers[1].kill();
+    set(&both, &key("a"), "one").await.expect("what is stored goes to the server of now alone");
+    assert!(within(invalidate(&both, &key("a"))).await.is_err());
+    fleet.servers[1].restart().unwrap();
+    let done = crate::kit::in_time(async || invalidate(&both, &key("a")).await).await;
+    assert!(done.1 < crate::WATCHDOG);
+}
+
+/// A claim by one process is seen by the others, through whichever list of the same servers.
+#[tokio::test]
+async fn g1_one_server_is_the_same_by_each_of_its_connections() {
+    let server = MemcachedServer::start().unwrap();
+    let (one, other) = (connect(&server).await, connect(&server).await);
+    let a = key("a");
+    let grant = granted(&*one, &a).await;
+    let look = look(&*other, &a).await.unwrap();
+    assert_eq!((look.seen, look.life), (Seen::NOTHING, grant.life));
+    assert_eq!(other.publish(&a, &grant, entry("by another connection")).await.unwrap(), Published::Fresh);
+    assert!(one.renew(&a, &grant, LEASE).await.is_ok());
+}
