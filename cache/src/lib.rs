@@ -6,6 +6,7 @@
 //! [failures]: crate::guide::failures
 //! [keys]: crate::guide::keys
 //! [redis]: crate::guide::redis
+//! [memcached]: crate::guide::memcached
 //! [seen]: crate::guide::seen
 //! [testing]: crate::guide::testing
 //! [guarantees]: crate::guide::guarantees

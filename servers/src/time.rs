@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How the clocks of a server go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// The wall clock goes on from where it was moved to. The monotonic clock is left alone: the event loop waits by it.
+    /// The wall clock goes on from where it was moved to. The monotonic clock, by which the event loop waits, is left
+    /// alone.
     Flows,
     /// All clocks stand still where they were moved to: for a server whose lifetimes go by the monotonic clock, and are
     /// whole seconds.

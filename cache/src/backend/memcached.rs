@@ -106,7 +106,13 @@
 //! Lifetimes are whole seconds, rounded up. A number over 2,592,000 would be a time of day: a longer lifetime is given
 //! as such, by the server's clock, and one beyond January 2038 is for ever. Zero is `T-1`, since `T0` is for ever. `ms`
 //! never goes without `T`. What is written anew with its entry gets the lifetime that was left; what is appended to
-//! keeps its own. A grant, or a pause, over an entry ends with the lifetime of the entry.
+//! keeps its own.
+//!
+//! **What is still missing.** A grant, or a pause, over an entry ends with the lifetime of the entry, since what is
+//! appended moves no lifetime: an old value that is claimed near the end of its grace may be created twice, and the
+//! first holder is refused. A touch ends a grant or a pause that would last longer than the new lifetime. Both need the
+//! end of the entry in the head, so that the item can outlive it. And a lifetime of n seconds may be over after little
+//! more than n - 1, as the server counts whole seconds.
 //!
 //! # Traps
 //!
@@ -133,6 +139,7 @@ mod clock;
 pub mod command;
 mod connection;
 mod driver;
+mod former;
 mod item;
 mod link;
 mod node;

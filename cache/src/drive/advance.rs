@@ -131,8 +131,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
 
     /// Performs one action. Returns what has happened, or where the access has come to.
     ///
-    /// A hit looks, and has no room for what only other accesses do: that lies in boxes. An allocation of more than
-    /// 1 KB is a slow one, and a future is moved into its box.
+    /// What only some accesses do lies in boxes: an allocation of more than 1 KB is a slow one, and a future is moved
+    /// into its box.
     pub(super) async fn one(&mut self, action: Action<Value<V>>) -> ControlFlow<Stage<V>, Event<Value<V>>> {
         ControlFlow::Continue(match action {
             Action::Tell(number) => Box::pin(self.tell(number)).await,

@@ -22,7 +22,7 @@
 //! parts. Each part has a mutex. If the task has read a part before the look has written there, then the look has the
 //! mutex after the task, and reads the `NEVER`, or what came later: it tells the task, unless that waits for an earlier
 //! time. Otherwise the task has seen the deadline. The same holds for the end of the region, which is written before
-//! the parts are read.
+//! the parts are read. A deadline that is over when it comes is met by the task, like any other.
 //!
 //! The timer is for the default clock alone. A clock of the user's is asked for each look by itself
 //! ([`RegionTime::until`]): a test that moves it by hand sees what waits for it.
@@ -33,6 +33,7 @@ use crossbeam_utils::CachePadded;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -158,9 +159,12 @@ impl Deadlines {
     }
 }
 
-/// Wakes outside of all mutexes: wakers are the user's.
+/// Wakes outside of all mutexes. Wakers are the user's: one that panics takes the wake-up from no other.
 fn wake(wakers: impl Iterator<Item = Waker>) {
-    wakers.for_each(Waker::wake);
+    for waker in wakers {
+        // (What it says was printed. Its task is not woken, as it has asked for.)
+        drop(panic::catch_unwind(AssertUnwindSafe(|| waker.wake())));
+    }
 }
 
 /// The place of a look among the deadlines.

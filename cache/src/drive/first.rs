@@ -72,13 +72,13 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Lig
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Core<O, V> {
     /// Makes the first look of an access.
-    ///
-    /// (A block: the future of an `async fn` has room for what it is given twice.)
+    #[allow(clippy::manual_async_fn)] // The future of an `async fn` has room for what it is given twice.
     pub(crate) fn first(self: &Arc<Self>, slot: Held<O, V>, wants: Wants) -> impl Future<Output = First<O, V>> + Send {
         async move {
             let Some(entered) = self.closing.enter_for_now() else { return First::Ended(Err(GetError::Closed)) };
-            let began = self.time.now();
             let access = self.access(&slot, &wants);
+            // (After the deadline was made: a time-out of zero leaves nothing.)
+            let began = self.time.now();
             let mut light = Light { core: self, slot, wants, access, entered };
             {
                 let action = light.step(Event::Begin, began);

@@ -16,22 +16,24 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     /// share it.
     ///
     /// One look of a key is under way at a time. So ten thousand accesses that come at once are a few looks. But an
-    /// access need not be polled on, once it has sent its look. So the next one waits for it no longer than a quarter
-    /// of `backend_timeout`, and has the rest for its own look.
+    /// access need not be polled on, whether it has sent its look or only opened it. So others wait for it no longer
+    /// than a quarter of `backend_timeout`, and have the rest for a look of their own.
     ///
     /// A look that finds no other one under way is sent at once, so that nobody can share it. `now` is the time, or
     /// that of a moment ago.
     pub(crate) async fn look(&self, slot: &Held<O, V>, now: Duration) -> Result<Found<Value<V>>, BackendError> {
         let look = match share(slot) {
             Share::Alone { _one, as_of } => return self.look_alone(slot, as_of, now).await,
-            Share::Opened(look) => look,
-            Share::Joined(look) => {
-                self.seen.saved_look();
-                look
-            }
+            Share::Opened(look) => return Box::pin(look.get_or_init(|| self.send(slot, &look))).await.clone(),
+            Share::Joined(look) => look,
         };
-        // (In a box: a hit has no room for this.)
-        Box::pin(look.get_or_init(|| self.send(slot, &look))).await.clone()
+        self.seen.saved_look();
+        // (In boxes: a hit has no room for this.)
+        if let Some(found) = Box::pin(self.briefly(look.get_or_init(|| self.send(slot, &look)))).await {
+            return found.clone();
+        }
+        let as_of = slot.lock().as_of();
+        self.look_alone(slot, as_of, self.time.now()).await
     }
 
     /// Sends a look that waits until no other one is under way.

@@ -63,20 +63,25 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         }
     }
 
-    /// Looks at what is there, after what must be told was told. Both together within `backend_timeout` (G5).
+    /// Looks at what is there, after what must be told was told.
     pub(crate) async fn found(&self, slot: &Held<O, V>) -> Result<Found<Value<V>>, BackendError> {
         if let Store::Near(near) = &self.store {
             return Ok(local::look(near, slot, self.time.nanos()));
         }
         self.unless_down(slot)?;
-        let began = self.time.now();
-        let mut sent = began;
-        if slot.lock().remembered.untold().is_some() {
+        self.tell_untold(slot).await?;
+        self.in_time(Operation::Look, Some(slot), self.look(slot, self.time.now())).await
+    }
+
+    /// As [`found`](Self::found), for a caller that ends with the region: within one `backend_timeout` (G5).
+    async fn found_in_bounds(&self, slot: &Held<O, V>) -> Result<Found<Value<V>>, BackendError> {
+        if !self.store.has_leases() || slot.lock().remembered.untold().is_some() {
             // A hit has no room for this.
-            Box::pin(self.tell_untold(slot)).await?;
-            sent = self.time.now();
+            return Box::pin(self.in_all(self.found(slot))).await;
         }
-        let looking = pin!(self.look(slot, sent));
+        self.unless_down(slot)?;
+        let began = self.time.now();
+        let looking = pin!(self.look(slot, began));
         let reply = match self.in_bounds(slot, began.saturating_add(self.backend_timeout), looking).await {
             Ok(reply) => reply,
             Err(Over::Time) => Err(BackendError::no_answer_in_time()),
@@ -106,8 +111,9 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
 
     /// Returns the value that is there, and what it is.
     pub(crate) async fn peek(&self, slot: &Held<O, V>) -> Result<(Option<Value<V>>, Outcome), BackendError> {
-        match self.found(slot).await {
+        match self.found_in_bounds(slot).await {
             Ok(found) => Ok(self.peeked(slot, found)),
+            Err(error) if self.closing.has_ended() => Err(error),
             Err(error) => self.peeked_alone(slot).ok_or(error),
         }
     }

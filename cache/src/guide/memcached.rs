@@ -13,12 +13,15 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let memcached = connect("memcached://cache-1.internal,cache-2.internal").await?;
 //!     let products = Region::builder("product")
-//!         .far(memcached)
+//!         .far(memcached.clone()) // several regions share it
 //!         .expires_after(Duration::from_secs(600))
 //!         .build::<u64, String>()?;
+//!     let minute = Duration::from_secs(60);
+//!     let prices = Region::builder("price").far(memcached).expires_after(minute).build::<u64, u32>()?;
 //!
 //!     let product = products.get(&7).or_create(async || "product 7".to_owned()).await?;
-//!     println!("{product}");
+//!     let price = prices.get(&7).or_create(async || 120).await?;
+//!     println!("{product}: {price}");
 //!     Ok(())
 //! }
 //! ```
@@ -28,34 +31,39 @@
 //! # Which servers
 //!
 //! memcached 1.6.12 or later; tested on 1.6.18. A server that is older is refused by [`Memcached::connect`][connect],
-//! and so is a proxy of several servers, behind which nobody can tell whether one of them has begun anew.
+//! and so is a proxy of several servers: a proxy hides whether one of them has begun anew.
 //!
 //! Each of several servers owns its keys: which one has a key is decided by the texts of the addresses, so all
-//! processes of a fleet write them alike. While a server is away, its keys are not cached, and to invalidate one of
-//! them is an error: no other server takes its place, since two processes would disagree which one. To change the list,
-//! see `formerly` of [`Memcached`][connect].
+//! processes of a fleet write them alike. The order of the list does not matter, and `host` is `host:11211`; but
+//! `localhost` and `127.0.0.1` are two servers. No server takes the place of one that is away, since two processes
+//! would disagree which one. Meanwhile each process creates the keys of that server for itself, and to invalidate one
+//! of them is an error.
+//!
+//! To change the list, see `formerly` of [`Memcached`][connect]. While two lists are named, a server of the second list
+//! that is away does not keep a key from being cached. To invalidate the key is an error then, since builds of the
+//! other list may serve the earlier value, and the backend tells that server once it is back.
 //!
 //! # What it gives, law by law
 //!
 //! | law | on memcached | what can break it, and what that costs |
 //! |---|---|---|
-//! | G1 one creator | one grant of a key and a shape, given by compare-and-swap | a lease that runs out, an eviction, a flush, a restart: one more creation, counted as an [overlap](crate::observer::Overlap). There are no tombstones: after an invalidation the next creation begins at once, so a hundred invalidations in a second may be a hundred creations |
+//! | G1 one creator | one grant of a key and a shape (a schema and a format), given by compare-and-swap | a lease that runs out, an eviction, a flush, a restart: one more creation, counted as an [overlap](crate::observer::Overlap). An invalidation leaves nothing behind that keeps the next creation from beginning at once: a hundred invalidations in a second may be a hundred creations. *Still missing:* a grant over an old value ends with the end of that value's grace, or with a touch, so a creation that is longer than what is left of it may be made twice |
 //! | G2 a late holder | to publish is a compare-and-swap on what the grant has written | nothing that we know: it depends on no clock |
-//! | G3 invalidation | a `md` for each shape, on its server | a server that is away: the process by-passes the key, and tells the server when it is back |
-//! | G5 bounds | each access spends `backend_timeout` once; a holder that died costs one lease | - |
+//! | G3 invalidation | a `md` for each shape, on its server | a server that is away: the process by-passes the key, and tells the server when it is back. Until then other processes that reach the server may serve the earlier value; if the process ends before, nobody tells it |
+//! | G5 bounds | an access to a server that hangs waits for `backend_timeout`, half a second by default; for a moment after that no other access asks the server. A change waits for it each time. A holder that died costs one lease | - |
 //! | G6 clocks | the server's time since its start, which no step of a clock moves, estimated by each connection | the server counts seconds: freshness may be wrong by one |
-//! | G8 failures | the pause is stored in the step that ends the grant | - |
+//! | G8 failures | the pause is stored in the step that ends the grant | *still missing:* over an old value the pause ends with that value's grace |
 //! | G10 an empty server | a grant of another run of the server is none | - |
 //! | G12 counters | exact | an eviction, a flush or a restart loses counts |
 //! | G16 signals | none: accesses that wait for another process poll | - |
-//! | G17 lifetimes | all keys have one, but what was asked to live for ever | - |
+//! | G17 lifetimes | all keys have one, but what was asked to live for ever | a lifetime is exact to a second: it may be over that much early |
 //!
 //! # What it costs
 //!
 //! A hit is one `mg`, in one write with whatever else the process asks at that moment. A creation of a missing value is
-//! four round trips: the look, two of the claim, the publication; that of an old value is three. A value is not sent
-//! again when its lease is claimed or renewed. A `Memcached` has one connection for each server and each runtime that
-//! asks, and another one for values of 16 KB and more, so that small values do not wait behind large ones.
+//! four round trips: the look, two of the claim, the publication; that of an old value is three. No claim and no
+//! renewal sends the value. A `Memcached` has one connection for each server and each runtime that asks, and another
+//! one for values of 16 KB and more, so that small values do not wait behind large ones.
 //!
 //! # What the operator decides
 //!
@@ -63,7 +71,8 @@
 //!   first holder publishes is refused. A server that is started with `-M` evicts nothing: it
 //!   refuses to store, and has deleted then what was there.
 //! - **The largest item** is 1 MB unless the server is started with another `-I`; a region learns of it from the
-//!   server. A larger value goes to its caller, and is not stored.
+//!   server. A larger value goes to its caller, and is not stored: each access creates it again. `Got::published` says
+//!   so.
 //! - **Leases** are whole seconds; a region takes none under four. The default is ten.
 //! - **Rights and TLS.** memcached has neither, as the client speaks to it: let it listen where your processes are, or
 //!   on a socket, `memcached+unix:///PATH`.
@@ -74,19 +83,20 @@
 //!
 //! | key | |
 //! |---|---|
-//! | `product:7@3.2` | the entry of schema 3 in format 2, its grant and its pause |
+//! | `product:7@0.2` | the entry of schema 0 (the default) in format 2, its grant and its pause |
 //! | `product:7@count` | a counter |
 //!
-//! To delete a key by hand: `md product:7@3.2`. That deletes the grant with it. Better is
-//! [`Region::invalidate`](crate::Region::invalidate), which knows all shapes.
+//! To delete a key by hand: `md product:7@0.2`, to the server that has the key; the others answer `NF`. That deletes
+//! the grant with it. Better is [`Region::invalidate`](crate::Region::invalidate), which knows server and shapes.
 //!
 //! # When a server is away
 //!
 //! As on the page of [failures](crate::guide::failures), for its keys alone: each server has its own pause, and the
-//! keys of the others are served as always. A connection that is closed fails what is under way on it, and the next
-//! operation connects anew, after a pause that grows from 20 ms to a second. Nothing that changes something is sent
-//! twice. A server that hangs is noticed by a heartbeat, too: it asks once a second, and an answer that takes four
-//! seconds ends the connection.
+//! keys of the others are served as always. (Only `values` of many keys fails as a whole, if a server is away and this
+//! process has no value of its own.) A server that is back is used again within a second. A connection that is closed
+//! fails what is under way on it, and the next operation connects anew, after a pause that grows from 20 ms to a
+//! second. Nothing that changes something is sent twice. A server that hangs is noticed by a heartbeat, too: it asks
+//! once a second, and an answer that takes four seconds ends the connection.
 //!
 #![cfg_attr(feature = "memcached", doc = "[connect]: crate::backend::Memcached")]
 #![cfg_attr(not(feature = "memcached"), doc = "[connect]: crate::backend")]

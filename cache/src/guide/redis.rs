@@ -69,6 +69,11 @@
 //! [keeper](crate#glossary) once a lease is to be renewed or the process waits for another one, and one for signals
 //! once it waits; on a Cluster, each of them for each server.
 //!
+//! Measured on two cores, beside the raw client on the same server (values of 100 bytes, the codec for bytes): a hit
+//! takes 1.1 times as long as a `GET` with one task, and 1.5 times with 16 and with 256 tasks that have a key each. A
+//! waiter of another process returns 0.6 ms after the publication. Of 8 processes whose 256 tasks wait for one key, the
+//! median returns after 2 ms. `benches/servers` in the repository measures this, beside other caches.
+//!
 //! # What the operator decides
 //!
 //! - **Memory.** By the policy `noeviction` a server that is full refuses to store: the creator's value goes to its

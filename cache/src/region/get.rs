@@ -233,7 +233,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
     }
 }
 
-impl<'a, K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'a, K, V> {
+impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
     /// Returns the value that is kept near, if it is fresh and not refused.
     #[inline(always)]
     #[allow(clippy::inline_always)] // see `Region::hit`
@@ -267,6 +267,7 @@ impl<'a, K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'a, K, V> {
     }
 
     /// Makes the access of a value that is not kept near.
+    #[allow(clippy::manual_async_fn)] // see `Core::first`
     pub(super) fn creating<E: Display>(
         self,
         creator: impl AsyncFnOnce(&Creation<K, V>) -> Result<Made<V>, E>,
@@ -317,14 +318,13 @@ impl<'a, K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'a, K, V> {
     /// Makes the access, up to its creator or to its end.
     async fn begin(self, going: Option<Going<K::Owned, V>>) -> Result<Begun<K, V>, GetError> {
         let core = &self.region.core;
-        let (mut drive, action, entered) = match going {
-            Some(going) => going.into_parts(),
-            None => {
-                let entered = core.closing.enter().ok_or(GetError::Closed)?;
-                let drive = Drive::new(core, core.hold(self.key), self.wants);
-                let action = drive.begin();
-                (drive, action, entered)
-            }
+        let (mut drive, action, entered) = if let Some(going) = going {
+            going.into_parts()
+        } else {
+            let entered = core.closing.enter().ok_or(GetError::Closed)?;
+            let drive = Drive::new(core, core.hold(self.key), self.wants);
+            let action = drive.begin();
+            (drive, action, entered)
         };
         let stage = {
             // (Pinned here, or the future that waits for it would have room for it twice.)

@@ -33,7 +33,7 @@ pub(crate) struct Far<V> {
 }
 
 /// What a reply has shown of the server, and when it was there. The estimate of the server's clock lags behind by no
-/// more than a round trip. Freshness alone depends on it (G6).
+/// more than a round trip, and is off by two milliseconds at most beside. Freshness alone depends on it (G6).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
     /// Milliseconds since the Unix epoch.

@@ -15,6 +15,7 @@ mod first_look;
 mod fleet;
 mod kit;
 mod lease;
+mod looks;
 mod many;
 mod near;
 mod policy;

@@ -92,6 +92,14 @@ async fn a_server_that_will_not_do_is_refused_clearly() {
     Memcached::connect(&format!("memcached://{}", good.address())).await.unwrap();
 }
 
+/// It is a memcached, and will take connections again.
+#[tokio::test]
+async fn a_server_that_takes_no_more_connections_is_unreachable() {
+    let server = imitation("ERROR Too many open connections", STATS);
+    let error = refused(&format!("memcached://{}", server.address())).await;
+    assert!(matches!(&error, ConnectError::Unreachable { why, .. } if why.contains("no more")), "{error:?}");
+}
+
 /// Behind an address that leads to one server after the other no life can be known.
 #[tokio::test]
 async fn an_address_that_leads_to_two_servers_is_refused() {

@@ -1,5 +1,5 @@
-//! S2, S42: each operation, cut off after each byte of its requests and of its replies. Afterwards no operation was half
-//! done, the answer was true, and the place can be created again.
+//! S2, S42: each operation, cut off after each byte of its requests and of its replies. Afterwards no operation was
+//! half done, the answer was true, and the place can be created again.
 //!
 //! The connection of the operation goes through a proxy, which cuts. All else is done and seen by another connection.
 

@@ -100,6 +100,6 @@ async fn s4_dropped_futures_never_shift_a_reply() {
     println!("{dropped} dropped, {} looks beside them", looked.load(Ordering::Relaxed));
     assert!(looked.load(Ordering::Relaxed) > 100);
     assert_eq!(proxy.connections(), 1, "a connection was lost");
-    // And they were under way indeed.
-    assert!(server.count("cmd_meta").is_ok() && proxy.bytes(FromClient) > 20 * DROPS as u64 / 2);
+    // And most of them were under way: a request has more than 20 bytes.
+    assert!(proxy.bytes(FromClient) > 20 * DROPS as u64 / 2);
 }

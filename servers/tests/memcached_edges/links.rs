@@ -3,7 +3,7 @@
 use crate::kit::{LEASE, entry, granted, key, look, set, stored};
 use crate::{WATCHDOG, connect, connect_by, connected, until, within};
 use dogpile_cache::backend::{
-    Backend, BackendErrorKind, Claim, Claimed, Ended, Memcached, Published, Refusal, Renewed, Token,
+    Backend, BackendErrorKind, Claim, Claimed, Ended, Memcached, Published, Refusal, Renewed, Rest, Token,
 };
 use dogpile_servers::Direction::{FromClient, FromServer};
 use dogpile_servers::{MemcachedServer, Proxy};
@@ -84,6 +84,14 @@ async fn a_connection_that_was_cut_is_made_anew_and_grants_live_on() {
     assert_eq!(memcached.publish(&a, &grant, entry("one")).await.unwrap(), Published::Fresh);
 }
 
+/// Token and beat of the grant that is there.
+async fn held(memcached: &Memcached) -> (Token, u32) {
+    match look(memcached, &key("a")).await.unwrap().rest {
+        Some(Rest::Held(by)) => (by.token, by.beat),
+        other => panic!("expected a grant, got {other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn g10_a_restart_is_another_life_whose_cas_numbers_say_nothing() {
     let mut server = MemcachedServer::start().unwrap();
@@ -95,6 +103,7 @@ async fn g10_a_restart_is_another_life_whose_cas_numbers_say_nothing() {
         server.restart().unwrap();
         connected(&memcached).await;
         let late = granted(&*memcached, &a).await;
+        let watched = held(&memcached).await;
         server.restart().unwrap();
         connected(&memcached).await;
         let life = memcached.life_of(&a).unwrap();
@@ -105,6 +114,8 @@ async fn g10_a_restart_is_another_life_whose_cas_numbers_say_nothing() {
             panic!("the place is not free")
         };
         assert_eq!((grant.cas, grant.token), (late.cas, late.token));
+        // A process that has watched the first is not to take it for dead (G5).
+        assert_ne!(held(&memcached).await, watched);
         assert_eq!(memcached.renew(&a, &late, LEASE).await.unwrap(), Renewed::Lost(Refusal::OtherLife));
         let published = memcached.publish(&a, &late, entry("late")).await.unwrap();
         assert_eq!(published, Published::Refused(Refusal::OtherLife));

@@ -1,5 +1,5 @@
-//! The edges of the backend on memcached: real servers, a proxy before them, an imitation of one. Each test is named for
-//! its law, or for the number of its case.
+//! The edges of the backend on memcached: real servers, a proxy before them, an imitation of one. Each test is named
+//! for its law, or for the number of its case.
 
 mod connect;
 mod cuts;

@@ -1,7 +1,8 @@
 //! Regions over a memcached, each with a backend of its own, as the processes of a fleet have.
 
 use crate::kit::{LEASE, SECOND};
-use crate::{connect, within};
+use crate::{connect, until, within};
+use dogpile_cache::backend::{Backend, BackendErrorKind, Memcached};
 use dogpile_cache::{Backoff, Got, Outcome, Region};
 use dogpile_servers::MemcachedServer;
 use std::sync::Arc;
@@ -91,4 +92,30 @@ async fn g8_a_failure_pauses_the_fleet() {
         within(region.get("a").or_try_create(creator)).await.unwrap_err();
     }
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+/// The server of a key is there: a former one that is away neither pauses it, nor lets it be told again and again.
+#[tokio::test]
+async fn g3_a_former_server_that_is_away_costs_the_keys_nothing() {
+    let server = MemcachedServer::start().unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let former = format!("memcached://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let both = Memcached::connect(&server.url()).await.unwrap().formerly(&former).unwrap();
+    let build = |far: Arc<dyn Backend>| {
+        let builder = Region::builder("fleet").far(far).expires_after(LEASE).backend_pause(SECOND / 10);
+        builder.build::<str, String>().unwrap()
+    };
+    let (region, other) = (build(Arc::new(both)), build(connect(&server).await));
+    region.set("a", "one".to_owned()).await.unwrap();
+    let deletes = || server.count("delete_misses").unwrap() + server.count("delete_hits").unwrap();
+    let error = within(region.invalidate("b")).await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Refused);
+    let never = async || panic!("the server has the value");
+    assert_eq!(*within(region.get("a").or_create(never)).await.unwrap(), "one");
+    // The region repeats the invalidation once.
+    until(|| deletes() == 2).await;
+    other.set("b", "two".to_owned()).await.unwrap();
+    assert_eq!(*within(region.get("b").or_create(never)).await.unwrap(), "two");
+    assert_eq!(deletes(), 2);
 }

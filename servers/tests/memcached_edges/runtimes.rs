@@ -1,13 +1,14 @@
 //! Threads without a runtime, runtimes that end, and runtimes that stand still.
 
 use crate::kit::{LEASE, granted, key, set, stored};
-use crate::{connect, connected, until, within};
+use crate::{WATCHDOG, connect, connected, until, within};
 use dogpile_cache::backend::{Backend, Memcached, Renewed};
 use dogpile_servers::{MemcachedServer, Proxy};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Instant;
 
 /// Blocks until a future is ready, without a runtime.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -59,7 +60,9 @@ fn a_runtime_that_ends_takes_its_connection_with_it_and_no_other() {
         runtime.block_on(set(&*memcached, &key("a"), "one")).unwrap();
         assert_eq!(proxy.connections(), round);
         drop(runtime);
+        let began = Instant::now();
         while proxy.open() > 0 {
+            assert!(began.elapsed() < WATCHDOG, "the connection is open still");
             thread::yield_now();
         }
     }

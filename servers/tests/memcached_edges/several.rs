@@ -1,11 +1,19 @@
 //! Several servers: which has a key, one that is away, and a list that changes.
 
-use crate::kit::{LEASE, entry, granted, invalidate, key, look, set, stored};
+use crate::kit::{LEASE, entry, granted, in_time, invalidate, key, look, set, stored};
 use crate::{connect, connected, kind, within};
-use dogpile_cache::backend::{Backend, BackendErrorKind, Change, Memcached, Published, Seen};
+use dogpile_cache::backend::{Backend, BackendError, BackendErrorKind, Change, Memcached, Published, Seen};
 use dogpile_cache::key::StoredKey;
-use dogpile_servers::MemcachedServer;
+use dogpile_servers::Direction::FromClient;
+use dogpile_servers::{MemcachedServer, Proxy};
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+const INVALIDATE: Change = Change::Invalidate { beside: Vec::new(), void_pause: Duration::ZERO };
+
+const MARK: Change = Change::MarkStale { beside: Vec::new() };
 
 struct Fleet {
     servers: Vec<MemcachedServer>,
@@ -115,15 +123,84 @@ async fn g3_a_list_that_changes_step_by_step_lets_no_build_read_what_was_invalid
 
 #[tokio::test]
 async fn g3_an_invalidation_that_one_of_both_servers_has_not_heard_is_an_error() {
-    let mut fleet = Fleet::start(2);
-    let both = Memcached::lazy(&fleet.url(&[0])).unwrap().formerly(&fleet.url(&[1])).unwrap();
-    invalidate(&both, &key("a")).await.unwrap();
-    fleet.servers[1].kill();
-    set(&both, &key("a"), "one").await.expect("what is stored goes to the server of now alone");
-    assert!(within(invalidate(&both, &key("a"))).await.is_err());
-    fleet.servers[1].restart().unwrap();
-    let done = crate::kit::in_time(async || invalidate(&both, &key("a")).await).await;
-    assert!(done.1 < crate::WATCHDOG);
+    let a = key("a");
+    for away in [0, 1] {
+        let mut fleet = Fleet::start(2);
+        let both = Memcached::lazy(&fleet.url(&[0])).unwrap().formerly(&fleet.url(&[1])).unwrap();
+        invalidate(&both, &a).await.unwrap();
+        let there = fleet.connect(&[1 - away]).await;
+        set(&*there, &a, "one").await.unwrap();
+        fleet.servers[away].kill();
+        assert!(within(invalidate(&both, &a)).await.is_err());
+        assert_eq!(stored(&*there, &a).await, None, "the other one is told all the same");
+        fleet.servers[away].restart().unwrap();
+        in_time(async || invalidate(&both, &a).await).await;
+    }
+}
+
+/// What the former server was not told is an error, and told later; the own server is told once.
+#[tokio::test]
+async fn g3_a_former_server_that_was_away_is_told_when_it_is_back() {
+    let fleet = Fleet::start(2);
+    let proxy = Proxy::start(fleet.servers[1].address()).unwrap();
+    let former = format!("memcached://{}", proxy.address());
+    let both = Memcached::lazy(&fleet.url(&[0])).unwrap().formerly(&former).unwrap();
+    let there = fleet.connect(&[1]).await;
+    let (invalidated, marked) = (key("invalidated"), key("marked"));
+    for key in [&invalidated, &marked] {
+        set(&both, key, "one").await.unwrap();
+        set(&*there, key, "one").await.unwrap();
+    }
+    proxy.black_hole(FromClient, true);
+    let error = within(invalidate(&both, &invalidated)).await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Refused);
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("former server"), "{error:?}");
+    assert_eq!(stored(&both, &invalidated).await, None);
+    // One repetition is no error, as the backend tells the former server; what comes then is one again.
+    within(invalidate(&both, &invalidated)).await.unwrap();
+    assert_eq!(kind(both.change(&invalidated, INVALIDATE)).await, BackendErrorKind::Refused);
+    // A region repeats no marks.
+    for _ in 0..2 {
+        assert_eq!(kind(both.change(&marked, MARK)).await, BackendErrorKind::Refused);
+        assert!(look(&both, &marked).await.unwrap().is_marked);
+    }
+    for key in [&invalidated, &marked] {
+        set(&both, key, "two").await.unwrap();
+        assert_eq!(stored(&*there, key).await.unwrap(), "one");
+    }
+    proxy.normal();
+    proxy.sever();
+    let told = async || match (look(&*there, &invalidated).await?.entry, look(&*there, &marked).await?.is_marked) {
+        (None, true) => Ok(()),
+        other => Err(BackendError::new(BackendErrorKind::Refused).caused_by(format!("{other:?}"))),
+    };
+    in_time(told).await;
+    for key in [&invalidated, &marked] {
+        assert_eq!(stored(&both, key).await.unwrap(), "two", "the own server is left in peace");
+        assert!(!look(&both, key).await.unwrap().is_marked);
+    }
+    invalidate(&both, &invalidated).await.unwrap();
+}
+
+/// A change that is dropped while the former server is silent is told all the same.
+#[tokio::test]
+async fn g3_a_former_server_is_told_of_a_change_that_was_dropped() {
+    let fleet = Fleet::start(2);
+    let proxy = Proxy::start(fleet.servers[1].address()).unwrap();
+    let former = format!("memcached://{}", proxy.address());
+    let both = Memcached::lazy(&fleet.url(&[0])).unwrap().formerly(&former).unwrap();
+    let (there, a) = (fleet.connect(&[1]).await, key("a"));
+    invalidate(&both, &a).await.unwrap();
+    set(&*there, &a, "one").await.unwrap();
+    proxy.black_hole(FromClient, true);
+    let mut change = both.change(&a, INVALIDATE);
+    assert!(poll_fn(|cx| Poll::Ready(change.as_mut().poll(cx).is_pending())).await);
+    drop(change);
+    assert_eq!(stored(&*there, &a).await.unwrap(), "one");
+    proxy.normal();
+    proxy.sever();
+    let gone = async || stored(&*there, &a).await.map_or(Ok(()), Err);
+    in_time(gone).await;
 }
 
 /// A claim by one process is seen by the others, through whichever list of the same servers.

@@ -1,12 +1,14 @@
 //! Keys and values of all kinds; those that are too large, and a server that is full.
 
 use crate::kit::{LEASE, granted, in_time, invalidate, key, look, set, stored};
-use crate::{connect, connect_by, kind, within};
+use crate::{WATCHDOG, connect, connect_by, kind, within};
 use bytes::Bytes;
 use dogpile_cache::backend::{Backend, BackendErrorKind, Change, Entry, Published};
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_cache::key::{KeyLimit, Namespace, StoredKey};
 use dogpile_servers::{MemcachedServer, Proxy};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 const SHAPE: Shape = Shape { schema: 1, format: Format::RAW };
 
@@ -132,4 +134,35 @@ async fn large_values_go_by_a_connection_of_their_own() {
     assert_eq!(proxy.connections(), 3);
     assert_eq!(look(&*other, &key("large")).await.unwrap().entry, Some(large));
     assert_eq!(proxy.connections(), 4);
+}
+
+/// Connections that are open until they are dropped, as many as the server takes.
+fn all_connections(server: &MemcachedServer) -> Vec<TcpStream> {
+    let mut all = Vec::new();
+    loop {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+        let mut first = [0];
+        // A server that takes no more says so, and closes.
+        let is_open = stream.write_all(b"version\r\n").and_then(|()| stream.read_exact(&mut first)).is_ok();
+        if !is_open || first != *b"V" {
+            return all;
+        }
+        all.push(stream);
+    }
+}
+
+/// To know where large values are is a hint: the connection for small ones carries them, too.
+#[tokio::test]
+async fn large_values_go_by_the_connection_that_there_is() {
+    let server = MemcachedServer::builder().args(["-c", "60"]).start().unwrap();
+    let memcached = connect(&server).await;
+    let all = all_connections(&server);
+    let large = Bytes::from(vec![b'x'; 20_000]);
+    for _ in 0..3 {
+        within(memcached.change(&key("large"), storing(large.clone()))).await.unwrap();
+        assert_eq!(within(stored(&*memcached, &key("large"))).await.as_ref(), Some(&large));
+        within(invalidate(&*memcached, &key("large"))).await.unwrap();
+    }
+    drop(all);
 }

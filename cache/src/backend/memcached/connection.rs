@@ -20,16 +20,16 @@
 //! # Writing
 //!
 //! A task, the *driver*, writes all that was asked since it wrote last, reads, and hands out the replies. But a
-//! question that finds the connection at rest is written by its caller: that saves the caller a wait for the driver. (If
-//! several were under way when the connection came to rest, several will come now, and the driver writes them at once.)
-//! The bytes lie in one queue, which is behind the same mutex as the places, so that their order is the order of the
-//! places.
+//! question that finds the connection at rest is written by its caller: that saves the caller a wait for the driver.
+//! (If several were under way when the connection came to rest, several will come now, and the driver writes them at
+//! once.) The bytes lie in one queue, which is behind the same mutex as the places, so that their order is the order of
+//! the places.
 //!
 //! # Death
 //!
 //! A connection is dead once the stream is closed, an answer is no reply to what was asked, the driver's runtime ends,
-//! or its link says so. Each question that waits is told so at once. It is [`InDoubt`](BackendErrorKind::InDoubt) if the
-//! driver, or its caller, has begun to write it, or may have; otherwise it was not sent, and is
+//! or its link says so. Each question that waits is told so at once. A question that the driver, or its caller, has
+//! begun to write, or may have, is [`InDoubt`](BackendErrorKind::InDoubt). Any other was not sent, and is
 //! [`Unreachable`](BackendErrorKind::Unreachable).
 //!
 //! A server that refuses a line may take the value behind it for commands, so the connection dies by that, too. The

@@ -10,7 +10,7 @@ use super::steps::{Changing, Claiming, Counting, Ending, OVERHEAD, Publishing, R
 use crate::backend::connect::ConnectError;
 use crate::backend::{
     Ask, Backend, BackendError, BackendErrorKind, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant,
-    Life, Limits, Look, PauseFor, Pending, Published, Refusal, Renewed,
+    Life, Limits, Look, PauseFor, Pending, Published, Renewed,
 };
 use crate::key::StoredKey;
 use crate::time::RegionClock;
@@ -53,8 +53,8 @@ const HEADER: usize = 100;
 /// for each operation that may have been written, or has taken a step of several. A server without memory for an item
 /// is [`Refused`](BackendErrorKind::Refused), and has deleted what was there.
 ///
-/// A key's server is never another one because that one is away: until it is back, its keys are not cached, and to
-/// invalidate one of them is an error.
+/// A key's server is never another one because that one is away: until it is back, what is asked of its keys fails, and
+/// a region creates them for its process alone.
 ///
 /// # Waiting
 ///
@@ -101,7 +101,8 @@ impl Memcached {
     ///
     /// # Errors
     ///
-    /// The URL is none of these ([`Malformed`](ConnectError::Malformed)). One of the servers was not reached within two
+    /// The URL is none of these, names a server twice, or has a user ([`Malformed`](ConnectError::Malformed)); it has
+    /// no scheme ([`NoScheme`](ConnectError::NoScheme)). One of the servers was not reached within two
     /// seconds ([`Unreachable`](ConnectError::Unreachable)). One of them is older than 1.6.12, no memcached, or a proxy
     /// of several ([`Unfit`](ConnectError::Unfit)).
     ///
@@ -123,8 +124,8 @@ impl Memcached {
     ///
     /// # Errors
     ///
-    /// The URL names nothing ([`Malformed`](ConnectError::Malformed)), or the operating system gives no thread for
-    /// timers.
+    /// The URL is none ([`Malformed`](ConnectError::Malformed), [`NoScheme`](ConnectError::NoScheme)), or the operating
+    /// system gives no thread for timers.
     pub fn lazy(url: &str) -> Result<Memcached, ConnectError> {
         Memcached::on(RegionClock::Monotonic, url)
     }
@@ -144,16 +145,27 @@ impl Memcached {
         Ok(Memcached { servers: Servers::new(list, keeper, here) })
     }
 
-    /// Names another list of servers, that of the builds of before or of the builds to come. Marks and invalidations go
+    /// Names a second list of servers: that of the last release, or of the next one. Marks and invalidations go
     /// to the servers of both lists; all else goes to this one's. Never blocks.
     ///
     /// Two builds whose lists differ look for some keys at different servers, and what one of them invalidates the
     /// other must not find. So a list is changed in three releases: first `old.formerly(new)`, then
     /// `new.formerly(old)`, and `new` alone once the longest lifetime is over. Counters of keys that move begin anew.
     ///
+    /// A server of the second list that is away does not make a key's own server look down. A mark or an invalidation
+    /// that the own server has taken, and the second one has not within 200 ms, is an error, of the kind
+    /// [`Refused`](BackendErrorKind::Refused) and with that cause, although the own server has executed it. The backend
+    /// tells the second server later, twice a second, until that server has answered or the backend was dropped. Until
+    /// then builds of the other list may serve the earlier value. At most 10,000 keys are remembered for each server;
+    /// what is invalidated beyond them is repeated by the region on both servers.
+    ///
+    /// A region repeats an invalidation that was an error, and the backend answers one repetition as done. If another
+    /// invalidation of the same key comes before the repetition, that one is answered as done, though the second server
+    /// is told of it later.
+    ///
     /// # Errors
     ///
-    /// The URL names nothing ([`Malformed`](ConnectError::Malformed)).
+    /// The URL is none ([`Malformed`](ConnectError::Malformed), [`NoScheme`](ConnectError::NoScheme)).
     pub fn formerly(self, url: &str) -> Result<Memcached, ConnectError> {
         Ok(Memcached { servers: self.servers.formerly(list(url)?) })
     }
@@ -170,14 +182,39 @@ fn list(url: &str) -> Result<Vec<Place>, ConnectError> {
 
 /// The place of a key, and its server.
 #[derive(Clone, Copy)]
-struct At<'a> {
-    key: &'a StoredKey,
-    node: &'a Arc<Node>,
+pub(super) struct At<'a> {
+    pub(super) key: &'a StoredKey,
+    pub(super) node: &'a Arc<Node>,
 }
 
 impl Memcached {
     fn at<'a>(&'a self, key: &'a StoredKey) -> At<'a> {
         At { key, node: self.servers.of(key.place()).1 }
+    }
+
+    /// Marks or invalidates on the server of a key, and on its former one. Each is told, whatever becomes of the other.
+    async fn tell(&self, at: At<'_>, change: Change) -> Result<Changed, BackendError> {
+        let Some(former) = self.servers.formerly_of(at.key.place()) else {
+            return at.run(Changing::new(at.key.shape(), change)).await;
+        };
+        let owing = former.owe(at.key, &change);
+        let (mut own, mut other) = (None, None);
+        let parts: [Pending<'_, ()>; 2] = [
+            Box::pin(async {
+                own = Some(at.run(Changing::new(at.key.shape(), change)).await);
+                Ok(())
+            }),
+            Box::pin(async {
+                other = Some(owing.tell().await);
+                Ok(())
+            }),
+        ];
+        together(parts.into_iter()).await?;
+        let changed = own.expect("it has ended")?;
+        match other.expect("it has ended") {
+            Ok(()) => Ok(changed),
+            Err(why) => owing.untold(&why).map(|()| changed),
+        }
     }
 
     async fn look_one(&self, key: &StoredKey, ask: Option<Ask>) -> Result<Look, BackendError> {
@@ -224,13 +261,13 @@ fn seen(node: &Node, link: &Link, key: &StoredKey, ask: Option<Ask>, reply: Repl
 
 impl At<'_> {
     /// Runs an operation that stores nothing.
-    async fn run<R: Run>(self, of: Option<Life>, run: R) -> Result<Option<R::Answer>, BackendError> {
+    pub(super) async fn run<R: Run>(self, run: R) -> Result<R::Answer, BackendError> {
         let link = self.node.opened_to_read(self.key).await.map_err(|not| not.error())?;
-        self.run_over(&link, of, run).await
+        self.run_over(&link, run).await
     }
 
     /// Runs an operation that stores an entry of this size, in bytes.
-    async fn store<R: Run>(self, of: Option<Life>, size: usize, run: R) -> Result<Option<R::Answer>, BackendError> {
+    async fn store<R: Run>(self, size: usize, run: R) -> Result<R::Answer, BackendError> {
         let is_large = size >= LARGE || self.node.is_large(self.key);
         let link = self.node.opened(is_large).await.map_err(|not| not.error())?;
         let largest = largest_entry(link.largest_item());
@@ -239,24 +276,20 @@ impl At<'_> {
             return Err(BackendError::new(BackendErrorKind::TooLarge).caused_by(why));
         }
         self.node.has_size(self.key, size);
-        self.run_over(&link, of, run).await
+        self.run_over(&link, run).await
     }
 
-    /// `of`: the life of the grant that the operation is of. `None` is the answer if it is of another one.
-    async fn run_over<R: Run>(
-        self,
-        link: &Link,
-        of: Option<Life>,
-        mut run: R,
-    ) -> Result<Option<R::Answer>, BackendError> {
-        if of.is_some_and(|life| life != link.life()) {
-            return Ok(None);
-        }
+    /// All steps go over one connection, and so to one life.
+    async fn run_over<R: Run>(self, link: &Link, mut run: R) -> Result<R::Answer, BackendError> {
         let mut step = run.begin(link.moment());
         let mut is_first = true;
         loop {
             let requests = match step {
-                Step::Done(answer) => return Ok(Some(answer)),
+                Step::Done(answer) => return Ok(answer),
+                Step::NoMemory => {
+                    let why = "the server has no memory for a grant";
+                    return Err(BackendError::new(BackendErrorKind::Refused).caused_by(why));
+                }
                 Step::Ask(requests) => requests,
             };
             let replies = self.ask(link, &requests).await.map_err(|error| match error.kind() {
@@ -282,11 +315,6 @@ fn largest_entry(largest_item: usize) -> usize {
     largest_item.saturating_sub(LONGEST_KEY + HEADER + OVERHEAD)
 }
 
-/// The answer of an operation that is of no life.
-fn any<T>(answer: Option<T>) -> T {
-    answer.expect("nothing but a grant is of a life")
-}
-
 impl Backend for Memcached {
     fn look<'a>(&'a self, keys: &'a [StoredKey], ask: Option<Ask>) -> Pending<'a, Vec<Look>> {
         Box::pin(async move {
@@ -297,29 +325,19 @@ impl Backend for Memcached {
     }
 
     fn claim<'a>(&'a self, key: &'a StoredKey, claim: Claim) -> Pending<'a, Claimed> {
-        Box::pin(async move { self.at(key).run(None, Claiming::new(claim)).await.map(any) })
+        Box::pin(async move { self.at(key).run(Claiming::new(claim)).await })
     }
 
     fn renew<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, lease: Duration) -> Pending<'a, Renewed> {
-        Box::pin(async move {
-            let renewed = self.at(key).run(Some(grant.life), Renewing::new(*grant, lease)).await?;
-            Ok(renewed.unwrap_or(Renewed::Lost(Refusal::OtherLife)))
-        })
+        Box::pin(async move { self.at(key).run(Renewing::new(*grant, lease)).await })
     }
 
     fn publish<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, entry: Entry) -> Pending<'a, Published> {
-        Box::pin(async move {
-            let size = entry.bytes.len();
-            let published = self.at(key).store(Some(grant.life), size, Publishing::new(*grant, entry)).await?;
-            Ok(published.unwrap_or(Published::Refused(Refusal::OtherLife)))
-        })
+        Box::pin(async move { self.at(key).store(entry.bytes.len(), Publishing::new(*grant, entry)).await })
     }
 
     fn end<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, pause: Option<PauseFor>) -> Pending<'a, Ended> {
-        Box::pin(async move {
-            let ended = self.at(key).run(Some(grant.life), Ending::new(*grant, pause)).await?;
-            Ok(ended.unwrap_or(Ended::Lost(Refusal::OtherLife)))
-        })
+        Box::pin(async move { self.at(key).run(Ending::new(*grant, pause)).await })
     }
 
     fn change<'a>(&'a self, key: &'a StoredKey, change: Change) -> Pending<'a, Changed> {
@@ -329,24 +347,14 @@ impl Backend for Memcached {
                 Change::Set { entry, .. } | Change::SetIf { entry, .. } | Change::Touch { entry, .. } => {
                     entry.bytes.len()
                 }
-                Change::MarkStale { .. } | Change::Invalidate { .. } => {
-                    let former = self.servers.formerly_of(key.place());
-                    let all = [Some(at.node), former].into_iter().flatten();
-                    let run = || Changing::new(key.shape(), change.clone());
-                    let done = together(all.map(|node| async move {
-                        let changed = At { key, node }.run(None, run()).await?;
-                        Ok::<_, BackendError>((Arc::ptr_eq(node, at.node), any(changed)))
-                    }));
-                    let changed = done.await?.into_iter().find(|(is_of_now, _)| *is_of_now);
-                    return Ok(changed.expect("there is one answer of each server").1);
-                }
+                Change::MarkStale { .. } | Change::Invalidate { .. } => return self.tell(at, change).await,
             };
-            at.store(None, size, Changing::new(key.shape(), change)).await.map(any)
+            at.store(size, Changing::new(key.shape(), change)).await
         })
     }
 
     fn count<'a>(&'a self, key: &'a StoredKey, count: Count) -> Pending<'a, Counted> {
-        Box::pin(async move { self.at(key).run(None, Counting::new(count)).await.map(any) })
+        Box::pin(async move { self.at(key).run(Counting::new(count)).await })
     }
 
     fn ping(&self) -> Pending<'_, ()> {

@@ -14,7 +14,9 @@
 //! made when the first of them is on its way. What is written has a size that is known. What is read has none: the
 //! server says it with the value. So a node remembers by a few bits which keys had a large value when they were read or
 //! written last ([`Sizes`]). Those are read by the connection for large values. A key that is not known, or has been
-//! forgotten, is read by the other one, once. The bits are a hint: each connection answers each question.
+//! forgotten, is read by the other one, once. The bits are a hint: each connection answers each question. So if there
+//! is no connection for large values within [`SOON`], as on a server that takes no more connections, the other one
+//! carries them.
 //!
 //! # States of a connection
 //!
@@ -28,8 +30,8 @@
 //! | | the pause is over | none |
 //! | open | closed, silent, another life, its runtime ends | dead, which is as none for the next operation |
 //!
-//! The pause after a failure begins with [`SHORTEST`], doubles with each failure, and is [`LONGEST`] at most; half of it
-//! is random, so that the processes of a fleet do not come together.
+//! The pause after a failure begins with [`SHORTEST`], doubles with each failure, and is [`LONGEST`] at most. Half of
+//! it is random, so that the processes of a fleet do not come together.
 //!
 //! The task goes on if the operation is dropped: a server that is far takes longer to connect to than an operation may
 //! take, and the next operation finds the connection open.
@@ -51,6 +53,7 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::watch;
 
@@ -60,6 +63,9 @@ pub(super) const LARGE: usize = 16 << 10;
 
 /// The pause after the first failure to connect, in microseconds.
 const SHORTEST: i64 = 20_000;
+
+/// How long an operation waits for the connection for large values before it takes the other one.
+const SOON: Duration = Duration::from_millis(100);
 
 /// The longest pause, in microseconds.
 const LONGEST: i64 = 1_000_000;
@@ -130,21 +136,36 @@ impl Node {
     }
 
     /// Returns the connection of the runtime that this is polled on, for small values or for large ones, and opens it
-    /// before that if there is none.
+    /// before that if there is none. Without one for large values, it is that for small ones.
     pub(super) async fn opened(self: &Arc<Self>, is_large: bool) -> Opened {
         let runtime = Handle::try_current().unwrap_or_else(|_| self.keeper.clone());
-        let mut opening = match self.lane(&runtime, Of { runtime: runtime.id(), is_large }) {
+        match self.lane(&runtime, Of { runtime: runtime.id(), is_large }) {
+            Lane::Open(link) => Ok(link),
+            // (In boxes, as they are rare.)
+            lane if is_large => Box::pin(self.one_of_both(&runtime, lane)).await,
+            lane => Box::pin(self.once_open(lane)).await,
+        }
+    }
+
+    async fn one_of_both(self: &Arc<Self>, runtime: &Handle, large: Lane) -> Opened {
+        if let Some(Ok(link)) = unless(self.once_open(large), || sleep(&self.keeper, SOON)).await {
+            return Ok(link);
+        }
+        self.once_open(self.lane(runtime, Of { runtime: runtime.id(), is_large: false })).await
+    }
+
+    async fn once_open(&self, lane: Lane) -> Opened {
+        let mut opening = match lane {
             Lane::Open(link) => return Ok(link),
             Lane::Resting(not, ..) => return Err(not),
             Lane::Opening(opening, _) => opening,
         };
-        // (In a box, as it is rare.)
-        let opened = Box::pin(async move {
+        let opened = async move {
             let opened = opening.wait_for(Option::is_some).await.ok().and_then(|opened| opened.clone());
             opened.unwrap_or_else(|| Err(NotOpened::new("the runtime of the connection has ended")))
-        });
+        };
         // The connection has a time-out of its own, on a runtime that may stand still.
-        let opened = Box::pin(unless(opened, || sleep(&self.keeper, 2 * OPENING))).await;
+        let opened = unless(opened, || sleep(&self.keeper, 2 * OPENING)).await;
         opened.unwrap_or_else(|| Err(NotOpened::new("the runtime of the connection stands still")))
     }
 
@@ -211,8 +232,8 @@ impl Node {
         lane
     }
 
-    /// Fails if another connection goes on to show another life than this one. One that does not answer may be that of a
-    /// runtime that stands still, and has not heard of a restart.
+    /// Fails if another connection goes on to show another life than this one. One that does not answer may be that of
+    /// a runtime that stands still, and has not heard of a restart.
     async fn is_one_server(&self, link: &Link) -> Result<(), NotOpened> {
         for other in self.open().iter().filter(|other| other.life() != link.life()) {
             if let Some(Ok(())) = unless(other.check(), || sleep(&self.keeper, OPENING)).await {

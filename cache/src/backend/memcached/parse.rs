@@ -334,6 +334,15 @@ mod tests {
     }
 
     #[test]
+    fn a_small_value_keeps_nothing_of_what_was_read_beside_it() {
+        for (length, is_copied) in [(1, true), (COPIED, true), (COPIED + 1, false)] {
+            let mut from = BytesMut::from(&*format!("VA {length} c1 t1 O1\r\n{}\r\nEN O2\r\n", "v".repeat(length)));
+            let Ok(Some(Line::Meta(meta))) = parse(&mut from, LARGEST) else { panic!("{length}") };
+            assert_eq!((meta.value.len(), meta.value.is_unique()), (length, is_copied));
+        }
+    }
+
+    #[test]
     fn a_reply_that_comes_byte_by_byte_is_the_same() {
         let large = format!("VA 20000 c9 t1 O2\r\n{}\r\n", "v".repeat(20_000));
         let bytes = ["VA 6 c3 t60 O7 X W\r\nhe\r\nlo\r\n", "STAT a 1\r\nEND\r\n", &large, "EN O3\r\n"].concat();

@@ -6,6 +6,9 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
+/// The largest item that a server can be told to take, in bytes.
+const LARGEST_ITEM: usize = 1 << 30;
+
 /// The oldest version that will do: older ones answer `OK` where later ones answer `HD`.
 const OLDEST: [u32; 3] = [1, 6, 12];
 
@@ -49,6 +52,11 @@ impl fmt::Display for Unfit {
     }
 }
 
+/// Returns whether this, which is no reply, is what a server says that takes no more connections.
+pub(super) fn is_full(text: &[u8]) -> bool {
+    text.starts_with(b"ERROR Too many open connections")
+}
+
 /// Takes the version, such as `1.6.18` or `1.6.18_beta`.
 pub(super) fn version(text: &[u8]) -> Result<(), Unfit> {
     let text = std::str::from_utf8(text).map_err(|_| Unfit::AnotherDialect)?;
@@ -82,7 +90,9 @@ pub(super) fn beat(stats: &[u8]) -> Result<Beat, Unfit> {
 
 /// Takes the settings: the largest item.
 pub(super) fn largest_item(settings: &[u8]) -> Result<usize, Unfit> {
-    field(std::str::from_utf8(settings).map_err(|_| Unfit::AnotherDialect)?, "item_size_max")
+    let largest = field(std::str::from_utf8(settings).map_err(|_| Unfit::AnotherDialect)?, "item_size_max")?;
+    // (It bounds what is read into memory.)
+    if largest <= LARGEST_ITEM { Ok(largest) } else { Err(Unfit::AnotherDialect) }
 }
 
 fn field<T: FromStr>(lines: &str, name: &str) -> Result<T, Unfit> {
@@ -144,5 +154,10 @@ mod tests {
         assert_eq!(beat(proxy.as_bytes()), Err(Unfit::Proxy));
         assert_eq!(largest_item(b"STAT maxbytes 1\r\nSTAT item_size_max 1048576\r\n"), Ok(1_048_576));
         assert_eq!(largest_item(b"STAT maxbytes 1\r\n"), Err(Unfit::AnotherDialect));
+        assert_eq!(largest_item(b"STAT item_size_max 1073741824\r\n"), Ok(LARGEST_ITEM));
+        for much in ["1073741825", "18446744073709551615"] {
+            let said = format!("STAT item_size_max {much}\r\n");
+            assert_eq!(largest_item(said.as_bytes()), Err(Unfit::AnotherDialect));
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Which server has a place: by rendezvous, without failover.
 //!
-//! Each server draws a number for each place, a hash of its address and of the place, and the largest one has the place.
-//! So each process that names the same servers finds the same one, in whatever order they are named; and a server that
-//! joins or goes moves no place between the others.
+//! Each server draws a number for each place, a hash of its address and of the place. The server with the largest
+//! number has the place. So each process that names the same servers finds the same one, in whatever order they are
+//! named; and a server that joins or goes moves no place between the others.
 //!
 //! A server that is away has its places still: they are not cached meanwhile, and to invalidate one of them is an
 //! error. Were they another server's, two processes could disagree about which one has them.
@@ -18,8 +18,11 @@
 //! | 1. `old.formerly(new)`, to all processes | old | old and new |
 //! | 2. `new.formerly(old)`, to all processes | new | new and old |
 //! | 3. `new`, once the longest lifetime is over | new | new |
+//!
+//! A server of the other list that is away is owed what it was not told: see [`former`](super::former).
 
 use super::address::Place;
+use super::former::Former;
 use super::node::Node;
 use crate::time::RegionClock;
 use sha2::{Digest, Sha256};
@@ -31,15 +34,15 @@ use tokio::runtime::Handle;
 pub(super) struct Servers {
     now: Vec<Server>,
     /// Those of the other list, where a place has to be invalidated as well.
-    formerly: Vec<Server>,
+    formerly: Vec<Server<Arc<Former>>>,
     keeper: Handle,
     here: RegionClock,
 }
 
-struct Server {
+struct Server<N = Arc<Node>> {
     /// Of its address.
     hash: u64,
-    node: Arc<Node>,
+    node: N,
 }
 
 impl Servers {
@@ -55,6 +58,7 @@ impl Servers {
         self.formerly = list
             .into_iter()
             .map(|at| known(&at).unwrap_or_else(|| Server::new(at, &self.keeper, &self.here)))
+            .map(|Server { hash, node }| Server { hash, node: Former::new(node, self.keeper.clone()) })
             .collect();
         self
     }
@@ -65,9 +69,9 @@ impl Servers {
     }
 
     /// Returns the server that has a place by the other list, if that is another one.
-    pub(super) fn formerly_of(&self, place: &str) -> Option<&Arc<Node>> {
+    pub(super) fn formerly_of(&self, place: &str) -> Option<&Arc<Former>> {
         let (_, former) = owner(&self.formerly, place)?;
-        (!Arc::ptr_eq(former, self.of(place).1)).then_some(former)
+        (!Arc::ptr_eq(former.node(), self.of(place).1)).then_some(former)
     }
 
     /// Returns all servers.
@@ -88,7 +92,7 @@ impl Server {
     }
 }
 
-fn owner<'a>(servers: &'a [Server], place: &str) -> Option<(u64, &'a Arc<Node>)> {
+fn owner<'a, N>(servers: &'a [Server<N>], place: &str) -> Option<(u64, &'a N)> {
     let [one] = servers else {
         let place = hash(place);
         let drawn = servers.iter().zip(0..).max_by_key(|(server, _)| (mixed(server.hash ^ place), server.hash));
@@ -178,7 +182,7 @@ mod tests {
         for place in places_of_keys().take(1000) {
             match both.formerly_of(&place) {
                 None => same += usize::from(owner_of(&both, &place) == "a:11211"),
-                Some(former) => other += usize::from(former.at() != both.of(&place).1.at()),
+                Some(former) => other += usize::from(former.node().at() != both.of(&place).1.at()),
             }
         }
         assert!(same > 100 && same + other == 1000, "{same} {other}");

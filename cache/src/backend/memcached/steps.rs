@@ -7,7 +7,7 @@
 //! ```text
 //!          begin                     take                 take
 //! machine ───────▶ Ask(requests) ──────────▶ Ask(…) ──── … ────▶ Done(answer)
-//!             └──▶ Done(answer): nothing need be asked
+//!             └──▶ Done(answer): nothing need be asked     └──▶ NoMemory
 //! ```
 //!
 //! # What a driver owes
@@ -63,6 +63,8 @@ pub enum Step<T> {
     Ask(Vec<Request>),
     /// It has the answer.
     Done(T),
+    /// The server has no memory for the grant, and nothing has changed.
+    NoMemory,
 }
 
 /// A reply that the command cannot have.

@@ -38,10 +38,12 @@ pub(super) fn look(found: Option<Vec<u8>>, now: u64, life: Life) -> Look {
     let mut look = Look::missing(now, life);
     let Some(found) = found.filter(|found| !found.is_empty()) else { return look };
     let mut found = Bytes::from(found);
+    // (A copy: what was seen may be kept for as long as a creation runs, and a slice would keep the whole value.)
+    look.seen = Seen::entry(Bytes::copy_from_slice(&found[..found.len().min(HEAD)]));
     let is_ours = found.len() >= HEAD && found[0] == OURS;
     look.is_marked = is_ours && found[1] == 1;
-    look.seen = Seen::entry(found.slice(..found.len().min(HEAD)));
     if is_ours {
+        // (A slice would make the bytes shared, which costs an allocation.)
         found.advance(HEAD);
     }
     look.entry = Some(found);
@@ -88,5 +90,13 @@ mod tests {
         }
         assert_eq!(looked(b"").entry, None);
         assert_eq!(look(None, 0, Life(1)).seen, Seen::NOTHING);
+    }
+
+    /// What was seen is kept for as long as a creation runs, or as a user keeps a witness: not with the value.
+    #[test]
+    fn what_was_seen_is_apart_from_the_value() {
+        let look = looked(&written(b"value"));
+        let (seen, entry) = (look.seen.state().expect("an entry"), look.entry.as_deref().expect("an entry"));
+        assert_ne!(seen.as_ptr_range().end, entry.as_ptr());
     }
 }

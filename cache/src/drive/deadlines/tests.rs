@@ -124,3 +124,29 @@ fn a_clock_of_the_users_is_asked_for_each_wait() {
     let clock = RegionClock::Other(Arc::new(dogpile::MonotonicClock));
     assert!(Deadlines::new(&RegionTime { clock, keeper: keeper().expect("a thread can be had") }).is_none());
 }
+
+/// Panics when it is woken.
+struct Hostile;
+
+impl Wake for Hostile {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker that panics, on purpose");
+    }
+}
+
+/// A waker is the user's: one that panics must not take their ends from all other looks of the region.
+#[tokio::test]
+async fn g5_a_waker_that_panics_stops_no_other_wait() {
+    let (deadlines, time) = deadlines();
+    let mut hostile = Box::pin(pending::<()>());
+    let mut waiting = Box::pin(deadlines.until(0, after(&time, Duration::from_millis(5)), hostile.as_mut()));
+    let waker = Waker::from(Arc::new(Hostile));
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    while !lock(&deadlines.parts[0]).waits.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let at = after(&time, Duration::from_millis(5));
+    let mut other = pin!(pending::<()>());
+    let over = tokio::time::timeout(LONG / 30, deadlines.until(1, at, other.as_mut())).await;
+    assert_eq!(over, Ok(Err(Over::Time)));
+}

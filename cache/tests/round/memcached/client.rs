@@ -82,6 +82,7 @@ fn next<T>(step: Step<T>, answer: impl FnOnce(T) -> Answer) -> Next {
             Ok(requests.remove(0))
         }
         Step::Done(done) => Err(Box::new(answer(done))),
+        Step::NoMemory => unreachable!("this server has memory for each stub"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The task that writes what was asked, reads, and hands out the replies.
 
 use super::super::parse::{Line, parse};
+use super::super::server::is_full;
 use super::super::socket::{Reading, Writing};
 use super::{ANOTHER_DIALECT, CLOSED, Connection, Death};
 use bytes::BytesMut;
@@ -14,6 +15,8 @@ const READ: usize = 16 << 10;
 
 /// A buffer that has become larger is given back when it is empty.
 const KEPT: usize = 256 << 10;
+
+const FULL: Death = Death::of("the server takes no more connections");
 
 /// The task that writes and reads. The connection dies with it.
 pub(in super::super) struct Driver {
@@ -94,6 +97,7 @@ impl Driver {
             match parse(&mut self.read, largest) {
                 Ok(Some(line)) => self.lines.push(line),
                 Ok(None) => break Ok(()),
+                Err(_) if is_full(&self.read) => break Err(FULL),
                 Err(_) => break Err(ANOTHER_DIALECT),
             }
         };

@@ -8,11 +8,21 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::task::Wake;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// A bound for what hangs only if it is wrong.
 const WATCHDOG: Duration = Duration::from_secs(30);
+
+/// Blocks until something is so.
+#[track_caller]
+fn until(mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < WATCHDOG, "it does not come to be so");
+        std::thread::yield_now();
+    }
+}
 
 /// A server that the test plays, line by line.
 struct Played {
@@ -223,9 +233,7 @@ fn what_was_never_written_is_unreachable() {
     let mut asking: Vec<_> = (0..3).map(|_| ground.connection.ask(Asked::Of(&key, &large))).collect();
     // The first one is in the driver's hand, as the server reads nothing; those behind it wait in the queue.
     assert!(poll(&mut asking[0]).is_pending());
-    while !ground.connection.lock().is_writing {
-        std::thread::yield_now();
-    }
+    until(|| ground.connection.lock().is_writing);
     assert!(asking[1..].iter_mut().all(|asking| poll(asking).is_pending()));
     ground.connection.die(Death::of("the test says so"));
     let kinds: Vec<_> = asking.into_iter().map(|asking| ground.block_on(asking).unwrap_err().kind()).collect();
@@ -258,9 +266,7 @@ fn the_end_of_a_runtime_ends_its_connection() {
     assert!(poll(&mut asking).is_pending());
     ground.server.hear(1);
     ground.runtime.shutdown_background();
-    while !ground.connection.is_dead() {
-        std::thread::yield_now();
-    }
+    until(|| ground.connection.is_dead());
     match poll(&mut asking) {
         Poll::Ready(Err(error)) => assert_eq!(error.kind(), BackendErrorKind::InDoubt),
         other => panic!("{other:?}"),

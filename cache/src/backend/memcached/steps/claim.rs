@@ -59,7 +59,6 @@ impl Claiming {
     fn decide(&mut self, found: &Found, at: Moment) -> Step<Claimed> {
         let empty;
         let item = match found {
-            // (A look that wins finds something.)
             Found::Nothing => None,
             Found::Stub(stub) if !stub.is_won && !self.passes(stub.by(at.life)) => {
                 return Step::Done(Claimed::Held(stub.by(at.life)));
@@ -90,6 +89,8 @@ impl Claiming {
             Some(item) if !self.claim.lease.is_zero() => {
                 self.write(item, What::granted(self.claim.token, self.claim.lease, at.now), at)
             }
+            // A look that wins finds something, unless the server can make no stub: it says that there is nothing.
+            None if !self.claim.lease.is_zero() => Step::NoMemory,
             // A lease of zero is lost before its holder can publish: nothing is written.
             _ => {
                 let failures = item.map_or(0, |item| item.failures(at.now));
@@ -127,5 +128,21 @@ impl Run for Claiming {
                 }
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Token;
+    use std::time::Duration;
+
+    /// Every claim would be granted, of one key at once.
+    #[test]
+    fn g1_a_server_that_can_make_no_stub_grants_nothing() {
+        let at = Moment { now: 1_700_000_000_000, life: Life(1) };
+        let mut claiming = Claiming::new(Claim::new(Token(7), Duration::from_secs(10)));
+        assert!(matches!(claiming.begin(at), Step::Ask(_)));
+        assert_eq!(claiming.take(vec![Reply::Missing], at), Ok(Step::NoMemory));
     }
 }
