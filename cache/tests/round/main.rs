@@ -39,6 +39,8 @@ use crate::process::{Frame, time};
 use crate::server::{Broken, Rules, Server, Tick};
 use dogpile_cache::round::{Faults, OnBackendFailure, OtherLife, Settings};
 use stateright::{Checker, HasDiscoveries, Model};
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -90,27 +92,49 @@ fn bounds(name: &'static str, accesses: &[&[u8]], ticks: Tick, steps: u8, menu: 
 
 /// Searches all runs within the bounds. Returns the law that was broken, and prints how.
 fn search<S: Server>(bounds: &Bounds<S>, is_planted: bool) -> Option<&'static str> {
+    let seen = || {
+        let sights = bounds.sights.load(Ordering::Relaxed);
+        let sights: Vec<Sight> = Sight::ALL.into_iter().filter(|sight| sights & (1 << *sight as u8) != 0).collect();
+        format!("; seen: {sights:?}")
+    };
+    explore(bounds.clone(), bounds.name, is_planted, seen, ToString::to_string)
+}
+
+/// Searches all runs of a model. Returns the law that was broken, and prints how.
+///
+/// A planted fault may break several laws. So that the same one is found each time, one thread searches for it, and of
+/// the laws that are broken in one state the first by name is returned.
+fn explore<M: Model + Send + Sync + 'static>(
+    model: M,
+    name: &str,
+    is_planted: bool,
+    seen: impl FnOnce() -> String,
+    shown: impl Fn(&M::State) -> String,
+) -> Option<&'static str>
+where
+    M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
+    M::Action: Clone + Debug + PartialEq,
+{
     let begun = Instant::now();
-    let checker = bounds.clone().checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let threads = if is_planted { 1 } else { 2 };
+    let checker = model.checker().threads(threads).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     let found = checker.discoveries();
-    let sights = bounds.sights.load(Ordering::Relaxed);
-    let sights: Vec<Sight> = Sight::ALL.into_iter().filter(|sight| sights & (1 << *sight as u8) != 0).collect();
     println!(
-        "{}: {} states ({} met), depth {}, {:.1} s; {}; seen: {sights:?}",
-        bounds.name,
+        "{name}: {} states ({} met), depth {}, {:.1} s; {}{}",
         checker.unique_state_count(),
         checker.state_count(),
         checker.max_depth(),
         begun.elapsed().as_secs_f64(),
         if found.is_empty() { "exhausted" } else { "broken" },
+        seen(),
     );
-    if let Some((law, path)) = found.into_iter().next() {
+    if let Some((law, path)) = found.into_iter().min_by_key(|(law, _)| *law) {
         if is_planted {
             println!("  {law} is broken by {:?}", path.into_actions());
         } else {
             println!("  {law} is broken by:");
             for (state, step) in path.into_vec() {
-                println!("    {state}\n    {step:?}");
+                println!("    {}\n    {step:?}", shown(&state));
             }
         }
         return Some(law);

@@ -3,11 +3,11 @@
 use super::client::{Client, Phase};
 use super::paper::Tick;
 use super::world::{Kind, Plant, Sight, World};
+use crate::explore;
 use crate::history::Law;
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::{Model, Property};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -148,30 +148,8 @@ impl Model for Bounds {
 
 /// Searches all runs within the bounds. Returns the law that was broken, and prints how.
 pub fn search(bounds: &Bounds) -> Option<&'static str> {
-    let begun = Instant::now();
-    // (A planted fault may break several laws: by one thread the same one is found each time.)
-    let threads = if bounds.plant == Plant::Nothing { 2 } else { 1 };
-    let checker = bounds.clone().checker().threads(threads).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    let found = checker.discoveries();
-    println!(
-        "{}: {} states ({} met), depth {}, {:.1} s; {}",
-        bounds.name,
-        checker.unique_state_count(),
-        checker.state_count(),
-        checker.max_depth(),
-        begun.elapsed().as_secs_f64(),
-        if found.is_empty() { "exhausted" } else { "broken" },
-    );
-    // (Several may be broken in one state: the first by name, so that it is the same one each time.)
-    if let Some((law, path)) = found.into_iter().min_by_key(|(law, _)| *law) {
-        println!("  {law} is broken by:");
-        for (world, step) in path.into_vec() {
-            println!("    {world:?}\n    {step:?}");
-        }
-        return Some(law);
-    }
-    assert!(checker.is_done());
-    None
+    let is_planted = bounds.plant != Plant::Nothing;
+    explore(bounds.clone(), bounds.name, is_planted, String::new, |world| format!("{world:?}"))
 }
 
 /// The search is exhausted, no law is broken, and the run has shown at least these.
