@@ -728,6 +728,8 @@ pub enum Counted {
 pub struct BackendError {
     kind: BackendErrorKind,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    /// Whether the key's own server was told all the same, and another one will be, without the caller.
+    is_told: bool,
 }
 
 /// What kind of failure it is.
@@ -750,7 +752,7 @@ impl BackendError {
     /// Makes an error of that kind.
     #[must_use]
     pub fn new(kind: BackendErrorKind) -> BackendError {
-        BackendError { kind, source: None }
+        BackendError { kind, source: None, is_told: false }
     }
 
     /// Adds what has caused it. An error of a client may contain an address; a backend takes credentials out first.
@@ -777,6 +779,18 @@ impl BackendError {
     pub(crate) fn in_doubt(mut self) -> BackendError {
         self.kind = BackendErrorKind::InDoubt;
         self
+    }
+
+    /// The same of a change that the key's own server has executed: nobody need repeat it.
+    #[cfg(feature = "memcached")]
+    pub(crate) fn but_told(mut self) -> BackendError {
+        self.is_told = true;
+        self
+    }
+
+    /// Returns whether the key's own server has executed the change, so that nobody need repeat it.
+    pub(crate) fn is_told(&self) -> bool {
+        self.is_told
     }
 
     /// The backend has not answered within the time that the region gives it.

@@ -23,9 +23,10 @@ fn ask(client: &mut TextClient, slot: Slot, command: &Command) -> Result<TextRep
     let number = |cas: &Option<u64>| cas.map_or(String::new(), |cas| format!(" C{cas}"));
     match command {
         Command::Get { win } => {
-            client.command(format!("mg {key} v c t{}", win.map_or(String::new(), |win| format!(" N{win}"))))
+            let note = if slot == Slot::Count { " f" } else { "" };
+            client.command(format!("mg {key} v c t{note}{}", win.map_or(String::new(), |win| format!(" N{win}"))))
         }
-        Command::Store { head, body, ttl, only } => {
+        Command::Store { head, body, note, ttl, only } => {
             let value = [&head[..], &body[..]].concat();
             let ttl = match ttl {
                 Ttl::Nothing => "-1".to_owned(),
@@ -38,7 +39,7 @@ fn ask(client: &mut TextClient, slot: Slot, command: &Command) -> Result<TextRep
                 Only::Missing => " ME".to_owned(),
                 Only::Cas(cas) => format!(" C{cas}"),
             };
-            client.store(format!("ms {key} {} c T{ttl}{only}", value.len()), value)
+            client.store(format!("ms {key} {} c F{note} T{ttl}{only}", value.len()), value)
         }
         Command::Append { tail, cas } => client.store(format!("ms {key} {} c MA C{cas}", tail.len()), tail),
         Command::Delete { cas } => client.command(format!("md {key}{}", number(cas))),
@@ -62,6 +63,7 @@ fn taken(command: &Command, reply: &TextReply) -> Reply {
             value: trimmed(&reply.value.clone().unwrap_or_default()),
             cas: cas(),
             ttl_left: (reply.flag('t') != Some("-1")).then_some(1),
+            note: reply.flag('f').map_or(0, |note| note.parse().expect("a number")),
             has_won: reply.flag('W').is_some(),
             another_won: reply.flag('Z').is_some(),
             is_stale: reply.flag('X').is_some(),
@@ -85,10 +87,10 @@ fn trimmed(value: &[u8]) -> Bytes {
 fn expected(reply: Reply) -> Reply {
     match reply {
         // On a stub that the command itself has made, it says nothing.
-        Reply::Value { value, cas, ttl_left, has_won, another_won, is_stale } => {
+        Reply::Value { value, cas, ttl_left, note, has_won, another_won, is_stale } => {
             let is_new = has_won && !is_stale;
             let ttl_left = ttl_left.filter(|_| !is_new).map(|_| 1);
-            Reply::Value { value: trimmed(&value), cas, ttl_left, has_won, another_won, is_stale }
+            Reply::Value { value: trimmed(&value), cas, ttl_left, note, has_won, another_won, is_stale }
         }
         reply => reply,
     }
@@ -105,7 +107,8 @@ fn any_command(random: &mut fastrand::Rng, slot: Slot, last: u64) -> Command {
         2 => {
             let ttl = [Ttl::Nothing, Ttl::Seconds(LONG), Ttl::ForEver][random.usize(0..3)];
             let only = [Only::Always, Only::Missing, Only::Cas(cas)][random.usize(0..3)];
-            Command::Store { head: Bytes::new(), body: digits, ttl, only }
+            let note = random.u32(..) >> random.u32(0..32);
+            Command::Store { head: Bytes::new(), body: digits, note, ttl, only }
         }
         3 if is_count => Command::Move { by: random.u64(0..30), is_down: random.bool(), cas: maybe },
         3 => Command::Append { tail: digits, cas },

@@ -33,16 +33,30 @@
 //! is a compare-and-swap on the CAS number of what was seen; so one of two that come at once is refused, looks, and
 //! decides anew. `set`, `invalidate` and marks ask for nothing.
 //!
+//! An entry ends at its own time, whatever else is in its item:
+//!
+//! | state | event | next |
+//! |---|---|---|
+//! | entry; the item lives for the entry, and a second more | the entry's end | nothing is there, for all who read the item, until the server removes it |
+//! | | a grant, or a pause, that ends earlier | appended: the item lives as before |
+//! | | a grant, or a pause, that ends later | written anew: the item lives for that |
+//! | entry; held or paused for longer | the entry's end | no entry; held, or paused, as before |
+//! | entry; held or paused | touched | another end of the entry; the item lives for the later of both |
+//! | entry over; held or paused | the end of grant and pause | nothing is there; the server removes the item within a minute |
+//! | | renewed, freed, paused, claimed | the same, without the entry; or appended to |
+//! | | touched | refused |
+//! | | stored, by whichever operation | an item with the new entry alone |
+//!
 //! | operation | commands | round trips |
 //! |---|---|---|
 //! | look | `mg v c t` | 1 |
 //! | look that would create | `mg v c t N<lease>`: where nothing was, `W` is the grant | 1 |
-//! | claim of an entry as it was stored | `ms MA C<seen>`: append *granted* | 1 |
-//! | claim of another entry | `mg`; `ms MA C` | 2 |
+//! | claim of an entry as it was stored, which lasts for the lease | `ms MA C<seen>`: append *granted* | 1 |
+//! | claim of another entry | `mg`; `ms MA C`, or `ms C` with the entry | 2 |
 //! | claim of nothing, or of whatever is there | `mg N`; `ms C`, *granted* over the stub, or `ms MA C` over what is there | 2 |
-//! | renew | `ms MA C`: append *renewed*. Without an entry `ms C`, with the lease as lifetime | 1 |
+//! | renew | `ms MA C`: append *renewed*. Without an entry `ms C`, with the lease as lifetime | 1; 2 if the holder does not know that the item lives as long |
 //! | publish | `ms C` | 1 |
-//! | end | `ms MA C`: append *freed* or *paused*. Without an entry `md C`, or `ms C` with twice the pause as lifetime | 1 |
+//! | end | `ms MA C`: append *freed* or *paused*. Without an entry `md C`, or `ms C` with twice the pause as lifetime | 1; 2 with a pause, as with a renewal |
 //! | set | `mg` and `ms` in one write | 1 |
 //! | set if, touch | `ms C<seen>`, `ms ME` where nothing was seen | 1 |
 //! | mark | `mg` and `md I` of each shape, in one write | 1 |
@@ -55,9 +69,11 @@
 //! by no write: what is gone stays gone (G2). So a creation of a missing value takes two round trips, that of an old
 //! value three: look, claim, publish.
 //!
-//! An old value never crosses the network for the sake of a claim, a renewal or an end, and its lifetime is not touched
-//! by them: what happens to an item with an entry is *appended* to it, in 32 bytes. An append removes the server's own
-//! mark (`X`), so the event says that it has taken in the mark.
+//! What happens to an item with an entry is *appended* to it, in 32 bytes, so that the old value does not cross the
+//! network for the sake of a claim, a renewal or an end. An append removes the server's own mark (`X`), so the event
+//! says that it has taken in the mark. An append moves no lifetime: where the item would not live as long as the lease,
+//! or as the mark of the pause, it is written anew, with the value, which a look has brought. For the sake of a grant
+//! the item gets a minute more than that, so that the next renewals append.
 //!
 //! # What the flags mean
 //!
@@ -88,8 +104,8 @@
 //! - The beat is the CAS number over which the lease began, which no other write of that life has.
 //! - The lease of an item without an entry ends with the item. That over an entry (or over the mark of a pause) ends by
 //!   the server's clock, as a process estimates it: it ends for those who claim. If nobody has claimed, the holder's
-//!   next renewal is granted, and its publication stored: nothing has come in between, and no clock decides whether a
-//!   holder may publish (G2).
+//!   next renewal is granted (unless it has to look), and its publication stored: nothing has come in between, and no
+//!   clock decides whether a holder may publish (G2).
 //!
 //! # What memcached cannot do
 //!
@@ -103,22 +119,41 @@
 //!
 //! # Lifetimes
 //!
-//! Lifetimes are whole seconds, rounded up. A number over 2,592,000 would be a time of day: a longer lifetime is given
-//! as such, by the server's clock, and one beyond January 2038 is for ever. Zero is `T-1`, since `T0` is for ever. `ms`
-//! never goes without `T`. What is written anew with its entry gets the lifetime that was left; what is appended to
-//! keeps its own.
+//! The end of an entry stands in the head of its item, in milliseconds of the server's clock; that of a lease or a
+//! pause stands in its event. The item lives until the last of these ends. So each of them is over at its own time:
 //!
-//! **What is still missing.** A grant, or a pause, over an entry ends with the lifetime of the entry, since what is
-//! appended moves no lifetime: an old value that is claimed near the end of its grace may be created twice, and the
-//! first holder is refused. A touch ends a grant or a pause that would last longer than the new lifetime. Both need the
-//! end of the entry in the head, so that the item can outlive it. And a lifetime of n seconds may be over after little
-//! more than n - 1, as the server counts whole seconds.
+//! - *Readers* that find the entry over take the item for one without an entry: [`Seen::NOTHING`], no mark, and the
+//!   grant or the pause as it is. A claim, a `set_if` or an `add` by such a reader has seen nothing, and is a
+//!   compare-and-swap on the CAS number of the item.
+//! - *Callers that have seen the entry* know its end, which is a part of what they have [`Seen`]. A claim, a `set_if`
+//!   or a touch that comes later is refused, though the item may be there.
+//! - *A claim* of an entry as it was stored knows by that end how long the item lives, and appends without a look.
+//! - *A holder* knows it by the [number](crate::backend::Grant::cas) of its grant, up to two hours ahead. A holder that
+//!   does not know it looks.
+//!
+//! The server counts whole seconds of its clock: `T5` lives for more than four seconds, and for five at most. So an
+//! item with an entry gets a second more, and by the server's count no entry is over early. A counter has no head: the
+//! client flags beside it (`F`), which stay when it is moved, are the last 32 bits of its end, and `t` tells the
+//! others. It gets a second more, too. The item of a grant or a pause alone gets none: a lease is shorter than it was
+//! asked for by less than the [grain](crate::backend::Limits::grain), and its holder takes that into account.
+//!
+//! The ends go by each process's estimate of the server's clock, as freshness does. The estimate is wrong by half a
+//! second at most when a connection is new, and by some hundredths after twenty heartbeats. A server's clock that steps
+//! is known with the next heartbeat. For so long a lifetime may seem over early, or late.
+//!
+//! A number over 2,592,000 would be a time of day: a longer lifetime is given as such, by the server's clock, and an
+//! item that would live beyond January 2038 lives for ever; the head has the end all the same. Zero is `T-1`, since
+//! `T0` is for ever. `ms` never goes without `T`.
+//!
+//! [`Seen`]: crate::backend::Seen
+//! [`Seen::NOTHING`]: crate::backend::Seen::NOTHING
 //!
 //! # Traps
 //!
 //! - An `ms` larger than the item limit deletes what is there, whatever its CAS number: sizes are checked before. An
-//!   append that would make an item too large is `NS`, and leaves it: then the item is written anew. An append that
-//!   finds no memory for its 32 bytes deletes the item: a cold start of the key.
+//!   entry is stored only where there is room for more events than an item has that is written anew. An append that
+//!   would make an item too large is `NS`, and leaves it: then the item is written anew. An append that finds no memory
+//!   for its 32 bytes deletes the item: a cold start of the key.
 //! - `NS` of an append does not tell "nothing is there" from "too large". Both are answered by a look.
 //! - `ms … I` with an old CAS number ousts a legitimate holder, and a renewal by `md I` and `mg` gives the win to any
 //!   reader in between: neither is used.

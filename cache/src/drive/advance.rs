@@ -204,7 +204,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
 
     async fn tell(&mut self, number: u64) -> Event<Value<V>> {
         let (core, slot) = (Arc::clone(self.core()), self.run.slot.clone());
-        let telling = core.tell(&slot);
+        let telling = core.tell_first(&slot);
         match self.bounded(Operation::Change, telling).await {
             Ok(()) => Event::Told(number),
             Err(event) => event,

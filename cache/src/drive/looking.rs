@@ -73,17 +73,25 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         self.time.until(self.time.now().saturating_add(self.backend_timeout / 4), part).await
     }
 
-    /// Tells the backend of the invalidation that it was not told of, if there is one.
+    /// Tells the backend of the invalidation that it was not told of, if there is one. An error
+    /// [may](BackendError::is_told) be one of another server than the key's: then nothing is left to be told.
     ///
     /// One of those who tell it sends the request, and the others wait for that: a request that is executed later than
     /// another one has been answered would void a grant of after the invalidation.
     pub(crate) async fn tell(&self, slot: &Held<O, V>) -> Result<(), BackendError> {
         let _one = self.briefly(slot.telling.lock()).await;
         let Some(number) = slot.lock().remembered.untold() else { return Ok(()) };
-        self.store.change(slot, Change::Invalidate, self.void_pause, self.time.nanos()).await?;
-        slot.lock().remembered.told(number);
-        self.seen.invalidated(&self.key_of(slot));
-        Ok(())
+        let changed = self.store.change(slot, Change::Invalidate, self.void_pause, self.time.nanos()).await;
+        if changed.as_ref().err().is_none_or(BackendError::is_told) {
+            slot.lock().remembered.told(number);
+            self.seen.invalidated(&self.key_of(slot));
+        }
+        changed.map(|_| ())
+    }
+
+    /// As [`tell`](Self::tell), for an access, which needs to know of the key's own server alone.
+    pub(crate) async fn tell_first(&self, slot: &Held<O, V>) -> Result<(), BackendError> {
+        self.tell(slot).await.or_else(|error| if error.is_told() { Ok(()) } else { Err(error) })
     }
 }
 

@@ -106,7 +106,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         if slot.lock().remembered.untold().is_none() {
             return Ok(());
         }
-        self.in_time(Operation::Change, Some(slot), self.tell(slot)).await
+        self.in_time(Operation::Change, Some(slot), self.tell_first(slot)).await
     }
 
     /// Returns the value that is there, and what it is.

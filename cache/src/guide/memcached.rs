@@ -47,22 +47,23 @@
 //!
 //! | law | on memcached | what can break it, and what that costs |
 //! |---|---|---|
-//! | G1 one creator | one grant of a key and a shape (a schema and a format), given by compare-and-swap | a lease that runs out, an eviction, a flush, a restart: one more creation, counted as an [overlap](crate::observer::Overlap). An invalidation leaves nothing behind that keeps the next creation from beginning at once: a hundred invalidations in a second may be a hundred creations. *Still missing:* a grant over an old value ends with the end of that value's grace, or with a touch, so a creation that is longer than what is left of it may be made twice |
+//! | G1 one creator | one grant of a key and a shape (a schema and a format), given by compare-and-swap | a lease that runs out, an eviction, a flush, a restart: one more creation, counted as an [overlap](crate::observer::Overlap). An invalidation leaves nothing behind that keeps the next creation from beginning at once: a hundred invalidations in a second may be a hundred creations. |
 //! | G2 a late holder | to publish is a compare-and-swap on what the grant has written | nothing that we know: it depends on no clock |
 //! | G3 invalidation | a `md` for each shape, on its server | a server that is away: the process by-passes the key, and tells the server when it is back. Until then other processes that reach the server may serve the earlier value; if the process ends before, nobody tells it |
 //! | G5 bounds | an access to a server that hangs waits for `backend_timeout`, half a second by default; for a moment after that no other access asks the server. A change waits for it each time. A holder that died costs one lease | - |
-//! | G6 clocks | the server's time since its start, which no step of a clock moves, estimated by each connection | the server counts seconds: freshness may be wrong by one |
-//! | G8 failures | the pause is stored in the step that ends the grant | *still missing:* over an old value the pause ends with that value's grace |
+//! | G6 clocks | the server's time since its start, which no step of a clock moves, estimated by each connection | the server shows whole seconds: freshness may be wrong by half a second when a connection is new, and by some hundredths after twenty seconds |
+//! | G8 failures | the pause is stored in the step that ends the grant, and outlasts an old value | an eviction, a flush or a restart takes the pause with it |
 //! | G10 an empty server | a grant of another run of the server is none | - |
 //! | G12 counters | exact | an eviction, a flush or a restart loses counts |
 //! | G16 signals | none: accesses that wait for another process poll | - |
-//! | G17 lifetimes | all keys have one, but what was asked to live for ever | a lifetime is exact to a second: it may be over that much early |
+//! | G17 lifetimes | all keys have one, but what was asked to live for ever. The server keeps a value for a second more, and for a minute more than a creation that has outlasted the value; nobody is served it then | as with freshness |
 //!
 //! # What it costs
 //!
 //! A hit is one `mg`, in one write with whatever else the process asks at that moment. A creation of a missing value is
 //! four round trips: the look, two of the claim, the publication; that of an old value is three. No claim and no
-//! renewal sends the value. A `Memcached` has one connection for each server and each runtime that asks, and another
+//! renewal sends the value, unless the value is over before the lease is: then it is read and stored once more, about
+//! once a minute. A `Memcached` has one connection for each server and each runtime that asks, and another
 //! one for values of 16 KB and more, so that small values do not wait behind large ones.
 //!
 //! # What the operator decides

@@ -34,6 +34,8 @@
 //!   whose lifetime is taken; an eviction. (A `get` changes nothing.)
 //! - Requests that are given up, doubled, or late, also those of a process that was killed; replies that are lost. The
 //!   client of a claim that has failed ends its grant without a number.
+//! - Entries that live for some ticks: they end while they are fresh, old, claimed or paused. A touched one lives for a
+//!   tick.
 //! - A restart loses the data, the connections, and what was sent on them. A client that creates goes on.
 //! - A watcher claims over the dead once it has seen token and beat for a whole lease.
 //!
@@ -46,8 +48,9 @@
 //! # What is not modelled
 //!
 //! - `Access`: the round is proved over an ideal backend, in model (i); here a client takes the answers.
-//! - A server that finds no memory; other shapes; counters; lifetimes of entries. `single` has some of them.
+//! - A server that finds no memory; other shapes; counters. `single` has some of them.
 //! - An item that ends within its last second: the grain is taken from the holder's own lease, and ticks are whole.
+//!   (`servers/tests/memcached_edges` has lifetimes that end between two seconds.)
 //! - Estimates of the server's clock that differ between processes.
 //!
 //! # Bounds

@@ -104,10 +104,14 @@ impl Server for Machine {
     }
 }
 
-/// Returns how many places have items on a server.
+/// Returns how many places have items on a server. An item lives for a second more than what is in it: one that is in
+/// its last second does not count.
 fn places(server: &MemcachedServer) -> usize {
     let keys = server.client().unwrap().keys().unwrap();
-    let is_there = |key: &&String| server.command(format!("mg {key}")).unwrap().line.starts_with("HD");
+    let is_there = |key: &&String| {
+        let reply = server.command(format!("mg {key} t")).unwrap();
+        reply.line.starts_with("HD") && reply.flag('t') != Some("1")
+    };
     let places: HashSet<&str> =
         keys.iter().filter(is_there).map(|key| key.rsplit_once('@').expect("a key of ours").0).collect();
     places.len()

@@ -7,6 +7,7 @@ mod drops;
 mod hostile;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod lifetimes;
 mod links;
 mod regions;
 mod runtimes;

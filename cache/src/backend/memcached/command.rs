@@ -2,8 +2,8 @@
 //!
 //! | command | on the wire | replies |
 //! |---|---|---|
-//! | [`Get`](Command::Get) | `mg KEY v c t`, with `N` if it may win | `Value`, `Missing` |
-//! | [`Store`](Command::Store) | `ms KEY LENGTH c T`, with `C` or `ME` | `Stored`, `Exists`, `NotFound`, `NotStored` |
+//! | [`Get`](Command::Get) | `mg KEY v c t`, with `N` if it may win; of a counter with `f` | `Value`, `Missing` |
+//! | [`Store`](Command::Store) | `ms KEY LENGTH c T`, with `F`, with `C` or `ME` | `Stored`, `Exists`, `NotFound`, `NotStored` |
 //! | [`Append`](Command::Append) | `ms KEY LENGTH c MA C` | `Stored`, `Exists`, `NotStored` |
 //! | [`Delete`](Command::Delete) | `md KEY`, with `C` | `Done`, `Exists`, `NotFound` |
 //! | [`Mark`](Command::Mark) | `md KEY I` | `Done`, `NotFound` |
@@ -64,6 +64,8 @@ pub enum Command {
         head: Bytes,
         /// The others.
         body: Bytes,
+        /// A number beside the value, which stays when the value is moved or appended to: `F`.
+        note: u32,
         /// How long the item lives.
         ttl: Ttl,
         /// On which condition the server stores.
@@ -132,6 +134,8 @@ pub enum Reply {
         cas: u64,
         /// `t`: how many seconds of its lifetime are left. `None`: it lives for ever.
         ttl_left: Option<u32>,
+        /// `f`: the number beside the value. Of an entry it is not asked for, and 0.
+        note: u32,
         /// `W`: the client has won. (On a stub that the same command has made, `t` says nothing.)
         has_won: bool,
         /// `Z`: another client has won.

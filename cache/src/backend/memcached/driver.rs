@@ -2,7 +2,7 @@
 
 use super::LONGEST_KEY;
 use super::address::{Place, places};
-use super::command::{Reply, Request};
+use super::command::{Command, Reply, Request};
 use super::link::Link;
 use super::node::{LARGE, Node};
 use super::servers::Servers;
@@ -38,7 +38,7 @@ const HEADER: usize = 100;
 /// | operation | round trips |
 /// |---|---|
 /// | look, which claims what is missing | 1; of many keys 1 to each server |
-/// | claim of an entry that was looked at; renew, publish, end | 1. One more look, and another try, if another has come between |
+/// | claim of an entry that was looked at; renew, publish, end | 1. One more look, and another try, if another has come between; one more look if a lease or a pause may last longer than the entry |
 /// | claim of whatever is there | 2 |
 /// | change | 1 |
 /// | count | 2; a reset 1 |
@@ -156,12 +156,8 @@ impl Memcached {
     /// that the own server has taken, and the second one has not within 200 ms, is an error, of the kind
     /// [`Refused`](BackendErrorKind::Refused) and with that cause, although the own server has executed it. The backend
     /// tells the second server later, twice a second, until that server has answered or the backend was dropped. Until
-    /// then builds of the other list may serve the earlier value. At most 10,000 keys are remembered for each server;
-    /// what is invalidated beyond them is repeated by the region on both servers.
-    ///
-    /// A region repeats an invalidation that was an error, and the backend answers one repetition as done. If another
-    /// invalidation of the same key comes before the repetition, that one is answered as done, though the second server
-    /// is told of it later.
+    /// then builds of the other list may serve the earlier value. The region repeats nothing of it. At most 10,000 keys
+    /// are remembered for each server; what is invalidated beyond them is repeated by the region on both servers.
     ///
     /// # Errors
     ///
@@ -213,7 +209,7 @@ impl Memcached {
         let changed = own.expect("it has ended")?;
         match other.expect("it has ended") {
             Ok(()) => Ok(changed),
-            Err(why) => owing.untold(&why).map(|()| changed),
+            Err(why) => Err(owing.untold(&why)),
         }
     }
 
@@ -303,6 +299,17 @@ impl At<'_> {
     }
 
     async fn ask(self, link: &Link, requests: &[Request]) -> Result<Vec<Reply>, BackendError> {
+        let largest = link.largest_item().saturating_sub(LONGEST_KEY + HEADER);
+        for Request { command, .. } in requests {
+            // An item that is written anew is as large as one that was appended to at most. All the same: the server
+            // would delete what is there.
+            if let Command::Store { head, body, .. } = command
+                && head.len() + body.len() > largest
+            {
+                let why = format!("an item of {} bytes is larger than {largest}", head.len() + body.len());
+                return Err(BackendError::new(BackendErrorKind::Refused).caused_by(why));
+            }
+        }
         match requests {
             [request] => Ok(vec![link.ask(self.key, request).await?]),
             requests => link.ask_all(requests.iter().map(|request| (self.key, request))).await,

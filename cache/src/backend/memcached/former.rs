@@ -15,11 +15,9 @@
 //!
 //! # Errors
 //!
-//! A change that the former server was not told of is an error. A region repeats an invalidation that was an error
-//! until a repetition is none, and the backend cannot tell a repetition from another invalidation of the key. So after
-//! each such error the next invalidation of the key is none, once the server of the key was told of it. A caller other
-//! than the region that comes between the two gets the answer that was meant for the repetition: the former server is
-//! told of its invalidation all the same, but later than the caller believes. Marks are not repeated: each is an error.
+//! A change that the former server was not told of is an error, each time. The error says that the key's own server was
+//! told, so that a region does not repeat the invalidation: the backend tells the former server. A change that is not
+//! remembered, since too many are owed, says nothing of that kind, and the region repeats it at both.
 
 use super::driver::At;
 use super::link::sleep;
@@ -71,8 +69,6 @@ struct Debt {
     number: u64,
     key: StoredKey,
     change: Change,
-    /// Whether the last change of the key was an error because of this.
-    is_said: bool,
 }
 
 impl Former {
@@ -95,10 +91,11 @@ impl Former {
             change = both(&debt.change, &change);
             (debt.number, debt.change) = (number, change.clone());
         } else if has_room {
-            let debt = Debt { number, key: key.clone(), change: change.clone(), is_said: false };
+            let debt = Debt { number, key: key.clone(), change: change.clone() };
             owed.debts.insert(key.full().to_owned(), debt);
         }
-        Owing { former: self, key, number, change }
+        let is_remembered = owed.debts.contains_key(key.full());
+        Owing { former: self, key, number, change, is_remembered }
     }
 
     fn paid(&self, key: &StoredKey, number: u64) {
@@ -172,6 +169,8 @@ pub(super) struct Owing<'a> {
     number: u64,
     /// With what was owed before.
     change: Change,
+    /// Whether it is among the debts.
+    is_remembered: bool,
 }
 
 impl Owing<'_> {
@@ -185,20 +184,13 @@ impl Owing<'_> {
         }
     }
 
-    /// Returns the answer to a change that the server of the key was told of, and the former one was not.
-    pub(super) fn untold(&self, why: &BackendError) -> Result<(), BackendError> {
-        if is_invalidation(&self.change)
-            && let Some(debt) = self.former.lock().debts.get_mut(self.key.full())
-        {
-            debt.is_said = !debt.is_said;
-            if !debt.is_said {
-                return Ok(());
-            }
-        }
+    /// Returns the error of a change that the server of the key was told of, and the former one was not.
+    pub(super) fn untold(&self, why: &BackendError) -> BackendError {
         let why = why.source().unwrap_or(why);
         let why = format!("the server of the key was told, but its former server was not: {why}");
         // (No kind by which a region takes the server of the key for one that is down.)
-        Err(BackendError::new(BackendErrorKind::Refused).caused_by(why))
+        let error = BackendError::new(BackendErrorKind::Refused).caused_by(why);
+        if self.is_remembered { error.but_told() } else { error }
     }
 }
 
@@ -267,14 +259,14 @@ mod tests {
     }
 
     #[test]
-    fn g3_what_is_not_remembered_is_an_error_each_time() {
+    fn g3_what_is_not_remembered_is_to_be_repeated() {
         let (former, why) = (former(), BackendError::no_answer_in_time());
         let keys: Vec<StoredKey> = (0..).map(key).take(MOST + 1).collect();
         let owing: Vec<_> = keys.iter().map(|key| former.owe(key, &invalidation(&[]))).collect();
         assert_eq!(former.lock().debts.len(), MOST);
         let [remembered, .., forgotten] = &owing[..] else { unreachable!() };
-        let is_error = |owing: &Owing<'_>| owing.untold(&why).is_err();
-        assert_eq!([is_error(remembered), is_error(remembered), is_error(remembered)], [true, false, true]);
-        assert_eq!([is_error(forgotten), is_error(forgotten)], [true, true]);
+        for _ in 0..2 {
+            assert!(remembered.untold(&why).is_told() && !forgotten.untold(&why).is_told());
+        }
     }
 }

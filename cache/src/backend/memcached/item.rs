@@ -8,16 +8,28 @@
 //!
 //! | head: at | bytes | what |
 //! |---|---|---|
-//! | 0 | 3 | `D9 44 01`: the bytes were written by this backend, in this version |
+//! | 0 | 3 | `D9 44 02`: the bytes were written by this backend, in this version |
 //! | 3 | 1 | 1: the entry is marked stale; 2: there is an entry; 16 × the number of events behind the head, at most 3 |
 //! | 4 | 4 | the length of the entry |
 //! | 8 | 8 | the number of the state of the entry; 0: the CAS number of the item |
+//! | 16 | 8 | when the entry is over, in milliseconds of the server's clock; all bits: never; without an entry 0 |
 //!
 //! An item begins as a head and an entry. What happens to it then is appended, as *events* of 32 bytes: nothing of the
-//! entry crosses the network, and its lifetime stays as it is. All of them together say what the state is: see
-//! [`Event`]. An item with [many](MANY) events is written anew by the next operation that has read it, with its state
-//! in at most three events behind the head. An item without an entry is always written anew, since what it says has a
-//! lifetime of its own. Numbers are little-endian.
+//! entry crosses the network, and the lifetime of the item stays as it is. All of them together say what the state is:
+//! see [`Event`]. An item is written anew, with its state in at most three events behind the head, where an append does
+//! not do:
+//!
+//! - It has [many](MANY) events.
+//! - It would not live as long as what is to be appended, which an append does not change.
+//! - Its entry is over, which is left out then; or there is none. What the item says has a lifetime of its own.
+//!
+//! Numbers are little-endian.
+//!
+//! # Two lifetimes
+//!
+//! The end of the entry stands in the head, and is not that of the item: a grant or a pause may last longer. An entry
+//! that is over is none for all who read the item, whatever else is in it, and has no state. The item lives as long as
+//! the last of what is in it, and with an entry a second more, as the server counts whole seconds.
 //!
 //! # The number of the state
 //!
@@ -38,22 +50,23 @@ mod names;
 mod write;
 
 pub use self::event::{EVENT, Event, What};
-pub use self::names::{Number, State};
+pub use self::names::{Number, State, short};
 pub use self::write::Write;
 
 use super::command::Reply;
 use super::steps::{Moment, Odd};
+use super::ttl::NEVER;
 use crate::backend::{HeldBy, Life, Look, Pause, Rest, Seen, Token};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::time::Duration;
 
 /// The length of the head.
-pub const HEAD: usize = 16;
+pub const HEAD: usize = 24;
 
 /// The number of events from which on an item is written anew.
 pub const MANY: usize = 16;
 
-const OURS: [u8; 3] = [0xD9, 0x44, 1];
+const OURS: [u8; 3] = [0xD9, 0x44, 2];
 const MARKED: u8 = 1;
 const ENTRY: u8 = 2;
 
@@ -118,7 +131,10 @@ impl Paused {
 pub struct Item {
     /// Its CAS number.
     pub cas: u64,
+    /// It may be [over](Item::entry).
     entry: Option<Bytes>,
+    /// When the entry is over, in milliseconds of the server's clock.
+    end: u64,
     number: u64,
     is_marked: bool,
     held: Option<Held>,
@@ -138,7 +154,7 @@ impl Found {
     pub fn of(reply: Reply) -> Result<Found, Odd> {
         match reply {
             Reply::Missing => Ok(Found::Nothing),
-            Reply::Value { value, cas, ttl_left, has_won, another_won, is_stale } => {
+            Reply::Value { value, cas, ttl_left, has_won, another_won, is_stale, .. } => {
                 if value.is_empty() && (has_won || another_won || is_stale) {
                     // A marked stub makes any `mg` win: it is another's all the same.
                     return Ok(Found::Stub(Stub { cas, is_won: has_won && !is_stale, ttl_left }));
@@ -158,8 +174,8 @@ impl Found {
             Found::Nothing => {}
             Found::Stub(stub) => look.rest = Some(Rest::Held(stub.by(at.life))),
             Found::Item(item) => {
-                look.entry.clone_from(&item.entry);
-                look.seen = item.seen(at.life);
+                look.entry = item.entry(at.now).cloned();
+                look.seen = item.seen(at);
                 look.is_marked = look.entry.is_some() && item.is_marked();
                 if let Some(held) = item.held(at.now) {
                     look.rest = Some(Rest::Held(held.by(at)));
@@ -172,13 +188,13 @@ impl Found {
     }
 
     /// Returns the state of the entry.
-    pub fn seen(&self, life: Life) -> Seen {
-        if let Found::Item(item) = self { item.seen(life) } else { Seen::NOTHING }
+    pub fn seen(&self, at: Moment) -> Seen {
+        if let Found::Item(item) = self { item.seen(at) } else { Seen::NOTHING }
     }
 
     /// Returns whether there is an entry.
-    pub fn has_entry(&self) -> bool {
-        matches!(self, Found::Item(Item { entry: Some(_), .. }))
+    pub fn has_entry(&self, now: u64) -> bool {
+        matches!(self, Found::Item(item) if item.entry(now).is_some())
     }
 
     /// Returns whether a grant is under way.
@@ -209,7 +225,7 @@ impl Held {
 
 /// How long it is until then. The last number is for ever.
 fn left(until: u64, now: u64) -> Duration {
-    if until == u64::MAX { Duration::MAX } else { Duration::from_millis(until.saturating_sub(now)) }
+    if until == NEVER { Duration::MAX } else { Duration::from_millis(until.saturating_sub(now)) }
 }
 
 /// CAS numbers begin anew with the server, so that the life is a part of the beat: what a process has watched in one
@@ -227,6 +243,7 @@ impl Item {
         Item {
             cas,
             entry: None,
+            end: 0,
             number: 0,
             is_marked: false,
             held: None,
@@ -235,6 +252,18 @@ impl Item {
             is_stale: false,
             ttl_left: None,
         }
+    }
+
+    /// Returns the entry, if it is not over.
+    fn entry(&self, now: u64) -> Option<&Bytes> {
+        self.entry.as_ref().filter(|_| now < self.end)
+    }
+
+    /// Returns until when the server keeps the item at least, in milliseconds of its clock.
+    fn lives(&self, now: u64) -> u64 {
+        // (It counts whole seconds: the last of them may be almost over.)
+        let seconds = self.ttl_left.map(|left| u64::from(left.saturating_sub(1)));
+        seconds.map_or(NEVER, |seconds| now.saturating_add(seconds * 1000))
     }
 
     /// Returns the grant that is under way.
@@ -279,16 +308,21 @@ impl Item {
         if self.events > 0 { LATER } else { 0 }
     }
 
-    fn seen(&self, life: Life) -> Seen {
-        if self.entry.is_none() { Seen::NOTHING } else { State::seen(life, self.state(), self.is_marked()) }
+    fn seen(&self, at: Moment) -> Seen {
+        if self.entry(at.now).is_none() {
+            return Seen::NOTHING;
+        }
+        State { number: self.state(), is_marked: self.is_marked(), end: self.end }.seen(at.life)
     }
 
-    /// What the holder of the grant must know.
-    fn for_holder(&self) -> Number {
+    /// What the holder of the grant must know, of an item that lives until then at least.
+    fn for_holder(&self, lives: u64, now: u64) -> Number {
         // (The lifetime of an item without an entry is that of its rest, which a holder can write without a look if it
         // is the lease alone.)
         let is_slow = self.held.is_some_and(|held| held.is_marked) || (self.entry.is_none() && self.pause.is_some());
-        Number { cas: self.cas, is_slow, has_entry: self.entry.is_some(), events: self.events }
+        let has_entry = self.entry.is_some();
+        let lives = if has_entry { short(lives, now) } else { 0 };
+        Number { cas: self.cas, is_slow, has_entry, events: self.events, lives }
     }
 }
 
@@ -303,7 +337,8 @@ impl Item {
             return None;
         }
         let length = usize::try_from(u32::from_le_bytes([head[4], head[5], head[6], head[7]])).ok()?;
-        self.number = u64::from_le_bytes(std::array::from_fn(|byte| head[8 + byte]));
+        let part = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| head[at + byte]));
+        (self.number, self.end) = (part(8), part(16));
         self.is_marked = flags & MARKED != 0;
         let begin = HEAD + front * EVENT;
         let end = begin.checked_add(length).filter(|end| *end <= value.len())?;
@@ -369,6 +404,7 @@ impl Item {
         bytes.put_u8(flags | front);
         bytes.put_u32_le(u32::try_from(length).expect("sizes are checked before"));
         bytes.put_u64_le(self.number);
+        bytes.put_u64_le(self.end);
         for event in &events {
             event.write(&mut bytes);
         }

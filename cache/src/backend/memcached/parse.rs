@@ -52,6 +52,7 @@ pub(super) struct Meta {
     cas: Option<u64>,
     /// In seconds; below 0: for ever.
     ttl_left: Option<i64>,
+    note: u32,
     pub(super) opaque: Option<u16>,
     has_won: bool,
     another_won: bool,
@@ -154,6 +155,7 @@ fn meta(code: Code, flags: &[u8]) -> Result<Meta, NoReply> {
             (b'c', rest) => meta.cas = Some(number(rest)?),
             (b't', b"-1") => meta.ttl_left = Some(-1),
             (b't', rest) => meta.ttl_left = Some(small::<u32>(rest)?.into()),
+            (b'f', rest) => meta.note = small(rest)?,
             (b'O', rest) => meta.opaque = Some(small(rest)?),
             (b'W', b"") => meta.has_won = true,
             (b'Z', b"") => meta.another_won = true,
@@ -202,6 +204,7 @@ impl Meta {
                 value: self.value,
                 cas: self.cas.ok_or(NoReply)?,
                 ttl_left: u32::try_from(self.ttl_left.ok_or(NoReply)?).ok(),
+                note: self.note,
                 has_won: self.has_won,
                 another_won: self.another_won,
                 is_stale: self.is_stale,
@@ -247,9 +250,12 @@ mod tests {
         let item = |bytes: &'static str, value: &'static str, cas, ttl_left, won: [bool; 3]| {
             let value = Bytes::from_static(value.as_bytes());
             let [has_won, another_won, is_stale] = won;
-            let expected = Reply::Value { value, cas, ttl_left, has_won, another_won, is_stale };
+            let note = if bytes.contains(" f7") { 7 } else { 0 };
+            let expected = Reply::Value { value, cas, ttl_left, note, has_won, another_won, is_stale };
             assert_eq!(reply(bytes.as_bytes(), Expects::Item), Ok(expected), "{bytes:?}");
         };
+        item("VA 2 c1 t30 f7 O13\r\n41\r\n", "41", 1, Some(30), [false; 3]);
+        item("VA 2 c1 t30 f0 O13\r\n41\r\n", "41", 1, Some(30), [false; 3]);
         item("VA 0 c1 t-1 O13 W\r\n\r\n", "", 1, None, [true, false, false]);
         item("VA 0 c1 t30 O13 Z\r\n\r\n", "", 1, Some(30), [false, true, false]);
         item("VA 6 c3 t60 O7 X W\r\nhe\r\nlo\r\n", "he\r\nlo", 3, Some(60), [true, false, true]);
@@ -299,6 +305,7 @@ mod tests {
             "HD W1\r\n",
             "HD c\r\n",
             "HD c-1\r\n",
+            "HD f4294967296\r\n",
             "HD c18446744073709551616\r\n",
             "HD O65536\r\n",
             "VA\r\n\r\n",

@@ -1,7 +1,9 @@
 //! Durations as the server takes them: whole seconds, rounded up.
 //!
 //! The server counts the seconds of its clock: an item with `T5` lives for more than four seconds, and for five at
-//! most. So a lease is shorter than it was asked for by less than the [grain](crate::backend::Limits::grain).
+//! most. So a grant without an entry is shorter than it was asked for by less than the
+//! [grain](crate::backend::Limits::grain). What has an entry is given a second more: the head of the item says when the
+//! entry is over.
 
 use super::command::Ttl;
 use std::num::NonZeroU32;
@@ -13,13 +15,34 @@ const LONGEST: u64 = 30 * 24 * 3600;
 /// The last second that the server's numbers hold.
 const LAST: u64 = i32::MAX as u64;
 
-/// Returns the lifetime of an item or a counter. One that ends after the server's clock is for ever.
-pub fn lifetime(lifetime: Option<Duration>, now: u64) -> Ttl {
-    match lifetime.map(seconds) {
-        None => Ttl::ForEver,
-        Some(0) => Ttl::Nothing,
-        Some(seconds @ ..=LONGEST) => of(seconds),
-        Some(seconds) => match end_of(seconds, now) {
+/// The end of what is for ever.
+pub const NEVER: u64 = u64::MAX;
+
+/// Returns when a lifetime ends that begins now, in milliseconds of the server's clock. `None`: never.
+pub fn end_of(lifetime: Option<Duration>, now: u64) -> u64 {
+    lifetime.map_or(NEVER, |lifetime| end(lifetime, now))
+}
+
+/// Returns the lifetime of an item with an entry, or of a counter, that is needed until `end`: of a second more than
+/// that takes, so that the server does not remove it early. What ends after the server's clock is for ever.
+pub fn entry(end: u64, now: u64) -> Ttl {
+    of(end, 1, now)
+}
+
+/// Returns the lifetime of an item that has no entry and is needed until `end`.
+pub fn rest(end: u64, now: u64) -> Ttl {
+    of(end, 0, now)
+}
+
+fn of(end: u64, more: u64, now: u64) -> Ttl {
+    if end == NEVER {
+        return Ttl::ForEver;
+    }
+    let left = end.saturating_sub(now).div_ceil(1000);
+    match left.saturating_add(more) {
+        _ if left == 0 => Ttl::Nothing,
+        seconds @ ..=LONGEST => NonZeroU32::new(small(seconds)).map_or(Ttl::Nothing, Ttl::Seconds),
+        _ => match end.div_ceil(1000).saturating_add(more) {
             second @ ..=LAST => until(second),
             _ => Ttl::ForEver,
         },
@@ -45,15 +68,6 @@ fn seconds(time: Duration) -> u64 {
     time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
 }
 
-/// The second of the server's clock in which a time is over that begins now: that of `T` with so many seconds.
-fn end_of(seconds: u64, now: u64) -> u64 {
-    (now / 1000).saturating_add(seconds)
-}
-
-fn of(seconds: u64) -> Ttl {
-    NonZeroU32::new(small(seconds)).map_or(Ttl::Nothing, Ttl::Seconds)
-}
-
 fn until(second: u64) -> Ttl {
     // A server whose clock shows the first days of 1970 takes no time of day.
     Ttl::Until(small(second.max(LONGEST + 1)))
@@ -71,19 +85,23 @@ mod tests {
     fn s84_s85_times_are_rounded_up() {
         let (now, days) = (1_800_000_000_500, |days: u64| Duration::from_secs(days * 24 * 3600));
         let seconds = |seconds| Ttl::Seconds(NonZeroU32::new(seconds).unwrap());
-        for (time, ttl) in [
-            (Duration::ZERO, Ttl::Nothing),
-            (Duration::from_nanos(1), seconds(1)),
-            (Duration::from_secs(1), seconds(1)),
-            (Duration::from_millis(1001), seconds(2)),
-            (days(30), seconds(2_592_000)),
-            (days(30) + Duration::from_nanos(1), Ttl::Until(1_802_592_001)),
-            (days(4022), Ttl::ForEver),
-            (Duration::MAX, Ttl::ForEver),
+        for (time, with_entry, alone) in [
+            (Duration::ZERO, Ttl::Nothing, Ttl::Nothing),
+            (Duration::from_nanos(1), seconds(2), seconds(1)),
+            (Duration::from_secs(1), seconds(2), seconds(1)),
+            (Duration::from_millis(1001), seconds(3), seconds(2)),
+            (days(30), Ttl::Until(1_802_592_002), seconds(2_592_000)),
+            (days(30) + Duration::from_nanos(1), Ttl::Until(1_802_592_002), Ttl::Until(1_802_592_001)),
+            (days(4022), Ttl::ForEver, Ttl::ForEver),
+            (Duration::MAX, Ttl::ForEver, Ttl::ForEver),
         ] {
-            assert_eq!(lifetime(Some(time), now), ttl, "{time:?}");
+            let end = end(time, now);
+            assert_eq!((entry(end, now), rest(end, now)), (with_entry, alone), "{time:?}");
         }
-        assert_eq!(lifetime(None, now), Ttl::ForEver);
+        assert_eq!((end_of(None, now), end_of(Some(Duration::ZERO), now)), (NEVER, now));
+        assert_eq!((entry(NEVER, now), rest(now - 1, now)), (Ttl::ForEver, Ttl::Nothing));
+        // A server that has just begun to count in 1970.
+        assert_eq!(entry(end(days(31), 0), 0), Ttl::Until(31 * 24 * 3600 + 1));
         assert_eq!(stub(Duration::ZERO).get(), 1);
         assert_eq!((stub(Duration::from_millis(9500)).get(), stub(Duration::MAX).get()), (10, 2_592_000));
         assert_eq!((end(Duration::MAX, now), end(Duration::from_micros(1), 5)), (u64::MAX, 6));

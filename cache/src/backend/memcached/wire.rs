@@ -93,16 +93,19 @@ impl Asked<'_> {
         let mut value: Option<[&[u8]; 2]> = None;
         match &request.command {
             Command::Get { win } => {
-                line(to, b"mg ", b" v c t");
+                line(to, b"mg ", if request.slot == Slot::Count { b" v c t f" } else { b" v c t" });
                 if let Some(seconds) = win {
                     flag(to, b" N", u64::from(seconds.get()));
                 }
             }
-            Command::Store { head, body, ttl, only } => {
+            Command::Store { head, body, note, ttl, only } => {
                 value = Some([head, body]);
                 line(to, b"ms ", b"");
                 flag(to, b" ", (head.len() + body.len()) as u64);
                 to.extend_from_slice(b" c");
+                if *note != 0 {
+                    flag(to, b" F", u64::from(*note));
+                }
                 match ttl {
                     Ttl::Nothing => to.extend_from_slice(b" T-1"),
                     Ttl::Seconds(seconds) => flag(to, b" T", u64::from(seconds.get())),
@@ -220,7 +223,7 @@ mod tests {
         assert_eq!(entry(Command::Mark), "md KEY I O65535\r\n");
         let store = |ttl, only| {
             let (head, body) = (Bytes::from_static(b"md victim\r\n"), Bytes::from_static(b"\r\nmn"));
-            entry(Command::Store { head, body, ttl, only })
+            entry(Command::Store { head, body, note: 0, ttl, only })
         };
         let value = "md victim\r\n\r\nmn\r\n";
         for (ttl, only, flags) in [
@@ -233,6 +236,10 @@ mod tests {
         }
         let tail = Bytes::from_static(b"\r\nmn");
         assert_eq!(entry(Command::Append { tail, cas: 5 }), "ms KEY 4 c MA C5 O65535\r\n\r\nmn\r\n");
+        let (head, body, ttl, only) = (Bytes::new(), Bytes::from_static(b"7"), Ttl::ForEver, Only::Missing);
+        let counter = written(Slot::Count, Command::Store { head, body, note: u32::MAX, ttl, only });
+        assert_eq!(counter, "ms wire:a@count 1 c F4294967295 T0 ME O65535\r\n7\r\n");
+        assert_eq!(written(Slot::Count, Command::Get { win: None }), "mg wire:a@count v c t f O65535\r\n");
         let count = |is_down, cas| written(Slot::Count, Command::Move { by: 100, is_down, cas });
         assert_eq!(count(false, None), "ma wire:a@count v D100 O65535\r\n");
         assert_eq!(count(true, Some(4)), "ma wire:a@count v MD D100 C4 O65535\r\n");

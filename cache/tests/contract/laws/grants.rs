@@ -1,7 +1,7 @@
 //! The life of a grant: each row of its table.
 
 use crate::ground::*;
-use dogpile_cache::backend::{Ended, Grant, Over, Published, Refusal, Renewed, Rest, Seen, Token};
+use dogpile_cache::backend::{Changed, Ended, Grant, Over, Published, Refusal, Renewed, Rest, Seen, Token};
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_cache::key::{KeyLimit, Namespace, StoredKey};
 use std::collections::HashSet;
@@ -384,4 +384,44 @@ pub fn g1_s18_the_tokens_of_grants_are_distinct(g: &Ground) {
         assert!(tokens.insert(grant.token));
         assert_eq!(g.end(&key, &grant, None), Ended::Yes);
     }
+}
+
+/// granted: the entry is over while the holder creates. What is left of it is shorter than the lease, or the creation
+/// longer.
+pub fn g1_g9_a_grant_outlives_its_entry(g: &Ground) {
+    for (left, renewals) in [(12, 1), (12, 3), (5, 0), (5, 2), (2, 0), (2, 1)] {
+        let key = g.key(&format!("{left}, {renewals}"));
+        g.set(&key, entry_for("old", left * SECOND));
+        let seen = g.look(&key).seen;
+        let mut grant = granted(&g.claim(&key, claim(seen)));
+        for _ in 0..renewals {
+            g.wait(5 * SECOND);
+            let Renewed::Yes(renewed) = g.renew(&key, &grant) else { panic!("{left}, {renewals}: the grant is lost") };
+            grant = renewed;
+        }
+        g.wait(almost(LEASE));
+        g.assert_nothing(&key);
+        assert_eq!(held(&g.claim_anyhow(&key)).token, grant.token, "{left}, {renewals}");
+        assert_eq!(g.publish(&key, &grant, "new"), Published::Fresh, "{left}, {renewals}");
+        g.assert_stored(&key, "new");
+    }
+}
+
+/// granted: an entry that is over is none, whatever else there is.
+pub fn g1_a_grant_over_an_entry_that_is_over_is_one_of_nothing(g: &Ground) {
+    let key = g.key("key");
+    g.set(&key, entry_for("old", 2 * SECOND));
+    let seen = g.look(&key).seen;
+    let grant = granted(&g.claim(&key, claim(seen.clone())));
+    g.wait(2 * SECOND);
+    assert!(!g.touch(&key, entry("touched"), &seen));
+    assert!(!g.set_if(&key, "set", &seen));
+    assert_eq!(g.mark_stale(&key), Changed::Yes { was_there: false, voided: false });
+    g.assert_nothing(&key);
+    g.assert_held(&key, &grant);
+    let nothing = g.look(&key).seen;
+    assert_eq!(nothing, Seen::NOTHING);
+    assert!(g.set_if(&key, "set", &nothing));
+    g.assert_stored(&key, "set");
+    g.assert_voided(&key, &grant);
 }

@@ -37,6 +37,8 @@ pub const LAWS: &[Law] = laws! {
         g1_another_election_claims_over_anyone,
         g9_a_renewal_begins_the_lease_anew,
         g9_a_grant_ends_with_its_lease,
+        g1_g9_a_grant_outlives_its_entry,
+        g1_a_grant_over_an_entry_that_is_over_is_one_of_nothing,
         g8_an_end_frees_the_place,
         g2_s5_s6_a_late_holder_does_nothing_to_its_successor,
         g2_what_was_not_granted_is_not_published,
@@ -56,6 +58,7 @@ pub const LAWS: &[Law] = laws! {
         g8_failures_are_counted_on_for_twice_the_pause,
         g8_a_refresh_by_hand_passes_through_a_pause,
         g8_a_pause_stays_beneath_a_grant,
+        g8_a_pause_outlives_its_entry,
         g8_a_pause_is_its_keys_alone,
     }
     table {
@@ -64,6 +67,7 @@ pub const LAWS: &[Law] = laws! {
         table_set_if_as_seen_replaces_voids_and_clears,
         table_set_if_otherwise_changes_nothing,
         table_touch_moves_the_lifetime_alone,
+        table_touch_ends_no_grant_and_no_pause,
         table_mark_stale_marks_the_value_and_what_is_published,
         table_mark_stale_leaves_grant_and_pause,
         table_invalidate_deletes_voids_and_clears,

@@ -167,6 +167,28 @@ pub fn g8_a_pause_stays_beneath_a_grant(g: &Ground) {
     g.assert_free(&key, 2);
 }
 
+/// paused: the entry is over meanwhile.
+pub fn g8_a_pause_outlives_its_entry(g: &Ground) {
+    for left in [15, 5, 1] {
+        let key = g.key(&left.to_string());
+        g.set(&key, entry_for("old", left * SECOND));
+        let grant = g.granted(&key);
+        assert_eq!(g.end(&key, &grant, pause(3)), Ended::Yes);
+        g.wait(left * SECOND);
+        g.assert_nothing(&key);
+        g.assert_paused(&key, 3);
+        g.wait(almost(PAUSE).saturating_sub(left * SECOND));
+        g.assert_paused(&key, 3);
+        g.wait(SECOND);
+        // The mark of the pause as well.
+        g.assert_free(&key, 3);
+        g.wait(almost(PAUSE));
+        g.assert_free(&key, 3);
+        g.wait(SECOND);
+        g.assert_free(&key, 0);
+    }
+}
+
 /// Two pauses of two keys.
 pub fn g8_a_pause_is_its_keys_alone(g: &Ground) {
     let (key, other) = (g.key("key"), g.key("other"));

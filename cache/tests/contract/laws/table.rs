@@ -3,6 +3,7 @@
 use crate::ground::*;
 use dogpile_cache::backend::{Change, Changed, Ended, Grant, Published, Refusal};
 use dogpile_cache::key::StoredKey;
+use std::time::Duration;
 
 /// A place with everything: a value, a pause, and over it a grant.
 struct Full {
@@ -127,6 +128,22 @@ pub fn table_touch_moves_the_lifetime_alone(g: &Ground) {
     assert!(!g.touch(&full.key, entry("touched"), &dogpile_cache::backend::Seen::NOTHING));
     g.assert_nothing(&full.key);
     g.assert_stored(&full.other, "old");
+}
+
+/// A touch moves no lifetime but that of the value: neither the lease, nor the pause beneath.
+pub fn table_touch_ends_no_grant_and_no_pause(g: &Ground) {
+    for lifetime in [Duration::ZERO, 2 * SECOND] {
+        let full = Full::new(g);
+        assert_eq!(g.end(&full.other, &full.other_grant, None), Ended::Yes);
+        g.mark_stale(&full.key);
+        assert!(g.touch(&full.key, entry_for("touched", lifetime), &g.look(&full.key).seen));
+        g.wait(lifetime);
+        g.assert_nothing(&full.key);
+        full.assert_rest_stays(g);
+        g.assert_nothing(&full.key);
+        g.wait(almost(PAUSE).saturating_sub(2 * SECOND));
+        g.assert_paused(&full.key, FAILURES);
+    }
 }
 
 pub fn table_mark_stale_marks_the_value_and_what_is_published(g: &Ground) {

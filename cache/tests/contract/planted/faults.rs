@@ -29,6 +29,7 @@ pub enum Fault {
     ARenewalDoesNothing,
     AnyoneRenews,
     AnEvictionTakesTheGrant,
+    TheRestEndsWithItsEntry,
     // A publication
     AnyonePublishes,
     PublishesByItsClock,
@@ -177,6 +178,15 @@ pub const FAULTS: &[(Fault, &[&str])] = &[
     (ARenewalDoesNothing, &["g9_a_renewal_begins_the_lease_anew", "g5_a_holder_that_renews_is_not_taken_over"]),
     (AnyoneRenews, &["g2_s5_s6_a_late_holder_does_nothing_to_its_successor"]),
     (AnEvictionTakesTheGrant, &["g9_an_evicted_entry_leaves_its_grant"]),
+    (
+        TheRestEndsWithItsEntry,
+        &[
+            "g1_g9_a_grant_outlives_its_entry",
+            "g1_a_grant_over_an_entry_that_is_over_is_one_of_nothing",
+            "g8_a_pause_outlives_its_entry",
+            "table_touch_ends_no_grant_and_no_pause",
+        ],
+    ),
     (
         AnyonePublishes,
         &[

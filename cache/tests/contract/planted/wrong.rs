@@ -48,6 +48,8 @@ pub struct Known {
     pub marked: HashSet<String>,
     pub invalidated: HashMap<String, (Bytes, u64)>,
     pub granted: Option<StoredKey>,
+    /// The keys that have had an entry at the operation before.
+    pub there: HashSet<String>,
     /// The number of the grant that stands for an earlier one of the same token.
     pub again: HashMap<Token, u64>,
     /// The number of the last grant of each token.
@@ -166,6 +168,15 @@ impl Wrong {
                     self.memory.end(&key, &grant, Some(pause)).await?;
                 }
                 later => self.known().later = later.map(|(key, pause, _)| (key, pause, true)),
+            }
+        }
+        if self.has(Fault::TheRestEndsWithItsEntry) {
+            let is_there = self.there(key).await?.entry.is_some();
+            let mut known = self.known();
+            if is_there {
+                known.there.insert(key.full().to_owned());
+            } else if known.there.remove(key.full()) {
+                self.memory.lose_rest(key);
             }
         }
         if self.has(Fault::StatesBeginAnew) {

@@ -30,9 +30,15 @@ pub fn moment(now: Tick, life: u8) -> Moment {
     Moment { now: u64::from(now) * 1000, life: Life(life.into()) }
 }
 
-/// The entry of a version.
-pub fn entry(version: Version, fresh_until: Tick) -> Entry {
-    Entry { bytes: Bytes::copy_from_slice(&[version, fresh_until]), lifetime: None }
+/// The entry of a version, for so long; `None`: for ever. Its bytes say until when it is fresh.
+pub fn entry(version: Version, now: Tick, lifetime: Option<Tick>) -> Entry {
+    Entry { bytes: Bytes::copy_from_slice(&[version, now + FRESH]), lifetime: lifetime.map(seconds) }
+}
+
+/// The bytes of the entry that a command stores, if it stores one.
+pub fn stored(command: &Command) -> Option<[u8; 2]> {
+    let Command::Store { body, .. } = command else { return None };
+    body[..].try_into().ok()
 }
 
 /// What a client does.
@@ -117,7 +123,7 @@ impl Machine {
         match (*step, reply) {
             (1, Reply::Done) => Ok(Request { slot: Slot::Entry, command: Command::Get { win: None } }),
             (_, Reply::Value { has_won: true, cas, .. }) => {
-                let cas = cas << 8 | (grant.cas & 0xFF);
+                let cas = cas << 20 | (grant.cas & 0xF_FFFF);
                 Err(Box::new(Answer::Renewed(Renewed::Yes(Grant { cas, ..grant }))))
             }
             _ => Err(Box::new(Answer::Renewed(Renewed::Lost(Refusal::Gone)))),

@@ -30,6 +30,8 @@ pub struct Bounds {
     pub name: &'static str,
     pub clients: Vec<Client>,
     pub ticks: Tick,
+    /// How long entries live; `None`: for ever.
+    pub lifetime: Option<Tick>,
     /// How many steps the environment makes, and which.
     pub steps: u8,
     pub menu: Vec<Kind>,
@@ -45,7 +47,7 @@ impl Model for Bounds {
     type Action = Step;
 
     fn init_states(&self) -> Vec<World> {
-        vec![World::new(&self.clients)]
+        vec![World::new(&self.clients, self.lifetime)]
     }
 
     fn actions(&self, world: &World, steps: &mut Vec<Step>) {

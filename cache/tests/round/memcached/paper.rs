@@ -8,6 +8,14 @@ pub type Tick = u8;
 /// The number of a grant or of a `set`: larger ones are newer. A value has that of its grant.
 pub type Version = u8;
 
+/// The tick of what never ends.
+pub const NEVER: Tick = Tick::MAX;
+
+/// When a lifetime is over.
+pub fn end_of(from: Tick, lifetime: Option<Tick>) -> Tick {
+    lifetime.map_or(NEVER, |lifetime| from + lifetime)
+}
+
 /// An entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
@@ -16,6 +24,8 @@ pub struct Entry {
     /// Changed by each store, touch and mark.
     pub state: u8,
     pub fresh_until: Tick,
+    /// When it is over.
+    pub until: Tick,
 }
 
 /// A grant that is under way, or was until its lease ended, and nobody has come since.
@@ -41,6 +51,7 @@ pub struct Pause {
 /// The place by the paper, and what has happened so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Paper {
+    /// It may be over.
     pub entry: Option<Entry>,
     pub holder: Option<Holder>,
     pub pause: Option<Pause>,
@@ -72,6 +83,16 @@ impl Paper {
         self.pause.filter(|pause| now < pause.until)
     }
 
+    /// The entry, if it is not over.
+    pub fn shown(&self, now: Tick) -> Option<Entry> {
+        self.entry.filter(|entry| now < entry.until)
+    }
+
+    /// The state of the entry; 0 for none.
+    pub fn state_at(&self, now: Tick) -> u8 {
+        self.shown(now).map_or(0, |entry| entry.state)
+    }
+
     fn state(&mut self) -> u8 {
         self.states += 1;
         self.states
@@ -84,15 +105,15 @@ impl Paper {
         self.holder = Some(Holder { version, token, until, is_stub, is_marked: false, is_orphan: false });
     }
 
-    /// An entry was stored: of a publication, or of a change.
-    pub fn stores(&mut self, version: Version, is_marked: bool, fresh_until: Tick) {
+    /// An entry was stored: of a publication, or of a change. It is fresh, and there, until then.
+    pub fn stores(&mut self, version: Version, is_marked: bool, (fresh_until, until): (Tick, Tick)) {
         let state = self.state();
-        self.entry = Some(Entry { version, is_marked, state, fresh_until });
+        self.entry = Some(Entry { version, is_marked, state, fresh_until, until });
         (self.holder, self.pause) = (None, None);
     }
 
     /// A holder has published.
-    pub fn publishes(&mut self, version: Version, is_of_this_life: bool, fresh_until: Tick) -> bool {
+    pub fn publishes(&mut self, version: Version, is_of_this_life: bool, ends: (Tick, Tick)) -> bool {
         let holder = self.holder.filter(|holder| holder.version == version && !holder.is_orphan);
         if holder.is_none() {
             self.breaks(Law::G2);
@@ -101,7 +122,7 @@ impl Paper {
             self.breaks(Law::G10);
         }
         let is_marked = holder.is_some_and(|holder| holder.is_marked);
-        self.stores(version, is_marked, fresh_until);
+        self.stores(version, is_marked, ends);
         is_marked
     }
 
@@ -117,18 +138,18 @@ impl Paper {
         self.gone = self.count;
     }
 
-    pub fn sets(&mut self, fresh_until: Tick) -> Version {
+    pub fn sets(&mut self, ends: (Tick, Tick)) -> Version {
         self.gone = self.count;
         self.count += 1;
-        self.stores(self.count, false, fresh_until);
+        self.stores(self.count, false, ends);
         self.count
     }
 
     /// The entry has other bytes of the same value. Grant and pause stay.
-    pub fn touches(&mut self, fresh_until: Tick) {
+    pub fn touches(&mut self, (fresh_until, until): (Tick, Tick)) {
         let state = self.state();
         if let Some(entry) = &mut self.entry {
-            (entry.state, entry.fresh_until) = (state, fresh_until);
+            (entry.state, entry.fresh_until, entry.until) = (state, fresh_until, until);
         }
     }
 

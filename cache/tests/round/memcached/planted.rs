@@ -3,7 +3,7 @@
 
 use super::client::{Client, Program};
 use super::model::{Bounds, search};
-use super::searches::{bounds, gets};
+use super::searches::{bounds, gets, mortal};
 use super::world::{Kind, Plant};
 
 fn is_found(sound: &Bounds, plant: Plant, laws: &[&str]) {
@@ -57,4 +57,24 @@ fn a_touch_without_a_number() {
     let clients = [Client::new(Program::Touches, 1, 0)];
     let bounds = bounds("planted: touch without C", &clients, 1, 2, &[Kind::Set, Kind::Invalidate]);
     is_found(&bounds, Plant::StoresAnyhow, &["G3"]);
+}
+
+/// A claim near the end of a value's grace, and a renewal.
+#[test]
+fn an_item_that_ends_with_its_entry_while_its_holder_creates() {
+    let bounds = bounds("planted: a grant ends with the entry", &[gets(2, 1), gets(1, 0)], 4, 0, &[]);
+    is_found(&mortal(2, bounds), Plant::EndsWithItsEntry, &["G1", "G6", "G9"]);
+}
+
+#[test]
+fn an_item_that_ends_with_its_entry_in_a_pause() {
+    let bounds = bounds("planted: a pause ends with the entry", &[gets(2, 0), gets(1, 0)], 4, 1, &[Kind::Fail]);
+    is_found(&mortal(2, bounds), Plant::EndsWithItsEntry, &["G1", "G6", "G8", "G9"]);
+}
+
+#[test]
+fn a_touch_that_ends_a_grant() {
+    let clients = [gets(2, 0), Client::new(Program::Touches, 1, 0), gets(1, 0)];
+    let bounds = bounds("planted: a touch ends a grant", &clients, 3, 0, &[]);
+    is_found(&mortal(5, bounds), Plant::EndsWithItsEntry, &["G1", "G6", "G9"]);
 }

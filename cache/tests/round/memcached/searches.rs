@@ -8,7 +8,12 @@ use std::sync::Arc;
 
 pub fn bounds(name: &'static str, clients: &[Client], ticks: Tick, steps: u8, menu: &[Kind]) -> Bounds {
     let (clients, menu, sights) = (clients.to_vec(), menu.to_vec(), Arc::default());
-    Bounds { name, clients, ticks, steps, menu, plant: Plant::Nothing, refines: true, sights }
+    Bounds { name, clients, ticks, lifetime: None, steps, menu, plant: Plant::Nothing, refines: true, sights }
+}
+
+/// The same, with entries that live for so long.
+pub fn mortal(lifetime: Tick, bounds: Bounds) -> Bounds {
+    Bounds { lifetime: Some(lifetime), ..bounds }
 }
 
 pub fn gets(left: u8, renewals: u8) -> Client {
@@ -38,6 +43,56 @@ mod small {
     fn others_change_the_place() {
         let bounds = bounds("memcached: one change, 1 + 2", &[gets(1, 1), gets(2, 0)], 1, 1, &CHANGES);
         holds(&bounds, &[Sight::WonStub, Sight::Appended, Sight::Renewed, Sight::Refused, Sight::Orphan]);
+    }
+}
+
+/// Entries that are over while something else is in their items.
+mod lifetimes {
+    use super::*;
+
+    #[test]
+    fn a_grant_outlives_its_entry() {
+        let bounds = bounds("memcached: a grace of 1, 2 + 1", &[gets(2, 1), gets(1, 0)], 4, 0, &[]);
+        holds(&mortal(2, bounds), &[Sight::Outlived, Sight::Renewed]);
+    }
+
+    #[test]
+    fn a_pause_outlives_its_entry() {
+        let bounds = bounds("memcached: a pause, 2 + 1", &[gets(2, 0), gets(1, 0)], 4, 1, &[Kind::Fail]);
+        holds(&mortal(2, bounds), &[Sight::Outlived, Sight::PausedOn]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn what_happens_over_entries_that_end_soon() {
+        let menu = [Kind::Fail, Kind::Drop, Kind::Kill, Kind::Slow, Kind::Mark];
+        let bounds = bounds("memcached: a grace of 1, with failures, 2 + 2", &[gets(2, 1), gets(2, 0)], 5, 1, &menu);
+        holds(&mortal(2, bounds), &[Sight::Outlived, Sight::PausedOn, Sight::Renewed, Sight::Refused, Sight::Late]);
+    }
+
+    /// The first claim and the first renewal append; the next ones do not.
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn what_happens_over_entries_that_end_later() {
+        let menu = [Kind::Set, Kind::Mark, Kind::Fail, Kind::Slow];
+        let bounds = bounds("memcached: a grace of 4, 1 + 2", &[gets(1, 2), gets(2, 0)], 7, 1, &menu);
+        holds(&mortal(5, bounds), &[Sight::Appended, Sight::Outlived, Sight::Renewed, Sight::Stale]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn a_touch_ends_no_grant_and_no_pause() {
+        let clients = [gets(2, 1), Client::new(Program::Touches, 1, 0), gets(1, 0)];
+        let bounds = bounds("memcached: a touch, 2 + 1 + 1", &clients, 3, 1, &[Kind::Fail, Kind::Mark]);
+        holds(&mortal(5, bounds), &[Sight::Renewed, Sight::Fenced, Sight::Outlived, Sight::PausedOn]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
+    fn nothing_is_set_over_an_entry_that_is_over() {
+        let clients = [gets(2, 1), Client::new(Program::SetsIf, 2, 0)];
+        let bounds = bounds("memcached: sets if, with a grace of 1, 2 + 2", &clients, 4, 1, &[Kind::Slow, Kind::Mark]);
+        holds(&mortal(2, bounds), &[Sight::Renewed, Sight::Fenced, Sight::Outlived]);
     }
 }
 

@@ -3,6 +3,7 @@
 mod counters;
 mod entries;
 mod grants;
+mod lifetimes;
 
 use super::store::Store;
 use bytes::Bytes;

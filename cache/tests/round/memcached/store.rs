@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 pub struct Stored {
     pub value: Bytes,
     pub cas: u64,
+    pub note: u32,
     /// The second in which it is gone.
     pub until: Option<u64>,
     /// Whether the win was given, and not yet told of: a stub that was just made, or a mark.
@@ -75,9 +76,9 @@ impl Store {
         self.cas
     }
 
-    fn put(&mut self, slot: Slot, value: Bytes, until: Option<u64>) -> Reply {
+    fn put(&mut self, slot: Slot, value: Bytes, note: u32, until: Option<u64>) -> Reply {
         let cas = self.next();
-        let item = Stored { value, cas, until, gives_win: false, was_won: false, is_stale: false };
+        let item = Stored { value, cas, note, until, gives_win: false, was_won: false, is_stale: false };
         self.items.insert(key(slot), item);
         Reply::Stored { cas }
     }
@@ -88,7 +89,7 @@ impl Store {
         let there = self.items.get(&key(slot)).map(|item| item.cas);
         match command {
             Command::Get { win } => self.get(slot, win.map(|seconds| seconds.get().into()), second),
-            Command::Store { head, body, ttl, only } => {
+            Command::Store { head, body, note, ttl, only } => {
                 match (*only, there) {
                     (Only::Missing, Some(_)) => return Reply::NotStored,
                     (Only::Cas(_), None) => return Reply::NotFound,
@@ -101,9 +102,9 @@ impl Store {
                         self.evict(slot);
                         Reply::Stored { cas: self.next() }
                     }
-                    Ttl::Seconds(seconds) => self.put(slot, value, Some(second + u64::from(seconds.get()))),
-                    Ttl::Until(end) => self.put(slot, value, Some(u64::from(*end))),
-                    Ttl::ForEver => self.put(slot, value, None),
+                    Ttl::Seconds(seconds) => self.put(slot, value, *note, Some(second + u64::from(seconds.get()))),
+                    Ttl::Until(end) => self.put(slot, value, *note, Some(u64::from(*end))),
+                    Ttl::ForEver => self.put(slot, value, *note, None),
                 }
             }
             Command::Append { tail, cas } => {
@@ -111,11 +112,12 @@ impl Store {
                 if item.cas != *cas {
                     return Reply::Exists;
                 }
-                let (value, until) = (Bytes::from([&item.value[..], &tail[..]].concat()), item.until);
+                let (value, note) = (Bytes::from([&item.value[..], &tail[..]].concat()), item.note);
+                let until = item.until;
                 if self.largest.is_some_and(|largest| value.len() > largest) {
                     return Reply::NotStored;
                 }
-                self.put(slot, value, until)
+                self.put(slot, value, note, until)
             }
             Command::Delete { cas } => match (cas, there) {
                 (_, None) => Reply::NotFound,
@@ -157,7 +159,7 @@ impl Store {
     fn get(&mut self, slot: Slot, win: Option<u64>, second: u64) -> Reply {
         if self.item(slot).is_none() {
             let Some(seconds) = win else { return Reply::Missing };
-            self.put(slot, Bytes::new(), Some(second + seconds));
+            self.put(slot, Bytes::new(), 0, Some(second + seconds));
             self.items.get_mut(&key(slot)).expect("it is there").gives_win = true;
         }
         let item = self.items.get_mut(&key(slot)).expect("it is there");
@@ -168,6 +170,7 @@ impl Store {
             value: item.value.clone(),
             cas: item.cas,
             ttl_left: item.until.map(|until| u32::try_from(until - second).expect("a short time")),
+            note: if slot == Slot::Count { item.note } else { 0 },
             has_won,
             another_won,
             is_stale: item.is_stale,

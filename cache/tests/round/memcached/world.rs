@@ -12,7 +12,7 @@ mod environment;
 mod laws;
 
 use super::client::{
-    Client, Creation, FRESH, LEASE, Machine, Next, Phase, Program, Running, claim, entry, moment, pause, seconds,
+    Client, Creation, LEASE, Machine, Next, Phase, Program, Running, claim, entry, moment, pause, seconds,
 };
 use super::paper::{Paper, Tick};
 use super::store::Store;
@@ -37,6 +37,8 @@ pub enum Plant {
     AppendsInSilence,
     /// What is stored conditionally is stored whatever is there.
     StoresAnyhow,
+    /// An item lives no longer than its entry, whatever else is in it.
+    EndsWithItsEntry,
 }
 
 /// What has been seen, so that a search that cannot find anything is noticed.
@@ -54,6 +56,9 @@ pub enum Sight {
     Orphan,
     Paused,
     Fenced,
+    /// A grant, and a pause, over an entry that is over.
+    Outlived,
+    PausedOn,
 }
 
 /// A step of the environment on the server. A run has a few of them.
@@ -101,6 +106,8 @@ impl Kind {
 pub struct World {
     pub store: Store,
     pub life: u8,
+    /// How long entries live; `None`: for ever. Those that were touched live for a tick.
+    pub lifetime: Option<Tick>,
     pub now: Tick,
     pub paper: Paper,
     pub clients: Vec<Client>,
@@ -111,9 +118,14 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(clients: &[Client]) -> World {
+    pub fn new(clients: &[Client], lifetime: Option<Tick>) -> World {
         let (store, paper, clients, ghosts) = (Store::default(), Paper::default(), clients.to_vec(), Vec::new());
-        World { store, life: 1, now: 0, paper, clients, ghosts, spent: 0, sights: 0 }
+        World { store, life: 1, lifetime, now: 0, paper, clients, ghosts, spent: 0, sights: 0 }
+    }
+
+    /// How long entries of a client live.
+    pub fn lifetime_of(&self, program: Program) -> Option<Tick> {
+        self.lifetime.map(|lifetime| if program == Program::Touches { 1 } else { lifetime })
     }
 
     pub fn sees(&mut self, sight: Sight) {
@@ -153,7 +165,7 @@ impl World {
 
     pub fn publish(&mut self, c: usize, plant: Plant) {
         let Phase::Creates(creation) = self.clients[c].phase else { return };
-        let entry = entry(creation.version, self.now + FRESH);
+        let entry = entry(creation.version, self.now, self.lifetime);
         self.run_as(c, Machine::Publish(Publishing::new(creation.grant, entry)), creation, plant);
     }
 

@@ -87,7 +87,7 @@ const GET: Request = Request { slot: Slot::Entry, command: Command::Get { win: N
 /// Stores a value of this length.
 fn store(length: usize) -> Request {
     let (head, body, ttl, only) = (Bytes::from(vec![b'x'; length]), Bytes::new(), Ttl::ForEver, Only::Always);
-    Request { slot: Slot::Entry, command: Command::Store { head, body, ttl, only } }
+    Request { slot: Slot::Entry, command: Command::Store { head, body, note: 0, ttl, only } }
 }
 
 struct Nobody;

@@ -45,6 +45,17 @@ pub enum What {
     Paused { failures: u32, until: u64, length: u64 },
 }
 
+impl What {
+    /// Returns until when this must be known, in milliseconds of the server's clock.
+    pub fn until(self) -> u64 {
+        match self {
+            What::Granted { until, .. } | What::Renewed { until } => until,
+            What::Freed => 0,
+            What::Paused { until, length, .. } => until.saturating_add(length),
+        }
+    }
+}
+
 impl Event {
     /// Appends the bytes.
     pub fn write(&self, bytes: &mut BytesMut) {

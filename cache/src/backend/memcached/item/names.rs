@@ -8,35 +8,51 @@ use bytes::Bytes;
 /// The state of an entry, as a look has [`Seen`] it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
-    number: u64,
+    pub number: u64,
     pub is_marked: bool,
+    /// When the entry is over, in milliseconds of the server's clock. An item to which nothing has happened lives as
+    /// long at least.
+    pub end: u64,
 }
 
 impl State {
     /// Returns what a look has seen.
-    pub fn seen(life: Life, number: u64, is_marked: bool) -> Seen {
-        let mut bytes = [0; 17];
+    pub fn seen(self, life: Life) -> Seen {
+        let mut bytes = [0; 25];
         bytes[..8].copy_from_slice(&life.0.to_le_bytes());
-        bytes[8..16].copy_from_slice(&number.to_le_bytes());
-        bytes[16] = is_marked.into();
+        bytes[8..16].copy_from_slice(&self.number.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.end.to_le_bytes());
+        bytes[24] = self.is_marked.into();
         Seen::entry(Bytes::copy_from_slice(&bytes))
     }
 
     /// Reads what was seen; `None` if it was no entry, or not in that life.
     pub fn of(seen: &Seen, life: Life) -> Option<State> {
-        let bytes: &[u8; 17] = seen.state()?.try_into().ok()?;
+        let bytes: &[u8; 25] = seen.state()?.try_into().ok()?;
         let part = |at| u64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
-        (part(0) == life.0).then_some(State { number: part(8), is_marked: bytes[16] == 1 })
+        (part(0) == life.0).then_some(State { number: part(8), is_marked: bytes[24] == 1, end: part(16) })
     }
 
-    /// Returns the CAS number of an item that is in this state, and to which nothing has happened.
-    pub fn untouched(self) -> Option<u64> {
-        (self.number & LATER == 0).then_some(self.number)
+    /// Returns the CAS number of an item that is in this state, and to which nothing has happened. `None`: that cannot
+    /// be known, or the entry is over.
+    pub fn untouched(self, now: u64) -> Option<u64> {
+        (self.number & LATER == 0 && now < self.end).then_some(self.number)
     }
 }
 
 /// The number of a grant ([`Grant::cas`]): the CAS number of the item, and what its holder must know to write over it
 /// without a look.
+///
+/// | bits | what |
+/// |---|---|
+/// | 0 | 1: the holder looks first; all other bits are the CAS number |
+/// | 1 | whether there is an entry |
+/// | 2 to 5 | how many events there are |
+/// | 6 to 19 | the last bits of the second until which the item lives |
+/// | 20 to 63 | the CAS number |
+///
+/// (A server that writes a million times a second has CAS numbers of more than 44 bits after half a year. Each holder
+/// looks first then.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Number {
     pub cas: u64,
@@ -44,29 +60,57 @@ pub struct Number {
     pub is_slow: bool,
     /// Whether there is an entry, so that the holder appends.
     pub has_entry: bool,
-    /// How many events there are, at most 63.
+    /// How many events there are.
     pub events: usize,
+    /// The second of the server's clock until which the item lives at least, [shortened](short). 0 of an item without an
+    /// entry: all that is written over it has a lifetime of its own.
+    pub lives: u16,
+}
+
+/// How many bits of a second a [`Number`] has.
+const BITS: u32 = 14;
+
+/// Half of the seconds that so many bits tell apart: a second is one of the next or of the last so many.
+const HALF: u64 = 1 << (BITS - 1);
+
+/// How far ahead a second is at most: two hours.
+const AHEAD: u64 = 2 * 3600;
+
+/// Returns the last bits of a second that comes not later than this time, nor than in two hours.
+pub fn short(time: u64, now: u64) -> u16 {
+    let second = (time / 1000).min(now / 1000 + AHEAD);
+    u16::try_from(second % (2 * HALF)).expect("14 bits")
 }
 
 impl Number {
     /// The number of a grant that nobody has.
-    pub const OF_NOBODY: Number = Number { cas: u64::MAX >> 8, is_slow: true, has_entry: false, events: 0 };
+    pub const OF_NOBODY: Number = Number { cas: u64::MAX >> 1, is_slow: true, has_entry: false, events: 0, lives: 0 };
 
     /// The number of a stub.
     pub fn of_stub(cas: u64) -> Number {
-        Number { cas, is_slow: false, has_entry: false, events: 0 }
+        Number { cas, is_slow: false, has_entry: false, events: 0, lives: 0 }
     }
 
     /// Reads the number.
     pub fn of(number: u64) -> Number {
-        let events = usize::try_from(number & 63).unwrap_or(63);
-        Number { cas: number >> 8, is_slow: number & 128 != 0, has_entry: number & 64 != 0, events }
+        if number & 1 == 1 {
+            return Number { cas: number >> 1, ..Number::OF_NOBODY };
+        }
+        let part = |from: u32, bits: u32| number >> from & ((1 << bits) - 1);
+        let events = usize::try_from(part(2, 4)).expect("4 bits");
+        let lives = u16::try_from(part(6, BITS)).expect("14 bits");
+        Number { cas: number >> 20, is_slow: false, has_entry: part(1, 1) == 1, events, lives }
     }
 
-    /// Returns the grant. (A server would write for ages until its CAS numbers have 57 bits.)
+    /// Returns the grant.
     pub fn grant(self, token: Token, life: Life) -> Grant {
-        let events = u64::try_from(self.events.min(63)).unwrap_or(63);
-        let cas = self.cas << 8 | u64::from(self.is_slow) << 7 | u64::from(self.has_entry) << 6 | events;
+        let events = u64::try_from(self.events).unwrap_or(u64::MAX);
+        let is_slow = self.is_slow || self.cas >> 44 > 0 || events > 15;
+        let cas = if is_slow {
+            self.cas << 1 | 1
+        } else {
+            self.cas << 20 | u64::from(self.lives) << 6 | events << 2 | u64::from(self.has_entry) << 1
+        };
         Grant { token, life, cas }
     }
 
@@ -79,8 +123,19 @@ impl Number {
         if !self.has_entry {
             return Some(Item::empty(self.cas).write(what, now, false));
         }
+        if self.lives(now) < what.until() {
+            return None;
+        }
         let tail = Event { over: self.cas, takes_mark: false, what }.bytes();
         let then = Number { events: self.events + 1, ..self };
         Some(Write { command: Command::Append { tail, cas: self.cas }, then })
+    }
+
+    /// Until when the item lives at least, in milliseconds of the server's clock. (A holder that asks more than two
+    /// hours after that second may be told a later one. Its lease, of which it must be told, is over by then.)
+    fn lives(self, now: u64) -> u64 {
+        let second = now / 1000;
+        let ahead = u64::from(self.lives).wrapping_sub(second) % (2 * HALF);
+        if ahead < HALF { (second + ahead) * 1000 } else { 0 }
     }
 }

@@ -1,10 +1,11 @@
 use super::*;
 use crate::backend::PauseFor;
-use crate::backend::memcached::command::{Command, Only, Ttl};
+use crate::backend::memcached::command::{Command, Only};
 use bytes::BytesMut;
 
 const LIFE: Life = Life(9);
 const NOW: u64 = 1_000_000_000_000;
+const AT: Moment = Moment { now: NOW, life: LIFE };
 
 /// The bytes that are there once a command was executed over these.
 fn after(value: &Bytes, command: &Command) -> Option<Bytes> {
@@ -16,7 +17,7 @@ fn after(value: &Bytes, command: &Command) -> Option<Bytes> {
 }
 
 fn found(value: Bytes, cas: u64, is_stale: bool) -> Item {
-    let reply = Reply::Value { value, cas, ttl_left: None, has_won: false, another_won: false, is_stale };
+    let reply = Reply::Value { value, cas, ttl_left: None, note: 0, has_won: false, another_won: false, is_stale };
     match Found::of(reply) {
         Ok(Found::Item(item)) => item,
         other => panic!("expected an item, got {other:?}"),
@@ -25,8 +26,7 @@ fn found(value: Bytes, cas: u64, is_stale: bool) -> Item {
 
 /// What others see of an item, but for the name of its state.
 fn shown(item: &Item) -> (Look, Option<Held>, u32, bool) {
-    let at = Moment { now: NOW, life: LIFE };
-    let look = Look { seen: Seen::NOTHING, ..Found::Item(item.clone()).look(at) };
+    let look = Look { seen: Seen::NOTHING, ..Found::Item(item.clone()).look(AT) };
     (look, item.held(NOW), item.failures(NOW), item.publishes_stale())
 }
 
@@ -49,7 +49,7 @@ fn an_item_that_is_written_anew_says_the_same() {
     let mut random = fastrand::Rng::with_seed(seed);
     for _ in 0..2_000 {
         let entry = Bytes::from(vec![7; random.usize(0..9)]);
-        let command = Item::store(entry, random.bool(), Ttl::ForEver, Only::Always);
+        let command = Item::store(entry, random.bool(), NEVER, Only::Always, NOW);
         let mut appended = after(&Bytes::new(), &command).unwrap();
         let mut anew = appended.clone();
         let mut cas = 1;
@@ -61,7 +61,7 @@ fn an_item_that_is_written_anew_says_the_same() {
                 let before = found(value.clone(), cas, is_stale);
                 *value = after(value, &before.write(what, NOW, is_whole).command).unwrap();
                 // What happens to an item leaves the state of its entry.
-                assert_eq!(found(value.clone(), cas + 1, false).seen(LIFE), before.seen(LIFE), "seed {seed}");
+                assert_eq!(found(value.clone(), cas + 1, false).seen(AT), before.seen(AT), "seed {seed}");
             }
             cas += 1;
             let [one, other] = [&appended, &anew].map(|value| found(value.clone(), cas, false));
@@ -75,7 +75,7 @@ fn g7_no_bytes_are_too_odd() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let command = Item::store(Bytes::from_static(b"an entry"), true, Ttl::ForEver, Only::Always);
+    let command = Item::store(Bytes::from_static(b"an entry"), true, NEVER, Only::Always, NOW);
     let mut value = after(&Bytes::new(), &command).unwrap();
     for cas in 1..6 {
         value = after(&value, &found(value.clone(), cas, cas == 3).write(any_event(&mut random), NOW, false).command)
@@ -94,17 +94,49 @@ fn g7_no_bytes_are_too_odd() {
         let item = found(bytes.freeze(), random.u64(1..9), random.bool());
         let at = Moment { now: random.u64(..), life: LIFE };
         let _ = Found::Item(item.clone()).look(at);
-        let _ = (item.write(What::Freed, at.now, random.bool()), item.touch(Bytes::new(), Ttl::ForEver, at.now));
+        let _ = (item.write(What::Freed, at.now, random.bool()), item.touch(Bytes::new(), random.u64(..), at.now));
     }
 }
 
 #[test]
 fn a_number_is_what_its_holder_must_know() {
-    for (is_slow, has_entry, events) in [(false, false, 0), (true, false, 3), (false, true, 16), (true, true, 63)] {
-        let number = Number { cas: 0x0012_3456_789A_BCDE, is_slow, has_entry, events };
+    let cas = 0x0000_0789_ABCD_EF01;
+    for (has_entry, events, lives) in [(false, 0, 0), (false, 3, 1), (true, 15, (1 << 14) - 1), (true, 0, 7)] {
+        let number = Number { cas, is_slow: false, has_entry, events, lives };
         let grant = number.grant(Token(5), LIFE);
         assert_eq!((Number::of(grant.cas), grant.token, grant.life), (number, Token(5), LIFE));
+        // A holder of what does not fit looks first.
+        let (large, many) = (1 << 44, 16);
+        for odd in
+            [Number { is_slow: true, ..number }, Number { cas: large, ..number }, Number { events: many, ..number }]
+        {
+            let slow = Number { cas: odd.cas, ..Number::OF_NOBODY };
+            assert_eq!(Number::of(odd.grant(Token(5), LIFE).cas), slow);
+        }
     }
-    assert_eq!(Number::of(Number { events: 64, ..Number::of_stub(7) }.grant(Token(5), LIFE).cas).events, 63);
-    assert_eq!(Number::of(u64::MAX), Number { events: 63, has_entry: true, ..Number::OF_NOBODY });
+    assert_eq!(Number::of(u64::MAX), Number::OF_NOBODY);
+    assert_eq!(Number::of(Number::OF_NOBODY.grant(Token(5), LIFE).cas), Number::OF_NOBODY);
+}
+
+/// A number says until when an item lives, as far as its holder may have to know.
+#[test]
+fn g9_a_holder_that_may_not_know_how_long_an_item_lives_looks_first() {
+    let seconds = |seconds: u64| Duration::from_secs(seconds);
+    for begun in [NOW, NOW + 999, (NOW / 16_384_000 + 1) * 16_384_000 - 1] {
+        let number = |lives: u64| Number { has_entry: true, lives: short(lives, begun), ..Number::of_stub(7) };
+        let appends = |lives, lease, now| number(lives).write(What::renewed(lease, now), now).is_some();
+        let ends = begun + 60_000;
+        assert!(appends(ends, seconds(59), begun) && !appends(ends, seconds(61), begun));
+        assert!(appends(ends, seconds(10), begun + 49_000) && !appends(ends, seconds(10), begun + 51_000));
+        assert!(!appends(ends, seconds(1), begun + 61_000) && !appends(ends, seconds(1), begun + 3_600_000));
+        for lives in [NEVER, begun + 24 * 3_600_000] {
+            assert!(appends(lives, seconds(3600), begun) && appends(lives, seconds(3600), begun + 3_599_000));
+            assert!(!appends(lives, seconds(2 * 3600 + 1), begun) && !appends(lives, Duration::MAX, begun));
+        }
+        // The end of a grant needs no time, but for its pause and the mark of that.
+        let pause = |pause| What::ended(Some(PauseFor { failures: 1, pause: seconds(pause) }), begun);
+        for (what, is_known) in [(What::Freed, true), (pause(29), true), (pause(31), false)] {
+            assert_eq!(number(ends).write(what, begun).is_some(), is_known, "{what:?}");
+        }
+    }
 }

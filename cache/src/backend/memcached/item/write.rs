@@ -1,7 +1,7 @@
 //! What is written over an item.
 
-use super::{Event, Item, MANY, Number, Paused, TOUCHED, What, left};
-use crate::backend::memcached::command::{Command, Only, Ttl};
+use super::{Event, Item, MANY, Number, Paused, TOUCHED, What};
+use crate::backend::memcached::command::{Command, Only};
 use crate::backend::memcached::ttl;
 use crate::backend::{PauseFor, Token};
 use bytes::Bytes;
@@ -15,57 +15,67 @@ pub struct Write {
     pub then: Number,
 }
 
+/// How much longer than needed an item lives that is written anew with its entry for the sake of a grant, in
+/// milliseconds: so that the next renewals, each of which needs more, append.
+const SPARE: u64 = 60_000;
+
 impl Item {
-    /// Returns the command that stores an entry to which nothing has happened.
-    pub fn store(entry: Bytes, is_marked: bool, ttl: Ttl, only: Only) -> Command {
-        let mut item = Item { entry: Some(entry), is_marked, ..Item::empty(0) };
+    /// Returns the command that stores an entry that is over at `end`, and to which nothing has happened.
+    pub fn store(entry: Bytes, is_marked: bool, end: u64, only: Only, now: u64) -> Command {
+        let mut item = Item { entry: Some(entry), end, is_marked, ..Item::empty(0) };
         let head = item.head();
-        Command::Store { head, body: item.entry.unwrap_or_default(), ttl, only }
+        Command::Store { head, body: item.entry.unwrap_or_default(), note: 0, ttl: ttl::entry(end, now), only }
     }
 
-    /// Has something happen to this item: an append where there is an entry; otherwise the item is written anew, or
-    /// deleted if it says nothing any more. `is_whole`: it is written anew in any case.
+    /// Has something happen to this item: an append where there is an entry, and where the item lives long enough;
+    /// otherwise the item is written anew, or deleted if it says nothing any more. `is_whole`: it is written anew in
+    /// any case.
     pub fn write(&self, what: What, now: u64, is_whole: bool) -> Write {
         let mut then = self.clone();
         let event = Event { over: self.cas, takes_mark: self.is_stale, what };
         then.happens(event);
-        if self.entry.is_some() && self.events < MANY && !is_whole {
+        let lives = self.lives(now);
+        if self.entry(now).is_some() && self.events < MANY && !is_whole && what.until() <= lives {
             let command = Command::Append { tail: event.bytes(), cas: self.cas };
-            return Write { command, then: then.for_holder() };
+            return Write { command, then: then.for_holder(lives, now) };
         }
-        then.held = then.held(now);
-        then.pause = then.marked_pause(now);
-        let ttl = match (&then.entry, self.ttl_left) {
-            (None, _) => then.ttl_of_rest(now),
-            (Some(_), None) => Ttl::ForEver,
-            (Some(_), Some(left)) => ttl::lifetime(Some(Duration::from_secs(left.into())), now),
-        };
-        if then.entry.is_none() && then.held.is_none() && then.pause.is_none() {
-            return Write { command: Command::Delete { cas: Some(self.cas) }, then: then.for_holder() };
-        }
-        let head = then.head();
-        let body = then.entry.clone().unwrap_or_default();
-        Write { command: Command::Store { head, body, ttl, only: Only::Cas(self.cas) }, then: then.for_holder() }
+        then.anew(now)
     }
 
-    /// Returns the command that gives this item another entry: the mark, the grant and the pause stay.
-    pub fn touch(&self, entry: Bytes, ttl: Ttl, now: u64) -> Command {
+    /// Returns the command that gives this item another entry, which is over at `end`: the mark, the grant and the
+    /// pause stay.
+    pub fn touch(&self, entry: Bytes, end: u64, now: u64) -> Command {
         let mut then = self.clone();
-        then.entry = Some(entry);
-        (then.is_marked, then.held, then.pause) = (self.is_marked(), self.held(now), self.marked_pause(now));
+        (then.entry, then.end, then.is_marked) = (Some(entry), end, self.is_marked());
         if let Some(held) = &mut then.held {
             held.is_marked |= self.is_stale;
         }
-        let is_alone = then.held.is_none() && then.pause.is_none();
+        let is_alone = self.held(now).is_none() && self.marked_pause(now).is_none();
         then.number = if is_alone { 0 } else { self.cas | TOUCHED };
-        let head = then.head();
-        Command::Store { head, body: then.entry.unwrap_or_default(), ttl, only: Only::Cas(self.cas) }
+        then.anew(now).command
     }
 
-    fn ttl_of_rest(&self, now: u64) -> Ttl {
-        let ends = [self.held.map(|held| held.until), self.pause.map(Paused::marked_until)];
-        let until = ends.into_iter().flatten().max().unwrap_or(now);
-        ttl::lifetime(Some(left(until, now)), now)
+    /// Writes the item anew over that with its CAS number, with what is not over; deletes it if all is.
+    fn anew(mut self, now: u64) -> Write {
+        let lease = self.held(now).map_or(0, |held| held.until);
+        let rest = self.marked_pause(now).map_or(0, Paused::marked_until).max(lease);
+        (self.held, self.pause) = (self.held(now), self.marked_pause(now));
+        let (lives, ttl) = if self.entry(now).is_some() {
+            let lease = if lease > self.end { lease.saturating_add(SPARE) } else { 0 };
+            let lives = self.end.max(rest).max(lease);
+            (lives, ttl::entry(lives, now))
+        } else {
+            (self.entry, self.end, self.is_marked) = (None, 0, false);
+            (rest, ttl::rest(rest, now))
+        };
+        if self.entry.is_none() && self.held.is_none() && self.pause.is_none() {
+            return Write { command: Command::Delete { cas: Some(self.cas) }, then: self.for_holder(0, now) };
+        }
+        let only = Only::Cas(self.cas);
+        let head = self.head();
+        let body = self.entry.clone().unwrap_or_default();
+        let command = Command::Store { head, body, note: 0, ttl, only };
+        Write { command, then: self.for_holder(lives, now) }
     }
 }
 

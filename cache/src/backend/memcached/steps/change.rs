@@ -4,7 +4,7 @@ use super::{Moment, Odd, Run, Step, Written, found, only};
 use crate::backend::memcached::command::{Command, Only, Reply, Request, Slot};
 use crate::backend::memcached::item::{Found, Item, State};
 use crate::backend::memcached::ttl;
-use crate::backend::{Change, Changed, Seen};
+use crate::backend::{Change, Changed, Entry, Seen};
 use crate::codec::Shape;
 
 /// Changes an entry.
@@ -53,18 +53,16 @@ impl Changing {
     fn at_once(&mut self, at: Moment) -> Option<Step<Changed>> {
         let (command, was_there) = match &self.change {
             Change::SetIf { entry, seen, .. } => {
-                let ttl = ttl::lifetime(entry.lifetime, at.now);
-                if *seen == Seen::NOTHING {
-                    (Item::store(entry.bytes.clone(), false, ttl, Only::Missing), false)
-                } else {
-                    let cas = State::of(seen, at.life)?.untouched()?;
-                    (Item::store(entry.bytes.clone(), false, ttl, Only::Cas(cas)), true)
-                }
+                let is_nothing = *seen == Seen::NOTHING;
+                let only = match State::of(seen, at.life) {
+                    None if is_nothing => Only::Missing,
+                    state => Only::Cas(state?.untouched(at.now)?),
+                };
+                (stored(entry, false, only, at.now), !is_nothing)
             }
             Change::Touch { entry, seen } => {
                 let state = State::of(seen, at.life)?;
-                let (cas, ttl) = (state.untouched()?, ttl::lifetime(entry.lifetime, at.now));
-                (Item::store(entry.bytes.clone(), state.is_marked, ttl, Only::Cas(cas)), true)
+                (stored(entry, state.is_marked, Only::Cas(state.untouched(at.now)?), at.now), true)
             }
             _ => return None,
         };
@@ -77,18 +75,19 @@ impl Changing {
             unreachable!("other changes are made at once")
         };
         let is_touch = matches!(self.change, Change::Touch { .. });
-        if *seen != found.seen(at.life) || (is_touch && !found.has_entry()) {
+        if *seen != found.seen(at) || (is_touch && !found.has_entry(at.now)) {
             return Step::Done(Changed::Refused(found.look(at)));
         }
-        let (bytes, ttl) = (entry.bytes.clone(), ttl::lifetime(entry.lifetime, at.now));
         let command = match found {
-            Found::Nothing => Item::store(bytes, false, ttl, Only::Missing),
-            Found::Item(item) if is_touch => item.touch(bytes, ttl, at.now),
-            Found::Item(item) => Item::store(bytes, false, ttl, Only::Cas(item.cas)),
-            Found::Stub(stub) => Item::store(bytes, false, ttl, Only::Cas(stub.cas)),
+            Found::Nothing => stored(entry, false, Only::Missing, at.now),
+            Found::Item(item) if is_touch => {
+                item.touch(entry.bytes.clone(), ttl::end_of(entry.lifetime, at.now), at.now)
+            }
+            Found::Item(item) => stored(entry, false, Only::Cas(item.cas), at.now),
+            Found::Stub(stub) => stored(entry, false, Only::Cas(stub.cas), at.now),
         };
         let voided = !is_touch && found.is_held(at.now);
-        self.stage = Stage::Writing { was_there: found.has_entry(), voided };
+        self.stage = Stage::Writing { was_there: found.has_entry(at.now), voided };
         Step::ask(command)
     }
 
@@ -99,13 +98,18 @@ impl Changing {
                 Reply::Stored { .. } | Reply::Done | Reply::NotFound => {}
                 reply => {
                     let found = Found::of(reply)?;
-                    was_there = was_there.or(Some(found.has_entry()));
+                    was_there = was_there.or(Some(found.has_entry(at.now)));
                     voided |= found.is_held(at.now) && !matches!(self.change, Change::MarkStale { .. });
                 }
             }
         }
         Ok(Step::Done(Changed::Yes { was_there: was_there.ok_or(Odd)?, voided }))
     }
+}
+
+/// Returns the command that stores an entry.
+fn stored(entry: &Entry, is_marked: bool, only: Only, now: u64) -> Command {
+    Item::store(entry.bytes.clone(), is_marked, ttl::end_of(entry.lifetime, now), only, now)
 }
 
 fn get(slot: Slot) -> Request {
@@ -122,8 +126,7 @@ impl Run for Changing {
         let mut requests = vec![get(Slot::Entry)];
         match &self.change {
             Change::Set { entry, .. } => {
-                let ttl = ttl::lifetime(entry.lifetime, at.now);
-                let command = Item::store(entry.bytes.clone(), false, ttl, Only::Always);
+                let command = stored(entry, false, Only::Always, at.now);
                 requests.push(Request { slot: Slot::Entry, command });
             }
             Change::MarkStale { beside } => {

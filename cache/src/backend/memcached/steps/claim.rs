@@ -2,7 +2,7 @@
 
 use super::{Moment, Odd, Run, Stage, Step, Written, found, only};
 use crate::backend::memcached::command::{Command, Reply};
-use crate::backend::memcached::item::{Event, Found, Item, Number, State, What, Write};
+use crate::backend::memcached::item::{Event, Found, Item, Number, State, What, Write, short};
 use crate::backend::memcached::ttl;
 use crate::backend::{Claim, Claimed, HeldBy, Life, Over, Seen};
 
@@ -10,8 +10,8 @@ use crate::backend::{Claim, Claimed, HeldBy, Life, Over, Seen};
 ///
 /// | what was seen | asks | round trips |
 /// |---|---|---|
-/// | an entry to which nothing had happened | append *granted* to just that | 1, if it is as it was |
-/// | another entry | look; append | 2 |
+/// | an entry to which nothing had happened, and which lasts for the lease | append *granted* to just that | 1, if it is as it was |
+/// | another entry | look; append, or write anew where the item would not live as long | 2 |
 /// | nothing, or whatever is there | look, which wins a stub where nothing is; write *granted* over the stub, or over what is there | 2 |
 #[derive(Clone, Debug)]
 pub struct Claiming {
@@ -31,10 +31,15 @@ impl Claiming {
     /// Appends to an entry that was seen in a state that names it, without another look.
     fn append(&mut self, at: Moment) -> Option<Step<Claimed>> {
         let state = State::of(self.claim.seen.as_ref()?, at.life)?;
-        let over = state.untouched().filter(|_| self.claim.over == Over::Nobody && !self.claim.lease.is_zero())?;
+        let over =
+            state.untouched(at.now).filter(|_| self.claim.over == Over::Nobody && !self.claim.lease.is_zero())?;
         let what = What::granted(self.claim.token, self.claim.lease, at.now);
+        if state.end < what.until() {
+            return None;
+        }
         let event = Event { over, takes_mark: state.is_marked, what };
-        self.stage = Stage::Writing((Number { cas: 0, is_slow: false, has_entry: true, events: 1 }, 0));
+        let lives = short(state.end, at.now);
+        self.stage = Stage::Writing((Number { cas: 0, is_slow: false, has_entry: true, events: 1, lives }, 0));
         Some(Step::ask(Command::Append { tail: event.bytes(), cas: over }))
     }
 
@@ -82,7 +87,7 @@ impl Claiming {
                 return Step::Done(Claimed::Paused(pause));
             }
         }
-        if self.claim.seen.as_ref().is_some_and(|seen| *seen != found.seen(at.life)) {
+        if self.claim.seen.as_ref().is_some_and(|seen| *seen != found.seen(at)) {
             return Step::Done(Claimed::Changed(found.look(at)));
         }
         match item {

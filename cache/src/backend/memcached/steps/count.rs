@@ -24,7 +24,9 @@ const SMALL: u64 = 1 << 32;
 /// | an addition where nothing is | look; store where nothing is | 2 |
 /// | a reset | delete | 1 |
 ///
-/// What is no number of a counter was not written by this backend, and counts as missing (G7).
+/// What is no number of a counter was not written by this backend, and counts as missing (G7). So does a counter that
+/// is over: the server keeps it for a second more, and the note beside it says when it is over. (A counter
+/// that is moved in the moment in which it ends was moved before.)
 #[derive(Clone, Debug)]
 pub struct Counting {
     count: Count,
@@ -58,7 +60,10 @@ impl Counting {
     fn decide(&mut self, reply: &Reply, at: Moment) -> Result<Step<Counted>, Odd> {
         let (value, cas) = match reply {
             Reply::Missing => (None, None),
-            Reply::Value { value, cas, .. } => (number(value), Some(*cas)),
+            Reply::Value { value, cas, ttl_left, note, .. } => {
+                let is_over = ttl_left.is_some_and(|left| end_of(left, *note, at.now) <= at.now);
+                (number(value).filter(|_| !is_over), Some(*cas))
+            }
             _ => return Err(Odd),
         };
         let now = value.unwrap_or(0);
@@ -82,8 +87,10 @@ impl Counting {
             None if lifetime.is_some_and(|lifetime| lifetime.is_zero()) => Step::Done(Counted::Now(sum)),
             None => {
                 self.stage = Stage::Storing(sum);
-                let (body, ttl) = (Bytes::from(sum.to_string()), ttl::lifetime(lifetime, at.now));
-                Self::ask(Command::Store { head: Bytes::new(), body, ttl, only: cas.map_or(Only::Missing, Only::Cas) })
+                let end = ttl::end_of(lifetime, at.now);
+                let (head, body) = (Bytes::new(), Bytes::from(sum.to_string()));
+                let (note, ttl) = (note_of(end), ttl::entry(end, at.now));
+                Self::ask(Command::Store { head, body, note, ttl, only: cas.map_or(Only::Missing, Only::Cas) })
             }
         })
     }
@@ -118,9 +125,44 @@ impl Run for Counting {
     }
 }
 
+/// What is noted beside a counter that is over then, in milliseconds of the server's clock: the last 32 bits.
+#[allow(clippy::cast_possible_truncation)]
+fn note_of(end: u64) -> u32 {
+    end as u32
+}
+
+/// Returns when a counter is over that the server keeps for so many seconds more: at the time with these last bits that
+/// comes next to that. (They tell 49 days apart, and the server's seconds are a few more than needed.)
+fn end_of(left: u32, note: u32, now: u64) -> u64 {
+    let about = now.saturating_add(u64::from(left) * 1000);
+    about.saturating_add_signed(note.wrapping_sub(note_of(about)).cast_signed().into())
+}
+
 /// The number of a counter. A number that was moved down is filled up with spaces.
 fn number(value: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?.trim_end_matches(' ');
     let number: u64 = text.parse().ok()?;
     (number <= LARGEST && number.to_string() == text).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_says_when_a_counter_is_over() {
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        for _ in 0..10_000 {
+            let now = random.u64(1_700_000_000_000..1_900_000_000_000);
+            let longest = 1 << random.u32(1..40);
+            let end = now + random.u64(0..longest);
+            // What the server may say of it, and how wrong an estimate of its clock may be.
+            let left = (end - now) / 1000 + random.u64(0..3);
+            let left = u32::try_from(left).unwrap();
+            let near = now.saturating_add_signed(random.i64(-2_000..2_000));
+            assert_eq!(end_of(left, note_of(end), near), end, "seed {seed}");
+        }
+    }
 }

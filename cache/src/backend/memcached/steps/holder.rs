@@ -117,8 +117,8 @@ impl Publishing {
 
     fn store(&mut self, cas: u64, is_marked: bool, now: u64) -> Step<Published> {
         self.stage = Stage::Writing(is_marked);
-        let ttl = ttl::lifetime(self.entry.lifetime, now);
-        Step::ask(Item::store(self.entry.bytes.clone(), is_marked, ttl, Only::Cas(cas)))
+        let end = ttl::end_of(self.entry.lifetime, now);
+        Step::ask(Item::store(self.entry.bytes.clone(), is_marked, end, Only::Cas(cas), now))
     }
 
     fn look(&mut self) -> Step<Published> {

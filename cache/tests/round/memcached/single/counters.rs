@@ -29,13 +29,16 @@ fn counters_stay_in_their_bounds() {
     g.wait(9);
     assert_eq!(g.count(Count::Get), Counted::Now(largest));
     g.wait(1);
+    // The server keeps it for a second more.
+    assert_eq!((g.count(Count::Get), g.store.len()), (Counted::Now(0), 1));
+    g.wait(1);
     assert_eq!((g.count(Count::Get), g.store.len()), (Counted::Now(0), 0));
     assert_eq!(g.count(add(3)), Counted::Now(3));
     assert_eq!((g.count(Count::Reset), g.store.len()), (Counted::Now(0), 0));
     assert_eq!(g.count(Count::Reset), Counted::Now(0));
     for text in ["", " ", "05", "-1", "+1", "9223372036854775808", "1 x", "\u{ff}"] {
         let body = Bytes::copy_from_slice(text.as_bytes());
-        let junk = Command::Store { head: Bytes::new(), body, ttl: Ttl::ForEver, only: Only::Always };
+        let junk = Command::Store { head: Bytes::new(), body, note: 0, ttl: Ttl::ForEver, only: Only::Always };
         g.send(Slot::Count, &junk);
         assert_eq!(g.count(Count::Get), Counted::Now(0), "{text}");
         assert_eq!(g.count(add(1)), Counted::Now(1), "{text}");

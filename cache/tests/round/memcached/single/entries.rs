@@ -38,7 +38,10 @@ fn a_grant_over_an_entry_moves_no_lifetime() {
         g.wait(1);
     }
     assert_eq!(g.look().entry, None);
-    assert_eq!(g.store.len(), 0);
+    // The item lives for as long as its last grant and its last pause, and a minute more.
+    assert_eq!(g.store.len(), 1);
+    g.wait(71);
+    assert_eq!((g.look().rest, g.store.len()), (Some(Rest::Free), 0));
 }
 
 #[test]
@@ -64,16 +67,23 @@ fn an_item_that_takes_no_event_is_written_anew() {
 
 #[test]
 fn what_is_not_ours_counts_as_nothing() {
-    let head = [0xD9, 0x44, 1];
+    let head = [0xD9, 0x44, 2];
     let mut odd: Vec<Vec<u8>> = vec![b"none of ours".to_vec(), vec![], head.to_vec(), vec![0; 48]];
     for (flags, length, more) in [(2, 9, 0), (4, 0, 0), (0, 1, 1), (64, 0, 128), (16, 0, 31), (2, 0, 32), (16, 0, 32)] {
-        odd.push([&head[..], &[flags], &u32::to_le_bytes(length)[..], &[0; 8], &vec![0; more][..]].concat());
+        odd.push([&head[..], &[flags], &u32::to_le_bytes(length)[..], &[0; 16], &vec![0; more][..]].concat());
     }
-    odd.push([&head[..], &[2], &[0xFF; 4], &[0; 8]].concat());
+    odd.push([&head[..], &[2], &[0xFF; 4], &[0; 16]].concat());
+    // An item of the version before, without the end of its entry.
+    odd.push([&[0xD9, 0x44, 1, 2][..], &u32::to_le_bytes(9), &[0; 8], b"value, 1"].concat());
     for value in odd {
         let mut g = Ground::new();
-        let junk =
-            Command::Store { head: Bytes::new(), body: value.clone().into(), ttl: Ttl::ForEver, only: Only::Always };
+        let junk = Command::Store {
+            head: Bytes::new(),
+            body: value.clone().into(),
+            note: 0,
+            ttl: Ttl::ForEver,
+            only: Only::Always,
+        };
         g.send(Slot::Entry, &junk);
         let look = g.look_for(Some(Ask { token: ME, lease: LEASE }));
         assert_eq!((look.entry, look.seen, look.rest), (None, Seen::NOTHING, Some(Rest::Free)), "{value:?}");
@@ -134,7 +144,7 @@ fn a_touch_keeps_mark_grant_and_pause() {
 fn changes_reach_the_shapes_beside() {
     let mut g = Ground::new();
     let beside = |g: &mut Ground| g.send(Slot::Beside(NEXT), &Command::Get { win: None });
-    let there = Command::Store { head: Bytes::new(), body: "x".into(), ttl: Ttl::ForEver, only: Only::Always };
+    let there = Command::Store { head: Bytes::new(), body: "x".into(), note: 0, ttl: Ttl::ForEver, only: Only::Always };
     g.send(Slot::Beside(NEXT), &there);
     g.set("value");
     let shapes = vec![NEXT, SHAPE, NEXT];

@@ -1,9 +1,7 @@
 //! What an answer leads to.
 
 use super::{Sight, World};
-use crate::memcached::client::{
-    Answer, Creation, FRESH, LEASE, Machine, Phase, Program, Running, change, claim, entry,
-};
+use crate::memcached::client::{Answer, Creation, LEASE, Machine, Phase, Program, Running, change, claim, entry};
 use bytes::Bytes;
 use dogpile_cache::backend::memcached::steps::Claiming;
 use dogpile_cache::backend::{Changed, Claimed, Ended, Grant, HeldBy, Look, Over, Published, Renewed, Rest, Seen};
@@ -55,7 +53,7 @@ impl World {
 
     /// A client that has looked, or was told what is there, goes on.
     pub fn found(&mut self, c: usize, running: &Running, look: Look) {
-        let state = self.paper.entry.map_or(0, |entry| entry.state);
+        let state = self.paper.state_at(self.now);
         if let Phase::Runs(running) = &mut self.clients[c].phase {
             running.saw = state;
         }
@@ -66,8 +64,10 @@ impl World {
             _ if matches!(program, Program::Touches | Program::SetsIf) => match look.entry {
                 None if program == Program::Touches => self.clients[c].phase = Phase::Idle,
                 found => {
-                    let version = if program == Program::Touches { found.map_or(0, |bytes| bytes[0]) } else { 100 };
-                    let machine = Machine::Change(change(program, entry(version, self.now + FRESH), look.seen));
+                    let is_touch = program == Program::Touches;
+                    let version = if is_touch { found.map_or(0, |bytes| bytes[0]) } else { 100 };
+                    let lifetime = self.lifetime_of(program);
+                    let machine = Machine::Change(change(program, entry(version, self.now, lifetime), look.seen));
                     self.run(c, machine, None);
                 }
             },

@@ -1,8 +1,8 @@
 //! What happens to the server.
 
 use super::{Kind, World};
-use crate::memcached::client::{FRESH, LEASE, SHAPE, entry, moment};
-use crate::memcached::paper::{Tick, Version};
+use crate::memcached::client::{LEASE, SHAPE, entry, moment, stored};
+use crate::memcached::paper::{Tick, Version, end_of};
 use crate::memcached::store::Store;
 use bytes::Bytes;
 use dogpile_cache::backend::Change;
@@ -42,7 +42,7 @@ impl World {
             }
             Kind::Junk => {
                 let (head, body) = (Bytes::new(), Bytes::from_static(b"none of ours"));
-                send(Command::Store { head, body, ttl: Ttl::ForEver, only: Only::Always });
+                send(Command::Store { head, body, note: 0, ttl: Ttl::ForEver, only: Only::Always });
                 self.paper.loses();
             }
             Kind::Persist => {
@@ -56,16 +56,17 @@ impl World {
     }
 
     pub fn sets(&mut self) {
-        let fresh_until = self.now + FRESH;
         let version: Version = self.paper.count + 1;
-        let change = Change::Set { entry: entry(version, fresh_until), void_pause: Duration::ZERO };
+        let change = Change::Set { entry: entry(version, self.now, self.lifetime), void_pause: Duration::ZERO };
         let mut run = Changing::new(SHAPE, change);
         let step = run.begin(moment(self.now, self.life));
         let Step::Ask(requests) = step else { unreachable!("a set asks") };
         for request in requests {
             self.store.execute(request.slot, &request.command, self.now.into());
+            if let Some(bytes) = stored(&request.command) {
+                self.paper.sets((bytes[1], end_of(self.now, self.lifetime)));
+            }
         }
-        self.paper.sets(fresh_until);
     }
 
     /// The server begins another life: each connection is made anew, and what was sent on the old ones is lost.

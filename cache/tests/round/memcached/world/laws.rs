@@ -2,21 +2,31 @@
 
 use super::{Plant, Sight, World};
 use crate::history::Law;
-use crate::memcached::client::{Client, Creation, LEASE, Machine, PAUSE, Program, Running, moment};
-use crate::memcached::paper::{Pause, Tick};
-use dogpile_cache::backend::memcached::command::{Command, Only, Reply, Request, Slot};
+use crate::memcached::client::{Client, Creation, LEASE, Machine, PAUSE, Program, Running, moment, stored};
+use crate::memcached::paper::{NEVER, Pause, Tick, end_of};
+use dogpile_cache::backend::memcached::command::{Command, Only, Reply, Request, Slot, Ttl};
 use dogpile_cache::backend::memcached::steps::looked;
 use dogpile_cache::backend::{Life, Look, Rest};
+use std::num::NonZeroU32;
 
 impl World {
     pub fn executes(&mut self, c: usize, running: &mut Running, plant: Plant) -> Reply {
         let Request { slot, mut command } = running.request.clone();
+        let has_entry = stored(&command).is_some();
+        let end = match &running.machine {
+            Machine::Publish(_) | Machine::Change(_) => self.ends(c, running),
+            _ => self.paper.entry.map_or(NEVER, |entry| entry.until),
+        };
         match (plant, &mut command) {
             (Plant::StoresAnyhow, Command::Store { only, .. }) => *only = Only::Always,
             (Plant::AppendsInSilence, Command::Append { tail, .. }) => {
                 let mut bytes = tail.to_vec();
                 bytes[1] = 0;
                 *tail = bytes.into();
+            }
+            (Plant::EndsWithItsEntry, Command::Store { ttl, .. }) if has_entry && end != NEVER => {
+                let left = NonZeroU32::new(end.saturating_sub(self.now).into());
+                *ttl = left.map_or(Ttl::Nothing, |left| Ttl::Seconds(left.saturating_add(1)));
             }
             _ => {}
         }
@@ -62,9 +72,14 @@ impl World {
                         self.sees(Sight::Late);
                     }
                     let is_of_this_life = creation.grant.life == Life(self.life.into());
-                    let fresh_until = self.mapped().entry.map_or(0, |bytes| bytes[1]);
-                    self.paper.publishes(creation.version, is_of_this_life, fresh_until);
-                    self.paper.judges(creation.version, self.mapped().is_marked);
+                    let fresh_until = stored(command).expect("a publication stores an entry")[1];
+                    let ends = (fresh_until, self.ends(c, running));
+                    self.paper.publishes(creation.version, is_of_this_life, ends);
+                    // (Nobody gets an entry that is over by now.)
+                    let look = self.mapped();
+                    if look.entry.is_some() {
+                        self.paper.judges(creation.version, look.is_marked);
+                    }
                 }
                 Machine::End(_) => {
                     self.checks_the_holder(running);
@@ -75,7 +90,7 @@ impl World {
                         self.paper.pause = Some(Pause { failures: failures + 1, until, marked_until });
                     }
                 }
-                Machine::Change(_) => self.observes_a_change(c, running),
+                Machine::Change(_) => self.observes_a_change(c, running, command),
             },
             _ => {}
         }
@@ -107,19 +122,29 @@ impl World {
         }
     }
 
-    pub fn observes_a_change(&mut self, c: usize, running: &Running) {
-        if running.saw != self.paper.entry.map_or(0, |entry| entry.state) {
+    pub fn observes_a_change(&mut self, c: usize, running: &Running, command: &Command) {
+        if !self.is_as_seen(running) {
             self.paper.breaks(Law::G3);
         }
-        let fresh_until = self.mapped().entry.map_or(0, |bytes| bytes[1]);
+        let ends = (stored(command).expect("these changes store an entry")[1], self.ends(c, running));
         if self.clients[c].program == Program::Touches {
-            self.paper.touches(fresh_until);
+            self.paper.touches(ends);
         } else {
-            self.paper.sets(fresh_until);
+            self.paper.sets(ends);
             if let Some(entry) = &mut self.paper.entry {
                 entry.version = 100;
             }
         }
+    }
+
+    /// When an entry is over that a client stores.
+    fn ends(&self, c: usize, running: &Running) -> Tick {
+        end_of(running.asked, self.lifetime_of(self.clients[c].program))
+    }
+
+    /// Whether the entry is as the client has seen it. (It may have ended while a command was on its way.)
+    fn is_as_seen(&self, running: &Running) -> bool {
+        [running.asked, self.now].map(|then| self.paper.state_at(then)).contains(&running.saw)
     }
 
     /// A process is being granted: nobody else may hold (G1), nor believe to (G6).
@@ -137,7 +162,7 @@ impl World {
         if self.paper.paused(running.asked).is_some_and(|pause| self.now < pause.until) && !running.is_blind {
             self.paper.breaks(Law::G8);
         }
-        if running.saw != self.paper.entry.map_or(0, |entry| entry.state) && !running.is_blind {
+        if !self.is_as_seen(running) && !running.is_blind {
             self.paper.breaks(Law::G1);
         }
     }
@@ -178,7 +203,8 @@ impl World {
     pub fn checks_the_place(&mut self) {
         let look = self.mapped();
         let entry = look.entry.as_ref().map(|bytes| (bytes[0], look.is_marked, bytes[1]));
-        let is_same = entry == self.paper.entry.map(|entry| (entry.version, entry.is_marked, entry.fresh_until));
+        let shown = self.paper.shown(self.now);
+        let is_same = entry == shown.map(|entry| (entry.version, entry.is_marked, entry.fresh_until));
         let rest = match (look.rest, self.paper.live(self.now), self.paper.paused(self.now)) {
             (Some(Rest::Held(by)), Some(holder), _) => by.token.0 == holder.token,
             (Some(Rest::Paused(pause)), None, Some(paused)) => pause.failures == u32::from(paused.failures),
@@ -204,6 +230,13 @@ impl World {
         }
         if self.store.item(Slot::Entry).is_none() && self.paper.live(self.now).is_none() {
             self.paper.holder = None;
+        }
+        if self.paper.entry.is_some() && self.paper.shown(self.now).is_none() {
+            if self.paper.live(self.now).is_some() {
+                self.sees(Sight::Outlived);
+            } else if self.paper.paused(self.now).is_some() {
+                self.sees(Sight::PausedOn);
+            }
         }
     }
 }
