@@ -33,6 +33,7 @@
 
 mod advance;
 mod alone;
+mod asking;
 mod closing;
 mod creating;
 mod deadlines;
@@ -63,6 +64,7 @@ use crate::round::{
 use crate::slot::{Rules, Slot, Turns, Value};
 use crate::slots::{HeldSlot, Slots};
 use crate::store::aging::Aging;
+use crate::store::far::Far;
 use crate::store::{Ready, Store};
 use crate::time::{RegionClock, RegionTime};
 use advance::UnderWay;
@@ -132,6 +134,12 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         KeyOf { slot, write: &self.write }
     }
 
+    /// Returns the entries on the backend. Near alone has none.
+    fn far(&self) -> &Far<V> {
+        let Store::Far(far) = &self.store else { unreachable!("near alone asks no backend") };
+        far
+    }
+
     /// Returns the number of the server that has a key.
     fn server_of(&self, slot: &Held<O, V>) -> u64 {
         match &self.store {
@@ -187,6 +195,12 @@ pub(crate) struct Wants {
 }
 
 impl Wants {
+    /// Returns until when an access waits that has begun at that time.
+    fn waits(&self, began: Duration) -> Waits {
+        let end = |timeout: Option<Duration>| timeout.map(|timeout| began.saturating_add(timeout));
+        Waits { deadline: end(self.timeout), soft: end(self.soft_timeout) }
+    }
+
     /// Returns whether that value is an answer to the access.
     pub(crate) fn takes<V>(&self, value: &Value<V>) -> bool {
         (self.finds || value.value().is_some()) && self.refuses != Some(value.version)
@@ -377,15 +391,13 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Core<O, V> {
     /// Makes the round of an access that begins now.
-    fn access(&self, slot: &Held<O, V>, wants: &Wants) -> Access<Value<V>> {
-        let end = |timeout: Option<Duration>| timeout.map(|timeout| self.time.now().saturating_add(timeout));
-        let patience = Waits { deadline: end(wants.timeout), soft: end(wants.soft_timeout) };
+    fn access(slot: &Held<O, V>, wants: &Wants, now: Duration) -> Access<Value<V>> {
         let make = match wants {
             Wants { refreshes: true, .. } => Access::refresh,
             Wants { refuses: Some(_), .. } => Access::renewal,
             _ => Access::new,
         };
-        make(&slot.lock().remembered, patience)
+        make(&slot.lock().remembered, wants.waits(now))
     }
 
     /// Tells a round what has happened, and returns what to do next, and what is to be dropped outside of all mutexes.

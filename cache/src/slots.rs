@@ -28,9 +28,15 @@
 //! `Eq` that panics does no harm. An `Eq` that uses the table is a deadlock.
 //!
 //! No thread holds two of these mutexes.
+//!
+//! Most accesses hold no slot at all: the module [`buckets`] tells them that their key has none.
 
+mod buckets;
 mod shard;
 
+pub(crate) use self::buckets::Alone;
+
+use self::buckets::Buckets;
 use self::shard::{Shard, Slot};
 use crate::hasher::{Hasher, hasher};
 use std::borrow::Borrow;
@@ -67,6 +73,7 @@ pub(crate) enum Until {
 pub(crate) struct Slots<O, S> {
     shards: [Shard<O, S>; SHARDS],
     hashes: Hasher,
+    buckets: Arc<Buckets>,
     most_idle: usize,
     /// How many slots are idle; changed under the mutex of the slot's shard.
     idle: AtomicUsize,
@@ -77,7 +84,7 @@ impl<O, S: Idle> Slots<O, S> {
     /// once, unless it is pinned.
     pub(crate) fn new(most_idle: usize) -> Slots<O, S> {
         let shards = std::array::from_fn(|_| Shard::new());
-        Slots { shards, hashes: hasher(), most_idle, idle: AtomicUsize::new(0) }
+        Slots { shards, hashes: hasher(), buckets: Buckets::new(), most_idle, idle: AtomicUsize::new(0) }
     }
 
     /// Returns the slot of the key, made by `make` if there is none. Two threads that hold a key for the first time may
@@ -97,13 +104,21 @@ impl<O, S: Idle> Slots<O, S> {
         let slot = found.unwrap_or_else(|| {
             let owned = key.to_owned();
             let state = make(&owned);
-            let new = Arc::new(Slot::new(owned, hash, state));
+            let new = Arc::new(Slot::new(owned, hash, state, self.buckets.add(hash)));
             // If another thread was faster, `new` is dropped here.
             self.shard(hash).insert(key, &new, &self.idle).unwrap_or(new)
         });
         let held = self.held(slot);
         self.shards[other % SHARDS].sweep_if_due(now, &self.idle, &mut gone);
         held
+    }
+
+    /// Returns a guard if no key that shares a bucket with this one has a slot, and no other guard is there.
+    pub(crate) fn alone<Q: Hash + ?Sized>(&self, key: &Q) -> Option<Alone<'_>>
+    where
+        O: Borrow<Q>,
+    {
+        self.buckets.alone(self.hashes.hash_one(key))
     }
 
     /// Returns the slot of the key if it is in the table. A find knows no time, so it also finds a slot whose time is

@@ -58,7 +58,7 @@ impl<V> UnderWay<V> {
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Drive<O, V> {
     pub(crate) fn new(core: &Arc<Core<O, V>>, slot: Held<O, V>, wants: Wants) -> Drive<O, V> {
-        let access = core.access(&slot, &wants);
+        let access = Core::access(&slot, &wants, core.time.now());
         Drive::going_on(core, slot, wants, access)
     }
 
@@ -140,6 +140,10 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
             Action::Join { old_until } => {
                 self.note_miss(old_until.is_none());
                 Box::pin(self.join(old_until)).await
+            }
+            Action::Take => {
+                self.note_miss(true);
+                self.take_turn()
             }
             Action::Claim(claim) => Box::pin(self.claim(claim)).await,
             Action::Subscribe => Box::pin(self.listen()).await,

@@ -1,29 +1,40 @@
 //! The first look of an access, made before there is anything of the rest.
 //!
-//! Most accesses to a backend are hits: they look once, and end. So an access begins light. It has the slot of its key
-//! and its round, and no more. If the round asks for anything but a look, or does not end by what the look has found,
-//! the access goes on as a [`Drive`], from the action that the round has asked for last.
+//! Most accesses to a backend are hits: they look once, and end. So an access begins light. A *light look* holds
+//! nothing but the key: no slot, no round ([light looks](crate::round#light-looks) has why that is enough). If something
+//! in the process may know of the key, the access holds its slot, and asks its round what to do first. In both cases
+//! there is no more than that until the reply: if the access does not end with it, it goes on as a [`Drive`].
 //!
-//! | the round asks first for | the look | and then for | the access |
-//! |---|---|---|---|
-//! | a look | is answered | the end, with a value that was there | has ended |
-//! | | is answered | anything else | goes on |
-//! | | fails, or takes too long | anything | goes on |
-//! | | the region ends | - | has ended: nothing of it is under way |
-//! | anything else | - | - | goes on |
+//! | the access begins | first | the look | then | the access |
+//! |---|---|---|---|---|
+//! | alone with its key | a light look | finds a fresh value | - | has ended |
+//! | | | anything else | holds the slot, and tells a [light](Access::light) round of it; then as below | |
+//! | with others | the round asks for a look | is answered | the round ends, with a value that was there | has ended |
+//! | | | is answered | the round asks for anything else | goes on |
+//! | | | fails, or takes too long | anything | goes on |
+//! | | the round asks for anything else | - | - | goes on |
+//! | any | a look | the region ends | - | has ended: nothing of it is under way |
+//!
+//! An access is *alone* if no key of its bucket has a slot, and no other light look is under way there
+//! ([`Alone`]); if there is no near store, which needs to know of changes; if no server is in its pause; and if it is
+//! not a refresh or a renewal, which seldom end with a look. A light look that is answered ends no pause: the next
+//! access that finds one does.
 //!
 //! There is no moment at which a round has begun that nobody would cancel: until the look is answered there is nothing
-//! to cancel, and from then on the `Drive` does it.
+//! to cancel but what [`asking`](super::asking) does, and from then on the `Drive` does it.
 
 use super::closing::EnteredFor;
 use super::deadlines::Over;
 use super::{Core, Drive, Ended, Entered, Held, Wants};
+use crate::key::StoredKey;
 use crate::observer::Operation;
 use crate::region::error::GetError;
 use crate::region::kept::Got;
 use crate::region::outcome::Outcome;
-use crate::round::{self, Access, Action, Answer, Event};
+use crate::round::{self, Access, Action, Answer, Event, Found, Freshness};
 use crate::slot::Value;
+use crate::slots::Alone;
+use std::borrow::Borrow;
 use std::hash::Hash;
 use std::pin::pin;
 use std::sync::Arc;
@@ -41,6 +52,12 @@ pub(crate) struct Going<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 
     /// What is to be done next.
     action: Action<Value<V>>,
     entered: Entered,
+}
+
+/// How an access begins.
+enum Start<'a, O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> {
+    Alone { alone: Alone<'a>, key: O, stored: StoredKey },
+    WithOthers(Held<O, V>),
 }
 
 /// An access that has begun.
@@ -73,41 +90,69 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Lig
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Core<O, V> {
     /// Makes the first look of an access.
     #[allow(clippy::manual_async_fn)] // The future of an `async fn` has room for what it is given twice.
-    pub(crate) fn first(self: &Arc<Self>, slot: Held<O, V>, wants: Wants) -> impl Future<Output = First<O, V>> + Send {
+    pub(crate) fn first<Q>(self: &Arc<Self>, key: &Q, wants: Wants) -> impl Future<Output = First<O, V>> + Send
+    where
+        Q: ToOwned<Owned = O> + Hash + Eq + ?Sized,
+        O: Borrow<Q>,
+    {
+        let start = match self.alone(key, wants) {
+            Some(alone) => {
+                let key = key.to_owned();
+                let stored = (self.write)(&key);
+                Start::Alone { alone, key, stored }
+            }
+            None => Start::WithOthers(self.hold(key)),
+        };
         async move {
             let Some(entered) = self.closing.enter_for_now() else { return First::Ended(Err(GetError::Closed)) };
-            let access = self.access(&slot, &wants);
-            // (After the deadline was made: a time-out of zero leaves nothing.)
             let began = self.time.now();
-            let mut light = Light { core: self, slot, wants, access, entered };
-            {
-                let action = light.step(Event::Begin, began);
-                if !matches!(action, Action::Look) {
-                    return light.go_on(|_| action);
+            let most = wants.timeout.map_or(self.backend_timeout, |own| own.min(self.backend_timeout));
+            let until = began.saturating_add(most);
+            let (mut light, reply) = match start {
+                Start::Alone { alone, key, stored } => {
+                    // (Pinned here and below, or each future that it is handed to would have room for it.)
+                    let reply = if self.asks() {
+                        self.in_bounds(alone.hash(), until, pin!(self.ask(&stored, began))).await
+                    } else {
+                        self.in_bounds(alone.hash(), until, pin!(self.far().look_one(&stored, None, began))).await
+                    };
+                    if let Ok(Ok(Found { value: Some(value), freshness: Freshness::Fresh, .. })) = &reply
+                        && wants.takes(value)
+                    {
+                        let (value, now) = (Arc::clone(value), self.time.nanos());
+                        let age = value.age(now);
+                        self.seen.far_fresh(age);
+                        return First::Ended(Ok(Ended::of(Got::new(value, Outcome::Fresh, None, now))));
+                    }
+                    let (slot, access) = (self.hold::<O>(&key), Access::light(wants.waits(began), began));
+                    (Light { core: self, slot, wants, access, entered }, reply)
                 }
-            }
-            let left = light.access.deadline().map(|deadline| deadline.saturating_sub(began));
-            let most = left.map_or(self.backend_timeout, |left| left.min(self.backend_timeout));
-            let reply = if most.is_zero() {
-                None
-            } else {
-                // (Pinned here, or each future that it is handed to would have room for it.)
-                let looking = pin!(self.look(&light.slot, began));
-                match self.in_bounds(&light.slot, began.saturating_add(most), looking).await {
-                    Ok(reply) => Some(reply),
-                    Err(Over::Time) => None,
-                    Err(Over::Region) => return First::Ended(Err(GetError::Closed)),
+                Start::WithOthers(slot) => {
+                    let access = Core::access(&slot, &wants, began);
+                    let mut light = Light { core: self, slot, wants, access, entered };
+                    let action = light.step(Event::Begin, began);
+                    if !matches!(action, Action::Look) {
+                        return light.go_on(|_| action);
+                    }
+                    let reply = if most.is_zero() {
+                        Err(Over::Time)
+                    } else {
+                        let looking = pin!(self.look_to_create(&light.slot, began));
+                        self.in_bounds(light.slot.hash(), until, looking).await
+                    };
+                    (light, reply)
                 }
             };
             let now = self.time.now();
             let spent = now.saturating_sub(began);
             let found = match reply {
-                Some(Ok(found)) => found,
+                Ok(Ok(found)) => found,
+                Err(Over::Region) => return First::Ended(Err(GetError::Closed)),
                 no_answer => {
                     return light.go_on(|drive| {
                         drive.spend(spent);
                         let event = match no_answer {
-                            Some(Err(error)) => drive.failed(Operation::Look, error),
+                            Ok(Err(error)) => drive.failed(Operation::Look, error),
                             _ => drive.timed_out(Operation::Look, most),
                         };
                         drive.run.step(event)
@@ -131,6 +176,15 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
             self.served(&light.slot, outcome, value.age(now));
             First::Ended(Ok(Ended::of(Got::new(value, outcome, None, now))))
         }
+    }
+
+    /// Returns a guard if the access may begin with a light look. See the [module docs](self).
+    fn alone<Q: Hash + ?Sized>(&self, key: &Q, wants: Wants) -> Option<Alone<'_>>
+    where
+        O: Borrow<Q>,
+    {
+        let seldom_hits = wants.refreshes || wants.refuses.is_some() || wants.timeout == Some(Duration::ZERO);
+        if seldom_hits || self.near.is_some() || self.servers.is_any() { None } else { self.slots.alone(key) }
     }
 }
 

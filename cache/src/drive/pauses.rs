@@ -19,9 +19,14 @@ pub(crate) struct Pauses {
 }
 
 impl Pauses {
+    /// Returns whether anything is remembered of any server.
+    pub(super) fn is_any(&self) -> bool {
+        self.is_any.load(Ordering::Relaxed)
+    }
+
     /// Performs a step with what is remembered of a server. No code of the user's may run in it.
     pub(super) fn with<T>(&self, number: u64, step: impl FnOnce(&mut Server) -> T) -> T {
-        if !self.is_any.load(Ordering::Relaxed) {
+        if !self.is_any() {
             let mut server = Server::default();
             let done = step(&mut server);
             if server != Server::default() {
@@ -81,6 +86,6 @@ mod tests {
         assert_eq!([is_down(7), is_down(8)], [false, true]);
         // Nothing is left of those that have answered.
         pauses.with(8, Server::answered);
-        assert!(!pauses.is_any.load(Ordering::Relaxed) && lock(&pauses.servers).is_empty());
+        assert!(!pauses.is_any() && lock(&pauses.servers).is_empty());
     }
 }

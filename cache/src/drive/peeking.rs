@@ -28,14 +28,15 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         }
     }
 
-    /// Performs a look, until that time, or the end of the region.
+    /// Performs a look, until that time, or the end of the region. `part` is any number; looks that come at once
+    /// should have different ones.
+    #[allow(clippy::manual_async_fn)] // see `Core::first`
     pub(super) fn in_bounds<T>(
         &self,
-        slot: &Held<O, V>,
+        part: usize,
         until: Duration,
         look: Pin<&mut (impl Future<Output = T> + Send)>,
     ) -> impl Future<Output = Result<T, Over>> + Send {
-        let part = slot.hash();
         async move {
             match &self.deadlines {
                 Some(deadlines) => deadlines.until(part, until, look).await,
@@ -82,7 +83,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         self.unless_down(slot)?;
         let began = self.time.now();
         let looking = pin!(self.look(slot, began));
-        let reply = match self.in_bounds(slot, began.saturating_add(self.backend_timeout), looking).await {
+        let reply = match self.in_bounds(slot.hash(), began.saturating_add(self.backend_timeout), looking).await {
             Ok(reply) => reply,
             Err(Over::Time) => Err(BackendError::no_answer_in_time()),
             Err(Over::Region) => return Err(closed()),

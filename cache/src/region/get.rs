@@ -260,7 +260,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
         if !core.store.has_leases() {
             return ControlFlow::Continue(None);
         }
-        match core.first(core.hold(key), wants).await {
+        match core.first(key, wants).await {
             First::Ended(ended) => ControlFlow::Break(ended),
             First::GoesOn(going) => ControlFlow::Continue(Some(going)),
         }

@@ -78,6 +78,8 @@ pub struct Faults {
     pub forgets_its_pause: bool,
     /// A watcher counts its own lease, however long the lease is that it was shown.
     pub watches_its_own_lease: bool,
+    /// An access that began with a light look takes what was sent before the reply to it.
+    pub light_looks_begin_early: bool,
     /// A renewal takes what another access has found.
     pub renews_with_anything: bool,
 }

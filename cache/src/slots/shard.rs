@@ -1,6 +1,7 @@
 //! A part of the slots, behind one mutex, and the transitions of a slot.
 
 use super::Until;
+use super::buckets::InBucket;
 use hashbrown::HashTable;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -43,12 +44,14 @@ pub(super) struct Slot<O, S> {
     ///   the other has let go by then. In that case step 2 has read what the other wrote when it let go (`Acquire` with
     ///   `AcqRel`), and step 3 sees what the other has done to the state.
     holds: AtomicU64,
+    /// Counted until the slot is dropped: after it was taken from its table.
+    _counted: InBucket,
 }
 
 impl<O, S> Slot<O, S> {
     /// Makes a slot with one holder.
-    pub(super) fn new(key: O, hash: u64, state: S) -> Slot<O, S> {
-        Slot { key, hash, state, holders: AtomicUsize::new(1), holds: AtomicU64::new(1) }
+    pub(super) fn new(key: O, hash: u64, state: S, counted: InBucket) -> Slot<O, S> {
+        Slot { key, hash, state, holders: AtomicUsize::new(1), holds: AtomicU64::new(1), _counted: counted }
     }
 
     pub(super) fn holds(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! What must hold, in each state and at each end.
 
 use crate::history::{History, Law, Lost, Sight};
-use crate::messages::Reply;
+use crate::messages::{Held, Picture, Reply};
 use crate::process::{Frame, Stage, Task, World, tick, time};
 use crate::server::{Rest, Server, Tick, Version};
 use dogpile_cache::backend::{Grant, Over, Token};
@@ -173,8 +173,12 @@ impl<S: Server> World<S> {
         let is_of = |task: &Task, number: Version| {
             let reply = task.flight.as_ref().map(|flight| &flight.stage);
             let is_granted = |grant: &Grant| grant.cas == u64::from(number);
-            task.creation == number
-                || matches!(reply, Some(Stage::Replied(Reply::Granted(grant, _))) if is_granted(grant))
+            let grant = match reply {
+                Some(Stage::Replied(Reply::Granted(grant, _))) => Some(grant),
+                Some(Stage::Replied(Reply::Looked(Picture { rest: Some(Held::Granted(grant)), .. }))) => Some(grant),
+                _ => None,
+            };
+            task.creation == number || grant.is_some_and(is_granted)
         };
         self.history.lost.retain(|(number, _)| tasks().any(|task| is_of(task, *number)));
     }

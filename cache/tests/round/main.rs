@@ -20,6 +20,7 @@ mod checks;
 mod environment;
 mod history;
 mod ideal;
+mod light;
 mod limits;
 #[cfg(feature = "memcached")]
 mod memcached;
@@ -76,6 +77,8 @@ fn bounds(name: &'static str, accesses: &[&[u8]], ticks: Tick, steps: u8, menu: 
         by_the_paper: false,
         signals_travel: false,
         refines: false,
+        light: false,
+        asks: false,
         broken: Broken::default(),
     };
     Bounds {

@@ -13,6 +13,11 @@ use dogpile_cache::round::{Event, Found, Freshness, Reply as Judged};
 pub enum Op {
     Tell(u64),
     Look,
+    /// A look that asks for the grant of what is missing.
+    Ask {
+        token: u64,
+        lease: Tick,
+    },
     Claim {
         token: u64,
         seen: Option<Version>,
@@ -48,8 +53,18 @@ pub struct Picture {
 #[allow(clippy::enum_variant_names)] // `Held::Held` is what a look shows of a grant.
 pub enum Held {
     Free,
-    Held { token: u64, beat: u32, left: Tick, is_void: bool },
-    Paused { failures: u8, left: Tick },
+    Held {
+        token: u64,
+        beat: u32,
+        left: Tick,
+        is_void: bool,
+    },
+    Paused {
+        failures: u8,
+        left: Tick,
+    },
+    /// To the one who has asked.
+    Granted(Grant),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -113,12 +128,18 @@ impl Picture {
                 Held::Free => Shown::Free,
                 Held::Held { token, beat, left, is_void } => Shown::Held(held(token, beat, left, is_void)),
                 Held::Paused { failures, left } => Shown::Paused(pause(failures, left)),
+                Held::Granted(grant) => Shown::Granted(grant),
             }),
         }
     }
 }
 
 impl Reply {
+    /// Whether it is a grant that a look has won.
+    pub fn is_granted(&self) -> bool {
+        matches!(self, Reply::Looked(Picture { rest: Some(Held::Granted(_)), .. }))
+    }
+
     pub fn event(&self, refused: Version) -> Event<Version> {
         match self {
             Reply::Told(number) => Event::Told(*number),

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     Begin(usize, usize),
+    BeginLight(usize, usize),
     SendLook(usize),
     Execute(usize, usize),
     Deliver(usize, usize),
@@ -89,7 +90,7 @@ impl<S: Server> Bounds<S> {
             match flight.stage {
                 Stage::Unsent => {}
                 Stage::Sent => {
-                    if flight.op != Op::Look && flight.op != Op::Subscribe {
+                    if !matches!(flight.op, Op::Look | Op::Ask { .. } | Op::Subscribe) {
                         environment(Kind::Double);
                     }
                     environment(Kind::GiveUp);
@@ -141,6 +142,9 @@ impl<S: Server> Bounds<S> {
         let Some(access) = &task.access else {
             if task.left > 0 {
                 steps.push(Step::Begin(p, t));
+            }
+            if task.left > 0 && self.frame.rules.light && process.may_be_light(world.now) {
+                steps.push(Step::BeginLight(p, t));
             }
             return;
         };
@@ -272,6 +276,7 @@ impl<S: Server> Model for Bounds<S> {
         let world = &mut state.world;
         match step {
             Step::Begin(p, t) => world.begin(frame, p, t, Way::Plain),
+            Step::BeginLight(p, t) => world.begin(frame, p, t, Way::Light),
             Step::SendLook(p) => world.send_look(frame, p),
             Step::Execute(p, t) if world.signals_first(frame, p, t) => {}
             Step::Execute(p, t) => world.execute_of(frame, p, t),

@@ -1,6 +1,7 @@
 //! Each planted fault breaks a law, and the same search without the fault breaks none.
 
 use crate::environment::Kind;
+use crate::light::light;
 use crate::limits::{dead_holders_of_two_leases, long_pauses, own_pauses, soft_timeouts};
 use crate::model::Bounds;
 use crate::process::Frame;
@@ -124,4 +125,11 @@ fn a_watcher_that_counts_its_own_lease() {
 fn a_renewal_that_takes_what_another_access_has_found() {
     let bounds = long_leases(bounds("planted: renewal with anything", TWO_AND_ONE, 1, 1, &[Kind::Renewal]));
     is_found(bounds, &["renew_if"], |frame| frame.settings.faults.renews_with_anything = true);
+}
+
+#[test]
+fn a_light_look_whose_access_takes_what_was_sent_before_the_reply() {
+    let menu = [Kind::Invalidate];
+    let bounds = light(long_leases(bounds("planted: light looks that begin too early", &[&[1, 1]], 1, 1, &menu)));
+    is_found(bounds, &["G3"], |frame| frame.settings.faults.light_looks_begin_early = true);
 }

@@ -65,6 +65,10 @@ pub struct Rules {
     pub signals_travel: bool,
     /// Whether each step must be that of the ideal backend.
     pub refines: bool,
+    /// Whether accesses may begin with a light look.
+    pub light: bool,
+    /// Whether a look that no other access shares asks for the grant of what is missing.
+    pub asks: bool,
     pub broken: Broken,
 }
 
