@@ -51,7 +51,7 @@ pub(crate) use self::closing::{Closing, Entered};
 pub(crate) use self::creating::Ended;
 pub(crate) use self::deadlines::Deadlines;
 pub(crate) use self::first::{First, Going};
-pub(crate) use self::many::Many;
+pub(crate) use self::many::{Many, Reached};
 pub(crate) use self::pauses::Pauses;
 
 use crate::backend::{BackendError, PauseFor, Signals, Token};
@@ -365,11 +365,21 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
 
     /// Returns whether the value of the creation will not be published, as far as this process knows.
     pub(crate) fn is_superseded(&self) -> bool {
-        let run = lock(&self.state);
-        let now = self.core.time.nanos();
-        let has_turn = |turns: &Arc<Turns<V>>| self.slot.has_turns(turns) && now < turns.dead_at();
-        let has_turn = run.turns.as_ref().is_some_and(has_turn);
-        run.is_closed || !has_turn || run.access.holds(Duration::from_nanos(now)).is_none()
+        let (run, now) = (lock(&self.state), self.core.time.nanos());
+        run.is_closed || !self.has_turn(&run, now) || run.access.holds(Duration::from_nanos(now)).is_none()
+    }
+
+    /// Returns whether this is the creation that the process goes by, as far as it knows. (That of a process that is
+    /// cut off is superseded, and elected all the same.)
+    pub(crate) fn is_elected(&self) -> bool {
+        let (run, now) = (lock(&self.state), self.core.time.nanos());
+        let has_ended = run.is_closed || self.core.closing.has_ended();
+        let creates = || run.access.creates_alone() || run.access.holds(Duration::from_nanos(now)).is_some();
+        !has_ended && self.has_turn(&run, now) && creates()
+    }
+
+    fn has_turn(&self, run: &RunState<V>, now: u64) -> bool {
+        run.turns.as_ref().is_some_and(|turns| self.slot.has_turns(turns) && now < turns.dead_at())
     }
 
     fn deadline(&self) -> Option<Duration> {

@@ -5,6 +5,7 @@
 //! [policy]: crate::guide::policy
 //! [failures]: crate::guide::failures
 //! [keys]: crate::guide::keys
+//! [mint]: crate::mint
 //! [redis]: crate::guide::redis
 //! [memcached]: crate::guide::memcached
 //! [seen]: crate::guide::seen
@@ -21,6 +22,7 @@
 //! | asks for a key | [`Region::get`], whose steps and terminals [`Get`](region::Get) has; [`Got`] is what it gets |
 //! | is made of threads | [`Region::blocking`] |
 //! | creates outside of a closure | [`Claim`] and [`Creation`] |
+//! | gets and sets, as with `MintCache` | [`Mint`](mint::Mint) |
 //! | says how long one value lives | [`Made`] |
 //! | has changed the source | [`Region::invalidate`], [`Region::mark_stale`]; [the table of changes](guide::changes) |
 //! | keeps values decoded in the process | [`Near`] |
@@ -44,6 +46,7 @@
 //! | [`envelope`] | [`Envelope`](envelope::Envelope), which surrounds these bytes on a server |
 //! | [`observer`] | [`Counts`](observer::Counts) of what happens in a region, and the [`Observer`] that is told |
 //! | [`counter`] | [`Counters`](counter::Counters) that a fleet shares |
+//! | [`mint`] | [`Mint`](mint::Mint): get and set, with one reader that renews |
 //!
 //! # Glossary
 //!
@@ -68,6 +71,7 @@
 //! | grant | the backend's "you create": a token with a lease |
 //! | token, beat | a random number that names a grant; a number that changes whenever its lease begins anew |
 //! | lease | for how long a grant lasts without a renewal |
+//! | reader | a caller that gets and sets, by a [`Mint`](mint::Mint) of its own |
 //! | holder | the process, and the creation in it, to which a grant was given |
 //! | dead | a holder whose token and beat have been the same for a whole lease |
 //! | to void | to end a grant by a change, so that its holder publishes nothing |
@@ -93,6 +97,7 @@ pub mod envelope;
 pub mod guide;
 mod hasher;
 pub mod key;
+pub mod mint;
 mod near;
 pub mod observer;
 pub mod region;

@@ -1,6 +1,6 @@
 //! Regions: the entries of one type under one name, with one creator in the fleet.
 
-mod blocking;
+pub(crate) mod blocking;
 mod builder;
 mod change;
 mod creation;

@@ -26,10 +26,13 @@
 //! given what that one has ended with in the meantime, by the rule for sharing; or it begins anew. An access whose turn
 //! was given up begins anew, too.
 
+mod at_once;
 mod creating;
 mod looking;
 mod peeking;
 mod waiting;
+
+pub(crate) use self::at_once::Reached;
 
 use super::joining::Joined;
 use super::polls::Polls;

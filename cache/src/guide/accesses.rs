@@ -205,6 +205,37 @@
 //! [`on_backend_failure`](crate::RegionBuilder::on_backend_failure) says. The steps are `timeout` and `soft_timeout`,
 //! the terminals `or_create`, `or_try_create`, `or_try_find` and `values`: see [`GetMany`](crate::region::GetMany).
 //!
+//! # Get and set, without a creator
+//!
+//! [`Mint`](crate::mint::Mint) is for programs that get and set, and have no place for a closure. Of the readers of a
+//! late value one gets `None`, and the right to set the new one; the others get the old value for a grace.
+//!
+//! ```
+//! use dogpile::ManualClock;
+//! use dogpile_cache::mint::{Mint, Timeout};
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (clock, minute) = (Arc::new(ManualClock::new()), Duration::from_secs(60));
+//!     let prices = Mint::builder("price").default_timeout(minute).with(|region| region.clock(clock.clone()));
+//!     let mut one = prices.build::<str, u32>()?;
+//!     let mut other = one.clone(); // another reader: of another task, or another request
+//!     one.set("pear", 120_u32, Timeout::Default).await?;
+//!
+//!     clock.advance(minute);
+//!     assert!(one.get("pear").await?.is_none() && one.is_elected("pear"));
+//!     assert_eq!(other.get("pear").await?, Some(120)); // old, for 30 s by default
+//!     one.set("pear", 130_u32, Timeout::Default).await?;
+//!     assert_eq!(other.get("pear").await?, Some(130));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! What each call answers in which case, and where it differs from `MintCache`, is said by [its
+//! module](crate::mint). To give a creation out of a region by hand, see [`claim`](Get::claim).
+//!
 //! # Creators
 //!
 //! A creator is an `AsyncFnOnce`: an async closure (`async || …`), or a function that returns a future. It may borrow

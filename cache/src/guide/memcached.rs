@@ -28,6 +28,11 @@
 //!
 //! [`Memcached::connect`][connect] is the same by the type, which has more to say: `lazy`, and `formerly`.
 //!
+//! Programs that get and set, as with `MintCache`, have [`Mint`](crate::mint::Mint) over the same backend.
+//!
+//! `cargo run --release -p example-memcached` in the repository starts a server and processes that share a value, kills
+//! a process while it creates, and the server, and counts what the source is asked.
+//!
 //! # Which servers
 //!
 //! memcached 1.6.12 or later; tested on 1.6.18. A server that is older is refused by [`Memcached::connect`][connect],

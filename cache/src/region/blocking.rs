@@ -5,7 +5,7 @@ mod many;
 
 pub use self::many::BlockingGetMany;
 
-use self::block_on::block_on;
+pub(crate) use self::block_on::block_on;
 use super::creation::{Claim, Creation};
 use super::error::{CreateError, GetError};
 use super::get::{Get, cold};

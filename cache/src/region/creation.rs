@@ -3,7 +3,7 @@
 use super::kept::Got;
 use super::made::{Content, Made};
 use super::{RegionKey, value};
-use crate::drive::{Drive, Entered, Run};
+use crate::drive::{Drive, Entered, Reached, Run};
 use crate::region::error::GetError;
 use crate::slot::Value;
 use std::fmt;
@@ -18,6 +18,17 @@ pub enum Claim<K: RegionKey + ?Sized, V: Send + Sync + 'static> {
     Value(Got<V>),
     /// This access is elected, in the fleet: create the value.
     Create(Creation<K, V>),
+}
+
+impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Claim<K, V> {
+    /// What an access is to do that waits for no other one. `enter` gives a creation its part in the region.
+    pub(super) fn reached(reached: Reached<K::Owned, V>, enter: impl FnOnce() -> Entered) -> Option<Claim<K, V>> {
+        match reached {
+            Reached::Value(got) => Some(Claim::Value(got)),
+            Reached::Create(drive, wake) => Some(Claim::Create(Creation::owned(*drive, wake, enter()))),
+            Reached::Nothing => None,
+        }
+    }
 }
 
 /// The right to create the value of a key: a creator borrows it, and the caller of [`claim`](crate::region::Get::claim)
@@ -91,6 +102,11 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Creation<K, V> {
     #[must_use]
     pub fn is_superseded(&self) -> bool {
         self.run.is_superseded()
+    }
+
+    /// Returns whether its holder is the elected one of this process still, with the backend or cut off from it.
+    pub(crate) fn is_elected(&self) -> bool {
+        self.run.is_elected()
     }
 }
 

@@ -12,6 +12,8 @@ use super::outcome::Outcome;
 use super::{Region, RegionKey, value};
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::drive::{Drive, Ended, Entered, First, Going, Stage, Wants};
+use crate::round::Action;
+use crate::slot::Value;
 use std::fmt::{self, Display};
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
@@ -315,17 +317,46 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Get<'_, K, V> {
         finish(&mut drive, made).await
     }
 
+    /// As [`claim`](Get::claim), but waits for no other access: `None` where there is nothing to be served, and another
+    /// access creates, or none may for a while.
+    pub(crate) async fn claim_at_once(self) -> Result<Option<Claim<K, V>>, GetError> {
+        if let Some(got) = self.hit() {
+            return Ok(Some(Claim::Value(got)));
+        }
+        let going = match Box::pin(self.look_first()).await {
+            ControlFlow::Continue(going) => going,
+            ControlFlow::Break(ended) => return ended.map(|ended| ended.got().map(Claim::Value)),
+        };
+        Box::pin(async move {
+            let core = &self.region.core;
+            let (drive, action, entered) = self.opened(going)?;
+            let at_once = pin!(Box::new(drive).at_once(action));
+            let reached = core.unless_ended(at_once).await.ok_or(GetError::Closed)??;
+            Ok(Claim::reached(reached, || entered))
+        })
+        .await
+    }
+
+    /// Returns the access that goes on, or a new one, with what is to be done next.
+    #[allow(clippy::type_complexity)] // It is taken apart at once.
+    fn opened(
+        &self,
+        going: Option<Going<K::Owned, V>>,
+    ) -> Result<(Drive<K::Owned, V>, Action<Value<V>>, Entered), GetError> {
+        if let Some(going) = going {
+            return Ok(going.into_parts());
+        }
+        let core = &self.region.core;
+        let entered = core.closing.enter().ok_or(GetError::Closed)?;
+        let drive = Drive::new(core, core.hold(self.key), self.wants);
+        let action = drive.begin();
+        Ok((drive, action, entered))
+    }
+
     /// Makes the access, up to its creator or to its end.
     async fn begin(self, going: Option<Going<K::Owned, V>>) -> Result<Begun<K, V>, GetError> {
         let core = &self.region.core;
-        let (mut drive, action, entered) = if let Some(going) = going {
-            going.into_parts()
-        } else {
-            let entered = core.closing.enter().ok_or(GetError::Closed)?;
-            let drive = Drive::new(core, core.hold(self.key), self.wants);
-            let action = drive.begin();
-            (drive, action, entered)
-        };
+        let (mut drive, action, entered) = self.opened(going)?;
         let stage = {
             // (Pinned here, or the future that waits for it would have room for it twice.)
             let performing = pin!(drive.perform(action));

@@ -1,14 +1,16 @@
 //! One access to many keys: its steps and its terminals.
 
+use super::creation::Claim;
 use super::error::{CreateError, GetError};
 use super::kept::Got;
 use super::made::{Content, Made};
 use super::{Region, RegionKey};
 use crate::backend::BackendError;
-use crate::drive::{Entered, Many, Wants};
+use crate::drive::{Entered, Many, Reached, Wants};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::{self, Display};
+use std::pin::pin;
 use std::time::Duration;
 
 /// One access to many keys. Its steps say how it is made, and its terminal makes it.
@@ -221,6 +223,26 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> GetMany<'_, K, V> {
 }
 
 impl<'a, K: RegionKey + ?Sized, V: Send + Sync + 'static> GetMany<'a, K, V> {
+    /// Returns the keys, each of them once, and of each its value, or the right to create it. Waits for no other access:
+    /// `None` where there is nothing to be served, and another access creates, or none may for a while.
+    pub(crate) async fn claim_at_once(self) -> Result<Vec<(&'a K, Option<Claim<K, V>>)>, GetError> {
+        let core = &self.region.core;
+        let keys = self.near();
+        let mut reached = Vec::new();
+        if keys.are_open() {
+            let _entered = core.closing.enter().ok_or(GetError::Closed)?;
+            let many = Many::new(core, keys.open().map(|key| core.hold(key)), self.wants);
+            let at_once = pin!(many.at_once());
+            reached = Box::pin(core.unless_ended(at_once)).await.ok_or(GetError::Closed)??;
+        }
+        let mut reached = reached.into_iter();
+        let all = keys.all.into_iter().map(|(key, got)| match got {
+            Some(got) => (key, Some(Claim::Value(got))),
+            None => (key, Claim::reached(reached.next().unwrap_or(Reached::Nothing), || core.closing.hold())),
+        });
+        Ok(all.collect())
+    }
+
     /// Returns the keys, each of them once, with the values that are kept near.
     fn near(&self) -> Keys<'a, K, V> {
         let (mut all, mut known) = (Vec::new(), HashMap::with_capacity(self.keys.len()));

@@ -251,6 +251,11 @@ impl<V: Clone> Access<V> {
         }
     }
 
+    /// Returns whether the access creates without the backend, and has not seen that its creation is dead.
+    pub fn creates_alone(&self) -> bool {
+        matches!(&self.state, State::Creating(creating) if creating.grant.is_none() && !creating.is_dead)
+    }
+
     /// Returns whether the creator of this access runs.
     pub fn creates(&self) -> bool {
         matches!(&self.state, State::Creating(creating) if creating.made.is_none())

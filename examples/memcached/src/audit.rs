@@ -1,162 +1,96 @@
-//! Watches the accesses of this process from inside their closures, and finds what the laws of the lock forbid:
-//!
-//! - L1: a creation that begins while another runs.
-//! - L8: a third call of the getter, or a call after the access has created.
-//! - An access that ends without a call of the getter on its own thread. The audit would have seen nothing of such an
-//!   access.
-//! - A creation without a cause. The cause is the answer to the last getter call of the access: no value, or a value
-//!   that has expired. An error is no cause.
-//! - A creation whose cause was out of date. Its last getter call began before the last creation of this process had
-//!   ended, so the access cannot have known of that creation. It should have looked again. L8 excuses an access that
-//!   has called the getter twice, and found nothing the second time.
-//! - Two creations that were stored for one expired value. The first has overwritten that value, so no later access has
-//!   seen it.
-//!
-//! Each of these holds whatever the timing. Together they say how many creations there may be in a process: one for
-//! each value that expired, and one for each time that the server lost the value, not counting the excused ones.
+//! The audit: what the source must have counted, whatever the timing.
 
-use crate::counts::Counts;
-use crate::store::LookUp;
-use std::cell::RefCell;
+use crate::source::Query;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
 
-/// The number of creations that run in this process.
-static RUNNING: AtomicU64 = AtomicU64::new(0);
-
-/// The creations that this process has stored.
-static STORED: Mutex<Stored> = Mutex::new(Stored { last: None, replaced: BTreeSet::new() });
-
-thread_local! {
-    /// The access of this thread. Getter, creator and setter run on the thread of the caller.
-    static ACCESS: RefCell<Access> = RefCell::default();
+/// What happened in a stretch of the run, apart from the queries.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stretch {
+    /// How often the value was missing for the whole fleet. The first time, it has not been there yet.
+    pub missing: usize,
+    /// How often it was there, and was marked stale.
+    pub marked: usize,
+    /// How often it was there, and had expired, at least.
+    pub expired: usize,
 }
 
-struct Stored {
-    /// The time when the last creation was stored.
-    last: Option<Instant>,
-    /// The stamps of the expired values that were replaced.
-    replaced: BTreeSet<SystemTime>,
-}
-
-#[derive(Default)]
-struct Access {
-    /// The time of the last getter call. `found` is its answer.
-    asked: Option<Instant>,
-    found: Found,
-    counts: Counts,
-    violations: Vec<String>,
-}
-
-/// The answer to the last getter call of an access.
-#[derive(Clone, Copy, Default)]
-enum Found {
-    #[default]
-    NotAsked,
-    Nothing,
-    Value(SystemTime),
-    Error,
-}
-
-/// Runs the getter.
-pub fn get(look_up: impl FnOnce() -> LookUp) -> LookUp {
-    ACCESS.with_borrow_mut(|access| {
-        if access.counts.creations > 0 {
-            access.violation("L8: the getter was called after this access had created");
-        }
-        access.counts.most_calls += 1;
-        if access.counts.most_calls > 2 {
-            access.violation("L8: the getter was called a third time");
-        }
-        access.asked = Some(Instant::now());
-        let found = look_up();
-        access.found = match &found {
-            Ok(Some(value)) => Found::Value(value.created),
-            Ok(None) => Found::Nothing,
-            Err(_) => Found::Error,
-        };
-        access.counts.misses += u64::from(matches!(found, Ok(None)));
-        found
-    })
-}
-
-/// Notes that the creator begins. A value lives for `expires_after`.
-pub fn create(expires_after: Duration) {
-    // Relaxed, here and in `set`: the lock has to order the end of one creation before the beginning of the next.
-    let at_once = RUNNING.fetch_add(1, Ordering::Relaxed) + 1;
-    ACCESS.with_borrow_mut(|access| {
-        if at_once > 1 {
-            access.violation(&format!("L1: {at_once} creations at once"));
-        }
-        access.counts.creations += 1;
-        access.counts.most_at_once = at_once;
-        match access.found {
-            Found::NotAsked => access.violation("created without asking the getter"),
-            Found::Error => access.violation("created because the getter failed"),
-            Found::Nothing => {}
-            Found::Value(stamp) => {
-                let age = SystemTime::now().duration_since(stamp).unwrap_or_default();
-                if age < expires_after {
-                    access.violation(&format!("created although the value was only {age:?} old"));
-                }
-            }
-        }
-        if access.is_late(&stored()) && !access.must_not_ask_again() {
-            access.violation("created for what was seen before the last creation of this process had ended");
-        }
-    });
-}
-
-/// Runs the setter. After that the creation is as good as over.
-pub fn set<E>(store: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-    let ended = store();
-    if ended.is_ok() {
-        ACCESS.with_borrow_mut(|access| access.has_stored(&mut stored()));
+/// Judges the queries of a fleet that has its server. Each line says what was found, and whether it is as it must be.
+pub fn with_server(queries: &[Query], stretch: Stretch) -> Vec<(bool, String)> {
+    let most = queries.iter().map(|query| query.beside + 1).max().unwrap_or(0);
+    let for_nothing = queries.iter().filter(|query| query.old == 0).count();
+    let replaced: Vec<_> = queries.iter().map(|query| query.old).filter(|old| *old > 0).collect();
+    let different = replaced.iter().collect::<BTreeSet<_>>().len();
+    let Stretch { missing, marked, expired } = stretch;
+    let early = queries.iter().filter(|query| query.is_early).count();
+    let mut lines = vec![
+        (most <= 1, format!("most creations at once in the whole fleet: {most}")),
+        (
+            for_nothing == missing,
+            format!("creations for nothing: {for_nothing}; the value was missing {missing} times"),
+        ),
+        (different == replaced.len(), format!("creations for {different} old values: {}", replaced.len())),
+    ];
+    if marked > 0 {
+        let (stale, all) = (marked + expired, replaced.len());
+        lines.push((
+            different >= stale,
+            format!("the value was marked, or has expired, {stale} times: {all} creations"),
+        ));
+        lines.push((early <= marked, format!("creations before the value can have expired: {early}; marks: {marked}")));
     }
-    RUNNING.fetch_sub(1, Ordering::Relaxed);
-    ended
+    lines
 }
 
-/// Ends an access. Returns its counts and the violations that it has found.
-pub fn conclude() -> (Counts, Vec<String>) {
-    let mut access = ACCESS.take();
-    if access.counts.most_calls == 0 {
-        access.violation("ended without asking the getter");
-    }
-    (Counts { accesses: 1, ..access.counts }, access.violations)
+/// Judges the queries of processes that are cut off from their server: each of them creates for itself.
+pub fn without_server(queries: &[Query], processes: &[u32]) -> Vec<(bool, String)> {
+    let most = queries.iter().map(|query| query.beside_own + 1).max().unwrap_or(0);
+    let asked = queries.iter().map(|query| query.process).collect::<BTreeSet<_>>();
+    vec![
+        (most <= 1, format!("most creations at once in a process that is cut off: {most}")),
+        (asked == processes.iter().copied().collect(), format!("{} of them created for themselves", asked.len())),
+    ]
 }
 
-fn stored() -> MutexGuard<'static, Stored> {
-    STORED.lock().unwrap_or_else(PoisonError::into_inner)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::time::Duration;
 
-impl Access {
-    fn has_stored(&mut self, all: &mut Stored) {
-        let late = self.is_late(all);
-        all.last = Some(Instant::now());
-        if let Found::Value(stamp) = self.found {
-            self.counts.for_expiry += 1;
-            if !all.replaced.insert(stamp) {
-                self.violation("created twice for one expired value");
-            }
-        } else {
-            self.counts.for_loss += 1;
-            self.counts.for_loss_unseen += u64::from(late);
+    /// The queries of a source that was asked these things, one after the other.
+    fn asked(lines: &[&str], values_live: Duration) -> Vec<Query> {
+        let source = Source::start(Duration::ZERO, values_live).unwrap();
+        for line in lines {
+            let mut asked = TcpStream::connect(source.address).unwrap();
+            writeln!(asked, "{line}").unwrap();
+            asked.read_to_end(&mut Vec::new()).unwrap();
         }
+        source.queries()
     }
 
-    /// Whether the last getter call began before the last creation was stored.
-    fn is_late(&self, all: &Stored) -> bool {
-        self.asked < all.last
+    fn kept(lines: Vec<(bool, String)>) -> Vec<bool> {
+        lines.into_iter().map(|(kept, _)| kept).collect()
     }
 
-    fn must_not_ask_again(&self) -> bool {
-        self.counts.most_calls == 2 && matches!(self.found, Found::Nothing)
-    }
-
-    fn violation(&mut self, what: &str) {
-        self.violations.push(what.to_owned());
+    #[test]
+    fn each_violation_is_found() {
+        let (once, live) = (Stretch { missing: 1, marked: 1, expired: 0 }, Duration::MAX);
+        assert_eq!(kept(with_server(&asked(&["7 0", "8 1"], live), once)), [true; 5]);
+        let twice = with_server(&asked(&["7 0", "8 1", "7 1"], Duration::ZERO), once);
+        assert_eq!(kept(twice), [true, true, false, true, true]);
+        let unasked = with_server(&asked(&["7 0", "8 1", "7 2"], live), once);
+        assert_eq!(kept(unasked), [true, true, true, true, false]);
+        let nothing = with_server(&asked(&["7 0", "8 0", "8 2"], live), once);
+        assert_eq!(kept(nothing), [true, false, true, true, true]);
+        assert_eq!(kept(with_server(&asked(&["7 0"], live), once)), [true, true, true, false, true]);
+        let mut beside = asked(&["7 0", "8 1"], live);
+        (beside[1].beside, beside[1].beside_own) = (1, 1);
+        assert_eq!(kept(with_server(&beside, once)), [false, true, true, true, true]);
+        assert_eq!(kept(without_server(&beside, &[7, 8])), [false, true]);
+        beside[1].beside_own = 0;
+        assert_eq!(kept(without_server(&beside, &[7, 8])), [true, true]);
+        assert_eq!(kept(without_server(&beside, &[7, 8, 9])), [true, false]);
     }
 }

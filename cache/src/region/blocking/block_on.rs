@@ -31,7 +31,7 @@ impl Wake for Unpark {
 ///
 /// This thread is in a runtime that has one thread, the future has to wait, and nothing of that runtime has run for a
 /// second: that thread is this one, or it is blocked as well. The future is dropped.
-pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, BlocksRuntime> {
+pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, BlocksRuntime> {
     let Ok(runtime) = Handle::try_current() else { return poll_on_this_thread(future, None) };
     match runtime.runtime_flavor() {
         RuntimeFlavor::MultiThread => block_in_place(|| poll_on_this_thread(future, None)),

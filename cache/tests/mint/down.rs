@@ -1,0 +1,78 @@
+//! A backend that is down, and a region that was closed.
+
+use crate::kit::{Ground, Place, SECOND, eventually, now, soon};
+use crate::probe::Fate;
+use crate::{NOTHING, RIGHT, get, readers, value};
+use dogpile_cache::mint::{Mint, Timeout};
+use dogpile_cache::{CreateError, NotPublished, OnBackendFailure, Published};
+
+/// One reader of the process is elected, and what it sets serves the process.
+#[test]
+fn a_process_that_is_cut_off_elects_for_itself() {
+    let mut all = readers(Place::Far);
+    all.process.probe.set_all(Fate::Unreachable);
+    assert_eq!((get(&mut all.one), get(&mut all.beside)), (RIGHT, NOTHING));
+    assert!(now(all.beside.get_many(&[1])).unwrap().is_empty());
+    let set = soon(all.one.set(&1, "own", Timeout::Default)).unwrap();
+    assert_eq!(set, Published::No(NotPublished::CutOff));
+    assert_eq!((get(&mut all.one), get(&mut all.beside)), (value("own"), value("own")));
+    assert_eq!(get(&mut all.far), RIGHT, "the other process has the backend");
+    assert!(soon(all.one.set(&2, "two", Timeout::Default)).is_err());
+    // With the right, what was not stored is an error of `add`, too.
+    all.ground.clock.advance(SECOND * 2);
+    assert_eq!(get(&mut all.one), RIGHT);
+    assert!(!soon(all.one.add(&1, "own", Timeout::Default)).unwrap_err().is_in_doubt());
+}
+
+#[test]
+fn a_region_that_is_not_to_elect_has_an_error() {
+    for policy in [OnBackendFailure::Fail, OnBackendFailure::OldOnly] {
+        let ground = Ground::new();
+        let process = ground.process_by(Place::Far, |builder| builder.on_backend_failure(policy));
+        let mut mint = Mint::new(process.region);
+        process.probe.set_all(Fate::Unreachable);
+        assert!(matches!(now(mint.get(&1)), Err(CreateError::Backend(_))));
+        assert!(matches!(now(mint.get_many(&[1, 2])), Err(CreateError::Backend(_))));
+        assert!(!mint.is_elected(&1));
+        process.probe.set_all(Fate::Answers);
+        ground.clock.advance(SECOND * 2);
+        assert_eq!(get(&mut mint), RIGHT);
+    }
+}
+
+/// The reply to the publication is lost: nobody knows whether the value is there.
+#[test]
+fn a_set_in_doubt_says_so() {
+    use dogpile_cache::observer::Operation;
+    for adds in [true, false] {
+        let mut all = readers(Place::Far);
+        assert_eq!(get(&mut all.one), RIGHT);
+        all.process.probe.set(Operation::Publish, Fate::ReplyLost);
+        if adds {
+            assert!(soon(all.one.add(&1, "new", Timeout::Default)).unwrap_err().is_in_doubt());
+        } else {
+            let set = soon(all.one.set(&1, "new", Timeout::Default)).unwrap();
+            assert_eq!(set, Published::No(NotPublished::InDoubt));
+        }
+        assert!(!all.one.is_elected(&1));
+        eventually("the value", || get(&mut all.far) == value("new"));
+    }
+}
+
+#[test]
+fn a_reader_of_a_closed_region_gets_an_error_and_its_right_has_ended() {
+    for place in crate::kit::PLACES {
+        let mut all = readers(place);
+        assert_eq!(get(&mut all.one), RIGHT);
+        soon(all.one.region().clone().close(std::time::Duration::ZERO));
+        eventually("the right has ended", || !all.one.is_elected(&1));
+        all.are_free();
+        let set = soon(all.one.set(&1, "late", Timeout::Default)).unwrap();
+        assert_eq!(set, Published::No(NotPublished::Closed), "{place:?}");
+        assert!(matches!(now(all.one.get(&1)), Err(CreateError::Closed)));
+        assert!(matches!(now(all.one.get_many(&[1])), Err(CreateError::Closed)));
+        if place != Place::Near {
+            assert_eq!(get(&mut all.far), RIGHT, "the other process goes on");
+        }
+    }
+}
