@@ -5,11 +5,11 @@
 //! - [`Replicas`], [`Sentinels`], [`Cluster`]: several of them.
 //! - [`MemcachedServer`]: a `memcached` of the test's own. A test can kill it, stop it, restart it, and move its clock
 //!   forwards.
-//! - [`Proxy`]: a TCP proxy that delays, holds back and cuts.
+//! - [`Proxy`]: a proxy that delays, holds back and cuts. It listens on a port, or on a unix socket.
 //! - [`FakeServer`]: a server that answers what a closure says.
 //!
-//! Everything blocks, and everything listens on 127.0.0.1. A call returns when the state that it is to bring about can
-//! be seen at the servers.
+//! Everything blocks, and everything listens on 127.0.0.1, or on a unix socket. A call returns when the state that it
+//! is to bring about can be seen at the servers.
 //!
 //! # Errors
 //!
@@ -28,6 +28,7 @@ mod proxy;
 mod redis;
 mod resp;
 mod sentinel;
+mod start;
 mod text;
 mod time;
 mod tls;

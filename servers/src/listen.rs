@@ -2,7 +2,11 @@
 
 use crate::error::Result;
 use std::collections::HashMap;
+use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -12,26 +16,51 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A listener on a free port of 127.0.0.1, in a thread of its own, and the connections that are open. A drop accepts no
-/// more, and closes all of them.
+/// Where a listener is.
+#[derive(Clone, Debug)]
+enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// A listener on a free port of 127.0.0.1, or on a unix socket, in a thread of its own, and the connections that are
+/// open. A drop accepts no more, and closes all of them.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    address: SocketAddr,
+    place: Place,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     open: Arc<Open>,
 }
 
 impl Listener {
-    /// Starts it. `accepted` gets each connection, in the thread of the listener, and adds it to those that are open.
+    /// Starts it on a port. `accepted` gets each connection, in the thread of the listener, and adds it to those that
+    /// are open.
     pub(crate) fn start(accepted: impl Fn(&Arc<Open>, TcpStream) + Send + 'static) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
+        let place = Place::Tcp(listener.local_addr()?);
+        Ok(Self::accepting(place, move || Ok(listener.accept()?.0), accepted))
+    }
+
+    /// Starts it on a unix socket. All that is done to a stream here is done by its descriptor, whatever family that
+    /// is of: so one type of stream will do.
+    pub(crate) fn start_at(path: &Path, accepted: impl Fn(&Arc<Open>, TcpStream) + Send + 'static) -> Result<Self> {
+        let listener = UnixListener::bind(path)?;
+        let accept = move || Ok(TcpStream::from(OwnedFd::from(listener.accept()?.0)));
+        Ok(Self::accepting(Place::Unix(path.into()), accept, accepted))
+    }
+
+    fn accepting(
+        place: Place,
+        accept: impl Fn() -> io::Result<TcpStream> + Send + 'static,
+        accepted: impl Fn(&Arc<Open>, TcpStream) + Send + 'static,
+    ) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let open = Arc::new(Open::default());
         let (seen, opened) = (Arc::clone(&ended), Arc::clone(&open));
         let thread = thread::spawn(move || {
-            for stream in listener.incoming() {
+            loop {
+                let stream = accept();
                 // Pairs with the store of `end`, which is made before the connection that wakes this thread.
                 if seen.load(Ordering::Acquire) {
                     break;
@@ -41,11 +70,19 @@ impl Listener {
                 }
             }
         });
-        Ok(Self { address, ended, thread: Some(thread), open })
+        Self { place, ended, thread: Some(thread), open }
     }
 
+    /// The address of the port.
+    ///
+    /// # Panics
+    ///
+    /// If it listens on a unix socket.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        match &self.place {
+            Place::Tcp(address) => *address,
+            Place::Unix(path) => panic!("no port, but {}", path.display()),
+        }
     }
 
     /// The connections that are open.
@@ -58,7 +95,10 @@ impl Listener {
         let Some(thread) = self.thread.take() else { return };
         self.ended.store(true, Ordering::Release);
         // A connection wakes the thread.
-        let _ended = TcpStream::connect(self.address);
+        match &self.place {
+            Place::Tcp(address) => drop(TcpStream::connect(address)),
+            Place::Unix(path) => drop(UnixStream::connect(path)),
+        }
         // In this order, so that no connection comes after all were closed.
         let _panicked = thread.join();
         self.open.close_all();

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, PATIENCE, Result, wait_for};
 use crate::process::Process;
-use crate::redis::PORTS;
+use crate::start::{Start, on_free_ports, process_methods, start_methods};
 use crate::text::{TextClient, TextReply};
 use crate::time::{FakeTime, Pace};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -14,25 +14,14 @@ use tempfile::TempDir;
 /// What a [`MemcachedServer`] is started with. Without more: a free port, 64 MB, items of 1 MB, four threads.
 #[derive(Clone, Debug)]
 pub struct MemcachedBuilder {
-    program: String,
-    arguments: Vec<String>,
+    start: Start,
     unix_socket: bool,
-    fake_time: bool,
 }
 
 impl MemcachedBuilder {
-    /// More arguments, such as `["-M"]`, by which a full server refuses and evicts nothing.
-    #[must_use]
-    pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(Into::into));
-        self
-    }
-
-    /// The program, if it is not the `memcached` on the PATH.
-    #[must_use]
-    pub fn program(mut self, program: &str) -> Self {
-        self.program = program.into();
-        self
+    start_methods! {
+        program: "memcached",
+        arguments: "`[\"-M\"]`, by which a full server refuses and evicts nothing."
     }
 
     /// The memory for items, in megabytes. A full server evicts the items that were used least.
@@ -67,22 +56,19 @@ impl MemcachedBuilder {
     /// after eight.
     #[must_use]
     pub fn fake_time(mut self) -> Self {
-        self.fake_time = true;
+        self.start.fake_time = true;
         self
     }
 
     /// Starts the server. Blocks until it answers `stats`, 10 s at most.
     pub fn start(self) -> Result<MemcachedServer> {
         let directory = tempfile::Builder::new().prefix("dogpile-memcached-").tempdir()?;
-        let fake_time = self.fake_time.then(|| FakeTime::new(directory.path(), Pace::Stands)).transpose()?;
-        let mut server = MemcachedServer { with: self, directory, port: free_port()?, fake_time, process: None };
-        for _ in 1..PORTS {
-            match server.launch() {
-                Err(error) if error.to_string().contains("Address already in use") => server.port = free_port()?,
-                other => return other.map(|()| server),
-            }
-        }
-        server.launch().map(|()| server)
+        let fake_time = self.start.fake_time.then(|| FakeTime::new(directory.path(), Pace::Stands)).transpose()?;
+        let server = MemcachedServer { with: self, directory, port: free_port()?, fake_time, process: None };
+        on_free_ports(server, MemcachedServer::launch, |server| {
+            server.port = free_port()?;
+            Ok(())
+        })
     }
 }
 
@@ -107,8 +93,7 @@ impl MemcachedServer {
     /// What a server can be started with.
     #[must_use]
     pub fn builder() -> MemcachedBuilder {
-        let program = "memcached".into();
-        MemcachedBuilder { program, arguments: Vec::new(), unix_socket: false, fake_time: false }
+        MemcachedBuilder { start: Start::new("memcached"), unix_socket: false }
     }
 
     /// Starts a server on a free port. Blocks until it answers `stats`, 10 s at most.
@@ -137,21 +122,7 @@ impl MemcachedServer {
         self.with.unix_socket.then(|| self.directory.path().join("memcached.sock"))
     }
 
-    /// Whether the server runs, or is stopped by SIGSTOP: it has not been killed.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.process.is_some()
-    }
-
-    /// The pid of the server.
-    ///
-    /// # Panics
-    ///
-    /// If the server was killed.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.process.as_ref().expect("the server was killed").pid()
-    }
+    process_methods!();
 
     /// A connection of its own to the server. Each wait of it is bounded by 10 s.
     pub fn client(&self) -> Result<TextClient> {
@@ -202,10 +173,6 @@ impl MemcachedServer {
         self.command("mn").map(drop)
     }
 
-    fn running(&self) -> Result<&Process> {
-        self.process.as_ref().ok_or_else(|| Error::new("the server was killed"))
-    }
-
     /// Kills the server by SIGKILL, and with it all items. Returns when the process is gone.
     pub fn kill(&mut self) {
         self.process = None;
@@ -247,7 +214,7 @@ impl MemcachedServer {
     }
 
     fn to_run(&self) -> Command {
-        let mut command = Command::new(&self.with.program);
+        let mut command = self.with.start.command();
         // The user matters to root alone, whom memcached refuses otherwise. The directory is the starter's.
         command.args(["-u", "root"]);
         match self.unix_socket() {
@@ -257,7 +224,7 @@ impl MemcachedServer {
         if let Some(fake_time) = &self.fake_time {
             command.envs(fake_time.environment());
         }
-        command.args(&self.with.arguments);
+        command.args(self.with.start.arguments());
         command
     }
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy that delays, holds back and cuts.
+//! A proxy before a TCP server that delays, holds back and cuts.
 //!
 //! Each direction of a connection has two threads: one notes when bytes came, the other passes them on when they are
 //! due. So a delay is the latency of a link: what comes close together goes close together.
@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::listen::{Listener, Open, lock};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -48,7 +49,15 @@ struct Shared {
     changed: Condvar,
 }
 
-/// A proxy on a free port of 127.0.0.1. All can be changed while connections are open. A drop closes all connections.
+impl Shared {
+    fn new(server: SocketAddr) -> Arc<Self> {
+        let state = State { server, rules: [Rules::default(); 2], connections: 0 };
+        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
+    }
+}
+
+/// A proxy on a free port of 127.0.0.1, or on a unix socket. All can be changed while connections are open. A drop closes
+/// all connections.
 #[derive(Debug)]
 pub struct Proxy {
     listener: Listener,
@@ -58,23 +67,31 @@ pub struct Proxy {
 impl Proxy {
     /// Starts a proxy before this server. It passes everything on, at first.
     pub fn start(server: SocketAddr) -> Result<Self> {
-        let state = State { server, rules: [Rules::default(); 2], connections: 0 };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let accepting = Arc::clone(&shared);
-        let listener = Listener::start(move |open, client| {
-            // A server that cannot be reached: the client sees its connection closed.
-            let _unreachable = accept(&accepting, open, client);
-        })?;
-        Ok(Self { listener, shared })
+        let shared = Shared::new(server);
+        Ok(Self { listener: Listener::start(accepting(&shared))?, shared })
+    }
+
+    /// Starts a proxy that listens on a unix socket, at a path where nothing is. The socket's file stays.
+    pub fn start_at(path: &Path, server: SocketAddr) -> Result<Self> {
+        let shared = Shared::new(server);
+        Ok(Self { listener: Listener::start_at(path, accepting(&shared))?, shared })
     }
 
     /// The address for clients.
+    ///
+    /// # Panics
+    ///
+    /// If the proxy listens on a unix socket.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listener.address()
     }
 
     /// The port for clients.
+    ///
+    /// # Panics
+    ///
+    /// If the proxy listens on a unix socket.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.address().port()
@@ -169,6 +186,15 @@ struct Pump {
     to: TcpStream,
 }
 
+/// What is done with each connection.
+fn accepting(shared: &Arc<Shared>) -> impl Fn(&Arc<Open>, TcpStream) + Send + 'static {
+    let shared = Arc::clone(shared);
+    move |open, client| {
+        // A server that cannot be reached: the client sees its connection closed.
+        let _unreachable = accept(&shared, open, client);
+    }
+}
+
 fn accept(shared: &Arc<Shared>, open: &Arc<Open>, client: TcpStream) -> Result<()> {
     let address = {
         let mut state = lock(&shared.state);
@@ -176,7 +202,8 @@ fn accept(shared: &Arc<Shared>, open: &Arc<Open>, client: TcpStream) -> Result<(
         state.server
     };
     let server = TcpStream::connect(address)?;
-    client.set_nodelay(true)?;
+    // (An error means a unix socket, which does not wait for more.)
+    let _is_tcp = client.set_nodelay(true);
     server.set_nodelay(true)?;
     let (to_server, to_client) = (server.try_clone()?, client.try_clone()?);
     let connection = open.add(&[&client, &server])?;

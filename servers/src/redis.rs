@@ -3,6 +3,7 @@
 use crate::error::{Error, PATIENCE, Result, wait_for};
 use crate::process::Process;
 use crate::resp::{Client, Value};
+use crate::start::{Start, on_free_ports, process_methods, start_methods};
 use crate::time::{FakeTime, Pace};
 use crate::tls::Certificates;
 use std::fs;
@@ -11,19 +12,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// How many ports are tried, since another process may take a free port first.
-pub(crate) const PORTS: u32 = 5;
-
 /// What a [`RedisServer`] is started with. Without more: a free port, an empty store that is never saved, no password.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    program: String,
-    arguments: Vec<String>,
+    start: Start,
     kind: Kind,
     password: Option<String>,
     tls: bool,
     unix_socket: bool,
-    fake_time: bool,
 }
 
 /// What the server is.
@@ -38,18 +34,9 @@ enum Kind {
 }
 
 impl Builder {
-    /// More arguments, such as `["--maxmemory", "2mb"]`.
-    #[must_use]
-    pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(Into::into));
-        self
-    }
-
-    /// The program, if it is not the `redis-server` on the PATH.
-    #[must_use]
-    pub fn program(mut self, program: &str) -> Self {
-        self.program = program.into();
-        self
+    start_methods! {
+        program: "redis-server",
+        arguments: "`[\"--maxmemory\", \"2mb\"]`."
     }
 
     /// A password of the default user. [`RedisServer::command`] and [`RedisServer::url`] use it.
@@ -95,7 +82,7 @@ impl Builder {
     /// A clock that [`RedisServer::step`] and [`RedisServer::advance`] move. Needs libfaketime.
     #[must_use]
     pub fn fake_time(mut self) -> Self {
-        self.fake_time = true;
+        self.start.fake_time = true;
         self
     }
 
@@ -108,17 +95,14 @@ impl Builder {
     /// Starts the server. Blocks until it answers PING, 10 s at most.
     pub fn start(self) -> Result<RedisServer> {
         let directory = tempfile::Builder::new().prefix("dogpile-redis-").tempdir()?;
-        let fake_time = self.fake_time.then(|| FakeTime::new(directory.path(), Pace::Flows)).transpose()?;
+        let fake_time = self.start.fake_time.then(|| FakeTime::new(directory.path(), Pace::Flows)).transpose()?;
         let certificates = self.tls.then(Certificates::make).transpose()?;
-        let mut server =
+        let server =
             RedisServer { with: self, directory, ports: free_ports()?, fake_time, certificates, process: None };
-        for _ in 1..PORTS {
-            match server.launch() {
-                Err(error) if error.to_string().contains("Address already in use") => server.ports = free_ports()?,
-                other => return other.map(|()| server),
-            }
-        }
-        server.launch().map(|()| server)
+        on_free_ports(server, RedisServer::launch, |server| {
+            server.ports = free_ports()?;
+            Ok(())
+        })
     }
 }
 
@@ -157,15 +141,7 @@ impl RedisServer {
     /// What a server can be started with.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder {
-            program: "redis-server".into(),
-            arguments: Vec::new(),
-            kind: Kind::Store,
-            password: None,
-            tls: false,
-            unix_socket: false,
-            fake_time: false,
-        }
+        Builder { start: Start::new("redis-server"), kind: Kind::Store, password: None, tls: false, unix_socket: false }
     }
 
     /// Starts a server on a free port. Blocks until it answers PING, 10 s at most.
@@ -215,21 +191,7 @@ impl RedisServer {
         self.ports.second
     }
 
-    /// Whether the server runs, or is stopped by SIGSTOP: it has not been killed.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.process.is_some()
-    }
-
-    /// The pid of the server.
-    ///
-    /// # Panics
-    ///
-    /// If the server was killed.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.process.as_ref().expect("the server was killed").pid()
-    }
+    process_methods!();
 
     /// A connection of its own to the server, logged in. Each wait of it is bounded by 10 s.
     pub fn client(&self) -> Result<Client> {
@@ -277,10 +239,6 @@ impl RedisServer {
     pub fn go_on(&self) -> Result<()> {
         self.running()?.go_on()?;
         self.command(&["PING"]).map(drop)
-    }
-
-    fn running(&self) -> Result<&Process> {
-        self.process.as_ref().ok_or_else(|| Error::new("the server was killed"))
     }
 
     /// Kills the server by SIGKILL, and with it all that is not saved. Returns when the process is gone.
@@ -338,7 +296,7 @@ impl RedisServer {
     }
 
     fn to_run(&self) -> Result<Command> {
-        let mut command = Command::new(&self.with.program);
+        let mut command = self.with.start.command();
         let directory = self.directory.path();
         let second = self.ports.second.to_string();
         if let Kind::Sentinel(config) = &self.with.kind {
@@ -361,7 +319,7 @@ impl RedisServer {
         if let Some(fake_time) = &self.fake_time {
             command.envs(fake_time.environment());
         }
-        command.args(&self.with.arguments);
+        command.args(self.with.start.arguments());
         Ok(command)
     }
 }

@@ -1,7 +1,7 @@
 //! `Proxy` and `FakeServer` do what they say.
 
 use dogpile_servers::Direction::{FromClient, FromServer};
-use dogpile_servers::{Client, FakeServer, Proxy, RedisServer, Reply, Result, Value};
+use dogpile_servers::{Client, FakeServer, MemcachedServer, Proxy, RedisServer, Reply, Result, TextClient, Value};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,6 +40,24 @@ fn a_proxy_passes_on_and_counts() -> Result<()> {
     assert_eq!((proxy.connections(), proxy.open()), (2, 2));
     drop(client);
     until(|| proxy.open() == 1);
+    Ok(())
+}
+
+#[test]
+fn a_proxy_at_a_path_passes_on_and_cuts() -> Result<()> {
+    let server = MemcachedServer::start()?;
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("socket");
+    let proxy = Proxy::start_at(&path, server.address())?;
+    let mut client = TextClient::connect_to_path(&path, PATIENCE)?;
+    assert_eq!(client.command("mn")?.line, "MN");
+    assert_eq!((proxy.bytes(FromClient), proxy.bytes(FromServer), proxy.open()), (4, 4, 1));
+    proxy.cut_after(FromServer, 2);
+    assert!(client.command("mn").is_err());
+    until(|| proxy.open() == 0);
+    assert_eq!(TextClient::connect_to_path(&path, PATIENCE)?.command("mn")?.line, "MN");
+    drop(proxy);
+    assert!(TextClient::connect_to_path(&path, PATIENCE).is_err(), "it listens after its end");
     Ok(())
 }
 

@@ -54,6 +54,16 @@ pub trait Server: Send + Sync {
         true
     }
 
+    /// Whether entry, grant and pause of a shape lie in one item.
+    fn has_items(&self) -> bool {
+        false
+    }
+
+    /// Whether the server's data can come back.
+    fn has_copies(&self) -> bool {
+        true
+    }
+
     /// Returns how long a signal may be on its way. Zero: the signals of this backend are exact, and there at once.
     fn patience(&self) -> Duration {
         Duration::ZERO

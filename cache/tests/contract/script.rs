@@ -58,7 +58,7 @@ pub fn script(g: &Ground, seed: u64) -> Result<(), String> {
     let keys = (0..PLACES).map(|place| g.key(&place.to_string())).collect();
     let mut pair = Pair {
         g,
-        naive: Naive::new(g.backend.limits().has_tombstones, g.sees_rest()),
+        naive: Naive::new(g.backend.limits().has_tombstones, g.server.has_items(), g.sees_rest()),
         rng: Rng::with_seed(seed),
         keys,
         seen: vec![vec![(SHAPE, Seen::NOTHING, 0), (NEXT, Seen::NOTHING, 0)]; PLACES],
@@ -148,15 +148,15 @@ impl Pair<'_> {
         let state = self.naive.state(place, shape);
         self.seen[place].push((shape, seen.seen.clone(), state));
         let beat = match seen.rest {
-            Some(Rest::Held(by)) => self.beat(place, &by),
+            Some(Rest::Held(by)) => self.beat(place, shape, &by),
             _ => "",
         };
         (look(&seen) + beat, self.naive.look(place, shape))
     }
 
     /// Remembers a beat under both names. One has another name than before: says so.
-    fn beat(&mut self, place: usize, by: &HeldBy) -> &'static str {
-        let now = (by.token, by.beat, self.naive.beat(place));
+    fn beat(&mut self, place: usize, shape: Shape, by: &HeldBy) -> &'static str {
+        let now = (by.token, by.beat, self.naive.beat(place, shape));
         let is_one = |known: &(Token, u32, u32)| known.0 == now.0 && ((known.1 == now.1) != (known.2 == now.2));
         let differs = self.watched.iter().any(is_one);
         self.watched.push(now);
@@ -180,14 +180,14 @@ impl Pair<'_> {
         let naive = self.naive.claim(place, shape, &claim, as_seen.then_some(state));
         claim.over = over;
         // (A grant whose lease is zero is over already.)
-        let naive_number = self.naive.number(place);
+        let naive_number = self.naive.number();
         let what = format!("claim {place} {shape:?} {claim:?}");
         let real = match self.g.claim(&self.keys[place].in_shape(shape), claim) {
             Claimed::Granted { grant, failures } => {
                 self.grants[place].push((grant, (grant.token, naive_number, self.naive.life())));
                 format!("granted {failures}")
             }
-            Claimed::Held(by) => rest(&Rest::Held(by)) + self.beat(place, &by),
+            Claimed::Held(by) => rest(&Rest::Held(by)) + self.beat(place, shape, &by),
             Claimed::Paused(pause) => rest(&Rest::Paused(pause)),
             Claimed::Changed(there) => format!("changed {}", look(&there)),
         };
@@ -249,15 +249,16 @@ impl Pair<'_> {
             }
             (2, kept) => {
                 self.snapshot = kept;
-                self.naive.lose_rest(place);
+                self.naive.lose_rest(place, shape);
                 self.g.server.lose_rest(&key);
-                format!("lose rest {place}")
+                format!("lose rest {place} {shape:?}")
             }
             (3 | 4, Some((fail_over, stock))) => {
                 self.naive.fail_over(stock);
                 fail_over();
                 "fail over".into()
             }
+            (_, None) if !self.g.server.has_copies() => "nothing".into(),
             _ => {
                 self.snapshot = Some((self.g.server.snapshot(), self.naive.stock()));
                 "snapshot".into()
@@ -293,21 +294,21 @@ impl Pair<'_> {
                 }
                 let failures = self.rng.u32(1..5);
                 let pause = self.rng.bool().then(|| PauseFor { failures, pause: self.duration() });
-                let naive = self.naive.end(place, held, pause);
+                let naive = self.naive.end(place, shape, held, pause);
                 let real = match self.g.end(&key, &grant, pause) {
                     Ended::Yes => "ended".into(),
                     Ended::Lost(why) => format!("lost {why:?}"),
                 };
-                (format!("end {place} {grant:?} {pause:?}"), real, naive)
+                (format!("end {place} {shape:?} {grant:?} {pause:?}"), real, naive)
             }
             24..26 => {
                 let ((grant, held), lease) = (self.grant(place), self.duration());
-                let naive = self.naive.renew(place, held, lease);
+                let naive = self.naive.renew(place, shape, held, lease);
                 let real = match block_on(self.g.backend.renew(&key, &grant, lease)).unwrap() {
                     Renewed::Yes(_) => "renewed".into(),
                     Renewed::Lost(why) => format!("lost {why:?}"),
                 };
-                (format!("renew {place} {grant:?} {lease:?}"), real, naive)
+                (format!("renew {place} {shape:?} {grant:?} {lease:?}"), real, naive)
             }
             26..32 => self.change(place, shape),
             32..35 => self.count(place),

@@ -2,14 +2,16 @@
 
 use crate::fault::{Fault, Kind, Scope};
 use crate::history::{Histories, now, read};
+use crate::links::Links;
 use crate::process::{Job, Orders};
+use crate::servers::{Servers, text};
 use dogpile_servers::Proxy;
 use fastrand::Rng;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -36,11 +38,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    fn start(orders: &Orders) -> Result<Self> {
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    /// Starts a process, in its directory.
+    fn start(orders: &Orders, directory: &Path) -> Result<Self> {
+        let program = std::env::current_exe().map_err(text)?;
         let mut command = Command::new(program);
-        command.env(Orders::NAME, orders.text()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| error.to_string())?;
+        command.current_dir(directory).env(Orders::NAME, orders.text()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(text)?;
         let (send, lines) = mpsc::channel();
         let output = child.stdout.take().expect("a pipe");
         // This thread ends with the process, or with the receiver.
@@ -58,13 +61,12 @@ impl Worker {
         }
     }
 
-    /// Has the next creator hold on. Returns when it runs.
-    pub fn hold(&mut self) -> Result<()> {
+    /// Has the next creator hold on. Returns when it runs, and its key.
+    pub fn hold(&mut self) -> Result<u64> {
         self.tell("hold")?;
-        match self.lines.recv_timeout(UNTIL_HELD) {
-            Ok(line) if line.starts_with("holding") => Ok(()),
-            other => Err(format!("process {} does not create: {other:?}", self.number)),
-        }
+        let line = self.lines.recv_timeout(UNTIL_HELD);
+        let key = line.as_ref().ok().and_then(|line| line.strip_prefix("holding ")?.parse().ok());
+        key.ok_or_else(|| format!("process {} does not create: {line:?}", self.number))
     }
 
     /// Has the next creator end the process. Returns when it has.
@@ -88,7 +90,7 @@ impl Worker {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        kill_process(Pid::from_child(&self.child), signal).map_err(|error| error.to_string())
+        kill_process(Pid::from_child(&self.child), signal).map_err(text)
     }
 
     fn ended(&mut self, patience: Duration) -> Result<ExitStatus> {
@@ -120,15 +122,18 @@ impl Drop for Worker {
     }
 }
 
-/// The processes of a fleet, each behind a proxy of its own. One that dies is replaced.
+/// The processes of a fleet, each with links of its own. One that dies is replaced.
 #[derive(Debug)]
 pub struct Crew {
-    /// One for each process, and another one: see [`Crew::idle_proxy`].
-    pub proxies: Vec<Proxy>,
+    /// Those of each process.
+    pub links: Vec<Links>,
+    /// A proxy for each server that no process uses, and that is never disturbed by itself.
+    idle: Vec<Proxy>,
     pub workers: Vec<Worker>,
     job: Job,
     dice: Rng,
-    books: TempDir,
+    /// The directory of the books, and of the links.
+    directory: TempDir,
     numbers: u64,
     /// When each process was killed that was.
     killed: BTreeMap<u64, u64>,
@@ -136,11 +141,14 @@ pub struct Crew {
 
 impl Crew {
     /// Starts a number of processes.
-    pub fn start(job: Job, count: usize, server: SocketAddr, dice: Rng) -> Result<Self> {
-        let proxies: dogpile_servers::Result<_> = (0..=count).map(|_| Proxy::start(server)).collect();
-        let books = tempfile::Builder::new().prefix("dogpile-chaos-").tempdir().map_err(|error| error.to_string())?;
-        let proxies = proxies.map_err(|error| error.to_string())?;
-        let mut crew = Self { proxies, workers: Vec::new(), job, dice, books, numbers: 0, killed: BTreeMap::new() };
+    pub fn start(job: Job, count: usize, servers: &dyn Servers, dice: Rng) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("dogpile-chaos-").tempdir().map_err(text)?;
+        let links = |slot: usize| Links::start(servers, &directory.path().join(format!("links-{slot}")));
+        let links = (0..count).map(links).collect::<Result<_>>()?;
+        let idle = servers.addresses().into_iter().map(|address| Proxy::start(address).map_err(text));
+        let idle = idle.collect::<Result<_>>()?;
+        let (workers, killed) = (Vec::new(), BTreeMap::new());
+        let mut crew = Self { links, idle, workers, job, dice, directory, numbers: 0, killed };
         for slot in 0..count {
             let worker = crew.worker(slot)?;
             crew.workers.push(worker);
@@ -148,20 +156,30 @@ impl Crew {
         Ok(crew)
     }
 
-    /// Returns the address of a proxy that no process uses, and that is never disturbed by itself.
-    pub fn idle_proxy(&self) -> SocketAddr {
-        self.proxies[self.workers.len()].address()
+    /// Returns one of the processes.
+    pub fn any(&self, dice: &mut Rng) -> usize {
+        dice.usize(0..self.workers.len())
+    }
+
+    /// Returns the addresses of the proxies that no process uses.
+    pub fn idle(&self) -> Vec<SocketAddr> {
+        self.idle.iter().map(Proxy::address).collect()
+    }
+
+    /// Returns all proxies.
+    pub fn proxies(&self) -> impl Iterator<Item = &Proxy> {
+        self.links.iter().flat_map(|links| &links.proxies).chain(&self.idle)
     }
 
     fn book(&self, number: u64) -> PathBuf {
-        self.books.path().join(number.to_string())
+        self.directory.path().join(number.to_string())
     }
 
     fn worker(&mut self, slot: usize) -> Result<Worker> {
         self.numbers += 1;
         let (number, seed) = (self.numbers, self.dice.u64(..));
-        let (port, book) = (self.proxies[slot].port(), self.book(number));
-        Worker::start(&Orders { job: self.job, number, seed, port, book })
+        let (links, book) = (&self.links[slot], self.book(number));
+        Worker::start(&Orders { job: self.job, number, seed, url: links.url(), book }, links.directory())
     }
 
     /// Kills a process in mid-creation, and starts another one in its place.
@@ -172,7 +190,7 @@ impl Crew {
         let to = now();
         self.killed.insert(number, from);
         self.workers[slot] = self.worker(slot)?;
-        Ok(Fault { kind: Kind::KillHolder, scope: Scope::Process(number), from, to })
+        Ok(Fault { kind: Kind::KillHolder, scope: Scope::process(number), from, to })
     }
 
     /// Has a process end itself in mid-creation, and starts another one in its place.
@@ -181,7 +199,7 @@ impl Crew {
         self.workers[slot].die()?;
         let to = now();
         self.workers[slot] = self.worker(slot)?;
-        Ok(Fault { kind: Kind::Abort, scope: Scope::Process(number), from, to })
+        Ok(Fault { kind: Kind::Abort, scope: Scope::process(number), from, to })
     }
 
     /// Ends all processes. Returns what they have said.

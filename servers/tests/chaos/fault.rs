@@ -15,10 +15,12 @@ pub enum Kind {
     ClientKill,
     /// The server forgets everything.
     Flush,
-    /// The server loses grants.
+    /// The server loses a grant.
     EvictLease,
-    /// The server loses entries.
+    /// The server loses an entry.
     EvictEntry,
+    /// The server is full: it loses entries, and with each of them its grant, and counters.
+    Evict,
     /// The server is killed, and starts empty.
     RestartEmpty,
     /// The server is killed, and starts with what it had a while ago.
@@ -39,33 +41,53 @@ pub enum Kind {
     Stall,
 }
 
-impl Kind {
-    /// Those that the test injects.
-    pub const INJECTED: [Kind; 15] = [
-        Kind::KillHolder,
-        Kind::Abort,
-        Kind::StopHolder,
-        Kind::ClientKill,
-        Kind::Flush,
-        Kind::EvictLease,
-        Kind::EvictEntry,
-        Kind::RestartEmpty,
-        Kind::RestartSnapshot,
-        Kind::StopServer,
-        Kind::ScriptFlush,
-        Kind::Delay,
-        Kind::BlackHole,
-        Kind::Cut,
-        Kind::Promote,
-    ];
+/// Some of the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys(u64);
+
+impl Keys {
+    pub const ALL: Keys = Keys(u64::MAX);
+
+    /// No key, so far.
+    pub const NONE: Keys = Keys(0);
+
+    /// With this key, too.
+    pub fn with(self, key: u64) -> Keys {
+        Keys(self.0 | 1 << key)
+    }
+
+    pub fn has(self, key: u64) -> bool {
+        self.0 >> key & 1 == 1
+    }
 }
 
 /// Whom a fault reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    Fleet,
-    Process(u64),
-    Key(u64),
+pub struct Scope {
+    /// One process; `None`: all of them.
+    pub process: Option<u64>,
+    pub keys: Keys,
+}
+
+impl Scope {
+    pub const FLEET: Scope = Scope { process: None, keys: Keys::ALL };
+
+    pub fn process(process: u64) -> Scope {
+        Scope { process: Some(process), keys: Keys::ALL }
+    }
+
+    pub fn keys(keys: Keys) -> Scope {
+        Scope { process: None, keys }
+    }
+
+    pub fn key(key: u64) -> Scope {
+        Scope::keys(Keys::NONE.with(key))
+    }
+
+    /// Whether the fault reaches what this process does with this key.
+    pub fn reaches(self, process: u64, key: u64) -> bool {
+        self.process.is_none_or(|of| of == process) && self.keys.has(key)
+    }
 }
 
 /// A fault: from before it was begun, until after it was over.

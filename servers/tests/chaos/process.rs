@@ -9,9 +9,9 @@
 //! | the end of the input | - | the process ends at once: so it does not outlive the process that has started it |
 
 use crate::history::{Book, Event, MS, now};
-use crate::settings::{self, KEYS, Value, Weather};
+use crate::settings::{self, KEYS, Terms, Value, Weather};
 use crate::steps::Task;
-use dogpile_cache::backend::Redis;
+use dogpile_cache::backend::{Backend, Memcached, Redis};
 use dogpile_cache::counter::Counters;
 use dogpile_cache::key::Namespace;
 use dogpile_cache::observer::{Observer, Overlap, Source};
@@ -60,7 +60,7 @@ pub struct Orders {
     pub job: Job,
     pub number: u64,
     pub seed: u64,
-    pub port: u16,
+    pub url: String,
     pub book: PathBuf,
 }
 
@@ -70,13 +70,13 @@ impl Orders {
 
     /// Returns the text.
     pub fn text(&self) -> String {
-        let Orders { job, number, seed, port, book } = self;
+        let Orders { job, number, seed, url, book } = self;
         let job = match job {
             Job::Storm(Weather::Calm) => "calm",
             Job::Storm(Weather::Foul) => "foul",
             Job::Audit => "audit",
         };
-        format!("{job} {number} {seed} {port} {}", book.display())
+        format!("{job} {number} {seed} {url} {}", book.display())
     }
 }
 
@@ -97,7 +97,7 @@ impl FromStr for Orders {
             job,
             number: number(word()?)?,
             seed: number(word()?)?,
-            port: word()?.parse().map_err(|_| "no port")?,
+            url: word()?.to_owned(),
             book: word()?.into(),
         })
     }
@@ -122,9 +122,10 @@ impl Next {
 pub struct Process {
     pub number: u64,
     pub weather: Weather,
+    pub terms: Terms,
     pub book: Arc<Book>,
     pub region: Region<u64, Value>,
-    pub counters: Counters<u64, Arc<Redis>>,
+    pub counters: Counters<u64>,
     pub next: Next,
     pub is_over: AtomicBool,
     /// How many times longer the tasks pause than they would on a machine without other work.
@@ -158,8 +159,7 @@ pub fn run(orders: &Orders) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let book = Arc::new(Book::open(&orders.book).expect("a new file"));
-        let backend = Redis::lazy(&format!("redis://127.0.0.1:{}", orders.port)).expect("a good URL");
-        let backend = Arc::new(backend);
+        let (backend, terms) = (backend(&orders.url), Terms::of(&orders.url));
         let weather = match orders.job {
             Job::Storm(weather) => weather,
             Job::Audit => Weather::Foul,
@@ -169,8 +169,9 @@ pub fn run(orders: &Orders) {
         let process = Arc::new(Process {
             number: orders.number,
             weather,
+            terms,
             book: Arc::clone(&book),
-            region: settings::region(weather, &backend, Watches(book)),
+            region: settings::region(weather, terms, backend, Watches(book)),
             counters,
             next: Next::default(),
             is_over: AtomicBool::new(false),
@@ -182,6 +183,15 @@ pub fn run(orders: &Orders) {
             Job::Audit => audit(&process).await,
         }
     });
+}
+
+/// The backend, which connects when it is asked: any fault may come before.
+fn backend(url: &str) -> Arc<dyn Backend> {
+    if url.starts_with("redis") {
+        Arc::new(Redis::lazy(url).expect("a good URL"))
+    } else {
+        Arc::new(Memcached::lazy(url).expect("a good URL"))
+    }
 }
 
 async fn storm(process: &Arc<Process>, seed: u64) {
@@ -256,7 +266,7 @@ fn stalled(book: &Book, from: u64) -> Duration {
 /// Creates each key once more, and finds it. A holder that has died keeps a key for a lease.
 async fn audit(process: &Process) {
     for key in 0..KEYS {
-        let until = now() + settings::LEASE + 4000 * MS;
+        let until = now() + process.terms.lease + 4000 * MS;
         loop {
             let made = (key, process.identity(), now());
             let got = process.region.refresh(&key).or_try_create(async || Ok::<_, &str>(made)).await;

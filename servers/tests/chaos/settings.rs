@@ -1,7 +1,7 @@
 //! The settings of the regions, which the judge's bounds follow from.
 
-use crate::history::MS;
-use dogpile_cache::backend::Redis;
+use crate::history::{MS, SECOND};
+use dogpile_cache::backend::Backend;
 use dogpile_cache::observer::Observer;
 use dogpile_cache::{Backoff, Region};
 use std::sync::Arc;
@@ -11,13 +11,7 @@ use std::time::Duration;
 /// the clock that all processes share.)
 pub type Value = (u64, u64, u64);
 
-/// The lease of a grant, in nanoseconds.
-pub const LEASE: u64 = 1000 * MS;
-
-/// How long a creation has its grant, at most.
-pub const CREATION_TIMEOUT: u64 = 1500 * MS;
-
-/// What the backend may take in one access.
+/// What the backend may take in one access, in nanoseconds.
 pub const BACKEND_TIMEOUT: u64 = 400 * MS;
 
 /// For how long the backend is left in peace once it has failed.
@@ -28,6 +22,56 @@ pub const TIMEOUT: u64 = 2000 * MS;
 
 /// How many keys there are.
 pub const KEYS: u64 = 12;
+
+/// What is not the same over all backends, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The lease of a grant.
+    pub lease: u64,
+    /// How long a creation has its grant, at most.
+    pub creation_timeout: u64,
+    /// How long a creator hangs: longer than it has its grant.
+    pub hang: u64,
+    /// For how long a value is fresh.
+    pub fresh: u64,
+    /// For how long it is there as an old one, after that.
+    pub grace: u64,
+    /// How much longer than another fault one reaches that begins another history of the server's data. An open
+    /// connection may learn of that by its next heartbeat alone, of which there is one a second. Until then it takes
+    /// the grants of the others for none.
+    pub history: u64,
+}
+
+impl Terms {
+    pub const REDIS: Terms = Terms {
+        lease: 1000 * MS,
+        creation_timeout: 1500 * MS,
+        hang: 2000 * MS,
+        fresh: 250 * MS,
+        grace: 500 * MS,
+        history: SECOND,
+    };
+
+    /// Whole seconds. No connection outlives a history of the data.
+    pub const MEMCACHED: Terms = Terms {
+        lease: 4 * SECOND,
+        creation_timeout: 5 * SECOND,
+        hang: 5500 * MS,
+        fresh: 2 * SECOND,
+        // A grant over an old value still ends with the value's grace: so that is longer than a run. Once it does not,
+        // a second will do, with fewer touches, each of which lengthens it.
+        grace: 120 * SECOND,
+        history: 0,
+    };
+
+    /// Those of the servers that a URL names.
+    pub fn of(url: &str) -> Terms {
+        if url.starts_with("redis") { Terms::REDIS } else { Terms::MEMCACHED }
+    }
+}
+
+const _: () = assert!(Terms::REDIS.hang > Terms::REDIS.creation_timeout + 100 * MS);
+const _: () = assert!(Terms::MEMCACHED.hang > Terms::MEMCACHED.creation_timeout + 100 * MS);
 
 /// Whether a key is set and invalidated. On the others nothing but a fault explains an overlap.
 pub fn is_changed(key: u64) -> bool {
@@ -54,12 +98,17 @@ impl Weather {
 }
 
 /// Returns the region of a process.
-pub fn region(weather: Weather, backend: &Arc<Redis>, observer: impl Observer + 'static) -> Region<u64, Value> {
-    let ms = Duration::from_millis;
+pub fn region(
+    weather: Weather,
+    terms: Terms,
+    backend: Arc<dyn Backend>,
+    observer: impl Observer + 'static,
+) -> Region<u64, Value> {
+    let (ms, ns) = (Duration::from_millis, Duration::from_nanos);
     let builder = Region::builder(weather.region())
-        .far(Arc::clone(backend))
-        .expires_after(ms(250))
-        .max_stale(ms(500))
+        .far(backend)
+        .expires_after(ns(terms.fresh))
+        .max_stale(ns(terms.grace))
         .retry_after(Backoff::new(ms(20), ms(200)))
         .poll(ms(100))
         .observer(observer);
@@ -69,10 +118,10 @@ pub fn region(weather: Weather, backend: &Arc<Redis>, observer: impl Observer + 
             builder.lease(long).creation_timeout(long).backend_timeout(long)
         }
         Weather::Foul => builder
-            .lease(Duration::from_nanos(LEASE))
-            .creation_timeout(Duration::from_nanos(CREATION_TIMEOUT))
-            .backend_timeout(Duration::from_nanos(BACKEND_TIMEOUT))
-            .backend_pause(Duration::from_nanos(BACKEND_PAUSE))
+            .lease(ns(terms.lease))
+            .creation_timeout(ns(terms.creation_timeout))
+            .backend_timeout(ns(BACKEND_TIMEOUT))
+            .backend_pause(ns(BACKEND_PAUSE))
             .own_for(ms(200))
             .void_pause(ms(50)),
     };

@@ -3,11 +3,11 @@
 use crate::crew::{Crew, Result};
 use crate::fault::{Fault, Kind, Scope};
 use crate::history::{Answer, Event, now};
-use crate::inject::{Injector, Servers};
+use crate::inject::Injector;
 use crate::judge::{Case, Verdict};
 use crate::process::{Job, STALL};
+use crate::servers::{Dial, Servers};
 use crate::settings::Weather;
-use dogpile_servers::Client;
 use fastrand::Rng;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -23,26 +23,26 @@ const PROCESSES: usize = 8;
 /// A run of so many seconds injects each fault at least once. A shorter one injects what it comes to.
 const ALL_FAULTS: u64 = 30;
 
-/// Asks the primary again and again, through a proxy, to know when it, or the proxy, got no processor.
+/// Asks a server again and again, through a proxy, to know when it, or the proxy, got no processor.
 struct Pinger {
     is_over: Arc<AtomicBool>,
-    thread: thread::JoinHandle<Vec<Fault>>,
+    thread: thread::JoinHandle<Vec<(u64, u64)>>,
 }
 
 impl Pinger {
-    fn start(address: SocketAddr) -> Self {
+    fn start(dial: Dial, address: SocketAddr) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&is_over);
         let thread = thread::spawn(move || {
-            let (mut stalls, mut client) = (Vec::new(), None);
+            let (mut stalls, mut server) = (Vec::new(), None);
             while !seen.load(Ordering::Relaxed) {
                 let from = now();
-                let connected = client.take().or_else(|| Client::connect(address, Duration::from_secs(10)).ok());
-                client = connected.and_then(|mut client| client.command(&["PING"]).is_ok().then_some(client));
+                let connected = server.take().or_else(|| dial(address));
+                server = connected.and_then(|mut ping| ping().then_some(ping));
                 thread::sleep(Duration::from_millis(20));
                 let to = now();
                 if to - from > STALL {
-                    stalls.push(Fault { kind: Kind::Stall, scope: Scope::Fleet, from, to });
+                    stalls.push((from, to));
                 }
             }
             stalls
@@ -50,32 +50,34 @@ impl Pinger {
         Self { is_over, thread }
     }
 
-    fn end(self) -> Vec<Fault> {
+    /// Returns the stalls.
+    fn end(self) -> Vec<(u64, u64)> {
         self.is_over.store(true, Ordering::Relaxed);
         self.thread.join().expect("the pinger does not panic")
     }
 }
 
 /// Runs for so many seconds, more or less.
-pub fn run(seconds: u64, seed: u64) -> Result<()> {
+pub fn run(mut servers: Box<dyn Servers>, seconds: u64, seed: u64) -> Result<()> {
     println!("chaos: {seconds} s, DOGPILE_CACHE_SEED={seed}");
-    let mut dice = Rng::with_seed(seed);
-    let mut servers = Servers::start()?;
+    let (servers, mut dice) = (&mut *servers, Rng::with_seed(seed));
     let calm = Duration::from_secs((seconds / 5).clamp(1, 4));
     let foul = Duration::from_secs(seconds).saturating_sub(calm);
-    phase(Weather::Calm, &mut servers, calm, seconds, dice.fork())
-        .and_then(|()| phase(Weather::Foul, &mut servers, foul, seconds, dice.fork()))
+    phase(Weather::Calm, servers, calm, seconds, dice.fork())
+        .and_then(|()| phase(Weather::Foul, servers, foul, seconds, dice.fork()))
         .map_err(|error| format!("DOGPILE_CACHE_SEED={seed}: {error}"))
 }
 
-fn phase(weather: Weather, servers: &mut Servers, time: Duration, seconds: u64, mut dice: Rng) -> Result<()> {
+fn phase(weather: Weather, servers: &mut dyn Servers, time: Duration, seconds: u64, mut dice: Rng) -> Result<()> {
     let until = Instant::now() + time;
-    let mut crew = Crew::start(Job::Storm(weather), PROCESSES, servers.primary.address(), dice.fork())?;
-    let pinger = Pinger::start(crew.idle_proxy());
+    let mut crew = Crew::start(Job::Storm(weather), PROCESSES, servers, dice.fork())?;
+    let pingers: Vec<_> = crew.idle().into_iter().map(|address| Pinger::start(servers.dial(), address)).collect();
     let mut faults = Vec::new();
     if weather == Weather::Foul {
+        servers.settle()?;
         let stop = Duration::from_secs(if seconds >= ALL_FAULTS { 5 } else { 1 });
-        let mut injector = Injector { servers, crew: &mut crew, dice: dice.fork(), stop, faults: Vec::new() };
+        let mut injector =
+            Injector { servers: &mut *servers, crew: &mut crew, dice: dice.fork(), stop, faults: Vec::new() };
         inject(&mut injector, &mut dice, until, seconds >= ALL_FAULTS)?;
         faults = injector.faults;
     }
@@ -83,14 +85,17 @@ fn phase(weather: Weather, servers: &mut Servers, time: Duration, seconds: u64, 
     let said = crew.end()?;
     if weather == Weather::Foul {
         crew.audit()?;
+        servers.settle()?;
     }
     let injected = counts(faults.iter().map(|fault| fault.kind));
-    let stalls = pinger.end();
-    faults.extend(stalls);
+    for (server, pinger) in pingers.into_iter().enumerate() {
+        let scope = Scope::keys(servers.keys_of(server));
+        faults.extend(pinger.end().into_iter().map(|(from, to)| Fault { kind: Kind::Stall, scope, from, to }));
+    }
     let (history, killed) = crew.history()?;
     let outcomes = outcomes(&history);
-    let verdict = Case::new(history, faults, killed).judge(weather);
-    let missing: Vec<_> = Kind::INJECTED.iter().filter(|kind| !injected.contains_key(&kind.to_string())).collect();
+    let verdict = Case::new(history, faults, killed, servers.terms()).judge(weather);
+    let missing: Vec<_> = servers.kinds().iter().filter(|kind| !injected.contains_key(&kind.to_string())).collect();
     if weather == Weather::Foul && seconds >= ALL_FAULTS && !missing.is_empty() {
         return Err(format!("these faults were never injected: {missing:?}"));
     }
@@ -101,16 +106,16 @@ fn phase(weather: Weather, servers: &mut Servers, time: Duration, seconds: u64, 
 /// Injects all faults in a random order, again and again.
 fn inject(injector: &mut Injector<'_>, dice: &mut Rng, until: Instant, all: bool) -> Result<()> {
     let longest = if all { 1200 } else { 400 };
-    let mut kinds = Kind::INJECTED;
+    let mut kinds = injector.servers.kinds().to_vec();
     for round in 0.. {
         dice.shuffle(&mut kinds);
-        for kind in kinds {
+        for kind in &kinds {
             // The processes come back to themselves in between.
             thread::sleep(Duration::from_millis(dice.u64(100..longest)));
             if Instant::now() >= until && !(all && round == 0) {
                 return Ok(());
             }
-            injector.inject(kind).map_err(|error| format!("{kind}: {error}"))?;
+            injector.inject(*kind).map_err(|error| format!("{kind}: {error}"))?;
         }
     }
     Ok(())

@@ -2,9 +2,9 @@
 //!
 //! A Cluster takes two seconds to start, so the laws share a few of them, each law alone with one.
 
-use crate::Subject;
 use crate::ground::{Ground, Server, block_on};
-use crate::redis::{self, connected};
+use crate::redis;
+use crate::{Subject, connected};
 use dogpile_cache::backend::{Backend, Redis};
 use dogpile_cache::key::StoredKey;
 use dogpile_servers::{Cluster, RedisServer};

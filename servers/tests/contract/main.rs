@@ -20,10 +20,12 @@ mod cluster;
 mod memcached;
 mod redis;
 
-use crate::ground::Ground;
+use crate::ground::{Ground, block_on};
 use crate::laws::LAWS;
+use dogpile_cache::backend::Backend;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 /// A backend under test.
 #[derive(Debug)]
@@ -65,6 +67,14 @@ fn main() -> ExitCode {
     let code = libtest_mimic::run(&arguments, trials).exit_code();
     cluster::end();
     code
+}
+
+/// Waits until a backend has connected to its server again.
+fn connected(backend: &impl Backend) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while let Err(error) = block_on(backend.ping()) {
+        assert!(Instant::now() < until, "{error:?}");
+    }
 }
 
 /// A law that is said not to be kept is not: else the list is wrong.

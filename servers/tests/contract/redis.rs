@@ -1,13 +1,13 @@
 //! Redis as a backend under test: a server of its own for each law, whose clock the law moves.
 
-use crate::Subject;
 use crate::ground::{Ground, Server, block_on};
+use crate::{Subject, connected};
 use dogpile_cache::backend::{Backend, Redis};
 use dogpile_cache::key::StoredKey;
 use dogpile_servers::RedisServer;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub const SUBJECT: Subject = Subject { name: "redis", make: redis, scripts: 40, not_kept: &[] };
 
@@ -33,14 +33,6 @@ impl Machine {
     }
 }
 
-/// Waits until the backend has connected to its server again.
-pub fn connected(backend: &Redis) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while let Err(error) = block_on(backend.ping()) {
-        assert!(Instant::now() < until, "{error:?}");
-    }
-}
-
 impl Server for Machine {
     fn wait(&self, time: Duration) {
         self.server().advance(time).unwrap();
@@ -55,7 +47,7 @@ impl Server for Machine {
 
     fn restart(&self) {
         self.server().restart_empty().unwrap();
-        connected(&self.backend);
+        connected(&*self.backend);
     }
 
     fn snapshot(&self) -> Box<dyn FnOnce()> {
@@ -63,7 +55,7 @@ impl Server for Machine {
         let snapshot = self.server().snapshot().unwrap();
         Box::new(move || {
             server.lock().unwrap().restart_from(&snapshot).unwrap();
-            connected(&backend);
+            connected(&*backend);
         })
     }
 

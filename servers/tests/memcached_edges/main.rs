@@ -2,7 +2,12 @@
 //! for its law, or for the number of its case.
 
 mod connect;
+mod counters;
+#[path = "../counting/mod.rs"]
+mod counting;
 mod cuts;
+#[path = "../cutting/mod.rs"]
+mod cutting;
 mod drops;
 mod hostile;
 #[path = "../kit/mod.rs"]

@@ -3,7 +3,11 @@
 
 mod connect;
 mod counters;
+#[path = "../counting/mod.rs"]
+mod counting;
 mod cuts;
+#[path = "../cutting/mod.rs"]
+mod cutting;
 mod errors;
 mod hostile;
 mod kit;

@@ -2,19 +2,18 @@
 //! those that began later give larger ones.
 
 use super::{Case, Counted, Verdict, touch};
+use crate::fault::Fault;
 use std::collections::BTreeMap;
 
 impl Case {
     pub(super) fn judge_counters(&self, verdict: &mut Verdict) {
-        let mut losses: Vec<_> =
-            self.faults.iter().filter(|fault| fault.loses_all()).map(|of| (of.from, of.to)).collect();
-        losses.sort_unstable();
         // Which counter, between which losses. (An increment at the time of a loss is of none.)
         let mut parts: BTreeMap<(u64, usize), Vec<&Counted>> = BTreeMap::new();
         for counted in &self.counted {
             let time = (counted.began, counted.ended);
-            if !losses.iter().any(|loss| touch(*loss, time)) {
-                let part = losses.partition_point(|loss| loss.1 < counted.began);
+            let losses = || self.faults.iter().filter(|fault| fault.loses_all(counted.key)).map(Fault::time);
+            if !losses().any(|loss| touch(loss, time)) {
+                let part = losses().filter(|loss| loss.1 < counted.began).count();
                 parts.entry((counted.key, part)).or_default().push(counted);
             }
         }

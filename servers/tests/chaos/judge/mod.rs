@@ -8,29 +8,33 @@
 //! | G3 | no access that began after an invalidation had returned gets a value of before it | `order.rs` |
 //! | G4 | what a creator has made, its caller gets | `results.rs` |
 //! | G5 | no call lasts longer than its bound, and none waits for a creation that does not run | `results.rs` |
+//! | G9 | a publication that is refused, or in doubt, has one of the reasons of an overlap | `refused.rs` |
+//! | away | an access that is told, or finds, that its server is away has a fault that cuts its process off from the key | `refused.rs` |
 //! | G12 | no two increments give one number, and a later one gives a larger one, unless the server has lost its data in between | `counters.rs` |
 //!
 //! A value is granted, or set, at a time between `from` and `until`, which are what could be seen of it from outside.
 //! So the judge is lenient where it cannot know, and never wrong where it finds something.
+//!
+//! A fault of one of several servers tells for its keys alone. On memcached an item has the entry and the grant, so an
+//! eviction loses both, and counters; nothing that was lost comes back; and no connection outlives the data of its
+//! server. Tombstones, which memcached has not, are not judged: an overlap that began with an invalidation has its
+//! reason everywhere. That a mark of a grant without a token keeps a key closed for a lease is within the bound of G5.
 
 mod counters;
 mod order;
 mod overlaps;
 pub mod planted;
+mod refused;
 mod results;
 
 use crate::fault::{Fault, Kind, Scope};
 use crate::history::{Answer, Call, Event, Got, How, Known, MS, SECOND, Voids};
-use crate::settings::Weather;
+use crate::settings::{Terms, Weather};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// For how long a fault goes on to tell once it is over: until the processes have connected anew, the pause after a
 /// failure is over, and what was on its way has arrived. With slack for a machine that is busy.
 const REACH: u64 = 1500 * MS;
-
-/// The same for what begins another history of the server's data: a connection that is open learns of it by its next
-/// heartbeat, of which there is one a second. Until then it takes the grants of the others for none.
-const REACH_OF_A_HISTORY: u64 = REACH + SECOND;
 
 /// For how long a change that was not confirmed may still come, once the fault is over that has hit it.
 const LATE: u64 = 2 * SECOND;
@@ -97,8 +101,9 @@ struct Value {
 }
 
 /// All that has happened.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Case {
+    terms: Terms,
     creations: Vec<Creation>,
     changes: Vec<Change>,
     returned: Vec<Returned>,
@@ -143,13 +148,8 @@ fn millis(from: u64, to: u64) -> String {
 }
 
 impl Fault {
-    /// Whether the fault takes the processors from this process, or its connection, or its server.
-    fn cuts_off(&self, process: u64) -> bool {
-        let is_of_it = match self.scope {
-            Scope::Fleet => true,
-            Scope::Process(of) => of == process,
-            Scope::Key(_) => false,
-        };
+    /// Whether the fault takes the processors from this process, or its connection, or the server of this key.
+    fn cuts_off(&self, process: u64, key: u64) -> bool {
         let cuts = match self.kind {
             Kind::StopHolder
             | Kind::ClientKill
@@ -161,24 +161,27 @@ impl Fault {
             | Kind::Cut
             | Kind::Promote
             | Kind::Stall => true,
-            Kind::KillHolder | Kind::Abort | Kind::Flush | Kind::EvictLease | Kind::EvictEntry | Kind::ScriptFlush => {
-                false
-            }
+            Kind::KillHolder
+            | Kind::Abort
+            | Kind::Flush
+            | Kind::EvictLease
+            | Kind::EvictEntry
+            | Kind::Evict
+            | Kind::ScriptFlush => false,
         };
-        is_of_it && cuts
+        cuts && self.scope.reaches(process, key)
     }
 
-    /// Whether the server loses the grants of this key.
+    /// Whether the server loses, or may lose, the grants of this key.
     fn loses_grants(&self, key: u64) -> bool {
-        match self.kind {
-            Kind::EvictLease => self.scope == Scope::Key(key),
-            _ => self.loses_all(),
-        }
+        self.loses_all(key) || self.kind == Kind::EvictLease && self.scope.keys.has(key)
     }
 
-    /// Whether the server loses, or may lose, all that it had.
-    fn loses_all(&self) -> bool {
-        matches!(self.kind, Kind::Flush | Kind::RestartEmpty | Kind::RestartSnapshot | Kind::Promote)
+    /// Whether the server loses, or may lose, all that it had of this key.
+    fn loses_all(&self, key: u64) -> bool {
+        let loses =
+            matches!(self.kind, Kind::Flush | Kind::Evict | Kind::RestartEmpty | Kind::RestartSnapshot | Kind::Promote);
+        loses && self.scope.keys.has(key)
     }
 
     /// Whether something of before can come back.
@@ -190,28 +193,37 @@ impl Fault {
         (self.from, self.to)
     }
 
-    fn reach(&self) -> u64 {
-        match self.kind {
-            Kind::RestartEmpty | Kind::RestartSnapshot | Kind::Promote => REACH_OF_A_HISTORY,
-            _ => REACH,
-        }
-    }
-
-    fn with_reach(&self) -> (u64, u64) {
-        (self.from, self.to + self.reach())
+    fn with_reach(&self, terms: Terms) -> (u64, u64) {
+        let longer = match self.kind {
+            Kind::RestartEmpty | Kind::RestartSnapshot | Kind::Promote => terms.history,
+            _ => 0,
+        };
+        (self.from, self.to + REACH + longer)
     }
 }
 
 impl Case {
     /// Puts together what the processes have written, what the test has done, and when it has killed which process.
-    pub fn new(written: Vec<(u64, Vec<Event>)>, faults: Vec<Fault>, killed: &BTreeMap<u64, u64>) -> Self {
-        let mut case = Case { faults, dead: killed.clone(), ..Case::default() };
+    pub fn new(written: Vec<(u64, Vec<Event>)>, faults: Vec<Fault>, killed: &BTreeMap<u64, u64>, terms: Terms) -> Self {
+        let mut case = Case {
+            terms,
+            creations: Vec::new(),
+            changes: Vec::new(),
+            returned: Vec::new(),
+            counted: Vec::new(),
+            overlapped: Vec::new(),
+            faults,
+            dead: killed.clone(),
+            values: HashMap::new(),
+            answers: HashMap::new(),
+            strange: Vec::new(),
+        };
         for (process, events) in &written {
             for event in events {
                 match *event {
                     Event::Created { how: How::Aborted, at, .. } => drop(case.dead.insert(*process, at)),
                     Event::Stalled { from, to } => {
-                        case.faults.push(Fault { kind: Kind::Stall, scope: Scope::Process(*process), from, to });
+                        case.faults.push(Fault { kind: Kind::Stall, scope: Scope::process(*process), from, to });
                     }
                     _ => {}
                 }
@@ -273,8 +285,9 @@ impl Case {
         for mut change in changes.into_values() {
             if change.known == Known::InDoubt {
                 let call = (change.began, change.returned);
-                let hit = self.faults.iter().filter(|fault| touch(fault.with_reach(), call));
-                change.until = hit.map(|fault| fault.with_reach().1).max().unwrap_or(0).max(change.returned) + LATE;
+                let hit = self.faults.iter().filter(|fault| fault.scope.reaches(process, change.key));
+                let hit = hit.map(|fault| fault.with_reach(self.terms)).filter(|reach| touch(*reach, call));
+                change.until = hit.map(|reach| reach.1).max().unwrap_or(0).max(change.returned) + LATE;
             }
             self.changes.push(change);
         }
@@ -287,6 +300,7 @@ impl Case {
         self.judge_overlaps(weather, &mut verdict);
         self.judge_order(&mut verdict);
         self.judge_results(weather, &mut verdict);
+        self.judge_refused(&mut verdict);
         self.judge_counters(&mut verdict);
         verdict
     }
@@ -307,7 +321,7 @@ impl Case {
             let times = [of.began, of.returned, of.until].map(ms);
             lines.push((of.began, format!("{voids} {id} of process {process}: {times:?} {known}")));
         }
-        for of in self.faults.iter().filter(|fault| touch(fault.with_reach(), (from, to))) {
+        for of in self.faults.iter().filter(|fault| touch(fault.with_reach(self.terms), (from, to))) {
             lines.push((of.from, format!("fault {} {:?}: {:?}", of.kind, of.scope, [of.from, of.to].map(ms))));
         }
         let mut shown = HashSet::new();

@@ -75,7 +75,7 @@ impl Case {
                 verdict.violations.push(format!("G13: {returned:?} got {value:?}"));
             }
             if let Some(by) = refused.get(&got.id) {
-                self.judge_refused(by, returned, got, verdict);
+                self.judge_found(by, returned, got, verdict);
             }
             if let Some(of) = barriers.get(&returned.key) {
                 self.judge_value(of, returned, got, *value, verdict);
@@ -125,7 +125,7 @@ impl Case {
         refused.collect()
     }
 
-    fn judge_refused(&self, by: &Returned, returned: &Returned, got: Got, verdict: &mut Verdict) {
+    fn judge_found(&self, by: &Returned, returned: &Returned, got: Got, verdict: &mut Verdict) {
         let is_told_in_the_process = matches!(got.outcome, Outcome::Created | Outcome::Waited | Outcome::Own);
         if returned.process != by.process || !is_told_in_the_process {
             let excerpt = self.excerpt(returned.key, (by.began, returned.ended));

@@ -17,7 +17,7 @@
 use super::{Case, Creation, Verdict, touch};
 use crate::fault::Kind;
 use crate::history::{Answer, Known, Published};
-use crate::settings::{CREATION_TIMEOUT, Weather};
+use crate::settings::Weather;
 use std::collections::BTreeMap;
 
 impl Case {
@@ -70,21 +70,21 @@ impl Case {
     }
 
     /// Returns why two creations of a key may overlap.
-    fn reason(&self, first: &Creation, second: &Creation, time: (u64, u64)) -> Option<String> {
+    pub(super) fn reason(&self, first: &Creation, second: &Creation, time: (u64, u64)) -> Option<String> {
         let mut changes =
             self.changes.iter().filter(|change| change.key == first.key && change.known != Known::Refused);
         if let Some(change) = changes.find(|change| touch((change.began, change.until), time)) {
             let in_doubt = if change.known == Known::InDoubt { ", perhaps" } else { "" };
             return Some(format!("{}{in_doubt}", change.voids));
         }
-        if second.began >= first.access + CREATION_TIMEOUT {
+        if second.began >= first.access + self.terms.creation_timeout {
             return Some("Late".to_owned());
         }
         let mut kinds: Vec<Kind> = Vec::new();
         for fault in &self.faults {
             let is_lost = fault.loses_grants(first.key) && touch(fault.time(), time);
-            let is_cut_off =
-                (fault.cuts_off(first.process) || fault.cuts_off(second.process)) && touch(fault.with_reach(), time);
+            let is_of_them = [first, second].iter().any(|of| fault.cuts_off(of.process, of.key));
+            let is_cut_off = is_of_them && touch(fault.with_reach(self.terms), time);
             if is_lost || is_cut_off {
                 kinds.push(fault.kind);
             }

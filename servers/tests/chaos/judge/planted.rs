@@ -1,9 +1,9 @@
 //! Histories made by hand: each rule of the judge finds what is wrong, and passes what is right.
 
 use super::Case;
-use crate::fault::{Fault, Kind, Scope};
+use crate::fault::{Fault, Keys, Kind, Scope};
 use crate::history::{Answer, Call, Ended, Event, Got, How, Known, MS, Outcome, Published, Voids};
-use crate::settings::Weather;
+use crate::settings::{Terms, Weather};
 use std::collections::BTreeMap;
 
 /// A history of three processes and one key, in milliseconds.
@@ -68,10 +68,19 @@ impl Story {
     }
 
     fn judged_in(self, weather: Weather, laws: &[&str]) {
+        self.judged_by(Terms::REDIS, weather, laws);
+    }
+
+    /// The same, over memcached.
+    fn judged_on_memcached(self, laws: &[&str]) {
+        self.judged_by(Terms::MEMCACHED, Weather::Foul, laws);
+    }
+
+    fn judged_by(self, terms: Terms, weather: Weather, laws: &[&str]) {
         // As it is written down, and read.
         let read = |event: Event| event.to_string().parse().expect("an event");
         let events = self.events.into_iter().map(|(process, events)| (process, events.into_iter().map(read).collect()));
-        let verdict = Case::new(events.collect(), self.faults, &self.killed).judge(weather);
+        let verdict = Case::new(events.collect(), self.faults, &self.killed, terms).judge(weather);
         let found: Vec<_> = verdict.violations.iter().map(|text| text.split(':').next().unwrap_or_default()).collect();
         assert_eq!(found, laws, "{:#?}", verdict.violations);
     }
@@ -93,7 +102,7 @@ fn overlap() -> Story {
 }
 
 fn g1_an_overlap_needs_a_reason() {
-    overlap().is(&["G1"]);
+    overlap().is(&["G1", "G9"]);
     let mut story = Story::default();
     story.creates(1, 1, [5, 10, 30], Published::Fresh);
     story.creates(2, 2, [20, 30, 60], Published::Fresh);
@@ -106,19 +115,20 @@ fn g1_a_reason_is_of_its_time_its_key_and_its_processes() {
         story.suffers(kind, scope, times);
         story
     };
-    with(Kind::Flush, Scope::Fleet, [12, 13]).is(&[]);
-    with(Kind::Flush, Scope::Fleet, [2, 3]).is(&["G1"]);
-    with(Kind::Flush, Scope::Fleet, [31, 33]).is(&["G1"]);
-    with(Kind::EvictLease, Scope::Key(KEY), [12, 13]).is(&[]);
-    with(Kind::EvictLease, Scope::Key(KEY + 1), [12, 13]).is(&["G1"]);
-    with(Kind::BlackHole, Scope::Process(1), [1, 2]).is(&[]);
-    with(Kind::BlackHole, Scope::Process(2), [1, 2]).is(&[]);
-    with(Kind::BlackHole, Scope::Process(3), [12, 20]).is(&["G1"]);
+    with(Kind::Flush, Scope::FLEET, [12, 13]).is(&[]);
+    with(Kind::Flush, Scope::FLEET, [2, 3]).is(&["G1", "G9"]);
+    with(Kind::Flush, Scope::FLEET, [31, 33]).is(&["G1"]);
+    with(Kind::EvictLease, Scope::key(KEY), [12, 13]).is(&[]);
+    with(Kind::EvictLease, Scope::key(KEY + 1), [12, 13]).is(&["G1", "G9"]);
+    with(Kind::BlackHole, Scope::process(1), [1, 2]).is(&[]);
+    // (That process 2 was cut off is no reason why a publication of process 1 is refused.)
+    with(Kind::BlackHole, Scope::process(2), [1, 2]).is(&["G9"]);
+    with(Kind::BlackHole, Scope::process(3), [12, 20]).is(&["G1", "G9"]);
     for kind in [Kind::KillHolder, Kind::Abort, Kind::EvictEntry, Kind::ScriptFlush] {
-        with(kind, Scope::Fleet, [12, 13]).is(&["G1"]);
+        with(kind, Scope::FLEET, [12, 13]).is(&["G1", "G9"]);
     }
     let mut story = overlap();
-    story.suffers(Kind::Flush, Scope::Fleet, [12, 13]);
+    story.suffers(Kind::Flush, Scope::FLEET, [12, 13]);
     story.judged_in(Weather::Calm, &["G1", "G1", "in Calm weather"]);
 }
 
@@ -129,14 +139,14 @@ fn g1_changes_and_time_outs_are_reasons() {
         story.is(&[]);
         let mut story = overlap();
         story.changes(3, 9, voids, [1, 3], Known::Yes);
-        story.is(&["G1"]);
+        story.is(&["G1", "G9"]);
         let mut story = overlap();
         story.changes(3, 9, voids, [1, 3], Known::InDoubt);
         story.is(&[]);
     }
     let mut story = overlap();
     story.changes(3, 9, Voids::SetIf, [15, 25], Known::Refused);
-    story.is(&["G1"]);
+    story.is(&["G1", "G9"]);
     let hangs = |second: u64| {
         let mut story = Story::default();
         story.creates(1, 1, [5, 10, 2000], Published::Refused);
@@ -153,7 +163,7 @@ fn g1_a_process_that_was_killed_has_created_until_then() {
         let mut story = Story::default();
         story.begins(1, 1, [5, 10]);
         story.killed.insert(1, 30 * MS);
-        story.suffers(Kind::KillHolder, Scope::Process(1), [30, 32]);
+        story.suffers(Kind::KillHolder, Scope::process(1), [30, 32]);
         story.creates(2, 2, [20, second, 60], Published::Fresh);
         story.is(laws);
     }
@@ -171,12 +181,14 @@ fn g2_what_was_refused_is_not_found() {
         for published in [Published::Refused, Published::CutOff] {
             let mut story = Story::default();
             story.creates(1, 1, [5, 10, 50], published);
+            story.suffers(Kind::Cut, Scope::process(1), [8, 9]);
             story.finds(process, 1, 10, [7, 90], outcome);
             story.is(laws);
         }
     }
     let mut story = Story::default();
     story.creates(1, 1, [5, 10, 50], Published::InDoubt);
+    story.suffers(Kind::Cut, Scope::process(1), [8, 9]);
     story.finds(2, 1, 10, [7, 90], Outcome::Fresh);
     story.is(&[]);
 }
@@ -187,6 +199,7 @@ fn g2_no_older_value_after_a_newer_one() {
         let mut story = Story::default();
         story.creates(1, 1, [5, first, first + 1], Published::Fresh);
         story.creates(2, 2, [15, 40, 60], Published::InDoubt);
+        story.suffers(Kind::Cut, Scope::process(2), [16, 17]);
         story.finds(3, 2, 40, [61, 70], Outcome::Fresh);
         story.finds(3, 1, first, [began, ended], Outcome::Fresh);
         story.is(laws);
@@ -205,6 +218,7 @@ fn g2_no_older_value_after_a_newer_one() {
 fn invalidated(known: Known, process: u64, began: u64, outcome: Outcome) -> Story {
     let mut story = Story::default();
     story.creates(1, 1, [5, 10, 20], Published::InDoubt);
+    story.suffers(Kind::Cut, Scope::process(1), [8, 9]);
     story.changes(2, 9, Voids::Invalidate, [30, 40], known);
     story.finds(process, 1, 10, [began, 90], outcome);
     story
@@ -219,7 +233,7 @@ fn g3_nothing_of_before_an_invalidation() {
         invalidated(Known::InDoubt, 2, 41, outcome).is(&["G3"]);
     }
     invalidated(Known::Yes, 1, 41, Outcome::Own).is(&[]);
-    invalidated(Known::Yes, 2, 41, Outcome::Own).is(&["G3"]);
+    invalidated(Known::Yes, 2, 41, Outcome::Own).is(&["G3", "away"]);
 }
 
 fn g3_what_comes_back_is_stale() {
@@ -228,14 +242,14 @@ fn g3_what_comes_back_is_stale() {
             [(Outcome::Stale, 50, &[][..]), (Outcome::Stale, 25, &["G3"]), (Outcome::Fresh, 50, &["G3"])]
         {
             let mut story = invalidated(Known::Yes, 3, 80, outcome);
-            story.suffers(kind, Scope::Fleet, [at, at + 1]);
+            story.suffers(kind, Scope::FLEET, [at, at + 1]);
             story.is(laws);
         }
     }
 }
 
 fn g4_a_caller_gets_what_its_creator_has_made() {
-    for (answer, laws) in [(Some(Ended::Down), &["G4"][..]), (None, &["G4"])] {
+    for (answer, laws) in [(Some(Ended::TimedOut), &["G4"][..]), (None, &["G4"])] {
         let mut story = Story::default();
         let call = story.begins(1, 1, [5, 10]);
         story.note(1, Event::Created { id: 1, at: 20 * MS, how: How::Made });
@@ -269,8 +283,14 @@ fn g5_a_wait_needs_a_reason() {
         story.creates(1, 1, [5, 10, 1400], Published::Fresh);
         story.is(laws);
         let mut story = waits(kind, 4500);
-        story.suffers(Kind::StopHolder, Scope::Process(2), [100, 2400]);
+        story.suffers(Kind::StopHolder, Scope::process(2), [100, 2400]);
         story.is(&[]);
+    }
+    // A grant that was on its way when a server was stopped is one of that server's keys.
+    for (key, laws) in [(KEY, &[][..]), (KEY + 1, &["G5"])] {
+        let mut story = waits(Call::Get, 4500);
+        story.suffers(Kind::StopServer, Scope::key(key), [100, 2400]);
+        story.is(laws);
     }
     let mut story = Story::default();
     story.begins(1, 1, [5, 10]);
@@ -289,7 +309,7 @@ fn g12_counters_count() {
     counts(&[(1, [1, 2]), (1, [3, 4])]).is(&["G12"]);
     counts(&[(2, [1, 2]), (1, [3, 4])]).is(&["G12"]);
     let mut story = counts(&[(2, [1, 2]), (1, [13, 14])]);
-    story.suffers(Kind::Flush, Scope::Fleet, [5, 6]);
+    story.suffers(Kind::Flush, Scope::FLEET, [5, 6]);
     story.is(&[]);
 }
 
@@ -306,7 +326,7 @@ fn what_nobody_has_made_or_is_of_another_key() {
 fn g1_an_overlap_is_counted_by_one_of_its_processes() {
     for (process, at, laws) in [(1, 51, &[][..]), (2, 51, &[]), (3, 51, &["G1"]), (1, 3, &["G1"])] {
         let mut story = two();
-        story.suffers(Kind::Flush, Scope::Fleet, [12, 13]);
+        story.suffers(Kind::Flush, Scope::FLEET, [12, 13]);
         story.note(process, Event::Overlapped { key: KEY, at: at * MS });
         story.is(laws);
     }
@@ -314,23 +334,159 @@ fn g1_an_overlap_is_counted_by_one_of_its_processes() {
     let mut story = Story::default();
     story.creates(1, 1, [5, 10, 50], Published::InDoubt);
     story.creates(2, 2, [20, 30, 60], Published::Fresh);
-    story.suffers(Kind::Flush, Scope::Fleet, [12, 13]);
+    story.suffers(Kind::Flush, Scope::FLEET, [12, 13]);
     story.is(&[]);
 }
 
+/// An access of process 1 that has ended so, from 1000 to 1100 ms.
+fn learns(answer: Answer) -> Story {
+    let mut story = Story::default();
+    story.calls += 1;
+    story.returns(1, story.calls, Call::Value, [1000, 1100], answer);
+    story
+}
+
+fn away_needs_a_reason() {
+    let value = |outcome, published| Answer::Value(Got { id: 9, source: 500 * MS, outcome, published });
+    for answer in [
+        Answer::Ended(Ended::Down),
+        value(Outcome::Own, Published::Elsewhere),
+        value(Outcome::Waited, Published::CutOff),
+    ] {
+        let story = || {
+            let mut story = learns(answer);
+            story.changes(2, 9, Voids::Set, [500, 501], Known::Yes);
+            story
+        };
+        let with = |kind, scope, times| {
+            let mut story = story();
+            story.suffers(kind, scope, times);
+            story
+        };
+        story().is(&["away"]);
+        with(Kind::Cut, Scope::process(1), [900, 901]).is(&[]);
+        with(Kind::Cut, Scope::process(2), [900, 901]).is(&["away"]);
+        with(Kind::StopServer, Scope::key(KEY), [900, 2000]).is(&[]);
+        with(Kind::StopServer, Scope::key(KEY + 1), [900, 2000]).is(&["away"]);
+        with(Kind::Cut, Scope { process: Some(1), keys: Keys::NONE.with(KEY + 1) }, [900, 901]).is(&["away"]);
+        for kind in [Kind::Flush, Kind::Evict, Kind::KillHolder] {
+            with(kind, Scope::FLEET, [900, 901]).is(&["away"]);
+        }
+        // The process by-passes what it could not invalidate.
+        for (process, known, laws) in
+            [(1, Known::InDoubt, &[][..]), (1, Known::Yes, &["away"]), (2, Known::InDoubt, &["away"])]
+        {
+            let mut story = story();
+            story.changes(process, 10, Voids::Invalidate, [100, 200], known);
+            story.is(laws);
+        }
+        let mut story = story();
+        story.changes(1, 10, Voids::Set, [100, 200], Known::InDoubt);
+        story.is(&["away"]);
+    }
+    // A change that fails is no reason of its own.
+    let mut story = Story::default();
+    story.changes(1, 10, Voids::Invalidate, [1000, 1100], Known::InDoubt);
+    story.returns(1, 1, Call::Change, [1000, 1100], Answer::Ended(Ended::Down));
+    story.is(&["away"]);
+}
+
+fn g9_what_is_refused_needs_a_reason() {
+    for published in [Published::Refused, Published::InDoubt] {
+        let creates = |ended| {
+            let mut story = Story::default();
+            story.creates(1, 1, [5, 10, ended], published);
+            story
+        };
+        creates(50).is(&["G9"]);
+        creates(1504).is(&["G9"]);
+        creates(1505).is(&[]);
+        let mut story = creates(50);
+        story.suffers(Kind::Flush, Scope::key(KEY), [20, 21]);
+        story.is(&[]);
+        let mut story = creates(50);
+        story.changes(2, 9, Voids::Set, [20, 21], Known::Yes);
+        story.is(&[]);
+    }
+}
+
+fn g1_an_eviction_of_memcached_takes_grants_and_counters() {
+    let keys = Scope::keys(Keys::NONE.with(KEY).with(KEY + 1));
+    for (scope, times, laws) in
+        [(keys, [12, 13], &[][..]), (keys, [2, 3], &["G1", "G9"]), (Scope::key(KEY + 1), [12, 13], &["G1", "G9"])]
+    {
+        let mut story = overlap();
+        story.suffers(Kind::Evict, scope, times);
+        story.judged_on_memcached(laws);
+    }
+    for (scope, laws) in [(keys, &[][..]), (Scope::key(KEY + 1), &["G12"])] {
+        let mut story = Story::default();
+        story.counts(2, [1, 2]);
+        story.counts(1, [13, 14]);
+        story.suffers(Kind::Evict, scope, [5, 6]);
+        story.judged_on_memcached(laws);
+    }
+}
+
+fn g1_times_of_memcached() {
+    let hangs = |second: u64| {
+        let mut story = Story::default();
+        story.creates(1, 1, [5, 10, 5500], Published::Refused);
+        story.creates(2, 2, [100, second, second + 10], Published::Fresh);
+        story.note(1, Event::Overlapped { key: KEY, at: 5010 * MS });
+        story
+    };
+    hangs(5004).judged_on_memcached(&["G1"]);
+    hangs(5005).judged_on_memcached(&[]);
+    // A connection does not outlive the data of its server.
+    let restarts = |ended: u64| {
+        let mut story = Story::default();
+        story.creates(1, 1, [4000, 4010, 4050], Published::Fresh);
+        story.creates(2, 2, [4020, 4030, 4060], Published::Stale);
+        story.note(1, Event::Overlapped { key: KEY, at: 4050 * MS });
+        story.suffers(Kind::RestartEmpty, Scope::FLEET, [ended - 10, ended]);
+        story
+    };
+    restarts(2500).judged_on_memcached(&[]);
+    restarts(2499).judged_on_memcached(&["G1"]);
+    restarts(2499).is(&[]);
+}
+
+fn g3_on_memcached_nothing_comes_back() {
+    for kind in [Kind::Flush, Kind::RestartEmpty, Kind::Evict, Kind::StopServer] {
+        for outcome in [Outcome::Stale, Outcome::Fresh, Outcome::Waited] {
+            let mut story = invalidated(Known::Yes, 3, 80, outcome);
+            story.suffers(kind, Scope::FLEET, [50, 51]);
+            story.judged_on_memcached(&["G3"]);
+        }
+    }
+}
+
+/// The tests, with their names.
+macro_rules! named {
+    ($($test:ident,)+) => {
+        [$((stringify!($test), $test as fn()),)+]
+    };
+}
+
 /// All of them, with their names.
-pub const ALL: [(&str, fn()); 13] = [
-    ("g1_an_overlap_needs_a_reason", g1_an_overlap_needs_a_reason),
-    ("g1_a_reason_is_of_its_time_its_key_and_its_processes", g1_a_reason_is_of_its_time_its_key_and_its_processes),
-    ("g1_changes_and_time_outs_are_reasons", g1_changes_and_time_outs_are_reasons),
-    ("g1_a_process_that_was_killed_has_created_until_then", g1_a_process_that_was_killed_has_created_until_then),
-    ("g2_what_was_refused_is_not_found", g2_what_was_refused_is_not_found),
-    ("g2_no_older_value_after_a_newer_one", g2_no_older_value_after_a_newer_one),
-    ("g3_nothing_of_before_an_invalidation", g3_nothing_of_before_an_invalidation),
-    ("g3_what_comes_back_is_stale", g3_what_comes_back_is_stale),
-    ("g4_a_caller_gets_what_its_creator_has_made", g4_a_caller_gets_what_its_creator_has_made),
-    ("g5_a_wait_needs_a_reason", g5_a_wait_needs_a_reason),
-    ("g12_counters_count", g12_counters_count),
-    ("what_nobody_has_made_or_is_of_another_key", what_nobody_has_made_or_is_of_another_key),
-    ("g1_an_overlap_is_counted_by_one_of_its_processes", g1_an_overlap_is_counted_by_one_of_its_processes),
+pub const ALL: [(&str, fn()); 18] = named![
+    g1_an_overlap_needs_a_reason,
+    g1_a_reason_is_of_its_time_its_key_and_its_processes,
+    g1_changes_and_time_outs_are_reasons,
+    g1_a_process_that_was_killed_has_created_until_then,
+    g2_what_was_refused_is_not_found,
+    g2_no_older_value_after_a_newer_one,
+    g3_nothing_of_before_an_invalidation,
+    g3_what_comes_back_is_stale,
+    g4_a_caller_gets_what_its_creator_has_made,
+    g5_a_wait_needs_a_reason,
+    g12_counters_count,
+    what_nobody_has_made_or_is_of_another_key,
+    g1_an_overlap_is_counted_by_one_of_its_processes,
+    away_needs_a_reason,
+    g9_what_is_refused_needs_a_reason,
+    g1_an_eviction_of_memcached_takes_grants_and_counters,
+    g1_times_of_memcached,
+    g3_on_memcached_nothing_comes_back,
 ];

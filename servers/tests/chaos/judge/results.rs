@@ -5,9 +5,9 @@
 //! process was stopped does not count.
 
 use super::{Case, Returned, Verdict, touch};
-use crate::fault::{Fault, Kind, Scope};
+use crate::fault::{Fault, Kind};
 use crate::history::{Answer, Call, Ended, How, MS, Outcome, Published, SECOND};
-use crate::settings::{BACKEND_TIMEOUT, LEASE, TIMEOUT, Weather};
+use crate::settings::{BACKEND_TIMEOUT, TIMEOUT, Weather};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For a machine that is busy.
@@ -16,9 +16,9 @@ const SLACK: u64 = 2 * SECOND;
 /// What a call that cannot create may take.
 const SHORT: u64 = BACKEND_TIMEOUT + SLACK;
 
-/// What a call may take beyond its reasons: the backend, the lease of a holder that has died before its creator began
-/// to run, a poll.
-const WITHOUT_REASON: u64 = BACKEND_TIMEOUT + LEASE + 100 * MS + SLACK;
+/// What a call may take beyond its reasons: the backend, a poll; and the lease of a holder that has died before its
+/// creator began to run.
+const WITHOUT_REASON: u64 = BACKEND_TIMEOUT + 100 * MS + SLACK;
 
 /// The calls of accesses to several keys: the keys of each.
 type Keys = BTreeMap<u64, BTreeSet<u64>>;
@@ -71,13 +71,16 @@ impl Case {
         if call.1 - call.0 <= SHORT {
             return;
         }
-        let is_its_stop = |fault: &&Fault| {
-            matches!(fault.kind, Kind::StopHolder | Kind::Stall)
-                && (fault.scope == Scope::Process(returned.process)
-                    || fault.scope == Scope::Fleet && fault.kind == Kind::Stall)
+        let (one, several) = (BTreeSet::from([returned.key]), keys.get(&returned.call));
+        let keys = several.unwrap_or(&one);
+        let reaches = |fault: &&Fault| keys.iter().any(|key| fault.scope.keys.has(*key));
+        let is_its_stop = |fault: &&Fault| match fault.scope.process {
+            Some(process) => matches!(fault.kind, Kind::StopHolder | Kind::Stall) && process == returned.process,
+            None => fault.kind == Kind::Stall && reaches(fault),
         };
         let stops: Vec<_> = self.faults.iter().filter(is_its_stop).map(Fault::time).collect();
         let took = uncovered(call, stops.clone());
+        let lease = self.terms.lease;
         let mut too_long = |what: &str, bound: u64, took: u64| {
             if took > bound {
                 let excerpt = self.excerpt(returned.key, call);
@@ -88,14 +91,13 @@ impl Case {
         match returned.kind {
             Call::Value | Call::Change | Call::Count => too_long("a call that cannot create", SHORT, took),
             Call::Get | Call::Hurried | Call::Claim | Call::Many => {
-                let (one, several) = (BTreeSet::from([returned.key]), keys.get(&returned.call));
-                let keys = several.unwrap_or(&one);
                 let of_keys = self.creations.iter().filter(|creation| keys.contains(&creation.key));
                 let mut reasons = stops;
-                reasons.extend(of_keys.map(|creation| (creation.began, creation.ended + LEASE)));
+                reasons.extend(of_keys.map(|creation| (creation.began, creation.ended + lease)));
                 // A grant that was on its way when this happened has no holder.
-                let faults = self.faults.iter().filter(|fault| touch(fault.with_reach(), call)).count();
-                let bound = WITHOUT_REASON + LEASE * faults as u64;
+                let hits = |fault: &&Fault| reaches(fault) && touch(fault.with_reach(self.terms), call);
+                let faults = self.faults.iter().filter(hits).count();
+                let bound = WITHOUT_REASON + lease * (1 + faults as u64);
                 too_long("beyond its reasons, an access", bound, uncovered(call, reasons));
                 if returned.kind == Call::Hurried {
                     let own = self.creations.iter().filter(|creation| creation.call == returned.call);
