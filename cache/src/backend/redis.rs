@@ -38,7 +38,8 @@
 //! | count | the sum is within its bounds | `INCRBY`, or `SET PX` |
 //!
 //! A look is a plain `GET`, which sees the entry alone. So a look tells nothing of grant and pause, and an access that
-//! would create asks by its claim.
+//! would create asks by its claim. Where many tasks ask, [`looks`] gathers what they ask at the same moment into one
+//! write.
 //!
 //! A grant counts in its own life alone: each script is given the life that the server had when the connection was
 //! made, and a grant of another life is taken for none. The life is a hash of the server's run and of the history of
@@ -84,6 +85,7 @@ mod failure;
 mod hub;
 mod keys;
 mod link;
+mod looks;
 mod map;
 mod millis;
 mod node;
@@ -110,8 +112,9 @@ use crate::codec::Shape;
 use crate::key::StoredKey;
 use crate::time::keeper::keeper;
 use crate::together::together;
-use redis::{Cmd, Value};
+use redis::{Cmd, RedisWrite, Value};
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -133,7 +136,7 @@ const LONGEST_KEY: usize = 1024;
 ///
 /// | operation | round trips |
 /// |---|---|
-/// | look | 1: a plain `GET`. Of many keys 1 to each server: `MGET`; on a Cluster `GET`s in one write |
+/// | look | 1: a plain `GET`, in one write with what other tasks look at in the same moment. Of many keys 1 to each server: `MGET`; on a Cluster `GET`s in one write |
 /// | claim, renew, publish, end, change, count | 1: a script. Another one, once, on a server that does not know the script yet |
 /// | listen | 1, for the first who listens to a place in the process |
 /// | ping | 1 to each server. It fails if one of them does not answer |
@@ -364,16 +367,24 @@ impl Redis {
         Ok(Some((value, from(&link))))
     }
 
-    /// Reads the text of a key.
-    async fn get(&self, key: &StoredKey, name: String) -> Result<(Option<Vec<u8>>, reply::From), BackendError> {
-        let (value, from) = self.ask(key, &mut get(name)).await?;
+    /// Reads a text.
+    async fn get(&self, key: &StoredKey, get: Cmd) -> Result<(Option<Vec<u8>>, reply::From), BackendError> {
+        let (value, from) = self.ask(key, Request::Look(get)).await?;
         Ok((reply::found(value)?, from))
     }
 }
 
-fn get(name: String) -> Cmd {
-    let mut get = Cmd::with_capacity(2, "GET".len() + name.len());
-    get.arg("GET").arg(name).take()
+/// Asks for what lies at the key that has these parts.
+fn get(parts: &[&str]) -> Cmd {
+    let long: usize = parts.iter().map(|part| part.len()).sum();
+    let mut get = Cmd::with_capacity(2, "GET".len() + long);
+    get.write_arg(b"GET");
+    let mut name = get.writer_for_next_arg();
+    for part in parts {
+        name.write_all(part.as_bytes()).expect("memory takes all");
+    }
+    drop(name);
+    get
 }
 
 fn from(link: &Link) -> reply::From {
@@ -464,7 +475,7 @@ impl Backend for Redis {
         Box::pin(async move {
             let (delta, ceiling, lifetime) = match count {
                 Count::Get => {
-                    let (found, _) = self.get(key, keys::count(key)).await?;
+                    let (found, _) = self.get(key, get(&[&keys::count(key)])).await?;
                     return Ok(Counted::Now(found.map_or(0, |text| reply::counter(&text))));
                 }
                 Count::Reset => {
@@ -522,13 +533,13 @@ impl Redis {
         let (found, from) = match self.hub.servers.ready() {
             Some(link) => {
                 takes(key)?;
-                let found = match link.send(&get(keys::entry(key)), false).await {
+                let found = match link.look(get(&keys::parts(key))).await {
                     Err(Failure::WrongType) => None,
                     reply => reply::found(reply.map_err(Failure::error)?)?,
                 };
                 (found, from(&link))
             }
-            None => Box::pin(self.get(key, keys::entry(key))).await?,
+            None => Box::pin(self.get(key, get(&keys::parts(key)))).await?,
         };
         Ok(entry::look(found, from.now, from.life))
     }

@@ -9,6 +9,7 @@ mod cuts;
 #[path = "../cutting/mod.rs"]
 mod cutting;
 mod errors;
+mod gathered;
 mod hostile;
 mod kit;
 mod links;

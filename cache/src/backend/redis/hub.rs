@@ -131,7 +131,7 @@ impl Hub {
         self.subscribe_again(place).await;
     }
 
-    async fn send(&self, link: &Link, names: [&str; 2], place: &str) -> Result<Value, BackendError> {
+    async fn send(&self, link: &Arc<Link>, names: [&str; 2], place: &str) -> Result<Value, BackendError> {
         let name = names[usize::from(link.said.has_shard_channels)];
         let request = redis::cmd(name).arg(keys::channel(place)).into();
         link.ask(&request, false).await.map_err(super::Failure::error)

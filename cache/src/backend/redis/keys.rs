@@ -15,15 +15,15 @@
 
 use crate::key::StoredKey;
 
+/// Returns the parts of the key of the entry: a hit writes them where they are sent from.
+pub(super) fn parts(key: &StoredKey) -> [&str; 4] {
+    let (place, suffix) = key.full().split_at(key.place().len());
+    ["{", place, "}", suffix]
+}
+
 /// Returns the key of the entry.
 pub(super) fn entry(key: &StoredKey) -> String {
-    let (place, suffix) = key.full().split_at(key.place().len());
-    let mut text = String::with_capacity(key.full().len() + 2);
-    text.push('{');
-    text.push_str(place);
-    text.push('}');
-    text.push_str(suffix);
-    text
+    parts(key).concat()
 }
 
 /// Returns the key of the grant.

@@ -3,6 +3,7 @@
 use super::address::Address;
 use super::clock::{self, ServerClock};
 use super::failure::{Failure, another_dialect};
+use super::looks::{Gathered, Looks, long};
 use super::request::Request;
 use super::server::{self, Said, Unfit};
 use crate::backend::{BackendError, BackendErrorKind, Life};
@@ -43,6 +44,7 @@ pub(super) struct Link {
     pub(super) said: Said,
     pub(super) clock: ServerClock,
     end: Arc<End>,
+    pub(super) looks: Looks,
 }
 
 /// Whether a connection is dead.
@@ -141,7 +143,8 @@ impl Link {
             let replies = connection.send_packed_commands(&questions, 0, questions.len()).await?;
             let said = server::answers(&replies)?;
             let clock = ServerClock::new(said.time, sent);
-            Ok::<_, NotOpened>(Arc::new(Link { connection, at, said, clock, end }))
+            let looks = Looks::new();
+            Ok::<_, NotOpened>(Arc::new(Link { connection, at, said, clock, end, looks }))
         };
         let link = match unless(opening, || sleep(keeper, OPENING)).await {
             Some(link) => link?,
@@ -165,7 +168,12 @@ impl Link {
     }
 
     /// Asks, and awaits the reply. One round trip; two, once, for a script that the server does not know yet.
-    pub(super) async fn ask(&self, request: &Request, is_asking: bool) -> Result<Value, Failure> {
+    pub(super) async fn ask(self: &Arc<Self>, request: &Request, is_asking: bool) -> Result<Value, Failure> {
+        if let Request::Look(get) = request
+            && !is_asking
+        {
+            return self.look(get.clone()).await;
+        }
         let reply = self.send(&request.command(&self.said), is_asking).await;
         let reply = match reply {
             Err(Failure::NoScript) => match request.in_full(&self.said) {
@@ -176,6 +184,19 @@ impl Link {
         };
         // A script that signals makes several changes before.
         if request.signals() { reply.map_err(Failure::of_changes) } else { reply }
+    }
+
+    /// Asks for a text, and awaits the reply. One round trip, perhaps by [one request](super::looks) with other looks.
+    pub(super) async fn look(self: &Arc<Self>, get: Cmd) -> Result<Value, Failure> {
+        let under_way = self.looks.begin();
+        if !under_way.is_alone {
+            return self.value(Gathered::new(self, get).await?);
+        }
+        let reply = self.send(&get, false).await;
+        if let Ok(reply) = &reply {
+            self.looks.replied(1, long(reply));
+        }
+        reply
     }
 
     /// `is_asking`: the server may have the key already, while another one has its slot still.

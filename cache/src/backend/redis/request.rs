@@ -10,6 +10,8 @@ use std::borrow::Cow;
 /// What is asked of a server, for whichever server it is sent to: the life that a script names is that of the
 /// connection.
 pub(super) enum Request {
+    /// A `GET`.
+    Look(Cmd),
     Plain(Cmd),
     Call(Call),
 }
@@ -30,7 +32,7 @@ impl Request {
     /// Returns the command. A script is called by its hash.
     pub(super) fn command(&self, server: &Said) -> Cow<'_, Cmd> {
         match self {
-            Request::Plain(command) => Cow::Borrowed(command),
+            Request::Look(command) | Request::Plain(command) => Cow::Borrowed(command),
             Request::Call(call) => Cow::Owned(call.command("EVALSHA", call.script.hash(), server)),
         }
     }
@@ -43,7 +45,7 @@ impl Request {
     /// Returns the command that sends a script itself.
     pub(super) fn in_full(&self, server: &Said) -> Option<Cmd> {
         match self {
-            Request::Plain(_) => None,
+            Request::Look(_) | Request::Plain(_) => None,
             Request::Call(call) => Some(call.command("EVAL", call.script.code, server)),
         }
     }
