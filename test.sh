@@ -23,8 +23,8 @@ The parts of the second stage:
                faketime)
     ui         what the compiler says to those who misuse the crate, and clippy over that test (needs Rust 1.95)
     examples   the examples' tests, and clippy over them (needs memcached)
-    peers      clippy over all benches; each bench, ours and those beside peers, runs once, unmeasured (needs redis-server
-               and Rust 1.91)
+    peers      clippy over all benches; each bench, ours and those beside peers, runs once, unmeasured (needs redis-server,
+               memcached and Rust 1.95)
 
 What a stage leaves out, it says, with the reason; where CI=true that is a failure. Each step is bounded in time.
 END
@@ -259,10 +259,10 @@ peers() {
     limit 900 cargo clippy $BENCHES --all-targets --locked -- -D warnings
 
     say "peers: each bench once, unmeasured"
-    if install redis-server redis-server; then
+    if install redis-server redis-server && install memcached memcached; then
         limit 1200 cargo test $BENCHES --benches --locked
     else
-        leave_out peers "redis-server is missing, and neither apt-get nor brew brings it"
+        leave_out peers "redis-server or memcached is missing, and neither apt-get nor brew brings it"
     fi
 }
 

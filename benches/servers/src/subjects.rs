@@ -1,4 +1,4 @@
-//! What is compared: a region over Redis, amalgam and hitbox, each as a cache of texts by number.
+//! What is compared: a region over Redis or memcached, amalgam and hitbox, each as a cache of texts by number.
 //!
 //! | subject | value on the server | creators |
 //! |---|---|---|
@@ -12,7 +12,7 @@
 use amalgam::provider::{PostcardSerializer, RedisBackplane, RedisDistributedCache, RedisDistributedLocker};
 use amalgam::{EntryOptions, FactoryError, source};
 use bytes::Bytes;
-use dogpile_cache::backend::Redis;
+use dogpile_cache::backend::{Memcached, Redis};
 use dogpile_cache::codec::Raw;
 use dogpile_cache::{Got, Region};
 use hitbox::concurrency::BroadcastConcurrencyManager;
@@ -59,6 +59,8 @@ pub struct Settings {
     /// Whether there are values in the process, and messages between processes, where a subject has them by default
     /// (amalgam). Without them every access asks the server.
     pub has_near: bool,
+    /// How often a region that waits looks at least. `None`: as by default.
+    pub poll: Option<Duration>,
 }
 
 /// What an access returns. In a box, so that the code of all subjects is compiled here, once.
@@ -80,7 +82,7 @@ fn words(error: impl Debug) -> String {
     format!("{error:?}")
 }
 
-/// A region over Redis.
+/// A region over Redis or memcached, as the URL says.
 #[expect(missing_debug_implementations, reason = "nobody prints a cache")]
 pub struct Ours(Region<u64, Bytes>);
 
@@ -99,9 +101,16 @@ impl Cache for Ours {
 
     fn connect(url: &str, settings: Settings) -> Pin<Box<dyn Future<Output = Self> + Send + '_>> {
         Box::pin(async move {
-            let redis = Redis::connect(url).await.expect("the server is there");
-            let region = Region::builder("bench").expires_after(HOUR).lease(settings.lease).far(redis).codec(Raw);
-            Self(region.build().expect("the settings agree"))
+            let mut region = Region::builder("bench").expires_after(HOUR).lease(settings.lease);
+            if let Some(poll) = settings.poll {
+                region = region.poll(poll);
+            }
+            let region = if url.starts_with("memcached") {
+                region.far(Memcached::connect(url).await.expect("the server is there"))
+            } else {
+                region.far(Redis::connect(url).await.expect("the server is there"))
+            };
+            Self(region.codec(Raw).build().expect("the settings agree"))
         })
     }
 

@@ -325,7 +325,7 @@
 //! | `no_look_after_subscribing` | G5, G16 |
 //! | `a_dead_holder_that_is_never_claimed_over` | G5 |
 //! | `a_claim_without_what_was_seen`, `a_watcher_that_counts_its_own_lease` | G1 |
-//! | `a_late_joiner_served_from_a_refused_publication`, `a_late_joiner_by_the_moment_of_the_reply`, `a_look_in_flight_that_is_joined`, `an_invalidation_lost_with_a_pause` | G3 |
+//! | `a_late_joiner_served_from_a_refused_publication`, `a_late_joiner_by_the_moment_of_the_reply`, `a_look_in_flight_that_is_joined`, `an_invalidation_lost_with_a_pause`, `a_light_look_whose_access_takes_what_was_sent_before_the_reply` | G3 |
 //! | `no_time_left_is_taken_for_a_backend_that_is_down` | G1, G3 |
 //! | `a_soft_timeout_that_is_an_error` | G11 |
 //! | `a_pause_that_is_believed_for_ever`, `a_failure_without_the_backend_that_begins_no_pause` | G8 |
@@ -350,15 +350,15 @@
 //! ## Real servers
 //!
 //! The folder `servers` of the repository starts servers, stops, kills and moves them in time. Its tests run the
-//! contract over real Redis servers (`servers/tests/contract`), regions over servers that hang, restart and fail over
-//! (`servers/tests/redis_edges`, `servers/tests/redis_cluster`, `servers/tests/redis_sentinel.rs`), and chaos:
-//! `./test.sh deep redis`.
+//! contract over real Redis and memcached servers (`servers/tests/contract`), regions over servers that hang, restart
+//! and fail over (`servers/tests/redis_edges`, `servers/tests/redis_cluster`, `servers/tests/redis_sentinel.rs`,
+//! `servers/tests/memcached_edges`), and chaos: `./test.sh deep servers`.
 //!
-//! In `servers/tests/chaos` many processes share keys on a Redis server. Creators fail, hang and are killed; processes
-//! are stopped past their leases; the server forgets grants, entries or all of its data, is killed, stopped, restarted
-//! empty or from a snapshot, and fails over to a replica that lags behind; connections are delayed, held back and cut.
-//! The history of all calls is judged by an observer that shares no code with this crate: `servers/tests/chaos/judge`.
-//! It judges G1 to G5, G7, G12 and G13. An overlap of two creations needs a reason that the test itself has made, and a
+//! In `servers/tests/chaos` many processes share keys on a Redis server, on a memcached server, and on three of them.
+//! Creators fail, hang and are killed; processes are stopped past their leases; a server forgets grants, entries or all
+//! of its data, is killed, stopped, restarted empty or from a snapshot, and fails over to a replica that lags behind;
+//! connections are delayed, held back and cut. The history of all calls is judged by an observer that shares no code
+//! with this crate: `servers/tests/chaos/judge`. It judges G1 to G5, G7, G9, G12 and G13. An overlap of two creations needs a reason that the test itself has made, and a
 //! run without faults has no overlap. What the observer finds is shown by histories with a fault each
 //! (`servers/tests/chaos/judge/planted.rs`).
 //!

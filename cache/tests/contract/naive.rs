@@ -8,16 +8,12 @@
 //! - A lease ends for those who claim. If nothing was written to the item since, its holder is granted on: but not one
 //!   that looks first, since the item said more, when its lease began, than its entry and the grant.
 //! - A claim for no time writes nothing, and its holder is known by the token alone; a pause for no time is none.
-//! - With the lifetime of an entry a grant and a pause over it end, too ([`REST_ENDS_WITH_ENTRY`]).
 
 use bytes::Bytes;
 use dogpile_cache::backend::{Change, Claim, Count, Entry, Over, PauseFor, Token};
 use dogpile_cache::codec::Shape;
 use std::collections::HashMap;
 use std::time::Duration;
-
-/// That of an item is over with that of its entry. Not by the nature of memcached: the backend will mend it.
-const REST_ENDS_WITH_ENTRY: bool = true;
 
 /// A number that is smaller than all others, but 0, which stands for any.
 const BEFORE_ALL: u64 = 1;
@@ -156,8 +152,7 @@ impl Naive {
 
     fn forget(&mut self) {
         let over = |end: &End| end.is_some_and(|end| end <= self.now);
-        let ended = self.stock.entries.extract_if(|_, entry| over(&entry.end)).map(|(key, _)| key);
-        let ended: Vec<_> = ended.filter(|_| self.has_items && REST_ENDS_WITH_ENTRY).collect();
+        self.stock.entries.retain(|_, entry| !over(&entry.end));
         self.stock.pauses.retain(|_, pause| !over(&pause.mark_end));
         self.stock.counters.retain(|_, (_, end)| !over(end));
         let Stock { entries, pauses, .. } = &self.stock;
@@ -167,9 +162,6 @@ impl Naive {
         // The item is there, and nobody has claimed.
         self.grants.retain(|slot, grant| !over(&grant.end) || (slot.1.is_some() && is_there(slot)));
         self.tombstones.retain(|_, grant| !over(&grant.end));
-        for (place, shape) in ended {
-            self.lose(self.slot(place, shape));
-        }
     }
 
     pub fn wait(&mut self, seconds: u64) {

@@ -146,7 +146,7 @@ fn g5_a_grant_goes_back_while_another_access_of_the_process_has_the_turn() {
         "one".to_owned()
     };
     // It has the turn, and waits for the other process.
-    let mut waiting = begin(one.region.get(&1).or_create(creator));
+    let waiting = begin(one.region.get(&1).or_create(creator));
     drop(theirs);
     eventually("the key is free", || is_free(&ground, 1));
     // It is granted, and has no turn.

@@ -1,7 +1,6 @@
 //! What must hold, in each state and at each end.
 
 use crate::history::{History, Law, Lost, Sight};
-use crate::messages::{Held, Picture, Reply};
 use crate::process::{Frame, Stage, Task, World, tick, time};
 use crate::server::{Rest, Server, Tick, Version};
 use dogpile_cache::backend::{Grant, Over, Token};
@@ -172,12 +171,8 @@ impl<S: Server> World<S> {
         let tasks = || self.processes.iter().flat_map(|process| &process.tasks);
         let is_of = |task: &Task, number: Version| {
             let reply = task.flight.as_ref().map(|flight| &flight.stage);
-            let is_granted = |grant: &Grant| grant.cas == u64::from(number);
-            let grant = match reply {
-                Some(Stage::Replied(Reply::Granted(grant, _))) => Some(grant),
-                Some(Stage::Replied(Reply::Looked(Picture { rest: Some(Held::Granted(grant)), .. }))) => Some(grant),
-                _ => None,
-            };
+            let is_granted = |grant: Grant| grant.cas == u64::from(number);
+            let grant = if let Some(Stage::Replied(reply)) = reply { reply.grant() } else { None };
             task.creation == number || grant.is_some_and(is_granted)
         };
         self.history.lost.retain(|(number, _)| tasks().any(|task| is_of(task, *number)));

@@ -176,7 +176,9 @@ impl<S: Server> Bounds<S> {
             }
             match flight {
                 // Others await the reply, and end the grant.
-                Some(Flight { op: Op::Ask { token, .. }, stage: Stage::Replied(reply), .. }) if reply.is_granted() => {
+                Some(Flight { op: Op::Ask { token, .. }, stage: Stage::Replied(reply), .. })
+                    if reply.grant().is_some() =>
+                {
                     world.processes[p].releases.push(process::flight(Op::Release(token)));
                 }
                 Some(Flight { op: op @ Op::Ask { .. }, stage: Stage::Sent, .. }) => {

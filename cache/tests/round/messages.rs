@@ -135,9 +135,12 @@ impl Picture {
 }
 
 impl Reply {
-    /// Whether it is a grant that a look has won.
-    pub fn is_granted(&self) -> bool {
-        matches!(self, Reply::Looked(Picture { rest: Some(Held::Granted(_)), .. }))
+    /// The grant that a claim, or a look that asks, has won.
+    pub fn grant(&self) -> Option<Grant> {
+        match self {
+            Reply::Granted(grant, _) | Reply::Looked(Picture { rest: Some(Held::Granted(grant)), .. }) => Some(*grant),
+            _ => None,
+        }
     }
 
     pub fn event(&self, refused: Version) -> Event<Version> {

@@ -159,6 +159,19 @@ impl<S: Server> Bounds<S> {
         }
     }
 
+    fn wake(world: &mut World<S>, frame: &Frame, p: usize, t: usize) {
+        let task = &mut world.processes[p].tasks[t];
+        (task.wake, task.signal) = (None, false);
+        let task = &world.processes[p].tasks[t];
+        // In the local election, an access with an old value is told that it waits no longer.
+        let is_joining = task.waits_for.is_some();
+        let has_old = task.access.as_ref().is_some_and(Access::has_old);
+        if has_old && (is_joining || task.access.as_ref().is_some_and(Access::waits)) {
+            world.history.sees(Sight::WentOn);
+        }
+        world.drive(frame, p, t, if is_joining && has_old { Event::Busy } else { Event::Woken });
+    }
+
     /// Whether a moment may pass: nothing is left to be done now.
     fn may_tick(&self, world: &World<S>) -> bool {
         let is_urgent = |flight: &Flight| flight.slow_since.is_none_or(|since| since < world.now);
@@ -281,18 +294,7 @@ impl<S: Server> Model for Bounds<S> {
             Step::Execute(p, t) if world.signals_first(frame, p, t) => {}
             Step::Execute(p, t) => world.execute_of(frame, p, t),
             Step::Deliver(p, t) => world.deliver(frame, p, t),
-            Step::Wake(p, t) => {
-                let task = &mut world.processes[p].tasks[t];
-                (task.wake, task.signal) = (None, false);
-                let task = &world.processes[p].tasks[t];
-                // In the local election, an access with an old value is told that it waits no longer.
-                let is_joining = task.waits_for.is_some();
-                let has_old = task.access.as_ref().is_some_and(Access::has_old);
-                if has_old && (is_joining || task.access.as_ref().is_some_and(Access::waits)) {
-                    world.history.sees(Sight::WentOn);
-                }
-                world.drive(frame, p, t, if is_joining && has_old { Event::Busy } else { Event::Woken });
-            }
+            Step::Wake(p, t) => Self::wake(world, frame, p, t),
             Step::DeliverSignal(p, t) => {
                 let task = &mut world.processes[p].tasks[t];
                 (task.coming, task.signal) = (Beside(false), true);

@@ -58,9 +58,8 @@ impl Terms {
         creation_timeout: 5 * SECOND,
         hang: 5500 * MS,
         fresh: 2 * SECOND,
-        // A grant over an old value still ends with the value's grace: so that is longer than a run. Once it does not,
-        // a second will do, with fewer touches, each of which lengthens it.
-        grace: 120 * SECOND,
+        // Shorter than a lease: a grant must outlive the old value that it lies over.
+        grace: SECOND,
         history: 0,
     };
 
@@ -76,6 +75,11 @@ const _: () = assert!(Terms::MEMCACHED.hang > Terms::MEMCACHED.creation_timeout 
 /// Whether a key is set and invalidated. On the others nothing but a fault explains an overlap.
 pub fn is_changed(key: u64) -> bool {
     !key.is_multiple_of(3)
+}
+
+/// Whether a key is touched, which lengthens the life of what lies there. On the others old values end.
+pub fn is_touched(key: u64) -> bool {
+    !key.is_multiple_of(2)
 }
 
 /// Whether there are faults.

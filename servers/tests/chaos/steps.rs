@@ -2,7 +2,7 @@
 
 use crate::history::{Answer, Call, Ended, Event, Got, How, Known, Outcome, Published, Voids, now};
 use crate::process::{Next, Process};
-use crate::settings::{KEYS, TIMEOUT, Value, Weather, is_changed};
+use crate::settings::{KEYS, TIMEOUT, Value, Weather, is_changed, is_touched};
 use dogpile_cache::backend::BackendError;
 use dogpile_cache::region::Get;
 use dogpile_cache::{Claim, CreateError, NotPublished};
@@ -93,7 +93,7 @@ impl Task {
             640..645 if changes => step.invalidates().await,
             645..650 if changes => step.sets().await,
             650..655 if changes => step.sets_if().await,
-            655..670 => step.touches().await,
+            655..670 if is_touched(step.key) => step.touches().await,
             670..680 => step.marks().await,
             680..720 => step.counts(self.dice.u64(0..COUNTERS)).await,
             _ => step.looks().await,

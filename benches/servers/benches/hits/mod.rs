@@ -112,7 +112,7 @@ impl Goals {
 impl Subject {
     /// Connects, and has all values stored.
     pub fn new<C: Cache>(name: &'static str, runtime: &Runtime, url: &str, goals: Goals) -> Subject {
-        let settings = Settings { lease: Duration::from_secs(10), has_near: false };
+        let settings = Settings { lease: Duration::from_secs(10), has_near: false, poll: None };
         let cache = Arc::new(runtime.block_on(C::connect(url, settings)));
         // The values are there from now on.
         cache.run(runtime, TASKS[2], TASKS[2]);

@@ -1,8 +1,9 @@
 //! The figures, and how they are taken.
 
-use crate::child::now;
-use crate::interleaved::{median, verdict};
-use crate::process::{Process, Said, Subject};
+use crate::fleet::child::now;
+use crate::fleet::interleaved::{median, verdict};
+use crate::fleet::process::{Process, Said, Subject};
+use crate::fleet::{Woken, get, millis, wake_once};
 use dogpile_servers::RedisServer;
 use rustix::process::Signal;
 use std::thread;
@@ -50,17 +51,8 @@ impl Scale {
     };
 }
 
-#[allow(clippy::cast_precision_loss)] // far below 2^53
-fn millis(nanos: u64) -> f64 {
-    nanos as f64 / 1e6
-}
-
 /// Takes a figure of some subjects, and prints it.
 pub type Take = fn(&RedisServer, &[Subject], Scale);
-
-fn get(key: u64, tasks: usize, creation: Duration) -> String {
-    format!("get {key} {tasks} {}", creation.as_millis())
-}
 
 /// The median round trip of a client that blocks, in milliseconds.
 fn round_trip(server: &RedisServer) -> f64 {
@@ -71,16 +63,6 @@ fn round_trip(server: &RedisServer) -> f64 {
         began.elapsed().as_secs_f64() * 1e3
     };
     median((0..1000).map(trip).collect::<Vec<_>>().into_iter())
-}
-
-/// What a subject has come to in some rounds of `wake`.
-#[derive(Default)]
-struct Woken {
-    creations: Vec<usize>,
-    /// Milliseconds from the end of the creator.
-    late: Vec<f64>,
-    /// The median of each round.
-    medians: Vec<f64>,
 }
 
 /// The longest time between two looks of a region that waits, in milliseconds: its default.
@@ -105,57 +87,32 @@ pub fn wake(server: &RedisServer, subjects: &[Subject], scale: Scale) {
         println!("\nredis_wake: {processes} processes of {tasks} tasks");
         println!("redis_wake: a round trip of a client that blocks takes {trip:.3} ms");
         for (subject, woken) in subjects.iter().zip(&all) {
-            woken.print(&format!("redis_wake/{}/{}", subject.name, processes * tasks), subject.name == "region", trip);
+            let name = format!("redis_wake/{}/{}", subject.name, processes * tasks);
+            print(woken, &name, subject.name == "region", trip);
         }
     }
 }
 
-impl Woken {
-    fn print(&self, name: &str, is_ours: bool, trip: f64) {
-        let most = self.creations.iter().max().expect("there are rounds");
-        if self.late.is_empty() {
-            println!("{name}: no process waits for another one: {most} creations");
-            return;
-        }
-        let p50 = median(self.late.iter().copied());
-        let max = self.late.iter().copied().fold(0.0, f64::max);
-        let low = self.medians.iter().copied().fold(f64::MAX, f64::min);
-        let high = self.medians.iter().copied().fold(0.0, f64::max);
-        // Two round trips and 1 ms, in whole microseconds.
-        let goal = ((2.0 * trip + 1.0) * 1e3).round() / 1e3;
-        let says = |figure, goal| if is_ours { format!(" ({})", verdict(figure, goal)) } else { String::new() };
-        println!(
-            "{name}: p50 {p50:.2} ms{}, of a round {low:.2} to {high:.2} ms; max {max:.1} ms{}; at most {most} \
-             creations",
-            says(p50, goal),
-            says(max, POLL)
-        );
+/// Prints a figure of `wake`.
+fn print(woken: &Woken, name: &str, is_ours: bool, trip: f64) {
+    let most = woken.creations.iter().max().expect("there are rounds");
+    if woken.late.is_empty() {
+        println!("{name}: no process waits for another one: {most} creations");
+        return;
     }
-}
-
-/// Has a fleet do what the line says, once.
-fn wake_once(fleet: &mut [Process], line: &str, woken: &mut Woken) {
-    for process in &mut *fleet {
-        process.tell(line);
-    }
-    let said: Vec<Vec<Said>> = fleet.iter_mut().map(|process| process.until(|said| *said == Said::Done)).collect();
-    let created =
-        |said: &Vec<Said>| said.iter().find_map(|said| if let Said::Created(at) = said { Some(*at) } else { None });
-    let creators = said.iter().filter(|said| created(said).is_some()).count();
-    woken.creations.push(creators);
-    let first = said.iter().filter_map(created).min().expect("one process has created");
-    let mut late = Vec::new();
-    for said in said.iter().filter(|said| created(said).is_none()).flatten() {
-        match said {
-            // (A task that began later has not waited.)
-            Said::Returned { began, at, .. } if *began < first => late.push(millis(at.saturating_sub(first))),
-            _ => {}
-        }
-    }
-    if !late.is_empty() {
-        woken.medians.push(median(late.iter().copied()));
-    }
-    woken.late.extend(late);
+    let p50 = median(woken.late.iter().copied());
+    let max = woken.late.iter().copied().fold(0.0, f64::max);
+    let low = woken.medians.iter().copied().fold(f64::MAX, f64::min);
+    let high = woken.medians.iter().copied().fold(0.0, f64::max);
+    // Two round trips and 1 ms, in whole microseconds.
+    let goal = ((2.0 * trip + 1.0) * 1e3).round() / 1e3;
+    let says = |figure, goal| if is_ours { format!(" ({})", verdict(figure, goal)) } else { String::new() };
+    println!(
+        "{name}: p50 {p50:.2} ms{}, of a round {low:.2} to {high:.2} ms; max {max:.1} ms{}; at most {most} \
+         creations",
+        says(p50, goal),
+        says(max, POLL)
+    );
 }
 
 /// From SIGKILL of the holder to the next creator.

@@ -33,27 +33,31 @@
 //! An argument is a part of the names of the figures that are to be taken: `cargo bench -p dogpile-server-peers --bench
 //! redis_fleet -- wake/region wake/floor killed`.
 
-#![allow(clippy::inline_always)] // the subjects of `interleaved`
+#[path = "../fleet/mod.rs"]
+mod fleet;
 
-#[path = "../../../interleaved/mod.rs"]
-#[allow(dead_code)]
-mod interleaved;
-
-mod child;
 mod figures;
 mod floor;
-mod process;
 mod python;
 
+use dogpile_server_peers::subjects::{Amalgam, Cache, Hitbox, Ours};
 use dogpile_servers::RedisServer;
 use figures::Scale;
-use interleaved::is_measuring;
-use process::Subject;
+use fleet::child;
+use fleet::interleaved::is_measuring;
+use fleet::process::Subject;
+use floor::Floor;
 use std::env;
 
 fn main() {
     if child::is_child() {
-        return child::run();
+        return child::run(async |subject, url, settings| match subject {
+            "floor" => child::obey(Floor::connect(url, settings).await).await,
+            "region" => child::obey(Ours::connect(url, settings).await).await,
+            "amalgam" => child::obey(Amalgam::connect(url, settings).await).await,
+            "hitbox" => child::obey(Hitbox::connect(url, settings).await).await,
+            _ => panic!("{subject}"),
+        });
     }
     // Criterion has no part in this, but its arguments are understood.
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -1,6 +1,6 @@
 //! The processes of a fleet, as the bench sees them.
 
-use crate::child;
+use super::child;
 use rustix::process::{Pid, Signal, kill_process};
 use std::env;
 use std::io::{BufRead, BufReader, Write};

@@ -13,8 +13,7 @@
 //! | `longest NANOS ERRORS` | what the longest access has taken, and how many accesses have failed |
 //! | `done` | the line at the input is done |
 
-use crate::floor::Floor;
-use dogpile_server_peers::subjects::{Amalgam, Cache, Hitbox, Ours, Settings, create_by};
+use dogpile_server_peers::subjects::{Cache, Settings, create_by};
 use rustix::time::{ClockId, clock_gettime};
 use std::env;
 use std::io::stdin;
@@ -38,7 +37,8 @@ pub fn now() -> u64 {
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
-pub fn run() {
+/// Does what the process is to do: `start` gets the subject's name, the URL and the settings, and [obeys](obey).
+pub fn run(start: impl AsyncFnOnce(&str, &str, Settings)) {
     create_by(|_| {
         Box::pin(async {
             println!("creates {}", now());
@@ -52,21 +52,13 @@ pub fn run() {
     let words: Vec<&str> = part.split(' ').collect();
     let &[subject, url, lease, near] = &words[..] else { panic!("{part}") };
     let lease = Duration::from_millis(lease.parse().expect("a number"));
-    let settings = Settings { lease, has_near: near == "near" };
+    let settings = Settings { lease, has_near: near == "near", poll: None };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("threads can be had").block_on(async {
-        match subject {
-            "floor" => obey(Floor::connect(url, settings).await).await,
-            "region" => obey(Ours::connect(url, settings).await).await,
-            "amalgam" => obey(Amalgam::connect(url, settings).await).await,
-            "hitbox" => obey(Hitbox::connect(url, settings).await).await,
-            _ => panic!("{subject}"),
-        }
-    });
+    runtime.expect("threads can be had").block_on(start(subject, url, settings));
 }
 
 /// (The thread of `main` may block: the tasks have the workers.)
-async fn obey(cache: impl Cache) {
+pub async fn obey(cache: impl Cache) {
     let cache = Arc::new(cache);
     println!("ready");
     for line in stdin().lines() {
