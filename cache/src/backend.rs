@@ -364,18 +364,16 @@ pub struct Limits {
     pub has_tombstones: bool,
     /// Whether the backend has [signals](Backend::listen), so that it is worth a round trip to listen.
     pub has_signals: bool,
-    /// Whether a [look](Backend::look) that asks is granted what has nothing, so that a creation needs no claim there.
-    pub looks_claim: bool,
 }
 
 impl Limits {
     /// Returns limits without bounds: a grain of one millisecond, entries and keys of any size, with tombstones. A
-    /// backend that has signals, or whose looks claim, says so itself.
+    /// backend that has signals sets [`has_signals`](Self::has_signals) itself.
     #[must_use]
     pub const fn none() -> Limits {
         let (largest_entry, longest_key) = (usize::MAX, usize::MAX);
         let grain = Duration::from_millis(1);
-        Limits { grain, largest_entry, longest_key, has_tombstones: true, has_signals: false, looks_claim: false }
+        Limits { grain, largest_entry, longest_key, has_tombstones: true, has_signals: false }
     }
 }
 

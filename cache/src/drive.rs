@@ -33,7 +33,6 @@
 
 mod advance;
 mod alone;
-mod asking;
 mod closing;
 mod creating;
 mod deadlines;

@@ -47,13 +47,9 @@
 //! | | `Looked`: due or stale, and the process has met another holder less than a poll ago | from `soft` on: `Finish` with the old value. Else as below |
 //! | | `Looked`: due or stale, and the access has no turn | [`Join`](Action::Join), *Joining* |
 //! | | `Looked`: missing, and the access has no turn | `Join`, *Joining* |
-//! | | `Looked`: missing, and the look has won a grant | with the turn: [`Create`](Action::Create), *Creating*. Else [`Take`](Action::Take), *Taking* |
 //! | | `Looked`: not fresh, and the access has the turn | by the rest: as [`Claimed`](Event::Claimed) with *held* or *paused*, but a dead holder is claimed over; else [`Claim`](Action::Claim), *Claiming* |
-//! | Taking | [`Elected`](Event::Elected) | no invalidation is untold, and the backend is not in its pause: `Create`, *Creating*. Else [`End`](Action::End) without a pause, *Giving back* |
-//! | | [`Busy`](Event::Busy) | `End` without a pause, *Giving back* |
-//! | Giving back | [`Ended`](Event::Ended) | with the turn: as `Begin`. Else `Join`, *Joining* |
-//! | Joining | `Elected` | after a look, no invalidation is untold, and the backend is not in its pause: `Claim`, *Claiming*. Else as `Begin`; cut off: `Create` without a grant, *Creating* |
-//! | | `Busy` | `Finish` with the old value |
+//! | Joining | [`Elected`](Event::Elected) | after a look, no invalidation is untold, and the backend is not in its pause: `Claim`, *Claiming*. Else as `Begin`; cut off: [`Create`](Action::Create) without a grant, *Creating* |
+//! | | [`Busy`](Event::Busy) | `Finish` with the old value |
 //! | | [`Woken`](Event::Woken) | the deadline is over: `Finish` |
 //! | | [`Shared`](Event::Shared) | the answer covers this access: `Finish` with it. Else as `Begin` |
 //! | Claiming | `Claimed`: granted | `Create`, *Creating* |
@@ -71,10 +67,10 @@
 //! | | `Made`: failed, or not to be stored | `End`, *Ending*, with a pause if it has failed; without a grant: `Finish` |
 //! | | `Made`, while an operation is under way | [`Await`](Action::Await), *Creating*, until the reply is there |
 //! | Publishing | [`Published`](Event::Published) | `Finish` with the value, whatever the reply |
-//! | Ending | `Ended` | `Finish` with the value, if there is one |
+//! | Ending | [`Ended`](Event::Ended) | `Finish` with the value, if there is one |
 //! | any | [`Failed`](Event::Failed) | before the grant: *cut off*, and a claim in doubt is [released](Access::release). Renewing: `CarryOn`. Publishing, ending: `Finish` as if refused, reason unknown |
 //! | any | [`OutOfTime`](Event::OutOfTime) | as `Failed`, but the deadline is over, before the grant: `Finish` with the old value, or as timed out |
-//! | any | [`Cancelled`](Event::Cancelled) | `Finish`; with a grant: `End` without a pause first; claiming, giving back: `Await`, since the claim may be granted, and the grant is not ended yet |
+//! | any | [`Cancelled`](Event::Cancelled) | `Finish`; with a grant: `End` without a pause first; claiming: `Await`, since the claim may be granted |
 //!
 //! An access is *cut off* if the backend is in its pause, if its operation has failed, or if it has no time left for
 //! the backend. Then it does what `on_backend_failure` says. [`Elect`](OnBackendFailure::Elect): an old value is
@@ -102,17 +98,6 @@
 //! and so may be what the process has created without the backend. A renewal takes neither. What another access has
 //! created is newer: by the rule below it was claimed or published after the renewal began.
 //!
-//! # Grants of looks
-//!
-//! A backend whose look can claim by the same step (memcached) grants a key that has nothing, if the look
-//! [asks](crate::backend::Ask) for that. So a creation of a missing value is two round trips there. Only a look that no
-//! other access shares asks: the grant belongs to the access that has sent it. Its lease counts from the look.
-//!
-//! An access that has won a grant has no turn yet, and waits for none: another access of the process may have the turn,
-//! and may wait for this very grant. So it takes the turn if nobody has it, and otherwise gives the grant back, and
-//! joins the local election. (If it looked again, it could win again, and the other access would wait for ever.) A grant whose reply is lost has no token that the process knows, and costs one lease (G8); the driver
-//! awaits the reply to a look that asks whether its caller is there still or not, and ends the grant.
-//!
 //! # Light looks
 //!
 //! Most accesses end with their first look. So a driver may send that look before it holds anything of the key: no
@@ -133,7 +118,7 @@
 //!
 //! | the answer | as of |
 //! |---|---|
-//! | what a light look has returned, and a value that was created by its grant and not published | nothing: it covers nobody |
+//! | what a light look has returned | nothing: it covers nobody |
 //! | the value, old value or pause that another look or a claim has returned | that look, that claim |
 //! | a created value that was published | the publication |
 //! | a created value that was not published, or stored as stale, or whose publication is in doubt | the claim |
@@ -204,6 +189,13 @@
 //! **G11, a stale value is never waited for**, unless its caller asks for that by `soft`. (1) `Join` with an old value
 //! is answered by `Elected`, or by `Busy` at the time that it names. (2) `Held` with an old value: `Finish` from that
 //! time on. (3) The process then sends no claim for one poll.
+//!
+//! # What is open
+//!
+//! - *Asking looks.* A driver looks without an [`Ask`](crate::backend::Ask): a granted look
+//!   ([`Rest::Granted`](crate::backend::Rest::Granted)) has no owner here. It needs the turn: an access that wins a grant
+//!   while another one of its process has the turn must hand the grant to that one, or both wait. And it needs the mark,
+//!   and the count of invalidations, of when it was sent, which a light look does not have.
 
 mod access;
 mod event;

@@ -12,9 +12,8 @@ pub(crate) mod aging;
 pub(crate) mod far;
 pub(crate) mod local;
 
-use crate::backend::{Ask, BackendError, Claim, Ended, Grant, PauseFor, Published, Renewed, Seen, Token};
+use crate::backend::{BackendError, Claim, Ended, Grant, PauseFor, Published, Renewed, Seen};
 use crate::drive::{Held, NearValues};
-use crate::key::StoredKey;
 use crate::round::{Found, Reply};
 use crate::slot::Value;
 use bytes::Bytes;
@@ -105,14 +104,6 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Sto
     /// Returns whether grants have leases that must be renewed.
     pub(crate) fn has_leases(&self) -> bool {
         matches!(self, Store::Far(_))
-    }
-
-    /// Looks at a key of a backend, and asks for its grant if there is nothing.
-    pub(crate) fn ask(&self, key: &StoredKey, lease: Duration, sent: Duration) -> Operation<Found<Value<V>>> {
-        let Store::Far(far) = self else { unreachable!("near alone looks by itself") };
-        let (far, key) = (Arc::clone(far), key.clone());
-        let ask = Ask { token: Token::random(), lease };
-        under_way(async move { far.look_one(&key, Some(ask), sent).await })
     }
 
     pub(crate) fn claim(&self, slot: &Held<O, V>, claim: Claim, sent: u64) -> Operation<Reply<Value<V>>> {

@@ -138,9 +138,9 @@ impl<C: Clock> Memory<C> {
 
     /// Makes an empty backend with a clock, and with the limits of another backend. Never blocks.
     ///
-    /// A test sees so what a region does on a server whose leases are whole seconds, that takes small entries only, that
-    /// has no tombstones or no [signals](Limits::has_signals), or whose [looks claim](Limits::looks_claim). A grain of
-    /// zero is taken as one nanosecond, the grain of the clock.
+    /// A test sees so what a region does on a server whose leases are whole seconds, that takes small entries only, or
+    /// that has no tombstones or no [signals](Limits::has_signals). A grain of zero is taken as one nanosecond, the
+    /// grain of the clock.
     #[must_use]
     pub fn with_limits(clock: C, mut limits: Limits) -> Memory<C> {
         limits.grain = limits.grain.max(Duration::from_nanos(1));
@@ -323,12 +323,10 @@ impl<C: Clock> Memory<C> {
 }
 
 impl<C: Clock + 'static> Backend for Memory<C> {
-    fn look<'a>(&'a self, keys: &'a [StoredKey], ask: Option<Ask>) -> Pending<'a, Vec<Look>> {
+    fn look<'a>(&'a self, keys: &'a [StoredKey], _ask: Option<Ask>) -> Pending<'a, Vec<Look>> {
         Box::pin(async move {
             keys.iter().try_for_each(|key| self.takes(key))?;
-            let ask = ask.filter(|_| self.limits.looks_claim);
-            let look = |key: &StoredKey| self.at(key, |place, at| place.look_and_ask(key.shape(), ask, at));
-            Ok(keys.iter().map(look).collect())
+            Ok(keys.iter().map(|key| self.at(key, |place, at| place.look(key.shape(), at))).collect())
         })
     }
 

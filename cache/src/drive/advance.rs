@@ -141,10 +141,6 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
                 self.note_miss(old_until.is_none());
                 Box::pin(self.join(old_until)).await
             }
-            Action::Take => {
-                self.note_miss(true);
-                self.take_turn()
-            }
             Action::Claim(claim) => Box::pin(self.claim(claim)).await,
             Action::Subscribe => Box::pin(self.listen()).await,
             Action::Wait { until } => Box::pin(self.wait(until)).await,

@@ -21,11 +21,12 @@
 //! access that finds one does.
 //!
 //! There is no moment at which a round has begun that nobody would cancel: until the look is answered there is nothing
-//! to cancel but what [`asking`](super::asking) does, and from then on the `Drive` does it.
+//! to cancel, and from then on the `Drive` does it.
 
 use super::closing::EnteredFor;
 use super::deadlines::Over;
 use super::{Core, Drive, Ended, Entered, Held, Wants};
+use crate::backend::BackendError;
 use crate::key::StoredKey;
 use crate::observer::Operation;
 use crate::region::error::GetError;
@@ -78,6 +79,63 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Lig
         action
     }
 
+    /// Makes the first look of an access that has a round.
+    async fn look(mut self, began: Duration, most: Duration) -> First<O, V> {
+        let action = self.step(Event::Begin, began);
+        if !matches!(action, Action::Look) {
+            return self.go_on(|_| action);
+        }
+        let reply = if most.is_zero() {
+            Err(Over::Time)
+        } else {
+            let looking = pin!(self.core.look(&self.slot, began));
+            self.core.in_bounds(self.slot.hash(), began.saturating_add(most), looking).await
+        };
+        self.replied(reply, began, most)
+    }
+
+    /// Takes the reply to the first look, which had so much time.
+    fn replied(
+        mut self,
+        reply: Result<Result<Found<Value<V>>, BackendError>, Over>,
+        began: Duration,
+        most: Duration,
+    ) -> First<O, V> {
+        let now = self.core.time.now();
+        let spent = now.saturating_sub(began);
+        let found = match reply {
+            Ok(Ok(found)) => found,
+            Err(Over::Region) => return First::Ended(Err(GetError::Closed)),
+            no_answer => {
+                return self.go_on(|drive| {
+                    drive.spend(spent);
+                    let event = match no_answer {
+                        Ok(Err(error)) => drive.failed(Operation::Look, error),
+                        _ => drive.timed_out(Operation::Look, most),
+                    };
+                    drive.run.step(event)
+                });
+            }
+        };
+        let (old, freshness) = (found.value.clone(), found.freshness);
+        let taken = self.wants.take(found);
+        let action = self.step(Event::Looked(taken), now);
+        let (value, outcome) = match action {
+            Action::Finish(Answer { outcome: round::Outcome::Fresh(value), .. }) => (value, self.core.fresh()),
+            Action::Finish(Answer { outcome: round::Outcome::Stale(value), .. }) => (value, Outcome::Stale),
+            action => {
+                return self.go_on(|drive| {
+                    drive.spend(spent);
+                    drive.note_old(old, freshness);
+                    action
+                });
+            }
+        };
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        self.core.served(&self.slot, outcome, value.age(now));
+        First::Ended(Ok(Ended::of(Got::new(value, outcome, None, now))))
+    }
+
     /// The access goes on, with what `next` says is to be done next.
     fn go_on(self, next: impl FnOnce(&mut Drive<O, V>) -> Action<Value<V>>) -> First<O, V> {
         let Light { core, slot, wants, access, entered } = self;
@@ -108,73 +166,27 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
             let began = self.time.now();
             let most = wants.timeout.map_or(self.backend_timeout, |own| own.min(self.backend_timeout));
             let until = began.saturating_add(most);
-            let (mut light, reply) = match start {
-                Start::Alone { alone, key, stored } => {
-                    // (Pinned here and below, or each future that it is handed to would have room for it.)
-                    let reply = if self.asks() {
-                        self.in_bounds(alone.hash(), until, pin!(self.ask(&stored, began))).await
-                    } else {
-                        self.in_bounds(alone.hash(), until, pin!(self.far().look_one(&stored, None, began))).await
-                    };
-                    if let Ok(Ok(Found { value: Some(value), freshness: Freshness::Fresh, .. })) = &reply
-                        && wants.takes(value)
-                    {
-                        let (value, now) = (Arc::clone(value), self.time.nanos());
-                        let age = value.age(now);
-                        self.seen.far_fresh(age);
-                        return First::Ended(Ok(Ended::of(Got::new(value, Outcome::Fresh, None, now))));
-                    }
-                    let (slot, access) = (self.hold::<O>(&key), Access::light(wants.waits(began), began));
-                    (Light { core: self, slot, wants, access, entered }, reply)
-                }
+            let (alone, key, stored) = match start {
+                Start::Alone { alone, key, stored } => (alone, key, stored),
+                // A light look has no room for this.
                 Start::WithOthers(slot) => {
                     let access = Core::access(&slot, &wants, began);
-                    let mut light = Light { core: self, slot, wants, access, entered };
-                    let action = light.step(Event::Begin, began);
-                    if !matches!(action, Action::Look) {
-                        return light.go_on(|_| action);
-                    }
-                    let reply = if most.is_zero() {
-                        Err(Over::Time)
-                    } else {
-                        let looking = pin!(self.look_to_create(&light.slot, began));
-                        self.in_bounds(light.slot.hash(), until, looking).await
-                    };
-                    (light, reply)
+                    let light = Light { core: self, slot, wants, access, entered };
+                    return Box::pin(light.look(began, most)).await;
                 }
             };
-            let now = self.time.now();
-            let spent = now.saturating_sub(began);
-            let found = match reply {
-                Ok(Ok(found)) => found,
-                Err(Over::Region) => return First::Ended(Err(GetError::Closed)),
-                no_answer => {
-                    return light.go_on(|drive| {
-                        drive.spend(spent);
-                        let event = match no_answer {
-                            Ok(Err(error)) => drive.failed(Operation::Look, error),
-                            _ => drive.timed_out(Operation::Look, most),
-                        };
-                        drive.run.step(event)
-                    });
-                }
-            };
-            let (old, freshness) = (found.value.clone(), found.freshness);
-            let action = light.step(Event::Looked(wants.take(found)), now);
-            let (value, outcome) = match action {
-                Action::Finish(Answer { outcome: round::Outcome::Fresh(value), .. }) => (value, self.fresh()),
-                Action::Finish(Answer { outcome: round::Outcome::Stale(value), .. }) => (value, Outcome::Stale),
-                action => {
-                    return light.go_on(|drive| {
-                        drive.spend(spent);
-                        drive.note_old(old, freshness);
-                        action
-                    });
-                }
-            };
-            let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-            self.served(&light.slot, outcome, value.age(now));
-            First::Ended(Ok(Ended::of(Got::new(value, outcome, None, now))))
+            // (Pinned here, or each future that it is handed to would have room for it.)
+            let looking = pin!(self.far().look_one(&stored, began));
+            let reply = self.in_bounds(alone.hash(), until, looking).await;
+            if let Ok(Ok(Found { value: Some(value), freshness: Freshness::Fresh, .. })) = &reply
+                && wants.takes(value)
+            {
+                let (value, now) = (Arc::clone(value), self.time.nanos());
+                self.seen.far_fresh(value.age(now));
+                return First::Ended(Ok(Ended::of(Got::new(value, Outcome::Fresh, None, now))));
+            }
+            let (slot, access) = (self.hold::<O>(&key), Access::light(wants.waits(began)));
+            Light { core: self, slot, wants, access, entered }.replied(reply, began, most)
         }
     }
 

@@ -39,14 +39,6 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
         self.joined(joined)
     }
 
-    /// Takes the turn if nobody has it.
-    pub(super) fn take_turn(&mut self) -> Event<Value<V>> {
-        match self.run.join_now().map(|joined| self.joined(joined)) {
-            Some(Event::Elected) => Event::Elected,
-            _ => Event::Busy,
-        }
-    }
-
     /// Takes what has become of the local election.
     pub(super) fn joined(&mut self, joined: Joined<V>) -> Event<Value<V>> {
         match joined {

@@ -22,35 +22,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     /// A look that finds no other one under way is sent at once, so that nobody can share it. `now` is the time, or
     /// that of a moment ago.
     pub(crate) async fn look(&self, slot: &Held<O, V>, now: Duration) -> Result<Found<Value<V>>, BackendError> {
-        self.look_by(share(slot), slot, now).await
-    }
-
-    /// As [`look`](Self::look), for an access that would create what is missing: a look that nobody can share asks for
-    /// the grant, if the backend's looks can claim.
-    pub(super) async fn look_to_create(
-        self: &Arc<Self>,
-        slot: &Held<O, V>,
-        now: Duration,
-    ) -> Result<Found<Value<V>>, BackendError> {
-        match share(slot) {
-            Share::Alone { _one, as_of } if self.asks() => {
-                let found = self.ask(slot.stored(), now).await?;
-                if let Some(value) = &found.value {
-                    self.keep_near(slot, value, as_of);
-                }
-                Ok(found)
-            }
-            share => self.look_by(share, slot, now).await,
-        }
-    }
-
-    async fn look_by(
-        &self,
-        share: Share<'_, V>,
-        slot: &Held<O, V>,
-        now: Duration,
-    ) -> Result<Found<Value<V>>, BackendError> {
-        let look = match share {
+        let look = match share(slot) {
             Share::Alone { _one, as_of } => return self.look_alone(slot, as_of, now).await,
             Share::Opened(look) => return Box::pin(look.get_or_init(|| self.send(slot, &look))).await.clone(),
             Share::Joined(look) => look,
@@ -88,7 +60,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         as_of: Option<NonZeroU64>,
         sent: Duration,
     ) -> Result<Found<Value<V>>, BackendError> {
-        let found = self.far().look_one(slot.stored(), None, sent).await?;
+        let found = self.far().look_one(slot.stored(), sent).await?;
         if let Some(value) = &found.value {
             self.keep_near(slot, value, as_of);
         }

@@ -221,7 +221,6 @@ impl<C> RegionBuilder<OverFar<C>> {
         let beside = self.far.beside.iter().map(|schema| Shape { schema: *schema, format });
         let far = Far {
             backend: Arc::clone(&self.far.backend),
-            asks: limits.looks_claim,
             codec: Arc::new(self.far.codec.clone()),
             sizes: SizeLimits { stored: limits.largest_entry, value: self.far.largest_value },
             compression: self.far.compression,

@@ -51,30 +51,13 @@ struct Kept<V> {
 enum State<V> {
     New,
     Telling,
-    Looking {
-        sent: Sent,
-    },
+    Looking { mark: Mark },
     Joining,
-    /// The look has won a grant, and the access takes the turn if nobody has it.
-    Taking {
-        grant: Grant,
-        sent: Sent,
-    },
-    /// Somebody has it: the grant goes back.
-    GivingBack,
-    Claiming {
-        token: Token,
-        sent: Sent,
-    },
+    Claiming { token: Token, sent: Sent },
     Subscribing,
     Waiting,
     Creating(Creating<V>),
-    Publishing {
-        token: Token,
-        value: V,
-        mark: Mark,
-        invalidations: u64,
-    },
+    Publishing { token: Token, value: V, mark: Mark, invalidations: u64 },
     Ending(Outcome<V>),
     Done,
 }
@@ -100,15 +83,18 @@ impl<V: Clone> Access<V> {
         }
     }
 
-    /// Makes an access that began at that moment with a *light look*: one that was sent before anything of its key was
+    /// Makes an access that began with a *light look*: one that was sent before anything of its key was
     /// held in the process. Its first event is the reply to that look, or what has become of it instead.
     ///
     /// The access knows nothing of the marks of its process from before the reply. So it takes nothing of other
     /// accesses that was sent before the reply, and what its look has shown is as of nothing: it covers nobody else.
     #[must_use]
-    pub fn light(waits: Waits, sent: Time) -> Access<V> {
-        let sent = Sent { at: sent, mark: Mark(0), invalidations: u64::MAX };
-        Access { state: State::Looking { sent }, began: UNKNOWN, ..Access::new(&super::Remembered::default(), waits) }
+    pub fn light(waits: Waits) -> Access<V> {
+        Access {
+            state: State::Looking { mark: Mark(0) },
+            began: UNKNOWN,
+            ..Access::new(&super::Remembered::default(), waits)
+        }
     }
 
     /// Makes a refresh by hand: it creates even if there is a fresh value, and through a pause. It waits for another's
@@ -160,18 +146,7 @@ impl<V: Clone> Access<V> {
                 cx.memory.told(number);
                 self.look(cx)
             }
-            (State::Looking { sent }, Event::Looked(found)) => self.looked(cx, found, sent),
-            (State::Taking { grant, sent }, Event::Elected) => {
-                self.has_turn = true;
-                // An invalidation of this process is to be told before anything is created for those who join now.
-                let may_create = cx.memory.untold().is_none() && !cx.server.is_down(cx.now);
-                if may_create { self.granted(cx, grant, sent) } else { self.give_back(grant) }
-            }
-            (State::Taking { grant, .. }, Event::Busy) => self.give_back(grant),
-            (State::GivingBack, Event::Ended) if self.is_cancelled => self.finish(Outcome::Cancelled),
-            (State::GivingBack, Event::Ended) if self.has_turn => self.begin(cx),
-            // (A look that asks again could win again, for as long as the other access waits for the grant.)
-            (State::GivingBack, Event::Ended) => self.go(State::Joining, Action::Join { old_until: None }),
+            (State::Looking { mark }, Event::Looked(found)) => self.looked(cx, found, mark),
             (State::Joining, Event::Elected) => {
                 self.has_turn = true;
                 // What was found before an invalidation that is untold is not to be shared with those who join now.
@@ -205,7 +180,7 @@ impl<V: Clone> Access<V> {
             }
             (state @ (State::Joining | State::Waiting), Event::Woken) => self.woken(cx, state),
             (
-                State::Telling | State::Looking { .. } | State::GivingBack | State::Subscribing,
+                State::Telling | State::Looking { .. } | State::Subscribing,
                 event @ (Event::Failed | Event::OutOfTime),
             ) => self.failed(cx, &event),
             (State::Publishing { token, value, mark, invalidations }, event) => {
@@ -283,11 +258,11 @@ impl<V: Clone> Access<V> {
 
     fn look(&mut self, cx: &mut Context<'_, V>) -> Action<V> {
         // Without the turn nobody waits for this access: its beginning is a mark that is early enough.
-        let sent = if self.has_turn { Sent::now(cx) } else { Sent { mark: self.began, ..Sent::unmarked(cx) } };
-        self.go(State::Looking { sent }, Action::Look)
+        let mark = if self.has_turn { cx.memory.next_mark() } else { self.began };
+        self.go(State::Looking { mark }, Action::Look)
     }
 
-    fn looked(&mut self, cx: &mut Context<'_, V>, found: Found<V>, sent: Sent) -> Action<V> {
+    fn looked(&mut self, cx: &mut Context<'_, V>, found: Found<V>, mark: Mark) -> Action<V> {
         let rest = found.rest;
         match &rest {
             Some(Rest::Free) => cx.memory.met_no_pause(),
@@ -298,14 +273,7 @@ impl<V: Clone> Access<V> {
         self.refreshes &= self.found.as_ref().is_none_or(|before| before.seen == found.seen);
         self.found = Some(Kept { value: found.value, freshness: found.freshness, seen: found.seen });
         // From the reply on: until then, an old value is as of the look that has shown it.
-        self.as_of = sent.mark;
-        if let Some(Rest::Granted(grant)) = rest {
-            return if self.has_turn {
-                self.granted(cx, grant, sent)
-            } else {
-                self.go(State::Taking { grant, sent }, Action::Take)
-            };
-        }
+        self.as_of = mark;
         if let Some(answer) = self.fresh() {
             return self.finish(answer);
         }
@@ -346,8 +314,11 @@ impl<V: Clone> Access<V> {
         match reply {
             Reply::Granted { grant, .. } if self.is_cancelled => self.end(grant, false, Outcome::Cancelled),
             _ if self.is_cancelled => self.finish(Outcome::Cancelled),
-            Reply::Granted { grant, .. } => self.granted(cx, grant, sent),
-            Reply::Changed(found) => self.looked(cx, found, sent),
+            Reply::Granted { grant, .. } => {
+                cx.memory.met_nobody();
+                self.create(cx, Some(grant), sent)
+            }
+            Reply::Changed(found) => self.looked(cx, found, sent.mark),
             Reply::Held(_) => self.held(cx),
             Reply::Paused(pause) => {
                 cx.memory.met_pause(cx.settings, pause, cx.now);
@@ -359,25 +330,10 @@ impl<V: Clone> Access<V> {
         }
     }
 
-    fn granted(&mut self, cx: &mut Context<'_, V>, grant: Grant, sent: Sent) -> Action<V> {
-        cx.memory.met_nobody();
-        self.create(cx, Some(grant), sent)
-    }
-
-    /// Ends a grant that was won by a look, while another access of the process has the turn: that one may wait for
-    /// this very grant.
-    fn give_back(&mut self, grant: Grant) -> Action<V> {
-        self.go(State::GivingBack, Action::End { grant, pauses: false })
-    }
-
     fn cancelled(&mut self, state: State<V>) -> Action<V> {
         self.is_cancelled = true;
-        if let State::Taking { grant, .. } = state {
-            return self.end(grant, false, Outcome::Cancelled);
-        }
         // The reply may be a grant; the value may be published; the grant ends.
-        let is_under_way =
-            matches!(state, State::GivingBack | State::Claiming { .. } | State::Publishing { .. } | State::Ending(_));
+        let is_under_way = matches!(state, State::Claiming { .. } | State::Publishing { .. } | State::Ending(_));
         if is_under_way { self.await_in(state) } else { self.finish(Outcome::Cancelled) }
     }
 
@@ -398,7 +354,7 @@ impl<V: Clone> Access<V> {
 /// The beginning of an access that has not met its process yet.
 const UNKNOWN: Mark = Mark(u64::MAX);
 
-/// The moment at which a look or a claim was sent, or at which a creation without a claim began.
+/// The moment at which a claim was sent, or at which a creation without a claim began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Sent {
     at: Time,
@@ -409,10 +365,6 @@ struct Sent {
 
 impl Sent {
     fn now<V: Clone>(cx: &mut Context<'_, V>) -> Sent {
-        Sent { mark: cx.memory.next_mark(), ..Sent::unmarked(cx) }
-    }
-
-    fn unmarked<V: Clone>(cx: &Context<'_, V>) -> Sent {
-        Sent { at: cx.now, mark: Mark(0), invalidations: cx.memory.invalidations() }
+        Sent { at: cx.now, mark: cx.memory.next_mark(), invalidations: cx.memory.invalidations() }
     }
 }

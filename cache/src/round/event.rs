@@ -19,7 +19,7 @@ pub enum Event<V> {
     Looked(Found<V>),
     /// The access has the turn of its process.
     Elected,
-    /// Another access has the turn, and this one has an old value, or a grant, and does not wait any longer.
+    /// Another access has the turn, and this one has an old value and does not wait any longer.
     Busy,
     /// The access has waited for the one with the turn, which has ended with this.
     Shared(Shared<V>),
@@ -116,8 +116,7 @@ pub enum Action<V> {
     /// (Otherwise than for a look, its execution may come before their beginning: the invalidation is older than they
     /// are, and once the request is answered, it is done.)
     Tell(u64),
-    /// Look, by a look that is sent from now on. A look that no other access shares may [ask](crate::backend::Ask) for
-    /// the grant of a key that has nothing.
+    /// Look, by a look that is sent from now on.
     Look,
     /// Join the local election.
     Join {
@@ -129,9 +128,6 @@ pub enum Action<V> {
         /// at once.
         old_until: Option<Time>,
     },
-    /// Take the turn of the process if nobody has it, and tell the access [`Event::Elected`]; else [`Event::Busy`], at
-    /// once: the access has a grant, and waits for nobody.
-    Take,
     /// Send a claim.
     Claim(Claim),
     /// Subscribe to the signals of the key.

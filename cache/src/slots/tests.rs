@@ -372,3 +372,49 @@ fn a_held_slot_may_cross_threads() {
     crosses::<HeldSlot<String, State>>();
     crosses::<Slots<String, State>>();
 }
+
+#[test]
+fn a_key_is_alone_while_it_has_no_slot_and_no_other_guard() {
+    let slots = table(10);
+    // The keys of the two buckets are told apart: one of many is in another one.
+    let alone = slots.alone(&1).expect("there is no slot");
+    assert!(slots.alone(&1).is_none());
+    let others = (2..100).filter(|key| slots.alone(key).is_some()).count();
+    assert!(others > 90, "{others} keys are in other buckets");
+    drop(alone);
+
+    // A slot counts while it is held, idle and pinned.
+    for until in [Until::Time(10), Until::Always] {
+        let held = hold(&slots, 1, 0, until);
+        assert!(slots.alone(&1).is_none());
+        drop(held);
+        assert!(slots.alone(&1).is_none());
+        let held = hold(&slots, 1, 0, until);
+        held.set(Until::Never);
+        drop(held);
+        assert!(slots.alone(&1).is_some());
+    }
+
+    // A slot may come while a guard is there: then both count.
+    let alone = slots.alone(&1).unwrap();
+    let held = hold(&slots, 1, 0, Until::Never);
+    drop(alone);
+    assert!(slots.alone(&1).is_none());
+    drop(held);
+    assert!(slots.alone(&1).is_some());
+}
+
+/// A maker of a slot that panics leaves nothing behind in the bucket, nor does a slot that came second.
+#[test]
+fn a_slot_that_is_not_in_the_table_does_not_count() {
+    let slots = table(10);
+    let made = catch_unwind(AssertUnwindSafe(|| slots.hold(&1, 0, |_| panic!("on purpose"))));
+    assert!(made.is_err() && slots.alone(&1).is_some());
+    let first = Mutex::new(None);
+    let second = slots.hold(&1, 0, |_| {
+        *first.lock().unwrap() = Some(hold(&slots, 1, 0, Until::Never));
+        State { number: 0, until: Mutex::new(Until::Never) }
+    });
+    drop((first, second));
+    assert!(slots.alone(&1).is_some());
+}

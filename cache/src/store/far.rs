@@ -2,7 +2,7 @@
 
 use super::aging::Aging;
 use super::{Change, Changed, Ready};
-use crate::backend::{self, Ask, Backend, BackendError, Claim, Claimed, Entry, Grant, Life, Look, Published};
+use crate::backend::{self, Backend, BackendError, Claim, Claimed, Entry, Grant, Life, Look, Published};
 use crate::codec::{Codec, Shape};
 use crate::envelope::{Compression, Content, Envelope, SizeLimits, Why};
 use crate::key::StoredKey;
@@ -20,8 +20,6 @@ use std::time::Duration;
 /// The entries of a region on a backend.
 pub(crate) struct Far<V> {
     pub(crate) backend: Arc<dyn Backend>,
-    /// Whether its looks can claim.
-    pub(crate) asks: bool,
     pub(crate) codec: Arc<dyn Codec<V> + Send + Sync>,
     pub(crate) sizes: SizeLimits,
     pub(crate) compression: Compression,
@@ -86,13 +84,8 @@ impl<V> Far<V> {
     }
 
     /// Looks at one key. `sent` is the time before that.
-    pub(crate) async fn look_one(
-        &self,
-        key: &StoredKey,
-        ask: Option<Ask>,
-        sent: Duration,
-    ) -> Result<Found<Value<V>>, BackendError> {
-        let look = self.backend.look(slice::from_ref(key), ask).await?.pop();
+    pub(crate) async fn look_one(&self, key: &StoredKey, sent: Duration) -> Result<Found<Value<V>>, BackendError> {
+        let look = self.backend.look(slice::from_ref(key), None).await?.pop();
         let sent = u64::try_from(sent.as_nanos()).unwrap_or(u64::MAX);
         Ok(self.judge(key, look.expect("one look for each key"), sent))
     }

@@ -131,3 +131,44 @@ async fn looks_that_come_at_once_are_two() {
     }
     assert_eq!(wire.count_of(Kind::Look), before + 2);
 }
+
+/// An access that is alone with its key holds nothing in its process; one that finds nothing fresh does from then on.
+#[tokio::test]
+async fn a_light_look_holds_no_slot() {
+    let (region, wire) = region(WATCHDOG);
+    create(&region).await;
+    let before = wire.count_of(Kind::Look);
+    let hold = wire.hold_next(Kind::Look, At::Request);
+    let looking = {
+        let region = region.clone();
+        tokio::spawn(async move { create(&region).await })
+    };
+    hold.reached().await;
+    assert!(format!("{region:?}").contains("keys_in_use: 0"), "{region:?}");
+    // Meanwhile another access of the key holds a slot: it has a look of its own.
+    create(&region).await;
+    assert_eq!(wire.count_of(Kind::Look), before + 2);
+    hold.let_go();
+    assert_eq!(Got::outcome(&looking.await.expect("no panic")), Outcome::Fresh);
+    assert!(format!("{region:?}").contains("keys_in_use: 0"), "{region:?}");
+}
+
+/// G3: what this process has invalidated, and could not tell, is told before the next look.
+#[tokio::test]
+async fn g3_no_light_look_passes_by_an_invalidation_that_is_untold() {
+    let (region, wire) = region(Duration::from_millis(50));
+    create(&region).await;
+    let hold = wire.hold_next(Kind::Change, At::Request);
+    assert!(region.invalidate(&1).await.is_err());
+    assert!(format!("{region:?}").contains("keys_in_use: 1"), "{region:?}");
+    hold.let_go();
+    // (The server is in its pause for a moment, and so an access fails.)
+    let made = loop {
+        match region.get(&1).or_create(async || "new".to_owned()).await {
+            Ok(got) => break got,
+            Err(error) => assert!(matches!(error, CreateError::Backend(_)), "{error}"),
+        }
+        yield_now().await;
+    };
+    assert_eq!(made.as_str(), "new");
+}

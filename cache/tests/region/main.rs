@@ -1,7 +1,6 @@
 //! Regions: near alone, over a backend, and near over it.
 
 mod absence;
-mod asking;
 mod backend_down;
 mod bad_input;
 mod basics;

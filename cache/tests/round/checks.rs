@@ -1,6 +1,7 @@
 //! What must hold, in each state and at each end.
 
 use crate::history::{History, Law, Lost, Sight};
+use crate::messages::Reply;
 use crate::process::{Frame, Stage, Task, World, tick, time};
 use crate::server::{Rest, Server, Tick, Version};
 use dogpile_cache::backend::{Grant, Over, Token};
@@ -171,9 +172,9 @@ impl<S: Server> World<S> {
         let tasks = || self.processes.iter().flat_map(|process| &process.tasks);
         let is_of = |task: &Task, number: Version| {
             let reply = task.flight.as_ref().map(|flight| &flight.stage);
-            let is_granted = |grant: Grant| grant.cas == u64::from(number);
-            let grant = if let Some(Stage::Replied(reply)) = reply { reply.grant() } else { None };
-            task.creation == number || grant.is_some_and(is_granted)
+            let is_granted = |grant: &Grant| grant.cas == u64::from(number);
+            task.creation == number
+                || matches!(reply, Some(Stage::Replied(Reply::Granted(grant, _))) if is_granted(grant))
         };
         self.history.lost.retain(|(number, _)| tasks().any(|task| is_of(task, *number)));
     }

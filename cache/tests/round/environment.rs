@@ -3,7 +3,7 @@
 use crate::messages::Op;
 use crate::model::{Bounds, State};
 use crate::names::Beside;
-use crate::process::{self, Flight, Frame, Invalidation, Process, Stage, Way, World, flight, time};
+use crate::process::{Frame, Invalidation, Process, Stage, Way, World, flight, time};
 use crate::server::{Rules, Server};
 use dogpile_cache::round::{Event, Made};
 use std::mem;
@@ -164,28 +164,13 @@ impl<S: Server> Bounds<S> {
         task.is_cancelled = true;
         task.made = None;
         // The caller of a look, or of a wait in the local election, is gone at once.
-        let is_cut = task
-            .flight
-            .as_ref()
-            .is_some_and(|flight| matches!(flight.op, Op::Look | Op::Ask { .. } | Op::Subscribe | Op::Tell(_)));
+        let is_cut =
+            task.flight.as_ref().is_some_and(|flight| matches!(flight.op, Op::Look | Op::Subscribe | Op::Tell(_)));
         if is_cut {
             let flight = task.flight.take();
-            let is_unsent = flight.as_ref().is_some_and(|flight| flight.stage == Stage::Unsent);
+            let is_unsent = flight.is_some_and(|flight| flight.stage == Stage::Unsent);
             if is_unsent && !task.is_shared {
                 world.processes[p].looks.sent();
-            }
-            match flight {
-                // Others await the reply, and end the grant.
-                Some(Flight { op: Op::Ask { token, .. }, stage: Stage::Replied(reply), .. })
-                    if reply.grant().is_some() =>
-                {
-                    world.processes[p].releases.push(process::flight(Op::Release(token)));
-                }
-                Some(Flight { op: op @ Op::Ask { .. }, stage: Stage::Sent, .. }) => {
-                    let greeting = world.processes[p].greeting.0;
-                    world.haunt(op, greeting);
-                }
-                _ => {}
             }
         }
         world.drive(&self.frame, p, t, Event::Cancelled);

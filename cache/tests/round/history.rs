@@ -53,12 +53,10 @@ pub enum Sight {
     OwnPause,
     /// A value that is due was returned.
     Due,
-    /// A grant that a look had won went back, as another access of the process had the turn.
-    GaveBack,
 }
 
 impl Sight {
-    pub const ALL: [Sight; 16] = [
+    pub const ALL: [Sight; 15] = [
         Sight::Overlap,
         Sight::Refused,
         Sight::Shared,
@@ -74,7 +72,6 @@ impl Sight {
         Sight::PassedThrough,
         Sight::OwnPause,
         Sight::Due,
-        Sight::GaveBack,
     ];
 }
 

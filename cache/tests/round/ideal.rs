@@ -27,7 +27,6 @@ impl Ideal {
                 Reply::Told(*number)
             }
             Op::Look => Reply::Looked(self.picture(now, rules)),
-            Op::Ask { token, lease } => self.ask(*token, *lease, now, rules, history),
             Op::Claim { .. } => self.claim(op, now, rules, history),
             Op::Subscribe => Reply::Subscribed,
             Op::Renew(grant, lease) => Reply::Renewed(self.renew(*grant, *lease, now, rules)),
@@ -149,19 +148,6 @@ impl Ideal {
         let below = if rules.by_the_paper { 0 } else { failures };
         self.data.rest = Rest::Granted { number, token, beat, at: now, until, is_marked: false, life, failures: below };
         Reply::Granted(Self::grant(token, number, life), failures)
-    }
-
-    /// A look that asks is granted what has neither an entry nor a rest.
-    fn ask(&mut self, token: u64, lease: Tick, now: Tick, rules: &Rules, history: &mut History) -> Reply {
-        let picture = self.picture(now, rules);
-        if self.data.entry.is_some() || self.data.rest != Rest::Free || self.data.pause.is_some() {
-            return Reply::Looked(picture);
-        }
-        history.count += 1;
-        let (number, life, until) = (history.count, self.life, now + lease);
-        let beat = u32::from(number) << 8;
-        self.data.rest = Rest::Granted { number, token, beat, at: now, until, is_marked: false, life, failures: 0 };
-        Reply::Looked(Picture { rest: Some(Held::Granted(Self::grant(token, number, life))), ..picture })
     }
 
     fn grant(token: u64, number: Version, life: u8) -> Grant {

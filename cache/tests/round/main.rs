@@ -78,7 +78,6 @@ fn bounds(name: &'static str, accesses: &[&[u8]], ticks: Tick, steps: u8, menu: 
         signals_travel: false,
         refines: false,
         light: false,
-        asks: false,
         broken: Broken::default(),
     };
     Bounds {

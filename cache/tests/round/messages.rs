@@ -13,11 +13,6 @@ use dogpile_cache::round::{Event, Found, Freshness, Reply as Judged};
 pub enum Op {
     Tell(u64),
     Look,
-    /// A look that asks for the grant of what is missing.
-    Ask {
-        token: u64,
-        lease: Tick,
-    },
     Claim {
         token: u64,
         seen: Option<Version>,
@@ -53,18 +48,8 @@ pub struct Picture {
 #[allow(clippy::enum_variant_names)] // `Held::Held` is what a look shows of a grant.
 pub enum Held {
     Free,
-    Held {
-        token: u64,
-        beat: u32,
-        left: Tick,
-        is_void: bool,
-    },
-    Paused {
-        failures: u8,
-        left: Tick,
-    },
-    /// To the one who has asked.
-    Granted(Grant),
+    Held { token: u64, beat: u32, left: Tick, is_void: bool },
+    Paused { failures: u8, left: Tick },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -128,21 +113,12 @@ impl Picture {
                 Held::Free => Shown::Free,
                 Held::Held { token, beat, left, is_void } => Shown::Held(held(token, beat, left, is_void)),
                 Held::Paused { failures, left } => Shown::Paused(pause(failures, left)),
-                Held::Granted(grant) => Shown::Granted(grant),
             }),
         }
     }
 }
 
 impl Reply {
-    /// The grant that a claim, or a look that asks, has won.
-    pub fn grant(&self) -> Option<Grant> {
-        match self {
-            Reply::Granted(grant, _) | Reply::Looked(Picture { rest: Some(Held::Granted(grant)), .. }) => Some(*grant),
-            _ => None,
-        }
-    }
-
     pub fn event(&self, refused: Version) -> Event<Version> {
         match self {
             Reply::Told(number) => Event::Told(*number),

@@ -90,7 +90,7 @@ impl<S: Server> Bounds<S> {
             match flight.stage {
                 Stage::Unsent => {}
                 Stage::Sent => {
-                    if !matches!(flight.op, Op::Look | Op::Ask { .. } | Op::Subscribe) {
+                    if flight.op != Op::Look && flight.op != Op::Subscribe {
                         environment(Kind::Double);
                     }
                     environment(Kind::GiveUp);

@@ -77,7 +77,7 @@ impl<S: Server> World<S> {
     /// Returns all tokens that can still be met.
     pub fn known_tokens(&self) -> Vec<u64> {
         let of_op = |op: &Op| match op {
-            Op::Claim { token, .. } | Op::Ask { token, .. } | Op::Release(token) => *token,
+            Op::Claim { token, .. } | Op::Release(token) => *token,
             Op::Renew(grant, _) | Op::Publish(grant, _) | Op::End { grant, .. } => grant.token.0,
             Op::Tell(_) | Op::Look | Op::Subscribe => 0,
         };
@@ -85,7 +85,6 @@ impl<S: Server> World<S> {
             Reply::Held { token, .. } => *token,
             Reply::Looked(picture) | Reply::Changed(picture) => match picture.rest {
                 Some(Held::Held { token, .. }) => token,
-                Some(Held::Granted(grant)) => grant.token.0,
                 _ => 0,
             },
             _ => 0,

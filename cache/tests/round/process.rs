@@ -3,7 +3,7 @@
 use crate::checks::{checks_a_time_out, goes_on};
 use crate::history::{History, Law, Sight};
 use crate::ideal::Ideal;
-use crate::messages::{Held as Shown, Op, Picture, Reply};
+use crate::messages::{Held, Op, Reply};
 use crate::names::Beside;
 use crate::server::{Rest, Rules, Server, Tick, Version};
 use dogpile_cache::backend::Grant;
@@ -172,15 +172,15 @@ impl Process {
     fn sees_a_pause(&mut self, reply: &Reply, now: Tick) {
         let rest = match reply {
             Reply::Looked(picture) | Reply::Changed(picture) => picture.rest,
-            Reply::Paused { failures, left } => Some(Shown::Paused { failures: *failures, left: *left }),
-            Reply::Granted(..) => Some(Shown::Free),
+            Reply::Paused { failures, left } => Some(Held::Paused { failures: *failures, left: *left }),
+            Reply::Granted(..) => Some(Held::Free),
             _ => None,
         };
         match rest {
-            Some(Shown::Paused { failures, .. }) if self.paused.is_none_or(|(before, _)| before != failures) => {
+            Some(Held::Paused { failures, .. }) if self.paused.is_none_or(|(before, _)| before != failures) => {
                 self.paused = Some((failures, now));
             }
-            Some(Shown::Free) => self.paused = None,
+            Some(Held::Free) => self.paused = None,
             _ => {}
         }
     }
@@ -233,7 +233,7 @@ impl<S: Server> World<S> {
             Way::Plain => Access::new(memory, waits),
             Way::Refresh => Access::refresh(memory, waits),
             Way::Renewal => Access::renewal(memory, waits),
-            Way::Light => Access::light(waits, time(now)),
+            Way::Light => Access::light(waits),
         };
         let (refreshes, refuses) = (way == Way::Refresh, if way == Way::Renewal { there } else { 0 });
         let left = task.left - 1;
@@ -241,7 +241,8 @@ impl<S: Server> World<S> {
         *task = Task { access: Some(access), left, gone, stale, gone_here, refreshes, refuses, ..Task::default() };
         if way == Way::Light {
             // It holds nothing of its process, and shares its look with nobody.
-            return self.look_alone(frame, p, t);
+            self.processes[p].tasks[t].flight = Some(flight(Op::Look));
+            return;
         }
         self.drive(frame, p, t, Event::Begin);
     }
@@ -314,14 +315,6 @@ impl<S: Server> World<S> {
                     task.waits_since_before_the_claim = false;
                 }
             },
-            Action::Take if process.turn.is_none() => {
-                process.turn = Some(t);
-                self.drive(frame, p, t, Event::Elected);
-            }
-            Action::Take => {
-                self.history.sees(Sight::GaveBack);
-                self.drive(frame, p, t, Event::Busy);
-            }
             Action::Claim(claim) => {
                 task.token = claim.token.0;
                 if has_old && goes_on(task, now) && now < process.quiet_until {
@@ -379,23 +372,8 @@ impl<S: Server> World<S> {
         }
     }
 
-    /// Sends a look that no other task shares.
-    fn look_alone(&mut self, frame: &Frame, p: usize, t: usize) {
-        let mut look = Op::Look;
-        if frame.rules.asks {
-            let (token, lease) = (self.unknown_token().0, tick(frame.settings(&self.processes[p]).lease));
-            self.processes[p].tasks[t].token = token;
-            look = Op::Ask { token, lease };
-        }
-        self.processes[p].tasks[t].flight = Some(flight(look));
-    }
-
     /// A look that is not sent yet is shared by all who ask for one.
     fn look(&mut self, frame: &Frame, p: usize, t: usize) {
-        let is_alone = self.processes[p].tasks.iter().all(|task| task.flight.is_none());
-        if frame.rules.asks && is_alone && self.processes[p].turn != Some(t) {
-            return self.look_alone(frame, p, t);
-        }
         let process = &mut self.processes[p];
         let in_flight =
             |task: &Task| task.flight.clone().filter(|flight| flight.op == Op::Look && flight.stage != Stage::Unsent);
@@ -473,10 +451,6 @@ impl<S: Server> World<S> {
                 task.failures = Beside(if frame.rules.by_the_paper { *failures } else { 0 });
             }
             Reply::Looked(picture) if picture.freshness == Freshness::Due => self.history.sees(Sight::Due),
-            Reply::Looked(Picture { rest: Some(Shown::Granted(_)), .. }) => {
-                process.quiet_until = 0;
-                task.failures = Beside(0);
-            }
             Reply::Held { .. } if task.access.as_ref().is_some_and(Access::has_old) => {
                 process.quiet_until = now + tick(frame.settings.poll);
                 self.history.sees(Sight::Held);

@@ -67,8 +67,6 @@ pub struct Rules {
     pub refines: bool,
     /// Whether accesses may begin with a light look.
     pub light: bool,
-    /// Whether a look that no other access shares asks for the grant of what is missing.
-    pub asks: bool,
     pub broken: Broken,
 }
 

@@ -391,7 +391,6 @@ impl Backend for Memcached {
         limits.largest_entry = largest_entry(largest_item.unwrap_or(LARGEST_ITEM));
         limits.longest_key = LONGEST_KEY;
         limits.has_tombstones = false;
-        limits.looks_claim = true;
         limits
     }
 }

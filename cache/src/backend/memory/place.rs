@@ -3,8 +3,8 @@
 
 use super::moment::{Moment, Until};
 use crate::backend::{
-    Ask, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant, HeldBy, Life, Look, Over, Pause,
-    PauseFor, Published, Refusal, Renewed, Rest, Seen, Token,
+    Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant, HeldBy, Life, Look, Over, Pause, PauseFor,
+    Published, Refusal, Renewed, Rest, Seen, Token,
 };
 use crate::codec::Shape;
 use bytes::Bytes;
@@ -108,18 +108,6 @@ impl Place {
         look.seen = self.seen(shape);
         look.is_marked = entry.is_some_and(|entry| entry.is_marked);
         look.rest = Some(self.rest(at));
-        look
-    }
-
-    /// Looks, and grants what has nothing to one who asks. (A place that remembers failures has something.)
-    pub(crate) fn look_and_ask(&mut self, shape: Shape, ask: Option<Ask>, at: &mut Moment<'_>) -> Look {
-        let mut look = self.look(shape, at);
-        let ask = ask.filter(|_| look.entry.is_none() && look.rest == Some(Rest::Free) && self.failures() == 0);
-        if let Some(Ask { token, lease }) = ask
-            && let Claimed::Granted { grant, .. } = self.claim(shape, &Claim::new(token, lease), at)
-        {
-            look.rest = Some(Rest::Granted(grant));
-        }
         look
     }
 

@@ -94,7 +94,7 @@ impl Redis {
         let microseconds = self.microseconds(op, count);
         let mut run = self.run(now, microseconds, rules);
         let reply = match op {
-            Op::Look | Op::Ask { .. } => return Reply::Looked(picture(self.data.entry, greeting, now, rules)),
+            Op::Look => return Reply::Looked(picture(self.data.entry, greeting, now, rules)),
             Op::Subscribe => return Reply::Subscribed,
             Op::Renew(grant, _) if !is_of_this(grant) => return Reply::Renewed(Err(Refusal::OtherLife)),
             Op::Publish(grant, _) if !is_of_this(grant) => return Reply::Published(Err(Refusal::OtherLife)),
