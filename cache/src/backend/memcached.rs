@@ -132,18 +132,24 @@
 //!   does not know it looks.
 //!
 //! The server counts whole seconds of its clock: `T5` lives for more than four seconds, and for five at most. So an
-//! item with an entry gets a second more, and by the server's count no entry is over early. A counter has no head: the
-//! client flags beside it (`F`), which stay when it is moved, are the last 32 bits of its end, and `t` tells the
-//! others. It gets a second more, too. The item of a grant or a pause alone gets none: a lease is shorter than it was
-//! asked for by less than the [grain](crate::backend::Limits::grain), and its holder takes that into account.
+//! item with an entry gets a second more, and by the server's count no entry is over early. The item of a grant or a
+//! pause alone gets none: a lease is shorter than it was asked for by less than the
+//! [grain](crate::backend::Limits::grain), and its holder takes that into account.
+//!
+//! A counter has no head: the client flags beside it (`F`), which stay when it is moved, are a *note*, the last 32 bits
+//! of its end, and `t` tells the others. It gets a second more, too. The note is believed if it agrees with `t` within
+//! six seconds. Else the counter is over when the server removes it, by `t` alone: never early, and late by no more
+//! than what its seconds are rounded up by. So it is with a counter without flags (a stranger's, or an earlier build's:
+//! flags of 0 are no note), and with one whose lifetime an operator has moved (`mg KEY T600`).
 //!
 //! The ends go by each process's estimate of the server's clock, as freshness does. The estimate is wrong by half a
 //! second at most when a connection is new, and by some hundredths after twenty heartbeats. A server's clock that steps
 //! is known with the next heartbeat. For so long a lifetime may seem over early, or late.
 //!
 //! A number over 2,592,000 would be a time of day: a longer lifetime is given as such, by the server's clock, and an
-//! item that would live beyond January 2038 lives for ever; the head has the end all the same. Zero is `T-1`, since
-//! `T0` is for ever. `ms` never goes without `T`.
+//! item that would live beyond January 2038 lives for ever; the head has the end all the same. A counter has no head,
+//! so one that is to end after January 2038 never ends. Zero is `T-1`, since `T0` is for ever. `ms` never goes without
+//! `T`.
 //!
 //! [`Seen`]: crate::backend::Seen
 //! [`Seen::NOTHING`]: crate::backend::Seen::NOTHING

@@ -61,7 +61,7 @@
 //! | G10 an empty server | a grant of another run of the server is none | - |
 //! | G12 counters | exact | an eviction, a flush or a restart loses counts |
 //! | G16 signals | none: accesses that wait for another process poll | - |
-//! | G17 lifetimes | all keys have one, but what was asked to live for ever. The server keeps a value for a second more, and for a minute more than a creation that has outlasted the value; nobody is served it then | as with freshness |
+//! | G17 lifetimes | all keys have one, but what was asked to live for ever. The server keeps a value for a second more, and for a minute more than a creation that has outlasted the value; nobody is served it then | a counter that is to end after January 2038 lives for ever. Else as with freshness |
 //!
 //! # What it costs
 //!

@@ -6,13 +6,14 @@
 //!
 //! - Grants and pauses are those of a shape. What is lost is the item.
 //! - A lease ends for those who claim. If nothing was written to the item since, its holder is granted on: but not one
-//!   that looks first, since the item said more, when its lease began, than its entry and the grant.
+//!   that looks first, since the item said more, when its lease began, than its entry and the grant. (How long that lasts
+//!   depends on the item's lifetime: the scripts leave such holders out.)
 //! - A claim for no time writes nothing, and its holder is known by the token alone; a pause for no time is none.
 
 use bytes::Bytes;
 use dogpile_cache::backend::{Change, Claim, Count, Entry, Over, PauseFor, Token};
 use dogpile_cache::codec::Shape;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// A number that is smaller than all others, but 0, which stands for any.
@@ -66,6 +67,8 @@ pub struct Naive {
     stock: Stock,
     grants: HashMap<Slot, Grant>,
     tombstones: HashMap<Slot, Grant>,
+    /// The tokens whose leases have ended.
+    late: HashSet<Token>,
     /// The number of the latest claim's grant.
     claimed: u64,
     /// The latest writing of each item.
@@ -96,12 +99,13 @@ fn left(now: u64, end: End) -> String {
 
 impl Naive {
     pub fn new(has_tombstones: bool, has_items: bool, sees_rest: bool) -> Naive {
-        let (stock, grants, tombstones, written) = <_>::default();
+        let (stock, grants, tombstones, late, written) = <_>::default();
         let (now, life, states, beats) = <_>::default();
         Naive {
             stock,
             grants,
             tombstones,
+            late,
             claimed: 0,
             written,
             now,
@@ -159,6 +163,8 @@ impl Naive {
         let is_there = |(place, shape): &Slot| {
             shape.is_some_and(|shape| entries.contains_key(&(*place, shape))) || pauses.contains_key(&(*place, *shape))
         };
+        let late = self.grants.values().filter(|grant| over(&grant.end)).map(|grant| grant.token);
+        self.late.extend(late);
         // The item is there, and nobody has claimed.
         self.grants.retain(|slot, grant| !over(&grant.end) || (slot.1.is_some() && is_there(slot)));
         self.tombstones.retain(|_, grant| !over(&grant.end));
@@ -317,6 +323,13 @@ impl Naive {
             (None, None) => Some("Gone"),
             _ => Some("Overtaken"),
         }
+    }
+
+    /// Whether the grant of a token in an item has had its lease. What its holder may still do depends on how long the
+    /// item lives, which nobody sees from outside.
+    pub fn is_late(&self, token: Token) -> bool {
+        let over = |grant: &Grant| grant.token == token && grant.end.is_some_and(|end| end <= self.now);
+        self.has_items && (self.late.contains(&token) || self.grants.values().any(over))
     }
 
     pub fn renew(&mut self, place: usize, shape: Shape, held: Held, lease: Duration) -> String {

@@ -266,18 +266,23 @@ impl Pair<'_> {
         }
     }
 
+    fn looks(&mut self, place: usize, shape: Shape) -> (String, String, String) {
+        let (real, naive) = self.look(place, shape);
+        (format!("look {place} {shape:?}"), real, naive)
+    }
+
     /// Makes a step on both sides. Returns what it was, and both answers.
     fn step(&mut self) -> (String, String, String) {
         let (place, shape) = (self.rng.usize(..PLACES), self.choose(&[SHAPE, SHAPE, NEXT]));
         let key = self.keys[place].in_shape(shape);
         match self.rng.u32(..40) {
-            0..8 => {
-                let (real, naive) = self.look(place, shape);
-                (format!("look {place} {shape:?}"), real, naive)
-            }
+            0..8 => self.looks(place, shape),
             8..17 => self.claim(place, shape),
             17..21 => {
                 let ((grant, held), entry) = (self.grant(place), self.entry());
+                if self.naive.is_late(held.0) {
+                    return self.looks(place, shape);
+                }
                 let naive = self.naive.publish(place, shape, held, entry.clone());
                 let what = format!("publish {place} {shape:?} {grant:?} {entry:?}");
                 let real = match self.g.publish_entry(&key, &grant, entry) {
@@ -289,6 +294,9 @@ impl Pair<'_> {
             }
             21..24 => {
                 let (mut grant, mut held) = self.grant(place);
+                if self.naive.is_late(held.0) {
+                    return self.looks(place, shape);
+                }
                 if self.rng.u32(..4) == 0 {
                     (grant.cas, held.1) = (0, 0);
                 }
@@ -303,6 +311,9 @@ impl Pair<'_> {
             }
             24..26 => {
                 let ((grant, held), lease) = (self.grant(place), self.duration());
+                if self.naive.is_late(held.0) {
+                    return self.looks(place, shape);
+                }
                 let naive = self.naive.renew(place, shape, held, lease);
                 let real = match block_on(self.g.backend.renew(&key, &grant, lease)).unwrap() {
                     Renewed::Yes(_) => "renewed".into(),

@@ -15,6 +15,10 @@ const FAR: u64 = LARGEST / 2;
 /// 2^30 of these are as far as from [`FAR`] to the end.
 const SMALL: u64 = 1 << 32;
 
+/// How far from what the server says of a lifetime a note is believed, in milliseconds. Of a counter of our own, the
+/// server says three seconds more than the note at most; the rest is for estimates of its clock.
+const NEAR: u64 = 6_000;
+
 /// Reads, moves or deletes a counter.
 ///
 /// | asked | asks | round trips |
@@ -25,8 +29,8 @@ const SMALL: u64 = 1 << 32;
 /// | a reset | delete | 1 |
 ///
 /// What is no number of a counter was not written by this backend, and counts as missing (G7). So does a counter that
-/// is over: the server keeps it for a second more, and the note beside it says when it is over. (A counter
-/// that is moved in the moment in which it ends was moved before.)
+/// is over: the server keeps it for a second more, and the note beside it says when it is over, if the server says
+/// about the same. (A counter that is moved in the moment in which it ends was moved before.)
 #[derive(Clone, Debug)]
 pub struct Counting {
     count: Count,
@@ -125,17 +129,30 @@ impl Run for Counting {
     }
 }
 
-/// What is noted beside a counter that is over then, in milliseconds of the server's clock: the last 32 bits.
+/// What is noted beside a counter that is over then, in milliseconds of the server's clock: the last 32 bits. Zero is
+/// no note, so an end whose bits these are is noted a millisecond later.
 #[allow(clippy::cast_possible_truncation)]
 fn note_of(end: u64) -> u32 {
-    end as u32
+    (end as u32).max(1)
 }
 
-/// Returns when a counter is over that the server keeps for so many seconds more: at the time with these last bits that
-/// comes next to that. (They tell 49 days apart, and the server's seconds are a few more than needed.)
+/// Returns when a counter is over that the server keeps for so many seconds more.
+///
+/// | the note | over |
+/// |---|---|
+/// | a time within [`NEAR`] of the server's seconds has these last bits | at that time |
+/// | no such time: an operator has moved the lifetime, or it is a stranger's note | when the server's seconds are over |
+/// | none (0): a counter of a stranger, or of an earlier build | the same |
+///
+/// So a note ends a counter some seconds before the server removes it, and does no more than that.
 fn end_of(left: u32, note: u32, now: u64) -> u64 {
     let about = now.saturating_add(u64::from(left) * 1000);
-    about.saturating_add_signed(note.wrapping_sub(note_of(about)).cast_signed().into())
+    #[allow(clippy::cast_possible_truncation)]
+    let apart = note.wrapping_sub(about as u32).cast_signed();
+    if note == 0 || u64::from(apart.unsigned_abs()) > NEAR {
+        return about;
+    }
+    about.saturating_add_signed(apart.into())
 }
 
 /// The number of a counter. A number that was moved down is filled up with spaces.
@@ -157,12 +174,31 @@ mod tests {
         for _ in 0..10_000 {
             let now = random.u64(1_700_000_000_000..1_900_000_000_000);
             let longest = 1 << random.u32(1..40);
-            let end = now + random.u64(0..longest);
+            let end = (now + random.u64(0..longest)) | 1;
             // What the server may say of it, and how wrong an estimate of its clock may be.
             let left = (end - now) / 1000 + random.u64(0..3);
             let left = u32::try_from(left).unwrap();
             let near = now.saturating_add_signed(random.i64(-2_000..2_000));
             assert_eq!(end_of(left, note_of(end), near), end, "seed {seed}");
         }
+    }
+
+    #[test]
+    fn a_note_that_is_far_from_what_the_server_says_is_not_believed() {
+        let (now, left) = (1_800_000_000_000_u64, 600);
+        let about = now + 600_000;
+        for apart in [-NEAR.cast_signed(), -1, 0, 1, NEAR.cast_signed()] {
+            let end = about.saturating_add_signed(apart);
+            assert_eq!(end_of(left, note_of(end), now), end, "{apart}");
+        }
+        let day = 86_400_000;
+        for apart in
+            [-40 * day, -day, -600_000, -NEAR.cast_signed() - 1, NEAR.cast_signed() + 1, 600_000, day, 40 * day]
+        {
+            assert_eq!(end_of(left, note_of(about.saturating_add_signed(apart)), now), about, "{apart}");
+        }
+        // No note, be it near or not.
+        let round = 1_800_000_000_000_u64 >> 32 << 32;
+        assert_eq!((end_of(left, 0, now), end_of(1, 0, round - 2_000), note_of(round)), (about, round - 1_000, 1));
     }
 }
