@@ -31,6 +31,35 @@
 //! }
 //! ```
 //!
+//! If the source has no value, the reader says so: [`give_up`](Mint::give_up) ends its right, and the next reader is
+//! elected at once; [`fail`](Mint::fail) ends it, and no reader is elected for a pause. A `None` is no value of a
+//! `Mint<K, V>`, but may be one of a `Mint<K, Option<V>>`. A right of which the reader says nothing costs the others
+//! the time until the reader is dropped, or [`creation_timeout`](crate::RegionBuilder::creation_timeout).
+//!
+//! ```
+//! use dogpile_cache::mint::Mint;
+//! use std::time::Duration;
+//!
+//! async fn find(path: &str) -> Result<Option<String>, std::io::Error> {
+//!     Ok((path == "/").then(|| "the page".to_owned()))
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut pages = Mint::builder("page").build::<str, String>()?;
+//!
+//!     if pages.get("/none").await?.is_none() && pages.is_elected("/none") {
+//!         match find("/none").await {
+//!             Ok(Some(page)) => drop(pages.set("/none", page, Duration::from_secs(60)).await?), // for a minute
+//!             Ok(None) => drop(pages.give_up("/none")),
+//!             Err(error) => pages.fail("/none", &error).await,
+//!         }
+//!     }
+//!     assert!(!pages.is_elected("/none"));
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # A reader is a handle
 //!
 //! A `Mint` is one *reader*, and holds the rights that it was elected for. Its methods take `&mut self`, so two tasks
@@ -59,8 +88,9 @@
 //!
 //! | the key | one reader | the others |
 //! |---|---|---|
-//! | is cold: never set, deleted, evicted, or late for longer than the grace | `None`, with the right | `None`, without the right |
+//! | is cold: never set, deleted, evicted, or late for longer than the grace; or known to be absent | `None`, with the right | `None`, without the right |
 //! | is fresh | the value | the value |
+//! | is fresh, but due by [`refresh_at`](crate::RegionBuilder::refresh_at) or [`refresh_early`](crate::RegionBuilder::refresh_early), if the region has them | `None`, with the right | the value |
 //! | is late, and nobody renews it | `None`, with the right | the old value |
 //! | is late, and a reader has the right | that reader: `None`, with the right | the old value |
 //! | is late, and the reader with the right has died | one lease after that as if nobody renewed it | the old value |
@@ -70,6 +100,9 @@
 //! No `get` waits for another reader. A reader that gets `None` without the right has nothing to serve: it may come
 //! again after a moment, answer with a [default](Mint::get_or), or make a value for itself, and not set it.
 //! [`is_elected`](Mint::is_elected) tells both kinds of `None` apart, without a round trip.
+//!
+//! An absence that another access of the region has stored, by [`or_try_find`](crate::region::Get::or_try_find), is
+//! cold for a `Mint`: it has no answer for it but `None`, so one reader is elected.
 //!
 //! # The right
 //!
@@ -84,13 +117,29 @@
 //!
 //! | | the right | a right that has ended | nothing |
 //! |---|---|---|---|
-//! | [`set`](Mint::set) | publishes: stored, unless the right was lost meanwhile | is refused, and says so | stores, whatever is there: of two, the last to arrive wins |
-//! | [`add`](Mint::add) | publishes | is refused | stores if nothing fresh is there |
+//! | [`set`](Mint::set) | publishes: stored, unless the right was lost meanwhile | is refused each time, and says so | stores, whatever is there: of two, the last to arrive wins |
+//! | [`add`](Mint::add) | publishes | is refused each time | stores if nothing fresh is there |
 //! | [`delete`](Mint::delete) | removes the value, and ends the right | removes the value | removes the value |
 //!
-//! So a reader that was elected, and took too long, never overwrites what another has set since. That holds for as long
-//! as the reader lives: it remembers the keys of rights that it has not used. A reader that has let a thousand rights
-//! end so is elected no more, and gets what others get. A clone of it begins anew.
+//! So a reader that was elected, and took too long, does not overwrite what another has set since, however often it
+//! tries. It remembers the keys of its rights that have ended unused, or whose value was refused. It forgets such a key
+//! when a `get` has a value of it, when it is elected for it anew, and by `delete`, `give_up` and `fail`; it then has
+//! nothing of the key. What the backend did not take though the right was not lost
+//! ([`InDoubt`](NotPublished::InDoubt), [`CutOff`](NotPublished::CutOff), or too large), and a `set` that was dropped
+//! while it had the right, leave nothing either: to try once more stores, whatever is there.
+//!
+//! This memory has a bound in time: ten times [`creation_timeout`](crate::RegionBuilder::creation_timeout) by the
+//! region's clock, ten minutes by default. A reader that sets a value later than that has nothing of the key, and
+//! *does* overwrite. And it has one in number: a reader with a thousand of these keys is elected no more, and gets what
+//! others get, without an error while the backend is down. So it has a thousand of them, and as many as it had rights
+//! at once. It is elected again when it has forgotten some of them. A clone begins anew.
+//!
+//! # Closing
+//!
+//! A right is an access that is under way. [`Region::close`] waits for it until the reader sets, gives up, reads the
+//! key again or is dropped, though the right itself may have ended by `creation_timeout`; but for no longer than the
+//! `grace` of the close. So a program whose readers live for as long as itself closes with a `grace`, not with
+//! `Duration::MAX`.
 //!
 //! # Round trips
 //!
@@ -140,6 +189,7 @@ pub use self::builder::MintBuilder;
 pub use self::timeout::Timeout;
 
 use self::rights::{Rights, Taken};
+use crate::OnBackendFailure;
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::observer::{NotPublished, Published};
 use crate::region::get::closed;
@@ -147,10 +197,12 @@ use crate::region::{Claim, Creation, GetError, Got, Made, NearAlone, Region, Reg
 use std::collections::HashMap;
 use std::fmt;
 use std::fmt::Display;
+use std::time::Duration;
 
 /// A reader of a cache by get and set, in which one late reader renews: see [the module](self).
 ///
-/// A clone is another reader of the same values. It has none of the rights of this one.
+/// A clone is another reader of the same values. It has none of the rights of this one. While it has rights, it holds
+/// up a [close of the region](self#closing).
 pub struct Mint<K: RegionKey + ?Sized, V: Send + Sync + 'static> {
     region: Region<K, V>,
     rights: Rights<K, V>,
@@ -195,14 +247,16 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
         if self.rights.is_held(key) {
             return Ok(None);
         }
+        self.tidy();
         if self.rights.are_too_many_lapsed() {
-            let found = self.region.get(key).value().await?;
-            self.rights.forget(key);
-            return Ok(found.map(Got::into_value));
+            let found = self.region.get(key).value().await;
+            return Ok(match self.unless_down(found)?.flatten() {
+                Some(got) => self.take(key, Some(Claim::Value(got))),
+                None => self.take(key, None),
+            });
         }
         let claim = self.region.get(key).claim_at_once().await?;
-        self.rights.forget(key);
-        Ok(claim.and_then(|claim| self.take(claim)))
+        Ok(self.take(key, claim))
     }
 
     /// Returns the value as [`get`](Mint::get) does, or this one in place of a `None`. Whether the reader has the right
@@ -222,6 +276,9 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
     /// Returns the values of many keys, each key once, whatever duplicates are asked for. What would be `None` by
     /// [`get`](Mint::get) is left out; for which of these keys the reader has the right,
     /// [`is_elected`](Mint::is_elected) tells. Never waits for another reader.
+    ///
+    /// The keys are what iterates over `&K`: `&[u64]` for a `Mint<u64, V>`, but for a `Mint<str, V>` the `&str`s
+    /// themselves, such as `["/", "/news"]`, or `names.iter().map(String::as_str)`.
     ///
     /// # Errors
     ///
@@ -247,6 +304,12 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
     ///         }
     ///     }
     ///     assert_eq!((known[&1], known[&3]), (1, 9));
+    ///
+    ///     let mut pages = Mint::builder("page").build::<str, String>()?;
+    ///     pages.set("/", "the page", Timeout::Default).await?;
+    ///     let paths = vec!["/".to_owned(), "/news".to_owned()];
+    ///     let known = pages.get_many(paths.iter().map(String::as_str)).await?;
+    ///     assert_eq!((known.len(), known["/"].as_str()), (1, "the page"));
     ///     Ok(())
     /// }
     /// ```
@@ -259,18 +322,22 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
     {
         let keys: Vec<&K> = keys.into_iter().filter(|key| !self.rights.is_held(key)).collect();
         let mut values = HashMap::with_capacity(keys.len());
+        self.tidy();
         if self.rights.are_too_many_lapsed() {
-            let found = self.region.get_many(keys.iter().copied()).values().await?;
+            let found = self.region.get_many(keys.iter().copied()).values().await;
+            let found = match self.unless_down(found)? {
+                Some(found) => found,
+                None => self.one_by_one(&keys).await?,
+            };
             for (key, got) in keys.into_iter().zip(found) {
-                self.rights.forget(key);
-                values.extend(got.map(|got| (key.to_owned(), Got::into_value(got))));
+                let value = self.take(key, got.map(Claim::Value));
+                values.extend(value.map(|value| (key.to_owned(), value)));
             }
             return Ok(values);
         }
         let region = self.region.clone();
         for (key, claim) in region.get_many(keys).claim_at_once().await? {
-            self.rights.forget(key);
-            let value = claim.and_then(|claim| self.take(claim));
+            let value = self.take(key, claim);
             values.extend(value.map(|value| (key.to_owned(), value)));
         }
         Ok(values)
@@ -296,6 +363,22 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
     ///
     /// A value that is set without the right fails as by [`Region::set`]. (With the right, what the backend says is in
     /// the answer: an [`InDoubt`](NotPublished::InDoubt) says that the value may be stored or not.)
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dogpile_cache::mint::{Mint, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// #[tokio::main(flavor = "current_thread")]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let mut pages = Mint::builder("page").build::<str, String>()?;
+    ///     pages.set("/news", "fresh for a minute", Duration::from_secs(60)).await?;
+    ///     pages.set("/imprint", "fresh for ever", Timeout::Never).await?;
+    ///     assert_eq!(pages.get("/news").await?.as_deref(), Some("fresh for a minute"));
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn set(
         &mut self,
         key: &K,
@@ -303,8 +386,8 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
         timeout: impl Into<Timeout>,
     ) -> Result<Published, BackendError> {
         let made = timeout.into().of(value.into());
-        match self.rights.take(key) {
-            Taken::Right(creation) => publish(creation, made).await,
+        match self.rights.take(key, self.now()) {
+            Taken::Right(creation) => self.publish(creation, made).await,
             Taken::Lapsed => Ok(Published::No(NotPublished::Late)),
             Taken::Nothing => self.region.set(key, made).await.map(|()| Published::Fresh),
         }
@@ -324,8 +407,8 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
         timeout: impl Into<Timeout>,
     ) -> Result<bool, BackendError> {
         let made = timeout.into().of(value.into());
-        match self.rights.take(key) {
-            Taken::Right(creation) => is_stored(publish(creation, made).await?),
+        match self.rights.take(key, self.now()) {
+            Taken::Right(creation) => is_stored(self.publish(creation, made).await?),
             Taken::Lapsed => Ok(false),
             Taken::Nothing => self.region.add(key, made).await,
         }
@@ -334,13 +417,18 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
     /// Removes the value, for the whole fleet, and leaves no grace: the next reader is elected, and the others get
     /// `None`. A right to set the key ends, this reader's or another's: what is set by it is refused. One round trip.
     ///
+    /// While a reader has the right to set the key, one thing is otherwise: after the `delete`, no reader is elected
+    /// until that reader has ended its access, by a change, by a `get` of the key, or by its drop; but for
+    /// [`void_pause`](crate::RegionBuilder::void_pause) at most, 100 ms by default. Meanwhile the others get `None`
+    /// without the right. (So a hundred `delete`s a second of a key do not cause as many renewals.)
+    ///
     /// The near stores of *other* processes serve the value for their [`at_most`](crate::Near::at_most).
     ///
     /// # Errors
     ///
     /// As by [`Region::invalidate`].
     pub async fn delete(&mut self, key: &K) -> Result<(), BackendError> {
-        let taken = self.rights.take(key);
+        let taken = self.rights.end(key);
         let deleted = self.region.invalidate(key).await;
         drop(taken);
         deleted
@@ -362,7 +450,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
     ///
     /// A call that is dropped has ended the right, and what was sent is awaited by another thread.
     pub async fn fail(&mut self, key: &K, cause: &(dyn Display + Sync)) {
-        if let Taken::Right(creation) = self.rights.take(key) {
+        if let Some(creation) = self.rights.end(key) {
             creation.fail(cause).await;
         }
     }
@@ -373,31 +461,73 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
         BlockingMint::new(self)
     }
 
-    /// Takes a value, or a right.
-    fn take(&mut self, claim: Claim<K, V>) -> Option<V>
+    fn now(&self) -> Duration {
+        self.region.core.time.now()
+    }
+
+    fn tidy(&mut self) {
+        let now = self.now();
+        self.rights.tidy(now, self.region.core.settings.creation_timeout);
+    }
+
+    /// Takes a value, or a right, or nothing, in place of what the reader had of the key.
+    fn take(&mut self, key: &K, claim: Option<Claim<K, V>>) -> Option<V>
     where
         V: Clone,
     {
+        let now = self.now();
         match claim {
-            Claim::Value(got) => Some(Got::into_value(got)),
-            Claim::Create(creation) => {
-                let core = &self.region.core;
-                self.rights.hold(creation, core.time.now(), core.settings.creation_timeout);
+            Some(Claim::Value(got)) => {
+                self.rights.forget(key);
+                Some(Got::into_value(got))
+            }
+            Some(Claim::Create(creation)) => {
+                self.rights.hold(creation, now, self.region.core.settings.creation_timeout);
+                None
+            }
+            None => {
+                self.rights.lose(key, now);
                 None
             }
         }
     }
-}
 
-/// Publishes a value by a right.
-async fn publish<K: RegionKey + ?Sized, V: Send + Sync + 'static>(
-    creation: Creation<K, V>,
-    made: Made<V>,
-) -> Result<Published, BackendError> {
-    match creation.publish(made).await {
-        // (What was published by a creation always says so.)
-        Ok(got) => Ok(Got::published(&got).unwrap_or(Published::Fresh)),
-        Err(error) => Err(BackendError::new(BackendErrorKind::Refused).caused_by(error)),
+    /// Publishes a value by a right. If it is refused, its key stays lapsed.
+    async fn publish(&mut self, creation: Creation<K, V>, made: Made<V>) -> Result<Published, BackendError> {
+        let key = creation.key().clone();
+        match creation.publish(made).await {
+            Ok(got) => {
+                // (What was published by a creation always says so.)
+                let published = Got::published(&got).unwrap_or(Published::Fresh);
+                if matches!(is_stored(published), Ok(false)) {
+                    self.rights.lapse(key, self.now());
+                }
+                Ok(published)
+            }
+            Err(error) => Err(BackendError::new(BackendErrorKind::Refused).caused_by(error)),
+        }
+    }
+
+    /// Returns what a reader was told that is not to be elected: `None` if the backend is down, and those who may be
+    /// elected would be.
+    fn unless_down<T>(&self, told: Result<T, BackendError>) -> Result<Option<T>, GetError> {
+        let core = &self.region.core;
+        match told {
+            Ok(told) => Ok(Some(told)),
+            Err(_) if core.closing.is_closed() => Err(GetError::Closed),
+            Err(_) if core.settings.on_backend_failure == OnBackendFailure::Elect => Ok(None),
+            Err(error) => Err(GetError::Backend(error)),
+        }
+    }
+
+    /// Returns what there is of each key, if a server of theirs is down. (That one is in its pause by now.)
+    async fn one_by_one(&self, keys: &[&K]) -> Result<Vec<Option<Got<V>>>, GetError> {
+        let mut all = Vec::with_capacity(keys.len());
+        for key in keys {
+            let found = self.region.get(*key).value().await;
+            all.push(self.unless_down(found)?.flatten());
+        }
+        Ok(all)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `add`, `delete`, and `set` without a right.
 
-use crate::kit::{PLACES, Place, eventually, now, soon};
+use crate::kit::{PLACES, Place, SECOND, eventually, now, soon};
 use crate::{NOTHING, RIGHT, get, readers, set, value};
 use dogpile_cache::mint::Timeout;
 use dogpile_cache::observer::Operation;
@@ -116,4 +116,24 @@ fn round_trips() {
     let keys: Vec<u64> = (1..=10).collect();
     assert_eq!(now(all.one.get_many(&keys)).unwrap().len(), 1);
     assert_eq!((probe.count(Operation::Look), took()), (7, 1 + 9));
+}
+
+/// After a `delete` under a right nobody is elected until the holder has ended, or the pause is over.
+#[test]
+fn a_delete_under_a_right_elects_when_the_holder_has_ended_or_after_the_pause() {
+    for place in PLACES {
+        for ends in [true, false] {
+            let mut all = readers(place);
+            assert_eq!(get(&mut all.one), RIGHT);
+            soon(all.far.delete(&1)).unwrap();
+            assert_eq!(get(&mut all.far), NOTHING, "{place:?}");
+            if ends {
+                all.one.give_up(&1);
+                all.are_free();
+            } else {
+                all.ground.clock.advance(SECOND);
+            }
+            eventually("the next is elected", || get(&mut all.far) == RIGHT);
+        }
+    }
 }

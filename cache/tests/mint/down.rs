@@ -2,7 +2,7 @@
 
 use crate::kit::{Ground, Place, SECOND, eventually, now, soon};
 use crate::probe::Fate;
-use crate::{NOTHING, RIGHT, get, readers, value};
+use crate::{NOTHING, RIGHT, get, readers, spent, value};
 use dogpile_cache::mint::{Mint, Timeout};
 use dogpile_cache::{CreateError, NotPublished, OnBackendFailure, Published};
 
@@ -74,5 +74,29 @@ fn a_reader_of_a_closed_region_gets_an_error_and_its_right_has_ended() {
         if place != Place::Near {
             assert_eq!(get(&mut all.far), RIGHT, "the other process goes on");
         }
+    }
+}
+
+/// It gets what the others get: an old value of this process, or nothing, and no error.
+#[test]
+fn a_reader_that_is_elected_no_more_has_no_error_while_the_backend_is_down() {
+    let mut all = spent(Place::Far);
+    all.process.probe.set_all(Fate::Unreachable);
+    assert_eq!(get(&mut all.beside), RIGHT);
+    assert_eq!(get(&mut all.one), NOTHING);
+    assert!(now(all.one.get_many(&[1, 2])).unwrap().is_empty());
+    assert_eq!(soon(all.beside.set(&1, "own", Timeout::Default)).unwrap(), Published::No(NotPublished::CutOff));
+    assert_eq!(get(&mut all.one), value("own"));
+    let many = now(all.one.get_many(&[1, 2])).unwrap();
+    assert_eq!((many.len(), many[&1].as_str()), (1, "own"));
+}
+
+#[test]
+fn a_reader_that_is_elected_no_more_of_a_closed_region_gets_that_error() {
+    for place in crate::kit::PLACES {
+        let mut all = spent(place);
+        soon(all.one.region().clone().close(std::time::Duration::ZERO));
+        assert!(matches!(now(all.one.get(&1)), Err(CreateError::Closed)), "{place:?}");
+        assert!(matches!(now(all.one.get_many(&[1])), Err(CreateError::Closed)), "{place:?}");
     }
 }

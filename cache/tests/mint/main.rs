@@ -42,6 +42,16 @@ fn readers(place: Place) -> Readers {
     Readers { ground, process, one, beside, far }
 }
 
+/// Readers of which the first is elected no more, since it has let a thousand rights end.
+fn spent(place: Place) -> Readers {
+    let mut all = readers(place);
+    let keys: Vec<u64> = (1_000..2_000).collect();
+    assert!(soon(all.one.get_many(&keys)).unwrap().is_empty());
+    all.ground.clock.advance(MINUTE + SECOND);
+    assert_eq!(get(&mut all.one), NOTHING);
+    all
+}
+
 impl Readers {
     /// Waits until nobody has the grant, by the backend. Another thread tells it.
     fn are_free(&self) {

@@ -136,7 +136,8 @@ fn a_reader_that_is_dropped_or_gives_up_leaves_the_right_to_the_next() {
             assert_eq!(get(&mut all.one), RIGHT);
             all.one = all.beside.clone();
             all.are_free();
-            assert_eq!(get(&mut all.beside), RIGHT, "{place:?}");
+            // (The thread that has told the backend ends the turn of this process a moment later.)
+            eventually("the next is elected", || get(&mut all.beside) == RIGHT);
             assert!(all.beside.give_up(&1) && !all.beside.is_elected(&1) && !all.beside.give_up(&1));
             all.are_free();
             assert_eq!(get(&mut all.far), RIGHT, "{place:?}");

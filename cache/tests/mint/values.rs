@@ -1,5 +1,7 @@
 //! Values come back as they went in; the forms for threads and for servers.
 
+use crate::kit::{Ground, PLACES, Place, SECOND, soon};
+use crate::{GRACE, NOTHING, RIGHT, get, readers, set, value};
 use dogpile_cache::backend::Memory;
 use dogpile_cache::codec::Raw;
 use dogpile_cache::mint::{Mint, Timeout};
@@ -92,4 +94,31 @@ async fn a_handler_can_be_spawned() {
     assert_eq!(run(true).await.unwrap().as_deref(), Some("page"));
     let got = pages.region().get("/").value().await.unwrap().unwrap();
     assert_eq!(Got::into_value(got), "page");
+}
+
+/// A value that is due for a renewal is fresh for all but one.
+#[test]
+fn a_fresh_value_that_is_due_elects_one_reader() {
+    let ground = Ground::new();
+    let process = ground.process_by(Place::Far, |builder| builder.max_stale(GRACE).refresh_at(0.5));
+    let mut one = Mint::new(process.region);
+    let mut other = one.clone();
+    set(&mut one, "fresh");
+    ground.clock.advance(SECOND * 20);
+    assert_eq!((get(&mut one), get(&mut other)), (value("fresh"), value("fresh")));
+    ground.clock.advance(SECOND * 20);
+    assert_eq!((get(&mut one), get(&mut other)), (RIGHT, value("fresh")));
+    set(&mut one, "new");
+    assert_eq!(get(&mut other), value("new"));
+}
+
+/// An absence that others have stored is no value.
+#[test]
+fn an_absence_is_cold() {
+    for place in PLACES {
+        let mut all = readers(place);
+        let region = all.one.region().clone();
+        assert!(soon(region.get(&1).or_try_find(async || Ok::<_, String>(None))).unwrap().is_none());
+        assert_eq!((get(&mut all.far), get(&mut all.one)), (RIGHT, NOTHING), "{place:?}");
+    }
 }
