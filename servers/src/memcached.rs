@@ -225,7 +225,7 @@ impl MemcachedServer {
             command.envs(fake_time.environment());
             // Few threads that ask libfaketime for the time: with the usual number the server has, rarely and under load,
             // never shown a step of its clock.
-            command.args(["-t", "1", "-o", "no_lru_crawler,no_lru_maintainer"]);
+            command.args(["-t", "1", "-o", "no_lru_maintainer"]);
         }
         command.args(self.with.start.arguments());
         command
