@@ -83,8 +83,8 @@ impl<V: Clone> Access<V> {
         }
     }
 
-    /// Makes an access that began with a *light look*: one that was sent before anything of its key was
-    /// held in the process. Its first event is the reply to that look, or what has become of it instead.
+    /// Makes an access that began with a *light look*: one that was sent before anything of its key was held in the
+    /// process. Its first event is the reply to that look, or what has become of it instead.
     ///
     /// The access knows nothing of the marks of its process from before the reply. So it takes nothing of other
     /// accesses that was sent before the reply, and what its look has shown is as of nothing: it covers nobody else.

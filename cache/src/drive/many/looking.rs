@@ -32,7 +32,6 @@ use crate::drive::{Core, Held};
 use crate::observer::Operation;
 use crate::round::{Event, Found};
 use crate::slot::Value;
-use crate::store::Store;
 use crate::together::Together;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -76,10 +75,9 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
 
     /// Looks at the keys of a server, by one look that is sent now. Keeps near what it has found.
     pub(super) async fn look_at(&self, slots: &[Held<O, V>]) -> Result<Vec<Found<Value<V>>>, BackendError> {
-        let Store::Far(far) = &self.store else { unreachable!("near alone looks by itself") };
         let as_of: Vec<_> = slots.iter().map(|slot| slot.lock().as_of()).collect();
         let keys: Vec<_> = slots.iter().map(|slot| slot.stored().clone()).collect();
-        let found = far.look(&keys, self.time.nanos()).await?;
+        let found = self.far().look(&keys, self.time.nanos()).await?;
         for ((slot, found), as_of) in slots.iter().zip(&found).zip(as_of) {
             if let Some(value) = &found.value {
                 self.keep_near(slot, value, as_of);
