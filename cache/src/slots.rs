@@ -73,7 +73,8 @@ pub(crate) enum Until {
 pub(crate) struct Slots<O, S> {
     shards: [Shard<O, S>; SHARDS],
     hashes: Hasher,
-    buckets: Arc<Buckets>,
+    /// `None`: nobody asks whether a key is alone.
+    buckets: Option<Arc<Buckets>>,
     most_idle: usize,
     /// How many slots are idle; changed under the mutex of the slot's shard.
     idle: AtomicUsize,
@@ -81,10 +82,16 @@ pub(crate) struct Slots<O, S> {
 
 impl<O, S: Idle> Slots<O, S> {
     /// Makes an empty table, in which at most `most_idle` slots are idle. With zero, a slot without a holder is gone at
-    /// once, unless it is pinned.
-    pub(crate) fn new(most_idle: usize) -> Slots<O, S> {
+    /// once, unless it is pinned. `tells_alone`: [`alone`](Self::alone) is asked.
+    pub(crate) fn new(most_idle: usize, tells_alone: bool) -> Slots<O, S> {
         let shards = std::array::from_fn(|_| Shard::new());
-        Slots { shards, hashes: hasher(), buckets: Buckets::new(), most_idle, idle: AtomicUsize::new(0) }
+        Slots {
+            shards,
+            hashes: hasher(),
+            buckets: tells_alone.then(Buckets::new),
+            most_idle,
+            idle: AtomicUsize::new(0),
+        }
     }
 
     /// Returns the slot of the key, made by `make` if there is none. Two threads that hold a key for the first time may
@@ -104,7 +111,7 @@ impl<O, S: Idle> Slots<O, S> {
         let slot = found.unwrap_or_else(|| {
             let owned = key.to_owned();
             let state = make(&owned);
-            let new = Arc::new(Slot::new(owned, hash, state, self.buckets.add(hash)));
+            let new = Arc::new(Slot::new(owned, hash, state, self.buckets.as_ref().map(|buckets| buckets.add(hash))));
             // If another thread was faster, `new` is dropped here.
             self.shard(hash).insert(key, &new, &self.idle).unwrap_or(new)
         });
@@ -118,7 +125,7 @@ impl<O, S: Idle> Slots<O, S> {
     where
         O: Borrow<Q>,
     {
-        self.buckets.alone(self.hashes.hash_one(key))
+        self.buckets.as_ref()?.alone(self.hashes.hash_one(key))
     }
 
     /// Returns the slot of the key if it is in the table. A find knows no time, so it also finds a slot whose time is

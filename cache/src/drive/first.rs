@@ -196,7 +196,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         O: Borrow<Q>,
     {
         let seldom_hits = wants.refreshes || wants.refuses.is_some() || wants.timeout == Some(Duration::ZERO);
-        if seldom_hits || self.near.is_some() || self.servers.is_any() { None } else { self.slots.alone(key) }
+        // (With a near store the slots count nobody, and no key is alone.)
+        if seldom_hits || self.servers.is_any() { None } else { self.slots.alone(key) }
     }
 }
 

@@ -544,11 +544,13 @@ impl<F> RegionBuilder<F> {
         let longest = settings.creation_timeout.saturating_add(settings.lease.saturating_mul(2));
         let second = Duration::from_secs(1);
         let shortest = aging.expires_after.into_iter().chain(aging.near_at_most).min();
+        // See `drive::first`.
+        let begins_light = store.has_leases() && near.is_none();
         Region::new(Core {
             namespace,
             store,
             near,
-            slots: Arc::new(Slots::new(self.most_idle)),
+            slots: Arc::new(Slots::new(self.most_idle, begins_light)),
             rules: Rules::new(time.clock.clone(), longest, settings.longest_pause),
             deadlines: Deadlines::new(&time),
             time,

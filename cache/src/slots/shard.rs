@@ -45,12 +45,12 @@ pub(super) struct Slot<O, S> {
     ///   `AcqRel`), and step 3 sees what the other has done to the state.
     holds: AtomicU64,
     /// Counted until the slot is dropped: after it was taken from its table.
-    _counted: InBucket,
+    _counted: Option<InBucket>,
 }
 
 impl<O, S> Slot<O, S> {
     /// Makes a slot with one holder.
-    pub(super) fn new(key: O, hash: u64, state: S, counted: InBucket) -> Slot<O, S> {
+    pub(super) fn new(key: O, hash: u64, state: S, counted: Option<InBucket>) -> Slot<O, S> {
         Slot { key, hash, state, holders: AtomicUsize::new(1), holds: AtomicU64::new(1), _counted: counted }
     }
 

@@ -25,7 +25,7 @@ impl State {
 type Table = Arc<Slots<u64, State>>;
 
 fn table(most_idle: usize) -> Table {
-    Arc::new(Slots::new(most_idle))
+    Arc::new(Slots::new(most_idle, true))
 }
 
 fn hold(slots: &Table, key: u64, now: u64, until: Until) -> HeldSlot<u64, State> {
@@ -229,7 +229,7 @@ impl Drop for Uses {
 
 #[test]
 fn a_drop_may_use_the_table() {
-    let slots = Arc::new(Slots::new(3));
+    let slots = Arc::new(Slots::new(3, true));
     let used = Arc::new(AtomicU64::new(0));
     let hold = |key: u64, now, until| {
         slots.hold(&key, now, |_| {
@@ -279,7 +279,7 @@ fn an_answer_that_is_out_of_date_is_asked_again() {
             until
         }
     }
-    let slots = Arc::new(Slots::new(10));
+    let slots = Arc::new(Slots::new(10, true));
     let make = |_: &u64| Slow { slots: Arc::downgrade(&slots), pinned: false.into(), asked: 0.into() };
     drop(slots.hold(&1, 0, make));
     assert_eq!((slots.len(), slots.idle()), (1, 0));
@@ -318,7 +318,7 @@ fn threads_share_one_slot_while_it_is_held() {
     }
     // How many slots of each key are in use.
     let live: Arc<[AtomicU64]> = (0..KEYS).map(|_| AtomicU64::new(0)).collect();
-    let slots: Arc<Slots<u64, Counted>> = Arc::new(Slots::new(2));
+    let slots: Arc<Slots<u64, Counted>> = Arc::new(Slots::new(2, true));
     let told = AtomicU64::new(0);
     let start = Barrier::new(THREADS.try_into().unwrap());
     thread::scope(|threads| {
