@@ -14,5 +14,6 @@ async fn g12_sixty_four_processes_count_a_thousand_each() {
     assert_exact(TEST, &server.url()).await;
     let reply = server.command(format!("mg {NAME}:{KEY}@count t")).unwrap();
     let left: i64 = reply.flag('t').expect("the counter is there").parse().unwrap();
-    assert!((1..=600).contains(&left), "it has a lifetime: {left}");
+    // Its own end is after 600 s. The item lives for a second more: what has an end is never removed early.
+    assert!((1..=601).contains(&left), "it has a lifetime: {left}");
 }
