@@ -112,9 +112,8 @@ use crate::codec::Shape;
 use crate::key::StoredKey;
 use crate::time::keeper::keeper;
 use crate::together::together;
-use redis::{Cmd, RedisWrite, Value};
+use redis::Value;
 use std::fmt;
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -136,7 +135,7 @@ const LONGEST_KEY: usize = 1024;
 ///
 /// | operation | round trips |
 /// |---|---|
-/// | look | 1: a plain `GET`, in one write with what other tasks look at in the same moment. Of many keys 1 to each server: `MGET`; on a Cluster `GET`s in one write |
+/// | look | 1: a plain `GET`; with what other tasks look at in the same moment, and of many keys, 1 to each server: one `MGET`; on a Cluster, or without the right to `MGET`, `GET`s in one write |
 /// | claim, renew, publish, end, change, count | 1: a script. Another one, once, on a server that does not know the script yet |
 /// | listen | 1, for the first who listens to a place in the process |
 /// | ping | 1 to each server. It fails if one of them does not answer |
@@ -368,23 +367,10 @@ impl Redis {
     }
 
     /// Reads a text.
-    async fn get(&self, key: &StoredKey, get: Cmd) -> Result<(Option<Vec<u8>>, reply::From), BackendError> {
-        let (value, from) = self.ask(key, Request::Look(get)).await?;
+    async fn get(&self, key: &StoredKey, name: String) -> Result<(Option<Vec<u8>>, reply::From), BackendError> {
+        let (value, from) = self.ask(key, Request::Look(name)).await?;
         Ok((reply::found(value)?, from))
     }
-}
-
-/// Asks for what lies at the key that has these parts.
-fn get(parts: &[&str]) -> Cmd {
-    let long: usize = parts.iter().map(|part| part.len()).sum();
-    let mut get = Cmd::with_capacity(2, "GET".len() + long);
-    get.write_arg(b"GET");
-    let mut name = get.writer_for_next_arg();
-    for part in parts {
-        name.write_all(part.as_bytes()).expect("memory takes all");
-    }
-    drop(name);
-    get
 }
 
 fn from(link: &Link) -> reply::From {
@@ -475,7 +461,7 @@ impl Backend for Redis {
         Box::pin(async move {
             let (delta, ceiling, lifetime) = match count {
                 Count::Get => {
-                    let (found, _) = self.get(key, get(&[&keys::count(key)])).await?;
+                    let (found, _) = self.get(key, keys::count(key)).await?;
                     return Ok(Counted::Now(found.map_or(0, |text| reply::counter(&text))));
                 }
                 Count::Reset => {
@@ -533,13 +519,13 @@ impl Redis {
         let (found, from) = match self.hub.servers.ready() {
             Some(link) => {
                 takes(key)?;
-                let found = match link.look(get(&keys::parts(key))).await {
+                let found = match link.look(&keys::parts(key)).await {
                     Err(Failure::WrongType) => None,
                     reply => reply::found(reply.map_err(Failure::error)?)?,
                 };
                 (found, from(&link))
             }
-            None => Box::pin(self.get(key, get(&keys::parts(key)))).await?,
+            None => Box::pin(self.get(key, keys::entry(key))).await?,
         };
         Ok(entry::look(found, from.now, from.life))
     }
@@ -582,24 +568,8 @@ impl Redis {
 
 /// Looks at some of the keys on one server. `None`: the key is not there, but on another server.
 async fn look_at(link: &Arc<Link>, keys: &[StoredKey], part: &[usize]) -> Result<Vec<Option<Look>>, BackendError> {
-    let mut commands = redis::pipe();
-    if link.said.is_cluster {
-        for at in part {
-            commands.cmd("GET").arg(keys::entry(&keys[*at]));
-        }
-    } else {
-        commands.cmd("MGET");
-        for at in part {
-            commands.arg(keys::entry(&keys[*at]));
-        }
-    }
-    let mut replies = link.send_all(&commands).await.map_err(Failure::error)?;
-    if !link.said.is_cluster {
-        let Value::Array(all) = link.value(replies.remove(0)).map_err(Failure::error)? else {
-            return Err(another_dialect());
-        };
-        replies = all;
-    }
+    let names: Vec<String> = part.iter().map(|at| keys::entry(&keys[*at])).collect();
+    let replies = link.texts(names.iter().map(String::as_str)).await.map_err(Failure::error)?;
     if replies.len() != part.len() {
         return Err(another_dialect());
     }

@@ -30,7 +30,7 @@
 use super::lock;
 use crate::time::{RegionClock, RegionTime, unless};
 use crossbeam_utils::CachePadded;
-use std::collections::BTreeMap;
+use slab::Slab;
 use std::future::poll_fn;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
@@ -61,11 +61,39 @@ pub(crate) struct Deadlines {
     has_ended: AtomicBool,
 }
 
-/// What waits, by its deadline, and by a number, since deadlines may be the same.
+/// What waits, in no order: a look comes and goes in a few steps, and only the task searches.
 #[derive(Default)]
 struct Part {
-    waits: BTreeMap<(u64, u64), Waker>,
+    waits: Slab<Wait>,
     numbers: u64,
+}
+
+/// A look that waits.
+struct Wait {
+    at: u64,
+    /// The place may have been another look's before.
+    number: u64,
+    waker: Waker,
+}
+
+impl Part {
+    /// Returns the look that has this place and number, if it waits still.
+    fn get(&mut self, (place, number): (usize, u64)) -> Option<&mut Wait> {
+        self.waits.get_mut(place).filter(|wait| wait.number == number)
+    }
+
+    /// Takes away those that are due at a time. Returns them, and when the next one is.
+    fn take_due(&mut self, now: u64) -> (Vec<Waker>, u64) {
+        let (mut due, mut first) = (Vec::new(), NEVER);
+        for (place, wait) in &self.waits {
+            if wait.at <= now {
+                due.push(place);
+            } else {
+                first = first.min(wait.at);
+            }
+        }
+        (due.into_iter().map(|place| self.waits.remove(place).waker).collect(), first)
+    }
 }
 
 /// Why a look has no answer.
@@ -110,7 +138,8 @@ impl Deadlines {
     pub(crate) fn end(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
         for part in &self.parts {
-            wake(mem::take(&mut lock(part).waits).into_values());
+            let all = mem::take(&mut lock(part).waits);
+            wake(all.into_iter().map(|(_, wait)| wait.waker));
         }
     }
 
@@ -147,13 +176,9 @@ impl Deadlines {
         let now = self.time.nanos();
         let mut first = NEVER;
         for part in &self.parts {
-            let due = {
-                let mut part = lock(part);
-                let rest = part.waits.split_off(&(now.saturating_add(1), 0));
-                first = first.min(rest.first_key_value().map_or(NEVER, |((at, _), _)| *at));
-                mem::replace(&mut part.waits, rest)
-            };
-            wake(due.into_values());
+            let (due, next) = lock(part).take_due(now);
+            first = first.min(next);
+            wake(due.into_iter());
         }
         self.wakes_at.fetch_min(first, Ordering::Relaxed).min(first)
     }
@@ -171,7 +196,8 @@ fn wake(wakers: impl Iterator<Item = Waker>) {
 struct Place<'a> {
     deadlines: &'a Arc<Deadlines>,
     part: &'a Mutex<Part>,
-    key: Option<(u64, u64)>,
+    /// Where it lies, and its number.
+    key: Option<(usize, u64)>,
 }
 
 impl Place<'_> {
@@ -180,11 +206,11 @@ impl Place<'_> {
         let waker = cx.waker().clone();
         let mut part = lock(self.part);
         let Some(key) = self.key else {
-            let key = (at, part.numbers);
+            let number = part.numbers;
             part.numbers += 1;
-            part.waits.insert(key, waker);
+            let place = part.waits.insert(Wait { at, number, waker });
             drop(part);
-            self.key = Some(key);
+            self.key = Some((place, number));
             if self.deadlines.has_ended.load(Ordering::Relaxed) {
                 return Poll::Ready(Over::Region);
             }
@@ -193,8 +219,8 @@ impl Place<'_> {
             }
             return Poll::Pending;
         };
-        if let Some(before) = part.waits.get_mut(&key) {
-            let before = mem::replace(before, waker);
+        if let Some(wait) = part.get(key) {
+            let before = mem::replace(&mut wait.waker, waker);
             drop(part);
             drop(before);
             return Poll::Pending;
@@ -209,9 +235,11 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            let waker = lock(self.part).waits.remove(&key);
+            let mut part = lock(self.part);
+            let gone = part.get(key).is_some().then(|| part.waits.remove(key.0));
+            drop(part);
             // Outside of the mutex.
-            drop(waker);
+            drop(gone);
         }
     }
 }

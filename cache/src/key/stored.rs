@@ -79,7 +79,7 @@ const USUAL: usize = 32;
 /// and an envelope with another place is no value (G13).
 #[derive(Clone, Debug)]
 pub struct StoredKey {
-    full: Arc<str>,
+    full: String,
     place: usize,
     /// The place as it was before it was hashed.
     whole: Option<Arc<str>>,
@@ -111,7 +111,7 @@ impl StoredKey {
         full.push_str(digits.format(shape.schema));
         full.push('.');
         full.push_str(digits.format(shape.format.number()));
-        StoredKey { full: full.into(), place, whole, shape }
+        StoredKey { full, place, whole, shape }
     }
 
     /// Returns the key of the same place in another shape.

@@ -4,7 +4,7 @@ use super::address::Address;
 use super::clock::{self, ServerClock};
 use super::failure::{Failure, another_dialect};
 use super::looks::{Gathered, Looks, long};
-use super::request::Request;
+use super::request::{Request, get, mget};
 use super::server::{self, Said, Unfit};
 use crate::backend::{BackendError, BackendErrorKind, Life};
 use crate::time::unless;
@@ -45,6 +45,8 @@ pub(super) struct Link {
     pub(super) clock: ServerClock,
     end: Arc<End>,
     pub(super) looks: Looks,
+    /// The user has no right to `MGET`.
+    has_no_mget: AtomicBool,
 }
 
 /// Whether a connection is dead.
@@ -143,8 +145,8 @@ impl Link {
             let replies = connection.send_packed_commands(&questions, 0, questions.len()).await?;
             let said = server::answers(&replies)?;
             let clock = ServerClock::new(said.time, sent);
-            let looks = Looks::new();
-            Ok::<_, NotOpened>(Arc::new(Link { connection, at, said, clock, end, looks }))
+            let (looks, has_no_mget) = (Looks::new(), AtomicBool::new(false));
+            Ok::<_, NotOpened>(Arc::new(Link { connection, at, said, clock, end, looks, has_no_mget }))
         };
         let link = match unless(opening, || sleep(keeper, OPENING)).await {
             Some(link) => link?,
@@ -169,10 +171,10 @@ impl Link {
 
     /// Asks, and awaits the reply. One round trip; two, once, for a script that the server does not know yet.
     pub(super) async fn ask(self: &Arc<Self>, request: &Request, is_asking: bool) -> Result<Value, Failure> {
-        if let Request::Look(get) = request
+        if let Request::Look(key) = request
             && !is_asking
         {
-            return self.look(get.clone()).await;
+            return self.look(&[key]).await;
         }
         let reply = self.send(&request.command(&self.said), is_asking).await;
         let reply = match reply {
@@ -186,13 +188,15 @@ impl Link {
         if request.signals() { reply.map_err(Failure::of_changes) } else { reply }
     }
 
-    /// Asks for a text, and awaits the reply. One round trip, perhaps by [one request](super::looks) with other looks.
-    pub(super) async fn look(self: &Arc<Self>, get: Cmd) -> Result<Value, Failure> {
+    /// Asks for the text of the key that has these parts, and awaits the reply. One round trip, perhaps by
+    /// [one request](super::looks) with other looks.
+    pub(super) async fn look(self: &Arc<Self>, key: &[&str]) -> Result<Value, Failure> {
         let under_way = self.looks.begin();
         if !under_way.is_alone {
-            return self.value(Gathered::new(self, get).await?);
+            return self.value(Gathered::new(self, key).await?);
         }
-        let reply = self.send(&get, false).await;
+        let command = get(key);
+        let reply = self.send(&command, false).await;
         if let Ok(reply) = &reply {
             self.looks.replied(1, long(reply));
         }
@@ -220,6 +224,33 @@ impl Link {
         let sending = pin!(connection.send_packed_commands(commands, 0, commands.len()));
         let replies = self.unless_dead(sending).await?;
         if replies.len() == commands.len() { Ok(replies) } else { Err(Failure::Broken(another_dialect())) }
+    }
+
+    /// Asks for the texts of some keys, and awaits the replies, each of which may be an error. One round trip; two, once,
+    /// on a connection whose user may not use `MGET`.
+    ///
+    /// A server alone is asked by one `MGET`, which costs the server and the client a fraction of so many `GET`s. The keys
+    /// of a Cluster lie in many slots, which one command must not name.
+    pub(super) async fn texts<'a>(
+        &self,
+        keys: impl ExactSizeIterator<Item = &'a str> + Clone,
+    ) -> Result<Vec<Value>, Failure> {
+        // Relaxed: it decides what is cheaper, and nothing else.
+        if !self.said.is_cluster && !self.has_no_mget.load(Ordering::Relaxed) {
+            let command = mget(keys.clone());
+            match self.send(&command, false).await {
+                Ok(Value::Array(texts)) if texts.len() == keys.len() => return Ok(texts),
+                Ok(_) => return Err(Failure::Broken(another_dialect())),
+                // The server may still answer for each key.
+                Err(failure) if failure.is_of_the_request() => self.has_no_mget.store(true, Ordering::Relaxed),
+                Err(failure) => return Err(failure),
+            }
+        }
+        let mut commands = Pipeline::with_capacity(keys.len());
+        keys.for_each(|key| {
+            commands.add_command(get(&[key]));
+        });
+        Box::pin(self.send_all(&commands)).await
     }
 
     /// Returns a reply, unless it is an error.

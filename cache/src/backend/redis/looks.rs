@@ -1,15 +1,16 @@
 //! Looks that are asked at the same moment, as one request of the client.
 //!
-//! The client pays for each request: a message to its task, a channel for the reply, a wake-up. The tasks that ask
-//! while other looks are under way therefore gather their looks in a *batch*. A task of the connection's runtime sends
-//! the batch as one request: so many `GET`s in one write, each with a reply of its own. Nobody waits for a batch to
-//! grow: the task yields once to the tasks that are ready to run, closes the batch, and sends it.
+//! The client pays for each request: a message to its task, a channel for the reply, a wake-up. The server pays for each
+//! command. The tasks that ask while other looks are under way therefore gather their looks in a *batch*. A task of the
+//! connection's runtime sends the batch as one request: an `MGET` of all the keys, or, where that is not possible, so many
+//! `GET`s in one write ([`Link::texts`]). Nobody waits for a batch to grow: the task yields once to the tasks that are
+//! ready to run, closes the batch, and sends it.
 //!
 //! # Which looks are gathered
 //!
 //! | the connection | a look |
 //! |---|---|
-//! | is *quiet*: fewer than [`FEW`] looks under way | is sent at once, by itself |
+//! | is *quiet*: fewer than [`FEW`] looks under way | is sent at once, by itself: a `GET` |
 //! | is *crowded*: so many, or the last batch had several looks | is added to the open batch, or opens one |
 //! | has shown large values | is sent at once, by itself |
 //!
@@ -22,7 +23,7 @@
 //! |---|---|---|
 //! | none | a look | *open*: a task is spawned that is to send it |
 //! | open | a look | open, or *full* with the last look that it has room for: the next look opens another batch |
-//! | open, full | the task has yielded | *sent*: it takes no look any more, and its commands go to the client |
+//! | open, full | the task has yielded | *sent*: it takes no look any more, and its keys go to the client |
 //! | sent | the replies, or the failure of the request | over: each look has its own |
 //! | open, full, sent | the task is dropped, as its runtime ends | over: each look has failed |
 //!
@@ -31,15 +32,16 @@
 //! | state | event | next |
 //! |---|---|---|
 //! | *asked* | the batch is sent | *sent* |
-//! | asked | dropped | *gone*: its command is not sent |
-//! | sent | the reply with its number among the commands | *done* |
+//! | asked | dropped | *gone*: its key is not asked for |
+//! | sent | the reply with its number among the keys | *done* |
 //! | sent | dropped | gone: its reply is dropped |
 //! | asked, sent | the request fails, or the task is dropped | done, with the failure |
 //! | done | polled, or dropped | gone |
 //!
-//! A reply finds its look by the number that its command had when the batch was sent. So a look that is dropped, at
+//! A reply finds its look by the number that its key had when the batch was sent. So a look that is dropped, at
 //! whatever state, shifts no reply. The task polls no look and waits for none: a look that is not polled holds up
-//! nobody. An error that the server answers to one `GET` is the reply to that look alone.
+//! nobody. An error that the server answers to one `GET` is the reply to that look alone; an `MGET` has no error for one
+//! key, and gives nothing for a key that has no text.
 //!
 //! A look is sent after it was asked, as each look: in a batch that was open then, which is closed before it is sent
 //! (G3). Looks and other requests overtake one another, which the order of nothing depends on.
@@ -51,8 +53,9 @@
 use super::failure::Failure;
 use super::link::Link;
 use crate::backend::{BackendError, BackendErrorKind};
-use redis::{Cmd, Pipeline, Value};
+use redis::Value;
 use std::mem;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -123,13 +126,17 @@ impl Looks {
     }
 
     /// Adds a look to a batch. The second part is a batch that nobody sends yet.
-    fn add(&self, command: Cmd, waker: Waker) -> (Place, bool) {
+    fn add(&self, key: &[&str], waker: Waker) -> (Place, bool) {
         let mut open = self.open();
         let is_new = open.is_none();
         let batch = open.get_or_insert_default();
         let mut all = batch.all();
         let at = all.looks.len();
-        all.commands.push(command);
+        for part in key {
+            all.keys.push_str(part);
+        }
+        let end = all.keys.len();
+        all.ends.push(end);
         all.looks.push(State::Asked(waker));
         drop(all);
         let place = Place { batch: Arc::clone(batch), at };
@@ -159,9 +166,23 @@ struct Batch(Mutex<All>);
 
 #[derive(Default)]
 struct All {
-    /// That of each look, until the batch is sent.
-    commands: Vec<Cmd>,
+    /// The keys, one after the other, until the batch is sent.
+    keys: String,
+    /// Where the key of each look ends.
+    ends: Vec<usize>,
     looks: Vec<State>,
+}
+
+/// The keys of a batch that is sent.
+struct Keys {
+    text: String,
+    places: Vec<Range<usize>>,
+}
+
+impl Keys {
+    fn all(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
+        self.places.iter().map(|place| &self.text[place.clone()])
+    }
 }
 
 /// The state of a look: the table is above.
@@ -177,17 +198,20 @@ impl Batch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the commands that are to be sent, and the looks that they belong to.
-    fn send(&self) -> (Pipeline, Vec<usize>) {
+    /// Returns the keys that are to be asked for, and the looks that they belong to.
+    fn send(&self) -> (Keys, Vec<usize>) {
         let mut all = self.all();
-        let All { commands, looks } = &mut *all;
-        let (mut sent, mut of) = (Pipeline::with_capacity(looks.len()), Vec::with_capacity(looks.len()));
-        for (at, (command, look)) in mem::take(commands).into_iter().zip(looks).enumerate() {
+        let All { keys, ends, looks } = &mut *all;
+        let (mut sent, mut of) = (Keys { text: mem::take(keys), places: Vec::with_capacity(looks.len()) }, Vec::new());
+        of.reserve_exact(looks.len());
+        let mut start = 0;
+        for (at, (look, end)) in looks.iter_mut().zip(mem::take(ends)).enumerate() {
             if let State::Asked(waker) = mem::replace(look, State::Gone) {
                 *look = State::Sent(waker);
-                sent.add_command(command);
+                sent.places.push(start..end);
                 of.push(at);
             }
+            start = end;
         }
         (sent, of)
     }
@@ -257,13 +281,14 @@ impl Drop for Place {
 /// A look in a batch.
 pub(super) struct Gathered<'a> {
     link: &'a Arc<Link>,
-    command: Option<Cmd>,
+    /// The parts of the key.
+    key: &'a [&'a str],
     place: Option<Place>,
 }
 
 impl<'a> Gathered<'a> {
-    pub(super) fn new(link: &'a Arc<Link>, command: Cmd) -> Gathered<'a> {
-        Gathered { link, command: Some(command), place: None }
+    pub(super) fn new(link: &'a Arc<Link>, key: &'a [&'a str]) -> Gathered<'a> {
+        Gathered { link, key, place: None }
     }
 }
 
@@ -274,8 +299,7 @@ impl Future for Gathered<'_> {
         if let Some(place) = &self.place {
             return place.poll(cx);
         }
-        let command = self.command.take().expect("a look is asked once");
-        let (place, is_new) = self.link.looks.add(command, cx.waker().clone());
+        let (place, is_new) = self.link.looks.add(self.key, cx.waker().clone());
         if is_new {
             let sending = Sending { link: Arc::clone(self.link), batch: Arc::clone(&place.batch) };
             // A runtime that has ended drops it, and that wakes this look.
@@ -298,13 +322,13 @@ impl Sending {
         tokio::task::yield_now().await;
         let looks = &self.link.looks;
         looks.close(&self.batch);
-        let (commands, of) = self.batch.send();
+        let (keys, of) = self.batch.send();
         // Relaxed: it decides what is cheaper, and nothing else.
         looks.is_crowded.store(of.len() > 1, Ordering::Relaxed);
         if of.is_empty() {
             return;
         }
-        match self.link.send_all(&commands).await {
+        match self.link.texts(keys.all()).await {
             Ok(replies) => {
                 looks.replied(replies.len(), replies.iter().map(long).sum());
                 self.batch.reply(&of, replies);

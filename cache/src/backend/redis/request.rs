@@ -4,14 +4,15 @@ use super::keys;
 use super::scripts::Script;
 use super::server::Said;
 use crate::key::StoredKey;
-use redis::Cmd;
+use redis::{Cmd, RedisWrite};
 use std::borrow::Cow;
+use std::io::Write;
 
 /// What is asked of a server, for whichever server it is sent to: the life that a script names is that of the
 /// connection.
 pub(super) enum Request {
-    /// A `GET`.
-    Look(Cmd),
+    /// A `GET` of this key.
+    Look(String),
     Plain(Cmd),
     Call(Call),
 }
@@ -32,7 +33,8 @@ impl Request {
     /// Returns the command. A script is called by its hash.
     pub(super) fn command(&self, server: &Said) -> Cow<'_, Cmd> {
         match self {
-            Request::Look(command) | Request::Plain(command) => Cow::Borrowed(command),
+            Request::Look(key) => Cow::Owned(get(&[key])),
+            Request::Plain(command) => Cow::Borrowed(command),
             Request::Call(call) => Cow::Owned(call.command("EVALSHA", call.script.hash(), server)),
         }
     }
@@ -49,6 +51,28 @@ impl Request {
             Request::Call(call) => Some(call.command("EVAL", call.script.code, server)),
         }
     }
+}
+
+/// Asks for the text of the key that has these parts.
+pub(super) fn get(key: &[&str]) -> Cmd {
+    let long: usize = key.iter().map(|part| part.len()).sum();
+    let mut get = Cmd::with_capacity(2, "GET".len() + long);
+    get.write_arg(b"GET");
+    let mut name = get.writer_for_next_arg();
+    for part in key {
+        name.write_all(part.as_bytes()).expect("memory takes all");
+    }
+    drop(name);
+    get
+}
+
+/// Asks for the texts of some keys.
+pub(super) fn mget<'a>(keys: impl ExactSizeIterator<Item = &'a str> + Clone) -> Cmd {
+    let long: usize = keys.clone().map(str::len).sum();
+    let mut mget = Cmd::with_capacity(1 + keys.len(), "MGET".len() + long);
+    mget.write_arg(b"MGET");
+    keys.for_each(|key| mget.write_arg(key.as_bytes()));
+    mget
 }
 
 /// The call of a script.
