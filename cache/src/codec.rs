@@ -47,7 +47,8 @@ pub trait Codec<V> {
     /// never changes.
     fn format(&self) -> Format;
 
-    /// Appends the bytes of `value` to `out`. Never blocks.
+    /// Appends the bytes of `value` to `out`, in which other bytes may be already: those of a codec that changes them
+    /// count as not encoded. Never blocks.
     ///
     /// # Errors
     ///

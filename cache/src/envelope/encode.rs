@@ -3,6 +3,7 @@
 use crate::envelope::{Compression, Content, Envelope, HEAD, MAGIC, SizeLimits, VERSION, checksum, flags, parts};
 use crate::key::StoredKey;
 use bytes::Bytes;
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -40,6 +41,16 @@ impl fmt::Display for EncodeError {
 
 impl Error for EncodeError {}
 
+/// The bytes of an envelope that there is room for at once.
+const USUAL: usize = 256;
+
+impl SizeLimits {
+    /// Returns the longest value, in bytes.
+    fn longest_value(self) -> usize {
+        self.value.min(u32::MAX as usize)
+    }
+}
+
 impl Envelope {
     /// Returns the bytes to store under `key`. Never blocks.
     ///
@@ -49,26 +60,55 @@ impl Envelope {
     /// must not try nevertheless: a memcached that refuses an item for its size deletes the item that was there.
     pub fn encode(&self, key: &StoredKey, limits: SizeLimits, compression: Compression) -> Result<Bytes, EncodeError> {
         let value: &[u8] = if let Content::Value(value) = &self.content { value } else { &[] };
-        let most = limits.value.min(u32::MAX as usize);
-        let length = match u32::try_from(value.len()) {
-            Ok(length) if value.len() <= most => length,
-            _ => return Err(EncodeError::TooLarge { size: value.len(), limit: most }),
-        };
-
-        let mut out = vec![0; HEAD];
-        self.parts(key, &mut out);
-        let header = u16::try_from(out.len()).map_err(|_| EncodeError::HeaderTooLarge { size: out.len() })?;
-        let place = if key.is_hashed() { key.whole() } else { "" };
-        let compressed = compression.compress(value);
-        let payload = compressed.as_deref().unwrap_or(value);
-
-        let size = out.len() + place.len() + payload.len();
-        if size > limits.stored {
-            return Err(EncodeError::TooLarge { size, limit: limits.stored });
+        let most = limits.longest_value();
+        if value.len() > most {
+            return Err(EncodeError::TooLarge { size: value.len(), limit: most });
         }
-        out.reserve_exact(size - out.len());
-        out.extend_from_slice(place.as_bytes());
-        out.extend_from_slice(payload);
+        let write = |out: &mut Vec<u8>| {
+            out.reserve_exact(value.len());
+            out.extend_from_slice(value);
+            Ok::<_, Infallible>(())
+        };
+        match self.encode_by(key, limits, compression, write) {
+            Ok(encoded) => encoded,
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`encode`](Envelope::encode), with the value that `write` appends instead of the content's bytes: so a large
+    /// value is written once, where it is sent from. The outer error is that of `write`.
+    pub(crate) fn encode_by<E>(
+        &self,
+        key: &StoredKey,
+        limits: SizeLimits,
+        compression: Compression,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Result<Bytes, EncodeError>, E> {
+        let mut out = Vec::with_capacity(USUAL);
+        out.resize(HEAD, 0);
+        self.parts(key, &mut out);
+        let Ok(header) = u16::try_from(out.len()) else {
+            return Ok(Err(EncodeError::HeaderTooLarge { size: out.len() }));
+        };
+        if key.is_hashed() {
+            out.extend_from_slice(key.whole().as_bytes());
+        }
+        let before = out.len();
+        write(&mut out)?;
+
+        let (size, most) = (out.len() - before, limits.longest_value());
+        let length = match u32::try_from(size) {
+            Ok(length) if size <= most => length,
+            _ => return Ok(Err(EncodeError::TooLarge { size, limit: most })),
+        };
+        let compressed = compression.compress(&out[before..]);
+        if let Some(compressed) = &compressed {
+            out.truncate(before);
+            out.extend_from_slice(compressed);
+        }
+        if out.len() > limits.stored {
+            return Ok(Err(EncodeError::TooLarge { size: out.len(), limit: limits.stored }));
+        }
 
         out[..3].copy_from_slice(&MAGIC);
         out[3] = VERSION;
@@ -82,7 +122,7 @@ impl Envelope {
         out[32..36].copy_from_slice(&length.to_le_bytes());
         let checksum = checksum(&out);
         out[36..HEAD].copy_from_slice(&checksum.to_le_bytes());
-        Ok(out.into())
+        Ok(Ok(out.into()))
     }
 
     fn flags(&self, compressed: bool) -> u8 {

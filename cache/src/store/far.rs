@@ -140,14 +140,8 @@ impl<V> Far<V> {
     ///
     /// The value cannot be encoded, or is larger than the backend takes.
     pub(crate) fn encode(&self, key: &StoredKey, value: Value<V>, life: Life) -> Result<Ready<V>, NotPublished> {
-        let content = match value.value() {
-            None => Content::Absence,
-            Some(value) => {
-                let mut bytes = Vec::new();
-                self.codec.encode(value, &mut bytes).map_err(|_| NotPublished::NotEncodable)?;
-                Content::Value(bytes.into())
-            }
-        };
+        // (The bytes of a value are written where the envelope has them.)
+        let content = if value.value().is_some() { Content::Value(Bytes::new()) } else { Content::Absence };
         let (Times { took, fresh_for, stale_for, .. }, now) = (value.times, self.server_now());
         let mut envelope = Envelope::new(content);
         envelope.created = now;
@@ -158,8 +152,19 @@ impl<V> Far<V> {
         envelope.ttl = lifetime;
         // What is touched stays of its life (G10).
         envelope.life = value.times.life.or(Some(life.0));
-        let bytes = envelope.encode(key, self.sizes, self.compression).map_err(|_| NotPublished::TooLarge)?;
+        let encoded = envelope.encode_by(key, self.sizes, self.compression, |out| match value.value() {
+            Some(value) => self.append(value, out),
+            None => Ok(()),
+        });
+        let bytes = encoded?.map_err(|_| NotPublished::TooLarge)?;
         Ok(Ready { value, entry: Some((bytes, lifetime)) })
+    }
+
+    /// Appends what the codec makes of a value. A codec that touches what was there has not encoded it.
+    fn append(&self, value: &V, out: &mut Vec<u8>) -> Result<(), NotPublished> {
+        let before = out.clone();
+        self.codec.encode(value, out).map_err(|_| NotPublished::NotEncodable)?;
+        if out.starts_with(&before) { Ok(()) } else { Err(NotPublished::NotEncodable) }
     }
 
     /// Judges what a look has shown.

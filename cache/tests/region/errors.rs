@@ -326,6 +326,42 @@ impl Codec<String> for NoX {
     }
 }
 
+/// A codec that does not append: what it is given has the bytes of the envelope's head.
+#[derive(Clone)]
+struct Clears;
+
+impl Codec<String> for Clears {
+    fn format(&self) -> Format {
+        Format::custom(202)
+    }
+
+    fn encode(&self, value: &String, into: &mut Vec<u8>) -> Result<(), CodecError> {
+        match value.as_str() {
+            "clear" => into.clear(),
+            "overwrite" => into.fill(0xFF),
+            _ => {}
+        }
+        into.extend_from_slice(value.as_bytes());
+        Ok(())
+    }
+
+    fn decode(&self, bytes: &bytes::Bytes) -> Result<String, CodecError> {
+        String::from_utf8(bytes.to_vec()).map_err(CodecError::new)
+    }
+}
+
+#[test]
+fn g4_g7_a_codec_that_touches_what_was_there_before_has_encoded_nothing() {
+    let ground = Ground::new();
+    let region = ground.builder().far(Arc::clone(&ground.memory)).codec(Clears).build::<u64, String>().unwrap();
+    for (key, value) in [(1, "clear"), (2, "overwrite")] {
+        let got = soon(region.get(&key).or_create(async || value.to_owned())).unwrap();
+        assert_eq!((&**got, Got::published(&got)), (value, Some(Published::No(NotPublished::NotEncodable))));
+    }
+    create(&region, 3, "appends");
+    assert_eq!(region.counts().refused.get(NotPublished::NotEncodable), 2);
+}
+
 #[test]
 fn g4_a_value_that_cannot_be_encoded_goes_to_its_caller() {
     let ground = Ground::new();

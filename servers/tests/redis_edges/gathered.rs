@@ -160,7 +160,9 @@ async fn an_error_that_is_answered_to_a_look_is_that_of_this_look() {
         match &*name {
             "GET" => {}
             // A user who may read some keys alone has no `MGET` of others, nor has a user without that command.
-            "MGET" => return Reply::error("NOPERM this user has no permissions to access one of the keys used as arguments"),
+            "MGET" => {
+                return Reply::error("NOPERM this user has no permissions to access one of the keys used as arguments");
+            }
             _ => return handshake(words),
         }
         let key = String::from_utf8_lossy(&words[1]);

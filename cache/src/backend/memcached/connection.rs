@@ -20,7 +20,8 @@
 //! # Writing
 //!
 //! A task, the *driver*, writes all that was asked since it wrote last, reads, and hands out the replies. But a
-//! question that finds the connection at rest is written by its caller: that saves the caller a wait for the driver.
+//! question that finds the connection at rest is written by its caller, unless it is large: that saves the caller a
+//! wait for the driver.
 //! (If several were under way when the connection came to rest, several will come now, and the driver writes them at
 //! once.) The bytes lie in one queue, which is behind the same mutex as the places, so that their order is the order of
 //! the places.
@@ -36,8 +37,12 @@
 //! refused question is told that it was refused.
 
 mod driving;
+mod queue;
 
 pub(super) use self::driving::Driver;
+
+use self::driving::SLICE;
+use self::queue::Queue;
 
 use super::command::Reply;
 use super::parse::{Failed, Line};
@@ -96,7 +101,7 @@ pub(super) enum Answer {
 
 struct State {
     /// What is to be written next.
-    queue: Vec<u8>,
+    queue: Queue,
     /// How many bytes were queued before those in `queue`: they are written, or the driver has them in hand.
     taken: u64,
     /// Whether the driver has bytes in hand.
@@ -135,7 +140,7 @@ impl Connection {
     pub(super) fn new(reading: Reading, writing: Writing) -> (Arc<Connection>, Driver) {
         let writing = Arc::new(writing);
         let state = State {
-            queue: Vec::new(),
+            queue: Queue::default(),
             taken: 0,
             is_writing: false,
             was_alone: true,
@@ -201,7 +206,7 @@ impl State {
         }
         let begins = self.taken + self.queue.len() as u64;
         let opaque = self.next_opaque;
-        asked.write(opaque, &mut self.queue)?;
+        self.queue.append(|to| asked.write(opaque, to))?;
         self.next_opaque = opaque.wrapping_add(1);
         let is_at_rest = self.was_alone && self.waiting.is_empty() && !self.is_writing && begins == self.taken;
         let at = self.free.pop().unwrap_or(self.places.len());
@@ -212,15 +217,14 @@ impl State {
             self.places[at] = place;
         }
         self.waiting.push_back(Waiting { place: at, expects: asked.expects(), opaque, begins });
-        if is_at_rest {
+        if is_at_rest && self.queue.is_one_piece() && self.queue.len() <= SLICE {
             // An error is the driver's to find.
-            let written = writing.try_write(&self.queue).unwrap_or(0);
+            let written = writing.try_write(self.queue.next()).unwrap_or(0);
             self.taken += written as u64;
-            if written == self.queue.len() {
-                self.queue.clear();
+            self.queue.wrote(written);
+            if self.queue.is_empty() {
                 return Ok((at, None));
             }
-            self.queue.drain(..written);
         }
         Ok((at, self.driver.take()))
     }
@@ -304,7 +308,7 @@ impl State {
             let kind = if begins < self.taken { BackendErrorKind::InDoubt } else { BackendErrorKind::Unreachable };
             self.tell(place, Err(BackendError::new(kind).caused_by(death.why)), wakers);
         }
-        self.queue = Vec::new();
+        self.queue = Queue::default();
         wakers.extend(self.driver.take());
     }
 }

@@ -1,7 +1,7 @@
 //! A stream to a server, in two halves.
 
 use super::address::Place;
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -43,12 +43,18 @@ pub(super) async fn connect(to: &Place) -> io::Result<(Reading, Writing)> {
 }
 
 impl Reading {
-    /// Reads what is there, as far as `to` has room. 0: the server has closed the stream.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, to: &mut BytesMut) -> Poll<io::Result<usize>> {
+    /// Reads what is there, as far as `to` has room, and `most` bytes at most. 0: the server has closed the stream.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut BytesMut,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        let mut to = to.limit(most);
         match self {
-            Reading::Tcp(read) => pin!(read.read_buf(to)).poll(cx),
+            Reading::Tcp(read) => pin!(read.read_buf(&mut to)).poll(cx),
             #[cfg(unix)]
-            Reading::Unix(read) => pin!(read.read_buf(to)).poll(cx),
+            Reading::Unix(read) => pin!(read.read_buf(&mut to)).poll(cx),
         }
     }
 }

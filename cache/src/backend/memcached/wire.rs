@@ -21,8 +21,10 @@
 
 use super::LONGEST_KEY;
 use super::command::{Command, Only, Request, Slot, Ttl};
+use super::node::LARGE;
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::key::StoredKey;
+use bytes::Bytes;
 use std::borrow::Cow;
 
 /// What is asked on a connection.
@@ -73,13 +75,14 @@ impl Asked<'_> {
         }
     }
 
-    /// Appends the bytes. A key that the server does not take is an error, and appends nothing.
-    pub(super) fn write(&self, opaque: u16, to: &mut Vec<u8>) -> Result<(), BackendError> {
+    /// Appends the bytes. Returns a value that was left out since it is [large](LARGE): it follows, and behind it a
+    /// line's end. A key that the server does not take is an error, and appends nothing.
+    pub(super) fn write(&self, opaque: u16, to: &mut Vec<u8>) -> Result<Option<Bytes>, BackendError> {
         let (key, request) = match self {
             Asked::Of(key, request) => (key, request),
             Asked::Version | Asked::Stats | Asked::Settings => {
                 to.extend_from_slice(self.question());
-                return Ok(());
+                return Ok(None);
             }
         };
         let key = text(key, request.slot);
@@ -90,7 +93,8 @@ impl Asked<'_> {
             to.extend_from_slice(key);
             to.extend_from_slice(flags);
         };
-        let mut value: Option<[&[u8]; 2]> = None;
+        let mut value: Option<[&Bytes; 2]> = None;
+        let none = Bytes::new();
         match &request.command {
             Command::Get { win } => {
                 line(to, b"mg ", if request.slot == Slot::Count { b" v c t f" } else { b" v c t" });
@@ -119,7 +123,7 @@ impl Asked<'_> {
                 }
             }
             Command::Append { tail, cas } => {
-                value = Some([tail, b""]);
+                value = Some([tail, &none]);
                 line(to, b"ms ", b"");
                 flag(to, b" ", tail.len() as u64);
                 flag(to, b" c MA C", *cas);
@@ -139,10 +143,13 @@ impl Asked<'_> {
         to.extend_from_slice(b"\r\n");
         if let Some([head, body]) = value {
             to.extend_from_slice(head);
+            if body.len() >= LARGE {
+                return Ok(Some(body.clone()));
+            }
             to.extend_from_slice(body);
             to.extend_from_slice(b"\r\n");
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -197,7 +204,6 @@ mod tests {
     use super::*;
     use crate::codec::{Format, Shape};
     use crate::key::{KeyLimit, Namespace};
-    use bytes::Bytes;
     use std::num::NonZeroU32;
 
     fn key(name: &str, limit: KeyLimit) -> StoredKey {
@@ -207,7 +213,8 @@ mod tests {
     fn written(slot: Slot, command: Command) -> String {
         let mut bytes = Vec::new();
         let request = Request { slot, command };
-        Asked::Of(&key("a", KeyLimit::NONE), &request).write(65_535, &mut bytes).unwrap();
+        let large = Asked::Of(&key("a", KeyLimit::NONE), &request).write(65_535, &mut bytes).unwrap();
+        assert_eq!(large, None);
         String::from_utf8(bytes).unwrap()
     }
 
@@ -246,12 +253,27 @@ mod tests {
     }
 
     #[test]
+    fn a_large_value_is_not_copied() {
+        for (size, is_large) in [(LARGE - 1, false), (LARGE, true)] {
+            let (head, body) = (Bytes::from_static(b"head"), Bytes::from(vec![b'l'; size]));
+            let command = Command::Store { head, body: body.clone(), note: 0, ttl: Ttl::ForEver, only: Only::Always };
+            let request = Request { slot: Slot::Entry, command };
+            let mut bytes = Vec::new();
+            let large = Asked::Of(&key("a", KeyLimit::NONE), &request).write(1, &mut bytes).unwrap();
+            assert_eq!(large, is_large.then(|| body.clone()));
+            let line = format!("ms {} {} c T0 O1\r\nhead", key("a", KeyLimit::NONE).full(), size + 4);
+            let behind = if is_large { Vec::new() } else { [&body[..], b"\r\n"].concat() };
+            assert_eq!(bytes, [line.as_bytes(), &behind].concat());
+        }
+    }
+
+    #[test]
     fn a_key_that_the_server_would_refuse_is_never_written() {
         let request = Request { slot: Slot::Entry, command: Command::Get { win: None } };
         let mut bytes = Vec::new();
         let longest = key(&"k".repeat(1000), KeyLimit::bytes(LONGEST_KEY));
         assert!(longest.full().len() <= LONGEST_KEY);
-        Asked::Of(&longest, &request).write(1, &mut bytes).unwrap();
+        assert_eq!(Asked::Of(&longest, &request).write(1, &mut bytes).unwrap(), None);
         let written = bytes.len();
         let long = key(&"k".repeat(LONGEST_KEY), KeyLimit::NONE);
         let error = Asked::Of(&long, &request).write(1, &mut bytes).unwrap_err();

@@ -1,8 +1,12 @@
 //! The task that writes what was asked, reads, and hands out the replies.
+//!
+//! A large value is written and read in [slices](SLICE), between which the other tasks of the runtime have their turn:
+//! a value of a megabyte in one go would hold up a worker of the runtime for as long as a thousand small ones take.
 
 use super::super::parse::{Line, parse};
 use super::super::server::is_full;
 use super::super::socket::{Reading, Writing};
+use super::queue::{KEPT, Queue};
 use super::{ANOTHER_DIALECT, CLOSED, Connection, Death};
 use bytes::BytesMut;
 use std::pin::Pin;
@@ -13,8 +17,8 @@ use std::task::{Context, Poll, Waker};
 /// How many bytes are read at once, at least.
 const READ: usize = 16 << 10;
 
-/// A buffer that has become larger is given back when it is empty.
-const KEPT: usize = 256 << 10;
+/// After so many bytes the driver lets the others run, in each direction.
+pub(super) const SLICE: usize = 64 << 10;
 
 const FULL: Death = Death::of("the server takes no more connections");
 
@@ -23,21 +27,15 @@ pub(in super::super) struct Driver {
     connection: Arc<Connection>,
     reading: Reading,
     writing: Arc<Writing>,
-    in_hand: InHand,
+    /// What is being written.
+    in_hand: Queue,
     read: BytesMut,
     lines: Vec<Line>,
 }
 
-/// What the driver writes.
-#[derive(Default)]
-struct InHand {
-    bytes: Vec<u8>,
-    written: usize,
-}
-
 impl Driver {
     pub(super) fn new(connection: Arc<Connection>, reading: Reading, writing: Arc<Writing>) -> Driver {
-        Driver { connection, reading, writing, in_hand: InHand::default(), read: BytesMut::new(), lines: Vec::new() }
+        Driver { connection, reading, writing, in_hand: Queue::default(), read: BytesMut::new(), lines: Vec::new() }
     }
 
     /// Takes what was queued. Returns whether there is something to be written.
@@ -47,23 +45,27 @@ impl Driver {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
-        if self.in_hand.written == self.in_hand.bytes.len() {
-            self.in_hand.bytes.clear();
-            if self.in_hand.bytes.capacity() > KEPT {
-                self.in_hand.bytes = Vec::new();
-            }
-            self.in_hand.written = 0;
-            std::mem::swap(&mut self.in_hand.bytes, &mut state.queue);
-            state.taken += self.in_hand.bytes.len() as u64;
+        if self.in_hand.is_empty() {
+            std::mem::swap(&mut self.in_hand, &mut state.queue);
+            state.taken += self.in_hand.len() as u64;
         }
-        state.is_writing = !self.in_hand.bytes.is_empty();
+        state.is_writing = !self.in_hand.is_empty();
         state.is_writing
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Death> {
+        let mut left = SLICE;
         while self.take(cx.waker()) {
-            match self.writing.try_write(&self.in_hand.bytes[self.in_hand.written..]) {
-                Ok(written) => self.in_hand.written += written,
+            if left == 0 {
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
+            let next = self.in_hand.next();
+            match self.writing.try_write(&next[..next.len().min(left)]) {
+                Ok(written) => {
+                    self.in_hand.wrote(written);
+                    left -= written;
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => match self.writing.poll_ready(cx) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(_)) => return Err(CLOSED),
@@ -76,14 +78,22 @@ impl Driver {
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Death> {
+        let mut left = SLICE;
         loop {
+            if left == 0 {
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
             if self.read.is_empty() && self.read.capacity() > KEPT {
                 self.read = BytesMut::new();
             }
             self.read.reserve(READ);
-            match self.reading.poll_read(cx, &mut self.read) {
+            match self.reading.poll_read(cx, &mut self.read, left) {
                 Poll::Pending => return Ok(()),
-                Poll::Ready(Ok(1..)) => self.hand_out()?,
+                Poll::Ready(Ok(read @ 1..)) => {
+                    left -= read;
+                    self.hand_out()?;
+                }
                 Poll::Ready(_) => return Err(CLOSED),
             }
         }
