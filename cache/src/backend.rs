@@ -124,7 +124,7 @@
 //! | [`change`](Backend::change): set | a mutex | one script | `ms`, behind a look for the answer | an upsert behind a try-lock on the key |
 //! | set if as seen | a mutex | one script | `ms … C` | `UPDATE … WHERE version` |
 //! | touch | a mutex | one script | `ms … C` | `UPDATE` |
-//! | mark stale, for some shapes | a mutex | one script: a note on entries and lease | `md … I`, pipelined, behind a look for the answer | `UPDATE` |
+//! | mark stale, for some shapes | a mutex | one script: a note on entries and lease | `md … I`, pipelined, behind a look for the answer, which asks for no value | `UPDATE` |
 //! | invalidate, for some shapes | a mutex | one script: `DEL` of the entries, tombstone in place of the lease | `md`, pipelined, behind a look for the answer; no tombstone | `DELETE … RETURNING`, and a tombstone where a token was |
 //! | [`count`](Backend::count) | a mutex | one script (`INCRBY` keeps the lifetime); `GET`; `DEL` | `ma`, behind a look for the bounds; `mg`; `md` | an upsert; `SELECT`; `DELETE` |
 //! | seen identity ([`Seen`]) | a number of the entry | the first bytes of the entry, with its version | the CAS number that the entry had when it was stored, touched or marked, and the life | the row's version |

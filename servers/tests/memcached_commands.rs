@@ -26,6 +26,7 @@ fn ask(client: &mut TextClient, slot: Slot, command: &Command) -> Result<TextRep
             let note = if slot == Slot::Count { " f" } else { "" };
             client.command(format!("mg {key} v c t{note}{}", win.map_or(String::new(), |win| format!(" N{win}"))))
         }
+        Command::Head => client.command(format!("mg {key} s t f")),
         Command::Store { head, body, note, ttl, only } => {
             let value = [&head[..], &body[..]].concat();
             let ttl = match ttl {
@@ -68,6 +69,11 @@ fn taken(command: &Command, reply: &TextReply) -> Reply {
             another_won: reply.flag('Z').is_some(),
             is_stale: reply.flag('X').is_some(),
         },
+        (Some("HD"), Command::Head) => {
+            let number = |letter| reply.flag(letter).expect("it was asked for");
+            let (size, note) = (number('s').parse().expect("a number"), number('f').parse().expect("a number"));
+            Reply::Head { size, ttl_left: (number('t') != "-1").then_some(1), note }
+        }
         (Some("HD"), Command::Store { .. } | Command::Append { .. }) => Reply::Stored { cas: cas() },
         (Some("HD"), _) => Reply::Done,
         (Some("EN"), _) => Reply::Missing,
@@ -92,6 +98,7 @@ fn expected(reply: Reply) -> Reply {
             let ttl_left = ttl_left.filter(|_| !is_new).map(|_| 1);
             Reply::Value { value: trimmed(&value), cas, ttl_left, note, has_won, another_won, is_stale }
         }
+        Reply::Head { size, ttl_left, note } => Reply::Head { size, ttl_left: ttl_left.map(|_| 1), note },
         reply => reply,
     }
 }
@@ -102,7 +109,8 @@ fn any_command(random: &mut fastrand::Rng, slot: Slot, last: u64) -> Command {
     let maybe = random.bool().then_some(cas);
     let digits = Bytes::from(random.u64(0..30).to_string());
     let is_count = slot == Slot::Count;
-    match random.u8(0..7) {
+    match random.u8(0..8) {
+        0 if !is_count => Command::Head,
         1 => Command::Get { win: Some(LONG).filter(|_| !is_count) },
         2 => {
             let ttl = [Ttl::Nothing, Ttl::Seconds(LONG), Ttl::ForEver][random.usize(0..3)];

@@ -59,7 +59,7 @@
 //! | end | `ms MA C`: append *freed* or *paused*. Without an entry `md C`, or `ms C` with twice the pause as lifetime | 1; 2 with a pause, as with a renewal |
 //! | set | `mg` and `ms` in one write | 1 |
 //! | set if, touch | `ms C<seen>`, `ms ME` where nothing was seen | 1 |
-//! | mark | `mg` and `md I` of each shape, in one write | 1 |
+//! | mark | `mg s t f`, without the value, and `md I` of each shape, in one write | 1; 2 where nothing is noted beside the value |
 //! | invalidate | `mg` and `md` of each shape, in one write | 1 |
 //! | count | `mg`; `ma`, or `ms ME`. A reset: `md` | 2; 1 |
 //!
@@ -109,6 +109,12 @@
 //!
 //! # What memcached cannot do
 //!
+//! - *An invalidation that fetches nothing.* It says whether it has voided a grant. Whether one is under way stands in
+//!   the last event of the item, which only a look at the whole value shows, and only before the value is deleted: so
+//!   the look is in the same write, and brings up to a megabyte of what is then gone. To ask for the length first, and
+//!   for the value only where events have come, would be a second round trip for each invalidation. A mark voids
+//!   nothing, and leaves the value: its answer is in the *note*, the item's client flags, which say when its entry is
+//!   over (module `item::note`).
 //! - *Tombstones.* There is no place for one beside a deleted item: an invalidation makes the place free at once.
 //! - *One grant for a place.* The grant is in the item of its shape.
 //! - *Signals.* Those who wait poll.

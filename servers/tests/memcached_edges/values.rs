@@ -3,10 +3,10 @@
 use crate::kit::{LEASE, granted, in_time, invalidate, key, look, set, stored};
 use crate::{WATCHDOG, connect, connect_by, kind, within};
 use bytes::Bytes;
-use dogpile_cache::backend::{Backend, BackendErrorKind, Change, Entry, Published};
+use dogpile_cache::backend::{Backend, BackendErrorKind, Change, Changed, Entry, Published};
 use dogpile_cache::codec::{Format, Shape};
 use dogpile_cache::key::{KeyLimit, Namespace, StoredKey};
-use dogpile_servers::{MemcachedServer, Proxy};
+use dogpile_servers::{Direction, MemcachedServer, Proxy};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -165,4 +165,31 @@ async fn large_values_go_by_the_connection_that_there_is() {
         within(invalidate(&*memcached, &key("large"))).await.unwrap();
     }
     drop(all);
+}
+
+/// A mark changes a flag, whatever the value weighs, and says whether there was one.
+#[tokio::test]
+async fn a_mark_fetches_no_value() {
+    let server = MemcachedServer::start().unwrap();
+    let proxy = Proxy::start(server.address()).unwrap();
+    let memcached = connect_by(&proxy).await;
+    let key = key("large");
+    let large = Bytes::from(vec![b'x'; 900_000]);
+    memcached.change(&key, storing(large.clone())).await.unwrap();
+    for was_granted in [false, true] {
+        if was_granted {
+            // Something is appended to the item.
+            granted(&*memcached, &key).await;
+        }
+        let before = proxy.bytes(Direction::FromServer);
+        let mark = Change::MarkStale { beside: Vec::new() };
+        let changed = within(memcached.change(&key, mark)).await.unwrap();
+        assert_eq!(changed, Changed::Yes { was_there: true, voided: false });
+        // (There are heartbeats beside it, of some kilobytes.)
+        let bytes = proxy.bytes(Direction::FromServer) - before;
+        assert!(bytes < 100_000, "{bytes}");
+        assert_eq!(server.command(format!("mg {} s", key.full())).unwrap().flag('X'), Some(""));
+        let looked = look(&*memcached, &key).await.unwrap();
+        assert!(looked.is_marked && looked.entry.as_ref() == Some(&large));
+    }
 }

@@ -3,6 +3,7 @@
 //! | command | on the wire | replies |
 //! |---|---|---|
 //! | [`Get`](Command::Get) | `mg KEY v c t`, with `N` if it may win; of a counter with `f` | `Value`, `Missing` |
+//! | [`Head`](Command::Head) | `mg KEY s t f` | `Head`, `Missing` |
 //! | [`Store`](Command::Store) | `ms KEY LENGTH c T`, with `F`, with `C` or `ME` | `Stored`, `Exists`, `NotFound`, `NotStored` |
 //! | [`Append`](Command::Append) | `ms KEY LENGTH c MA C` | `Stored`, `Exists`, `NotStored` |
 //! | [`Delete`](Command::Delete) | `md KEY`, with `C` | `Done`, `Exists`, `NotFound` |
@@ -58,6 +59,8 @@ pub enum Command {
         /// command makes nothing.
         win: Option<NonZeroU32>,
     },
+    /// Returns what lies beside the value, and the value's length, but not the value.
+    Head,
     /// Stores `head` and `body`, one behind the other, as the value.
     Store {
         /// The first bytes of the value.
@@ -142,6 +145,15 @@ pub enum Reply {
         another_won: bool,
         /// `X`: the item was marked as stale.
         is_stale: bool,
+    },
+    /// `HD` to a [`Head`](Command::Head).
+    Head {
+        /// `s`: the length of the value, in bytes.
+        size: u64,
+        /// `t`: how many seconds of its lifetime are left. `None`: it lives for ever.
+        ttl_left: Option<u32>,
+        /// `f`: the number beside the value.
+        note: u32,
     },
     /// `EN`: nothing is there.
     Missing,

@@ -23,7 +23,7 @@
 //! - It would not live as long as what is to be appended, which an append does not change.
 //! - Its entry is over, which is left out then; or there is none. What the item says has a lifetime of its own.
 //!
-//! Numbers are little-endian.
+//! Numbers are little-endian. Beside the item there is a [note].
 //!
 //! # Two lifetimes
 //!
@@ -47,6 +47,7 @@
 
 mod event;
 mod names;
+pub mod note;
 mod write;
 
 pub use self::event::{EVENT, Event, What};

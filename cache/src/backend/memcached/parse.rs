@@ -52,6 +52,8 @@ pub(super) struct Meta {
     cas: Option<u64>,
     /// In seconds; below 0: for ever.
     ttl_left: Option<i64>,
+    /// Of the value that was not asked for.
+    size: Option<u64>,
     note: u32,
     pub(super) opaque: Option<u16>,
     has_won: bool,
@@ -155,6 +157,7 @@ fn meta(code: Code, flags: &[u8]) -> Result<Meta, NoReply> {
             (b'c', rest) => meta.cas = Some(number(rest)?),
             (b't', b"-1") => meta.ttl_left = Some(-1),
             (b't', rest) => meta.ttl_left = Some(small::<u32>(rest)?.into()),
+            (b's', rest) => meta.size = Some(number(rest)?),
             (b'f', rest) => meta.note = small(rest)?,
             (b'O', rest) => meta.opaque = Some(small(rest)?),
             (b'W', b"") => meta.has_won = true,
@@ -209,7 +212,12 @@ impl Meta {
                 another_won: self.another_won,
                 is_stale: self.is_stale,
             },
-            (Expects::Item, Code::Missing) => Reply::Missing,
+            (Expects::Head, Code::Done) => Reply::Head {
+                size: self.size.ok_or(NoReply)?,
+                ttl_left: u32::try_from(self.ttl_left.ok_or(NoReply)?).ok(),
+                note: self.note,
+            },
+            (Expects::Item | Expects::Head, Code::Missing) => Reply::Missing,
             (Expects::Stored, Code::Done) => Reply::Stored { cas: self.cas.ok_or(NoReply)? },
             (Expects::Stored, Code::NotStored) => Reply::NotStored,
             (Expects::Done, Code::Done) => Reply::Done,
@@ -261,6 +269,10 @@ mod tests {
         item("VA 6 c3 t60 O7 X W\r\nhe\r\nlo\r\n", "he\r\nlo", 3, Some(60), [true, false, true]);
         assert_eq!(reply(b"EN O12\r\n", Expects::Item), Ok(Reply::Missing));
         assert_eq!(reply(b"EN\r\n", Expects::Item), Ok(Reply::Missing));
+        let head = |size, ttl_left, note| Ok(Reply::Head { size, ttl_left, note });
+        assert_eq!(reply(b"HD s921600 t60 f7 O3\r\n", Expects::Head), head(921_600, Some(60), 7));
+        assert_eq!(reply(b"HD s0 t-1 f0 O3 W\r\n", Expects::Head), head(0, None, 0));
+        assert_eq!(reply(b"EN O3\r\n", Expects::Head), Ok(Reply::Missing));
         assert_eq!(reply(b"HD c2 O4\r\n", Expects::Stored), Ok(Reply::Stored { cas: 2 }));
         assert_eq!(reply(b"EX c0 O4\r\n", Expects::Stored), Ok(Reply::Exists));
         assert_eq!(reply(b"NS c0 O5\r\n", Expects::Stored), Ok(Reply::NotStored));
@@ -330,6 +342,9 @@ mod tests {
             ("VA 0 t1 O1\r\n\r\n", Expects::Item),
             ("VA 0 c1 O1\r\n\r\n", Expects::Item),
             ("HD O1\r\n", Expects::Item),
+            ("HD s1 f0 O1\r\n", Expects::Head),
+            ("HD t1 f0 O1\r\n", Expects::Head),
+            ("VA 0 s0 t1 f0 O1\r\n\r\n", Expects::Head),
             ("HD O1\r\n", Expects::Stored),
             ("EN O1\r\n", Expects::Done),
             ("NS O1\r\n", Expects::Number),

@@ -3,6 +3,7 @@
 //! | asked | the line | what follows the line |
 //! |---|---|---|
 //! | [`Get`](Command::Get) | `mg KEY v c t O…`, with `N…` | |
+//! | [`Head`](Command::Head) | `mg KEY s t f O…` | |
 //! | [`Store`](Command::Store) | `ms KEY LENGTH c T… O…`, with `C…` or `ME` | the value |
 //! | [`Append`](Command::Append) | `ms KEY LENGTH c MA C… O…` | what is appended |
 //! | [`Delete`](Command::Delete) | `md KEY O…`, with `C…` | |
@@ -44,6 +45,7 @@ pub(super) enum Asked<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expects {
     Item,
+    Head,
     Stored,
     Done,
     Number,
@@ -56,6 +58,7 @@ impl Asked<'_> {
         match self {
             Asked::Of(_, request) => match request.command {
                 Command::Get { .. } => Expects::Item,
+                Command::Head => Expects::Head,
                 Command::Store { .. } | Command::Append { .. } => Expects::Stored,
                 Command::Delete { .. } | Command::Mark => Expects::Done,
                 Command::Move { .. } => Expects::Number,
@@ -102,6 +105,7 @@ impl Asked<'_> {
                     flag(to, b" N", u64::from(seconds.get()));
                 }
             }
+            Command::Head => line(to, b"mg ", b" s t f"),
             Command::Store { head, body, note, ttl, only } => {
                 value = Some([head, body]);
                 line(to, b"ms ", b"");
@@ -225,6 +229,7 @@ mod tests {
         let three = NonZeroU32::new(3);
         assert_eq!(entry(Command::Get { win: None }), "mg KEY v c t O65535\r\n");
         assert_eq!(entry(Command::Get { win: three }), "mg KEY v c t N3 O65535\r\n");
+        assert_eq!(entry(Command::Head), "mg KEY s t f O65535\r\n");
         assert_eq!(entry(Command::Delete { cas: None }), "md KEY O65535\r\n");
         assert_eq!(entry(Command::Delete { cas: Some(u64::MAX) }), format!("md KEY C{} O65535\r\n", u64::MAX));
         assert_eq!(entry(Command::Mark), "md KEY I O65535\r\n");

@@ -26,8 +26,11 @@ pub fn seconds(ticks: Tick) -> Duration {
     Duration::from_secs(ticks.into())
 }
 
+/// When the search begins, by the server's clock, in milliseconds. (Times of the first minute are no notes.)
+const BEGIN: u64 = 1_000_000;
+
 pub fn moment(now: Tick, life: u8) -> Moment {
-    Moment { now: u64::from(now) * 1000, life: Life(life.into()) }
+    Moment { now: BEGIN + u64::from(now) * 1000, life: Life(life.into()) }
 }
 
 /// The entry of a version, for so long; `None`: for ever. Its bytes say until when it is fresh.

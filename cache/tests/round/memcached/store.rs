@@ -22,6 +22,12 @@ pub struct Stored {
     pub is_stale: bool,
 }
 
+impl Stored {
+    fn left(&self, second: u64) -> Option<u32> {
+        self.until.map(|until| u32::try_from(until - second).expect("a short time"))
+    }
+}
+
 /// A key, as the steps name it: an entry, a counter, or the entry of another shape.
 type Key = (u8, u32);
 
@@ -89,6 +95,7 @@ impl Store {
         let there = self.items.get(&key(slot)).map(|item| item.cas);
         match command {
             Command::Get { win } => self.get(slot, win.map(|seconds| seconds.get().into()), second),
+            Command::Head => self.head(slot, second),
             Command::Store { head, body, note, ttl, only } => {
                 match (*only, there) {
                     (Only::Missing, Some(_)) => return Reply::NotStored,
@@ -156,6 +163,15 @@ impl Store {
         }
     }
 
+    /// It takes the win, as any `mg` does.
+    fn head(&mut self, slot: Slot, second: u64) -> Reply {
+        if let Reply::Missing = self.get(slot, None, second) {
+            return Reply::Missing;
+        }
+        let item = self.item(slot).expect("it is there");
+        Reply::Head { size: item.value.len() as u64, ttl_left: item.left(second), note: item.note }
+    }
+
     fn get(&mut self, slot: Slot, win: Option<u64>, second: u64) -> Reply {
         if self.item(slot).is_none() {
             let Some(seconds) = win else { return Reply::Missing };
@@ -169,7 +185,7 @@ impl Store {
         Reply::Value {
             value: item.value.clone(),
             cas: item.cas,
-            ttl_left: item.until.map(|until| u32::try_from(until - second).expect("a short time")),
+            ttl_left: item.left(second),
             note: if slot == Slot::Count { item.note } else { 0 },
             has_won,
             another_won,

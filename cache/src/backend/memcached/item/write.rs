@@ -1,6 +1,6 @@
 //! What is written over an item.
 
-use super::{Event, Item, MANY, Number, Paused, TOUCHED, What};
+use super::{Event, Item, MANY, Number, Paused, TOUCHED, What, note};
 use crate::backend::memcached::command::{Command, Only};
 use crate::backend::memcached::ttl;
 use crate::backend::{PauseFor, Token};
@@ -24,7 +24,13 @@ impl Item {
     pub fn store(entry: Bytes, is_marked: bool, end: u64, only: Only, now: u64) -> Command {
         let mut item = Item { entry: Some(entry), end, is_marked, ..Item::empty(0) };
         let head = item.head();
-        Command::Store { head, body: item.entry.unwrap_or_default(), note: 0, ttl: ttl::entry(end, now), only }
+        Command::Store {
+            head,
+            body: item.entry.unwrap_or_default(),
+            note: note::of(end, end),
+            ttl: ttl::entry(end, now),
+            only,
+        }
     }
 
     /// Has something happen to this item: an append where there is an entry, and where the item lives long enough;
@@ -74,7 +80,8 @@ impl Item {
         let only = Only::Cas(self.cas);
         let head = self.head();
         let body = self.entry.clone().unwrap_or_default();
-        let command = Command::Store { head, body, note: 0, ttl, only };
+        let note = if self.entry.is_some() { note::of(self.end, lives) } else { note::NO_ENTRY };
+        let command = Command::Store { head, body, note, ttl, only };
         Write { command, then: self.for_holder(lives, now) }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Moment, Odd, Run, Step, Written, found, only};
 use crate::backend::memcached::command::{Command, Only, Reply, Request, Slot};
-use crate::backend::memcached::item::{Found, Item, State};
+use crate::backend::memcached::item::{Found, HEAD, Item, State, note};
 use crate::backend::memcached::ttl;
 use crate::backend::{Change, Changed, Entry, Seen};
 use crate::codec::Shape;
@@ -13,11 +13,12 @@ use crate::codec::Shape;
 /// |---|---|---|
 /// | set | look, and store whatever is there | 1: both at once |
 /// | set if, touch | store over just what was seen, if its state names it; otherwise look, and store over what was found | 1 or 2 |
-/// | mark | look, and mark each shape | 1: all at once |
+/// | mark | what lies beside the value, and mark each shape | 1: all at once. 2 if that does not say whether there is an entry: a look then |
 /// | invalidate | look at each shape, and delete it | 1: all at once |
 ///
 /// The look of a change that asks for no state is for the answer alone: what was there just before. Others may come in
-/// between.
+/// between. A mark leaves the value where it is, so that its look asks for the [note](note) beside the value, and for
+/// the value only if the note says nothing.
 #[derive(Clone, Debug)]
 pub struct Changing {
     change: Change,
@@ -30,6 +31,8 @@ enum Stage {
     Together,
     /// It awaits what a look has found.
     Looking,
+    /// It awaits what a look has found behind the marks.
+    LookingBehind,
     /// It awaits what became of a write, and answers this.
     Writing { was_there: bool, voided: bool },
 }
@@ -91,11 +94,21 @@ impl Changing {
         Step::ask(command)
     }
 
-    fn together(&self, replies: Vec<Reply>, at: Moment) -> Result<Step<Changed>, Odd> {
+    fn together(&mut self, replies: Vec<Reply>, at: Moment) -> Result<Step<Changed>, Odd> {
         let (mut was_there, mut voided) = (None, false);
         for reply in replies {
             match reply {
                 Reply::Stored { .. } | Reply::Done | Reply::NotFound => {}
+                Reply::Head { size, ttl_left, note } => {
+                    // (A stub, or too few bytes for any item of ours.)
+                    let is_none = size < HEAD as u64;
+                    let has_entry = if is_none { Some(false) } else { note::has_entry(note, ttl_left, at.now) };
+                    let Some(has_entry) = has_entry else {
+                        self.stage = Stage::LookingBehind;
+                        return Ok(Step::look());
+                    };
+                    was_there = Some(has_entry);
+                }
                 reply => {
                     let found = Found::of(reply)?;
                     was_there = was_there.or(Some(found.has_entry(at.now)));
@@ -112,9 +125,7 @@ fn stored(entry: &Entry, is_marked: bool, only: Only, now: u64) -> Command {
     Item::store(entry.bytes.clone(), is_marked, ttl::end_of(entry.lifetime, now), only, now)
 }
 
-fn get(slot: Slot) -> Request {
-    Request { slot, command: Command::Get { win: None } }
-}
+const GET: Command = Command::Get { win: None };
 
 impl Run for Changing {
     type Answer = Changed;
@@ -123,7 +134,8 @@ impl Run for Changing {
         if let Some(step) = self.at_once(at) {
             return step;
         }
-        let mut requests = vec![get(Slot::Entry)];
+        let look = if matches!(self.change, Change::MarkStale { .. }) { Command::Head } else { GET };
+        let mut requests = vec![Request { slot: Slot::Entry, command: look }];
         match &self.change {
             Change::Set { entry, .. } => {
                 let command = stored(entry, false, Only::Always, at.now);
@@ -137,7 +149,7 @@ impl Run for Changing {
                 let delete = |slot| Request { slot, command: Command::Delete { cas: None } };
                 requests.push(delete(Slot::Entry));
                 let beside = beside.iter().copied().map(Slot::Beside);
-                requests.extend(beside.flat_map(|slot| [get(slot), delete(slot)]));
+                requests.extend(beside.flat_map(|slot| [Request { slot, command: GET }, delete(slot)]));
             }
             Change::SetIf { .. } | Change::Touch { .. } => self.stage = Stage::Looking,
         }
@@ -147,6 +159,10 @@ impl Run for Changing {
     fn take(&mut self, replies: Vec<Reply>, at: Moment) -> Result<Step<Changed>, Odd> {
         match self.stage {
             Stage::Together => self.together(replies, at),
+            Stage::LookingBehind => {
+                let was_there = found(replies)?.has_entry(at.now);
+                Ok(Step::Done(Changed::Yes { was_there, voided: false }))
+            }
             Stage::Looking => Ok(self.decide(&found(replies)?, at)),
             Stage::Writing { was_there, voided } => match Written::of(&only(replies)?)? {
                 Written::Yes(_) => Ok(Step::Done(Changed::Yes { was_there, voided })),

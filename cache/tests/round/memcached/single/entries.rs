@@ -159,6 +159,65 @@ fn changes_reach_the_shapes_beside() {
     assert!(matches!(g.publish(grant, "voided"), Published::Refused(_)));
 }
 
+/// The value stays where it is: a mark asks for what lies beside it.
+#[test]
+fn a_mark_asks_for_no_value_and_says_whether_there_was_one() {
+    let lifetimes = [None, Some(Duration::from_secs(30)), Some(Duration::from_secs(40 * 24 * 3600))];
+    for lifetime in lifetimes {
+        let mut g = Ground::new();
+        let mark = |g: &mut Ground, was_there| {
+            assert_eq!(g.look().entry.is_some(), was_there, "{lifetime:?}");
+            assert_eq!(g.trips(Ground::mark), (yes(was_there, false), 1), "{lifetime:?}");
+        };
+        mark(&mut g, false);
+        let stub = g.won(ME);
+        mark(&mut g, false);
+        assert!(matches!(g.publish(stub, "an orphan"), Published::Refused(_)));
+        g.invalidate();
+        let store = Change::Set { entry: Entry { lifetime, ..entry("old") }, void_pause: LEASE };
+        assert_eq!(g.change(store), yes(false, false));
+        mark(&mut g, true);
+        let grant = granted(g.claim(claim(ME, None)));
+        mark(&mut g, true);
+        let grant = renewed(g.renew(grant));
+        mark(&mut g, true);
+        assert_eq!(g.end(grant, pause(1)), Ended::Yes);
+        mark(&mut g, true);
+        g.wait(20);
+        let mut through = claim(ME, None);
+        through.through_pause = true;
+        let grant = granted(g.claim(through));
+        g.wait(9);
+        let mut grant = renewed(g.renew(grant));
+        // The item outlives its entry for the sake of the grant.
+        let is_short = lifetime == Some(Duration::from_secs(30));
+        g.wait(1);
+        mark(&mut g, !is_short);
+        for _ in 0..20 {
+            g.wait(1);
+            grant = renewed(g.renew(grant));
+            mark(&mut g, !is_short);
+        }
+        assert_eq!(g.end(grant, pause(1)), Ended::Yes);
+        mark(&mut g, !is_short);
+    }
+}
+
+#[test]
+fn a_mark_looks_where_nothing_is_noted() {
+    for (note, is_ours) in [(0, true), (1, false), (65_535, false)] {
+        let mut g = Ground::new();
+        g.set("value");
+        let value = g.store.item(Slot::Entry).unwrap().value.clone();
+        // As an earlier build has stored it, or a stranger with flags of its own.
+        let body = if is_ours { value } else { Bytes::from_static(b"none of ours, of some length") };
+        let (head, ttl, only) = (Bytes::new(), Ttl::ForEver, Only::Always);
+        g.send(Slot::Entry, &Command::Store { head, body, note, ttl, only });
+        assert_eq!(g.trips(Ground::mark), (yes(is_ours, false), 2), "{note}");
+        assert_eq!(g.look().is_marked, is_ours);
+    }
+}
+
 #[test]
 fn set_if_asks_for_what_was_seen() {
     let mut g = Ground::new();

@@ -2,11 +2,11 @@
 
 use super::{Plant, Sight, World};
 use crate::history::Law;
-use crate::memcached::client::{Client, Creation, LEASE, Machine, PAUSE, Program, Running, moment, stored};
+use crate::memcached::client::{Client, Creation, LEASE, Machine, PAUSE, Program, Running, SHAPE, moment, stored};
 use crate::memcached::paper::{NEVER, Pause, Tick, end_of};
 use dogpile_cache::backend::memcached::command::{Command, Only, Reply, Request, Slot, Ttl};
-use dogpile_cache::backend::memcached::steps::looked;
-use dogpile_cache::backend::{Life, Look, Rest};
+use dogpile_cache::backend::memcached::steps::{Changing, Run, Step, looked};
+use dogpile_cache::backend::{Change, Changed, Life, Look, Rest};
 use std::num::NonZeroU32;
 
 impl World {
@@ -199,7 +199,23 @@ impl World {
         looked(None, reply, moment(self.now, self.life)).expect("a reply of the command")
     }
 
-    /// What lies there is what the paper says.
+    /// Whether there was an entry, as a mark answers that is made now.
+    fn marked(&self) -> bool {
+        let (mut store, at) = (self.store.clone(), moment(self.now, self.life));
+        let mut run = Changing::new(SHAPE, Change::MarkStale { beside: Vec::new() });
+        let mut step = run.begin(at);
+        loop {
+            let requests = match step {
+                Step::Done(Changed::Yes { was_there, .. }) => return was_there,
+                Step::Ask(requests) => requests,
+                other => panic!("a mark answers: {other:?}"),
+            };
+            let replies = requests.iter().map(|request| store.execute(request.slot, &request.command, self.now.into()));
+            step = run.take(replies.collect(), at).expect("a reply of the command");
+        }
+    }
+
+    /// What lies there is what the paper says, and a mark would say so, too.
     pub fn checks_the_place(&mut self) {
         let look = self.mapped();
         let entry = look.entry.as_ref().map(|bytes| (bytes[0], look.is_marked, bytes[1]));
@@ -211,7 +227,7 @@ impl World {
             (Some(Rest::Free), None, None) => true,
             _ => false,
         };
-        if !is_same || !rest {
+        if !is_same || !rest || self.marked() != shown.is_some() {
             self.paper.breaks(Law::Refines);
         }
     }
