@@ -284,6 +284,13 @@ pub trait Backend: Send + Sync + 'static {
         0
     }
 
+    /// Returns the address of the server that has this key, for the errors of those whom it does not answer: without
+    /// credentials. `None`: the backend does not know it, or has no server, as by default. Never blocks.
+    fn address_of(&self, key: &StoredKey) -> Option<String> {
+        let _ = key;
+        None
+    }
+
     /// Returns the life of the server that has this key, if the backend knows it without asking. Never blocks.
     ///
     /// A backend of several servers implements this, since each of them has a life of its own. For a backend that does
@@ -337,6 +344,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     fn server_of(&self, key: &StoredKey) -> u64 {
         (**self).server_of(key)
+    }
+
+    fn address_of(&self, key: &StoredKey) -> Option<String> {
+        (**self).address_of(key)
     }
 
     fn life_of(&self, key: &StoredKey) -> Option<Life> {
@@ -727,9 +738,17 @@ pub enum Counted {
 #[derive(Clone, Debug)]
 pub struct BackendError {
     kind: BackendErrorKind,
-    source: Option<Arc<dyn Error + Send + Sync>>,
+    /// (Behind a pointer: each operation has room for an error.)
+    cause: Option<Arc<Cause>>,
     /// Whether the key's own server was told all the same, and another one will be, without the caller.
     is_told: bool,
+}
+
+/// Which server has failed, and by what.
+#[derive(Clone, Debug, Default)]
+struct Cause {
+    server: Option<Arc<str>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// What kind of failure it is.
@@ -752,14 +771,40 @@ impl BackendError {
     /// Makes an error of that kind.
     #[must_use]
     pub fn new(kind: BackendErrorKind) -> BackendError {
-        BackendError { kind, source: None, is_told: false }
+        BackendError { kind, cause: None, is_told: false }
     }
 
     /// Adds what has caused it. An error of a client may contain an address; a backend takes credentials out first.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> BackendError {
-        self.source = Some(Arc::from(source.into()));
+        self.cause_mut().source = Some(Arc::from(source.into()));
         self
+    }
+
+    /// Names the server that has failed, by its address. A backend takes credentials out first. An error that names a
+    /// server already goes on naming that one.
+    #[must_use]
+    pub fn at(mut self, server: impl fmt::Display) -> BackendError {
+        if self.server().is_none() {
+            self.cause_mut().server = Some(Arc::from(server.to_string()));
+        }
+        self
+    }
+
+    /// The same, if the address is known.
+    pub(crate) fn at_if_known(self, server: Option<String>) -> BackendError {
+        if let Some(server) = server { self.at(server) } else { self }
+    }
+
+    fn cause_mut(&mut self) -> &mut Cause {
+        Arc::make_mut(self.cause.get_or_insert_default())
+    }
+
+    /// Returns the address of the server that has failed, as the URL or another server names it: of a backend of
+    /// several servers, this one alone. `None`: no server was asked, or the backend has none.
+    #[must_use]
+    pub fn server(&self) -> Option<&str> {
+        self.cause.as_ref()?.server.as_deref()
     }
 
     /// Returns what kind of failure it is.
@@ -812,12 +857,14 @@ impl fmt::Display for BackendError {
             BackendErrorKind::InDoubt => "the backend has not answered: the operation may or may not take effect",
             BackendErrorKind::TooLarge => "the entry is larger than the backend takes",
             BackendErrorKind::Refused => "the backend has refused the operation",
-        })
+        })?;
+        self.server().map_or(Ok(()), |server| write!(f, " (server {server})"))
     }
 }
 
 impl Error for BackendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| &**source as &(dyn Error + 'static))
+        let source = self.cause.as_ref()?.source.as_deref()?;
+        Some(source as &(dyn Error + 'static))
     }
 }

@@ -140,6 +140,18 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     }
 
     /// Returns the number of the server that has a key.
+    /// The server of a key has not answered within the time that the region gives it.
+    fn no_answer(&self, slot: &Held<O, V>) -> BackendError {
+        BackendError::no_answer_in_time().at_if_known(self.address_of(slot))
+    }
+
+    fn address_of(&self, slot: &Held<O, V>) -> Option<String> {
+        match &self.store {
+            Store::Far(far) => far.backend().address_of(slot.stored()),
+            Store::Near(_) => None,
+        }
+    }
+
     fn server_of(&self, slot: &Held<O, V>) -> u64 {
         match &self.store {
             Store::Far(far) => far.backend().server_of(slot.stored()),
@@ -451,7 +463,10 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         future: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, BackendError> {
         let until = self.time.now().saturating_add(self.backend_timeout);
-        let reply = self.time.until(until, future).await.unwrap_or_else(|| Err(BackendError::no_answer_in_time()));
+        let reply = match self.time.until(until, future).await {
+            Some(reply) => reply,
+            None => Err(slot.map_or_else(BackendError::no_answer_in_time, |slot| self.no_answer(slot))),
+        };
         self.note_reply(slot.map_or(0, |slot| self.server_of(slot)), operation, slot, &reply);
         reply
     }
@@ -481,10 +496,11 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     /// Performs operations that belong to no access, within one `backend_timeout` for all of them (G5).
     pub(crate) async fn in_all<T>(
         &self,
+        slot: &Held<O, V>,
         parts: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, BackendError> {
         let until = self.time.now().saturating_add(self.backend_timeout);
-        self.time.until(until, parts).await.unwrap_or_else(|| Err(BackendError::no_answer_in_time()))
+        self.time.until(until, parts).await.unwrap_or_else(|| Err(self.no_answer(slot)))
     }
 
     pub(crate) fn serves_stale_on_error(&self) -> bool {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// # Errors
 ///
 /// A URL without a scheme, with a scheme that this build does not know, or with more than the backend takes. The error
-/// names the scheme at most, since a URL may contain credentials.
+/// names the scheme, and the address of the server that was not reached, since a URL may contain credentials.
 ///
 /// # Cancel safety
 ///
@@ -80,14 +80,14 @@ pub enum ConnectError {
     Unreachable {
         /// The scheme.
         scheme: String,
-        /// What has happened.
+        /// Which server, by its address and without credentials, and what has happened.
         why: String,
     },
     /// The server was reached, and will never do: it is too old, or no such server.
     Unfit {
         /// The scheme.
         scheme: String,
-        /// What it is.
+        /// Which server, and what it is.
         why: String,
     },
 }

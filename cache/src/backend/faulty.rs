@@ -360,6 +360,10 @@ impl<B: Backend> Backend for Faulty<B> {
         self.operate(|| None, || self.backend.ping())
     }
 
+    fn address_of(&self, key: &StoredKey) -> Option<String> {
+        self.backend.address_of(key)
+    }
+
     fn server_of(&self, key: &StoredKey) -> u64 {
         self.backend.server_of(key)
     }

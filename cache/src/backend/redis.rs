@@ -143,6 +143,8 @@ const LONGEST_KEY: usize = 1024;
 ///
 /// # Errors
 ///
+/// An error names the [server](BackendError::server) that has failed.
+///
 /// A server that is not reached, loads its data, is a replica, or belongs to a Cluster that is down, is
 /// [`Unreachable`](BackendErrorKind::Unreachable): nothing was executed. A connection that is lost, or closed after a
 /// heartbeat without an answer, is [`InDoubt`](BackendErrorKind::InDoubt) for each operation under way. A look at keys
@@ -258,7 +260,7 @@ impl Redis {
     pub async fn connect(url: &str) -> Result<Redis, ConnectError> {
         let redis = Redis::lazy(url)?;
         redis.hub.servers.connect().await.map_err(|not| {
-            let (scheme, why) = (ConnectError::scheme_of(url), not.why);
+            let (scheme, why) = (ConnectError::scheme_of(url), not.to_string());
             if not.is_unfit { ConnectError::Unfit { scheme, why } } else { ConnectError::Unreachable { scheme, why } }
         })?;
         #[cfg(feature = "tracing")]
@@ -357,7 +359,7 @@ impl Redis {
         let (value, link) = match self.hub.servers.ask(key.place(), &request, of).await {
             Ok(Asked::Replied(value, link)) => (value, link),
             Ok(Asked::OtherLife) => return Ok(None),
-            Err(failure) => return Err(failure.error()),
+            Err(failure) => return Err(self.at_server(key)(failure.error())),
         };
         if request.signals() {
             // Relaxed: nothing else depends on it.
@@ -366,10 +368,15 @@ impl Redis {
         Ok(Some((value, from(&link))))
     }
 
+    /// Names the server of a key in an error that names none.
+    fn at_server<'a>(&'a self, key: &'a StoredKey) -> impl FnOnce(BackendError) -> BackendError + 'a {
+        |error| error.at_if_known(self.address_of(key))
+    }
+
     /// Reads a text.
     async fn get(&self, key: &StoredKey, name: String) -> Result<(Option<Vec<u8>>, reply::From), BackendError> {
         let (value, from) = self.ask(key, Request::Look(name)).await?;
-        Ok((reply::found(value)?, from))
+        Ok((reply::found(value).map_err(self.at_server(key))?, from))
     }
 }
 
@@ -414,7 +421,7 @@ impl Backend for Redis {
                 .with(over)
                 .with(if claim.through_pause { "1" } else { "0" });
             let (value, from) = self.ask(key, call).await?;
-            reply::claimed(value, claim.token, from)
+            reply::claimed(value, claim.token, from).map_err(self.at_server(key))
         })
     }
 
@@ -422,7 +429,7 @@ impl Backend for Redis {
         Box::pin(async move {
             let call = held(&scripts::RENEW, key, grant).with(millis::bounded(lease));
             match self.ask_in(Some(grant.life), key, call).await? {
-                Some((value, _)) => reply::renewed(value, grant),
+                Some((value, _)) => reply::renewed(value, grant).map_err(self.at_server(key)),
                 None => Ok(Renewed::Lost(Refusal::OtherLife)),
             }
         })
@@ -432,7 +439,7 @@ impl Backend for Redis {
         Box::pin(async move {
             let call = storing(held(&scripts::PUBLISH, key, grant), &entry)?.signals(key);
             match self.ask_in(Some(grant.life), key, call).await? {
-                Some((value, _)) => reply::published(value),
+                Some((value, _)) => reply::published(value).map_err(self.at_server(key)),
                 None => Ok(Published::Refused(Refusal::OtherLife)),
             }
         })
@@ -444,7 +451,7 @@ impl Backend for Redis {
             let (length, twice) = millis::pause(pause);
             let call = held(&scripts::END, key, grant).with(failures.to_string()).with(length).with(twice);
             match self.ask_in(Some(grant.life), key, call.signals(key)).await? {
-                Some((value, _)) => reply::ended(value),
+                Some((value, _)) => reply::ended(value).map_err(self.at_server(key)),
                 None => Ok(Ended::Lost(Refusal::OtherLife)),
             }
         })
@@ -453,7 +460,7 @@ impl Backend for Redis {
     fn change<'a>(&'a self, key: &'a StoredKey, change: Change) -> Pending<'a, Changed> {
         Box::pin(async move {
             let (value, from) = self.ask(key, changing(key, change)?.signals(key)).await?;
-            reply::changed(value, from)
+            reply::changed(value, from).map_err(self.at_server(key))
         })
     }
 
@@ -478,14 +485,15 @@ impl Backend for Redis {
             };
             let call = Call::on_count(&scripts::COUNT, key).with(delta.to_string()).with(largest);
             let (value, _) = self.ask(key, call.with(millis::lifetime(lifetime))).await?;
-            reply::counted(value)
+            reply::counted(value).map_err(self.at_server(key))
         })
     }
 
     fn ping(&self) -> Pending<'_, ()> {
         Box::pin(async move {
             let links = self.hub.servers.all().await.map_err(|not| not.error())?;
-            together(links.iter().map(|link| async { link.check().await.map_err(Failure::error) })).await?;
+            together(links.iter().map(|link| async { link.check().await.map_err(|failure| link.error(failure)) }))
+                .await?;
             Ok(())
         })
     }
@@ -499,6 +507,10 @@ impl Backend for Redis {
 
     fn server_of(&self, key: &StoredKey) -> u64 {
         self.hub.servers.number(key.place())
+    }
+
+    fn address_of(&self, key: &StoredKey) -> Option<String> {
+        self.hub.servers.address(key.place())
     }
 
     fn life_of(&self, key: &StoredKey) -> Option<Life> {
@@ -521,7 +533,10 @@ impl Redis {
                 takes(key)?;
                 let found = match link.look(&keys::parts(key)).await {
                     Err(Failure::WrongType) => None,
-                    reply => reply::found(reply.map_err(Failure::error)?)?,
+                    reply => {
+                        let found = reply.map_err(|failure| link.error(failure)).and_then(reply::found);
+                        found.map_err(|error| error.at(&link.at))?
+                    }
                 };
                 (found, from(&link))
             }
@@ -569,16 +584,19 @@ impl Redis {
 /// Looks at some of the keys on one server. `None`: the key is not there, but on another server.
 async fn look_at(link: &Arc<Link>, keys: &[StoredKey], part: &[usize]) -> Result<Vec<Option<Look>>, BackendError> {
     let names: Vec<String> = part.iter().map(|at| keys::entry(&keys[*at])).collect();
-    let replies = link.texts(names.iter().map(String::as_str)).await.map_err(Failure::error)?;
+    let replies = link.texts(names.iter().map(String::as_str)).await.map_err(|failure| link.error(failure))?;
     if replies.len() != part.len() {
-        return Err(another_dialect());
+        return Err(another_dialect().at(&link.at));
     }
     let from = from(link);
     let look = |reply| match link.value(reply) {
-        Ok(value) => Ok(Some(entry::look(reply::found(value)?, from.now, from.life))),
+        Ok(value) => {
+            let found = reply::found(value).map_err(|error| error.at(&link.at))?;
+            Ok(Some(entry::look(found, from.now, from.life)))
+        }
         Err(Failure::WrongType) => Ok(Some(Look::missing(from.now, from.life))),
         Err(Failure::Moved(_) | Failure::Ask(_)) => Ok(None),
-        Err(failure) => Err(failure.error()),
+        Err(failure) => Err(link.error(failure)),
     };
     replies.into_iter().map(look).collect()
 }

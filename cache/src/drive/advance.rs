@@ -324,7 +324,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
     }
 
     pub(super) fn timed_out(&mut self, operation: Operation, had: Duration) -> Event<Value<V>> {
-        let error = BackendError::no_answer_in_time();
+        let error = self.core().no_answer(&self.run.slot);
         if had < self.core().backend_timeout {
             self.error = Some(error);
             return Event::OutOfTime;

@@ -78,14 +78,14 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     async fn found_in_bounds(&self, slot: &Held<O, V>) -> Result<Found<Value<V>>, BackendError> {
         if !self.store.has_leases() || slot.lock().remembered.untold().is_some() {
             // A hit has no room for this.
-            return Box::pin(self.in_all(self.found(slot))).await;
+            return Box::pin(self.in_all(slot, self.found(slot))).await;
         }
         self.unless_down(slot)?;
         let began = self.time.now();
         let looking = pin!(self.look(slot, began));
         let reply = match self.in_bounds(slot.hash(), began.saturating_add(self.backend_timeout), looking).await {
             Ok(reply) => reply,
-            Err(Over::Time) => Err(BackendError::no_answer_in_time()),
+            Err(Over::Time) => Err(self.no_answer(slot)),
             Err(Over::Region) => return Err(closed()),
         };
         self.note_reply(self.server_of(slot), Operation::Look, Some(slot), &reply);
@@ -97,7 +97,8 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         let server = self.server_of(slot);
         if self.servers.with(server, |server| server.is_down(self.time.now())) {
             let paused = "the backend has failed a short time ago, and is asked for nothing now";
-            return Err(BackendError::new(BackendErrorKind::Unreachable).caused_by(paused));
+            let error = BackendError::new(BackendErrorKind::Unreachable).caused_by(paused);
+            return Err(error.at_if_known(self.address_of(slot)));
         }
         Ok(())
     }

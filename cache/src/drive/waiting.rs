@@ -24,7 +24,7 @@
 //! listening. It ends when the access creates, has an answer, or is dropped.
 
 use super::{Drive, Polls, lock};
-use crate::backend::{BackendError, Signal, Signals};
+use crate::backend::{Signal, Signals};
 use crate::observer::Operation;
 use crate::round::Event;
 use crate::slot::Value;
@@ -64,7 +64,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
                 return Event::Subscribed;
             }
             Some(Err(error)) => error,
-            None => BackendError::no_answer_in_time(),
+            None => core.no_answer(&slot),
         };
         core.seen.backend_failed(&core.key_of(&slot), Operation::Listen, &error);
         Event::NotSubscribed

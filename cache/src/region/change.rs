@@ -68,7 +68,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Region<K, V> {
     /// See [above](#changes).
     pub async fn set(&self, key: &K, value: impl Into<Made<V>>) -> Result<(), BackendError> {
         let slot = self.core.hold(key);
-        Box::pin(self.core.in_all(self.core.set(&slot, value.into()))).await
+        Box::pin(self.core.in_all(&slot, self.core.set(&slot, value.into()))).await
     }
 
     /// Looks at what is there, for [`set_if`](Region::set_if). One round trip.
@@ -78,7 +78,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Region<K, V> {
     /// See [above](#changes).
     pub async fn see(&self, key: &K) -> Result<Witness<V>, BackendError> {
         let slot = self.core.hold(key);
-        let Found { value, freshness, seen, .. } = Box::pin(self.core.in_all(self.core.found(&slot))).await?;
+        let Found { value, freshness, seen, .. } = Box::pin(self.core.in_all(&slot, self.core.found(&slot))).await?;
         let outcome = if freshness == Freshness::Stale { Outcome::Stale } else { self.core.fresh() };
         let got = value.and_then(|value| Got::new(value, outcome, None, self.core.time.nanos()));
         Ok(Witness { got, seen })
@@ -92,7 +92,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Region<K, V> {
     /// See [above](#changes).
     pub async fn set_if(&self, key: &K, seen: &Witness<V>, value: impl Into<Made<V>>) -> Result<bool, BackendError> {
         let (slot, value) = (self.core.hold(key), value.into());
-        Box::pin(self.core.in_all(self.core.set_if(&slot, seen.seen.clone(), value))).await
+        Box::pin(self.core.in_all(&slot, self.core.set_if(&slot, seen.seen.clone(), value))).await
     }
 
     /// Stores a value if none is there that is fresh: also over a known absence. Returns whether it was stored. Two
@@ -103,7 +103,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Region<K, V> {
     /// See [above](#changes).
     pub async fn add(&self, key: &K, value: impl Into<Made<V>>) -> Result<bool, BackendError> {
         let (slot, value) = (self.core.hold(key), value.into());
-        Box::pin(self.core.in_all(async {
+        Box::pin(self.core.in_all(&slot, async {
             let found = self.core.found(&slot).await?;
             // An absence is no value: the insert ends it (S92).
             let has_value = found.value.is_some_and(|value| value.value().is_some());
@@ -124,7 +124,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Region<K, V> {
     /// See [above](#changes).
     pub async fn touch(&self, key: &K, lifetime: Option<Duration>) -> Result<bool, BackendError> {
         let slot = self.core.hold(key);
-        Box::pin(self.core.in_all(self.core.touch(&slot, lifetime))).await
+        Box::pin(self.core.in_all(&slot, self.core.touch(&slot, lifetime))).await
     }
 
     /// Marks the value stale: accesses go on with it, and one of them creates a new one. A creation under way is

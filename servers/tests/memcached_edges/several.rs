@@ -2,7 +2,10 @@
 
 use crate::kit::{LEASE, entry, granted, in_time, invalidate, key, look, set, stored};
 use crate::{connect, connected, kind, within};
-use dogpile_cache::backend::{Backend, BackendError, BackendErrorKind, Change, Memcached, Published, Seen};
+use dogpile_cache::Region;
+use dogpile_cache::backend::{
+    Backend, BackendError, BackendErrorKind, Change, Claim, ConnectError, Memcached, Published, Seen, Token,
+};
 use dogpile_cache::key::StoredKey;
 use dogpile_servers::Direction::FromClient;
 use dogpile_servers::{MemcachedServer, Proxy};
@@ -91,6 +94,61 @@ async fn s98_a_server_that_is_away_takes_its_keys_with_it_and_no_others() {
     assert_eq!(stored(&*memcached, &away[0]).await, None);
     let published = memcached.publish(&away[0], &grant, entry("late")).await.unwrap();
     assert!(matches!(published, Published::Refused(_)));
+}
+
+/// Of two servers, the one that is gone or silent.
+#[tokio::test]
+async fn an_error_names_the_server_that_has_failed() {
+    let mut fleet = Fleet::start(2);
+    let memcached = fleet.connect(&[0, 1]).await;
+    let address = |at: usize| fleet.servers[at].address().to_string();
+    let (well, dead) = (address(0), address(1));
+    let find = |server: &String| keys().into_iter().find(|key| memcached.address_of(key).as_ref() == Some(server));
+    let (there, away) = (find(&well).unwrap(), find(&dead).unwrap());
+    let region: Region<u64, String> = Region::builder("region")
+        .expires_after(LEASE)
+        .backend_timeout(Duration::from_millis(200))
+        .far(Memcached::connect(&fleet.url(&[0, 1])).await.unwrap())
+        .build()
+        .unwrap();
+    fleet.servers[1].stop().unwrap();
+    // Which of the keys are the silent server's shows in the errors.
+    let mut silent = 0;
+    for number in 0..20 {
+        if let Err(late) = within(region.get(&number).value()).await {
+            // Once there is no answer; then the region does not ask for a moment.
+            assert_eq!(late.server(), Some(&*dead), "{late:?}");
+            silent += 1;
+        }
+    }
+    assert!((1..20).contains(&silent), "{silent}");
+    fleet.servers[1].go_on().unwrap();
+    fleet.servers[1].kill();
+    for _ in 0..3 {
+        set(&*memcached, &there, "one").await.unwrap();
+        let errors = [
+            within(set(&*memcached, &away, "one")).await.unwrap_err(),
+            within(look(&*memcached, &away)).await.unwrap_err(),
+            within(memcached.look(&[there.clone(), away.clone()], None)).await.unwrap_err(),
+            within(memcached.claim(&away, Claim::new(Token(1), LEASE))).await.unwrap_err(),
+            within(memcached.ping()).await.unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.server(), Some(&*dead), "{error:?}");
+            assert!(error.to_string().ends_with(&format!("(server {dead})")), "{error}");
+        }
+    }
+    for which in [[0, 1], [1, 0]] {
+        let refused = Memcached::connect(&fleet.url(&which)).await.unwrap_err();
+        let says = refused.to_string();
+        assert!(matches!(refused, ConnectError::Unreachable { .. }), "{says}");
+        assert!(says.contains(&dead) && !says.contains(&well), "{says}");
+    }
+    // What the own server was told, and the former one was not.
+    let changing = Memcached::lazy(&format!("memcached://{well}")).unwrap();
+    let changing = changing.formerly(&format!("memcached://{dead}")).unwrap();
+    let owed = within(invalidate(&changing, &there)).await.unwrap_err();
+    assert_eq!(owed.server(), Some(&*dead), "{owed:?}");
 }
 
 /// Three releases: old; old, with new; new, with old; new.

@@ -77,6 +77,42 @@ async fn g5_a_silent_node_costs_its_places_a_backend_timeout_and_others_nothing(
     in_time(async || region.ping().await).await;
 }
 
+/// Of three nodes, the one that is gone or silent.
+#[tokio::test]
+async fn an_error_names_the_node_that_has_failed() {
+    let mut cluster = cluster(false);
+    let backend = connected(&cluster, 0).await;
+    let (gone, silent, well) = (key_on(&cluster, 1, "a"), key_on(&cluster, 2, "b"), key_on(&cluster, 0, "c"));
+    let addresses: Vec<String> = cluster.nodes.iter().map(|node| node.address().to_string()).collect();
+    for (key, address) in [(&well, 0), (&gone, 1), (&silent, 2)] {
+        set(&backend, key, "value").await.unwrap();
+        assert_eq!(backend.address_of(key).as_ref(), Some(&addresses[address]));
+    }
+    let far = Redis::connect(&cluster.nodes[0].url()).await.unwrap();
+    let region: Region<u64, String> = Region::builder("region").expires_after(LEASE).far(far).build().unwrap();
+    let place = |number: &u64| cluster.owner(cluster.slot(&format!("{{region:{number}}}")).unwrap()).unwrap();
+    let number = (0..1000).find(|number| place(number) == 2).unwrap();
+    region.set(&number, "value".to_owned()).await.unwrap();
+    cluster.nodes[1].kill();
+    cluster.nodes[2].stop().unwrap();
+    for _ in 0..3 {
+        let lost = timeout(kit::PATIENCE, set(&backend, &gone, "new")).await.expect("a bound").unwrap_err();
+        assert_eq!(lost.server(), Some(&*addresses[1]), "{lost:?}");
+        assert!(lost.to_string().ends_with(&format!("(server {})", addresses[1])), "{lost}");
+        assert_eq!(look(&backend, &gone).await.unwrap_err().server(), Some(&*addresses[1]));
+        let both = backend.look(&[well.clone(), gone.clone()], None).await.unwrap_err();
+        assert_eq!(both.server(), Some(&*addresses[1]), "{both:?}");
+        // Once there is no answer; then the region does not ask for a moment.
+        let late = region.get(&number).value().await.unwrap_err();
+        assert_eq!(late.server(), Some(&*addresses[2]), "{late:?}");
+    }
+    // The node that a URL names is the one that is asked for the others.
+    cluster.nodes[2].go_on().unwrap();
+    let refused = Redis::connect(&cluster.nodes[1].url()).await.unwrap_err();
+    let says = format!("{refused}");
+    assert!(matches!(refused, ConnectError::Unreachable { .. }) && says.contains(&addresses[1]), "{says}");
+}
+
 /// A region has a pause for each server.
 #[tokio::test]
 async fn g1_a_silent_node_cuts_no_other_places_off() {

@@ -86,12 +86,18 @@ async fn no_error_of_a_server_shows_a_secret() {
     not_connected(&format!("redis://{NAME}:{PASSWORD}@{}", echo.address())).await;
     assert!(echo.heard().iter().flatten().any(|word| word == PASSWORD.as_bytes()), "the server was told");
 
+    // The address is shown, and nothing else of the URL.
+    let dead = not_connected(&format!("redis://{NAME}:{PASSWORD}@127.0.0.1:1/3")).await.to_string();
+    assert!(dead.contains("127.0.0.1:1: "), "{dead}");
+
     for code in ["NOPERM", "NOAUTH", "WRONGPASS", "ERR", "READONLY", "ODD"] {
         let answer = format!("{code} {NAME} has no right, and {PASSWORD} is its password");
         let imitation = imitation(move |_| Reply::error(&answer));
         let url = format!("redis://{NAME}:{PASSWORD}@{}", imitation.address());
         let redis = Redis::connect(&url).await.unwrap();
-        assert_silent(&all_of(&error(redis.change(&key("a"), set("one"))).await));
+        let refused = error(redis.change(&key("a"), set("one"))).await;
+        assert_silent(&all_of(&refused));
+        assert_eq!(refused.server(), Some(&*imitation.address().to_string()));
         assert_silent(&all_of(&error(redis.look(&[key("a"), key("b")], None)).await));
         assert_silent(&shown(&redis));
     }

@@ -47,6 +47,8 @@ const HEADER: usize = 100;
 ///
 /// # Errors
 ///
+/// An error names the [server](BackendError::server) that has failed.
+///
 /// A server that is not reached is [`Unreachable`](BackendErrorKind::Unreachable): nothing was executed. For a moment
 /// after a failed attempt to connect, 20 ms at first and a second at most, operations fail so without another attempt.
 /// A connection that is lost, or closed after a heartbeat without an answer, is [`InDoubt`](BackendErrorKind::InDoubt)
@@ -113,7 +115,7 @@ impl Memcached {
         let memcached = Memcached::lazy(url)?;
         let opened = memcached.servers.all().map(|node| node.opened(false));
         together(opened).await.map_err(|not| {
-            let (scheme, why) = (ConnectError::scheme_of(url), not.why);
+            let (scheme, why) = (ConnectError::scheme_of(url), not.to_string());
             if not.is_unfit { ConnectError::Unfit { scheme, why } } else { ConnectError::Unreachable { scheme, why } }
         })?;
         Ok(memcached)
@@ -216,8 +218,8 @@ impl Memcached {
     async fn look_one(&self, key: &StoredKey, ask: Option<Ask>) -> Result<Look, BackendError> {
         let At { node, .. } = self.at(key);
         let link = node.opened_to_read(key).await.map_err(|not| not.error())?;
-        let reply = link.ask(key, &looking(ask)).await?;
-        seen(node, &link, key, ask, reply)
+        let reply = link.ask(key, &looking(ask)).await;
+        reply.and_then(|reply| seen(node, &link, key, ask, reply)).map_err(|error| error.at(node.at()))
     }
 
     /// Looks at many keys: one round trip to each server that has some of them.
@@ -233,14 +235,17 @@ impl Memcached {
         }
         let request = &looking(ask);
         let asked = parts.iter().map(|(link, part)| async move {
-            let replies = link.ask_all(part.iter().map(|index| (&keys[*index], request))).await?;
-            Ok::<_, BackendError>((link, part, replies))
+            let replies = link.ask_all(part.iter().map(|index| (&keys[*index], request))).await;
+            let of_server = |error: BackendError| error.at(self.at(&keys[part[0]]).node.at());
+            Ok::<_, BackendError>((link, part, replies.map_err(of_server)?))
         });
         let mut looks: Vec<Option<Look>> = vec![None; keys.len()];
         for (link, part, replies) in together(asked).await? {
             for (index, reply) in part.iter().zip(replies) {
                 let key = &keys[*index];
-                looks[*index] = Some(seen(self.at(key).node, link, key, ask, reply)?);
+                let node = self.at(key).node;
+                let look = seen(node, link, key, ask, reply).map_err(|error| error.at(node.at()))?;
+                looks[*index] = Some(look);
             }
         }
         Ok(looks.into_iter().map(|look| look.expect("each key was looked at")).collect())
@@ -269,14 +274,18 @@ impl At<'_> {
         let largest = largest_entry(link.largest_item());
         if size > largest {
             let why = format!("an entry of {size} bytes is larger than {largest}");
-            return Err(BackendError::new(BackendErrorKind::TooLarge).caused_by(why));
+            return Err(BackendError::new(BackendErrorKind::TooLarge).caused_by(why).at(self.node.at()));
         }
         self.node.has_size(self.key, size);
         self.run_over(&link, run).await
     }
 
+    async fn run_over<R: Run>(self, link: &Link, run: R) -> Result<R::Answer, BackendError> {
+        self.steps(link, run).await.map_err(|error| error.at(self.node.at()))
+    }
+
     /// All steps go over one connection, and so to one life.
-    async fn run_over<R: Run>(self, link: &Link, mut run: R) -> Result<R::Answer, BackendError> {
+    async fn steps<R: Run>(self, link: &Link, mut run: R) -> Result<R::Answer, BackendError> {
         let mut step = run.begin(link.moment());
         let mut is_first = true;
         loop {
@@ -366,11 +375,10 @@ impl Backend for Memcached {
 
     fn ping(&self) -> Pending<'_, ()> {
         Box::pin(async move {
-            together(
-                self.servers
-                    .all()
-                    .map(|node| async move { node.opened(false).await.map_err(|not| not.error())?.check().await }),
-            )
+            together(self.servers.all().map(|node| async move {
+                let link = node.opened(false).await.map_err(|not| not.error())?;
+                link.check().await.map_err(|error| error.at(node.at()))
+            }))
             .await
             .map(drop)
         })
@@ -378,6 +386,10 @@ impl Backend for Memcached {
 
     fn server_of(&self, key: &StoredKey) -> u64 {
         self.servers.of(key.place()).0
+    }
+
+    fn address_of(&self, key: &StoredKey) -> Option<String> {
+        Some(self.at(key).node.at().to_string())
     }
 
     fn life_of(&self, key: &StoredKey) -> Option<Life> {

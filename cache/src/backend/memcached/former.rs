@@ -180,7 +180,7 @@ impl Owing<'_> {
         let told = at.run(Changing::new(self.key.shape(), self.change.clone()));
         match unless(told, || sleep(&self.former.keeper, PATIENCE)).await {
             Some(told) => told.map(|_| self.former.paid(self.key, self.number)),
-            None => Err(BackendError::no_answer_in_time()),
+            None => Err(BackendError::no_answer_in_time().at(self.former.node.at())),
         }
     }
 
@@ -189,7 +189,7 @@ impl Owing<'_> {
         let why = why.source().unwrap_or(why);
         let why = format!("the server of the key was told, but its former server was not: {why}");
         // (No kind by which a region takes the server of the key for one that is down.)
-        let error = BackendError::new(BackendErrorKind::Refused).caused_by(why);
+        let error = BackendError::new(BackendErrorKind::Refused).caused_by(why).at(self.former.node.at());
         if self.is_remembered { error.but_told() } else { error }
     }
 }

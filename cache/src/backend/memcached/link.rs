@@ -43,25 +43,47 @@ pub(super) struct Link {
 /// Why there is no connection.
 #[derive(Clone, Debug)]
 pub(super) struct NotOpened {
-    pub(super) why: String,
+    why: String,
+    /// Where the server is, once that is known.
+    server: Option<String>,
     /// There is a server, and it will never do.
     pub(super) is_unfit: bool,
 }
 
 impl NotOpened {
     pub(super) fn new(why: impl fmt::Display) -> NotOpened {
-        NotOpened { why: why.to_string(), is_unfit: false }
+        NotOpened { why: why.to_string(), server: None, is_unfit: false }
+    }
+
+    /// The server will never do.
+    pub(super) fn unfit(why: impl fmt::Display) -> NotOpened {
+        NotOpened { is_unfit: true, ..NotOpened::new(why) }
+    }
+
+    /// The same, of this server.
+    pub(super) fn at(mut self, server: &Place) -> NotOpened {
+        self.server = Some(server.to_string());
+        self
     }
 
     /// What an operation returns that needed the connection.
     pub(super) fn error(&self) -> BackendError {
-        BackendError::new(BackendErrorKind::Unreachable).caused_by(self.why.clone())
+        let error = BackendError::new(BackendErrorKind::Unreachable).caused_by(self.why.clone());
+        error.at_if_known(self.server.clone())
+    }
+}
+
+/// Which server, and why.
+impl fmt::Display for NotOpened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.server.as_ref().map_or(Ok(()), |server| write!(f, "{server}: "))?;
+        f.write_str(&self.why)
     }
 }
 
 impl From<Unfit> for NotOpened {
     fn from(unfit: Unfit) -> NotOpened {
-        NotOpened { why: unfit.to_string(), is_unfit: true }
+        NotOpened::unfit(unfit)
     }
 }
 

@@ -139,12 +139,13 @@ impl Node {
     /// before that if there is none. Without one for large values, it is that for small ones.
     pub(super) async fn opened(self: &Arc<Self>, is_large: bool) -> Opened {
         let runtime = Handle::try_current().unwrap_or_else(|_| self.keeper.clone());
-        match self.lane(&runtime, Of { runtime: runtime.id(), is_large }) {
-            Lane::Open(link) => Ok(link),
+        let opened = match self.lane(&runtime, Of { runtime: runtime.id(), is_large }) {
+            Lane::Open(link) => return Ok(link),
             // (In boxes, as they are rare.)
             lane if is_large => Box::pin(self.one_of_both(&runtime, lane)).await,
             lane => Box::pin(self.once_open(lane)).await,
-        }
+        };
+        opened.map_err(|not| not.at(&self.at))
     }
 
     async fn one_of_both(self: &Arc<Self>, runtime: &Handle, large: Lane) -> Opened {
@@ -238,7 +239,7 @@ impl Node {
         for other in self.open().iter().filter(|other| other.life() != link.life()) {
             if let Some(Ok(())) = unless(other.check(), || sleep(&self.keeper, OPENING)).await {
                 let why = "two connections show two servers: the address has to lead to one";
-                return Err(NotOpened { why: why.to_owned(), is_unfit: true });
+                return Err(NotOpened::unfit(why));
             }
         }
         Ok(())

@@ -177,7 +177,10 @@ impl Cluster {
 
     /// Returns the server at an address that another one has named.
     fn moved(&self, from: &Node, to: &str) -> Result<Arc<Node>, BackendError> {
-        let odd = || BackendError::new(BackendErrorKind::Refused).caused_by("a server has named an odd address");
+        let odd = || {
+            let why = "the server has named an odd address";
+            BackendError::new(BackendErrorKind::Refused).caused_by(why).at(from.address())
+        };
         let address = from.at().beside(to).ok_or_else(odd)?;
         if let Some(known) = self.known().into_iter().find(|node| node.at().is_at(&address)) {
             return Ok(known);
@@ -225,6 +228,11 @@ impl Cluster {
         let link = node.for_signals().await?;
         doubted.not();
         Ok(link)
+    }
+
+    /// Returns where the server is that has a place, if one has.
+    pub(super) fn address(&self, place: &str) -> Option<String> {
+        self.node(place).map(|node| node.address())
     }
 
     /// Returns the life of the server that has a place.
@@ -348,7 +356,7 @@ impl Cluster {
                     if failure.is_of_the_request() {
                         doubted.not();
                     }
-                    return Err(failure);
+                    return Err(failure.at(&link.at));
                 }
             }
         }

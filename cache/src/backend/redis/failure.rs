@@ -4,7 +4,7 @@
 //! repeat a user's name, a command or a key.
 
 use crate::backend::{BackendError, BackendErrorKind};
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ConnectionAddr, ErrorKind, RedisError, ServerErrorKind};
 
 /// What became of a request that has no reply.
 #[derive(Clone, Debug)]
@@ -67,6 +67,15 @@ impl Failure {
 }
 
 impl Failure {
+    /// The same, of this server.
+    pub(super) fn at(self, server: &ConnectionAddr) -> Failure {
+        match self {
+            Failure::Backend(error) => Failure::Backend(error.at(server)),
+            Failure::Broken(error) => Failure::Broken(error.at(server)),
+            failure => failure,
+        }
+    }
+
     /// The failure of a script of several changes.
     pub(super) fn of_changes(self) -> Failure {
         match self {

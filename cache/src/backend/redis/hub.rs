@@ -134,7 +134,7 @@ impl Hub {
     async fn send(&self, link: &Arc<Link>, names: [&str; 2], place: &str) -> Result<Value, BackendError> {
         let name = names[usize::from(link.said.has_shard_channels)];
         let request = redis::cmd(name).arg(keys::channel(place)).into();
-        link.ask(&request, false).await.map_err(super::Failure::error)
+        link.ask(&request, false).await.map_err(|failure| link.error(failure))
     }
 
     /// Subscribes anew for those who listen to a place, and tells them of the gap.

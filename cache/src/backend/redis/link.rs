@@ -92,6 +92,8 @@ impl End {
 #[derive(Clone, Debug)]
 pub(super) struct NotOpened {
     pub(super) why: String,
+    /// Where the server is, once that is known.
+    server: Option<String>,
     /// There is a server, and it will never do.
     pub(super) is_unfit: bool,
     /// There is a server, and it is a replica now.
@@ -100,19 +102,34 @@ pub(super) struct NotOpened {
 
 impl NotOpened {
     pub(super) fn new(why: impl fmt::Display) -> NotOpened {
-        NotOpened { why: why.to_string(), is_unfit: false, is_replica: false }
+        NotOpened { why: why.to_string(), server: None, is_unfit: false, is_replica: false }
+    }
+
+    /// The same, of this server, unless it is of another one.
+    pub(super) fn at(mut self, server: &Address) -> NotOpened {
+        self.server.get_or_insert_with(|| format!("{server:?}"));
+        self
     }
 
     /// What an operation returns that needed the connection.
     pub(super) fn error(&self) -> BackendError {
-        BackendError::new(BackendErrorKind::Unreachable).caused_by(self.why.clone())
+        let error = BackendError::new(BackendErrorKind::Unreachable).caused_by(self.why.clone());
+        error.at_if_known(self.server.clone())
+    }
+}
+
+/// Which server, and why.
+impl fmt::Display for NotOpened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.server.as_ref().map_or(Ok(()), |server| write!(f, "{server}: "))?;
+        f.write_str(&self.why)
     }
 }
 
 impl From<Unfit> for NotOpened {
     fn from(unfit: Unfit) -> NotOpened {
         let is_unfit = matches!(unfit, Unfit::TooOld(_) | Unfit::AnotherDialect);
-        NotOpened { why: unfit.to_string(), is_unfit, is_replica: unfit == Unfit::Replica }
+        NotOpened { is_unfit, is_replica: unfit == Unfit::Replica, ..NotOpened::new(unfit) }
     }
 }
 
@@ -126,7 +143,7 @@ impl From<RedisError> for NotOpened {
             Some(code) => format!("the server has answered {code}"),
             None => error.category().to_owned(),
         };
-        NotOpened { why, is_unfit, is_replica: false }
+        NotOpened { is_unfit, ..NotOpened::new(why) }
     }
 }
 
@@ -223,7 +240,7 @@ impl Link {
         let mut connection = self.connection.clone();
         let sending = pin!(connection.send_packed_commands(commands, 0, commands.len()));
         let replies = self.unless_dead(sending).await?;
-        if replies.len() == commands.len() { Ok(replies) } else { Err(Failure::Broken(another_dialect())) }
+        if replies.len() == commands.len() { Ok(replies) } else { Err(self.broken(another_dialect())) }
     }
 
     /// Asks for the texts of some keys, and awaits the replies, each of which may be an error. One round trip; two, once,
@@ -263,18 +280,26 @@ impl Link {
         let died = self.end.died[fastrand::usize(..self.end.died.len())].notified();
         if self.is_dead() {
             let error = BackendError::new(BackendErrorKind::Unreachable).caused_by("the connection is closed");
-            return Err(Failure::Broken(error));
+            return Err(self.broken(error));
         }
         match unless(sending, || died).await {
             Some(reply) => reply.map_err(|error| self.failed(&error)),
-            None => {
-                Err(Failure::Broken(BackendError::new(BackendErrorKind::InDoubt).caused_by("the connection was lost")))
-            }
+            None => Err(self.broken(BackendError::new(BackendErrorKind::InDoubt).caused_by("the connection was lost"))),
         }
     }
 
+    /// The failure of an operation, by which the connection is of no use any more.
+    fn broken(&self, error: BackendError) -> Failure {
+        Failure::Broken(error.at(&self.at))
+    }
+
+    /// What an operation returns that has failed.
+    pub(super) fn error(&self, failure: Failure) -> BackendError {
+        failure.error().at(&self.at)
+    }
+
     fn failed(&self, error: &RedisError) -> Failure {
-        let failure = Failure::of(error);
+        let failure = Failure::of(error).at(&self.at);
         if let Failure::Broken(_) = failure {
             self.die();
         }
@@ -294,7 +319,7 @@ impl Link {
                 self.die();
                 let why =
                     other.err().map_or("the server's data have another history".to_owned(), |why| why.to_string());
-                Err(Failure::Broken(BackendError::new(BackendErrorKind::Unreachable).caused_by(why)))
+                Err(self.broken(BackendError::new(BackendErrorKind::Unreachable).caused_by(why)))
             }
         }
     }

@@ -342,6 +342,7 @@ impl Drop for Sending {
     fn drop(&mut self) {
         self.link.looks.close(&self.batch);
         let why = BackendError::new(BackendErrorKind::InDoubt).caused_by("the runtime of the connection has ended");
+        let why = why.at(&self.link.at);
         self.batch.fail(&Failure::Broken(why));
     }
 }

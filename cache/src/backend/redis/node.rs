@@ -125,7 +125,8 @@ impl Node {
         });
         // The connection has a time-out of its own, on a runtime that may stand still.
         let opened = Box::pin(unless(opened, || sleep(&self.keeper, 2 * OPENING))).await;
-        opened.unwrap_or_else(|| Err(NotOpened::new("the runtime of the connection stands still")))
+        let still = || Err(NotOpened::new("the runtime of the connection stands still"));
+        opened.unwrap_or_else(still).map_err(|not| not.at(&self.at))
     }
 
     /// Returns the connections that are open.
@@ -162,6 +163,15 @@ impl Node {
     /// Returns the number that tells this server from others.
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Returns where the server is, for people: of several that the sentinels may name, the one that there is a
+    /// connection to.
+    pub(super) fn address(&self) -> String {
+        match self.any().filter(|_| self.at.is_of_sentinels()) {
+            Some(link) => link.at.to_string(),
+            None => format!("{:?}", self.at),
+        }
     }
 
     /// Returns where the server is.

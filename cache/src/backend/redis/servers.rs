@@ -96,9 +96,9 @@ impl Servers {
         let cluster = Box::pin(Cluster::of(&self.first, link.as_deref(), self.keeper.clone())).await;
         match (cluster, link) {
             (Ok(cluster), _) => Ok(Found::Cluster(self.cluster.get_or_init(|| cluster))),
-            (Err(not), Some(_)) => Err(not),
+            (Err(not), Some(_)) => Err(not.at(self.first.at())),
             // It is one of another kind.
-            (Err(_), None) => Err(Unfit::Replica.into()),
+            (Err(_), None) => Err(NotOpened::from(Unfit::Replica).at(self.first.at())),
         }
     }
 
@@ -110,6 +110,14 @@ impl Servers {
     /// Returns the number of the server that has a place.
     pub(super) fn number(&self, place: &str) -> u64 {
         self.cluster.get().map_or(0, |cluster| cluster.number(place))
+    }
+
+    /// Returns where the server is that has a place, if it is known.
+    pub(super) fn address(&self, place: &str) -> Option<String> {
+        match self.cluster.get() {
+            Some(cluster) => cluster.address(place),
+            None => Some(self.first.address()),
+        }
     }
 
     /// Returns the life of the server that has a place, if it is known.
@@ -141,7 +149,7 @@ impl Servers {
             Ok(value) => Ok(Asked::Replied(value, link)),
             // What is no text was not written by this backend, and counts as missing (G7).
             Err(Failure::WrongType) => Ok(Asked::Replied(Value::Nil, link)),
-            Err(failure) => Err(failure),
+            Err(failure) => Err(failure.at(&link.at)),
         }
     }
 }

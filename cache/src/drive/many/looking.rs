@@ -123,7 +123,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Man
         let core = self.core();
         // Whether a failure is one of the server, not of an access that has little time left.
         let is_told = reply.is_some() || most >= core.backend_timeout;
-        let reply = reply.unwrap_or_else(|| Err(BackendError::no_answer_in_time()));
+        let reply = reply.unwrap_or_else(|| Err(core.no_answer(&of.slots[0])));
         if let Some(error) = reply.as_ref().err().filter(|_| is_told) {
             core.seen.backend_failed(&core.key_of(&of.slots[0]), Operation::Look, error);
         }

@@ -29,7 +29,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
                 // (No server is asked before this is known of each of them.)
                 Err(error) => self.peek_alone(&of, &error, &mut peeked)?,
                 Ok(()) => looking.push(async move {
-                    let found = self.in_all(self.found_at(&of)).await;
+                    let found = self.in_all(&of.slots[0], self.found_at(&of)).await;
                     (of, found)
                 }),
             }
@@ -70,7 +70,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         }
         let until = self.time.now().saturating_add(self.backend_timeout);
         let reply = self.time.until(until, self.look_at(&of.slots)).await;
-        let reply = reply.unwrap_or_else(|| Err(BackendError::no_answer_in_time()));
+        let reply = reply.unwrap_or_else(|| Err(self.no_answer(&of.slots[0])));
         // (The keys may have another server by now, which has not failed.)
         self.note_reply(of.server, Operation::Look, of.slots.first(), &reply);
         reply
