@@ -46,7 +46,7 @@ mod peeking;
 mod polls;
 mod waiting;
 
-pub(crate) use self::closing::{Closing, Entered};
+pub(crate) use self::closing::{Closing, Entered, Part};
 pub(crate) use self::creating::Ended;
 pub(crate) use self::deadlines::Deadlines;
 pub(crate) use self::first::{First, Going};
@@ -259,6 +259,8 @@ struct RunState<V> {
     is_closed: bool,
     /// What the failure of this creation would begin.
     pause: PauseFor,
+    /// Of a right that the keeper keeps: its part in the region.
+    part: Option<Arc<Part>>,
 }
 
 /// What the caller's task has of an access.
@@ -326,6 +328,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
             in_doubt: None,
             is_closed: false,
             pause: core.pause_after(0),
+            part: None,
         };
         Arc::new(Run {
             core: Arc::clone(core),

@@ -137,9 +137,8 @@
 //! # Closing
 //!
 //! A right is an access that is under way. [`Region::close`] waits for it until the reader sets, gives up, reads the
-//! key again or is dropped, though the right itself may have ended by `creation_timeout`; but for no longer than the
-//! `grace` of the close. So a program whose readers live for as long as itself closes with a `grace`, not with
-//! `Duration::MAX`.
+//! key again or is dropped, or until the right has ended by `creation_timeout`; but for no longer than the `grace` of
+//! the close. So a reader that has forgotten its right holds up no close for longer than `creation_timeout`.
 //!
 //! # Round trips
 //!
@@ -149,6 +148,7 @@
 //! | `get`: elected | a look and a claim: see [the page of the backend](crate::guide) |
 //! | `get`: late, while another renews: the first time of a process, and then | 2, 1 |
 //! | `get`: the reader has the right | none |
+//! | `get`: the reader had the right, and a change of this process has ended it | 1 more |
 //! | `get_many` | one look at each server, and claims of what is late or missing, all at once |
 //! | `set`, `delete` | 1 |
 //! | `add` with the right, without it | 1, 2 |
@@ -194,6 +194,7 @@ use crate::backend::{BackendError, BackendErrorKind};
 use crate::observer::{NotPublished, Published};
 use crate::region::get::closed;
 use crate::region::{Claim, Creation, GetError, Got, Made, NearAlone, Region, RegionKey};
+use crate::together::Together;
 use std::collections::HashMap;
 use std::fmt;
 use std::fmt::Display;
@@ -254,6 +255,10 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
                 Some(got) => self.take(key, Some(Claim::Value(got))),
                 None => self.take(key, None),
             });
+        }
+        if let Some(lost) = self.rights.take_lost(key, self.now()) {
+            // In this order: its tombstone would stand in the way of the claim.
+            Box::pin(lost.give_up()).await;
         }
         let claim = self.region.get(key).claim_at_once().await?;
         Ok(self.take(key, claim))
@@ -335,6 +340,9 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Mint<K, V> {
             }
             return Ok(values);
         }
+        let (now, mut lost) = (self.now(), Together::new());
+        keys.iter().filter_map(|key| self.rights.take_lost(key, now)).for_each(|right| lost.push(right.give_up()));
+        while lost.next().await.is_some() {}
         let region = self.region.clone();
         for (key, claim) in region.get_many(keys).claim_at_once().await? {
             let value = self.take(key, claim);

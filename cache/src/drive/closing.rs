@@ -6,11 +6,29 @@
 //!
 //! Once the region has *ended*, accesses that wait go with an error, and the grants of the creations that still run are
 //! ended, without a pause; their values go to their callers alone.
+//!
+//! # Rights
+//!
+//! The caller of a claim has a creation for as long as it likes, and may not touch it for hours. Its [`Part`] in the
+//! region ends before:
+//!
+//! | state | event | next |
+//! |---|---|---|
+//! | under way | the caller publishes it, lets it fail, or drops it | ended |
+//! | | the creation is dead: over a backend the keeper has ended the grant | ended, by the keeper |
+//! | | the creation is dead, near alone, where no task keeps it | the same |
+//! | the same, and a close waits, or begins to | | ended, by the close |
 
+use super::lock;
+use crate::time::RegionTime;
 use std::mem;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 use tokio::sync::Notify;
+
+/// From how many rights on those that have ended are looked for.
+const FIRST_SWEEP: usize = 64;
 
 /// How far a region is closed.
 #[derive(Debug, Default)]
@@ -19,7 +37,33 @@ pub(crate) struct Closing {
     has_ended: AtomicBool,
     /// How many accesses are under way.
     accesses: AtomicUsize,
+    /// The rights that no task keeps.
+    unkept: Mutex<Unkept>,
     changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Unkept {
+    /// When the creation of each is dead, in nanoseconds of the region's clock.
+    parts: Vec<(u64, Weak<Part>)>,
+    /// With how many of them the next sweep is due: with twice as many as the last one has left, so that a right costs
+    /// a constant number of steps.
+    sweep_at: usize,
+}
+
+/// The part of a right in the region. It ends once, and the region may close then.
+#[derive(Debug)]
+pub(crate) struct Part(Mutex<Option<Entered>>);
+
+impl Part {
+    pub(crate) fn new(entered: Entered) -> Arc<Part> {
+        Arc::new(Part(Mutex::new(Some(entered))))
+    }
+
+    pub(crate) fn end(&self) {
+        let entered = lock(&self.0).take();
+        drop(entered);
+    }
 }
 
 /// An access that is under way.
@@ -88,9 +132,47 @@ impl Closing {
         self.has_ended.load(Ordering::Acquire) // with `end`
     }
 
-    /// Waits until no access is under way.
-    pub(crate) async fn idle(&self) {
-        self.until(|| self.accesses.load(Ordering::SeqCst) == 0).await;
+    /// A right has begun that no task keeps. Its creation is dead then, in nanoseconds of the region's clock.
+    pub(crate) fn watch(&self, part: &Arc<Part>, dead_at: u64) {
+        {
+            let mut unkept = lock(&self.unkept);
+            if unkept.parts.len() >= unkept.sweep_at {
+                unkept.parts.retain(|(_, part)| part.strong_count() > 0);
+                unkept.sweep_at = FIRST_SWEEP.max(unkept.parts.len() * 2);
+            }
+            unkept.parts.push((dead_at, Arc::downgrade(part)));
+        }
+        // Either a close that waits has seen the right, under the mutex, or its store to `is_closed` is seen here: the
+        // close has had the mutex before.
+        if self.is_closed() {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Ends the parts of the rights whose creations are dead. Returns when the next one is.
+    fn end_dead(&self, now: u64) -> Option<u64> {
+        let mut dead = Vec::new();
+        let next = {
+            let mut unkept = lock(&self.unkept);
+            dead.extend(unkept.parts.extract_if(.., |(dead_at, _)| *dead_at <= now));
+            unkept.parts.iter().filter(|(_, part)| part.strong_count() > 0).map(|(dead_at, _)| *dead_at).min()
+        };
+        dead.iter().filter_map(|(_, part)| part.upgrade()).for_each(|part| part.end());
+        next
+    }
+
+    /// Waits until no access is under way. A right whose creation is dead is none.
+    pub(crate) async fn idle(&self, time: &RegionTime) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            let next = self.end_dead(time.nanos());
+            if self.accesses.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            time.until(next.map_or(Duration::MAX, Duration::from_nanos), changed).await;
+        }
     }
 
     /// Waits until the region has ended.

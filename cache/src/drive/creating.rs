@@ -1,6 +1,6 @@
 //! The creation of an access: its creator runs, and what it has made is published.
 
-use super::{Drive, Stage, lock};
+use super::{Drive, Part, Stage, lock};
 use crate::observer::{NotPublished, Overlap, Published};
 use crate::region::error::GetError;
 use crate::region::kept::{Got, Kept, new_version};
@@ -34,6 +34,19 @@ impl<V> Ended<V> {
 }
 
 impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Drive<O, V> {
+    /// Begins to keep the creation of a right, and its part in the region.
+    pub(crate) fn keep_right(&mut self, wake: Duration, part: &Arc<Part>) {
+        let core = Arc::clone(self.core());
+        if core.store.has_leases() {
+            lock(&self.run.state).part = Some(Arc::clone(part));
+        }
+        self.keep(wake);
+        if !core.store.has_leases() {
+            let dead_at = lock(&self.run.state).turns.as_ref().map_or(u64::MAX, |turns| turns.dead_at());
+            core.closing.watch(part, dead_at);
+        }
+    }
+
     /// Begins to keep the creation, if it has a lease.
     pub(crate) fn keep(&mut self, wake: Duration) {
         self.has_created = true;
@@ -136,6 +149,11 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Dri
         if !pause.pause.is_zero() {
             slot.remembered.pause(pause.failures, now.saturating_add(pause.pause));
         }
+    }
+
+    /// Ends the access without a value, and without a pause.
+    pub(crate) async fn give_up(&mut self) {
+        self.made(round::Made::Dropped).await;
     }
 
     async fn made(&mut self, made: round::Made<Value<V>>) -> Answer<Value<V>> {

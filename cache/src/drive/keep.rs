@@ -39,13 +39,21 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Run
                         sent.replied();
                         reply.map_or(Event::OutOfTime, |_| Event::Ended)
                     }
-                    // The creation is dead. Or its creator has ended meanwhile, and the access goes on without the
-                    // keeper.
-                    Action::CarryOn { wake: None } | Action::Await => return,
+                    Action::CarryOn { wake: None } => return self.is_dead(),
+                    // The creator has ended meanwhile, and the access goes on without the keeper.
+                    Action::Await => return,
                     action => return self.leave(action),
                 };
                 action = self.step(event);
             }
+        }
+    }
+
+    /// The creation is dead, and its grant was ended: the region need not wait for the caller of a claim.
+    fn is_dead(&self) {
+        let part = lock(&self.state).part.take();
+        if let Some(part) = part {
+            part.end();
         }
     }
 

@@ -125,6 +125,16 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Rights<K, V> {
         }
     }
 
+    /// Takes the right of a key away if it has ended. Its key stays lapsed.
+    pub(super) fn take_lost(&mut self, key: &K, now: Duration) -> Option<Creation<K, V>> {
+        if self.held.get(key)?.creation.is_elected() {
+            return None;
+        }
+        let (key, right) = self.held.remove_entry(key)?;
+        self.lapse(key, now);
+        Some(right.creation)
+    }
+
     /// Remembers that a right to set a key has ended, and its value was refused.
     pub(super) fn lapse(&mut self, key: K::Owned, now: Duration) {
         self.lapsed_since = self.lapsed_since.min(now);

@@ -3,7 +3,7 @@
 use super::kept::Got;
 use super::made::{Content, Made};
 use super::{RegionKey, value};
-use crate::drive::{Drive, Entered, Reached, Run};
+use crate::drive::{Drive, Entered, Part, Reached, Run};
 use crate::region::error::GetError;
 use crate::slot::Value;
 use std::fmt;
@@ -54,7 +54,16 @@ pub struct Creation<K: RegionKey + ?Sized, V: Send + Sync + 'static> {
 }
 
 /// What the caller of a claim owns: the access, and its part in the region that is not closed.
-type Owned<O, V> = Mutex<Box<(Drive<O, V>, Entered)>>;
+type Owned<O, V> = Mutex<Box<(Drive<O, V>, OwnPart)>>;
+
+/// The part of the creation in the region, which ends with it.
+struct OwnPart(Arc<Part>);
+
+impl Drop for OwnPart {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
 
 impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Creation<K, V> {
     /// What a creator borrows.
@@ -64,9 +73,10 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Creation<K, V> {
 
     /// What the caller of a claim owns.
     pub(crate) fn owned(mut drive: Drive<K::Owned, V>, wake: Duration, entered: Entered) -> Creation<K, V> {
-        drive.keep(wake);
+        let part = Part::new(entered);
+        drive.keep_right(wake, &part);
         let (run, old) = (Arc::clone(&drive.run), drive.old.clone());
-        Creation { run, old, owned: Some(Mutex::new(Box::new((drive, entered)))) }
+        Creation { run, old, owned: Some(Mutex::new(Box::new((drive, OwnPart(part))))) }
     }
 
     /// Returns the key.
@@ -126,7 +136,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Creation<K, V> {
         let made = made.into();
         let Some(owned) = self.owned else { return Err(GetError::Lent) };
         let mut owned = inner(owned);
-        let (drive, _entered) = &mut *owned;
+        let (drive, _part) = &mut *owned;
         let answer = Box::pin(drive.settle(made)).await;
         drive.conclude(answer).map(value)
     }
@@ -145,9 +155,17 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Creation<K, V> {
         });
         async move {
             let Some((mut owned, cause)) = owned else { return };
-            let (drive, _entered) = &mut *owned;
+            let (drive, _part) = &mut *owned;
             Box::pin(drive.fail(cause)).await;
         }
+    }
+
+    /// Ends the creation without a value and without a pause, as its drop does, and waits until the backend was told. One
+    /// round trip; none if the grant is known to be lost.
+    pub(crate) async fn give_up(self) {
+        let Some(owned) = self.owned else { return };
+        let (drive, _part) = &mut *inner(owned);
+        Box::pin(drive.give_up()).await;
     }
 }
 

@@ -1,10 +1,11 @@
 //! A backend that is down, and a region that was closed.
 
-use crate::kit::{Ground, Place, SECOND, eventually, now, soon};
+use crate::kit::{Ground, MINUTE, MS, Place, SECOND, begin, eventually, just_before, now, soon};
 use crate::probe::Fate;
 use crate::{NOTHING, RIGHT, get, readers, spent, value};
 use dogpile_cache::mint::{Mint, Timeout};
 use dogpile_cache::{CreateError, NotPublished, OnBackendFailure, Published};
+use std::time::Duration;
 
 /// One reader of the process is elected, and what it sets serves the process.
 #[test]
@@ -64,7 +65,7 @@ fn a_reader_of_a_closed_region_gets_an_error_and_its_right_has_ended() {
     for place in crate::kit::PLACES {
         let mut all = readers(place);
         assert_eq!(get(&mut all.one), RIGHT);
-        soon(all.one.region().clone().close(std::time::Duration::ZERO));
+        soon(all.one.region().clone().close(Duration::ZERO));
         eventually("the right has ended", || !all.one.is_elected(&1));
         all.are_free();
         let set = soon(all.one.set(&1, "late", Timeout::Default)).unwrap();
@@ -74,6 +75,64 @@ fn a_reader_of_a_closed_region_gets_an_error_and_its_right_has_ended() {
         if place != Place::Near {
             assert_eq!(get(&mut all.far), RIGHT, "the other process goes on");
         }
+    }
+}
+
+/// A reader that says nothing of its right holds up a close until `creation_timeout`, and no longer.
+#[test]
+fn a_close_does_not_wait_for_a_right_that_has_ended() {
+    for place in crate::kit::PLACES {
+        for is_closed_before in [true, false] {
+            let mut all = readers(place);
+            assert_eq!(get(&mut all.one), RIGHT);
+            // (One that was used leaves nothing to be waited for.)
+            assert!(now(all.beside.get_many(&[2, 3])).unwrap().is_empty());
+            soon(all.beside.set(&2, "value", Timeout::Default)).unwrap();
+            let region = all.one.region().clone();
+            let mut closing = is_closed_before.then(|| begin(region.close(Duration::MAX)));
+            if let Some(closing) = &mut closing {
+                all.ground.clock.advance(just_before(MINUTE));
+                closing.waits();
+                all.ground.clock.advance(MS);
+            } else {
+                all.ground.clock.advance(MINUTE);
+                // While it is dead, another creation begins and is waited for.
+                eventually("the next is elected", || get(&mut all.beside) == RIGHT);
+            }
+            let mut closing = closing.unwrap_or_else(|| begin(region.close(Duration::MAX)));
+            if !is_closed_before {
+                all.ground.clock.advance(just_before(MINUTE));
+                closing.waits();
+                all.ground.clock.advance(MS);
+            }
+            closing.end();
+            // The backend was told before.
+            now(crate::kit::is_free(&all.ground.memory, 1));
+            assert!(!all.one.is_elected(&1));
+            let late = soon(all.one.set(&1, "late", Timeout::Default)).unwrap();
+            assert_eq!(late, Published::No(NotPublished::Late), "{place:?}");
+        }
+    }
+}
+
+/// The first that is dead ends nothing of the others, however many there are.
+#[test]
+fn a_close_waits_for_each_right_for_its_own_time() {
+    for place in crate::kit::PLACES {
+        let mut all = readers(place);
+        let region = all.one.region().clone();
+        for key in 0..200 {
+            assert_eq!(now(all.one.get(&key)).unwrap(), None);
+            if key % 2 == 0 {
+                assert!(all.one.give_up(&key));
+            }
+            all.ground.clock.advance(MS);
+        }
+        let mut closing = begin(region.close(Duration::MAX));
+        all.ground.clock.advance(MINUTE - MS * 2);
+        closing.waits();
+        all.ground.clock.advance(MS);
+        closing.end();
     }
 }
 
@@ -95,7 +154,7 @@ fn a_reader_that_is_elected_no_more_has_no_error_while_the_backend_is_down() {
 fn a_reader_that_is_elected_no_more_of_a_closed_region_gets_that_error() {
     for place in crate::kit::PLACES {
         let mut all = spent(place);
-        soon(all.one.region().clone().close(std::time::Duration::ZERO));
+        soon(all.one.region().clone().close(Duration::ZERO));
         assert!(matches!(now(all.one.get(&1)), Err(CreateError::Closed)), "{place:?}");
         assert!(matches!(now(all.one.get_many(&[1])), Err(CreateError::Closed)), "{place:?}");
     }

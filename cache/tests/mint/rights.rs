@@ -132,6 +132,30 @@ fn what_was_deleted_or_set_during_a_renewal_is_not_overwritten() {
     }
 }
 
+/// A `get` begins anew: it ends what is left of the right before it claims. Else its own tombstone would keep the reader
+/// from being elected.
+#[test]
+fn a_reader_whose_right_was_voided_is_elected_by_its_next_get() {
+    for place in PLACES {
+        for gets_many in [false, true] {
+            let mut all = readers(place);
+            assert_eq!(get(&mut all.one), RIGHT);
+            soon(all.beside.delete(&1)).unwrap();
+            assert!(!all.one.is_elected(&1), "{place:?}");
+            if gets_many {
+                assert!(soon(all.one.get_many(&[1, 2])).unwrap().is_empty());
+                assert!(all.one.is_elected(&1) && all.one.is_elected(&2), "{place:?}");
+            } else {
+                assert_eq!((soon(all.one.get(&1)).unwrap(), all.one.is_elected(&1)), RIGHT, "{place:?}");
+            }
+            assert_eq!(get(&mut all.far), NOTHING, "{place:?}");
+            assert_eq!(get(&mut all.beside), NOTHING, "{place:?}");
+            set(&mut all.one, "new");
+            eventually("the new value", || get(&mut all.far) == value("new"));
+        }
+    }
+}
+
 /// A reader that lets its rights end remembers the keys, and not the creations.
 #[test]
 fn a_right_that_was_forgotten_is_no_right_to_overwrite() {
