@@ -129,7 +129,7 @@ fn a_close_waits_for_each_right_for_its_own_time() {
             all.ground.clock.advance(MS);
         }
         let mut closing = begin(region.close(Duration::MAX));
-        all.ground.clock.advance(MINUTE - MS * 2);
+        all.ground.clock.advance(just_before(just_before(MINUTE)));
         closing.waits();
         all.ground.clock.advance(MS);
         closing.end();

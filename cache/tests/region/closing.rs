@@ -1,7 +1,8 @@
 //! The end of a region.
 
 use crate::kit::{
-    Gate, Ground, MS, PLACES, Place, SECOND, begin, create, eventually, fresh, gated, just_before, now, soon, stored,
+    Gate, Ground, MINUTE, MS, PLACES, Place, SECOND, begin, create, eventually, fresh, gated, just_before, now, soon,
+    stored,
 };
 use crate::wire::{At, Kind, Wire};
 use dogpile_cache::backend::{self, Rest};
@@ -109,6 +110,31 @@ fn a_close_waits_for_a_claim() {
         }
         let mine = soon(creation.publish("mine".to_owned())).unwrap();
         assert_eq!(Got::published(&mine), Some(Published::No(NotPublished::Closed)), "{place:?}");
+    }
+}
+
+/// Its caller holds it, and does not touch it any more.
+#[test]
+fn a_close_waits_for_a_claim_that_is_elected_later_until_its_creation_is_dead() {
+    for place in PLACES {
+        let ground = Ground::new();
+        let one = ground.process(place);
+        let Claim::Create(first) = now(one.region.get(&1).claim()).unwrap() else { panic!("no value") };
+        let mut waiting = begin(one.region.get(&1).claim());
+        let mut closing = begin(one.region.close(Duration::MAX));
+        ground.clock.advance(SECOND);
+        drop(first);
+        let mut second = None;
+        eventually("the next is elected", || {
+            second = waiting.poll();
+            second.is_some()
+        });
+        let Ok(Claim::Create(second)) = second.unwrap() else { panic!("no value") };
+        ground.clock.advance(just_before(MINUTE));
+        closing.waits();
+        ground.clock.advance(MS);
+        closing.end();
+        assert!(second.is_superseded(), "{place:?}");
     }
 }
 
