@@ -8,7 +8,7 @@
 //! - A lease ends for those who claim. If nothing was written to the item since, its holder is granted on: but not one
 //!   that looks first, since the item said more, when its lease began, than its entry and the grant. (How long that lasts
 //!   depends on the item's lifetime: the scripts leave such holders out.)
-//! - A claim for no time writes nothing, and its holder is known by the token alone; a pause for no time is none.
+//! - A claim for no time writes nothing, and its holder is known by the token alone.
 
 use bytes::Bytes;
 use dogpile_cache::backend::{Change, Claim, Count, Entry, Over, PauseFor, Token};
@@ -381,7 +381,7 @@ impl Naive {
             return format!("lost {why}");
         }
         self.grants.remove(&slot);
-        if let Some(PauseFor { failures, pause }) = pause.filter(|pause| !self.has_items || !pause.pause.is_zero()) {
+        if let Some(PauseFor { failures, pause }) = pause.filter(|pause| !pause.pause.is_zero()) {
             let pause = Pause { failures, end: end(self.now, pause), mark_end: end(self.now, pause.saturating_mul(2)) };
             self.stock.pauses.insert(slot, pause);
         }

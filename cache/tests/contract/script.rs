@@ -301,9 +301,7 @@ impl Pair<'_> {
                     (grant.cas, held.1) = (0, 0);
                 }
                 let failures = self.rng.u32(1..5);
-                // (No region asks for a pause of zero, and what that leaves of an earlier pause is not the same everywhere.)
                 let pause = self.rng.bool().then(|| PauseFor { failures, pause: self.duration() });
-                let pause = pause.filter(|pause| !pause.pause.is_zero());
                 let naive = self.naive.end(place, shape, held, pause);
                 let real = match self.g.end(&key, &grant, pause) {
                     Ended::Yes => "ended".into(),

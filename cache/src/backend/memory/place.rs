@@ -174,7 +174,7 @@ impl Place {
         match self.own(&Grant { cas: number, ..*grant }, at).map(|_| ()) {
             Ok(()) => {
                 self.held = None;
-                if let Some(PauseFor { failures, pause }) = pause {
+                if let Some(PauseFor { failures, pause }) = pause.filter(|pause| !pause.pause.is_zero()) {
                     let (ends, until) = (at.after(pause), at.after(pause.saturating_mul(2)));
                     self.pause = Some(Paused { failures, ends, until });
                 }

@@ -58,6 +58,7 @@ pub const LAWS: &[Law] = laws! {
         g8_failures_are_counted_on_for_twice_the_pause,
         g8_a_refresh_by_hand_passes_through_a_pause,
         g8_a_pause_stays_beneath_a_grant,
+        g8_a_pause_of_no_time_is_none,
         g8_a_pause_outlives_its_entry,
         g8_a_pause_is_its_keys_alone,
     }

@@ -2,8 +2,9 @@
 
 use crate::ground::*;
 use dogpile_cache::backend::{
-    Change, Changed, Claim, Claimed, Ended, Grant, Over, Published, Refusal, Renewed, Rest, Seen, Token,
+    Change, Changed, Claim, Claimed, Ended, Grant, Over, PauseFor, Published, Refusal, Renewed, Rest, Seen, Token,
 };
+use std::time::Duration;
 
 // --- tombstones -----------------------------------------------------------------------------------------------------
 
@@ -165,6 +166,20 @@ pub fn g8_a_pause_stays_beneath_a_grant(g: &Ground) {
     g.assert_paused(&key, 2);
     g.wait(PAUSE.saturating_sub(LEASE));
     g.assert_free(&key, 2);
+}
+
+/// granted: an end with a pause of zero. It is an end without a pause, above an earlier pause and without one.
+pub fn g8_a_pause_of_no_time_is_none(g: &Ground) {
+    let zero = Some(PauseFor { failures: 7, pause: Duration::ZERO });
+    let key = g.key("key");
+    let first = g.granted(&key);
+    assert_eq!(g.end(&key, &first, zero), Ended::Yes);
+    g.assert_free(&key, 0);
+    let second = g.granted(&key);
+    assert_eq!(g.end(&key, &second, pause(2)), Ended::Yes);
+    let grant = granted(&g.claim(&key, through_pause(claim(None))));
+    assert_eq!(g.end(&key, &grant, zero), Ended::Yes);
+    g.assert_paused(&key, 2);
 }
 
 /// paused: the entry is over meanwhile.

@@ -186,7 +186,6 @@ impl Wrong {
             }
             (Fault::AnEndAsksForTheNumber, _) if grant.cas == 0 => grant.cas = u64::MAX,
             (Fault::APauseIsForgotten | Fault::APauseIsSetLater, Some(_)) => given = None,
-            (Fault::ADropClearsThePause, None) => given = Some(PauseFor { failures: 0, pause: Duration::ZERO }),
             _ => {}
         }
         let ended = self.memory.end(key, &grant, given).await?;
@@ -199,6 +198,10 @@ impl Wrong {
             (Fault::TheVoidedPause, Ended::Lost(Refusal::Voided)) if pause.is_some() => {
                 let grant = self.grant_again(key, Token::random()).await?;
                 self.memory.end(key, &grant, pause).await?;
+            }
+            (Fault::ADropClearsThePause, Ended::Yes) if pause.is_none() => self.memory.lose_rest(key),
+            (Fault::APauseOfZeroClears, Ended::Yes) if pause.is_some_and(|pause| pause.pause.is_zero()) => {
+                self.memory.lose_rest(key);
             }
             (Fault::AnEndLeavesSomething, Ended::Yes) => {
                 let count = dogpile_cache::backend::Count::Add { delta: 1, ceiling: u64::MAX, lifetime: None };
