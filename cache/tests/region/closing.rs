@@ -1,8 +1,8 @@
 //! The end of a region.
 
 use crate::kit::{
-    Gate, Ground, MINUTE, MS, PLACES, Place, SECOND, begin, create, eventually, fresh, gated, just_before, now, soon,
-    stored,
+    Gate, Ground, MINUTE, MS, PLACES, Place, SECOND, begin, create, eventually, fresh, gated, is_free, just_before,
+    now, soon, stored,
 };
 use crate::wire::{At, Kind, Wire};
 use dogpile_cache::backend::{self, Rest};
@@ -61,6 +61,7 @@ fn g8_a_close_waits_for_its_grace_and_ends_what_is_left() {
         assert!(matches!(waited, Err(CreateError::Closed)), "{place:?} {waited:?}");
         if place != Place::Near {
             eventually("the grant is ended", || one.probe.count(Operation::End) == 1);
+            soon(is_free(&ground.memory, 1));
             // At once, and without a pause.
             create(&other.region, 1, "theirs");
         }
@@ -106,6 +107,7 @@ fn a_close_waits_for_a_claim() {
         closing.poll().expect("the grace is over");
         if place != Place::Near {
             eventually("the grant is ended", || one.probe.count(Operation::End) == 1);
+            soon(is_free(&ground.memory, 1));
             create(&other.region, 1, "theirs");
         }
         let mine = soon(creation.publish("mine".to_owned())).unwrap();
