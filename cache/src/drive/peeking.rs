@@ -93,7 +93,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
     }
 
     /// Fails while the server of a key is in its pause.
-    pub(super) fn unless_down(&self, slot: &Held<O, V>) -> Result<(), BackendError> {
+    pub(crate) fn unless_down(&self, slot: &Held<O, V>) -> Result<(), BackendError> {
         let server = self.server_of(slot);
         if self.servers.with(server, |server| server.is_down(self.time.now())) {
             let paused = "the backend has failed a short time ago, and is asked for nothing now";

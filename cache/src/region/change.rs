@@ -152,7 +152,7 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Region<K, V> {
     ///
     /// # Cancel safety
     ///
-    /// An invalidation that is dropped is told all the same.
+    /// An invalidation that is dropped is told all the same, by another thread, and at once.
     pub async fn invalidate(&self, key: &K) -> Result<(), BackendError> {
         let slot = self.core.hold(key);
         Box::pin(self.core.invalidate(&slot)).await
@@ -236,9 +236,11 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         Ok(())
     }
 
-    /// Tells the backend of an invalidation that it was not told of, once in each of its pauses, until it was told by
-    /// this or by an access, or the region was closed.
+    /// Tells the backend of an invalidation that it was not told of: at once, unless the server of the key is in its
+    /// pause (so that only its caller is gone); then once in each pause, until it was told by this or by an access, or
+    /// the region was closed.
     async fn tell_again(&self, slot: Held<O, V>) {
+        let mut rests = self.unless_down(&slot).is_err();
         loop {
             {
                 let mut state = slot.lock();
@@ -247,8 +249,10 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
                     return;
                 }
             }
-            let pause = self.time.now().saturating_add(self.settings.backend_pause.max(self.settings.grain));
-            self.time.until(pause, self.closing.ended()).await;
+            if mem::replace(&mut rests, true) {
+                let pause = self.time.now().saturating_add(self.settings.backend_pause.max(self.settings.grain));
+                self.time.until(pause, self.closing.ended()).await;
+            }
             drop(self.tell_untold(&slot).await);
         }
     }

@@ -301,10 +301,68 @@ fn s52_an_invalidation_that_is_dropped_is_told_before_the_next_read() {
             let (one, other) = ground.pair(place, |builder| builder);
             create(&one.region, 1, "old");
             one.probe.set(Operation::Change, fate);
-            drop(begin(one.region.invalidate(&1)));
+            let invalidating = begin(one.region.invalidate(&1));
             one.probe.set(Operation::Change, Fate::Answers);
-            assert_eq!(there(&one.region, 1), None, "{place:?} {fate:?}");
+            drop(invalidating);
+            // (The keeper may be telling it just now. Then the access waits for that.)
+            assert!(soon(one.region.get(&1).value()).unwrap().is_none(), "{place:?} {fate:?}");
             assert_eq!(there(&other.region, 1), None, "{place:?} {fate:?}");
+        }
+    }
+}
+
+/// The backend has not failed: nobody waits for its pause, nor for the next read of this process.
+#[test]
+fn s52_an_invalidation_that_is_dropped_is_told_at_once() {
+    for place in FLEETS {
+        for fate in [Fate::NeverAnswers, Fate::RequestLate] {
+            let ground = Ground::new();
+            let (one, other) = ground.pair(place, |builder| builder.backend_pause(MINUTE));
+            create(&one.region, 1, "old");
+            one.probe.set(Operation::Change, fate);
+            let invalidating = begin(one.region.invalidate(&1));
+            one.probe.set(Operation::Change, Fate::Answers);
+            drop(invalidating);
+            // No time passes.
+            eventually("it is told", || one.region.counts().invalidations == 1);
+            assert_eq!(there(&other.region, 1), None, "{place:?} {fate:?}");
+            assert_eq!(one.probe.count(Operation::Change), 2, "{place:?} {fate:?}: it is told once");
+        }
+    }
+}
+
+/// One that failed has its pause, and so has one that is dropped in a pause.
+#[test]
+fn s52_an_invalidation_that_was_not_told_spares_the_backend_for_its_pause() {
+    for place in FLEETS {
+        for is_dropped in [true, false] {
+            let ground = Ground::new();
+            let (one, other) = ground.pair(place, |builder| builder.backend_pause(MINUTE));
+            create(&one.region, 1, "old");
+            if is_dropped {
+                create(&one.region, 2, "old");
+                one.probe.set(Operation::Look, DOWN);
+                ground.clock.advance(SECOND);
+                soon(one.region.get(&2).or_create(async || "own".to_owned())).unwrap();
+                one.probe.set(Operation::Change, Fate::NeverAnswers);
+                drop(begin(one.region.invalidate(&1)));
+            } else {
+                not_told(&one);
+            }
+            one.probe.set_all(Fate::Answers);
+            let (began, mut steps) = (ground.clock.elapsed(), 0);
+            eventually("it is told", || {
+                // (In moments for the keeper, which would tell it at once if it were wrong.)
+                steps += 1;
+                if steps % 1000 == 0 {
+                    ground.clock.advance(SECOND);
+                }
+                one.probe.count(Operation::Change) == 2
+            });
+            let pause = ground.clock.elapsed().saturating_sub(began);
+            assert!(pause >= MINUTE, "{place:?} {is_dropped}: told after {pause:?}");
+            eventually("it was told", || one.region.counts().invalidations == 1);
+            assert_eq!(there(&other.region, 1), None, "{place:?} {is_dropped}");
         }
     }
 }

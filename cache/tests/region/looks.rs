@@ -1,6 +1,6 @@
 //! Looks at their edges: regions that end, budgets, accesses that are not polled.
 
-use crate::kit::{Gate, Going, Ground, MS, begin, gated, now, start};
+use crate::kit::{Gate, Going, Ground, MS, begin, eventually, gated, now, start};
 use crate::wire::{At, Kind, WATCHDOG, Wire};
 use dogpile_cache::backend::Memory;
 use dogpile_cache::{CreateError, Region};
@@ -70,14 +70,20 @@ fn g5_a_look_with_the_rest_of_the_time_begins_no_pause_of_the_server() {
     let region: Region<u64, String> = ground.builder().far(Arc::clone(&wire)).build().unwrap();
     now(region.set(&2, "two".to_owned())).unwrap();
     let dropped = wire.hold_next(Kind::Change, At::Request);
-    drop(begin(region.invalidate(&1)));
+    let invalidating = begin(region.invalidate(&1));
     let telling = wire.hold_next(Kind::Change, At::Request);
-    let looking = wire.hold_next(Kind::Look, At::Request);
+    drop(invalidating);
+    // The keeper tells it, and the access waits for that.
+    eventually("it is being told", || wire.count_of(Kind::Change) == 3);
+    let (looking, looks) = (wire.hold_next(Kind::Look, At::Request), wire.count_of(Kind::Look));
     let mut value: Going<'_, _> = begin(region.get(&1).value());
     ground.clock.advance(MS * 499);
     telling.let_go();
     // Told, by an answer of the server; the look has a millisecond.
-    value.waits();
+    eventually("it looks", || {
+        value.waits();
+        wire.count_of(Kind::Look) > looks
+    });
     ground.clock.advance(MS);
     assert!(value.poll().expect("its time is over").is_err());
     // The server has answered a millisecond ago: other keys of it are looked up.
