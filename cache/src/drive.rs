@@ -139,12 +139,12 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         far
     }
 
-    /// Returns the number of the server that has a key.
     /// The server of a key has not answered within the time that the region gives it.
     fn no_answer(&self, slot: &Held<O, V>) -> BackendError {
         BackendError::no_answer_in_time().at_if_known(self.address_of(slot))
     }
 
+    /// Returns the address of the server that has a key, if the backend names it.
     fn address_of(&self, slot: &Held<O, V>) -> Option<String> {
         match &self.store {
             Store::Far(far) => far.backend().address_of(slot.stored()),
@@ -152,6 +152,7 @@ impl<O: Hash + Eq + Clone + Send + Sync + 'static, V: Send + Sync + 'static> Cor
         }
     }
 
+    /// Returns the number of the server that has a key.
     fn server_of(&self, slot: &Held<O, V>) -> u64 {
         match &self.store {
             Store::Far(far) => far.backend().server_of(slot.stored()),
