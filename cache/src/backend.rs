@@ -117,7 +117,7 @@
 //! |---|---|---|---|---|
 //! | [`look`](Backend::look) of one key | a mutex | one `GET` | one `mg … N` where the access would create, else `mg` | one `SELECT` by primary key |
 //! | of many keys | each key by itself | one `MGET`; on a Cluster `GET`s, pipelined: 1 round trip a node | pipelined, `mn` ends it: 1 round trip a server | one `SELECT … = ANY` |
-//! | [`claim`](Backend::claim) | a mutex | one script, on entry and lease | a miss: the look has claimed, or `mg … N` does; then `ms … C` with the token. An old value: an append, `ms … MA C` | one `UPDATE` of a row that `FOR UPDATE SKIP LOCKED` has found |
+//! | [`claim`](Backend::claim) | a mutex | one script, on entry and lease | a miss: the look has claimed, or `ms … ME` does. An old value: an append, `ms … MA C` | one `UPDATE` of a row that `FOR UPDATE SKIP LOCKED` has found |
 //! | [`renew`](Backend::renew) | a mutex | one script: `SET PX` with a new beat if the token is ours | an append with a new beat; without an old value `ms … C` | one `UPDATE … WHERE token` |
 //! | [`publish`](Backend::publish) | a mutex | one script: `SET` and `DEL` of the lease if the token is ours | `ms … C`; on `EX` one look, and if the token is still ours, `ms … C` once more, as stale if the place was marked | one `UPDATE`, tried again while the row is locked |
 //! | [`end`](Backend::end) | a mutex | one script | an append; without an old value `md … C`, or `ms … C` with the pause | one `UPDATE` |

@@ -17,8 +17,10 @@
 //!                      ┌───────────────────────── md I: marked, the same state ──────────┐
 //!   ┌────────┐  mg N   ▼                 granted                                         │
 //!   │ absent │───────▶ stub ───────────▶ ┌────────────────┐ ────────────────────────────┘
-//!   └────────┘         (no token)        │ item, held     │ ◀── renewed (another beat)
-//!     ▲  ▲   md ───────────┴───────────▶ │ by token, beat │
+//!   │        │         (no token)        │ item, held     │ ◀── renewed (another beat)
+//!   │        │  ms ME ─────────────────▶ │ by token, beat │
+//!   └────────┘                           │                │
+//!     ▲  ▲   md ───────────┴───────────▶ │                │
 //!     │  │                               └────────────────┘
 //!     │  │                                │        ▲     │
 //!     │  │ freed, without an entry        │ freed, │     │ paused
@@ -29,8 +31,8 @@
 //!                                 └─────────────┘     └────────────────────────────┘
 //! ```
 //!
-//! An item has an entry or not, is held or not, and has a pause or not, below a grant or alone. Each step but the first
-//! is a compare-and-swap on the CAS number of what was seen; so one of two that come at once is refused, looks, and
+//! An item has an entry or not, is held or not, and has a pause or not, below a grant or alone. Each step but the two
+//! that begin where nothing is (`mg N`, `ms ME`) is a compare-and-swap on the CAS number of what was seen; so one of two that come at once is refused, looks, and
 //! decides anew. `set`, `invalidate` and marks ask for nothing.
 //!
 //! An entry ends at its own time, whatever else is in its item:
@@ -52,8 +54,8 @@
 //! | look | `mg v c t` | 1 |
 //! | look that would create | `mg v c t N<lease>`: where nothing was, `W` is the grant | 1 |
 //! | claim of an entry as it was stored, which lasts for the lease | `ms MA C<seen>`: append *granted* | 1 |
-//! | claim of another entry | `mg`; `ms MA C`, or `ms C` with the entry | 2 |
-//! | claim of nothing, or of whatever is there | `mg N`; `ms C`, *granted* over the stub, or `ms MA C` over what is there | 2 |
+//! | claim of nothing | `ms ME`: add *granted* | 1; where something is by now, 1 more to be told of it, as below |
+//! | claim of another entry, or of whatever is there | `mg`; `ms MA C`, or `ms C` with the entry, or `ms ME` where nothing is | 2 |
 //! | renew | `ms MA C`: append *renewed*. Without an entry `ms C`, with the lease as lifetime | 1; 2 if the holder does not know that the item lives as long |
 //! | publish | `ms C` | 1 |
 //! | end | `ms MA C`: append *freed* or *paused*. Without an entry `md C`, or `ms C` with twice the pause as lifetime | 1; 2 with a pause, as with a renewal |
@@ -66,8 +68,8 @@
 //! What is refused since another has come in between costs a look and another try: `EX` of a publication, a renewal or
 //! an end is answered by one look, and if the grant is still there (a mark or a touch has moved the CAS number, but not
 //! the token), the same once more, over what was found; a publication then is marked if the place was. `NF` is answered
-//! by no write: what is gone stays gone (G2). So a creation of a missing value takes two round trips, that of an old
-//! value three: look, claim, publish.
+//! by no write: what is gone stays gone (G2). So a creation takes three round trips: look, claim, publish; and that of a
+//! missing value two, if the look has claimed.
 //!
 //! What happens to an item with an entry is *appended* to it, in 32 bytes, so that the old value does not cross the
 //! network for the sake of a claim, a renewal or an end. An append removes the server's own mark (`X`), so the event
@@ -85,13 +87,18 @@
 //!
 //! A grant that is won by `mg N` is a *stub*: an empty value, which has no room for a token. Its holder is known by the
 //! CAS number of the stub alone, and others see it as held by a token that is this number. The first renewal writes an
-//! item with the token over it; a claim does that at once. So of a stub:
+//! item with the token over it. So of a stub:
 //!
 //! - The same token that claims once more is answered `Held`: a reply that was lost costs one lease. An end without the
 //!   number of the grant (`cas` is 0) does not find it.
 //! - A mark gives the stub another CAS number, and there is nothing by which the holder would know it again: what the
 //!   holder publishes is refused, and the place is closed until the stub's lease is over. For those who watch it, it is
 //!   another holder from then on.
+//!
+//! A claim of nothing adds an item with the token (`ms ME`), so that it is known when it comes again, and is released
+//! when its reply was lost. But nothing was there that the item could name, so it names itself: its CAS number tells its
+//! grant from another one of the same token, which a claim that has arrived late may have been given. Until the lease
+//! begins anew, a mark does to it what it does to a stub: another CAS number, and what the holder publishes is refused.
 //!
 //! Of a grant with a token, all rows of the paper hold, but for what this section and the next say:
 //!
@@ -101,7 +108,8 @@
 //! - Two grants of one token are told apart: an item names the CAS number over which its grant was written. It is not
 //!   larger than any number that the holder knows, and larger than any that the holder of an earlier grant knows, since
 //!   CAS numbers only grow in one life of a server.
-//! - The beat is the CAS number over which the lease began, which no other write of that life has.
+//! - The beat is the CAS number over which the lease began, which no other write of that life has; where nothing was, the
+//!   complement of the item's.
 //! - The lease of an item without an entry ends with the item. That over an entry (or over the mark of a pause) ends by
 //!   the server's clock, as a process estimates it: it ends for those who claim. If nobody has claimed, the holder's
 //!   next renewal is granted (unless it has to look), and its publication stored: nothing has come in between, and no

@@ -65,9 +65,8 @@
 //!
 //! # What it costs
 //!
-//! A hit is one `mg`, in one write with whatever else the process asks at that moment. A creation of a missing value is
-//! four round trips: the look, two of the claim, the publication; that of an old value is three. No claim and no
-//! renewal sends the value, unless the value is over before the lease is: then it is read and stored once more, about
+//! A hit is one `mg`, in one write with whatever else the process asks at that moment. A creation is three
+//! round trips: the look, the claim, the publication. No claim and no renewal sends the value, unless the value is over before the lease is: then it is read and stored once more, about
 //! once a minute. A `Memcached` has one connection for each server and each runtime that asks, and another
 //! one for values of 16 KB and more, so that small values do not wait behind large ones.
 //!

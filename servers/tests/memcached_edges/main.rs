@@ -17,6 +17,7 @@ mod links;
 mod regions;
 mod runtimes;
 mod several;
+mod trips;
 mod values;
 
 use dogpile_cache::backend::{Backend, BackendErrorKind, Memcached, Pending};

@@ -38,7 +38,7 @@ const HEADER: usize = 100;
 /// | operation | round trips |
 /// |---|---|
 /// | look, which claims what is missing | 1; of many keys 1 to each server |
-/// | claim of an entry that was looked at; renew, publish, end | 1. One more look, and another try, if another has come between; one more look if a lease or a pause may last longer than the entry |
+/// | claim of what was looked at; renew, publish, end | 1. One more look, and another try, if another has come between; one more look if a lease or a pause may last longer than the entry |
 /// | claim of whatever is there | 2 |
 /// | change | 1 |
 /// | count | 2; a reset 1 |
@@ -291,10 +291,6 @@ impl At<'_> {
         loop {
             let requests = match step {
                 Step::Done(answer) => return Ok(answer),
-                Step::NoMemory => {
-                    let why = "the server has no memory for a grant";
-                    return Err(BackendError::new(BackendErrorKind::Refused).caused_by(why));
-                }
                 Step::Ask(requests) => requests,
             };
             let replies = self.ask(link, &requests).await.map_err(|error| match error.kind() {

@@ -101,9 +101,10 @@ pub struct Stub {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     pub token: Token,
-    /// The CAS number of the item over which the grant was written.
+    /// The CAS number of the item over which the grant was written; that of the item itself, if nothing was there.
     pub base: u64,
-    /// The CAS number of the item over which the lease was begun.
+    /// The CAS number of the item over which the lease was begun. If nothing was there, the complement of that of the
+    /// item itself, over which the next lease may begin.
     beat: u64,
     /// When the lease ends, in milliseconds of the server's clock.
     until: u64,
@@ -350,6 +351,9 @@ impl Item {
         }
         for event in value[HEAD..begin].chunks(EVENT).chain(value[end..].chunks(EVENT)) {
             self.happens(Event::read(event)?);
+        }
+        if let Some(held) = self.held.as_mut().filter(|held| held.base == 0) {
+            (held.base, held.beat) = (self.cas, !self.cas);
         }
         Some(self)
     }

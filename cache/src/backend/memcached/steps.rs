@@ -7,7 +7,7 @@
 //! ```text
 //!          begin                     take                 take
 //! machine ───────▶ Ask(requests) ──────────▶ Ask(…) ──── … ────▶ Done(answer)
-//!             └──▶ Done(answer): nothing need be asked     └──▶ NoMemory
+//!             └──▶ Done(answer): nothing need be asked
 //! ```
 //!
 //! # What a driver owes
@@ -40,7 +40,6 @@ use super::item::{EVENT, Found, HEAD, MANY};
 use crate::backend::Life;
 use std::error::Error;
 use std::fmt;
-use std::num::NonZeroU32;
 
 /// The bytes that an item has beside the entry, its key and what the server adds, at most: the head, and as many events
 /// as it takes until the item is written anew. (More of them than there is room for make an append fail, and then the
@@ -63,8 +62,6 @@ pub enum Step<T> {
     Ask(Vec<Request>),
     /// It has the answer.
     Done(T),
-    /// The server has no memory for the grant, and nothing has changed.
-    NoMemory,
 }
 
 /// A reply that the command cannot have.
@@ -102,10 +99,6 @@ impl<T> Step<T> {
 
     fn look() -> Step<T> {
         Step::ask(Command::Get { win: None })
-    }
-
-    fn look_to_win(win: NonZeroU32) -> Step<T> {
-        Step::ask(Command::Get { win: Some(win) })
     }
 }
 

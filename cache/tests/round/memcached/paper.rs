@@ -30,14 +30,18 @@ pub struct Entry {
 
 /// A grant that is under way, or was until its lease ended, and nobody has come since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools)] // Facts that do not depend on each other.
 pub struct Holder {
     pub version: Version,
     /// That of a stub is its CAS number.
     pub token: u64,
     pub until: Tick,
     pub is_stub: bool,
+    /// Whether it was given where nothing was, and the lease has not begun anew since: its holder knows it by its CAS
+    /// number alone.
+    pub is_first: bool,
     pub is_marked: bool,
-    /// Whether the stub was marked: its holder does not find it any more.
+    /// Whether such a grant was marked: its holder does not find it any more.
     pub is_orphan: bool,
 }
 
@@ -99,10 +103,10 @@ impl Paper {
     }
 
     /// A process was granted.
-    pub fn grants(&mut self, token: u64, until: Tick, is_stub: bool) {
+    pub fn grants(&mut self, token: u64, until: Tick, is_stub: bool, is_first: bool) {
         self.count += 1;
-        let version = self.count;
-        self.holder = Some(Holder { version, token, until, is_stub, is_marked: false, is_orphan: false });
+        let (version, is_marked, is_orphan) = (self.count, false, false);
+        self.holder = Some(Holder { version, token, until, is_stub, is_first, is_marked, is_orphan });
     }
 
     /// An entry was stored: of a publication, or of a change. It is fresh, and there, until then.
@@ -153,7 +157,7 @@ impl Paper {
         }
     }
 
-    /// The place is marked; a stub has that CAS number from now on.
+    /// The place is marked; a stub is known by that CAS number from now on.
     pub fn marks(&mut self, cas: u64) {
         let state = self.state();
         if let Some(entry) = &mut self.entry {
@@ -161,8 +165,9 @@ impl Paper {
         }
         if let Some(holder) = &mut self.holder {
             holder.is_marked = true;
+            holder.is_orphan |= holder.is_first;
             if holder.is_stub {
-                (holder.token, holder.is_orphan) = (cas, true);
+                holder.token = cas;
             }
         }
         self.stale = self.count;

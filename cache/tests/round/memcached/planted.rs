@@ -3,7 +3,7 @@
 
 use super::client::{Client, Program};
 use super::model::{Bounds, search};
-use super::searches::{bounds, gets, mortal};
+use super::searches::{bounds, gets, gets_plainly, mortal};
 use super::world::{Kind, Plant};
 
 fn is_found(sound: &Bounds, plant: Plant, laws: &[&str]) {
@@ -31,6 +31,21 @@ fn an_add_where_nothing_is() {
 fn a_token_of_another_life() {
     let bounds = bounds("planted: grant of another life", &[gets(1, 0), gets(1, 0)], 1, 1, &[Kind::Restart]);
     is_found(&bounds, Plant::CountsAnyLife, &["G2", "G10"]);
+}
+
+/// The claim of a token comes twice, the second time after an invalidation. Its holder is not that of the first.
+#[test]
+fn a_grant_that_was_added_is_known_by_its_token() {
+    let menu = [Kind::Double, Kind::Invalidate];
+    let bounds = bounds("planted: an added grant is known by its token", &[gets_plainly(1, 0)], 1, 2, &menu);
+    is_found(&bounds, Plant::KnowsByToken, &["G2", "G3"]);
+}
+
+/// Two that have found nothing.
+#[test]
+fn an_added_grant_over_another() {
+    let bounds = bounds("planted: ms without ME", &[gets_plainly(1, 0), gets_plainly(1, 0)], 1, 0, &[]);
+    is_found(&bounds, Plant::StoresAnyhow, &["G1", "G2"]);
 }
 
 #[test]

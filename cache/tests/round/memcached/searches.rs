@@ -20,6 +20,11 @@ pub fn gets(left: u8, renewals: u8) -> Client {
     Client::new(Program::Gets, left, renewals)
 }
 
+/// As [`gets`], by looks that do not ask.
+pub fn gets_plainly(left: u8, renewals: u8) -> Client {
+    Client::new(Program::GetsPlainly, left, renewals)
+}
+
 fn refreshes(left: u8) -> Client {
     Client::new(Program::Refreshes, left, 0)
 }
@@ -37,6 +42,13 @@ mod small {
     fn nothing_happens_to_two_clients() {
         let bounds = bounds("memcached: nothing happens, 2 + 2", &[gets(2, 1), gets(2, 0)], 2, 0, &[]);
         holds(&bounds, &[Sight::WonStub, Sight::Appended, Sight::Renewed]);
+    }
+
+    #[test]
+    fn nothing_happens_to_clients_that_do_not_ask() {
+        let clients = [gets_plainly(2, 1), gets_plainly(1, 0), gets(1, 0)];
+        let bounds = bounds("memcached: nothing happens, 2 + 1 that do not ask + 1", &clients, 1, 0, &[]);
+        holds(&bounds, &[Sight::WonStub, Sight::Added, Sight::Appended, Sight::Renewed]);
     }
 
     #[test]
@@ -110,8 +122,11 @@ mod full {
     #[test]
     #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
     fn others_change_the_place_twice() {
-        let bounds = bounds("memcached: changes, 2 + 2", &[gets(2, 1), gets(2, 1)], 1, 2, &CHANGES);
-        holds(&bounds, &[Sight::Renewed, Sight::Refused, Sight::Stale, Sight::Orphan, Sight::Changed]);
+        let sights = [Sight::Renewed, Sight::Refused, Sight::Stale, Sight::Orphan, Sight::Changed];
+        holds(&bounds("memcached: changes, 2 + 2", &[gets(2, 1), gets(2, 1)], 1, 2, &CHANGES), &sights);
+        let clients = [gets_plainly(2, 1), gets(2, 0)];
+        let plain = bounds("memcached: changes, 2 that do not ask + 2", &clients, 1, 2, &CHANGES);
+        holds(&plain, &[&sights[..], &[Sight::Added]].concat());
     }
 
     #[test]
@@ -126,8 +141,14 @@ mod full {
     #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
     fn requests_and_replies_are_lost_and_doubled() {
         let menu = [&NETWORK[..], &[Kind::Invalidate, Kind::Set]].concat();
-        let bounds = bounds("memcached: network, 2 + 1", &[gets(2, 1), gets(1, 0)], 1, 3, &menu);
-        holds(&bounds, &[Sight::Refused, Sight::Renewed]);
+        holds(
+            &bounds("memcached: network, 2 + 1", &[gets(2, 1), gets(1, 0)], 1, 3, &menu),
+            &[Sight::Refused, Sight::Renewed],
+        );
+        let clients = [gets_plainly(2, 1), gets_plainly(1, 0)];
+        let menu = [&menu[..], &[Kind::Mark]].concat();
+        let plain = bounds("memcached: network, 2 + 1 that do not ask", &clients, 1, 3, &menu);
+        holds(&plain, &[Sight::Added, Sight::Refused, Sight::Renewed, Sight::Orphan]);
     }
 
     #[test]
@@ -135,8 +156,10 @@ mod full {
     fn the_server_restarts() {
         // The numbers of two lives collide.
         let menu = [Kind::Restart, Kind::Mark, Kind::GiveUp];
-        let bounds = bounds("memcached: lives, 2 + 2", &[gets(2, 1), gets(2, 1)], 1, 2, &menu);
-        holds(&bounds, &[Sight::Refused]);
+        holds(&bounds("memcached: lives, 2 + 2", &[gets(2, 1), gets(2, 1)], 1, 2, &menu), &[Sight::Refused]);
+        let clients = [gets_plainly(2, 1), gets_plainly(2, 1)];
+        let plain = bounds("memcached: lives, 2 + 2 that do not ask", &clients, 1, 2, &menu);
+        holds(&plain, &[Sight::Added, Sight::Refused]);
     }
 
     #[test]
@@ -151,8 +174,12 @@ mod full {
     #[cfg_attr(debug_assertions, ignore = "takes minutes without optimization")]
     fn dead_holders_are_claimed_over() {
         let menu = [Kind::Kill, Kind::Persist, Kind::Set, Kind::Restart, Kind::Slow];
-        let bounds = bounds("memcached: dead holders, 1 + 3", &[gets(1, 0), gets(3, 0)], 5, 2, &menu);
-        holds(&bounds, &[Sight::OverDead, Sight::Late, Sight::Refused]);
+        let sights = [Sight::OverDead, Sight::Late, Sight::Refused];
+        holds(&bounds("memcached: dead holders, 1 + 3", &[gets(1, 0), gets(3, 0)], 5, 2, &menu), &sights);
+        let clients = [gets_plainly(1, 0), gets_plainly(3, 0)];
+        // (What was added says when its lease ends, whatever a stranger does to its lifetime.)
+        let sights = [Sight::Added, Sight::Late, Sight::Refused];
+        holds(&bounds("memcached: dead holders, 1 + 3 that do not ask", &clients, 5, 2, &menu), &sights);
     }
 
     #[test]

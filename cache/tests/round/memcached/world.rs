@@ -33,6 +33,8 @@ pub enum Plant {
     CountsAnyLife,
     /// A stub that is marked, and answers `W`, is believed.
     BelievesMarks,
+    /// A grant that was added where nothing was names no CAS number, so that its token alone is its name.
+    KnowsByToken,
     /// An append that removes the server's mark does not say so.
     AppendsInSilence,
     /// What is stored conditionally is stored whatever is there.
@@ -46,6 +48,7 @@ pub enum Plant {
 #[repr(u8)]
 pub enum Sight {
     WonStub,
+    Added,
     Appended,
     OverDead,
     Changed,
@@ -144,7 +147,7 @@ impl World {
         match client.program {
             Program::Gets => self.run(c, Machine::Look(Some(Ask { token: Token(token), lease: seconds(LEASE) })), None),
             Program::Refreshes => self.run(c, Machine::Claim(Claiming::new(claim(token, None, Over::Nobody))), None),
-            Program::Touches | Program::SetsIf => self.run(c, Machine::Look(None), None),
+            Program::GetsPlainly | Program::Touches | Program::SetsIf => self.run(c, Machine::Look(None), None),
         }
     }
 

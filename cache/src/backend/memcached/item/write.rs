@@ -33,6 +33,15 @@ impl Item {
         }
     }
 
+    /// Makes an item by a grant, where nothing is.
+    pub fn begin(granted: What, now: u64) -> Write {
+        let mut item = Item::empty(0);
+        item.happens(Event { over: 0, takes_mark: false, what: granted });
+        let (head, ttl) = (item.head(), ttl::rest(granted.until(), now));
+        let command = Command::Store { head, body: Bytes::new(), note: 0, ttl, only: Only::Missing };
+        Write { command, then: item.for_holder(0, now) }
+    }
+
     /// Has something happen to this item: an append where there is an entry, and where the item lives long enough;
     /// otherwise the item is written anew, or deleted if it says nothing any more. `is_whole`: it is written anew in
     /// any case.

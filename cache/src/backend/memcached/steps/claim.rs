@@ -3,7 +3,6 @@
 use super::{Moment, Odd, Run, Stage, Step, Written, found, only};
 use crate::backend::memcached::command::{Command, Reply};
 use crate::backend::memcached::item::{Event, Found, Item, Number, State, What, Write, short};
-use crate::backend::memcached::ttl;
 use crate::backend::{Claim, Claimed, HeldBy, Life, Over, Seen};
 
 /// Asks for a grant.
@@ -11,14 +10,14 @@ use crate::backend::{Claim, Claimed, HeldBy, Life, Over, Seen};
 /// | what was seen | asks | round trips |
 /// |---|---|---|
 /// | an entry to which nothing had happened, and which lasts for the lease | append *granted* to just that | 1, if it is as it was |
-/// | another entry | look; append, or write anew where the item would not live as long | 2 |
-/// | nothing, or whatever is there | look, which wins a stub where nothing is; write *granted* over the stub, or over what is there | 2 |
+/// | nothing | add *granted* where nothing is | 1, if nothing is there; else as below, 2 more |
+/// | another entry, or whatever is there | look; append, or write anew where the item would not live as long, or add | 2 |
 #[derive(Clone, Debug)]
 pub struct Claiming {
     claim: Claim,
     /// What is written: the grant as it is then, and how many creations in a row have failed.
     stage: Stage<(Number, u32)>,
-    /// Whether nothing can be appended.
+    /// Whether the item has no room for what was to be appended.
     is_full: bool,
 }
 
@@ -43,14 +42,21 @@ impl Claiming {
         Some(Step::ask(Command::Append { tail: event.bytes(), cas: over }))
     }
 
+    /// Adds the grant where nothing was seen, without another look.
+    fn add_at_once(&mut self, at: Moment) -> Option<Step<Claimed>> {
+        let Claim { seen, over, lease, .. } = &self.claim;
+        let has_seen_nothing = *seen == Some(Seen::NOTHING) && *over == Over::Nobody && !lease.is_zero();
+        has_seen_nothing.then(|| self.add(at))
+    }
+
+    fn add(&mut self, at: Moment) -> Step<Claimed> {
+        let write = Item::begin(What::granted(self.claim.token, self.claim.lease, at.now), at.now);
+        self.written(write, 0)
+    }
+
     fn look(&mut self) -> Step<Claimed> {
         self.stage = Stage::Looking;
-        let has_seen_entry = self.claim.seen.as_ref().is_some_and(|seen| *seen != Seen::NOTHING);
-        // A caller that has seen an entry which is gone is told so, and granted nothing.
-        if has_seen_entry || self.claim.lease.is_zero() {
-            return Step::look();
-        }
-        Step::look_to_win(ttl::stub(self.claim.lease))
+        Step::look()
     }
 
     fn passes(&self, by: HeldBy) -> bool {
@@ -65,7 +71,7 @@ impl Claiming {
         let empty;
         let item = match found {
             Found::Nothing => None,
-            Found::Stub(stub) if !stub.is_won && !self.passes(stub.by(at.life)) => {
+            Found::Stub(stub) if !self.passes(stub.by(at.life)) => {
                 return Step::Done(Claimed::Held(stub.by(at.life)));
             }
             Found::Stub(stub) => {
@@ -94,8 +100,7 @@ impl Claiming {
             Some(item) if !self.claim.lease.is_zero() => {
                 self.write(item, What::granted(self.claim.token, self.claim.lease, at.now), at)
             }
-            // A look that wins finds something, unless the server can make no stub: it says that there is nothing.
-            None if !self.claim.lease.is_zero() => Step::NoMemory,
+            None if !self.claim.lease.is_zero() => self.add(at),
             // A lease of zero is lost before its holder can publish: nothing is written.
             _ => {
                 let failures = item.map_or(0, |item| item.failures(at.now));
@@ -105,8 +110,11 @@ impl Claiming {
     }
 
     fn write(&mut self, item: &Item, what: What, at: Moment) -> Step<Claimed> {
-        let Write { command, then } = item.write(what, at.now, self.is_full);
-        self.stage = Stage::Writing((then, item.failures(at.now)));
+        self.written(item.write(what, at.now, self.is_full), item.failures(at.now))
+    }
+
+    fn written(&mut self, Write { command, then }: Write, failures: u32) -> Step<Claimed> {
+        self.stage = Stage::Writing((then, failures));
         Step::ask(command)
     }
 
@@ -119,7 +127,7 @@ impl Run for Claiming {
     type Answer = Claimed;
 
     fn begin(&mut self, at: Moment) -> Step<Claimed> {
-        self.append(at).unwrap_or_else(|| self.look())
+        self.append(at).or_else(|| self.add_at_once(at)).unwrap_or_else(|| self.look())
     }
 
     fn take(&mut self, replies: Vec<Reply>, at: Moment) -> Result<Step<Claimed>, Odd> {
@@ -128,7 +136,8 @@ impl Run for Claiming {
             Stage::Writing((then, failures)) => match Written::of(&only(replies)?)? {
                 Written::Yes(cas) => Ok(self.granted(Number { cas, ..then }, failures, at.life)),
                 other => {
-                    self.is_full |= matches!(other, Written::NotAppended);
+                    // (What was not added where nothing is, says nothing of room.)
+                    self.is_full |= then.has_entry && matches!(other, Written::NotAppended);
                     Ok(self.look())
                 }
             },
@@ -140,14 +149,22 @@ impl Run for Claiming {
 mod tests {
     use super::*;
     use crate::backend::Token;
+    use crate::backend::memcached::command::Only;
     use std::time::Duration;
 
-    /// Every claim would be granted, of one key at once.
+    /// What a look has found does not elect: of two claims that have found nothing, the server stores one.
     #[test]
-    fn g1_a_server_that_can_make_no_stub_grants_nothing() {
+    fn g1_a_claim_that_finds_nothing_is_granted_when_the_server_has_stored() {
         let at = Moment { now: 1_700_000_000_000, life: Life(1) };
         let mut claiming = Claiming::new(Claim::new(Token(7), Duration::from_secs(10)));
         assert!(matches!(claiming.begin(at), Step::Ask(_)));
-        assert_eq!(claiming.take(vec![Reply::Missing], at), Ok(Step::NoMemory));
+        for _ in 0..2 {
+            let Ok(Step::Ask(requests)) = claiming.take(vec![Reply::Missing], at) else { panic!("granted by a look") };
+            assert!(matches!(&requests[0].command, Command::Store { only: Only::Missing, .. }), "{requests:?}");
+            assert_eq!(claiming.take(vec![Reply::NotStored], at), Ok(Step::look()));
+        }
+        claiming.take(vec![Reply::Missing], at).unwrap();
+        let granted = claiming.take(vec![Reply::Stored { cas: 5 }], at);
+        assert!(matches!(granted, Ok(Step::Done(Claimed::Granted { .. }))), "{granted:?}");
     }
 }

@@ -59,6 +59,10 @@ fn a_claim_of_nothing_has_a_token_at_once() {
     let mut g = Ground::new();
     let (claimed, trips) = g.trips(|g| g.claim(claim(ME, Seen::NOTHING)));
     let first = granted(claimed);
+    assert_eq!(trips, 1);
+    // Those who come too late are told of it.
+    let (claimed, trips) = g.trips(|g| g.claim(claim(OTHER, Seen::NOTHING)));
+    assert!(matches!(claimed, Claimed::Held(by) if by.token == ME && by.lease_left == LEASE), "{claimed:?}");
     assert_eq!(trips, 2);
     // Sent twice: the same grant, with another beat.
     let beat = |g: &mut Ground| match g.claim(claim(OTHER, None)) {
@@ -74,14 +78,64 @@ fn a_claim_of_nothing_has_a_token_at_once() {
 }
 
 #[test]
-fn a_stub_that_is_gone_is_not_claimed() {
+fn a_claim_of_nothing_that_meets_a_holder_goes_on_when_that_is_gone() {
     let mut g = Ground::new();
-    let claimed = g.run_and(Claiming::new(claim(ME, Seen::NOTHING)), |g| {
-        g.invalidate();
+    let other = granted(g.claim(claim(OTHER, Seen::NOTHING)));
+    let (claimed, trips) = g.trips(|g| {
+        g.run_and(Claiming::new(claim(ME, Seen::NOTHING)), |g| {
+            g.invalidate();
+        })
     });
-    // The place is free: the claim has won once more.
+    assert_eq!(trips, 3 + 1, "an addition, a look, an addition; and the invalidation");
     let grant = granted(claimed);
+    assert_eq!(g.publish(other, "voided"), Published::Refused(Refusal::Overtaken));
     assert_eq!(g.publish(grant, "value"), Published::Fresh);
+}
+
+/// What was added is known by its CAS number alone, as a stub is, until its lease begins anew: a claim of the same
+/// token may have come late.
+#[test]
+fn a_mark_of_a_grant_that_was_not_renewed_is_refused() {
+    for renews in [false, true] {
+        let mut g = Ground::new();
+        let mut grant = granted(g.claim(claim(ME, Seen::NOTHING)));
+        if renews {
+            grant = renewed(g.renew(grant));
+        }
+        g.mark();
+        // Marked or not, the holder is known by its token.
+        assert!(matches!(g.claim(claim(OTHER, None)), Claimed::Held(by) if by.token == ME));
+        if renews {
+            assert_eq!(g.publish(grant, "value"), Published::Stale);
+            continue;
+        }
+        assert_eq!(g.publish(grant, "value"), Published::Refused(Refusal::Gone));
+        assert_eq!(g.renew(grant), Renewed::Lost(Refusal::Gone));
+        assert_eq!(g.end(grant, None), Ended::Lost(Refusal::Gone));
+        // A claim without a reply is released.
+        assert_eq!(g.end(Grant { cas: 0, ..grant }, None), Ended::Yes);
+        assert_eq!(g.store.len(), 0);
+    }
+}
+
+#[test]
+fn no_beat_of_a_token_comes_again() {
+    let mut g = Ground::new();
+    let mut beats = Vec::new();
+    let mut is_new = |g: &mut Ground, what| {
+        let Some(Rest::Held(by)) = g.look().rest else { panic!("{what}: nobody holds") };
+        assert!(by.token == ME && !beats.contains(&by.beat), "{what}: {by:?} of {beats:?}");
+        beats.push(by.beat);
+    };
+    for _ in 0..3 {
+        let grant = granted(g.claim(claim(ME, Seen::NOTHING)));
+        is_new(&mut g, "granted");
+        granted(g.claim(claim(ME, Seen::NOTHING)));
+        is_new(&mut g, "claimed twice");
+        g.renew(grant);
+        is_new(&mut g, "renewed");
+        g.invalidate();
+    }
 }
 
 #[test]
@@ -211,7 +265,7 @@ fn a_pause_is_over_before_its_mark_and_lies_below_a_grant() {
 fn the_dead_are_claimed_over() {
     for is_stub in [false, true] {
         let mut g = Ground::new();
-        let dead = if is_stub { g.won(ME) } else { granted(g.claim(claim(ME, None))) };
+        let dead = if is_stub { g.won(ME) } else { granted(g.claim(claim(ME, Seen::NOTHING))) };
         let Some(Rest::Held(by)) = g.look().rest else { panic!("nobody holds") };
         for (token, beat) in [(Token(by.token.0 ^ 8), by.beat), (by.token, by.beat.wrapping_add(1))] {
             let mut wrong = claim(OTHER, Seen::NOTHING);

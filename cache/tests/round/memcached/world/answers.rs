@@ -3,6 +3,7 @@
 use super::{Sight, World};
 use crate::memcached::client::{Answer, Creation, LEASE, Machine, Phase, Program, Running, change, claim, entry};
 use bytes::Bytes;
+use dogpile_cache::backend::memcached::command::Command;
 use dogpile_cache::backend::memcached::steps::Claiming;
 use dogpile_cache::backend::{Changed, Claimed, Ended, Grant, HeldBy, Look, Over, Published, Renewed, Rest, Seen};
 
@@ -108,7 +109,7 @@ impl World {
     }
 
     pub fn granted(&mut self, c: usize, running: &Running, grant: Grant, failures: u8) {
-        if running.won.is_none() && matches!(running.machine, Machine::Look(_)) {
+        if running.won.is_none() && matches!(running.request.command, Command::Get { .. }) {
             // It believes to have won what was there.
             self.checks_a_grant(running);
             self.paper.count += 1;

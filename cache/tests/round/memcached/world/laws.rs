@@ -24,6 +24,12 @@ impl World {
                 bytes[1] = 0;
                 *tail = bytes.into();
             }
+            (Plant::KnowsByToken, Command::Store { head, only: Only::Missing, .. }) => {
+                // The event behind the head was written over the first item of the server.
+                let mut bytes = head.to_vec();
+                bytes[32] = 1;
+                *head = bytes.into();
+            }
             (Plant::EndsWithItsEntry, Command::Store { ttl, .. }) if has_entry && end != NEVER => {
                 let left = NonZeroU32::new(end.saturating_sub(self.now).into());
                 *ttl = left.map_or(Ttl::Nothing, |left| Ttl::Seconds(left.saturating_add(1)));
@@ -55,7 +61,7 @@ impl World {
                 self.sees(Sight::WonStub);
                 running.won = Some(*cas);
                 self.checks_a_grant(&Running { saw: 0, ..running.clone() });
-                self.paper.grants(*cas, self.now + LEASE, true);
+                self.paper.grants(*cas, self.now + LEASE, true, true);
             }
             (_, Reply::Stored { .. } | Reply::Done) => match &running.machine {
                 Machine::Look(_) | Machine::RenewByMark(..) => {}
@@ -63,7 +69,8 @@ impl World {
                 Machine::Renew(_) => {
                     self.checks_the_holder(running);
                     if let Some(holder) = &mut self.paper.holder {
-                        (holder.until, holder.token, holder.is_stub) = (lease_until, running.token, false);
+                        (holder.until, holder.token) = (lease_until, running.token);
+                        (holder.is_stub, holder.is_first) = (false, false);
                     }
                 }
                 Machine::Publish(_) => {
@@ -97,27 +104,22 @@ impl World {
     }
 
     pub fn observes_a_claim(&mut self, running: &Running, command: &Command, until: Tick) {
-        let over = match command {
-            Command::Append { cas, .. } | Command::Store { only: Only::Cas(cas), .. } => Some(*cas),
-            _ => None,
-        };
-        if matches!(command, Command::Append { .. }) {
-            self.sees(Sight::Appended);
+        let is_first = matches!(command, Command::Store { only: Only::Missing, .. });
+        match command {
+            Command::Append { .. } => self.sees(Sight::Appended),
+            _ if is_first => self.sees(Sight::Added),
+            _ => {}
         }
         let is_own =
             self.paper.live(running.asked).is_some_and(|holder| !holder.is_stub && holder.token == running.token);
-        let is_won = running.won.is_some() && running.won == over;
         match &mut self.paper.holder {
-            Some(holder) if is_own => holder.until = until,
-            Some(holder) if is_won && holder.is_stub && !holder.is_orphan => {
-                (holder.until, holder.token, holder.is_stub) = (until, running.token, false);
-            }
+            Some(holder) if is_own => (holder.until, holder.is_first, holder.is_orphan) = (until, false, false),
             _ => {
                 if running.over_dead && self.paper.holder.is_some() {
                     self.sees(Sight::OverDead);
                 }
                 self.checks_a_grant(running);
-                self.paper.grants(running.token, until, false);
+                self.paper.grants(running.token, until, false, is_first);
             }
         }
     }
