@@ -99,6 +99,7 @@
 //! when its reply was lost. But nothing was there that the item could name, so it names itself: its CAS number tells its
 //! grant from another one of the same token, which a claim that has arrived late may have been given. Until the lease
 //! begins anew, a mark does to it what it does to a stub: another CAS number, and what the holder publishes is refused.
+//! But the holder finds its token, and ends the grant by its publication, or by its end.
 //!
 //! Of a grant with a token, all rows of the paper hold, but for what this section and the next say:
 //!

@@ -126,7 +126,7 @@ mod full {
         holds(&bounds("memcached: changes, 2 + 2", &[gets(2, 1), gets(2, 1)], 1, 2, &CHANGES), &sights);
         let clients = [gets_plainly(2, 1), gets(2, 0)];
         let plain = bounds("memcached: changes, 2 that do not ask + 2", &clients, 1, 2, &CHANGES);
-        holds(&plain, &[&sights[..], &[Sight::Added]].concat());
+        holds(&plain, &[&sights[..], &[Sight::Added, Sight::Ended]].concat());
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub enum Sight {
     Refused,
     Stale,
     Orphan,
+    /// Such a grant was ended by its publication.
+    Ended,
     Paused,
     Fenced,
     /// A grant, and a pause, over an entry that is over.

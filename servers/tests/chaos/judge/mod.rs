@@ -240,7 +240,7 @@ impl Case {
             |of: &Creation| (of.id, Value { key: of.key, source: of.began, from: of.access, until: of.began });
         let of_change = |of: &Change| (of.id, Value { key: of.key, source: of.began, from: of.began, until: of.until });
         case.values = case.creations.iter().map(of_creation).collect();
-        case.values.extend(case.changes.iter().filter(|change| change.voids != Voids::Invalidate).map(of_change));
+        case.values.extend(case.changes.iter().filter(|change| change.voids.stores()).map(of_change));
         case
     }
 

@@ -109,12 +109,18 @@ fn a_mark_of_a_grant_that_was_not_renewed_is_refused() {
             assert_eq!(g.publish(grant, "value"), Published::Stale);
             continue;
         }
-        assert_eq!(g.publish(grant, "value"), Published::Refused(Refusal::Gone));
         assert_eq!(g.renew(grant), Renewed::Lost(Refusal::Gone));
-        assert_eq!(g.end(grant, None), Ended::Lost(Refusal::Gone));
-        // A claim without a reply is released.
-        assert_eq!(g.end(Grant { cas: 0, ..grant }, None), Ended::Yes);
-        assert_eq!(g.store.len(), 0);
+        // The place is free.
+        assert_eq!(g.publish(grant, "value"), Published::Refused(Refusal::Gone));
+        assert_eq!((g.store.len(), g.end(grant, None)), (0, Ended::Lost(Refusal::Gone)));
+        for cas in [0, grant.cas] {
+            // (A number of 0 is that of a claim without a reply.)
+            let grant = granted(g.claim(claim(ME, Seen::NOTHING)));
+            g.mark();
+            assert_eq!(g.end(Grant { cas: cas.min(grant.cas), ..grant }, pause(1)), Ended::Yes);
+            assert!(matches!(g.claim(claim(OTHER, None)), Claimed::Paused(_)));
+            g.invalidate();
+        }
     }
 }
 

@@ -73,6 +73,11 @@ impl World {
                         (holder.is_stub, holder.is_first) = (false, false);
                     }
                 }
+                Machine::Publish(_) if matches!(command, Command::Delete { .. }) => {
+                    self.sees(Sight::Ended);
+                    self.checks_the_holder(running);
+                    self.paper.holder = None;
+                }
                 Machine::Publish(_) => {
                     let creation = running.creation.expect("a holder publishes");
                     if self.paper.live(self.now).is_none() {
@@ -171,7 +176,10 @@ impl World {
 
     /// A holder has renewed or ended a grant: it must be its own (G2).
     pub fn checks_the_holder(&mut self, running: &Running) {
+        // (The grant of a claim that has come late has no other holder.)
+        let ends = !matches!(running.machine, Machine::Renew(_) | Machine::RenewByMark(..));
         let is_own = self.paper.holder.is_some_and(|holder| match running.creation {
+            Some(_) if ends && holder.is_orphan => holder.token == running.token,
             Some(creation) => creation.version == holder.version && !holder.is_orphan,
             None => holder.token == running.token,
         });
