@@ -223,9 +223,6 @@ impl MemcachedServer {
         };
         if let Some(fake_time) = &self.fake_time {
             command.envs(fake_time.environment());
-            // Few threads that ask libfaketime for the time: with the usual number the server has, rarely and under load,
-            // never shown a step of its clock.
-            command.args(["-t", "1", "-o", "no_lru_maintainer"]);
         }
         command.args(self.with.start.arguments());
         command

@@ -2,6 +2,8 @@
 
 use dogpile_servers::{FakeServer, MemcachedServer, Reply, Result, TextClient};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 /// A bound for what is not to come: long enough for what is there to be seen.
@@ -149,4 +151,35 @@ fn an_imitation_reads_lines_and_data() -> Result<()> {
     assert_eq!(server.heard().last().unwrap().last().unwrap(), b"md\r\n");
     assert_eq!(client.command("quit").map_err(drop), Err(()));
     Ok(())
+}
+
+/// Each step is shown, whichever thread of the server reads the clock at the same moment.
+#[test]
+fn a_clock_that_is_moved_a_thousand_times_is_shown_each_time() -> Result<()> {
+    let server = MemcachedServer::builder().fake_time().start()?;
+    let (uptime, is_over) = (server.count("uptime")?, AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = server.client().expect("a connection");
+                while !is_over.load(Ordering::Relaxed) {
+                    client.command("mg none v").expect("a reply");
+                }
+            });
+        }
+        let steps = || -> Result<Vec<u64>> {
+            let (mut off, mut odd) = (0, Vec::new());
+            for step in (1..=7).cycle().take(1_000) {
+                server.advance(Duration::from_secs(step))?;
+                off += step;
+                let shown = server.count("uptime")? - uptime;
+                odd.extend((shown != off).then_some(shown));
+            }
+            Ok(odd)
+        };
+        let stepped = steps();
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(stepped?, [0; 0], "the clock has stood elsewhere");
+        Ok(())
+    })
 }
