@@ -218,7 +218,7 @@ impl World {
             let requests = match step {
                 Step::Done(Changed::Yes { was_there, .. }) => return was_there,
                 Step::Ask(requests) => requests,
-                other => panic!("a mark answers: {other:?}"),
+                other @ Step::Done(_) => panic!("a mark answers: {other:?}"),
             };
             let replies = requests.iter().map(|request| store.execute(request.slot, &request.command, self.now.into()));
             step = run.take(replies.collect(), at).expect("a reply of the command");
