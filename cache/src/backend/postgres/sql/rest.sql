@@ -1,0 +1,101 @@
+-- Moves a counter: waits for its row. What adds nothing creates nothing. Returns the value, or the one that is too large
+-- to be added to.
+CREATE OR REPLACE FUNCTION {schema}.count(
+    a_place bytea, a_delta bigint, a_ceiling bigint, a_lifetime bigint,
+    OUT r_value bigint, OUT r_is_too_large boolean
+) LANGUAGE plpgsql AS $$
+DECLARE
+    c {schema}.counter;
+BEGIN
+    r_is_too_large := false;
+    LOOP
+        UPDATE {schema}.counter SET value = greatest(value + a_delta, 0)
+        WHERE place = a_place AND expires > clock_timestamp() AND (a_delta <= 0 OR value <= a_ceiling - a_delta)
+        RETURNING value INTO r_value;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+        -- It is missing, over, or too large.
+        SELECT * INTO c FROM {schema}.counter WHERE place = a_place FOR UPDATE;
+        IF FOUND AND c.expires > clock_timestamp() THEN
+            CONTINUE WHEN a_delta <= 0 OR c.value <= a_ceiling - a_delta;
+            r_value := c.value;
+            r_is_too_large := true;
+            RETURN;
+        END IF;
+        r_value := 0;
+        r_is_too_large := a_delta > a_ceiling;
+        IF a_delta <= 0 OR r_is_too_large THEN
+            r_is_too_large := r_is_too_large AND a_delta > 0;
+            RETURN;
+        END IF;
+        r_value := a_delta;
+        IF c.place IS NOT NULL THEN
+            UPDATE {schema}.counter SET value = a_delta, expires = {schema}.after(clock_timestamp(), a_lifetime)
+            WHERE place = a_place;
+            RETURN;
+        ELSIF a_lifetime = 0 THEN
+            RETURN;
+        END IF;
+        INSERT INTO {schema}.counter (place, value, expires)
+        VALUES (a_place, a_delta, {schema}.after(clock_timestamp(), a_lifetime)) ON CONFLICT DO NOTHING;
+        EXIT WHEN FOUND;
+    END LOOP;
+END
+$$;
+
+-- Says that somebody waits for some places. The processes that wait for one of them share its row: most find it there.
+CREATE OR REPLACE FUNCTION {schema}.wait(a_locks bigint[], a_milliseconds bigint) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO {schema}.waiter (lock, until)
+    SELECT l, {schema}.after(clock_timestamp(), a_milliseconds) FROM unnest(a_locks) l
+    WHERE NOT EXISTS (
+        SELECT FROM {schema}.waiter w
+        WHERE w.lock = l AND w.until > {schema}.after(clock_timestamp(), a_milliseconds / 2)
+    )
+    ORDER BY l
+    ON CONFLICT (lock) DO UPDATE SET until = excluded.until
+$$;
+
+-- Deletes what is over in some blocks of each table, and skips what is locked. Returns how many rows were deleted, and
+-- whether these blocks were the last.
+CREATE OR REPLACE FUNCTION {schema}.cull(
+    a_block bigint, a_blocks bigint, OUT r_deleted bigint, OUT r_is_last boolean
+) LANGUAGE plpgsql AS $$
+DECLARE
+    low tid := format('(%s,0)', a_block)::tid;
+    high tid := format('(%s,0)', a_block + a_blocks)::tid;
+    longest bigint;
+    deleted bigint;
+BEGIN
+    DELETE FROM {schema}.entry WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM {schema}.entry
+        WHERE ctid >= low AND ctid < high AND expires <= clock_timestamp() FOR UPDATE SKIP LOCKED
+    ));
+    GET DIAGNOSTICS r_deleted = ROW_COUNT;
+    DELETE FROM {schema}.place WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM {schema}.place
+        WHERE ctid >= low AND ctid < high AND (token IS NULL OR until <= clock_timestamp())
+            AND (pause_until IS NULL OR pause_until <= clock_timestamp())
+        FOR UPDATE SKIP LOCKED
+    ));
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    r_deleted := r_deleted + deleted;
+    DELETE FROM {schema}.counter WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM {schema}.counter
+        WHERE ctid >= low AND ctid < high AND expires <= clock_timestamp() FOR UPDATE SKIP LOCKED
+    ));
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    r_deleted := r_deleted + deleted;
+    DELETE FROM {schema}.waiter WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM {schema}.waiter
+        WHERE ctid >= low AND ctid < high AND until <= clock_timestamp() FOR UPDATE SKIP LOCKED
+    ));
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    r_deleted := r_deleted + deleted;
+    longest := greatest(
+        pg_relation_size('{schema}.entry'), pg_relation_size('{schema}.place'), pg_relation_size('{schema}.counter'),
+        pg_relation_size('{schema}.waiter')
+    ) / current_setting('block_size')::bigint;
+    r_is_last := a_block + a_blocks >= longest;
+END
+$$;
