@@ -5,6 +5,8 @@
 //! - [`Replicas`], [`Sentinels`], [`Cluster`]: several of them.
 //! - [`MemcachedServer`]: a `memcached` of the test's own. A test can kill it, stop it, restart it, and move its clock
 //!   forwards.
+//! - [`PostgresServer`]: a PostgreSQL of the test's own. A test can end it at once or in peace, stop it, start it again,
+//!   and move its clock.
 //! - [`Proxy`]: a proxy that delays, holds back and cuts. It listens on a port, or on a unix socket.
 //! - [`FakeServer`]: a server that answers what a closure says.
 //!
@@ -23,6 +25,8 @@ mod error;
 mod fake;
 mod listen;
 mod memcached;
+mod postgres;
+mod postgres_files;
 mod process;
 mod proxy;
 mod redis;
@@ -37,6 +41,7 @@ pub use cluster::Cluster;
 pub use error::{Error, Result};
 pub use fake::{FakeServer, Reply};
 pub use memcached::{MemcachedBuilder, MemcachedServer};
+pub use postgres::{PostgresBuilder, PostgresServer};
 pub use proxy::{Direction, Proxy};
 pub use redis::{Builder, RedisServer, Snapshot};
 pub use resp::{Client, Value};

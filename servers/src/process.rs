@@ -82,6 +82,47 @@ impl Process {
         self.signal(Signal::CONT)
     }
 
+    /// Stops the process and its children by SIGSTOP. Returns when all of them are stopped.
+    pub(crate) fn stop_all(&self) -> Result<()> {
+        self.stop()?;
+        // A process that is stopped has no more children.
+        for child in self.children()? {
+            // An error means that the child has exited.
+            let _gone = kill_process(child, Signal::STOP);
+        }
+        Ok(())
+    }
+
+    /// Lets the process and its children go on, by SIGCONT.
+    pub(crate) fn go_on_all(&self) -> Result<()> {
+        for child in self.children()? {
+            let _gone = kill_process(child, Signal::CONT);
+        }
+        self.go_on()
+    }
+
+    /// Ends the process by a signal, whether it is stopped or not. Returns when it is gone; after 10 s by SIGKILL.
+    pub(crate) fn end_by(&mut self, signal: Signal) {
+        let _gone = self.signal(signal);
+        let _gone = self.go_on_all();
+        let _is_gone = wait_for("the process ends", PATIENCE, || Ok(self.child.try_wait()?.is_some()));
+    }
+
+    fn children(&self) -> Result<Vec<Pid>> {
+        let mut children = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            // The parent comes after the name, which is in parentheses, and the state.
+            let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+            let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+            if parent == Some(self.pid()) {
+                children.extend(Pid::from_raw(pid));
+            }
+        }
+        Ok(children)
+    }
+
     fn signal(&self, signal: Signal) -> Result<()> {
         kill_process(Pid::from_child(&self.child), signal).map_err(|error| Error::new(error.to_string()))
     }
