@@ -157,6 +157,8 @@ mod faulty;
 #[doc(hidden)] // `tests/round` drives its protocol.
 pub mod memcached;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod signals;
@@ -167,6 +169,8 @@ pub use self::faulty::{Fault, Faulty};
 pub use self::memcached::Memcached;
 pub use self::memory::{Memory, Snapshot};
 pub(crate) use self::memory::{Moment, Place};
+#[cfg(feature = "postgres")]
+pub use self::postgres::{Postgres, PostgresBuilder};
 #[cfg(feature = "redis")]
 pub use self::redis::{Redis, RedisWarning};
 pub use self::signals::{Listener, Listeners, Signal, Signals};

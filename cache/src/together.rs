@@ -107,7 +107,7 @@ impl<'a, T> Together<'a, T> {
 }
 
 /// Awaits all futures together. Returns the first error.
-#[cfg(any(feature = "memcached", feature = "redis"))]
+#[cfg(any(feature = "memcached", feature = "postgres", feature = "redis"))]
 pub(crate) async fn together<T, E, F>(futures: impl Iterator<Item = F>) -> Result<Vec<T>, E>
 where
     F: Future<Output = Result<T, E>> + Send,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 /// |---|---|
 /// | `memory:` | a new [`Memory`] of this process alone |
 /// | `memcached:`, `memcached+unix:` | a `Memcached`, as `Memcached::connect` takes them (feature `memcached`) |
+/// | `postgres:`, `postgresql:` | a `Postgres`, as `Postgres::connect` takes them (feature `postgres`) |
 /// | `redis:`, `rediss:`, `unix:`, `redis+sentinel:` | a `Redis`, as `Redis::connect` takes them (feature `redis`) |
 ///
 /// The scheme is compared without regard to case. `memory://` is the same as `memory:`.
@@ -52,6 +53,8 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Backend>, ConnectError> {
         ("memory", _) => Err(ConnectError::Malformed { scheme }),
         #[cfg(feature = "memcached")]
         ("memcached" | "memcached+unix", _) => Ok(Arc::new(super::Memcached::connect(url).await?)),
+        #[cfg(feature = "postgres")]
+        ("postgres" | "postgresql", _) => Ok(Arc::new(super::Postgres::connect(url).await?)),
         #[cfg(feature = "redis")]
         ("redis" | "rediss" | "redis+unix" | "redis+sentinel" | "unix" | "valkey" | "valkeys" | "valkey+unix", _) => {
             Ok(Arc::new(super::Redis::connect(url).await?))
@@ -94,15 +97,15 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// Returns the scheme of a URL, in small letters; "" if it has none.
-    #[cfg(any(feature = "memcached", feature = "redis"))]
+    #[cfg(any(feature = "memcached", feature = "postgres", feature = "redis"))]
     pub(super) fn scheme_of(url: &str) -> String {
         split(url).map(|(scheme, _)| scheme).unwrap_or_default()
     }
 }
 
 /// The schemes that are known without `//` behind them.
-const SCHEMES: [&str; 9] =
-    ["memory", "redis", "rediss", "redis+sentinel", "redis+unix", "unix", "valkey", "valkeys", "valkey+unix"];
+const SCHEMES: [&str; 11] =
+    ["memory", "postgres", "postgresql", "redis", "rediss", "redis+sentinel", "redis+unix", "unix", "valkey", "valkeys", "valkey+unix"];
 
 /// Returns the scheme of a URL, in small letters, and what follows its colon. What is before a colon may as well be a
 /// user's name, or a password, which no error is to show.

@@ -139,3 +139,401 @@
 //! a cold start. One that was shut down in peace starts with its entries, in another life. A standby that takes over
 //! has the counters, and with [`logged`](PostgresBuilder::logged) the entries that were replicated. A standby, or a
 //! database that takes no writes, is refused at connect.
+
+mod address;
+mod builder;
+mod failure;
+mod hub;
+mod lane;
+mod link;
+mod millis;
+mod place;
+mod reply;
+mod sql;
+
+pub use self::builder::PostgresBuilder;
+
+use self::address::Address;
+use self::failure::{Failure, another_dialect};
+use self::hub::Hub;
+use self::lane::Lanes;
+use self::link::{Link, NotOpened, Purpose, sleep};
+use self::place::Place;
+use self::reply::Answer;
+use self::sql::Call;
+use super::connect::ConnectError;
+use crate::backend::{
+    Ask, Backend, BackendError, BackendErrorKind, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant,
+    HeldBy, Life, Limits, Look, PauseFor, Pending, Published, Renewed, Signals, Token,
+};
+use crate::codec::Shape;
+use crate::key::StoredKey;
+use crate::together::together;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+/// The largest entry. The server takes a gigabyte, but an entry that is read holds up all that is asked behind it on the
+/// connection, the heartbeat among it.
+const LARGEST_ENTRY: usize = 64 << 20;
+
+/// The longest key. A row of the server's index has 2,700 bytes at most, with the schema and the format; a longer key is
+/// hashed, and the entry has the whole of it.
+const LONGEST_KEY: usize = 1024;
+
+/// How long a change waits for another transaction that has its place.
+const CHANGES_WAIT: Duration = Duration::from_millis(400);
+
+/// The waits between the attempts of a claim whose place is locked.
+const CLAIM_AGAIN: [Duration; 4] =
+    [Duration::from_millis(1), Duration::from_millis(2), Duration::from_millis(4), Duration::from_millis(8)];
+
+/// The first wait between the attempts of a holder, or of a change, whose place is locked.
+const AGAIN: Duration = Duration::from_millis(1);
+
+/// The longest of them.
+const LONGEST_AGAIN: Duration = Duration::from_millis(32);
+
+/// A backend on a PostgreSQL server.
+///
+/// Regions that name the same tables elect one creator among all processes. A `Postgres` may be shared by regions, by an
+/// `Arc`; it has one connection for the looks of each runtime of tokio that asks, and two or three more: see the table
+/// below.
+///
+/// The tables are made by [`migrate`](PostgresBuilder::migrate), or by the statements that [`sql`](PostgresBuilder::sql)
+/// returns. Values are lost in a crash of the server, unless the tables are made as [`logged`](PostgresBuilder::logged);
+/// counters are not.
+///
+/// # Round trips
+///
+/// | operation | round trips | connection |
+/// |---|---|---|
+/// | look, of one key or of many; `get` of a counter | 1 | of the runtime, for looks |
+/// | claim, renew, publish, end | 1; more where another transaction has the place at this moment | for claims |
+/// | change, count | 1; it waits while another transaction has the place, for 0.4 s at most | for changes |
+/// | listen | 2 or more, for the first who listens to a place in the process | for signals |
+/// | ping | 1 on each connection | all |
+/// | connect | 3, those of the password, and 1 for the statements; on three connections at once | |
+///
+/// # Errors
+///
+/// A server that is not reached, is a standby, or takes no writes, is [`Unreachable`](BackendErrorKind::Unreachable):
+/// nothing was executed. A connection that is lost, or closed after a heartbeat without an answer, is
+/// [`InDoubt`](BackendErrorKind::InDoubt) for each operation under way. Each other error of the server is
+/// [`Refused`](BackendErrorKind::Refused): the server has rolled the operation back. A missing table, a missing right, a
+/// full disk and a change whose place another transaction has kept for 0.4 s are among them. No error, and no `Debug`,
+/// contains a name of a user or a password.
+///
+/// # Waiting
+///
+/// No look, claim, publication or renewal waits for another transaction, whatever that has locked by the functions of
+/// these tables, or by `SELECT … FOR UPDATE`. A change does. An operation has no other time-out of its own, but for the
+/// `statement_timeout` of its session, two seconds, and the heartbeat: it asks once a second, and ends a connection
+/// whose answer takes four seconds. A region gives each access
+/// [`backend_timeout`](crate::RegionBuilder::backend_timeout).
+///
+/// # Cancel safety
+///
+/// An operation that is dropped may have been sent, and takes effect then. A publication, a renewal or an end that has
+/// met a locked place goes on being tried until the lease is over. A connection that is being made goes on being made.
+///
+/// # Examples
+///
+/// ```no_run
+/// use dogpile_cache::Region;
+/// use dogpile_cache::backend::Postgres;
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let url = "postgresql://app@127.0.0.1/app";
+/// Postgres::builder(url).migrate().await?;
+/// let region = Region::builder("greeting")
+///     .far(Postgres::connect(url).await?)
+///     .expires_after(Duration::from_secs(60))
+///     .build::<str, String>()?;
+/// let greeting = region.get("anna").or_create(async || "hello".to_owned()).await?;
+/// assert_eq!(*greeting, "hello");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Postgres {
+    hub: Arc<Hub>,
+}
+
+impl Postgres {
+    /// Connects to the server that a URL names, and to the tables in its schema `dogpile`.
+    ///
+    /// | URL | |
+    /// |---|---|
+    /// | `postgresql://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE][?…]` | a server; `postgres:` is the same |
+    /// | `postgresql:///DATABASE?host=/PATH` | a server by its socket, in this directory |
+    ///
+    /// TLS is not there yet: a URL with `sslmode=require` connects to nothing.
+    ///
+    /// # Errors
+    ///
+    /// The URL is none of these ([`Malformed`](ConnectError::Malformed)). The server was not reached within two
+    /// seconds, takes no writes, or does not let this user in, or at the tables
+    /// ([`Unreachable`](ConnectError::Unreachable)). The server is older than 15, or no PostgreSQL, or the tables are
+    /// missing or of another build ([`Unfit`](ConnectError::Unfit)).
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped leaves no connection in use.
+    pub async fn connect(url: &str) -> Result<Postgres, ConnectError> {
+        Postgres::builder(url).connect().await
+    }
+
+    /// Makes the backend of the server that a URL names, as [`connect`](Postgres::connect) does, but connects when an
+    /// operation needs it. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// The URL names nothing ([`Malformed`](ConnectError::Malformed)), or the operating system gives no thread for
+    /// timers.
+    pub fn lazy(url: &str) -> Result<Postgres, ConnectError> {
+        Postgres::builder(url).lazy()
+    }
+
+    /// Says where the tables are, and how they are made. Never blocks.
+    #[must_use]
+    pub fn builder(url: &str) -> PostgresBuilder {
+        PostgresBuilder::new(url)
+    }
+
+    fn at(at: Address, keeper: &Handle) -> Postgres {
+        Postgres { hub: Hub::new(|on_note| Lanes::new(at, keeper.clone(), on_note)) }
+    }
+
+    /// Returns a connection.
+    async fn link(&self, purpose: Purpose) -> Result<Arc<Link>, BackendError> {
+        self.hub.lanes.opened(purpose).await.map_err(|not| not.error())
+    }
+
+    fn place(&self, key: &StoredKey) -> Place {
+        Place::new(&self.hub, key)
+    }
+
+    /// Executes a statement, and says for which life.
+    async fn ask(
+        &self,
+        purpose: Purpose,
+        call: Call,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<(Vec<Row>, Life), BackendError> {
+        let link = self.link(purpose).await?;
+        Ok((link.ask(call, parameters).await.map_err(Failure::error)?, link.life))
+    }
+}
+
+fn takes(key: &StoredKey) -> Result<(), BackendError> {
+    let long = key.full().len();
+    if long <= LONGEST_KEY {
+        return Ok(());
+    }
+    let why = format!("a key of {long} bytes is longer than {LONGEST_KEY}");
+    Err(BackendError::new(BackendErrorKind::Refused).caused_by(why))
+}
+
+fn takes_entry(key: &StoredKey, entry: &Entry) -> Result<(), BackendError> {
+    takes(key)?;
+    let large = entry.bytes.len();
+    if large <= LARGEST_ENTRY {
+        return Ok(());
+    }
+    let why = format!("an entry of {large} bytes is larger than {LARGEST_ENTRY}");
+    Err(BackendError::new(BackendErrorKind::TooLarge).caused_by(why))
+}
+
+/// The key of an entry, as the tables have it.
+fn shape(shape: Shape) -> (i64, i16) {
+    (i64::from(shape.schema), i16::from(shape.format.number()))
+}
+
+impl Backend for Postgres {
+    fn look<'a>(&'a self, keys: &'a [StoredKey], _ask: Option<Ask>) -> Pending<'a, Vec<Look>> {
+        Box::pin(async move {
+            let [key] = keys else { return Box::pin(self.look_many(keys)).await };
+            takes(key)?;
+            let (schema, format) = shape(key.shape());
+            let asked = self.ask(Purpose::Looks, Call::Look, &[&key.place().as_bytes(), &schema, &format]).await?;
+            Ok(vec![reply::looked(asked.0, asked.1)?])
+        })
+    }
+
+    fn claim<'a>(&'a self, key: &'a StoredKey, claim: Claim) -> Pending<'a, Claimed> {
+        Box::pin(async move {
+            takes(key)?;
+            let place = self.place(key);
+            for again in CLAIM_AGAIN {
+                match place.claim(&claim).await? {
+                    Answer::Done(done) => return Ok(done),
+                    // (Not all at once: the lock is held for less than a millisecond.)
+                    Answer::Locked => sleep(&self.hub.lanes.keeper, again.mul_f32(0.5 + fastrand::f32())).await,
+                }
+            }
+            Ok(match place.claim(&claim).await? {
+                Answer::Done(done) => done,
+                Answer::Locked => Claimed::Held(NOBODY_KNOWN),
+            })
+        })
+    }
+
+    fn renew<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, lease: Duration) -> Pending<'a, Renewed> {
+        Box::pin(async move {
+            takes(key)?;
+            let (place, grant) = (self.place(key), *grant);
+            self.until_free(move || place.clone().renew(grant, lease)).await
+        })
+    }
+
+    fn publish<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, entry: Entry) -> Pending<'a, Published> {
+        Box::pin(async move {
+            takes_entry(key, &entry)?;
+            let (place, grant) = (self.place(key), *grant);
+            self.until_free(move || place.clone().publish(grant, entry.clone())).await
+        })
+    }
+
+    fn end<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, pause: Option<PauseFor>) -> Pending<'a, Ended> {
+        Box::pin(async move {
+            takes(key)?;
+            let (place, grant) = (self.place(key), *grant);
+            self.until_free(move || place.clone().end(grant, pause)).await
+        })
+    }
+
+    fn change<'a>(&'a self, key: &'a StoredKey, change: Change) -> Pending<'a, Changed> {
+        Box::pin(async move {
+            match &change {
+                Change::Set { entry, .. } | Change::SetIf { entry, .. } | Change::Touch { entry, .. } => {
+                    takes_entry(key, entry)?;
+                }
+                Change::MarkStale { .. } | Change::Invalidate { .. } => takes(key)?,
+            }
+            let (place, until) = (self.place(key), Instant::now() + CHANGES_WAIT);
+            let mut again = AGAIN;
+            loop {
+                match place.change(&change).await? {
+                    Answer::Done(done) => return Ok(done),
+                    Answer::Locked if Instant::now() >= until => {
+                        let why = "another transaction has kept a row of the place locked";
+                        return Err(BackendError::new(BackendErrorKind::Refused).caused_by(why));
+                    }
+                    Answer::Locked => {
+                        sleep(&self.hub.lanes.keeper, again).await;
+                        again = (2 * again).min(LONGEST_AGAIN);
+                    }
+                }
+            }
+        })
+    }
+
+    fn count<'a>(&'a self, key: &'a StoredKey, count: Count) -> Pending<'a, Counted> {
+        Box::pin(async move {
+            takes(key)?;
+            let place = key.place().as_bytes();
+            match count {
+                Count::Get => {
+                    let (rows, _) = self.ask(Purpose::Looks, Call::Get, &[&place]).await?;
+                    Ok(Counted::Now(reply::counter(&rows)?))
+                }
+                Count::Reset => {
+                    self.ask(Purpose::Changes, Call::Reset, &[&place]).await?;
+                    Ok(Counted::Now(0))
+                }
+                Count::Add { delta, ceiling, lifetime } => {
+                    let (ceiling, lifetime) = (i64::try_from(ceiling).unwrap_or(i64::MAX), millis::lifetime(lifetime));
+                    let parameters: [&(dyn ToSql + Sync); 4] = [&place, &delta, &ceiling, &lifetime];
+                    let (rows, _) = self.ask(Purpose::Changes, Call::Count, &parameters).await?;
+                    reply::counted(rows)
+                }
+            }
+        })
+    }
+
+    fn listen<'a>(&'a self, key: &'a StoredKey) -> Option<Pending<'a, Signals>> {
+        Some(Box::pin(async move {
+            takes(key)?;
+            self.hub.listen(key.place(), self.place(key).lock()).await
+        }))
+    }
+
+    fn ping(&self) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let mut links = self.all().await.map_err(|not| not.error())?;
+            links.extend(self.hub.lanes.for_signals());
+            together(links.iter().map(|link| async { link.check().await.map_err(Failure::error) })).await?;
+            Ok(())
+        })
+    }
+
+    fn life_of(&self, _key: &StoredKey) -> Option<Life> {
+        self.hub.lanes.life()
+    }
+
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::none();
+        (limits.largest_entry, limits.longest_key) = (LARGEST_ENTRY, LONGEST_KEY);
+        limits.has_signals = true;
+        limits
+    }
+}
+
+impl Postgres {
+    /// Looks at many keys, by one statement.
+    async fn look_many(&self, keys: &[StoredKey]) -> Result<Vec<Look>, BackendError> {
+        keys.iter().try_for_each(takes)?;
+        let places: Vec<_> = keys.iter().map(|key| key.place().as_bytes()).collect();
+        let (schemas, formats): (Vec<_>, Vec<_>) = keys.iter().map(|key| shape(key.shape())).unzip();
+        let (rows, life) = self.ask(Purpose::Looks, Call::LookMany, &[&places, &schemas, &formats]).await?;
+        if rows.len() != keys.len() {
+            return Err(another_dialect());
+        }
+        rows.iter().map(|row| reply::look(row, life)).collect()
+    }
+
+    /// Asks for a holder, until the place is not locked: then the answer is a result, or says that the lease is over. It
+    /// goes on if the caller goes away.
+    async fn until_free<T, F>(&self, ask: impl Fn() -> F + Send + 'static) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<Answer<T>, BackendError>> + Send + 'static,
+    {
+        if let Answer::Done(done) = ask().await? {
+            return Ok(done);
+        }
+        let asking = self.hub.lanes.keeper.spawn(async move {
+            let mut again = AGAIN;
+            loop {
+                tokio::time::sleep(again.mul_f32(0.5 + fastrand::f32())).await;
+                again = (2 * again).min(LONGEST_AGAIN);
+                if let Answer::Done(done) = ask().await? {
+                    return Ok(done);
+                }
+            }
+        });
+        let ended = |_| BackendError::new(BackendErrorKind::InDoubt).caused_by("the keeper has ended");
+        asking.await.map_err(ended)?
+    }
+
+    /// Returns a connection of each kind that operations need, and opens them before that if there are none.
+    async fn all(&self) -> Result<Vec<Arc<Link>>, NotOpened> {
+        let purposes = [Purpose::Looks, Purpose::Claims, Purpose::Changes];
+        together(purposes.into_iter().map(|purpose| self.hub.lanes.opened(purpose))).await
+    }
+}
+
+/// The holder of a place that is locked: its token is none, and it says nothing of its lease.
+const NOBODY_KNOWN: HeldBy = HeldBy { token: Token(0), beat: 0, lease_left: Duration::ZERO, is_void: false };
+
+/// Without credentials.
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").field("server", &self.hub.lanes).finish_non_exhaustive()
+    }
+}

@@ -18,6 +18,7 @@ mod script;
 
 mod cluster;
 mod memcached;
+mod postgres;
 mod redis;
 
 use crate::ground::{Ground, block_on};
@@ -41,7 +42,7 @@ pub struct Subject {
 /// The name of a law that a backend does not keep, by the nature of its servers, and why.
 pub type NotKept = (&'static str, &'static str);
 
-const SUBJECTS: [Subject; 3] = [redis::SUBJECT, cluster::SUBJECT, memcached::SUBJECT];
+const SUBJECTS: [Subject; 4] = [redis::SUBJECT, cluster::SUBJECT, memcached::SUBJECT, postgres::SUBJECT];
 
 /// The lifetimes on these servers go by their time of day, so that a step of that moves them.
 const NOT_FOR_SERVERS: &str = "g6_exact_";

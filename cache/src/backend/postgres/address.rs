@@ -1,0 +1,113 @@
+//! Where the server is, and where on it the tables are.
+
+use super::link::NotOpened;
+use std::fmt;
+use std::str::FromStr;
+use tokio_postgres::Config;
+
+/// The longest name of a schema: the name of the channel is made of it, and the server takes 63 bytes.
+const LONGEST: usize = 40;
+
+/// A server, and a schema on it.
+#[derive(Clone)]
+pub(super) struct Address {
+    pub(super) config: Config,
+    pub(super) schema: Schema,
+}
+
+impl Address {
+    /// Reads a URL, as [`Postgres::connect`](super::Postgres::connect) has them.
+    pub(super) fn of(url: &str, schema: Schema) -> Option<Address> {
+        let (scheme, rest) = url.split_once("://")?;
+        // (The client takes small letters alone.)
+        let mut config = Config::from_str(&format!("{}://{rest}", scheme.to_ascii_lowercase())).ok()?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return None;
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("dogpile-cache");
+        }
+        Some(Address { config, schema })
+    }
+}
+
+/// Without credentials.
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (hosts, ports) = (self.config.get_hosts(), self.config.get_ports());
+        f.debug_struct("Address").field("hosts", &hosts).field("ports", &ports).field("schema", &self.schema).finish()
+    }
+}
+
+/// The name of a schema. It needs no quotation marks but where it is a word of the language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Schema(String);
+
+impl Default for Schema {
+    fn default() -> Schema {
+        Schema("dogpile".to_owned())
+    }
+}
+
+impl Schema {
+    pub(super) fn new(name: &str) -> Result<Schema, NotOpened> {
+        let is_letter = |byte: u8| byte == b'_' || byte.is_ascii_lowercase();
+        let is_name = name.len() <= LONGEST
+            && name.bytes().next().is_some_and(is_letter)
+            && name.bytes().all(|byte| is_letter(byte) || byte.is_ascii_digit());
+        if is_name {
+            return Ok(Schema(name.to_owned()));
+        }
+        let why = format!("the name of a schema is 1 to {LONGEST} small letters, digits and underscores");
+        Err(NotOpened::unfit(why))
+    }
+
+    /// Returns the name as it is.
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the name as a statement has it.
+    pub(super) fn quoted(&self) -> String {
+        format!("\"{}\"", self.0)
+    }
+
+    /// Returns the name of the channel of the signals.
+    pub(super) fn channel(&self) -> String {
+        format!("{}.signals", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_host() {
+        let of = |url: &str| Address::of(url, Schema::default());
+        for url in [
+            "postgresql://127.0.0.1/cache",
+            "postgres://user:pass@localhost:6000/cache?connect_timeout=3",
+            "POSTGRES://localhost",
+            "postgresql:///cache?host=/run/postgresql",
+            "postgresql://%2Frun%2Fpostgresql/cache",
+        ] {
+            assert!(of(url).is_some(), "{url}");
+        }
+        for url in ["postgres:", "postgres:///cache", "redis://localhost", "postgres://localhost:port/", "localhost"] {
+            assert!(of(url).is_none(), "{url}");
+        }
+        let shown = format!("{:?}", of("postgres://anna:secret@localhost/cache").unwrap());
+        assert!(!shown.contains("anna") && !shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn g7_a_name_of_a_schema_closes_no_quotation() {
+        for name in ["dogpile", "_", "cache_2", &"a".repeat(LONGEST)] {
+            assert_eq!(Schema::new(name).unwrap().quoted(), format!("\"{name}\""));
+        }
+        for name in ["", "2", "a\"b", "a'b", "a$$b", "a b", "A", "ä", &"a".repeat(LONGEST + 1)] {
+            assert!(Schema::new(name).is_err(), "{name}");
+        }
+    }
+}

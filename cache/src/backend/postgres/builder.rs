@@ -1,0 +1,158 @@
+//! Where the tables are, and how they are made.
+
+use super::address::{Address, Schema};
+use super::link::{self, NotOpened, OPENING, Raw, sleep};
+use super::{Postgres, sql};
+use crate::backend::connect::ConnectError;
+use crate::time::keeper::keeper;
+use crate::time::unless;
+use std::fmt;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// How long it may take to make the tables, once there is a connection.
+const MAKING: Duration = Duration::from_secs(30);
+
+/// The lock under which one process at a time makes tables: two that do so at once fail.
+const MAKERS: i64 = 0x0064_6F67_7069_6C65;
+
+/// Says where the tables of a [`Postgres`] are, and how they are made.
+///
+/// | | default |
+/// |---|---|
+/// | [`schema`](PostgresBuilder::schema) | `dogpile` |
+/// | [`logged`](PostgresBuilder::logged) | values are lost in a crash of the server |
+#[must_use]
+pub struct PostgresBuilder {
+    url: String,
+    schema: String,
+    is_logged: bool,
+}
+
+impl PostgresBuilder {
+    pub(super) fn new(url: &str) -> PostgresBuilder {
+        PostgresBuilder { url: url.to_owned(), schema: "dogpile".to_owned(), is_logged: false }
+    }
+
+    /// Sets the schema of the tables: 1 to 40 small letters, digits and underscores, not a digit first. Each call that
+    /// follows refuses another name. `dogpile` by default. Regions whose backends name different schemas share nothing.
+    pub fn schema(mut self, name: &str) -> PostgresBuilder {
+        name.clone_into(&mut self.schema);
+        self
+    }
+
+    /// Has the values survive a crash of the server, and be copied to its standbys: the table of the entries is LOGGED.
+    ///
+    /// By default it is UNLOGGED: a write costs about an eighth, and after a crash, or on a standby that takes over,
+    /// the cache is cold. This counts when tables are made; tables that are there stay as they are.
+    pub fn logged(mut self) -> PostgresBuilder {
+        self.is_logged = true;
+        self
+    }
+
+    /// Returns the statements that make the schema, its tables and its functions, for a migration of the user's own.
+    /// They may be executed where some of them were before. Never blocks.
+    ///
+    /// The user of [`connect`](PostgresBuilder::connect) needs `USAGE` of the schema and of its sequence, and `SELECT`,
+    /// `INSERT`, `UPDATE` and `DELETE` of its tables. The functions act with the rights of their caller.
+    ///
+    /// # Errors
+    ///
+    /// The schema's name is none.
+    pub fn sql(&self) -> Result<String, ConnectError> {
+        Ok(sql::tables(&self.name()?, self.is_logged))
+    }
+
+    /// Makes the schema, its tables and its functions, unless they are there. Two round trips and a connection, which is
+    /// closed after that.
+    ///
+    /// Several processes may do this at once. The user needs the right to create a schema, unless the tables are there.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`connect`](Postgres::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped may have made all of it, or nothing.
+    pub async fn migrate(&self) -> Result<(), ConnectError> {
+        let (at, keeper) = self.parts()?;
+        let (keeper_too, tables) = (keeper.clone(), sql::tables(&at.schema, self.is_logged));
+        let making = keeper.spawn(async move {
+            let Some(raw) = unless(Box::pin(Raw::open(&at)), || sleep(&keeper_too, OPENING)).await else {
+                return Err(NotOpened::new("the server has not answered in time"));
+            };
+            let Raw { client, connection } = raw?;
+            tokio::spawn(connection);
+            let made = unless(Box::pin(make(&client, &at, &tables)), || sleep(&keeper_too, MAKING)).await;
+            made.unwrap_or_else(|| Err(NotOpened::new("the tables were not made in time")))
+        });
+        let made = making.await.unwrap_or_else(|_| Err(NotOpened::new("the keeper has ended")));
+        made.map_err(|not| self.error(not))
+    }
+
+    /// Connects, as [`Postgres::connect`] says.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    pub async fn connect(&self) -> Result<Postgres, ConnectError> {
+        let postgres = self.lazy()?;
+        postgres.all().await.map_err(|not| self.error(not))?;
+        Ok(postgres)
+    }
+
+    /// Connects when an operation needs it, as [`Postgres::lazy`] says. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn lazy(&self) -> Result<Postgres, ConnectError> {
+        let (at, keeper) = self.parts()?;
+        Ok(Postgres::at(at, &keeper))
+    }
+
+    fn name(&self) -> Result<Schema, ConnectError> {
+        Schema::new(&self.schema).map_err(|not| self.error(not))
+    }
+
+    fn parts(&self) -> Result<(Address, Handle), ConnectError> {
+        let schema = self.name()?;
+        let scheme = ConnectError::scheme_of(&self.url);
+        let at = match Address::of(&self.url, schema) {
+            Some(at) => at,
+            None if scheme.is_empty() => return Err(ConnectError::NoScheme),
+            None => return Err(ConnectError::Malformed { scheme }),
+        };
+        let no_thread = |error| NotOpened::new(format!("no thread for the connections: {error}"));
+        Ok((at, keeper().map_err(|error| self.error(no_thread(error)))?))
+    }
+
+    fn error(&self, not: NotOpened) -> ConnectError {
+        let (scheme, why) = (ConnectError::scheme_of(&self.url), not.why);
+        if not.is_unfit { ConnectError::Unfit { scheme, why } } else { ConnectError::Unreachable { scheme, why } }
+    }
+}
+
+/// Makes the tables, unless they are there.
+async fn make(client: &tokio_postgres::Client, at: &Address, tables: &str) -> Result<(), NotOpened> {
+    link::ask_what(client, "").await?;
+    if link::simple(client, &sql::is_there(&at.schema)).await?.get(0).is_some() {
+        return Ok(());
+    }
+    // One transaction.
+    client.batch_execute(&format!("SELECT pg_advisory_xact_lock({MAKERS}); {tables}")).await?;
+    Ok(())
+}
+
+/// Without credentials.
+impl fmt::Debug for PostgresBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("PostgresBuilder");
+        debug.field("schema", &self.schema).field("is_logged", &self.is_logged).finish_non_exhaustive()
+    }
+}

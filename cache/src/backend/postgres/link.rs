@@ -1,0 +1,413 @@
+//! One connection: what its server has said before anything was asked of it, and what is asked.
+
+use super::address::Address;
+use super::failure::{Answered, Failure, is_of_the_tables};
+use super::sql::{self, Call};
+use crate::backend::{BackendError, BackendErrorKind, Life, random};
+use crate::time::unless;
+use crate::together::together;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{
+    AsyncMessage, Client, Connection, Error, NoTls, Row, SimpleQueryMessage, SimpleQueryRow, Socket, Statement,
+};
+
+/// How long a connection may take to be made, with all that is asked before it is used.
+pub(super) const OPENING: Duration = Duration::from_secs(2);
+
+/// How often a connection is asked whether it is there still.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// How long the answer to a heartbeat may take, twice: a runtime whose only thread was blocked has not seen the answer
+/// when the first one is over.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// How long a statement may take that waits for nobody, in milliseconds.
+const TIMEOUT: u64 = 2000;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Looks,
+    /// Claims, and what holders ask. None of it waits.
+    Claims,
+    /// What waits for its turn.
+    Changes,
+    Signals,
+}
+
+impl Purpose {
+    fn calls(self) -> &'static [Call] {
+        match self {
+            Purpose::Looks => &[Call::Look, Call::LookMany, Call::Get],
+            Purpose::Claims => &[Call::Claim, Call::Renew, Call::Publish, Call::End],
+            Purpose::Changes => {
+                &[Call::Set, Call::Touch, Call::Mark, Call::Invalidate, Call::Count, Call::Reset]
+            }
+            Purpose::Signals => &[Call::Wait, Call::Probe, Call::Tell, Call::Cull],
+        }
+    }
+
+    fn session(self) -> String {
+        let wait = u64::try_from(super::CHANGES_WAIT.as_millis()).unwrap_or(TIMEOUT);
+        sql::session(if self == Purpose::Changes { wait } else { TIMEOUT }, self == Purpose::Changes)
+    }
+}
+
+/// What is done with what a connection for signals brings: the text of a signal, or `None` once the connection is dead.
+pub(super) type OnNote = Arc<dyn Fn(Option<&str>) + Send + Sync>;
+
+/// One connection.
+///
+/// It is dead once the server, or the network, has closed it, or once it has not answered a heartbeat. Those who wait
+/// for a result of a dead connection are told so at once.
+pub(super) struct Link {
+    client: Client,
+    pub(super) life: Life,
+    statements: Vec<(Call, Statement)>,
+    end: Arc<End>,
+    /// Whether the connection listens to the channel.
+    pub(super) listens: AtomicBool,
+}
+
+/// Whether a connection is dead.
+struct End {
+    is_dead: AtomicBool,
+    died: Notify,
+    on_note: Option<OnNote>,
+}
+
+impl End {
+    /// The connection is dead. That is told once.
+    fn die(&self) {
+        // Release, with the acquire of `is_dead`. The notification alone would not reach those who ask later.
+        if self.is_dead.swap(true, Ordering::Release) {
+            return;
+        }
+        self.died.notify_waiters();
+        if let Some(on_note) = &self.on_note {
+            on_note(None);
+        }
+    }
+
+    fn is_dead(&self) -> bool {
+        // Acquire, with the release of `die`: a connection that is made instead is made after that.
+        self.is_dead.load(Ordering::Acquire)
+    }
+
+    /// Waits for the death of the connection.
+    async fn death(&self) {
+        // Made before the question: a death between the two is noticed by one of them.
+        let mut died = pin!(self.died.notified());
+        died.as_mut().enable();
+        if !self.is_dead() {
+            died.await;
+        }
+    }
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug)]
+pub(super) struct NotOpened {
+    pub(super) why: String,
+    /// There is a server, and it will never do.
+    pub(super) is_unfit: bool,
+    /// There is a server, and it does not let this be done.
+    kind: BackendErrorKind,
+}
+
+impl NotOpened {
+    pub(super) fn new(why: impl fmt::Display) -> NotOpened {
+        NotOpened { why: why.to_string(), is_unfit: false, kind: BackendErrorKind::Unreachable }
+    }
+
+    pub(super) fn unfit(why: impl fmt::Display) -> NotOpened {
+        NotOpened { is_unfit: true, ..NotOpened::new(why) }
+    }
+
+    /// What an operation returns that needed the connection.
+    pub(super) fn error(&self) -> BackendError {
+        BackendError::new(self.kind).caused_by(self.why.clone())
+    }
+}
+
+/// What the client says, without what it was configured with.
+impl From<Error> for NotOpened {
+    fn from(error: Error) -> NotOpened {
+        let Some(server) = error.as_db_error() else {
+            return NotOpened::new(error);
+        };
+        let is_unfit = is_of_the_tables(server.code());
+        NotOpened { is_unfit, ..NotOpened::new(Answered::of(server)) }
+    }
+}
+
+/// A connection to a server, with nothing prepared, and what drives it.
+pub(super) struct Raw {
+    pub(super) client: Client,
+    pub(super) connection: Connection<Socket, NoTlsStream>,
+}
+
+impl Raw {
+    /// Connects. To be called on the runtime that is to drive the connection.
+    pub(super) async fn open(at: &Address) -> Result<Raw, NotOpened> {
+        let mut config = at.config.clone();
+        config.connect_timeout(OPENING);
+        let (client, connection) = config.connect(NoTls).await?;
+        Ok(Raw { client, connection })
+    }
+}
+
+impl Link {
+    /// Connects, asks the server what it is, and begins the heartbeat. To be called on the runtime that is to drive the
+    /// connection. `keeper` has the timers: those of a caller's runtime may be paused by a test.
+    pub(super) async fn open(
+        at: &Address,
+        purpose: Purpose,
+        keeper: &Handle,
+        on_note: Option<OnNote>,
+    ) -> Result<Arc<Link>, NotOpened> {
+        let opening = async {
+            let Raw { client, connection } = Raw::open(at).await?;
+            let end = Arc::new(End { is_dead: AtomicBool::new(false), died: Notify::new(), on_note });
+            tokio::spawn(drive(connection, Driving(Arc::clone(&end))));
+            let link = async {
+                let what = ask_what(&client, &purpose.session()).await?;
+                let life = what.life(layout_and_life(&client, at).await?);
+                let prepared = purpose.calls().iter().map(|call| {
+                    let (client, text) = (&client, call.text(&at.schema));
+                    async move { Ok::<_, NotOpened>((*call, client.prepare(&text).await?)) }
+                });
+                let statements = together(prepared).await?;
+                Ok::<_, NotOpened>((life, statements))
+            };
+            match link.await {
+                Ok((life, statements)) => {
+                    Ok(Arc::new(Link { client, life, statements, end, listens: AtomicBool::new(false) }))
+                }
+                Err(not) => {
+                    end.die();
+                    Err(not)
+                }
+            }
+        };
+        let link = match unless(Box::pin(opening), || sleep(keeper, OPENING)).await {
+            Some(link) => link?,
+            None => return Err(NotOpened::new("the server has not answered in time")),
+        };
+        keeper.spawn(beat(Arc::downgrade(&link)));
+        Ok(link)
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.end.is_dead()
+    }
+
+    /// Nothing more is to be asked of the connection.
+    pub(super) fn die(&self) {
+        self.end.die();
+    }
+
+    /// Executes a statement. One round trip.
+    pub(super) async fn ask(&self, call: Call, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
+        let (_, statement) = self.statements.iter().find(|(known, _)| *known == call).expect("a call of its purpose");
+        let asked = pin!(self.client.query(statement, parameters));
+        self.unless_dead(asked).await
+    }
+
+    /// Executes a statement that has no results. One round trip.
+    pub(super) async fn execute(&self, text: &str) -> Result<(), Failure> {
+        self.unless_dead(Box::pin(self.client.batch_execute(text))).await
+    }
+
+    /// Makes a round trip that does nothing.
+    pub(super) async fn check(&self) -> Result<(), Failure> {
+        self.unless_dead(Box::pin(self.client.check_connection())).await
+    }
+
+    async fn unless_dead<T>(&self, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        if self.is_dead() {
+            let error = BackendError::new(BackendErrorKind::Unreachable).caused_by("the connection is closed");
+            return Err(Failure::Broken(error));
+        }
+        let result = match unless(asked, || self.end.death()).await {
+            Some(result) => result.map_err(|error| Failure::of(&error)),
+            None => Err(Failure::Broken(
+                BackendError::new(BackendErrorKind::InDoubt).caused_by("the connection was lost"),
+            )),
+        };
+        if let Err(Failure::Broken(_)) = result {
+            self.die();
+        }
+        result
+    }
+}
+
+/// Kills the connection when what drives it goes away, with its runtime.
+struct Driving(Arc<End>);
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        self.0.die();
+    }
+}
+
+/// Drives a connection until it is closed, or nothing more is to be asked of it.
+async fn drive(mut connection: Connection<Socket, NoTlsStream>, driving: Driving) {
+    let end = Arc::clone(&driving.0);
+    let driven = async {
+        loop {
+            match poll_fn(|cx| connection.poll_message(cx)).await {
+                Some(Ok(AsyncMessage::Notification(note))) => {
+                    if let Some(on_note) = &end.on_note {
+                        on_note(Some(note.payload()));
+                    }
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            }
+        }
+    };
+    unless(Box::pin(driven), || end.death()).await;
+    drop(driving);
+}
+
+/// Asks a connection for signs of life, until it is dead or nobody has it.
+async fn beat(link: Weak<Link>) {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        let Some(link) = link.upgrade().filter(|link| !link.is_dead()) else { return };
+        let twice = || async {
+            tokio::time::sleep(ANSWER).await;
+            tokio::time::sleep(ANSWER).await;
+        };
+        if !matches!(unless(Box::pin(link.check()), || Box::pin(twice())).await, Some(Ok(()))) {
+            return link.die();
+        }
+    }
+}
+
+/// Waits by the timers of the keeper.
+pub(super) fn sleep(keeper: &Handle, time: Duration) -> impl Future<Output = ()> + Send + use<> {
+    let _entered = keeper.enter();
+    Box::pin(tokio::time::sleep(time))
+}
+
+// --- what a server says of itself -----------------------------------------------------------------------------------
+
+/// What a server's life is made of, but for what its tables say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct What(Vec<String>);
+
+/// Begins the session, and asks the server what it is. One round trip.
+pub(super) async fn ask_what(client: &Client, session: &str) -> Result<What, NotOpened> {
+    let row = simple(client, &format!("{session} {}", sql::WHAT)).await?;
+    answers(&(0..row.len()).map(|at| row.get(at).unwrap_or_default()).collect::<Vec<_>>())
+}
+
+/// Takes the answers.
+fn answers(answers: &[&str]) -> Result<What, NotOpened> {
+    let [version, is_in_recovery, is_read_only, system, timeline, start] = *answers else {
+        return Err(NotOpened::unfit("the server does not answer as a PostgreSQL does"));
+    };
+    match version.parse::<u32>() {
+        Ok(version) if version >= sql::OLDEST => {}
+        Ok(version) => {
+            let (is, least) = (version / 10_000, sql::OLDEST / 10_000);
+            return Err(NotOpened::unfit(format!(
+                "the server is PostgreSQL {is}, and {least} is the oldest that will do"
+            )));
+        }
+        Err(_) => return Err(NotOpened::unfit("the server does not answer as a PostgreSQL does")),
+    }
+    if is_in_recovery == "t" {
+        return Err(NotOpened::new("the server is a standby"));
+    }
+    if is_read_only == "on" {
+        return Err(NotOpened::new("the server takes no writes of this user"));
+    }
+    Ok(What([system, timeline, start].map(str::to_owned).to_vec()))
+}
+
+impl What {
+    /// Returns the life: each restart, failover, restored copy and crash makes another one.
+    fn life(&self, of_tables: i64) -> Life {
+        let mut hash = Sha256::new();
+        for part in &self.0 {
+            hash.update(part);
+            hash.update(":");
+        }
+        let hash = hash.chain_update(of_tables.to_string()).finalize();
+        Life(u64::from_be_bytes(hash[..8].try_into().expect("the hash has 32 bytes")))
+    }
+}
+
+/// Asks for the number of the tables' life, and whether the tables are those of this build. One round trip.
+async fn layout_and_life(client: &Client, at: &Address) -> Result<i64, NotOpened> {
+    let row = simple(client, &sql::life(&at.schema, random().cast_signed())).await?;
+    if row.get(0) != Some(&sql::LAYOUT.to_string()) {
+        let (is, wanted) = (row.get(0).unwrap_or("another"), sql::LAYOUT);
+        return Err(NotOpened::unfit(format!("the tables have the layout {is}, and this build has {wanted}")));
+    }
+    let life = row.get(1).and_then(|life| life.parse().ok());
+    life.ok_or_else(|| NotOpened::unfit("the tables have no life"))
+}
+
+/// Executes statements, and returns the one row of the last one.
+pub(super) async fn simple(client: &Client, text: &str) -> Result<SimpleQueryRow, NotOpened> {
+    let messages = client.simple_query(text).await?;
+    let row = messages.into_iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    row.ok_or_else(|| NotOpened::unfit("the server has answered without a row"))
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("life", &self.life).field("is_dead", &self.is_dead()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: [&str; 6] = ["150018", "f", "off", "7", "00000001", "1700000000.5"];
+
+    fn with(at: usize, what: &'static str) -> Result<What, NotOpened> {
+        let mut row = GOOD;
+        row[at] = what;
+        answers(&row)
+    }
+
+    #[test]
+    fn s25_a_server_that_will_not_do_is_told_apart() {
+        assert!(answers(&GOOD).is_ok());
+        for (at, what, is_unfit) in [(0, "140009", true), (0, "x", true), (1, "t", false), (2, "on", false)] {
+            assert_eq!(with(at, what).unwrap_err().is_unfit, is_unfit, "{what}");
+        }
+        assert!(with(0, "140009").unwrap_err().why.contains("PostgreSQL 14"));
+        assert!(answers(&GOOD[..3]).unwrap_err().is_unfit);
+    }
+
+    #[test]
+    fn g10_each_part_makes_another_life() {
+        let life = |at, what| with(at, what).unwrap().life(5);
+        let first = answers(&GOOD).unwrap().life(5);
+        assert_eq!(first, life(0, "160000"));
+        assert_ne!(first, life(3, "8"));
+        assert_ne!(first, life(4, "00000002"));
+        assert_ne!(first, life(5, "1700000000.6"));
+        assert_ne!(first, answers(&GOOD).unwrap().life(6));
+    }
+}
