@@ -104,8 +104,19 @@ impl ConnectError {
 }
 
 /// The schemes that are known without `//` behind them.
-const SCHEMES: [&str; 11] =
-    ["memory", "postgres", "postgresql", "redis", "rediss", "redis+sentinel", "redis+unix", "unix", "valkey", "valkeys", "valkey+unix"];
+const SCHEMES: [&str; 11] = [
+    "memory",
+    "postgres",
+    "postgresql",
+    "redis",
+    "rediss",
+    "redis+sentinel",
+    "redis+unix",
+    "unix",
+    "valkey",
+    "valkeys",
+    "valkey+unix",
+];
 
 /// Returns the scheme of a URL, in small letters, and what follows its colon. What is before a colon may as well be a
 /// user's name, or a password, which no error is to show.

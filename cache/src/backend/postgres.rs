@@ -73,7 +73,8 @@
 //! - The *version* of an entry is a random number that the caller brings: none comes again, not even after a failover
 //!   that has turned back a sequence (S40).
 //! - The *number* of a grant comes from the sequence: a claim that is executed again after its grant has ended has
-//!   another number (G2). The *beat* is the number of the last claim or renewal, in 32 bits.
+//!   another number (G2). The *beat* is the number of the last claim or renewal and the life, added in 32
+//!   bits: a failover may turn back the sequence.
 //! - A grant counts in its *life* alone. The life is a hash of the system identifier, the timeline, the start of the
 //!   postmaster, and the row of `life`. A restart, a failover and a restored copy differ in one of the first three. A
 //!   crash of a single session's process does not (the postmaster goes on), but the recovery after it empties the
@@ -131,7 +132,9 @@
 //! # Round trips
 //!
 //! A look, a claim, a renewal, a publication, an end, a change and a count are one round trip each, and one transaction.
-//! A look of many keys is one statement. The statements are prepared when the connection is made.
+//! A look of many keys is one statement. The statements are prepared when the connection is made. A look that finds an
+//! entry that is over, and was not culled yet, deletes it by a second one, which waits for nothing: a clock that is set
+//! back does not bring it back (G6).
 //!
 //! # What kill -9, a restart and a failover cost
 //!
@@ -300,7 +303,6 @@ impl Postgres {
     }
 
     /// Says where the tables are, and how they are made. Never blocks.
-    #[must_use]
     pub fn builder(url: &str) -> PostgresBuilder {
         PostgresBuilder::new(url)
     }
@@ -354,6 +356,13 @@ fn shape(shape: Shape) -> (i64, i16) {
     (i64::from(shape.schema), i16::from(shape.format.number()))
 }
 
+/// The keys of entries, as the tables have them.
+fn names(keys: &[StoredKey]) -> (Vec<&[u8]>, Vec<i64>, Vec<i16>) {
+    let places = keys.iter().map(|key| key.place().as_bytes()).collect();
+    let (schemas, formats) = keys.iter().map(|key| shape(key.shape())).unzip();
+    (places, schemas, formats)
+}
+
 impl Backend for Postgres {
     fn look<'a>(&'a self, keys: &'a [StoredKey], _ask: Option<Ask>) -> Pending<'a, Vec<Look>> {
         Box::pin(async move {
@@ -361,7 +370,11 @@ impl Backend for Postgres {
             takes(key)?;
             let (schema, format) = shape(key.shape());
             let asked = self.ask(Purpose::Looks, Call::Look, &[&key.place().as_bytes(), &schema, &format]).await?;
-            Ok(vec![reply::looked(asked.0, asked.1)?])
+            let looks = Postgres::looked(&asked, keys)?;
+            if looks.iter().any(|(_, is_over)| *is_over) {
+                Box::pin(self.bury(keys)).await;
+            }
+            Ok(looks.into_iter().map(|(look, _)| look).collect())
         })
     }
 
@@ -488,13 +501,29 @@ impl Postgres {
     /// Looks at many keys, by one statement.
     async fn look_many(&self, keys: &[StoredKey]) -> Result<Vec<Look>, BackendError> {
         keys.iter().try_for_each(takes)?;
-        let places: Vec<_> = keys.iter().map(|key| key.place().as_bytes()).collect();
-        let (schemas, formats): (Vec<_>, Vec<_>) = keys.iter().map(|key| shape(key.shape())).unzip();
-        let (rows, life) = self.ask(Purpose::Looks, Call::LookMany, &[&places, &schemas, &formats]).await?;
+        let (places, schemas, formats) = names(keys);
+        let asked = self.ask(Purpose::Looks, Call::LookMany, &[&places, &schemas, &formats]).await?;
+        let looks = Postgres::looked(&asked, keys)?;
+        let over = looks.iter().zip(keys).filter(|((_, is_over), _)| *is_over).map(|(_, key)| key.clone());
+        let over: Vec<_> = over.collect();
+        if !over.is_empty() {
+            self.bury(&over).await;
+        }
+        Ok(looks.into_iter().map(|(look, _)| look).collect())
+    }
+
+    fn looked((rows, life): &(Vec<Row>, Life), keys: &[StoredKey]) -> Result<Vec<(Look, bool)>, BackendError> {
         if rows.len() != keys.len() {
             return Err(another_dialect());
         }
-        rows.iter().map(|row| reply::look(row, life)).collect()
+        rows.iter().map(|row| reply::look(row, *life)).collect()
+    }
+
+    /// Deletes entries that a look has found to be over: a clock that is set back does not bring them back. The look is
+    /// right without it.
+    async fn bury(&self, keys: &[StoredKey]) {
+        let (places, schemas, formats) = names(keys);
+        drop(self.ask(Purpose::Claims, Call::Bury, &[&places, &schemas, &formats]).await);
     }
 
     /// Asks for a holder, until the place is not locked: then the answer is a result, or says that the lease is over. It

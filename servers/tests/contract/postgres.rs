@@ -2,13 +2,13 @@
 
 use crate::ground::{Ground, Server, block_on};
 use crate::{Subject, connected};
-use dogpile_cache::backend::{Backend, Postgres};
+use dogpile_cache::backend::Postgres;
 use dogpile_cache::key::StoredKey;
 use dogpile_servers::PostgresServer;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-pub const SUBJECT: Subject = Subject { name: "postgres", make: postgres, scripts: 20, not_kept: &[] };
+pub const SUBJECT: Subject = Subject { name: "postgres", make: postgres, scripts: 40, not_kept: &[] };
 
 struct Machine {
     server: Arc<Mutex<PostgresServer>>,

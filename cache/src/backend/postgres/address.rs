@@ -17,7 +17,7 @@ pub(super) struct Address {
 
 impl Address {
     /// Reads a URL, as [`Postgres::connect`](super::Postgres::connect) has them.
-    pub(super) fn of(url: &str, schema: Schema) -> Option<Address> {
+    pub(super) fn of(url: &str, tables: Schema) -> Option<Address> {
         let (scheme, rest) = url.split_once("://")?;
         // (The client takes small letters alone.)
         let mut config = Config::from_str(&format!("{}://{rest}", scheme.to_ascii_lowercase())).ok()?;
@@ -27,7 +27,7 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("dogpile-cache");
         }
-        Some(Address { config, schema })
+        Some(Address { config, schema: tables })
     }
 }
 

@@ -121,9 +121,9 @@ impl PostgresBuilder {
     }
 
     fn parts(&self) -> Result<(Address, Handle), ConnectError> {
-        let schema = self.name()?;
+        let tables = self.name()?;
         let scheme = ConnectError::scheme_of(&self.url);
-        let at = match Address::of(&self.url, schema) {
+        let at = match Address::of(&self.url, tables) {
             Some(at) => at,
             None if scheme.is_empty() => return Err(ConnectError::NoScheme),
             None => return Err(ConnectError::Malformed { scheme }),

@@ -27,9 +27,8 @@ impl Failure {
         match &server.code().code()[..2] {
             // The server shuts down, or has ended this session: perhaps after the commit.
             "57" if *server.code() != SqlState::QUERY_CANCELED => Failure::Broken(answered(BackendErrorKind::InDoubt)),
-            "08" => Failure::Broken(answered(BackendErrorKind::InDoubt)),
-            // The server has failed itself, or its disk has.
-            "XX" | "58" => Failure::Broken(answered(BackendErrorKind::InDoubt)),
+            // The connection is broken, the server has failed itself, or its disk has.
+            "08" | "XX" | "58" => Failure::Broken(answered(BackendErrorKind::InDoubt)),
             // It takes no writes: another connection finds what has become of it.
             _ if *server.code() == SqlState::READ_ONLY_SQL_TRANSACTION => {
                 Failure::Broken(answered(BackendErrorKind::Unreachable))

@@ -272,7 +272,9 @@ mod tests {
                 assert_eq!((note.len(), read(&note)), (17, Some((lock, signal))));
             }
         }
-        for other in ["", "c", "0123456789abcdef", "0123456789abcdefx", "+123456789abcdefc", "ääääääääc", "0123456789abcdefcc"] {
+        for other in
+            ["", "c", "0123456789abcdef", "0123456789abcdefx", "+123456789abcdefc", "ääääääääc", "0123456789abcdefcc"]
+        {
             assert_eq!(read(other), None, "{other}");
         }
     }

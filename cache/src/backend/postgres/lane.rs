@@ -35,7 +35,7 @@ pub(super) struct Lanes {
     pub(super) keeper: Handle,
     /// What is done with the signals.
     on_note: OnNote,
-    lanes: Mutex<Vec<((Purpose, Id), Lane)>>,
+    open: Mutex<Vec<((Purpose, Id), Lane)>>,
     /// The life that the last connection has shown.
     shown: Mutex<Option<Life>>,
 }
@@ -61,7 +61,7 @@ impl Lane {
 
 impl Lanes {
     pub(super) fn new(at: Address, keeper: Handle, on_note: OnNote) -> Lanes {
-        Lanes { at, keeper, on_note, lanes: Mutex::default(), shown: Mutex::default() }
+        Lanes { at, keeper, on_note, open: Mutex::default(), shown: Mutex::default() }
     }
 
     /// Returns a connection, and opens it before that if there is none.
@@ -128,7 +128,7 @@ impl Lanes {
     }
 
     fn lanes(&self) -> MutexGuard<'_, Vec<((Purpose, Id), Lane)>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

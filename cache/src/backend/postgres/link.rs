@@ -49,10 +49,8 @@ impl Purpose {
     fn calls(self) -> &'static [Call] {
         match self {
             Purpose::Looks => &[Call::Look, Call::LookMany, Call::Get],
-            Purpose::Claims => &[Call::Claim, Call::Renew, Call::Publish, Call::End],
-            Purpose::Changes => {
-                &[Call::Set, Call::Touch, Call::Mark, Call::Invalidate, Call::Count, Call::Reset]
-            }
+            Purpose::Claims => &[Call::Claim, Call::Renew, Call::Publish, Call::End, Call::Bury],
+            Purpose::Changes => &[Call::Set, Call::Touch, Call::Mark, Call::Invalidate, Call::Count, Call::Reset],
             Purpose::Signals => &[Call::Wait, Call::Probe, Call::Tell, Call::Cull],
         }
     }
@@ -241,9 +239,9 @@ impl Link {
         }
         let result = match unless(asked, || self.end.death()).await {
             Some(result) => result.map_err(|error| Failure::of(&error)),
-            None => Err(Failure::Broken(
-                BackendError::new(BackendErrorKind::InDoubt).caused_by("the connection was lost"),
-            )),
+            None => {
+                Err(Failure::Broken(BackendError::new(BackendErrorKind::InDoubt).caused_by("the connection was lost")))
+            }
         };
         if let Err(Failure::Broken(_)) = result {
             self.die();

@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(moment(0).millis(), 946_684_800_000);
         assert_eq!(moment(-Moment::BEFORE).millis(), 0);
         assert_eq!(moment(i64::MIN).millis(), 0);
-        assert_eq!(moment(5).left(moment(1_005)), Duration::from_micros(1000));
+        assert_eq!(moment(5).left(moment(1_005)), Duration::from_millis(1));
         assert_eq!(moment(5).left(moment(4)), Duration::ZERO);
         assert_eq!(moment(5).left(moment(i64::MAX)), Duration::MAX);
         assert!(Moment::from_sql(&Type::TIMESTAMPTZ, &[1]).is_err());

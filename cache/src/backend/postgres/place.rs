@@ -138,9 +138,8 @@ impl Place {
                     _ => (false, None),
                 };
                 let tombstone = millis::of(*void_pause);
-                let parameters: [&(dyn ToSql + Sync); 11] = [
-                    &name, &schema, &format, &lock, &life, &bytes, &new, &lifetime, &is_as_seen, &seen, &tombstone,
-                ];
+                let parameters: [&(dyn ToSql + Sync); 11] =
+                    [&name, &schema, &format, &lock, &life, &bytes, &new, &lifetime, &is_as_seen, &seen, &tombstone];
                 link.ask(Call::Set, &parameters).await
             }
             Change::Touch { entry, seen } => {

@@ -3,8 +3,8 @@
 use super::failure::another_dialect;
 use super::millis::Moment;
 use crate::backend::{
-    BackendError, Changed, Claimed, Counted, Ended, Grant, HeldBy, Life, Look, Pause, Published, Refusal, Renewed, Seen,
-    Token,
+    BackendError, Changed, Claimed, Counted, Ended, Grant, HeldBy, Life, Look, Pause, Published, Refusal, Renewed,
+    Seen, Token,
 };
 use bytes::Bytes;
 use tokio_postgres::Row;
@@ -50,15 +50,12 @@ pub(super) fn version(seen: &Seen) -> Option<i64> {
     seen.state().map(|state| state.try_into().map_or(0, i64::from_be_bytes))
 }
 
-/// What a look has found: value, version, mark, the server's time.
-pub(super) fn look(row: &Row, life: Life) -> Result<Look> {
+/// What a look has found, and whether there is an entry that is over.
+pub(super) fn look(row: &Row, life: Life) -> Result<(Look, bool)> {
     let (value, version) = (at::<Option<&[u8]>>(row, 0)?, at::<Option<i64>>(row, 1)?);
     let (is_marked, now) = (at::<Option<bool>>(row, 2)?, at::<Moment>(row, 3)?);
-    Ok(found(value, version, is_marked, now, life))
-}
-
-pub(super) fn looked(rows: Vec<Row>, life: Life) -> Result<Look> {
-    look(&one(rows)?, life)
+    let is_over = value.is_none() && at::<bool>(row, 4)?;
+    Ok((found(value, version, is_marked, now, life), is_over))
 }
 
 fn found(value: Option<&[u8]>, version: Option<i64>, is_marked: Option<bool>, now: Moment, life: Life) -> Look {

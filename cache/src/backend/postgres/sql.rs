@@ -59,6 +59,7 @@ pub(super) fn is_there(schema: &Schema) -> String {
 pub(super) enum Call {
     Look,
     LookMany,
+    Bury,
     Get,
     Claim,
     Renew,
@@ -81,21 +82,30 @@ impl Call {
         let text = match self {
             // (The join makes a row where there is none, since the time is asked for as well.)
             Call::Look => {
-                "SELECT e.value, e.version, e.is_marked, clock_timestamp() FROM (SELECT) AS one
-                LEFT JOIN {schema}.entry e
-                ON e.place = $1 AND e.schema = $2 AND e.format = $3 AND e.expires > clock_timestamp()"
+                "SELECT CASE WHEN e.expires > clock_timestamp() THEN e.value END, e.version, e.is_marked,
+                    clock_timestamp(), e.place IS NOT NULL
+                FROM (SELECT) AS one
+                LEFT JOIN {schema}.entry e ON e.place = $1 AND e.schema = $2 AND e.format = $3"
             }
             Call::LookMany => {
-                "SELECT e.value, e.version, e.is_marked, clock_timestamp()
+                "SELECT CASE WHEN e.expires > clock_timestamp() THEN e.value END, e.version, e.is_marked,
+                    clock_timestamp(), e.place IS NOT NULL
                 FROM unnest($1::bytea[], $2::bigint[], $3::smallint[])
                     WITH ORDINALITY AS k (place, schema, format, number)
                 LEFT JOIN LATERAL (
-                    SELECT value, version, is_marked FROM {schema}.entry e
+                    SELECT * FROM {schema}.entry e
                     WHERE e.place = k.place AND e.schema = k.schema AND e.format = k.format
-                        AND e.expires > clock_timestamp()
                     LIMIT 1
                 ) AS e ON true
                 ORDER BY k.number"
+            }
+            Call::Bury => {
+                "DELETE FROM {schema}.entry WHERE ctid = ANY (ARRAY(
+                    SELECT e.ctid FROM unnest($1::bytea[], $2::bigint[], $3::smallint[]) AS k (place, schema, format)
+                    JOIN {schema}.entry e ON e.place = k.place AND e.schema = k.schema AND e.format = k.format
+                    WHERE e.expires <= clock_timestamp()
+                    FOR UPDATE OF e SKIP LOCKED
+                ))"
             }
             Call::Get => "SELECT value FROM {schema}.counter WHERE place = $1 AND expires > clock_timestamp()",
             Call::Claim => "SELECT * FROM {schema}.claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",

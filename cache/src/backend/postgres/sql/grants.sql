@@ -33,7 +33,8 @@ BEGIN
             r_answer := 'locked';
             RETURN;
         END IF;
-        UPDATE {schema}.place SET beat = nextval('{schema}.number') % 4294967296, until = {schema}.after(r_now, a_lease)
+        UPDATE {schema}.place SET beat = {schema}.beat(nextval('{schema}.number'), a_life),
+            until = {schema}.after(r_now, a_lease)
         WHERE place = a_place;
         r_answer := 'granted';
         r_number := p.number;
@@ -80,7 +81,10 @@ BEGIN
     r_answer := 'granted';
     r_number := nextval('{schema}.number');
     INSERT INTO {schema}.place AS old (place, life, token, number, beat, is_void, is_marked, until)
-    VALUES (a_place, a_life, a_token, r_number, r_number % 4294967296, false, false, {schema}.after(r_now, a_lease))
+    VALUES (
+        a_place, a_life, a_token, r_number, {schema}.beat(r_number, a_life), false, false,
+        {schema}.after(r_now, a_lease)
+    )
     ON CONFLICT (place) DO UPDATE SET life = excluded.life, token = excluded.token, number = excluded.number,
         beat = excluded.beat, is_void = false, is_marked = false, until = excluded.until;
 END
@@ -95,7 +99,7 @@ BEGIN
     SELECT * INTO o FROM {schema}.own(a_place, a_lock, a_life, a_token, a_number);
     IF o.r_why = 'own' THEN
         UPDATE {schema}.place
-        SET beat = nextval('{schema}.number') % 4294967296, until = {schema}.after(o.r_now, a_lease)
+        SET beat = {schema}.beat(nextval('{schema}.number'), a_life), until = {schema}.after(o.r_now, a_lease)
         WHERE place = a_place;
     END IF;
     RETURN o.r_why;

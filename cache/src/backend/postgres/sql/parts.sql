@@ -4,6 +4,11 @@ RETURNS timestamptz LANGUAGE sql STABLE AS $$
     SELECT coalesce(a_now + a_milliseconds * interval '1 millisecond', 'infinity')
 $$;
 
+-- A beat by a number of the sequence. A failover may turn back the sequence, but makes another life.
+CREATE OR REPLACE FUNCTION {schema}.beat(a_number bigint, a_life bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT (a_number + (a_life & 4294967295)) % 4294967296
+$$;
+
 -- Whether anybody waits for the signals of a place.
 CREATE OR REPLACE FUNCTION {schema}.is_awaited(a_lock bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
