@@ -77,13 +77,13 @@ impl Server for Machine {
     }
 
     fn lose_entry(&self, key: &StoredKey) {
-        let (place, shape) = (hex(key), key.shape());
+        let (place, shape) = (literal(key), key.shape());
         let of_shape = format!("schema = {} AND format = {}", shape.schema, shape.format.number());
         self.sql(&format!("DELETE FROM dogpile.entry WHERE place = {place} AND {of_shape}"));
     }
 
     fn lose_rest(&self, key: &StoredKey) {
-        self.sql(&format!("DELETE FROM dogpile.place WHERE place = {}", hex(key)));
+        self.sql(&format!("DELETE FROM dogpile.place WHERE place = {}", literal(key)));
     }
 
     /// The culling goes over all blocks at once.
@@ -103,7 +103,6 @@ impl Server for Machine {
 }
 
 /// The place of a key, as a literal.
-fn hex(key: &StoredKey) -> String {
-    let digits: String = key.place().bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("'\\x{digits}'")
+fn literal(key: &StoredKey) -> String {
+    format!("convert_to('{}', 'UTF8')", key.place().replace('\'', "''"))
 }
