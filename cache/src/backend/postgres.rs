@@ -15,7 +15,7 @@
 //! and a sequence `number`. Keys are `bytea`: a text column takes no NUL. Each row has a lifetime, but an entry or a
 //! counter that was asked to live for ever (`infinity`), and the one row of `life` (G17). A row whose lifetime is over
 //! is none for each operation. A row of `place` that has neither grant nor pause is deleted by the operation that has
-//! left nothing in it. The culling takes the others.
+//! left nothing in it. The [culling](cull) takes the others.
 //!
 //! `entry` is UNLOGGED by default: after a crash of the server its entries are gone, which is a cold start, and on a
 //! standby they cannot be read. By
@@ -100,8 +100,8 @@
 //! |---|---|---|
 //! | looks | each runtime that looks: one for each | look, get of a counter |
 //! | claims | the keeper | claim, renew, publish, end: none of them waits |
-//! | changes | the keeper | set, touch, mark, invalidate, count |
-//! | signals | the keeper, once somebody listens or is to be told | LISTEN, NOTIFY, waiters, culling |
+//! | changes | the keeper | set, touch, mark, invalidate, count; the [culling](cull) |
+//! | signals | the keeper, once somebody listens or is to be told | LISTEN, NOTIFY, waiters |
 //!
 //! A connection executes one statement after the other. So what waits on one of them holds up nothing of another kind.
 //! Our sessions set READ COMMITTED and `statement_timeout`, whatever the database's defaults are. The sessions of
@@ -145,6 +145,7 @@
 
 mod address;
 mod builder;
+mod cull;
 mod failure;
 mod hub;
 mod lane;
@@ -308,7 +309,9 @@ impl Postgres {
     }
 
     fn at(at: Address, keeper: &Handle) -> Postgres {
-        Postgres { hub: Hub::new(|on_note| Lanes::new(at, keeper.clone(), on_note)) }
+        let hub = Hub::new(|on_note| Lanes::new(at, keeper.clone(), on_note));
+        keeper.spawn(cull::cull(Arc::downgrade(&hub)));
+        Postgres { hub }
     }
 
     /// Returns a connection.
@@ -479,7 +482,7 @@ impl Backend for Postgres {
     fn ping(&self) -> Pending<'_, ()> {
         Box::pin(async move {
             let mut links = self.all().await.map_err(|not| not.error())?;
-            links.extend(self.hub.lanes.for_signals());
+            links.extend(self.hub.lanes.ready(Purpose::Signals));
             together(links.iter().map(|link| async { link.check().await.map_err(Failure::error) })).await?;
             Ok(())
         })

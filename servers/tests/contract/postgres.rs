@@ -88,7 +88,7 @@ impl Server for Machine {
 
     /// The culling goes over all blocks at once.
     fn places(&self) -> usize {
-        self.sql("SELECT * FROM dogpile.cull(0, 1000000)");
+        self.sql("SELECT dogpile.cull(0, 1000000)");
         let tables = TABLES.map(|table| format!("SELECT place FROM dogpile.{table}")).join(" UNION ");
         self.sql(&format!("SELECT count(*) FROM ({tables}) AS t")).parse().unwrap()
     }

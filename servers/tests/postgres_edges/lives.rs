@@ -1,7 +1,7 @@
 //! The end of the server, and of its sessions.
 
 use crate::kit::*;
-use dogpile_cache::backend::{Backend, BackendErrorKind, Published, Refusal};
+use dogpile_cache::backend::{Backend, BackendErrorKind, Count, Ended, Published, Refusal};
 use dogpile_cache::{Got, Outcome};
 use std::slice;
 
@@ -118,4 +118,29 @@ async fn s11_s98_a_server_that_is_stopped_costs_the_time_of_the_backend() {
     server.go_on().unwrap();
     connected(&postgres).await;
     assert!(within(AT_ONCE, postgres.look(&[key("a")], None)).await.is_ok());
+}
+
+/// G17: what is over gives its room back, without anybody who asks for it.
+#[tokio::test]
+async fn g17_what_is_over_is_culled() {
+    let server = server().await;
+    let postgres = backend(&server).await;
+    let stays = key("stays");
+    set(&postgres, &stays, "value").await.unwrap();
+    let (kept, grant) = (key("kept"), granted(&postgres, &stays, LONG).await);
+    granted(&postgres, &kept, LONG).await;
+    // More than one look of the culling is for.
+    server
+        .sql("INSERT INTO dogpile.entry SELECT n::text::bytea, 1, 1, repeat('v', 500)::bytea, 1, false, now() FROM generate_series(1, 5000) n")
+        .unwrap();
+    let over = Count::Add { delta: 1, ceiling: 1, lifetime: Some(MS) };
+    for number in 0..20 {
+        let key = key(&number.to_string());
+        postgres.claim(&key, claim(MS)).await.unwrap();
+        postgres.count(&key, over).await.unwrap();
+    }
+    let all = "SELECT (SELECT count(*) FROM dogpile.place), (SELECT count(*) FROM dogpile.counter), (SELECT count(*) < 4000 FROM dogpile.entry)";
+    until(async || server.sql(all).unwrap() == "2|0|t").await;
+    assert_eq!(stored(&postgres, &stays).await.unwrap(), "value");
+    assert_eq!(within(AT_ONCE, postgres.end(&stays, &grant, None)).await.unwrap(), Ended::Yes);
 }

@@ -84,10 +84,10 @@ impl Lanes {
         opened.unwrap_or_else(|| Err(NotOpened::new("the runtime of the connection stands still")))
     }
 
-    /// Returns the connection for signals, if it is open.
-    pub(super) fn for_signals(&self) -> Option<Arc<Link>> {
+    /// Returns a connection that is open.
+    pub(super) fn ready(&self, of: Purpose) -> Option<Arc<Link>> {
         self.lanes().iter().find_map(|((purpose, _), lane)| match lane {
-            Lane::Open(link) if *purpose == Purpose::Signals && !link.is_dead() => Some(Arc::clone(link)),
+            Lane::Open(link) if *purpose == of && !link.is_dead() => Some(Arc::clone(link)),
             _ => None,
         })
     }

@@ -50,8 +50,10 @@ impl Purpose {
         match self {
             Purpose::Looks => &[Call::Look, Call::LookMany, Call::Get],
             Purpose::Claims => &[Call::Claim, Call::Renew, Call::Publish, Call::End, Call::Bury],
-            Purpose::Changes => &[Call::Set, Call::Touch, Call::Mark, Call::Invalidate, Call::Count, Call::Reset],
-            Purpose::Signals => &[Call::Wait, Call::Probe, Call::Tell, Call::Cull],
+            Purpose::Changes => {
+                &[Call::Set, Call::Touch, Call::Mark, Call::Invalidate, Call::Count, Call::Reset, Call::Cull]
+            }
+            Purpose::Signals => &[Call::Wait, Call::Probe, Call::Tell],
         }
     }
 

@@ -149,6 +149,11 @@ pub(super) fn counter(rows: &[Row]) -> Result<u64> {
     value.try_into().map_err(|_| another_dialect())
 }
 
+/// A number.
+pub(super) fn number(rows: Vec<Row>) -> Result<i64> {
+    at(&one(rows)?, 0)
+}
+
 /// Whether something is so.
 pub(super) fn is_so(rows: Vec<Row>) -> Result<bool> {
     at(&one(rows)?, 0)

@@ -121,7 +121,7 @@ impl Call {
             Call::Wait => "SELECT {schema}.wait($1, $2)",
             Call::Probe => "SELECT pg_try_advisory_xact_lock_shared($1)",
             Call::Tell => "SELECT pg_notify('{channel}', told) FROM unnest($1::text[]) AS told",
-            Call::Cull => "SELECT * FROM {schema}.cull($1, $2)",
+            Call::Cull => "SELECT {schema}.cull(NULL, $1)",
         };
         text.replace("{schema}", &schema.quoted()).replace("{channel}", &schema.channel())
     }

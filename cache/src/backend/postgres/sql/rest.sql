@@ -56,46 +56,56 @@ CREATE OR REPLACE FUNCTION {schema}.wait(a_locks bigint[], a_milliseconds bigint
     ON CONFLICT (lock) DO UPDATE SET until = excluded.until
 $$;
 
--- Deletes what is over in some blocks of each table, and skips what is locked. Returns how many rows were deleted, and
--- whether these blocks were the last.
-CREATE OR REPLACE FUNCTION {schema}.cull(
-    a_block bigint, a_blocks bigint, OUT r_deleted bigint, OUT r_is_last boolean
+-- Some blocks of a table, as a range of its rows: those from a_block on, or without one a sample. (A table has some free
+-- blocks at its end, so that the sample may be of nothing.)
+CREATE OR REPLACE FUNCTION {schema}.sample(
+    a_table regclass, a_block bigint, a_blocks bigint, OUT r_low tid, OUT r_high tid
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    low tid := format('(%s,0)', a_block)::tid;
-    high tid := format('(%s,0)', a_block + a_blocks)::tid;
-    longest bigint;
-    deleted bigint;
+    blocks bigint := pg_relation_size(a_table) / current_setting('block_size')::bigint;
+    first bigint := coalesce(a_block, CASE WHEN blocks > a_blocks THEN floor(random() * blocks) ELSE 0 END);
 BEGIN
+    r_low := format('(%s,0)', first)::tid;
+    r_high := format('(%s,0)', first + a_blocks)::tid;
+END
+$$;
+
+-- Deletes what is over in some blocks of each table, and skips what is locked. Returns how many rows.
+CREATE OR REPLACE FUNCTION {schema}.cull(a_block bigint, a_blocks bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    b record;
+    deleted bigint;
+    sum bigint := 0;
+BEGIN
+    SELECT * INTO b FROM {schema}.sample('{schema}.entry', a_block, a_blocks);
     DELETE FROM {schema}.entry WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.entry
-        WHERE ctid >= low AND ctid < high AND expires <= clock_timestamp() FOR UPDATE SKIP LOCKED
+        WHERE ctid >= b.r_low AND ctid < b.r_high AND expires <= clock_timestamp() FOR UPDATE SKIP LOCKED
     ));
-    GET DIAGNOSTICS r_deleted = ROW_COUNT;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    sum := sum + deleted;
+    SELECT * INTO b FROM {schema}.sample('{schema}.place', a_block, a_blocks);
     DELETE FROM {schema}.place WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.place
-        WHERE ctid >= low AND ctid < high AND (token IS NULL OR until <= clock_timestamp())
+        WHERE ctid >= b.r_low AND ctid < b.r_high AND (token IS NULL OR until <= clock_timestamp())
             AND (pause_until IS NULL OR pause_until <= clock_timestamp())
         FOR UPDATE SKIP LOCKED
     ));
     GET DIAGNOSTICS deleted = ROW_COUNT;
-    r_deleted := r_deleted + deleted;
+    sum := sum + deleted;
+    SELECT * INTO b FROM {schema}.sample('{schema}.counter', a_block, a_blocks);
     DELETE FROM {schema}.counter WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.counter
-        WHERE ctid >= low AND ctid < high AND expires <= clock_timestamp() FOR UPDATE SKIP LOCKED
+        WHERE ctid >= b.r_low AND ctid < b.r_high AND expires <= clock_timestamp() FOR UPDATE SKIP LOCKED
     ));
     GET DIAGNOSTICS deleted = ROW_COUNT;
-    r_deleted := r_deleted + deleted;
+    sum := sum + deleted;
+    SELECT * INTO b FROM {schema}.sample('{schema}.waiter', a_block, a_blocks);
     DELETE FROM {schema}.waiter WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.waiter
-        WHERE ctid >= low AND ctid < high AND until <= clock_timestamp() FOR UPDATE SKIP LOCKED
+        WHERE ctid >= b.r_low AND ctid < b.r_high AND until <= clock_timestamp() FOR UPDATE SKIP LOCKED
     ));
     GET DIAGNOSTICS deleted = ROW_COUNT;
-    r_deleted := r_deleted + deleted;
-    longest := greatest(
-        pg_relation_size('{schema}.entry'), pg_relation_size('{schema}.place'), pg_relation_size('{schema}.counter'),
-        pg_relation_size('{schema}.waiter')
-    ) / current_setting('block_size')::bigint;
-    r_is_last := a_block + a_blocks >= longest;
+    RETURN sum + deleted;
 END
 $$;
