@@ -121,13 +121,11 @@ pub(super) struct NotOpened {
     pub(super) why: String,
     /// There is a server, and it will never do.
     pub(super) is_unfit: bool,
-    /// There is a server, and it does not let this be done.
-    kind: BackendErrorKind,
 }
 
 impl NotOpened {
     pub(super) fn new(why: impl fmt::Display) -> NotOpened {
-        NotOpened { why: why.to_string(), is_unfit: false, kind: BackendErrorKind::Unreachable }
+        NotOpened { why: why.to_string(), is_unfit: false }
     }
 
     pub(super) fn unfit(why: impl fmt::Display) -> NotOpened {
@@ -136,7 +134,7 @@ impl NotOpened {
 
     /// What an operation returns that needed the connection.
     pub(super) fn error(&self) -> BackendError {
-        BackendError::new(self.kind).caused_by(self.why.clone())
+        BackendError::new(BackendErrorKind::Unreachable).caused_by(self.why.clone())
     }
 }
 
@@ -158,11 +156,10 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    /// Connects. To be called on the runtime that is to drive the connection.
+    /// Connects. To be called on the runtime that is to drive the connection. It has no time-out of its own: that would
+    /// go by the timers of that runtime, which a test may have paused.
     pub(super) async fn open(at: &Address) -> Result<Raw, NotOpened> {
-        let mut config = at.config.clone();
-        config.connect_timeout(OPENING);
-        let (client, connection) = config.connect(NoTls).await?;
+        let (client, connection) = at.config.connect(NoTls).await?;
         Ok(Raw { client, connection })
     }
 }
