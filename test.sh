@@ -19,8 +19,8 @@ The parts of the second stage:
     fences     the readers' fences in an optimized build
     tsan       the concurrent tests under ThreadSanitizer (needs a nightly toolchain)
     callgrind  the instructions of a hit, counted (Linux on x86_64 only; needs valgrind)
-    servers    the contract, regions, faults and chaos over real servers, and clippy over that (needs Redis, memcached and
-               faketime)
+    servers    the contract, regions, faults and chaos over real servers, and clippy over that (needs Redis, memcached,
+               PostgreSQL and faketime)
     ui         what the compiler says to those who misuse the crate, and clippy over that test (needs Rust 1.95)
     examples   the examples' tests, and clippy over them (needs memcached)
     peers      clippy over all benches; each bench, ours and those beside peers, runs once, unmeasured (needs redis-server,
@@ -222,12 +222,14 @@ servers() {
     limit 900 cargo clippy -p dogpile-servers --all-targets --locked -- -D warnings
 
     say "servers: tests over real servers, chaos for ${DOGPILE_CACHE_CHAOS:=30} s over each kind"
+    # (Debian has the programs of PostgreSQL outside of the PATH, and `pg_ctlcluster` beside them.)
     if install redis-server redis-server && install memcached memcached && install faketime faketime &&
-        install openssl openssl; then
+        install openssl openssl && { command -v initdb >/dev/null || install pg_ctlcluster postgresql; }; then
         DOGPILE_CACHE_CHAOS="$DOGPILE_CACHE_CHAOS" limit $((1500 + 3 * DOGPILE_CACHE_CHAOS)) \
             cargo test -p dogpile-servers --locked
     else
-        leave_out servers "redis-server, memcached, faketime or openssl is missing, and neither apt-get nor brew brings it"
+        leave_out servers \
+            "redis-server, memcached, PostgreSQL, faketime or openssl is missing, and neither apt-get nor brew brings it"
     fi
 }
 

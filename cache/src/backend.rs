@@ -117,28 +117,27 @@
 //! |---|---|---|---|---|
 //! | [`look`](Backend::look) of one key | a mutex | one `GET` | one `mg … N` where the access would create, else `mg` | one `SELECT` by primary key |
 //! | of many keys | each key by itself | one `MGET`; on a Cluster `GET`s, pipelined: 1 round trip a node | pipelined, `mn` ends it: 1 round trip a server | one `SELECT … = ANY` |
-//! | [`claim`](Backend::claim) | a mutex | one script, on entry and lease | a miss: the look has claimed, or `ms … ME` does. An old value: an append, `ms … MA C` | one `UPDATE` of a row that `FOR UPDATE SKIP LOCKED` has found |
-//! | [`renew`](Backend::renew) | a mutex | one script: `SET PX` with a new beat if the token is ours | an append with a new beat; without an old value `ms … C` | one `UPDATE … WHERE token` |
-//! | [`publish`](Backend::publish) | a mutex | one script: `SET` and `DEL` of the lease if the token is ours | `ms … C`; on `EX` one look, and if the token is still ours, `ms … C` once more, as stale if the place was marked | one `UPDATE`, tried again while the row is locked |
-//! | [`end`](Backend::end) | a mutex | one script | an append; without an old value `md … C`, or `ms … C` with the pause | one `UPDATE` |
-//! | [`change`](Backend::change): set | a mutex | one script | `ms`, behind a look for the answer | an upsert behind a try-lock on the key |
-//! | set if as seen | a mutex | one script | `ms … C` | `UPDATE … WHERE version` |
-//! | touch | a mutex | one script | `ms … C` | `UPDATE` |
-//! | mark stale, for some shapes | a mutex | one script: a note on entries and lease | `md … I`, pipelined, behind a look for the answer, which asks for no value | `UPDATE` |
-//! | invalidate, for some shapes | a mutex | one script: `DEL` of the entries, tombstone in place of the lease | `md`, pipelined, behind a look for the answer; no tombstone | `DELETE … RETURNING`, and a tombstone where a token was |
-//! | [`count`](Backend::count) | a mutex | one script (`INCRBY` keeps the lifetime); `GET`; `DEL` | `ma`, behind a look for the bounds; `mg`; `md` | an upsert; `SELECT`; `DELETE` |
-//! | seen identity ([`Seen`]) | a number of the entry | the first bytes of the entry, with its version | the CAS number that the entry had when it was stored, touched or marked, and the life | the row's version |
+//! | [`claim`](Backend::claim) | a mutex | one script, on entry and lease | a miss: the look has claimed, or `ms … ME` does. An old value: an append, `ms … MA C` | one function, under a try-lock of the place; `FOR UPDATE SKIP LOCKED` of its rows |
+//! | [`renew`](Backend::renew) | a mutex | one script: `SET PX` with a new beat if the token is ours | an append with a new beat; without an old value `ms … C` | the same |
+//! | [`publish`](Backend::publish) | a mutex | one script: `SET` and `DEL` of the lease if the token is ours | `ms … C`; on `EX` one look, and if the token is still ours, `ms … C` once more, as stale if the place was marked | the same, tried again while the place is locked |
+//! | [`end`](Backend::end) | a mutex | one script | an append; without an old value `md … C`, or `ms … C` with the pause | the same |
+//! | [`change`](Backend::change): set | a mutex | one script | `ms`, behind a look for the answer | one function, behind the lock of the place |
+//! | set if as seen | a mutex | one script | `ms … C` | the same |
+//! | touch | a mutex | one script | `ms … C` | the same |
+//! | mark stale, for some shapes | a mutex | one script: a note on entries and lease | `md … I`, pipelined, behind a look for the answer, which asks for no value | the same |
+//! | invalidate, for some shapes | a mutex | one script: `DEL` of the entries, tombstone in place of the lease | `md`, pipelined, behind a look for the answer; no tombstone | the same |
+//! | [`count`](Backend::count) | a mutex | one script (`INCRBY` keeps the lifetime); `GET`; `DEL` | `ma`, behind a look for the bounds; `mg`; `md` | one function; `SELECT`; `DELETE` |
+//! | seen identity ([`Seen`]) | a number of the entry | the first bytes of the entry, with its version | the CAS number that the entry had when it was stored, touched or marked, and the life | the row's version, a random number |
 //! | number of a grant ([`Grant::cas`]) | a count | `TIME` in microseconds, in the script | the CAS number | a sequence |
 //! | server's clock | the time of day of its clock | `TIME`, once a heartbeat, and estimated between | `time` of `stats`, once a heartbeat, and estimated between | `clock_timestamp()` in each statement |
-//! | life | never changes, unless a test says so | hash of `run_id` and `master_replid`, read at connect, and by each heartbeat | process id and start, read at connect | a row that a restart of an unlogged table loses |
+//! | life | never changes, unless a test says so | hash of `run_id` and `master_replid`, read at connect, and by each heartbeat | process id and start, read at connect | a hash of system, timeline, start, and a row that a crash loses, read at connect |
 //! | [`listen`](Backend::listen) | exact, in the process | a channel for each place that is waited for | none: polls | `NOTIFY`, only where a waiter has asked |
 //! | grain of leases | as set: 1 ms | 1 ms | 1 s | 1 ms |
-//! | largest entry | as set | 64 MB | 1 MB, unless set otherwise | 1 GB |
-//! | longest key | as set | 1 KB | 250 bytes | none |
+//! | largest entry | as set | 64 MB | 1 MB, unless set otherwise | 64 MB |
+//! | longest key | as set | 1 KB | 250 bytes | 1 KB |
 //!
 //! An `add` of a region (store where nothing fresh is) is a look and a set if as seen. A backend reads no envelopes, so
-//! that it cannot tell what is fresh; memcached and PostgreSQL, which keep grants and pauses in the entry or its row,
-//! read only those parts.
+//! that it cannot tell what is fresh; memcached, which keeps grants and pauses in the entry, reads only those parts.
 //!
 //! # What later parts add
 //!

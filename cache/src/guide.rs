@@ -9,6 +9,7 @@
 //! | [`failures`] | What happens when something fails, hangs, dies or lies? |
 //! | [`redis`] | What does a fleet on Redis get, and what must its operator know? |
 //! | [`memcached`] | What does a fleet on memcached get, and what must its operator know? |
+//! | [`postgres`] | What does a fleet on PostgreSQL get, and what must its operator know? |
 //! | [`testing`] | How does a program test what it does with a region? |
 //! | [`keys`] | How does a key look on a backend, and how is one found and deleted by hand? |
 //! | [`seen`] | How does a program learn of what happens in a region? |
@@ -21,6 +22,7 @@ pub mod guarantees;
 pub mod keys;
 pub mod memcached;
 pub mod policy;
+pub mod postgres;
 pub mod redis;
 pub mod seen;
 pub mod start;

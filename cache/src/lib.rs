@@ -8,6 +8,7 @@
 //! [mint]: crate::mint
 //! [redis]: crate::guide::redis
 //! [memcached]: crate::guide::memcached
+//! [postgres]: crate::guide::postgres
 //! [seen]: crate::guide::seen
 //! [testing]: crate::guide::testing
 //! [guarantees]: crate::guide::guarantees
@@ -40,7 +41,7 @@
 //! |---|---|
 //! | [`guide`] | a page for each question |
 //! | [`region`] | [`Region`], its accesses, its changes, and what they return |
-//! | [`backend`] | [`Backend`](backend::Backend), which keeps entries: `Redis` (feature `redis`), `Memcached` (feature `memcached`); [`Memory`](backend::Memory), and [`Faulty`](backend::Faulty) for tests |
+//! | [`backend`] | [`Backend`](backend::Backend), which keeps entries: `Redis` (feature `redis`), `Memcached` (feature `memcached`), `Postgres` (feature `postgres`); [`Memory`](backend::Memory), and [`Faulty`](backend::Faulty) for tests |
 //! | [`key`] | [`Key`], and the text of a key in a backend |
 //! | [`codec`] | [`Codec`], which turns a value into bytes |
 //! | [`envelope`] | [`Envelope`](envelope::Envelope), which surrounds these bytes on a server |

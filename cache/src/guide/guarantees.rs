@@ -24,15 +24,15 @@
 //!
 //! # What each backend gives
 //!
-//! | law | near alone | [`Memory`](crate::backend::Memory) | [Redis](crate::guide::redis) | [memcached](crate::guide::memcached) | PostgreSQL |
+//! | law | near alone | [`Memory`](crate::backend::Memory) | [Redis](crate::guide::redis) | [memcached](crate::guide::memcached) | [PostgreSQL](crate::guide::postgres) |
 //! |---|---|---|---|---|---|
-//! | G1 to G11 | within the process | among all regions that share it; exact | in the fleet; what a failover, an eviction or a step of the server's clock costs is on [its page](crate::guide::redis) | in the fleet, for each shape; without tombstones, and with a second's grain: see [its page](crate::guide::memcached) | to come |
-//! | G12 | - (counters need a backend) | exact | exact, until the server loses the counter | the same | to come |
-//! | G13 | by `Eq` of the keys | whole keys, of any length | keys above 1 KB are hashed, and the entry has the whole key | the same above 250 bytes | to come |
-//! | G16 | no notifications: what happens is in the process | exact | a channel for each place that is waited for | no notifications: polls | to come |
-//! | G17 | near is bounded | exact | by the server's lifetimes, in milliseconds | the same, in seconds | to come |
+//! | G1 to G11 | within the process | among all regions that share it; exact | in the fleet; what a failover, an eviction or a step of the server's clock costs is on [its page](crate::guide::redis) | in the fleet, for each shape; without tombstones, and with a second's grain: see [its page](crate::guide::memcached) | in the fleet; what a crash, a failover or a step of the server's clock costs is on [its page](crate::guide::postgres) |
+//! | G12 | - (counters need a backend) | exact | exact, until the server loses the counter | the same | exact; a confirmed counter survives a crash |
+//! | G13 | by `Eq` of the keys | whole keys, of any length | keys above 1 KB are hashed, and the entry has the whole key | the same above 250 bytes | as on Redis |
+//! | G16 | no notifications: what happens is in the process | exact | a channel for each place that is waited for | no notifications: polls | `NOTIFY`, where somebody waits |
+//! | G17 | near is bounded | exact | by the server's lifetimes, in milliseconds | the same, in seconds | by the time in the row, in milliseconds; what is over is culled |
 //! | what kill -9 of a holder costs | the process, and all values | the same: it lies in the process | one lease | one lease | one lease |
-//! | what a failover costs | - | - | the grants under way, and one renewal of each entry | there is none: the keys of a server that is away are not cached | |
+//! | what a failover costs | - | - | the grants under way, and one renewal of each entry | there is none: the keys of a server that is away are not cached | the grants under way; the entries, unless they are `logged` |
 //!
 //! # How to read the names
 //!
@@ -350,9 +350,9 @@
 //! ## Real servers
 //!
 //! The folder `servers` of the repository starts servers, stops, kills and moves them in time. Its tests run the
-//! contract over real Redis and memcached servers (`servers/tests/contract`), regions over servers that hang, restart
-//! and fail over (`servers/tests/redis_edges`, `servers/tests/redis_cluster`, `servers/tests/redis_sentinel.rs`,
-//! `servers/tests/memcached_edges`), and chaos: `./test.sh deep servers`.
+//! contract over real Redis, memcached and PostgreSQL servers (`servers/tests/contract`), regions over servers that hang,
+//! restart and fail over (`servers/tests/redis_edges`, `servers/tests/redis_cluster`, `servers/tests/redis_sentinel.rs`,
+//! `servers/tests/memcached_edges`, `servers/tests/postgres_edges`), and chaos: `./test.sh deep servers`.
 //!
 //! In `servers/tests/chaos` many processes share keys on a Redis server, on a memcached server, and on three of them.
 //! Creators fail, hang and are killed; processes are stopped past their leases; a server forgets grants, entries or all

@@ -1,7 +1,7 @@
 //! Many at once: no error at the server, no deadlock (S26, S78, S97).
 
 use crate::kit::*;
-use dogpile_cache::backend::{Backend, Change, Claimed, Count};
+use dogpile_cache::backend::{Backend, Change, Claimed, Count, Counted};
 use tokio::task::JoinSet;
 
 const TASKS: u64 = 8;
@@ -63,6 +63,29 @@ async fn s76_the_databases_isolation_is_not_that_of_our_sessions() {
     for isolation in ["repeatable read", "serializable"] {
         server.sql(&format!("ALTER DATABASE postgres SET default_transaction_isolation = '{isolation}'")).unwrap();
         within(WATCHDOG, contend(&server)).await;
+    }
+    assert_no_errors(&server);
+}
+
+/// The first additions to counters that are missing, at once: each counts, and none is an error.
+#[tokio::test]
+async fn g12_s78_the_first_additions_at_once_all_count() {
+    let server = server().await;
+    let mut processes = Vec::new();
+    for _ in 0..TASKS {
+        processes.push(backend(&server).await);
+    }
+    let add = Count::Add { delta: 1, ceiling: u64::MAX, lifetime: Some(LONG) };
+    for round in 0..60 {
+        let key = key(&round.to_string());
+        let mut tasks = JoinSet::new();
+        for postgres in &processes {
+            let (postgres, key) = (postgres.clone(), key.clone());
+            tasks.spawn(async move { postgres.count(&key, add).await.unwrap() });
+        }
+        let mut sums: Vec<_> = within(WATCHDOG, tasks.join_all()).await;
+        sums.sort_by_key(|sum| if let Counted::Now(sum) = sum { *sum } else { 0 });
+        assert_eq!(sums, (1..=TASKS).map(Counted::Now).collect::<Vec<_>>());
     }
     assert_no_errors(&server);
 }

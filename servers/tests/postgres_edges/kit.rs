@@ -124,15 +124,33 @@ pub async fn invalidate(postgres: &Postgres, key: &StoredKey) -> Result<Changed,
     within(AT_ONCE, postgres.change(key, change)).await
 }
 
+/// The lock of a place, as the backend makes it.
+fn lock(key: &StoredKey) -> String {
+    let place = key.place();
+    format!("('x' || left(encode(sha256('dogpile\\000{place}'::bytea), 'hex'), 16))::bit(64)::bigint")
+}
+
 /// The call of the function `set`, as a user's transaction makes it for a key.
 pub fn set_as_a_user(key: &StoredKey) -> String {
-    let (place, shape) = (key.place(), key.shape());
+    let (place, shape, lock) = (key.place(), key.shape(), lock(key));
     let (schema, format) = (shape.schema, shape.format.number());
-    // The lock of a place, as the backend makes it.
-    let lock = format!("('x' || left(encode(sha256('dogpile\\000{place}'::bytea), 'hex'), 16))::bit(64)::bigint");
-    format!(
-        "SELECT * FROM dogpile.set('{place}', {schema}, {format}::smallint, {lock}, 0, 'theirs', 7, 60000, false, NULL, 0)"
-    )
+    let rest = "0, 'theirs', 7, 60000, false, NULL, 0";
+    format!("SELECT * FROM dogpile.set('{place}', {schema}, {format}::smallint, {lock}, {rest})")
+}
+
+/// The call of the function `invalidate`.
+pub fn invalidate_as_a_user(key: &StoredKey) -> String {
+    let (place, shape, lock) = (key.place(), key.shape(), lock(key));
+    let (schema, format) = (shape.schema, shape.format.number());
+    format!("SELECT * FROM dogpile.invalidate('{place}', '{{{schema}}}', '{{{format}}}', {lock}, 0, 0)")
+}
+
+/// The call of the function `claim`.
+pub fn claim_as_a_user(key: &StoredKey) -> String {
+    let (place, shape, lock) = (key.place(), key.shape(), lock(key));
+    let (schema, format) = (shape.schema, shape.format.number());
+    let rest = "0, 7, 60000, false, NULL, false, NULL, NULL, false";
+    format!("SELECT * FROM dogpile.claim('{place}', {schema}, {format}::smallint, {lock}, {rest})")
 }
 
 /// Asserts that the server has logged no error.

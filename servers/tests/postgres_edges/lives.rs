@@ -144,3 +144,17 @@ async fn g17_what_is_over_is_culled() {
     assert_eq!(stored(&postgres, &stays).await.unwrap(), "value");
     assert_eq!(within(AT_ONCE, postgres.end(&stays, &grant, None)).await.unwrap(), Ended::Yes);
 }
+
+/// S27: the culling skips what is locked.
+#[tokio::test]
+async fn s27_the_culling_waits_for_nobody() {
+    let server = server().await;
+    let over =
+        "INSERT INTO dogpile.entry SELECT n::text::bytea, 1, 1, '', 1, false, now() FROM generate_series(1, 2) n";
+    server.sql(over).unwrap();
+    let (client, culler) = (stranger(&server).await, stranger(&server).await);
+    client.batch_execute("BEGIN; SELECT FROM dogpile.entry WHERE place = '1' FOR UPDATE").await.unwrap();
+    let deleted = within(AT_ONCE, culler.query_one("SELECT dogpile.cull(0, 1000)", &[])).await.unwrap();
+    assert_eq!(deleted.get::<_, i64>(0), 1);
+    assert_eq!(server.sql("SELECT place FROM dogpile.entry").unwrap(), "\\x31");
+}

@@ -1,7 +1,9 @@
 //! Transactions of strangers that stay open: nothing of ours but a change waits for them.
 
 use crate::kit::*;
-use dogpile_cache::backend::{Backend, BackendErrorKind, Changed, Claimed, Ended, Published, Refusal, Renewed, Token};
+use dogpile_cache::backend::{
+    Backend, BackendErrorKind, Changed, Claimed, Ended, PauseFor, Published, Refusal, Renewed, Token,
+};
 use dogpile_cache::{Got, Outcome, Published as Stored, Region};
 use dogpile_servers::PostgresServer;
 use std::time::{Duration, Instant};
@@ -45,6 +47,30 @@ async fn a_claim_of_a_row_that_a_stranger_has_locked_is_in_doubt_at_once() {
         let grant = granted(&postgres, &one, LONG).await;
         postgres.end(&one, &grant, None).await.unwrap();
     }
+    // The row of the place, which has a pause.
+    let grant = granted(&postgres, &one, LONG).await;
+    let pause = PauseFor { failures: 1, pause: MS };
+    assert_eq!(postgres.end(&one, &grant, Some(pause)).await.unwrap(), Ended::Yes);
+    let client = open(&server, "UPDATE dogpile.place SET pause_until = 'infinity'").await;
+    assert_in_doubt(&within(AT_ONCE, postgres.claim(&one, claim(LONG))).await.unwrap());
+    client.batch_execute("COMMIT").await.unwrap();
+    granted(&postgres, &one, LONG).await;
+}
+
+/// G3: what is under way and has no row yet is not passed by, in either order.
+#[tokio::test]
+async fn g3_a_claim_and_an_invalidation_do_not_pass_each_other() {
+    let server = server().await;
+    let postgres = backend(&server).await;
+    let one = key("one");
+    let client = open(&server, &invalidate_as_a_user(&one)).await;
+    assert_in_doubt(&within(AT_ONCE, postgres.claim(&one, claim(LONG))).await.unwrap());
+    client.batch_execute("COMMIT").await.unwrap();
+    let client = open(&server, &claim_as_a_user(&one)).await;
+    let error = invalidate(&postgres, &one).await.expect_err("an invalidation has not seen a claim");
+    assert_eq!(error.kind(), BackendErrorKind::Refused);
+    client.batch_execute("COMMIT").await.unwrap();
+    invalidate(&postgres, &one).await.unwrap();
 }
 
 #[tokio::test]
