@@ -20,7 +20,7 @@ The parts of the second stage:
     tsan       the concurrent tests under ThreadSanitizer (needs a nightly toolchain)
     callgrind  the instructions of a hit, counted (Linux on x86_64 only; needs valgrind)
     servers    the contract, regions, faults and chaos over real servers, and clippy over that (needs Redis, memcached,
-               PostgreSQL and faketime)
+               PostgreSQL, PgBouncer and faketime)
     ui         what the compiler says to those who misuse the crate, and clippy over that test (needs Rust 1.95)
     examples   the examples' tests, and clippy over them (needs memcached)
     peers      clippy over all benches; each bench, ours and those beside peers, runs once, unmeasured (needs redis-server,
@@ -224,12 +224,13 @@ servers() {
     say "servers: tests over real servers, chaos for ${DOGPILE_CACHE_CHAOS:=30} s over each kind"
     # (Debian has the programs of PostgreSQL outside of the PATH, and `pg_ctlcluster` beside them.)
     if install redis-server redis-server && install memcached memcached && install faketime faketime &&
-        install openssl openssl && { command -v initdb >/dev/null || install pg_ctlcluster postgresql; }; then
-        DOGPILE_CACHE_CHAOS="$DOGPILE_CACHE_CHAOS" limit $((1500 + 3 * DOGPILE_CACHE_CHAOS)) \
+        install openssl openssl && { command -v initdb >/dev/null || install pg_ctlcluster postgresql; } &&
+        install pgbouncer pgbouncer; then
+        DOGPILE_CACHE_CHAOS="$DOGPILE_CACHE_CHAOS" limit $((1800 + 3 * DOGPILE_CACHE_CHAOS)) \
             cargo test -p dogpile-servers --locked
     else
         leave_out servers \
-            "redis-server, memcached, PostgreSQL, faketime or openssl is missing, and neither apt-get nor brew brings it"
+            "redis-server, memcached, PostgreSQL, PgBouncer, faketime or openssl is missing, and neither apt-get nor brew brings it"
     fi
 }
 

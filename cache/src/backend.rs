@@ -26,8 +26,9 @@
 //!
 //! A lifetime is rounded up to the [grain](Limits::grain) of the backend, and nothing expires early. A lifetime of
 //! zero expires at once: an entry with that lifetime replaces the old entry and is not found, a pause of zero is no
-//! pause (an end with it leaves an earlier pause as it is), and a grant whose lease is zero is lost before its holder can publish. `Duration::MAX`, and any lifetime
-//! that ends after the time of the backend's clock, is for ever. `None` is for ever, too.
+//! pause (an end with it leaves an earlier pause as it is), and a grant whose lease is zero is lost before its holder
+//! can publish. `Duration::MAX`, and any lifetime that ends after the time of the backend's clock, is for ever. `None`
+//! is for ever, too.
 //!
 //! # The life of a grant
 //!

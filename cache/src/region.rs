@@ -153,9 +153,9 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Region<K, V> {
     /// Waits until the accesses that are under way have ended, creations in the background among them, but no longer
     /// than `grace`. After that, those who still wait get the same error, and the grants of the creations that still
     /// run are ended without a pause, so that another process may create at once. Their values go to their callers
-    /// alone. `Duration::ZERO` waits for nothing, `Duration::MAX` for as long as it takes. A creation that the caller of
-    /// a [`claim`](Get::claim) holds is waited for until [`creation_timeout`](RegionBuilder::creation_timeout) is over,
-    /// at most.
+    /// alone. `Duration::ZERO` waits for nothing, `Duration::MAX` for as long as it takes. A creation that the caller
+    /// of a [`claim`](Get::claim) holds is waited for until [`creation_timeout`](RegionBuilder::creation_timeout) is
+    /// over, at most.
     ///
     /// A region that is dropped is not closed: its creations go on. All clones are closed together; closing twice does
     /// no harm.

@@ -5,8 +5,8 @@
 //! - [`Replicas`], [`Sentinels`], [`Cluster`]: several of them.
 //! - [`MemcachedServer`]: a `memcached` of the test's own. A test can kill it, stop it, restart it, and move its clock
 //!   forwards.
-//! - [`PostgresServer`]: a PostgreSQL of the test's own. A test can end it at once or in peace, stop it, start it again,
-//!   and move its clock.
+//! - [`PostgresServer`]: a PostgreSQL of the test's own. A test can end it at once or in peace, stop it, start it
+//!   again, and move its clock.
 //! - [`Proxy`]: a proxy that delays, holds back and cuts. It listens on a port, or on a unix socket.
 //! - [`FakeServer`]: a server that answers what a closure says.
 //!
@@ -42,6 +42,7 @@ pub use error::{Error, Result};
 pub use fake::{FakeServer, Reply};
 pub use memcached::{MemcachedBuilder, MemcachedServer};
 pub use postgres::{PostgresBuilder, PostgresServer};
+pub use postgres_files::bin as postgres_program;
 pub use proxy::{Direction, Proxy};
 pub use redis::{Builder, RedisServer, Snapshot};
 pub use resp::{Client, Value};

@@ -211,8 +211,8 @@ impl PostgresServer {
             Some(other) => other.into(),
         };
         let mut command = match self.owner {
-            // The signal of the parent's death is lost with the change of the user: it is asked for again. At SIGQUIT the
-            // server leaves no shared memory behind.
+            // The signal of the parent's death is lost with the change of the user: it is asked for again. At SIGQUIT
+            // the server leaves no shared memory behind.
             Some(Owner { user, group }) => {
                 let mut command = Command::new("setpriv");
                 command.args(["--reuid", &user.to_string(), "--regid", &group.to_string(), "--clear-groups"]);

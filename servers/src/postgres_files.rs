@@ -38,8 +38,12 @@ pub(crate) fn chown(path: &Path, owner: Option<Owner>) -> Result<()> {
     Ok(())
 }
 
-/// Returns the path of a program of the server. (Debian puts them outside of the PATH.)
-pub(crate) fn bin(program: &str) -> Result<PathBuf> {
+/// Returns the path of a program of the server's. (Debian puts them outside of the PATH.)
+///
+/// # Errors
+///
+/// PostgreSQL is not installed.
+pub fn bin(program: &str) -> Result<PathBuf> {
     static BIN: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
         let has_all =
             |directory: &PathBuf| ["initdb", "postgres", "psql"].iter().all(|it| directory.join(it).is_file());

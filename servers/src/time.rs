@@ -18,10 +18,10 @@ pub(crate) enum Pace {
     /// whole seconds.
     ///
     /// The clock is the time at which a file was changed, and not what the file says: libfaketime reads the text of a
-    /// date into variables that all threads of the server share, without a lock. A thread that read a date while another
-    /// one did could see a time of an hour later, and a timer of memcached that was set by such a time stood still: the
-    /// server showed no step of its clock any more. (With 1,500 steps under load, so ended every second server. Without a
-    /// text to be read, none did.)
+    /// date into variables that all threads of the server share, without a lock. A thread that read a date while
+    /// another one did could see a time of an hour later, and a timer of memcached that was set by such a time stood
+    /// still: the server showed no step of its clock any more. (With 1,500 steps under load, so ended every second
+    /// server. Without a text to be read, none did.)
     Stands,
 }
 

@@ -32,8 +32,8 @@
 //! ```
 //!
 //! An item has an entry or not, is held or not, and has a pause or not, below a grant or alone. Each step but the two
-//! that begin where nothing is (`mg N`, `ms ME`) is a compare-and-swap on the CAS number of what was seen; so one of two that come at once is refused, looks, and
-//! decides anew. `set`, `invalidate` and marks ask for nothing.
+//! that begin where nothing is (`mg N`, `ms ME`) is a compare-and-swap on the CAS number of what was seen; so one of
+//! two that come at once is refused, looks, and decides anew. `set`, `invalidate` and marks ask for nothing.
 //!
 //! An entry ends at its own time, whatever else is in its item:
 //!
@@ -68,8 +68,8 @@
 //! What is refused since another has come in between costs a look and another try: `EX` of a publication, a renewal or
 //! an end is answered by one look, and if the grant is still there (a mark or a touch has moved the CAS number, but not
 //! the token), the same once more, over what was found; a publication then is marked if the place was. `NF` is answered
-//! by no write: what is gone stays gone (G2). So a creation takes three round trips: look, claim, publish; and that of a
-//! missing value two, if the look has claimed.
+//! by no write: what is gone stays gone (G2). So a creation takes three round trips: look, claim, publish; and that of
+//! a missing value two, if the look has claimed.
 //!
 //! What happens to an item with an entry is *appended* to it, in 32 bytes, so that the old value does not cross the
 //! network for the sake of a claim, a renewal or an end. An append removes the server's own mark (`X`), so the event
@@ -96,10 +96,10 @@
 //!   another holder from then on.
 //!
 //! A claim of nothing adds an item with the token (`ms ME`), so that it is known when it comes again, and is released
-//! when its reply was lost. But nothing was there that the item could name, so it names itself: its CAS number tells its
-//! grant from another one of the same token, which a claim that has arrived late may have been given. Until the lease
-//! begins anew, a mark does to it what it does to a stub: another CAS number, and what the holder publishes is refused.
-//! But the holder finds its token, and ends the grant by its publication, or by its end.
+//! when its reply was lost. But nothing was there that the item could name, so it names itself: its CAS number tells
+//! its grant from another one of the same token, which a claim that has arrived late may have been given. Until the
+//! lease begins anew, a mark does to it what it does to a stub: another CAS number, and what the holder publishes is
+//! refused. But the holder finds its token, and ends the grant by its publication, or by its end.
 //!
 //! Of a grant with a token, all rows of the paper hold, but for what this section and the next say:
 //!
@@ -109,8 +109,8 @@
 //! - Two grants of one token are told apart: an item names the CAS number over which its grant was written. It is not
 //!   larger than any number that the holder knows, and larger than any that the holder of an earlier grant knows, since
 //!   CAS numbers only grow in one life of a server.
-//! - The beat is the CAS number over which the lease began, which no other write of that life has; where nothing was, the
-//!   complement of the item's.
+//! - The beat is the CAS number over which the lease began, which no other write of that life has; where nothing was,
+//!   the complement of the item's.
 //! - The lease of an item without an entry ends with the item. That over an entry (or over the mark of a pause) ends by
 //!   the server's clock, as a process estimates it: it ends for those who claim. If nobody has claimed, the holder's
 //!   next renewal is granted (unless it has to look), and its publication stored: nothing has come in between, and no

@@ -35,20 +35,25 @@
 //! | function | the lock of the place | a row that a stranger has locked |
 //! |---|---|---|
 //! | claim, renew, publish, end | `pg_try_advisory_xact_lock`: if another has it, the answer is *locked* | `FOR UPDATE SKIP LOCKED`: a row that is there, and was skipped, makes the answer *locked* |
-//! | set, set if, touch, mark, invalidate | `pg_advisory_xact_lock`: waits, and holds nothing meanwhile | the same: *locked* |
+//! | set, set if, touch, mark, invalidate | the same: *busy*. A user's call waits for it (`pg_advisory_xact_lock`), and holds nothing meanwhile | the same: *locked* |
 //! | count | none: it takes its one row, and waits for it | waits |
 //! | look, get of a counter, listen | none | none: a plain read sees what was committed last |
 //!
 //! *Locked* means that nothing was changed. It is found before the first change of a function: the rows are locked
 //! first, in the order place, entries. A function of ours that waits for a lock holds none, so that no deadlock can go
-//! through it; and a request for the lock that waits makes each `try` after it fail, so that a stream of claims starves
-//! no invalidation.
+//! through it.
+//!
+//! Before all that, each function [asks](sql) two things. The transaction is READ COMMITTED: a user's transaction at
+//! another level, which has one snapshot for all its statements, is an error (S76). And the row of `life` is the one
+//! that the session has read when it was opened: where the tables were emptied or made anew, the session's operation is
+//! an error, nothing was executed, and the connection is dead, so that no two lives are used at a time (G1, G10). A
+//! user's session has no life.
 //!
 //! A row that is inserted is locked by nothing that others could skip: a session that inserts the same key waits for
-//! the first transaction's end. Therefore each insert comes behind the lock of its place, also in a transaction of the user's
-//! that calls one of these functions: while the lock is held, nobody else can have inserted, and a row that is not
-//! there is not about to be. (A user's own `INSERT` into these tables makes our insert of the same key wait, until the
-//! `statement_timeout` of the connection. Nothing else does.)
+//! the first transaction's end. Therefore each insert comes behind the lock of its place, also in a transaction of the
+//! user's that calls one of these functions: while the lock is held, nobody else can have inserted, and a row that is
+//! not there is not about to be. (A user's own `INSERT` into these tables makes our insert of the same key wait, until
+//! the `statement_timeout` of the connection. Nothing else does.)
 //!
 //! # States and transitions
 //!
@@ -60,7 +65,7 @@
 //! | operation | the function asks, in this order | and does, if so |
 //! |---|---|---|
 //! | claim | `G` is of this token, and no tombstone: *granted* again | `until`, another `beat` |
-//! | | `G` is of another: *held*, unless it is passed over. (Also where the place is locked: by the row as it was committed.) The place is locked: *locked*. `P` lasts: *paused*, unless it is passed through. `E` is locked: *locked*. `E` has another version than was seen: *changed*, with `E` | the row of `place` is inserted or updated: life, token, `number` and `beat` by the sequence, `until`; `P` stays beneath |
+//! | | `G` is of another: *held*, unless it is passed over. (This goes by the row as it was committed, and takes neither lock nor transaction id: those who wait ask again and again.) The place is locked: *locked*. `P` lasts: *paused*, unless it is passed through. `E` is locked: *locked*. `E` has another version than was seen: *changed*, with `E` | the row of `place` is inserted or updated: life, token, `number` and `beat` by the sequence, `until`; `P` stays beneath |
 //! | renew | `G` has token and number, and is no tombstone | `until`, another `beat` |
 //! | publish | the same | `E` is stored, marked if `G` is, with another version; the row of `place` is deleted. A tombstone of the token: the row is deleted |
 //! | end | the same (number null: any) | `P` replaces `G`, or the row is deleted; without a pause, a `P` beneath stays. A tombstone of the token: the row is deleted |
@@ -75,11 +80,20 @@
 //! - The *number* of a grant comes from the sequence: a claim that is executed again after its grant has ended has
 //!   another number (G2). The *beat* is the number of the last claim or renewal and the life, added in 32
 //!   bits: a failover may turn back the sequence.
+//! - A clock that is set back brings back nothing that was found to be over (G6): a look deletes such an entry, a count
+//!   or a get such a counter, a holder's question such a grant. A mark goes to what is over as well. The tombstone's
+//!   row has its length (as `number`): one that ends later than that is over, so that none outlives its time by a step.
+//! - A row that no function has written, with columns that are null or out of range, is no grant; a value above the
+//!   largest entry is no entry, and is not read (G7).
 //! - A grant counts in its *life* alone. The life is a hash of the system identifier, the timeline, the start of the
-//!   postmaster, and the row of `life`. A restart, a failover and a restored copy differ in one of the first three. A
-//!   crash of a single session's process does not (the postmaster goes on), but the recovery after it empties the
-//!   UNLOGGED tables, and the next connection makes another row of `life`. Each of these ends all connections, so that
-//!   a connection has one life. It is read on each connection, before anything else (G10).
+//!   postmaster, the number of the database, and the row of `life`: its random number, its table (`tableoid`) and the
+//!   transaction that has written it (`xmin`). A restart, a failover and a copy of the server's files differ in one of
+//!   the first three, and a copy by `CREATE DATABASE … TEMPLATE` in the fourth. A crash of a single session's process
+//!   differs in none of them (the postmaster goes on), but the recovery after it empties the UNLOGGED tables, and the
+//!   next connection makes another row of `life`. A dump that is restored brings the row back with its random number,
+//!   in another table or by another transaction. The life is read on each connection, before anything else (G10). All
+//!   open connections of a backend are of [one life](lane). A restart, a failover and a crash end all connections. A
+//!   dump that is restored under open connections ends none: the next function that is called there does.
 //!
 //! # What a locked place costs
 //!
@@ -89,10 +103,15 @@
 //! - A *publish*, *renew* or *end* that is answered *locked* is sent again until the answer is another one. The server
 //!   answers *gone* when the lease is over (G9). The sending goes on if the caller goes away: its time is that of the
 //!   lease, not of the caller.
-//! - A *change* waits at the server for the lock of the place, for [`CHANGES_WAIT`] at most, and holds up the changes
-//!   behind it, on this connection alone. Where a row is locked, the change is sent again for as long. Then it is an
-//!   error: refused, as the server has rolled it back. A region whose `backend_timeout` is over first calls it in
-//!   doubt, and it may take effect within the rest of that time.
+//! - A *change* tries the lock too, and is sent again until it has it. Changes of other processes have the lock one
+//! after the other, and no attempt is worse than any other, so that a stream of claims and changes starves none: it is
+//!   tried for [`LONGEST_CHANGES_WAIT`]. A stranger's transaction keeps the lock, or a row: one that has kept it for
+//!   [`CHANGES_WAIT`], or for half of that between two questions for the holder of the lock, is not waited for any
+//!   longer. Then it is an error: refused, as nothing was changed. Nothing waits at the server meanwhile, and so no
+//!   change of another key does (G5). A caller that goes away has sent at most one attempt, which takes effect at once
+//!   or never; none follows. (A user's transaction that calls a change waits for the lock, unless it says otherwise.)
+//! - A *count* waits at the server for its row: others that count have it for a commit each. No change before it waits
+//!   there. What is behind it on the connection waits for it.
 //!
 //! # Connections
 //!
@@ -100,14 +119,19 @@
 //! |---|---|---|
 //! | looks | each runtime that looks: one for each | look, get of a counter |
 //! | claims | the keeper | claim, renew, publish, end: none of them waits |
-//! | changes | the keeper | set, touch, mark, invalidate, count; the [culling](cull) |
+//! | changes | the keeper | set, touch, mark, invalidate: none of them waits; count, which waits for its row; the [culling](cull) |
 //! | signals | the keeper, once somebody listens or is to be told | LISTEN, NOTIFY, waiters |
 //!
 //! A connection executes one statement after the other. So what waits on one of them holds up nothing of another kind.
-//! Our sessions set READ COMMITTED and `statement_timeout`, whatever the database's defaults are. The sessions of
-//! claims do not wait for the disk (`synchronous_commit = off`): a grant needs no durability, and a value that was
-//! published and is lost in a crash is missing in the next life. What an invalidation has committed it commits as the
-//! server's own setting says.
+//! Our sessions have settings of their own, READ COMMITTED and `statement_timeout` among them, whatever those of the
+//! database and of the role are; so has the session that makes the tables. They are in the first message of a
+//! connection and are read back before anything else: a [pooler](what), which would lend a session with our settings to
+//! others, is refused, and nothing was set on its sessions. What the schema has is called once it is known to be [no
+//! stranger's](what).
+//!
+//! The sessions of looks, claims and signals do not wait for the disk (`synchronous_commit = off`): a grant needs no
+//! durability, and a value that was published and is lost in a crash is missing in the next life. What an invalidation
+//! has committed it commits as the server's own setting says.
 //!
 //! The states of a connection are those of [`lane`]. A heartbeat asks once a second, and ends a connection whose answer
 //! takes four seconds (S67). A connection that has failed is of no use any more: its operations fail, in doubt, and the
@@ -123,18 +147,22 @@
 //! listen is: LISTEN, the row, and then a `pg_try_advisory_xact_lock_shared` of the place, in one round trip. A change
 //! that has asked for waiters before the row was committed holds the lock of the place until its own commit. If the
 //! lock is free after the row, that change has committed, and the look that follows sees it; or the change comes later,
-//! and finds the row. If the lock is not free, it is asked for again a few times. (A user's transaction may hold it for
-//! longer. It tells nobody in any case.)
+//! and finds the row. If the lock is not free, it is asked for again for some 30 ms. If it is not free then, as beside
+//! a commit that waits for a standby, the listening fails, and the caller polls.
+//!
+//! What is sent by a caller that goes away takes effect all the same. So publications, ends and changes are asked on
+//! the keeper, which tells those who wait.
 //!
 //! There is one channel for the schema. The payload is the lock of the place in hexadecimal digits, and a letter: 17
 //! bytes, whatever the key (S70).
 //!
 //! # Round trips
 //!
-//! A look, a claim, a renewal, a publication, an end, a change and a count are one round trip each, and one transaction.
-//! A look of many keys is one statement. The statements are prepared when the connection is made. A look that finds an
-//! entry that is over, and was not culled yet, deletes it by a second one, which waits for nothing: a clock that is set
-//! back does not bring it back (G6).
+//! A look, a claim, a renewal, a publication, an end, a change and a count are one round trip each, and one
+//! transaction. A look of many keys is one statement. The statements are prepared when the connection is made. A look
+//! that finds an entry that is over, and was not culled yet, deletes it by a second one, on the connection of claims: a
+//! clock that is set back does not bring it back (G6). The look does not wait for that connection to be made, and for
+//! the deletion for [`BURIAL`] at most (G11).
 //!
 //! # What kill -9, a restart and a failover cost
 //!
@@ -154,6 +182,7 @@ mod millis;
 mod place;
 mod reply;
 mod sql;
+mod what;
 
 pub use self::builder::PostgresBuilder;
 
@@ -168,10 +197,11 @@ use self::sql::Call;
 use super::connect::ConnectError;
 use crate::backend::{
     Ask, Backend, BackendError, BackendErrorKind, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant,
-    HeldBy, Life, Limits, Look, PauseFor, Pending, Published, Renewed, Signals, Token,
+    HeldBy, Life, Limits, Look, Over, PauseFor, Pending, Published, Renewed, Signals, Token,
 };
 use crate::codec::Shape;
 use crate::key::StoredKey;
+use crate::time::unless;
 use crate::together::together;
 use std::fmt;
 use std::sync::Arc;
@@ -180,16 +210,22 @@ use tokio::runtime::Handle;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-/// The largest entry. The server takes a gigabyte, but an entry that is read holds up all that is asked behind it on the
-/// connection, the heartbeat among it.
+/// The largest entry. The server takes a gigabyte, but an entry that is read holds up all that is asked behind it on
+/// the connection, the heartbeat among it.
 const LARGEST_ENTRY: usize = 64 << 20;
 
-/// The longest key. A row of the server's index has 2,700 bytes at most, with the schema and the format; a longer key is
-/// hashed, and the entry has the whole of it.
+/// The longest key. A row of the server's index has 2,700 bytes at most, with the schema and the format; a longer key
+/// is hashed, and the entry has the whole of it.
 const LONGEST_KEY: usize = 1024;
 
-/// How long a change waits for another transaction that has its place.
+/// How long a look waits until an entry that is over is deleted.
+const BURIAL: Duration = Duration::from_millis(50);
+
+/// How long a change waits for one other transaction that has its place.
 const CHANGES_WAIT: Duration = Duration::from_millis(400);
+
+/// How long a change waits for all of them, one after the other.
+const LONGEST_CHANGES_WAIT: Duration = Duration::from_secs(2);
 
 /// The waits between the attempts of a claim whose place is locked.
 const CLAIM_AGAIN: [Duration; 4] =
@@ -198,18 +234,18 @@ const CLAIM_AGAIN: [Duration; 4] =
 /// The first wait between the attempts of a holder, or of a change, whose place is locked.
 const AGAIN: Duration = Duration::from_millis(1);
 
-/// The longest of them.
-const LONGEST_AGAIN: Duration = Duration::from_millis(32);
+/// The longest of them. Each attempt of a contender is as good as any other's, so that it gets its turn by and by.
+const LONGEST_AGAIN: Duration = Duration::from_millis(8);
 
 /// A backend on a PostgreSQL server.
 ///
-/// Regions that name the same tables elect one creator among all processes. A `Postgres` may be shared by regions, by an
-/// `Arc`; it has one connection for the looks of each runtime of tokio that asks, and two or three more: see the table
-/// below.
+/// Regions that name the same tables elect one creator among all processes. A `Postgres` may be shared by regions, by
+/// an `Arc`; it has one connection for the looks of each runtime of tokio that asks, and two or three more: see the
+/// table below.
 ///
-/// The tables are made by [`migrate`](PostgresBuilder::migrate), or by the statements that [`sql`](PostgresBuilder::sql)
-/// returns. Values are lost in a crash of the server, unless the tables are made as [`logged`](PostgresBuilder::logged);
-/// counters are not.
+/// The tables are made by [`migrate`](PostgresBuilder::migrate), or by the statements that
+/// [`sql`](PostgresBuilder::sql) returns. Values are lost in a crash of the server, unless the tables are made as
+/// [`logged`](PostgresBuilder::logged); counters are not.
 ///
 /// # Round trips
 ///
@@ -217,7 +253,8 @@ const LONGEST_AGAIN: Duration = Duration::from_millis(32);
 /// |---|---|---|
 /// | look, of one key or of many; `get` of a counter | 1 | of the runtime, for looks |
 /// | claim, renew, publish, end | 1; more where another transaction has the place at this moment | for claims |
-/// | change, count | 1; it waits while another transaction has the place, for 0.4 s at most | for changes |
+/// | change | 1; more while another transaction has the place, for 0.4 s, or for 2 s where many have it one after the other | for changes |
+/// | count | 1; it waits while another transaction has the counter, for 2 s at most | for changes |
 /// | listen | 2 or more, for the first who listens to a place in the process | for signals |
 /// | ping | 1 on each connection | all |
 /// | connect | 3, those of the password, and 1 for the statements; on three connections at once | |
@@ -227,16 +264,17 @@ const LONGEST_AGAIN: Duration = Duration::from_millis(32);
 /// A server that is not reached, is a standby, or takes no writes, is [`Unreachable`](BackendErrorKind::Unreachable):
 /// nothing was executed. A connection that is lost, or closed after a heartbeat without an answer, is
 /// [`InDoubt`](BackendErrorKind::InDoubt) for each operation under way. Each other error of the server is
-/// [`Refused`](BackendErrorKind::Refused): the server has rolled the operation back. A missing table, a missing right, a
-/// full disk and a change whose place another transaction has kept for 0.4 s are among them. No error, and no `Debug`,
-/// contains a name of a user or a password.
+/// [`Refused`](BackendErrorKind::Refused): the server has rolled the operation back. A missing table, a missing right,
+/// a full disk and a change whose place another transaction has kept for 0.4 s are among them, and tables that were
+/// emptied or made anew since the connection was made: nothing was executed then. No error, and no `Debug`, contains a
+/// name of a user or a password.
 ///
 /// # Waiting
 ///
 /// No look, claim, publication or renewal waits for another transaction, whatever that has locked by the functions of
-/// these tables, or by `SELECT … FOR UPDATE`. A change does. An operation has no other time-out of its own, but for the
-/// `statement_timeout` of its session, two seconds, and the heartbeat: it asks once a second, and ends a connection
-/// whose answer takes four seconds. A region gives each access
+/// these tables, or by `SELECT … FOR UPDATE`. A change is tried again, and a count waits.
+/// An operation has no other time-out of its own, but for the `statement_timeout` of its session, two seconds, and the
+/// heartbeat: it asks once a second, and ends a connection whose answer takes four seconds. A region gives each access
 /// [`backend_timeout`](crate::RegionBuilder::backend_timeout).
 ///
 /// # Cancel safety
@@ -276,14 +314,20 @@ impl Postgres {
     /// | `postgresql://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE][?…]` | a server; `postgres:` is the same |
     /// | `postgresql:///DATABASE?host=/PATH` | a server by its socket, in this directory |
     ///
+    /// The host is one: two servers that both take writes know nothing of each other's invalidations. Its name may come
+    /// to lead to another server, after a failover; then no connection to the one from before is used any more, once a
+    /// connection to the other one is made. A pooler in between is refused, in each of its modes: a session is to be
+    /// this connection's own. A schema that belongs to a [stranger](PostgresBuilder::owner) is refused before anything
+    /// of it is called.
+    ///
     /// TLS is not there yet: a URL with `sslmode=require` connects to nothing.
     ///
     /// # Errors
     ///
     /// The URL is none of these ([`Malformed`](ConnectError::Malformed)). The server was not reached within two
     /// seconds, takes no writes, or does not let this user in, or at the tables
-    /// ([`Unreachable`](ConnectError::Unreachable)). The server is older than 15, or no PostgreSQL, or the tables are
-    /// missing or of another build ([`Unfit`](ConnectError::Unfit)).
+    /// ([`Unreachable`](ConnectError::Unreachable)). The server is older than 15, or no PostgreSQL, or behind a pooler,
+    /// or the tables are missing, of another build, or a stranger's ([`Unfit`](ConnectError::Unfit)).
     ///
     /// # Cancel safety
     ///
@@ -389,12 +433,19 @@ impl Backend for Postgres {
                 match place.claim(&claim).await? {
                     Answer::Done(done) => return Ok(done),
                     // (Not all at once: the lock is held for less than a millisecond.)
-                    Answer::Locked => sleep(&self.hub.lanes.keeper, again.mul_f32(0.5 + fastrand::f32())).await,
+                    Answer::Locked | Answer::Busy => {
+                        sleep(&self.hub.lanes.keeper, again.mul_f32(0.5 + fastrand::f32())).await;
+                    }
                 }
             }
             Ok(match place.claim(&claim).await? {
                 Answer::Done(done) => done,
-                Answer::Locked => Claimed::Held(NOBODY_KNOWN),
+                // The caller has waited for nobody that is known, for a whole lease.
+                Answer::Locked | Answer::Busy if claim.over == Over::Dead(NOBODY_KNOWN.token, NOBODY_KNOWN.beat) => {
+                    let why = "another transaction has kept the place locked for a lease";
+                    return Err(BackendError::new(BackendErrorKind::Refused).caused_by(why));
+                }
+                Answer::Locked | Answer::Busy => Claimed::Held(NOBODY_KNOWN),
             })
         })
     }
@@ -411,6 +462,7 @@ impl Backend for Postgres {
         Box::pin(async move {
             takes_entry(key, &entry)?;
             let (place, grant) = (self.place(key), *grant);
+            self.link(Purpose::Claims).await?;
             self.until_free(move || place.clone().publish(grant, entry.clone())).await
         })
     }
@@ -419,6 +471,7 @@ impl Backend for Postgres {
         Box::pin(async move {
             takes(key)?;
             let (place, grant) = (self.place(key), *grant);
+            self.link(Purpose::Claims).await?;
             self.until_free(move || place.clone().end(grant, pause)).await
         })
     }
@@ -431,20 +484,23 @@ impl Backend for Postgres {
                 }
                 Change::MarkStale { .. } | Change::Invalidate { .. } => takes(key)?,
             }
-            let (place, until) = (self.place(key), Instant::now() + CHANGES_WAIT);
-            let mut again = AGAIN;
+            let (place, change) = (self.place(key), Arc::new(change));
+            // A caller that goes away while the connection is made sends nothing.
+            self.link(Purpose::Changes).await?;
+            let (mut waiting, mut again) = (Waiting::new(), AGAIN);
             loop {
-                match place.change(&change).await? {
+                let (asked, change) = (place.clone(), Arc::clone(&change));
+                let is_busy = match self.kept(async move { asked.change(&change).await }).await? {
                     Answer::Done(done) => return Ok(done),
-                    Answer::Locked if Instant::now() >= until => {
-                        let why = "another transaction has kept a row of the place locked";
-                        return Err(BackendError::new(BackendErrorKind::Refused).caused_by(why));
-                    }
-                    Answer::Locked => {
-                        sleep(&self.hub.lanes.keeper, again).await;
-                        again = (2 * again).min(LONGEST_AGAIN);
-                    }
+                    Answer::Locked => false,
+                    Answer::Busy => true,
+                };
+                if self.is_in_vain(&mut waiting, is_busy, place.lock()).await? {
+                    let why = "another transaction has kept the place locked";
+                    return Err(BackendError::new(BackendErrorKind::Refused).caused_by(why));
                 }
+                sleep(&self.hub.lanes.keeper, again.mul_f32(0.5 + fastrand::f32())).await;
+                again = (2 * again).min(LONGEST_AGAIN);
             }
         })
     }
@@ -456,7 +512,11 @@ impl Backend for Postgres {
             match count {
                 Count::Get => {
                     let (rows, _) = self.ask(Purpose::Looks, Call::Get, &[&place]).await?;
-                    Ok(Counted::Now(reply::counter(&rows)?))
+                    let (value, is_over) = reply::counter(&rows)?;
+                    if is_over {
+                        Box::pin(self.bury_counter(key)).await;
+                    }
+                    Ok(Counted::Now(value))
                 }
                 Count::Reset => {
                     self.ask(Purpose::Changes, Call::Reset, &[&place]).await?;
@@ -523,40 +583,92 @@ impl Postgres {
     }
 
     /// Deletes entries that a look has found to be over: a clock that is set back does not bring them back. The look is
-    /// right without it.
+    /// right without it, and waits for no connection.
     async fn bury(&self, keys: &[StoredKey]) {
+        let lanes = &self.hub.lanes;
+        let Some(link) = lanes.ready(Purpose::Claims) else { return lanes.begin(Purpose::Claims) };
         let (places, schemas, formats) = names(keys);
-        drop(self.ask(Purpose::Claims, Call::Bury, &[&places, &schemas, &formats]).await);
+        let parameters: [&(dyn ToSql + Sync); 3] = [&places, &schemas, &formats];
+        let burial = Box::pin(link.ask(Call::Bury, &parameters));
+        drop(unless(burial, || sleep(&lanes.keeper, BURIAL)).await);
     }
 
-    /// Asks for a holder, until the place is not locked: then the answer is a result, or says that the lease is over. It
-    /// goes on if the caller goes away.
+    /// Deletes a counter that is over, as [`bury`](Postgres::bury) does.
+    async fn bury_counter(&self, key: &StoredKey) {
+        let lanes = &self.hub.lanes;
+        let Some(link) = lanes.ready(Purpose::Claims) else { return lanes.begin(Purpose::Claims) };
+        let place = key.place().as_bytes();
+        let parameters: [&(dyn ToSql + Sync); 1] = [&place];
+        let burial = Box::pin(link.ask(Call::BuryCounter, &parameters));
+        drop(unless(burial, || sleep(&lanes.keeper, BURIAL)).await);
+    }
+
+    /// Asks on the keeper, so that what has taken effect is told, whether the caller goes away or not.
+    async fn kept<T: Send + 'static>(
+        &self,
+        asking: impl Future<Output = Result<T, BackendError>> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        let ended = |_| BackendError::new(BackendErrorKind::InDoubt).caused_by("the keeper has ended");
+        self.hub.lanes.keeper.spawn(asking).await.map_err(ended)?
+    }
+
+    /// Says whether a change has waited for long enough: for one transaction, or for all. Changes of other processes
+    /// have the lock one after the other; a stranger's transaction keeps it.
+    async fn is_in_vain(&self, waiting: &mut Waiting, is_busy: bool, lock: i64) -> Result<bool, BackendError> {
+        let waited = waiting.began.elapsed();
+        if !is_busy || waited >= LONGEST_CHANGES_WAIT {
+            return Ok(waited >= CHANGES_WAIT);
+        }
+        if waited < waiting.asks {
+            return Ok(false);
+        }
+        waiting.asks = waited + CHANGES_WAIT / 2;
+        let (rows, _) = self.ask(Purpose::Changes, Call::Holder, &[&lock]).await?;
+        let holder = reply::holder(&rows)?;
+        let is_same = holder.is_some() && holder == waiting.holder;
+        waiting.holder = holder;
+        Ok(is_same)
+    }
+
+    /// Asks for a holder, until the place is not locked: then the answer is a result, or says that the lease is over.
+    /// It goes on if the caller goes away.
     async fn until_free<T, F>(&self, ask: impl Fn() -> F + Send + 'static) -> Result<T, BackendError>
     where
         T: Send + 'static,
         F: Future<Output = Result<Answer<T>, BackendError>> + Send + 'static,
     {
-        if let Answer::Done(done) = ask().await? {
-            return Ok(done);
-        }
-        let asking = self.hub.lanes.keeper.spawn(async move {
+        self.kept(async move {
             let mut again = AGAIN;
             loop {
-                tokio::time::sleep(again.mul_f32(0.5 + fastrand::f32())).await;
-                again = (2 * again).min(LONGEST_AGAIN);
                 if let Answer::Done(done) = ask().await? {
                     return Ok(done);
                 }
+                tokio::time::sleep(again.mul_f32(0.5 + fastrand::f32())).await;
+                again = (2 * again).min(LONGEST_AGAIN);
             }
-        });
-        let ended = |_| BackendError::new(BackendErrorKind::InDoubt).caused_by("the keeper has ended");
-        asking.await.map_err(ended)?
+        })
+        .await
     }
 
     /// Returns a connection of each kind that operations need, and opens them before that if there are none.
     async fn all(&self) -> Result<Vec<Arc<Link>>, NotOpened> {
         let purposes = [Purpose::Looks, Purpose::Claims, Purpose::Changes];
         together(purposes.into_iter().map(|purpose| self.hub.lanes.opened(purpose))).await
+    }
+}
+
+/// The waiting of a change.
+struct Waiting {
+    began: Instant,
+    /// After which time the change asks for the transaction that has the lock.
+    asks: Duration,
+    /// The one that had it when that was asked before.
+    holder: Option<String>,
+}
+
+impl Waiting {
+    fn new() -> Waiting {
+        Waiting { began: Instant::now(), asks: CHANGES_WAIT / 2, holder: None }
     }
 }
 

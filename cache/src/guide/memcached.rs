@@ -66,9 +66,10 @@
 //! # What it costs
 //!
 //! A hit is one `mg`, in one write with whatever else the process asks at that moment. A creation is three
-//! round trips: the look, the claim, the publication. No claim and no renewal sends the value, unless the value is over before the lease is: then it is read and stored once more, about
-//! once a minute. A `Memcached` has one connection for each server and each runtime that asks, and another
-//! one for values of 16 KB and more, so that small values do not wait behind large ones.
+//! round trips: the look, the claim, the publication. No claim and no renewal sends the value, unless the value is over
+//! before the lease is: then it is read and stored once more, about once a minute. A `Memcached` has one connection for
+//! each server and each runtime that asks, and another one for values of 16 KB and more, so that small values do not
+//! wait behind large ones.
 //!
 //! A mark during the creation of a missing value, in the first third of the lease, costs that publication: the value
 //! goes to its callers, and the next access creates it again. Later on, and where there is an old value, the new value

@@ -43,11 +43,15 @@
 //! The user of the program needs `USAGE` of the schema and of its sequence, and `SELECT`, `INSERT`, `UPDATE` and
 //! `DELETE` of its tables. The extension `plpgsql` must be there, as it is by default.
 //!
+//! The schema, and all that is in it, must belong to the user of the program, to a superuser, to the owner of the
+//! database, or to the user that [`owner`](crate::backend::PostgresBuilder::owner) names: another user's functions
+//! would act with the rights of the program.
+//!
 //! # Which servers
 //!
-//! PostgreSQL 15 or later; tested on Debian's 15. An older server is refused by `connect`, and so is a standby. TLS and
-//! poolers (`PgBouncer`) are to come: until then a program connects to the server itself, within a network that it
-//! trusts, or by a socket.
+//! PostgreSQL 15 or later; tested on Debian's 15. An older server is refused by `connect`, and so are a standby, a URL
+//! of several hosts, and a pooler (`PgBouncer`), in each of its modes: the sessions have settings of their own. TLS is
+//! to come. Until then a program connects to the server itself, within a network that it trusts, or by a socket.
 //!
 //! # What it gives, law by law
 //!
@@ -60,7 +64,7 @@
 //! | G6 clocks | `clock_timestamp()` of the server, in the statement itself | a step of the server's clock moves lifetimes |
 //! | G8 failures | the pause is stored in the transaction that ends the grant | a crash takes the pause with it |
 //! | G9 a lost lease | a publication whose row is locked is tried again until the lease ends | a transaction of yours that keeps the row for longer |
-//! | G10 an empty server | the life is that of the system, the timeline, the start, and of the UNLOGGED tables | - |
+//! | G10 an empty server | the life is that of the system, the timeline, the start, the database, and of the UNLOGGED tables, as they were made and filled | - |
 //! | G12 counters | exact; a confirmed one survives a crash | - |
 //! | G16 signals | `NOTIFY`, only where somebody waits, and never in a transaction that changes something | - |
 //! | G17 lifetimes | what is over is nothing, and is deleted by samples of the tables | - |

@@ -160,8 +160,8 @@ impl<K: RegionKey + ?Sized, V: Send + Sync + 'static> Creation<K, V> {
         }
     }
 
-    /// Ends the creation without a value and without a pause, as its drop does, and waits until the backend was told. One
-    /// round trip; none if the grant is known to be lost.
+    /// Ends the creation without a value and without a pause, as its drop does, and waits until the backend was told.
+    /// One round trip; none if the grant is known to be lost.
     pub(crate) async fn give_up(self) {
         let Some(owned) = self.owned else { return };
         let (drive, _part) = &mut *inner(owned);

@@ -8,8 +8,9 @@
 //! - A lease ends for those who claim. If nothing was written to the item since, its holder is granted on: but not one
 //!   that looks first, since the item said more, when its lease began, than its entry and the grant. (How long that lasts
 //!   depends on the item's lifetime: the scripts leave such holders out.)
-//! - A grant that was given where no item was, is not found by its holder once it was marked, until it is claimed again,
-//!   and shows another beat. (Whether there was an item depends on its lifetime: the scripts leave such holders out.)
+//! - A grant that was given where no item was, is not found by its holder once it was marked, until it is claimed
+//!   again, and shows another beat. (Whether there was an item depends on its lifetime: the scripts leave such holders
+//!   out.)
 //! - A claim for no time writes nothing, and its holder is known by the token alone.
 
 use bytes::Bytes;

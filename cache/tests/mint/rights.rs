@@ -132,8 +132,8 @@ fn what_was_deleted_or_set_during_a_renewal_is_not_overwritten() {
     }
 }
 
-/// A `get` begins anew: it ends what is left of the right before it claims. Else its own tombstone would keep the reader
-/// from being elected.
+/// A `get` begins anew: it ends what is left of the right before it claims. Else its own tombstone would keep the
+/// reader from being elected.
 #[test]
 fn a_reader_whose_right_was_voided_is_elected_by_its_next_get() {
     for place in PLACES {

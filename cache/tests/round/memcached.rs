@@ -41,8 +41,8 @@
 //!
 //! # What the paper says of memcached alone
 //!
-//! - A marked stub is an orphan: it keeps the place closed, and its holder is refused. So is a grant that was added where
-//!   nothing was, until its lease begins anew.
+//! - A marked stub is an orphan: it keeps the place closed, and its holder is refused. So is a grant that was added
+//!   where nothing was, until its lease begins anew.
 //! - A grant over an entry whose lease is over may be renewed and published as long as nobody has come.
 //! - There are no tombstones: an invalidation frees the place.
 //!

@@ -94,13 +94,14 @@ async fn an_operation_whose_session_is_ended_is_in_doubt() {
     let one = key("one");
     let client = stranger(&server).await;
     client.batch_execute("BEGIN").await.unwrap();
-    client.batch_execute(&set_as_a_user(&one)).await.unwrap();
+    client.batch_execute(&format!("SELECT dogpile.count('{}', 5, 100, 60000)", one.place())).await.unwrap();
     let waiting = tokio::spawn({
         let (postgres, one) = (postgres.clone(), one.clone());
-        async move { set(&postgres, &one, "ours").await }
+        let add = Count::Add { delta: 1, ceiling: 100, lifetime: None };
+        async move { postgres.count(&one, add).await }
     });
     let other = stranger(&server).await;
-    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'advisory'";
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
     until(async || other.query_one(end, &[]).await.unwrap().get::<_, i64>(0) == 1).await;
     let error = waiting.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::InDoubt, "{error:?}");

@@ -1,5 +1,5 @@
-//! The edges of the backend on PostgreSQL: transactions of strangers, the end of the server and of its sessions, rights.
-//! Each test is named for its law, or for the number of its case.
+//! The edges of the backend on PostgreSQL: transactions of strangers, the end of the server and of its sessions,
+//! rights. Each test is named for its law, or for the number of its case.
 
 mod connect;
 mod contention;

@@ -1,8 +1,8 @@
 //! The server is stopped by SIGSTOP: connections stay open, and nothing is answered (S11, S98).
 //!
-//! That a call spends its time once is shown by a clock that the test moves: all calls have begun, the clock moves by that
-//! time, once, and all of them end before the connection does. Where the time is that of this machine, the bound has a slack of almost three
-//! seconds, since a call that spends its time twice takes three seconds more.
+//! That a call spends its time once is shown by a clock that the test moves: all calls have begun, the clock moves by
+//! that time, once, and all of them end before the connection does. Where the time is that of this machine, the bound
+//! has a slack of almost three seconds, since a call that spends its time twice takes three seconds more.
 
 use crate::kit::{MINUTE, connect, is_open, key, part, seen, until, within};
 use dogpile_cache::backend::Redis;

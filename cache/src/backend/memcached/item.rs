@@ -293,9 +293,9 @@ impl Item {
         self.is_marked || self.is_stale
     }
 
-    /// Returns whether this token was granted where nothing was, and the item was marked before the lease began anew. Then
-    /// nobody can tell whether the grant is that of a claim that has arrived late. Such a grant has no holder, so that
-    /// the holder of the token may end it in either case.
+    /// Returns whether this token was granted where nothing was, and the item was marked before the lease began anew.
+    /// Then nobody can tell whether the grant is that of a claim that has arrived late. Such a grant has no holder, so
+    /// that the holder of the token may end it in either case.
     pub fn is_lost(&self, token: Token, now: u64) -> bool {
         // (All other items name a smaller number than their own.)
         self.is_stale && self.held(now).is_some_and(|held| held.token == token && held.base == self.cas)

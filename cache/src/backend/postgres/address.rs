@@ -4,6 +4,7 @@ use super::link::NotOpened;
 use std::fmt;
 use std::str::FromStr;
 use tokio_postgres::Config;
+use tokio_postgres::config::LoadBalanceHosts;
 
 /// The longest name of a schema: the name of the channel is made of it, and the server takes 63 bytes.
 const LONGEST: usize = 40;
@@ -13,21 +14,28 @@ const LONGEST: usize = 40;
 pub(super) struct Address {
     pub(super) config: Config,
     pub(super) schema: Schema,
+    /// To whom the schema may belong as well.
+    pub(super) owner: Option<String>,
 }
 
 impl Address {
     /// Reads a URL, as [`Postgres::connect`](super::Postgres::connect) has them.
+    ///
+    /// A URL of several hosts is none: each connection would be to one of them, and two that both take writes know
+    /// nothing of each other's invalidations (G3). The addresses of one host are tried in their order.
     pub(super) fn of(url: &str, tables: Schema) -> Option<Address> {
         let (scheme, rest) = url.split_once("://")?;
         // (The client takes small letters alone.)
         let mut config = Config::from_str(&format!("{}://{rest}", scheme.to_ascii_lowercase())).ok()?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        let (hosts, addresses) = (config.get_hosts().len(), config.get_hostaddrs().len());
+        if hosts.max(addresses) != 1 {
             return None;
         }
+        config.load_balance_hosts(LoadBalanceHosts::Disable);
         if config.get_application_name().is_none() {
             config.application_name("dogpile-cache");
         }
-        Some(Address { config, schema: tables })
+        Some(Address { config, schema: tables, owner: None })
     }
 }
 
@@ -35,7 +43,11 @@ impl Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (hosts, ports) = (self.config.get_hosts(), self.config.get_ports());
-        f.debug_struct("Address").field("hosts", &hosts).field("ports", &ports).field("schema", &self.schema).finish()
+        f.debug_struct("Address")
+            .field("hosts", &hosts)
+            .field("ports", &ports)
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,6 +109,11 @@ mod tests {
         for url in ["postgres:", "postgres:///cache", "redis://localhost", "postgres://localhost:port/", "localhost"] {
             assert!(of(url).is_none(), "{url}");
         }
+        for url in ["postgres://one,two/cache", "postgres://one/cache?host=two", "postgres://one:1,one:2/"] {
+            assert!(of(url).is_none(), "{url}");
+        }
+        let balanced = of("postgres://one/cache?load_balance_hosts=random").unwrap();
+        assert_eq!(balanced.config.get_load_balance_hosts(), LoadBalanceHosts::Disable);
         let shown = format!("{:?}", of("postgres://anna:secret@localhost/cache").unwrap());
         assert!(!shown.contains("anna") && !shown.contains("secret"), "{shown}");
     }

@@ -1,7 +1,8 @@
 //! Where the tables are, and how they are made.
 
 use super::address::{Address, Schema};
-use super::link::{self, NotOpened, OPENING, Raw, sleep};
+use super::link::{NotOpened, OPENING, Raw, sleep};
+use super::what::{Settings, What};
 use super::{Postgres, sql};
 use crate::backend::connect::ConnectError;
 use crate::time::keeper::keeper;
@@ -21,23 +22,36 @@ const MAKERS: i64 = 0x0064_6F67_7069_6C65;
 /// | | default |
 /// |---|---|
 /// | [`schema`](PostgresBuilder::schema) | `dogpile` |
+/// | [`owner`](PostgresBuilder::owner) | the user of the URL, a superuser, or the owner of the database |
 /// | [`logged`](PostgresBuilder::logged) | values are lost in a crash of the server |
 #[must_use]
 pub struct PostgresBuilder {
     url: String,
     schema: String,
+    owner: Option<String>,
     is_logged: bool,
 }
 
 impl PostgresBuilder {
     pub(super) fn new(url: &str) -> PostgresBuilder {
-        PostgresBuilder { url: url.to_owned(), schema: "dogpile".to_owned(), is_logged: false }
+        PostgresBuilder { url: url.to_owned(), schema: "dogpile".to_owned(), owner: None, is_logged: false }
     }
 
     /// Sets the schema of the tables: 1 to 40 small letters, digits and underscores, not a digit first. Each call that
     /// follows refuses another name. `dogpile` by default. Regions whose backends name different schemas share nothing.
     pub fn schema(mut self, name: &str) -> PostgresBuilder {
         name.clone_into(&mut self.schema);
+        self
+    }
+
+    /// Says to which other user the schema, its tables and its functions may belong: the user of a migration, say.
+    ///
+    /// A function acts with the rights of its caller, and each user who may create something in the database can make
+    /// a schema of this name first. So a schema is refused, before anything of it is called, if it, or something in it,
+    /// belongs to none of these: the user of the URL, a superuser, the owner of the database, and the user whose name
+    /// is given here.
+    pub fn owner(mut self, name: &str) -> PostgresBuilder {
+        self.owner = Some(name.to_owned());
         self
     }
 
@@ -51,7 +65,8 @@ impl PostgresBuilder {
     }
 
     /// Returns the statements that make the schema, its tables and its functions, for a migration of the user's own.
-    /// They may be executed where some of them were before. Never blocks.
+    /// They may be executed where some of them were before: then they wait for no reader. They fail where something in
+    /// the schema belongs to a [stranger](PostgresBuilder::owner). Never blocks.
     ///
     /// The user of [`connect`](PostgresBuilder::connect) needs `USAGE` of the schema and of its sequence, and `SELECT`,
     /// `INSERT`, `UPDATE` and `DELETE` of its tables. The functions act with the rights of their caller.
@@ -60,11 +75,11 @@ impl PostgresBuilder {
     ///
     /// The schema's name is none.
     pub fn sql(&self) -> Result<String, ConnectError> {
-        Ok(sql::tables(&self.name()?, self.is_logged))
+        Ok(sql::tables(&self.name()?, self.owner.as_deref(), self.is_logged))
     }
 
-    /// Makes the schema, its tables and its functions, unless they are there. Two round trips and a connection, which is
-    /// closed after that.
+    /// Makes the schema, its tables and its functions, unless they are there. Two round trips and a connection, which
+    /// is closed after that. It takes 30 s at most, whatever time-outs the user's own settings are.
     ///
     /// Several processes may do this at once. The user needs the right to create a schema, unless the tables are there.
     ///
@@ -77,14 +92,16 @@ impl PostgresBuilder {
     /// A call that is dropped may have made all of it, or nothing.
     pub async fn migrate(&self) -> Result<(), ConnectError> {
         let (at, keeper) = self.parts()?;
-        let (keeper_too, tables) = (keeper.clone(), sql::tables(&at.schema, self.is_logged));
+        let (keeper_too, tables) = (keeper.clone(), sql::tables(&at.schema, at.owner.as_deref(), self.is_logged));
         let making = keeper.spawn(async move {
-            let Some(raw) = unless(Box::pin(Raw::open(&at)), || sleep(&keeper_too, OPENING)).await else {
+            // Whatever the role's own settings are.
+            let settings = Settings::new(MAKING, true);
+            let Some(raw) = unless(Box::pin(Raw::open(&at, &settings)), || sleep(&keeper_too, OPENING)).await else {
                 return Err(NotOpened::new("the server has not answered in time"));
             };
             let Raw { client, connection } = raw?;
             tokio::spawn(connection);
-            let made = unless(Box::pin(make(&client, &at, &tables)), || sleep(&keeper_too, MAKING)).await;
+            let made = unless(Box::pin(make(&client, &at, &settings, &tables)), || sleep(&keeper_too, MAKING)).await;
             made.unwrap_or_else(|| Err(NotOpened::new("the tables were not made in time")))
         });
         let made = making.await.unwrap_or_else(|_| Err(NotOpened::new("the keeper has ended")));
@@ -124,7 +141,7 @@ impl PostgresBuilder {
         let tables = self.name()?;
         let scheme = ConnectError::scheme_of(&self.url);
         let at = match Address::of(&self.url, tables) {
-            Some(at) => at,
+            Some(at) => Address { owner: self.owner.clone(), ..at },
             None if scheme.is_empty() => return Err(ConnectError::NoScheme),
             None => return Err(ConnectError::Malformed { scheme }),
         };
@@ -139,9 +156,13 @@ impl PostgresBuilder {
 }
 
 /// Makes the tables, unless they are there.
-async fn make(client: &tokio_postgres::Client, at: &Address, tables: &str) -> Result<(), NotOpened> {
-    link::ask_what(client, "").await?;
-    if link::simple(client, &sql::is_there(&at.schema)).await?.get(0).is_some() {
+async fn make(
+    client: &tokio_postgres::Client,
+    at: &Address,
+    settings: &Settings,
+    tables: &str,
+) -> Result<(), NotOpened> {
+    if What::ask(client, at, settings).await?.has_tables {
         return Ok(());
     }
     // One transaction.

@@ -7,6 +7,9 @@ use std::fmt;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
+/// What our functions say of tables that are not those of the connection's life.
+const OTHER_LIFE: &str = "LIFE0";
+
 /// What became of a statement that has no result.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
@@ -33,8 +36,11 @@ impl Failure {
             _ if *server.code() == SqlState::READ_ONLY_SQL_TRANSACTION => {
                 Failure::Broken(answered(BackendErrorKind::Unreachable))
             }
-            // The tables are others than those that the statements were prepared for.
-            _ if is_of_the_tables(server.code()) || *server.code() == SqlState::FEATURE_NOT_SUPPORTED => {
+            // The tables are others than those that the statements were prepared for, or were emptied.
+            _ if is_of_the_tables(server.code())
+                || *server.code() == SqlState::FEATURE_NOT_SUPPORTED
+                || server.code().code() == OTHER_LIFE =>
+            {
                 Failure::Broken(answered(BackendErrorKind::Refused))
             }
             // The server has rolled it back.
@@ -79,6 +85,7 @@ impl Answered {
             _ if *code == SqlState::TOO_MANY_CONNECTIONS => Some("too many connections"),
             _ if *code == SqlState::DISK_FULL => Some("its disk is full"),
             _ if *code == SqlState::INVALID_CATALOG_NAME => Some("there is no such database"),
+            _ if code.code() == OTHER_LIFE => Some("the tables are of another life"),
             _ if is_of_the_tables(code) => Some("the tables are missing, or others: migrate() makes them"),
             "28" => Some("this user is not let in"),
             "53" => Some("not enough memory, or another resource"),

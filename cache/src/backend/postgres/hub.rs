@@ -4,7 +4,7 @@
 //!
 //! | state | event | next |
 //! |---|---|---|
-//! | not said | [`listen`](Hub::listen) | the connection listens, the place is said to be waited for, and was free since then, or was asked for [a few times](PROBES): *said*. If it fails, the listening fails, and the access polls |
+//! | not said | [`listen`](Hub::listen) | the connection listens, the place is said to be waited for, and was free since then, *said*. If it fails, or the place is not free after [some questions](PROBES), the listening fails, and the access polls |
 //! | said | `listen` | the same: no round trip |
 //! | | a signal | all who listen are told |
 //! | | a sweep, and somebody listens | the place is said again |
@@ -37,8 +37,15 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How long a process waits until it tries again to say what it waits for.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// How often a listener asks whether a change from before its row is over, a millisecond apart.
-const PROBES: u32 = 5;
+/// The waits between the questions of a listener whether a change from before its row is over: a commit takes as long
+/// as a disk.
+const PROBES: [Duration; 5] = [
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(4),
+    Duration::from_millis(8),
+    Duration::from_millis(16),
+];
 
 /// The server, and what is heard of it.
 pub(super) struct Hub {
@@ -105,13 +112,18 @@ impl Hub {
             link.listens.store(true, Ordering::Relaxed);
         }
         wait(&link, &[lock]).await?;
-        for _ in 0..PROBES {
-            // A change that has not seen the row has the lock until it can be seen itself.
+        // A change that has not seen the row has the lock until it can be seen itself.
+        let is_free = async || {
             let free = link.ask(Call::Probe, &[&lock]).await.map_err(super::Failure::error)?;
-            if reply::is_so(free)? {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            reply::is_so(free)
+        };
+        let mut probes = PROBES.into_iter();
+        while !is_free().await? {
+            let Some(pause) = probes.next() else {
+                let why = "a change of the place is under way, which has not seen the listener";
+                return Err(BackendError::new(BackendErrorKind::Refused).caused_by(why));
+            };
+            tokio::time::sleep(pause).await;
         }
         let is_swept = {
             let mut state = self.state();

@@ -17,9 +17,22 @@
 //! | | its runtime ends | none; those who have waited fail |
 //! | open | closed, silent, its runtime ends, a statement that the server will not take any more | dead, which is as none for the next operation |
 //!
+//! | open | another connection shows another life | dead |
+//!
 //! The task goes on if the operation is dropped: a server that is far takes longer to connect to than an operation may
 //! take, and the next operation finds the connection open.
-
+//!
+//! # One life
+//!
+//! An address may come to lead elsewhere, while the server from before lives on. A process whose changes go to the one
+//! and whose looks go to the other serves what it has invalidated (G3). So all open connections are of the life that
+//! was *shown* last:
+//!
+//! | a connection is made, and its life is | then |
+//! |---|---|
+//! | the one that is shown, or none is | it is open |
+//! | another, and that one was shown before the making began | all others die, then it is open, and its life is shown |
+//! | another, and that one was shown since | it is closed: it may be the one from before. What has waited for it fails, and the next operation connects anew |
 use super::address::Address;
 use super::link::{Link, NotOpened, OPENING, OnNote, Purpose, sleep};
 use crate::backend::Life;
@@ -36,8 +49,39 @@ pub(super) struct Lanes {
     /// What is done with the signals.
     on_note: OnNote,
     open: Mutex<Vec<((Purpose, Id), Lane)>>,
-    /// The life that the last connection has shown.
-    shown: Mutex<Option<Life>>,
+    /// Locked after `open`.
+    shown: Mutex<Shown>,
+}
+
+/// The life that the last connection has shown.
+#[derive(Default)]
+struct Shown {
+    life: Option<Life>,
+    /// How often it has come to be another one.
+    turns: u64,
+}
+
+/// What a connection's life is beside the one that is shown.
+#[derive(Debug, PartialEq, Eq)]
+enum Shows {
+    TheSame,
+    /// Another one, which is shown now.
+    Another,
+    /// One that may be from before.
+    Former,
+}
+
+impl Shown {
+    /// Takes the life of a connection, whose making began when the life had come to be another one `turns` times.
+    fn take(&mut self, life: Life, turns: u64) -> Shows {
+        match self.life {
+            Some(shown) if shown == life => return Shows::TheSame,
+            Some(_) if self.turns != turns => return Shows::Former,
+            _ => {}
+        }
+        *self = Shown { life: Some(life), turns: self.turns + 1 };
+        Shows::Another
+    }
 }
 
 /// A connection.
@@ -94,7 +138,13 @@ impl Lanes {
 
     /// Returns the life of the server's data, as the last connection has shown it.
     pub(super) fn life(&self) -> Option<Life> {
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown().life
+    }
+
+    /// Begins to open a connection of the keeper, if there is none.
+    pub(super) fn begin(self: &Arc<Self>, purpose: Purpose) {
+        let keeper = self.keeper.clone();
+        self.lane(&keeper, purpose);
     }
 
     fn lane(self: &Arc<Self>, runtime: &Handle, purpose: Purpose) -> Lane {
@@ -108,23 +158,44 @@ impl Lanes {
         let (told, opening) = watch::channel(None);
         lanes.push((of, Lane::Opening(opening.clone())));
         drop(lanes);
+        let turns = self.shown().turns;
         let server = Arc::clone(self);
         let on_note = (purpose == Purpose::Signals).then(|| Arc::clone(&self.on_note));
         runtime.spawn(async move {
             let opened = Link::open(&server.at, purpose, &server.keeper, on_note).await;
-            server.opened_as(of, &opened);
-            told.send_replace(Some(opened));
+            told.send_replace(Some(server.opened_as(of, opened, turns)));
         });
         Lane::Opening(opening)
     }
 
-    fn opened_as(&self, of: (Purpose, Id), opened: &Opened) {
+    /// Takes what has become of a connection, whose making began when the life had come to be another one `turns`
+    /// times.
+    fn opened_as(&self, of: (Purpose, Id), opened: Opened, turns: u64) -> Opened {
         let mut lanes = self.lanes();
         lanes.retain(|(known, _)| *known != of);
-        if let Ok(link) = opened {
-            *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.life);
-            lanes.push((of, Lane::Open(Arc::clone(link))));
+        let link = opened?;
+        let shows = self.shown().take(link.life, turns);
+        match shows {
+            Shows::TheSame => {}
+            // Before anybody can have the new one. (What a death does to the signals takes a lane by a task alone.)
+            Shows::Another => {
+                for (_, lane) in lanes.iter() {
+                    if let Lane::Open(other) = lane {
+                        other.die();
+                    }
+                }
+            }
+            Shows::Former => {
+                link.die();
+                return Err(NotOpened::new("the server's data were in another life meanwhile"));
+            }
         }
+        lanes.push((of, Lane::Open(Arc::clone(&link))));
+        Ok(link)
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lanes(&self) -> MutexGuard<'_, Vec<((Purpose, Id), Lane)>> {
@@ -136,5 +207,30 @@ impl Lanes {
 impl fmt::Debug for Lanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lanes").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g3_a_life_that_is_shown_late_is_not_shown_again() {
+        let mut shown = Shown::default();
+        let (former, next) = (Life(1), Life(2));
+        // Three begin at once, before any life is shown.
+        assert_eq!(shown.take(former, 0), Shows::Another);
+        assert_eq!(shown.take(former, 0), Shows::TheSame);
+        assert_eq!(shown.take(next, 0), Shows::Former);
+        assert_eq!(shown.life, Some(former));
+        // One begins, and takes long; meanwhile another one is made, and shows the next life.
+        let (slow, quick) = (shown.turns, shown.turns);
+        assert_eq!(shown.take(next, quick), Shows::Another);
+        assert_eq!(shown.take(former, slow), Shows::Former);
+        assert_eq!(shown.life, Some(next));
+        // One that begins after that is believed.
+        let after = shown.turns;
+        assert_eq!(shown.take(former, after), Shows::Another);
+        assert_eq!(shown.take(former, slow), Shows::TheSame);
     }
 }

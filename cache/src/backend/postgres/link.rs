@@ -2,11 +2,11 @@
 
 use super::address::Address;
 use super::failure::{Answered, Failure, is_of_the_tables};
-use super::sql::{self, Call};
-use crate::backend::{BackendError, BackendErrorKind, Life, random};
+use super::sql::Call;
+use super::what::{IS_A_POOLER, Settings, What};
+use crate::backend::{BackendError, BackendErrorKind, Life};
 use crate::time::unless;
 use crate::together::together;
-use sha2::{Digest, Sha256};
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -15,11 +15,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{
-    AsyncMessage, Client, Connection, Error, NoTls, Row, SimpleQueryMessage, SimpleQueryRow, Socket, Statement,
-};
+use tokio_postgres::{AsyncMessage, Client, Connection, Error, NoTls, Row, Socket, Statement};
 
 /// How long a connection may take to be made, with all that is asked before it is used.
 pub(super) const OPENING: Duration = Duration::from_secs(2);
@@ -31,8 +30,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// when the first one is over.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// How long a statement may take that waits for nobody, in milliseconds.
-const TIMEOUT: u64 = 2000;
+/// How long a statement may take. Counts alone wait for others.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +39,7 @@ pub(super) enum Purpose {
     Looks,
     /// Claims, and what holders ask. None of it waits.
     Claims,
-    /// What waits for its turn.
+    /// What is tried again where another has the place, the culling, and counts, which alone wait for their row.
     Changes,
     Signals,
 }
@@ -49,17 +48,23 @@ impl Purpose {
     fn calls(self) -> &'static [Call] {
         match self {
             Purpose::Looks => &[Call::Look, Call::LookMany, Call::Get],
-            Purpose::Claims => &[Call::Claim, Call::Renew, Call::Publish, Call::End, Call::Bury],
-            Purpose::Changes => {
-                &[Call::Set, Call::Touch, Call::Mark, Call::Invalidate, Call::Count, Call::Reset, Call::Cull]
-            }
+            Purpose::Claims => &[Call::Claim, Call::Renew, Call::Publish, Call::End, Call::Bury, Call::BuryCounter],
+            Purpose::Changes => &[
+                Call::Set,
+                Call::Touch,
+                Call::Mark,
+                Call::Invalidate,
+                Call::Cull,
+                Call::Holder,
+                Call::Count,
+                Call::Reset,
+            ],
             Purpose::Signals => &[Call::Wait, Call::Probe, Call::Tell],
         }
     }
 
-    fn session(self) -> String {
-        let wait = u64::try_from(super::CHANGES_WAIT.as_millis()).unwrap_or(TIMEOUT);
-        sql::session(if self == Purpose::Changes { wait } else { TIMEOUT }, self == Purpose::Changes)
+    fn settings(self) -> Settings {
+        Settings::new(TIMEOUT, self == Purpose::Changes)
     }
 }
 
@@ -144,8 +149,14 @@ impl From<Error> for NotOpened {
         let Some(server) = error.as_db_error() else {
             return NotOpened::new(error);
         };
-        let is_unfit = is_of_the_tables(server.code());
-        NotOpened { is_unfit, ..NotOpened::new(Answered::of(server)) }
+        let answered = Answered::of(server);
+        match *server.code() {
+            // The settings of the session come with its first message. A pooler does not take them, or a server does
+            // not know them.
+            SqlState::PROTOCOL_VIOLATION => NotOpened::unfit(format!("{answered}: {IS_A_POOLER}")),
+            SqlState::UNDEFINED_OBJECT => NotOpened::unfit(format!("{answered}: the server is too old")),
+            ref code => NotOpened { is_unfit: is_of_the_tables(code), ..NotOpened::new(answered) },
+        }
     }
 }
 
@@ -158,8 +169,8 @@ pub(super) struct Raw {
 impl Raw {
     /// Connects. To be called on the runtime that is to drive the connection. It has no time-out of its own: that would
     /// go by the timers of that runtime, which a test may have paused.
-    pub(super) async fn open(at: &Address) -> Result<Raw, NotOpened> {
-        let (client, connection) = at.config.connect(NoTls).await?;
+    pub(super) async fn open(at: &Address, settings: &Settings) -> Result<Raw, NotOpened> {
+        let (client, connection) = settings.of_session(&at.config).connect(NoTls).await?;
         Ok(Raw { client, connection })
     }
 }
@@ -174,12 +185,13 @@ impl Link {
         on_note: Option<OnNote>,
     ) -> Result<Arc<Link>, NotOpened> {
         let opening = async {
-            let Raw { client, connection } = Raw::open(at).await?;
+            let settings = purpose.settings();
+            let Raw { client, connection } = Raw::open(at, &settings).await?;
             let end = Arc::new(End { is_dead: AtomicBool::new(false), died: Notify::new(), on_note });
             tokio::spawn(drive(connection, Driving(Arc::clone(&end))));
             let link = async {
-                let what = ask_what(&client, &purpose.session()).await?;
-                let life = what.life(layout_and_life(&client, at).await?);
+                let what = What::ask(&client, at, &settings).await?;
+                let life = what.life(&client, at).await?;
                 let prepared = purpose.calls().iter().map(|call| {
                     let (client, text) = (&client, call.text(&at.schema));
                     async move { Ok::<_, NotOpened>((*call, client.prepare(&text).await?)) }
@@ -299,112 +311,8 @@ pub(super) fn sleep(keeper: &Handle, time: Duration) -> impl Future<Output = ()>
     Box::pin(tokio::time::sleep(time))
 }
 
-// --- what a server says of itself -----------------------------------------------------------------------------------
-
-/// What a server's life is made of, but for what its tables say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct What(Vec<String>);
-
-/// Begins the session, and asks the server what it is. One round trip.
-pub(super) async fn ask_what(client: &Client, session: &str) -> Result<What, NotOpened> {
-    let row = simple(client, &format!("{session} {}", sql::WHAT)).await?;
-    answers(&(0..row.len()).map(|at| row.get(at).unwrap_or_default()).collect::<Vec<_>>())
-}
-
-/// Takes the answers.
-fn answers(answers: &[&str]) -> Result<What, NotOpened> {
-    let [version, is_in_recovery, is_read_only, system, timeline, start] = *answers else {
-        return Err(NotOpened::unfit("the server does not answer as a PostgreSQL does"));
-    };
-    match version.parse::<u32>() {
-        Ok(version) if version >= sql::OLDEST => {}
-        Ok(version) => {
-            let (is, least) = (version / 10_000, sql::OLDEST / 10_000);
-            return Err(NotOpened::unfit(format!(
-                "the server is PostgreSQL {is}, and {least} is the oldest that will do"
-            )));
-        }
-        Err(_) => return Err(NotOpened::unfit("the server does not answer as a PostgreSQL does")),
-    }
-    if is_in_recovery == "t" {
-        return Err(NotOpened::new("the server is a standby"));
-    }
-    if is_read_only == "on" {
-        return Err(NotOpened::new("the server takes no writes of this user"));
-    }
-    Ok(What([system, timeline, start].map(str::to_owned).to_vec()))
-}
-
-impl What {
-    /// Returns the life: each restart, failover, restored copy and crash makes another one.
-    fn life(&self, of_tables: i64) -> Life {
-        let mut hash = Sha256::new();
-        for part in &self.0 {
-            hash.update(part);
-            hash.update(":");
-        }
-        let hash = hash.chain_update(of_tables.to_string()).finalize();
-        Life(u64::from_be_bytes(hash[..8].try_into().expect("the hash has 32 bytes")))
-    }
-}
-
-/// Asks for the number of the tables' life, and whether the tables are those of this build. One round trip.
-async fn layout_and_life(client: &Client, at: &Address) -> Result<i64, NotOpened> {
-    let row = simple(client, &sql::life(&at.schema, random().cast_signed())).await?;
-    if row.get(0) != Some(&sql::LAYOUT.to_string()) {
-        let (is, wanted) = (row.get(0).unwrap_or("another"), sql::LAYOUT);
-        return Err(NotOpened::unfit(format!("the tables have the layout {is}, and this build has {wanted}")));
-    }
-    let life = row.get(1).and_then(|life| life.parse().ok());
-    life.ok_or_else(|| NotOpened::unfit("the tables have no life"))
-}
-
-/// Executes statements, and returns the one row of the last one.
-pub(super) async fn simple(client: &Client, text: &str) -> Result<SimpleQueryRow, NotOpened> {
-    let messages = client.simple_query(text).await?;
-    let row = messages.into_iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    row.ok_or_else(|| NotOpened::unfit("the server has answered without a row"))
-}
-
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("life", &self.life).field("is_dead", &self.is_dead()).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: [&str; 6] = ["150018", "f", "off", "7", "00000001", "1700000000.5"];
-
-    fn with(at: usize, what: &'static str) -> Result<What, NotOpened> {
-        let mut row = GOOD;
-        row[at] = what;
-        answers(&row)
-    }
-
-    #[test]
-    fn s25_a_server_that_will_not_do_is_told_apart() {
-        assert!(answers(&GOOD).is_ok());
-        for (at, what, is_unfit) in [(0, "140009", true), (0, "x", true), (1, "t", false), (2, "on", false)] {
-            assert_eq!(with(at, what).unwrap_err().is_unfit, is_unfit, "{what}");
-        }
-        assert!(with(0, "140009").unwrap_err().why.contains("PostgreSQL 14"));
-        assert!(answers(&GOOD[..3]).unwrap_err().is_unfit);
-    }
-
-    #[test]
-    fn g10_each_part_makes_another_life() {
-        let life = |at, what| with(at, what).unwrap().life(5);
-        let first = answers(&GOOD).unwrap().life(5);
-        assert_eq!(first, life(0, "160000"));
-        assert_ne!(first, life(3, "8"));
-        assert_ne!(first, life(4, "00000002"));
-        assert_ne!(first, life(5, "1700000000.6"));
-        assert_ne!(first, answers(&GOOD).unwrap().life(6));
     }
 }

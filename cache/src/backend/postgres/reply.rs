@@ -15,8 +15,10 @@ type Result<T> = std::result::Result<T, BackendError>;
 /// What a function that asks for the lock of a place has answered.
 #[derive(Debug)]
 pub(super) enum Answer<T> {
-    /// Nothing was changed: somebody else has the lock, or a row.
+    /// Nothing was changed: another transaction has a row, or the lock, of a holder or a claim.
     Locked,
+    /// Nothing was changed: another transaction has the lock, perhaps one of ours.
+    Busy,
     Done(T),
 }
 
@@ -130,6 +132,7 @@ pub(super) fn changed(rows: Vec<Row>, life: Life) -> Result<Told<Changed>> {
     let row = one(rows)?;
     let done = match column::<&str>(&row, "r_answer")? {
         "locked" => return Ok((Answer::Locked, false)),
+        "busy" => return Ok((Answer::Busy, false)),
         "refused" => return Ok((Answer::Done(Changed::Refused(there(&row, life)?)), false)),
         "yes" => Changed::Yes { was_there: column(&row, "r_was_there")?, voided: column(&row, "r_voided")? },
         _ => return Err(another_dialect()),
@@ -143,10 +146,15 @@ pub(super) fn counted(rows: Vec<Row>) -> Result<Counted> {
     Ok(if column(&row, "r_is_too_large")? { Counted::TooLarge(value) } else { Counted::Now(value) })
 }
 
-/// The value of a counter that was read; 0 if it is missing.
-pub(super) fn counter(rows: &[Row]) -> Result<u64> {
-    let value = rows.first().map_or(Ok(0), |row| at::<i64>(row, 0))?;
-    value.try_into().map_err(|_| another_dialect())
+/// The value of a counter that was read, 0 if it is missing or over, and whether it is over.
+pub(super) fn counter(rows: &[Row]) -> Result<(u64, bool)> {
+    let value = rows.first().map_or(Ok(Some(0)), |row| at::<Option<i64>>(row, 0))?;
+    Ok((value.unwrap_or(0).try_into().map_err(|_| another_dialect())?, value.is_none()))
+}
+
+/// The transaction that has the lock of a place, if there is one.
+pub(super) fn holder(rows: &[Row]) -> Result<Option<String>> {
+    rows.first().map(|row| at(row, 0)).transpose()
 }
 
 /// A number.

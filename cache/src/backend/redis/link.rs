@@ -243,11 +243,11 @@ impl Link {
         if replies.len() == commands.len() { Ok(replies) } else { Err(self.broken(another_dialect())) }
     }
 
-    /// Asks for the texts of some keys, and awaits the replies, each of which may be an error. One round trip; two, once,
-    /// on a connection whose user may not use `MGET`.
+    /// Asks for the texts of some keys, and awaits the replies, each of which may be an error. One round trip; two,
+    /// once, on a connection whose user may not use `MGET`.
     ///
-    /// A server alone is asked by one `MGET`, which costs the server and the client a fraction of so many `GET`s. The keys
-    /// of a Cluster lie in many slots, which one command must not name.
+    /// A server alone is asked by one `MGET`, which costs the server and the client a fraction of so many `GET`s. The
+    /// keys of a Cluster lie in many slots, which one command must not name.
     pub(super) async fn texts<'a>(
         &self,
         keys: impl ExactSizeIterator<Item = &'a str> + Clone,

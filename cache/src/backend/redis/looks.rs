@@ -1,10 +1,10 @@
 //! Looks that are asked at the same moment, as one request of the client.
 //!
-//! The client pays for each request: a message to its task, a channel for the reply, a wake-up. The server pays for each
-//! command. The tasks that ask while other looks are under way therefore gather their looks in a *batch*. A task of the
-//! connection's runtime sends the batch as one request: an `MGET` of all the keys, or, where that is not possible, so many
-//! `GET`s in one write ([`Link::texts`]). Nobody waits for a batch to grow: the task yields once to the tasks that are
-//! ready to run, closes the batch, and sends it.
+//! The client pays for each request: a message to its task, a channel for the reply, a wake-up. The server pays for
+//! each command. The tasks that ask while other looks are under way therefore gather their looks in a *batch*. A task
+//! of the connection's runtime sends the batch as one request: an `MGET` of all the keys, or, where that is not
+//! possible, so many `GET`s in one write ([`Link::texts`]). Nobody waits for a batch to grow: the task yields once to
+//! the tasks that are ready to run, closes the batch, and sends it.
 //!
 //! # Which looks are gathered
 //!
@@ -40,8 +40,8 @@
 //!
 //! A reply finds its look by the number that its key had when the batch was sent. So a look that is dropped, at
 //! whatever state, shifts no reply. The task polls no look and waits for none: a look that is not polled holds up
-//! nobody. An error that the server answers to one `GET` is the reply to that look alone; an `MGET` has no error for one
-//! key, and gives nothing for a key that has no text.
+//! nobody. An error that the server answers to one `GET` is the reply to that look alone; an `MGET` has no error for
+//! one key, and gives nothing for a key that has no text.
 //!
 //! A look is sent after it was asked, as each look: in a batch that was open then, which is closed before it is sent
 //! (G3). Looks and other requests overtake one another, which the order of nothing depends on.

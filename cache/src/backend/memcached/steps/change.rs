@@ -17,8 +17,8 @@ use crate::codec::Shape;
 /// | invalidate | look at each shape, and delete it | 1: all at once |
 ///
 /// The look of a change that asks for no state is for the answer alone: what was there just before. Others may come in
-/// between. A mark leaves the value where it is, so that its look asks for the note beside the value (`item::note`), and
-/// for the value only if the note says nothing.
+/// between. A mark leaves the value where it is, so that its look asks for the note beside the value (`item::note`),
+/// and for the value only if the note says nothing.
 #[derive(Clone, Debug)]
 pub struct Changing {
     change: Change,

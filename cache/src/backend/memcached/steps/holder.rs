@@ -106,8 +106,8 @@ impl Run for Renewing {
 
 /// Stores an entry over a grant. One round trip; three if the item has changed, or says that the place was marked.
 ///
-/// Where nothing is any more, nothing is stored (G2). A grant that was lost by a mark is ended, so that the place is not
-/// closed until its lease is over.
+/// Where nothing is any more, nothing is stored (G2). A grant that was lost by a mark is ended, so that the place is
+/// not closed until its lease is over.
 #[derive(Clone, Debug)]
 pub struct Publishing {
     grant: Grant,

@@ -12,21 +12,33 @@ CREATE OR REPLACE FUNCTION {schema}.claim(
 #variable_conflict use_column
 DECLARE
     p {schema}.place;
-    is_locked boolean := NOT pg_try_advisory_xact_lock(a_lock);
-    is_there boolean := false;
+    is_locked boolean := false;
+    is_there boolean;
     is_held boolean;
 BEGIN
-    IF NOT is_locked THEN
-        SELECT * INTO p FROM {schema}.place WHERE place = a_place FOR UPDATE SKIP LOCKED;
-        is_there := FOUND;
-    END IF;
-    IF NOT is_there THEN
-        SELECT * INTO p FROM {schema}.place WHERE place = a_place;
-        is_locked := is_locked OR FOUND;
-    END IF;
+    PERFORM {schema}.check();
+    -- What would be answered by the row as it is goes without a lock, and without a number of a transaction: those who
+    -- wait for a holder ask again and again.
+    SELECT * INTO p FROM {schema}.place WHERE place = a_place;
     r_now := clock_timestamp();
-    is_held := coalesce(p.token IS NOT NULL AND p.life = a_life AND p.until > r_now, false);
-    r_failures := CASE WHEN p.pause_until > r_now THEN p.failures ELSE 0 END;
+    is_held := {schema}.is_grant(p, a_life, r_now);
+    IF NOT is_held OR p.token IS NOT DISTINCT FROM a_token OR a_anyone
+        OR NOT p.is_void AND p.token IS NOT DISTINCT FROM a_dead_token AND p.beat IS NOT DISTINCT FROM a_dead_beat
+    THEN
+        is_locked := NOT pg_try_advisory_xact_lock(a_lock);
+        is_there := false;
+        IF NOT is_locked THEN
+            SELECT * INTO p FROM {schema}.place WHERE place = a_place FOR UPDATE SKIP LOCKED;
+            is_there := FOUND;
+        END IF;
+        IF NOT is_there THEN
+            SELECT * INTO p FROM {schema}.place WHERE place = a_place;
+            is_locked := is_locked OR FOUND;
+        END IF;
+        r_now := clock_timestamp();
+        is_held := {schema}.is_grant(p, a_life, r_now);
+    END IF;
+    r_failures := CASE WHEN p.pause_until > r_now THEN coalesce(p.failures, 0) ELSE 0 END;
 
     IF is_held AND p.token = a_token AND NOT p.is_void THEN
         IF is_locked THEN
@@ -62,10 +74,12 @@ BEGIN
 
     SELECT e.version, e.is_marked INTO r_version, r_is_marked FROM {schema}.entry e
     WHERE e.place = a_place AND e.schema = a_schema AND e.format = a_format AND e.expires > r_now
+        AND octet_length(e.value) <= {largest}
     FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         PERFORM FROM {schema}.entry e
-        WHERE e.place = a_place AND e.schema = a_schema AND e.format = a_format AND e.expires > r_now;
+        WHERE e.place = a_place AND e.schema = a_schema AND e.format = a_format AND e.expires > r_now
+            AND octet_length(e.value) <= {largest};
         IF FOUND THEN
             r_answer := 'locked';
             RETURN;
@@ -124,7 +138,7 @@ BEGIN
             RETURN;
         END IF;
         r_answer := CASE WHEN o.r_is_marked THEN 'stale' ELSE 'fresh' END;
-    ELSIF r_answer <> 'voided' THEN
+    ELSIF r_answer <> 'voided' OR NOT o.r_is_taken THEN
         RETURN;
     END IF;
     DELETE FROM {schema}.place WHERE place = a_place;
@@ -143,7 +157,7 @@ BEGIN
     SELECT * INTO o FROM {schema}.own(a_place, a_lock, a_life, a_token, a_number);
     r_answer := o.r_why;
     r_is_awaited := false;
-    IF r_answer NOT IN ('own', 'voided') THEN
+    IF r_answer NOT IN ('own', 'voided') OR NOT o.r_is_taken THEN
         RETURN;
     ELSIF r_answer = 'own' AND a_failures IS NOT NULL AND a_pause IS DISTINCT FROM 0 THEN
         UPDATE {schema}.place SET token = NULL, failures = a_failures, pause_ends = {schema}.after(o.r_now, a_pause),

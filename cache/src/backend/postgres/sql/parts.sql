@@ -16,36 +16,93 @@ BEGIN
 END
 $$;
 
+-- What is asked before anything else. A transaction that has one snapshot for all of its statements does not see what
+-- was committed before it got a lock. A session of ours whose life is over ends: the tables have been emptied, or are
+-- others. (A user's session has no life.)
+CREATE OR REPLACE FUNCTION {schema}.check() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    life text := current_setting('dogpile.life', true);
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE 'this transaction is not READ COMMITTED' USING ERRCODE = 'invalid_transaction_state';
+    END IF;
+    IF life <> '' AND life IS DISTINCT FROM (SELECT concat_ws(':', l.id, l.tableoid, l.xmin) FROM {schema}.life l) THEN
+        RAISE 'the tables are of another life' USING ERRCODE = 'LIFE0';
+    END IF;
+END
+$$;
+
+-- Takes the lock of a place for a change. False: another transaction has it.
+CREATE OR REPLACE FUNCTION {schema}.enter(a_lock bigint, a_waits boolean) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM {schema}.check();
+    IF a_waits THEN
+        PERFORM pg_advisory_xact_lock(a_lock);
+        RETURN true;
+    END IF;
+    RETURN pg_try_advisory_xact_lock(a_lock);
+END
+$$;
+
+-- Whether a row of a place, or none, has a grant of a life, or its tombstone. The number of a tombstone is its length in
+-- milliseconds: one that ends later than after that is one from before the clock was set back, and is over. What no
+-- function has written is no grant.
+CREATE OR REPLACE FUNCTION {schema}.is_grant(a_row {schema}.place, a_life bigint, a_now timestamptz)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN coalesce(
+        a_row.token IS NOT NULL AND a_row.life = a_life AND a_row.until > a_now AND a_row.is_marked IS NOT NULL
+            AND a_row.beat BETWEEN 0 AND 4294967295
+            AND CASE
+                WHEN a_row.is_void THEN a_row.until <= {schema}.after(a_now, a_row.number)
+                ELSE a_row.is_void IS NOT NULL AND a_row.number IS NOT NULL
+            END,
+        false
+    );
+END
+$$;
+
 -- Takes the lock of a place and its row, for the holder of a grant. Waits for nothing. The answer: own, locked, gone,
--- overtaken, voided. A number that is null is any.
+-- overtaken, voided. A number that is null is any. Where the lock or the row is not to be had, the row as it was
+-- committed may say that the grant is lost: that is so for ever.
 CREATE OR REPLACE FUNCTION {schema}.own(
     a_place bytea, a_lock bigint, a_life bigint, a_token bigint, a_number bigint,
-    OUT r_why text, OUT r_now timestamptz, OUT r_is_marked boolean, OUT r_is_paused boolean
+    OUT r_why text, OUT r_now timestamptz, OUT r_is_marked boolean, OUT r_is_paused boolean, OUT r_is_taken boolean
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     p {schema}.place;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(a_lock) THEN
-        r_why := 'locked';
-        RETURN;
+    PERFORM {schema}.check();
+    r_is_taken := false;
+    IF pg_try_advisory_xact_lock(a_lock) THEN
+        SELECT * INTO p FROM {schema}.place WHERE place = a_place FOR UPDATE SKIP LOCKED;
+        r_is_taken := FOUND;
     END IF;
-    SELECT * INTO p FROM {schema}.place WHERE place = a_place FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
-        PERFORM FROM {schema}.place WHERE place = a_place;
-        r_why := CASE WHEN FOUND THEN 'locked' ELSE 'gone' END;
-        RETURN;
+    IF NOT r_is_taken THEN
+        SELECT * INTO p FROM {schema}.place WHERE place = a_place;
     END IF;
     r_now := clock_timestamp();
     r_is_marked := p.is_marked;
     r_is_paused := coalesce(p.pause_until > r_now, false);
     r_why := CASE
-        WHEN p.token IS NULL OR p.life <> a_life OR p.until <= r_now THEN 'gone'
+        WHEN NOT {schema}.is_grant(p, a_life, r_now) THEN 'gone'
         WHEN p.token <> a_token THEN 'overtaken'
         WHEN p.is_void THEN 'voided'
         WHEN p.number <> a_number THEN 'gone'
-        ELSE 'own'
+        WHEN r_is_taken THEN 'own'
+        ELSE 'locked'
     END;
+    -- A clock that is set back does not bring it back.
+    IF r_is_taken AND r_why = 'gone' AND p.until <= r_now AND p.life = a_life AND p.token = a_token
+        AND p.number = coalesce(a_number, p.number)
+    THEN
+        IF r_is_paused THEN
+            UPDATE {schema}.place SET token = NULL WHERE place = a_place;
+        ELSE
+            DELETE FROM {schema}.place WHERE place = a_place;
+        END IF;
+    END IF;
 END
 $$;
 
@@ -125,12 +182,12 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    is_held := coalesce(p.token IS NOT NULL AND p.life = a_life AND p.until > a_now, false);
+    is_held := {schema}.is_grant(p, a_life, a_now);
     IF is_held AND p.is_void THEN
         RETURN false;
     END IF;
     IF is_held AND a_tombstone IS DISTINCT FROM 0 THEN
-        UPDATE {schema}.place SET is_void = true, until = {schema}.after(a_now, a_tombstone),
+        UPDATE {schema}.place SET is_void = true, number = a_tombstone, until = {schema}.after(a_now, a_tombstone),
             failures = NULL, pause_ends = NULL, pause_until = NULL
         WHERE place = a_place;
     ELSE

@@ -26,6 +26,8 @@ BEGIN
         r_value := 0;
         r_is_too_large := a_delta > a_ceiling;
         IF a_delta <= 0 OR r_is_too_large THEN
+            -- What is over goes: a clock that is set back does not bring it back.
+            DELETE FROM {schema}.counter WHERE place = a_place AND c.place IS NOT NULL;
             r_is_too_large := r_is_too_large AND a_delta > 0;
             RETURN;
         END IF;
@@ -56,14 +58,15 @@ CREATE OR REPLACE FUNCTION {schema}.wait(a_locks bigint[], a_milliseconds bigint
     ON CONFLICT (lock) DO UPDATE SET until = excluded.until
 $$;
 
--- Some blocks of a table, as a range of its rows: those from a_block on, or without one a sample. (A table has some free
--- blocks at its end, so that the sample may be of nothing.)
-CREATE OR REPLACE FUNCTION {schema}.sample(
-    a_table regclass, a_block bigint, a_blocks bigint, OUT r_low tid, OUT r_high tid
+-- Some blocks of a table, as a range of its rows: those of a walk that has passed a_block blocks since a_start, which is
+-- a share of the table. It begins anew at the table's end.
+CREATE OR REPLACE FUNCTION {schema}.walk(
+    a_table regclass, a_block bigint, a_blocks bigint, a_start double precision, OUT r_low tid, OUT r_high tid
 ) LANGUAGE plpgsql AS $$
 DECLARE
     blocks bigint := pg_relation_size(a_table) / current_setting('block_size')::bigint;
-    first bigint := coalesce(a_block, CASE WHEN blocks > a_blocks THEN floor(random() * blocks) ELSE 0 END);
+    steps bigint := greatest((blocks + a_blocks - 1) / a_blocks, 1);
+    first bigint := (floor(a_start * steps)::bigint + a_block / a_blocks) % steps * a_blocks;
 BEGIN
     r_low := format('(%s,0)', first)::tid;
     r_high := format('(%s,0)', first + a_blocks)::tid;
@@ -71,20 +74,21 @@ END
 $$;
 
 -- Deletes what is over in some blocks of each table, and skips what is locked. Returns how many rows.
-CREATE OR REPLACE FUNCTION {schema}.cull(a_block bigint, a_blocks bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION {schema}.cull(a_block bigint, a_blocks bigint, a_start double precision DEFAULT 0)
+RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     b record;
     deleted bigint;
     sum bigint := 0;
 BEGIN
-    SELECT * INTO b FROM {schema}.sample('{schema}.entry', a_block, a_blocks);
+    SELECT * INTO b FROM {schema}.walk('{schema}.entry', a_block, a_blocks, a_start);
     DELETE FROM {schema}.entry WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.entry
         WHERE ctid >= b.r_low AND ctid < b.r_high AND expires <= clock_timestamp() FOR UPDATE SKIP LOCKED
     ));
     GET DIAGNOSTICS deleted = ROW_COUNT;
     sum := sum + deleted;
-    SELECT * INTO b FROM {schema}.sample('{schema}.place', a_block, a_blocks);
+    SELECT * INTO b FROM {schema}.walk('{schema}.place', a_block, a_blocks, a_start);
     DELETE FROM {schema}.place WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.place
         WHERE ctid >= b.r_low AND ctid < b.r_high AND (token IS NULL OR until <= clock_timestamp())
@@ -93,14 +97,14 @@ BEGIN
     ));
     GET DIAGNOSTICS deleted = ROW_COUNT;
     sum := sum + deleted;
-    SELECT * INTO b FROM {schema}.sample('{schema}.counter', a_block, a_blocks);
+    SELECT * INTO b FROM {schema}.walk('{schema}.counter', a_block, a_blocks, a_start);
     DELETE FROM {schema}.counter WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.counter
         WHERE ctid >= b.r_low AND ctid < b.r_high AND expires <= clock_timestamp() FOR UPDATE SKIP LOCKED
     ));
     GET DIAGNOSTICS deleted = ROW_COUNT;
     sum := sum + deleted;
-    SELECT * INTO b FROM {schema}.sample('{schema}.waiter', a_block, a_blocks);
+    SELECT * INTO b FROM {schema}.walk('{schema}.waiter', a_block, a_blocks, a_start);
     DELETE FROM {schema}.waiter WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.waiter
         WHERE ctid >= b.r_low AND ctid < b.r_high AND until <= clock_timestamp() FOR UPDATE SKIP LOCKED
