@@ -104,8 +104,8 @@
 //!   answers *gone* when the lease is over (G9). The sending goes on if the caller goes away: its time is that of the
 //!   lease, not of the caller.
 //! - A *change* tries the lock too, and is sent again until it has it. Changes of other processes have the lock one
-//! after the other, and no attempt is worse than any other, so that a stream of claims and changes starves none: it is
-//!   tried for [`LONGEST_CHANGES_WAIT`]. A stranger's transaction keeps the lock, or a row: one that has kept it for
+//!   after the other, and no attempt is worse than any other, so that a stream of claims and changes starves none: it
+//!   is tried for [`LONGEST_CHANGES_WAIT`]. A stranger's transaction keeps the lock, or a row: one that has kept it for
 //!   [`CHANGES_WAIT`], or for half of that between two questions for the holder of the lock, is not waited for any
 //!   longer. Then it is an error: refused, as nothing was changed. Nothing waits at the server meanwhile, and so no
 //!   change of another key does (G5). A caller that goes away has sent at most one attempt, which takes effect at once
