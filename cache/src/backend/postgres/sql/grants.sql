@@ -146,7 +146,7 @@ BEGIN
 END
 $$;
 
--- Without a_failures there is no pause. The answer: own, or why not.
+-- Without a_failures, and for no time, there is no pause: an earlier one stays. The answer: own, or why not.
 CREATE OR REPLACE FUNCTION {schema}.end(
     a_place bytea, a_lock bigint, a_life bigint, a_token bigint, a_number bigint, a_failures bigint, a_pause bigint,
     OUT r_answer text, OUT r_is_awaited boolean
@@ -163,7 +163,7 @@ BEGIN
         UPDATE {schema}.place SET token = NULL, failures = a_failures, pause_ends = {schema}.after(o.r_now, a_pause),
             pause_until = {schema}.after(o.r_now, 2 * a_pause)
         WHERE place = a_place;
-    ELSIF r_answer = 'own' AND a_failures IS NULL AND o.r_is_paused THEN
+    ELSIF r_answer = 'own' AND o.r_is_paused THEN
         UPDATE {schema}.place SET token = NULL WHERE place = a_place;
     ELSE
         DELETE FROM {schema}.place WHERE place = a_place;
