@@ -272,9 +272,9 @@ const LONGEST_AGAIN: Duration = Duration::from_millis(8);
 /// # Waiting
 ///
 /// No look, claim, publication or renewal waits for another transaction, whatever that has locked by the functions of
-/// these tables, or by `SELECT … FOR UPDATE`. A change is tried again, and a count waits.
-/// An operation has no other time-out of its own, but for the `statement_timeout` of its session, two seconds, and the
-/// heartbeat: it asks once a second, and ends a connection whose answer takes four seconds. A region gives each access
+/// these tables, or by `SELECT … FOR UPDATE`. A change is tried again, and a count waits. An operation has no other
+/// time-out of its own, but for the `statement_timeout` of its session, two seconds, and the heartbeat: it asks once a
+/// second, and ends a connection whose answer takes four seconds. A region gives each access
 /// [`backend_timeout`](crate::RegionBuilder::backend_timeout).
 ///
 /// # Cancel safety

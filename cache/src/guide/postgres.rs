@@ -60,7 +60,7 @@
 //! | G1 one creator | one grant of a place, under an advisory lock of the transaction | a lease that runs out, a crash, a failover: one more creation, counted as an [overlap](crate::observer::Overlap) |
 //! | G2 a late holder | to publish is one transaction, conditional on token, number and life | nothing that we know: it depends on no clock |
 //! | G3 invalidation | one transaction, durable as the server is set | a failover to a standby that lags: `other_life` says what its entries are worth |
-//! | G5 bounds | no look, claim or publication waits for another transaction. A change does, for 0.4 s at most, and holds up the changes of its process behind it | - |
+//! | G5 bounds | nothing but a count waits at the server for another transaction. A change is tried again, for 0.4 s at most beside a transaction that keeps the key | a count that waits, for 2 s at most, holds up the changes of its process behind it |
 //! | G6 clocks | `clock_timestamp()` of the server, in the statement itself | a step of the server's clock moves lifetimes |
 //! | G8 failures | the pause is stored in the transaction that ends the grant | a crash takes the pause with it |
 //! | G9 a lost lease | a publication whose row is locked is tried again until the lease ends | a transaction of yours that keeps the row for longer |

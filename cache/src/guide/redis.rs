@@ -63,16 +63,17 @@
 //!
 //! # What it costs
 //!
-//! A hit is one plain `GET`; what many tasks of the process look at in one moment is one `MGET`. A creation is three round
-//! trips: the look, the claim, the publication. Those who wait in another process hear of the publication by a message,
-//! and look: about two round trips after it. A `Redis` has one connection for each runtime that asks, one for the
-//! [keeper](crate#glossary) once a lease is to be renewed or the process waits for another one, and one for signals
+//! A hit is one plain `GET`; what many tasks of the process look at in one moment is one `MGET`. A creation is three
+//! round trips: the look, the claim, the publication. Those who wait in another process hear of the publication by a
+//! message, and look: about two round trips after it. A `Redis` has one connection for each runtime that asks, one for
+//! the [keeper](crate#glossary) once a lease is to be renewed or the process waits for another one, and one for signals
 //! once it waits; on a Cluster, each of them for each server.
 //!
 //! Measured on two cores, beside the raw client on the same server (values of 100 bytes, the codec for bytes): a hit
 //! takes 1.1 times as long as a `GET` with one task, and as long as a `GET` with 16 and with 256 tasks that have a key
-//! each; on a Cluster, where the looks of one moment are so many `GET`s, 1.3 and 1.4 times. A waiter of another process returns 0.6 ms after the publication. Of 8 processes whose 256 tasks wait for one key, the
-//! median returns after 2 ms. `benches/servers` in the repository measures this, beside other caches.
+//! each; on a Cluster, where the looks of one moment are so many `GET`s, 1.3 and 1.4 times. A waiter of another process
+//! returns 0.6 to 0.8 ms after the publication. Of 8 processes whose 256 tasks wait for one key, the median returns
+//! after 2 ms. `benches/servers` in the repository measures this, beside other caches.
 //!
 //! # What the operator decides
 //!
