@@ -16,8 +16,7 @@
 //! | | failed | none; those who have waited fail |
 //! | | its runtime ends | none; those who have waited fail |
 //! | open | closed, silent, its runtime ends, a statement that the server will not take any more | dead, which is as none for the next operation |
-//!
-//! | open | another connection shows another life | dead |
+//! | | another connection shows another life | dead |
 //!
 //! The task goes on if the operation is dropped: a server that is far takes longer to connect to than an operation may
 //! take, and the next operation finds the connection open.
@@ -33,6 +32,7 @@
 //! | the one that is shown, or none is | it is open |
 //! | another, and that one was shown before the making began | all others die, then it is open, and its life is shown |
 //! | another, and that one was shown since | it is closed: it may be the one from before. What has waited for it fails, and the next operation connects anew |
+
 use super::address::Address;
 use super::link::{Link, NotOpened, OPENING, OnNote, Purpose, sleep};
 use crate::backend::Life;
