@@ -15,7 +15,8 @@
 //!
 //! | | commands |
 //! |---|---|
-//! | always | `GET`, `MGET`, `DEL`, `INFO`, `TIME`, `EVAL`, `EVALSHA`; in the scripts `SET`, `GETRANGE`, `SETRANGE`, `PTTL`, `INCRBY` |
+//! | always | `GET`, `DEL`, `INFO`, `TIME`, `EVAL`, `EVALSHA`; in the scripts `SET`, `GETRANGE`, `SETRANGE`, `PTTL`, `INCRBY` |
+//! | for looks at several keys of a server by one command; without it by so many `GET`s | `MGET` |
 //! | for the signals | `PUBLISH`, `SUBSCRIBE`, `UNSUBSCRIBE` |
 //! | with the number of a database | `SELECT` |
 //! | on a Cluster | `CLUSTER\|SLOTS`, `ASKING`; for the signals `SPUBLISH`, `SSUBSCRIBE`, `SUNSUBSCRIBE` as well |
