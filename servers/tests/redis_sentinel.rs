@@ -202,7 +202,7 @@ async fn a_service_that_no_sentinel_knows_is_a_clear_error() {
     let Err(ConnectError::Unreachable { why, .. }) = Redis::connect(&url(&all.sentinels, "another")).await else {
         panic!("there is no such service")
     };
-    assert_eq!(why, "the sentinels do not know the service");
+    assert_eq!(why, "the primary of \"another\": the sentinels do not know the service");
     // A server that is no sentinel.
     let Err(error) = Redis::connect(&url(&all.replicas.servers, Sentinels::NAME)).await else {
         panic!("it is no sentinel")
