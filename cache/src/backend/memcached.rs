@@ -96,10 +96,9 @@
 //!   another holder from then on.
 //!
 //! A claim of nothing adds an item with the token (`ms ME`), so that it is known when it comes again, and is released
-//! when its reply was lost. But nothing was there that the item could name, so it names itself: its CAS number tells
-//! its grant from another one of the same token, which a claim that has arrived late may have been given. Until the
-//! lease begins anew, a mark does to it what it does to a stub: another CAS number, and what the holder publishes is
-//! refused. But the holder finds its token, and ends the grant by its publication, or by its end.
+//! when its reply was lost. Nothing was there whose CAS number the item could name. It names its *sending*, a number
+//! that each run of a claim has of its own: so its grant is told from another one of the same token, which a claim that
+//! has arrived late may have been given, and a mark, which changes the CAS number, changes nothing about whose it is.
 //!
 //! Of a grant with a token, all rows of the paper hold, but for what this section and the next say:
 //!
@@ -108,9 +107,11 @@
 //!   one, the holder still finds its grant, by a look.
 //! - Two grants of one token are told apart: an item names the CAS number over which its grant was written. It is not
 //!   larger than any number that the holder knows, and larger than any that the holder of an earlier grant knows, since
-//!   CAS numbers only grow in one life of a server.
+//!   CAS numbers only grow in one life of a server. Where nothing was, it names the sending, which is in the number
+//!   that the holder knows. A command is executed once: TCP delivers it once, and the client never sends it again. (An
+//!   addition that a proxy sends twice is found out by its CAS number, unless the place is marked behind it.)
 //! - The beat is the CAS number over which the lease began, which no other write of that life has; where nothing was,
-//!   the complement of the item's.
+//!   the complement of the sending.
 //! - The lease of an item without an entry ends with the item. That over an entry (or over the mark of a pause) ends by
 //!   the server's clock, as a process estimates it: it ends for those who claim. If nobody has claimed, the holder's
 //!   next renewal is granted (unless it has to look), and its publication stored: nothing has come in between, and no

@@ -71,10 +71,6 @@
 //! each server and each runtime that asks, and another one for values of 16 KB and more, so that small values do not
 //! wait behind large ones.
 //!
-//! A mark during the creation of a missing value, in the first third of the lease, costs that publication: the value
-//! goes to its callers, and the next access creates it again. Later on, and where there is an old value, the new value
-//! is stored as stale, as on any backend.
-//!
 //! # What the operator decides
 //!
 //! - **Memory.** A server that is full evicts entries, and with an entry its grant: one more creation, and what the

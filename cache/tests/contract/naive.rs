@@ -8,9 +8,6 @@
 //! - A lease ends for those who claim. If nothing was written to the item since, its holder is granted on: but not one
 //!   that looks first, since the item said more, when its lease began, than its entry and the grant. (How long that lasts
 //!   depends on the item's lifetime: the scripts leave such holders out.)
-//! - A grant that was given where no item was, is not found by its holder once it was marked, until it is claimed
-//!   again, and shows another beat. (Whether there was an item depends on its lifetime: the scripts leave such holders
-//!   out.)
 //! - A claim for no time writes nothing, and its holder is known by the token alone.
 
 use bytes::Bytes;
@@ -48,8 +45,6 @@ struct Grant {
     marked: bool,
     /// With items: whether its holder looks before it writes.
     looks: bool,
-    /// With items: whether it was given where no item may have been, and the lease has not begun anew since.
-    is_first: bool,
     end: End,
 }
 
@@ -72,7 +67,7 @@ pub struct Naive {
     stock: Stock,
     grants: HashMap<Slot, Grant>,
     tombstones: HashMap<Slot, Grant>,
-    /// The tokens whose leases have ended, or whose first leases were marked.
+    /// The tokens whose leases have ended.
     late: HashSet<Token>,
     /// The number of the latest claim's grant.
     claimed: u64,
@@ -281,17 +276,12 @@ impl Naive {
         }
         self.tombstones.remove(&slot);
         let is_there = self.has_items && (self.state(place, shape) != 0 || self.grants.contains_key(&slot));
-        let is_first = !is_there && !self.stock.pauses.contains_key(&slot);
-        if is_first {
+        if !is_there && !self.stock.pauses.contains_key(&slot) {
             self.write(slot);
         }
         let number = self.written.get(&slot).copied().filter(|_| self.has_items).unwrap_or(self.numbers + 1);
-        let (token, marked, looks) = (claim.token, false, false);
-        self.grants.insert(slot, Grant { token, number, beat: 0, marked, looks, is_first, end });
+        self.grants.insert(slot, Grant { token: claim.token, number, beat: 0, marked: false, looks: false, end });
         self.begin(slot, end);
-        if let Some(grant) = self.grants.get_mut(&slot) {
-            grant.is_first = is_first && self.has_items;
-        }
         format!("granted {failures}")
     }
 
@@ -303,7 +293,6 @@ impl Naive {
         let says_more = !has_entry && self.stock.pauses.contains_key(&slot);
         if let Some(grant) = self.grants.get_mut(&slot) {
             (grant.beat, grant.end, grant.looks) = (beats, end, grant.marked || says_more);
-            grant.is_first = false;
         }
         self.write(slot);
         self.forget();
@@ -336,8 +325,8 @@ impl Naive {
         }
     }
 
-    /// Whether the grant of a token in an item has had its lease, or its first lease was marked. What its holder may
-    /// still do depends on how long the item lives, which nobody sees from outside.
+    /// Whether the grant of a token in an item has had its lease. What its holder may still do depends on how long the
+    /// item lives, which nobody sees from outside.
     pub fn is_late(&self, token: Token) -> bool {
         let over = |grant: &Grant| grant.token == token && grant.end.is_some_and(|end| end <= self.now);
         self.has_items && (self.late.contains(&token) || self.grants.values().any(over))
@@ -443,7 +432,6 @@ impl Naive {
                     }
                     if let Some(grant) = self.grants.get_mut(&slot) {
                         grant.marked = true;
-                        self.late.extend(grant.is_first.then_some(grant.token));
                     }
                     self.write(slot);
                 }

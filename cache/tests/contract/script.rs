@@ -156,9 +156,6 @@ impl Pair<'_> {
 
     /// Remembers a beat under both names. One has another name than before: says so.
     fn beat(&mut self, place: usize, shape: Shape, by: &HeldBy) -> &'static str {
-        if self.naive.is_late(by.token) {
-            return "";
-        }
         let now = (by.token, by.beat, self.naive.beat(place, shape));
         let is_one = |known: &(Token, u32, u32)| known.0 == now.0 && ((known.1 == now.1) != (known.2 == now.2));
         let differs = self.watched.iter().any(is_one);
@@ -169,7 +166,7 @@ impl Pair<'_> {
     fn claim(&mut self, place: usize, shape: Shape) -> (String, String, String) {
         let (seen, state) = self.state(place, shape);
         let as_seen = self.rng.u32(..4) > 0;
-        let dead = self.watched.last().copied().filter(|(token, ..)| !self.naive.is_late(*token));
+        let dead = (!self.watched.is_empty()).then(|| self.watched[self.watched.len() - 1]);
         let (over, naive_over) = match (self.rng.u32(..8), dead) {
             (0, _) => (Over::Anyone, Over::Anyone),
             (1 | 2, Some((token, beat, naive))) => (Over::Dead(token, beat), Over::Dead(token, naive)),

@@ -127,15 +127,6 @@ words! {
     Set = "set",
     SetIf = "set_if",
     Invalidate = "invalidate",
-    /// Only where a mark may void a grant.
-    Mark = "mark",
-}
-
-impl Voids {
-    /// Whether the change stores a value.
-    pub fn stores(self) -> bool {
-        matches!(self, Voids::Set | Voids::SetIf)
-    }
 }
 
 words! {

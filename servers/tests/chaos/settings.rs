@@ -40,8 +40,6 @@ pub struct Terms {
     /// connection may learn of that by its next heartbeat alone, of which there is one a second. Until then it takes
     /// the grants of the others for none.
     pub history: u64,
-    /// Whether a mark may void a grant that was given where no value is. What its holder publishes is refused then.
-    pub marks_void: bool,
 }
 
 impl Terms {
@@ -52,7 +50,6 @@ impl Terms {
         fresh: 250 * MS,
         grace: 500 * MS,
         history: SECOND,
-        marks_void: false,
     };
 
     /// Whole seconds. No connection outlives a history of the data.
@@ -64,7 +61,6 @@ impl Terms {
         // Shorter than a lease: a grant must outlive the old value that it lies over.
         grace: SECOND,
         history: 0,
-        marks_void: true,
     };
 
     /// Those of the servers that a URL names.

@@ -283,15 +283,6 @@ impl Step {
     }
 
     async fn marks(self) {
-        // (On memcached a mark voids a grant that was not renewed, where no value is: see the guide.)
-        let is_calm = self.process.weather == Weather::Calm;
-        if is_calm && !matches!(self.process.region.get(&self.key).value().await, Ok(Some(_))) {
-            return;
-        }
-        if self.process.terms.marks_void {
-            let change = async |_| self.process.region.mark_stale(&self.key).await.map(|()| true);
-            return self.changes(Voids::Mark, change).await;
-        }
         let began = now();
         let marked = self.process.region.mark_stale(&self.key).await;
         self.done(began, marked.is_ok());

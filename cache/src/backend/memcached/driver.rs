@@ -6,7 +6,9 @@ use super::command::{Command, Reply, Request};
 use super::link::Link;
 use super::node::{LARGE, Node};
 use super::servers::Servers;
-use super::steps::{Changing, Claiming, Counting, Ending, OVERHEAD, Publishing, Renewing, Run, Step, looked, looking};
+use super::steps::{
+    Changing, Claiming, Counting, Ending, OVERHEAD, Publishing, Renewing, Run, Sending, Step, looked, looking,
+};
 use crate::backend::connect::ConnectError;
 use crate::backend::{
     Ask, Backend, BackendError, BackendErrorKind, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant,
@@ -19,6 +21,7 @@ use crate::together::together;
 use dogpile::Clock;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// The largest item of a server that has not said it yet, and was not told otherwise, in bytes.
@@ -88,6 +91,8 @@ const HEADER: usize = 100;
 /// ```
 pub struct Memcached {
     servers: Servers,
+    /// How many claims there were: each has a [`Sending`] of its own. (Relaxed: it orders nothing.)
+    claims: AtomicU64,
 }
 
 impl Memcached {
@@ -144,7 +149,7 @@ impl Memcached {
             scheme: ConnectError::scheme_of(url),
             why: format!("no thread for the connections: {error}"),
         })?;
-        Ok(Memcached { servers: Servers::new(list, keeper, here) })
+        Ok(Memcached { servers: Servers::new(list, keeper, here), claims: AtomicU64::new(0) })
     }
 
     /// Names a second list of servers: that of the last release, or of the next one. Marks and invalidations go
@@ -165,7 +170,7 @@ impl Memcached {
     ///
     /// The URL is none ([`Malformed`](ConnectError::Malformed), [`NoScheme`](ConnectError::NoScheme)).
     pub fn formerly(self, url: &str) -> Result<Memcached, ConnectError> {
-        Ok(Memcached { servers: self.servers.formerly(list(url)?) })
+        Ok(Memcached { servers: self.servers.formerly(list(url)?), ..self })
     }
 }
 
@@ -337,7 +342,8 @@ impl Backend for Memcached {
     }
 
     fn claim<'a>(&'a self, key: &'a StoredKey, claim: Claim) -> Pending<'a, Claimed> {
-        Box::pin(async move { self.at(key).run(Claiming::new(claim)).await })
+        let sending = Sending::after(self.claims.fetch_add(1, Relaxed));
+        Box::pin(async move { self.at(key).run(Claiming::new(claim, sending)).await })
     }
 
     fn renew<'a>(&'a self, key: &'a StoredKey, grant: &'a Grant, lease: Duration) -> Pending<'a, Renewed> {

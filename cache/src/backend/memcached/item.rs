@@ -51,7 +51,7 @@ pub mod note;
 mod write;
 
 pub use self::event::{EVENT, Event, What};
-pub use self::names::{Number, State, short};
+pub use self::names::{Number, Sending, State, short};
 pub use self::write::Write;
 
 use super::command::Reply;
@@ -73,6 +73,8 @@ const ENTRY: u8 = 2;
 
 /// In the number of a state: other events came before.
 const LATER: u64 = 1 << 63;
+/// In what a grant was written over: nothing was there, and the last bits are the number of its [`Sending`].
+const ADDED: u64 = 1 << 63;
 /// In the number of a state: a touch has made it.
 const TOUCHED: u64 = LATER | 1 << 62;
 
@@ -101,10 +103,10 @@ pub struct Stub {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     pub token: Token,
-    /// The CAS number of the item over which the grant was written; that of the item itself, if nothing was there.
-    pub base: u64,
-    /// The CAS number of the item over which the lease was begun. If nothing was there, the complement of that of the
-    /// item itself, over which the next lease may begin.
+    /// The CAS number of the item over which the grant was written; if nothing was there, [`ADDED`], and the number of
+    /// the sending.
+    base: u64,
+    /// The same of the last lease.
     beat: u64,
     /// When the lease ends, in milliseconds of the server's clock.
     until: u64,
@@ -221,7 +223,15 @@ impl Held {
     /// Returns the holder.
     pub fn by(self, at: Moment) -> HeldBy {
         let lease_left = left(self.until, at.now);
-        HeldBy { token: self.token, beat: beat(self.beat, at.life), lease_left, is_void: false }
+        // (The complement: numbers of sendings are as small as the first CAS numbers of a server.)
+        let last = if self.beat & ADDED == 0 { self.beat } else { !self.beat };
+        HeldBy { token: self.token, beat: beat(last, at.life), lease_left, is_void: false }
+    }
+
+    /// Returns the number of the sending, if the grant was added where nothing was.
+    fn added(self) -> u16 {
+        let is_added = self.base & ADDED != 0;
+        u16::try_from(if is_added { self.base & !ADDED } else { 0 }).unwrap_or(0)
     }
 }
 
@@ -293,12 +303,18 @@ impl Item {
         self.is_marked || self.is_stale
     }
 
-    /// Returns whether this token was granted where nothing was, and the item was marked before the lease began anew.
-    /// Then nobody can tell whether the grant is that of a claim that has arrived late. Such a grant has no holder, so
-    /// that the holder of the token may end it in either case.
-    pub fn is_lost(&self, token: Token, now: u64) -> bool {
-        // (All other items name a smaller number than their own.)
-        self.is_stale && self.held(now).is_some_and(|held| held.token == token && held.base == self.cas)
+    /// Returns whether a grant of this item's token is that of a holder which knows this number of it.
+    ///
+    /// | the grant was written | it is the holder's if |
+    /// |---|---|
+    /// | over an item | that is no younger than what the holder knows: a later grant of the same token, by a claim that has arrived late, was written over a younger one |
+    /// | where nothing was | it is of the holder's own sending. (If the CAS number alone tells that something has happened to the item, the same command was executed twice, and the grant is nobody's) |
+    pub fn is_of(&self, number: Number, held: Held) -> bool {
+        if held.base & ADDED == 0 || number == Number::ANY {
+            return held.base <= number.cas || number == Number::ANY;
+        }
+        let has_happened = self.is_stale || held.is_marked || held.beat != held.base;
+        held.added() == number.added && (number.cas == self.cas || has_happened)
     }
 
     /// Returns whether what the grant publishes is marked.
@@ -332,7 +348,8 @@ impl Item {
         let is_slow = self.held.is_some_and(|held| held.is_marked) || (self.entry.is_none() && self.pause.is_some());
         let has_entry = self.entry.is_some();
         let lives = if has_entry { short(lives, now) } else { 0 };
-        Number { cas: self.cas, is_slow, has_entry, events: self.events, lives }
+        let added = self.held.filter(|_| !has_entry).map_or(0, Held::added);
+        Number { cas: self.cas, is_slow, has_entry, events: self.events, lives, added }
     }
 }
 
@@ -359,9 +376,6 @@ impl Item {
         }
         for event in value[HEAD..begin].chunks(EVENT).chain(value[end..].chunks(EVENT)) {
             self.happens(Event::read(event)?);
-        }
-        if let Some(held) = self.held.as_mut().filter(|held| held.base == 0) {
-            (held.base, held.beat) = (self.cas, !self.cas);
         }
         Some(self)
     }

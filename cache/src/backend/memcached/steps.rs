@@ -34,6 +34,7 @@ pub use self::claim::Claiming;
 pub use self::count::Counting;
 pub use self::holder::{Ending, Publishing, Renewing};
 pub use self::look::{looked, looking};
+pub use super::item::Sending;
 
 use super::command::{Command, Reply, Request, Slot};
 use super::item::{EVENT, Found, HEAD, MANY};

@@ -30,16 +30,13 @@ pub struct Entry {
 
 /// A grant that is under way, or was until its lease ended, and nobody has come since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::struct_excessive_bools)] // Facts that do not depend on each other.
 pub struct Holder {
     pub version: Version,
     /// That of a stub is its CAS number.
     pub token: u64,
     pub until: Tick,
+    /// Whether the lease has not begun anew since: its holder knows it by its CAS number alone.
     pub is_stub: bool,
-    /// Whether it was given where nothing was, and the lease has not begun anew since: its holder knows it by its CAS
-    /// number alone.
-    pub is_first: bool,
     pub is_marked: bool,
     /// Whether such a grant was marked: its holder does not find it any more.
     pub is_orphan: bool,
@@ -103,10 +100,10 @@ impl Paper {
     }
 
     /// A process was granted.
-    pub fn grants(&mut self, token: u64, until: Tick, is_stub: bool, is_first: bool) {
+    pub fn grants(&mut self, token: u64, until: Tick, is_stub: bool) {
         self.count += 1;
         let (version, is_marked, is_orphan) = (self.count, false, false);
-        self.holder = Some(Holder { version, token, until, is_stub, is_first, is_marked, is_orphan });
+        self.holder = Some(Holder { version, token, until, is_stub, is_marked, is_orphan });
     }
 
     /// An entry was stored: of a publication, or of a change. It is fresh, and there, until then.
@@ -165,8 +162,8 @@ impl Paper {
         }
         if let Some(holder) = &mut self.holder {
             holder.is_marked = true;
-            holder.is_orphan |= holder.is_first;
             if holder.is_stub {
+                holder.is_orphan = true;
                 holder.token = cas;
             }
         }

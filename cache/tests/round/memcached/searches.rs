@@ -126,7 +126,7 @@ mod full {
         holds(&bounds("memcached: changes, 2 + 2", &[gets(2, 1), gets(2, 1)], 1, 2, &CHANGES), &sights);
         let clients = [gets_plainly(2, 1), gets(2, 0)];
         let plain = bounds("memcached: changes, 2 that do not ask + 2", &clients, 1, 2, &CHANGES);
-        holds(&plain, &[&sights[..], &[Sight::Added, Sight::Ended]].concat());
+        holds(&plain, &[Sight::Renewed, Sight::Refused, Sight::Stale, Sight::Changed, Sight::Added]);
     }
 
     #[test]
@@ -146,9 +146,13 @@ mod full {
             &[Sight::Refused, Sight::Renewed],
         );
         let clients = [gets_plainly(2, 1), gets_plainly(1, 0)];
-        let menu = [&menu[..], &[Kind::Mark]].concat();
         let plain = bounds("memcached: network, 2 + 1 that do not ask", &clients, 1, 3, &menu);
-        holds(&plain, &[Sight::Added, Sight::Refused, Sight::Renewed, Sight::Orphan]);
+        holds(&plain, &[Sight::Added, Sight::Refused, Sight::Renewed]);
+        // (Whose an addition is that was executed twice, and was marked, nobody can tell.)
+        let menu: Vec<Kind> = [&menu[..], &[Kind::Mark]].concat();
+        let menu: Vec<Kind> = menu.into_iter().filter(|kind| *kind != Kind::Double).collect();
+        let plain = bounds("memcached: network and marks, 2 + 1 that do not ask", &clients, 1, 3, &menu);
+        holds(&plain, &[Sight::Added, Sight::Refused, Sight::Renewed, Sight::Stale]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::store::Store;
 use bytes::Bytes;
 use dogpile_cache::backend::memcached::command::{Command, Only, Reply, Slot, Ttl};
 use dogpile_cache::backend::memcached::steps::{
-    Changing, Claiming, Counting, Ending, Moment, Publishing, Renewing, Run, Step, looked, looking,
+    Changing, Claiming, Counting, Ending, Moment, Publishing, Renewing, Run, Sending, Step, looked, looking,
 };
 use dogpile_cache::backend::{
     Ask, Change, Changed, Claim, Claimed, Count, Counted, Ended, Entry, Grant, Life, Look, Over, Pause, PauseFor,
@@ -29,11 +29,12 @@ struct Ground {
     store: Store,
     at: Moment,
     trips: usize,
+    claims: u64,
 }
 
 impl Ground {
     fn new() -> Ground {
-        Ground { store: Store::default(), at: Moment { now: 1_000_000_000_000, life: Life(1) }, trips: 0 }
+        Ground { store: Store::default(), at: Moment { now: 1_000_000_000_000, life: Life(1) }, trips: 0, claims: 0 }
     }
 
     fn wait(&mut self, seconds: u64) {
@@ -92,7 +93,13 @@ impl Ground {
     }
 
     fn claim(&mut self, claim: Claim) -> Claimed {
-        self.run(Claiming::new(claim))
+        let run = self.claiming(claim);
+        self.run(run)
+    }
+
+    fn claiming(&mut self, claim: Claim) -> Claiming {
+        self.claims += 1;
+        Claiming::new(claim, Sending::after(self.claims))
     }
 
     /// Wins a stub.

@@ -17,8 +17,8 @@ use super::client::{
 use super::paper::{Paper, Tick};
 use super::store::Store;
 use dogpile_cache::backend::memcached::command::{Command, Request, Slot};
-use dogpile_cache::backend::memcached::steps::{Claiming, Ending, Moment, Publishing, Renewing};
-use dogpile_cache::backend::{Ask, Grant, Life, Over, Token};
+use dogpile_cache::backend::memcached::steps::{Claiming, Ending, Moment, Publishing, Renewing, Sending};
+use dogpile_cache::backend::{Ask, Claim, Grant, Life, Over, Token};
 
 /// A mistake in the steps, or in their driver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,8 +57,6 @@ pub enum Sight {
     Refused,
     Stale,
     Orphan,
-    /// Such a grant was ended by its publication.
-    Ended,
     Paused,
     Fenced,
     /// A grant, and a pause, over an entry that is over.
@@ -148,9 +146,14 @@ impl World {
         let token = Self::token(c, client);
         match client.program {
             Program::Gets => self.run(c, Machine::Look(Some(Ask { token: Token(token), lease: seconds(LEASE) })), None),
-            Program::Refreshes => self.run(c, Machine::Claim(Claiming::new(claim(token, None, Over::Nobody))), None),
+            Program::Refreshes => self.run(c, self.claiming(c, claim(token, None, Over::Nobody)), None),
             Program::GetsPlainly | Program::Touches | Program::SetsIf => self.run(c, Machine::Look(None), None),
         }
+    }
+
+    /// The claim of a client. (A token claims once; two clients have the same sending, and different tokens.)
+    pub fn claiming(&self, c: usize, claim: Claim) -> Machine {
+        Machine::Claim(Claiming::new(claim, Sending::after(self.clients[c].left.into())))
     }
 
     /// Larger than any CAS number.

@@ -18,7 +18,7 @@
 //! A fault of one of several servers tells for its keys alone. On memcached an item has the entry and the grant, so an
 //! eviction loses both, and counters; nothing that was lost comes back; and no connection outlives the data of its
 //! server. Tombstones, which memcached has not, are not judged: an overlap that began with an invalidation has its
-//! reason everywhere. That a mark of a grant without a token keeps a key closed for a lease is within the bound of G5.
+//! reason everywhere.
 
 mod counters;
 mod order;
@@ -240,7 +240,7 @@ impl Case {
             |of: &Creation| (of.id, Value { key: of.key, source: of.began, from: of.access, until: of.began });
         let of_change = |of: &Change| (of.id, Value { key: of.key, source: of.began, from: of.began, until: of.until });
         case.values = case.creations.iter().map(of_creation).collect();
-        case.values.extend(case.changes.iter().filter(|change| change.voids.stores()).map(of_change));
+        case.values.extend(case.changes.iter().filter(|change| change.voids != Voids::Invalidate).map(of_change));
         case
     }
 

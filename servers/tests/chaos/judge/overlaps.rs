@@ -14,9 +14,9 @@
 //! The crate's own count is compared: if both accesses have learned what has become of their values, one of them has
 //! counted the overlap.
 
-use super::{Case, Change, Creation, Verdict, touch};
+use super::{Case, Creation, Verdict, touch};
 use crate::fault::Kind;
-use crate::history::{Answer, Known, Published, Voids};
+use crate::history::{Answer, Known, Published};
 use crate::settings::Weather;
 use std::collections::BTreeMap;
 
@@ -71,10 +71,8 @@ impl Case {
 
     /// Returns why two creations of a key may overlap.
     pub(super) fn reason(&self, first: &Creation, second: &Creation, time: (u64, u64)) -> Option<String> {
-        // (A mark ends no grant before its holder has created.)
-        let is_reason =
-            |change: &&Change| change.key == first.key && change.known != Known::Refused && change.voids != Voids::Mark;
-        let mut changes = self.changes.iter().filter(is_reason);
+        let mut changes =
+            self.changes.iter().filter(|change| change.key == first.key && change.known != Known::Refused);
         if let Some(change) = changes.find(|change| touch((change.began, change.until), time)) {
             let in_doubt = if change.known == Known::InDoubt { ", perhaps" } else { "" };
             return Some(format!("{}{in_doubt}", change.voids));

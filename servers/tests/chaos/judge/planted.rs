@@ -407,17 +407,7 @@ fn g9_what_is_refused_needs_a_reason() {
         let mut story = creates(50);
         story.changes(2, 9, Voids::Set, [20, 21], Known::Yes);
         story.is(&[]);
-        // A mark refuses, and no more; not before the access.
-        let is_refused = published == Published::Refused;
-        for (times, laws) in [([20, 21], if is_refused { &[][..] } else { &["G9"] }), ([1, 2], &["G9"])] {
-            let mut story = creates(50);
-            story.changes(2, 9, Voids::Mark, times, Known::Yes);
-            story.is(laws);
-        }
     }
-    let mut story = overlap();
-    story.changes(2, 9, Voids::Mark, [12, 13], Known::Yes);
-    story.is(&["G1"]);
 }
 
 fn g1_an_eviction_of_memcached_takes_grants_and_counters() {

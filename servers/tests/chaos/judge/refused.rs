@@ -2,7 +2,7 @@
 //!
 //! | what an access learns | its reason |
 //! |---|---|
-//! | the publication was refused, or is in doubt | what would be one of an overlap: the key was changed, the creation took too long, the grant was lost, the process was cut off. And on memcached a mark |
+//! | the publication was refused, or is in doubt | what would be one of an overlap: the key was changed, the creation took too long, the grant was lost, the process was cut off |
 //! | the server is away: an error; a value of the process alone | the process was cut off from the key. After an invalidation that was not confirmed, it by-passes the key by itself, until that is |
 //!
 //! (An access that has waited for a value learns what the access has learned that has created it.)
@@ -31,14 +31,12 @@ impl Case {
                 Answer::Value(Got {
                     id,
                     outcome: Outcome::Created,
-                    published: published @ (Published::Refused | Published::InDoubt),
+                    published: Published::Refused | Published::InDoubt,
                     ..
                 }) => {
                     let Some(creation) = creations.get(&id) else { continue };
                     let is_late = creation.ended >= creation.access + self.terms.creation_timeout;
-                    let is_marked = published == Published::Refused && self.is_marked(creation, time);
-                    let is_excused = is_late || is_marked;
-                    ("G9", is_excused || self.reason(creation, creation, time).is_some())
+                    ("G9", is_late || self.reason(creation, creation, time).is_some())
                 }
                 _ => continue,
             };
@@ -47,13 +45,6 @@ impl Case {
                 verdict.violations.push(format!("{law}: without a reason: {returned:?}: {excerpt}"));
             }
         }
-    }
-
-    /// Whether a mark may have voided the grant.
-    fn is_marked(&self, creation: &Creation, time: (u64, u64)) -> bool {
-        let is_of_it = |change: &Change| (change.key, change.voids) == (creation.key, Voids::Mark);
-        let during = (creation.access.min(time.0), time.1);
-        self.changes.iter().any(|change| is_of_it(change) && touch((change.began, change.until), during))
     }
 
     /// Whether something has cut the process off from the key.

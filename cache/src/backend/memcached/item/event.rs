@@ -6,7 +6,7 @@
 //! | 1 | 1 | 1: it takes in the mark of the server, which an append removes; 2: the grant was marked |
 //! | 2 | 2 | 0 |
 //! | 4 | 4 | the number of failures |
-//! | 8 | 8 | the CAS number over which the event was written; 0: it was written where nothing was |
+//! | 8 | 8 | the CAS number over which the event was written; of a grant where nothing was: 2^63 and the number of its [`Sending`](super::Sending) |
 //! | 16 | 8 | the token; the length of the pause in milliseconds |
 //! | 24 | 8 | the end of the lease or of the pause, in milliseconds of the server's clock |
 //!
@@ -24,8 +24,8 @@ const IS_MARKED: u8 = 2;
 /// Something that has happened to an item, once it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The CAS number of the item before. It is named by the command, so no two events of a server have the same. 0: a
-    /// grant was written where nothing was, and is known by the CAS number of its item, until the next event.
+    /// The CAS number of the item before. It is named by the command, so no two events of a server have the same. Of a
+    /// grant that was written where nothing was: [`ADDED`](super::ADDED), and the number of its sending.
     pub over: u64,
     /// Whether the item had the server's mark: entry and grant are marked from now on.
     pub takes_mark: bool,
@@ -95,6 +95,7 @@ impl Event {
         };
         let event = Event { over, takes_mark: flags & TAKES_MARK != 0, what };
         // What is not written so is not ours.
-        ((zero, nought) == (0, 0) && event.bytes()[..] == bytes[..]).then_some(event)
+        let has_name = over != 0 || !matches!(what, What::Granted { .. });
+        ((zero, nought) == (0, 0) && has_name && event.bytes()[..] == bytes[..]).then_some(event)
     }
 }

@@ -101,8 +101,11 @@ fn g7_no_bytes_are_too_odd() {
 #[test]
 fn a_number_is_what_its_holder_must_know() {
     let cas = 0x0000_0789_ABCD_EF01;
-    for (has_entry, events, lives) in [(false, 0, 0), (false, 3, 1), (true, 15, (1 << 14) - 1), (true, 0, 7)] {
-        let number = Number { cas, is_slow: false, has_entry, events, lives };
+    let most = (1 << 14) - 1;
+    for (has_entry, events, lives, added) in
+        [(false, 0, 0, 0), (false, 1, 0, 1), (false, 3, 0, most), (true, 15, most, 0), (true, 0, 7, 0)]
+    {
+        let number = Number { cas, is_slow: false, has_entry, events, lives, added };
         let grant = number.grant(Token(5), LIFE);
         assert_eq!((Number::of(grant.cas), grant.token, grant.life), (number, Token(5), LIFE));
         // A holder of what does not fit looks first.
@@ -110,12 +113,15 @@ fn a_number_is_what_its_holder_must_know() {
         for odd in
             [Number { is_slow: true, ..number }, Number { cas: large, ..number }, Number { events: many, ..number }]
         {
-            let slow = Number { cas: odd.cas, ..Number::OF_NOBODY };
+            let slow = Number { cas: odd.cas, added, ..Number::ANY };
             assert_eq!(Number::of(odd.grant(Token(5), LIFE).cas), slow);
         }
     }
-    assert_eq!(Number::of(u64::MAX), Number::OF_NOBODY);
-    assert_eq!(Number::of(Number::OF_NOBODY.grant(Token(5), LIFE).cas), Number::OF_NOBODY);
+    // What does not fit in any way is the number of any grant.
+    for any in [Number::ANY, Number { cas: 1 << 50, added: 3, ..Number::ANY }] {
+        assert_eq!(Number::of(any.grant(Token(5), LIFE).cas), Number::ANY);
+    }
+    assert_eq!(Number::ANY.grant(Token(5), LIFE).cas, u64::MAX);
 }
 
 /// A number says until when an item lives, as far as its holder may have to know.

@@ -1,6 +1,6 @@
 //! What is written over an item.
 
-use super::{Event, Item, MANY, Number, Paused, TOUCHED, What, note};
+use super::{Event, Item, MANY, Number, Paused, Sending, TOUCHED, What, note};
 use crate::backend::memcached::command::{Command, Only};
 use crate::backend::memcached::ttl;
 use crate::backend::{PauseFor, Token};
@@ -34,9 +34,9 @@ impl Item {
     }
 
     /// Makes an item by a grant, where nothing is.
-    pub fn begin(granted: What, now: u64) -> Write {
+    pub fn begin(granted: What, sending: Sending, now: u64) -> Write {
         let mut item = Item::empty(0);
-        item.happens(Event { over: 0, takes_mark: false, what: granted });
+        item.happens(Event { over: sending.base(), takes_mark: false, what: granted });
         let (head, ttl) = (item.head(), ttl::rest(granted.until(), now));
         let command = Command::Store { head, body: Bytes::new(), note: 0, ttl, only: Only::Missing };
         Write { command, then: item.for_holder(0, now) }

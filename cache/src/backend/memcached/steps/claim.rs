@@ -2,7 +2,7 @@
 
 use super::{Moment, Odd, Run, Stage, Step, Written, found, only};
 use crate::backend::memcached::command::{Command, Reply};
-use crate::backend::memcached::item::{Event, Found, Item, Number, State, What, Write, short};
+use crate::backend::memcached::item::{Event, Found, Item, Number, Sending, State, What, Write, short};
 use crate::backend::{Claim, Claimed, HeldBy, Life, Over, Seen};
 
 /// Asks for a grant.
@@ -15,6 +15,7 @@ use crate::backend::{Claim, Claimed, HeldBy, Life, Over, Seen};
 #[derive(Clone, Debug)]
 pub struct Claiming {
     claim: Claim,
+    sending: Sending,
     /// What is written: the grant as it is then, and how many creations in a row have failed.
     stage: Stage<(Number, u32)>,
     /// Whether the item has no room for what was to be appended.
@@ -22,9 +23,10 @@ pub struct Claiming {
 }
 
 impl Claiming {
+    /// Makes a run of the claim. It has a sending of its own: another run of the same claim has another.
     #[must_use]
-    pub fn new(claim: Claim) -> Claiming {
-        Claiming { claim, stage: Stage::Looking, is_full: false }
+    pub fn new(claim: Claim, sending: Sending) -> Claiming {
+        Claiming { claim, sending, stage: Stage::Looking, is_full: false }
     }
 
     /// Appends to an entry that was seen in a state that names it, without another look.
@@ -38,7 +40,8 @@ impl Claiming {
         }
         let event = Event { over, takes_mark: state.is_marked, what };
         let lives = short(state.end, at.now);
-        self.stage = Stage::Writing((Number { cas: 0, is_slow: false, has_entry: true, events: 1, lives }, 0));
+        let then = Number { has_entry: true, events: 1, lives, ..Number::of_stub(0) };
+        self.stage = Stage::Writing((then, 0));
         Some(Step::ask(Command::Append { tail: event.bytes(), cas: over }))
     }
 
@@ -50,7 +53,8 @@ impl Claiming {
     }
 
     fn add(&mut self, at: Moment) -> Step<Claimed> {
-        let write = Item::begin(What::granted(self.claim.token, self.claim.lease, at.now), at.now);
+        let granted = What::granted(self.claim.token, self.claim.lease, at.now);
+        let write = Item::begin(granted, self.sending, at.now);
         self.written(write, 0)
     }
 
@@ -104,7 +108,7 @@ impl Claiming {
             // A lease of zero is lost before its holder can publish: nothing is written.
             _ => {
                 let failures = item.map_or(0, |item| item.failures(at.now));
-                self.granted(Number::OF_NOBODY, failures, at.life)
+                self.granted(Number::ANY, failures, at.life)
             }
         }
     }
@@ -156,7 +160,7 @@ mod tests {
     #[test]
     fn g1_a_claim_that_finds_nothing_is_granted_when_the_server_has_stored() {
         let at = Moment { now: 1_700_000_000_000, life: Life(1) };
-        let mut claiming = Claiming::new(Claim::new(Token(7), Duration::from_secs(10)));
+        let mut claiming = Claiming::new(Claim::new(Token(7), Duration::from_secs(10)), Sending::after(0));
         assert!(matches!(claiming.begin(at), Step::Ask(_)));
         for _ in 0..2 {
             let Ok(Step::Ask(requests)) = claiming.take(vec![Reply::Missing], at) else { panic!("granted by a look") };

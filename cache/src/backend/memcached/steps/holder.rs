@@ -1,12 +1,11 @@
 //! What the holder of a grant does: renew, publish, end.
 //!
 //! Each begins with a write over the CAS number that the holder knows, and looks only if that is refused: a mark or a
-//! touch may have given the item another number, and the grant goes on. The grant is there if its token is, and was
-//! written over an item that is no younger than what the holder knows ([`own`]): a later grant of the same token, by a
-//! claim that has arrived late, was written over a younger one.
+//! touch may have given the item another number, and the grant goes on. The grant is there if its token is, and the
+//! [number](Item::is_of) that the holder knows is of that grant.
 
 use super::{Moment, Odd, Run, Stage, Step, Written, found, only};
-use crate::backend::memcached::command::{Command, Only, Reply};
+use crate::backend::memcached::command::{Only, Reply};
 use crate::backend::memcached::item::{Found, Item, Number, What, Write};
 use crate::backend::memcached::ttl;
 use crate::backend::{Ended, Entry, Grant, PauseFor, Published, Refusal, Renewed};
@@ -25,16 +24,10 @@ fn own(found: Found, grant: &Grant, now: u64) -> Result<Item, Refusal> {
     match item.held(now) {
         None => Err(Refusal::Gone),
         Some(held) if held.token != grant.token => Err(Refusal::Overtaken),
+        Some(held) if item.is_of(number, held) => Ok(item),
         // A claim with this token has come late, after the end of the caller's grant.
-        Some(held) if held.base > number.cas => Err(Refusal::Gone),
-        Some(_) => Ok(item),
+        Some(_) => Err(Refusal::Gone),
     }
-}
-
-/// Returns the CAS number of the item, if it has the grant, [lost](Item::is_lost) by a mark.
-fn lost(found: &Found, grant: &Grant, now: u64) -> Option<u64> {
-    let Found::Item(item) = found else { return None };
-    item.is_lost(grant.token, now).then_some(item.cas)
 }
 
 /// Begins the lease of a grant anew. One round trip; three if the item has changed, or says more than its holder knows.
@@ -106,14 +99,11 @@ impl Run for Renewing {
 
 /// Stores an entry over a grant. One round trip; three if the item has changed, or says that the place was marked.
 ///
-/// Where nothing is any more, nothing is stored (G2). A grant that was lost by a mark is ended, so that the place is
-/// not closed until its lease is over.
+/// Where nothing is any more, nothing is stored (G2).
 #[derive(Clone, Debug)]
 pub struct Publishing {
     grant: Grant,
     entry: Entry,
-    /// Why nothing is stored, while a lost grant is being ended.
-    refused: Option<Refusal>,
     /// Whether what is written is marked.
     stage: Stage<bool>,
 }
@@ -121,7 +111,7 @@ pub struct Publishing {
 impl Publishing {
     #[must_use]
     pub fn new(grant: Grant, entry: Entry) -> Publishing {
-        Publishing { grant, entry, refused: None, stage: Stage::Looking }
+        Publishing { grant, entry, stage: Stage::Looking }
     }
 
     fn store(&mut self, cas: u64, is_marked: bool, now: u64) -> Step<Published> {
@@ -150,24 +140,11 @@ impl Run for Publishing {
     }
 
     fn take(&mut self, replies: Vec<Reply>, at: Moment) -> Result<Step<Published>, Odd> {
-        if let Some(why) = self.refused {
-            // Another client may have come in between: then it is not there any more.
-            Written::of(&only(replies)?)?;
-            return Ok(Step::Done(Published::Refused(why)));
-        }
         match self.stage {
-            Stage::Looking => {
-                let found = found(replies)?;
-                let lost = lost(&found, &self.grant, at.now);
-                Ok(match (own(found, &self.grant, at.now), lost) {
-                    (Ok(item), _) => self.store(item.cas, item.publishes_stale(), at.now),
-                    (Err(why), Some(cas)) => {
-                        self.refused = Some(why);
-                        Step::ask(Command::Delete { cas: Some(cas) })
-                    }
-                    (Err(why), None) => Step::Done(Published::Refused(why)),
-                })
-            }
+            Stage::Looking => Ok(match own(found(replies)?, &self.grant, at.now) {
+                Ok(item) => self.store(item.cas, item.publishes_stale(), at.now),
+                Err(why) => Step::Done(Published::Refused(why)),
+            }),
             Stage::Writing(is_marked) => Ok(match Written::of(&only(replies)?)? {
                 Written::Yes(_) if is_marked => Step::Done(Published::Stale),
                 Written::Yes(_) => Step::Done(Published::Fresh),
@@ -223,10 +200,9 @@ impl Run for Ending {
         match self.stage {
             Stage::Looking => {
                 // A caller that does not know the number has lost the reply to its claim: any grant of the token.
-                let cas = if self.grant.cas == 0 { u64::MAX } else { self.grant.cas };
-                let found = found(replies)?;
-                let cas = if lost(&found, &self.grant, at.now).is_some() { u64::MAX } else { cas };
-                Ok(match own(found, &Grant { cas, ..self.grant }, at.now) {
+                let Grant { token, life, cas } = self.grant;
+                let grant = if cas == 0 { Number::ANY.grant(token, life) } else { self.grant };
+                Ok(match own(found(replies)?, &grant, at.now) {
                     Ok(item) => self.write(item.write(What::ended(self.pause, at.now), at.now, self.is_full)),
                     Err(why) => Step::Done(Ended::Lost(why)),
                 })

@@ -99,7 +99,7 @@ fn a_reply_of_another_command_is_odd() {
     let at = Ground::new().at;
     for reply in [Reply::Number(1), Reply::Done, Reply::NotStored] {
         assert!(looked(None, reply.clone(), at).is_err());
-        let mut run = Claiming::new(claim(ME, None));
+        let mut run = Claiming::new(claim(ME, None), Sending::after(0));
         run.begin(at);
         assert!(run.take(vec![reply], at).is_err());
     }

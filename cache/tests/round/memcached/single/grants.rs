@@ -82,7 +82,8 @@ fn a_claim_of_nothing_that_meets_a_holder_goes_on_when_that_is_gone() {
     let mut g = Ground::new();
     let other = granted(g.claim(claim(OTHER, Seen::NOTHING)));
     let (claimed, trips) = g.trips(|g| {
-        g.run_and(Claiming::new(claim(ME, Seen::NOTHING)), |g| {
+        let run = g.claiming(claim(ME, Seen::NOTHING));
+        g.run_and(run, |g| {
             g.invalidate();
         })
     });
@@ -92,36 +93,72 @@ fn a_claim_of_nothing_that_meets_a_holder_goes_on_when_that_is_gone() {
     assert_eq!(g.publish(grant, "value"), Published::Fresh);
 }
 
-/// What was added is known by its CAS number alone, as a stub is, until its lease begins anew: a claim of the same
-/// token may have come late.
+/// What was added has another CAS number once it was marked; its sending tells whose it is.
 #[test]
-fn a_mark_of_a_grant_that_was_not_renewed_is_refused() {
-    for renews in [false, true] {
+fn a_mark_of_a_grant_where_nothing_was_marks_what_is_published() {
+    for renewals in 0..4 {
         let mut g = Ground::new();
-        let mut grant = granted(g.claim(claim(ME, Seen::NOTHING)));
-        if renews {
-            grant = renewed(g.renew(grant));
-        }
+        let first = granted(g.claim(claim(ME, Seen::NOTHING)));
+        let watched = g.look().rest;
         g.mark();
-        // Marked or not, the holder is known by its token.
-        assert!(matches!(g.claim(claim(OTHER, None)), Claimed::Held(by) if by.token == ME));
-        if renews {
-            assert_eq!(g.publish(grant, "value"), Published::Stale);
-            continue;
+        // Marked or not, the holder is known by its token and its beat.
+        assert_eq!(g.look().rest, watched);
+        let mut grant = first;
+        for _ in 0..renewals {
+            grant = renewed(g.renew(grant));
+            g.mark();
         }
-        assert_eq!(g.renew(grant), Renewed::Lost(Refusal::Gone));
-        // The place is free.
-        assert_eq!(g.publish(grant, "value"), Published::Refused(Refusal::Gone));
-        assert_eq!((g.store.len(), g.end(grant, None)), (0, Ended::Lost(Refusal::Gone)));
-        for cas in [0, grant.cas] {
-            // (A number of 0 is that of a claim without a reply.)
+        for grant in [first, grant] {
+            // (The lease begins anew, and the reply is lost.)
+            renewed(g.renew(grant));
+        }
+        assert_eq!(g.publish(if renewals == 3 { first } else { grant }, "value"), Published::Stale);
+        g.invalidate();
+        for is_known in [false, true] {
             let grant = granted(g.claim(claim(ME, Seen::NOTHING)));
             g.mark();
-            assert_eq!(g.end(Grant { cas: cas.min(grant.cas), ..grant }, pause(1)), Ended::Yes);
+            // (A number of 0 is that of a claim without a reply.)
+            let cas = if is_known { grant.cas } else { 0 };
+            assert_eq!(g.end(Grant { cas, ..grant }, pause(1)), Ended::Yes);
             assert!(matches!(g.claim(claim(OTHER, None)), Claimed::Paused(_)));
             g.invalidate();
         }
     }
+}
+
+/// A claim that comes late has another sending than the one whose grant has ended, marked or not.
+#[test]
+fn a_late_claim_of_nothing_is_not_the_grant_of_its_token() {
+    for marks in [false, true] {
+        let mut g = Ground::new();
+        let first = granted(g.claim(claim(ME, Seen::NOTHING)));
+        g.invalidate();
+        let late = granted(g.claim(claim(ME, Seen::NOTHING)));
+        if marks {
+            g.mark();
+        }
+        assert_eq!(g.renew(first), Renewed::Lost(Refusal::Gone));
+        assert_eq!(g.publish(first, "voided"), Published::Refused(Refusal::Gone));
+        assert_eq!(g.end(first, None), Ended::Lost(Refusal::Gone));
+        assert_eq!(g.publish(late, "value"), if marks { Published::Stale } else { Published::Fresh });
+    }
+}
+
+/// The command of a claim is executed twice: the CAS number alone tells that the second grant is nobody's.
+#[test]
+fn a_claim_that_is_executed_twice_is_one_grant() {
+    let mut g = Ground::new();
+    let mut run = g.claiming(claim(ME, Seen::NOTHING));
+    let Step::Ask(requests) = run.begin(g.at) else { panic!("a claim asks") };
+    let [first, second] = [(); 2].map(|()| {
+        let reply = g.send(Slot::Entry, &requests[0].command);
+        g.invalidate();
+        reply
+    });
+    assert!(matches!((&first, &second), (Reply::Stored { .. }, Reply::Stored { .. })));
+    let Ok(Step::Done(claimed)) = run.take(vec![first], g.at) else { panic!("granted") };
+    g.send(Slot::Entry, &requests[0].command);
+    assert_eq!(g.publish(granted(claimed), "voided"), Published::Refused(Refusal::Gone));
 }
 
 #[test]

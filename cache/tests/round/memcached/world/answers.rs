@@ -4,7 +4,6 @@ use super::{Sight, World};
 use crate::memcached::client::{Answer, Creation, LEASE, Machine, Phase, Program, Running, change, claim, entry};
 use bytes::Bytes;
 use dogpile_cache::backend::memcached::command::Command;
-use dogpile_cache::backend::memcached::steps::Claiming;
 use dogpile_cache::backend::{Changed, Claimed, Ended, Grant, HeldBy, Look, Over, Published, Renewed, Rest, Seen};
 
 impl World {
@@ -93,7 +92,7 @@ impl World {
     }
 
     pub fn claims(&mut self, c: usize, token: u64, seen: Seen, over: Over) {
-        self.run(c, Machine::Claim(Claiming::new(claim(token, Some(seen), over))), None);
+        self.run(c, self.claiming(c, claim(token, Some(seen), over)), None);
         if let Phase::Runs(running) = &mut self.clients[c].phase {
             running.over_dead = over != Over::Nobody;
         }

@@ -37,7 +37,7 @@ impl World {
             Kind::Win => {
                 let reply = send(Command::Get { win: NonZeroU32::new(LEASE.into()) });
                 if let Reply::Value { cas, has_won: true, is_stale: false, .. } = reply {
-                    self.paper.grants(cas, self.now + LEASE, true, true);
+                    self.paper.grants(cas, self.now + LEASE, true);
                 }
             }
             Kind::Junk => {

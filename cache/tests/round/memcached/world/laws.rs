@@ -27,7 +27,7 @@ impl World {
             (Plant::KnowsByToken, Command::Store { head, only: Only::Missing, .. }) => {
                 // The event behind the head was written over the first item of the server.
                 let mut bytes = head.to_vec();
-                bytes[32] = 1;
+                bytes[32..40].copy_from_slice(&1_u64.to_le_bytes());
                 *head = bytes.into();
             }
             (Plant::EndsWithItsEntry, Command::Store { ttl, .. }) if has_entry && end != NEVER => {
@@ -61,7 +61,7 @@ impl World {
                 self.sees(Sight::WonStub);
                 running.won = Some(*cas);
                 self.checks_a_grant(&Running { saw: 0, ..running.clone() });
-                self.paper.grants(*cas, self.now + LEASE, true, true);
+                self.paper.grants(*cas, self.now + LEASE, true);
             }
             (_, Reply::Stored { .. } | Reply::Done) => match &running.machine {
                 Machine::Look(_) | Machine::RenewByMark(..) => {}
@@ -69,14 +69,8 @@ impl World {
                 Machine::Renew(_) => {
                     self.checks_the_holder(running);
                     if let Some(holder) = &mut self.paper.holder {
-                        (holder.until, holder.token) = (lease_until, running.token);
-                        (holder.is_stub, holder.is_first) = (false, false);
+                        (holder.until, holder.token, holder.is_stub) = (lease_until, running.token, false);
                     }
-                }
-                Machine::Publish(_) if matches!(command, Command::Delete { .. }) => {
-                    self.sees(Sight::Ended);
-                    self.checks_the_holder(running);
-                    self.paper.holder = None;
                 }
                 Machine::Publish(_) => {
                     let creation = running.creation.expect("a holder publishes");
@@ -118,13 +112,13 @@ impl World {
         let is_own =
             self.paper.live(running.asked).is_some_and(|holder| !holder.is_stub && holder.token == running.token);
         match &mut self.paper.holder {
-            Some(holder) if is_own => (holder.until, holder.is_first, holder.is_orphan) = (until, false, false),
+            Some(holder) if is_own => holder.until = until,
             _ => {
                 if running.over_dead && self.paper.holder.is_some() {
                     self.sees(Sight::OverDead);
                 }
                 self.checks_a_grant(running);
-                self.paper.grants(running.token, until, false, is_first);
+                self.paper.grants(running.token, until, false);
             }
         }
     }
@@ -176,10 +170,7 @@ impl World {
 
     /// A holder has renewed or ended a grant: it must be its own (G2).
     pub fn checks_the_holder(&mut self, running: &Running) {
-        // (The grant of a claim that has come late has no other holder.)
-        let ends = !matches!(running.machine, Machine::Renew(_) | Machine::RenewByMark(..));
         let is_own = self.paper.holder.is_some_and(|holder| match running.creation {
-            Some(_) if ends && holder.is_orphan => holder.token == running.token,
             Some(creation) => creation.version == holder.version && !holder.is_orphan,
             None => holder.token == running.token,
         });
